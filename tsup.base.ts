@@ -1,0 +1,32 @@
+import { readFileSync } from "node:fs";
+import type { Options } from "tsup";
+
+interface PackageJson {
+  readonly exports: Readonly<Record<string, string | Readonly<Record<string, string>>>>;
+  readonly bin?: Readonly<Record<string, string>>;
+}
+
+/**
+ * Builds the tsup options of one package from its package.json: every export and every bin is one bundle entry.
+ *
+ * @param extraEntries sources that are started by path and not imported (worker threads), relative to the package.
+ * ASHLAR_BUILD_DTS=0 leaves the declaration files out: running needs only the JavaScript, and declarations take most of the time.
+ */
+export function packageOptions(extraEntries: readonly string[] = []): Options {
+  const manifest = JSON.parse(readFileSync("package.json", "utf8")) as PackageJson;
+  const exported = Object.values(manifest.exports).flatMap((target) => (typeof target === "string" ? [] : [target["ashlar-source"] ?? ""]));
+  const commands = Object.values(manifest.bin ?? {}).map((target) => target.replace("./dist/", "./src/").replace(/\.js$/, ".ts"));
+  const sources = [...exported, ...commands, ...extraEntries];
+  return {
+    // Keys keep the folder layout of src, so dist/x/index.js stands where package.json says.
+    entry: Object.fromEntries(sources.map((source) => [source.replace(/^\.\/src\//, "").replace(/\.ts$/, ""), source])),
+    format: "esm",
+    target: ["node22", "es2023"],
+    platform: "neutral",
+    dts: process.env.ASHLAR_BUILD_DTS !== "0",
+    sourcemap: true,
+    splitting: true,
+    clean: true,
+    outDir: "dist",
+  };
+}

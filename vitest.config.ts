@@ -1,0 +1,46 @@
+import { defaultExclude, defineConfig, type TestProjectConfiguration } from "vitest/config";
+
+const CONDITION = "ashlar-source";
+const SECOND_MS = 1000;
+
+/** Package names resolve to sources: in vite's resolver, and in the workers' own Node for what vite leaves alone. */
+function project(name: string, include: readonly string[], exclude: readonly string[] = []): TestProjectConfiguration {
+  return {
+    resolve: { conditions: [CONDITION, "module", "node", "development|production"] },
+    ssr: { resolve: { conditions: [CONDITION, "module", "node", "development|production"], externalConditions: [CONDITION, "node"] } },
+    test: {
+      name,
+      include: [...include],
+      exclude: [...defaultExclude, ...exclude],
+      environment: "node",
+      pool: "forks",
+      execArgv: [`--conditions=${CONDITION}`],
+      testTimeout: 30 * SECOND_MS,
+      hookTimeout: 60 * SECOND_MS,
+    },
+  };
+}
+
+const INTEGRATION = ["servers", "cli", "flows", "storage", "concurrency", "interrupted", "third-party", "docs"];
+
+export default defineConfig({
+  test: {
+    projects: [
+      project("unit", ["packages/*/src/**/*.test.ts", "tools/**/*.test.ts"], ["**/*.contract.test.ts"]),
+      project("contract", ["packages/**/*.contract.test.ts"]),
+      project("conformance", ["tests/conformance/**/*.test.ts"]),
+      project("integration", INTEGRATION.map((folder) => `tests/${folder}/**/*.test.ts`)),
+      project("package", ["tests/package/**/*.test.ts"]),
+    ],
+    reporters: ["default", "./tools/totals-reporter.ts"],
+    passWithNoTests: true,
+    coverage: {
+      provider: "v8",
+      reporter: ["text-summary", "json-summary", "lcovonly"],
+      include: ["packages/*/src/**/*.ts"],
+      exclude: ["**/gen/**", "**/*.test.ts", "**/*.test-d.ts", "**/testing/broken*"],
+      // Only the full run can reach the bar, so only `npm test` asks for it.
+      ...(process.env.ASHLAR_COVERAGE_BAR === "1" ? { thresholds: { lines: 85 } } : {}),
+    },
+  },
+});
