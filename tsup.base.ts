@@ -14,8 +14,12 @@ interface PackageJson {
  */
 export function packageOptions(extraEntries: readonly string[] = []): Options {
   const manifest = JSON.parse(readFileSync("package.json", "utf8")) as PackageJson;
-  const exported = Object.values(manifest.exports).flatMap((target) => (typeof target === "string" ? [] : [target["ashlar-source"] ?? ""]));
-  const commands = Object.values(manifest.bin ?? {}).map((target) => target.replace("./dist/", "./src/").replace(/\.js$/, ".ts"));
+  const exported = Object.values(manifest.exports).flatMap((target) =>
+    typeof target === "string" ? [] : [target["ashlar-source"] ?? ""],
+  );
+  const commands = Object.values(manifest.bin ?? {}).map((target) =>
+    target.replace("./dist/", "./src/").replace(/\.js$/, ".ts"),
+  );
   const sources = [...exported, ...commands, ...extraEntries];
   return {
     // Keys keep the folder layout of src, so dist/x/index.js stands where package.json says.

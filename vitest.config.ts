@@ -7,7 +7,12 @@ const SECOND_MS = 1000;
 function project(name: string, include: readonly string[], exclude: readonly string[] = []): TestProjectConfiguration {
   return {
     resolve: { conditions: [CONDITION, "module", "node", "development|production"] },
-    ssr: { resolve: { conditions: [CONDITION, "module", "node", "development|production"], externalConditions: [CONDITION, "node"] } },
+    ssr: {
+      resolve: {
+        conditions: [CONDITION, "module", "node", "development|production"],
+        externalConditions: [CONDITION, "node"],
+      },
+    },
     test: {
       name,
       include: [...include],
@@ -29,7 +34,10 @@ export default defineConfig({
       project("unit", ["packages/*/src/**/*.test.ts", "tools/**/*.test.ts"], ["**/*.contract.test.ts"]),
       project("contract", ["packages/**/*.contract.test.ts"]),
       project("conformance", ["tests/conformance/**/*.test.ts"]),
-      project("integration", INTEGRATION.map((folder) => `tests/${folder}/**/*.test.ts`)),
+      project(
+        "integration",
+        INTEGRATION.map((folder) => `tests/${folder}/**/*.test.ts`),
+      ),
       project("package", ["tests/package/**/*.test.ts"]),
     ],
     reporters: ["default", "./tools/totals-reporter.ts"],

@@ -1,0 +1,166 @@
+/**
+ * The checks that CI runs beside the tests, by name: `node tools/check.mjs [format lint types deps proto exports size]`.
+ *
+ * Runs under the pinned Node with node_modules/.bin in PATH (tools/bootstrap.mjs sees to both). Every check runs even if
+ * an earlier one failed; the exit code is 1 if any did.
+ */
+import { spawnSync } from "node:child_process";
+import { existsSync, globSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+
+const CACHE = "node_modules/.cache/ashlar";
+const GENERATED = "packages/sdk/src/gen";
+const PNPM = "pnpm@12.21.0";
+
+/** Runs a command with its output shown; says whether it succeeded. */
+function passes(command, args, options = {}) {
+  const run = spawnSync(command, args, { stdio: "inherit", ...options });
+  if (run.error) process.stderr.write(`${command}: ${run.error.message}\n`);
+  return run.status === 0;
+}
+
+function output(command, args) {
+  const run = spawnSync(command, args, { encoding: "utf8" });
+  return run.status === 0 ? run.stdout.trim() : undefined;
+}
+
+/** Every program of the workspace: its sources, and apart from them its tests. */
+function typeScriptProjects() {
+  const projects = globSync([
+    "tsconfig.json",
+    "packages/*/tsconfig.json",
+    "packages/*/tsconfig.test.json",
+    "tests/tsconfig.json",
+    "bench/tsconfig.json",
+    "examples/*/tsconfig.json",
+  ]).sort();
+  return projects.filter((project) => {
+    const files = output("tsc", ["--project", project, "--showConfig"]);
+    // A project without any file yet is an error to tsc (TS18003), not to us.
+    return files !== undefined && (JSON.parse(files).files ?? []).length > 0;
+  });
+}
+
+function checkTypes() {
+  mkdirSync(CACHE, { recursive: true });
+  return typeScriptProjects()
+    .map((project) => {
+      const buildInfo = join(CACHE, `${project.replaceAll("/", "-")}.tsbuildinfo`);
+      const isRight = passes("tsc", ["--project", project, "--incremental", "--tsBuildInfoFile", buildInfo]);
+      if (!isRight) process.stderr.write(`types: ${project} failed\n`);
+      return isRight;
+    })
+    .every(Boolean);
+}
+
+/** The branch that a change is compared with: what is published, else the local main branch. */
+function baseCommit() {
+  const base = ["origin/main", "main"]
+    .map((ref) => output("git", ["rev-parse", "--verify", "--quiet", `${ref}^{commit}`]))
+    .find((commit) => commit !== undefined);
+  if (base === undefined) return undefined;
+  const tree = output("git", ["ls-tree", "-r", "--name-only", base, "--", "buf.yaml", "proto"]) ?? "";
+  return tree.includes("buf.yaml") && tree.includes(".proto") ? base : undefined;
+}
+
+function checkBreaking() {
+  const base = baseCommit();
+  if (base !== undefined) return passes("buf", ["breaking", "--against", `.git#ref=${base}`]);
+  process.stdout.write(
+    "proto: breaking changes not checked, there is no main branch with .proto files to compare with\n",
+  );
+  return true;
+}
+
+/** Generates into a folder of its own, so that the check changes nothing, and compares. */
+function checkGenerated() {
+  const fresh = join(CACHE, "generated");
+  rmSync(fresh, { recursive: true, force: true });
+  if (!passes("buf", ["generate", "--output", fresh])) return false;
+  const isSame = passes("git", [
+    "--no-pager",
+    "diff",
+    "--no-index",
+    "--stat",
+    "--exit-code",
+    GENERATED,
+    join(fresh, GENERATED),
+  ]);
+  if (!isSame) process.stderr.write(`proto: ${GENERATED} is not what the .proto files give: run "npm run generate"\n`);
+  return isSame;
+}
+
+function checkProto() {
+  if (globSync("proto/**/*.proto").length === 0) {
+    process.stdout.write("proto: no .proto files\n");
+    return true;
+  }
+  return [
+    passes("buf", ["lint"]),
+    passes("buf", ["format", "--diff", "--exit-code", "proto"]),
+    checkBreaking(),
+    checkGenerated(),
+  ].every(Boolean);
+}
+
+/** Packs each package as npm would publish it, then asks two judges whether importers can use it. */
+function checkExports() {
+  const packed = join(process.cwd(), CACHE, "packed");
+  rmSync(packed, { recursive: true, force: true });
+  mkdirSync(packed, { recursive: true });
+  for (const name of readdirSync("packages")) {
+    if (!existsSync(`packages/${name}/dist`)) continue;
+    const isPacked = passes("npx", ["--yes", PNPM, "pack", "--pack-destination", packed], {
+      cwd: `packages/${name}`,
+      stdio: ["ignore", "ignore", "inherit"],
+    });
+    if (!isPacked) return false;
+  }
+  return readdirSync(packed)
+    .map((file) => join(packed, file))
+    .flatMap((tarball) => [
+      passes("publint", ["run", tarball, "--strict"]),
+      passes("attw", [tarball, "--profile", "esm-only", "--format", "table-flipped"]),
+    ])
+    .every(Boolean);
+}
+
+function checkSize() {
+  const entries = JSON.parse(readFileSync(".size-limit.json", "utf8")).flatMap(({ path }) => path);
+  const missing = entries.filter((path) => !existsSync(path));
+  if (missing.length > 0) {
+    process.stdout.write(`size: not checked, not built yet: ${missing.join(", ")}\n`);
+    return true;
+  }
+  return passes("size-limit", []);
+}
+
+const CHECKS = {
+  format: () => passes("biome", ["format", "."]),
+  lint: () => passes("biome", ["check", "--formatter-enabled=false", "--error-on-warnings", "."]),
+  types: checkTypes,
+  deps: () =>
+    passes("depcruise", [
+      "--config",
+      ".dependency-cruiser.cjs",
+      ...["packages", "tests", "bench", "examples"].filter((folder) => existsSync(folder)),
+    ]),
+  proto: checkProto,
+  exports: checkExports,
+  size: checkSize,
+};
+
+const wanted = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(CHECKS);
+const unknown = wanted.filter((name) => !Object.hasOwn(CHECKS, name));
+if (unknown.length > 0) {
+  process.stderr.write(`no such check: ${unknown.join(", ")}. There are: ${Object.keys(CHECKS).join(", ")}\n`);
+  process.exit(2);
+}
+const failed = wanted.filter((name) => {
+  const startedAt = performance.now();
+  const isRight = CHECKS[name]();
+  const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
+  process.stdout.write(`${isRight ? "ok    " : "FAILED"} ${name} (${seconds} s)\n`);
+  return !isRight;
+});
+process.exitCode = failed.length > 0 ? 1 : 0;
