@@ -1,0 +1,69 @@
+import { ERROR_CODES, type ErrorCode } from "./codes.ts";
+
+const MARKER: unique symbol = Symbol.for("ashlar.error") as never;
+
+/** Plain data that goes with an error: names, limits and sizes, as text so that every transport carries it unchanged. */
+export type ErrorDetails = Readonly<Record<string, string>>;
+
+/** What {@link AshlarError} takes beside code and message. */
+export interface AshlarErrorOptions {
+  readonly cause?: unknown;
+  readonly details?: ErrorDetails;
+}
+
+/**
+ * The one error class of Ashlar, the same from every seat and transport.
+ *
+ * Test with {@link AshlarError.is}, which also recognises instances from a second copy of this package; `instanceof` does not.
+ */
+export class AshlarError extends Error {
+  override readonly name: string = "AshlarError";
+  readonly code: ErrorCode;
+  readonly details: ErrorDetails;
+
+  constructor(code: ErrorCode, message: string, options?: AshlarErrorOptions) {
+    super(message, options?.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.details = Object.freeze({ ...options?.details });
+    Object.defineProperty(this, MARKER, { value: true });
+  }
+
+  /** Whether the same call may succeed later, unchanged: true for the codes whose retry rule is "backoff". */
+  get retryable(): boolean {
+    return ERROR_CODES[this.code].retry === "backoff";
+  }
+
+  /** Whether `error` is an Ashlar error (of any copy of this package), and has `code` where one is given. */
+  static is(error: unknown, code?: ErrorCode): error is AshlarError {
+    if (!(error instanceof Error) || !(MARKER in error)) return false;
+    return code === undefined || (error as AshlarError).code === code;
+  }
+
+  /**
+   * Turns anything thrown into an Ashlar error, for use at boundaries.
+   *
+   * An Ashlar error passes through. An abort becomes CANCELED, a timeout (`TimeoutError`) DEADLINE_EXCEEDED, anything else `fallback`
+   * with the original as `cause`.
+   */
+  static from(error: unknown, fallback: ErrorCode = "INTERNAL"): AshlarError {
+    if (AshlarError.is(error)) return error;
+    const name = error instanceof Error ? error.name : undefined;
+    if (name === "AbortError") return new AshlarError("CANCELED", "the operation was aborted", { cause: error });
+    if (name === "TimeoutError") return new AshlarError("DEADLINE_EXCEEDED", "the time allowed has passed", { cause: error });
+    const message = error instanceof Error ? error.message : "a value that is not an Error was thrown";
+    return new AshlarError(fallback, message, { cause: error });
+  }
+}
+
+/** Throws CANCELED or DEADLINE_EXCEEDED if `signal` is aborted already. */
+export function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw abortError(signal);
+}
+
+/** The error of an aborted signal: DEADLINE_EXCEEDED where its reason is a timeout, an Ashlar error where it is one, else CANCELED. */
+export function abortError(signal: AbortSignal): AshlarError {
+  const reason: unknown = signal.reason;
+  if (AshlarError.is(reason)) return reason;
+  if (reason instanceof Error && reason.name === "TimeoutError") return AshlarError.from(reason);
+  return new AshlarError("CANCELED", "the operation was aborted", { cause: reason });
+}

@@ -1,0 +1,2 @@
+export { abortError, AshlarError, type AshlarErrorOptions, type ErrorDetails, throwIfAborted } from "./ashlar-error.ts";
+export { type ConnectCodeName, ERROR_CODES, type ErrorCode, type ErrorCodeRow, isErrorCode, type RetryRule } from "./codes.ts";

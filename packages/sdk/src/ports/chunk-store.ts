@@ -1,0 +1,159 @@
+import type { Digest } from "../hash/index.ts";
+import type { Durability } from "./durability.ts";
+
+/** What a chunk store can do; frozen. Contract suites and docs read this object. */
+export interface ChunkStoreCapabilities {
+  /** Chunks survive `close()` and reopening. */
+  readonly persistent: boolean;
+  /** Largest chunk in bytes that the store takes. */
+  readonly chunkMaxBytes: number;
+  /** Ranged reads transfer only the range (and its checksum blocks). */
+  readonly rangedReads: boolean;
+  /** Durability modes that make a difference here. */
+  readonly durabilities: readonly Durability[];
+}
+
+/** Options that every call takes. */
+export interface CallOptions {
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Progress of one chunk transfer: bytes moved so far in this attempt, not decreasing within an attempt. */
+export type BytesProgress = (transferredBytes: number) => void;
+
+export interface PutChunkOptions extends CallOptions {
+  readonly durability?: Durability | undefined;
+  /** A signed grant (direct seat); stores without access control ignore it. */
+  readonly grant?: string | undefined;
+  readonly onProgress?: BytesProgress | undefined;
+}
+
+export interface PutChunkResult {
+  readonly sizeBytes: number;
+  /** True if the store held the chunk already; it is claimed all the same. */
+  readonly alreadyPresent: boolean;
+  /** A node's signed receipt for the commit of a direct client. */
+  readonly receipt?: string | undefined;
+}
+
+export interface GetChunkOptions extends CallOptions {
+  /** First byte, default 0. */
+  readonly offset?: number | undefined;
+  /** Bytes wanted, default up to the end; a range that ends past the chunk is cut, one that starts past it is INVALID_RANGE. */
+  readonly length?: number | undefined;
+  readonly grant?: string | undefined;
+  readonly onProgress?: BytesProgress | undefined;
+}
+
+export interface HasChunksOptions extends CallOptions {
+  /** Claim each chunk that is present (see {@link ChunkStore}). */
+  readonly claim: boolean;
+  readonly grant?: string | undefined;
+}
+
+/** One answer of {@link ChunkStore.hasChunks}; `undefined` there means absent. */
+export interface ChunkPresence {
+  readonly sizeBytes: number;
+}
+
+/** What became of one chunk of a conditional delete. `claimed`: it was claimed too recently and is kept. */
+export type DeleteOutcome = "deleted" | "absent" | "claimed";
+
+export interface DeleteChunksOptions extends CallOptions {
+  /** Delete only if unclaimed for at least this long in ms, on the store's own clock. 0 deletes unconditionally. */
+  readonly unclaimedForMs: number;
+}
+
+export interface ListChunksOptions extends CallOptions {
+  /** Opaque; from the page before. */
+  readonly cursor?: string | undefined;
+  /** 1 to 1,000; default 1,000. */
+  readonly limit?: number | undefined;
+}
+
+export interface ListedChunk {
+  readonly chunkId: Digest;
+  readonly sizeBytes: number;
+  /** How long ago the chunk was last claimed, ms on the store's own clock. */
+  readonly unclaimedForMs: number;
+}
+
+export interface ChunkPage {
+  /** In ascending digest order; chunks written while listing may or may not appear, all others appear exactly once. */
+  readonly chunks: readonly ListedChunk[];
+  /** Present while there is more. */
+  readonly nextCursor?: string | undefined;
+}
+
+export interface ChunkStoreStats {
+  readonly chunkCount: number;
+  /** Payload bytes of all chunks. */
+  readonly bytesUsed: number;
+  /** Free and total bytes of the disk below; undefined where there is no disk. */
+  readonly bytesFree?: number | undefined;
+  readonly bytesTotal?: number | undefined;
+}
+
+/**
+ * One place that holds chunks. A storage node seen through a transport is a chunk store too.
+ *
+ * A **claim** is what keeps a chunk alive between its upload and the commit that names it: `putChunk` (chunk new or present) and
+ * `hasChunks({ claim: true })` claim; `deleteChunks` refuses a chunk that was claimed less than `unclaimedForMs` ago. Claim, write and
+ * delete of one chunk exclude each other. Claims survive a restart of the store.
+ *
+ * Every method rejects with CANCELED or DEADLINE_EXCEEDED within 100 ms of an abort and with STORE_CLOSED after `close()`.
+ */
+export interface ChunkStore {
+  readonly capabilities: ChunkStoreCapabilities;
+
+  /**
+   * Stores and claims a chunk. Idempotent. Recomputes the digest before it acknowledges.
+   *
+   * @param bytes borrowed until the promise settles; must not change meanwhile.
+   * @throws {AshlarError} CHUNK_DIGEST_MISMATCH (nothing is kept), OBJECT_TOO_LARGE, DISK_FULL (nothing is kept), NODE_UNAVAILABLE.
+   */
+  putChunk(chunkId: Digest, bytes: Uint8Array, options?: PutChunkOptions): Promise<PutChunkResult>;
+
+  /**
+   * Reads a chunk or a range of it; `undefined` if absent. The result is the caller's to keep.
+   *
+   * Stored bytes are checked against block checksums before they are released, never against the digest: whoever wants the end-to-end
+   * check of a whole chunk hashes it (the engine does).
+   *
+   * @throws {AshlarError} CHUNK_CORRUPT, INVALID_RANGE, NODE_UNAVAILABLE.
+   */
+  getChunk(chunkId: Digest, options?: GetChunkOptions): Promise<Uint8Array | undefined>;
+
+  /** One answer per id, in order; up to 1,000 ids. */
+  hasChunks(chunkIds: readonly Digest[], options: HasChunksOptions): Promise<ReadonlyArray<ChunkPresence | undefined>>;
+
+  /** One outcome per id, in order; up to 1,000 ids. */
+  deleteChunks(chunkIds: readonly Digest[], options: DeleteChunksOptions): Promise<readonly DeleteOutcome[]>;
+
+  listChunks(options?: ListChunksOptions): Promise<ChunkPage>;
+
+  stats(options?: CallOptions): Promise<ChunkStoreStats>;
+
+  /** Ends running writes, then releases everything. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** Streaming write, offered by stores on a disk so that a node need not hold a chunk in memory while it arrives. */
+export interface StreamingChunkStore extends ChunkStore {
+  /**
+   * Like `putChunk`, from a stream; hashes while it writes.
+   *
+   * @param source read once, in order; if it throws, nothing is kept and the error passes through.
+   * @param options.sizeBytes declared size; more bytes than declared: OBJECT_TOO_LARGE, fewer: CHUNK_DIGEST_MISMATCH.
+   */
+  putChunkStream(
+    chunkId: Digest,
+    source: AsyncIterable<Uint8Array>,
+    options?: PutChunkOptions & { readonly sizeBytes?: number | undefined },
+  ): Promise<PutChunkResult>;
+}
+
+/** Whether a store writes streams. */
+export function isStreamingChunkStore(store: ChunkStore): store is StreamingChunkStore {
+  return "putChunkStream" in store && typeof store.putChunkStream === "function";
+}

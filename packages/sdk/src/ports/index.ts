@@ -1,0 +1,92 @@
+export type { Digest, Hasher, IncrementalHash } from "../hash/index.ts";
+export type { Layout, LayoutServer } from "../ring/layout.ts";
+export { checkedChunkStore } from "./checked-chunk-store.ts";
+export {
+  type BytesProgress,
+  type CallOptions,
+  type ChunkPage,
+  type ChunkPresence,
+  type ChunkStore,
+  type ChunkStoreCapabilities,
+  type ChunkStoreStats,
+  type DeleteChunksOptions,
+  type DeleteOutcome,
+  type GetChunkOptions,
+  type HasChunksOptions,
+  isStreamingChunkStore,
+  type ListChunksOptions,
+  type ListedChunk,
+  type PutChunkOptions,
+  type PutChunkResult,
+  type StreamingChunkStore,
+} from "./chunk-store.ts";
+export type { Clock } from "./clock.ts";
+export { DURABILITIES, type Durability } from "./durability.ts";
+export type { GrantSource, WriteTicket } from "./grant-source.ts";
+export type { LogFields, Logger } from "./logger.ts";
+export type {
+  ApiKeyRecord,
+  ApiKeyRole,
+  BucketCatalog,
+  Catalog,
+  CollectingChunk,
+  CollectionQueue,
+  CopyObject,
+  CredentialCatalog,
+  GetObjectQuery,
+  MetadataStore,
+  MetadataStoreCapabilities,
+  ObjectCatalog,
+  RepairEntry,
+  UploadCatalog,
+} from "./metadata-store.ts";
+export type {
+  ByteRange,
+  GetObjectRequest,
+  ObjectBackend,
+  OpenedObject,
+  PutObjectOutcome,
+  PutObjectRequest,
+  TransferOptions,
+  TransferProgress,
+  WritePartRequest,
+} from "./object-backend.ts";
+export type {
+  BucketInfo,
+  ChunkedContent,
+  ChunkRef,
+  CommitObject,
+  CommittedChunk,
+  ListObjectsQuery,
+  LocatedChunk,
+  ManifestPage,
+  ObjectAttributes,
+  ObjectInfo,
+  ObjectListEntry,
+  ObjectListPage,
+  StoredObject,
+  WriteCondition,
+} from "./objects.ts";
+export type { Random } from "./random.ts";
+export type {
+  ClusterSnapshot,
+  LayoutChange,
+  ServerRecord,
+  ServerRegistration,
+  ServerRegistry,
+  ServerState,
+  ServerStats,
+} from "./servers.ts";
+export { silentLogger, systemClock, systemRandom } from "./system.ts";
+export type { Endpoint, GatewayConnection, Transport, TransportCapabilities } from "./transport.ts";
+export type {
+  CompleteUpload,
+  CreateUpload,
+  ListPartsQuery,
+  ListUploadsQuery,
+  PartInfo,
+  PartPage,
+  PutPart,
+  UploadInfo,
+  UploadPage,
+} from "./uploads.ts";

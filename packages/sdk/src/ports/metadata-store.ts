@@ -1,0 +1,184 @@
+import type { Digest } from "../hash/index.ts";
+import type { CallOptions } from "./chunk-store.ts";
+import type {
+  BucketInfo,
+  ChunkRef,
+  CommitObject,
+  ListObjectsQuery,
+  ManifestPage,
+  ObjectInfo,
+  ObjectListPage,
+  StoredObject,
+  WriteCondition,
+} from "./objects.ts";
+import type { ServerRegistry } from "./servers.ts";
+import type {
+  CompleteUpload,
+  CreateUpload,
+  ListPartsQuery,
+  ListUploadsQuery,
+  PartInfo,
+  PartPage,
+  PutPart,
+  UploadInfo,
+  UploadPage,
+} from "./uploads.ts";
+
+/** Buckets. */
+export interface BucketCatalog {
+  /** @throws {AshlarError} BUCKET_ALREADY_EXISTS, INVALID_BUCKET_NAME. */
+  createBucket(bucket: string, options?: CallOptions): Promise<BucketInfo>;
+  getBucket(bucket: string, options?: CallOptions): Promise<BucketInfo | undefined>;
+  /** All buckets by name, ascending. */
+  listBuckets(options?: CallOptions): Promise<readonly BucketInfo[]>;
+  /** @throws {AshlarError} BUCKET_NOT_FOUND, BUCKET_NOT_EMPTY (objects or uploads in it). */
+  deleteBucket(bucket: string, options?: CallOptions): Promise<void>;
+}
+
+/** Which object, and from where its chunk list is wanted. */
+export interface GetObjectQuery {
+  readonly bucket: string;
+  readonly key: string;
+  /** Default: the latest version. */
+  readonly objectVersion?: string | undefined;
+  /** The first page of chunks begins with the chunk that contains this offset; default 0. */
+  readonly fromOffset?: number | undefined;
+  /** Chunks in the first page, at most 1,024; 0 for none (head); default 1,024. */
+  readonly chunkLimit?: number | undefined;
+}
+
+/** Objects and manifests. The commit is the only point at which anything becomes visible. */
+export interface ObjectCatalog {
+  /**
+   * Commits an object in one transaction: chunk rows upserted in digest order with raised reference counts, rows in state `collecting` set
+   * live again, manifest and object row written under the condition, missed replicas queued for repair. The version that it replaces is
+   * released, and its manifest stays readable for COLLECT_GRACE_MS.
+   *
+   * @throws {AshlarError} BUCKET_NOT_FOUND, PRECONDITION_FAILED, METADATA_UNAVAILABLE (not committed, or unknown: commit again with
+   *   the same content is safe); CLAIM_EXPIRED, PERMISSION_DENIED (direct seat).
+   */
+  commitObject(commit: CommitObject, options?: CallOptions): Promise<ObjectInfo>;
+  /** `undefined` if there is no such object. @throws {AshlarError} BUCKET_NOT_FOUND. */
+  getObject(query: GetObjectQuery, options?: CallOptions): Promise<StoredObject | undefined>;
+  /**
+   * A further page of a manifest, from the chunk that contains `fromOffset`; at most `limit` (1,024) chunks.
+   * @throws {AshlarError} OBJECT_NOT_FOUND once the manifest is collected.
+   */
+  getManifestPage(
+    query: { readonly manifestId: string; readonly fromOffset: number; readonly limit?: number | undefined },
+    options?: CallOptions,
+  ): Promise<ManifestPage>;
+  /** Deletes the latest version; `false` if there was none. @throws {AshlarError} BUCKET_NOT_FOUND, PRECONDITION_FAILED. */
+  deleteObject(
+    query: { readonly bucket: string; readonly key: string; readonly condition?: WriteCondition | undefined },
+    options?: CallOptions,
+  ): Promise<boolean>;
+  listObjects(query: ListObjectsQuery, options?: CallOptions): Promise<ObjectListPage>;
+  /**
+   * Makes a new object from an existing manifest or inline bytes: no chunk moves, reference counts rise.
+   * @throws {AshlarError} OBJECT_NOT_FOUND, BUCKET_NOT_FOUND, PRECONDITION_FAILED (`sourceIfMatch`, `condition`).
+   */
+  copyObject(copy: CopyObject, options?: CallOptions): Promise<ObjectInfo>;
+}
+
+/** A server-side copy. */
+export interface CopyObject {
+  readonly sourceBucket: string;
+  readonly sourceKey: string;
+  readonly sourceIfMatch?: string | undefined;
+  readonly bucket: string;
+  readonly key: string;
+  /** Replaces the attributes; default: the source's. */
+  readonly attributes?: CommitObject["attributes"] | undefined;
+  readonly condition?: WriteCondition | undefined;
+}
+
+/** Multipart uploads. All but `createUpload` throw UPLOAD_NOT_FOUND for an unknown upload. */
+export interface UploadCatalog {
+  createUpload(create: CreateUpload, options?: CallOptions): Promise<UploadInfo>;
+  getUpload(uploadId: string, options?: CallOptions): Promise<UploadInfo>;
+  putPart(part: PutPart, options?: CallOptions): Promise<PartInfo>;
+  listParts(query: ListPartsQuery, options?: CallOptions): Promise<PartPage>;
+  listUploads(query: ListUploadsQuery, options?: CallOptions): Promise<UploadPage>;
+  /** @throws {AshlarError} INVALID_PART (missing, other etag, not ascending, none named), PRECONDITION_FAILED; the upload then stays as it was. */
+  completeUpload(complete: CompleteUpload, options?: CallOptions): Promise<ObjectInfo>;
+  /** Releases the parts. Idempotent only until the upload is forgotten. */
+  abortUpload(uploadId: string, options?: CallOptions): Promise<void>;
+}
+
+/** A row that the collector has marked. */
+export interface CollectingChunk extends ChunkRef {
+  readonly layoutVersion: number;
+}
+
+/** A replica to restore. */
+export interface RepairEntry {
+  readonly repairId: string;
+  readonly chunkId: Digest;
+  readonly sizeBytes: number;
+  readonly serverId: string;
+  readonly layoutVersion: number;
+}
+
+/** Background work, claimed through SQL so that any number of workers may share it. Durations are measured on the database's clock. */
+export interface CollectionQueue {
+  /** Drops manifests that were released at least `graceMs` ago and lowers the counts of their chunks; at most `limit` manifests. @returns how many. */
+  dropReleasedManifests(query: { readonly graceMs: number; readonly limit: number }, options?: CallOptions): Promise<number>;
+  /** Aborts uploads that are older than `olderThanMs`. @returns how many. */
+  abortStaleUploads(query: { readonly olderThanMs: number; readonly limit: number }, options?: CallOptions): Promise<number>;
+  /** Marks rows without references for at least `graceMs` as `collecting` and returns them, with rows left `collecting` for `graceMs` by a crashed worker. */
+  markCollecting(query: { readonly graceMs: number; readonly limit: number }, options?: CallOptions): Promise<readonly CollectingChunk[]>;
+  /**
+   * Ends a collection. `removed`: every replica said deleted or absent; the row goes if it is still `collecting`, and stays (live, with
+   * a repair entry for every replica if it has references) if a commit raised it meanwhile. Not `removed`: the row is live again.
+   * @returns ids of the rows that are gone.
+   */
+  finishCollecting(
+    outcomes: ReadonlyArray<{ readonly chunkId: Digest; readonly removed: boolean }>,
+    options?: CallOptions,
+  ): Promise<readonly Digest[]>;
+  /** For each id whether a row names it (any state). For the orphan sweep. */
+  knowsChunks(chunkIds: readonly Digest[], options?: CallOptions): Promise<readonly boolean[]>;
+  listRepairs(query: { readonly limit: number }, options?: CallOptions): Promise<readonly RepairEntry[]>;
+  finishRepairs(repairIds: readonly string[], options?: CallOptions): Promise<void>;
+}
+
+/** What an API key may do. */
+export type ApiKeyRole = "admin" | "readwrite" | "readonly";
+
+/** An API key as stored: never its secret. */
+export interface ApiKeyRecord {
+  readonly keyId: string;
+  readonly name: string;
+  readonly role: ApiKeyRole;
+  /** SHA-256 of the secret (which has 256 random bits, so needs no slow hash). */
+  readonly secretSha256: Digest;
+  readonly createdAtMs: number;
+}
+
+/** API keys. */
+export interface CredentialCatalog {
+  createApiKey(record: Omit<ApiKeyRecord, "createdAtMs">, options?: CallOptions): Promise<ApiKeyRecord>;
+  findApiKey(keyId: string, options?: CallOptions): Promise<ApiKeyRecord | undefined>;
+  listApiKeys(options?: CallOptions): Promise<readonly ApiKeyRecord[]>;
+  /** `false` if there was none. */
+  deleteApiKey(keyId: string, options?: CallOptions): Promise<boolean>;
+}
+
+/** What a metadata store can do; frozen. */
+export interface MetadataStoreCapabilities {
+  readonly persistent: boolean;
+  /** Several processes may use the store at once. */
+  readonly sharedByProcesses: boolean;
+}
+
+/** What the engine needs. The direct seat implements exactly this over RPC. */
+export interface Catalog extends BucketCatalog, ObjectCatalog, UploadCatalog {}
+
+/** Everything that is not bytes: buckets, objects, uploads, chunk references, servers and layouts, credentials. */
+export interface MetadataStore extends Catalog, CollectionQueue, ServerRegistry, CredentialCatalog {
+  readonly capabilities: MetadataStoreCapabilities;
+  /** Resolves if the store answers; METADATA_UNAVAILABLE otherwise. */
+  ping(options?: CallOptions): Promise<void>;
+  close(): Promise<void>;
+}

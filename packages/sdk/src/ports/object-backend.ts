@@ -1,0 +1,106 @@
+import type { Chunker } from "../chunking/chunker.ts";
+import type { CallOptions } from "./chunk-store.ts";
+import type { Durability } from "./durability.ts";
+import type { BucketCatalog, CopyObject } from "./metadata-store.ts";
+import type { ListObjectsQuery, ObjectAttributes, ObjectInfo, ObjectListPage, WriteCondition } from "./objects.ts";
+import type { CompleteUpload, CreateUpload, ListPartsQuery, ListUploadsQuery, PartInfo, PartPage, UploadInfo, UploadPage } from "./uploads.ts";
+
+/** One progress event. `transferredBytes` never decreases and counts each byte once, however often a chunk is retried. */
+export interface TransferProgress {
+  readonly transferredBytes: number;
+  /** Absent while the length is unknown. */
+  readonly totalBytes?: number | undefined;
+}
+
+/** Options of a transfer in either direction. */
+export interface TransferOptions extends CallOptions {
+  readonly onProgress?: ((progress: TransferProgress) => void) | undefined;
+  /** Chunks in flight, 1 to CONCURRENCY_MAX; default CONCURRENCY_DEFAULT. Memory is bounded by chunk size × (concurrency + 2). */
+  readonly concurrency?: number | undefined;
+}
+
+/** What to write, without the bytes. */
+export interface PutObjectRequest {
+  readonly bucket: string;
+  readonly key: string;
+  readonly attributes: ObjectAttributes;
+  /** Length of the body where it is known; a body of another length is INVALID_ARGUMENT. */
+  readonly sizeBytes?: number | undefined;
+  readonly condition?: WriteCondition | undefined;
+  readonly chunker?: Chunker | undefined;
+  readonly durability?: Durability | undefined;
+  /** SHA-256 in hex that the caller expects; CHECKSUM_MISMATCH and nothing visible if the bytes differ. */
+  readonly sha256?: string | undefined;
+}
+
+/** What a write did. */
+export interface PutObjectOutcome extends ObjectInfo {
+  /** Fewest copies that any chunk had durably when the write was acknowledged; 1 for inline objects and single stores. */
+  readonly replicas: number;
+  readonly chunkCount: number;
+  /** Bytes that the store held already. */
+  readonly deduplicatedBytes: number;
+}
+
+/** A byte range: `offset` from the start (negative: from the end), `length` bytes (default: up to the end). */
+export interface ByteRange {
+  readonly offset: number;
+  readonly length?: number | undefined;
+}
+
+export interface GetObjectRequest {
+  readonly bucket: string;
+  readonly key: string;
+  readonly objectVersion?: string | undefined;
+  /** Cut at the object's end; INVALID_RANGE if it starts past it. */
+  readonly range?: ByteRange | undefined;
+  /** On a read: `ifMatch` → PRECONDITION_FAILED, `ifNoneMatch` → NOT_MODIFIED. */
+  readonly condition?: WriteCondition | undefined;
+}
+
+/** An object opened for reading: its info is known, its bytes flow when asked. */
+export interface OpenedObject {
+  readonly info: ObjectInfo;
+  /** The range that will be delivered, within [0, info.sizeBytes]. */
+  readonly offset: number;
+  readonly length: number;
+  /**
+   * The bytes, in order, checked before release; may be called once. Breaking out of the loop stops all transfers.
+   * Slices are the consumer's to keep.
+   */
+  read(): AsyncIterable<Uint8Array>;
+}
+
+/** A part on its way: at most `sizeBytes` of one slice of the body. */
+export interface WritePartRequest {
+  readonly uploadId: string;
+  readonly partNumber: number;
+  readonly sizeBytes?: number | undefined;
+  readonly sha256?: string | undefined;
+}
+
+/**
+ * The object API in its raw form, as the engine provides it in every seat: to the client's face in an app, to the RPC and HTTP faces in a
+ * gateway. Bodies are streams of slices of any size, read once.
+ */
+export interface ObjectBackend extends BucketCatalog {
+  putObject(request: PutObjectRequest, body: AsyncIterable<Uint8Array>, options?: TransferOptions): Promise<PutObjectOutcome>;
+  /** @throws {AshlarError} OBJECT_NOT_FOUND, BUCKET_NOT_FOUND, INVALID_RANGE, PRECONDITION_FAILED, NOT_MODIFIED. */
+  openObject(request: GetObjectRequest, options?: TransferOptions): Promise<OpenedObject>;
+  headObject(request: Omit<GetObjectRequest, "range">, options?: CallOptions): Promise<ObjectInfo>;
+  /** `false` if there was none. */
+  deleteObject(
+    request: { readonly bucket: string; readonly key: string; readonly condition?: WriteCondition | undefined },
+    options?: CallOptions,
+  ): Promise<boolean>;
+  listObjects(query: ListObjectsQuery, options?: CallOptions): Promise<ObjectListPage>;
+  copyObject(request: CopyObject, options?: CallOptions): Promise<ObjectInfo>;
+  createUpload(request: CreateUpload, options?: CallOptions): Promise<UploadInfo>;
+  writePart(request: WritePartRequest, body: AsyncIterable<Uint8Array>, options?: TransferOptions): Promise<PartInfo>;
+  listParts(query: ListPartsQuery, options?: CallOptions): Promise<PartPage>;
+  listUploads(query: ListUploadsQuery, options?: CallOptions): Promise<UploadPage>;
+  completeUpload(request: CompleteUpload, options?: CallOptions): Promise<ObjectInfo>;
+  abortUpload(uploadId: string, options?: CallOptions): Promise<void>;
+  /** Ends running transfers with STORE_CLOSED and releases everything that the seat opened. Idempotent. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,137 @@
+import type { Digest } from "../hash/index.ts";
+import type { Durability } from "./durability.ts";
+
+/** A bucket as listed. */
+export interface BucketInfo {
+  readonly bucket: string;
+  readonly createdAtMs: number;
+}
+
+/** What an object carries beside its bytes; header values are kept as given, without interpretation. */
+export interface ObjectAttributes {
+  /** Default `application/octet-stream`. */
+  readonly contentType?: string | undefined;
+  readonly cacheControl?: string | undefined;
+  readonly contentDisposition?: string | undefined;
+  readonly contentEncoding?: string | undefined;
+  readonly contentLanguage?: string | undefined;
+  /** The `Expires` header, an HTTP date. */
+  readonly expires?: string | undefined;
+  /** User metadata; names are lower-cased, names and values together at most METADATA_MAX_BYTES. */
+  readonly metadata?: Readonly<Record<string, string>> | undefined;
+}
+
+/** One object version, without its bytes. */
+export interface ObjectInfo {
+  readonly bucket: string;
+  readonly key: string;
+  readonly objectVersion: string;
+  readonly sizeBytes: number;
+  /** Opaque validator, without quotes. */
+  readonly etag: string;
+  /** SHA-256 of all bytes in hex; absent where nobody saw them in order (multipart without a declared digest). */
+  readonly sha256?: string | undefined;
+  readonly createdAtMs: number;
+  readonly durability: Durability;
+  readonly attributes: ObjectAttributes;
+}
+
+/** A chunk as a manifest names it. */
+export interface ChunkRef {
+  readonly chunkId: Digest;
+  readonly sizeBytes: number;
+}
+
+/** A chunk reference on its way into a commit. */
+export interface CommittedChunk extends ChunkRef {
+  /** Signed receipts of the nodes that hold it (direct seat only). */
+  readonly receipts?: readonly string[] | undefined;
+  /** Servers of the placement that did not acknowledge; they go to the repair queue. */
+  readonly missedServerIds?: readonly string[] | undefined;
+}
+
+/** A chunk reference as read. */
+export interface LocatedChunk extends ChunkRef {
+  /** Offset of the chunk's first byte in the object. */
+  readonly offset: number;
+  /** A signed grant to read this chunk (direct seat only). */
+  readonly grant?: string | undefined;
+}
+
+/** Conditions on the current latest version; both must hold. PRECONDITION_FAILED otherwise. */
+export interface WriteCondition {
+  /** The etag that the current version must have, or "*" for "any version exists". */
+  readonly ifMatch?: string | undefined;
+  /** The etag that the current version must not have, or "*" for "no version exists". */
+  readonly ifNoneMatch?: string | undefined;
+}
+
+/** Where the chunks of a commit lie. */
+export interface ChunkedContent {
+  readonly chunks: readonly CommittedChunk[];
+  /** Layout under which the chunks were placed; 0 for a single local store. */
+  readonly layoutVersion: number;
+}
+
+/** A single-step object write: chunks are stored already, or the bytes travel inline. */
+export interface CommitObject {
+  readonly bucket: string;
+  readonly key: string;
+  readonly sizeBytes: number;
+  readonly etag: string;
+  readonly sha256?: string | undefined;
+  readonly durability: Durability;
+  readonly attributes: ObjectAttributes;
+  readonly content: { readonly inline: Uint8Array } | ChunkedContent;
+  readonly condition?: WriteCondition | undefined;
+  /** The write ticket of a direct client (see GrantSource). */
+  readonly ticket?: string | undefined;
+}
+
+/** An object as stored: its info and where its bytes are. */
+export interface StoredObject {
+  readonly info: ObjectInfo;
+  /** All bytes, for an inline object. */
+  readonly inline?: Uint8Array | undefined;
+  /** Names the manifest of a chunked object; readable until COLLECT_GRACE_MS after the version was replaced or deleted. */
+  readonly manifestId?: string | undefined;
+  /** Of a chunked object: the first page of its chunks, from the one that contains `fromOffset`. */
+  readonly page?: ManifestPage | undefined;
+}
+
+/** Part of a manifest, in offset order. */
+export interface ManifestPage {
+  readonly chunks: readonly LocatedChunk[];
+  /** Offset at which the next page begins; absent at the end. */
+  readonly nextOffset?: number | undefined;
+}
+
+/** One row of a listing. */
+export interface ObjectListEntry {
+  readonly key: string;
+  readonly objectVersion: string;
+  readonly sizeBytes: number;
+  readonly etag: string;
+  readonly createdAtMs: number;
+}
+
+/** One page of a listing. Keys ascend by UTF-8 bytes; `objects` and `prefixes` together are at most `limit`. */
+export interface ObjectListPage {
+  readonly objects: readonly ObjectListEntry[];
+  /** Rolled-up common prefixes, each ending with the delimiter. */
+  readonly prefixes: readonly string[];
+  readonly nextCursor?: string | undefined;
+}
+
+/** What to list. */
+export interface ListObjectsQuery {
+  readonly bucket: string;
+  readonly prefix?: string | undefined;
+  /** Rolls keys up to and including its first occurrence after the prefix; any non-empty string. */
+  readonly delimiter?: string | undefined;
+  readonly cursor?: string | undefined;
+  /** Only keys after this one; ignored where a cursor is given. */
+  readonly startAfter?: string | undefined;
+  /** 1 to LIST_LIMIT_MAX. */
+  readonly limit?: number | undefined;
+}

@@ -1,0 +1,7 @@
+/** Randomness, injected so that a seed can replay a run. */
+export interface Random {
+  /** `count` random bytes, fit for secrets. */
+  bytes(count: number): Uint8Array;
+  /** A number in [0, 1), for jitter and sampling only. */
+  fraction(): number;
+}

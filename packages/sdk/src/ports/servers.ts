@@ -1,0 +1,72 @@
+import type { Layout } from "../ring/layout.ts";
+import type { CallOptions } from "./chunk-store.ts";
+
+/** What a node tells about itself when it registers. */
+export interface ServerRegistration {
+  readonly serverId: string;
+  /** Base URL under which gateways and direct clients reach it, without a trailing slash. */
+  readonly url: string;
+  readonly zone?: string | undefined;
+  /** Default 1. */
+  readonly weight?: number | undefined;
+  /** Release of the node software. */
+  readonly softwareVersion: string;
+}
+
+/** What a node tells with each heartbeat. */
+export interface ServerStats {
+  readonly chunkCount: number;
+  readonly bytesUsed: number;
+  readonly bytesFree: number;
+  readonly bytesTotal: number;
+}
+
+/** `down`: missed HEARTBEAT_MISSED_MAX heartbeats; `stopped`: shut down in order, still in the layout. */
+export type ServerState = "up" | "down" | "stopped";
+
+export interface ServerRecord {
+  readonly serverId: string;
+  readonly url: string;
+  readonly zone?: string | undefined;
+  readonly weight: number;
+  readonly softwareVersion: string;
+  /** Derived from `stopped` and the age of the last heartbeat when read, on the database's clock. */
+  readonly state: ServerState;
+  readonly registeredAtMs: number;
+  readonly lastHeartbeatAtMs: number;
+  readonly stats?: ServerStats | undefined;
+}
+
+/** The servers as they are and the layouts in use. */
+export interface ClusterSnapshot {
+  readonly servers: readonly ServerRecord[];
+  /** Newest first: the one that writes use, then older ones that some chunk row still needs. Empty before any server registered. */
+  readonly layouts: readonly Layout[];
+}
+
+/** A change of the layout by an operator. */
+export interface LayoutChange {
+  readonly replicationFactor?: number | undefined;
+  /** New weights by server id; 0 drains. */
+  readonly weights?: Readonly<Record<string, number>> | undefined;
+  /** Servers to take out. */
+  readonly removeServerIds?: readonly string[] | undefined;
+}
+
+/** Storage servers and layouts, kept where every gateway sees them. */
+export interface ServerRegistry {
+  /**
+   * Registers a server or updates it, marks it up, and keeps its virtual nodes in `hash_ring_nodes`. A server that the newest layout lacks joins
+   * it in a new layout version, unless the cluster stages layouts.
+   * @returns the newest layout version.
+   * @throws {AshlarError} INVALID_ARGUMENT, METADATA_UNAVAILABLE.
+   */
+  registerServer(registration: ServerRegistration, options?: CallOptions): Promise<{ readonly layoutVersion: number }>;
+  /** @throws {AshlarError} SERVER_NOT_FOUND if the database does not know the server (any more): register again. */
+  heartbeat(serverId: string, stats: ServerStats, options?: CallOptions): Promise<{ readonly layoutVersion: number }>;
+  /** Marks a server stopped; it stays in the layout. Unknown servers: SERVER_NOT_FOUND. */
+  stopServer(serverId: string, options?: CallOptions): Promise<void>;
+  clusterSnapshot(options?: CallOptions): Promise<ClusterSnapshot>;
+  /** Applies a change as a new layout version. @throws {AshlarError} INVALID_ARGUMENT if no server would remain, SERVER_NOT_FOUND. */
+  changeLayout(change: LayoutChange, options?: CallOptions): Promise<Layout>;
+}

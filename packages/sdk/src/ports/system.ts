@@ -1,0 +1,41 @@
+import { abortError, throwIfAborted } from "../errors/index.ts";
+import type { Clock } from "./clock.ts";
+import type { Logger } from "./logger.ts";
+import type { Random } from "./random.ts";
+
+/**
+ * The system's own clock, randomness and a logger that drops everything: the defaults of the ports, and the only place of the SDK that
+ * touches them.
+ */
+export const systemClock: Clock = Object.freeze({
+  nowMs: (): number => Date.now(),
+  monotonicMs: (): number => performance.now(),
+  sleep(durationMs: number, options?: { readonly signal?: AbortSignal | undefined }): Promise<void> {
+    const signal = options?.signal;
+    return new Promise((resolve, reject) => {
+      throwIfAborted(signal);
+      const onAbort = (): void => {
+        clearTimeout(timer);
+        reject(abortError(signal as AbortSignal));
+      };
+      const timer = setTimeout(() => {
+        signal?.removeEventListener("abort", onAbort);
+        resolve();
+      }, durationMs);
+      signal?.addEventListener("abort", onAbort, { once: true });
+    });
+  },
+});
+
+export const systemRandom: Random = Object.freeze({
+  bytes: (count: number): Uint8Array => crypto.getRandomValues(new Uint8Array(count)),
+  fraction: (): number => Math.random(),
+});
+
+export const silentLogger: Logger = Object.freeze({
+  debug: (): void => {},
+  info: (): void => {},
+  warn: (): void => {},
+  error: (): void => {},
+  child: (): Logger => silentLogger,
+});

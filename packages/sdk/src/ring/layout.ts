@@ -1,0 +1,20 @@
+/** One storage server of a layout. */
+export interface LayoutServer {
+  /** Unique, stable; 1 to 64 characters of [A-Za-z0-9._-]. */
+  readonly serverId: string;
+  /** Failure domain; servers without one are each their own. */
+  readonly zone?: string | undefined;
+  /** Relative share of the ring, > 0; 1 is normal. A server of weight 0 takes no new chunks. */
+  readonly weight: number;
+}
+
+/** The versioned input of placement: nothing else decides where a chunk lies. */
+export interface Layout {
+  /** 1, 2, …; 0 means "one local store, no ring". */
+  readonly layoutVersion: number;
+  /** Copies wanted; placements are shorter where there are fewer servers. */
+  readonly replicationFactor: number;
+  readonly virtualNodesPerServer: number;
+  /** Ascending by serverId. */
+  readonly servers: readonly LayoutServer[];
+}
