@@ -39,7 +39,10 @@ export interface PutChunkResult {
 export interface GetChunkOptions extends CallOptions {
   /** First byte, default 0. */
   readonly offset?: number | undefined;
-  /** Bytes wanted, default up to the end; a range that ends past the chunk is cut, one that starts past it is INVALID_RANGE. */
+  /**
+   * Bytes wanted, at least 1, default up to the end. A range that ends past the chunk is cut; one that starts at or past its end is
+   * INVALID_RANGE (offset 0 is always allowed, so that an empty chunk can be read).
+   */
   readonly length?: number | undefined;
   readonly grant?: string | undefined;
   readonly onProgress?: BytesProgress | undefined;

@@ -1,0 +1,1 @@
+export { nodeCryptoHasher } from "../internal/sha256.ts";
