@@ -30,6 +30,8 @@ export function packageOptions(extraEntries: readonly string[] = []): Options {
     dts: process.env.ASHLAR_BUILD_DTS !== "0",
     sourcemap: true,
     splitting: true,
+    // "sqlite" without its prefix is nothing that Node knows.
+    removeNodeProtocol: false,
     clean: true,
     outDir: "dist",
   };
