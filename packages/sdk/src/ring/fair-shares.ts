@@ -1,0 +1,74 @@
+import type { LayoutServer } from "./layout.ts";
+import { zoneIndexes } from "./zones.ts";
+
+/** Replicas per partition that one server should hold, 0 to 1, by server index. */
+export type FairShares = Float64Array;
+
+/**
+ * What each server should hold: in proportion to its weight, as far as the spread over zones and "no server twice" allow.
+ *
+ * A zone holds at least what the even spread puts there whatever its weight, at most one replica per partition more, and between
+ * both in proportion to its weight; within a zone a server holds one replica per partition at most. So at equal weights, without
+ * zones, each server's share is `replicas / servers`, and a small zone among big ones gets more than its weight: spread wins over balance.
+ *
+ * @param replicas copies per partition, at most the number of servers of weight > 0.
+ * @returns shares that add up to `replicas`, exact to about 1e-12.
+ */
+export function fairShares(servers: readonly LayoutServer[], replicas: number): FairShares {
+  const zones = zoneIndexes(servers);
+  const members: number[][] = [];
+  servers.forEach((server, index) => {
+    const zone = zones[index] ?? 0;
+    members[zone] ??= [];
+    if (server.weight > 0) members[zone].push(index);
+  });
+  const used = members.filter((list) => list.length > 0);
+  const rounds = fullRounds(used, replicas);
+  const weightOf = (index: number): number => servers[index]?.weight ?? 0;
+  const zoneShares = fill({
+    total: replicas,
+    weights: used.map((list) => list.reduce((sum, index) => sum + weightOf(index), 0)),
+    least: used.map((list) => Math.min(list.length, rounds)),
+    most: used.map((list) => Math.min(list.length, rounds + 1)),
+  });
+  const shares = new Float64Array(servers.length);
+  used.forEach((list, zone) => {
+    const inZone = fill({ total: zoneShares[zone] ?? 0, weights: list.map(weightOf), least: list.map(() => 0), most: list.map(() => 1) });
+    list.forEach((index, position) => {
+      shares[index] = inZone[position] ?? 0;
+    });
+  });
+  return shares;
+}
+
+/** How many replicas every zone gets before any zone gets one more; a zone with fewer servers gets all it can hold. */
+function fullRounds(zones: readonly (readonly number[])[], replicas: number): number {
+  const needed = (rounds: number): number => zones.reduce((sum, list) => sum + Math.min(list.length, rounds), 0);
+  let rounds = 0;
+  while (rounds < replicas && needed(rounds + 1) <= replicas) rounds++;
+  return rounds;
+}
+
+interface Fill {
+  readonly total: number;
+  readonly weights: readonly number[];
+  readonly least: readonly number[];
+  readonly most: readonly number[];
+}
+
+/** Splits `total` in proportion to the weights within the bounds: the water level that gives the total is found by bisection. */
+function fill({ total, weights, least, most }: Fill): number[] {
+  const at = (level: number): number[] => weights.map((weight, index) => Math.min(most[index] ?? 0, Math.max(least[index] ?? 0, level * weight)));
+  const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
+  let low = 0;
+  let high = 1;
+  const reachable = sum(most);
+  while (sum(at(high)) < Math.min(total, reachable) - 1e-12 && Number.isFinite(high)) high *= 2;
+  // Each step halves the error; 200 steps reach the last bit of a double from any finite start.
+  for (let step = 0; step < 200 && low < high; step++) {
+    const middle = low + (high - low) / 2;
+    if (sum(at(middle)) < total) low = middle;
+    else high = middle;
+  }
+  return at(high);
+}

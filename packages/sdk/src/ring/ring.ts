@@ -1,0 +1,54 @@
+import type { Layout, LayoutServer } from "./layout.ts";
+import { virtualNodeToken } from "./token.ts";
+import { validateLayout, virtualNodeCount } from "./validate-layout.ts";
+
+/** The tokens of one layout in ascending order. Never changed after {@link buildRing}; treat the arrays as read-only. */
+export interface Ring {
+  /** The layout's servers by ascending id (ASCII order); server indexes below and in placement point into this list. */
+  readonly servers: readonly LayoutServer[];
+  /** Ascending; equal tokens, should there ever be any, by ascending server index. */
+  readonly tokens: BigUint64Array;
+  /** Server index of each token. */
+  readonly serverIndexes: Uint16Array;
+}
+
+/**
+ * Computes the ring of a layout.
+ *
+ * @throws {AshlarError} INVALID_ARGUMENT for what {@link validateLayout} refuses.
+ *
+ * Cost: one SHA-256 per virtual node and a sort; 10 bytes a token stay.
+ */
+export function buildRing(layout: Layout): Ring {
+  validateLayout(layout);
+  const servers = [...layout.servers].sort((a, b) => (a.serverId < b.serverId ? -1 : 1));
+  const unsorted: bigint[] = [];
+  const owners: number[] = [];
+  servers.forEach((server, serverIndex) => {
+    const count = virtualNodeCount(layout, server);
+    for (let index = 0; index < count; index++) {
+      unsorted.push(virtualNodeToken(server.serverId, index));
+      owners.push(serverIndex);
+    }
+  });
+  const order = sortedOrder(unsorted);
+  const tokens = new BigUint64Array(order.length);
+  const serverIndexes = new Uint16Array(order.length);
+  order.forEach((from, to) => {
+    tokens[to] = unsorted[from] ?? 0n;
+    serverIndexes[to] = owners[from] ?? 0;
+  });
+  return Object.freeze({ servers: Object.freeze(servers), tokens, serverIndexes });
+}
+
+/** Positions of `tokens` by ascending token. Positions ascend with the server index, so they break ties. */
+function sortedOrder(tokens: readonly bigint[]): Uint32Array {
+  // Comparing doubles first is several times faster than comparing bigints, and decides all but one comparison in about 2^40.
+  const approximate = Float64Array.from(tokens, Number);
+  return Uint32Array.from(tokens.keys()).sort((a, b) => {
+    const difference = (approximate[a] ?? 0) - (approximate[b] ?? 0);
+    if (difference !== 0) return difference;
+    const [x, y] = [tokens[a] ?? 0n, tokens[b] ?? 0n];
+    return x < y ? -1 : x > y ? 1 : a - b;
+  });
+}
