@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import type { Options } from "tsup";
 
 interface PackageJson {
@@ -20,7 +20,8 @@ export function packageOptions(extraEntries: readonly string[] = []): Options {
   const commands = Object.values(manifest.bin ?? {}).map((target) =>
     target.replace("./dist/", "./src/").replace(/\.js$/, ".ts"),
   );
-  const sources = [...exported, ...commands, ...extraEntries];
+  // A source that is not there is left out here and found by `npm run exports`, which asks for every file that package.json names.
+  const sources = [...exported, ...commands, ...extraEntries].filter((source) => existsSync(source));
   return {
     // Keys keep the folder layout of src, so dist/x/index.js stands where package.json says.
     entry: Object.fromEntries(sources.map((source) => [source.replace(/^\.\/src\//, "").replace(/\.ts$/, ""), source])),
