@@ -10,9 +10,11 @@ import { virtualNodeCount } from "./validate-layout.ts";
 export function checkRing(ring: Ring, layout: Layout): readonly string[] {
   const problems: string[] = [];
   const { servers, tokens, serverIndexes } = ring;
-  if (tokens.length !== serverIndexes.length) problems.push(`${tokens.length} tokens have ${serverIndexes.length} owners`);
+  if (tokens.length !== serverIndexes.length)
+    problems.push(`${tokens.length} tokens have ${serverIndexes.length} owners`);
   for (let index = 1; index < tokens.length; index++) {
-    if ((tokens[index - 1] ?? 0n) > (tokens[index] ?? 0n)) problems.push(`token ${index} is smaller than the one before it`);
+    if ((tokens[index - 1] ?? 0n) > (tokens[index] ?? 0n))
+      problems.push(`token ${index} is smaller than the one before it`);
   }
   const owned = servers.map(() => new Set<bigint>());
   tokens.forEach((token, index) => {
@@ -20,15 +22,18 @@ export function checkRing(ring: Ring, layout: Layout): readonly string[] {
     if (owner === undefined) problems.push(`token ${index} belongs to no server`);
     else owner.add(token);
   });
-  for (const { serverId } of layout.servers) if (!servers.some((server) => server.serverId === serverId)) problems.push(`${serverId} is missing`);
+  for (const { serverId } of layout.servers)
+    if (!servers.some((server) => server.serverId === serverId)) problems.push(`${serverId} is missing`);
   servers.forEach((server, index) => {
     const before = servers[index - 1];
     if (before !== undefined && before.serverId >= server.serverId) problems.push(`${server.serverId} is out of order`);
     const tokensOfServer = owned[index] ?? new Set();
     const count = virtualNodeCount(layout, server);
-    if (tokensOfServer.size !== count) problems.push(`${server.serverId} has ${tokensOfServer.size} tokens instead of ${count}`);
+    if (tokensOfServer.size !== count)
+      problems.push(`${server.serverId} has ${tokensOfServer.size} tokens instead of ${count}`);
     for (let node = 0; node < count; node++) {
-      if (!tokensOfServer.has(virtualNodeToken(server.serverId, node))) problems.push(`${server.serverId} lacks the token of virtual node ${node}`);
+      if (!tokensOfServer.has(virtualNodeToken(server.serverId, node)))
+        problems.push(`${server.serverId} lacks the token of virtual node ${node}`);
     }
   });
   return problems;
@@ -44,16 +49,26 @@ export function checkPlacement(placement: Placement, layout: Layout): readonly s
   const byId = new Map(layout.servers.map((server) => [server.serverId, server]));
   const live = layout.servers.filter((server) => server.weight > 0);
   const count = Math.min(layout.replicationFactor, live.length);
-  if (placement.layoutVersion !== layout.layoutVersion) problems.push(`the layout version is ${placement.layoutVersion}`);
-  if (placement.replicaCount !== count) problems.push(`the replica count is ${placement.replicaCount} instead of ${count}`);
+  if (placement.layoutVersion !== layout.layoutVersion)
+    problems.push(`the layout version is ${placement.layoutVersion}`);
+  if (placement.replicaCount !== count)
+    problems.push(`the replica count is ${placement.replicaCount} instead of ${count}`);
   const loads = new Map<string, number>();
   for (let partition = 0; partition < PARTITION_COUNT; partition++) {
     const servers = placement.serversOf(partition);
     for (const serverId of servers) loads.set(serverId, (loads.get(serverId) ?? 0) + 1);
-    if (servers.length !== count) problems.push(`partition ${partition} has ${servers.length} servers instead of ${count}`);
+    if (servers.length !== count)
+      problems.push(`partition ${partition} has ${servers.length} servers instead of ${count}`);
     if (new Set(servers).size !== servers.length) problems.push(`partition ${partition} has a server twice`);
-    if (servers.some((serverId) => !((byId.get(serverId)?.weight ?? 0) > 0))) problems.push(`partition ${partition} has a server that takes no chunks`);
-    if (!isSpread(servers.flatMap((serverId) => byId.get(serverId) ?? []), live)) problems.push(`partition ${partition} is not spread over the zones`);
+    if (servers.some((serverId) => !((byId.get(serverId)?.weight ?? 0) > 0)))
+      problems.push(`partition ${partition} has a server that takes no chunks`);
+    if (
+      !isSpread(
+        servers.flatMap((serverId) => byId.get(serverId) ?? []),
+        live,
+      )
+    )
+      problems.push(`partition ${partition} is not spread over the zones`);
   }
   const fair = fairShares(layout.servers, count);
   layout.servers.forEach(({ serverId }, index) => {

@@ -24,7 +24,8 @@ export function measureDistances(ring: Ring): Distances {
   // Position of the next token of each server clockwise; those below zero plus one turn. At first: past the end, so the first token of the turn.
   const next = new Float64Array(serverCount).fill(Number.POSITIVE_INFINITY);
   const wrapped = new Uint8Array(serverCount).fill(1);
-  for (let index = positions.length - 1; index >= 0; index--) next[ring.serverIndexes[index] ?? 0] = positions[index] ?? 0;
+  for (let index = positions.length - 1; index >= 0; index--)
+    next[ring.serverIndexes[index] ?? 0] = positions[index] ?? 0;
   let index = positions.length - 1;
   for (let partition = PARTITION_COUNT - 1; partition >= 0; partition--) {
     const start = partition * (SPACE / PARTITION_COUNT);

@@ -33,7 +33,12 @@ export function fairShares(servers: readonly LayoutServer[], replicas: number): 
   });
   const shares = new Float64Array(servers.length);
   used.forEach((list, zone) => {
-    const inZone = fill({ total: zoneShares[zone] ?? 0, weights: list.map(weightOf), least: list.map(() => 0), most: list.map(() => 1) });
+    const inZone = fill({
+      total: zoneShares[zone] ?? 0,
+      weights: list.map(weightOf),
+      least: list.map(() => 0),
+      most: list.map(() => 1),
+    });
     list.forEach((index, position) => {
       shares[index] = inZone[position] ?? 0;
     });
@@ -58,7 +63,8 @@ interface Fill {
 
 /** Splits `total` in proportion to the weights within the bounds: the water level that gives the total is found by bisection. */
 function fill({ total, weights, least, most }: Fill): number[] {
-  const at = (level: number): number[] => weights.map((weight, index) => Math.min(most[index] ?? 0, Math.max(least[index] ?? 0, level * weight)));
+  const at = (level: number): number[] =>
+    weights.map((weight, index) => Math.min(most[index] ?? 0, Math.max(least[index] ?? 0, level * weight)));
   const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
   let low = 0;
   let high = 1;

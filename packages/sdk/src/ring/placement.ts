@@ -37,15 +37,25 @@ export function createPlacement(layout: Layout): Placement {
     table ??= named(cutPartitionTable(ring, replicaCount).rows, (server) => ring.servers[server]?.serverId ?? "");
     const servers = table[partition];
     if (servers === undefined) {
-      throw new AshlarError("INVALID_ARGUMENT", `a partition is a whole number from 0 to ${PARTITION_COUNT - 1}`, { details: { partition: String(partition) } });
+      throw new AshlarError("INVALID_ARGUMENT", `a partition is a whole number from 0 to ${PARTITION_COUNT - 1}`, {
+        details: { partition: String(partition) },
+      });
     }
     return servers;
   };
-  return Object.freeze({ layoutVersion, replicaCount, serversOf, placementOf: (chunkId: Digest) => serversOf(partitionOf(chunkId)) });
+  return Object.freeze({
+    layoutVersion,
+    replicaCount,
+    serversOf,
+    placementOf: (chunkId: Digest) => serversOf(partitionOf(chunkId)),
+  });
 }
 
 /** Names the rows; equal rows share one array, of which six servers need 120 at most instead of 4096. */
-function named(rows: readonly (readonly number[])[], nameOf: (server: number) => string): readonly (readonly string[])[] {
+function named(
+  rows: readonly (readonly number[])[],
+  nameOf: (server: number) => string,
+): readonly (readonly string[])[] {
   const known = new Map<string, readonly string[]>();
   return rows.map((row) => {
     const key = row.join();

@@ -27,7 +27,8 @@ export function validateLayout(layout: Layout): void {
     tokenCount += virtualNodeCount(layout, server);
   }
   if (tokenCount === 0) throw invalid("a layout needs a server of weight > 0");
-  if (tokenCount > RING_TOKENS_MAX) throw invalid(`the weights ask for ${tokenCount} virtual nodes, ${RING_TOKENS_MAX} at most; scale them down`);
+  if (tokenCount > RING_TOKENS_MAX)
+    throw invalid(`the weights ask for ${tokenCount} virtual nodes, ${RING_TOKENS_MAX} at most; scale them down`);
 }
 
 /** Virtual nodes of one server: round(virtualNodesPerServer × weight), but at least one where the weight is > 0, and none at weight 0. */
@@ -38,7 +39,9 @@ export function virtualNodeCount(layout: Layout, server: LayoutServer): number {
 function validateServer(server: LayoutServer): void {
   const { serverId, zone, weight } = server;
   if (typeof serverId !== "string" || !NAME.test(serverId)) {
-    throw invalid("a server id has 1 to 64 characters of A-Z a-z 0-9 . _ -", { serverId: String(serverId).slice(0, 80) });
+    throw invalid("a server id has 1 to 64 characters of A-Z a-z 0-9 . _ -", {
+      serverId: String(serverId).slice(0, 80),
+    });
   }
   if (zone !== undefined && (typeof zone !== "string" || !NAME.test(zone))) {
     throw invalid("a zone has 1 to 64 characters of A-Z a-z 0-9 . _ -", { serverId, zone: String(zone).slice(0, 80) });
