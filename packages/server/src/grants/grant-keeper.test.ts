@@ -1,0 +1,205 @@
+import { AshlarError } from "@ashlar/sdk/errors";
+import { type Digest, sha256Sync } from "@ashlar/sdk/hash";
+import { systemRandom } from "@ashlar/sdk/ports";
+import { beforeAll, describe, expect, it } from "vitest";
+import { bearerToken, clusterAuthorization } from "./bearer.ts";
+import type { GrantKind } from "./grant.ts";
+import { CLOCK_SKEW_MS, CLUSTER_GRANT_TTL_MS, createGrantKeeper, type GrantKeeper } from "./grant-keeper.ts";
+import { assertInScope, assertMayRead } from "./grant-scope.ts";
+
+const CLUSTER_KEY = "0123456789abcdef0123456789abcdef";
+const chunkId: Digest = sha256Sync(new Uint8Array([1, 2, 3]));
+const otherChunkId: Digest = sha256Sync(new Uint8Array([4]));
+let nowMs = 1_800_000_000_000;
+const clock = { nowMs: () => nowMs, monotonicMs: () => nowMs };
+
+let keeper: GrantKeeper;
+let tokens: Record<GrantKind, string>;
+
+beforeAll(async () => {
+  keeper = await createGrantKeeper({ clusterKey: CLUSTER_KEY, clock, random: systemRandom });
+  tokens = {
+    cluster: await keeper.issueCluster(),
+    write: await keeper.issueWrite({ ticketId: "t", bucket: "photos", key: "ключ/1" }),
+    ticket: await keeper.issueTicket({ ticketId: "t", bucket: "photos", apiKeyId: "k" }),
+    read: await keeper.issueRead({ chunkId }),
+    receipt: await keeper.issueNodeReceipt({ ticketId: "t", chunkId, sizeBytes: 3, serverId: "node-1" }),
+    manifest: await keeper.issueManifest({ manifestId: "m" }),
+  };
+});
+
+async function codeOf(work: Promise<unknown>): Promise<string> {
+  const error = await work.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  return error === undefined ? "none" : AshlarError.from(error).code;
+}
+
+const kinds = ["cluster", "write", "ticket", "read", "receipt", "manifest"] as const;
+
+describe("a grant keeper", () => {
+  it("gives back what was signed", async () => {
+    expect(await keeper.verify(tokens.write, ["write"])).toMatchObject({
+      ticketId: "t",
+      bucket: "photos",
+      key: "ключ/1",
+    });
+    expect(await keeper.verify(tokens.ticket, ["ticket"])).toEqual({
+      kind: "ticket",
+      ticketId: "t",
+      bucket: "photos",
+      apiKeyId: "k",
+      expiresAtMs: nowMs + 15 * 60_000,
+    });
+    expect((await keeper.verify(tokens.read, ["cluster", "read"])).kind).toBe("read");
+    const gateway = {
+      ticketId: "t",
+      chunkId,
+      sizeBytes: 3,
+      layoutVersion: 2,
+      serverIds: ["a", "b"],
+      missedServerIds: ["c"],
+    };
+    const receipt = await keeper.verify(await keeper.issueGatewayReceipt(gateway), ["receipt"]);
+    expect(receipt).toMatchObject({ ...gateway, holder: "gateway" });
+    expect(await keeper.verify(tokens.manifest, ["manifest"])).toMatchObject({ manifestId: "m" });
+  });
+
+  it("refuses a token with any one byte changed, in any bit", async () => {
+    let tried = 0;
+    for (const token of Object.values(tokens)) {
+      for (let index = 0; index < token.length; index++) {
+        for (const bit of [0, 1, 2, 3, 4, 5, 6]) {
+          const changed =
+            token.slice(0, index) + String.fromCharCode(token.charCodeAt(index) ^ (1 << bit)) + token.slice(index + 1);
+          const code = await codeOf(keeper.verify(changed, kinds));
+          if (code !== "UNAUTHENTICATED") expect.fail(`${changed} gave ${code}`);
+          tried++;
+        }
+      }
+    }
+    expect(tried).toBeGreaterThan(5000);
+  });
+
+  it("refuses truncated, extended, empty, oversized and foreign text", async () => {
+    const token = tokens.cluster;
+    const [payload, mac] = token.split(".");
+    const bad = [
+      undefined,
+      "",
+      ".",
+      "..",
+      "x",
+      payload,
+      `${payload}.`,
+      `.${mac}`,
+      `${token}.`,
+      `${token}=`,
+      ` ${token}`,
+    ];
+    bad.push(`${token}.${mac}`, "é.é", "a".repeat(100_000), `${"a".repeat(9000)}.${mac}`);
+    for (let length = 0; length < token.length; length++) bad.push(token.slice(0, length));
+    for (const text of bad) expect(await codeOf(keeper.verify(text, kinds)), String(text)).toBe("UNAUTHENTICATED");
+  });
+
+  it("does not let the payload of one grant go with the signature of another", async () => {
+    for (const payloadOf of kinds) {
+      for (const macOf of kinds) {
+        if (payloadOf === macOf) continue;
+        const spliced = `${tokens[payloadOf].split(".")[0]}.${tokens[macOf].split(".")[1]}`;
+        expect(await codeOf(keeper.verify(spliced, kinds))).toBe("UNAUTHENTICATED");
+      }
+    }
+  });
+
+  it("denies a valid grant of another kind", async () => {
+    for (const issued of kinds) {
+      for (const wanted of kinds) {
+        const code = await codeOf(keeper.verify(tokens[issued], [wanted]));
+        expect(code, `${issued} as ${wanted}`).toBe(issued === wanted ? "none" : "PERMISSION_DENIED");
+      }
+    }
+  });
+
+  it("refuses grants of a cluster with another key", async () => {
+    const stranger = await createGrantKeeper({ clusterKey: `${CLUSTER_KEY}x`, clock, random: systemRandom });
+    for (const token of Object.values(tokens))
+      expect(await codeOf(stranger.verify(token, kinds))).toBe("UNAUTHENTICATED");
+  });
+
+  it("accepts a grant until a minute of clock skew after its end, and renewals as much later as asked", async () => {
+    const token = await keeper.issueCluster();
+    const issuedAtMs = nowMs;
+    nowMs = issuedAtMs + CLUSTER_GRANT_TTL_MS + CLOCK_SKEW_MS;
+    expect(await codeOf(keeper.verify(token, ["cluster"]))).toBe("none");
+    nowMs += 1;
+    expect(await codeOf(keeper.verify(token, ["cluster"]))).toBe("UNAUTHENTICATED");
+    expect(await codeOf(keeper.verify(token, ["cluster"], { expiredForMs: 1 }))).toBe("none");
+    nowMs = issuedAtMs;
+  });
+
+  it("needs a cluster key of 32 characters", async () => {
+    for (const clusterKey of ["", "short", CLUSTER_KEY.slice(1), undefined as never]) {
+      expect(await codeOf(createGrantKeeper({ clusterKey, clock, random: systemRandom }))).toBe("INVALID_ARGUMENT");
+    }
+  });
+
+  it("derives nonces that differ by ticket, chunk, server and cluster, and by nothing else", async () => {
+    const twin = await createGrantKeeper({ clusterKey: CLUSTER_KEY, clock, random: systemRandom });
+    const stranger = await createGrantKeeper({ clusterKey: `${CLUSTER_KEY}x`, clock, random: systemRandom });
+    const nonce = await keeper.nonceFor("t", chunkId, "a");
+    expect(nonce.byteLength).toBe(32);
+    expect(await twin.nonceFor("t", chunkId, "a")).toEqual(nonce);
+    for (const other of [
+      await keeper.nonceFor("u", chunkId, "a"),
+      await keeper.nonceFor("t", otherChunkId, "a"),
+      await keeper.nonceFor("t", chunkId, "b"),
+      await stranger.nonceFor("t", chunkId, "a"),
+    ]) {
+      expect(other).not.toEqual(nonce);
+    }
+  });
+});
+
+describe("scopes", () => {
+  it("keep a read grant to its chunk", async () => {
+    const grant = await keeper.verify(tokens.read, ["read"]);
+    assertMayRead(grant, chunkId);
+    expect(() => assertMayRead(grant, otherChunkId)).toThrow(expect.objectContaining({ code: "PERMISSION_DENIED" }));
+    assertMayRead(await keeper.verify(tokens.cluster, ["cluster"]), otherChunkId);
+  });
+
+  it("keep tickets to their bucket, key and API key", async () => {
+    const denied = expect.objectContaining({ code: "PERMISSION_DENIED" });
+    const ticket = await keeper.verify(tokens.ticket, ["ticket"]);
+    assertInScope(ticket, { bucket: "photos", key: "any", apiKeyId: "k" });
+    expect(() => assertInScope(ticket, { bucket: "photos2", key: "any", apiKeyId: "k" })).toThrow(denied);
+    expect(() => assertInScope(ticket, { bucket: "photos", key: "any", apiKeyId: "k2" })).toThrow(denied);
+    const write = await keeper.verify(tokens.write, ["write"]);
+    assertInScope(write, { bucket: "photos", key: "ключ/1" });
+    for (const key of ["ключ/2", "ключ/", "ключ/1/", ""]) {
+      expect(() => assertInScope(write, { bucket: "photos", key })).toThrow(denied);
+    }
+  });
+});
+
+describe("bearer headers", () => {
+  it("are parsed by the book", () => {
+    expect(bearerToken("Bearer abc.def")).toBe("abc.def");
+    expect(bearerToken("bearer  abc")).toBe("abc");
+    for (const header of [undefined, null, "", "Bearer", "Bearer ", "Basic abc", "abc", "Bearer a b"]) {
+      expect(bearerToken(header)).toBeUndefined();
+    }
+  });
+
+  it("between servers are reused and renewed in time", async () => {
+    const authorization = clusterAuthorization(keeper, clock);
+    const first = await authorization();
+    expect(await authorization()).toBe(first);
+    nowMs += CLUSTER_GRANT_TTL_MS * 0.7;
+    const second = await authorization();
+    expect(second).not.toBe(first);
+    expect((await keeper.verify(bearerToken(second), ["cluster"])).expiresAtMs).toBe(nowMs + CLUSTER_GRANT_TTL_MS);
+  });
+});

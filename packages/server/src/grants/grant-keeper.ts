@@ -1,0 +1,130 @@
+import { AshlarError } from "@ashlar/sdk/errors";
+import { type Digest, encodeHex } from "@ashlar/sdk/hash";
+import { LIMITS } from "@ashlar/sdk/limits";
+import type { Clock, Random } from "@ashlar/sdk/ports";
+import { decodeBase64Url, encodeBase64Url } from "./base64url.ts";
+import type { GatewayReceipt, Grant, GrantKind, GrantOf, NodeReceipt } from "./grant.ts";
+import { decodePayload, encodePayload, peekKind } from "./grant-payload.ts";
+import { deriveSubkeys, type Subkeys } from "./subkeys.ts";
+
+/** How far the clocks of two machines may differ before one refuses the other's grants. */
+export const CLOCK_SKEW_MS = 60_000;
+
+/** Life of a cluster grant: long enough to reuse for many calls, short enough to be worthless in an old log. */
+export const CLUSTER_GRANT_TTL_MS = 300_000;
+
+/**
+ * Life of a receipt. Longer than a ticket's, because tickets are renewed and receipts given under them stay good; an hour shorter than the
+ * claim, so that no commit is accepted for a chunk that the collector may take.
+ */
+export const RECEIPT_TTL_MS: number = LIMITS.CLAIM_TTL_MS.value - LIMITS.COLLECT_GRACE_MS.value;
+
+// The longest honest token is a gateway receipt that names 16 servers twice.
+const TOKEN_MAX_LENGTH = 8192;
+
+/** A grant before it has a kind and an end of life. */
+type Claims<G extends Grant> = G extends Grant ? Omit<G, "kind" | "holder" | "expiresAtMs"> : never;
+
+/** Signs and verifies the grants of one cluster. Stateless: any holder of the cluster key verifies what any other signed. */
+export interface GrantKeeper {
+  issueCluster(): Promise<string>;
+  issueWrite(claims: Claims<GrantOf<"write">>): Promise<string>;
+  issueTicket(claims: Claims<GrantOf<"ticket">>): Promise<string>;
+  issueRead(claims: Claims<GrantOf<"read">>): Promise<string>;
+  issueNodeReceipt(claims: Claims<NodeReceipt>): Promise<string>;
+  issueGatewayReceipt(claims: Claims<GatewayReceipt>): Promise<string>;
+  issueManifest(claims: Claims<GrantOf<"manifest">>): Promise<string>;
+  /**
+   * Checks a token.
+   *
+   * @param kinds what is accepted here.
+   * @param options.expiredForMs accept tokens that ended up to this long ago (default 0), for renewals; the clock skew comes on top.
+   * @throws {AshlarError} UNAUTHENTICATED if it is malformed, not signed with this cluster's key, or expired; PERMISSION_DENIED if it is
+   *   valid but of another kind. The message never tells more than that.
+   */
+  verify<Kind extends GrantKind>(
+    token: string | undefined,
+    kinds: readonly Kind[],
+    options?: { readonly expiredForMs?: number | undefined },
+  ): Promise<GrantOf<Kind>>;
+  /** A new ticket id: 128 random bits. */
+  newTicketId(): string;
+  /** 32 bytes to prove possession of a chunk with: the same for ticket, chunk and server as long as the cluster key lives. */
+  nonceFor(ticketId: string, chunkId: Digest, serverId: string): Promise<Uint8Array<ArrayBuffer>>;
+}
+
+/**
+ * Creates the keeper of a cluster.
+ *
+ * @throws {AshlarError} INVALID_ARGUMENT if the cluster key is too short.
+ */
+export async function createGrantKeeper(options: {
+  readonly clusterKey: string;
+  readonly clock: Pick<Clock, "nowMs">;
+  readonly random: Pick<Random, "bytes">;
+  /** Default GRANT_TTL_MS. */
+  readonly grantTtlMs?: number | undefined;
+  /** Default {@link RECEIPT_TTL_MS}. */
+  readonly receiptTtlMs?: number | undefined;
+}): Promise<GrantKeeper> {
+  const { clock, random, grantTtlMs = LIMITS.GRANT_TTL_MS.value, receiptTtlMs = RECEIPT_TTL_MS } = options;
+  const subkeys = await deriveSubkeys(options.clusterKey);
+  const until = (ttlMs: number): { readonly expiresAtMs: number } => ({
+    expiresAtMs: Math.floor(clock.nowMs() + ttlMs),
+  });
+  const issue = (grant: Grant): Promise<string> => signGrant(subkeys, grant);
+  return Object.freeze<GrantKeeper>({
+    issueCluster: () => issue({ kind: "cluster", ...until(CLUSTER_GRANT_TTL_MS) }),
+    issueWrite: (claims) => issue({ kind: "write", ...claims, ...until(grantTtlMs) }),
+    issueTicket: (claims) => issue({ kind: "ticket", ...claims, ...until(grantTtlMs) }),
+    issueRead: (claims) => issue({ kind: "read", ...claims, ...until(grantTtlMs) }),
+    issueNodeReceipt: (claims) => issue({ kind: "receipt", holder: "node", ...claims, ...until(receiptTtlMs) }),
+    issueGatewayReceipt: (claims) => issue({ kind: "receipt", holder: "gateway", ...claims, ...until(receiptTtlMs) }),
+    issueManifest: (claims) => issue({ kind: "manifest", ...claims, ...until(grantTtlMs) }),
+    async verify(token, kinds, { expiredForMs = 0 } = {}) {
+      const grant = await readGrant(subkeys, token);
+      if (clock.nowMs() > grant.expiresAtMs + CLOCK_SKEW_MS + expiredForMs)
+        throw unauthenticated("the grant has expired");
+      if (!isOf(grant, kinds)) {
+        throw new AshlarError("PERMISSION_DENIED", `a grant of kind ${grant.kind} does not allow this`);
+      }
+      return grant;
+    },
+    newTicketId: () => encodeBase64Url(random.bytes(16)),
+    async nonceFor(ticketId, chunkId, serverId) {
+      const message = new TextEncoder().encode(JSON.stringify([ticketId, encodeHex(chunkId), serverId]));
+      return new Uint8Array(await crypto.subtle.sign("HMAC", subkeys.nonce, message));
+    },
+  });
+}
+
+async function signGrant(subkeys: Subkeys, grant: Grant): Promise<string> {
+  const payload = encodeBase64Url(encodePayload(grant));
+  const mac = await crypto.subtle.sign("HMAC", subkeys.grants[grant.kind], new TextEncoder().encode(payload));
+  return `${payload}.${encodeBase64Url(new Uint8Array(mac))}`;
+}
+
+async function readGrant(subkeys: Subkeys, token: string | undefined): Promise<Grant> {
+  if (token === undefined || token === "") throw unauthenticated("a grant is needed");
+  const [payloadText = "", macText, ...more] = token.length <= TOKEN_MAX_LENGTH ? token.split(".") : [];
+  const payload = decodeBase64Url(payloadText);
+  const mac = macText === undefined ? undefined : decodeBase64Url(macText);
+  if (payload === undefined || mac === undefined || more.length > 0) throw unauthenticated("the grant is malformed");
+  const peeked = peekKind(payload);
+  const subkey = peeked && Object.hasOwn(subkeys.grants, peeked.kind) && subkeys.grants[peeked.kind as GrantKind];
+  if (!peeked || !subkey) throw unauthenticated("the grant is malformed");
+  // subtle.verify compares in constant time.
+  const valid = await crypto.subtle.verify("HMAC", subkey, mac, new TextEncoder().encode(payloadText));
+  if (!valid) throw unauthenticated("the grant is not signed by this cluster");
+  const grant = decodePayload(peeked.fields);
+  if (grant === undefined) throw unauthenticated("the grant is malformed");
+  return grant;
+}
+
+function isOf<Kind extends GrantKind>(grant: Grant, kinds: readonly Kind[]): grant is GrantOf<Kind> {
+  return (kinds as readonly GrantKind[]).includes(grant.kind);
+}
+
+function unauthenticated(message: string): AshlarError {
+  return new AshlarError("UNAUTHENTICATED", message);
+}

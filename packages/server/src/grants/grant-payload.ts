@@ -1,0 +1,92 @@
+import { decodeDigestHex, encodeHex, isDigestHex } from "@ashlar/sdk/hash";
+import type { Grant } from "./grant.ts";
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder("utf-8", { fatal: true });
+
+/** The signed payload: JSON of the grant with short, fixed names; the chunk id in hex. */
+export function encodePayload(grant: Grant): Uint8Array<ArrayBuffer> {
+  const { kind, expiresAtMs, ...rest } = grant;
+  const fields = "chunkId" in rest ? { ...rest, chunkId: encodeHex(rest.chunkId) } : rest;
+  return encoder.encode(JSON.stringify({ kind, exp: expiresAtMs, ...fields }));
+}
+
+/** Kind of a payload that nobody has verified yet, to choose the key by; `undefined` if it is no payload at all. */
+export function peekKind(payload: Uint8Array): { readonly fields: Fields; readonly kind: string } | undefined {
+  try {
+    const fields: unknown = JSON.parse(decoder.decode(payload));
+    if (typeof fields !== "object" || fields === null || Array.isArray(fields)) return undefined;
+    const kind = (fields as Fields).kind;
+    return typeof kind === "string" ? { fields: fields as Fields, kind } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+export type Fields = Readonly<Record<string, unknown>>;
+
+/** The grant of a verified payload; `undefined` if it lacks a field, as one of another release may. */
+export function decodePayload(fields: Fields): Grant | undefined {
+  const expiresAtMs = count(fields.exp);
+  if (expiresAtMs === undefined) return undefined;
+  switch (fields.kind) {
+    case "cluster":
+      return { kind: "cluster", expiresAtMs };
+    case "write":
+    case "ticket":
+      return decodeTicket(fields, expiresAtMs);
+    case "read": {
+      const chunkId = digest(fields.chunkId);
+      return chunkId && { kind: "read", chunkId, expiresAtMs };
+    }
+    case "receipt":
+      return decodeReceipt(fields, expiresAtMs);
+    case "manifest": {
+      const manifestId = text(fields.manifestId);
+      return manifestId === undefined ? undefined : { kind: "manifest", manifestId, expiresAtMs };
+    }
+    default:
+      return undefined;
+  }
+}
+
+function decodeTicket(fields: Fields, expiresAtMs: number): Grant | undefined {
+  const ticketId = text(fields.ticketId);
+  const bucket = text(fields.bucket);
+  const key = text(fields.key);
+  if (ticketId === undefined || bucket === undefined || (fields.key !== undefined && key === undefined))
+    return undefined;
+  const scope = { ticketId, bucket, ...(key === undefined ? {} : { key }), expiresAtMs };
+  if (fields.kind === "write") return { kind: "write", ...scope };
+  const apiKeyId = text(fields.apiKeyId);
+  return apiKeyId === undefined ? undefined : { kind: "ticket", apiKeyId, ...scope };
+}
+
+function decodeReceipt(fields: Fields, expiresAtMs: number): Grant | undefined {
+  const ticketId = text(fields.ticketId);
+  const chunkId = digest(fields.chunkId);
+  const sizeBytes = count(fields.sizeBytes);
+  if (ticketId === undefined || chunkId === undefined || sizeBytes === undefined) return undefined;
+  const facts = { kind: "receipt", ticketId, chunkId, sizeBytes, expiresAtMs } as const;
+  if (fields.holder === "node") {
+    const serverId = text(fields.serverId);
+    return serverId === undefined ? undefined : { ...facts, holder: "node", serverId };
+  }
+  const layoutVersion = count(fields.layoutVersion);
+  const serverIds = texts(fields.serverIds);
+  const missedServerIds = texts(fields.missedServerIds);
+  if (fields.holder !== "gateway" || layoutVersion === undefined) return undefined;
+  if (serverIds === undefined || missedServerIds === undefined) return undefined;
+  return { ...facts, holder: "gateway", layoutVersion, serverIds, missedServerIds };
+}
+
+const text = (value: unknown): string | undefined => (typeof value === "string" ? value : undefined);
+
+const count = (value: unknown): number | undefined =>
+  typeof value === "number" && Number.isSafeInteger(value) && value >= 0 ? value : undefined;
+
+const texts = (value: unknown): readonly string[] | undefined =>
+  Array.isArray(value) && value.every((entry) => typeof entry === "string") ? value : undefined;
+
+const digest = (value: unknown): ReturnType<typeof decodeDigestHex> | undefined =>
+  typeof value === "string" && isDigestHex(value) ? decodeDigestHex(value) : undefined;

@@ -1,0 +1,88 @@
+import type { Digest } from "@ashlar/sdk/hash";
+
+/** A gateway or node of the cluster itself: allows everything. */
+export interface ClusterGrant {
+  readonly kind: "cluster";
+  readonly expiresAtMs: number;
+}
+
+/** Goes to chunk faces: store and claim chunks under a ticket. */
+export interface WriteGrant {
+  readonly kind: "write";
+  readonly ticketId: string;
+  readonly bucket: string;
+  /** The only key that may be committed; absent: any key of the bucket. */
+  readonly key?: string | undefined;
+  readonly expiresAtMs: number;
+}
+
+/** Goes with commits; the commit checks receipts against its `ticketId`. */
+export interface TicketGrant {
+  readonly kind: "ticket";
+  readonly ticketId: string;
+  readonly bucket: string;
+  readonly key?: string | undefined;
+  /** The API key that asked for it; no other may commit with it. */
+  readonly apiKeyId: string;
+  readonly expiresAtMs: number;
+}
+
+/** Read one chunk. */
+export interface ReadGrant {
+  readonly kind: "read";
+  readonly chunkId: Digest;
+  readonly expiresAtMs: number;
+}
+
+/** What every receipt says: a chunk of this size is held, claimed, for the holder of this ticket. */
+interface ReceiptFacts {
+  readonly kind: "receipt";
+  readonly ticketId: string;
+  readonly chunkId: Digest;
+  readonly sizeBytes: number;
+  readonly expiresAtMs: number;
+}
+
+/** One node holds the chunk. */
+export interface NodeReceipt extends ReceiptFacts {
+  readonly holder: "node";
+  readonly serverId: string;
+}
+
+/** A gateway reached the write quorum. */
+export interface GatewayReceipt extends ReceiptFacts {
+  readonly holder: "gateway";
+  readonly layoutVersion: number;
+  /** Servers that hold it. */
+  readonly serverIds: readonly string[];
+  /** Servers of the placement that did not acknowledge. */
+  readonly missedServerIds: readonly string[];
+}
+
+/** Proof for a commit that a chunk was uploaded. */
+export type ReceiptGrant = NodeReceipt | GatewayReceipt;
+
+/** Read further pages of a manifest. */
+export interface ManifestGrant {
+  readonly kind: "manifest";
+  readonly manifestId: string;
+  readonly expiresAtMs: number;
+}
+
+/** Everything that is signed with the cluster key. */
+export type Grant = ClusterGrant | WriteGrant | TicketGrant | ReadGrant | ReceiptGrant | ManifestGrant;
+
+export type GrantKind = Grant["kind"];
+
+/** All kinds. */
+export const GRANT_KINDS: readonly GrantKind[] = Object.freeze([
+  "cluster",
+  "write",
+  "ticket",
+  "read",
+  "receipt",
+  "manifest",
+]);
+
+/** The grant types of some kinds. */
+export type GrantOf<Kind extends GrantKind> = Extract<Grant, { readonly kind: Kind }>;

@@ -1,0 +1,22 @@
+export { bearerToken, clusterAuthorization } from "./bearer.ts";
+export type {
+  ClusterGrant,
+  GatewayReceipt,
+  Grant,
+  GrantKind,
+  GrantOf,
+  ManifestGrant,
+  NodeReceipt,
+  ReadGrant,
+  ReceiptGrant,
+  TicketGrant,
+  WriteGrant,
+} from "./grant.ts";
+export {
+  CLOCK_SKEW_MS,
+  CLUSTER_GRANT_TTL_MS,
+  createGrantKeeper,
+  type GrantKeeper,
+  RECEIPT_TTL_MS,
+} from "./grant-keeper.ts";
+export { assertInScope, assertMayRead } from "./grant-scope.ts";

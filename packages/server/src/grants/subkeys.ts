@@ -1,0 +1,38 @@
+import { AshlarError } from "@ashlar/sdk/errors";
+import { GRANT_KINDS, type GrantKind } from "./grant.ts";
+
+/** Shortest cluster key in characters: 32 random hex digits are 128 bits. */
+export const CLUSTER_KEY_MIN_LENGTH = 32;
+
+/** Keys derived from the cluster key, one for each purpose, so that a signature of one kind never passes as another. */
+export interface Subkeys {
+  readonly grants: Readonly<Record<GrantKind, CryptoKey>>;
+  /** Keys the nonces of possession proofs. */
+  readonly nonce: CryptoKey;
+}
+
+const encoder = new TextEncoder();
+const HMAC = { name: "HMAC", hash: "SHA-256", length: 256 } as const;
+// Names the format of tokens too: a format change gets another label, so that old and new tokens never mix.
+const LABEL = "ashlar grant v1 ";
+
+/**
+ * Derives the keys by HKDF-SHA-256.
+ *
+ * @throws {AshlarError} INVALID_ARGUMENT if the cluster key is shorter than {@link CLUSTER_KEY_MIN_LENGTH}; there is no default.
+ */
+export async function deriveSubkeys(clusterKey: string): Promise<Subkeys> {
+  if (typeof clusterKey !== "string" || clusterKey.length < CLUSTER_KEY_MIN_LENGTH) {
+    throw new AshlarError(
+      "INVALID_ARGUMENT",
+      `the cluster key needs at least ${CLUSTER_KEY_MIN_LENGTH} characters; make one with "openssl rand -hex 32"`,
+    );
+  }
+  const master = await crypto.subtle.importKey("raw", encoder.encode(clusterKey), "HKDF", false, ["deriveKey"]);
+  const derive = (purpose: string): Promise<CryptoKey> => {
+    const hkdf = { name: "HKDF", hash: "SHA-256", salt: new Uint8Array(0), info: encoder.encode(LABEL + purpose) };
+    return crypto.subtle.deriveKey(hkdf, master, HMAC, false, ["sign", "verify"]);
+  };
+  const grants = await Promise.all(GRANT_KINDS.map(async (kind) => [kind, await derive(kind)] as const));
+  return { grants: Object.fromEntries(grants) as Record<GrantKind, CryptoKey>, nonce: await derive("nonce") };
+}
