@@ -1,14 +1,172 @@
-/** The only door to the generated code: service descriptors and messages, named one by one. */
+/** The only door to the generated code: service descriptors and messages, named one by one, and conversions to and from the ports' types. */
 export {
   type ChunkPresence as ChunkPresenceMessage,
   ChunkService,
+  type DeleteChunkRequest as DeleteChunkRequestMessage,
+  DeleteChunkRequestSchema,
+  DeleteChunkResponseSchema,
   DeleteOutcome as DeleteOutcomeEnum,
   Durability as DurabilityEnum,
+  type GetChunkRequest as GetChunkRequestMessage,
   GetChunkRequestSchema,
-  type HealthCheckResponse,
+  type GetChunkResponse as GetChunkResponseMessage,
+  GetChunkResponseSchema,
+  type HasChunksRequest as HasChunksRequestMessage,
+  HasChunksRequestSchema,
+  HasChunksResponseSchema,
+  type HealthCheckResponse as HealthCheckResponseMessage,
   HealthCheckResponse_Status,
+  HealthCheckResponseSchema,
+  ListChunksRequestSchema,
+  ListChunksResponseSchema,
+  type PutChunkHeader as PutChunkHeaderMessage,
+  type PutChunkRequest as PutChunkRequestMessage,
   PutChunkRequestSchema,
+  PutChunkResponseSchema,
+  type WriteChunkRequest as WriteChunkRequestMessage,
+  WriteChunkRequestSchema,
+  WriteChunkResponseSchema,
 } from "../gen/ashlar/v1/chunk_service_pb.js";
-export { ClusterService, ServerState as ServerStateEnum } from "../gen/ashlar/v1/cluster_service_pb.js";
+export {
+  ChangeLayoutResponseSchema,
+  ClusterService,
+  GetClusterResponseSchema,
+  HeartbeatResponseSchema,
+  RegisterServerResponseSchema,
+  ServerState as ServerStateEnum,
+} from "../gen/ashlar/v1/cluster_service_pb.js";
 export { ErrorInfoSchema, ErrorReason } from "../gen/ashlar/v1/error_pb.js";
-export { ObjectService } from "../gen/ashlar/v1/object_service_pb.js";
+export {
+  BucketSchema,
+  type CommittedChunk as CommittedChunkMessage,
+  ObjectInfoSchema,
+  PartInfoSchema,
+  UploadInfoSchema,
+} from "../gen/ashlar/v1/object_pb.js";
+export {
+  type BeginWriteRequest as BeginWriteRequestMessage,
+  BeginWriteResponseSchema,
+  type CommitPartRequest as CommitPartRequestMessage,
+  CommitPartRequestSchema,
+  CommitPartResponseSchema,
+  type CommitWriteRequest as CommitWriteRequestMessage,
+  CommitWriteRequestSchema,
+  CommitWriteResponseSchema,
+  CompleteUploadResponseSchema,
+  CopyObjectResponseSchema,
+  CreateBucketResponseSchema,
+  CreateUploadResponseSchema,
+  type DeleteObjectsRequest as DeleteObjectsRequestMessage,
+  DeleteObjectsResponseSchema,
+  type GetObjectRequest as GetObjectRequestMessage,
+  type GetObjectResponse as GetObjectResponseMessage,
+  GetObjectResponseSchema,
+  HeadBucketResponseSchema,
+  HeadObjectResponseSchema,
+  ListBucketsResponseSchema,
+  ListObjectsResponseSchema,
+  ListPartsResponseSchema,
+  ListUploadsResponseSchema,
+  type LocateRequest as LocateRequestMessage,
+  LocateResponseSchema,
+  ObjectService,
+  PutObjectOutcomeSchema,
+  type PutObjectRequest as PutObjectRequestMessage,
+  PutObjectRequestSchema,
+  PutObjectResponseSchema,
+  type WriteObjectRequest as WriteObjectRequestMessage,
+  type WritePartRequest as WritePartRequestMessage,
+} from "../gen/ashlar/v1/object_service_pb.js";
+export { decodeAttributes, decodeCondition, encodeAttributes, encodeCondition } from "./attributes.ts";
+export {
+  decodeChunkPage,
+  decodeChunkStoreStats,
+  decodeDeleteOutcome,
+  decodePutChunkResult,
+  encodeChunkPage,
+  encodeChunkStoreStats,
+  encodeDeleteOutcome,
+  encodePutChunkResult,
+} from "./chunk-messages.ts";
+export {
+  type ClusterLimits,
+  decodeClusterSnapshot,
+  decodeLayout,
+  decodeLayoutChange,
+  decodeServerRegistration,
+  decodeServerStats,
+  encodeClusterSnapshot,
+  encodeLayout,
+  encodeLayoutChange,
+  encodeServerRegistration,
+  encodeServerStats,
+} from "./cluster.ts";
+export {
+  decodeCommitPart,
+  decodeCommitWrite,
+  encodeCommitPart,
+  encodeCommitWrite,
+  type ReceivedCommit,
+  type ReceivedPart,
+} from "./commit.ts";
+export {
+  decodeChunkedContent,
+  decodeLocatedChunk,
+  encodeChunkedContent,
+  encodeLocatedChunk,
+  type ReceivedContent,
+} from "./committed-content.ts";
+export { ashlarErrorFrom, connectErrorFrom } from "./connect-error.ts";
+export { decodeDurability, encodeDurability } from "./durability.ts";
+export { decodeCount, decodeInteger, decodeText, encodeInteger } from "./integers.ts";
+export {
+  decodeCopyObject,
+  decodeListObjectsQuery,
+  decodeObjectListPage,
+  encodeCopyObject,
+  encodeListObjectsQuery,
+  encodeObjectListPage,
+} from "./listing.ts";
+export {
+  decodeLocateRequest,
+  decodeManifestPage,
+  decodeStoredObject,
+  encodeLocateRequest,
+  encodeLocateResponse,
+  type ReceivedLocate,
+} from "./locate.ts";
+export {
+  decodeBucket,
+  decodeObjectInfo,
+  decodePutOutcome,
+  encodeBucket,
+  encodeObjectInfo,
+  encodePutOutcome,
+} from "./object-info.ts";
+export {
+  decodeGetObject,
+  decodeHeadObject,
+  decodePutObjectHeader,
+  encodeGetObject,
+  encodeHeadObject,
+  encodePutObjectHeader,
+} from "./object-messages.ts";
+export {
+  decodeCompleteUpload,
+  decodeCreateUpload,
+  decodeListPartsQuery,
+  decodeListUploadsQuery,
+  decodePartInfo,
+  decodePartPage,
+  decodeUploadInfo,
+  decodeUploadPage,
+  encodeCompleteUpload,
+  encodeCreateUpload,
+  encodeListPartsQuery,
+  encodeListUploadsQuery,
+  encodePartInfo,
+  encodePartPage,
+  encodeUploadInfo,
+  encodeUploadPage,
+  type ReceivedUpload,
+} from "./uploads.ts";

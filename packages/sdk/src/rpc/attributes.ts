@@ -1,0 +1,48 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type {
+  Condition as ConditionMessage,
+  ConditionSchema,
+  ObjectAttributes as ObjectAttributesMessage,
+  ObjectAttributesSchema,
+} from "../gen/ashlar/v1/object_pb.js";
+import type { ObjectAttributes, WriteCondition } from "../ports/index.ts";
+import { decodeText } from "./integers.ts";
+
+const HEADERS = [
+  "contentType",
+  "cacheControl",
+  "contentDisposition",
+  "contentEncoding",
+  "contentLanguage",
+  "expires",
+] as const;
+
+/** Attributes for the wire; what is not set travels as empty text. */
+export function encodeAttributes(attributes: ObjectAttributes): MessageInitShape<typeof ObjectAttributesSchema> {
+  const init: MessageInitShape<typeof ObjectAttributesSchema> = { metadata: { ...attributes.metadata } };
+  for (const name of HEADERS) init[name] = attributes[name] ?? "";
+  return init;
+}
+
+/** Attributes from the wire; what is not set is left out. An absent message has none. */
+export function decodeAttributes(message: ObjectAttributesMessage | undefined): ObjectAttributes {
+  const attributes: { -readonly [Name in keyof ObjectAttributes]: ObjectAttributes[Name] } = {};
+  if (message === undefined) return attributes;
+  for (const name of HEADERS) if (message[name] !== "") attributes[name] = message[name];
+  if (Object.keys(message.metadata).length > 0) attributes.metadata = { ...message.metadata };
+  return attributes;
+}
+
+/** A condition for the wire; none where both members are absent. */
+export function encodeCondition(
+  condition: WriteCondition | undefined,
+): MessageInitShape<typeof ConditionSchema> | undefined {
+  if (condition?.ifMatch === undefined && condition?.ifNoneMatch === undefined) return undefined;
+  return { ifMatch: condition.ifMatch ?? "", ifNoneMatch: condition.ifNoneMatch ?? "" };
+}
+
+/** A condition from the wire; `undefined` where nothing is asked. */
+export function decodeCondition(message: ConditionMessage | undefined): WriteCondition | undefined {
+  if (message === undefined || (message.ifMatch === "" && message.ifNoneMatch === "")) return undefined;
+  return { ifMatch: decodeText(message.ifMatch), ifNoneMatch: decodeText(message.ifNoneMatch) };
+}

@@ -1,0 +1,103 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { AshlarError } from "../errors/index.ts";
+import {
+  DeleteOutcome as DeleteOutcomeEnum,
+  type HealthCheckResponse as HealthCheckResponseMessage,
+  type HealthCheckResponseSchema,
+  type ListChunksResponse as ListChunksResponseMessage,
+  type ListChunksResponseSchema,
+  type PutChunkResponse as PutChunkResponseMessage,
+  type PutChunkResponseSchema,
+  type WriteChunkResponse as WriteChunkResponseMessage,
+} from "../gen/ashlar/v1/chunk_service_pb.js";
+import { digestFromBytes } from "../hash/index.ts";
+import type { ChunkPage, ChunkStoreStats, DeleteOutcome, PutChunkResult } from "../ports/index.ts";
+import { decodeInteger, decodeText, encodeInteger } from "./integers.ts";
+
+/** PutChunkResponse and WriteChunkResponse have the same members. */
+export function encodePutChunkResult(
+  result: PutChunkResult,
+  serverId: string,
+): Omit<MessageInitShape<typeof PutChunkResponseSchema>, "$typeName" | "$unknown"> {
+  return {
+    sizeBytes: encodeInteger(result.sizeBytes),
+    alreadyPresent: result.alreadyPresent,
+    receipt: result.receipt ?? "",
+    serverId,
+  };
+}
+
+export function decodePutChunkResult(message: PutChunkResponseMessage | WriteChunkResponseMessage): PutChunkResult {
+  return {
+    sizeBytes: decodeInteger(message.sizeBytes, "size_bytes"),
+    alreadyPresent: message.alreadyPresent,
+    receipt: decodeText(message.receipt),
+  };
+}
+
+const OUTCOME_TO_WIRE: Readonly<Record<DeleteOutcome, DeleteOutcomeEnum>> = {
+  deleted: DeleteOutcomeEnum.DELETED,
+  absent: DeleteOutcomeEnum.ABSENT,
+  claimed: DeleteOutcomeEnum.CLAIMED,
+};
+
+export function encodeDeleteOutcome(outcome: DeleteOutcome): DeleteOutcomeEnum {
+  return OUTCOME_TO_WIRE[outcome];
+}
+
+/** @throws {AshlarError} INTERNAL for an outcome that this version does not know: nothing may be concluded from it. */
+export function decodeDeleteOutcome(outcome: DeleteOutcomeEnum): DeleteOutcome {
+  if (outcome === DeleteOutcomeEnum.DELETED) return "deleted";
+  if (outcome === DeleteOutcomeEnum.ABSENT) return "absent";
+  if (outcome === DeleteOutcomeEnum.CLAIMED) return "claimed";
+  throw new AshlarError("INTERNAL", `delete outcome ${outcome} is unknown`);
+}
+
+export function encodeChunkPage(page: ChunkPage): MessageInitShape<typeof ListChunksResponseSchema> {
+  return {
+    chunks: page.chunks.map((chunk) => ({
+      chunkId: chunk.chunkId,
+      sizeBytes: encodeInteger(chunk.sizeBytes),
+      // Rounded down: a chunk must never look older than it is.
+      unclaimedForMs: encodeInteger(Math.floor(chunk.unclaimedForMs)),
+    })),
+    nextCursor: page.nextCursor ?? "",
+  };
+}
+
+export function decodeChunkPage(message: ListChunksResponseMessage): ChunkPage {
+  return {
+    chunks: message.chunks.map((chunk) => ({
+      chunkId: digestFromBytes(chunk.chunkId),
+      sizeBytes: decodeInteger(chunk.sizeBytes, "size_bytes"),
+      unclaimedForMs: decodeInteger(chunk.unclaimedForMs, "unclaimed_for_ms"),
+    })),
+    nextCursor: decodeText(message.nextCursor),
+  };
+}
+
+/** The part of a HealthCheckResponse that a store's stats give. Free and total bytes are 0 where there is no disk. */
+export function encodeChunkStoreStats(
+  stats: ChunkStoreStats,
+): Pick<
+  Required<MessageInitShape<typeof HealthCheckResponseSchema>>,
+  "chunkCount" | "bytesUsed" | "bytesFree" | "bytesTotal"
+> {
+  return {
+    chunkCount: encodeInteger(stats.chunkCount),
+    bytesUsed: encodeInteger(stats.bytesUsed),
+    bytesFree: encodeInteger(stats.bytesFree ?? 0),
+    bytesTotal: encodeInteger(stats.bytesTotal ?? 0),
+  };
+}
+
+/** A disk of 0 bytes means that there is none. */
+export function decodeChunkStoreStats(message: HealthCheckResponseMessage): ChunkStoreStats {
+  const bytesTotal = decodeInteger(message.bytesTotal, "bytes_total");
+  return {
+    chunkCount: decodeInteger(message.chunkCount, "chunk_count"),
+    bytesUsed: decodeInteger(message.bytesUsed, "bytes_used"),
+    bytesFree: bytesTotal === 0 ? undefined : decodeInteger(message.bytesFree, "bytes_free"),
+    bytesTotal: bytesTotal === 0 ? undefined : bytesTotal,
+  };
+}

@@ -1,0 +1,80 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { AshlarError } from "../errors/index.ts";
+import type {
+  Bucket as BucketMessage,
+  BucketSchema,
+  ObjectInfo as ObjectInfoMessage,
+  ObjectInfoSchema,
+} from "../gen/ashlar/v1/object_pb.js";
+import type {
+  PutObjectOutcome as PutObjectOutcomeMessage,
+  PutObjectOutcomeSchema,
+} from "../gen/ashlar/v1/object_service_pb.js";
+import type { BucketInfo, ObjectInfo, PutObjectOutcome } from "../ports/index.ts";
+import { decodeAttributes, encodeAttributes } from "./attributes.ts";
+import { decodeDurability, encodeDurability } from "./durability.ts";
+import { decodeInteger, decodeText, encodeInteger } from "./integers.ts";
+
+/** Takes a message member that the contract says is always there. @throws {AshlarError} INTERNAL: the sender breaks the contract. */
+export function required<T>(member: T | undefined, name: string): T {
+  if (member === undefined) throw new AshlarError("INTERNAL", `the answer lacks ${name}`);
+  return member;
+}
+
+export function encodeBucket(bucket: BucketInfo): MessageInitShape<typeof BucketSchema> {
+  return { bucket: bucket.bucket, createdAtMs: encodeInteger(bucket.createdAtMs) };
+}
+
+export function decodeBucket(message: BucketMessage | undefined): BucketInfo {
+  const { bucket, createdAtMs } = required(message, "bucket");
+  return { bucket, createdAtMs: decodeInteger(createdAtMs, "created_at_ms") };
+}
+
+export function encodeObjectInfo(info: ObjectInfo): MessageInitShape<typeof ObjectInfoSchema> {
+  return {
+    bucket: info.bucket,
+    key: info.key,
+    objectVersion: info.objectVersion,
+    sizeBytes: encodeInteger(info.sizeBytes),
+    etag: info.etag,
+    sha256: info.sha256 ?? "",
+    createdAtMs: encodeInteger(info.createdAtMs),
+    durability: encodeDurability(info.durability),
+    attributes: encodeAttributes(info.attributes),
+  };
+}
+
+/** @throws {AshlarError} INTERNAL if the message is absent, INVALID_ARGUMENT for sizes beyond 2^53 - 1. */
+export function decodeObjectInfo(message: ObjectInfoMessage | undefined): ObjectInfo {
+  const info = required(message, "info");
+  return {
+    bucket: info.bucket,
+    key: info.key,
+    objectVersion: info.objectVersion,
+    sizeBytes: decodeInteger(info.sizeBytes, "size_bytes"),
+    etag: info.etag,
+    sha256: decodeText(info.sha256),
+    createdAtMs: decodeInteger(info.createdAtMs, "created_at_ms"),
+    durability: decodeDurability(info.durability) ?? "strict",
+    attributes: decodeAttributes(info.attributes),
+  };
+}
+
+export function encodePutOutcome(outcome: PutObjectOutcome): MessageInitShape<typeof PutObjectOutcomeSchema> {
+  return {
+    info: encodeObjectInfo(outcome),
+    replicas: outcome.replicas,
+    chunkCount: encodeInteger(outcome.chunkCount),
+    deduplicatedBytes: encodeInteger(outcome.deduplicatedBytes),
+  };
+}
+
+export function decodePutOutcome(message: PutObjectOutcomeMessage | undefined): PutObjectOutcome {
+  const outcome = required(message, "outcome");
+  return {
+    ...decodeObjectInfo(outcome.info),
+    replicas: outcome.replicas,
+    chunkCount: decodeInteger(outcome.chunkCount, "chunk_count"),
+    deduplicatedBytes: decodeInteger(outcome.deduplicatedBytes, "deduplicated_bytes"),
+  };
+}
