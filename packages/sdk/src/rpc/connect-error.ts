@@ -61,7 +61,8 @@ export function connectErrorFrom(error: AshlarError): ConnectError {
  * The Ashlar error behind whatever an RPC client or handler threw.
  *
  * An ErrorInfo detail decides. Without one the cause does (a refused or reset connection is NODE_UNAVAILABLE), then the status: the
- * nearest code. What was thrown stays as `cause`.
+ * nearest code. What was thrown stays as `cause`. Whoever passed a signal asks it first (`abortError`): connect-es reports a timeout signal
+ * as Canceled, without a trace of the timeout.
  */
 export function ashlarErrorFrom(error: unknown): AshlarError {
   if (AshlarError.is(error)) return error;
@@ -76,15 +77,9 @@ export function ashlarErrorFrom(error: unknown): AshlarError {
 }
 
 function nearestCode(error: ConnectError): ErrorCode {
-  if (error.code === Code.Canceled && causedByTimeout(error)) return "DEADLINE_EXCEEDED";
   if (error.code === Code.ResourceExhausted && SIZE_LIMIT.test(error.rawMessage)) return "OBJECT_TOO_LARGE";
   if (error.code === Code.Internal || error.code === Code.Unknown) {
     if (isNetworkError(error) || BROKEN_STREAM.test(error.rawMessage)) return "NODE_UNAVAILABLE";
   }
   return NEAREST[error.code];
-}
-
-/** connect-es reports `AbortSignal.timeout` as Canceled, with the signal's TimeoutError as cause. */
-function causedByTimeout(error: ConnectError): boolean {
-  return error.cause instanceof Error && error.cause.name === "TimeoutError";
 }

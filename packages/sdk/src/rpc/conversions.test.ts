@@ -1,0 +1,392 @@
+import {
+  create,
+  type DescMessage,
+  fromBinary,
+  type MessageInitShape,
+  type MessageShape,
+  toBinary,
+} from "@bufbuild/protobuf";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { AshlarError } from "../errors/index.ts";
+import {
+  ChangeLayoutRequestSchema,
+  LayoutSchema,
+  RegisterServerRequestSchema,
+} from "../gen/ashlar/v1/cluster_service_pb.js";
+import {
+  CompleteUploadRequestSchema,
+  CopyObjectRequestSchema,
+  CreateUploadRequestSchema,
+  GetObjectRequestSchema,
+  HeadObjectRequestSchema,
+  ListObjectsRequestSchema,
+  ListPartsRequestSchema,
+  ListUploadsRequestSchema,
+  LocateRequestSchema,
+  PutObjectHeaderSchema,
+} from "../gen/ashlar/v1/object_service_pb.js";
+import { sha256Sync } from "../hash/index.ts";
+import * as rpc from "./index.ts";
+
+/** Through the bytes of the wire, as a peer would see it. */
+function overTheWire<Schema extends DescMessage>(schema: Schema, init: MessageInitShape<Schema>): MessageShape<Schema> {
+  return fromBinary(schema, toBinary(schema, create(schema, init)));
+}
+
+const digest = sha256Sync(new Uint8Array([1, 2, 3]));
+const attributes = {
+  contentType: "image/jpeg",
+  expires: "Thu, 01 Dec 2044 16:00:00 GMT",
+  metadata: { place: "Zürich" },
+};
+const info = {
+  bucket: "photos",
+  key: "2026/cat.jpg",
+  objectVersion: "v1",
+  sizeBytes: Number.MAX_SAFE_INTEGER,
+  etag: "e1",
+  sha256: "ab".repeat(32),
+  createdAtMs: 1_795_000_000_000,
+  durability: "batched",
+  attributes,
+} as const;
+const bare = {
+  bucket: "b",
+  key: "k",
+  objectVersion: "v",
+  sizeBytes: 0,
+  etag: "",
+  createdAtMs: 0,
+  durability: "os",
+  attributes: {},
+} as const;
+const condition = { ifMatch: "e1", ifNoneMatch: undefined };
+
+describe("object conversions keep every member", () => {
+  test.each([info, bare])("object info of $key", (object) => {
+    expect(rpc.decodeObjectInfo(overTheWire(rpc.ObjectInfoSchema, rpc.encodeObjectInfo(object)))).toEqual(object);
+  });
+
+  test("put outcome", () => {
+    const outcome = { ...info, replicas: 3, chunkCount: 25, deduplicatedBytes: 4096 };
+    expect(rpc.decodePutOutcome(overTheWire(rpc.PutObjectOutcomeSchema, rpc.encodePutOutcome(outcome)))).toEqual(
+      outcome,
+    );
+  });
+
+  test.each([
+    [
+      rpc.CommitWriteRequestSchema,
+      rpc.encodeCommitWrite,
+      rpc.decodeCommitWrite,
+      {
+        bucket: "b",
+        key: "k",
+        sizeBytes: 3,
+        sha256: "cd".repeat(32),
+        durability: "strict",
+        attributes,
+        condition,
+        ticket: "t",
+        content: { inline: new Uint8Array([7, 8, 9]) },
+      },
+    ],
+    [
+      rpc.CommitWriteRequestSchema,
+      rpc.encodeCommitWrite,
+      rpc.decodeCommitWrite,
+      {
+        bucket: "b",
+        key: "k",
+        sizeBytes: 5,
+        durability: undefined,
+        attributes: {},
+        content: { chunks: [{ chunkId: digest, sizeBytes: 5, receipts: ["r1", "r2"] }] },
+      },
+    ],
+    [
+      rpc.CommitPartRequestSchema,
+      rpc.encodeCommitPart,
+      rpc.decodeCommitPart,
+      {
+        uploadId: "u",
+        partNumber: 7,
+        sizeBytes: 5,
+        ticket: "t",
+        content: { chunks: [{ chunkId: digest, sizeBytes: 5, receipts: [] }] },
+      },
+    ],
+    [
+      LocateRequestSchema,
+      rpc.encodeLocateRequest,
+      rpc.decodeLocateRequest,
+      { bucket: "b", key: "k", fromOffset: 9, chunkLimit: 0 },
+    ],
+    [
+      ListObjectsRequestSchema,
+      rpc.encodeListObjectsQuery,
+      rpc.decodeListObjectsQuery,
+      { bucket: "b", prefix: "p", delimiter: "/", cursor: "c", startAfter: "s", limit: 10 },
+    ],
+    [ListObjectsRequestSchema, rpc.encodeListObjectsQuery, rpc.decodeListObjectsQuery, { bucket: "b" }],
+    [
+      CopyObjectRequestSchema,
+      rpc.encodeCopyObject,
+      rpc.decodeCopyObject,
+      { sourceBucket: "a", sourceKey: "x", sourceIfMatch: "e", bucket: "b", key: "k", attributes: {}, condition },
+    ],
+    [
+      CopyObjectRequestSchema,
+      rpc.encodeCopyObject,
+      rpc.decodeCopyObject,
+      { sourceBucket: "a", sourceKey: "x", bucket: "b", key: "k" },
+    ],
+    [
+      CreateUploadRequestSchema,
+      rpc.encodeCreateUpload,
+      rpc.decodeCreateUpload,
+      { bucket: "b", key: "k", attributes, durability: "os" },
+    ],
+    [
+      CompleteUploadRequestSchema,
+      rpc.encodeCompleteUpload,
+      rpc.decodeCompleteUpload,
+      {
+        uploadId: "u",
+        parts: [
+          { partNumber: 1, etag: "a" },
+          { partNumber: 9, etag: "b" },
+        ],
+        sha256: "ef".repeat(32),
+        condition,
+      },
+    ],
+    [
+      ListPartsRequestSchema,
+      rpc.encodeListPartsQuery,
+      rpc.decodeListPartsQuery,
+      { uploadId: "u", afterPartNumber: 4, limit: 2 },
+    ],
+    [
+      ListUploadsRequestSchema,
+      rpc.encodeListUploadsQuery,
+      rpc.decodeListUploadsQuery,
+      { bucket: "b", prefix: "p", cursor: "c", limit: 3 },
+    ],
+    [
+      PutObjectHeaderSchema,
+      rpc.encodePutObjectHeader,
+      rpc.decodePutObjectHeader,
+      { bucket: "b", key: "k", attributes, condition, durability: "strict", sizeBytes: 0, sha256: "ab".repeat(32) },
+    ],
+    [
+      PutObjectHeaderSchema,
+      rpc.encodePutObjectHeader,
+      rpc.decodePutObjectHeader,
+      { bucket: "b", key: "k", attributes: {} },
+    ],
+    [
+      GetObjectRequestSchema,
+      (value: never) => rpc.encodeGetObject(value, 0),
+      rpc.decodeGetObject,
+      { bucket: "b", key: "k", objectVersion: "v", range: { offset: -5, length: 2 }, condition },
+    ],
+    [
+      GetObjectRequestSchema,
+      (value: never) => rpc.encodeGetObject(value, 0),
+      rpc.decodeGetObject,
+      { bucket: "b", key: "k" },
+    ],
+    [
+      HeadObjectRequestSchema,
+      rpc.encodeHeadObject,
+      rpc.decodeHeadObject,
+      { bucket: "b", key: "k", objectVersion: "v", condition },
+    ],
+    [
+      RegisterServerRequestSchema,
+      rpc.encodeServerRegistration,
+      rpc.decodeServerRegistration,
+      { serverId: "n1", url: "http://n1:1", zone: "z", weight: 0, softwareVersion: "1" },
+    ],
+    [
+      RegisterServerRequestSchema,
+      rpc.encodeServerRegistration,
+      rpc.decodeServerRegistration,
+      { serverId: "n1", url: "http://n1:1", softwareVersion: "1" },
+    ],
+    [
+      ChangeLayoutRequestSchema,
+      rpc.encodeLayoutChange,
+      rpc.decodeLayoutChange,
+      { replicationFactor: 2, weights: { n1: 0, n2: 1.5 }, removeServerIds: ["n3"] },
+    ],
+    [ChangeLayoutRequestSchema, rpc.encodeLayoutChange, rpc.decodeLayoutChange, {}],
+    [
+      LayoutSchema,
+      rpc.encodeLayout,
+      rpc.decodeLayout,
+      {
+        layoutVersion: 4,
+        replicationFactor: 3,
+        virtualNodesPerServer: 150,
+        servers: [
+          { serverId: "n1", weight: 1 },
+          { serverId: "n2", zone: "z", weight: 0.5 },
+        ],
+      },
+    ],
+  ])("$typeName", (schema, encode, decode, value) => {
+    const message = overTheWire(schema, (encode as (value: unknown) => never)(value));
+    expect((decode as (message: unknown) => unknown)(message)).toEqual(value);
+  });
+});
+
+describe("pages", () => {
+  test("an object list", () => {
+    const page = {
+      objects: [{ key: "a", objectVersion: "v", sizeBytes: 1, etag: "e", createdAtMs: 5 }],
+      prefixes: ["p/"],
+      nextCursor: "c",
+    };
+    expect(
+      rpc.decodeObjectListPage(overTheWire(rpc.ListObjectsResponseSchema, rpc.encodeObjectListPage(page))),
+    ).toEqual(page);
+    const last = { objects: [], prefixes: [] };
+    expect(
+      rpc.decodeObjectListPage(overTheWire(rpc.ListObjectsResponseSchema, rpc.encodeObjectListPage(last))),
+    ).toEqual(last);
+  });
+
+  test("parts and uploads", () => {
+    const parts = { parts: [{ partNumber: 1, sizeBytes: 2, etag: "e", createdAtMs: 3 }], nextPartNumber: 1 };
+    expect(rpc.decodePartPage(overTheWire(rpc.ListPartsResponseSchema, rpc.encodePartPage(parts)))).toEqual(parts);
+    const uploads = {
+      uploads: [{ bucket: "b", key: "k", uploadId: "u", createdAtMs: 4, attributes, durability: "strict" as const }],
+      nextCursor: "c",
+    };
+    expect(rpc.decodeUploadPage(overTheWire(rpc.ListUploadsResponseSchema, rpc.encodeUploadPage(uploads)))).toEqual(
+      uploads,
+    );
+  });
+
+  test("an object and its chunks", () => {
+    const chunk = { chunkId: digest, sizeBytes: 5, offset: 10, grant: "g" };
+    const chunked = { info, manifestId: "m", page: { chunks: [chunk], nextOffset: 15 } };
+    expect(
+      rpc.decodeStoredObject(overTheWire(rpc.LocateResponseSchema, rpc.encodeLocateResponse(chunked, 1000))),
+    ).toEqual(chunked);
+    const inline = { info: { ...info, sizeBytes: 0 }, inline: new Uint8Array(0) };
+    expect(rpc.decodeStoredObject(overTheWire(rpc.LocateResponseSchema, rpc.encodeLocateResponse(inline, 0)))).toEqual(
+      inline,
+    );
+    const further = overTheWire(
+      rpc.LocateResponseSchema,
+      rpc.encodeLocateResponse({ manifestId: "m", page: { chunks: [chunk] } }, 0),
+    );
+    expect(rpc.decodeManifestPage(further)).toEqual({ chunks: [chunk] });
+    expect(() => rpc.decodeStoredObject(further)).toThrow(expect.objectContaining({ code: "INTERNAL" }));
+  });
+
+  test("chunks of a store, whose age is never rounded up", () => {
+    const page = { chunks: [{ chunkId: digest, sizeBytes: 5, unclaimedForMs: 999.9 }], nextCursor: "c" };
+    const decoded = rpc.decodeChunkPage(overTheWire(rpc.ListChunksResponseSchema, rpc.encodeChunkPage(page)));
+    expect(decoded).toEqual({ chunks: [{ ...page.chunks[0], unclaimedForMs: 999 }], nextCursor: "c" });
+  });
+
+  test("the cluster", () => {
+    const server = {
+      serverId: "n1",
+      url: "http://n1:1",
+      weight: 1,
+      softwareVersion: "1",
+      registeredAtMs: 1,
+      lastHeartbeatAtMs: 2,
+    };
+    const stats = { chunkCount: 1, bytesUsed: 2, bytesFree: 3, bytesTotal: 4 };
+    const snapshot = {
+      servers: [
+        { ...server, state: "up" as const, stats },
+        { ...server, state: "down" as const },
+        { ...server, zone: "z", state: "stopped" as const },
+      ],
+      layouts: [
+        {
+          layoutVersion: 1,
+          replicationFactor: 3,
+          virtualNodesPerServer: 150,
+          servers: [{ serverId: "n1", weight: 1 }],
+        },
+      ],
+    };
+    const limits = { inlineMaxBytes: 32768, chunkMaxBytes: 67_108_864 };
+    const decoded = rpc.decodeClusterSnapshot(
+      overTheWire(rpc.GetClusterResponseSchema, rpc.encodeClusterSnapshot(snapshot, limits)),
+    );
+    expect(decoded).toEqual({ ...snapshot, ...limits });
+  });
+
+  test("a store without a disk has no disk figures", () => {
+    const stats = { chunkCount: 2, bytesUsed: 3 };
+    expect(
+      rpc.decodeChunkStoreStats(overTheWire(rpc.HealthCheckResponseSchema, rpc.encodeChunkStoreStats(stats))),
+    ).toEqual(stats);
+  });
+});
+
+describe("what must not pass", () => {
+  test("64-bit integers beyond 2^53 - 1", () => {
+    fc.assert(
+      fc.property(fc.bigInt({ min: -(1n << 63n), max: (1n << 64n) - 1n }), (value) => {
+        const safe = value >= BigInt(Number.MIN_SAFE_INTEGER) && value <= BigInt(Number.MAX_SAFE_INTEGER);
+        if (safe) return rpc.encodeInteger(rpc.decodeInteger(value, "x")) === value;
+        try {
+          rpc.decodeInteger(value, "x");
+          return false;
+        } catch (error) {
+          return AshlarError.is(error, "INVALID_ARGUMENT");
+        }
+      }),
+    );
+  });
+
+  test("numbers that are none", () => {
+    for (const value of [Number.NaN, Number.POSITIVE_INFINITY]) {
+      expect(() => rpc.encodeInteger(value)).toThrow(expect.objectContaining({ code: "INVALID_ARGUMENT" }));
+    }
+  });
+
+  test("chunk ids that have not 32 bytes", () => {
+    const message = create(rpc.CommitWriteRequestSchema, {
+      content: { case: "chunked", value: { chunks: [{ chunkId: digest.subarray(1), sizeBytes: 1n }] } },
+    });
+    expect(() => rpc.decodeCommitWrite(message)).toThrow(expect.objectContaining({ code: "INVALID_ARGUMENT" }));
+  });
+
+  test("a commit without content, an unknown durability", () => {
+    const empty = create(rpc.CommitWriteRequestSchema, {});
+    expect(() => rpc.decodeCommitWrite(empty)).toThrow(expect.objectContaining({ code: "INVALID_ARGUMENT" }));
+    expect(() => rpc.decodeDurability(99 as never)).toThrow(expect.objectContaining({ code: "INVALID_ARGUMENT" }));
+  });
+
+  test("an unknown delete outcome as deleted", () => {
+    expect(() => rpc.decodeDeleteOutcome(0)).toThrow(expect.objectContaining({ code: "INTERNAL" }));
+    for (const outcome of ["deleted", "absent", "claimed"] as const) {
+      expect(rpc.decodeDeleteOutcome(rpc.encodeDeleteOutcome(outcome))).toBe(outcome);
+    }
+  });
+});
+
+test("decoded chunk ids are copies, so that they do not pin the message", () => {
+  const bytes = toBinary(
+    rpc.CommitWriteRequestSchema,
+    create(rpc.CommitWriteRequestSchema, {
+      content: { case: "chunked", value: { chunks: [{ chunkId: digest, sizeBytes: 1n }] } },
+    }),
+  );
+  const commit = rpc.decodeCommitWrite(fromBinary(rpc.CommitWriteRequestSchema, bytes));
+  if (!("chunks" in commit.content)) throw new Error("chunks expected");
+  expect(commit.content.chunks[0]?.chunkId.buffer).not.toBe(bytes.buffer);
+  expect(commit.content.chunks[0]?.chunkId.buffer.byteLength).toBe(32);
+});
