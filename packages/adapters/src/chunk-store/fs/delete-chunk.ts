@@ -1,0 +1,67 @@
+import type { DeleteOutcome } from "@ashlar/sdk/ports";
+import { payloadBytesOf } from "./chunk-format.ts";
+import type { ChunkPlace } from "./chunk-names.ts";
+import { isAbsent } from "./fs-error.ts";
+import type { FsParts } from "./fs-parts.ts";
+import { restoreChunk } from "./leftover-sweep.ts";
+
+const NOTHING = Object.freeze({ chunkCount: 0, bytesUsed: 0 });
+
+interface Step {
+  readonly outcome: DeleteOutcome;
+  readonly chunkCount: number;
+  readonly bytesUsed: number;
+}
+
+/**
+ * Deletes a chunk if it has been unclaimed long enough.
+ *
+ * Within one process the chunk's lock keeps claims, writes and deletes apart. Another process may have the folder open too, and there is no
+ * lock between them, so the order of steps has to do:
+ *
+ *   deleter  1 stat(path): old enough?   2 rename(path → aside)   3 stat(aside): still old?   4 unlink(aside), or put it back
+ *   claimer  a open(path)                b utimes(its inode)      c stat(path): still that inode? then claimed, else absent
+ *
+ * A claim that succeeds has seen the inode under its path at c. If the deleter's 2 came after c, then b came before 3, so 3 sees the new
+ * time and the file goes back. If 2 came before c, the path was empty (or another inode) at c and the claimer was told "absent", unless the
+ * file was put back in between, and then 3 had seen a new time. So nobody is told "claimed" about a file that is then unlinked. A claimer
+ * that is told "absent" writes the chunk anew under the same path; putting back uses link(), which does not replace it.
+ *
+ * While a fresh file is set aside (between 2 and 4, microseconds) a reader in another process looks for it there, see find-chunk in
+ * fs-chunk-store.ts. If the deleter dies between 2 and 4, the sweep puts the file back: nobody was told that it is gone.
+ *
+ * The unlink is not fsynced. A deleted chunk that a power loss brings back is an orphan, which the orphan sweep deletes again.
+ */
+async function deleteUnlocked(parts: FsParts, place: ChunkPlace, unclaimedForMs: number): Promise<Step> {
+  const { fileSystem, claimClock } = parts;
+  try {
+    const before = await fileSystem.stat(place.path);
+    const gone = { chunkCount: -1, bytesUsed: -(payloadBytesOf(before.size) ?? 0) };
+    if (unclaimedForMs === 0) {
+      await fileSystem.unlink(place.path);
+      return { outcome: "deleted", ...gone };
+    }
+    if (claimClock.unclaimedForMs(before.mtimeMs) < unclaimedForMs) return { outcome: "claimed", ...NOTHING };
+    const aside = parts.names.deletingPath(place);
+    await fileSystem.rename(place.path, aside);
+    const after = await fileSystem.stat(aside);
+    if (claimClock.unclaimedForMs(after.mtimeMs) < unclaimedForMs) {
+      await restoreChunk(fileSystem, aside, place.path);
+      return { outcome: "claimed", ...NOTHING };
+    }
+    await fileSystem.unlink(aside);
+    return { outcome: "deleted", ...gone };
+  } catch (error) {
+    if (isAbsent(error)) return { outcome: "absent", ...NOTHING };
+    throw error;
+  }
+}
+
+/** Deletes one chunk under its lock; see {@link deleteUnlocked} for the races with other processes. */
+export async function deleteChunk(parts: FsParts, place: ChunkPlace, unclaimedForMs: number): Promise<DeleteOutcome> {
+  return await parts.locks.run(place.id, async () => {
+    const step = await parts.usage.change(place.id, () => deleteUnlocked(parts, place, unclaimedForMs));
+    if (step.outcome !== "claimed") parts.synced.delete(place.id);
+    return step.outcome;
+  });
+}

@@ -1,0 +1,30 @@
+import type { FileHandle } from "node:fs/promises";
+import { join } from "node:path";
+import { type ChunkPlace, classifyLeafEntry } from "./chunk-names.ts";
+import { isAbsent } from "./fs-error.ts";
+import type { FsParts } from "./fs-parts.ts";
+import { openIfPresent } from "./present-chunk.ts";
+
+/**
+ * Opens a chunk for reading, also while another process has set it aside to decide whether to delete it (see delete-chunk.ts): a chunk that
+ * was freshly claimed must not seem absent for those microseconds.
+ */
+export async function findChunk(parts: FsParts, place: ChunkPlace): Promise<FileHandle | undefined> {
+  const handle = await openIfPresent(parts, place.path, "r");
+  if (handle !== undefined) return handle;
+  for (const name of await readLeaf(parts, place.leaf)) {
+    const entry = classifyLeafEntry(name);
+    if (entry.kind !== "deleting" || entry.id !== place.id) continue;
+    return (await openIfPresent(parts, join(place.leaf, name), "r")) ?? (await openIfPresent(parts, place.path, "r"));
+  }
+  return undefined;
+}
+
+async function readLeaf(parts: FsParts, leaf: string): Promise<readonly string[]> {
+  try {
+    return await parts.fileSystem.readdir(leaf);
+  } catch (error) {
+    if (isAbsent(error)) return [];
+    throw error;
+  }
+}

@@ -1,0 +1,272 @@
+import { AshlarError, throwIfAborted } from "@ashlar/sdk/errors";
+import { bytesEqual, type Digest } from "@ashlar/sdk/hash";
+import {
+  type CallOptions,
+  type ChunkPage,
+  type ChunkPresence,
+  type ChunkStoreCapabilities,
+  type ChunkStoreStats,
+  type DeleteChunksOptions,
+  type DeleteOutcome,
+  DURABILITIES,
+  type Durability,
+  type GetChunkOptions,
+  type HasChunksOptions,
+  type ListChunksOptions,
+  type PutChunkOptions,
+  type PutChunkResult,
+  type StreamingChunkStore,
+} from "@ashlar/sdk/ports";
+import { mapConcurrent } from "../../internal/map-concurrent.ts";
+import { nodeCryptoHasher } from "../../internal/sha256.ts";
+import { BatchedSync } from "./batched-sync.ts";
+import { payloadBytesOf } from "./chunk-format.ts";
+import type { ChunkPlace } from "./chunk-names.ts";
+import { readChunk } from "./chunk-reader.ts";
+import { deleteChunk } from "./delete-chunk.ts";
+import { findChunk } from "./find-chunk.ts";
+import { isAbsent, toStoreError } from "./fs-error.ts";
+import type { FsParts } from "./fs-parts.ts";
+import { listChunks } from "./list-chunks.ts";
+import { claimPresent, identityOf, openPresent, quarantine } from "./present-chunk.ts";
+import { BufferPool, writeStream } from "./stream-write.ts";
+import { type PublishOptions, publish, withTemp } from "./write-chunk.ts";
+
+/** Chunks of one batch that are worked on at once. */
+const BATCH_CONCURRENCY = 4;
+const PIECE_BYTES = 4 * 1024 * 1024;
+
+/** What {@link FsChunkStore} is opened with. */
+export interface FsChunkStoreConfig {
+  readonly root: string;
+  readonly durability: Durability;
+  readonly chunkMaxBytes: number;
+  /** Called once at the end of `close()`. */
+  readonly onClosed: () => void;
+}
+
+/** The store below the checks of `checkedChunkStore`. */
+export class FsChunkStore implements StreamingChunkStore {
+  readonly capabilities: ChunkStoreCapabilities;
+  readonly #parts: FsParts;
+  readonly #config: FsChunkStoreConfig;
+  readonly #batched: BatchedSync;
+  readonly #pool = new BufferPool();
+  /** A background sync that failed: what was acknowledged may be lost, so nothing more is taken. */
+  #failure: unknown;
+
+  constructor(parts: FsParts, config: FsChunkStoreConfig) {
+    this.#parts = parts;
+    this.#config = config;
+    this.capabilities = Object.freeze({
+      persistent: true,
+      chunkMaxBytes: config.chunkMaxBytes,
+      rangedReads: true,
+      durabilities: DURABILITIES,
+    });
+    this.#batched = new BatchedSync(parts.clock, parts.folders, (error) => {
+      this.#failure ??= error;
+      parts.logger.error({ error }, "a background sync failed; the chunk store takes no more writes");
+    });
+  }
+
+  async putChunk(chunkId: Digest, bytes: Uint8Array, options?: PutChunkOptions): Promise<PutChunkResult> {
+    const place = this.#parts.names.place(chunkId);
+    return await this.#io(true, async () =>
+      this.#parts.locks.run(place.id, async () => {
+        throwIfAborted(options?.signal);
+        const digestRight = nodeCryptoHasher.digest(bytes).then((digest) => assertDigest(chunkId, digest));
+        digestRight.catch(() => {});
+        const target = this.#publishOptions(options);
+        const alreadyPresent = await this.#claimIfSame(place, { sizeBytes: bytes.byteLength, digestRight, target });
+        if (!alreadyPresent) await this.#writeBytes(place, { bytes, digestRight, target });
+        options?.onProgress?.(bytes.byteLength);
+        return { sizeBytes: bytes.byteLength, alreadyPresent };
+      }),
+    );
+  }
+
+  async putChunkStream(
+    chunkId: Digest,
+    source: AsyncIterable<Uint8Array>,
+    options?: PutChunkOptions & { readonly sizeBytes?: number | undefined },
+  ): Promise<PutChunkResult> {
+    const parts = this.#parts;
+    const place = parts.names.place(chunkId);
+    const target = this.#publishOptions(options);
+    return await this.#io(true, async () => {
+      let result: PutChunkResult | undefined;
+      // The lock is taken only to publish: a slow source must not keep others from this chunk.
+      await withTemp(parts, place, target, async (temp) => {
+        const hash = nodeCryptoHasher.incremental();
+        const { writer } = temp;
+        const digest = await writeStream(source, { writer, hash, pool: this.#pool, onProgress: options?.onProgress });
+        assertDigest(chunkId, digest);
+        await writer.finish(chunkId);
+        const { sizeBytes } = writer;
+        if (target.durability === "strict") await temp.handle.datasync();
+        return await parts.locks.run(place.id, async () => {
+          const alreadyPresent = await this.#claimIfSame(place, { sizeBytes, digestRight: Promise.resolve(), target });
+          if (!alreadyPresent) await publish(parts, place, temp, target);
+          result = { sizeBytes, alreadyPresent };
+          return !alreadyPresent;
+        });
+      });
+      return result as PutChunkResult;
+    });
+  }
+
+  /** Claims the chunk if it is there whole. The bytes are checked first: wrong bytes must not claim anything. */
+  async #claimIfSame(
+    place: ChunkPlace,
+    wanted: { readonly sizeBytes: number; readonly digestRight: Promise<void>; readonly target: PublishOptions },
+  ): Promise<boolean> {
+    const present = await openPresent(this.#parts, place);
+    if (present === undefined) return false;
+    let handedOver = false;
+    try {
+      await wanted.digestRight;
+      throwIfAborted(wanted.target.signal);
+      if (present.payloadBytes !== wanted.sizeBytes) {
+        const problem = "the size differs from the chunk's";
+        await quarantine(this.#parts, place, { identity: present.identity, problem });
+        return false;
+      }
+      const { durability } = wanted.target;
+      const claimed = await claimPresent(this.#parts, place, present, durability);
+      if (claimed && durability === "batched" && !this.#parts.synced.has(place.id)) {
+        this.#batched.add({ handle: present.handle, leaf: place.leaf });
+        handedOver = true;
+      }
+      return claimed;
+    } finally {
+      if (!handedOver) await present.handle.close();
+    }
+  }
+
+  async #writeBytes(
+    place: ChunkPlace,
+    chunk: { readonly bytes: Uint8Array; readonly digestRight: Promise<void>; readonly target: PublishOptions },
+  ): Promise<void> {
+    const { bytes, target } = chunk;
+    await withTemp(this.#parts, place, target, async (temp) => {
+      for (let offset = 0; offset < bytes.byteLength; offset += PIECE_BYTES) {
+        throwIfAborted(target.signal);
+        await temp.writer.append(bytes.subarray(offset, offset + PIECE_BYTES));
+      }
+      await temp.writer.finish(place.chunkId);
+      await chunk.digestRight;
+      if (target.durability === "strict") await temp.handle.datasync();
+      await publish(this.#parts, place, temp, target);
+      return true;
+    });
+  }
+
+  async getChunk(chunkId: Digest, options?: GetChunkOptions): Promise<Uint8Array | undefined> {
+    const parts = this.#parts;
+    const place = parts.names.place(chunkId);
+    return await this.#io(false, async () => {
+      const handle = await findChunk(parts, place);
+      if (handle === undefined) return undefined;
+      try {
+        return await readChunk(handle, chunkId, options);
+      } catch (error) {
+        if (AshlarError.is(error, "CHUNK_CORRUPT")) {
+          const identity = identityOf(await handle.stat({ bigint: true }));
+          const problem = error.details.problem ?? error.message;
+          await parts.locks.run(place.id, () => quarantine(parts, place, { identity, problem }));
+        }
+        throw error;
+      } finally {
+        await handle.close();
+      }
+    });
+  }
+
+  async hasChunks(
+    chunkIds: readonly Digest[],
+    options: HasChunksOptions,
+  ): Promise<ReadonlyArray<ChunkPresence | undefined>> {
+    const look = options.claim ? this.#claim.bind(this) : this.#peek.bind(this);
+    return await this.#io(options.claim, () =>
+      mapConcurrent(chunkIds, BATCH_CONCURRENCY, async (chunkId) => {
+        throwIfAborted(options.signal);
+        return await look(this.#parts.names.place(chunkId));
+      }),
+    );
+  }
+
+  async #peek(place: ChunkPlace): Promise<ChunkPresence | undefined> {
+    try {
+      const payloadBytes = payloadBytesOf((await this.#parts.fileSystem.stat(place.path)).size);
+      return payloadBytes === undefined ? undefined : { sizeBytes: payloadBytes };
+    } catch (error) {
+      if (isAbsent(error)) return undefined;
+      throw error;
+    }
+  }
+
+  async #claim(place: ChunkPlace): Promise<ChunkPresence | undefined> {
+    return await this.#parts.locks.run(place.id, async () => {
+      const present = await openPresent(this.#parts, place);
+      if (present === undefined) return undefined;
+      try {
+        const claimed = await claimPresent(this.#parts, place, present, this.#config.durability);
+        return claimed ? { sizeBytes: present.payloadBytes } : undefined;
+      } finally {
+        await present.handle.close();
+      }
+    });
+  }
+
+  async deleteChunks(chunkIds: readonly Digest[], options: DeleteChunksOptions): Promise<readonly DeleteOutcome[]> {
+    return await this.#io(false, () =>
+      mapConcurrent(chunkIds, BATCH_CONCURRENCY, async (chunkId) => {
+        throwIfAborted(options.signal);
+        return await deleteChunk(this.#parts, this.#parts.names.place(chunkId), options.unclaimedForMs);
+      }),
+    );
+  }
+
+  async listChunks(options?: ListChunksOptions): Promise<ChunkPage> {
+    return await this.#io(false, () => listChunks(this.#parts, options));
+  }
+
+  async stats(_options?: CallOptions): Promise<ChunkStoreStats> {
+    return await this.#io(false, async () => {
+      const totals = await this.#parts.usage.totals();
+      const disk = await this.#parts.fileSystem.statfs(this.#config.root);
+      const { chunkCount, bytesUsed } = totals;
+      return { chunkCount, bytesUsed, bytesFree: disk.bavail * disk.bsize, bytesTotal: disk.blocks * disk.bsize };
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.#batched.drain();
+    await this.#parts.usage.stop();
+    this.#config.onClosed();
+  }
+
+  #publishOptions(options: PutChunkOptions | undefined): PublishOptions {
+    const durability = options?.durability ?? this.#config.durability;
+    return { durability, batched: this.#batched, signal: options?.signal };
+  }
+
+  /** Runs file system work, giving its errors their codes. */
+  async #io<T>(writes: boolean, work: () => Promise<T>): Promise<T> {
+    if (writes && this.#failure !== undefined) {
+      const message = "an earlier background sync failed; the store takes no more writes until it is opened anew";
+      throw new AshlarError("NODE_UNAVAILABLE", message, { cause: this.#failure });
+    }
+    try {
+      return await work();
+    } catch (error) {
+      throw toStoreError(error);
+    }
+  }
+}
+
+function assertDigest(chunkId: Digest, digest: Digest): void {
+  if (bytesEqual(chunkId, digest)) return;
+  throw new AshlarError("CHUNK_DIGEST_MISMATCH", "the bytes do not have the chunk id as their SHA-256");
+}

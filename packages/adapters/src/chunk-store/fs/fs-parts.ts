@@ -1,0 +1,24 @@
+import type { Clock, Logger } from "@ashlar/sdk/ports";
+import type { KeyedLock } from "../../internal/keyed-lock.ts";
+import type { ChunkNames } from "./chunk-names.ts";
+import type { ChunkUsage } from "./chunk-usage.ts";
+import type { ClaimClock } from "./claim-clock.ts";
+import type { FileSystem } from "./file-system.ts";
+import type { LeafFolders } from "./folder-sync.ts";
+import type { LeftoverSweep } from "./leftover-sweep.ts";
+import type { SyncedChunks } from "./synced-chunks.ts";
+
+/** What one open store is made of; its operations take this. */
+export interface FsParts {
+  readonly fileSystem: FileSystem;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly names: ChunkNames;
+  /** By chunk id: claim, write and delete of one chunk exclude each other. */
+  readonly locks: KeyedLock;
+  readonly folders: LeafFolders;
+  readonly claimClock: ClaimClock;
+  readonly usage: ChunkUsage;
+  readonly sweep: LeftoverSweep;
+  readonly synced: SyncedChunks;
+}

@@ -1,0 +1,100 @@
+import { resolve } from "node:path";
+import { AshlarError } from "@ashlar/sdk/errors";
+import { LIMITS } from "@ashlar/sdk/limits";
+import {
+  type Clock,
+  checkedChunkStore,
+  DURABILITIES,
+  type Durability,
+  type Logger,
+  type Random,
+  type StreamingChunkStore,
+  silentLogger,
+  systemClock,
+  systemRandom,
+} from "@ashlar/sdk/ports";
+import { KeyedLock } from "../../internal/keyed-lock.ts";
+import { ChunkNames } from "./chunk-names.ts";
+import { ChunkUsage } from "./chunk-usage.ts";
+import { ClaimClock } from "./claim-clock.ts";
+import { type FileSystem, nodeFileSystem } from "./file-system.ts";
+import { FolderSync, LeafFolders } from "./folder-sync.ts";
+import { FsChunkStore } from "./fs-chunk-store.ts";
+import { toStoreError } from "./fs-error.ts";
+import { createUsageScanner } from "./leaf-folders.ts";
+import { LeftoverSweep } from "./leftover-sweep.ts";
+import { createOwner, type Owner, readBootId } from "./owner.ts";
+import { ensureFormat, readClaimFloor } from "./store-format.ts";
+import { SyncedChunks } from "./synced-chunks.ts";
+
+export type { FileSystem } from "./file-system.ts";
+
+export interface FsChunkStoreOptions {
+  /** Folder of the store; made if it does not exist. */
+  readonly path: string;
+  /** When writes are acknowledged unless a call says otherwise; default `strict`, because an acknowledged write should survive. */
+  readonly durability?: Durability | undefined;
+  /** Largest chunk in bytes, 1 to 1 GiB; default 64 MiB, as for a storage node. */
+  readonly chunkMaxBytes?: number | undefined;
+  readonly clock?: Clock | undefined;
+  readonly random?: Random | undefined;
+  /** Told of quarantined chunks, swept leftovers and failed background syncs; default silent. */
+  readonly logger?: Logger | undefined;
+  /** The file system to use; default Node's. */
+  readonly fileSystem?: FileSystem | undefined;
+}
+
+function checkOptions(options: FsChunkStoreOptions): { root: string; durability: Durability; chunkMaxBytes: number } {
+  const { path, durability = "strict", chunkMaxBytes = LIMITS.CHUNK_MAX_BYTES_DEFAULT.value } = options;
+  if (typeof path !== "string" || path === "" || path.includes("\0")) {
+    throw new AshlarError("INVALID_ARGUMENT", "path is the folder of the store");
+  }
+  if (!DURABILITIES.includes(durability)) {
+    throw new AshlarError("INVALID_ARGUMENT", "durability is strict, batched or os");
+  }
+  const maxBytes = LIMITS.CHUNK_MAX_BYTES.value;
+  if (!(Number.isSafeInteger(chunkMaxBytes) && chunkMaxBytes >= 1 && chunkMaxBytes <= maxBytes)) {
+    throw new AshlarError("INVALID_ARGUMENT", `chunkMaxBytes is an integer from 1 to ${maxBytes}`);
+  }
+  return { root: resolve(path), durability, chunkMaxBytes };
+}
+
+async function open(options: FsChunkStoreOptions, owner: Owner): Promise<StreamingChunkStore> {
+  const { root, durability, chunkMaxBytes } = checkOptions(options);
+  const { clock = systemClock, logger = silentLogger, fileSystem = nodeFileSystem } = options;
+  await fileSystem.mkdir(root, { recursive: true });
+  const folder = { fileSystem, root, ownerToken: owner.token };
+  await ensureFormat(folder);
+  const claimClock = new ClaimClock(clock, await readClaimFloor(folder, await readBootId(), clock.nowMs()));
+  const names = new ChunkNames(root, owner.token);
+  const sweep = new LeftoverSweep({ fileSystem, clock, owner, logger });
+  const usage = new ChunkUsage(createUsageScanner({ fileSystem, names, sweep }), clock);
+  const folders = new LeafFolders(fileSystem, new FolderSync(fileSystem));
+  const locks = new KeyedLock();
+  const synced = new SyncedChunks();
+  const parts = { fileSystem, clock, logger, names, locks, folders, claimClock, usage, sweep, synced };
+  const store = new FsChunkStore(parts, { root, durability, chunkMaxBytes, onClosed: owner.release });
+  // In the background: counting a large store takes long, and nothing but stats() needs it. It sweeps leftovers on its way.
+  usage.walk().catch((error: unknown) => logger.warn({ error }, "counting the chunks failed; stats() tries again"));
+  return checkedChunkStore(store);
+}
+
+/**
+ * Opens a chunk store in a folder of this machine, and creates it where there is none.
+ *
+ * One file per chunk under `chunks/ab/cd/<sha256>`, written to a temporary file and renamed; block checksums behind the payload guard every
+ * read, ranges too. Damaged files move to `quarantine/`. What crashes left behind is swept in the background after the opening. Several
+ * processes may have one folder open; `stats()` then counts another one's changes only from the next opening on.
+ *
+ * @throws {AshlarError} INVALID_ARGUMENT, STORE_INCOMPATIBLE (written by a newer version, or not a chunk store), DISK_FULL,
+ *   NODE_UNAVAILABLE (the folder cannot be used; see the cause).
+ */
+export async function openFsChunkStore(options: FsChunkStoreOptions): Promise<StreamingChunkStore> {
+  const owner = await createOwner(options.random ?? systemRandom);
+  try {
+    return await open(options, owner);
+  } catch (error) {
+    owner.release();
+    throw toStoreError(error);
+  }
+}

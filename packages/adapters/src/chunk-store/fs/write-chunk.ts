@@ -1,0 +1,96 @@
+import type { FileHandle } from "node:fs/promises";
+import { throwIfAborted } from "@ashlar/sdk/errors";
+import type { Durability } from "@ashlar/sdk/ports";
+import type { BatchedSync } from "./batched-sync.ts";
+import type { ChunkPlace } from "./chunk-names.ts";
+import { ChunkWriter } from "./chunk-writer.ts";
+import { removeIfPresent } from "./folder-sync.ts";
+import { isAbsent } from "./fs-error.ts";
+import type { FsParts } from "./fs-parts.ts";
+import { stampClaim } from "./present-chunk.ts";
+
+/** A chunk file that is being written under a temporary name. */
+export interface TempChunk {
+  readonly path: string;
+  readonly handle: FileHandle;
+  readonly writer: ChunkWriter;
+}
+
+async function openTemp(parts: FsParts, place: ChunkPlace): Promise<TempChunk> {
+  const path = parts.names.tempPath(place.leaf);
+  await parts.folders.ensure(place.leaf);
+  try {
+    const handle = await parts.fileSystem.open(path, "wx");
+    return { path, handle, writer: new ChunkWriter(handle) };
+  } catch (error) {
+    // Somebody removed the folder behind our back; make it again, once.
+    if (isAbsent(error) && parts.folders.forget(place.leaf)) return await openTemp(parts, place);
+    throw error;
+  }
+}
+
+/** What a write does with its temporary file once the bytes are in it. */
+export interface PublishOptions {
+  readonly durability: Durability;
+  readonly batched: BatchedSync;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Gives a complete temporary file its name, claimed and as durable as asked. The caller holds the chunk's lock.
+ *
+ * The look at `signal` is the last step before the rename: a caller whose abort has rejected may change its bytes, and then they must not
+ * become visible. From the rename on, an abort comes too late and the chunk stays.
+ */
+export async function publish(
+  parts: FsParts,
+  place: ChunkPlace,
+  temp: TempChunk,
+  options: PublishOptions,
+): Promise<void> {
+  await stampClaim(parts, temp.handle);
+  throwIfAborted(options.signal);
+  await parts.usage.change(place.id, async () => {
+    await parts.fileSystem.rename(temp.path, place.path);
+    return { chunkCount: 1, bytesUsed: temp.writer.sizeBytes };
+  });
+  if (options.durability === "strict") {
+    await parts.folders.sync(place.leaf);
+    parts.synced.add(place.id);
+  }
+}
+
+/**
+ * Runs `use` with a new temporary file in the chunk's folder; the file is gone afterwards unless `use` gave it its name.
+ *
+ * @param use returns true if it published the file.
+ */
+export async function withTemp(
+  parts: FsParts,
+  place: ChunkPlace,
+  options: PublishOptions,
+  use: (temp: TempChunk) => Promise<boolean>,
+): Promise<void> {
+  const temp = await openTemp(parts, place);
+  let published = false;
+  try {
+    published = await use(temp);
+  } finally {
+    if (published && options.durability === "batched") {
+      options.batched.add({ handle: temp.handle, leaf: place.leaf });
+    } else {
+      await temp.handle.close();
+    }
+    // Published files have left this name; after a failure behind the rename there is nothing under it either.
+    if (!published) await removeTemp(parts, temp.path);
+  }
+}
+
+/** Never throws: what made the write fail must reach the caller, and the sweep finds what is left here. */
+async function removeTemp(parts: FsParts, path: string): Promise<void> {
+  try {
+    await removeIfPresent(parts.fileSystem, path);
+  } catch (error) {
+    parts.logger.warn({ error, path }, "could not remove a temporary file");
+  }
+}
