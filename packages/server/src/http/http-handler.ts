@@ -1,0 +1,27 @@
+import type { UniversalServerRequest } from "@connectrpc/connect/protocol";
+
+/**
+ * One HTTP request, free of any server library. A superset of Connect's universal request, so that RPC handlers take it as it is.
+ */
+export interface HttpRequest extends Omit<UniversalServerRequest, "body"> {
+  /** Path as the client sent it, still percent-encoded and never normalised: `..` and empty segments are object key characters. */
+  readonly path: string;
+  /** Query string without the question mark; empty if there is none. */
+  readonly query: string;
+  /** The body in order, to be read once; may be left unread. Slices are the reader's to keep. Throws CANCELED if the client goes away. */
+  readonly body: AsyncIterable<Uint8Array>;
+  /** Identifies the request in logs and answers. */
+  readonly requestId: string;
+}
+
+/** One HTTP answer. */
+export interface HttpResponse {
+  readonly status: number;
+  readonly header?: Headers | undefined;
+  /** Written with backpressure; its iterator is returned when the client goes away. A `Uint8Array` goes out with a content-length. */
+  readonly body?: AsyncIterable<Uint8Array> | Uint8Array | undefined;
+  readonly trailer?: Headers | undefined;
+}
+
+/** Answers one request. Errors that it throws become problem+json where the composed handler catches them. */
+export type HttpHandler = (request: HttpRequest) => Promise<HttpResponse>;
