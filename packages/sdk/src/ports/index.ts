@@ -1,6 +1,7 @@
 export type { Digest, Hasher, IncrementalHash } from "../hash/index.ts";
 export type { Layout, LayoutServer } from "../ring/layout.ts";
 export { checkedChunkStore } from "./checked-chunk-store.ts";
+export { checkedMetadataStore } from "./checked-metadata-store.ts";
 export {
   type BytesProgress,
   type CallOptions,
@@ -40,6 +41,7 @@ export type {
   RepairEntry,
   UploadCatalog,
 } from "./metadata-store.ts";
+export { assertBucketName, assertObjectKey, normalizeAttributes } from "./names.ts";
 export type {
   ByteRange,
   GetObjectRequest,

@@ -1,0 +1,60 @@
+import { encodeHex } from "@ashlar/sdk/hash";
+import type { ChunkedContent, ChunkRef } from "@ashlar/sdk/ports";
+import { chunkSizeDiffers, layoutUnknown } from "../../internal/metadata/not-found.ts";
+import { type MemoryState, nextId } from "./state.ts";
+
+/** Checks what could fail about the chunks of a commit, before anything is changed. */
+export function assertRaisable(state: MemoryState, content: ChunkedContent): void {
+  const { layoutVersion } = content;
+  if (layoutVersion > 0 && !state.layouts.some((layout) => layout.layoutVersion === layoutVersion)) {
+    throw layoutUnknown(layoutVersion);
+  }
+  const sizes = new Map<string, number>();
+  for (const { chunkId, sizeBytes } of content.chunks) {
+    const id = encodeHex(chunkId);
+    const known = sizes.get(id) ?? state.chunks.get(id)?.sizeBytes ?? sizeBytes;
+    if (known !== sizeBytes) throw chunkSizeDiffers();
+    sizes.set(id, sizeBytes);
+  }
+}
+
+/** Raises the count of each chunk, sets collecting rows live again, queues missed replicas for repair. */
+export function raiseChunks(state: MemoryState, content: ChunkedContent): void {
+  for (const { chunkId, sizeBytes, missedServerIds } of content.chunks) {
+    const id = encodeHex(chunkId);
+    const row = state.chunks.get(id);
+    state.chunks.set(id, {
+      chunkId: row?.chunkId ?? chunkId,
+      sizeBytes,
+      referenceCount: (row?.referenceCount ?? 0) + 1,
+      collecting: false,
+      layoutVersion: Math.max(row?.layoutVersion ?? 0, content.layoutVersion),
+      idleSinceMs: undefined,
+    });
+    for (const serverId of missedServerIds ?? []) queueRepair(state, id, serverId);
+  }
+}
+
+/** Lowers the counts; rows that nothing names any more begin to age. */
+export function lowerChunks(state: MemoryState, chunks: readonly ChunkRef[]): void {
+  for (const { chunkId } of chunks) {
+    const row = state.chunks.get(encodeHex(chunkId));
+    if (row === undefined) continue;
+    row.referenceCount--;
+    if (row.referenceCount === 0) row.idleSinceMs = state.clock.nowMs();
+  }
+}
+
+/** Notes a replica to restore. A new miss replaces an older entry, so that finishing the older repair does not hide it. */
+export function queueRepair(state: MemoryState, chunkHex: string, serverId: string): void {
+  const row = state.chunks.get(chunkHex);
+  if (row === undefined) return;
+  const { chunkId, sizeBytes, layoutVersion } = row;
+  state.repairs.set(`${chunkHex} ${serverId}`, {
+    repairId: nextId(state),
+    chunkId,
+    sizeBytes,
+    serverId,
+    layoutVersion,
+  });
+}

@@ -1,0 +1,22 @@
+import { AshlarError } from "@ashlar/sdk/errors";
+import { digestFromBytes } from "@ashlar/sdk/hash";
+import type { CredentialCatalog } from "@ashlar/sdk/ports";
+import type { MemoryState } from "./state.ts";
+
+export function memoryCredentials(state: MemoryState): CredentialCatalog {
+  return {
+    async createApiKey({ keyId, name, role, secretSha256 }) {
+      if (state.apiKeys.has(keyId))
+        throw new AshlarError("INVALID_ARGUMENT", "the key id is taken", { details: { keyId } });
+      const record = Object.freeze({
+        ...{ keyId, name, role, secretSha256: digestFromBytes(secretSha256) },
+        createdAtMs: state.clock.nowMs(),
+      });
+      state.apiKeys.set(keyId, record);
+      return record;
+    },
+    findApiKey: async (keyId) => state.apiKeys.get(keyId),
+    listApiKeys: async () => [...state.apiKeys.values()].sort((a, b) => (a.keyId < b.keyId ? -1 : 1)),
+    deleteApiKey: async (keyId) => state.apiKeys.delete(keyId),
+  };
+}

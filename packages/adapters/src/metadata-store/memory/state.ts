@@ -1,0 +1,123 @@
+import type { Digest } from "@ashlar/sdk/hash";
+import type {
+  ApiKeyRecord,
+  ChunkRef,
+  Clock,
+  Layout,
+  LocatedChunk,
+  ObjectInfo,
+  PartInfo,
+  Random,
+  RepairEntry,
+  ServerRecord,
+  UploadInfo,
+} from "@ashlar/sdk/ports";
+import type { LayoutDefaults } from "../../internal/metadata/layout-changes.ts";
+import { newId } from "../../internal/metadata/new-id.ts";
+import { bucketNotFound } from "../../internal/metadata/not-found.ts";
+import { SortedKeys } from "./sorted-keys.ts";
+
+/** A chunk row. A chunk that a part names k times counts k references. */
+export interface ChunkRow {
+  readonly chunkId: Digest;
+  readonly sizeBytes: number;
+  referenceCount: number;
+  collecting: boolean;
+  layoutVersion: number;
+  /** When the last reference went, or when it was marked `collecting`. */
+  idleSinceMs: number | undefined;
+}
+
+/** The latest version of an object; keys of the map are byte texts. */
+export interface ObjectRow {
+  readonly info: ObjectInfo;
+  readonly inline?: Uint8Array;
+  readonly manifestId?: string;
+}
+
+/** Chunks of one manifest, with the number of object rows that name it. */
+export interface ManifestRow {
+  readonly chunks: readonly LocatedChunk[];
+  referenceCount: number;
+}
+
+/** References to lower once the grace is over: a manifest, or parts that never became one. */
+export interface ReleasedRow {
+  readonly manifestId?: string;
+  readonly chunks: readonly ChunkRef[];
+  readonly releasedAtMs: number;
+}
+
+export interface PartRow {
+  readonly info: PartInfo;
+  readonly chunks: readonly ChunkRef[];
+}
+
+export interface UploadRow {
+  readonly info: UploadInfo;
+  readonly parts: Map<number, PartRow>;
+}
+
+export interface BucketRow {
+  readonly createdAtMs: number;
+  readonly keys: SortedKeys;
+  readonly objects: Map<string, ObjectRow>;
+}
+
+export interface ServerRow extends Omit<ServerRecord, "state"> {
+  readonly stopped: boolean;
+  /** An operator took it out of the layout, so registering does not bring it back. */
+  readonly removedFromLayout: boolean;
+}
+
+/** All rows of one memory store. */
+export interface MemoryState {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly stagedLayouts: boolean;
+  readonly layoutDefaults: LayoutDefaults;
+  readonly buckets: Map<string, BucketRow>;
+  readonly manifests: Map<string, ManifestRow>;
+  readonly released: Set<ReleasedRow>;
+  readonly uploads: Map<string, UploadRow>;
+  /** By digest in hex. */
+  readonly chunks: Map<string, ChunkRow>;
+  /** By digest in hex and server id. */
+  readonly repairs: Map<string, RepairEntry>;
+  readonly servers: Map<string, ServerRow>;
+  /** Oldest first. */
+  readonly layouts: Layout[];
+  readonly apiKeys: Map<string, ApiKeyRecord>;
+}
+
+export function createState(
+  options: Pick<MemoryState, "clock" | "random" | "stagedLayouts" | "layoutDefaults">,
+): MemoryState {
+  return {
+    ...options,
+    buckets: new Map(),
+    manifests: new Map(),
+    released: new Set(),
+    uploads: new Map(),
+    chunks: new Map(),
+    repairs: new Map(),
+    servers: new Map(),
+    layouts: [],
+    apiKeys: new Map(),
+  };
+}
+
+export function createBucketRow(nowMs: number): BucketRow {
+  return { createdAtMs: nowMs, keys: new SortedKeys(), objects: new Map() };
+}
+
+/** @throws {AshlarError} BUCKET_NOT_FOUND. */
+export function requireBucket(state: MemoryState, bucket: string): BucketRow {
+  const row = state.buckets.get(bucket);
+  if (row === undefined) throw bucketNotFound(bucket);
+  return row;
+}
+
+export function nextId(state: MemoryState): string {
+  return newId(state.clock, state.random);
+}

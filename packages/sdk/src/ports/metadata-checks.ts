@@ -1,0 +1,152 @@
+import { AshlarError } from "../errors/index.ts";
+import { DIGEST_BYTES, type Digest, isDigestHex } from "../hash/index.ts";
+import { LIMITS } from "../limits.ts";
+import { checkChunks } from "../manifest/index.ts";
+import { DURABILITIES, type Durability } from "./durability.ts";
+import { assertBucketName, assertObjectKey, isWellFormedText, utf8Length } from "./names.ts";
+import type { ChunkedContent, CommitObject, ListObjectsQuery, WriteCondition } from "./objects.ts";
+import type { ServerRegistration, ServerStats } from "./servers.ts";
+
+/** An id or etag: printable ASCII without blanks and quotes. Unknown is not the same as malformed. */
+const OPAQUE = /^[\x21\x23-\x7e]{1,200}$/;
+const SERVER_ID = /^[A-Za-z0-9._-]{1,64}$/;
+const TEXT_MAX_BYTES = 1024;
+
+/** @throws {AshlarError} INVALID_ARGUMENT, always. */
+export function invalid(message: string): never {
+  throw new AshlarError("INVALID_ARGUMENT", message);
+}
+
+/** Ids that a store made: upload, manifest, object version, key id, repair id; etags too. */
+export function checkOpaque(value: unknown, what: string): void {
+  if (typeof value !== "string" || !OPAQUE.test(value)) invalid(`${what} is 1 to 200 printable ASCII characters`);
+}
+
+/** An integer within bounds. */
+export function checkInteger(
+  value: unknown,
+  what: string,
+  bounds: { readonly min: number; readonly max?: number },
+): void {
+  const max = bounds.max ?? Number.MAX_SAFE_INTEGER;
+  if (!Number.isSafeInteger(value) || (value as number) < bounds.min || (value as number) > max) {
+    invalid(`${what} is an integer from ${bounds.min} to ${max}`);
+  }
+}
+
+/** A page size; fills in the default. */
+export function pageLimit(limit: number | undefined): number {
+  if (limit === undefined) return LIMITS.LIST_LIMIT_DEFAULT.value;
+  checkInteger(limit, "limit", { min: 1, max: LIMITS.LIST_LIMIT_MAX.value });
+  return limit;
+}
+
+/** Where an object is. */
+export function checkObjectName(bucket: string, key: string): void {
+  assertBucketName(bucket);
+  assertObjectKey(key);
+}
+
+/** Text without bounds on its characters, but with a UTF-8 form. */
+export function checkText(value: unknown, what: string, minLength = 0): void {
+  if (typeof value !== "string" || value.length < minLength || !isWellFormedText(value) || value.includes("\0")) {
+    invalid(`${what} is well-formed text`);
+  }
+  if (utf8Length(value) > TEXT_MAX_BYTES) invalid(`${what} has at most ${TEXT_MAX_BYTES} bytes`);
+}
+
+/** A prefix, delimiter or start of a listing: may contain NUL, as keys may; longer than any key is pointless, not wrong. */
+function checkKeyText(value: unknown, what: string): void {
+  if (value === undefined) return;
+  if (typeof value !== "string" || !isWellFormedText(value)) invalid(`${what} is well-formed text`);
+  if (utf8Length(value) > 4 * LIMITS.KEY_MAX_BYTES.value) invalid(`${what} is longer than any key`);
+}
+
+export function checkListQuery(query: Omit<ListObjectsQuery, "limit">): void {
+  assertBucketName(query.bucket);
+  checkKeyText(query.prefix, "prefix");
+  checkKeyText(query.delimiter, "delimiter");
+  checkKeyText(query.startAfter, "startAfter");
+  if (query.delimiter === "") invalid("a delimiter is not empty");
+  if (query.cursor !== undefined && typeof query.cursor !== "string") invalid("a cursor is text from the page before");
+}
+
+export function checkCondition(condition: WriteCondition | undefined): void {
+  if (condition?.ifMatch !== undefined) checkOpaque(condition.ifMatch, "ifMatch");
+  if (condition?.ifNoneMatch !== undefined) checkOpaque(condition.ifNoneMatch, "ifNoneMatch");
+}
+
+export function checkDurability(durability: Durability): void {
+  if (!DURABILITIES.includes(durability)) invalid(`durability is one of ${DURABILITIES.join(", ")}`);
+}
+
+export function checkSha256(sha256: string | undefined): void {
+  if (sha256 !== undefined && !isDigestHex(sha256)) invalid("sha256 is 64 characters of lower-case hex");
+}
+
+export function checkDigests(chunkIds: readonly Digest[]): void {
+  for (const chunkId of chunkIds) {
+    if (!(chunkId instanceof Uint8Array) || chunkId.byteLength !== DIGEST_BYTES) invalid("a chunk id has 32 bytes");
+  }
+}
+
+export function checkChunkedContent(content: ChunkedContent, sizeBytes: number): void {
+  if (!Array.isArray(content.chunks)) invalid("content is inline bytes or a list of chunks");
+  checkInteger(content.layoutVersion, "layoutVersion", { min: 0 });
+  const [problem] = checkChunks(content.chunks, sizeBytes);
+  if (problem !== undefined) invalid(problem);
+  for (const { missedServerIds } of content.chunks)
+    for (const serverId of missedServerIds ?? []) checkServerId(serverId);
+}
+
+export function checkCommit(commit: CommitObject): void {
+  checkObjectName(commit.bucket, commit.key);
+  checkInteger(commit.sizeBytes, "sizeBytes", { min: 0 });
+  if (commit.sizeBytes > LIMITS.OBJECT_MAX_BYTES.value) {
+    throw new AshlarError("OBJECT_TOO_LARGE", `an object has at most ${LIMITS.OBJECT_MAX_BYTES.value} bytes`);
+  }
+  checkOpaque(commit.etag, "etag");
+  checkSha256(commit.sha256);
+  checkDurability(commit.durability);
+  checkCondition(commit.condition);
+  const content = commit.content;
+  if (!("inline" in content)) {
+    checkChunkedContent(content, commit.sizeBytes);
+    return;
+  }
+  if (!(content.inline instanceof Uint8Array)) invalid("inline content is a Uint8Array");
+  if (content.inline.byteLength !== commit.sizeBytes) invalid("sizeBytes is not the length of the inline content");
+  if (commit.sizeBytes > LIMITS.INLINE_MAX_BYTES.value) {
+    throw new AshlarError("OBJECT_TOO_LARGE", `inline content has at most ${LIMITS.INLINE_MAX_BYTES.value} bytes`);
+  }
+}
+
+export function checkServerId(serverId: string): void {
+  if (typeof serverId !== "string" || !SERVER_ID.test(serverId)) invalid("a server id is 1 to 64 of [A-Za-z0-9._-]");
+}
+
+function checkZone(zone: string): void {
+  if (typeof zone !== "string" || !SERVER_ID.test(zone)) invalid("a zone is 1 to 64 of [A-Za-z0-9._-]");
+}
+
+export function checkWeight(weight: number): void {
+  // The bound keeps the virtual nodes of one server countable.
+  if (!(Number.isFinite(weight) && weight >= 0 && weight <= 1000)) invalid("a weight is a number from 0 to 1000");
+}
+
+export function checkRegistration(registration: ServerRegistration): void {
+  checkServerId(registration.serverId);
+  checkText(registration.url, "url", 1);
+  if (!/^https?:\/\/[^\s/]+(\/\S*)?$/.test(registration.url) || registration.url.endsWith("/")) {
+    invalid("a server's url is an http or https base url without a trailing slash");
+  }
+  if (registration.zone !== undefined) checkZone(registration.zone);
+  if (registration.weight !== undefined) checkWeight(registration.weight);
+  checkText(registration.softwareVersion, "softwareVersion");
+}
+
+export function checkStats(stats: ServerStats): void {
+  for (const name of ["chunkCount", "bytesUsed", "bytesFree", "bytesTotal"] as const) {
+    checkInteger(stats[name], name, { min: 0 });
+  }
+}

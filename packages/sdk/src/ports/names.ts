@@ -1,0 +1,134 @@
+import { AshlarError } from "../errors/index.ts";
+import { LIMITS } from "../limits.ts";
+import type { ObjectAttributes } from "./objects.ts";
+
+const BUCKET_NAME = /^[a-z0-9](?:[a-z0-9-]|\.(?!\.))*[a-z0-9]$/;
+const IP_FORM = /^\d+\.\d+\.\d+\.\d+$/;
+const RESERVED_PREFIXES: readonly string[] = ["xn--", "sthree-", "amzn-s3-demo-"];
+const RESERVED_SUFFIXES: readonly string[] = ["-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3"];
+/** A surrogate without its partner: has no UTF-8 form, so two such texts would become one key. */
+const LONE_SURROGATE = /\p{Cs}/u;
+/** What a header value cannot carry: control characters other than the tab. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for.
+const CONTROL = /[\u0000-\u0008\u000a-\u001f\u007f]/;
+const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9a-z-]+$/;
+const HEADER_FIELDS = [
+  "contentType",
+  "cacheControl",
+  "contentDisposition",
+  "contentEncoding",
+  "contentLanguage",
+  "expires",
+] as const;
+const CONTENT_TYPE_DEFAULT = "application/octet-stream";
+const encoder = new TextEncoder();
+
+/** Length in UTF-8 bytes. */
+export function utf8Length(text: string): number {
+  return encoder.encode(text).byteLength;
+}
+
+/** Whether `text` has a UTF-8 form (no lone surrogates). */
+export function isWellFormedText(text: string): boolean {
+  return !LONE_SURROGATE.test(text);
+}
+
+/**
+ * Checks a bucket name against S3's rules for general purpose buckets: 3 to 63 of `[a-z0-9.-]`, a letter or digit at both ends, no two dots
+ * in a row, not of the form of an IPv4 address, no reserved prefix or suffix.
+ *
+ * @throws {AshlarError} INVALID_BUCKET_NAME.
+ */
+export function assertBucketName(bucket: string): void {
+  const problem = bucketNameProblem(bucket);
+  if (problem === undefined) return;
+  const shown = typeof bucket === "string" ? bucket.slice(0, 80) : typeof bucket;
+  throw new AshlarError("INVALID_BUCKET_NAME", `a bucket name ${problem}`, { details: { bucket: shown } });
+}
+
+function bucketNameProblem(bucket: string): string | undefined {
+  if (typeof bucket !== "string") return "is text";
+  if (bucket.length < LIMITS.BUCKET_NAME_MIN.value || bucket.length > LIMITS.BUCKET_NAME_MAX.value) {
+    return `has ${LIMITS.BUCKET_NAME_MIN.value} to ${LIMITS.BUCKET_NAME_MAX.value} characters`;
+  }
+  if (!BUCKET_NAME.test(bucket)) {
+    return "consists of a-z, 0-9, dots and hyphens, begins and ends with a letter or digit, and has no two dots in a row";
+  }
+  if (IP_FORM.test(bucket)) return "is not an IP address";
+  const reserved =
+    RESERVED_PREFIXES.find((prefix) => bucket.startsWith(prefix)) ??
+    RESERVED_SUFFIXES.find((suffix) => bucket.endsWith(suffix));
+  return reserved === undefined ? undefined : `does not use the reserved ${reserved}`;
+}
+
+/**
+ * Checks an object key: 1 to KEY_MAX_BYTES bytes of UTF-8, any characters (NUL, `..` and slashes mean nothing), no lone surrogates.
+ *
+ * @throws {AshlarError} INVALID_ARGUMENT.
+ */
+export function assertObjectKey(key: string): void {
+  if (typeof key !== "string" || key === "") throw new AshlarError("INVALID_ARGUMENT", "a key is a non-empty text");
+  if (!isWellFormedText(key)) throw new AshlarError("INVALID_ARGUMENT", "a key has no lone surrogates");
+  const sizeBytes = utf8Length(key);
+  if (sizeBytes > LIMITS.KEY_MAX_BYTES.value) {
+    throw new AshlarError("INVALID_ARGUMENT", `a key has at most ${LIMITS.KEY_MAX_BYTES.value} bytes of UTF-8`, {
+      details: { sizeBytes: String(sizeBytes) },
+    });
+  }
+}
+
+/**
+ * Checks attributes and brings them to the one form that is stored: only the fields that are set, metadata names in lower case, the content
+ * type filled in. Idempotent.
+ *
+ * @throws {AshlarError} INVALID_ARGUMENT for values that no header could carry, two metadata names that differ only in case, or more than
+ *   METADATA_MAX_BYTES of metadata (of header fields likewise).
+ */
+export function normalizeAttributes(attributes: ObjectAttributes | undefined): ObjectAttributes {
+  const result: { -readonly [Name in (typeof HEADER_FIELDS)[number]]?: string } = { contentType: CONTENT_TYPE_DEFAULT };
+  let headerBytes = 0;
+  for (const field of HEADER_FIELDS) {
+    const value = attributes?.[field];
+    if (value === undefined) continue;
+    headerBytes += assertHeaderValue(field, value);
+    result[field] = value;
+  }
+  assertMetadataSize(headerBytes, "header fields");
+  const metadata = normalizeMetadata(attributes?.metadata);
+  return Object.freeze(metadata === undefined ? result : { ...result, metadata });
+}
+
+function normalizeMetadata(metadata: Readonly<Record<string, string>> | undefined): ObjectAttributes["metadata"] {
+  if (metadata === undefined) return undefined;
+  let sizeBytes = 0;
+  const entries = new Map<string, string>();
+  for (const [given, value] of Object.entries(metadata)) {
+    const name = given.toLowerCase();
+    if (!HEADER_NAME.test(name)) throw invalidAttribute(given, "is not a header name");
+    if (entries.has(name)) throw invalidAttribute(given, "occurs twice, differing only in case");
+    sizeBytes += name.length + assertHeaderValue(given, value);
+    entries.set(name, value);
+  }
+  assertMetadataSize(sizeBytes, "metadata");
+  return entries.size === 0 ? undefined : Object.freeze(Object.fromEntries(entries));
+}
+
+function assertHeaderValue(name: string, value: unknown): number {
+  if (typeof value !== "string") throw invalidAttribute(name, "is not text");
+  if (CONTROL.test(value) || !isWellFormedText(value))
+    throw invalidAttribute(name, "has characters that no header carries");
+  return utf8Length(value);
+}
+
+function assertMetadataSize(sizeBytes: number, what: string): void {
+  if (sizeBytes <= LIMITS.METADATA_MAX_BYTES.value) return;
+  throw new AshlarError("INVALID_ARGUMENT", `${what} have at most ${LIMITS.METADATA_MAX_BYTES.value} bytes together`, {
+    details: { sizeBytes: String(sizeBytes) },
+  });
+}
+
+function invalidAttribute(name: string, problem: string): AshlarError {
+  return new AshlarError("INVALID_ARGUMENT", `attribute ${name.slice(0, 80)} ${problem}`, {
+    details: { attribute: name.slice(0, 80) },
+  });
+}
