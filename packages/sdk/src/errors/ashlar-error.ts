@@ -36,7 +36,7 @@ export class AshlarError extends Error {
   /** Whether `error` is an Ashlar error (of any copy of this package), and has `code` where one is given. */
   static is(error: unknown, code?: ErrorCode): error is AshlarError {
     if (!(error instanceof Error) || !(MARKER in error)) return false;
-    return code === undefined || (error as AshlarError).code === code;
+    return code === undefined || (error as unknown as AshlarError).code === code;
   }
 
   /**
@@ -49,7 +49,8 @@ export class AshlarError extends Error {
     if (AshlarError.is(error)) return error;
     const name = error instanceof Error ? error.name : undefined;
     if (name === "AbortError") return new AshlarError("CANCELED", "the operation was aborted", { cause: error });
-    if (name === "TimeoutError") return new AshlarError("DEADLINE_EXCEEDED", "the time allowed has passed", { cause: error });
+    if (name === "TimeoutError")
+      return new AshlarError("DEADLINE_EXCEEDED", "the time allowed has passed", { cause: error });
     const message = error instanceof Error ? error.message : "a value that is not an Error was thrown";
     return new AshlarError(fallback, message, { cause: error });
   }

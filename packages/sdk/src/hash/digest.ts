@@ -26,10 +26,13 @@ export function isDigestHex(text: string): boolean {
 /** Parses 64 characters of lower-case hex. @throws {AshlarError} INVALID_ARGUMENT for anything else. */
 export function decodeDigestHex(text: string): Digest {
   if (!HEX.test(text)) {
-    throw new AshlarError("INVALID_ARGUMENT", "a chunk id is the SHA-256 in 64 characters of lower-case hex", { details: { chunkId: text.slice(0, 80) } });
+    throw new AshlarError("INVALID_ARGUMENT", "a chunk id is the SHA-256 in 64 characters of lower-case hex", {
+      details: { chunkId: text.slice(0, 80) },
+    });
   }
   const bytes = new Uint8Array(DIGEST_BYTES);
-  for (let index = 0; index < DIGEST_BYTES; index++) bytes[index] = Number.parseInt(text.slice(index * 2, index * 2 + 2), 16);
+  for (let index = 0; index < DIGEST_BYTES; index++)
+    bytes[index] = Number.parseInt(text.slice(index * 2, index * 2 + 2), 16);
   return bytes as Digest;
 }
 

@@ -1,3 +1,11 @@
-export { bytesEqual, DIGEST_BYTES, type Digest, decodeDigestHex, digestFromBytes, encodeHex, isDigestHex } from "./digest.ts";
+export {
+  bytesEqual,
+  DIGEST_BYTES,
+  type Digest,
+  decodeDigestHex,
+  digestFromBytes,
+  encodeHex,
+  isDigestHex,
+} from "./digest.ts";
 export type { Hasher, IncrementalHash } from "./hasher.ts";
 export { sha256Sync, webCryptoHasher } from "./web-crypto-hasher.ts";

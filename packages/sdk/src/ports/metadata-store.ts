@@ -123,11 +123,20 @@ export interface RepairEntry {
 /** Background work, claimed through SQL so that any number of workers may share it. Durations are measured on the database's clock. */
 export interface CollectionQueue {
   /** Drops manifests that were released at least `graceMs` ago and lowers the counts of their chunks; at most `limit` manifests. @returns how many. */
-  dropReleasedManifests(query: { readonly graceMs: number; readonly limit: number }, options?: CallOptions): Promise<number>;
+  dropReleasedManifests(
+    query: { readonly graceMs: number; readonly limit: number },
+    options?: CallOptions,
+  ): Promise<number>;
   /** Aborts uploads that are older than `olderThanMs`. @returns how many. */
-  abortStaleUploads(query: { readonly olderThanMs: number; readonly limit: number }, options?: CallOptions): Promise<number>;
+  abortStaleUploads(
+    query: { readonly olderThanMs: number; readonly limit: number },
+    options?: CallOptions,
+  ): Promise<number>;
   /** Marks rows without references for at least `graceMs` as `collecting` and returns them, with rows left `collecting` for `graceMs` by a crashed worker. */
-  markCollecting(query: { readonly graceMs: number; readonly limit: number }, options?: CallOptions): Promise<readonly CollectingChunk[]>;
+  markCollecting(
+    query: { readonly graceMs: number; readonly limit: number },
+    options?: CallOptions,
+  ): Promise<readonly CollectingChunk[]>;
   /**
    * Ends a collection. `removed`: every replica said deleted or absent; the row goes if it is still `collecting`, and stays (live, with
    * a repair entry for every replica if it has references) if a commit raised it meanwhile. Not `removed`: the row is live again.

@@ -3,7 +3,16 @@ import type { CallOptions } from "./chunk-store.ts";
 import type { Durability } from "./durability.ts";
 import type { BucketCatalog, CopyObject } from "./metadata-store.ts";
 import type { ListObjectsQuery, ObjectAttributes, ObjectInfo, ObjectListPage, WriteCondition } from "./objects.ts";
-import type { CompleteUpload, CreateUpload, ListPartsQuery, ListUploadsQuery, PartInfo, PartPage, UploadInfo, UploadPage } from "./uploads.ts";
+import type {
+  CompleteUpload,
+  CreateUpload,
+  ListPartsQuery,
+  ListUploadsQuery,
+  PartInfo,
+  PartPage,
+  UploadInfo,
+  UploadPage,
+} from "./uploads.ts";
 
 /** One progress event. `transferredBytes` never decreases and counts each byte once, however often a chunk is retried. */
 export interface TransferProgress {
@@ -84,7 +93,11 @@ export interface WritePartRequest {
  * gateway. Bodies are streams of slices of any size, read once.
  */
 export interface ObjectBackend extends BucketCatalog {
-  putObject(request: PutObjectRequest, body: AsyncIterable<Uint8Array>, options?: TransferOptions): Promise<PutObjectOutcome>;
+  putObject(
+    request: PutObjectRequest,
+    body: AsyncIterable<Uint8Array>,
+    options?: TransferOptions,
+  ): Promise<PutObjectOutcome>;
   /** @throws {AshlarError} OBJECT_NOT_FOUND, BUCKET_NOT_FOUND, INVALID_RANGE, PRECONDITION_FAILED, NOT_MODIFIED. */
   openObject(request: GetObjectRequest, options?: TransferOptions): Promise<OpenedObject>;
   headObject(request: Omit<GetObjectRequest, "range">, options?: CallOptions): Promise<ObjectInfo>;

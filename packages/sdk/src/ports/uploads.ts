@@ -1,5 +1,5 @@
-import type { ChunkedContent, ObjectAttributes, WriteCondition } from "./objects.ts";
 import type { Durability } from "./durability.ts";
+import type { ChunkedContent, ObjectAttributes, WriteCondition } from "./objects.ts";
 
 /** Starts a multipart upload. */
 export interface CreateUpload {

@@ -1,0 +1,68 @@
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import type { OpenedSeat, Seat } from "@ashlar/sdk";
+import { collect, createEngine, singleStoreTopology } from "@ashlar/sdk/engine";
+import { type Durability, type Logger, silentLogger, systemClock, systemRandom } from "@ashlar/sdk/ports";
+import { openFsChunkStore } from "./chunk-store/fs/index.ts";
+import { nodeCryptoHasher } from "./hash/node-crypto.ts";
+import { openSqliteMetadataStore } from "./metadata-store/sqlite/index.ts";
+
+/** Options of the embedded seat. */
+export interface EmbeddedOptions {
+  /** Folder of the store; made if it is missing. Several processes may open one folder. */
+  readonly path: string;
+  /** When a write is acknowledged; default `strict`. */
+  readonly durability?: Durability | undefined;
+  /** Objects up to this many bytes live in their metadata row; default INLINE_MAX_BYTES. */
+  readonly inlineMaxBytes?: number | undefined;
+  /** How long an uploaded chunk is kept for its commit, and how long `collect()` spares what is new, in ms; default CLAIM_TTL_MS. */
+  readonly claimTtlMs?: number | undefined;
+  /** How long `collect()` keeps what was deleted or replaced, in ms, so that running reads can finish; default COLLECT_GRACE_MS. */
+  readonly collectGraceMs?: number | undefined;
+  /** Default: no lines. */
+  readonly logger?: Logger | undefined;
+}
+
+/**
+ * The embedded seat: the whole store in this process, chunks as files and metadata in SQLite, both below one folder.
+ *
+ * Layout of the folder: `chunks/` and `format.json` (see `@ashlar/adapters/chunk-store/fs`) and `metadata.sqlite`.
+ */
+export function embedded(options: EmbeddedOptions): Seat {
+  return { name: "embedded", open: () => openEmbedded(options) };
+}
+
+async function openEmbedded(options: EmbeddedOptions): Promise<OpenedSeat> {
+  const logger = options.logger ?? silentLogger;
+  const { claimTtlMs, inlineMaxBytes } = options;
+  const durability = options.durability ?? "strict";
+  await mkdir(options.path, { recursive: true });
+  const metadata = await openSqliteMetadataStore({ path: join(options.path, "metadata.sqlite"), logger });
+  const store = await openFsChunkStore({ path: options.path, durability, logger }).catch(async (error: unknown) => {
+    await metadata.close();
+    throw error;
+  });
+  const topology = singleStoreTopology(store);
+  const clock = systemClock;
+  const backend = createEngine({
+    catalog: metadata,
+    topology,
+    hasher: nodeCryptoHasher,
+    clock,
+    random: systemRandom,
+    logger,
+    durability,
+    inlineMaxBytes,
+    claimTtlMs,
+  });
+  return {
+    backend,
+    clock,
+    collect: (call) =>
+      collect({ metadata, topology, logger, claimTtlMs, graceMs: options.collectGraceMs, signal: call?.signal }),
+    async close() {
+      await backend.close();
+      await metadata.close();
+    },
+  };
+}

@@ -1,0 +1,53 @@
+import { AshlarError } from "../errors/index.ts";
+import { createBucketHandle } from "./bucket-handle.ts";
+import { createObjectCalls } from "./object-calls.ts";
+import type { ObjectClient } from "./object-client.ts";
+import type { Seat } from "./seat.ts";
+import { createSeatCall, createSeatOpener } from "./seat-calls.ts";
+import { createUploadCalls } from "./upload-calls.ts";
+
+/**
+ * Creates a client for a seat. Opens nothing yet.
+ *
+ * @example
+ * const client = createClient(embedded({ path: "./data" }));
+ * await client.createBucket({ bucket: "photos" });
+ * await client.putObject({ bucket: "photos", key: "cat.jpg", body: stream });
+ */
+export function createClient(seat: Seat): ObjectClient {
+  const opener = createSeatOpener(seat);
+  const call = createSeatCall(opener);
+  const client: ObjectClient = {
+    createBucket: (input) => call(input, ({ backend }, signal) => backend.createBucket(input.bucket, { signal })),
+    headBucket: (input) =>
+      call(input, async ({ backend }, signal) => {
+        const found = await backend.getBucket(input.bucket, { signal });
+        if (found !== undefined) return found;
+        throw new AshlarError("BUCKET_NOT_FOUND", `no bucket ${input.bucket}`, { details: { bucket: input.bucket } });
+      }),
+    listBuckets: (input = {}) => call(input, ({ backend }, signal) => backend.listBuckets({ signal })),
+    deleteBucket: (input) => call(input, ({ backend }, signal) => backend.deleteBucket(input.bucket, { signal })),
+    ...createObjectCalls(call, opener),
+    ...createUploadCalls(call),
+    bucket: (bucket) => createBucketHandle(client, bucket),
+    collect: (input = {}) =>
+      call(
+        input,
+        ({ collect }, signal) =>
+          collect?.({ signal }) ?? Promise.reject(unsupported(seat, "collect; its servers do it")),
+      ),
+    cluster: (input = {}) =>
+      call(
+        input,
+        ({ cluster }, signal) =>
+          cluster?.({ signal }) ?? Promise.reject(unsupported(seat, "cluster; it has no servers")),
+      ),
+    close: () => opener.close(),
+    [Symbol.asyncDispose]: () => opener.close(),
+  };
+  return client;
+}
+
+function unsupported(seat: Seat, what: string): AshlarError {
+  return new AshlarError("UNSUPPORTED", `the ${seat.name} seat does not ${what}`, { details: { seat: seat.name } });
+}

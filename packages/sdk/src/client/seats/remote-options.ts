@@ -1,0 +1,69 @@
+import type { Chunker } from "../../chunking/chunker.ts";
+import { AshlarError } from "../../errors/index.ts";
+import { webCryptoHasher } from "../../hash/index.ts";
+import type { Clock, Durability, Endpoint, Hasher, Logger, Random, Transport } from "../../ports/index.ts";
+import { silentLogger, systemClock, systemRandom } from "../../ports/index.ts";
+import { httpTransport } from "../../transport/http.ts";
+
+/** Options of the seats that talk to a gateway. */
+export interface RemoteSeatOptions {
+  /** Base URL of a gateway, `http://host:port` or `https://…`. */
+  readonly url: string;
+  /** `ashlar_<id>_<secret>`; none for a gateway that runs insecure. */
+  readonly apiKey?: string | undefined;
+  /** How servers are reached; default `httpTransport()`. Closed with the client. */
+  readonly transport?: Transport | undefined;
+  readonly chunker?: Chunker | undefined;
+  readonly durability?: Durability | undefined;
+  /** A read slower than this also asks the next replica; default HEDGE_AFTER_MS. */
+  readonly hedgeAfterMs?: number | undefined;
+  /** SHA-256; default Web Crypto. */
+  readonly hasher?: Hasher | undefined;
+  readonly clock?: Clock | undefined;
+  readonly random?: Random | undefined;
+  /** Default: no lines. */
+  readonly logger?: Logger | undefined;
+}
+
+/** The options with their defaults. */
+export interface ResolvedRemoteOptions {
+  readonly endpoint: Endpoint;
+  readonly transport: Transport;
+  readonly hasher: Hasher;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly chunker: Chunker | undefined;
+  readonly durability: Durability | undefined;
+  readonly hedgeAfterMs: number | undefined;
+}
+
+/** @throws {AshlarError} INVALID_ARGUMENT for a URL that is none. */
+export function resolveRemoteOptions(options: RemoteSeatOptions): ResolvedRemoteOptions {
+  const { apiKey, chunker, durability, hedgeAfterMs } = options;
+  return Object.freeze({
+    endpoint: {
+      url: baseUrl(options.url),
+      ...(apiKey === undefined ? {} : { authorization: () => `Bearer ${apiKey}` }),
+    },
+    transport: options.transport ?? httpTransport(),
+    hasher: options.hasher ?? webCryptoHasher,
+    clock: options.clock ?? systemClock,
+    random: options.random ?? systemRandom,
+    logger: options.logger ?? silentLogger,
+    chunker,
+    durability,
+    hedgeAfterMs,
+  });
+}
+
+function baseUrl(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || (url.protocol !== "http:" && url.protocol !== "https:")) {
+    throw new AshlarError(
+      "INVALID_ARGUMENT",
+      `the url of a gateway is http://host:port or https://host:port, not "${text}"`,
+    );
+  }
+  return url.href.replace(/\/+$/, "");
+}

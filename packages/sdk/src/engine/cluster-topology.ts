@@ -1,0 +1,120 @@
+import { AshlarError } from "../errors/index.ts";
+import type { Digest } from "../hash/index.ts";
+import type {
+  CallOptions,
+  Clock,
+  ClusterSnapshot,
+  Endpoint,
+  Layout,
+  Logger,
+  ServerRegistry,
+  Transport,
+} from "../ports/index.ts";
+import { createPlacement, type Placement } from "../ring/index.ts";
+import { createNodePool } from "./node-pool.ts";
+import type { ChunkPlacement, NamedStore, Topology } from "./topology.ts";
+
+/** What {@link createClusterTopology} takes. */
+export interface ClusterTopologyOptions {
+  readonly registry: Pick<ServerRegistry, "clusterSnapshot">;
+  readonly transport: Transport;
+  /** Bearer value for calls without a grant of their own (a gateway's cluster grant). */
+  readonly authorization?: Endpoint["authorization"];
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Age in ms at which the view is renewed in the background; default 2,000: far below the heartbeat interval. */
+  readonly refreshAfterMs?: number | undefined;
+  /** Acknowledgements among `placedCount` replicas; default the majority. */
+  readonly writeQuorum?: ((placedCount: number) => number) | undefined;
+}
+
+interface View {
+  readonly takenAtMs: number;
+  readonly snapshot: ClusterSnapshot;
+}
+
+/** The majority of `placedCount`. */
+export function majority(placedCount: number): number {
+  return Math.floor(placedCount / 2) + 1;
+}
+
+/**
+ * The topology of a cluster: servers and layouts from a registry, stores through a transport.
+ *
+ * The view is renewed in the background when it is older than `refreshAfterMs`, and before the next answer after `invalidate()`. If the
+ * registry is away, the last view stays good: where chunks lie does not depend on it.
+ */
+export function createClusterTopology(options: ClusterTopologyOptions): Topology {
+  const pool = createNodePool(options.transport, options.authorization);
+  const placements = new Map<number, Placement>();
+  const refreshAfterMs = options.refreshAfterMs ?? 2000;
+  let view: View | undefined;
+  let mustRefresh = true;
+  let refreshing: Promise<View> | undefined;
+
+  const refresh = (): Promise<View> => {
+    refreshing ??= (async () => {
+      try {
+        const snapshot = await options.registry.clusterSnapshot();
+        pool.update(snapshot.servers);
+        view = { takenAtMs: options.clock.monotonicMs(), snapshot };
+        mustRefresh = false;
+        return view;
+      } finally {
+        refreshing = undefined;
+      }
+    })();
+    return refreshing;
+  };
+
+  const current = async (): Promise<View> => {
+    if (view === undefined) return refresh();
+    if (mustRefresh || options.clock.monotonicMs() - view.takenAtMs > refreshAfterMs) {
+      const renewed = refresh().catch((error: unknown) => {
+        options.logger.warn({ err: error }, "cluster view not renewed; the last one stays in use");
+        return view as View;
+      });
+      if (mustRefresh) return renewed;
+    }
+    return view;
+  };
+
+  const placementOf = (layout: Layout): Placement => {
+    const known = placements.get(layout.layoutVersion);
+    if (known !== undefined) return known;
+    const placement = createPlacement(layout);
+    placements.set(layout.layoutVersion, placement);
+    return placement;
+  };
+
+  return {
+    async writePlacement(chunkId: Digest): Promise<ChunkPlacement> {
+      const { snapshot } = await current();
+      const layout = snapshot.layouts[0];
+      if (layout === undefined) {
+        mustRefresh = true;
+        throw new AshlarError("NODE_UNAVAILABLE", "no storage server has registered yet");
+      }
+      return {
+        layoutVersion: layout.layoutVersion,
+        stores: placementOf(layout).placementOf(chunkId).map(pool.storeOf),
+      };
+    },
+    async readCandidates(chunkId: Digest): Promise<readonly NamedStore[]> {
+      const { snapshot } = await current();
+      const serverIds = new Set<string>();
+      for (const layout of snapshot.layouts)
+        for (const serverId of placementOf(layout).placementOf(chunkId)) serverIds.add(serverId);
+      return [...serverIds].map(pool.storeOf);
+    },
+    async allStores(_options?: CallOptions): Promise<readonly NamedStore[]> {
+      const { snapshot } = await current();
+      return snapshot.servers.map((server) => pool.storeOf(server.serverId));
+    },
+    writeQuorum: options.writeQuorum ?? majority,
+    invalidate: () => {
+      mustRefresh = true;
+    },
+    close: () => pool.close(),
+  };
+}

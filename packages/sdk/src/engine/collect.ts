@@ -1,0 +1,127 @@
+import { AshlarError } from "../errors/index.ts";
+import { type Digest, encodeHex } from "../hash/index.ts";
+import { LIMITS } from "../limits.ts";
+import type { CallOptions, CollectingChunk, CollectionQueue, DeleteOutcome, Logger } from "../ports/index.ts";
+import { sweepOrphans } from "./sweep-orphans.ts";
+import type { NamedStore, Topology } from "./topology.ts";
+
+/** Work per step: bounds transactions and memory. */
+const BATCH = 500;
+
+/** What {@link collect} takes. */
+export interface CollectOptions extends CallOptions {
+  readonly metadata: CollectionQueue;
+  readonly topology: Topology;
+  readonly logger: Logger;
+  /** Chunks claimed less than this long ago are kept, in ms; default CLAIM_TTL_MS. Must not be shorter than the longest upload. */
+  readonly claimTtlMs?: number | undefined;
+  /** How long released manifests and unreferenced rows wait, in ms; default COLLECT_GRACE_MS. */
+  readonly graceMs?: number | undefined;
+  /** Unfinished uploads older than this are aborted, in ms; default UPLOAD_TTL_MS. */
+  readonly uploadTtlMs?: number | undefined;
+}
+
+/** What a collection did. */
+export interface CollectReport {
+  readonly manifestsDropped: number;
+  readonly uploadsAborted: number;
+  readonly chunksDeleted: number;
+  /** Chunks that stay because they were claimed lately or a store did not answer. */
+  readonly chunksKept: number;
+  /** Files that no row knew. */
+  readonly orphansDeleted: number;
+}
+
+/**
+ * Frees what nothing names any more. May run in any number of processes at once, and crash anywhere: what is left is done by the next run.
+ *
+ * A chunk goes in three steps: its row is marked `collecting`, each store is asked for the conditional delete, the row goes if it is still
+ * `collecting` and every store said deleted or absent. A commit in between sets the row live; the claims that it rests on made a store refuse,
+ * or were made after the delete, and then the bytes are there again.
+ */
+export async function collect(options: CollectOptions): Promise<CollectReport> {
+  const graceMs = options.graceMs ?? LIMITS.COLLECT_GRACE_MS.value;
+  const claimTtlMs = options.claimTtlMs ?? LIMITS.CLAIM_TTL_MS.value;
+  const olderThanMs = options.uploadTtlMs ?? LIMITS.UPLOAD_TTL_MS.value;
+  const { metadata, signal } = options;
+  const call = { signal };
+  const uploadsAborted = await drain(() => metadata.abortStaleUploads({ olderThanMs, limit: BATCH }, call));
+  const manifestsDropped = await drain(() => metadata.dropReleasedManifests({ graceMs, limit: BATCH }, call));
+  let chunksDeleted = 0;
+  let chunksKept = 0;
+  for (;;) {
+    const marked = await metadata.markCollecting({ graceMs, limit: BATCH }, call);
+    if (marked.length === 0) break;
+    const removed = await deleteEverywhere(options, marked, claimTtlMs);
+    const outcomes = marked.map((chunk) => ({
+      chunkId: chunk.chunkId,
+      removed: removed.has(encodeHex(chunk.chunkId)),
+    }));
+    const gone = await metadata.finishCollecting(outcomes, call);
+    chunksDeleted += gone.length;
+    chunksKept += marked.length - gone.length;
+    if (marked.length < BATCH) break;
+  }
+  const orphansDeleted = await sweepOrphans({ ...options, unclaimedForMs: claimTtlMs });
+  return { manifestsDropped, uploadsAborted, chunksDeleted, chunksKept, orphansDeleted };
+}
+
+async function drain(step: () => Promise<number>): Promise<number> {
+  let total = 0;
+  for (;;) {
+    const done = await step();
+    total += done;
+    if (done < BATCH) return total;
+  }
+}
+
+/** Asks every store that may hold a chunk. @returns the ids, in hex, of which each store said deleted or absent. */
+async function deleteEverywhere(
+  options: CollectOptions,
+  marked: readonly CollectingChunk[],
+  unclaimedForMs: number,
+): Promise<ReadonlySet<string>> {
+  const removed = new Set(marked.map((chunk) => encodeHex(chunk.chunkId)));
+  for (const [target, chunkIds] of await groupByStore(options.topology, marked)) {
+    const outcomes = await tryDelete(options, target, chunkIds, unclaimedForMs);
+    chunkIds.forEach((chunkId, index) => {
+      const outcome = outcomes?.[index];
+      if (outcome === undefined || outcome === "claimed") removed.delete(encodeHex(chunkId));
+    });
+  }
+  return removed;
+}
+
+async function groupByStore(
+  topology: Topology,
+  marked: readonly CollectingChunk[],
+): Promise<ReadonlyMap<NamedStore, Digest[]>> {
+  const byServer = new Map<string, [NamedStore, Digest[]]>();
+  for (const { chunkId } of marked) {
+    for (const target of await topology.readCandidates(chunkId)) {
+      const entry = byServer.get(target.serverId) ?? [target, []];
+      entry[1].push(chunkId);
+      byServer.set(target.serverId, entry);
+    }
+  }
+  return new Map(byServer.values());
+}
+
+async function tryDelete(
+  options: CollectOptions,
+  target: NamedStore,
+  chunkIds: readonly Digest[],
+  unclaimedForMs: number,
+): Promise<readonly DeleteOutcome[] | undefined> {
+  try {
+    return await target.store.deleteChunks(chunkIds, { unclaimedForMs, signal: options.signal });
+  } catch (thrown) {
+    const error = AshlarError.from(thrown);
+    if (options.signal?.aborted) throw error;
+    options.logger.warn(
+      { err: error, serverId: target.serverId },
+      "a store did not answer the collector; its chunks stay for the next run",
+    );
+    return undefined;
+  }
+}

@@ -1,0 +1,86 @@
+import { fixed } from "../chunking/index.ts";
+import { AshlarError } from "../errors/index.ts";
+import { LIMITS } from "../limits.ts";
+import type { ObjectBackend } from "../ports/index.ts";
+import { assertBucketName, assertObjectKey, normalizeAttributes } from "../ports/index.ts";
+import type { EngineContext, EngineOptions } from "./engine-context.ts";
+import { headObject, openObject } from "./read-object.ts";
+import { createReplicatedStore } from "./replicated-store.ts";
+import { createTicketCache } from "./ticket-cache.ts";
+import { writeObject, writePart } from "./write-object.ts";
+
+/**
+ * The object engine: chunk → hash → place → store → commit, and back.
+ *
+ * Owns `topology` (closed with it); the catalog stays its creator's. After `close()` every call is STORE_CLOSED, and transfers that run end with it.
+ */
+export function createEngine(options: EngineOptions): ObjectBackend {
+  const closing = new AbortController();
+  const context = createContext(options, closing.signal);
+  const { catalog } = context;
+  const open = <T>(work: () => Promise<T>): Promise<T> => {
+    if (closing.signal.aborted) return Promise.reject(closing.signal.reason);
+    return work();
+  };
+  const inBucket = <T>(bucket: string, work: () => Promise<T>): Promise<T> =>
+    open(async () => {
+      assertBucketName(bucket);
+      return work();
+    });
+  const onObject = <T>(ref: { bucket: string; key: string }, work: () => Promise<T>): Promise<T> =>
+    inBucket(ref.bucket, async () => {
+      assertObjectKey(ref.key);
+      return work();
+    });
+  return {
+    createBucket: (bucket, call) => inBucket(bucket, () => catalog.createBucket(bucket, call)),
+    getBucket: (bucket, call) => inBucket(bucket, () => catalog.getBucket(bucket, call)),
+    listBuckets: (call) => open(() => catalog.listBuckets(call)),
+    deleteBucket: (bucket, call) => inBucket(bucket, () => catalog.deleteBucket(bucket, call)),
+    putObject: (request, body, transfer) =>
+      onObject(request, () => writeObject(context, request, body, transfer ?? {})),
+    openObject: (request, transfer) => onObject(request, () => openObject(context, request, transfer ?? {})),
+    headObject: (request, call) => onObject(request, () => headObject(context, request, call ?? {})),
+    deleteObject: (request, call) => onObject(request, () => catalog.deleteObject(request, call)),
+    listObjects: (query, call) => inBucket(query.bucket, () => catalog.listObjects(query, call)),
+    copyObject: (request, call) =>
+      onObject({ bucket: request.sourceBucket, key: request.sourceKey }, () =>
+        onObject(request, () => {
+          const attributes = request.attributes && normalizeAttributes(request.attributes);
+          return catalog.copyObject({ ...request, attributes }, call);
+        }),
+      ),
+    createUpload: (request, call) =>
+      onObject(request, () =>
+        catalog.createUpload({ ...request, attributes: normalizeAttributes(request.attributes) }, call),
+      ),
+    writePart: (request, body, transfer) => open(() => writePart(context, request, body, transfer ?? {})),
+    listParts: (query, call) => open(() => catalog.listParts(query, call)),
+    listUploads: (query, call) => inBucket(query.bucket, () => catalog.listUploads(query, call)),
+    completeUpload: (request, call) => open(() => catalog.completeUpload(request, call)),
+    abortUpload: (uploadId, call) => open(() => catalog.abortUpload(uploadId, call)),
+    async close() {
+      if (closing.signal.aborted) return;
+      closing.abort(new AshlarError("STORE_CLOSED", "the client was closed"));
+      await options.topology.close();
+    },
+  };
+}
+
+function createContext(options: EngineOptions, closing: AbortSignal): EngineContext {
+  const { catalog, topology, hasher, clock, random, logger, grants } = options;
+  return Object.freeze({
+    catalog,
+    chunks: createReplicatedStore({ topology, hasher, clock, random, logger, hedgeAfterMs: options.hedgeAfterMs }),
+    tickets: grants && createTicketCache(grants, clock),
+    hasher,
+    clock,
+    random,
+    logger,
+    inlineMaxBytes: options.inlineMaxBytes ?? LIMITS.INLINE_MAX_BYTES.value,
+    chunker: options.chunker ?? fixed(LIMITS.CHUNK_DEFAULT_BYTES.value),
+    durability: options.durability ?? "strict",
+    claimTtlMs: options.claimTtlMs ?? LIMITS.CLAIM_TTL_MS.value,
+    closing,
+  });
+}

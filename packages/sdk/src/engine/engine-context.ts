@@ -1,0 +1,44 @@
+import type { Chunker } from "../chunking/chunker.ts";
+import type { Catalog, Clock, Durability, GrantSource, Hasher, Logger, Random } from "../ports/index.ts";
+import type { ReplicatedStore } from "./replicated-store.ts";
+import type { TicketCache } from "./ticket-cache.ts";
+import type { Topology } from "./topology.ts";
+
+/** What {@link createEngine} takes. */
+export interface EngineOptions {
+  readonly catalog: Catalog;
+  /** Closed with the engine. */
+  readonly topology: Topology;
+  readonly hasher: Hasher;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  /** Where tickets come from, in seats that need them (gateway, direct). */
+  readonly grants?: GrantSource | undefined;
+  /** Objects up to this many bytes live in their metadata row; default INLINE_MAX_BYTES, 0 turns it off. */
+  readonly inlineMaxBytes?: number | undefined;
+  /** Default `fixed(CHUNK_DEFAULT_BYTES)`. */
+  readonly chunker?: Chunker | undefined;
+  /** Default `strict`. */
+  readonly durability?: Durability | undefined;
+  /** How long the stores keep a claimed chunk; default CLAIM_TTL_MS. A commit that comes later is refused. */
+  readonly claimTtlMs?: number | undefined;
+  readonly hedgeAfterMs?: number | undefined;
+}
+
+/** The options, completed; what every operation of the engine works with. */
+export interface EngineContext {
+  readonly catalog: Catalog;
+  readonly chunks: ReplicatedStore;
+  readonly tickets: TicketCache | undefined;
+  readonly hasher: Hasher;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly inlineMaxBytes: number;
+  readonly chunker: Chunker;
+  readonly durability: Durability;
+  readonly claimTtlMs: number;
+  /** Aborted with STORE_CLOSED when the engine closes; every transfer follows it. */
+  readonly closing: AbortSignal;
+}

@@ -1,0 +1,137 @@
+import { AshlarError } from "../errors/index.ts";
+import { assert } from "../internal/assert.ts";
+import { raceAbort } from "../internal/linked-abort.ts";
+import { LIMITS } from "../limits.ts";
+import type { LocatedChunk, ManifestPage, StoredObject, TransferOptions } from "../ports/index.ts";
+import type { ResolvedRange } from "./byte-range.ts";
+import type { EngineContext } from "./engine-context.ts";
+import { createProgressTracker } from "./progress-tracker.ts";
+import { withRetry } from "./retry.ts";
+
+/**
+ * Yields the bytes of a range in order while the next chunks are under way.
+ *
+ * Memory: at most `concurrency` chunks in flight or waiting and the one that was yielded last. The owner of `options.signal` aborts it when the
+ * consumer stops; transfers in flight then end.
+ */
+export async function* readChunks(
+  context: EngineContext,
+  stored: StoredObject,
+  range: ResolvedRange,
+  options: TransferOptions,
+): AsyncGenerator<Uint8Array> {
+  const concurrency = options.concurrency ?? LIMITS.CONCURRENCY_DEFAULT.value;
+  const progress = createProgressTracker(options.onProgress, range.length, context.clock);
+  const wantsProgress = options.onProgress !== undefined;
+  const located = locate(context, stored, range, options);
+  const queue: Promise<Uint8Array>[] = [];
+  let exhausted = false;
+  for (;;) {
+    while (!exhausted && queue.length < concurrency) {
+      const next = await raceAbort(located.next(), options.signal);
+      if (next.done === true) {
+        exhausted = true;
+        break;
+      }
+      const meter = progress.meter();
+      const pending = fetchChunk(context, stored, next.value, range, {
+        ...options,
+        onBytes: wantsProgress ? meter : undefined,
+      }).then((bytes) => {
+        meter(bytes.byteLength);
+        return bytes;
+      });
+      pending.catch(() => {}); // reported when its turn comes
+      queue.push(pending);
+    }
+    const head = queue.shift();
+    if (head === undefined) break;
+    yield await raceAbort(head, options.signal);
+  }
+  progress.finish();
+}
+
+interface FetchOptions extends TransferOptions {
+  readonly onBytes: ((transferredBytes: number) => void) | undefined;
+}
+
+async function fetchChunk(
+  context: EngineContext,
+  stored: StoredObject,
+  chunk: LocatedChunk,
+  range: ResolvedRange,
+  options: FetchOptions,
+): Promise<Uint8Array> {
+  const from = Math.max(0, range.offset - chunk.offset);
+  const to = Math.min(chunk.sizeBytes, range.offset + range.length - chunk.offset);
+  const whole = from === 0 && to === chunk.sizeBytes;
+  const get = (grant: string | undefined): Promise<Uint8Array> =>
+    context.chunks.get(chunk.chunkId, {
+      sizeBytes: chunk.sizeBytes,
+      ...(whole ? {} : { offset: from, length: to - from }),
+      grant,
+      signal: options.signal,
+      onProgress: options.onBytes,
+    });
+  try {
+    return checkLength(await get(chunk.grant), to - from);
+  } catch (error) {
+    // A read grant lives for minutes, a paused download for hours: ask for a fresh one, once.
+    if (
+      chunk.grant === undefined ||
+      !(AshlarError.is(error, "UNAUTHENTICATED") || AshlarError.is(error, "PERMISSION_DENIED"))
+    )
+      throw error;
+    const page = await pageAt(context, stored, chunk.offset, options);
+    return checkLength(await get(page.chunks[0]?.grant), to - from);
+  }
+}
+
+function checkLength(bytes: Uint8Array, expected: number): Uint8Array {
+  if (bytes.byteLength === expected) return bytes;
+  throw new AshlarError("CHUNK_CORRUPT", `a chunk read gave ${bytes.byteLength} bytes instead of ${expected}`);
+}
+
+/** The chunks that overlap the range, page by page. */
+async function* locate(
+  context: EngineContext,
+  stored: StoredObject,
+  range: ResolvedRange,
+  options: TransferOptions,
+): AsyncGenerator<LocatedChunk> {
+  const end = range.offset + range.length;
+  let page = stored.page;
+  if (
+    page === undefined ||
+    (page.chunks[0]?.offset ?? Number.POSITIVE_INFINITY) > range.offset ||
+    !covers(page, range.offset)
+  ) {
+    page = await pageAt(context, stored, range.offset, options);
+  }
+  for (;;) {
+    for (const chunk of page.chunks) {
+      if (chunk.offset >= end) return;
+      if (chunk.offset + chunk.sizeBytes > range.offset) yield chunk;
+    }
+    if (page.nextOffset === undefined || page.nextOffset >= end) return;
+    page = await pageAt(context, stored, page.nextOffset, options);
+  }
+}
+
+function covers(page: ManifestPage, offset: number): boolean {
+  return page.nextOffset === undefined || offset < page.nextOffset;
+}
+
+function pageAt(
+  context: EngineContext,
+  stored: StoredObject,
+  fromOffset: number,
+  options: TransferOptions,
+): Promise<ManifestPage> {
+  const { manifestId } = stored;
+  assert(manifestId !== undefined, "a chunked object has a manifest");
+  return withRetry(() => context.catalog.getManifestPage({ manifestId, fromOffset }, { signal: options.signal }), {
+    ...context,
+    signal: options.signal,
+  });
+}

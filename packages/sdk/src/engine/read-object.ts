@@ -1,0 +1,104 @@
+import { AshlarError } from "../errors/index.ts";
+import { linkAbort } from "../internal/linked-abort.ts";
+import type {
+  GetObjectRequest,
+  ObjectInfo,
+  OpenedObject,
+  StoredObject,
+  TransferOptions,
+  WriteCondition,
+} from "../ports/index.ts";
+import { resolveByteRange } from "./byte-range.ts";
+import type { EngineContext } from "./engine-context.ts";
+import { readChunks } from "./read-chunks.ts";
+import { withRetry } from "./retry.ts";
+
+/** Finds an object and makes it ready to read; no chunk is asked for yet. */
+export async function openObject(
+  context: EngineContext,
+  request: GetObjectRequest,
+  options: TransferOptions,
+): Promise<OpenedObject> {
+  const wanted = request.range?.offset ?? 0;
+  const fromOffset = Number.isSafeInteger(wanted) && wanted > 0 ? wanted : 0;
+  const stored = await findObject(context, request, fromOffset, options);
+  const { info } = stored;
+  const { offset, length } = resolveByteRange(request.range, info.sizeBytes);
+  return { info, offset, length, read: once(() => readStored(context, stored, offset, length, options)) };
+}
+
+/** The info of an object under a read condition. */
+export async function headObject(
+  context: EngineContext,
+  request: Omit<GetObjectRequest, "range">,
+  options: TransferOptions,
+): Promise<ObjectInfo> {
+  return (await findObject(context, request, 0, options, 0)).info;
+}
+
+async function findObject(
+  context: EngineContext,
+  request: Omit<GetObjectRequest, "range">,
+  fromOffset: number,
+  options: TransferOptions,
+  chunkLimit?: number,
+): Promise<StoredObject> {
+  const { bucket, key, objectVersion } = request;
+  const query = { bucket, key, objectVersion, fromOffset, chunkLimit };
+  const stored = await withRetry(() => context.catalog.getObject(query, { signal: options.signal }), {
+    ...context,
+    signal: options.signal,
+  });
+  if (stored === undefined)
+    throw new AshlarError("OBJECT_NOT_FOUND", `no object ${bucket}/${key}`, { details: { bucket, key } });
+  assertReadCondition(request.condition, stored.info.etag);
+  return stored;
+}
+
+function assertReadCondition(condition: WriteCondition | undefined, etag: string): void {
+  const { ifMatch, ifNoneMatch } = condition ?? {};
+  if (ifMatch !== undefined && ifMatch !== "*" && ifMatch !== etag) {
+    throw new AshlarError("PRECONDITION_FAILED", "the object has another etag", { details: { etag } });
+  }
+  if (ifNoneMatch !== undefined && (ifNoneMatch === "*" || ifNoneMatch === etag)) {
+    throw new AshlarError("NOT_MODIFIED", "the object has this etag", { details: { etag } });
+  }
+}
+
+async function* readStored(
+  context: EngineContext,
+  stored: StoredObject,
+  offset: number,
+  length: number,
+  options: TransferOptions,
+): AsyncGenerator<Uint8Array> {
+  if (length === 0) {
+    options.onProgress?.({ transferredBytes: 0, totalBytes: 0 });
+    return;
+  }
+  if (stored.inline !== undefined) {
+    yield stored.inline.slice(offset, offset + length);
+    options.onProgress?.({ transferredBytes: length, totalBytes: length });
+    return;
+  }
+  const link = linkAbort(options.signal);
+  const closing = (): void => link.abort(context.closing.reason);
+  context.closing.addEventListener("abort", closing, { once: true });
+  try {
+    yield* readChunks(context, stored, { offset, length }, { ...options, signal: link.signal });
+  } finally {
+    link.abort(new AshlarError("CANCELED", "the reader stopped"));
+    link.unlink();
+    context.closing.removeEventListener("abort", closing);
+  }
+}
+
+function once<T>(make: () => T): () => T {
+  let made = false;
+  return () => {
+    if (made)
+      throw new AshlarError("INVALID_ARGUMENT", "the bytes of an opened object can be read once; open it again");
+    made = true;
+    return make();
+  };
+}

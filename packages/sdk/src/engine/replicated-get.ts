@@ -1,0 +1,158 @@
+import { AshlarError } from "../errors/index.ts";
+import { bytesEqual, type Digest, encodeHex } from "../hash/index.ts";
+import { linkAbort } from "../internal/linked-abort.ts";
+import type { GetChunkOptions } from "../ports/index.ts";
+import type { ReplicationContext } from "./replicated-store.ts";
+import { withRetry } from "./retry.ts";
+import type { NamedStore } from "./topology.ts";
+
+/** Options of a replicated read. */
+export interface ReplicatedGetOptions extends GetChunkOptions {
+  /** Length of the chunk in bytes as the manifest tells it; a whole chunk is checked against its digest. */
+  readonly sizeBytes: number;
+}
+
+/**
+ * Reads one chunk, or a range of it, from the first store that answers with the right bytes.
+ *
+ * Asks the candidates in order; the next one is asked when one fails, and also when it is slow (hedging). A whole chunk is checked against its
+ * SHA-256, end to end; a range is checked by whoever serves it (block checksums).
+ *
+ * @throws {AshlarError} CHUNK_MISSING if every candidate says absent, CHUNK_CORRUPT if only wrong bytes are left, NODE_UNAVAILABLE.
+ */
+export function getReplicated(
+  context: ReplicationContext,
+  chunkId: Digest,
+  options: ReplicatedGetOptions,
+): Promise<Uint8Array> {
+  return withRetry(
+    async () => {
+      const candidates = await context.topology.readCandidates(chunkId, { signal: options.signal });
+      const ready = (each: NamedStore): number => (each.available && !context.suspects.has(each.serverId) ? 0 : 1);
+      const ordered = candidates.toSorted((a, b) => ready(a) - ready(b));
+      return new HedgedRead(context, ordered, chunkId, options).run();
+    },
+    { ...context, signal: options.signal },
+  );
+}
+
+class HedgedRead {
+  readonly #context: ReplicationContext;
+  readonly #candidates: readonly NamedStore[];
+  readonly #chunkId: Digest;
+  readonly #options: ReplicatedGetOptions;
+  readonly #failures: AshlarError[] = [];
+  #asked = 0;
+  #absent = 0;
+  #progress = 0;
+
+  constructor(
+    context: ReplicationContext,
+    candidates: readonly NamedStore[],
+    chunkId: Digest,
+    options: ReplicatedGetOptions,
+  ) {
+    this.#context = context;
+    this.#candidates = candidates;
+    this.#chunkId = chunkId;
+    this.#options = options;
+  }
+
+  run(): Promise<Uint8Array> {
+    const link = linkAbort(this.#options.signal);
+    return new Promise<Uint8Array>((resolve, reject) => {
+      let open = 0;
+      const askNext = (): void => {
+        const target = this.#candidates[this.#asked];
+        if (target === undefined) {
+          if (open === 0) reject(this.#error());
+          return;
+        }
+        this.#asked++;
+        open++;
+        const hedge = linkAbort(link.signal);
+        if (this.#asked < this.#candidates.length) {
+          this.#context.clock.sleep(this.#context.hedgeAfterMs, { signal: hedge.signal }).then(askNext, () => {});
+        }
+        this.#ask(target, link.signal).then(
+          (bytes) => {
+            hedge.abort(undefined);
+            hedge.unlink();
+            open--;
+            if (bytes === undefined) askNext();
+            else resolve(bytes);
+          },
+          (error: unknown) => {
+            hedge.abort(undefined);
+            hedge.unlink();
+            open--;
+            this.#failures.push(AshlarError.from(error));
+            if (link.signal.aborted) reject(AshlarError.from(error));
+            else askNext();
+          },
+        );
+      };
+      askNext();
+    }).finally(() => {
+      link.abort(new AshlarError("CANCELED", "another replica answered first"));
+      link.unlink();
+    });
+  }
+
+  async #ask(target: NamedStore, signal: AbortSignal): Promise<Uint8Array | undefined> {
+    const { offset, length, grant, sizeBytes, onProgress } = this.#options;
+    const report =
+      onProgress &&
+      ((transferred: number): void => {
+        if (transferred <= this.#progress) return;
+        this.#progress = transferred;
+        onProgress(transferred);
+      });
+    try {
+      const bytes = await target.store.getChunk(this.#chunkId, {
+        offset,
+        length,
+        grant,
+        signal,
+        ...(report ? { onProgress: report } : {}),
+      });
+      if (bytes === undefined) {
+        this.#absent++;
+        this.#context.logger.warn(
+          { serverId: target.serverId, chunkId: encodeHex(this.#chunkId) },
+          "replica is absent",
+        );
+        return undefined;
+      }
+      if (bytes.byteLength === sizeBytes) await this.#verify(bytes, target);
+      return bytes;
+    } catch (thrown) {
+      const error = AshlarError.from(thrown);
+      if (error.code === "NODE_UNAVAILABLE") {
+        this.#context.suspects.add(target.serverId);
+        this.#context.topology.invalidate();
+      }
+      throw error;
+    }
+  }
+
+  async #verify(bytes: Uint8Array, target: NamedStore): Promise<void> {
+    if (bytesEqual(await this.#context.hasher.digest(bytes), this.#chunkId)) return;
+    const details = { serverId: target.serverId, chunkId: encodeHex(this.#chunkId) };
+    this.#context.logger.error(details, "replica is corrupt");
+    throw new AshlarError("CHUNK_CORRUPT", "the bytes read do not have the chunk id as their SHA-256", { details });
+  }
+
+  #error(): AshlarError {
+    this.#context.topology.invalidate();
+    const chunkId = encodeHex(this.#chunkId);
+    const [first] = this.#failures;
+    if (first === undefined) {
+      return new AshlarError("CHUNK_MISSING", `no replica holds chunk ${chunkId}`, {
+        details: { chunkId, asked: String(this.#absent) },
+      });
+    }
+    // A replica that is away may hold what the others lack: that is worth another try.
+    return this.#failures.find((failure) => failure.retryable) ?? first;
+  }
+}

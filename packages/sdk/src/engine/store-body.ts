@@ -1,0 +1,237 @@
+import type { Chunker } from "../chunking/chunker.ts";
+import { chunkBody } from "../chunking/index.ts";
+import { AshlarError } from "../errors/index.ts";
+import { type Digest, encodeHex, type IncrementalHash } from "../hash/index.ts";
+import { linkAbort, raceAbort } from "../internal/linked-abort.ts";
+import { createSemaphore, type Release } from "../internal/semaphore.ts";
+import { LIMITS } from "../limits.ts";
+import type { CommittedChunk, Durability, TransferOptions } from "../ports/index.ts";
+import type { EngineContext } from "./engine-context.ts";
+import { createProgressTracker, type ProgressTracker } from "./progress-tracker.ts";
+
+/** How to store one body. */
+export interface StoreBodyRequest {
+  readonly bucket: string;
+  readonly sizeBytes: number | undefined;
+  readonly chunker: Chunker;
+  readonly durability: Durability;
+  /** A body of at most this many bytes is returned instead of stored; 0: never. */
+  readonly inlineMaxBytes: number;
+}
+
+/** A body whose chunks are stored and claimed, but not committed. */
+export interface StoredBody {
+  readonly sizeBytes: number;
+  readonly sha256: Digest;
+  readonly chunks: readonly CommittedChunk[];
+  /** Lowest layout version under which a chunk was placed. */
+  readonly layoutVersion: number;
+  readonly replicas: number;
+  readonly deduplicatedBytes: number;
+  /** The bytes, if they go inline; then there are no chunks. */
+  readonly inline?: Uint8Array | undefined;
+}
+
+/**
+ * Cuts a body into chunks and stores them side by side.
+ *
+ * Memory: at most (concurrency + 2) chunks: those in flight, the one being filled, and the first one until a second shows that the body's digest
+ * is not its own. On any failure every transfer is aborted, the body is told to stop, and the chunks stored so far are left to the collector.
+ */
+export async function storeBody(
+  context: EngineContext,
+  request: StoreBodyRequest,
+  body: AsyncIterable<Uint8Array>,
+  options: TransferOptions,
+): Promise<StoredBody> {
+  const link = linkAbort(options.signal);
+  const closing = (): void => link.abort(context.closing.reason);
+  context.closing.addEventListener("abort", closing, { once: true });
+  try {
+    return await new BodyWriter(context, request, options, link.signal, (error) => link.abort(error)).run(body);
+  } finally {
+    link.abort(new AshlarError("CANCELED", "the write is over"));
+    link.unlink();
+    context.closing.removeEventListener("abort", closing);
+  }
+}
+
+class BodyWriter {
+  readonly #context: EngineContext;
+  readonly #request: StoreBodyRequest;
+  readonly #signal: AbortSignal;
+  readonly #fail: (error: unknown) => void;
+  readonly #concurrency: number;
+  readonly #progress: ProgressTracker;
+  readonly #wantsProgress: boolean;
+  readonly #startedAtMs: number;
+  readonly #chunks: CommittedChunk[] = [];
+  #wholeHash: IncrementalHash | undefined;
+  #sizeBytes = 0;
+  #layoutVersion = Number.POSITIVE_INFINITY;
+  #replicas = Number.POSITIVE_INFINITY;
+  #deduplicatedBytes = 0;
+
+  constructor(
+    context: EngineContext,
+    request: StoreBodyRequest,
+    options: TransferOptions,
+    signal: AbortSignal,
+    fail: (error: unknown) => void,
+  ) {
+    this.#context = context;
+    this.#request = request;
+    this.#signal = signal;
+    this.#fail = fail;
+    this.#concurrency = options.concurrency ?? LIMITS.CONCURRENCY_DEFAULT.value;
+    this.#progress = createProgressTracker(options.onProgress, request.sizeBytes, context.clock);
+    this.#wantsProgress = options.onProgress !== undefined;
+    this.#startedAtMs = context.clock.monotonicMs();
+  }
+
+  async run(body: AsyncIterable<Uint8Array>): Promise<StoredBody> {
+    const iterator = chunkBody(body, this.#request.chunker.start(this.#request.sizeBytes))[Symbol.asyncIterator]();
+    try {
+      const first = await this.#pull(iterator);
+      if (first === undefined) return this.#finishInline(new Uint8Array(0));
+      let second: Uint8Array | undefined;
+      if (first.byteLength <= this.#request.inlineMaxBytes) {
+        second = await this.#pull(iterator);
+        if (second === undefined) return await this.#finishInline(first);
+      }
+      await this.#storeAll(first, second, iterator);
+      return this.#finishChunked();
+    } catch (error) {
+      // The body may be stuck in next(): it is told to stop, and not waited for.
+      iterator.return?.(undefined)?.catch(() => {});
+      throw AshlarError.from(error);
+    }
+  }
+
+  async #storeAll(
+    first: Uint8Array,
+    second: Uint8Array | undefined,
+    iterator: AsyncIterator<Uint8Array>,
+  ): Promise<void> {
+    const lanes = createSemaphore(this.#concurrency);
+    const writes: Promise<void>[] = [];
+    let retained: Uint8Array | undefined = first;
+    let lookahead = second;
+    let next: Uint8Array | undefined = first;
+    for (let index = 0; next !== undefined; index++) {
+      if (index === 1) {
+        this.#wholeHash = this.#context.hasher.incremental();
+        this.#wholeHash.update(retained as Uint8Array);
+        retained = undefined;
+      }
+      this.#wholeHash?.update(next);
+      const release = await lanes.acquire(this.#signal);
+      const write = this.#storeOne(index, next, release);
+      write.catch(this.#fail);
+      writes.push(write);
+      next = lookahead ?? (await this.#pull(iterator));
+      lookahead = undefined;
+    }
+    await raceAbort(Promise.all(writes), this.#signal);
+  }
+
+  async #pull(iterator: AsyncIterator<Uint8Array>): Promise<Uint8Array | undefined> {
+    const next = await raceAbort(iterator.next(), this.#signal);
+    if (next.done === true) {
+      this.#checkSize(this.#sizeBytes, true);
+      return undefined;
+    }
+    this.#sizeBytes += next.value.byteLength;
+    this.#checkSize(this.#sizeBytes, false);
+    return next.value;
+  }
+
+  #checkSize(sizeBytes: number, ended: boolean): void {
+    const expected = this.#request.sizeBytes;
+    if (sizeBytes > LIMITS.OBJECT_MAX_BYTES.value) {
+      throw new AshlarError("OBJECT_TOO_LARGE", `an object has at most ${LIMITS.OBJECT_MAX_BYTES.value} bytes`);
+    }
+    if (expected !== undefined && (sizeBytes > expected || (ended && sizeBytes < expected))) {
+      throw new AshlarError(
+        "INVALID_ARGUMENT",
+        `the body has ${ended ? sizeBytes : "more than the declared"} bytes, not ${expected}`,
+        {
+          details: { declaredBytes: String(expected), receivedBytes: String(sizeBytes) },
+        },
+      );
+    }
+  }
+
+  async #storeOne(index: number, bytes: Uint8Array, release: Release): Promise<void> {
+    try {
+      const chunkId = await this.#context.hasher.digest(bytes);
+      const ticket = await this.#context.tickets?.get(this.#request.bucket, { signal: this.#signal });
+      const meter = this.#progress.meter();
+      const put = await this.#context.chunks.put(chunkId, bytes, {
+        signal: this.#signal,
+        durability: this.#request.durability,
+        grant: ticket?.grant,
+        onProgress: this.#wantsProgress ? meter : undefined,
+      });
+      meter(bytes.byteLength);
+      this.#chunks[index] = {
+        chunkId,
+        sizeBytes: bytes.byteLength,
+        receipts: put.receipts,
+        missedServerIds: put.missedServerIds,
+      };
+      this.#layoutVersion = Math.min(this.#layoutVersion, put.layoutVersion);
+      this.#replicas = Math.min(this.#replicas, put.serverIds.length);
+      if (put.alreadyPresent) this.#deduplicatedBytes += bytes.byteLength;
+    } finally {
+      release();
+    }
+  }
+
+  async #finishInline(bytes: Uint8Array): Promise<StoredBody> {
+    this.#progress.setTotal(bytes.byteLength);
+    this.#progress.meter()(bytes.byteLength);
+    this.#progress.finish();
+    const sha256 = await this.#context.hasher.digest(bytes);
+    return {
+      sizeBytes: bytes.byteLength,
+      sha256,
+      chunks: [],
+      layoutVersion: 0,
+      replicas: 1,
+      deduplicatedBytes: 0,
+      inline: bytes,
+    };
+  }
+
+  #finishChunked(): StoredBody {
+    this.#progress.setTotal(this.#sizeBytes);
+    this.#progress.finish();
+    if (this.#context.clock.monotonicMs() - this.#startedAtMs > this.#context.claimTtlMs) {
+      throw new AshlarError(
+        "CLAIM_EXPIRED",
+        "the upload took longer than the stores keep its chunks; use a multipart upload",
+      );
+    }
+    const [first] = this.#chunks as [CommittedChunk];
+    return {
+      sizeBytes: this.#sizeBytes,
+      sha256: this.#wholeHash?.digest() ?? first.chunkId,
+      chunks: this.#chunks,
+      layoutVersion: this.#layoutVersion,
+      replicas: this.#replicas,
+      deduplicatedBytes: this.#deduplicatedBytes,
+    };
+  }
+}
+
+/** Throws CHECKSUM_MISMATCH if the caller declared another digest than the body has. */
+export function assertDeclaredDigest(declaredHex: string | undefined, sha256: Digest): void {
+  if (declaredHex === undefined) return;
+  const actual = encodeHex(sha256);
+  if (declaredHex.toLowerCase() !== actual) {
+    throw new AshlarError("CHECKSUM_MISMATCH", "the body does not have the declared SHA-256; nothing was written", {
+      details: { declared: declaredHex, actual },
+    });
+  }
+}

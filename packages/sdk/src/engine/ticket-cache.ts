@@ -1,0 +1,47 @@
+import type { CallOptions, Clock, GrantSource, WriteTicket } from "../ports/index.ts";
+
+/** A ticket is renewed when less than this part of its life is left. */
+const RENEW_BELOW = 1 / 3;
+
+interface Held {
+  readonly ticket: WriteTicket;
+  readonly receivedAtMs: number;
+}
+
+/**
+ * Tickets by bucket, asked for once and renewed while writes go on, so that a write costs no round trip for its ticket.
+ *
+ * A renewal continues the ticket: receipts given under the earlier one stay good.
+ */
+export interface TicketCache {
+  get(bucket: string, options?: CallOptions): Promise<WriteTicket>;
+  /** Drops the ticket of a bucket after a server refused it. */
+  forget(bucket: string): void;
+}
+
+export function createTicketCache(grants: GrantSource, clock: Clock): TicketCache {
+  const held = new Map<string, Held>();
+  const asking = new Map<string, Promise<WriteTicket>>();
+
+  const ask = async (bucket: string, renew: string | undefined): Promise<WriteTicket> => {
+    const receivedAtMs = clock.monotonicMs(); // before asking: the ticket may be older than it looks, never younger
+    const ticket = await grants.beginWrite({ bucket, renew });
+    held.set(bucket, { ticket, receivedAtMs });
+    return ticket;
+  };
+
+  return {
+    get(bucket) {
+      const known = held.get(bucket);
+      const leftMs = known === undefined ? 0 : known.receivedAtMs + known.ticket.expiresInMs - clock.monotonicMs();
+      if (known !== undefined && leftMs > known.ticket.expiresInMs * RENEW_BELOW) return Promise.resolve(known.ticket);
+      let pending = asking.get(bucket);
+      if (pending === undefined) {
+        pending = ask(bucket, leftMs > 0 ? known?.ticket.ticket : undefined).finally(() => asking.delete(bucket));
+        asking.set(bucket, pending);
+      }
+      return pending;
+    },
+    forget: (bucket) => void held.delete(bucket),
+  };
+}

@@ -1,0 +1,44 @@
+import type { Digest } from "../hash/index.ts";
+import type { CallOptions, ChunkStore, PutChunkResult } from "../ports/index.ts";
+
+/** A chunk store under the name of its server. */
+export interface NamedStore {
+  readonly serverId: string;
+  readonly store: ChunkStore;
+  /** False if the server is known to be down or stopped: it is asked last and never waited for. */
+  readonly available: boolean;
+}
+
+/** Where one chunk goes or lies. */
+export interface ChunkPlacement {
+  /** The layout that said so; 0 for a single store. */
+  readonly layoutVersion: number;
+  /** In preference order; never empty. */
+  readonly stores: readonly NamedStore[];
+}
+
+/** The stores that exist now and which of them holds what. Cheap to ask; refreshes itself in the background. */
+export interface Topology {
+  /** Placement of new chunks. @throws {AshlarError} NODE_UNAVAILABLE if there is no server at all. */
+  writePlacement(chunkId: Digest, options?: CallOptions): Promise<ChunkPlacement>;
+  /** Stores to read from, best first: the newest layout's placement, then those of older layouts still in use. */
+  readCandidates(chunkId: Digest, options?: CallOptions): Promise<readonly NamedStore[]>;
+  /** Every store there is, for sweeps. */
+  allStores(options?: CallOptions): Promise<readonly NamedStore[]>;
+  /** Acknowledgements that a write needs among `placedCount` stores: the majority unless configured. */
+  writeQuorum(placedCount: number): number;
+  /** Asks for a fresh view before the next answer, after a node failed or a layout was stale. */
+  invalidate(): void;
+  close(): Promise<void>;
+}
+
+/** What a replicated write did. */
+export interface ReplicatedPut extends PutChunkResult {
+  readonly layoutVersion: number;
+  /** Servers that hold the chunk durably and claimed when the write was acknowledged. */
+  readonly serverIds: readonly string[];
+  /** Servers of the placement that had not acknowledged; they may still. */
+  readonly missedServerIds: readonly string[];
+  /** Receipts of the nodes, where they gave any. */
+  readonly receipts: readonly string[];
+}

@@ -1,0 +1,45 @@
+// For users.
+export { byCount, fixed } from "./chunking/index.ts";
+export type { ObjectBody } from "./client/body-source.ts";
+export type { BucketHandle, ObjectHandle, ObjectSlice } from "./client/bucket-handle.ts";
+export type { ClientCallOptions, ClientTransferOptions } from "./client/call-options.ts";
+export { createClient } from "./client/create-client.ts";
+export type {
+  BucketRef,
+  CompleteUploadInput,
+  CopyObjectInput,
+  CreateUploadInput,
+  DeleteOutcomeForKey,
+  GetObjectInput,
+  GetObjectResult,
+  GetOptions,
+  ListEntry,
+  ListObjectsInput,
+  ObjectClient,
+  ObjectRef,
+  PutObjectInput,
+  PutOptions,
+  WritePartInput,
+} from "./client/object-client.ts";
+// For authors of seats.
+export type { OpenedSeat, Seat } from "./client/seat.ts";
+export { type DirectSeatOptions, direct } from "./client/seats/direct.ts";
+export { gateway } from "./client/seats/gateway.ts";
+export type { RemoteSeatOptions } from "./client/seats/remote-options.ts";
+export { AshlarError, type ErrorCode, type ErrorDetails } from "./errors/index.ts";
+export { GIB, KIB, LIMITS, MIB, TIB } from "./limits.ts";
+export type {
+  BucketInfo,
+  ByteRange,
+  ClusterSnapshot,
+  Durability,
+  ObjectAttributes,
+  ObjectInfo,
+  ObjectListEntry,
+  ObjectListPage,
+  PartInfo,
+  PutObjectOutcome,
+  TransferProgress,
+  UploadInfo,
+  WriteCondition,
+} from "./ports/index.ts";
