@@ -1,0 +1,210 @@
+#!/usr/bin/env python3
+"""The naive second implementation of ring and placement: slow, exact, and written from README.md alone.
+
+It shares no code and no method with packages/sdk/src/ring: whole numbers instead of doubles, fractions instead of bisection,
+plain searches instead of sweeps. `naive_ring.py write` computes ring.json anew; `naive_ring.py` compares and exits 1 on a difference.
+"""
+
+import hashlib
+import json
+import math
+import sys
+from fractions import Fraction
+from pathlib import Path
+
+PARTITIONS = 4096
+TURN = 2**64
+SLICE = TURN // PARTITIONS
+TINY = Fraction(1, 10**6)
+
+
+def token(server_id, index):
+    return int.from_bytes(hashlib.sha256(f"{server_id}#{index}".encode()).digest()[:8], "big")
+
+
+def virtual_nodes(layout, server):
+    if server["weight"] == 0:
+        return 0
+    return max(1, math.floor(layout["virtualNodesPerServer"] * server["weight"] + 0.5))
+
+
+def zone_of(server):
+    return ("zone", server["zone"]) if "zone" in server else ("alone", server["serverId"])
+
+
+def distance_of(tokens, partition):
+    """Units of 2^11 from the start of the partition, clockwise, to the nearest of one server's tokens."""
+    start = partition * SLICE
+    return min((t // 2**11 - start // 2**11) % 2**53 for t in tokens)
+
+
+def spread(near_first, zones, count):
+    """Deals out the zones in rounds; within a round the nearest server of each zone, nearest first."""
+    queues = {}
+    for place, server_id in enumerate(near_first):
+        queues.setdefault(zones[server_id], []).append((place, server_id))
+    dealt = []
+    while queues and len(dealt) < count:
+        dealt += [server_id for _, server_id in sorted(queue.pop(0) for queue in queues.values())]
+        queues = {zone: queue for zone, queue in queues.items() if queue}
+    return dealt[:count]
+
+
+def level_fill(total, weights, least, most):
+    """Clamps level * weight between least and most so that the sum is total: tries every interval between two clamping points."""
+    points = sorted({Fraction(bound) / w for w, lo, hi in zip(weights, least, most) for bound in (lo, hi)})
+    clamp = lambda level: [min(Fraction(hi), max(Fraction(lo), level * w)) for w, lo, hi in zip(weights, least, most)]
+    below = max((p for p in points if sum(clamp(p)) <= total), default=Fraction(0))
+    missing = total - sum(clamp(below))
+    if missing == 0:
+        return clamp(below)
+    rising = sum(w for w, lo, hi in zip(weights, least, most) if lo <= below * w < hi)
+    return clamp(below + missing / rising)
+
+
+def fair_shares(live, count):
+    zones = {}
+    for server in live:
+        zones.setdefault(zone_of(server), []).append(server)
+    rounds = max(r for r in range(count + 1) if sum(min(len(z), r) for z in zones.values()) <= count)
+    weight = lambda server: Fraction(server["weight"])
+    per_zone = level_fill(
+        Fraction(count),
+        [sum(map(weight, z)) for z in zones.values()],
+        [min(len(z), rounds) for z in zones.values()],
+        [min(len(z), rounds + 1) for z in zones.values()],
+    )
+    shares = {}
+    for members, total in zip(zones.values(), per_zone):
+        split = level_fill(total, [weight(s) for s in members], [0] * len(members), [1] * len(members))
+        shares.update(zip((s["serverId"] for s in members), split))
+    return shares
+
+
+def table_of(layout):
+    """Returns the servers of every partition, and how many chains step 4 needed."""
+    live = sorted((s for s in layout["servers"] if s["weight"] > 0), key=lambda s: s["serverId"])
+    ids = [s["serverId"] for s in live]
+    zones = {s["serverId"]: zone_of(s) for s in live}
+    count = min(layout["replicationFactor"], len(live))
+    tokens = {s["serverId"]: [token(s["serverId"], i) for i in range(virtual_nodes(layout, s))] for s in live}
+    far = [{i: distance_of(tokens[i], p) for i in ids} for p in range(PARTITIONS)]
+    near_first = [sorted(ids, key=lambda i: (far[p][i], i)) for p in range(PARTITIONS)]
+    rows = [set(spread(near_first[p], zones, count)) for p in range(PARTITIONS)]
+    fair = {i: share * PARTITIONS for i, share in fair_shares(live, count).items()}
+    bound = {i: min(PARTITIONS, max(math.ceil(f - TINY), math.floor(f * Fraction(21, 20) + TINY))) for i, f in fair.items()}
+    load = {i: sum(i in row for row in rows) for i in ids}
+
+    def held_far_first(i):
+        return sorted((p for p in range(PARTITIONS) if i in rows[p]), key=lambda p: (-far[p][i], p))
+
+    def may_move(p, a, b):
+        in_zone = lambda z: sum(zones[i] == z for i in rows[p])
+        return b not in rows[p] and (zones[a] == zones[b] or in_zone(zones[b]) < in_zone(zones[a]))
+
+    def move(p, a, b):
+        rows[p] = (rows[p] - {a}) | {b}
+        load[a] -= 1
+        load[b] += 1
+
+    for a in ids:
+        for p in held_far_first(a) if load[a] > bound[a] else []:
+            if load[a] <= bound[a]:
+                break
+            target = next((b for b in near_first[p] if load[b] < bound[b] and may_move(p, a, b)), None)
+            if target is not None:
+                move(p, a, target)
+
+    def find_chain(first):
+        chains, touched, waiting = {first: []}, set(), [first]
+        while waiting:
+            a = waiting.pop(0)
+            found = {}
+            held = [p for p in held_far_first(a) if p not in touched]
+            for b in ids:
+                if b not in chains:
+                    p = next((p for p in held if may_move(p, a, b)), None)
+                    if p is not None:
+                        found[b] = p
+            for b, p in found.items():
+                touched.add(p)
+                chains[b] = chains[a] + [(p, a, b)]
+                if load[b] < bound[b]:
+                    return chains[b]
+                waiting.append(b)
+        return None
+
+    chain_count = 0
+    for a in ids:
+        while load[a] > bound[a] and (chain := find_chain(a)):
+            chain_count += 1
+            for step in chain:
+                move(*step)
+    return [spread([i for i in near_first[p] if i in rows[p]], zones, count) for p in range(PARTITIONS)], chain_count
+
+
+def servers(count, **fields):
+    return [{"serverId": f"node-{i + 1}", "weight": 1, **{k: v(i) for k, v in fields.items()}} for i in range(count)]
+
+
+def layout(listed, factor=3, nodes=150):
+    return {"layoutVersion": 1, "replicationFactor": factor, "virtualNodesPerServer": nodes, "servers": sorted(listed, key=lambda s: s["serverId"])}
+
+
+LAYOUTS = {
+    "one server": layout(servers(1)),
+    "two servers": layout(servers(2)),
+    "three servers": layout(servers(3)),
+    "six servers": layout(servers(6)),
+    "six servers, one copy": layout(servers(6), factor=1),
+    "ten servers": layout(servers(10)),
+    "ten servers, seven copies": layout(servers(10), factor=7),
+    "thirty servers, twenty virtual nodes": layout(servers(30), nodes=20),
+    "weights, one of them 0": layout(servers(6, weight=lambda i: [1, 2, 0.5, 0, 4, 0.01][i])),
+    "weights that halve a virtual node": layout(servers(4, weight=lambda i: [0.03, 0.05, 0.07, 0.09][i]), factor=2),
+    "a server heavier than all others together": layout(servers(5, weight=lambda i: [20, 1, 1, 1, 1][i])),
+    "six servers in three zones": layout(servers(6, zone=lambda i: "abc"[i % 3])),
+    "seven servers in two uneven zones": layout(servers(7, zone=lambda i: "a" if i < 5 else "b")),
+    "seven servers, a zone of one": layout(servers(7, zone=lambda i: "aaabbbc"[i])),
+    "some servers without a zone": layout(
+        [{**s, "zone": "a"} if i < 3 else s for i, s in enumerate(servers(6))], factor=4
+    ),
+    "zones and weights, five copies": layout(
+        servers(9, zone=lambda i: "aaabbbbcc"[i], weight=lambda i: [0.2, 3, 1.1, 0.4, 2.5, 0.7, 1, 3.3, 0.1][i]), factor=5, nodes=40
+    ),
+    "chains: zones and weights, four copies": layout(
+        servers(9, zone=lambda i: "aaaccbcbb"[i], weight=lambda i: [3.44, 3.31, 0.27, 0.07, 2.64, 3.36, 2.05, 2.95, 2.28][i]), factor=4, nodes=40
+    ),
+    "chains: one virtual node each": layout(servers(9, zone=lambda i: "edeccacae"[i]), nodes=1),
+}
+CHUNK_IDS = [hashlib.sha256(f"chunk {i}".encode()).hexdigest() for i in range(12)] + ["00" * 32, "ff" * 32]
+
+
+def vectors():
+    for name, plan in LAYOUTS.items():
+        rows, chain_count = table_of(plan)
+        shown = [(s["serverId"], i) for s in plan["servers"] for i in (0, 1, virtual_nodes(plan, s) - 1) if 0 <= i < virtual_nodes(plan, s)]
+        yield {
+            "name": name,
+            "layout": plan,
+            "tokens": [{"serverId": s, "index": i, "token": f"{token(s, i):016x}"} for s, i in sorted(set(shown))],
+            "placements": [{"chunkId": c, "servers": rows[int(c[:3], 16)]} for c in CHUNK_IDS],
+            "loads": {s["serverId"]: sum(s["serverId"] in row for row in rows) for s in plan["servers"]},
+            "chains": chain_count,
+            "tableSha256": hashlib.sha256("".join(",".join(row) + "\n" for row in rows).encode()).hexdigest(),
+        }
+
+
+def main():
+    path = Path(__file__).with_name("ring.json")
+    text = json.dumps({"formatVersion": 1, "partitionCount": PARTITIONS, "vectors": list(vectors())}, indent=1) + "\n"
+    if sys.argv[1:] == ["write"]:
+        path.write_text(text)
+    elif path.read_text() != text:
+        sys.exit("ring.json differs from what naive_ring.py computes")
+    else:
+        print(f"ring.json: {len(LAYOUTS)} layouts agree")
+
+
+if __name__ == "__main__":
+    main()
