@@ -1,0 +1,166 @@
+import type { Catalog, GrantSource, ServerRegistry } from "../ports/index.ts";
+import {
+  decodeBucket,
+  decodeClusterSnapshot,
+  decodeInteger,
+  decodeLayout,
+  decodeManifestPage,
+  decodeObjectInfo,
+  decodeObjectListPage,
+  decodePartInfo,
+  decodePartPage,
+  decodeStoredObject,
+  decodeUploadInfo,
+  decodeUploadPage,
+  encodeCommitPart,
+  encodeCommitWrite,
+  encodeCompleteUpload,
+  encodeCondition,
+  encodeCopyObject,
+  encodeCreateUpload,
+  encodeInteger,
+  encodeLayoutChange,
+  encodeListObjectsQuery,
+  encodeListPartsQuery,
+  encodeListUploadsQuery,
+  encodeLocateRequest,
+  encodeServerRegistration,
+  encodeServerStats,
+} from "../rpc/index.ts";
+import { undefinedIf } from "./connection.ts";
+import type { RpcConnection } from "./rpc-connection.ts";
+
+/** A gateway's ObjectService as the catalog of an engine. */
+export function createRpcCatalog(connection: RpcConnection): Catalog {
+  return { ...bucketsOf(connection), ...objectsOf(connection), ...uploadsOf(connection) };
+}
+
+function bucketsOf({
+  objects,
+  call,
+}: RpcConnection): Pick<Catalog, "createBucket" | "getBucket" | "listBuckets" | "deleteBucket"> {
+  return {
+    async createBucket(bucket, options) {
+      return decodeBucket((await call(options, (rpc) => objects.createBucket({ bucket }, rpc))).bucket);
+    },
+    async getBucket(bucket, options) {
+      const head = call(options, (rpc) => objects.headBucket({ bucket }, rpc));
+      const answer = await undefinedIf("BUCKET_NOT_FOUND", head);
+      return answer === undefined ? undefined : decodeBucket(answer.bucket);
+    },
+    async listBuckets(options) {
+      return (await call(options, (rpc) => objects.listBuckets({}, rpc))).buckets.map(decodeBucket);
+    },
+    async deleteBucket(bucket, options) {
+      await call(options, (rpc) => objects.deleteBucket({ bucket }, rpc));
+    },
+  };
+}
+
+function objectsOf({
+  objects,
+  call,
+}: RpcConnection): Pick<
+  Catalog,
+  "commitObject" | "getObject" | "getManifestPage" | "deleteObject" | "listObjects" | "copyObject"
+> {
+  return {
+    async commitObject(commit, options) {
+      const answer = await call(options, (rpc) => objects.commitWrite(encodeCommitWrite(commit), rpc));
+      return decodeObjectInfo(answer.info);
+    },
+    async getObject(query, options) {
+      const locate = call(options, (rpc) => objects.locate(encodeLocateRequest(query), rpc));
+      const answer = await undefinedIf("OBJECT_NOT_FOUND", locate);
+      return answer === undefined ? undefined : decodeStoredObject(answer);
+    },
+    async getManifestPage({ manifestId, fromOffset, limit }, options) {
+      // The manifest's handle names its object; the gateway takes bucket and key from there.
+      const request = { bucket: "-", key: "-", manifestId, fromOffset: encodeInteger(fromOffset), chunkLimit: limit };
+      return decodeManifestPage(await call(options, (rpc) => objects.locate(request, rpc)));
+    },
+    async deleteObject({ bucket, key, condition }, options) {
+      const request = { bucket, key, condition: encodeCondition(condition) };
+      return (await call(options, (rpc) => objects.deleteObject(request, rpc))).deleted;
+    },
+    async listObjects(query, options) {
+      return decodeObjectListPage(
+        await call(options, (rpc) => objects.listObjects(encodeListObjectsQuery(query), rpc)),
+      );
+    },
+    async copyObject(copy, options) {
+      return decodeObjectInfo((await call(options, (rpc) => objects.copyObject(encodeCopyObject(copy), rpc))).info);
+    },
+  };
+}
+
+function uploadsOf({
+  objects,
+  call,
+}: RpcConnection): Pick<
+  Catalog,
+  "createUpload" | "getUpload" | "putPart" | "listParts" | "listUploads" | "completeUpload" | "abortUpload"
+> {
+  return {
+    async createUpload(create, options) {
+      const answer = await call(options, (rpc) => objects.createUpload(encodeCreateUpload(create), rpc));
+      return decodeUploadInfo(answer.upload);
+    },
+    async getUpload(uploadId, options) {
+      return decodeUploadInfo((await call(options, (rpc) => objects.getUpload({ uploadId }, rpc))).upload);
+    },
+    async putPart(part, options) {
+      return decodePartInfo((await call(options, (rpc) => objects.commitPart(encodeCommitPart(part), rpc))).part);
+    },
+    async listParts(query, options) {
+      return decodePartPage(await call(options, (rpc) => objects.listParts(encodeListPartsQuery(query), rpc)));
+    },
+    async listUploads(query, options) {
+      return decodeUploadPage(await call(options, (rpc) => objects.listUploads(encodeListUploadsQuery(query), rpc)));
+    },
+    async completeUpload(complete, options) {
+      const answer = await call(options, (rpc) => objects.completeUpload(encodeCompleteUpload(complete), rpc));
+      return decodeObjectInfo(answer.info);
+    },
+    async abortUpload(uploadId, options) {
+      await call(options, (rpc) => objects.abortUpload({ uploadId }, rpc));
+    },
+  };
+}
+
+/** A gateway's tickets. */
+export function createRpcGrantSource({ objects, call }: RpcConnection): GrantSource {
+  return {
+    async beginWrite({ bucket, key, renew }, options) {
+      const request = { bucket, key: key ?? "", renew: renew ?? "" };
+      const { ticket, grant, expiresInMs } = await call(options, (rpc) => objects.beginWrite(request, rpc));
+      return { ticket, grant, expiresInMs: decodeInteger(expiresInMs, "expires_in_ms") };
+    },
+  };
+}
+
+/** A gateway's ClusterService as a server registry. */
+export function createRpcServerRegistry({ cluster, call }: RpcConnection): ServerRegistry {
+  return {
+    async registerServer(registration, options) {
+      const request = encodeServerRegistration(registration);
+      const { layoutVersion } = await call(options, (rpc) => cluster.registerServer(request, rpc));
+      return { layoutVersion: decodeInteger(layoutVersion, "layout_version") };
+    },
+    async heartbeat(serverId, stats, options) {
+      const request = { serverId, stats: encodeServerStats(stats) };
+      const { layoutVersion } = await call(options, (rpc) => cluster.heartbeat(request, rpc));
+      return { layoutVersion: decodeInteger(layoutVersion, "layout_version") };
+    },
+    async stopServer(serverId, options) {
+      await call(options, (rpc) => cluster.stopServer({ serverId }, rpc));
+    },
+    async clusterSnapshot(options) {
+      return decodeClusterSnapshot(await call(options, (rpc) => cluster.getCluster({}, rpc)));
+    },
+    async changeLayout(change, options) {
+      const answer = await call(options, (rpc) => cluster.changeLayout(encodeLayoutChange(change), rpc));
+      return decodeLayout(answer.layout);
+    },
+  };
+}

@@ -1,0 +1,148 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { CallOptions as RpcCallOptions } from "@connectrpc/connect";
+import { AshlarError } from "../errors/index.ts";
+import type { Digest } from "../hash/index.ts";
+import { LIMITS } from "../limits.ts";
+import {
+  type ChunkStore,
+  type ChunkStoreCapabilities,
+  checkedChunkStore,
+  DURABILITIES,
+  type GetChunkOptions,
+  type PutChunkOptions,
+  type PutChunkResult,
+} from "../ports/index.ts";
+import {
+  decodeChunkPage,
+  decodeChunkStoreStats,
+  decodeDeleteOutcome,
+  decodeInteger,
+  decodePutChunkResult,
+  encodeDurability,
+  encodeInteger,
+  type PutChunkRequestSchema,
+} from "../rpc/index.ts";
+import { type ChunkAssembly, createChunkAssembly } from "./chunk-assembly.ts";
+import { undefinedIf } from "./connection.ts";
+import type { RpcConnection } from "./rpc-connection.ts";
+
+/** What any remote store can do. Its own limit on the chunk size is the server's to tell, with OBJECT_TOO_LARGE. */
+export const REMOTE_CAPABILITIES: ChunkStoreCapabilities = Object.freeze({
+  persistent: true,
+  chunkMaxBytes: LIMITS.CHUNK_MAX_BYTES.value,
+  rangedReads: true,
+  durabilities: DURABILITIES,
+});
+
+/** Frames both ways: the largest that the contract allows, because each frame costs the same time (measured in the transport benchmark). */
+const FRAME_BYTES = LIMITS.FRAME_MAX_BYTES.value;
+
+/**
+ * A server's ChunkService as a chunk store.
+ *
+ * @param clientStreaming whether large chunks go through PutChunk in frames, with progress; otherwise each goes in one WriteChunk message.
+ *   A chunk of one frame always does.
+ */
+export function createRpcChunkStore(connection: RpcConnection, clientStreaming: boolean): ChunkStore {
+  const { chunks, call } = connection;
+  return checkedChunkStore({
+    capabilities: REMOTE_CAPABILITIES,
+    async putChunk(chunkId, bytes, options) {
+      const streamed = clientStreaming && bytes.byteLength > FRAME_BYTES;
+      const put = streamed ? putInFrames : putInOneMessage;
+      const result = await call(options, (rpc) => put(connection, { chunkId, bytes, options, rpc }));
+      options?.onProgress?.(bytes.byteLength);
+      return result;
+    },
+    getChunk(chunkId, options) {
+      const read = call(options, (rpc) => getInFrames(connection, { chunkId, options, rpc }));
+      return undefinedIf("CHUNK_NOT_FOUND", read);
+    },
+    async hasChunks(chunkIds, options) {
+      if (chunkIds.length === 0) return [];
+      const answer = await call(options, (rpc) =>
+        chunks.hasChunks({ chunkIds: [...chunkIds], claim: options.claim }, rpc),
+      );
+      expectOnePerId(answer.chunks.length, chunkIds.length);
+      return answer.chunks.map(({ present, sizeBytes }) =>
+        present ? { sizeBytes: decodeInteger(sizeBytes, "size_bytes") } : undefined,
+      );
+    },
+    async deleteChunks(chunkIds, options) {
+      if (chunkIds.length === 0) return [];
+      const unclaimedForMs = encodeInteger(options.unclaimedForMs);
+      const answer = await call(options, (rpc) => chunks.deleteChunk({ chunkIds: [...chunkIds], unclaimedForMs }, rpc));
+      expectOnePerId(answer.outcomes.length, chunkIds.length);
+      return answer.outcomes.map(decodeDeleteOutcome);
+    },
+    async listChunks(options) {
+      const request = { cursor: options?.cursor ?? "", limit: options?.limit ?? 0 };
+      return decodeChunkPage(await call(options, (rpc) => chunks.listChunks(request, rpc)));
+    },
+    async stats(options) {
+      return decodeChunkStoreStats(await call(options, (rpc) => chunks.healthCheck({}, rpc)));
+    },
+    close: () => connection.close(),
+  });
+}
+
+/** @throws {AshlarError} INTERNAL: answers that cannot be told apart must not be guessed at. */
+export function expectOnePerId(answerCount: number, idCount: number): void {
+  if (answerCount !== idCount) throw new AshlarError("INTERNAL", `${answerCount} answers for ${idCount} chunk ids`);
+}
+
+interface PutCall {
+  readonly chunkId: Digest;
+  readonly bytes: Uint8Array;
+  readonly options: PutChunkOptions | undefined;
+  readonly rpc: RpcCallOptions;
+}
+
+async function putInOneMessage({ chunks }: RpcConnection, put: PutCall): Promise<PutChunkResult> {
+  const durability = encodeDurability(put.options?.durability);
+  return decodePutChunkResult(await chunks.writeChunk({ chunkId: put.chunkId, data: put.bytes, durability }, put.rpc));
+}
+
+async function putInFrames({ chunks }: RpcConnection, put: PutCall): Promise<PutChunkResult> {
+  return decodePutChunkResult(await chunks.putChunk(framesOf(put), put.rpc));
+}
+
+async function* framesOf(put: PutCall): AsyncGenerator<MessageInitShape<typeof PutChunkRequestSchema>> {
+  const { chunkId, bytes, options } = put;
+  const sizeBytes = encodeInteger(bytes.byteLength);
+  yield {
+    payload: { case: "header", value: { chunkId, sizeBytes, durability: encodeDurability(options?.durability) } },
+  };
+  for (let offset = 0; offset < bytes.byteLength; offset += FRAME_BYTES) {
+    yield { payload: { case: "frame", value: bytes.subarray(offset, offset + FRAME_BYTES) } };
+    // Asked for the next frame: the transport has taken this one.
+    options?.onProgress?.(Math.min(offset + FRAME_BYTES, bytes.byteLength));
+  }
+}
+
+interface GetCall {
+  readonly chunkId: Digest;
+  readonly options: GetChunkOptions | undefined;
+  readonly rpc: RpcCallOptions;
+}
+
+/** One buffer of the wanted size, filled frame by frame; the first message tells the size of the chunk. */
+async function getInFrames({ chunks }: RpcConnection, { chunkId, options, rpc }: GetCall): Promise<Uint8Array> {
+  const offset = options?.offset ?? 0;
+  const request = {
+    chunkId,
+    offset: encodeInteger(offset),
+    length: encodeInteger(options?.length ?? 0),
+    frameBytes: FRAME_BYTES,
+  };
+  let assembly: ChunkAssembly | undefined;
+  for await (const message of chunks.getChunk(request, rpc)) {
+    if (assembly === undefined) {
+      const rest = decodeInteger(message.chunkSizeBytes, "chunk_size_bytes") - offset;
+      assembly = createChunkAssembly(Math.min(options?.length ?? rest, rest), options?.onProgress);
+    }
+    assembly.add(message.frame);
+  }
+  if (assembly === undefined) throw new AshlarError("NODE_UNAVAILABLE", "the stream ended before its first frame");
+  return assembly.finish();
+}

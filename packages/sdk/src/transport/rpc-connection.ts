@@ -1,0 +1,47 @@
+import {
+  type Client,
+  createClient,
+  type CallOptions as RpcCallOptions,
+  type Transport as RpcTransport,
+} from "@connectrpc/connect";
+import type { Endpoint } from "../ports/index.ts";
+import { ashlarErrorFrom, ChunkService, ClusterService, ObjectService } from "../rpc/index.ts";
+import { type AuthorizedCallOptions, createConnection } from "./connection.ts";
+
+/** How an RPC library reaches one server. */
+export interface RpcChannel {
+  readonly transport: RpcTransport;
+  /** Closes idle connections; absent where nothing is kept open. */
+  close?(): void | Promise<void>;
+}
+
+/** The typed clients of one server, with the error and abort rules of all transports. */
+export interface RpcConnection {
+  readonly chunks: Client<typeof ChunkService>;
+  readonly objects: Client<typeof ObjectService>;
+  readonly cluster: Client<typeof ClusterService>;
+  /** Runs one RPC; see {@link createConnection}. */
+  call<T>(options: AuthorizedCallOptions | undefined, rpc: (options: RpcCallOptions) => Promise<T>): Promise<T>;
+  close(): Promise<void>;
+}
+
+export function createRpcConnection(endpoint: Endpoint, channel: RpcChannel): RpcConnection {
+  const connection = createConnection({
+    endpoint,
+    errorFrom: ashlarErrorFrom,
+    release: () => channel.close?.(),
+  });
+  return {
+    chunks: createClient(ChunkService, channel.transport),
+    objects: createClient(ObjectService, channel.transport),
+    cluster: createClient(ClusterService, channel.transport),
+    call: (options, rpc) =>
+      connection.run(options, (authorization) => {
+        const call: RpcCallOptions = {};
+        if (options?.signal !== undefined) call.signal = options.signal;
+        if (authorization !== undefined) call.headers = { authorization };
+        return rpc(call);
+      }),
+    close: () => connection.close(),
+  };
+}

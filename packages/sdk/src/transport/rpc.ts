@@ -1,0 +1,66 @@
+import { AshlarError } from "../errors/index.ts";
+import type { Endpoint, Transport, TransportCapabilities } from "../ports/index.ts";
+import { createRpcCatalog, createRpcGrantSource, createRpcServerRegistry } from "./rpc-catalog.ts";
+import { createRpcChunkStore } from "./rpc-chunk-store.ts";
+import { createRpcConnection, type RpcChannel, type RpcConnection } from "./rpc-connection.ts";
+
+export type { RpcChannel } from "./rpc-connection.ts";
+
+/** How {@link createRpcTransport} builds a transport from an RPC library. */
+export interface RpcTransportOptions {
+  readonly name: string;
+  readonly capabilities: TransportCapabilities;
+  /** Prepares calls to one server; opens no connection before the first of them. @param url base URL without a trailing slash. */
+  readonly openChannel: (url: string) => RpcChannel;
+}
+
+/**
+ * A transport over any RPC library that implements Connect's `Transport`: typed errors, aborts, grants and progress are the same on all.
+ *
+ * Bytes go in frames of 1 MiB where the library streams to the server, in one message otherwise. Reads fill one buffer of the wanted size.
+ */
+export function createRpcTransport({ name, capabilities, openChannel }: RpcTransportOptions): Transport {
+  const open = new Set<RpcConnection>();
+  let closed = false;
+  const connect = (endpoint: Endpoint): RpcConnection => {
+    if (closed) throw new AshlarError("STORE_CLOSED", `the ${name} transport is closed`);
+    const channel = openChannel(checkedUrl(endpoint.url));
+    const connection = createRpcConnection(endpoint, {
+      transport: channel.transport,
+      async close() {
+        open.delete(connection);
+        await channel.close?.();
+      },
+    });
+    open.add(connection);
+    return connection;
+  };
+  return {
+    name,
+    capabilities: Object.freeze({ ...capabilities }),
+    openChunkStore: (endpoint) => createRpcChunkStore(connect(endpoint), capabilities.clientStreaming),
+    openGateway(endpoint) {
+      const connection = connect(endpoint);
+      return {
+        catalog: createRpcCatalog(connection),
+        grants: createRpcGrantSource(connection),
+        chunks: createRpcChunkStore(connection, capabilities.clientStreaming),
+        cluster: createRpcServerRegistry(connection),
+        close: () => connection.close(),
+      };
+    },
+    async close() {
+      closed = true;
+      await Promise.all([...open].map((connection) => connection.close()));
+    },
+  };
+}
+
+/** A base URL without its trailing slash. @throws {AshlarError} INVALID_ARGUMENT unless it is http or https. */
+export function checkedUrl(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url?.protocol === "http:" || url?.protocol === "https:") return text.replace(/\/+$/, "");
+  throw new AshlarError("INVALID_ARGUMENT", "a server's URL is http://host:port or https://host", {
+    details: { url: text.slice(0, 200) },
+  });
+}
