@@ -16,7 +16,14 @@ const DELETES_IN_FLIGHT = 16;
 
 type ObjectCalls = Pick<
   ObjectClient,
-  "putObject" | "getObject" | "headObject" | "deleteObject" | "deleteObjects" | "listObjects" | "listObjectsPage" | "copyObject"
+  | "putObject"
+  | "getObject"
+  | "headObject"
+  | "deleteObject"
+  | "deleteObjects"
+  | "listObjects"
+  | "listObjectsPage"
+  | "copyObject"
 >;
 
 /** The client's methods on objects. */
