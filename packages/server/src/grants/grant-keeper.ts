@@ -19,6 +19,14 @@ export const CLUSTER_GRANT_TTL_MS = 300_000;
  */
 export const RECEIPT_TTL_MS: number = LIMITS.CLAIM_TTL_MS.value - LIMITS.COLLECT_GRACE_MS.value;
 
+/**
+ * Life of a read grant: as long as the manifest of a version that was replaced stays readable, so that whoever began to read may finish.
+ */
+export const READ_GRANT_TTL_MS: number = LIMITS.COLLECT_GRACE_MS.value;
+
+/** Life of the handle of a manifest; it goes with an API key only, so a day-long read may go on paging. */
+export const MANIFEST_TTL_MS: number = LIMITS.CLAIM_TTL_MS.value;
+
 // The longest honest token is a gateway receipt that names 16 servers twice.
 const TOKEN_MAX_LENGTH = 8192;
 
@@ -77,10 +85,10 @@ export async function createGrantKeeper(options: {
     issueCluster: () => issue({ kind: "cluster", ...until(CLUSTER_GRANT_TTL_MS) }),
     issueWrite: (claims) => issue({ kind: "write", ...claims, ...until(grantTtlMs) }),
     issueTicket: (claims) => issue({ kind: "ticket", ...claims, ...until(grantTtlMs) }),
-    issueRead: (claims) => issue({ kind: "read", ...claims, ...until(grantTtlMs) }),
+    issueRead: (claims) => issue({ kind: "read", ...claims, ...until(READ_GRANT_TTL_MS) }),
     issueNodeReceipt: (claims) => issue({ kind: "receipt", holder: "node", ...claims, ...until(receiptTtlMs) }),
     issueGatewayReceipt: (claims) => issue({ kind: "receipt", holder: "gateway", ...claims, ...until(receiptTtlMs) }),
-    issueManifest: (claims) => issue({ kind: "manifest", ...claims, ...until(grantTtlMs) }),
+    issueManifest: (claims) => issue({ kind: "manifest", ...claims, ...until(MANIFEST_TTL_MS) }),
     async verify(token, kinds, { expiredForMs = 0 } = {}) {
       const grant = await readGrant(subkeys, token);
       if (clock.nowMs() > grant.expiresAtMs + CLOCK_SKEW_MS + expiredForMs)

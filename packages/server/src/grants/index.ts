@@ -17,6 +17,7 @@ export {
   CLUSTER_GRANT_TTL_MS,
   createGrantKeeper,
   type GrantKeeper,
+  READ_GRANT_TTL_MS,
   RECEIPT_TTL_MS,
 } from "./grant-keeper.ts";
 export { assertInScope, assertMayRead } from "./grant-scope.ts";

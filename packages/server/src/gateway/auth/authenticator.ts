@@ -1,0 +1,79 @@
+import { AshlarError } from "@ashlar/sdk/errors";
+import type { ApiKeyRecord, Clock, CredentialCatalog, Logger } from "@ashlar/sdk/ports";
+import { bearerToken, type GrantKeeper } from "../../grants/index.ts";
+import { ACCESS, clusterAllows, type Operation, roleAllows } from "./access-table.ts";
+import { parseApiKey, secretMatches } from "./api-key.ts";
+
+/** Who calls: the API key's id, `cluster` for a server of the cluster, `insecure` on a gateway without access control. */
+export interface Principal {
+  readonly apiKeyId: string;
+}
+
+/** Lets calls in, or not. */
+export interface Authenticator {
+  /**
+   * @param authorization the header of that name.
+   * @throws {AshlarError} UNAUTHENTICATED (none, unknown or malformed credentials), PERMISSION_DENIED (known, but not for this),
+   *   METADATA_UNAVAILABLE.
+   */
+  authorize(authorization: string | null, operation: Operation): Promise<Principal>;
+}
+
+/** How long a key that was found is believed: a deleted key works this much longer on gateways that just used it. */
+const KEY_CACHE_MS = 30_000;
+const KEY_CACHE_MAX = 1024;
+
+/** Lets everybody in. */
+export const insecureAuthenticator: Authenticator = Object.freeze({
+  authorize: async (): Promise<Principal> => ({ apiKeyId: "insecure" }),
+});
+
+/**
+ * Checks API keys against the catalog, with a cache of the keys that exist (what does not exist is looked up each time, so that a new key
+ * works at once), and cluster grants by their signature.
+ */
+export function createAuthenticator(options: {
+  readonly credentials: Pick<CredentialCatalog, "findApiKey">;
+  readonly grants: GrantKeeper;
+  readonly clock: Pick<Clock, "monotonicMs">;
+  readonly logger: Logger;
+}): Authenticator {
+  const { credentials, grants, clock, logger } = options;
+  const cache = new Map<string, { readonly record: ApiKeyRecord; readonly foundAtMs: number }>();
+
+  const find = async (keyId: string): Promise<ApiKeyRecord | undefined> => {
+    const known = cache.get(keyId);
+    if (known !== undefined && clock.monotonicMs() - known.foundAtMs < KEY_CACHE_MS) return known.record;
+    cache.delete(keyId);
+    const record = await credentials.findApiKey(keyId);
+    if (record === undefined) return undefined;
+    const [oldest] = cache.keys();
+    if (cache.size >= KEY_CACHE_MAX && oldest !== undefined) cache.delete(oldest);
+    cache.set(keyId, { record, foundAtMs: clock.monotonicMs() });
+    return record;
+  };
+
+  return {
+    async authorize(authorization, operation) {
+      const access = ACCESS[operation];
+      const token = bearerToken(authorization);
+      if (token === undefined) throw unauthenticated("send `authorization: Bearer <api key>`");
+      if (!token.startsWith("ashlar_")) {
+        await grants.verify(token, ["cluster"]);
+        if (clusterAllows(access)) return { apiKeyId: "cluster" };
+        throw denied("a cluster grant does not allow this; use an API key");
+      }
+      const parsed = parseApiKey(token);
+      const record = parsed && (await find(parsed.keyId));
+      if (!parsed || !record || !secretMatches(parsed.secret, record)) {
+        logger.debug({ keyId: parsed?.keyId, operation }, "API key refused");
+        throw unauthenticated("the API key is unknown");
+      }
+      if (roleAllows(record.role, access)) return { apiKeyId: record.keyId };
+      throw denied(`an API key of role ${record.role} does not allow ${operation}`);
+    },
+  };
+}
+
+const unauthenticated = (message: string): AshlarError => new AshlarError("UNAUTHENTICATED", message);
+const denied = (message: string): AshlarError => new AshlarError("PERMISSION_DENIED", message);

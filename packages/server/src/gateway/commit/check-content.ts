@@ -1,0 +1,78 @@
+import { AshlarError } from "@ashlar/sdk/errors";
+import { encodeHex } from "@ashlar/sdk/hash";
+import { checkChunks } from "@ashlar/sdk/manifest";
+import type { ChunkedContent, CommittedChunk } from "@ashlar/sdk/ports";
+import type { ReceivedContent } from "@ashlar/sdk/rpc";
+import type { TicketGrant } from "../../grants/index.ts";
+import type { GatewayContext } from "../gateway-context.ts";
+import { askStores } from "./ask-stores.ts";
+import { checkReceipts, type ProvenChunk } from "./check-receipts.ts";
+
+type ReceivedChunk = ReceivedContent["chunks"][number];
+
+/** Chunks checked side by side: enough to keep the signature threads busy, few enough to let other requests through. */
+const CHECK_BATCH = 64;
+
+/**
+ * Checks the chunk list of a commit and turns it into what the catalog takes: sizes add up, and every chunk is proven to be stored by
+ * receipts or, on an insecure gateway, by the stores themselves. A chunk that occurs more than once needs its receipts once.
+ *
+ * @throws {AshlarError} INVALID_ARGUMENT for impossible lists; as `checkReceipts` and `askStores`.
+ */
+export async function checkContent(
+  context: GatewayContext,
+  ticket: TicketGrant | undefined,
+  content: ReceivedContent,
+  options: { readonly sizeBytes: number; readonly signal: AbortSignal | undefined },
+): Promise<ChunkedContent> {
+  const problems = checkChunks(content.chunks, options.sizeBytes);
+  if (problems.length > 0) throw new AshlarError("INVALID_ARGUMENT", problems.join("; "));
+  const distinct = mergeReceipts(content.chunks);
+  const proven = new Map<string, ProvenChunk>();
+  for (let start = 0; start < distinct.length; start += CHECK_BATCH) {
+    const batch = distinct.slice(start, start + CHECK_BATCH);
+    const results = await Promise.all(batch.map(({ chunk }) => prove(context, ticket, chunk, options.signal)));
+    for (const [index, result] of results.entries()) proven.set(batch[index]?.name ?? "", result);
+  }
+  const chunks = content.chunks.map(({ chunkId, sizeBytes }): CommittedChunk => {
+    const missedServerIds = proven.get(encodeHex(chunkId))?.missedServerIds;
+    return { chunkId, sizeBytes, missedServerIds };
+  });
+  let layoutVersion = Number.POSITIVE_INFINITY;
+  for (const each of proven.values()) layoutVersion = Math.min(layoutVersion, each.layoutVersion);
+  return { chunks, layoutVersion };
+}
+
+function prove(
+  context: GatewayContext,
+  ticket: TicketGrant | undefined,
+  chunk: ReceivedChunk,
+  signal: AbortSignal | undefined,
+): Promise<ProvenChunk> {
+  const { grants } = context;
+  const receipts = chunk.receipts ?? [];
+  const unsigned = ticket === undefined || receipts.length === 0;
+  if (grants === undefined || (context.insecure && unsigned)) return askStores(context, chunk, signal);
+  if (ticket === undefined) throw new AshlarError("UNAUTHENTICATED", "a commit of chunks needs a ticket");
+  return checkReceipts({ ...context, grants }, ticket, chunk, receipts);
+}
+
+interface NamedChunk {
+  readonly name: string;
+  readonly chunk: ReceivedChunk;
+}
+
+/** One entry for each chunk id, with the receipts of all its occurrences, each once. */
+function mergeReceipts(chunks: readonly ReceivedChunk[]): readonly NamedChunk[] {
+  const byName = new Map<string, { readonly first: ReceivedChunk; readonly receipts: Set<string> }>();
+  for (const chunk of chunks) {
+    const name = encodeHex(chunk.chunkId);
+    const known = byName.get(name) ?? { first: chunk, receipts: new Set<string>() };
+    if (known.first.sizeBytes !== chunk.sizeBytes) {
+      throw new AshlarError("INVALID_ARGUMENT", "one chunk is named with two sizes", { details: { chunkId: name } });
+    }
+    for (const receipt of chunk.receipts ?? []) known.receipts.add(receipt);
+    byName.set(name, known);
+  }
+  return [...byName].map(([name, { first, receipts }]) => ({ name, chunk: { ...first, receipts: [...receipts] } }));
+}

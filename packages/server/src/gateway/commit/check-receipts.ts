@@ -1,0 +1,118 @@
+import { AshlarError, type ErrorDetails } from "@ashlar/sdk/errors";
+import { bytesEqual, encodeHex } from "@ashlar/sdk/hash";
+import type { ChunkRef } from "@ashlar/sdk/ports";
+import {
+  CLOCK_SKEW_MS,
+  type GatewayReceipt,
+  type GrantKeeper,
+  type NodeReceipt,
+  type ReceiptGrant,
+  type TicketGrant,
+} from "../../grants/index.ts";
+import type { GatewayContext } from "../gateway-context.ts";
+import { placementCovering } from "./layout-view.ts";
+
+/** Where a chunk lies, as proven. */
+export interface ProvenChunk {
+  readonly layoutVersion: number;
+  /** Servers of the placement without a receipt. */
+  readonly missedServerIds: readonly string[];
+}
+
+/**
+ * Checks that the holder of a ticket uploaded this chunk to enough servers.
+ *
+ * Either one receipt of a gateway, or receipts of distinct nodes that all belong to the placement of one layout in use and reach its write
+ * quorum. Nothing of it rests on the client's word.
+ *
+ * @throws {AshlarError} UNAUTHENTICATED (forged or malformed), CLAIM_EXPIRED (too old), PERMISSION_DENIED (none; of another ticket, chunk or
+ *   size; one server twice), LAYOUT_STALE (servers of no layout in use), QUORUM_NOT_REACHED.
+ */
+export async function checkReceipts(
+  context: GatewayContext & { readonly grants: GrantKeeper },
+  ticket: TicketGrant,
+  chunk: ChunkRef,
+  tokens: readonly string[],
+): Promise<ProvenChunk> {
+  const receipts = await Promise.all(tokens.map((token) => verifyReceipt(context, token, chunk)));
+  const nodes: NodeReceipt[] = [];
+  const gateways: GatewayReceipt[] = [];
+  for (const receipt of receipts) {
+    assertSame(receipt, ticket, chunk);
+    if (receipt.holder === "node") nodes.push(receipt);
+    else gateways.push(receipt);
+  }
+  const [gateway] = gateways;
+  if (gateway !== undefined) return await checkGatewayReceipt(context, chunk, gateway);
+  return await checkNodeReceipts(context, chunk, nodes);
+}
+
+async function verifyReceipt(
+  context: GatewayContext & { readonly grants: GrantKeeper },
+  token: string,
+  chunk: ChunkRef,
+): Promise<ReceiptGrant> {
+  // Expired receipts are told apart from forged ones, so that an honest but slow client learns that uploading again helps.
+  const receipt = await context.grants.verify(token, ["receipt"], { expiredForMs: Number.POSITIVE_INFINITY });
+  if (context.clock.nowMs() <= receipt.expiresAtMs + CLOCK_SKEW_MS) return receipt;
+  throw new AshlarError("CLAIM_EXPIRED", "a receipt has expired: the chunk may be gone; upload it again", {
+    details: detailsOf(chunk),
+  });
+}
+
+function assertSame(receipt: ReceiptGrant, ticket: TicketGrant, chunk: ChunkRef): void {
+  if (receipt.ticketId !== ticket.ticketId) throw denied("a receipt belongs to another ticket", chunk);
+  if (!bytesEqual(receipt.chunkId, chunk.chunkId)) throw denied("a receipt is for another chunk", chunk);
+  if (receipt.sizeBytes !== chunk.sizeBytes) throw denied("a receipt is for another size", chunk);
+}
+
+async function checkGatewayReceipt(
+  context: GatewayContext,
+  chunk: ChunkRef,
+  receipt: GatewayReceipt,
+): Promise<ProvenChunk> {
+  const { layoutVersion, missedServerIds } = receipt;
+  if (layoutVersion === 0) {
+    const placement = await context.topology.writePlacement(chunk.chunkId);
+    if (placement.layoutVersion === 0) return { layoutVersion, missedServerIds };
+    throw stale(chunk);
+  }
+  for (const fresh of [false, true]) {
+    const placements = await context.layouts.placements({ fresh });
+    if (placements.some((placement) => placement.layoutVersion === layoutVersion)) {
+      return { layoutVersion, missedServerIds };
+    }
+  }
+  throw stale(chunk);
+}
+
+async function checkNodeReceipts(
+  context: GatewayContext,
+  chunk: ChunkRef,
+  receipts: readonly NodeReceipt[],
+): Promise<ProvenChunk> {
+  if (receipts.length === 0) throw denied("a chunk has no receipt", chunk);
+  const serverIds = new Set(receipts.map((receipt) => receipt.serverId));
+  if (serverIds.size < receipts.length) throw denied("two receipts are of the same server", chunk);
+  let covering = placementCovering(await context.layouts.placements(), chunk.chunkId, serverIds);
+  covering ??= placementCovering(await context.layouts.placements({ fresh: true }), chunk.chunkId, serverIds);
+  if (covering === undefined) throw stale(chunk);
+  const { layoutVersion, servers } = covering;
+  const quorum = context.topology.writeQuorum(servers.length);
+  if (serverIds.size < quorum) {
+    throw new AshlarError("QUORUM_NOT_REACHED", `a chunk has ${serverIds.size} receipts, ${quorum} are needed`, {
+      details: { ...detailsOf(chunk), quorum: String(quorum) },
+    });
+  }
+  return { layoutVersion, missedServerIds: servers.filter((serverId) => !serverIds.has(serverId)) };
+}
+
+const detailsOf = (chunk: ChunkRef): ErrorDetails => ({ chunkId: encodeHex(chunk.chunkId) });
+
+const denied = (message: string, chunk: ChunkRef): AshlarError =>
+  new AshlarError("PERMISSION_DENIED", message, { details: detailsOf(chunk) });
+
+const stale = (chunk: ChunkRef): AshlarError =>
+  new AshlarError("LAYOUT_STALE", "a chunk lies outside of its placement under every layout in use; upload it again", {
+    details: detailsOf(chunk),
+  });

@@ -1,0 +1,53 @@
+import { AshlarError } from "@ashlar/sdk/errors";
+import { LIMITS } from "@ashlar/sdk/limits";
+import {
+  assertBucketName,
+  assertObjectKey,
+  type BucketInfo,
+  type ObjectBackend,
+  type PutObjectRequest,
+} from "@ashlar/sdk/ports";
+import type { GatewayContext } from "./gateway-context.ts";
+
+/** The bucket. @throws {AshlarError} BUCKET_NOT_FOUND, INVALID_BUCKET_NAME. */
+export async function requireBucket(
+  backend: Pick<ObjectBackend, "getBucket">,
+  bucket: string,
+  signal: AbortSignal | undefined,
+): Promise<BucketInfo> {
+  const info = await backend.getBucket(bucket, { signal });
+  if (info !== undefined) return info;
+  throw new AshlarError("BUCKET_NOT_FOUND", `no bucket ${bucket}`, { details: { bucket } });
+}
+
+/**
+ * Refuses a write before its body moves, where that can be known: bad names, too long, no such bucket, a condition that does not hold.
+ *
+ * The commit decides all of it again; this only spares the transfer. A body that goes inline has nothing to spare, so it is not asked for.
+ */
+export async function assertWorthSending(
+  context: GatewayContext,
+  request: PutObjectRequest,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const { bucket, key, sizeBytes, condition } = request;
+  assertBucketName(bucket);
+  assertObjectKey(key);
+  if (sizeBytes !== undefined && sizeBytes > LIMITS.OBJECT_MAX_BYTES.value) {
+    throw new AshlarError("OBJECT_TOO_LARGE", `an object has at most ${LIMITS.OBJECT_MAX_BYTES.value} bytes`, {
+      details: { sizeBytes: String(sizeBytes) },
+    });
+  }
+  if (sizeBytes !== undefined && sizeBytes <= context.limits.inlineMaxBytes) return;
+  await requireBucket(context.backend, bucket, signal);
+  if (condition === undefined) return;
+  const current = await context.metadata.getObject({ bucket, key, chunkLimit: 0 }, { signal });
+  const etag = current?.info.etag;
+  const { ifMatch, ifNoneMatch } = condition;
+  const matches = (wanted: string): boolean => etag !== undefined && (wanted === "*" || wanted === etag);
+  if ((ifMatch !== undefined && !matches(ifMatch)) || (ifNoneMatch !== undefined && matches(ifNoneMatch))) {
+    throw new AshlarError("PRECONDITION_FAILED", "the current version does not meet the condition", {
+      details: etag === undefined ? {} : { etag },
+    });
+  }
+}

@@ -1,0 +1,30 @@
+import type { ReplicatedStore, Topology } from "@ashlar/sdk/engine";
+import type { Clock, Durability, Hasher, Logger, MetadataStore, ObjectBackend } from "@ashlar/sdk/ports";
+import type { GrantKeeper } from "../grants/index.ts";
+import type { LayoutView } from "./commit/layout-view.ts";
+
+/** Bounds that the gateway tells its clients and holds them to, in bytes. */
+export interface GatewayLimits {
+  readonly inlineMaxBytes: number;
+  readonly chunkMaxBytes: number;
+}
+
+/** What the handlers of a gateway work with. */
+export interface GatewayContext {
+  /** The engine, for whole objects. */
+  readonly backend: ObjectBackend;
+  /** Catalog, registry and credentials. */
+  readonly metadata: MetadataStore;
+  readonly topology: Topology;
+  readonly chunks: ReplicatedStore;
+  readonly layouts: LayoutView;
+  /** Absent on an insecure gateway without a cluster key: then nothing is signed and commits are checked by asking the stores. */
+  readonly grants: GrantKeeper | undefined;
+  readonly insecure: boolean;
+  readonly hasher: Hasher;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Of writes that name none. */
+  readonly durability: Durability;
+  readonly limits: GatewayLimits;
+}

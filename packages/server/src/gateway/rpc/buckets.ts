@@ -1,0 +1,25 @@
+import { encodeBucket, type ObjectService } from "@ashlar/sdk/rpc";
+import type { ServiceImpl } from "@connectrpc/connect";
+import { requireBucket } from "../early-checks.ts";
+import type { GatewayContext } from "../gateway-context.ts";
+
+type Handlers = Pick<ServiceImpl<typeof ObjectService>, "createBucket" | "headBucket" | "listBuckets" | "deleteBucket">;
+
+/** Buckets. */
+export function bucketHandlers({ backend }: GatewayContext): Handlers {
+  return {
+    createBucket: async ({ bucket }, { signal }) => ({
+      bucket: encodeBucket(await backend.createBucket(bucket, { signal })),
+    }),
+    headBucket: async ({ bucket }, { signal }) => ({
+      bucket: encodeBucket(await requireBucket(backend, bucket, signal)),
+    }),
+    listBuckets: async (_request, { signal }) => ({
+      buckets: (await backend.listBuckets({ signal })).map(encodeBucket),
+    }),
+    async deleteBucket({ bucket }, { signal }) {
+      await backend.deleteBucket(bucket, { signal });
+      return {};
+    },
+  };
+}

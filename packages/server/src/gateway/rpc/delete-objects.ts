@@ -1,0 +1,53 @@
+import { AshlarError } from "@ashlar/sdk/errors";
+import { LIMITS } from "@ashlar/sdk/limits";
+import { decodeCondition, ErrorReason, type ObjectService } from "@ashlar/sdk/rpc";
+import type { ServiceImpl } from "@connectrpc/connect";
+import { requireBucket } from "../early-checks.ts";
+import type { GatewayContext } from "../gateway-context.ts";
+
+type Handlers = Pick<ServiceImpl<typeof ObjectService>, "deleteObject" | "deleteObjects">;
+
+/** Deletes that run side by side for one call: enough to share a commit, few enough not to crowd out others. */
+const DELETES_AT_ONCE = 16;
+
+/** Deletes, one and many. */
+export function deleteObjectHandlers({ backend }: GatewayContext): Handlers {
+  return {
+    deleteObject: async ({ bucket, key, condition }, { signal }) => ({
+      deleted: await backend.deleteObject({ bucket, key, condition: decodeCondition(condition) }, { signal }),
+    }),
+    async deleteObjects({ bucket, keys }, { signal }) {
+      if (keys.length === 0 || keys.length > LIMITS.DELETE_MANY_MAX.value) {
+        throw new AshlarError("INVALID_ARGUMENT", `one call deletes 1 to ${LIMITS.DELETE_MANY_MAX.value} keys`);
+      }
+      await requireBucket(backend, bucket, signal);
+      const deleteOne = async (key: string): Promise<DeleteOutcome> => {
+        try {
+          return { key, deleted: await backend.deleteObject({ bucket, key }, { signal }) };
+        } catch (error) {
+          if (signal.aborted) throw error;
+          return { key, deleted: false, error: errorInfo(AshlarError.from(error)) };
+        }
+      };
+      const outcomes: DeleteOutcome[] = [];
+      for (let start = 0; start < keys.length; start += DELETES_AT_ONCE) {
+        outcomes.push(...(await Promise.all(keys.slice(start, start + DELETES_AT_ONCE).map(deleteOne))));
+      }
+      return { outcomes };
+    },
+  };
+}
+
+interface DeleteOutcome {
+  readonly key: string;
+  readonly deleted: boolean;
+  readonly error?: ReturnType<typeof errorInfo>;
+}
+
+const errorInfo = ({
+  code,
+  details,
+}: AshlarError): { readonly reason: ErrorReason; readonly details: Record<string, string> } => ({
+  reason: ErrorReason[code],
+  details: { ...details },
+});

@@ -1,0 +1,22 @@
+import {
+  decodeCopyObject,
+  decodeListObjectsQuery,
+  encodeObjectInfo,
+  encodeObjectListPage,
+  type ObjectService,
+} from "@ashlar/sdk/rpc";
+import type { ServiceImpl } from "@connectrpc/connect";
+import type { GatewayContext } from "../gateway-context.ts";
+
+type Handlers = Pick<ServiceImpl<typeof ObjectService>, "listObjects" | "copyObject">;
+
+/** Listing and copying. */
+export function listingHandlers({ backend }: GatewayContext): Handlers {
+  return {
+    listObjects: async (message, { signal }) =>
+      encodeObjectListPage(await backend.listObjects(decodeListObjectsQuery(message), { signal })),
+    copyObject: async (message, { signal }) => ({
+      info: encodeObjectInfo(await backend.copyObject(decodeCopyObject(message), { signal })),
+    }),
+  };
+}

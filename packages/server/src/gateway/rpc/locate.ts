@@ -1,0 +1,68 @@
+import { AshlarError } from "@ashlar/sdk/errors";
+import { assertBucketName, assertObjectKey, type ManifestPage, type StoredObject } from "@ashlar/sdk/ports";
+import { decodeLocateRequest, encodeLocateResponse, type ObjectService, type ReceivedLocate } from "@ashlar/sdk/rpc";
+import type { ServiceImpl } from "@connectrpc/connect";
+import { READ_GRANT_TTL_MS } from "../../grants/index.ts";
+import type { GatewayContext } from "../gateway-context.ts";
+
+type Handlers = Pick<ServiceImpl<typeof ObjectService>, "locate">;
+
+/** Tells clients that read chunks themselves where the bytes are, and lets them in there. */
+export function locateHandlers(context: GatewayContext): Handlers {
+  return {
+    async locate(message, { signal }) {
+      const query = decodeLocateRequest(message);
+      const located =
+        query.manifestId === undefined
+          ? await locateObject(context, query, signal)
+          : await furtherPage(context, query, query.manifestId, signal);
+      return encodeLocateResponse(located, context.grants === undefined ? 0 : READ_GRANT_TTL_MS);
+    },
+  };
+}
+
+async function locateObject(
+  context: GatewayContext,
+  query: ReceivedLocate,
+  signal: AbortSignal,
+): Promise<StoredObject> {
+  const { bucket, key } = query;
+  assertBucketName(bucket);
+  assertObjectKey(key);
+  const stored = await context.metadata.getObject(query, { signal });
+  if (stored === undefined)
+    throw new AshlarError("OBJECT_NOT_FOUND", `no object ${bucket}/${key}`, { details: { bucket, key } });
+  const { manifestId, page } = stored;
+  if (manifestId === undefined) return stored;
+  return { ...stored, ...(await signed(context, manifestId, page ?? { chunks: [] })) };
+}
+
+type FurtherPage = Parameters<typeof encodeLocateResponse>[0];
+
+async function furtherPage(
+  context: GatewayContext,
+  query: ReceivedLocate,
+  handle: string,
+  signal: AbortSignal,
+): Promise<FurtherPage> {
+  const manifestId =
+    context.grants === undefined ? handle : (await context.grants.verify(handle, ["manifest"])).manifestId;
+  const { fromOffset = 0, chunkLimit } = query;
+  const page = await context.metadata.getManifestPage({ manifestId, fromOffset, limit: chunkLimit }, { signal });
+  return signed(context, manifestId, page);
+}
+
+/** The page with a read grant for each chunk, and a handle for further pages. */
+async function signed(
+  { grants }: GatewayContext,
+  manifestId: string,
+  page: ManifestPage,
+): Promise<{ readonly manifestId: string; readonly page: ManifestPage }> {
+  if (grants === undefined) return { manifestId, page };
+  const chunks = page.chunks.map(async (chunk) => ({
+    ...chunk,
+    grant: await grants.issueRead({ chunkId: chunk.chunkId }),
+  }));
+  const [handle, granted] = await Promise.all([grants.issueManifest({ manifestId }), Promise.all(chunks)]);
+  return { manifestId: handle, page: { ...page, chunks: granted } };
+}

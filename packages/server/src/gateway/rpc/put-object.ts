@@ -1,0 +1,61 @@
+import { AshlarError } from "@ashlar/sdk/errors";
+import { LIMITS, MIB } from "@ashlar/sdk/limits";
+import {
+  decodePutObjectHeader,
+  encodePutOutcome,
+  type ObjectService,
+  type PutObjectRequestMessage,
+} from "@ashlar/sdk/rpc";
+import type { ServiceImpl } from "@connectrpc/connect";
+import { assertWorthSending } from "../early-checks.ts";
+import type { GatewayContext } from "../gateway-context.ts";
+
+type Handlers = Pick<ServiceImpl<typeof ObjectService>, "putObject" | "writeObject">;
+
+const WRITE_OBJECT_MAX_BYTES = 16 * MIB;
+
+/** Writes of whole objects, from a stream and in one message. */
+export function putObjectHandlers(context: GatewayContext): Handlers {
+  return {
+    async putObject(messages, { signal }) {
+      const iterator = messages[Symbol.asyncIterator]();
+      const first = await iterator.next();
+      const payload = first.done === true ? undefined : first.value.payload;
+      if (payload?.case !== "header") throw invalid("the first message of PutObject is its header");
+      const request = decodePutObjectHeader(payload.value);
+      await assertWorthSending(context, request, signal);
+      const outcome = await context.backend.putObject(request, frames(iterator), { signal });
+      return { outcome: encodePutOutcome(outcome) };
+    },
+    async writeObject({ header, data }, { signal }) {
+      if (header === undefined) throw invalid("WriteObject needs a header");
+      if (data.byteLength > WRITE_OBJECT_MAX_BYTES) {
+        throw new AshlarError("OBJECT_TOO_LARGE", `WriteObject takes at most ${WRITE_OBJECT_MAX_BYTES} bytes`);
+      }
+      const request = decodePutObjectHeader(header);
+      const outcome = await context.backend.putObject({ sizeBytes: data.byteLength, ...request }, single(data), {
+        signal,
+      });
+      return { outcome: encodePutOutcome(outcome) };
+    },
+  };
+}
+
+/** The bytes of the messages after the header. The next message is read when the engine has room for it. */
+async function* frames(messages: AsyncIterator<PutObjectRequestMessage>): AsyncGenerator<Uint8Array> {
+  for (let next = await messages.next(); next.done !== true; next = await messages.next()) {
+    const { payload } = next.value;
+    if (payload.case !== "frame") throw invalid("every message of PutObject after the first is a frame");
+    if (payload.value.byteLength > LIMITS.FRAME_MAX_BYTES.value) {
+      throw invalid(`a frame has at most ${LIMITS.FRAME_MAX_BYTES.value} bytes`);
+    }
+    if (payload.value.byteLength > 0) yield payload.value;
+  }
+}
+
+/** A body of one slice; none for no bytes. */
+export async function* single(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  if (bytes.byteLength > 0) yield bytes;
+}
+
+const invalid = (message: string): AshlarError => new AshlarError("INVALID_ARGUMENT", message);

@@ -1,0 +1,53 @@
+import {
+  decodeCompleteUpload,
+  decodeCreateUpload,
+  decodeListPartsQuery,
+  decodeListUploadsQuery,
+  decodeText,
+  encodeObjectInfo,
+  encodePartInfo,
+  encodePartPage,
+  encodeUploadInfo,
+  encodeUploadPage,
+  type ObjectService,
+} from "@ashlar/sdk/rpc";
+import type { ServiceImpl } from "@connectrpc/connect";
+import type { GatewayContext } from "../gateway-context.ts";
+import { single } from "./put-object.ts";
+
+type Handlers = Pick<
+  ServiceImpl<typeof ObjectService>,
+  "createUpload" | "getUpload" | "writePart" | "completeUpload" | "abortUpload" | "listParts" | "listUploads"
+>;
+
+/** Multipart uploads. */
+export function uploadHandlers({ backend, metadata, durability }: GatewayContext): Handlers {
+  return {
+    async createUpload(message, { signal }) {
+      const request = decodeCreateUpload(message);
+      const upload = await backend.createUpload(
+        { ...request, durability: request.durability ?? durability },
+        { signal },
+      );
+      return { upload: encodeUploadInfo(upload) };
+    },
+    getUpload: async ({ uploadId }, { signal }) => ({
+      upload: encodeUploadInfo(await metadata.getUpload(uploadId, { signal })),
+    }),
+    async writePart({ uploadId, partNumber, sha256, data }, { signal }) {
+      const request = { uploadId, partNumber, sizeBytes: data.byteLength, sha256: decodeText(sha256) };
+      return { part: encodePartInfo(await backend.writePart(request, single(data), { signal })) };
+    },
+    completeUpload: async (message, { signal }) => ({
+      info: encodeObjectInfo(await backend.completeUpload(decodeCompleteUpload(message), { signal })),
+    }),
+    async abortUpload({ uploadId }, { signal }) {
+      await backend.abortUpload(uploadId, { signal });
+      return {};
+    },
+    listParts: async (message, { signal }) =>
+      encodePartPage(await backend.listParts(decodeListPartsQuery(message), { signal })),
+    listUploads: async (message, { signal }) =>
+      encodeUploadPage(await backend.listUploads(decodeListUploadsQuery(message), { signal })),
+  };
+}
