@@ -5,9 +5,7 @@ import type { Digest } from "../hash/index.ts";
 import { LIMITS } from "../limits.ts";
 import {
   type ChunkStore,
-  type ChunkStoreCapabilities,
   checkedChunkStore,
-  DURABILITIES,
   type GetChunkOptions,
   type PutChunkOptions,
   type PutChunkResult,
@@ -24,15 +22,8 @@ import {
 } from "../rpc/index.ts";
 import { type ChunkAssembly, createChunkAssembly } from "./chunk-assembly.ts";
 import { undefinedIf } from "./connection.ts";
+import { expectOnePerId, REMOTE_CAPABILITIES } from "./remote-capabilities.ts";
 import type { RpcConnection } from "./rpc-connection.ts";
-
-/** What any remote store can do. Its own limit on the chunk size is the server's to tell, with OBJECT_TOO_LARGE. */
-export const REMOTE_CAPABILITIES: ChunkStoreCapabilities = Object.freeze({
-  persistent: true,
-  chunkMaxBytes: LIMITS.CHUNK_MAX_BYTES.value,
-  rangedReads: true,
-  durabilities: DURABILITIES,
-});
 
 /** Frames both ways: the largest that the contract allows, because each frame costs the same time (measured in the transport benchmark). */
 const FRAME_BYTES = LIMITS.FRAME_MAX_BYTES.value;
@@ -84,11 +75,6 @@ export function createRpcChunkStore(connection: RpcConnection, clientStreaming: 
     },
     close: () => connection.close(),
   });
-}
-
-/** @throws {AshlarError} INTERNAL: answers that cannot be told apart must not be guessed at. */
-export function expectOnePerId(answerCount: number, idCount: number): void {
-  if (answerCount !== idCount) throw new AshlarError("INTERNAL", `${answerCount} answers for ${idCount} chunk ids`);
 }
 
 interface PutCall {

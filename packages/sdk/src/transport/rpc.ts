@@ -1,5 +1,6 @@
 import { AshlarError } from "../errors/index.ts";
 import type { Endpoint, Transport, TransportCapabilities } from "../ports/index.ts";
+import { checkedUrl } from "./checked-url.ts";
 import { createRpcCatalog, createRpcGrantSource, createRpcServerRegistry } from "./rpc-catalog.ts";
 import { createRpcChunkStore } from "./rpc-chunk-store.ts";
 import { createRpcConnection, type RpcChannel, type RpcConnection } from "./rpc-connection.ts";
@@ -54,13 +55,4 @@ export function createRpcTransport({ name, capabilities, openChannel }: RpcTrans
       await Promise.all([...open].map((connection) => connection.close()));
     },
   };
-}
-
-/** A base URL without its trailing slash. @throws {AshlarError} INVALID_ARGUMENT unless it is http or https. */
-export function checkedUrl(text: string): string {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url?.protocol === "http:" || url?.protocol === "https:") return text.replace(/\/+$/, "");
-  throw new AshlarError("INVALID_ARGUMENT", "a server's URL is http://host:port or https://host", {
-    details: { url: text.slice(0, 200) },
-  });
 }

@@ -1,0 +1,113 @@
+import { AshlarError } from "../errors/index.ts";
+import { type Digest, digestFromBytes, encodeHex } from "../hash/index.ts";
+import { LIMITS } from "../limits.ts";
+import { type ChunkStore, checkedChunkStore, type DeleteOutcome, type GetChunkOptions } from "../ports/index.ts";
+import { undefinedIf } from "./connection.ts";
+import { readBody } from "./http-body.ts";
+import { type HttpConnection, readJson } from "./http-connection.ts";
+import { base64FromBytes, bytesFromBase64, integerOf, listOf, optionalTextOf, textOf } from "./proto-json.ts";
+import { expectOnePerId, REMOTE_CAPABILITIES } from "./remote-capabilities.ts";
+
+const OUTCOME_PREFIX = "DELETE_OUTCOME_";
+
+/** A server's `/chunks` endpoints, and for the rest its ChunkService in JSON, as a chunk store. */
+export function createHttpChunkStore(connection: HttpConnection): ChunkStore {
+  const ids = (chunkIds: readonly Digest[]): readonly string[] => chunkIds.map(base64FromBytes);
+  return checkedChunkStore({
+    capabilities: REMOTE_CAPABILITIES,
+    async putChunk(chunkId, bytes, options) {
+      const durability = options?.durability;
+      const message = await connection.send(options, {
+        method: "PUT",
+        path: pathOf(chunkId),
+        headers: {
+          "content-type": "application/octet-stream",
+          ...(durability && { "ashlar-durability": durability }),
+        },
+        body: bytes,
+        onUploadProgress: options?.onProgress,
+        read: readJson,
+      });
+      options?.onProgress?.(bytes.byteLength);
+      return {
+        sizeBytes: integerOf(message, "sizeBytes"),
+        alreadyPresent: message.alreadyPresent === true,
+        receipt: optionalTextOf(message, "receipt"),
+      };
+    },
+    getChunk: (chunkId, options) => undefinedIf("CHUNK_NOT_FOUND", getChunk(connection, chunkId, options)),
+    async hasChunks(chunkIds, options) {
+      if (chunkIds.length === 0) return [];
+      const request = { chunkIds: ids(chunkIds), claim: options.claim };
+      const answers = listOf(await connection.rpc("ChunkService/HasChunks", request, options), "chunks");
+      expectOnePerId(answers.length, chunkIds.length);
+      return answers.map((answer) => (answer.present ? { sizeBytes: integerOf(answer, "sizeBytes") } : undefined));
+    },
+    async deleteChunks(chunkIds, options) {
+      if (chunkIds.length === 0) return [];
+      const request = { chunkIds: ids(chunkIds), unclaimedForMs: Math.ceil(options.unclaimedForMs) };
+      const { outcomes } = await connection.rpc("ChunkService/DeleteChunk", request, options);
+      const names: readonly unknown[] = Array.isArray(outcomes) ? outcomes : [];
+      expectOnePerId(names.length, chunkIds.length);
+      return names.map(outcomeOf);
+    },
+    async listChunks(options) {
+      const request = { cursor: options?.cursor, limit: options?.limit };
+      const message = await connection.rpc("ChunkService/ListChunks", request, options);
+      return {
+        chunks: listOf(message, "chunks").map((chunk) => ({
+          chunkId: digestFromBytes(bytesFromBase64(textOf(chunk, "chunkId"))),
+          sizeBytes: integerOf(chunk, "sizeBytes"),
+          unclaimedForMs: integerOf(chunk, "unclaimedForMs"),
+        })),
+        nextCursor: optionalTextOf(message, "nextCursor"),
+      };
+    },
+    async stats(options) {
+      const message = await connection.rpc("ChunkService/HealthCheck", {}, options);
+      const disk = "bytesTotal" in message;
+      return {
+        chunkCount: integerOf(message, "chunkCount"),
+        bytesUsed: integerOf(message, "bytesUsed"),
+        bytesFree: disk ? integerOf(message, "bytesFree") : undefined,
+        bytesTotal: disk ? integerOf(message, "bytesTotal") : undefined,
+      };
+    },
+    close: () => connection.close(),
+  });
+}
+
+function pathOf(chunkId: Digest): string {
+  return `/chunks/${encodeHex(chunkId)}`;
+}
+
+async function getChunk(
+  connection: HttpConnection,
+  chunkId: Digest,
+  options: GetChunkOptions | undefined,
+): Promise<Uint8Array> {
+  const offset = options?.offset ?? 0;
+  const length = options?.length;
+  const ranged = offset > 0 || length !== undefined;
+  return await connection.send(options, {
+    method: "GET",
+    path: pathOf(chunkId),
+    headers: ranged ? { range: `bytes=${offset}-${length === undefined ? "" : offset + length - 1}` } : {},
+    async read(response) {
+      const bytes = await readBody(response, {
+        maxBytes: LIMITS.CHUNK_MAX_BYTES.value,
+        onProgress: options?.onProgress,
+      });
+      // A proxy may ignore a range and send everything.
+      if (!ranged || response.status === 206) return bytes;
+      return bytes.slice(offset, length === undefined ? undefined : offset + length);
+    },
+  });
+}
+
+/** @throws {AshlarError} INTERNAL for an outcome that this version does not know: nothing may be concluded from it. */
+function outcomeOf(name: unknown): DeleteOutcome {
+  const outcome = String(name).slice(OUTCOME_PREFIX.length).toLowerCase();
+  if (outcome === "deleted" || outcome === "absent" || outcome === "claimed") return outcome;
+  throw new AshlarError("INTERNAL", "a delete outcome is unknown");
+}

@@ -1,0 +1,143 @@
+import { AshlarError } from "../errors/index.ts";
+import { digestFromBytes } from "../hash/index.ts";
+import type {
+  BucketInfo,
+  ChunkedContent,
+  Layout,
+  ManifestPage,
+  ObjectAttributes,
+  ObjectInfo,
+  PartInfo,
+  ServerRecord,
+  ServerState,
+  UploadInfo,
+} from "../ports/index.ts";
+import {
+  base64FromBytes,
+  bytesFromBase64,
+  durabilityOf,
+  integerOf,
+  type JsonMessage,
+  listOf,
+  messageOf,
+  optionalTextOf,
+  textOf,
+} from "./proto-json.ts";
+
+/** The member that holds the whole answer. @throws {AshlarError} INTERNAL without it: the server breaks the contract. */
+export function answerOf(message: JsonMessage, member: string): JsonMessage {
+  if (!(member in message)) throw new AshlarError("INTERNAL", `the answer lacks ${member}`);
+  return messageOf(message, member);
+}
+
+export function bucketFrom(message: JsonMessage): BucketInfo {
+  return { bucket: textOf(message, "bucket"), createdAtMs: integerOf(message, "createdAtMs") };
+}
+
+/** Members of ObjectAttributes have the names of the port's. */
+function attributesFrom(message: JsonMessage): ObjectAttributes {
+  return messageOf(message, "attributes");
+}
+
+export function objectInfoFrom(message: JsonMessage): ObjectInfo {
+  return {
+    ...objectListEntryFrom(message),
+    bucket: textOf(message, "bucket"),
+    sha256: optionalTextOf(message, "sha256"),
+    durability: durabilityOf(message),
+    attributes: attributesFrom(message),
+  };
+}
+
+export function objectListEntryFrom(
+  message: JsonMessage,
+): Pick<ObjectInfo, "key" | "objectVersion" | "sizeBytes" | "etag" | "createdAtMs"> {
+  return {
+    key: textOf(message, "key"),
+    objectVersion: textOf(message, "objectVersion"),
+    sizeBytes: integerOf(message, "sizeBytes"),
+    etag: textOf(message, "etag"),
+    createdAtMs: integerOf(message, "createdAtMs"),
+  };
+}
+
+export function uploadFrom(message: JsonMessage): UploadInfo {
+  return {
+    bucket: textOf(message, "bucket"),
+    key: textOf(message, "key"),
+    uploadId: textOf(message, "uploadId"),
+    createdAtMs: integerOf(message, "createdAtMs"),
+    attributes: attributesFrom(message),
+    durability: durabilityOf(message),
+  };
+}
+
+export function partFrom(message: JsonMessage): PartInfo {
+  return {
+    partNumber: integerOf(message, "partNumber"),
+    sizeBytes: integerOf(message, "sizeBytes"),
+    etag: textOf(message, "etag"),
+    sha256: optionalTextOf(message, "sha256"),
+    createdAtMs: integerOf(message, "createdAtMs"),
+  };
+}
+
+export function manifestPageFrom(message: JsonMessage): ManifestPage {
+  return {
+    chunks: listOf(message, "chunks").map((chunk) => ({
+      chunkId: digestFromBytes(bytesFromBase64(textOf(chunk, "chunkId"))),
+      sizeBytes: integerOf(chunk, "sizeBytes"),
+      offset: integerOf(chunk, "offset"),
+      grant: optionalTextOf(chunk, "grant"),
+    })),
+    nextOffset: integerOf(message, "nextOffset") || undefined,
+  };
+}
+
+/** Layout and missed servers are not sent: the gateway takes both from the receipts. */
+export function jsonFromContent({ chunks }: ChunkedContent): object {
+  return {
+    chunks: chunks.map(({ chunkId, sizeBytes, receipts }) => ({
+      chunkId: base64FromBytes(chunkId),
+      sizeBytes,
+      receipts,
+    })),
+  };
+}
+
+export function layoutFrom(message: JsonMessage): Layout {
+  return {
+    layoutVersion: integerOf(message, "layoutVersion"),
+    replicationFactor: integerOf(message, "replicationFactor"),
+    virtualNodesPerServer: integerOf(message, "virtualNodesPerServer"),
+    servers: listOf(message, "servers").map((server) => ({
+      serverId: textOf(server, "serverId"),
+      zone: optionalTextOf(server, "zone"),
+      weight: Number(server.weight ?? 0),
+    })),
+  };
+}
+
+export function serverFrom(message: JsonMessage): ServerRecord {
+  const stats = messageOf(message, "stats");
+  const state = textOf(message, "state").slice("SERVER_STATE_".length).toLowerCase();
+  return {
+    serverId: textOf(message, "serverId"),
+    url: textOf(message, "url"),
+    zone: optionalTextOf(message, "zone"),
+    weight: Number(message.weight ?? 0),
+    softwareVersion: textOf(message, "softwareVersion"),
+    state: state === "up" || state === "stopped" ? state : ("down" satisfies ServerState),
+    registeredAtMs: integerOf(message, "registeredAtMs"),
+    lastHeartbeatAtMs: integerOf(message, "lastHeartbeatAtMs"),
+    stats:
+      "stats" in message
+        ? {
+            chunkCount: integerOf(stats, "chunkCount"),
+            bytesUsed: integerOf(stats, "bytesUsed"),
+            bytesFree: integerOf(stats, "bytesFree"),
+            bytesTotal: integerOf(stats, "bytesTotal"),
+          }
+        : undefined,
+  };
+}

@@ -1,0 +1,68 @@
+import { AshlarError } from "../errors/index.ts";
+import type { Endpoint, Transport, TransportCapabilities } from "../ports/index.ts";
+import { checkedUrl } from "./checked-url.ts";
+import { createFetchExchange } from "./fetch-exchange.ts";
+import { createHttpCatalog, createHttpGrantSource, createHttpServerRegistry } from "./http-catalog.ts";
+import { createHttpChunkStore } from "./http-chunk-store.ts";
+import { createHttpConnection, type HttpConnection } from "./http-connection.ts";
+import type { HttpExchange } from "./http-exchange.ts";
+import { xhrExchange } from "./xhr-exchange.ts";
+
+export type { HttpExchange, HttpRequest, HttpResponse } from "./http-exchange.ts";
+
+/** How {@link createHttpTransport} builds a transport from an HTTP client. */
+export interface HttpTransportParts {
+  readonly name: string;
+  readonly capabilities: TransportCapabilities;
+  readonly exchange: HttpExchange;
+  /** Closes the client's idle connections. */
+  readonly close?: (() => Promise<void>) | undefined;
+}
+
+/**
+ * A transport over any HTTP client: bytes of chunks over the plain `/chunks` endpoints, everything else as Connect's unary JSON. No protobuf.
+ */
+export function createHttpTransport({ name, capabilities, exchange, close }: HttpTransportParts): Transport {
+  let closed = false;
+  const connect = (endpoint: Endpoint): HttpConnection =>
+    createHttpConnection({ ...endpoint, url: checkedUrl(endpoint.url) }, (request) => {
+      if (closed) throw new AshlarError("STORE_CLOSED", `the ${name} transport is closed`);
+      return exchange(request);
+    });
+  return {
+    name,
+    capabilities: Object.freeze(capabilities),
+    openChunkStore: (endpoint) => createHttpChunkStore(connect(endpoint)),
+    openGateway(endpoint) {
+      const connection = connect(endpoint);
+      return {
+        catalog: createHttpCatalog(connection),
+        grants: createHttpGrantSource(connection),
+        chunks: createHttpChunkStore(connection),
+        cluster: createHttpServerRegistry(connection),
+        close: () => connection.close(),
+      };
+    },
+    async close() {
+      closed = true;
+      await close?.();
+    },
+  };
+}
+
+/** Options of {@link httpTransport}. */
+export interface HttpTransportOptions {
+  /** Default: the global one, and in browsers XMLHttpRequest for uploads with progress. */
+  readonly fetch?: typeof globalThis.fetch | undefined;
+}
+
+/** Plain HTTP over fetch: the smallest transport, for browsers and everywhere else. In Node `undiciTransport` of the adapters is faster. */
+export function httpTransport({ fetch }: HttpTransportOptions = {}): Transport {
+  const overFetch = createFetchExchange(fetch);
+  const xhr = fetch === undefined && typeof XMLHttpRequest === "function";
+  return createHttpTransport({
+    name: "http",
+    capabilities: { clientStreaming: false, browser: true, uploadProgress: xhr },
+    exchange: (request) => (xhr && request.onUploadProgress ? xhrExchange : overFetch)(request),
+  });
+}

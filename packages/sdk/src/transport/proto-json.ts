@@ -1,0 +1,64 @@
+import { AshlarError } from "../errors/index.ts";
+import type { Durability } from "../ports/index.ts";
+
+/**
+ * The proto3 JSON form, by hand: 64-bit integers may be strings, bytes are base64, enums are names, and members that have their default
+ * value are absent. What is sent uses plain numbers, which every parser takes too.
+ */
+export interface JsonMessage {
+  readonly [member: string]: unknown;
+}
+
+/** The value as a message; an empty one for anything that is not an object. */
+export function messageFrom(value: unknown): JsonMessage {
+  return typeof value === "object" && value !== null ? (value as JsonMessage) : {};
+}
+
+/** A member that is a message. */
+export function messageOf(message: JsonMessage, member: string): JsonMessage {
+  return messageFrom(message[member]);
+}
+
+/** A repeated member that holds messages. */
+export function listOf(message: JsonMessage, member: string): readonly JsonMessage[] {
+  const value = message[member];
+  return Array.isArray(value) ? value.map(messageFrom) : [];
+}
+
+/** A text; "" where absent. */
+export function textOf(message: JsonMessage, member: string): string {
+  const value = message[member];
+  return typeof value === "string" ? value : "";
+}
+
+/** A text whose "" means not set. */
+export function optionalTextOf(message: JsonMessage, member: string): string | undefined {
+  return textOf(message, member) || undefined;
+}
+
+/** An integer; 0 where absent. @throws {AshlarError} INVALID_ARGUMENT beyond 2^53 - 1. */
+export function integerOf(message: JsonMessage, member: string): number {
+  const value = Number(message[member] ?? 0);
+  if (Number.isSafeInteger(value)) return value;
+  throw new AshlarError("INVALID_ARGUMENT", `${member} is no integer up to 2^53 - 1`, { details: { field: member } });
+}
+
+/** Enum names are their type's name and the value's; `strict` is `DURABILITY_STRICT`. */
+export function durabilityName(durability: Durability | undefined): string | undefined {
+  return durability && `DURABILITY_${durability.toUpperCase()}`;
+}
+
+export function durabilityOf(message: JsonMessage): Durability {
+  const name = textOf(message, "durability").slice("DURABILITY_".length).toLowerCase();
+  return name === "batched" || name === "os" ? name : "strict";
+}
+
+export function bytesFromBase64(text: string): Uint8Array {
+  return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+}
+
+export function base64FromBytes(bytes: Uint8Array): string {
+  let binary = "";
+  for (const byte of bytes) binary += String.fromCharCode(byte);
+  return btoa(binary);
+}
