@@ -1,0 +1,78 @@
+import { AshlarError } from "@ashlar/sdk/errors";
+import { LIMITS } from "@ashlar/sdk/limits";
+import {
+  CreateBucketResponseSchema,
+  encodeBucket,
+  encodeObjectListPage,
+  ListBucketsResponseSchema,
+  ListObjectsResponseSchema,
+} from "@ashlar/sdk/rpc";
+import type { HttpRequest, HttpResponse } from "../../http/http-handler.ts";
+import { requireBucket } from "../early-checks.ts";
+import type { GatewayContext } from "../gateway-context.ts";
+import { jsonAnswer } from "./json-answer.ts";
+
+/** `GET /objects`. */
+export async function listBuckets({ backend }: GatewayContext, { signal }: HttpRequest): Promise<HttpResponse> {
+  const buckets = await backend.listBuckets({ signal });
+  return jsonAnswer(ListBucketsResponseSchema, { buckets: buckets.map(encodeBucket) });
+}
+
+/** `PUT /objects/<bucket>`. */
+export async function createBucket(
+  { backend }: GatewayContext,
+  bucket: string,
+  { signal }: HttpRequest,
+): Promise<HttpResponse> {
+  const created = await backend.createBucket(bucket, { signal });
+  return jsonAnswer(CreateBucketResponseSchema, { bucket: encodeBucket(created) }, { status: 201 });
+}
+
+/** `HEAD /objects/<bucket>`. */
+export async function headBucket(
+  { backend }: GatewayContext,
+  bucket: string,
+  { signal }: HttpRequest,
+): Promise<HttpResponse> {
+  await requireBucket(backend, bucket, signal);
+  return { status: 200 };
+}
+
+/** `DELETE /objects/<bucket>`. */
+export async function deleteBucket(
+  { backend }: GatewayContext,
+  bucket: string,
+  { signal }: HttpRequest,
+): Promise<HttpResponse> {
+  await backend.deleteBucket(bucket, { signal });
+  return { status: 204 };
+}
+
+/** `GET /objects/<bucket>?prefix=&delimiter=&cursor=&startAfter=&limit=`. */
+export async function listObjects(
+  { backend }: GatewayContext,
+  bucket: string,
+  { query, signal }: HttpRequest,
+): Promise<HttpResponse> {
+  const parameters = new URLSearchParams(query);
+  const text = (name: string): string | undefined => parameters.get(name) || undefined;
+  const page = await backend.listObjects(
+    {
+      bucket,
+      prefix: text("prefix"),
+      delimiter: text("delimiter"),
+      cursor: text("cursor"),
+      startAfter: text("startAfter"),
+      limit: limitOf(text("limit")),
+    },
+    { signal },
+  );
+  return jsonAnswer(ListObjectsResponseSchema, encodeObjectListPage(page));
+}
+
+function limitOf(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const limit = /^\d{1,6}$/.test(text) ? Number(text) : 0;
+  if (limit >= 1 && limit <= LIMITS.LIST_LIMIT_MAX.value) return limit;
+  throw new AshlarError("INVALID_ARGUMENT", `limit is a whole number from 1 to ${LIMITS.LIST_LIMIT_MAX.value}`);
+}

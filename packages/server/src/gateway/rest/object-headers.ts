@@ -1,0 +1,66 @@
+import { AshlarError } from "@ashlar/sdk/errors";
+import type { ObjectAttributes, ObjectInfo } from "@ashlar/sdk/ports";
+import { decodeHeaderText, encodeHeaderText } from "./header-text.ts";
+
+const META_PREFIX = "ashlar-meta-";
+
+/** Headers that are kept with an object, and the attribute that each becomes. */
+const ATTRIBUTE_HEADERS = {
+  "content-type": "contentType",
+  "cache-control": "cacheControl",
+  "content-disposition": "contentDisposition",
+  "content-encoding": "contentEncoding",
+  "content-language": "contentLanguage",
+  expires: "expires",
+} as const satisfies Record<string, keyof ObjectAttributes>;
+
+/** The attributes that a request's headers carry; `undefined` if it carries none. @throws {AshlarError} INVALID_ARGUMENT. */
+export function attributesFromHeaders(header: Headers): ObjectAttributes | undefined {
+  const attributes: Record<string, string> = {};
+  for (const [name, attribute] of Object.entries(ATTRIBUTE_HEADERS)) {
+    const value = header.get(name);
+    if (value !== null && value !== "") attributes[attribute] = decodeHeaderText(value);
+  }
+  const metadata: Record<string, string> = {};
+  header.forEach((value, name) => {
+    if (name.startsWith(META_PREFIX)) metadata[name.slice(META_PREFIX.length)] = decodeMetadata(name, value);
+  });
+  const hasMetadata = Object.keys(metadata).length > 0;
+  if (!hasMetadata && Object.keys(attributes).length === 0) return undefined;
+  return hasMetadata ? { ...attributes, metadata } : attributes;
+}
+
+function decodeMetadata(name: string, value: string): string {
+  try {
+    return decodeURIComponent(decodeHeaderText(value));
+  } catch (error) {
+    throw new AshlarError("INVALID_ARGUMENT", `${name} is not percent-encoded UTF-8`, { cause: error });
+  }
+}
+
+/** The headers of an answer that carries or describes an object; without content-length and content-range. */
+export function objectHeaders(info: ObjectInfo): Headers {
+  const header = new Headers({
+    ...validatorHeaders(info),
+    "accept-ranges": "bytes",
+    "ashlar-object-version": info.objectVersion,
+    "ashlar-created-at-ms": String(info.createdAtMs),
+    "ashlar-durability": info.durability,
+    // What a client uploaded must not be taken for something else by a browser.
+    "x-content-type-options": "nosniff",
+  });
+  if (info.sha256 !== undefined) header.set("ashlar-sha256", info.sha256);
+  for (const [name, attribute] of Object.entries(ATTRIBUTE_HEADERS)) {
+    const value = info.attributes[attribute];
+    if (value !== undefined) header.set(name, encodeHeaderText(value));
+  }
+  for (const [name, value] of Object.entries(info.attributes.metadata ?? {})) {
+    header.set(`${META_PREFIX}${name}`, encodeURIComponent(value));
+  }
+  return header;
+}
+
+/** What lets a client ask later whether its copy is still good. */
+export function validatorHeaders(info: ObjectInfo): { readonly etag: string; readonly "last-modified": string } {
+  return { etag: `"${info.etag}"`, "last-modified": new Date(info.createdAtMs).toUTCString() };
+}

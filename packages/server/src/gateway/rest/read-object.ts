@@ -1,0 +1,105 @@
+import { AshlarError } from "@ashlar/sdk/errors";
+import type { ByteRange, ObjectInfo } from "@ashlar/sdk/ports";
+import type { HttpRequest, HttpResponse } from "../../http/http-handler.ts";
+import { problemResponse } from "../../http/problem.ts";
+import type { GatewayContext } from "../gateway-context.ts";
+import { judgeRead, rangeApplies } from "./conditions.ts";
+import { objectHeaders, validatorHeaders } from "./object-headers.ts";
+
+/** Names an object. */
+export interface ObjectName {
+  readonly bucket: string;
+  readonly key: string;
+}
+
+// Several ranges, other units and bad syntax mean the whole object (RFC 9110 §14.2 lets a server ignore a Range).
+const ONE_RANGE = /^bytes *= *(\d{0,15}) *- *(\d{0,15}) *$/i;
+
+/** `GET /objects/<bucket>/<key>`. */
+export async function getObject(
+  context: GatewayContext,
+  name: ObjectName,
+  request: HttpRequest,
+): Promise<HttpResponse> {
+  const { header, signal } = request;
+  let range = parseRange(header.get("range"));
+  if (range !== undefined && header.has("if-range")) {
+    const info = await context.backend.headObject(name, { signal });
+    if (!rangeApplies(header, info)) range = undefined;
+  }
+  const opened = await open(context, { ...name, range }, request);
+  if ("status" in opened) return opened;
+  const { info, offset, length } = opened;
+  const early = answerByCondition(header, info);
+  if (early !== undefined) return early;
+  if (range !== undefined && length === 0) return unsatisfiable(request, info.sizeBytes);
+  const answer = objectHeaders(info);
+  answer.set("content-length", String(length));
+  if (range !== undefined) answer.set("content-range", `bytes ${offset}-${offset + length - 1}/${info.sizeBytes}`);
+  return { status: range === undefined ? 200 : 206, header: answer, body: opened.read() };
+}
+
+/** `HEAD /objects/<bucket>/<key>`; a range makes no difference. */
+export async function headObject(
+  context: GatewayContext,
+  name: ObjectName,
+  { header, signal }: HttpRequest,
+): Promise<HttpResponse> {
+  const info = await context.backend.headObject(name, { signal });
+  const early = answerByCondition(header, info);
+  if (early !== undefined) return early;
+  const answer = objectHeaders(info);
+  answer.set("content-length", String(info.sizeBytes));
+  return { status: 200, header: answer };
+}
+
+async function open(
+  { backend }: GatewayContext,
+  object: ObjectName & { readonly range: ByteRange | undefined },
+  request: HttpRequest,
+): Promise<HttpResponse | Awaited<ReturnType<GatewayContext["backend"]["openObject"]>>> {
+  try {
+    return await backend.openObject(object, { signal: request.signal });
+  } catch (error) {
+    if (!AshlarError.is(error, "INVALID_RANGE")) throw error;
+    // A condition goes before a range, so that a client with a stale copy learns that first.
+    const info = await backend.headObject(object, { signal: request.signal });
+    return answerByCondition(request.header, info) ?? unsatisfiable(request, info.sizeBytes);
+  }
+}
+
+function answerByCondition(header: Headers, info: ObjectInfo): HttpResponse | undefined {
+  const verdict = judgeRead(header, info);
+  if (verdict === "proceed") return undefined;
+  if (verdict === "failed") {
+    throw new AshlarError("PRECONDITION_FAILED", "the object is in another state", { details: { etag: info.etag } });
+  }
+  const answer = new Headers(validatorHeaders(info));
+  const { cacheControl } = info.attributes;
+  if (cacheControl !== undefined) answer.set("cache-control", cacheControl);
+  answer.set("ashlar-error-code", "NOT_MODIFIED");
+  return { status: 304, header: answer };
+}
+
+function parseRange(header: string | null): ByteRange | undefined {
+  const match = header === null ? null : ONE_RANGE.exec(header);
+  if (match === null) return undefined;
+  const [, first = "", last = ""] = match;
+  if (first === "") return suffixRange(last);
+  const offset = Number(first);
+  if (last === "") return { offset };
+  return Number(last) < offset ? undefined : { offset, length: Number(last) - offset + 1 };
+}
+
+/** The last bytes of an object. The last none of them is a range that nothing satisfies: one that starts beyond any object. */
+function suffixRange(count: string): ByteRange | undefined {
+  if (count === "") return undefined;
+  return Number(count) === 0 ? { offset: Number.MAX_SAFE_INTEGER } : { offset: -Number(count) };
+}
+
+function unsatisfiable(request: HttpRequest, sizeBytes: number): HttpResponse {
+  const error = new AshlarError("INVALID_RANGE", `the range lies outside of the ${sizeBytes} bytes of the object`, {
+    details: { sizeBytes: String(sizeBytes) },
+  });
+  return problemResponse(error, { requestId: request.requestId, header: { "content-range": `bytes */${sizeBytes}` } });
+}

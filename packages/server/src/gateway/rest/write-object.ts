@@ -1,0 +1,84 @@
+import { AshlarError } from "@ashlar/sdk/errors";
+import { isDigestHex } from "@ashlar/sdk/hash";
+import { DURABILITIES, type Durability, type PutObjectRequest } from "@ashlar/sdk/ports";
+import { CopyObjectResponseSchema, encodeObjectInfo, encodePutOutcome, PutObjectOutcomeSchema } from "@ashlar/sdk/rpc";
+import type { HttpRequest, HttpResponse } from "../../http/http-handler.ts";
+import { assertWorthSending } from "../early-checks.ts";
+import type { GatewayContext } from "../gateway-context.ts";
+import { writeCondition } from "./conditions.ts";
+import { jsonAnswer } from "./json-answer.ts";
+import { attributesFromHeaders } from "./object-headers.ts";
+import { splitReference } from "./object-path.ts";
+import type { ObjectName } from "./read-object.ts";
+
+/** Names the source of a copy; its presence makes a PUT a copy. */
+export const COPY_SOURCE_HEADER = "ashlar-copy-source";
+
+/** `PUT /objects/<bucket>/<key>` with the bytes as body, of any length, known or not. */
+export async function putObject(
+  context: GatewayContext,
+  name: ObjectName,
+  request: HttpRequest,
+): Promise<HttpResponse> {
+  const { header, signal } = request;
+  const put: PutObjectRequest = {
+    ...name,
+    attributes: attributesFromHeaders(header) ?? {},
+    sizeBytes: contentLength(header),
+    condition: writeCondition(header),
+    durability: durabilityOf(header),
+    sha256: digestOf(header),
+  };
+  await assertWorthSending(context, put, signal);
+  const outcome = await context.backend.putObject(put, request.body, { signal });
+  return jsonAnswer(PutObjectOutcomeSchema, encodePutOutcome(outcome), { header: { etag: `"${outcome.etag}"` } });
+}
+
+/** `PUT` with `ashlar-copy-source`. Attributes in the headers replace the source's, all of them. */
+export async function copyObject(
+  context: GatewayContext,
+  name: ObjectName,
+  request: HttpRequest,
+): Promise<HttpResponse> {
+  const { header, signal } = request;
+  const source = header.get(COPY_SOURCE_HEADER) ?? "";
+  const { bucket: sourceBucket, key: sourceKey } = splitReference(source.startsWith("/") ? source.slice(1) : source);
+  if (sourceKey === undefined) throw new AshlarError("INVALID_ARGUMENT", `${COPY_SOURCE_HEADER} is <bucket>/<key>`);
+  const info = await context.backend.copyObject(
+    { sourceBucket, sourceKey, ...name, attributes: attributesFromHeaders(header), condition: writeCondition(header) },
+    { signal },
+  );
+  return jsonAnswer(CopyObjectResponseSchema, { info: encodeObjectInfo(info) }, { header: { etag: `"${info.etag}"` } });
+}
+
+/** `DELETE /objects/<bucket>/<key>`: 204, whether it was there or not. */
+export async function deleteObject(
+  context: GatewayContext,
+  name: ObjectName,
+  { header, signal }: HttpRequest,
+): Promise<HttpResponse> {
+  await context.backend.deleteObject({ ...name, condition: writeCondition(header) }, { signal });
+  return { status: 204 };
+}
+
+function contentLength(header: Headers): number | undefined {
+  const text = header.get("content-length");
+  if (text === null) return undefined;
+  const length = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  if (Number.isSafeInteger(length)) return length;
+  throw new AshlarError("INVALID_ARGUMENT", "content-length is a whole number of bytes");
+}
+
+function durabilityOf(header: Headers): Durability | undefined {
+  const text = header.get("ashlar-durability");
+  if (text === null) return undefined;
+  const durability = DURABILITIES.find((each) => each === text);
+  if (durability !== undefined) return durability;
+  throw new AshlarError("INVALID_ARGUMENT", `ashlar-durability is one of ${DURABILITIES.join(", ")}`);
+}
+
+function digestOf(header: Headers): string | undefined {
+  const sha256 = header.get("ashlar-sha256");
+  if (sha256 === null || isDigestHex(sha256)) return sha256 ?? undefined;
+  throw new AshlarError("INVALID_ARGUMENT", "ashlar-sha256 is 64 characters of lower-case hex");
+}
