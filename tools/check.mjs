@@ -9,7 +9,11 @@ import { existsSync, globSync, mkdirSync, readdirSync, readFileSync, rmSync } fr
 import { join } from "node:path";
 
 const CACHE = "node_modules/.cache/ashlar";
-const GENERATED = "packages/sdk/src/gen";
+/** Generated code by the template that makes it: our contract, and the standard services beside it. */
+const GENERATED = [
+  { template: "buf.gen.yaml", folder: "packages/sdk/src/gen" },
+  { template: "buf.gen.vendor.yaml", folder: "packages/server/src/http/gen" },
+];
 const PNPM = "pnpm@12.21.0";
 
 /** Runs a command with its output shown; says whether it succeeded. */
@@ -80,20 +84,20 @@ function checkBreaking() {
 }
 
 /** Generates into a folder of its own, so that the check changes nothing, and compares. */
-function checkGenerated() {
+function checkGenerated({ template, folder }) {
   const fresh = join(CACHE, "generated");
   rmSync(fresh, { recursive: true, force: true });
-  if (!passes("buf", ["generate", "--output", fresh])) return false;
+  if (!passes("buf", ["generate", "--template", template, "--output", fresh])) return false;
   const isSame = passes("git", [
     "--no-pager",
     "diff",
     "--no-index",
     "--stat",
     "--exit-code",
-    GENERATED,
-    join(fresh, GENERATED),
+    folder,
+    join(fresh, folder),
   ]);
-  if (!isSame) process.stderr.write(`proto: ${GENERATED} is not what the .proto files give: run "npm run generate"\n`);
+  if (!isSame) process.stderr.write(`proto: ${folder} is not what the .proto files give: run "npm run generate"\n`);
   return isSame;
 }
 
@@ -106,7 +110,7 @@ function checkProto() {
     passes("buf", ["lint"]),
     passes("buf", ["format", "--diff", "--exit-code", "proto"]),
     checkBreaking(),
-    checkGenerated(),
+    ...GENERATED.map(checkGenerated),
   ].every(Boolean);
 }
 

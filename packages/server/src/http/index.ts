@@ -1,6 +1,11 @@
 /** HTTP without a framework: one port, both protocols, handlers as functions. For those who embed a server or add routes to one. */
+export { contentRange, type ResolvedRange, resolveRange } from "./byte-range.ts";
+export type { CorsOptions } from "./cors.ts";
+export { namesEntityTag } from "./entity-tag.ts";
+export { type FetchHandler, toFetchHandler } from "./fetch-handler.ts";
 export type { HttpHandler, HttpRequest, HttpResponse } from "./http-handler.ts";
 export { HTTP_LIMITS } from "./http-limits.ts";
+export { jsonResponse } from "./json-response.ts";
 export {
   createHttpListener,
   type HttpListener,
@@ -8,3 +13,10 @@ export {
   type ListenAddress,
   type TlsOptions,
 } from "./listener.ts";
+export { methodNotAllowed } from "./method-not-allowed.ts";
+export type { Readiness } from "./operations.ts";
+export { problemResponse } from "./problem.ts";
+export type { HttpRoute } from "./router.ts";
+export type { RpcGate, RpcOptionSource, RpcOptions, RpcRoutes } from "./rpc-handlers.ts";
+export { createServerHandler, type ServerHandlerOptions } from "./server-handler.ts";
+export { createServingState, type ServingState, type ServingStatus } from "./serving-state.ts";

@@ -1,0 +1,111 @@
+import type { HttpHandler, HttpRequest, HttpResponse } from "./http-handler.ts";
+
+/** Which web pages may call the server. */
+export interface CorsOptions {
+  /** Origins like `https://app.example`, or `*` for any. No cookies are involved, so `*` gives a page no more than its own key does. */
+  readonly allowedOrigins: readonly string[] | "*";
+  /** How long a browser may remember the answer, default 2 hours (the longest that Chrome honours). */
+  readonly maxAgeSeconds?: number | undefined;
+}
+
+const MAX_AGE_SECONDS = 7200;
+const METHODS = "GET, HEAD, PUT, POST, DELETE";
+
+/** Request headers of our HTTP faces, of Connect and of gRPC-Web, beside what a preflight asks for by pattern (`ashlar-*`). */
+const REQUEST_HEADERS: readonly string[] = [
+  "authorization",
+  "content-type",
+  "range",
+  "if-match",
+  "if-none-match",
+  "cache-control",
+  "content-disposition",
+  "content-encoding",
+  "content-language",
+  "expires",
+  "connect-protocol-version",
+  "connect-timeout-ms",
+  "grpc-timeout",
+  "x-grpc-web",
+  "x-user-agent",
+];
+
+const EXPOSED_HEADERS = [
+  "etag",
+  "last-modified",
+  "content-range",
+  "accept-ranges",
+  "content-length",
+  "content-disposition",
+  "content-encoding",
+  "content-language",
+  "expires",
+  "retry-after",
+  "ashlar-request-id",
+  "ashlar-error-code",
+  "ashlar-object-version",
+  "ashlar-sha256",
+  "ashlar-created-at-ms",
+  "ashlar-durability",
+  "grpc-status",
+  "grpc-message",
+  "grpc-status-details-bin",
+];
+
+const OUR_HEADER = /^ashlar-[a-z0-9-]{1,128}$/;
+
+/** Lets web pages of the allowed origins call the handler; without options nobody's page may, and nothing is added. */
+export function corsHandler(handler: HttpHandler, options: CorsOptions | undefined): HttpHandler {
+  if (options === undefined) return handler;
+  return async (request) => {
+    const origin = request.header.get("origin");
+    const allowed = origin !== null && isAllowed(origin, options);
+    if (isPreflight(request)) return allowed ? preflight(request, origin, options) : { status: 204, header: vary() };
+    const response = await handler(request);
+    if (!allowed) return options.allowedOrigins === "*" ? response : { ...response, header: vary(response.header) };
+    const header = grant(origin, options, response.header);
+    header.set("access-control-expose-headers", exposed(response.header));
+    return { ...response, header };
+  };
+}
+
+function isAllowed(origin: string, { allowedOrigins }: CorsOptions): boolean {
+  return allowedOrigins === "*" || allowedOrigins.includes(origin) || allowedOrigins.includes("*");
+}
+
+function isPreflight(request: HttpRequest): boolean {
+  return request.method === "OPTIONS" && request.header.has("access-control-request-method");
+}
+
+function preflight(request: HttpRequest, origin: string, options: CorsOptions): HttpResponse {
+  const asked = (request.header.get("access-control-request-headers") ?? "").toLowerCase().split(",");
+  const ours = asked.map((name) => name.trim()).filter((name) => OUR_HEADER.test(name));
+  const header = grant(origin, options);
+  header.set("access-control-allow-methods", METHODS);
+  header.set("access-control-allow-headers", [...REQUEST_HEADERS, ...ours].join(", "));
+  header.set("access-control-max-age", String(options.maxAgeSeconds ?? MAX_AGE_SECONDS));
+  return { status: 204, header };
+}
+
+function grant(origin: string, { allowedOrigins }: CorsOptions, base?: Headers): Headers {
+  const any = allowedOrigins === "*" || allowedOrigins.includes("*");
+  const header = any ? new Headers(base) : vary(base);
+  header.set("access-control-allow-origin", any ? "*" : origin);
+  return header;
+}
+
+/** Caches must not give one origin's answer to another. */
+function vary(base?: Headers): Headers {
+  const header = new Headers(base);
+  header.append("vary", "origin");
+  return header;
+}
+
+/** Metadata headers have names of the user's making; a browser shows only those that are listed. */
+function exposed(header: Headers | undefined): string {
+  const names = [...EXPOSED_HEADERS];
+  header?.forEach((_, name) => {
+    if (name.startsWith("ashlar-meta-")) names.push(name);
+  });
+  return names.join(", ");
+}

@@ -1,0 +1,172 @@
+import { AshlarError } from "@ashlar/sdk/errors";
+import { LIMITS } from "@ashlar/sdk/limits";
+import type { Clock, Logger, Random } from "@ashlar/sdk/ports";
+import { DURATION_BUCKETS_SECONDS, type Metrics } from "../observability/metrics.ts";
+import { countedBody } from "./counted-body.ts";
+import type { HttpHandler, HttpRequest, HttpResponse } from "./http-handler.ts";
+import { problemResponse } from "./problem.ts";
+import { type RequestContext, withRequestContext } from "./request-context.ts";
+import { REQUEST_ID_HEADER, requestIdOf } from "./request-id.ts";
+
+/** What a router knows about where a request goes. */
+export interface RouteInfo {
+  /** Bounded in number: a label of metrics. */
+  readonly route: string;
+  readonly kind: "rpc" | "http";
+}
+
+/** Options of {@link observedHandler}. */
+export interface ObservedHandlerOptions {
+  readonly routeOf: (request: HttpRequest) => RouteInfo;
+  readonly requestsInFlightMax?: number | undefined;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/** One request from its first byte to the last of its answer. */
+interface Observation {
+  readonly request: HttpRequest;
+  readonly info: RouteInfo;
+  readonly context: RequestContext;
+  readonly startedMs: number;
+  bytesIn: number;
+  bytesOut: number;
+}
+
+/**
+ * Gives each request an id, catches what its handler throws, counts, measures and logs it, and refuses it with OVERLOADED when too many run.
+ *
+ * A request counts as running until the last byte of its answer is taken.
+ */
+export function observedHandler(handler: HttpHandler, options: ObservedHandlerOptions): HttpHandler {
+  const requestsInFlightMax = options.requestsInFlightMax ?? LIMITS.REQUESTS_IN_FLIGHT_MAX.value;
+  const record = createRecorder(options);
+  let inFlight = 0;
+  return async (received) => {
+    const info = options.routeOf(received);
+    const overloaded = inFlight >= requestsInFlightMax;
+    const context: RequestContext = { requestId: requestIdOf(received.header, options.random), overloaded };
+    const request = withRequestContext(received, context);
+    const observation = { request, info, context, startedMs: options.clock.monotonicMs(), bytesIn: 0, bytesOut: 0 };
+    inFlight++;
+    record.started();
+    const finish = (status: number, error?: unknown): void => {
+      inFlight--;
+      record.finished(observation, status, error);
+    };
+    const body = countedBody(request.body, {
+      bytes(count) {
+        observation.bytesIn += count;
+      },
+      ended: () => {},
+    });
+    const response = await answer(handler, { ...request, body }, observation, options);
+    return finishWithBody(response, observation, finish);
+  };
+}
+
+async function answer(
+  handler: HttpHandler,
+  request: HttpRequest,
+  { info, context }: Observation,
+  options: ObservedHandlerOptions,
+): Promise<HttpResponse> {
+  const { requestId } = context;
+  try {
+    // An RPC refuses in its own protocol, at its gate.
+    if (context.overloaded && info.kind === "http")
+      throw new AshlarError("OVERLOADED", "too many requests are running");
+    const response = await handler(request);
+    const header = response.header ?? new Headers();
+    header.set(REQUEST_ID_HEADER, requestId);
+    return { ...response, header };
+  } catch (error) {
+    const response = problemResponse(error, { requestId, header: { [REQUEST_ID_HEADER]: requestId } });
+    if (response.status >= 500) options.logger.error({ error, requestId, route: info.route }, "a request failed");
+    return response;
+  }
+}
+
+function finishWithBody(
+  response: HttpResponse,
+  observation: Observation,
+  finish: (status: number, error?: unknown) => void,
+): HttpResponse {
+  const { body, status } = response;
+  if (body === undefined || body instanceof Uint8Array) {
+    observation.bytesOut = body?.byteLength ?? 0;
+    const code = response.header?.get("ashlar-error-code") ?? undefined;
+    finish(status, code);
+    return response;
+  }
+  return {
+    ...response,
+    body: countedBody(body, {
+      bytes(count) {
+        observation.bytesOut += count;
+      },
+      ended: (error) => finish(observation.request.signal.aborted ? 499 : status, error),
+    }),
+  };
+}
+
+function createRecorder({ metrics, logger, clock }: ObservedHandlerOptions): {
+  started(): void;
+  finished(observation: Observation, status: number, error?: unknown): void;
+} {
+  const running = metrics.gauge({ name: "ashlar_http_requests_running", help: "Requests being worked on" });
+  const requests = metrics.counter({
+    name: "ashlar_http_requests_total",
+    help: "Finished requests",
+    labelNames: ["route", "protocol", "status", "code"],
+  });
+  const durations = metrics.histogram({
+    name: "ashlar_http_request_duration_seconds",
+    help: "From the headers of a request to the last byte of its answer",
+    labelNames: ["route", "protocol"],
+    buckets: DURATION_BUCKETS_SECONDS,
+  });
+  const received = metrics.counter({
+    name: "ashlar_http_received_bytes_total",
+    help: "Body bytes received",
+    labelNames: ["route"],
+  });
+  const sent = metrics.counter({
+    name: "ashlar_http_sent_bytes_total",
+    help: "Body bytes sent",
+    labelNames: ["route"],
+  });
+  return {
+    started: () => running.add(1),
+    finished(observation, status, error) {
+      const { request, info, context, bytesIn, bytesOut } = observation;
+      const { route } = info;
+      const protocol = protocolOf(request, info);
+      const durationMs = clock.monotonicMs() - observation.startedMs;
+      const code = codeOf(context, error);
+      running.add(-1);
+      requests.add(1, { route, protocol, status: String(status), code });
+      durations.observe(durationMs / 1000, { route, protocol });
+      received.add(bytesIn, { route });
+      sent.add(bytesOut, { route });
+      const { method, path, httpVersion } = request;
+      const line = { requestId: context.requestId, method, path, route, protocol, httpVersion, status, code };
+      logger.info({ ...line, durationMs: Math.round(durationMs * 100) / 100, bytesIn, bytesOut }, "request");
+    },
+  };
+}
+
+function codeOf(context: RequestContext, error: unknown): string {
+  if (context.errorCode !== undefined) return context.errorCode;
+  if (typeof error === "string") return error;
+  return error === undefined ? "OK" : AshlarError.from(error).code;
+}
+
+function protocolOf(request: HttpRequest, info: RouteInfo): string {
+  if (info.kind === "http") return "http";
+  const type = request.header.get("content-type") ?? "";
+  if (type.startsWith("application/grpc-web")) return "grpc-web";
+  return type.startsWith("application/grpc") ? "grpc" : "connect";
+}

@@ -1,0 +1,73 @@
+import type { DescService, MessageInitShape } from "@bufbuild/protobuf";
+import { Code } from "@connectrpc/connect";
+import { type DescribedFiles, describeFiles } from "./described-files.ts";
+import { Health } from "./gen/grpc/health/v1/health_pb.js";
+import {
+  ServerReflection,
+  type ServerReflectionRequest,
+  type ServerReflectionResponseSchema,
+} from "./gen/grpc/reflection/v1/reflection_pb.js";
+import type { RpcRoutes } from "./rpc-handlers.ts";
+
+type Answer = NonNullable<MessageInitShape<typeof ServerReflectionResponseSchema>["messageResponse"]>;
+
+/**
+ * Server reflection v1, so that grpcurl and its like can call a server without its .proto files. Open to everybody: the contract is public.
+ *
+ * @param services what the server offers beside the standard services, which are listed too.
+ */
+export function reflectionRoutes(services: readonly DescService[]): RpcRoutes {
+  const offered = [...services, Health, ServerReflection];
+  const files = describeFiles(offered);
+  return (router, options) => {
+    router.service(
+      ServerReflection,
+      {
+        async *serverReflectionInfo(requests) {
+          for await (const request of requests) {
+            const messageResponse = answer(request, offered, files);
+            yield { validHost: request.host, originalRequest: request, messageResponse };
+          }
+        },
+      },
+      options.control(),
+    );
+  };
+}
+
+function answer(request: ServerReflectionRequest, offered: readonly DescService[], files: DescribedFiles): Answer {
+  const { messageRequest } = request;
+  switch (messageRequest.case) {
+    case "listServices": {
+      const service = offered.map(({ typeName }) => ({ name: typeName })).sort((a, b) => (a.name < b.name ? -1 : 1));
+      return { case: "listServicesResponse", value: { service } };
+    }
+    case "fileByFilename":
+      return fileAnswer(files, messageRequest.value, messageRequest.value);
+    case "fileContainingSymbol":
+      return fileAnswer(files, files.fileOf(messageRequest.value), messageRequest.value);
+    case "fileContainingExtension": {
+      const { containingType, extensionNumber } = messageRequest.value;
+      const fileName = files.fileOfExtension(containingType, extensionNumber);
+      return fileAnswer(files, fileName, `extension ${extensionNumber} of ${containingType}`);
+    }
+    case "allExtensionNumbersOfType": {
+      const numbers = files.extensionNumbers(messageRequest.value);
+      if (numbers === undefined) return failure(Code.NotFound, `not found: ${messageRequest.value}`);
+      const value = { baseTypeName: messageRequest.value, extensionNumber: [...numbers] };
+      return { case: "allExtensionNumbersResponse", value };
+    }
+    case undefined:
+      return failure(Code.InvalidArgument, "the request asks for nothing");
+  }
+}
+
+function fileAnswer(files: DescribedFiles, fileName: string | undefined, asked: string): Answer {
+  const fileDescriptorProto = fileName === undefined ? undefined : files.withImports(fileName);
+  if (fileDescriptorProto === undefined) return failure(Code.NotFound, `not found: ${asked}`);
+  return { case: "fileDescriptorResponse", value: { fileDescriptorProto: [...fileDescriptorProto] } };
+}
+
+function failure(errorCode: Code, errorMessage: string): Answer {
+  return { case: "errorResponse", value: { errorCode, errorMessage } };
+}

@@ -1,0 +1,50 @@
+import type { Clock, Logger, Random } from "@ashlar/sdk/ports";
+import type { Metrics } from "../observability/metrics.ts";
+import { type CorsOptions, corsHandler } from "./cors.ts";
+import { healthRoutes } from "./health-service.ts";
+import type { HttpHandler } from "./http-handler.ts";
+import { observedHandler } from "./observed-handler.ts";
+import { operationRoutes, type Readiness } from "./operations.ts";
+import { reflectionRoutes } from "./reflection-service.ts";
+import { createHttpRouter, type HttpRoute } from "./router.ts";
+import { createRpcHandlers, type RpcRoutes } from "./rpc-handlers.ts";
+import type { ServingState } from "./serving-state.ts";
+
+/** Options of {@link createServerHandler}. */
+export interface ServerHandlerOptions {
+  readonly rpcRoutes: readonly RpcRoutes[];
+  readonly httpRoutes: readonly HttpRoute[];
+  /** What `grpc.health.v1` and load balancers are told. */
+  readonly serving: ServingState;
+  readonly readiness: () => Promise<Readiness>;
+  readonly requestsInFlightMax?: number | undefined;
+  readonly cors?: CorsOptions | undefined;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/**
+ * Puts a whole server together: RPCs with health and reflection, plain HTTP faces, operations, and around them request ids, CORS, overload
+ * protection, logs and metrics.
+ */
+export function createServerHandler(options: ServerHandlerOptions): HttpHandler {
+  const { logger, metrics, clock, random, requestsInFlightMax } = options;
+  const services = createRpcHandlers(options.rpcRoutes, { logger });
+  const described = [...new Set(services.map((handler) => handler.service))];
+  const standard = createRpcHandlers([healthRoutes(options.serving, described), reflectionRoutes(described)], {
+    logger,
+  });
+  const router = createHttpRouter({ rpcHandlers: [...services, ...standard], httpRoutes: options.httpRoutes });
+  const observed = observedHandler(corsHandler(router.handler, options.cors), {
+    routeOf: router.routeOf,
+    requestsInFlightMax,
+    logger,
+    metrics,
+    clock,
+    random,
+  });
+  const operations = operationRoutes({ readiness: options.readiness, metrics });
+  return async (request) => await (operations.get(request.path) ?? observed)(request);
+}

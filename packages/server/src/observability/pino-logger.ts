@@ -1,0 +1,40 @@
+import type { LogFields, Logger } from "@ashlar/sdk/ports";
+import { type DestinationStream, type Logger as PinoLogger, pino, stdSerializers, stdTimeFunctions } from "pino";
+
+/** Levels, most talkative first. */
+export type LogLevel = "debug" | "info" | "warn" | "error" | "silent";
+
+/** Options of {@link createPinoLogger}. */
+export interface PinoLoggerOptions {
+  /** Default `info`. */
+  readonly level?: LogLevel | undefined;
+  /** Put in every line. */
+  readonly fields?: LogFields | undefined;
+  /** Default: standard output. */
+  readonly destination?: DestinationStream | undefined;
+}
+
+/** Header values that must never reach a log. */
+const SECRETS: readonly string[] = ["authorization", "apiKey", "clusterKey", "*.authorization", "*.apiKey"];
+
+/** A logger that writes one JSON object a line through pino. */
+export function createPinoLogger(options: PinoLoggerOptions = {}): Logger {
+  const settings = {
+    level: options.level ?? "info",
+    base: { ...options.fields },
+    serializers: { error: stdSerializers.errWithCause },
+    redact: { paths: [...SECRETS], censor: "[secret]" },
+    timestamp: stdTimeFunctions.isoTime,
+  };
+  return adapt(options.destination === undefined ? pino(settings) : pino(settings, options.destination));
+}
+
+function adapt(logger: PinoLogger): Logger {
+  return Object.freeze<Logger>({
+    debug: (fields, message) => logger.debug(fields, message),
+    info: (fields, message) => logger.info(fields, message),
+    warn: (fields, message) => logger.warn(fields, message),
+    error: (fields, message) => logger.error(fields, message),
+    child: (fields) => adapt(logger.child(fields)),
+  });
+}
