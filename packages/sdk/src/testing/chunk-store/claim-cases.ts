@@ -1,0 +1,189 @@
+import { expect } from "vitest";
+import { encodeHex } from "../../hash/index.ts";
+import { type ChunkStore, isStreamingChunkStore, systemClock } from "../../ports/index.ts";
+import { type TestChunk, testChunk, testChunks } from "../test-bytes.ts";
+import type { ChunkStoreCase, ChunkStoreCaseContext } from "./contract-case.ts";
+import { expectBytes } from "./expectations.ts";
+
+const LONG = Object.freeze({ unclaimedForMs: 3_600_000 });
+/** What a store may be off by: file times and timers are kept in ms. */
+const TOLERANCE_MS = 20;
+const IDLE_MS = 250;
+
+async function unclaimedForMs(store: ChunkStore, chunk: TestChunk): Promise<number> {
+  const { chunks } = await store.listChunks();
+  const id = encodeHex(chunk.chunkId);
+  const listed = chunks.find(({ chunkId }) => encodeHex(chunkId) === id);
+  return listed?.unclaimedForMs ?? expect.fail("the chunk is not listed");
+}
+
+/**
+ * Checks what a claim, or a call that must not claim, does to the age of an idle chunk, by the store's own listing.
+ *
+ * Bounds come from times measured around the calls, so a slow machine widens them and cannot make the case fail.
+ */
+async function expectAge(
+  { store }: ChunkStoreCaseContext,
+  claims: boolean,
+  act: (chunk: TestChunk) => Promise<unknown>,
+): Promise<void> {
+  const chunk = await testChunk(4000, 1);
+  await store.putChunk(chunk.chunkId, chunk.bytes);
+  const putEndedAtMs = systemClock.monotonicMs();
+  await systemClock.sleep(IDLE_MS);
+  const actStartedAtMs = systemClock.monotonicMs();
+  await act(chunk);
+  const listStartedAtMs = systemClock.monotonicMs();
+  const ageMs = await unclaimedForMs(store, chunk);
+  const listEndedAtMs = systemClock.monotonicMs();
+  if (claims) expect(ageMs).toBeLessThanOrEqual(listEndedAtMs - actStartedAtMs + TOLERANCE_MS);
+  else expect(ageMs).toBeGreaterThanOrEqual(listStartedAtMs - putEndedAtMs - TOLERANCE_MS);
+}
+
+const RACED_CHUNKS = 40;
+const RACE_ROUNDS = 5;
+const RACE_ATTEMPTS_MAX = 8;
+
+/**
+ * Races one claim against one delete of each of many chunks that are just old enough to be deleted.
+ *
+ * A round counts only if it ended while the claims were still fresh; a machine that stalls repeats it.
+ *
+ * @param claim resolves to whether the chunk was claimed.
+ */
+async function raceClaims(
+  context: ChunkStoreCaseContext,
+  claim: (store: ChunkStore, chunk: TestChunk) => Promise<boolean>,
+): Promise<void> {
+  const { store } = context;
+  const chunks = await testChunks(RACED_CHUNKS, 1500);
+  let counted = 0;
+  for (let attempt = 0; counted < RACE_ROUNDS && attempt < RACE_ATTEMPTS_MAX; attempt++) {
+    await Promise.all(chunks.map(({ chunkId, bytes }) => store.putChunk(chunkId, bytes)));
+    await systemClock.sleep(IDLE_MS + TOLERANCE_MS);
+    const startedAtMs = systemClock.monotonicMs();
+    const raced = await Promise.all(
+      chunks.map(async (chunk, index) => {
+        const remove = (): ReturnType<ChunkStore["deleteChunks"]> =>
+          store.deleteChunks([chunk.chunkId], { unclaimedForMs: IDLE_MS });
+        const early = index % 2 === 0 ? remove() : undefined;
+        const claiming = claim(store, chunk);
+        const [[outcome], claimed] = await Promise.all([early ?? remove(), claiming]);
+        return { chunk, outcome, claimed };
+      }),
+    );
+    if (systemClock.monotonicMs() - startedAtMs > IDLE_MS - TOLERANCE_MS) continue;
+    counted++;
+    for (const { chunk, outcome, claimed } of raced) {
+      const found = await store.getChunk(chunk.chunkId);
+      if (claimed) expectBytes(found, chunk.bytes);
+      else expect([outcome, found]).toEqual(["deleted", undefined]);
+    }
+  }
+  expect(counted, "rounds that ended in time").toBeGreaterThan(0);
+}
+
+export const CLAIM_CASES: readonly ChunkStoreCase[] = [
+  {
+    name: "put claims a new chunk: a conditional delete refuses it and it stays",
+    async run({ store }) {
+      const { chunkId, bytes } = await testChunk(4000, 1);
+      await store.putChunk(chunkId, bytes);
+      expect(await store.deleteChunks([chunkId], LONG)).toEqual(["claimed"]);
+      expectBytes(await store.getChunk(chunkId), bytes);
+    },
+  },
+  {
+    name: "a conditional delete removes a chunk that has been unclaimed long enough",
+    async run({ store, subject }) {
+      const { chunkId, bytes } = await testChunk(4000, 1);
+      await store.putChunk(chunkId, bytes);
+      await systemClock.sleep(100);
+      expect(await store.deleteChunks([chunkId], { unclaimedForMs: 50 })).toEqual(["deleted"]);
+      expect(await store.getChunk(chunkId)).toBeUndefined();
+      expect((await subject.inspect()).leftovers).toEqual([]);
+    },
+  },
+  {
+    name: "one conditional delete takes the old chunks and refuses the claimed ones",
+    async run({ store }) {
+      const chunks = await testChunks(6, 400);
+      for (const { chunkId, bytes } of chunks) await store.putChunk(chunkId, bytes);
+      await systemClock.sleep(1000);
+      const claimed = chunks.filter((_, index) => index % 2 === 1).map(({ chunkId }) => chunkId);
+      await store.hasChunks(claimed, { claim: true });
+      const ids = chunks.map(({ chunkId }) => chunkId);
+      const startedAtMs = systemClock.monotonicMs();
+      const outcomes = await store.deleteChunks(ids, { unclaimedForMs: 900 });
+      // On a machine that stalled this long the claims are old too, and nothing can be said.
+      if (systemClock.monotonicMs() - startedAtMs > 800) return;
+      expect(outcomes).toEqual(["deleted", "claimed", "deleted", "claimed", "deleted", "claimed"]);
+    },
+  },
+  {
+    name: "a chunk's age counts from its put",
+    run: (context) => expectAge(context, false, async () => {}),
+  },
+  {
+    name: "put of a chunk that is there claims it again",
+    run: (context) => expectAge(context, true, ({ chunkId, bytes }) => context.store.putChunk(chunkId, bytes)),
+  },
+  {
+    name: "has with claim claims",
+    run: (context) => expectAge(context, true, ({ chunkId }) => context.store.hasChunks([chunkId], { claim: true })),
+  },
+  {
+    name: "has without claim does not claim",
+    run: (context) => expectAge(context, false, ({ chunkId }) => context.store.hasChunks([chunkId], { claim: false })),
+  },
+  {
+    name: "get does not claim",
+    run: (context) => expectAge(context, false, ({ chunkId }) => context.store.getChunk(chunkId)),
+  },
+  {
+    name: "a refused delete does not claim",
+    run: (context) => expectAge(context, false, ({ chunkId }) => context.store.deleteChunks([chunkId], LONG)),
+  },
+  {
+    name: "put of wrong bytes does not claim the chunk that is there",
+    run: (context) =>
+      expectAge(context, false, ({ chunkId }) => context.store.putChunk(chunkId, new Uint8Array(4000)).catch(() => {})),
+  },
+  {
+    name: "has with claim does not make absent chunks present",
+    async run({ store, subject }) {
+      const { chunkId } = await testChunk(10, 1);
+      expect(await store.hasChunks([chunkId], { claim: true })).toEqual([undefined]);
+      expect((await subject.inspect()).chunks.size).toBe(0);
+    },
+  },
+  {
+    name: "a put raced by deletes is kept once it is acknowledged",
+    run: (context) =>
+      raceClaims(context, async (store, { chunkId, bytes }) => {
+        await store.putChunk(chunkId, bytes);
+        return true;
+      }),
+  },
+  {
+    name: "a claim raced by deletes holds if it was granted",
+    run: (context) =>
+      raceClaims(context, async (store, { chunkId }) => {
+        const [presence] = await store.hasChunks([chunkId], { claim: true });
+        return presence !== undefined;
+      }),
+  },
+  {
+    name: "a streamed put raced by deletes is kept once it is acknowledged",
+    applies: isStreamingChunkStore,
+    run: (context) =>
+      raceClaims(context, async (store, { chunkId, bytes }) => {
+        if (!isStreamingChunkStore(store)) return expect.fail("the store changed its mind about streams");
+        const source = async function* (): AsyncGenerator<Uint8Array> {
+          yield bytes;
+        };
+        await store.putChunkStream(chunkId, source());
+        return true;
+      }),
+  },
+];

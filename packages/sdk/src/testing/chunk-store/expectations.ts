@@ -1,0 +1,75 @@
+import { expect } from "vitest";
+import { AshlarError, type ErrorCode } from "../../errors/index.ts";
+import { encodeHex } from "../../hash/index.ts";
+import { systemClock } from "../../ports/index.ts";
+import type { TestChunk } from "../test-bytes.ts";
+import type { ChunkStoreSubject } from "./contract-case.ts";
+
+/** The port's promise for aborts, ms. */
+const ABORT_MAX_MS = 100;
+/** What an aborted call may go on cleaning up behind the rejection, ms. */
+const CLEANUP_MAX_MS = 5000;
+
+/** Waits for a rejection and checks its code. */
+export async function expectCode(call: Promise<unknown>, code: ErrorCode): Promise<AshlarError> {
+  let outcome: unknown;
+  try {
+    outcome = { resolved: await call };
+  } catch (error) {
+    outcome = error;
+  }
+  if (!AshlarError.is(outcome)) expect.fail(`expected ${code}, got ${describeOutcome(outcome)}`);
+  expect(outcome.code).toBe(code);
+  return outcome;
+}
+
+function describeOutcome(outcome: unknown): string {
+  if (outcome instanceof Error) return `${outcome.name}: ${outcome.message}`;
+  return "a call that succeeded";
+}
+
+/** Checks bytes by length and content, without printing megabytes when they differ. */
+export function expectBytes(actual: Uint8Array | undefined, expected: Uint8Array): void {
+  expect(actual, "the chunk is absent").toBeInstanceOf(Uint8Array);
+  const bytes = actual as Uint8Array;
+  expect(bytes.byteLength).toBe(expected.byteLength);
+  const differing = bytes.findIndex((byte, index) => byte !== expected[index]);
+  expect(differing, "the first byte that differs").toBe(-1);
+}
+
+/** Checks that a call rejects with `code` within 100 ms of `abort()`. */
+export async function expectAborts(
+  call: Promise<unknown>,
+  abort: () => void,
+  code: ErrorCode = "CANCELED",
+): Promise<void> {
+  const abortedAtMs = systemClock.monotonicMs();
+  abort();
+  const late = new AbortController();
+  const timeout = systemClock.sleep(10 * ABORT_MAX_MS, { signal: late.signal }).then(() => "still running");
+  timeout.catch(() => {});
+  const outcome = await Promise.race([expectCode(call, code), timeout]);
+  late.abort();
+  expect(outcome, "the call after its abort").not.toBe("still running");
+  expect(systemClock.monotonicMs() - abortedAtMs, "ms until the abort rejects").toBeLessThan(ABORT_MAX_MS);
+}
+
+/** Checks through the second channel that exactly these chunks are kept, waiting a little for what an aborted call still cleans up. */
+export async function expectKept(subject: ChunkStoreSubject, expected: readonly TestChunk[]): Promise<void> {
+  const startedAtMs = systemClock.monotonicMs();
+  let seen = await subject.inspect();
+  while (seen.leftovers.length > 0 && systemClock.monotonicMs() - startedAtMs < CLEANUP_MAX_MS) {
+    await systemClock.sleep(5);
+    seen = await subject.inspect();
+  }
+  expect(seen.leftovers).toEqual([]);
+  expect([...seen.chunks.keys()].sort()).toEqual(expected.map(({ chunkId }) => encodeHex(chunkId)).sort());
+  for (const { chunkId, bytes } of expected) expectBytes(seen.chunks.get(encodeHex(chunkId)), bytes);
+}
+
+/** A copy of `bytes` with one bit flipped. */
+export function flipBit(bytes: Uint8Array, index = 0): Uint8Array {
+  const copy = bytes.slice();
+  copy[index] = (copy[index] as number) ^ 1;
+  return copy;
+}

@@ -1,0 +1,14 @@
+export type {
+  ChunkStoreCase,
+  ChunkStoreCaseContext,
+  ChunkStoreInspection,
+  ChunkStoreSubject,
+  CreateChunkStoreSubject,
+} from "./chunk-store/contract-case.ts";
+export {
+  CHUNK_STORE_CASES,
+  type ChunkStoreContractOptions,
+  chunkStoreContract,
+  runChunkStoreCase,
+} from "./chunk-store-contract.ts";
+export { type TestChunk, testBytes, testChunk, testChunks } from "./test-bytes.ts";
