@@ -5,7 +5,7 @@ import type { Clock, Random } from "@ashlar/sdk/ports";
 import { decodeBase64Url, encodeBase64Url } from "./base64url.ts";
 import type { GatewayReceipt, Grant, GrantKind, GrantOf, NodeReceipt } from "./grant.ts";
 import { decodePayload, encodePayload, peekKind } from "./grant-payload.ts";
-import { deriveSubkeys, type Subkeys } from "./subkeys.ts";
+import { assertClusterKey, deriveSubkeys, type Subkeys } from "./subkeys.ts";
 
 /** How far the clocks of two machines may differ before one refuses the other's grants. */
 export const CLOCK_SKEW_MS = 60_000;
@@ -61,26 +61,48 @@ export interface GrantKeeper {
   nonceFor(ticketId: string, chunkId: Digest, serverId: string): Promise<Uint8Array<ArrayBuffer>>;
 }
 
+/** What a keeper is made of. */
+export interface GrantKeeperOptions {
+  /** At least 32 characters; the same on every server of the cluster. There is no default. */
+  readonly clusterKey: string;
+  readonly clock: Pick<Clock, "nowMs">;
+  readonly random: Pick<Random, "bytes">;
+  /** Life of tickets and write grants in ms; default GRANT_TTL_MS. */
+  readonly grantTtlMs?: number | undefined;
+  /** Default {@link RECEIPT_TTL_MS}. */
+  readonly receiptTtlMs?: number | undefined;
+}
+
 /**
  * Creates the keeper of a cluster.
  *
  * @throws {AshlarError} INVALID_ARGUMENT if the cluster key is too short.
  */
-export async function createGrantKeeper(options: {
-  readonly clusterKey: string;
-  readonly clock: Pick<Clock, "nowMs">;
-  readonly random: Pick<Random, "bytes">;
-  /** Default GRANT_TTL_MS. */
-  readonly grantTtlMs?: number | undefined;
-  /** Default {@link RECEIPT_TTL_MS}. */
-  readonly receiptTtlMs?: number | undefined;
-}): Promise<GrantKeeper> {
-  const { clock, random, grantTtlMs = LIMITS.GRANT_TTL_MS.value, receiptTtlMs = RECEIPT_TTL_MS } = options;
+export async function createGrantKeeper(options: GrantKeeperOptions): Promise<GrantKeeper> {
   const subkeys = await deriveSubkeys(options.clusterKey);
+  return keeperOf(options, () => Promise.resolve(subkeys));
+}
+
+/**
+ * The same, at once: its keys are derived at its first use. For constructors, which cannot wait.
+ *
+ * @throws {AshlarError} INVALID_ARGUMENT if the cluster key is too short.
+ */
+export function createGrantKeeperLazily(options: GrantKeeperOptions): GrantKeeper {
+  assertClusterKey(options.clusterKey);
+  let subkeys: Promise<Subkeys> | undefined;
+  return keeperOf(options, () => {
+    subkeys ??= deriveSubkeys(options.clusterKey);
+    return subkeys;
+  });
+}
+
+function keeperOf(options: GrantKeeperOptions, subkeys: () => Promise<Subkeys>): GrantKeeper {
+  const { clock, random, grantTtlMs = LIMITS.GRANT_TTL_MS.value, receiptTtlMs = RECEIPT_TTL_MS } = options;
   const until = (ttlMs: number): { readonly expiresAtMs: number } => ({
     expiresAtMs: Math.floor(clock.nowMs() + ttlMs),
   });
-  const issue = (grant: Grant): Promise<string> => signGrant(subkeys, grant);
+  const issue = async (grant: Grant): Promise<string> => signGrant(await subkeys(), grant);
   return Object.freeze<GrantKeeper>({
     issueCluster: () => issue({ kind: "cluster", ...until(CLUSTER_GRANT_TTL_MS) }),
     issueWrite: (claims) => issue({ kind: "write", ...claims, ...until(grantTtlMs) }),
@@ -90,7 +112,7 @@ export async function createGrantKeeper(options: {
     issueGatewayReceipt: (claims) => issue({ kind: "receipt", holder: "gateway", ...claims, ...until(receiptTtlMs) }),
     issueManifest: (claims) => issue({ kind: "manifest", ...claims, ...until(MANIFEST_TTL_MS) }),
     async verify(token, kinds, { expiredForMs = 0 } = {}) {
-      const grant = await readGrant(subkeys, token);
+      const grant = await readGrant(await subkeys(), token);
       if (clock.nowMs() > grant.expiresAtMs + CLOCK_SKEW_MS + expiredForMs)
         throw unauthenticated("the grant has expired");
       if (!isOf(grant, kinds)) {
@@ -101,7 +123,7 @@ export async function createGrantKeeper(options: {
     newTicketId: () => encodeBase64Url(random.bytes(16)),
     async nonceFor(ticketId, chunkId, serverId) {
       const message = new TextEncoder().encode(JSON.stringify([ticketId, encodeHex(chunkId), serverId]));
-      return new Uint8Array(await crypto.subtle.sign("HMAC", subkeys.nonce, message));
+      return new Uint8Array(await crypto.subtle.sign("HMAC", (await subkeys()).nonce, message));
     },
   });
 }

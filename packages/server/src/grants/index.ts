@@ -16,7 +16,9 @@ export {
   CLOCK_SKEW_MS,
   CLUSTER_GRANT_TTL_MS,
   createGrantKeeper,
+  createGrantKeeperLazily,
   type GrantKeeper,
+  type GrantKeeperOptions,
   READ_GRANT_TTL_MS,
   RECEIPT_TTL_MS,
 } from "./grant-keeper.ts";

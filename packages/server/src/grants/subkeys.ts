@@ -16,18 +16,18 @@ const HMAC = { name: "HMAC", hash: "SHA-256", length: 256 } as const;
 // Names the format of tokens too: a format change gets another label, so that old and new tokens never mix.
 const LABEL = "ashlar grant v1 ";
 
-/**
- * Derives the keys by HKDF-SHA-256.
- *
- * @throws {AshlarError} INVALID_ARGUMENT if the cluster key is shorter than {@link CLUSTER_KEY_MIN_LENGTH}; there is no default.
- */
+/** @throws {AshlarError} INVALID_ARGUMENT if a cluster key is shorter than {@link CLUSTER_KEY_MIN_LENGTH}; there is no default. */
+export function assertClusterKey(clusterKey: string): void {
+  if (typeof clusterKey === "string" && clusterKey.length >= CLUSTER_KEY_MIN_LENGTH) return;
+  throw new AshlarError(
+    "INVALID_ARGUMENT",
+    `the cluster key needs at least ${CLUSTER_KEY_MIN_LENGTH} characters; make one with "openssl rand -hex 32"`,
+  );
+}
+
+/** Derives the keys by HKDF-SHA-256. @throws {AshlarError} INVALID_ARGUMENT as {@link assertClusterKey}. */
 export async function deriveSubkeys(clusterKey: string): Promise<Subkeys> {
-  if (typeof clusterKey !== "string" || clusterKey.length < CLUSTER_KEY_MIN_LENGTH) {
-    throw new AshlarError(
-      "INVALID_ARGUMENT",
-      `the cluster key needs at least ${CLUSTER_KEY_MIN_LENGTH} characters; make one with "openssl rand -hex 32"`,
-    );
-  }
+  assertClusterKey(clusterKey);
   const master = await crypto.subtle.importKey("raw", encoder.encode(clusterKey), "HKDF", false, ["deriveKey"]);
   const derive = (purpose: string): Promise<CryptoKey> => {
     const hkdf = { name: "HKDF", hash: "SHA-256", salt: new Uint8Array(0), info: encoder.encode(LABEL + purpose) };

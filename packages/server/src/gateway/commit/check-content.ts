@@ -1,5 +1,6 @@
 import { AshlarError } from "@ashlar/sdk/errors";
 import { encodeHex } from "@ashlar/sdk/hash";
+import { LIMITS } from "@ashlar/sdk/limits";
 import { checkChunks } from "@ashlar/sdk/manifest";
 import type { ChunkedContent, CommittedChunk } from "@ashlar/sdk/ports";
 import type { ReceivedContent } from "@ashlar/sdk/rpc";
@@ -72,6 +73,11 @@ function mergeReceipts(chunks: readonly ReceivedChunk[]): readonly NamedChunk[] 
       throw new AshlarError("INVALID_ARGUMENT", "one chunk is named with two sizes", { details: { chunkId: name } });
     }
     for (const receipt of chunk.receipts ?? []) known.receipts.add(receipt);
+    if (known.receipts.size > LIMITS.REPLICATION_FACTOR_MAX.value) {
+      throw new AshlarError("INVALID_ARGUMENT", "a chunk has more receipts than it can have replicas", {
+        details: { chunkId: name },
+      });
+    }
     byName.set(name, known);
   }
   return [...byName].map(([name, { first, receipts }]) => ({ name, chunk: { ...first, receipts: [...receipts] } }));

@@ -12,7 +12,7 @@ import {
 } from "@ashlar/sdk/rpc";
 import type { ServiceImpl } from "@connectrpc/connect";
 import { type GrantKeeper, RECEIPT_TTL_MS } from "../../grants/index.ts";
-import { principalKey } from "../auth/auth-interceptor.ts";
+import { principalKey } from "../auth/auth-gate.ts";
 import { commitPart, commitWrite } from "../commit/commit-write.ts";
 import { requireBucket } from "../early-checks.ts";
 import type { GatewayContext } from "../gateway-context.ts";

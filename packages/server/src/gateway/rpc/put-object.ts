@@ -1,5 +1,5 @@
 import { AshlarError } from "@ashlar/sdk/errors";
-import { LIMITS, MIB } from "@ashlar/sdk/limits";
+import { LIMITS } from "@ashlar/sdk/limits";
 import {
   decodePutObjectHeader,
   encodePutOutcome,
@@ -9,10 +9,9 @@ import {
 import type { ServiceImpl } from "@connectrpc/connect";
 import { assertWorthSending } from "../early-checks.ts";
 import type { GatewayContext } from "../gateway-context.ts";
+import { WRITE_OBJECT_MAX_BYTES } from "./message-limits.ts";
 
 type Handlers = Pick<ServiceImpl<typeof ObjectService>, "putObject" | "writeObject">;
-
-const WRITE_OBJECT_MAX_BYTES = 16 * MIB;
 
 /** Writes of whole objects, from a stream and in one message. */
 export function putObjectHandlers(context: GatewayContext): Handlers {

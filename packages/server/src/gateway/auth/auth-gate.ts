@@ -1,0 +1,17 @@
+import { type ContextKey, createContextKey } from "@connectrpc/connect";
+import type { RpcGate } from "../../http/rpc-handlers.ts";
+import type { Operation } from "./access-table.ts";
+import type { Authenticator, Principal } from "./authenticator.ts";
+
+/** Who calls, for handlers: `context.values.get(principalKey)`. Without a gate before it, nobody. */
+export const principalKey: ContextKey<Principal> = createContextKey<Principal>(Object.freeze({ apiKeyId: "" }), {
+  description: "who calls",
+});
+
+/** Authorizes an RPC of ObjectService or ClusterService by its headers, before a byte of its messages is read. */
+export function authGate(authenticator: Authenticator): RpcGate {
+  return async ({ method, requestHeader, values }) => {
+    const operation = method.localName as Operation;
+    values.set(principalKey, await authenticator.authorize(requestHeader.get("authorization"), operation));
+  };
+}

@@ -1,0 +1,44 @@
+import { LIMITS } from "@ashlar/sdk/limits";
+import { ClusterService, ObjectService } from "@ashlar/sdk/rpc";
+import type { RpcOptionSource, RpcOptions, RpcRoutes } from "../../http/rpc-handlers.ts";
+import { authGate } from "../auth/auth-gate.ts";
+import type { Authenticator } from "../auth/authenticator.ts";
+import type { GatewayContext } from "../gateway-context.ts";
+import { createClusterService } from "./cluster-service.ts";
+import { COMMIT_MESSAGE_MAX_BYTES, WRITE_OBJECT_MAX_BYTES } from "./message-limits.ts";
+import { createObjectService } from "./object-service.ts";
+
+/**
+ * The RPCs of a gateway beside those of its chunk face.
+ *
+ * Each is authorized at its gate. Control messages are validated by the rules of the proto files; those that carry bytes or long chunk lists check
+ * themselves.
+ */
+export function gatewayRpcRoutes(context: GatewayContext, authenticator: Authenticator): RpcRoutes {
+  const gate = authGate(authenticator);
+  const objects = createObjectService(context);
+  const cluster = createClusterService(context);
+  return (router, options) => {
+    const bulk = bulkOptions(options, context.limits.chunkMaxBytes, gate);
+    for (const method of ObjectService.methods) {
+      const name = method.localName as keyof typeof objects;
+      // The service is complete by its type; TypeScript cannot pair a method with its handler over a union.
+      router.rpc(method, objects[name] as never, bulk[name] ?? options.control(gate));
+    }
+    router.service(ClusterService, cluster, options.control(gate));
+  };
+}
+
+function bulkOptions(
+  options: RpcOptionSource,
+  chunkMaxBytes: number,
+  gate: ReturnType<typeof authGate>,
+): Readonly<Partial<Record<keyof typeof ObjectService.method, RpcOptions>>> {
+  return {
+    putObject: options.bulk(LIMITS.FRAME_MAX_BYTES.value, gate),
+    writeObject: options.bulk(WRITE_OBJECT_MAX_BYTES, gate),
+    writePart: options.bulk(chunkMaxBytes, gate),
+    commitWrite: options.bulk(COMMIT_MESSAGE_MAX_BYTES, gate),
+    commitPart: options.bulk(COMMIT_MESSAGE_MAX_BYTES, gate),
+  };
+}

@@ -1,0 +1,94 @@
+import { type CollectReport, collect, createReplicatedStore, type Topology } from "@ashlar/sdk/engine";
+import { LIMITS } from "@ashlar/sdk/limits";
+import type { CallOptions, Clock, CollectionQueue, Hasher, Logger, Random } from "@ashlar/sdk/ports";
+import type { Metrics } from "../observability/metrics.ts";
+import { maintenanceMetrics } from "./maintenance-metrics.ts";
+import { type RepairReport, repair } from "./repair.ts";
+import { type Schedule, startSchedule } from "./schedule.ts";
+
+/** What {@link createMaintenance} takes. Durations in ms; defaults in `LIMITS`. */
+export interface MaintenanceOptions {
+  readonly metadata: CollectionQueue;
+  /** Stays the caller's to close. */
+  readonly topology: Topology;
+  readonly hasher: Hasher;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  /** Default COLLECT_INTERVAL_MS. */
+  readonly collectIntervalMs?: number | undefined;
+  /** Default 30 s: long enough for a node to restart, short against the time in which a second one fails. */
+  readonly repairIntervalMs?: number | undefined;
+  /** Chunks claimed less than this long ago are kept; default CLAIM_TTL_MS. */
+  readonly claimTtlMs?: number | undefined;
+  /** Default COLLECT_GRACE_MS. */
+  readonly graceMs?: number | undefined;
+  /** Default UPLOAD_TTL_MS. */
+  readonly uploadTtlMs?: number | undefined;
+}
+
+/** What one round of all background work did. */
+export interface MaintenanceReport extends CollectReport, RepairReport {}
+
+/** Background work of a gateway. Claimed through SQL, so any number of gateways may run it. */
+export interface Maintenance {
+  /** Repairs, then collects, now. @throws {AshlarError} METADATA_UNAVAILABLE; what was done stays done. */
+  runOnce(options?: CallOptions): Promise<MaintenanceReport>;
+  /** Starts the schedules. Idempotent. */
+  start(): void;
+  /** Stops them and waits for what runs. Idempotent; `start()` may follow. */
+  stop(): Promise<void>;
+}
+
+const REPAIR_INTERVAL_MS = 30_000;
+
+export function createMaintenance(options: MaintenanceOptions): Maintenance {
+  const { clock, random, logger } = options;
+  const chunks = createReplicatedStore(options);
+  const record = maintenanceMetrics(options.metrics, clock);
+
+  const collectNow = (call: CallOptions): Promise<CollectReport> =>
+    record.collection(async () => {
+      const report = await collect({ ...options, ...call });
+      if (Object.values(report).some((count) => count > 0)) logger.info({ ...report }, "collected");
+      return report;
+    });
+  const repairNow = (call: CallOptions): Promise<RepairReport> =>
+    record.repair(async () => {
+      const report = await repair({ ...options, chunks, ...call });
+      if (Object.values(report).some((count) => count > 0)) logger.info({ ...report }, "repaired");
+      return report;
+    });
+
+  let schedules: readonly Schedule[] = [];
+  return {
+    async runOnce(call = {}) {
+      const repaired = await repairNow(call);
+      return { ...repaired, ...(await collectNow(call)) };
+    },
+    start() {
+      if (schedules.length > 0) return;
+      const common = { clock, random, logger };
+      schedules = [
+        startSchedule({
+          ...common,
+          name: "collect",
+          intervalMs: options.collectIntervalMs ?? LIMITS.COLLECT_INTERVAL_MS.value,
+          run: async (signal) => void (await collectNow({ signal })),
+        }),
+        startSchedule({
+          ...common,
+          name: "repair",
+          intervalMs: options.repairIntervalMs ?? REPAIR_INTERVAL_MS,
+          run: async (signal) => void (await repairNow({ signal })),
+        }),
+      ];
+    },
+    async stop() {
+      const stopping = schedules;
+      schedules = [];
+      await Promise.all(stopping.map((schedule) => schedule.stop()));
+    },
+  };
+}

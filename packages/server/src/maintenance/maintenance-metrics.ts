@@ -1,0 +1,42 @@
+import type { CollectReport } from "@ashlar/sdk/engine";
+import type { Clock } from "@ashlar/sdk/ports";
+import { DURATION_BUCKETS_SECONDS, type Metrics } from "../observability/metrics.ts";
+import type { RepairReport } from "./repair.ts";
+
+/** Puts figures beside the work that they are about. */
+export interface MaintenanceRecorder {
+  collection(work: () => Promise<CollectReport>): Promise<CollectReport>;
+  repair(work: () => Promise<RepairReport>): Promise<RepairReport>;
+}
+
+export function maintenanceMetrics(metrics: Metrics, clock: Pick<Clock, "monotonicMs">): MaintenanceRecorder {
+  const durations = metrics.histogram({
+    name: "ashlar_maintenance_duration_seconds",
+    help: "One round of background work",
+    labelNames: ["job", "outcome"],
+    buckets: DURATION_BUCKETS_SECONDS,
+  });
+  const things = metrics.counter({
+    name: "ashlar_maintenance_things_total",
+    help: "What background work did, by what was done",
+    labelNames: ["what"],
+  });
+  const timed = async <Report extends object>(job: string, work: () => Promise<Report>): Promise<Report> => {
+    const startedAtMs = clock.monotonicMs();
+    const end = (outcome: string): void =>
+      durations.observe((clock.monotonicMs() - startedAtMs) / 1000, { job, outcome });
+    try {
+      const report = await work();
+      for (const [what, count] of Object.entries(report)) things.add(count, { what });
+      end("ok");
+      return report;
+    } catch (error) {
+      end("failed");
+      throw error;
+    }
+  };
+  return {
+    collection: (work) => timed("collect", work),
+    repair: (work) => timed("repair", work),
+  };
+}

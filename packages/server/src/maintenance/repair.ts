@@ -1,0 +1,81 @@
+import type { NamedStore, ReplicatedStore, Topology } from "@ashlar/sdk/engine";
+import { AshlarError } from "@ashlar/sdk/errors";
+import { encodeHex } from "@ashlar/sdk/hash";
+import type { CallOptions, CollectionQueue, Logger, RepairEntry } from "@ashlar/sdk/ports";
+
+/** What {@link repair} takes. */
+export interface RepairOptions extends CallOptions {
+  readonly metadata: Pick<CollectionQueue, "listRepairs" | "finishRepairs" | "knowsChunks">;
+  readonly topology: Pick<Topology, "allStores">;
+  readonly chunks: Pick<ReplicatedStore, "get">;
+  readonly logger: Logger;
+}
+
+/** What a repair pass did. */
+export interface RepairReport {
+  readonly chunksRepaired: number;
+  /** Entries that need nothing any more: the chunk is collected, or the server left the cluster. */
+  readonly repairsDropped: number;
+  /** Entries that stay: the server or every other replica was away. */
+  readonly repairsFailed: number;
+}
+
+/** Entries taken at once. */
+const BATCH = 256;
+
+type Outcome = "repaired" | "dropped" | "failed";
+
+/**
+ * Restores the replicas of the repair queue: reads each chunk from a good replica, checked against its digest, and puts it where it is missing.
+ *
+ * One chunk at a time, so that users' requests come first. Puts are idempotent: several workers may take the same entry.
+ */
+export async function repair(options: RepairOptions): Promise<RepairReport> {
+  const { metadata, topology, signal } = options;
+  const counts = { repaired: 0, dropped: 0, failed: 0 };
+  const seen = new Set<string>();
+  for (;;) {
+    const entries = await metadata.listRepairs({ limit: BATCH }, { signal });
+    const fresh = entries.filter((entry) => !seen.has(entry.repairId));
+    if (fresh.length === 0) break;
+    const stores = new Map((await topology.allStores({ signal })).map((store) => [store.serverId, store]));
+    const done: string[] = [];
+    for (const entry of fresh) {
+      seen.add(entry.repairId);
+      const outcome = await repairOne(options, entry, stores.get(entry.serverId));
+      counts[outcome]++;
+      if (outcome !== "failed") done.push(entry.repairId);
+    }
+    if (done.length > 0) await metadata.finishRepairs(done, { signal });
+    if (entries.length < BATCH) break;
+  }
+  return { chunksRepaired: counts.repaired, repairsDropped: counts.dropped, repairsFailed: counts.failed };
+}
+
+async function repairOne(options: RepairOptions, entry: RepairEntry, target: NamedStore | undefined): Promise<Outcome> {
+  const { logger, signal } = options;
+  const { chunkId, serverId, sizeBytes } = entry;
+  if (target === undefined) {
+    logger.info({ serverId }, "a repair is dropped: the server is not part of the cluster any more");
+    return "dropped";
+  }
+  if (!target.available) return "failed";
+  try {
+    const bytes = await options.chunks.get(chunkId, { sizeBytes, signal });
+    await target.store.putChunk(chunkId, bytes, { durability: "strict", signal });
+    return "repaired";
+  } catch (thrown) {
+    const error = AshlarError.from(thrown);
+    if (signal?.aborted) throw error;
+    if (error.code === "CHUNK_MISSING" && (await isForgotten(options, entry))) return "dropped";
+    const fields = { err: error, serverId, chunkId: encodeHex(chunkId) };
+    if (error.code === "CHUNK_MISSING") logger.error(fields, "no replica of a chunk is left to repair from");
+    else logger.warn(fields, "a replica could not be repaired; it stays in the queue");
+    return "failed";
+  }
+}
+
+async function isForgotten({ metadata, signal }: RepairOptions, { chunkId }: RepairEntry): Promise<boolean> {
+  const [known] = await metadata.knowsChunks([chunkId], { signal });
+  return known === false;
+}

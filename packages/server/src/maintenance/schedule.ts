@@ -1,0 +1,45 @@
+import { AshlarError } from "@ashlar/sdk/errors";
+import type { Clock, Logger, Random } from "@ashlar/sdk/ports";
+
+/** A job that runs again and again. */
+export interface Schedule {
+  /** Resolves when the run in progress has ended; it is aborted. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Runs a job at intervals, first after a random part of one, then with a quarter of jitter either way, so that the servers of a cluster that
+ * started together do not work at the same moments. A run that fails is logged, and the next one comes as if it had not.
+ */
+export function startSchedule(options: {
+  readonly name: string;
+  readonly intervalMs: number;
+  readonly run: (signal: AbortSignal) => Promise<void>;
+  readonly clock: Clock;
+  readonly random: Pick<Random, "fraction">;
+  readonly logger: Logger;
+}): Schedule {
+  const { name, intervalMs, run, clock, random, logger } = options;
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  const loop = async (): Promise<void> => {
+    let waitMs = random.fraction() * intervalMs;
+    while (!signal.aborted) {
+      try {
+        await clock.sleep(waitMs, { signal });
+        await run(signal);
+      } catch (error) {
+        if (signal.aborted) return;
+        logger.warn({ err: error, job: name }, "background work failed; it is tried again later");
+      }
+      waitMs = intervalMs * (0.75 + random.fraction() / 2);
+    }
+  };
+  const running = loop();
+  return {
+    stop() {
+      stopping.abort(new AshlarError("CANCELED", "the server stops"));
+      return running;
+    },
+  };
+}
