@@ -26,7 +26,7 @@ function project(name: string, include: readonly string[], exclude: readonly str
   };
 }
 
-const INTEGRATION = ["servers", "cli", "flows", "storage", "concurrency", "interrupted", "third-party", "docs"];
+const INTEGRATION = ["engine", "servers", "cli", "flows", "storage", "concurrency", "interrupted", "third-party", "docs"];
 
 export default defineConfig({
   test: {

@@ -20,7 +20,7 @@ interface Ack {
  * The other replicas get a short grace, so that a healthy cluster has all copies and no repairs; then they are given up (their calls are
  * aborted, because the caller takes its buffer back) and reported as missed. Each store is tried with backoff by itself.
  *
- * @throws {AshlarError} the stores' own error where they agree on its code, else QUORUM_NOT_REACHED with the causes.
+ * @throws {AshlarError} the stores' own error where they agree on its code and it is not NODE_UNAVAILABLE, else QUORUM_NOT_REACHED with the causes.
  */
 export async function putReplicated(
   context: ReplicationContext,
@@ -154,7 +154,9 @@ class QuorumWrite {
     const [first] = this.#failures;
     if (this.#options.signal?.aborted) return AshlarError.from(first ?? signal.reason);
     this.#context.topology.invalidate();
-    if (first !== undefined && this.#failures.every((failure) => failure.code === first.code)) return first;
+    // What all stores say (a full disk, a denied grant) is the reason; that some cannot be reached is exactly what a missed quorum means.
+    const agreed = this.#failures.every((failure) => failure.code === first?.code);
+    if (first !== undefined && agreed && first.code !== "NODE_UNAVAILABLE") return first;
     const servers = this.#placement.stores.map((target) => target.serverId).join(",");
     return new AshlarError(
       "QUORUM_NOT_REACHED",

@@ -1,0 +1,92 @@
+import { createMemoryChunkStore, type MemoryChunk } from "@ashlar/adapters/chunk-store/memory";
+import { nodeCryptoHasher } from "@ashlar/adapters/hash/node-crypto";
+import { createMemoryMetadataStore } from "@ashlar/adapters/metadata-store/memory";
+import type { CollectReport, EngineOptions, Topology } from "@ashlar/sdk/engine";
+import { collect, createClusterTopology, createEngine } from "@ashlar/sdk/engine";
+import {
+  type Clock,
+  type MetadataStore,
+  type ObjectBackend,
+  type Random,
+  silentLogger,
+  systemClock,
+  type Transport,
+} from "@ashlar/sdk/ports";
+import { type ChunkStoreFaults, faultyChunkStore } from "./faulty-chunk-store.ts";
+import { noJitter } from "./seeded-random.ts";
+
+/** One store of a {@link MemoryCluster}. */
+export interface MemoryNode {
+  readonly serverId: string;
+  /** What it holds, by hex id. */
+  readonly chunks: Map<string, MemoryChunk>;
+  /** What goes wrong from now on; set and clear the fields at will. */
+  readonly faults: ChunkStoreFaults;
+}
+
+/** The engine over memory stores, wired as in a cluster: registry, layouts, ring placement, one store per server. */
+export interface MemoryCluster {
+  readonly metadata: MetadataStore;
+  readonly nodes: readonly MemoryNode[];
+  readonly topology: Topology;
+  readonly backend: ObjectBackend;
+  /** A second engine over the same stores. */
+  engine(options?: Partial<EngineOptions>): ObjectBackend;
+  collect(options?: { readonly claimTtlMs?: number; readonly graceMs?: number }): Promise<CollectReport>;
+}
+
+export interface MemoryClusterOptions extends Partial<Omit<EngineOptions, "clock" | "random">> {
+  /** Default 3. */
+  readonly nodeCount?: number;
+  readonly clock?: Clock;
+  readonly random?: Random;
+  readonly chunkMaxBytes?: number;
+}
+
+/** Makes a cluster with the bucket `box` in it. */
+export async function createMemoryCluster(options: MemoryClusterOptions = {}): Promise<MemoryCluster> {
+  const { nodeCount = 3, clock = systemClock, random = noJitter, chunkMaxBytes, ...engineOptions } = options;
+  const metadata = createMemoryMetadataStore({ clock });
+  const nodes: MemoryNode[] = [];
+  const stores = new Map<string, ReturnType<typeof createMemoryChunkStore>>();
+  for (let index = 0; index < nodeCount; index++) {
+    const serverId = `n${index}`;
+    const url = `http://${serverId}:1`;
+    const chunks = new Map<string, MemoryChunk>();
+    const faults: ChunkStoreFaults = {};
+    stores.set(url, faultyChunkStore(createMemoryChunkStore({ clock, chunks, chunkMaxBytes }), faults));
+    nodes.push({ serverId, chunks, faults });
+    await metadata.registerServer({ serverId, url, softwareVersion: "test" });
+  }
+  const transport: Transport = {
+    name: "memory",
+    capabilities: Object.freeze({ clientStreaming: true, browser: false, uploadProgress: false }),
+    openChunkStore: ({ url }) => stores.get(url)!,
+    openGateway: () => {
+      throw new Error("a memory cluster has no gateway");
+    },
+    close: async () => {},
+  };
+  const topology = createClusterTopology({ registry: metadata, transport, clock, logger: silentLogger });
+  const engine = (more: Partial<EngineOptions> = {}): ObjectBackend =>
+    createEngine({
+      catalog: metadata,
+      topology,
+      hasher: nodeCryptoHasher,
+      clock,
+      random,
+      logger: silentLogger,
+      ...engineOptions,
+      ...more,
+    });
+  const backend = engine();
+  await backend.createBucket("box");
+  return {
+    metadata,
+    nodes,
+    topology,
+    backend,
+    engine,
+    collect: (times = {}) => collect({ metadata, topology, logger: silentLogger, ...times }),
+  };
+}
