@@ -1,0 +1,38 @@
+import { AshlarError } from "@ashlar/sdk/errors";
+import { bearerToken, type GrantKeeper, type GrantOf } from "../grants/index.ts";
+import type { ChunkFaceStatus } from "./chunk-face-options.ts";
+
+/** Grants that mean something to a chunk face. */
+export type ChunkGrantKind = "cluster" | "write" | "read";
+
+/** Who calls: the holder of a grant, or anybody where access is not controlled. */
+export type ChunkCaller = GrantOf<ChunkGrantKind> | { readonly kind: "anybody" };
+
+/** What a call wants to do, and the grants that allow it. */
+export const ALLOWED_GRANTS = Object.freeze({
+  write: ["cluster", "write"],
+  claim: ["cluster", "write"],
+  read: ["cluster", "read"],
+  maintain: ["cluster"],
+}) satisfies Readonly<Record<string, readonly ChunkGrantKind[]>>;
+
+export type ChunkAction = keyof typeof ALLOWED_GRANTS;
+
+/** Lets a caller in, or not. */
+export type ChunkAccess = (authorization: string | null, action: ChunkAction) => Promise<ChunkCaller>;
+
+const ANYBODY: ChunkCaller = Object.freeze({ kind: "anybody" });
+
+/**
+ * Checks the `authorization` header of a call before anything of its body is read.
+ *
+ * A read grant names one chunk; whoever learns the chunk id compares it.
+ * @throws {AshlarError} (from the access) UNAUTHENTICATED, PERMISSION_DENIED, NODE_UNAVAILABLE while the server stops.
+ */
+export function createChunkAccess(grants: GrantKeeper | undefined, status: () => ChunkFaceStatus): ChunkAccess {
+  return async (authorization, action) => {
+    if (status() === "stopping") throw new AshlarError("NODE_UNAVAILABLE", "the server is shutting down");
+    if (grants === undefined) return ANYBODY;
+    return await grants.verify(bearerToken(authorization), ALLOWED_GRANTS[action]);
+  };
+}

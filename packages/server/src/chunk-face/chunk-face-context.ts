@@ -1,0 +1,20 @@
+import type { Hasher } from "@ashlar/sdk/hash";
+import type { ChunkStore } from "@ashlar/sdk/ports";
+import type { GrantKeeper } from "../grants/index.ts";
+import type { ChunkAccess } from "./chunk-access.ts";
+import type { ChunkFaceOptions, ReceiptFacts } from "./chunk-face-options.ts";
+import type { ChunkWriter } from "./chunk-writer.ts";
+
+/** What the handlers of both faces share: options with their defaults filled in, and the parts made of them. */
+export interface ChunkFaceContext
+  extends Pick<ChunkFaceOptions, "status" | "uptimeMs" | "softwareVersion" | "serverId"> {
+  readonly store: ChunkStore;
+  readonly grants: GrantKeeper | undefined;
+  readonly hasher: Hasher;
+  readonly access: ChunkAccess;
+  readonly writer: ChunkWriter;
+  readonly issueReceipt: (facts: ReceiptFacts) => Promise<string>;
+  readonly chunkMaxBytes: number;
+  readonly sliceBytes: number;
+  readonly maintenance: boolean;
+}

@@ -1,0 +1,41 @@
+import type { Digest, Hasher } from "@ashlar/sdk/hash";
+import type { ChunkPresence, ChunkStore, PutChunkResult } from "@ashlar/sdk/ports";
+import type { GrantKeeper } from "../grants/index.ts";
+
+/** How the server behind a chunk face is. `read-only`: the disk is full. `stopping`: it finishes what runs. */
+export type ChunkFaceStatus = "serving" | "read-only" | "stopping";
+
+/** What a receipt is to say. */
+export interface ReceiptFacts {
+  readonly ticketId: string;
+  readonly chunkId: Digest;
+  readonly sizeBytes: number;
+  /** What the store answered, with whatever it added to it (a replicated store names servers). */
+  readonly answer: PutChunkResult | ChunkPresence;
+}
+
+/** Options of {@link createChunkFace}. */
+export interface ChunkFaceOptions {
+  /** Where chunks go; written as a stream where it can (`StreamingChunkStore`), from bounded memory otherwise. */
+  readonly store: ChunkStore;
+  /** Verifies grants and signs receipts. Absent: everybody may do everything, and there are no receipts. */
+  readonly grants?: GrantKeeper | undefined;
+  readonly serverId: string;
+  /** Default: the store's, at most CHUNK_MAX_BYTES_DEFAULT. */
+  readonly chunkMaxBytes?: number | undefined;
+  readonly status: () => ChunkFaceStatus;
+  readonly uptimeMs: () => number;
+  readonly softwareVersion: string;
+  /** For proofs of possession. */
+  readonly hasher: Hasher;
+  /** Signs a receipt; default: a node's, with the server id. */
+  readonly issueReceipt?: ((facts: ReceiptFacts) => Promise<string>) | undefined;
+  /** Whether chunks can be deleted and listed here: a node's business (default), not a gateway's. */
+  readonly maintenance?: boolean | undefined;
+  /** How much is read from the store at a time, default 1 MiB; `Infinity` reads a chunk at once, for stores that are far away. */
+  readonly readSliceBytes?: number | undefined;
+  /** Refuses writes early, for instance with DISK_FULL. */
+  readonly assertWritable?: (() => void | Promise<void>) | undefined;
+  /** Told of each write that failed. */
+  readonly onWriteFailed?: ((error: unknown) => void) | undefined;
+}

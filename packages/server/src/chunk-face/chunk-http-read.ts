@@ -1,0 +1,68 @@
+import { AshlarError } from "@ashlar/sdk/errors";
+import { type Digest, encodeHex } from "@ashlar/sdk/hash";
+import { assertMayRead } from "../grants/index.ts";
+import { contentRange, type ResolvedRange, resolveRange } from "../http/byte-range.ts";
+import { namesEntityTag } from "../http/entity-tag.ts";
+import type { HttpRequest, HttpResponse } from "../http/http-handler.ts";
+import { problemResponse } from "../http/problem.ts";
+import type { ChunkFaceContext } from "./chunk-face-context.ts";
+import { chunkSize, openChunk } from "./open-chunk.ts";
+
+/** A chunk never changes, but it is its reader's own: not for shared caches. */
+const CACHE_CONTROL = "private, max-age=31536000, immutable";
+
+/**
+ * Answers GET and HEAD of a chunk: whole, one range (several are answered with the whole), or 304.
+ *
+ * A failure after the first slice cuts the connection, so that a short body is never taken for the whole.
+ */
+export async function readChunk(face: ChunkFaceContext, request: HttpRequest, chunkId: Digest): Promise<HttpResponse> {
+  const caller = await face.access(request.header.get("authorization"), "read");
+  if (caller.kind === "read") assertMayRead(caller, chunkId);
+  const etag = encodeHex(chunkId);
+  const header = new Headers({ etag: `"${etag}"`, "cache-control": CACHE_CONTROL, "accept-ranges": "bytes" });
+  if (namesEntityTag(request.header.get("if-none-match"), etag, { weak: true })) {
+    await chunkSize(face.store, chunkId, request.signal);
+    return { status: 304, header };
+  }
+  header.set("content-type", "application/octet-stream");
+  if (request.method === "HEAD") {
+    header.set("content-length", String(await chunkSize(face.store, chunkId, request.signal)));
+    return { status: 200, header };
+  }
+  return await getChunk(face, request, { chunkId, etag, header });
+}
+
+async function getChunk(
+  face: ChunkFaceContext,
+  request: HttpRequest,
+  { chunkId, etag, header }: { readonly chunkId: Digest; readonly etag: string; readonly header: Headers },
+): Promise<HttpResponse> {
+  // A range of another state than this one would be no use (RFC 9110 §13.1.5).
+  const ifRange = request.header.get("if-range");
+  const rangeHeader = ifRange === null || ifRange === `"${etag}"` ? request.header.get("range") : null;
+  let unsatisfiedBytes: number | undefined;
+  let range: ResolvedRange | undefined;
+  try {
+    const opened = await openChunk(face.store, chunkId, {
+      sliceBytes: face.sliceBytes,
+      signal: request.signal,
+      range(sizeBytes) {
+        const resolved = resolveRange(rangeHeader, sizeBytes);
+        if (resolved === "unsatisfiable") {
+          unsatisfiedBytes = sizeBytes;
+          throw new AshlarError("INVALID_RANGE", `the chunk has ${sizeBytes} bytes`);
+        }
+        range = resolved;
+        return resolved ?? { offset: 0, length: sizeBytes };
+      },
+    });
+    header.set("content-length", String(opened.length));
+    if (range !== undefined) header.set("content-range", contentRange(range, opened.sizeBytes));
+    return { status: range === undefined ? 200 : 206, header, body: opened.whole ?? opened.slices };
+  } catch (error) {
+    if (unsatisfiedBytes === undefined) throw error;
+    const { requestId } = request;
+    return problemResponse(error, { requestId, header: { "content-range": `bytes */${unsatisfiedBytes}` } });
+  }
+}

@@ -1,0 +1,166 @@
+import { AshlarError } from "@ashlar/sdk/errors";
+import { digestFromBytes } from "@ashlar/sdk/hash";
+import { KIB, LIMITS } from "@ashlar/sdk/limits";
+import {
+  ChunkService,
+  decodeCount,
+  decodeDurability,
+  decodeInteger,
+  decodeText,
+  encodeChunkPage,
+  encodeChunkStoreStats,
+  encodeDeleteOutcome,
+  encodeInteger,
+  encodePutChunkResult,
+  type GetChunkRequestMessage,
+  HealthCheckResponse_Status as Status,
+  type WriteChunkRequestMessage,
+} from "@ashlar/sdk/rpc";
+import { type ContextKey, createContextKey, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
+import { assertMayRead } from "../grants/index.ts";
+import type { RpcGate, RpcRoutes } from "../http/rpc-handlers.ts";
+import type { ChunkAction, ChunkCaller } from "./chunk-access.ts";
+import type { ChunkFaceContext } from "./chunk-face-context.ts";
+import type { ChunkFaceStatus } from "./chunk-face-options.ts";
+import type { IncomingChunk } from "./chunk-writer.ts";
+import { heldChunks, heldChunksFor } from "./held-chunks.ts";
+import { openChunk } from "./open-chunk.ts";
+import { readPutChunk } from "./put-chunk-frames.ts";
+
+const CALLER: ContextKey<ChunkCaller | undefined> = createContextKey<ChunkCaller | undefined>(undefined, {
+  description: "caller of a chunk face",
+});
+
+const STATUS: Readonly<Record<ChunkFaceStatus, Status>> = {
+  serving: Status.SERVING,
+  "read-only": Status.READ_ONLY,
+  stopping: Status.STOPPING,
+};
+
+/** Serves ChunkService. Who may not call is turned away at the gate, before a body is read. */
+export function chunkRpcRoutes(face: ChunkFaceContext): RpcRoutes {
+  const gate = (action: ChunkAction): RpcGate => {
+    return async (context) => {
+      const caller = await face.access(context.requestHeader.get("authorization"), action);
+      context.values.set(CALLER, caller);
+    };
+  };
+  const service = createChunkService(face);
+  const { method } = ChunkService;
+  return (router, options) => {
+    const frames = LIMITS.FRAME_MAX_BYTES.value + 4 * KIB;
+    router.rpc(method.putChunk, service.putChunk, options.bulk(frames, gate("write")));
+    router.rpc(method.writeChunk, service.writeChunk, options.bulk(face.chunkMaxBytes, gate("write")));
+    router.rpc(method.getChunk, service.getChunk, options.control(gate("read")));
+    router.rpc(method.hasChunks, service.hasChunks, options.control(gate("claim")));
+    router.rpc(method.deleteChunk, service.deleteChunk, options.control(gate("maintain")));
+    router.rpc(method.listChunks, service.listChunks, options.control(gate("maintain")));
+    router.rpc(method.healthCheck, service.healthCheck, options.control());
+  };
+}
+
+function callerOf(context: HandlerContext): ChunkCaller {
+  const caller = context.values.get(CALLER);
+  if (caller === undefined) throw new AshlarError("UNAUTHENTICATED", "the call did not pass its gate");
+  return caller;
+}
+
+function createChunkService(face: ChunkFaceContext): ServiceImpl<typeof ChunkService> {
+  const { store, serverId, writer } = face;
+  return {
+    async putChunk(requests, context) {
+      const { chunk, frames } = await readPutChunk(requests);
+      const incoming = { ...chunk, signal: context.signal };
+      await writer.check(incoming);
+      return encodePutChunkResult(await writer.write(callerOf(context), incoming, frames), serverId);
+    },
+    async writeChunk(request, context) {
+      const incoming = incomingChunk(request, context.signal);
+      await writer.check(incoming);
+      return encodePutChunkResult(await writer.writeBytes(callerOf(context), incoming, request.data), serverId);
+    },
+    getChunk: (request, context) => getChunk(face, request, context),
+    async hasChunks(request, context) {
+      const chunkIds = request.chunkIds.map(digestFromBytes);
+      const asked = { chunkIds, claim: request.claim, proofs: request.proofs, signal: context.signal };
+      const caller = callerOf(context);
+      const held =
+        caller.kind === "write" && face.grants !== undefined
+          ? await heldChunksFor(caller, face.grants, asked, face)
+          : await heldChunks(asked, face);
+      return {
+        chunks: held.map(({ present, sizeBytes, nonce = new Uint8Array(0), receipt = "" }) => {
+          return { present, sizeBytes: encodeInteger(sizeBytes), nonce: Uint8Array.from(nonce), receipt };
+        }),
+      };
+    },
+    async deleteChunk(request, context) {
+      assertMaintenance(face);
+      const unclaimedForMs = decodeInteger(request.unclaimedForMs, "unclaimed_for_ms");
+      const chunkIds = request.chunkIds.map(digestFromBytes);
+      const outcomes = await store.deleteChunks(chunkIds, { unclaimedForMs, signal: context.signal });
+      return { outcomes: outcomes.map(encodeDeleteOutcome) };
+    },
+    async listChunks(request, context) {
+      assertMaintenance(face);
+      const cursor = decodeText(request.cursor);
+      const limit = decodeCount(request.limit);
+      return encodeChunkPage(await store.listChunks({ cursor, limit, signal: context.signal }));
+    },
+    async healthCheck(_request, context) {
+      const stats = await store.stats({ signal: context.signal });
+      return {
+        ...encodeChunkStoreStats(stats),
+        status: STATUS[face.status()],
+        serverId,
+        uptimeMs: encodeInteger(Math.floor(face.uptimeMs())),
+        softwareVersion: face.softwareVersion,
+        chunkMaxBytes: encodeInteger(face.chunkMaxBytes),
+      };
+    },
+  };
+}
+
+async function* getChunk(face: ChunkFaceContext, request: GetChunkRequestMessage, context: HandlerContext) {
+  const chunkId = digestFromBytes(request.chunkId);
+  const caller = callerOf(context);
+  if (caller.kind === "read") assertMayRead(caller, chunkId);
+  const offset = decodeInteger(request.offset, "offset");
+  const length = decodeInteger(request.length, "length");
+  const frameBytes = request.frameBytes === 0 ? LIMITS.FRAME_DEFAULT_BYTES.value : request.frameBytes;
+  const opened = await openChunk(face.store, chunkId, {
+    sliceBytes: face.sliceBytes,
+    signal: context.signal,
+    range(sizeBytes) {
+      if (offset > 0 && offset >= sizeBytes) throw rangeError(offset, sizeBytes);
+      const restBytes = sizeBytes - offset;
+      return { offset, length: length === 0 ? restBytes : Math.min(length, restBytes) };
+    },
+  });
+  let chunkSizeBytes = encodeInteger(opened.sizeBytes);
+  for await (const slice of opened.slices) {
+    for (let start = 0; start < slice.byteLength || start === 0; start += frameBytes) {
+      const frame = slice.subarray(start, start + frameBytes) as Uint8Array<ArrayBuffer>;
+      yield { frame, chunkSizeBytes };
+      chunkSizeBytes = 0n;
+    }
+  }
+}
+
+function rangeError(offset: number, sizeBytes: number): AshlarError {
+  return new AshlarError("INVALID_RANGE", `the chunk has ${sizeBytes} bytes, so none at ${offset}`);
+}
+
+function assertMaintenance({ maintenance }: ChunkFaceContext): void {
+  if (!maintenance) throw new AshlarError("UNSUPPORTED", "this server holds no chunks of its own; ask the nodes");
+}
+
+function incomingChunk(request: WriteChunkRequestMessage, signal: AbortSignal): IncomingChunk {
+  return {
+    chunkId: digestFromBytes(request.chunkId),
+    sizeBytes: request.data.byteLength,
+    serverId: decodeText(request.serverId),
+    durability: decodeDurability(request.durability),
+    signal,
+  };
+}

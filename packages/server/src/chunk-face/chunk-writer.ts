@@ -1,0 +1,108 @@
+import { AshlarError } from "@ashlar/sdk/errors";
+import type { Digest } from "@ashlar/sdk/hash";
+import { type ChunkStore, type Durability, isStreamingChunkStore, type PutChunkResult } from "@ashlar/sdk/ports";
+import type { ChunkCaller } from "./chunk-access.ts";
+import type { ReceiptFacts } from "./chunk-face-options.ts";
+import { collectChunk } from "./collect-chunk.ts";
+
+/** A chunk on its way in, without its bytes. */
+export interface IncomingChunk {
+  readonly chunkId: Digest;
+  /** Declared size; absent where the protocol does not tell (chunked HTTP). */
+  readonly sizeBytes?: number | undefined;
+  /** The server that the caller means. */
+  readonly serverId?: string | undefined;
+  readonly durability?: Durability | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Writes chunks for all faces. */
+export interface ChunkWriter {
+  /**
+   * What can be refused before the body is read.
+   * @throws {AshlarError} INVALID_ARGUMENT (another server is meant, size 0), OBJECT_TOO_LARGE, DISK_FULL.
+   */
+  check(chunk: IncomingChunk): Promise<void>;
+  /** @throws {AshlarError} as `ChunkStore.putChunk`, and INVALID_ARGUMENT for a chunk without bytes; errors of the source pass through. */
+  write(caller: ChunkCaller, chunk: IncomingChunk, source: AsyncIterable<Uint8Array>): Promise<PutChunkResult>;
+  writeBytes(caller: ChunkCaller, chunk: IncomingChunk, bytes: Uint8Array): Promise<PutChunkResult>;
+}
+
+/** Parts that a {@link ChunkWriter} needs. */
+export interface ChunkWriterOptions {
+  readonly store: ChunkStore;
+  readonly serverId: string;
+  readonly chunkMaxBytes: number;
+  readonly issueReceipt: (facts: ReceiptFacts) => Promise<string>;
+  readonly assertWritable?: (() => void | Promise<void>) | undefined;
+  readonly onWriteFailed?: ((error: unknown) => void) | undefined;
+}
+
+export function createChunkWriter(options: ChunkWriterOptions): ChunkWriter {
+  const { store, chunkMaxBytes, serverId } = options;
+  const put = async (
+    caller: ChunkCaller,
+    { chunkId }: IncomingChunk,
+    run: () => Promise<PutChunkResult>,
+  ): Promise<PutChunkResult> => {
+    let result: PutChunkResult;
+    try {
+      result = await run();
+    } catch (error) {
+      options.onWriteFailed?.(error);
+      throw error;
+    }
+    if (caller.kind !== "write") return result;
+    const { ticketId } = caller;
+    const facts = { ticketId, chunkId, sizeBytes: result.sizeBytes, answer: result };
+    return { ...result, receipt: await options.issueReceipt(facts) };
+  };
+  return {
+    async check(chunk) {
+      if (chunk.serverId !== undefined && chunk.serverId !== serverId) throw wrongServer(chunk.serverId, serverId);
+      if (chunk.sizeBytes === 0) throw emptyChunk();
+      if (chunk.sizeBytes !== undefined && chunk.sizeBytes > chunkMaxBytes)
+        throw tooLarge(chunk.sizeBytes, chunkMaxBytes);
+      await options.assertWritable?.();
+    },
+    write(caller, chunk, source) {
+      const { chunkId, sizeBytes, durability, signal } = chunk;
+      const bytes = nonEmpty(source);
+      return put(caller, chunk, async () => {
+        if (isStreamingChunkStore(store)) {
+          return await store.putChunkStream(chunkId, bytes, { sizeBytes, durability, signal });
+        }
+        const collected = await collectChunk(bytes, { sizeBytes, chunkMaxBytes });
+        return await store.putChunk(chunkId, collected, { durability, signal });
+      });
+    },
+    writeBytes(caller, chunk, bytes) {
+      const { chunkId, durability, signal } = chunk;
+      return put(caller, chunk, () => store.putChunk(chunkId, bytes, { durability, signal }));
+    },
+  };
+}
+
+async function* nonEmpty(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
+  let empty = true;
+  for await (const piece of source) {
+    if (piece.byteLength === 0) continue;
+    empty = false;
+    yield piece;
+  }
+  if (empty) throw emptyChunk();
+}
+
+function emptyChunk(): AshlarError {
+  return new AshlarError("INVALID_ARGUMENT", "a chunk has at least one byte");
+}
+
+function tooLarge(sizeBytes: number, chunkMaxBytes: number): AshlarError {
+  const details = { sizeBytes: String(sizeBytes), chunkMaxBytes: String(chunkMaxBytes) };
+  return new AshlarError("OBJECT_TOO_LARGE", `a chunk has at most ${chunkMaxBytes} bytes here`, { details });
+}
+
+function wrongServer(meant: string, serverId: string): AshlarError {
+  const details = { serverId, meantServerId: meant.slice(0, 64) };
+  return new AshlarError("INVALID_ARGUMENT", "the request is meant for another server", { details });
+}

@@ -1,0 +1,51 @@
+import { AshlarError } from "@ashlar/sdk/errors";
+import { LIMITS, MIB } from "@ashlar/sdk/limits";
+import type { HttpRoute } from "../http/router.ts";
+import type { RpcRoutes } from "../http/rpc-handlers.ts";
+import { createChunkAccess } from "./chunk-access.ts";
+import type { ChunkFaceContext } from "./chunk-face-context.ts";
+import type { ChunkFaceOptions, ReceiptFacts } from "./chunk-face-options.ts";
+import { chunkHttpRoutes } from "./chunk-http.ts";
+import { chunkRpcRoutes } from "./chunk-service.ts";
+import { createChunkWriter } from "./chunk-writer.ts";
+
+/** The chunk endpoints of a server, to be mounted with `createServerHandler`. */
+export interface ChunkFace {
+  readonly rpcRoutes: RpcRoutes;
+  readonly httpRoutes: readonly HttpRoute[];
+}
+
+/**
+ * Serves a chunk store as ChunkService and as plain HTTP.
+ *
+ * @throws {AshlarError} INVALID_ARGUMENT for a chunk limit that is not 1 to CHUNK_MAX_BYTES.
+ */
+export function createChunkFace(options: ChunkFaceOptions): ChunkFace {
+  const { store, grants, serverId } = options;
+  const chunkMaxBytes =
+    options.chunkMaxBytes ?? Math.min(store.capabilities.chunkMaxBytes, LIMITS.CHUNK_MAX_BYTES_DEFAULT.value);
+  if (!Number.isSafeInteger(chunkMaxBytes) || chunkMaxBytes < 1 || chunkMaxBytes > LIMITS.CHUNK_MAX_BYTES.value) {
+    throw new AshlarError("INVALID_ARGUMENT", `chunkMaxBytes is 1 to ${LIMITS.CHUNK_MAX_BYTES.value}`);
+  }
+  const issueReceipt =
+    options.issueReceipt ??
+    (async ({ ticketId, chunkId, sizeBytes }: ReceiptFacts) =>
+      (await grants?.issueNodeReceipt({ ticketId, chunkId, sizeBytes, serverId })) ?? "");
+  const { assertWritable, onWriteFailed } = options;
+  const face: ChunkFaceContext = {
+    store,
+    grants,
+    serverId,
+    chunkMaxBytes,
+    issueReceipt,
+    hasher: options.hasher,
+    status: options.status,
+    uptimeMs: options.uptimeMs,
+    softwareVersion: options.softwareVersion,
+    access: createChunkAccess(grants, options.status),
+    writer: createChunkWriter({ store, serverId, chunkMaxBytes, issueReceipt, assertWritable, onWriteFailed }),
+    sliceBytes: options.readSliceBytes ?? MIB,
+    maintenance: options.maintenance ?? true,
+  };
+  return { rpcRoutes: chunkRpcRoutes(face), httpRoutes: chunkHttpRoutes(face) };
+}

@@ -1,0 +1,98 @@
+import { AshlarError } from "@ashlar/sdk/errors";
+import type { Digest, Hasher } from "@ashlar/sdk/hash";
+import type { ChunkPresence, ChunkStore } from "@ashlar/sdk/ports";
+import type { GrantKeeper, WriteGrant } from "../grants/index.ts";
+import type { ReceiptFacts } from "./chunk-face-options.ts";
+import { PROOF_BYTES, provesPossession } from "./possession.ts";
+
+/** One answer about one chunk, as it goes over the wire. */
+export interface HeldChunk {
+  readonly present: boolean;
+  readonly sizeBytes: number;
+  readonly nonce?: Uint8Array | undefined;
+  readonly receipt?: string | undefined;
+}
+
+/** Which chunks are asked for, and how. */
+export interface HeldChunksRequest {
+  readonly chunkIds: readonly Digest[];
+  readonly claim: boolean;
+  /** One for each chunk id (may be empty), or none at all. */
+  readonly proofs: readonly Uint8Array[];
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Parts that answering needs. */
+export interface HeldChunksOptions {
+  readonly store: ChunkStore;
+  readonly serverId: string;
+  readonly hasher: Hasher;
+  readonly sliceBytes: number;
+  readonly issueReceipt: (facts: ReceiptFacts) => Promise<string>;
+}
+
+const ABSENT: HeldChunk = Object.freeze({ present: false, sizeBytes: 0 });
+
+/** Answers a server of the cluster: what is here, claimed if wanted. */
+export async function heldChunks(request: HeldChunksRequest, { store }: HeldChunksOptions): Promise<HeldChunk[]> {
+  const { chunkIds, claim, signal } = request;
+  const presences = await store.hasChunks(chunkIds, { claim, signal });
+  return presences.map((presence) =>
+    presence === undefined ? ABSENT : { present: true, sizeBytes: presence.sizeBytes },
+  );
+}
+
+/**
+ * Answers the holder of a write grant: a nonce for each chunk, and for a right proof also its presence, and the receipt if it was claimed.
+ *
+ * Without a proof the store is not even asked, so that neither answer nor time tell whether somebody has such bytes.
+ */
+export async function heldChunksFor(
+  grant: WriteGrant,
+  grants: GrantKeeper,
+  request: HeldChunksRequest,
+  options: HeldChunksOptions,
+): Promise<HeldChunk[]> {
+  checkProofs(request);
+  const { serverId } = options;
+  const answers: HeldChunk[] = [];
+  // One after the other: each proof reads a whole chunk.
+  for (const [index, chunkId] of request.chunkIds.entries()) {
+    const nonce = await grants.nonceFor(grant.ticketId, chunkId, serverId);
+    const proof = request.proofs[index];
+    const presence =
+      proof === undefined || proof.byteLength === 0
+        ? undefined
+        : await provenPresence({ chunkId, nonce, proof }, request, options);
+    if (presence === undefined) {
+      answers.push({ ...ABSENT, nonce });
+      continue;
+    }
+    const { sizeBytes } = presence;
+    const facts = { ticketId: grant.ticketId, chunkId, sizeBytes, answer: presence };
+    // A receipt promises a claim.
+    const receipt = request.claim ? await options.issueReceipt(facts) : undefined;
+    answers.push({ present: true, sizeBytes, nonce, receipt });
+  }
+  return answers;
+}
+
+async function provenPresence(
+  proven: { readonly chunkId: Digest; readonly nonce: Uint8Array; readonly proof: Uint8Array },
+  { claim, signal }: HeldChunksRequest,
+  { store, hasher, sliceBytes }: HeldChunksOptions,
+): Promise<ChunkPresence | undefined> {
+  if (!(await provesPossession(proven, { store, hasher, sliceBytes, signal }))) return undefined;
+  // It may have gone since it was read: only the claim makes sure.
+  const [presence] = await store.hasChunks([proven.chunkId], { claim, signal });
+  return presence;
+}
+
+function checkProofs({ chunkIds, proofs }: HeldChunksRequest): void {
+  if (proofs.length !== 0 && proofs.length !== chunkIds.length) {
+    throw new AshlarError("INVALID_ARGUMENT", "there are as many proofs as chunk ids, or none");
+  }
+  if (proofs.some((proof) => proof.byteLength !== 0 && proof.byteLength !== PROOF_BYTES)) {
+    throw new AshlarError("INVALID_ARGUMENT", `a proof has ${PROOF_BYTES} bytes, or none`);
+  }
+}

@@ -1,0 +1,2 @@
+export type { ChunkFaceOptions, ChunkFaceStatus, ReceiptFacts } from "./chunk-face-options.ts";
+export { type ChunkFace, createChunkFace } from "./create-chunk-face.ts";

@@ -1,0 +1,30 @@
+import { bytesEqual, type Digest, type Hasher } from "@ashlar/sdk/hash";
+import type { ChunkStore } from "@ashlar/sdk/ports";
+import { openChunk } from "./open-chunk.ts";
+
+/** Length of a proof: a SHA-256. */
+export const PROOF_BYTES = 32;
+
+/**
+ * Whether `proof` is SHA-256(nonce ‖ bytes) of a chunk that is here: shows that a client has the bytes and not just their digest.
+ *
+ * An absent chunk and a wrong proof give the same answer. Memory: two slices.
+ */
+export async function provesPossession(
+  request: { readonly chunkId: Digest; readonly nonce: Uint8Array; readonly proof: Uint8Array },
+  options: {
+    readonly store: ChunkStore;
+    readonly hasher: Hasher;
+    readonly sliceBytes: number;
+    readonly signal?: AbortSignal | undefined;
+  },
+): Promise<boolean> {
+  const { store, hasher, sliceBytes, signal } = options;
+  const [presence] = await store.hasChunks([request.chunkId], { claim: false, signal });
+  if (presence === undefined || request.proof.byteLength !== PROOF_BYTES) return false;
+  const { slices } = await openChunk(store, request.chunkId, { sliceBytes, signal });
+  const hash = hasher.incremental();
+  hash.update(request.nonce);
+  for await (const slice of slices) hash.update(slice);
+  return bytesEqual(hash.digest(), request.proof);
+}

@@ -1,0 +1,203 @@
+import { AshlarError } from "@ashlar/sdk/errors";
+import { type Hasher, webCryptoHasher } from "@ashlar/sdk/hash";
+import type { ChunkStore, Clock, Logger, Random, ServerRegistry, ServerStats } from "@ashlar/sdk/ports";
+import { silentLogger, systemClock, systemRandom } from "@ashlar/sdk/ports";
+import { createChunkFace } from "../chunk-face/index.ts";
+import { createGrantKeeper, type GrantKeeper } from "../grants/index.ts";
+import {
+  type CorsOptions,
+  createHttpListener,
+  createServerHandler,
+  createServingState,
+  type FetchHandler,
+  type HttpHandler,
+  type ListenAddress,
+  type Readiness,
+  type TlsOptions,
+  toFetchHandler,
+} from "../http/index.ts";
+import { type Metrics, noMetrics } from "../observability/metrics.ts";
+import { createDiskWatch, type DiskWatch } from "./disk-watch.ts";
+import { createMembership, type Membership } from "./membership.ts";
+import { storeGauges } from "./node-metrics.ts";
+
+/** Options of {@link createStorageNode}. */
+export interface StorageNodeOptions {
+  /** 1 to 64 characters of [A-Za-z0-9._-]; the same for the life of the data. */
+  readonly serverId: string;
+  /** Holds the chunks. The caller opens it, and closes it after the node. */
+  readonly store: ChunkStore;
+  /** Where the node registers; without one it serves chunks and nobody finds it. */
+  readonly registry?: ServerRegistry | undefined;
+  /** Base URL under which others reach it; default: where it listens. */
+  readonly publicUrl?: string | undefined;
+  /** Failure domain. */
+  readonly zone?: string | undefined;
+  /** Relative share of the ring, default 1. */
+  readonly weight?: number | undefined;
+  /** The key that the cluster's servers share, at least 32 characters. Either this, `grants`, or `insecure`. */
+  readonly clusterKey?: string | undefined;
+  readonly grants?: GrantKeeper | undefined;
+  /** Everybody who reaches the port may read, write and delete. Never a default. */
+  readonly insecure?: boolean | undefined;
+  /** Default 127.0.0.1. */
+  readonly host?: string | undefined;
+  /** Default 0: any free port. */
+  readonly port?: number | undefined;
+  readonly tls?: TlsOptions | undefined;
+  readonly cors?: CorsOptions | undefined;
+  /** Largest chunk; default: the store's, at most CHUNK_MAX_BYTES_DEFAULT. */
+  readonly chunkMaxBytes?: number | undefined;
+  readonly requestsInFlightMax?: number | undefined;
+  readonly heartbeatIntervalMs?: number | undefined;
+  /** Free bytes of the disk below which the node only reads; default DISK_RESERVE_BYTES. */
+  readonly diskReserveBytes?: number | undefined;
+  /** Release of the software, shown to operators. */
+  readonly softwareVersion?: string | undefined;
+  readonly hasher?: Hasher | undefined;
+  readonly clock?: Clock | undefined;
+  readonly random?: Random | undefined;
+  readonly logger?: Logger | undefined;
+  readonly metrics?: Metrics | undefined;
+}
+
+/** A storage node: chunks over RPC and HTTP, and a place in the cluster. */
+export interface StorageNode {
+  /** Starts to serve, then registers; a registry that is away delays nothing. May be called once. */
+  listen(): Promise<ListenAddress>;
+  /**
+   * Shuts down in order: tells the registry, lets running requests finish for `graceMs` (default SHUTDOWN_GRACE_MS), closes the port. The node
+   * stays in the layout, and the store stays open. Idempotent.
+   */
+  close(options?: { readonly graceMs?: number | undefined }): Promise<void>;
+  /** The same endpoints for a fetch-style server; works without `listen()`. */
+  readonly fetch: FetchHandler;
+}
+
+const DEFAULT_VERSION = "0.1.0";
+
+/**
+ * Creates a storage node around a chunk store.
+ *
+ * @throws {AshlarError} INVALID_ARGUMENT for a bad server id, a short cluster key, or if neither key nor `insecure` is given.
+ */
+export async function createStorageNode(options: StorageNodeOptions): Promise<StorageNode> {
+  const parts = await assemble(options);
+  const { handler, membership, serving } = parts;
+  const { host, port, tls } = options;
+  const logger = options.logger ?? silentLogger;
+  const listener = createHttpListener({ handler, host, port, tls, logger });
+  let closing: Promise<void> | undefined;
+  return {
+    fetch: toFetchHandler(handler),
+    async listen() {
+      const address = await listener.listen();
+      await parts.disk.stats();
+      const { serverId, zone, weight, softwareVersion = DEFAULT_VERSION } = options;
+      const url = (options.publicUrl ?? address.url).replace(/\/+$/, "");
+      await membership?.start({ serverId, url, zone, weight, softwareVersion });
+      logger.info({ serverId, url: address.url, publicUrl: url }, "storage node listens");
+      return address;
+    },
+    close(closeOptions) {
+      closing ??= (async () => {
+        serving.set("not-serving");
+        await membership?.stop();
+        // Only now: until the registry knew, gateways kept sending.
+        parts.stop();
+        await listener.close(closeOptions);
+      })();
+      return closing;
+    },
+  };
+}
+
+interface NodeParts {
+  readonly handler: HttpHandler;
+  readonly disk: DiskWatch;
+  readonly membership: Membership | undefined;
+  readonly serving: ReturnType<typeof createServingState>;
+  /** From now on calls are answered with NODE_UNAVAILABLE. */
+  readonly stop: () => void;
+}
+
+async function assemble(options: StorageNodeOptions): Promise<NodeParts> {
+  const { serverId, store, registry, clock = systemClock, random = systemRandom } = options;
+  const logger = options.logger ?? silentLogger;
+  const metrics = options.metrics ?? noMetrics;
+  assertServerId(serverId);
+  const grants = await grantsOf(options, clock, random);
+  if (grants === undefined) logger.warn({ serverId }, "insecure: everybody may read, write and delete chunks here");
+  const { chunkMaxBytes, requestsInFlightMax, cors, heartbeatIntervalMs } = options;
+  const disk = createDiskWatch({ store, clock, logger, reserveBytes: options.diskReserveBytes });
+  const showStore = storeGauges(metrics);
+  const stats = async (): Promise<ServerStats> => {
+    const { chunkCount, bytesUsed, bytesFree = 0, bytesTotal = 0 } = await disk.stats();
+    showStore({ chunkCount, bytesUsed, bytesFree, bytesTotal }, disk.isFull());
+    return { chunkCount, bytesUsed, bytesFree, bytesTotal };
+  };
+  const membership =
+    registry && createMembership({ registry, stats, heartbeatIntervalMs, clock, random, logger, metrics });
+  const startedMs = clock.monotonicMs();
+  let stopping = false;
+  const face = createChunkFace({
+    store,
+    grants,
+    serverId,
+    chunkMaxBytes,
+    hasher: options.hasher ?? webCryptoHasher,
+    status: () => (stopping ? "stopping" : disk.isFull() ? "read-only" : "serving"),
+    uptimeMs: () => clock.monotonicMs() - startedMs,
+    softwareVersion: options.softwareVersion ?? DEFAULT_VERSION,
+    assertWritable: disk.assertWritable,
+    onWriteFailed: disk.onWriteFailed,
+  });
+  const serving = createServingState("serving");
+  const handler = createServerHandler({
+    rpcRoutes: [face.rpcRoutes],
+    httpRoutes: face.httpRoutes,
+    serving,
+    readiness: () => readiness(stats, membership, disk),
+    requestsInFlightMax,
+    cors,
+    logger,
+    metrics,
+    clock,
+    random,
+  });
+  const stop = (): void => {
+    stopping = true;
+  };
+  return { handler, disk, membership, serving, stop };
+}
+
+/** Ready is a node that reads its disk. One that the registry does not know yet still serves what gateways ask of it. */
+async function readiness(
+  stats: () => Promise<ServerStats>,
+  membership: Membership | undefined,
+  disk: DiskWatch,
+): Promise<Readiness> {
+  const registry = membership === undefined ? "none" : membership.isRegistered() ? "registered" : "not registered";
+  try {
+    await stats();
+    return { ready: true, checks: { store: disk.isFull() ? "read-only" : "ok", registry } };
+  } catch (error) {
+    return { ready: false, checks: { store: AshlarError.from(error).code, registry } };
+  }
+}
+
+function assertServerId(serverId: string): void {
+  if (/^[A-Za-z0-9._-]{1,64}$/.test(serverId)) return;
+  throw new AshlarError("INVALID_ARGUMENT", "a server id has 1 to 64 characters of A-Z, a-z, 0-9, '.', '_' and '-'");
+}
+
+async function grantsOf(
+  { clusterKey, grants, insecure = false }: StorageNodeOptions,
+  clock: Clock,
+  random: Random,
+): Promise<GrantKeeper | undefined> {
+  if (grants !== undefined) return grants;
+  if (clusterKey !== undefined) return await createGrantKeeper({ clusterKey, clock, random });
+  if (insecure) return undefined;
+  throw new AshlarError("INVALID_ARGUMENT", "a storage node needs the cluster key, or insecure: true");
+}

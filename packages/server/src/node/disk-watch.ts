@@ -1,0 +1,57 @@
+import { AshlarError } from "@ashlar/sdk/errors";
+import { MIB } from "@ashlar/sdk/limits";
+import type { ChunkStore, ChunkStoreStats, Clock, Logger } from "@ashlar/sdk/ports";
+
+/** Free bytes below which a node takes no more chunks: room for the file system and for what is being written. */
+export const DISK_RESERVE_BYTES: number = 16 * MIB;
+
+/** How long a refusal stands before the disk is looked at again. */
+const RECHECK_AFTER_MS = 1000;
+
+/** Knows whether the data disk is full. */
+export interface DiskWatch {
+  isFull(): boolean;
+  /** @throws {AshlarError} DISK_FULL, before anything of a chunk is read. */
+  assertWritable(): Promise<void>;
+  /** Tells of a write that failed; DISK_FULL makes the disk full until it is seen to have room again. */
+  onWriteFailed(error: unknown): void;
+  /** Figures of the store, and a fresh look at the disk. */
+  stats(): Promise<ChunkStoreStats>;
+}
+
+/** @param options.reserveBytes default {@link DISK_RESERVE_BYTES}. */
+export function createDiskWatch(options: {
+  readonly store: ChunkStore;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly reserveBytes?: number | undefined;
+}): DiskWatch {
+  const { store, clock, logger, reserveBytes = DISK_RESERVE_BYTES } = options;
+  let full = false;
+  let lookedAtMs = Number.NEGATIVE_INFINITY;
+  const become = (nowFull: boolean, bytesFree: number | undefined): void => {
+    if (nowFull !== full) {
+      logger.warn({ bytesFree, reserveBytes }, nowFull ? "the disk is full: reads only" : "the disk has room again");
+    }
+    full = nowFull;
+  };
+  const stats = async (): Promise<ChunkStoreStats> => {
+    const figures = await store.stats();
+    lookedAtMs = clock.monotonicMs();
+    become(figures.bytesFree !== undefined && figures.bytesFree < reserveBytes, figures.bytesFree);
+    return figures;
+  };
+  return {
+    isFull: () => full,
+    stats,
+    async assertWritable() {
+      if (full && clock.monotonicMs() - lookedAtMs >= RECHECK_AFTER_MS) await stats();
+      if (full) throw new AshlarError("DISK_FULL", "the disk of this node is full");
+    },
+    onWriteFailed(error) {
+      if (!AshlarError.is(error, "DISK_FULL")) return;
+      lookedAtMs = clock.monotonicMs();
+      become(true, undefined);
+    },
+  };
+}

@@ -1,0 +1,2 @@
+export { createStorageNode, type StorageNode, type StorageNodeOptions } from "./create-storage-node.ts";
+export { DISK_RESERVE_BYTES } from "./disk-watch.ts";

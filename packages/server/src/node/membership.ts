@@ -1,0 +1,139 @@
+import { AshlarError } from "@ashlar/sdk/errors";
+import { LIMITS } from "@ashlar/sdk/limits";
+import type { Clock, Logger, Random, ServerRegistration, ServerRegistry, ServerStats } from "@ashlar/sdk/ports";
+import { DURATION_BUCKETS_SECONDS, type Metrics } from "../observability/metrics.ts";
+
+/** Longest wait of one call to the registry; a database that hangs must not stop the heartbeat for good. */
+const CALL_TIMEOUT_MS = 5000;
+
+/** A node's place in the cluster: registered at the start, kept alive by heartbeats, given up in order at the end. */
+export interface Membership {
+  /** Tries to register once, then goes on in the background; a registry that is away does not reject. */
+  start(registration: ServerRegistration): Promise<void>;
+  /** Whether the registry knows the node, as far as the last call told. */
+  isRegistered(): boolean;
+  /** Marks the server as stopped (best effort) and ends the background work. Idempotent. */
+  stop(): Promise<void>;
+}
+
+/** Options of {@link createMembership}. */
+export interface MembershipOptions {
+  readonly registry: ServerRegistry;
+  readonly stats: () => Promise<ServerStats>;
+  readonly heartbeatIntervalMs?: number | undefined;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+}
+
+/**
+ * Registers a node and keeps it alive.
+ *
+ * A registry that forgot the server (restored database) gets a new registration at once. While the registry is away the node retries with full
+ * jitter, from RETRY_BASE_MS up to the heartbeat interval, and then registers anew: its address may have changed meanwhile.
+ */
+export function createMembership(options: MembershipOptions): Membership {
+  const { registry, clock, random, logger } = options;
+  const heartbeatIntervalMs = options.heartbeatIntervalMs ?? LIMITS.HEARTBEAT_INTERVAL_MS.value;
+  const measured = measuredCalls(options);
+  const abort = new AbortController();
+  let registration: ServerRegistration | undefined;
+  let registered = false;
+  let failureCount = 0;
+  let running: Promise<void> | undefined;
+
+  const beat = async (known: ServerRegistration): Promise<void> => {
+    try {
+      if (registered) {
+        const stats = await options.stats();
+        await measured("heartbeat", (signal) => registry.heartbeat(known.serverId, stats, { signal }));
+      } else {
+        const { layoutVersion } = await measured("register", (signal) => registry.registerServer(known, { signal }));
+        logger.info({ serverId: known.serverId, url: known.url, layoutVersion }, "registered");
+      }
+      registered = true;
+      failureCount = 0;
+    } catch (error) {
+      if (abort.signal.aborted) return;
+      registered = false;
+      // A forgotten server is no failure of the registry: register at once.
+      if (!AshlarError.is(error, "SERVER_NOT_FOUND") || failureCount > 0) failureCount++;
+      logger.warn(
+        { error, serverId: known.serverId, failureCount },
+        "the registry does not know this node; trying again",
+      );
+    }
+  };
+  const pauseMs = (): number => {
+    if (registered) return heartbeatIntervalMs;
+    if (failureCount === 0) return 0;
+    const ceilingMs = Math.min(LIMITS.RETRY_BASE_MS.value * 2 ** failureCount, heartbeatIntervalMs);
+    return random.fraction() * ceilingMs;
+  };
+  const keepAlive = async (known: ServerRegistration): Promise<void> => {
+    while (!abort.signal.aborted) {
+      await clock.sleep(pauseMs(), { signal: abort.signal }).catch(() => {});
+      if (!abort.signal.aborted) await beat(known);
+    }
+  };
+  return {
+    async start(given) {
+      registration = given;
+      await beat(given);
+      running = keepAlive(given);
+    },
+    isRegistered: () => registered,
+    async stop() {
+      if (abort.signal.aborted) return;
+      abort.abort();
+      await running;
+      if (registration === undefined || !registered) return;
+      const { serverId } = registration;
+      registered = false;
+      try {
+        await measured("stop", (signal) => registry.stopServer(serverId, { signal }));
+      } catch (error) {
+        logger.warn({ error, serverId }, "the registry could not be told that this node stops");
+      }
+    },
+  };
+}
+
+type Measured = <Result>(
+  call: "register" | "heartbeat" | "stop",
+  run: (signal: AbortSignal) => Promise<Result>,
+) => Promise<Result>;
+
+/** Runs calls to the registry under a time limit and measures them. */
+function measuredCalls({ clock, metrics }: MembershipOptions): Measured {
+  const durations = metrics.histogram({
+    name: "ashlar_node_registry_call_duration_seconds",
+    help: "Registering, heartbeats and stopping, as the node sees them",
+    labelNames: ["call"],
+    buckets: DURATION_BUCKETS_SECONDS,
+  });
+  const failures = metrics.counter({
+    name: "ashlar_node_registry_call_failures_total",
+    help: "Calls to the registry that failed",
+    labelNames: ["call", "code"],
+  });
+  return async (call, run) => {
+    const startedMs = clock.monotonicMs();
+    const timeout = new AbortController();
+    const done = new AbortController();
+    clock.sleep(CALL_TIMEOUT_MS, { signal: done.signal }).then(
+      () => timeout.abort(new AshlarError("DEADLINE_EXCEEDED", "the registry did not answer in time")),
+      () => {},
+    );
+    try {
+      return await run(timeout.signal);
+    } catch (error) {
+      failures.add(1, { call, code: AshlarError.from(error).code });
+      throw error;
+    } finally {
+      done.abort();
+      durations.observe((clock.monotonicMs() - startedMs) / 1000, { call });
+    }
+  };
+}

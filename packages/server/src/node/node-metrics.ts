@@ -1,0 +1,19 @@
+import type { ChunkStoreStats } from "@ashlar/sdk/ports";
+import type { Metrics } from "../observability/metrics.ts";
+
+/** Puts what a node knows about its store into gauges whenever it looks. */
+export function storeGauges(metrics: Metrics): (stats: ChunkStoreStats, isFull: boolean) => void {
+  const gauge = (name: string, help: string): { set(value: number): void } => metrics.gauge({ name, help });
+  const chunkCount = gauge("ashlar_node_chunks", "Chunks held");
+  const usedBytes = gauge("ashlar_node_used_bytes", "Payload bytes of all chunks");
+  const freeBytes = gauge("ashlar_node_disk_free_bytes", "Free bytes of the data disk");
+  const totalBytes = gauge("ashlar_node_disk_total_bytes", "Size of the data disk");
+  const readOnly = gauge("ashlar_node_read_only", "1 while the disk is full");
+  return (stats, isFull) => {
+    chunkCount.set(stats.chunkCount);
+    usedBytes.set(stats.bytesUsed);
+    freeBytes.set(stats.bytesFree ?? 0);
+    totalBytes.set(stats.bytesTotal ?? 0);
+    readOnly.set(isFull ? 1 : 0);
+  };
+}
