@@ -1,3 +1,4 @@
+export { BROKEN_CHUNK_STORES, type BrokenChunkStore, breakChunkStore } from "./broken-chunk-stores.ts";
 export type {
   ChunkStoreCase,
   ChunkStoreCaseContext,

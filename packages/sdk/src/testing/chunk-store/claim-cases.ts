@@ -43,6 +43,14 @@ async function expectAge(
 const RACED_CHUNKS = 40;
 const RACE_ROUNDS = 5;
 const RACE_ATTEMPTS_MAX = 8;
+/** How much later than the delete the claim starts; negative: the delete starts later. Wide enough for a disk's steps to interleave. */
+const CLAIM_LAGS_MS = Object.freeze([0, 1, 2, 3, 4, 6, 8, 0, -1, -2]);
+
+/** Starts at once, in this turn, unless there is something to wait for. */
+async function startAfter<T>(delayMs: number, work: () => Promise<T>): Promise<T> {
+  if (delayMs > 0) await systemClock.sleep(delayMs);
+  return await work();
+}
 
 /**
  * Races one claim against one delete of each of many chunks that are just old enough to be deleted.
@@ -64,11 +72,10 @@ async function raceClaims(
     const startedAtMs = systemClock.monotonicMs();
     const raced = await Promise.all(
       chunks.map(async (chunk, index) => {
-        const remove = (): ReturnType<ChunkStore["deleteChunks"]> =>
-          store.deleteChunks([chunk.chunkId], { unclaimedForMs: IDLE_MS });
-        const early = index % 2 === 0 ? remove() : undefined;
-        const claiming = claim(store, chunk);
-        const [[outcome], claimed] = await Promise.all([early ?? remove(), claiming]);
+        const lagMs = CLAIM_LAGS_MS[index % CLAIM_LAGS_MS.length] as number;
+        const removing = startAfter(-lagMs, () => store.deleteChunks([chunk.chunkId], { unclaimedForMs: IDLE_MS }));
+        const claiming = startAfter(lagMs, () => claim(store, chunk));
+        const [[outcome], claimed] = await Promise.all([removing, claiming]);
         return { chunk, outcome, claimed };
       }),
     );
