@@ -1,4 +1,4 @@
-import type { ReplicatedPut, ReplicatedStore, Topology } from "@ashlar/sdk/engine";
+import type { NamedStore, ReplicatedPut, ReplicatedStore, Topology } from "@ashlar/sdk/engine";
 import { AshlarError } from "@ashlar/sdk/errors";
 import {
   type CallOptions,
@@ -14,13 +14,10 @@ import {
 /** What a gateway's chunk store answers to a put, and for each chunk that it has: enough for a receipt. */
 export type ReplicatedPresence = ChunkPresence & Pick<ReplicatedPut, "layoutVersion" | "serverIds" | "missedServerIds">;
 
-/** Never the length of a read, so that the replicated store leaves the digest to the client, who checks it end to end anyway. */
-const UNKNOWN_SIZE = -1;
-
 /**
  * All stores of a topology as one chunk store: what a gateway puts behind its chunk face.
  *
- * A chunk is there if the write quorum of its placement holds it. Deleting and listing are each node's own affair, so they are UNSUPPORTED. `close()`
+ * Deleting and listing are each node's own affair, so they are UNSUPPORTED. `close()`
  * leaves the topology open.
  */
 export function replicatedChunkStore(options: {
@@ -35,7 +32,8 @@ export function replicatedChunkStore(options: {
     putChunk: (chunkId, bytes, put): Promise<ReplicatedPut> => chunks.put(chunkId, bytes, { ...put, grant: undefined }),
     async getChunk(chunkId, get) {
       try {
-        return await chunks.get(chunkId, { ...get, grant: undefined, sizeBytes: UNKNOWN_SIZE });
+        // No size, so no digest check here: the client does it, end to end.
+        return await chunks.get(chunkId, { ...get, grant: undefined });
       } catch (error) {
         if (AshlarError.is(error, "CHUNK_MISSING")) return undefined;
         throw error;
@@ -49,45 +47,68 @@ export function replicatedChunkStore(options: {
   });
 }
 
+/**
+ * With `claim`: what the write quorum of its placement holds, claimed there. Without: what any store that a read would ask holds, so that a chunk
+ * with few replicas left can still be read.
+ */
 async function hasChunks(
   topology: Topology,
   chunkIds: readonly Digest[],
   options: HasChunksOptions,
 ): Promise<ReadonlyArray<ReplicatedPresence | undefined>> {
-  const { claim, signal } = options;
-  const placements = await Promise.all(chunkIds.map((chunkId) => topology.writePlacement(chunkId, { signal })));
-  const asked = new Map<string, { readonly ask: Ask; readonly indexes: number[] }>();
-  for (const [index, { stores }] of placements.entries()) {
-    for (const { serverId, store } of stores) {
-      const entry = asked.get(serverId) ?? {
-        ask: (ids) => store.hasChunks(ids, { claim, signal }),
-        indexes: [],
-      };
-      entry.indexes.push(index);
-      asked.set(serverId, entry);
-    }
-  }
-  const held = chunkIds.map(() => new Map<string, number>());
-  await Promise.all(
-    [...asked].map(async ([serverId, { ask, indexes }]) => {
-      // A store that does not answer holds nothing that could be counted on.
-      const answers = await ask(indexes.map((index) => chunkIds[index] as Digest)).catch(() => []);
-      for (const [position, index] of indexes.entries()) {
-        const presence = answers[position];
-        if (presence !== undefined) held[index]?.set(serverId, presence.sizeBytes);
-      }
-    }),
-  );
-  return placements.map(({ layoutVersion, stores }, index) => {
+  const wanted = await Promise.all(chunkIds.map((chunkId) => wantedOf(topology, chunkId, options)));
+  const held = await askHolders(chunkIds, wanted, options);
+  return wanted.map(({ layoutVersion, stores, enough }, index) => {
     const holders = held[index] ?? new Map<string, number>();
     const [sizeBytes] = holders.values();
-    if (sizeBytes === undefined || holders.size < topology.writeQuorum(stores.length)) return undefined;
+    if (sizeBytes === undefined || holders.size < enough) return undefined;
     const missedServerIds = stores.map((store) => store.serverId).filter((serverId) => !holders.has(serverId));
     return { sizeBytes, layoutVersion, serverIds: [...holders.keys()], missedServerIds };
   });
 }
 
-type Ask = (chunkIds: readonly Digest[]) => Promise<ReadonlyArray<ChunkPresence | undefined>>;
+interface Wanted {
+  readonly layoutVersion: number;
+  readonly stores: readonly NamedStore[];
+  /** Holders that make the chunk present. */
+  readonly enough: number;
+}
+
+async function wantedOf(topology: Topology, chunkId: Digest, { claim, signal }: HasChunksOptions): Promise<Wanted> {
+  if (!claim) return { layoutVersion: 0, stores: await topology.readCandidates(chunkId, { signal }), enough: 1 };
+  const placement = await topology.writePlacement(chunkId, { signal });
+  return { ...placement, enough: topology.writeQuorum(placement.stores.length) };
+}
+
+/** Asks each store once for all of its chunks. @returns for each chunk the sizes by server, as soon as every chunk has enough holders. */
+function askHolders(
+  chunkIds: readonly Digest[],
+  wanted: readonly Wanted[],
+  options: HasChunksOptions,
+): Promise<ReadonlyArray<ReadonlyMap<string, number>>> {
+  const held = chunkIds.map(() => new Map<string, number>());
+  const asked = new Map<NamedStore, number[]>();
+  for (const [index, { stores }] of wanted.entries()) {
+    for (const store of stores) {
+      const known = [...asked.keys()].find((each) => each.serverId === store.serverId) ?? store;
+      asked.set(known, [...(asked.get(known) ?? []), index]);
+    }
+  }
+  const answered = (): boolean => wanted.every(({ enough }, index) => (held[index]?.size ?? 0) >= enough);
+  return new Promise((resolve) => {
+    const questions = [...asked].map(async ([{ serverId, store }, indexes]) => {
+      const ids = indexes.map((index) => chunkIds[index] as Digest);
+      // A store that does not answer holds nothing that could be counted on.
+      const answers = await store.hasChunks(ids, options).catch(() => []);
+      for (const [position, index] of indexes.entries()) {
+        const presence = answers[position];
+        if (presence !== undefined) held[index]?.set(serverId, presence.sizeBytes);
+      }
+      if (answered()) resolve(held);
+    });
+    void Promise.all(questions).then(() => resolve(held));
+  });
+}
 
 /** Figures of all stores that answer. */
 async function sumStats(topology: Topology, options: CallOptions | undefined): Promise<ChunkStoreStats> {

@@ -1,0 +1,179 @@
+import { createEngine, createReplicatedStore, type EngineOptions, type Topology } from "@ashlar/sdk/engine";
+import { LIMITS } from "@ashlar/sdk/limits";
+import type { Clock, Durability, Hasher, Logger, MetadataStore, ObjectBackend, Random } from "@ashlar/sdk/ports";
+import { createGrantKeeperLazily, type GrantKeeper } from "../grants/index.ts";
+import type { CorsOptions } from "../http/cors.ts";
+import { type FetchHandler, toFetchHandler } from "../http/fetch-handler.ts";
+import { createHttpListener, type HttpListener, type ListenAddress, type TlsOptions } from "../http/listener.ts";
+import type { Readiness } from "../http/operations.ts";
+import { createServerHandler } from "../http/server-handler.ts";
+import { createServingState, type ServingState } from "../http/serving-state.ts";
+import { createMaintenance, type MaintenanceOptions } from "../maintenance/index.ts";
+import type { Metrics } from "../observability/metrics.ts";
+import { type Authenticator, createAuthenticator, insecureAuthenticator } from "./auth/authenticator.ts";
+import { createLayoutView } from "./commit/layout-view.ts";
+import { gatewayChunkFace } from "./gateway-chunk-face.ts";
+import type { GatewayContext } from "./gateway-context.ts";
+import { OBJECTS_ROOT } from "./rest/object-path.ts";
+import { createObjectRoutes } from "./rest/object-routes.ts";
+import { gatewayRpcRoutes } from "./rpc/rpc-routes.ts";
+
+/** What {@link createGateway} takes. */
+export interface GatewayOptions {
+  /** Stays the caller's to close. */
+  readonly metadata: MetadataStore;
+  /** Where chunks lie: a cluster's, or that of one local store. Closed with the gateway. */
+  readonly topology: Topology;
+  readonly hasher: Hasher;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly softwareVersion: string;
+
+  /** Secret of the cluster, at least 32 characters; there is no default. Needed unless `insecure` or `grants` is given. */
+  readonly clusterKey?: string | undefined;
+  /** A keeper that exists already, instead of `clusterKey`. */
+  readonly grants?: GrantKeeper | undefined;
+  /** Lets everybody do everything, and says so in the log. */
+  readonly insecure?: boolean | undefined;
+
+  /** Objects up to this many bytes live in their metadata row; default INLINE_MAX_BYTES. */
+  readonly inlineMaxBytes?: number | undefined;
+  /** Largest chunk in bytes that is taken; default CHUNK_MAX_BYTES_DEFAULT. */
+  readonly chunkMaxBytes?: number | undefined;
+  /** Of writes through the gateway's own engine; default `fixed(CHUNK_DEFAULT_BYTES)`. */
+  readonly chunker?: EngineOptions["chunker"];
+  /** Of writes that name none; default `strict`. */
+  readonly durability?: Durability | undefined;
+
+  /** Default 127.0.0.1. */
+  readonly host?: string | undefined;
+  /** Default 0: any free port. */
+  readonly port?: number | undefined;
+  readonly tls?: TlsOptions | undefined;
+  /** Default: no web page may call. */
+  readonly cors?: CorsOptions | undefined;
+  readonly requestsInFlightMax?: number | undefined;
+  /** Background work while the gateway listens, with its settings; `false`: none (another gateway does it). Default: on. */
+  readonly maintenance?: Partial<Pick<MaintenanceOptions, MaintenanceSetting>> | false | undefined;
+}
+
+type MaintenanceSetting = "collectIntervalMs" | "repairIntervalMs" | "claimTtlMs" | "graceMs" | "uploadTtlMs";
+
+/** A gateway: stateless, so any number may serve one database. */
+export interface Gateway {
+  /** Opens the port and starts background work. @throws {AshlarError} INVALID_ARGUMENT if the address cannot be had. */
+  listen(): Promise<ListenAddress>;
+  /** Lets running requests finish for `graceMs` (default SHUTDOWN_GRACE_MS), then closes engine and topology. Idempotent. */
+  close(options?: { readonly graceMs?: number | undefined }): Promise<void>;
+  /** Serves a request without a port, for fetch-style servers; gRPC proper needs the port. */
+  readonly fetch: FetchHandler;
+  /** The object API, in process and without access control. */
+  readonly backend: ObjectBackend;
+}
+
+/**
+ * Creates a gateway: the object engine behind RPCs, plain HTTP and a chunk face, on one port.
+ *
+ * @throws {AshlarError} INVALID_ARGUMENT without a cluster key, unless insecure.
+ */
+export function createGateway(options: GatewayOptions): Gateway {
+  const { metadata, clock, random, logger, metrics } = options;
+  const context = createContext(options);
+  const authenticator = authenticatorOf(options, context);
+  const serving = createServingState();
+  const startedAtMs = clock.monotonicMs();
+  const chunkFace = gatewayChunkFace(context, {
+    softwareVersion: options.softwareVersion,
+    uptimeMs: () => clock.monotonicMs() - startedAtMs,
+    isStopping: () => closing !== undefined,
+  });
+  const objectRoutes = createObjectRoutes(context, authenticator);
+  const handler = createServerHandler({
+    rpcRoutes: [gatewayRpcRoutes(context, authenticator), chunkFace.rpcRoutes],
+    httpRoutes: [
+      { path: OBJECTS_ROOT, name: "objects", handler: objectRoutes },
+      { path: `${OBJECTS_ROOT}/`, name: "objects", handler: objectRoutes },
+      ...chunkFace.httpRoutes,
+    ],
+    serving,
+    readiness: () => readinessOf(metadata, serving),
+    requestsInFlightMax: options.requestsInFlightMax,
+    cors: options.cors,
+    logger,
+    metrics,
+    clock,
+    random,
+  });
+  const { host, port, tls } = options;
+  const listener: HttpListener = createHttpListener({ handler, host, port, tls, logger });
+  const maintenance =
+    options.maintenance === false ? undefined : createMaintenance({ ...options, ...options.maintenance });
+
+  let closing: Promise<void> | undefined;
+  const close = async (graceMs: number | undefined): Promise<void> => {
+    serving.set("not-serving");
+    await Promise.all([listener.close({ graceMs }), maintenance?.stop()]);
+    await context.backend.close();
+  };
+  return {
+    async listen() {
+      const address = await listener.listen();
+      serving.set("serving");
+      maintenance?.start();
+      logger.info({ url: address.url, insecure: context.insecure }, "gateway listens");
+      if (context.insecure) logger.warn({}, "access control is off: everybody who reaches this port may do everything");
+      return address;
+    },
+    close(closeOptions) {
+      closing ??= close(closeOptions?.graceMs);
+      return closing;
+    },
+    fetch: toFetchHandler(handler),
+    backend: context.backend,
+  };
+}
+
+function createContext(options: GatewayOptions): GatewayContext {
+  const { metadata, topology, hasher, clock, random, logger, clusterKey } = options;
+  const { inlineMaxBytes, chunker, durability = "strict", insecure = false } = options;
+  const limits = {
+    inlineMaxBytes: inlineMaxBytes ?? LIMITS.INLINE_MAX_BYTES.value,
+    chunkMaxBytes: options.chunkMaxBytes ?? LIMITS.CHUNK_MAX_BYTES_DEFAULT.value,
+  };
+  let grants = options.grants;
+  if (grants === undefined && (clusterKey !== undefined || !insecure)) {
+    grants = createGrantKeeperLazily({ clusterKey: clusterKey ?? "", clock, random });
+  }
+  const engine = { catalog: metadata, topology, hasher, clock, random, logger, inlineMaxBytes, chunker, durability };
+  return Object.freeze({
+    backend: createEngine(engine),
+    metadata,
+    topology,
+    chunks: createReplicatedStore({ topology, hasher, clock, random, logger }),
+    layouts: createLayoutView(metadata, clock),
+    grants,
+    insecure,
+    hasher,
+    clock,
+    logger,
+    durability,
+    limits,
+  });
+}
+
+function authenticatorOf({ metadata, clock, logger }: GatewayOptions, context: GatewayContext): Authenticator {
+  const { grants, insecure } = context;
+  if (insecure || grants === undefined) return insecureAuthenticator;
+  return createAuthenticator({ credentials: metadata, grants, clock, logger });
+}
+
+async function readinessOf(metadata: Pick<MetadataStore, "ping">, serving: ServingState): Promise<Readiness> {
+  const database = await metadata.ping().then(
+    () => "ok",
+    () => "away",
+  );
+  const listening = serving.get() === "serving" ? "ok" : "stopping";
+  return { ready: database === "ok" && listening === "ok", checks: { metadata: database, gateway: listening } };
+}

@@ -1,0 +1,46 @@
+import type { ReplicatedPut } from "@ashlar/sdk/engine";
+import { type ChunkFace, createChunkFace, type ReceiptFacts } from "../chunk-face/index.ts";
+import type { GrantKeeper } from "../grants/index.ts";
+import type { GatewayContext } from "./gateway-context.ts";
+import { replicatedChunkStore } from "./replicated-chunk-store.ts";
+
+/** What the chunk face of a gateway calls itself; clients that mean a certain node learn that they reached none. */
+const GATEWAY_SERVER_ID = "gateway";
+
+/**
+ * The chunk face of a gateway: passes chunks on to the nodes of their placement, and signs for the write quorum in one receipt.
+ *
+ * On an insecure gateway it is as open as the rest, and gives no receipts: the commit asks the stores.
+ */
+export function gatewayChunkFace(
+  context: GatewayContext,
+  options: {
+    readonly softwareVersion: string;
+    readonly uptimeMs: () => number;
+    readonly isStopping: () => boolean;
+  },
+): ChunkFace {
+  const { chunks, topology, hasher, limits } = context;
+  const grants = context.insecure ? undefined : context.grants;
+  return createChunkFace({
+    store: replicatedChunkStore({ chunks, topology, chunkMaxBytes: limits.chunkMaxBytes }),
+    grants,
+    serverId: GATEWAY_SERVER_ID,
+    chunkMaxBytes: limits.chunkMaxBytes,
+    status: () => (options.isStopping() ? "stopping" : "serving"),
+    uptimeMs: options.uptimeMs,
+    softwareVersion: options.softwareVersion,
+    hasher,
+    issueReceipt: grants && ((facts) => issueGatewayReceipt(grants, facts)),
+    maintenance: false,
+    // A slice would cost a round trip to a node.
+    readSliceBytes: Number.POSITIVE_INFINITY,
+  });
+}
+
+function issueGatewayReceipt(grants: GrantKeeper, facts: ReceiptFacts): Promise<string> {
+  const { ticketId, chunkId, sizeBytes } = facts;
+  // Puts and presences of the replicated store name the servers.
+  const { layoutVersion, serverIds, missedServerIds } = facts.answer as ReplicatedPut;
+  return grants.issueGatewayReceipt({ ticketId, chunkId, sizeBytes, layoutVersion, serverIds, missedServerIds });
+}

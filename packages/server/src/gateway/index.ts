@@ -1,0 +1,2 @@
+export { createApiKey } from "./auth/api-key.ts";
+export { createGateway, type Gateway, type GatewayOptions } from "./create-gateway.ts";

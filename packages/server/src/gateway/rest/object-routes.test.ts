@@ -1,0 +1,425 @@
+import { createHash, randomBytes } from "node:crypto";
+import { request as httpRequest, type IncomingHttpHeaders } from "node:http";
+import { connect } from "node:net";
+import { createMemoryChunkStore } from "@ashlar/adapters/chunk-store/memory";
+import { nodeCryptoHasher } from "@ashlar/adapters/hash/node-crypto";
+import { createMemoryMetadataStore } from "@ashlar/adapters/metadata-store/memory";
+import { singleStoreTopology } from "@ashlar/sdk/engine";
+import type { MetadataStore } from "@ashlar/sdk/ports";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { startTestGateway, type TestGateway } from "../testing/start-test-gateway.ts";
+
+let test: TestGateway;
+let metadata: MetadataStore;
+
+beforeAll(async () => {
+  metadata = createMemoryMetadataStore();
+  const topology = singleStoreTopology(createMemoryChunkStore());
+  test = await startTestGateway({ metadata, topology, hasher: nodeCryptoHasher });
+  await call("PUT", "/objects/photos");
+});
+
+afterAll(async () => {
+  await test.close();
+});
+
+interface Answer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: Buffer;
+  readonly json: Record<string, unknown>;
+}
+
+/** Raw HTTP/1.1, so that paths go out as they are written. */
+function call(
+  method: string,
+  path: string,
+  options: {
+    headers?: Record<string, string>;
+    body?: Uint8Array | AsyncIterable<Uint8Array>;
+    key?: string | null;
+  } = {},
+): Promise<Answer> {
+  const key = options.key === undefined ? test.keys.readwrite : options.key;
+  const headers = { ...(key === null ? {} : { authorization: `Bearer ${key}` }), ...options.headers };
+  return new Promise((resolve, reject) => {
+    const url = new URL(test.url);
+    const request = httpRequest({ host: url.hostname, port: url.port, method, path, headers }, (response) => {
+      const pieces: Buffer[] = [];
+      response.on("data", (piece: Buffer) => pieces.push(piece));
+      response.on("error", reject);
+      response.on("end", () => {
+        const body = Buffer.concat(pieces);
+        const isJson = /json/.test(response.headers["content-type"] ?? "");
+        const json = isJson && body.length > 0 ? JSON.parse(body.toString()) : {};
+        resolve({ status: response.statusCode ?? 0, headers: response.headers, body, json });
+      });
+    });
+    request.on("error", reject);
+    const { body } = options;
+    if (body === undefined || body instanceof Uint8Array) {
+      if (body !== undefined) request.setHeader("content-length", body.byteLength);
+      request.end(body);
+      return;
+    }
+    void (async () => {
+      for await (const piece of body)
+        if (!request.write(piece)) await new Promise((done) => request.once("drain", done));
+      request.end();
+    })().catch(reject);
+  });
+}
+
+const put = (key: string, body: Uint8Array | string, headers: Record<string, string> = {}): Promise<Answer> =>
+  call("PUT", `/objects/photos/${key}`, { body: Buffer.from(body), headers });
+
+const sha256 = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
+
+describe("buckets over plain HTTP", () => {
+  it("are created, listed, asked for and deleted", async () => {
+    const created = await call("PUT", "/objects/temporary");
+    expect(created.status).toBe(201);
+    expect(created.json).toMatchObject({ bucket: { bucket: "temporary" } });
+    expect((await call("HEAD", "/objects/temporary")).status).toBe(200);
+    const listed = await call("GET", "/objects");
+    expect(listed.json.buckets).toEqual(expect.arrayContaining([expect.objectContaining({ bucket: "temporary" })]));
+    const again = await call("PUT", "/objects/temporary");
+    expect([again.status, again.headers["ashlar-error-code"]]).toEqual([409, "BUCKET_ALREADY_EXISTS"]);
+    expect((await call("DELETE", "/objects/temporary")).status).toBe(204);
+    expect((await call("HEAD", "/objects/temporary")).status).toBe(404);
+  });
+
+  it("with objects are kept, and bad names refused", async () => {
+    await put("keep", "x");
+    expect((await call("DELETE", "/objects/photos")).headers["ashlar-error-code"]).toBe("BUCKET_NOT_EMPTY");
+    expect((await call("PUT", "/objects/No_Good")).headers["ashlar-error-code"]).toBe("INVALID_BUCKET_NAME");
+    expect((await call("PUT", "/objects/photos/")).headers["ashlar-error-code"]).toBe("INVALID_ARGUMENT");
+  });
+});
+
+describe("an object over plain HTTP", () => {
+  it("is given back with everything that came with it", async () => {
+    const bytes = randomBytes(100_000);
+    const written = await put("2026/cat.jpg", bytes, {
+      "content-type": "image/jpeg",
+      "cache-control": "max-age=60",
+      "content-disposition": Buffer.from('attachment; filename="Кот.jpg"').toString("latin1"),
+      "content-language": "ru",
+      expires: "Wed, 21 Oct 2026 07:28:00 GMT",
+      "ashlar-meta-taken-by": encodeURIComponent("Олег Å"),
+      "ashlar-durability": "os",
+    });
+    expect(written.status).toBe(200);
+    expect(written.json).toMatchObject({ info: { sizeBytes: "100000", sha256: sha256(bytes) }, chunkCount: "1" });
+    const read = await call("GET", "/objects/photos/2026/cat.jpg");
+    expect(read.status).toBe(200);
+    expect(read.body.equals(bytes)).toBe(true);
+    expect(read.headers).toMatchObject({
+      "content-length": "100000",
+      "content-type": "image/jpeg",
+      "cache-control": "max-age=60",
+      "content-language": "ru",
+      expires: "Wed, 21 Oct 2026 07:28:00 GMT",
+      "ashlar-meta-taken-by": encodeURIComponent("Олег Å"),
+      "ashlar-durability": "os",
+      "ashlar-sha256": sha256(bytes),
+      "accept-ranges": "bytes",
+      etag: written.headers.etag,
+    });
+    expect(Buffer.from(String(read.headers["content-disposition"]), "latin1").toString()).toContain("Кот.jpg");
+    expect(Date.parse(String(read.headers["last-modified"]))).toBeLessThanOrEqual(
+      Number(read.headers["ashlar-created-at-ms"]),
+    );
+    expect(String(read.headers["ashlar-object-version"])).not.toBe("");
+    const head = await call("HEAD", "/objects/photos/2026/cat.jpg");
+    expect([head.status, head.body.length, head.headers["content-length"]]).toEqual([200, 0, "100000"]);
+    expect(head.headers.etag).toBe(read.headers.etag);
+    expect((await call("DELETE", "/objects/photos/2026/cat.jpg")).status).toBe(204);
+    expect((await call("DELETE", "/objects/photos/2026/cat.jpg")).status).toBe(204);
+    const gone = await call("GET", "/objects/photos/2026/cat.jpg");
+    expect(gone.headers["content-type"]).toBe("application/problem+json");
+    expect(gone.json).toMatchObject({ status: 404, code: "OBJECT_NOT_FOUND", title: "OBJECT_NOT_FOUND" });
+    expect(gone.json.requestId).toBe(gone.headers["ashlar-request-id"]);
+  });
+
+  it("may have any key, dots, slashes and NUL included, each its own object", async () => {
+    const keys = [
+      "..",
+      ".",
+      "a",
+      "a/",
+      "a//",
+      "/a",
+      "a/../b",
+      "b",
+      "%2e%2e",
+      "a%2Fb",
+      "a b",
+      "a+b",
+      "ü",
+      "\0",
+      "//",
+      "a/b/c?d#e",
+    ];
+    for (const key of keys)
+      await call("PUT", `/objects/photos/odd/${encodeURIComponent(key)}`, { body: Buffer.from(key) });
+    for (const key of keys) {
+      const read = await call("GET", `/objects/photos/odd/${encodeURIComponent(key)}`);
+      expect([key, read.status, read.body.toString()]).toEqual([key, 200, key]);
+    }
+    const raw = await call("GET", "/objects/photos/odd/a/../b");
+    expect(raw.body.toString()).toBe("a/../b");
+    const listed = await call("GET", "/objects/photos?prefix=odd/");
+    expect((listed.json.objects as unknown[]).length).toBe(keys.length);
+  });
+
+  it("may be empty, and may come without a length", async () => {
+    expect((await put("empty", "")).json).toMatchObject({ info: { etag: expect.any(String) } });
+    const empty = await call("GET", "/objects/photos/empty");
+    expect([empty.status, empty.body.length, empty.headers["content-length"]]).toEqual([200, 0, "0"]);
+    const bytes = randomBytes(9_000_001);
+    async function* pieces(): AsyncGenerator<Uint8Array> {
+      for (let start = 0; start < bytes.length; start += 77_777) yield bytes.subarray(start, start + 77_777);
+    }
+    const written = await call("PUT", "/objects/photos/chunked", { body: pieces() });
+    expect(written.json).toMatchObject({ info: { sizeBytes: "9000001", sha256: sha256(bytes) }, chunkCount: "3" });
+    expect((await call("GET", "/objects/photos/chunked")).body.equals(bytes)).toBe(true);
+  });
+
+  it("is not written if its digest is another", async () => {
+    const bytes = Buffer.from("bytes");
+    const wrong = await put("checked", bytes, { "ashlar-sha256": sha256(Buffer.from("other")) });
+    expect([wrong.status, wrong.json.code]).toEqual([400, "CHECKSUM_MISMATCH"]);
+    expect((await call("HEAD", "/objects/photos/checked")).status).toBe(404);
+    expect((await put("checked", bytes, { "ashlar-sha256": sha256(bytes) })).status).toBe(200);
+    expect((await put("checked", bytes, { "ashlar-sha256": "abc" })).json.code).toBe("INVALID_ARGUMENT");
+    expect((await put("checked", bytes, { "ashlar-durability": "maybe" })).json.code).toBe("INVALID_ARGUMENT");
+  });
+
+  it("is copied within the store, with its attributes or new ones", async () => {
+    await put("source é", "copy me", { "content-type": "text/x-a", "ashlar-meta-a": "1" });
+    const source = `photos/${encodeURIComponent("source é")}`;
+    const copied = await call("PUT", "/objects/photos/copy", { headers: { "ashlar-copy-source": source } });
+    expect(copied.status).toBe(200);
+    expect(copied.json).toMatchObject({ info: { key: "copy", attributes: { contentType: "text/x-a" } } });
+    const replaced = { "ashlar-copy-source": `/${source}`, "content-type": "text/x-b" };
+    await call("PUT", "/objects/photos/copy", { headers: replaced });
+    const read = await call("GET", "/objects/photos/copy");
+    expect([read.body.toString(), read.headers["content-type"], read.headers["ashlar-meta-a"]]).toEqual([
+      "copy me",
+      "text/x-b",
+      undefined,
+    ]);
+    const missing = await call("PUT", "/objects/photos/copy", { headers: { "ashlar-copy-source": "photos/none" } });
+    expect(missing.json.code).toBe("OBJECT_NOT_FOUND");
+    const bad = await call("PUT", "/objects/photos/copy", { headers: { "ashlar-copy-source": "photos" } });
+    expect(bad.json.code).toBe("INVALID_ARGUMENT");
+  });
+});
+
+describe("ranges over plain HTTP", () => {
+  const bytes = randomBytes(5_000_000);
+  beforeAll(async () => {
+    await put("ranged", bytes);
+    await put("ranged-empty", "");
+  });
+  const range = (value: string, more: Record<string, string> = {}): Promise<Answer> =>
+    call("GET", "/objects/photos/ranged", { headers: { range: value, ...more } });
+
+  it.each([
+    ["bytes=0-0", 0, 0],
+    ["bytes=0-99", 0, 99],
+    ["bytes=4194300-4194310", 4_194_300, 4_194_310],
+    ["bytes=4999999-", 4_999_999, 4_999_999],
+    ["bytes=4999990-99999999999", 4_999_990, 4_999_999],
+    ["bytes=-10", 4_999_990, 4_999_999],
+    ["bytes=-9999999999", 0, 4_999_999],
+  ])("%s gives bytes %i to %i", async (value, first, last) => {
+    const read = await range(value);
+    expect(read.status).toBe(206);
+    expect(read.headers["content-range"]).toBe(`bytes ${first}-${last}/5000000`);
+    expect(read.headers["content-length"]).toBe(String(last - first + 1));
+    expect(read.body.equals(bytes.subarray(first, last + 1))).toBe(true);
+  });
+
+  it.each(["bytes=5000000-", "bytes=9999999999999-", "bytes=-0"])("%s is not satisfiable", async (value) => {
+    const read = await range(value);
+    expect([read.status, read.headers["content-range"], read.json.code]).toEqual([
+      416,
+      "bytes */5000000",
+      "INVALID_RANGE",
+    ]);
+  });
+
+  it.each(["bytes=0-1,3-4", "bytes=9-1", "bytes=", "bytes=-", "lines=1-2", "bytes=a-b"])(
+    "%s is ignored",
+    async (value) => {
+      const read = await range(value);
+      expect([read.status, read.body.length]).toEqual([200, 5_000_000]);
+    },
+  );
+
+  it("of an empty object are not satisfiable", async () => {
+    const read = await call("GET", "/objects/photos/ranged-empty", { headers: { range: "bytes=0-" } });
+    expect([read.status, read.headers["content-range"]]).toEqual([416, "bytes */0"]);
+  });
+
+  it("apply only to the state that if-range names", async () => {
+    const { etag } = (await call("HEAD", "/objects/photos/ranged")).headers;
+    expect((await range("bytes=0-9", { "if-range": String(etag) })).status).toBe(206);
+    expect((await range("bytes=0-9", { "if-range": '"other"' })).status).toBe(200);
+    expect((await range("bytes=0-9", { "if-range": new Date(Date.now() + 9000).toUTCString() })).status).toBe(206);
+    expect((await range("bytes=0-9", { "if-range": new Date(0).toUTCString() })).status).toBe(200);
+  });
+});
+
+describe("conditions over plain HTTP", () => {
+  const get = (headers: Record<string, string>): Promise<Answer> =>
+    call("GET", "/objects/photos/conditional", { headers });
+  let etag = "";
+  beforeAll(async () => {
+    etag = String((await put("conditional", "first")).headers.etag);
+  });
+
+  it("decide reads", async () => {
+    const same = await get({ "if-none-match": `"x", W/${etag}` });
+    expect([same.status, same.body.length, same.headers.etag]).toEqual([304, 0, etag]);
+    expect((await get({ "if-none-match": "*" })).status).toBe(304);
+    expect((await get({ "if-none-match": '"other"' })).status).toBe(200);
+    expect((await get({ "if-match": `"x", ${etag}` })).status).toBe(200);
+    const failed = await get({ "if-match": '"other"' });
+    expect([failed.status, failed.json.code]).toEqual([412, "PRECONDITION_FAILED"]);
+    const { headers } = await get({});
+    expect((await get({ "if-modified-since": String(headers["last-modified"]) })).status).toBe(304);
+    expect((await get({ "if-modified-since": new Date(0).toUTCString() })).status).toBe(200);
+    expect((await get({ "if-modified-since": "nonsense" })).status).toBe(200);
+    expect((await get({ "if-unmodified-since": new Date(0).toUTCString() })).status).toBe(412);
+    const head = await call("HEAD", "/objects/photos/conditional", { headers: { "if-none-match": etag } });
+    expect(head.status).toBe(304);
+    const ranged = await get({ "if-none-match": etag, range: "bytes=99-" });
+    expect(ranged.status).toBe(304);
+  });
+
+  it("decide writes and deletes", async () => {
+    expect((await put("conditional", "2", { "if-none-match": "*" })).status).toBe(412);
+    expect((await put("conditional", "2", { "if-match": '"other"' })).status).toBe(412);
+    expect((await put("conditional", "2", { "if-match": `W/${etag}` })).status).toBe(412);
+    expect((await put("conditional", "2", { "if-match": "unquoted" })).json.code).toBe("INVALID_ARGUMENT");
+    expect((await call("GET", "/objects/photos/conditional")).body.toString()).toBe("first");
+    const second = await put("conditional", "second", { "if-match": etag });
+    expect(second.status).toBe(200);
+    const kept = await call("DELETE", "/objects/photos/conditional", { headers: { "if-match": etag } });
+    expect(kept.status).toBe(412);
+    const deleted = await call("DELETE", "/objects/photos/conditional", {
+      headers: { "if-match": String(second.headers.etag) },
+    });
+    expect(deleted.status).toBe(204);
+    expect((await put("conditional", "third", { "if-none-match": "*" })).status).toBe(200);
+  });
+});
+
+describe("listing over plain HTTP", () => {
+  it("pages, rolls up and starts where asked", async () => {
+    await call("PUT", "/objects/listing");
+    for (const key of ["a/1", "a/2", "b", "c/1"])
+      await call("PUT", `/objects/listing/${key}`, { body: Buffer.from(key) });
+    const rolled = await call("GET", "/objects/listing?delimiter=%2F");
+    expect(rolled.json).toMatchObject({ objects: [{ key: "b" }], prefixes: ["a/", "c/"] });
+    const first = await call("GET", "/objects/listing?limit=2");
+    expect(first.json).toMatchObject({ objects: [{ key: "a/1", sizeBytes: "3" }, { key: "a/2" }] });
+    const cursor = encodeURIComponent(String(first.json.nextCursor));
+    expect((await call("GET", `/objects/listing?cursor=${cursor}`)).json).toMatchObject({
+      objects: [{ key: "b" }, { key: "c/1" }],
+    });
+    expect((await call("GET", "/objects/listing?startAfter=b")).json).toEqual({
+      objects: [expect.objectContaining({ key: "c/1" })],
+    });
+    for (const limit of ["0", "1001", "x", "-1"]) {
+      expect((await call("GET", `/objects/listing?limit=${limit}`)).json.code).toBe("INVALID_ARGUMENT");
+    }
+    expect((await call("GET", "/objects/nowhere")).json.code).toBe("BUCKET_NOT_FOUND");
+  });
+});
+
+describe("who may do what over plain HTTP", () => {
+  it("is told before the body is sent", async () => {
+    for (const [key, status] of [
+      [null, 401],
+      ["ashlar_0000000000000000_x", 401],
+      [test.keys.readonly, 403],
+    ] as const) {
+      const refused = await call("PUT", "/objects/photos/secret", { key, body: Buffer.from("x") });
+      expect(refused.status).toBe(status);
+    }
+    expect((await call("GET", "/objects/photos/none", { key: test.keys.readonly })).status).toBe(404);
+    expect((await call("GET", "/objects", { key: null })).headers["www-authenticate"]).toBe("Bearer");
+    expect((await call("DELETE", "/objects/photos/none", { key: test.keys.readonly })).status).toBe(403);
+  });
+
+  it("allows no other method", async () => {
+    for (const [method, path] of [
+      ["POST", "/objects"],
+      ["POST", "/objects/photos"],
+      ["COPY", "/objects/photos/x"],
+      ["PATCH", "/objects/photos/x"],
+    ] as const) {
+      const refused = await call(method, path);
+      expect([method, refused.status, refused.json.code]).toEqual([method, 405, "UNSUPPORTED"]);
+      expect(refused.headers.allow).toContain("GET");
+    }
+  });
+});
+
+describe("a body that is not worth sending", () => {
+  /** Sends headers that announce a body and wait for 100-continue; gives the first line of the answer. */
+  function expectContinue(path: string, headers: readonly string[]): Promise<string> {
+    const url = new URL(test.url);
+    return new Promise((resolve, reject) => {
+      const socket = connect(Number(url.port), url.hostname, () => {
+        const authorization = `authorization: Bearer ${test.keys.readwrite}`;
+        const lines = [
+          `PUT ${path} HTTP/1.1`,
+          "host: x",
+          authorization,
+          "expect: 100-continue",
+          "content-length: 5000000",
+          ...headers,
+        ];
+        socket.write(`${lines.join("\r\n")}\r\n\r\n`);
+      });
+      socket.once("data", (data: Buffer) => {
+        resolve(data.toString().split("\r\n")[0] ?? "");
+        socket.destroy();
+      });
+      socket.once("error", reject);
+    });
+  }
+
+  it("is refused instead of asked for", async () => {
+    expect(await expectContinue("/objects/nowhere/key", [])).toContain(" 404 ");
+    expect(await expectContinue("/objects/photos/", [])).toContain(" 400 ");
+    expect(await expectContinue("/objects/photos/key", ['if-match: "x"'])).toContain(" 412 ");
+    expect(await expectContinue("/objects/photos/key", ["ashlar-sha256: zz"])).toContain(" 400 ");
+    await put("exists", "x");
+    expect(await expectContinue("/objects/photos/exists", ["if-none-match: *"])).toContain(" 412 ");
+  });
+
+  it("is asked for otherwise", async () => {
+    expect(await expectContinue("/objects/photos/key", [])).toContain(" 100 ");
+  });
+
+  it("that breaks off leaves nothing", async () => {
+    const url = new URL(test.url);
+    await new Promise<void>((resolve) => {
+      const socket = connect(Number(url.port), url.hostname, () => {
+        socket.write(
+          `PUT /objects/photos/broken HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${test.keys.readwrite}\r\ncontent-length: 5000000\r\n\r\n`,
+        );
+        socket.write(randomBytes(1_000_000), () => socket.destroy());
+      });
+      socket.once("close", () => resolve());
+    });
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect((await call("HEAD", "/objects/photos/broken")).status).toBe(404);
+  });
+});
