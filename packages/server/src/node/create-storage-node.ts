@@ -3,7 +3,7 @@ import { type Hasher, webCryptoHasher } from "@ashlar/sdk/hash";
 import type { ChunkStore, Clock, Logger, Random, ServerRegistry, ServerStats } from "@ashlar/sdk/ports";
 import { silentLogger, systemClock, systemRandom } from "@ashlar/sdk/ports";
 import { createChunkFace } from "../chunk-face/index.ts";
-import { createGrantKeeper, type GrantKeeper } from "../grants/index.ts";
+import { createGrantKeeperLazily, type GrantKeeper } from "../grants/index.ts";
 import {
   type CorsOptions,
   createHttpListener,
@@ -81,8 +81,8 @@ const DEFAULT_VERSION = "0.1.0";
  *
  * @throws {AshlarError} INVALID_ARGUMENT for a bad server id, a short cluster key, or if neither key nor `insecure` is given.
  */
-export async function createStorageNode(options: StorageNodeOptions): Promise<StorageNode> {
-  const parts = await assemble(options);
+export function createStorageNode(options: StorageNodeOptions): StorageNode {
+  const parts = assemble(options);
   const { handler, membership, serving } = parts;
   const { host, port, tls } = options;
   const logger = options.logger ?? silentLogger;
@@ -121,12 +121,12 @@ interface NodeParts {
   readonly stop: () => void;
 }
 
-async function assemble(options: StorageNodeOptions): Promise<NodeParts> {
+function assemble(options: StorageNodeOptions): NodeParts {
   const { serverId, store, registry, clock = systemClock, random = systemRandom } = options;
   const logger = options.logger ?? silentLogger;
   const metrics = options.metrics ?? noMetrics;
   assertServerId(serverId);
-  const grants = await grantsOf(options, clock, random);
+  const grants = grantsOf(options, clock, random);
   if (grants === undefined) logger.warn({ serverId }, "insecure: everybody may read, write and delete chunks here");
   const { chunkMaxBytes, requestsInFlightMax, cors, heartbeatIntervalMs } = options;
   const disk = createDiskWatch({ store, clock, logger, reserveBytes: options.diskReserveBytes });
@@ -191,13 +191,13 @@ function assertServerId(serverId: string): void {
   throw new AshlarError("INVALID_ARGUMENT", "a server id has 1 to 64 characters of A-Z, a-z, 0-9, '.', '_' and '-'");
 }
 
-async function grantsOf(
+function grantsOf(
   { clusterKey, grants, insecure = false }: StorageNodeOptions,
   clock: Clock,
   random: Random,
-): Promise<GrantKeeper | undefined> {
+): GrantKeeper | undefined {
   if (grants !== undefined) return grants;
-  if (clusterKey !== undefined) return await createGrantKeeper({ clusterKey, clock, random });
+  if (clusterKey !== undefined) return createGrantKeeperLazily({ clusterKey, clock, random });
   if (insecure) return undefined;
   throw new AshlarError("INVALID_ARGUMENT", "a storage node needs the cluster key, or insecure: true");
 }
