@@ -100,7 +100,7 @@ describe("buckets over plain HTTP", () => {
 describe("an object over plain HTTP", () => {
   it("is given back with everything that came with it", async () => {
     const bytes = randomBytes(100_000);
-    const written = await put("2026/cat.jpg", bytes, {
+    const headers = {
       "content-type": "image/jpeg",
       "cache-control": "max-age=60",
       "content-disposition": Buffer.from('attachment; filename="Кот.jpg"').toString("latin1"),
@@ -108,7 +108,12 @@ describe("an object over plain HTTP", () => {
       expires: "Wed, 21 Oct 2026 07:28:00 GMT",
       "ashlar-meta-taken-by": encodeURIComponent("Олег Å"),
       "ashlar-durability": "os",
-    });
+    };
+    // Chunked, because Node's client garbles a content-disposition beyond ASCII if the length is known.
+    async function* body(): AsyncGenerator<Uint8Array> {
+      yield bytes;
+    }
+    const written = await call("PUT", "/objects/photos/2026/cat.jpg", { headers, body: body() });
     expect(written.status).toBe(200);
     expect(written.json).toMatchObject({ info: { sizeBytes: "100000", sha256: sha256(bytes) }, chunkCount: "1" });
     const read = await call("GET", "/objects/photos/2026/cat.jpg");
@@ -197,7 +202,7 @@ describe("an object over plain HTTP", () => {
   });
 
   it("is copied within the store, with its attributes or new ones", async () => {
-    await put("source é", "copy me", { "content-type": "text/x-a", "ashlar-meta-a": "1" });
+    await put(encodeURIComponent("source é"), "copy me", { "content-type": "text/x-a", "ashlar-meta-a": "1" });
     const source = `photos/${encodeURIComponent("source é")}`;
     const copied = await call("PUT", "/objects/photos/copy", { headers: { "ashlar-copy-source": source } });
     expect(copied.status).toBe(200);
