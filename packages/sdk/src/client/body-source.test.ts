@@ -192,3 +192,47 @@ test("what the body throws passes through unchanged", async () => {
   }
   for (const body of [web, node, generator()]) await expect(read(toByteStream(body).stream)).rejects.toBe(failure);
 });
+
+describe("a body that hangs", () => {
+  /** Begins to read, and stops while the first slice is still awaited. */
+  async function stopWhileHanging(body: ObjectBody): Promise<void> {
+    const iterator = toByteStream(body).stream[Symbol.asyncIterator]();
+    const hanging = iterator.next();
+    hanging.catch(() => {}); // how a pull ends that nobody waits for is the source's affair
+    await nextTurn();
+    await iterator.return?.();
+  }
+
+  test("is cancelled if it is a ReadableStream", async () => {
+    let cancelled = false;
+    const stream = new ReadableStream<Uint8Array>({
+      cancel() {
+        cancelled = true;
+      },
+    });
+    await stopWhileHanging(stream);
+    expect(cancelled).toBe(true);
+    expect(stream.locked).toBe(false);
+  });
+
+  test("is destroyed if it is a Node Readable", async () => {
+    const readable = new Readable({ read() {} });
+    await stopWhileHanging(readable);
+    expect(readable.destroyed).toBe(true);
+  });
+
+  test("hears return() if it is an iterable of its own", async () => {
+    let returned = false;
+    const body: AsyncIterable<Uint8Array> = {
+      [Symbol.asyncIterator]: () => ({
+        next: () => new Promise(() => {}),
+        return: async () => {
+          returned = true;
+          return { done: true, value: undefined };
+        },
+      }),
+    };
+    await stopWhileHanging(body);
+    expect(returned).toBe(true);
+  });
+});

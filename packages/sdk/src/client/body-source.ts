@@ -53,31 +53,84 @@ function whole(bytes: Uint8Array): ByteStream {
   return { sizeBytes: bytes.byteLength, stream: encodeAll([bytes]) };
 }
 
-/** Leaving the loop early calls the source's `return()`, which destroys a Node Readable. */
-async function* encodeAll(
-  body: AsyncIterable<unknown> | Iterable<unknown>,
-): AsyncGenerator<Uint8Array, void, undefined> {
-  for await (const slice of body) yield toBytes(slice);
+/**
+ * Gives slices as bytes. No generator: its `return()` would wait for a `next()` that hangs, and a stalled source would never be told to stop.
+ */
+function encodeAll(body: AsyncIterable<unknown> | Iterable<unknown>): AsyncIterable<Uint8Array> {
+  return {
+    [Symbol.asyncIterator]() {
+      const iterator = Symbol.asyncIterator in body ? body[Symbol.asyncIterator]() : body[Symbol.iterator]();
+      // The iterator of a Node Readable is a generator itself, so it is the stream that must hear it.
+      const stop = async (): Promise<void> => {
+        if (isDestroyable(body)) body.destroy();
+        else await iterator.return?.();
+      };
+      return byteIterator(async () => iterator.next(), stop);
+    },
+  };
 }
 
 /** Reads through a reader, because Safari's ReadableStream is no AsyncIterable. */
-async function* readAll(stream: ReadableStream<unknown>): AsyncGenerator<Uint8Array, void, undefined> {
-  const reader = lockReader(stream);
+function readAll(stream: ReadableStream<unknown>): AsyncIterable<Uint8Array> {
+  return {
+    [Symbol.asyncIterator]() {
+      let reader: ReadableStreamDefaultReader<unknown> | undefined;
+      const next = async (): Promise<IteratorResult<unknown>> => {
+        reader ??= lockReader(stream);
+        let more = false;
+        try {
+          const { done, value } = await reader.read();
+          if (done) return { done, value: undefined };
+          more = true;
+          return { done, value };
+        } finally {
+          if (!more) reader.releaseLock();
+        }
+      };
+      const stop = async (): Promise<void> => {
+        try {
+          await reader?.cancel();
+        } finally {
+          reader?.releaseLock();
+        }
+      };
+      return byteIterator(next, stop);
+    },
+  };
+}
+
+/** @param stop called once at most: when the reader stops early, or when a slice is refused. */
+function byteIterator(
+  next: () => Promise<IteratorResult<unknown>>,
+  stop: () => Promise<void>,
+): AsyncIterator<Uint8Array, undefined> {
   let ended = false;
-  try {
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) {
+  const end = async (): Promise<void> => {
+    if (ended) return;
+    ended = true;
+    // The error that ended the reading is the one to tell; a source that failed rejects this with the same error again.
+    await stop().catch(() => undefined);
+  };
+  return {
+    async next() {
+      if (ended) return { done: true, value: undefined };
+      const slice = await next();
+      if (slice.done === true) {
         ended = true;
-        return;
+        return { done: true, value: undefined };
       }
-      yield toBytes(value);
-    }
-  } finally {
-    // The error that ended the loop is the one to tell; a stream that failed rejects the cancel with the same error again.
-    if (!ended) await reader.cancel().catch(() => undefined);
-    reader.releaseLock();
-  }
+      try {
+        return { done: false, value: toBytes(slice.value) };
+      } catch (error) {
+        await end();
+        throw error;
+      }
+    },
+    async return() {
+      await end();
+      return { done: true, value: undefined };
+    },
+  };
 }
 
 function lockReader(stream: ReadableStream<unknown>): ReadableStreamDefaultReader<unknown> {
@@ -113,5 +166,7 @@ const isBlob = (value: object): value is Blob =>
   "stream" in value && typeof value.stream === "function" && "size" in value && typeof value.size === "number";
 const isReadableStream = (value: object): value is ReadableStream<BodySlice> =>
   "getReader" in value && typeof value.getReader === "function";
+const isDestroyable = (value: object): value is { destroy(): unknown } =>
+  "destroy" in value && typeof value.destroy === "function";
 const isAsyncIterable = (value: object): value is AsyncIterable<BodySlice> => Symbol.asyncIterator in value;
 const isIterable = (value: object): value is Iterable<BodySlice> => Symbol.iterator in value;

@@ -8,6 +8,7 @@ import { LIMITS } from "../limits.ts";
 import type { CommittedChunk, Durability, TransferOptions } from "../ports/index.ts";
 import type { EngineContext } from "./engine-context.ts";
 import { createProgressTracker, type ProgressTracker } from "./progress-tracker.ts";
+import { stoppableBody } from "./stoppable-body.ts";
 
 /** How to store one body. */
 export interface StoreBodyRequest {
@@ -44,16 +45,32 @@ export async function storeBody(
   body: AsyncIterable<Uint8Array>,
   options: TransferOptions,
 ): Promise<StoredBody> {
+  assertDeclaredSize(request.sizeBytes);
   const link = linkAbort(options.signal);
   const closing = (): void => link.abort(context.closing.reason);
   context.closing.addEventListener("abort", closing, { once: true });
   try {
-    return await new BodyWriter(context, request, options, link.signal, (error) => link.abort(error)).run(body);
+    return await new BodyWriter(context, request, options, link.signal, (error) => link.abort(error)).run(
+      stoppableBody(body, link.signal),
+    );
   } finally {
     link.abort(new AshlarError("CANCELED", "the write is over"));
     link.unlink();
     context.closing.removeEventListener("abort", closing);
   }
+}
+
+/** @throws {AshlarError} INVALID_ARGUMENT, OBJECT_TOO_LARGE: before the body is touched. */
+function assertDeclaredSize(sizeBytes: number | undefined): void {
+  if (sizeBytes === undefined) return;
+  if (!(Number.isInteger(sizeBytes) && sizeBytes >= 0)) {
+    throw new AshlarError("INVALID_ARGUMENT", "the size of a body is a whole number of bytes");
+  }
+  if (sizeBytes > LIMITS.OBJECT_MAX_BYTES.value) throw tooLarge();
+}
+
+function tooLarge(): AshlarError {
+  return new AshlarError("OBJECT_TOO_LARGE", `an object has at most ${LIMITS.OBJECT_MAX_BYTES.value} bytes`);
 }
 
 class BodyWriter {
@@ -148,9 +165,7 @@ class BodyWriter {
 
   #checkSize(sizeBytes: number, ended: boolean): void {
     const expected = this.#request.sizeBytes;
-    if (sizeBytes > LIMITS.OBJECT_MAX_BYTES.value) {
-      throw new AshlarError("OBJECT_TOO_LARGE", `an object has at most ${LIMITS.OBJECT_MAX_BYTES.value} bytes`);
-    }
+    if (sizeBytes > LIMITS.OBJECT_MAX_BYTES.value) throw tooLarge();
     if (expected !== undefined && (sizeBytes > expected || (ended && sizeBytes < expected))) {
       throw new AshlarError(
         "INVALID_ARGUMENT",
