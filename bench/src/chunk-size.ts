@@ -1,0 +1,48 @@
+/**
+ * Which chunk size: puts and gets 256 MiB through an embedded store with chunks of 1, 4, 8 and 16 MiB, in turn, and prints medians and ratios.
+ *
+ * Run: npm run bench:chunk-size   (or node --conditions=ashlar-source bench/src/chunk-size.ts [rounds] [strict|os])
+ */
+import { mkdtemp, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { embedded } from "@ashlar/adapters/embedded";
+import { createClient, type Durability, fixed, MIB } from "@ashlar/sdk";
+import { uniqueBody } from "./body.ts";
+import { median, megabytesPerSecond } from "./statistics.ts";
+
+const rounds = Number(process.argv[2] ?? 5);
+const durability = (process.argv[3] ?? "strict") as Durability;
+const sizeBytes = 256 * MIB;
+const chunkMib = [1, 4, 8, 16];
+
+const folder = await mkdtemp(join(process.cwd(), ".bench-"));
+const client = createClient(embedded({ path: folder, durability, claimTtlMs: 1, collectGraceMs: 0 }));
+const put = new Map<number, number[]>();
+const get = new Map<number, number[]>();
+try {
+  await client.createBucket({ bucket: "bench" });
+  for (let round = 0; round < rounds; round++) {
+    for (const mib of chunkMib) {
+      const key = `${round}-${mib}`;
+      let startedAtMs = performance.now();
+      await client.putObject({ bucket: "bench", key, body: uniqueBody(sizeBytes), chunker: fixed(mib * MIB) });
+      put.set(mib, [...(put.get(mib) ?? []), megabytesPerSecond(sizeBytes, performance.now() - startedAtMs)]);
+      startedAtMs = performance.now();
+      for await (const _ of await client.getObject({ bucket: "bench", key })) void _;
+      get.set(mib, [...(get.get(mib) ?? []), megabytesPerSecond(sizeBytes, performance.now() - startedAtMs)]);
+      await client.deleteObject({ bucket: "bench", key });
+      await client.collect();
+    }
+  }
+} finally {
+  await client.close();
+  await rm(folder, { recursive: true, force: true });
+}
+const base = { put: median(put.get(4) ?? []), get: median(get.get(4) ?? []) };
+console.log(`embedded, ${durability}, 256 MiB objects, ${rounds} rounds, median MB/s (ratio to 4 MiB)`);
+for (const mib of chunkMib) {
+  const row = { put: median(put.get(mib) ?? []), get: median(get.get(mib) ?? []) };
+  const cell = (value: number, against: number): string =>
+    `${value.toFixed(0).padStart(6)} (${(value / against).toFixed(2)})`;
+  console.log(`${String(mib).padStart(3)} MiB  put ${cell(row.put, base.put)}  get ${cell(row.get, base.get)}`);
+}
