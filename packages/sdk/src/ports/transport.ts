@@ -19,6 +19,8 @@ export interface Endpoint {
   readonly url: string;
   /** Value of the `authorization` header for each call (asked each time, so that it may be renewed); none where absent. */
   readonly authorization?: (() => string | undefined | Promise<string | undefined>) | undefined;
+  /** Largest chunk in bytes that the server takes, where it is known; default CHUNK_MAX_BYTES, and the server refuses what it does not take. */
+  readonly chunkMaxBytes?: number | undefined;
 }
 
 /** A gateway as seen through a transport. */

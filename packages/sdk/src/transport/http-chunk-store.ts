@@ -6,7 +6,7 @@ import { undefinedIf } from "./connection.ts";
 import { readBody } from "./http-body.ts";
 import { type HttpConnection, readJson } from "./http-connection.ts";
 import { base64FromBytes, bytesFromBase64, integerOf, listOf, optionalTextOf, textOf } from "./proto-json.ts";
-import { expectOnePerId, REMOTE_CAPABILITIES } from "./remote-capabilities.ts";
+import { expectOnePerId, remoteCapabilities } from "./remote-capabilities.ts";
 
 const OUTCOME_PREFIX = "DELETE_OUTCOME_";
 
@@ -14,7 +14,7 @@ const OUTCOME_PREFIX = "DELETE_OUTCOME_";
 export function createHttpChunkStore(connection: HttpConnection): ChunkStore {
   const ids = (chunkIds: readonly Digest[]): readonly string[] => chunkIds.map(base64FromBytes);
   return checkedChunkStore({
-    capabilities: REMOTE_CAPABILITIES,
+    capabilities: remoteCapabilities(connection.endpoint),
     async putChunk(chunkId, bytes, options) {
       const durability = options?.durability;
       const message = await connection.send(options, {

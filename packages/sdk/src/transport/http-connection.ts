@@ -17,6 +17,7 @@ export interface HttpCall<T> extends Omit<HttpRequest, "url" | "signal"> {
 
 /** One server over plain HTTP, with the error and abort rules of all transports. */
 export interface HttpConnection {
+  readonly endpoint: Endpoint;
   send<T>(options: AuthorizedCallOptions | undefined, call: HttpCall<T>): Promise<T>;
   /** A unary RPC in Connect's JSON. @param method `<Service>/<Method>` within the package ashlar.v1. */
   rpc(method: string, request: object, options: CallOptions | undefined): Promise<JsonMessage>;
@@ -37,6 +38,7 @@ export function createHttpConnection(endpoint: Endpoint, exchange: HttpExchange)
       throw await errorFromResponse(response);
     });
   return {
+    endpoint,
     send,
     rpc: (method, request, options) =>
       send(options, {

@@ -1,14 +1,16 @@
 import { AshlarError } from "../errors/index.ts";
 import { LIMITS } from "../limits.ts";
-import { type ChunkStoreCapabilities, DURABILITIES } from "../ports/index.ts";
+import { type ChunkStoreCapabilities, DURABILITIES, type Endpoint } from "../ports/index.ts";
 
-/** What any remote store can do. Its own limit on the chunk size is the server's to tell, with OBJECT_TOO_LARGE. */
-export const REMOTE_CAPABILITIES: ChunkStoreCapabilities = Object.freeze({
-  persistent: true,
-  chunkMaxBytes: LIMITS.CHUNK_MAX_BYTES.value,
-  rangedReads: true,
-  durabilities: DURABILITIES,
-});
+/** What any remote store can do. */
+export function remoteCapabilities({ chunkMaxBytes }: Pick<Endpoint, "chunkMaxBytes">): ChunkStoreCapabilities {
+  return Object.freeze({
+    persistent: true,
+    chunkMaxBytes: chunkMaxBytes ?? LIMITS.CHUNK_MAX_BYTES.value,
+    rangedReads: true,
+    durabilities: DURABILITIES,
+  });
+}
 
 /** @throws {AshlarError} INTERNAL: answers that cannot be told apart must not be guessed at. */
 export function expectOnePerId(answerCount: number, idCount: number): void {

@@ -22,7 +22,7 @@ import {
 } from "../rpc/index.ts";
 import { type ChunkAssembly, createChunkAssembly } from "./chunk-assembly.ts";
 import { undefinedIf } from "./connection.ts";
-import { expectOnePerId, REMOTE_CAPABILITIES } from "./remote-capabilities.ts";
+import { expectOnePerId, remoteCapabilities } from "./remote-capabilities.ts";
 import type { RpcConnection } from "./rpc-connection.ts";
 
 /** Frames both ways: the largest that the contract allows, because each frame costs the same time (measured in the transport benchmark). */
@@ -37,7 +37,7 @@ const FRAME_BYTES = LIMITS.FRAME_MAX_BYTES.value;
 export function createRpcChunkStore(connection: RpcConnection, clientStreaming: boolean): ChunkStore {
   const { chunks, call } = connection;
   return checkedChunkStore({
-    capabilities: REMOTE_CAPABILITIES,
+    capabilities: remoteCapabilities(connection.endpoint),
     async putChunk(chunkId, bytes, options) {
       const streamed = clientStreaming && bytes.byteLength > FRAME_BYTES;
       const put = streamed ? putInFrames : putInOneMessage;

@@ -4,6 +4,7 @@ import {
   type CallOptions as RpcCallOptions,
   type Transport as RpcTransport,
 } from "@connectrpc/connect";
+import { AshlarError } from "../errors/index.ts";
 import type { Endpoint } from "../ports/index.ts";
 import { ashlarErrorFrom, ChunkService, ClusterService, ObjectService } from "../rpc/index.ts";
 import { type AuthorizedCallOptions, createConnection } from "./connection.ts";
@@ -17,6 +18,7 @@ export interface RpcChannel {
 
 /** The typed clients of one server, with the error and abort rules of all transports. */
 export interface RpcConnection {
+  readonly endpoint: Endpoint;
   readonly chunks: Client<typeof ChunkService>;
   readonly objects: Client<typeof ObjectService>;
   readonly cluster: Client<typeof ClusterService>;
@@ -28,10 +30,11 @@ export interface RpcConnection {
 export function createRpcConnection(endpoint: Endpoint, channel: RpcChannel): RpcConnection {
   const connection = createConnection({
     endpoint,
-    errorFrom: ashlarErrorFrom,
+    errorFrom,
     release: () => channel.close?.(),
   });
   return {
+    endpoint,
     chunks: createClient(ChunkService, channel.transport),
     objects: createClient(ObjectService, channel.transport),
     cluster: createClient(ClusterService, channel.transport),
@@ -44,4 +47,11 @@ export function createRpcConnection(endpoint: Endpoint, channel: RpcChannel): Rp
       }),
     close: () => connection.close(),
   };
+}
+
+/** Asked only if the caller did not abort: a call that is canceled all the same was given up by the server, which others may serve. */
+function errorFrom(error: unknown): AshlarError {
+  const known = ashlarErrorFrom(error);
+  if (known.code !== "CANCELED") return known;
+  return new AshlarError("NODE_UNAVAILABLE", "the server gave the call up", { cause: error });
 }
