@@ -1,6 +1,6 @@
 import { AshlarError } from "../errors/index.ts";
 import { DIGEST_BYTES, type Digest, isDigestHex } from "../hash/index.ts";
-import { LIMITS } from "../limits.ts";
+import { LIMITS, MIB } from "../limits.ts";
 import { checkChunks } from "../manifest/index.ts";
 import { DURABILITIES, type Durability } from "./durability.ts";
 import { assertBucketName, assertObjectKey, isWellFormedText, utf8Length } from "./names.ts";
@@ -11,6 +11,8 @@ import type { ServerRegistration, ServerStats } from "./servers.ts";
 const OPAQUE = /^[\x21\x23-\x7e]{1,200}$/;
 const SERVER_ID = /^[A-Za-z0-9._-]{1,64}$/;
 const TEXT_MAX_BYTES = 1024;
+/** What a row takes at all; the engine's limit for inline content (INLINE_MAX_BYTES or an option) lies far below. */
+const INLINE_HARD_MAX_BYTES = MIB;
 
 /** @throws {AshlarError} INVALID_ARGUMENT, always. */
 export function invalid(message: string): never {
@@ -116,8 +118,8 @@ export function checkCommit(commit: CommitObject): void {
   }
   if (!(content.inline instanceof Uint8Array)) invalid("inline content is a Uint8Array");
   if (content.inline.byteLength !== commit.sizeBytes) invalid("sizeBytes is not the length of the inline content");
-  if (commit.sizeBytes > LIMITS.INLINE_MAX_BYTES.value) {
-    throw new AshlarError("OBJECT_TOO_LARGE", `inline content has at most ${LIMITS.INLINE_MAX_BYTES.value} bytes`);
+  if (commit.sizeBytes > INLINE_HARD_MAX_BYTES) {
+    throw new AshlarError("OBJECT_TOO_LARGE", `inline content has at most ${INLINE_HARD_MAX_BYTES} bytes`);
   }
 }
 

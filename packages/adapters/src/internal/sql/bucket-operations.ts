@@ -1,0 +1,53 @@
+import type { BucketInfo } from "@ashlar/sdk/ports";
+import { bucketExists, bucketNotEmpty, bucketNotFound } from "../metadata/not-found.ts";
+import type { SqlSession } from "./sql-session.ts";
+
+interface BucketRow {
+  readonly bucket: string;
+  readonly created_at_ms: number;
+}
+
+export async function createBucket(session: SqlSession, bucket: string): Promise<BucketInfo> {
+  const createdAtMs = await session.nowMs();
+  const inserted = await session.query(
+    "INSERT INTO buckets (bucket, created_at_ms) VALUES ($1, $2) ON CONFLICT (bucket) DO NOTHING RETURNING bucket",
+    [bucket, createdAtMs],
+  );
+  if (inserted.length === 0) throw bucketExists(bucket);
+  return { bucket, createdAtMs };
+}
+
+export async function getBucket(session: SqlSession, bucket: string): Promise<BucketInfo | undefined> {
+  const [row] = await session.query<BucketRow>("SELECT bucket, created_at_ms FROM buckets WHERE bucket = $1", [bucket]);
+  return row === undefined ? undefined : { bucket, createdAtMs: row.created_at_ms };
+}
+
+export async function listBuckets(session: SqlSession): Promise<readonly BucketInfo[]> {
+  const rows = await session.query<BucketRow>("SELECT bucket, created_at_ms FROM buckets ORDER BY bucket");
+  return rows.map((row) => ({ bucket: row.bucket, createdAtMs: row.created_at_ms }));
+}
+
+export async function deleteBucket(session: SqlSession, bucket: string): Promise<void> {
+  const { forUpdate } = session.dialect;
+  const locked = await session.query(`SELECT bucket FROM buckets WHERE bucket = $1 ${forUpdate}`, [bucket]);
+  if (locked.length === 0) throw bucketNotFound(bucket);
+  // A statement of its own: it sees what writers committed while this one waited for the lock.
+  const used = await session.query(
+    `SELECT 1 AS used WHERE EXISTS (SELECT 1 FROM objects WHERE bucket = $1) OR EXISTS (SELECT 1 FROM uploads WHERE bucket = $1)`,
+    [bucket],
+  );
+  if (used.length > 0) throw bucketNotEmpty(bucket);
+  await session.query("DELETE FROM buckets WHERE bucket = $1", [bucket]);
+}
+
+/** For writers: the bucket is there and stays until the transaction ends. @throws {AshlarError} BUCKET_NOT_FOUND. */
+export async function holdBucket(session: SqlSession, bucket: string): Promise<void> {
+  const { forKeyShare } = session.dialect;
+  const rows = await session.query(`SELECT bucket FROM buckets WHERE bucket = $1 ${forKeyShare}`, [bucket]);
+  if (rows.length === 0) throw bucketNotFound(bucket);
+}
+
+/** For readers. @throws {AshlarError} BUCKET_NOT_FOUND. */
+export async function assertBucketExists(session: SqlSession, bucket: string): Promise<void> {
+  if ((await getBucket(session, bucket)) === undefined) throw bucketNotFound(bucket);
+}

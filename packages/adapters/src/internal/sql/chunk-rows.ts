@@ -1,0 +1,113 @@
+import { bytesEqual, type Digest } from "@ashlar/sdk/hash";
+import type { ChunkedContent, ChunkRef } from "@ashlar/sdk/ports";
+import { chunkSizeDiffers, layoutUnknown } from "../metadata/not-found.ts";
+import { insertRows } from "./row-blocks.ts";
+import type { SqlSession, SqlValue } from "./sql-session.ts";
+
+/** A chunk with how often a list names it. */
+interface CountedChunk {
+  readonly chunkId: Digest;
+  readonly sizeBytes: number;
+  count: number;
+}
+
+const compareBytes = (a: Uint8Array, b: Uint8Array): number => Buffer.compare(a, b);
+
+/** Counts equal chunks, in ascending order of their ids: the order in which every transaction locks chunk rows, so none deadlocks. */
+function countChunks(chunks: readonly ChunkRef[]): CountedChunk[] {
+  const sorted = [...chunks].sort((a, b) => compareBytes(a.chunkId, b.chunkId));
+  const counted: CountedChunk[] = [];
+  for (const { chunkId, sizeBytes } of sorted) {
+    const last = counted.at(-1);
+    if (last !== undefined && bytesEqual(last.chunkId, chunkId)) {
+      if (last.sizeBytes !== sizeBytes) throw chunkSizeDiffers();
+      last.count++;
+    } else counted.push({ chunkId, sizeBytes, count: 1 });
+  }
+  return counted;
+}
+
+const CHUNK_COLUMNS = "chunks (chunk_id, size_bytes, reference_count, state, layout_version, idle_since_ms)";
+
+/**
+ * Raises the counts of the chunks of a commit: rows inserted or updated in order of their ids, collecting rows set live again (their claimed
+ * replicas still exist), the layout version moved forward, missed replicas queued for repair.
+ *
+ * @throws {AshlarError} INVALID_ARGUMENT for a size that differs from the row's, LAYOUT_STALE for an unknown layout.
+ */
+export async function raiseChunks(session: SqlSession, content: ChunkedContent): Promise<void> {
+  const { chunks, layoutVersion } = content;
+  if (layoutVersion > 0) {
+    const known = await session.query("SELECT 1 AS known FROM layouts WHERE layout_version = $1", [layoutVersion]);
+    if (known.length === 0) throw layoutUnknown(layoutVersion);
+  }
+  const counted = countChunks(chunks);
+  const raised = await insertRows(
+    session,
+    {
+      into: CHUNK_COLUMNS,
+      suffix: `ON CONFLICT (chunk_id) DO UPDATE SET
+        reference_count = chunks.reference_count + excluded.reference_count,
+        state = excluded.state,
+        layout_version = CASE WHEN chunks.layout_version > excluded.layout_version THEN chunks.layout_version ELSE excluded.layout_version END,
+        idle_since_ms = NULL
+        WHERE chunks.size_bytes = excluded.size_bytes
+        RETURNING 1 AS raised`,
+    },
+    counted.map(({ chunkId, sizeBytes, count }) => [chunkId, sizeBytes, count, "live", layoutVersion, null]),
+  );
+  if (raised.length !== counted.length) throw chunkSizeDiffers();
+  await queueRepairs(
+    session,
+    chunks.flatMap(({ chunkId, sizeBytes, missedServerIds = [] }) =>
+      missedServerIds.map((serverId) => ({ chunkId, sizeBytes, serverId, layoutVersion })),
+    ),
+  );
+}
+
+/** Lowers the counts; rows that nothing names any more begin to age. A row is always there: it was raised before. */
+export async function lowerChunks(session: SqlSession, chunks: readonly ChunkRef[]): Promise<void> {
+  const nowMs = await session.nowMs();
+  await insertRows(
+    session,
+    {
+      into: CHUNK_COLUMNS,
+      suffix: `ON CONFLICT (chunk_id) DO UPDATE SET
+        reference_count = chunks.reference_count - excluded.reference_count,
+        idle_since_ms = CASE WHEN chunks.reference_count = excluded.reference_count THEN excluded.idle_since_ms ELSE NULL END`,
+    },
+    countChunks(chunks).map(({ chunkId, sizeBytes, count }) => [chunkId, sizeBytes, count, "live", 0, nowMs]),
+  );
+}
+
+/** A replica to restore. */
+export interface MissedReplica {
+  readonly chunkId: Digest;
+  readonly sizeBytes: number;
+  readonly serverId: string;
+  readonly layoutVersion: number;
+}
+
+/**
+ * Queues replicas for repair, each chunk and server once. A new miss gives an older entry a new id, so that finishing the older repair
+ * does not hide it.
+ */
+export async function queueRepairs(session: SqlSession, missed: readonly MissedReplica[]): Promise<void> {
+  if (missed.length === 0) return;
+  const nowMs = await session.nowMs();
+  const rows = new Map<string, SqlValue[]>();
+  for (const { chunkId, sizeBytes, serverId, layoutVersion } of missed) {
+    const name = `${Buffer.from(chunkId).toString("hex")} ${serverId}`;
+    if (!rows.has(name)) rows.set(name, [chunkId, serverId, session.newId(), sizeBytes, layoutVersion, nowMs]);
+  }
+  const ordered = [...rows].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, row]) => row);
+  await insertRows(
+    session,
+    {
+      into: "repair_queue (chunk_id, server_id, repair_id, size_bytes, layout_version, created_at_ms)",
+      suffix: `ON CONFLICT (chunk_id, server_id) DO UPDATE SET repair_id = excluded.repair_id,
+        layout_version = CASE WHEN repair_queue.layout_version > excluded.layout_version THEN repair_queue.layout_version ELSE excluded.layout_version END`,
+    },
+    ordered,
+  );
+}

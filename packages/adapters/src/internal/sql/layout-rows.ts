@@ -1,0 +1,56 @@
+import { AshlarError } from "@ashlar/sdk/errors";
+import type { Layout } from "@ashlar/sdk/ports";
+import type { SqlSession } from "./sql-session.ts";
+
+/** Form of the body column; a new form takes a new number, and this reader stays. */
+const LAYOUT_FORMAT = 1;
+
+interface LayoutRow {
+  readonly layout_version: number;
+  readonly format_version: number;
+  readonly body: string;
+}
+
+function layoutOf(row: LayoutRow): Layout {
+  if (row.format_version !== LAYOUT_FORMAT) {
+    throw new AshlarError("STORE_INCOMPATIBLE", "a newer release wrote this layout", {
+      details: { formatVersion: String(row.format_version) },
+    });
+  }
+  return { layoutVersion: row.layout_version, ...(JSON.parse(row.body) as Omit<Layout, "layoutVersion">) };
+}
+
+export async function readLayout(session: SqlSession, layoutVersion: number): Promise<Layout | undefined> {
+  if (layoutVersion === 0) return undefined;
+  const [row] = await session.query<LayoutRow>(
+    "SELECT layout_version, format_version, body FROM layouts WHERE layout_version = $1",
+    [layoutVersion],
+  );
+  return row === undefined ? undefined : layoutOf(row);
+}
+
+export async function readNewestLayout(session: SqlSession): Promise<Layout | undefined> {
+  const [row] = await session.query<LayoutRow>(
+    "SELECT layout_version, format_version, body FROM layouts ORDER BY layout_version DESC LIMIT 1",
+  );
+  return row === undefined ? undefined : layoutOf(row);
+}
+
+/** The newest layout, then older ones that some chunk row still needs. */
+export async function readLayoutsInUse(session: SqlSession): Promise<readonly Layout[]> {
+  const rows = await session.query<LayoutRow>(
+    `SELECT layout_version, format_version, body FROM layouts l
+      WHERE layout_version = (SELECT max(layout_version) FROM layouts)
+        OR EXISTS (SELECT 1 FROM chunks c WHERE c.layout_version = l.layout_version)
+      ORDER BY layout_version DESC`,
+  );
+  return rows.map(layoutOf);
+}
+
+export async function insertLayout(session: SqlSession, layout: Layout): Promise<void> {
+  const { layoutVersion, ...body } = layout;
+  await session.query(
+    "INSERT INTO layouts (layout_version, format_version, body, created_at_ms) VALUES ($1, $2, $3, $4)",
+    [...[layoutVersion, LAYOUT_FORMAT, JSON.stringify(body)], await session.nowMs()],
+  );
+}

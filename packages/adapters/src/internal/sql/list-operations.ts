@@ -1,0 +1,69 @@
+import type { ListObjectsQuery, ObjectListPage } from "@ashlar/sdk/ports";
+import { bytesToByteText, byteTextToBytes, successorOf } from "../metadata/byte-text.ts";
+import { type ListRange, type ListStep, pageOf, resolveListRange } from "../metadata/list-range.ts";
+import { assertBucketExists } from "./bucket-operations.ts";
+import type { SqlSession } from "./sql-session.ts";
+
+interface ListRow {
+  readonly key: Uint8Array;
+  readonly object_version: string;
+  readonly size_bytes: number;
+  readonly etag: string;
+  readonly created_at_ms: number;
+}
+
+export async function listObjects(session: SqlSession, query: ListObjectsQuery): Promise<ObjectListPage> {
+  const range = resolveListRange(query);
+  const rows = await (range.delimiter === undefined
+    ? scan(session, query.bucket, range)
+    : skipScan(session, query.bucket, range));
+  if (rows.length === 0) await assertBucketExists(session, query.bucket);
+  return pageOf(range, rows.map(stepOf));
+}
+
+function stepOf(row: ListRow): ListStep {
+  const { object_version: objectVersion, size_bytes: sizeBytes, etag, created_at_ms: createdAtMs } = row;
+  return { key: bytesToByteText(row.key), entry: { objectVersion, sizeBytes, etag, createdAtMs } };
+}
+
+function scan(session: SqlSession, bucket: string, range: ListRange): Promise<readonly ListRow[]> {
+  return session.query<ListRow>(
+    `SELECT key, object_version, size_bytes, etag, created_at_ms FROM objects
+      WHERE bucket = $1 AND is_latest AND key >= $2 AND key < $3 ORDER BY key LIMIT $4`,
+    [bucket, byteTextToBytes(range.lower), byteTextToBytes(range.upper), range.limit + 1],
+  );
+}
+
+/**
+ * Walks the index by seeks: from a key to the next one, or past all keys of the common prefix that it opens. One seek per row of the page,
+ * however many keys lie beneath a prefix. Done inside the database, so a page is one round trip.
+ */
+function skipScan(session: SqlSession, bucket: string, range: ListRange): Promise<readonly ListRow[]> {
+  const { head, tail, position, concat, asBytes, asInteger } = session.dialect;
+  const found = position(tail("w.key", "$6"), asBytes("$5"));
+  // Up to the delimiter, then the delimiter with its last byte raised: the first key behind the common prefix.
+  const behindPrefix = concat(head("w.key", `$6 - 2 + ${found}`), asBytes("$7"));
+  const behindKey = concat("w.key", asBytes("$8"));
+  const firstKey = (lower: string): string =>
+    `(SELECT o.key FROM objects o WHERE o.bucket = $1 AND o.is_latest AND o.key >= ${lower} AND o.key < $3 ORDER BY o.key LIMIT 1)`;
+  const delimiter = range.delimiter ?? "";
+  return session.query<ListRow>(
+    `WITH RECURSIVE walk (step, key) AS (
+        SELECT ${asInteger("1")}, ${firstKey("$2")}
+        UNION ALL
+        SELECT w.step + 1, ${firstKey(`(CASE WHEN ${found} > 0 THEN ${behindPrefix} ELSE ${behindKey} END)`)}
+        FROM walk w WHERE w.key IS NOT NULL AND w.step <= $4
+      )
+      SELECT o.key, o.object_version, o.size_bytes, o.etag, o.created_at_ms
+      FROM walk w JOIN objects o ON o.bucket = $1 AND o.key = w.key AND o.is_latest ORDER BY w.step`,
+    [
+      ...[bucket, byteTextToBytes(range.lower), byteTextToBytes(range.upper), range.limit],
+      ...[
+        byteTextToBytes(delimiter),
+        range.prefix.length + 1,
+        byteTextToBytes(successorOf(delimiter)),
+        Uint8Array.of(0),
+      ],
+    ],
+  );
+}

@@ -1,0 +1,158 @@
+import { AshlarError } from "@ashlar/sdk/errors";
+import type {
+  CommitObject,
+  CopyObject,
+  GetObjectQuery,
+  ManifestPage,
+  ObjectInfo,
+  StoredObject,
+  WriteCondition,
+} from "@ashlar/sdk/ports";
+import { toByteText } from "../metadata/byte-text.ts";
+import { objectNotFound } from "../metadata/not-found.ts";
+import { assertWriteCondition } from "../metadata/write-condition.ts";
+import { assertBucketExists } from "./bucket-operations.ts";
+import { insertPart, readManifestPage } from "./manifest-rows.ts";
+import {
+  INFO_COLUMNS,
+  type InfoRow,
+  infoOf,
+  insertObject,
+  keyBytes,
+  lockCurrent,
+  removeCurrent,
+} from "./object-rows.ts";
+import type { SqlSession } from "./sql-session.ts";
+
+const SINGLE_PART = 1;
+
+export async function commitObject(session: SqlSession, commit: CommitObject): Promise<ObjectInfo> {
+  const { bucket, key, sizeBytes, etag, sha256, durability, attributes, content } = commit;
+  const current = await lockCurrent(session, commit);
+  const objectVersion = session.newId();
+  const info: ObjectInfo = {
+    ...{ bucket, key, objectVersion, sizeBytes, etag },
+    ...(sha256 === undefined ? {} : { sha256 }),
+    ...{ createdAtMs: await session.nowMs(), durability, attributes },
+  };
+  if ("inline" in content) {
+    await removeCurrent(session, { bucket, key, current });
+    await insertObject(session, { info, manifestId: null, inline: content.inline });
+    return info;
+  }
+  const partId = session.newId();
+  const part = {
+    partId,
+    manifestId: objectVersion,
+    partNumber: SINGLE_PART,
+    startOffset: 0,
+    sizeBytes,
+    etag,
+    sha256,
+    content,
+  };
+  // Chunk rows before manifest rows, here and everywhere: one order of locks.
+  await insertPart(session, part);
+  await session.query(
+    "INSERT INTO manifests (manifest_id, state, reference_count, size_bytes, created_at_ms) VALUES ($1, 'sealed', 1, $2, $3)",
+    [objectVersion, sizeBytes, info.createdAtMs],
+  );
+  await removeCurrent(session, { bucket, key, current });
+  await insertObject(session, { info, manifestId: objectVersion, inline: null });
+  return info;
+}
+
+interface StoredRow extends InfoRow {
+  readonly manifest_id: string | null;
+  readonly inline_data: Uint8Array | null;
+}
+
+/** How often a read starts over when the collector takes the manifest from under it. */
+const READ_ATTEMPTS = 5;
+
+export async function getObject(session: SqlSession, query: GetObjectQuery): Promise<StoredObject | undefined> {
+  const { bucket, key, objectVersion, fromOffset = 0, chunkLimit = 1024 } = query;
+  const version = objectVersion === undefined ? "is_latest" : "object_version = $3";
+  for (let attempt = 0; attempt < READ_ATTEMPTS; attempt++) {
+    const [row] = await session.query<StoredRow>(
+      `SELECT ${INFO_COLUMNS}, manifest_id, inline_data FROM objects WHERE bucket = $1 AND key = $2 AND ${version}`,
+      [bucket, keyBytes(key), ...(objectVersion === undefined ? [] : [objectVersion])],
+    );
+    if (row === undefined) {
+      await assertBucketExists(session, bucket);
+      return undefined;
+    }
+    const info = infoOf(row);
+    if (row.manifest_id === null) return { info, inline: Uint8Array.from(row.inline_data ?? []) };
+    const manifestId = row.manifest_id;
+    if (chunkLimit === 0) return { info, manifestId };
+    const { sizeBytes } = info;
+    const page = await readManifestPage(session, { manifestId, sizeBytes, fromOffset, limit: chunkLimit });
+    if (page !== undefined) return { info, manifestId, page };
+  }
+  throw new AshlarError("METADATA_UNAVAILABLE", "the object changed too fast to be read");
+}
+
+export async function getManifestPage(
+  session: SqlSession,
+  query: { readonly manifestId: string; readonly fromOffset: number; readonly limit?: number | undefined },
+): Promise<ManifestPage> {
+  const { manifestId, fromOffset, limit = 1024 } = query;
+  const [row] = await session.query<{ size_bytes: number }>(
+    "SELECT size_bytes FROM manifests WHERE manifest_id = $1 AND state = 'sealed'",
+    [manifestId],
+  );
+  if (row === undefined) throw objectNotFound({ manifestId });
+  const page = await readManifestPage(session, { manifestId, sizeBytes: row.size_bytes, fromOffset, limit });
+  if (page === undefined) throw objectNotFound({ manifestId });
+  return page;
+}
+
+export async function deleteObject(
+  session: SqlSession,
+  query: { readonly bucket: string; readonly key: string; readonly condition?: WriteCondition | undefined },
+): Promise<boolean> {
+  const current = await lockCurrent(session, query);
+  await removeCurrent(session, { ...query, current });
+  return current !== undefined;
+}
+
+export async function copyObject(session: SqlSession, copy: CopyObject): Promise<ObjectInfo> {
+  const { sourceBucket, sourceKey, bucket, key } = copy;
+  // Both at once, so that the session can lock them in one order: two copies in opposite directions do not deadlock.
+  await session.lockObjects([
+    { bucket: sourceBucket, key: toByteText(sourceKey) },
+    { bucket, key: toByteText(key) },
+  ]);
+  const source = await getSource(session, copy);
+  const current = await lockCurrent(session, copy);
+  const info: ObjectInfo = {
+    ...infoOf(source),
+    ...{ bucket, key, objectVersion: session.newId(), createdAtMs: await session.nowMs() },
+    ...(copy.attributes === undefined ? {} : { attributes: copy.attributes }),
+  };
+  if (source.manifest_id !== null) {
+    // Raised before the target is replaced: a copy onto itself must not release its own manifest.
+    await session.query("UPDATE manifests SET reference_count = reference_count + 1 WHERE manifest_id = $1", [
+      source.manifest_id,
+    ]);
+  }
+  await removeCurrent(session, { bucket, key, current });
+  await insertObject(session, { info, manifestId: source.manifest_id, inline: source.inline_data });
+  return info;
+}
+
+async function getSource(session: SqlSession, copy: CopyObject): Promise<StoredRow> {
+  const { sourceBucket: bucket, sourceKey: key, sourceIfMatch } = copy;
+  const [row] = await session.query<StoredRow>(
+    `SELECT ${INFO_COLUMNS}, manifest_id, inline_data FROM objects WHERE bucket = $1 AND key = $2 AND is_latest`,
+    [bucket, keyBytes(key)],
+  );
+  if (row === undefined) {
+    await assertBucketExists(session, bucket);
+    await assertBucketExists(session, copy.bucket);
+    throw objectNotFound({ bucket, key });
+  }
+  if (sourceIfMatch !== undefined) assertWriteCondition(row.etag, { ifMatch: sourceIfMatch });
+  return row;
+}

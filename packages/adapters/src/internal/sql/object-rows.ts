@@ -1,0 +1,105 @@
+import type { Durability, ObjectAttributes, ObjectInfo, WriteCondition } from "@ashlar/sdk/ports";
+import { bytesToByteText, byteTextToBytes, fromByteText, toByteText } from "../metadata/byte-text.ts";
+import { bucketNotFound } from "../metadata/not-found.ts";
+import { assertWriteCondition } from "../metadata/write-condition.ts";
+import { releaseManifest } from "./manifest-rows.ts";
+import type { SqlSession } from "./sql-session.ts";
+
+/** Columns of an object's info; see {@link infoOf}. */
+export const INFO_COLUMNS =
+  "bucket, key, object_version, size_bytes, etag, sha256, created_at_ms, durability, attributes";
+
+/** A row with INFO_COLUMNS. */
+export interface InfoRow {
+  readonly bucket: string;
+  readonly key: Uint8Array;
+  readonly object_version: string;
+  readonly size_bytes: number;
+  readonly etag: string;
+  readonly sha256: string | null;
+  readonly created_at_ms: number;
+  readonly durability: string;
+  readonly attributes: string;
+}
+
+export function infoOf(row: InfoRow): ObjectInfo {
+  return {
+    bucket: row.bucket,
+    key: fromByteText(bytesToByteText(row.key)),
+    objectVersion: row.object_version,
+    sizeBytes: row.size_bytes,
+    etag: row.etag,
+    ...(row.sha256 === null ? {} : { sha256: row.sha256 }),
+    createdAtMs: row.created_at_ms,
+    durability: row.durability as Durability,
+    attributes: JSON.parse(row.attributes) as ObjectAttributes,
+  };
+}
+
+/** Key column of an object. */
+export function keyBytes(key: string): Uint8Array {
+  return byteTextToBytes(toByteText(key));
+}
+
+/** The latest version of an object as a writer sees it, under the lock of its key. */
+export interface CurrentObject {
+  readonly object_version: string;
+  readonly etag: string;
+  readonly manifest_id: string | null;
+}
+
+/**
+ * Locks an object, holds its bucket, and checks the condition against the latest version.
+ *
+ * @returns the latest version, if there is one.
+ * @throws {AshlarError} BUCKET_NOT_FOUND, PRECONDITION_FAILED.
+ */
+export async function lockCurrent(
+  session: SqlSession,
+  target: { readonly bucket: string; readonly key: string; readonly condition?: WriteCondition | undefined },
+): Promise<CurrentObject | undefined> {
+  const { bucket, key, condition } = target;
+  // First the lock, then, in a statement of its own, the look: it sees what the writer before us committed.
+  await session.lockObjects([{ bucket, key: toByteText(key) }]);
+  const { forKeyShare } = session.dialect;
+  const [row] = await session.query<{ [Column in keyof CurrentObject]: CurrentObject[Column] | null }>(
+    `SELECT o.object_version, o.etag, o.manifest_id FROM buckets b
+      LEFT JOIN objects o ON o.bucket = b.bucket AND o.key = $2 AND o.is_latest
+      WHERE b.bucket = $1 ${forKeyShare === "" ? "" : `${forKeyShare} OF b`}`,
+    [bucket, keyBytes(key)],
+  );
+  if (row === undefined) throw bucketNotFound(bucket);
+  const current = row.object_version === null ? undefined : (row as CurrentObject);
+  assertWriteCondition(current?.etag, condition);
+  return current;
+}
+
+/** Removes the latest version and releases what it names. */
+export async function removeCurrent(
+  session: SqlSession,
+  target: { readonly bucket: string; readonly key: string; readonly current: CurrentObject | undefined },
+): Promise<void> {
+  const { bucket, key, current } = target;
+  if (current === undefined) return;
+  await session.query("DELETE FROM objects WHERE bucket = $1 AND key = $2 AND object_version = $3", [
+    ...[bucket, keyBytes(key)],
+    current.object_version,
+  ]);
+  await releaseManifest(session, current.manifest_id);
+}
+
+/** Writes an object version as the latest one; the one before must be gone. */
+export async function insertObject(
+  session: SqlSession,
+  row: { readonly info: ObjectInfo; readonly manifestId: string | null; readonly inline: Uint8Array | null },
+): Promise<void> {
+  const { info, manifestId, inline } = row;
+  await session.query(
+    `INSERT INTO objects (bucket, key, object_version, is_latest, is_delete_marker, size_bytes, etag, sha256, created_at_ms, durability,
+      manifest_id, attributes, inline_data) VALUES ($1, $2, $3, TRUE, FALSE, $4, $5, $6, $7, $8, $9, $10, $11)`,
+    [
+      ...[info.bucket, keyBytes(info.key), info.objectVersion, info.sizeBytes, info.etag, info.sha256 ?? null],
+      ...[info.createdAtMs, info.durability, manifestId, JSON.stringify(info.attributes), inline],
+    ],
+  );
+}

@@ -1,0 +1,115 @@
+/**
+ * All operations by name. Both SQL stores run these: SQLite in a worker thread (so inputs and outputs are plain data), PostgreSQL in a
+ * transaction of a pooled connection.
+ */
+import type { ApiKeyRecord, BucketInfo } from "@ashlar/sdk/ports";
+import * as buckets from "./bucket-operations.ts";
+import * as collection from "./collection-operations.ts";
+import * as credentials from "./credential-operations.ts";
+import { listObjects } from "./list-operations.ts";
+import * as objects from "./object-operations.ts";
+import * as servers from "./server-operations.ts";
+import type { SqlSession } from "./sql-session.ts";
+import * as uploads from "./upload-operations.ts";
+
+/** Every operation: a session, one input, one result. */
+export interface SqlOperations {
+  ping(session: SqlSession, input: undefined): Promise<void>;
+  readonly createBucket: typeof buckets.createBucket;
+  readonly getBucket: typeof buckets.getBucket;
+  listBuckets(session: SqlSession, input: undefined): Promise<readonly BucketInfo[]>;
+  readonly deleteBucket: typeof buckets.deleteBucket;
+  readonly commitObject: typeof objects.commitObject;
+  readonly getObject: typeof objects.getObject;
+  readonly getManifestPage: typeof objects.getManifestPage;
+  readonly deleteObject: typeof objects.deleteObject;
+  readonly copyObject: typeof objects.copyObject;
+  readonly listObjects: typeof listObjects;
+  readonly createUpload: typeof uploads.createUpload;
+  readonly getUpload: typeof uploads.getUpload;
+  readonly putPart: typeof uploads.putPart;
+  readonly listParts: typeof uploads.listParts;
+  readonly listUploads: typeof uploads.listUploads;
+  readonly completeUpload: typeof uploads.completeUpload;
+  readonly abortUpload: typeof uploads.abortUpload;
+  readonly abortStaleUploads: typeof uploads.abortStaleUploads;
+  readonly dropReleasedStep: typeof collection.dropReleasedStep;
+  readonly markCollecting: typeof collection.markCollecting;
+  readonly finishCollecting: typeof collection.finishCollecting;
+  readonly knowsChunks: typeof collection.knowsChunks;
+  readonly listRepairs: typeof collection.listRepairs;
+  readonly finishRepairs: typeof collection.finishRepairs;
+  readonly registerServer: typeof servers.registerServer;
+  readonly heartbeat: typeof servers.heartbeat;
+  readonly stopServer: typeof servers.stopServer;
+  clusterSnapshot(session: SqlSession, input: undefined): ReturnType<typeof servers.clusterSnapshot>;
+  readonly changeLayout: typeof servers.changeLayout;
+  readonly createApiKey: typeof credentials.createApiKey;
+  readonly findApiKey: typeof credentials.findApiKey;
+  listApiKeys(session: SqlSession, input: undefined): Promise<readonly ApiKeyRecord[]>;
+  readonly deleteApiKey: typeof credentials.deleteApiKey;
+}
+
+export type OperationName = keyof SqlOperations;
+export type OperationInput<Name extends OperationName> = Parameters<SqlOperations[Name]>[1];
+export type OperationOutput<Name extends OperationName> = Awaited<ReturnType<SqlOperations[Name]>>;
+
+export const SQL_OPERATIONS: SqlOperations = Object.freeze({
+  async ping(session: SqlSession): Promise<void> {
+    await session.query("SELECT 1 AS pong");
+  },
+  ...buckets,
+  ...objects,
+  listObjects,
+  ...uploads,
+  ...collection,
+  ...servers,
+  ...credentials,
+});
+
+/**
+ * How an operation runs.
+ *
+ * - `read`: statements without a transaction.
+ * - `statement`: one writing statement that commits itself.
+ * - `repeat`: a transaction that does no harm when it happens twice.
+ * - `once`: a transaction that must happen at most once, even where the answer to its commit was lost.
+ */
+export type OperationKind = "read" | "statement" | "repeat" | "once";
+
+export const OPERATION_KINDS: Readonly<Record<OperationName, OperationKind>> = Object.freeze({
+  ping: "read",
+  createBucket: "once",
+  getBucket: "read",
+  listBuckets: "read",
+  deleteBucket: "once",
+  commitObject: "once",
+  getObject: "read",
+  getManifestPage: "read",
+  deleteObject: "once",
+  copyObject: "once",
+  listObjects: "read",
+  createUpload: "once",
+  getUpload: "read",
+  putPart: "once",
+  listParts: "read",
+  listUploads: "read",
+  completeUpload: "once",
+  abortUpload: "once",
+  abortStaleUploads: "repeat",
+  dropReleasedStep: "repeat",
+  markCollecting: "repeat",
+  finishCollecting: "repeat",
+  knowsChunks: "read",
+  listRepairs: "read",
+  finishRepairs: "repeat",
+  registerServer: "repeat",
+  heartbeat: "statement",
+  stopServer: "statement",
+  clusterSnapshot: "read",
+  changeLayout: "once",
+  createApiKey: "once",
+  findApiKey: "read",
+  listApiKeys: "read",
+  deleteApiKey: "once",
+});

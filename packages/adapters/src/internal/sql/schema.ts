@@ -1,0 +1,176 @@
+import type { SqlDialect } from "./sql-dialect.ts";
+
+/** One step of the schema. Steps are never changed once released: a new step follows. */
+export interface Migration {
+  readonly version: number;
+  readonly name: string;
+  statements(dialect: SqlDialect): readonly string[];
+}
+
+/**
+ * All steps, oldest first. Table names `storage_servers`, `hash_ring_nodes` and `chunks` are those that existing deployments use.
+ * Times are ms since the Unix epoch; JSON is text, because it is only ever read whole.
+ */
+export const MIGRATIONS: readonly Migration[] = Object.freeze([
+  {
+    version: 1,
+    name: "first schema",
+    statements: (dialect: SqlDialect): readonly string[] => [
+      ...objectTables(dialect),
+      ...manifestTables(dialect),
+      ...chunkTables(dialect),
+      ...clusterTables(dialect),
+    ],
+  },
+]);
+
+function objectTables({ types }: SqlDialect): string[] {
+  const { text, bytes, integer, boolean } = types;
+  return [
+    `CREATE TABLE buckets (bucket ${text} PRIMARY KEY, created_at_ms ${integer} NOT NULL)`,
+    // One row per object version. Only the latest is kept today. inline_data stands last, so that listings never read over it.
+    `CREATE TABLE objects (
+      bucket ${text} NOT NULL REFERENCES buckets (bucket),
+      key ${bytes} NOT NULL,
+      object_version ${text} NOT NULL,
+      is_latest ${boolean} NOT NULL,
+      is_delete_marker ${boolean} NOT NULL,
+      size_bytes ${integer} NOT NULL,
+      etag ${text} NOT NULL,
+      sha256 ${text},
+      created_at_ms ${integer} NOT NULL,
+      durability ${text} NOT NULL,
+      manifest_id ${text},
+      attributes ${text} NOT NULL,
+      inline_data ${bytes},
+      PRIMARY KEY (bucket, key, object_version)
+    )`,
+    "CREATE UNIQUE INDEX objects_latest ON objects (bucket, key) WHERE is_latest",
+    `CREATE TABLE uploads (
+      upload_id ${text} PRIMARY KEY,
+      bucket ${text} NOT NULL REFERENCES buckets (bucket),
+      key ${bytes} NOT NULL,
+      attributes ${text} NOT NULL,
+      durability ${text} NOT NULL,
+      created_at_ms ${integer} NOT NULL
+    )`,
+    "CREATE UNIQUE INDEX uploads_by_key ON uploads (bucket, key, upload_id)",
+    "CREATE INDEX uploads_by_age ON uploads (created_at_ms)",
+  ];
+}
+
+function manifestTables({ types }: SqlDialect): string[] {
+  const { text, bytes, integer } = types;
+  return [
+    // state: open (an upload), sealed (readable), dropping (its segments are going).
+    `CREATE TABLE manifests (
+      manifest_id ${text} PRIMARY KEY,
+      state ${text} NOT NULL,
+      reference_count ${integer} NOT NULL CHECK (reference_count >= 0),
+      size_bytes ${integer} NOT NULL,
+      created_at_ms ${integer} NOT NULL,
+      released_at_ms ${integer}
+    )`,
+    "CREATE INDEX manifests_released ON manifests (released_at_ms) WHERE released_at_ms IS NOT NULL",
+    // start_offset: in the object; null until the upload is complete. released_at_ms: replaced, or not chosen.
+    `CREATE TABLE manifest_parts (
+      part_id ${text} PRIMARY KEY,
+      manifest_id ${text} NOT NULL,
+      part_number ${integer} NOT NULL,
+      start_offset ${integer},
+      size_bytes ${integer} NOT NULL,
+      chunk_count ${integer} NOT NULL,
+      etag ${text} NOT NULL,
+      sha256 ${text},
+      created_at_ms ${integer} NOT NULL,
+      released_at_ms ${integer}
+    )`,
+    "CREATE UNIQUE INDEX manifest_parts_by_number ON manifest_parts (manifest_id, part_number) WHERE released_at_ms IS NULL",
+    "CREATE INDEX manifest_parts_by_offset ON manifest_parts (manifest_id, start_offset)",
+    "CREATE INDEX manifest_parts_released ON manifest_parts (released_at_ms) WHERE released_at_ms IS NOT NULL",
+    // start_offset: in the part, so that completing an upload rewrites no segment. data: see the segment codec.
+    `CREATE TABLE manifest_segments (
+      part_id ${text} NOT NULL,
+      start_offset ${integer} NOT NULL,
+      size_bytes ${integer} NOT NULL,
+      chunk_count ${integer} NOT NULL,
+      data ${bytes} NOT NULL,
+      PRIMARY KEY (part_id, start_offset)
+    )`,
+  ];
+}
+
+function chunkTables({ types }: SqlDialect): string[] {
+  const { text, bytes, integer } = types;
+  return [
+    // A chunk that a part names k times counts k references. idle_since_ms: when the last one went, or when it was marked collecting.
+    `CREATE TABLE chunks (
+      chunk_id ${bytes} PRIMARY KEY,
+      size_bytes ${integer} NOT NULL,
+      reference_count ${integer} NOT NULL CHECK (reference_count >= 0),
+      state ${text} NOT NULL,
+      layout_version ${integer} NOT NULL,
+      idle_since_ms ${integer}
+    )`,
+    "CREATE INDEX chunks_idle ON chunks (idle_since_ms) WHERE reference_count = 0",
+    "CREATE INDEX chunks_by_layout ON chunks (layout_version)",
+    `CREATE TABLE repair_queue (
+      chunk_id ${bytes} NOT NULL,
+      server_id ${text} NOT NULL,
+      repair_id ${text} NOT NULL UNIQUE,
+      size_bytes ${integer} NOT NULL,
+      layout_version ${integer} NOT NULL,
+      created_at_ms ${integer} NOT NULL,
+      PRIMARY KEY (chunk_id, server_id)
+    )`,
+    "CREATE INDEX repair_queue_by_age ON repair_queue (created_at_ms, repair_id)",
+  ];
+}
+
+function clusterTables({ types }: SqlDialect): string[] {
+  const { text, bytes, integer, real, boolean } = types;
+  return [
+    `CREATE TABLE storage_servers (
+      server_id ${text} PRIMARY KEY,
+      url ${text} NOT NULL,
+      zone ${text},
+      weight ${real} NOT NULL,
+      software_version ${text} NOT NULL,
+      stopped ${boolean} NOT NULL,
+      removed_from_layout ${boolean} NOT NULL,
+      registered_at_ms ${integer} NOT NULL,
+      last_heartbeat_at_ms ${integer} NOT NULL,
+      chunk_count ${integer},
+      bytes_used ${integer},
+      bytes_free ${integer},
+      bytes_total ${integer}
+    )`,
+    // token: 8 bytes, big-endian, so that the order of the bytes is the order of the ring.
+    `CREATE TABLE hash_ring_nodes (
+      server_id ${text} NOT NULL REFERENCES storage_servers (server_id),
+      virtual_node_index ${integer} NOT NULL,
+      token ${bytes} NOT NULL,
+      PRIMARY KEY (server_id, virtual_node_index)
+    )`,
+    `CREATE TABLE layouts (
+      layout_version ${integer} PRIMARY KEY,
+      format_version ${integer} NOT NULL,
+      body ${text} NOT NULL,
+      created_at_ms ${integer} NOT NULL
+    )`,
+    `CREATE TABLE api_keys (
+      key_id ${text} PRIMARY KEY,
+      name ${text} NOT NULL,
+      role ${text} NOT NULL,
+      secret_sha256 ${bytes} NOT NULL,
+      created_at_ms ${integer} NOT NULL
+    )`,
+    // Results of recent writes by operation: a write whose answer was lost on the way is recognised when it is tried again.
+    `CREATE TABLE finished_operations (
+      operation_id ${text} PRIMARY KEY,
+      result ${text} NOT NULL,
+      finished_at_ms ${integer} NOT NULL
+    )`,
+    "CREATE INDEX finished_operations_by_age ON finished_operations (finished_at_ms)",
+  ];
+}

@@ -1,0 +1,177 @@
+import type {
+  ClusterSnapshot,
+  Layout,
+  LayoutChange,
+  LayoutServer,
+  ServerRecord,
+  ServerRegistration,
+  ServerStats,
+} from "@ashlar/sdk/ports";
+import { virtualNodeCount, virtualNodeToken } from "@ashlar/sdk/ring";
+import { changedLayout, type LayoutDefaults, layoutWithServer, serverNotFound } from "../metadata/layout-changes.ts";
+import { serverState } from "../metadata/server-state.ts";
+import { insertLayout, readLayoutsInUse, readNewestLayout } from "./layout-rows.ts";
+import { insertRows } from "./row-blocks.ts";
+import type { SqlSession } from "./sql-session.ts";
+
+interface ServerRow {
+  readonly server_id: string;
+  readonly url: string;
+  readonly zone: string | null;
+  readonly weight: number;
+  readonly software_version: string;
+  readonly stopped: boolean;
+  readonly removed_from_layout: boolean;
+  readonly registered_at_ms: number;
+  readonly last_heartbeat_at_ms: number;
+  readonly chunk_count: number | null;
+  readonly bytes_used: number | null;
+  readonly bytes_free: number | null;
+  readonly bytes_total: number | null;
+}
+
+/** How the store lays out clusters; travels with each call that may change the layout. */
+export interface LayoutPolicy {
+  readonly stagedLayouts: boolean;
+  readonly defaults: LayoutDefaults;
+}
+
+export async function registerServer(
+  session: SqlSession,
+  input: { readonly registration: ServerRegistration; readonly policy: LayoutPolicy },
+): Promise<{ readonly layoutVersion: number }> {
+  const { registration, policy } = input;
+  const { serverId } = registration;
+  await session.lockLayouts();
+  const layout = await readNewestLayout(session);
+  const inLayout = layout?.servers.some((server) => server.serverId === serverId) ?? false;
+  const row = await upsertServer(session, registration, inLayout);
+  const server: LayoutServer = { serverId, ...(row.zone === null ? {} : { zone: row.zone }), weight: row.weight };
+  const joins = !policy.stagedLayouts && !row.removed_from_layout;
+  const next = joins ? layoutWithServer(layout, server, policy.defaults) : undefined;
+  if (next !== undefined) await insertLayout(session, next);
+  await writeVirtualNodes(session, server, next ?? layout ?? { ...policy.defaults, layoutVersion: 0, servers: [] });
+  return { layoutVersion: next?.layoutVersion ?? layout?.layoutVersion ?? 0 };
+}
+
+/** @param inLayout in the layout the operator's weight holds, before that the server's own. */
+async function upsertServer(
+  session: SqlSession,
+  registration: ServerRegistration,
+  inLayout: boolean,
+): Promise<ServerRow> {
+  const { serverId, url, zone = null, weight, softwareVersion } = registration;
+  const keepWeight = inLayout || weight === undefined;
+  const [row] = await session.query<ServerRow>(
+    `INSERT INTO storage_servers (server_id, url, zone, weight, software_version, stopped, removed_from_layout, registered_at_ms,
+        last_heartbeat_at_ms) VALUES ($1, $2, $3, $4, $5, FALSE, FALSE, $6, $6)
+      ON CONFLICT (server_id) DO UPDATE SET url = excluded.url, zone = COALESCE(excluded.zone, storage_servers.zone),
+        weight = ${keepWeight ? "storage_servers.weight" : "excluded.weight"}, software_version = excluded.software_version,
+        stopped = FALSE, last_heartbeat_at_ms = excluded.last_heartbeat_at_ms
+      RETURNING server_id, zone, weight, removed_from_layout`,
+    [serverId, url, zone, weight ?? 1, softwareVersion, await session.nowMs()],
+  );
+  return { ...(row as ServerRow), removed_from_layout: Boolean(row?.removed_from_layout) };
+}
+
+/** Keeps the tokens of a server as its weight wants them. Tokens depend on the id and index only, so an equal count is an equal set. */
+async function writeVirtualNodes(session: SqlSession, server: LayoutServer, layout: Layout): Promise<void> {
+  const { serverId } = server;
+  const wanted = virtualNodeCount(layout, server);
+  const [row] = await session.query<{ present: number }>(
+    "SELECT count(*) AS present FROM hash_ring_nodes WHERE server_id = $1",
+    [serverId],
+  );
+  const present = row?.present ?? 0;
+  if (present > wanted) {
+    await session.query("DELETE FROM hash_ring_nodes WHERE server_id = $1 AND virtual_node_index >= $2", [
+      serverId,
+      wanted,
+    ]);
+  }
+  const rows = Array.from({ length: Math.max(0, wanted - present) }, (_, offset) => {
+    const index = present + offset;
+    const token = new DataView(new ArrayBuffer(8));
+    token.setBigUint64(0, virtualNodeToken(serverId, index));
+    return [serverId, index, new Uint8Array(token.buffer)];
+  });
+  await insertRows(session, { into: "hash_ring_nodes (server_id, virtual_node_index, token)" }, rows);
+}
+
+export async function heartbeat(
+  session: SqlSession,
+  input: { readonly serverId: string; readonly stats: ServerStats },
+): Promise<{ readonly layoutVersion: number }> {
+  const { serverId, stats } = input;
+  const [row] = await session.query<{ layout_version: number }>(
+    `UPDATE storage_servers SET stopped = FALSE, last_heartbeat_at_ms = ${session.dialect.nowMs}, chunk_count = $2, bytes_used = $3,
+      bytes_free = $4, bytes_total = $5 WHERE server_id = $1
+      RETURNING (SELECT COALESCE(max(layout_version), 0) FROM layouts) AS layout_version`,
+    [serverId, stats.chunkCount, stats.bytesUsed, stats.bytesFree, stats.bytesTotal],
+  );
+  if (row === undefined) throw serverNotFound(serverId);
+  return { layoutVersion: row.layout_version };
+}
+
+export async function stopServer(session: SqlSession, serverId: string): Promise<void> {
+  const rows = await session.query(
+    "UPDATE storage_servers SET stopped = TRUE WHERE server_id = $1 RETURNING server_id",
+    [serverId],
+  );
+  if (rows.length === 0) throw serverNotFound(serverId);
+}
+
+export async function clusterSnapshot(session: SqlSession): Promise<ClusterSnapshot> {
+  const rows = await session.query<ServerRow & { now_ms: number }>(
+    `SELECT storage_servers.*, ${session.dialect.nowMs} AS now_ms FROM storage_servers ORDER BY server_id`,
+  );
+  return { servers: rows.map((row) => recordOf(row, row.now_ms)), layouts: await readLayoutsInUse(session) };
+}
+
+function recordOf(row: ServerRow, nowMs: number): ServerRecord {
+  const { chunk_count: chunkCount, bytes_used: bytesUsed, bytes_free: bytesFree, bytes_total: bytesTotal } = row;
+  const known = chunkCount !== null && bytesUsed !== null && bytesFree !== null && bytesTotal !== null;
+  const lastHeartbeatAtMs = row.last_heartbeat_at_ms;
+  return {
+    serverId: row.server_id,
+    url: row.url,
+    ...(row.zone === null ? {} : { zone: row.zone }),
+    weight: row.weight,
+    softwareVersion: row.software_version,
+    state: serverState({ stopped: Boolean(row.stopped), lastHeartbeatAtMs }, nowMs),
+    registeredAtMs: row.registered_at_ms,
+    lastHeartbeatAtMs,
+    ...(known ? { stats: { chunkCount, bytesUsed, bytesFree, bytesTotal } } : {}),
+  };
+}
+
+export async function changeLayout(
+  session: SqlSession,
+  input: { readonly change: LayoutChange; readonly policy: LayoutPolicy },
+): Promise<Layout> {
+  const { change, policy } = input;
+  await session.lockLayouts();
+  const rows = await session.query<ServerRow>("SELECT server_id, zone, weight FROM storage_servers");
+  const registered = new Map(
+    rows.map((row): [string, LayoutServer] => [
+      row.server_id,
+      { serverId: row.server_id, ...(row.zone === null ? {} : { zone: row.zone }), weight: row.weight },
+    ]),
+  );
+  const layout = changedLayout(await readNewestLayout(session), change, { registered, defaults: policy.defaults });
+  await insertLayout(session, layout);
+  const changedIds = new Set(Object.keys(change.weights ?? {}));
+  for (const server of layout.servers) {
+    if (!changedIds.has(server.serverId) || !registered.has(server.serverId)) continue;
+    await session.query("UPDATE storage_servers SET weight = $2, removed_from_layout = FALSE WHERE server_id = $1", [
+      server.serverId,
+      server.weight,
+    ]);
+    await writeVirtualNodes(session, server, layout);
+  }
+  // Otherwise its next registration would bring it back.
+  for (const serverId of change.removeServerIds ?? []) {
+    await session.query("UPDATE storage_servers SET removed_from_layout = TRUE WHERE server_id = $1", [serverId]);
+  }
+  return layout;
+}

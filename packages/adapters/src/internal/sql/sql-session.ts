@@ -1,0 +1,24 @@
+import type { SqlDialect } from "./sql-dialect.ts";
+
+/** What a column or parameter may be. Keys are bytes, so that their order is that of the bytes and NUL is allowed. */
+export type SqlValue = string | number | boolean | Uint8Array | null;
+
+/**
+ * One connection on behalf of one operation; inside a transaction for writes.
+ *
+ * Statements use `$1`, `$2`, … Integers come back as numbers, bytes as Uint8Array views that are good until the operation ends (copy what
+ * you keep), booleans as `true`/`false` or `1`/`0` (use Boolean()).
+ */
+export interface SqlSession {
+  readonly dialect: SqlDialect;
+  /** Rows of one statement, typed by the caller who wrote it. */
+  query<Row extends object = object>(sql: string, params?: readonly SqlValue[]): Promise<readonly Row[]>;
+  /** The time of this operation on the database's clock (embedded: the injected clock), fixed for the operation. */
+  nowMs(): Promise<number>;
+  /** A new id; a repeated attempt of the same operation gets the same ids in the same order. */
+  newId(): string;
+  /** Serializes writers of the same objects until the transaction ends. Keys are byte texts. */
+  lockObjects(names: ReadonlyArray<{ readonly bucket: string; readonly key: string }>): Promise<void>;
+  /** Serializes registrations and layout changes until the transaction ends. */
+  lockLayouts(): Promise<void>;
+}

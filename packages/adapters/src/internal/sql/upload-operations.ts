@@ -1,0 +1,223 @@
+import type {
+  CompleteUpload,
+  CreateUpload,
+  Durability,
+  ListPartsQuery,
+  ListUploadsQuery,
+  ObjectAttributes,
+  ObjectInfo,
+  PartInfo,
+  PartPage,
+  PutPart,
+  UploadInfo,
+  UploadPage,
+} from "@ashlar/sdk/ports";
+import { bytesToByteText, byteTextToBytes, fromByteText } from "../metadata/byte-text.ts";
+import { chooseParts } from "../metadata/completed-parts.ts";
+import { resolveListRange } from "../metadata/list-range.ts";
+import { uploadNotFound } from "../metadata/not-found.ts";
+import { decodeUploadCursor, encodeUploadCursor } from "../metadata/upload-cursor.ts";
+import { assertBucketExists, holdBucket } from "./bucket-operations.ts";
+import { insertPart } from "./manifest-rows.ts";
+import { insertObject, keyBytes, lockCurrent, removeCurrent } from "./object-rows.ts";
+import { queryIn } from "./row-blocks.ts";
+import type { SqlSession } from "./sql-session.ts";
+
+interface UploadRow {
+  readonly upload_id: string;
+  readonly bucket: string;
+  readonly key: Uint8Array;
+  readonly attributes: string;
+  readonly durability: string;
+  readonly created_at_ms: number;
+}
+
+const UPLOAD_COLUMNS = "upload_id, bucket, key, attributes, durability, created_at_ms";
+
+function uploadOf(row: UploadRow): UploadInfo {
+  return {
+    bucket: row.bucket,
+    key: fromByteText(bytesToByteText(row.key)),
+    uploadId: row.upload_id,
+    createdAtMs: row.created_at_ms,
+    attributes: JSON.parse(row.attributes) as ObjectAttributes,
+    durability: row.durability as Durability,
+  };
+}
+
+/** @param lock row lock of a writer; empty for readers. @throws {AshlarError} UPLOAD_NOT_FOUND. */
+async function requireUpload(session: SqlSession, uploadId: string, lock = ""): Promise<UploadInfo> {
+  const sql = `SELECT ${UPLOAD_COLUMNS} FROM uploads WHERE upload_id = $1 ${lock}`;
+  const [row] = await session.query<UploadRow>(sql, [uploadId]);
+  if (row === undefined) throw uploadNotFound(uploadId);
+  return uploadOf(row);
+}
+
+export async function createUpload(session: SqlSession, create: CreateUpload): Promise<UploadInfo> {
+  const { bucket, key, attributes, durability } = create;
+  await holdBucket(session, bucket);
+  const uploadId = session.newId();
+  const createdAtMs = await session.nowMs();
+  await session.query(`INSERT INTO uploads (${UPLOAD_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6)`, [
+    uploadId,
+    bucket,
+    keyBytes(key),
+    JSON.stringify(attributes),
+    durability,
+    createdAtMs,
+  ]);
+  // The manifest of the upload has its id; nobody can read it before it is sealed.
+  await session.query(
+    "INSERT INTO manifests (manifest_id, state, reference_count, size_bytes, created_at_ms) VALUES ($1, 'open', 0, 0, $2)",
+    [uploadId, createdAtMs],
+  );
+  return { bucket, key, uploadId, createdAtMs, attributes, durability };
+}
+
+export function getUpload(session: SqlSession, uploadId: string): Promise<UploadInfo> {
+  return requireUpload(session, uploadId);
+}
+
+export async function putPart(session: SqlSession, part: PutPart): Promise<PartInfo> {
+  const { uploadId, partNumber, sizeBytes, etag, sha256, content } = part;
+  // Parts may arrive side by side; complete and abort lock the row for themselves.
+  await requireUpload(session, uploadId, session.dialect.forKeyShare);
+  const createdAtMs = await session.nowMs();
+  await session.query(
+    "UPDATE manifest_parts SET released_at_ms = $3 WHERE manifest_id = $1 AND part_number = $2 AND released_at_ms IS NULL",
+    [uploadId, partNumber, createdAtMs],
+  );
+  const place = { partId: session.newId(), manifestId: uploadId, partNumber, startOffset: null };
+  await insertPart(session, { ...place, sizeBytes, etag, sha256, content });
+  return { partNumber, sizeBytes, etag, ...(sha256 === undefined ? {} : { sha256 }), createdAtMs };
+}
+
+interface PartRow {
+  readonly part_id: string;
+  readonly part_number: number;
+  readonly size_bytes: number;
+  readonly etag: string;
+  readonly sha256: string | null;
+  readonly created_at_ms: number;
+}
+
+function partOf(row: PartRow): PartInfo {
+  return {
+    partNumber: row.part_number,
+    sizeBytes: row.size_bytes,
+    etag: row.etag,
+    ...(row.sha256 === null ? {} : { sha256: row.sha256 }),
+    createdAtMs: row.created_at_ms,
+  };
+}
+
+function selectParts(
+  session: SqlSession,
+  query: { readonly uploadId: string; readonly after: number; readonly limit: number },
+): Promise<readonly PartRow[]> {
+  return session.query<PartRow>(
+    `SELECT part_id, part_number, size_bytes, etag, sha256, created_at_ms FROM manifest_parts
+      WHERE manifest_id = $1 AND released_at_ms IS NULL AND part_number > $2 ORDER BY part_number LIMIT $3`,
+    [query.uploadId, query.after, query.limit],
+  );
+}
+
+export async function listParts(session: SqlSession, query: ListPartsQuery): Promise<PartPage> {
+  const { uploadId, afterPartNumber = 0, limit = 1000 } = query;
+  await requireUpload(session, uploadId);
+  const rows = await selectParts(session, { uploadId, after: afterPartNumber, limit: limit + 1 });
+  const parts = rows.slice(0, limit).map(partOf);
+  const last = parts.at(-1);
+  return { parts, ...(rows.length > limit && last !== undefined ? { nextPartNumber: last.partNumber } : {}) };
+}
+
+export async function listUploads(session: SqlSession, query: ListUploadsQuery): Promise<UploadPage> {
+  const { bucket, prefix, limit = 1000, cursor } = query;
+  const range = resolveListRange({ bucket, prefix });
+  const after = cursor === undefined ? { key: "", uploadId: "" } : decodeUploadCursor(cursor);
+  const rows = await session.query<UploadRow>(
+    `SELECT ${UPLOAD_COLUMNS} FROM uploads WHERE bucket = $1 AND key >= $2 AND key < $3
+      AND key >= $4 AND (key > $4 OR upload_id > $5) ORDER BY key, upload_id LIMIT $6`,
+    [
+      ...[bucket, byteTextToBytes(range.lower), byteTextToBytes(range.upper)],
+      ...[byteTextToBytes(after.key), after.uploadId, limit + 1],
+    ],
+  );
+  if (rows.length === 0) await assertBucketExists(session, bucket);
+  const last = rows[limit - 1];
+  const more = rows.length > limit && last !== undefined;
+  return {
+    uploads: rows.slice(0, limit).map(uploadOf),
+    ...(more ? { nextCursor: encodeUploadCursor({ key: bytesToByteText(last.key), uploadId: last.upload_id }) } : {}),
+  };
+}
+
+const ALL_PARTS = 1_000_000;
+
+export async function completeUpload(session: SqlSession, complete: CompleteUpload): Promise<ObjectInfo> {
+  const { uploadId, condition } = complete;
+  const { bucket, key, attributes, durability } = await requireUpload(session, uploadId, session.dialect.forUpdate);
+  const rows = await selectParts(session, { uploadId, after: 0, limit: ALL_PARTS });
+  const stored = new Map(rows.map((row) => [row.part_number, { ...partOf(row), partId: row.part_id }]));
+  const { parts, sizeBytes, etag, sha256 } = chooseParts(stored, complete);
+  const current = await lockCurrent(session, { bucket, key, condition });
+  const nowMs = await session.nowMs();
+  const chosen = new Set(parts.map((part) => part.partId));
+  await queryIn(
+    session,
+    rows.filter((row) => !chosen.has(row.part_id)).map((row) => row.part_id),
+    { params: [nowMs], sql: (list) => `UPDATE manifest_parts SET released_at_ms = $1 WHERE part_id IN (${list})` },
+  );
+  await sealManifest(session, uploadId, sizeBytes);
+  await session.query("DELETE FROM uploads WHERE upload_id = $1", [uploadId]);
+  await removeCurrent(session, { bucket, key, current });
+  const info: ObjectInfo = {
+    ...{ bucket, key, objectVersion: session.newId(), sizeBytes, etag },
+    ...(sha256 === undefined ? {} : { sha256 }),
+    ...{ createdAtMs: nowMs, durability, attributes },
+  };
+  await insertObject(session, { info, manifestId: uploadId, inline: null });
+  return info;
+}
+
+/** Gives each part its offset in the object; segments stay as they are. */
+async function sealManifest(session: SqlSession, manifestId: string, sizeBytes: number): Promise<void> {
+  await session.query(
+    `UPDATE manifest_parts SET start_offset = placed.start_offset FROM (
+        SELECT part_id AS placed_id, sum(size_bytes) OVER (ORDER BY part_number) - size_bytes AS start_offset
+        FROM manifest_parts WHERE manifest_id = $1 AND released_at_ms IS NULL
+      ) AS placed WHERE part_id = placed.placed_id`,
+    [manifestId],
+  );
+  await session.query(
+    "UPDATE manifests SET state = 'sealed', reference_count = 1, size_bytes = $2 WHERE manifest_id = $1",
+    [manifestId, sizeBytes],
+  );
+}
+
+export async function abortUpload(session: SqlSession, uploadId: string): Promise<void> {
+  await requireUpload(session, uploadId, session.dialect.forUpdate);
+  await forgetUpload(session, uploadId);
+}
+
+/** Forgets an upload whose row is locked; its parts go with its manifest. */
+async function forgetUpload(session: SqlSession, uploadId: string): Promise<void> {
+  await session.query("DELETE FROM uploads WHERE upload_id = $1", [uploadId]);
+  await session.query("UPDATE manifests SET released_at_ms = $2 WHERE manifest_id = $1", [
+    uploadId,
+    await session.nowMs(),
+  ]);
+}
+
+export async function abortStaleUploads(
+  session: SqlSession,
+  query: { readonly olderThanMs: number; readonly limit: number },
+): Promise<number> {
+  const border = (await session.nowMs()) - query.olderThanMs;
+  const rows = await session.query<{ upload_id: string }>(
+    `SELECT upload_id FROM uploads WHERE created_at_ms <= $1 ORDER BY created_at_ms LIMIT $2 ${session.dialect.forUpdateSkipLocked}`,
+    [border, query.limit],
+  );
+  for (const row of rows) await forgetUpload(session, row.upload_id);
+  return rows.length;
+}

@@ -1,0 +1,91 @@
+import { resolve } from "node:path";
+import type { Durability, MetadataStore } from "@ashlar/sdk/ports";
+import {
+  type CallOptions,
+  type Clock,
+  checkedMetadataStore,
+  type Logger,
+  type Random,
+  silentLogger,
+  systemClock,
+  systemRandom,
+} from "@ashlar/sdk/ports";
+import { resolveLayoutDefaults } from "../../internal/metadata/layout-changes.ts";
+import { newId } from "../../internal/metadata/new-id.ts";
+import { OPERATION_KINDS, type OperationInput, type OperationName } from "../../internal/sql/operations.ts";
+import { createSqlMetadataStore, type SqlExecutor } from "../../internal/sql/sql-metadata-store.ts";
+import { WorkerClient } from "./worker-client.ts";
+
+/** Options of {@link openSqliteMetadataStore}. */
+export interface SqliteMetadataStoreOptions {
+  /** File of the database; made if it is missing, its folder is not. `-wal` and `-shm` files appear beside it. */
+  readonly path: string;
+  /** When a write that names no mode of its own (buckets, deletes, parts, …) is acknowledged; default `strict`. */
+  readonly durability?: Durability | undefined;
+  /** Default: the system's. Times in the file are this clock's. */
+  readonly clock?: Clock | undefined;
+  /** Default: the system's. */
+  readonly random?: Random | undefined;
+  /** Default: no lines. */
+  readonly logger?: Logger | undefined;
+  /** True: servers that register wait for an operator's changeLayout. Default false. */
+  readonly stagedLayouts?: boolean | undefined;
+  /** Copies wanted in the first layout; default 3. */
+  readonly replicationFactor?: number | undefined;
+  /** Where the worker's code lies; only bundled apps need it. Default: beside this module. */
+  readonly workerUrl?: URL | undefined;
+}
+
+/**
+ * Opens the metadata store of one machine: an SQLite file with write-ahead log, off the app's thread, with group commit.
+ *
+ * Any number of processes may open the file. Writes are synced before they are answered (`strict`); `batched` ones within 100 ms after;
+ * `os` ones when the log is copied back, at the latest. A crash of the process loses nothing that was answered in any mode.
+ *
+ * @throws {AshlarError} STORE_INCOMPATIBLE if the file is of a newer release, of another application, damaged, or no database;
+ *   METADATA_UNAVAILABLE if it cannot be opened; DISK_FULL.
+ */
+export async function openSqliteMetadataStore(options: SqliteMetadataStoreOptions): Promise<MetadataStore> {
+  const {
+    clock = systemClock,
+    random = systemRandom,
+    logger = silentLogger,
+    workerUrl,
+    stagedLayouts = false,
+  } = options;
+  const path = resolve(options.path);
+  const layoutPolicy = { stagedLayouts, defaults: resolveLayoutDefaults(options) };
+  const nowMs = clock.nowMs();
+  const writer = await WorkerClient.open({ path, role: "writer", nowMs }, workerUrl);
+  const reader = await WorkerClient.open({ path, role: "reader", nowMs }, workerUrl).catch(async (error: unknown) => {
+    await writer.close();
+    throw error;
+  });
+  logger.debug({ path }, "metadata file opened");
+  const executor: SqlExecutor = {
+    execute: async <Name extends OperationName>(name: Name, input: OperationInput<Name>, _options?: CallOptions) => {
+      const client = OPERATION_KINDS[name] === "read" ? reader : writer;
+      const durability = durabilityOf(name, input) ?? options.durability ?? "strict";
+      const output = await client.request({
+        ...{ name, input: input as OperationInput<OperationName>, durability },
+        ...{ nowMs: clock.nowMs(), operationId: newId(clock, random) },
+      });
+      return output as never;
+    },
+    async close() {
+      // The writer last: the last connection to close tidies the log away.
+      await reader.close();
+      await writer.close();
+    },
+  };
+  const capabilities = Object.freeze({ persistent: true, sharedByProcesses: true });
+  return checkedMetadataStore(createSqlMetadataStore({ executor, capabilities, layoutPolicy }));
+}
+
+/** The mode that an operation itself asks for. A lost heartbeat is replaced by the next one, so it never costs an fsync. */
+function durabilityOf(name: OperationName, input: unknown): Durability | undefined {
+  if (name === "heartbeat") return "os";
+  if (name === "commitObject" || name === "createUpload")
+    return (input as { readonly durability: Durability }).durability;
+  return undefined;
+}

@@ -1,0 +1,110 @@
+import { DatabaseSync, type StatementSync } from "node:sqlite";
+import { AshlarError } from "@ashlar/sdk/errors";
+import { SQLITE_DIALECT } from "../../internal/sql/sql-dialect.ts";
+import type { SqlSession, SqlValue } from "../../internal/sql/sql-session.ts";
+import { isBusy } from "./sqlite-error.ts";
+
+/** "ASHL" in the file header marks the file as ours. */
+const APPLICATION_ID = 0x4153484c;
+/** How long SQLite itself waits for a lock of another process, in ms; the callers wait in a loop beyond that. */
+const BUSY_TIMEOUT_MS = 2000;
+const BUSY_ATTEMPTS = 8;
+/** Pages of 4 KiB in the write-ahead log before it is copied back: 16 MiB, so that copying is rare and its fsync shared by many commits. */
+const CHECKPOINT_PAGES = 4096;
+const CACHE_KIB = 16 * 1024;
+
+/** The time and ids of the operation that a connection works on. */
+export interface OperationContext {
+  readonly nowMs: number;
+  readonly operationId: string;
+}
+
+/** One connection to the file, with its prepared statements. Synchronous: lives in a worker thread. */
+export class SqliteConnection {
+  readonly database: DatabaseSync;
+  readonly #statements = new Map<string, StatementSync>();
+  #nowMs = 0;
+
+  /** @param path of the file; made if it is missing. @throws errors of node:sqlite. */
+  constructor(path: string) {
+    this.database = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS, enableForeignKeyConstraints: true });
+    this.database.function("ashlar_now_ms", { deterministic: false }, () => this.#nowMs);
+  }
+
+  /** Prepares the connection. A file that is not ours is left as it is. @throws {AshlarError} STORE_INCOMPATIBLE. */
+  configure(role: "writer" | "reader"): void {
+    this.#assertOurs();
+    // Two processes that make the file at once: one of them finds it busy.
+    retryWhileBusy(() => this.exec("PRAGMA journal_mode = WAL"));
+    this.exec(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
+    this.exec(`PRAGMA cache_size = -${CACHE_KIB}`);
+    this.exec("PRAGMA temp_store = MEMORY");
+    this.exec("PRAGMA synchronous = FULL");
+    if (role === "reader") this.exec("PRAGMA query_only = ON");
+  }
+
+  #assertOurs(): void {
+    const [header] = this.all<{ application_id: number }>("PRAGMA application_id");
+    const [tables] = this.all<{ count: number }>("SELECT count(*) AS count FROM sqlite_schema");
+    if (header?.application_id === APPLICATION_ID || tables?.count === 0) return;
+    throw new AshlarError("STORE_INCOMPATIBLE", "the file is an SQLite database of another application");
+  }
+
+  /** Marks the file as ours; part of the migration's transaction. */
+  mark(): void {
+    this.exec(`PRAGMA application_id = ${APPLICATION_ID}`);
+  }
+
+  exec(sql: string): void {
+    this.database.exec(sql);
+  }
+
+  /** Runs one statement, prepared once. Statements use `$1`, `$2`, … */
+  all<Row extends object = object>(sql: string, params: readonly SqlValue[] = []): Row[] {
+    let statement = this.#statements.get(sql);
+    if (statement === undefined) {
+      statement = this.database.prepare(sql.replace(/\$(\d+)/g, "?$1"));
+      this.#statements.set(sql, statement);
+    }
+    return statement.all(...(params as ReadonlyArray<string | number | Uint8Array | null>)) as Row[];
+  }
+
+  /** A session for one operation. Only one operation is under way on a connection at a time. */
+  session(context: OperationContext): SqlSession {
+    this.#nowMs = context.nowMs;
+    let idCount = 0;
+    return {
+      dialect: SQLITE_DIALECT,
+      // Synchronous below; a promise because operations are shared with PostgreSQL. Throws become rejections.
+      query: async <Row extends object>(sql: string, params?: readonly SqlValue[]) => this.all<Row>(sql, params),
+      nowMs: async () => context.nowMs,
+      newId: () => (idCount++ === 0 ? context.operationId : `${context.operationId}.${idCount - 1}`),
+      // One writer at a time: the transaction is the lock.
+      lockObjects: async () => {},
+      lockLayouts: async () => {},
+    };
+  }
+
+  /** Begins a write transaction, waiting for other processes. @throws the driver's busy error after some 16 s. */
+  beginWrite(): void {
+    retryWhileBusy(() => this.exec("BEGIN IMMEDIATE"));
+  }
+
+  close(): void {
+    this.database.close();
+  }
+}
+
+/** SQLite's busy handler is not asked in every case (it gives up at once where waiting could deadlock), so busy is tried again out here. */
+function retryWhileBusy(run: () => void): void {
+  const pause = new Int32Array(new SharedArrayBuffer(4));
+  for (let attempt = 1; ; attempt++) {
+    try {
+      run();
+      return;
+    } catch (error) {
+      if (!isBusy(error) || attempt === BUSY_ATTEMPTS) throw error;
+      Atomics.wait(pause, 0, 0, 10 * attempt);
+    }
+  }
+}

@@ -1,0 +1,42 @@
+import { AshlarError, type ErrorCode } from "@ashlar/sdk/errors";
+
+// Primary result codes, https://sqlite.org/rescode.html (the low byte of the extended code).
+const SQLITE_BUSY = 5;
+const SQLITE_LOCKED = 6;
+const SQLITE_READONLY = 8;
+const SQLITE_IOERR = 10;
+const SQLITE_CORRUPT = 11;
+const SQLITE_FULL = 13;
+const SQLITE_CANTOPEN = 14;
+const SQLITE_NOTADB = 26;
+
+const CODES: ReadonlyMap<number, readonly [ErrorCode, string]> = new Map([
+  [SQLITE_BUSY, ["METADATA_UNAVAILABLE", "another process holds the metadata file for too long"]],
+  [SQLITE_LOCKED, ["METADATA_UNAVAILABLE", "the metadata file is locked"]],
+  [SQLITE_READONLY, ["METADATA_UNAVAILABLE", "the metadata file is read-only"]],
+  [SQLITE_IOERR, ["METADATA_UNAVAILABLE", "the metadata file cannot be read or written"]],
+  [SQLITE_FULL, ["DISK_FULL", "the disk of the metadata file is full; nothing is kept"]],
+  [SQLITE_CANTOPEN, ["METADATA_UNAVAILABLE", "the metadata file cannot be opened"]],
+  [SQLITE_CORRUPT, ["STORE_INCOMPATIBLE", "the metadata file is damaged"]],
+  [SQLITE_NOTADB, ["STORE_INCOMPATIBLE", "the metadata file is not an SQLite database"]],
+]);
+
+/** The primary result code of an error of node:sqlite, if it is one. */
+export function sqliteResultCode(error: unknown): number | undefined {
+  if (!(error instanceof Error) || !("errcode" in error) || typeof error.errcode !== "number") return undefined;
+  return error.errcode & 0xff;
+}
+
+/** Whether a retry of the statement may help: somebody else holds the lock. */
+export function isBusy(error: unknown): boolean {
+  const code = sqliteResultCode(error);
+  return code === SQLITE_BUSY || code === SQLITE_LOCKED;
+}
+
+/** Translates what the driver throws; Ashlar errors pass through. */
+export function fromSqliteError(error: unknown): AshlarError {
+  if (AshlarError.is(error)) return error;
+  const known = CODES.get(sqliteResultCode(error) ?? -1);
+  if (known === undefined) return AshlarError.from(error);
+  return new AshlarError(known[0], known[1], { cause: error });
+}

@@ -1,0 +1,69 @@
+import { AshlarError, type ErrorCode, type ErrorDetails, isErrorCode } from "@ashlar/sdk/errors";
+import type { Durability } from "@ashlar/sdk/ports";
+import type { OperationInput, OperationName } from "../../internal/sql/operations.ts";
+
+/** What a worker is started with. */
+export interface WorkerInit {
+  readonly path: string;
+  readonly role: "writer" | "reader";
+  /** Time of the opening, for the migration. */
+  readonly nowMs: number;
+}
+
+/** One operation on its way to a worker. */
+export interface WorkerRequest {
+  readonly requestId: number;
+  readonly name: OperationName;
+  readonly input: OperationInput<OperationName>;
+  readonly nowMs: number;
+  readonly operationId: string;
+  readonly durability: Durability;
+}
+
+/** To a worker: operations, or the end. */
+export type ToWorker = { readonly requests: readonly WorkerRequest[] } | { readonly close: true };
+
+/** An answer: a result or an error. */
+export type WorkerAnswer =
+  | { readonly requestId: number; readonly output: unknown }
+  | { readonly requestId: number; readonly error: PlainError };
+
+/** From a worker: it is ready (or could not open the file), or answers. */
+export type FromWorker =
+  | { readonly ready: true }
+  | { readonly failed: PlainError }
+  | { readonly answers: readonly WorkerAnswer[] };
+
+/** An error as plain data, with the chain of its causes. */
+export interface PlainError {
+  readonly code: ErrorCode | undefined;
+  readonly name: string;
+  readonly message: string;
+  readonly details: ErrorDetails;
+  readonly cause: PlainError | undefined;
+}
+
+/** Structured clone would lose the class and the code of an error. */
+export function encodeError(error: unknown): PlainError {
+  const known = AshlarError.is(error) ? error : undefined;
+  const { name, message, cause } =
+    error instanceof Error ? error : new Error("a value that is not an Error was thrown");
+  return {
+    code: known?.code,
+    name,
+    message,
+    details: known?.details ?? {},
+    cause: cause === undefined ? undefined : encodeError(cause),
+  };
+}
+
+/** The inverse of {@link encodeError}. */
+export function decodeError(plain: PlainError): Error {
+  const cause = plain.cause === undefined ? undefined : decodeError(plain.cause);
+  if (plain.code !== undefined && isErrorCode(plain.code)) {
+    return new AshlarError(plain.code, plain.message, { details: plain.details, cause });
+  }
+  const error = new Error(plain.message, cause === undefined ? undefined : { cause });
+  error.name = plain.name;
+  return error;
+}

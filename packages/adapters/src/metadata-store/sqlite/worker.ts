@@ -1,0 +1,134 @@
+/**
+ * The worker thread of the SQLite store: one for writes (with group commit), one for reads, so that a read never waits for an fsync and the
+ * app's event loop for neither.
+ */
+import { closeSync, fsyncSync, openSync } from "node:fs";
+import { dirname } from "node:path";
+import { type MessagePort, parentPort, workerData } from "node:worker_threads";
+import { migrate } from "../../internal/sql/migrate.ts";
+import { SQL_OPERATIONS } from "../../internal/sql/operations.ts";
+import type { SqlSession } from "../../internal/sql/sql-session.ts";
+import { GroupCommit } from "./group-commit.ts";
+import { SqliteConnection } from "./sqlite-connection.ts";
+import { fromSqliteError } from "./sqlite-error.ts";
+import {
+  encodeError,
+  type FromWorker,
+  type ToWorker,
+  type WorkerAnswer,
+  type WorkerInit,
+  type WorkerRequest,
+} from "./worker-protocol.ts";
+
+/** A `batched` write is synced within 100 ms after its answer; half of that leaves room for the sync itself. */
+const BATCHED_SYNC_MS = 50;
+
+function post(port: MessagePort, message: FromWorker): void {
+  port.postMessage(message);
+}
+
+async function openWriter(init: WorkerInit): Promise<SqliteConnection> {
+  const connection = new SqliteConnection(init.path);
+  try {
+    connection.configure("writer");
+    connection.beginWrite();
+    const session = connection.session({ nowMs: init.nowMs, operationId: "" });
+    await migrate(session, async (name) => {
+      return (
+        connection.all("SELECT 1 AS present FROM sqlite_schema WHERE type = 'table' AND name = $1", [name]).length > 0
+      );
+    });
+    connection.exec("CREATE TABLE IF NOT EXISTS sync_marks (id INTEGER PRIMARY KEY, mark INTEGER NOT NULL)");
+    connection.exec("INSERT INTO sync_marks (id, mark) VALUES (1, 0) ON CONFLICT DO NOTHING");
+    connection.mark();
+    connection.exec("COMMIT");
+    syncFolder(dirname(init.path));
+    return connection;
+  } catch (error) {
+    connection.close();
+    throw error;
+  }
+}
+
+/** Without it a power loss could take a freshly made file with all that was synced into it. */
+function syncFolder(path: string): void {
+  const folder = openSync(path, "r");
+  try {
+    fsyncSync(folder);
+  } finally {
+    closeSync(folder);
+  }
+}
+
+function serveWrites(port: MessagePort, connection: SqliteConnection): void {
+  let timer: NodeJS.Timeout | undefined;
+  const group = new GroupCommit(connection, (answers) => {
+    post(port, { answers });
+    if (group.unsynced && timer === undefined) timer = setTimeout(syncLater, BATCHED_SYNC_MS);
+  });
+  const syncLater = (): void => {
+    timer = undefined;
+    try {
+      group.sync();
+    } catch {
+      // Another process holds the lock, or the disk is failing: the next write finds out. Keep trying until then.
+      if (connection.database.isTransaction) connection.exec("ROLLBACK");
+      timer = setTimeout(syncLater, BATCHED_SYNC_MS);
+    }
+  };
+  port.on("message", (message: ToWorker) => {
+    if ("requests" in message) group.push(message.requests);
+    else void finish();
+  });
+  const finish = async (): Promise<void> => {
+    await group.idle();
+    clearTimeout(timer);
+    try {
+      group.sync();
+    } finally {
+      connection.close();
+      port.close();
+    }
+  };
+}
+
+function serveReads(port: MessagePort, connection: SqliteConnection): void {
+  const read = async (request: WorkerRequest): Promise<WorkerAnswer> => {
+    const { requestId, name, input } = request;
+    try {
+      const run = SQL_OPERATIONS[name] as (session: SqlSession, input: unknown) => Promise<unknown>;
+      return { requestId, output: await run(connection.session(request), input) };
+    } catch (error) {
+      return { requestId, error: encodeError(fromSqliteError(error)) };
+    }
+  };
+  let last: Promise<void> = Promise.resolve();
+  port.on("message", (message: ToWorker) => {
+    // One at a time: a session holds the time of one operation.
+    last = last.then(async () => {
+      if ("requests" in message) {
+        for (const request of message.requests) post(port, { answers: [await read(request)] });
+        return;
+      }
+      connection.close();
+      port.close();
+    });
+  });
+}
+
+async function main(port: MessagePort, init: WorkerInit): Promise<void> {
+  try {
+    if (init.role === "writer") serveWrites(port, await openWriter(init));
+    else {
+      const connection = new SqliteConnection(init.path);
+      connection.configure("reader");
+      serveReads(port, connection);
+    }
+    post(port, { ready: true });
+  } catch (error) {
+    post(port, { failed: encodeError(fromSqliteError(error)) });
+    port.close();
+  }
+}
+
+if (parentPort !== null) await main(parentPort, workerData as WorkerInit);
