@@ -70,7 +70,8 @@ export class ChunkUsage {
   /** Waits for the walk, then tells the totals. */
   async totals(): Promise<LeafUsage> {
     await this.walk();
-    return { chunkCount: this.#chunkCount, bytesUsed: this.#bytesUsed };
+    // A file that was damaged behind our back left with another size than it came with.
+    return { chunkCount: Math.max(0, this.#chunkCount), bytesUsed: Math.max(0, this.#bytesUsed) };
   }
 
   /** Ends a walk that is under way, soon. */
