@@ -1,4 +1,5 @@
 import type { HttpExchange } from "./http-exchange.ts";
+import { slicesOf } from "./stream-slices.ts";
 
 /** HTTP over fetch. Upload progress is more than fetch can tell. @param fetch default: the global one, looked up at each call. */
 export function createFetchExchange(fetch?: typeof globalThis.fetch): HttpExchange {
@@ -12,16 +13,4 @@ export function createFetchExchange(fetch?: typeof globalThis.fetch): HttpExchan
       body: slicesOf(response.body),
     };
   };
-}
-
-/** Web streams are not async iterable everywhere (Safari). */
-async function* slicesOf(stream: ReadableStream<Uint8Array> | null): AsyncGenerator<Uint8Array, void, undefined> {
-  if (stream === null) return;
-  const reader = stream.getReader();
-  try {
-    for (let next = await reader.read(); !next.done; next = await reader.read()) yield next.value;
-  } finally {
-    // Nothing happens where the stream is at its end; otherwise the connection is given up without waiting for it.
-    reader.cancel().catch(() => {});
-  }
 }
