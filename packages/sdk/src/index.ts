@@ -1,5 +1,5 @@
 // For users.
-export { byCount, fixed } from "./chunking/index.ts";
+export { byCount, type ChunkCutter, type Chunker, fixed } from "./chunking/index.ts";
 export type { ObjectBody } from "./client/body-source.ts";
 export type { BucketHandle, ObjectHandle, ObjectSlice } from "./client/bucket-handle.ts";
 export type { ClientCallOptions, ClientTransferOptions } from "./client/call-options.ts";

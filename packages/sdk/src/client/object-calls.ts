@@ -1,4 +1,5 @@
 import { AshlarError, throwIfAborted } from "../errors/index.ts";
+import { raceAbort } from "../internal/linked-abort.ts";
 import { createSemaphore } from "../internal/semaphore.ts";
 import { LIMITS } from "../limits.ts";
 import { attributesOf, conditionOf } from "./attributes.ts";
@@ -87,14 +88,15 @@ export function createObjectCalls(call: SeatCall, opener: SeatOpener): ObjectCal
 async function openForReading(opener: SeatOpener, input: GetObjectInput): Promise<GetObjectResult> {
   throwIfAborted(input.signal);
   assertConcurrency(input.concurrency);
-  const { backend, clock } = await opener.get();
+  const { backend, clock } = await raceAbort(opener.get(), input.signal);
   const scope = beginCall(input, clock);
   try {
     const { bucket, key, objectVersion, range, concurrency, onProgress } = input;
-    const opened = await backend.openObject(
+    const opening = backend.openObject(
       { bucket, key, objectVersion, range, condition: conditionOf(input) },
       { signal: scope.signal, concurrency, onProgress },
     );
+    const opened = await raceAbort(opening, scope.signal);
     return createGetResult(opened, scope);
   } catch (error) {
     scope.end();

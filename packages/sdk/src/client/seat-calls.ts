@@ -1,4 +1,5 @@
 import { AshlarError, throwIfAborted } from "../errors/index.ts";
+import { raceAbort } from "../internal/linked-abort.ts";
 import { beginCall, type ClientCallOptions } from "./call-options.ts";
 import type { OpenedSeat, Seat } from "./seat.ts";
 
@@ -18,10 +19,10 @@ export type SeatCall = <T>(
 export function createSeatCall(opener: SeatOpener): SeatCall {
   return async (options, work) => {
     throwIfAborted(options.signal);
-    const opened = await opener.get();
+    const opened = await raceAbort(opener.get(), options.signal);
     const scope = beginCall(options, opened.clock);
     try {
-      return await work(opened, scope.signal);
+      return await raceAbort(work(opened, scope.signal), scope.signal);
     } catch (error) {
       throw AshlarError.from(error);
     } finally {

@@ -1,7 +1,8 @@
 import { fixed } from "../chunking/index.ts";
 import { AshlarError } from "../errors/index.ts";
+import { raceAbort } from "../internal/linked-abort.ts";
 import { LIMITS } from "../limits.ts";
-import type { ObjectBackend } from "../ports/index.ts";
+import type { CallOptions, ObjectBackend } from "../ports/index.ts";
 import { assertBucketName, assertObjectKey, normalizeAttributes } from "../ports/index.ts";
 import type { EngineContext, EngineOptions } from "./engine-context.ts";
 import { headObject, openObject } from "./read-object.ts";
@@ -18,6 +19,9 @@ export function createEngine(options: EngineOptions): ObjectBackend {
   const closing = new AbortController();
   const context = createContext(options, closing.signal);
   const { catalog } = context;
+  // Whatever hangs below, a caller that aborts is answered at once.
+  const abortable = <T>(call: CallOptions | undefined, work: () => Promise<T>): Promise<T> =>
+    raceAbort(work(), call?.signal);
   const open = <T>(work: () => Promise<T>): Promise<T> => {
     if (closing.signal.aborted) return Promise.reject(closing.signal.reason);
     return work();
@@ -38,9 +42,11 @@ export function createEngine(options: EngineOptions): ObjectBackend {
     listBuckets: (call) => open(() => catalog.listBuckets(call)),
     deleteBucket: (bucket, call) => inBucket(bucket, () => catalog.deleteBucket(bucket, call)),
     putObject: (request, body, transfer) =>
-      onObject(request, () => writeObject(context, request, body, transfer ?? {})),
-    openObject: (request, transfer) => onObject(request, () => openObject(context, request, transfer ?? {})),
-    headObject: (request, call) => onObject(request, () => headObject(context, request, call ?? {})),
+      onObject(request, () => abortable(transfer, () => writeObject(context, request, body, transfer ?? {}))),
+    openObject: (request, transfer) =>
+      onObject(request, () => abortable(transfer, () => openObject(context, request, transfer ?? {}))),
+    headObject: (request, call) =>
+      onObject(request, () => abortable(call, () => headObject(context, request, call ?? {}))),
     deleteObject: (request, call) => onObject(request, () => catalog.deleteObject(request, call)),
     listObjects: (query, call) => inBucket(query.bucket, () => catalog.listObjects(query, call)),
     copyObject: (request, call) =>
@@ -54,7 +60,8 @@ export function createEngine(options: EngineOptions): ObjectBackend {
       onObject(request, () =>
         catalog.createUpload({ ...request, attributes: normalizeAttributes(request.attributes) }, call),
       ),
-    writePart: (request, body, transfer) => open(() => writePart(context, request, body, transfer ?? {})),
+    writePart: (request, body, transfer) =>
+      open(() => abortable(transfer, () => writePart(context, request, body, transfer ?? {}))),
     listParts: (query, call) => open(() => catalog.listParts(query, call)),
     listUploads: (query, call) => inBucket(query.bucket, () => catalog.listUploads(query, call)),
     completeUpload: (request, call) => open(() => catalog.completeUpload(request, call)),

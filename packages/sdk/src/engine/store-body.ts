@@ -1,6 +1,6 @@
 import type { Chunker } from "../chunking/chunker.ts";
 import { chunkBody } from "../chunking/index.ts";
-import { AshlarError } from "../errors/index.ts";
+import { AshlarError, throwIfAborted } from "../errors/index.ts";
 import { type Digest, encodeHex, type IncrementalHash } from "../hash/index.ts";
 import { linkAbort, raceAbort } from "../internal/linked-abort.ts";
 import { createSemaphore, type Release } from "../internal/semaphore.ts";
@@ -45,6 +45,7 @@ export async function storeBody(
   body: AsyncIterable<Uint8Array>,
   options: TransferOptions,
 ): Promise<StoredBody> {
+  throwIfAborted(options.signal);
   assertDeclaredSize(request.sizeBytes);
   const link = linkAbort(options.signal);
   const closing = (): void => link.abort(context.closing.reason);
