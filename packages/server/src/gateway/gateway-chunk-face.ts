@@ -23,7 +23,7 @@ export function gatewayChunkFace(
   const { chunks, topology, hasher, limits } = context;
   const grants = context.insecure ? undefined : context.grants;
   return createChunkFace({
-    store: replicatedChunkStore({ chunks, topology, chunkMaxBytes: limits.chunkMaxBytes }),
+    store: replicatedChunkStore({ chunks, topology, hasher, chunkMaxBytes: limits.chunkMaxBytes }),
     grants,
     serverId: GATEWAY_SERVER_ID,
     chunkMaxBytes: limits.chunkMaxBytes,

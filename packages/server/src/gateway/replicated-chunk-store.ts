@@ -1,5 +1,6 @@
 import type { NamedStore, ReplicatedPut, ReplicatedStore, Topology } from "@ashlar/sdk/engine";
 import { AshlarError } from "@ashlar/sdk/errors";
+import { bytesEqual, encodeHex, type Hasher } from "@ashlar/sdk/hash";
 import {
   type CallOptions,
   type ChunkPresence,
@@ -9,6 +10,7 @@ import {
   type Digest,
   DURABILITIES,
   type HasChunksOptions,
+  type PutChunkOptions,
 } from "@ashlar/sdk/ports";
 
 /** What a gateway's chunk store answers to a put, and for each chunk that it has: enough for a receipt. */
@@ -24,12 +26,12 @@ export function replicatedChunkStore(options: {
   readonly chunks: ReplicatedStore;
   readonly topology: Topology;
   readonly chunkMaxBytes: number;
+  readonly hasher: Hasher;
 }): ChunkStore {
   const { chunks, topology, chunkMaxBytes } = options;
   return checkedChunkStore({
     capabilities: Object.freeze({ persistent: true, chunkMaxBytes, rangedReads: true, durabilities: DURABILITIES }),
-    // A client's write grant stays here: the nodes trust the gateway's own.
-    putChunk: (chunkId, bytes, put): Promise<ReplicatedPut> => chunks.put(chunkId, bytes, { ...put, grant: undefined }),
+    putChunk: (chunkId, bytes, put) => putChecked(options, chunkId, bytes, put ?? {}),
     async getChunk(chunkId, get) {
       try {
         // No size, so no digest check here: the client does it, end to end.
@@ -45,6 +47,34 @@ export function replicatedChunkStore(options: {
     stats: (call) => sumStats(topology, call),
     close: async () => {},
   });
+}
+
+/**
+ * Puts a chunk to its stores, and checks its digest at the same time: wrong bytes are the client's doing and end the put at once, instead of being
+ * sent to every store again as if the way there had spoiled them.
+ */
+async function putChecked(
+  { chunks, hasher }: { readonly chunks: ReplicatedStore; readonly hasher: Hasher },
+  chunkId: Digest,
+  bytes: Uint8Array,
+  options: PutChunkOptions,
+): Promise<ReplicatedPut> {
+  const abort = new AbortController();
+  const signal = options.signal === undefined ? abort.signal : AbortSignal.any([options.signal, abort.signal]);
+  const check = async (): Promise<void> => {
+    if (bytesEqual(await hasher.digest(bytes), chunkId)) return;
+    throw new AshlarError("CHUNK_DIGEST_MISMATCH", "the bytes do not have the chunk id as their SHA-256", {
+      details: { chunkId: encodeHex(chunkId) },
+    });
+  };
+  try {
+    // A client's write grant stays here: the nodes trust the gateway's own.
+    const [result] = await Promise.all([chunks.put(chunkId, bytes, { ...options, signal, grant: undefined }), check()]);
+    return result;
+  } catch (error) {
+    abort.abort(error);
+    throw error;
+  }
 }
 
 /**

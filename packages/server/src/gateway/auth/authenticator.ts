@@ -2,7 +2,7 @@ import { AshlarError } from "@ashlar/sdk/errors";
 import type { ApiKeyRecord, Clock, CredentialCatalog, Logger } from "@ashlar/sdk/ports";
 import { bearerToken, type GrantKeeper } from "../../grants/index.ts";
 import { ACCESS, clusterAllows, type Operation, roleAllows } from "./access-table.ts";
-import { parseApiKey, secretMatches } from "./api-key.ts";
+import { type ParsedApiKey, parseApiKey, secretMatches } from "./api-key.ts";
 
 /** Who calls: the API key's id, `cluster` for a server of the cluster, `insecure` on a gateway without access control. */
 export interface Principal {
@@ -41,16 +41,19 @@ export function createAuthenticator(options: {
   const { credentials, grants, clock, logger } = options;
   const cache = new Map<string, { readonly record: ApiKeyRecord; readonly foundAtMs: number }>();
 
-  const find = async (keyId: string): Promise<ApiKeyRecord | undefined> => {
+  const find = async ({ keyId, secret }: ParsedApiKey): Promise<ApiKeyRecord | undefined> => {
     const known = cache.get(keyId);
-    if (known !== undefined && clock.monotonicMs() - known.foundAtMs < KEY_CACHE_MS) return known.record;
-    cache.delete(keyId);
-    const record = await credentials.findApiKey(keyId);
-    if (record === undefined) return undefined;
+    const isFresh = known !== undefined && clock.monotonicMs() - known.foundAtMs < KEY_CACHE_MS;
+    const record = isFresh ? known.record : await credentials.findApiKey(keyId);
+    if (record === undefined || !secretMatches(secret, record)) return undefined;
+    if (!isFresh) remember(record);
+    return record;
+  };
+  const remember = (record: ApiKeyRecord): void => {
+    cache.delete(record.keyId);
     const [oldest] = cache.keys();
     if (cache.size >= KEY_CACHE_MAX && oldest !== undefined) cache.delete(oldest);
-    cache.set(keyId, { record, foundAtMs: clock.monotonicMs() });
-    return record;
+    cache.set(record.keyId, { record, foundAtMs: clock.monotonicMs() });
   };
 
   return {
@@ -64,8 +67,8 @@ export function createAuthenticator(options: {
         throw denied("a cluster grant does not allow this; use an API key");
       }
       const parsed = parseApiKey(token);
-      const record = parsed && (await find(parsed.keyId));
-      if (!parsed || !record || !secretMatches(parsed.secret, record)) {
+      const record = parsed && (await find(parsed));
+      if (record === undefined) {
         logger.debug({ keyId: parsed?.keyId, operation }, "API key refused");
         throw unauthenticated("the API key is unknown");
       }

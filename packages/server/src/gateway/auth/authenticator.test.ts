@@ -1,0 +1,150 @@
+import { AshlarError } from "@ashlar/sdk/errors";
+import type { ApiKeyRecord } from "@ashlar/sdk/ports";
+import { silentLogger, systemClock, systemRandom } from "@ashlar/sdk/ports";
+import { ClusterService, ObjectService } from "@ashlar/sdk/rpc";
+import { beforeAll, describe, expect, it } from "vitest";
+import { createGrantKeeper, type GrantKeeper } from "../../grants/index.ts";
+import { ACCESS, type Operation } from "./access-table.ts";
+import { createApiKey, parseApiKey } from "./api-key.ts";
+import { type Authenticator, createAuthenticator } from "./authenticator.ts";
+
+const records = new Map<string, ApiKeyRecord>();
+let lookUps = 0;
+let nowMs = 0;
+let grants: GrantKeeper;
+let authenticator: Authenticator;
+
+const credentials = {
+  createApiKey: async (record: Omit<ApiKeyRecord, "createdAtMs">): Promise<ApiKeyRecord> => {
+    const stored = { ...record, createdAtMs: 1 };
+    records.set(record.keyId, stored);
+    return stored;
+  },
+  findApiKey: async (keyId: string): Promise<ApiKeyRecord | undefined> => {
+    lookUps++;
+    return records.get(keyId);
+  },
+};
+
+beforeAll(async () => {
+  grants = await createGrantKeeper({ clusterKey: "k".repeat(32), clock: systemClock, random: systemRandom });
+  authenticator = createAuthenticator({
+    credentials,
+    grants,
+    clock: { monotonicMs: () => nowMs },
+    logger: silentLogger,
+  });
+});
+
+const newKey = (role: ApiKeyRecord["role"]): ReturnType<typeof createApiKey> =>
+  createApiKey({ metadata: credentials, random: systemRandom, name: role, role });
+
+async function outcome(token: string | undefined, operation: Operation): Promise<string> {
+  try {
+    const header = token === undefined ? null : `Bearer ${token}`;
+    return (await authenticator.authorize(header, operation)).apiKeyId;
+  } catch (error) {
+    return AshlarError.from(error).code;
+  }
+}
+
+describe("an API key", () => {
+  it("has its documented form, and only its digest is stored", async () => {
+    const { apiKey, record } = await newKey("admin");
+    expect(apiKey).toMatch(/^ashlar_[0-9a-f]{16}_[A-Za-z0-9_-]{43}$/);
+    const { secret } = parseApiKey(apiKey) ?? { secret: "" };
+    expect(JSON.stringify([...records])).not.toContain(secret);
+    expect(record).toMatchObject({ role: "admin", name: "admin" });
+  });
+
+  it("is refused in any other form", () => {
+    const secret = "s".repeat(43);
+    const id = "0".repeat(16);
+    expect(parseApiKey(`ashlar_${id}_${secret}`)).toEqual({ keyId: id, secret });
+    expect(parseApiKey(`ashlar_${id}_${"_".repeat(43)}`)?.secret).toBe("_".repeat(43));
+    for (const bad of [
+      "",
+      "ashlar",
+      `ashlar_${id}`,
+      `ashlar_${id}_`,
+      `ashlar_${id}_${secret}x`,
+      `x_${id}_${secret}`,
+      `ashlar_${id}x_${secret}`,
+    ]) {
+      expect(parseApiKey(bad)).toBeUndefined();
+    }
+  });
+
+  it("that was found is believed for 30 s, one that was not is looked up each time", async () => {
+    const { apiKey, record } = await newKey("readonly");
+    lookUps = 0;
+    for (let turn = 0; turn < 3; turn++) expect(await outcome(apiKey, "getObject")).toBe(record.keyId);
+    expect(lookUps).toBe(1);
+    void records.delete(record.keyId);
+    nowMs += 29_999;
+    expect(await outcome(apiKey, "getObject")).toBe(record.keyId);
+    nowMs += 1;
+    expect(await outcome(apiKey, "getObject")).toBe("UNAUTHENTICATED");
+    records.set(record.keyId, record);
+    expect(await outcome(apiKey, "getObject")).toBe(record.keyId);
+  });
+
+  it("is not believed with another secret because the right one was", async () => {
+    const { apiKey, record } = await newKey("admin");
+    expect(await outcome(apiKey, "getObject")).toBe(record.keyId);
+    const other = `ashlar_${record.keyId}_${"A".repeat(43)}`;
+    expect(await outcome(other, "getObject")).toBe("UNAUTHENTICATED");
+  });
+});
+
+describe("the access table", () => {
+  it("names every RPC of both services", () => {
+    const methods = [...ObjectService.methods, ...ClusterService.methods].map((method) => method.localName);
+    expect(Object.keys(ACCESS).sort()).toEqual(methods.sort());
+  });
+
+  it("gives each role exactly what its name says", async () => {
+    const keys = {
+      admin: await newKey("admin"),
+      readwrite: await newKey("readwrite"),
+      readonly: await newKey("readonly"),
+    };
+    const allowed = async (token: string): Promise<string[]> => {
+      const names: string[] = [];
+      for (const operation of Object.keys(ACCESS) as Operation[]) {
+        const result = await outcome(token, operation);
+        if (result === "PERMISSION_DENIED") continue;
+        expect(result).not.toBe("UNAUTHENTICATED");
+        names.push(operation);
+      }
+      return names.sort();
+    };
+    const reads = [
+      "getCluster",
+      "getObject",
+      "headBucket",
+      "headObject",
+      "listBuckets",
+      "listObjects",
+      "listParts",
+      "listUploads",
+      "locate",
+    ];
+    expect(await allowed(keys.readonly.apiKey)).toEqual(reads);
+    const cluster = ["heartbeat", "registerServer", "stopServer"];
+    const all = Object.keys(ACCESS).sort();
+    expect(await allowed(keys.admin.apiKey)).toEqual(all.filter((name) => !cluster.includes(name)));
+    const readwrite = all.filter((name) => !cluster.includes(name) && name !== "changeLayout");
+    expect(await allowed(keys.readwrite.apiKey)).toEqual(readwrite);
+    expect(await allowed(await grants.issueCluster())).toEqual(["getCluster", ...cluster].sort());
+  });
+
+  it("lets nobody in without credentials", async () => {
+    for (const operation of Object.keys(ACCESS) as Operation[])
+      expect(await outcome(undefined, operation)).toBe("UNAUTHENTICATED");
+    const { apiKey } = await newKey("admin");
+    await expect(authenticator.authorize(`Basic ${apiKey}`, "getObject")).rejects.toMatchObject({
+      code: "UNAUTHENTICATED",
+    });
+  });
+});

@@ -1,0 +1,62 @@
+import type { Digest } from "@ashlar/sdk/hash";
+import { createPlacement } from "@ashlar/sdk/ring";
+import { ashlarErrorFrom, ChunkService, ClusterService, decodeClusterSnapshot, ObjectService } from "@ashlar/sdk/rpc";
+import { type Client, createClient, type Transport } from "@connectrpc/connect";
+import type { TestCluster } from "./start-test-cluster.ts";
+
+/** RPC clients that call as whoever the test says. */
+export interface DirectClient {
+  readonly objects: (token: string | undefined) => Client<typeof ObjectService>;
+  readonly cluster: (token: string | undefined) => Client<typeof ClusterService>;
+  /** @param serverId a node, or `gateway`. */
+  readonly chunks: (serverId: string, token: string | undefined) => Client<typeof ChunkService>;
+  /** Where the newest layout puts a chunk. */
+  placementOf(chunkId: Digest): Promise<readonly string[]>;
+  /** Every other node. */
+  outsideOf(chunkId: Digest): Promise<readonly string[]>;
+  /** Stores a chunk under a grant. @returns one receipt for each server. */
+  upload(bytes: Uint8Array, chunkId: Digest, grant: string, serverIds: readonly string[]): Promise<string[]>;
+}
+
+/** @param openTransport makes a Connect transport to a base URL that sends the token as bearer. */
+export function directClient(
+  cluster: Pick<TestCluster, "url" | "nodeUrls" | "keys">,
+  openTransport: (url: string, token: string | undefined) => Transport,
+): DirectClient {
+  const urlOf = (serverId: string): string => cluster.nodeUrls.get(serverId) ?? cluster.url;
+  const clusterOf: DirectClient["cluster"] = (token) => createClient(ClusterService, openTransport(cluster.url, token));
+  const chunksOf: DirectClient["chunks"] = (serverId, token) =>
+    createClient(ChunkService, openTransport(urlOf(serverId), token));
+  const placementOf = async (chunkId: Digest): Promise<readonly string[]> => {
+    const { layouts } = decodeClusterSnapshot(await clusterOf(cluster.keys.readonly).getCluster({}));
+    const [newest] = layouts;
+    return newest === undefined ? [] : createPlacement(newest).placementOf(chunkId);
+  };
+  return {
+    objects: (token) => createClient(ObjectService, openTransport(cluster.url, token)),
+    cluster: clusterOf,
+    chunks: chunksOf,
+    placementOf,
+    async outsideOf(chunkId) {
+      const inside = await placementOf(chunkId);
+      return [...cluster.nodeUrls.keys()].filter((serverId) => !inside.includes(serverId));
+    },
+    async upload(bytes, chunkId, grant, serverIds) {
+      const receipts: string[] = [];
+      for (const serverId of serverIds) {
+        receipts.push((await chunksOf(serverId, grant).writeChunk({ chunkId, data: bytes })).receipt);
+      }
+      return receipts;
+    },
+  };
+}
+
+/** The code with which a call ends; `none` if it succeeds. */
+export async function codeOf(call: Promise<unknown>): Promise<string> {
+  try {
+    await call;
+    return "none";
+  } catch (error) {
+    return ashlarErrorFrom(error).code;
+  }
+}

@@ -1,0 +1,72 @@
+import { createClusterTopology } from "@ashlar/sdk/engine";
+import {
+  type ChunkStore,
+  type Hasher,
+  type MetadataStore,
+  silentLogger,
+  systemClock,
+  systemRandom,
+  type Transport,
+} from "@ashlar/sdk/ports";
+import { clusterAuthorization, createGrantKeeper, type GrantKeeper } from "../../grants/index.ts";
+import { createStorageNode, type StorageNode } from "../../node/index.ts";
+import type { GatewayOptions } from "../create-gateway.ts";
+import { startTestGateway, TEST_CLUSTER_KEY, type TestGateway } from "./start-test-gateway.ts";
+
+/** A gateway and its storage nodes, each on a real port, in one process. */
+export interface TestCluster extends TestGateway {
+  /** Base URLs by server id. */
+  readonly nodeUrls: ReadonlyMap<string, string>;
+  readonly stores: ReadonlyMap<string, ChunkStore>;
+  /** What only servers hold. */
+  readonly keeper: GrantKeeper;
+  stopNode(serverId: string): Promise<void>;
+}
+
+/** Starts `nodeCount` nodes and a gateway; the test brings stores and transport. */
+export async function startTestCluster(
+  parts: {
+    readonly metadata: MetadataStore;
+    readonly hasher: Hasher;
+    readonly transport: Transport;
+    readonly nodeCount: number;
+    readonly openStore: () => ChunkStore;
+  },
+  options?: Partial<GatewayOptions>,
+): Promise<TestCluster> {
+  const { metadata, hasher, transport } = parts;
+  const keeper = await createGrantKeeper({ clusterKey: TEST_CLUSTER_KEY, clock: systemClock, random: systemRandom });
+  const insecure = options?.insecure === true;
+  const nodes = new Map<string, StorageNode>();
+  const nodeUrls = new Map<string, string>();
+  const stores = new Map<string, ChunkStore>();
+  for (let index = 1; index <= parts.nodeCount; index++) {
+    const serverId = `node-${index}`;
+    const store = parts.openStore();
+    const access = insecure ? { insecure } : { clusterKey: TEST_CLUSTER_KEY };
+    const node = createStorageNode({ serverId, store, registry: metadata, hasher, ...access });
+    nodeUrls.set(serverId, (await node.listen()).url);
+    nodes.set(serverId, node);
+    stores.set(serverId, store);
+  }
+  const topology = createClusterTopology({
+    registry: metadata,
+    transport,
+    authorization: clusterAuthorization(keeper, systemClock),
+    clock: systemClock,
+    logger: silentLogger,
+  });
+  const gateway = await startTestGateway({ metadata, topology, hasher }, options);
+  return {
+    ...gateway,
+    nodeUrls,
+    stores,
+    keeper,
+    stopNode: async (serverId) => await nodes.get(serverId)?.close({ graceMs: 0 }),
+    async close() {
+      await gateway.close();
+      await Promise.all([...nodes.values()].map((node) => node.close({ graceMs: 100 })));
+      await transport.close();
+    },
+  };
+}
