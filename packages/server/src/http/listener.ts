@@ -70,8 +70,11 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
   const speakHttp1 = front.listeners(event);
   front.removeAllListeners(event);
   const dispatch = (protocol: "http1" | "http2", socket: Socket): void => {
-    if (protocol === "http2") http2.emit("connection", socket);
-    else for (const listener of speakHttp1) listener.call(front, socket);
+    if (protocol === "http2") {
+      // HTTP/1.1 servers accept half-open sockets; with one, an HTTP/2 session would not notice that its client is gone.
+      socket.allowHalfOpen = false;
+      http2.emit("connection", socket);
+    } else for (const listener of speakHttp1) listener.call(front, socket);
   };
   front.on("connection", (socket: Socket) => {
     sockets.add(socket);

@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
-import type { Http2ServerRequest } from "node:http2";
+import type { Http2ServerRequest, ServerHttp2Stream } from "node:http2";
 import { AshlarError } from "@ashlar/sdk/errors";
 import type { HttpRequest } from "./http-handler.ts";
 
@@ -66,12 +66,15 @@ export function readBody(request: NodeRequest, onRead: () => void): AsyncIterabl
             onRead();
             inner = request.iterator({ destroyOnReturn: false })[Symbol.asyncIterator]() as AsyncIterator<Uint8Array>;
           }
+          let next: IteratorResult<Uint8Array>;
           try {
-            const next = await inner.next();
-            return next.done === true ? { done: true, value: undefined } : next;
+            next = await inner.next();
           } catch (error) {
-            throw new AshlarError("CANCELED", "the client went away before the end of the body", { cause: error });
+            throw clientWentAway(error);
           }
+          if (next.done !== true) return next;
+          if ("stream" in request && (await wasReset(request.stream))) throw clientWentAway(undefined);
+          return { done: true, value: undefined };
         },
         async return() {
           // Not awaited: a generator that waits for the network would not answer.
@@ -81,4 +84,18 @@ export function readBody(request: NodeRequest, onRead: () => void): AsyncIterabl
       };
     },
   };
+}
+
+/**
+ * Whether the client reset a stream right after its end. Node's own HTTP/2 client (and with it grpc-js and connect-node) aborts a request by ending
+ * its body in order and resetting the stream behind it, so that an aborted upload would be taken for a short one.
+ */
+async function wasReset(stream: Pick<ServerHttp2Stream, "closed">): Promise<boolean> {
+  // Both frames travel together; the second is seen in the next turn of the event loop at the latest.
+  for (let turn = 0; turn < 2 && !stream.closed; turn++) await new Promise((resolve) => setImmediate(resolve));
+  return stream.closed;
+}
+
+function clientWentAway(cause: unknown): AshlarError {
+  return new AshlarError("CANCELED", "the client went away before the end of the body", { cause });
 }
