@@ -1,4 +1,5 @@
-export { BROKEN_CHUNK_STORES, type BrokenChunkStore, breakChunkStore } from "./broken-chunk-stores.ts";
+export { type BrokenChunkStore, breakChunkStore } from "./broken-chunk-store.ts";
+export { BROKEN_CHUNK_STORES } from "./broken-chunk-stores.ts";
 export type {
   ChunkStoreCase,
   ChunkStoreCaseContext,
