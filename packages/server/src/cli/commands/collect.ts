@@ -1,0 +1,27 @@
+import { createClient } from "@ashlar/sdk";
+import { AshlarError } from "@ashlar/sdk/errors";
+import { type CommandCall, defineCommand } from "../command.ts";
+
+const SETTINGS = ["path", "graceMs", "claimTtlMs", "json", "debug"] as const;
+
+export const collectCommand = defineCommand({
+  name: "collect",
+  summary: "free the space of what nothing names any more, in a local folder; servers do it by themselves",
+  arguments: [],
+  settings: SETTINGS,
+  examples: ["collect --path .ashlar"],
+  async run({ settings, signal, output }: CommandCall<(typeof SETTINGS)[number]>) {
+    const { path, graceMs, claimTtlMs } = settings;
+    if (path === undefined)
+      throw new AshlarError("INVALID_ARGUMENT", "name the folder of the store with --path <folder>");
+    const { embedded } = await import("@ashlar/adapters/embedded");
+    await using client = createClient(embedded({ path, collectGraceMs: graceMs, claimTtlMs }));
+    const report = await client.collect({ signal });
+    const { manifestsDropped, uploadsAborted, chunksDeleted, chunksKept, orphansDeleted } = report;
+    await output.result(
+      report,
+      `freed ${chunksDeleted + orphansDeleted} chunks of ${manifestsDropped} deleted versions and ${uploadsAborted} unfinished uploads; ${chunksKept} wait`,
+    );
+    return 0;
+  },
+});

@@ -1,0 +1,50 @@
+import type { BucketInfo, ObjectInfo } from "@ashlar/sdk";
+import { type CommandCall, defineCommand, textArgument } from "../command.ts";
+import { formatBytes, formatTime } from "../format.ts";
+import { parseAddress } from "../object-address.ts";
+import { openClient, SEAT_SETTINGS } from "../open-client.ts";
+
+const SETTINGS = [...SEAT_SETTINGS, "timeoutMs", "json", "debug"] as const;
+const LABEL_WIDTH = 20;
+
+export const headCommand = defineCommand({
+  name: "head",
+  summary: "show what is known of an object or a bucket, without its bytes",
+  arguments: [{ name: "<name>", help: "bucket/key, or a bucket" }],
+  settings: SETTINGS,
+  examples: ["head photos/2026/cat.jpg"],
+  async run(call: CommandCall<(typeof SETTINGS)[number]>) {
+    const { settings, signal, output } = call;
+    const { bucket, key } = parseAddress(textArgument(call, 0));
+    const options = { signal, timeoutMs: settings.timeoutMs };
+    await using client = await openClient(settings);
+    const info =
+      key === ""
+        ? await client.headBucket({ bucket, ...options })
+        : await client.headObject({ bucket, key, ...options });
+    await output.result(info, describe(info));
+    return 0;
+  },
+});
+
+function describe(info: ObjectInfo | BucketInfo): string {
+  const rows: [string, string | undefined][] = [["bucket", info.bucket]];
+  if ("key" in info) {
+    rows.push(
+      ["key", info.key],
+      ["size", `${info.sizeBytes} bytes (${formatBytes(info.sizeBytes)})`],
+      ["etag", info.etag],
+    );
+    rows.push(["sha256", info.sha256 ?? "not known"], ["version", info.objectVersion], ["durability", info.durability]);
+  }
+  rows.push(["created", `${formatTime(info.createdAtMs)} UTC`]);
+  if ("key" in info) {
+    const { metadata, ...attributes } = info.attributes;
+    for (const [name, value] of Object.entries(attributes)) rows.push([name, value]);
+    for (const [name, value] of Object.entries(metadata ?? {})) rows.push([`metadata ${name}`, value]);
+  }
+  return rows
+    .filter(([, value]) => value !== undefined && value !== "")
+    .map(([label, value]) => `${label.padEnd(LABEL_WIDTH)}${value}`)
+    .join("\n");
+}

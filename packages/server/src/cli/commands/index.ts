@@ -1,0 +1,36 @@
+import type { Command } from "../command.ts";
+import { mbCommand, rbCommand } from "./buckets.ts";
+import { collectCommand } from "./collect.ts";
+import { cpCommand } from "./cp.ts";
+import { getCommand } from "./get.ts";
+import { headCommand } from "./head.ts";
+import { healthCommand } from "./health.ts";
+import { keyCreateCommand, keyLsCommand, keyRmCommand } from "./keys.ts";
+import { layoutCommand } from "./layout.ts";
+import { lsCommand } from "./ls.ts";
+import { putCommand } from "./put.ts";
+import { ringCommand } from "./ring.ts";
+import { rmCommand } from "./rm.ts";
+import { gatewayCommand, nodeCommand, serveCommand } from "./servers.ts";
+
+/** Every command of the program, in the order of its help. */
+export const COMMANDS: readonly Command[] = Object.freeze([
+  serveCommand,
+  nodeCommand,
+  gatewayCommand,
+  keyCreateCommand,
+  keyLsCommand,
+  keyRmCommand,
+  putCommand,
+  getCommand,
+  lsCommand,
+  headCommand,
+  cpCommand,
+  rmCommand,
+  mbCommand,
+  rbCommand,
+  ringCommand,
+  layoutCommand,
+  healthCommand,
+  collectCommand,
+]);

@@ -1,0 +1,55 @@
+import { type CommandCall, defineCommand, optionalArgument } from "../command.ts";
+import { formatBytes, formatTime } from "../format.ts";
+import { parseAddress } from "../object-address.ts";
+import { openClient, SEAT_SETTINGS } from "../open-client.ts";
+
+const SETTINGS = [...SEAT_SETTINGS, "recursive", "limit", "timeoutMs", "json", "debug"] as const;
+const SIZE_WIDTH = 10;
+
+type Call = CommandCall<(typeof SETTINGS)[number]>;
+
+export const lsCommand = defineCommand({
+  name: "ls",
+  summary: "list buckets, or what is in one",
+  arguments: [{ name: "[prefix]", help: "bucket, bucket/ or bucket/prefix; default: all buckets" }],
+  settings: SETTINGS,
+  examples: ["ls", "ls photos/2026/", "ls -r photos --json"],
+  async run(call: Call) {
+    const prefix = optionalArgument(call, 0);
+    if (prefix === undefined || prefix === "") await listBuckets(call);
+    else await listObjects(call, prefix);
+    return 0;
+  },
+});
+
+async function listBuckets({ settings, signal, output }: Call): Promise<void> {
+  await using client = await openClient(settings);
+  const buckets = await client.listBuckets({ signal, timeoutMs: settings.timeoutMs });
+  for (const bucket of buckets.slice(0, settings.limit)) {
+    await output.result({ type: "bucket", ...bucket }, `${formatTime(bucket.createdAtMs)}  ${bucket.bucket}`);
+  }
+  if (buckets.length === 0) output.note("no buckets yet; make one with mb");
+}
+
+async function listObjects({ settings, signal, output }: Call, address: string): Promise<void> {
+  const { bucket, key: prefix } = parseAddress(address);
+  await using client = await openClient(settings);
+  const entries = client.listObjects({
+    bucket,
+    prefix,
+    delimiter: settings.recursive ? undefined : "/",
+    timeoutMs: settings.timeoutMs,
+    signal,
+  });
+  let count = 0;
+  for await (const entry of entries) {
+    if (entry.type === "prefix")
+      await output.result(entry, `${" ".repeat(19)}  ${" ".repeat(SIZE_WIDTH)}  ${entry.prefix}`);
+    else {
+      const size = formatBytes(entry.sizeBytes).padStart(SIZE_WIDTH);
+      await output.result(entry, `${formatTime(entry.createdAtMs)}  ${size}  ${entry.key}`);
+    }
+    if (++count === settings.limit) return;
+  }
+  if (count === 0) output.note(prefix === "" ? `${bucket} is empty` : `nothing in ${bucket} begins with ${prefix}`);
+}

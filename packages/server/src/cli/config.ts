@@ -1,0 +1,355 @@
+import { LIMITS } from "@ashlar/sdk/limits";
+
+/**
+ * Every setting of the command line, once: flags, environment variables, units, defaults and reasons. The programs read the environment
+ * through this table only, `--help` shows it and `docs/configuration.md` is generated from it.
+ */
+
+/** What the text of a setting must look like. `bytes` takes KiB, MiB and GiB; `list` is separated by commas; a `flag` takes no value. */
+export type SettingUnit = "text" | "url" | "path" | "port" | "count" | "weight" | "ms" | "bytes" | "list" | "flag";
+
+/** One setting. */
+export interface Setting {
+  /** As commander writes it, with the name of the value; absent: it may only come from the environment. */
+  readonly flag?: string;
+  /** Environment variable; the flag wins over it, an empty one counts as not set. */
+  readonly env?: string;
+  readonly unit: SettingUnit;
+  /** In the setting's unit. Absent: none, or told in the reason. */
+  readonly default?: string | number;
+  /** The only values allowed. */
+  readonly choices?: readonly string[];
+  /** What it does and why the default is what it is; shown in `--help` and in the docs. */
+  readonly reason: string;
+  /** Never shown, in no message and no log. */
+  readonly secret?: true;
+  /** Settings of one group exclude each other: a flag of the group hides the variables of the others. */
+  readonly choiceGroup?: string;
+}
+
+/** Names of the transports that a client may choose. */
+export const TRANSPORT_NAMES = ["undici", "http", "connect", "grpc-web", "grpc", "grpc-js"] as const;
+
+const client = {
+  path: {
+    flag: "--path <folder>",
+    env: "ASHLAR_PATH",
+    unit: "path",
+    choiceGroup: "seat",
+    reason: "embedded seat: the folder of the store, opened in this process; servers may have it open too",
+  },
+  gateway: {
+    flag: "--gateway <url>",
+    env: "ASHLAR_GATEWAY",
+    unit: "url",
+    choiceGroup: "seat",
+    reason: "gateway seat: base URL of a gateway, which places the chunks",
+  },
+  direct: {
+    flag: "--direct <url>",
+    env: "ASHLAR_DIRECT",
+    unit: "url",
+    choiceGroup: "seat",
+    reason: "direct seat: base URL of a gateway for metadata; chunks go straight to the storage nodes",
+  },
+  apiKey: {
+    flag: "--api-key <key>",
+    env: "ASHLAR_API_KEY",
+    unit: "text",
+    secret: true,
+    reason:
+      "`ashlar_<id>_<secret>`; the variable is better than the flag, which other users of the machine may see for a moment",
+  },
+  transport: {
+    flag: "--transport <name>",
+    env: "ASHLAR_TRANSPORT",
+    unit: "text",
+    default: "undici",
+    choices: TRANSPORT_NAMES,
+    reason: "how servers are reached; plain HTTP over undici moves bulk bytes fastest",
+  },
+  timeoutMs: {
+    flag: "--timeout <ms>",
+    env: "ASHLAR_TIMEOUT_MS",
+    unit: "ms",
+    reason: "ends the whole command after this long; default: no limit",
+  },
+  concurrency: {
+    flag: "--concurrency <count>",
+    unit: "count",
+    default: LIMITS.CONCURRENCY_DEFAULT.value,
+    reason: "chunks in flight; memory is bounded by chunk size × (concurrency + 2)",
+  },
+  quiet: { flag: "-q, --quiet", unit: "flag", reason: "no progress, no lines that only say that it worked" },
+} as const satisfies Readonly<Record<string, Setting>>;
+
+const upload = {
+  chunkBytes: {
+    flag: "--chunk-bytes <bytes>",
+    unit: "bytes",
+    default: LIMITS.CHUNK_DEFAULT_BYTES.value,
+    reason: "size of the chunks that the body is cut into",
+  },
+  durability: {
+    flag: "--durability <mode>",
+    env: "ASHLAR_DURABILITY",
+    unit: "text",
+    choices: ["strict", "batched", "os"],
+    reason: "when a write is acknowledged; default strict: file, folder and SQL are synced before the answer",
+  },
+  contentType: {
+    flag: "--content-type <type>",
+    unit: "text",
+    reason: "default: by the extension of the file, else of the key, else application/octet-stream",
+  },
+  cacheControl: { flag: "--cache-control <text>", unit: "text", reason: "header kept with the object" },
+  metadata: {
+    flag: "--metadata <name=value,...>",
+    unit: "list",
+    reason: "user metadata kept with the object",
+  },
+  ifMatch: { flag: "--if-match <etag>", unit: "text", reason: "write only over the version with this etag" },
+  ifNoneMatch: {
+    flag: "--if-none-match <etag>",
+    unit: "text",
+    reason: "write only if the current version has another etag; `*`: only if there is none",
+  },
+  createBucket: { flag: "--create-bucket", unit: "flag", reason: "make the bucket first if it is missing" },
+} as const satisfies Readonly<Record<string, Setting>>;
+
+const listing = {
+  range: {
+    flag: "--range <first-last>",
+    unit: "text",
+    reason: "bytes wanted, both ends included: `0-1023`, `1024-` from there on, `-500` the last 500",
+  },
+  recursive: { flag: "-r, --recursive", unit: "flag", reason: "everything below the prefix" },
+  limit: { flag: "--limit <count>", unit: "count", reason: "stop after this many entries; default: all" },
+  force: { flag: "-f, --force", unit: "flag", reason: "what is not there is no error" },
+} as const satisfies Readonly<Record<string, Setting>>;
+
+const server = {
+  host: {
+    flag: "--host <address>",
+    env: "HOST",
+    unit: "text",
+    default: "127.0.0.1",
+    reason: "address to listen on; whoever serves other machines says so, for instance with 0.0.0.0",
+  },
+  port: {
+    flag: "--port <port>",
+    env: "PORT",
+    unit: "port",
+    default: 9000,
+    reason:
+      "port to listen on; 0 takes any free one. Where nothing was asked for and 9000 is taken, the next free port is used",
+  },
+  clusterKey: {
+    env: "CLUSTER_KEY",
+    unit: "text",
+    secret: true,
+    reason:
+      "secret of the cluster, at least 32 characters, the same on all its servers; there is no default and no flag, which others could see",
+  },
+  clusterKeyFile: {
+    flag: "--cluster-key-file <file>",
+    env: "CLUSTER_KEY_FILE",
+    unit: "path",
+    reason: "file with the secret of the cluster, instead of CLUSTER_KEY; readable by its owner only",
+  },
+  insecure: {
+    flag: "--insecure",
+    unit: "flag",
+    reason: "no access control: everybody who reaches the port may do everything; for tests on one machine",
+  },
+  corsOrigins: {
+    flag: "--cors-origins <origins>",
+    env: "CORS_ORIGINS",
+    unit: "list",
+    reason: "web origins that may call, or `*`; default: no web page may",
+  },
+  tlsCert: {
+    flag: "--tls-cert <file>",
+    env: "TLS_CERT",
+    unit: "path",
+    reason: "certificate chain in PEM; with it the port speaks TLS, needs --tls-key",
+  },
+  tlsKey: { flag: "--tls-key <file>", env: "TLS_KEY", unit: "path", reason: "private key in PEM" },
+  logLevel: {
+    flag: "--log-level <level>",
+    env: "LOG_LEVEL",
+    unit: "text",
+    default: "info",
+    choices: ["debug", "info", "warn", "error", "silent"],
+    reason: "least severity of the JSON lines on standard error",
+  },
+  shutdownGraceMs: {
+    flag: "--shutdown-grace <ms>",
+    env: "SHUTDOWN_GRACE_MS",
+    unit: "ms",
+    default: LIMITS.SHUTDOWN_GRACE_MS.value,
+    reason: "running requests may finish this long after SIGTERM or Ctrl-C; a second signal ends at once",
+  },
+  chunkMaxBytes: {
+    flag: "--chunk-max-bytes <bytes>",
+    env: "CHUNK_MAX_BYTES",
+    unit: "bytes",
+    default: LIMITS.CHUNK_MAX_BYTES_DEFAULT.value,
+    reason: "largest chunk taken, up to 1 GiB; bounds the memory of a request",
+  },
+  requestsInFlightMax: {
+    flag: "--requests-in-flight-max <count>",
+    env: "REQUESTS_IN_FLIGHT_MAX",
+    unit: "count",
+    default: LIMITS.REQUESTS_IN_FLIGHT_MAX.value,
+    reason: "requests worked on at once; more are answered OVERLOADED",
+  },
+  collectIntervalMs: {
+    flag: "--collect-interval <ms>",
+    env: "COLLECT_INTERVAL_MS",
+    unit: "ms",
+    default: LIMITS.COLLECT_INTERVAL_MS.value,
+    reason: "how often what nothing names any more is freed",
+  },
+  databaseUrl: {
+    env: "DATABASE_URL",
+    unit: "url",
+    secret: true,
+    reason:
+      "PostgreSQL of the cluster, `postgres://user:password@host:port/database`; no flag, because of the password",
+  },
+  replicationFactor: {
+    flag: "--replication-factor <count>",
+    env: "REPLICATION_FACTOR",
+    unit: "count",
+    default: 3,
+    reason: "copies of each chunk that a cluster's first layout asks for; later changes: `ashlar layout`",
+  },
+} as const satisfies Readonly<Record<string, Setting>>;
+
+const allInOne = {
+  servePath: {
+    flag: "--path <folder>",
+    env: "ASHLAR_PATH",
+    unit: "path",
+    default: ".ashlar",
+    reason: "folder of chunks, metadata and the cluster key; made if it is missing",
+  },
+} as const satisfies Readonly<Record<string, Setting>>;
+
+const storageNode = {
+  serverId: {
+    flag: "--server-id <id>",
+    env: "SERVER_ID",
+    unit: "text",
+    reason: "unique and stable name of the node in the cluster: letters, digits, `.`, `_`, `-`; required",
+  },
+  grpcPort: {
+    flag: "--port <port>",
+    env: "GRPC_PORT",
+    unit: "port",
+    default: 50051,
+    reason: "port to listen on, for every protocol; 50051 to 50056 by convention, 0 takes any free one",
+  },
+  dataDir: {
+    flag: "--data-dir <folder>",
+    env: "DATA_DIR",
+    unit: "path",
+    reason: "folder of the chunks; made if it is missing; required",
+  },
+  publicUrl: {
+    flag: "--public-url <url>",
+    env: "PUBLIC_URL",
+    unit: "url",
+    reason: "URL under which gateways and direct clients reach the node; default: the address it listens on",
+  },
+  nodeGateway: {
+    flag: "--gateway <url>",
+    env: "ASHLAR_GATEWAY",
+    unit: "url",
+    reason: "gateway to register with, for a node without DATABASE_URL",
+  },
+  zone: {
+    flag: "--zone <name>",
+    env: "ZONE",
+    unit: "text",
+    reason: "failure domain, for instance a rack; replicas are spread over zones first; default: each node is its own",
+  },
+  weight: {
+    flag: "--weight <number>",
+    env: "WEIGHT",
+    unit: "weight",
+    default: 1,
+    reason: "relative share of the chunks when the node joins; later changes: `ashlar layout`",
+  },
+  heartbeatIntervalMs: {
+    flag: "--heartbeat-interval <ms>",
+    env: "HEARTBEAT_INTERVAL_MS",
+    unit: "ms",
+    default: LIMITS.HEARTBEAT_INTERVAL_MS.value,
+    reason: "how often the node tells that it is alive; three missed beats count as down",
+  },
+} as const satisfies Readonly<Record<string, Setting>>;
+
+const administration = {
+  keyName: { flag: "--name <name>", unit: "text", default: "", reason: "for people, to tell API keys apart" },
+  keyRole: {
+    flag: "--role <role>",
+    unit: "text",
+    default: "readwrite",
+    choices: ["admin", "readwrite", "readonly"],
+    reason: "what the API key may do; only admin may change the layout",
+  },
+  weights: { flag: "--weights <id=weight,...>", unit: "list", reason: "new weights by server id; 0 drains" },
+  removeServers: { flag: "--remove <ids>", unit: "list", reason: "servers to take out of the layout" },
+  layoutReplicationFactor: { flag: "--replication-factor <count>", unit: "count", reason: "copies of each chunk" },
+  graceMs: {
+    flag: "--grace <ms>",
+    unit: "ms",
+    default: LIMITS.COLLECT_GRACE_MS.value,
+    reason: "keep what was deleted or replaced less than this long ago, so that running reads can finish",
+  },
+  claimTtlMs: {
+    flag: "--claim-ttl <ms>",
+    unit: "ms",
+    default: LIMITS.CLAIM_TTL_MS.value,
+    reason:
+      "keep chunks that were uploaded less than this long ago: their commit may come; not shorter than the longest upload",
+  },
+} as const satisfies Readonly<Record<string, Setting>>;
+
+const everywhere = {
+  json: {
+    flag: "--json",
+    unit: "flag",
+    reason: "results as JSON, one value a line, on standard output; errors as one JSON object on standard error",
+  },
+  debug: { flag: "--debug", unit: "flag", reason: "stack traces and causes of errors" },
+} as const satisfies Readonly<Record<string, Setting>>;
+
+/** The settings in groups, as the docs show them. */
+export const SETTING_GROUPS = Object.freeze({
+  everywhere,
+  client,
+  upload,
+  listing,
+  server,
+  allInOne,
+  storageNode,
+  administration,
+} satisfies Readonly<Record<string, Readonly<Record<string, Setting>>>>);
+
+/** All settings by name. */
+export const SETTINGS = Object.freeze({
+  ...everywhere,
+  ...client,
+  ...upload,
+  ...listing,
+  ...server,
+  ...allInOne,
+  ...storageNode,
+  ...administration,
+});
+
+/** Name of a setting. */
+export type SettingName = keyof typeof SETTINGS;

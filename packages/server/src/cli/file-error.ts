@@ -1,0 +1,20 @@
+import { AshlarError, type ErrorCode } from "@ashlar/sdk/errors";
+
+const CODES: Readonly<Record<string, readonly [ErrorCode, string]>> = {
+  ENOENT: ["INVALID_ARGUMENT", "is not there"],
+  ENOTDIR: ["INVALID_ARGUMENT", "is below something that is no folder"],
+  EISDIR: ["INVALID_ARGUMENT", "is a folder"],
+  EACCES: ["INVALID_ARGUMENT", "may not be used by you"],
+  EPERM: ["INVALID_ARGUMENT", "may not be used by you"],
+  EROFS: ["INVALID_ARGUMENT", "is on a disk that cannot be written"],
+  ENOSPC: ["DISK_FULL", "does not fit: the disk is full"],
+  EDQUOT: ["DISK_FULL", "does not fit: the quota is used up"],
+};
+
+/** Says what is wrong with a local file, where the error is about one; every other error passes. */
+export function fileError(error: unknown, file: string): unknown {
+  const code = error instanceof Error && "code" in error && "syscall" in error ? String(error.code) : "";
+  const known = Object.hasOwn(CODES, code) ? CODES[code] : undefined;
+  if (known === undefined || AshlarError.is(error)) return error;
+  return new AshlarError(known[0], `${file} ${known[1]}`, { cause: error });
+}

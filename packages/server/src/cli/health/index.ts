@@ -1,0 +1,4 @@
+export { findClusterProblems } from "./cluster-problems.ts";
+export type { Finding } from "./finding.ts";
+export { findFolderProblems } from "./folder-problems.ts";
+export { findServerProblems } from "./server-problems.ts";

@@ -1,0 +1,103 @@
+import type { AshlarError, ErrorCode } from "@ashlar/sdk/errors";
+import { closest } from "./closest.ts";
+import type { SettingName } from "./config.ts";
+import { parseAddress } from "./object-address.ts";
+import { openClient } from "./open-client.ts";
+import type { Environment, Settings } from "./settings.ts";
+
+/** The command that failed. */
+export interface HintContext {
+  readonly command: string;
+  readonly args: readonly (string | readonly string[] | undefined)[];
+  readonly settings: Settings<SettingName>;
+  readonly env: Environment;
+}
+
+/** How long looking for similar names may take. */
+const LOOK_UP_MS = 2000;
+
+type HintTable = Partial<Record<ErrorCode, (options: HintOptions, error: AshlarError) => string | undefined>>;
+
+interface HintOptions {
+  readonly program: string;
+  readonly context: HintContext | undefined;
+}
+
+const HINTS: HintTable = {
+  UNAUTHENTICATED: ({ program, context }) =>
+    isServer(context)
+      ? "all servers of a cluster need the same CLUSTER_KEY, and clocks that agree within a minute"
+      : `give an API key with ASHLAR_API_KEY or --api-key; make one with: ${program} key create`,
+  PERMISSION_DENIED: ({ program }) =>
+    `use an API key whose role allows it; make one with: ${program} key create --role …`,
+  NODE_UNAVAILABLE: ({ program, context }) => {
+    const url = context?.settings.gateway ?? context?.settings.direct;
+    return url === undefined ? undefined : `is a gateway running there? ask it: ${program} health ${url}`;
+  },
+  QUORUM_NOT_REACHED: ({ program }) => `too many storage nodes are away; see which: ${program} health`,
+  METADATA_UNAVAILABLE: () => "is the database running, and does DATABASE_URL name it?",
+  DISK_FULL: ({ program }) =>
+    `delete objects and free their space with \`${program} collect\` (servers do it by themselves), or add a storage node`,
+  BUCKET_NOT_EMPTY: ({ program, context }) => `delete what is in it first: ${program} rm -r ${argument(context)}`,
+  CHUNK_CORRUPT: () => "a damaged copy is put aside and repaired from another one; try again in a moment",
+  DEADLINE_EXCEEDED: () => "give it more time with --timeout",
+  STORE_INCOMPATIBLE: () => "the data was written by a newer release or by something else; nothing was changed",
+  OVERLOADED: () => "the server has more to do than it takes; try again in a moment",
+};
+
+/**
+ * What to do about an error; `undefined` where nobody knows.
+ *
+ * For a bucket or an object that is not there it looks for similar names, for two seconds at most.
+ */
+export async function hintFor(error: AshlarError, options: HintOptions): Promise<string | undefined> {
+  const { program, context } = options;
+  if (context !== undefined && error.code === "BUCKET_NOT_FOUND") {
+    const { bucket } = parseAddress(missingAddress(error, context));
+    const similar = await similarBucket(context, bucket);
+    return similar ?? `see what there is with \`${program} ls\`, or make it: ${program} mb ${bucket}`;
+  }
+  if (context !== undefined && error.code === "OBJECT_NOT_FOUND") {
+    const { bucket, key } = parseAddress(missingAddress(error, context));
+    return (await similarKey(context, bucket, key)) ?? `see what there is: ${program} ls ${bucket}`;
+  }
+  return HINTS[error.code]?.(options, error);
+}
+
+function isServer(context: HintContext | undefined): boolean {
+  return context !== undefined && ["serve", "node", "gateway"].includes(context.command);
+}
+
+function argument(context: HintContext | undefined): string {
+  const [first] = context?.args ?? [];
+  return typeof first === "string" ? first : "";
+}
+
+/** The address that the error is about: its details know, else the command's first argument that is one. */
+function missingAddress({ details }: AshlarError, { args }: HintContext): string {
+  if (details.bucket !== undefined)
+    return details.key === undefined ? details.bucket : `${details.bucket}/${details.key}`;
+  const candidates = args.flat().filter((entry): entry is string => typeof entry === "string");
+  return candidates.find((entry) => entry.includes("/")) ?? candidates[0] ?? "";
+}
+
+async function similarBucket(context: HintContext, bucket: string): Promise<string | undefined> {
+  await using client = await openClient(context.settings);
+  const buckets = await client.listBuckets({ timeoutMs: LOOK_UP_MS });
+  const match = closest(
+    bucket,
+    buckets.map((entry) => entry.bucket),
+  );
+  return match === undefined ? undefined : `did you mean ${match}?`;
+}
+
+async function similarKey(context: HintContext, bucket: string, key: string): Promise<string | undefined> {
+  await using client = await openClient(context.settings);
+  const prefix = key.slice(0, key.lastIndexOf("/") + 1);
+  const page = await client.listObjectsPage({ bucket, prefix, timeoutMs: LOOK_UP_MS });
+  const match = closest(
+    key,
+    page.objects.map((entry) => entry.key),
+  );
+  return match === undefined ? undefined : `did you mean ${bucket}/${match}?`;
+}

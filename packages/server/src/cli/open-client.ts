@@ -1,0 +1,44 @@
+import { nodeCryptoHasher } from "@ashlar/adapters/hash/node-crypto";
+import { createClient, direct, gateway, type ObjectClient, type Seat } from "@ashlar/sdk";
+import { AshlarError } from "@ashlar/sdk/errors";
+import { openTransport } from "./open-transport.ts";
+import type { Settings } from "./settings.ts";
+
+/** Settings that pick a seat. */
+export const SEAT_SETTINGS = ["path", "gateway", "direct", "apiKey", "transport"] as const;
+
+/** Resolved settings that pick a seat. */
+export type SeatSettings = Pick<Settings<(typeof SEAT_SETTINGS)[number]>, (typeof SEAT_SETTINGS)[number]>;
+
+/**
+ * Opens a client for the seat that the settings name.
+ *
+ * @param given what was set on purpose: flags win over variables by being named there alone.
+ * @throws {AshlarError} INVALID_ARGUMENT if none or more than one is named.
+ */
+export async function openClient(settings: SeatSettings): Promise<ObjectClient> {
+  return createClient(await seatOf(settings));
+}
+
+async function seatOf({
+  path,
+  gateway: gatewayUrl,
+  direct: directUrl,
+  apiKey,
+  transport,
+}: SeatSettings): Promise<Seat> {
+  const named = [path, gatewayUrl, directUrl].filter((setting) => setting !== undefined);
+  if (named.length !== 1) {
+    throw new AshlarError(
+      "INVALID_ARGUMENT",
+      `${named.length === 0 ? "which store?" : "one store at a time:"} name it with --path <folder>, --gateway <url> or --direct <url>, or with ASHLAR_PATH, ASHLAR_GATEWAY or ASHLAR_DIRECT`,
+    );
+  }
+  if (path !== undefined) {
+    const { embedded } = await import("@ashlar/adapters/embedded");
+    return embedded({ path });
+  }
+  const url = gatewayUrl ?? directUrl ?? "";
+  const options = { url, apiKey, transport: await openTransport(transport), hasher: nodeCryptoHasher };
+  return gatewayUrl === undefined ? direct(options) : gateway(options);
+}

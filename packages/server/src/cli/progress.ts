@@ -1,0 +1,60 @@
+import type { TransferProgress } from "@ashlar/sdk";
+import type { CliIo } from "./cli-io.ts";
+import { formatBytes, formatRate, formatSeconds } from "./format.ts";
+
+/** Shows how a transfer gets on. */
+export interface ProgressDisplay {
+  readonly onProgress: (progress: TransferProgress) => void;
+  /** Takes the display away. */
+  end(): void;
+  /** Seconds since it began. */
+  seconds(): number;
+}
+
+const BAR_WIDTH = 24;
+const REDRAW_MS = 100;
+/** Where lines cannot be redrawn, one this often. */
+const LINE_MS = 5000;
+
+/**
+ * A bar on standard error where that is a terminal, otherwise a line every five seconds: short transfers stay silent in scripts.
+ *
+ * @param options.shown false: measures only.
+ */
+export function createProgress(
+  stderr: CliIo["stderr"],
+  options: { readonly label: string; readonly shown: boolean },
+): ProgressDisplay {
+  const startedAtMs = performance.now();
+  const isTerminal = stderr.isTTY === true;
+  let drawnAtMs = isTerminal ? Number.NEGATIVE_INFINITY : startedAtMs;
+  let drawn = false;
+  const elapsed = (): number => (performance.now() - startedAtMs) / 1000;
+  return {
+    onProgress(progress) {
+      if (!options.shown || performance.now() - drawnAtMs < (isTerminal ? REDRAW_MS : LINE_MS)) return;
+      drawnAtMs = performance.now();
+      drawn = true;
+      const line = progressLine(options.label, progress, elapsed(), isTerminal);
+      stderr.write(isTerminal ? `\r${line.slice(0, (stderr.columns ?? 80) - 1)}\x1b[K` : `${line}\n`);
+    },
+    end() {
+      if (drawn && isTerminal) stderr.write("\r\x1b[K");
+      drawn = false;
+    },
+    seconds: elapsed,
+  };
+}
+
+/** One state of a transfer: bar (if wanted), percentage, bytes, rate and time left; without a total, bytes and rate. */
+export function progressLine(label: string, progress: TransferProgress, seconds: number, withBar: boolean): string {
+  const { transferredBytes, totalBytes } = progress;
+  const rate = formatRate(transferredBytes, seconds);
+  if (totalBytes === undefined || totalBytes === 0) return `${label}  ${formatBytes(transferredBytes)}  ${rate}`;
+  const fraction = Math.min(1, transferredBytes / totalBytes);
+  const filled = Math.round(fraction * BAR_WIDTH);
+  const bar = withBar ? `[${"=".repeat(filled)}${" ".repeat(BAR_WIDTH - filled)}] ` : "";
+  const left = transferredBytes > 0 ? (seconds * (totalBytes - transferredBytes)) / transferredBytes : undefined;
+  const time = left === undefined ? "" : `  ${formatSeconds(left)} left`;
+  return `${label}  ${bar}${Math.floor(fraction * 100)} %  ${formatBytes(transferredBytes)} of ${formatBytes(totalBytes)}  ${rate}${time}`;
+}

@@ -1,0 +1,54 @@
+import { CommanderError } from "commander";
+import { type CliIo, createOutput } from "./cli-io.ts";
+import { EXIT_CODES } from "./exit-codes.ts";
+import { createProgram, type Dispatch } from "./program.ts";
+import { reportError } from "./report-error.ts";
+import { type Environment, resolveSettings } from "./settings.ts";
+
+/** What {@link runCli} runs with. */
+export interface CliOptions extends CliIo {
+  /** Arguments after the program's name. */
+  readonly argv: readonly string[];
+  readonly env: Environment;
+  /** Ends a client command with CANCELED, and a server in order. Its reason may be an `Interruption`, which knows the exit code. */
+  readonly signal: AbortSignal;
+  /** How the program is called, for messages; default `ashlar`. */
+  readonly program?: string | undefined;
+}
+
+/**
+ * Runs one command line to its end, servers until the signal.
+ *
+ * @returns the exit code. Never rejects: errors are reported on standard error.
+ */
+export async function runCli(options: CliOptions): Promise<number> {
+  const { argv, env, signal, stderr, stdout } = options;
+  const name = options.program ?? "ashlar";
+  let exitCode: number = EXIT_CODES.OK.value;
+  let hintContext: Parameters<typeof reportError>[1]["context"];
+  const debug = argv.includes("--debug");
+  const json = argv.includes("--json");
+  const dispatch: Dispatch = async (command, args, flags) => {
+    const { values, given } = resolveSettings([...command.settings], flags, env);
+    hintContext = { command: command.name, args, settings: values, env };
+    const output = createOutput(options, { json: values.json });
+    exitCode = (await command.run({ args, settings: values, given, io: options, output, signal, program: name })) ?? 0;
+  };
+  const program = createProgram({
+    name,
+    dispatch,
+    writeOut: (text) => stdout.write(text),
+    writeError: (text) => stderr.write(text),
+  });
+  try {
+    if (argv.length === 0) {
+      program.outputHelp({ error: true });
+      return EXIT_CODES.USAGE.value;
+    }
+    await program.parseAsync([...argv], { from: "user" });
+    return exitCode;
+  } catch (error) {
+    if (error instanceof CommanderError && error.exitCode === 0) return EXIT_CODES.OK.value;
+    return await reportError(error, { io: options, json, debug, program: name, context: hintContext, signal });
+  }
+}

@@ -1,0 +1,71 @@
+import { mkdir, open, readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { AshlarError } from "@ashlar/sdk/errors";
+import { encodeHex } from "@ashlar/sdk/hash";
+import { type Logger, systemRandom } from "@ashlar/sdk/ports";
+import { fileError } from "../file-error.ts";
+
+const FILE_NAME = "cluster.key";
+const KEY_BYTES = 32;
+const OWNER_ONLY = 0o600;
+
+/** Where a cluster key may come from. */
+export interface ClusterKeySources {
+  readonly clusterKey: string | undefined;
+  readonly clusterKeyFile: string | undefined;
+}
+
+/**
+ * The cluster key of a server that shares it with others.
+ *
+ * @returns `undefined` if none is given.
+ * @throws {AshlarError} INVALID_ARGUMENT if both are given, or the file cannot be read.
+ */
+export async function readClusterKey(sources: ClusterKeySources, logger: Logger): Promise<string | undefined> {
+  const { clusterKey, clusterKeyFile } = sources;
+  if (clusterKeyFile === undefined) return clusterKey;
+  if (clusterKey !== undefined) {
+    throw new AshlarError("INVALID_ARGUMENT", "give CLUSTER_KEY or CLUSTER_KEY_FILE, not both");
+  }
+  return await readKeyFile(clusterKeyFile, logger);
+}
+
+/** The same, for servers that cannot do without: tells how to make one. */
+export async function requireClusterKey(
+  sources: ClusterKeySources & { readonly insecure: boolean },
+  logger: Logger,
+): Promise<string | undefined> {
+  const key = await readClusterKey(sources, logger);
+  if (key !== undefined || sources.insecure) return key;
+  throw new AshlarError(
+    "INVALID_ARGUMENT",
+    "a cluster key is needed: set CLUSTER_KEY or CLUSTER_KEY_FILE, the same on every server (make one: openssl rand -hex 32), or for tests pass --insecure",
+  );
+}
+
+/** The cluster key that lives in a server's own folder, readable by its owner only; made at the first start. */
+export async function keepClusterKey(folder: string, logger: Logger): Promise<string> {
+  const file = join(folder, FILE_NAME);
+  await mkdir(folder, { recursive: true });
+  const key = encodeHex(systemRandom.bytes(KEY_BYTES));
+  try {
+    const handle = await open(file, "wx", OWNER_ONLY);
+    await handle.writeFile(`${key}\n`);
+    await handle.sync();
+    await handle.close();
+    return key;
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw fileError(error, file);
+    return await readKeyFile(file, logger);
+  }
+}
+
+async function readKeyFile(file: string, logger: Logger): Promise<string> {
+  try {
+    const { mode } = await stat(file);
+    if ((mode & 0o077) !== 0) logger.warn({ file }, "other users of this machine can read the cluster key: chmod 600");
+    return (await readFile(file, "utf8")).trim();
+  } catch (error) {
+    throw fileError(error, file);
+  }
+}

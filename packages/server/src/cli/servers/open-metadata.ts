@@ -1,0 +1,63 @@
+import { join } from "node:path";
+import { AshlarError } from "@ashlar/sdk/errors";
+import { type Logger, type MetadataStore, silentLogger } from "@ashlar/sdk/ports";
+
+/** Where metadata lies, and how it is opened. */
+export interface MetadataPlace {
+  /** Folder with a `metadata.sqlite`; made if it is missing. */
+  readonly path?: string | undefined;
+  /** PostgreSQL; wins over the folder. */
+  readonly databaseUrl?: string | undefined;
+  /** Copies that a cluster's first layout asks for. */
+  readonly replicationFactor?: number | undefined;
+  readonly logger?: Logger | undefined;
+}
+
+/** A metadata store that is closed with its scope. */
+export interface OpenedMetadata extends AsyncDisposable {
+  readonly metadata: MetadataStore;
+}
+
+/** Connections of one process: a gateway's statements are short, so more would only queue in the database. */
+const POOL_CONNECTIONS = 16;
+
+/**
+ * Opens PostgreSQL or SQLite.
+ *
+ * @throws {AshlarError} INVALID_ARGUMENT if neither is named; METADATA_UNAVAILABLE, STORE_INCOMPATIBLE.
+ */
+export async function openMetadata(place: MetadataPlace): Promise<OpenedMetadata> {
+  const { path, databaseUrl, replicationFactor, logger = silentLogger } = place;
+  if (databaseUrl !== undefined) return await openPostgres(databaseUrl, { replicationFactor, logger });
+  if (path === undefined) {
+    throw new AshlarError("INVALID_ARGUMENT", "where is the metadata? set DATABASE_URL, or name a folder with --path");
+  }
+  const { mkdir } = await import("node:fs/promises");
+  const { openSqliteMetadataStore } = await import("@ashlar/adapters/metadata-store/sqlite");
+  await mkdir(path, { recursive: true });
+  const store = await openSqliteMetadataStore({ path: join(path, "metadata.sqlite"), replicationFactor, logger });
+  return disposable(store, () => store.close());
+}
+
+async function openPostgres(
+  databaseUrl: string,
+  options: { readonly replicationFactor: number | undefined; readonly logger: Logger },
+): Promise<OpenedMetadata> {
+  const { default: pg } = await import("pg");
+  const { openPostgresMetadataStore } = await import("@ashlar/adapters/metadata-store/postgres");
+  const pool = new pg.Pool({ connectionString: databaseUrl, max: POOL_CONNECTIONS });
+  // Idle connections die with the database; the next query tells whoever asks.
+  pool.on("error", (error) => options.logger.warn({ error }, "a database connection broke"));
+  const store = await openPostgresMetadataStore({ pool, ...options }).catch(async (error: unknown) => {
+    await pool.end();
+    throw error;
+  });
+  return disposable(store, async () => {
+    await store.close();
+    await pool.end();
+  });
+}
+
+function disposable(metadata: MetadataStore, close: () => Promise<void>): OpenedMetadata {
+  return { metadata, [Symbol.asyncDispose]: close };
+}

@@ -1,0 +1,73 @@
+import { createClusterTopology } from "@ashlar/sdk/engine";
+import type { Durability } from "@ashlar/sdk/ports";
+import { createGateway } from "../../gateway/index.ts";
+import { clusterAuthorization, createGrantKeeper } from "../../grants/index.ts";
+import type { CommandCall } from "../command.ts";
+import { openTransport } from "../open-transport.ts";
+import { requireClusterKey } from "./cluster-key.ts";
+import { makeFirstApiKey } from "./first-api-key.ts";
+import { listenOnFreePort } from "./free-port.ts";
+import { openMetadata } from "./open-metadata.ts";
+import { runUntilStopped } from "./run-until-stopped.ts";
+import { createServerParts } from "./server-parts.ts";
+import type { GATEWAY_SETTINGS } from "./server-settings.ts";
+
+type Call = CommandCall<(typeof GATEWAY_SETTINGS)[number]>;
+
+/** `ashlar gateway`: runs until the signal. */
+export async function runGateway(call: Call): Promise<number> {
+  const { settings, io, signal } = call;
+  const parts = await createServerParts(settings, io);
+  const { logger, clock } = parts;
+  const clusterKey = await requireClusterKey(settings, logger);
+  const grants = clusterKey === undefined ? undefined : await createGrantKeeper({ ...parts, clusterKey });
+  const { databaseUrl, path, replicationFactor, collectIntervalMs } = settings;
+  await using opened = await openMetadata({ databaseUrl, path, replicationFactor, logger });
+  const { metadata } = opened;
+  const transport = await openTransport("undici");
+  try {
+    const { server, address, takenPorts } = await listenOnFreePort(
+      { port: settings.port, fixed: call.given.has("port") },
+      async (port) => {
+        const authorization = grants && clusterAuthorization(grants, clock);
+        const gateway = createGateway({
+          ...parts,
+          metadata,
+          topology: createClusterTopology({ registry: metadata, transport, authorization, clock, logger }),
+          grants,
+          port,
+          durability: settings.durability as Durability | undefined,
+          maintenance: { collectIntervalMs },
+        });
+        try {
+          return { server: gateway, address: await gateway.listen() };
+        } catch (error) {
+          await gateway.close({ graceMs: 0 });
+          throw error;
+        }
+      },
+    );
+    const apiKey = settings.insecure ? undefined : await makeFirstApiKey(metadata);
+    await announce(call, { url: address.url, apiKey, takenPorts });
+    const close = (graceMs: number): Promise<void> => server.close({ graceMs });
+    await runUntilStopped(signal, { graceMs: settings.shutdownGraceMs, logger, close });
+    return 0;
+  } finally {
+    await transport.close();
+  }
+}
+
+async function announce(
+  { settings, output }: Call,
+  facts: { readonly url: string; readonly apiKey: string | undefined; readonly takenPorts: readonly number[] },
+): Promise<void> {
+  const { insecure } = settings;
+  const { url, apiKey, takenPorts } = facts;
+  const lines = [
+    ...(takenPorts.length === 0 ? [] : [`port ${takenPorts.join(", ")} taken by another program; --port picks one`]),
+    `gateway listens on ${url}`,
+    ...(insecure ? ["ACCESS CONTROL IS OFF (--insecure): everybody who reaches this port may do everything"] : []),
+    ...(apiKey === undefined ? [] : [`first API key, an admin key, shown this once: ${apiKey}`]),
+  ];
+  await output.result({ url, insecure, apiKey, takenPorts }, lines.join("\n"));
+}

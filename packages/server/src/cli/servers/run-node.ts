@@ -1,0 +1,108 @@
+import { openFsChunkStore } from "@ashlar/adapters/chunk-store/fs";
+import { AshlarError } from "@ashlar/sdk/errors";
+import type { Durability } from "@ashlar/sdk/ports";
+import { clusterAuthorization, createGrantKeeper, type GrantKeeper } from "../../grants/index.ts";
+import { createStorageNode } from "../../node/index.ts";
+import type { CommandCall } from "../command.ts";
+import { openTransport } from "../open-transport.ts";
+import { requireClusterKey } from "./cluster-key.ts";
+import { openMetadata } from "./open-metadata.ts";
+import { lazyRegistry, type OpenedRegistry } from "./registry.ts";
+import { runUntilStopped } from "./run-until-stopped.ts";
+import { createServerParts, type ServerParts } from "./server-parts.ts";
+import type { NODE_SETTINGS } from "./server-settings.ts";
+
+type Call = CommandCall<(typeof NODE_SETTINGS)[number]>;
+
+/** Addresses that mean "every interface": nobody can connect to them. */
+const WILDCARDS: ReadonlySet<string> = new Set(["0.0.0.0", "::", "[::]"]);
+
+/** `ashlar node`: runs until the signal. */
+export async function runNode(call: Call): Promise<number> {
+  const { settings, io, signal, output } = call;
+  const { serverId, dataDir } = requireNames(settings);
+  const parts = await createServerParts(settings, io);
+  const { logger, chunkMaxBytes } = parts;
+  const clusterKey = await requireClusterKey(settings, logger);
+  const grants = clusterKey === undefined ? undefined : await createGrantKeeper({ ...parts, clusterKey });
+  await using opened = openRegistry(settings, parts, grants);
+  const durability = settings.durability as Durability | undefined;
+  const store = await openFsChunkStore({ path: dataDir, durability, chunkMaxBytes, logger });
+  const { publicUrl, zone, weight, heartbeatIntervalMs } = settings;
+  const { registry } = opened;
+  const node = createStorageNode({
+    ...parts,
+    serverId,
+    store,
+    registry,
+    grants,
+    publicUrl,
+    zone,
+    weight,
+    heartbeatIntervalMs,
+    port: settings.grpcPort,
+  });
+  try {
+    const address = await node.listen();
+    const url = publicUrl ?? address.url;
+    await output.result(
+      { serverId, url: address.url, publicUrl: url, dataDir },
+      `node ${serverId} listens on ${address.url}`,
+    );
+    const close = (graceMs: number): Promise<void> => node.close({ graceMs });
+    await runUntilStopped(signal, { graceMs: settings.shutdownGraceMs, logger, close });
+    return 0;
+  } finally {
+    await node.close({ graceMs: 0 });
+    await store.close();
+  }
+}
+
+function requireNames({ serverId, dataDir, host, publicUrl }: Call["settings"]): {
+  readonly serverId: string;
+  readonly dataDir: string;
+} {
+  if (serverId === undefined) throw missing("a server id", "SERVER_ID", "--server-id");
+  if (dataDir === undefined) throw missing("a folder for the chunks", "DATA_DIR", "--data-dir");
+  if (WILDCARDS.has(host) && publicUrl === undefined) {
+    throw new AshlarError(
+      "INVALID_ARGUMENT",
+      `a node on ${host} needs --public-url (PUBLIC_URL): the address under which the others reach it`,
+    );
+  }
+  return { serverId, dataDir };
+}
+
+function missing(what: string, variable: string, flag: string): AshlarError {
+  return new AshlarError("INVALID_ARGUMENT", `a storage node needs ${what}: set ${variable} or ${flag}`);
+}
+
+/** Where the node registers: the database, or a gateway that passes it on. */
+function openRegistry(settings: Call["settings"], parts: ServerParts, grants: GrantKeeper | undefined): OpenedRegistry {
+  const { databaseUrl, nodeGateway, replicationFactor } = settings;
+  const { logger, clock } = parts;
+  if (databaseUrl !== undefined) {
+    return lazyRegistry(async () => {
+      const opened = await openMetadata({ databaseUrl, replicationFactor, logger });
+      return { registry: opened.metadata, [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose]() };
+    });
+  }
+  if (nodeGateway === undefined) {
+    throw new AshlarError(
+      "INVALID_ARGUMENT",
+      "where does the node register? set DATABASE_URL, or name a gateway with --gateway (ASHLAR_GATEWAY)",
+    );
+  }
+  const authorization = grants && clusterAuthorization(grants, clock);
+  return lazyRegistry(async () => {
+    const transport = await openTransport("undici");
+    const connection = transport.openGateway({ url: nodeGateway, authorization });
+    return {
+      registry: connection.cluster,
+      async [Symbol.asyncDispose]() {
+        await connection.close();
+        await transport.close();
+      },
+    };
+  });
+}

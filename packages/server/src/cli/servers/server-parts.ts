@@ -1,0 +1,73 @@
+import { readFile } from "node:fs/promises";
+import { nodeCryptoHasher } from "@ashlar/adapters/hash/node-crypto";
+import { AshlarError } from "@ashlar/sdk/errors";
+import { type Clock, type Hasher, type Logger, type Random, systemClock, systemRandom } from "@ashlar/sdk/ports";
+import type { CorsOptions, TlsOptions } from "../../http/index.ts";
+import { createMetrics, createPinoLogger, type LogLevel, type Metrics } from "../../observability/index.ts";
+import type { CliIo } from "../cli-io.ts";
+import { fileError } from "../file-error.ts";
+import type { Settings } from "../settings.ts";
+import { SOFTWARE_VERSION } from "../software-version.ts";
+import type { CommonSettingName } from "./server-settings.ts";
+
+/** What every server is made of. */
+export interface ServerParts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly hasher: Hasher;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly softwareVersion: string;
+  readonly host: string;
+  readonly insecure: boolean;
+  readonly tls: TlsOptions | undefined;
+  readonly cors: CorsOptions | undefined;
+  readonly chunkMaxBytes: number;
+  readonly requestsInFlightMax: number;
+}
+
+/**
+ * Reads what the settings of every server stand for. Logs go to standard error as JSON lines.
+ *
+ * @throws {AshlarError} INVALID_ARGUMENT for a certificate without its key, or files that cannot be read.
+ */
+export async function createServerParts(settings: Settings<CommonSettingName>, io: CliIo): Promise<ServerParts> {
+  const { chunkMaxBytes, requestsInFlightMax, host, insecure } = settings;
+  return Object.freeze({
+    clock: systemClock,
+    random: systemRandom,
+    hasher: nodeCryptoHasher,
+    logger: createPinoLogger({
+      level: settings.logLevel as LogLevel,
+      destination: { write: (line) => void io.stderr.write(line) },
+    }),
+    metrics: createMetrics({ processMetrics: true }),
+    softwareVersion: SOFTWARE_VERSION,
+    host,
+    insecure,
+    tls: await readTls(settings),
+    cors: corsOf(settings.corsOrigins),
+    chunkMaxBytes,
+    requestsInFlightMax,
+  });
+}
+
+function corsOf(origins: readonly string[]): CorsOptions | undefined {
+  if (origins.length === 0) return undefined;
+  return { allowedOrigins: origins.includes("*") ? "*" : origins };
+}
+
+async function readTls({ tlsCert, tlsKey }: Settings<"tlsCert" | "tlsKey">): Promise<TlsOptions | undefined> {
+  if (tlsCert === undefined && tlsKey === undefined) return undefined;
+  if (tlsCert === undefined || tlsKey === undefined) {
+    throw new AshlarError("INVALID_ARGUMENT", "TLS needs both, --tls-cert and --tls-key");
+  }
+  const read = async (file: string): Promise<string> => {
+    try {
+      return await readFile(file, "utf8");
+    } catch (error) {
+      throw fileError(error, file);
+    }
+  };
+  return { cert: await read(tlsCert), key: await read(tlsKey) };
+}

@@ -1,0 +1,46 @@
+/** Settings of every server. */
+const COMMON = [
+  "host",
+  "insecure",
+  "clusterKeyFile",
+  "clusterKey",
+  "tlsCert",
+  "tlsKey",
+  "corsOrigins",
+  "chunkMaxBytes",
+  "requestsInFlightMax",
+  "shutdownGraceMs",
+  "logLevel",
+  "json",
+  "debug",
+] as const;
+
+/** Settings of a server that every kind of server has. */
+export type CommonSettingName = (typeof COMMON)[number];
+
+export const SERVE_SETTINGS = ["servePath", "port", "durability", "collectIntervalMs", ...COMMON] as const;
+
+export const NODE_SETTINGS = [
+  "serverId",
+  "dataDir",
+  "grpcPort",
+  "publicUrl",
+  "zone",
+  "weight",
+  "databaseUrl",
+  "nodeGateway",
+  "replicationFactor",
+  "durability",
+  "heartbeatIntervalMs",
+  ...COMMON,
+] as const;
+
+export const GATEWAY_SETTINGS = [
+  "databaseUrl",
+  "path",
+  "port",
+  "durability",
+  "replicationFactor",
+  "collectIntervalMs",
+  ...COMMON,
+] as const;

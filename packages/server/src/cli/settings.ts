@@ -1,0 +1,110 @@
+import { AshlarError } from "@ashlar/sdk/errors";
+import { GIB, KIB, MIB } from "@ashlar/sdk/limits";
+import { SETTINGS, type Setting, type SettingName } from "./config.ts";
+
+type Value<S extends Setting> = S["unit"] extends "flag"
+  ? boolean
+  : S["unit"] extends "list"
+    ? readonly string[]
+    : S["unit"] extends "port" | "count" | "weight" | "ms" | "bytes"
+      ? S extends { readonly default: number }
+        ? number
+        : number | undefined
+      : S extends { readonly default: string }
+        ? string
+        : string | undefined;
+
+/** Resolved settings by name: numbers for counts and sizes, arrays for lists (empty where not set), booleans for flags. */
+export type Settings<Name extends SettingName> = { readonly [N in Name]: Value<(typeof SETTINGS)[N]> };
+
+/** The settings of a command, and where they came from. */
+export interface ResolvedSettings<Name extends SettingName> {
+  readonly values: Settings<Name>;
+  /** Settings that a flag or a variable set; the others have their defaults. */
+  readonly given: ReadonlySet<SettingName>;
+}
+
+/** Environment variables. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+const UNITS_BYTES: Readonly<Record<string, number>> = { "": 1, KiB: KIB, MiB: MIB, GiB: GIB };
+
+/** The option name that commander makes of a flag: `--api-key <key>` → `apiKey`. */
+export function flagName(setting: Setting): string | undefined {
+  const long = setting.flag?.match(/--([a-z-]+)/)?.[1];
+  return long?.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
+}
+
+/**
+ * Reads settings: a flag wins over its variable, a variable over the default.
+ *
+ * @param flags what the command line gave, by commander's option names.
+ * @throws {AshlarError} INVALID_ARGUMENT naming the flag or the variable; a secret's value is never in the message.
+ */
+export function resolveSettings<Name extends SettingName>(
+  names: readonly Name[],
+  flags: Readonly<Record<string, unknown>>,
+  env: Environment,
+): ResolvedSettings<Name> {
+  const values: Partial<Record<SettingName, unknown>> = {};
+  const given = new Set<SettingName>();
+  const flagOf = (setting: Setting): unknown => flags[flagName(setting) ?? ""];
+  const decidedGroups = new Set(
+    names
+      .map((name): Setting => SETTINGS[name])
+      .map((setting) => (flagOf(setting) === undefined ? undefined : setting.choiceGroup)),
+  );
+  for (const name of names) {
+    const setting: Setting = SETTINGS[name];
+    const flag = flagOf(setting);
+    const isHidden = setting.choiceGroup !== undefined && decidedGroups.has(setting.choiceGroup);
+    const variable = setting.env === undefined || isHidden ? undefined : env[setting.env];
+    if (typeof flag === "string") values[name] = parse(setting, flag, setting.flag?.match(/--[a-z-]+/)?.[0] ?? name);
+    else if (setting.unit === "flag") values[name] = flag === true;
+    else if (variable !== undefined && variable !== "") values[name] = parse(setting, variable, setting.env ?? name);
+    else values[name] = setting.default ?? (setting.unit === "list" ? [] : undefined);
+    if (flag !== undefined || (variable !== undefined && variable !== "")) given.add(name);
+  }
+  return { values: Object.freeze(values) as Settings<Name>, given };
+}
+
+function parse(setting: Setting, text: string, origin: string): unknown {
+  const refuse = (expected: string): never => {
+    const shown = setting.secret ? "" : `, not "${text}"`;
+    throw new AshlarError("INVALID_ARGUMENT", `${origin} is ${expected}${shown}`, { details: { setting: origin } });
+  };
+  if (setting.choices !== undefined && !setting.choices.includes(text)) {
+    refuse(`one of ${setting.choices.join(", ")}`);
+  }
+  switch (setting.unit) {
+    case "text":
+    case "path":
+    case "flag":
+      return text;
+    case "url":
+      return URL.canParse(text) ? text.replace(/\/+$/, "") : refuse("a URL such as http://127.0.0.1:9000");
+    case "list":
+      return text
+        .split(",")
+        .map((entry) => entry.trim())
+        .filter((entry) => entry !== "");
+    case "port":
+      return /^\d{1,5}$/.test(text) && Number(text) <= 65535 ? Number(text) : refuse("a port from 0 to 65535");
+    case "count":
+      return wholeNumber(text) && Number(text) > 0 ? Number(text) : refuse("a whole number above 0");
+    case "ms":
+      return wholeNumber(text) ? Number(text) : refuse("a whole number of milliseconds");
+    case "weight":
+      return /^\d+(\.\d+)?$/.test(text) ? Number(text) : refuse("a number of at least 0");
+    case "bytes":
+      return parseBytes(text) ?? refuse("a number of bytes, such as 65536, 64KiB or 4MiB");
+  }
+}
+
+const wholeNumber = (text: string): boolean => /^\d+$/.test(text) && Number.isSafeInteger(Number(text));
+
+function parseBytes(text: string): number | undefined {
+  const [, digits, unit = ""] = text.match(/^(\d+) ?(KiB|MiB|GiB)?$/) ?? [];
+  const bytes = Number(digits) * (UNITS_BYTES[unit] ?? Number.NaN);
+  return Number.isSafeInteger(bytes) ? bytes : undefined;
+}

@@ -1,0 +1,49 @@
+import process from "node:process";
+import { EXIT_CODES } from "./exit-codes.ts";
+import { Interruption } from "./interruption.ts";
+
+/** The process around a command line. */
+export interface ProcessSupervision {
+  /** Aborted with an {@link Interruption} by SIGINT, SIGTERM, and when the reader of standard output goes away. */
+  readonly signal: AbortSignal;
+  /** Ends the process when everything printed is out. */
+  exit(exitCode: number): Promise<never>;
+}
+
+/**
+ * Turns signals into an abort; a second one ends the process at once.
+ *
+ * Hides the arguments from other users of the machine: an API key may be among them.
+ */
+export function superviseProcess(): ProcessSupervision {
+  process.title = "ashlar";
+  const controller = new AbortController();
+  const onSignal = (name: "SIGINT" | "SIGTERM"): void => {
+    const { value } = name === "SIGINT" ? EXIT_CODES.INTERRUPTED : EXIT_CODES.TERMINATED;
+    if (controller.signal.aborted) process.exit(value);
+    controller.abort(new Interruption("interrupted", value));
+  };
+  process.on("SIGINT", onSignal);
+  process.on("SIGTERM", onSignal);
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+    controller.abort(new Interruption("the reader of standard output went away", EXIT_CODES.BROKEN_PIPE.value));
+  });
+  // Nobody is left to tell.
+  process.stderr.on("error", () => {});
+  return {
+    signal: controller.signal,
+    async exit(exitCode) {
+      await Promise.all([flushed(process.stdout), flushed(process.stderr)]);
+      process.exit(exitCode);
+    },
+  };
+}
+
+/** Resolves when what was written is with the operating system, or cannot get there. */
+function flushed(stream: NodeJS.WriteStream): Promise<void> {
+  return new Promise((resolve) => {
+    if (stream.destroyed || stream.writableEnded) resolve();
+    else stream.write("", () => resolve());
+  });
+}
