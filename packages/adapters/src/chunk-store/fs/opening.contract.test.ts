@@ -11,6 +11,7 @@ import { makeFolder } from "./testing/fs-subject.ts";
 
 const HOUR_MS = 3_600_000;
 
+let base: string;
 let root: string;
 let opened: StreamingChunkStore[];
 
@@ -24,13 +25,14 @@ async function open(options: { clock?: Clock } = {}): Promise<StreamingChunkStor
 const ahead = (ms: number): Clock => ({ ...systemClock, nowMs: () => systemClock.nowMs() + ms });
 
 beforeEach(async () => {
-  root = await makeFolder();
+  base = await makeFolder();
+  root = base;
   opened = [];
 });
 
 afterEach(async () => {
   await Promise.all(opened.map((store) => store.close()));
-  await rm(root, { recursive: true, force: true });
+  await rm(base, { recursive: true, force: true });
 });
 
 function pathOf({ chunkId }: TestChunk): string {
