@@ -47,6 +47,12 @@ export interface GatewayOptions {
   /** Of writes that name none; default `strict`. */
   readonly durability?: Durability | undefined;
 
+  /**
+   * How long stores keep a chunk that was claimed and not committed, in ms; default CLAIM_TTL_MS. Uploads must end within it; the same on every gateway
+   * of a cluster, because any of them collects.
+   */
+  readonly claimTtlMs?: number | undefined;
+
   /** Default 127.0.0.1. */
   readonly host?: string | undefined;
   /** Default 0: any free port. */
@@ -59,7 +65,7 @@ export interface GatewayOptions {
   readonly maintenance?: Partial<Pick<MaintenanceOptions, MaintenanceSetting>> | false | undefined;
 }
 
-type MaintenanceSetting = "collectIntervalMs" | "repairIntervalMs" | "claimTtlMs" | "graceMs" | "uploadTtlMs";
+type MaintenanceSetting = "collectIntervalMs" | "repairIntervalMs" | "graceMs" | "uploadTtlMs";
 
 /** A gateway: stateless, so any number may serve one database. */
 export interface Gateway {
@@ -138,6 +144,7 @@ export function createGateway(options: GatewayOptions): Gateway {
 function createContext(options: GatewayOptions): GatewayContext {
   const { metadata, topology, hasher, clock, random, logger, clusterKey } = options;
   const { inlineMaxBytes, chunker, durability = "strict", insecure = false } = options;
+  const { claimTtlMs = LIMITS.CLAIM_TTL_MS.value } = options;
   const limits = {
     inlineMaxBytes: inlineMaxBytes ?? LIMITS.INLINE_MAX_BYTES.value,
     chunkMaxBytes: options.chunkMaxBytes ?? LIMITS.CHUNK_MAX_BYTES_DEFAULT.value,
@@ -146,7 +153,18 @@ function createContext(options: GatewayOptions): GatewayContext {
   if (grants === undefined && (clusterKey !== undefined || !insecure)) {
     grants = createGrantKeeperLazily({ clusterKey: clusterKey ?? "", clock, random });
   }
-  const engine = { catalog: metadata, topology, hasher, clock, random, logger, inlineMaxBytes, chunker, durability };
+  const engine = {
+    catalog: metadata,
+    topology,
+    hasher,
+    clock,
+    random,
+    logger,
+    inlineMaxBytes,
+    chunker,
+    durability,
+    claimTtlMs,
+  };
   return Object.freeze({
     backend: createEngine(engine),
     metadata,
@@ -159,6 +177,7 @@ function createContext(options: GatewayOptions): GatewayContext {
     clock,
     logger,
     durability,
+    claimTtlMs,
     limits,
   });
 }

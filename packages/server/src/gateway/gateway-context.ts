@@ -26,5 +26,7 @@ export interface GatewayContext {
   readonly logger: Logger;
   /** Of writes that name none. */
   readonly durability: Durability;
+  /** How long stores keep a claimed chunk, in ms; receipts are believed a little shorter. */
+  readonly claimTtlMs: number;
   readonly limits: GatewayLimits;
 }

@@ -1,11 +1,13 @@
 import { AshlarError, type ErrorDetails } from "@ashlar/sdk/errors";
 import { bytesEqual, encodeHex } from "@ashlar/sdk/hash";
+import { LIMITS } from "@ashlar/sdk/limits";
 import type { ChunkRef } from "@ashlar/sdk/ports";
 import {
   CLOCK_SKEW_MS,
   type GatewayReceipt,
   type GrantKeeper,
   type NodeReceipt,
+  RECEIPT_TTL_MS,
   type ReceiptGrant,
   type TicketGrant,
 } from "../../grants/index.ts";
@@ -54,10 +56,16 @@ async function verifyReceipt(
 ): Promise<ReceiptGrant> {
   // Expired receipts are told apart from forged ones, so that an honest but slow client learns that uploading again helps.
   const receipt = await context.grants.verify(token, ["receipt"], { expiredForMs: Number.POSITIVE_INFINITY });
-  if (context.clock.nowMs() <= receipt.expiresAtMs + CLOCK_SKEW_MS) return receipt;
+  if (context.clock.nowMs() <= usableUntilMs(context, receipt) + CLOCK_SKEW_MS) return receipt;
   throw new AshlarError("CLAIM_EXPIRED", "a receipt has expired: the chunk may be gone; upload it again", {
     details: detailsOf(chunk),
   });
+}
+
+/** A receipt's own end, or earlier on a cluster whose claims are shorter than usual: the claim must outlive the receipt. */
+function usableUntilMs({ claimTtlMs }: GatewayContext, { expiresAtMs }: ReceiptGrant): number {
+  const share = Math.min(1, claimTtlMs / LIMITS.CLAIM_TTL_MS.value);
+  return expiresAtMs - RECEIPT_TTL_MS * (1 - share);
 }
 
 function assertSame(receipt: ReceiptGrant, ticket: TicketGrant, chunk: ChunkRef): void {

@@ -1,0 +1,240 @@
+import { randomBytes } from "node:crypto";
+import { createMemoryChunkStore } from "@ashlar/adapters/chunk-store/memory";
+import { nodeCryptoHasher } from "@ashlar/adapters/hash/node-crypto";
+import { createMemoryMetadataStore } from "@ashlar/adapters/metadata-store/memory";
+import { createEngine, type NamedStore, type Topology } from "@ashlar/sdk/engine";
+import { AshlarError } from "@ashlar/sdk/errors";
+import { type Digest, digestFromBytes } from "@ashlar/sdk/hash";
+import {
+  type ChunkStore,
+  type Clock,
+  type MetadataStore,
+  type ObjectBackend,
+  silentLogger,
+  systemClock,
+  systemRandom,
+} from "@ashlar/sdk/ports";
+import { beforeEach, describe, expect, it } from "vitest";
+import { createMetrics, noMetrics } from "../observability/index.ts";
+import { createMaintenance, type Maintenance, type MaintenanceOptions } from "./index.ts";
+
+const CHUNK_BYTES = 100_000;
+
+interface Server {
+  readonly serverId: string;
+  readonly store: ChunkStore;
+  up: boolean;
+}
+
+let metadata: MetadataStore;
+let servers: Server[];
+let topology: Topology;
+let backend: ObjectBackend;
+
+/** A store that can be switched off. */
+function switchable(server: () => Server, inner: ChunkStore): ChunkStore {
+  return new Proxy(inner, {
+    get(target, name) {
+      const member: unknown = Reflect.get(target, name);
+      if (typeof member !== "function" || name === "close") return member;
+      return async (...given: unknown[]): Promise<unknown> => {
+        if (!server().up) throw new AshlarError("NODE_UNAVAILABLE", "switched off");
+        return await Reflect.apply(member, target, given);
+      };
+    },
+  });
+}
+
+beforeEach(async () => {
+  metadata = createMemoryMetadataStore();
+  servers = ["a", "b", "c"].map((serverId, index) => {
+    const store = switchable(() => servers[index]!, createMemoryChunkStore());
+    return { serverId, store, up: true };
+  });
+  const named = (): NamedStore[] => servers.map(({ serverId, store, up }) => ({ serverId, store, available: up }));
+  topology = {
+    writePlacement: async () => ({ layoutVersion: 1, stores: named() }),
+    readCandidates: async () => named(),
+    allStores: async () => named(),
+    writeQuorum: () => 2,
+    invalidate: () => {},
+    close: async () => {},
+  };
+  for (const { serverId } of servers)
+    await metadata.registerServer({ serverId, url: "http://x", softwareVersion: "1" });
+  backend = createEngine({ ...common(), catalog: metadata, topology, inlineMaxBytes: 0 });
+  await backend.createBucket("bucket");
+});
+
+function common(): Pick<MaintenanceOptions, "hasher" | "clock" | "random" | "logger"> {
+  return { hasher: nodeCryptoHasher, clock: systemClock, random: systemRandom, logger: silentLogger };
+}
+
+function maintenanceOf(more: Partial<MaintenanceOptions> = {}): Maintenance {
+  return createMaintenance({ ...common(), metadata, topology, metrics: noMetrics, ...more });
+}
+
+async function put(key: string, bytes: Uint8Array = randomBytes(CHUNK_BYTES)): Promise<Digest> {
+  async function* body(): AsyncGenerator<Uint8Array> {
+    yield bytes;
+  }
+  await backend.putObject({ bucket: "bucket", key, attributes: {}, durability: "os" }, body());
+  return digestFromBytes(await nodeCryptoHasher.digest(bytes));
+}
+
+const holders = async (chunkId: Digest): Promise<string[]> => {
+  const found: string[] = [];
+  for (const { serverId, store, up } of servers) {
+    if (up && (await store.hasChunks([chunkId], { claim: false }))[0] !== undefined) found.push(serverId);
+  }
+  return found;
+};
+
+describe("repair", () => {
+  it("restores what a server missed while it was away", async () => {
+    servers[2]!.up = false;
+    const chunkId = await put("key");
+    expect(await holders(chunkId)).toEqual(["a", "b"]);
+    const failing = await maintenanceOf().runOnce();
+    expect(failing).toMatchObject({ chunksRepaired: 0, repairsFailed: 1 });
+    servers[2]!.up = true;
+    expect(await maintenanceOf().runOnce()).toMatchObject({ chunksRepaired: 1, repairsFailed: 0, chunksDeleted: 0 });
+    expect(await holders(chunkId)).toEqual(["a", "b", "c"]);
+    expect(await metadata.listRepairs({ limit: 10 })).toEqual([]);
+    expect(await maintenanceOf().runOnce()).toMatchObject({ chunksRepaired: 0, repairsFailed: 0 });
+  });
+
+  it("reads from the replica that is whole", async () => {
+    servers[2]!.up = false;
+    const bytes = randomBytes(CHUNK_BYTES);
+    const chunkId = await put("key", bytes);
+    const lying: ChunkStore = { ...servers[0]!.store, getChunk: async () => randomBytes(CHUNK_BYTES) };
+    servers = [{ serverId: "a", store: lying, up: true }, servers[1]!, servers[2]!];
+    servers[2]!.up = true;
+    expect(await maintenanceOf().runOnce()).toMatchObject({ chunksRepaired: 1 });
+    expect(await servers[2]!.store.getChunk(chunkId)).toEqual(new Uint8Array(bytes));
+  });
+
+  it("keeps an entry that nobody can serve, and drops one whose chunk or server is gone", async () => {
+    servers[2]!.up = false;
+    const lost = await put("lost");
+    servers[2]!.up = true;
+    for (const { store } of servers.slice(0, 2)) await store.deleteChunks([lost], { unclaimedForMs: 0 });
+    expect(await maintenanceOf().runOnce()).toMatchObject({ repairsFailed: 1, repairsDropped: 0 });
+    servers.pop();
+    expect(await maintenanceOf().runOnce()).toMatchObject({ repairsFailed: 0, repairsDropped: 1 });
+  });
+});
+
+describe("collection", () => {
+  it("frees what nothing names any more, on every server, and tells in figures", async () => {
+    const metrics = createMetrics();
+    const gone = await put("gone");
+    const kept = await put("kept");
+    await backend.deleteObject({ bucket: "bucket", key: "gone" });
+    const maintenance = maintenanceOf({ graceMs: 0, claimTtlMs: 0, metrics });
+    const report = await maintenance.runOnce();
+    expect(report).toMatchObject({ manifestsDropped: 1, chunksDeleted: 1, chunksKept: 0 });
+    expect([await holders(gone), await holders(kept)]).toEqual([[], ["a", "b", "c"]]);
+    const { text } = await metrics.render();
+    expect(text).toMatch(/ashlar_maintenance_things_total\{what="chunksDeleted"\} 1/);
+    expect(text).toMatch(/ashlar_maintenance_duration_seconds_count\{job="collect",outcome="ok"\} 1/);
+  });
+
+  it("keeps chunks that are claimed, and what a server that is away may still hold", async () => {
+    const claimed = await put("claimed");
+    await backend.deleteObject({ bucket: "bucket", key: "claimed" });
+    expect(await maintenanceOf({ graceMs: 0 }).runOnce()).toMatchObject({ chunksDeleted: 0, chunksKept: 1 });
+    expect((await holders(claimed)).length).toBe(3);
+    servers[1]!.up = false;
+    expect(await maintenanceOf({ graceMs: 0, claimTtlMs: 0 }).runOnce()).toMatchObject({ chunksDeleted: 0 });
+    servers[1]!.up = true;
+    await maintenanceOf({ graceMs: 0, claimTtlMs: 0 }).runOnce();
+    expect(await holders(claimed)).toEqual([]);
+  });
+});
+
+describe("schedules", () => {
+  /** A clock whose sleeps end when the test says so. */
+  function manualClock(): Clock & { readonly sleeps: number[]; wake(): void } {
+    const waiting = new Set<() => void>();
+    const sleeps: number[] = [];
+    return {
+      ...systemClock,
+      sleeps,
+      sleep: (durationMs, options) =>
+        new Promise((resolve, reject) => {
+          sleeps.push(durationMs);
+          waiting.add(resolve);
+          options?.signal?.addEventListener("abort", () => reject(options.signal?.reason), { once: true });
+        }),
+      wake() {
+        for (const resolve of waiting) resolve();
+        waiting.clear();
+      },
+    };
+  }
+
+  it("run both jobs again and again with jitter, survive failures and stop at once", async () => {
+    const clock = manualClock();
+    let asked = 0;
+    const failing: MetadataStore = {
+      ...metadata,
+      listRepairs: async () => {
+        asked++;
+        throw new AshlarError("METADATA_UNAVAILABLE", "away");
+      },
+    };
+    const random = { fraction: () => 0.5 };
+    const options = { clock, random: { ...systemRandom, ...random }, collectIntervalMs: 1000, repairIntervalMs: 100 };
+    const maintenance = maintenanceOf({ ...options, metadata: failing });
+    maintenance.start();
+    maintenance.start();
+    expect(clock.sleeps).toEqual([500, 50]);
+    for (let turn = 1; turn <= 3; turn++) {
+      clock.wake();
+      await expect.poll(() => clock.sleeps.length).toBe(2 + 2 * turn);
+      expect(asked).toBe(turn);
+    }
+    expect(clock.sleeps.slice(-2).sort((a, b) => a - b)).toEqual([100, 1000]);
+    await maintenance.stop();
+    await maintenance.stop();
+    clock.wake();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(asked).toBe(3);
+  });
+
+  it("abort a run in progress when stopped", async () => {
+    const clock = manualClock();
+    let aborted = false;
+    const hanging: MetadataStore = {
+      ...metadata,
+      listRepairs: (_query, call) =>
+        new Promise((_, reject) => {
+          call?.signal?.addEventListener("abort", () => {
+            aborted = true;
+            reject(call.signal?.reason);
+          });
+        }),
+    };
+    const maintenance = maintenanceOf({ clock, metadata: hanging });
+    maintenance.start();
+    clock.wake();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    await maintenance.stop();
+    expect(aborted).toBe(true);
+  });
+
+  it("have nothing to do on a store that is new", async () => {
+    expect(await maintenanceOf().runOnce()).toEqual({
+      chunksRepaired: 0,
+      repairsDropped: 0,
+      repairsFailed: 0,
+      manifestsDropped: 0,
+      uploadsAborted: 0,
+      chunksDeleted: 0,
+      chunksKept: 0,
+      orphansDeleted: 0,
+    });
+  });
+});
