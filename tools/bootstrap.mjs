@@ -2,7 +2,7 @@
  * Makes a bare clone runnable, then runs one command with the pinned Node and the pinned tools in front of PATH.
  *
  * Plain JavaScript for Node 20 and later, no dependencies: it runs before anything is installed.
- * `start`, `build`, `test`, `check` and `exec` are what package.json's scripts call.
+ * `start`, `ashlar`, `build`, `test`, `check` and `exec` are what package.json's scripts call.
  */
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -162,6 +162,10 @@ const COMMANDS = {
   },
   async build() {
     await build({ declarations: true });
+  },
+  async ashlar(args) {
+    await build({ declarations: false });
+    hand("node", ["packages/server/dist/cli/main.js", ...args]);
   },
   async test(args) {
     // With arguments: only those tests, on the sources, without coverage. Without: everything, the packed packages included.

@@ -28,6 +28,7 @@ export async function runServe(call: Call): Promise<number> {
     logger: parts.logger,
     close: (graceMs) => server.close(graceMs),
   });
+  call.output.note("stopped");
   return 0;
 }
 
@@ -54,5 +55,5 @@ async function announce({ settings, output, program }: Call, server: AllInOne): 
 function credentialsLine({ firstApiKey, path }: AllInOne, insecure: boolean, program: string): string {
   if (insecure) return "NONE: started with --insecure, everybody who reaches this port may do everything";
   if (firstApiKey !== undefined) return `${firstApiKey}   (an admin key, shown this once)`;
-  return `export ASHLAR_API_KEY=<the key shown at the first start>; another one: ${program} key create --path ${path}`;
+  return `shown at the first start; a new key: export ASHLAR_API_KEY=$(${program} key create --path ${path})`;
 }

@@ -1,0 +1,54 @@
+/**
+ * What `npm start` shows a newcomer: the main job on an embedded store in ./.ashlar, then the all-in-one server on the same folder.
+ *
+ * Runs under the pinned Node against the built packages; tools/bootstrap.mjs sees to both. `--once` ends after the main job;
+ * `--path <folder>` and `--port <port>` as for `ashlar serve`.
+ */
+import process from "node:process";
+import { parseArgs } from "node:util";
+import { runCli, superviseProcess } from "@ashlar/server/cli";
+import { runMainJob } from "./main-job.ts";
+
+/** How the command line is called in this folder, with whatever Node the caller has. */
+const PROGRAM = "npm run -s ashlar --";
+const USAGE = "usage: npm start -- [--once] [--path <folder>] [--port <port>]";
+
+const supervision = superviseProcess();
+await supervision.exit(await start());
+
+async function start(): Promise<number> {
+  const options = readOptions();
+  if (options === undefined) return 2;
+  const { once, path, port } = options;
+  const streams = { stdin: process.stdin, stdout: process.stdout, stderr: process.stderr };
+  try {
+    const print = (line: string): void => console.log(line);
+    // The pinned Node binary: a real file of about 100 MB that is here in any case.
+    const file = "node_modules/node/bin/node";
+    if (!(await runMainJob({ path, file, print, signal: supervision.signal }))) return 1;
+  } catch (error) {
+    if (supervision.signal.aborted) return 130;
+    console.error(error);
+    return 1;
+  }
+  if (once) return 0;
+  console.log();
+  const argv = ["serve", "--path", path, "--log-level", "warn", ...(port === undefined ? [] : ["--port", port])];
+  return await runCli({ ...streams, argv, env: process.env, signal: supervision.signal, program: PROGRAM });
+}
+
+function readOptions(): { once: boolean; path: string; port: string | undefined } | undefined {
+  try {
+    const { values } = parseArgs({
+      options: {
+        once: { type: "boolean", default: false },
+        path: { type: "string", default: ".ashlar" },
+        port: { type: "string" },
+      },
+    });
+    return { once: values.once, path: values.path, port: values.port };
+  } catch (error) {
+    console.error(`${error instanceof Error ? error.message : error}\n${USAGE}`);
+    return undefined;
+  }
+}
