@@ -2,6 +2,7 @@ import { defaultExclude, defineConfig, type TestProjectConfiguration } from "vit
 
 const CONDITION = "ashlar-source";
 const SECOND_MS = 1000;
+const WITHOUT_POSTGRES: readonly string[] = ["unit", "package"];
 
 /** Package names resolve to sources: in vite's resolver, and in the workers' own Node for what vite leaves alone. */
 function project(name: string, include: readonly string[], exclude: readonly string[] = []): TestProjectConfiguration {
@@ -22,11 +23,23 @@ function project(name: string, include: readonly string[], exclude: readonly str
       execArgv: [`--conditions=${CONDITION}`],
       testTimeout: 30 * SECOND_MS,
       hookTimeout: 60 * SECOND_MS,
+      // One PostgreSQL server per run, for the projects that may ask for it; its address is in DATABASE_URL.
+      globalSetup: WITHOUT_POSTGRES.includes(name) ? [] : ["./packages/adapters/src/internal/test-postgres.ts"],
     },
   };
 }
 
-const INTEGRATION = ["engine", "servers", "cli", "flows", "storage", "concurrency", "interrupted", "third-party", "docs"];
+const INTEGRATION = [
+  "engine",
+  "servers",
+  "cli",
+  "flows",
+  "storage",
+  "concurrency",
+  "interrupted",
+  "third-party",
+  "docs",
+];
 
 export default defineConfig({
   test: {

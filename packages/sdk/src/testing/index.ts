@@ -13,4 +13,16 @@ export {
   chunkStoreContract,
   runChunkStoreCase,
 } from "./chunk-store-contract.ts";
+export type {
+  CreateMetadataStoreSubject,
+  MetadataStoreCase,
+  MetadataStoreCaseContext,
+  MetadataStoreSubject,
+} from "./metadata-store/contract-case.ts";
+export {
+  METADATA_STORE_CASES,
+  type MetadataStoreContractOptions,
+  metadataStoreContract,
+  runMetadataStoreCase,
+} from "./metadata-store-contract.ts";
 export { type TestChunk, testBytes, testChunk, testChunks } from "./test-bytes.ts";

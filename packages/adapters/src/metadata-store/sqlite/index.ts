@@ -15,6 +15,7 @@ import { newId } from "../../internal/metadata/new-id.ts";
 import { OPERATION_KINDS, type OperationInput, type OperationName } from "../../internal/sql/operations.ts";
 import { createSqlMetadataStore, type SqlExecutor } from "../../internal/sql/sql-metadata-store.ts";
 import { WorkerClient } from "./worker-client.ts";
+import type { WorkerInit } from "./worker-protocol.ts";
 
 /** Options of {@link openSqliteMetadataStore}. */
 export interface SqliteMetadataStoreOptions {
@@ -55,12 +56,7 @@ export async function openSqliteMetadataStore(options: SqliteMetadataStoreOption
   } = options;
   const path = resolve(options.path);
   const layoutPolicy = { stagedLayouts, defaults: resolveLayoutDefaults(options) };
-  const nowMs = clock.nowMs();
-  const writer = await WorkerClient.open({ path, role: "writer", nowMs }, workerUrl);
-  const reader = await WorkerClient.open({ path, role: "reader", nowMs }, workerUrl).catch(async (error: unknown) => {
-    await writer.close();
-    throw error;
-  });
+  const { writer, reader } = await openWorkers({ path, nowMs: clock.nowMs() }, workerUrl);
   logger.debug({ path }, "metadata file opened");
   const executor: SqlExecutor = {
     execute: async <Name extends OperationName>(name: Name, input: OperationInput<Name>, _options?: CallOptions) => {
@@ -68,7 +64,7 @@ export async function openSqliteMetadataStore(options: SqliteMetadataStoreOption
       const durability = durabilityOf(name, input) ?? options.durability ?? "strict";
       const output = await client.request({
         ...{ name, input: input as OperationInput<OperationName>, durability },
-        ...{ nowMs: clock.nowMs(), operationId: newId(clock, random) },
+        ...{ nowMs: clock.nowMs(), operationId: client === writer ? newId(clock, random) : "" },
       });
       return output as never;
     },
@@ -80,6 +76,23 @@ export async function openSqliteMetadataStore(options: SqliteMetadataStoreOption
   };
   const capabilities = Object.freeze({ persistent: true, sharedByProcesses: true });
   return checkedMetadataStore(createSqlMetadataStore({ executor, capabilities, layoutPolicy }));
+}
+
+/** The writer opens first: it makes the tables that the reader needs. */
+async function openWorkers(
+  init: Omit<WorkerInit, "role">,
+  workerUrl: URL | undefined,
+): Promise<{ readonly writer: WorkerClient; readonly reader: WorkerClient }> {
+  const writer = new WorkerClient({ ...init, role: "writer" }, workerUrl);
+  const reader = new WorkerClient({ ...init, role: "reader" }, workerUrl);
+  try {
+    await writer.open();
+    await reader.open();
+    return { writer, reader };
+  } catch (error) {
+    await Promise.all([reader.stop(), writer.stop()]);
+    throw error;
+  }
 }
 
 /** The mode that an operation itself asks for. A lost heartbeat is replaced by the next one, so it never costs an fsync. */

@@ -18,38 +18,43 @@ export class WorkerClient {
   #requestCount = 0;
   #failure: Error | undefined;
 
-  private constructor(worker: Worker) {
-    this.#worker = worker;
-    this.#exited = new Promise((resolve) => worker.once("exit", () => resolve()));
+  /** Starts the thread; it loads its code, and waits. */
+  constructor(init: WorkerInit, workerUrl?: URL) {
+    this.#worker = startWorker(init, workerUrl);
+    this.#exited = new Promise((resolve) => this.#worker.once("exit", () => resolve()));
   }
 
   /**
-   * Starts a worker and waits until it has opened the file.
-   * @throws {AshlarError} STORE_INCOMPATIBLE, METADATA_UNAVAILABLE, DISK_FULL.
+   * Lets the thread open the file.
+   * @throws {AshlarError} STORE_INCOMPATIBLE, METADATA_UNAVAILABLE, DISK_FULL. The thread has ended then.
    */
-  static async open(init: WorkerInit, workerUrl?: URL): Promise<WorkerClient> {
-    const worker = startWorker(init, workerUrl);
-    const client = new WorkerClient(worker);
+  async open(): Promise<void> {
+    const worker = this.#worker;
     await new Promise<void>((resolve, reject) => {
       worker.on("message", (message: FromWorker) => {
         if ("ready" in message) resolve();
         else if ("failed" in message) reject(decodeError(message.failed));
-        else client.#receive(message);
+        else this.#receive(message);
       });
       worker.on("error", (error) => {
         const failure = AshlarError.from(error, "METADATA_UNAVAILABLE");
         reject(failure);
-        client.#fail(failure);
+        this.#fail(failure);
       });
       worker.on("exit", () => {
         const failure = new AshlarError("METADATA_UNAVAILABLE", "the worker thread of the metadata store has ended");
         reject(failure);
-        client.#fail(failure);
+        this.#fail(failure);
       });
+      this.#post({ open: true });
     });
     // From here on the thread keeps the process alive only while somebody waits for an answer.
     worker.unref();
-    return client;
+  }
+
+  /** Ends a thread that was never told to open. */
+  async stop(): Promise<void> {
+    await this.#worker.terminate();
   }
 
   /** Runs an operation in the worker. Not cancellable: an abort is the caller's to race. */

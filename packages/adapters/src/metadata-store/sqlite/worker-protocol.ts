@@ -20,8 +20,11 @@ export interface WorkerRequest {
   readonly durability: Durability;
 }
 
-/** To a worker: operations, or the end. */
-export type ToWorker = { readonly requests: readonly WorkerRequest[] } | { readonly close: true };
+/** To a worker: the order to open the file (once, first), operations, the end. */
+export type ToWorker =
+  | { readonly open: true }
+  | { readonly requests: readonly WorkerRequest[] }
+  | { readonly close: true };
 
 /** An answer: a result or an error. */
 export type WorkerAnswer =

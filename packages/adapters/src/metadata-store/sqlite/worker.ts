@@ -78,7 +78,7 @@ function serveWrites(port: MessagePort, connection: SqliteConnection): void {
   };
   port.on("message", (message: ToWorker) => {
     if ("requests" in message) group.push(message.requests);
-    else void finish();
+    else if ("close" in message) void finish();
   });
   const finish = async (): Promise<void> => {
     await group.idle();
@@ -110,6 +110,7 @@ function serveReads(port: MessagePort, connection: SqliteConnection): void {
         for (const request of message.requests) post(port, { answers: [await read(request)] });
         return;
       }
+      if ("open" in message) return;
       connection.close();
       port.close();
     });
@@ -131,4 +132,6 @@ async function main(port: MessagePort, init: WorkerInit): Promise<void> {
   }
 }
 
-if (parentPort !== null) await main(parentPort, workerData as WorkerInit);
+// The thread loads its code before it is told to open the file, so that reader and writer can start side by side.
+const port = parentPort;
+port?.once("message", () => void main(port, workerData as WorkerInit));

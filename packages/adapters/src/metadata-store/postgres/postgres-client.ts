@@ -1,0 +1,42 @@
+/**
+ * The part of the driver `pg` that is used, so that the app brings its own version: https://node-postgres.com/apis/pool.
+ */
+
+/** How one statement is sent. */
+export interface PgQueryConfig {
+  readonly text: string;
+  // biome-ignore lint/suspicious/noExplicitAny: what the driver's own types say.
+  values?: any[];
+  /** A named statement is prepared once per connection. */
+  readonly name?: string;
+  readonly types?: PgTypes;
+}
+
+/** Turns column values, which arrive as text, into JavaScript values. */
+export interface PgTypes {
+  // biome-ignore lint/suspicious/noExplicitAny: what the driver's own types say.
+  getTypeParser(oid: number, format?: any): any;
+}
+
+/** Rows of one statement; several statements in one text give an array of these. */
+export interface PgResult {
+  // biome-ignore lint/suspicious/noExplicitAny: rows are typed by who wrote the statement.
+  readonly rows: any[];
+}
+
+/** A connection that is checked out of the pool. */
+export interface PgClient {
+  query(config: PgQueryConfig): Promise<PgResult>;
+  /** With an error the connection is closed instead of reused. */
+  release(error?: Error | boolean): void;
+  on(event: "error", listener: (error: Error) => void): unknown;
+  removeListener(event: "error", listener: (error: Error) => void): unknown;
+}
+
+/** `pg.Pool` fits. */
+export interface PgPool {
+  connect(): Promise<PgClient>;
+  end(): Promise<void>;
+  on(event: "error", listener: (error: Error) => void): unknown;
+  removeListener(event: "error", listener: (error: Error) => void): unknown;
+}

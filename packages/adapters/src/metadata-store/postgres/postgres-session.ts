@@ -1,0 +1,95 @@
+import { createHash } from "node:crypto";
+import { POSTGRES_DIALECT } from "../../internal/sql/sql-dialect.ts";
+import type { SqlSession, SqlValue } from "../../internal/sql/sql-session.ts";
+import type { PgClient, PgResult, PgTypes } from "./postgres-client.ts";
+
+/** Statements with more parameters are lists of any length; each would stay prepared on the server for ever. */
+const NAMED_PARAMS_MAX = 16;
+/** Any number that no other application is likely to lock. */
+const LAYOUT_LOCK = "4707464411937265408";
+export const MIGRATION_LOCK = "4707464411937265409";
+
+const toNumber = (text: string): number => Number(text);
+const parsers: ReadonlyMap<number, (text: string) => unknown> = new Map<number, (text: string) => unknown>([
+  [16, (text) => text === "t"], // bool
+  [17, (text) => Buffer.from(text.slice(2), "hex")], // bytea, as \x…
+  [20, toNumber], // int8
+  [21, toNumber], // int2
+  [23, toNumber], // int4
+  [700, toNumber], // float4
+  [701, toNumber], // float8
+  [1700, toNumber], // numeric: sums
+]);
+
+/** Own parsers, so that settings which the app makes on its driver do not matter here. All integers of the schema are below 2^53. */
+const types: PgTypes = {
+  getTypeParser: (oid: number) => parsers.get(oid) ?? ((text: string): string => text),
+};
+
+const names = new Map<string, string>();
+
+function statementName(sql: string): string {
+  let name = names.get(sql);
+  if (name === undefined) {
+    name = `ashlar_${createHash("sha256").update(sql).digest("hex").slice(0, 24)}`;
+    names.set(sql, name);
+  }
+  return name;
+}
+
+/** What a session needs beside its connection. */
+export interface PostgresSessionContext {
+  readonly client: PgClient;
+  readonly operationId: string;
+  readonly preparedStatements: boolean;
+  /** The time of the transaction, where one was begun. */
+  readonly nowMs?: number;
+}
+
+export async function queryPg<Row extends object>(
+  context: Pick<PostgresSessionContext, "client" | "preparedStatements">,
+  sql: string,
+  params: readonly SqlValue[] = [],
+): Promise<readonly Row[]> {
+  const named = context.preparedStatements && params.length > 0 && params.length <= NAMED_PARAMS_MAX;
+  const config = { text: sql, types, ...(params.length > 0 ? { values: [...params] } : {}) };
+  const result = await context.client.query(named ? { ...config, name: statementName(sql) } : config);
+  return result.rows as Row[];
+}
+
+/** Several statements without parameters in one round trip. @returns the rows of the last one. */
+export async function queryScript<Row extends object>(client: PgClient, sql: string): Promise<readonly Row[]> {
+  const result: PgResult | readonly PgResult[] = await client.query({ text: sql, types });
+  const last = Array.isArray(result) ? (result as readonly PgResult[]).at(-1) : (result as PgResult);
+  return (last?.rows ?? []) as Row[];
+}
+
+/** A session over one connection. */
+export function postgresSession(context: PostgresSessionContext): SqlSession {
+  let nowMs = context.nowMs;
+  let idCount = 0;
+  const query = <Row extends object>(sql: string, params?: readonly SqlValue[]): Promise<readonly Row[]> =>
+    queryPg<Row>(context, sql, params);
+  return {
+    dialect: POSTGRES_DIALECT,
+    query,
+    async nowMs() {
+      nowMs ??= (await query<{ now_ms: number }>(`SELECT ${POSTGRES_DIALECT.nowMs} AS now_ms`))[0]?.now_ms ?? 0;
+      return nowMs;
+    },
+    newId: () => (idCount++ === 0 ? context.operationId : `${context.operationId}.${idCount - 1}`),
+    async lockObjects(objects) {
+      // Ascending, so that two writers of the same two objects cannot wait for each other.
+      const locks = [...new Set(objects.map(lockNumber))].sort((a, b) => (a < b ? -1 : 1));
+      for (const lock of locks) await query("SELECT pg_advisory_xact_lock($1::bigint)", [lock.toString()]);
+    },
+    async lockLayouts() {
+      await query("SELECT pg_advisory_xact_lock($1::bigint)", [LAYOUT_LOCK]);
+    },
+  };
+}
+
+/** A lock for a key that may not exist yet, so no row lock would do. Keys that share a number only wait for each other. */
+function lockNumber(object: { readonly bucket: string; readonly key: string }): bigint {
+  return createHash("sha256").update(`${object.bucket}\0`).update(object.key, "latin1").digest().readBigInt64BE(0);
+}

@@ -1,0 +1,64 @@
+import { describe, test } from "vitest";
+import { BUCKET_CASES } from "./metadata-store/bucket-cases.ts";
+import { COLLECTION_CASES } from "./metadata-store/collection-cases.ts";
+import { COMMIT_CASES } from "./metadata-store/commit-cases.ts";
+import { CONCURRENCY_CASES } from "./metadata-store/concurrency-cases.ts";
+import { CONDITION_CASES } from "./metadata-store/condition-cases.ts";
+import type { CreateMetadataStoreSubject, MetadataStoreCase } from "./metadata-store/contract-case.ts";
+import { CREDENTIAL_CASES } from "./metadata-store/credential-cases.ts";
+import { LIFECYCLE_CASES } from "./metadata-store/lifecycle-cases.ts";
+import { LIST_CASES } from "./metadata-store/list-cases.ts";
+import { MANIFEST_CASES } from "./metadata-store/manifest-cases.ts";
+import { SERVER_CASES } from "./metadata-store/server-cases.ts";
+import { UPLOAD_CASES } from "./metadata-store/upload-cases.ts";
+
+/** Everything that is demanded of a metadata store, isolation first. */
+export const METADATA_STORE_CASES: readonly MetadataStoreCase[] = Object.freeze([
+  ...LIFECYCLE_CASES,
+  ...BUCKET_CASES,
+  ...COMMIT_CASES,
+  ...CONDITION_CASES,
+  ...MANIFEST_CASES,
+  ...LIST_CASES,
+  ...UPLOAD_CASES,
+  ...COLLECTION_CASES,
+  ...SERVER_CASES,
+  ...CREDENTIAL_CASES,
+  ...CONCURRENCY_CASES,
+]);
+
+export interface MetadataStoreContractOptions {
+  /** Of the store and its configuration, as it stands in the test report. */
+  readonly name: string;
+  readonly create: CreateMetadataStoreSubject;
+}
+
+/**
+ * Runs one case on a subject of its own; rejects if the store breaks it.
+ *
+ * @returns false if the case does not apply to this store.
+ */
+export async function runMetadataStoreCase(
+  contractCase: MetadataStoreCase,
+  create: CreateMetadataStoreSubject,
+): Promise<boolean> {
+  const subject = await create();
+  try {
+    if (contractCase.applies?.(subject.store) === false) return false;
+    await contractCase.run({ subject, store: subject.store, create });
+    return true;
+  } finally {
+    await subject.dispose();
+  }
+}
+
+/** Registers the contract of {@link MetadataStore} with vitest, one test per case; what does not apply is shown as skipped. */
+export function metadataStoreContract({ name, create }: MetadataStoreContractOptions): void {
+  describe(`${name} keeps the contract of a metadata store`, () => {
+    for (const contractCase of METADATA_STORE_CASES) {
+      test(contractCase.name, async (context) => {
+        if (!(await runMetadataStoreCase(contractCase, create))) context.skip();
+      });
+    }
+  });
+}

@@ -1,0 +1,264 @@
+import { expect } from "vitest";
+import { encodeHex } from "../../hash/index.ts";
+import { createPlacement } from "../../ring/index.ts";
+import type { MetadataStoreCase } from "./contract-case.ts";
+import {
+  BUCKET,
+  chunkedCommit,
+  chunkIdOf,
+  chunksOf,
+  collectable,
+  dropAll,
+  inlineCommit,
+  withBucket,
+} from "./fixtures.ts";
+
+const removed = (name: string): { chunkId: ReturnType<typeof chunkIdOf>; removed: boolean } => ({
+  chunkId: chunkIdOf(name),
+  removed: true,
+});
+const AT = { bucket: BUCKET, key: "k" };
+
+export const COLLECTION_CASES: readonly MetadataStoreCase[] = [
+  {
+    name: "a chunk becomes collectable when the last object that names it is dropped, not before",
+    async run({ store }) {
+      await withBucket(store);
+      await store.commitObject(chunkedCommit("k", chunksOf(["a", "b"])));
+      await store.commitObject(chunkedCommit("l", [chunksOf(["a", "b"])[1]!]));
+      await store.deleteObject(AT);
+      expect(await collectable(store, ["a", "b"])).toEqual([]);
+      expect(await dropAll(store)).toBe(1);
+      expect(await collectable(store, ["a", "b"])).toEqual(["a"]);
+      await store.deleteObject({ bucket: BUCKET, key: "l" });
+      await dropAll(store);
+      expect(await collectable(store, ["a", "b"])).toEqual(["a", "b"]);
+    },
+  },
+  {
+    name: "a chunk that one object names several times is let go with that object",
+    async run({ store }) {
+      await withBucket(store);
+      await store.commitObject(chunkedCommit("k", chunksOf(["a", "b", "a", "a"])));
+      await store.commitObject(inlineCommit("k"));
+      expect(await collectable(store, ["a", "b"])).toEqual([]);
+      await dropAll(store);
+      expect(await collectable(store, ["a", "b"])).toEqual(["a", "b"]);
+    },
+  },
+  {
+    name: "replacing an object by equal content keeps its chunks",
+    async run({ store }) {
+      await withBucket(store);
+      for (let round = 0; round < 3; round++) await store.commitObject(chunkedCommit("k", chunksOf(["a", "b"])));
+      expect(await dropAll(store)).toBe(2);
+      expect(await collectable(store, ["a", "b"])).toEqual([]);
+      expect((await store.getObject(AT))?.page?.chunks).toHaveLength(2);
+    },
+  },
+  {
+    name: "the grace of dropping and marking is kept",
+    async run({ store }) {
+      await withBucket(store);
+      await store.commitObject(chunkedCommit("k", chunksOf(["a"])));
+      await store.deleteObject(AT);
+      expect(await store.dropReleasedManifests({ graceMs: 60_000, limit: 10 })).toBe(0);
+      await dropAll(store);
+      expect(await store.markCollecting({ graceMs: 60_000, limit: 10 })).toEqual([]);
+      expect(await store.markCollecting({ graceMs: 0, limit: 10 })).toHaveLength(1);
+      // Marked a moment ago: not yet left behind by a worker that crashed.
+      expect(await store.markCollecting({ graceMs: 60_000, limit: 10 })).toEqual([]);
+    },
+  },
+  {
+    name: "dropping and marking are bounded by their limits",
+    async run({ store }) {
+      await withBucket(store);
+      for (let index = 0; index < 5; index++) {
+        await store.commitObject(chunkedCommit(`k${index}`, chunksOf([`c${index}`])));
+        await store.deleteObject({ bucket: BUCKET, key: `k${index}` });
+      }
+      expect(await store.dropReleasedManifests({ graceMs: 0, limit: 2 })).toBe(2);
+      expect(await store.dropReleasedManifests({ graceMs: 0, limit: 2 })).toBe(2);
+      expect(await store.dropReleasedManifests({ graceMs: 0, limit: 2 })).toBe(1);
+      expect(await store.dropReleasedManifests({ graceMs: 0, limit: 2 })).toBe(0);
+      expect(await store.markCollecting({ graceMs: 0, limit: 3 })).toHaveLength(3);
+    },
+  },
+  {
+    name: "a manifest of many segments is dropped completely",
+    async run({ store }) {
+      await withBucket(store);
+      const names = Array.from({ length: 9000 }, (_, index) => `m${index}`);
+      await store.commitObject(chunkedCommit("k", chunksOf(names)));
+      await store.deleteObject(AT);
+      expect(await store.dropReleasedManifests({ graceMs: 0, limit: 1 })).toBe(1);
+      expect(await store.markCollecting({ graceMs: 0, limit: 10_000 })).toHaveLength(9000);
+    },
+  },
+  {
+    name: "a collected row is gone, and a commit makes it anew",
+    async run({ store }) {
+      await withBucket(store);
+      await store.commitObject(chunkedCommit("k", chunksOf(["a"])));
+      await store.deleteObject(AT);
+      await dropAll(store);
+      expect(await store.markCollecting({ graceMs: 0, limit: 10 })).toEqual([
+        { ...chunksOf(["a"])[0]!, layoutVersion: 0 },
+      ]);
+      expect(await store.knowsChunks([chunkIdOf("a")])).toEqual([true]);
+      expect(await store.finishCollecting([removed("a")])).toEqual([chunkIdOf("a")]);
+      expect(await store.knowsChunks([chunkIdOf("a")])).toEqual([false]);
+      await store.commitObject(chunkedCommit("k", chunksOf(["a"])));
+      expect(await store.knowsChunks([chunkIdOf("a")])).toEqual([true]);
+    },
+  },
+  {
+    name: "a commit takes a chunk back from the collector, and the row stays",
+    async run({ store }) {
+      await withBucket(store);
+      await store.commitObject(chunkedCommit("k", chunksOf(["a", "b"])));
+      await store.deleteObject(AT);
+      await dropAll(store);
+      expect(await store.markCollecting({ graceMs: 0, limit: 10 })).toHaveLength(2);
+      await store.commitObject(chunkedCommit("k", chunksOf(["a"])));
+      const gone = await store.finishCollecting([removed("a"), removed("b")]);
+      expect(gone.map(encodeHex)).toEqual([encodeHex(chunkIdOf("b"))]);
+      expect(await store.knowsChunks([chunkIdOf("a"), chunkIdOf("b")])).toEqual([true, false]);
+      expect(await collectable(store, ["a"])).toEqual([]);
+    },
+  },
+  {
+    name: "a chunk that was taken back after its replicas were removed has all replicas queued for repair",
+    async run({ store }) {
+      await withBucket(store);
+      for (const serverId of ["n1", "n2", "n3", "n4"]) {
+        await store.registerServer({ serverId, url: `http://${serverId}`, softwareVersion: "1" });
+      }
+      const layout = (await store.clusterSnapshot()).layouts[0]!;
+      const variation = { layoutVersion: layout.layoutVersion };
+      await store.commitObject(chunkedCommit("k", chunksOf(["a"]), variation));
+      await store.deleteObject(AT);
+      await dropAll(store);
+      await store.markCollecting({ graceMs: 0, limit: 10 });
+      await store.commitObject(chunkedCommit("k", chunksOf(["a"]), variation));
+      expect(await store.finishCollecting([removed("a")])).toEqual([]);
+      const repairs = await store.listRepairs({ limit: 10 });
+      const wanted = createPlacement(layout).placementOf(chunkIdOf("a"));
+      expect(repairs.map(({ serverId }) => serverId).sort()).toEqual([...wanted].sort());
+      expect(repairs[0]).toMatchObject({ chunkId: chunkIdOf("a"), sizeBytes: 1000, ...variation });
+    },
+  },
+  {
+    name: "a row whose replicas refused is live again, and can be collected later",
+    async run({ store }) {
+      await withBucket(store);
+      await store.commitObject(chunkedCommit("k", chunksOf(["a"])));
+      await store.deleteObject(AT);
+      await dropAll(store);
+      await store.markCollecting({ graceMs: 0, limit: 10 });
+      expect(await store.finishCollecting([{ chunkId: chunkIdOf("a"), removed: false }])).toEqual([]);
+      // Live again: a late worker of an earlier round cannot remove the row.
+      expect(await store.finishCollecting([removed("a")])).toEqual([]);
+      expect(await store.knowsChunks([chunkIdOf("a")])).toEqual([true]);
+      expect(await collectable(store, ["a"])).toEqual(["a"]);
+    },
+  },
+  {
+    name: "what a crashed worker left marked is marked again",
+    async run({ store }) {
+      await withBucket(store);
+      await store.commitObject(chunkedCommit("k", chunksOf(["a"])));
+      await store.deleteObject(AT);
+      await dropAll(store);
+      expect(await store.markCollecting({ graceMs: 0, limit: 10 })).toHaveLength(1);
+      expect(await store.markCollecting({ graceMs: 0, limit: 10 })).toHaveLength(1);
+      expect(await store.finishCollecting([removed("a")])).toHaveLength(1);
+    },
+  },
+  {
+    name: "known chunks are answered once per id and in order",
+    async run({ store }) {
+      await withBucket(store);
+      const names = Array.from({ length: 700 }, (_, index) => `c${index}`);
+      await store.commitObject(chunkedCommit("k", chunksOf(names.filter((_, index) => index % 3 === 0))));
+      expect(await store.knowsChunks(names.map(chunkIdOf))).toEqual(names.map((_, index) => index % 3 === 0));
+      expect(await store.knowsChunks([])).toEqual([]);
+      expect(await store.finishCollecting([])).toEqual([]);
+    },
+  },
+  {
+    name: "missed replicas are queued for repair once each, and finished by id",
+    async run({ store }) {
+      await withBucket(store);
+      const missed = (name: string, ...missedServerIds: string[]): Parameters<typeof chunkedCommit>[1][number] => ({
+        ...chunksOf([name])[0]!,
+        missedServerIds,
+      });
+      await store.commitObject(chunkedCommit("k", [missed("a", "n1", "n2"), missed("b")]));
+      await store.commitObject(chunkedCommit("l", [missed("a", "n2"), missed("b", "n1")]));
+      const repairs = await store.listRepairs({ limit: 10 });
+      const shown = repairs.map(({ chunkId, serverId }) => `${encodeHex(chunkId)} ${serverId}`).sort();
+      const wanted = [
+        `${encodeHex(chunkIdOf("a"))} n1`,
+        `${encodeHex(chunkIdOf("a"))} n2`,
+        `${encodeHex(chunkIdOf("b"))} n1`,
+      ];
+      expect(shown).toEqual(wanted.sort());
+      expect(await store.listRepairs({ limit: 2 })).toHaveLength(2);
+      await store.finishRepairs([repairs[0]!.repairId, "nobody"]);
+      expect(await store.listRepairs({ limit: 10 })).toHaveLength(2);
+    },
+  },
+  {
+    name: "a miss that is noted while an older repair runs is not finished with it",
+    async run({ store }) {
+      await withBucket(store);
+      const chunk = { ...chunksOf(["a"])[0]!, missedServerIds: ["n1"] };
+      await store.commitObject(chunkedCommit("k", [chunk]));
+      const [repair] = await store.listRepairs({ limit: 10 });
+      await store.commitObject(chunkedCommit("l", [chunk]));
+      await store.finishRepairs([repair!.repairId]);
+      expect(await store.listRepairs({ limit: 10 })).toHaveLength(1);
+    },
+  },
+  {
+    name: "commits, deletes and a collector at the same time never lose a chunk that an object names",
+    async run({ store }) {
+      await withBucket(store);
+      const names = Array.from({ length: 6 }, (_, index) => `r${index}`);
+      let done = false;
+      const collector = (async () => {
+        while (!done) {
+          await store.dropReleasedManifests({ graceMs: 0, limit: 100 });
+          const marked = await store.markCollecting({ graceMs: 0, limit: 100 });
+          // Nodes refuse what a writer holds a claim on; here every chunk that an object names again counts as claimed.
+          const outcomes = marked.map(({ chunkId }) => ({ chunkId, removed: true }));
+          await store.finishCollecting(outcomes);
+        }
+      })();
+      const writer = async (seed: number): Promise<void> => {
+        for (let round = 0; round < 40; round++) {
+          const key = `k${(seed + round) % 4}`;
+          const chunks = chunksOf(names).filter((_, index) => ((seed * 7 + round) >> (index % 4)) % 2 === 0);
+          if (chunks.length > 0) await store.commitObject(chunkedCommit(key, chunks));
+          if (round % 3 === 0) await store.deleteObject({ bucket: BUCKET, key });
+        }
+      };
+      await Promise.all([1, 2, 3, 4].map(writer));
+      done = true;
+      await collector;
+      const { objects } = await store.listObjects({ bucket: BUCKET });
+      for (const { key } of objects) {
+        const { page } = (await store.getObject({ bucket: BUCKET, key })) ?? {};
+        const known = await store.knowsChunks((page?.chunks ?? []).map(({ chunkId }) => chunkId));
+        expect(known.every(Boolean), `chunks of ${key}`).toBe(true);
+        await store.deleteObject({ bucket: BUCKET, key });
+      }
+      await dropAll(store);
+      const present = names.filter((_, index) => index >= 0);
+      const known = await store.knowsChunks(present.map(chunkIdOf));
+      expect(await collectable(store, present)).toEqual(present.filter((_, index) => known[index]));
+    },
+  },
+];

@@ -1,0 +1,135 @@
+import { expect } from "vitest";
+import { expectCode } from "../chunk-store/expectations.ts";
+import type { MetadataStoreCase } from "./contract-case.ts";
+import {
+  BUCKET,
+  chunkedCommit,
+  chunksOf,
+  collectable,
+  dropAll,
+  inlineCommit,
+  keysOf,
+  textOf,
+  withBucket,
+} from "./fixtures.ts";
+
+export const CONDITION_CASES: readonly MetadataStoreCase[] = [
+  {
+    name: 'ifNoneMatch "*" creates and never overwrites',
+    async run({ store }) {
+      await withBucket(store);
+      const condition = { ifNoneMatch: "*" };
+      await store.commitObject(inlineCommit("k", "one", { condition }));
+      await expectCode(store.commitObject(inlineCommit("k", "two", { condition })), "PRECONDITION_FAILED");
+      expect(await textOf(store, "k")).toBe("one");
+      await store.deleteObject({ bucket: BUCKET, key: "k" });
+      await store.commitObject(inlineCommit("k", "three", { condition }));
+    },
+  },
+  {
+    name: "ifMatch overwrites only the version that the caller has seen",
+    async run({ store }) {
+      await withBucket(store);
+      await expectCode(
+        store.commitObject(inlineCommit("k", "x", { condition: { ifMatch: "*" } })),
+        "PRECONDITION_FAILED",
+      );
+      await expectCode(
+        store.commitObject(inlineCommit("k", "x", { condition: { ifMatch: "abc" } })),
+        "PRECONDITION_FAILED",
+      );
+      const first = await store.commitObject(inlineCommit("k", "one"));
+      const second = await store.commitObject(inlineCommit("k", "two", { condition: { ifMatch: first.etag } }));
+      const stale = inlineCommit("k", "three", { condition: { ifMatch: first.etag } });
+      await expectCode(store.commitObject(stale), "PRECONDITION_FAILED");
+      await store.commitObject(inlineCommit("k", "four", { condition: { ifMatch: "*", ifNoneMatch: first.etag } }));
+      const both = inlineCommit("k", "five", { condition: { ifMatch: "*", ifNoneMatch: "*" } });
+      await expectCode(store.commitObject(both), "PRECONDITION_FAILED");
+      expect(await textOf(store, "k")).toBe("four");
+      expect(second.etag).not.toBe(first.etag);
+    },
+  },
+  {
+    name: "a commit that its condition refuses raises no chunk",
+    async run({ store }) {
+      await withBucket(store);
+      await store.commitObject(inlineCommit("k"));
+      const refused = chunkedCommit("k", chunksOf(["a"]), { condition: { ifNoneMatch: "*" } });
+      await expectCode(store.commitObject(refused), "PRECONDITION_FAILED");
+      expect(await store.knowsChunks(chunksOf(["a"]).map((chunk) => chunk.chunkId))).toEqual([false]);
+    },
+  },
+  {
+    name: "delete says whether there was an object, and obeys conditions",
+    async run({ store }) {
+      await withBucket(store);
+      const at = { bucket: BUCKET, key: "k" };
+      expect(await store.deleteObject(at)).toBe(false);
+      await expectCode(store.deleteObject({ ...at, condition: { ifMatch: "*" } }), "PRECONDITION_FAILED");
+      const { etag } = await store.commitObject(inlineCommit("k"));
+      await expectCode(store.deleteObject({ ...at, condition: { ifMatch: "other" } }), "PRECONDITION_FAILED");
+      await expectCode(store.deleteObject({ ...at, condition: { ifNoneMatch: etag } }), "PRECONDITION_FAILED");
+      expect(await keysOf(store)).toEqual(["k"]);
+      expect(await store.deleteObject({ ...at, condition: { ifMatch: etag } })).toBe(true);
+      expect(await store.getObject(at)).toBeUndefined();
+      expect(await store.deleteObject(at)).toBe(false);
+    },
+  },
+  {
+    name: "a copy has the source's bytes and its own attributes, version and life",
+    async run({ store }) {
+      await withBucket(store);
+      await store.createBucket("case-copies");
+      const source = await store.commitObject(inlineCommit("k", "text", { attributes: { contentType: "text/a" } }));
+      const at = { sourceBucket: BUCKET, sourceKey: "k", bucket: "case-copies", key: "l" };
+      const copy = await store.copyObject(at);
+      expect(copy).toEqual({
+        ...{ ...source, bucket: "case-copies", key: "l" },
+        ...{ objectVersion: copy.objectVersion, createdAtMs: copy.createdAtMs },
+      });
+      expect(copy.objectVersion).not.toBe(source.objectVersion);
+      const other = await store.copyObject({ ...at, key: "m", attributes: { contentType: "text/b" } });
+      expect(other.attributes).toEqual({ contentType: "text/b" });
+      await store.deleteObject({ bucket: BUCKET, key: "k" });
+      expect(await textOf(store, "l", "case-copies")).toBe("text");
+      expect((await store.getObject({ bucket: "case-copies", key: "m" }))?.info).toEqual(other);
+    },
+  },
+  {
+    name: "a copy obeys the conditions on source and target, and needs a source",
+    async run({ store }) {
+      await withBucket(store);
+      const at = { sourceBucket: BUCKET, sourceKey: "k", bucket: BUCKET, key: "l" };
+      await expectCode(store.copyObject(at), "OBJECT_NOT_FOUND");
+      await expectCode(store.copyObject({ ...at, sourceBucket: "nobody" }), "BUCKET_NOT_FOUND");
+      const { etag } = await store.commitObject(inlineCommit("k"));
+      await expectCode(store.copyObject({ ...at, bucket: "nobody" }), "BUCKET_NOT_FOUND");
+      await expectCode(store.copyObject({ ...at, sourceIfMatch: "other" }), "PRECONDITION_FAILED");
+      await expectCode(store.copyObject({ ...at, condition: { ifMatch: "*" } }), "PRECONDITION_FAILED");
+      await store.copyObject({ ...at, sourceIfMatch: etag, condition: { ifNoneMatch: "*" } });
+      await expectCode(store.copyObject({ ...at, condition: { ifNoneMatch: "*" } }), "PRECONDITION_FAILED");
+      expect(await keysOf(store)).toEqual(["k", "l"]);
+    },
+  },
+  {
+    name: "copies of chunked objects share their chunks until the last one goes",
+    async run({ store }) {
+      await withBucket(store);
+      const names = ["a", "b"];
+      await store.commitObject(chunkedCommit("k", chunksOf(names)));
+      await store.copyObject({ sourceBucket: BUCKET, sourceKey: "k", bucket: BUCKET, key: "l" });
+      await store.copyObject({ sourceBucket: BUCKET, sourceKey: "l", bucket: BUCKET, key: "m" });
+      // Onto itself, to change attributes: must not lose its own manifest.
+      await store.copyObject({ sourceBucket: BUCKET, sourceKey: "l", bucket: BUCKET, key: "l", attributes: {} });
+      for (const key of ["k", "l", "m"]) {
+        await dropAll(store);
+        expect(await collectable(store, names)).toEqual([]);
+        const stored = await store.getObject({ bucket: BUCKET, key });
+        expect(stored?.page?.chunks.map(({ chunkId, sizeBytes }) => ({ chunkId, sizeBytes }))).toEqual(chunksOf(names));
+        await store.deleteObject({ bucket: BUCKET, key });
+      }
+      expect(await dropAll(store)).toBe(1);
+      expect(await collectable(store, names)).toEqual(names);
+    },
+  },
+];

@@ -1,0 +1,39 @@
+import type { MetadataStore } from "../../ports/index.ts";
+
+/** One metadata store under test, isolated from all others, with the default layout policy. */
+export interface MetadataStoreSubject {
+  /** The open store; after `reopen()` the new one. */
+  readonly store: MetadataStore;
+  /** Closes the store and opens another on the same data. Called only if `capabilities.persistent`. */
+  reopen(): Promise<MetadataStore>;
+  /** Opens another store on the same data beside the first; `dispose()` closes it. Called only if `capabilities.sharedByProcesses`. */
+  second(): Promise<MetadataStore>;
+  /** Closes the stores and removes the data. */
+  dispose(): Promise<void>;
+}
+
+/** Makes a new, empty subject. */
+export type CreateMetadataStoreSubject = () => Promise<MetadataStoreSubject>;
+
+/** What a case gets. */
+export interface MetadataStoreCaseContext {
+  readonly subject: MetadataStoreSubject;
+  readonly store: MetadataStore;
+  /** Makes further subjects; the case disposes them. */
+  readonly create: CreateMetadataStoreSubject;
+}
+
+/** One sentence about the behaviour of a metadata store, and how to find out whether it is true. */
+export interface MetadataStoreCase {
+  readonly name: string;
+  /** Whether the case makes sense for this store, by what the store says of itself; default always. */
+  readonly applies?: (store: MetadataStore) => boolean;
+  /** Throws if the sentence is false. */
+  readonly run: (context: MetadataStoreCaseContext) => Promise<void>;
+}
+
+/** Applies to stores that keep their data across reopening. */
+export const ifPersistent = (store: MetadataStore): boolean => store.capabilities.persistent;
+
+/** Applies to stores that several processes may use at once. */
+export const ifShared = (store: MetadataStore): boolean => store.capabilities.sharedByProcesses;
