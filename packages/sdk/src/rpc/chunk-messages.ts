@@ -29,7 +29,7 @@ export function encodePutChunkResult(
 
 export function decodePutChunkResult(message: PutChunkResponseMessage | WriteChunkResponseMessage): PutChunkResult {
   return {
-    sizeBytes: decodeInteger(message.sizeBytes, "size_bytes"),
+    sizeBytes: decodeInteger(message.sizeBytes, "sizeBytes"),
     alreadyPresent: message.alreadyPresent,
     receipt: decodeText(message.receipt),
   };
@@ -69,8 +69,8 @@ export function decodeChunkPage(message: ListChunksResponseMessage): ChunkPage {
   return {
     chunks: message.chunks.map((chunk) => ({
       chunkId: digestFromBytes(chunk.chunkId),
-      sizeBytes: decodeInteger(chunk.sizeBytes, "size_bytes"),
-      unclaimedForMs: decodeInteger(chunk.unclaimedForMs, "unclaimed_for_ms"),
+      sizeBytes: decodeInteger(chunk.sizeBytes, "sizeBytes"),
+      unclaimedForMs: decodeInteger(chunk.unclaimedForMs, "unclaimedForMs"),
     })),
     nextCursor: decodeText(message.nextCursor),
   };
@@ -93,11 +93,11 @@ export function encodeChunkStoreStats(
 
 /** A disk of 0 bytes means that there is none. */
 export function decodeChunkStoreStats(message: HealthCheckResponseMessage): ChunkStoreStats {
-  const bytesTotal = decodeInteger(message.bytesTotal, "bytes_total");
+  const bytesTotal = decodeInteger(message.bytesTotal, "bytesTotal");
   return {
-    chunkCount: decodeInteger(message.chunkCount, "chunk_count"),
-    bytesUsed: decodeInteger(message.bytesUsed, "bytes_used"),
-    bytesFree: bytesTotal === 0 ? undefined : decodeInteger(message.bytesFree, "bytes_free"),
+    chunkCount: decodeInteger(message.chunkCount, "chunkCount"),
+    bytesUsed: decodeInteger(message.bytesUsed, "bytesUsed"),
+    bytesFree: bytesTotal === 0 ? undefined : decodeInteger(message.bytesFree, "bytesFree"),
     bytesTotal: bytesTotal === 0 ? undefined : bytesTotal,
   };
 }

@@ -55,7 +55,7 @@ export function encodeLayout(layout: Layout): MessageInitShape<typeof LayoutSche
 export function decodeLayout(message: LayoutMessage | undefined): Layout {
   const layout = required(message, "layout");
   return {
-    layoutVersion: decodeInteger(layout.layoutVersion, "layout_version"),
+    layoutVersion: decodeInteger(layout.layoutVersion, "layoutVersion"),
     replicationFactor: layout.replicationFactor,
     virtualNodesPerServer: layout.virtualNodesPerServer,
     servers: layout.servers.map(({ serverId, zone, weight }) => ({ serverId, zone: decodeText(zone), weight })),
@@ -74,10 +74,10 @@ export function encodeServerStats(stats: ServerStats): MessageInitShape<typeof S
 export function decodeServerStats(message: ServerStatsMessage | undefined): ServerStats {
   const stats = required(message, "stats");
   return {
-    chunkCount: decodeInteger(stats.chunkCount, "chunk_count"),
-    bytesUsed: decodeInteger(stats.bytesUsed, "bytes_used"),
-    bytesFree: decodeInteger(stats.bytesFree, "bytes_free"),
-    bytesTotal: decodeInteger(stats.bytesTotal, "bytes_total"),
+    chunkCount: decodeInteger(stats.chunkCount, "chunkCount"),
+    bytesUsed: decodeInteger(stats.bytesUsed, "bytesUsed"),
+    bytesFree: decodeInteger(stats.bytesFree, "bytesFree"),
+    bytesTotal: decodeInteger(stats.bytesTotal, "bytesTotal"),
   };
 }
 
@@ -103,8 +103,8 @@ function decodeServer(message: ServerMessage): ServerRecord {
     weight: message.weight,
     softwareVersion: message.softwareVersion,
     state: decodeState(message.state),
-    registeredAtMs: decodeInteger(message.registeredAtMs, "registered_at_ms"),
-    lastHeartbeatAtMs: decodeInteger(message.lastHeartbeatAtMs, "last_heartbeat_at_ms"),
+    registeredAtMs: decodeInteger(message.registeredAtMs, "registeredAtMs"),
+    lastHeartbeatAtMs: decodeInteger(message.lastHeartbeatAtMs, "lastHeartbeatAtMs"),
     stats: message.stats === undefined ? undefined : decodeServerStats(message.stats),
   };
 }
@@ -126,7 +126,7 @@ export function decodeClusterSnapshot(message: GetClusterResponseMessage): Clust
     servers: message.servers.map(decodeServer),
     layouts: message.layouts.map(decodeLayout),
     inlineMaxBytes: message.inlineMaxBytes,
-    chunkMaxBytes: decodeInteger(message.chunkMaxBytes, "chunk_max_bytes"),
+    chunkMaxBytes: decodeInteger(message.chunkMaxBytes, "chunkMaxBytes"),
   };
 }
 

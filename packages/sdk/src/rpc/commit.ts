@@ -56,7 +56,7 @@ export function decodeCommitWrite(message: CommitWriteRequestMessage): ReceivedC
     attributes: decodeAttributes(message.attributes),
     condition: decodeCondition(message.condition),
     durability: decodeDurability(message.durability),
-    sizeBytes: decodeInteger(message.sizeBytes, "size_bytes"),
+    sizeBytes: decodeInteger(message.sizeBytes, "sizeBytes"),
     sha256: decodeText(message.sha256),
     content: decodeContent(message.content),
   };
@@ -92,7 +92,7 @@ export function decodeCommitPart(message: CommitPartRequestMessage): ReceivedPar
     ticket: decodeText(message.ticket),
     uploadId: message.uploadId,
     partNumber: message.partNumber,
-    sizeBytes: decodeInteger(message.sizeBytes, "size_bytes"),
+    sizeBytes: decodeInteger(message.sizeBytes, "sizeBytes"),
     sha256: decodeText(message.sha256),
     content: decodeChunkedContent(message.content),
   };

@@ -40,7 +40,7 @@ export function decodeChunkedContent(message: ChunkedContentMessage | undefined)
 function decodeCommittedChunk(message: CommittedChunkMessage): ReceivedContent["chunks"][number] {
   return {
     chunkId: digestFromBytes(message.chunkId),
-    sizeBytes: decodeInteger(message.sizeBytes, "size_bytes"),
+    sizeBytes: decodeInteger(message.sizeBytes, "sizeBytes"),
     receipts: message.receipts,
   };
 }
@@ -57,7 +57,7 @@ export function encodeLocatedChunk(chunk: LocatedChunk): MessageInitShape<typeof
 export function decodeLocatedChunk(message: LocatedChunkMessage): LocatedChunk {
   return {
     chunkId: digestFromBytes(message.chunkId),
-    sizeBytes: decodeInteger(message.sizeBytes, "size_bytes"),
+    sizeBytes: decodeInteger(message.sizeBytes, "sizeBytes"),
     offset: decodeInteger(message.offset, "offset"),
     grant: decodeText(message.grant),
   };

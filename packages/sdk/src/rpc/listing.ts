@@ -52,9 +52,9 @@ export function decodeObjectListPage(message: ListObjectsResponseMessage): Objec
     objects: message.objects.map((entry) => ({
       key: entry.key,
       objectVersion: entry.objectVersion,
-      sizeBytes: decodeInteger(entry.sizeBytes, "size_bytes"),
+      sizeBytes: decodeInteger(entry.sizeBytes, "sizeBytes"),
       etag: entry.etag,
-      createdAtMs: decodeInteger(entry.createdAtMs, "created_at_ms"),
+      createdAtMs: decodeInteger(entry.createdAtMs, "createdAtMs"),
     })),
     prefixes: message.prefixes,
     nextCursor: decodeText(message.nextCursor),

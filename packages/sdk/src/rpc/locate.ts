@@ -31,7 +31,7 @@ export function decodeLocateRequest(message: LocateRequestMessage): ReceivedLoca
     bucket: message.bucket,
     key: message.key,
     objectVersion: decodeText(message.objectVersion),
-    fromOffset: decodeInteger(message.fromOffset, "from_offset"),
+    fromOffset: decodeInteger(message.fromOffset, "fromOffset"),
     chunkLimit: message.chunkLimit,
     manifestId: decodeText(message.manifestId),
   };
@@ -70,6 +70,6 @@ export function decodeStoredObject(message: LocateResponseMessage): StoredObject
 export function decodeManifestPage(message: LocateResponseMessage): ManifestPage {
   return {
     chunks: message.chunks.map(decodeLocatedChunk),
-    nextOffset: decodeInteger(message.nextOffset, "next_offset") || undefined,
+    nextOffset: decodeInteger(message.nextOffset, "nextOffset") || undefined,
   };
 }

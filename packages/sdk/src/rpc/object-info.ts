@@ -27,7 +27,7 @@ export function encodeBucket(bucket: BucketInfo): MessageInitShape<typeof Bucket
 
 export function decodeBucket(message: BucketMessage | undefined): BucketInfo {
   const { bucket, createdAtMs } = required(message, "bucket");
-  return { bucket, createdAtMs: decodeInteger(createdAtMs, "created_at_ms") };
+  return { bucket, createdAtMs: decodeInteger(createdAtMs, "createdAtMs") };
 }
 
 export function encodeObjectInfo(info: ObjectInfo): MessageInitShape<typeof ObjectInfoSchema> {
@@ -51,10 +51,10 @@ export function decodeObjectInfo(message: ObjectInfoMessage | undefined): Object
     bucket: info.bucket,
     key: info.key,
     objectVersion: info.objectVersion,
-    sizeBytes: decodeInteger(info.sizeBytes, "size_bytes"),
+    sizeBytes: decodeInteger(info.sizeBytes, "sizeBytes"),
     etag: info.etag,
     sha256: decodeText(info.sha256),
-    createdAtMs: decodeInteger(info.createdAtMs, "created_at_ms"),
+    createdAtMs: decodeInteger(info.createdAtMs, "createdAtMs"),
     durability: decodeDurability(info.durability) ?? "strict",
     attributes: decodeAttributes(info.attributes),
   };
@@ -74,7 +74,7 @@ export function decodePutOutcome(message: PutObjectOutcomeMessage | undefined): 
   return {
     ...decodeObjectInfo(outcome.info),
     replicas: outcome.replicas,
-    chunkCount: decodeInteger(outcome.chunkCount, "chunk_count"),
-    deduplicatedBytes: decodeInteger(outcome.deduplicatedBytes, "deduplicated_bytes"),
+    chunkCount: decodeInteger(outcome.chunkCount, "chunkCount"),
+    deduplicatedBytes: decodeInteger(outcome.deduplicatedBytes, "deduplicatedBytes"),
   };
 }

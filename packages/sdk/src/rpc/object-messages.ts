@@ -32,7 +32,7 @@ export function decodePutObjectHeader(message: PutObjectHeaderMessage): PutObjec
     attributes: decodeAttributes(message.attributes),
     condition: decodeCondition(message.condition),
     durability: decodeDurability(message.durability),
-    sizeBytes: message.sizeBytes === undefined ? undefined : decodeInteger(message.sizeBytes, "size_bytes"),
+    sizeBytes: message.sizeBytes === undefined ? undefined : decodeInteger(message.sizeBytes, "sizeBytes"),
     sha256: decodeText(message.sha256),
   };
 }

@@ -77,7 +77,7 @@ export function decodeUploadInfo(message: UploadInfoMessage | undefined): Upload
     bucket: upload.bucket,
     key: upload.key,
     uploadId: upload.uploadId,
-    createdAtMs: decodeInteger(upload.createdAtMs, "created_at_ms"),
+    createdAtMs: decodeInteger(upload.createdAtMs, "createdAtMs"),
     attributes: decodeAttributes(upload.attributes),
     durability: decodeDurability(upload.durability) ?? "strict",
   };
@@ -97,10 +97,10 @@ export function decodePartInfo(message: PartInfoMessage | undefined): PartInfo {
   const part = required(message, "part");
   return {
     partNumber: part.partNumber,
-    sizeBytes: decodeInteger(part.sizeBytes, "size_bytes"),
+    sizeBytes: decodeInteger(part.sizeBytes, "sizeBytes"),
     etag: part.etag,
     sha256: decodeText(part.sha256),
-    createdAtMs: decodeInteger(part.createdAtMs, "created_at_ms"),
+    createdAtMs: decodeInteger(part.createdAtMs, "createdAtMs"),
   };
 }
 

@@ -40,7 +40,7 @@ export function optionalTextOf(message: JsonMessage, member: string): string | u
 export function integerOf(message: JsonMessage, member: string): number {
   const value = Number(message[member] ?? 0);
   if (Number.isSafeInteger(value)) return value;
-  throw new AshlarError("INVALID_ARGUMENT", `${member} is no integer up to 2^53 - 1`, { details: { field: member } });
+  throw new AshlarError("INVALID_ARGUMENT", `${member} is beyond 2^53 - 1`, { details: { field: member } });
 }
 
 /** Enum names are their type's name and the value's; `strict` is `DURABILITY_STRICT`. */

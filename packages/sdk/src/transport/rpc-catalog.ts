@@ -134,7 +134,7 @@ export function createRpcGrantSource({ objects, call }: RpcConnection): GrantSou
     async beginWrite({ bucket, key, renew }, options) {
       const request = { bucket, key: key ?? "", renew: renew ?? "" };
       const { ticket, grant, expiresInMs } = await call(options, (rpc) => objects.beginWrite(request, rpc));
-      return { ticket, grant, expiresInMs: decodeInteger(expiresInMs, "expires_in_ms") };
+      return { ticket, grant, expiresInMs: decodeInteger(expiresInMs, "expiresInMs") };
     },
   };
 }
@@ -145,12 +145,12 @@ export function createRpcServerRegistry({ cluster, call }: RpcConnection): Serve
     async registerServer(registration, options) {
       const request = encodeServerRegistration(registration);
       const { layoutVersion } = await call(options, (rpc) => cluster.registerServer(request, rpc));
-      return { layoutVersion: decodeInteger(layoutVersion, "layout_version") };
+      return { layoutVersion: decodeInteger(layoutVersion, "layoutVersion") };
     },
     async heartbeat(serverId, stats, options) {
       const request = { serverId, stats: encodeServerStats(stats) };
       const { layoutVersion } = await call(options, (rpc) => cluster.heartbeat(request, rpc));
-      return { layoutVersion: decodeInteger(layoutVersion, "layout_version") };
+      return { layoutVersion: decodeInteger(layoutVersion, "layoutVersion") };
     },
     async stopServer(serverId, options) {
       await call(options, (rpc) => cluster.stopServer({ serverId }, rpc));

@@ -56,7 +56,7 @@ export function createRpcChunkStore(connection: RpcConnection, clientStreaming: 
       );
       expectOnePerId(answer.chunks.length, chunkIds.length);
       return answer.chunks.map(({ present, sizeBytes }) =>
-        present ? { sizeBytes: decodeInteger(sizeBytes, "size_bytes") } : undefined,
+        present ? { sizeBytes: decodeInteger(sizeBytes, "sizeBytes") } : undefined,
       );
     },
     async deleteChunks(chunkIds, options) {
@@ -124,7 +124,7 @@ async function getInFrames({ chunks }: RpcConnection, { chunkId, options, rpc }:
   let assembly: ChunkAssembly | undefined;
   for await (const message of chunks.getChunk(request, rpc)) {
     if (assembly === undefined) {
-      const rest = decodeInteger(message.chunkSizeBytes, "chunk_size_bytes") - offset;
+      const rest = decodeInteger(message.chunkSizeBytes, "chunkSizeBytes") - offset;
       assembly = createChunkAssembly(Math.min(options?.length ?? rest, rest), options?.onProgress);
     }
     assembly.add(message.frame);
