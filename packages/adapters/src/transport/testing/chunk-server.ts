@@ -1,0 +1,57 @@
+import { createServer as createHttp1Server } from "node:http";
+import { createServer as createHttp2Server, type ServerHttp2Session } from "node:http2";
+import type { AddressInfo, Server, Socket } from "node:net";
+import { ChunkService } from "@ashlar/sdk/rpc";
+import type { ServiceImpl } from "@connectrpc/connect";
+import { connectNodeAdapter } from "@connectrpc/connect-node";
+
+/** A small server on a free loopback port. */
+export interface TestServer {
+  readonly url: string;
+  /** Connections that are open now. */
+  connectionCount(): number;
+  /** Cuts every connection and keeps listening. */
+  cut(): void;
+  close(): Promise<void>;
+}
+
+type RequestListener = Parameters<typeof createHttp1Server>[1] & ((request: never, response: never) => void);
+
+/** A gRPC server over cleartext HTTP/2 with the handlers given: Connect's own adapter, none of our server code. */
+export function startGrpcServer(service: Partial<ServiceImpl<typeof ChunkService>>): Promise<TestServer> {
+  const listener = connectNodeAdapter({
+    routes: (router) => router.service(ChunkService, service),
+    acceptCompression: [],
+    readMaxBytes: 64 * 1024 * 1024,
+  });
+  return startServer(createHttp2Server({ maxSessionMemory: 256 }, listener as never));
+}
+
+/** A plain HTTP/1.1 server. */
+export function startHttpServer(listener: RequestListener): Promise<TestServer> {
+  return startServer(createHttp1Server(listener));
+}
+
+async function startServer(server: Server): Promise<TestServer> {
+  const sockets = new Set<Socket>();
+  server.on("connection", (socket: Socket) => {
+    sockets.add(socket);
+    socket.on("error", () => {});
+    socket.once("close", () => sockets.delete(socket));
+  });
+  server.on("session", (session: ServerHttp2Session) => session.on("error", () => {}));
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const cut = (): void => {
+    for (const socket of sockets) socket.destroy();
+  };
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    connectionCount: () => sockets.size,
+    cut,
+    async close() {
+      const closed = new Promise((resolve) => server.close(resolve));
+      cut();
+      await closed;
+    },
+  };
+}
