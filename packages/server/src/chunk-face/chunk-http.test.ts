@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { openFsChunkStore } from "@ashlar/adapters/chunk-store/fs";
 import { createMemoryChunkStore } from "@ashlar/adapters/chunk-store/memory";
 import { AshlarError } from "@ashlar/sdk/errors";
-import { encodeHex } from "@ashlar/sdk/hash";
+import { type Digest, encodeHex } from "@ashlar/sdk/hash";
 import { KIB, MIB } from "@ashlar/sdk/limits";
 import type { StreamingChunkStore } from "@ashlar/sdk/ports";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -152,9 +152,8 @@ describe("PUT /chunks", () => {
   });
 
   it("answers 507 at once when the disk fills up in the middle of a body", async () => {
-    const store: StreamingChunkStore = {
-      ...createMemoryChunkStore(),
-      async putChunkStream(_chunkId, source) {
+    const store: StreamingChunkStore = Object.assign(createMemoryChunkStore(), {
+      async putChunkStream(_chunkId: Digest, source: AsyncIterable<Uint8Array>): Promise<never> {
         let receivedBytes = 0;
         for await (const piece of source) {
           receivedBytes += piece.byteLength;
@@ -162,7 +161,7 @@ describe("PUT /chunks", () => {
         }
         throw new Error("the body ended before the disk was full");
       },
-    };
+    });
     const node = await startTestNode(store);
     const path = await pathOf(patternBytes(9, 15));
     expectProblem(await call(node, "PUT", path, { body: endless() }), 507, "DISK_FULL");

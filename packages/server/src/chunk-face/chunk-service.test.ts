@@ -413,8 +413,12 @@ describe("grants", () => {
       for (;;) yield* messages({ case: "frame", value: new Uint8Array(1000) });
     }
     const startedMs = performance.now();
-    expect((await codeOf(clientOf(fsNode).putChunk(endless()))).code).toBe("UNAUTHENTICATED");
-    expect(performance.now() - startedMs).toBeLessThan(2000);
+    // Many times on one connection: the trailers with the error must win against the reset of the stream.
+    const client = clientOf(fsNode);
+    for (let round = 0; round < 50; round++) {
+      expect((await codeOf(client.putChunk(endless()))).code).toBe("UNAUTHENTICATED");
+    }
+    expect(performance.now() - startedMs).toBeLessThan(5000);
   });
 
   it("give a receipt for a chunk that was uploaded under a write grant", async () => {

@@ -38,4 +38,9 @@ export const HTTP_LIMITS = Object.freeze({
     "ms",
     "an early answer is followed by this much reading, so that a reset does not overtake the answer on its way to the client",
   ),
+  RESET_DELAY_MS: limit(
+    100,
+    "ms",
+    "an HTTP/2 stream is reset this long after an early answer, so that its trailers go first",
+  ),
 } as const satisfies Record<string, Limit>);

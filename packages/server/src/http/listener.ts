@@ -1,5 +1,11 @@
 import { createServer as createHttp1Server, type Server as Http1Server } from "node:http";
-import { createServer as createHttp2Server, type Http2Server, type ServerHttp2Session } from "node:http2";
+import {
+  createServer as createHttp2Server,
+  type Http2Server,
+  type Http2ServerRequest,
+  type Http2ServerResponse,
+  type ServerHttp2Session,
+} from "node:http2";
 import { createServer as createHttpsServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
 import { AshlarError } from "@ashlar/sdk/errors";
@@ -137,12 +143,13 @@ function http2Server(
   sessions: Set<ServerHttp2Session>,
 ): Http2Server {
   const idleTimeoutMs = options.idleTimeoutMs ?? HTTP_LIMITS.IDLE_TIMEOUT_MS.value;
+  const maxHeaderBytes = options.maxHeaderBytes ?? HTTP_LIMITS.HEADER_MAX_BYTES.value;
   const server = createHttp2Server({
     maxSessionMemory: HTTP_LIMITS.SESSION_MEMORY_MAX_BYTES.value / MIB,
     settings: {
       initialWindowSize: HTTP_LIMITS.STREAM_WINDOW_BYTES.value,
       maxConcurrentStreams: HTTP_LIMITS.STREAMS_MAX.value,
-      maxHeaderListSize: options.maxHeaderBytes ?? HTTP_LIMITS.HEADER_MAX_BYTES.value,
+      maxHeaderListSize: maxHeaderBytes,
       enablePush: false,
     },
   });
@@ -153,9 +160,20 @@ function http2Server(
     // An idle peer is told to go away; one with stalled streams is cut off.
     session.setTimeout(idleTimeoutMs, () => (session.closed ? session.destroy() : session.close()));
   });
-  server.on("request", (request, response) => exchange.serve(request, response));
-  server.on("checkContinue", (request, response) => exchange.serve(request, response, { expectsContinue: true }));
+  const serve = (request: Http2ServerRequest, response: Http2ServerResponse, expectsContinue: boolean): void => {
+    if (headerBytes(request) <= maxHeaderBytes) exchange.serve(request, response, { expectsContinue });
+    else response.writeHead(431).end();
+  };
+  server.on("request", (request, response) => serve(request, response, false));
+  server.on("checkContinue", (request, response) => serve(request, response, true));
   return server;
+}
+
+/** Size of a request's headers as HTTP/2 counts them (RFC 9113 §6.5.2). Node announces the limit to clients and does not enforce it. */
+function headerBytes(request: Http2ServerRequest): number {
+  let bytes = 0;
+  for (const text of request.rawHeaders) bytes += text.length + 16;
+  return bytes;
 }
 
 function startListening(front: Http1Server, host: string, port: number): Promise<void> {

@@ -109,9 +109,8 @@ function discardRest(request: NodeRequest, response: NodeResponse): void {
   if (request.complete || request.destroyed) return;
   if (isHttp2(response)) {
     const { stream } = request as Http2ServerRequest;
-    // Not reset at once: that would overtake the trailers, which for gRPC are the answer.
-    stream.resume();
-    const timer = setTimeout(() => stream.close(constants.NGHTTP2_NO_ERROR), HTTP_LIMITS.LINGER_MS.value);
+    // Not reset at once: that would overtake the trailers, which for gRPC are the answer. Meanwhile the window bounds what comes.
+    const timer = setTimeout(() => stream.close(constants.NGHTTP2_NO_ERROR), HTTP_LIMITS.RESET_DELAY_MS.value);
     timer.unref();
     stream.once("close", () => clearTimeout(timer));
     return;
