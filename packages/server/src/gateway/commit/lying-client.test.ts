@@ -173,6 +173,53 @@ describe("an honest direct client", () => {
   });
 });
 
+describe("an honest client of the gateway's chunk face", () => {
+  it("proves possession there, for one receipt of the quorum", async () => {
+    const stored = await upload((await begin()).grant);
+    const { ticket, grant } = await begin();
+    const face = client.chunks("gateway", grant);
+    const prove = async (): Promise<{ readonly present: boolean; readonly receipt: string }> => {
+      const [asked] = (await face.hasChunks({ chunkIds: [stored.chunkId] })).chunks;
+      const proof = createHash("sha256").update(asked!.nonce).update(stored.bytes).digest();
+      const { chunks } = await face.hasChunks({ chunkIds: [stored.chunkId], claim: true, proofs: [proof] });
+      return chunks[0]!;
+    };
+    const proven = await prove();
+    expect(proven.present).toBe(true);
+    expect(await commit(ticket, [chunkOf(stored, { receipts: [proven.receipt] })])).toBe("none");
+    const [first, second] = stored.placement;
+    await cluster.stores.get(first!)?.deleteChunks([stored.chunkId], { unclaimedForMs: 0 });
+    expect((await prove()).present).toBe(true);
+    await cluster.stores.get(second!)?.deleteChunks([stored.chunkId], { unclaimedForMs: 0 });
+    // Readable still, but no quorum stands behind it: it has to be uploaded again.
+    expect(await prove()).toMatchObject({ present: false, receipt: "" });
+  });
+
+  it("pages through a manifest by its signed handle", async () => {
+    const { ticket, grant } = await begin();
+    const stored = [await upload(grant), await upload(grant), await upload(grant)];
+    await commit(
+      ticket,
+      stored.map((each) => chunkOf(each)),
+      { key: "paged" },
+    );
+    const objects = client.objects(cluster.keys.readonly);
+    const first = await objects.locate({ bucket: BUCKET, key: "paged", chunkLimit: 2 });
+    expect([first.chunks.length, first.nextOffset]).toEqual([2, 2000n]);
+    const { manifestId, nextOffset: fromOffset } = first;
+    const second = await objects.locate({ bucket: BUCKET, key: "paged", manifestId, fromOffset });
+    expect(second).toMatchObject({
+      chunks: [{ offset: 2000n, chunkId: new Uint8Array(stored[2]!.chunkId) }],
+      nextOffset: 0n,
+    });
+    expect(second.info).toBeUndefined();
+    const head = await objects.locate({ bucket: BUCKET, key: "paged", chunkLimit: 0 });
+    expect([head.info?.sizeBytes, head.chunks]).toEqual([3000n, []]);
+    await client.objects(cluster.keys.readwrite).deleteObject({ bucket: BUCKET, key: "paged" });
+    expect((await objects.locate({ bucket: BUCKET, key: "paged", manifestId })).chunks.length).toBe(3);
+  });
+});
+
 describe("receipts that lie", () => {
   let ticket: string;
   let grant: string;
