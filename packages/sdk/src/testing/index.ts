@@ -1,5 +1,6 @@
 export { type BrokenChunkStore, breakChunkStore } from "./broken-chunk-store.ts";
 export { BROKEN_CHUNK_STORES } from "./broken-chunk-stores.ts";
+export { BROKEN_METADATA_STORES, type BrokenMetadataStore, breakMetadataStore } from "./broken-metadata-stores.ts";
 export type {
   ChunkStoreCase,
   ChunkStoreCaseContext,

@@ -1,0 +1,401 @@
+import { AshlarError } from "../errors/index.ts";
+import { type CallOptions, type ChunkRef, type MetadataStore, systemClock } from "../ports/index.ts";
+import type { MetadataStoreSubject } from "./metadata-store/contract-case.ts";
+
+/** A metadata store with one fault. The contract suite must fail on each one, or it would not notice that fault in a real store either. */
+export interface BrokenMetadataStore {
+  /** What it does wrong, as a phrase. */
+  readonly fault: string;
+  /** Name of the contract case that is there for this fault. Others may notice it too. */
+  readonly caughtBy: string;
+  /** Methods that replace those of a sound store. */
+  readonly override: (sound: MetadataStore) => Partial<MetadataStore>;
+  /** Runs before the sound store is reopened. */
+  readonly beforeReopen?: (sound: MetadataStore) => Promise<void>;
+}
+
+/** Puts a fault over a sound subject, whose store must be persistent and shared. */
+export function breakMetadataStore(sound: MetadataStoreSubject, broken: BrokenMetadataStore): MetadataStoreSubject {
+  const overlay = (store: MetadataStore): MetadataStore => ({ ...store, ...broken.override(store) });
+  let store = overlay(sound.store);
+  return {
+    get store() {
+      return store;
+    },
+    async reopen() {
+      await broken.beforeReopen?.(sound.store);
+      store = overlay(await sound.reopen());
+      return store;
+    },
+    second: async () => overlay(await sound.second()),
+    dispose: () => sound.dispose(),
+  };
+}
+
+const KEY_FAULTS: readonly BrokenMetadataStore[] = [
+  {
+    fault: "takes keys that differ only in case for the same",
+    caughtBy: "every adversarial key is a key of its own, and all are listed in the order of their bytes",
+    override: (sound) => ({
+      commitObject: (commit, options) => sound.commitObject({ ...commit, key: commit.key.toLowerCase() }, options),
+      getObject: (query, options) => sound.getObject({ ...query, key: query.key.toLowerCase() }, options),
+    }),
+  },
+  {
+    fault: "ends keys at a NUL",
+    caughtBy: "every adversarial key is a key of its own, and all are listed in the order of their bytes",
+    override: (sound) => {
+      const cut = (key: string): string => key.replace(/(.)\0.*$/s, "$1");
+      return {
+        commitObject: (commit, options) => sound.commitObject({ ...commit, key: cut(commit.key) }, options),
+        getObject: (query, options) => sound.getObject({ ...query, key: cut(query.key) }, options),
+      };
+    },
+  },
+  {
+    fault: "answers reads from a cache that writes do not touch",
+    caughtBy: "an overwrite is a new version, and the old one is gone",
+    override: (sound) => {
+      const cache = new Map<string, ReturnType<MetadataStore["getObject"]>>();
+      return {
+        commitObject: async (commit, options) => {
+          const info = await sound.commitObject(commit, options);
+          const { bucket, key } = commit;
+          if (!cache.has(key)) cache.set(key, sound.getObject({ bucket, key }));
+          return info;
+        },
+        getObject: (query, options) =>
+          query.objectVersion === undefined
+            ? (cache.get(query.key) ?? sound.getObject(query, options))
+            : sound.getObject(query, options),
+      };
+    },
+  },
+  {
+    fault: "keeps the caller's buffer instead of its bytes",
+    caughtBy: "inline bytes are the store's own: what the caller does to its buffers later changes nothing",
+    override: (sound) => {
+      const kept = new Map<string, Uint8Array>();
+      return {
+        commitObject: (commit, options) => {
+          if ("inline" in commit.content) kept.set(commit.key, commit.content.inline);
+          return sound.commitObject(commit, options);
+        },
+        getObject: async (query, options) => {
+          const stored = await sound.getObject(query, options);
+          const inline = kept.get(query.key);
+          return stored === undefined || inline === undefined ? stored : { ...stored, inline };
+        },
+      };
+    },
+  },
+];
+
+const CONDITION_FAULTS: readonly BrokenMetadataStore[] = [
+  {
+    fault: "ignores conditions",
+    caughtBy: 'ifNoneMatch "*" creates and never overwrites',
+    override: (sound) => ({
+      commitObject: (commit, options) => sound.commitObject({ ...commit, condition: undefined }, options),
+    }),
+  },
+  {
+    fault: "looks at the condition, and writes a moment later",
+    caughtBy: 'of 50 writers of one key with ifNoneMatch "*" exactly one wins',
+    override: (sound) => ({
+      commitObject: async (commit, options) => {
+        const { bucket, key, condition } = commit;
+        const current = await sound.getObject({ bucket, key });
+        if (condition?.ifNoneMatch === "*" && current !== undefined) {
+          throw new AshlarError("PRECONDITION_FAILED", "there is one");
+        }
+        await systemClock.sleep(1);
+        return await sound.commitObject({ ...commit, condition: undefined }, options);
+      },
+    }),
+  },
+  {
+    fault: "always says that there was something to delete",
+    caughtBy: "of 50 deleters of one version exactly one deletes",
+    override: (sound) => ({
+      deleteObject: async (query, options) => {
+        await sound.deleteObject(query, options);
+        return true;
+      },
+    }),
+  },
+  {
+    fault: "acknowledges a commit before it has happened",
+    caughtBy: "a second store on the same data sees every answered write at once, and the other way round",
+    override: (sound) => ({
+      commitObject: async (commit, options) => {
+        const late = systemClock.sleep(20).then(() => sound.commitObject(commit, options));
+        late.catch(() => {});
+        if (commit.key !== "k") return await late;
+        const { bucket, key, sizeBytes, etag, durability, attributes } = commit;
+        return { bucket, key, sizeBytes, etag, durability, attributes, objectVersion: "v", createdAtMs: 0 };
+      },
+    }),
+  },
+];
+
+const LIST_FAULTS: readonly BrokenMetadataStore[] = [
+  {
+    fault: "is sloppy about prefixes",
+    caughtBy: "a prefix is a prefix of bytes, not of folders, and nothing else comes with it",
+    override: (sound) => ({
+      listObjects: (query, options) =>
+        sound.listObjects({ ...query, prefix: query.prefix?.replace(/\/$/, "") }, options),
+    }),
+  },
+  {
+    fault: "lists in the order of UTF-16",
+    caughtBy: "every adversarial key is a key of its own, and all are listed in the order of their bytes",
+    override: (sound) => ({
+      listObjects: async (query, options) => {
+        const page = await sound.listObjects(query, options);
+        return { ...page, objects: page.objects.toSorted((a, b) => (a.key < b.key ? -1 : 1)) };
+      },
+    }),
+  },
+  {
+    fault: "leaves out the last entry of a page",
+    caughtBy: "pages of every size give every entry once: keys, common prefixes, and both at the border",
+    override: (sound) => ({
+      listObjects: async (query, options) => {
+        const page = await sound.listObjects(query, options);
+        return page.nextCursor === undefined || page.objects.length < 2
+          ? page
+          : { ...page, objects: page.objects.slice(0, -1) };
+      },
+    }),
+  },
+  {
+    fault: "shows a common prefix again on the next page",
+    caughtBy: "pages of every size give every entry once: keys, common prefixes, and both at the border",
+    override: (sound) => {
+      let last: string | undefined;
+      return {
+        listObjects: async (query, options) => {
+          const page = await sound.listObjects(query, options);
+          const again = query.cursor === undefined || last === undefined ? [] : [last];
+          last = page.prefixes.at(-1);
+          return { ...page, prefixes: [...again, ...page.prefixes] };
+        },
+      };
+    },
+  },
+  {
+    fault: "gives a cursor on the last page",
+    caughtBy: "a page that just fits has no cursor, one more entry gives one",
+    override: (sound) => ({
+      listObjects: async (query, options) => {
+        const page = await sound.listObjects(query, options);
+        const full = page.objects.length + page.prefixes.length === query.limit;
+        return full ? { ...page, nextCursor: page.nextCursor ?? "AXpw" } : page;
+      },
+    }),
+  },
+  {
+    fault: "starts over on a cursor that it does not know",
+    caughtBy: "a malformed cursor and bad limits are refused",
+    override: (sound) => ({
+      listObjects: (query, options) =>
+        sound.listObjects(query, options).catch((error: unknown) => {
+          if (query.cursor === undefined) throw error;
+          return sound.listObjects({ ...query, cursor: undefined }, options);
+        }),
+    }),
+  },
+];
+
+const MANIFEST_FAULTS: readonly BrokenMetadataStore[] = [
+  {
+    fault: "begins a page behind the chunk that contains the offset",
+    caughtBy: "a page begins with the chunk that contains the offset, at every border",
+    override: (sound) => ({
+      getObject: async (query, options) => {
+        const stored = await sound.getObject(query, options);
+        const [first, ...rest] = stored?.page?.chunks ?? [];
+        if (stored?.page === undefined || first === undefined || first.offset >= (query.fromOffset ?? 0)) return stored;
+        return { ...stored, page: { ...stored.page, chunks: rest } };
+      },
+    }),
+  },
+  {
+    fault: "completes an upload with whatever parts it has",
+    caughtBy: "completing with missing, differing, unordered or no parts is refused and leaves the upload as it was",
+    override: (sound) => ({
+      completeUpload: async (complete, options) => {
+        const { parts } = await sound.listParts({ uploadId: complete.uploadId });
+        return await sound.completeUpload({ ...complete, parts }, options);
+      },
+    }),
+  },
+  {
+    fault: "keeps the first part of a number",
+    caughtBy: "a part of the same number replaces the one before, whose chunks are released; unchosen parts too",
+    override: (sound) => ({
+      putPart: async (part, options) => {
+        const { parts } = await sound.listParts({ uploadId: part.uploadId });
+        return parts.find(({ partNumber }) => partNumber === part.partNumber) ?? (await sound.putPart(part, options));
+      },
+    }),
+  },
+];
+
+const COLLECTION_FAULTS: readonly BrokenMetadataStore[] = [
+  {
+    fault: "never lets a chunk go",
+    caughtBy: "a chunk becomes collectable when the last object that names it is dropped, not before",
+    override: (sound) => ({
+      commitObject: async (commit, options) => {
+        const info = await sound.commitObject(commit, options);
+        if ("inline" in commit.content) return info;
+        await sound.createBucket("shadow-bucket").catch(() => {});
+        await sound.commitObject({ ...commit, bucket: "shadow-bucket", key: info.objectVersion });
+        return info;
+      },
+    }),
+  },
+  {
+    fault: "forgets that a second object names a chunk",
+    caughtBy: "a chunk becomes collectable when the last object that names it is dropped, not before",
+    override: (sound) => {
+      const released: ChunkRef[] = [];
+      return {
+        deleteObject: async (query, options) => {
+          const stored = await sound.getObject(query);
+          released.push(...(stored?.page?.chunks ?? []));
+          return await sound.deleteObject(query, options);
+        },
+        markCollecting: async (query, options) => {
+          const marked = await sound.markCollecting(query, options);
+          return [...marked, ...released.map(({ chunkId, sizeBytes }) => ({ chunkId, sizeBytes, layoutVersion: 0 }))];
+        },
+      };
+    },
+  },
+  {
+    fault: "does not wait for the grace",
+    caughtBy: "the grace of dropping and marking is kept",
+    override: (sound) => ({
+      dropReleasedManifests: (query, options) => sound.dropReleasedManifests({ ...query, graceMs: 0 }, options),
+    }),
+  },
+  {
+    fault: "drops without bounds",
+    caughtBy: "dropping and marking are bounded by their limits",
+    override: (sound) => ({
+      dropReleasedManifests: (query, options) => sound.dropReleasedManifests({ ...query, limit: 1000 }, options),
+    }),
+  },
+  {
+    fault: "says that a row is gone which a commit has taken back",
+    caughtBy: "a commit takes a chunk back from the collector, and the row stays",
+    override: (sound) => ({
+      finishCollecting: async (outcomes, options) => {
+        await sound.finishCollecting(outcomes, options);
+        return outcomes.filter(({ removed }) => removed).map(({ chunkId }) => chunkId);
+      },
+    }),
+  },
+  {
+    fault: "loses a miss that is noted while an older repair runs",
+    caughtBy: "a miss that is noted while an older repair runs is not finished with it",
+    override: (sound) => ({
+      finishRepairs: async (_repairIds, options) => {
+        const repairs = await sound.listRepairs({ limit: 100 });
+        await sound.finishRepairs(
+          repairs.map(({ repairId }) => repairId),
+          options,
+        );
+      },
+    }),
+  },
+  {
+    fault: "makes a new layout whenever a server registers",
+    caughtBy: "a server that registers again updates its row and changes no layout",
+    override: (sound) => ({
+      registerServer: async (registration, options) => {
+        const result = await sound.registerServer(registration, options);
+        const { layouts } = await sound.clusterSnapshot();
+        if (layouts[0]?.servers.length !== 1) return result;
+        return await sound.changeLayout({ replicationFactor: 3 });
+      },
+    }),
+  },
+];
+
+const withoutSignal = (_options: CallOptions | undefined): CallOptions => ({});
+
+const LIFECYCLE_FAULTS: readonly BrokenMetadataStore[] = [
+  {
+    fault: "swallows an abort that came before the call",
+    caughtBy: "every method refuses a signal that is aborted already, and does nothing",
+    override: (sound) => ({
+      commitObject: (commit, options) => sound.commitObject(commit, withoutSignal(options)),
+    }),
+  },
+  {
+    fault: "swallows an abort that comes during the call",
+    caughtBy: "an abort during a call rejects at once, and the store goes on working",
+    override: (sound) => ({
+      commitObject: (commit, options) =>
+        options?.signal?.aborted
+          ? sound.commitObject(commit, options)
+          : sound.commitObject(commit, withoutSignal(options)),
+    }),
+  },
+  {
+    fault: "does what an aborted signal forbids, and refuses afterwards",
+    caughtBy: "every method refuses a signal that is aborted already, and does nothing",
+    override: (sound) => ({
+      createApiKey: async (record, options) => {
+        if (options?.signal?.aborted) await sound.createApiKey({ ...record, keyId: "other" }).catch(() => {});
+        return await sound.createApiKey(record, options);
+      },
+    }),
+  },
+  {
+    fault: "can be used after close",
+    caughtBy: "close is idempotent, and every method refuses afterwards",
+    override: () => ({ close: async () => {} }),
+  },
+  {
+    fault: "leaves a listener on the signal",
+    caughtBy: "a signal that is never aborted keeps no listener",
+    override: (sound) => ({
+      listObjects: (query, options) => {
+        options?.signal?.addEventListener("abort", () => {});
+        return sound.listObjects(query, options);
+      },
+    }),
+  },
+  {
+    fault: "loses an object when it is reopened",
+    caughtBy: "everything survives reopening",
+    override: () => ({}),
+    beforeReopen: async (sound) => {
+      await sound.deleteObject({ bucket: "case-bucket", key: "chunked" });
+    },
+  },
+  {
+    fault: "loses the references of open uploads when it is reopened",
+    caughtBy: "everything survives reopening",
+    override: () => ({}),
+    beforeReopen: async (sound) => {
+      await sound.abortStaleUploads({ olderThanMs: 0, limit: 100 });
+    },
+  },
+];
+
+/** One store per fault. */
+export const BROKEN_METADATA_STORES: readonly BrokenMetadataStore[] = Object.freeze([
+  ...KEY_FAULTS,
+  ...CONDITION_FAULTS,
+  ...LIST_FAULTS,
+  ...MANIFEST_FAULTS,
+  ...COLLECTION_FAULTS,
+  ...LIFECYCLE_FAULTS,
+]);
