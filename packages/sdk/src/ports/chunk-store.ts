@@ -34,6 +34,8 @@ export interface PutChunkResult {
   readonly alreadyPresent: boolean;
   /** A node's signed receipt for the commit of a direct client. */
   readonly receipt?: string | undefined;
+  /** Copies behind this store that hold the chunk durably; default 1. A gateway's chunk face has several. */
+  readonly replicas?: number | undefined;
 }
 
 export interface GetChunkOptions extends CallOptions {
@@ -159,4 +161,33 @@ export interface StreamingChunkStore extends ChunkStore {
 /** Whether a store writes streams. */
 export function isStreamingChunkStore(store: ChunkStore): store is StreamingChunkStore {
   return "putChunkStream" in store && typeof store.putChunkStream === "function";
+}
+
+/** What a proof of possession is asked with. */
+export interface ProveChunkOptions extends CallOptions {
+  /** The write grant under which the receipt is wanted. */
+  readonly grant?: string | undefined;
+}
+
+/**
+ * Claiming a chunk without sending its bytes, offered by remote stores to clients that hold a write grant: knowing a digest gives them no
+ * right to a chunk, having its bytes does.
+ */
+export interface ProvingChunkStore extends ChunkStore {
+  /**
+   * Claims the chunk if the store holds it; `undefined` if it does not, or if the proof is wrong (nobody learns which). Two round trips.
+   *
+   * @param prove answers SHA-256(nonce ‖ bytes of the chunk).
+   * @throws {AshlarError} UNAUTHENTICATED, PERMISSION_DENIED, NODE_UNAVAILABLE.
+   */
+  proveChunk(
+    chunkId: Digest,
+    prove: (nonce: Uint8Array) => Digest | Promise<Digest>,
+    options?: ProveChunkOptions,
+  ): Promise<PutChunkResult | undefined>;
+}
+
+/** Whether a store takes proofs of possession. */
+export function isProvingChunkStore(store: ChunkStore): store is ProvingChunkStore {
+  return "proveChunk" in store && typeof store.proveChunk === "function";
 }

@@ -1,19 +1,20 @@
 import { AshlarError } from "../errors/index.ts";
 import { type Digest, digestFromBytes, encodeHex } from "../hash/index.ts";
 import { LIMITS } from "../limits.ts";
-import { type ChunkStore, checkedChunkStore, type DeleteOutcome, type GetChunkOptions } from "../ports/index.ts";
+import { checkedChunkStore, type DeleteOutcome, type GetChunkOptions, type ProvingChunkStore } from "../ports/index.ts";
 import { undefinedIf } from "./connection.ts";
 import { readBody } from "./http-body.ts";
 import { type HttpConnection, readJson } from "./http-connection.ts";
 import { base64FromBytes, bytesFromBase64, integerOf, listOf, optionalTextOf, textOf } from "./proto-json.ts";
+import { proveChunk } from "./prove-chunk.ts";
 import { expectOnePerId, remoteCapabilities } from "./remote-capabilities.ts";
 
 const OUTCOME_PREFIX = "DELETE_OUTCOME_";
 
 /** A server's `/chunks` endpoints, and for the rest its ChunkService in JSON, as a chunk store. */
-export function createHttpChunkStore(connection: HttpConnection): ChunkStore {
+export function createHttpChunkStore(connection: HttpConnection): ProvingChunkStore {
   const ids = (chunkIds: readonly Digest[]): readonly string[] => chunkIds.map(base64FromBytes);
-  return checkedChunkStore({
+  const store = checkedChunkStore({
     capabilities: remoteCapabilities(connection.endpoint),
     async putChunk(chunkId, bytes, options) {
       const durability = options?.durability;
@@ -33,6 +34,7 @@ export function createHttpChunkStore(connection: HttpConnection): ChunkStore {
         sizeBytes: integerOf(message, "sizeBytes"),
         alreadyPresent: message.alreadyPresent === true,
         receipt: optionalTextOf(message, "receipt"),
+        replicas: integerOf(message, "replicas"),
       };
     },
     getChunk: (chunkId, options) => undefinedIf("CHUNK_NOT_FOUND", getChunk(connection, chunkId, options)),
@@ -74,6 +76,19 @@ export function createHttpChunkStore(connection: HttpConnection): ChunkStore {
       };
     },
     close: () => connection.close(),
+  });
+  return Object.assign(store, {
+    proveChunk: (...[chunkId, prove, options]: Parameters<ProvingChunkStore["proveChunk"]>) =>
+      proveChunk(async (proofs) => {
+        const request = { chunkIds: ids([chunkId]), claim: true, proofs: proofs.map(base64FromBytes) };
+        const [answer = {}] = listOf(await connection.rpc("ChunkService/HasChunks", request, options), "chunks");
+        return {
+          present: answer.present === true,
+          sizeBytes: integerOf(answer, "sizeBytes"),
+          nonce: bytesFromBase64(textOf(answer, "nonce")),
+          receipt: optionalTextOf(answer, "receipt"),
+        };
+      }, prove),
   });
 }
 

@@ -4,9 +4,9 @@ import { AshlarError } from "../errors/index.ts";
 import type { Digest } from "../hash/index.ts";
 import { LIMITS } from "../limits.ts";
 import {
-  type ChunkStore,
   checkedChunkStore,
   type GetChunkOptions,
+  type ProvingChunkStore,
   type PutChunkOptions,
   type PutChunkResult,
 } from "../ports/index.ts";
@@ -16,12 +16,14 @@ import {
   decodeDeleteOutcome,
   decodeInteger,
   decodePutChunkResult,
+  decodeText,
   encodeDurability,
   encodeInteger,
   type PutChunkRequestSchema,
 } from "../rpc/index.ts";
 import { type ChunkAssembly, createChunkAssembly } from "./chunk-assembly.ts";
 import { undefinedIf } from "./connection.ts";
+import { proveChunk } from "./prove-chunk.ts";
 import { expectOnePerId, remoteCapabilities } from "./remote-capabilities.ts";
 import type { RpcConnection } from "./rpc-connection.ts";
 
@@ -34,9 +36,9 @@ const FRAME_BYTES = LIMITS.FRAME_MAX_BYTES.value;
  * @param clientStreaming whether large chunks go through PutChunk in frames, with progress; otherwise each goes in one WriteChunk message.
  *   A chunk of one frame always does.
  */
-export function createRpcChunkStore(connection: RpcConnection, clientStreaming: boolean): ChunkStore {
+export function createRpcChunkStore(connection: RpcConnection, clientStreaming: boolean): ProvingChunkStore {
   const { chunks, call } = connection;
-  return checkedChunkStore({
+  const store = checkedChunkStore({
     capabilities: remoteCapabilities(connection.endpoint),
     async putChunk(chunkId, bytes, options) {
       const streamed = clientStreaming && bytes.byteLength > FRAME_BYTES;
@@ -74,6 +76,15 @@ export function createRpcChunkStore(connection: RpcConnection, clientStreaming: 
       return decodeChunkStoreStats(await call(options, (rpc) => chunks.healthCheck({}, rpc)));
     },
     close: () => connection.close(),
+  });
+  return Object.assign(store, {
+    proveChunk: (...[chunkId, prove, options]: Parameters<ProvingChunkStore["proveChunk"]>) =>
+      proveChunk(async (proofs) => {
+        const request = { chunkIds: [chunkId], claim: true, proofs: [...proofs] };
+        const [answer] = (await call(options, (rpc) => chunks.hasChunks(request, rpc))).chunks;
+        const { present = false, sizeBytes = 0n, nonce = new Uint8Array(0), receipt = "" } = answer ?? {};
+        return { present, sizeBytes: decodeInteger(sizeBytes, "sizeBytes"), nonce, receipt: decodeText(receipt) };
+      }, prove),
   });
 }
 
