@@ -4,7 +4,6 @@ import type { Clock, Logger, Random } from "@ashlar/sdk/ports";
 import { DURATION_BUCKETS_SECONDS, type Metrics } from "../observability/metrics.ts";
 import { countedBody } from "./counted-body.ts";
 import type { HttpHandler, HttpRequest, HttpResponse } from "./http-handler.ts";
-import { problemResponse } from "./problem.ts";
 import { type RequestContext, withRequestContext } from "./request-context.ts";
 import { REQUEST_ID_HEADER, requestIdOf } from "./request-id.ts";
 
@@ -36,7 +35,7 @@ interface Observation {
 }
 
 /**
- * Gives each request an id, catches what its handler throws, counts, measures and logs it, and refuses it with OVERLOADED when too many run.
+ * Gives each request an id, counts, measures and logs it, and marks it as one too many above the limit.
  *
  * A request counts as running until the last byte of its answer is taken.
  */
@@ -62,31 +61,11 @@ export function observedHandler(handler: HttpHandler, options: ObservedHandlerOp
       },
       ended: () => {},
     });
-    const response = await answer(handler, { ...request, body }, observation, options);
-    return finishWithBody(response, observation, finish);
-  };
-}
-
-async function answer(
-  handler: HttpHandler,
-  request: HttpRequest,
-  { info, context }: Observation,
-  options: ObservedHandlerOptions,
-): Promise<HttpResponse> {
-  const { requestId } = context;
-  try {
-    // An RPC refuses in its own protocol, at its gate.
-    if (context.overloaded && info.kind === "http")
-      throw new AshlarError("OVERLOADED", "too many requests are running");
-    const response = await handler(request);
+    const response = await handler({ ...request, body });
     const header = response.header ?? new Headers();
-    header.set(REQUEST_ID_HEADER, requestId);
-    return { ...response, header };
-  } catch (error) {
-    const response = problemResponse(error, { requestId, header: { [REQUEST_ID_HEADER]: requestId } });
-    if (response.status >= 500) options.logger.error({ error, requestId, route: info.route }, "a request failed");
-    return response;
-  }
+    header.set(REQUEST_ID_HEADER, context.requestId);
+    return finishWithBody({ ...response, header }, observation, finish);
+  };
 }
 
 function finishWithBody(

@@ -7,36 +7,36 @@ import {
   type ServerReflectionRequest,
   type ServerReflectionResponseSchema,
 } from "./gen/grpc/reflection/v1/reflection_pb.js";
+import { ServerReflection as ServerReflectionV1Alpha } from "./gen/grpc/reflection/v1alpha/reflection_pb.js";
 import type { RpcRoutes } from "./rpc-handlers.ts";
 
 type Answer = NonNullable<MessageInitShape<typeof ServerReflectionResponseSchema>["messageResponse"]>;
 
 /**
- * Server reflection v1, so that grpcurl and its like can call a server without its .proto files. Open to everybody: the contract is public.
+ * Server reflection v1 and v1alpha (the same messages under an older name, the only ones that Python's client and older tools know), so that grpcurl and its like can call a server without its .proto files. Open to everybody: the contract is public.
  *
  * @param services what the server offers beside the standard services, which are listed too.
  */
 export function reflectionRoutes(services: readonly DescService[]): RpcRoutes {
-  const offered = [...services, Health, ServerReflection];
+  const offered = [...services, Health, ServerReflection, ServerReflectionV1Alpha];
   const files = describeFiles(offered);
+  async function* serverReflectionInfo(requests: AsyncIterable<ServerReflectionRequest>) {
+    for await (const { host, messageRequest } of requests) {
+      const messageResponse = answer(messageRequest, offered, files);
+      yield { validHost: host, originalRequest: { host, messageRequest }, messageResponse };
+    }
+  }
   return (router, options) => {
-    router.service(
-      ServerReflection,
-      {
-        async *serverReflectionInfo(requests) {
-          for await (const request of requests) {
-            const messageResponse = answer(request, offered, files);
-            yield { validHost: request.host, originalRequest: request, messageResponse };
-          }
-        },
-      },
-      options.control(),
-    );
+    router.service(ServerReflection, { serverReflectionInfo }, options.control());
+    router.service(ServerReflectionV1Alpha, { serverReflectionInfo } as never, options.control());
   };
 }
 
-function answer(request: ServerReflectionRequest, offered: readonly DescService[], files: DescribedFiles): Answer {
-  const { messageRequest } = request;
+function answer(
+  messageRequest: ServerReflectionRequest["messageRequest"],
+  offered: readonly DescService[],
+  files: DescribedFiles,
+): Answer {
   switch (messageRequest.case) {
     case "listServices": {
       const service = offered.map(({ typeName }) => ({ name: typeName })).sort((a, b) => (a.name < b.name ? -1 : 1));

@@ -1,6 +1,7 @@
 import type { Clock, Logger, Random } from "@ashlar/sdk/ports";
 import type { Metrics } from "../observability/metrics.ts";
 import { type CorsOptions, corsHandler } from "./cors.ts";
+import { guardedHandler } from "./guarded-handler.ts";
 import { healthRoutes } from "./health-service.ts";
 import type { HttpHandler } from "./http-handler.ts";
 import { observedHandler } from "./observed-handler.ts";
@@ -37,8 +38,10 @@ export function createServerHandler(options: ServerHandlerOptions): HttpHandler 
     logger,
   });
   const router = createHttpRouter({ rpcHandlers: [...services, ...standard], httpRoutes: options.httpRoutes });
-  const observed = observedHandler(corsHandler(router.handler, options.cors), {
-    routeOf: router.routeOf,
+  const { routeOf } = router;
+  const guarded = guardedHandler(router.handler, { routeOf, logger });
+  const observed = observedHandler(corsHandler(guarded, options.cors), {
+    routeOf,
     requestsInFlightMax,
     logger,
     metrics,

@@ -1,0 +1,29 @@
+import { AshlarError } from "@ashlar/sdk/errors";
+import type { Logger } from "@ashlar/sdk/ports";
+import type { HttpHandler, HttpRequest } from "./http-handler.ts";
+import type { RouteInfo } from "./observed-handler.ts";
+import { problemResponse } from "./problem.ts";
+import { REQUEST_CONTEXT } from "./request-context.ts";
+
+/** Turns what a handler throws into problem+json, logs what is our fault, and refuses plain HTTP requests above the limit with OVERLOADED. */
+export function guardedHandler(
+  handler: HttpHandler,
+  options: { readonly routeOf: (request: HttpRequest) => RouteInfo; readonly logger: Logger },
+): HttpHandler {
+  return async (request) => {
+    const { kind, route } = options.routeOf(request);
+    const { requestId } = request;
+    try {
+      // An RPC refuses in its own protocol, at its gate.
+      if (kind === "http" && request.contextValues?.get(REQUEST_CONTEXT).overloaded === true) {
+        throw new AshlarError("OVERLOADED", "too many requests are running");
+      }
+      return await handler(request);
+    } catch (error) {
+      const response = problemResponse(error, { requestId });
+      const isOverload = AshlarError.is(error, "OVERLOADED");
+      if (response.status >= 500 && !isOverload) options.logger.error({ error, requestId, route }, "a request failed");
+      return response;
+    }
+  };
+}
