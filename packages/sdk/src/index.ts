@@ -1,9 +1,10 @@
 // For users.
 export { byCount, type ChunkCutter, type Chunker, fixed } from "./chunking/index.ts";
 export type { ObjectBody } from "./client/body-source.ts";
-export type { BucketHandle, ObjectHandle, ObjectSlice } from "./client/bucket-handle.ts";
+
 export type { ClientCallOptions, ClientTransferOptions } from "./client/call-options.ts";
 export { createClient } from "./client/create-client.ts";
+export type { BucketHandle, ObjectHandle, ObjectSlice } from "./client/handles.ts";
 export type {
   BucketRef,
   CompleteUploadInput,
@@ -15,12 +16,12 @@ export type {
   GetOptions,
   ListEntry,
   ListObjectsInput,
-  ObjectClient,
   ObjectRef,
   PutObjectInput,
   PutOptions,
   WritePartInput,
-} from "./client/object-client.ts";
+} from "./client/inputs.ts";
+export type { ObjectClient } from "./client/object-client.ts";
 // For authors of seats.
 export type { OpenedSeat, Seat } from "./client/seat.ts";
 export { type DirectSeatOptions, direct } from "./client/seats/direct.ts";

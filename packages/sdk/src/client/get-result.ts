@@ -1,7 +1,7 @@
 import { AshlarError } from "../errors/index.ts";
 import type { OpenedObject } from "../ports/index.ts";
 import type { CallScope } from "./call-options.ts";
-import type { GetObjectResult } from "./object-client.ts";
+import type { GetObjectResult } from "./inputs.ts";
 
 /** Dresses an opened object for the app. @param scope ends when the bytes have been taken or given up. */
 export function createGetResult(opened: OpenedObject, scope: CallScope): GetObjectResult {

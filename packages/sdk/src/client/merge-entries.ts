@@ -1,5 +1,5 @@
 import type { ObjectListPage } from "../ports/index.ts";
-import type { ListEntry } from "./object-client.ts";
+import type { ListEntry } from "./inputs.ts";
 
 const encoder = new TextEncoder();
 

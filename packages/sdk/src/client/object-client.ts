@@ -1,128 +1,30 @@
-import type { Chunker } from "../chunking/chunker.ts";
 import type { CollectReport } from "../engine/index.ts";
 import type {
   BucketInfo,
-  ByteRange,
   ClusterSnapshot,
-  Durability,
-  ObjectAttributes,
   ObjectInfo,
-  ObjectListEntry,
   ObjectListPage,
   PartInfo,
   PutObjectOutcome,
   UploadInfo,
   WriteCondition,
 } from "../ports/index.ts";
-import type { ObjectBody } from "./body-source.ts";
-import type { BucketHandle } from "./bucket-handle.ts";
-import type { ClientCallOptions, ClientTransferOptions } from "./call-options.ts";
-
-/** Names one bucket. */
-export interface BucketRef {
-  readonly bucket: string;
-}
-
-/** Names one object. */
-export interface ObjectRef extends BucketRef {
-  readonly key: string;
-}
-
-/** How to write, beside where and what. */
-export interface PutOptions extends ObjectAttributes, WriteCondition, ClientTransferOptions {
-  /** Length of the body where the body does not tell it itself; another length is INVALID_ARGUMENT. */
-  readonly sizeBytes?: number | undefined;
-  /** Where to cut the body; default `fixed(CHUNK_DEFAULT_BYTES)`. */
-  readonly chunker?: Chunker | undefined;
-  readonly durability?: Durability | undefined;
-  /** SHA-256 in hex that the body must have; CHECKSUM_MISMATCH and nothing written otherwise. */
-  readonly sha256?: string | undefined;
-}
-
-/** @see ObjectClient.putObject */
-export interface PutObjectInput extends ObjectRef, PutOptions {
-  readonly body: ObjectBody;
-}
-
-/** How to read. */
-export interface GetOptions extends WriteCondition, ClientTransferOptions {
-  readonly range?: ByteRange | undefined;
-  readonly objectVersion?: string | undefined;
-}
-
-/** @see ObjectClient.getObject */
-export interface GetObjectInput extends ObjectRef, GetOptions {}
-
-/** An object that is being read. Its bytes can be taken once, in one of the forms. */
-export interface GetObjectResult extends ObjectInfo {
-  /** First byte that is delivered, and how many. */
-  readonly offset: number;
-  readonly length: number;
-  /** All bytes in one array; mind the size. */
-  bytes(): Promise<Uint8Array>;
-  /** All bytes as UTF-8 text. */
-  text(): Promise<string>;
-  json(): Promise<unknown>;
-  /** The bytes as a web stream; cancelling it stops the transfer. */
-  stream(): ReadableStream<Uint8Array>;
-  /** The bytes as they arrive; leaving the loop stops the transfer. */
-  [Symbol.asyncIterator](): AsyncIterator<Uint8Array>;
-}
-
-/** One entry of a listing: an object, or a common prefix where a delimiter was given. */
-export type ListEntry =
-  | ({ readonly type: "object" } & ObjectListEntry)
-  | { readonly type: "prefix"; readonly prefix: string };
-
-/** @see ObjectClient.listObjects */
-export interface ListObjectsInput extends BucketRef, ClientCallOptions {
-  readonly prefix?: string | undefined;
-  /** Rolls keys up to its first occurrence after the prefix. */
-  readonly delimiter?: string | undefined;
-  readonly startAfter?: string | undefined;
-  /** Entries per page, 1 to LIST_LIMIT_MAX. */
-  readonly limit?: number | undefined;
-  /** Of `listObjectsPage`: where to go on. */
-  readonly cursor?: string | undefined;
-}
-
-/** Outcome for one key of `deleteObjects`. */
-export interface DeleteOutcomeForKey {
-  readonly key: string;
-  /** False if there was no such object, or on an error. */
-  readonly deleted: boolean;
-  readonly error?: Error | undefined;
-}
-
-/** @see ObjectClient.copyObject */
-export interface CopyObjectInput extends ObjectRef, WriteCondition, ClientCallOptions {
-  readonly sourceBucket: string;
-  readonly sourceKey: string;
-  readonly sourceIfMatch?: string | undefined;
-  /** Replaces the attributes; default: the source's. */
-  readonly attributes?: ObjectAttributes | undefined;
-}
-
-/** @see ObjectClient.createUpload */
-export interface CreateUploadInput extends ObjectRef, ObjectAttributes, ClientCallOptions {
-  readonly durability?: Durability | undefined;
-}
-
-/** @see ObjectClient.writePart */
-export interface WritePartInput extends ClientTransferOptions {
-  readonly uploadId: string;
-  /** 1 to PART_NUMBER_MAX. */
-  readonly partNumber: number;
-  readonly body: ObjectBody;
-  readonly sha256?: string | undefined;
-}
-
-/** @see ObjectClient.completeUpload */
-export interface CompleteUploadInput extends WriteCondition, ClientCallOptions {
-  readonly uploadId: string;
-  readonly parts: ReadonlyArray<{ readonly partNumber: number; readonly etag: string }>;
-  readonly sha256?: string | undefined;
-}
+import type { ClientCallOptions } from "./call-options.ts";
+import type { BucketHandle } from "./handles.ts";
+import type {
+  BucketRef,
+  CompleteUploadInput,
+  CopyObjectInput,
+  CreateUploadInput,
+  DeleteOutcomeForKey,
+  GetObjectInput,
+  GetObjectResult,
+  ListEntry,
+  ListObjectsInput,
+  ObjectRef,
+  PutObjectInput,
+  WritePartInput,
+} from "./inputs.ts";
 
 /**
  * The object API, the same in every seat. All methods reject with an {@link AshlarError}.

@@ -2,7 +2,7 @@ import { AshlarError } from "../errors/index.ts";
 import { bytesEqual, type Digest, encodeHex } from "../hash/index.ts";
 import { linkAbort } from "../internal/linked-abort.ts";
 import type { GetChunkOptions } from "../ports/index.ts";
-import type { ReplicationContext } from "./replicated-store.ts";
+import type { ReplicationContext } from "./replication-context.ts";
 import { withRetry } from "./retry.ts";
 import type { NamedStore } from "./topology.ts";
 

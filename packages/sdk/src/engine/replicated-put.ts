@@ -2,7 +2,7 @@ import { AshlarError } from "../errors/index.ts";
 import type { Digest } from "../hash/index.ts";
 import { linkAbort } from "../internal/linked-abort.ts";
 import type { PutChunkOptions, PutChunkResult } from "../ports/index.ts";
-import type { ReplicationContext } from "./replicated-store.ts";
+import type { ReplicationContext } from "./replication-context.ts";
 import { withRetry } from "./retry.ts";
 import type { ChunkPlacement, NamedStore, ReplicatedPut } from "./topology.ts";
 
@@ -182,6 +182,7 @@ function summarize(placement: ChunkPlacement, acks: readonly Ack[]): ReplicatedP
     alreadyPresent: acks.every((ack) => ack.result.alreadyPresent),
     layoutVersion: placement.layoutVersion,
     serverIds,
+    replicas: acks.reduce((sum, ack) => sum + (ack.result.replicas ?? 1), 0),
     missedServerIds: placement.stores.map((target) => target.serverId).filter((serverId) => !held.has(serverId)),
     receipts: acks.flatMap((ack) => (ack.result.receipt === undefined ? [] : [ack.result.receipt])),
   };

@@ -197,7 +197,7 @@ class BodyWriter {
         missedServerIds: put.missedServerIds,
       };
       this.#layoutVersion = Math.min(this.#layoutVersion, put.layoutVersion);
-      this.#replicas = Math.min(this.#replicas, put.serverIds.length);
+      this.#replicas = Math.min(this.#replicas, put.replicas);
       if (put.alreadyPresent) this.#deduplicatedBytes += bytes.byteLength;
     } finally {
       release();

@@ -1,3 +1,4 @@
+import { AshlarError } from "../errors/index.ts";
 import type { CallOptions, Clock, GrantSource, WriteTicket } from "../ports/index.ts";
 
 /** A ticket is renewed when less than this part of its life is left. */
@@ -15,8 +16,6 @@ interface Held {
  */
 export interface TicketCache {
   get(bucket: string, options?: CallOptions): Promise<WriteTicket>;
-  /** Drops the ticket of a bucket after a server refused it. */
-  forget(bucket: string): void;
 }
 
 export function createTicketCache(grants: GrantSource, clock: Clock): TicketCache {
@@ -25,7 +24,15 @@ export function createTicketCache(grants: GrantSource, clock: Clock): TicketCach
 
   const ask = async (bucket: string, renew: string | undefined): Promise<WriteTicket> => {
     const receivedAtMs = clock.monotonicMs(); // before asking: the ticket may be older than it looks, never younger
-    const ticket = await grants.beginWrite({ bucket, renew });
+    const ticket = await grants.beginWrite({ bucket, renew }).catch((error: unknown) => {
+      // A gateway with another cluster key, or one that slept too long, refuses the old ticket: begin anew. Refused again, it was the API key.
+      if (
+        renew === undefined ||
+        !(AshlarError.is(error, "UNAUTHENTICATED") || AshlarError.is(error, "PERMISSION_DENIED"))
+      )
+        throw error;
+      return grants.beginWrite({ bucket });
+    });
     held.set(bucket, { ticket, receivedAtMs });
     return ticket;
   };
@@ -37,11 +44,10 @@ export function createTicketCache(grants: GrantSource, clock: Clock): TicketCach
       if (known !== undefined && leftMs > known.ticket.expiresInMs * RENEW_BELOW) return Promise.resolve(known.ticket);
       let pending = asking.get(bucket);
       if (pending === undefined) {
-        pending = ask(bucket, leftMs > 0 ? known?.ticket.ticket : undefined).finally(() => asking.delete(bucket));
+        pending = ask(bucket, known?.ticket.ticket).finally(() => asking.delete(bucket));
         asking.set(bucket, pending);
       }
       return pending;
     },
-    forget: (bucket) => void held.delete(bucket),
   };
 }

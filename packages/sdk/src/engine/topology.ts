@@ -34,6 +34,7 @@ export interface Topology {
 
 /** What a replicated write did. */
 export interface ReplicatedPut extends PutChunkResult {
+  readonly replicas: number;
   readonly layoutVersion: number;
   /** Servers that hold the chunk durably and claimed when the write was acknowledged. */
   readonly serverIds: readonly string[];

@@ -77,7 +77,7 @@ export const ERROR_CODES = Object.freeze({
   ),
   UNAUTHENTICATED: row("credentials are missing, unknown or expired", "unauthenticated", 401, "InvalidAccessKeyId"),
   PERMISSION_DENIED: row("the credentials or the grant do not allow this", "permission_denied", 403, "AccessDenied"),
-  LAYOUT_STALE: row("the caller's layout version is no longer in use", "aborted", 409, "-", "backoff"),
+  LAYOUT_STALE: row("the caller's layout version is no longer in use; upload again", "aborted", 409, "-", "caller"),
   CLAIM_EXPIRED: row(
     "a chunk of the commit is not held under a valid claim any more; upload it again",
     "aborted",

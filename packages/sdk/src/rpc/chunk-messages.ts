@@ -24,6 +24,7 @@ export function encodePutChunkResult(
     alreadyPresent: result.alreadyPresent,
     receipt: result.receipt ?? "",
     serverId,
+    replicas: result.replicas ?? 1,
   };
 }
 
@@ -32,6 +33,7 @@ export function decodePutChunkResult(message: PutChunkResponseMessage | WriteChu
     sizeBytes: decodeInteger(message.sizeBytes, "sizeBytes"),
     alreadyPresent: message.alreadyPresent,
     receipt: decodeText(message.receipt),
+    replicas: message.replicas,
   };
 }
 

@@ -114,6 +114,13 @@ export declare type PutChunkResponse = Message<"ashlar.v1.PutChunkResponse"> & {
    * @generated from field: string server_id = 4;
    */
   serverId: string;
+
+  /**
+   * Copies that held it durably when this was answered: 1 from a node, at least the write quorum from a gateway.
+   *
+   * @generated from field: uint32 replicas = 5;
+   */
+  replicas: number;
 };
 
 /**
@@ -192,6 +199,13 @@ export declare type WriteChunkResponse = Message<"ashlar.v1.WriteChunkResponse">
    * @generated from field: string server_id = 4;
    */
   serverId: string;
+
+  /**
+   * Copies that held it durably when this was answered: 1 from a node, at least the write quorum from a gateway.
+   *
+   * @generated from field: uint32 replicas = 5;
+   */
+  replicas: number;
 };
 
 /**

@@ -1,0 +1,20 @@
+import type { Clock, Hasher, Logger, Random } from "../ports/index.ts";
+import type { Suspects } from "./suspects.ts";
+import type { Topology } from "./topology.ts";
+
+/** What replication needs of its surroundings. */
+export interface ReplicationOptions {
+  readonly topology: Topology;
+  readonly hasher: Hasher;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  /** A read slower than this also asks the next replica; default HEDGE_AFTER_MS. */
+  readonly hedgeAfterMs?: number | undefined;
+}
+
+/** The options, completed; shared by all reads and writes. */
+export interface ReplicationContext extends ReplicationOptions {
+  readonly hedgeAfterMs: number;
+  readonly suspects: Suspects;
+}
