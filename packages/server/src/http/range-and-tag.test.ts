@@ -1,0 +1,39 @@
+import { describe, expect, it } from "vitest";
+import { resolveRange } from "./byte-range.ts";
+import { namesEntityTag } from "./entity-tag.ts";
+
+describe("resolveRange", () => {
+  it("follows RFC 9110", () => {
+    const cases: [string | null, ReturnType<typeof resolveRange>][] = [
+      [null, undefined],
+      ["bytes=0-9", { offset: 0, length: 10 }],
+      ["bytes=90-", { offset: 90, length: 10 }],
+      ["bytes=-10", { offset: 90, length: 10 }],
+      ["bytes=-1000", { offset: 0, length: 100 }],
+      ["bytes=50-1000", { offset: 50, length: 50 }],
+      ["BYTES = 1 - 2", { offset: 1, length: 2 }],
+      ["bytes=100-", "unsatisfiable"],
+      ["bytes=-0", "unsatisfiable"],
+      ["bytes=5-4", undefined],
+      ["bytes=-", undefined],
+      ["bytes=1-2,4-5", undefined],
+      ["items=1-2", undefined],
+      [`bytes=0-${"9".repeat(400)}`, { offset: 0, length: 100 }],
+      [`bytes=${"9".repeat(400)}-`, "unsatisfiable"],
+    ];
+    for (const [header, expected] of cases) expect([header, resolveRange(header, 100)]).toEqual([header, expected]);
+    expect(resolveRange("bytes=0-", 0)).toBe("unsatisfiable");
+  });
+});
+
+describe("namesEntityTag", () => {
+  it("compares weakly and strongly, in lists, and by the star", () => {
+    expect(namesEntityTag('"a", "b"', "b", { weak: false })).toBe(true);
+    expect(namesEntityTag('"a", W/"b"', "b", { weak: false })).toBe(false);
+    expect(namesEntityTag('"a", W/"b"', "b", { weak: true })).toBe(true);
+    expect(namesEntityTag('"with, comma", "b"', "with, comma", { weak: true })).toBe(true);
+    expect(namesEntityTag(" * ", "b", { weak: true })).toBe(true);
+    expect(namesEntityTag("b", "b", { weak: true })).toBe(false);
+    expect(namesEntityTag(null, "b", { weak: true })).toBe(false);
+  });
+});

@@ -1,0 +1,257 @@
+import { createMemoryChunkStore } from "@ashlar/adapters/chunk-store/memory";
+import { createMemoryMetadataStore } from "@ashlar/adapters/metadata-store/memory";
+import { AshlarError } from "@ashlar/sdk/errors";
+import { MIB } from "@ashlar/sdk/limits";
+import {
+  type ChunkStoreStats,
+  type MetadataStore,
+  type ServerRegistry,
+  silentLogger,
+  systemClock,
+} from "@ashlar/sdk/ports";
+import { ChunkService, HealthCheckResponse_Status } from "@ashlar/sdk/rpc";
+import { createClient } from "@connectrpc/connect";
+import { createGrpcTransport } from "@connectrpc/connect-node";
+import { afterEach, describe, expect, it } from "vitest";
+import {
+  CLUSTER_KEY,
+  digestOf,
+  freePort,
+  patternBytes,
+  startTestNode,
+  type TestNode,
+} from "../chunk-face/testing/start-test-node.ts";
+import { rawRequest } from "../http/testing/raw-request.ts";
+import { createMetrics } from "../observability/index.ts";
+import { createStorageNode } from "./create-storage-node.ts";
+import { createDiskWatch } from "./disk-watch.ts";
+
+const open: { close(): Promise<void> }[] = [];
+
+afterEach(async () => {
+  await Promise.all(open.splice(0).map((each) => each.close()));
+});
+
+async function start(...args: Parameters<typeof startTestNode>): Promise<TestNode> {
+  const node = await startTestNode(...args);
+  open.push(node);
+  return node;
+}
+
+async function serverOf(registry: ServerRegistry, serverId = "node-1") {
+  return (await registry.clusterSnapshot()).servers.find((server) => server.serverId === serverId);
+}
+
+/** The registry over a database that can go away and come back, possibly without its memory. */
+function unreliableRegistry() {
+  let current: MetadataStore = createMemoryMetadataStore();
+  let away = false;
+  let callCount = 0;
+  const through = <Args extends unknown[], Result>(call: (...args: Args) => Promise<Result>) => {
+    return async (...args: Args): Promise<Result> => {
+      callCount++;
+      if (away) throw new AshlarError("METADATA_UNAVAILABLE", "connection refused");
+      return await call(...args);
+    };
+  };
+  const registry: ServerRegistry = {
+    registerServer: through((...args) => current.registerServer(...args)),
+    heartbeat: through((...args) => current.heartbeat(...args)),
+    stopServer: through((...args) => current.stopServer(...args)),
+    clusterSnapshot: (...args) => current.clusterSnapshot(...args),
+    changeLayout: (...args) => current.changeLayout(...args),
+  };
+  return {
+    registry,
+    callCount: () => callCount,
+    setAway: (value: boolean): void => {
+      away = value;
+    },
+    forget: (): void => {
+      current = createMemoryMetadataStore();
+    },
+  };
+}
+
+describe("a storage node", () => {
+  it("registers when it listens, sends figures with heartbeats, and is stopped when it closes", async () => {
+    const registry = createMemoryMetadataStore();
+    const options = { registry, heartbeatIntervalMs: 30, zone: "a", weight: 2, softwareVersion: "9.9.9" };
+    const node = await startTestNode(createMemoryChunkStore(), options);
+    expect(await serverOf(registry)).toMatchObject({
+      serverId: "node-1",
+      url: node.url,
+      zone: "a",
+      weight: 2,
+      softwareVersion: "9.9.9",
+      state: "up",
+    });
+    const bytes = patternBytes(1234);
+    await node.store.putChunk(await digestOf(bytes), bytes);
+    await expect.poll(async () => (await serverOf(registry))?.stats?.bytesUsed).toBe(1234);
+    await node.close();
+    expect((await serverOf(registry))?.state).toBe("stopped");
+    // It stays in the layout: only an operator takes a server out.
+    expect((await registry.clusterSnapshot()).layouts[0]?.servers.map((server) => server.serverId)).toEqual(["node-1"]);
+  });
+
+  it("registers its public URL where it has one, and comes back under a new address", async () => {
+    const registry = createMemoryMetadataStore();
+    const first = await startTestNode(createMemoryChunkStore(), { registry, publicUrl: "https://node-1.example/" });
+    expect((await serverOf(registry))?.url).toBe("https://node-1.example");
+    await first.close();
+    const port = await freePort();
+    await start(createMemoryChunkStore(), { registry, port });
+    expect(await serverOf(registry)).toMatchObject({ url: `http://127.0.0.1:${port}`, state: "up" });
+    expect((await registry.clusterSnapshot()).servers).toHaveLength(1);
+  });
+
+  it("registers again at once when the database forgot it", async () => {
+    const database = unreliableRegistry();
+    const node = await start(createMemoryChunkStore(), { registry: database.registry, heartbeatIntervalMs: 50 });
+    database.forget();
+    expect(await serverOf(database.registry)).toBeUndefined();
+    await expect
+      .poll(() => serverOf(database.registry), { timeout: 1000 })
+      .toMatchObject({ url: node.url, state: "up" });
+  });
+
+  it("serves chunks while the database is away, from the start too, and registers when it is back", async () => {
+    const database = unreliableRegistry();
+    database.setAway(true);
+    const node = await start(createMemoryChunkStore(), { registry: database.registry, heartbeatIntervalMs: 40 });
+    const client = createClient(ChunkService, createGrpcTransport({ baseUrl: node.url }));
+    const data = patternBytes(500);
+    const put = await client.writeChunk(
+      { chunkId: await digestOf(data), data },
+      { headers: { authorization: node.cluster } },
+    );
+    expect(put.sizeBytes).toBe(500n);
+    const unregistered = await rawRequest(node.url, "/readyz");
+    expect([unregistered.status, unregistered.json()]).toEqual([
+      200,
+      { ready: true, checks: { store: "ok", registry: "not registered" } },
+    ]);
+    database.setAway(false);
+    await expect.poll(() => serverOf(database.registry), { timeout: 2000 }).toMatchObject({ state: "up" });
+    const before = database.callCount();
+    database.setAway(true);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    // Retries are spaced: never a busy loop.
+    expect(database.callCount() - before).toBeLessThan(60);
+    database.setAway(false);
+    await expect
+      .poll(async () => (await rawRequest(node.url, "/readyz")).json(), { timeout: 2000 })
+      .toMatchObject({ checks: { registry: "registered" } });
+  });
+
+  it("closes in order although the database is away, and is closed only once", async () => {
+    const database = unreliableRegistry();
+    const node = await startTestNode(createMemoryChunkStore(), {
+      registry: database.registry,
+      heartbeatIntervalMs: 20,
+    });
+    database.setAway(true);
+    await new Promise((resolve) => setTimeout(resolve, 60));
+    await Promise.all([node.node.close(), node.node.close()]);
+    const calls = database.callCount();
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(database.callCount()).toBe(calls);
+    await expect(rawRequest(node.url, "/healthz")).rejects.toThrow();
+  });
+
+  it("gives up on a registry that does not answer, and closes all the same", async () => {
+    const hanging: ServerRegistry = {
+      ...unreliableRegistry().registry,
+      registerServer: (_registration, options) =>
+        new Promise((_resolve, reject) => {
+          options?.signal?.addEventListener("abort", () => reject(options.signal?.reason as Error));
+        }),
+    };
+    // Time runs fast here, so that five seconds take fifty milliseconds.
+    const clock = {
+      ...systemClock,
+      sleep: (durationMs: number, options?: { readonly signal?: AbortSignal | undefined }) =>
+        systemClock.sleep(durationMs / 100, options),
+    };
+    const node = await startTestNode(createMemoryChunkStore(), { registry: hanging, clock });
+    expect((await rawRequest(node.url, "/readyz")).json()).toMatchObject({ checks: { registry: "not registered" } });
+    await node.close();
+  });
+
+  it("measures what registering and heartbeats take", async () => {
+    const metrics = createMetrics();
+    const registry = createMemoryMetadataStore();
+    const node = await start(createMemoryChunkStore(), { registry, metrics, heartbeatIntervalMs: 20 });
+    await expect
+      .poll(async () => (await rawRequest(node.url, "/metrics")).text)
+      .toMatch(/ashlar_node_registry_call_duration_seconds_count\{call="heartbeat"\} [1-9]/);
+    const { text } = await rawRequest(node.url, "/metrics");
+    expect(text).toContain('ashlar_node_registry_call_duration_seconds_count{call="register"} 1');
+    expect(text).toContain("ashlar_node_chunks 0");
+  });
+
+  it("refuses to be made without a key, with a short one, or under a bad id", () => {
+    const store = createMemoryChunkStore();
+    const make = (options: object) => () => createStorageNode({ serverId: "node-1", store, ...options });
+    expect(make({})).toThrow(AshlarError);
+    expect(make({ clusterKey: "short" })).toThrow(AshlarError);
+    expect(make({ clusterKey: CLUSTER_KEY, serverId: "no spaces" })).toThrow(AshlarError);
+    expect(make({ clusterKey: CLUSTER_KEY, chunkMaxBytes: 0 })).toThrow(AshlarError);
+    expect(make({ insecure: true })).not.toThrow();
+  });
+
+  it("does not accept the grants of another cluster", async () => {
+    const node = await start(createMemoryChunkStore());
+    const other = await start(createMemoryChunkStore(), { clusterKey: `${CLUSTER_KEY} of another cluster` });
+    const headers = { authorization: node.cluster };
+    const path = `/chunks/${"0".repeat(64)}`;
+    expect((await rawRequest(node.url, path, { headers })).status).toBe(404);
+    expect((await rawRequest(other.url, path, { headers })).status).toBe(401);
+  });
+});
+
+describe("a full disk", () => {
+  const stats = (bytesFree: number): ChunkStoreStats => ({
+    chunkCount: 0,
+    bytesUsed: 0,
+    bytesFree,
+    bytesTotal: 100 * MIB,
+  });
+
+  it("makes the node read-only before a body is read, and is noticed to have room again", async () => {
+    let bytesFree = MIB;
+    const store = Object.assign(createMemoryChunkStore(), { stats: async () => stats(bytesFree) });
+    const bytes = patternBytes(100);
+    await store.putChunk(await digestOf(bytes), bytes);
+    const node = await start(store);
+    const client = createClient(ChunkService, createGrpcTransport({ baseUrl: node.url }));
+    expect((await client.healthCheck({})).status).toBe(HealthCheckResponse_Status.READ_ONLY);
+    const path = `/chunks/${Buffer.from(await digestOf(bytes)).toString("hex")}`;
+    const headers = { authorization: node.cluster };
+    const put = () => rawRequest(node.url, path, { method: "PUT", headers, body: bytes });
+    const refused = await put();
+    expect([refused.status, refused.headers["ashlar-error-code"]]).toEqual([507, "DISK_FULL"]);
+    expect((await rawRequest(node.url, path, { headers })).status).toBe(200);
+    expect((await rawRequest(node.url, path, { method: "DELETE", headers })).status).toBe(200);
+    bytesFree = 50 * MIB;
+    await expect.poll(async () => (await put()).status, { timeout: 3000, interval: 200 }).toBe(201);
+    expect((await client.healthCheck({})).status).toBe(HealthCheckResponse_Status.SERVING);
+  });
+
+  it("is believed when a write says so, until a look at the disk says otherwise", async () => {
+    const store = Object.assign(createMemoryChunkStore(), { stats: async () => stats(50 * MIB) });
+    let nowMs = 0;
+    const clock = { ...systemClock, monotonicMs: () => nowMs };
+    const watch = createDiskWatch({ store, clock, logger: silentLogger });
+    await watch.assertWritable();
+    watch.onWriteFailed(new AshlarError("CHUNK_DIGEST_MISMATCH", "not about the disk"));
+    expect(watch.isFull()).toBe(false);
+    watch.onWriteFailed(new AshlarError("DISK_FULL", "no space left"));
+    expect(watch.isFull()).toBe(true);
+    await expect(watch.assertWritable()).rejects.toMatchObject({ code: "DISK_FULL" });
+    nowMs = 1500;
+    await watch.assertWritable();
+    expect(watch.isFull()).toBe(false);
+  });
+});

@@ -1,0 +1,49 @@
+import { Registry } from "prom-client";
+import { describe, expect, it } from "vitest";
+import { createMetrics, createPinoLogger, noMetrics } from "./index.ts";
+
+describe("metrics", () => {
+  it("are kept once per name, in a registry of one's own if wanted", async () => {
+    const registry = new Registry();
+    const metrics = createMetrics({ registry, defaultLabels: { server: "node-1" } });
+    const spec = { name: "ashlar_test_total", help: "Tests", labelNames: ["kind"] };
+    metrics.counter(spec).add(2, { kind: "a" });
+    metrics.counter(spec).add(3, { kind: "a" });
+    const gauge = metrics.gauge({ name: "ashlar_test_level", help: "Level" });
+    gauge.set(7);
+    gauge.add(-2);
+    metrics.histogram({ name: "ashlar_test_seconds", help: "Time", buckets: [0.1, 1] }).observe(0.5);
+    const { text } = await metrics.render();
+    expect(text).toContain('ashlar_test_total{kind="a",server="node-1"} 5');
+    expect(text).toContain('ashlar_test_level{server="node-1"} 5');
+    expect(text).toContain('ashlar_test_seconds_bucket{le="0.1",server="node-1"} 0');
+    expect(text).toContain('ashlar_test_seconds_bucket{le="1",server="node-1"} 1');
+    expect(await registry.metrics()).toBe(text);
+  });
+
+  it("of the process are there when asked for", async () => {
+    expect((await createMetrics({ processMetrics: true }).render()).text).toContain("process_resident_memory_bytes");
+    expect((await createMetrics().render()).text).not.toContain("process_");
+    noMetrics.counter({ name: "x", help: "x" }).add(1);
+    expect((await noMetrics.render()).text).toBe("");
+  });
+});
+
+describe("the pino logger", () => {
+  it("writes one JSON object a line, with level, fields, errors with their causes, and no secrets", () => {
+    const lines: Record<string, unknown>[] = [];
+    const destination = { write: (line: string) => void lines.push(JSON.parse(line)) };
+    const logger = createPinoLogger({ level: "info", fields: { serverId: "node-1" }, destination });
+    logger.debug({}, "not shown");
+    const error = new Error("outer", { cause: new Error("inner") });
+    logger.child({ part: "http" }).warn({ error, authorization: "Bearer secret" }, "something happened");
+    expect(lines).toHaveLength(1);
+    expect(lines[0]).toMatchObject({ serverId: "node-1", part: "http", msg: "something happened" });
+    expect(lines[0]?.time).toMatch(/^\d{4}-\d\d-\d\dT/);
+    const text = JSON.stringify(lines[0]);
+    expect(text).toContain("outer");
+    expect(text).toContain("inner");
+    expect(text).not.toContain('secret"');
+    expect(text).not.toContain("Bearer");
+  });
+});
