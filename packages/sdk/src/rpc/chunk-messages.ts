@@ -12,7 +12,7 @@ import {
 } from "../gen/ashlar/v1/chunk_service_pb.js";
 import { digestFromBytes } from "../hash/index.ts";
 import type { ChunkPage, ChunkStoreStats, DeleteOutcome, PutChunkResult } from "../ports/index.ts";
-import { decodeInteger, decodeText, encodeInteger } from "./integers.ts";
+import { decodeCount, decodeInteger, decodeText, encodeInteger } from "./integers.ts";
 
 /** PutChunkResponse and WriteChunkResponse have the same members. */
 export function encodePutChunkResult(
@@ -33,7 +33,7 @@ export function decodePutChunkResult(message: PutChunkResponseMessage | WriteChu
     sizeBytes: decodeInteger(message.sizeBytes, "sizeBytes"),
     alreadyPresent: message.alreadyPresent,
     receipt: decodeText(message.receipt),
-    replicas: message.replicas,
+    replicas: decodeCount(message.replicas),
   };
 }
 

@@ -34,7 +34,7 @@ export function createHttpChunkStore(connection: HttpConnection): ProvingChunkSt
         sizeBytes: integerOf(message, "sizeBytes"),
         alreadyPresent: message.alreadyPresent === true,
         receipt: optionalTextOf(message, "receipt"),
-        replicas: integerOf(message, "replicas"),
+        replicas: integerOf(message, "replicas") || undefined,
       };
     },
     getChunk: (chunkId, options) => undefinedIf("CHUNK_NOT_FOUND", getChunk(connection, chunkId, options)),
