@@ -1,0 +1,67 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+
+const MAIN = fileURLToPath(new URL("../../packages/server/src/cli/main.ts", import.meta.url));
+
+/** A server of the CLI as a process of its own. */
+export interface ServerProcess {
+  /** The first line of its standard output: address and, at first start, credentials. */
+  readonly ready: Readonly<Record<string, unknown>>;
+  readonly url: string;
+  readonly pid: number;
+  /** Its log lines so far, one JSON object a line. */
+  log(): string;
+  /** Kills it like a crash would. */
+  kill(): Promise<void>;
+  /** Freezes it: it keeps its connections and answers nothing. */
+  freeze(): void;
+  thaw(): void;
+  /** Stops it in order. @returns its exit code. */
+  stop(): Promise<number | null>;
+}
+
+/** Starts `ashlar <args> --json` from the sources, and waits until it tells its address. */
+export async function startServerProcess(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<ServerProcess> {
+  const child = spawn(process.execPath, ["--conditions=ashlar-source", MAIN, ...args, "--json"], {
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { PATH: process.env.PATH ?? "", HOME: process.env.HOME ?? "", ...env },
+  });
+  const log: string[] = [];
+  child.stderr.setEncoding("utf8").on("data", (text: string) => void log.push(text));
+  const ready = await firstLine(child, log);
+  const exited = (): boolean => child.exitCode !== null || child.signalCode !== null;
+  const end = async (signal: NodeJS.Signals): Promise<number | null> => {
+    if (!exited()) {
+      const exit = once(child, "exit");
+      child.kill("SIGCONT");
+      child.kill(signal);
+      await exit;
+    }
+    return child.exitCode;
+  };
+  return {
+    ready,
+    url: String(ready.url),
+    pid: child.pid ?? -1,
+    log: () => log.join(""),
+    kill: async () => void (await end("SIGKILL")),
+    freeze: () => void child.kill("SIGSTOP"),
+    thaw: () => void child.kill("SIGCONT"),
+    stop: () => end("SIGTERM"),
+  };
+}
+
+async function firstLine(child: ChildProcess, log: readonly string[]): Promise<Record<string, unknown>> {
+  if (child.stdout === null) throw new Error("the process has no standard output");
+  const lines = createInterface({ input: child.stdout });
+  const line = once(lines, "line").then(([text]) => String(text));
+  const exit = once(child, "exit").then(([code]) => {
+    throw new Error(`the server ended with ${String(code)} before it was ready: ${log.join("")}`);
+  });
+  return JSON.parse(await Promise.race([line, exit])) as Record<string, unknown>;
+}
