@@ -14,23 +14,17 @@ export class WorkerClient {
   readonly #worker: Worker;
   readonly #pending = new Map<number, Pending>();
   readonly #exited: Promise<void>;
+  readonly #ready: Promise<void>;
   #outgoing: WorkerRequest[] = [];
   #requestCount = 0;
   #failure: Error | undefined;
 
   /** Starts the thread; it loads its code, and waits. */
   constructor(init: WorkerInit, workerUrl?: URL) {
-    this.#worker = startWorker(init, workerUrl);
-    this.#exited = new Promise((resolve) => this.#worker.once("exit", () => resolve()));
-  }
-
-  /**
-   * Lets the thread open the file.
-   * @throws {AshlarError} STORE_INCOMPATIBLE, METADATA_UNAVAILABLE, DISK_FULL. The thread has ended then.
-   */
-  async open(): Promise<void> {
-    const worker = this.#worker;
-    await new Promise<void>((resolve, reject) => {
+    const worker = startWorker(init, workerUrl);
+    this.#worker = worker;
+    this.#exited = new Promise((resolve) => worker.once("exit", () => resolve()));
+    this.#ready = new Promise((resolve, reject) => {
       worker.on("message", (message: FromWorker) => {
         if ("ready" in message) resolve();
         else if ("failed" in message) reject(decodeError(message.failed));
@@ -46,10 +40,20 @@ export class WorkerClient {
         reject(failure);
         this.#fail(failure);
       });
-      this.#post({ open: true });
     });
+    // A thread that fails before anybody waits for it is reported by open().
+    this.#ready.catch(() => {});
+  }
+
+  /**
+   * Lets the thread open the file.
+   * @throws {AshlarError} STORE_INCOMPATIBLE, METADATA_UNAVAILABLE, DISK_FULL. The thread has ended then.
+   */
+  async open(): Promise<void> {
+    this.#post({ open: true });
+    await this.#ready;
     // From here on the thread keeps the process alive only while somebody waits for an answer.
-    worker.unref();
+    this.#worker.unref();
   }
 
   /** Ends a thread that was never told to open. */
