@@ -30,6 +30,8 @@ export function scriptedBody(steps: Iterable<BodyStep>): ObservedBody {
       return {
         async next() {
           pulls++;
+          // As from a socket or file: never within the same turn of the event loop.
+          await new Promise((resolve) => setImmediate(resolve));
           const step = iterator.next();
           if (step.done === true || returned) return { done: true, value: undefined };
           if (step.value === "stall") return new Promise<never>(() => {});

@@ -24,10 +24,12 @@ export function createProgressTracker(
   let total = totalBytes;
   let transferredBytes = 0;
   let sentBytes = -1;
+  let sentTotal: number | undefined;
   let sentAtMs = Number.NEGATIVE_INFINITY;
   const send = (): void => {
-    if (transferredBytes === sentBytes) return;
+    if (transferredBytes === sentBytes && total === sentTotal) return;
     sentBytes = transferredBytes;
+    sentTotal = total;
     sentAtMs = clock.monotonicMs();
     onProgress({ transferredBytes, totalBytes: total });
   };

@@ -5,7 +5,7 @@ import { type Digest, encodeHex, type IncrementalHash } from "../hash/index.ts";
 import { linkAbort, raceAbort } from "../internal/linked-abort.ts";
 import { createSemaphore, type Release } from "../internal/semaphore.ts";
 import { LIMITS } from "../limits.ts";
-import type { CommittedChunk, Durability, TransferOptions } from "../ports/index.ts";
+import type { CallOptions, CommittedChunk, Durability, TransferOptions } from "../ports/index.ts";
 import type { EngineContext } from "./engine-context.ts";
 import { createProgressTracker, type ProgressTracker } from "./progress-tracker.ts";
 import { stoppableBody } from "./stoppable-body.ts";
@@ -18,6 +18,8 @@ export interface StoreBodyRequest {
   readonly durability: Durability;
   /** A body of at most this many bytes is returned instead of stored; 0: never. */
   readonly inlineMaxBytes: number;
+  /** Asked while the first chunks move; the upload ends with what it throws. Not asked for a body that goes inline. */
+  readonly check?: ((call: CallOptions) => Promise<void>) | undefined;
 }
 
 /** A body whose chunks are stored and claimed, but not committed. */
@@ -132,6 +134,8 @@ class BodyWriter {
     iterator: AsyncIterator<Uint8Array>,
   ): Promise<void> {
     const lanes = createSemaphore(this.#concurrency);
+    const check = this.#request.check?.({ signal: this.#signal });
+    check?.catch(this.#fail);
     const writes: Promise<void>[] = [];
     let retained: Uint8Array | undefined = first;
     let lookahead = second;
@@ -150,7 +154,7 @@ class BodyWriter {
       next = lookahead ?? (await this.#pull(iterator));
       lookahead = undefined;
     }
-    await raceAbort(Promise.all(writes), this.#signal);
+    await raceAbort(Promise.all([check, ...writes]), this.#signal);
   }
 
   async #pull(iterator: AsyncIterator<Uint8Array>): Promise<Uint8Array | undefined> {

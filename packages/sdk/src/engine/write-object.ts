@@ -11,6 +11,7 @@ import type {
   WritePartRequest,
 } from "../ports/index.ts";
 import { normalizeAttributes } from "../ports/index.ts";
+import { checkEarly } from "./early-check.ts";
 import type { EngineContext } from "./engine-context.ts";
 import { withRetry } from "./retry.ts";
 import { assertDeclaredDigest, type StoredBody, storeBody } from "./store-body.ts";
@@ -33,6 +34,7 @@ export async function writeObject(
       chunker,
       durability,
       inlineMaxBytes: context.inlineMaxBytes,
+      check: (call) => checkEarly(context, request, call),
     },
     body,
     options,

@@ -1,0 +1,139 @@
+import { getEventListeners } from "node:events";
+import { fixed, KIB } from "@ashlar/sdk";
+import { describe, expect, test } from "vitest";
+import { endlessSlices, scriptedBody, slices } from "../../support/bodies.ts";
+import { abortAndTime, expectCode } from "../../support/expect-code.ts";
+import { testBytes } from "../../support/test-bytes.ts";
+import type { UseContext } from "../subject.ts";
+
+const CHUNK = 64 * KIB;
+const LIMIT_MS = 100;
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** Aborts and deadlines, in both directions. */
+export function abortCases(use: UseContext): void {
+  describe("aborting an upload", () => {
+    test("before it began is CANCELED, and the body stays untouched", async () => {
+      const { client, bucket } = use();
+      const ref = { bucket: await bucket(), key: "wall" };
+      const body = scriptedBody(slices(4, CHUNK));
+      await expectCode(client.putObject({ ...ref, body, signal: AbortSignal.abort() }), "CANCELED");
+      expect(body.pulls).toBe(0);
+    });
+
+    test("whose body hangs is CANCELED within 100 ms, and nothing is written", async () => {
+      const { client, bucket } = use();
+      const ref = { bucket: await bucket(), key: "wall" };
+      const body = scriptedBody([...slices(3, CHUNK), "stall"]);
+      const controller = new AbortController();
+      const upload = client.putObject({ ...ref, body, signal: controller.signal, chunker: fixed(CHUNK) });
+      await pause(50);
+      const { elapsedMs } = await abortAndTime(controller, upload);
+      expect(elapsedMs).toBeLessThan(LIMIT_MS);
+      expect(body.returned).toBe(true);
+      expect(getEventListeners(controller.signal, "abort")).toHaveLength(0);
+      await expectCode(client.headObject(ref), "OBJECT_NOT_FOUND");
+    });
+
+    test("while bytes move is CANCELED within 100 ms, and the body is read no further", async () => {
+      const { client, bucket } = use();
+      const ref = { bucket: await bucket(), key: "wall" };
+      const body = scriptedBody(endlessSlices(CHUNK));
+      const controller = new AbortController();
+      const upload = client.putObject({ ...ref, body, signal: controller.signal, chunker: fixed(CHUNK) });
+      await pause(100);
+      const { elapsedMs } = await abortAndTime(controller, upload);
+      expect(elapsedMs).toBeLessThan(LIMIT_MS);
+      const { pulls } = body;
+      await pause(20);
+      expect(body.pulls).toBe(pulls);
+      await expect.poll(() => getEventListeners(controller.signal, "abort").length).toBe(0);
+    });
+  });
+
+  describe("aborting a download", () => {
+    test("before it began is CANCELED", async () => {
+      const { client, bucket } = use();
+      const ref = { bucket: await bucket(), key: "wall" };
+      await client.putObject({ ...ref, body: "x" });
+      await expectCode(client.getObject({ ...ref, signal: AbortSignal.abort() }), "CANCELED");
+    });
+
+    test("while its bytes are read is CANCELED within 100 ms, and leaves no listener", async () => {
+      const { client, bucket } = use();
+      const ref = { bucket: await bucket(), key: "wall" };
+      await client.putObject({ ...ref, body: testBytes(30 * CHUNK), chunker: fixed(CHUNK) });
+      const controller = new AbortController();
+      const got = await client.getObject({ ...ref, signal: controller.signal, concurrency: 2 });
+      let received = 0;
+      let abortedAtMs = 0;
+      const reading = (async () => {
+        for await (const slice of got) {
+          received += slice.byteLength;
+          if (abortedAtMs !== 0) continue;
+          abortedAtMs = performance.now();
+          controller.abort();
+        }
+      })();
+      await expectCode(reading, "CANCELED");
+      expect(performance.now() - abortedAtMs).toBeLessThan(LIMIT_MS);
+      expect(received).toBeLessThan(30 * CHUNK);
+      await expect.poll(() => getEventListeners(controller.signal, "abort").length).toBe(0);
+    });
+
+    test("by leaving the loop stops the transfer, and the client goes on", async () => {
+      const { client, bucket } = use();
+      const ref = { bucket: await bucket(), key: "wall" };
+      await client.putObject({ ...ref, body: testBytes(10 * CHUNK), chunker: fixed(CHUNK) });
+      for await (const slice of await client.getObject(ref)) {
+        expect(slice.byteLength).toBe(CHUNK);
+        break;
+      }
+      const reader = (await client.getObject(ref)).stream().getReader();
+      await reader.read();
+      await reader.cancel();
+      expect(await (await client.getObject(ref)).bytes()).toEqual(testBytes(10 * CHUNK));
+    });
+  });
+
+  describe("a deadline", () => {
+    test("ends an upload whose body hangs with DEADLINE_EXCEEDED", async () => {
+      const { client, bucket } = use();
+      const ref = { bucket: await bucket(), key: "wall" };
+      const body = scriptedBody([...slices(2, CHUNK), "stall"]);
+      const startedAtMs = performance.now();
+      await expectCode(client.putObject({ ...ref, body, timeoutMs: 150, chunker: fixed(CHUNK) }), "DEADLINE_EXCEEDED");
+      const elapsedMs = performance.now() - startedAtMs;
+      expect(elapsedMs).toBeGreaterThan(140);
+      expect(elapsedMs).toBeLessThan(150 + LIMIT_MS);
+      expect(body.returned).toBe(true);
+      await expectCode(client.headObject(ref), "OBJECT_NOT_FOUND");
+    });
+
+    test("ends a download whose reader is too slow with DEADLINE_EXCEEDED", async () => {
+      const { client, bucket } = use();
+      const ref = { bucket: await bucket(), key: "wall" };
+      await client.putObject({ ...ref, body: testBytes(20 * CHUNK), chunker: fixed(CHUNK) });
+      const reading = (async () => {
+        const got = await client.getObject({ ...ref, timeoutMs: 150, concurrency: 1 });
+        for await (const slice of got) {
+          expect(slice.byteLength).toBe(CHUNK);
+          await pause(40);
+        }
+      })();
+      await expectCode(reading, "DEADLINE_EXCEEDED");
+    });
+
+    test("that is not reached changes nothing, and leaves no listener", async () => {
+      const { client, bucket } = use();
+      const ref = { bucket: await bucket(), key: "wall" };
+      const { signal } = new AbortController();
+      const options = { timeoutMs: 60_000, signal };
+      await client.putObject({ ...ref, body: testBytes(2 * CHUNK), ...options });
+      expect(await (await client.getObject({ ...ref, ...options })).bytes()).toEqual(testBytes(2 * CHUNK));
+      await client.headObject({ ...ref, ...options });
+      await client.listObjectsPage({ bucket: ref.bucket, ...options });
+      await expect.poll(() => getEventListeners(signal, "abort").length).toBe(0);
+    });
+  });
+}

@@ -1,0 +1,127 @@
+import { type ByteRange, fixed, KIB, LIMITS, type ObjectBody } from "@ashlar/sdk";
+import { describe, expect, test } from "vitest";
+import { scriptedBody } from "../../support/bodies.ts";
+import { expectCode } from "../../support/expect-code.ts";
+import { sha256Hex, testBytes } from "../../support/test-bytes.ts";
+import type { UseContext } from "../subject.ts";
+
+/** Bad arguments and what is too large. */
+export function argumentCases(use: UseContext): void {
+  describe("a bad argument", () => {
+    test.each(["", "ab", "Upper", "under_score", "a..b", "-a-", "192.168.1.1", "x".repeat(64), "grün", "a/b"])(
+      "bucket name %j is INVALID_BUCKET_NAME",
+      async (bucket) => {
+        const { client } = use();
+        await expectCode(client.createBucket({ bucket }), "INVALID_BUCKET_NAME");
+        await expectCode(client.putObject({ bucket, key: "a", body: "x" }), "INVALID_BUCKET_NAME");
+        await expectCode(client.getObject({ bucket, key: "a" }), "INVALID_BUCKET_NAME");
+      },
+    );
+
+    test.each<[string, string]>([
+      ["empty", ""],
+      ["too long", "x".repeat(1025)],
+      ["too long in UTF-8", "ü".repeat(513)],
+      ["half a character", "a\ud83e"],
+    ])("key that is %s is INVALID_ARGUMENT", async (_, key) => {
+      const { client, bucket } = use();
+      const name = await bucket();
+      await expectCode(client.putObject({ bucket: name, key, body: "x" }), "INVALID_ARGUMENT");
+      await expectCode(client.getObject({ bucket: name, key }), "INVALID_ARGUMENT");
+      await expectCode(client.headObject({ bucket: name, key }), "INVALID_ARGUMENT");
+      await expectCode(client.deleteObject({ bucket: name, key }), "INVALID_ARGUMENT");
+    });
+
+    test.each<[string, ByteRange]>([
+      ["half a byte", { offset: 0.5 }],
+      ["a negative length", { offset: 0, length: -1 }],
+      ["no number", { offset: Number.NaN }],
+    ])("range of %s is INVALID_ARGUMENT", async (_, range) => {
+      const { client, bucket } = use();
+      const ref = { bucket: await bucket(), key: "wall" };
+      await client.putObject({ ...ref, body: "x" });
+      await expectCode(client.getObject({ ...ref, range }), "INVALID_ARGUMENT");
+    });
+
+    test.each([0, -1, 1.5, 65, Number.NaN])("concurrency %d is INVALID_ARGUMENT", async (concurrency) => {
+      const { client, bucket } = use();
+      const ref = { bucket: await bucket(), key: "wall" };
+      await expectCode(client.putObject({ ...ref, body: "x", concurrency }), "INVALID_ARGUMENT");
+      await expectCode(client.getObject({ ...ref, concurrency }), "INVALID_ARGUMENT");
+    });
+
+    test.each([0, -1, Number.NaN])("timeoutMs %d is INVALID_ARGUMENT", async (timeoutMs) => {
+      const { client, bucket } = use();
+      const ref = { bucket: await bucket(), key: "wall" };
+      await expectCode(client.putObject({ ...ref, body: "x", timeoutMs }), "INVALID_ARGUMENT");
+      await expectCode(client.getObject({ ...ref, timeoutMs }), "INVALID_ARGUMENT");
+    });
+
+    test.each<[string, unknown]>([
+      ["a number", 5],
+      ["null", null],
+      ["an object", {}],
+      ["an array of numbers", [1, 2]],
+    ])("body that is %s is INVALID_ARGUMENT", async (_, body) => {
+      const { client, bucket } = use();
+      const ref = { bucket: await bucket(), key: "wall" };
+      await expectCode(client.putObject({ ...ref, body: body as ObjectBody }), "INVALID_ARGUMENT");
+      await expectCode(client.headObject(ref), "OBJECT_NOT_FOUND");
+    });
+
+    test("list limit, delimiter or cursor is INVALID_ARGUMENT", async () => {
+      const { client, bucket } = use();
+      const name = await bucket();
+      await expectCode(client.listObjectsPage({ bucket: name, limit: 0 }), "INVALID_ARGUMENT");
+      await expectCode(client.listObjectsPage({ bucket: name, limit: 1001 }), "INVALID_ARGUMENT");
+      await expectCode(client.listObjectsPage({ bucket: name, delimiter: "" }), "INVALID_ARGUMENT");
+      await expectCode(client.listObjectsPage({ bucket: name, cursor: "no cursor of ours" }), "INVALID_ARGUMENT");
+    });
+
+    test("number of keys to delete at once is INVALID_ARGUMENT", async () => {
+      const { client, bucket } = use();
+      const keys = Array.from({ length: LIMITS.DELETE_MANY_MAX.value + 1 }, (_, index) => `k${index}`);
+      await expectCode(client.deleteObjects({ bucket: await bucket(), keys }), "INVALID_ARGUMENT");
+    });
+
+    test("digest is CHECKSUM_MISMATCH, and nothing is written", async () => {
+      const { client, bucket } = use();
+      const ref = { bucket: await bucket(), key: "wall" };
+      for (const sizeBytes of [10, 100 * KIB]) {
+        const sha256 = sha256Hex(testBytes(sizeBytes, 2));
+        await expectCode(client.putObject({ ...ref, body: testBytes(sizeBytes), sha256 }), "CHECKSUM_MISMATCH");
+      }
+      await expectCode(client.headObject(ref), "OBJECT_NOT_FOUND");
+    });
+  });
+
+  describe("too large", () => {
+    test("a declared size over the largest object is OBJECT_TOO_LARGE, before the body is read", async () => {
+      const { client, bucket } = use();
+      const body = scriptedBody([testBytes(10)]);
+      const sizeBytes = LIMITS.OBJECT_MAX_BYTES.value + 1;
+      await expectCode(client.putObject({ bucket: await bucket(), key: "a", body, sizeBytes }), "OBJECT_TOO_LARGE");
+      expect(body.pulls).toBe(0);
+    });
+
+    test("a chunk over what the store takes is OBJECT_TOO_LARGE, and nothing is written", {
+      timeout: 60_000,
+    }, async () => {
+      const { client, bucket, subject } = use();
+      const ref = { bucket: await bucket(), key: "wall" };
+      const body = new Uint8Array(subject.chunkMaxBytes + 64 * KIB);
+      await expectCode(client.putObject({ ...ref, body, chunker: fixed(body.byteLength) }), "OBJECT_TOO_LARGE");
+      await expectCode(client.headObject(ref), "OBJECT_NOT_FOUND");
+    });
+
+    test("a body longer or shorter than declared is INVALID_ARGUMENT, and nothing is written", async () => {
+      const { client, bucket } = use();
+      const ref = { bucket: await bucket(), key: "wall" };
+      for (const sizeBytes of [100 * KIB - 1, 100 * KIB + 1]) {
+        const body = scriptedBody([testBytes(100 * KIB)]);
+        await expectCode(client.putObject({ ...ref, body, sizeBytes }), "INVALID_ARGUMENT");
+      }
+      await expectCode(client.headObject(ref), "OBJECT_NOT_FOUND");
+    });
+  });
+}

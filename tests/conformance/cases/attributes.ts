@@ -1,0 +1,89 @@
+import { KIB } from "@ashlar/sdk";
+import { describe, expect, test } from "vitest";
+import { expectCode } from "../../support/expect-code.ts";
+import { testBytes } from "../../support/test-bytes.ts";
+import type { UseContext } from "../subject.ts";
+
+const ATTRIBUTES = {
+  contentType: "text/plain; charset=utf-8",
+  cacheControl: "max-age=60",
+  contentDisposition: 'attachment; filename="wall.txt"',
+  contentEncoding: "identity",
+  contentLanguage: "de, en",
+  expires: "Thu, 01 Jan 2026 00:00:00 GMT",
+  metadata: { stone: "ashlar", größe: "zwölf", place: "東京 🧱", empty: "" },
+};
+
+/** What an object carries beside its bytes. */
+export function attributeCases(use: UseContext): void {
+  describe("attributes", () => {
+    test.each([
+      ["inline", 10],
+      ["chunked", 40 * KIB],
+    ])("come back as they were given (%s)", async (_, sizeBytes) => {
+      const { client, bucket } = use();
+      const ref = { bucket: await bucket(), key: "wall" };
+      const { metadata, ...headers } = ATTRIBUTES;
+      const given = { ...headers, metadata: { Stone: metadata.stone, place: metadata.place, empty: "" } };
+      const put = await client.putObject({ ...ref, body: testBytes(sizeBytes), ...given });
+      const expected = { ...headers, metadata: { stone: "ashlar", place: metadata.place, empty: "" } };
+      expect(put.attributes).toMatchObject(expected);
+      expect((await client.headObject(ref)).attributes).toMatchObject(expected);
+      const got = await client.getObject(ref);
+      expect(got.attributes).toMatchObject(expected);
+      expect((await got.bytes()).byteLength).toBe(sizeBytes);
+      expect(Math.abs(got.createdAtMs - Date.now())).toBeLessThan(60_000);
+    });
+
+    test("have a content type even where none was given", async () => {
+      const { client, bucket } = use();
+      const ref = { bucket: await bucket(), key: "wall" };
+      await client.putObject({ ...ref, body: "x" });
+      expect((await client.headObject(ref)).attributes.contentType).toBe("application/octet-stream");
+    });
+
+    test("that no header can carry are INVALID_ARGUMENT", async () => {
+      const { client, bucket } = use();
+      const ref = { bucket: await bucket(), key: "wall" };
+      await expectCode(client.putObject({ ...ref, body: "x", contentType: "a\r\nb: c" }), "INVALID_ARGUMENT");
+      await expectCode(client.putObject({ ...ref, body: "x", metadata: { größe: "x" } }), "INVALID_ARGUMENT");
+      await expectCode(
+        client.putObject({ ...ref, body: "x", metadata: { big: "x".repeat(9000) } }),
+        "INVALID_ARGUMENT",
+      );
+      await expectCode(client.headObject(ref), "OBJECT_NOT_FOUND");
+    });
+  });
+
+  describe("a key", () => {
+    const keys = [
+      "a",
+      "a/b",
+      "a/b/",
+      "/",
+      "//",
+      "..",
+      "../a",
+      "a/../b",
+      " ",
+      "ä ö",
+      "東京/🧱",
+      "%2F",
+      "a?b#c",
+      "a\nb",
+      "a\0b",
+      "+",
+      "x".repeat(1024),
+    ];
+    test.each(keys.map((key) => [JSON.stringify(key).slice(0, 30), key] as const))("may be %s", async (_, key) => {
+      const { client, bucket } = use();
+      const name = await bucket();
+      await client.putObject({ bucket: name, key, body: key });
+      expect(await (await client.getObject({ bucket: name, key })).text()).toBe(key);
+      expect((await client.headObject({ bucket: name, key })).key).toBe(key);
+      const { objects } = await client.listObjectsPage({ bucket: name });
+      expect(objects.map((object) => object.key)).toEqual([key]);
+      expect(await client.deleteObject({ bucket: name, key })).toBe(true);
+    });
+  });
+}

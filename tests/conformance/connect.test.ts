@@ -1,0 +1,3 @@
+import { defineRemoteConformance } from "./remote-subjects.ts";
+
+defineRemoteConformance("connect");

@@ -1,0 +1,33 @@
+import type { ObjectClient } from "@ashlar/sdk";
+
+/** A seat with a transport, as the suite sees it: nothing but a client, and what differs by nature. */
+export interface ConformanceSubject {
+  /** `gateway over grpc`, for test names. */
+  readonly name: string;
+  start(): Promise<RunningSubject>;
+}
+
+/** A store that runs. */
+export interface RunningSubject {
+  /** A new client of the same store. The suite closes it. */
+  openClient(): ObjectClient;
+  /** Largest chunk that the store takes, in bytes. */
+  readonly chunkMaxBytes: number;
+  /** Whether an upload tells of progress within a chunk. */
+  readonly uploadProgress: boolean;
+  /** Makes the way to the store slow, where there is a way: bytes a second, per connection; `undefined`: as fast as it goes. */
+  readonly throttle?: (bytesPerSecond: number | undefined) => void;
+  close(): Promise<void>;
+}
+
+/** What each group of cases gets. */
+export interface ConformanceContext {
+  /** Shared by the cases of one subject. */
+  readonly client: ObjectClient;
+  readonly subject: RunningSubject;
+  /** A bucket of the case's own. */
+  bucket(): Promise<string>;
+}
+
+/** Gives the context, which exists only once the suite has started. */
+export type UseContext = () => ConformanceContext;

@@ -1,0 +1,107 @@
+import { once } from "node:events";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { Transform } from "node:stream";
+
+/** A TCP relay in front of a server, that can be slowed down and cut. */
+export interface TcpProxy {
+  /** `http://127.0.0.1:<port>`. */
+  readonly url: string;
+  /** Bytes that went from clients to the server, and back, so far. */
+  readonly upBytes: number;
+  readonly downBytes: number;
+  /** Limits each connection and direction to so many bytes a second from now on; `undefined`: no limit. */
+  throttle(bytesPerSecond: number | undefined): void;
+  /** Breaks every connection with a reset. New ones are taken. */
+  cut(): void;
+  /** Breaks every connection and takes no new ones until `resume()`. */
+  stop(): void;
+  resume(): void;
+  /** Sends new connections to another server. */
+  redirect(targetUrl: string): void;
+  close(): Promise<void>;
+}
+
+const PIECE_BYTES = 16 * 1024;
+
+/** @param targetUrl base URL of the server; may be set later with `redirect`, when its port is known. */
+export async function startTcpProxy(targetUrl?: string): Promise<TcpProxy> {
+  let target = targetUrl === undefined ? undefined : new URL(targetUrl);
+  let bytesPerSecond: number | undefined;
+  let accepting = true;
+  let upBytes = 0;
+  let downBytes = 0;
+  const sockets = new Set<Socket>();
+  const track = (socket: Socket): void => {
+    sockets.add(socket);
+    socket.setNoDelay(true);
+    socket.on("error", () => {}); // cut connections are what a proxy is for
+    socket.on("close", () => sockets.delete(socket));
+  };
+  const relay = (from: Socket, to: Socket, count: (bytes: number) => void): void => {
+    const limiter = new Transform({
+      highWaterMark: PIECE_BYTES,
+      async transform(bytes: Uint8Array, _encoding, done) {
+        for (let offset = 0; offset < bytes.byteLength; offset += PIECE_BYTES) {
+          const piece = bytes.subarray(offset, offset + PIECE_BYTES);
+          if (bytesPerSecond !== undefined) await sleep((piece.byteLength / bytesPerSecond) * 1000);
+          count(piece.byteLength);
+          this.push(piece);
+        }
+        done();
+      },
+    });
+    from.pipe(limiter).pipe(to);
+    from.on("close", () => to.destroy());
+  };
+  const server = createServer((client) => {
+    track(client);
+    if (!accepting || target === undefined) {
+      client.resetAndDestroy();
+      return;
+    }
+    const upstream = connect(Number(target.port), target.hostname);
+    track(upstream);
+    relay(client, upstream, (bytes) => {
+      upBytes += bytes;
+    });
+    relay(upstream, client, (bytes) => {
+      downBytes += bytes;
+    });
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const cut = (): void => {
+    for (const socket of sockets) socket.resetAndDestroy();
+  };
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    get upBytes() {
+      return upBytes;
+    },
+    get downBytes() {
+      return downBytes;
+    },
+    throttle(limit) {
+      bytesPerSecond = limit;
+    },
+    cut,
+    stop() {
+      accepting = false;
+      cut();
+    },
+    resume() {
+      accepting = true;
+    },
+    redirect(url) {
+      target = new URL(url);
+    },
+    async close() {
+      cut();
+      await new Promise<void>((resolve) => server.close(() => resolve()));
+    },
+  };
+}
+
+function sleep(durationMs: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, durationMs));
+}

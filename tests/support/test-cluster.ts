@@ -1,0 +1,169 @@
+import { join } from "node:path";
+import { openFsChunkStore } from "@ashlar/adapters/chunk-store/fs";
+import { createMemoryChunkStore } from "@ashlar/adapters/chunk-store/memory";
+import { nodeCryptoHasher } from "@ashlar/adapters/hash/node-crypto";
+import { createMemoryMetadataStore } from "@ashlar/adapters/metadata-store/memory";
+import { openSqliteMetadataStore } from "@ashlar/adapters/metadata-store/sqlite";
+import { undiciTransport } from "@ashlar/adapters/transport/undici";
+import { createClusterTopology } from "@ashlar/sdk/engine";
+import { type ChunkStore, type MetadataStore, silentLogger, systemClock, systemRandom } from "@ashlar/sdk/ports";
+import {
+  clusterAuthorization,
+  createApiKey,
+  createGateway,
+  createGrantKeeper,
+  createStorageNode,
+  type Gateway,
+  type GatewayOptions,
+  noMetrics,
+  type StorageNode,
+} from "@ashlar/server";
+import { startTcpProxy, type TcpProxy } from "./tcp-proxy.ts";
+import { createTempFolder, type TempFolder } from "./temp-folder.ts";
+
+/** The secret of test clusters. */
+export const CLUSTER_KEY = "a cluster key of the tests, 32 letters or more";
+
+/** One node of a {@link TestCluster}. */
+export interface TestNode {
+  readonly serverId: string;
+  /** Where it is reached: the proxy, if there is one. */
+  readonly url: string;
+  /** Where its data lies; absent for nodes in memory. */
+  readonly path: string | undefined;
+  readonly store: ChunkStore;
+  readonly server: StorageNode;
+  /** In front of the node, in a proxied cluster. */
+  readonly proxy: TcpProxy | undefined;
+}
+
+/** A gateway and storage nodes on real ports, all in this process. */
+export interface TestCluster {
+  readonly url: string;
+  readonly apiKey: string;
+  readonly metadata: MetadataStore;
+  readonly gateway: Gateway;
+  readonly nodes: readonly TestNode[];
+  /** In front of the gateway, in a proxied cluster. */
+  readonly proxy: TcpProxy | undefined;
+  /** Calls gateway and nodes without sockets, by the URL of the request. */
+  fetch(request: Request): Promise<Response>;
+  close(): Promise<void>;
+}
+
+export interface TestClusterOptions {
+  /** Default 3. */
+  readonly nodeCount?: number;
+  /** Default `memory`. A store that is given stays its owner's. */
+  readonly metadata?: "memory" | "sqlite" | MetadataStore;
+  /** Default `fs`, in a temporary folder, with durability `os`. */
+  readonly chunks?: "fs" | "memory";
+  readonly chunkMaxBytes?: number;
+  /** A proxy in front of every server, so that connections can be slowed and cut. */
+  readonly proxied?: boolean;
+  readonly gateway?: Partial<GatewayOptions>;
+}
+
+interface Resources {
+  readonly folder: TempFolder;
+  readonly closers: (() => Promise<unknown>)[];
+}
+
+/** Starts a cluster. Background work is off unless the test turns it on. */
+export async function startTestCluster(options: TestClusterOptions = {}): Promise<TestCluster> {
+  const resources: Resources = { folder: await createTempFolder(), closers: [] };
+  const metadata = await openMetadata(options, resources);
+  const nodes: TestNode[] = [];
+  for (let index = 0; index < (options.nodeCount ?? 3); index++) {
+    nodes.push(await startNode(`node-${index + 1}`, metadata, options, resources));
+  }
+  const keeper = await createGrantKeeper({ clusterKey: CLUSTER_KEY, clock: systemClock, random: systemRandom });
+  const transport = undiciTransport();
+  const topology = createClusterTopology({
+    registry: metadata,
+    transport,
+    authorization: clusterAuthorization(keeper, systemClock),
+    clock: systemClock,
+    logger: silentLogger,
+  });
+  const gateway = createGateway({
+    metadata,
+    topology,
+    grants: keeper,
+    hasher: nodeCryptoHasher,
+    clock: systemClock,
+    random: systemRandom,
+    logger: silentLogger,
+    metrics: noMetrics,
+    softwareVersion: "test",
+    maintenance: false,
+    ...(options.chunkMaxBytes === undefined ? {} : { chunkMaxBytes: options.chunkMaxBytes }),
+    ...options.gateway,
+  });
+  const { url } = await gateway.listen();
+  const proxy = options.proxied === true ? await startTcpProxy(url) : undefined;
+  const { apiKey } = await createApiKey({ metadata, random: systemRandom, name: "test", role: "admin" });
+  return {
+    url: proxy?.url ?? url,
+    apiKey,
+    metadata,
+    gateway,
+    nodes,
+    proxy,
+    fetch(request) {
+      const { origin } = new URL(request.url);
+      const node = nodes.find((each) => each.url === origin);
+      return (node?.server ?? gateway).fetch(request);
+    },
+    async close() {
+      await proxy?.close();
+      await gateway.close({ graceMs: 100 });
+      await transport.close();
+      for (const close of resources.closers.toReversed()) await close();
+      await resources.folder[Symbol.asyncDispose]();
+    },
+  };
+}
+
+async function openMetadata(options: TestClusterOptions, resources: Resources): Promise<MetadataStore> {
+  const { metadata = "memory" } = options;
+  if (typeof metadata === "object") return metadata;
+  const store =
+    metadata === "memory"
+      ? createMemoryMetadataStore()
+      : await openSqliteMetadataStore({ path: join(resources.folder.path, "metadata.sqlite"), durability: "os" });
+  resources.closers.push(() => store.close());
+  return store;
+}
+
+async function startNode(
+  serverId: string,
+  metadata: MetadataStore,
+  options: TestClusterOptions,
+  resources: Resources,
+): Promise<TestNode> {
+  const { chunks = "fs", chunkMaxBytes } = options;
+  const path = chunks === "fs" ? join(resources.folder.path, serverId) : undefined;
+  const store =
+    path === undefined
+      ? createMemoryChunkStore({ chunkMaxBytes })
+      : await openFsChunkStore({ path, durability: "os", ...(chunkMaxBytes === undefined ? {} : { chunkMaxBytes }) });
+  const proxy = options.proxied === true ? await startTcpProxy() : undefined;
+  const server = createStorageNode({
+    serverId,
+    store,
+    registry: metadata,
+    clusterKey: CLUSTER_KEY,
+    hasher: nodeCryptoHasher,
+    publicUrl: proxy?.url,
+    diskReserveBytes: 0,
+  });
+  const { url } = await server.listen();
+  proxy?.redirect(url);
+  resources.closers.push(async () => {
+    await proxy?.close();
+    await server.close({ graceMs: 100 });
+    await store.close();
+  });
+  return { serverId, url: proxy?.url ?? url, path, store, server, proxy };
+}
