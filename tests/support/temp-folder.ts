@@ -7,13 +7,12 @@ export interface TempFolder extends AsyncDisposable {
   readonly path: string;
   /** A path below it. */
   at(...names: string[]): string;
+  /** What the end of the scope does. */
+  remove(): Promise<void>;
 }
 
 export async function createTempFolder(): Promise<TempFolder> {
   const path = await mkdtemp(join(tmpdir(), "ashlar-test-"));
-  return {
-    path,
-    at: (...names) => join(path, ...names),
-    [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true, maxRetries: 3 }),
-  };
+  const remove = (): Promise<void> => rm(path, { recursive: true, force: true, maxRetries: 3 });
+  return { path, at: (...names) => join(path, ...names), remove, [Symbol.asyncDispose]: remove };
 }
