@@ -30,8 +30,15 @@ export function healthRoutes(state: ServingState, services: readonly DescService
         },
         async *watch({ service }, { signal }) {
           // The specification wants the call to stay open for a service that may become known.
-          if (!names.has(service)) yield { status: Status.SERVICE_UNKNOWN };
-          for await (const status of state.watch(signal)) if (names.has(service)) yield { status: ON_WIRE[status] };
+          const known = names.has(service);
+          if (!known) yield { status: Status.SERVICE_UNKNOWN };
+          let wasServing = false;
+          for await (const status of state.watch(signal)) {
+            if (known) yield { status: ON_WIRE[status] };
+            // A server that stops serving shuts down, and must not wait for its watchers; they call again, and find its successor.
+            if (wasServing && status === "not-serving") return;
+            wasServing = status === "serving";
+          }
         },
       },
       options.control(),

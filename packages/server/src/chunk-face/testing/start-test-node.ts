@@ -1,8 +1,8 @@
-import { createServer } from "node:http";
 import type { Digest } from "@ashlar/sdk/hash";
 import { digestFromBytes, webCryptoHasher } from "@ashlar/sdk/hash";
 import { type ChunkStore, systemClock, systemRandom } from "@ashlar/sdk/ports";
 import { createGrantKeeper, type GrantKeeper } from "../../grants/index.ts";
+import { createHttpListener } from "../../http/index.ts";
 import { createStorageNode, type StorageNode, type StorageNodeOptions } from "../../node/index.ts";
 
 /** Of all test nodes. */
@@ -61,10 +61,8 @@ export async function digestOf(bytes: Uint8Array): Promise<Digest> {
 
 /** A port where nobody listens. */
 export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return address.port;
+  const listener = createHttpListener({ handler: async () => ({ status: 404 }) });
+  const { port } = await listener.listen();
+  await listener.close();
+  return port;
 }
