@@ -71,7 +71,7 @@ for (const kind of ["file system", "memory"] as const) {
       const headers = { "ashlar-durability": "os", "ashlar-server-id": "node-1" };
       const created = await call(node(), "PUT", path, { body: bytes, headers });
       expect(created.status).toBe(201);
-      expect(created.json()).toEqual({ sizeBytes: String(bytes.byteLength), serverId: "node-1" });
+      expect(created.json()).toEqual({ sizeBytes: String(bytes.byteLength), serverId: "node-1", replicas: 1 });
       const again = await call(node(), "PUT", path, { body: slices(bytes) });
       expect(again.status).toBe(200);
       expect(again.json()).toMatchObject({ alreadyPresent: true });
