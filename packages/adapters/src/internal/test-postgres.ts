@@ -102,6 +102,8 @@ export async function teardown(): Promise<void> {
 
 /** An empty schema of its own in the database of the run. */
 export interface TestSchema {
+  /** Also the application name of its pools' connections. */
+  readonly name: string;
   /** A new pool whose connections work in the schema. */
   createPool(): pg.Pool;
   /** Drops the schema. Pools must be closed. */
@@ -122,6 +124,7 @@ export async function createTestSchema(url: string | undefined = process.env.DAT
   };
   await run(`CREATE SCHEMA ${name}`);
   return {
+    name,
     createPool: () => new pg.Pool({ connectionString: url, options: `-c search_path=${name}`, max: 10 }),
     drop: () => run(`DROP SCHEMA ${name} CASCADE`),
   };

@@ -1,0 +1,174 @@
+import { AshlarError } from "@ashlar/sdk/errors";
+import { type CommitObject, type MetadataStore, systemClock } from "@ashlar/sdk/ports";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import {
+  createTestSchema,
+  startTestPostgres,
+  type TestPostgresServer,
+  type TestSchema,
+} from "../../internal/test-postgres.ts";
+import { openPostgresMetadataStore } from "./index.ts";
+import { type Cut, type CuttingProxy, startCuttingProxy } from "./testing/cutting-proxy.ts";
+
+const BUCKET = "case-bucket";
+
+function commitOf(key: string, change: Partial<CommitObject> = {}): CommitObject {
+  const inline = new TextEncoder().encode("text");
+  return {
+    bucket: BUCKET,
+    key,
+    sizeBytes: 4,
+    etag: "x",
+    durability: "strict",
+    attributes: {},
+    content: { inline },
+    ...change,
+  };
+}
+
+describe("a connection that breaks", () => {
+  let proxy: CuttingProxy;
+  let schema: TestSchema;
+  let store: MetadataStore;
+
+  beforeEach(async () => {
+    proxy = await startCuttingProxy(process.env.DATABASE_URL ?? "");
+    schema = await createTestSchema(proxy.url);
+    store = await openPostgresMetadataStore({ pool: () => schema.createPool() });
+    await store.createBucket(BUCKET);
+  });
+
+  afterEach(async () => {
+    await store.close();
+    await schema.drop();
+    await proxy.close();
+  });
+
+  const cuts: readonly Cut[] = ["before-commit", "before-answer"];
+  for (const cut of cuts) {
+    test(`${cut}: every write happens once, and its answer arrives`, async () => {
+      const condition = { ifNoneMatch: "*" };
+      const steps: ReadonlyArray<() => Promise<unknown>> = [
+        () => store.createBucket("other-bucket"),
+        () => store.commitObject(commitOf("k", { condition })),
+        () => store.copyObject({ sourceBucket: BUCKET, sourceKey: "k", bucket: BUCKET, key: "l", condition }),
+        () => store.deleteObject({ bucket: BUCKET, key: "k", condition: { ifMatch: "*" } }),
+        () =>
+          store.createApiKey({
+            keyId: "one",
+            name: "",
+            role: "admin",
+            secretSha256: new Uint8Array(32).fill(5) as never,
+          }),
+        () => store.deleteApiKey("one"),
+        () => store.deleteBucket("other-bucket"),
+        () => store.registerServer({ serverId: "n1", url: "http://n1", softwareVersion: "1" }),
+        () => store.changeLayout({ replicationFactor: 2 }),
+      ];
+      const results: unknown[] = [];
+      for (const step of steps) {
+        proxy.arm(cut);
+        results.push(await step());
+      }
+      expect(proxy.cutCount).toBe(steps.length);
+      const [bucket, first, copy, deleted, apiKey, keyDeleted, , registered, layout] = results;
+      expect(bucket).toMatchObject({ bucket: "other-bucket" });
+      expect(first).toMatchObject({ key: "k", attributes: { contentType: "application/octet-stream" } });
+      expect((await store.getObject({ bucket: BUCKET, key: "l" }))?.info).toEqual(copy);
+      expect([deleted, keyDeleted]).toEqual([true, true]);
+      expect(apiKey).toMatchObject({ keyId: "one", secretSha256: new Uint8Array(32).fill(5) });
+      expect(registered).toEqual({ layoutVersion: 1 });
+      expect(layout).toMatchObject({ layoutVersion: 2, replicationFactor: 2 });
+      expect((await store.clusterSnapshot()).layouts[0]).toEqual(layout);
+    });
+  }
+
+  test("before the answer to an overwrite, with another writer behind it: the older write does not come back", async () => {
+    const other = await openPostgresMetadataStore({ pool: () => schema.createPool() });
+    for (let round = 0; round < 5; round++) {
+      proxy.arm("before-answer");
+      // The first is cut after it was committed; the second overwrites it while the first is being tried again.
+      const first = store.commitObject(commitOf("k", { etag: "first" }));
+      while (proxy.cutCount <= round) await systemClock.sleep(0.1);
+      const second = await other.commitObject(commitOf("k", { etag: "second" }));
+      await first;
+      expect((await other.getObject({ bucket: BUCKET, key: "k" }))?.info).toEqual(second);
+    }
+    await other.close();
+  });
+
+  test("while idle is replaced, and reads go on", async () => {
+    await store.commitObject(commitOf("k"));
+    for (let round = 0; round < 5; round++) {
+      const reads = Array.from({ length: 20 }, () => store.getObject({ bucket: BUCKET, key: "k" }));
+      proxy.cutAll();
+      for (const stored of await Promise.all(reads)) expect(stored?.info.key).toBe("k");
+      proxy.cutAll();
+      expect((await store.listObjects({ bucket: BUCKET })).objects).toHaveLength(1);
+    }
+  });
+});
+
+describe("a server that dies", () => {
+  let server: TestPostgresServer;
+
+  beforeAll(async () => {
+    server = await startTestPostgres();
+  });
+
+  afterAll(() => server.dispose());
+
+  test("kill -9 during commits, then a restart: what was answered is there, nobody saw an error, each happened once", async () => {
+    const schema = await createTestSchema(server.url);
+    const store = await openPostgresMetadataStore({ pool: () => schema.createPool(), retryForMs: 60_000 });
+    await store.createBucket(BUCKET);
+    const answered = new Map<string, string>();
+    let done = false;
+    const writer = async (name: string): Promise<void> => {
+      for (let index = 0; !done; index++) {
+        // A commit that happened unseen, and then again, would be refused by its condition.
+        const commit = commitOf(`${name}/${index}`, { condition: { ifNoneMatch: "*" } });
+        answered.set(commit.key, (await store.commitObject(commit)).objectVersion);
+      }
+    };
+    const writers = Promise.all(["a", "b", "c", "d", "e", "f"].map(writer));
+    for (let round = 0; round < 3; round++) {
+      const count = answered.size;
+      while (answered.size < count + 50) await systemClock.sleep(5);
+      await server.kill();
+      await server.start();
+    }
+    done = true;
+    await writers;
+    for (const [key, objectVersion] of answered) {
+      expect((await store.getObject({ bucket: BUCKET, key }))?.info.objectVersion).toBe(objectVersion);
+    }
+    process.stdout.write(`kill -9 of PostgreSQL, three times: ${answered.size} commits answered, all there\n`);
+    await store.close();
+  });
+
+  test("and stays away: METADATA_UNAVAILABLE after the time allowed, and an abort ends the waiting at once", async () => {
+    const schema = await createTestSchema(server.url);
+    const store = await openPostgresMetadataStore({ pool: () => schema.createPool(), retryForMs: 300 });
+    await store.createBucket(BUCKET);
+    await server.stop();
+    const calls = [store.ping(), store.commitObject(commitOf("k")), store.getObject({ bucket: BUCKET, key: "k" })];
+    for (const result of await Promise.allSettled(calls)) {
+      expect(result.status === "rejected" && AshlarError.is(result.reason, "METADATA_UNAVAILABLE")).toBe(true);
+      expect(((result as PromiseRejectedResult).reason as Error).cause).toBeInstanceOf(Error);
+    }
+    await expect(openPostgresMetadataStore({ pool: () => schema.createPool(), retryForMs: 200 })).rejects.toMatchObject(
+      {
+        code: "METADATA_UNAVAILABLE",
+      },
+    );
+    const controller = new AbortController();
+    const call = store.ping({ signal: controller.signal });
+    controller.abort();
+    await expect(call).rejects.toMatchObject({ code: "CANCELED" });
+    await server.start();
+    await store.ping();
+    expect(await store.getBucket(BUCKET)).toBeDefined();
+    await store.close();
+  });
+});

@@ -1,0 +1,77 @@
+import { connect, createServer, type Socket } from "node:net";
+
+/** Where the next connection breaks: before the server gets COMMIT, or before the client gets the answer to it. */
+export type Cut = "before-commit" | "before-answer";
+
+/** A TCP proxy before PostgreSQL that cuts connections at the moment that hurts most. */
+export interface CuttingProxy {
+  /** The database's address, by way of the proxy. */
+  readonly url: string;
+  /** Cuts the next connection that commits. */
+  arm(cut: Cut): void;
+  /** Cuts all connections now; new ones are accepted. */
+  cutAll(): void;
+  /** How many were cut. */
+  readonly cutCount: number;
+  close(): Promise<void>;
+}
+
+const COMMIT = Buffer.from("COMMIT\0");
+
+export async function startCuttingProxy(url: string): Promise<CuttingProxy> {
+  const target = new URL(url);
+  const sockets = new Set<Socket>();
+  let armed: Cut | undefined;
+  let cutCount = 0;
+  const server = createServer((client) => {
+    const upstream = connect(Number(target.port || 5432), target.hostname);
+    const destroy = (): void => {
+      client.destroy();
+      upstream.destroy();
+    };
+    const cut = (): void => {
+      armed = undefined;
+      cutCount++;
+      destroy();
+    };
+    for (const socket of [client, upstream]) {
+      sockets.add(socket);
+      socket.on("error", destroy);
+      socket.on("close", () => {
+        sockets.delete(socket);
+        destroy();
+      });
+    }
+    client.on("data", (data) => {
+      if (armed === "before-commit" && data.includes(COMMIT)) cut();
+      else upstream.write(data);
+    });
+    upstream.on("data", (data) => {
+      // The answer to COMMIT is the command tag of the same name.
+      if (armed === "before-answer" && data.includes(COMMIT)) cut();
+      else client.write(data);
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("the proxy has no port");
+  const proxied = new URL(url);
+  proxied.hostname = "127.0.0.1";
+  proxied.port = String(address.port);
+  return {
+    url: proxied.href,
+    arm(cut) {
+      armed = cut;
+    },
+    cutAll() {
+      for (const socket of sockets) socket.destroy();
+    },
+    get cutCount() {
+      return cutCount;
+    },
+    async close() {
+      for (const socket of sockets) socket.destroy();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
