@@ -125,7 +125,8 @@ export async function createTestSchema(url: string | undefined = process.env.DAT
   await run(`CREATE SCHEMA ${name}`);
   return {
     name,
-    createPool: () => new pg.Pool({ connectionString: url, options: `-c search_path=${name}`, max: 10 }),
+    createPool: () =>
+      new pg.Pool({ connectionString: url, options: `-c search_path=${name}`, application_name: name, max: 10 }),
     drop: () => run(`DROP SCHEMA ${name} CASCADE`),
   };
 }
