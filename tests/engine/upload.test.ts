@@ -73,6 +73,22 @@ describe("an upload", () => {
     expect((await cluster.backend.headObject(ref)).sizeBytes).toBe(4 * CHUNK + 10);
   });
 
+  test("sends a chunk that repeats once", async () => {
+    const cluster = await createMemoryCluster();
+    let puts = 0;
+    for (const node of cluster.nodes) {
+      node.faults.putChunk = ({ pass }) => {
+        puts++;
+        return pass();
+      };
+    }
+    const body = new Uint8Array(10 * CHUNK + 5).fill(3);
+    const outcome = await put(cluster, scriptedBody([body]));
+    expect(outcome).toMatchObject({ chunkCount: 11, deduplicatedBytes: 9 * CHUNK, sizeBytes: body.byteLength });
+    expect(puts).toBe(2 * 3);
+    expect(await read(cluster)).toEqual(body);
+  });
+
   test("leaves the object that it would have replaced as it was when it fails", async () => {
     const cluster = await createMemoryCluster();
     await put(cluster, testStream(100));

@@ -4,6 +4,7 @@ import { raceAbort } from "../internal/linked-abort.ts";
 import { LIMITS } from "../limits.ts";
 import type { CallOptions, ObjectBackend } from "../ports/index.ts";
 import { assertBucketName, assertObjectKey, normalizeAttributes } from "../ports/index.ts";
+import { checkListQuery, pageLimit } from "../ports/metadata-checks.ts";
 import type { EngineContext, EngineOptions } from "./engine-context.ts";
 import { headObject, openObject } from "./read-object.ts";
 import { createReplicatedStore } from "./replicated-store.ts";
@@ -48,7 +49,12 @@ export function createEngine(options: EngineOptions): ObjectBackend {
     headObject: (request, call) =>
       onObject(request, () => abortable(call, () => headObject(context, request, call ?? {}))),
     deleteObject: (request, call) => onObject(request, () => catalog.deleteObject(request, call)),
-    listObjects: (query, call) => inBucket(query.bucket, () => catalog.listObjects(query, call)),
+    listObjects: (query, call) =>
+      open(async () => {
+        checkListQuery(query);
+        pageLimit(query.limit); // here, because 0 and "" mean "not given" on the wire
+        return catalog.listObjects(query, call);
+      }),
     copyObject: (request, call) =>
       onObject({ bucket: request.sourceBucket, key: request.sourceKey }, () =>
         onObject(request, () => {

@@ -9,6 +9,7 @@ import type { CallOptions, CommittedChunk, Durability, TransferOptions } from ".
 import type { EngineContext } from "./engine-context.ts";
 import { createProgressTracker, type ProgressTracker } from "./progress-tracker.ts";
 import { stoppableBody } from "./stoppable-body.ts";
+import type { ReplicatedPut } from "./topology.ts";
 
 /** How to store one body. */
 export interface StoreBodyRequest {
@@ -86,6 +87,8 @@ class BodyWriter {
   readonly #wantsProgress: boolean;
   readonly #startedAtMs: number;
   readonly #chunks: CommittedChunk[] = [];
+  /** Puts by chunk id in hex: a chunk that occurs twice in a body (a file of zeros) moves once. */
+  readonly #puts = new Map<string, Promise<ReplicatedPut>>();
   #wholeHash: IncrementalHash | undefined;
   #sizeBytes = 0;
   #layoutVersion = Number.POSITIVE_INFINITY;
@@ -185,27 +188,36 @@ class BodyWriter {
   async #storeOne(index: number, bytes: Uint8Array, release: Release): Promise<void> {
     try {
       const chunkId = await this.#context.hasher.digest(bytes);
-      const ticket = await this.#context.tickets?.get(this.#request.bucket, { signal: this.#signal });
+      const name = encodeHex(chunkId);
+      const known = this.#puts.get(name);
       const meter = this.#progress.meter();
-      const put = await this.#context.chunks.put(chunkId, bytes, {
-        signal: this.#signal,
-        durability: this.#request.durability,
-        grant: ticket?.grant,
-        onProgress: this.#wantsProgress ? meter : undefined,
-      });
+      const putting = known ?? this.#put(chunkId, bytes, meter);
+      if (known === undefined) this.#puts.set(name, putting);
+      const put = await putting;
       meter(bytes.byteLength);
       this.#chunks[index] = {
         chunkId,
         sizeBytes: bytes.byteLength,
-        receipts: put.receipts,
+        // A commit takes each receipt once.
+        receipts: known === undefined ? put.receipts : undefined,
         missedServerIds: put.missedServerIds,
       };
       this.#layoutVersion = Math.min(this.#layoutVersion, put.layoutVersion);
       this.#replicas = Math.min(this.#replicas, put.replicas);
-      if (put.alreadyPresent) this.#deduplicatedBytes += bytes.byteLength;
+      if (known !== undefined || put.alreadyPresent) this.#deduplicatedBytes += bytes.byteLength;
     } finally {
       release();
     }
+  }
+
+  async #put(chunkId: Digest, bytes: Uint8Array, meter: (transferredBytes: number) => void): Promise<ReplicatedPut> {
+    const ticket = await this.#context.tickets?.get(this.#request.bucket, { signal: this.#signal });
+    return await this.#context.chunks.put(chunkId, bytes, {
+      signal: this.#signal,
+      durability: this.#request.durability,
+      grant: ticket?.grant,
+      onProgress: this.#wantsProgress ? meter : undefined,
+    });
   }
 
   async #finishInline(bytes: Uint8Array): Promise<StoredBody> {
