@@ -34,7 +34,9 @@ async function start(): Promise<number> {
   if (once) return 0;
   console.log();
   const argv = ["serve", "--path", path, "--log-level", "warn", ...(port === undefined ? [] : ["--port", port])];
-  return await runCli({ ...streams, argv, env: process.env, signal: supervision.signal, program: PROGRAM });
+  const exitCode = await runCli({ ...streams, argv, env: process.env, signal: supervision.signal, program: PROGRAM });
+  if (exitCode === 0) console.log("stopped");
+  return exitCode;
 }
 
 function readOptions(): { once: boolean; path: string; port: string | undefined } | undefined {

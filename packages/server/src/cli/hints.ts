@@ -31,8 +31,12 @@ const HINTS: HintTable = {
   PERMISSION_DENIED: ({ program }) =>
     `use an API key whose role allows it; make one with: ${program} key create --role …`,
   NODE_UNAVAILABLE: ({ program, context }) => {
-    const url = context?.settings.gateway ?? context?.settings.direct;
-    return url === undefined ? undefined : `is a gateway running there? ask it: ${program} health ${url}`;
+    const { gateway, direct } = context?.settings ?? {};
+    const url = gateway ?? direct;
+    if (url === undefined) return undefined;
+    const alternative =
+      direct === undefined ? "" : "\na server with one local store has no nodes to go to: use --gateway";
+    return `is a gateway running there? ask it: ${program} health ${url}${alternative}`;
   },
   QUORUM_NOT_REACHED: ({ program }) => `too many storage nodes are away; see which: ${program} health`,
   METADATA_UNAVAILABLE: () => "is the database running, and does DATABASE_URL name it?",

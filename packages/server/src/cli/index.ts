@@ -1,5 +1,8 @@
 /** The command line as a function, for programs that bring it along. */
 export type { CliIo } from "./cli-io.ts";
+export type { Command, CommandArgument } from "./command.ts";
+export { COMMANDS } from "./commands/index.ts";
+export { SETTING_GROUPS, type Setting, type SettingName, type SettingUnit } from "./config.ts";
 export { EXIT_CODES, exitCodeOf } from "./exit-codes.ts";
 export { Interruption } from "./interruption.ts";
 export { type CliOptions, runCli } from "./run-cli.ts";

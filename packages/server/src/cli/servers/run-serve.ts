@@ -28,7 +28,6 @@ export async function runServe(call: Call): Promise<number> {
     logger: parts.logger,
     close: (graceMs) => server.close(graceMs),
   });
-  call.output.note("stopped");
   return 0;
 }
 

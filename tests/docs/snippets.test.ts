@@ -1,0 +1,114 @@
+import { existsSync } from "node:fs";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { startCli } from "../support/cli.ts";
+import { createPostgresSchema } from "../support/postgres-schema.ts";
+import { createTempFolder, type TempFolder } from "../support/temp-folder.ts";
+import { type CodeBlock, codeBlocks, ROOT, RUNNABLE, readPage } from "./markdown.ts";
+import { runPage } from "./page-runner.ts";
+
+const PAGES = ["README.md", "docs/getting-started.md", "docs/operations.md"] as const;
+const PAGE_MS = 120_000;
+
+let folder: TempFolder;
+beforeEach(async () => {
+  folder = await createTempFolder();
+});
+afterEach(async () => {
+  await folder[Symbol.asyncDispose]();
+});
+
+function blocksOf(page: string, directive: string): readonly CodeBlock[] {
+  return codeBlocks(readPage(page)).filter((block) => block.directive === directive);
+}
+
+describe("the pages' code", () => {
+  test.each([
+    "CONTRIBUTING.md",
+    "docs/wire-protocol.md",
+    "docs/configuration.md",
+    "docs/errors.md",
+    "docs/limits.md",
+    ...PAGES,
+  ])("of %s is run, or names the test that runs it", (page) => {
+    for (const { language, directive, line } of codeBlocks(readPage(page))) {
+      if (!RUNNABLE.has(language)) continue;
+      const elsewhere = directive?.match(/^run elsewhere: (.*)$/)?.[1];
+      const known = directive === "run" || directive === "run instead of the seat" || elsewhere !== undefined;
+      expect(known, `${page}:${line} has a directive`).toBe(true);
+      if (elsewhere !== undefined) expect(existsSync(`${ROOT}${elsewhere}`), `${elsewhere} is there`).toBe(true);
+      else expect(PAGES, `${page} is among the pages that are run`).toContain(page);
+    }
+  });
+
+  test("of README.md works", { timeout: PAGE_MS }, async () => {
+    const result = await runPage({ folder: folder.path, blocks: blocksOf("README.md", "run") });
+    expect(result.exitCode, result.transcript).toBe(0);
+    expect(result.stdout).toContain("2026/cat.jpg");
+    expect(result.stdout).toContain("5000000 1024");
+    expect(result.stdout).toContain("OBJECT_NOT_FOUND false");
+  });
+
+  test("of docs/getting-started.md works", { timeout: PAGE_MS }, async () => {
+    const result = await runPage({ folder: folder.path, blocks: blocksOf("docs/getting-started.md", "run") });
+    expect(result.exitCode, result.transcript).toBe(0);
+    expect(result.stdout).toContain("true 2");
+    expect(result.stdout).toContain('"msg":"stopped"');
+  });
+
+  test("of docs/operations.md works", { timeout: PAGE_MS }, async () => {
+    const schema = await createPostgresSchema();
+    try {
+      const blocks = blocksOf("docs/operations.md", "run");
+      const result = await runPage({ folder: folder.path, blocks, databaseUrl: schema.url });
+      expect(result.exitCode, result.transcript).toBe(0);
+      expect(result.stdout).toContain("layout 6, 3 copies of each chunk");
+      expect(result.stdout).toContain('"msg":"stopped"');
+    } finally {
+      await schema.drop();
+    }
+  });
+});
+
+describe("the two lines that change", () => {
+  const [app] = blocksOf("README.md", "run");
+  test.each(
+    blocksOf("README.md", "run instead of the seat").map((block) => [block.code.match(/\{ (\w+) \}/)?.[1], block]),
+  )("make %s of the app", { timeout: PAGE_MS }, async (seat, swap) => {
+    const environment = { CLUSTER_KEY: "the tests' own cluster key, 32 characters" };
+    const gateway = startCli(["gateway", "--path", folder.at("meta"), "--port", "0", "--log-level", "silent"], {
+      env: environment,
+    });
+    const [, url = ""] = await gateway.until(/listens on (\S+)/);
+    const [, apiKey = ""] = await gateway.until(/once: (\S+)/);
+    const node = startCli(
+      [
+        "node",
+        "--server-id",
+        "n1",
+        "--data-dir",
+        folder.at("n1"),
+        "--port",
+        "0",
+        "--gateway",
+        url,
+        "--log-level",
+        "silent",
+      ],
+      { env: environment },
+    );
+    await node.until(/listens on/);
+    const lines = (swap as CodeBlock).code.split("\n");
+    const code = app?.code
+      .replace(/^import \{ embedded \}.*$/m, lines[0] ?? "")
+      .replace(/^const client = .*$/m, lines[1] ?? "")
+      .replaceAll("http://127.0.0.1:9000", url);
+    expect(lines).toHaveLength(2);
+    expect(code).toContain(url);
+    const block = { language: "ts", code: code ?? "", line: 1, directive: "run" };
+    const result = await runPage({ folder: folder.at("app"), blocks: [block], env: { ASHLAR_API_KEY: apiKey } });
+    await node.stop();
+    await gateway.stop();
+    expect(result.exitCode, result.transcript).toBe(0);
+    expect(result.stdout, String(seat)).toContain("5000000 1024");
+  });
+});

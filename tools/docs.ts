@@ -1,0 +1,33 @@
+/**
+ * Writes the pages of docs/ that are made from tables in the sources, and README's table of transports:
+ * `node --conditions=ashlar-source tools/docs.ts`, or with `--check`: exit code 1 if one of them is stale.
+ */
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import process from "node:process";
+import { configurationPage } from "./docs/configuration-page.ts";
+import { errorsPage } from "./docs/errors-page.ts";
+import { limitsPage } from "./docs/limits-page.ts";
+import { transportsTable, withSection } from "./docs/transports-table.ts";
+
+const README = "README.md";
+const readme = existsSync(README) ? readFileSync(README, "utf8") : "";
+
+const PAGES: Readonly<Record<string, string>> = {
+  "docs/errors.md": errorsPage(),
+  "docs/limits.md": limitsPage(),
+  "docs/configuration.md": configurationPage(),
+  [README]: withSection(readme, "transports", transportsTable()),
+};
+
+const isCheck = process.argv.includes("--check");
+for (const [path, text] of Object.entries(PAGES)) {
+  const current = existsSync(path) ? readFileSync(path, "utf8") : undefined;
+  if (current === text) continue;
+  if (isCheck) {
+    console.error(`${path} is stale: run "npm run docs"`);
+    process.exitCode = 1;
+  } else {
+    writeFileSync(path, text);
+    console.log(`wrote ${path}`);
+  }
+}

@@ -1,0 +1,53 @@
+import { COMMANDS, SETTING_GROUPS, type Setting } from "@ashlar/server/cli";
+import { code, GENERATED_NOTE, markdownTable } from "./markdown.ts";
+
+const HEADINGS: Readonly<Record<keyof typeof SETTING_GROUPS, string>> = {
+  everywhere: "Every command",
+  client: "Commands that use a store",
+  upload: "`put`",
+  listing: "`get`, `ls`, `rm`",
+  server: "Servers: `serve`, `gateway`, `node`",
+  allInOne: "`serve`",
+  storageNode: "`node`",
+  administration: "`key`, `layout`, `collect`",
+};
+
+/** docs/configuration.md: the commands, and every setting with flag, variable, unit, default and reason. */
+export function configurationPage(): string {
+  const commands = COMMANDS.map((command) => [
+    code(["ashlar", command.name, ...command.arguments.map(({ name }) => name)].join(" ")),
+    command.summary,
+  ]);
+  const groups = Object.entries(SETTING_GROUPS).map(([group, settings]) => {
+    return `## ${HEADINGS[group as keyof typeof SETTING_GROUPS]}\n\n${table(settings)}`;
+  });
+  return `${GENERATED_NOTE}
+
+# Configuration
+
+The command line \`ashlar\` is configured by flags and environment variables; a flag wins over its variable, an empty variable counts as not set.
+Libraries never read the environment: \`createGateway\`, \`createStorageNode\` and the seats take options.
+
+${markdownTable([["command", "what it does"], ...commands])}
+
+\`ashlar help <command>\` lists the settings that a command takes. Exit codes: [errors](errors.md#exit-codes-of-the-command-line).
+
+${groups.join("\n\n")}
+`;
+}
+
+function table(settings: Readonly<Record<string, Setting>>): string {
+  const rows = Object.values(settings).map((setting) => [
+    code(setting.flag),
+    code(setting.env),
+    unitOf(setting),
+    setting.default === undefined || setting.default === "" ? "" : code(String(setting.default)),
+    setting.reason,
+  ]);
+  return markdownTable([["flag", "variable", "value", "default", "what for"], ...rows]);
+}
+
+function unitOf({ unit, choices }: Setting): string {
+  if (choices !== undefined) return choices.map((choice) => code(choice)).join(", ");
+  return unit === "flag" ? "" : unit;
+}

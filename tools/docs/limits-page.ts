@@ -1,0 +1,46 @@
+import { GIB, KIB, LIMITS, type Limit, MIB, TIB } from "@ashlar/sdk/limits";
+import { HTTP_LIMITS } from "@ashlar/server/http";
+import { code, GENERATED_NOTE, markdownTable } from "./markdown.ts";
+
+const BYTE_UNITS = [
+  [TIB, "TiB"],
+  [GIB, "GiB"],
+  [MIB, "MiB"],
+  [KIB, "KiB"],
+] as const;
+const TIME_UNITS = [
+  [24 * 3600 * 1000, "d"],
+  [3600 * 1000, "h"],
+  [60 * 1000, "min"],
+  [1000, "s"],
+] as const;
+
+/** docs/limits.md: every bound with its reason. */
+export function limitsPage(): string {
+  return `${GENERATED_NOTE}
+
+# Limits
+
+Every bound and default of the system, with its reason. \`LIMITS\` of \`@ashlar/sdk/limits\` holds the same values. Sizes are powers of two.
+
+${table(LIMITS)}
+
+## HTTP
+
+Of every server's port; \`HTTP_LIMITS\` of \`@ashlar/server/http\`.
+
+${table(HTTP_LIMITS)}
+`;
+}
+
+function table(limits: Readonly<Record<string, Limit>>): string {
+  const rows = Object.entries(limits).map(([name, limit]) => [code(name), describe(limit), limit.reason]);
+  return markdownTable([["name", "value", "reason"], ...rows]);
+}
+
+function describe({ value, unit }: Limit): string {
+  if (unit === "count") return value.toLocaleString("en-US");
+  const units = unit === "bytes" ? BYTE_UNITS : TIME_UNITS;
+  const [size, name] = units.find(([candidate]) => value >= candidate && value % candidate === 0) ?? [1, unit];
+  return `${(value / size).toLocaleString("en-US")} ${name}`;
+}

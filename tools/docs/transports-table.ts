@@ -1,0 +1,85 @@
+import { grpcTransport } from "@ashlar/adapters/transport/grpc";
+import { grpcJsTransport } from "@ashlar/adapters/transport/grpc-js";
+import { undiciTransport } from "@ashlar/adapters/transport/undici";
+import type { Transport } from "@ashlar/sdk/ports";
+import { connectTransport } from "@ashlar/sdk/transport/connect";
+import { grpcWebTransport } from "@ashlar/sdk/transport/grpc-web";
+import { httpTransport } from "@ashlar/sdk/transport/http";
+import { inProcessTransport } from "@ashlar/sdk/transport/in-process";
+import { code, markdownTable } from "./markdown.ts";
+
+interface Entry {
+  readonly create: () => Transport;
+  readonly factory: string;
+  readonly from: string;
+  readonly wire: string;
+}
+
+const TRANSPORTS: readonly Entry[] = [
+  {
+    create: () => httpTransport(),
+    factory: "httpTransport()",
+    from: "@ashlar/sdk/transport/http",
+    wire: "plain HTTP over fetch, no protobuf; the SDK's default",
+  },
+  {
+    create: () => undiciTransport(),
+    factory: "undiciTransport()",
+    from: "@ashlar/adapters/transport/undici",
+    wire: "plain HTTP/1.1 over undici; the fastest in Node, default of `@ashlar/adapters/node`",
+  },
+  {
+    create: () => connectTransport(),
+    factory: "connectTransport()",
+    from: "@ashlar/sdk/transport/connect",
+    wire: "Connect, binary",
+  },
+  {
+    create: () => grpcWebTransport(),
+    factory: "grpcWebTransport()",
+    from: "@ashlar/sdk/transport/grpc-web",
+    wire: "gRPC-Web, binary",
+  },
+  {
+    create: () => grpcTransport(),
+    factory: "grpcTransport()",
+    from: "@ashlar/adapters/transport/grpc",
+    wire: "gRPC over HTTP/2, by @connectrpc/connect-node",
+  },
+  {
+    create: () => grpcJsTransport(),
+    factory: "grpcJsTransport()",
+    from: "@ashlar/adapters/transport/grpc-js",
+    wire: "gRPC over HTTP/2, by @grpc/grpc-js",
+  },
+  {
+    create: () => inProcessTransport({ routes: () => {} }),
+    factory: "inProcessTransport({ routes })",
+    from: "@ashlar/sdk/transport/in-process",
+    wire: "a server in the same process, with the wire's messages, errors and limits",
+  },
+];
+
+/** The transports with the capabilities that they declare themselves. */
+export function transportsTable(): string {
+  const rows = TRANSPORTS.map(({ create, factory, from, wire }) => {
+    const { name, capabilities } = create();
+    const { browser, clientStreaming, uploadProgress } = capabilities;
+    const progress = uploadProgress ? "within a chunk" : "per chunk";
+    return [code(name), `\`${factory}\` of \`${from}\``, wire, yes(browser), yes(clientStreaming), progress];
+  });
+  return markdownTable([
+    ["name", "made by", "on the wire", "browsers", "client streaming", "upload progress"],
+    ...rows,
+  ]);
+}
+
+const yes = (value: boolean): string => (value ? "yes" : "no");
+
+/** Replaces what stands between `<!-- name -->` and `<!-- /name -->`. @throws if the page has no such section. */
+export function withSection(page: string, name: string, text: string): string {
+  const [open, close] = [`<!-- ${name} -->`, `<!-- /${name} -->`];
+  const [start, end] = [page.indexOf(open), page.indexOf(close)];
+  if (start < 0 || end < start) throw new Error(`the page has no section "${name}"`);
+  return `${page.slice(0, start + open.length)}\n${text}\n${page.slice(end)}`;
+}
