@@ -1,3 +1,4 @@
+import { ERROR_CODE_DOCS } from "@ashlar/sdk/docs";
 import { ERROR_CODES, type ErrorCode, type RetryRule } from "@ashlar/sdk/errors";
 import { EXIT_CODES, exitCodeOf } from "@ashlar/server/cli";
 import { code, GENERATED_NOTE, markdownTable } from "./markdown.ts";
@@ -12,7 +13,7 @@ const RETRY: Readonly<Record<RetryRule, string>> = {
 export function errorsPage(): string {
   const rows = Object.entries(ERROR_CODES).map(([name, row]) => [
     code(name),
-    row.when,
+    ERROR_CODE_DOCS[name as ErrorCode],
     code(row.connect),
     String(row.http),
     row.s3 === "-" ? "" : code(row.s3),

@@ -1,3 +1,4 @@
+import { LIMIT_DOCS, type LimitDoc } from "@ashlar/sdk/docs";
 import { GIB, KIB, LIMITS, type Limit, MIB, TIB } from "@ashlar/sdk/limits";
 import { HTTP_LIMITS } from "@ashlar/server/http";
 import { code, GENERATED_NOTE, markdownTable } from "./markdown.ts";
@@ -23,7 +24,7 @@ export function limitsPage(): string {
 
 Every bound and default of the system, with its reason. \`LIMITS\` of \`@ashlar/sdk/limits\` holds the same values. Sizes are powers of two.
 
-${table(LIMITS)}
+${table(withDocs())}
 
 ## HTTP
 
@@ -33,12 +34,19 @@ ${table(HTTP_LIMITS)}
 `;
 }
 
-function table(limits: Readonly<Record<string, Limit>>): string {
+type DocumentedLimit = Limit & LimitDoc;
+
+function withDocs(): Readonly<Record<string, DocumentedLimit>> {
+  const names = Object.keys(LIMIT_DOCS) as (keyof typeof LIMITS)[];
+  return Object.fromEntries(names.map((name) => [name, { ...LIMITS[name], ...LIMIT_DOCS[name] }]));
+}
+
+function table(limits: Readonly<Record<string, DocumentedLimit>>): string {
   const rows = Object.entries(limits).map(([name, limit]) => [code(name), describe(limit), limit.reason]);
   return markdownTable([["name", "value", "reason"], ...rows]);
 }
 
-function describe({ value, unit }: Limit): string {
+function describe({ value, unit }: DocumentedLimit): string {
   if (unit === "count") return value.toLocaleString("en-US");
   const units = unit === "bytes" ? BYTE_UNITS : TIME_UNITS;
   const [size, name] = units.find(([candidate]) => value >= candidate && value % candidate === 0) ?? [1, unit];

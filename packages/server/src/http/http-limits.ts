@@ -1,6 +1,11 @@
+import type { LimitDoc } from "@ashlar/sdk/docs";
 import { KIB, type Limit, MIB } from "@ashlar/sdk/limits";
 
-const limit = (value: number, unit: Limit["unit"], reason: string): Limit => Object.freeze({ value, unit, reason });
+/** A limit with its documentation: a server has room for both in one place. */
+type DocumentedLimit = Limit & LimitDoc;
+
+const limit = (value: number, unit: LimitDoc["unit"], reason: string): DocumentedLimit =>
+  Object.freeze({ value, unit, reason });
 
 /** Bounds of the HTTP listener, by name; beside `LIMITS` of the SDK, which knows nothing of sockets. */
 export const HTTP_LIMITS = Object.freeze({
@@ -43,4 +48,4 @@ export const HTTP_LIMITS = Object.freeze({
     "ms",
     "an HTTP/2 stream is reset this long after an early answer, so that its trailers go first",
   ),
-} as const satisfies Record<string, Limit>);
+} as const satisfies Record<string, DocumentedLimit>);

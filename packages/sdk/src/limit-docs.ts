@@ -1,0 +1,69 @@
+import type { LIMITS } from "./limits.ts";
+
+/** What a limit counts and why it is what it is. */
+export interface LimitDoc {
+  readonly unit: "bytes" | "ms" | "count";
+  readonly reason: string;
+}
+
+/** Unit and reason of every limit, in the order of {@link LIMITS}; shown in docs/limits.md. Apart from the values, so that no browser loads it. */
+export const LIMIT_DOCS: Readonly<Record<keyof typeof LIMITS, LimitDoc>> = {
+  CHUNK_DEFAULT_BYTES: { unit: "bytes", reason: "chosen by measuring 1, 4, 8 and 16 MiB; see docs/decisions" },
+  CHUNK_MIN_BYTES: { unit: "bytes", reason: "smaller chunks cost more in rows than in bytes; one checksum block" },
+  CHUNK_MAX_BYTES: { unit: "bytes", reason: "the largest message a node may be configured to take" },
+  CHUNK_MAX_BYTES_DEFAULT: {
+    unit: "bytes",
+    reason: "what a node takes unless configured otherwise; bounds its memory per request",
+  },
+  FRAME_DEFAULT_BYTES: {
+    unit: "bytes",
+    reason: "frame of a streaming RPC: small enough for every client's receive limit",
+  },
+  FRAME_MAX_BYTES: { unit: "bytes", reason: "larger frames stop paying and stall other streams of the connection" },
+  CONTROL_MESSAGE_MAX_BYTES: {
+    unit: "bytes",
+    reason: "a control RPC never needs more: 1,000 listing rows or 100,000 chunk references fit",
+  },
+  INLINE_MAX_BYTES: {
+    unit: "bytes",
+    reason: "objects up to here live in their metadata row: one durable commit and no chunk",
+  },
+  CHECKSUM_BLOCK_BYTES: { unit: "bytes", reason: "unit of the CRC32 that makes ranged reads checkable" },
+  OBJECT_MAX_BYTES: { unit: "bytes", reason: "S3's object limit; far below 2^53" },
+  KEY_MAX_BYTES: { unit: "bytes", reason: "S3's key limit, in UTF-8 bytes" },
+  BUCKET_NAME_MIN: { unit: "count", reason: "S3's bucket naming rule" },
+  BUCKET_NAME_MAX: { unit: "count", reason: "S3's bucket naming rule: a DNS label" },
+  METADATA_MAX_BYTES: { unit: "bytes", reason: "names and values of user metadata together; fits HTTP header limits" },
+  LIST_LIMIT_DEFAULT: { unit: "count", reason: "S3's page size" },
+  LIST_LIMIT_MAX: { unit: "count", reason: "S3's page size; a page costs < 6 ms" },
+  DELETE_MANY_MAX: { unit: "count", reason: "S3's DeleteObjects limit" },
+  PART_NUMBER_MAX: { unit: "count", reason: "parts of one upload; the S3 face allows 10,000" },
+  REPLICATION_FACTOR_MAX: { unit: "count", reason: "more copies protect against nothing that 16 do not" },
+  VIRTUAL_NODES_PER_SERVER: {
+    unit: "count",
+    reason: "ring tokens per server at weight 1; existing deployments use 150",
+  },
+  PARTITION_COUNT: {
+    unit: "count",
+    reason: "slices of the token space that are placed as one; keeps the fullest server within 1.05 of the mean",
+  },
+  SERVERS_MAX: { unit: "count", reason: "servers of one layout; keeps a layout under 1 MiB on the wire" },
+  CONCURRENCY_DEFAULT: {
+    unit: "count",
+    reason: "chunks in flight per transfer; more adds memory, not speed, on loopback and LAN",
+  },
+  CONCURRENCY_MAX: { unit: "count", reason: "bounds the memory of one transfer" },
+  CHUNK_ATTEMPTS: { unit: "count", reason: "tries per chunk and replica before the error reaches the caller" },
+  RETRY_BASE_MS: { unit: "ms", reason: "first backoff, full jitter" },
+  RETRY_MAX_MS: { unit: "ms", reason: "longest backoff, full jitter" },
+  HEDGE_AFTER_MS: { unit: "ms", reason: "a read slower than this also asks the next replica" },
+  CLAIM_TTL_MS: { unit: "ms", reason: "an upload may last a day before its chunks can be collected" },
+  GRANT_TTL_MS: { unit: "ms", reason: "life of a signed grant; the client renews it during long uploads" },
+  UPLOAD_TTL_MS: { unit: "ms", reason: "an unfinished multipart upload is aborted by the collector after a week" },
+  COLLECT_GRACE_MS: { unit: "ms", reason: "an unreferenced chunk row waits this long before collection" },
+  COLLECT_INTERVAL_MS: { unit: "ms", reason: "how often a server runs the collector" },
+  HEARTBEAT_INTERVAL_MS: { unit: "ms", reason: "how often a node tells that it is alive" },
+  HEARTBEAT_MISSED_MAX: { unit: "count", reason: "missed heartbeats after which a node is seen as down" },
+  SHUTDOWN_GRACE_MS: { unit: "ms", reason: "running requests may finish this long after a stop signal" },
+  REQUESTS_IN_FLIGHT_MAX: { unit: "count", reason: "requests a server works on at once before it answers OVERLOADED" },
+};
