@@ -104,6 +104,7 @@ class CheckedChunkStore implements ChunkStore {
     const check = (): void => {
       checkChunkId(chunkId);
       if (!(bytes instanceof Uint8Array)) reject("the bytes of a chunk come as a Uint8Array");
+      if (bytes.byteLength === 0) reject("a chunk has at least one byte");
       checkSize(bytes.byteLength, this.capabilities.chunkMaxBytes);
       checkPutOptions(options);
     };
@@ -183,7 +184,7 @@ class CheckedStreamingChunkStore extends CheckedChunkStore implements StreamingC
         reject("a chunk's source is an async iterable of bytes");
       const sizeBytes = options?.sizeBytes;
       if (sizeBytes === undefined) return;
-      if (!(Number.isSafeInteger(sizeBytes) && sizeBytes >= 0)) reject("sizeBytes is an integer of at least 0");
+      if (!(Number.isSafeInteger(sizeBytes) && sizeBytes >= 1)) reject("sizeBytes is an integer of at least 1");
       checkSize(sizeBytes, chunkMaxBytes);
     };
     return this.run(options?.signal, check, async () => {

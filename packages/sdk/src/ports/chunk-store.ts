@@ -114,8 +114,8 @@ export interface ChunkStore {
   /**
    * Stores and claims a chunk. Idempotent. Recomputes the digest before it acknowledges.
    *
-   * @param bytes borrowed until the promise settles; must not change meanwhile.
-   * @throws {AshlarError} CHUNK_DIGEST_MISMATCH (nothing is kept), OBJECT_TOO_LARGE, DISK_FULL (nothing is kept), NODE_UNAVAILABLE.
+   * @param bytes 1 byte to `capabilities.chunkMaxBytes`; borrowed until the promise settles; must not change meanwhile.
+   * @throws {AshlarError} INVALID_ARGUMENT, CHUNK_DIGEST_MISMATCH (nothing is kept), OBJECT_TOO_LARGE, DISK_FULL (nothing is kept), NODE_UNAVAILABLE.
    */
   putChunk(chunkId: Digest, bytes: Uint8Array, options?: PutChunkOptions): Promise<PutChunkResult>;
 

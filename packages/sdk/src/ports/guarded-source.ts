@@ -46,6 +46,9 @@ export class GuardedSource implements AsyncIterable<Uint8Array> {
         if (piece.byteLength > 0) yield piece;
       }
       ended = true;
+      if (receivedBytes === 0) {
+        throw new AshlarError("INVALID_ARGUMENT", "a chunk has at least one byte");
+      }
     } finally {
       // A source that has failed or ended needs no return(); one that is stalled may never answer it.
       if (!ended && this.failure === undefined) iterator.return?.().then(undefined, () => {});

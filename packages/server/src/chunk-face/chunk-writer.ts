@@ -3,7 +3,7 @@ import type { Digest } from "@ashlar/sdk/hash";
 import { type ChunkStore, type Durability, isStreamingChunkStore, type PutChunkResult } from "@ashlar/sdk/ports";
 import type { ChunkCaller } from "./chunk-access.ts";
 import type { ReceiptFacts } from "./chunk-face-options.ts";
-import { collectChunk } from "./collect-chunk.ts";
+import { collectChunk, emptyChunk } from "./collect-chunk.ts";
 
 /** A chunk on its way in, without its bytes. */
 export interface IncomingChunk {
@@ -67,12 +67,11 @@ export function createChunkWriter(options: ChunkWriterOptions): ChunkWriter {
     },
     write(caller, chunk, source) {
       const { chunkId, sizeBytes, durability, signal } = chunk;
-      const bytes = nonEmpty(source);
       return put(caller, chunk, async () => {
         if (isStreamingChunkStore(store)) {
-          return await store.putChunkStream(chunkId, bytes, { sizeBytes, durability, signal });
+          return await store.putChunkStream(chunkId, source, { sizeBytes, durability, signal });
         }
-        const collected = await collectChunk(bytes, { sizeBytes, chunkMaxBytes });
+        const collected = await collectChunk(source, { sizeBytes, chunkMaxBytes });
         return await store.putChunk(chunkId, collected, { durability, signal });
       });
     },
@@ -81,20 +80,6 @@ export function createChunkWriter(options: ChunkWriterOptions): ChunkWriter {
       return put(caller, chunk, () => store.putChunk(chunkId, bytes, { durability, signal }));
     },
   };
-}
-
-async function* nonEmpty(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
-  let empty = true;
-  for await (const piece of source) {
-    if (piece.byteLength === 0) continue;
-    empty = false;
-    yield piece;
-  }
-  if (empty) throw emptyChunk();
-}
-
-function emptyChunk(): AshlarError {
-  return new AshlarError("INVALID_ARGUMENT", "a chunk has at least one byte");
 }
 
 function tooLarge(sizeBytes: number, chunkMaxBytes: number): AshlarError {

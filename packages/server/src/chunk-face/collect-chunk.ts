@@ -8,8 +8,8 @@ const TRUSTED_BYTES = 8 * MIB;
  * Collects a chunk in memory, for stores that cannot write streams.
  *
  * @param options.sizeBytes declared size; absent: anything up to `chunkMaxBytes`.
- * @throws {AshlarError} OBJECT_TOO_LARGE for more bytes than declared or allowed, CHUNK_DIGEST_MISMATCH for fewer than declared, and what the
- *   source throws. Memory: up to twice the chunk while it grows past 8 MiB.
+ * @throws {AshlarError} OBJECT_TOO_LARGE for more bytes than declared or allowed, CHUNK_DIGEST_MISMATCH for fewer than declared, INVALID_ARGUMENT for
+ *   none, and what the source throws. Memory: up to twice the chunk while it grows past 8 MiB.
  */
 export async function collectChunk(
   source: AsyncIterable<Uint8Array>,
@@ -29,9 +29,15 @@ export async function collectChunk(
     buffer.set(piece, length);
     length = end;
   }
+  if (length === 0) throw emptyChunk();
   if (options.sizeBytes !== undefined && length < options.sizeBytes) {
     const message = `the chunk ended after ${length} of ${options.sizeBytes} bytes`;
     throw new AshlarError("CHUNK_DIGEST_MISMATCH", message);
   }
   return length === buffer.byteLength ? buffer : buffer.subarray(0, length);
+}
+
+/** The error of a chunk without bytes. */
+export function emptyChunk(): AshlarError {
+  return new AshlarError("INVALID_ARGUMENT", "a chunk has at least one byte");
 }

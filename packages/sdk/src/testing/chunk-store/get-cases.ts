@@ -79,14 +79,6 @@ export const GET_CASES: readonly ChunkStoreCase[] = [
     },
   },
   {
-    name: "get from offset 0 of an empty chunk is empty",
-    async run({ store }) {
-      const { chunkId, bytes } = await testChunk(0, 1);
-      await store.putChunk(chunkId, bytes);
-      expectBytes(await store.getChunk(chunkId, { offset: 0, length: 10 }), bytes);
-    },
-  },
-  {
     name: "get refuses illegal arguments",
     async run({ store }) {
       const { chunkId, bytes } = await testChunk(100, 1);

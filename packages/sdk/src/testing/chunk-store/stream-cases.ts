@@ -77,7 +77,15 @@ const CASES: ReadonlyArray<Pick<ChunkStoreCase, "name" | "run">> = [
     name: "a stream of chunkMaxBytes is stored whole",
     run: (context) => roundTrip(context, context.store.capabilities.chunkMaxBytes, 300_000),
   },
-  { name: "an empty stream is an empty chunk", run: (context) => roundTrip(context, 0, 10) },
+  {
+    name: "a stream without bytes is refused, and nothing is kept",
+    async run(context) {
+      const chunk = await testChunk(0, 1);
+      await expectCode(put(context, chunk, sourceOf(new Uint8Array(0), 10)), "INVALID_ARGUMENT");
+      await expectCode(put(context, chunk, sourceOf(new Uint8Array(0), 10), { sizeBytes: 0 }), "INVALID_ARGUMENT");
+      await expectKept(context.subject, []);
+    },
+  },
   {
     name: "a stream of unknown length is stored whole, empty pieces left out",
     async run(context) {

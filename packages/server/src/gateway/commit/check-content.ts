@@ -51,7 +51,7 @@ function prove(
   signal: AbortSignal | undefined,
 ): Promise<ProvenChunk> {
   const { grants } = context;
-  const receipts = chunk.receipts ?? [];
+  const receipts = [...new Set(chunk.receipts)]; // the same text twice says no more than once
   const unsigned = ticket === undefined || receipts.length === 0;
   if (grants === undefined || (context.insecure && unsigned)) return askStores(context, chunk, signal);
   if (ticket === undefined) throw new AshlarError("UNAUTHENTICATED", "a commit of chunks needs a ticket");
@@ -63,22 +63,28 @@ interface NamedChunk {
   readonly chunk: ReceivedChunk;
 }
 
-/** One entry for each chunk id, with the receipts of all its occurrences, each once. */
+/**
+ * One entry for each chunk id, with the receipts of the occurrence that has most: each occurrence was a put of its own, and the nodes sign
+ * each put anew.
+ */
 function mergeReceipts(chunks: readonly ReceivedChunk[]): readonly NamedChunk[] {
-  const byName = new Map<string, { readonly first: ReceivedChunk; readonly receipts: Set<string> }>();
+  const byName = new Map<string, ReceivedChunk>();
   for (const chunk of chunks) {
     const name = encodeHex(chunk.chunkId);
-    const known = byName.get(name) ?? { first: chunk, receipts: new Set<string>() };
-    if (known.first.sizeBytes !== chunk.sizeBytes) {
+    const known = byName.get(name);
+    if (known !== undefined && known.sizeBytes !== chunk.sizeBytes) {
       throw new AshlarError("INVALID_ARGUMENT", "one chunk is named with two sizes", { details: { chunkId: name } });
     }
-    for (const receipt of chunk.receipts ?? []) known.receipts.add(receipt);
-    if (known.receipts.size > LIMITS.REPLICATION_FACTOR_MAX.value) {
+    if (receiptCount(chunk) > LIMITS.REPLICATION_FACTOR_MAX.value) {
       throw new AshlarError("INVALID_ARGUMENT", "a chunk has more receipts than it can have replicas", {
         details: { chunkId: name },
       });
     }
-    byName.set(name, known);
+    if (known === undefined || receiptCount(chunk) > receiptCount(known)) byName.set(name, chunk);
   }
-  return [...byName].map(([name, { first, receipts }]) => ({ name, chunk: { ...first, receipts: [...receipts] } }));
+  return [...byName].map(([name, chunk]) => ({ name, chunk }));
+}
+
+function receiptCount(chunk: ReceivedChunk): number {
+  return chunk.receipts?.length ?? 0;
 }
