@@ -1,1 +1,1 @@
-export { nodeCryptoHasher } from "../internal/sha256.ts";
+export { type NodeHasher, nodeCryptoHasher } from "../internal/sha256.ts";

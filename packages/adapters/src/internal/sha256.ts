@@ -15,8 +15,13 @@ function sha256Incremental(): IncrementalHash {
   };
 }
 
+/** A hasher whose incremental hashes begin at once: nothing has to be loaded. */
+export interface NodeHasher extends Hasher {
+  incremental(): IncrementalHash;
+}
+
 /** SHA-256 by Node's OpenSSL: short inputs at once, long ones on the thread pool. */
-export const nodeCryptoHasher: Hasher = Object.freeze({
+export const nodeCryptoHasher: NodeHasher = Object.freeze({
   async digest(bytes: Uint8Array): Promise<Digest> {
     if (bytes.byteLength < OFF_THREAD_MIN_BYTES) return digestFromBytes(hash("sha256", bytes, "buffer"));
     return digestFromBytes(new Uint8Array(await webcrypto.subtle.digest("SHA-256", bytes as Uint8Array<ArrayBuffer>)));

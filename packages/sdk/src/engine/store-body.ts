@@ -145,7 +145,7 @@ class BodyWriter {
     let next: Uint8Array | undefined = first;
     for (let index = 0; next !== undefined; index++) {
       if (index === 1) {
-        this.#wholeHash = this.#context.hasher.incremental();
+        this.#wholeHash = await this.#context.hasher.incremental();
         this.#wholeHash.update(retained as Uint8Array);
         retained = undefined;
       }

@@ -1,6 +1,6 @@
 import { AshlarError } from "../errors/index.ts";
 import { encodeHex } from "../hash/index.ts";
-import { chunkedEtag, singleEtag } from "../manifest/index.ts";
+import { chunkedEtagBy, singleEtag } from "../manifest/index.ts";
 import type {
   CommitObject,
   ObjectInfo,
@@ -46,7 +46,7 @@ export async function writeObject(
       bucket: request.bucket,
       key: request.key,
       sizeBytes: stored.sizeBytes,
-      etag: etagOf(stored),
+      etag: await etagOf(context, stored),
       sha256: encodeHex(stored.sha256),
       durability,
       attributes,
@@ -87,6 +87,7 @@ export async function writePart(
     options,
   );
   assertDeclaredDigest(request.sha256, stored.sha256);
+  const etag = await etagOf(context, stored);
   const ticket = await context.tickets?.get(upload.bucket, { signal: options.signal });
   return retryable(context, options, () =>
     context.catalog.putPart(
@@ -94,7 +95,7 @@ export async function writePart(
         uploadId: request.uploadId,
         partNumber: request.partNumber,
         sizeBytes: stored.sizeBytes,
-        etag: etagOf(stored),
+        etag,
         sha256: encodeHex(stored.sha256),
         content: { chunks: stored.chunks, layoutVersion: stored.layoutVersion },
         ticket: ticket?.ticket,
@@ -104,9 +105,10 @@ export async function writePart(
   );
 }
 
-function etagOf(stored: StoredBody): string {
-  if (stored.chunks.length === 0) return singleEtag(stored.sha256);
-  return chunkedEtag(stored.chunks.map((chunk) => chunk.chunkId));
+async function etagOf({ hasher }: EngineContext, { chunks, sha256 }: StoredBody): Promise<string> {
+  if (chunks.length === 0) return singleEtag(sha256);
+  const chunkIds = chunks.map((chunk) => chunk.chunkId);
+  return await chunkedEtagBy(hasher, chunkIds);
 }
 
 async function commit(

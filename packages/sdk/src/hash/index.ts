@@ -8,4 +8,5 @@ export {
   isDigestHex,
 } from "./digest.ts";
 export type { Hasher, IncrementalHash } from "./hasher.ts";
-export { sha256Sync, webCryptoHasher } from "./web-crypto-hasher.ts";
+export { sha256Sync } from "./sha256-sync.ts";
+export { webCryptoHasher } from "./web-crypto-hasher.ts";

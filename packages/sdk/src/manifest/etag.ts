@@ -3,10 +3,9 @@
  * content that was put together from pieces. Changing a rule changes the etag of equal content, so don't.
  */
 import { AshlarError } from "../errors/index.ts";
-import { DIGEST_BYTES, type Digest, encodeHex, sha256Sync } from "../hash/index.ts";
+import { DIGEST_BYTES, type Digest, encodeHex, type Hasher, sha256Sync } from "../hash/index.ts";
 
 const ETAG_HEX_BYTES = 16;
-const encoder = new TextEncoder();
 
 /** Etag of content that lies inline or in one chunk: the first half of its SHA-256 in hex. */
 export function singleEtag(sha256: Digest): string {
@@ -18,14 +17,28 @@ export function singleEtag(sha256: Digest): string {
  * @throws {AshlarError} INVALID_ARGUMENT without chunks (empty content is inline).
  */
 export function chunkedEtag(chunkIds: readonly Digest[]): string {
-  const [first] = chunkIds;
-  if (first === undefined) throw new AshlarError("INVALID_ARGUMENT", "chunked content has at least one chunk");
-  if (chunkIds.length === 1) return singleEtag(first);
-  const joined = new Uint8Array(chunkIds.length * DIGEST_BYTES);
+  return chunkIds.length === 1
+    ? singleEtag(chunkIds[0] as Digest)
+    : countedEtag(sha256Sync(joined(chunkIds)), chunkIds);
+}
+
+/** {@link chunkedEtag} by a hasher of the caller's, so that who needs only this loads no SHA-256 in JavaScript. */
+export async function chunkedEtagBy(hasher: Pick<Hasher, "digest">, chunkIds: readonly Digest[]): Promise<string> {
+  if (chunkIds.length === 1) return singleEtag(chunkIds[0] as Digest);
+  return countedEtag(await hasher.digest(joined(chunkIds)), chunkIds);
+}
+/** Of anything put together from pieces. */
+function countedEtag(sha256: Digest, pieces: readonly unknown[]): string {
+  return `${singleEtag(sha256)}-${pieces.length}`;
+}
+
+function joined(chunkIds: readonly Digest[]): Uint8Array {
+  if (chunkIds.length === 0) throw new AshlarError("INVALID_ARGUMENT", "chunked content has at least one chunk");
+  const bytes = new Uint8Array(chunkIds.length * DIGEST_BYTES);
   chunkIds.forEach((chunkId, index) => {
-    joined.set(chunkId, index * DIGEST_BYTES);
+    bytes.set(chunkId, index * DIGEST_BYTES);
   });
-  return `${singleEtag(sha256Sync(joined))}-${chunkIds.length}`;
+  return bytes;
 }
 
 /**
@@ -36,5 +49,5 @@ export function uploadEtag(partEtags: readonly string[]): string {
   const [first] = partEtags;
   if (first === undefined) throw new AshlarError("INVALID_PART", "an upload is completed with at least one part");
   if (partEtags.length === 1) return first;
-  return `${singleEtag(sha256Sync(encoder.encode(partEtags.join(""))))}-${partEtags.length}`;
+  return countedEtag(sha256Sync(new TextEncoder().encode(partEtags.join(""))), partEtags);
 }

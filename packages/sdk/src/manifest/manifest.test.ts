@@ -1,9 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { AshlarError } from "../errors/index.ts";
-import { type Digest, digestFromBytes, encodeHex, sha256Sync } from "../hash/index.ts";
+import { type Digest, digestFromBytes, encodeHex, sha256Sync, webCryptoHasher } from "../hash/index.ts";
 import {
   checkChunks,
   chunkedEtag,
+  chunkedEtagBy,
   decodeSegment,
   encodeSegment,
   SEGMENT_CHUNK_MAX,
@@ -87,6 +88,13 @@ describe("etags", () => {
     expect(chunkedEtag([abc, abc])).toBe(`${encodeHex(sha256Sync(Uint8Array.from([...abc, ...abc]))).slice(0, 32)}-2`);
     expect(uploadEtag(["x"])).toBe("x");
     expect(uploadEtag(["ab", "c"])).toBe("ba7816bf8f01cfea414140de5dae2223-2");
+  });
+
+  it("are the same by any hasher", async () => {
+    for (const chunkIds of [[digest("abc")], [digest("abc"), digest("def"), digest("abc")]]) {
+      expect(await chunkedEtagBy(webCryptoHasher, chunkIds)).toBe(chunkedEtag(chunkIds));
+    }
+    await expect(chunkedEtagBy(webCryptoHasher, [])).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
   });
 
   it("need content", () => {

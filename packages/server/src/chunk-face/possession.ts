@@ -23,7 +23,7 @@ export async function provesPossession(
   const [presence] = await store.hasChunks([request.chunkId], { claim: false, signal });
   if (presence === undefined || request.proof.byteLength !== PROOF_BYTES) return false;
   const { slices } = await openChunk(store, request.chunkId, { sliceBytes, signal });
-  const hash = hasher.incremental();
+  const hash = await hasher.incremental();
   hash.update(request.nonce);
   for await (const slice of slices) hash.update(slice);
   return bytesEqual(hash.digest(), request.proof);
