@@ -3,6 +3,7 @@
  * transaction of a pooled connection.
  */
 import type { ApiKeyRecord, BucketInfo } from "@ashlar/sdk/ports";
+import { toByteText } from "../metadata/byte-text.ts";
 import * as buckets from "./bucket-operations.ts";
 import * as collection from "./collection-operations.ts";
 import * as credentials from "./credential-operations.ts";
@@ -113,3 +114,20 @@ export const OPERATION_KINDS: Readonly<Record<OperationName, OperationKind>> = O
   listApiKeys: "read",
   deleteApiKey: "once",
 });
+
+/** The objects that an operation locks first of all, where its input tells: a store may take these locks when it begins. Keys are byte texts. */
+export function lockedObjects(
+  name: OperationName,
+  input: unknown,
+): ReadonlyArray<{ readonly bucket: string; readonly key: string }> {
+  if (name === "commitObject" || name === "deleteObject") {
+    const { bucket, key } = input as OperationInput<"deleteObject">;
+    return [{ bucket, key: toByteText(key) }];
+  }
+  if (name !== "copyObject") return [];
+  const { sourceBucket, sourceKey, bucket, key } = input as OperationInput<"copyObject">;
+  return [
+    { bucket: sourceBucket, key: toByteText(sourceKey) },
+    { bucket, key: toByteText(key) },
+  ];
+}

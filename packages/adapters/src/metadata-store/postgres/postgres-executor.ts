@@ -2,6 +2,7 @@ import { abortError } from "@ashlar/sdk/errors";
 import type { CallOptions, Clock, Durability, Logger, Random } from "@ashlar/sdk/ports";
 import { newId } from "../../internal/metadata/new-id.ts";
 import {
+  lockedObjects,
   OPERATION_KINDS,
   type OperationInput,
   type OperationName,
@@ -14,7 +15,14 @@ import type { SqlSession } from "../../internal/sql/sql-session.ts";
 import { decodeResult, encodeResult } from "./operation-result.ts";
 import type { PgClient, PgPool } from "./postgres-client.ts";
 import { classifyPgError, fromPgError } from "./postgres-error.ts";
-import { postgresSession, queryPg, queryScript } from "./postgres-session.ts";
+import {
+  lockNumbers,
+  type PostgresSessionContext,
+  postgresSession,
+  queryPg,
+  queryScript,
+  quoteLiteral,
+} from "./postgres-session.ts";
 
 /** A conflict ends when the other transaction does, some ms later. */
 const CONFLICT_BACKOFF_MS = { base: 2, max: 100 } as const;
@@ -120,15 +128,14 @@ export class PostgresExecutor implements SqlExecutor {
     }
   }
 
-  async #run(client: PgClient, call: Call, nowMs?: number): Promise<unknown> {
+  async #run(
+    client: PgClient,
+    call: Call,
+    begun: Pick<PostgresSessionContext, "nowMs" | "heldLocks"> = {},
+  ): Promise<unknown> {
     const { preparedStatements } = this.#options;
     const { operationId } = call;
-    const session = postgresSession({
-      client,
-      operationId,
-      preparedStatements,
-      ...(nowMs === undefined ? {} : { nowMs }),
-    });
+    const session = postgresSession({ client, operationId, preparedStatements, ...begun });
     const run = SQL_OPERATIONS[call.name] as (session: SqlSession, input: unknown) => Promise<unknown>;
     return await run(session, call.input);
   }
@@ -136,7 +143,8 @@ export class PostgresExecutor implements SqlExecutor {
   async #transaction(client: PgClient, call: Call): Promise<unknown> {
     const once = OPERATION_KINDS[call.name] === "once";
     const context = { client, preparedStatements: this.#options.preparedStatements };
-    const [begun] = await queryScript<{ now_ms: number }>(client, beginScript(call));
+    const locks = lockNumbers(lockedObjects(call.name, call.input));
+    const [begun] = await queryScript<{ now_ms: number }>(client, beginScript(call, locks));
     const nowMs = begun?.now_ms ?? 0;
     try {
       if (once && call.commitSent) {
@@ -147,13 +155,9 @@ export class PostgresExecutor implements SqlExecutor {
           return decodeResult(finished.result);
         }
       }
-      const output = await this.#run(client, call, nowMs);
-      if (once) {
-        const sql = "INSERT INTO finished_operations (operation_id, result, finished_at_ms) VALUES ($1, $2, $3)";
-        await queryPg(context, sql, [call.operationId, encodeResult(output), nowMs]);
-      }
+      const output = await this.#run(client, call, { nowMs, heldLocks: new Set(locks) });
       call.commitSent = true;
-      await queryScript(client, "COMMIT");
+      await queryScript(client, once ? `${finishedScript(call, output, nowMs)}; COMMIT` : "COMMIT");
       return output;
     } catch (error) {
       await rollback(client, error);
@@ -163,16 +167,30 @@ export class PostgresExecutor implements SqlExecutor {
 
   async close(): Promise<void> {
     const { pool, ownsPool } = this.#options;
+    // A pool that ends still hears from connections on their way out, so its listener stays; of the caller's pool it goes.
     if (ownsPool) await pool.end();
-    pool.removeListener("error", this.#onPoolError);
+    else pool.removeListener("error", this.#onPoolError);
   }
 }
 
-/** `os` does not wait for the log; `strict` and `batched` do (PostgreSQL's own interval is longer than what `batched` promises). */
-function beginScript(call: Call): string {
+/**
+ * One round trip: begins, takes the locks of the objects, and only then looks at the clock, so that times of one object never go back.
+ * `os` does not wait for the log; `strict` and `batched` do (PostgreSQL's own interval is longer than what `batched` promises).
+ */
+function beginScript(call: Call, locks: readonly bigint[]): string {
   const durability = (call.input as { readonly durability?: Durability } | undefined)?.durability;
-  const relaxed = durability === "os" ? "SET LOCAL synchronous_commit = off; " : "";
-  return `BEGIN ISOLATION LEVEL READ COMMITTED; ${relaxed}SELECT ${POSTGRES_DIALECT.nowMs} AS now_ms`;
+  return [
+    "BEGIN ISOLATION LEVEL READ COMMITTED",
+    ...(durability === "os" ? ["SET LOCAL synchronous_commit = off"] : []),
+    ...locks.map((lock) => `SELECT pg_advisory_xact_lock(${lock})`),
+    `SELECT ${POSTGRES_DIALECT.nowMs} AS now_ms`,
+  ].join("; ");
+}
+
+/** Goes with the COMMIT in one round trip. */
+function finishedScript(call: Call, output: unknown, nowMs: number): string {
+  const values = [quoteLiteral(call.operationId), quoteLiteral(encodeResult(output)), String(nowMs)];
+  return `INSERT INTO finished_operations (operation_id, result, finished_at_ms) VALUES (${values.join(", ")})`;
 }
 
 async function rollback(client: PgClient, error: unknown): Promise<void> {

@@ -44,6 +44,8 @@ export interface PostgresSessionContext {
   readonly preparedStatements: boolean;
   /** The time of the transaction, where one was begun. */
   readonly nowMs?: number;
+  /** Locks that the transaction took when it began. */
+  readonly heldLocks?: ReadonlySet<bigint>;
 }
 
 export async function queryPg<Row extends object>(
@@ -64,6 +66,11 @@ export async function queryScript<Row extends object>(client: PgClient, sql: str
   return (last?.rows ?? []) as Row[];
 }
 
+/** Text as a literal, whatever the server's setting for backslashes is. */
+export function quoteLiteral(text: string): string {
+  return `E'${text.replaceAll("\\", "\\\\").replaceAll("'", "''")}'`;
+}
+
 /** A session over one connection. */
 export function postgresSession(context: PostgresSessionContext): SqlSession {
   let nowMs = context.nowMs;
@@ -79,14 +86,18 @@ export function postgresSession(context: PostgresSessionContext): SqlSession {
     },
     newId: () => (idCount++ === 0 ? context.operationId : `${context.operationId}.${idCount - 1}`),
     async lockObjects(objects) {
-      // Ascending, so that two writers of the same two objects cannot wait for each other.
-      const locks = [...new Set(objects.map(lockNumber))].sort((a, b) => (a < b ? -1 : 1));
+      const locks = lockNumbers(objects).filter((lock) => context.heldLocks?.has(lock) !== true);
       for (const lock of locks) await query("SELECT pg_advisory_xact_lock($1::bigint)", [lock.toString()]);
     },
     async lockLayouts() {
       await query("SELECT pg_advisory_xact_lock($1::bigint)", [LAYOUT_LOCK]);
     },
   };
+}
+
+/** Ascending, so that two writers of the same two objects cannot wait for each other. */
+export function lockNumbers(objects: ReadonlyArray<{ readonly bucket: string; readonly key: string }>): bigint[] {
+  return [...new Set(objects.map(lockNumber))].sort((a, b) => (a < b ? -1 : 1));
 }
 
 /** A lock for a key that may not exist yet, so no row lock would do. Keys that share a number only wait for each other. */
