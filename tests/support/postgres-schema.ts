@@ -5,6 +5,8 @@ import pg from "pg";
 export interface PostgresSchema {
   /** Connections to this URL work in the schema. */
   readonly url: string;
+  /** Runs one statement in the schema. */
+  query(sql: string): Promise<void>;
   /** Drops the schema; whatever uses it must have stopped. */
   drop(): Promise<void>;
 }
@@ -14,8 +16,8 @@ export async function createPostgresSchema(): Promise<PostgresSchema> {
   const base = process.env.DATABASE_URL;
   if (base === undefined) throw new Error("DATABASE_URL is not set, and the global set-up did not run");
   const name = `ashlar_test_${randomBytes(8).toString("hex")}`;
-  const run = async (sql: string): Promise<void> => {
-    const client = new pg.Client({ connectionString: base });
+  const run = async (sql: string, connectionString: string): Promise<void> => {
+    const client = new pg.Client({ connectionString });
     await client.connect();
     try {
       await client.query(sql);
@@ -23,9 +25,14 @@ export async function createPostgresSchema(): Promise<PostgresSchema> {
       await client.end();
     }
   };
-  await run(`CREATE SCHEMA ${name}`);
-  const url = new URL(base);
-  url.searchParams.set("options", `-c search_path=${name}`);
+  await run(`CREATE SCHEMA ${name}`, base);
+  const address = new URL(base);
+  address.searchParams.set("options", `-c search_path=${name}`);
   // The driver decodes %20 but takes a plus as it is.
-  return { url: url.href.replaceAll("+", "%20"), drop: () => run(`DROP SCHEMA IF EXISTS ${name} CASCADE`) };
+  const url = address.href.replaceAll("+", "%20");
+  return {
+    url,
+    query: (sql) => run(sql, url),
+    drop: () => run(`DROP SCHEMA IF EXISTS ${name} CASCADE`, base),
+  };
 }

@@ -1,0 +1,154 @@
+import { writeFileSync } from "node:fs";
+import { ERROR_CODES, type ErrorCode } from "@ashlar/sdk/errors";
+import { EXIT_CODES, exitCodeOf } from "@ashlar/server/cli";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { cli, type RunningCli, startCli } from "../support/cli.ts";
+import { freePort } from "../support/free-ports.ts";
+import { createTempFolder, type TempFolder } from "../support/temp-folder.ts";
+
+let folder: TempFolder;
+let server: RunningCli;
+let url: string;
+let apiKey: string;
+
+beforeAll(async () => {
+  folder = await createTempFolder();
+  server = startCli(["serve", "--path", folder.at("served"), "--port", "0", "--log-level", "silent"]);
+  url = (await server.until(/address +(\S+)/))[1] ?? "";
+  apiKey = (await server.until(/credentials +(\S+)/))[1] ?? "";
+  await cli(["put", "-", "photos/2026/cat.jpg", "--create-bucket"], { env: environment(), input: "cat" });
+});
+afterAll(async () => {
+  await server.stop();
+  await folder[Symbol.asyncDispose]();
+});
+
+const environment = (): Readonly<Record<string, string>> => ({ ASHLAR_GATEWAY: url, ASHLAR_API_KEY: apiKey });
+
+describe("exit codes", () => {
+  test("are derived from the error table: every code has one that is documented", () => {
+    const documented = new Set<number>(Object.values(EXIT_CODES).map(({ value }) => value));
+    for (const code of Object.keys(ERROR_CODES) as ErrorCode[]) {
+      expect(documented, code).toContain(exitCodeOf(code));
+      expect(exitCodeOf(code), code).not.toBe(0);
+    }
+  });
+
+  test.each([
+    ["an object that is not there", ["head", "photos/none"], 3],
+    ["a bucket that is not there", ["ls", "nothing-here"], 3],
+    ["rm of what is not there", ["rm", "photos/none"], 3],
+    ["rm -f of what is not there", ["rm", "-f", "photos/none"], 0],
+    ["a bucket name that is none", ["mb", "UPPER"], 2],
+    ["a bucket that exists", ["mb", "photos"], 6],
+    ["a bucket with objects in it", ["rb", "photos"], 6],
+    ["an unknown command", ["putt", "a", "b"], 2],
+    ["an unknown option", ["ls", "--recursiv"], 2],
+    ["a missing argument", ["put", "only-one"], 2],
+    ["too many arguments", ["ls", "a", "b"], 2],
+    ["a file that is not there", ["put", "/nowhere/at-all", "photos/"], 2],
+    ["a folder", ["put", "/", "photos/root"], 2],
+    ["standard input without a key", ["put", "-", "photos"], 2],
+    ["an object address without a key", ["get", "photos"], 2],
+    ["a bucket address with a key", ["mb", "photos/key"], 2],
+    ["a number that is none", ["put", "-", "photos/x", "--concurrency", "many"], 2],
+    ["a size that is none", ["put", "-", "photos/x", "--chunk-bytes", "4 potatoes"], 2],
+    ["a chunk size out of bounds", ["put", "-", "photos/x", "--chunk-bytes", "1"], 2],
+    ["an unknown transport", ["ls", "--transport", "pigeon"], 2],
+    ["metadata without a value", ["put", "-", "photos/x", "--metadata", "name"], 2],
+    ["two seats at once", ["ls", "--path", "x", "--gateway", "http://127.0.0.1:1"], 2],
+    ["a URL that is none", ["ls", "--gateway", "somewhere"], 2],
+    ["a target that cannot be written", ["get", "photos/2026/cat.jpg", "/proc/no/file"], 2],
+    ["collect without a folder", ["collect"], 2],
+    ["a layout change without a change", ["layout"], 2],
+    ["a weight that is none", ["layout", "--weights", "n1"], 2],
+    ["an unknown server in a layout change", ["layout", "--remove", "n1"], 3],
+    ["help", ["--help"], 0],
+    ["help of a command", ["help", "put"], 0],
+    ["the version", ["--version"], 0],
+    ["nothing at all", [], 2],
+    ["a group without its command", ["key"], 2],
+  ])("of %s", async (_what, argv, exitCode) => {
+    const run = await cli(argv, { env: environment() });
+    expect(run.exitCode, run.stderr + run.stdout).toBe(exitCode);
+    if (exitCode !== 0) expect(run.stderr).not.toBe("");
+    expect(run.stderr).not.toMatch(/\n\s+at /);
+  });
+
+  test("of credentials that are missing, wrong or too weak is 4", async () => {
+    const missing = await cli(["ls"], { env: { ASHLAR_GATEWAY: url } });
+    const wrong = await cli(["ls"], { env: { ASHLAR_GATEWAY: url, ASHLAR_API_KEY: `${apiKey}x` } });
+    const key = await cli(["key", "create", "--role", "readonly", "--path", folder.at("served")]);
+    const weak = await cli(["mb", "more"], { env: { ASHLAR_GATEWAY: url, ASHLAR_API_KEY: key.stdout.trim() } });
+    expect([missing.exitCode, wrong.exitCode, weak.exitCode]).toEqual([4, 4, 4]);
+    expect(missing.stderr).toContain("ASHLAR_API_KEY");
+    expect(missing.stderr + wrong.stderr + weak.stderr).not.toContain(apiKey.slice(-20));
+  });
+
+  test("of a server that is away is 5, and the message says what to do", async () => {
+    const gateway = `http://127.0.0.1:${await freePort()}`;
+    const run = await cli(["ls", "--gateway", gateway]);
+    expect(run.exitCode).toBe(5);
+    expect(run.stderr).toContain(`ashlar health ${gateway}`);
+    const health = await cli(["health", gateway]);
+    expect(health.exitCode).toBe(5);
+    expect(health.stdout).toContain("does not answer");
+  });
+
+  test("of a deadline that passed is 5", async () => {
+    const endless = (function* (): Generator<Uint8Array> {
+      for (;;) yield new Uint8Array(65_536);
+    })();
+    const run = await cli(["put", "-", "photos/endless", "--timeout", "300"], { env: environment(), input: endless });
+    expect(run.exitCode, run.stderr).toBe(5);
+    expect(run.stderr).toContain("--timeout");
+    expect((await cli(["head", "photos/endless"], { env: environment() })).exitCode).toBe(3);
+  });
+});
+
+describe("messages", () => {
+  test("guess what was meant", async () => {
+    expect((await cli(["putt"])).stderr).toContain("Did you mean put?");
+    expect((await cli(["ls", "photoz"], { env: environment() })).stderr).toContain("did you mean photos?");
+    const key = await cli(["get", "photos/2026/cat.jpeg", "-"], { env: environment() });
+    expect(key.stderr).toContain("did you mean photos/2026/cat.jpg?");
+    expect((await cli(["ls", "something-else"], { env: environment() })).stderr).toContain("ashlar mb something-else");
+    writeFileSync(folder.at("local"), "x");
+    expect((await cli(["ls"], {})).stderr).toContain("--path <folder>, --gateway <url> or --direct <url>");
+  });
+
+  test("are one JSON object with --json", async () => {
+    const run = await cli(["get", "photos/2026/cat.jpeg", "-", "--json"], { env: environment() });
+    expect(run.stdout).toBe("");
+    expect(JSON.parse(run.stderr)).toEqual({
+      error: {
+        code: "OBJECT_NOT_FOUND",
+        message: expect.any(String),
+        details: { bucket: "photos", key: "2026/cat.jpeg" },
+        retryable: false,
+        hint: "did you mean photos/2026/cat.jpg?",
+        exitCode: 3,
+      },
+    });
+    const usage = await cli(["putt", "--json"]);
+    expect(JSON.parse(usage.stderr)).toMatchObject({ error: { code: "INVALID_ARGUMENT", exitCode: 2 } });
+  });
+
+  test("hold a stack and the causes only with --debug", async () => {
+    const argv = ["ls", "--gateway", `http://127.0.0.1:${await freePort()}`];
+    expect((await cli(argv)).stderr).not.toContain("    at ");
+    const debug = await cli([...argv, "--debug"]);
+    expect(debug.stderr).toContain("    at ");
+    expect(debug.stderr).toContain("caused by");
+  });
+
+  test("name the variable that is wrong, and never a secret's value", async () => {
+    expect((await cli(["ls"], { env: { ...environment(), ASHLAR_TIMEOUT_MS: "soon" } })).stderr).toContain(
+      'ASHLAR_TIMEOUT_MS is a whole number of milliseconds, not "soon"',
+    );
+    const run = await cli(["gateway"], { env: { DATABASE_URL: "no url but a secret", CLUSTER_KEY: "k".repeat(32) } });
+    expect(run.exitCode).toBe(2);
+    expect(run.stderr).toContain("DATABASE_URL");
+    expect(run.stderr).not.toContain("secret");
+  });
+});

@@ -1,0 +1,142 @@
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { cli, cliJson, type RunningCli, spawnCli, startCli } from "../support/cli.ts";
+import { createTempFolder, type TempFolder } from "../support/temp-folder.ts";
+import { testBytes } from "../support/test-bytes.ts";
+
+let folder: TempFolder;
+let server: RunningCli;
+let env: Record<string, string>;
+
+beforeAll(async () => {
+  folder = await createTempFolder();
+  server = startCli(["serve", "--path", folder.at("served"), "--port", "0", "--log-level", "silent"]);
+  const [, url = ""] = await server.until(/address +(\S+)/);
+  const [, apiKey = ""] = await server.until(/credentials +(\S+)/);
+  env = { ASHLAR_GATEWAY: url, ASHLAR_API_KEY: apiKey };
+  writeFileSync(folder.at("large"), testBytes(64_000_000, 5));
+  await cli(["put", folder.at("large"), "box/large", "--create-bucket", "--durability", "os"], { env });
+});
+afterAll(async () => {
+  await server.stop();
+  await folder[Symbol.asyncDispose]();
+});
+
+/** Feeds a put that never ends until it is known to be moving chunks. */
+async function putInProgress(key: string): Promise<ReturnType<typeof spawnCli>> {
+  const put = spawnCli(["put", "-", `box/${key}`, "--chunk-bytes", "64KiB"], { env });
+  for (let slice = 0; slice < 40; slice++) put.stdin.write(testBytes(65_536, slice));
+  const held = async (): Promise<number> => {
+    const page = await fetch(`${env.ASHLAR_GATEWAY}/metrics`);
+    const text = await page.text();
+    return Number(
+      text.match(/^ashlar_http_requests_total\{route="\/chunks"[^}]*status="201"[^}]*\} (\d+)$/m)?.[1] ?? 0,
+    );
+  };
+  const before = await held();
+  while ((await held()) < before + 5) await new Promise((resolve) => setTimeout(resolve, 50));
+  return put;
+}
+
+describe("a client command that is interrupted", () => {
+  test.each([
+    ["SIGINT", 130],
+    ["SIGTERM", 143],
+  ] as const)("put: %s ends it with %i, at once, and nothing is visible", async (signal, exitCode) => {
+    const put = await putInProgress(`never-${signal}`);
+    const startedAtMs = performance.now();
+    put.kill(signal);
+    const end = await put.ended;
+    expect(performance.now() - startedAtMs).toBeLessThan(3000);
+    expect(end.exitCode, end.stderr).toBe(exitCode);
+    expect(end.stderr).toContain("interrupted");
+    expect(end.stderr).not.toMatch(/\n\s+at /);
+    const keys = await cliJson<{ key: string }>(["ls", "-r", "box"], { env });
+    expect(keys.map(({ key }) => key)).toEqual(["large"]);
+  });
+
+  test("get leaves no file, and an older one as it was", async () => {
+    const target = folder.at("target");
+    writeFileSync(target, "the old bytes");
+    const get = spawnCli(["get", "box/large", target, "--concurrency", "1"], { env });
+    const isWriting = (): boolean => readdirSync(folder.path).some((name) => name.startsWith("target.ashlar-"));
+    while (!isWriting()) await new Promise((resolve) => setTimeout(resolve, 1));
+    get.kill("SIGINT");
+    const end = await get.ended;
+    expect(end.exitCode, end.stderr).toBe(130);
+    expect(isWriting()).toBe(false);
+    expect(readFileSync(target, "utf8")).toBe("the old bytes");
+  });
+
+  test("get whose reader goes away ends quietly", async () => {
+    const get = spawnCli(["get", "box/large", "-"], { env });
+    await get.until(/./s);
+    get.closeStdout();
+    const end = await get.ended;
+    expect([end.exitCode, end.stderr]).toEqual([141, ""]);
+  });
+
+  test("hides its arguments from other users of the machine", async () => {
+    const { ASHLAR_API_KEY: apiKey = "", ...rest } = env;
+    const put = spawnCli(["put", "-", "box/hidden", "--api-key", apiKey], { env: rest });
+    const commandLine = (): string => readFileSync(`/proc/${put.pid}/cmdline`, "utf8");
+    for (let turn = 0; turn < 200 && commandLine().includes("--api-key"); turn++) {
+      await new Promise((resolve) => setTimeout(resolve, 25));
+    }
+    expect(commandLine()).not.toContain(apiKey);
+    expect(commandLine()).toContain("ashlar");
+    put.kill("SIGINT");
+    await put.ended;
+  });
+});
+
+describe("a server that is stopped", () => {
+  test("lets a running upload finish within the grace", async () => {
+    const path = folder.at("graceful");
+    const graceful = spawnCli(["serve", "--path", path, "--port", "0", "--insecure", "--shutdown-grace", "10000"]);
+    const [, url = ""] = await graceful.until(/address +(\S+)/);
+    await fetch(`${url}/objects/box`, { method: "PUT" });
+    const slow = new ReadableStream<Uint8Array>({
+      async pull(controller) {
+        for (let slice = 0; slice < 10; slice++) {
+          controller.enqueue(testBytes(10_000, slice));
+          await new Promise((resolve) => setTimeout(resolve, 60));
+        }
+        controller.close();
+      },
+    });
+    const upload = fetch(`${url}/objects/box/slow`, { method: "PUT", body: slow, duplex: "half" } as RequestInit);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    graceful.kill("SIGTERM");
+    expect((await upload).status).toBe(200);
+    expect((await graceful.ended).exitCode).toBe(0);
+    expect(await cliJson(["head", "box/slow", "--path", path])).toMatchObject([{ sizeBytes: 100_000 }]);
+  });
+
+  test("ends at once on the second signal", async () => {
+    const stubborn = spawnCli([
+      "serve",
+      "--path",
+      folder.at("stubborn"),
+      "--port",
+      "0",
+      "--insecure",
+      "--shutdown-grace",
+      "60000",
+    ]);
+    const [, url = ""] = await stubborn.until(/address +(\S+)/);
+    await fetch(`${url}/objects/box`, { method: "PUT" });
+    const endless = new ReadableStream<Uint8Array>({ start: (controller) => controller.enqueue(new Uint8Array(10)) });
+    const upload = fetch(`${url}/objects/box/endless`, { method: "PUT", body: endless, duplex: "half" } as RequestInit);
+    const failed = upload.then(
+      () => false,
+      () => true,
+    );
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    stubborn.kill("SIGINT");
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    stubborn.kill("SIGINT");
+    expect((await stubborn.ended).exitCode).toBe(130);
+    expect(await failed).toBe(true);
+  });
+});
