@@ -1,5 +1,7 @@
 // For users.
-export { byCount, type ChunkCutter, type Chunker, fixed } from "./chunking/index.ts";
+export { byCount } from "./chunking/by-count.ts";
+export type { ChunkCutter, Chunker } from "./chunking/chunker.ts";
+export { fixed } from "./chunking/fixed.ts";
 export type { ObjectBody } from "./client/body-source.ts";
 
 export type { ClientCallOptions, ClientTransferOptions } from "./client/call-options.ts";

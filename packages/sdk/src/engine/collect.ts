@@ -1,5 +1,5 @@
 import { AshlarError } from "../errors/index.ts";
-import { type Digest, encodeHex } from "../hash/index.ts";
+import { type Digest, encodeHex } from "../hash/digest.ts";
 import { LIMITS } from "../limits.ts";
 import type { CallOptions, CollectingChunk, CollectionQueue, DeleteOutcome, Logger } from "../ports/index.ts";
 import { sweepOrphans } from "./sweep-orphans.ts";

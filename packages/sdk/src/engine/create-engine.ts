@@ -1,10 +1,10 @@
-import { fixed } from "../chunking/index.ts";
+import { fixed } from "../chunking/fixed.ts";
 import { AshlarError } from "../errors/index.ts";
 import { raceAbort } from "../internal/linked-abort.ts";
 import { LIMITS } from "../limits.ts";
 import type { CallOptions, ObjectBackend } from "../ports/index.ts";
-import { assertBucketName, assertObjectKey, normalizeAttributes } from "../ports/index.ts";
 import { checkListQuery, pageLimit } from "../ports/metadata-checks.ts";
+import { assertBucketName, assertObjectKey, normalizeAttributes } from "../ports/names.ts";
 import type { EngineContext, EngineOptions } from "./engine-context.ts";
 import { headObject, openObject } from "./read-object.ts";
 import { createReplicatedStore } from "./replicated-store.ts";

@@ -1,5 +1,5 @@
 import { AshlarError } from "../errors/index.ts";
-import { bytesEqual, type Digest, encodeHex } from "../hash/index.ts";
+import { bytesEqual, type Digest, encodeHex } from "../hash/digest.ts";
 import { linkAbort } from "../internal/linked-abort.ts";
 import type { GetChunkOptions } from "../ports/index.ts";
 import type { ReplicationContext } from "./replication-context.ts";

@@ -1,7 +1,8 @@
+import { chunkBody } from "../chunking/chunk-body.ts";
 import type { Chunker } from "../chunking/chunker.ts";
-import { chunkBody } from "../chunking/index.ts";
 import { AshlarError, throwIfAborted } from "../errors/index.ts";
-import { type Digest, encodeHex, type IncrementalHash } from "../hash/index.ts";
+import { type Digest, encodeHex } from "../hash/digest.ts";
+import type { IncrementalHash } from "../hash/hasher.ts";
 import { linkAbort, raceAbort } from "../internal/linked-abort.ts";
 import { createSemaphore, type Release } from "../internal/semaphore.ts";
 import { LIMITS } from "../limits.ts";

@@ -1,6 +1,6 @@
 import { AshlarError } from "../errors/index.ts";
-import { encodeHex } from "../hash/index.ts";
-import { chunkedEtagBy, singleEtag } from "../manifest/index.ts";
+import { encodeHex } from "../hash/digest.ts";
+import { chunkedEtagBy, singleEtag } from "../manifest/etag.ts";
 import type {
   CommitObject,
   ObjectInfo,
@@ -10,7 +10,7 @@ import type {
   TransferOptions,
   WritePartRequest,
 } from "../ports/index.ts";
-import { normalizeAttributes } from "../ports/index.ts";
+import { normalizeAttributes } from "../ports/names.ts";
 import { checkEarly } from "./early-check.ts";
 import type { EngineContext } from "./engine-context.ts";
 import { withRetry } from "./retry.ts";

@@ -1,4 +1,4 @@
-import { DIGEST_BYTES } from "../hash/index.ts";
+import { DIGEST_BYTES } from "../hash/digest.ts";
 import { LIMITS } from "../limits.ts";
 import type { SegmentChunk } from "./segment-codec.ts";
 

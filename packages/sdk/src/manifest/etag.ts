@@ -3,7 +3,8 @@
  * content that was put together from pieces. Changing a rule changes the etag of equal content, so don't.
  */
 import { AshlarError } from "../errors/index.ts";
-import { DIGEST_BYTES, type Digest, encodeHex, type Hasher, sha256Sync } from "../hash/index.ts";
+import { DIGEST_BYTES, type Digest, encodeHex } from "../hash/digest.ts";
+import type { Hasher } from "../hash/hasher.ts";
 
 const ETAG_HEX_BYTES = 16;
 
@@ -16,38 +17,22 @@ export function singleEtag(sha256: Digest): string {
  * Etag of content in chunks: that of the one chunk, or the first half of the SHA-256 of all chunk ids in order, `-`, their count.
  * @throws {AshlarError} INVALID_ARGUMENT without chunks (empty content is inline).
  */
-export function chunkedEtag(chunkIds: readonly Digest[]): string {
-  return chunkIds.length === 1
-    ? singleEtag(chunkIds[0] as Digest)
-    : countedEtag(sha256Sync(joined(chunkIds)), chunkIds);
-}
-
-/** {@link chunkedEtag} by a hasher of the caller's, so that who needs only this loads no SHA-256 in JavaScript. */
 export async function chunkedEtagBy(hasher: Pick<Hasher, "digest">, chunkIds: readonly Digest[]): Promise<string> {
   if (chunkIds.length === 1) return singleEtag(chunkIds[0] as Digest);
-  return countedEtag(await hasher.digest(joined(chunkIds)), chunkIds);
+  return countedEtag(await hasher.digest(joinedIds(chunkIds)), chunkIds);
 }
-/** Of anything put together from pieces. */
-function countedEtag(sha256: Digest, pieces: readonly unknown[]): string {
+
+/** Etag of anything put together from pieces. */
+export function countedEtag(sha256: Digest, pieces: readonly unknown[]): string {
   return `${singleEtag(sha256)}-${pieces.length}`;
 }
 
-function joined(chunkIds: readonly Digest[]): Uint8Array {
+/** All chunk ids in order, one after the other. @throws {AshlarError} INVALID_ARGUMENT without chunks. */
+export function joinedIds(chunkIds: readonly Digest[]): Uint8Array {
   if (chunkIds.length === 0) throw new AshlarError("INVALID_ARGUMENT", "chunked content has at least one chunk");
   const bytes = new Uint8Array(chunkIds.length * DIGEST_BYTES);
   chunkIds.forEach((chunkId, index) => {
     bytes.set(chunkId, index * DIGEST_BYTES);
   });
   return bytes;
-}
-
-/**
- * Etag of a completed upload: that of its only part, or the first half of the SHA-256 of the parts' etags joined as UTF-8, `-`, their count.
- * @throws {AshlarError} INVALID_PART without parts.
- */
-export function uploadEtag(partEtags: readonly string[]): string {
-  const [first] = partEtags;
-  if (first === undefined) throw new AshlarError("INVALID_PART", "an upload is completed with at least one part");
-  if (partEtags.length === 1) return first;
-  return countedEtag(sha256Sync(new TextEncoder().encode(partEtags.join(""))), partEtags);
 }

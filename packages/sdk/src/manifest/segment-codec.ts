@@ -7,7 +7,7 @@
  * bytes is the end of the list. Never change it: a new format takes a new fourth byte, and this decoder stays.
  */
 import { AshlarError } from "../errors/index.ts";
-import { DIGEST_BYTES, type Digest, digestFromBytes } from "../hash/index.ts";
+import { DIGEST_BYTES, type Digest, digestFromBytes } from "../hash/digest.ts";
 
 /** Most chunks of one segment: ~36 KiB, one page of a read. */
 export const SEGMENT_CHUNK_MAX = 1024;

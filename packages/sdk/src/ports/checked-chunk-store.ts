@@ -1,5 +1,5 @@
 import { AshlarError, abortError, throwIfAborted } from "../errors/index.ts";
-import { DIGEST_BYTES, type Digest } from "../hash/index.ts";
+import { DIGEST_BYTES, type Digest } from "../hash/digest.ts";
 import { LIMITS } from "../limits.ts";
 import {
   type CallOptions,

@@ -1,7 +1,7 @@
 import { AshlarError } from "../errors/index.ts";
-import { DIGEST_BYTES, type Digest, isDigestHex } from "../hash/index.ts";
+import { DIGEST_BYTES, type Digest, isDigestHex } from "../hash/digest.ts";
 import { LIMITS, MIB } from "../limits.ts";
-import { checkChunks } from "../manifest/index.ts";
+import { checkChunks } from "../manifest/check-chunks.ts";
 import { DURABILITIES, type Durability } from "./durability.ts";
 import { assertBucketName, assertObjectKey, isWellFormedText, utf8Length } from "./names.ts";
 import type { ChunkedContent, CommitObject, ListObjectsQuery, WriteCondition } from "./objects.ts";

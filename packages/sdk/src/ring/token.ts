@@ -1,4 +1,5 @@
-import { type Digest, sha256Sync } from "../hash/index.ts";
+import type { Digest } from "../hash/digest.ts";
+import { sha256Sync } from "../hash/sha256-sync.ts";
 import { LIMITS } from "../limits.ts";
 
 /** Slices of the token space; a power of two, so that a slice is the first 12 bits of a token. Part of the placement format: never change. */

@@ -10,7 +10,7 @@ import {
   type PutChunkResponseSchema,
   type WriteChunkResponse as WriteChunkResponseMessage,
 } from "../gen/ashlar/v1/chunk_service_pb.js";
-import { digestFromBytes } from "../hash/index.ts";
+import { digestFromBytes } from "../hash/digest.ts";
 import type { ChunkPage, ChunkStoreStats, DeleteOutcome, PutChunkResult } from "../ports/index.ts";
 import { decodeCount, decodeInteger, decodeText, encodeInteger } from "./integers.ts";
 

@@ -8,7 +8,7 @@ import type {
   ChunkedContent as ChunkedContentMessage,
   ChunkedContentSchema,
 } from "../gen/ashlar/v1/object_service_pb.js";
-import { digestFromBytes } from "../hash/index.ts";
+import { digestFromBytes } from "../hash/digest.ts";
 import type { ChunkedContent, CommittedChunk, LocatedChunk } from "../ports/index.ts";
 import { decodeInteger, decodeText, encodeInteger } from "./integers.ts";
 

@@ -1,7 +1,8 @@
 import { AshlarError } from "../errors/index.ts";
-import { type Digest, digestFromBytes, encodeHex } from "../hash/index.ts";
+import { type Digest, digestFromBytes, encodeHex } from "../hash/digest.ts";
 import { LIMITS } from "../limits.ts";
-import { checkedChunkStore, type DeleteOutcome, type GetChunkOptions, type ProvingChunkStore } from "../ports/index.ts";
+import { checkedChunkStore } from "../ports/checked-chunk-store.ts";
+import type { DeleteOutcome, GetChunkOptions, ProvingChunkStore } from "../ports/index.ts";
 import { undefinedIf } from "./connection.ts";
 import { readBody } from "./http-body.ts";
 import { type HttpConnection, readJson } from "./http-connection.ts";

@@ -1,5 +1,5 @@
 import { AshlarError } from "../errors/index.ts";
-import { digestFromBytes } from "../hash/index.ts";
+import { digestFromBytes } from "../hash/digest.ts";
 import type {
   BucketInfo,
   ChunkedContent,

@@ -1,6 +1,7 @@
 import { AshlarError } from "../errors/index.ts";
 import { LIMITS } from "../limits.ts";
-import { type ChunkStoreCapabilities, DURABILITIES, type Endpoint } from "../ports/index.ts";
+import { DURABILITIES } from "../ports/durability.ts";
+import type { ChunkStoreCapabilities, Endpoint } from "../ports/index.ts";
 
 /** What any remote store can do. */
 export function remoteCapabilities({ chunkMaxBytes }: Pick<Endpoint, "chunkMaxBytes">): ChunkStoreCapabilities {

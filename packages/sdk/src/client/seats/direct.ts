@@ -1,7 +1,6 @@
-import { createClusterTopology } from "../../engine/cluster-topology.ts";
-import { createEngine } from "../../engine/create-engine.ts";
-import type { OpenedSeat, Seat } from "../seat.ts";
-import { type RemoteSeatOptions, resolveRemoteOptions } from "./remote-options.ts";
+import { loadPart } from "../../internal/load-part.ts";
+import type { Seat } from "../seat.ts";
+import { openTransport, type RemoteSeatOptions, resolveRemoteOptions } from "./remote-options.ts";
 
 /** Options of the direct seat. */
 export interface DirectSeatOptions extends RemoteSeatOptions {
@@ -14,33 +13,18 @@ export interface DirectSeatOptions extends RemoteSeatOptions {
  *
  * The client holds no cluster secret: the gateway gives it grants that the nodes check, and checks the nodes' receipts at the commit.
  *
- * @throws {AshlarError} INVALID_ARGUMENT at once for a bad URL. Nothing is opened before the first call.
+ * @throws {AshlarError} INVALID_ARGUMENT at once for a bad URL. Nothing is opened before the first call, and no code of the engine loaded.
  */
 export function direct(options: DirectSeatOptions): Seat {
   const resolved = resolveRemoteOptions(options);
   return {
     name: "direct",
-    async open(): Promise<OpenedSeat> {
-      const { transport, endpoint, ...rest } = resolved;
-      const connection = transport.openGateway(endpoint);
-      const topology = createClusterTopology({
-        registry: connection.cluster,
-        transport,
-        clock: rest.clock,
-        logger: rest.logger,
-        refreshAfterMs: options.refreshAfterMs,
-      });
-      const backend = createEngine({ ...rest, catalog: connection.catalog, grants: connection.grants, topology });
-      return {
-        backend,
-        clock: rest.clock,
-        cluster: (call) => connection.cluster.clusterSnapshot(call),
-        async close() {
-          await backend.close();
-          await connection.close();
-          await transport.close();
-        },
-      };
+    async open() {
+      const [{ openDirect }, transport] = await Promise.all([
+        loadPart(() => import("./open-direct.ts")),
+        openTransport(options),
+      ]);
+      return openDirect(resolved, transport, options.refreshAfterMs);
     },
   };
 }

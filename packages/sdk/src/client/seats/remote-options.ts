@@ -1,9 +1,9 @@
 import type { Chunker } from "../../chunking/chunker.ts";
 import { AshlarError } from "../../errors/index.ts";
-import { webCryptoHasher } from "../../hash/index.ts";
+import { webCryptoHasher } from "../../hash/web-crypto-hasher.ts";
+import { loadPart } from "../../internal/load-part.ts";
 import type { Clock, Durability, Endpoint, Hasher, Logger, Random, Transport } from "../../ports/index.ts";
-import { silentLogger, systemClock, systemRandom } from "../../ports/index.ts";
-import { httpTransport } from "../../transport/http.ts";
+import { silentLogger, systemClock, systemRandom } from "../../ports/system.ts";
 
 /** Options of the seats that talk to a gateway. */
 export interface RemoteSeatOptions {
@@ -25,10 +25,9 @@ export interface RemoteSeatOptions {
   readonly logger?: Logger | undefined;
 }
 
-/** The options with their defaults. */
+/** The options with their defaults; the transport is opened apart, because the default one is loaded only where it is used. */
 export interface ResolvedRemoteOptions {
   readonly endpoint: Endpoint;
-  readonly transport: Transport;
   readonly hasher: Hasher;
   readonly clock: Clock;
   readonly random: Random;
@@ -46,7 +45,6 @@ export function resolveRemoteOptions(options: RemoteSeatOptions): ResolvedRemote
       url: baseUrl(options.url),
       ...(apiKey === undefined ? {} : { authorization: () => `Bearer ${apiKey}` }),
     },
-    transport: options.transport ?? httpTransport(),
     hasher: options.hasher ?? webCryptoHasher,
     clock: options.clock ?? systemClock,
     random: options.random ?? systemRandom,
@@ -55,6 +53,13 @@ export function resolveRemoteOptions(options: RemoteSeatOptions): ResolvedRemote
     durability,
     hedgeAfterMs,
   });
+}
+
+/** The caller's transport, or `httpTransport()`. @throws {AshlarError} NODE_UNAVAILABLE if its code cannot be loaded. */
+export async function openTransport({ transport }: RemoteSeatOptions): Promise<Transport> {
+  if (transport !== undefined) return transport;
+  const { httpTransport } = await loadPart(() => import("../../transport/http.ts"));
+  return httpTransport();
 }
 
 function baseUrl(text: string): string {
