@@ -1,7 +1,7 @@
 import { AshlarError } from "../errors/index.ts";
 import { type Digest, digestFromBytes, encodeHex } from "../hash/digest.ts";
 import { LIMITS } from "../limits.ts";
-import { checkedChunkStore } from "../ports/checked-chunk-store.ts";
+import { CheckedWholeChunks } from "../ports/checked-whole-chunks.ts";
 import type { DeleteOutcome, GetChunkOptions, ProvingChunkStore } from "../ports/index.ts";
 import { undefinedIf } from "./connection.ts";
 import { readBody } from "./http-body.ts";
@@ -15,7 +15,7 @@ const OUTCOME_PREFIX = "DELETE_OUTCOME_";
 /** A server's `/chunks` endpoints, and for the rest its ChunkService in JSON, as a chunk store. */
 export function createHttpChunkStore(connection: HttpConnection): ProvingChunkStore {
   const ids = (chunkIds: readonly Digest[]): readonly string[] => chunkIds.map(base64FromBytes);
-  const store = checkedChunkStore({
+  const store = new CheckedWholeChunks({
     capabilities: remoteCapabilities(connection.endpoint),
     async putChunk(chunkId, bytes, options) {
       const durability = options?.durability;

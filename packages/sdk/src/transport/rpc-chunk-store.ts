@@ -3,13 +3,8 @@ import type { CallOptions as RpcCallOptions } from "@connectrpc/connect";
 import { AshlarError } from "../errors/index.ts";
 import type { Digest } from "../hash/index.ts";
 import { LIMITS } from "../limits.ts";
-import {
-  checkedChunkStore,
-  type GetChunkOptions,
-  type ProvingChunkStore,
-  type PutChunkOptions,
-  type PutChunkResult,
-} from "../ports/index.ts";
+import { CheckedWholeChunks } from "../ports/checked-whole-chunks.ts";
+import type { GetChunkOptions, ProvingChunkStore, PutChunkOptions, PutChunkResult } from "../ports/index.ts";
 import {
   decodeChunkPage,
   decodeChunkStoreStats,
@@ -38,7 +33,7 @@ const FRAME_BYTES = LIMITS.FRAME_MAX_BYTES.value;
  */
 export function createRpcChunkStore(connection: RpcConnection, clientStreaming: boolean): ProvingChunkStore {
   const { chunks, call } = connection;
-  const store = checkedChunkStore({
+  const store = new CheckedWholeChunks({
     capabilities: remoteCapabilities(connection.endpoint),
     async putChunk(chunkId, bytes, options) {
       const streamed = clientStreaming && bytes.byteLength > FRAME_BYTES;
