@@ -135,5 +135,9 @@ function startWorker(init: WorkerInit, workerUrl: URL | undefined): Worker {
       "the worker of the SQLite store was not found; bundlers need the option workerUrl",
     );
   }
-  return new Worker(url, { workerData: init, ...(fromSource ? { execArgv: [SOURCE_CONDITION] } : {}) });
+  // A thread inherits its process's flags; `node --input-type=module -e …` would refuse to start it from a file (tests/package).
+  const execArgv = fromSource
+    ? [SOURCE_CONDITION]
+    : process.execArgv.filter((flag) => !flag.startsWith("--input-type"));
+  return new Worker(url, { workerData: init, execArgv });
 }
