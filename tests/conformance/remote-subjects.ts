@@ -1,47 +1,55 @@
 import { nodeCryptoHasher } from "@ashlar/adapters/hash/node-crypto";
-import { createClient, direct, gateway, MIB } from "@ashlar/sdk";
-import { startTestCluster, type TestClusterOptions } from "../support/test-cluster.ts";
+import { createClient, direct, gateway, MIB, type ObjectClient, type RemoteSeatOptions, type Seat } from "@ashlar/sdk";
+import { startTestCluster, type TestCluster, type TestClusterOptions } from "../support/test-cluster.ts";
 import { openTransport, type TransportName } from "../support/transports.ts";
 import { defineConformance } from "./define-conformance.ts";
 
 const CHUNK_MAX_BYTES = 8 * MIB;
 
-/** The suite for both seats that have servers, over one transport. Each seat gets a cluster of its own: a gateway and three nodes. */
-export function defineRemoteConformance(transportName: TransportName, options: TestClusterOptions = {}): void {
-  for (const [seatName, seat] of [
-    ["gateway", gateway],
-    ["direct", direct],
-  ] as const) {
+const SEATS: Readonly<Record<"gateway" | "direct", (options: RemoteSeatOptions) => Seat>> = { gateway, direct };
+
+/** How the clusters of a suite are made: as is, or on something that must be started first. */
+export type ClusterSetup = () => Promise<TestClusterOptions>;
+
+/**
+ * The suite for both seats that have servers, over one transport. Each seat gets a cluster of its own: a gateway and three nodes on real ports, and
+ * one with slow connections where the suite asks for it.
+ */
+export function defineRemoteConformance(transportName: TransportName, setup: ClusterSetup = async () => ({})): void {
+  for (const [seatName, seat] of Object.entries(SEATS)) {
+    const open = (cluster: TestCluster): ObjectClient => {
+      const transport = openTransport(transportName, cluster);
+      const { url, apiKey } = cluster;
+      return createClient(seat({ url, apiKey, transport, hasher: nodeCryptoHasher }));
+    };
     defineConformance({
       name: `${seatName} over ${transportName}`,
       async start() {
-        const socketless = transportName === "in-process";
-        const cluster = await startTestCluster({ chunkMaxBytes: CHUNK_MAX_BYTES, ...options });
-        const { uploadProgress } = openTransport(transportName, cluster).capabilities;
-        return {
+        const cluster = await startTestCluster({ chunkMaxBytes: CHUNK_MAX_BYTES, ...(await setup()) });
+        const subject = {
           chunkMaxBytes: CHUNK_MAX_BYTES,
-          uploadProgress,
-          openClient: () =>
-            createClient(
-              seat({
-                url: cluster.url,
-                apiKey: cluster.apiKey,
-                transport: openTransport(transportName, cluster),
-                hasher: nodeCryptoHasher,
-              }),
-            ),
-          ...(socketless || cluster.proxy === undefined
-            ? {}
-            : {
-                throttle: (bytesPerSecond: number | undefined) => {
-                  for (const proxy of [cluster.proxy, ...cluster.nodes.map((node) => node.proxy)]) {
-                    proxy?.throttle(bytesPerSecond);
-                  }
-                },
-              }),
+          uploadProgress: openTransport(transportName, cluster).capabilities.uploadProgress,
+          openClient: () => open(cluster),
           close: () => cluster.close(),
         };
+        return transportName === "in-process" ? subject : { ...subject, openThrottled: throttled(seatName, open) };
       },
     });
   }
+}
+
+function throttled(seatName: string, open: (cluster: TestCluster) => ObjectClient) {
+  return async (bytesPerSecond: number): Promise<{ client: ObjectClient; close(): Promise<void> }> => {
+    const cluster = await startTestCluster({ nodeCount: 1, proxied: true });
+    // The way of the client's bytes, and no other.
+    for (const { proxy } of seatName === "gateway" ? [cluster] : cluster.nodes) proxy?.throttle(bytesPerSecond);
+    const client = open(cluster);
+    return {
+      client,
+      async close() {
+        await client.close();
+        await cluster.close();
+      },
+    };
+  };
 }

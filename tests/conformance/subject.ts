@@ -15,8 +15,8 @@ export interface RunningSubject {
   readonly chunkMaxBytes: number;
   /** Whether an upload tells of progress within a chunk. */
   readonly uploadProgress: boolean;
-  /** Makes the way to the store slow, where there is a way: bytes a second, per connection; `undefined`: as fast as it goes. */
-  readonly throttle?: (bytesPerSecond: number | undefined) => void;
+  /** A client of another store of the same kind, where there is a way between them that can be slow: bytes a second, per connection. */
+  readonly openThrottled?: (bytesPerSecond: number) => Promise<ThrottledClient>;
   close(): Promise<void>;
 }
 
@@ -31,3 +31,9 @@ export interface ConformanceContext {
 
 /** Gives the context, which exists only once the suite has started. */
 export type UseContext = () => ConformanceContext;
+
+/** A client whose connections are slow. */
+export interface ThrottledClient {
+  readonly client: ObjectClient;
+  close(): Promise<void>;
+}

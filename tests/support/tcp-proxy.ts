@@ -38,12 +38,18 @@ export async function startTcpProxy(targetUrl?: string): Promise<TcpProxy> {
     socket.on("close", () => sockets.delete(socket));
   };
   const relay = (from: Socket, to: Socket, count: (bytes: number) => void): void => {
+    // When the next byte may go; in between, timers round up, so short waits are saved until they are worth one.
+    let dueAtMs = 0;
     const limiter = new Transform({
       highWaterMark: PIECE_BYTES,
       async transform(bytes: Uint8Array, _encoding, done) {
         for (let offset = 0; offset < bytes.byteLength; offset += PIECE_BYTES) {
           const piece = bytes.subarray(offset, offset + PIECE_BYTES);
-          if (bytesPerSecond !== undefined) await sleep((piece.byteLength / bytesPerSecond) * 1000);
+          if (bytesPerSecond !== undefined) {
+            dueAtMs = Math.max(dueAtMs, performance.now()) + (piece.byteLength / bytesPerSecond) * 1000;
+            const waitMs = dueAtMs - performance.now();
+            if (waitMs > 4) await sleep(waitMs);
+          }
           count(piece.byteLength);
           this.push(piece);
         }

@@ -3,7 +3,7 @@ import { AshlarError } from "../errors/index.ts";
 import { raceAbort } from "../internal/linked-abort.ts";
 import { LIMITS } from "../limits.ts";
 import type { CallOptions, ObjectBackend } from "../ports/index.ts";
-import { checkListQuery, pageLimit } from "../ports/metadata-checks.ts";
+import { checkInteger, checkListQuery, pageLimit } from "../ports/metadata-checks.ts";
 import { assertBucketName, assertObjectKey, normalizeAttributes } from "../ports/names.ts";
 import type { EngineContext, EngineOptions } from "./engine-context.ts";
 import { headObject, openObject } from "./read-object.ts";
@@ -67,7 +67,11 @@ export function createEngine(options: EngineOptions): ObjectBackend {
         catalog.createUpload({ ...request, attributes: normalizeAttributes(request.attributes) }, call),
       ),
     writePart: (request, body, transfer) =>
-      open(() => abortable(transfer, () => writePart(context, request, body, transfer ?? {}))),
+      open(async () => {
+        // Before its bytes move, and because a transport may not be able to say -1 at all.
+        checkInteger(request.partNumber, "partNumber", { min: 1, max: LIMITS.PART_NUMBER_MAX.value });
+        return abortable(transfer, () => writePart(context, request, body, transfer ?? {}));
+      }),
     listParts: (query, call) => open(() => catalog.listParts(query, call)),
     listUploads: (query, call) => inBucket(query.bucket, () => catalog.listUploads(query, call)),
     completeUpload: (request, call) => open(() => catalog.completeUpload(request, call)),
