@@ -28,10 +28,8 @@ export async function listBuckets(session: SqlSession): Promise<readonly BucketI
 }
 
 export async function deleteBucket(session: SqlSession, bucket: string): Promise<void> {
-  const { forUpdate } = session.dialect;
-  const locked = await session.query(`SELECT bucket FROM buckets WHERE bucket = $1 ${forUpdate}`, [bucket]);
-  if (locked.length === 0) throw bucketNotFound(bucket);
-  // A statement of its own: it sees what writers committed while this one waited for the lock.
+  await session.lockBucket(bucket, "exclusive");
+  await assertBucketExists(session, bucket);
   const used = await session.query(
     `SELECT 1 AS used WHERE EXISTS (SELECT 1 FROM objects WHERE bucket = $1) OR EXISTS (SELECT 1 FROM uploads WHERE bucket = $1)`,
     [bucket],
@@ -42,9 +40,8 @@ export async function deleteBucket(session: SqlSession, bucket: string): Promise
 
 /** For writers: the bucket is there and stays until the transaction ends. @throws {AshlarError} BUCKET_NOT_FOUND. */
 export async function holdBucket(session: SqlSession, bucket: string): Promise<void> {
-  const { forKeyShare } = session.dialect;
-  const rows = await session.query(`SELECT bucket FROM buckets WHERE bucket = $1 ${forKeyShare}`, [bucket]);
-  if (rows.length === 0) throw bucketNotFound(bucket);
+  await session.lockBucket(bucket, "shared");
+  await assertBucketExists(session, bucket);
 }
 
 /** For readers. @throws {AshlarError} BUCKET_NOT_FOUND. */

@@ -59,13 +59,13 @@ export async function lockCurrent(
   target: { readonly bucket: string; readonly key: string; readonly condition?: WriteCondition | undefined },
 ): Promise<CurrentObject | undefined> {
   const { bucket, key, condition } = target;
-  // First the lock, then, in a statement of its own, the look: it sees what the writer before us committed.
+  // First the locks, then, in a statement of its own, the look: it sees what the writer before us committed.
+  await session.lockBucket(bucket, "shared");
   await session.lockObjects([{ bucket, key: toByteText(key) }]);
-  const { forKeyShare } = session.dialect;
   const [row] = await session.query<{ [Column in keyof CurrentObject]: CurrentObject[Column] | null }>(
     `SELECT o.object_version, o.etag, o.manifest_id FROM buckets b
       LEFT JOIN objects o ON o.bucket = b.bucket AND o.key = $2 AND o.is_latest
-      WHERE b.bucket = $1 ${forKeyShare === "" ? "" : `${forKeyShare} OF b`}`,
+      WHERE b.bucket = $1`,
     [bucket, keyBytes(key)],
   );
   if (row === undefined) throw bucketNotFound(bucket);

@@ -115,19 +115,20 @@ export const OPERATION_KINDS: Readonly<Record<OperationName, OperationKind>> = O
   deleteApiKey: "once",
 });
 
-/** The objects that an operation locks first of all, where its input tells: a store may take these locks when it begins. Keys are byte texts. */
-export function lockedObjects(
-  name: OperationName,
-  input: unknown,
-): ReadonlyArray<{ readonly bucket: string; readonly key: string }> {
+/** Locks that an operation asks for anyway, where its input tells: a store may take them when it begins. Keys are byte texts. */
+export interface OperationLocks {
+  readonly objects: ReadonlyArray<{ readonly bucket: string; readonly key: string }>;
+  /** Held against deletion. */
+  readonly buckets: readonly string[];
+}
+
+export function locksOf(name: OperationName, input: unknown): OperationLocks {
   if (name === "commitObject" || name === "deleteObject") {
     const { bucket, key } = input as OperationInput<"deleteObject">;
-    return [{ bucket, key: toByteText(key) }];
+    return { objects: [{ bucket, key: toByteText(key) }], buckets: [bucket] };
   }
-  if (name !== "copyObject") return [];
+  if (name !== "copyObject") return { objects: [], buckets: [] };
   const { sourceBucket, sourceKey, bucket, key } = input as OperationInput<"copyObject">;
-  return [
-    { bucket: sourceBucket, key: toByteText(sourceKey) },
-    { bucket, key: toByteText(key) },
-  ];
+  const source = { bucket: sourceBucket, key: toByteText(sourceKey) };
+  return { objects: [source, { bucket, key: toByteText(key) }], buckets: [bucket] };
 }

@@ -28,9 +28,10 @@ function objectTables({ types }: SqlDialect): string[] {
   const { text, bytes, integer, boolean } = types;
   return [
     `CREATE TABLE buckets (bucket ${text} PRIMARY KEY, created_at_ms ${integer} NOT NULL)`,
+    // No foreign key to the bucket: its check would lock the bucket's row for every write into it. lockBucket does the same without a row.
     // One row per object version. Only the latest is kept today. inline_data stands last, so that listings never read over it.
     `CREATE TABLE objects (
-      bucket ${text} NOT NULL REFERENCES buckets (bucket),
+      bucket ${text} NOT NULL,
       key ${bytes} NOT NULL,
       object_version ${text} NOT NULL,
       is_latest ${boolean} NOT NULL,
@@ -48,7 +49,7 @@ function objectTables({ types }: SqlDialect): string[] {
     "CREATE UNIQUE INDEX objects_latest ON objects (bucket, key) WHERE is_latest",
     `CREATE TABLE uploads (
       upload_id ${text} PRIMARY KEY,
-      bucket ${text} NOT NULL REFERENCES buckets (bucket),
+      bucket ${text} NOT NULL,
       key ${bytes} NOT NULL,
       attributes ${text} NOT NULL,
       durability ${text} NOT NULL,

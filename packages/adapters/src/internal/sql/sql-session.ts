@@ -19,6 +19,8 @@ export interface SqlSession {
   newId(): string;
   /** Serializes writers of the same objects until the transaction ends. Keys are byte texts. */
   lockObjects(names: ReadonlyArray<{ readonly bucket: string; readonly key: string }>): Promise<void>;
+  /** Keeps a bucket from being deleted (`shared`, for writers into it) or keeps writers out of it (`exclusive`) until the transaction ends. */
+  lockBucket(bucket: string, mode: "shared" | "exclusive"): Promise<void>;
   /** Serializes registrations and layout changes until the transaction ends. */
   lockLayouts(): Promise<void>;
 }

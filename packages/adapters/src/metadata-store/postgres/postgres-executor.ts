@@ -2,7 +2,7 @@ import { abortError } from "@ashlar/sdk/errors";
 import type { CallOptions, Clock, Durability, Logger, Random } from "@ashlar/sdk/ports";
 import { newId } from "../../internal/metadata/new-id.ts";
 import {
-  lockedObjects,
+  locksOf,
   OPERATION_KINDS,
   type OperationInput,
   type OperationName,
@@ -16,7 +16,7 @@ import { decodeResult, encodeResult } from "./operation-result.ts";
 import type { PgClient, PgPool } from "./postgres-client.ts";
 import { classifyPgError, fromPgError } from "./postgres-error.ts";
 import {
-  lockNumbers,
+  lockStatements,
   type PostgresSessionContext,
   postgresSession,
   queryPg,
@@ -143,7 +143,7 @@ export class PostgresExecutor implements SqlExecutor {
   async #transaction(client: PgClient, call: Call): Promise<unknown> {
     const once = OPERATION_KINDS[call.name] === "once";
     const context = { client, preparedStatements: this.#options.preparedStatements };
-    const locks = lockNumbers(lockedObjects(call.name, call.input));
+    const locks = lockStatements(locksOf(call.name, call.input));
     const [begun] = await queryScript<{ now_ms: number }>(client, beginScript(call, locks));
     const nowMs = begun?.now_ms ?? 0;
     try {
@@ -177,12 +177,12 @@ export class PostgresExecutor implements SqlExecutor {
  * One round trip: begins, takes the locks of the objects, and only then looks at the clock, so that times of one object never go back.
  * `os` does not wait for the log; `strict` and `batched` do (PostgreSQL's own interval is longer than what `batched` promises).
  */
-function beginScript(call: Call, locks: readonly bigint[]): string {
+function beginScript(call: Call, locks: readonly string[]): string {
   const durability = (call.input as { readonly durability?: Durability } | undefined)?.durability;
   return [
     "BEGIN ISOLATION LEVEL READ COMMITTED",
     ...(durability === "os" ? ["SET LOCAL synchronous_commit = off"] : []),
-    ...locks.map((lock) => `SELECT pg_advisory_xact_lock(${lock})`),
+    ...locks,
     `SELECT ${POSTGRES_DIALECT.nowMs} AS now_ms`,
   ].join("; ");
 }

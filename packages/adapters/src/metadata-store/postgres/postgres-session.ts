@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import type { OperationLocks } from "../../internal/sql/operations.ts";
 import { POSTGRES_DIALECT } from "../../internal/sql/sql-dialect.ts";
 import type { SqlSession, SqlValue } from "../../internal/sql/sql-session.ts";
 import type { PgClient, PgResult, PgTypes } from "./postgres-client.ts";
@@ -44,8 +45,8 @@ export interface PostgresSessionContext {
   readonly preparedStatements: boolean;
   /** The time of the transaction, where one was begun. */
   readonly nowMs?: number;
-  /** Locks that the transaction took when it began. */
-  readonly heldLocks?: ReadonlySet<bigint>;
+  /** Lock statements that the transaction ran when it began. */
+  readonly heldLocks?: ReadonlySet<string>;
 }
 
 export async function queryPg<Row extends object>(
@@ -77,6 +78,10 @@ export function postgresSession(context: PostgresSessionContext): SqlSession {
   let idCount = 0;
   const query = <Row extends object>(sql: string, params?: readonly SqlValue[]): Promise<readonly Row[]> =>
     queryPg<Row>(context, sql, params);
+  // No parameters: the numbers differ from call to call, and a prepared statement would gain nothing here.
+  const takeLock = async (statement: string): Promise<void> => {
+    if (context.heldLocks?.has(statement) !== true) await queryScript(context.client, statement);
+  };
   return {
     dialect: POSTGRES_DIALECT,
     query,
@@ -86,8 +91,11 @@ export function postgresSession(context: PostgresSessionContext): SqlSession {
     },
     newId: () => (idCount++ === 0 ? context.operationId : `${context.operationId}.${idCount - 1}`),
     async lockObjects(objects) {
-      const locks = lockNumbers(objects).filter((lock) => context.heldLocks?.has(lock) !== true);
-      for (const lock of locks) await query("SELECT pg_advisory_xact_lock($1::bigint)", [lock.toString()]);
+      for (const lock of lockStatements({ objects, buckets: [] })) await takeLock(lock);
+    },
+    async lockBucket(bucket, mode) {
+      if (mode === "exclusive") await takeLock(`SELECT pg_advisory_xact_lock(${bucketLock(bucket)})`);
+      else for (const lock of lockStatements({ objects: [], buckets: [bucket] })) await takeLock(lock);
     },
     async lockLayouts() {
       await query("SELECT pg_advisory_xact_lock($1::bigint)", [LAYOUT_LOCK]);
@@ -95,12 +103,25 @@ export function postgresSession(context: PostgresSessionContext): SqlSession {
   };
 }
 
-/** Ascending, so that two writers of the same two objects cannot wait for each other. */
-export function lockNumbers(objects: ReadonlyArray<{ readonly bucket: string; readonly key: string }>): bigint[] {
-  return [...new Set(objects.map(lockNumber))].sort((a, b) => (a < b ? -1 : 1));
+/**
+ * Statements that take locks. Objects in ascending order, so that two writers of the same two objects cannot wait for each other. Advisory
+ * locks, because the object may not exist yet, so there is no row to lock; and because a row lock on the bucket would be written down for
+ * every object in it.
+ */
+export function lockStatements({ objects, buckets }: OperationLocks): string[] {
+  const numbers = [...new Set(objects.map(objectLock))].sort((a, b) => (a < b ? -1 : 1));
+  return [
+    ...buckets.map((bucket) => `SELECT pg_advisory_xact_lock_shared(${bucketLock(bucket)})`),
+    ...numbers.map((lock) => `SELECT pg_advisory_xact_lock(${lock})`),
+  ];
 }
 
-/** A lock for a key that may not exist yet, so no row lock would do. Keys that share a number only wait for each other. */
-function lockNumber(object: { readonly bucket: string; readonly key: string }): bigint {
+/** Keys that share a number only wait for each other. */
+function objectLock(object: { readonly bucket: string; readonly key: string }): bigint {
   return createHash("sha256").update(`${object.bucket}\0`).update(object.key, "latin1").digest().readBigInt64BE(0);
+}
+
+/** A blank cannot be in a bucket name, so no object has the same input. */
+function bucketLock(bucket: string): bigint {
+  return createHash("sha256").update(`bucket ${bucket}`).digest().readBigInt64BE(0);
 }

@@ -81,6 +81,7 @@ export class SqliteConnection {
       newId: () => (idCount++ === 0 ? context.operationId : `${context.operationId}.${idCount - 1}`),
       // One writer at a time: the transaction is the lock.
       lockObjects: async () => {},
+      lockBucket: async () => {},
       lockLayouts: async () => {},
     };
   }
