@@ -1,9 +1,9 @@
 import type { Chunker } from "../../chunking/chunker.ts";
-import { AshlarError } from "../../errors/index.ts";
 import { webCryptoHasher } from "../../hash/web-crypto-hasher.ts";
 import { loadPart } from "../../internal/load-part.ts";
 import type { Clock, Durability, Endpoint, Hasher, Logger, Random, Transport } from "../../ports/index.ts";
 import { silentLogger, systemClock, systemRandom } from "../../ports/system.ts";
+import { checkedUrl } from "../../transport/checked-url.ts";
 
 /** Options of the seats that talk to a gateway. */
 export interface RemoteSeatOptions {
@@ -42,7 +42,7 @@ export function resolveRemoteOptions(options: RemoteSeatOptions): ResolvedRemote
   const { apiKey, chunker, durability, hedgeAfterMs } = options;
   return Object.freeze({
     endpoint: {
-      url: baseUrl(options.url),
+      url: checkedUrl(options.url),
       ...(apiKey === undefined ? {} : { authorization: () => `Bearer ${apiKey}` }),
     },
     hasher: options.hasher ?? webCryptoHasher,
@@ -60,15 +60,4 @@ export async function openTransport({ transport }: RemoteSeatOptions): Promise<T
   if (transport !== undefined) return transport;
   const { httpTransport } = await loadPart(() => import("../../transport/http.ts"));
   return httpTransport();
-}
-
-function baseUrl(text: string): string {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url === undefined || (url.protocol !== "http:" && url.protocol !== "https:")) {
-    throw new AshlarError(
-      "INVALID_ARGUMENT",
-      `the url of a gateway is http://host:port or https://host:port, not "${text}"`,
-    );
-  }
-  return url.href.replace(/\/+$/, "");
 }
