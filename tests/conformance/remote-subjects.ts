@@ -8,14 +8,11 @@ const CHUNK_MAX_BYTES = 8 * MIB;
 
 const SEATS: Readonly<Record<"gateway" | "direct", (options: RemoteSeatOptions) => Seat>> = { gateway, direct };
 
-/** How the clusters of a suite are made: as is, or on something that must be started first. */
-export type ClusterSetup = () => Promise<TestClusterOptions>;
-
 /**
  * The suite for both seats that have servers, over one transport. Each seat gets a cluster of its own: a gateway and three nodes on real ports, and
  * one with slow connections where the suite asks for it.
  */
-export function defineRemoteConformance(transportName: TransportName, setup: ClusterSetup = async () => ({})): void {
+export function defineRemoteConformance(transportName: TransportName, options: TestClusterOptions = {}): void {
   for (const [seatName, seat] of Object.entries(SEATS)) {
     const open = (cluster: TestCluster): ObjectClient => {
       const transport = openTransport(transportName, cluster);
@@ -25,7 +22,7 @@ export function defineRemoteConformance(transportName: TransportName, setup: Clu
     defineConformance({
       name: `${seatName} over ${transportName}`,
       async start() {
-        const cluster = await startTestCluster({ chunkMaxBytes: CHUNK_MAX_BYTES, ...(await setup()) });
+        const cluster = await startTestCluster({ chunkMaxBytes: CHUNK_MAX_BYTES, ...options });
         const subject = {
           chunkMaxBytes: CHUNK_MAX_BYTES,
           uploadProgress: openTransport(transportName, cluster).capabilities.uploadProgress,

@@ -1,3 +1,3 @@
 import { defineRemoteConformance } from "./remote-subjects.ts";
 
-defineRemoteConformance("undici");
+defineRemoteConformance("undici", { metadata: "postgres" });

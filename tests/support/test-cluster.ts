@@ -3,6 +3,7 @@ import { openFsChunkStore } from "@ashlar/adapters/chunk-store/fs";
 import { createMemoryChunkStore } from "@ashlar/adapters/chunk-store/memory";
 import { nodeCryptoHasher } from "@ashlar/adapters/hash/node-crypto";
 import { createMemoryMetadataStore } from "@ashlar/adapters/metadata-store/memory";
+import { openPostgresMetadataStore } from "@ashlar/adapters/metadata-store/postgres";
 import { openSqliteMetadataStore } from "@ashlar/adapters/metadata-store/sqlite";
 import { undiciTransport } from "@ashlar/adapters/transport/undici";
 import { createClusterTopology } from "@ashlar/sdk/engine";
@@ -18,6 +19,8 @@ import {
   noMetrics,
   type StorageNode,
 } from "@ashlar/server";
+import pg from "pg";
+import { createPostgresSchema } from "./postgres-schema.ts";
 import { startTcpProxy, type TcpProxy } from "./tcp-proxy.ts";
 import { createTempFolder, type TempFolder } from "./temp-folder.ts";
 
@@ -55,7 +58,7 @@ export interface TestClusterOptions {
   /** Default 3. */
   readonly nodeCount?: number;
   /** Default `memory`. A store that is given stays its owner's. */
-  readonly metadata?: "memory" | "sqlite" | MetadataStore;
+  readonly metadata?: "memory" | "sqlite" | "postgres" | MetadataStore;
   /** Default `fs`, in a temporary folder, with durability `os`. */
   readonly chunks?: "fs" | "memory";
   readonly chunkMaxBytes?: number;
@@ -128,12 +131,23 @@ export async function startTestCluster(options: TestClusterOptions = {}): Promis
 async function openMetadata(options: TestClusterOptions, resources: Resources): Promise<MetadataStore> {
   const { metadata = "memory" } = options;
   if (typeof metadata === "object") return metadata;
-  const store =
-    metadata === "memory"
-      ? createMemoryMetadataStore()
-      : await openSqliteMetadataStore({ path: join(resources.folder.path, "metadata.sqlite"), durability: "os" });
+  const store = await openOwnMetadata(metadata, resources);
   resources.closers.push(() => store.close());
   return store;
+}
+
+async function openOwnMetadata(kind: "memory" | "sqlite" | "postgres", resources: Resources): Promise<MetadataStore> {
+  switch (kind) {
+    case "memory":
+      return createMemoryMetadataStore();
+    case "sqlite":
+      return openSqliteMetadataStore({ path: join(resources.folder.path, "metadata.sqlite"), durability: "os" });
+    case "postgres": {
+      const schema = await createPostgresSchema();
+      resources.closers.push(() => schema.drop());
+      return openPostgresMetadataStore({ pool: () => new pg.Pool({ connectionString: schema.url }) });
+    }
+  }
 }
 
 async function startNode(
