@@ -1,9 +1,10 @@
-import { AshlarError, ERROR_CODES, type ErrorCode, type ErrorDetails, isErrorCode } from "../errors/index.ts";
+import { AshlarError, type ErrorCode, type ErrorDetails, isErrorCode } from "../errors/index.ts";
 import { LIMITS } from "../limits.ts";
 import { readBody } from "./http-body.ts";
 import type { HttpResponse } from "./http-exchange.ts";
 import { bytesFromBase64, type JsonMessage, listOf, messageFrom, textOf } from "./proto-json.ts";
 
+/** How the enum of the wire contract names our codes. */
 const REASON_PREFIX = "ERROR_REASON_";
 
 /** What a status means when no word of ours comes with it: a proxy, a load balancer or another server answered. */
@@ -29,7 +30,7 @@ const BY_STATUS: Readonly<Record<number, ErrorCode>> = {
 export async function errorFromResponse(response: HttpResponse): Promise<AshlarError> {
   const message = await readError(response);
   return (
-    fromConnectJson(message) ??
+    (await fromConnectJson(message)) ??
     fromProblem(message, response.header("ashlar-error-code")) ??
     new AshlarError(BY_STATUS[response.status] ?? "INTERNAL", `the server answered ${response.status}`, {
       details: { httpStatus: String(response.status) },
@@ -54,58 +55,23 @@ function fromProblem(message: JsonMessage, header: string | null | undefined): A
   return new AshlarError(code, textOf(message, "detail") || code, { details: detailsOf(message) });
 }
 
-function fromConnectJson(message: JsonMessage): AshlarError | undefined {
+async function fromConnectJson(message: JsonMessage): Promise<AshlarError | undefined> {
   for (const detail of listOf(message, "details")) {
     if (detail.type !== "ashlar.v1.ErrorInfo") continue;
-    const info =
-      "debug" in detail ? messageFrom(detail.debug) : decodeErrorInfo(bytesFromBase64(textOf(detail, "value")));
+    const info = "debug" in detail ? messageFrom(detail.debug) : await decodeDetail(textOf(detail, "value"));
     const code = textOf(info, "reason").slice(REASON_PREFIX.length);
     if (isErrorCode(code)) return new AshlarError(code, textOf(message, "message"), { details: detailsOf(info) });
   }
   return undefined;
 }
 
+/** For servers that send no `debug`; ours do. Without the decoder the status has to say it all. */
+async function decodeDetail(base64: string): Promise<JsonMessage> {
+  const decoder = await import("./error-info.ts").catch(() => undefined);
+  return decoder?.decodeErrorInfo(bytesFromBase64(base64)) ?? {};
+}
+
 function detailsOf(message: JsonMessage): ErrorDetails {
   const entries = Object.entries(messageFrom(message.details));
   return Object.fromEntries(entries.filter((entry): entry is [string, string] => typeof entry[1] === "string"));
-}
-
-/** ErrorInfo in protobuf's binary form, by hand: field 1 a varint, field 2 map entries of two texts. Servers that send no `debug` need it. */
-function decodeErrorInfo(bytes: Uint8Array): JsonMessage {
-  const details: Record<string, string> = {};
-  let reason = 0;
-  for (const [field, value] of fieldsOf(bytes)) {
-    if (field === 1 && typeof value === "number") reason = value;
-    if (field !== 2 || typeof value === "number") continue;
-    const entry = new Map(fieldsOf(value));
-    details[utf8(entry.get(1))] = utf8(entry.get(2));
-  }
-  // The enum numbers the codes in the order of the table, from 1; a test of rpc/ keeps it so.
-  return { reason: REASON_PREFIX + (Object.keys(ERROR_CODES)[reason - 1] ?? ""), details };
-}
-
-function utf8(value: number | Uint8Array | undefined): string {
-  return typeof value === "object" ? new TextDecoder().decode(value) : "";
-}
-
-/** Fields of a message that has only varints and length-delimited fields; stops at anything else. */
-function* fieldsOf(bytes: Uint8Array): Generator<[number, number | Uint8Array]> {
-  let position = 0;
-  const varint = (): number => {
-    let value = 0;
-    for (let scale = 1; ; scale *= 128) {
-      const byte = bytes[position++] ?? 0;
-      value += (byte & 127) * scale;
-      if (byte < 128) return value;
-    }
-  };
-  while (position < bytes.length) {
-    const tag = varint();
-    const value = varint();
-    if ((tag & 7) === 0) yield [tag >> 3, value];
-    else if ((tag & 7) === 2) {
-      yield [tag >> 3, bytes.subarray(position, position + value)];
-      position += value;
-    } else return;
-  }
 }
