@@ -81,10 +81,12 @@ export async function removeCurrent(
 ): Promise<void> {
   const { bucket, key, current } = target;
   if (current === undefined) return;
-  await session.query("DELETE FROM objects WHERE bucket = $1 AND key = $2 AND object_version = $3", [
-    ...[bucket, keyBytes(key)],
-    current.object_version,
-  ]);
+  const removed = await session.query(
+    "DELETE FROM objects WHERE bucket = $1 AND key = $2 AND object_version = $3 RETURNING 1 AS removed",
+    [bucket, keyBytes(key), current.object_version],
+  );
+  // Cannot happen where the lock locks; where a database takes it for nothing, this keeps a manifest from being released twice.
+  if (removed.length === 0) throw Object.assign(new Error("the object changed under the lock"), { code: "40001" });
   await releaseManifest(session, current.manifest_id);
 }
 
