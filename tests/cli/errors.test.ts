@@ -58,6 +58,7 @@ describe("exit codes", () => {
     ["metadata without a value", ["put", "-", "photos/x", "--metadata", "name"], 2],
     ["two seats at once", ["ls", "--path", "x", "--gateway", "http://127.0.0.1:1"], 2],
     ["a URL that is none", ["ls", "--gateway", "somewhere"], 2],
+    ["a URL without its scheme", ["health", "localhost:9000"], 2],
     ["a target that cannot be written", ["get", "photos/2026/cat.jpg", "/proc/no/file"], 2],
     ["collect without a folder", ["collect"], 2],
     ["a layout change without a change", ["layout"], 2],

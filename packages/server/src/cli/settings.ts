@@ -82,7 +82,7 @@ function parse(setting: Setting, text: string, origin: string): unknown {
     case "flag":
       return text;
     case "url":
-      return URL.canParse(text) ? text.replace(/\/+$/, "") : refuse("a URL such as http://127.0.0.1:9000");
+      return isUrl(text) ? text.replace(/\/+$/, "") : refuse("a URL such as http://127.0.0.1:9000");
     case "list":
       return text
         .split(",")
@@ -99,6 +99,11 @@ function parse(setting: Setting, text: string, origin: string): unknown {
     case "bytes":
       return parseBytes(text) ?? refuse("a number of bytes, such as 65536, 64KiB or 4MiB");
   }
+}
+
+/** Whether a text is a whole URL: `localhost:9000` alone would pass as a URL of the scheme "localhost". */
+export function isUrl(text: string): boolean {
+  return /^[a-z][a-z0-9+.-]*:\/\//i.test(text) && URL.canParse(text);
 }
 
 const wholeNumber = (text: string): boolean => /^\d+$/.test(text) && Number.isSafeInteger(Number(text));

@@ -4,6 +4,7 @@ import { EXIT_CODES } from "../exit-codes.ts";
 import { type Finding, findClusterProblems, findFolderProblems, findServerProblems } from "../health/index.ts";
 import { CLUSTER_SETTINGS, openCluster } from "../open-cluster.ts";
 import { openTransport } from "../open-transport.ts";
+import { isUrl } from "../settings.ts";
 
 const SETTINGS = [...CLUSTER_SETTINGS, "json", "debug"] as const;
 
@@ -30,7 +31,9 @@ export const healthCommand = defineCommand({
 async function examine(call: Call, url: string | undefined): Promise<readonly Finding[]> {
   const { settings, signal } = call;
   if (url !== undefined) {
-    if (!URL.canParse(url)) throw new AshlarError("INVALID_ARGUMENT", `a URL is wanted, not "${url}"`);
+    if (!isUrl(url)) {
+      throw new AshlarError("INVALID_ARGUMENT", `a URL such as http://127.0.0.1:9000 is wanted, not "${url}"`);
+    }
     const transport = await openTransport(settings.transport);
     try {
       const findings = await findServerProblems({ url: url.replace(/\/+$/, ""), transport, signal });

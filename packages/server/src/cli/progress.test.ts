@@ -1,0 +1,38 @@
+import { PassThrough } from "node:stream";
+import { expect, test } from "vitest";
+import { createProgress, progressLine } from "./progress.ts";
+
+test("a line tells bytes, rate and the time left", () => {
+  const progress = { transferredBytes: 25_000_000, totalBytes: 100_000_000 };
+  expect(progressLine("cat.jpg", progress, 5, false)).toBe("cat.jpg  25 %  23.8 MiB of 95.4 MiB  5.0 MB/s  0:15 left");
+  expect(progressLine("x", progress, 5, true)).toContain(`[${"=".repeat(6)}${" ".repeat(18)}] 25 %`);
+  expect(progressLine("x", { transferredBytes: 1024 }, 1, true)).toBe("x  1.0 KiB  0.0 MB/s");
+  expect(progressLine("x", { transferredBytes: 0, totalBytes: 10 }, 0, false)).toBe("x  0 %  0 B of 10 B  0.0 MB/s");
+  expect(progressLine("x", { transferredBytes: 0, totalBytes: 0 }, 0, true)).toBe("x  0 B  0.0 MB/s");
+});
+
+test("a terminal gets a bar that is redrawn, cut to its width, and taken away", () => {
+  const stream = Object.assign(new PassThrough(), { isTTY: true, columns: 40 });
+  const progress = createProgress(stream, { label: "a label that is quite long", shown: true });
+  progress.onProgress({ transferredBytes: 1, totalBytes: 2 });
+  progress.onProgress({ transferredBytes: 2, totalBytes: 2 });
+  progress.end();
+  const drawn = String(stream.read());
+  expect(drawn).toMatch(/^\ra label that is quite long/);
+  expect(drawn.split("\r")[1]?.replace("\x1b[K", "").length).toBe(39);
+  expect(drawn.endsWith("\r\x1b[K")).toBe(true);
+});
+
+test("anything else stays silent over short transfers, and whatever is not to be shown always", () => {
+  for (const [isTTY, shown] of [
+    [false, true],
+    [true, false],
+  ]) {
+    const stream = Object.assign(new PassThrough(), { isTTY });
+    const progress = createProgress(stream, { label: "x", shown: shown === true });
+    progress.onProgress({ transferredBytes: 1, totalBytes: 2 });
+    progress.end();
+    expect(stream.read()).toBeNull();
+    expect(progress.seconds()).toBeGreaterThanOrEqual(0);
+  }
+});

@@ -1,0 +1,96 @@
+import { expect, test } from "vitest";
+import { SETTING_GROUPS, SETTINGS, type Setting } from "./config.ts";
+import { flagName, resolveSettings } from "./settings.ts";
+
+const refusal = (run: () => unknown): string => {
+  try {
+    run();
+  } catch (error) {
+    return error instanceof Error ? error.message : "";
+  }
+  return "nothing was refused";
+};
+
+test("a flag wins over its variable, the variable over the default, and an empty variable counts as not set", () => {
+  const read = (flags: Record<string, unknown>, env: Record<string, string>): number =>
+    resolveSettings(["port"], flags, env).values.port;
+  expect(read({ port: "1" }, { PORT: "2" })).toBe(1);
+  expect(read({}, { PORT: "2" })).toBe(2);
+  expect(read({}, { PORT: "" })).toBe(9000);
+  expect(resolveSettings(["port"], {}, { PORT: "" }).given.has("port")).toBe(false);
+  expect(resolveSettings(["port"], {}, { PORT: "2" }).given.has("port")).toBe(true);
+});
+
+test("values are read in their units", () => {
+  const { values } = resolveSettings(
+    ["chunkBytes", "timeoutMs", "metadata", "weight", "gateway", "json", "quiet"],
+    {
+      chunkBytes: "4MiB",
+      timeout: "1500",
+      metadata: "a=1, b=2,",
+      weight: "0.5",
+      gateway: "http://host:1/",
+      json: true,
+    },
+    {},
+  );
+  expect(values).toEqual({
+    chunkBytes: 4 * 1024 * 1024,
+    timeoutMs: 1500,
+    metadata: ["a=1", "b=2"],
+    weight: 0.5,
+    gateway: "http://host:1",
+    json: true,
+    quiet: false,
+  });
+});
+
+test.each([
+  ["port", "65536"],
+  ["port", "-1"],
+  ["port", "1.5"],
+  ["concurrency", "0"],
+  ["concurrency", "1e3"],
+  ["timeoutMs", "soon"],
+  ["timeoutMs", "99999999999999999999"],
+  ["chunkBytes", "4MB"],
+  ["chunkBytes", ""],
+  ["weight", "-1"],
+  ["gateway", "host:1:2"],
+  ["transport", "pigeon"],
+] as const)("%s refuses %s, and names the flag", (name, value) => {
+  const setting: Setting = SETTINGS[name];
+  const key = flagName(setting) ?? "";
+  expect(refusal(() => resolveSettings([name], { [key]: value }, {}))).toContain(setting.flag?.split(" ")[0]);
+});
+
+test("a secret's value is never in the message", () => {
+  expect(refusal(() => resolveSettings(["databaseUrl"], {}, { DATABASE_URL: "my password" }))).toMatch(
+    /^DATABASE_URL is a URL/,
+  );
+  expect(refusal(() => resolveSettings(["databaseUrl"], {}, { DATABASE_URL: "my password" }))).not.toContain(
+    "password,",
+  );
+  expect(refusal(() => resolveSettings(["databaseUrl"], {}, { DATABASE_URL: "my pass" }))).not.toContain("my pass");
+});
+
+test("a flag of a group hides the variables of the others", () => {
+  const env = { ASHLAR_GATEWAY: "http://a", ASHLAR_DIRECT: "http://b" };
+  expect(resolveSettings(["path", "gateway", "direct"], { path: "x" }, env).values).toEqual({
+    path: "x",
+    gateway: undefined,
+    direct: undefined,
+  });
+  expect(resolveSettings(["path", "gateway"], {}, env).values.gateway).toBe("http://a");
+});
+
+test("every setting can be set, says why it exists, and keeps secrets out of flags", () => {
+  for (const [name, setting] of Object.entries<Setting>(SETTINGS)) {
+    expect(setting.flag ?? setting.env, name).toBeDefined();
+    expect(setting.reason.length, name).toBeGreaterThan(10);
+    if (setting.secret && name !== "apiKey") expect(setting.flag, name).toBeUndefined();
+  }
+  const grouped = Object.values(SETTING_GROUPS).flatMap((group) => Object.keys(group));
+  expect(new Set(grouped).size).toBe(grouped.length);
+  expect(grouped.sort()).toEqual(Object.keys(SETTINGS).sort());
+});
