@@ -131,7 +131,7 @@ const listing = {
 const server = {
   host: {
     flag: "--host <address>",
-    env: "HOST",
+    env: "LISTEN_HOST",
     unit: "text",
     default: "127.0.0.1",
     reason: "address to listen on; whoever serves other machines says so, for instance with 0.0.0.0",

@@ -15,7 +15,7 @@ export const EXIT_CODES = Object.freeze({
   DAMAGED: { value: 7, meaning: "bytes are lost, or are not what they should be" },
   INTERRUPTED: { value: 130, meaning: "Ctrl-C (SIGINT)" },
   BROKEN_PIPE: { value: 141, meaning: "whoever read standard output went away" },
-  TERMINATED: { value: 143, meaning: "SIGTERM while a client command ran" },
+  TERMINATED: { value: 143, meaning: "SIGTERM or a closed terminal while a client command ran" },
 } as const);
 
 const BY_CONNECT: Readonly<Record<ConnectCodeName, number>> = Object.freeze({

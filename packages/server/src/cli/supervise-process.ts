@@ -18,13 +18,16 @@ export interface ProcessSupervision {
 export function superviseProcess(): ProcessSupervision {
   process.title = "ashlar";
   const controller = new AbortController();
-  const onSignal = (name: "SIGINT" | "SIGTERM"): void => {
+  const onSignal = (name: NodeJS.Signals): void => {
     const { value } = name === "SIGINT" ? EXIT_CODES.INTERRUPTED : EXIT_CODES.TERMINATED;
     if (controller.signal.aborted) process.exit(value);
     controller.abort(new Interruption("interrupted", value));
   };
   process.on("SIGINT", onSignal);
   process.on("SIGTERM", onSignal);
+  // The terminal was closed.
+  process.on("SIGHUP", onSignal);
+  process.on("uncaughtException", crash);
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
     if (error.code !== "EPIPE") throw error;
     controller.abort(new Interruption("the reader of standard output went away", EXIT_CODES.BROKEN_PIPE.value));
@@ -38,6 +41,14 @@ export function superviseProcess(): ProcessSupervision {
       process.exit(exitCode);
     },
   };
+}
+
+/** A bug: told in a line, with the stack for those who look for it. */
+function crash(error: unknown): never {
+  const { message, stack } = error instanceof Error ? error : new Error("a value that is not an Error was thrown");
+  const detail = process.argv.includes("--debug") ? `\n${stack}` : "; --debug tells more";
+  process.stderr.write(`ashlar: this should not have happened: ${message}${detail}\n`);
+  process.exit(EXIT_CODES.ERROR.value);
 }
 
 /** Resolves when what was written is with the operating system, or cannot get there. */
