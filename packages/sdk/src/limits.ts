@@ -26,7 +26,7 @@ export const LIMITS = Object.freeze({
   FRAME_DEFAULT_BYTES: limit(64 * KIB),
   FRAME_MAX_BYTES: limit(MIB),
   CONTROL_MESSAGE_MAX_BYTES: limit(16 * MIB),
-  INLINE_MAX_BYTES: limit(64 * KIB),
+  INLINE_MAX_BYTES: limit(32 * KIB),
   CHECKSUM_BLOCK_BYTES: limit(64 * KIB),
   OBJECT_MAX_BYTES: limit(50 * TIB),
   KEY_MAX_BYTES: limit(1024),

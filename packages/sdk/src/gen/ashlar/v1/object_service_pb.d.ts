@@ -1262,7 +1262,7 @@ export declare type CommitWriteRequest = Message<"ashlar.v1.CommitWriteRequest">
    */
   content: {
     /**
-     * All bytes of a small object, at most 64 KiB.
+     * All bytes of a small object, at most 32 KiB.
      *
      * @generated from field: bytes inline = 9;
      */
