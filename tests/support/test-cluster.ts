@@ -6,7 +6,7 @@ import { createMemoryMetadataStore } from "@ashlar/adapters/metadata-store/memor
 import { openPostgresMetadataStore } from "@ashlar/adapters/metadata-store/postgres";
 import { openSqliteMetadataStore } from "@ashlar/adapters/metadata-store/sqlite";
 import { undiciTransport } from "@ashlar/adapters/transport/undici";
-import { createClusterTopology } from "@ashlar/sdk/engine";
+import { type CollectReport, collect, createClusterTopology, type Topology } from "@ashlar/sdk/engine";
 import { type ChunkStore, type MetadataStore, silentLogger, systemClock, systemRandom } from "@ashlar/sdk/ports";
 import {
   clusterAuthorization,
@@ -38,6 +38,10 @@ export interface TestNode {
   readonly server: StorageNode;
   /** In front of the node, in a proxied cluster. */
   readonly proxy: TcpProxy | undefined;
+  /** Shuts the node down in order. */
+  stop(): Promise<void>;
+  /** Starts it again, over the same data, on another port. */
+  start(): Promise<void>;
 }
 
 /** A gateway and storage nodes on real ports, all in this process. */
@@ -46,7 +50,12 @@ export interface TestCluster {
   readonly apiKey: string;
   readonly metadata: MetadataStore;
   readonly gateway: Gateway;
+  /** The gateway's view of the nodes. */
+  readonly topology: Topology;
   readonly nodes: readonly TestNode[];
+  /** Adds a node to the running cluster. */
+  addNode(): Promise<TestNode>;
+  collect(options?: { readonly claimTtlMs?: number; readonly graceMs?: number }): Promise<CollectReport>;
   /** In front of the gateway, in a proxied cluster. */
   readonly proxy: TcpProxy | undefined;
   /** Calls gateway and nodes without sockets, by the URL of the request. */
@@ -62,6 +71,9 @@ export interface TestClusterOptions {
   /** Default `fs`, in a temporary folder, with durability `os`. */
   readonly chunks?: "fs" | "memory";
   readonly chunkMaxBytes?: number;
+  /** Where a node's data lies; default: a folder of the cluster's own. */
+  readonly nodePath?: (serverId: string) => string;
+  readonly heartbeatIntervalMs?: number;
   /** A proxy in front of every server, so that connections can be slowed and cut. */
   readonly proxied?: boolean;
   readonly gateway?: Partial<GatewayOptions>;
@@ -111,8 +123,15 @@ export async function startTestCluster(options: TestClusterOptions = {}): Promis
     apiKey,
     metadata,
     gateway,
+    topology,
     nodes,
     proxy,
+    async addNode() {
+      const node = await startNode(`node-${nodes.length + 1}`, metadata, options, resources);
+      nodes.push(node);
+      return node;
+    },
+    collect: (times = {}) => collect({ metadata, topology, logger: silentLogger, ...times }),
     fetch(request) {
       const { origin } = new URL(request.url);
       const node = nodes.find((each) => each.url === origin);
@@ -156,28 +175,62 @@ async function startNode(
   options: TestClusterOptions,
   resources: Resources,
 ): Promise<TestNode> {
-  const { chunks = "fs", chunkMaxBytes } = options;
-  const path = chunks === "fs" ? join(resources.folder.path, serverId) : undefined;
-  const store =
-    path === undefined
-      ? createMemoryChunkStore({ chunkMaxBytes })
-      : await openFsChunkStore({ path, durability: "os", ...(chunkMaxBytes === undefined ? {} : { chunkMaxBytes }) });
+  const { chunks = "fs" } = options;
+  const path = chunks === "fs" ? (options.nodePath?.(serverId) ?? join(resources.folder.path, serverId)) : undefined;
   const proxy = options.proxied === true ? await startTcpProxy() : undefined;
-  const server = createStorageNode({
-    serverId,
-    store,
-    registry: metadata,
-    clusterKey: CLUSTER_KEY,
-    hasher: nodeCryptoHasher,
-    publicUrl: proxy?.url,
-    diskReserveBytes: 0,
-  });
-  const { url } = await server.listen();
-  proxy?.redirect(url);
+  const open = async (): Promise<RunningNode> => {
+    const store = await openStore(path, options.chunkMaxBytes);
+    const server = createStorageNode({
+      serverId,
+      store,
+      registry: metadata,
+      clusterKey: CLUSTER_KEY,
+      hasher: nodeCryptoHasher,
+      publicUrl: proxy?.url,
+      diskReserveBytes: 0,
+      heartbeatIntervalMs: options.heartbeatIntervalMs,
+    });
+    const { url } = await server.listen();
+    proxy?.redirect(url);
+    return { store, server, url };
+  };
+  let running = await open();
+  const stop = async (): Promise<void> => {
+    await running.server.close({ graceMs: 100 });
+    await running.store.close();
+  };
   resources.closers.push(async () => {
     await proxy?.close();
-    await server.close({ graceMs: 100 });
-    await store.close();
+    await stop();
   });
-  return { serverId, url: proxy?.url ?? url, path, store, server, proxy };
+  return {
+    serverId,
+    path,
+    proxy,
+    get url() {
+      return proxy?.url ?? running.url;
+    },
+    get store() {
+      return running.store;
+    },
+    get server() {
+      return running.server;
+    },
+    stop,
+    async start() {
+      running = await open();
+    },
+  };
+}
+
+interface RunningNode {
+  readonly store: ChunkStore;
+  readonly server: StorageNode;
+  readonly url: string;
+}
+
+async function openStore(path: string | undefined, chunkMaxBytes: number | undefined): Promise<ChunkStore> {
+  if (path === undefined) return createMemoryChunkStore({ chunkMaxBytes });
+  const limit = chunkMaxBytes === undefined ? {} : { chunkMaxBytes };
+  return openFsChunkStore({ path, durability: "os", ...limit });
 }

@@ -1,0 +1,118 @@
+import { execFileSync } from "node:child_process";
+import { mkdir } from "node:fs/promises";
+import { embedded } from "@ashlar/adapters/embedded";
+import { direct, gateway } from "@ashlar/adapters/node";
+import { createClient, fixed, KIB, MIB } from "@ashlar/sdk";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { scriptedBody, slices } from "../support/bodies.ts";
+import { expectCode } from "../support/expect-code.ts";
+import { createTempFolder, type TempFolder } from "../support/temp-folder.ts";
+import { testBytes, testStream } from "../support/test-bytes.ts";
+import { startTestCluster } from "../support/test-cluster.ts";
+
+const DISK = 8 * MIB;
+const CHUNK = 256 * KIB;
+/** A node that was full looks at its disk once a second. */
+const NODE_LOOKS_AGAIN_MS = 1100;
+
+let folder: TempFolder;
+const mounted: string[] = [];
+
+/** A disk of 8 MiB. */
+async function smallDisk(name: string): Promise<string> {
+  const path = folder.at(name);
+  await mkdir(path);
+  execFileSync("mount", ["-t", "tmpfs", "-o", `size=${DISK}`, "tmpfs", path]);
+  mounted.push(path);
+  return path;
+}
+
+function mayMount(): boolean {
+  try {
+    execFileSync("unshare", ["--mount", "true"], { stdio: "ignore" });
+    return process.getuid?.() === 0;
+  } catch {
+    return false;
+  }
+}
+
+beforeAll(async () => {
+  folder = await createTempFolder();
+});
+afterAll(async () => {
+  for (const path of mounted) execFileSync("umount", ["-l", path]);
+  await folder[Symbol.asyncDispose]();
+});
+
+// Only root mounts a disk; elsewhere these tests are skipped.
+describe.skipIf(!mayMount())("a disk that is full", { timeout: 60_000 }, () => {
+  test.each(["gateway", "direct"] as const)(
+    "on every node ends an upload with DISK_FULL, mid-body (%s seat)",
+    async (seat) => {
+      const disks = new Map<string, string>();
+      for (const serverId of ["node-1", "node-2", "node-3"])
+        disks.set(serverId, await smallDisk(`${seat}-${serverId}`));
+      const cluster = await startTestCluster({ nodePath: (serverId) => disks.get(serverId)! });
+      const { url, apiKey } = cluster;
+      const client = createClient(seat === "gateway" ? gateway({ url, apiKey }) : direct({ url, apiKey }));
+      try {
+        await client.createBucket({ bucket: "box" });
+        const body = scriptedBody(slices(400, CHUNK));
+        const ref = { bucket: "box", key: "large" };
+        await expectCode(client.putObject({ ...ref, body, chunker: fixed(CHUNK) }), "DISK_FULL");
+        expect(body.returned).toBe(true);
+        expect(body.pulls).toBeLessThan(60);
+        await expectCode(client.headObject(ref), "OBJECT_NOT_FOUND");
+        // Small objects lie in the metadata: they still go.
+        await client.putObject({ bucket: "box", key: "small", body: "x" });
+        // Once the chunks of the failed upload are collected, there is room again.
+        expect((await cluster.collect({ claimTtlMs: 0, graceMs: 0 })).orphansDeleted).toBeGreaterThan(20);
+        await new Promise((resolve) => setTimeout(resolve, NODE_LOOKS_AGAIN_MS));
+        await client.putObject({ ...ref, body: testBytes(4 * MIB), chunker: fixed(CHUNK) });
+        expect(await (await client.getObject(ref)).bytes()).toEqual(testBytes(4 * MIB));
+      } finally {
+        await client.close();
+        await cluster.close();
+      }
+    },
+  );
+
+  test("on one of three nodes does not stop an upload; what it lacks is queued for repair", async () => {
+    const small = await smallDisk("one-of-three");
+    await using others = await createTempFolder();
+    const cluster = await startTestCluster({
+      nodePath: (serverId) => (serverId === "node-2" ? small : others.at(serverId)),
+    });
+    const { url, apiKey } = cluster;
+    const client = createClient(gateway({ url, apiKey }));
+    try {
+      await client.createBucket({ bucket: "box" });
+      const ref = { bucket: "box", key: "large" };
+      const put = await client.putObject({ ...ref, body: testStream(16 * MIB), chunker: fixed(CHUNK) });
+      expect(put.replicas).toBe(2);
+      const repairs = await cluster.metadata.listRepairs({ limit: 100 });
+      // Another replica may have been a little late now and then.
+      expect(repairs.filter((repair) => repair.serverId === "node-2").length).toBeGreaterThan(20);
+      expect(await (await client.getObject(ref)).bytes()).toEqual(testBytes(16 * MIB));
+    } finally {
+      await client.close();
+      await cluster.close();
+    }
+  });
+
+  test("below an embedded store ends an upload with DISK_FULL; a delete makes room", async () => {
+    const path = await smallDisk("embedded");
+    await using client = createClient(embedded({ path }));
+    await client.createBucket({ bucket: "box" });
+    const kept = { bucket: "box", key: "kept" };
+    await client.putObject({ ...kept, body: testBytes(3 * MIB), chunker: fixed(CHUNK) });
+    const large = { bucket: "box", key: "large", chunker: fixed(CHUNK) };
+    await expectCode(client.putObject({ ...large, body: testStream(12 * MIB, { seed: 2 }) }), "DISK_FULL");
+    expect(await (await client.getObject(kept)).bytes()).toEqual(testBytes(3 * MIB));
+    await client.deleteObject(kept);
+    await using collector = createClient(embedded({ path, claimTtlMs: 0, collectGraceMs: 0 }));
+    await collector.collect();
+    await client.putObject({ ...large, body: testStream(4 * MIB, { seed: 3 }) });
+    expect(await (await client.getObject(large)).bytes()).toEqual(testBytes(4 * MIB, 3));
+  });
+});

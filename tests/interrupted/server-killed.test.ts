@@ -1,0 +1,147 @@
+import { randomBytes } from "node:crypto";
+import { gateway } from "@ashlar/adapters/node";
+import { createClient, fixed, KIB, MIB, type ObjectClient, type TransferProgress } from "@ashlar/sdk";
+import pg from "pg";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { expectCode } from "../support/expect-code.ts";
+import { createPostgresSchema, type PostgresSchema } from "../support/postgres-schema.ts";
+import { type ServerProcess, startServerProcess } from "../support/server-process.ts";
+import { startTcpProxy, type TcpProxy } from "../support/tcp-proxy.ts";
+import { createTempFolder, type TempFolder } from "../support/temp-folder.ts";
+import { digestOf, testStream } from "../support/test-bytes.ts";
+
+const SIZE = 24 * MIB;
+const CHUNK = 512 * KIB;
+
+let folder: TempFolder;
+let schema: PostgresSchema;
+let env: Record<string, string>;
+let apiKey: string;
+/** Stands where a load balancer would, so that another gateway can take over the address. */
+let address: TcpProxy;
+let running: ServerProcess;
+const nodes: ServerProcess[] = [];
+
+const startGateway = (): Promise<ServerProcess> => startServerProcess(["gateway", "--port", "0"], env);
+const startNode = (index: number): Promise<ServerProcess> =>
+  startServerProcess(
+    ["node", "--server-id", `node-${index}`, "--data-dir", folder.at(`node-${index}`), "--port", "0"],
+    { ...env, ASHLAR_DURABILITY: "os" },
+  );
+const open = (): ObjectClient =>
+  createClient(gateway({ url: address.url, apiKey, durability: "os", chunker: fixed(CHUNK) }));
+
+beforeAll(async () => {
+  folder = await createTempFolder();
+  schema = await createPostgresSchema();
+  env = { DATABASE_URL: schema.url, CLUSTER_KEY: randomBytes(32).toString("hex") };
+  running = await startGateway();
+  apiKey = String(running.ready.apiKey);
+  nodes.push(...(await Promise.all([1, 2, 3].map(startNode))));
+  address = await startTcpProxy(running.url);
+  await using client = open();
+  await client.createBucket({ bucket: "box" });
+}, 60_000);
+
+afterAll(async () => {
+  await address?.close();
+  await Promise.all([...nodes, running].map((server) => server?.kill()));
+  await schema?.drop();
+  await folder?.[Symbol.asyncDispose]();
+}, 60_000);
+
+/** Calls `act` once, when half of the bytes have moved. */
+function halfWay(act: () => void): (progress: TransferProgress) => void {
+  let done = false;
+  return ({ transferredBytes }) => {
+    if (done || transferredBytes < SIZE / 2) return;
+    done = true;
+    act();
+  };
+}
+
+describe("a server that is killed in the middle of a transfer", { timeout: 60_000 }, () => {
+  test("if a node: the upload ends well with two copies, and the third is queued for repair", async () => {
+    await using client = open();
+    const ref = { bucket: "box", key: "node-killed" };
+    let killing: Promise<void> | undefined;
+    const put = await client.putObject({
+      ...ref,
+      body: testStream(SIZE, { seed: 1 }),
+      onProgress: halfWay(() => {
+        killing = nodes[1]!.kill();
+      }),
+    });
+    await killing;
+    expect(put).toMatchObject({ sizeBytes: SIZE, replicas: 2 });
+    expect(await digestOf(await client.getObject(ref))).toEqual({ sizeBytes: SIZE, sha256: put.sha256 });
+    // Restoring the third copy is in tests/storage; that it is known to be missing is what must survive.
+    expect(await countRepairs()).toBeGreaterThan(0);
+    nodes[1] = await startNode(2);
+  });
+
+  test("if a gateway: uploads and downloads go on with the next one at its address", async () => {
+    await using client = open();
+    const next = await startGateway();
+    const ref = { bucket: "box", key: "gateway-killed" };
+    const swap = (from: ServerProcess, to: ServerProcess): void => {
+      address.redirect(to.url);
+      void from.kill();
+    };
+    const put = await client.putObject({
+      ...ref,
+      body: testStream(SIZE, { seed: 2 }),
+      onProgress: halfWay(() => swap(running, next)),
+    });
+    expect(put.sizeBytes).toBe(SIZE);
+    const third = await startGateway();
+    const onProgress = halfWay(() => swap(next, third));
+    const got = await client.getObject({ ...ref, onProgress });
+    expect(await digestOf(got)).toEqual({ sizeBytes: SIZE, sha256: put.sha256 });
+    running = third;
+  });
+
+  test("if the only gateway: the upload fails with NODE_UNAVAILABLE, and nothing is visible", async () => {
+    await using client = open();
+    const ref = { bucket: "box", key: "all-gone" };
+    const upload = client.putObject({
+      ...ref,
+      body: testStream(SIZE, { seed: 3 }),
+      onProgress: halfWay(() => void running.kill()),
+    });
+    await expectCode(upload, "NODE_UNAVAILABLE");
+    running = await startGateway();
+    address.redirect(running.url);
+    await expectCode(client.headObject(ref), "OBJECT_NOT_FOUND");
+    await client.putObject({ ...ref, body: "works again" });
+  });
+
+  test("if all nodes but one: the write quorum is missed, reads go on from the last copy", async () => {
+    await using client = open();
+    const ref = { bucket: "box", key: "kept" };
+    // A node that is a little late is not waited for, so it may take a try until every chunk has all its copies.
+    let sha256: string | undefined;
+    const putAll = async (): Promise<number> => {
+      const put = await client.putObject({ ...ref, body: testStream(SIZE, { seed: 4 }) });
+      sha256 = put.sha256;
+      return put.replicas;
+    };
+    await expect.poll(putAll, { timeout: 30_000 }).toBe(3);
+    await Promise.all([nodes[0]!.kill(), nodes[1]!.kill()]);
+    const large = { bucket: "box", key: "refused", timeoutMs: 30_000 };
+    await expectCode(client.putObject({ ...large, body: testStream(SIZE, { seed: 5 }) }), "QUORUM_NOT_REACHED");
+    expect(await digestOf(await client.getObject(ref))).toEqual({ sizeBytes: SIZE, sha256 });
+    [nodes[0], nodes[1]] = await Promise.all([startNode(1), startNode(2)]);
+  });
+});
+
+async function countRepairs(): Promise<number> {
+  const client = new pg.Client({ connectionString: schema.url });
+  await client.connect();
+  try {
+    const { rows } = await client.query<{ count: string }>("SELECT count(*) AS count FROM repair_queue");
+    return Number(rows[0]?.count);
+  } finally {
+    await client.end();
+  }
+}
