@@ -65,6 +65,9 @@ export interface GatewayOptions {
   readonly maintenance?: Partial<Pick<MaintenanceOptions, MaintenanceSetting>> | false | undefined;
 }
 
+/** The clients of the chunk face try again by themselves: with the full count on both sides, a missed quorum would take 36 tries to tell. */
+const CHUNK_FACE_ATTEMPTS = 2;
+
 type MaintenanceSetting = "collectIntervalMs" | "repairIntervalMs" | "graceMs" | "uploadTtlMs";
 
 /** A gateway: stateless, so any number may serve one database. */
@@ -169,7 +172,7 @@ function createContext(options: GatewayOptions): GatewayContext {
     backend: createEngine(engine),
     metadata,
     topology,
-    chunks: createReplicatedStore({ topology, hasher, clock, random, logger }),
+    chunks: createReplicatedStore({ topology, hasher, clock, random, logger, attempts: CHUNK_FACE_ATTEMPTS }),
     layouts: createLayoutView(metadata, clock),
     grants,
     insecure,
