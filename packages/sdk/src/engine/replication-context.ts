@@ -11,6 +11,8 @@ export interface ReplicationOptions {
   readonly logger: Logger;
   /** A read slower than this also asks the next replica; default HEDGE_AFTER_MS. */
   readonly hedgeAfterMs?: number | undefined;
+  /** Tries per chunk and replica, ≥ 1; default CHUNK_ATTEMPTS. */
+  readonly attempts?: number | undefined;
 }
 
 /** The options, completed; shared by all reads and writes. */
