@@ -20,7 +20,7 @@ import {
   type StorageNode,
 } from "@ashlar/server";
 import pg from "pg";
-import { createPostgresSchema } from "./postgres-schema.ts";
+import { createPostgresSchema, type PostgresSchema } from "./postgres-schema.ts";
 import { startTcpProxy, type TcpProxy } from "./tcp-proxy.ts";
 import { createTempFolder, type TempFolder } from "./temp-folder.ts";
 
@@ -58,6 +58,10 @@ export interface TestCluster {
   collect(options?: { readonly claimTtlMs?: number; readonly graceMs?: number }): Promise<CollectReport>;
   /** In front of the gateway, in a proxied cluster. */
   readonly proxy: TcpProxy | undefined;
+  /** In front of PostgreSQL, if asked for. */
+  readonly metadataProxy: TcpProxy | undefined;
+  /** Runs a statement in the cluster's schema of PostgreSQL. */
+  readonly metadataQuery: ((sql: string) => Promise<void>) | undefined;
   /** Calls gateway and nodes without sockets, by the URL of the request. */
   fetch(request: Request): Promise<Response>;
   close(): Promise<void>;
@@ -68,6 +72,8 @@ export interface TestClusterOptions {
   readonly nodeCount?: number;
   /** Default `memory`. A store that is given stays its owner's. */
   readonly metadata?: "memory" | "sqlite" | "postgres" | MetadataStore;
+  /** A proxy between this process and PostgreSQL. */
+  readonly metadataProxied?: boolean;
   /** Default `fs`, in a temporary folder, with durability `os`. */
   readonly chunks?: "fs" | "memory";
   readonly chunkMaxBytes?: number;
@@ -81,6 +87,8 @@ export interface TestClusterOptions {
 
 interface Resources {
   readonly folder: TempFolder;
+  schema?: PostgresSchema;
+  metadataProxy?: TcpProxy;
   readonly closers: (() => Promise<unknown>)[];
 }
 
@@ -126,6 +134,8 @@ export async function startTestCluster(options: TestClusterOptions = {}): Promis
     topology,
     nodes,
     proxy,
+    metadataProxy: resources.metadataProxy,
+    metadataQuery: resources.schema && ((sql) => resources.schema!.query(sql)),
     async addNode() {
       const node = await startNode(`node-${nodes.length + 1}`, metadata, options, resources);
       nodes.push(node);
@@ -150,23 +160,44 @@ export async function startTestCluster(options: TestClusterOptions = {}): Promis
 async function openMetadata(options: TestClusterOptions, resources: Resources): Promise<MetadataStore> {
   const { metadata = "memory" } = options;
   if (typeof metadata === "object") return metadata;
-  const store = await openOwnMetadata(metadata, resources);
+  const store = await openOwnMetadata(metadata, options, resources);
   resources.closers.push(() => store.close());
   return store;
 }
 
-async function openOwnMetadata(kind: "memory" | "sqlite" | "postgres", resources: Resources): Promise<MetadataStore> {
+async function openOwnMetadata(
+  kind: "memory" | "sqlite" | "postgres",
+  options: TestClusterOptions,
+  resources: Resources,
+): Promise<MetadataStore> {
   switch (kind) {
     case "memory":
       return createMemoryMetadataStore();
     case "sqlite":
       return openSqliteMetadataStore({ path: join(resources.folder.path, "metadata.sqlite"), durability: "os" });
-    case "postgres": {
-      const schema = await createPostgresSchema();
-      resources.closers.push(() => schema.drop());
-      return openPostgresMetadataStore({ pool: () => new pg.Pool({ connectionString: schema.url }) });
-    }
+    case "postgres":
+      return openPostgres(options.metadataProxied === true, resources);
   }
+}
+
+async function openPostgres(proxied: boolean, resources: Resources): Promise<MetadataStore> {
+  const schema = await createPostgresSchema();
+  resources.schema = schema;
+  resources.closers.push(() => schema.drop());
+  const address = new URL(schema.url);
+  if (proxied) {
+    const proxy = await startTcpProxy(`http://${address.host}`);
+    resources.metadataProxy = proxy;
+    resources.closers.push(() => proxy.close());
+    address.port = new URL(proxy.url).port;
+  }
+  // Gives up after a second, so that a test of a database that is away does not take ten.
+  const pool = (): pg.Pool => {
+    const made = new pg.Pool({ connectionString: address.href.replaceAll("+", "%20") });
+    made.on("error", () => {}); // idle connections break when the way is cut; the store opens new ones
+    return made;
+  };
+  return openPostgresMetadataStore({ pool, retryForMs: proxied ? 1000 : 10_000 });
 }
 
 async function startNode(

@@ -1,0 +1,206 @@
+import { rm } from "node:fs/promises";
+import { direct, gateway } from "@ashlar/adapters/node";
+import { createClient, fixed, KIB, MIB, type ObjectClient } from "@ashlar/sdk";
+import { afterEach, describe, expect, test } from "vitest";
+import { expectCode } from "../support/expect-code.ts";
+import { sha256Hex, testBytes } from "../support/test-bytes.ts";
+import { startTestCluster, type TestCluster, type TestClusterOptions } from "../support/test-cluster.ts";
+
+const CHUNK = 128 * KIB;
+const SIZE = 4 * MIB;
+
+let cluster: TestCluster;
+let client: ObjectClient;
+
+async function start(options: TestClusterOptions = {}): Promise<void> {
+  cluster = await startTestCluster({ heartbeatIntervalMs: 100, ...options });
+  const { url, apiKey } = cluster;
+  client = createClient(gateway({ url, apiKey, chunker: fixed(CHUNK) }));
+  await client.createBucket({ bucket: "box" });
+}
+
+afterEach(async () => {
+  await client.close();
+  await cluster.close();
+});
+
+const ref = (key: string): { bucket: string; key: string } => ({ bucket: "box", key });
+
+/** Puts until every chunk has all its copies: a node that is a little late is not waited for. */
+async function putEverywhere(key: string, seed: number, copies: number = 3): Promise<void> {
+  const put = async (): Promise<number> =>
+    (await client.putObject({ ...ref(key), body: testBytes(SIZE, seed) })).replicas;
+  await expect.poll(put, { timeout: 20_000 }).toBe(copies);
+}
+
+async function expectReadable(key: string, seed: number): Promise<void> {
+  const got = await client.getObject(ref(key));
+  expect(sha256Hex(await got.bytes())).toBe(sha256Hex(testBytes(SIZE, seed)));
+}
+
+const stateOf = async (serverId: string): Promise<string | undefined> =>
+  (await client.cluster()).servers.find((server) => server.serverId === serverId)?.state;
+
+describe("a node that registers", { timeout: 60_000 }, () => {
+  test("is up, joins the layout by itself, and takes its share", async () => {
+    await start();
+    const { servers, layouts } = await client.cluster();
+    expect(servers.map((server) => [server.serverId, server.state])).toEqual([
+      ["node-1", "up"],
+      ["node-2", "up"],
+      ["node-3", "up"],
+    ]);
+    expect(layouts[0]!.servers.map((server) => server.serverId)).toEqual(["node-1", "node-2", "node-3"]);
+    await putEverywhere("a", 1);
+    for (const node of cluster.nodes) expect((await node.store.stats()).chunkCount).toBe(SIZE / CHUNK);
+  });
+
+  test("later joins too: old objects stay readable, new chunks are spread over all", async () => {
+    await start();
+    await putEverywhere("old", 1);
+    const before = (await client.cluster()).layouts[0]!.layoutVersion;
+    for (let count = 0; count < 3; count++) await cluster.addNode();
+    const { layouts } = await client.cluster();
+    expect(layouts[0]!.layoutVersion).toBeGreaterThan(before);
+    expect(layouts[0]!.servers).toHaveLength(6);
+    // The layout that the old object needs is still known.
+    expect(layouts.some((layout) => layout.servers.length === 3)).toBe(true);
+    cluster.topology.invalidate();
+    await putEverywhere("new", 2);
+    for (const node of cluster.nodes.slice(3)) expect((await node.store.stats()).chunkCount).toBeGreaterThan(0);
+    await expectReadable("old", 1);
+    await expectReadable("new", 2);
+    const other = createClient(direct({ url: cluster.url, apiKey: cluster.apiKey }));
+    expect(await (await other.getObject(ref("old"))).bytes()).toEqual(testBytes(SIZE, 1));
+    await other.close();
+  });
+});
+
+describe("a node that restarts", { timeout: 60_000 }, () => {
+  test("with its data has its chunks, and is found at its new address", async () => {
+    await start();
+    await putEverywhere("a", 1);
+    for (const node of cluster.nodes) {
+      const before = node.url;
+      await node.stop();
+      await node.start();
+      expect(node.url).not.toBe(before);
+      expect((await node.store.stats()).chunkCount).toBe(SIZE / CHUNK);
+    }
+    await expectReadable("a", 1);
+    await putEverywhere("b", 2);
+  });
+
+  test("with an empty disk costs no object: the others answer", async () => {
+    await start();
+    await putEverywhere("a", 1);
+    const [lost] = cluster.nodes;
+    await lost!.stop();
+    await rm(lost!.path!, { recursive: true });
+    await lost!.start();
+    expect((await lost!.store.stats()).chunkCount).toBe(0);
+    await expectReadable("a", 1);
+  });
+});
+
+describe("a node that stops in order and comes back", { timeout: 60_000 }, () => {
+  test("is stopped, stays in the layout, and is given what it missed", async () => {
+    await start({ gateway: { maintenance: { repairIntervalMs: 200 } } });
+    await putEverywhere("before", 1);
+    const node = cluster.nodes[1]!;
+    await node.stop();
+    expect(await stateOf("node-2")).toBe("stopped");
+    expect((await client.cluster()).layouts[0]!.servers).toHaveLength(3);
+    const put = await client.putObject({ ...ref("meanwhile"), body: testBytes(SIZE, 2) });
+    expect(put.replicas).toBe(2);
+    await expectReadable("meanwhile", 2);
+    await node.start();
+    expect(await stateOf("node-2")).toBe("up");
+    await expect.poll(async () => (await node.store.stats()).chunkCount, { timeout: 20_000 }).toBe((2 * SIZE) / CHUNK);
+    await expect.poll(async () => (await cluster.metadata.listRepairs({ limit: 1 })).length).toBe(0);
+    // The copies that were made later are good: they alone answer now.
+    await cluster.nodes[0]!.stop();
+    await cluster.nodes[2]!.stop();
+    await expectReadable("meanwhile", 2);
+  });
+});
+
+describe("a database that is away", { timeout: 60_000 }, () => {
+  test("is told as METADATA_UNAVAILABLE; when it is back, all goes on, and the nodes are up", async () => {
+    await start({ metadata: "postgres", metadataProxied: true });
+    await putEverywhere("a", 1);
+    const way = cluster.metadataProxy!;
+    way.stop();
+    await expectCode(client.headObject({ ...ref("a"), timeoutMs: 60_000 }), "METADATA_UNAVAILABLE");
+    way.resume();
+    await expectReadable("a", 1);
+    await putEverywhere("b", 2);
+    for (const { serverId } of cluster.nodes)
+      await expect.poll(() => stateOf(serverId), { timeout: 10_000 }).toBe("up");
+  });
+
+  test("and comes back empty: the nodes register again by themselves", async () => {
+    await start({ metadata: "postgres" });
+    await cluster.metadataQuery!("DELETE FROM hash_ring_nodes; DELETE FROM storage_servers");
+    expect((await cluster.metadata.clusterSnapshot()).servers).toEqual([]);
+    await expect
+      .poll(async () => (await cluster.metadata.clusterSnapshot()).servers.map((server) => server.state), {
+        timeout: 10_000,
+      })
+      .toEqual(["up", "up", "up"]);
+    await putEverywhere("a", 1);
+    await expectReadable("a", 1);
+  });
+});
+
+describe("files that no row knows", { timeout: 60_000 }, () => {
+  test("are swept when they are old enough; what objects and open uploads name stays", async () => {
+    await start();
+    await putEverywhere("kept", 1);
+    const { uploadId } = await client.createUpload(ref("parts"));
+    const part = await client.writePart({ uploadId, partNumber: 1, body: testBytes(SIZE, 2) });
+    // What a client leaves that died before its commit.
+    const orphan = await import("node:crypto").then((crypto) => crypto.createHash("sha256").update("orphan").digest());
+    for (const node of cluster.nodes) await node.store.putChunk(orphan as never, new TextEncoder().encode("orphan"));
+    expect(await cluster.collect({ graceMs: 0 })).toMatchObject({ orphansDeleted: 0, chunksDeleted: 0 });
+    expect(await cluster.collect({ graceMs: 0, claimTtlMs: 0 })).toMatchObject({ orphansDeleted: 3, chunksDeleted: 0 });
+    await expectReadable("kept", 1);
+    await client.completeUpload({ uploadId, parts: [part] });
+    await expectReadable("parts", 2);
+  });
+
+  test("and chunks whose last object was deleted are freed; shared ones stay", async () => {
+    await start();
+    await putEverywhere("a", 1);
+    await putEverywhere("b", 1);
+    await putEverywhere("c", 3);
+    await client.deleteObject(ref("a"));
+    await client.deleteObject(ref("c"));
+    // The first run releases what the overwritten and deleted objects named, in whatever order.
+    const report = await cluster.collect({ graceMs: 0, claimTtlMs: 0 });
+    expect(report.chunksDeleted).toBe(SIZE / CHUNK);
+    await expectReadable("b", 1);
+    for (const node of cluster.nodes) expect((await node.store.stats()).chunkCount).toBe(SIZE / CHUNK);
+  });
+});
+
+describe("a damaged chunk", { timeout: 60_000 }, () => {
+  test("on one node is read from another", async () => {
+    await start();
+    await putEverywhere("a", 1);
+    const { readdir, readFile, writeFile } = await import("node:fs/promises");
+    const { join } = await import("node:path");
+    const folder = join(cluster.nodes[0]!.path!, "chunks");
+    let damaged = 0;
+    for (const name of await readdir(folder, { recursive: true })) {
+      if (!/[0-9a-f]{64}$/.test(name)) continue;
+      const file = join(folder, name);
+      const bytes = await readFile(file);
+      bytes[1000]! ^= 1;
+      await writeFile(file, bytes);
+      damaged++;
+    }
+    expect(damaged).toBe(SIZE / CHUNK);
+    await expectReadable("a", 1);
+  });
+});
