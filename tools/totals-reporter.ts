@@ -15,6 +15,10 @@ export default class TotalsReporter implements Reporter {
     counts.failed += unhandledErrors.length;
     const skipped = counts.skipped > 0 ? `, ${counts.skipped} skipped` : "";
     // On exit, so that the coverage summary cannot come after it.
-    process.once("exit", () => process.stdout.write(`${counts.passed} passed, ${counts.failed} failed${skipped}\n`));
+    process.once("exit", () => {
+      process.stdout.write(`${counts.passed} passed, ${counts.failed} failed${skipped}\n`);
+      // A library may have ended the process in its own way; the verdict is ours.
+      if (counts.failed > 0) process.exitCode = 1;
+    });
   }
 }

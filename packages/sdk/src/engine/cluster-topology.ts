@@ -24,6 +24,8 @@ export interface ClusterTopologyOptions {
   readonly logger: Logger;
   /** Age in ms at which the view is renewed in the background; default 2,000: far below the heartbeat interval. */
   readonly refreshAfterMs?: number | undefined;
+  /** Takes the chunks while no server is registered: a gateway's own chunk face. It stays its owner's. */
+  readonly fallback?: NamedStore | undefined;
   /** Acknowledgements among `placedCount` replicas; default the majority. */
   readonly writeQuorum?: ((placedCount: number) => number) | undefined;
 }
@@ -93,6 +95,7 @@ export function createClusterTopology(options: ClusterTopologyOptions): Topology
       const layout = snapshot.layouts[0];
       if (layout === undefined) {
         mustRefresh = true;
+        if (options.fallback !== undefined) return { layoutVersion: 0, stores: [options.fallback] };
         throw new AshlarError("NODE_UNAVAILABLE", "no storage server has registered yet");
       }
       return {
@@ -105,6 +108,7 @@ export function createClusterTopology(options: ClusterTopologyOptions): Topology
       const serverIds = new Set<string>();
       for (const layout of snapshot.layouts)
         for (const serverId of placementOf(layout).placementOf(chunkId)) serverIds.add(serverId);
+      if (serverIds.size === 0 && options.fallback !== undefined) return [options.fallback];
       return [...serverIds].map(pool.storeOf);
     },
     async allStores(_options?: CallOptions): Promise<readonly NamedStore[]> {

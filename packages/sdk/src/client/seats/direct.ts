@@ -11,6 +11,8 @@ export interface DirectSeatOptions extends RemoteSeatOptions {
 /**
  * The direct seat: metadata from a gateway, chunks straight to the storage nodes by ring placement.
  *
+ * Where no node is registered (an all-in-one server), chunks go through the gateway.
+ *
  * The client holds no cluster secret: the gateway gives it grants that the nodes check, and checks the nodes' receipts at the commit.
  *
  * @throws {AshlarError} INVALID_ARGUMENT at once for a bad URL. Nothing is opened before the first call, and no code of the engine loaded.

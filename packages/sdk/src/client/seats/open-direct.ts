@@ -17,6 +17,7 @@ export function openDirect(
     clock: rest.clock,
     logger: rest.logger,
     refreshAfterMs,
+    fallback: { serverId: "gateway", store: connection.chunks, available: true },
   });
   const backend = createEngine({ ...rest, catalog: connection.catalog, grants: connection.grants, topology });
   return {
