@@ -52,10 +52,14 @@ export declare type PutChunkHeader = Message<"ashlar.v1.PutChunkHeader"> & {
 export declare const PutChunkHeaderSchema: GenMessage<PutChunkHeader>;
 
 /**
+ * Request of PutChunk.
+ *
  * @generated from message ashlar.v1.PutChunkRequest
  */
 export declare type PutChunkRequest = Message<"ashlar.v1.PutChunkRequest"> & {
   /**
+   * Exactly one of these.
+   *
    * @generated from oneof ashlar.v1.PutChunkRequest.payload
    */
   payload: {
@@ -84,6 +88,8 @@ export declare type PutChunkRequest = Message<"ashlar.v1.PutChunkRequest"> & {
 export declare const PutChunkRequestSchema: GenMessage<PutChunkRequest>;
 
 /**
+ * Answer of PutChunk.
+ *
  * @generated from message ashlar.v1.PutChunkResponse
  */
 export declare type PutChunkResponse = Message<"ashlar.v1.PutChunkResponse"> & {
@@ -130,6 +136,8 @@ export declare type PutChunkResponse = Message<"ashlar.v1.PutChunkResponse"> & {
 export declare const PutChunkResponseSchema: GenMessage<PutChunkResponse>;
 
 /**
+ * Request of WriteChunk.
+ *
  * @generated from message ashlar.v1.WriteChunkRequest
  */
 export declare type WriteChunkRequest = Message<"ashlar.v1.WriteChunkRequest"> & {
@@ -169,6 +177,8 @@ export declare type WriteChunkRequest = Message<"ashlar.v1.WriteChunkRequest"> &
 export declare const WriteChunkRequestSchema: GenMessage<WriteChunkRequest>;
 
 /**
+ * Answer of WriteChunk.
+ *
  * @generated from message ashlar.v1.WriteChunkResponse
  */
 export declare type WriteChunkResponse = Message<"ashlar.v1.WriteChunkResponse"> & {
@@ -215,6 +225,8 @@ export declare type WriteChunkResponse = Message<"ashlar.v1.WriteChunkResponse">
 export declare const WriteChunkResponseSchema: GenMessage<WriteChunkResponse>;
 
 /**
+ * Request of GetChunk.
+ *
  * @generated from message ashlar.v1.GetChunkRequest
  */
 export declare type GetChunkRequest = Message<"ashlar.v1.GetChunkRequest"> & {
@@ -254,6 +266,8 @@ export declare type GetChunkRequest = Message<"ashlar.v1.GetChunkRequest"> & {
 export declare const GetChunkRequestSchema: GenMessage<GetChunkRequest>;
 
 /**
+ * Answer of GetChunk.
+ *
  * @generated from message ashlar.v1.GetChunkResponse
  */
 export declare type GetChunkResponse = Message<"ashlar.v1.GetChunkResponse"> & {
@@ -279,6 +293,8 @@ export declare type GetChunkResponse = Message<"ashlar.v1.GetChunkResponse"> & {
 export declare const GetChunkResponseSchema: GenMessage<GetChunkResponse>;
 
 /**
+ * Request of HasChunks.
+ *
  * @generated from message ashlar.v1.HasChunksRequest
  */
 export declare type HasChunksRequest = Message<"ashlar.v1.HasChunksRequest"> & {
@@ -352,6 +368,8 @@ export declare type ChunkPresence = Message<"ashlar.v1.ChunkPresence"> & {
 export declare const ChunkPresenceSchema: GenMessage<ChunkPresence>;
 
 /**
+ * Answer of HasChunks.
+ *
  * @generated from message ashlar.v1.HasChunksResponse
  */
 export declare type HasChunksResponse = Message<"ashlar.v1.HasChunksResponse"> & {
@@ -370,6 +388,8 @@ export declare type HasChunksResponse = Message<"ashlar.v1.HasChunksResponse"> &
 export declare const HasChunksResponseSchema: GenMessage<HasChunksResponse>;
 
 /**
+ * Request of DeleteChunk.
+ *
  * @generated from message ashlar.v1.DeleteChunkRequest
  */
 export declare type DeleteChunkRequest = Message<"ashlar.v1.DeleteChunkRequest"> & {
@@ -395,6 +415,8 @@ export declare type DeleteChunkRequest = Message<"ashlar.v1.DeleteChunkRequest">
 export declare const DeleteChunkRequestSchema: GenMessage<DeleteChunkRequest>;
 
 /**
+ * Answer of DeleteChunk.
+ *
  * @generated from message ashlar.v1.DeleteChunkResponse
  */
 export declare type DeleteChunkResponse = Message<"ashlar.v1.DeleteChunkResponse"> & {
@@ -413,6 +435,8 @@ export declare type DeleteChunkResponse = Message<"ashlar.v1.DeleteChunkResponse
 export declare const DeleteChunkResponseSchema: GenMessage<DeleteChunkResponse>;
 
 /**
+ * Request of ListChunks.
+ *
  * @generated from message ashlar.v1.ListChunksRequest
  */
 export declare type ListChunksRequest = Message<"ashlar.v1.ListChunksRequest"> & {
@@ -438,6 +462,8 @@ export declare type ListChunksRequest = Message<"ashlar.v1.ListChunksRequest"> &
 export declare const ListChunksRequestSchema: GenMessage<ListChunksRequest>;
 
 /**
+ * One row of a chunk listing.
+ *
  * @generated from message ashlar.v1.ListedChunk
  */
 export declare type ListedChunk = Message<"ashlar.v1.ListedChunk"> & {
@@ -470,6 +496,8 @@ export declare type ListedChunk = Message<"ashlar.v1.ListedChunk"> & {
 export declare const ListedChunkSchema: GenMessage<ListedChunk>;
 
 /**
+ * Answer of ListChunks.
+ *
  * @generated from message ashlar.v1.ListChunksResponse
  */
 export declare type ListChunksResponse = Message<"ashlar.v1.ListChunksResponse"> & {
@@ -495,6 +523,8 @@ export declare type ListChunksResponse = Message<"ashlar.v1.ListChunksResponse">
 export declare const ListChunksResponseSchema: GenMessage<ListChunksResponse>;
 
 /**
+ * Request of HealthCheck.
+ *
  * @generated from message ashlar.v1.HealthCheckRequest
  */
 export declare type HealthCheckRequest = Message<"ashlar.v1.HealthCheckRequest"> & {
@@ -507,6 +537,8 @@ export declare type HealthCheckRequest = Message<"ashlar.v1.HealthCheckRequest">
 export declare const HealthCheckRequestSchema: GenMessage<HealthCheckRequest>;
 
 /**
+ * Answer of HealthCheck.
+ *
  * @generated from message ashlar.v1.HealthCheckResponse
  */
 export declare type HealthCheckResponse = Message<"ashlar.v1.HealthCheckResponse"> & {

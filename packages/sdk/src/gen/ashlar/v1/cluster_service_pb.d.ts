@@ -11,6 +11,8 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_ashlar_v1_cluster_service: GenFile;
 
 /**
+ * A storage server of a layout.
+ *
  * @generated from message ashlar.v1.LayoutServer
  */
 export declare type LayoutServer = Message<"ashlar.v1.LayoutServer"> & {
@@ -84,10 +86,14 @@ export declare type Layout = Message<"ashlar.v1.Layout"> & {
 export declare const LayoutSchema: GenMessage<Layout>;
 
 /**
+ * What a server tells with each heartbeat.
+ *
  * @generated from message ashlar.v1.ServerStats
  */
 export declare type ServerStats = Message<"ashlar.v1.ServerStats"> & {
   /**
+   * Chunks held.
+   *
    * @generated from field: uint64 chunk_count = 1;
    */
   chunkCount: bigint;
@@ -121,10 +127,14 @@ export declare type ServerStats = Message<"ashlar.v1.ServerStats"> & {
 export declare const ServerStatsSchema: GenMessage<ServerStats>;
 
 /**
+ * A storage server as registered.
+ *
  * @generated from message ashlar.v1.Server
  */
 export declare type Server = Message<"ashlar.v1.Server"> & {
   /**
+   * Name of the server: 1 to 64 characters of [A-Za-z0-9._-].
+   *
    * @generated from field: string server_id = 1;
    */
   serverId: string;
@@ -137,21 +147,29 @@ export declare type Server = Message<"ashlar.v1.Server"> & {
   url: string;
 
   /**
+   * Failure domain, at most 64 characters. Empty: its own.
+   *
    * @generated from field: string zone = 3;
    */
   zone: string;
 
   /**
+   * Relative share of the ring, 0 or more; 1 is normal.
+   *
    * @generated from field: double weight = 4;
    */
   weight: number;
 
   /**
+   * Release of the node software, at most 64 characters.
+   *
    * @generated from field: string software_version = 5;
    */
   softwareVersion: string;
 
   /**
+   * Whether it is up, as told by its heartbeats.
+   *
    * @generated from field: ashlar.v1.ServerState state = 6;
    */
   state: ServerState;
@@ -185,6 +203,8 @@ export declare type Server = Message<"ashlar.v1.Server"> & {
 export declare const ServerSchema: GenMessage<Server>;
 
 /**
+ * Request of GetCluster.
+ *
  * @generated from message ashlar.v1.GetClusterRequest
  */
 export declare type GetClusterRequest = Message<"ashlar.v1.GetClusterRequest"> & {
@@ -197,10 +217,14 @@ export declare type GetClusterRequest = Message<"ashlar.v1.GetClusterRequest"> &
 export declare const GetClusterRequestSchema: GenMessage<GetClusterRequest>;
 
 /**
+ * Answer of GetCluster.
+ *
  * @generated from message ashlar.v1.GetClusterResponse
  */
 export declare type GetClusterResponse = Message<"ashlar.v1.GetClusterResponse"> & {
   /**
+   * All registered servers, ascending by server_id.
+   *
    * @generated from field: repeated ashlar.v1.Server servers = 1;
    */
   servers: Server[];
@@ -234,10 +258,14 @@ export declare type GetClusterResponse = Message<"ashlar.v1.GetClusterResponse">
 export declare const GetClusterResponseSchema: GenMessage<GetClusterResponse>;
 
 /**
+ * Request of RegisterServer.
+ *
  * @generated from message ashlar.v1.RegisterServerRequest
  */
 export declare type RegisterServerRequest = Message<"ashlar.v1.RegisterServerRequest"> & {
   /**
+   * Name of the server: 1 to 64 characters of [A-Za-z0-9._-].
+   *
    * @generated from field: string server_id = 1;
    */
   serverId: string;
@@ -250,6 +278,8 @@ export declare type RegisterServerRequest = Message<"ashlar.v1.RegisterServerReq
   url: string;
 
   /**
+   * Failure domain, at most 64 characters. Empty: its own.
+   *
    * @generated from field: string zone = 3;
    */
   zone: string;
@@ -262,6 +292,8 @@ export declare type RegisterServerRequest = Message<"ashlar.v1.RegisterServerReq
   weight?: number | undefined;
 
   /**
+   * Release of the node software, at most 64 characters.
+   *
    * @generated from field: string software_version = 5;
    */
   softwareVersion: string;
@@ -274,6 +306,8 @@ export declare type RegisterServerRequest = Message<"ashlar.v1.RegisterServerReq
 export declare const RegisterServerRequestSchema: GenMessage<RegisterServerRequest>;
 
 /**
+ * Answer of RegisterServer.
+ *
  * @generated from message ashlar.v1.RegisterServerResponse
  */
 export declare type RegisterServerResponse = Message<"ashlar.v1.RegisterServerResponse"> & {
@@ -292,15 +326,21 @@ export declare type RegisterServerResponse = Message<"ashlar.v1.RegisterServerRe
 export declare const RegisterServerResponseSchema: GenMessage<RegisterServerResponse>;
 
 /**
+ * Request of Heartbeat.
+ *
  * @generated from message ashlar.v1.HeartbeatRequest
  */
 export declare type HeartbeatRequest = Message<"ashlar.v1.HeartbeatRequest"> & {
   /**
+   * Name of the server: 1 to 64 characters of [A-Za-z0-9._-].
+   *
    * @generated from field: string server_id = 1;
    */
   serverId: string;
 
   /**
+   * What the server holds and has room for.
+   *
    * @generated from field: ashlar.v1.ServerStats stats = 2;
    */
   stats?: ServerStats | undefined;
@@ -313,6 +353,8 @@ export declare type HeartbeatRequest = Message<"ashlar.v1.HeartbeatRequest"> & {
 export declare const HeartbeatRequestSchema: GenMessage<HeartbeatRequest>;
 
 /**
+ * Answer of Heartbeat.
+ *
  * @generated from message ashlar.v1.HeartbeatResponse
  */
 export declare type HeartbeatResponse = Message<"ashlar.v1.HeartbeatResponse"> & {
@@ -331,10 +373,14 @@ export declare type HeartbeatResponse = Message<"ashlar.v1.HeartbeatResponse"> &
 export declare const HeartbeatResponseSchema: GenMessage<HeartbeatResponse>;
 
 /**
+ * Request of StopServer.
+ *
  * @generated from message ashlar.v1.StopServerRequest
  */
 export declare type StopServerRequest = Message<"ashlar.v1.StopServerRequest"> & {
   /**
+   * Name of the server: 1 to 64 characters of [A-Za-z0-9._-].
+   *
    * @generated from field: string server_id = 1;
    */
   serverId: string;
@@ -347,6 +393,8 @@ export declare type StopServerRequest = Message<"ashlar.v1.StopServerRequest"> &
 export declare const StopServerRequestSchema: GenMessage<StopServerRequest>;
 
 /**
+ * Answer of StopServer.
+ *
  * @generated from message ashlar.v1.StopServerResponse
  */
 export declare type StopServerResponse = Message<"ashlar.v1.StopServerResponse"> & {
@@ -359,6 +407,8 @@ export declare type StopServerResponse = Message<"ashlar.v1.StopServerResponse">
 export declare const StopServerResponseSchema: GenMessage<StopServerResponse>;
 
 /**
+ * Request of ChangeLayout.
+ *
  * @generated from message ashlar.v1.ChangeLayoutRequest
  */
 export declare type ChangeLayoutRequest = Message<"ashlar.v1.ChangeLayoutRequest"> & {
@@ -391,10 +441,14 @@ export declare type ChangeLayoutRequest = Message<"ashlar.v1.ChangeLayoutRequest
 export declare const ChangeLayoutRequestSchema: GenMessage<ChangeLayoutRequest>;
 
 /**
+ * Answer of ChangeLayout.
+ *
  * @generated from message ashlar.v1.ChangeLayoutResponse
  */
 export declare type ChangeLayoutResponse = Message<"ashlar.v1.ChangeLayoutResponse"> & {
   /**
+   * The layout that is in force now.
+   *
    * @generated from field: ashlar.v1.Layout layout = 1;
    */
   layout?: Layout | undefined;

@@ -12,6 +12,8 @@ import type { Durability } from "./chunk_service_pb.js";
 export declare const file_ashlar_v1_object: GenFile;
 
 /**
+ * A bucket.
+ *
  * @generated from message ashlar.v1.Bucket
  */
 export declare type Bucket = Message<"ashlar.v1.Bucket"> & {
@@ -105,11 +107,15 @@ export declare const ObjectAttributesSchema: GenMessage<ObjectAttributes>;
  */
 export declare type ObjectInfo = Message<"ashlar.v1.ObjectInfo"> & {
   /**
+   * Name of the bucket: 3 to 63 characters, S3's rules.
+   *
    * @generated from field: string bucket = 1;
    */
   bucket: string;
 
   /**
+   * Key of the object: 1 to 1,024 bytes of UTF-8.
+   *
    * @generated from field: string key = 2;
    */
   key: string;
@@ -157,6 +163,8 @@ export declare type ObjectInfo = Message<"ashlar.v1.ObjectInfo"> & {
   durability: Durability;
 
   /**
+   * What the object carries beside its bytes. Absent: none, with the default content type.
+   *
    * @generated from field: ashlar.v1.ObjectAttributes attributes = 9;
    */
   attributes?: ObjectAttributes | undefined;
@@ -272,20 +280,28 @@ export declare type CommittedChunk = Message<"ashlar.v1.CommittedChunk"> & {
 export declare const CommittedChunkSchema: GenMessage<CommittedChunk>;
 
 /**
+ * A multipart upload in progress.
+ *
  * @generated from message ashlar.v1.UploadInfo
  */
 export declare type UploadInfo = Message<"ashlar.v1.UploadInfo"> & {
   /**
+   * Name of the bucket: 3 to 63 characters, S3's rules.
+   *
    * @generated from field: string bucket = 1;
    */
   bucket: string;
 
   /**
+   * Key of the object: 1 to 1,024 bytes of UTF-8.
+   *
    * @generated from field: string key = 2;
    */
   key: string;
 
   /**
+   * Names the upload; from CreateUpload.
+   *
    * @generated from field: string upload_id = 3;
    */
   uploadId: string;
@@ -298,11 +314,15 @@ export declare type UploadInfo = Message<"ashlar.v1.UploadInfo"> & {
   createdAtMs: bigint;
 
   /**
+   * What the object carries beside its bytes. Absent: none, with the default content type.
+   *
    * @generated from field: ashlar.v1.ObjectAttributes attributes = 5;
    */
   attributes?: ObjectAttributes | undefined;
 
   /**
+   * When the write is acknowledged. Default: the gateway's.
+   *
    * @generated from field: ashlar.v1.Durability durability = 6;
    */
   durability: Durability;
@@ -315,6 +335,8 @@ export declare type UploadInfo = Message<"ashlar.v1.UploadInfo"> & {
 export declare const UploadInfoSchema: GenMessage<UploadInfo>;
 
 /**
+ * A stored part of an upload.
+ *
  * @generated from message ashlar.v1.PartInfo
  */
 export declare type PartInfo = Message<"ashlar.v1.PartInfo"> & {

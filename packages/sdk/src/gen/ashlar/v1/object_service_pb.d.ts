@@ -14,10 +14,14 @@ import type { ErrorInfo } from "./error_pb.js";
 export declare const file_ashlar_v1_object_service: GenFile;
 
 /**
+ * Request of CreateBucket.
+ *
  * @generated from message ashlar.v1.CreateBucketRequest
  */
 export declare type CreateBucketRequest = Message<"ashlar.v1.CreateBucketRequest"> & {
   /**
+   * Name of the bucket: 3 to 63 characters, S3's rules.
+   *
    * @generated from field: string bucket = 1;
    */
   bucket: string;
@@ -30,10 +34,14 @@ export declare type CreateBucketRequest = Message<"ashlar.v1.CreateBucketRequest
 export declare const CreateBucketRequestSchema: GenMessage<CreateBucketRequest>;
 
 /**
+ * Answer of CreateBucket.
+ *
  * @generated from message ashlar.v1.CreateBucketResponse
  */
 export declare type CreateBucketResponse = Message<"ashlar.v1.CreateBucketResponse"> & {
   /**
+   * Name of the bucket: 3 to 63 characters, S3's rules.
+   *
    * @generated from field: ashlar.v1.Bucket bucket = 1;
    */
   bucket?: Bucket | undefined;
@@ -46,10 +54,14 @@ export declare type CreateBucketResponse = Message<"ashlar.v1.CreateBucketRespon
 export declare const CreateBucketResponseSchema: GenMessage<CreateBucketResponse>;
 
 /**
+ * Request of HeadBucket.
+ *
  * @generated from message ashlar.v1.HeadBucketRequest
  */
 export declare type HeadBucketRequest = Message<"ashlar.v1.HeadBucketRequest"> & {
   /**
+   * Name of the bucket: 3 to 63 characters, S3's rules.
+   *
    * @generated from field: string bucket = 1;
    */
   bucket: string;
@@ -62,10 +74,14 @@ export declare type HeadBucketRequest = Message<"ashlar.v1.HeadBucketRequest"> &
 export declare const HeadBucketRequestSchema: GenMessage<HeadBucketRequest>;
 
 /**
+ * Answer of HeadBucket.
+ *
  * @generated from message ashlar.v1.HeadBucketResponse
  */
 export declare type HeadBucketResponse = Message<"ashlar.v1.HeadBucketResponse"> & {
   /**
+   * Name of the bucket: 3 to 63 characters, S3's rules.
+   *
    * @generated from field: ashlar.v1.Bucket bucket = 1;
    */
   bucket?: Bucket | undefined;
@@ -78,6 +94,8 @@ export declare type HeadBucketResponse = Message<"ashlar.v1.HeadBucketResponse">
 export declare const HeadBucketResponseSchema: GenMessage<HeadBucketResponse>;
 
 /**
+ * Request of ListBuckets.
+ *
  * @generated from message ashlar.v1.ListBucketsRequest
  */
 export declare type ListBucketsRequest = Message<"ashlar.v1.ListBucketsRequest"> & {
@@ -90,6 +108,8 @@ export declare type ListBucketsRequest = Message<"ashlar.v1.ListBucketsRequest">
 export declare const ListBucketsRequestSchema: GenMessage<ListBucketsRequest>;
 
 /**
+ * Answer of ListBuckets.
+ *
  * @generated from message ashlar.v1.ListBucketsResponse
  */
 export declare type ListBucketsResponse = Message<"ashlar.v1.ListBucketsResponse"> & {
@@ -108,10 +128,14 @@ export declare type ListBucketsResponse = Message<"ashlar.v1.ListBucketsResponse
 export declare const ListBucketsResponseSchema: GenMessage<ListBucketsResponse>;
 
 /**
+ * Request of DeleteBucket.
+ *
  * @generated from message ashlar.v1.DeleteBucketRequest
  */
 export declare type DeleteBucketRequest = Message<"ashlar.v1.DeleteBucketRequest"> & {
   /**
+   * Name of the bucket: 3 to 63 characters, S3's rules.
+   *
    * @generated from field: string bucket = 1;
    */
   bucket: string;
@@ -124,6 +148,8 @@ export declare type DeleteBucketRequest = Message<"ashlar.v1.DeleteBucketRequest
 export declare const DeleteBucketRequestSchema: GenMessage<DeleteBucketRequest>;
 
 /**
+ * Answer of DeleteBucket.
+ *
  * @generated from message ashlar.v1.DeleteBucketResponse
  */
 export declare type DeleteBucketResponse = Message<"ashlar.v1.DeleteBucketResponse"> & {
@@ -142,21 +168,29 @@ export declare const DeleteBucketResponseSchema: GenMessage<DeleteBucketResponse
  */
 export declare type PutObjectHeader = Message<"ashlar.v1.PutObjectHeader"> & {
   /**
+   * Name of the bucket: 3 to 63 characters, S3's rules.
+   *
    * @generated from field: string bucket = 1;
    */
   bucket: string;
 
   /**
+   * Key of the object: 1 to 1,024 bytes of UTF-8.
+   *
    * @generated from field: string key = 2;
    */
   key: string;
 
   /**
+   * What the object carries beside its bytes. Absent: none, with the default content type.
+   *
    * @generated from field: ashlar.v1.ObjectAttributes attributes = 3;
    */
   attributes?: ObjectAttributes | undefined;
 
   /**
+   * What must hold of the current version, or the call fails with FAILED_PRECONDITION. Absent: nothing.
+   *
    * @generated from field: ashlar.v1.Condition condition = 4;
    */
   condition?: Condition | undefined;
@@ -190,10 +224,14 @@ export declare type PutObjectHeader = Message<"ashlar.v1.PutObjectHeader"> & {
 export declare const PutObjectHeaderSchema: GenMessage<PutObjectHeader>;
 
 /**
+ * Request of PutObject.
+ *
  * @generated from message ashlar.v1.PutObjectRequest
  */
 export declare type PutObjectRequest = Message<"ashlar.v1.PutObjectRequest"> & {
   /**
+   * Exactly one of these.
+   *
    * @generated from oneof ashlar.v1.PutObjectRequest.payload
    */
   payload: {
@@ -222,10 +260,14 @@ export declare type PutObjectRequest = Message<"ashlar.v1.PutObjectRequest"> & {
 export declare const PutObjectRequestSchema: GenMessage<PutObjectRequest>;
 
 /**
+ * Answer of PutObject.
+ *
  * @generated from message ashlar.v1.PutObjectResponse
  */
 export declare type PutObjectResponse = Message<"ashlar.v1.PutObjectResponse"> & {
   /**
+   * What was written.
+   *
    * @generated from field: ashlar.v1.PutObjectOutcome outcome = 1;
    */
   outcome?: PutObjectOutcome | undefined;
@@ -244,6 +286,8 @@ export declare const PutObjectResponseSchema: GenMessage<PutObjectResponse>;
  */
 export declare type PutObjectOutcome = Message<"ashlar.v1.PutObjectOutcome"> & {
   /**
+   * The object version.
+   *
    * @generated from field: ashlar.v1.ObjectInfo info = 1;
    */
   info?: ObjectInfo | undefined;
@@ -277,10 +321,14 @@ export declare type PutObjectOutcome = Message<"ashlar.v1.PutObjectOutcome"> & {
 export declare const PutObjectOutcomeSchema: GenMessage<PutObjectOutcome>;
 
 /**
+ * Request of WriteObject.
+ *
  * @generated from message ashlar.v1.WriteObjectRequest
  */
 export declare type WriteObjectRequest = Message<"ashlar.v1.WriteObjectRequest"> & {
   /**
+   * The object to write.
+   *
    * @generated from field: ashlar.v1.PutObjectHeader header = 1;
    */
   header?: PutObjectHeader | undefined;
@@ -300,10 +348,14 @@ export declare type WriteObjectRequest = Message<"ashlar.v1.WriteObjectRequest">
 export declare const WriteObjectRequestSchema: GenMessage<WriteObjectRequest>;
 
 /**
+ * Answer of WriteObject.
+ *
  * @generated from message ashlar.v1.WriteObjectResponse
  */
 export declare type WriteObjectResponse = Message<"ashlar.v1.WriteObjectResponse"> & {
   /**
+   * What was written.
+   *
    * @generated from field: ashlar.v1.PutObjectOutcome outcome = 1;
    */
   outcome?: PutObjectOutcome | undefined;
@@ -316,15 +368,21 @@ export declare type WriteObjectResponse = Message<"ashlar.v1.WriteObjectResponse
 export declare const WriteObjectResponseSchema: GenMessage<WriteObjectResponse>;
 
 /**
+ * Request of GetObject.
+ *
  * @generated from message ashlar.v1.GetObjectRequest
  */
 export declare type GetObjectRequest = Message<"ashlar.v1.GetObjectRequest"> & {
   /**
+   * Name of the bucket: 3 to 63 characters, S3's rules.
+   *
    * @generated from field: string bucket = 1;
    */
   bucket: string;
 
   /**
+   * Key of the object: 1 to 1,024 bytes of UTF-8.
+   *
    * @generated from field: string key = 2;
    */
   key: string;
@@ -351,6 +409,8 @@ export declare type GetObjectRequest = Message<"ashlar.v1.GetObjectRequest"> & {
   length?: bigint | undefined;
 
   /**
+   * What must hold of the current version, or the call fails with FAILED_PRECONDITION. Absent: nothing.
+   *
    * @generated from field: ashlar.v1.Condition condition = 6;
    */
   condition?: Condition | undefined;
@@ -370,10 +430,14 @@ export declare type GetObjectRequest = Message<"ashlar.v1.GetObjectRequest"> & {
 export declare const GetObjectRequestSchema: GenMessage<GetObjectRequest>;
 
 /**
+ * Answer of GetObject.
+ *
  * @generated from message ashlar.v1.GetObjectResponse
  */
 export declare type GetObjectResponse = Message<"ashlar.v1.GetObjectResponse"> & {
   /**
+   * Exactly one of these.
+   *
    * @generated from oneof ashlar.v1.GetObjectResponse.payload
    */
   payload: {
@@ -408,6 +472,8 @@ export declare const GetObjectResponseSchema: GenMessage<GetObjectResponse>;
  */
 export declare type OpenedObject = Message<"ashlar.v1.OpenedObject"> & {
   /**
+   * The object version.
+   *
    * @generated from field: ashlar.v1.ObjectInfo info = 1;
    */
   info?: ObjectInfo | undefined;
@@ -434,15 +500,21 @@ export declare type OpenedObject = Message<"ashlar.v1.OpenedObject"> & {
 export declare const OpenedObjectSchema: GenMessage<OpenedObject>;
 
 /**
+ * Request of HeadObject.
+ *
  * @generated from message ashlar.v1.HeadObjectRequest
  */
 export declare type HeadObjectRequest = Message<"ashlar.v1.HeadObjectRequest"> & {
   /**
+   * Name of the bucket: 3 to 63 characters, S3's rules.
+   *
    * @generated from field: string bucket = 1;
    */
   bucket: string;
 
   /**
+   * Key of the object: 1 to 1,024 bytes of UTF-8.
+   *
    * @generated from field: string key = 2;
    */
   key: string;
@@ -455,6 +527,8 @@ export declare type HeadObjectRequest = Message<"ashlar.v1.HeadObjectRequest"> &
   objectVersion: string;
 
   /**
+   * What must hold of the current version, or the call fails with FAILED_PRECONDITION. Absent: nothing.
+   *
    * @generated from field: ashlar.v1.Condition condition = 4;
    */
   condition?: Condition | undefined;
@@ -467,10 +541,14 @@ export declare type HeadObjectRequest = Message<"ashlar.v1.HeadObjectRequest"> &
 export declare const HeadObjectRequestSchema: GenMessage<HeadObjectRequest>;
 
 /**
+ * Answer of HeadObject.
+ *
  * @generated from message ashlar.v1.HeadObjectResponse
  */
 export declare type HeadObjectResponse = Message<"ashlar.v1.HeadObjectResponse"> & {
   /**
+   * The object version.
+   *
    * @generated from field: ashlar.v1.ObjectInfo info = 1;
    */
   info?: ObjectInfo | undefined;
@@ -483,20 +561,28 @@ export declare type HeadObjectResponse = Message<"ashlar.v1.HeadObjectResponse">
 export declare const HeadObjectResponseSchema: GenMessage<HeadObjectResponse>;
 
 /**
+ * Request of DeleteObject.
+ *
  * @generated from message ashlar.v1.DeleteObjectRequest
  */
 export declare type DeleteObjectRequest = Message<"ashlar.v1.DeleteObjectRequest"> & {
   /**
+   * Name of the bucket: 3 to 63 characters, S3's rules.
+   *
    * @generated from field: string bucket = 1;
    */
   bucket: string;
 
   /**
+   * Key of the object: 1 to 1,024 bytes of UTF-8.
+   *
    * @generated from field: string key = 2;
    */
   key: string;
 
   /**
+   * What must hold of the current version, or the call fails with FAILED_PRECONDITION. Absent: nothing.
+   *
    * @generated from field: ashlar.v1.Condition condition = 3;
    */
   condition?: Condition | undefined;
@@ -509,6 +595,8 @@ export declare type DeleteObjectRequest = Message<"ashlar.v1.DeleteObjectRequest
 export declare const DeleteObjectRequestSchema: GenMessage<DeleteObjectRequest>;
 
 /**
+ * Answer of DeleteObject.
+ *
  * @generated from message ashlar.v1.DeleteObjectResponse
  */
 export declare type DeleteObjectResponse = Message<"ashlar.v1.DeleteObjectResponse"> & {
@@ -527,10 +615,14 @@ export declare type DeleteObjectResponse = Message<"ashlar.v1.DeleteObjectRespon
 export declare const DeleteObjectResponseSchema: GenMessage<DeleteObjectResponse>;
 
 /**
+ * Request of DeleteObjects.
+ *
  * @generated from message ashlar.v1.DeleteObjectsRequest
  */
 export declare type DeleteObjectsRequest = Message<"ashlar.v1.DeleteObjectsRequest"> & {
   /**
+   * Name of the bucket: 3 to 63 characters, S3's rules.
+   *
    * @generated from field: string bucket = 1;
    */
   bucket: string;
@@ -550,6 +642,8 @@ export declare type DeleteObjectsRequest = Message<"ashlar.v1.DeleteObjectsReque
 export declare const DeleteObjectsRequestSchema: GenMessage<DeleteObjectsRequest>;
 
 /**
+ * Answer of DeleteObjects.
+ *
  * @generated from message ashlar.v1.DeleteObjectsResponse
  */
 export declare type DeleteObjectsResponse = Message<"ashlar.v1.DeleteObjectsResponse"> & {
@@ -568,10 +662,14 @@ export declare type DeleteObjectsResponse = Message<"ashlar.v1.DeleteObjectsResp
 export declare const DeleteObjectsResponseSchema: GenMessage<DeleteObjectsResponse>;
 
 /**
+ * What became of one key.
+ *
  * @generated from message ashlar.v1.DeleteObjectsOutcome
  */
 export declare type DeleteObjectsOutcome = Message<"ashlar.v1.DeleteObjectsOutcome"> & {
   /**
+   * Key of the object: 1 to 1,024 bytes of UTF-8.
+   *
    * @generated from field: string key = 1;
    */
   key: string;
@@ -598,10 +696,14 @@ export declare type DeleteObjectsOutcome = Message<"ashlar.v1.DeleteObjectsOutco
 export declare const DeleteObjectsOutcomeSchema: GenMessage<DeleteObjectsOutcome>;
 
 /**
+ * Request of ListObjects.
+ *
  * @generated from message ashlar.v1.ListObjectsRequest
  */
 export declare type ListObjectsRequest = Message<"ashlar.v1.ListObjectsRequest"> & {
   /**
+   * Name of the bucket: 3 to 63 characters, S3's rules.
+   *
    * @generated from field: string bucket = 1;
    */
   bucket: string;
@@ -649,30 +751,42 @@ export declare type ListObjectsRequest = Message<"ashlar.v1.ListObjectsRequest">
 export declare const ListObjectsRequestSchema: GenMessage<ListObjectsRequest>;
 
 /**
+ * One row of an object listing.
+ *
  * @generated from message ashlar.v1.ObjectListEntry
  */
 export declare type ObjectListEntry = Message<"ashlar.v1.ObjectListEntry"> & {
   /**
+   * Key of the object: 1 to 1,024 bytes of UTF-8.
+   *
    * @generated from field: string key = 1;
    */
   key: string;
 
   /**
+   * Names this immutable state of the object.
+   *
    * @generated from field: string object_version = 2;
    */
   objectVersion: string;
 
   /**
+   * Length in bytes.
+   *
    * @generated from field: uint64 size_bytes = 3;
    */
   sizeBytes: bigint;
 
   /**
+   * Opaque validator, without quotes.
+   *
    * @generated from field: string etag = 4;
    */
   etag: string;
 
   /**
+   * Milliseconds since the Unix epoch.
+   *
    * @generated from field: uint64 created_at_ms = 5;
    */
   createdAtMs: bigint;
@@ -685,6 +799,8 @@ export declare type ObjectListEntry = Message<"ashlar.v1.ObjectListEntry"> & {
 export declare const ObjectListEntrySchema: GenMessage<ObjectListEntry>;
 
 /**
+ * Answer of ListObjects.
+ *
  * @generated from message ashlar.v1.ListObjectsResponse
  */
 export declare type ListObjectsResponse = Message<"ashlar.v1.ListObjectsResponse"> & {
@@ -717,15 +833,21 @@ export declare type ListObjectsResponse = Message<"ashlar.v1.ListObjectsResponse
 export declare const ListObjectsResponseSchema: GenMessage<ListObjectsResponse>;
 
 /**
+ * Request of CopyObject.
+ *
  * @generated from message ashlar.v1.CopyObjectRequest
  */
 export declare type CopyObjectRequest = Message<"ashlar.v1.CopyObjectRequest"> & {
   /**
+   * Bucket of the object that is copied.
+   *
    * @generated from field: string source_bucket = 1;
    */
   sourceBucket: string;
 
   /**
+   * Key of the object that is copied.
+   *
    * @generated from field: string source_key = 2;
    */
   sourceKey: string;
@@ -738,11 +860,15 @@ export declare type CopyObjectRequest = Message<"ashlar.v1.CopyObjectRequest"> &
   sourceIfMatch: string;
 
   /**
+   * Name of the bucket: 3 to 63 characters, S3's rules.
+   *
    * @generated from field: string bucket = 4;
    */
   bucket: string;
 
   /**
+   * Key of the object: 1 to 1,024 bytes of UTF-8.
+   *
    * @generated from field: string key = 5;
    */
   key: string;
@@ -755,6 +881,8 @@ export declare type CopyObjectRequest = Message<"ashlar.v1.CopyObjectRequest"> &
   attributes?: ObjectAttributes | undefined;
 
   /**
+   * What must hold of the current version, or the call fails with FAILED_PRECONDITION. Absent: nothing.
+   *
    * @generated from field: ashlar.v1.Condition condition = 7;
    */
   condition?: Condition | undefined;
@@ -767,10 +895,14 @@ export declare type CopyObjectRequest = Message<"ashlar.v1.CopyObjectRequest"> &
 export declare const CopyObjectRequestSchema: GenMessage<CopyObjectRequest>;
 
 /**
+ * Answer of CopyObject.
+ *
  * @generated from message ashlar.v1.CopyObjectResponse
  */
 export declare type CopyObjectResponse = Message<"ashlar.v1.CopyObjectResponse"> & {
   /**
+   * The object version.
+   *
    * @generated from field: ashlar.v1.ObjectInfo info = 1;
    */
   info?: ObjectInfo | undefined;
@@ -783,25 +915,35 @@ export declare type CopyObjectResponse = Message<"ashlar.v1.CopyObjectResponse">
 export declare const CopyObjectResponseSchema: GenMessage<CopyObjectResponse>;
 
 /**
+ * Request of CreateUpload.
+ *
  * @generated from message ashlar.v1.CreateUploadRequest
  */
 export declare type CreateUploadRequest = Message<"ashlar.v1.CreateUploadRequest"> & {
   /**
+   * Name of the bucket: 3 to 63 characters, S3's rules.
+   *
    * @generated from field: string bucket = 1;
    */
   bucket: string;
 
   /**
+   * Key of the object: 1 to 1,024 bytes of UTF-8.
+   *
    * @generated from field: string key = 2;
    */
   key: string;
 
   /**
+   * What the object carries beside its bytes. Absent: none, with the default content type.
+   *
    * @generated from field: ashlar.v1.ObjectAttributes attributes = 3;
    */
   attributes?: ObjectAttributes | undefined;
 
   /**
+   * When the write is acknowledged. Default: the gateway's.
+   *
    * @generated from field: ashlar.v1.Durability durability = 4;
    */
   durability: Durability;
@@ -814,10 +956,14 @@ export declare type CreateUploadRequest = Message<"ashlar.v1.CreateUploadRequest
 export declare const CreateUploadRequestSchema: GenMessage<CreateUploadRequest>;
 
 /**
+ * Answer of CreateUpload.
+ *
  * @generated from message ashlar.v1.CreateUploadResponse
  */
 export declare type CreateUploadResponse = Message<"ashlar.v1.CreateUploadResponse"> & {
   /**
+   * The upload.
+   *
    * @generated from field: ashlar.v1.UploadInfo upload = 1;
    */
   upload?: UploadInfo | undefined;
@@ -830,10 +976,14 @@ export declare type CreateUploadResponse = Message<"ashlar.v1.CreateUploadRespon
 export declare const CreateUploadResponseSchema: GenMessage<CreateUploadResponse>;
 
 /**
+ * Request of GetUpload.
+ *
  * @generated from message ashlar.v1.GetUploadRequest
  */
 export declare type GetUploadRequest = Message<"ashlar.v1.GetUploadRequest"> & {
   /**
+   * Names the upload; from CreateUpload.
+   *
    * @generated from field: string upload_id = 1;
    */
   uploadId: string;
@@ -846,10 +996,14 @@ export declare type GetUploadRequest = Message<"ashlar.v1.GetUploadRequest"> & {
 export declare const GetUploadRequestSchema: GenMessage<GetUploadRequest>;
 
 /**
+ * Answer of GetUpload.
+ *
  * @generated from message ashlar.v1.GetUploadResponse
  */
 export declare type GetUploadResponse = Message<"ashlar.v1.GetUploadResponse"> & {
   /**
+   * The upload.
+   *
    * @generated from field: ashlar.v1.UploadInfo upload = 1;
    */
   upload?: UploadInfo | undefined;
@@ -862,10 +1016,14 @@ export declare type GetUploadResponse = Message<"ashlar.v1.GetUploadResponse"> &
 export declare const GetUploadResponseSchema: GenMessage<GetUploadResponse>;
 
 /**
+ * Request of WritePart.
+ *
  * @generated from message ashlar.v1.WritePartRequest
  */
 export declare type WritePartRequest = Message<"ashlar.v1.WritePartRequest"> & {
   /**
+   * Names the upload; from CreateUpload.
+   *
    * @generated from field: string upload_id = 1;
    */
   uploadId: string;
@@ -899,10 +1057,14 @@ export declare type WritePartRequest = Message<"ashlar.v1.WritePartRequest"> & {
 export declare const WritePartRequestSchema: GenMessage<WritePartRequest>;
 
 /**
+ * Answer of WritePart.
+ *
  * @generated from message ashlar.v1.WritePartResponse
  */
 export declare type WritePartResponse = Message<"ashlar.v1.WritePartResponse"> & {
   /**
+   * The part as stored.
+   *
    * @generated from field: ashlar.v1.PartInfo part = 1;
    */
   part?: PartInfo | undefined;
@@ -921,11 +1083,15 @@ export declare const WritePartResponseSchema: GenMessage<WritePartResponse>;
  */
 export declare type CompletedPart = Message<"ashlar.v1.CompletedPart"> & {
   /**
+   * Number of the part: 1 to 1,000,000.
+   *
    * @generated from field: uint32 part_number = 1;
    */
   partNumber: number;
 
   /**
+   * Opaque validator, without quotes.
+   *
    * @generated from field: string etag = 2;
    */
   etag: string;
@@ -938,10 +1104,14 @@ export declare type CompletedPart = Message<"ashlar.v1.CompletedPart"> & {
 export declare const CompletedPartSchema: GenMessage<CompletedPart>;
 
 /**
+ * Request of CompleteUpload.
+ *
  * @generated from message ashlar.v1.CompleteUploadRequest
  */
 export declare type CompleteUploadRequest = Message<"ashlar.v1.CompleteUploadRequest"> & {
   /**
+   * Names the upload; from CreateUpload.
+   *
    * @generated from field: string upload_id = 1;
    */
   uploadId: string;
@@ -961,6 +1131,8 @@ export declare type CompleteUploadRequest = Message<"ashlar.v1.CompleteUploadReq
   sha256: string;
 
   /**
+   * What must hold of the current version, or the call fails with FAILED_PRECONDITION. Absent: nothing.
+   *
    * @generated from field: ashlar.v1.Condition condition = 4;
    */
   condition?: Condition | undefined;
@@ -973,10 +1145,14 @@ export declare type CompleteUploadRequest = Message<"ashlar.v1.CompleteUploadReq
 export declare const CompleteUploadRequestSchema: GenMessage<CompleteUploadRequest>;
 
 /**
+ * Answer of CompleteUpload.
+ *
  * @generated from message ashlar.v1.CompleteUploadResponse
  */
 export declare type CompleteUploadResponse = Message<"ashlar.v1.CompleteUploadResponse"> & {
   /**
+   * The object version.
+   *
    * @generated from field: ashlar.v1.ObjectInfo info = 1;
    */
   info?: ObjectInfo | undefined;
@@ -989,10 +1165,14 @@ export declare type CompleteUploadResponse = Message<"ashlar.v1.CompleteUploadRe
 export declare const CompleteUploadResponseSchema: GenMessage<CompleteUploadResponse>;
 
 /**
+ * Request of AbortUpload.
+ *
  * @generated from message ashlar.v1.AbortUploadRequest
  */
 export declare type AbortUploadRequest = Message<"ashlar.v1.AbortUploadRequest"> & {
   /**
+   * Names the upload; from CreateUpload.
+   *
    * @generated from field: string upload_id = 1;
    */
   uploadId: string;
@@ -1005,6 +1185,8 @@ export declare type AbortUploadRequest = Message<"ashlar.v1.AbortUploadRequest">
 export declare const AbortUploadRequestSchema: GenMessage<AbortUploadRequest>;
 
 /**
+ * Answer of AbortUpload.
+ *
  * @generated from message ashlar.v1.AbortUploadResponse
  */
 export declare type AbortUploadResponse = Message<"ashlar.v1.AbortUploadResponse"> & {
@@ -1017,10 +1199,14 @@ export declare type AbortUploadResponse = Message<"ashlar.v1.AbortUploadResponse
 export declare const AbortUploadResponseSchema: GenMessage<AbortUploadResponse>;
 
 /**
+ * Request of ListParts.
+ *
  * @generated from message ashlar.v1.ListPartsRequest
  */
 export declare type ListPartsRequest = Message<"ashlar.v1.ListPartsRequest"> & {
   /**
+   * Names the upload; from CreateUpload.
+   *
    * @generated from field: string upload_id = 1;
    */
   uploadId: string;
@@ -1047,10 +1233,14 @@ export declare type ListPartsRequest = Message<"ashlar.v1.ListPartsRequest"> & {
 export declare const ListPartsRequestSchema: GenMessage<ListPartsRequest>;
 
 /**
+ * Answer of ListParts.
+ *
  * @generated from message ashlar.v1.ListPartsResponse
  */
 export declare type ListPartsResponse = Message<"ashlar.v1.ListPartsResponse"> & {
   /**
+   * Ascending by part number.
+   *
    * @generated from field: repeated ashlar.v1.PartInfo parts = 1;
    */
   parts: PartInfo[];
@@ -1070,20 +1260,28 @@ export declare type ListPartsResponse = Message<"ashlar.v1.ListPartsResponse"> &
 export declare const ListPartsResponseSchema: GenMessage<ListPartsResponse>;
 
 /**
+ * Request of ListUploads.
+ *
  * @generated from message ashlar.v1.ListUploadsRequest
  */
 export declare type ListUploadsRequest = Message<"ashlar.v1.ListUploadsRequest"> & {
   /**
+   * Name of the bucket: 3 to 63 characters, S3's rules.
+   *
    * @generated from field: string bucket = 1;
    */
   bucket: string;
 
   /**
+   * Only keys that begin with it. Empty: all.
+   *
    * @generated from field: string prefix = 2;
    */
   prefix: string;
 
   /**
+   * From the page before; empty for the first.
+   *
    * @generated from field: string cursor = 3;
    */
   cursor: string;
@@ -1103,6 +1301,8 @@ export declare type ListUploadsRequest = Message<"ashlar.v1.ListUploadsRequest">
 export declare const ListUploadsRequestSchema: GenMessage<ListUploadsRequest>;
 
 /**
+ * Answer of ListUploads.
+ *
  * @generated from message ashlar.v1.ListUploadsResponse
  */
 export declare type ListUploadsResponse = Message<"ashlar.v1.ListUploadsResponse"> & {
@@ -1128,10 +1328,14 @@ export declare type ListUploadsResponse = Message<"ashlar.v1.ListUploadsResponse
 export declare const ListUploadsResponseSchema: GenMessage<ListUploadsResponse>;
 
 /**
+ * Request of BeginWrite.
+ *
  * @generated from message ashlar.v1.BeginWriteRequest
  */
 export declare type BeginWriteRequest = Message<"ashlar.v1.BeginWriteRequest"> & {
   /**
+   * Name of the bucket: 3 to 63 characters, S3's rules.
+   *
    * @generated from field: string bucket = 1;
    */
   bucket: string;
@@ -1158,6 +1362,8 @@ export declare type BeginWriteRequest = Message<"ashlar.v1.BeginWriteRequest"> &
 export declare const BeginWriteRequestSchema: GenMessage<BeginWriteRequest>;
 
 /**
+ * Answer of BeginWrite.
+ *
  * @generated from message ashlar.v1.BeginWriteResponse
  */
 export declare type BeginWriteResponse = Message<"ashlar.v1.BeginWriteResponse"> & {
@@ -1196,6 +1402,8 @@ export declare const BeginWriteResponseSchema: GenMessage<BeginWriteResponse>;
  */
 export declare type ChunkedContent = Message<"ashlar.v1.ChunkedContent"> & {
   /**
+   * In the order of their bytes.
+   *
    * @generated from field: repeated ashlar.v1.CommittedChunk chunks = 1;
    */
   chunks: CommittedChunk[];
@@ -1208,15 +1416,21 @@ export declare type ChunkedContent = Message<"ashlar.v1.ChunkedContent"> & {
 export declare const ChunkedContentSchema: GenMessage<ChunkedContent>;
 
 /**
+ * Request of CommitWrite.
+ *
  * @generated from message ashlar.v1.CommitWriteRequest
  */
 export declare type CommitWriteRequest = Message<"ashlar.v1.CommitWriteRequest"> & {
   /**
+   * Name of the bucket: 3 to 63 characters, S3's rules.
+   *
    * @generated from field: string bucket = 1;
    */
   bucket: string;
 
   /**
+   * Key of the object: 1 to 1,024 bytes of UTF-8.
+   *
    * @generated from field: string key = 2;
    */
   key: string;
@@ -1229,16 +1443,22 @@ export declare type CommitWriteRequest = Message<"ashlar.v1.CommitWriteRequest">
   ticket: string;
 
   /**
+   * What the object carries beside its bytes. Absent: none, with the default content type.
+   *
    * @generated from field: ashlar.v1.ObjectAttributes attributes = 4;
    */
   attributes?: ObjectAttributes | undefined;
 
   /**
+   * What must hold of the current version, or the call fails with FAILED_PRECONDITION. Absent: nothing.
+   *
    * @generated from field: ashlar.v1.Condition condition = 5;
    */
   condition?: Condition | undefined;
 
   /**
+   * When the write is acknowledged. Default: the gateway's.
+   *
    * @generated from field: ashlar.v1.Durability durability = 6;
    */
   durability: Durability;
@@ -1258,6 +1478,8 @@ export declare type CommitWriteRequest = Message<"ashlar.v1.CommitWriteRequest">
   sha256: string;
 
   /**
+   * Exactly one of these.
+   *
    * @generated from oneof ashlar.v1.CommitWriteRequest.content
    */
   content: {
@@ -1270,6 +1492,8 @@ export declare type CommitWriteRequest = Message<"ashlar.v1.CommitWriteRequest">
     case: "inline";
   } | {
     /**
+     * Chunks that are stored already.
+     *
      * @generated from field: ashlar.v1.ChunkedContent chunked = 10;
      */
     value: ChunkedContent;
@@ -1284,10 +1508,14 @@ export declare type CommitWriteRequest = Message<"ashlar.v1.CommitWriteRequest">
 export declare const CommitWriteRequestSchema: GenMessage<CommitWriteRequest>;
 
 /**
+ * Answer of CommitWrite.
+ *
  * @generated from message ashlar.v1.CommitWriteResponse
  */
 export declare type CommitWriteResponse = Message<"ashlar.v1.CommitWriteResponse"> & {
   /**
+   * The object version.
+   *
    * @generated from field: ashlar.v1.ObjectInfo info = 1;
    */
   info?: ObjectInfo | undefined;
@@ -1300,25 +1528,35 @@ export declare type CommitWriteResponse = Message<"ashlar.v1.CommitWriteResponse
 export declare const CommitWriteResponseSchema: GenMessage<CommitWriteResponse>;
 
 /**
+ * Request of CommitPart.
+ *
  * @generated from message ashlar.v1.CommitPartRequest
  */
 export declare type CommitPartRequest = Message<"ashlar.v1.CommitPartRequest"> & {
   /**
+   * From BeginWrite, for the bucket of the upload.
+   *
    * @generated from field: string ticket = 1;
    */
   ticket: string;
 
   /**
+   * Names the upload; from CreateUpload.
+   *
    * @generated from field: string upload_id = 2;
    */
   uploadId: string;
 
   /**
+   * Number of the part: 1 to 1,000,000.
+   *
    * @generated from field: uint32 part_number = 3;
    */
   partNumber: number;
 
   /**
+   * Length in bytes.
+   *
    * @generated from field: uint64 size_bytes = 4;
    */
   sizeBytes: bigint;
@@ -1331,6 +1569,8 @@ export declare type CommitPartRequest = Message<"ashlar.v1.CommitPartRequest"> &
   sha256: string;
 
   /**
+   * The chunks of the part, which are stored already.
+   *
    * @generated from field: ashlar.v1.ChunkedContent content = 6;
    */
   content?: ChunkedContent | undefined;
@@ -1343,10 +1583,14 @@ export declare type CommitPartRequest = Message<"ashlar.v1.CommitPartRequest"> &
 export declare const CommitPartRequestSchema: GenMessage<CommitPartRequest>;
 
 /**
+ * Answer of CommitPart.
+ *
  * @generated from message ashlar.v1.CommitPartResponse
  */
 export declare type CommitPartResponse = Message<"ashlar.v1.CommitPartResponse"> & {
   /**
+   * The part as stored.
+   *
    * @generated from field: ashlar.v1.PartInfo part = 1;
    */
   part?: PartInfo | undefined;
@@ -1359,15 +1603,21 @@ export declare type CommitPartResponse = Message<"ashlar.v1.CommitPartResponse">
 export declare const CommitPartResponseSchema: GenMessage<CommitPartResponse>;
 
 /**
+ * Request of Locate.
+ *
  * @generated from message ashlar.v1.LocateRequest
  */
 export declare type LocateRequest = Message<"ashlar.v1.LocateRequest"> & {
   /**
+   * Name of the bucket: 3 to 63 characters, S3's rules.
+   *
    * @generated from field: string bucket = 1;
    */
   bucket: string;
 
   /**
+   * Key of the object: 1 to 1,024 bytes of UTF-8.
+   *
    * @generated from field: string key = 2;
    */
   key: string;
@@ -1408,6 +1658,8 @@ export declare type LocateRequest = Message<"ashlar.v1.LocateRequest"> & {
 export declare const LocateRequestSchema: GenMessage<LocateRequest>;
 
 /**
+ * Answer of Locate.
+ *
  * @generated from message ashlar.v1.LocateResponse
  */
 export declare type LocateResponse = Message<"ashlar.v1.LocateResponse"> & {
@@ -1433,6 +1685,8 @@ export declare type LocateResponse = Message<"ashlar.v1.LocateResponse"> & {
   manifestId: string;
 
   /**
+   * In the order of their bytes.
+   *
    * @generated from field: repeated ashlar.v1.LocatedChunk chunks = 4;
    */
   chunks: LocatedChunk[];
@@ -1479,6 +1733,8 @@ export declare const ObjectService: GenService<{
     output: typeof CreateBucketResponseSchema;
   },
   /**
+   * Tells whether a bucket exists. Errors: NOT_FOUND.
+   *
    * @generated from rpc ashlar.v1.ObjectService.HeadBucket
    */
   headBucket: {
@@ -1538,6 +1794,8 @@ export declare const ObjectService: GenService<{
     output: typeof GetObjectResponseSchema;
   },
   /**
+   * Tells what is known of an object, without its bytes.
+   *
    * @generated from rpc ashlar.v1.ObjectService.HeadObject
    */
   headObject: {
@@ -1546,6 +1804,8 @@ export declare const ObjectService: GenService<{
     output: typeof HeadObjectResponseSchema;
   },
   /**
+   * Deletes the latest version. Deleting what is not there is not an error.
+   *
    * @generated from rpc ashlar.v1.ObjectService.DeleteObject
    */
   deleteObject: {
@@ -1564,6 +1824,8 @@ export declare const ObjectService: GenService<{
     output: typeof DeleteObjectsResponseSchema;
   },
   /**
+   * Lists objects in the order of the UTF-8 bytes of their keys, page by page.
+   *
    * @generated from rpc ashlar.v1.ObjectService.ListObjects
    */
   listObjects: {
@@ -1582,6 +1844,8 @@ export declare const ObjectService: GenService<{
     output: typeof CopyObjectResponseSchema;
   },
   /**
+   * Starts a multipart upload; nothing is visible before it is completed.
+   *
    * @generated from rpc ashlar.v1.ObjectService.CreateUpload
    */
   createUpload: {
@@ -1590,6 +1854,8 @@ export declare const ObjectService: GenService<{
     output: typeof CreateUploadResponseSchema;
   },
   /**
+   * Tells what is known of an upload in progress.
+   *
    * @generated from rpc ashlar.v1.ObjectService.GetUpload
    */
   getUpload: {
@@ -1618,6 +1884,8 @@ export declare const ObjectService: GenService<{
     output: typeof CompleteUploadResponseSchema;
   },
   /**
+   * Gives an upload up and releases its parts.
+   *
    * @generated from rpc ashlar.v1.ObjectService.AbortUpload
    */
   abortUpload: {
@@ -1626,6 +1894,8 @@ export declare const ObjectService: GenService<{
     output: typeof AbortUploadResponseSchema;
   },
   /**
+   * Lists the parts stored so far, ascending by number, page by page.
+   *
    * @generated from rpc ashlar.v1.ObjectService.ListParts
    */
   listParts: {
@@ -1634,6 +1904,8 @@ export declare const ObjectService: GenService<{
     output: typeof ListPartsResponseSchema;
   },
   /**
+   * Lists uploads in progress by key, then upload id, page by page.
+   *
    * @generated from rpc ashlar.v1.ObjectService.ListUploads
    */
   listUploads: {
