@@ -4,7 +4,7 @@ import { createSemaphore } from "../internal/semaphore.ts";
 import { LIMITS } from "../limits.ts";
 import { attributesOf, conditionOf } from "./attributes.ts";
 import { toByteStream } from "./body-source.ts";
-import { assertConcurrency, beginCall } from "./call-options.ts";
+import { assertConcurrency, beginCall, type CallScope } from "./call-options.ts";
 import { createGetResult } from "./get-result.ts";
 import type { DeleteOutcomeForKey, GetObjectInput, GetObjectResult } from "./inputs.ts";
 import { mergeEntries } from "./merge-entries.ts";
@@ -87,20 +87,20 @@ export function createObjectCalls(call: SeatCall, opener: SeatOpener): ObjectCal
 
 /** Unlike other calls, a read outlives this function: its signal and timeout cover the bytes too. */
 async function openForReading(opener: SeatOpener, input: GetObjectInput): Promise<GetObjectResult> {
-  throwIfAborted(input.signal);
-  assertConcurrency(input.concurrency);
-  const { backend, clock } = await raceAbort(opener.get(), input.signal);
-  const scope = beginCall(input, clock);
+  let scope: CallScope | undefined;
   try {
+    throwIfAborted(input.signal);
+    assertConcurrency(input.concurrency);
+    const { backend, clock } = await raceAbort(opener.get(), input.signal);
+    scope = beginCall(input, clock);
     const { bucket, key, objectVersion, range, concurrency, onProgress } = input;
     const opening = backend.openObject(
       { bucket, key, objectVersion, range, condition: conditionOf(input) },
       { signal: scope.signal, concurrency, onProgress },
     );
-    const opened = await raceAbort(opening, scope.signal);
-    return createGetResult(opened, scope);
+    return createGetResult(await raceAbort(opening, scope.signal), scope);
   } catch (error) {
-    scope.end();
+    scope?.end();
     throw AshlarError.from(error);
   }
 }

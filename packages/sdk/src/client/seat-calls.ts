@@ -1,6 +1,6 @@
 import { AshlarError, throwIfAborted } from "../errors/index.ts";
 import { raceAbort } from "../internal/linked-abort.ts";
-import { beginCall, type ClientCallOptions } from "./call-options.ts";
+import { beginCall, type CallScope, type ClientCallOptions } from "./call-options.ts";
 import type { OpenedSeat, Seat } from "./seat.ts";
 
 /** A seat, opened when first needed. */
@@ -18,15 +18,16 @@ export type SeatCall = <T>(
 
 export function createSeatCall(opener: SeatOpener): SeatCall {
   return async (options, work) => {
-    throwIfAborted(options.signal);
-    const opened = await raceAbort(opener.get(), options.signal);
-    const scope = beginCall(options, opened.clock);
+    let scope: CallScope | undefined;
     try {
+      throwIfAborted(options.signal);
+      const opened = await raceAbort(opener.get(), options.signal);
+      scope = beginCall(options, opened.clock);
       return await raceAbort(work(opened, scope.signal), scope.signal);
     } catch (error) {
       throw AshlarError.from(error);
     } finally {
-      scope.end();
+      scope?.end();
     }
   };
 }

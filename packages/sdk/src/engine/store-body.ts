@@ -218,6 +218,7 @@ class BodyWriter {
       durability: this.#request.durability,
       grant: ticket?.grant,
       onProgress: this.#wantsProgress ? meter : undefined,
+      digestVerified: true,
     });
   }
 

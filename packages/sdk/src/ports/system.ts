@@ -3,6 +3,9 @@ import type { Clock } from "./clock.ts";
 import type { Logger } from "./logger.ts";
 import type { Random } from "./random.ts";
 
+/** Timers of more than this fire at once, in Node and in browsers. */
+const TIMER_MAX_MS = 2 ** 31 - 1;
+
 /**
  * The system's own clock, randomness and a logger that drops everything: the defaults of the ports, and the only place of the SDK that
  * touches them.
@@ -18,10 +21,13 @@ export const systemClock: Clock = Object.freeze({
         clearTimeout(timer);
         reject(abortError(signal as AbortSignal));
       };
-      const timer = setTimeout(() => {
-        signal?.removeEventListener("abort", onAbort);
-        resolve();
-      }, durationMs);
+      const timer = setTimeout(
+        () => {
+          signal?.removeEventListener("abort", onAbort);
+          resolve(durationMs > TIMER_MAX_MS ? systemClock.sleep(durationMs - TIMER_MAX_MS, options) : undefined);
+        },
+        Math.min(durationMs, TIMER_MAX_MS),
+      );
       signal?.addEventListener("abort", onAbort, { once: true });
     });
   },

@@ -1,0 +1,141 @@
+import { getEventListeners } from "node:events";
+import { describe, expect, test } from "vitest";
+import { AshlarError } from "../errors/index.ts";
+import { systemClock } from "../ports/index.ts";
+import { assertConcurrency, beginCall } from "./call-options.ts";
+import { mergeEntries } from "./merge-entries.ts";
+import { walkPages } from "./pages.ts";
+import type { OpenedSeat } from "./seat.ts";
+import { createSeatCall, createSeatOpener } from "./seat-calls.ts";
+import { direct } from "./seats/direct.ts";
+import { gateway } from "./seats/gateway.ts";
+
+describe("the scope of a call", () => {
+  test("is the caller's own signal where there is no timeout", () => {
+    const { signal } = new AbortController();
+    expect(beginCall({ signal }, systemClock).signal).toBe(signal);
+    expect(beginCall({}, systemClock).signal).toBeUndefined();
+  });
+
+  test("ends with DEADLINE_EXCEEDED after the timeout, and with the caller's reason before", async () => {
+    const timed = beginCall({ timeoutMs: 10 }, systemClock);
+    await new Promise((resolve) => timed.signal?.addEventListener("abort", resolve));
+    expect(timed.signal?.reason).toMatchObject({ code: "DEADLINE_EXCEEDED" });
+    const controller = new AbortController();
+    const scope = beginCall({ signal: controller.signal, timeoutMs: 10_000 }, systemClock);
+    controller.abort("why");
+    expect(scope.signal?.reason).toBe("why");
+  });
+
+  test("leaves no listener on the caller's signal when it ends", () => {
+    const { signal } = new AbortController();
+    const scope = beginCall({ signal, timeoutMs: 10_000 }, systemClock);
+    expect(getEventListeners(signal, "abort")).toHaveLength(1);
+    scope.end();
+    expect(getEventListeners(signal, "abort")).toHaveLength(0);
+  });
+
+  test.each([0, -1, Number.NaN, "5" as never].slice(0, 3))("refuses a timeout of %d", (timeoutMs) => {
+    expect(() => beginCall({ timeoutMs }, systemClock)).toThrow(expect.objectContaining({ code: "INVALID_ARGUMENT" }));
+  });
+
+  test("takes concurrency from 1 to 64", () => {
+    for (const good of [undefined, 1, 64]) assertConcurrency(good);
+    for (const bad of [0, 65, 1.5, Number.NaN]) {
+      expect(() => assertConcurrency(bad)).toThrow(expect.objectContaining({ code: "INVALID_ARGUMENT" }));
+    }
+  });
+});
+
+describe("a page of a listing", () => {
+  test("becomes one sequence in the order of UTF-8 bytes", () => {
+    const object = (key: string) => ({ key, objectVersion: "v", sizeBytes: 1, etag: "e", createdAtMs: 0 });
+    const names = mergeEntries({ objects: ["a", "b", "\uffff"].map(object), prefixes: ["a/", "\u{10000}/"] }).map(
+      (entry) => (entry.type === "object" ? entry.key : entry.prefix),
+    );
+    // UTF-16 order would put the last two the other way round.
+    expect(names).toEqual(["a", "a/", "b", "\uffff", "\u{10000}/"]);
+  });
+
+  test("follows another only when it is used up", async () => {
+    const asked: (number | undefined)[] = [];
+    const pages = walkPages(
+      async (cursor: number | undefined) => {
+        asked.push(cursor);
+        return { items: cursor === 2 ? [] : [1, 2], next: cursor === undefined ? 1 : cursor === 1 ? 2 : undefined };
+      },
+      (page) => page.items,
+      (page) => page.next,
+    );
+    expect((await pages.next()).value).toBe(1);
+    expect(asked).toEqual([undefined]);
+    const rest: number[] = [];
+    for await (const item of pages) rest.push(item);
+    expect(rest).toEqual([2, 1, 2]);
+    expect(asked).toEqual([undefined, 1, 2]);
+  });
+});
+
+describe("a seat", () => {
+  const opened = (closed: () => void): OpenedSeat =>
+    ({ clock: systemClock, close: async () => closed() }) as unknown as OpenedSeat;
+
+  test("is opened once, by the first call, and closed once", async () => {
+    let opens = 0;
+    let closes = 0;
+    const opener = createSeatOpener({
+      name: "test",
+      open: async () => {
+        opens++;
+        return opened(() => closes++);
+      },
+    });
+    expect(opens).toBe(0);
+    await Promise.all([opener.get(), opener.get()]);
+    await Promise.all([opener.close(), opener.close()]);
+    expect([opens, closes]).toEqual([1, 1]);
+    await expect(opener.get()).rejects.toMatchObject({ code: "STORE_CLOSED" });
+  });
+
+  test("that could not be opened is opened again by the next call", async () => {
+    let opens = 0;
+    const opener = createSeatOpener({
+      name: "test",
+      open: async () => {
+        if (++opens === 1) throw new Error("not yet");
+        return opened(() => {});
+      },
+    });
+    const call = createSeatCall(opener);
+    await expect(call({}, async () => 1)).rejects.toMatchObject({ code: "INTERNAL", message: "not yet" });
+    expect(await call({}, async () => 2)).toBe(2);
+  });
+
+  test("that was never opened closes without opening", async () => {
+    const opener = createSeatOpener({ name: "test", open: () => Promise.reject(new Error("never")) });
+    await opener.close();
+  });
+
+  test("that hangs while it opens, or in a call, does not hold an abort up", async () => {
+    const hanging = createSeatCall(createSeatOpener({ name: "test", open: () => new Promise(() => {}) }));
+    await expect(hanging({ signal: AbortSignal.timeout(10) }, async () => 1)).rejects.toMatchObject({
+      code: "DEADLINE_EXCEEDED",
+    });
+    const open = createSeatCall(createSeatOpener({ name: "test", open: async () => opened(() => {}) }));
+    await expect(open({ timeoutMs: 10 }, () => new Promise(() => {}))).rejects.toMatchObject({
+      code: "DEADLINE_EXCEEDED",
+    });
+  });
+
+  test("passes Ashlar errors on as they are", async () => {
+    const call = createSeatCall(createSeatOpener({ name: "test", open: async () => opened(() => {}) }));
+    const own = new AshlarError("DISK_FULL", "full");
+    await expect(call({}, () => Promise.reject(own))).rejects.toBe(own);
+  });
+
+  test.each(["", "gateway:9000", "ftp://x", "//x"])("refuses the url %j at once", (url) => {
+    for (const make of [gateway, direct]) {
+      expect(() => make({ url })).toThrow(expect.objectContaining({ code: "INVALID_ARGUMENT" }));
+    }
+  });
+});

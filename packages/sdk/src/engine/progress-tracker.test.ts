@@ -1,0 +1,73 @@
+import { describe, expect, test } from "vitest";
+import type { Clock, TransferProgress } from "../ports/index.ts";
+import { createProgressTracker } from "./progress-tracker.ts";
+
+function observed(totalBytes?: number) {
+  let now = 0;
+  const clock: Clock = { nowMs: () => now, monotonicMs: () => now, sleep: async () => {} };
+  const events: TransferProgress[] = [];
+  const tracker = createProgressTracker((event) => events.push(event), totalBytes, clock);
+  const at = (ms: number): void => {
+    now = ms;
+  };
+  return { tracker, events, at };
+}
+
+describe("a progress tracker", () => {
+  test("sums what moves side by side, at most 20 times a second", () => {
+    const { tracker, events, at } = observed(100);
+    const [a, b] = [tracker.meter(), tracker.meter()];
+    a(10);
+    at(49);
+    b(20);
+    at(50);
+    a(30);
+    expect(events).toEqual([
+      { transferredBytes: 10, totalBytes: 100 },
+      { transferredBytes: 50, totalBytes: 100 },
+    ]);
+  });
+
+  test("counts each byte once, however often a chunk is sent again", () => {
+    const { tracker, events, at } = observed(100);
+    const meter = tracker.meter();
+    meter(40);
+    at(100);
+    meter(10);
+    at(200);
+    meter(40);
+    expect(events).toHaveLength(1);
+    at(300);
+    meter(41);
+    expect(events.at(-1)?.transferredBytes).toBe(41);
+  });
+
+  test("sends the last event however short ago the one before was, and none twice", () => {
+    const { tracker, events } = observed(10);
+    const meter = tracker.meter();
+    meter(5);
+    meter(10);
+    expect(events).toHaveLength(1);
+    tracker.finish();
+    tracker.finish();
+    expect(events.at(-1)).toEqual({ transferredBytes: 10, totalBytes: 10 });
+    expect(events).toHaveLength(2);
+  });
+
+  test("tells a total that becomes known at the end, also where no byte is left to tell of", () => {
+    const { tracker, events } = observed();
+    tracker.meter()(10);
+    expect(events).toEqual([{ transferredBytes: 10, totalBytes: undefined }]);
+    tracker.setTotal(10);
+    tracker.finish();
+    expect(events.at(-1)).toEqual({ transferredBytes: 10, totalBytes: 10 });
+  });
+
+  test("says nothing to nobody", () => {
+    const clock: Clock = { nowMs: () => 0, monotonicMs: () => 0, sleep: async () => {} };
+    const tracker = createProgressTracker(undefined, 10, clock);
+    tracker.meter()(5);
+    tracker.setTotal(5);
+    tracker.finish();
+  });
+});

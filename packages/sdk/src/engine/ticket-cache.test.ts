@@ -1,0 +1,88 @@
+import { describe, expect, test } from "vitest";
+import { AshlarError } from "../errors/index.ts";
+import type { Clock, GrantSource } from "../ports/index.ts";
+import { createSuspects } from "./suspects.ts";
+import { createTicketCache } from "./ticket-cache.ts";
+
+function manual() {
+  let now = 1000;
+  const clock: Clock = { nowMs: () => now, monotonicMs: () => now, sleep: async () => {} };
+  const advance = (ms: number): void => {
+    now += ms;
+  };
+  return { clock, advance };
+}
+
+function source(expiresInMs: number) {
+  const asked: (string | undefined)[] = [];
+  const failures: unknown[] = [];
+  const grants: GrantSource = {
+    async beginWrite({ bucket, renew }) {
+      asked.push(renew);
+      const failure = failures.shift();
+      if (failure !== undefined) throw failure;
+      return { ticket: `${bucket}-${asked.length}`, grant: "grant", expiresInMs };
+    },
+  };
+  return { grants, asked, failures };
+}
+
+describe("a ticket cache", () => {
+  test("asks once for a bucket, also when many ask at once, and apart for another bucket", async () => {
+    const { grants, asked } = source(900);
+    const cache = createTicketCache(grants, manual().clock);
+    const tickets = await Promise.all([cache.get("a"), cache.get("a"), cache.get("a")]);
+    expect(new Set(tickets.map((each) => each.ticket))).toEqual(new Set(["a-1"]));
+    expect((await cache.get("a")).ticket).toBe("a-1");
+    expect((await cache.get("b")).ticket).toBe("b-2");
+    expect(asked).toEqual([undefined, undefined]);
+  });
+
+  test("continues a ticket when a third of its life is left", async () => {
+    const { grants, asked } = source(900);
+    const { clock, advance } = manual();
+    const cache = createTicketCache(grants, clock);
+    await cache.get("a");
+    advance(599);
+    expect((await cache.get("a")).ticket).toBe("a-1");
+    advance(1);
+    expect((await cache.get("a")).ticket).toBe("a-2");
+    expect(asked).toEqual([undefined, "a-1"]);
+  });
+
+  test.each(["UNAUTHENTICATED", "PERMISSION_DENIED"] as const)("begins anew when renewing is %s", async (code) => {
+    const { grants, asked, failures } = source(900);
+    const { clock, advance } = manual();
+    const cache = createTicketCache(grants, clock);
+    await cache.get("a");
+    advance(10_000);
+    failures.push(new AshlarError(code, "no"));
+    expect((await cache.get("a")).ticket).toBe("a-3");
+    expect(asked).toEqual([undefined, "a-1", undefined]);
+  });
+
+  test("passes a refusal on, keeps nothing of it, and asks again next time", async () => {
+    const { grants, failures } = source(900);
+    const cache = createTicketCache(grants, manual().clock);
+    failures.push(new AshlarError("BUCKET_NOT_FOUND", "no"));
+    await expect(cache.get("a")).rejects.toMatchObject({ code: "BUCKET_NOT_FOUND" });
+    expect((await cache.get("a")).ticket).toBe("a-2");
+  });
+});
+
+describe("suspects", () => {
+  test("are suspect for five seconds, or until they answer", () => {
+    const { clock, advance } = manual();
+    const suspects = createSuspects(clock);
+    expect(suspects.has("n1")).toBe(false);
+    suspects.add("n1");
+    suspects.add("n2");
+    expect([suspects.has("n1"), suspects.has("n2"), suspects.has("n3")]).toEqual([true, true, false]);
+    suspects.delete("n2");
+    expect(suspects.has("n2")).toBe(false);
+    advance(4999);
+    expect(suspects.has("n1")).toBe(true);
+    advance(1);
+    expect(suspects.has("n1")).toBe(false);
+  });
+});
