@@ -26,6 +26,11 @@ export interface PutChunkOptions extends CallOptions {
   /** A signed grant (direct seat); stores without access control ignore it. */
   readonly grant?: string | undefined;
   readonly onProgress?: BytesProgress | undefined;
+  /**
+   * The caller has just computed the chunk id from these very bytes, in this process: a store in the same process need not hash them again.
+   * A hint: stores may ignore it. It never leaves the process, and a server never sets it for bytes that came from elsewhere. Default false.
+   */
+  readonly digestVerified?: boolean | undefined;
 }
 
 export interface PutChunkResult {
@@ -112,7 +117,7 @@ export interface ChunkStore {
   readonly capabilities: ChunkStoreCapabilities;
 
   /**
-   * Stores and claims a chunk. Idempotent. Recomputes the digest before it acknowledges.
+   * Stores and claims a chunk. Idempotent. Recomputes the digest before it acknowledges, unless `digestVerified` says that this was done.
    *
    * @param bytes 1 byte to `capabilities.chunkMaxBytes`; borrowed until the promise settles; must not change meanwhile.
    * @throws {AshlarError} INVALID_ARGUMENT, CHUNK_DIGEST_MISMATCH (nothing is kept), OBJECT_TOO_LARGE, DISK_FULL (nothing is kept), NODE_UNAVAILABLE.

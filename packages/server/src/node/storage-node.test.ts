@@ -10,6 +10,8 @@ import {
   systemClock,
 } from "@ashlar/sdk/ports";
 import { ChunkService, HealthCheckResponse_Status } from "@ashlar/sdk/rpc";
+import { connectTransport } from "@ashlar/sdk/transport/connect";
+import { httpTransport } from "@ashlar/sdk/transport/http";
 import { createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { afterEach, describe, expect, it } from "vitest";
@@ -93,6 +95,18 @@ describe("a storage node", () => {
     expect((await serverOf(registry))?.state).toBe("stopped");
     // It stays in the layout: only an operator takes a server out.
     expect((await registry.clusterSnapshot()).layouts[0]?.servers.map((server) => server.serverId)).toEqual(["node-1"]);
+  });
+
+  it("hashes what comes over the wire, whatever the caller says that it has verified", async () => {
+    const node = await start(createMemoryChunkStore());
+    const authorization = (): string => node.cluster;
+    const right = await digestOf(patternBytes(3 * MIB, 1));
+    for (const transport of [httpTransport(), connectTransport()]) {
+      const store = transport.openChunkStore({ url: node.url, authorization });
+      const put = store.putChunk(right, patternBytes(3 * MIB, 2), { digestVerified: true });
+      await expect(put).rejects.toMatchObject({ code: "CHUNK_DIGEST_MISMATCH" });
+      await transport.close();
+    }
   });
 
   it("registers its public URL where it has one, and comes back under a new address", async () => {

@@ -75,8 +75,7 @@ export class FsChunkStore implements StreamingChunkStore {
     return await this.#io(true, async () =>
       this.#parts.locks.run(place.id, async () => {
         throwIfAborted(options?.signal);
-        const digestRight = nodeCryptoHasher.digest(bytes).then((digest) => assertDigest(chunkId, digest));
-        digestRight.catch(() => {});
+        const digestRight = options?.digestVerified === true ? undefined : checkDigest(chunkId, bytes);
         const target = this.#publishOptions(options);
         const alreadyPresent = await this.#claimIfSame(place, { sizeBytes: bytes.byteLength, digestRight, target });
         if (!alreadyPresent) await this.#writeBytes(place, { bytes, digestRight, target });
@@ -106,7 +105,7 @@ export class FsChunkStore implements StreamingChunkStore {
         const { sizeBytes } = writer;
         if (target.durability === "strict") await temp.handle.datasync();
         return await parts.locks.run(place.id, async () => {
-          const alreadyPresent = await this.#claimIfSame(place, { sizeBytes, digestRight: Promise.resolve(), target });
+          const alreadyPresent = await this.#claimIfSame(place, { sizeBytes, digestRight: undefined, target });
           if (!alreadyPresent) await publish(parts, place, temp, target);
           result = { sizeBytes, alreadyPresent };
           return !alreadyPresent;
@@ -119,7 +118,11 @@ export class FsChunkStore implements StreamingChunkStore {
   /** Claims the chunk if it is there whole. The bytes are checked first: wrong bytes must not claim anything. */
   async #claimIfSame(
     place: ChunkPlace,
-    wanted: { readonly sizeBytes: number; readonly digestRight: Promise<void>; readonly target: PublishOptions },
+    wanted: {
+      readonly sizeBytes: number;
+      readonly digestRight: Promise<void> | undefined;
+      readonly target: PublishOptions;
+    },
   ): Promise<boolean> {
     const present = await openPresent(this.#parts, place);
     if (present === undefined) return false;
@@ -146,7 +149,11 @@ export class FsChunkStore implements StreamingChunkStore {
 
   async #writeBytes(
     place: ChunkPlace,
-    chunk: { readonly bytes: Uint8Array; readonly digestRight: Promise<void>; readonly target: PublishOptions },
+    chunk: {
+      readonly bytes: Uint8Array;
+      readonly digestRight: Promise<void> | undefined;
+      readonly target: PublishOptions;
+    },
   ): Promise<void> {
     const { bytes, target } = chunk;
     await withTemp(this.#parts, place, target, async (temp) => {
@@ -264,6 +271,14 @@ export class FsChunkStore implements StreamingChunkStore {
       throw toStoreError(error);
     }
   }
+}
+
+/** Hashes beside the write; whoever makes the chunk visible or claims it waits for the promise first. @throws {AshlarError} CHUNK_DIGEST_MISMATCH */
+function checkDigest(chunkId: Digest, bytes: Uint8Array): Promise<void> {
+  const digestRight = nodeCryptoHasher.digest(bytes).then((digest) => assertDigest(chunkId, digest));
+  // Met by whoever waits for it, which may be after it has failed.
+  digestRight.catch(() => {});
+  return digestRight;
 }
 
 function assertDigest(chunkId: Digest, digest: Digest): void {

@@ -60,6 +60,18 @@ export const PUT_CASES: readonly ChunkStoreCase[] = [
     },
   },
   {
+    name: "put of bytes whose digest the caller has verified keeps and claims them like any others",
+    async run({ store, subject }) {
+      const chunk = await testChunk(3 * BLOCK, 1);
+      const put = (): ReturnType<typeof store.putChunk> =>
+        store.putChunk(chunk.chunkId, chunk.bytes, { digestVerified: true });
+      expect(await put()).toMatchObject({ sizeBytes: 3 * BLOCK, alreadyPresent: false });
+      expect(await put()).toMatchObject({ sizeBytes: 3 * BLOCK, alreadyPresent: true });
+      expect(await store.deleteChunks([chunk.chunkId], { unclaimedForMs: 60_000 })).toEqual(["claimed"]);
+      await expectKept(subject, [chunk]);
+    },
+  },
+  {
     name: "put of wrong bytes leaves a chunk that is there unharmed",
     async run({ store, subject }) {
       const chunk = await testChunk(5000, 1);
