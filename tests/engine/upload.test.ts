@@ -5,7 +5,7 @@ import type { PutObjectRequest, TransferOptions, TransferProgress } from "@ashla
 import { describe, expect, test } from "vitest";
 import { endlessSlices, scriptedBody, slices } from "../support/bodies.ts";
 import { expectCode } from "../support/expect-code.ts";
-import { delayed, failing } from "../support/faulty-chunk-store.ts";
+import { dead, delayed, failing } from "../support/faulty-chunk-store.ts";
 import { createMemoryCluster, type MemoryCluster } from "../support/memory-cluster.ts";
 import { readAll, sha256Hex, testBytes, testStream } from "../support/test-bytes.ts";
 
@@ -87,6 +87,31 @@ describe("an upload", () => {
     expect(outcome).toMatchObject({ chunkCount: 11, deduplicatedBytes: 9 * CHUNK, sizeBytes: body.byteLength });
     expect(puts).toBe(2 * 3);
     expect(await read(cluster)).toEqual(body);
+  });
+
+  test("of many chunks goes through few buffers, and keeps none that a replica may still be reading", async () => {
+    const cluster = await createMemoryCluster();
+    const buffers = new Set<ArrayBufferLike>();
+    const late: { readonly bytes: Uint8Array; readonly digest: string }[] = [];
+    const [slow] = cluster.nodes;
+    for (const node of cluster.nodes) {
+      node.faults.putChunk = (call) => {
+        const bytes = call.bytes as Uint8Array;
+        buffers.add(bytes.buffer);
+        if (node !== slow || buffers.size < 2 || late.length === 2) return call.pass();
+        // A replica that gets stuck, and looks at what it was given when the upload is over.
+        late.push({ bytes, digest: sha256Hex(bytes) });
+        return dead();
+      };
+    }
+    const sizeBytes = 40 * CHUNK + 9;
+    const outcome = await put(cluster, testStream(sizeBytes, { sliceBytes: 50_000 }), {}, { concurrency: 2 });
+    expect(outcome).toMatchObject({ chunkCount: 41, sha256: sha256Hex(testBytes(sizeBytes)) });
+    expect(late).toHaveLength(2);
+    for (const { bytes, digest } of late) expect(sha256Hex(bytes)).toBe(digest);
+    // Two in flight, one that fills, the first one, the last and short one, and those that the hanging replica keeps.
+    expect(buffers.size).toBeLessThanOrEqual(5 + late.length);
+    expect(await read(cluster)).toEqual(testBytes(sizeBytes));
   });
 
   test("leaves the object that it would have replaced as it was when it fails", async () => {

@@ -93,6 +93,32 @@ describe("chunkBody", () => {
     }
   });
 
+  test("fills used buffers where it is given some, and leaves none of their old bytes in a chunk", async () => {
+    const bytes = pattern(9 * CHUNK + 123);
+    const used: Uint8Array<ArrayBuffer>[] = [];
+    let taken = 0;
+    const buffers = {
+      take(sizeBytes: number): Uint8Array<ArrayBuffer> | undefined {
+        expect(sizeBytes).toBe(CHUNK);
+        const buffer = used.pop();
+        if (buffer !== undefined) taken++;
+        return buffer;
+      },
+    };
+    let at = 0;
+    for await (const chunk of chunkBody(
+      source(bytes, [10, CHUNK, 5000, 3 * CHUNK]),
+      fixed(CHUNK).start(undefined),
+      buffers,
+    )) {
+      expect(Buffer.compare(chunk, bytes.subarray(at, at + chunk.byteLength))).toBe(0);
+      at += chunk.byteLength;
+      if (chunk.byteLength === CHUNK) used.push(chunk.fill(255));
+    }
+    expect(at).toBe(bytes.byteLength);
+    expect(taken).toBe(9);
+  });
+
   test("does not ask for the next slice before the chunk is taken", async () => {
     let given = 0;
     async function* endless(): AsyncGenerator<Uint8Array> {

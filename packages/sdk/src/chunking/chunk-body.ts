@@ -4,12 +4,19 @@ import type { ChunkCutter } from "./chunker.ts";
 // A body of 100 bytes must not cost a whole chunk of memory, so the first buffer starts here and doubles.
 const FIRST_BUFFER_BYTES = 64 * 1024;
 
+/** Full-size buffers on their way back to {@link chunkBody}: fresh ones cost page faults and garbage collections. */
+export interface ChunkBuffers {
+  /** A buffer of just `sizeBytes` that nobody reads any more, if there is one; its old bytes are still in it. */
+  take(sizeBytes: number): Uint8Array<ArrayBuffer> | undefined;
+}
+
 /**
  * Turns a body that arrives in slices of any size into chunks.
  *
  * Slices are copied and let go at once: small slices of a stream are often views of a shared pool, and keeping one keeps the whole pool alive.
  *
  * @param body pulled one slice at a time; its `return()` is called when the consumer stops early or an error ends the work.
+ * @param buffers where the consumer leaves chunks that it is done with; default: every chunk is allocated.
  * @returns chunks of 1 to `cutter.maxBytes` bytes, each alone in an ArrayBuffer of just its size, which then belongs to the consumer;
  *   none for an empty body. Where it is cut depends on the bytes only, not on the slices.
  * @throws {AshlarError} INVALID_ARGUMENT for a slice that is no Uint8Array, INTERNAL for a cutter that breaks its contract; what the body throws
@@ -20,6 +27,7 @@ const FIRST_BUFFER_BYTES = 64 * 1024;
 export async function* chunkBody(
   body: AsyncIterable<Uint8Array>,
   cutter: ChunkCutter,
+  buffers?: ChunkBuffers,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>, void, undefined> {
   let buffer = new Uint8Array(Math.min(FIRST_BUFFER_BYTES, cutter.maxBytes));
   let filled = 0;
@@ -29,7 +37,7 @@ export async function* chunkBody(
     while (taken < slice.byteLength) {
       const copied = Math.min(slice.byteLength - taken, cutter.maxBytes - filled);
       if (filled + copied > buffer.byteLength)
-        buffer = grown(buffer, { filled, neededBytes: filled + copied, maxBytes: cutter.maxBytes });
+        buffer = grown(buffer, { filled, neededBytes: filled + copied, maxBytes: cutter.maxBytes }, buffers);
       buffer.set(taken === 0 && copied === slice.byteLength ? slice : slice.subarray(taken, taken + copied), filled);
       filled += copied;
       taken += copied;
@@ -66,10 +74,12 @@ function split(
 function grown(
   buffer: Uint8Array,
   size: { filled: number; neededBytes: number; maxBytes: number },
+  buffers: ChunkBuffers | undefined,
 ): Uint8Array<ArrayBuffer> {
   // An empty buffer follows a full chunk: the body is long, so its next chunk is likely full too.
   const doubled = buffer.byteLength === 0 ? size.maxBytes : buffer.byteLength * 2;
-  const larger = new Uint8Array(Math.min(size.maxBytes, Math.max(size.neededBytes, doubled)));
+  const largerBytes = Math.min(size.maxBytes, Math.max(size.neededBytes, doubled));
+  const larger = buffers?.take(largerBytes) ?? new Uint8Array(largerBytes);
   larger.set(buffer.subarray(0, size.filled));
   return larger;
 }

@@ -8,6 +8,7 @@ import { createSemaphore, type Release } from "../internal/semaphore.ts";
 import { LIMITS } from "../limits.ts";
 import type { CallOptions, CommittedChunk, Durability, TransferOptions } from "../ports/index.ts";
 import type { EngineContext } from "./engine-context.ts";
+import { createIdleBuffers, type IdleBuffers } from "./idle-buffers.ts";
 import { createProgressTracker, type ProgressTracker } from "./progress-tracker.ts";
 import { stoppableBody } from "./stoppable-body.ts";
 import type { ReplicatedPut } from "./topology.ts";
@@ -41,7 +42,7 @@ export interface StoredBody {
  * Cuts a body into chunks and stores them side by side.
  *
  * Memory: at most (concurrency + 2) chunks: those in flight, the one being filled, and the first one until a second shows that the body's digest
- * is not its own. On any failure every transfer is aborted, the body is told to stop, and the chunks stored so far are left to the collector.
+ * is not its own; buffers go round. On any failure every transfer is aborted, the body is told to stop, and the chunks stored so far are left to the collector.
  */
 export async function storeBody(
   context: EngineContext,
@@ -90,6 +91,7 @@ class BodyWriter {
   readonly #chunks: CommittedChunk[] = [];
   /** Puts by chunk id in hex: a chunk that occurs twice in a body (a file of zeros) moves once. */
   readonly #puts = new Map<string, Promise<ReplicatedPut>>();
+  readonly #idleBuffers: IdleBuffers = createIdleBuffers();
   #wholeHash: IncrementalHash | undefined;
   #sizeBytes = 0;
   #layoutVersion = Number.POSITIVE_INFINITY;
@@ -114,11 +116,12 @@ class BodyWriter {
   }
 
   async run(body: AsyncIterable<Uint8Array>): Promise<StoredBody> {
-    const iterator = chunkBody(body, this.#request.chunker.start(this.#request.sizeBytes))[Symbol.asyncIterator]();
+    const cutter = this.#request.chunker.start(this.#request.sizeBytes);
+    const iterator = chunkBody(body, cutter, this.#idleBuffers);
     try {
       const first = await this.#pull(iterator);
       if (first === undefined) return this.#finishInline(new Uint8Array(0));
-      let second: Uint8Array | undefined;
+      let second: Uint8Array<ArrayBuffer> | undefined;
       if (first.byteLength <= this.#request.inlineMaxBytes) {
         second = await this.#pull(iterator);
         if (second === undefined) return await this.#finishInline(first);
@@ -127,15 +130,15 @@ class BodyWriter {
       return this.#finishChunked();
     } catch (error) {
       // The body may be stuck in next(): it is told to stop, and not waited for.
-      iterator.return?.(undefined)?.catch(() => {});
+      iterator.return().catch(() => {});
       throw AshlarError.from(error);
     }
   }
 
   async #storeAll(
-    first: Uint8Array,
-    second: Uint8Array | undefined,
-    iterator: AsyncIterator<Uint8Array>,
+    first: Uint8Array<ArrayBuffer>,
+    second: Uint8Array<ArrayBuffer> | undefined,
+    iterator: AsyncIterator<Uint8Array<ArrayBuffer>>,
   ): Promise<void> {
     const lanes = createSemaphore(this.#concurrency);
     const check = this.#request.check?.({ signal: this.#signal });
@@ -143,7 +146,7 @@ class BodyWriter {
     const writes: Promise<void>[] = [];
     let retained: Uint8Array | undefined = first;
     let lookahead = second;
-    let next: Uint8Array | undefined = first;
+    let next: Uint8Array<ArrayBuffer> | undefined = first;
     for (let index = 0; next !== undefined; index++) {
       if (index === 1) {
         this.#wholeHash = await this.#context.hasher.incremental();
@@ -161,7 +164,7 @@ class BodyWriter {
     await raceAbort(Promise.all([check, ...writes]), this.#signal);
   }
 
-  async #pull(iterator: AsyncIterator<Uint8Array>): Promise<Uint8Array | undefined> {
+  async #pull(iterator: AsyncIterator<Uint8Array<ArrayBuffer>>): Promise<Uint8Array<ArrayBuffer> | undefined> {
     const next = await raceAbort(iterator.next(), this.#signal);
     if (next.done === true) {
       this.#checkSize(this.#sizeBytes, true);
@@ -186,7 +189,7 @@ class BodyWriter {
     }
   }
 
-  async #storeOne(index: number, bytes: Uint8Array, release: Release): Promise<void> {
+  async #storeOne(index: number, bytes: Uint8Array<ArrayBuffer>, release: Release): Promise<void> {
     try {
       const chunkId = await this.#context.hasher.digest(bytes);
       const name = encodeHex(chunkId);
@@ -206,6 +209,8 @@ class BodyWriter {
       this.#layoutVersion = Math.min(this.#layoutVersion, put.layoutVersion);
       this.#replicas = Math.min(this.#replicas, put.replicas);
       if (known !== undefined || put.alreadyPresent) this.#deduplicatedBytes += bytes.byteLength;
+      // The first chunk is kept for the digest of the body; one that a server missed may still be on its way there.
+      if (index > 0 && put.missedServerIds.length === 0) this.#idleBuffers.give(bytes);
     } finally {
       release();
     }
