@@ -1,7 +1,7 @@
 /**
  * Which chunk size: puts and gets 256 MiB through an embedded store with chunks of 1, 4, 8 and 16 MiB, in turn, and prints medians and ratios.
  *
- * Run: npm run bench:chunk-size   (or node --conditions=ashlar-source bench/src/chunk-size.ts [rounds] [strict|os])
+ * Run: node --conditions=ashlar-source bench/src/chunk-size.ts [ROUNDS=5] [strict|os]
  */
 import { mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
@@ -37,11 +37,14 @@ async function measure(mib: number): Promise<void> {
   }
 }
 
-const base = { put: median(put.get(4) ?? []), get: median(get.get(4) ?? []) };
-console.log(`embedded, ${durability}, 256 MiB objects, ${rounds} rounds, median MB/s (ratio to 4 MiB)`);
-for (const mib of chunkMib) {
-  const row = { put: median(put.get(mib) ?? []), get: median(get.get(mib) ?? []) };
-  const cell = (value: number, against: number): string =>
-    `${value.toFixed(0).padStart(6)} (${(value / against).toFixed(2)})`;
-  console.log(`${String(mib).padStart(3)} MiB  put ${cell(row.put, base.put)}  get ${cell(row.get, base.get)}`);
+/** Median over the rounds, and the median of the ratios to the 4 MiB of the same round: the machine is slower in some rounds than in others. */
+function cell(figures: ReadonlyMap<number, readonly number[]>, mib: number): string {
+  const values = figures.get(mib) ?? [];
+  const ratio = median(values.map((value, round) => value / (figures.get(4)?.[round] ?? Number.NaN)));
+  return `${median(values).toFixed(0).padStart(6)} (${ratio.toFixed(2)})`;
 }
+
+console.log(
+  `embedded, ${durability}, 256 MiB objects, ${rounds} rounds, median MB/s (median ratio to 4 MiB in the same round)`,
+);
+for (const mib of chunkMib) console.log(`${String(mib).padStart(3)} MiB  put ${cell(put, mib)}  get ${cell(get, mib)}`);

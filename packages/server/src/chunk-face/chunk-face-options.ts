@@ -32,7 +32,7 @@ export interface ChunkFaceOptions {
   readonly issueReceipt?: ((facts: ReceiptFacts) => Promise<string>) | undefined;
   /** Whether chunks can be deleted and listed here: a node's business (default), not a gateway's. */
   readonly maintenance?: boolean | undefined;
-  /** How much is read from the store at a time, default 1 MiB; `Infinity` reads a chunk at once, for stores that are far away. */
+  /** How much is read from the store at a time, default 4 MiB; `Infinity` reads a chunk at once, for stores that are far away. */
   readonly readSliceBytes?: number | undefined;
   /** Refuses writes early, for instance with DISK_FULL. */
   readonly assertWritable?: (() => void | Promise<void>) | undefined;
