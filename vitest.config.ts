@@ -46,6 +46,8 @@ const INTEGRATION = [
 
 export default defineConfig({
   test: {
+    // Also on two cores: much of the time goes into waiting for disks and servers. vitest itself would take one.
+    maxWorkers: 2,
     projects: [
       project("unit", ["packages/*/src/**/*.test.ts", "tools/**/*.test.ts"], ["**/*.contract.test.ts"]),
       project("contract", ["packages/**/*.contract.test.ts"]),
