@@ -1,7 +1,7 @@
 /**
  * Which chunk size: puts and gets 256 MiB through an embedded store with chunks of 1, 4, 8 and 16 MiB, in turn, and prints medians and ratios.
  *
- * Run: node --conditions=ashlar-source bench/src/chunk-size.ts [ROUNDS=5] [strict|os]
+ * Run: npm run bench:chunk-size -- [ROUNDS=5] [strict|os]
  */
 import { mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";

@@ -2,7 +2,7 @@
  * Up to which size objects should live in their metadata row: puts and gets objects of 4 KiB to 256 KiB, 16 at once, through an embedded
  * store, once inline and once as a chunk, in turn, and prints objects per second and the ratio inline ÷ chunk.
  *
- * Run: node --conditions=ashlar-source bench/src/inline-limit.ts [rounds] [strict|os]
+ * Run: npm run bench:inline-limit -- [rounds] [strict|os]
  */
 import { randomBytes } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";

@@ -2,7 +2,7 @@
  * How fast chunks move to and from one storage node over each transport, beside the limit of bare HTTP: undici to node:http and SHA-256.
  * Client and server are processes of their own; every round measures all of them in turn. Prints medians and ratios to the bare limit.
  *
- * Run: node --conditions=ashlar-source bench/src/transport-put.ts [MIB=256] [ROUNDS=5] [CHUNK_MIB=4] [names of transports…]
+ * Run: npm run bench:transports -- [MIB=256] [ROUNDS=5] [CHUNK_MIB=4] [names of transports…]
  */
 import { spawn } from "node:child_process";
 import { randomFillSync } from "node:crypto";
