@@ -1,7 +1,14 @@
 import { AshlarError } from "../errors/index.ts";
 import { type Digest, encodeHex } from "../hash/digest.ts";
 import { LIMITS } from "../limits.ts";
-import type { CallOptions, CollectingChunk, CollectionQueue, DeleteOutcome, Logger } from "../ports/index.ts";
+import type {
+  BucketCatalog,
+  CallOptions,
+  CollectingChunk,
+  CollectionQueue,
+  DeleteOutcome,
+  Logger,
+} from "../ports/index.ts";
 import { sweepOrphans } from "./sweep-orphans.ts";
 import type { NamedStore, Topology } from "./topology.ts";
 
@@ -10,7 +17,7 @@ const BATCH = 500;
 
 /** What {@link collect} takes. */
 export interface CollectOptions extends CallOptions {
-  readonly metadata: CollectionQueue;
+  readonly metadata: CollectionQueue & Pick<BucketCatalog, "listBuckets">;
   readonly topology: Topology;
   readonly logger: Logger;
   /** Chunks claimed less than this long ago are kept, in ms; default CLAIM_TTL_MS. Must not be shorter than the longest upload. */
@@ -62,8 +69,30 @@ export async function collect(options: CollectOptions): Promise<CollectReport> {
     chunksKept += marked.length - gone.length;
     if (marked.length < BATCH) break;
   }
-  const orphansDeleted = await sweepOrphans({ ...options, unclaimedForMs: claimTtlMs });
+  const orphansDeleted = await sweepUnlessEmptied(options, claimTtlMs);
   return { manifestsDropped, uploadsAborted, chunksDeleted, chunksKept, orphansDeleted };
+}
+
+/**
+ * Sweeps orphans, unless the metadata has not one bucket: then it is a new, lost or emptied database, every chunk would look like an orphan, and
+ * whoever brings the database back would find nothing.
+ */
+async function sweepUnlessEmptied(options: CollectOptions, unclaimedForMs: number): Promise<number> {
+  const { metadata, topology, logger, signal } = options;
+  if ((await metadata.listBuckets({ signal })).length > 0) return sweepOrphans({ ...options, unclaimedForMs });
+  for (const { serverId, store } of await topology.allStores({ signal })) {
+    const chunkCount = await store.stats({ signal }).then(
+      (stats) => stats.chunkCount,
+      () => 0, // a store that is away is not swept either
+    );
+    if (chunkCount > 0) {
+      logger.error(
+        { serverId, chunkCount },
+        "the metadata has no bucket, yet a store holds chunks: a lost or emptied database? Its chunks are left alone",
+      );
+    }
+  }
+  return 0;
 }
 
 async function drain(step: () => Promise<number>): Promise<number> {

@@ -1,6 +1,12 @@
-import { type CollectReport, collect, createReplicatedStore, type Topology } from "@ashlar/sdk/engine";
+import {
+  type CollectOptions,
+  type CollectReport,
+  collect,
+  createReplicatedStore,
+  type Topology,
+} from "@ashlar/sdk/engine";
 import { LIMITS } from "@ashlar/sdk/limits";
-import type { CallOptions, Clock, CollectionQueue, Hasher, Logger, Random } from "@ashlar/sdk/ports";
+import type { CallOptions, Clock, Hasher, Logger, Random } from "@ashlar/sdk/ports";
 import type { Metrics } from "../observability/metrics.ts";
 import { maintenanceMetrics } from "./maintenance-metrics.ts";
 import { type RepairReport, repair } from "./repair.ts";
@@ -8,7 +14,7 @@ import { type Schedule, startSchedule } from "./schedule.ts";
 
 /** What {@link createMaintenance} takes. Durations in ms; defaults in `LIMITS`. */
 export interface MaintenanceOptions {
-  readonly metadata: CollectionQueue;
+  readonly metadata: CollectOptions["metadata"];
   /** Stays the caller's to close. */
   readonly topology: Topology;
   readonly hasher: Hasher;
