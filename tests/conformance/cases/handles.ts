@@ -68,5 +68,19 @@ export function handleCases(use: UseContext): void {
       expect(await slice.bytes()).toEqual(bytes.slice(start, end));
       expect(await readAll(slice.stream())).toEqual(bytes.slice(start, end));
     });
+
+    test.each(["", "0123456789"])("slices %j from any start to any end as Blob does", async (text) => {
+      const { client, bucket } = use();
+      const wall = client.bucket(await bucket()).object("wall");
+      await wall.put(text);
+      const blob = new Blob([text]);
+      const ends = [-100, -11, -10, -7, -3, -1, 0, 1, 3, 9, 10, 11, 100];
+      const cases = ends.flatMap((start) => [undefined, ...ends].map((end) => [start, end] as const));
+      const got = await Promise.all(
+        cases.map(async ([start, end]) => [start, end, await wall.slice(start, end).text()]),
+      );
+      const wanted = cases.map(async ([start, end]) => [start, end, await blob.slice(start, end).text()]);
+      expect(got).toEqual(await Promise.all(wanted));
+    });
   });
 }

@@ -1,3 +1,4 @@
+import { AshlarError } from "../errors/index.ts";
 import type { ClientTransferOptions } from "./call-options.ts";
 import type { BucketHandle, ObjectHandle, ObjectSlice } from "./handles.ts";
 import type { GetObjectResult, GetOptions } from "./inputs.ts";
@@ -46,21 +47,24 @@ function createSlice(
   end: number | undefined,
 ): ObjectSlice {
   const get = async (options?: ClientTransferOptions): Promise<GetObjectResult> => {
-    const mixed = end !== undefined && end < 0 !== start < 0;
-    if (!mixed) {
+    const input = { ...options, ...ref };
+    const known = end === undefined || (start >= 0 && end >= 0);
+    if (known) {
       const length = end === undefined ? undefined : Math.max(0, end - start);
-      return client.getObject({ ...options, ...ref, range: { offset: start, length } });
+      try {
+        return await client.getObject({ ...input, range: { offset: start, length } });
+      } catch (error) {
+        // A slice from past the end is an empty one.
+        if (!AshlarError.is(error, "INVALID_RANGE")) throw error;
+        return client.getObject({ ...input, range: { offset: 0, length: 0 } });
+      }
     }
-    // One end counts from the front, the other from the back: the size decides.
-    const { sizeBytes, etag } = await client.headObject({ ...options, ...ref });
-    const from = start < 0 ? Math.max(0, sizeBytes + start) : Math.min(start, sizeBytes);
-    const to = (end as number) < 0 ? sizeBytes + (end as number) : Math.min(end as number, sizeBytes);
-    return client.getObject({
-      ...options,
-      ...ref,
-      ifMatch: etag,
-      range: { offset: from, length: Math.max(0, to - from) },
-    });
+    // An end counts from the back, or from the front where the start does not: the size decides.
+    const { sizeBytes, etag } = await client.headObject(input);
+    const at = (place: number): number => (place < 0 ? Math.max(0, sizeBytes + place) : Math.min(place, sizeBytes));
+    const offset = at(start);
+    const length = Math.max(0, at(end) - offset);
+    return client.getObject({ ...input, ifMatch: etag, range: { offset, length } });
   };
   return {
     bytes: async (options) => (await get(options)).bytes(),
