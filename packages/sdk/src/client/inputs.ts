@@ -113,5 +113,9 @@ export interface WritePartInput extends ClientTransferOptions {
 export interface CompleteUploadInput extends WriteCondition, ClientCallOptions {
   readonly uploadId: string;
   readonly parts: ReadonlyArray<{ readonly partNumber: number; readonly etag: string }>;
+  /**
+   * SHA-256 of the whole object in hex. With one part whose digest is known it must be that one, or the call fails with CHECKSUM_MISMATCH;
+   * otherwise nobody can check it and it is ignored: the object has no `sha256`.
+   */
   readonly sha256?: string | undefined;
 }

@@ -45,7 +45,10 @@ export interface PutPart {
 export interface CompleteUpload {
   readonly uploadId: string;
   readonly parts: ReadonlyArray<{ readonly partNumber: number; readonly etag: string }>;
-  /** SHA-256 of the whole object as the uploader declares it, kept as declared. */
+  /**
+   * SHA-256 of the whole object in hex as the uploader declares it. With one part whose digest is known it must be that one, or the call fails
+   * with CHECKSUM_MISMATCH and the upload stays; otherwise nobody can check it and it is ignored: the object has no `sha256`.
+   */
   readonly sha256?: string | undefined;
   readonly condition?: WriteCondition | undefined;
 }

@@ -13,7 +13,8 @@ export interface CompletedContent<Part> {
 
 /**
  * Picks the parts that the caller names.
- * @throws {AshlarError} INVALID_PART if one is not there or has another etag, OBJECT_TOO_LARGE.
+ * @throws {AshlarError} INVALID_PART if one is not there or has another etag, OBJECT_TOO_LARGE, CHECKSUM_MISMATCH if the only part has another
+ *   digest than the caller declares.
  */
 export function chooseParts<Part extends Pick<PartInfo, "partNumber" | "etag" | "sizeBytes" | "sha256">>(
   stored: ReadonlyMap<number, Part>,
@@ -36,11 +37,15 @@ export function chooseParts<Part extends Pick<PartInfo, "partNumber" | "etag" | 
   if (sizeBytes > LIMITS.OBJECT_MAX_BYTES.value) {
     throw new AshlarError("OBJECT_TOO_LARGE", `an object has at most ${LIMITS.OBJECT_MAX_BYTES.value} bytes`);
   }
-  const onlyPart = parts.length === 1 ? parts[0] : undefined;
+  // Of several parts nobody here knows the digest of the whole, and what nobody has checked is not served as if somebody had.
+  const sha256 = parts.length === 1 ? parts[0]?.sha256 : undefined;
+  if (sha256 !== undefined && complete.sha256 !== undefined && complete.sha256 !== sha256) {
+    throw new AshlarError("CHECKSUM_MISMATCH", "the only part has another SHA-256 than the one declared");
+  }
   return {
     parts,
     sizeBytes,
     etag: uploadEtag(parts.map((part) => part.etag)),
-    sha256: complete.sha256 ?? onlyPart?.sha256,
+    sha256,
   };
 }

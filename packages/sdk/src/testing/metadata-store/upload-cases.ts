@@ -85,8 +85,9 @@ export const UPLOAD_CASES: readonly MetadataStoreCase[] = [
         sizeBytes: 3001,
         attributes,
         durability: "batched",
-        sha256: "0".repeat(64),
       });
+      // A digest that nobody can check is not kept.
+      expect(info.sha256).toBeUndefined();
       expect((await store.getObject({ bucket: BUCKET, key: "k" }))?.info).toEqual(info);
       await expectCode(store.getUpload(uploadId), "UPLOAD_NOT_FOUND");
       await expectCode(store.completeUpload({ uploadId, parts: parts.map(named) }), "UPLOAD_NOT_FOUND");
@@ -109,6 +110,24 @@ export const UPLOAD_CASES: readonly MetadataStoreCase[] = [
         await store.putPart(partOf(two, 2, chunksOf(["b"]))),
       ];
       expect((await store.completeUpload({ uploadId: two, parts: parts.map(named) })).sha256).toBeUndefined();
+    },
+  },
+  {
+    name: "a declared digest must be the one of the only part; a differing one is refused and leaves the upload as it was",
+    async run({ store }) {
+      await withBucket(store);
+      const uploadId = await startUpload(store, "k");
+      const sha256 = "1".repeat(64);
+      const part = await store.putPart({ ...partOf(uploadId, 1, chunksOf(["a"])), sha256 });
+      const complete = { uploadId, parts: [named(part)] };
+      await expectCode(store.completeUpload({ ...complete, sha256: "2".repeat(64) }), "CHECKSUM_MISMATCH");
+      expect(await keysOf(store)).toEqual([]);
+      expect((await store.listParts({ uploadId })).parts).toEqual([part]);
+      expect((await store.completeUpload({ ...complete, sha256 })).sha256).toBe(sha256);
+      const unknown = await startUpload(store, "unknown");
+      const bare = await store.putPart(partOf(unknown, 1, chunksOf(["a"])));
+      const info = await store.completeUpload({ uploadId: unknown, parts: [named(bare)], sha256 });
+      expect(info.sha256).toBeUndefined();
     },
   },
   {

@@ -1124,7 +1124,8 @@ export declare type CompleteUploadRequest = Message<"ashlar.v1.CompleteUploadReq
   parts: CompletedPart[];
 
   /**
-   * SHA-256 of the whole object in hex as the uploader computed it; kept as declared. May be empty.
+   * SHA-256 of the whole object in hex as the uploader computed it. With one part whose digest is known it must be that one, or the call
+   * fails; otherwise nobody can check it and it is ignored: the object has no digest. May be empty.
    *
    * @generated from field: string sha256 = 3;
    */
