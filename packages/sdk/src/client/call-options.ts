@@ -30,7 +30,10 @@ export interface CallScope {
 export function beginCall(options: ClientCallOptions, clock: Clock): CallScope {
   const { signal, timeoutMs } = options;
   if (timeoutMs === undefined) return { signal, end: () => {} };
-  if (!(timeoutMs > 0)) throw new AshlarError("INVALID_ARGUMENT", "timeoutMs is a positive number of milliseconds");
+  // "5" > 0 holds.
+  if (typeof timeoutMs !== "number" || !(timeoutMs > 0)) {
+    throw new AshlarError("INVALID_ARGUMENT", "timeoutMs is a positive number of milliseconds");
+  }
   const link = linkAbort(signal);
   clock
     .sleep(timeoutMs, { signal: link.signal })
