@@ -214,6 +214,18 @@ describe("a gateway's life", () => {
     expect(await (await fetch(`${url}/metrics`)).text()).toContain("ashlar_http_requests_running");
   });
 
+  it("tells that it is not ready although its database hangs", async () => {
+    const metadata: MetadataStore = { ...createMemoryMetadataStore(), ping: () => new Promise(() => {}) };
+    const topology = singleStoreTopology(createMemoryChunkStore());
+    const { url, close } = await startTestGateway({ metadata, topology, hasher: nodeCryptoHasher });
+    closers.push(close);
+    const answer = await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(2000) });
+    expect([answer.status, await answer.json()]).toEqual([
+      503,
+      { ready: false, checks: { metadata: "does not answer", gateway: "ok" } },
+    ]);
+  });
+
   it("needs no port: fetch does", async () => {
     const { gateway: server, keys } = await singleOf();
     const call = (method: string, path: string, body?: Uint8Array<ArrayBuffer>): Promise<Response> =>

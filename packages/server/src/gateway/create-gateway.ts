@@ -2,6 +2,7 @@ import { createEngine, createReplicatedStore, type EngineOptions, type Topology 
 import { LIMITS } from "@ashlar/sdk/limits";
 import type { Clock, Durability, Hasher, Logger, MetadataStore, ObjectBackend, Random } from "@ashlar/sdk/ports";
 import { createGrantKeeperLazily, type GrantKeeper } from "../grants/index.ts";
+import { answersInTime } from "../http/answers-in-time.ts";
 import type { CorsOptions } from "../http/cors.ts";
 import { type FetchHandler, toFetchHandler } from "../http/fetch-handler.ts";
 import { createHttpListener, type HttpListener, type ListenAddress, type TlsOptions } from "../http/listener.ts";
@@ -107,7 +108,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       ...chunkFace.httpRoutes,
     ],
     serving,
-    readiness: () => readinessOf(metadata, serving),
+    readiness: () => readinessOf(metadata, serving, clock),
     requestsInFlightMax: options.requestsInFlightMax,
     cors: options.cors,
     logger,
@@ -191,11 +192,13 @@ function authenticatorOf({ metadata, clock, logger }: GatewayOptions, context: G
   return createAuthenticator({ credentials: metadata, grants, clock, logger });
 }
 
-async function readinessOf(metadata: Pick<MetadataStore, "ping">, serving: ServingState): Promise<Readiness> {
-  const database = await metadata.ping().then(
-    () => "ok",
-    () => "away",
-  );
+async function readinessOf(
+  metadata: Pick<MetadataStore, "ping">,
+  serving: ServingState,
+  clock: Clock,
+): Promise<Readiness> {
+  const found = await answersInTime(clock, (signal) => metadata.ping({ signal })).catch(() => "away" as const);
+  const database = found === "late" ? "does not answer" : (found ?? "ok");
   const listening = serving.get() === "serving" ? "ok" : "stopping";
   return { ready: database === "ok" && listening === "ok", checks: { metadata: database, gateway: listening } };
 }

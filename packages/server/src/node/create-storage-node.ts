@@ -4,6 +4,7 @@ import type { ChunkStore, Clock, Logger, Random, ServerRegistry, ServerStats } f
 import { silentLogger, systemClock, systemRandom } from "@ashlar/sdk/ports";
 import { createChunkFace } from "../chunk-face/index.ts";
 import { createGrantKeeperLazily, type GrantKeeper } from "../grants/index.ts";
+import { answersInTime } from "../http/answers-in-time.ts";
 import {
   type CorsOptions,
   createHttpListener,
@@ -157,7 +158,7 @@ function assemble(options: StorageNodeOptions): NodeParts {
     rpcRoutes: [face.rpcRoutes],
     httpRoutes: face.httpRoutes,
     serving,
-    readiness: () => readiness(stats, membership, disk),
+    readiness: () => readiness(() => answersInTime(clock, stats), membership, disk),
     requestsInFlightMax,
     cors,
     logger,
@@ -173,13 +174,13 @@ function assemble(options: StorageNodeOptions): NodeParts {
 
 /** Ready is a node that reads its disk. One that the registry does not know yet still serves what gateways ask of it. */
 async function readiness(
-  stats: () => Promise<ServerStats>,
+  look: () => Promise<ServerStats | "late">,
   membership: Membership | undefined,
   disk: DiskWatch,
 ): Promise<Readiness> {
   const registry = membership === undefined ? "none" : membership.isRegistered() ? "registered" : "not registered";
   try {
-    await stats();
+    if ((await look()) === "late") return { ready: false, checks: { store: "does not answer", registry } };
     return { ready: true, checks: { store: disk.isFull() ? "read-only" : "ok", registry } };
   } catch (error) {
     return { ready: false, checks: { store: AshlarError.from(error).code, registry } };

@@ -159,6 +159,20 @@ describe("a storage node", () => {
       .toMatchObject({ checks: { registry: "registered" } });
   });
 
+  it("tells that it is not ready although its disk hangs", async () => {
+    const store = createMemoryChunkStore();
+    let hangs = false;
+    const stats = store.stats.bind(store);
+    store.stats = () => (hangs ? new Promise<never>(() => {}) : stats());
+    const node = await start(store, {});
+    hangs = true;
+    const answer = await fetch(`${node.url}/readyz`, { signal: AbortSignal.timeout(2000) });
+    expect([answer.status, await answer.json()]).toMatchObject([
+      503,
+      { ready: false, checks: { store: "does not answer" } },
+    ]);
+  });
+
   it("closes in order although the database is away, and is closed only once", async () => {
     const database = unreliableRegistry();
     const node = await startTestNode(createMemoryChunkStore(), {

@@ -46,6 +46,7 @@ const STATES: Readonly<Record<string, Omit<Finding, "what">>> = {
     level: "broken",
     action: "start the database, or see why the gateway cannot reach it; it connects again by itself",
   },
+  "does not answer": { level: "broken", action: "it hangs: look at the database's or the disk's own logs" },
   stopping: { level: "broken", action: "it is shutting down; start it again" },
 };
 
