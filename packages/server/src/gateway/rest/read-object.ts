@@ -13,7 +13,7 @@ export interface ObjectName {
 }
 
 // Several ranges, other units and bad syntax mean the whole object (RFC 9110 §14.2 lets a server ignore a Range).
-const ONE_RANGE = /^bytes *= *(\d{0,15}) *- *(\d{0,15}) *$/i;
+const ONE_RANGE = /^bytes *= *(\d*) *- *(\d*) *$/i;
 
 /** `GET /objects/<bucket>/<key>`. */
 export async function getObject(
@@ -86,15 +86,22 @@ function parseRange(header: string | null): ByteRange | undefined {
   if (match === null) return undefined;
   const [, first = "", last = ""] = match;
   if (first === "") return suffixRange(last);
-  const offset = Number(first);
+  const offset = positionOf(first);
   if (last === "") return { offset };
-  return Number(last) < offset ? undefined : { offset, length: Number(last) - offset + 1 };
+  const end = positionOf(last);
+  return end < offset ? undefined : { offset, length: Math.min(end - offset + 1, Number.MAX_SAFE_INTEGER) };
+}
+
+/** A position beyond any object stands for all of them. */
+function positionOf(digits: string): number {
+  return Math.min(Number(digits), Number.MAX_SAFE_INTEGER);
 }
 
 /** The last bytes of an object. The last none of them is a range that nothing satisfies: one that starts beyond any object. */
 function suffixRange(count: string): ByteRange | undefined {
   if (count === "") return undefined;
-  return Number(count) === 0 ? { offset: Number.MAX_SAFE_INTEGER } : { offset: -Number(count) };
+  const bytes = positionOf(count);
+  return bytes === 0 ? { offset: Number.MAX_SAFE_INTEGER } : { offset: -bytes };
 }
 
 function unsatisfiable(request: HttpRequest, sizeBytes: number): HttpResponse {

@@ -41,6 +41,7 @@ export async function copyObject(
   request: HttpRequest,
 ): Promise<HttpResponse> {
   const { header, signal } = request;
+  await assertNoBody(request);
   const source = header.get(COPY_SOURCE_HEADER) ?? "";
   const { bucket: sourceBucket, key: sourceKey } = splitReference(source.startsWith("/") ? source.slice(1) : source);
   if (sourceKey === undefined) throw new AshlarError("INVALID_ARGUMENT", `${COPY_SOURCE_HEADER} is <bucket>/<key>`);
@@ -61,6 +62,18 @@ export async function deleteObject(
   return { status: 204 };
 }
 
+/** Bytes beside a copy's source would be lost without a word. @throws {AshlarError} INVALID_ARGUMENT. */
+async function assertNoBody({ header, body }: HttpRequest): Promise<void> {
+  let isEmpty = (contentLength(header) ?? 0) === 0;
+  if (isEmpty) {
+    for await (const slice of body) {
+      isEmpty = slice.byteLength === 0;
+      if (!isEmpty) break;
+    }
+  }
+  if (!isEmpty) throw new AshlarError("INVALID_ARGUMENT", `a PUT with ${COPY_SOURCE_HEADER} has no body`);
+}
+
 function contentLength(header: Headers): number | undefined {
   const text = header.get("content-length");
   if (text === null) return undefined;
@@ -78,7 +91,7 @@ function durabilityOf(header: Headers): Durability | undefined {
 }
 
 function digestOf(header: Headers): string | undefined {
-  const sha256 = header.get("ashlar-sha256");
-  if (sha256 === null || isDigestHex(sha256)) return sha256 ?? undefined;
-  throw new AshlarError("INVALID_ARGUMENT", "ashlar-sha256 is 64 characters of lower-case hex");
+  const sha256 = header.get("ashlar-sha256")?.toLowerCase();
+  if (sha256 === undefined || isDigestHex(sha256)) return sha256;
+  throw new AshlarError("INVALID_ARGUMENT", "ashlar-sha256 is 64 characters of hex");
 }
