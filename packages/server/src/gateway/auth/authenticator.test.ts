@@ -75,6 +75,13 @@ describe("an API key", () => {
     }
   });
 
+  it.each(["secret", "my.secret", "ashlar_nonsense"])("that is none says so: %s", async (token) => {
+    await expect(authenticator.authorize(`Bearer ${token}`, "getObject")).rejects.toMatchObject({
+      code: "UNAUTHENTICATED",
+      message: "this is not an API key of this gateway",
+    });
+  });
+
   it("that was found is believed for 30 s, one that was not is looked up each time", async () => {
     const { apiKey, record } = await newKey("readonly");
     lookUps = 0;

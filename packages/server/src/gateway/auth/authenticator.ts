@@ -23,6 +23,11 @@ export interface Authenticator {
 const KEY_CACHE_MS = 30_000;
 const KEY_CACHE_MAX = 1024;
 
+const UNKNOWN_KEY = "this is not an API key of this gateway";
+
+/** A grant is a payload and a digest of 32 bytes. What looks otherwise was meant as an API key. */
+const GRANT_SHAPE = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{43}$/;
+
 /** Lets everybody in. */
 export const insecureAuthenticator: Authenticator = Object.freeze({
   authorize: async (): Promise<Principal> => ({ apiKeyId: "insecure" }),
@@ -62,6 +67,7 @@ export function createAuthenticator(options: {
       const token = bearerToken(authorization);
       if (token === undefined) throw unauthenticated("send `authorization: Bearer <api key>`");
       if (!token.startsWith("ashlar_")) {
+        if (!GRANT_SHAPE.test(token)) throw unauthenticated(UNKNOWN_KEY);
         await grants.verify(token, ["cluster"]);
         if (clusterAllows(access)) return { apiKeyId: "cluster" };
         throw denied("a cluster grant does not allow this; use an API key");
@@ -70,7 +76,7 @@ export function createAuthenticator(options: {
       const record = parsed && (await find(parsed));
       if (record === undefined) {
         logger.debug({ keyId: parsed?.keyId, operation }, "API key refused");
-        throw unauthenticated("the API key is unknown");
+        throw unauthenticated(UNKNOWN_KEY);
       }
       if (roleAllows(record.role, access)) return { apiKeyId: record.keyId };
       throw denied(`an API key of role ${record.role} does not allow ${operation}`);
