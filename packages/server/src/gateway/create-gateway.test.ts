@@ -188,6 +188,19 @@ describe("a gateway's life", () => {
     await expect(server.backend.listBuckets()).rejects.toMatchObject({ code: "STORE_CLOSED" });
   });
 
+  it("is shutting down, not in conflict, for requests that its end cuts off", async () => {
+    const { gateway: server, keys } = await singleOf();
+    const headers = { authorization: `Bearer ${keys.admin}` };
+    await server.fetch(new Request("http://gateway/objects/photos", { method: "PUT", headers }));
+    const body = new ReadableStream<Uint8Array>({ start: (controller) => controller.enqueue(new Uint8Array(100)) });
+    const options = { method: "PUT", headers, body, duplex: "half" };
+    const put = server.fetch(new Request("http://gateway/objects/photos/cut", options));
+    const closed = server.close({ graceMs: 0 });
+    const answer = await put;
+    expect([answer.status, answer.headers.get("ashlar-error-code")]).toEqual([503, "NODE_UNAVAILABLE"]);
+    await closed;
+  });
+
   it("is ready while its database answers", async () => {
     let away = false;
     const inner = createMemoryMetadataStore();

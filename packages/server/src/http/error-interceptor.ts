@@ -11,7 +11,7 @@ import { noteErrorCode, REQUEST_CONTEXT } from "./request-context.ts";
 export function errorInterceptor(logger: Logger): Interceptor {
   return (next) => async (request) => {
     const translate = (error: unknown): ConnectError => {
-      const known = error instanceof ConnectError ? ashlarErrorFrom(error) : publicError(error);
+      const known = publicError(error instanceof ConnectError ? ashlarErrorFrom(error) : error);
       const { requestId } = request.contextValues.get(REQUEST_CONTEXT);
       const method = `${request.service.typeName}/${request.method.name}`;
       noteErrorCode(request.contextValues, known.code);

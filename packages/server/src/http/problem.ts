@@ -40,9 +40,15 @@ export function problemResponse(
   return { status, header, body: new TextEncoder().encode(JSON.stringify(problem)) };
 }
 
-/** The error as it may leave the server: a failure that is not an Ashlar error tells nothing about our insides. */
+/**
+ * The error as it may leave the server: a failure that is not an Ashlar error tells nothing about our insides, and a store that was closed below
+ * a running request means that the server goes away, not that the caller made a mistake.
+ */
 export function publicError(error: unknown): AshlarError {
   const known = AshlarError.from(error);
+  if (known.code === "STORE_CLOSED") {
+    return new AshlarError("NODE_UNAVAILABLE", "the server is shutting down", { cause: error });
+  }
   if (AshlarError.is(error) || known.code !== "INTERNAL") return known;
   return new AshlarError("INTERNAL", "an unexpected failure; the server's log has it under the request id", {
     cause: error,
