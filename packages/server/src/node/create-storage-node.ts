@@ -19,6 +19,7 @@ import {
 } from "../http/index.ts";
 import { type Metrics, noMetrics } from "../observability/metrics.ts";
 import { createDiskWatch, type DiskWatch } from "./disk-watch.ts";
+import { gatewayHintRoutes } from "./gateway-hint.ts";
 import { createMembership, type Membership } from "./membership.ts";
 import { storeGauges } from "./node-metrics.ts";
 
@@ -156,7 +157,7 @@ function assemble(options: StorageNodeOptions): NodeParts {
   const serving = createServingState("serving");
   const handler = createServerHandler({
     rpcRoutes: [face.rpcRoutes],
-    httpRoutes: face.httpRoutes,
+    httpRoutes: [...face.httpRoutes, ...gatewayHintRoutes],
     serving,
     readiness: () => readiness(() => answersInTime(clock, stats), membership, disk),
     requestsInFlightMax,

@@ -9,11 +9,11 @@ import {
   silentLogger,
   systemClock,
 } from "@ashlar/sdk/ports";
-import { ChunkService, HealthCheckResponse_Status } from "@ashlar/sdk/rpc";
+import { ChunkService, HealthCheckResponse_Status, ObjectService } from "@ashlar/sdk/rpc";
 import { connectTransport } from "@ashlar/sdk/transport/connect";
 import { httpTransport } from "@ashlar/sdk/transport/http";
-import { createClient } from "@connectrpc/connect";
-import { createGrpcTransport } from "@connectrpc/connect-node";
+import { Code, createClient } from "@connectrpc/connect";
+import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
 import { afterEach, describe, expect, it } from "vitest";
 import {
   CLUSTER_KEY,
@@ -157,6 +157,19 @@ describe("a storage node", () => {
     await expect
       .poll(async () => (await rawRequest(node.url, "/readyz")).json(), { timeout: 2000 })
       .toMatchObject({ checks: { registry: "registered" } });
+  });
+
+  it("says that it is a storage node to whoever takes it for a gateway", async () => {
+    const node = await start(createMemoryChunkStore(), {});
+    const hint = expect.stringContaining("this is a storage node");
+    const rest = await rawRequest(node.url, "/objects/photos/key");
+    expect([rest.status, rest.json()]).toMatchObject([404, { code: "UNSUPPORTED", detail: hint }]);
+    const connect = createConnectTransport({ baseUrl: node.url, httpVersion: "1.1" });
+    const web = createGrpcWebTransport({ baseUrl: node.url, httpVersion: "1.1" });
+    for (const transport of [connect, web, createGrpcTransport({ baseUrl: node.url })]) {
+      const call = createClient(ObjectService, transport).listBuckets({});
+      await expect(call).rejects.toMatchObject({ code: Code.Unimplemented, rawMessage: hint });
+    }
   });
 
   it("tells that it is not ready although its disk hangs", async () => {

@@ -1,0 +1,31 @@
+import { AshlarError } from "@ashlar/sdk/errors";
+import { ClusterService, ObjectService } from "@ashlar/sdk/rpc";
+import type { HttpHandler } from "../http/http-handler.ts";
+import { problemResponse } from "../http/problem.ts";
+import type { HttpRoute } from "../http/router.ts";
+
+const MESSAGE = "this is a storage node, which knows chunks only: ask a gateway";
+
+/** Tells whoever takes a storage node for a gateway, in the protocol that was spoken. */
+const handler: HttpHandler = async (request) => {
+  const type = request.header.get("content-type") ?? "";
+  if (type.startsWith("application/grpc")) {
+    // An answer of trailers only: they go as headers.
+    const header = new Headers({ "content-type": type, "grpc-status": "12", "grpc-message": MESSAGE });
+    return { status: 200, header };
+  }
+  const error = new AshlarError("UNSUPPORTED", MESSAGE);
+  if (!request.path.startsWith("/ashlar."))
+    return problemResponse(error, { requestId: request.requestId, status: 404 });
+  const header = new Headers({ "content-type": "application/json", "ashlar-error-code": error.code });
+  const body = JSON.stringify({ code: "unimplemented", message: MESSAGE });
+  return { status: 501, header, body: new TextEncoder().encode(body) };
+};
+
+/** What only gateways serve. */
+export const gatewayHintRoutes: readonly HttpRoute[] = [
+  "/objects",
+  "/objects/",
+  `/${ObjectService.typeName}/`,
+  `/${ClusterService.typeName}/`,
+].map((path) => ({ path, name: "not-here", handler }));
