@@ -20,7 +20,7 @@ const PIECE_BYTES = 4 * 1024 * 1024;
 const WHOLE_READ_MAX_BYTES = 4 * BLOCK_BYTES;
 
 /** Fills `target` from `position`; returns the bytes read, fewer only at the end of the file. */
-async function readFully(handle: FileHandle, target: Uint8Array, position: number): Promise<number> {
+export async function readFully(handle: FileHandle, target: Uint8Array, position: number): Promise<number> {
   let filled = 0;
   while (filled < target.byteLength) {
     const { bytesRead } = await handle.read(target, filled, target.byteLength - filled, position + filled);
@@ -30,7 +30,8 @@ async function readFully(handle: FileHandle, target: Uint8Array, position: numbe
   return filled;
 }
 
-async function readExactly(
+/** Reads a span into memory of its own. @throws {AshlarError} CHUNK_CORRUPT if the file ends before it. */
+export async function readExactly(
   handle: FileHandle,
   chunkId: Digest,
   span: { start: number; end: number },

@@ -23,6 +23,11 @@ export class ChunkWriter {
     return this.#sizeBytes;
   }
 
+  /** Checksums of the blocks; complete once `finish` was called. */
+  get checksums(): readonly number[] {
+    return this.#checksums;
+  }
+
   /** Writes `bytes`, which are borrowed until the promise settles; they are checksummed while the write is under way. */
   append(bytes: Uint8Array): Promise<void> {
     const written = this.#write(bytes, this.#sizeBytes);

@@ -1,8 +1,10 @@
 import { copyFile, mkdir, open, readdir, readFile, stat, truncate, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { crc32 } from "node:zlib";
 import { encodeHex } from "@ashlar/sdk/hash";
 import { type TestChunk, testChunk, testChunks } from "@ashlar/sdk/testing";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { encodeTrailer } from "./chunk-format.ts";
 import { createFsSubject } from "./testing/fs-subject.ts";
 
 const BLOCK_BYTES = 65_536;
@@ -76,6 +78,38 @@ describe("a bit flipped on disk", () => {
       await expectQuarantined(chunk, () => subject.store.getChunk(chunk.chunkId));
     });
   }
+
+  for (const [where, position] of positions) {
+    test(`${where} is found by a put of the same bytes, which writes the chunk anew`, async () => {
+      const chunk = await putOne();
+      await flipBitOnDisk(pathOf(chunk), position);
+      expect(await subject.store.putChunk(chunk.chunkId, chunk.bytes)).toMatchObject({ alreadyPresent: false });
+      expect(await subject.store.getChunk(chunk.chunkId)).toEqual(chunk.bytes);
+      expect(await readdir(join(subject.root, "quarantine"))).toHaveLength(1);
+      expect(await subject.store.stats()).toMatchObject({ chunkCount: 1, bytesUsed: SIZE_BYTES });
+    });
+
+    test(`${where} is found by a stream of the same bytes too`, async () => {
+      const chunk = await putOne();
+      await flipBitOnDisk(pathOf(chunk), position);
+      const source = async function* (): AsyncGenerator<Uint8Array> {
+        yield chunk.bytes;
+      };
+      expect(await subject.store.putChunkStream(chunk.chunkId, source())).toMatchObject({ alreadyPresent: false });
+      expect(await subject.store.getChunk(chunk.chunkId)).toEqual(chunk.bytes);
+    });
+  }
+
+  test("and its checksum made to fit is found by a put too: the bytes are compared", async () => {
+    const chunk = await putOne(1000);
+    const file = await readFile(pathOf(chunk));
+    const payload = Uint8Array.from(file.subarray(0, 1000));
+    payload[10] = payload[10]! ^ 1;
+    const fitting = encodeTrailer(chunk.chunkId, 1000, [crc32(payload)]);
+    await writeFile(pathOf(chunk), Buffer.concat([payload, fitting]));
+    expect(await subject.store.putChunk(chunk.chunkId, chunk.bytes)).toMatchObject({ alreadyPresent: false });
+    expect(await subject.store.getChunk(chunk.chunkId)).toEqual(chunk.bytes);
+  });
 
   test("in a small chunk is noticed by a range that does not touch it", async () => {
     const chunk = await putOne(1000);

@@ -23,6 +23,7 @@ import { BatchedSync } from "./batched-sync.ts";
 import { payloadBytesOf } from "./chunk-format.ts";
 import type { ChunkPlace } from "./chunk-names.ts";
 import { readChunk } from "./chunk-reader.ts";
+import { holdsSame, type IncomingContent } from "./compare-present.ts";
 import { deleteChunk } from "./delete-chunk.ts";
 import { findChunk } from "./find-chunk.ts";
 import { isAbsent, toStoreError } from "./fs-error.ts";
@@ -77,10 +78,11 @@ export class FsChunkStore implements StreamingChunkStore {
         throwIfAborted(options?.signal);
         const digestRight = options?.digestVerified === true ? undefined : checkDigest(chunkId, bytes);
         const target = this.#publishOptions(options);
-        const alreadyPresent = await this.#claimIfSame(place, { sizeBytes: bytes.byteLength, digestRight, target });
+        const sizeBytes = bytes.byteLength;
+        const alreadyPresent = await this.#claimIfSame(place, { incoming: { sizeBytes, bytes }, digestRight, target });
         if (!alreadyPresent) await this.#writeBytes(place, { bytes, digestRight, target });
-        options?.onProgress?.(bytes.byteLength);
-        return { sizeBytes: bytes.byteLength, alreadyPresent };
+        options?.onProgress?.(sizeBytes);
+        return { sizeBytes, alreadyPresent };
       }),
     );
   }
@@ -105,7 +107,8 @@ export class FsChunkStore implements StreamingChunkStore {
         const { sizeBytes } = writer;
         if (target.durability === "strict") await temp.handle.datasync();
         return await parts.locks.run(place.id, async () => {
-          const alreadyPresent = await this.#claimIfSame(place, { sizeBytes, digestRight: undefined, target });
+          const incoming = { sizeBytes, checksums: writer.checksums };
+          const alreadyPresent = await this.#claimIfSame(place, { incoming, digestRight: undefined, target });
           if (!alreadyPresent) await publish(parts, place, temp, target);
           result = { sizeBytes, alreadyPresent };
           return !alreadyPresent;
@@ -119,7 +122,7 @@ export class FsChunkStore implements StreamingChunkStore {
   async #claimIfSame(
     place: ChunkPlace,
     wanted: {
-      readonly sizeBytes: number;
+      readonly incoming: IncomingContent;
       readonly digestRight: Promise<void> | undefined;
       readonly target: PublishOptions;
     },
@@ -129,13 +132,9 @@ export class FsChunkStore implements StreamingChunkStore {
     let handedOver = false;
     try {
       await wanted.digestRight;
-      throwIfAborted(wanted.target.signal);
-      if (present.payloadBytes !== wanted.sizeBytes) {
-        const problem = "the size differs from the chunk's";
-        await quarantine(this.#parts, place, { identity: present.identity, problem });
-        return false;
-      }
-      const { durability } = wanted.target;
+      const { durability, signal } = wanted.target;
+      throwIfAborted(signal);
+      if (!(await holdsSame(this.#parts, place, present, { ...wanted.incoming, signal }))) return false;
       const claimed = await claimPresent(this.#parts, place, present, durability);
       if (claimed && durability === "batched" && !this.#parts.synced.has(place.id)) {
         this.#batched.add({ handle: present.handle, leaf: place.leaf });
