@@ -1,4 +1,4 @@
-import { type ByteRange, fixed, KIB, LIMITS, type ObjectBody } from "@ashlar/sdk";
+import { type ByteRange, type Durability, fixed, KIB, LIMITS, type ObjectBody } from "@ashlar/sdk";
 import { describe, expect, test } from "vitest";
 import { scriptedBody } from "../../support/bodies.ts";
 import { expectCode } from "../../support/expect-code.ts";
@@ -82,6 +82,50 @@ export function argumentCases(use: UseContext): void {
       const { client, bucket } = use();
       const keys = Array.from({ length: LIMITS.DELETE_MANY_MAX.value + 1 }, (_, index) => `k${index}`);
       await expectCode(client.deleteObjects({ bucket: await bucket(), keys }), "INVALID_ARGUMENT");
+    });
+
+    test.each(["", "fast", "STRICT", "constructor", 5])("durability %j is INVALID_ARGUMENT", async (value) => {
+      const { client, bucket } = use();
+      const ref = { bucket: await bucket(), key: "wall" };
+      const durability = value as Durability;
+      for (const sizeBytes of [10, 100 * KIB]) {
+        const body = scriptedBody([testBytes(sizeBytes)]);
+        await expectCode(client.putObject({ ...ref, body, durability }), "INVALID_ARGUMENT");
+        expect(body.pulls).toBe(0);
+      }
+      await expectCode(client.createUpload({ ...ref, durability }), "INVALID_ARGUMENT");
+    });
+
+    test.each<[string, unknown]>([
+      ["empty", ""],
+      ["short", "ab"],
+      ["long", "ab".repeat(33)],
+      ["no hex", "xy".repeat(32)],
+      ["no text", 5],
+    ])("sha256 that is %s is INVALID_ARGUMENT, before the body is read", async (_, value) => {
+      const { client, bucket } = use();
+      const ref = { bucket: await bucket(), key: "wall" };
+      const sha256 = value as string;
+      const body = scriptedBody([testBytes(10)]);
+      await expectCode(client.putObject({ ...ref, body, sha256 }), "INVALID_ARGUMENT");
+      const { uploadId } = await client.createUpload(ref);
+      await expectCode(client.writePart({ uploadId, partNumber: 1, body, sha256 }), "INVALID_ARGUMENT");
+      expect(body.pulls).toBe(0);
+      const { etag } = await client.writePart({ uploadId, partNumber: 1, body: "x" });
+      const parts = [{ partNumber: 1, etag }];
+      await expectCode(client.completeUpload({ uploadId, parts, sha256 }), "INVALID_ARGUMENT");
+    });
+
+    test("case of a sha256 is none: upper case is the same digest", async () => {
+      const { client, bucket } = use();
+      const ref = { bucket: await bucket(), key: "wall" };
+      const body = testBytes(10);
+      const sha256 = sha256Hex(body).toUpperCase();
+      await client.putObject({ ...ref, body, sha256 });
+      const { uploadId } = await client.createUpload(ref);
+      const { etag } = await client.writePart({ uploadId, partNumber: 1, body, sha256 });
+      await client.completeUpload({ uploadId, parts: [{ partNumber: 1, etag }], sha256 });
+      expect((await client.headObject(ref)).sha256).toBe(sha256.toLowerCase());
     });
 
     test("digest is CHECKSUM_MISMATCH, and nothing is written", async () => {

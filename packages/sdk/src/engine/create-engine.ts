@@ -3,11 +3,12 @@ import { AshlarError } from "../errors/index.ts";
 import { raceAbort } from "../internal/linked-abort.ts";
 import { LIMITS } from "../limits.ts";
 import type { CallOptions, ObjectBackend } from "../ports/index.ts";
-import { checkInteger, checkListQuery, pageLimit } from "../ports/metadata-checks.ts";
+import { checkDurability, checkInteger, checkListQuery, pageLimit } from "../ports/metadata-checks.ts";
 import { assertBucketName, assertObjectKey, normalizeAttributes } from "../ports/names.ts";
 import type { EngineContext, EngineOptions } from "./engine-context.ts";
 import { headObject, openObject } from "./read-object.ts";
 import { createReplicatedStore } from "./replicated-store.ts";
+import { normalizeDeclaredDigest } from "./store-body.ts";
 import { createTicketCache } from "./ticket-cache.ts";
 import { writeObject, writePart } from "./write-object.ts";
 
@@ -63,9 +64,10 @@ export function createEngine(options: EngineOptions): ObjectBackend {
         }),
       ),
     createUpload: (request, call) =>
-      onObject(request, () =>
-        catalog.createUpload({ ...request, attributes: normalizeAttributes(request.attributes) }, call),
-      ),
+      onObject(request, () => {
+        checkDurability(request.durability); // here, because the wire has no form for another
+        return catalog.createUpload({ ...request, attributes: normalizeAttributes(request.attributes) }, call);
+      }),
     writePart: (request, body, transfer) =>
       open(async () => {
         // Before its bytes move, and because a transport may not be able to say -1 at all.
@@ -74,7 +76,8 @@ export function createEngine(options: EngineOptions): ObjectBackend {
       }),
     listParts: (query, call) => open(() => catalog.listParts(query, call)),
     listUploads: (query, call) => inBucket(query.bucket, () => catalog.listUploads(query, call)),
-    completeUpload: (request, call) => open(() => catalog.completeUpload(request, call)),
+    completeUpload: (request, call) =>
+      open(async () => catalog.completeUpload({ ...request, sha256: normalizeDeclaredDigest(request.sha256) }, call)),
     abortUpload: (uploadId, call) => open(() => catalog.abortUpload(uploadId, call)),
     async close() {
       if (closing.signal.aborted) return;

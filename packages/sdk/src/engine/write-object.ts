@@ -10,11 +10,12 @@ import type {
   TransferOptions,
   WritePartRequest,
 } from "../ports/index.ts";
+import { checkDurability } from "../ports/metadata-checks.ts";
 import { normalizeAttributes } from "../ports/names.ts";
 import { checkEarly } from "./early-check.ts";
 import type { EngineContext } from "./engine-context.ts";
 import { withRetry } from "./retry.ts";
-import { assertDeclaredDigest, type StoredBody, storeBody } from "./store-body.ts";
+import { assertDeclaredDigest, normalizeDeclaredDigest, type StoredBody, storeBody } from "./store-body.ts";
 
 /** Stores a body and commits it as an object. Nothing is visible before the commit, and nothing at all if it fails. */
 export async function writeObject(
@@ -25,6 +26,8 @@ export async function writeObject(
 ): Promise<PutObjectOutcome> {
   const attributes = normalizeAttributes(request.attributes);
   const durability = request.durability ?? context.durability;
+  checkDurability(durability);
+  const declared = normalizeDeclaredDigest(request.sha256);
   const chunker = request.chunker ?? context.chunker;
   const stored = await storeBody(
     context,
@@ -39,7 +42,7 @@ export async function writeObject(
     body,
     options,
   );
-  assertDeclaredDigest(request.sha256, stored.sha256);
+  assertDeclaredDigest(declared, stored.sha256);
   const info = await commit(
     context,
     {
@@ -73,6 +76,7 @@ export async function writePart(
   body: AsyncIterable<Uint8Array>,
   options: TransferOptions,
 ): Promise<PartInfo> {
+  const declared = normalizeDeclaredDigest(request.sha256);
   const upload = await context.catalog.getUpload(request.uploadId, { signal: options.signal });
   const stored = await storeBody(
     context,
@@ -86,7 +90,7 @@ export async function writePart(
     body,
     options,
   );
-  assertDeclaredDigest(request.sha256, stored.sha256);
+  assertDeclaredDigest(declared, stored.sha256);
   const etag = await etagOf(context, stored);
   const ticket = await context.tickets?.get(upload.bucket, { signal: options.signal });
   return retryable(context, options, () =>
