@@ -42,6 +42,15 @@ export function attributeCases(use: UseContext): void {
       expect((await client.headObject(ref)).attributes.contentType).toBe("application/octet-stream");
     });
 
+    test("that are empty are not there", async () => {
+      const { client, bucket } = use();
+      const ref = { bucket: await bucket(), key: "wall" };
+      const empty = { contentType: "", cacheControl: "", contentLanguage: "", expires: "" };
+      const expected = { contentType: "application/octet-stream" };
+      expect((await client.putObject({ ...ref, body: "x", ...empty })).attributes).toEqual(expected);
+      expect((await client.headObject(ref)).attributes).toEqual(expected);
+    });
+
     test("that no header can carry are INVALID_ARGUMENT", async () => {
       const { client, bucket } = use();
       const ref = { bucket: await bucket(), key: "wall" };

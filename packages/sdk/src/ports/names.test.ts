@@ -47,7 +47,9 @@ test("keys are 1 to 1,024 bytes of UTF-8, whatever the characters", () => {
 
 test("attributes have one stored form, and normalizing it again changes nothing", () => {
   const normal = normalizeAttributes({
+    contentType: "",
     cacheControl: "no-store",
+    contentLanguage: "",
     expires: undefined,
     metadata: { "X-Color": "blue", b: "" },
   });

@@ -78,7 +78,7 @@ export function assertObjectKey(key: string): void {
 }
 
 /**
- * Checks attributes and brings them to the one form that is stored: only the fields that are set, metadata names in lower case, the content
+ * Checks attributes and brings them to the one form that is stored: only the fields that are set and not empty, metadata names in lower case, the content
  * type filled in. Idempotent.
  *
  * @throws {AshlarError} INVALID_ARGUMENT for values that no header could carry, two metadata names that differ only in case, or more than
@@ -89,7 +89,7 @@ export function normalizeAttributes(attributes: ObjectAttributes | undefined): O
   let headerBytes = 0;
   for (const field of HEADER_FIELDS) {
     const value = attributes?.[field];
-    if (value === undefined) continue;
+    if (value === undefined || value === "") continue; // to HTTP and the wire, empty and absent are one
     headerBytes += assertHeaderValue(field, value);
     result[field] = value;
   }
