@@ -1,6 +1,8 @@
+import { AshlarError } from "@ashlar/sdk/errors";
 import type { Durability } from "@ashlar/sdk/ports";
 import { SQL_OPERATIONS } from "../../internal/sql/operations.ts";
 import type { SqlSession } from "../../internal/sql/sql-session.ts";
+import { type DiskRoom, needsRoom } from "./disk-reserve.ts";
 import type { SqliteConnection } from "./sqlite-connection.ts";
 import { fromSqliteError } from "./sqlite-error.ts";
 import { encodeError, type WorkerAnswer, type WorkerRequest } from "./worker-protocol.ts";
@@ -17,6 +19,7 @@ const GROUP_MAX = 128;
  */
 export class GroupCommit {
   readonly #connection: SqliteConnection;
+  readonly #room: DiskRoom;
   readonly #answer: (answers: readonly WorkerAnswer[]) => void;
   readonly #waiting: WorkerRequest[] = [];
   #running: Promise<void> | undefined;
@@ -24,8 +27,9 @@ export class GroupCommit {
   /** Whether an answered write of mode `batched` is not synced yet. */
   #unsynced = false;
 
-  constructor(connection: SqliteConnection, answer: (answers: readonly WorkerAnswer[]) => void) {
+  constructor(connection: SqliteConnection, room: DiskRoom, answer: (answers: readonly WorkerAnswer[]) => void) {
     this.#connection = connection;
+    this.#room = room;
     this.#answer = answer;
   }
 
@@ -58,18 +62,28 @@ export class GroupCommit {
     const connection = this.#connection;
     try {
       this.#setSynchronous(strongestOf(group));
+      const full = !this.#hasRoom();
       connection.beginWrite();
       const answers: WorkerAnswer[] = [];
-      for (const request of group) answers.push(await this.#runOne(request));
+      for (const request of group)
+        answers.push(full && needsRoom(request.name) ? refuse(request) : await this.#runOne(request));
       connection.exec("COMMIT");
       const mode = strongestOf(group);
       this.#unsynced = mode === "strict" ? false : this.#unsynced || mode === "batched";
       return answers;
     } catch (error) {
       if (connection.database.isTransaction) connection.exec("ROLLBACK");
-      const plain = encodeError(fromSqliteError(error));
+      const plain = encodeError(fromSqliteError(error, this.#room.freeBytes));
       return group.map(({ requestId }) => ({ requestId, error: plain }));
     }
+  }
+
+  /** Whether the reserve is untouched. Near it the log goes first: it may hold more room than is left. */
+  #hasRoom(): boolean {
+    const { reserveBytes, freeBytes } = this.#room;
+    if ((freeBytes() ?? Number.POSITIVE_INFINITY) >= 2 * reserveBytes) return true;
+    this.#connection.truncateLog();
+    return (freeBytes() ?? Number.POSITIVE_INFINITY) >= reserveBytes;
   }
 
   async #runOne(request: WorkerRequest): Promise<WorkerAnswer> {
@@ -86,7 +100,7 @@ export class GroupCommit {
       if (!connection.database.isTransaction) throw error;
       connection.exec("ROLLBACK TO operation");
       connection.exec("RELEASE operation");
-      return { requestId, error: encodeError(fromSqliteError(error)) };
+      return { requestId, error: encodeError(fromSqliteError(error, this.#room.freeBytes)) };
     }
   }
 
@@ -110,6 +124,11 @@ export class GroupCommit {
     this.#connection.exec(`PRAGMA synchronous = ${wanted}`);
     this.#synchronous = wanted;
   }
+}
+
+function refuse({ requestId }: WorkerRequest): WorkerAnswer {
+  const message = "the disk of the metadata file is full up to the reserve that deletes need; nothing is kept";
+  return { requestId, error: encodeError(new AshlarError("DISK_FULL", message)) };
 }
 
 function strongestOf(group: readonly WorkerRequest[]): Durability {

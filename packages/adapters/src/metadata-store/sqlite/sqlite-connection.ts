@@ -9,8 +9,9 @@ const APPLICATION_ID = 0x4153484c;
 /** How long SQLite itself waits for a lock of another process, in ms; the callers wait in a loop beyond that. */
 const BUSY_TIMEOUT_MS = 2000;
 const BUSY_ATTEMPTS = 8;
-/** Pages of 4 KiB in the write-ahead log before it is copied back: 16 MiB, so that copying is rare and its fsync shared by many commits. */
-const CHECKPOINT_PAGES = 4096;
+/** Bytes in the write-ahead log before it is copied back: 16 MiB, so that copying is rare and its fsync shared by many commits. */
+const LOG_MAX_BYTES = 16 * 1024 * 1024;
+const PAGE_BYTES = 4096;
 const CACHE_KIB = 16 * 1024;
 
 /** The time and ids of the operation that a connection works on. */
@@ -31,12 +32,19 @@ export class SqliteConnection {
     this.database.function("ashlar_now_ms", { deterministic: false }, () => this.#nowMs);
   }
 
-  /** Prepares the connection. A file that is not ours is left as it is. @throws {AshlarError} STORE_INCOMPATIBLE. */
-  configure(role: "writer" | "reader"): void {
+  /**
+   * Prepares the connection. A file that is not ours is left as it is.
+   *
+   * @param reserveBytes of the disk: the log is kept below it, so that there is always room to copy it back.
+   * @throws {AshlarError} STORE_INCOMPATIBLE.
+   */
+  configure(role: "writer" | "reader", reserveBytes: number): void {
     this.#assertOurs();
     // Two processes that make the file at once: one of them finds it busy.
     retryWhileBusy(() => this.exec("PRAGMA journal_mode = WAL"));
-    this.exec(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
+    const logBytes = Math.max(PAGE_BYTES, Math.min(LOG_MAX_BYTES, reserveBytes));
+    this.exec(`PRAGMA wal_autocheckpoint = ${Math.floor(logBytes / PAGE_BYTES)}`);
+    this.exec(`PRAGMA journal_size_limit = ${logBytes}`);
     this.exec(`PRAGMA cache_size = -${CACHE_KIB}`);
     this.exec("PRAGMA temp_store = MEMORY");
     this.exec("PRAGMA synchronous = FULL");
@@ -89,6 +97,15 @@ export class SqliteConnection {
   /** Begins a write transaction, waiting for other processes. @throws the driver's busy error after some 16 s. */
   beginWrite(): void {
     retryWhileBusy(() => this.exec("BEGIN IMMEDIATE"));
+  }
+
+  /** Copies the log back and cuts it to nothing, as far as other connections and the disk let it. */
+  truncateLog(): void {
+    try {
+      this.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+    } catch {
+      // A full disk: what the log holds stays in it, and who asked looks at the room that there is.
+    }
   }
 
   close(): void {

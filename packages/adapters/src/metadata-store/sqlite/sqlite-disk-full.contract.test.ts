@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm, stat, statfs, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { AshlarError } from "@ashlar/sdk/errors";
@@ -55,5 +55,40 @@ test("a full disk refuses commits with DISK_FULL, keeps what was answered, and i
   await rm(ballast);
   await put("later");
   expect((await store.listObjects({ bucket: "case-bucket" })).objects).toHaveLength(kept.length + 1);
+  await store.close();
+});
+
+test("filled to the last put, the store lists, gets, deletes and opens anew, and its log stays small", async (context) => {
+  if (!mounted) context.skip();
+  const path = join(mountPoint, "second.sqlite");
+  let store = await openSqliteMetadataStore({ path });
+  await store.createBucket("case-bucket");
+  const put = (key: string): Promise<unknown> =>
+    store.commitObject({
+      ...{ bucket: "case-bucket", key, sizeBytes: 5000, etag: "x", durability: "strict", attributes: {} },
+      content: { inline: new Uint8Array(5000) },
+    });
+  const keys: string[] = [];
+  for (let refused = false; !refused; ) {
+    const key = `k${keys.length}`;
+    await put(key).then(
+      () => void keys.push(key),
+      (error: unknown) => {
+        expect(error).toMatchObject({ code: "DISK_FULL" });
+        refused = true;
+      },
+    );
+  }
+  expect(keys.length).toBeGreaterThan(50);
+  const disk = await statfs(mountPoint);
+  expect(disk.bavail * disk.bsize).toBeGreaterThan(64 * 1024);
+  expect((await stat(`${path}-wal`)).size).toBeLessThan((await stat(path)).size / 2);
+  await store.close();
+  store = await openSqliteMetadataStore({ path });
+  await expect(put("more")).rejects.toMatchObject({ code: "DISK_FULL" });
+  expect((await store.listObjects({ bucket: "case-bucket", limit: 1000 })).objects).toHaveLength(keys.length);
+  expect((await store.getObject({ bucket: "case-bucket", key: "k0" }))?.info.sizeBytes).toBe(5000);
+  for (const key of keys) await store.deleteObject({ bucket: "case-bucket", key });
+  expect((await store.listObjects({ bucket: "case-bucket" })).objects).toEqual([]);
   await store.close();
 });

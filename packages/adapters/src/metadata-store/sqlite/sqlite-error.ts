@@ -33,10 +33,20 @@ export function isBusy(error: unknown): boolean {
   return code === SQLITE_BUSY || code === SQLITE_LOCKED;
 }
 
-/** Translates what the driver throws; Ashlar errors pass through. */
-export function fromSqliteError(error: unknown): AshlarError {
+/** Less than SQLite's files beside the database need at least: 32 KiB for the log's index, and some pages. */
+const NO_ROOM_BYTES = 64 * 1024;
+
+/**
+ * Translates what the driver throws; Ashlar errors pass through.
+ *
+ * @param freeBytes tells the room on the disk: SQLite reports a full one as an I/O error where it was making its log's index or a file.
+ */
+export function fromSqliteError(error: unknown, freeBytes?: () => number | undefined): AshlarError {
   if (AshlarError.is(error)) return error;
-  const known = CODES.get(sqliteResultCode(error) ?? -1);
+  let code = sqliteResultCode(error) ?? -1;
+  const mayBeFull = code === SQLITE_IOERR || code === SQLITE_CANTOPEN;
+  if (mayBeFull && (freeBytes?.() ?? NO_ROOM_BYTES) < NO_ROOM_BYTES) code = SQLITE_FULL;
+  const known = CODES.get(code);
   if (known === undefined) return AshlarError.from(error);
   return new AshlarError(known[0], known[1], { cause: error });
 }

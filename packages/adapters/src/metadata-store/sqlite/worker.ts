@@ -8,6 +8,7 @@ import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { migrate } from "../../internal/sql/migrate.ts";
 import { SQL_OPERATIONS } from "../../internal/sql/operations.ts";
 import type { SqlSession } from "../../internal/sql/sql-session.ts";
+import { type DiskRoom, diskRoom } from "./disk-reserve.ts";
 import { GroupCommit } from "./group-commit.ts";
 import { SqliteConnection } from "./sqlite-connection.ts";
 import { fromSqliteError } from "./sqlite-error.ts";
@@ -27,10 +28,10 @@ function post(port: MessagePort, message: FromWorker): void {
   port.postMessage(message);
 }
 
-async function openWriter(init: WorkerInit): Promise<SqliteConnection> {
+async function openWriter(init: WorkerInit, room: DiskRoom): Promise<SqliteConnection> {
   const connection = new SqliteConnection(init.path);
   try {
-    connection.configure("writer");
+    connection.configure("writer", room.reserveBytes);
     connection.beginWrite();
     const session = connection.session({ nowMs: init.nowMs, operationId: "" });
     await migrate(session, async (name) => {
@@ -60,9 +61,9 @@ function syncFolder(path: string): void {
   }
 }
 
-function serveWrites(port: MessagePort, connection: SqliteConnection): void {
+function serveWrites(port: MessagePort, connection: SqliteConnection, room: DiskRoom): void {
   let timer: NodeJS.Timeout | undefined;
-  const group = new GroupCommit(connection, (answers) => {
+  const group = new GroupCommit(connection, room, (answers) => {
     post(port, { answers });
     if (group.unsynced && timer === undefined) timer = setTimeout(syncLater, BATCHED_SYNC_MS);
   });
@@ -92,14 +93,14 @@ function serveWrites(port: MessagePort, connection: SqliteConnection): void {
   };
 }
 
-function serveReads(port: MessagePort, connection: SqliteConnection): void {
+function serveReads(port: MessagePort, connection: SqliteConnection, room: DiskRoom): void {
   const read = async (request: WorkerRequest): Promise<WorkerAnswer> => {
     const { requestId, name, input } = request;
     try {
       const run = SQL_OPERATIONS[name] as (session: SqlSession, input: unknown) => Promise<unknown>;
       return { requestId, output: await run(connection.session(request), input) };
     } catch (error) {
-      return { requestId, error: encodeError(fromSqliteError(error)) };
+      return { requestId, error: encodeError(fromSqliteError(error, room.freeBytes)) };
     }
   };
   let last: Promise<void> = Promise.resolve();
@@ -118,16 +119,17 @@ function serveReads(port: MessagePort, connection: SqliteConnection): void {
 }
 
 async function main(port: MessagePort, init: WorkerInit): Promise<void> {
+  const room = diskRoom(dirname(init.path));
   try {
-    if (init.role === "writer") serveWrites(port, await openWriter(init));
+    if (init.role === "writer") serveWrites(port, await openWriter(init, room), room);
     else {
       const connection = new SqliteConnection(init.path);
-      connection.configure("reader");
-      serveReads(port, connection);
+      connection.configure("reader", room.reserveBytes);
+      serveReads(port, connection, room);
     }
     post(port, { ready: true });
   } catch (error) {
-    post(port, { failed: encodeError(fromSqliteError(error)) });
+    post(port, { failed: encodeError(fromSqliteError(error, room.freeBytes)) });
     port.close();
   }
 }
