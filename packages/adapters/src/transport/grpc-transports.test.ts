@@ -34,6 +34,17 @@ describe.each(TRANSPORTS)("%s", (_name, createTransport) => {
     await server?.close();
   });
 
+  test("https:// to a port without TLS is NODE_UNAVAILABLE, and says what to do", async () => {
+    server = await startGrpcServer({});
+    transport = createTransport();
+    // A name, because TLS has none for an address.
+    const store = transport.openChunkStore({ url: `https://localhost:${new URL(server.url).port}` });
+    await expect(store.getChunk(chunkId)).rejects.toMatchObject({
+      code: "NODE_UNAVAILABLE",
+      message: expect.stringContaining("use http://"),
+    });
+  });
+
   test("streams a chunk up and down, with progress and with the right bearer", async () => {
     let stored: Buffer | undefined;
     const bearers: unknown[] = [];

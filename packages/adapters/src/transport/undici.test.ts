@@ -75,6 +75,16 @@ test("an answer that is cut short is NODE_UNAVAILABLE, never short bytes", async
   await expect(store.getChunk(chunkId)).rejects.toMatchObject({ code: "NODE_UNAVAILABLE" });
 });
 
+test("https:// to a port without TLS is NODE_UNAVAILABLE, and says what to do", async () => {
+  server = await startHttpServer((_request, response) => response.end());
+  transport = undiciTransport();
+  const store = transport.openChunkStore({ url: server.url.replace("http:", "https:") });
+  await expect(store.getChunk(chunkId)).rejects.toMatchObject({
+    code: "NODE_UNAVAILABLE",
+    message: expect.stringContaining("use http://"),
+  });
+});
+
 test("an upload that is cut off is NODE_UNAVAILABLE", async () => {
   const store = await open((request) => {
     request.once("data", () => request.socket.destroy());

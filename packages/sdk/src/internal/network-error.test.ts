@@ -33,6 +33,23 @@ describe("a network error", () => {
     expect(fromNetworkError(error).code).toBe("INTERNAL");
   });
 
+  test.each([
+    ["ERR_SSL_WRONG_VERSION_NUMBER", /use http:/],
+    ["ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION", /TLS handshake/],
+    ["DEPTH_ZERO_SELF_SIGNED_CERT", /certificate.*`ca`/],
+    ["UNABLE_TO_VERIFY_LEAF_SIGNATURE", /certificate.*`ca`/],
+    ["ERR_TLS_CERT_ALTNAME_INVALID", /certificate.*name/],
+    ["CERT_HAS_EXPIRED", /certificate.*valid/],
+  ])("is one where TLS fails, and says what to do: %s", (code, message) => {
+    for (const error of [withCode(code), new TypeError("fetch failed", { cause: withCode(code) })]) {
+      expect(fromNetworkError(error)).toMatchObject({
+        code: "NODE_UNAVAILABLE",
+        message: expect.stringMatching(message),
+        cause: error,
+      });
+    }
+  });
+
   test("keeps an Ashlar error as it is, and ends with causes that form a ring", () => {
     const own = new AshlarError("DISK_FULL", "full", { cause: withCode("ECONNRESET") });
     expect(fromNetworkError(own)).toBe(own);

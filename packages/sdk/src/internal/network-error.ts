@@ -10,6 +10,33 @@ const NETWORK_CODE =
 /** What fetch says in Node ("fetch failed", "terminated"), Chromium, Firefox and Safari; it has no code for it. */
 const FETCH_FAILURE = /^(fetch failed|terminated|failed to fetch|networkerror|load failed|network error)/i;
 
+/** Codes of OpenSSL and Node for certificates that are not trusted, not valid now, or not for this name. */
+const CERTIFICATE = /^(CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|HOSTNAME_MISMATCH|ERR_TLS_CERT_)|certificate/;
+const TLS_CODE = /^ERR_(SSL|TLS)_/;
+/** grpc-js keeps the text of a cause, and no more. */
+const TLS_TEXT =
+  /:SSL routines:|unable to verify the first certificate|self-signed certificate|unable to get (local )?issuer/;
+
+/** What to do about a failed TLS handshake; `undefined` for any other error. */
+export function tlsProblem(error: unknown): string | undefined {
+  let current = error;
+  for (let depth = 0; depth < 10 && current instanceof Error; depth++) {
+    const code = "code" in current && typeof current.code === "string" ? current.code : "";
+    const text = TLS_TEXT.exec(current.message)?.[0] ?? "";
+    if (CERTIFICATE.test(code) || CERTIFICATE.test(text)) {
+      return "the server's certificate is not trusted, not valid now or not for this host: give the transport the `ca` that signed it, and use the name in it";
+    }
+    if (code === "ERR_SSL_WRONG_VERSION_NUMBER" || /wrong version number/.test(current.message)) {
+      return "the server does not speak TLS on this port: use http:// instead of https://, or the port that does";
+    }
+    if (TLS_CODE.test(code) || text !== "") {
+      return "the TLS handshake with the server failed: check that the URL's port speaks TLS and which versions it takes";
+    }
+    current = current.cause;
+  }
+  return undefined;
+}
+
 /** Whether an error, or a cause of it, tells that the other side cannot be reached or went away. */
 export function isNetworkError(error: unknown): boolean {
   let current = error;
@@ -22,10 +49,11 @@ export function isNetworkError(error: unknown): boolean {
   return false;
 }
 
-/** An Ashlar error from whatever a transport threw: NODE_UNAVAILABLE for a network failure, else as {@link AshlarError.from}. */
+/** An Ashlar error from whatever a transport threw: NODE_UNAVAILABLE for a failure of network or TLS, else as {@link AshlarError.from}. */
 export function fromNetworkError(error: unknown): AshlarError {
-  if (!AshlarError.is(error) && isNetworkError(error)) {
-    return new AshlarError("NODE_UNAVAILABLE", "the server cannot be reached or went away", { cause: error });
-  }
+  if (AshlarError.is(error)) return error;
+  const message =
+    tlsProblem(error) ?? (isNetworkError(error) ? "the server cannot be reached or went away" : undefined);
+  if (message !== undefined) return new AshlarError("NODE_UNAVAILABLE", message, { cause: error });
   return AshlarError.from(error);
 }

@@ -1,7 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { AshlarError, type ConnectCodeName, ERROR_CODES, type ErrorCode, isErrorCode } from "../errors/index.ts";
 import { ErrorInfoSchema, ErrorReason } from "../gen/ashlar/v1/error_pb.js";
-import { fromNetworkError, isNetworkError } from "../internal/network-error.ts";
+import { fromNetworkError, isNetworkError, tlsProblem } from "../internal/network-error.ts";
 
 const CODE_BY_NAME: Readonly<Record<ConnectCodeName, Code>> = {
   canceled: Code.Canceled,
@@ -44,6 +44,9 @@ const NEAREST: Readonly<Record<Code, ErrorCode>> = {
   [Code.Unauthenticated]: "UNAUTHENTICATED",
 };
 
+/** What RPC libraries make of a connection that could not be opened. */
+const LIBRARY_FAILURES: ReadonlySet<Code> = new Set([Code.Internal, Code.Unknown, Code.Unavailable]);
+
 /** How connect-es and grpc-js word a message over a size limit; both use ResourceExhausted, which would be retried for ever. */
 const SIZE_LIMIT = /(read|write)MaxBytes|larger than (max|configured)|message size/i;
 
@@ -73,6 +76,8 @@ export function ashlarErrorFrom(error: unknown): AshlarError {
     return new AshlarError(code, error.rawMessage, { details: info.details, cause: error });
   }
   if (AshlarError.is(error.cause)) return error.cause;
+  const tls = LIBRARY_FAILURES.has(error.code) ? tlsProblem(error) : undefined;
+  if (tls !== undefined) return new AshlarError("NODE_UNAVAILABLE", tls, { cause: error });
   return new AshlarError(nearestCode(error), error.rawMessage, { cause: error });
 }
 
