@@ -1,4 +1,6 @@
-import { writeFileSync } from "node:fs";
+import { randomBytes } from "node:crypto";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { ERROR_CODES, type ErrorCode } from "@ashlar/sdk/errors";
 import { EXIT_CODES, exitCodeOf } from "@ashlar/server/cli";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -58,6 +60,8 @@ describe("exit codes", () => {
     ["metadata without a value", ["put", "-", "photos/x", "--metadata", "name"], 2],
     ["two seats at once", ["ls", "--path", "x", "--gateway", "http://127.0.0.1:1"], 2],
     ["a URL that is none", ["ls", "--gateway", "somewhere"], 2],
+    ["an empty path", ["ls", "--path", ""], 2],
+    ["a folder that no store can be in", ["ls", "--path", "/proc/x"], 3],
     ["a URL without its scheme", ["health", "localhost:9000"], 2],
     ["a target that cannot be written", ["get", "photos/2026/cat.jpg", "/proc/no/file"], 2],
     ["collect without a folder", ["collect"], 2],
@@ -116,6 +120,44 @@ describe("messages", () => {
     expect((await cli(["ls", "something-else"], { env: environment() })).stderr).toContain("ashlar mb something-else");
     writeFileSync(folder.at("local"), "x");
     expect((await cli(["ls"], {})).stderr).toContain("--path <folder>, --gateway <url> or --direct <url>");
+  });
+
+  test.each([
+    [["ls"]],
+    [["ls", "photos"]],
+    [["get", "photos/cat", "-"]],
+    [["head", "photos/cat"]],
+    [["rm", "photos/cat"]],
+    [["cp", "photos/cat", "photos/dog"]],
+    [["collect"]],
+  ])("%s makes no store where there is none, and says how to", async (argv) => {
+    const path = folder.at("no-store-here");
+    const run = await cli([...argv, "--path", path]);
+    expect(run.exitCode, run.stderr).toBe(3);
+    expect(run.stderr).toContain(`there is no store in ${path}`);
+    expect(run.stderr).toContain(`ashlar mb <bucket> --path ${path}`);
+    expect(existsSync(path)).toBe(false);
+  });
+
+  test("say of damage what helps there", async () => {
+    const path = folder.at("damaged");
+    const argv = ["get", "photos/cat", "-", "--path", path];
+    await cli(["put", "-", "photos/cat", "--create-bucket", "--path", path], { input: randomBytes(200_000) });
+    const files = readdirSync(join(path, "chunks"), { recursive: true, withFileTypes: true });
+    for (const file of files.filter((entry) => entry.isFile())) {
+      const name = join(file.parentPath, file.name);
+      const bytes = readFileSync(name);
+      bytes[1000] = (bytes[1000] ?? 0) ^ 1;
+      writeFileSync(name, bytes);
+    }
+    const corrupt = await cli(argv);
+    expect(corrupt.stderr).toContain("CHUNK_CORRUPT");
+    expect(corrupt.stderr).toContain("put the same content again to heal it");
+    expect(corrupt.stderr).not.toContain("another one");
+    for (const name of ["metadata.sqlite", "metadata.sqlite-wal"]) writeFileSync(join(path, name), "x".repeat(10_000));
+    const incompatible = await cli(argv);
+    expect(incompatible.stderr).toContain("STORE_INCOMPATIBLE");
+    expect(incompatible.stderr).toContain("restore it from a backup");
   });
 
   test("are one JSON object with --json", async () => {

@@ -152,6 +152,8 @@ describe("put and get", () => {
 describe("ls", () => {
   test("shows buckets, stops at --limit, and says when there is nothing", async () => {
     const env = { ASHLAR_PATH: folder.at("listing") };
+    await cli(["mb", "one"], { env });
+    await cli(["rb", "one"], { env });
     expect((await cli(["ls"], { env })).stderr).toContain("no buckets yet");
     await cli(["mb", "one"], { env });
     await cli(["mb", "two"], { env });

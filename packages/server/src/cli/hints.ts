@@ -39,13 +39,22 @@ const HINTS: HintTable = {
     return `is a gateway running there? ask it: ${program} health ${url}${alternative}`;
   },
   QUORUM_NOT_REACHED: ({ program }) => `too many storage nodes are away; see which: ${program} health`,
-  METADATA_UNAVAILABLE: () => "is the database running, and does DATABASE_URL name it?",
+  METADATA_UNAVAILABLE: ({ context }) => {
+    if (context?.settings.databaseUrl !== undefined) return "is the database running, and does DATABASE_URL name it?";
+    if (context?.settings.path === undefined)
+      return "the database behind the gateway does not answer; its log says why";
+    return "may this user read and write the folder, and is it on a local disk that works?";
+  },
   DISK_FULL: ({ program }) =>
     `delete objects and free their space with \`${program} collect\` (servers do it by themselves), or add a storage node`,
   BUCKET_NOT_EMPTY: ({ program, context }) => `delete what is in it first: ${program} rm -r ${argument(context)}`,
-  CHUNK_CORRUPT: () => "a damaged copy is put aside and repaired from another one; try again in a moment",
+  CHUNK_CORRUPT: ({ context }) =>
+    context?.settings.path === undefined
+      ? "a damaged copy is put aside and repaired from another one where there is one; else put the same content again to heal it"
+      : "the damaged chunk was put aside; put the same content again to heal it, from here or from a backup",
   DEADLINE_EXCEEDED: () => "give it more time with --timeout",
-  STORE_INCOMPATIBLE: () => "the data was written by a newer release or by something else; nothing was changed",
+  STORE_INCOMPATIBLE: () =>
+    "the file is damaged, of a newer release or of something else; nothing was changed: restore it from a backup, or use that release",
   OVERLOADED: () => "the server has more to do than it takes; try again in a moment",
 };
 
@@ -56,6 +65,9 @@ const HINTS: HintTable = {
  */
 export async function hintFor(error: AshlarError, options: HintOptions): Promise<string | undefined> {
   const { program, context } = options;
+  if (error.code === "BUCKET_NOT_FOUND" && error.details.path !== undefined) {
+    return `is this the right folder? put, mb and serve make a store: ${program} mb <bucket> --path ${error.details.path}`;
+  }
   if (context !== undefined && error.code === "BUCKET_NOT_FOUND") {
     const { bucket } = parseAddress(missingAddress(error, context));
     const similar = await similarBucket(context, bucket);

@@ -1,6 +1,7 @@
 import { nodeCryptoHasher } from "@ashlar/adapters/hash/node-crypto";
 import { createClient, direct, gateway, type ObjectClient, type Seat } from "@ashlar/sdk";
 import { AshlarError } from "@ashlar/sdk/errors";
+import { assertStoreThere } from "./existing-store.ts";
 import { openTransport } from "./open-transport.ts";
 import type { Settings } from "./settings.ts";
 
@@ -10,14 +11,21 @@ export const SEAT_SETTINGS = ["path", "gateway", "direct", "apiKey", "transport"
 /** Resolved settings that pick a seat. */
 export type SeatSettings = Pick<Settings<(typeof SEAT_SETTINGS)[number]>, (typeof SEAT_SETTINGS)[number]>;
 
+/** Opens a client that makes a store where the folder of the embedded seat holds none; otherwise as {@link openClient}. */
+export async function openOrMakeClient(settings: SeatSettings): Promise<ObjectClient> {
+  return createClient(await seatOf(settings));
+}
+
 /**
- * Opens a client for the seat that the settings name.
+ * Opens a client for the seat that the settings name, over a store that is there.
  *
  * @param given what was set on purpose: flags win over variables by being named there alone.
- * @throws {AshlarError} INVALID_ARGUMENT if none or more than one is named.
+ * @throws {AshlarError} INVALID_ARGUMENT if none or more than one is named; BUCKET_NOT_FOUND if the folder holds no store.
  */
 export async function openClient(settings: SeatSettings): Promise<ObjectClient> {
-  return createClient(await seatOf(settings));
+  const seat = await seatOf(settings);
+  if (settings.path !== undefined) assertStoreThere(settings.path);
+  return createClient(seat);
 }
 
 async function seatOf({

@@ -77,8 +77,9 @@ function parse(setting: Setting, text: string, origin: string): unknown {
     refuse(`one of ${setting.choices.join(", ")}`);
   }
   switch (setting.unit) {
-    case "text":
     case "path":
+      return text === "" ? refuse("the path of a folder") : text;
+    case "text":
     case "flag":
       return text;
     case "url":

@@ -1,6 +1,6 @@
 import { type CommandCall, defineCommand, textArgument } from "../command.ts";
 import { parseBucketName } from "../object-address.ts";
-import { openClient, SEAT_SETTINGS } from "../open-client.ts";
+import { openClient, openOrMakeClient, SEAT_SETTINGS } from "../open-client.ts";
 
 const SETTINGS = [...SEAT_SETTINGS, "timeoutMs", "quiet", "json", "debug"] as const;
 
@@ -15,7 +15,7 @@ export const mbCommand = defineCommand({
   async run(call: Call) {
     const { settings, signal, output } = call;
     const bucket = parseBucketName(textArgument(call, 0));
-    await using client = await openClient(settings);
+    await using client = await openOrMakeClient(settings);
     const info = await client.createBucket({ bucket, signal, timeoutMs: settings.timeoutMs });
     if (output.json || !settings.quiet) await output.result(info, `made ${bucket}`);
     return 0;

@@ -1,6 +1,7 @@
 import { createClient } from "@ashlar/sdk";
 import { AshlarError } from "@ashlar/sdk/errors";
 import { type CommandCall, defineCommand } from "../command.ts";
+import { assertStoreThere } from "../existing-store.ts";
 
 const SETTINGS = ["path", "graceMs", "claimTtlMs", "json", "debug"] as const;
 
@@ -14,6 +15,7 @@ export const collectCommand = defineCommand({
     const { path, graceMs, claimTtlMs } = settings;
     if (path === undefined)
       throw new AshlarError("INVALID_ARGUMENT", "name the folder of the store with --path <folder>");
+    assertStoreThere(path);
     const { embedded } = await import("@ashlar/adapters/embedded");
     await using client = createClient(embedded({ path, collectGraceMs: graceMs, claimTtlMs }));
     const report = await client.collect({ signal });

@@ -8,7 +8,7 @@ import { contentTypeOf } from "../content-type.ts";
 import { fileError } from "../file-error.ts";
 import { formatBytes, formatCount, formatRate } from "../format.ts";
 import { type Address, parseAddress } from "../object-address.ts";
-import { openClient, SEAT_SETTINGS } from "../open-client.ts";
+import { openOrMakeClient, SEAT_SETTINGS } from "../open-client.ts";
 import { createProgress } from "../progress.ts";
 
 const SETTINGS = [
@@ -44,7 +44,7 @@ export const putCommand = defineCommand({
     const file = textArgument(call, 0);
     const target = targetOf(file, textArgument(call, 1));
     const sizeBytes = file === "-" ? undefined : await sizeOf(file);
-    await using client = await openClient(call.settings);
+    await using client = await openOrMakeClient(call.settings);
     if (call.settings.createBucket) await ensureBucket(client, target.bucket, call.signal);
     await upload(call, client, { file, target, sizeBytes });
     return 0;

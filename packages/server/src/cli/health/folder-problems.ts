@@ -1,14 +1,13 @@
-import { existsSync } from "node:fs";
-import { join } from "node:path";
 import { openFsChunkStore } from "@ashlar/adapters/chunk-store/fs";
 import { AshlarError } from "@ashlar/sdk/errors";
+import { holdsStore } from "../existing-store.ts";
 import { formatBytes, formatCount } from "../format.ts";
 import { openMetadata } from "../servers/open-metadata.ts";
 import { diskFinding, type Finding } from "./finding.ts";
 
 /** What is wrong with the folder of an embedded store. Makes nothing where there is none. */
 export async function findFolderProblems(path: string, signal: AbortSignal): Promise<readonly Finding[]> {
-  if (!existsSync(join(path, "metadata.sqlite"))) {
+  if (!holdsStore(path)) {
     return [
       {
         level: "broken",
