@@ -19,6 +19,10 @@ await supervision.exit(await start());
 async function start(): Promise<number> {
   const options = readOptions();
   if (options === undefined) return 2;
+  if (options.help) {
+    console.log(USAGE);
+    return 0;
+  }
   const { once, path, port } = options;
   const streams = { stdin: process.stdin, stdout: process.stdout, stderr: process.stderr };
   try {
@@ -39,16 +43,17 @@ async function start(): Promise<number> {
   return exitCode;
 }
 
-function readOptions(): { once: boolean; path: string; port: string | undefined } | undefined {
+function readOptions(): { help: boolean; once: boolean; path: string; port: string | undefined } | undefined {
   try {
     const { values } = parseArgs({
       options: {
+        help: { type: "boolean", short: "h", default: false },
         once: { type: "boolean", default: false },
         path: { type: "string", default: ".ashlar" },
         port: { type: "string" },
       },
     });
-    return { once: values.once, path: values.path, port: values.port };
+    return { help: values.help, once: values.once, path: values.path, port: values.port };
   } catch (error) {
     console.error(`${error instanceof Error ? error.message : error}\n${USAGE}`);
     return undefined;

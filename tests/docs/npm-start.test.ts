@@ -92,6 +92,12 @@ describe("npm start", () => {
     expect(output).not.toContain(key);
   });
 
+  test("tells its usage when asked", { timeout: START_MS }, async () => {
+    const run = await shell("npm start -- --help").ended;
+    expect(run.exitCode, run.output).toBe(0);
+    expect(run.output).toContain("usage: npm start");
+  });
+
   test("fails on an unknown option", { timeout: START_MS }, async () => {
     const run = await shell("npm start -- --twice").ended;
     expect(run.exitCode).toBe(2);
