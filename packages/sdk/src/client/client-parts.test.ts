@@ -140,6 +140,15 @@ describe("a seat", () => {
     await expect(call({}, () => Promise.reject(own))).rejects.toBe(own);
   });
 
+  test.each(["ashlar_a_b\n", "ashlar_a b", "schlüssel", "\u0000", 5 as never])(
+    "refuses the key %j at once",
+    (apiKey) => {
+      for (const seat of [gateway, direct]) {
+        expect(() => seat({ url: "http://x", apiKey })).toThrow(expect.objectContaining({ code: "INVALID_ARGUMENT" }));
+      }
+    },
+  );
+
   test.each(["", "gateway:9000", "ftp://x", "//x"])("refuses the url %j at once", (url) => {
     for (const make of [gateway, direct]) {
       expect(() => make({ url })).toThrow(expect.objectContaining({ code: "INVALID_ARGUMENT" }));

@@ -15,7 +15,7 @@ export interface DirectSeatOptions extends RemoteSeatOptions {
  *
  * The client holds no cluster secret: the gateway gives it grants that the nodes check, and checks the nodes' receipts at the commit.
  *
- * @throws {AshlarError} INVALID_ARGUMENT at once for a bad URL. Nothing is opened before the first call, and no code of the engine loaded.
+ * @throws {AshlarError} INVALID_ARGUMENT at once for a bad URL or a key that no header can carry. Nothing is opened before the first call, and no code of the engine loaded.
  */
 export function direct(options: DirectSeatOptions): Seat {
   const resolved = resolveRemoteOptions(options);

@@ -5,7 +5,7 @@ import { openTransport, type RemoteSeatOptions, resolveRemoteOptions } from "./r
 /**
  * The gateway seat: metadata and chunks through a gateway, which places the chunks on the nodes.
  *
- * @throws {AshlarError} INVALID_ARGUMENT at once for a bad URL. Nothing is opened before the first call, and no code of the engine loaded.
+ * @throws {AshlarError} INVALID_ARGUMENT at once for a bad URL or a key that no header can carry. Nothing is opened before the first call, and no code of the engine loaded.
  */
 export function gateway(options: RemoteSeatOptions): Seat {
   const resolved = resolveRemoteOptions(options);

@@ -1,4 +1,5 @@
 import type { Chunker } from "../../chunking/chunker.ts";
+import { AshlarError } from "../../errors/index.ts";
 import { webCryptoHasher } from "../../hash/web-crypto-hasher.ts";
 import { loadPart } from "../../internal/load-part.ts";
 import type { Clock, Durability, Endpoint, Hasher, Logger, Random, Transport } from "../../ports/index.ts";
@@ -37,9 +38,16 @@ export interface ResolvedRemoteOptions {
   readonly hedgeAfterMs: number | undefined;
 }
 
-/** @throws {AshlarError} INVALID_ARGUMENT for a URL that is none. */
+/** What no header carries, or not as it was given. */
+const NOT_IN_KEYS = /[^\x21-\x7e]/;
+
+/** @throws {AshlarError} INVALID_ARGUMENT for a URL that is none, or an API key that no header can carry. */
 export function resolveRemoteOptions(options: RemoteSeatOptions): ResolvedRemoteOptions {
   const { apiKey, chunker, durability, hedgeAfterMs } = options;
+  // The key is a secret: no message shows it.
+  if (apiKey !== undefined && (typeof apiKey !== "string" || NOT_IN_KEYS.test(apiKey))) {
+    throw new AshlarError("INVALID_ARGUMENT", "an API key is printable ASCII without blanks or line ends");
+  }
   return Object.freeze({
     endpoint: {
       url: checkedUrl(options.url),
