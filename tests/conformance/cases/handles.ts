@@ -39,6 +39,16 @@ export function handleCases(use: UseContext): void {
       await box.delete();
     });
 
+    test("of what is no JSON says so, with the parser's error as the cause", async () => {
+      const { client, bucket } = use();
+      const wall = client.bucket(await bucket()).object("wall");
+      await wall.put("{stone");
+      const error = await expectCode(wall.json(), "INVALID_ARGUMENT");
+      expect(error.message).toContain("JSON");
+      expect(error.cause).toBeInstanceOf(SyntaxError);
+      await expectCode((await wall.get()).json(), "INVALID_ARGUMENT");
+    });
+
     test("streams, and stops when its stream is cancelled", async () => {
       const { client, bucket } = use();
       const wall = client.bucket(await bucket()).object("wall");

@@ -30,10 +30,18 @@ export function createGetResult(opened: OpenedObject, scope: CallScope): GetObje
     length: opened.length,
     bytes,
     text,
-    json: async () => JSON.parse(await text()) as unknown,
+    json: async () => parseJson(await text()),
     stream: () => toReadableStream(iterate()),
     [Symbol.asyncIterator]: iterate,
   };
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch (cause) {
+    throw new AshlarError("INVALID_ARGUMENT", "the object is not JSON", { cause });
+  }
 }
 
 function toReadableStream(source: AsyncGenerator<Uint8Array>): ReadableStream<Uint8Array> {
