@@ -128,6 +128,7 @@ describe("a body", () => {
     const broken = new Error("the socket is gone");
     const error = await expectCode(put(cluster, scriptedBody([testBytes(10), broken])), "INTERNAL");
     expect(error.cause).toBe(broken);
+    expect(error.message).toBe("the body failed: the socket is gone");
     await expectCode(cluster.backend.headObject(ref), "OBJECT_NOT_FOUND");
   });
 
@@ -289,6 +290,7 @@ describe("progress of an upload", () => {
     };
     const error = await expectCode(put(cluster, testStream(8 * CHUNK), {}, { onProgress }), "INTERNAL");
     expect(error.cause).toBeInstanceOf(TypeError);
+    expect(error.message).toBe("onProgress failed: the app's own bug");
   });
 });
 

@@ -1,3 +1,4 @@
+import { callerError } from "../errors/ashlar-error.ts";
 import type { Clock, TransferProgress } from "../ports/index.ts";
 
 /** Events are at least this far apart, in ms: 20 a second at most, beside the last one. */
@@ -31,7 +32,11 @@ export function createProgressTracker(
     sentBytes = transferredBytes;
     sentTotal = total;
     sentAtMs = clock.monotonicMs();
-    onProgress({ transferredBytes, totalBytes: total });
+    try {
+      onProgress({ transferredBytes, totalBytes: total });
+    } catch (error) {
+      throw callerError("onProgress", error);
+    }
   };
   return {
     meter() {

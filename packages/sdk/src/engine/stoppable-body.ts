@@ -1,3 +1,4 @@
+import { callerError } from "../errors/ashlar-error.ts";
 import { raceAbort } from "../internal/linked-abort.ts";
 
 /**
@@ -21,7 +22,8 @@ export function stoppableBody(body: AsyncIterable<Uint8Array>, signal: AbortSign
           try {
             return await raceAbort(iterator.next(), signal);
           } catch (error) {
-            if (signal.aborted) stop();
+            if (!signal.aborted) throw callerError("the body", error);
+            stop();
             throw error;
           }
         },

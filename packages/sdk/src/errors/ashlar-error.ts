@@ -56,6 +56,16 @@ export class AshlarError extends Error {
   }
 }
 
+/**
+ * The error of code that the app handed in: an INTERNAL that names it, so that nobody takes the app's failure for one of Ashlar. Ashlar errors,
+ * aborts and timeouts stay what they are.
+ */
+export function callerError(what: string, thrown: unknown): AshlarError {
+  const error = AshlarError.from(thrown);
+  if (AshlarError.is(thrown) || error.code !== "INTERNAL") return error;
+  return new AshlarError("INTERNAL", `${what} failed: ${error.message}`, { cause: thrown });
+}
+
 /** Throws CANCELED or DEADLINE_EXCEEDED if `signal` is aborted already. */
 export function throwIfAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw abortError(signal);
