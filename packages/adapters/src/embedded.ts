@@ -5,6 +5,7 @@ import { collect, createEngine, singleStoreTopology } from "@ashlar/sdk/engine";
 import { type Durability, type Logger, silentLogger, systemClock, systemRandom } from "@ashlar/sdk/ports";
 import { openFsChunkStore } from "./chunk-store/fs/index.ts";
 import { nodeCryptoHasher } from "./hash/node-crypto.ts";
+import { diskRoom } from "./metadata-store/sqlite/disk-reserve.ts";
 import { openSqliteMetadataStore } from "./metadata-store/sqlite/index.ts";
 
 /** Options of the embedded seat. */
@@ -38,10 +39,14 @@ async function openEmbedded(options: EmbeddedOptions): Promise<OpenedSeat> {
   const durability = options.durability ?? "strict";
   await mkdir(options.path, { recursive: true });
   const metadata = await openSqliteMetadataStore({ path: join(options.path, "metadata.sqlite"), logger });
-  const store = await openFsChunkStore({ path: options.path, durability, logger }).catch(async (error: unknown) => {
-    await metadata.close();
-    throw error;
-  });
+  // Chunks leave what the metadata needs to delete them.
+  const { reserveBytes } = diskRoom(options.path);
+  const store = await openFsChunkStore({ path: options.path, durability, logger, reserveBytes }).catch(
+    async (error: unknown) => {
+      await metadata.close();
+      throw error;
+    },
+  );
   const topology = singleStoreTopology(store);
   const clock = systemClock;
   const backend = createEngine({

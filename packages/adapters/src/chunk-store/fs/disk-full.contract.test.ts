@@ -106,4 +106,23 @@ describe("an fs store on a disk of 1 MiB", () => {
     expect(await store.hasChunks([chunkId], { claim: true })).toEqual([{ sizeBytes: bytes.byteLength }]);
     expect(await store.putChunk(chunkId, bytes)).toMatchObject({ alreadyPresent: true });
   });
+
+  test("a store with a reserve leaves it free, whoever puts at once; claims, repeated puts and deletes go on", async () => {
+    const reserveBytes = 300_000;
+    const careful = await openFsChunkStore({ path: root, reserveBytes });
+    const outcomes = await Promise.allSettled(chunks.map(({ chunkId, bytes }) => careful.putChunk(chunkId, bytes)));
+    for (const { chunkId, bytes } of chunks) await careful.putChunk(chunkId, bytes).catch(() => {});
+    for (const outcome of outcomes) {
+      if (outcome.status === "rejected") expect(outcome.reason).toMatchObject({ code: "DISK_FULL" });
+    }
+    expect(outcomes.some(({ status }) => status === "rejected")).toBe(true);
+    expect((await careful.stats()).bytesFree).toBeGreaterThanOrEqual(reserveBytes);
+    const ids = chunks.map(({ chunkId }) => chunkId);
+    const present = await careful.hasChunks(ids, { claim: true });
+    expect(present.filter((one) => one !== undefined)).toHaveLength(3);
+    const kept = chunks[present.findIndex((one) => one !== undefined)]!;
+    expect(await careful.putChunk(kept.chunkId, kept.bytes)).toMatchObject({ alreadyPresent: true });
+    expect(await careful.deleteChunks([kept.chunkId], { unclaimedForMs: 0 })).toEqual(["deleted"]);
+    await careful.close();
+  });
 });

@@ -25,6 +25,7 @@ import type { ChunkPlace } from "./chunk-names.ts";
 import { readChunk } from "./chunk-reader.ts";
 import { holdsSame, type IncomingContent } from "./compare-present.ts";
 import { deleteChunk } from "./delete-chunk.ts";
+import { assertRoom } from "./disk-room.ts";
 import { findChunk } from "./find-chunk.ts";
 import { isAbsent, toStoreError } from "./fs-error.ts";
 import type { FsParts } from "./fs-parts.ts";
@@ -97,6 +98,7 @@ export class FsChunkStore implements StreamingChunkStore {
     const target = this.#publishOptions(options);
     return await this.#io(true, async () => {
       let result: PutChunkResult | undefined;
+      await assertRoom(parts, this.#config.root, 0);
       // The lock is taken only to publish: a slow source must not keep others from this chunk.
       await withTemp(parts, place, target, async (temp) => {
         const hash = nodeCryptoHasher.incremental();
@@ -155,6 +157,7 @@ export class FsChunkStore implements StreamingChunkStore {
     },
   ): Promise<void> {
     const { bytes, target } = chunk;
+    await assertRoom(this.#parts, this.#config.root, bytes.byteLength);
     await withTemp(this.#parts, place, target, async (temp) => {
       for (let offset = 0; offset < bytes.byteLength; offset += PIECE_BYTES) {
         throwIfAborted(target.signal);

@@ -21,4 +21,6 @@ export interface FsParts {
   readonly usage: ChunkUsage;
   readonly sweep: LeftoverSweep;
   readonly synced: SyncedChunks;
+  /** Bytes of the disk that chunks leave free. */
+  readonly reserveBytes: number;
 }

@@ -36,6 +36,8 @@ export interface FsChunkStoreOptions {
   readonly durability?: Durability | undefined;
   /** Largest chunk in bytes, 1 to 1 GiB; default 64 MiB, as for a storage node. */
   readonly chunkMaxBytes?: number | undefined;
+  /** Bytes of the disk that puts leave free, for what else lies on it, such as the metadata that a delete writes; default 0. */
+  readonly reserveBytes?: number | undefined;
   readonly clock?: Clock | undefined;
   readonly random?: Random | undefined;
   /** Told of quarantined chunks, swept leftovers and failed background syncs; default silent. */
@@ -61,7 +63,7 @@ function checkOptions(options: FsChunkStoreOptions): { root: string; durability:
 
 async function open(options: FsChunkStoreOptions, owner: Owner): Promise<StreamingChunkStore> {
   const { root, durability, chunkMaxBytes } = checkOptions(options);
-  const { clock = systemClock, logger = silentLogger, fileSystem = nodeFileSystem } = options;
+  const { clock = systemClock, logger = silentLogger, fileSystem = nodeFileSystem, reserveBytes = 0 } = options;
   await fileSystem.mkdir(root, { recursive: true });
   const folder = { fileSystem, root, ownerToken: owner.token };
   await ensureFormat(folder);
@@ -72,7 +74,7 @@ async function open(options: FsChunkStoreOptions, owner: Owner): Promise<Streami
   const folders = new LeafFolders(fileSystem, new FolderSync(fileSystem));
   const locks = new KeyedLock();
   const synced = new SyncedChunks();
-  const parts = { fileSystem, clock, logger, names, locks, folders, claimClock, usage, sweep, synced };
+  const parts = { fileSystem, clock, logger, names, locks, folders, claimClock, usage, sweep, synced, reserveBytes };
   const store = new FsChunkStore(parts, { root, durability, chunkMaxBytes, onClosed: owner.release });
   // In the background: counting a large store takes long, and nothing but stats() needs it. It sweeps leftovers on its way.
   usage.walk().catch((error: unknown) => logger.warn({ error }, "counting the chunks failed; stats() tries again"));

@@ -4,6 +4,7 @@ import type { Durability } from "@ashlar/sdk/ports";
 import type { BatchedSync } from "./batched-sync.ts";
 import type { ChunkPlace } from "./chunk-names.ts";
 import { ChunkWriter } from "./chunk-writer.ts";
+import { assertRoom } from "./disk-room.ts";
 import { removeIfPresent } from "./folder-sync.ts";
 import { isAbsent } from "./fs-error.ts";
 import type { FsParts } from "./fs-parts.ts";
@@ -48,6 +49,8 @@ export async function publish(
   temp: TempChunk,
   options: PublishOptions,
 ): Promise<void> {
+  // The file has its room by now, and so have those of other writers: nobody publishes into the reserve.
+  await assertRoom(parts, place.leaf, 0);
   await stampClaim(parts, temp.handle);
   throwIfAborted(options.signal);
   await parts.usage.change(place.id, async () => {
