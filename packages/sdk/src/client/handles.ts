@@ -20,6 +20,7 @@ export interface ObjectHandle {
   get(options?: GetOptions): Promise<GetObjectResult>;
   bytes(options?: ClientTransferOptions): Promise<Uint8Array>;
   text(options?: ClientTransferOptions): Promise<string>;
+  /** @throws {AshlarError} INVALID_ARGUMENT if the object is not JSON. */
   json(options?: ClientTransferOptions): Promise<unknown>;
   /** The bytes as a web stream that opens the object when it is first read. */
   stream(options?: ClientTransferOptions): ReadableStream<Uint8Array>;

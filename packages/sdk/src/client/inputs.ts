@@ -54,6 +54,7 @@ export interface GetObjectResult extends ObjectInfo {
   bytes(): Promise<Uint8Array>;
   /** All bytes as UTF-8 text. */
   text(): Promise<string>;
+  /** @throws {AshlarError} INVALID_ARGUMENT if the object is not JSON. */
   json(): Promise<unknown>;
   /** The bytes as a web stream; cancelling it stops the transfer. */
   stream(): ReadableStream<Uint8Array>;
