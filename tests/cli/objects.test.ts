@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { cli, cliJson, type RunningCli, startCli } from "../support/cli.ts";
 import { createTempFolder, type TempFolder } from "../support/temp-folder.ts";
@@ -188,5 +189,20 @@ describe("collect and health of a folder", () => {
     expect(health.exitCode, health.stdout).toBe(0);
     expect(health.stdout).toMatch(/ok +0 chunks, 0 B/);
     expect((await cli(["health", "--path", folder.at("nothing")])).exitCode).toBe(5);
+  });
+
+  test("health of a folder tells of damaged chunks that were put aside, and of chunks that are gone", async () => {
+    const path = folder.at("hurt");
+    await cli(["put", "-", "box/big", "--create-bucket", "--path", path], { input: testBytes(300_000, 4) });
+    expect((await cli(["health", "--path", path])).exitCode).toBe(0);
+    mkdirSync(join(path, "quarantine"));
+    writeFileSync(join(path, "quarantine", `${"a".repeat(64)}-x`), "damaged");
+    const damaged = await cli(["health", "--path", path]);
+    expect(damaged.stdout).toMatch(/warning +1 damaged chunk was put aside/);
+    expect(damaged.stdout).toContain("put the same content again");
+    rmSync(join(path, "chunks"), { recursive: true });
+    const gone = await cli(["health", "--path", path]);
+    expect(gone.exitCode).toBe(5);
+    expect(gone.stdout).toContain("the chunks folder is missing");
   });
 });

@@ -55,3 +55,9 @@ test("disks are judged by their free share", () => {
   const stats = { chunkCount: 1, bytesUsed: 1, bytesFree: 5, bytesTotal: 1000 };
   expect(levels(cluster([server("a", { stats }), server("b"), server("c")]))).toEqual(["broken", "ok", "ok"]);
 });
+
+test("older layouts are no reason to sit back: chunks do not move by themselves", () => {
+  const findings = findClusterProblems(cluster([server("a"), server("b"), server("c")], [2, 1]));
+  expect(findings.at(-1)?.action).not.toContain("nothing to do");
+  expect(findings.at(-1)?.action).toContain("putting the same content again");
+});

@@ -21,7 +21,8 @@ export function findClusterProblems(snapshot: ClusterSnapshot): readonly Finding
     findings.push({
       level: "note",
       what: `chunks still lie by older layouts: ${versions}`,
-      action: "reads find them; nothing to do",
+      action:
+        "reads find them there, so keep those servers; this release does not move chunks, but putting the same content again restores its copies",
     });
   }
   return findings;

@@ -1,3 +1,6 @@
+import { existsSync } from "node:fs";
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
 import { openFsChunkStore } from "@ashlar/adapters/chunk-store/fs";
 import { AshlarError } from "@ashlar/sdk/errors";
 import { holdsStore } from "../existing-store.ts";
@@ -19,6 +22,8 @@ export async function findFolderProblems(path: string, signal: AbortSignal): Pro
   return [
     ...(await examine("metadata", () => pingMetadata(path, signal))),
     ...(await examine("chunks", () => countChunks(path, signal))),
+    ...(await examine("chunks", () => damagedChunks(path))),
+    ...(await examine("chunks", () => missingChunks(path, signal))),
   ];
 }
 
@@ -57,4 +62,44 @@ async function countChunks(path: string, signal: AbortSignal): Promise<readonly 
   } finally {
     await store.close();
   }
+}
+
+/** Chunks that were found damaged and put aside; nothing deletes them. */
+async function damagedChunks(path: string): Promise<readonly Finding[]> {
+  const folder = join(path, "quarantine");
+  const names = existsSync(folder) ? await readdir(folder) : [];
+  if (names.length === 0) return [];
+  return [
+    {
+      level: "warning",
+      what: `${formatCount(names.length, "damaged chunk")} ${names.length === 1 ? "was" : "were"} put aside in ${folder}`,
+      action: "look at the disk; put the same content again to heal what names them, then delete those files",
+    },
+  ];
+}
+
+/** The folder makes itself with the first chunk, so that it may be missing as long as no object has one. */
+async function missingChunks(path: string, signal: AbortSignal): Promise<readonly Finding[]> {
+  if (existsSync(join(path, "chunks")) || !(await hasChunkedObject(path, signal))) return [];
+  return [
+    {
+      level: "broken",
+      what: `the chunks folder is missing in ${path}, but objects have chunks`,
+      action: "restore it from a backup, or put the same content again",
+    },
+  ];
+}
+
+/** Looks at the largest object in the first page of each bucket: whatever is chunked, the largest is. */
+async function hasChunkedObject(path: string, signal: AbortSignal): Promise<boolean> {
+  await using opened = await openMetadata({ path });
+  const { metadata } = opened;
+  for (const { bucket } of await metadata.listBuckets({ signal })) {
+    const { objects } = await metadata.listObjects({ bucket }, { signal });
+    const [largest] = [...objects].sort((a, b) => b.sizeBytes - a.sizeBytes);
+    if (largest === undefined) continue;
+    const stored = await metadata.getObject({ bucket, key: largest.key, chunkLimit: 0 }, { signal });
+    if (stored?.manifestId !== undefined) return true;
+  }
+  return false;
 }
