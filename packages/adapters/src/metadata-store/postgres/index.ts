@@ -38,6 +38,8 @@ export interface PostgresMetadataStoreOptions {
   readonly preparedStatements?: boolean | undefined;
   /** How long a call is tried again while the database is away, in ms; default 10,000: a restart passes unnoticed. */
   readonly retryForMs?: number | undefined;
+  /** How long one statement, or getting a connection, may take before the database counts as away, in ms; default 30,000. `ping()` takes 2 s at most. */
+  readonly statementTimeoutMs?: number | undefined;
 }
 
 /**
@@ -53,10 +55,19 @@ export async function openPostgresMetadataStore(options: PostgresMetadataStoreOp
   const layoutPolicy = { stagedLayouts, defaults: resolveLayoutDefaults(options) };
   const ownsPool = typeof options.pool === "function";
   const pool = typeof options.pool === "function" ? await options.pool() : options.pool;
-  const { preparedStatements = true, retryForMs = 10_000 } = options;
-  const executor = new PostgresExecutor({ pool, ownsPool, clock, random, logger, preparedStatements, retryForMs });
+  const { preparedStatements = true, retryForMs = 10_000, statementTimeoutMs = 30_000 } = options;
+  const executor = new PostgresExecutor({
+    pool,
+    ownsPool,
+    clock,
+    random,
+    logger,
+    preparedStatements,
+    retryForMs,
+    statementTimeoutMs,
+  });
   try {
-    await executor.retry(() => executor.withClient(migratePostgres));
+    await executor.retry(() => executor.withClient(migratePostgres, { timed: false }));
   } catch (error) {
     await executor.close();
     throw error;

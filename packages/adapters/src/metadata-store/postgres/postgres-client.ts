@@ -10,6 +10,8 @@ export interface PgQueryConfig {
   /** A named statement is prepared once per connection. */
   readonly name?: string;
   readonly types?: PgTypes;
+  /** Rejects where no answer has come after so many ms; the connection is useless then. */
+  readonly query_timeout?: number;
 }
 
 /** Turns column values, which arrive as text, into JavaScript values. */

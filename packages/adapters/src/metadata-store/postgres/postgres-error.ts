@@ -29,7 +29,7 @@ const UNAVAILABLE: ReadonlySet<string> = new Set([
 
 /** The driver's own errors have no code. */
 const UNAVAILABLE_TEXT =
-  /connection terminated|connection ended|not queryable|timeout exceeded when trying to connect|client was closed/i;
+  /connection terminated|connection ended|not queryable|timeout exceeded when trying to connect|client was closed|query read timeout/i;
 
 /** What a driver error means for a retry. */
 export type PgFailure = "conflict" | "unavailable" | "final";

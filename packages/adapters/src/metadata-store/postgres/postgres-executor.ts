@@ -1,5 +1,12 @@
-import { abortError } from "@ashlar/sdk/errors";
-import type { CallOptions, Clock, Durability, Logger, Random } from "@ashlar/sdk/ports";
+import { AshlarError, abortError } from "@ashlar/sdk/errors";
+import {
+  type CallOptions,
+  type Clock,
+  type Durability,
+  type Logger,
+  type Random,
+  systemClock,
+} from "@ashlar/sdk/ports";
 import { newId } from "../../internal/metadata/new-id.ts";
 import {
   locksOf,
@@ -29,6 +36,9 @@ const CONFLICT_BACKOFF_MS = { base: 2, max: 100 } as const;
 /** A restart takes seconds. */
 const UNAVAILABLE_BACKOFF_MS = { base: 50, max: 1000 } as const;
 
+/** Who asks whether the database is there wants to know soon. */
+const PING_MAX_MS = 2000;
+
 /** What an executor is made of. */
 export interface PostgresExecutorOptions {
   readonly pool: PgPool;
@@ -40,6 +50,8 @@ export interface PostgresExecutorOptions {
   readonly preparedStatements: boolean;
   /** How long an operation is tried again before METADATA_UNAVAILABLE, in ms. */
   readonly retryForMs: number;
+  /** How long one statement, or getting a connection, may take, in ms. */
+  readonly statementTimeoutMs: number;
 }
 
 /** One call, across its attempts. */
@@ -76,7 +88,8 @@ export class PostgresExecutor implements SqlExecutor {
   ): Promise<OperationOutput<Name>> {
     const { clock, random } = this.#options;
     const call: Call = { name, input, operationId: newId(clock, random), commitSent: false };
-    return (await this.retry(() => this.#attempt(call), options?.signal)) as OperationOutput<Name>;
+    const output = this.retry(() => this.#attempt(call), options?.signal) as Promise<OperationOutput<Name>>;
+    return await (name === "ping" ? this.#within(PING_MAX_MS, output) : output);
   }
 
   /** Tries until it works, fails for good, or the time is over. */
@@ -108,9 +121,39 @@ export class PostgresExecutor implements SqlExecutor {
     });
   }
 
-  /** Checks a connection out; one that failed is closed, not reused. */
-  async withClient<T>(use: (client: PgClient) => Promise<T>): Promise<T> {
-    const client = await this.#options.pool.connect();
+  /** @throws {AshlarError} METADATA_UNAVAILABLE if `work` takes longer than `timeoutMs`; it goes on then. */
+  async #within<T>(timeoutMs: number, work: Promise<T>): Promise<T> {
+    const over = new AbortController();
+    // Real time, as the driver's own limits: it is a real database that does not answer.
+    const late = systemClock.sleep(timeoutMs, { signal: over.signal }).then((): never => {
+      throw new AshlarError("METADATA_UNAVAILABLE", `the metadata database did not answer within ${timeoutMs} ms`);
+    });
+    late.catch(() => {});
+    try {
+      return await Promise.race([work, late]);
+    } finally {
+      over.abort();
+    }
+  }
+
+  /**
+   * Checks a connection out; one that failed is closed, not reused. A database that is frozen, or behind a dead network, answers nothing at all,
+   * so statements have a time limit, unless `timed` is false.
+   */
+  async withClient<T>(
+    use: (client: PgClient) => Promise<T>,
+    { timed = true }: { readonly timed?: boolean } = {},
+  ): Promise<T> {
+    const { pool, statementTimeoutMs } = this.#options;
+    const connecting = pool.connect();
+    const client = await this.#within(statementTimeoutMs, connecting).catch((error: unknown) => {
+      // It may still come, and belongs to nobody then.
+      connecting.then(
+        (late) => late.release(),
+        () => {},
+      );
+      throw error;
+    });
     let broken: Error | undefined;
     // While a connection is checked out nobody else listens, and an error without a listener ends the process.
     const onError = (error: Error): void => {
@@ -118,7 +161,7 @@ export class PostgresExecutor implements SqlExecutor {
     };
     client.on("error", onError);
     try {
-      return await use(client);
+      return await use(timed ? withTimeLimit(client, statementTimeoutMs) : client);
     } catch (error) {
       if (classifyPgError(error) === "unavailable") broken ??= error as Error;
       throw error;
@@ -171,6 +214,15 @@ export class PostgresExecutor implements SqlExecutor {
     if (ownsPool) await pool.end();
     else pool.removeListener("error", this.#onPoolError);
   }
+}
+
+function withTimeLimit(client: PgClient, timeoutMs: number): PgClient {
+  return {
+    query: (config) => client.query({ ...config, query_timeout: timeoutMs }),
+    release: (error) => client.release(error),
+    on: (event, listener) => client.on(event, listener),
+    removeListener: (event, listener) => client.removeListener(event, listener),
+  };
 }
 
 /**
