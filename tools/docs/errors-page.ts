@@ -1,4 +1,4 @@
-import { ERROR_CODE_DOCS } from "@ashlar/sdk/docs";
+import { ERROR_CODE_DOCS, ERROR_S3_CODES } from "@ashlar/sdk/docs";
 import { ERROR_CODES, type ErrorCode, type RetryRule } from "@ashlar/sdk/errors";
 import { EXIT_CODES, exitCodeOf } from "@ashlar/server/cli";
 import { code, GENERATED_NOTE, markdownTable } from "./markdown.ts";
@@ -9,6 +9,11 @@ const RETRY: Readonly<Record<RetryRule, string>> = {
   caller: "the caller decides",
 };
 
+function s3Cell(name: ErrorCode): string {
+  const s3 = ERROR_S3_CODES[name];
+  return s3 === "-" ? "" : code(s3);
+}
+
 /** docs/errors.md: one table of codes with every face's column, and the exit codes of the command line. */
 export function errorsPage(): string {
   const rows = Object.entries(ERROR_CODES).map(([name, row]) => [
@@ -16,7 +21,7 @@ export function errorsPage(): string {
     ERROR_CODE_DOCS[name as ErrorCode],
     code(row.connect),
     String(row.http),
-    row.s3 === "-" ? "" : code(row.s3),
+    s3Cell(name as ErrorCode),
     String(exitCodeOf(name as ErrorCode)),
     RETRY[row.retry],
   ]);

@@ -1,9 +1,9 @@
 /**
- * The error taxonomy: one table, from which every face (Connect, plain HTTP, S3, CLI exit codes, docs) takes its own column.
+ * The error taxonomy: one table, from which every face (Connect, plain HTTP, CLI exit codes, docs) takes its own column.
  *
  * Codes are stable within a major version, messages are not. `proto/ashlar/v1/error.proto` has the same names as an enum and
- * `docs/errors.md` is generated from this table; a test compares both, so this file imports nothing. What each code means in words stands in
- * `code-docs.ts`, so that no page loads prose.
+ * `docs/errors.md` is generated from this table; a test compares both, so this file imports nothing. What each code means in words, and its S3 code,
+ * stand in `code-docs.ts`, so that no page loads them.
  */
 
 /** Connect's code names in the wire spelling of the Connect protocol. */
@@ -33,49 +33,47 @@ export interface ErrorCodeRow {
   readonly connect: ConnectCodeName;
   /** HTTP status of the plain HTTP faces (problem+json). */
   readonly http: number;
-  /** S3 error code, kept here so that the S3 face cannot drift; "-" where S3 never sees it. */
-  readonly s3: string;
   readonly retry: RetryRule;
 }
 
-const row = (connect: ConnectCodeName, http: number, s3: string, retry: RetryRule = "never"): ErrorCodeRow =>
-  Object.freeze({ connect, http, s3, retry });
+const row = (connect: ConnectCodeName, http: number, retry: RetryRule = "never"): ErrorCodeRow =>
+  Object.freeze({ connect, http, retry });
 
 /** Every error code with its meaning on each face. Order is documentation order. */
 export const ERROR_CODES = Object.freeze({
-  INVALID_ARGUMENT: row("invalid_argument", 400, "InvalidArgument"),
-  INVALID_BUCKET_NAME: row("invalid_argument", 400, "InvalidBucketName"),
-  OBJECT_TOO_LARGE: row("invalid_argument", 413, "EntityTooLarge"),
-  CHECKSUM_MISMATCH: row("invalid_argument", 400, "BadDigest", "caller"),
-  INVALID_RANGE: row("out_of_range", 416, "InvalidRange"),
-  INVALID_PART: row("invalid_argument", 400, "InvalidPart"),
-  UPLOAD_NOT_FOUND: row("not_found", 404, "NoSuchUpload"),
-  BUCKET_NOT_FOUND: row("not_found", 404, "NoSuchBucket"),
-  OBJECT_NOT_FOUND: row("not_found", 404, "NoSuchKey"),
-  CHUNK_NOT_FOUND: row("not_found", 404, "-"),
-  SERVER_NOT_FOUND: row("not_found", 404, "-"),
-  BUCKET_ALREADY_EXISTS: row("already_exists", 409, "BucketAlreadyExists"),
-  BUCKET_NOT_EMPTY: row("failed_precondition", 409, "BucketNotEmpty"),
-  PRECONDITION_FAILED: row("failed_precondition", 412, "PreconditionFailed"),
-  NOT_MODIFIED: row("failed_precondition", 304, "NotModified"),
-  UNAUTHENTICATED: row("unauthenticated", 401, "InvalidAccessKeyId"),
-  PERMISSION_DENIED: row("permission_denied", 403, "AccessDenied"),
-  LAYOUT_STALE: row("aborted", 409, "-", "caller"),
-  CLAIM_EXPIRED: row("aborted", 409, "-", "caller"),
-  CHUNK_MISSING: row("data_loss", 500, "InternalError"),
-  CHUNK_CORRUPT: row("data_loss", 500, "InternalError", "caller"),
-  CHUNK_DIGEST_MISMATCH: row("data_loss", 422, "BadDigest", "backoff"),
-  QUORUM_NOT_REACHED: row("unavailable", 503, "ServiceUnavailable", "backoff"),
-  NODE_UNAVAILABLE: row("unavailable", 503, "ServiceUnavailable", "backoff"),
-  METADATA_UNAVAILABLE: row("unavailable", 503, "ServiceUnavailable", "backoff"),
-  DISK_FULL: row("resource_exhausted", 507, "ServiceUnavailable", "caller"),
-  OVERLOADED: row("resource_exhausted", 503, "SlowDown", "backoff"),
-  CANCELED: row("canceled", 499, "-", "caller"),
-  DEADLINE_EXCEEDED: row("deadline_exceeded", 504, "ServiceUnavailable", "caller"),
-  STORE_CLOSED: row("failed_precondition", 409, "ServiceUnavailable"),
-  STORE_INCOMPATIBLE: row("failed_precondition", 409, "InternalError"),
-  UNSUPPORTED: row("unimplemented", 501, "NotImplemented"),
-  INTERNAL: row("internal", 500, "InternalError"),
+  INVALID_ARGUMENT: row("invalid_argument", 400),
+  INVALID_BUCKET_NAME: row("invalid_argument", 400),
+  OBJECT_TOO_LARGE: row("invalid_argument", 413),
+  CHECKSUM_MISMATCH: row("invalid_argument", 400, "caller"),
+  INVALID_RANGE: row("out_of_range", 416),
+  INVALID_PART: row("invalid_argument", 400),
+  UPLOAD_NOT_FOUND: row("not_found", 404),
+  BUCKET_NOT_FOUND: row("not_found", 404),
+  OBJECT_NOT_FOUND: row("not_found", 404),
+  CHUNK_NOT_FOUND: row("not_found", 404),
+  SERVER_NOT_FOUND: row("not_found", 404),
+  BUCKET_ALREADY_EXISTS: row("already_exists", 409),
+  BUCKET_NOT_EMPTY: row("failed_precondition", 409),
+  PRECONDITION_FAILED: row("failed_precondition", 412),
+  NOT_MODIFIED: row("failed_precondition", 304),
+  UNAUTHENTICATED: row("unauthenticated", 401),
+  PERMISSION_DENIED: row("permission_denied", 403),
+  LAYOUT_STALE: row("aborted", 409, "caller"),
+  CLAIM_EXPIRED: row("aborted", 409, "caller"),
+  CHUNK_MISSING: row("data_loss", 500),
+  CHUNK_CORRUPT: row("data_loss", 500, "caller"),
+  CHUNK_DIGEST_MISMATCH: row("data_loss", 422, "backoff"),
+  QUORUM_NOT_REACHED: row("unavailable", 503, "backoff"),
+  NODE_UNAVAILABLE: row("unavailable", 503, "backoff"),
+  METADATA_UNAVAILABLE: row("unavailable", 503, "backoff"),
+  DISK_FULL: row("resource_exhausted", 507, "caller"),
+  OVERLOADED: row("resource_exhausted", 503, "backoff"),
+  CANCELED: row("canceled", 499, "caller"),
+  DEADLINE_EXCEEDED: row("deadline_exceeded", 504, "caller"),
+  STORE_CLOSED: row("failed_precondition", 409),
+  STORE_INCOMPATIBLE: row("failed_precondition", 409),
+  UNSUPPORTED: row("unimplemented", 501),
+  INTERNAL: row("internal", 500),
 } as const satisfies Record<string, ErrorCodeRow>);
 
 /** A stable error code. */

@@ -10,27 +10,16 @@ const NETWORK_CODE =
 /** What fetch says in Node ("fetch failed", "terminated"), Chromium, Firefox and Safari; it has no code for it. */
 const FETCH_FAILURE = /^(fetch failed|terminated|failed to fetch|networkerror|load failed|network error)/i;
 
-/** Codes of OpenSSL and Node for certificates that are not trusted, not valid now, or not for this name. */
-const CERTIFICATE = /^(CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|HOSTNAME_MISMATCH|ERR_TLS_CERT_)|certificate/;
-const TLS_CODE = /^ERR_(SSL|TLS)_/;
-/** grpc-js keeps the text of a cause, and no more. */
-const TLS_TEXT =
-  /:SSL routines:|unable to verify the first certificate|self-signed certificate|unable to get (local )?issuer/;
+/** Codes of OpenSSL and Node for a handshake or a certificate that failed, and their texts: grpc-js keeps no more of a cause. */
+const TLS_FAILURE =
+  /^(CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|HOSTNAME_MISMATCH|ERR_(SSL|TLS)_)|:SSL routines:|certificate|unable to get (local )?issuer/;
 
-/** What to do about a failed TLS handshake; `undefined` for any other error. */
+/** What to do about a failed TLS handshake; `undefined` for any other error. One short text for all: a page loads it too. */
 export function tlsProblem(error: unknown): string | undefined {
   let current = error;
   for (let depth = 0; depth < 10 && current instanceof Error; depth++) {
-    const code = "code" in current && typeof current.code === "string" ? current.code : "";
-    const text = TLS_TEXT.exec(current.message)?.[0] ?? "";
-    if (CERTIFICATE.test(code) || CERTIFICATE.test(text)) {
-      return "the server's certificate is not trusted, not valid now or not for this host: give the transport the `ca` that signed it, and use the name in it";
-    }
-    if (code === "ERR_SSL_WRONG_VERSION_NUMBER" || /wrong version number/.test(current.message)) {
-      return "the server does not speak TLS on this port: use http:// instead of https://, or the port that does";
-    }
-    if (TLS_CODE.test(code) || text !== "") {
-      return "the TLS handshake with the server failed: check that the URL's port speaks TLS and which versions it takes";
+    if (("code" in current && TLS_FAILURE.test(String(current.code))) || TLS_FAILURE.test(current.message)) {
+      return "TLS failed: use http:// if the port has no TLS, or give the `ca` of its certificate";
     }
     current = current.cause;
   }
