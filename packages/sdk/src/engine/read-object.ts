@@ -81,15 +81,12 @@ async function* readStored(
     options.onProgress?.({ transferredBytes: length, totalBytes: length });
     return;
   }
-  const link = linkAbort(options.signal);
-  const closing = (): void => link.abort(context.closing.reason);
-  context.closing.addEventListener("abort", closing, { once: true });
+  const link = linkAbort(options.signal, context.closing);
   try {
     yield* readChunks(context, stored, { offset, length }, { ...options, signal: link.signal });
   } finally {
     link.abort(new AshlarError("CANCELED", "the reader stopped"));
     link.unlink();
-    context.closing.removeEventListener("abort", closing);
   }
 }
 

@@ -52,9 +52,7 @@ export async function storeBody(
 ): Promise<StoredBody> {
   throwIfAborted(options.signal);
   assertDeclaredSize(request.sizeBytes);
-  const link = linkAbort(options.signal);
-  const closing = (): void => link.abort(context.closing.reason);
-  context.closing.addEventListener("abort", closing, { once: true });
+  const link = linkAbort(options.signal, context.closing);
   try {
     return await new BodyWriter(context, request, options, link.signal, (error) => link.abort(error)).run(
       stoppableBody(body, link.signal),
@@ -62,7 +60,6 @@ export async function storeBody(
   } finally {
     link.abort(new AshlarError("CANCELED", "the write is over"));
     link.unlink();
-    context.closing.removeEventListener("abort", closing);
   }
 }
 

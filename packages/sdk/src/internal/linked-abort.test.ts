@@ -2,7 +2,6 @@ import { getEventListeners } from "node:events";
 import { describe, expect, test } from "vitest";
 import { AshlarError } from "../errors/index.ts";
 import { linkAbort, raceAbort } from "./linked-abort.ts";
-import { settleOrAbort } from "./settle-or-abort.ts";
 
 const listeners = (signal: AbortSignal): number => getEventListeners(signal, "abort").length;
 
@@ -46,10 +45,7 @@ describe("a linked abort", () => {
   });
 });
 
-describe.each([
-  ["raceAbort", raceAbort],
-  ["settleOrAbort", settleOrAbort],
-])("%s", (_, race) => {
+describe.each([["raceAbort", raceAbort]])("%s", (_, race) => {
   test("settles as the promise does, and leaves no listener", async () => {
     const { signal } = new AbortController();
     expect(await race(Promise.resolve(5), signal)).toBe(5);

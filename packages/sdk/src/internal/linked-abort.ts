@@ -1,28 +1,36 @@
 import { abortError } from "../errors/index.ts";
 
-/** An abort controller that also follows a caller's signal, without leaving a listener on it. */
+/** An abort controller that also follows other signals, without leaving a listener on them. */
 export interface LinkedAbort {
   readonly signal: AbortSignal;
   /** Aborts with `reason`; the first reason wins. */
   abort(reason: unknown): void;
-  /** Stops following the caller's signal. Call it when the work is over, however it ended. */
+  /** Stops following. Call it when the work is over, however it ended. */
   unlink(): void;
 }
 
-/** @param parent the caller's signal, if there is one; already aborted is fine. */
-export function linkAbort(parent: AbortSignal | undefined): LinkedAbort {
+/** @param parents signals to follow, the caller's for one; missing or already aborted is fine. */
+export function linkAbort(...parents: readonly (AbortSignal | undefined)[]): LinkedAbort {
   const controller = new AbortController();
-  const onAbort = (): void => controller.abort(parent?.reason);
-  if (parent?.aborted) onAbort();
-  else parent?.addEventListener("abort", onAbort, { once: true });
+  const links = parents.map((parent) => {
+    const onAbort = (): void => controller.abort(parent?.reason);
+    if (parent?.aborted) onAbort();
+    else parent?.addEventListener("abort", onAbort, { once: true });
+    return () => parent?.removeEventListener("abort", onAbort);
+  });
   return {
     signal: controller.signal,
     abort: (reason) => controller.abort(reason),
-    unlink: () => parent?.removeEventListener("abort", onAbort),
+    unlink: () => {
+      for (const unlink of links) unlink();
+    },
   };
 }
 
-/** Settles as `promise` does, or rejects with the abort error as soon as `signal` aborts; leaves no listener behind. */
+/**
+ * Settles as `promise` does, or rejects with the abort error as soon as `signal` aborts; leaves no listener behind. The work itself goes on
+ * until it notices the signal by itself; what becomes of it then is dropped.
+ */
 export function raceAbort<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return promise;
   return new Promise<T>((resolve, reject) => {

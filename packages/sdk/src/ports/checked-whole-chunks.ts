@@ -1,6 +1,6 @@
 import { AshlarError, throwIfAborted } from "../errors/index.ts";
 import { DIGEST_BYTES, type Digest } from "../hash/digest.ts";
-import { settleOrAbort } from "../internal/settle-or-abort.ts";
+import { raceAbort } from "../internal/linked-abort.ts";
 import { LIMITS } from "../limits.ts";
 import type {
   CallOptions,
@@ -88,7 +88,7 @@ export class CheckedWholeChunks implements ChunkStore {
     this.#running.add(running);
     const forget = (): void => void this.#running.delete(running);
     running.then(forget, forget);
-    return await settleOrAbort(running, signal);
+    return await raceAbort(running, signal);
   }
 
   putChunk(chunkId: Digest, bytes: Uint8Array, options?: PutChunkOptions): Promise<PutChunkResult> {

@@ -1,4 +1,5 @@
-import { AshlarError, abortError, throwIfAborted } from "../errors/index.ts";
+import { AshlarError, throwIfAborted } from "../errors/index.ts";
+import { raceAbort } from "../internal/linked-abort.ts";
 
 /** Bounds of a {@link GuardedSource}. */
 export interface GuardedSourceOptions {
@@ -72,14 +73,7 @@ export class GuardedSource implements AsyncIterable<Uint8Array> {
     signal: AbortSignal | undefined,
   ): Promise<IteratorResult<Uint8Array>> {
     throwIfAborted(signal);
-    const next = this.#pull(iterator);
-    if (signal === undefined) return await next;
-    return await new Promise((resolve, reject) => {
-      const onAbort = (): void => reject(abortError(signal));
-      signal.addEventListener("abort", onAbort, { once: true });
-      const release = (): void => signal.removeEventListener("abort", onAbort);
-      next.then(resolve, reject).then(release, release);
-    });
+    return await raceAbort(this.#pull(iterator), signal);
   }
 
   async #pull(iterator: AsyncIterator<Uint8Array>): Promise<IteratorResult<Uint8Array>> {

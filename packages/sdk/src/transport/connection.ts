@@ -1,5 +1,5 @@
 import { AshlarError, abortError, type ErrorCode, throwIfAborted } from "../errors/index.ts";
-import { settleOrAbort } from "../internal/settle-or-abort.ts";
+import { raceAbort } from "../internal/linked-abort.ts";
 import type { CallOptions, Endpoint } from "../ports/index.ts";
 
 /** Options that decide who is asking: the grant of one call, or the endpoint's own authorization. */
@@ -40,7 +40,7 @@ export function createConnection({ endpoint, errorFrom, release }: ConnectionOpt
         return await call(own);
       };
       try {
-        return await settleOrAbort(work(), signal);
+        return await raceAbort(work(), signal);
       } catch (error) {
         // Libraries word aborts in their own ways, and none tells a timeout from the caller's wish.
         throw signal?.aborted === true ? abortError(signal) : errorFrom(error);
