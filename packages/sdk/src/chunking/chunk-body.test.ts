@@ -93,6 +93,14 @@ describe("chunkBody", () => {
     }
   });
 
+  test("gives a body of one slice in a buffer of just its size, copied once", async () => {
+    const slice = pattern(4096);
+    const [chunk] = await collect(chunkBody(source(slice, [4096]), fixed(CHUNK).start(undefined)));
+    expect(chunk?.buffer.byteLength).toBe(4096);
+    expect(chunk?.buffer).not.toBe(slice.buffer);
+    expect(chunk).toEqual(slice);
+  });
+
   test("fills used buffers where it is given some, and leaves none of their old bytes in a chunk", async () => {
     const bytes = pattern(9 * CHUNK + 123);
     const used: Uint8Array<ArrayBuffer>[] = [];

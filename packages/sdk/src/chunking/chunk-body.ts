@@ -1,8 +1,10 @@
 import { AshlarError } from "../errors/index.ts";
 import type { ChunkCutter } from "./chunker.ts";
 
-// A body of 100 bytes must not cost a whole chunk of memory, so the first buffer starts here and doubles.
-const FIRST_BUFFER_BYTES = 64 * 1024;
+// A body of many small slices must not grow its buffer slice by slice: the second one is at least this large, and each further one doubles.
+const GROWN_BUFFER_MIN_BYTES = 64 * 1024;
+
+const NO_BYTES: Uint8Array<ArrayBuffer> = new Uint8Array(0);
 
 /** Full-size buffers on their way back to {@link chunkBody}: fresh ones cost page faults and garbage collections. */
 export interface ChunkBuffers {
@@ -29,15 +31,17 @@ export async function* chunkBody(
   cutter: ChunkCutter,
   buffers?: ChunkBuffers,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>, void, undefined> {
-  let buffer = new Uint8Array(Math.min(FIRST_BUFFER_BYTES, cutter.maxBytes));
+  // The first buffer is just as large as the first slice: many bodies are one slice, and such a one costs its size, not a chunk's.
+  let buffer = NO_BYTES;
   let filled = 0;
+  let cuts = 0;
   for await (const slice of body) {
     checkSlice(slice);
     let taken = 0;
     while (taken < slice.byteLength) {
       const copied = Math.min(slice.byteLength - taken, cutter.maxBytes - filled);
       if (filled + copied > buffer.byteLength)
-        buffer = grown(buffer, { filled, neededBytes: filled + copied, maxBytes: cutter.maxBytes }, buffers);
+        buffer = grown(buffer, { filled, neededBytes: filled + copied, maxBytes: cutter.maxBytes, cuts }, buffers);
       buffer.set(taken === 0 && copied === slice.byteLength ? slice : slice.subarray(taken, taken + copied), filled);
       filled += copied;
       taken += copied;
@@ -47,13 +51,14 @@ export async function* chunkBody(
       const [chunk, rest] = split(buffer, filled, length);
       buffer = rest;
       filled -= length;
+      cuts++;
       yield chunk;
     }
   }
   while (filled > 0) {
     const length = cutLength(cutter, buffer.subarray(0, filled), true);
-    const chunk = buffer.slice(0, length);
-    buffer.copyWithin(0, length, filled);
+    const [chunk, rest] = split(buffer, filled, length);
+    buffer = rest;
     filled -= length;
     yield chunk;
   }
@@ -65,7 +70,7 @@ function split(
   filled: number,
   length: number,
 ): [chunk: Uint8Array<ArrayBuffer>, rest: Uint8Array<ArrayBuffer>] {
-  if (length === buffer.byteLength) return [buffer, new Uint8Array(0)];
+  if (length === buffer.byteLength) return [buffer, NO_BYTES];
   const chunk = buffer.slice(0, length);
   buffer.copyWithin(0, length, filled);
   return [chunk, buffer];
@@ -73,15 +78,20 @@ function split(
 
 function grown(
   buffer: Uint8Array,
-  size: { filled: number; neededBytes: number; maxBytes: number },
+  size: { filled: number; neededBytes: number; maxBytes: number; cuts: number },
   buffers: ChunkBuffers | undefined,
 ): Uint8Array<ArrayBuffer> {
-  // An empty buffer follows a full chunk: the body is long, so its next chunk is likely full too.
-  const doubled = buffer.byteLength === 0 ? size.maxBytes : buffer.byteLength * 2;
-  const largerBytes = Math.min(size.maxBytes, Math.max(size.neededBytes, doubled));
-  const larger = buffers?.take(largerBytes) ?? new Uint8Array(largerBytes);
+  const largerBytes = Math.min(size.maxBytes, Math.max(size.neededBytes, roomFor(buffer, size)));
+  const used = largerBytes === size.maxBytes ? buffers?.take(largerBytes) : undefined;
+  const larger = used ?? new Uint8Array(largerBytes);
   larger.set(buffer.subarray(0, size.filled));
   return larger;
+}
+
+/** An empty buffer comes first, or follows a full chunk: then the body is long, and its next chunk is likely full too. */
+function roomFor(buffer: Uint8Array, { maxBytes, cuts }: { maxBytes: number; cuts: number }): number {
+  if (buffer.byteLength === 0) return cuts === 0 ? 0 : maxBytes;
+  return Math.max(GROWN_BUFFER_MIN_BYTES, buffer.byteLength * 2);
 }
 
 function cutLength(cutter: ChunkCutter, buffered: Uint8Array, ended: boolean): number {

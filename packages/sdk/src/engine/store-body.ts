@@ -53,12 +53,15 @@ export async function storeBody(
   throwIfAborted(options.signal);
   assertDeclaredSize(request.sizeBytes);
   const link = linkAbort(options.signal, context.closing);
+  let stored: StoredBody | undefined;
   try {
-    return await new BodyWriter(context, request, options, link.signal, (error) => link.abort(error)).run(
+    stored = await new BodyWriter(context, request, options, link.signal, (error) => link.abort(error)).run(
       stoppableBody(body, link.signal),
     );
+    return stored;
   } finally {
-    link.abort(new AshlarError("CANCELED", "the write is over"));
+    // An inline body moved nothing that could still run, and small objects are many.
+    if (stored?.inline === undefined) link.abort(new AshlarError("CANCELED", "the write is over"));
     link.unlink();
   }
 }

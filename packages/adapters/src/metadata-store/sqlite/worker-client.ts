@@ -69,8 +69,17 @@ export class WorkerClient {
       if (this.#pending.size === 0) this.#worker.ref();
       this.#pending.set(requestId, { resolve, reject });
       this.#outgoing.push({ ...request, requestId });
-      if (this.#outgoing.length === 1) queueMicrotask(() => this.#flush());
+      if (this.#outgoing.length === 1) this.#flushSoon();
     });
+  }
+
+  /**
+   * A request alone leaves at once. Among others it waits for the end of the turn: a request that leaves while answers are being handled
+   * could be answered in the same turn, and the app's event loop would not turn before a thousand of them.
+   */
+  #flushSoon(): void {
+    if (this.#pending.size === 1) queueMicrotask(() => this.#flush());
+    else setImmediate(() => this.#flush());
   }
 
   #flush(): void {

@@ -24,6 +24,9 @@ import {
 /** A `batched` write is synced within 100 ms after its answer; half of that leaves room for the sync itself. */
 const BATCHED_SYNC_MS = 50;
 
+/** Reads answered in one message: a message costs the app's thread more than an answer does, and the first waits for the last. */
+const READ_GROUP = 16;
+
 function post(port: MessagePort, message: FromWorker): void {
   port.postMessage(message);
 }
@@ -108,7 +111,11 @@ function serveReads(port: MessagePort, connection: SqliteConnection, room: DiskR
     // One at a time: a session holds the time of one operation.
     last = last.then(async () => {
       if ("requests" in message) {
-        for (const request of message.requests) post(port, { answers: [await read(request)] });
+        for (let from = 0; from < message.requests.length; from += READ_GROUP) {
+          const answers: WorkerAnswer[] = [];
+          for (const request of message.requests.slice(from, from + READ_GROUP)) answers.push(await read(request));
+          post(port, { answers });
+        }
         return;
       }
       if ("open" in message) return;
