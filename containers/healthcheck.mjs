@@ -1,0 +1,39 @@
+/**
+ * The image's health check: asks the server in this container whether it and what it depends on are ready (`/readyz`).
+ *
+ * `serve` and `gateway` listen on PORT, `node` on GRPC_PORT; the first of the two that answers is the one. A server that was given its port or
+ * certificate by flags is not found: in a container, configure by variables. Exit code 0: ready; 1: not, with the reason in one line.
+ */
+import { get as getPlain } from "node:http";
+import { get as getTls } from "node:https";
+
+const TIMEOUT_MS = 4000;
+const { PORT, GRPC_PORT, TLS_CERT } = process.env;
+
+/** @returns status and body, or undefined where nothing listens. */
+function ask(port) {
+  const url = `${TLS_CERT ? "https" : "http"}://127.0.0.1:${port}/readyz`;
+  const get = TLS_CERT ? getTls : getPlain;
+  return new Promise((resolve, reject) => {
+    // The certificate is for the name that clients use; this is the loopback interface.
+    const request = get(url, { rejectUnauthorized: false, timeout: TIMEOUT_MS }, (response) => {
+      response.setEncoding("utf8");
+      let body = "";
+      response.on("data", (text) => {
+        body += text;
+      });
+      response.on("end", () => resolve({ status: response.statusCode, body }));
+    });
+    request.on("timeout", () => request.destroy(new Error(`no answer in ${TIMEOUT_MS} ms`)));
+    request.on("error", (error) => (error.code === "ECONNREFUSED" ? resolve(undefined) : reject(error)));
+  });
+}
+
+try {
+  const answer = (await ask(PORT || 9000)) ?? (await ask(GRPC_PORT || 50051));
+  process.stdout.write(`${answer?.body ?? "nothing listens"}\n`);
+  process.exitCode = answer?.status === 200 ? 0 : 1;
+} catch (error) {
+  process.stdout.write(`${error.message}\n`);
+  process.exitCode = 1;
+}
