@@ -54,11 +54,17 @@ export function durabilityOf(message: JsonMessage): Durability {
 }
 
 export function bytesFromBase64(text: string): Uint8Array {
-  return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+  const binary = atob(text);
+  const bytes = new Uint8Array(binary.length);
+  // A loop: Uint8Array.from() with a function takes ten times as long, and every small object that is read comes through here.
+  for (let index = 0; index < bytes.length; index++) bytes[index] = binary.charCodeAt(index);
+  return bytes;
 }
 
 export function base64FromBytes(bytes: Uint8Array): string {
   let binary = "";
-  for (const byte of bytes) binary += String.fromCharCode(byte);
+  // In pieces that fit on the stack as arguments.
+  for (let from = 0; from < bytes.length; from += 8192)
+    binary += String.fromCharCode(...bytes.subarray(from, from + 8192));
   return btoa(binary);
 }
