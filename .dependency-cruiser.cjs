@@ -46,6 +46,7 @@ module.exports = {
     sdkLayer("engine", ["errors", "limits.ts", "internal", "hash", "manifest", "ring", "chunking", "ports"]),
     sdkLayer("rpc", ["gen", "errors", "limits.ts", "internal", "hash", "manifest", "ring", "ports"]),
     sdkLayer("transport", ["rpc", "errors", "limits.ts", "internal", "hash", "manifest", "ring", "ports"]),
+    sdkLayer("tracing", ["hash", "ports", "client"]),
     {
       name: "sdk-gen-only-through-rpc",
       severity: "error",

@@ -25,7 +25,7 @@ export type {
 } from "./client/inputs.ts";
 export type { ObjectClient } from "./client/object-client.ts";
 // For authors of seats.
-export type { OpenedSeat, Seat } from "./client/seat.ts";
+export type { OpenedSeat, Seat, SeatInstruments } from "./client/seat.ts";
 export { type DirectSeatOptions, direct } from "./client/seats/direct.ts";
 export { gateway } from "./client/seats/gateway.ts";
 export type { RemoteSeatOptions } from "./client/seats/remote-options.ts";

@@ -1,5 +1,5 @@
 import type { CollectReport } from "../engine/index.ts";
-import type { CallOptions, Clock, ClusterSnapshot, ObjectBackend } from "../ports/index.ts";
+import type { CallOptions, Clock, ClusterSnapshot, ObjectBackend, Tracer, Transport } from "../ports/index.ts";
 
 /** A seat that was opened. */
 export interface OpenedSeat {
@@ -14,10 +14,18 @@ export interface OpenedSeat {
   close(): Promise<void>;
 }
 
+/** What whoever watches a seat puts into it: see `traced` of `@ashlar/sdk/tracing`. */
+export interface SeatInstruments {
+  /** For stores that make spans of their own. */
+  readonly tracer: Tracer;
+  /** Stands between the seat and its transport. */
+  readonly wrapTransport: (transport: Transport) => Transport;
+}
+
 /** Where the engine finds metadata and chunks: `embedded(...)`, `gateway(...)` or `direct(...)`. */
 export interface Seat {
   /** `embedded`, `gateway` or `direct`, for messages. */
   readonly name: string;
   /** Called once, before the first call; again if it failed. */
-  open(): Promise<OpenedSeat>;
+  open(instruments?: SeatInstruments): Promise<OpenedSeat>;
 }

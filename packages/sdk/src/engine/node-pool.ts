@@ -28,7 +28,7 @@ export function createNodePool(transport: Transport, authorization: Endpoint["au
         if (entry?.url === server.url) entry.available = available;
         else {
           void entry?.store.close();
-          const store = transport.openChunkStore({ url: server.url, authorization });
+          const store = transport.openChunkStore({ url: server.url, serverId: server.serverId, authorization });
           entries.set(server.serverId, { url: server.url, store, available });
         }
       }

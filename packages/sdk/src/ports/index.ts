@@ -1,5 +1,6 @@
 export type { Digest, Hasher, IncrementalHash } from "../hash/index.ts";
 export type { Layout, LayoutServer } from "../ring/layout.ts";
+export type { AccessRole, AccessToken, AccessTokenRequest, AccessTokenSource } from "./access-token.ts";
 export { checkedChunkStore } from "./checked-chunk-store.ts";
 export { checkedMetadataStore } from "./checked-metadata-store.ts";
 export {
@@ -83,6 +84,7 @@ export type {
   ServerStats,
 } from "./servers.ts";
 export { silentLogger, systemClock, systemRandom } from "./system.ts";
+export type { Span, SpanAttributes, SpanKind, SpanStart, Tracer } from "./tracer.ts";
 export type { Endpoint, GatewayConnection, Transport, TransportCapabilities } from "./transport.ts";
 export type {
   CompleteUpload,

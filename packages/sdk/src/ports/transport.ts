@@ -1,3 +1,4 @@
+import type { AccessTokenSource } from "./access-token.ts";
 import type { ChunkStore } from "./chunk-store.ts";
 import type { GrantSource } from "./grant-source.ts";
 import type { Catalog } from "./metadata-store.ts";
@@ -19,6 +20,10 @@ export interface Endpoint {
   readonly url: string;
   /** Value of the `authorization` header for each call (asked each time, so that it may be renewed); none where absent. */
   readonly authorization?: (() => string | undefined | Promise<string | undefined>) | undefined;
+  /** Further headers of each call, asked at its start: what carries a trace to the server, for one. Lower-case names. */
+  readonly headers?: (() => Readonly<Record<string, string>>) | undefined;
+  /** Name of the server in its cluster, where it has one; for traces and messages. */
+  readonly serverId?: string | undefined;
   /** Largest chunk in bytes that the server takes, where it is known; default CHUNK_MAX_BYTES, and the server refuses what it does not take. */
   readonly chunkMaxBytes?: number | undefined;
 }
@@ -29,6 +34,8 @@ export interface GatewayConnection {
   readonly catalog: Catalog;
   /** Tickets for commits and grants for chunk stores. */
   readonly grants: GrantSource;
+  /** Access tokens for those who must hold no API key. */
+  readonly accessTokens: AccessTokenSource;
   /** The gateway's own chunk face, which passes chunks on to the nodes of their placement (gateway seat). */
   readonly chunks: ChunkStore;
   /** Layout, servers, registration. */

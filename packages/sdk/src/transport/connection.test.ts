@@ -11,7 +11,7 @@ describe("a connection", () => {
     const authorization = (): string => `Bearer key${asked++}`;
     const connection = createConnection({ endpoint: { ...endpoint, authorization }, errorFrom });
     const who = (options?: { readonly grant?: string }): Promise<string | undefined> =>
-      connection.run(options, async (value) => value);
+      connection.run(options, async ({ authorization: value }) => value);
     expect(await who()).toBe("Bearer key0");
     expect(await who({})).toBe("Bearer key1");
     expect(await who({ grant: "g" })).toBe("Bearer g");

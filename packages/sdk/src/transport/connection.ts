@@ -10,12 +10,12 @@ export interface AuthorizedCallOptions extends CallOptions {
 /** One opened endpoint: who asks, whether it is closed, and how failures look. Every transport's calls go through {@link Connection.run}. */
 export interface Connection {
   /**
-   * Runs one call. Rejects with STORE_CLOSED after `close()`, with the signal's error within 100 ms of an abort, and with whatever
+   * Runs one call, which is given the headers that say who asks and for what trace. Rejects with STORE_CLOSED after `close()`, with the signal's error within 100 ms of an abort, and with whatever
    * `errorFrom` makes of a failure.
    */
   run<T>(
     options: AuthorizedCallOptions | undefined,
-    call: (authorization: string | undefined) => Promise<T>,
+    call: (headers: Readonly<Record<string, string>>) => Promise<T>,
   ): Promise<T>;
   close(): Promise<void>;
 }
@@ -36,8 +36,10 @@ export function createConnection({ endpoint, errorFrom, release }: ConnectionOpt
       if (closing !== undefined) throw new AshlarError("STORE_CLOSED", "the connection is closed");
       throwIfAborted(signal);
       const work = async (): Promise<Awaited<ReturnType<typeof call>>> => {
-        const own = options?.grant === undefined ? await endpoint.authorization?.() : `Bearer ${options.grant}`;
-        return await call(own);
+        const headers = endpoint.headers?.();
+        const authorization =
+          options?.grant === undefined ? await endpoint.authorization?.() : `Bearer ${options.grant}`;
+        return await call(authorization === undefined ? { ...headers } : { ...headers, authorization });
       };
       try {
         return await raceAbort(work(), signal);

@@ -27,11 +27,11 @@ export interface HttpConnection {
 export function createHttpConnection(endpoint: Endpoint, exchange: HttpExchange): HttpConnection {
   const connection = createConnection({ endpoint, errorFrom: fromNetworkError });
   const send: HttpConnection["send"] = (options, { path, headers, read, ...rest }) =>
-    connection.run(options, async (authorization) => {
+    connection.run(options, async (own) => {
       const response = await exchange({
         ...rest,
         url: endpoint.url + path,
-        headers: authorization === undefined ? headers : { ...headers, authorization },
+        headers: { ...headers, ...own },
         signal: options?.signal,
       });
       if (response.status >= 200 && response.status < 300) return await read(response);

@@ -39,10 +39,9 @@ export function createRpcConnection(endpoint: Endpoint, channel: RpcChannel): Rp
     objects: createClient(ObjectService, channel.transport),
     cluster: createClient(ClusterService, channel.transport),
     call: (options, rpc) =>
-      connection.run(options, (authorization) => {
-        const call: RpcCallOptions = {};
+      connection.run(options, (headers) => {
+        const call: RpcCallOptions = { headers };
         if (options?.signal !== undefined) call.signal = options.signal;
-        if (authorization !== undefined) call.headers = { authorization };
         return rpc(call);
       }),
     close: () => connection.close(),

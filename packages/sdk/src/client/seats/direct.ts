@@ -21,10 +21,10 @@ export function direct(options: DirectSeatOptions): Seat {
   const resolved = resolveRemoteOptions(options);
   return {
     name: "direct",
-    async open() {
+    async open(instruments) {
       const [{ openDirect }, transport] = await Promise.all([
         loadPart(() => import("./open-direct.ts")),
-        openTransport(options),
+        openTransport(options, instruments),
       ]);
       return openDirect(resolved, transport, options.refreshAfterMs);
     },

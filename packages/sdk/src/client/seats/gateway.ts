@@ -11,10 +11,10 @@ export function gateway(options: RemoteSeatOptions): Seat {
   const resolved = resolveRemoteOptions(options);
   return {
     name: "gateway",
-    async open() {
+    async open(instruments) {
       const [{ openGateway }, transport] = await Promise.all([
         loadPart(() => import("./open-gateway.ts")),
-        openTransport(options),
+        openTransport(options, instruments),
       ]);
       return openGateway(resolved, transport);
     },

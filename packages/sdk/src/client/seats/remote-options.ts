@@ -5,6 +5,7 @@ import { loadPart } from "../../internal/load-part.ts";
 import type { Clock, Durability, Endpoint, Hasher, Logger, Random, Transport } from "../../ports/index.ts";
 import { silentLogger, systemClock, systemRandom } from "../../ports/system.ts";
 import { checkedUrl } from "../../transport/checked-url.ts";
+import type { SeatInstruments } from "../seat.ts";
 
 /** Options of the seats that talk to a gateway. */
 export interface RemoteSeatOptions {
@@ -64,8 +65,10 @@ export function resolveRemoteOptions(options: RemoteSeatOptions): ResolvedRemote
 }
 
 /** The caller's transport, or `httpTransport()`. @throws {AshlarError} NODE_UNAVAILABLE if its code cannot be loaded. */
-export async function openTransport({ transport }: RemoteSeatOptions): Promise<Transport> {
-  if (transport !== undefined) return transport;
-  const { httpTransport } = await loadPart(() => import("../../transport/http.ts"));
-  return httpTransport();
+export async function openTransport(
+  { transport }: RemoteSeatOptions,
+  instruments: SeatInstruments | undefined,
+): Promise<Transport> {
+  const opened = transport ?? (await loadPart(() => import("../../transport/http.ts"))).httpTransport();
+  return instruments?.wrapTransport(opened) ?? opened;
 }

@@ -1,0 +1,127 @@
+import type { OpenedSeat, Seat } from "../client/seat.ts";
+import type { ObjectBackend, OpenedObject, Span, SpanAttributes, Tracer } from "../ports/index.ts";
+import { tracedPort } from "./traced-port.ts";
+import { tracedTransport } from "./traced-transport.ts";
+
+/** Options of {@link traced}. */
+export interface TracedOptions {
+  /** Whether spans tell object keys, as `ashlar.key`. Default false: keys may be private, and traces go to other eyes. */
+  readonly keys?: boolean | undefined;
+}
+
+/**
+ * A seat whose calls are spans, down to each request and, in the embedded seat, to the files and the SQL below.
+ *
+ * The span of a read lasts until its last byte is taken or it is given up; one that is opened and never read does not end.
+ *
+ * @example
+ * const client = createClient(traced(gateway({ url, apiKey }), openTelemetryTracer()));
+ */
+export function traced(seat: Seat, tracer: Tracer, options: TracedOptions = {}): Seat {
+  return {
+    name: seat.name,
+    async open() {
+      const opened = await seat.open({ tracer, wrapTransport: (transport) => tracedTransport(transport, tracer) });
+      return { ...opened, backend: tracedBackend(opened, { tracer, seat: seat.name, keys: options.keys === true }) };
+    },
+  };
+}
+
+interface BackendOptions {
+  readonly tracer: Tracer;
+  readonly seat: string;
+  readonly keys: boolean;
+}
+
+function tracedBackend({ backend }: OpenedSeat, { tracer, seat, keys }: BackendOptions): ObjectBackend {
+  const attributes = { "ashlar.seat": seat };
+  const before = (_method: string, [first]: readonly unknown[]): SpanAttributes => describeRequest(first, keys);
+  const calls = tracedPort(backend, { tracer, prefix: "ashlar", attributes, before, after: describeResult });
+  return new Proxy(calls, {
+    get(target, name) {
+      if (name !== "openObject") return Reflect.get(target, name, target) as unknown;
+      const openObject: ObjectBackend["openObject"] = async (request, transfer) => {
+        const span = tracer.start("ashlar.getObject", { attributes });
+        if (span.traceId !== undefined) span.set(describeRequest(request, keys));
+        try {
+          const opened = await tracer.within(span, () => backend.openObject(request, transfer));
+          span.set({ "ashlar.size_bytes": opened.length });
+          return tracedRead(opened, span, tracer);
+        } catch (error) {
+          span.end(error);
+          throw error;
+        }
+      };
+      return openObject;
+    },
+  });
+}
+
+/** Each step of the reader runs in the span, because the requests of a stream begin when it is read. */
+function tracedRead(opened: OpenedObject, span: Span, tracer: Tracer): OpenedObject {
+  return { ...opened, read: () => inSpan(opened.read(), span, tracer) };
+}
+
+/** A stream that is read inside a span, which ends with it. */
+export function inSpan<Item>(source: AsyncIterable<Item>, span: Span, tracer: Tracer): AsyncIterable<Item> {
+  return {
+    [Symbol.asyncIterator](): AsyncIterator<Item, undefined> {
+      const inner = source[Symbol.asyncIterator]();
+      return {
+        next: () =>
+          tracer
+            .within(span, () => inner.next())
+            .then(
+              (result) => {
+                if (result.done !== true) return result;
+                span.end();
+                return { done: true, value: undefined };
+              },
+              (error: unknown) => {
+                span.end(error);
+                throw error;
+              },
+            ),
+        async return() {
+          span.set({ "ashlar.given_up": true });
+          span.end();
+          await tracer.within(span, () => inner.return?.());
+          return { done: true, value: undefined };
+        },
+      };
+    },
+  };
+}
+
+function describeRequest(request: unknown, keys: boolean): SpanAttributes {
+  if (typeof request === "string") return { "ashlar.bucket": request };
+  const { bucket, key, sizeBytes, partNumber } = (request ?? {}) as Readonly<Record<string, unknown>>;
+  return {
+    "ashlar.bucket": textOf(bucket),
+    "ashlar.key": keys ? textOf(key) : undefined,
+    "ashlar.size_bytes": numberOf(sizeBytes),
+    "ashlar.part_number": numberOf(partNumber),
+  };
+}
+
+function describeResult(_method: string, result: unknown): SpanAttributes {
+  if (typeof result !== "object" || result === null) return {};
+  const { sizeBytes, chunkCount, replicas, durability, deduplicatedBytes } = result as Readonly<
+    Record<string, unknown>
+  >;
+  return {
+    "ashlar.size_bytes": numberOf(sizeBytes),
+    "ashlar.chunk.count": numberOf(chunkCount),
+    "ashlar.replicas": numberOf(replicas),
+    "ashlar.durability": textOf(durability),
+    "ashlar.deduplicated_bytes": numberOf(deduplicatedBytes),
+  };
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === "string" ? value : undefined;
+}
+
+function numberOf(value: unknown): number | undefined {
+  return typeof value === "number" ? value : undefined;
+}
