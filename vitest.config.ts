@@ -1,4 +1,6 @@
+import { playwright } from "@vitest/browser-playwright";
 import { defaultExclude, defineConfig, type TestProjectConfiguration } from "vitest/config";
+import { CHROMIUM_ARGS, findChromium } from "./tests/support/chromium.ts";
 
 const CONDITION = "ashlar-source";
 const SECOND_MS = 1000;
@@ -32,6 +34,43 @@ function project(name: string, include: readonly string[], exclude: readonly str
   };
 }
 
+/** Chromium with the page on a port of its own; without Chromium one test that says so. */
+function browserProject(executablePath: string | undefined = findChromium()): TestProjectConfiguration {
+  if (executablePath === undefined) return project("browser", ["tests/browser/without-chromium.node.ts"]);
+  return {
+    resolve: { conditions: [CONDITION, "module", "browser", "development|production"] },
+    // Found while a test runs, a dependency would reload the page under it.
+    optimizeDeps: { include: BROWSER_DEPENDENCIES },
+    test: {
+      name: "browser",
+      include: ["tests/browser/**/*.test.ts"],
+      globalSetup: ["./packages/adapters/src/internal/test-postgres.ts", "./tests/browser/real-servers.ts"],
+      testTimeout: 30 * SECOND_MS,
+      hookTimeout: 60 * SECOND_MS,
+      // One page at a time: clocks are part of what is tested.
+      fileParallelism: false,
+      browser: {
+        enabled: true,
+        headless: true,
+        ui: false,
+        screenshotFailures: false,
+        provider: playwright({ launchOptions: { executablePath, args: [...CHROMIUM_ARGS] } }),
+        instances: [{ browser: "chromium" }],
+      },
+    },
+  };
+}
+
+const BROWSER_DEPENDENCIES = [
+  "@ashlar/sdk > @bufbuild/protobuf",
+  "@ashlar/sdk > @bufbuild/protobuf/codegenv2",
+  "@ashlar/sdk > @bufbuild/protobuf/wkt",
+  "@ashlar/sdk > @connectrpc/connect",
+  "@ashlar/sdk > @connectrpc/connect/protocol",
+  "@ashlar/sdk > @connectrpc/connect-web",
+  "@ashlar/sdk > @noble/hashes/sha2.js",
+];
+
 const INTEGRATION = [
   "engine",
   "servers",
@@ -42,6 +81,7 @@ const INTEGRATION = [
   "interrupted",
   "third-party",
   "docs",
+  "examples",
 ];
 
 export default defineConfig({
@@ -56,6 +96,7 @@ export default defineConfig({
         "integration",
         INTEGRATION.map((folder) => `tests/${folder}/**/*.test.ts`),
       ),
+      browserProject(),
       project("package", ["tests/package/**/*.test.ts"]),
     ],
     reporters: ["default", "./tools/totals-reporter.ts"],

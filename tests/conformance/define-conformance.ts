@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe } from "vitest";
+import { RUN_ID } from "#platform";
 import { abortCases } from "./cases/abort.ts";
 import { argumentCases } from "./cases/arguments.ts";
 import { attributeCases } from "./cases/attributes.ts";
@@ -28,7 +29,7 @@ export function defineConformance(definition: ConformanceSubject): void {
       const subject = await definition.start();
       const client = subject.openClient();
       const bucket = async (): Promise<string> => {
-        const name = `case-${process.pid}-${++buckets}`;
+        const name = `case-${RUN_ID}-${++buckets}`;
         await client.createBucket({ bucket: name });
         return name;
       };

@@ -1,3 +1,4 @@
+import { nextTurn } from "#platform";
 import { testBytes } from "./test-bytes.ts";
 
 /** A body that counts how it is used. */
@@ -31,7 +32,7 @@ export function scriptedBody(steps: Iterable<BodyStep>): ObservedBody {
         async next() {
           pulls++;
           // As from a socket or file: never within the same turn of the event loop.
-          await new Promise((resolve) => setImmediate(resolve));
+          await nextTurn();
           const step = iterator.next();
           if (step.done === true || returned) return { done: true, value: undefined };
           if (step.value === "stall") return new Promise<never>(() => {});

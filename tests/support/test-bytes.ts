@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createSha256 } from "#platform";
 
 /**
  * Bytes that look random and follow from the seed and their position alone: any part of a long body can be made without the rest.
@@ -30,23 +30,31 @@ export async function* testStream(
 
 /** SHA-256 in hex. */
 export function sha256Hex(bytes: Uint8Array): string {
-  return createHash("sha256").update(bytes).digest("hex");
+  const hash = createSha256();
+  hash.update(bytes);
+  return hash.hex();
 }
 
 /** SHA-256 in hex and length of everything that a source yields. */
 export async function digestOf(source: AsyncIterable<Uint8Array>): Promise<{ sha256: string; sizeBytes: number }> {
-  const hash = createHash("sha256");
+  const hash = createSha256();
   let sizeBytes = 0;
   for await (const slice of source) {
     hash.update(slice);
     sizeBytes += slice.byteLength;
   }
-  return { sha256: hash.digest("hex"), sizeBytes };
+  return { sha256: hash.hex(), sizeBytes };
 }
 
 /** Everything that a source yields, in one array. */
 export async function readAll(source: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
   const slices: Uint8Array[] = [];
   for await (const slice of source) slices.push(slice);
-  return new Uint8Array(Buffer.concat(slices));
+  const bytes = new Uint8Array(slices.reduce((sum, slice) => sum + slice.byteLength, 0));
+  let offset = 0;
+  for (const slice of slices) {
+    bytes.set(slice, offset);
+    offset += slice.byteLength;
+  }
+  return bytes;
 }

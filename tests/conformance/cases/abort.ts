@@ -1,6 +1,6 @@
-import { getEventListeners } from "node:events";
 import { fixed, KIB } from "@ashlar/sdk";
 import { describe, expect, test } from "vitest";
+import { watchAbortListeners } from "#platform";
 import { endlessSlices, scriptedBody, slices } from "../../support/bodies.ts";
 import { abortAndTime, expectCode } from "../../support/expect-code.ts";
 import { testBytes } from "../../support/test-bytes.ts";
@@ -27,12 +27,13 @@ export function abortCases(use: UseContext): void {
       const ref = { bucket: await bucket(), key: "wall" };
       const body = scriptedBody([...slices(3, CHUNK), "stall"]);
       const controller = new AbortController();
+      const listeners = watchAbortListeners(controller.signal);
       const upload = client.putObject({ ...ref, body, signal: controller.signal, chunker: fixed(CHUNK) });
       await pause(50);
       const { elapsedMs } = await abortAndTime(controller, upload);
       expect(elapsedMs).toBeLessThan(LIMIT_MS);
       expect(body.returned).toBe(true);
-      expect(getEventListeners(controller.signal, "abort")).toHaveLength(0);
+      expect(listeners.count()).toBe(0);
       await expectCode(client.headObject(ref), "OBJECT_NOT_FOUND");
     });
 
@@ -41,6 +42,7 @@ export function abortCases(use: UseContext): void {
       const ref = { bucket: await bucket(), key: "wall" };
       const body = scriptedBody(endlessSlices(CHUNK));
       const controller = new AbortController();
+      const listeners = watchAbortListeners(controller.signal);
       const upload = client.putObject({ ...ref, body, signal: controller.signal, chunker: fixed(CHUNK) });
       await pause(100);
       const { elapsedMs } = await abortAndTime(controller, upload);
@@ -48,7 +50,7 @@ export function abortCases(use: UseContext): void {
       const { pulls } = body;
       await pause(20);
       expect(body.pulls).toBe(pulls);
-      await expect.poll(() => getEventListeners(controller.signal, "abort").length).toBe(0);
+      await expect.poll(() => listeners.count()).toBe(0);
     });
   });
 
@@ -65,6 +67,7 @@ export function abortCases(use: UseContext): void {
       const ref = { bucket: await bucket(), key: "wall" };
       await client.putObject({ ...ref, body: testBytes(30 * CHUNK), chunker: fixed(CHUNK) });
       const controller = new AbortController();
+      const listeners = watchAbortListeners(controller.signal);
       const got = await client.getObject({ ...ref, signal: controller.signal, concurrency: 2 });
       let received = 0;
       let abortedAtMs = 0;
@@ -79,7 +82,7 @@ export function abortCases(use: UseContext): void {
       await expectCode(reading, "CANCELED");
       expect(performance.now() - abortedAtMs).toBeLessThan(LIMIT_MS);
       expect(received).toBeLessThan(30 * CHUNK);
-      await expect.poll(() => getEventListeners(controller.signal, "abort").length).toBe(0);
+      await expect.poll(() => listeners.count()).toBe(0);
     });
 
     test("by leaving the loop stops the transfer, and the client goes on", async () => {
@@ -129,12 +132,13 @@ export function abortCases(use: UseContext): void {
       const { client, bucket } = use();
       const ref = { bucket: await bucket(), key: "wall" };
       const { signal } = new AbortController();
+      const listeners = watchAbortListeners(signal);
       const options = { timeoutMs: 60_000, signal };
       await client.putObject({ ...ref, body: testBytes(2 * CHUNK), ...options });
       expect(await (await client.getObject({ ...ref, ...options })).bytes()).toEqual(testBytes(2 * CHUNK));
       await client.headObject({ ...ref, ...options });
       await client.listObjectsPage({ bucket: ref.bucket, ...options });
-      await expect.poll(() => getEventListeners(signal, "abort").length).toBe(0);
+      await expect.poll(() => listeners.count()).toBe(0);
     });
   });
 }

@@ -4,7 +4,8 @@ import { expectCode } from "../../support/expect-code.ts";
 import type { UseContext } from "../subject.ts";
 
 const KEYS = ["a", "a/1", "a/2", "a/b/1", "ab", "b/1", "b/2", "z", "Ä", "~", "a\u{10000}", "a\uffff"];
-const byBytes = (a: string, b: string): number => Buffer.compare(Buffer.from(a), Buffer.from(b));
+const binary = (text: string): string => String.fromCharCode(...new TextEncoder().encode(text));
+const byBytes = (a: string, b: string): number => (binary(a) < binary(b) ? -1 : 1);
 const SORTED = KEYS.toSorted(byBytes);
 
 async function take<T>(source: AsyncIterable<T>): Promise<T[]> {

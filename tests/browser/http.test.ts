@@ -1,0 +1,4 @@
+import { httpTransport } from "@ashlar/sdk/transport/http";
+import { defineBrowserConformance } from "./browser-subjects.ts";
+
+defineBrowserConformance(httpTransport);

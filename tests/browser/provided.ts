@@ -1,0 +1,25 @@
+import { MIB } from "@ashlar/sdk";
+
+/** Largest chunk that the servers take. */
+export const CHUNK_MAX_BYTES: number = 16 * MIB;
+/** How fast the slow ways are, per connection. */
+export const SLOW_BYTES_PER_SECOND: number = 10 * MIB;
+
+/** A gateway, and a key that may do everything there. */
+export interface ServerAccess {
+  readonly url: string;
+  readonly apiKey: string;
+}
+
+/** What the set-up in Node tells the tests in the browser. */
+export interface BrowserTestServers {
+  readonly cluster: ServerAccess;
+  readonly slowGateway: ServerAccess;
+  readonly slowNode: ServerAccess;
+}
+
+declare module "vitest" {
+  interface ProvidedContext {
+    readonly servers: BrowserTestServers;
+  }
+}
