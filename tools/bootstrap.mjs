@@ -2,12 +2,13 @@
  * Makes a bare clone runnable, then runs one command with the pinned Node and the pinned tools in front of PATH.
  *
  * Plain JavaScript for Node 20 and later, no dependencies: it runs before anything is installed.
- * `start`, `ashlar`, `build`, `test`, `check` and `exec` are what package.json's scripts call.
+ * `start`, `ashlar`, `example`, `build`, `test`, `check` and `exec` are what package.json's scripts call.
  */
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { delimiter, dirname, join, resolve } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), "..");
@@ -97,8 +98,43 @@ async function install() {
   writeStamp("install", wanted);
 }
 
+function isAlive(pid) {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return error.code === "EPERM";
+  }
+}
+
+/** Runs some work while no other of these processes does: two builds at once would clear each other's output. */
+async function alone(work) {
+  mkdirSync(CACHE, { recursive: true });
+  const lock = join(CACHE, "build.lock");
+  for (;;) {
+    try {
+      writeFileSync(lock, String(process.pid), { flag: "wx" });
+      break;
+    } catch (error) {
+      if (error.code !== "EEXIST") throw error;
+    }
+    // What a process that is gone left behind. It is empty for a moment after it was made.
+    const owner = Number(existsSync(lock) ? readFileSync(lock, "utf8") : 0);
+    if (owner > 0 && !isAlive(owner)) rmSync(lock, { force: true });
+    else await sleep(100);
+  }
+  try {
+    return await work();
+  } finally {
+    rmSync(lock, { force: true });
+  }
+}
+
 /** Builds what changed. Declarations take most of the time and running needs none, so `start` leaves them out. */
-async function build({ declarations }) {
+function build(options) {
+  return alone(() => buildAlone(options));
+}
+
+async function buildAlone({ declarations }) {
   const shared = ["tsup.base.ts", "tsconfig.base.json", "pnpm-lock.yaml"];
   let upstream = "";
   const stale = [];
@@ -135,8 +171,8 @@ async function build({ declarations }) {
 }
 
 /** Becomes the command: its streams, its signals, its exit code. */
-function hand(command, args, extraEnv = {}) {
-  const child = spawn(command, args, { cwd: ROOT, env: toolEnvironment(extraEnv), stdio: "inherit" });
+function hand(command, args, { env = {}, cwd = ROOT } = {}) {
+  const child = spawn(command, args, { cwd, env: toolEnvironment(env), stdio: "inherit" });
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
     process.on(signal, () => {
       // Ctrl-C in a terminal reaches the whole process group; passed on, it would look like the second, impatient one.
@@ -155,6 +191,24 @@ function hand(command, args, extraEnv = {}) {
   });
 }
 
+/** The start scripts of examples/ by folder name. */
+function exampleScripts() {
+  const scripts = readdirSync(join(ROOT, "examples")).map((name) => {
+    const path = join(ROOT, "examples", name, "package.json");
+    return [name, existsSync(path) ? JSON.parse(readFileSync(path, "utf8")).scripts?.start : undefined];
+  });
+  return Object.fromEntries(scripts.filter(([, script]) => script !== undefined));
+}
+
+/** A folder with `ashlar` in it, as npm makes of the published package's `bin`; pnpm makes none for a package that is not built yet. */
+function commandFolder() {
+  const folder = join(CACHE, "bin");
+  mkdirSync(folder, { recursive: true });
+  const main = join(ROOT, "packages", "server", "dist", "cli", "main.js");
+  writeFileSync(join(folder, "ashlar"), `#!/bin/sh\nexec node '${main}' "$@"\n`, { mode: 0o755 });
+  return folder;
+}
+
 const COMMANDS = {
   async start(args) {
     await build({ declarations: false });
@@ -167,11 +221,23 @@ const COMMANDS = {
     await build({ declarations: false });
     hand("node", ["packages/server/dist/cli/main.js", ...args]);
   },
+  async example([name, ...args]) {
+    const scripts = exampleScripts();
+    const script = Object.hasOwn(scripts, name ?? "") ? scripts[name] : undefined;
+    if (script === undefined) {
+      throw new Error(`usage: npm run example -- <name> [arguments]\nexamples: ${Object.keys(scripts).join(", ")}`);
+    }
+    await build({ declarations: false });
+    const cwd = join(ROOT, "examples", name);
+    const path = [join(cwd, "node_modules", ".bin"), commandFolder(), toolEnvironment().PATH].join(delimiter);
+    // As npm hands arguments to a script.
+    hand("sh", ["-c", `${script} "$@"`, name, ...args], { cwd, env: { PATH: path } });
+  },
   async test(args) {
     // With arguments: only those tests, on the sources, without coverage. Without: everything, the packed packages included.
     if (args.length > 0) return hand("vitest", ["run", ...args]);
     await build({ declarations: true });
-    hand("vitest", ["run", "--coverage"], { ASHLAR_COVERAGE_BAR: "1" });
+    hand("vitest", ["run", "--coverage"], { env: { ASHLAR_COVERAGE_BAR: "1" } });
   },
   async check(args) {
     if (args.length === 0 || args.includes("exports") || args.includes("size")) await build({ declarations: true });

@@ -1,0 +1,45 @@
+import type { BucketHandle } from "@ashlar/sdk";
+import { AshlarError, ERROR_CODES } from "@ashlar/sdk/errors";
+import express, { type ErrorRequestHandler, type Express } from "express";
+import { sendObject } from "./send-object.ts";
+import { storeForm } from "./store-form.ts";
+import { uploadPage } from "./upload-page.ts";
+
+/** What the app is made of. */
+export interface AppOptions {
+  readonly files: BucketHandle;
+  /** Largest file taken, in bytes. */
+  readonly fileMaxBytes: number;
+}
+
+/** A page with an upload form, and the files that it took: `POST /files`, `GET` and `DELETE /files/<key>`. */
+export function createApp({ files, fileMaxBytes }: AppOptions): Express {
+  const app = express();
+  app.get("/", async (_request, response) => {
+    response.type("html").send(await uploadPage(files));
+  });
+  app.post("/files", async (request, response) => {
+    const stored = await storeForm(request, { files, fileMaxBytes });
+    // A form of a browser comes back to the page; a program is told what was stored.
+    if (request.accepts(["json", "html"]) === "html") response.redirect(303, "/");
+    else response.status(201).json(stored.map(({ key, sizeBytes, sha256 }) => ({ key, sizeBytes, sha256 })));
+  });
+  // express answers HEAD with the handler of GET.
+  app.get("/files/*key", async (request, response) => {
+    await sendObject(files.object(request.params.key.join("/")), request, response);
+  });
+  app.delete("/files/*key", async (request, response) => {
+    await files.object(request.params.key.join("/")).delete();
+    response.status(204).end();
+  });
+  app.use(answerError);
+  return app;
+}
+
+/** Every error of the store has a code, and every code an HTTP status. */
+const answerError: ErrorRequestHandler = (error, _request, response, next) => {
+  // Nothing can be told any more once an answer has begun, or the client is gone.
+  if (response.headersSent || response.destroyed) return void response.destroy();
+  if (!AshlarError.is(error)) return next(error);
+  response.status(ERROR_CODES[error.code].http).json({ code: error.code, message: error.message });
+};
