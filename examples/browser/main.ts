@@ -1,0 +1,64 @@
+/**
+ * Starts all that the page needs, on this machine only: a real store, the app's own server, and Vite behind it.
+ *
+ *     node main.ts [--cluster] [--gateway <url>] [--port <port>] [--path <folder>] [--built]
+ */
+import process from "node:process";
+import { parseArgs } from "node:util";
+import { createAppServer } from "./server/app-server.ts";
+import { openStore } from "./server/open-store.ts";
+import { builtPage, developmentPage } from "./server/page.ts";
+import type { Store } from "./server/store.ts";
+
+const USAGE = `usage: npm run example:browser -- [options]
+  --cluster         six storage nodes and a gateway instead of one server
+  --gateway <url>   a store that runs already; its API key in ASHLAR_API_KEY, and the page among its --cors-origins
+  --port <port>     port of the page, default 5173
+  --path <folder>   where the store's data lies, default .ashlar-browser
+  --built           the page as "vite build" made it, instead of Vite's development server`;
+
+const { values } = parseArgs({
+  options: {
+    cluster: { type: "boolean", default: false },
+    gateway: { type: "string" },
+    port: { type: "string", default: "5173" },
+    path: { type: "string", default: ".ashlar-browser" },
+    built: { type: "boolean", default: false },
+    help: { type: "boolean", short: "h", default: false },
+  },
+});
+
+if (values.help) console.log(USAGE);
+else await start();
+
+async function start(): Promise<void> {
+  const app = createAppServer();
+  // The page's address comes first: the store has to know which origins may call it.
+  const page = await app.listen(Number(values.port));
+  const closing = untilSignal();
+  let store: Store | undefined;
+  try {
+    app.servePage(await (values.built ? builtPage() : developmentPage(app.server)));
+    store = await openStore({
+      kind: values.gateway === undefined ? (values.cluster ? "cluster" : "serve") : "given",
+      url: values.gateway,
+      path: values.path,
+      pageOrigins: page.origins,
+    });
+    await app.serveSessions(store);
+    console.log(`store   ${store.description}`);
+    console.log(`page    ${page.url}\n\nOpen the page. Ctrl-C stops everything.`);
+    await Promise.race([closing, store.ended]);
+  } finally {
+    await app.close();
+    await store?.close();
+  }
+  // Vite keeps watching files.
+  process.exit();
+}
+
+function untilSignal(): Promise<void> {
+  return new Promise((resolve) => {
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => resolve());
+  });
+}

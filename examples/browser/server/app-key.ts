@@ -1,0 +1,20 @@
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { runAshlar } from "./ashlar-process.ts";
+
+/**
+ * The API key under which the app's server asks, made at the first start and kept in a file that only its owner can read.
+ *
+ * @param store folder of the metadata.
+ * @param folder where the key is kept.
+ */
+export async function appKey(store: string, folder: string): Promise<string> {
+  const file = join(folder, "app-key");
+  const kept = await readFile(file, "utf8").catch(() => "");
+  if (kept !== "") return kept;
+  const role = ["--role", "readwrite", "--name", "browser example"];
+  const { apiKey } = await runAshlar(["key", "create", "--path", store, ...role]);
+  await mkdir(folder, { recursive: true });
+  await writeFile(file, String(apiKey), { mode: 0o600 });
+  return String(apiKey);
+}

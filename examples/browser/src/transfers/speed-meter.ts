@@ -1,0 +1,30 @@
+/** Looks back this far, in ms: long enough to be calm, short enough to be true. */
+const WINDOW_MS = 4000;
+/** No speed is told before so many ms have been seen. */
+const SEEN_MIN_MS = 500;
+
+/** Tells how fast a growing count grows. */
+export interface SpeedMeter {
+  /** @param bytes so far; a count that falls begins anew. */
+  add(bytes: number, nowMs: number): void;
+  /** Bytes per second over the last seconds; `undefined` while that is not known. */
+  bytesPerSecond(): number | undefined;
+}
+
+export function createSpeedMeter(): SpeedMeter {
+  let samples: { readonly bytes: number; readonly atMs: number }[] = [];
+  return {
+    add(bytes, nowMs) {
+      const last = samples.at(-1);
+      if (last !== undefined && bytes < last.bytes) samples = [];
+      samples.push({ bytes, atMs: nowMs });
+      while (samples.length > 2 && nowMs - (samples[1]?.atMs ?? nowMs) >= WINDOW_MS) samples.shift();
+    },
+    bytesPerSecond() {
+      const [first] = samples;
+      const last = samples.at(-1);
+      if (first === undefined || last === undefined || last.atMs - first.atMs < SEEN_MIN_MS) return undefined;
+      return ((last.bytes - first.bytes) * 1000) / (last.atMs - first.atMs);
+    },
+  };
+}

@@ -1,0 +1,66 @@
+import type { Transfer } from "./transfer.ts";
+
+/** Files that move at once. */
+const AT_ONCE = 3;
+
+/** Runs transfers, a few at a time, in the order in which they came. */
+export interface TransferQueue {
+  /** In the order in which they came; those that were removed are not among them. */
+  readonly transfers: () => readonly Transfer[];
+  add(transfer: Transfer): void;
+  /** Lets a paused or failed transfer go on. */
+  resume(transfer: Transfer): void;
+  pauseAll(): void;
+  resumeAll(): void;
+  /** Takes what is done and what was canceled off the list. */
+  clearEnded(): void;
+  /** Starts what may start: to be called when a transfer has changed. */
+  advance(): void;
+}
+
+export function createTransferQueue(onChange: () => void): TransferQueue {
+  let transfers: readonly Transfer[] = [];
+  const running = new Set<Transfer>();
+  const start = async (transfer: Transfer): Promise<void> => {
+    running.add(transfer);
+    await transfer.run();
+    running.delete(transfer);
+    advance();
+  };
+  const advance = (): void => {
+    for (const transfer of transfers) {
+      if (running.size >= AT_ONCE) return;
+      if (transfer.status().state === "waiting" && !running.has(transfer)) void start(transfer);
+    }
+  };
+  const resume = (transfer: Transfer): void => {
+    const { state } = transfer.status();
+    if (state === "paused" || state === "failed") transfer.enqueue();
+    advance();
+  };
+  return {
+    transfers: () => transfers,
+    add(transfer) {
+      transfers = [...transfers, transfer];
+      onChange();
+      advance();
+    },
+    resume,
+    pauseAll() {
+      for (const transfer of transfers) if (isPausable(transfer)) transfer.pause();
+    },
+    resumeAll() {
+      for (const transfer of transfers) resume(transfer);
+    },
+    clearEnded() {
+      transfers = transfers.filter((transfer) => !["done", "canceled"].includes(transfer.status().state));
+      onChange();
+    },
+    advance,
+  };
+}
+
+/** Whether pausing it now means something. */
+export function isPausable(transfer: Transfer): boolean {
+  return transfer.pausable && ["waiting", "checking", "moving"].includes(transfer.status().state);
+}

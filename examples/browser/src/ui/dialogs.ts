@@ -1,0 +1,97 @@
+import type { ObjectClient } from "@ashlar/sdk";
+import { loadPreview, type Preview } from "../browse/preview.ts";
+import { button, element } from "./elements.ts";
+import { formatBytes, formatTime } from "./format.ts";
+import { showError } from "./notices.ts";
+
+/** Asks before something is lost. @returns whether the user agreed. */
+export async function confirmDialog(question: string, detail: string, agree: string): Promise<boolean> {
+  const dialog = element("dialog", { class: "confirm", "aria-label": question });
+  const ask = new Promise<boolean>((resolve) => {
+    dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"));
+  });
+  dialog.append(
+    element("h3", {}, question),
+    element("p", {}, detail),
+    element(
+      "div",
+      { class: "buttons end" },
+      button("Keep", () => dialog.close("no")),
+      button(agree, () => dialog.close("yes"), { kind: "danger" }),
+    ),
+  );
+  open(dialog);
+  return await ask;
+}
+
+/** Shows an object: a picture, the beginning of a text, or at least what is known of it. */
+export async function previewDialog(
+  client: ObjectClient,
+  ref: { readonly bucket: string; readonly key: string },
+  onDownload: () => void,
+): Promise<void> {
+  const { key } = ref;
+  const closing = new AbortController();
+  const content = element(
+    "div",
+    { class: "content", "aria-busy": "true" },
+    element("p", { class: "faint" }, "loading …"),
+  );
+  const facts = element("p", { class: "faint facts" });
+  const dialog = element(
+    "dialog",
+    { class: "preview", "aria-label": key },
+    element("div", { class: "head" }, element("h3", {}, key.slice(key.lastIndexOf("/") + 1)), download(), close()),
+    content,
+    facts,
+  );
+  dialog.addEventListener("close", () => closing.abort());
+  open(dialog);
+  try {
+    const preview = await loadPreview(client, { ...ref, signal: closing.signal });
+    content.replaceChildren(contentOf(preview, closing.signal));
+    facts.textContent = factsOf(preview);
+  } catch (error) {
+    if (closing.signal.aborted) return;
+    dialog.close();
+    showError(`show ${key}`, error);
+  } finally {
+    content.removeAttribute("aria-busy");
+  }
+  function close(): HTMLButtonElement {
+    return button("Close", () => dialog.close());
+  }
+  function download(): HTMLButtonElement {
+    return button("Download", onDownload);
+  }
+}
+
+function contentOf(preview: Preview, closed: AbortSignal): Node {
+  switch (preview.kind) {
+    case "image": {
+      const url = URL.createObjectURL(preview.blob);
+      closed.addEventListener("abort", () => URL.revokeObjectURL(url));
+      return element("img", { src: url, alt: preview.info.key });
+    }
+    case "text": {
+      const more = preview.isWhole ? undefined : element("p", { class: "faint" }, "Only the beginning is shown.");
+      return element("div", {}, element("pre", { tabindex: "0" }, preview.text), more);
+    }
+    case "none":
+      return element("p", { class: "empty" }, preview.why);
+  }
+}
+
+function factsOf({ info }: Preview): string {
+  const facts = [info.attributes.contentType, formatBytes(info.sizeBytes), formatTime(info.createdAtMs)];
+  if (info.sha256 !== undefined) facts.push(`SHA-256 ${info.sha256.slice(0, 16)}…`);
+  return facts.join(" · ");
+}
+
+/** A dialog that leaves the page when it closes, by its buttons, the Escape key or a click beside it. */
+function open(dialog: HTMLDialogElement): void {
+  dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
+  dialog.addEventListener("close", () => dialog.remove());
+  document.body.append(dialog);
+  dialog.showModal();
+}

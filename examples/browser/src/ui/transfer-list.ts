@@ -1,0 +1,159 @@
+import { createSpeedMeter, type SpeedMeter } from "../transfers/speed-meter.ts";
+import type { Transfer, TransferStatus } from "../transfers/transfer.ts";
+import { isPausable, type TransferQueue } from "../transfers/transfer-queue.ts";
+import { button, element } from "./elements.ts";
+import { explainError } from "./explain-error.ts";
+import { formatBytes, formatCount, formatSeconds } from "./format.ts";
+import { attempt } from "./notices.ts";
+
+/** One line of the list, and what it remembers. */
+interface Row {
+  readonly node: HTMLLIElement;
+  readonly update: () => void;
+}
+
+/** Redraws at most this often, in ms: the numbers are for people. */
+const REDRAW_MS = 100;
+
+/** The list of transfers with the totals above it. `changed` redraws it soon. */
+export function createTransferList(queue: TransferQueue): { readonly node: HTMLElement; changed(): void } {
+  const rows = new Map<Transfer, Row>();
+  const list = element("ul", { class: "transfers", "aria-label": "Transfers" });
+  const total = createTotal(queue);
+  const node = element("div", {}, total.node, list);
+  let isDue = false;
+  const redraw = (): void => {
+    isDue = false;
+    const transfers = queue.transfers();
+    for (const [transfer, row] of rows) {
+      if (transfers.includes(transfer)) continue;
+      row.node.remove();
+      rows.delete(transfer);
+    }
+    for (const transfer of transfers) {
+      const row = rows.get(transfer) ?? createRow(transfer, queue);
+      if (!rows.has(transfer)) list.append(row.node);
+      rows.set(transfer, row);
+      row.update();
+    }
+    total.update();
+  };
+  return {
+    node,
+    changed() {
+      if (isDue) return;
+      isDue = true;
+      setTimeout(redraw, REDRAW_MS);
+    },
+  };
+}
+
+function createRow(transfer: Transfer, queue: TransferQueue): Row {
+  const { name, direction } = transfer;
+  const meter = createSpeedMeter();
+  const progress = element("progress", { max: "1", "aria-label": `${direction} of ${name}` });
+  const detail = element("p", { class: "detail" });
+  const error = element("p", { class: "trouble", hidden: true });
+  const pause = button("Pause", () => transfer.pause(), { label: `Pause ${name}` });
+  const resume = button("Resume", () => queue.resume(transfer), { label: `Resume ${name}` });
+  const cancel = button("Cancel", () => attempt(`cancel ${name}`, () => transfer.cancel()), {
+    label: `Cancel ${name}`,
+    kind: "quiet",
+  });
+  const title = element("p", { class: "name", title: transfer.key }, `${direction === "upload" ? "↑" : "↓"} ${name}`);
+  const buttons = element("div", { class: "row-buttons" }, pause, resume, cancel);
+  const node = element("li", {}, element("div", { class: "head" }, title, buttons), progress, detail, error);
+  return {
+    node,
+    update() {
+      const status = transfer.status();
+      node.dataset.state = status.state;
+      meter.add(status.movedBytes, performance.now());
+      progress.value = fractionOf(status);
+      detail.textContent = detailOf(status, meter);
+      const ended = status.state === "done" || status.state === "canceled";
+      pause.hidden = !isPausable(transfer);
+      resume.hidden = status.state !== "paused" && status.state !== "failed";
+      resume.textContent = status.state === "failed" ? "Try again" : "Resume";
+      cancel.hidden = ended;
+      error.hidden = status.state !== "failed";
+      if (status.state === "failed") error.replaceChildren(...troubleOf(status.error));
+    },
+  };
+}
+
+function fractionOf({ state, totalBytes, presentBytes, movedBytes }: TransferStatus): number {
+  if (state === "done" || totalBytes === 0) return state === "done" ? 1 : 0;
+  return Math.min(1, (presentBytes + movedBytes) / totalBytes);
+}
+
+function detailOf(status: TransferStatus, meter: SpeedMeter): string {
+  const { state, totalBytes, presentBytes, movedBytes } = status;
+  const all = formatBytes(totalBytes);
+  const there = presentBytes === 0 ? "" : `, ${formatBytes(presentBytes)} of it were there already`;
+  switch (state) {
+    case "waiting":
+      return `${all} · waiting`;
+    case "checking":
+      return `${all} · looking what is there already`;
+    case "moving":
+      return `${formatBytes(presentBytes + movedBytes)} of ${all}${there}${paceOf(meter, totalBytes - presentBytes - movedBytes)}`;
+    case "finishing":
+      return `${all} · finishing`;
+    case "paused":
+      return `${formatBytes(presentBytes + movedBytes)} of ${all} · paused`;
+    case "done":
+      return `${all} · done${there}`;
+    case "failed":
+      return `${formatBytes(presentBytes + movedBytes)} of ${all} · stopped`;
+    case "canceled":
+      return `${all} · canceled`;
+  }
+}
+
+/** ` · 12 MiB/s · 5 s left`, as far as it is known. */
+function paceOf(meter: SpeedMeter, bytesLeft: number): string {
+  const speed = meter.bytesPerSecond();
+  if (speed === undefined) return "";
+  const left = speed > 0 ? ` · ${formatSeconds(bytesLeft / speed)} left` : " · stalled";
+  return ` · ${formatBytes(speed)}/s${left}`;
+}
+
+function troubleOf(error: unknown): readonly (Node | string)[] {
+  const { code, what, whatToDo } = explainError(error);
+  return [whatToDo, " ", element("small", {}, code === undefined ? what : element("code", {}, code))];
+}
+
+function createTotal(queue: TransferQueue): { readonly node: HTMLElement; update(): void } {
+  const meter = createSpeedMeter();
+  const progress = element("progress", { max: "1", "aria-label": "All transfers" });
+  const text = element("p", { class: "detail", id: "total" });
+  const pause = button("Pause all", () => queue.pauseAll());
+  const resume = button("Resume all", () => queue.resumeAll());
+  const clear = button("Clear ended", () => queue.clearEnded(), { kind: "quiet" });
+  const head = element("div", { class: "head" }, element("h3", {}, "Transfers"), pause, resume, clear);
+  const node = element("div", { class: "total", hidden: true }, head, progress, text);
+  return {
+    node,
+    update() {
+      const all = queue.transfers();
+      const counted = all.map((each) => each.status()).filter(({ state }) => state !== "canceled");
+      const totalBytes = sum(counted.map((status) => status.totalBytes));
+      const doneBytes = sum(counted.map((status) => fractionOf(status) * status.totalBytes));
+      const active = counted.filter(({ state }) => ["checking", "moving", "finishing"].includes(state));
+      meter.add(sum(counted.map((status) => status.movedBytes)), performance.now());
+      progress.value = totalBytes === 0 ? 0 : doneBytes / totalBytes;
+      const ended = counted.filter(({ state }) => state === "done").length;
+      const pace = active.length === 0 ? "" : paceOf(meter, totalBytes - doneBytes);
+      text.textContent = `${ended} of ${formatCount(counted.length, "file")}, ${formatBytes(doneBytes)} of ${formatBytes(totalBytes)}${pace}`;
+      node.hidden = all.length === 0;
+      pause.hidden = !all.some(isPausable);
+      resume.hidden = !all.some((each) => ["paused", "failed"].includes(each.status().state));
+      clear.hidden = !all.some((each) => ["done", "canceled"].includes(each.status().state));
+    },
+  };
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, each) => total + each, 0);
+}

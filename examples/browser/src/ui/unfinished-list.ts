@@ -1,0 +1,66 @@
+import { fileOfHandle, filesOfInput, type PickedFile } from "../uploads/picked-files.ts";
+import { isFileOf, type ResumeToken } from "../uploads/resume-tokens.ts";
+import { button, element } from "./elements.ts";
+import { formatBytes } from "./format.ts";
+import { attempt, showError } from "./notices.ts";
+
+/** What can be done with an upload that an earlier visit left unfinished. */
+export interface UnfinishedActions {
+  /** Bytes that the store has of it; `undefined` if it has given the upload up. */
+  storedBytes(token: ResumeToken): Promise<number | undefined>;
+  resume(token: ResumeToken, picked: PickedFile): void;
+  discard(token: ResumeToken): Promise<void>;
+}
+
+/** The uploads of earlier visits. A page may not open a file by itself again: the user chooses it, or allows it where the browser kept a handle. */
+export function unfinishedList(tokens: readonly ResumeToken[], actions: UnfinishedActions): HTMLElement {
+  const list = element("ul", { class: "transfers" }, ...tokens.map((token) => unfinishedRow(token, actions)));
+  return element(
+    "section",
+    { class: "unfinished", hidden: tokens.length === 0, "aria-label": "Unfinished uploads" },
+    element("h3", {}, "Unfinished uploads"),
+    element("p", { class: "faint" }, "Choose the same file again, or drop it above: only what is missing is sent."),
+    list,
+  );
+}
+
+function unfinishedRow(token: ResumeToken, actions: UnfinishedActions): HTMLLIElement {
+  const { name, key, sizeBytes, handle } = token;
+  const detail = element("p", { class: "detail" }, formatBytes(sizeBytes));
+  attempt(`ask for ${name}`, async () => {
+    const stored = await actions.storedBytes(token);
+    const there = stored === undefined ? "given up by the store, begins anew" : `${formatBytes(stored)} are there`;
+    detail.textContent = `${formatBytes(sizeBytes)}, ${there}`;
+  });
+  const resume = (picked: PickedFile): void => {
+    if (isFileOf(token, picked.file)) actions.resume(token, picked);
+    else showError(`resume ${name}`, new Error(`${picked.file.name} is another file, or has been changed since`));
+  };
+  const input = element("input", { type: "file", hidden: true, "aria-label": `The file ${name}` });
+  input.addEventListener("change", () => {
+    for (const picked of filesOfInput(input)) resume(picked);
+  });
+  const choose = button("Choose file", () => input.click(), { label: `Choose ${name} again` });
+  const goOn = handle && button("Continue", () => attempt(`open ${name}`, () => reopen(handle).then(resume)));
+  const discard = button("Discard", () => attempt(`discard ${name}`, () => actions.discard(token)), {
+    label: `Discard ${name}`,
+    kind: "quiet",
+  });
+  const buttons = element("div", { class: "row-buttons" }, goOn ?? choose, discard, input);
+  return element(
+    "li",
+    {},
+    element("div", { class: "head" }, element("p", { class: "name", title: key }, name), buttons),
+    detail,
+  );
+}
+
+/** Only Chromium has it. */
+interface AskingHandle extends FileSystemFileHandle {
+  requestPermission?(options: { readonly mode: "read" }): Promise<PermissionState>;
+}
+
+async function reopen(handle: AskingHandle): Promise<PickedFile> {
+  await handle.requestPermission?.({ mode: "read" });
+  return await fileOfHandle(handle, "");
+}

@@ -1,0 +1,23 @@
+import { AshlarError } from "@ashlar/sdk";
+import type { Connections, Way } from "../connections.ts";
+import { formatCount } from "./format.ts";
+
+/** In words, how the page reaches the store. Asks the store, so that it is true. */
+export async function describeWay(connections: Connections, way: Way): Promise<string> {
+  const client = await connections.client(way);
+  const gateway = new URL(connections.gatewayUrl).host;
+  const nodes = await nodeCount(client);
+  if (way.seat === "gateway") return `through the gateway ${gateway}`;
+  if (nodes === 0) return `through ${gateway}, which has no storage nodes beside it`;
+  return `straight to ${formatCount(nodes, "storage node")}, names kept by ${gateway}`;
+}
+
+async function nodeCount(client: Awaited<ReturnType<Connections["client"]>>): Promise<number> {
+  try {
+    const { servers } = await client.cluster();
+    return servers.filter(({ state }) => state === "up").length;
+  } catch (error) {
+    if (AshlarError.is(error, "UNSUPPORTED")) return 0;
+    throw error;
+  }
+}
