@@ -28,10 +28,13 @@ export type { ObjectClient } from "./client/object-client.ts";
 export type { OpenedSeat, Seat, SeatInstruments } from "./client/seat.ts";
 export { type DirectSeatOptions, direct } from "./client/seats/direct.ts";
 export { gateway } from "./client/seats/gateway.ts";
-export type { RemoteSeatOptions } from "./client/seats/remote-options.ts";
+export type { ApiKeySource, RemoteSeatOptions } from "./client/seats/remote-options.ts";
 export { AshlarError, type ErrorCode, type ErrorDetails } from "./errors/index.ts";
 export { GIB, KIB, LIMITS, MIB, TIB } from "./limits.ts";
 export type {
+  AccessRole,
+  AccessToken,
+  AccessTokenRequest,
   BucketInfo,
   ByteRange,
   ClusterSnapshot,

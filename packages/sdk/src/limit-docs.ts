@@ -59,6 +59,12 @@ export const LIMIT_DOCS: Readonly<Record<keyof typeof LIMITS, LimitDoc>> = {
   HEDGE_AFTER_MS: { unit: "ms", reason: "a read slower than this also asks the next replica" },
   CLAIM_TTL_MS: { unit: "ms", reason: "an upload may last a day before its chunks can be collected" },
   GRANT_TTL_MS: { unit: "ms", reason: "life of a signed grant; the client renews it during long uploads" },
+  ACCESS_TOKEN_TTL_MS: {
+    unit: "ms",
+    reason: "life of an access token; the page asks for another one, so a stolen token is soon worth nothing",
+  },
+  ACCESS_TOKEN_TTL_MIN_MS: { unit: "ms", reason: "shorter tokens would end on their way to the page" },
+  ACCESS_TOKEN_TTL_MAX_MS: { unit: "ms", reason: "a working day; who needs more holds an API key or asks again" },
   UPLOAD_TTL_MS: { unit: "ms", reason: "an unfinished multipart upload is aborted by the collector after a week" },
   COLLECT_GRACE_MS: { unit: "ms", reason: "an unreferenced chunk row waits this long before collection" },
   COLLECT_INTERVAL_MS: { unit: "ms", reason: "how often a server runs the collector" },

@@ -42,6 +42,13 @@ export function createClient(seat: Seat): ObjectClient {
         ({ cluster }, signal) =>
           cluster?.({ signal }) ?? Promise.reject(unsupported(seat, "cluster; it has no servers")),
       ),
+    createAccessToken: (input) =>
+      call(
+        input,
+        ({ createAccessToken }, signal) =>
+          createAccessToken?.(input, { signal }) ??
+          Promise.reject(unsupported(seat, "create access tokens; it asks for no key")),
+      ),
     close: () => opener.close(),
     [Symbol.asyncDispose]: () => opener.close(),
   };

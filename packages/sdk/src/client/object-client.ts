@@ -1,5 +1,7 @@
 import type { CollectReport } from "../engine/index.ts";
 import type {
+  AccessToken,
+  AccessTokenRequest,
   BucketInfo,
   ClusterSnapshot,
   ObjectInfo,
@@ -70,6 +72,15 @@ export interface ObjectClient extends AsyncDisposable {
   collect(input?: ClientCallOptions): Promise<CollectReport>;
   /** Servers and layouts behind the seat. @throws {AshlarError} UNSUPPORTED where there is no cluster. */
   cluster(input?: ClientCallOptions): Promise<ClusterSnapshot>;
+
+  /**
+   * Makes a short-lived token for one bucket, or the keys under a prefix of it, for those who must hold no API key: an app's server makes
+   * it, a page uses it as its `apiKey`. It never allows more than the API key that makes it, and ends with that at the latest.
+   *
+   * @throws {AshlarError} BUCKET_NOT_FOUND; PERMISSION_DENIED for a role above the API key's and for a client that has a token itself;
+   *   UNSUPPORTED in the embedded seat, and at a gateway that runs insecure.
+   */
+  createAccessToken(input: AccessTokenRequest & ClientCallOptions): Promise<AccessToken>;
 
   /** Ends running calls with STORE_CLOSED and releases everything. Idempotent. */
   close(): Promise<void>;

@@ -1,5 +1,13 @@
 import type { CollectReport } from "../engine/index.ts";
-import type { CallOptions, Clock, ClusterSnapshot, ObjectBackend, Tracer, Transport } from "../ports/index.ts";
+import type {
+  AccessTokenSource,
+  CallOptions,
+  Clock,
+  ClusterSnapshot,
+  ObjectBackend,
+  Tracer,
+  Transport,
+} from "../ports/index.ts";
 
 /** A seat that was opened. */
 export interface OpenedSeat {
@@ -10,6 +18,8 @@ export interface OpenedSeat {
   readonly collect?: ((options?: CallOptions) => Promise<CollectReport>) | undefined;
   /** Servers and layouts; only where there is a cluster behind the seat. */
   readonly cluster?: ((options?: CallOptions) => Promise<ClusterSnapshot>) | undefined;
+  /** Only where a gateway checks API keys. */
+  readonly createAccessToken?: AccessTokenSource["createAccessToken"] | undefined;
   /** Closes the backend and all that the seat opened. */
   close(): Promise<void>;
 }

@@ -44,6 +44,7 @@ export {
   UploadInfoSchema,
 } from "../gen/ashlar/v1/object_pb.js";
 export {
+  AccessRole as AccessRoleEnum,
   type BeginWriteRequest as BeginWriteRequestMessage,
   BeginWriteResponseSchema,
   type CommitPartRequest as CommitPartRequestMessage,
@@ -54,6 +55,9 @@ export {
   CommitWriteResponseSchema,
   CompleteUploadResponseSchema,
   CopyObjectResponseSchema,
+  type CreateAccessTokenRequest as CreateAccessTokenRequestMessage,
+  CreateAccessTokenRequestSchema,
+  CreateAccessTokenResponseSchema,
   CreateBucketResponseSchema,
   CreateUploadResponseSchema,
   type DeleteObjectsRequest as DeleteObjectsRequestMessage,
@@ -77,6 +81,12 @@ export {
   type WriteObjectRequest as WriteObjectRequestMessage,
   type WritePartRequest as WritePartRequestMessage,
 } from "../gen/ashlar/v1/object_service_pb.js";
+export {
+  decodeAccessToken,
+  decodeAccessTokenRequest,
+  encodeAccessToken,
+  encodeAccessTokenRequest,
+} from "./access-token.ts";
 export { decodeAttributes, decodeCondition, encodeAttributes, encodeCondition } from "./attributes.ts";
 export {
   decodeChunkPage,

@@ -1,4 +1,4 @@
-import type { CallOptions, Catalog, GrantSource, ServerRegistry } from "../ports/index.ts";
+import type { AccessTokenSource, CallOptions, Catalog, GrantSource, ServerRegistry } from "../ports/index.ts";
 import { undefinedIf } from "./connection.ts";
 import type { HttpConnection } from "./http-connection.ts";
 import {
@@ -136,6 +136,17 @@ export function createHttpGrantSource(connection: HttpConnection): GrantSource {
         grant: textOf(message, "grant"),
         expiresInMs: integerOf(message, "expiresInMs"),
       };
+    },
+  };
+}
+
+/** A gateway's access tokens. */
+export function createHttpAccessTokenSource(connection: HttpConnection): AccessTokenSource {
+  return {
+    async createAccessToken({ role, ...request }, options) {
+      const named = { ...request, role: role && `ACCESS_ROLE_${role.toUpperCase()}` };
+      const message = await connection.rpc("ObjectService/CreateAccessToken", named, options);
+      return { token: textOf(message, "token"), expiresAtMs: integerOf(message, "expiresAtMs") };
     },
   };
 }

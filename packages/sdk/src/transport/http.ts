@@ -2,7 +2,12 @@ import { AshlarError } from "../errors/index.ts";
 import type { Endpoint, Transport, TransportCapabilities } from "../ports/index.ts";
 import { checkedUrl } from "./checked-url.ts";
 import { createFetchExchange } from "./fetch-exchange.ts";
-import { createHttpCatalog, createHttpGrantSource, createHttpServerRegistry } from "./http-catalog.ts";
+import {
+  createHttpAccessTokenSource,
+  createHttpCatalog,
+  createHttpGrantSource,
+  createHttpServerRegistry,
+} from "./http-catalog.ts";
 import { createHttpChunkStore } from "./http-chunk-store.ts";
 import { createHttpConnection, type HttpConnection } from "./http-connection.ts";
 import type { HttpExchange } from "./http-exchange.ts";
@@ -38,6 +43,7 @@ export function createHttpTransport({ name, capabilities, exchange, close }: Htt
       return {
         catalog: createHttpCatalog(connection),
         grants: createHttpGrantSource(connection),
+        accessTokens: createHttpAccessTokenSource(connection),
         chunks: createHttpChunkStore(connection),
         cluster: createHttpServerRegistry(connection),
         close: () => connection.close(),

@@ -1,5 +1,6 @@
-import type { Catalog, GrantSource, ServerRegistry } from "../ports/index.ts";
+import type { AccessTokenSource, Catalog, GrantSource, ServerRegistry } from "../ports/index.ts";
 import {
+  decodeAccessToken,
   decodeBucket,
   decodeClusterSnapshot,
   decodeInteger,
@@ -12,6 +13,7 @@ import {
   decodeStoredObject,
   decodeUploadInfo,
   decodeUploadPage,
+  encodeAccessTokenRequest,
   encodeCommitPart,
   encodeCommitWrite,
   encodeCompleteUpload,
@@ -135,6 +137,16 @@ export function createRpcGrantSource({ objects, call }: RpcConnection): GrantSou
       const request = { bucket, key: key ?? "", renew: renew ?? "" };
       const { ticket, grant, expiresInMs } = await call(options, (rpc) => objects.beginWrite(request, rpc));
       return { ticket, grant, expiresInMs: decodeInteger(expiresInMs, "expiresInMs") };
+    },
+  };
+}
+
+/** A gateway's access tokens. */
+export function createRpcAccessTokenSource({ objects, call }: RpcConnection): AccessTokenSource {
+  return {
+    async createAccessToken(request, options) {
+      const message = encodeAccessTokenRequest(request);
+      return decodeAccessToken(await call(options, (rpc) => objects.createAccessToken(message, rpc)));
     },
   };
 }

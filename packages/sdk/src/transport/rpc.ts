@@ -1,7 +1,12 @@
 import { AshlarError } from "../errors/index.ts";
 import type { Endpoint, Transport, TransportCapabilities } from "../ports/index.ts";
 import { checkedUrl } from "./checked-url.ts";
-import { createRpcCatalog, createRpcGrantSource, createRpcServerRegistry } from "./rpc-catalog.ts";
+import {
+  createRpcAccessTokenSource,
+  createRpcCatalog,
+  createRpcGrantSource,
+  createRpcServerRegistry,
+} from "./rpc-catalog.ts";
 import { createRpcChunkStore } from "./rpc-chunk-store.ts";
 import { createRpcConnection, type RpcChannel, type RpcConnection } from "./rpc-connection.ts";
 
@@ -45,6 +50,7 @@ export function createRpcTransport({ name, capabilities, openChannel }: RpcTrans
       return {
         catalog: createRpcCatalog(connection),
         grants: createRpcGrantSource(connection),
+        accessTokens: createRpcAccessTokenSource(connection),
         chunks: createRpcChunkStore(connection, capabilities.clientStreaming),
         cluster: createRpcServerRegistry(connection),
         close: () => connection.close(),

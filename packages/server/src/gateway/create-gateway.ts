@@ -1,6 +1,15 @@
 import { createEngine, createReplicatedStore, type EngineOptions, type Topology } from "@ashlar/sdk/engine";
 import { LIMITS } from "@ashlar/sdk/limits";
-import type { Clock, Durability, Hasher, Logger, MetadataStore, ObjectBackend, Random } from "@ashlar/sdk/ports";
+import type {
+  Clock,
+  Durability,
+  Hasher,
+  Logger,
+  MetadataStore,
+  ObjectBackend,
+  Random,
+  Tracer,
+} from "@ashlar/sdk/ports";
 import { createGrantKeeperLazily, type GrantKeeper } from "../grants/index.ts";
 import { answersInTime } from "../http/answers-in-time.ts";
 import type { CorsOptions } from "../http/cors.ts";
@@ -15,6 +24,7 @@ import { type Authenticator, createAuthenticator, insecureAuthenticator } from "
 import { createLayoutView } from "./commit/layout-view.ts";
 import { gatewayChunkFace } from "./gateway-chunk-face.ts";
 import type { GatewayContext } from "./gateway-context.ts";
+import { ACCESS_TOKENS_PATH, createAccessTokenRoute } from "./rest/access-tokens.ts";
 import { OBJECTS_ROOT } from "./rest/object-path.ts";
 import { createObjectRoutes } from "./rest/object-routes.ts";
 import { gatewayRpcRoutes } from "./rpc/rpc-routes.ts";
@@ -30,6 +40,8 @@ export interface GatewayOptions {
   readonly random: Random;
   readonly logger: Logger;
   readonly metrics: Metrics;
+  /** Makes a span of each request. Stores and transports make theirs where they are given it too. Default: none. */
+  readonly tracer?: Tracer | undefined;
   readonly softwareVersion: string;
 
   /** Secret of the cluster, at least 32 characters; there is no default. Needed unless `insecure` or `grants` is given. */
@@ -89,7 +101,7 @@ export interface Gateway {
  * @throws {AshlarError} INVALID_ARGUMENT without a cluster key, unless insecure.
  */
 export function createGateway(options: GatewayOptions): Gateway {
-  const { metadata, clock, random, logger, metrics } = options;
+  const { metadata, clock, random, logger, metrics, tracer } = options;
   const context = createContext(options);
   const authenticator = authenticatorOf(options, context);
   const serving = createServingState();
@@ -105,6 +117,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     httpRoutes: [
       { path: OBJECTS_ROOT, name: "objects", handler: objectRoutes },
       { path: `${OBJECTS_ROOT}/`, name: "objects", handler: objectRoutes },
+      { path: ACCESS_TOKENS_PATH, name: "access-tokens", handler: createAccessTokenRoute(context, authenticator) },
       ...chunkFace.httpRoutes,
     ],
     serving,
@@ -113,6 +126,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     cors: options.cors,
     logger,
     metrics,
+    tracer,
     clock,
     random,
   });

@@ -27,21 +27,30 @@ export const READ_GRANT_TTL_MS: number = LIMITS.COLLECT_GRACE_MS.value;
 /** Life of the handle of a manifest; it goes with an API key only, so a day-long read may go on paging. */
 export const MANIFEST_TTL_MS: number = LIMITS.CLAIM_TTL_MS.value;
 
-// The longest honest token is a gateway receipt that names 16 servers twice.
-const TOKEN_MAX_LENGTH = 8192;
+// The longest honest token names a key of 1,024 control characters, which JSON writes with six characters each.
+const TOKEN_MAX_LENGTH = 12 * 1024;
 
 /** A grant before it has a kind and an end of life. */
 type Claims<G extends Grant> = G extends Grant ? Omit<G, "kind" | "holder" | "expiresAtMs"> : never;
 
+/** When a grant ends at the latest, in ms since the Unix epoch. */
+export interface EndOptions {
+  readonly notAfterMs?: number | undefined;
+}
+
 /** Signs and verifies the grants of one cluster. Stateless: any holder of the cluster key verifies what any other signed. */
 export interface GrantKeeper {
   issueCluster(): Promise<string>;
-  issueWrite(claims: Claims<GrantOf<"write">>): Promise<string>;
-  issueTicket(claims: Claims<GrantOf<"ticket">>): Promise<string>;
+  /** @param options.notAfterMs ends it earlier than usual, for the holder of an access token. */
+  issueWrite(claims: Claims<GrantOf<"write">>, options?: EndOptions): Promise<string>;
+  /** As {@link issueWrite}. */
+  issueTicket(claims: Claims<GrantOf<"ticket">>, options?: EndOptions): Promise<string>;
   issueRead(claims: Claims<GrantOf<"read">>): Promise<string>;
   issueNodeReceipt(claims: Claims<NodeReceipt>): Promise<string>;
   issueGatewayReceipt(claims: Claims<GatewayReceipt>): Promise<string>;
   issueManifest(claims: Claims<GrantOf<"manifest">>): Promise<string>;
+  /** @param claims.expiresAtMs when it ends; kept to the millisecond, with no allowance for other clocks, because its holder was told. */
+  issueAccess(claims: Omit<GrantOf<"access">, "kind">): Promise<string>;
   /**
    * Checks a token.
    *
@@ -99,22 +108,22 @@ export function createGrantKeeperLazily(options: GrantKeeperOptions): GrantKeepe
 
 function keeperOf(options: GrantKeeperOptions, subkeys: () => Promise<Subkeys>): GrantKeeper {
   const { clock, random, grantTtlMs = LIMITS.GRANT_TTL_MS.value, receiptTtlMs = RECEIPT_TTL_MS } = options;
-  const until = (ttlMs: number): { readonly expiresAtMs: number } => ({
-    expiresAtMs: Math.floor(clock.nowMs() + ttlMs),
+  const until = (ttlMs: number, { notAfterMs = Number.POSITIVE_INFINITY }: EndOptions = {}): Ending => ({
+    expiresAtMs: Math.floor(Math.min(clock.nowMs() + ttlMs, notAfterMs)),
   });
   const issue = async (grant: Grant): Promise<string> => signGrant(await subkeys(), grant);
   return Object.freeze<GrantKeeper>({
     issueCluster: () => issue({ kind: "cluster", ...until(CLUSTER_GRANT_TTL_MS) }),
-    issueWrite: (claims) => issue({ kind: "write", ...claims, ...until(grantTtlMs) }),
-    issueTicket: (claims) => issue({ kind: "ticket", ...claims, ...until(grantTtlMs) }),
+    issueWrite: (claims, end) => issue({ kind: "write", ...claims, ...until(grantTtlMs, end) }),
+    issueTicket: (claims, end) => issue({ kind: "ticket", ...claims, ...until(grantTtlMs, end) }),
     issueRead: (claims) => issue({ kind: "read", ...claims, ...until(READ_GRANT_TTL_MS) }),
     issueNodeReceipt: (claims) => issue({ kind: "receipt", holder: "node", ...claims, ...until(receiptTtlMs) }),
     issueGatewayReceipt: (claims) => issue({ kind: "receipt", holder: "gateway", ...claims, ...until(receiptTtlMs) }),
     issueManifest: (claims) => issue({ kind: "manifest", ...claims, ...until(MANIFEST_TTL_MS) }),
+    issueAccess: (claims) => issue({ kind: "access", ...claims }),
     async verify(token, kinds, { expiredForMs = 0 } = {}) {
       const grant = await readGrant(await subkeys(), token);
-      if (clock.nowMs() > grant.expiresAtMs + CLOCK_SKEW_MS + expiredForMs)
-        throw unauthenticated("the grant has expired");
+      assertAlive(grant, clock.nowMs() - expiredForMs);
       if (!isOf(grant, kinds)) {
         throw new AshlarError("PERMISSION_DENIED", `a grant of kind ${grant.kind} does not allow this`);
       }
@@ -126,6 +135,18 @@ function keeperOf(options: GrantKeeperOptions, subkeys: () => Promise<Subkeys>):
       return new Uint8Array(await crypto.subtle.sign("HMAC", (await subkeys()).nonce, message));
     },
   });
+}
+
+interface Ending {
+  readonly expiresAtMs: number;
+}
+
+function assertAlive({ kind, expiresAtMs }: Grant, nowMs: number): void {
+  if (kind === "access") {
+    if (nowMs >= expiresAtMs) throw unauthenticated("the access token has expired; ask for a new one");
+  } else if (nowMs > expiresAtMs + CLOCK_SKEW_MS) {
+    throw unauthenticated("the grant has expired");
+  }
 }
 
 async function signGrant(subkeys: Subkeys, grant: Grant): Promise<string> {

@@ -43,8 +43,11 @@ export function decodePayload(fields: Fields): Grant | undefined {
       return decodeReceipt(fields, expiresAtMs);
     case "manifest": {
       const manifestId = text(fields.manifestId);
-      return manifestId === undefined ? undefined : { kind: "manifest", manifestId, expiresAtMs };
+      if (manifestId === undefined) return undefined;
+      return { kind: "manifest", manifestId, bucket: text(fields.bucket), key: text(fields.key), expiresAtMs };
     }
+    case "access":
+      return decodeAccess(fields, expiresAtMs);
     default:
       return undefined;
   }
@@ -54,12 +57,26 @@ function decodeTicket(fields: Fields, expiresAtMs: number): Grant | undefined {
   const ticketId = text(fields.ticketId);
   const bucket = text(fields.bucket);
   const key = text(fields.key);
-  if (ticketId === undefined || bucket === undefined || (fields.key !== undefined && key === undefined))
+  const prefix = text(fields.prefix);
+  if (ticketId === undefined || bucket === undefined) return undefined;
+  // What narrows the scope is either absent or understood.
+  if ((fields.key !== undefined && key === undefined) || (fields.prefix !== undefined && prefix === undefined))
     return undefined;
-  const scope = { ticketId, bucket, ...(key === undefined ? {} : { key }), expiresAtMs };
+  const narrowed = { ...(key === undefined ? {} : { key }), ...(prefix === undefined ? {} : { prefix }) };
+  const scope = { ticketId, bucket, ...narrowed, expiresAtMs };
   if (fields.kind === "write") return { kind: "write", ...scope };
   const apiKeyId = text(fields.apiKeyId);
   return apiKeyId === undefined ? undefined : { kind: "ticket", apiKeyId, ...scope };
+}
+
+function decodeAccess(fields: Fields, expiresAtMs: number): Grant | undefined {
+  const apiKeyId = text(fields.apiKeyId);
+  const bucket = text(fields.bucket);
+  const prefix = text(fields.prefix);
+  const { role } = fields;
+  if (apiKeyId === undefined || bucket === undefined || prefix === undefined) return undefined;
+  if (role !== "readonly" && role !== "readwrite") return undefined;
+  return { kind: "access", apiKeyId, role, bucket, prefix, expiresAtMs };
 }
 
 function decodeReceipt(fields: Fields, expiresAtMs: number): Grant | undefined {

@@ -10,7 +10,7 @@ export function assertMayRead(grant: ClusterGrant | ReadGrant, chunkId: Digest):
 }
 
 /**
- * Checks the scope of a ticket or write grant. A grant without a key covers every key of its bucket.
+ * Checks the scope of a ticket or write grant. A grant without a key covers every key of its bucket that begins with its prefix.
  *
  * @throws {AshlarError} PERMISSION_DENIED.
  */
@@ -21,6 +21,9 @@ export function assertInScope(
   if (grant.bucket !== scope.bucket) throw new AshlarError("PERMISSION_DENIED", "the ticket is for another bucket");
   if (grant.key !== undefined && grant.key !== scope.key) {
     throw new AshlarError("PERMISSION_DENIED", "the ticket is for another key");
+  }
+  if (grant.prefix !== undefined && !scope.key.startsWith(grant.prefix)) {
+    throw new AshlarError("PERMISSION_DENIED", "the ticket is for keys with another prefix");
   }
   if (grant.kind === "ticket" && scope.apiKeyId !== undefined && grant.apiKeyId !== scope.apiKeyId) {
     throw new AshlarError("PERMISSION_DENIED", "the ticket was given to another API key");

@@ -1,4 +1,5 @@
 import type { Digest } from "@ashlar/sdk/hash";
+import type { AccessRole } from "@ashlar/sdk/ports";
 
 /** A gateway or node of the cluster itself: allows everything. */
 export interface ClusterGrant {
@@ -11,8 +12,10 @@ export interface WriteGrant {
   readonly kind: "write";
   readonly ticketId: string;
   readonly bucket: string;
-  /** The only key that may be committed; absent: any key of the bucket. */
+  /** The only key that may be committed; absent: any key of the bucket that begins with `prefix`. */
   readonly key?: string | undefined;
+  /** Absent: none. */
+  readonly prefix?: string | undefined;
   readonly expiresAtMs: number;
 }
 
@@ -22,7 +25,8 @@ export interface TicketGrant {
   readonly ticketId: string;
   readonly bucket: string;
   readonly key?: string | undefined;
-  /** The API key that asked for it; no other may commit with it. */
+  readonly prefix?: string | undefined;
+  /** The API key that asked for it, or that issued the access token which did; no other may commit with it. */
   readonly apiKeyId: string;
   readonly expiresAtMs: number;
 }
@@ -66,11 +70,26 @@ export type ReceiptGrant = NodeReceipt | GatewayReceipt;
 export interface ManifestGrant {
   readonly kind: "manifest";
   readonly manifestId: string;
+  /** The object that was located: holders of an access token page on within their scope only. Absent in handles of earlier releases. */
+  readonly bucket?: string | undefined;
+  readonly key?: string | undefined;
+  readonly expiresAtMs: number;
+}
+
+/** Goes where an API key goes: what its holder may do at a gateway, within a scope. */
+export interface AccessGrant {
+  readonly kind: "access";
+  /** The API key that asked for it: without that key it is void. */
+  readonly apiKeyId: string;
+  readonly role: AccessRole;
+  readonly bucket: string;
+  /** Only keys that begin with it; empty: every key of the bucket. */
+  readonly prefix: string;
   readonly expiresAtMs: number;
 }
 
 /** Everything that is signed with the cluster key. */
-export type Grant = ClusterGrant | WriteGrant | TicketGrant | ReadGrant | ReceiptGrant | ManifestGrant;
+export type Grant = ClusterGrant | WriteGrant | TicketGrant | ReadGrant | ReceiptGrant | ManifestGrant | AccessGrant;
 
 export type GrantKind = Grant["kind"];
 
@@ -82,6 +101,7 @@ export const GRANT_KINDS: readonly GrantKind[] = Object.freeze([
   "read",
   "receipt",
   "manifest",
+  "access",
 ]);
 
 /** The grant types of some kinds. */

@@ -1,5 +1,6 @@
 export { bearerToken, clusterAuthorization } from "./bearer.ts";
 export type {
+  AccessGrant,
   ClusterGrant,
   GatewayReceipt,
   Grant,
@@ -17,6 +18,7 @@ export {
   CLUSTER_GRANT_TTL_MS,
   createGrantKeeper,
   createGrantKeeperLazily,
+  type EndOptions,
   type GrantKeeper,
   type GrantKeeperOptions,
   READ_GRANT_TTL_MS,

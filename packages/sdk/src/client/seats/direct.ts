@@ -1,6 +1,6 @@
 import { loadPart } from "../../internal/load-part.ts";
 import type { Seat } from "../seat.ts";
-import { openTransport, type RemoteSeatOptions, resolveRemoteOptions } from "./remote-options.ts";
+import { checkedRemoteOptions, openTransport, type RemoteSeatOptions } from "./remote-options.ts";
 
 /** Options of the direct seat. */
 export interface DirectSeatOptions extends RemoteSeatOptions {
@@ -18,15 +18,15 @@ export interface DirectSeatOptions extends RemoteSeatOptions {
  * @throws {AshlarError} INVALID_ARGUMENT at once for a bad URL or a key that no header can carry. Nothing is opened before the first call, and no code of the engine loaded.
  */
 export function direct(options: DirectSeatOptions): Seat {
-  const resolved = resolveRemoteOptions(options);
+  const checked = checkedRemoteOptions(options);
   return {
     name: "direct",
     async open(instruments) {
       const [{ openDirect }, transport] = await Promise.all([
         loadPart(() => import("./open-direct.ts")),
-        openTransport(options, instruments),
+        openTransport(checked, instruments),
       ]);
-      return openDirect(resolved, transport, options.refreshAfterMs);
+      return openDirect(checked, transport);
     },
   };
 }

@@ -1,6 +1,6 @@
 import { loadPart } from "../../internal/load-part.ts";
 import type { Seat } from "../seat.ts";
-import { openTransport, type RemoteSeatOptions, resolveRemoteOptions } from "./remote-options.ts";
+import { checkedRemoteOptions, openTransport, type RemoteSeatOptions } from "./remote-options.ts";
 
 /**
  * The gateway seat: metadata and chunks through a gateway, which places the chunks on the nodes.
@@ -8,15 +8,15 @@ import { openTransport, type RemoteSeatOptions, resolveRemoteOptions } from "./r
  * @throws {AshlarError} INVALID_ARGUMENT at once for a bad URL or a key that no header can carry. Nothing is opened before the first call, and no code of the engine loaded.
  */
 export function gateway(options: RemoteSeatOptions): Seat {
-  const resolved = resolveRemoteOptions(options);
+  const checked = checkedRemoteOptions(options);
   return {
     name: "gateway",
     async open(instruments) {
       const [{ openGateway }, transport] = await Promise.all([
         loadPart(() => import("./open-gateway.ts")),
-        openTransport(options, instruments),
+        openTransport(checked, instruments),
       ]);
-      return openGateway(resolved, transport);
+      return openGateway(checked, transport);
     },
   };
 }

@@ -1,18 +1,24 @@
 import type { Chunker } from "../../chunking/chunker.ts";
 import { AshlarError } from "../../errors/index.ts";
-import { webCryptoHasher } from "../../hash/web-crypto-hasher.ts";
 import { loadPart } from "../../internal/load-part.ts";
-import type { Clock, Durability, Endpoint, Hasher, Logger, Random, Transport } from "../../ports/index.ts";
-import { silentLogger, systemClock, systemRandom } from "../../ports/system.ts";
+import type { Clock, Durability, Hasher, Logger, Random, Transport } from "../../ports/index.ts";
 import { checkedUrl } from "../../transport/checked-url.ts";
 import type { SeatInstruments } from "../seat.ts";
+
+/**
+ * What lets a client in: an API key, an access token, or a function that gives one.
+ *
+ * The function is asked at the first call and its answer is kept. When a gateway refuses that, it is asked again: once for each call at
+ * most, and once for all calls that run. So a page asks its app for an access token, and goes on when that has ended.
+ */
+export type ApiKeySource = string | (() => string | Promise<string>);
 
 /** Options of the seats that talk to a gateway. */
 export interface RemoteSeatOptions {
   /** Base URL of a gateway, `http://host:port` or `https://…`. */
   readonly url: string;
-  /** `ashlar_<id>_<secret>`; none for a gateway that runs insecure. */
-  readonly apiKey?: string | undefined;
+  /** `ashlar_<id>_<secret>`, an access token, or a function that gives either; none for a gateway that runs insecure. */
+  readonly apiKey?: ApiKeySource | undefined;
   /** How servers are reached; default `httpTransport()`. Closed with the client. */
   readonly transport?: Transport | undefined;
   readonly chunker?: Chunker | undefined;
@@ -27,41 +33,21 @@ export interface RemoteSeatOptions {
   readonly logger?: Logger | undefined;
 }
 
-/** The options with their defaults; the transport is opened apart, because the default one is loaded only where it is used. */
-export interface ResolvedRemoteOptions {
-  readonly endpoint: Endpoint;
-  readonly hasher: Hasher;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly logger: Logger;
-  readonly chunker: Chunker | undefined;
-  readonly durability: Durability | undefined;
-  readonly hedgeAfterMs: number | undefined;
-}
-
 /** What no header carries, or not as it was given. */
 const NOT_IN_KEYS = /[^\x21-\x7e]/;
 
-/** @throws {AshlarError} INVALID_ARGUMENT for a URL that is none, or an API key that no header can carry. */
-export function resolveRemoteOptions(options: RemoteSeatOptions): ResolvedRemoteOptions {
-  const { apiKey, chunker, durability, hedgeAfterMs } = options;
+/** @throws {AshlarError} INVALID_ARGUMENT for what no header can carry. */
+export function assertApiKey(apiKey: unknown): asserts apiKey is string {
+  if (typeof apiKey === "string" && apiKey !== "" && !NOT_IN_KEYS.test(apiKey)) return;
   // The key is a secret: no message shows it.
-  if (apiKey !== undefined && (typeof apiKey !== "string" || NOT_IN_KEYS.test(apiKey))) {
-    throw new AshlarError("INVALID_ARGUMENT", "an API key is printable ASCII without blanks or line ends");
-  }
-  return Object.freeze({
-    endpoint: {
-      url: checkedUrl(options.url),
-      ...(apiKey === undefined ? {} : { authorization: () => `Bearer ${apiKey}` }),
-    },
-    hasher: options.hasher ?? webCryptoHasher,
-    clock: options.clock ?? systemClock,
-    random: options.random ?? systemRandom,
-    logger: options.logger ?? silentLogger,
-    chunker,
-    durability,
-    hedgeAfterMs,
-  });
+  throw new AshlarError("INVALID_ARGUMENT", "an API key is printable ASCII without blanks or line ends");
+}
+
+/** The options as they are now, with the URL in its one form. Defaults are filled in where the seat opens: a page loads them then. */
+export function checkedRemoteOptions<Options extends RemoteSeatOptions>(options: Options): Options {
+  const { apiKey } = options;
+  if (apiKey !== undefined && typeof apiKey !== "function") assertApiKey(apiKey);
+  return { ...options, url: checkedUrl(options.url) };
 }
 
 /** The caller's transport, or `httpTransport()`. @throws {AshlarError} NODE_UNAVAILABLE if its code cannot be loaded. */

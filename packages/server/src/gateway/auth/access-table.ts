@@ -35,6 +35,8 @@ export const ACCESS: Readonly<Record<Operation, Access>> = Object.freeze({
   commitWrite: "write",
   commitPart: "write",
   locate: "read",
+  // Whoever may read may pass that on; the role of the token is checked against the key's by whoever signs it.
+  createAccessToken: "read",
   getCluster: "read-or-cluster",
   registerServer: "cluster",
   heartbeat: "cluster",

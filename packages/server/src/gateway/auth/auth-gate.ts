@@ -3,8 +3,11 @@ import type { RpcGate } from "../../http/rpc-handlers.ts";
 import type { Operation } from "./access-table.ts";
 import type { Authenticator, Principal } from "./authenticator.ts";
 
+/** Who calls where no gate was passed. */
+export const NOBODY: Principal = Object.freeze({ apiKeyId: "" });
+
 /** Who calls, for handlers: `context.values.get(principalKey)`. Without a gate before it, nobody. */
-export const principalKey: ContextKey<Principal> = createContextKey<Principal>(Object.freeze({ apiKeyId: "" }), {
+export const principalKey: ContextKey<Principal> = createContextKey<Principal>(NOBODY, {
   description: "who calls",
 });
 

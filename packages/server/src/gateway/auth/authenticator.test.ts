@@ -127,6 +127,7 @@ describe("the access table", () => {
       return names.sort();
     };
     const reads = [
+      "createAccessToken",
       "getCluster",
       "getObject",
       "headBucket",

@@ -1,5 +1,6 @@
 import { AshlarError } from "@ashlar/sdk/errors";
 import { LIMITS } from "@ashlar/sdk/limits";
+import type { ListObjectsQuery } from "@ashlar/sdk/ports";
 import {
   CreateBucketResponseSchema,
   encodeBucket,
@@ -54,20 +55,22 @@ export async function listObjects(
   bucket: string,
   { query, signal }: HttpRequest,
 ): Promise<HttpResponse> {
+  const page = await backend.listObjects(listQuery(bucket, query), { signal });
+  return jsonAnswer(ListObjectsResponseSchema, encodeObjectListPage(page));
+}
+
+/** What a query string asks for. @throws {AshlarError} INVALID_ARGUMENT. */
+export function listQuery(bucket: string, query: string): ListObjectsQuery {
   const parameters = new URLSearchParams(query);
   const text = (name: string): string | undefined => parameters.get(name) || undefined;
-  const page = await backend.listObjects(
-    {
-      bucket,
-      prefix: text("prefix"),
-      delimiter: text("delimiter"),
-      cursor: text("cursor"),
-      startAfter: text("startAfter"),
-      limit: limitOf(text("limit")),
-    },
-    { signal },
-  );
-  return jsonAnswer(ListObjectsResponseSchema, encodeObjectListPage(page));
+  return {
+    bucket,
+    prefix: text("prefix"),
+    delimiter: text("delimiter"),
+    cursor: text("cursor"),
+    startAfter: text("startAfter"),
+    limit: limitOf(text("limit")),
+  };
 }
 
 function limitOf(text: string | undefined): number | undefined {

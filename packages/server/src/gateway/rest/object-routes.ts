@@ -3,15 +3,19 @@ import type { HttpHandler, HttpRequest, HttpResponse } from "../../http/http-han
 import { problemResponse } from "../../http/problem.ts";
 import type { Operation } from "../auth/access-table.ts";
 import type { Authenticator } from "../auth/authenticator.ts";
+import { assertTouchesInScope } from "../auth/check-scope.ts";
+import type { Touched } from "../auth/scope-table.ts";
 import type { GatewayContext } from "../gateway-context.ts";
-import { createBucket, deleteBucket, headBucket, listBuckets, listObjects } from "./buckets.ts";
+import { createBucket, deleteBucket, headBucket, listBuckets, listObjects, listQuery } from "./buckets.ts";
 import { type ObjectPath, parseObjectPath } from "./object-path.ts";
 import { getObject, headObject } from "./read-object.ts";
-import { COPY_SOURCE_HEADER, copyObject, deleteObject, putObject } from "./write-object.ts";
+import { COPY_SOURCE_HEADER, copyObject, copySource, deleteObject, putObject } from "./write-object.ts";
 
-/** A route: the operation that it stands for in the access table, and its handler. */
+/** A route: the operation that it stands for in the access table, what it touches of the store, and its handler. */
 interface Route {
   readonly operation: Operation;
+  /** Compared with the scope of an access token; whoever runs the route touches nothing else. */
+  readonly touches: (request: HttpRequest) => readonly Touched[];
   readonly run: (context: GatewayContext, request: HttpRequest) => Promise<HttpResponse>;
 }
 
@@ -29,7 +33,8 @@ export function createObjectRoutes(context: GatewayContext, authenticator: Authe
     const isCopy = request.method === "PUT" && path.kind === "object" && request.header.has(COPY_SOURCE_HEADER);
     const route = isCopy ? routes.COPY : Object.hasOwn(routes, request.method) ? routes[request.method] : undefined;
     if (route === undefined || request.method === "COPY") return notAllowed(request, routes);
-    await authenticator.authorize(request.header.get("authorization"), route.operation);
+    const { scope } = await authenticator.authorize(request.header.get("authorization"), route.operation);
+    await assertTouchesInScope(context, scope, route.touches(request), request.signal);
     return await route.run(context, request);
   };
 }
@@ -37,7 +42,7 @@ export function createObjectRoutes(context: GatewayContext, authenticator: Authe
 function routesOf(path: ObjectPath): Routes {
   switch (path.kind) {
     case "service":
-      return { GET: { operation: "listBuckets", run: listBuckets } };
+      return { GET: { operation: "listBuckets", touches: () => [], run: listBuckets } };
     case "bucket":
       return bucketRoutes(path.bucket);
     case "object":
@@ -46,22 +51,31 @@ function routesOf(path: ObjectPath): Routes {
 }
 
 function bucketRoutes(bucket: string): Routes {
+  const touches = (): readonly Touched[] => [{ kind: "bucket", bucket }];
+  const list = ({ query }: HttpRequest): readonly Touched[] => [
+    { kind: "prefix", bucket, prefix: listQuery(bucket, query).prefix ?? "" },
+  ];
   return {
-    GET: { operation: "listObjects", run: (context, request) => listObjects(context, bucket, request) },
-    HEAD: { operation: "headBucket", run: (context, request) => headBucket(context, bucket, request) },
-    PUT: { operation: "createBucket", run: (context, request) => createBucket(context, bucket, request) },
-    DELETE: { operation: "deleteBucket", run: (context, request) => deleteBucket(context, bucket, request) },
+    GET: { operation: "listObjects", touches: list, run: (context, request) => listObjects(context, bucket, request) },
+    HEAD: { operation: "headBucket", touches, run: (context, request) => headBucket(context, bucket, request) },
+    PUT: { operation: "createBucket", touches, run: (context, request) => createBucket(context, bucket, request) },
+    DELETE: { operation: "deleteBucket", touches, run: (context, request) => deleteBucket(context, bucket, request) },
   };
 }
 
 function objectRoutes({ bucket, key }: { readonly bucket: string; readonly key: string }): Routes {
   const name = { bucket, key };
+  const touches = (): readonly Touched[] => [{ kind: "object", ...name }];
+  const both = (request: HttpRequest): readonly Touched[] => {
+    const { sourceBucket, sourceKey } = copySource(request);
+    return [{ kind: "object", bucket: sourceBucket, key: sourceKey }, ...touches()];
+  };
   return {
-    GET: { operation: "getObject", run: (context, request) => getObject(context, name, request) },
-    HEAD: { operation: "headObject", run: (context, request) => headObject(context, name, request) },
-    PUT: { operation: "putObject", run: (context, request) => putObject(context, name, request) },
-    COPY: { operation: "copyObject", run: (context, request) => copyObject(context, name, request) },
-    DELETE: { operation: "deleteObject", run: (context, request) => deleteObject(context, name, request) },
+    GET: { operation: "getObject", touches, run: (context, request) => getObject(context, name, request) },
+    HEAD: { operation: "headObject", touches, run: (context, request) => headObject(context, name, request) },
+    PUT: { operation: "putObject", touches, run: (context, request) => putObject(context, name, request) },
+    COPY: { operation: "copyObject", touches: both, run: (context, request) => copyObject(context, name, request) },
+    DELETE: { operation: "deleteObject", touches, run: (context, request) => deleteObject(context, name, request) },
   };
 }
 

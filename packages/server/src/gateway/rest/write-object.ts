@@ -1,6 +1,6 @@
 import { AshlarError } from "@ashlar/sdk/errors";
 import { isDigestHex } from "@ashlar/sdk/hash";
-import { DURABILITIES, type Durability, type PutObjectRequest } from "@ashlar/sdk/ports";
+import { type CopyObject, DURABILITIES, type Durability, type PutObjectRequest } from "@ashlar/sdk/ports";
 import { CopyObjectResponseSchema, encodeObjectInfo, encodePutOutcome, PutObjectOutcomeSchema } from "@ashlar/sdk/rpc";
 import type { HttpRequest, HttpResponse } from "../../http/http-handler.ts";
 import { assertWorthSending } from "../early-checks.ts";
@@ -42,14 +42,24 @@ export async function copyObject(
 ): Promise<HttpResponse> {
   const { header, signal } = request;
   await assertNoBody(request);
-  const source = header.get(COPY_SOURCE_HEADER) ?? "";
-  const { bucket: sourceBucket, key: sourceKey } = splitReference(source.startsWith("/") ? source.slice(1) : source);
-  if (sourceKey === undefined) throw new AshlarError("INVALID_ARGUMENT", `${COPY_SOURCE_HEADER} is <bucket>/<key>`);
   const info = await context.backend.copyObject(
-    { sourceBucket, sourceKey, ...name, attributes: attributesFromHeaders(header), condition: writeCondition(header) },
+    {
+      ...copySource(request),
+      ...name,
+      attributes: attributesFromHeaders(header),
+      condition: writeCondition(header),
+    },
     { signal },
   );
   return jsonAnswer(CopyObjectResponseSchema, { info: encodeObjectInfo(info) }, { header: { etag: `"${info.etag}"` } });
+}
+
+/** What a copy reads. @throws {AshlarError} INVALID_ARGUMENT. */
+export function copySource({ header }: Pick<HttpRequest, "header">): Pick<CopyObject, "sourceBucket" | "sourceKey"> {
+  const source = header.get(COPY_SOURCE_HEADER) ?? "";
+  const { bucket, key } = splitReference(source.startsWith("/") ? source.slice(1) : source);
+  if (key === undefined) throw new AshlarError("INVALID_ARGUMENT", `${COPY_SOURCE_HEADER} is <bucket>/<key>`);
+  return { sourceBucket: bucket, sourceKey: key };
 }
 
 /** `DELETE /objects/<bucket>/<key>`: 204, whether it was there or not. */

@@ -11,7 +11,7 @@ import {
   type ObjectService,
 } from "@ashlar/sdk/rpc";
 import type { ServiceImpl } from "@connectrpc/connect";
-import { type GrantKeeper, RECEIPT_TTL_MS } from "../../grants/index.ts";
+import { type EndOptions, type GrantKeeper, RECEIPT_TTL_MS } from "../../grants/index.ts";
 import { principalKey } from "../auth/auth-gate.ts";
 import { commitPart, commitWrite } from "../commit/commit-write.ts";
 import { requireBucket } from "../early-checks.ts";
@@ -25,9 +25,13 @@ export function directWriteHandlers(context: GatewayContext): Handlers {
     async beginWrite({ bucket, key, renew }, { signal, values }) {
       await requireBucket(context.backend, bucket, signal);
       if (key !== "") assertObjectKey(key);
-      const scope = { bucket, key: decodeText(key), apiKeyId: values.get(principalKey).apiKeyId };
-      const tokens = context.grants ? await issueTicket(context.grants, scope, decodeText(renew)) : UNSIGNED;
-      return { ...tokens, expiresInMs: encodeInteger(LIMITS.GRANT_TTL_MS.value) };
+      const { apiKeyId, scope } = values.get(principalKey);
+      const wanted = { bucket, key: decodeText(key), prefix: decodeText(scope?.prefix ?? ""), apiKeyId };
+      const end = { notAfterMs: scope?.expiresAtMs };
+      const tokens = context.grants ? await issueTicket(context.grants, wanted, end, decodeText(renew)) : UNSIGNED;
+      const lifeMs = LIMITS.GRANT_TTL_MS.value;
+      const leftMs = scope === undefined ? lifeMs : Math.max(0, scope.expiresAtMs - context.clock.nowMs());
+      return { ...tokens, expiresInMs: encodeInteger(Math.min(lifeMs, leftMs)) };
     },
     commitWrite: async (message, { signal, values }) => ({
       info: encodeObjectInfo(
@@ -53,29 +57,37 @@ interface Tokens {
 interface Scope {
   readonly bucket: string;
   readonly key: string | undefined;
+  /** Of the access token that asks. */
+  readonly prefix: string | undefined;
   readonly apiKeyId: string;
 }
 
 /**
  * Signs a ticket and the write grant that belongs to it. A renewal keeps the ticket id, to which receipts are bound, and may come late:
- * the caller showed an API key, and the old ticket only tells which receipts go on being good.
+ * the caller showed an API key or access token, and the old ticket only tells which receipts go on being good.
  */
-async function issueTicket(grants: GrantKeeper, scope: Scope, renew: string | undefined): Promise<Tokens> {
-  const { apiKeyId, bucket, key } = scope;
+async function issueTicket(
+  grants: GrantKeeper,
+  scope: Scope,
+  end: EndOptions,
+  renew: string | undefined,
+): Promise<Tokens> {
+  const { apiKeyId, bucket, key, prefix } = scope;
   let ticketId = grants.newTicketId();
   if (renew !== undefined) {
     const earlier = await grants.verify(renew, ["ticket"], { expiredForMs: RECEIPT_TTL_MS });
-    if (earlier.bucket !== bucket || earlier.key !== key || earlier.apiKeyId !== apiKeyId) {
+    const isSame = earlier.bucket === bucket && earlier.key === key && earlier.prefix === prefix;
+    if (!isSame || earlier.apiKeyId !== apiKeyId) {
       throw new AshlarError(
         "PERMISSION_DENIED",
-        "a renewal has the bucket, key and API key of the ticket that it renews",
+        "a renewal has the bucket, key, prefix and API key of the ticket that it renews",
       );
     }
     ticketId = earlier.ticketId;
   }
   const [ticket, grant] = await Promise.all([
-    grants.issueTicket({ ticketId, bucket, key, apiKeyId }),
-    grants.issueWrite({ ticketId, bucket, key }),
+    grants.issueTicket({ ticketId, bucket, key, prefix, apiKeyId }, end),
+    grants.issueWrite({ ticketId, bucket, key, prefix }, end),
   ]);
   return { ticket, grant };
 }

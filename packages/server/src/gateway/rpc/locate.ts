@@ -2,7 +2,7 @@ import { AshlarError } from "@ashlar/sdk/errors";
 import { assertBucketName, assertObjectKey, type ManifestPage, type StoredObject } from "@ashlar/sdk/ports";
 import { decodeLocateRequest, encodeLocateResponse, type ObjectService, type ReceivedLocate } from "@ashlar/sdk/rpc";
 import type { ServiceImpl } from "@connectrpc/connect";
-import { READ_GRANT_TTL_MS } from "../../grants/index.ts";
+import { type ManifestGrant, READ_GRANT_TTL_MS } from "../../grants/index.ts";
 import type { GatewayContext } from "../gateway-context.ts";
 
 type Handlers = Pick<ServiceImpl<typeof ObjectService>, "locate">;
@@ -34,7 +34,7 @@ async function locateObject(
     throw new AshlarError("OBJECT_NOT_FOUND", `no object ${bucket}/${key}`, { details: { bucket, key } });
   const { manifestId, page } = stored;
   if (manifestId === undefined) return stored;
-  return { ...stored, ...(await signed(context, manifestId, page ?? { chunks: [] })) };
+  return { ...stored, ...(await signed(context, { manifestId, bucket, key }, page ?? { chunks: [] })) };
 }
 
 type FurtherPage = Parameters<typeof encodeLocateResponse>[0];
@@ -45,24 +45,25 @@ async function furtherPage(
   handle: string,
   signal: AbortSignal,
 ): Promise<FurtherPage> {
-  const manifestId =
-    context.grants === undefined ? handle : (await context.grants.verify(handle, ["manifest"])).manifestId;
+  const located = (await context.grants?.verify(handle, ["manifest"])) ?? { manifestId: handle };
+  const { manifestId } = located;
   const { fromOffset = 0, chunkLimit } = query;
   const page = await context.metadata.getManifestPage({ manifestId, fromOffset, limit: chunkLimit }, { signal });
-  return signed(context, manifestId, page);
+  return signed(context, located, page);
 }
 
 /** The page with a read grant for each chunk, and a handle for further pages. */
 async function signed(
   { grants }: GatewayContext,
-  manifestId: string,
+  located: Pick<ManifestGrant, "manifestId" | "bucket" | "key">,
   page: ManifestPage,
 ): Promise<{ readonly manifestId: string; readonly page: ManifestPage }> {
+  const { manifestId, bucket, key } = located;
   if (grants === undefined) return { manifestId, page };
   const chunks = page.chunks.map(async (chunk) => ({
     ...chunk,
     grant: await grants.issueRead({ chunkId: chunk.chunkId }),
   }));
-  const [handle, granted] = await Promise.all([grants.issueManifest({ manifestId }), Promise.all(chunks)]);
+  const [handle, granted] = await Promise.all([grants.issueManifest({ manifestId, bucket, key }), Promise.all(chunks)]);
   return { manifestId: handle, page: { ...page, chunks: granted } };
 }

@@ -3,6 +3,7 @@ import { ClusterService, ObjectService } from "@ashlar/sdk/rpc";
 import type { RpcOptionSource, RpcOptions, RpcRoutes } from "../../http/rpc-handlers.ts";
 import { authGate } from "../auth/auth-gate.ts";
 import type { Authenticator } from "../auth/authenticator.ts";
+import { scopeInterceptor } from "../auth/scope-interceptor.ts";
 import type { GatewayContext } from "../gateway-context.ts";
 import { createClusterService } from "./cluster-service.ts";
 import { COMMIT_MESSAGE_MAX_BYTES, WRITE_OBJECT_MAX_BYTES } from "./message-limits.ts";
@@ -11,21 +12,23 @@ import { createObjectService } from "./object-service.ts";
 /**
  * The RPCs of a gateway beside those of its chunk face.
  *
- * Each is authorized at its gate. Control messages are validated by the rules of the proto files; those that carry bytes or long chunk lists check
+ * Each is authorized at its gate, and holders of an access token are held to its scope message by message. Control messages are validated by the rules of the proto files; those that carry bytes or long chunk lists check
  * themselves.
  */
 export function gatewayRpcRoutes(context: GatewayContext, authenticator: Authenticator): RpcRoutes {
   const gate = authGate(authenticator);
   const objects = createObjectService(context);
   const cluster = createClusterService(context);
+  const scope = scopeInterceptor(context);
+  const scoped = (rpc: RpcOptions): RpcOptions => ({ ...rpc, interceptors: [...rpc.interceptors, scope] });
   return (router, options) => {
     const bulk = bulkOptions(options, context.limits.chunkMaxBytes, gate);
     for (const method of ObjectService.methods) {
       const name = method.localName as keyof typeof objects;
       // The service is complete by its type; TypeScript cannot pair a method with its handler over a union.
-      router.rpc(method, objects[name] as never, bulk[name] ?? options.control(gate));
+      router.rpc(method, objects[name] as never, scoped(bulk[name] ?? options.control(gate)));
     }
-    router.service(ClusterService, cluster, options.control(gate));
+    router.service(ClusterService, cluster, scoped(options.control(gate)));
   };
 }
 

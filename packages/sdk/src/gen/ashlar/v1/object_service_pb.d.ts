@@ -2,7 +2,7 @@
 // @generated from file ashlar/v1/object_service.proto (package ashlar.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { Bucket, CommittedChunk, Condition, LocatedChunk, ObjectAttributes, ObjectInfo, PartInfo, UploadInfo } from "./object_pb.js";
 import type { Durability } from "./chunk_service_pb.js";
@@ -1714,7 +1714,112 @@ export declare type LocateResponse = Message<"ashlar.v1.LocateResponse"> & {
 export declare const LocateResponseSchema: GenMessage<LocateResponse>;
 
 /**
- * The object API of a gateway. Calls need `authorization: Bearer <api key>` unless the gateway runs insecure.
+ * Request of CreateAccessToken.
+ *
+ * @generated from message ashlar.v1.CreateAccessTokenRequest
+ */
+export declare type CreateAccessTokenRequest = Message<"ashlar.v1.CreateAccessTokenRequest"> & {
+  /**
+   * The only bucket that the token reaches: 3 to 63 characters, S3's rules. It must exist.
+   *
+   * @generated from field: string bucket = 1;
+   */
+  bucket: string;
+
+  /**
+   * Only keys that begin with it; at most 1,024 bytes of UTF-8. Empty (default): every key of the bucket. Give it a slash at its end:
+   * `users/1` covers `users/10` too.
+   *
+   * @generated from field: string prefix = 2;
+   */
+  prefix: string;
+
+  /**
+   * Default: all that the API key may do with objects.
+   *
+   * @generated from field: ashlar.v1.AccessRole role = 3;
+   */
+  role: AccessRole;
+
+  /**
+   * Life in ms: 1,000 to 43,200,000 (12 h); 0 (default): 900,000 (15 min).
+   *
+   * @generated from field: uint64 expires_in_ms = 4;
+   */
+  expiresInMs: bigint;
+};
+
+/**
+ * Describes the message ashlar.v1.CreateAccessTokenRequest.
+ * Use `create(CreateAccessTokenRequestSchema)` to create a new message.
+ */
+export declare const CreateAccessTokenRequestSchema: GenMessage<CreateAccessTokenRequest>;
+
+/**
+ * Answer of CreateAccessToken.
+ *
+ * @generated from message ashlar.v1.CreateAccessTokenResponse
+ */
+export declare type CreateAccessTokenResponse = Message<"ashlar.v1.CreateAccessTokenResponse"> & {
+  /**
+   * The token. Opaque.
+   *
+   * @generated from field: string token = 1;
+   */
+  token: string;
+
+  /**
+   * When it ends by the gateway's clock, in milliseconds since the Unix epoch.
+   *
+   * @generated from field: uint64 expires_at_ms = 2;
+   */
+  expiresAtMs: bigint;
+};
+
+/**
+ * Describes the message ashlar.v1.CreateAccessTokenResponse.
+ * Use `create(CreateAccessTokenResponseSchema)` to create a new message.
+ */
+export declare const CreateAccessTokenResponseSchema: GenMessage<CreateAccessTokenResponse>;
+
+/**
+ * What the holder of an access token may do within its scope.
+ *
+ * @generated from enum ashlar.v1.AccessRole
+ */
+export enum AccessRole {
+  /**
+   * All that the API key may do with objects.
+   *
+   * @generated from enum value: ACCESS_ROLE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Read and list.
+   *
+   * @generated from enum value: ACCESS_ROLE_READONLY = 1;
+   */
+  READONLY = 1,
+
+  /**
+   * Read, list, write and delete.
+   *
+   * @generated from enum value: ACCESS_ROLE_READWRITE = 2;
+   */
+  READWRITE = 2,
+}
+
+/**
+ * Describes the enum ashlar.v1.AccessRole.
+ */
+export declare const AccessRoleSchema: GenEnum<AccessRole>;
+
+/**
+ * The object API of a gateway. Calls need `authorization: Bearer <api key or access token>` unless the gateway runs insecure.
+ *
+ * An access token reaches what lies in its bucket under its prefix and nothing else; any other bucket or key is PERMISSION_DENIED, whether
+ * it exists or not. CreateBucket, ListBuckets, DeleteBucket and CreateAccessToken take an API key only.
  *
  * Buckets are named by S3's rules (3 to 63 characters); keys are 1 to 1,024 bytes of UTF-8.
  * Errors of every call: INVALID_ARGUMENT, UNAUTHENTICATED, PERMISSION_DENIED, UNAVAILABLE (database or nodes away), RESOURCE_EXHAUSTED
@@ -1954,6 +2059,19 @@ export declare const ObjectService: GenService<{
     methodKind: "unary";
     input: typeof LocateRequestSchema;
     output: typeof LocateResponseSchema;
+  },
+  /**
+   * Gives a short-lived access token for one bucket or the keys under a prefix of it: for web pages and others that must hold no API key. It
+   * goes where an API key goes, as `authorization: Bearer <token>`. Nothing is stored; a token ends by itself, or when the API key that
+   * asked for it is deleted. Errors: PERMISSION_DENIED for a role above the API key's, and for a call with an access token; UNIMPLEMENTED
+   * on an insecure gateway, which checks none.
+   *
+   * @generated from rpc ashlar.v1.ObjectService.CreateAccessToken
+   */
+  createAccessToken: {
+    methodKind: "unary";
+    input: typeof CreateAccessTokenRequestSchema;
+    output: typeof CreateAccessTokenResponseSchema;
   },
 }>;
 

@@ -1,0 +1,81 @@
+import { AshlarError } from "../../errors/index.ts";
+import type { GatewayConnection } from "../../ports/index.ts";
+import { assertApiKey } from "./remote-options.ts";
+
+/** The key that the app gave, as long as gateways take it. */
+export interface KeyHolder {
+  /** The key; asks the app where there is none. */
+  get(): Promise<string>;
+  /** Another key than the one that was refused. Asks the app, unless another call has done so. @returns whether this call asked. */
+  renew(refused: Promise<string>): boolean;
+}
+
+/** @param ask the app's function. If it fails, the calls that wait for it do, and the next one asks again. */
+export function createKeyHolder(ask: () => string | Promise<string>): KeyHolder {
+  let held: Promise<string> | undefined;
+  const askApp = async (): Promise<string> => {
+    let apiKey: unknown;
+    try {
+      apiKey = await ask();
+    } catch (cause) {
+      throw new AshlarError("UNAUTHENTICATED", "the apiKey function failed", { cause });
+    }
+    assertApiKey(apiKey);
+    return apiKey;
+  };
+  return {
+    get() {
+      if (held !== undefined) return held;
+      const asked = askApp();
+      held = asked;
+      asked.catch(() => {
+        if (held === asked) held = undefined;
+      });
+      return asked;
+    },
+    renew(refused) {
+      if (held !== refused) return false;
+      held = undefined;
+      return true;
+    },
+  };
+}
+
+/** The connection, with calls that a gateway refuses as UNAUTHENTICATED tried again under a new key. */
+export function renewingConnection(connection: GatewayConnection, holder: KeyHolder): GatewayConnection {
+  const { catalog, grants, accessTokens, cluster } = connection;
+  return {
+    ...connection,
+    catalog: renewing(catalog, holder),
+    grants: renewing(grants, holder),
+    accessTokens: renewing(accessTokens, holder),
+    cluster: renewing(cluster, holder),
+    close: () => connection.close(),
+  };
+}
+
+/** Chunk faces are not among them: they take grants, and the key has no say there. */
+function renewing<Port extends object>(port: Port, holder: KeyHolder): Port {
+  // Over an empty target, because a frozen port would insist on its own methods.
+  return new Proxy({} as Port, {
+    get(_, name) {
+      const method: unknown = Reflect.get(port, name);
+      if (typeof method !== "function") return method;
+      return (...args: unknown[]) => callWithKey(() => Reflect.apply(method, port, args) as Promise<unknown>, holder);
+    },
+  });
+}
+
+/** Other calls may have renewed the key while this one ran; it asks the app itself once at most. */
+async function callWithKey<T>(call: () => Promise<T>, holder: KeyHolder): Promise<T> {
+  for (let hasAsked = false; ; ) {
+    const used = holder.get();
+    await used;
+    try {
+      return await call();
+    } catch (error) {
+      if (hasAsked || !AshlarError.is(error, "UNAUTHENTICATED")) throw error;
+      hasAsked = holder.renew(used);
+    }
+  }
+}

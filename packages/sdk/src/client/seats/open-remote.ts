@@ -1,0 +1,60 @@
+import { createEngine } from "../../engine/create-engine.ts";
+import type { EngineOptions } from "../../engine/engine-context.ts";
+import type { Topology } from "../../engine/topology.ts";
+import { AshlarError } from "../../errors/index.ts";
+import { webCryptoHasher } from "../../hash/web-crypto-hasher.ts";
+import type { AccessTokenRequest, Clock, GatewayConnection, Logger, Transport } from "../../ports/index.ts";
+import { silentLogger, systemClock, systemRandom } from "../../ports/system.ts";
+import type { OpenedSeat } from "../seat.ts";
+import { createKeyHolder, renewingConnection } from "./key-holder.ts";
+import type { RemoteSeatOptions } from "./remote-options.ts";
+
+/** What a topology is made of. */
+export interface TopologyParts {
+  readonly connection: GatewayConnection;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** The engine over a gateway's metadata, and wherever the seat says that the chunks lie. */
+export function openRemote(
+  options: RemoteSeatOptions,
+  transport: Transport,
+  topologyOf: (parts: TopologyParts) => Topology,
+): OpenedSeat {
+  const { hasher = webCryptoHasher, clock = systemClock, random = systemRandom, logger = silentLogger } = options;
+  const connection = openConnection(options, transport);
+  const { chunker, durability, hedgeAfterMs } = options;
+  const { catalog, grants } = connection;
+  const topology = topologyOf({ connection, clock, logger });
+  const engine: EngineOptions = { catalog, grants, topology, hasher, clock, random, logger };
+  const backend = createEngine({ ...engine, chunker, durability, hedgeAfterMs });
+  return {
+    backend,
+    clock,
+    cluster: (call) => connection.cluster.clusterSnapshot(call),
+    createAccessToken: async ({ bucket, prefix, role, expiresInMs }, call) => {
+      assertLife(expiresInMs);
+      return await connection.accessTokens.createAccessToken({ bucket, prefix, role, expiresInMs }, call);
+    },
+    async close() {
+      await backend.close();
+      await connection.close();
+      await transport.close();
+    },
+  };
+}
+
+function openConnection({ url, apiKey }: RemoteSeatOptions, transport: Transport): GatewayConnection {
+  if (apiKey === undefined) return transport.openGateway({ url });
+  if (typeof apiKey === "string") return transport.openGateway({ url, authorization: () => `Bearer ${apiKey}` });
+  const holder = createKeyHolder(apiKey);
+  const authorization = async (): Promise<string> => `Bearer ${await holder.get()}`;
+  return renewingConnection(transport.openGateway({ url, authorization }), holder);
+}
+
+/** To the wire, 0 means the default: a life that has run out must not become that. */
+function assertLife(expiresInMs: AccessTokenRequest["expiresInMs"]): void {
+  if (expiresInMs === undefined || (Number.isSafeInteger(expiresInMs) && expiresInMs > 0)) return;
+  throw new AshlarError("INVALID_ARGUMENT", "expiresInMs is a whole number of milliseconds above 0");
+}

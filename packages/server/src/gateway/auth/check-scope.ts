@@ -1,0 +1,67 @@
+import { AshlarError } from "@ashlar/sdk/errors";
+import type { GatewayContext } from "../gateway-context.ts";
+import type { AccessScope } from "./access-scope.ts";
+import type { Touched } from "./scope-table.ts";
+
+/** What is needed to find out which objects uploads and handles stand for. */
+export type ScopeContext = Pick<GatewayContext, "metadata" | "grants">;
+
+/**
+ * Checks that all that a request touches lies within the scope of an access token.
+ *
+ * Keys are compared as they are, character by character: no path is resolved, `..` means nothing.
+ *
+ * @param scope absent for callers without one; they may touch everything.
+ * @throws {AshlarError} PERMISSION_DENIED, whether what is out of scope exists or not; UPLOAD_NOT_FOUND; UNAUTHENTICATED for a forged or
+ *   expired handle; METADATA_UNAVAILABLE.
+ */
+export async function assertTouchesInScope(
+  context: ScopeContext,
+  scope: AccessScope | undefined,
+  touched: readonly Touched[],
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  if (scope === undefined) return;
+  for (const each of touched) await assertOne(context, scope, each, signal);
+}
+
+async function assertOne(
+  context: ScopeContext,
+  scope: AccessScope,
+  touched: Touched,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  switch (touched.kind) {
+    case "bucket":
+      return assertBucket(scope, touched.bucket);
+    case "object":
+      return assertKeys(scope, touched.bucket, touched.key);
+    case "prefix":
+      return assertKeys(scope, touched.bucket, touched.prefix);
+    case "upload": {
+      const { bucket, key } = await context.metadata.getUpload(touched.uploadId, { signal });
+      return assertKeys(scope, bucket, key);
+    }
+    case "manifest": {
+      const grant = await context.grants?.verify(touched.handle, ["manifest"]);
+      // Handles of an earlier release do not tell their object; the client locates it anew.
+      if (grant?.bucket === undefined || grant.key === undefined) throw denied(scope);
+      return assertKeys(scope, grant.bucket, grant.key);
+    }
+  }
+}
+
+function assertBucket(scope: AccessScope, bucket: string): void {
+  if (bucket !== scope.bucket) throw denied(scope);
+}
+
+/** @param start a key, or what keys begin with. */
+function assertKeys(scope: AccessScope, bucket: string, start: string): void {
+  assertBucket(scope, bucket);
+  if (!start.startsWith(scope.prefix)) throw denied(scope);
+}
+
+function denied({ bucket, prefix }: AccessScope): AshlarError {
+  const reach = prefix === "" ? `bucket ${bucket}` : `keys of bucket ${bucket} that begin with ${prefix}`;
+  return new AshlarError("PERMISSION_DENIED", `the access token is for ${reach} only`, { details: { bucket, prefix } });
+}

@@ -1,0 +1,58 @@
+import { AshlarError } from "@ashlar/sdk/errors";
+import { LIMITS } from "@ashlar/sdk/limits";
+import {
+  type AccessRole,
+  type AccessToken,
+  type AccessTokenRequest,
+  assertBucketName,
+  assertObjectKey,
+} from "@ashlar/sdk/ports";
+import { requireBucket } from "../early-checks.ts";
+import type { GatewayContext } from "../gateway-context.ts";
+import type { Principal } from "./authenticator.ts";
+
+/**
+ * Signs an access token for the holder of an API key. Stores nothing.
+ *
+ * @throws {AshlarError} INVALID_ARGUMENT, INVALID_BUCKET_NAME, BUCKET_NOT_FOUND; PERMISSION_DENIED for more than the API key may do;
+ *   UNSUPPORTED on an insecure gateway.
+ */
+export async function issueAccessToken(
+  context: GatewayContext,
+  request: AccessTokenRequest,
+  call: { readonly principal: Principal; readonly signal?: AbortSignal | undefined },
+): Promise<AccessToken> {
+  const { grants, insecure, clock } = context;
+  if (insecure || grants === undefined) {
+    throw new AshlarError("UNSUPPORTED", "this gateway runs insecure: everybody may do everything, no token is needed");
+  }
+  const { bucket, prefix = "", expiresInMs = LIMITS.ACCESS_TOKEN_TTL_MS.value } = request;
+  assertBucketName(bucket);
+  if (prefix !== "") assertObjectKey(prefix);
+  assertLife(expiresInMs);
+  const role = roleOf(call.principal, request.role);
+  await requireBucket(context.backend, bucket, call.signal);
+  const expiresAtMs = Math.floor(clock.nowMs() + expiresInMs);
+  const { apiKeyId } = call.principal;
+  return { token: await grants.issueAccess({ apiKeyId, role, bucket, prefix, expiresAtMs }), expiresAtMs };
+}
+
+function assertLife(expiresInMs: number): void {
+  const [min, max] = [LIMITS.ACCESS_TOKEN_TTL_MIN_MS.value, LIMITS.ACCESS_TOKEN_TTL_MAX_MS.value];
+  if (expiresInMs >= min && expiresInMs <= max) return;
+  throw new AshlarError("INVALID_ARGUMENT", `an access token lives from ${min} to ${max} ms`, {
+    details: { field: "expiresInMs", minMs: String(min), maxMs: String(max) },
+  });
+}
+
+/** Never more than the API key: a key that only reads gives tokens that only read. */
+function roleOf({ role, scope }: Principal, wanted: AccessRole | undefined): AccessRole {
+  if (role === undefined || scope !== undefined) {
+    throw new AshlarError("PERMISSION_DENIED", "only an API key gives access tokens");
+  }
+  if (role !== "readonly") return wanted ?? "readwrite";
+  if (wanted === "readwrite") {
+    throw new AshlarError("PERMISSION_DENIED", "an API key of role readonly gives tokens of role readonly only");
+  }
+  return "readonly";
+}
