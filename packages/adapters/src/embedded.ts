@@ -1,6 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import type { OpenedSeat, Seat } from "@ashlar/sdk";
+import type { OpenedSeat, Seat, SeatInstruments } from "@ashlar/sdk";
 import { collect, createEngine, singleStoreTopology } from "@ashlar/sdk/engine";
 import { type Durability, type Logger, silentLogger, systemClock, systemRandom } from "@ashlar/sdk/ports";
 import { openFsChunkStore } from "./chunk-store/fs/index.ts";
@@ -30,18 +30,19 @@ export interface EmbeddedOptions {
  * Layout of the folder: `chunks/` and `format.json` (see `@ashlar/adapters/chunk-store/fs`) and `metadata.sqlite`.
  */
 export function embedded(options: EmbeddedOptions): Seat {
-  return { name: "embedded", open: () => openEmbedded(options) };
+  return { name: "embedded", open: (instruments) => openEmbedded(options, instruments) };
 }
 
-async function openEmbedded(options: EmbeddedOptions): Promise<OpenedSeat> {
+async function openEmbedded(options: EmbeddedOptions, instruments: SeatInstruments | undefined): Promise<OpenedSeat> {
   const logger = options.logger ?? silentLogger;
   const { claimTtlMs, inlineMaxBytes } = options;
+  const tracer = instruments?.tracer;
   const durability = options.durability ?? "strict";
   await mkdir(options.path, { recursive: true });
-  const metadata = await openSqliteMetadataStore({ path: join(options.path, "metadata.sqlite"), logger });
+  const metadata = await openSqliteMetadataStore({ path: join(options.path, "metadata.sqlite"), logger, tracer });
   // Chunks leave what the metadata needs to delete them.
   const { reserveBytes } = diskRoom(options.path);
-  const store = await openFsChunkStore({ path: options.path, durability, logger, reserveBytes }).catch(
+  const store = await openFsChunkStore({ path: options.path, durability, logger, reserveBytes, tracer }).catch(
     async (error: unknown) => {
       await metadata.close();
       throw error;

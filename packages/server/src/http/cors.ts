@@ -11,7 +11,7 @@ export interface CorsOptions {
 const MAX_AGE_SECONDS = 7200;
 const METHODS = "GET, HEAD, PUT, POST, DELETE";
 
-/** Request headers of our HTTP faces, of Connect and of gRPC-Web, beside what a preflight asks for by pattern (`ashlar-*`). */
+/** Request headers of our HTTP faces, of Connect, of gRPC-Web and of traces, beside what a preflight asks for by pattern (`ashlar-*`). */
 const REQUEST_HEADERS: readonly string[] = [
   "authorization",
   "content-type",
@@ -28,6 +28,9 @@ const REQUEST_HEADERS: readonly string[] = [
   "grpc-timeout",
   "x-grpc-web",
   "x-user-agent",
+  "traceparent",
+  "tracestate",
+  "baggage",
 ];
 
 const EXPOSED_HEADERS = [

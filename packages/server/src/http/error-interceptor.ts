@@ -1,7 +1,7 @@
 import type { Logger } from "@ashlar/sdk/ports";
 import { ashlarErrorFrom, connectErrorFrom } from "@ashlar/sdk/rpc";
 import { ConnectError, type Interceptor } from "@connectrpc/connect";
-import { publicError } from "./problem.ts";
+import { publicError, withRequestId } from "./problem.ts";
 import { noteErrorCode, REQUEST_CONTEXT } from "./request-context.ts";
 
 /**
@@ -16,7 +16,7 @@ export function errorInterceptor(logger: Logger): Interceptor {
       const method = `${request.service.typeName}/${request.method.name}`;
       noteErrorCode(request.contextValues, known.code);
       if (known.code === "INTERNAL") logger.error({ error, requestId, method }, "an RPC failed");
-      return connectErrorFrom(known);
+      return connectErrorFrom(withRequestId(known, requestId));
     };
     try {
       const response = await next(request);

@@ -1,11 +1,12 @@
 import { AshlarError } from "@ashlar/sdk/errors";
 import { LIMITS } from "@ashlar/sdk/limits";
-import type { Clock, Logger, Random } from "@ashlar/sdk/ports";
+import type { Clock, Logger, Random, Tracer } from "@ashlar/sdk/ports";
 import { DURATION_BUCKETS_SECONDS, type Metrics } from "../observability/metrics.ts";
 import { countedBody } from "./counted-body.ts";
 import type { HttpHandler, HttpRequest, HttpResponse } from "./http-handler.ts";
 import { type RequestContext, withRequestContext } from "./request-context.ts";
 import { REQUEST_ID_HEADER, requestIdOf } from "./request-id.ts";
+import { type RequestSpan, startRequestSpan } from "./request-span.ts";
 
 /** What a router knows about where a request goes. */
 export interface RouteInfo {
@@ -20,6 +21,8 @@ export interface ObservedHandlerOptions {
   readonly requestsInFlightMax?: number | undefined;
   readonly logger: Logger;
   readonly metrics: Metrics;
+  /** Default: no spans; log lines name the caller's trace all the same. */
+  readonly tracer?: Tracer | undefined;
   readonly clock: Clock;
   readonly random: Random;
 }
@@ -28,14 +31,16 @@ export interface ObservedHandlerOptions {
 interface Observation {
   readonly request: HttpRequest;
   readonly info: RouteInfo;
+  readonly protocol: string;
   readonly context: RequestContext;
+  readonly span: RequestSpan;
   readonly startedMs: number;
   bytesIn: number;
   bytesOut: number;
 }
 
 /**
- * Gives each request an id, counts, measures and logs it, and marks it as one too many above the limit.
+ * Gives each request an id and a span, counts, measures and logs it, and marks it as one too many above the limit.
  *
  * A request counts as running until the last byte of its answer is taken.
  */
@@ -46,9 +51,13 @@ export function observedHandler(handler: HttpHandler, options: ObservedHandlerOp
   return async (received) => {
     const info = options.routeOf(received);
     const overloaded = inFlight >= requestsInFlightMax;
-    const context: RequestContext = { requestId: requestIdOf(received.header, options.random), overloaded };
+    const requestId = requestIdOf(received.header, options.random);
+    const context: RequestContext = { requestId, overloaded };
     const request = withRequestContext(received, context);
-    const observation = { request, info, context, startedMs: options.clock.monotonicMs(), bytesIn: 0, bytesOut: 0 };
+    const protocol = protocolOf(received, info);
+    const span = startRequestSpan(received, { tracer: options.tracer, requestId, route: info.route, protocol });
+    const startedMs = options.clock.monotonicMs();
+    const observation = { request, info, protocol, context, span, startedMs, bytesIn: 0, bytesOut: 0 };
     inFlight++;
     record.started();
     const finish = (status: number, error?: unknown): void => {
@@ -61,7 +70,7 @@ export function observedHandler(handler: HttpHandler, options: ObservedHandlerOp
       },
       ended: () => {},
     });
-    const response = await handler({ ...request, body });
+    const response = await span.run(() => handler({ ...request, body }));
     const header = response.header ?? new Headers();
     header.set(REQUEST_ID_HEADER, context.requestId);
     return finishWithBody({ ...response, header }, observation, finish);
@@ -82,12 +91,32 @@ function finishWithBody(
   }
   return {
     ...response,
-    body: countedBody(body, {
+    body: countedBody(steppedIn(body, observation.span), {
       bytes(count) {
         observation.bytesOut += count;
       },
       ended: (error) => finish(observation.request.signal.aborted ? 499 : status, error),
     }),
+  };
+}
+
+/** A body is made while it is sent, long after its handler returned; what it starts belongs to the request all the same. */
+function steppedIn(body: AsyncIterable<Uint8Array>, span: RequestSpan): AsyncIterable<Uint8Array> {
+  return {
+    [Symbol.asyncIterator](): AsyncIterator<Uint8Array, undefined> {
+      const inner = span.run(() => body[Symbol.asyncIterator]());
+      return {
+        next: () => span.run(() => inner.next()),
+        async return() {
+          await span.run(() => inner.return?.());
+          return { done: true, value: undefined };
+        },
+        async throw(error: unknown) {
+          await span.run(() => inner.throw?.(error));
+          return { done: true, value: undefined };
+        },
+      };
+    },
   };
 }
 
@@ -120,9 +149,8 @@ function createRecorder({ metrics, logger, clock }: ObservedHandlerOptions): {
   return {
     started: () => running.add(1),
     finished(observation, status, error) {
-      const { request, info, context, bytesIn, bytesOut } = observation;
+      const { request, info, protocol, context, span, bytesIn, bytesOut } = observation;
       const { route } = info;
-      const protocol = protocolOf(request, info);
       const durationMs = clock.monotonicMs() - observation.startedMs;
       const code = codeOf(context, error);
       running.add(-1);
@@ -131,7 +159,10 @@ function createRecorder({ metrics, logger, clock }: ObservedHandlerOptions): {
       received.add(bytesIn, { route });
       sent.add(bytesOut, { route });
       const { method, path, httpVersion } = request;
-      const line = { requestId: context.requestId, method, path, route, protocol, httpVersion, status, code };
+      span.end({ status, code, bytesIn, bytesOut });
+      const { requestId, traceId, spanId } = span.scope;
+      const ids = traceId === undefined ? { requestId } : { requestId, traceId, spanId };
+      const line = { ...ids, method, path, route, protocol, httpVersion, status, code };
       logger.info({ ...line, durationMs: Math.round(durationMs * 100) / 100, bytesIn, bytesOut }, "request");
     },
   };

@@ -18,7 +18,7 @@ export function problemResponse(
     readonly header?: HeadersInit | undefined;
   },
 ): HttpResponse {
-  const { code, message, details } = publicError(error);
+  const { code, message, details } = withRequestId(publicError(error), options.requestId);
   const status = options.status ?? ERROR_CODES[code].http;
   const header = new Headers(options.header);
   header.set("ashlar-error-code", code);
@@ -38,6 +38,13 @@ export function problemResponse(
     requestId: options.requestId,
   };
   return { status, header, body: new TextEncoder().encode(JSON.stringify(problem)) };
+}
+
+/** The error as it leaves the server: its details name the id under which its log has the request, so that whoever catches the error can ask for it. */
+export function withRequestId(error: AshlarError, requestId: string): AshlarError {
+  if (requestId === "") return error;
+  const { code, message, details, cause } = error;
+  return new AshlarError(code, message, { details: { ...details, requestId }, cause });
 }
 
 /**

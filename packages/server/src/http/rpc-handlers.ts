@@ -6,7 +6,7 @@ import { type ConnectRouter, createConnectRouter, type HandlerContext, type Inte
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { createValidateInterceptor } from "@connectrpc/validate";
 import { errorInterceptor } from "./error-interceptor.ts";
-import { publicError } from "./problem.ts";
+import { publicError, withRequestId } from "./problem.ts";
 import { noteErrorCode, REQUEST_CONTEXT } from "./request-context.ts";
 
 /** Runs when the headers of a call are known and nothing of its body is read. What it throws ends the call. */
@@ -68,6 +68,6 @@ async function passGate(context: HandlerContext, gate: RpcGate | undefined): Pro
   } catch (error) {
     const known = publicError(error);
     noteErrorCode(context.values, known.code);
-    throw connectErrorFrom(known);
+    throw connectErrorFrom(withRequestId(known, context.values.get(REQUEST_CONTEXT).requestId));
   }
 }

@@ -86,7 +86,7 @@ describe("errors", () => {
       status: 404,
       detail: "no bucket photos",
       code: "BUCKET_NOT_FOUND",
-      details: { bucket: "photos" },
+      details: { bucket: "photos", requestId: "r1" },
       requestId: "r1",
     });
   });

@@ -1,4 +1,4 @@
-import type { Clock, Logger, Random } from "@ashlar/sdk/ports";
+import type { Clock, Logger, Random, Tracer } from "@ashlar/sdk/ports";
 import type { Metrics } from "../observability/metrics.ts";
 import { type CorsOptions, corsHandler } from "./cors.ts";
 import { guardedHandler } from "./guarded-handler.ts";
@@ -22,6 +22,8 @@ export interface ServerHandlerOptions {
   readonly cors?: CorsOptions | undefined;
   readonly logger: Logger;
   readonly metrics: Metrics;
+  /** Default: no spans. */
+  readonly tracer?: Tracer | undefined;
   readonly clock: Clock;
   readonly random: Random;
 }
@@ -31,7 +33,7 @@ export interface ServerHandlerOptions {
  * protection, logs and metrics.
  */
 export function createServerHandler(options: ServerHandlerOptions): HttpHandler {
-  const { logger, metrics, clock, random, requestsInFlightMax } = options;
+  const { logger, metrics, tracer, clock, random, requestsInFlightMax } = options;
   const services = createRpcHandlers(options.rpcRoutes, { logger });
   const described = [...new Set(services.map((handler) => handler.service))];
   const standard = createRpcHandlers([healthRoutes(options.serving, described), reflectionRoutes(described)], {
@@ -45,6 +47,7 @@ export function createServerHandler(options: ServerHandlerOptions): HttpHandler 
     requestsInFlightMax,
     logger,
     metrics,
+    tracer,
     clock,
     random,
   });

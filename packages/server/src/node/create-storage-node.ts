@@ -1,6 +1,6 @@
 import { AshlarError } from "@ashlar/sdk/errors";
 import { type Hasher, webCryptoHasher } from "@ashlar/sdk/hash";
-import type { ChunkStore, Clock, Logger, Random, ServerRegistry, ServerStats } from "@ashlar/sdk/ports";
+import type { ChunkStore, Clock, Logger, Random, ServerRegistry, ServerStats, Tracer } from "@ashlar/sdk/ports";
 import { silentLogger, systemClock, systemRandom } from "@ashlar/sdk/ports";
 import { createChunkFace } from "../chunk-face/index.ts";
 import { createGrantKeeperLazily, type GrantKeeper } from "../grants/index.ts";
@@ -61,6 +61,8 @@ export interface StorageNodeOptions {
   readonly random?: Random | undefined;
   readonly logger?: Logger | undefined;
   readonly metrics?: Metrics | undefined;
+  /** Makes a span of each request; a store makes its own where it is given it too. Default: none. */
+  readonly tracer?: Tracer | undefined;
 }
 
 /** A storage node: chunks over RPC and HTTP, and a place in the cluster. */
@@ -164,6 +166,7 @@ function assemble(options: StorageNodeOptions): NodeParts {
     cors,
     logger,
     metrics,
+    tracer: options.tracer,
     clock,
     random,
   });

@@ -1,5 +1,6 @@
 import type { LogFields, Logger } from "@ashlar/sdk/ports";
 import { type DestinationStream, type Logger as PinoLogger, pino, stdSerializers, stdTimeFunctions } from "pino";
+import { requestFields } from "./request-scope.ts";
 
 /** Levels, most talkative first. */
 export type LogLevel = "debug" | "info" | "warn" | "error" | "silent";
@@ -17,7 +18,10 @@ export interface PinoLoggerOptions {
 /** Header values that must never reach a log. */
 const SECRETS: readonly string[] = ["authorization", "apiKey", "clusterKey", "*.authorization", "*.apiKey"];
 
-/** A logger that writes one JSON object a line through pino. */
+/**
+ * A logger that writes one JSON object a line through pino. Lines that are written while a server of this process works on a request carry its
+ * `requestId`, and its `traceId` and `spanId` where there is a trace.
+ */
 export function createPinoLogger(options: PinoLoggerOptions = {}): Logger {
   const settings = {
     level: options.level ?? "info",
@@ -25,6 +29,7 @@ export function createPinoLogger(options: PinoLoggerOptions = {}): Logger {
     serializers: { error: stdSerializers.errWithCause },
     redact: { paths: [...SECRETS], censor: "[secret]" },
     timestamp: stdTimeFunctions.isoTime,
+    mixin: () => ({ ...requestFields() }),
   };
   return adapt(options.destination === undefined ? pino(settings) : pino(settings, options.destination));
 }

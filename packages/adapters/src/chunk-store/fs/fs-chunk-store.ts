@@ -103,11 +103,14 @@ export class FsChunkStore implements StreamingChunkStore {
       await withTemp(parts, place, target, async (temp) => {
         const hash = nodeCryptoHasher.incremental();
         const { writer } = temp;
-        const digest = await writeStream(source, { writer, hash, pool: this.#pool, onProgress: options?.onProgress });
-        assertDigest(chunkId, digest);
-        await writer.finish(chunkId);
+        const { onProgress } = options ?? {};
+        await parts.step("write", async () => {
+          const digest = await writeStream(source, { writer, hash, pool: this.#pool, onProgress });
+          assertDigest(chunkId, digest);
+          await writer.finish(chunkId);
+        });
         const { sizeBytes } = writer;
-        if (target.durability === "strict") await temp.handle.datasync();
+        if (target.durability === "strict") await parts.step("fsync", () => temp.handle.datasync());
         return await parts.locks.run(place.id, async () => {
           const incoming = { sizeBytes, checksums: writer.checksums };
           const alreadyPresent = await this.#claimIfSame(place, { incoming, digestRight: undefined, target });
@@ -159,13 +162,15 @@ export class FsChunkStore implements StreamingChunkStore {
     const { bytes, target } = chunk;
     await assertRoom(this.#parts, this.#config.root, bytes.byteLength);
     await withTemp(this.#parts, place, target, async (temp) => {
-      for (let offset = 0; offset < bytes.byteLength; offset += PIECE_BYTES) {
-        throwIfAborted(target.signal);
-        await temp.writer.append(bytes.subarray(offset, offset + PIECE_BYTES));
-      }
-      await temp.writer.finish(place.chunkId);
+      await this.#parts.step("write", async () => {
+        for (let offset = 0; offset < bytes.byteLength; offset += PIECE_BYTES) {
+          throwIfAborted(target.signal);
+          await temp.writer.append(bytes.subarray(offset, offset + PIECE_BYTES));
+        }
+        await temp.writer.finish(place.chunkId);
+      });
       await chunk.digestRight;
-      if (target.durability === "strict") await temp.handle.datasync();
+      if (target.durability === "strict") await this.#parts.step("fsync", () => temp.handle.datasync());
       await publish(this.#parts, place, temp, target);
       return true;
     });

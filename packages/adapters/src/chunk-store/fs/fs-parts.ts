@@ -8,6 +8,9 @@ import type { LeafFolders } from "./folder-sync.ts";
 import type { LeftoverSweep } from "./leftover-sweep.ts";
 import type { SyncedChunks } from "./synced-chunks.ts";
 
+/** Runs one step of work on files; where somebody watches, it becomes a span. */
+export type FsStep = <T>(name: "write" | "fsync" | "rename" | "fsync_folder", work: () => Promise<T>) => Promise<T>;
+
 /** What one open store is made of; its operations take this. */
 export interface FsParts {
   readonly fileSystem: FileSystem;
@@ -21,6 +24,7 @@ export interface FsParts {
   readonly usage: ChunkUsage;
   readonly sweep: LeftoverSweep;
   readonly synced: SyncedChunks;
+  readonly step: FsStep;
   /** Bytes of the disk that chunks leave free. */
   readonly reserveBytes: number;
 }

@@ -12,7 +12,9 @@ import {
   silentLogger,
   systemClock,
   systemRandom,
+  type Tracer,
 } from "@ashlar/sdk/ports";
+import { tracedChunkStore } from "@ashlar/sdk/tracing";
 import { KeyedLock } from "../../internal/keyed-lock.ts";
 import { ChunkNames } from "./chunk-names.ts";
 import { ChunkUsage } from "./chunk-usage.ts";
@@ -21,6 +23,7 @@ import { type FileSystem, nodeFileSystem } from "./file-system.ts";
 import { FolderSync, LeafFolders } from "./folder-sync.ts";
 import { FsChunkStore } from "./fs-chunk-store.ts";
 import { toStoreError } from "./fs-error.ts";
+import { fsSteps } from "./fs-steps.ts";
 import { createUsageScanner } from "./leaf-folders.ts";
 import { LeftoverSweep } from "./leftover-sweep.ts";
 import { createOwner, type Owner, readBootId } from "./owner.ts";
@@ -42,6 +45,8 @@ export interface FsChunkStoreOptions {
   readonly random?: Random | undefined;
   /** Told of quarantined chunks, swept leftovers and failed background syncs; default silent. */
   readonly logger?: Logger | undefined;
+  /** Makes a span of each call, and of each step on the files below a write. Default: none. */
+  readonly tracer?: Tracer | undefined;
   /** The file system to use; default Node's. */
   readonly fileSystem?: FileSystem | undefined;
 }
@@ -63,7 +68,7 @@ function checkOptions(options: FsChunkStoreOptions): { root: string; durability:
 
 async function open(options: FsChunkStoreOptions, owner: Owner): Promise<StreamingChunkStore> {
   const { root, durability, chunkMaxBytes } = checkOptions(options);
-  const { clock = systemClock, logger = silentLogger, fileSystem = nodeFileSystem, reserveBytes = 0 } = options;
+  const { clock = systemClock, logger = silentLogger, fileSystem = nodeFileSystem, reserveBytes = 0, tracer } = options;
   await fileSystem.mkdir(root, { recursive: true });
   const folder = { fileSystem, root, ownerToken: owner.token };
   await ensureFormat(folder);
@@ -74,11 +79,15 @@ async function open(options: FsChunkStoreOptions, owner: Owner): Promise<Streami
   const folders = new LeafFolders(fileSystem, new FolderSync(fileSystem));
   const locks = new KeyedLock();
   const synced = new SyncedChunks();
-  const parts = { fileSystem, clock, logger, names, locks, folders, claimClock, usage, sweep, synced, reserveBytes };
+  const parts = {
+    ...{ fileSystem, clock, logger, names, locks, folders, claimClock, usage, sweep, synced, reserveBytes },
+    step: fsSteps(tracer),
+  };
   const store = new FsChunkStore(parts, { root, durability, chunkMaxBytes, onClosed: owner.release });
   // In the background: counting a large store takes long, and nothing but stats() needs it. It sweeps leftovers on its way.
   usage.walk().catch((error: unknown) => logger.warn({ error }, "counting the chunks failed; stats() tries again"));
-  return checkedChunkStore(store);
+  const checked = checkedChunkStore(store);
+  return tracer === undefined ? checked : tracedChunkStore(checked, { tracer });
 }
 
 /**

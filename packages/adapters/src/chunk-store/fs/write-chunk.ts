@@ -54,11 +54,11 @@ export async function publish(
   await stampClaim(parts, temp.handle);
   throwIfAborted(options.signal);
   await parts.usage.change(place.id, async () => {
-    await parts.fileSystem.rename(temp.path, place.path);
+    await parts.step("rename", () => parts.fileSystem.rename(temp.path, place.path));
     return { chunkCount: 1, bytesUsed: temp.writer.sizeBytes };
   });
   if (options.durability === "strict") {
-    await parts.folders.sync(place.leaf);
+    await parts.step("fsync_folder", () => parts.folders.sync(place.leaf));
     parts.synced.add(place.id);
   }
 }

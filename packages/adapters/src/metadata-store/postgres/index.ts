@@ -7,13 +7,16 @@ import {
   silentLogger,
   systemClock,
   systemRandom,
+  type Tracer,
 } from "@ashlar/sdk/ports";
 import { resolveLayoutDefaults } from "../../internal/metadata/layout-changes.ts";
 import { migrate } from "../../internal/sql/migrate.ts";
 import { createSqlMetadataStore } from "../../internal/sql/sql-metadata-store.ts";
+import { tracedExecutor } from "../../internal/sql/traced-executor.ts";
 import type { PgClient, PgPool } from "./postgres-client.ts";
 import { PostgresExecutor } from "./postgres-executor.ts";
 import { MIGRATION_LOCK, postgresSession, queryScript } from "./postgres-session.ts";
+import { tracedPool } from "./traced-pool.ts";
 
 export type { PgClient, PgPool, PgQueryConfig, PgResult, PgTypes } from "./postgres-client.ts";
 
@@ -30,6 +33,8 @@ export interface PostgresMetadataStoreOptions {
   readonly random?: Random | undefined;
   /** Default: no lines. */
   readonly logger?: Logger | undefined;
+  /** Makes a span of each operation, and of each statement below it. Default: none. */
+  readonly tracer?: Tracer | undefined;
   /** True: servers that register wait for an operator's changeLayout. Default false. */
   readonly stagedLayouts?: boolean | undefined;
   /** Copies wanted in the first layout; default 3. */
@@ -54,7 +59,7 @@ export async function openPostgresMetadataStore(options: PostgresMetadataStoreOp
   const { clock = systemClock, random = systemRandom, logger = silentLogger, stagedLayouts = false } = options;
   const layoutPolicy = { stagedLayouts, defaults: resolveLayoutDefaults(options) };
   const ownsPool = typeof options.pool === "function";
-  const pool = typeof options.pool === "function" ? await options.pool() : options.pool;
+  const pool = tracedPool(typeof options.pool === "function" ? await options.pool() : options.pool, options.tracer);
   const { preparedStatements = true, retryForMs = 10_000, statementTimeoutMs = 30_000 } = options;
   const executor = new PostgresExecutor({
     pool,
@@ -73,7 +78,8 @@ export async function openPostgresMetadataStore(options: PostgresMetadataStoreOp
     throw error;
   }
   const capabilities = Object.freeze({ persistent: true, sharedByProcesses: true });
-  return checkedMetadataStore(createSqlMetadataStore({ executor, capabilities, layoutPolicy }));
+  const traced = tracedExecutor(executor, { tracer: options.tracer, system: "postgresql", kind: "internal" });
+  return checkedMetadataStore(createSqlMetadataStore({ executor: traced, capabilities, layoutPolicy }));
 }
 
 /** Processes that start at once take turns. */

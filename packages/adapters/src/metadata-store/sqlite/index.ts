@@ -9,11 +9,13 @@ import {
   silentLogger,
   systemClock,
   systemRandom,
+  type Tracer,
 } from "@ashlar/sdk/ports";
 import { resolveLayoutDefaults } from "../../internal/metadata/layout-changes.ts";
 import { newId } from "../../internal/metadata/new-id.ts";
 import { OPERATION_KINDS, type OperationInput, type OperationName } from "../../internal/sql/operations.ts";
 import { createSqlMetadataStore, type SqlExecutor } from "../../internal/sql/sql-metadata-store.ts";
+import { tracedExecutor } from "../../internal/sql/traced-executor.ts";
 import { WorkerClient } from "./worker-client.ts";
 import type { WorkerInit } from "./worker-protocol.ts";
 
@@ -29,6 +31,8 @@ export interface SqliteMetadataStoreOptions {
   readonly random?: Random | undefined;
   /** Default: no lines. */
   readonly logger?: Logger | undefined;
+  /** Makes a span of each operation. Default: none. */
+  readonly tracer?: Tracer | undefined;
   /** True: servers that register wait for an operator's changeLayout. Default false. */
   readonly stagedLayouts?: boolean | undefined;
   /** Copies wanted in the first layout; default 3. */
@@ -75,7 +79,8 @@ export async function openSqliteMetadataStore(options: SqliteMetadataStoreOption
     },
   };
   const capabilities = Object.freeze({ persistent: true, sharedByProcesses: true });
-  return checkedMetadataStore(createSqlMetadataStore({ executor, capabilities, layoutPolicy }));
+  const traced = tracedExecutor(executor, { tracer: options.tracer, system: "sqlite", kind: "client" });
+  return checkedMetadataStore(createSqlMetadataStore({ executor: traced, capabilities, layoutPolicy }));
 }
 
 /** The writer opens first: it makes the tables that the reader needs. */

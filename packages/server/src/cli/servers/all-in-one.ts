@@ -40,7 +40,7 @@ export async function startAllInOne(options: AllInOneOptions): Promise<AllInOne>
   const { parts } = options;
   const path = resolve(options.path);
   const clusterKey = options.clusterKey ?? (await keepClusterKey(path, parts.logger));
-  const opened = await openMetadata({ path, logger: parts.logger });
+  const opened = await openMetadata({ path, logger: parts.logger, tracer: parts.tracer });
   const { metadata } = opened;
   try {
     const { server, address, takenPorts } = await listenOnFreePort(
@@ -70,9 +70,9 @@ async function startGateway(
   { parts, durability, collectIntervalMs }: AllInOneOptions,
   { path, clusterKey, metadata, port }: GatewayParts,
 ): Promise<{ readonly server: Gateway; readonly address: ListenAddress }> {
-  const { chunkMaxBytes, logger } = parts;
+  const { chunkMaxBytes, logger, tracer } = parts;
   // The gateway closes its topology, and that the store: each try needs its own.
-  const store = await openFsChunkStore({ path, durability, chunkMaxBytes, logger });
+  const store = await openFsChunkStore({ path, durability, chunkMaxBytes, logger, tracer });
   const topology = singleStoreTopology(store);
   const maintenance = { collectIntervalMs };
   const server = createGateway({ ...parts, metadata, topology, clusterKey, port, durability, maintenance });

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { AshlarError } from "@ashlar/sdk/errors";
-import { type Logger, type MetadataStore, silentLogger } from "@ashlar/sdk/ports";
+import { type Logger, type MetadataStore, silentLogger, type Tracer } from "@ashlar/sdk/ports";
 
 /** Where metadata lies, and how it is opened. */
 export interface MetadataPlace {
@@ -11,6 +11,7 @@ export interface MetadataPlace {
   /** Copies that a cluster's first layout asks for. */
   readonly replicationFactor?: number | undefined;
   readonly logger?: Logger | undefined;
+  readonly tracer?: Tracer | undefined;
 }
 
 /** A metadata store that is closed with its scope. */
@@ -27,21 +28,30 @@ const POOL_CONNECTIONS = 16;
  * @throws {AshlarError} INVALID_ARGUMENT if neither is named; METADATA_UNAVAILABLE, STORE_INCOMPATIBLE.
  */
 export async function openMetadata(place: MetadataPlace): Promise<OpenedMetadata> {
-  const { path, databaseUrl, replicationFactor, logger = silentLogger } = place;
-  if (databaseUrl !== undefined) return await openPostgres(databaseUrl, { replicationFactor, logger });
+  const { path, databaseUrl, replicationFactor, tracer, logger = silentLogger } = place;
+  if (databaseUrl !== undefined) return await openPostgres(databaseUrl, { replicationFactor, logger, tracer });
   if (path === undefined) {
     throw new AshlarError("INVALID_ARGUMENT", "where is the metadata? set DATABASE_URL, or name a folder with --path");
   }
   const { mkdir } = await import("node:fs/promises");
   const { openSqliteMetadataStore } = await import("@ashlar/adapters/metadata-store/sqlite");
   await mkdir(path, { recursive: true });
-  const store = await openSqliteMetadataStore({ path: join(path, "metadata.sqlite"), replicationFactor, logger });
+  const store = await openSqliteMetadataStore({
+    path: join(path, "metadata.sqlite"),
+    replicationFactor,
+    logger,
+    tracer,
+  });
   return disposable(store, () => store.close());
 }
 
 async function openPostgres(
   databaseUrl: string,
-  options: { readonly replicationFactor: number | undefined; readonly logger: Logger },
+  options: {
+    readonly replicationFactor: number | undefined;
+    readonly logger: Logger;
+    readonly tracer: Tracer | undefined;
+  },
 ): Promise<OpenedMetadata> {
   const { default: pg } = await import("pg");
   const { openPostgresMetadataStore } = await import("@ashlar/adapters/metadata-store/postgres");

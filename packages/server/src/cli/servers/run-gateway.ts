@@ -1,5 +1,6 @@
 import { createClusterTopology } from "@ashlar/sdk/engine";
 import type { Durability } from "@ashlar/sdk/ports";
+import { tracedTransport } from "@ashlar/sdk/tracing";
 import { createGateway } from "../../gateway/index.ts";
 import { clusterAuthorization, createGrantKeeper } from "../../grants/index.ts";
 import type { CommandCall } from "../command.ts";
@@ -18,13 +19,13 @@ type Call = CommandCall<(typeof GATEWAY_SETTINGS)[number]>;
 export async function runGateway(call: Call): Promise<number> {
   const { settings, io, signal } = call;
   const parts = await createServerParts(settings, io);
-  const { logger, clock } = parts;
+  const { logger, clock, tracer } = parts;
   const clusterKey = await requireClusterKey(settings, logger);
   const grants = clusterKey === undefined ? undefined : await createGrantKeeper({ ...parts, clusterKey });
   const { databaseUrl, path, replicationFactor, collectIntervalMs } = settings;
-  await using opened = await openMetadata({ databaseUrl, path, replicationFactor, logger });
+  await using opened = await openMetadata({ databaseUrl, path, replicationFactor, logger, tracer });
   const { metadata } = opened;
-  const transport = await openTransport("undici");
+  const transport = tracedTransport(await openTransport("undici"), tracer);
   try {
     const { server, address, takenPorts } = await listenOnFreePort(
       { port: settings.port, fixed: call.given.has("port") },

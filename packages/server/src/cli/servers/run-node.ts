@@ -22,12 +22,12 @@ export async function runNode(call: Call): Promise<number> {
   const { settings, io, signal, output } = call;
   const { serverId, dataDir } = requireNames(settings);
   const parts = await createServerParts(settings, io);
-  const { logger, chunkMaxBytes } = parts;
+  const { logger, chunkMaxBytes, tracer } = parts;
   const clusterKey = await requireClusterKey(settings, logger);
   const grants = clusterKey === undefined ? undefined : await createGrantKeeper({ ...parts, clusterKey });
   await using opened = openRegistry(settings, parts, grants);
   const durability = settings.durability as Durability | undefined;
-  const store = await openFsChunkStore({ path: dataDir, durability, chunkMaxBytes, logger });
+  const store = await openFsChunkStore({ path: dataDir, durability, chunkMaxBytes, logger, tracer });
   const { publicUrl, zone, weight, heartbeatIntervalMs } = settings;
   const { registry } = opened;
   const node = createStorageNode({

@@ -1,9 +1,23 @@
 import { readFile } from "node:fs/promises";
 import { nodeCryptoHasher } from "@ashlar/adapters/hash/node-crypto";
 import { AshlarError } from "@ashlar/sdk/errors";
-import { type Clock, type Hasher, type Logger, type Random, systemClock, systemRandom } from "@ashlar/sdk/ports";
+import {
+  type Clock,
+  type Hasher,
+  type Logger,
+  type Random,
+  systemClock,
+  systemRandom,
+  type Tracer,
+} from "@ashlar/sdk/ports";
 import type { CorsOptions, TlsOptions } from "../../http/index.ts";
-import { createMetrics, createPinoLogger, type LogLevel, type Metrics } from "../../observability/index.ts";
+import {
+  createMetrics,
+  createPinoLogger,
+  createServerTracer,
+  type LogLevel,
+  type Metrics,
+} from "../../observability/index.ts";
 import type { CliIo } from "../cli-io.ts";
 import { fileError } from "../file-error.ts";
 import type { Settings } from "../settings.ts";
@@ -17,6 +31,7 @@ export interface ServerParts {
   readonly hasher: Hasher;
   readonly logger: Logger;
   readonly metrics: Metrics;
+  readonly tracer: Tracer;
   readonly softwareVersion: string;
   readonly host: string;
   readonly insecure: boolean;
@@ -33,6 +48,7 @@ export interface ServerParts {
  */
 export async function createServerParts(settings: Settings<CommonSettingName>, io: CliIo): Promise<ServerParts> {
   const { chunkMaxBytes, requestsInFlightMax, host, insecure } = settings;
+  const metrics = createMetrics({ processMetrics: true });
   return Object.freeze({
     clock: systemClock,
     random: systemRandom,
@@ -41,7 +57,8 @@ export async function createServerParts(settings: Settings<CommonSettingName>, i
       level: settings.logLevel as LogLevel,
       destination: { write: (line) => void io.stderr.write(line) },
     }),
-    metrics: createMetrics({ processMetrics: true }),
+    metrics,
+    tracer: createServerTracer({ inner: await loadOpenTelemetry(), metrics, clock: systemClock }),
     softwareVersion: SOFTWARE_VERSION,
     host,
     insecure,
@@ -50,6 +67,16 @@ export async function createServerParts(settings: Settings<CommonSettingName>, i
     chunkMaxBytes,
     requestsInFlightMax,
   });
+}
+
+/** Spans go to the provider that `node --import ./otel.js …` has registered; where `@opentelemetry/api` is not installed, nobody can have. */
+async function loadOpenTelemetry(): Promise<Tracer | undefined> {
+  try {
+    return (await import("@ashlar/adapters/tracing/opentelemetry")).openTelemetryTracer();
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ERR_MODULE_NOT_FOUND") return undefined;
+    throw error;
+  }
 }
 
 function corsOf(origins: readonly string[]): CorsOptions | undefined {

@@ -1,0 +1,39 @@
+import type { CallOptions, SpanAttributes, Tracer } from "@ashlar/sdk/ports";
+import type { OperationInput, OperationName, OperationOutput } from "./operations.ts";
+import type { SqlExecutor } from "./sql-metadata-store.ts";
+
+/** How {@link tracedExecutor} describes its spans. */
+export interface TracedExecutorOptions {
+  readonly tracer: Tracer | undefined;
+  /** As OpenTelemetry names the database: `sqlite`, `postgresql`. */
+  readonly system: string;
+  /** `client` where each operation is one call to the database; `internal` where its statements have spans of their own. */
+  readonly kind: "client" | "internal";
+}
+
+/**
+ * An executor whose operations are spans called `sql.<operation>`: from the call to the answer, so waiting for a connection or for the group
+ * commit, and further attempts, are in it.
+ */
+export function tracedExecutor(executor: SqlExecutor, { tracer, system, kind }: TracedExecutorOptions): SqlExecutor {
+  if (tracer === undefined) return executor;
+  return {
+    async execute<Name extends OperationName>(
+      name: Name,
+      input: OperationInput<Name>,
+      options?: CallOptions,
+    ): Promise<OperationOutput<Name>> {
+      const attributes: SpanAttributes = { "db.system.name": system, "db.operation.name": name };
+      const span = tracer.start(`sql.${name}`, { kind, attributes });
+      try {
+        const output = await tracer.within(span, () => executor.execute(name, input, options));
+        span.end();
+        return output;
+      } catch (error) {
+        span.end(error);
+        throw error;
+      }
+    },
+    close: () => executor.close(),
+  };
+}

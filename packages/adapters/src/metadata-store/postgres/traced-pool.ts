@@ -1,0 +1,53 @@
+import type { Tracer } from "@ashlar/sdk/ports";
+import type { PgClient, PgPool, PgQueryConfig } from "./postgres-client.ts";
+
+/** The first word that says what is done; a transaction's script begins with BEGIN or ends with COMMIT. */
+const FIRST_WORD = /^\s*([A-Za-z]+)/;
+const COMMIT = /\bCOMMIT\s*$/;
+
+/**
+ * A pool whose statements are `client` spans called after their first word, with the statement's text (`db.query.text`).
+ *
+ * Texts have placeholders instead of values, except the locks and results that go with BEGIN and COMMIT: of those only the word is told.
+ */
+export function tracedPool(pool: PgPool, tracer: Tracer | undefined): PgPool {
+  if (tracer === undefined) return pool;
+  return {
+    connect: async () => tracedClient(await pool.connect(), tracer),
+    end: () => pool.end(),
+    on: (event, listener) => pool.on(event, listener),
+    removeListener: (event, listener) => pool.removeListener(event, listener),
+  };
+}
+
+function tracedClient(client: PgClient, tracer: Tracer): PgClient {
+  return {
+    async query(config) {
+      const operation = operationOf(config);
+      const span = tracer.start(operation, {
+        kind: "client",
+        attributes: {
+          "db.system.name": "postgresql",
+          "db.operation.name": operation,
+          "db.query.text": config.values === undefined ? undefined : config.text,
+        },
+      });
+      try {
+        const result = await tracer.within(span, () => client.query(config));
+        span.end();
+        return result;
+      } catch (error) {
+        span.end(error);
+        throw error;
+      }
+    },
+    release: (error) => client.release(error),
+    on: (event, listener) => client.on(event, listener),
+    removeListener: (event, listener) => client.removeListener(event, listener),
+  };
+}
+
+function operationOf({ text }: PgQueryConfig): string {
+  if (COMMIT.test(text)) return "COMMIT";
+  return FIRST_WORD.exec(text)?.[1]?.toUpperCase() ?? "statement";
+}
