@@ -15,6 +15,7 @@ const USAGE = `usage: npm run example:browser -- [options]
   --gateway <url>   a store that runs already; its API key in ASHLAR_API_KEY, and the page among its --cors-origins
   --port <port>     port of the page, default 5173
   --path <folder>   where the store's data lies, default .ashlar-browser
+  --token-life <s>  life of the page's access tokens in seconds, default 300
   --built           the page as "vite build" made it, instead of Vite's development server`;
 
 const { values } = parseArgs({
@@ -23,6 +24,7 @@ const { values } = parseArgs({
     gateway: { type: "string" },
     port: { type: "string", default: "5173" },
     path: { type: "string", default: ".ashlar-browser" },
+    "token-life": { type: "string", default: "300" },
     built: { type: "boolean", default: false },
     help: { type: "boolean", short: "h", default: false },
   },
@@ -45,7 +47,7 @@ async function start(): Promise<void> {
       path: values.path,
       pageOrigins: page.origins,
     });
-    await app.serveSessions(store);
+    await app.serveSessions(store, { tokenMs: Number(values["token-life"]) * 1000 });
     console.log(`store   ${store.description}`);
     console.log(`page    ${page.url}\n\nOpen the page. Ctrl-C stops everything.`);
     await Promise.race([closing, store.ended]);

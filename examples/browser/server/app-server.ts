@@ -13,7 +13,7 @@ export interface AppServer {
   listen(port: number): Promise<{ readonly url: string; readonly origins: readonly string[] }>;
   servePage(page: PageHandler): void;
   /** Prepares the bucket; from then on the page gets sessions. */
-  serveSessions(store: Store): Promise<void>;
+  serveSessions(store: Store, options: { readonly tokenMs: number }): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -37,8 +37,8 @@ export function createAppServer(): AppServer {
     servePage(handler) {
       page = handler;
     },
-    async serveSessions(store) {
-      sessions = await createSessions(store);
+    async serveSessions(store, { tokenMs }) {
+      sessions = await createSessions(store, tokenMs);
     },
     async close() {
       server.closeAllConnections();

@@ -17,16 +17,19 @@ export interface Sessions {
 }
 
 const BUCKET = "browser-example";
-const SESSION_MS = 5 * 60_000;
 
-/** Makes the bucket if it is missing. The API key stays in this process. */
-export async function createSessions({ gatewayUrl, apiKey }: Store): Promise<Sessions> {
+/** Makes the bucket if it is missing. The API key stays in this process. @param tokenMs life of the page's tokens. */
+export async function createSessions({ gatewayUrl, apiKey }: Store, tokenMs: number): Promise<Sessions> {
   const client = createClient(gateway({ url: gatewayUrl, apiKey }));
   await client.createBucket({ bucket: BUCKET }).catch((error: unknown) => {
     if (!AshlarError.is(error, "BUCKET_ALREADY_EXISTS")) throw error;
   });
   return {
-    create: async () => ({ gatewayUrl, bucket: BUCKET, token: apiKey, expiresAtMs: Date.now() + SESSION_MS }),
+    async create() {
+      // A real app gives each user a prefix of their own here: `prefix: "users/17/"`.
+      const { token, expiresAtMs } = await client.createAccessToken({ bucket: BUCKET, expiresInMs: tokenMs });
+      return { gatewayUrl, bucket: BUCKET, token, expiresAtMs };
+    },
     close: () => client.close(),
   };
 }

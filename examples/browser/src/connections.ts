@@ -38,7 +38,9 @@ export async function openConnections(): Promise<Connections> {
 
 async function openClient({ seat, transport }: Way, session: Session): Promise<ObjectClient> {
   const make = seat === "gateway" ? gateway : direct;
-  return createClient(make({ url: session.gatewayUrl, apiKey: session.token, transport: await open(transport) }));
+  // Asked for at the first call, and again when the store says that the last token has ended.
+  const apiKey = async (): Promise<string> => (await newSession()).token;
+  return createClient(make({ url: session.gatewayUrl, apiKey, transport: await open(transport) }));
 }
 
 /** Loads a transport's code when it is chosen. */

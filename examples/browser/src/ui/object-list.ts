@@ -111,7 +111,7 @@ function folderRow(
   return element(
     "tr",
     {},
-    element("td", { class: "name" }, link),
+    element("td", { class: "object-name" }, link),
     element("td"),
     element("td"),
     element("td", { class: "actions" }, deleting),
@@ -130,7 +130,7 @@ function objectRow(
   return element(
     "tr",
     {},
-    element("td", { class: "name" }, link),
+    element("td", { class: "object-name" }, link),
     element("td", { class: "number" }, formatBytes(entry.sizeBytes)),
     element("td", { class: "faint when" }, formatTime(entry.createdAtMs)),
     element("td", { class: "actions" }, act("Download", "download", "quiet"), act("Delete", "delete", "quiet")),
