@@ -13,6 +13,8 @@ const otherChunkId: Digest = sha256Sync(new Uint8Array([4]));
 let nowMs = 1_800_000_000_000;
 const clock = { nowMs: () => nowMs, monotonicMs: () => nowMs };
 
+const ACCESS = { apiKeyId: "k", role: "readonly", bucket: "photos", prefix: "сад/" } as const;
+
 let keeper: GrantKeeper;
 let tokens: Record<GrantKind, string>;
 
@@ -24,7 +26,8 @@ beforeAll(async () => {
     ticket: await keeper.issueTicket({ ticketId: "t", bucket: "photos", apiKeyId: "k" }),
     read: await keeper.issueRead({ chunkId }),
     receipt: await keeper.issueNodeReceipt({ ticketId: "t", chunkId, sizeBytes: 3, serverId: "node-1" }),
-    manifest: await keeper.issueManifest({ manifestId: "m" }),
+    manifest: await keeper.issueManifest({ manifestId: "m", bucket: "photos", key: "k" }),
+    access: await keeper.issueAccess({ ...ACCESS, expiresAtMs: nowMs + 15 * 60_000 }),
   };
 });
 
@@ -36,7 +39,7 @@ async function codeOf(work: Promise<unknown>): Promise<string> {
   return error === undefined ? "none" : AshlarError.from(error).code;
 }
 
-const kinds = ["cluster", "write", "ticket", "read", "receipt", "manifest"] as const;
+const kinds = ["cluster", "write", "ticket", "read", "receipt", "manifest", "access"] as const;
 
 describe("a grant keeper", () => {
   it("gives back what was signed", async () => {
@@ -63,7 +66,12 @@ describe("a grant keeper", () => {
     };
     const receipt = await keeper.verify(await keeper.issueGatewayReceipt(gateway), ["receipt"]);
     expect(receipt).toMatchObject({ ...gateway, holder: "gateway" });
-    expect(await keeper.verify(tokens.manifest, ["manifest"])).toMatchObject({ manifestId: "m" });
+    const handle = { manifestId: "m", bucket: "photos", key: "k" };
+    expect(await keeper.verify(tokens.manifest, ["manifest"])).toMatchObject(handle);
+    expect(await keeper.verify(tokens.access, ["access"])).toMatchObject({ ...ACCESS, kind: "access" });
+    const longest = "\u0001".repeat(1024);
+    const wide = await keeper.issueAccess({ ...ACCESS, prefix: longest, expiresAtMs: nowMs + 1000 });
+    expect((await keeper.verify(wide, ["access"])).prefix).toBe(longest);
   });
 
   it("refuses a token with any one byte changed, in any bit", async () => {
@@ -139,6 +147,25 @@ describe("a grant keeper", () => {
     nowMs = issuedAtMs;
   });
 
+  it("ends an access token to the millisecond, and what was asked to end with it no later", async () => {
+    const endsAtMs = nowMs + 5000;
+    const issuedAtMs = nowMs;
+    const token = await keeper.issueAccess({ ...ACCESS, expiresAtMs: endsAtMs });
+    const claims = { ticketId: "t", bucket: "photos", apiKeyId: "k", prefix: "сад/" };
+    const ticket = await keeper.issueTicket(claims, { notAfterMs: endsAtMs });
+    const write = await keeper.issueWrite(claims, { notAfterMs: issuedAtMs + 3_600_000 });
+    expect((await keeper.verify(ticket, ["ticket"])).expiresAtMs).toBe(endsAtMs);
+    expect((await keeper.verify(write, ["write"])).expiresAtMs).toBe(issuedAtMs + 15 * 60_000);
+    nowMs = endsAtMs - 1;
+    expect(await codeOf(keeper.verify(token, ["access"]))).toBe("none");
+    nowMs = endsAtMs;
+    await expect(keeper.verify(token, ["access"])).rejects.toMatchObject({
+      code: "UNAUTHENTICATED",
+      message: "the access token has expired; ask for a new one",
+    });
+    nowMs = issuedAtMs;
+  });
+
   it("needs a cluster key of 32 characters", async () => {
     for (const clusterKey of ["", "short", CLUSTER_KEY.slice(1), undefined as never]) {
       expect(await codeOf(createGrantKeeper({ clusterKey, clock, random: systemRandom }))).toBe("INVALID_ARGUMENT");
@@ -176,6 +203,12 @@ describe("scopes", () => {
     assertInScope(ticket, { bucket: "photos", key: "any", apiKeyId: "k" });
     expect(() => assertInScope(ticket, { bucket: "photos2", key: "any", apiKeyId: "k" })).toThrow(denied);
     expect(() => assertInScope(ticket, { bucket: "photos", key: "any", apiKeyId: "k2" })).toThrow(denied);
+    const narrow = { ticketId: "t", bucket: "photos", prefix: "сад/", apiKeyId: "k" };
+    const prefixed = await keeper.verify(await keeper.issueTicket(narrow), ["ticket"]);
+    assertInScope(prefixed, { bucket: "photos", key: "сад/1", apiKeyId: "k" });
+    for (const key of ["сад", "сaд/1", "", "x/сад/1"]) {
+      expect(() => assertInScope(prefixed, { bucket: "photos", key, apiKeyId: "k" })).toThrow(denied);
+    }
     const write = await keeper.verify(tokens.write, ["write"]);
     assertInScope(write, { bucket: "photos", key: "ключ/1" });
     for (const key of ["ключ/2", "ключ/", "ключ/1/", ""]) {

@@ -12,8 +12,8 @@ import { createObjectService } from "./object-service.ts";
 /**
  * The RPCs of a gateway beside those of its chunk face.
  *
- * Each is authorized at its gate, and holders of an access token are held to its scope message by message. Control messages are validated by the rules of the proto files; those that carry bytes or long chunk lists check
- * themselves.
+ * Each is authorized at its gate, and holders of an access token are held to its scope message by message. Control messages are validated by
+ * the rules of the proto files; those that carry bytes or long chunk lists check themselves.
  */
 export function gatewayRpcRoutes(context: GatewayContext, authenticator: Authenticator): RpcRoutes {
   const gate = authGate(authenticator);

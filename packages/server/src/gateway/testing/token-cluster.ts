@@ -1,0 +1,54 @@
+import { createMemoryChunkStore } from "@ashlar/adapters/chunk-store/memory";
+import { nodeCryptoHasher } from "@ashlar/adapters/hash/node-crypto";
+import { createMemoryMetadataStore } from "@ashlar/adapters/metadata-store/memory";
+import { undiciTransport } from "@ashlar/adapters/transport/undici";
+import { type ApiKeyRole, type MetadataStore, systemRandom } from "@ashlar/sdk/ports";
+import type { AccessRoleEnum } from "@ashlar/sdk/rpc";
+import { createConnectTransport } from "@connectrpc/connect-node";
+import { createApiKey } from "../auth/api-key.ts";
+import { type DirectClient, directClient } from "./direct-client.ts";
+import { startTestCluster, type TestCluster } from "./start-test-cluster.ts";
+
+/** A cluster of three nodes with a token holder's view of it. */
+export interface TokenCluster extends TestCluster {
+  readonly metadata: MetadataStore;
+  readonly client: DirectClient;
+  /** Asks for a token with the readwrite key, unless told otherwise. */
+  token(request: TokenRequest, apiKey?: string): Promise<string>;
+  newKey(role: ApiKeyRole): ReturnType<typeof createApiKey>;
+}
+
+export interface TokenRequest {
+  readonly bucket: string;
+  readonly prefix?: string;
+  readonly role?: AccessRoleEnum;
+  readonly expiresInMs?: bigint;
+}
+
+export async function startTokenCluster(): Promise<TokenCluster> {
+  const metadata = createMemoryMetadataStore({ replicationFactor: 3 });
+  const parts = { metadata, hasher: nodeCryptoHasher, transport: undiciTransport(), nodeCount: 3 };
+  const cluster = await startTestCluster({ ...parts, openStore: () => createMemoryChunkStore() });
+  const client = directClient(cluster, (baseUrl, token) =>
+    createConnectTransport({
+      baseUrl,
+      httpVersion: "1.1",
+      useBinaryFormat: true,
+      acceptCompression: [],
+      interceptors: [
+        (next) => (request) => {
+          if (token !== undefined) request.header.set("authorization", `Bearer ${token}`);
+          return next(request);
+        },
+      ],
+    }),
+  );
+  return {
+    ...cluster,
+    metadata,
+    client,
+    token: async (request, apiKey = cluster.keys.readwrite) =>
+      (await client.objects(apiKey).createAccessToken(request)).token,
+    newKey: (role) => createApiKey({ metadata, random: systemRandom, name: role, role }),
+  };
+}
