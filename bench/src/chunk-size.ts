@@ -7,7 +7,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { embedded } from "@ashlar/adapters/embedded";
 import { createClient, type Durability, fixed, MIB } from "@ashlar/sdk";
-import { uniqueBody } from "./body.ts";
+import { uniqueSlices } from "./load/unique-body.ts";
 import { median, megabytesPerSecond } from "./statistics.ts";
 
 const rounds = Number(process.argv[2] ?? 5);
@@ -26,7 +26,7 @@ async function measure(mib: number): Promise<void> {
   try {
     await client.createBucket({ bucket: "bench" });
     let startedAtMs = performance.now();
-    await client.putObject({ bucket: "bench", key: "k", body: uniqueBody(sizeBytes), chunker: fixed(mib * MIB) });
+    await client.putObject({ bucket: "bench", key: "k", body: uniqueSlices(sizeBytes), chunker: fixed(mib * MIB) });
     put.set(mib, [...(put.get(mib) ?? []), megabytesPerSecond(sizeBytes, performance.now() - startedAtMs)]);
     startedAtMs = performance.now();
     for await (const _ of await client.getObject({ bucket: "bench", key: "k" })) void _;

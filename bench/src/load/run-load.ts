@@ -1,0 +1,86 @@
+import type { ObjectStoreClient } from "./object-store-client.ts";
+import { type PhaseReport, runPhase } from "./phase.ts";
+import { uniqueBody, uniqueBytes } from "./unique-body.ts";
+
+/** What to put and get. Sizes in bytes, times in ms. */
+export interface LoadPlan {
+  /** Many large objects; none for 0 bytes. */
+  readonly bulkBytes: number;
+  readonly bulkObjectBytes: number;
+  readonly bulkInFlight: number;
+  /** One large object; none for 0. */
+  readonly singleBytes: number;
+  /** Small objects, until the count or the time is reached; none for a count of 0. */
+  readonly smallCount: number;
+  readonly smallLimitMs: number;
+  readonly smallBytes: number;
+  readonly smallInFlight: number;
+}
+
+/** The phases of a load, in the order in which they run. */
+export const PHASES = ["putBulk", "getBulk", "putSingle", "getSingle", "putSmall", "getSmall"] as const;
+
+/** Name of a phase. */
+export type PhaseName = (typeof PHASES)[number];
+
+/** What a load showed; phases that were not asked for are absent. */
+export type LoadReport = Readonly<Partial<Record<PhaseName, PhaseReport>>>;
+
+/** Bytes put and got before anything is measured: connections are made, code is compiled. */
+const WARM_UP_BYTES = 32 * 1024 * 1024;
+const WARM_UP_SMALL_COUNT = 500;
+
+/** Puts and gets what the plan says, through any store. The objects stay there: whoever made the store throws it away. */
+export async function runLoad(client: ObjectStoreClient, plan: LoadPlan): Promise<LoadReport> {
+  return { ...(await bulk(client, plan)), ...(await single(client, plan)), ...(await small(client, plan)) };
+}
+
+async function bulk(client: ObjectStoreClient, plan: LoadPlan): Promise<LoadReport> {
+  const { bulkBytes, bulkObjectBytes } = plan;
+  if (bulkBytes === 0) return {};
+  await client.put("warm-up", uniqueBody(WARM_UP_BYTES));
+  await get(client, "warm-up", WARM_UP_BYTES);
+  const phase = { count: Math.ceil(bulkBytes / bulkObjectBytes), inFlight: plan.bulkInFlight };
+  const key = (index: number): string => `bulk/${index}`;
+  const putBulk = await runPhase(phase, (index) => put(client, key(index), bulkObjectBytes));
+  const getBulk = await runPhase(phase, (index) => get(client, key(index), bulkObjectBytes));
+  return { putBulk, getBulk };
+}
+
+async function single(client: ObjectStoreClient, { singleBytes }: LoadPlan): Promise<LoadReport> {
+  if (singleBytes === 0) return {};
+  const phase = { count: 1, inFlight: 1 };
+  const putSingle = await runPhase(phase, () => put(client, "single", singleBytes));
+  const getSingle = await runPhase(phase, () => get(client, "single", singleBytes));
+  return { putSingle, getSingle };
+}
+
+async function small(client: ObjectStoreClient, plan: LoadPlan): Promise<LoadReport> {
+  const { smallBytes, smallCount, smallInFlight, smallLimitMs } = plan;
+  if (smallCount === 0) return {};
+  const putOne = async (key: string): Promise<number> => {
+    await client.put(key, uniqueBytes(smallBytes));
+    return smallBytes;
+  };
+  const warmUp = { count: Math.min(WARM_UP_SMALL_COUNT, smallCount), inFlight: smallInFlight };
+  await runPhase(warmUp, (index) => putOne(`warm-up/${index}`));
+  await runPhase(warmUp, (index) => get(client, `warm-up/${index}`, smallBytes));
+  const limits = { inFlight: smallInFlight, limitMs: smallLimitMs };
+  const putSmall = await runPhase({ ...limits, count: smallCount }, (index) => putOne(`small/${index}`));
+  // All that are there, again and again until the count or the time is reached.
+  const getSmall = await runPhase({ ...limits, count: smallCount }, (index) =>
+    get(client, `small/${index % putSmall.objects}`, smallBytes),
+  );
+  return { putSmall, getSmall };
+}
+
+async function put(client: ObjectStoreClient, key: string, sizeBytes: number): Promise<number> {
+  await client.put(key, uniqueBody(sizeBytes));
+  return sizeBytes;
+}
+
+async function get(client: ObjectStoreClient, key: string, sizeBytes: number): Promise<number> {
+  const received = await client.get(key);
+  if (received !== sizeBytes) throw new Error(`${key} came back with ${received} of ${sizeBytes} bytes`);
+  return received;
+}
