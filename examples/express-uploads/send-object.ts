@@ -7,7 +7,7 @@ import type { Request, Response } from "express";
 export async function sendObject(object: ObjectHandle, request: Request, response: Response): Promise<void> {
   const info = await object.head();
   const etag = `"${info.etag}"`;
-  response.set({
+  const headers = {
     "accept-ranges": "bytes",
     "content-type": info.attributes.contentType ?? "application/octet-stream",
     "last-modified": new Date(info.createdAtMs).toUTCString(),
@@ -16,7 +16,9 @@ export async function sendObject(object: ObjectHandle, request: Request, respons
     // Strangers' files: no script in them may run as a part of this site.
     "content-security-policy": "sandbox",
     "x-content-type-options": "nosniff",
-  });
+  };
+  // Not by express's set(), which would add a charset that the file may not have.
+  response.setHeaders(new Headers(headers));
   if (request.fresh) return void response.status(304).end();
   const range = wantedRange(request, { sizeBytes: info.sizeBytes, etag });
   if (range === "unsatisfiable") {

@@ -32,7 +32,7 @@ export async function storeForm(
       form.on("filesLimit", () => reject(new AshlarError("INVALID_ARGUMENT", `at most ${FILES_MAX} files at once`)));
       form.on("error", (cause) => reject(new AshlarError("INVALID_ARGUMENT", "the form is broken", { cause })));
       form.on("close", resolve);
-      request.on("close", () => reject(new AshlarError("CANCELED", "the client went away")));
+      request.on("close", () => request.complete || reject(new AshlarError("CANCELED", "the client went away")));
       request.pipe(form);
     });
     return await Promise.all(puts);
@@ -48,7 +48,8 @@ export async function storeForm(
 
 function openForm(request: Request, fileMaxBytes: number): busboy.Busboy {
   try {
-    const limits = { files: FILES_MAX, fileSize: fileMaxBytes };
+    // busboy takes a file that reaches the limit for one that passes it.
+    const limits = { files: FILES_MAX, fileSize: fileMaxBytes + 1 };
     return busboy({ headers: request.headers, defParamCharset: "utf8", limits });
   } catch (cause) {
     throw new AshlarError("INVALID_ARGUMENT", "send a form, as multipart/form-data", { cause });

@@ -17,6 +17,8 @@ export interface ExampleEnd {
 
 /** An example that runs. */
 export interface RunningExample extends AsyncDisposable {
+  /** Of the shell that the example was started from. */
+  readonly pid: number;
   /** Waits until a pattern shows in its output. Fails if it ends before. */
   until(pattern: RegExp): Promise<RegExpMatchArray>;
   readonly ended: Promise<ExampleEnd>;
@@ -53,6 +55,7 @@ export function runExample(command: string, env: Readonly<Record<string, string>
     return await ended;
   };
   return {
+    pid: child.pid ?? 0,
     ended,
     output: () => output,
     interrupt,
