@@ -1,21 +1,28 @@
 /**
- * Writes the pages of docs/ that are made from tables in the sources, and README's table of transports:
+ * Writes the pages of docs/ that are made from tables in the sources or from measurements, and README's table of transports:
  * `node --conditions=ashlar-source tools/docs.ts`, or with `--check`: exit code 1 if one of them is stale.
  */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import process from "node:process";
+import { drawDocs } from "../bench/src/report/draw-docs.ts";
+import type { BenchmarkResults } from "../bench/src/results.ts";
 import { configurationPage } from "./docs/configuration-page.ts";
 import { errorsPage } from "./docs/errors-page.ts";
 import { limitsPage } from "./docs/limits-page.ts";
-import { transportsTable, withSection } from "./docs/transports-table.ts";
+import { withSection } from "./docs/markdown.ts";
+import { transportsTable } from "./docs/transports-table.ts";
 
 const README = "README.md";
 const readme = existsSync(README) ? readFileSync(README, "utf8") : "";
+
+const RESULTS = "bench/results/latest.json";
+const measured = existsSync(RESULTS) ? (JSON.parse(readFileSync(RESULTS, "utf8")) as BenchmarkResults) : undefined;
 
 const PAGES: Readonly<Record<string, string>> = {
   "docs/errors.md": errorsPage(),
   "docs/limits.md": limitsPage(),
   "docs/configuration.md": configurationPage(),
+  ...(measured && drawDocs(measured)),
   [README]: withSection(readme, "transports", transportsTable()),
 };
 

@@ -12,3 +12,11 @@ export function markdownTable(rows: ReadonlyArray<readonly string[]>): string {
 export function code(text: string | undefined): string {
   return text === undefined || text === "" ? "" : `\`${text}\``;
 }
+
+/** Replaces what stands between `<!-- name -->` and `<!-- /name -->`. @throws if the page has no such section. */
+export function withSection(page: string, name: string, text: string): string {
+  const [open, close] = [`<!-- ${name} -->`, `<!-- /${name} -->`];
+  const [start, end] = [page.indexOf(open), page.indexOf(close)];
+  if (start < 0 || end < start) throw new Error(`the page has no section "${name}"`);
+  return `${page.slice(0, start + open.length)}\n${text}\n${page.slice(end)}`;
+}

@@ -75,11 +75,3 @@ export function transportsTable(): string {
 }
 
 const yes = (value: boolean): string => (value ? "yes" : "no");
-
-/** Replaces what stands between `<!-- name -->` and `<!-- /name -->`. @throws if the page has no such section. */
-export function withSection(page: string, name: string, text: string): string {
-  const [open, close] = [`<!-- ${name} -->`, `<!-- /${name} -->`];
-  const [start, end] = [page.indexOf(open), page.indexOf(close)];
-  if (start < 0 || end < start) throw new Error(`the page has no section "${name}"`);
-  return `${page.slice(0, start + open.length)}\n${text}\n${page.slice(end)}`;
-}
