@@ -9,6 +9,7 @@ const HEADINGS: Readonly<Record<keyof typeof SETTING_GROUPS, string>> = {
   server: "Servers: `serve`, `gateway`, `node`",
   allInOne: "`serve`",
   storageNode: "`node`",
+  localCluster: "`cluster`",
   administration: "`key`, `layout`, `collect`",
 };
 

@@ -27,6 +27,8 @@ export interface Command {
   /** `put`, or `key create` for one of a group. */
   readonly name: string;
   readonly summary: string;
+  /** The command of its group that is meant where none is named. */
+  readonly isDefault?: boolean;
   readonly arguments: readonly CommandArgument[];
   readonly settings: readonly SettingName[];
   /** Lines as they would be typed, without the name of the program. */

@@ -5,8 +5,19 @@ import { LIMITS } from "@ashlar/sdk/limits";
  * through this table only, `--help` shows it and `docs/configuration.md` is generated from it.
  */
 
-/** What the text of a setting must look like. `bytes` takes KiB, MiB and GiB; `list` is separated by commas; a `flag` takes no value. */
-export type SettingUnit = "text" | "url" | "path" | "port" | "count" | "weight" | "ms" | "bytes" | "list" | "flag";
+/** What the text of a setting must look like. `bytes` takes KiB, MiB and GiB; `duration` takes ms, s, m and h; `list` is separated by commas; a `flag` takes no value. */
+export type SettingUnit =
+  | "text"
+  | "url"
+  | "path"
+  | "port"
+  | "count"
+  | "weight"
+  | "ms"
+  | "duration"
+  | "bytes"
+  | "list"
+  | "flag";
 
 /** One setting. */
 export interface Setting {
@@ -318,6 +329,53 @@ const administration = {
   },
 } as const satisfies Readonly<Record<string, Setting>>;
 
+const localCluster = {
+  clusterPath: {
+    flag: "--path <folder>",
+    env: "ASHLAR_CLUSTER_PATH",
+    unit: "path",
+    default: ".ashlar-cluster",
+    reason: "folder of the whole cluster: data, keys, ports, logs; made if it is missing",
+  },
+  nodes: {
+    flag: "--nodes <count>",
+    unit: "count",
+    reason: "storage nodes; default: as many as there are, 6 at the first start; more than there are adds some",
+  },
+  gatewayPort: {
+    flag: "--gateway-port <port>",
+    unit: "port",
+    reason: "of the gateway; default: that of the last start, at first 9000 or the next free one; 0 takes any free one",
+  },
+  nodePort: {
+    flag: "--node-port <port>",
+    unit: "port",
+    reason: "of the first node, the others follow; default: those of the last start, at first any free ones, as with 0",
+  },
+  postgresPort: {
+    flag: "--postgres-port <port>",
+    unit: "port",
+    reason: "of the cluster's own PostgreSQL; default: that of the last start, at first any free one, as with 0",
+  },
+  clusterDatabaseUrl: {
+    flag: "--database-url <url>",
+    env: "DATABASE_URL",
+    unit: "url",
+    secret: true,
+    reason:
+      "a PostgreSQL that runs, instead of one of the cluster's own; the variable is better than the flag, which others may see for a moment",
+  },
+  detach: { flag: "--detach", unit: "flag", reason: "run in the background; returns when the cluster is ready" },
+  keepDown: { flag: "--keep-down", unit: "flag", reason: "it is not started again until `cluster start`" },
+  downForMs: {
+    flag: "--for <duration>",
+    unit: "duration",
+    reason: "it is started again after this long, such as 30s or 2m; default: like after a crash, in half a second",
+  },
+  deleteData: { flag: "--delete", unit: "flag", reason: "delete the folder too, with every object in it; needs --yes" },
+  yes: { flag: "--yes", unit: "flag", reason: "yes, delete it" },
+} as const satisfies Readonly<Record<string, Setting>>;
+
 const everywhere = {
   json: {
     flag: "--json",
@@ -336,6 +394,7 @@ export const SETTING_GROUPS = Object.freeze({
   server,
   allInOne,
   storageNode,
+  localCluster,
   administration,
 } satisfies Readonly<Record<string, Readonly<Record<string, Setting>>>>);
 
@@ -348,6 +407,7 @@ export const SETTINGS = Object.freeze({
   ...server,
   ...allInOne,
   ...storageNode,
+  ...localCluster,
   ...administration,
 });
 

@@ -11,5 +11,7 @@ const exitCode = await runCli({
   stdout: process.stdout,
   stderr: process.stderr,
   signal: supervision.signal,
+  // Whoever starts it under another name says how, for the commands that it shows.
+  program: process.env.ASHLAR_PROGRAM,
 });
 await supervision.exit(exitCode);

@@ -22,6 +22,7 @@ export interface ProgramOptions {
 
 const GROUPS: Readonly<Record<string, string>> = {
   key: "API keys of a gateway",
+  cluster: "a whole cluster on this machine: PostgreSQL, storage nodes and a gateway",
 };
 
 /** Makes commander's program of the table of commands. It throws instead of ending the process. */
@@ -53,7 +54,9 @@ function configure(commander: Commander, options: ProgramOptions): Commander {
 }
 
 function add(parent: Commander, name: string, command: Command, options: ProgramOptions): void {
-  const child = configure(parent.command(name), options).description(command.summary);
+  const child = configure(parent.command(name, { isDefault: command.isDefault === true }), options).description(
+    command.summary,
+  );
   for (const { name: argument, help } of command.arguments) child.argument(argument, help);
   for (const settingName of command.settings) addOption(child, SETTINGS[settingName]);
   const examples = command.examples.map((example) => `  ${options.name} ${example}`).join("\n");

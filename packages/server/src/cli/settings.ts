@@ -6,7 +6,7 @@ type Value<S extends Setting> = S["unit"] extends "flag"
   ? boolean
   : S["unit"] extends "list"
     ? readonly string[]
-    : S["unit"] extends "port" | "count" | "weight" | "ms" | "bytes"
+    : S["unit"] extends "port" | "count" | "weight" | "ms" | "duration" | "bytes"
       ? S extends { readonly default: number }
         ? number
         : number | undefined
@@ -27,6 +27,7 @@ export interface ResolvedSettings<Name extends SettingName> {
 /** Environment variables. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
+const UNITS_MS: Readonly<Record<string, number>> = { "": 1, ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 const UNITS_BYTES: Readonly<Record<string, number>> = { "": 1, KiB: KIB, MiB: MIB, GiB: GIB };
 
 /** The option name that commander makes of a flag: `--api-key <key>` → `apiKey`. */
@@ -95,6 +96,8 @@ function parse(setting: Setting, text: string, origin: string): unknown {
       return wholeNumber(text) && Number(text) > 0 ? Number(text) : refuse("a whole number above 0");
     case "ms":
       return wholeNumber(text) ? Number(text) : refuse("a whole number of milliseconds");
+    case "duration":
+      return parseDuration(text) ?? refuse("a duration, such as 500ms, 30s or 2m");
     case "weight":
       return /^\d+(\.\d+)?$/.test(text) ? Number(text) : refuse("a number of at least 0");
     case "bytes":
@@ -113,4 +116,10 @@ function parseBytes(text: string): number | undefined {
   const [, digits, unit = ""] = text.match(/^(\d+) ?(KiB|MiB|GiB)?$/) ?? [];
   const bytes = Number(digits) * (UNITS_BYTES[unit] ?? Number.NaN);
   return Number.isSafeInteger(bytes) ? bytes : undefined;
+}
+
+function parseDuration(text: string): number | undefined {
+  const [, digits, unit = ""] = text.match(/^(\d+) ?(ms|s|m|h)?$/) ?? [];
+  const durationMs = Number(digits) * (UNITS_MS[unit] ?? Number.NaN);
+  return Number.isSafeInteger(durationMs) ? durationMs : undefined;
 }

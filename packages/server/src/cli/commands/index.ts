@@ -1,5 +1,13 @@
 import type { Command } from "../command.ts";
 import { mbCommand, rbCommand } from "./buckets.ts";
+import {
+  clusterAddCommand,
+  clusterDownCommand,
+  clusterKillCommand,
+  clusterStartCommand,
+  clusterStatusCommand,
+  clusterUpCommand,
+} from "./cluster.ts";
 import { collectCommand } from "./collect.ts";
 import { cpCommand } from "./cp.ts";
 import { getCommand } from "./get.ts";
@@ -18,6 +26,12 @@ export const COMMANDS: readonly Command[] = Object.freeze([
   serveCommand,
   nodeCommand,
   gatewayCommand,
+  clusterUpCommand,
+  clusterStatusCommand,
+  clusterKillCommand,
+  clusterStartCommand,
+  clusterAddCommand,
+  clusterDownCommand,
   keyCreateCommand,
   keyLsCommand,
   keyRmCommand,

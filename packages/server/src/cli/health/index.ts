@@ -1,3 +1,4 @@
+export { askReadiness, type ReadyAnswer } from "./ask-readiness.ts";
 export { findClusterProblems } from "./cluster-problems.ts";
 export type { Finding } from "./finding.ts";
 export { findFolderProblems } from "./folder-problems.ts";

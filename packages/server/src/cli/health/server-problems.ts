@@ -1,6 +1,7 @@
 import { AshlarError } from "@ashlar/sdk/errors";
 import type { Transport } from "@ashlar/sdk/ports";
 import { formatBytes, formatCount } from "../format.ts";
+import { askReadiness } from "./ask-readiness.ts";
 import { diskFinding, type Finding } from "./finding.ts";
 
 /** What {@link findServerProblems} asks. */
@@ -15,7 +16,7 @@ const ANSWER_MS = 5000;
 
 /** Asks one server whether it answers, whether its dependencies do, and what its disk is like. Needs no credentials. */
 export async function findServerProblems({ url, transport, signal }: ServerToExamine): Promise<readonly Finding[]> {
-  const answer = await ask(`${url}/readyz`, signal);
+  const answer = await askReadiness(url, { signal, limitMs: ANSWER_MS });
   if (typeof answer === "string") {
     return [
       {
@@ -69,25 +70,5 @@ async function diskOf({ url, transport, signal }: ServerToExamine): Promise<read
     return [{ level: "note", what: `its disk was not examined: ${AshlarError.from(error).message}` }];
   } finally {
     await store.close();
-  }
-}
-
-interface ReadyAnswer {
-  readonly ready: boolean;
-  readonly checks: Readonly<Record<string, string>>;
-}
-
-/** @returns the answer, or why there is none. */
-async function ask(url: string, signal: AbortSignal): Promise<ReadyAnswer | string> {
-  try {
-    const response = await fetch(url, { signal: AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]) });
-    const body = (await response.json()) as Partial<ReadyAnswer>;
-    if (typeof body.ready !== "boolean") return "it is no Ashlar server";
-    return { ready: body.ready, checks: body.checks ?? {} };
-  } catch (error) {
-    if (signal.aborted) throw AshlarError.from(signal.reason);
-    if (error instanceof SyntaxError) return "it is no Ashlar server";
-    const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-    return cause instanceof Error ? cause.message || cause.name : "no answer";
   }
 }

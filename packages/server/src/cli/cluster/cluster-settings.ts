@@ -1,0 +1,49 @@
+import type { Settings } from "../settings.ts";
+
+/** Settings of every `cluster` command, and all of most. */
+export const PLAIN_SETTINGS = ["clusterPath", "json", "debug"] as const;
+
+/** Settings of `cluster kill`. */
+export const KILL_SETTINGS = [...PLAIN_SETTINGS, "keepDown", "downForMs"] as const;
+
+/** Settings of `cluster down`. */
+export const DOWN_SETTINGS = [...PLAIN_SETTINGS, "deleteData", "yes"] as const;
+
+/** Settings of `cluster up`. */
+export const UP_SETTINGS = [
+  ...PLAIN_SETTINGS,
+  "nodes",
+  "gatewayPort",
+  "nodePort",
+  "postgresPort",
+  "clusterDatabaseUrl",
+  "detach",
+  "replicationFactor",
+  "durability",
+  "corsOrigins",
+  "heartbeatIntervalMs",
+  "logLevel",
+  "shutdownGraceMs",
+] as const;
+
+/** Resolved settings of `cluster up`. */
+export type UpSettings = Settings<(typeof UP_SETTINGS)[number]>;
+
+/** Flags that the servers of a cluster are started with, by kind. */
+export function serverFlags(settings: UpSettings): {
+  readonly all: readonly string[];
+  readonly node: readonly string[];
+  readonly gateway: readonly string[];
+} {
+  const { replicationFactor, durability, corsOrigins, heartbeatIntervalMs, logLevel, shutdownGraceMs } = settings;
+  return {
+    all: [
+      ...["--log-level", logLevel, "--shutdown-grace", String(shutdownGraceMs)],
+      ...["--replication-factor", String(replicationFactor)],
+      ...(durability === undefined ? [] : ["--durability", durability]),
+      ...(corsOrigins.length === 0 ? [] : ["--cors-origins", corsOrigins.join(",")]),
+    ],
+    node: ["--heartbeat-interval", String(heartbeatIntervalMs)],
+    gateway: [],
+  };
+}

@@ -1,0 +1,130 @@
+import { chmod, rm } from "node:fs/promises";
+import { connect, createServer, type Socket } from "node:net";
+import process from "node:process";
+import { createInterface } from "node:readline";
+import { AshlarError, isErrorCode } from "@ashlar/sdk/errors";
+import { fileError } from "../file-error.ts";
+import type { ClusterFolder } from "./cluster-folder.ts";
+
+/** What the supervisor is asked: one line of JSON, answered by one. */
+export type ControlRequest =
+  | { readonly command: "status" }
+  | {
+      readonly command: "kill";
+      readonly name: string;
+      readonly downMs?: number | undefined;
+      readonly keepDown: boolean;
+    }
+  | { readonly command: "start"; readonly name: string }
+  | { readonly command: "add" }
+  | { readonly command: "down" };
+
+/** Takes requests. @returns what is sent back; a rejection is sent back as an error. */
+export type ControlHandler = (request: ControlRequest) => Promise<unknown>;
+
+/** A supervisor that listens. */
+export interface ControlServer {
+  /** Takes no more requests, and sends the answers that it has. */
+  close(): Promise<void>;
+}
+
+const OWNER_ONLY = 0o600;
+/** When everything is stopped, whoever still says nothing is not waited for. */
+const LAST_ANSWERS_MS = 500;
+
+/** Listens in the folder, for its owner only. The caller holds the folder's lock, so that an old socket is nobody's. */
+export async function serveControl(folder: ClusterFolder, handle: ControlHandler): Promise<ControlServer> {
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+    void answer(socket, handle);
+  });
+  if (process.platform !== "win32") await rm(folder.control, { force: true });
+  try {
+    await new Promise<void>((resolve, reject) => {
+      server.once("error", reject);
+      server.listen(folder.control, resolve);
+    });
+    if (process.platform !== "win32") await chmod(folder.control, OWNER_ONLY);
+  } catch (error) {
+    throw fileError(error, folder.control);
+  }
+  return {
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        setTimeout(() => {
+          for (const socket of sockets) socket.destroy();
+        }, LAST_ANSWERS_MS).unref();
+      }),
+  };
+}
+
+async function answer(socket: Socket, handle: ControlHandler): Promise<void> {
+  // Whoever asked may be gone.
+  socket.on("error", () => {});
+  for await (const line of createInterface({ input: socket })) {
+    const reply = await handle(JSON.parse(line) as ControlRequest).then(
+      (value) => ({ value }),
+      (error: unknown) => {
+        const { code, message, details } = AshlarError.from(error);
+        return { error: { code, message, details } };
+      },
+    );
+    socket.end(`${JSON.stringify(reply)}\n`);
+    return;
+  }
+}
+
+/**
+ * Asks the supervisor of a folder.
+ *
+ * @throws {AshlarError} NODE_UNAVAILABLE if none runs there, or it goes away; whatever it answers; CANCELED.
+ */
+export async function askSupervisor<Value>(
+  folder: ClusterFolder,
+  request: ControlRequest,
+  signal: AbortSignal,
+): Promise<Value> {
+  const socket = connect({ path: folder.control });
+  const abort = (): void => void socket.destroy(AshlarError.from(signal.reason));
+  signal.addEventListener("abort", abort, { once: true });
+  try {
+    const lines = createInterface({ input: socket });
+    // It passes the socket's errors on, which are taken below.
+    lines.on("error", () => {});
+    const line = await new Promise<string>((resolve, reject) => {
+      lines.once("line", resolve);
+      socket.once("error", reject);
+      socket.once("close", () => reject(new AshlarError("NODE_UNAVAILABLE", "the supervisor went away")));
+      socket.write(`${JSON.stringify(request)}\n`);
+    });
+    const { value, error } = JSON.parse(line) as { readonly value?: Value; readonly error?: SentError };
+    if (error !== undefined) throw receivedError(error);
+    return value as Value;
+  } catch (error) {
+    if (!isAway(error)) throw error;
+    throw new AshlarError("NODE_UNAVAILABLE", `no cluster runs in ${folder.path}`, { cause: error });
+  } finally {
+    signal.removeEventListener("abort", abort);
+    socket.destroy();
+  }
+}
+
+/** Whether an error says that no supervisor listens. */
+export function isAway(error: unknown): boolean {
+  return (
+    error instanceof Error && "code" in error && ["ENOENT", "ECONNREFUSED", "ENOTDIR"].includes(String(error.code))
+  );
+}
+
+interface SentError {
+  readonly code: string;
+  readonly message: string;
+  readonly details: Readonly<Record<string, string>>;
+}
+
+function receivedError({ code, message, details }: SentError): AshlarError {
+  return new AshlarError(isErrorCode(code) ? code : "INTERNAL", message, { details });
+}

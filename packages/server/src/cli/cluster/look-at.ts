@@ -1,0 +1,62 @@
+import pg from "pg";
+import { askReadiness } from "../health/index.ts";
+import type { Look } from "./supervised-process.ts";
+
+const ANSWER_MS = 3000;
+
+/** Looks at a gateway: ready when its database answers. */
+export async function lookAtGateway(url: string, signal: AbortSignal): Promise<Look> {
+  const answer = await askReadiness(url, { signal, limitMs: ANSWER_MS });
+  if (typeof answer === "string") return { ready: false, reason: answer };
+  return answer.ready ? { ready: true } : { ready: false, reason: reasonOf(answer.checks) };
+}
+
+/** Looks at a storage node: ready when it reads its disk and the registry knows it. Asking for the first renews its figures. */
+export async function lookAtNode(url: string, signal: AbortSignal): Promise<Look> {
+  const answer = await askReadiness(url, { signal, limitMs: ANSWER_MS });
+  if (typeof answer === "string") return { ready: false, reason: answer };
+  const response = await fetch(`${url}/metrics`, { signal });
+  const figure = figuresOf(await response.text());
+  return {
+    ready: answer.ready && answer.checks.registry === "registered",
+    reason: reasonOf(answer.checks),
+    chunks: figure("ashlar_node_chunks"),
+    bytesUsed: figure("ashlar_node_used_bytes"),
+    bytesFree: figure("ashlar_node_disk_free_bytes"),
+  };
+}
+
+/** Reads figures without labels from what Prometheus reads. */
+function figuresOf(text: string): (name: string) => number | undefined {
+  const lines = text.split("\n").map((line) => line.split(" "));
+  return (name) => {
+    const value = lines.find(([found]) => found === name)?.[1];
+    return value === undefined ? undefined : Number(value);
+  };
+}
+
+/** Looks at PostgreSQL: ready when it answers a statement. */
+export async function lookAtPostgres(databaseUrl: string): Promise<Look> {
+  const client = new pg.Client({
+    connectionString: databaseUrl,
+    connectionTimeoutMillis: ANSWER_MS,
+    query_timeout: ANSWER_MS,
+  });
+  // It may go away between two words.
+  client.on("error", () => {});
+  try {
+    await client.connect();
+    await client.query("SELECT 1");
+    return { ready: true };
+  } catch (error) {
+    return { ready: false, reason: error instanceof Error ? error.message : "it does not answer" };
+  } finally {
+    await client.end().catch(() => {});
+  }
+}
+
+/** The dependencies that are not well; `undefined` if all are. */
+function reasonOf(checks: Readonly<Record<string, string>>): string | undefined {
+  const bad = Object.entries(checks).filter(([, state]) => state !== "ok" && state !== "registered");
+  return bad.length === 0 ? undefined : bad.map(([name, state]) => `${name}: ${state}`).join(", ");
+}

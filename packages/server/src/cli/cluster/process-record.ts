@@ -1,0 +1,77 @@
+import { rmSync } from "node:fs";
+import process from "node:process";
+import { type Clock, systemClock } from "@ashlar/sdk/ports";
+import type { ClusterFolder } from "./cluster-folder.ts";
+import { readJsonFile, writePrivateFile } from "./private-file.ts";
+import { identityOf } from "./process-identity.ts";
+
+/** A process as it is written down. */
+export interface RecordedProcess {
+  readonly name: string;
+  readonly pid: number;
+  /** See `identityOf`; absent where the system does not tell. */
+  readonly identity: string | undefined;
+  readonly stopSignal: NodeJS.Signals;
+}
+
+/** Who runs in a folder, written whenever it changes. */
+export interface RecordedProcesses {
+  readonly supervisorPid: number;
+  readonly processes: readonly RecordedProcess[];
+}
+
+/** @returns `undefined` if nothing is written down. */
+export function readProcesses(folder: ClusterFolder): RecordedProcesses | undefined {
+  const value = readJsonFile(folder.processes);
+  return value as RecordedProcesses | undefined;
+}
+
+/** Writes down who runs, before anything else happens. */
+export function writeProcesses(folder: ClusterFolder, processes: readonly RecordedProcess[]): void {
+  writePrivateFile(folder.processes, `${JSON.stringify({ supervisorPid: process.pid, processes }, undefined, 2)}\n`);
+}
+
+/** Forgets: everything was stopped. */
+export function removeProcesses(folder: ClusterFolder): void {
+  rmSync(folder.processes, { force: true });
+}
+
+const POLL_MS = 50;
+
+/**
+ * Stops what a supervisor that was killed left running; only processes that are the very ones that were written down.
+ *
+ * @param options.graceMs after this long they are killed.
+ * @returns names of those that were still there.
+ */
+export async function stopSurvivors(
+  folder: ClusterFolder,
+  options: { readonly graceMs: number; readonly clock?: Clock | undefined },
+): Promise<readonly string[]> {
+  const { graceMs, clock = systemClock } = options;
+  const lives = ({ pid, identity }: RecordedProcess): boolean => identity !== undefined && identityOf(pid) === identity;
+  const found = (readProcesses(folder)?.processes ?? []).filter(lives);
+  // Whoever writes to the database goes first.
+  const rounds = [
+    found.filter(({ stopSignal }) => stopSignal === "SIGTERM"),
+    found.filter(({ stopSignal }) => stopSignal !== "SIGTERM"),
+  ];
+  for (const round of rounds) {
+    for (const survivor of round) signalTo(survivor.pid, survivor.stopSignal);
+    const untilMs = clock.monotonicMs() + graceMs;
+    while (round.some(lives) && clock.monotonicMs() < untilMs) await clock.sleep(POLL_MS);
+    for (const survivor of round.filter(lives)) signalTo(survivor.pid, "SIGKILL");
+    while (round.some(lives)) await clock.sleep(POLL_MS);
+  }
+  removeProcesses(folder);
+  return found.map(({ name }) => name);
+}
+
+function signalTo(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    // Gone in the meantime.
+    if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error;
+  }
+}

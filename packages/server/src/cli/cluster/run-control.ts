@@ -1,0 +1,114 @@
+import { rm } from "node:fs/promises";
+import { AshlarError } from "@ashlar/sdk/errors";
+import { LIMITS } from "@ashlar/sdk/limits";
+import { systemClock } from "@ashlar/sdk/ports";
+import { type CommandCall, textArgument } from "../command.ts";
+import { formatShare, formatTable } from "../format.ts";
+import { pathFlag } from "./announcement.ts";
+import { type ClusterFolder, clusterFolder, holdsCluster } from "./cluster-folder.ts";
+import { lockCluster } from "./cluster-lock.ts";
+import type { DOWN_SETTINGS, KILL_SETTINGS, PLAIN_SETTINGS } from "./cluster-settings.ts";
+import { type ClusterStatus, statusTable } from "./cluster-status.ts";
+import { askSupervisor } from "./control-channel.ts";
+import type { AddAnswer, ProcessAnswer } from "./control-handler.ts";
+import { stopSurvivors } from "./process-record.ts";
+
+type PlainCall = CommandCall<(typeof PLAIN_SETTINGS)[number]>;
+
+/** `cluster status`. */
+export async function runStatus({ settings, signal, output }: PlainCall): Promise<number> {
+  const folder = clusterFolder(settings.clusterPath);
+  const status = await askSupervisor<ClusterStatus>(folder, { command: "status" }, signal);
+  const end = status.ready ? "everything is ready" : "not everything is ready";
+  await output.result(status, `${statusTable(status.processes)}\n\ngateway ${status.url}; ${end}`);
+  return 0;
+}
+
+/** `cluster kill <name>`. */
+export async function runKill(call: CommandCall<(typeof KILL_SETTINGS)[number]>): Promise<number> {
+  const { settings, signal, output, program } = call;
+  const { keepDown, downForMs: downMs } = settings;
+  if (keepDown && downMs !== undefined)
+    throw new AshlarError("INVALID_ARGUMENT", "give --keep-down or --for, not both");
+  const folder = clusterFolder(settings.clusterPath);
+  const name = textArgument(call, 0);
+  const answer = await askSupervisor<ProcessAnswer>(folder, { command: "kill", name, keepDown, downMs }, signal);
+  const start = `${program} cluster start ${name}${pathFlag(folder)}`;
+  const then = keepDown
+    ? `it stays down until: ${start}`
+    : downMs === undefined
+      ? "the supervisor starts it again"
+      : `it stays down for ${downMs / 1000} s`;
+  await output.result({ ...answer, keepDown, downMs }, `killed ${name} (pid ${answer.pid}); ${then}`);
+  return 0;
+}
+
+/** `cluster start <name>`. */
+export async function runStart(call: PlainCall): Promise<number> {
+  const folder = clusterFolder(call.settings.clusterPath);
+  const name = textArgument(call, 0);
+  const answer = await askSupervisor<ProcessAnswer>(folder, { command: "start", name }, call.signal);
+  await call.output.result(answer, `started ${name}`);
+  return 0;
+}
+
+/** `cluster add`. */
+export async function runAdd({ settings, signal, output }: PlainCall): Promise<number> {
+  const folder = clusterFolder(settings.clusterPath);
+  const added = await askSupervisor<AddAnswer>(folder, { command: "add" }, signal);
+  const { name, address, layoutVersion } = added;
+  const rows = added.shares.map(({ serverId, totalShare }) => [serverId, formatShare(totalShare)]);
+  const text = [
+    `${name} listens on ${address} and is part of layout ${layoutVersion}: new chunks go by these shares`,
+    formatTable([["server", "share"], ...rows]),
+  ];
+  await output.result(added, text.join("\n"));
+  return 0;
+}
+
+const POLL_MS = 100;
+const GONE_LIMIT_MS = 10_000;
+
+/** `cluster down`: also stops what a supervisor that was killed left running. */
+export async function runDown(call: CommandCall<(typeof DOWN_SETTINGS)[number]>): Promise<number> {
+  const { settings, signal, output, program } = call;
+  const folder = clusterFolder(settings.clusterPath);
+  if (!holdsCluster(folder)) throw new AshlarError("INVALID_ARGUMENT", `there is no cluster in ${folder.path}`);
+  if (settings.deleteData && !settings.yes) {
+    throw new AshlarError(
+      "INVALID_ARGUMENT",
+      `this would delete every object, key and log in ${folder.path}; if that is meant: ${program} cluster down${pathFlag(folder)} --delete --yes`,
+    );
+  }
+  const stopped = await stopEverything(folder, signal);
+  if (settings.deleteData) await rm(folder.path, { recursive: true, force: true, maxRetries: 3 });
+  const kept = settings.deleteData ? `deleted ${folder.path}` : `its data stays in ${folder.path}`;
+  await output.result(
+    { path: folder.path, wasRunning: stopped, deleted: settings.deleteData },
+    `${stopped ? "stopped" : "nothing was running"}; ${kept}`,
+  );
+  return 0;
+}
+
+/** @returns whether anything ran. */
+async function stopEverything(folder: ClusterFolder, signal: AbortSignal): Promise<boolean> {
+  const asked = await askSupervisor(folder, { command: "down" }, signal).then(
+    () => true,
+    (error: unknown) => {
+      // Nobody listens, or the answer was lost with the process that ended.
+      if (AshlarError.is(error, "NODE_UNAVAILABLE")) return false;
+      throw error;
+    },
+  );
+  const untilMs = systemClock.monotonicMs() + GONE_LIMIT_MS;
+  for (;;) {
+    try {
+      using _lock = lockCluster(folder);
+      const survivors = await stopSurvivors(folder, { graceMs: LIMITS.SHUTDOWN_GRACE_MS.value });
+      return asked || survivors.length > 0;
+    } catch (error) {
+      if (!AshlarError.is(error, "PRECONDITION_FAILED") || systemClock.monotonicMs() > untilMs) throw error;
+    }
+    await systemClock.sleep(POLL_MS, { signal });
+  }
+}

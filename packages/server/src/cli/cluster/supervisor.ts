@@ -1,0 +1,167 @@
+import { existsSync } from "node:fs";
+import { AshlarError } from "@ashlar/sdk/errors";
+import { type Clock, type ServerRegistry, silentLogger, systemRandom } from "@ashlar/sdk/ports";
+import { createApiKey } from "../../gateway/index.ts";
+import { openMetadata } from "../servers/open-metadata.ts";
+import type { ClusterFolder } from "./cluster-folder.ts";
+import { type ClusterPlan, writePlan } from "./cluster-plan.ts";
+import type { EmbeddedPostgres } from "./embedded-postgres.ts";
+import { planNode } from "./make-plan.ts";
+import { writePrivateFile } from "./private-file.ts";
+import { identityOf } from "./process-identity.ts";
+import { type RecordedProcess, writeProcesses } from "./process-record.ts";
+import { gatewaySpec, nodeSpec, postgresSpec, type ServersContext } from "./process-specs.ts";
+import { type ProcessView, SupervisedProcess } from "./supervised-process.ts";
+
+/** What {@link Supervisor} takes. */
+export interface SupervisorOptions {
+  readonly folder: ClusterFolder;
+  readonly plan: ClusterPlan;
+  /** Absent: the database is somebody else's. */
+  readonly postgres: EmbeddedPostgres | undefined;
+  readonly databaseUrl: string;
+  readonly replicationFactor: number;
+  readonly flags: ServersContext["flags"];
+  readonly graceMs: number;
+  readonly clock: Clock;
+  readonly onChange: () => void;
+}
+
+/** Beyond what the servers themselves give to running requests. */
+const STOP_MARGIN_MS = 5000;
+const JOIN_LIMIT_MS = 60_000;
+
+/** The processes of a local cluster: started in order, kept running, stopped in order. */
+export class Supervisor {
+  readonly #options: SupervisorOptions;
+  readonly #postgres: SupervisedProcess | undefined;
+  readonly #gateway: SupervisedProcess;
+  readonly #nodes: SupervisedProcess[];
+  #plan: ClusterPlan;
+  #recorded = "";
+
+  constructor(options: SupervisorOptions) {
+    this.#options = options;
+    const { folder, plan, postgres } = options;
+    this.#plan = plan;
+    const { database } = plan;
+    this.#postgres =
+      postgres === undefined || database.kind === "external"
+        ? undefined
+        : this.#supervise(postgresSpec(postgres, folder, database.port));
+    this.#nodes = plan.nodes.map((node) => this.#supervise(nodeSpec(node, options)));
+    this.#gateway = this.#supervise(gatewaySpec(plan.gatewayPort, options));
+  }
+
+  get url(): string {
+    return this.#gateway.spec.address;
+  }
+
+  get isReady(): boolean {
+    return this.#all().every((process) => process.isReady);
+  }
+
+  views(): readonly ProcessView[] {
+    return this.#all().map((process) => process.view());
+  }
+
+  /**
+   * Starts everything and waits until it is ready, however long that takes: what fails is started again.
+   *
+   * @throws {AshlarError} when the signal aborts; METADATA_UNAVAILABLE if somebody else's database does not answer.
+   */
+  async start(signal: AbortSignal): Promise<void> {
+    const { postgres } = this.#options;
+    if (this.#postgres !== undefined) {
+      await postgres?.prepare();
+      this.#postgres.start();
+      await this.#postgres.until(() => this.#postgres?.isReady === true, signal);
+    }
+    await this.#prepareDatabase(signal);
+    for (const process of [...this.#nodes, this.#gateway]) process.start();
+    for (const process of this.#all()) await process.until(() => process.isReady, signal);
+  }
+
+  /** Adds a node and waits until it has its place. @throws {AshlarError} NODE_UNAVAILABLE if it does not come up in a minute. */
+  async addNode(): Promise<{ readonly name: string; readonly address: string }> {
+    const node = await planNode(this.#plan);
+    this.#plan = { ...this.#plan, nodes: [...this.#plan.nodes, node] };
+    writePlan(this.#options.folder, this.#plan);
+    const process = this.#supervise(nodeSpec(node, this.#options));
+    this.#nodes.push(process);
+    process.start();
+    await process
+      .until(() => process.isReady, AbortSignal.timeout(JOIN_LIMIT_MS))
+      .catch((error: unknown) => {
+        const { state, reason = "" } = process.view();
+        throw new AshlarError("NODE_UNAVAILABLE", `${node.name} is ${state} after a minute: ${reason}`, {
+          cause: error,
+        });
+      });
+    return { name: node.name, address: process.spec.address };
+  }
+
+  /** @throws {AshlarError} INVALID_ARGUMENT for an unknown name. */
+  process(name: string): SupervisedProcess {
+    const found = this.#all().find((process) => process.spec.name === name);
+    if (found !== undefined) return found;
+    const names = this.#all().map((process) => process.spec.name);
+    throw new AshlarError("INVALID_ARGUMENT", `no process is called "${name}"; there are ${names.join(", ")}`);
+  }
+
+  /** The cluster's servers and layouts, from its database. */
+  async snapshot(): ReturnType<ServerRegistry["clusterSnapshot"]> {
+    await using opened = await openMetadata({ databaseUrl: this.#options.databaseUrl });
+    return await opened.metadata.clusterSnapshot();
+  }
+
+  /** Stops the gateway, then the nodes, then the database: nobody loses what he still writes to. */
+  async stop(): Promise<void> {
+    const graceMs = this.#options.graceMs + STOP_MARGIN_MS;
+    await this.#gateway.stop(graceMs);
+    await Promise.all(this.#nodes.map((node) => node.stop(graceMs)));
+    await this.#postgres?.stop(graceMs);
+  }
+
+  /** Ends everything at once. */
+  end(): void {
+    for (const process of this.#all()) process.end();
+  }
+
+  #all(): readonly SupervisedProcess[] {
+    return [...(this.#postgres === undefined ? [] : [this.#postgres]), ...this.#nodes, this.#gateway];
+  }
+
+  #supervise(spec: SupervisedProcess["spec"]): SupervisedProcess {
+    const { clock, onChange } = this.#options;
+    return new SupervisedProcess(spec, {
+      clock,
+      onChange: () => {
+        this.#record();
+        onChange();
+      },
+    });
+  }
+
+  /** Writes down who runs, for the next supervisor, if that changed. */
+  #record(): void {
+    const processes = this.#all().flatMap(({ pid, spec }): RecordedProcess[] =>
+      pid === undefined ? [] : [{ name: spec.name, pid, identity: identityOf(pid), stopSignal: spec.stopSignal }],
+    );
+    const text = JSON.stringify(processes);
+    if (text === this.#recorded) return;
+    this.#recorded = text;
+    writeProcesses(this.#options.folder, processes);
+  }
+
+  /** Makes the schema once, before eight processes would, and the first API key, which the gateway would print into a log. */
+  async #prepareDatabase(signal: AbortSignal): Promise<void> {
+    const { databaseUrl, folder, replicationFactor } = this.#options;
+    await using opened = await openMetadata({ databaseUrl, replicationFactor, logger: silentLogger });
+    signal.throwIfAborted();
+    if (existsSync(folder.apiKey)) return;
+    const { metadata } = opened;
+    const { apiKey } = await createApiKey({ metadata, random: systemRandom, name: "cluster up", role: "admin" });
+    writePrivateFile(folder.apiKey, `${apiKey}\n`);
+  }
+}
