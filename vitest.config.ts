@@ -1,5 +1,5 @@
-import { playwright } from "@vitest/browser-playwright";
 import { defaultExclude, defineConfig, type TestProjectConfiguration } from "vitest/config";
+import { quietChromium } from "./tests/browser/quiet-chromium.ts";
 import { CHROMIUM_ARGS, findChromium } from "./tests/support/chromium.ts";
 
 const CONDITION = "ashlar-source";
@@ -54,7 +54,7 @@ function browserProject(executablePath: string | undefined = findChromium()): Te
         headless: true,
         ui: false,
         screenshotFailures: false,
-        provider: playwright({ launchOptions: { executablePath, args: [...CHROMIUM_ARGS] } }),
+        provider: quietChromium({ launchOptions: { executablePath, args: [...CHROMIUM_ARGS] } }),
         instances: [{ browser: "chromium" }],
       },
     },
@@ -76,11 +76,13 @@ const INTEGRATION = [
   "servers",
   "cli",
   "flows",
+  "tracing",
   "storage",
   "concurrency",
   "interrupted",
   "third-party",
   "docs",
+  "containers",
   "examples",
 ];
 
@@ -89,7 +91,11 @@ export default defineConfig({
     // Also on two cores: much of the time goes into waiting for disks and servers. vitest itself would take one.
     maxWorkers: 2,
     projects: [
-      project("unit", ["packages/*/src/**/*.test.ts", "tools/**/*.test.ts"], ["**/*.contract.test.ts"]),
+      project(
+        "unit",
+        ["packages/*/src/**/*.test.ts", "tools/**/*.test.ts", "bench/src/**/*.test.ts"],
+        ["**/*.contract.test.ts"],
+      ),
       project("contract", ["packages/**/*.contract.test.ts"]),
       project("conformance", ["tests/conformance/**/*.test.ts"]),
       project(
@@ -97,6 +103,7 @@ export default defineConfig({
         INTEGRATION.map((folder) => `tests/${folder}/**/*.test.ts`),
       ),
       browserProject(),
+      project("page", ["tests/browser-page/**/*.test.ts"]),
       project("package", ["tests/package/**/*.test.ts"]),
     ],
     reporters: ["default", "./tools/totals-reporter.ts"],

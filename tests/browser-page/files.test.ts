@@ -1,0 +1,132 @@
+import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { MIB } from "@ashlar/sdk";
+import { expect, test } from "vitest";
+import { sha256Hex, testBytes } from "../support/test-bytes.ts";
+import { BUCKET } from "./page-cluster.ts";
+import { describePage } from "./page-suite.ts";
+
+/** A picture of one pixel. */
+const PIXEL = Buffer.from(
+  "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==",
+  "base64",
+);
+
+describePage("the list of the page", (suite) => {
+  const put = (key: string, body: string | Uint8Array, contentType?: string): Promise<unknown> =>
+    suite.cluster.client.putObject({ bucket: BUCKET, key, body, contentType });
+
+  test("walks through folders and back by the crumbs", async () => {
+    await put("walk/2026/cats/tom.txt", "meow");
+    await put("walk/2026/readme.md", "# Cats");
+    const driver = await suite.open();
+    const { page } = driver;
+    await page.getByRole("button", { name: "Open folder walk/" }).click();
+    await page.getByRole("button", { name: "Open folder 2026/" }).click();
+    await page.getByRole("button", { name: "Preview readme.md" }).waitFor();
+    await page.getByRole("button", { name: "Open folder cats/" }).click();
+    await page.getByRole("button", { name: "Preview tom.txt" }).waitFor();
+    const crumbs = page.getByRole("navigation", { name: "Folder" });
+    expect(await crumbs.innerText()).toMatch(/All files\s*\/\s*walk\s*\/\s*2026\s*\/\s*cats/);
+    await crumbs.getByRole("button", { name: "walk" }).click();
+    await page.getByRole("button", { name: "Open folder 2026/" }).waitFor();
+    expect(await page.getByRole("row").count()).toBe(2);
+    await driver.close();
+  });
+
+  test("shows more where there is more than a page of it", async () => {
+    const keys = Array.from({ length: 130 }, (_, index) => `many/${String(index).padStart(3, "0")}.txt`);
+    for (const key of keys) await put(key, key);
+    const driver = await suite.open();
+    await driver.page.getByRole("button", { name: "Open folder many/" }).click();
+    await driver.page.getByRole("button", { name: "Preview 099.txt" }).waitFor();
+    expect(await driver.page.getByRole("button", { name: "Preview 100.txt" }).count()).toBe(0);
+    await driver.page.getByRole("button", { name: "Show more" }).click();
+    await driver.page.getByRole("button", { name: "Preview 129.txt" }).waitFor();
+    expect(await driver.page.getByRole("button", { name: /^Preview / }).count()).toBe(130);
+    expect(await driver.page.getByRole("button", { name: "Show more" }).isVisible()).toBe(false);
+    await driver.close();
+  });
+
+  test("previews pictures and texts, and says where it cannot", async () => {
+    await put("preview/pixel.png", PIXEL, "image/png");
+    await put("preview/long.txt", "line\n".repeat(100_000), "text/plain");
+    await put("preview/page.html", "<script>document.title = 'taken over'</script>", "text/html");
+    await put("preview/blob.bin", testBytes(100), "application/octet-stream");
+    const driver = await suite.open();
+    const { page } = driver;
+    await page.getByRole("button", { name: "Open folder preview/" }).click();
+    const show = async (name: string): Promise<ReturnType<typeof page.getByRole>> => {
+      await page.getByRole("button", { name: `Preview ${name}` }).click();
+      return page.getByRole("dialog", { name });
+    };
+    const picture = await show("pixel.png");
+    await picture.getByRole("img").waitFor();
+    expect(await picture.getByRole("img").evaluate((image: HTMLImageElement) => image.decode())).toBeUndefined();
+    await picture.getByRole("button", { name: "Close" }).click();
+    const text = await show("long.txt");
+    await text.getByText("Only the beginning is shown").waitFor();
+    expect((await text.locator("pre").innerText()).length).toBe(256 * 1024);
+    await page.keyboard.press("Escape");
+    const html = await show("page.html");
+    await html.getByText("document.title = 'taken over'").waitFor();
+    expect(await page.title()).toBe("Ashlar files");
+    await page.keyboard.press("Escape");
+    await (await show("blob.bin")).getByText("There is no preview").waitFor();
+    await driver.close();
+  });
+
+  test("downloads to a file as the bytes come, and through memory where a browser cannot", async () => {
+    const bytes = testBytes(20 * MIB + 1, 51);
+    await put("down/big.bin", bytes);
+    const driver = await suite.open();
+    const { page } = driver;
+    await page.getByRole("button", { name: "Open folder down/" }).click();
+    // A picker is no part of a page that a program could click: the file that it would give lies in the browser's own file system.
+    await page.evaluate(() => {
+      const pick = async ({ suggestedName }: { suggestedName: string }): Promise<FileSystemFileHandle> =>
+        (await navigator.storage.getDirectory()).getFileHandle(suggestedName, { create: true });
+      Object.assign(globalThis, { showSaveFilePicker: pick });
+    });
+    await page.getByRole("button", { name: "Download big.bin" }).click();
+    await driver.untilState("big.bin", "done");
+    const written = await page.evaluate(async () => {
+      const handle = await (await navigator.storage.getDirectory()).getFileHandle("big.bin");
+      const digest = await crypto.subtle.digest("SHA-256", await (await handle.getFile()).arrayBuffer());
+      return [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+    });
+    expect(written).toBe(sha256Hex(bytes));
+    await page.evaluate(() => Object.assign(globalThis, { showSaveFilePicker: undefined }));
+    await page.getByRole("button", { name: "Clear ended" }).click();
+    const downloading = page.waitForEvent("download");
+    await page.getByRole("button", { name: "Download big.bin" }).click();
+    const file = await (await downloading).path();
+    expect(createHash("sha256").update(await readFile(file)).digest("hex")).toBe(sha256Hex(bytes));
+    await driver.close();
+  });
+
+  test("deletes an object and a folder, but only when the user agrees", async () => {
+    for (const key of ["gone/a.txt", "gone/b.txt", "gone/below/c.txt"]) await put(key, key);
+    const { client } = suite.cluster;
+    const left = async (): Promise<readonly string[]> => {
+      const entries = await Array.fromAsync(client.listObjects({ bucket: BUCKET, prefix: "gone/" }));
+      return entries.map((entry) => (entry.type === "object" ? entry.key : entry.prefix));
+    };
+    const driver = await suite.open();
+    const { page } = driver;
+    await page.getByRole("button", { name: "Open folder gone/" }).click();
+    await page.getByRole("button", { name: "Delete a.txt" }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Keep" }).click();
+    expect(await left()).toHaveLength(3);
+    await page.getByRole("button", { name: "Delete a.txt" }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Delete" }).click();
+    await page.getByRole("button", { name: "Preview a.txt" }).waitFor({ state: "detached" });
+    expect(await left()).toEqual(["gone/b.txt", "gone/below/c.txt"]);
+    await page.getByRole("navigation", { name: "Folder" }).getByRole("button", { name: "All files" }).click();
+    await page.getByRole("button", { name: "Delete folder gone/" }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Delete" }).click();
+    await page.getByRole("button", { name: "Open folder gone/" }).waitFor({ state: "detached" });
+    expect(await left()).toEqual([]);
+    await driver.close();
+  });
+});

@@ -1,0 +1,76 @@
+import { type Browser, type BrowserContext, chromium, type Page } from "playwright";
+import { expect } from "vitest";
+import { CHROMIUM_ARGS, findChromium } from "../support/chromium.ts";
+
+export type SeatLabel = "Gateway" | "Direct";
+export type TransportLabel = "HTTP" | "Connect" | "gRPC-Web";
+
+/** Starts the browser. The tests of the page are skipped where there is none. */
+export function launchChromium(): Promise<Browser> {
+  const executablePath = findChromium();
+  if (executablePath === undefined) throw new Error("there is no Chromium");
+  return chromium.launch({ executablePath, args: [...CHROMIUM_ARGS] });
+}
+
+/** A page that is open, and what it did. */
+export interface PageDriver {
+  readonly page: Page;
+  readonly context: BrowserContext;
+  /** Errors that no code of the page has caught. */
+  readonly errors: readonly string[];
+  /** Chooses the way of what starts from now on. */
+  choose(seat: SeatLabel, transport: TransportLabel): Promise<void>;
+  /** Limits what the page sends to so many bytes a second; `undefined`: no limit. */
+  throttle(bytesPerSecond: number | undefined): Promise<void>;
+  /** Waits until the transfer of the name is in the state. */
+  untilState(name: string, state: string, timeoutMs?: number): Promise<void>;
+  /** The line under the transfer's name. */
+  detail(name: string): Promise<string>;
+  /** Bytes of request bodies that have left, of chunks alone. */
+  readonly sentChunkBytes: () => Promise<number>;
+  close(): Promise<void>;
+}
+
+/** Machines that run tests are busy. */
+const WAIT_MS = 90_000;
+
+export async function openPage(browser: Browser, url: string, context?: BrowserContext): Promise<PageDriver> {
+  const own = context ?? (await browser.newContext({ viewport: { width: 1280, height: 800 } }));
+  const page = await own.newPage();
+  const errors: string[] = [];
+  page.on("pageerror", (error) => errors.push(error.stack ?? error.message));
+  const sizes: Promise<number>[] = [];
+  page.on("requestfinished", (request) => {
+    if (/\/chunks\/|WriteChunk/.test(request.url())) sizes.push(request.sizes().then((each) => each.requestBodySize));
+  });
+  await page.goto(url);
+  await page.getByRole("status").filter({ hasText: /through|straight/ }).waitFor({ timeout: WAIT_MS });
+  const row = (name: string) => page.locator("#transfers li", { hasText: name });
+  return {
+    ...{ page, context: own, errors },
+    async choose(seat, transport) {
+      await page.getByRole("radio", { name: seat, exact: true }).check({ force: true });
+      await page.getByRole("radio", { name: transport, exact: true }).check({ force: true });
+      const where = page.getByRole("status").filter({ hasText: seat === "Direct" ? "straight" : "through" });
+      await where.waitFor({ timeout: WAIT_MS });
+    },
+    async throttle(bytesPerSecond = -1) {
+      const session = await own.newCDPSession(page);
+      const limits = { offline: false, latency: 0, downloadThroughput: -1, uploadThroughput: bytesPerSecond };
+      await session.send("Network.emulateNetworkConditions", limits);
+    },
+    async untilState(name, state, timeoutMs = WAIT_MS) {
+      const wanted = page.locator(`#transfers li[data-state="${state}"]`, { hasText: name });
+      await wanted.waitFor({ timeout: timeoutMs }).catch(async (error: unknown) => {
+        throw new Error(`${name} is not ${state}: ${await page.locator("main").innerText()}`, { cause: error });
+      });
+    },
+    detail: (name) => row(name).locator(".detail").innerText(),
+    sentChunkBytes: async () => (await Promise.all(sizes)).reduce((sum, each) => sum + each, 0),
+    async close() {
+      await page.close();
+      if (context === undefined) await own.close();
+      expect(errors).toEqual([]);
+    },
+  };
+}

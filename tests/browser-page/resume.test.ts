@@ -1,0 +1,144 @@
+import { writeFile } from "node:fs/promises";
+import { MIB } from "@ashlar/sdk";
+import { expect, test } from "vitest";
+import { sha256Hex, testBytes } from "../support/test-bytes.ts";
+import { BUCKET } from "./page-cluster.ts";
+import type { PageDriver } from "./page-driver.ts";
+import { describePage } from "./page-suite.ts";
+
+const SIZE = 32 * MIB;
+const PART = 4 * MIB;
+/** Slow enough to be interrupted with some parts there and some not. */
+const SLOW = 2 * MIB;
+
+describePage("an upload in the page", (suite) => {
+  async function begin(driver: PageDriver, name: string, seed: number): Promise<Uint8Array> {
+    const bytes = testBytes(SIZE, seed);
+    await writeFile(suite.folder.at(name), bytes);
+    await driver.throttle(SLOW);
+    await driver.page.setInputFiles("#files", suite.folder.at(name));
+    return bytes;
+  }
+
+  /** Bytes that the store has of the upload. */
+  async function storedBytes(key: string): Promise<number> {
+    let bytes = 0;
+    for await (const { uploadId } of suite.cluster.client.listUploads({ bucket: BUCKET, prefix: key }))
+      for await (const part of suite.cluster.client.listParts({ uploadId })) bytes += part.sizeBytes;
+    return bytes;
+  }
+
+  async function untilStored(key: string, bytes: number): Promise<void> {
+    await expect.poll(() => storedBytes(key), { timeout: 60_000, interval: 100 }).toBeGreaterThanOrEqual(bytes);
+  }
+
+  test("pauses, sends nothing while it is paused, and goes on with what is missing", async () => {
+    const name = "paused.bin";
+    const driver = await suite.open();
+    const bytes = await begin(driver, name, 31);
+    await untilStored(name, 2 * PART);
+    await driver.page.getByRole("button", { name: `Pause ${name}` }).click();
+    await driver.untilState(name, "paused");
+    await driver.page.waitForTimeout(500);
+    const stored = await storedBytes(name);
+    const sent = await driver.sentChunkBytes();
+    await driver.page.waitForTimeout(1000);
+    expect(await storedBytes(name)).toBe(stored);
+    expect(await driver.sentChunkBytes()).toBe(sent);
+    expect(stored).toBeLessThan(SIZE);
+    await driver.throttle(undefined);
+    await driver.page.getByRole("button", { name: `Resume ${name}` }).click();
+    await driver.untilState(name, "done");
+    expect((await driver.sentChunkBytes()) - sent).toBe(SIZE - stored);
+    expect(await suite.cluster.digestOf(name)).toEqual({ sha256: sha256Hex(bytes), sizeBytes: SIZE });
+    await driver.close();
+  });
+
+  test("goes on after a reload with what is missing, and says what was there", async () => {
+    const name = "reloaded.bin";
+    const driver = await suite.open();
+    const bytes = await begin(driver, name, 32);
+    await untilStored(name, 3 * PART);
+    await driver.page.reload();
+    await driver.throttle(undefined);
+    const unfinished = driver.page.getByRole("region", { name: "Unfinished uploads" });
+    await unfinished.getByText(name).waitFor();
+    const stored = await storedBytes(name);
+    expect(stored).toBeLessThan(SIZE);
+    await unfinished.getByText(`${stored / MIB} MiB are there`).waitFor();
+    const sent = await driver.sentChunkBytes();
+    await unfinished.getByLabel(`The file ${name}`).setInputFiles(suite.folder.at(name));
+    await driver.untilState(name, "done");
+    expect(await driver.detail(name)).toContain(`${stored / MIB} MiB of it were there already`);
+    expect((await driver.sentChunkBytes()) - sent).toBe(SIZE - stored);
+    expect(await suite.cluster.digestOf(name)).toEqual({ sha256: sha256Hex(bytes), sizeBytes: SIZE });
+    await expect.poll(() => unfinished.isVisible()).toBe(false);
+    await driver.close();
+  });
+
+  test("is offered again to nobody who has another file, and can be thrown away", async () => {
+    const name = "discarded.bin";
+    const driver = await suite.open();
+    await begin(driver, name, 33);
+    await untilStored(name, PART);
+    await driver.page.reload();
+    await writeFile(suite.folder.at("other.bin"), "another file");
+    const unfinished = driver.page.getByRole("region", { name: "Unfinished uploads" });
+    await unfinished.getByLabel(`The file ${name}`).setInputFiles(suite.folder.at("other.bin"));
+    await driver.page.getByRole("alert").getByText("other.bin is another file").waitFor();
+    await unfinished.getByRole("button", { name: `Discard ${name}` }).click();
+    await expect.poll(() => unfinished.isVisible()).toBe(false);
+    expect(await Array.fromAsync(suite.cluster.client.listUploads({ bucket: BUCKET, prefix: name }))).toEqual([]);
+    await driver.close();
+  });
+
+  test("is canceled, and the store keeps nothing of it", async () => {
+    const name = "canceled.bin";
+    const driver = await suite.open();
+    await begin(driver, name, 34);
+    await untilStored(name, PART);
+    await driver.page.getByRole("button", { name: `Cancel ${name}` }).click();
+    await driver.untilState(name, "canceled");
+    await expect
+      .poll(() => Array.fromAsync(suite.cluster.client.listUploads({ bucket: BUCKET, prefix: name })))
+      .toEqual([]);
+    await expect(suite.cluster.client.headObject({ bucket: BUCKET, key: name })).rejects.toMatchObject({
+      code: "OBJECT_NOT_FOUND",
+    });
+    await driver.close();
+  });
+
+  test("finds out that a file has changed although its size and time have not, and sends what differs", async () => {
+    const name = "changed.bin";
+    const driver = await suite.open();
+    await begin(driver, name, 35);
+    await untilStored(name, 2 * PART);
+    await driver.page.reload();
+    await driver.throttle(undefined);
+    const changed = testBytes(SIZE, 36);
+    const unfinished = driver.page.getByRole("region", { name: "Unfinished uploads" });
+    const input = unfinished.getByLabel(`The file ${name}`);
+    await input.waitFor({ state: "attached" });
+    await input.evaluate(
+      (element: HTMLInputElement, { size, name }) => {
+        // The same name, size and time, other bytes.
+        const made = new DataTransfer();
+        const kept = indexedDB.open("ashlar-browser-example");
+        kept.onsuccess = () => {
+          const all = kept.result.transaction("uploads").objectStore("uploads").getAll();
+          all.onsuccess = () => {
+            const { lastModifiedMs } = all.result.find((token: { name: string }) => token.name === name);
+            made.items.add(new File([new Uint8Array(size).fill(7)], name, { lastModified: lastModifiedMs }));
+            element.files = made.files;
+            element.dispatchEvent(new Event("change"));
+          };
+        };
+      },
+      { size: SIZE, name },
+    );
+    await driver.untilState(name, "done");
+    expect(changed.fill(7).byteLength).toBe(SIZE);
+    expect(await suite.cluster.digestOf(name)).toEqual({ sha256: sha256Hex(changed), sizeBytes: SIZE });
+    await driver.close();
+  });
+});

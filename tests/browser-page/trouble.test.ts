@@ -1,0 +1,94 @@
+import { writeFile } from "node:fs/promises";
+import { MIB } from "@ashlar/sdk";
+import { expect, test } from "vitest";
+import { sha256Hex, testBytes } from "../support/test-bytes.ts";
+import { BUCKET } from "./page-cluster.ts";
+import { describePage } from "./page-suite.ts";
+
+describePage(
+  "the page in trouble",
+  (suite) => {
+    test("asks its app for another token when one has ended, and the user notices nothing", async () => {
+      const driver = await suite.open();
+      const { page } = driver;
+      let sessions = 0;
+      page.on("request", (request) => {
+        if (request.url().endsWith("/api/session")) sessions++;
+      });
+      const bytes = testBytes(12 * MIB, 61);
+      await writeFile(suite.folder.at("token.bin"), bytes);
+      await driver.throttle(2 * MIB);
+      await page.setInputFiles("#files", suite.folder.at("token.bin"));
+      await driver.untilState("token.bin", "done");
+      expect(sessions).toBeGreaterThan(0);
+      expect(await page.getByRole("alert").innerText()).toBe("");
+      expect((await suite.cluster.digestOf("token.bin")).sha256).toBe(sha256Hex(bytes));
+      await driver.close();
+    });
+
+    test("holds a token of its bucket and no key", async () => {
+      const { pageUrl, storeUrl } = suite.cluster.example;
+      const ask = (headers: Record<string, string>): Promise<Response> =>
+        fetch(new URL("/api/session", pageUrl), { method: "POST", headers });
+      const { token } = (await (await ask({})).json()) as { token: string };
+      expect(token).not.toMatch(/^ashlar_/);
+      const buckets = await fetch(`${storeUrl}/objects/another-bucket`, { headers: { authorization: `Bearer ${token}` } });
+      expect(buckets.status).toBe(403);
+      expect((await ask({ "sec-fetch-site": "cross-site" })).status).toBe(403);
+    });
+
+    test("says what is wrong when the network is away, and goes on when it is back", async () => {
+      const driver = await suite.open();
+      const { page, context } = driver;
+      const bytes = testBytes(24 * MIB, 62);
+      await writeFile(suite.folder.at("offline.bin"), bytes);
+      await driver.throttle(2 * MIB);
+      await page.setInputFiles("#files", suite.folder.at("offline.bin"));
+      await expect.poll(() => driver.detail("offline.bin"), { timeout: 60_000 }).toMatch(/MiB of 24 MiB/);
+      await context.setOffline(true);
+      await driver.untilState("offline.bin", "failed", 120_000);
+      const row = page.locator("#transfers li", { hasText: "offline.bin" });
+      expect(await row.innerText()).toContain("NODE_UNAVAILABLE");
+      expect(await row.innerText()).toContain("Check the connection");
+      await context.setOffline(false);
+      await driver.throttle(undefined);
+      await page.getByRole("button", { name: "Resume offline.bin" }).click();
+      await driver.untilState("offline.bin", "done");
+      expect((await suite.cluster.digestOf("offline.bin")).sha256).toBe(sha256Hex(bytes));
+      await driver.close();
+    });
+
+    test("tells that a file is gone which somebody else has deleted", async () => {
+      const { client } = suite.cluster;
+      await client.putObject({ bucket: BUCKET, key: "ghost.txt", body: "boo" });
+      const driver = await suite.open();
+      await driver.page.getByRole("button", { name: "Preview ghost.txt" }).waitFor();
+      await client.deleteObject({ bucket: BUCKET, key: "ghost.txt" });
+      await driver.page.getByRole("button", { name: "Preview ghost.txt" }).click();
+      const alert = driver.page.getByRole("alert");
+      await alert.getByText("OBJECT_NOT_FOUND").waitFor();
+      expect(await alert.innerText()).toContain("Refresh the list");
+      await driver.close();
+    });
+
+    test("uploads and reads straight to and from the nodes while one of them is down", async () => {
+      const driver = await suite.open();
+      const { page } = driver;
+      await driver.choose("Direct", "HTTP");
+      await suite.cluster.nodes[2]?.kill();
+      const bytes = testBytes(20 * MIB, 63);
+      await writeFile(suite.folder.at("degraded.bin"), bytes);
+      await page.setInputFiles("#files", suite.folder.at("degraded.bin"));
+      await driver.untilState("degraded.bin", "done", 120_000);
+      expect((await suite.cluster.digestOf("degraded.bin")).sha256).toBe(sha256Hex(bytes));
+      await page.evaluate(() => Object.assign(globalThis, { showSaveFilePicker: undefined }));
+      await page.getByRole("button", { name: "Clear ended" }).click();
+      const downloading = page.waitForEvent("download");
+      await page.getByRole("button", { name: "Download degraded.bin" }).click();
+      await (await downloading).path();
+      await driver.untilState("degraded.bin", "done");
+      await driver.close();
+    });
+  },
+  { exampleArgs: ["--token-life", "3"] },
+);
