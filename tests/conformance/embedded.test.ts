@@ -1,38 +1,18 @@
-import { createMemoryChunkStore, type MemoryChunk } from "@ashlar/adapters/chunk-store/memory";
 import { embedded } from "@ashlar/adapters/embedded";
-import { nodeCryptoHasher } from "@ashlar/adapters/hash/node-crypto";
-import { createMemoryMetadataStore } from "@ashlar/adapters/metadata-store/memory";
-import { createClient, LIMITS, MIB } from "@ashlar/sdk";
-import { createEngine, singleStoreTopology } from "@ashlar/sdk/engine";
-import { silentLogger, systemClock, systemRandom } from "@ashlar/sdk/ports";
+import { inMemory } from "@ashlar/adapters/memory";
+import { createClient, LIMITS } from "@ashlar/sdk";
 import { createTempFolder } from "../support/temp-folder.ts";
 import { defineConformance } from "./define-conformance.ts";
 
 defineConformance({
-  name: "embedded in memory",
+  name: "in memory",
   async start() {
-    const metadata = createMemoryMetadataStore();
-    const chunks = new Map<string, MemoryChunk>();
-    const chunkMaxBytes = 8 * MIB;
+    const seat = inMemory();
     return {
-      chunkMaxBytes,
+      chunkMaxBytes: LIMITS.CHUNK_MAX_BYTES_DEFAULT.value,
       uploadProgress: true,
-      openClient: () =>
-        createClient({
-          name: "embedded",
-          async open() {
-            const backend = createEngine({
-              catalog: metadata,
-              topology: singleStoreTopology(createMemoryChunkStore({ chunks, chunkMaxBytes })),
-              hasher: nodeCryptoHasher,
-              clock: systemClock,
-              random: systemRandom,
-              logger: silentLogger,
-            });
-            return { backend, clock: systemClock, close: () => backend.close() };
-          },
-        }),
-      close: () => metadata.close(),
+      openClient: () => createClient(seat),
+      close: async () => {},
     };
   },
 });
