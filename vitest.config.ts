@@ -82,6 +82,7 @@ const INTEGRATION = [
   "interrupted",
   "third-party",
   "docs",
+  "cluster",
   "containers",
   "examples",
 ];
