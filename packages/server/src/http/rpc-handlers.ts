@@ -18,6 +18,8 @@ export interface RpcOptions {
   readonly writeMaxBytes: number;
   readonly interceptors: Interceptor[];
   readonly requestGate: RpcGate;
+  /** Default: members of a JSON message that nobody knows are passed over, as the Connect protocol has it. */
+  readonly jsonOptions?: { readonly ignoreUnknownFields: boolean };
 }
 
 /** How a face registers its RPCs: with `control(gate)` for messages that are validated, `bulk(gate, maxBytes)` for chunk bytes. */

@@ -4,6 +4,7 @@ import type { Topology } from "../../engine/topology.ts";
 import { AshlarError } from "../../errors/index.ts";
 import { webCryptoHasher } from "../../hash/web-crypto-hasher.ts";
 import type { AccessTokenRequest, Clock, GatewayConnection, Logger, Transport } from "../../ports/index.ts";
+import { assertObjectKey } from "../../ports/names.ts";
 import { silentLogger, systemClock, systemRandom } from "../../ports/system.ts";
 import type { OpenedSeat } from "../seat.ts";
 import { createKeyHolder, renewingConnection } from "./key-holder.ts";
@@ -34,7 +35,9 @@ export function openRemote(
     clock,
     cluster: (call) => connection.cluster.clusterSnapshot(call),
     createAccessToken: async ({ bucket, prefix, role, expiresInMs }, call) => {
+      // What the wire could not tell from the default, which is more: an empty life, and text that has no UTF-8 form.
       assertLife(expiresInMs);
+      if (prefix) assertObjectKey(prefix);
       return await connection.accessTokens.createAccessToken({ bucket, prefix, role, expiresInMs }, call);
     },
     async close() {
@@ -53,7 +56,6 @@ function openConnection({ url, apiKey }: RemoteSeatOptions, transport: Transport
   return renewingConnection(transport.openGateway({ url, authorization }), holder);
 }
 
-/** To the wire, 0 means the default: a life that has run out must not become that. */
 function assertLife(expiresInMs: AccessTokenRequest["expiresInMs"]): void {
   if (expiresInMs === undefined || (Number.isSafeInteger(expiresInMs) && expiresInMs > 0)) return;
   throw new AshlarError("INVALID_ARGUMENT", "expiresInMs is a whole number of milliseconds above 0");

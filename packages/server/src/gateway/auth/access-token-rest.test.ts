@@ -150,6 +150,22 @@ describe("the rest of plain HTTP with an access token", () => {
   });
 });
 
+describe("CreateAccessToken in the Connect protocol's JSON", () => {
+  it.each([
+    { bucket: "mine", prefx: "users/1/" },
+    { bucket: "mine", role: "readonly" },
+    { bucket: "mine", role: "ACCESS_ROLE_READ_ONLY" },
+    { bucket: "mine", role: 9 },
+  ])("gives nothing for what is misspelt: %o", async (body) => {
+    const answer = await rawRequest(cluster.url, "/ashlar.v1.ObjectService/CreateAccessToken", {
+      method: "POST",
+      headers: { authorization: `Bearer ${cluster.keys.readwrite}`, "content-type": "application/json" },
+      body: new TextEncoder().encode(JSON.stringify(body)),
+    });
+    expect([answer.status, answer.json().code]).toEqual([400, "invalid_argument"]);
+  });
+});
+
 describe("POST /access-tokens", () => {
   const ask = (body: unknown, apiKey = cluster.keys.readwrite, method = "POST"): Promise<RawAnswer> =>
     rawRequest(cluster.url, "/access-tokens", {

@@ -23,14 +23,18 @@ export function gatewayRpcRoutes(context: GatewayContext, authenticator: Authent
   const scoped = (rpc: RpcOptions): RpcOptions => ({ ...rpc, interceptors: [...rpc.interceptors, scope] });
   return (router, options) => {
     const bulk = bulkOptions(options, context.limits.chunkMaxBytes, gate);
+    const own: typeof bulk = { ...bulk, createAccessToken: strict(options.control(gate)) };
     for (const method of ObjectService.methods) {
       const name = method.localName as keyof typeof objects;
       // The service is complete by its type; TypeScript cannot pair a method with its handler over a union.
-      router.rpc(method, objects[name] as never, scoped(bulk[name] ?? options.control(gate)));
+      router.rpc(method, objects[name] as never, scoped(own[name] ?? options.control(gate)));
     }
     router.service(ClusterService, cluster, scoped(options.control(gate)));
   };
 }
+
+/** A prefix or role that is misspelt must not give a token that may do more. */
+const strict = (rpc: RpcOptions): RpcOptions => ({ ...rpc, jsonOptions: { ignoreUnknownFields: false } });
 
 function bulkOptions(
   options: RpcOptionSource,
