@@ -49,7 +49,9 @@ export function openTelemetryTracer(options: OpenTelemetryTracerOptions = {}): T
       const parent = remote === undefined ? context.active() : continued(remote);
       const inner = tracer.startSpan(name, { kind: KINDS[kind], ...attributesOf(attributes) }, parent);
       const { traceId, spanId } = inner.spanContext();
-      if (!trace.isSpanContextValid(inner.spanContext())) return NO_SPAN;
+      // Without a provider the API hands out its parent again, which is nobody's span here.
+      const isOwn = spanId !== trace.getSpanContext(parent)?.spanId;
+      if (!isOwn || !trace.isSpanContextValid(inner.spanContext())) return NO_SPAN;
       const span = spanOver(inner, { traceId, spanId });
       spans.set(span, trace.setSpan(parent, inner));
       return span;
