@@ -1,14 +1,16 @@
 /**
  * The image's health check: asks the server in this container whether it and what it depends on are ready (`/readyz`).
  *
- * `serve` and `gateway` listen on PORT, `node` on GRPC_PORT; the first of the two that answers is the one. A server that was given its port or
- * certificate by flags is not found: in a container, configure by variables. Exit code 0: ready; 1: not, with the reason in one line.
+ * `serve` and `gateway` listen on PORT, `node` on GRPC_PORT; without either, on 9000 or 50051. A server that was given its port or certificate by
+ * flags is not found: in a container, configure by variables. Exit code 0: ready; 1: not, with the reason in one line.
  */
 import { get as getPlain } from "node:http";
 import { get as getTls } from "node:https";
+import process from "node:process";
 
 const TIMEOUT_MS = 4000;
 const { PORT, GRPC_PORT, TLS_CERT } = process.env;
+const SET_PORTS = [PORT, GRPC_PORT].filter(Boolean);
 
 /** @returns status and body, or undefined where nothing listens. */
 function ask(port) {
@@ -30,7 +32,8 @@ function ask(port) {
 }
 
 try {
-  const answer = (await ask(PORT || 9000)) ?? (await ask(GRPC_PORT || 50051));
+  let answer;
+  for (const port of SET_PORTS.length > 0 ? SET_PORTS : [9000, 50051]) answer ??= await ask(port);
   process.stdout.write(`${answer?.body ?? "nothing listens"}\n`);
   process.exitCode = answer?.status === 200 ? 0 : 1;
 } catch (error) {

@@ -1,0 +1,67 @@
+import { createHash, randomBytes } from "node:crypto";
+import { createClient, direct, gateway, MIB } from "@ashlar/sdk";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { readCompose } from "./compose-file.ts";
+import { type ComposeProcess, type ComposeProcesses, composeUp } from "./compose-processes.ts";
+import { composeSecrets } from "./compose-secrets.ts";
+
+const GATEWAY_PORT = 9000;
+
+describe("docker-compose.yml, its services as plain processes", { timeout: 60_000 }, () => {
+  let cluster: ComposeProcesses;
+  let url: string;
+  beforeAll(async () => {
+    cluster = await composeUp(readCompose(["docker-compose.yml"], composeSecrets()));
+    url = cluster.url("gateway", GATEWAY_PORT);
+  }, 120_000);
+  afterAll(() => cluster?.down());
+
+  const service = (name: string): ComposeProcess => {
+    const found = cluster.services.get(name);
+    if (found === undefined) throw new Error(`no service ${name}`);
+    return found;
+  };
+
+  test("are healthy, the gateway last", async () => {
+    expect(cluster.services.size).toBe(7);
+    expect(service("gateway").startedAfter.toSorted()).toEqual([1, 2, 3, 4, 5, 6].map((index) => `node-${index}`));
+    const ready = await fetch(`${url}/readyz`);
+    expect(await ready.json()).toMatchObject({ ready: true });
+  });
+
+  test("show the first API key in the gateway's output, and make more with exec", async () => {
+    expect(service("gateway").stdout()).toMatch(/first API key.*: ashlar_/);
+    expect(await service("gateway").exec(["ashlar", "key", "create", "--role", "admin"])).toMatch(/^ashlar_[\w-]+\n$/);
+  });
+
+  test("store through the gateway and straight on the nodes, a quorum of copies of each chunk", async () => {
+    const apiKey = (await service("gateway").exec(["ashlar", "key", "create", "--role", "admin"])).trim();
+    const bytes = randomBytes(9 * MIB);
+    const sha256 = createHash("sha256").update(bytes).digest("hex");
+    await using through = createClient(gateway({ url, apiKey }));
+    await using straight = createClient(direct({ url, apiKey }));
+    await through.createBucket({ bucket: "box" });
+    const put = await through.putObject({ bucket: "box", key: "one", body: bytes });
+    expect(put.sha256).toBe(sha256);
+    // Two of three acknowledge the write; where the third is slow, it is repaired later.
+    expect(put.replicas).toBeGreaterThanOrEqual(2);
+    const got = await straight.getObject({ bucket: "box", key: "one" });
+    expect(
+      createHash("sha256")
+        .update(await got.bytes())
+        .digest("hex"),
+    ).toBe(sha256);
+    const { layouts } = await through.cluster();
+    expect(layouts[0]?.servers).toHaveLength(6);
+  });
+
+  test("are told by the health check when a node is gone, and stop in order on SIGTERM", async () => {
+    const all = [...cluster.services.values()].toReversed();
+    expect(await Promise.all(all.map((each) => each.stop()))).toEqual(Array(7).fill(0));
+    for (const each of all) {
+      expect(each.stderr()).toContain('"stopped"');
+      const health = service(each.name).exec(["node", "/opt/ashlar/healthcheck.mjs"]);
+      await expect(health).rejects.toMatchObject({ code: 1, stdout: "nothing listens\n" });
+    }
+  });
+});
