@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { type Digest, digestFromBytes } from "@ashlar/sdk/hash";
+import { status } from "@grpc/grpc-js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { testBytes } from "../support/test-bytes.ts";
 import { createDynamicClient, type DynamicClient, type Message, statusOf } from "./grpc-js-client.ts";
@@ -98,7 +99,11 @@ describe("a gateway, called by @grpc/grpc-js from the .proto files", () => {
 
   test("answers errors with the codes of the table", async () => {
     const objects = connect("ashlar.v1.ObjectService", servers.gateway, servers.apiKey);
-    expect(await statusOf(objects.unary("HeadObject", { bucket: "from-grpc-js", key: "none" }))).toBe("NOT_FOUND");
+    const missing = objects.unary("HeadObject", { bucket: "from-grpc-js", key: "a/none 100%" });
+    await expect(missing).rejects.toMatchObject({
+      code: status.NOT_FOUND,
+      details: "no object from-grpc-js/a/none 100%",
+    });
     expect(await statusOf(objects.unary("CreateBucket", { bucket: "UPPER" }))).toBe("INVALID_ARGUMENT");
     expect(await statusOf(objects.unary("CreateBucket", { bucket: "from-grpc-js" }))).toBe("ALREADY_EXISTS");
     const stranger = connect("ashlar.v1.ObjectService", servers.gateway, "ashlar_0000000000000000_no");

@@ -58,14 +58,26 @@ function end(response: NodeResponse, bytes?: Uint8Array): void {
 }
 
 function writeTrailer(response: NodeResponse, trailer: Headers | undefined): void {
-  if (trailer !== undefined) response.addTrailers(Object.fromEntries(trailer));
+  if (trailer !== undefined) response.addTrailers(nodeHeaders(trailer, response));
+}
+
+/**
+ * gRPC asks to escape only what is not printable. Connect escapes `/` and the like too, and @grpc/grpc-js, which decodes with `decodeURI`, would
+ * show them as `%2F`.
+ */
+function grpcMessage(escaped: string): string {
+  try {
+    return encodeURI(decodeURIComponent(escaped));
+  } catch {
+    return escaped;
+  }
 }
 
 function nodeHeaders(header: Headers | undefined, response: NodeResponse): OutgoingHttpHeaders {
   const result: OutgoingHttpHeaders = {};
   if (header === undefined) return result;
   header.forEach((value, name) => {
-    result[name] = value;
+    result[name] = name === "grpc-message" ? grpcMessage(value) : value;
   });
   const cookies = header.getSetCookie();
   if (cookies.length > 0) result["set-cookie"] = cookies;
