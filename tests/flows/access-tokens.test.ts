@@ -93,7 +93,7 @@ describe.concurrent.each(MATRIX)("an access token in the %s seat over %s", (seat
     await using server = as(cluster.apiKey);
     const give = async (expiresInMs: number): Promise<string> =>
       (await server.createAccessToken({ bucket: "box", expiresInMs })).token;
-    const token = await give(1000);
+    const token = await give(2000);
     let asked = 0;
     await using fixed = as(token);
     await using renewing = as(() => {
@@ -101,7 +101,7 @@ describe.concurrent.each(MATRIX)("an access token in the %s seat over %s", (seat
       return asked === 1 ? token : give(60_000);
     });
     await Promise.all([fixed, renewing].map((page) => page.headBucket({ bucket: "box" })));
-    await sleep(1100);
+    await sleep(2050);
     const error = await expectCode(fixed.headBucket({ bucket: "box" }), "UNAUTHENTICATED");
     expect(error.message).toContain("the access token has expired");
     const writes = [1, 2, 3].map((index) =>

@@ -311,6 +311,27 @@ const administration = {
     choices: ["admin", "readwrite", "readonly"],
     reason: "what the API key may do; only admin may change the layout",
   },
+  tokenBucket: {
+    flag: "--bucket <name>",
+    unit: "text",
+    reason: "the only bucket that the access token reaches; required",
+  },
+  tokenPrefix: {
+    flag: "--prefix <prefix>",
+    unit: "text",
+    reason: "only keys that begin with it, best with a slash at its end; default: every key of the bucket",
+  },
+  tokenReadOnly: {
+    flag: "--read-only",
+    unit: "flag",
+    reason: "the access token reads and lists only; default: all that the API key may do with objects",
+  },
+  tokenLifeMs: {
+    flag: "--expires-in <duration>",
+    unit: "duration",
+    default: LIMITS.ACCESS_TOKEN_TTL_MS.value,
+    reason: "life of the access token, from 1s to 12h; the default, 15 minutes, makes a stolen one soon worthless",
+  },
   weights: { flag: "--weights <id=weight,...>", unit: "list", reason: "new weights by server id; 0 drains" },
   removeServers: { flag: "--remove <ids>", unit: "list", reason: "servers to take out of the layout" },
   layoutReplicationFactor: { flag: "--replication-factor <count>", unit: "count", reason: "copies of each chunk" },

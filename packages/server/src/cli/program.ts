@@ -22,6 +22,7 @@ export interface ProgramOptions {
 
 const GROUPS: Readonly<Record<string, string>> = {
   key: "API keys of a gateway",
+  token: "access tokens for those who must hold no API key",
   cluster: "a whole cluster on this machine: PostgreSQL, storage nodes and a gateway",
 };
 
@@ -61,7 +62,14 @@ function add(parent: Commander, name: string, command: Command, options: Program
   for (const settingName of command.settings) addOption(child, SETTINGS[settingName]);
   const examples = command.examples.map((example) => `  ${options.name} ${example}`).join("\n");
   if (examples !== "") child.addHelpText("after", `\nExamples:\n${examples}`);
+  // A mistyped command of a group with a default one would be an argument of that.
+  if (command.isDefault === true) child.allowExcessArguments();
   child.action(async () => {
+    const [unknown] = child.args.slice(command.arguments.length);
+    if (command.isDefault === true && unknown !== undefined) {
+      const names = parent.commands.map((entry) => entry.name()).join(", ");
+      parent.error(`error: unknown command '${unknown}'\n(${parent.name()} has: ${names})`);
+    }
     await options.dispatch(command, child.processedArgs, child.opts());
   });
 }

@@ -20,6 +20,7 @@ import { putCommand } from "./put.ts";
 import { ringCommand } from "./ring.ts";
 import { rmCommand } from "./rm.ts";
 import { gatewayCommand, nodeCommand, serveCommand } from "./servers.ts";
+import { tokenCreateCommand } from "./tokens.ts";
 
 /** Every command of the program, in the order of its help. */
 export const COMMANDS: readonly Command[] = Object.freeze([
@@ -35,6 +36,7 @@ export const COMMANDS: readonly Command[] = Object.freeze([
   keyCreateCommand,
   keyLsCommand,
   keyRmCommand,
+  tokenCreateCommand,
   putCommand,
   getCommand,
   lsCommand,

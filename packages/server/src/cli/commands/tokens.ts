@@ -1,0 +1,41 @@
+import { AshlarError } from "@ashlar/sdk/errors";
+import { type CommandCall, defineCommand } from "../command.ts";
+import { formatTime } from "../format.ts";
+import { openClient } from "../open-client.ts";
+
+const SETTINGS = [
+  "tokenBucket",
+  "tokenPrefix",
+  "tokenReadOnly",
+  "tokenLifeMs",
+  "gateway",
+  "direct",
+  "apiKey",
+  "transport",
+  "timeoutMs",
+  "json",
+  "debug",
+] as const;
+
+export const tokenCreateCommand = defineCommand({
+  name: "token create",
+  summary:
+    "make a short-lived access token for one bucket, or keys under a prefix of it; for those who must hold no API key",
+  arguments: [],
+  settings: SETTINGS,
+  examples: [
+    "token create --bucket photos",
+    "token create --bucket photos --prefix users/1/ --read-only --expires-in 1h",
+  ],
+  async run({ settings, output, signal }: CommandCall<(typeof SETTINGS)[number]>) {
+    const { tokenBucket: bucket, tokenPrefix: prefix, tokenReadOnly, tokenLifeMs: expiresInMs } = settings;
+    if (bucket === undefined) throw new AshlarError("INVALID_ARGUMENT", "which bucket? name it with --bucket <name>");
+    await using client = await openClient({ ...settings, path: undefined });
+    const role = tokenReadOnly ? "readonly" : undefined;
+    const call = { signal, timeoutMs: settings.timeoutMs };
+    const { token, expiresAtMs } = await client.createAccessToken({ bucket, prefix, role, expiresInMs, ...call });
+    await output.result({ token, expiresAtMs }, token);
+    output.note(`good until ${formatTime(expiresAtMs)} UTC; use it where an API key is asked for`);
+    return 0;
+  },
+});
