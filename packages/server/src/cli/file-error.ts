@@ -3,6 +3,7 @@ import { AshlarError, type ErrorCode } from "@ashlar/sdk/errors";
 const CODES: Readonly<Record<string, readonly [ErrorCode, string]>> = {
   ENOENT: ["INVALID_ARGUMENT", "is not there"],
   ENOTDIR: ["INVALID_ARGUMENT", "is below something that is no folder"],
+  EEXIST: ["INVALID_ARGUMENT", "is there already, and no folder"],
   EISDIR: ["INVALID_ARGUMENT", "is a folder"],
   EACCES: ["INVALID_ARGUMENT", "may not be used by you"],
   EPERM: ["INVALID_ARGUMENT", "may not be used by you"],
@@ -17,4 +18,11 @@ export function fileError(error: unknown, file: string): unknown {
   const known = Object.hasOwn(CODES, code) ? CODES[code] : undefined;
   if (known === undefined || AshlarError.is(error)) return error;
   return new AshlarError(known[0], `${file} ${known[1]}`, { cause: error });
+}
+
+/** The same for a folder that a store could not be opened in: the store tells what failed, but not where. */
+export function folderError(error: unknown, folder: string): unknown {
+  const cause = error instanceof Error ? error.cause : undefined;
+  const told = fileError(cause, folder);
+  return told === cause ? error : told;
 }

@@ -31,6 +31,9 @@ const HINTS: HintTable = {
   PERMISSION_DENIED: ({ program }) =>
     `use an API key whose role allows it; make one with: ${program} key create --role …`,
   NODE_UNAVAILABLE: ({ program, context }) => {
+    if (context?.command.startsWith("cluster ")) {
+      return context.command === "cluster up" ? undefined : `start it: ${program} cluster up`;
+    }
     const { gateway, direct } = context?.settings ?? {};
     const url = gateway ?? direct;
     if (url === undefined) return undefined;

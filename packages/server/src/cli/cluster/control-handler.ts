@@ -22,6 +22,11 @@ export interface ProcessAnswer {
   readonly pid?: number | undefined;
 }
 
+/** The answer to `down`: everything was stopped, and this process ends next. */
+export interface DownAnswer {
+  readonly supervisorPid: number;
+}
+
 /** The answer to `add`: the node, and what each server holds from now on. */
 export interface AddAnswer {
   readonly name: string;
@@ -54,7 +59,7 @@ export function createControlHandler({ folder, supervisor, down, stopped }: Cont
       case "down":
         down();
         await stopped;
-        return {};
+        return { supervisorPid: process.pid } satisfies DownAnswer;
     }
   };
 }

@@ -10,7 +10,8 @@ import { lockCluster } from "./cluster-lock.ts";
 import type { DOWN_SETTINGS, KILL_SETTINGS, PLAIN_SETTINGS } from "./cluster-settings.ts";
 import { type ClusterStatus, statusTable } from "./cluster-status.ts";
 import { askSupervisor } from "./control-channel.ts";
-import type { AddAnswer, ProcessAnswer } from "./control-handler.ts";
+import type { AddAnswer, DownAnswer, ProcessAnswer } from "./control-handler.ts";
+import { identityOf } from "./process-identity.ts";
 import { stopSurvivors } from "./process-record.ts";
 
 type PlainCall = CommandCall<(typeof PLAIN_SETTINGS)[number]>;
@@ -66,7 +67,7 @@ export async function runAdd({ settings, signal, output }: PlainCall): Promise<n
   return 0;
 }
 
-const POLL_MS = 100;
+const POLL_MS = 50;
 const GONE_LIMIT_MS = 10_000;
 
 /** `cluster down`: also stops what a supervisor that was killed left running. */
@@ -92,23 +93,19 @@ export async function runDown(call: CommandCall<(typeof DOWN_SETTINGS)[number]>)
 
 /** @returns whether anything ran. */
 async function stopEverything(folder: ClusterFolder, signal: AbortSignal): Promise<boolean> {
-  const asked = await askSupervisor(folder, { command: "down" }, signal).then(
-    () => true,
-    (error: unknown) => {
-      // Nobody listens, or the answer was lost with the process that ended.
-      if (AshlarError.is(error, "NODE_UNAVAILABLE")) return false;
-      throw error;
-    },
-  );
+  const answer = await askSupervisor<DownAnswer>(folder, { command: "down" }, signal).catch((error: unknown) => {
+    // Nobody listens, or the answer was lost with the process that ended.
+    if (AshlarError.is(error, "NODE_UNAVAILABLE")) return undefined;
+    throw error;
+  });
+  const lives = identityOf(answer?.supervisorPid ?? 0);
   const untilMs = systemClock.monotonicMs() + GONE_LIMIT_MS;
-  for (;;) {
-    try {
-      using _lock = lockCluster(folder);
-      const survivors = await stopSurvivors(folder, { graceMs: LIMITS.SHUTDOWN_GRACE_MS.value });
-      return asked || survivors.length > 0;
-    } catch (error) {
-      if (!AshlarError.is(error, "PRECONDITION_FAILED") || systemClock.monotonicMs() > untilMs) throw error;
-    }
+  while (answer !== undefined && lives !== undefined && identityOf(answer.supervisorPid) === lives) {
+    if (systemClock.monotonicMs() > untilMs) break;
     await systemClock.sleep(POLL_MS, { signal });
   }
+  // Fails if the supervisor is there and does not answer.
+  using _lock = lockCluster(folder);
+  const survivors = await stopSurvivors(folder, { graceMs: LIMITS.SHUTDOWN_GRACE_MS.value });
+  return answer !== undefined || survivors.length > 0;
 }

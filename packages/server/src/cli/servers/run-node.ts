@@ -4,6 +4,7 @@ import type { Durability } from "@ashlar/sdk/ports";
 import { clusterAuthorization, createGrantKeeper, type GrantKeeper } from "../../grants/index.ts";
 import { createStorageNode } from "../../node/index.ts";
 import type { CommandCall } from "../command.ts";
+import { folderError } from "../file-error.ts";
 import { openTransport } from "../open-transport.ts";
 import { requireClusterKey } from "./cluster-key.ts";
 import { openMetadata } from "./open-metadata.ts";
@@ -27,7 +28,11 @@ export async function runNode(call: Call): Promise<number> {
   const grants = clusterKey === undefined ? undefined : await createGrantKeeper({ ...parts, clusterKey });
   await using opened = openRegistry(settings, parts, grants);
   const durability = settings.durability as Durability | undefined;
-  const store = await openFsChunkStore({ path: dataDir, durability, chunkMaxBytes, logger, tracer });
+  const store = await openFsChunkStore({ path: dataDir, durability, chunkMaxBytes, logger, tracer }).catch(
+    (error: unknown): never => {
+      throw folderError(error, dataDir);
+    },
+  );
   const { publicUrl, zone, weight, heartbeatIntervalMs } = settings;
   const { registry } = opened;
   const node = createStorageNode({
