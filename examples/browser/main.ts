@@ -1,8 +1,9 @@
 /**
- * Starts all that the page needs, on this machine only: a real store, the app's own server, and Vite behind it.
+ * Starts all that the page needs, on this machine only: a real store, the app's own server, and the page as Vite builds it.
  *
- *     node main.ts [--cluster] [--gateway <url>] [--port <port>] [--path <folder>] [--built]
+ *     node main.ts [--cluster] [--gateway <url>] [--port <port>] [--path <folder>] [--dev]
  */
+import { join } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { createAppServer } from "./server/app-server.ts";
@@ -16,7 +17,7 @@ const USAGE = `usage: npm run example:browser -- [options]
   --port <port>     port of the page, default 5173
   --path <folder>   where the store's data lies, default .ashlar-browser
   --token-life <s>  life of the page's access tokens in seconds, default 300
-  --built           the page as "vite build" made it, instead of Vite's development server`;
+  --dev             the page by Vite's development server, which reloads it when a source changes`;
 
 const { values } = parseArgs({
   options: {
@@ -25,7 +26,7 @@ const { values } = parseArgs({
     port: { type: "string", default: "5173" },
     path: { type: "string", default: ".ashlar-browser" },
     "token-life": { type: "string", default: "300" },
-    built: { type: "boolean", default: false },
+    dev: { type: "boolean", default: false },
     help: { type: "boolean", short: "h", default: false },
   },
 });
@@ -40,7 +41,7 @@ async function start(): Promise<void> {
   const closing = untilSignal();
   let store: Store | undefined;
   try {
-    app.servePage(await (values.built ? builtPage() : developmentPage(app.server)));
+    app.servePage(await (values.dev ? developmentPage(app.server) : builtPage(join(values.path, "page"))));
     store = await openStore({
       kind: values.gateway === undefined ? (values.cluster ? "cluster" : "serve") : "given",
       url: values.gateway,

@@ -11,6 +11,13 @@ import { type ExampleProcess, startExample } from "./example-process.ts";
 export const BUCKET = "browser-example";
 const NODE_COUNT = 6;
 
+/** All that a listing yields. */
+export async function allOf<T>(items: AsyncIterable<T>): Promise<readonly T[]> {
+  const all: T[] = [];
+  for await (const item of items) all.push(item);
+  return all;
+}
+
 /** PostgreSQL, a gateway and six storage nodes as processes, and the example's app server before them. */
 export interface PageCluster {
   readonly example: ExampleProcess;
@@ -53,7 +60,9 @@ export async function startPageCluster(exampleArgs: readonly string[] = []): Pro
       ),
     );
     const apiKey = String(gateway.ready.apiKey);
-    const example = await startExample(["--gateway", gateway.url, ...exampleArgs], { ASHLAR_API_KEY: apiKey });
+    const example = await startExample(["--gateway", gateway.url, "--path", folder.at("example"), ...exampleArgs], {
+      ASHLAR_API_KEY: apiKey,
+    });
     closers.push(() => example.stop());
     const client = createClient(direct({ url: gateway.url, apiKey }));
     closers.push(() => client.close());

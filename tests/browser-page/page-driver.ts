@@ -19,8 +19,8 @@ export interface PageDriver {
   /** Errors that no code of the page has caught. */
   readonly errors: readonly string[];
   /** Chooses the way of what starts from now on. */
-  choose(seat: SeatLabel, transport: TransportLabel): Promise<void>;
-  /** Limits what the page sends to so many bytes a second; `undefined`: no limit. */
+  choose(seat: SeatLabel, transport: TransportLabel, options?: { readonly nodes: boolean }): Promise<void>;
+  /** Limits what the page sends to so many bytes a second, 0 for no network at all; `undefined`: no limit. */
   throttle(bytesPerSecond: number | undefined): Promise<void>;
   /** Waits until the transfer of the name is in the state. */
   untilState(name: string, state: string, timeoutMs?: number): Promise<void>;
@@ -44,28 +44,31 @@ export async function openPage(browser: Browser, url: string, context?: BrowserC
     if (/\/chunks\/|WriteChunk/.test(request.url())) sizes.push(request.sizes().then((each) => each.requestBodySize));
   });
   await page.goto(url);
-  await page.getByRole("status").filter({ hasText: /through|straight/ }).waitFor({ timeout: WAIT_MS });
+  await page
+    .getByRole("status")
+    .filter({ hasText: /through|straight/ })
+    .waitFor({ timeout: WAIT_MS });
+  const devtools = await own.newCDPSession(page);
   const row = (name: string) => page.locator("#transfers li", { hasText: name });
   return {
     ...{ page, context: own, errors },
-    async choose(seat, transport) {
+    async choose(seat, transport, { nodes } = { nodes: true }) {
       await page.getByRole("radio", { name: seat, exact: true }).check({ force: true });
       await page.getByRole("radio", { name: transport, exact: true }).check({ force: true });
-      const where = page.getByRole("status").filter({ hasText: seat === "Direct" ? "straight" : "through" });
+      const where = page.getByRole("status").filter({ hasText: seat === "Direct" && nodes ? "straight" : "through" });
       await where.waitFor({ timeout: WAIT_MS });
     },
     async throttle(bytesPerSecond = -1) {
-      const session = await own.newCDPSession(page);
-      const limits = { offline: false, latency: 0, downloadThroughput: -1, uploadThroughput: bytesPerSecond };
-      await session.send("Network.emulateNetworkConditions", limits);
+      const limits = { latency: 0, downloadThroughput: -1, uploadThroughput: bytesPerSecond };
+      await devtools.send("Network.emulateNetworkConditions", { offline: bytesPerSecond === 0, ...limits });
     },
     async untilState(name, state, timeoutMs = WAIT_MS) {
       const wanted = page.locator(`#transfers li[data-state="${state}"]`, { hasText: name });
       await wanted.waitFor({ timeout: timeoutMs }).catch(async (error: unknown) => {
-        throw new Error(`${name} is not ${state}: ${await page.locator("main").innerText()}`, { cause: error });
+        throw new Error(`${name} is not ${state}: ${await page.locator("main").textContent()}`, { cause: error });
       });
     },
-    detail: (name) => row(name).locator(".detail").innerText(),
+    detail: async (name) => (await row(name).locator(".detail").textContent()) ?? "",
     sentChunkBytes: async () => (await Promise.all(sizes)).reduce((sum, each) => sum + each, 0),
     async close() {
       await page.close();

@@ -2,7 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { MIB } from "@ashlar/sdk";
 import { expect, test } from "vitest";
 import { sha256Hex, testBytes } from "../support/test-bytes.ts";
-import { BUCKET } from "./page-cluster.ts";
+import { allOf, BUCKET } from "./page-cluster.ts";
 import type { PageDriver } from "./page-driver.ts";
 import { describePage } from "./page-suite.ts";
 
@@ -88,7 +88,7 @@ describePage("an upload in the page", (suite) => {
     await driver.page.getByRole("alert").getByText("other.bin is another file").waitFor();
     await unfinished.getByRole("button", { name: `Discard ${name}` }).click();
     await expect.poll(() => unfinished.isVisible()).toBe(false);
-    expect(await Array.fromAsync(suite.cluster.client.listUploads({ bucket: BUCKET, prefix: name }))).toEqual([]);
+    expect(await allOf(suite.cluster.client.listUploads({ bucket: BUCKET, prefix: name }))).toEqual([]);
     await driver.close();
   });
 
@@ -99,9 +99,7 @@ describePage("an upload in the page", (suite) => {
     await untilStored(name, PART);
     await driver.page.getByRole("button", { name: `Cancel ${name}` }).click();
     await driver.untilState(name, "canceled");
-    await expect
-      .poll(() => Array.fromAsync(suite.cluster.client.listUploads({ bucket: BUCKET, prefix: name })))
-      .toEqual([]);
+    await expect.poll(() => allOf(suite.cluster.client.listUploads({ bucket: BUCKET, prefix: name }))).toEqual([]);
     await expect(suite.cluster.client.headObject({ bucket: BUCKET, key: name })).rejects.toMatchObject({
       code: "OBJECT_NOT_FOUND",
     });

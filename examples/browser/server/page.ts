@@ -1,10 +1,16 @@
 import { createReadStream } from "node:fs";
-import { stat } from "node:fs/promises";
 import type { Server } from "node:http";
-import { extname, join, normalize } from "node:path";
+import { extname, join, normalize, resolve } from "node:path";
+import type { InlineConfig } from "vite";
 import type { PageHandler } from "./app-server.ts";
 
 const ROOT = join(import.meta.dirname, "..");
+const CONFIG: InlineConfig = {
+  root: ROOT,
+  configFile: join(ROOT, "vite.config.ts"),
+  clearScreen: false,
+  logLevel: "warn",
+};
 const CONTENT_TYPES: Readonly<Record<string, string>> = {
   ".html": "text/html; charset=utf-8",
   ".js": "text/javascript",
@@ -13,31 +19,26 @@ const CONTENT_TYPES: Readonly<Record<string, string>> = {
   ".map": "application/json",
 };
 
-/** The page from its sources, by Vite's development server within the app's own. */
-export async function developmentPage(server: Server): Promise<PageHandler> {
-  const { createServer } = await import("vite");
-  const vite = await createServer({
-    root: ROOT,
-    configFile: join(ROOT, "vite.config.ts"),
-    server: { middlewareMode: { server }, hmr: { server } },
-    clearScreen: false,
-    logLevel: "warn",
-  });
-  return vite.middlewares;
-}
-
-/** The page as `vite build` made it, in dist/. */
-export async function builtPage(): Promise<PageHandler> {
-  const root = join(ROOT, "dist");
-  await stat(join(root, "index.html"));
+/** The page as Vite builds it, a second or two at each start. @param folder where the files go; what is there is replaced. */
+export async function builtPage(folder: string): Promise<PageHandler> {
+  const { build } = await import("vite");
+  const outDir = resolve(folder);
+  await build({ ...CONFIG, build: { outDir, emptyOutDir: true } });
   return (request, response) => {
     const { pathname } = new URL(request.url ?? "/", "http://page");
     const name = pathname === "/" ? "index.html" : normalize(pathname).slice(1);
-    const file = createReadStream(join(root, name));
+    const file = createReadStream(join(outDir, name));
     file.once("error", () => response.writeHead(404).end("not found\n"));
     file.once("open", () => {
       response.writeHead(200, { "content-type": CONTENT_TYPES[extname(name)] ?? "application/octet-stream" });
       file.pipe(response);
     });
   };
+}
+
+/** The page from its sources, by Vite's development server within the app's own: it reloads when a source changes, and interrupts uploads then. */
+export async function developmentPage(server: Server): Promise<PageHandler> {
+  const { createServer } = await import("vite");
+  const vite = await createServer({ ...CONFIG, server: { middlewareMode: { server }, ws: { server } } });
+  return vite.middlewares;
 }
