@@ -64,14 +64,30 @@ const TRANSPORTS: readonly Entry[] = [
 export function transportsTable(): string {
   const rows = TRANSPORTS.map(({ create, factory, from, wire }) => {
     const { name, capabilities } = create();
-    const { browser, clientStreaming, uploadProgress } = capabilities;
-    const progress = uploadProgress ? "within a chunk" : "per chunk";
+    const { browser, clientStreaming } = capabilities;
+    const progress = progressOf(capabilities.uploadProgress, asInPage(create).capabilities.uploadProgress);
     return [code(name), `\`${factory}\` of \`${from}\``, wire, yes(browser), yes(clientStreaming), progress];
   });
   return markdownTable([
     ["name", "made by", "on the wire", "browsers", "client streaming", "upload progress"],
     ...rows,
   ]);
+}
+
+/** The transport as it is made where there is an XMLHttpRequest, which makes the difference. */
+function asInPage(create: () => Transport): Transport {
+  const scope = globalThis as { XMLHttpRequest?: unknown };
+  scope.XMLHttpRequest = function XMLHttpRequest() {};
+  try {
+    return create();
+  } finally {
+    delete scope.XMLHttpRequest;
+  }
+}
+
+function progressOf(here: boolean, inPage: boolean): string {
+  if (here) return "within a chunk";
+  return inPage ? "within a chunk in browsers, per chunk elsewhere" : "per chunk";
 }
 
 const yes = (value: boolean): string => (value ? "yes" : "no");

@@ -11,7 +11,7 @@ import {
 import { createHttpChunkStore } from "./http-chunk-store.ts";
 import { createHttpConnection, type HttpConnection } from "./http-connection.ts";
 import type { HttpExchange } from "./http-exchange.ts";
-import { xhrExchange } from "./xhr-exchange.ts";
+import { canWatchUploads, watchingFetch } from "./upload-watch.ts";
 
 export type { HttpExchange, HttpRequest, HttpResponse } from "./http-exchange.ts";
 
@@ -65,10 +65,13 @@ export interface HttpTransportOptions {
 /** Plain HTTP over fetch: the smallest transport, for browsers and everywhere else. In Node `undiciTransport` of the adapters is faster. */
 export function httpTransport({ fetch }: HttpTransportOptions = {}): Transport {
   const overFetch = createFetchExchange(fetch);
-  const xhr = fetch === undefined && typeof XMLHttpRequest === "function";
+  const uploadProgress = canWatchUploads(fetch);
   return createHttpTransport({
     name: "http",
-    capabilities: { clientStreaming: false, browser: true, uploadProgress: xhr },
-    exchange: (request) => (xhr && request.onUploadProgress ? xhrExchange : overFetch)(request),
+    capabilities: { clientStreaming: false, browser: true, uploadProgress },
+    exchange: async (request) =>
+      uploadProgress && request.onUploadProgress
+        ? createFetchExchange(await watchingFetch(request.onUploadProgress))(request)
+        : overFetch(request),
   });
 }

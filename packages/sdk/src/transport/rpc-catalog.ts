@@ -1,6 +1,6 @@
+import { loadPart } from "../internal/load-part.ts";
 import type { AccessTokenSource, Catalog, GrantSource, ServerRegistry } from "../ports/index.ts";
 import {
-  decodeAccessToken,
   decodeBucket,
   decodeClusterSnapshot,
   decodeInteger,
@@ -13,7 +13,6 @@ import {
   decodeStoredObject,
   decodeUploadInfo,
   decodeUploadPage,
-  encodeAccessTokenRequest,
   encodeCommitPart,
   encodeCommitWrite,
   encodeCompleteUpload,
@@ -141,10 +140,11 @@ export function createRpcGrantSource({ objects, call }: RpcConnection): GrantSou
   };
 }
 
-/** A gateway's access tokens. */
+/** A gateway's access tokens. Pages are given tokens and make none, so their code comes with the first call. */
 export function createRpcAccessTokenSource({ objects, call }: RpcConnection): AccessTokenSource {
   return {
     async createAccessToken(request, options) {
+      const { decodeAccessToken, encodeAccessTokenRequest } = await loadPart(() => import("../rpc/access-token.ts"));
       const message = encodeAccessTokenRequest(request);
       return decodeAccessToken(await call(options, (rpc) => objects.createAccessToken(message, rpc)));
     },

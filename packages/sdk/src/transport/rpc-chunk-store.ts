@@ -95,9 +95,13 @@ interface PutCall {
   readonly rpc: RpcCallOptions;
 }
 
-async function putInOneMessage({ chunks }: RpcConnection, put: PutCall): Promise<PutChunkResult> {
-  const durability = encodeDurability(put.options?.durability);
-  return decodePutChunkResult(await chunks.writeChunk({ chunkId: put.chunkId, data: put.bytes, durability }, put.rpc));
+async function putInOneMessage(connection: RpcConnection, put: PutCall): Promise<PutChunkResult> {
+  const { chunkId, bytes, options, rpc } = put;
+  const onProgress = options?.onProgress;
+  // The message is some bytes longer than the chunk.
+  const chunks = await connection.watchedChunks(onProgress && ((sent) => onProgress(Math.min(sent, bytes.byteLength))));
+  const durability = encodeDurability(options?.durability);
+  return decodePutChunkResult(await chunks.writeChunk({ chunkId, data: bytes, durability }, rpc));
 }
 
 async function putInFrames({ chunks }: RpcConnection, put: PutCall): Promise<PutChunkResult> {

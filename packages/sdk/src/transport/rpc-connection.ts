@@ -5,13 +5,18 @@ import {
   type Transport as RpcTransport,
 } from "@connectrpc/connect";
 import { AshlarError } from "../errors/index.ts";
-import type { Endpoint } from "../ports/index.ts";
+import type { BytesProgress, Endpoint } from "../ports/index.ts";
 import { ashlarErrorFrom, ChunkService, ClusterService, ObjectService } from "../rpc/index.ts";
 import { type AuthorizedCallOptions, createConnection } from "./connection.ts";
 
 /** How an RPC library reaches one server. */
 export interface RpcChannel {
   readonly transport: RpcTransport;
+  /**
+   * The same server through calls that tell how many bytes of their message, its envelope included, have left. Absent where the library
+   * cannot tell.
+   */
+  watched?(onProgress: BytesProgress): Promise<RpcTransport>;
   /** Closes idle connections; absent where nothing is kept open. */
   close?(): void | Promise<void>;
 }
@@ -22,6 +27,8 @@ export interface RpcConnection {
   readonly chunks: Client<typeof ChunkService>;
   readonly objects: Client<typeof ObjectService>;
   readonly cluster: Client<typeof ClusterService>;
+  /** `chunks` for one call whose message tells how much of it has left, where the library can tell. */
+  watchedChunks(onProgress: BytesProgress | undefined): Promise<Client<typeof ChunkService>>;
   /** Runs one RPC; see {@link createConnection}. */
   call<T>(options: AuthorizedCallOptions | undefined, rpc: (options: RpcCallOptions) => Promise<T>): Promise<T>;
   close(): Promise<void>;
@@ -33,11 +40,16 @@ export function createRpcConnection(endpoint: Endpoint, channel: RpcChannel): Rp
     errorFrom,
     release: () => channel.close?.(),
   });
+  const chunks = createClient(ChunkService, channel.transport);
   return {
     endpoint,
-    chunks: createClient(ChunkService, channel.transport),
+    chunks,
     objects: createClient(ObjectService, channel.transport),
     cluster: createClient(ClusterService, channel.transport),
+    async watchedChunks(onProgress) {
+      if (onProgress === undefined || channel.watched === undefined) return chunks;
+      return createClient(ChunkService, await channel.watched(onProgress));
+    },
     call: (options, rpc) =>
       connection.run(options, (headers) => {
         const call: RpcCallOptions = { headers };

@@ -32,7 +32,7 @@ export function createRpcTransport({ name, capabilities, openChannel }: RpcTrans
     if (closed) throw new AshlarError("STORE_CLOSED", `the ${name} transport is closed`);
     const channel = openChannel(checkedUrl(endpoint.url));
     const connection = createRpcConnection(endpoint, {
-      transport: channel.transport,
+      ...channel,
       async close() {
         open.delete(connection);
         await channel.close?.();

@@ -1,0 +1,37 @@
+import type { Transport as RpcTransport } from "@connectrpc/connect";
+import type { Transport } from "../ports/index.ts";
+import { createRpcTransport } from "./rpc.ts";
+import { canWatchUploads, watchingFetch } from "./upload-watch.ts";
+
+/** Options of the transports over fetch. */
+export interface FetchTransportOptions {
+  /** Default: the global one, and in browsers XMLHttpRequest for uploads with progress. */
+  readonly fetch?: typeof globalThis.fetch | undefined;
+}
+
+/** What Connect-Web's transports are made from. Their default, JSON, would carry bytes as base64. */
+interface WebTransportOptions {
+  baseUrl: string;
+  useBinaryFormat: true;
+  fetch?: typeof globalThis.fetch;
+}
+
+/** A transport over one of Connect-Web's protocols; in browsers, uploads with progress go through a `fetch` that can tell of it. */
+export function createWebTransport(
+  name: string,
+  { fetch }: FetchTransportOptions,
+  open: (options: WebTransportOptions) => RpcTransport,
+): Transport {
+  const uploadProgress = canWatchUploads(fetch);
+  return createRpcTransport({
+    name,
+    capabilities: { clientStreaming: false, browser: true, uploadProgress },
+    openChannel(baseUrl) {
+      const over = (own: typeof fetch): RpcTransport =>
+        open({ baseUrl, useBinaryFormat: true, ...(own && { fetch: own }) });
+      const transport = over(fetch);
+      if (!uploadProgress) return { transport };
+      return { transport, watched: async (onProgress) => over(await watchingFetch(onProgress)) };
+    },
+  });
+}
