@@ -219,7 +219,7 @@ const COMMANDS = {
   },
   async ashlar(args) {
     await build({ declarations: false });
-    hand("node", ["packages/server/dist/cli/main.js", ...args], { ASHLAR_PROGRAM: "npm run -s ashlar --" });
+    hand("node", ["packages/server/dist/cli/main.js", ...args], { env: { ASHLAR_PROGRAM: "npm run -s ashlar --" } });
   },
   async example([name, ...args]) {
     const scripts = exampleScripts();
