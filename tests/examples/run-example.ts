@@ -94,6 +94,7 @@ export function masked(text: string): string {
   return text
     .replaceAll(/\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b/g, "<uuid>")
     .replaceAll(/\b[0-9a-f]{32,64}\b/g, "<hex>")
+    .replaceAll(/\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\b/g, "<date>")
     .replaceAll(/127\.0\.0\.1:\d+/g, "127.0.0.1:<port>")
     .replaceAll(/\b[\d.]+ [kKMG]?i?B\/s/g, "<rate>")
     .replaceAll(/\b\d+(\.\d+)? ?m?s\b/g, "<time>")
