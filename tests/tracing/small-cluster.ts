@@ -11,8 +11,15 @@ export interface SmallCluster extends AsyncDisposable {
   readonly traceFile: string;
 }
 
-/** @param options.traced whether the servers run with a provider registered. */
-export async function startSmallCluster(options: { readonly traced: boolean }): Promise<SmallCluster> {
+/** How a {@link SmallCluster} starts. */
+export interface SmallClusterOptions {
+  /** Whether the servers run with a provider registered. */
+  readonly traced: boolean;
+  /** Further settings of all servers. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+export async function startSmallCluster(options: SmallClusterOptions): Promise<SmallCluster> {
   const stack = new AsyncDisposableStack();
   try {
     const folder = stack.use(await createTempFolder());
@@ -22,6 +29,7 @@ export async function startSmallCluster(options: { readonly traced: boolean }): 
     const env = (service: string): Record<string, string> => ({
       DATABASE_URL: schema.url,
       CLUSTER_KEY: "the tests' own cluster key, 32 characters",
+      ...options.env,
       ...(options.traced ? traceEnv(traceFile, service) : {}),
     });
     const start = async (service: string, ...args: readonly string[]): Promise<ServerProcess> => {

@@ -1,4 +1,4 @@
-import { AshlarError } from "@ashlar/sdk/errors";
+import { AshlarError, ERROR_CODES } from "@ashlar/sdk/errors";
 import { LIMITS } from "@ashlar/sdk/limits";
 import type { Clock, Logger, Random, Tracer } from "@ashlar/sdk/ports";
 import { DURATION_BUCKETS_SECONDS, type Metrics } from "../observability/metrics.ts";
@@ -14,6 +14,11 @@ export interface RouteInfo {
   readonly route: string;
   readonly kind: "rpc" | "http";
 }
+
+/** Codes that no caller can do anything about; UNSUPPORTED is an answer. */
+const SERVER_FAULTS: ReadonlySet<string> = new Set(
+  Object.entries(ERROR_CODES).flatMap(([code, { http }]) => (http >= 500 && http !== 501 ? [code] : [])),
+);
 
 /** Options of {@link observedHandler}. */
 export interface ObservedHandlerOptions {
@@ -130,6 +135,13 @@ function createRecorder({ metrics, logger, clock }: ObservedHandlerOptions): {
     help: "Finished requests",
     labelNames: ["route", "protocol", "status", "code"],
   });
+  const failures = metrics.counter({
+    name: "ashlar_http_failures_total",
+    help: "Finished requests that failed by the server's fault, by error code",
+    labelNames: ["code"],
+  });
+  // From the start, because Prometheus sees no increase in a counter that begins with 1.
+  for (const code of SERVER_FAULTS) failures.add(0, { code });
   const durations = metrics.histogram({
     name: "ashlar_http_request_duration_seconds",
     help: "From the headers of a request to the last byte of its answer",
@@ -155,6 +167,7 @@ function createRecorder({ metrics, logger, clock }: ObservedHandlerOptions): {
       const code = codeOf(context, error);
       running.add(-1);
       requests.add(1, { route, protocol, status: String(status), code });
+      if (SERVER_FAULTS.has(code)) failures.add(1, { code });
       durations.observe(durationMs / 1000, { route, protocol });
       received.add(bytesIn, { route });
       sent.add(bytesOut, { route });

@@ -13,7 +13,7 @@ export function maintenanceMetrics(metrics: Metrics, clock: Pick<Clock, "monoton
   const durations = metrics.histogram({
     name: "ashlar_maintenance_duration_seconds",
     help: "One round of background work",
-    labelNames: ["job", "outcome"],
+    labelNames: ["task", "outcome"],
     buckets: DURATION_BUCKETS_SECONDS,
   });
   const things = metrics.counter({
@@ -21,10 +21,14 @@ export function maintenanceMetrics(metrics: Metrics, clock: Pick<Clock, "monoton
     help: "What background work did, by what was done",
     labelNames: ["what"],
   });
-  const timed = async <Report extends object>(job: string, work: () => Promise<Report>): Promise<Report> => {
+  const waiting = metrics.gauge({
+    name: "ashlar_repairs_waiting",
+    help: "Missing copies that the last round of repair had to leave: their server, or every other copy, was away",
+  });
+  const timed = async <Report extends object>(task: string, work: () => Promise<Report>): Promise<Report> => {
     const startedAtMs = clock.monotonicMs();
     const end = (outcome: string): void =>
-      durations.observe((clock.monotonicMs() - startedAtMs) / 1000, { job, outcome });
+      durations.observe((clock.monotonicMs() - startedAtMs) / 1000, { task, outcome });
     try {
       const report = await work();
       for (const [what, count] of Object.entries(report)) things.add(count, { what });
@@ -37,6 +41,10 @@ export function maintenanceMetrics(metrics: Metrics, clock: Pick<Clock, "monoton
   };
   return {
     collection: (work) => timed("collect", work),
-    repair: (work) => timed("repair", work),
+    async repair(work) {
+      const report = await timed("repair", work);
+      waiting.set(report.repairsFailed);
+      return report;
+    },
   };
 }
