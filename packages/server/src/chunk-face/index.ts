@@ -1,2 +1,3 @@
 export type { ChunkFaceOptions, ChunkFaceStatus, ReceiptFacts } from "./chunk-face-options.ts";
+export { collectChunk } from "./collect-chunk.ts";
 export { type ChunkFace, createChunkFace } from "./create-chunk-face.ts";

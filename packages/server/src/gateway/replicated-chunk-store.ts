@@ -4,17 +4,29 @@ import { bytesEqual, encodeHex, type Hasher } from "@ashlar/sdk/hash";
 import {
   type CallOptions,
   type ChunkPresence,
-  type ChunkStore,
   type ChunkStoreStats,
   checkedChunkStore,
   type Digest,
   DURABILITIES,
   type HasChunksOptions,
+  isStreamingChunkStore,
   type PutChunkOptions,
+  type StreamingChunkStore,
 } from "@ashlar/sdk/ports";
+import { collectChunk } from "../chunk-face/index.ts";
 
 /** What a gateway's chunk store answers to a put, and for each chunk that it has: enough for a receipt. */
 export type ReplicatedPresence = ChunkPresence & Pick<ReplicatedPut, "layoutVersion" | "serverIds" | "missedServerIds">;
+
+/** What a {@link replicatedChunkStore} is made of. */
+interface ReplicatedChunkStoreOptions {
+  readonly chunks: ReplicatedStore;
+  readonly topology: Topology;
+  readonly chunkMaxBytes: number;
+  readonly hasher: Hasher;
+}
+
+type PutStreamOptions = PutChunkOptions & { readonly sizeBytes?: number | undefined };
 
 /**
  * All stores of a topology as one chunk store: what a gateway puts behind its chunk face.
@@ -22,16 +34,12 @@ export type ReplicatedPresence = ChunkPresence & Pick<ReplicatedPut, "layoutVers
  * Deleting and listing are each node's own affair, so they are UNSUPPORTED. `close()`
  * leaves the topology open.
  */
-export function replicatedChunkStore(options: {
-  readonly chunks: ReplicatedStore;
-  readonly topology: Topology;
-  readonly chunkMaxBytes: number;
-  readonly hasher: Hasher;
-}): ChunkStore {
+export function replicatedChunkStore(options: ReplicatedChunkStoreOptions): StreamingChunkStore {
   const { chunks, topology, chunkMaxBytes } = options;
   return checkedChunkStore({
     capabilities: Object.freeze({ persistent: true, chunkMaxBytes, rangedReads: true, durabilities: DURABILITIES }),
     putChunk: (chunkId, bytes, put) => putChecked(options, chunkId, bytes, put ?? {}),
+    putChunkStream: (chunkId, source, put) => putStream(options, chunkId, source, put ?? {}),
     async getChunk(chunkId, get) {
       try {
         // No size, so no digest check here: the client does it, end to end.
@@ -54,7 +62,7 @@ export function replicatedChunkStore(options: {
  * sent to every store again as if the way there had spoiled them.
  */
 async function putChecked(
-  { chunks, hasher }: { readonly chunks: ReplicatedStore; readonly hasher: Hasher },
+  { chunks, hasher }: ReplicatedChunkStoreOptions,
   chunkId: Digest,
   bytes: Uint8Array,
   options: PutChunkOptions,
@@ -75,6 +83,28 @@ async function putChecked(
     abort.abort(error);
     throw error;
   }
+}
+
+/**
+ * Passes a stream on to the one store of a chunk where that writes streams: it checks the digest on the way to the disk, and no chunk is held here.
+ * For several stores, each of which may have to be tried again, the chunk is collected.
+ */
+async function putStream(
+  options: ReplicatedChunkStoreOptions,
+  chunkId: Digest,
+  source: AsyncIterable<Uint8Array>,
+  put: PutStreamOptions,
+): Promise<ReplicatedPut> {
+  const { topology, chunkMaxBytes } = options;
+  const { layoutVersion, stores } = await topology.writePlacement(chunkId, { signal: put.signal });
+  const [{ serverId, store }] = stores as readonly [NamedStore];
+  if (stores.length > 1 || !isStreamingChunkStore(store)) {
+    const bytes = await collectChunk(source, { sizeBytes: put.sizeBytes, chunkMaxBytes });
+    return await putChecked(options, chunkId, bytes, put);
+  }
+  const result = await store.putChunkStream(chunkId, source, { ...put, grant: undefined });
+  const { replicas = 1 } = result;
+  return { ...result, replicas, layoutVersion, serverIds: [serverId], missedServerIds: [], receipts: [] };
 }
 
 /**
