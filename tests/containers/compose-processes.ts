@@ -13,7 +13,9 @@ import { readDockerfile } from "./dockerfile.ts";
 const run = promisify(execFile);
 const MAIN = join(ROOT, "packages/server/src/cli/main.ts");
 const HEALTH_PATH = "/opt/ashlar/healthcheck.mjs";
-const HEALTHY_MS = 30_000;
+/** Long, because other tests run beside these. */
+const HEALTHY_MS = 90_000;
+const HEALTH_INTERVAL_MS = 250;
 const DATABASE_PORT = 5432;
 
 /** A service that runs as a plain process. */
@@ -176,6 +178,7 @@ async function untilHealthy(
       child.kill("SIGKILL");
       throw new Error(`${name} is not healthy: ${log()}`);
     }
+    await new Promise((resolve) => setTimeout(resolve, HEALTH_INTERVAL_MS));
   }
 }
 

@@ -1,0 +1,38 @@
+import { nodeCryptoHasher } from "@ashlar/adapters/hash/node-crypto";
+import { createClient, direct, gateway, type ObjectClient } from "@ashlar/sdk";
+import { LIMITS } from "@ashlar/sdk/limits";
+import { defineConformance } from "../conformance/define-conformance.ts";
+import { openTransport, type TransportName } from "../support/transports.ts";
+
+/** A cluster as its clients know it. */
+export interface DeployedCluster {
+  readonly url: string;
+  /** An admin key. */
+  readonly apiKey: string;
+}
+
+const SEATS = { gateway, direct } as const;
+const NOBODY = { fetch: () => Promise.reject(new Error("nothing runs in this process")) };
+
+/**
+ * The promises of the object API, kept by a whole cluster and seen from outside: both seats over each of the transports.
+ *
+ * @param cluster is asked for when the tests run. It stays its owner's; what the tests wrote stays in it.
+ */
+export function defineEndToEnd(transports: readonly TransportName[], cluster: () => DeployedCluster): void {
+  for (const [seatName, seat] of Object.entries(SEATS)) {
+    for (const transportName of transports) {
+      const transport = () => openTransport(transportName, NOBODY);
+      defineConformance({
+        name: `${seatName} over ${transportName}, against a whole cluster`,
+        start: async () => ({
+          chunkMaxBytes: LIMITS.CHUNK_MAX_BYTES_DEFAULT.value,
+          uploadProgress: transport().capabilities.uploadProgress,
+          openClient: (): ObjectClient =>
+            createClient(seat({ ...cluster(), transport: transport(), hasher: nodeCryptoHasher })),
+          close: async () => {},
+        }),
+      });
+    }
+  }
+}
