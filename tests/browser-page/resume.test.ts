@@ -65,7 +65,7 @@ describePage("an upload in the page", (suite) => {
     await unfinished.getByText(name).waitFor();
     const stored = await storedBytes(name);
     expect(stored).toBeLessThan(SIZE);
-    await unfinished.getByText(`${stored / MIB} MiB are there`).waitFor();
+    await unfinished.getByText(`${stored / MIB} MiB of 32 MiB are in the store`).waitFor();
     const sent = await driver.sentChunkBytes();
     await unfinished.getByLabel(`The file ${name}`).setInputFiles(suite.folder.at(name));
     await driver.untilState(name, "done");

@@ -28,7 +28,7 @@ export async function startAshlar(
 ): Promise<AshlarProcess> {
   const child = run(args, env);
   const ended = once(child, "exit").then(() => {});
-  const ready = await firstLine(child, args);
+  const ready = await readyLine(child, args);
   return {
     ready,
     url: String(ready.url),
@@ -43,7 +43,7 @@ export async function startAshlar(
 
 /** Runs `ashlar <args>` to its end. @returns the JSON that it printed. */
 export async function runAshlar(args: readonly string[]): Promise<Readonly<Record<string, unknown>>> {
-  return await firstLine(run(args, {}), args);
+  return await readyLine(run(args, {}), args);
 }
 
 function run(args: readonly string[], env: Readonly<Record<string, string>>): ChildProcess {
@@ -53,12 +53,17 @@ function run(args: readonly string[], env: Readonly<Record<string, string>>): Ch
   });
 }
 
-async function firstLine(child: ChildProcess, args: readonly string[]): Promise<Record<string, unknown>> {
-  if (child.stdout === null) throw new Error("the process has no standard output");
-  const line = once(createInterface({ input: child.stdout }), "line").then(([text]) => String(text));
-  const exit = once(child, "exit").then(([code]): never => {
-    throw new Error(`ashlar ${args[0]} ended with ${String(code)} before it was ready`);
+/** The line of its output that tells the result; a cluster tells each of its processes before. */
+function readyLine(child: ChildProcess, args: readonly string[]): Promise<Record<string, unknown>> {
+  return new Promise((resolve, reject) => {
+    if (child.stdout === null) throw new Error("the process has no standard output");
+    child.once("error", reject);
+    child.once("exit", (code) => {
+      reject(new Error(`ashlar ${args[0]} ended with ${String(code)} before it was ready`));
+    });
+    createInterface({ input: child.stdout }).on("line", (line) => {
+      const told = JSON.parse(line) as Record<string, unknown>;
+      if (told.event === undefined || told.event === "ready") resolve(told);
+    });
   });
-  exit.catch(() => {}); // it ends some time
-  return JSON.parse(await Promise.race([line, exit])) as Record<string, unknown>;
 }

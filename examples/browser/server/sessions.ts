@@ -27,7 +27,8 @@ export async function createSessions({ gatewayUrl, apiKey }: Store, tokenMs: num
   return {
     async create() {
       // A real app gives each user a prefix of their own here: `prefix: "users/17/"`.
-      const { token, expiresAtMs } = await client.createAccessToken({ bucket: BUCKET, expiresInMs: tokenMs });
+      const scope = { bucket: BUCKET, role: "readwrite" } as const;
+      const { token, expiresAtMs } = await client.createAccessToken({ ...scope, expiresInMs: tokenMs });
       return { gatewayUrl, bucket: BUCKET, token, expiresAtMs };
     },
     close: () => client.close(),

@@ -18,11 +18,15 @@ export function element<K extends keyof HTMLElementTagNameMap>(
 
 /** A button. @param label what a screen reader says, where the text alone does not tell. */
 export function button(
-  text: string,
+  text: string | readonly Child[],
   onClick: () => void,
   { label, kind }: { readonly label?: string; readonly kind?: string } = {},
 ): HTMLButtonElement {
-  const made = element("button", { type: "button", "aria-label": label, class: kind }, text);
+  const made = element(
+    "button",
+    { type: "button", "aria-label": label, class: kind },
+    ...(typeof text === "string" ? [text] : text),
+  );
   made.addEventListener("click", onClick);
   return made;
 }

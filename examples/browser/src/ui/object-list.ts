@@ -2,6 +2,7 @@ import type { ObjectListEntry } from "@ashlar/sdk";
 import type { FolderPage } from "../browse/folder.ts";
 import { button, element } from "./elements.ts";
 import { formatBytes, formatTime } from "./format.ts";
+import { icon } from "./icons.ts";
 import { attempt } from "./notices.ts";
 
 /** What the list asks of the page. */
@@ -103,7 +104,7 @@ function folderRow(
   remove: () => Promise<void>,
 ): HTMLTableRowElement {
   const name = folder.slice(prefix.length);
-  const link = button(`📁 ${name}`, () => open(folder), { label: `Open folder ${name}`, kind: "link" });
+  const link = button([icon("folder"), name], () => open(folder), { label: `Open folder ${name}`, kind: "link" });
   const deleting = button("Delete", () => attempt(`delete ${name}`, remove), {
     label: `Delete folder ${name}`,
     kind: "quiet",
@@ -112,8 +113,8 @@ function folderRow(
     "tr",
     {},
     element("td", { class: "object-name" }, link),
-    element("td"),
-    element("td"),
+    element("td", { class: "number" }),
+    element("td", { class: "when" }),
     element("td", { class: "actions" }, deleting),
   );
 }
@@ -126,7 +127,10 @@ function objectRow(
   const name = entry.key.slice(prefix.length);
   const act = (text: string, verb: keyof typeof actions, kind: string): HTMLButtonElement =>
     button(text, () => attempt(`${verb} ${name}`, actions[verb]), { label: `${text} ${name}`, kind });
-  const link = button(name, () => attempt(`show ${name}`, actions.preview), { label: `Preview ${name}`, kind: "link" });
+  const link = button([icon("file"), name], () => attempt(`show ${name}`, actions.preview), {
+    label: `Preview ${name}`,
+    kind: "link",
+  });
   return element(
     "tr",
     {},

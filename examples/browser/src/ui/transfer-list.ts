@@ -1,9 +1,10 @@
 import { createSpeedMeter, type SpeedMeter } from "../transfers/speed-meter.ts";
 import type { Transfer, TransferStatus } from "../transfers/transfer.ts";
 import { isPausable, type TransferQueue } from "../transfers/transfer-queue.ts";
-import { button, element } from "./elements.ts";
+import { button, byId, element } from "./elements.ts";
 import { explainError } from "./explain-error.ts";
 import { formatBytes, formatCount, formatSeconds } from "./format.ts";
+import { icon } from "./icons.ts";
 import { attempt } from "./notices.ts";
 
 /** One line of the list, and what it remembers. */
@@ -60,13 +61,19 @@ function createRow(transfer: Transfer, queue: TransferQueue): Row {
     label: `Cancel ${name}`,
     kind: "quiet",
   });
-  const title = element("p", { class: "name", title: transfer.key }, `${direction === "upload" ? "↑" : "↓"} ${name}`);
+  const title = element(
+    "p",
+    { class: "name", title: transfer.key },
+    icon(direction === "upload" ? "up" : "down"),
+    element("span", {}, name),
+  );
   const buttons = element("div", { class: "row-buttons" }, pause, resume, cancel);
   const node = element("li", {}, element("div", { class: "head" }, title, buttons), progress, detail, error);
   return {
     node,
     update() {
       const status = transfer.status();
+      if (node.dataset.state !== status.state) announce(`${name}: ${status.state}`, status.state);
       node.dataset.state = status.state;
       meter.add(status.movedBytes, performance.now());
       progress.value = fractionOf(status);
@@ -80,6 +87,11 @@ function createRow(transfer: Transfer, queue: TransferQueue): Row {
       if (status.state === "failed") error.replaceChildren(...troubleOf(status.error));
     },
   };
+}
+
+/** Tells screen readers how a transfer ended; the numbers on the way would drown everything else. */
+function announce(text: string, state: TransferStatus["state"]): void {
+  if (state === "done" || state === "failed") byId("announcements").textContent = text;
 }
 
 function fractionOf({ state, totalBytes, presentBytes, movedBytes }: TransferStatus): number {
@@ -144,7 +156,9 @@ function createTotal(queue: TransferQueue): { readonly node: HTMLElement; update
       meter.add(sum(counted.map((status) => status.movedBytes)), performance.now());
       progress.value = totalBytes === 0 ? 0 : doneBytes / totalBytes;
       const ended = counted.filter(({ state }) => state === "done").length;
-      const pace = active.length === 0 ? "" : paceOf(meter, totalBytes - doneBytes);
+      const going = counted.filter(({ state }) => state === "waiting").concat(active);
+      const bytesLeft = sum(going.map((status) => (1 - fractionOf(status)) * status.totalBytes));
+      const pace = active.length === 0 ? "" : paceOf(meter, bytesLeft);
       text.textContent = `${ended} of ${formatCount(counted.length, "file")}, ${formatBytes(doneBytes)} of ${formatBytes(totalBytes)}${pace}`;
       node.hidden = all.length === 0;
       pause.hidden = !all.some(isPausable);

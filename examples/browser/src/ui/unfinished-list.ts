@@ -29,8 +29,10 @@ function unfinishedRow(token: ResumeToken, actions: UnfinishedActions): HTMLLIEl
   const detail = element("p", { class: "detail" }, formatBytes(sizeBytes));
   attempt(`ask for ${name}`, async () => {
     const stored = await actions.storedBytes(token);
-    const there = stored === undefined ? "given up by the store, begins anew" : `${formatBytes(stored)} are there`;
-    detail.textContent = `${formatBytes(sizeBytes)}, ${there}`;
+    detail.textContent =
+      stored === undefined
+        ? `${formatBytes(sizeBytes)}, begins anew: the store has given it up`
+        : `${formatBytes(stored)} of ${formatBytes(sizeBytes)} are in the store`;
   });
   const resume = (picked: PickedFile): void => {
     if (isFileOf(token, picked.file)) actions.resume(token, picked);

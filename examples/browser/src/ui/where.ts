@@ -9,7 +9,7 @@ export async function describeWay(connections: Connections, way: Way): Promise<s
   const nodes = await nodeCount(client);
   if (way.seat === "gateway") return `through the gateway ${gateway}`;
   if (nodes === 0) return `through ${gateway}, which has no storage nodes beside it`;
-  return `straight to ${formatCount(nodes, "storage node")}, names kept by ${gateway}`;
+  return `straight to ${formatCount(nodes, "storage node")}, metadata from ${gateway}`;
 }
 
 async function nodeCount(client: Awaited<ReturnType<Connections["client"]>>): Promise<number> {

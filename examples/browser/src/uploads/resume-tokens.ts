@@ -8,6 +8,7 @@ export interface ResumeToken {
   readonly sizeBytes: number;
   readonly lastModifiedMs: number;
   readonly partBytes: number;
+  /** By the store's clock. */
   readonly createdAtMs: number;
   /** Lets the browser open the file again without asking for it; where the browser has such handles. */
   readonly handle?: FileSystemFileHandle | undefined;

@@ -3,8 +3,9 @@ import { element } from "../ui/elements.ts";
 import { attempt } from "../ui/notices.ts";
 import { unfinishedList } from "../ui/unfinished-list.ts";
 import type { PickedFile } from "./picked-files.ts";
-import { listTokens } from "./resume-tokens.ts";
+import { dropToken, listTokens } from "./resume-tokens.ts";
 import { discardUpload } from "./upload.ts";
+import { isComplete } from "./upload-file.ts";
 
 /** What the list of unfinished uploads needs. */
 export interface UnfinishedOptions {
@@ -24,7 +25,14 @@ export function createUnfinished(options: UnfinishedOptions): { readonly node: H
       const tokens = (await listTokens()).filter((token) => token.bucket === bucket && !isListed(token.key));
       node.replaceChildren(
         unfinishedList(tokens, {
-          storedBytes: async ({ uploadId }) => storedBytes(await client(), uploadId),
+          async storedBytes(token) {
+            const bytes = await storedBytes(await client(), token.uploadId);
+            if (bytes !== undefined || !(await isComplete(await client(), token))) return bytes;
+            // The page went away between the completion and its answer.
+            await dropToken(token.uploadId);
+            show();
+            return token.sizeBytes;
+          },
           resume: ({ key }, picked) => upload(picked, key),
           async discard({ uploadId }) {
             await discardUpload(await client(), uploadId);

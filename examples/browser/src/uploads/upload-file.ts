@@ -44,11 +44,23 @@ export async function uploadFile(upload: FileUpload): Promise<void> {
   try {
     return await uploadParts(upload, token);
   } catch (error) {
-    // The store gives unfinished uploads up after a week.
+    // The store gives unfinished uploads up after a week. And the answer to a completion may have been lost.
     if (!AshlarError.is(error, "UPLOAD_NOT_FOUND")) throw error;
     await dropToken(token.uploadId);
+    if (await isComplete(upload.client, token)) return;
     upload.known.clear();
     return await uploadParts(upload, await begin(upload));
+  }
+}
+
+/** Whether an upload that the store does not know any more has become its object. */
+export async function isComplete(client: ObjectClient, token: ResumeToken): Promise<boolean> {
+  try {
+    const { sizeBytes, createdAtMs } = await client.headObject({ bucket: token.bucket, key: token.key });
+    return sizeBytes === token.sizeBytes && createdAtMs >= token.createdAtMs;
+  } catch (error) {
+    if (AshlarError.is(error, "OBJECT_NOT_FOUND")) return false;
+    throw error;
   }
 }
 
@@ -65,11 +77,14 @@ async function uploadWhole({ client, bucket, key, file, signal, onStage, onProgr
 }
 
 async function begin({ client, bucket, key, file, handle, signal }: FileUpload): Promise<ResumeToken> {
-  const { uploadId } = await client.createUpload({ bucket, key, contentType: contentTypeOf(file), signal });
+  const { uploadId, createdAtMs } = await client.createUpload({
+    ...{ bucket, key, signal },
+    contentType: contentTypeOf(file),
+  });
   const token: ResumeToken = {
     ...{ uploadId, bucket, key, handle },
     ...{ name: file.name, sizeBytes: file.size, lastModifiedMs: file.lastModified },
-    ...{ partBytes: partBytesFor(file.size), createdAtMs: Date.now() },
+    ...{ partBytes: partBytesFor(file.size), createdAtMs },
   };
   await keepToken(token);
   return token;
