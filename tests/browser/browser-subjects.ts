@@ -1,33 +1,47 @@
-import { createClient, direct, gateway, type ObjectClient, type RemoteSeatOptions, type Seat } from "@ashlar/sdk";
+import { createClient, direct, gateway, MIB, type ObjectClient, type RemoteSeatOptions, type Seat } from "@ashlar/sdk";
 import type { Transport } from "@ashlar/sdk/ports";
+import { connectTransport } from "@ashlar/sdk/transport/connect";
+import { grpcWebTransport } from "@ashlar/sdk/transport/grpc-web";
+import { httpTransport } from "@ashlar/sdk/transport/http";
 import { inject } from "vitest";
 import { defineConformance } from "../conformance/define-conformance.ts";
 import { CHUNK_MAX_BYTES, type ServerAccess, SLOW_BYTES_PER_SECOND } from "./provided.ts";
 
-/** The seats that a page can take, and where each finds a cluster whose way is slow for its bytes, and for them alone. */
-const SEATS: ReadonlyArray<
-  readonly [name: string, seat: (options: RemoteSeatOptions) => Seat, slow: "slowGateway" | "slowNode"]
-> = [
-  ["gateway", gateway, "slowGateway"],
-  ["direct", direct, "slowNode"],
-];
+type SeatName = "gateway" | "direct";
+
+const SEATS: Readonly<Record<SeatName, (options: RemoteSeatOptions) => Seat>> = { gateway, direct };
+const TRANSPORTS: readonly (() => Transport)[] = [httpTransport, connectTransport, grpcWebTransport];
+
+/** Every way from a page to the servers: name, and a client of the cluster or another server. */
+export const WAYS: ReadonlyArray<readonly [name: string, open: (server?: ServerAccess) => ObjectClient]> =
+  TRANSPORTS.flatMap((transport) =>
+    (["gateway", "direct"] as const).map((seat) => {
+      const name = `${seat} over ${transport().name}`;
+      return [name, (server = inject("servers").cluster) => openClient(seat, transport, server)] as const;
+    }),
+  );
+
+function openClient(seat: SeatName, transport: () => Transport, { url, apiKey }: ServerAccess): ObjectClient {
+  return createClient(SEATS[seat]({ url, apiKey, transport: transport() }));
+}
 
 /** The suite of all seats and transports, in a page, for both seats that have servers over one transport. */
-export function defineBrowserConformance(open: () => Transport): void {
-  const { name: transportName, capabilities } = open();
-  for (const [seatName, seat, slow] of SEATS) {
-    const openClient = ({ url, apiKey }: ServerAccess): ObjectClient =>
-      createClient(seat({ url, apiKey, transport: open() }));
+export function defineBrowserConformance(transport: () => Transport): void {
+  const { name, capabilities } = transport();
+  for (const seat of ["gateway", "direct"] as const) {
     defineConformance({
-      name: `${seatName} over ${transportName} in a page`,
+      name: `${seat} over ${name} in a page`,
       start: async () => ({
         chunkMaxBytes: CHUNK_MAX_BYTES,
+        // page.test.ts moves 64 MiB.
+        largeBytes: 16 * MIB,
         uploadProgress: capabilities.uploadProgress,
-        openClient: () => openClient(inject("servers").cluster),
+        openClient: () => openClient(seat, transport, inject("servers").cluster),
         async openThrottled(bytesPerSecond) {
           if (bytesPerSecond !== SLOW_BYTES_PER_SECOND)
-            throw new Error(`the ways have ${SLOW_BYTES_PER_SECOND} bytes/s`);
-          const client = openClient(inject("servers")[slow]);
+            throw new Error(`slow ways have ${SLOW_BYTES_PER_SECOND} bytes/s`);
+          const { slowGateway, slowNode } = inject("servers");
+          const client = openClient(seat, transport, seat === "gateway" ? slowGateway : slowNode);
           return { client, close: () => client.close() };
         },
         close: async () => {},

@@ -15,8 +15,14 @@ export interface ServerAccess {
 /** What the set-up in Node tells the tests in the browser. */
 export interface BrowserTestServers {
   readonly cluster: ServerAccess;
+  /** The same cluster, on a slow way. */
   readonly slowGateway: ServerAccess;
+  /** Another one, whose only node is on a slow way. */
   readonly slowNode: ServerAccess;
+  /** A gateway that lets no page read its answers. */
+  readonly closed: ServerAccess;
+  /** A port on which nobody listens. */
+  readonly nobody: ServerAccess;
 }
 
 declare module "vitest" {

@@ -32,7 +32,10 @@ export async function teardown(): Promise<void> {
 
 async function startServers(): Promise<BrowserTestServers> {
   const [fast, slow] = await Promise.all([startCluster(), startCluster()]);
-  await Promise.all([
+  const { url: nobody, close } = await startTcpProxy();
+  await close();
+  const [closed] = await Promise.all([
+    start(["gateway", "--port", "0"], { ...fast.env, CORS_ORIGINS: "" }),
     Promise.all(Array.from({ length: NODE_COUNT }, (_, index) => startNode(fast, `node-${index + 1}`))),
     startSlowNode(slow),
   ]);
@@ -42,6 +45,8 @@ async function startServers(): Promise<BrowserTestServers> {
     slowGateway: { url: await slowWayTo(fast.gateway.url), apiKey: fast.apiKey },
     // A gateway on a fast way, and a node on a slow one.
     slowNode: { url: slow.gateway.url, apiKey: slow.apiKey },
+    closed: { url: closed.url, apiKey: fast.apiKey },
+    nobody: { url: nobody, apiKey: fast.apiKey },
   };
 }
 

@@ -10,10 +10,15 @@ interface Message {
   readonly error?: { readonly message: string };
 }
 
+interface Call {
+  resolve(result: unknown): void;
+  reject(error: Error): void;
+}
+
 /** A DevTools session with one page, by way of a session with its whole browser: for pages that Playwright knows nothing of. */
 export async function openTargetSession(browser: PlaywrightSession, targetId: string): Promise<CDPSession> {
   const events = new EventEmitter();
-  const calls = new Map<number, PromiseWithResolvers<unknown>>();
+  const calls = new Map<number, Call>();
   const { sessionId } = await browser.send("Target.attachToTarget", { targetId, flatten: false });
   browser.on("Target.receivedMessageFromTarget", (event) => {
     if (event.sessionId !== sessionId) return;
@@ -27,10 +32,9 @@ export async function openTargetSession(browser: PlaywrightSession, targetId: st
   let lastId = 0;
   const send = async (method: string, params: object = {}): Promise<unknown> => {
     const id = ++lastId;
-    const call = Promise.withResolvers<unknown>();
-    calls.set(id, call);
+    const answer = new Promise((resolve, reject) => calls.set(id, { resolve, reject }));
     await browser.send("Target.sendMessageToTarget", { sessionId, message: JSON.stringify({ id, method, params }) });
-    return await call.promise;
+    return await answer;
   };
   const session = {
     send,
