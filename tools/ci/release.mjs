@@ -1,0 +1,35 @@
+/**
+ * Publishes what `changeset version` has given a new version: `npm run release`. With `--dry-run` it does everything but that: builds, packs and
+ * judges the packages as `npm run exports` does, and tells what would be released.
+ */
+import { spawnSync } from "node:child_process";
+import { globSync, readFileSync, statSync } from "node:fs";
+import { parseArgs } from "node:util";
+
+const PNPM = "pnpm@12.21.0";
+const { values } = parseArgs({ options: { "dry-run": { type: "boolean", default: false } } });
+
+function run(command, ...args) {
+  const { status, error } = spawnSync(command, args, { stdio: "inherit" });
+  if (status === 0) return;
+  process.stderr.write(`${[command, ...args].join(" ")}: ${error?.message ?? `exit code ${status}`}\n`);
+  process.exit(1);
+}
+
+// Builds first: the packages that are judged are those that are published.
+run(process.execPath, "tools/bootstrap.mjs", "check", "exports");
+if (values["dry-run"]) {
+  for (const file of globSync("node_modules/.cache/ashlar/packed/*.tgz").sort()) {
+    process.stdout.write(`${file.split("/").at(-1)}: ${(statSync(file).size / 1000).toFixed(0)} kB\n`);
+  }
+  const waiting = globSync(".changeset/*.md").filter((file) => !file.endsWith("README.md"));
+  for (const file of waiting.sort()) process.stdout.write(`\n${file}\n${readFileSync(file, "utf8")}`);
+  process.stdout.write(
+    waiting.length === 0
+      ? "nothing waits for a version: npm run release publishes those above that npm does not have\n"
+      : "\nthese wait for a version: npm run release:version gives it to them\n",
+  );
+} else {
+  // changesets publishes with pnpm, which puts versions in the place of "workspace:" and "catalog:".
+  run("npx", "--yes", `--package=${PNPM}`, "--", "changeset", "publish");
+}
