@@ -1,25 +1,13 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { AshlarError } from "../errors/index.ts";
-import {
-  AccessRole as AccessRoleEnum,
-  type CreateAccessTokenRequest as CreateAccessTokenRequestMessage,
-  type CreateAccessTokenRequestSchema,
-  type CreateAccessTokenResponse as CreateAccessTokenResponseMessage,
-  type CreateAccessTokenResponseSchema,
+import type {
+  CreateAccessTokenRequest as CreateAccessTokenRequestMessage,
+  CreateAccessTokenRequestSchema,
+  CreateAccessTokenResponse as CreateAccessTokenResponseMessage,
+  CreateAccessTokenResponseSchema,
 } from "../gen/ashlar/v1/object_service_pb.js";
 import type { AccessRole, AccessToken, AccessTokenRequest } from "../ports/index.ts";
 import { decodeInteger, decodeText, encodeInteger } from "./integers.ts";
-
-const TO_WIRE: Readonly<Record<AccessRole, AccessRoleEnum>> = {
-  readonly: AccessRoleEnum.READONLY,
-  readwrite: AccessRoleEnum.READWRITE,
-};
-
-const FROM_WIRE: ReadonlyMap<AccessRoleEnum, AccessRole | undefined> = new Map([
-  [AccessRoleEnum.UNSPECIFIED, undefined],
-  [AccessRoleEnum.READONLY, "readonly"],
-  [AccessRoleEnum.READWRITE, "readwrite"],
-]);
 
 export function encodeAccessTokenRequest(
   request: AccessTokenRequest,
@@ -27,27 +15,17 @@ export function encodeAccessTokenRequest(
   return {
     bucket: request.bucket,
     prefix: request.prefix ?? "",
-    role: encodeRole(request.role),
+    role: request.role ?? "",
     expiresInMs: encodeInteger(request.expiresInMs ?? 0),
   };
 }
 
-/** @throws {AshlarError} INVALID_ARGUMENT for a role that nobody knows: it must not become the default, which allows the most. */
-function encodeRole(role: AccessRole | undefined): AccessRoleEnum {
-  if (role === undefined) return AccessRoleEnum.UNSPECIFIED;
-  if (Object.hasOwn(TO_WIRE, role)) return TO_WIRE[role];
-  throw new AshlarError("INVALID_ARGUMENT", "role is readonly or readwrite", { details: { field: "role" } });
-}
-
 /** @throws {AshlarError} INVALID_ARGUMENT for a role that this version does not know, or a life beyond 2^53 - 1 ms. */
 export function decodeAccessTokenRequest(message: CreateAccessTokenRequestMessage): AccessTokenRequest {
-  if (!FROM_WIRE.has(message.role)) {
-    throw new AshlarError("INVALID_ARGUMENT", `role ${message.role} is unknown`, { details: { field: "role" } });
-  }
   return {
     bucket: message.bucket,
     prefix: decodeText(message.prefix),
-    role: FROM_WIRE.get(message.role),
+    role: decodeRole(message.role),
     expiresInMs: decodeInteger(message.expiresInMs, "expiresInMs") || undefined,
   };
 }
@@ -58,4 +36,10 @@ export function encodeAccessToken(token: AccessToken): MessageInitShape<typeof C
 
 export function decodeAccessToken(message: CreateAccessTokenResponseMessage): AccessToken {
   return { token: message.token, expiresAtMs: decodeInteger(message.expiresAtMs, "expiresAtMs") };
+}
+
+function decodeRole(role: string): AccessRole | undefined {
+  if (role === "readonly" || role === "readwrite") return role;
+  if (role === "") return undefined;
+  throw new AshlarError("INVALID_ARGUMENT", "role is readonly or readwrite", { details: { field: "role" } });
 }

@@ -335,6 +335,21 @@ describe("pages", () => {
   });
 });
 
+test("a request for an access token", () => {
+  const request = { bucket: "b", prefix: "p/", role: "readonly", expiresInMs: 60_000 } as const;
+  const received = overTheWire(rpc.CreateAccessTokenRequestSchema, rpc.encodeAccessTokenRequest(request));
+  expect(rpc.decodeAccessTokenRequest(received)).toEqual(request);
+  const bare = overTheWire(rpc.CreateAccessTokenRequestSchema, rpc.encodeAccessTokenRequest({ bucket: "b" }));
+  expect(rpc.decodeAccessTokenRequest(bare)).toEqual({ bucket: "b" });
+  const token = { token: "t", expiresAtMs: 1_800_000_000_000 };
+  const answer = overTheWire(rpc.CreateAccessTokenResponseSchema, rpc.encodeAccessToken(token));
+  expect(rpc.decodeAccessToken(answer)).toEqual(token);
+  for (const role of ["admin", "Readonly", "ACCESS_ROLE_READONLY", " "]) {
+    const odd = overTheWire(rpc.CreateAccessTokenRequestSchema, { bucket: "b", role });
+    expect(() => rpc.decodeAccessTokenRequest(odd)).toThrow(expect.objectContaining({ code: "INVALID_ARGUMENT" }));
+  }
+});
+
 describe("what must not pass", () => {
   test("64-bit integers beyond 2^53 - 1", () => {
     fc.assert(

@@ -44,7 +44,6 @@ export {
   UploadInfoSchema,
 } from "../gen/ashlar/v1/object_pb.js";
 export {
-  AccessRole as AccessRoleEnum,
   type BeginWriteRequest as BeginWriteRequestMessage,
   BeginWriteResponseSchema,
   type CommitPartRequest as CommitPartRequestMessage,

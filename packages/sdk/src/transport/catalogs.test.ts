@@ -317,6 +317,19 @@ const cases: readonly Case[] = [
     { ticket: "t", grant: "g", expiresInMs: 900_000 },
   ],
   [
+    "createAccessToken",
+    { CreateAccessToken: { token: "t", expiresAtMs: 1_800_000_000_000n } },
+    (g) => g.accessTokens.createAccessToken({ bucket: "b", prefix: "p/", role: "readonly", expiresInMs: 60_000 }),
+    { token: "t", expiresAtMs: 1_800_000_000_000 },
+  ],
+  [
+    "createAccessToken with the gateway's defaults",
+    { CreateAccessToken: { token: "t", expiresAtMs: 5n } },
+    (g) =>
+      g.accessTokens.createAccessToken({ bucket: "b", prefix: undefined, role: undefined, expiresInMs: undefined }),
+    { token: "t", expiresAtMs: 5 },
+  ],
+  [
     "registerServer",
     { RegisterServer: { layoutVersion: 4n } },
     (g) => g.cluster.registerServer({ serverId: "n1", url: "http://n1:1", zone: "z", weight: 0, softwareVersion: "1" }),

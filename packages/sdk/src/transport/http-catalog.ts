@@ -143,9 +143,8 @@ export function createHttpGrantSource(connection: HttpConnection): GrantSource {
 /** A gateway's access tokens. */
 export function createHttpAccessTokenSource(connection: HttpConnection): AccessTokenSource {
   return {
-    async createAccessToken({ role, ...request }, options) {
-      const named = { ...request, role: role && `ACCESS_ROLE_${role.toUpperCase()}` };
-      const message = await connection.rpc("ObjectService/CreateAccessToken", named, options);
+    async createAccessToken(request, options) {
+      const message = await connection.rpc("ObjectService/CreateAccessToken", request, options);
       return { token: textOf(message, "token"), expiresAtMs: integerOf(message, "expiresAtMs") };
     },
   };

@@ -153,8 +153,8 @@ describe("the rest of plain HTTP with an access token", () => {
 describe("CreateAccessToken in the Connect protocol's JSON", () => {
   it.each([
     { bucket: "mine", prefx: "users/1/" },
-    { bucket: "mine", role: "readonly" },
-    { bucket: "mine", role: "ACCESS_ROLE_READ_ONLY" },
+    { bucket: "mine", role: "ACCESS_ROLE_READONLY" },
+    { bucket: "mine", role: "read-only" },
     { bucket: "mine", role: 9 },
   ])("gives nothing for what is misspelt: %o", async (body) => {
     const answer = await rawRequest(cluster.url, "/ashlar.v1.ObjectService/CreateAccessToken", {
@@ -178,7 +178,7 @@ describe("POST /access-tokens", () => {
 
   it("answers a token, its end, and that nobody may keep it", async () => {
     const before = Date.now();
-    const answer = await ask({ bucket: "mine", prefix: PREFIX, role: "ACCESS_ROLE_READONLY", expiresInMs: 60_000 });
+    const answer = await ask({ bucket: "mine", prefix: PREFIX, role: "readonly", expiresInMs: 60_000 });
     expect([answer.status, answer.headers["cache-control"]]).toEqual([201, "no-store"]);
     const { token, expiresAtMs } = answer.json() as { token: string; expiresAtMs: string };
     expect(Number(expiresAtMs) - before).toBeGreaterThanOrEqual(60_000);
@@ -202,8 +202,8 @@ describe("POST /access-tokens", () => {
     ["no JSON", "{", 400, "INVALID_ARGUMENT"],
     ["no UTF-8", "\ud800", 400, "INVALID_ARGUMENT"],
     ["a member that nobody knows", { bucket: "mine", prefx: PREFIX }, 400, "INVALID_ARGUMENT"],
-    ["a role that nobody knows", { bucket: "mine", role: "ACCESS_ROLE_ADMIN" }, 400, "INVALID_ARGUMENT"],
-    ["a role by number that nobody knows", { bucket: "mine", role: 9 }, 400, "INVALID_ARGUMENT"],
+    ["a role that nobody knows", { bucket: "mine", role: "admin" }, 400, "INVALID_ARGUMENT"],
+    ["a role that is no text", { bucket: "mine", role: 9 }, 400, "INVALID_ARGUMENT"],
     ["a negative life", { bucket: "mine", expiresInMs: -5 }, 400, "INVALID_ARGUMENT"],
     ["a body too large", { bucket: "mine", prefix: "x".repeat(20_000) }, 400, "INVALID_ARGUMENT"],
     ["a prefix too long", { bucket: "mine", prefix: "x".repeat(1025) }, 400, "INVALID_ARGUMENT"],
@@ -217,10 +217,10 @@ describe("POST /access-tokens", () => {
   it("gives nobody more than they may do", async () => {
     const codeOf = async (apiKey: string, role?: string): Promise<unknown> =>
       (await ask({ bucket: "mine", role }, apiKey)).json().code ?? "none";
-    expect(await codeOf(cluster.keys.readonly, "ACCESS_ROLE_READWRITE")).toBe("PERMISSION_DENIED");
-    expect(await codeOf(cluster.keys.readonly, "ACCESS_ROLE_READONLY")).toBe("none");
+    expect(await codeOf(cluster.keys.readonly, "readwrite")).toBe("PERMISSION_DENIED");
+    expect(await codeOf(cluster.keys.readonly, "readonly")).toBe("none");
     expect(await codeOf(cluster.keys.readonly)).toBe("none");
-    expect(await codeOf(cluster.keys.admin, "ACCESS_ROLE_READWRITE")).toBe("none");
+    expect(await codeOf(cluster.keys.admin, "readwrite")).toBe("none");
     expect(await codeOf(await cluster.token({ bucket: "mine" }))).toBe("PERMISSION_DENIED");
     expect(await codeOf(await cluster.keeper.issueCluster())).toBe("PERMISSION_DENIED");
     expect(await codeOf("nonsense")).toBe("UNAUTHENTICATED");

@@ -3,7 +3,6 @@ import { nodeCryptoHasher } from "@ashlar/adapters/hash/node-crypto";
 import { createMemoryMetadataStore } from "@ashlar/adapters/metadata-store/memory";
 import { undiciTransport } from "@ashlar/adapters/transport/undici";
 import { type ApiKeyRole, type MetadataStore, systemRandom } from "@ashlar/sdk/ports";
-import type { AccessRoleEnum } from "@ashlar/sdk/rpc";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { createApiKey } from "../auth/api-key.ts";
 import { type DirectClient, directClient } from "./direct-client.ts";
@@ -21,7 +20,7 @@ export interface TokenCluster extends TestCluster {
 export interface TokenRequest {
   readonly bucket: string;
   readonly prefix?: string;
-  readonly role?: AccessRoleEnum;
+  readonly role?: string;
   readonly expiresInMs?: bigint;
 }
 
