@@ -47,8 +47,9 @@ function browserProject(executablePath: string | undefined = findChromium()): Te
       globalSetup: ["./packages/adapters/src/internal/test-postgres.ts", "./tests/browser/real-servers.ts"],
       testTimeout: 30 * SECOND_MS,
       hookTimeout: 60 * SECOND_MS,
-      // One page at a time: clocks are part of what is tested.
+      // One page at a time, after the other projects: clocks are part of what is tested.
       fileParallelism: false,
+      sequence: { groupOrder: 1 },
       browser: {
         enabled: true,
         headless: true,

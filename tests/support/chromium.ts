@@ -3,9 +3,9 @@ import { accessSync, constants } from "node:fs";
 
 const PLACES = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
 
-/** Path of the browser that tests run in: `CHROMIUM`, or where Linux distributions put it; `undefined` if there is none. */
+/** Path of the browser that tests run in: `CHROMIUM` if it is set, else where Linux distributions put it; `undefined` if there is none. */
 export function findChromium(env: Readonly<Record<string, string | undefined>> = process.env): string | undefined {
-  return [env.CHROMIUM ?? "", ...PLACES].find(isExecutable);
+  return (env.CHROMIUM === undefined ? PLACES : [env.CHROMIUM]).find(isExecutable);
 }
 
 /** Whether a run without Chromium is a failure: in CI, and where REQUIRE_BACKENDS names it. */
@@ -35,7 +35,7 @@ function isOn(flag: string | undefined): boolean {
 function isExecutable(path: string): boolean {
   try {
     accessSync(path, constants.X_OK);
-    return path !== "";
+    return true;
   } catch {
     return false;
   }
