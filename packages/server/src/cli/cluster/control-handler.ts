@@ -18,7 +18,7 @@ export interface ControlHandlerOptions {
 /** The answer to `kill` and `start`. */
 export interface ProcessAnswer {
   readonly name: string;
-  /** Of what was killed. */
+  /** Of what was killed; absent if it had just ended by itself. */
   readonly pid?: number | undefined;
 }
 
@@ -44,7 +44,7 @@ export function createControlHandler({ folder, supervisor, down, stopped }: Cont
       case "kill": {
         const target = supervisor.process(request.name);
         const pid = target.kill(request.keepDown ? Number.POSITIVE_INFINITY : request.downMs);
-        await target.until(() => target.pid !== pid);
+        await target.until(() => pid === undefined || target.pid !== pid);
         return { name: request.name, pid } satisfies ProcessAnswer;
       }
       case "start":

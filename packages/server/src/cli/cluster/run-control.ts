@@ -40,7 +40,8 @@ export async function runKill(call: CommandCall<(typeof KILL_SETTINGS)[number]>)
     : downMs === undefined
       ? "the supervisor starts it again"
       : `it stays down for ${downMs / 1000} s`;
-  await output.result({ ...answer, keepDown, downMs }, `killed ${name} (pid ${answer.pid}); ${then}`);
+  const killed = answer.pid === undefined ? `${name} had ended by itself` : `killed ${name} (pid ${answer.pid})`;
+  await output.result({ ...answer, keepDown, downMs }, `${killed}; ${then}`);
   return 0;
 }
 

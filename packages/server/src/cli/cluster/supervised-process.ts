@@ -127,16 +127,23 @@ export class SupervisedProcess {
    * Kills it like a crash would.
    *
    * @param downMs how long it stays down; `undefined`: it starts again like after a crash; Infinity: until `start()`.
+   * @returns the process; `undefined` if it had just ended by itself and stays down now.
    * @throws {AshlarError} PRECONDITION_FAILED if it does not run.
    */
-  kill(downMs: number | undefined): number {
+  kill(downMs: number | undefined): number | undefined {
     const { pid } = this;
+    if (this.#state === "restarting" && downMs !== undefined) {
+      this.#pause.abort();
+      this.#keepDown(downMs);
+      void this.#startLater(downMs);
+      return undefined;
+    }
     if (this.#child === undefined || pid === undefined || this.#state === "stopping") {
       throw new AshlarError("PRECONDITION_FAILED", `${this.spec.name} does not run: it is ${this.#state}`);
     }
     const child = this.#child;
     if (downMs !== undefined) {
-      this.#become("kept down", downMs === Number.POSITIVE_INFINITY ? "until it is started" : undefined);
+      this.#keepDown(downMs);
       child.once("exit", () => void this.#startLater(downMs));
     }
     child.kill("SIGKILL");
@@ -179,6 +186,10 @@ export class SupervisedProcess {
         this.#waiting.add(wake);
       });
     }
+  }
+
+  #keepDown(downMs: number): void {
+    this.#become("kept down", downMs === Number.POSITIVE_INFINITY ? "until it is started" : `for ${downMs / 1000} s`);
   }
 
   #become(state: ProcessState, reason?: string): void {

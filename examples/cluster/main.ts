@@ -1,0 +1,63 @@
+import { createHash, randomBytes } from "node:crypto";
+import { parseArgs } from "node:util";
+import { direct, gateway } from "@ashlar/adapters/node";
+import { createClient, fixed, MIB, type ObjectClient } from "@ashlar/sdk";
+import { type Cluster, startCluster } from "./cluster.ts";
+
+const { values } = parseArgs({
+  options: { path: { type: "string", default: "./.ashlar-example" }, mib: { type: "string", default: "200" } },
+});
+const file = randomBytes(Number(values.mib) * MIB);
+const digest = createHash("sha256").update(file).digest("hex");
+console.log(`a file of ${values.mib} MiB, sha256 ${digest}`);
+
+await using cluster = await startCluster(values.path);
+console.log(`six storage nodes, PostgreSQL and a gateway at ${cluster.url}\n`);
+
+const seat = { url: cluster.url, apiKey: cluster.apiKey };
+await show("through the gateway", createClient(gateway(seat)), { node: "node-3", chunkBytes: 4 * MIB });
+// Cut elsewhere, or the nodes would have every chunk already and nothing would be sent.
+await show("straight to the nodes", createClient(direct(seat)), { node: "node-5", chunkBytes: 3 * MIB });
+
+/** Puts the file, kills a node half way, and reads the file back while that node is still away. */
+async function show(how: string, client: ObjectClient, { node, chunkBytes }: { node: string; chunkBytes: number }) {
+  console.log(how);
+  const object = { bucket: "example", key: how };
+  if (!(await client.listBuckets()).some(({ bucket }) => bucket === object.bucket)) await client.createBucket(object);
+  const chunker = fixed(chunkBytes);
+  let killing: Promise<void> | undefined;
+  const put = await timed("  put", () =>
+    client.putObject({
+      ...object,
+      body: file,
+      chunker,
+      onProgress({ transferredBytes }) {
+        if (transferredBytes >= file.byteLength / 2) killing ??= kill(cluster, node, transferredBytes);
+      },
+    }),
+  );
+  await killing;
+  console.log(`       acknowledged by ${put.replicas} of 3 replicas at least, ${put.durability}`);
+  const hash = createHash("sha256");
+  await timed("  get", async () => {
+    for await (const slice of (await client.getObject(object)).stream()) hash.update(slice);
+  });
+  const isSame = hash.digest("hex") === digest;
+  console.log(`       ${isSame ? "the same sha256" : "ANOTHER sha256"}, while ${node} is still away`);
+  if (!isSame) process.exitCode = 1;
+  await cluster.start(node);
+  await client.close();
+}
+
+async function kill(running: Cluster, node: string, bytes: number): Promise<void> {
+  console.log(`  kill -9 ${node} at ${Math.round((100 * bytes) / file.byteLength)} %`);
+  await running.kill(node);
+}
+
+async function timed<Result>(label: string, work: () => Promise<Result>): Promise<Result> {
+  const startedAtMs = performance.now();
+  const result = await work();
+  const seconds = (performance.now() - startedAtMs) / 1000;
+  console.log(`${label}  ${(file.byteLength / seconds / 1e6).toFixed(0)} MB/s`);
+  return result;
+}
