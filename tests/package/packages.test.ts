@@ -5,6 +5,8 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createTempFolder, type TempFolder } from "../support/temp-folder.ts";
+import { defineBrowserBundles } from "./browser-bundles.ts";
+import { defineNodeLines } from "./node-lines.ts";
 import { createProject, filesOf, PACKAGES, packPackages, ROOT, readManifest, runModule } from "./packed-project.ts";
 
 const run = promisify(execFile);
@@ -82,4 +84,9 @@ describe("the installed command line", () => {
       await readFile(join(ROOT, "LICENSE"), "utf8"),
     );
   });
+});
+
+describe("the packages in a project of their own", () => {
+  defineNodeLines(() => folder.at("whole"));
+  defineBrowserBundles(() => folder.at("whole"));
 });
