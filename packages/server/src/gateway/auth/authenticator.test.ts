@@ -96,6 +96,23 @@ describe("an API key", () => {
     expect(await outcome(apiKey, "getObject")).toBe(record.keyId);
   });
 
+  it("is looked up for the access tokens that it issued, and believed for 30 s too", async () => {
+    const { record } = await newKey("readonly");
+    const claims = { apiKeyId: record.keyId, bucket: "photos", prefix: "", expiresAtMs: Date.now() + 600_000 } as const;
+    const token = await grants.issueAccess({ ...claims, role: "readwrite" });
+    lookUps = 0;
+    const principal = await authenticator.authorize(`Bearer ${token}`, "getObject");
+    expect(principal).toMatchObject({ apiKeyId: record.keyId, scope: { bucket: "photos", prefix: "" } });
+    // Whatever the token says, its key only reads.
+    expect(await outcome(token, "putObject")).toBe("PERMISSION_DENIED");
+    expect(lookUps).toBe(1);
+    void records.delete(record.keyId);
+    nowMs += 29_999;
+    expect(await outcome(token, "getObject")).toBe(record.keyId);
+    nowMs += 1;
+    expect(await outcome(token, "getObject")).toBe("UNAUTHENTICATED");
+  });
+
   it("is not believed with another secret because the right one was", async () => {
     const { apiKey, record } = await newKey("admin");
     expect(await outcome(apiKey, "getObject")).toBe(record.keyId);
