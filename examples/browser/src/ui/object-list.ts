@@ -104,14 +104,17 @@ function folderRow(
   remove: () => Promise<void>,
 ): HTMLTableRowElement {
   const name = folder.slice(prefix.length);
-  const link = button([icon("folder"), name], () => open(folder), { label: `Open folder ${name}`, kind: "link" });
+  const link = button([icon("folder"), element("span", {}, name)], () => open(folder), {
+    label: `Open folder ${name}`,
+    kind: "link",
+  });
   const deleting = button("Delete", () => attempt(`delete ${name}`, remove), {
     label: `Delete folder ${name}`,
     kind: "quiet",
   });
   return element(
     "tr",
-    {},
+    { class: "folder" },
     element("td", { class: "object-name" }, link),
     element("td", { class: "number" }),
     element("td", { class: "when" }),
@@ -127,7 +130,7 @@ function objectRow(
   const name = entry.key.slice(prefix.length);
   const act = (text: string, verb: keyof typeof actions, kind: string): HTMLButtonElement =>
     button(text, () => attempt(`${verb} ${name}`, actions[verb]), { label: `${text} ${name}`, kind });
-  const link = button([icon("file"), name], () => attempt(`show ${name}`, actions.preview), {
+  const link = button([icon("file"), element("span", {}, name)], () => attempt(`show ${name}`, actions.preview), {
     label: `Preview ${name}`,
     kind: "link",
   });

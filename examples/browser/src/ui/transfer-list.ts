@@ -143,7 +143,8 @@ function createTotal(queue: TransferQueue): { readonly node: HTMLElement; update
   const pause = button("Pause all", () => queue.pauseAll());
   const resume = button("Resume all", () => queue.resumeAll());
   const clear = button("Clear ended", () => queue.clearEnded(), { kind: "quiet" });
-  const head = element("div", { class: "head" }, element("h3", {}, "Transfers"), pause, resume, clear);
+  const buttons = element("div", { class: "row-buttons" }, pause, resume, clear);
+  const head = element("div", { class: "head" }, element("h3", {}, "Transfers"), buttons);
   const node = element("div", { class: "total", hidden: true }, head, progress, text);
   return {
     node,
