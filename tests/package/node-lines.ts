@@ -42,7 +42,7 @@ export function defineNodeLines(project: () => string): void {
       const { stdout } = await run(path, [join(project(), APP), main, folder], { cwd: folder, env: {} });
       expect(JSON.parse(stdout)).toEqual({
         node: expect.stringMatching(`^v${major}\\.`),
-        digests: 1,
+        digestCount: 1,
         buckets: ["grpc", "grpc-js", "undici"],
         exitCode: 0,
       });

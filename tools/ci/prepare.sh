@@ -7,7 +7,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 CACHE=node_modules/.cache
 # The oldest Node that the packages promise (package.json, "engines"), and the newest line; the workspace's own is between them.
-NODES=(22.19.0 26.10.0)
+NODES=(22.20.0 26.10.0)
 mkdir -p "$CACHE"
 
 as_root() { if [[ $(id -u) == 0 ]]; then "$@"; else sudo "$@"; fi; }
