@@ -168,7 +168,7 @@ describe("a cluster by hand", () => {
     const health = await cli(["health"], { env: client });
     expect(health.exitCode).toBe(5);
     expect(health.stdout).toMatch(
-      /broken +n9 is down, last heard of .*\n +start it again at .*ashlar layout --remove n9/,
+      /broken +n9 is down, last heard of .*\n +why: .*\n +do: +start it again at .*ashlar layout --remove n9/,
     );
     await cli(["layout", "--remove", "n9"], { env: client });
   });
@@ -238,7 +238,12 @@ describe("a cluster without PostgreSQL", () => {
     const stranger = startCli(node("s1", "--gateway", url), {
       env: { CLUSTER_KEY: "another key that has 32 characters" },
     });
-    await stranger.until(/listens on/);
+    const [, strangerUrl = ""] = await stranger.until(/listens on (\S+)/);
+    const health = await cli(["health", strangerUrl]);
+    expect(health.exitCode).toBe(5);
+    expect(health.stdout).toMatch(
+      /broken +registry: refused\n +why: its cluster key.*\n +do: +give it the CLUSTER_KEY/,
+    );
     expect(await cliJson(["ring"], { env: { ASHLAR_GATEWAY: url, ASHLAR_API_KEY: apiKey } })).toMatchObject([
       { servers: [] },
     ]);

@@ -35,6 +35,8 @@ describe("what fails in a cluster", { timeout: CLUSTER_MS }, () => {
     expect(again.exitCode).toBe(6);
     expect(again.stderr).toContain("node-1 does not run: it is kept down");
     expect(await put(status, "two-of-three")).toBe(0);
+    const health = await cli(["health"], { env: cluster.env(status) });
+    expect(health.stdout).toMatch(/node-1 (does not answer at|is down)[\s\S]*why: [\s\S]*do: /);
     expect((await cluster.run("start", "node-1")).exitCode).toBe(0);
     await cluster.ready();
   });
@@ -65,9 +67,12 @@ describe("what fails in a cluster", { timeout: CLUSTER_MS }, () => {
 
   test("PostgreSQL comes back after a crash, and everything with it", async () => {
     const before = await cluster.status();
-    expect((await cluster.run("kill", "postgres", "--for", "2s")).exitCode).toBe(0);
+    expect((await cluster.run("kill", "postgres", "--for", "6s")).exitCode).toBe(0);
     const away = await cluster.until((now) => cluster.process("gateway", now).state === "not ready");
     expect(cluster.process("gateway", away).reason).toMatch(/metadata/);
+    const health = await cli(["health"], { env: cluster.env(away) });
+    expect(health.exitCode).toBe(5);
+    expect(health.stdout).toMatch(/broken +metadata: (away|does not answer)\n +why: .*\n +do: /);
     const after = await cluster.ready();
     expect(cluster.process("postgres", after).restarts).toBe(1);
     expect(cluster.process("gateway", after).pid).toBe(cluster.process("gateway", before).pid);

@@ -378,14 +378,6 @@ const localCluster = {
     unit: "port",
     reason: "of the cluster's own PostgreSQL; default: that of the last start, at first any free one, as with 0",
   },
-  clusterDatabaseUrl: {
-    flag: "--database-url <url>",
-    env: "DATABASE_URL",
-    unit: "url",
-    secret: true,
-    reason:
-      "a PostgreSQL that runs, instead of one of the cluster's own; the variable is better than the flag, which others may see for a moment",
-  },
   detach: { flag: "--detach", unit: "flag", reason: "run in the background; returns when the cluster is ready" },
   keepDown: { flag: "--keep-down", unit: "flag", reason: "it is not started again until `cluster start`" },
   downForMs: {

@@ -39,9 +39,9 @@ export function formatTime(timeMs: number): string {
   return new Date(timeMs).toISOString().replace("T", " ").slice(0, 19);
 }
 
-/** `"1 object"`, `"2 objects"`. */
-export function formatCount(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+/** `"1 object"`, `"2 objects"`; @param plural where it is no `s`. */
+export function formatCount(count: number, noun: string, plural: string = `${noun}s`): string {
+  return `${count} ${count === 1 ? noun : plural}`;
 }
 
 /** Rows as aligned columns; numbers (cells that begin with a digit) to the right. The first row is the heading. */

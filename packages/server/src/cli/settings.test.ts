@@ -23,10 +23,11 @@ test("a flag wins over its variable, the variable over the default, and an empty
 
 test("values are read in their units", () => {
   const { values } = resolveSettings(
-    ["chunkBytes", "timeoutMs", "metadata", "weight", "gateway", "json", "quiet"],
+    ["chunkBytes", "timeoutMs", "downForMs", "metadata", "weight", "gateway", "json", "quiet"],
     {
       chunkBytes: "4MiB",
       timeout: "1500",
+      for: "2m",
       metadata: "a=1, b=2,",
       weight: "0.5",
       gateway: "http://host:1/",
@@ -37,6 +38,7 @@ test("values are read in their units", () => {
   expect(values).toEqual({
     chunkBytes: 4 * 1024 * 1024,
     timeoutMs: 1500,
+    downForMs: 120_000,
     metadata: ["a=1", "b=2"],
     weight: 0.5,
     gateway: "http://host:1",
@@ -47,6 +49,7 @@ test("values are read in their units", () => {
 
 test.each([
   ["port", "65536"],
+  ["downForMs", "5 weeks"],
   ["port", "-1"],
   ["port", "1.5"],
   ["concurrency", "0"],

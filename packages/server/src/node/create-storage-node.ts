@@ -182,13 +182,19 @@ async function readiness(
   membership: Membership | undefined,
   disk: DiskWatch,
 ): Promise<Readiness> {
-  const registry = membership === undefined ? "none" : membership.isRegistered() ? "registered" : "not registered";
+  const registry = registration(membership);
   try {
     if ((await look()) === "late") return { ready: false, checks: { store: "does not answer", registry } };
     return { ready: true, checks: { store: disk.isFull() ? "read-only" : "ok", registry } };
   } catch (error) {
     return { ready: false, checks: { store: AshlarError.from(error).code, registry } };
   }
+}
+
+function registration(membership: Membership | undefined): string {
+  if (membership === undefined) return "none";
+  if (membership.isRegistered()) return "registered";
+  return membership.isRefused() ? "refused" : "not registered";
 }
 
 function assertServerId(serverId: string): void {

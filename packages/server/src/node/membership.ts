@@ -12,6 +12,8 @@ export interface Membership {
   start(registration: ServerRegistration): Promise<void>;
   /** Whether the registry knows the node, as far as the last call told. */
   isRegistered(): boolean;
+  /** Whether it did not let the node in: the cluster key is another. */
+  isRefused(): boolean;
   /** Marks the server as stopped (best effort) and ends the background work. Idempotent. */
   stop(): Promise<void>;
 }
@@ -40,6 +42,7 @@ export function createMembership(options: MembershipOptions): Membership {
   const abort = new AbortController();
   let registration: ServerRegistration | undefined;
   let registered = false;
+  let refused = false;
   let failureCount = 0;
   let running: Promise<void> | undefined;
 
@@ -53,10 +56,12 @@ export function createMembership(options: MembershipOptions): Membership {
         logger.info({ serverId: known.serverId, url: known.url, layoutVersion }, "registered");
       }
       registered = true;
+      refused = false;
       failureCount = 0;
     } catch (error) {
       if (abort.signal.aborted) return;
       registered = false;
+      refused = AshlarError.is(error, "UNAUTHENTICATED") || AshlarError.is(error, "PERMISSION_DENIED");
       // A forgotten server is no failure of the registry: register at once.
       if (!AshlarError.is(error, "SERVER_NOT_FOUND") || failureCount > 0) failureCount++;
       logger.warn(
@@ -84,6 +89,7 @@ export function createMembership(options: MembershipOptions): Membership {
       running = keepAlive(given);
     },
     isRegistered: () => registered,
+    isRefused: () => refused,
     async stop() {
       if (abort.signal.aborted) return;
       abort.abort();

@@ -16,7 +16,7 @@ export const UP_SETTINGS = [
   "gatewayPort",
   "nodePort",
   "postgresPort",
-  "clusterDatabaseUrl",
+  "databaseUrl",
   "detach",
   "replicationFactor",
   "durability",

@@ -1,5 +1,5 @@
 import pg from "pg";
-import { askReadiness } from "../health/index.ts";
+import { askReadiness, readFigures } from "../health/index.ts";
 import type { Look } from "./supervised-process.ts";
 
 const ANSWER_MS = 3000;
@@ -15,23 +15,13 @@ export async function lookAtGateway(url: string, signal: AbortSignal): Promise<L
 export async function lookAtNode(url: string, signal: AbortSignal): Promise<Look> {
   const answer = await askReadiness(url, { signal, limitMs: ANSWER_MS });
   if (typeof answer === "string") return { ready: false, reason: answer };
-  const response = await fetch(`${url}/metrics`, { signal });
-  const figure = figuresOf(await response.text());
+  const figure = await readFigures(url, signal);
   return {
     ready: answer.ready && answer.checks.registry === "registered",
     reason: reasonOf(answer.checks),
     chunks: figure("ashlar_node_chunks"),
     bytesUsed: figure("ashlar_node_used_bytes"),
     bytesFree: figure("ashlar_node_disk_free_bytes"),
-  };
-}
-
-/** Reads figures without labels from what Prometheus reads. */
-function figuresOf(text: string): (name: string) => number | undefined {
-  const lines = text.split("\n").map((line) => line.split(" "));
-  return (name) => {
-    const value = lines.find(([found]) => found === name)?.[1];
-    return value === undefined ? undefined : Number(value);
   };
 }
 

@@ -12,10 +12,7 @@ const GATEWAY_PORT_TRIES = 20;
 const PASSWORD_BYTES = 24;
 
 /** What of the settings of `cluster up` makes the plan. */
-export type PlanSettings = Pick<
-  UpSettings,
-  "nodes" | "gatewayPort" | "nodePort" | "postgresPort" | "clusterDatabaseUrl"
->;
+export type PlanSettings = Pick<UpSettings, "nodes" | "gatewayPort" | "nodePort" | "postgresPort" | "databaseUrl">;
 
 /**
  * The plan of this start: what the last one kept, changed by what is asked for now.
@@ -84,10 +81,10 @@ function portOf(node: PlannedNode, index: number, { nodePort }: PlanSettings): n
 
 async function planDatabase(
   last: PlannedDatabase | undefined,
-  { clusterDatabaseUrl, postgresPort }: PlanSettings,
+  { databaseUrl, postgresPort }: PlanSettings,
   pick: () => Promise<number>,
 ): Promise<PlannedDatabase> {
-  if (clusterDatabaseUrl !== undefined) {
+  if (databaseUrl !== undefined) {
     if (last?.kind === "embedded") {
       throw new AshlarError(
         "INVALID_ARGUMENT",

@@ -28,10 +28,10 @@ export async function runDetached(call: UpCall, folder: ClusterFolder): Promise<
   const log = folder.log("supervisor");
   const file = openSync(log, "a", 0o600);
   const logFrom = statSync(log).size;
-  const { clusterDatabaseUrl } = call.settings;
+  const { databaseUrl } = call.settings;
   const launch = launchCli(
     ["cluster", "up", ...flagsOf(call), "--path", folder.path],
-    clusterDatabaseUrl === undefined ? {} : { DATABASE_URL: clusterDatabaseUrl },
+    databaseUrl === undefined ? {} : { DATABASE_URL: databaseUrl },
   );
   const child = spawn(launch.file, launch.args, { env: launch.env, detached: true, stdio: ["ignore", file, file] });
   closeSync(file);

@@ -61,7 +61,7 @@ async function supervise(
   let display: StatusDisplay | undefined;
   const supervisor = new Supervisor({
     ...{ folder, plan, postgres, clock },
-    databaseUrl: settings.clusterDatabaseUrl ?? postgres?.url ?? "",
+    databaseUrl: settings.databaseUrl ?? postgres?.url ?? "",
     replicationFactor: settings.replicationFactor,
     flags: serverFlags(settings),
     graceMs: settings.shutdownGraceMs,

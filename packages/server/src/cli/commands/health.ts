@@ -1,7 +1,14 @@
 import { AshlarError } from "@ashlar/sdk/errors";
+import { systemClock } from "@ashlar/sdk/ports";
 import { type CommandCall, defineCommand, optionalArgument } from "../command.ts";
 import { EXIT_CODES } from "../exit-codes.ts";
-import { type Finding, findClusterProblems, findFolderProblems, findServerProblems } from "../health/index.ts";
+import {
+  type Finding,
+  findClusterProblems,
+  findFolderProblems,
+  findNodeProblems,
+  findServerProblems,
+} from "../health/index.ts";
 import { CLUSTER_SETTINGS, openCluster } from "../open-cluster.ts";
 import { openTransport } from "../open-transport.ts";
 import { isUrl } from "../settings.ts";
@@ -20,13 +27,21 @@ export const healthCommand = defineCommand({
   async run(call: Call) {
     const findings = await examine(call, optionalArgument(call, 0) ?? call.settings.gateway);
     for (const finding of findings) {
-      const action = finding.action === undefined ? "" : `\n        ${finding.action}`;
-      await call.output.result(finding, `${finding.level.padEnd(8)}${finding.what}${action}`);
+      await call.output.result(finding, lines(finding, call.program));
     }
     const isBroken = findings.some((finding) => finding.level === "broken");
     return isBroken ? EXIT_CODES.UNAVAILABLE.value : EXIT_CODES.OK.value;
   },
 });
+
+/** What was found, why it matters, and what to do. */
+function lines({ level, what, why, action }: Finding, program: string): string {
+  const more = [
+    ...(why === undefined ? [] : [`why: ${why}`]),
+    ...(action === undefined ? [] : [`do:  ${action.replaceAll(/\bashlar (?=[a-z])/g, `${program} `)}`]),
+  ];
+  return [`${level.padEnd(8)}${what}`, ...more.map((line) => `        ${line}`)].join("\n");
+}
 
 async function examine(call: Call, url: string | undefined): Promise<readonly Finding[]> {
   const { settings, signal } = call;
@@ -52,7 +67,8 @@ async function examineCluster(call: Call): Promise<readonly Finding[]> {
   try {
     await using cluster = await openCluster(call.settings);
     const snapshot = await cluster.registry.clusterSnapshot({ signal: call.signal });
-    return findClusterProblems(snapshot);
+    const nodes = await findNodeProblems(snapshot.servers, { signal: call.signal, nowMs: systemClock.nowMs });
+    return [...findClusterProblems(snapshot), ...nodes];
   } catch (error) {
     // A storage node has no such service.
     if (AshlarError.is(error, "UNSUPPORTED") || AshlarError.is(error, "OBJECT_NOT_FOUND")) return [];

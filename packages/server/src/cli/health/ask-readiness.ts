@@ -5,6 +5,8 @@ export interface ReadyAnswer {
   readonly ready: boolean;
   /** Its dependencies by name, each with its state in a word or two. */
   readonly checks: Readonly<Record<string, string>>;
+  /** What time the server has, in ms since the Unix epoch, cut to the second. */
+  readonly dateMs?: number | undefined;
 }
 
 /**
@@ -23,7 +25,8 @@ export async function askReadiness(
     const response = await fetch(`${url}/readyz`, { signal: AbortSignal.any([signal, AbortSignal.timeout(limitMs)]) });
     const body = (await response.json()) as Partial<ReadyAnswer>;
     if (typeof body.ready !== "boolean") return "it is no Ashlar server";
-    return { ready: body.ready, checks: body.checks ?? {} };
+    const dateMs = Date.parse(response.headers.get("date") ?? "");
+    return { ready: body.ready, checks: body.checks ?? {}, dateMs: Number.isNaN(dateMs) ? undefined : dateMs };
   } catch (error) {
     if (signal.aborted) throw AshlarError.from(signal.reason);
     if (error instanceof SyntaxError) return "it is no Ashlar server";

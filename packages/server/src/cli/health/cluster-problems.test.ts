@@ -1,6 +1,7 @@
 import type { ClusterSnapshot } from "@ashlar/sdk";
 import type { ServerRecord } from "@ashlar/sdk/ports";
 import { expect, test } from "vitest";
+import { checkFinding, clockFinding } from "./check-finding.ts";
 import { findClusterProblems } from "./cluster-problems.ts";
 import { diskFinding } from "./finding.ts";
 
@@ -33,6 +34,50 @@ test("one server down is broken; more than the quorum bears, and nothing can be 
   expect(levels(cluster([server("a"), server("b"), down]))).toEqual(["ok", "ok", "broken"]);
   const findings = findClusterProblems(cluster([server("a"), server("b", { state: "down" }), down]));
   expect(findings.at(-1)).toMatchObject({ level: "broken", what: "nothing can be written: 1 up, 2 needed" });
+});
+
+test("two of six down: not everything is lost, but some chunks have too few servers, and it is said how many and whose", () => {
+  const ids = ["a", "b", "c", "d", "e", "f"];
+  const away = (...down: string[]): ClusterSnapshot =>
+    cluster(ids.map((id) => server(id, down.includes(id) ? { state: "down" } : {})));
+  expect(levels(away("c"))).toEqual(["ok", "ok", "broken", "ok", "ok", "ok"]);
+  const last = findClusterProblems(away("c", "e")).at(-1);
+  const share = Number(last?.what.match(/^([\d.]+) % of new chunks cannot be written/)?.[1]);
+  // Both of two given servers are among the three of a chunk in 3 · 2 / (6 · 5) of all cases.
+  expect(share).toBeGreaterThan(15);
+  expect(share).toBeLessThan(25);
+  expect(last?.why).not.toContain("cannot be read");
+  expect(last?.action).toBe("start the servers that are away: c, e");
+  expect(findClusterProblems(away("a", "c", "e")).at(-1)?.why).toMatch(/[\d.]+ % of all chunks cannot be read/);
+});
+
+test("a drained server is up, and said to be drained", () => {
+  const [first] = findClusterProblems(cluster([server("a", { weight: 0 }), server("b"), server("c"), server("d")]));
+  expect(first).toMatchObject({ level: "ok", what: expect.stringContaining("drained (weight 0)") });
+});
+
+test("whatever is not ok says why it matters and what to do", () => {
+  const findings = [
+    ...findClusterProblems(cluster([server("a", { state: "down" }), server("b", { state: "stopped" })], [2, 1])),
+    ...findClusterProblems({ servers: [], layouts: [] }),
+    ...["none", "not registered", "refused", "read-only", "away", "does not answer", "stopping", "what?"].map((state) =>
+      checkFinding("part", state),
+    ),
+    ...clockFinding("a", 20_000, 0),
+  ].filter(({ level }) => level !== "ok");
+  expect(findings.length).toBeGreaterThan(13);
+  for (const finding of findings) {
+    expect(finding.why, finding.what).toBeDefined();
+    expect(finding.action, finding.what).toBeDefined();
+  }
+});
+
+test("clocks are compared: seconds are nothing, a minute breaks what is signed", () => {
+  const at = (dateMs: number): unknown => clockFinding("n1", dateMs, 100_000)[0];
+  expect([at(95_000), at(104_000)]).toEqual([undefined, undefined]);
+  expect(at(70_000)).toMatchObject({ level: "warning", what: "the clock of n1 is 0:30 behind this machine's" });
+  expect(at(190_000)).toMatchObject({ level: "broken", what: "the clock of n1 is 1:30 ahead of this machine's" });
+  expect(clockFinding("n1", undefined, 100_000)).toEqual([]);
 });
 
 test("stopped servers, too few servers and older layouts are told, each with what to do", () => {

@@ -2,7 +2,9 @@
 export interface Finding {
   readonly level: "ok" | "note" | "warning" | "broken";
   readonly what: string;
-  /** What to do about it. */
+  /** Why it matters. */
+  readonly why?: string | undefined;
+  /** What to do about it, with the command to run where there is one. */
   readonly action?: string | undefined;
 }
 
@@ -24,6 +26,8 @@ export function diskFinding(
   return {
     level: share < FREE_BROKEN ? "broken" : "warning",
     what,
-    action: "delete objects, enlarge the disk, or add a storage node and lower this one's weight",
+    why: "below 16 MiB it takes no more chunks; writes then fail when too few of their servers have room",
+    action:
+      "delete objects, enlarge the disk, or add a storage node and lower this one's weight: ashlar layout --weights <id>=0.5",
   };
 }

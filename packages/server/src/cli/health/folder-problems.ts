@@ -11,11 +11,19 @@ import { diskFinding, type Finding } from "./finding.ts";
 /** What is wrong with the folder of an embedded store. Makes nothing where there is none. */
 export async function findFolderProblems(path: string, signal: AbortSignal): Promise<readonly Finding[]> {
   if (!holdsStore(path)) {
+    // The data folder of a storage node: chunks alone.
+    if (existsSync(join(path, "format.json"))) {
+      return [
+        ...(await examine("chunks", () => countChunks(path, signal))),
+        ...(await examine("chunks", () => damagedChunks(path))),
+      ];
+    }
     return [
       {
         level: "broken",
         what: `${path} holds no store`,
-        action: "is this the right folder? the first write makes one",
+        why: "there is nothing to read",
+        action: "see whether this is the right folder; the first write makes a store",
       },
     ];
   }
@@ -36,6 +44,7 @@ async function examine(name: string, look: () => Promise<readonly Finding[]>): P
       {
         level: "broken",
         what: `${name}: ${message}`,
+        why: "the store cannot be used like this",
         action: "see the cause with --debug; restore it from a backup if it is damaged",
       },
     ];
@@ -73,6 +82,7 @@ async function damagedChunks(path: string): Promise<readonly Finding[]> {
     {
       level: "warning",
       what: `${formatCount(names.length, "damaged chunk")} ${names.length === 1 ? "was" : "were"} put aside in ${folder}`,
+      why: "bytes changed on the disk, which may be failing; in a cluster another copy is read and this one is restored",
       action: "look at the disk; put the same content again to heal what names them, then delete those files",
     },
   ];
@@ -85,6 +95,7 @@ async function missingChunks(path: string, signal: AbortSignal): Promise<readonl
     {
       level: "broken",
       what: `the chunks folder is missing in ${path}, but objects have chunks`,
+      why: "what is larger than 32 KiB cannot be read",
       action: "restore it from a backup, or put the same content again",
     },
   ];

@@ -1,8 +1,10 @@
 import { AshlarError } from "@ashlar/sdk/errors";
-import type { Transport } from "@ashlar/sdk/ports";
+import { systemClock, type Transport } from "@ashlar/sdk/ports";
 import { formatBytes, formatCount } from "../format.ts";
 import { askReadiness } from "./ask-readiness.ts";
+import { checkFinding, clockFinding } from "./check-finding.ts";
 import { diskFinding, type Finding } from "./finding.ts";
+import { readFigures } from "./read-figures.ts";
 
 /** What {@link findServerProblems} asks. */
 export interface ServerToExamine {
@@ -22,38 +24,39 @@ export async function findServerProblems({ url, transport, signal }: ServerToExa
       {
         level: "broken",
         what: `${url} does not answer: ${answer}`,
-        action: "is the server running, is this its address, and does no firewall stand between?",
+        why: "nobody can use it from here",
+        action: "see whether it runs, whether this is its address, and whether a firewall stands between",
       },
     ];
   }
   const findings: Finding[] = Object.entries(answer.checks).map(([name, state]) => checkFinding(name, state));
   if (!answer.ready && findings.every((finding) => finding.level === "ok")) {
-    findings.push({ level: "broken", what: `${url} is not ready`, action: "see its log" });
+    findings.push({
+      level: "broken",
+      what: `${url} is not ready`,
+      why: "load balancers send it nothing",
+      action: "see its log",
+    });
   }
+  findings.push(...clockFinding(url, answer.dateMs, systemClock.nowMs()), ...(await waitingRepairs(url, signal)));
   return [...findings, ...(await diskOf({ url, transport, signal }))];
 }
 
-/** States that servers tell of their dependencies, with what they mean for an operator. */
-const STATES: Readonly<Record<string, Omit<Finding, "what">>> = {
-  ok: { level: "ok" },
-  registered: { level: "ok" },
-  none: { level: "note", action: "gateways do not know it" },
-  "not registered": {
-    level: "warning",
-    action: "start the database or the gateway that it registers with; it registers again by itself",
-  },
-  "read-only": { level: "warning", action: "its disk is full: delete objects, enlarge it, or add a storage node" },
-  away: {
-    level: "broken",
-    action: "start the database, or see why the gateway cannot reach it; it connects again by itself",
-  },
-  "does not answer": { level: "broken", action: "it hangs: look at the database's or the disk's own logs" },
-  stopping: { level: "broken", action: "it is shutting down; start it again" },
-};
-
-function checkFinding(name: string, state: string): Finding {
-  const known = STATES[state] ?? { level: "broken", action: "see its log" };
-  return { ...known, what: `${name}: ${state}` };
+/** Copies that repair could not restore yet; only gateways have that figure. */
+async function waitingRepairs(url: string, signal: AbortSignal): Promise<readonly Finding[]> {
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]);
+  const figure = await readFigures(url, limit).catch(() => undefined);
+  const count = figure?.("ashlar_repairs_waiting") ?? 0;
+  if (count === 0) return [];
+  return [
+    {
+      level: "warning",
+      what: `${formatCount(count, "missing copy", "missing copies")} could not be restored yet`,
+      why: "those chunks have fewer copies than they should; whoever loses another server may lose them",
+      action:
+        "start the servers that are away; repair goes on by itself. For those that are lost: ashlar layout --remove <id>",
+    },
+  ];
 }
 
 async function diskOf({ url, transport, signal }: ServerToExamine): Promise<readonly Finding[]> {

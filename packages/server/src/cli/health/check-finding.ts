@@ -1,0 +1,65 @@
+import { formatSeconds } from "../format.ts";
+import type { Finding } from "./finding.ts";
+
+/** States that servers tell of their dependencies, with what they mean for an operator. */
+const STATES: Readonly<Record<string, Omit<Finding, "what">>> = {
+  ok: { level: "ok" },
+  registered: { level: "ok" },
+  none: {
+    level: "note",
+    why: "gateways do not know it",
+    action: "start it with DATABASE_URL or --gateway to make it part of a cluster",
+  },
+  "not registered": {
+    level: "warning",
+    why: "it serves the chunks that it has, but is soon taken for down",
+    action: "start the database or the gateway that it registers with; it registers again by itself",
+  },
+  refused: {
+    level: "broken",
+    why: "its cluster key is not that of the gateway, so that the cluster does not let it in",
+    action: "give it the CLUSTER_KEY (or CLUSTER_KEY_FILE) of the gateway, and start it again",
+  },
+  "read-only": {
+    level: "warning",
+    why: "its disk is full: writes go to the other copies, as long as there are enough",
+    action: "delete objects, enlarge the disk, or add a storage node",
+  },
+  away: {
+    level: "broken",
+    why: "nothing can be opened, listed or written; nothing is lost, and everything goes on when it is back",
+    action:
+      "start the database, or see in the gateway's log why it cannot be reached; the gateway connects again by itself",
+  },
+  "does not answer": {
+    level: "broken",
+    why: "what needs it waits and then fails; nothing is lost",
+    action: "see whether it runs, and look at its own logs; there is no need to restart the servers",
+  },
+  stopping: { level: "broken", why: "it takes no new requests", action: "start it again" },
+};
+
+/** What a state means that a server tells of a dependency. */
+export function checkFinding(name: string, state: string): Finding {
+  const known = STATES[state] ?? { level: "broken", why: "it cannot do its work", action: "see its log" };
+  return { ...known, what: `${name}: ${state}` };
+}
+
+/** Less is the time that the answer took, and the seconds that HTTP dates are cut to. */
+const CLOCK_WARNING_MS = 10_000;
+/** Signed permissions bear as much; see "clocks" in docs/limits.md. */
+const CLOCK_BROKEN_MS = 60_000;
+
+/** @returns nothing where the clocks agree, or a server does not tell its time. */
+export function clockFinding(name: string, dateMs: number | undefined, nowMs: number): readonly Finding[] {
+  const aheadMs = dateMs === undefined ? 0 : dateMs - nowMs;
+  if (Math.abs(aheadMs) < CLOCK_WARNING_MS) return [];
+  return [
+    {
+      level: Math.abs(aheadMs) < CLOCK_BROKEN_MS ? "warning" : "broken",
+      what: `the clock of ${name} is ${formatSeconds(Math.abs(aheadMs) / 1000)} ${aheadMs > 0 ? "ahead of" : "behind"} this machine's`,
+      why: "what servers sign for each other and for direct clients is refused when clocks differ by a minute",
+      action: "let all machines take their time from NTP (timedatectl set-ntp true)",
+    },
+  ];
+}
