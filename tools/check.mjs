@@ -1,5 +1,5 @@
 /**
- * The checks that CI runs beside the tests, by name: `node tools/check.mjs [format lint types deps proto workflows exports size]`.
+ * The checks that CI runs beside the tests, by name: `node tools/check.mjs [format lint types deps proto apidocs workflows exports size]`.
  *
  * Runs under the pinned Node with node_modules/.bin in PATH (tools/bootstrap.mjs sees to both). Every check runs even if
  * an earlier one failed; the exit code is 1 if any did.
@@ -160,6 +160,8 @@ const CHECKS = {
       ...["packages", "tests", "bench", "examples"].filter((folder) => existsSync(folder)),
     ]),
   proto: checkProto,
+  // Broken links, and exports without a word about them.
+  apidocs: () => passesQuietly("typedoc", ["--emit", "none"]),
   workflows: () => passes("node", ["tools/ci/lint-workflows.mjs"]),
   exports: checkExports,
   size: checkSize,

@@ -5,9 +5,13 @@
  * meets a larger value throws INVALID_ARGUMENT.
  */
 
+/** 2^10 bytes. */
 export const KIB = 1024;
+/** 2^20 bytes. */
 export const MIB = 1024 * KIB;
+/** 2^30 bytes. */
 export const GIB = 1024 * MIB;
+/** 2^40 bytes. */
 export const TIB = 1024 * GIB;
 
 /** One limit. What it is for stands in `limit-docs.ts`, so that no page loads prose. */

@@ -29,6 +29,7 @@ export interface MemoryChunk {
   readonly claimedAtMs: number;
 }
 
+/** Options of {@link createMemoryChunkStore}. */
 export interface MemoryChunkStoreOptions {
   /** Largest chunk in bytes; default 64 MiB, as for a storage node. */
   readonly chunkMaxBytes?: number | undefined;

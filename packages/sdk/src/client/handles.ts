@@ -6,9 +6,13 @@ import type { GetObjectResult, GetOptions, ListEntry, ListObjectsInput, PutOptio
 /** A bucket by name; no I/O until something is asked of it. */
 export interface BucketHandle {
   readonly name: string;
+  /** An object of the bucket; no I/O. */
   object(key: string): ObjectHandle;
+  /** @see ObjectClient.createBucket */
   create(options?: ClientCallOptions): Promise<BucketInfo>;
+  /** @see ObjectClient.listObjects */
   list(options?: Omit<ListObjectsInput, "bucket" | "cursor">): AsyncIterable<ListEntry>;
+  /** @see ObjectClient.deleteBucket */
   delete(options?: ClientCallOptions): Promise<void>;
 }
 
@@ -16,16 +20,23 @@ export interface BucketHandle {
 export interface ObjectHandle {
   readonly bucket: string;
   readonly key: string;
+  /** @see ObjectClient.putObject */
   put(body: ObjectBody, options?: PutOptions): Promise<PutObjectOutcome>;
+  /** @see ObjectClient.getObject */
   get(options?: GetOptions): Promise<GetObjectResult>;
+  /** All bytes in one array; mind the size. */
   bytes(options?: ClientTransferOptions): Promise<Uint8Array>;
+  /** All bytes as UTF-8 text. */
   text(options?: ClientTransferOptions): Promise<string>;
   /** @throws {AshlarError} INVALID_ARGUMENT if the object is not JSON. */
   json(options?: ClientTransferOptions): Promise<unknown>;
   /** The bytes as a web stream that opens the object when it is first read. */
   stream(options?: ClientTransferOptions): ReadableStream<Uint8Array>;
+  /** @see ObjectClient.headObject */
   head(options?: ClientCallOptions): Promise<ObjectInfo>;
+  /** Whether there is such an object; a missing bucket is an error. */
   exists(options?: ClientCallOptions): Promise<boolean>;
+  /** @see ObjectClient.deleteObject */
   delete(options?: ClientCallOptions): Promise<boolean>;
   /** The bytes from `start` up to but not including `end` (default: the end), as `Blob.slice`; negative values count from the end. */
   slice(start: number, end?: number): ObjectSlice;
@@ -33,7 +44,10 @@ export interface ObjectHandle {
 
 /** A range of an object; no I/O until its bytes are asked for. */
 export interface ObjectSlice {
+  /** The range in one array. */
   bytes(options?: ClientTransferOptions): Promise<Uint8Array>;
+  /** The range as UTF-8 text; cut characters become U+FFFD. */
   text(options?: ClientTransferOptions): Promise<string>;
+  /** The range as a web stream that opens the object when it is first read. */
   stream(options?: ClientTransferOptions): ReadableStream<Uint8Array>;
 }

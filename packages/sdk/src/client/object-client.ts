@@ -34,18 +34,22 @@ import type {
  * The client is opened lazily by its first call; a client that could not be opened tries again with the next call.
  */
 export interface ObjectClient extends AsyncDisposable {
+  /** Makes a bucket. @throws {AshlarError} BUCKET_ALREADY_EXISTS, INVALID_BUCKET_NAME. */
   createBucket(input: BucketRef & ClientCallOptions): Promise<BucketInfo>;
-  /** @throws {AshlarError} BUCKET_NOT_FOUND. */
+  /** Tells what is known of a bucket. @throws {AshlarError} BUCKET_NOT_FOUND. */
   headBucket(input: BucketRef & ClientCallOptions): Promise<BucketInfo>;
+  /** All buckets, by name. */
   listBuckets(input?: ClientCallOptions): Promise<readonly BucketInfo[]>;
+  /** Deletes an empty bucket. @throws {AshlarError} BUCKET_NOT_EMPTY, BUCKET_NOT_FOUND. */
   deleteBucket(input: BucketRef & ClientCallOptions): Promise<void>;
 
   /** Writes an object of any length. Resolves when it is durable and visible; if it rejects, nothing is visible. */
   putObject(input: PutObjectInput): Promise<PutObjectOutcome>;
   /** Opens an object for reading. @throws {AshlarError} OBJECT_NOT_FOUND, BUCKET_NOT_FOUND, INVALID_RANGE, PRECONDITION_FAILED, NOT_MODIFIED. */
   getObject(input: GetObjectInput): Promise<GetObjectResult>;
+  /** Tells what is known of an object, without its bytes. @throws {AshlarError} OBJECT_NOT_FOUND, BUCKET_NOT_FOUND, PRECONDITION_FAILED, NOT_MODIFIED. */
   headObject(input: Omit<GetObjectInput, "range">): Promise<ObjectInfo>;
-  /** `false` if there was none. */
+  /** Deletes an object; `false` if there was none. */
   deleteObject(input: ObjectRef & WriteCondition & ClientCallOptions): Promise<boolean>;
   /** Deletes up to DELETE_MANY_MAX objects; a key that fails does not stop the others. */
   deleteObjects(
@@ -53,16 +57,24 @@ export interface ObjectClient extends AsyncDisposable {
   ): Promise<readonly DeleteOutcomeForKey[]>;
   /** All entries in order, page after page. */
   listObjects(input: Omit<ListObjectsInput, "cursor">): AsyncIterable<ListEntry>;
+  /** One page of a listing; `nextCursor` of the answer leads to the next. */
   listObjectsPage(input: ListObjectsInput): Promise<ObjectListPage>;
+  /** Copies an object within the store; no bytes move. */
   copyObject(input: CopyObjectInput): Promise<ObjectInfo>;
 
+  /** Begins an upload in parts; nothing is visible before {@link ObjectClient.completeUpload}. */
   createUpload(input: CreateUploadInput): Promise<UploadInfo>;
+  /** Writes one part, in any order and again at will; its etag goes into {@link ObjectClient.completeUpload}. */
   writePart(input: WritePartInput): Promise<PartInfo>;
+  /** The parts stored so far, by number: what to skip when an upload goes on later. */
   listParts(input: { readonly uploadId: string } & ClientCallOptions): AsyncIterable<PartInfo>;
+  /** Uploads that are neither completed nor aborted, by key. */
   listUploads(
     input: BucketRef & { readonly prefix?: string | undefined } & ClientCallOptions,
   ): AsyncIterable<UploadInfo>;
+  /** Makes the object of its parts. @throws {AshlarError} INVALID_PART, UPLOAD_NOT_FOUND, PRECONDITION_FAILED. */
   completeUpload(input: CompleteUploadInput): Promise<ObjectInfo>;
+  /** Gives an upload up; its parts are freed later. */
   abortUpload(input: { readonly uploadId: string } & ClientCallOptions): Promise<void>;
 
   /** A handle: no I/O until something is asked of it. */

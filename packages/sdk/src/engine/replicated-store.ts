@@ -13,6 +13,7 @@ export interface ReplicatedStore {
   get(chunkId: Digest, options: ReplicatedGetOptions): Promise<Uint8Array>;
 }
 
+/** One store made of many: writes go to the placement of each chunk until its quorum holds it, reads to whichever replica answers. */
 export function createReplicatedStore(options: ReplicationOptions): ReplicatedStore {
   const context: ReplicationContext = {
     ...options,

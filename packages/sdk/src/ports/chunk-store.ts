@@ -33,6 +33,7 @@ export interface PutChunkOptions extends CallOptions {
   readonly digestVerified?: boolean | undefined;
 }
 
+/** What a put of a chunk did. */
 export interface PutChunkResult {
   readonly sizeBytes: number;
   /** True if the store held the chunk already; it is claimed all the same. */
@@ -81,6 +82,7 @@ export interface ListChunksOptions extends CallOptions {
   readonly limit?: number | undefined;
 }
 
+/** One chunk of a listing. */
 export interface ListedChunk {
   readonly chunkId: Digest;
   readonly sizeBytes: number;
@@ -88,6 +90,7 @@ export interface ListedChunk {
   readonly unclaimedForMs: number;
 }
 
+/** One page of a listing of chunks. */
 export interface ChunkPage {
   /** In ascending digest order; chunks written while listing may or may not appear, all others appear exactly once. */
   readonly chunks: readonly ListedChunk[];
@@ -95,6 +98,7 @@ export interface ChunkPage {
   readonly nextCursor?: string | undefined;
 }
 
+/** How much a store holds, and how much more it could. */
 export interface ChunkStoreStats {
   readonly chunkCount: number;
   /** Payload bytes of all chunks. */

@@ -57,6 +57,7 @@ export interface ByteRange {
   readonly length?: number | undefined;
 }
 
+/** What to read. */
 export interface GetObjectRequest {
   readonly bucket: string;
   readonly key: string;

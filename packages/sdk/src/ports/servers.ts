@@ -24,6 +24,7 @@ export interface ServerStats {
 /** `down`: missed HEARTBEAT_MISSED_MAX heartbeats; `stopped`: shut down in order, still in the layout. */
 export type ServerState = "up" | "down" | "stopped";
 
+/** A server as the registry knows it. */
 export interface ServerRecord {
   readonly serverId: string;
   readonly url: string;

@@ -33,11 +33,13 @@ export const systemClock: Clock = Object.freeze({
   },
 });
 
+/** Randomness of the platform: cryptographic bytes, and `Math.random` for what only has to spread. */
 export const systemRandom: Random = Object.freeze({
   bytes: (count: number): Uint8Array => crypto.getRandomValues(new Uint8Array(count)),
   fraction: (): number => Math.random(),
 });
 
+/** A logger that writes nothing. */
 export const silentLogger: Logger = Object.freeze({
   debug: (): void => {},
   info: (): void => {},

@@ -53,6 +53,7 @@ export interface CompleteUpload {
   readonly condition?: WriteCondition | undefined;
 }
 
+/** Which parts of an upload to list. */
 export interface ListPartsQuery {
   readonly uploadId: string;
   /** Only parts above this number. */
@@ -60,12 +61,14 @@ export interface ListPartsQuery {
   readonly limit?: number | undefined;
 }
 
+/** One page of an upload's parts. */
 export interface PartPage {
   readonly parts: readonly PartInfo[];
   /** Pass as `afterPartNumber` for the next page; absent at the end. */
   readonly nextPartNumber?: number | undefined;
 }
 
+/** Which uploads of a bucket to list. */
 export interface ListUploadsQuery {
   readonly bucket: string;
   readonly prefix?: string | undefined;
@@ -73,6 +76,7 @@ export interface ListUploadsQuery {
   readonly limit?: number | undefined;
 }
 
+/** One page of a bucket's uploads. */
 export interface UploadPage {
   /** Ordered by key, then upload id. */
   readonly uploads: readonly UploadInfo[];

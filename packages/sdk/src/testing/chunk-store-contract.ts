@@ -19,6 +19,7 @@ export const CHUNK_STORE_CASES: readonly ChunkStoreCase[] = Object.freeze([
   ...STREAM_CASES,
 ]);
 
+/** What {@link chunkStoreContract} takes. */
 export interface ChunkStoreContractOptions {
   /** Of the store and its configuration, as it stands in the test report. */
   readonly name: string;
@@ -44,7 +45,7 @@ export async function runChunkStoreCase(
   }
 }
 
-/** Registers the contract of {@link ChunkStore} with vitest, one test per case; what does not apply is shown as skipped. */
+/** Registers the contract of `ChunkStore` with vitest, one test per case; what does not apply is shown as skipped. */
 export function chunkStoreContract({ name, create }: ChunkStoreContractOptions): void {
   describe(`${name} keeps the contract of a chunk store`, () => {
     for (const contractCase of CHUNK_STORE_CASES) {

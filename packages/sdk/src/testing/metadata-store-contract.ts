@@ -27,6 +27,7 @@ export const METADATA_STORE_CASES: readonly MetadataStoreCase[] = Object.freeze(
   ...CONCURRENCY_CASES,
 ]);
 
+/** What {@link metadataStoreContract} takes. */
 export interface MetadataStoreContractOptions {
   /** Of the store and its configuration, as it stands in the test report. */
   readonly name: string;
@@ -52,7 +53,7 @@ export async function runMetadataStoreCase(
   }
 }
 
-/** Registers the contract of {@link MetadataStore} with vitest, one test per case; what does not apply is shown as skipped. */
+/** Registers the contract of `MetadataStore` with vitest, one test per case; what does not apply is shown as skipped. */
 export function metadataStoreContract({ name, create }: MetadataStoreContractOptions): void {
   describe(`${name} keeps the contract of a metadata store`, () => {
     for (const contractCase of METADATA_STORE_CASES) {

@@ -32,6 +32,7 @@ import { SyncedChunks } from "./synced-chunks.ts";
 
 export type { FileSystem } from "./file-system.ts";
 
+/** Options of {@link openFsChunkStore}. */
 export interface FsChunkStoreOptions {
   /** Folder of the store; made if it does not exist. */
   readonly path: string;
