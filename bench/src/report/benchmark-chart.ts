@@ -11,7 +11,7 @@ interface Panel {
   readonly mark?: { readonly value: number; readonly label: string } | undefined;
 }
 
-const LABEL_WIDTH = 260;
+const LABEL_WIDTH = 300;
 const PANEL_WIDTH = 280;
 /** Room for the figure behind the longest bar. */
 const FIGURE_WIDTH = 56;
@@ -86,8 +86,8 @@ function panel({ title, phases, figureOf, mark }: Panel, rows: readonly RowResul
   return [
     text(left, TOP - 28, title, 'class="title"'),
     `<line class="axis" x1="${left}" y1="${TOP - 4}" x2="${left}" y2="${bottom}"/>`,
-    ...bars,
     ...(mark === undefined ? [] : markLine(left + scale(mark.value), bottom, mark)),
+    ...bars,
   ];
 }
 
