@@ -12,7 +12,7 @@ function treeOf(text: string): string {
     .join("\n");
 }
 
-test("tracing prints the trees that its README shows", { timeout: 120_000 }, async () => {
+test("tracing prints the trees that its README shows", { timeout: 300_000 }, async () => {
   const { commands, outputs } = readExampleReadme("tracing");
   const { exitCode, stdout, output } = await runExample(commands[0]!).ended;
   expect(exitCode, output).toBe(0);

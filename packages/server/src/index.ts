@@ -9,8 +9,10 @@ export {
   type CreateMetricsOptions,
   createMetrics,
   createPinoLogger,
+  createServerTracer,
   type LogLevel,
   type Metrics,
   noMetrics,
   type PinoLoggerOptions,
+  type ServerTracerOptions,
 } from "./observability/index.ts";

@@ -6,7 +6,7 @@ import {
   type Topology,
 } from "@ashlar/sdk/engine";
 import { LIMITS } from "@ashlar/sdk/limits";
-import type { CallOptions, Clock, Hasher, Logger, Random } from "@ashlar/sdk/ports";
+import type { CallOptions, Clock, Hasher, Logger, Random, Tracer } from "@ashlar/sdk/ports";
 import type { Metrics } from "../observability/metrics.ts";
 import { maintenanceMetrics } from "./maintenance-metrics.ts";
 import { type RepairReport, repair } from "./repair.ts";
@@ -22,6 +22,8 @@ export interface MaintenanceOptions {
   readonly random: Random;
   readonly logger: Logger;
   readonly metrics: Metrics;
+  /** Makes a span of each round. Default: none. */
+  readonly tracer?: Tracer | undefined;
   /** Default COLLECT_INTERVAL_MS. */
   readonly collectIntervalMs?: number | undefined;
   /** Default 30 s: long enough for a node to restart, short against the time in which a second one fails. */
@@ -52,7 +54,7 @@ const REPAIR_INTERVAL_MS = 30_000;
 export function createMaintenance(options: MaintenanceOptions): Maintenance {
   const { clock, random, logger } = options;
   const chunks = createReplicatedStore(options);
-  const record = maintenanceMetrics(options.metrics, clock);
+  const record = maintenanceMetrics(options);
 
   const collectNow = (call: CallOptions): Promise<CollectReport> =>
     record.collection(async () => {

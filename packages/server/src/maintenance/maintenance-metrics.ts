@@ -1,5 +1,5 @@
 import type { CollectReport } from "@ashlar/sdk/engine";
-import type { Clock } from "@ashlar/sdk/ports";
+import type { Clock, Tracer } from "@ashlar/sdk/ports";
 import { DURATION_BUCKETS_SECONDS, type Metrics } from "../observability/metrics.ts";
 import type { RepairReport } from "./repair.ts";
 
@@ -9,7 +9,13 @@ export interface MaintenanceRecorder {
   repair(work: () => Promise<RepairReport>): Promise<RepairReport>;
 }
 
-export function maintenanceMetrics(metrics: Metrics, clock: Pick<Clock, "monotonicMs">): MaintenanceRecorder {
+/** @param options.tracer makes each round a span called `maintenance.<task>`; without it, everything below one would be a trace of its own. */
+export function maintenanceMetrics(options: {
+  readonly metrics: Metrics;
+  readonly clock: Pick<Clock, "monotonicMs">;
+  readonly tracer?: Tracer | undefined;
+}): MaintenanceRecorder {
+  const { metrics, clock, tracer } = options;
   const durations = metrics.histogram({
     name: "ashlar_maintenance_duration_seconds",
     help: "One round of background work",
@@ -27,15 +33,18 @@ export function maintenanceMetrics(metrics: Metrics, clock: Pick<Clock, "monoton
   });
   const timed = async <Report extends object>(task: string, work: () => Promise<Report>): Promise<Report> => {
     const startedAtMs = clock.monotonicMs();
-    const end = (outcome: string): void =>
+    const span = tracer?.start(`maintenance.${task}`);
+    const end = (outcome: string, error?: unknown): void => {
       durations.observe((clock.monotonicMs() - startedAtMs) / 1000, { task, outcome });
+      span?.end(error);
+    };
     try {
-      const report = await work();
+      const report = await (tracer === undefined || span === undefined ? work() : tracer.within(span, work));
       for (const [what, count] of Object.entries(report)) things.add(count, { what });
       end("ok");
       return report;
     } catch (error) {
-      end("failed");
+      end("failed", error);
       throw error;
     }
   };
