@@ -73,6 +73,7 @@ function sizesOf(sizeMib: number, quick: boolean): RunSizes {
       bulkObjectBytes: OBJECT_MIB * MIB,
       bulkInFlight: 4,
       singleBytes: sizeBytes,
+      largeLimitMs: 10_000,
       smallCount: quick ? 2000 : 50_000,
       smallLimitMs: quick ? 1000 : 3000,
       smallBytes: 4 * KIB,

@@ -7,7 +7,7 @@ import { uniqueBody, uniqueBytes } from "./unique-body.ts";
 
 const MIB = 1024 * 1024;
 const PLAN: LoadPlan = {
-  ...{ bulkBytes: 6 * MIB, bulkObjectBytes: 2 * MIB, bulkInFlight: 2, singleBytes: 5 * MIB },
+  ...{ bulkBytes: 6 * MIB, bulkObjectBytes: 2 * MIB, bulkInFlight: 2, singleBytes: 5 * MIB, largeLimitMs: 10_000 },
   ...{ smallCount: 200, smallLimitMs: 10_000, smallBytes: 4096, smallInFlight: 16 },
 };
 
@@ -49,6 +49,23 @@ test("a load puts and gets what its plan says, through any client", async () => 
 test("an object that comes back short ends the load", async () => {
   await expect(runLoad(countingStore(1), PLAN)).rejects.toThrow(/came back/);
 });
+
+test("a slow store moves fewer and smaller large objects", async () => {
+  const store = countingStore();
+  const slow = { ...store, put: (...[key, body]: Parameters<typeof store.put>) => delayed(() => store.put(key, body)) };
+  const plan = { ...PLAN, bulkBytes: 200 * MIB, singleBytes: 200 * MIB, largeLimitMs: 200, smallCount: 0 };
+  const { putBulk, getBulk, putSingle, getSingle } = await runLoad(slow, plan);
+  expect(putBulk?.objects).toBeLessThan(20);
+  expect(getBulk?.objects).toBe(putBulk?.objects);
+  expect(putSingle?.sizeBytes).toBeLessThan(40 * MIB);
+  expect(putSingle?.sizeBytes).toBeGreaterThanOrEqual(2 * MIB);
+  expect(getSingle?.sizeBytes).toBe(putSingle?.sizeBytes);
+});
+
+async function delayed(work: () => Promise<void>): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  await work();
+}
 
 test("what a plan leaves out is not run", async () => {
   const report = await runLoad(countingStore(), { ...PLAN, bulkBytes: 0, singleBytes: 0 });

@@ -10,6 +10,8 @@ export interface LoadPlan {
   readonly bulkInFlight: number;
   /** One large object; none for 0. */
   readonly singleBytes: number;
+  /** A slow store moves less than that: no large object is begun after this long, and the single one is as large as fits in it. */
+  readonly largeLimitMs: number;
   /** Small objects, until the count or the time is reached; none for a count of 0. */
   readonly smallCount: number;
   readonly smallLimitMs: number;
@@ -32,7 +34,8 @@ const WARM_UP_SMALL_COUNT = 500;
 
 /** Puts and gets what the plan says, through any store. The objects stay there: whoever made the store throws it away. */
 export async function runLoad(client: ObjectStoreClient, plan: LoadPlan): Promise<LoadReport> {
-  return { ...(await bulk(client, plan)), ...(await single(client, plan)), ...(await small(client, plan)) };
+  const large = await bulk(client, plan);
+  return { ...large, ...(await single(client, plan, large.putBulk)), ...(await small(client, plan)) };
 }
 
 async function bulk(client: ObjectStoreClient, plan: LoadPlan): Promise<LoadReport> {
@@ -40,19 +43,38 @@ async function bulk(client: ObjectStoreClient, plan: LoadPlan): Promise<LoadRepo
   if (bulkBytes === 0) return {};
   await client.put("warm-up", uniqueBody(WARM_UP_BYTES));
   await get(client, "warm-up", WARM_UP_BYTES);
-  const phase = { count: Math.ceil(bulkBytes / bulkObjectBytes), inFlight: plan.bulkInFlight };
+  const phase = { inFlight: plan.bulkInFlight, limitMs: plan.largeLimitMs };
   const key = (index: number): string => `bulk/${index}`;
-  const putBulk = await runPhase(phase, (index) => put(client, key(index), bulkObjectBytes));
-  const getBulk = await runPhase(phase, (index) => get(client, key(index), bulkObjectBytes));
+  const putBulk = await runPhase({ ...phase, count: Math.ceil(bulkBytes / bulkObjectBytes) }, (index) =>
+    put(client, key(index), bulkObjectBytes),
+  );
+  const getBulk = await runPhase({ ...phase, count: putBulk.objects }, (index) =>
+    get(client, key(index), bulkObjectBytes),
+  );
   return { putBulk, getBulk };
 }
 
-async function single(client: ObjectStoreClient, { singleBytes }: LoadPlan): Promise<LoadReport> {
-  if (singleBytes === 0) return {};
+async function single(
+  client: ObjectStoreClient,
+  plan: LoadPlan,
+  putBulk: PhaseReport | undefined,
+): Promise<LoadReport> {
+  if (plan.singleBytes === 0) return {};
+  const sizeBytes = singleSize(plan, putBulk);
   const phase = { count: 1, inFlight: 1 };
-  const putSingle = await runPhase(phase, () => put(client, "single", singleBytes));
-  const getSingle = await runPhase(phase, () => get(client, "single", singleBytes));
+  const putSingle = await runPhase(phase, () => put(client, "single", sizeBytes));
+  const getSingle = await runPhase(phase, () => get(client, "single", sizeBytes));
   return { putSingle, getSingle };
+}
+
+/** The planned size, or what the store is likely to take within the limit, in whole large objects. */
+function singleSize(
+  { singleBytes, bulkObjectBytes, largeLimitMs }: LoadPlan,
+  putBulk: PhaseReport | undefined,
+): number {
+  if (putBulk === undefined) return singleBytes;
+  const inTimeBytes = (putBulk.sizeBytes / putBulk.elapsedMs) * largeLimitMs;
+  return Math.min(singleBytes, Math.max(1, Math.floor(inTimeBytes / bulkObjectBytes)) * bulkObjectBytes);
 }
 
 async function small(client: ObjectStoreClient, plan: LoadPlan): Promise<LoadReport> {

@@ -60,7 +60,7 @@ function panelsOf({ plan, limits }: BenchmarkResults): readonly [Panel, Panel] {
       mark: { value: limits.httpSha256PutMegabytesPerSecond, label: "bare HTTP + SHA-256, put" },
     },
     {
-      title: `objects of ${plan.smallBytes / 1024} KiB per second, ${plan.smallInFlight} at once`,
+      title: `objects of ${plan.smallBytes / 1024} KiB per second`,
       phases: ["putSmall", "getSmall"],
       figureOf: rateOf,
     },

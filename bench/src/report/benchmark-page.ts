@@ -14,7 +14,7 @@ ${markdownTable(targetsTable(results))}
 
 ## Large objects
 
-MB/s (10^6 bytes); ${plan.bulkInFlight} objects of 64 MiB at once. Memory in MiB, stalls in ms.
+MB/s (10^6 bytes); ${plan.bulkInFlight} objects of 64 MiB at once. Where a gibibyte would take longer than ${plan.largeLimitMs / 1000} s, less is moved. Memory in MiB, stalls in ms.
 
 ${markdownTable(largeTable(results))}
 

@@ -36,7 +36,13 @@ function resultsWith(objectsOf: (id: string) => number): BenchmarkResults {
       fileSystem: "ext4",
     },
     plan: {
-      ...{ bulkBytes: 1024 * MIB, bulkObjectBytes: 64 * MIB, bulkInFlight: 4, singleBytes: 1024 * MIB },
+      ...{
+        bulkBytes: 1024 * MIB,
+        bulkObjectBytes: 64 * MIB,
+        bulkInFlight: 4,
+        singleBytes: 1024 * MIB,
+        largeLimitMs: 10_000,
+      },
       ...{ smallCount: 1000, smallLimitMs: 1000, smallBytes: 4096, smallInFlight: 64 },
     },
     chunkBytes: 4 * MIB,
