@@ -57,8 +57,8 @@ describe("docker-compose.yml, its services as plain processes", { timeout: 60_00
     expect(layouts[0]?.servers).toHaveLength(6);
   });
 
-  // The transports have suites of their own; here the cluster is what is new.
-  defineEndToEnd(["undici"], () => ({ url, apiKey }));
+  // Seats and transports have suites of their own; what is new here is the cluster, and direct clients see all of it.
+  defineEndToEnd({ seats: ["direct"], transports: ["undici"] }, () => ({ url, apiKey }));
 
   test("are told by the health check when a node is gone, and stop in order on SIGTERM", async () => {
     const all = [...cluster.services.values()].toReversed();

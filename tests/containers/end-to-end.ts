@@ -12,16 +12,24 @@ export interface DeployedCluster {
 }
 
 const SEATS = { gateway, direct } as const;
+
+/** Through the gateway, or straight to the nodes. */
+export type DeployedSeat = keyof typeof SEATS;
+
 const NOBODY = { fetch: () => Promise.reject(new Error("nothing runs in this process")) };
 
 /**
- * The promises of the object API, kept by a whole cluster and seen from outside: both seats over each of the transports.
+ * The promises of the object API, kept by a whole cluster and seen from outside: each of the seats over each of the transports.
  *
  * @param cluster is asked for when the tests run. It stays its owner's; what the tests wrote stays in it.
  */
-export function defineEndToEnd(transports: readonly TransportName[], cluster: () => DeployedCluster): void {
-  for (const [seatName, seat] of Object.entries(SEATS)) {
-    for (const transportName of transports) {
+export function defineEndToEnd(
+  ways: { readonly seats: readonly DeployedSeat[]; readonly transports: readonly TransportName[] },
+  cluster: () => DeployedCluster,
+): void {
+  for (const seatName of ways.seats) {
+    const seat = SEATS[seatName];
+    for (const transportName of ways.transports) {
       const transport = () => openTransport(transportName, NOBODY);
       defineConformance({
         name: `${seatName} over ${transportName}, against a whole cluster`,
