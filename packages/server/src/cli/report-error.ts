@@ -34,6 +34,8 @@ export async function reportError(thrown: unknown, options: ReportOptions): Prom
   else {
     write(options, `${options.program}: ${message} (${code})`);
     if (hint !== undefined) for (const line of hint.split("\n")) write(options, `  ${line}`);
+    // The message of an INTERNAL error only says that the server's log knows more.
+    if (code === "INTERNAL" && details.requestId !== undefined) write(options, `  request id: ${details.requestId}`);
   }
   if (options.debug) write(options, stackOf(error));
   return exitCode;

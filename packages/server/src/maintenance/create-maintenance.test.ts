@@ -138,7 +138,7 @@ describe("collection", () => {
     expect([await holders(gone), await holders(kept)]).toEqual([[], ["a", "b", "c"]]);
     const { text } = await metrics.render();
     expect(text).toMatch(/ashlar_maintenance_things_total\{what="chunksDeleted"\} 1/);
-    expect(text).toMatch(/ashlar_maintenance_duration_seconds_count\{job="collect",outcome="ok"\} 1/);
+    expect(text).toMatch(/ashlar_maintenance_duration_seconds_count\{task="collect",outcome="ok"\} 1/);
   });
 
   it("keeps chunks that are claimed, and what a server that is away may still hold", async () => {
