@@ -12,7 +12,7 @@ let up: SpawnedCli;
 
 beforeAll(async () => {
   cluster = await LocalCluster.create();
-  up = cluster.up("--nodes", "3", "--gateway-port", "0");
+  up = cluster.up(["--nodes", "3", "--gateway-port", "0"]);
   await cluster.ready();
 }, CLUSTER_MS);
 afterAll(async () => {

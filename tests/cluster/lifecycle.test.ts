@@ -15,7 +15,7 @@ let first: ShownStatus;
 
 beforeAll(async () => {
   cluster = await LocalCluster.create();
-  up = cluster.up("--nodes", "3", "--gateway-port", "0");
+  up = cluster.up(["--nodes", "3", "--gateway-port", "0"]);
   first = await cluster.ready();
 }, CLUSTER_MS);
 afterAll(async () => {
@@ -95,14 +95,16 @@ describe("a cluster in one folder", { timeout: CLUSTER_MS }, () => {
     const other = createServer();
     await new Promise<void>((resolve) => other.listen(port, "127.0.0.1", resolve));
     const refused = await cluster.up().ended;
+    const detached = await cluster.up(["--detach"]).ended;
     await new Promise((resolve) => other.close(resolve));
     expect(refused.exitCode).toBe(2);
     expect(refused.stderr).toContain(`port ${port} of node-1 is taken`);
     expect(refused.stderr).toContain("--node-port 0");
+    expect([detached.exitCode, detached.stderr]).toEqual([2, refused.stderr]);
   });
 
   test("finds its data again, at the same addresses, in the background too", async () => {
-    const detached = await cluster.up("--detach", "--json").ended;
+    const detached = await cluster.up(["--detach", "--json"]).ended;
     expect(detached.exitCode, detached.stderr).toBe(0);
     const [ready] = jsonLines<ShownStatus>(detached.stdout);
     expect(ready).toMatchObject({ event: "ready", ready: true, url: first.url });

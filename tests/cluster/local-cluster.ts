@@ -47,9 +47,9 @@ export class LocalCluster {
   }
 
   /** `cluster up`, in a process of its own; not ready yet. */
-  up(...flags: string[]): SpawnedCli {
+  up(flags: readonly string[] = [], env: Readonly<Record<string, string>> = {}): SpawnedCli {
     return spawnCli(["cluster", "up", "--path", this.path, "--heartbeat-interval", "500", ...flags], {
-      env: { HOME: this.folder.path, NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE },
+      env: { HOME: this.folder.path, NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE, ...env },
     });
   }
 

@@ -1,7 +1,7 @@
 import { closeSync, openSync, readSync, statSync } from "node:fs";
 
 const TAIL_BYTES = 8192;
-const LONGEST = 200;
+const LONGEST = 500;
 
 /**
  * What a process said last before it ended: the last line of its log, or the message in it where that is JSON.

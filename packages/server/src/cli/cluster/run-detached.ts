@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { closeSync, openSync, statSync } from "node:fs";
-import { AshlarError } from "@ashlar/sdk/errors";
+import { AshlarError, isErrorCode } from "@ashlar/sdk/errors";
 import { systemClock } from "@ashlar/sdk/ports";
 import { SETTINGS, type Setting } from "../config.ts";
 import { announcement } from "./announcement.ts";
@@ -40,8 +40,7 @@ export async function runDetached(call: UpCall, folder: ClusterFolder): Promise<
   for (;;) {
     await systemClock.sleep(POLL_MS, { signal });
     if (child.exitCode !== null || child.signalCode !== null) {
-      const why = lastWords(log, logFrom) ?? `see ${log}`;
-      throw new AshlarError("NODE_UNAVAILABLE", `the cluster did not start: ${why}`);
+      throw endOf(log, logFrom);
     }
     const status = await askSupervisor<ClusterStatus>(folder, { command: "status" }, signal).catch(() => undefined);
     if (status?.ready) {
@@ -53,6 +52,15 @@ export async function runDetached(call: UpCall, folder: ClusterFolder): Promise<
     const away = status?.processes.filter(({ state }) => state !== "ready").map(changeLine) ?? [`see ${log}`];
     throw new AshlarError("DEADLINE_EXCEEDED", `not ready after two minutes, still trying: ${away.join("; ")}`);
   }
+}
+
+/** What the supervisor ended with: its own error, where it told one. */
+function endOf(log: string, from: number): AshlarError {
+  const words = lastWords(log, from) ?? `see ${log}`;
+  const [, message, code] = words.match(/^ashlar: (.*) \(([A-Z_]+)\)$/) ?? [];
+  return message !== undefined && isErrorCode(code)
+    ? new AshlarError(code, message)
+    : new AshlarError("NODE_UNAVAILABLE", `the cluster did not start: ${words}`);
 }
 
 /** The flags that were given, again; not those which are about this process alone, and no secret. */
