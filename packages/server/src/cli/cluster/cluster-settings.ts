@@ -1,3 +1,4 @@
+import type { CommandCall } from "../command.ts";
 import type { Settings } from "../settings.ts";
 
 /** Settings of every `cluster` command, and all of most. */
@@ -28,6 +29,9 @@ export const UP_SETTINGS = [
 
 /** Resolved settings of `cluster up`. */
 export type UpSettings = Settings<(typeof UP_SETTINGS)[number]>;
+
+/** The call of `cluster up`. */
+export type UpCall = CommandCall<(typeof UP_SETTINGS)[number]>;
 
 /** Flags that the servers of a cluster are started with, by kind. */
 export function serverFlags(settings: UpSettings): {

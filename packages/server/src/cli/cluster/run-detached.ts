@@ -6,12 +6,11 @@ import { SETTINGS, type Setting } from "../config.ts";
 import { announcement } from "./announcement.ts";
 import { type ClusterFolder, makeClusterFolder } from "./cluster-folder.ts";
 import { lockCluster } from "./cluster-lock.ts";
-import { UP_SETTINGS } from "./cluster-settings.ts";
+import { UP_SETTINGS, type UpCall } from "./cluster-settings.ts";
 import { type ClusterStatus, changeLine } from "./cluster-status.ts";
 import { askSupervisor } from "./control-channel.ts";
 import { lastWords } from "./last-words.ts";
 import { launchCli } from "./process-specs.ts";
-import type { UpCall } from "./run-up.ts";
 
 const POLL_MS = 200;
 const READY_LIMIT_MS = 120_000;

@@ -1,12 +1,11 @@
 import process from "node:process";
 import { type Clock, silentLogger, systemClock } from "@ashlar/sdk/ports";
-import type { CommandCall } from "../command.ts";
 import { keepClusterKey } from "../servers/cluster-key.ts";
 import { announcement } from "./announcement.ts";
 import { type ClusterFolder, clusterFolder, makeClusterFolder } from "./cluster-folder.ts";
 import { lockCluster } from "./cluster-lock.ts";
 import { type ClusterPlan, readPlan, writePlan } from "./cluster-plan.ts";
-import { serverFlags, type UP_SETTINGS, type UpSettings } from "./cluster-settings.ts";
+import { serverFlags, type UpCall, type UpSettings } from "./cluster-settings.ts";
 import { statusOf } from "./cluster-status.ts";
 import { serveControl } from "./control-channel.ts";
 import { createControlHandler } from "./control-handler.ts";
@@ -16,9 +15,6 @@ import { removeProcesses, stopSurvivors } from "./process-record.ts";
 import { runDetached } from "./run-detached.ts";
 import { createStatusDisplay, type StatusDisplay } from "./status-display.ts";
 import { Supervisor } from "./supervisor.ts";
-
-/** The call of `cluster up`. */
-export type UpCall = CommandCall<(typeof UP_SETTINGS)[number]>;
 
 /** `cluster up`: runs the cluster until the signal or `cluster down`. */
 export async function runUp(call: UpCall): Promise<number> {
