@@ -83,10 +83,11 @@ function share(
 }
 
 function rate(target: string, least: number, perSecond: number | undefined): TargetVerdict {
-  return { target, measured: `${show(perSecond)}/s`, met: perSecond === undefined ? undefined : perSecond >= least };
+  if (perSecond === undefined) return { target, measured: "-", met: undefined };
+  return { target, measured: `${show(perSecond)}/s`, met: perSecond >= least };
 }
 
 function stall(target: string, limitMs: number, longestMs: number | undefined): TargetVerdict {
-  const measured = `longest ${show(longestMs)} ms`;
-  return { target, measured, met: longestMs === undefined ? undefined : longestMs < limitMs };
+  if (longestMs === undefined) return { target, measured: "-", met: undefined };
+  return { target, measured: `longest ${show(longestMs)} ms`, met: longestMs < limitMs };
 }
