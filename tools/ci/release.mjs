@@ -3,7 +3,7 @@
  * judges the packages as `npm run exports` does, and tells what would be released.
  */
 import { spawnSync } from "node:child_process";
-import { globSync, readFileSync, statSync } from "node:fs";
+import { globSync, statSync } from "node:fs";
 import { parseArgs } from "node:util";
 
 const PNPM = "pnpm@12.21.0";
@@ -22,13 +22,8 @@ if (values["dry-run"]) {
   for (const file of globSync("node_modules/.cache/ashlar/packed/*.tgz").sort()) {
     process.stdout.write(`${file.split("/").at(-1)}: ${(statSync(file).size / 1000).toFixed(0)} kB\n`);
   }
-  const waiting = globSync(".changeset/*.md").filter((file) => !file.endsWith("README.md"));
-  for (const file of waiting.sort()) process.stdout.write(`\n${file}\n${readFileSync(file, "utf8")}`);
-  process.stdout.write(
-    waiting.length === 0
-      ? "nothing waits for a version: npm run release publishes those above that npm does not have\n"
-      : "\nthese wait for a version: npm run release:version gives it to them\n",
-  );
+  // Fails where a changeset names what is not there. What waits is released by `npm run release:version` first.
+  run("changeset", "status", "--verbose");
 } else {
   // changesets publishes with pnpm, which puts versions in the place of "workspace:" and "catalog:".
   run("npx", "--yes", `--package=${PNPM}`, "--", "changeset", "publish");
