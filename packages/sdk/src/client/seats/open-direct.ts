@@ -1,11 +1,14 @@
 import { createClusterTopology } from "../../engine/cluster-topology.ts";
 import type { Transport } from "../../ports/index.ts";
 import type { OpenedSeat } from "../seat.ts";
-import type { DirectSeatOptions } from "./direct.ts";
 import { openRemote } from "./open-remote.ts";
+import type { RemoteSeatOptions } from "./remote-options.ts";
 
 /** The engine over a gateway's metadata and the nodes of its cluster. Loaded when the seat opens. */
-export function openDirect(options: DirectSeatOptions, transport: Transport): OpenedSeat {
+export function openDirect(
+  options: RemoteSeatOptions & { readonly refreshAfterMs?: number | undefined },
+  transport: Transport,
+): OpenedSeat {
   return openRemote(options, transport, ({ connection, clock, logger }) =>
     createClusterTopology({
       registry: connection.cluster,

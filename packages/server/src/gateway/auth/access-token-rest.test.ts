@@ -1,4 +1,8 @@
 /** Plain HTTP of a gateway against access tokens, and how they are asked for there. */
+import { createMemoryChunkStore } from "@ashlar/adapters/chunk-store/memory";
+import { nodeCryptoHasher } from "@ashlar/adapters/hash/node-crypto";
+import { createMemoryMetadataStore } from "@ashlar/adapters/metadata-store/memory";
+import { undiciTransport } from "@ashlar/adapters/transport/undici";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type RawAnswer, rawRequest } from "../../http/testing/raw-request.ts";
 import { startTokenCluster, type TokenCluster } from "../testing/token-cluster.ts";
@@ -8,7 +12,12 @@ const BODY = new TextEncoder().encode("0123456789");
 let cluster: TokenCluster;
 
 beforeAll(async () => {
-  cluster = await startTokenCluster();
+  cluster = await startTokenCluster({
+    metadata: createMemoryMetadataStore({ replicationFactor: 3 }),
+    hasher: nodeCryptoHasher,
+    transport: undiciTransport(),
+    openStore: () => createMemoryChunkStore(),
+  });
   const objects = cluster.client.objects(cluster.keys.admin);
   for (const bucket of ["mine", "theirs"]) {
     await objects.createBucket({ bucket });

@@ -1,4 +1,8 @@
 /** Every RPC of a gateway against access tokens: right ones, and all ways in which they can be wrong. */
+import { createMemoryChunkStore } from "@ashlar/adapters/chunk-store/memory";
+import { nodeCryptoHasher } from "@ashlar/adapters/hash/node-crypto";
+import { createMemoryMetadataStore } from "@ashlar/adapters/metadata-store/memory";
+import { undiciTransport } from "@ashlar/adapters/transport/undici";
 import { encodeInteger } from "@ashlar/sdk/rpc";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { codeOf, type DirectClient } from "../testing/direct-client.ts";
@@ -108,7 +112,12 @@ async function makePlace(bucket: string, key: string): Promise<Place> {
 }
 
 beforeAll(async () => {
-  cluster = await startTokenCluster();
+  cluster = await startTokenCluster({
+    metadata: createMemoryMetadataStore({ replicationFactor: 3 }),
+    hasher: nodeCryptoHasher,
+    transport: undiciTransport(),
+    openStore: () => createMemoryChunkStore(),
+  });
   for (const bucket of ["mine", "theirs"]) await cluster.client.objects(cluster.keys.admin).createBucket({ bucket });
   inside = await makePlace("mine", `${PREFIX}a`);
   otherBucket = await makePlace("theirs", `${PREFIX}a`);

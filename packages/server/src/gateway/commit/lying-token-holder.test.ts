@@ -3,6 +3,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { createMemoryChunkStore } from "@ashlar/adapters/chunk-store/memory";
 import { nodeCryptoHasher } from "@ashlar/adapters/hash/node-crypto";
 import { createMemoryMetadataStore } from "@ashlar/adapters/metadata-store/memory";
+import { undiciTransport } from "@ashlar/adapters/transport/undici";
 import { singleStoreTopology } from "@ashlar/sdk/engine";
 import { type Digest, digestFromBytes } from "@ashlar/sdk/hash";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -12,7 +13,12 @@ import { startTokenCluster, type TokenCluster } from "../testing/token-cluster.t
 
 let cluster: TokenCluster;
 beforeAll(async () => {
-  cluster = await startTokenCluster();
+  cluster = await startTokenCluster({
+    metadata: createMemoryMetadataStore({ replicationFactor: 3 }),
+    hasher: nodeCryptoHasher,
+    transport: undiciTransport(),
+    openStore: () => createMemoryChunkStore(),
+  });
   for (const bucket of ["mine", "theirs"]) await cluster.client.objects(cluster.keys.admin).createBucket({ bucket });
 });
 afterAll(() => cluster.close());

@@ -1,7 +1,3 @@
-import { createMemoryChunkStore } from "@ashlar/adapters/chunk-store/memory";
-import { nodeCryptoHasher } from "@ashlar/adapters/hash/node-crypto";
-import { createMemoryMetadataStore } from "@ashlar/adapters/metadata-store/memory";
-import { undiciTransport } from "@ashlar/adapters/transport/undici";
 import { type ApiKeyRole, type MetadataStore, systemRandom } from "@ashlar/sdk/ports";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { createApiKey } from "../auth/api-key.ts";
@@ -24,10 +20,12 @@ export interface TokenRequest {
   readonly expiresInMs?: bigint;
 }
 
-export async function startTokenCluster(): Promise<TokenCluster> {
-  const metadata = createMemoryMetadataStore({ replicationFactor: 3 });
-  const parts = { metadata, hasher: nodeCryptoHasher, transport: undiciTransport(), nodeCount: 3 };
-  const cluster = await startTestCluster({ ...parts, openStore: () => createMemoryChunkStore() });
+/** Starts it; the test brings stores and transport. */
+export async function startTokenCluster(
+  parts: Omit<Parameters<typeof startTestCluster>[0], "nodeCount">,
+): Promise<TokenCluster> {
+  const { metadata } = parts;
+  const cluster = await startTestCluster({ ...parts, nodeCount: 3 });
   const client = directClient(cluster, (baseUrl, token) =>
     createConnectTransport({
       baseUrl,
