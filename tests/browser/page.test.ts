@@ -40,19 +40,14 @@ describe("the page", () => {
   });
 });
 
-describe.each(WAYS)("a page, %s,", (way, open) => {
-  const ref = { bucket: `page-${RUN_ID}-${way.replaceAll(" ", "-")}`, key: "wall" };
-  let client: ObjectClient;
-  let seed = 1000 * WAYS.findIndex(([name]) => name === way);
-  beforeAll(async () => {
-    client = open();
-    await client.createBucket({ bucket: ref.bucket });
-  });
-  afterAll(() => client.close());
-
+// Of the two seats the one that moves each byte three times; the suites move 16 MiB through both.
+describe.each(WAYS.filter(([way]) => way.startsWith("direct")))("a page, %s,", (way, open) => {
   test("uploads a file of 64 MiB with progress that never goes back", { timeout: 120_000 }, async () => {
+    await using client = open();
+    const ref = { bucket: `file-${RUN_ID}-${way.replaceAll(" ", "-")}`, key: "wall" };
+    await client.createBucket({ bucket: ref.bucket });
     const sizeBytes = 64 * MIB;
-    const fileSeed = ++seed;
+    const fileSeed = 1000 * WAYS.findIndex(([name]) => name === way);
     const slices: Uint8Array<ArrayBuffer>[] = [];
     const hash = createSha256();
     for await (const slice of testStream(sizeBytes, { seed: fileSeed, sliceBytes: 4 * MIB })) {
@@ -74,6 +69,17 @@ describe.each(WAYS)("a page, %s,", (way, open) => {
       testBytes(16, fileSeed, 5 * MIB - 4).slice(1, 11),
     );
   });
+});
+
+describe.each(WAYS)("a page, %s,", (way, open) => {
+  const ref = { bucket: `page-${RUN_ID}-${way.replaceAll(" ", "-")}`, key: "wall" };
+  let client: ObjectClient;
+  let seed = 1000 * WAYS.findIndex(([name]) => name === way);
+  beforeAll(async () => {
+    client = open();
+    await client.createBucket({ bucket: ref.bucket });
+  });
+  afterAll(() => client.close());
 
   test("goes on with an upload after a reload, and sends only the parts that are missing", async () => {
     const key = "resumed";
