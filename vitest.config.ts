@@ -62,6 +62,12 @@ function browserProject(executablePath: string | undefined = findChromium()): Te
   };
 }
 
+/** The example's page, driven by Playwright. One file at a time: each has eight server processes and a browser. */
+function pageProject(): TestProjectConfiguration {
+  const page = project("page", ["tests/browser-page/**/*.test.ts"]);
+  return { ...page, test: { ...page.test, fileParallelism: false } };
+}
+
 const BROWSER_DEPENDENCIES = [
   "@ashlar/sdk > @bufbuild/protobuf",
   "@ashlar/sdk > @bufbuild/protobuf/codegenv2",
@@ -105,7 +111,7 @@ export default defineConfig({
         INTEGRATION.map((folder) => `tests/${folder}/**/*.test.ts`),
       ),
       browserProject(),
-      project("page", ["tests/browser-page/**/*.test.ts"]),
+      pageProject(),
       project("package", ["tests/package/**/*.test.ts"]),
     ],
     reporters: ["default", "./tools/totals-reporter.ts"],

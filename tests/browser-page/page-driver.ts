@@ -20,6 +20,8 @@ export interface PageDriver {
   readonly errors: readonly string[];
   /** Chooses the way of what starts from now on. */
   choose(seat: SeatLabel, transport: TransportLabel, options?: { readonly nodes: boolean }): Promise<void>;
+  /** Presses a button at once: a click waits for frames, which a busy machine draws late, and an upload does not wait. */
+  press(name: string): Promise<void>;
   /** Limits what the page sends to so many bytes a second, 0 for no network at all; `undefined`: no limit. */
   throttle(bytesPerSecond: number | undefined): Promise<void>;
   /** Waits until the transfer of the name is in the state. */
@@ -37,6 +39,7 @@ const WAIT_MS = 90_000;
 export async function openPage(browser: Browser, url: string, context?: BrowserContext): Promise<PageDriver> {
   const own = context ?? (await browser.newContext({ viewport: { width: 1280, height: 800 } }));
   const page = await own.newPage();
+  page.setDefaultTimeout(WAIT_MS);
   const errors: string[] = [];
   page.on("pageerror", (error) => errors.push(error.stack ?? error.message));
   const sizes: Promise<number>[] = [];
@@ -58,6 +61,7 @@ export async function openPage(browser: Browser, url: string, context?: BrowserC
       const where = page.getByRole("status").filter({ hasText: seat === "Direct" && nodes ? "straight" : "through" });
       await where.waitFor({ timeout: WAIT_MS });
     },
+    press: (name) => page.getByRole("button", { name }).evaluate((button: HTMLButtonElement) => button.click()),
     async throttle(bytesPerSecond = -1) {
       const limits = { latency: 0, downloadThroughput: -1, uploadThroughput: bytesPerSecond };
       await devtools.send("Network.emulateNetworkConditions", { offline: bytesPerSecond === 0, ...limits });

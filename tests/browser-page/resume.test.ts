@@ -6,10 +6,10 @@ import { allOf, BUCKET } from "./page-cluster.ts";
 import type { PageDriver } from "./page-driver.ts";
 import { describePage } from "./page-suite.ts";
 
-const SIZE = 32 * MIB;
+const SIZE = 24 * MIB;
 const PART = 4 * MIB;
 /** Slow enough to be interrupted with some parts there and some not. */
-const SLOW = 2 * MIB;
+const SLOW = MIB;
 
 describePage("an upload in the page", (suite) => {
   async function begin(driver: PageDriver, name: string, seed: number): Promise<Uint8Array> {
@@ -37,7 +37,7 @@ describePage("an upload in the page", (suite) => {
     const driver = await suite.open();
     const bytes = await begin(driver, name, 31);
     await untilStored(name, 2 * PART);
-    await driver.page.getByRole("button", { name: `Pause ${name}` }).click();
+    await driver.press(`Pause ${name}`);
     await driver.untilState(name, "paused");
     await driver.page.waitForTimeout(500);
     const stored = await storedBytes(name);
@@ -65,7 +65,7 @@ describePage("an upload in the page", (suite) => {
     await unfinished.getByText(name).waitFor();
     const stored = await storedBytes(name);
     expect(stored).toBeLessThan(SIZE);
-    await unfinished.getByText(`${stored / MIB} MiB of 32 MiB are in the store`).waitFor();
+    await unfinished.getByText(`${stored / MIB} MiB of 24 MiB are in the store`).waitFor();
     const sent = await driver.sentChunkBytes();
     await unfinished.getByLabel(`The file ${name}`).setInputFiles(suite.folder.at(name));
     await driver.untilState(name, "done");
@@ -97,7 +97,7 @@ describePage("an upload in the page", (suite) => {
     const driver = await suite.open();
     await begin(driver, name, 34);
     await untilStored(name, PART);
-    await driver.page.getByRole("button", { name: `Cancel ${name}` }).click();
+    await driver.press(`Cancel ${name}`);
     await driver.untilState(name, "canceled");
     await expect.poll(() => allOf(suite.cluster.client.listUploads({ bucket: BUCKET, prefix: name }))).toEqual([]);
     await expect(suite.cluster.client.headObject({ bucket: BUCKET, key: name })).rejects.toMatchObject({
