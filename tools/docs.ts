@@ -10,9 +10,11 @@ import { configurationPage } from "./docs/configuration-page.ts";
 import { errorsPage } from "./docs/errors-page.ts";
 import { limitsPage } from "./docs/limits-page.ts";
 import { withSection } from "./docs/markdown.ts";
+import { speedTable } from "./docs/speed-table.ts";
 import { transportsTable } from "./docs/transports-table.ts";
 
 const README = "README.md";
+const SEATS = "docs/seats-and-transports.md";
 const readme = existsSync(README) ? readFileSync(README, "utf8") : "";
 
 const RESULTS = "bench/results/latest.json";
@@ -24,6 +26,11 @@ const PAGES: Readonly<Record<string, string>> = {
   "docs/configuration.md": configurationPage(),
   ...(measured && drawDocs(measured)),
   [README]: withSection(readme, "transports", transportsTable()),
+  [SEATS]: withSection(
+    withSection(readFileSync(SEATS, "utf8"), "transports", transportsTable()),
+    "speed",
+    speedTable(measured),
+  ),
 };
 
 const isCheck = process.argv.includes("--check");

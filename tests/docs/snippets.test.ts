@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { startCli } from "../support/cli.ts";
 import { createPostgresSchema } from "../support/postgres-schema.ts";
@@ -28,6 +28,11 @@ describe("the pages' code", () => {
     "docs/configuration.md",
     "docs/errors.md",
     "docs/limits.md",
+    "docs/concepts.md",
+    "docs/seats-and-transports.md",
+    "docs/benchmarks.md",
+    "SECURITY.md",
+    "UPGRADING.md",
     ...PAGES,
   ])("of %s is run, or names the test that runs it", (page) => {
     for (const { language, directive, line } of codeBlocks(readPage(page))) {
@@ -66,6 +71,27 @@ describe("the pages' code", () => {
     } finally {
       await schema.drop();
     }
+  });
+});
+
+describe("the examples", () => {
+  const names = readdirSync(`${ROOT}examples`, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && existsSync(`${ROOT}examples/${entry.name}/package.json`))
+    .map(({ name }) => name);
+  /** The browser example has a folder of its own, because it needs Chromium. */
+  const testOf = (name: string): string =>
+    name === "browser" ? "tests/browser-page" : `tests/examples/${name}.test.ts`;
+
+  test.each(names)("%s has a README that is short, a test, and a row in the table of all", (name) => {
+    const page = readPage(`examples/${name}/README.md`);
+    expect(page.split("\n").filter((line) => line !== "").length).toBeLessThan(60);
+    expect(existsSync(`${ROOT}${testOf(name)}`), testOf(name)).toBe(true);
+    expect(readPage("examples/README.md")).toContain(`| [${name}](${name}) |`);
+  });
+
+  test("in the table are all there", () => {
+    const listed = [...readPage("examples/README.md").matchAll(/^\| \[([\w-]+)\]/gm)].map(([, name]) => name);
+    expect(listed.sort()).toEqual(names.sort());
   });
 });
 
