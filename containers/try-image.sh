@@ -5,7 +5,8 @@
 #
 #   containers/try-image.sh            builds, tries, prints times and sizes; a few minutes the first time, less than one later
 #
-# State lies in ASHLAR_IMAGE_CACHE (default node_modules/.cache/image): base system and image storage, a few GB; remove it when done.
+# State lies in ASHLAR_IMAGE_CACHE (default node_modules/.cache/image): base system and image storage, a few GB; when done, unmount what
+# `mount` shows below it, and remove it.
 # NPMRC (default ~/.npmrc) and the machine's CA certificates are lent to the build, and do not get into the image.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
