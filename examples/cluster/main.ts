@@ -23,7 +23,7 @@ await show("straight to the nodes", createClient(direct(seat)), { node: "node-5"
 async function show(how: string, client: ObjectClient, { node, chunkBytes }: { node: string; chunkBytes: number }) {
   console.log(how);
   const object = { bucket: "example", key: how };
-  if (!(await client.listBuckets()).some(({ bucket }) => bucket === object.bucket)) await client.createBucket(object);
+  await client.createBucket({ bucket: object.bucket, ifMissing: true });
   const chunker = fixed(chunkBytes);
   let killing: Promise<void> | undefined;
   const put = await timed("  put", () =>

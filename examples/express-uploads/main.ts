@@ -1,14 +1,11 @@
 import type { AddressInfo } from "node:net";
-import { AshlarError } from "@ashlar/sdk/errors";
 import { createApp } from "./app.ts";
 import { openStore } from "./store.ts";
 
 const { PORT = "3000", FILE_MAX_BYTES = "1073741824" } = process.env;
 
 const store = openStore();
-await store.createBucket({ bucket: "uploads" }).catch((error: unknown) => {
-  if (!AshlarError.is(error, "BUCKET_ALREADY_EXISTS")) throw error;
-});
+await store.createBucket({ bucket: "uploads", ifMissing: true });
 
 const app = createApp({ files: store.bucket("uploads"), fileMaxBytes: Number(FILE_MAX_BYTES) });
 const server = app.listen(Number(PORT), "127.0.0.1", (error) => {

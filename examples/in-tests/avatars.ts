@@ -18,9 +18,7 @@ export function createAvatars(store: ObjectClient): Avatars {
   const bucket = store.bucket("avatars");
   return {
     async prepare() {
-      await bucket.create().catch((error: unknown) => {
-        if (!AshlarError.is(error, "BUCKET_ALREADY_EXISTS")) throw error;
-      });
+      await bucket.create({ ifMissing: true });
     },
     async save(userId, image) {
       await bucket.object(userId).put(image, { contentType: "image/png" });

@@ -5,7 +5,7 @@ const path = process.argv[2] ?? ".ashlar";
 await using client = createClient(embedded({ path }));
 
 const photos = client.bucket("photos");
-if (!(await client.listBuckets()).some(({ bucket }) => bucket === photos.name)) await photos.create();
+await photos.create({ ifMissing: true });
 
 const note = photos.object("2026/hello.txt"); // a handle: no I/O until asked
 const put = await note.put("Hello, Ashlar!", { contentType: "text/plain" });

@@ -11,6 +11,7 @@ export type {
   BucketRef,
   CompleteUploadInput,
   CopyObjectInput,
+  CreateBucketOptions,
   CreateUploadInput,
   DeleteOutcomeForKey,
   GetObjectInput,

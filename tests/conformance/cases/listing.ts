@@ -101,7 +101,10 @@ export function listingCases(use: UseContext): void {
 
     test("can be made once", async () => {
       const { client, bucket } = use();
-      await expectCode(client.createBucket({ bucket: await bucket() }), "BUCKET_ALREADY_EXISTS");
+      const there = await bucket();
+      await expectCode(client.createBucket({ bucket: there }), "BUCKET_ALREADY_EXISTS");
+      const found = await client.createBucket({ bucket: there, ifMissing: true });
+      expect(found).toEqual(await client.headBucket({ bucket: there }));
     });
 
     test("with an object or an upload in it is not deleted", async () => {

@@ -18,7 +18,17 @@ export function createClient(seat: Seat): ObjectClient {
   const opener = createSeatOpener(seat);
   const call = createSeatCall(opener);
   const client: ObjectClient = {
-    createBucket: (input) => call(input, ({ backend }, signal) => backend.createBucket(input.bucket, { signal })),
+    createBucket: (input) =>
+      call(input, async ({ backend }, signal) => {
+        try {
+          return await backend.createBucket(input.bucket, { signal });
+        } catch (error) {
+          const isThere = input.ifMissing === true && AshlarError.is(error, "BUCKET_ALREADY_EXISTS");
+          const found = isThere ? await backend.getBucket(input.bucket, { signal }) : undefined;
+          if (found === undefined) throw error;
+          return found;
+        }
+      }),
     headBucket: (input) =>
       call(input, async ({ backend }, signal) => {
         const found = await backend.getBucket(input.bucket, { signal });

@@ -1,7 +1,14 @@
 import type { BucketInfo, ObjectInfo, PutObjectOutcome } from "../ports/index.ts";
 import type { ObjectBody } from "./body-source.ts";
 import type { ClientCallOptions, ClientTransferOptions } from "./call-options.ts";
-import type { GetObjectResult, GetOptions, ListEntry, ListObjectsInput, PutOptions } from "./inputs.ts";
+import type {
+  CreateBucketOptions,
+  GetObjectResult,
+  GetOptions,
+  ListEntry,
+  ListObjectsInput,
+  PutOptions,
+} from "./inputs.ts";
 
 /** A bucket by name; no I/O until something is asked of it. */
 export interface BucketHandle {
@@ -9,7 +16,7 @@ export interface BucketHandle {
   /** An object of the bucket; no I/O. */
   object(key: string): ObjectHandle;
   /** @see ObjectClient.createBucket */
-  create(options?: ClientCallOptions): Promise<BucketInfo>;
+  create(options?: CreateBucketOptions): Promise<BucketInfo>;
   /** @see ObjectClient.listObjects */
   list(options?: Omit<ListObjectsInput, "bucket" | "cursor">): AsyncIterable<ListEntry>;
   /** @see ObjectClient.deleteBucket */

@@ -15,6 +15,12 @@ export interface BucketRef {
   readonly bucket: string;
 }
 
+/** How to make a bucket. */
+export interface CreateBucketOptions extends ClientCallOptions {
+  /** True: a bucket that is there already is the answer, and no error; default false. */
+  readonly ifMissing?: boolean | undefined;
+}
+
 /** Names one object. */
 export interface ObjectRef extends BucketRef {
   readonly key: string;

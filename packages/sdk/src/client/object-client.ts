@@ -17,6 +17,7 @@ import type {
   BucketRef,
   CompleteUploadInput,
   CopyObjectInput,
+  CreateBucketOptions,
   CreateUploadInput,
   DeleteOutcomeForKey,
   GetObjectInput,
@@ -34,8 +35,8 @@ import type {
  * The client is opened lazily by its first call; a client that could not be opened tries again with the next call.
  */
 export interface ObjectClient extends AsyncDisposable {
-  /** Makes a bucket. @throws {AshlarError} BUCKET_ALREADY_EXISTS, INVALID_BUCKET_NAME. */
-  createBucket(input: BucketRef & ClientCallOptions): Promise<BucketInfo>;
+  /** Makes a bucket. @throws {AshlarError} BUCKET_ALREADY_EXISTS unless `ifMissing` is set, INVALID_BUCKET_NAME. */
+  createBucket(input: BucketRef & CreateBucketOptions): Promise<BucketInfo>;
   /** Tells what is known of a bucket. @throws {AshlarError} BUCKET_NOT_FOUND. */
   headBucket(input: BucketRef & ClientCallOptions): Promise<BucketInfo>;
   /** All buckets, by name. */

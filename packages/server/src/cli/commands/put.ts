@@ -45,7 +45,8 @@ export const putCommand = defineCommand({
     const target = targetOf(file, textArgument(call, 1));
     const sizeBytes = file === "-" ? undefined : await sizeOf(file);
     await using client = await openOrMakeClient(call.settings);
-    if (call.settings.createBucket) await ensureBucket(client, target.bucket, call.signal);
+    if (call.settings.createBucket)
+      await client.createBucket({ bucket: target.bucket, ifMissing: true, signal: call.signal });
     await upload(call, client, { file, target, sizeBytes });
     return 0;
   },
@@ -123,12 +124,4 @@ function parseMetadata(entries: readonly string[]): Readonly<Record<string, stri
       throw new AshlarError("INVALID_ARGUMENT", `metadata is written name=value, not "${entry}"`);
     }),
   );
-}
-
-async function ensureBucket(client: ObjectClient, bucket: string, signal: AbortSignal): Promise<void> {
-  try {
-    await client.createBucket({ bucket, signal });
-  } catch (error) {
-    if (!AshlarError.is(error, "BUCKET_ALREADY_EXISTS")) throw error;
-  }
 }
