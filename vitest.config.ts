@@ -10,7 +10,12 @@ const WITHOUT_POSTGRES: readonly string[] = ["unit", "package"];
 process.env.NODE_COMPILE_CACHE ??= new URL("node_modules/.cache/node-compile/", import.meta.url).pathname;
 
 /** Package names resolve to sources: in vite's resolver, and in the workers' own Node for what vite leaves alone. */
-function project(name: string, include: readonly string[], exclude: readonly string[] = []): TestProjectConfiguration {
+function project(
+  name: string,
+  include: readonly string[],
+  exclude: readonly string[] = [],
+  options: { readonly fileParallelism?: boolean } = {},
+): TestProjectConfiguration {
   return {
     resolve: { conditions: [CONDITION, "module", "node", "development|production"] },
     ssr: {
@@ -21,6 +26,7 @@ function project(name: string, include: readonly string[], exclude: readonly str
     },
     test: {
       name,
+      ...options,
       include: [...include],
       exclude: [...defaultExclude, ...exclude],
       environment: "node",
@@ -60,12 +66,6 @@ function browserProject(executablePath: string | undefined = findChromium()): Te
       },
     },
   };
-}
-
-/** The example's page, driven by Playwright. One file at a time: each has eight server processes and a browser. */
-function pageProject(): TestProjectConfiguration {
-  const page = project("page", ["tests/browser-page/**/*.test.ts"]);
-  return { ...page, test: { ...page.test, fileParallelism: false } };
 }
 
 const BROWSER_DEPENDENCIES = [
@@ -111,7 +111,8 @@ export default defineConfig({
         INTEGRATION.map((folder) => `tests/${folder}/**/*.test.ts`),
       ),
       browserProject(),
-      pageProject(),
+      // One file at a time: each has eight server processes and a browser.
+      project("page", ["tests/browser-page/**/*.test.ts"], [], { fileParallelism: false }),
       project("package", ["tests/package/**/*.test.ts"]),
     ],
     reporters: ["default", "./tools/totals-reporter.ts"],

@@ -1,9 +1,16 @@
 import { type Browser, type BrowserContext, chromium, type Page } from "playwright";
 import { expect } from "vitest";
-import { CHROMIUM_ARGS, findChromium } from "../support/chromium.ts";
+import { CHROMIUM_ARGS, findChromium, requiresChromium } from "../support/chromium.ts";
 
 export type SeatLabel = "Gateway" | "Direct";
 export type TransportLabel = "HTTP" | "Connect" | "gRPC-Web";
+
+/** Whether there is nothing to drive. @throws where that is a failure. The project "browser" says so in words. */
+export function isWithoutChromium(): boolean {
+  const missing = findChromium() === undefined;
+  if (missing && requiresChromium()) throw new Error("there is no Chromium: install it, or set CHROMIUM");
+  return missing;
+}
 
 /** Starts the browser. The tests of the page are skipped where there is none. */
 export function launchChromium(): Promise<Browser> {

@@ -1,9 +1,8 @@
 import type { Browser } from "playwright";
 import { afterAll, beforeAll, describe } from "vitest";
-import { findChromium } from "../support/chromium.ts";
 import { createTempFolder, type TempFolder } from "../support/temp-folder.ts";
 import { type PageCluster, startPageCluster } from "./page-cluster.ts";
-import { launchChromium, openPage, type PageDriver } from "./page-driver.ts";
+import { isWithoutChromium, launchChromium, openPage, type PageDriver } from "./page-driver.ts";
 
 const TEST_MS = 180_000;
 
@@ -22,7 +21,7 @@ export function describePage(
   define: (suite: PageSuite) => void,
   options: { readonly exampleArgs?: readonly string[] } = {},
 ): void {
-  describe.skipIf(findChromium() === undefined)(title, { timeout: TEST_MS }, () => {
+  describe.skipIf(isWithoutChromium())(title, { timeout: TEST_MS }, () => {
     let parts: Omit<PageSuite, "open"> | undefined;
     const started = (): Omit<PageSuite, "open"> => {
       if (parts === undefined) throw new Error("not started");

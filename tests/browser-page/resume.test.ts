@@ -36,6 +36,11 @@ describePage("an upload in the page", (suite) => {
     const name = "paused.bin";
     const driver = await suite.open();
     const bytes = await begin(driver, name, 31);
+    // The bar stands where no part ends: it counts bytes.
+    const bar = driver.page.locator("#transfers li progress");
+    const shownBytes = (): Promise<number> =>
+      bar.evaluate((each: HTMLProgressElement) => each.value).then((v) => v * SIZE);
+    await expect.poll(async () => (await shownBytes()) % PART, { timeout: 60_000 }).toBeGreaterThan(0);
     await untilStored(name, 2 * PART);
     await driver.press(`Pause ${name}`);
     await driver.untilState(name, "paused");

@@ -1,12 +1,12 @@
 import { writeFile } from "node:fs/promises";
 import type { Browser } from "playwright";
 import { afterAll, beforeAll, describe, test } from "vitest";
-import { findChromium } from "../support/chromium.ts";
+import { createPostgresSchema } from "../support/postgres-schema.ts";
 import { createTempFolder, type TempFolder } from "../support/temp-folder.ts";
 import { startExample } from "./example-process.ts";
-import { launchChromium, openPage } from "./page-driver.ts";
+import { isWithoutChromium, launchChromium, openPage } from "./page-driver.ts";
 
-describe.skipIf(findChromium() === undefined)("the example, as a newcomer starts it,", { timeout: 180_000 }, () => {
+describe.skipIf(isWithoutChromium())("the example, as a newcomer starts it,", { timeout: 180_000 }, () => {
   let browser: Browser;
   let folder: TempFolder;
   beforeAll(async () => {
@@ -24,18 +24,21 @@ describe.skipIf(findChromium() === undefined)("the example, as a newcomer starts
   ])("has a store of its own: %s, and finds its files again", async (title, args) => {
     const path = folder.at(title.replaceAll(/\W/g, "-"));
     await writeFile(folder.at("hello.txt"), "hello");
-    const first = await startExample(["--path", path, ...args]);
+    const schema = await createPostgresSchema();
+    const env = { DATABASE_URL: schema.url };
+    const first = await startExample(["--path", path, ...args], env);
     const driver = await openPage(browser, first.pageUrl);
     await driver.choose("Direct", "gRPC-Web", { nodes: args.includes("--cluster") });
     await driver.page.setInputFiles("#files", folder.at("hello.txt"));
     await driver.untilState("hello.txt", "done");
     await driver.close();
     await first.stop();
-    const second = await startExample(["--path", path, ...args]);
+    const second = await startExample(["--path", path, ...args], env);
     const again = await openPage(browser, second.pageUrl);
     await again.page.getByRole("button", { name: "Preview hello.txt" }).click();
     await again.page.getByRole("dialog").getByText("hello", { exact: true }).waitFor();
     await again.close();
     await second.stop();
+    await schema.drop();
   });
 });

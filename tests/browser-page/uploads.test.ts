@@ -18,13 +18,13 @@ describePage("the page uploads", (suite) => {
     await writeFile(suite.folder.at(name), bytes);
     const driver = await suite.open();
     await driver.choose(seat, transport);
-    // Straight to the nodes, each byte leaves three times.
-    await driver.throttle((seat === "Direct" ? 24 : 8) * MIB);
+    // Without a limit, the kernel takes a whole chunk at once and there is no way to tell of.
+    await driver.throttle(8 * MIB);
     await driver.page.evaluate(watchProgress);
     await driver.page.setInputFiles("#files", suite.folder.at(name));
     await driver.untilState(name, "done");
     const seen = await driver.page.evaluate(() => (globalThis as unknown as { seen: number[] }).seen);
-    expect(seen.filter((value) => value > 0 && value < 1).length).toBeGreaterThanOrEqual(3);
+    expect(seen.filter((value) => value > 0 && value < 1).length).toBeGreaterThanOrEqual(2);
     expect(seen).toEqual(seen.toSorted((one, other) => one - other));
     expect(await suite.cluster.digestOf(name)).toEqual({ sha256: sha256Hex(bytes), sizeBytes: bytes.byteLength });
     await driver.close();

@@ -2,6 +2,9 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { runAshlar } from "./ashlar-process.ts";
 
+/** A store in a folder keeps its keys there, also where the environment names a database for something else. */
+const OWN_METADATA = { DATABASE_URL: "" };
+
 /**
  * The API key under which the app's server asks, made at the first start and kept in a file that only its owner can read.
  *
@@ -13,7 +16,7 @@ export async function appKey(store: string, folder: string): Promise<string> {
   const kept = await readFile(file, "utf8").catch(() => "");
   if (kept !== "") return kept;
   const role = ["--role", "readwrite", "--name", "browser example"];
-  const { apiKey } = await runAshlar(["key", "create", "--path", store, ...role]);
+  const { apiKey } = await runAshlar(["key", "create", "--path", store, ...role], OWN_METADATA);
   await mkdir(folder, { recursive: true });
   await writeFile(file, String(apiKey), { mode: 0o600 });
   return String(apiKey);

@@ -42,8 +42,11 @@ export async function startAshlar(
 }
 
 /** Runs `ashlar <args>` to its end. @returns the JSON that it printed. */
-export async function runAshlar(args: readonly string[]): Promise<Readonly<Record<string, unknown>>> {
-  return await readyLine(run(args, {}), args);
+export async function runAshlar(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<Readonly<Record<string, unknown>>> {
+  return await readyLine(run(args, env), args);
 }
 
 function run(args: readonly string[], env: Readonly<Record<string, string>>): ChildProcess {
