@@ -8,6 +8,7 @@ const CHUNK = 64 * KIB;
 /** One chunk, much larger than what the kernel's socket buffers swallow at once (up to 10 MB on loopback). */
 const SLOW_BYTES = 16 * MIB;
 const SLOW_BYTES_PER_SECOND = 10 * MIB;
+const idealMs = (bytes: number): number => (bytes / SLOW_BYTES_PER_SECOND) * 1000;
 
 /** Begins differently in each run: it is also the seed of the bytes. */
 let slowTransfers = Number.parseInt(RUN_ID, 16);
@@ -31,6 +32,15 @@ function expectMonotonic(events: readonly Observed[], totalBytes: number): void 
 /** The longest pause between two events while bytes moved, in ms. */
 function longestPauseMs(events: readonly Observed[]): number {
   return Math.max(...events.slice(1).map((event, index) => event.atMs - events[index]!.atMs));
+}
+
+/**
+ * A bound for the pauses of a transfer that takes `wholeMs` on an idle machine. On a busy one everything is slower alike, and the bound with
+ * it; whoever tells only of whole chunks has one pause that is all of the transfer, and misses it at any speed.
+ */
+function pauseBoundMs(events: readonly Observed[], boundMs: number, wholeMs: number): number {
+  const spentMs = events.at(-1)!.atMs - events[0]!.atMs;
+  return boundMs * Math.max(1, spentMs / wholeMs);
 }
 
 /** Progress, in both directions. */
@@ -73,7 +83,8 @@ export function progressCases(use: UseContext): void {
       };
       await client.putObject({ ...ref, body: body(), chunker: fixed(CHUNK), onProgress });
       const spentMs = events.at(-1)!.atMs - events[0]!.atMs;
-      expect(events.length).toBeGreaterThanOrEqual(Math.floor(spentMs / 100));
+      // Or one for nearly each slice, where a busy machine needs more than 100 ms for one.
+      expect(events.length).toBeGreaterThanOrEqual(Math.min(Math.floor(spentMs / 100), 20));
       expect(events[0]!.totalBytes).toBeUndefined();
       expectMonotonic(events, 25 * CHUNK);
     });
@@ -102,11 +113,11 @@ export function progressCases(use: UseContext): void {
       expectMonotonic(up.events, sizeBytes);
       expectMonotonic(down.events, range.length);
       expect(down.events.length).toBeGreaterThan(3);
-      expect(longestPauseMs(down.events)).toBeLessThan(250);
+      expect(longestPauseMs(down.events)).toBeLessThan(pauseBoundMs(down.events, 250, idealMs(range.length)));
       if (!subject.uploadProgress) return;
       // A sender sees bytes go when the kernel takes them, and on loopback it takes them in bursts of megabytes.
       expect(up.events.length).toBeGreaterThan(6);
-      expect(longestPauseMs(up.events)).toBeLessThan(1000);
+      expect(longestPauseMs(up.events)).toBeLessThan(pauseBoundMs(up.events, 1000, idealMs(sizeBytes)));
     });
   });
 }
