@@ -1,0 +1,39 @@
+import { DatabaseSync } from "node:sqlite";
+import { AshlarError } from "@ashlar/sdk/errors";
+import { fileError } from "./file-error.ts";
+
+/** A file that only this holder has locked. */
+export interface FileLock extends Disposable {
+  release(): void;
+}
+
+/**
+ * Locks a file for this process, or fails at once.
+ *
+ * SQLite's file lock, which the system takes back when the process ends in whatever way, so no lock is ever stale and none is broken by guessing
+ * from process ids. Node itself has no file locks.
+ *
+ * @param file made if it is missing; it stays, empty.
+ * @returns `undefined` if another one holds it.
+ * @throws {AshlarError} INVALID_ARGUMENT if the file cannot be made or locked.
+ */
+export function tryLockFile(file: string): FileLock | undefined {
+  let database: DatabaseSync | undefined;
+  try {
+    database = new DatabaseSync(file);
+    database.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE");
+  } catch (error) {
+    database?.close();
+    const message = error instanceof Error ? error.message : "";
+    if (/locked|busy/.test(message)) return undefined;
+    const told = fileError(error, file);
+    if (told !== error) throw told;
+    throw new AshlarError("INVALID_ARGUMENT", `${file} cannot be locked: ${message}`, { cause: error });
+  }
+  let held: DatabaseSync | undefined = database;
+  const release = (): void => {
+    held?.close();
+    held = undefined;
+  };
+  return { release, [Symbol.dispose]: release };
+}
