@@ -1,7 +1,12 @@
+import { execFile } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
 import { createClient, direct, gateway, MIB } from "@ashlar/sdk";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { readCompose } from "./compose-file.ts";
+import { createTempFolder } from "../support/temp-folder.ts";
+import { ROOT, readCompose } from "./compose-file.ts";
 import { type ComposeProcess, type ComposeProcesses, composeUp } from "./compose-processes.ts";
 import { composeSecrets } from "./compose-secrets.ts";
 import { defineEndToEnd } from "./end-to-end.ts";
@@ -35,6 +40,19 @@ describe("docker-compose.yml, its services as plain processes", { timeout: 60_00
   test("show the first API key in the gateway's output, and make more with exec", () => {
     expect(service("gateway").stdout()).toMatch(/first API key.*: ashlar_/);
     expect(apiKey).toMatch(/^ashlar_[\w-]+$/);
+  });
+
+  test("take the calls that the head of the file shows", async () => {
+    const text = await readFile(join(ROOT, "docker-compose.yml"), "utf8");
+    const calls = [...text.matchAll(/^# {3}(curl .*)$/gm)].map(([, line = ""]) =>
+      line.replaceAll("http://127.0.0.1:9000", url).replace("curl", "curl -fsS"),
+    );
+    await using folder = await createTempFolder();
+    await writeFile(folder.at("cat.jpg"), "a cat");
+    const env = { PATH: process.env.PATH, ASHLAR_API_KEY: apiKey };
+    await promisify(execFile)("bash", ["-euc", calls.join("\n")], { cwd: folder.path, env });
+    await using client = createClient(gateway({ url, apiKey }));
+    expect(await client.bucket("photos").object("cat.jpg").text()).toBe("a cat");
   });
 
   test("store through the gateway and straight on the nodes, a quorum of copies of each chunk", async () => {

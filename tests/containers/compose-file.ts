@@ -17,6 +17,7 @@ export interface ComposeService {
   readonly volumes?: readonly string[];
   readonly restart?: string;
   readonly stop_grace_period?: string;
+  readonly logging?: { readonly options?: Readonly<Record<string, string>> };
 }
 
 /** A Compose file after merging and interpolation. */

@@ -21,7 +21,7 @@ const DATABASE_PORT = 5432;
 /** A service that runs as a plain process. */
 export interface ComposeProcess {
   readonly name: string;
-  /** Services that were healthy when it was started. */
+  /** Services that had been started before. */
   readonly startedAfter: readonly string[];
   stdout(): string;
   stderr(): string;
@@ -42,7 +42,7 @@ export interface ComposeProcesses {
 
 /**
  * Runs the services of a Compose file that are made from our Dockerfile: entry point, command, environment and health check are as the two files
- * say, in the order of `depends_on`, each when what it waits for is healthy. Different is what a container's own network and file system give: host
+ * say, in the order of `depends_on`, each when what it waits for is started or healthy. Different is what a container's own network and file system give: host
  * names become 127.0.0.1, ports free ones, `/data` a folder. The database is the run's PostgreSQL, with the role and database that the file names.
  */
 export async function composeUp(file: ComposeFile): Promise<ComposeProcesses> {
@@ -55,25 +55,43 @@ export async function composeUp(file: ComposeFile): Promise<ComposeProcesses> {
     for (const database of databases) await database.drop();
     await folder.remove();
   };
-  const started = new Map<string, Promise<void>>();
-  const start = async (name: string, service: ComposeService): Promise<void> => {
-    await Promise.all(Object.keys(service.depends_on ?? {}).map((needed) => started.get(needed)));
+  const begun = new Map<string, Promise<BegunService>>();
+  const untilBegunIsHealthy = async (name: string): Promise<void> => (await begun.get(name))?.healthy;
+  const begin = async (name: string, service: ComposeService): Promise<BegunService> => {
+    const needs = Object.entries(service.depends_on ?? {});
+    await Promise.all(
+      needs.map(([needed, { condition }]) =>
+        condition === "service_healthy" ? untilBegunIsHealthy(needed) : begun.get(needed),
+      ),
+    );
     if (service.image?.startsWith("postgres:")) {
       const database = await makeDatabase(name, service);
       databases.push(database);
       addresses.set(database.composeUrl, database.url);
-    } else {
-      running.set(name, await startService(name, { service, folder, addresses, startedAfter: [...running.keys()] }));
+      return { healthy: Promise.resolve() };
     }
+    const { process, healthy } = await startService(name, {
+      service,
+      folder,
+      addresses,
+      startedAfter: [...running.keys()],
+    });
+    running.set(name, process);
+    return { healthy };
   };
-  for (const name of startOrder(file)) started.set(name, start(name, file.services[name] as ComposeService));
-  const outcomes = await Promise.allSettled(started.values());
+  for (const name of startOrder(file)) begun.set(name, begin(name, file.services[name] as ComposeService));
+  const outcomes = await Promise.allSettled([...begun.keys()].map(untilBegunIsHealthy));
   const failure = outcomes.find((outcome) => outcome.status === "rejected");
   if (failure !== undefined) {
     await down();
     throw failure.reason;
   }
   return { services: running, down, url: (service, port) => `http://${addresses.get(`${service}:${port}`)}` };
+}
+
+/** A service whose process is there. In an object, because a promise of a promise waits for both. */
+interface BegunService {
+  readonly healthy: Promise<void>;
 }
 
 /** What stands for what: addresses on this machine by `service:port` of the file, and the database's URL. */
@@ -99,7 +117,10 @@ interface ServiceStart {
   readonly startedAfter: readonly string[];
 }
 
-async function startService(name: string, start: ServiceStart): Promise<ComposeProcess> {
+async function startService(
+  name: string,
+  start: ServiceStart,
+): Promise<BegunService & { readonly process: ComposeProcess }> {
   const { service, folder, addresses, startedAfter } = start;
   const image = readDockerfile();
   const data = folder.at(name);
@@ -115,8 +136,7 @@ async function startService(name: string, start: ServiceStart): Promise<ComposeP
     const [file = "", ...rest] = programOf(words);
     return (await run(file, rest, { cwd: data, env })).stdout;
   };
-  await untilHealthy(child, { check: () => exec(image.healthcheck), log: stderr, name });
-  return {
+  const started: ComposeProcess = {
     ...{ name, startedAfter, stdout, stderr, exec },
     async stop() {
       if (child.exitCode === null && child.signalCode === null) {
@@ -126,6 +146,10 @@ async function startService(name: string, start: ServiceStart): Promise<ComposeP
       }
       return child.exitCode;
     },
+  };
+  return {
+    process: started,
+    healthy: untilHealthy(child, { check: () => exec(image.healthcheck), log: stderr, name }),
   };
 }
 
