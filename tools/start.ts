@@ -6,7 +6,8 @@
  */
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { runCli, superviseProcess } from "@ashlar/server/cli";
+import { AshlarError } from "@ashlar/sdk/errors";
+import { exitCodeOf, runCli, superviseProcess } from "@ashlar/server/cli";
 import { runMainJob } from "./main-job.ts";
 
 /** How the command line is called in this folder, with whatever Node the caller has. */
@@ -32,8 +33,12 @@ async function start(): Promise<number> {
     if (!(await runMainJob({ path, file, print, signal: supervision.signal }))) return 1;
   } catch (error) {
     if (supervision.signal.aborted) return 130;
-    console.error(error);
-    return 1;
+    if (!AshlarError.is(error) || error.code === "INTERNAL") {
+      console.error(error);
+      return 1;
+    }
+    console.error(`npm start: ${error.message} (${error.code})`);
+    return exitCodeOf(error.code);
   }
   if (once) return 0;
   console.log();

@@ -98,6 +98,13 @@ describe("npm start", () => {
     expect(run.output).toContain("usage: npm start");
   });
 
+  test("says of a path that is no folder what is wrong, without a stack", { timeout: START_MS }, async () => {
+    const run = await shell("npm start -- --path README.md").ended;
+    expect(run.exitCode, run.output).toBe(2);
+    expect(run.output).toContain("README.md is a file");
+    expect(run.output).not.toMatch(/\n\s+at /);
+  });
+
   test("fails on an unknown option", { timeout: START_MS }, async () => {
     const run = await shell("npm start -- --twice").ended;
     expect(run.exitCode).toBe(2);

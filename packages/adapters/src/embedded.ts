@@ -1,10 +1,10 @@
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { OpenedSeat, Seat, SeatInstruments } from "@ashlar/sdk";
 import { collect, createEngine, singleStoreTopology } from "@ashlar/sdk/engine";
 import { type Durability, type Logger, silentLogger, systemClock, systemRandom } from "@ashlar/sdk/ports";
 import { openFsChunkStore } from "./chunk-store/fs/index.ts";
 import { nodeCryptoHasher } from "./hash/node-crypto.ts";
+import { assertFolderPath, makeStoreFolder } from "./internal/store-folder.ts";
 import { diskRoom } from "./metadata-store/sqlite/disk-reserve.ts";
 import { openSqliteMetadataStore } from "./metadata-store/sqlite/index.ts";
 
@@ -28,8 +28,12 @@ export interface EmbeddedOptions {
  * The embedded seat: the whole store in this process, chunks as files and metadata in SQLite, both below one folder.
  *
  * Layout of the folder: `chunks/` and `format.json` (see `@ashlar/adapters/chunk-store/fs`) and `metadata.sqlite`.
+ *
+ * @throws {AshlarError} INVALID_ARGUMENT at once for a path that is no text. Nothing is opened before the first call, which fails with
+ *   INVALID_ARGUMENT if the path is no folder and with UNSUPPORTED under a Node without `node:sqlite`.
  */
 export function embedded(options: EmbeddedOptions): Seat {
+  assertFolderPath((options as EmbeddedOptions | undefined)?.path);
   return { name: "embedded", open: (instruments) => openEmbedded(options, instruments) };
 }
 
@@ -38,7 +42,7 @@ async function openEmbedded(options: EmbeddedOptions, instruments: SeatInstrumen
   const { claimTtlMs, inlineMaxBytes } = options;
   const tracer = instruments?.tracer;
   const durability = options.durability ?? "strict";
-  await mkdir(options.path, { recursive: true });
+  await makeStoreFolder(options.path);
   const metadata = await openSqliteMetadataStore({ path: join(options.path, "metadata.sqlite"), logger, tracer });
   // Chunks leave what the metadata needs to delete them.
   const { reserveBytes } = diskRoom(options.path);

@@ -7,7 +7,7 @@ export function holdsStore(path: string): boolean {
   return existsSync(join(path, "metadata.sqlite"));
 }
 
-/** Reading makes no store: a path that was mistyped would look like an empty one. @throws {AshlarError} BUCKET_NOT_FOUND. */
+/** Only commands that make a bucket, and `serve`, make a store: a path that was mistyped would look like an empty one. @throws {AshlarError} BUCKET_NOT_FOUND. */
 export function assertStoreThere(path: string): void {
   if (holdsStore(path)) return;
   throw new AshlarError("BUCKET_NOT_FOUND", `there is no store in ${path}`, { details: { path } });

@@ -1,7 +1,7 @@
 import { AshlarError } from "@ashlar/sdk/errors";
 import type { ServerRegistry } from "@ashlar/sdk/ports";
 import { openTransport } from "./open-transport.ts";
-import { openMetadata } from "./servers/open-metadata.ts";
+import { openExistingMetadata } from "./servers/open-metadata.ts";
 import type { Settings } from "./settings.ts";
 
 /** Settings that say where the cluster's servers are written down. */
@@ -12,7 +12,7 @@ export interface OpenedCluster extends AsyncDisposable {
   readonly registry: Pick<ServerRegistry, "clusterSnapshot" | "changeLayout">;
 }
 
-/** @throws {AshlarError} INVALID_ARGUMENT if neither a gateway nor a database is named. */
+/** @throws {AshlarError} INVALID_ARGUMENT if neither a gateway nor a database is named; BUCKET_NOT_FOUND if the folder holds no store. */
 export async function openCluster(
   settings: Pick<Settings<(typeof CLUSTER_SETTINGS)[number]>, (typeof CLUSTER_SETTINGS)[number]>,
 ): Promise<OpenedCluster> {
@@ -35,6 +35,6 @@ export async function openCluster(
       "which cluster? name a gateway with --gateway <url> or ASHLAR_GATEWAY, or set DATABASE_URL",
     );
   }
-  const opened = await openMetadata({ path, databaseUrl });
+  const opened = await openExistingMetadata({ path, databaseUrl });
   return { registry: opened.metadata, [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose]() };
 }

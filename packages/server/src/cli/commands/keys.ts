@@ -3,7 +3,7 @@ import { type ApiKeyRole, systemRandom } from "@ashlar/sdk/ports";
 import { createApiKey } from "../../gateway/index.ts";
 import { type CommandCall, defineCommand, textArgument } from "../command.ts";
 import { formatTable, formatTime } from "../format.ts";
-import { openMetadata } from "../servers/open-metadata.ts";
+import { openExistingMetadata } from "../servers/open-metadata.ts";
 
 const STORE_SETTINGS = ["path", "databaseUrl", "json", "debug"] as const;
 const CREATE_SETTINGS = [...STORE_SETTINGS, "keyName", "keyRole"] as const;
@@ -15,7 +15,7 @@ export const keyCreateCommand = defineCommand({
   settings: CREATE_SETTINGS,
   examples: ["key create --path .ashlar --name ci --role readonly"],
   async run({ settings, output }: CommandCall<(typeof CREATE_SETTINGS)[number]>) {
-    await using opened = await openMetadata(settings);
+    await using opened = await openExistingMetadata(settings);
     const role = settings.keyRole as ApiKeyRole;
     const { apiKey, record } = await createApiKey({
       metadata: opened.metadata,
@@ -37,7 +37,7 @@ export const keyLsCommand = defineCommand({
   settings: STORE_SETTINGS,
   examples: ["key ls --path .ashlar"],
   async run({ settings, output }: CommandCall<(typeof STORE_SETTINGS)[number]>) {
-    await using opened = await openMetadata(settings);
+    await using opened = await openExistingMetadata(settings);
     const keys = await opened.metadata.listApiKeys();
     if (!output.json) {
       const rows = keys.map((key) => [key.keyId, key.role, formatTime(key.createdAtMs), key.name]);
@@ -59,7 +59,7 @@ export const keyRmCommand = defineCommand({
     const text = textArgument(call, 0);
     // Whoever pastes the whole key means its id; the secret goes nowhere.
     const keyId = text.match(/^ashlar_([^_]+)_/)?.[1] ?? text;
-    await using opened = await openMetadata(call.settings);
+    await using opened = await openExistingMetadata(call.settings);
     if (!(await opened.metadata.deleteApiKey(keyId))) {
       throw new AshlarError("INVALID_ARGUMENT", `no API key has the id ${keyId}; see key ls`);
     }

@@ -8,7 +8,7 @@ import { contentTypeOf } from "../content-type.ts";
 import { fileError } from "../file-error.ts";
 import { formatBytes, formatCount, formatRate } from "../format.ts";
 import { type Address, parseAddress } from "../object-address.ts";
-import { openOrMakeClient, SEAT_SETTINGS } from "../open-client.ts";
+import { openClient, openOrMakeClient, SEAT_SETTINGS } from "../open-client.ts";
 import { createProgress } from "../progress.ts";
 
 const SETTINGS = [
@@ -44,9 +44,9 @@ export const putCommand = defineCommand({
     const file = textArgument(call, 0);
     const target = targetOf(file, textArgument(call, 1));
     const sizeBytes = file === "-" ? undefined : await sizeOf(file);
-    await using client = await openOrMakeClient(call.settings);
-    if (call.settings.createBucket)
-      await client.createBucket({ bucket: target.bucket, ifMissing: true, signal: call.signal });
+    const { createBucket } = call.settings;
+    await using client = await (createBucket ? openOrMakeClient : openClient)(call.settings);
+    if (createBucket) await client.createBucket({ bucket: target.bucket, ifMissing: true, signal: call.signal });
     await upload(call, client, { file, target, sizeBytes });
     return 0;
   },

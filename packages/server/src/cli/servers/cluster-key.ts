@@ -43,10 +43,12 @@ export async function requireClusterKey(
   );
 }
 
-/** The cluster key that lives in a server's own folder, readable by its owner only; made at the first start. */
+/** The cluster key that lives in a server's own folder, readable by its owner only; made at the first start. @throws {AshlarError} INVALID_ARGUMENT if the path is no folder. */
 export async function keepClusterKey(folder: string, logger: Logger): Promise<string> {
   const file = join(folder, FILE_NAME);
-  await mkdir(folder, { recursive: true });
+  await mkdir(folder, { recursive: true }).catch((error: unknown): never => {
+    throw fileError(error, folder);
+  });
   const key = encodeHex(systemRandom.bytes(KEY_BYTES));
   try {
     const handle = await open(file, "wx", OWNER_ONLY);

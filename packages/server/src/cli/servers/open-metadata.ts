@@ -1,6 +1,8 @@
 import { join } from "node:path";
 import { AshlarError } from "@ashlar/sdk/errors";
 import { type Logger, type MetadataStore, silentLogger, type Tracer } from "@ashlar/sdk/ports";
+import { assertStoreThere } from "../existing-store.ts";
+import { fileError } from "../file-error.ts";
 
 /** Where metadata lies, and how it is opened. */
 export interface MetadataPlace {
@@ -25,7 +27,7 @@ const POOL_CONNECTIONS = 16;
 /**
  * Opens PostgreSQL or SQLite.
  *
- * @throws {AshlarError} INVALID_ARGUMENT if neither is named; METADATA_UNAVAILABLE, STORE_INCOMPATIBLE.
+ * @throws {AshlarError} INVALID_ARGUMENT if neither is named, or the path is no folder; METADATA_UNAVAILABLE, STORE_INCOMPATIBLE.
  */
 export async function openMetadata(place: MetadataPlace): Promise<OpenedMetadata> {
   const { path, databaseUrl, replicationFactor, tracer, logger = silentLogger } = place;
@@ -35,7 +37,9 @@ export async function openMetadata(place: MetadataPlace): Promise<OpenedMetadata
   }
   const { mkdir } = await import("node:fs/promises");
   const { openSqliteMetadataStore } = await import("@ashlar/adapters/metadata-store/sqlite");
-  await mkdir(path, { recursive: true });
+  await mkdir(path, { recursive: true }).catch((error: unknown): never => {
+    throw fileError(error, path);
+  });
   const store = await openSqliteMetadataStore({
     path: join(path, "metadata.sqlite"),
     replicationFactor,
@@ -43,6 +47,16 @@ export async function openMetadata(place: MetadataPlace): Promise<OpenedMetadata
     tracer,
   });
   return disposable(store, () => store.close());
+}
+
+/**
+ * The same for commands that look at a store or give out keys to it: they make none, because a path that was mistyped would get one.
+ *
+ * @throws {AshlarError} as {@link openMetadata}; BUCKET_NOT_FOUND if the folder holds no store.
+ */
+export async function openExistingMetadata(place: MetadataPlace): Promise<OpenedMetadata> {
+  if (place.databaseUrl === undefined && place.path !== undefined) assertStoreThere(place.path);
+  return await openMetadata(place);
 }
 
 async function openPostgres(

@@ -1,5 +1,6 @@
 import type { Durability } from "@ashlar/sdk/ports";
 import type { CommandCall } from "../command.ts";
+import { shellWord } from "../shell-word.ts";
 import { type AllInOne, startAllInOne } from "./all-in-one.ts";
 import { readClusterKey } from "./cluster-key.ts";
 import { runUntilStopped } from "./run-until-stopped.ts";
@@ -54,5 +55,5 @@ async function announce({ settings, output, program }: Call, server: AllInOne): 
 function credentialsLine({ firstApiKey, path }: AllInOne, insecure: boolean, program: string): string {
   if (insecure) return "NONE: started with --insecure, everybody who reaches this port may do everything";
   if (firstApiKey !== undefined) return `${firstApiKey}   (an admin key, shown this once)`;
-  return `shown at the first start; a new key: export ASHLAR_API_KEY=$(${program} key create --path ${path})`;
+  return `shown at the first start; a new key: export ASHLAR_API_KEY=$(${program} key create --path ${shellWord(path)})`;
 }

@@ -1,0 +1,37 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createClient } from "@ashlar/sdk";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { type EmbeddedOptions, embedded } from "./embedded.ts";
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "ashlar-embedded-"));
+  await writeFile(join(folder, "a-file"), "x");
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+test.each([[undefined], [{}], [{ path: "" }], [{ path: 5 }], [{ path: "a\0b" }]])(
+  "refuses the options %j at once",
+  (options) => {
+    let thrown: unknown;
+    try {
+      embedded(options as EmbeddedOptions);
+    } catch (error) {
+      thrown = error;
+    }
+    expect(thrown).toMatchObject({ code: "INVALID_ARGUMENT", message: expect.stringContaining("path") });
+  },
+);
+
+test.each([
+  ["a file", "a-file", /a-file is a file/],
+  ["below a file", "a-file/store", /below a file/],
+])("a path that is %s is INVALID_ARGUMENT and says so", async (_what, name, message) => {
+  await using client = createClient(embedded({ path: join(folder, name) }));
+  await expect(client.listBuckets()).rejects.toMatchObject({
+    code: "INVALID_ARGUMENT",
+    message: expect.stringMatching(message),
+  });
+});
