@@ -16,6 +16,7 @@ import { newId } from "../../internal/metadata/new-id.ts";
 import { OPERATION_KINDS, type OperationInput, type OperationName } from "../../internal/sql/operations.ts";
 import { createSqlMetadataStore, type SqlExecutor } from "../../internal/sql/sql-metadata-store.ts";
 import { tracedExecutor } from "../../internal/sql/traced-executor.ts";
+import { assertNodeHasSqlite } from "./node-version.ts";
 import { WorkerClient } from "./worker-client.ts";
 import type { WorkerInit } from "./worker-protocol.ts";
 
@@ -48,7 +49,7 @@ export interface SqliteMetadataStoreOptions {
  * `os` ones when the log is copied back, at the latest. A crash of the process loses nothing that was answered in any mode.
  *
  * @throws {AshlarError} STORE_INCOMPATIBLE if the file is of a newer release, of another application, damaged, or no database;
- *   METADATA_UNAVAILABLE if it cannot be opened; DISK_FULL.
+ *   METADATA_UNAVAILABLE if it cannot be opened; DISK_FULL; UNSUPPORTED under a Node that brings no SQLite.
  */
 export async function openSqliteMetadataStore(options: SqliteMetadataStoreOptions): Promise<MetadataStore> {
   const {
@@ -58,6 +59,7 @@ export async function openSqliteMetadataStore(options: SqliteMetadataStoreOption
     workerUrl,
     stagedLayouts = false,
   } = options;
+  assertNodeHasSqlite();
   const path = resolve(options.path);
   const layoutPolicy = { stagedLayouts, defaults: resolveLayoutDefaults(options) };
   const { writer, reader } = await openWorkers({ path, nowMs: clock.nowMs() }, workerUrl);

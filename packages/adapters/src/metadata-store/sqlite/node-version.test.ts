@@ -1,0 +1,17 @@
+import { expect, test } from "vitest";
+import { assertNodeHasSqlite } from "./node-version.ts";
+
+test("a Node without SQLite is UNSUPPORTED, which no retry mends, and says what is needed", () => {
+  assertNodeHasSqlite();
+  let thrown: unknown;
+  try {
+    assertNodeHasSqlite({ hasSqlite: false, version: "20.20.2" });
+  } catch (error) {
+    thrown = error;
+  }
+  expect(thrown).toMatchObject({
+    code: "UNSUPPORTED",
+    retryable: false,
+    message: expect.stringMatching(/needs Node 22\.20 or later, this is 20\.20\.2/),
+  });
+});

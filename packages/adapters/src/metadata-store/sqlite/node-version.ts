@@ -1,0 +1,21 @@
+import { isBuiltin } from "node:module";
+import process from "node:process";
+import { AshlarError } from "@ashlar/sdk/errors";
+
+/**
+ * Asked before a worker thread is started: there the import would fail as a bug does, and look as if a retry could help.
+ *
+ * @throws {AshlarError} UNSUPPORTED if this Node brings no `node:sqlite`.
+ */
+export function assertNodeHasSqlite(
+  runtime: { readonly hasSqlite: boolean; readonly version: string } = {
+    hasSqlite: isBuiltin("node:sqlite"),
+    version: process.versions.node,
+  },
+): void {
+  if (runtime.hasSqlite) return;
+  const { version } = runtime;
+  throw new AshlarError("UNSUPPORTED", `the SQLite store needs Node 22.20 or later, this is ${version}`, {
+    details: { nodeVersion: version },
+  });
+}
