@@ -5,24 +5,55 @@ import {
   type RemoteSeatOptions,
   type Seat,
 } from "@ashlar/sdk";
+import { AshlarError } from "@ashlar/sdk/errors";
+import type { Transport } from "@ashlar/sdk/ports";
 import { nodeCryptoHasher } from "./hash/node-crypto.ts";
-import { undiciTransport } from "./transport/undici.ts";
 
 /** What is faster in Node than the SDK's own defaults, which must run in browsers too. */
-function withNodeDefaults<Options extends RemoteSeatOptions>(options: Options): Options {
+function withNodeDefaults<Options extends RemoteSeatOptions>(
+  given: Options,
+  seatOver: (options: Options) => Seat,
+): Seat {
+  const options = { ...given, hasher: given.hasher ?? nodeCryptoHasher };
+  // Checks the options, so that bad ones fail at once.
+  const seat = seatOver(options);
+  if (options.transport !== undefined) return seat;
   return {
-    ...options,
-    transport: options.transport ?? undiciTransport(),
-    hasher: options.hasher ?? nodeCryptoHasher,
+    name: seat.name,
+    async open(instruments) {
+      return await seatOver({ ...options, transport: await loadUndiciTransport() }).open(instruments);
+    },
   };
 }
 
-/** The gateway seat of `@ashlar/sdk` for Node: plain HTTP over undici and hashing with OpenSSL. */
-export function gateway(options: RemoteSeatOptions): Seat {
-  return gatewayOverFetch(withNodeDefaults(options));
+/** Loaded when a seat opens, because undici is an optional peer: an import at the top would fail without a word of ours. */
+async function loadUndiciTransport(): Promise<Transport> {
+  const { undiciTransport } = await import("./transport/undici.ts").catch((error: unknown): never => {
+    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    if (code !== "ERR_MODULE_NOT_FOUND") throw error;
+    throw new AshlarError(
+      "UNSUPPORTED",
+      "the seats of @ashlar/adapters/node need the package undici: npm install undici",
+      { cause: error },
+    );
+  });
+  return undiciTransport();
 }
 
-/** The direct seat of `@ashlar/sdk` for Node: plain HTTP over undici and hashing with OpenSSL. */
+/**
+ * The gateway seat of `@ashlar/sdk` for Node: plain HTTP over undici and hashing with OpenSSL.
+ *
+ * @throws {AshlarError} INVALID_ARGUMENT at once, as the SDK's seat does. The first call fails with UNSUPPORTED where `undici` is not installed.
+ */
+export function gateway(options: RemoteSeatOptions): Seat {
+  return withNodeDefaults(options, gatewayOverFetch);
+}
+
+/**
+ * The direct seat of `@ashlar/sdk` for Node: plain HTTP over undici and hashing with OpenSSL.
+ *
+ * @throws {AshlarError} INVALID_ARGUMENT at once, as the SDK's seat does. The first call fails with UNSUPPORTED where `undici` is not installed.
+ */
 export function direct(options: DirectSeatOptions): Seat {
-  return directOverFetch(withNodeDefaults(options));
+  return withNodeDefaults(options, directOverFetch);
 }

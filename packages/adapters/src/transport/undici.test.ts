@@ -95,7 +95,20 @@ test("an upload that is cut off is NODE_UNAVAILABLE", async () => {
 test("nobody at the address is NODE_UNAVAILABLE", async () => {
   const store = await open(() => {});
   await server?.close();
-  await expect(store.stats()).rejects.toMatchObject({ code: "NODE_UNAVAILABLE" });
+  await expect(store.stats()).rejects.toMatchObject({
+    code: "NODE_UNAVAILABLE",
+    message: expect.stringContaining(server?.url ?? ""),
+    details: { url: server?.url, reason: "ECONNREFUSED" },
+  });
+});
+
+test("a name that nobody knows is told from an address where nobody listens", async () => {
+  transport = undiciTransport();
+  const store = transport.openChunkStore({ url: "http://no-such-host.invalid:9000" });
+  await expect(store.stats()).rejects.toMatchObject({
+    code: "NODE_UNAVAILABLE",
+    details: { url: "http://no-such-host.invalid:9000", reason: expect.stringMatching(/^(ENOTFOUND|EAI_AGAIN)$/) },
+  });
 });
 
 test("an abort and a deadline end a stalled call within 100 ms and give its connection up", async () => {

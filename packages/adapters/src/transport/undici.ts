@@ -1,3 +1,4 @@
+import { AshlarError } from "@ashlar/sdk/errors";
 import { MIB } from "@ashlar/sdk/limits";
 import type { Transport } from "@ashlar/sdk/ports";
 import { createHttpTransport, type HttpExchange, type HttpRequest } from "@ashlar/sdk/transport/http";
@@ -54,14 +55,18 @@ function createAgent({ connectionsPerServer, ca }: UndiciTransportOptions): Agen
 function createUndiciExchange(dispatcher: Dispatcher): HttpExchange {
   return async (request) => {
     const url = new URL(request.url);
-    const response = await dispatcher.request({
-      origin: url.origin,
-      path: url.pathname + url.search,
-      method: request.method,
-      headers: headersOf(request),
-      body: bodyOf(request) ?? null,
-      signal: request.signal ?? null,
-    });
+    const response = await dispatcher
+      .request({
+        origin: url.origin,
+        path: url.pathname + url.search,
+        method: request.method,
+        headers: headersOf(request),
+        body: bodyOf(request) ?? null,
+        signal: request.signal ?? null,
+      })
+      .catch((error: unknown): never => {
+        throw unreachable(error, url.origin);
+      });
     return {
       status: response.statusCode,
       header(name) {
@@ -71,6 +76,19 @@ function createUndiciExchange(dispatcher: Dispatcher): HttpExchange {
       body: response.body,
     };
   };
+}
+
+/** The system's names (ECONNREFUSED, ENOTFOUND, EAI_AGAIN) and undici's for a server that gives no answer. */
+const NO_ANSWER = /^(E(?!PROTO$)[A-Z]+|EAI_\w+|UND_ERR_(SOCKET|\w+_TIMEOUT))$/;
+
+/** Says which server was meant and why it gave no answer; any other error passes, for the rules of all transports. */
+function unreachable(error: unknown, url: string): unknown {
+  const reason = error instanceof Error && "code" in error ? String(error.code) : "";
+  if (AshlarError.is(error) || !NO_ANSWER.test(reason)) return error;
+  return new AshlarError("NODE_UNAVAILABLE", `the server at ${url} cannot be reached or went away (${reason})`, {
+    cause: error,
+    details: { url, reason },
+  });
 }
 
 function headersOf({ headers, body, onUploadProgress }: HttpRequest): Record<string, string> {
