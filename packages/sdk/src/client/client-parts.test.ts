@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { AshlarError } from "../errors/index.ts";
 import { systemClock } from "../ports/index.ts";
 import { assertConcurrency, beginCall } from "./call-options.ts";
+import { createClient } from "./create-client.ts";
 import { mergeEntries } from "./merge-entries.ts";
 import { walkPages } from "./pages.ts";
 import type { OpenedSeat } from "./seat.ts";
@@ -153,5 +154,19 @@ describe("a seat", () => {
     for (const make of [gateway, direct]) {
       expect(() => make({ url })).toThrow(expect.objectContaining({ code: "INVALID_ARGUMENT" }));
     }
+  });
+});
+
+describe("a client of JavaScript that has no types", () => {
+  test.each([[undefined], [{}], [() => {}]])("is told that %o is no seat", (seat) => {
+    expect(() => createClient(seat as never)).toThrow(expect.objectContaining({ code: "INVALID_ARGUMENT" }));
+  });
+
+  test("is told that a call's argument is missing", async () => {
+    const client = createClient({ name: "test", open: () => Promise.reject(new Error("not opened")) });
+    await expect(client.createBucket(undefined as never)).rejects.toMatchObject({
+      code: "INVALID_ARGUMENT",
+      message: expect.stringContaining("argument is missing"),
+    });
   });
 });

@@ -9,6 +9,8 @@ import { createUploadCalls } from "./upload-calls.ts";
 /**
  * Creates a client for a seat. Opens nothing yet.
  *
+ * @throws {AshlarError} INVALID_ARGUMENT for what is no seat, such as the function `embedded` instead of what it returns.
+ *
  * @example
  * const client = createClient(embedded({ path: "./data" }));
  * await client.createBucket({ bucket: "photos" });

@@ -20,6 +20,7 @@ export function createSeatCall(opener: SeatOpener): SeatCall {
   return async (options, work) => {
     let scope: CallScope | undefined;
     try {
+      if (!options) throw new AshlarError("INVALID_ARGUMENT", "the call's argument is missing");
       throwIfAborted(options.signal);
       const opened = await raceAbort(opener.get(), options.signal);
       scope = beginCall(options, opened.clock);
@@ -32,8 +33,10 @@ export function createSeatCall(opener: SeatOpener): SeatCall {
   };
 }
 
-/** Opens a seat once; a failed opening is tried again by the next call. */
+/** Opens a seat once; a failed opening is tried again by the next call. @throws {AshlarError} INVALID_ARGUMENT at once for what is no seat. */
 export function createSeatOpener(seat: Seat): SeatOpener {
+  if (typeof seat?.open !== "function")
+    throw new AshlarError("INVALID_ARGUMENT", "the client's argument is not a seat");
   let opened: Promise<OpenedSeat> | undefined;
   let closed: Promise<void> | undefined;
   return {

@@ -46,14 +46,19 @@ export class AshlarError extends Error {
    * with the original as `cause`.
    */
   static from(error: unknown, fallback: ErrorCode = "INTERNAL"): AshlarError {
-    if (AshlarError.is(error)) return error;
-    const name = error instanceof Error ? error.name : undefined;
-    if (name === "AbortError") return new AshlarError("CANCELED", "the operation was aborted", { cause: error });
-    if (name === "TimeoutError")
-      return new AshlarError("DEADLINE_EXCEEDED", "the time allowed has passed", { cause: error });
-    const message = error instanceof Error ? error.message : "a value that is not an Error was thrown";
-    return new AshlarError(fallback, message, { cause: error });
+    return fromThrown(error, fallback);
   }
+}
+
+/** Outside of the class: where that names itself, bundlers call it `_AshlarError`, and so do stack traces. */
+function fromThrown(error: unknown, fallback: ErrorCode): AshlarError {
+  if (AshlarError.is(error)) return error;
+  const name = error instanceof Error ? error.name : undefined;
+  if (name === "AbortError") return new AshlarError("CANCELED", "the operation was aborted", { cause: error });
+  if (name === "TimeoutError")
+    return new AshlarError("DEADLINE_EXCEEDED", "the time allowed has passed", { cause: error });
+  const message = error instanceof Error ? error.message : "a value that is not an Error was thrown";
+  return new AshlarError(fallback, message, { cause: error });
 }
 
 /**

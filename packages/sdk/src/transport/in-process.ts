@@ -13,7 +13,8 @@ export type InProcessTransportOptions =
   | {
       /**
        * Registers the RPCs of the server at `url`, as its own listener would. Asked once for each endpoint that is opened; where there is
-       * one server, the URL says nothing.
+       * one server, the URL says nothing. These are Connect's routes, for services of one's own or parts of a server in tests; a whole gateway
+       * or storage node comes in by `fetch` instead.
        */
       readonly routes: (router: ConnectRouter, url: string) => void;
       /** Largest message that a handler takes in bytes unless it says so itself; default CHUNK_MAX_BYTES_DEFAULT and room for the other fields. */

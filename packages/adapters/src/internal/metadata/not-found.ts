@@ -17,7 +17,7 @@ export function objectNotFound(details: Readonly<Record<string, string>>): Ashla
 
 /** A bucket name that is taken. */
 export function bucketExists(bucket: string): AshlarError {
-  return new AshlarError("BUCKET_ALREADY_EXISTS", "the bucket name is taken", { details: { bucket } });
+  return new AshlarError("BUCKET_ALREADY_EXISTS", `there is a bucket ${bucket} already`, { details: { bucket } });
 }
 
 /** A bucket with objects or uploads in it. */
