@@ -130,6 +130,12 @@ describe("messages", () => {
     [["rm", "photos/cat"]],
     [["cp", "photos/cat", "photos/dog"]],
     [["collect"]],
+    [["put", "-", "photos/cat"]],
+    [["key", "create"]],
+    [["key", "ls"]],
+    [["key", "rm", "0011223344556677"]],
+    [["ring"]],
+    [["layout", "--replication-factor", "2"]],
   ])("%s makes no store where there is none, and says how to", async (argv) => {
     const path = folder.at("no-store-here");
     const run = await cli([...argv, "--path", path]);
@@ -137,6 +143,34 @@ describe("messages", () => {
     expect(run.stderr).toContain(`there is no store in ${path}`);
     expect(run.stderr).toContain(`ashlar mb <bucket> --path ${path}`);
     expect(existsSync(path)).toBe(false);
+  });
+
+  test.each([[["mb", "photos"]], [["key", "ls"]], [["serve", "--port", "0"]], [["gateway", "--port", "0"]]])(
+    "%s says of a path that is a file what is wrong",
+    async (argv) => {
+      const path = folder.at("a-file");
+      writeFileSync(path, "x");
+      const run = await cli([...argv, "--path", path], { env: { CLUSTER_KEY: "k".repeat(32) } });
+      expect([2, 3], run.stderr).toContain(run.exitCode);
+      expect(run.stderr).toContain(path);
+      expect(run.stderr).not.toMatch(/INTERNAL|EEXIST/);
+    },
+  );
+
+  test("quote a path with a blank in the commands that they show", async () => {
+    const path = folder.at("no store here");
+    expect((await cli(["ls", "--path", path])).stderr).toContain(`--path '${path}'`);
+    const first = startCli(["serve", "--path", path, "--port", "0", "--log-level", "silent"]);
+    await first.until(/credentials/);
+    await first.stop();
+    const second = startCli(["serve", "--path", path, "--port", "0", "--log-level", "silent"]);
+    expect((await second.until(/key create --path (.*)\)/))[1]).toBe(`'${path}'`);
+    await second.stop();
+  });
+
+  test("say of an etag in quotes that the quotes are too much", async () => {
+    const run = await cli(["put", "-", "photos/x", "--if-match", '"abc"'], { env: environment(), input: "x" });
+    expect([run.exitCode, run.stderr]).toEqual([2, expect.stringContaining("no quotes")]);
   });
 
   test("say of damage what helps there", async () => {

@@ -38,13 +38,26 @@ describe("token create", () => {
     const outside = await as(token, "ls", "photos");
     expect([outside.exitCode, outside.stderr]).toEqual([expect.any(Number), expect.stringContaining("users/1/")]);
     expect(outside.exitCode).not.toBe(0);
+    expect(outside.stderr).toContain("ashlar ls photos/users/1/");
+    expect(outside.stderr).not.toContain("key create");
     expect((await as(token, "token", "create", "--bucket", "photos")).exitCode).not.toBe(0);
   });
 
   test("--read-only writes nothing", async () => {
     const token = await create("--read-only");
     expect((await as(token, "ls", "photos")).exitCode).toBe(0);
-    expect((await as(token, "put", folder.at("note"), "photos/x", "--quiet")).stderr).toContain("readonly");
+    const put = await as(token, "put", folder.at("note"), "photos/x", "--quiet");
+    expect(put.stderr).toContain("an access token of role readonly does not allow writing");
+    expect(put.stderr).not.toContain("key create");
+  });
+
+  test("that has expired is told how to get a new one", async () => {
+    const token = await create("--expires-in", "1s");
+    await new Promise((resolve) => setTimeout(resolve, 1100));
+    const run = await as(token, "ls", "photos");
+    expect(run.exitCode).toBe(4);
+    expect(run.stderr).toContain("ashlar token create");
+    expect(run.stderr).not.toContain("key create");
   });
 
   test("--json tells the end, which --expires-in sets", async () => {

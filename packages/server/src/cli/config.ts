@@ -26,6 +26,11 @@ export interface Setting {
   /** Environment variable; the flag wins over it, an empty one counts as not set. */
   readonly env?: string;
   readonly unit: SettingUnit;
+  /** Smallest and largest value, in the setting's unit; absent: what the unit allows. */
+  readonly min?: number;
+  readonly max?: number;
+  /** Of a URL; absent: any. */
+  readonly schemes?: readonly string[];
   /** In the setting's unit. Absent: none, or told in the reason. */
   readonly default?: string | number;
   /** The only values allowed. */
@@ -83,6 +88,7 @@ const client = {
     flag: "--timeout <ms>",
     env: "ASHLAR_TIMEOUT_MS",
     unit: "ms",
+    min: 1,
     reason: "ends the whole command after this long; default: no limit",
   },
   concurrency: {
@@ -125,7 +131,11 @@ const upload = {
     unit: "text",
     reason: "write only if the current version has another etag; `*`: only if there is none",
   },
-  createBucket: { flag: "--create-bucket", unit: "flag", reason: "make the bucket first if it is missing" },
+  createBucket: {
+    flag: "--create-bucket",
+    unit: "flag",
+    reason: "make the bucket first if it is missing, and in a folder the store",
+  },
 } as const satisfies Readonly<Record<string, Setting>>;
 
 const listing = {
@@ -225,6 +235,7 @@ const server = {
   databaseUrl: {
     env: "DATABASE_URL",
     unit: "url",
+    schemes: ["postgres", "postgresql"],
     secret: true,
     reason:
       "PostgreSQL of the cluster, `postgres://user:password@host:port/database`; no flag, because of the password",
@@ -233,6 +244,7 @@ const server = {
     flag: "--replication-factor <count>",
     env: "REPLICATION_FACTOR",
     unit: "count",
+    max: LIMITS.REPLICATION_FACTOR_MAX.value,
     default: 3,
     reason: "copies of each chunk that a cluster's first layout asks for; later changes: `ashlar layout`",
   },
@@ -334,7 +346,12 @@ const administration = {
   },
   weights: { flag: "--weights <id=weight,...>", unit: "list", reason: "new weights by server id; 0 drains" },
   removeServers: { flag: "--remove <ids>", unit: "list", reason: "servers to take out of the layout" },
-  layoutReplicationFactor: { flag: "--replication-factor <count>", unit: "count", reason: "copies of each chunk" },
+  layoutReplicationFactor: {
+    flag: "--replication-factor <count>",
+    unit: "count",
+    max: LIMITS.REPLICATION_FACTOR_MAX.value,
+    reason: "copies of each chunk",
+  },
   graceMs: {
     flag: "--grace <ms>",
     unit: "ms",
@@ -356,7 +373,8 @@ const localCluster = {
     env: "ASHLAR_CLUSTER_PATH",
     unit: "path",
     default: ".ashlar-cluster",
-    reason: "folder of the whole cluster: data, keys, ports, logs; made if it is missing",
+    reason:
+      "folder of the whole cluster: data, keys, ports, logs; made if it is missing, refused if other things are in it",
   },
   nodes: {
     flag: "--nodes <count>",
@@ -385,7 +403,7 @@ const localCluster = {
     unit: "duration",
     reason: "it is started again after this long, such as 30s or 2m; default: like after a crash, in half a second",
   },
-  deleteData: { flag: "--delete", unit: "flag", reason: "delete the folder too, with every object in it; needs --yes" },
+  deleteData: { flag: "--delete", unit: "flag", reason: "delete what the cluster made too, every object; needs --yes" },
   yes: { flag: "--yes", unit: "flag", reason: "yes, delete it" },
 } as const satisfies Readonly<Record<string, Setting>>;
 

@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import { AshlarError } from "@ashlar/sdk/errors";
 import { expect, test } from "vitest";
 import { hintFor } from "./hints.ts";
@@ -9,4 +10,45 @@ test("speak of DATABASE_URL only to a server that has one", async () => {
   expect(await hint({ databaseUrl: "postgres://x" })).toContain("DATABASE_URL");
   expect(await hint({ path: "x" })).not.toContain("DATABASE_URL");
   expect(await hint({ gateway: "http://x" })).not.toContain("DATABASE_URL");
+});
+
+test("take an access token for what it is", async () => {
+  const hint = (
+    code: "UNAUTHENTICATED" | "PERMISSION_DENIED",
+    apiKey: string,
+    details = {},
+  ): Promise<string | undefined> =>
+    hintFor(new AshlarError(code, "no", { details }), {
+      program: "ashlar",
+      context: { command: "ls", args: ["photos"], settings: { apiKey } as never, env: {} },
+    });
+  const token = `eyJ.${"x".repeat(43)}`;
+  expect(await hint("UNAUTHENTICATED", token)).toContain("token create");
+  expect(await hint("PERMISSION_DENIED", token, { bucket: "photos", prefix: "my notes/" })).toContain(
+    "ashlar ls 'photos/my notes/'",
+  );
+  expect(await hint("PERMISSION_DENIED", token)).not.toContain("key create");
+  for (const code of ["UNAUTHENTICATED", "PERMISSION_DENIED"] as const) {
+    expect(await hint(code, "ashlar_0011223344556677_x")).toContain("key create");
+  }
+});
+
+test("about a cluster name its folder, and what its supervisor left", async () => {
+  const hint = (details: Record<string, string>): Promise<string | undefined> => {
+    const context = { command: "cluster status", args: [], settings: {} as never, env: {} };
+    return hintFor(new AshlarError("NODE_UNAVAILABLE", "away", { details }), {
+      program: "npm run -s ashlar --",
+      context,
+    });
+  };
+  expect(await hint({ clusterPath: "/data/my cluster", survivors: "0" })).toBe(
+    "start it: npm run -s ashlar -- cluster up --path '/data/my cluster'",
+  );
+  expect(await hint({ clusterPath: "/data/x", survivors: "2" })).toMatch(
+    /stop them: .* down --path \/data\/x\n.* up --path/,
+  );
+  expect(await hint({ clusterPath: resolve(".ashlar-cluster"), survivors: "0" })).toBe(
+    "start it: npm run -s ashlar -- cluster up",
+  );
+  expect(await hint({})).toBeUndefined();
 });

@@ -1,9 +1,11 @@
 import type { AshlarError, ErrorCode } from "@ashlar/sdk/errors";
 import { closest } from "./closest.ts";
+import { pathFlag } from "./cluster/path-flag.ts";
 import type { SettingName } from "./config.ts";
 import { parseAddress } from "./object-address.ts";
 import { openClient } from "./open-client.ts";
 import type { Environment, Settings } from "./settings.ts";
+import { shellWord } from "./shell-word.ts";
 
 /** The command that failed. */
 export interface HintContext {
@@ -24,16 +26,21 @@ interface HintOptions {
 }
 
 const HINTS: HintTable = {
-  UNAUTHENTICATED: ({ program, context }) =>
-    isServer(context)
-      ? "all servers of a cluster need the same CLUSTER_KEY, and clocks that agree within a minute"
-      : `give an API key with ASHLAR_API_KEY or --api-key; make one with: ${program} key create`,
-  PERMISSION_DENIED: ({ program }) =>
-    `use an API key whose role allows it; make one with: ${program} key create --role …`,
-  NODE_UNAVAILABLE: ({ program, context }) => {
-    if (context?.command.startsWith("cluster ")) {
-      return context.command === "cluster up" ? undefined : `start it: ${program} cluster up`;
-    }
+  UNAUTHENTICATED: ({ program, context }) => {
+    if (isServer(context))
+      return "all servers of a cluster need the same CLUSTER_KEY, and clocks that agree within a minute";
+    if (holdsToken(context)) return `who holds an API key makes a new token: ${program} token create --bucket …`;
+    return `give an API key with ASHLAR_API_KEY or --api-key; make one with: ${program} key create`;
+  },
+  PERMISSION_DENIED: ({ program, context }, { details }) => {
+    if (!holdsToken(context))
+      return `use an API key whose role allows it; make one with: ${program} key create --role …`;
+    const { bucket, prefix = "" } = details;
+    if (bucket === undefined) return "this is an access token, which does less than the API key that made it: use that";
+    return `stay within it (${program} ls ${shellWord(`${bucket}/${prefix}`)}), or use an API key`;
+  },
+  NODE_UNAVAILABLE: ({ program, context }, error) => {
+    if (context?.command.startsWith("cluster ")) return clusterHint(program, error);
     const { gateway, direct } = context?.settings ?? {};
     const url = gateway ?? direct;
     if (url === undefined) return undefined;
@@ -69,7 +76,8 @@ const HINTS: HintTable = {
 export async function hintFor(error: AshlarError, options: HintOptions): Promise<string | undefined> {
   const { program, context } = options;
   if (error.code === "BUCKET_NOT_FOUND" && error.details.path !== undefined) {
-    return `is this the right folder? put, mb and serve make a store: ${program} mb <bucket> --path ${error.details.path}`;
+    const path = shellWord(error.details.path);
+    return `is this the right folder? mb, serve and put --create-bucket make a store: ${program} mb <bucket> --path ${path}`;
   }
   if (context !== undefined && error.code === "BUCKET_NOT_FOUND") {
     const { bucket } = parseAddress(missingAddress(error, context));
@@ -81,6 +89,23 @@ export async function hintFor(error: AshlarError, options: HintOptions): Promise
     return (await similarKey(context, bucket, key)) ?? `see what there is: ${program} ls ${bucket}`;
   }
   return HINTS[error.code]?.(options, error);
+}
+
+/** Whether the credential is an access token: an API key begins with `ashlar_`. */
+function holdsToken(context: HintContext | undefined): boolean {
+  const { apiKey } = context?.settings ?? {};
+  return apiKey?.includes(".") === true && !apiKey.startsWith("ashlar_");
+}
+
+/** For whoever found no supervisor: how to begin again, with what is left of the last one. */
+function clusterHint(program: string, { details }: AshlarError): string | undefined {
+  const { clusterPath, survivors } = details;
+  if (clusterPath === undefined) return undefined;
+  const flag = pathFlag(clusterPath);
+  const up = `${program} cluster up${flag}`;
+  return survivors === "0"
+    ? `start it: ${up}`
+    : `stop them: ${program} cluster down${flag}\nor stop them and start the cluster again: ${up}`;
 }
 
 function isServer(context: HintContext | undefined): boolean {

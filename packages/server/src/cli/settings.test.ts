@@ -55,6 +55,9 @@ test.each([
   ["concurrency", "0"],
   ["concurrency", "1e3"],
   ["timeoutMs", "soon"],
+  ["timeoutMs", "0"],
+  ["replicationFactor", "17"],
+  ["layoutReplicationFactor", "99"],
   ["timeoutMs", "99999999999999999999"],
   ["chunkBytes", "4MB"],
   ["chunkBytes", ""],
@@ -65,6 +68,13 @@ test.each([
   const setting: Setting = SETTINGS[name];
   const key = flagName(setting) ?? "";
   expect(refusal(() => resolveSettings([name], { [key]: value }, {}))).toContain(setting.flag?.split(" ")[0]);
+});
+
+test("a database of another kind is refused before anybody tries to reach it", () => {
+  const read = (url: string): unknown => resolveSettings(["databaseUrl"], {}, { DATABASE_URL: url }).values.databaseUrl;
+  expect(refusal(() => read("mysql://host/x"))).toMatch(/^DATABASE_URL is a URL such as postgres:/);
+  expect(read("postgresql://host/x")).toBe("postgresql://host/x");
+  expect(read("postgres://host/x")).toBe("postgres://host/x");
 });
 
 test("a secret's value is never in the message", () => {

@@ -74,6 +74,11 @@ function parse(setting: Setting, text: string, origin: string): unknown {
     const shown = setting.secret ? "" : `, not "${text}"`;
     throw new AshlarError("INVALID_ARGUMENT", `${origin} is ${expected}${shown}`, { details: { setting: origin } });
   };
+  const bounded = (value: number): number => {
+    const { min = 0, max = Number.MAX_SAFE_INTEGER } = setting;
+    if (value < min) return refuse(`at least ${min}`);
+    return value > max ? refuse(`at most ${max}`) : value;
+  };
   if (setting.choices !== undefined && !setting.choices.includes(text)) {
     refuse(`one of ${setting.choices.join(", ")}`);
   }
@@ -84,7 +89,7 @@ function parse(setting: Setting, text: string, origin: string): unknown {
     case "flag":
       return text;
     case "url":
-      return isUrl(text) ? text.replace(/\/+$/, "") : refuse("a URL such as http://127.0.0.1:9000");
+      return parseUrl(setting, text) ?? refuse(`a URL such as ${URL_EXAMPLE[setting.schemes?.[0] ?? "http"]}`);
     case "list":
       return text
         .split(",")
@@ -93,9 +98,9 @@ function parse(setting: Setting, text: string, origin: string): unknown {
     case "port":
       return /^\d{1,5}$/.test(text) && Number(text) <= 65535 ? Number(text) : refuse("a port from 0 to 65535");
     case "count":
-      return wholeNumber(text) && Number(text) > 0 ? Number(text) : refuse("a whole number above 0");
+      return wholeNumber(text) && Number(text) > 0 ? bounded(Number(text)) : refuse("a whole number above 0");
     case "ms":
-      return wholeNumber(text) ? Number(text) : refuse("a whole number of milliseconds");
+      return wholeNumber(text) ? bounded(Number(text)) : refuse("a whole number of milliseconds");
     case "duration":
       return parseDuration(text) ?? refuse("a duration, such as 500ms, 30s or 2m");
     case "weight":
@@ -103,6 +108,16 @@ function parse(setting: Setting, text: string, origin: string): unknown {
     case "bytes":
       return parseBytes(text) ?? refuse("a number of bytes, such as 65536, 64KiB or 4MiB");
   }
+}
+
+const URL_EXAMPLE: Readonly<Record<string, string>> = {
+  http: "http://127.0.0.1:9000",
+  postgres: "postgres://user:password@127.0.0.1:5432/ashlar",
+};
+
+function parseUrl({ schemes }: Setting, text: string): string | undefined {
+  if (!isUrl(text) || schemes?.includes(new URL(text).protocol.slice(0, -1)) === false) return undefined;
+  return text.replace(/\/+$/, "");
 }
 
 /** Whether a text is a whole URL: `localhost:9000` alone would pass as a URL of the scheme "localhost". */

@@ -7,6 +7,15 @@ import type { ClusterService, ObjectService } from "@ashlar/sdk/rpc";
  */
 export type Access = "read" | "write" | "admin" | "cluster" | "read-or-cluster";
 
+/** What an access allows, for messages: callers know neither our RPCs nor which of them a client uses. */
+export const ACCESS_WORDS: Readonly<Record<Access, string>> = Object.freeze({
+  read: "reading",
+  write: "writing",
+  admin: "changing the cluster",
+  cluster: "what only the cluster's own servers do",
+  "read-or-cluster": "looking at the cluster",
+});
+
 /** Operations of a gateway, named as its RPCs; REST routes go by the operation that they stand for. */
 export type Operation = keyof typeof ObjectService.method | keyof typeof ClusterService.method;
 

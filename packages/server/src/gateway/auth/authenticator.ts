@@ -2,7 +2,7 @@ import { AshlarError } from "@ashlar/sdk/errors";
 import type { ApiKeyRecord, ApiKeyRole, Clock, CredentialCatalog, Logger } from "@ashlar/sdk/ports";
 import { type AccessGrant, bearerToken, type GrantKeeper } from "../../grants/index.ts";
 import type { AccessScope } from "./access-scope.ts";
-import { ACCESS, clusterAllows, type Operation, roleAllows } from "./access-table.ts";
+import { ACCESS, ACCESS_WORDS, clusterAllows, type Operation, roleAllows } from "./access-table.ts";
 import { parseApiKey, secretMatches } from "./api-key.ts";
 import { neverWithToken, SCOPE } from "./scope-table.ts";
 
@@ -82,7 +82,7 @@ export function createAuthenticator(options: {
     if (roleAllows(role, access) && roleAllows(issuer.role, access)) {
       return { apiKeyId, role, scope: { bucket, prefix, expiresAtMs } };
     }
-    throw denied(`an access token of role ${role} does not allow ${operation}`);
+    throw denied(`an access token of role ${role} does not allow ${ACCESS_WORDS[access]}`);
   };
 
   return {
@@ -104,7 +104,7 @@ export function createAuthenticator(options: {
         throw unauthenticated(UNKNOWN_KEY);
       }
       if (roleAllows(record.role, access)) return { apiKeyId: record.keyId, role: record.role };
-      throw denied(`an API key of role ${record.role} does not allow ${operation}`);
+      throw denied(`an API key of role ${record.role} does not allow ${ACCESS_WORDS[access]}`);
     },
   };
 }
