@@ -30,6 +30,7 @@ describe.each(PACKAGES)("@ashlar/%s as it is packed", (name) => {
     const files = await filesOf(tarballs.get(`@ashlar/${name}`)!);
     expect(files).toContain("package.json");
     expect(files).toContain("LICENSE");
+    expect(files).toContain("README.md");
     expect(files.filter((file) => /\.(test|contract|test-d)\./.test(file))).toEqual([]);
     const { exports } = await readManifest(join(ROOT, "packages", name));
     for (const target of Object.values(exports)) {
@@ -69,6 +70,21 @@ describe("an app with only the SDK and the adapters", () => {
     const [, app = ""] = readme.match(/<!-- run -->\n```ts\n([\s\S]*?)\n```/) ?? [];
     expect(app).toContain("embedded(");
     expect(await runModule(folder.at("small"), app)).toContain("3000000 1024");
+  });
+
+  test("is told to install undici by the seats that need it", async () => {
+    const app = [
+      'import { createClient } from "@ashlar/sdk";',
+      'import { gateway } from "@ashlar/adapters/node";',
+      'await using client = createClient(gateway({ url: "http://127.0.0.1:1" }));',
+      "await client.listBuckets().catch(({ code, message }) => console.log(code, message));",
+    ].join("\n");
+    expect(await runModule(folder.at("small"), app)).toMatch(/^UNSUPPORTED .*npm install undici/);
+  });
+
+  test("sees errors by the name of their class", async () => {
+    const app = 'import { AshlarError } from "@ashlar/sdk"; console.log(AshlarError.name);';
+    expect(await runModule(folder.at("small"), app)).toBe("AshlarError\n");
   });
 });
 
