@@ -37,13 +37,18 @@ describe("what fails in a cluster", { timeout: CLUSTER_MS }, () => {
     expect(await put(status, "two-of-three")).toBe(0);
     const health = await cli(["health"], { env: cluster.env(status) });
     expect(health.stdout).toMatch(/node-1 (does not answer at|is down)[\s\S]*why: [\s\S]*do: /);
-    expect((await cluster.run("start", "node-1")).exitCode).toBe(0);
+    const started = await cluster.run("start", "node-1");
+    expect(started.exitCode, started.stderr).toBe(0);
+    expect(started.stdout).toMatch(/^started node-1 \(pid \d+\), which is ready\n$/);
+    expect(cluster.process("node-1", await cluster.status()).state).toBe("ready");
     await cluster.ready();
   });
 
   test("a process is kept down for as long as was said", async () => {
     const killedAtMs = performance.now();
     expect((await cluster.run("kill", "node-1", "--for", "1500ms")).stdout).toContain("it stays down for 1.5 s");
+    const { keptDownForMs } = cluster.process("node-1", await cluster.status());
+    expect(keptDownForMs).toBeLessThan(1500);
     await cluster.until((status) => cluster.process("node-1", status).pid !== undefined);
     expect(performance.now() - killedAtMs).toBeGreaterThan(1400);
     await cluster.ready();
@@ -54,7 +59,9 @@ describe("what fails in a cluster", { timeout: CLUSTER_MS }, () => {
     await cluster.run("kill", "node-2", "--keep-down");
     renameSync(data, `${data}-away`);
     writeFileSync(data, "no folder");
-    await cluster.run("start", "node-2");
+    const started = await cluster.run("start", "node-2");
+    expect(started.exitCode).toBe(5);
+    expect(started.stderr).toMatch(/^ashlar: node-2 is restarting: exit code \d+: .*\(NODE_UNAVAILABLE\)\n$/);
     const status = await cluster.until((now) => cluster.process("node-2", now).state === "restarting");
     expect(cluster.process("node-2", status).reason).toMatch(/exit code \d+: .*node-2.*; again in [\d.]+ s/);
     expect(status.ready).toBe(false);
@@ -98,11 +105,25 @@ describe("what fails in a cluster", { timeout: CLUSTER_MS }, () => {
     expect(get.stdoutBytes).toHaveLength(200_000);
   });
 
+  test("the same signal from the terminal and from npm is one", async () => {
+    const pids = pidsOf(await cluster.status());
+    up.kill("SIGINT");
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    up.kill("SIGINT");
+    const { exitCode, stdout } = await up.ended;
+    expect(exitCode).toBe(0);
+    expect(stdout).toMatch(/postgres +stopped\n$/);
+    expect(readFileSync(join(cluster.path, "logs", "postgres.log"), "utf8")).not.toContain("immediate shutdown");
+    expect(pids.filter(runs)).toEqual([]);
+    up = cluster.up();
+    await cluster.ready();
+  });
+
   test("a second signal ends it at once, and still leaves no process behind", async () => {
     const pids = pidsOf(await cluster.status());
     up.kill("SIGTERM");
-    up.kill("SIGTERM");
-    await up.ended;
+    up.kill("SIGINT");
+    expect((await up.ended).exitCode).toBeGreaterThan(128);
     await expect.poll(() => pids.filter(runs), { timeout: 5000 }).toEqual([]);
     up = cluster.up();
     await cluster.ready();
@@ -112,6 +133,12 @@ describe("what fails in a cluster", { timeout: CLUSTER_MS }, () => {
     const left = pidsOf(await cluster.status()).filter((pid) => pid !== up.pid);
     up.kill("SIGKILL");
     await up.ended.catch(() => {});
+    const { exitCode, stderr } = await cluster.run("status");
+    expect(exitCode).toBe(5);
+    expect(stderr).toMatch(
+      /^ashlar: the supervisor of \S+ is gone, and 5 processes of its cluster still run.*node-3 \(pid/,
+    );
+    expect(stderr).toMatch(/\n {2}stop them: ashlar cluster down --path \S+\n {2}.*: ashlar cluster up --path \S+\n$/);
     const file = join(cluster.path, "processes.json");
     const stranger = { name: "stranger", pid: process.pid, identity: "another start", stopSignal: "SIGTERM" };
     const recorded = JSON.parse(readFileSync(file, "utf8")) as { processes: object[] };

@@ -54,7 +54,9 @@ describe("a cluster in one folder", { timeout: CLUSTER_MS }, () => {
     const second = await cluster.up().ended;
     expect(second.exitCode).toBe(6);
     expect(second.stderr).toContain(`process ${first.supervisorPid}`);
-    expect(second.stderr).toContain("cluster down");
+    expect(second.stderr).toContain(`cluster down --path ${cluster.path}`);
+    const detached = await cluster.up(["--detach"]).ended;
+    expect([detached.exitCode, detached.stderr]).toEqual([6, second.stderr]);
   });
 
   test("starts a killed process again, and does what is put meanwhile", async () => {
@@ -86,7 +88,7 @@ describe("a cluster in one folder", { timeout: CLUSTER_MS }, () => {
     expect(stdout).toMatch(/gateway +stopped[\s\S]*node-4 +stopped[\s\S]*postgres +stopped\n$/);
     const status = await cluster.run("status");
     expect(status.exitCode).toBe(5);
-    expect(status.stderr).toMatch(/no cluster runs in[\s\S]*cluster up/);
+    expect(status.stderr).toMatch(/^ashlar: no cluster runs in .*\n {2}start it: ashlar cluster up --path \S+\n$/);
   });
 
   test("names the port that another program took meanwhile, whose it is and how to change it", async () => {
@@ -104,8 +106,12 @@ describe("a cluster in one folder", { timeout: CLUSTER_MS }, () => {
   });
 
   test("finds its data again, at the same addresses, in the background too", async () => {
-    const detached = await cluster.up(["--detach", "--json"]).ended;
+    // Two at once: one of them is told that the other was first.
+    const both = await Promise.all([1, 2].map(() => cluster.up(["--detach", "--json"]).ended));
+    const [detached, late] = both.sort((one, two) => one.exitCode - two.exitCode);
+    if (detached === undefined || late === undefined) throw new Error("two were started");
     expect(detached.exitCode, detached.stderr).toBe(0);
+    expect(JSON.parse(late.stderr)).toMatchObject({ error: { code: "PRECONDITION_FAILED", exitCode: 6 } });
     const [ready] = jsonLines<ShownStatus>(detached.stdout);
     expect(ready).toMatchObject({ event: "ready", ready: true, url: first.url });
     const status = await cluster.status();

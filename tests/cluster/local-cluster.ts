@@ -11,6 +11,7 @@ export interface ShownProcess {
   readonly pid?: number;
   readonly address: string;
   readonly restarts: number;
+  readonly keptDownForMs?: number;
   readonly chunks?: number;
   readonly bytesUsed?: number;
   readonly bytesFree?: number;

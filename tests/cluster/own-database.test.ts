@@ -10,15 +10,18 @@ test("a database that runs is used instead of one of the cluster's own, and must
   const schema = await createPostgresSchema();
   const cluster = await LocalCluster.create();
   try {
-    const up = cluster.up(["--nodes", "2", "--gateway-port", "0"], { DATABASE_URL: schema.url });
-    const status = await cluster.ready();
+    const up = await cluster.up(["--nodes", "2", "--gateway-port", "0", "--detach"], { DATABASE_URL: schema.url })
+      .ended;
+    expect(up.exitCode, up.stderr).toBe(0);
+    expect(up.stderr).toContain(`stop it with ashlar cluster down --path ${cluster.path}`);
+    const status = await cluster.status();
     expect(status.processes.map(({ name }) => name)).toEqual(["node-1", "node-2", "gateway"]);
     const [env, input] = [cluster.env(status), testBytes(100_000, 3)];
     const put = await cli(["put", "-", "box/x", "--create-bucket"], { env, input });
     expect(put.exitCode, put.stderr).toBe(0);
     const servers = [{ serverId: "node-1" }, { serverId: "node-2" }];
     expect(await cliJson(["ring"], { env: { DATABASE_URL: schema.url } })).toMatchObject([{ servers }]);
-    expect((await up.stop()).exitCode).toBe(0);
+    expect((await cluster.run("down")).exitCode).toBe(0);
     const without = await cluster.up().ended;
     expect(without.exitCode).toBe(2);
     expect(without.stderr).toContain("DATABASE_URL");

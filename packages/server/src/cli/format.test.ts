@@ -2,7 +2,15 @@ import { expect, test } from "vitest";
 import { parseByteRange } from "./byte-range-argument.ts";
 import { closest } from "./closest.ts";
 import { contentTypeOf } from "./content-type.ts";
-import { formatBytes, formatCount, formatRate, formatSeconds, formatShare, formatTable } from "./format.ts";
+import {
+  formatBytes,
+  formatCount,
+  formatDuration,
+  formatRate,
+  formatSeconds,
+  formatShare,
+  formatTable,
+} from "./format.ts";
 import { parseAddress, parseBucketName, parseObjectAddress } from "./object-address.ts";
 
 test("sizes, rates and times are short and exact enough", () => {
@@ -17,6 +25,14 @@ test("sizes, rates and times are short and exact enough", () => {
   ]);
   expect([formatRate(5e6, 2), formatRate(5e8, 1), formatRate(1, 0)]).toEqual(["2.5 MB/s", "500 MB/s", "0.0 MB/s"]);
   expect([0, 9, 75, 3600, 36_061].map(formatSeconds)).toEqual(["0:00", "0:09", "1:15", "1:00:00", "10:01:01"]);
+  expect([0, 1500, 60_000, 75_400, 3_600_000, 90_061_000].map(formatDuration)).toEqual([
+    "0 s",
+    "1.5 s",
+    "1 min",
+    "1 min 15 s",
+    "1 h",
+    "25 h 1 min",
+  ]);
   expect([formatShare(1 / 6), formatCount(1, "chunk"), formatCount(2, "chunk")]).toEqual([
     "16.67 %",
     "1 chunk",

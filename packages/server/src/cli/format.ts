@@ -29,6 +29,15 @@ export function formatSeconds(seconds: number): string {
   return hours > 0 ? `${hours}:${parts.join(":")}` : parts.join(":").replace(/^0/, "");
 }
 
+/** `1500` → `1.5 s`, `75000` → `1 min 15 s`, `3600000` → `1 h`: the two largest units. */
+export function formatDuration(ms: number): string {
+  if (ms < 60_000) return `${Math.round(ms / 100) / 10} s`;
+  const seconds = Math.round(ms / 1000);
+  const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60];
+  const parts = hours > 0 ? [`${hours} h`, `${minutes} min`] : [`${minutes} min`, `${seconds % 60} s`];
+  return parts.filter((part) => !part.startsWith("0 ")).join(" ");
+}
+
 /** A fraction of 1 as a percentage with two decimals. */
 export function formatShare(fraction: number): string {
   return `${(fraction * 100).toFixed(2)} %`;

@@ -11,6 +11,7 @@ export interface ReportOptions {
   readonly json: boolean;
   /** Stack traces and causes too. */
   readonly debug: boolean;
+  /** How it is called, for the commands in hints. */
   readonly program: string;
   /** What ran; absent if the command line was not understood. */
   readonly context: HintContext | undefined;
@@ -32,7 +33,7 @@ export async function reportError(thrown: unknown, options: ReportOptions): Prom
   const { code, message, details, retryable } = error;
   if (options.json) write(options, JSON.stringify({ error: { code, message, details, retryable, hint, exitCode } }));
   else {
-    write(options, `${options.program}: ${message} (${code})`);
+    write(options, `ashlar: ${message} (${code})`);
     if (hint !== undefined) for (const line of hint.split("\n")) write(options, `  ${line}`);
     // The message of an INTERNAL error only says that the server's log knows more.
     if (code === "INTERNAL" && details.requestId !== undefined) write(options, `  request id: ${details.requestId}`);
@@ -51,7 +52,7 @@ function reportUsage(error: CommanderError, options: ReportOptions): number {
   if (options.json) {
     write(options, JSON.stringify({ error: { code: "INVALID_ARGUMENT", message, hint, exitCode } }));
   } else {
-    write(options, `${options.program}: ${message}`);
+    write(options, `ashlar: ${message}`);
     for (const line of hint.split("\n")) write(options, `  ${line}`);
   }
   return exitCode;

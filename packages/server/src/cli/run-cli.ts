@@ -12,7 +12,7 @@ export interface CliOptions extends CliIo {
   readonly env: Environment;
   /** Ends a client command with CANCELED, and a server in order. Its reason may be an `Interruption`, which knows the exit code. */
   readonly signal: AbortSignal;
-  /** How the program is called, for messages; default `ashlar`. */
+  /** How the program is called, for commands that are shown; default `ashlar`. */
   readonly program?: string | undefined;
 }
 

@@ -11,6 +11,12 @@ export interface ProcessSupervision {
 }
 
 /**
+ * A signal to the whole process group arrives a second time from a parent that passes it on, such as npm: so soon after the first, the same signal is no
+ * second one.
+ */
+const SAME_SIGNAL_MS = 500;
+
+/**
  * Turns signals into an abort; a second one ends the process at once.
  *
  * Hides the arguments from other users of the machine: an API key may be among them.
@@ -18,8 +24,13 @@ export interface ProcessSupervision {
 export function superviseProcess(): ProcessSupervision {
   process.title = "ashlar";
   const controller = new AbortController();
+  const lastMs = new Map<NodeJS.Signals, number>();
   const onSignal = (name: NodeJS.Signals): void => {
     const { value } = name === "SIGINT" ? EXIT_CODES.INTERRUPTED : EXIT_CODES.TERMINATED;
+    const nowMs = performance.now();
+    const isEcho = nowMs - (lastMs.get(name) ?? Number.NEGATIVE_INFINITY) < SAME_SIGNAL_MS;
+    if (isEcho) return;
+    lastMs.set(name, nowMs);
     if (controller.signal.aborted) process.exit(value);
     controller.abort(new Interruption("interrupted", value));
   };

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { chmod, mkdir } from "node:fs/promises";
+import { chmod, mkdir, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import process from "node:process";
@@ -18,6 +18,8 @@ export interface ClusterFolder {
   /** The first API key, an admin key. Owner only. */
   readonly apiKey: string;
   readonly logs: string;
+  /** The folders of the storage nodes. */
+  readonly nodes: string;
   /** Data of the database. */
   readonly postgres: string;
   /** Where the supervisor listens: a Unix socket, on Windows a pipe. */
@@ -32,11 +34,13 @@ const SOCKET_PATH_MAX_BYTES = 100;
 /** As root the database runs as another user, who must get through to its data, but not see what else is there. */
 const PASS_ONLY = 0o711;
 const OWNER_ONLY = 0o700;
+const PERMISSIONS = 0o7777;
 
 /** @param path as the user gave it. Touches nothing. */
 export function clusterFolder(path: string): ClusterFolder {
   const root = resolve(path);
   const logs = join(root, "logs");
+  const nodes = join(root, "nodes");
   return Object.freeze({
     path: root,
     plan: join(root, "cluster.json"),
@@ -45,10 +49,11 @@ export function clusterFolder(path: string): ClusterFolder {
     clusterKey: join(root, "cluster.key"),
     apiKey: join(root, "api-key"),
     logs,
+    nodes,
     postgres: join(root, "postgres"),
     control: controlAddress(root),
     log: (name: string) => join(logs, `${name}.log`),
-    data: (name: string) => join(root, "nodes", name),
+    data: (name: string) => join(nodes, name),
   });
 }
 
@@ -57,14 +62,25 @@ export function holdsCluster(folder: ClusterFolder): boolean {
   return existsSync(folder.plan);
 }
 
+/** What was there before a folder was made. */
+export interface FolderBefore {
+  /** The outermost folder that had to be made; `undefined` if all were there. */
+  readonly made: string | undefined;
+  /** Its permissions, if it was there. */
+  readonly mode: number | undefined;
+}
+
 /** Makes the folder, closed to others. @throws {AshlarError} INVALID_ARGUMENT if it cannot be made. */
-export async function makeClusterFolder(folder: ClusterFolder): Promise<void> {
+export async function makeClusterFolder(folder: ClusterFolder): Promise<FolderBefore> {
   try {
-    await mkdir(folder.logs, { recursive: true });
-    await mkdir(join(folder.path, "nodes"), { recursive: true });
+    const made = await mkdir(folder.path, { recursive: true });
+    const mode = made === undefined ? (await stat(folder.path)).mode & PERMISSIONS : undefined;
     await chmod(folder.path, process.getuid?.() === 0 ? PASS_ONLY : OWNER_ONLY);
-    await chmod(folder.logs, OWNER_ONLY);
-    await chmod(join(folder.path, "nodes"), OWNER_ONLY);
+    for (const inner of [folder.logs, folder.nodes]) {
+      await mkdir(inner, { recursive: true });
+      await chmod(inner, OWNER_ONLY);
+    }
+    return { made, mode };
   } catch (error) {
     throw fileError(error, folder.path);
   }

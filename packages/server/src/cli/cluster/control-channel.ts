@@ -4,7 +4,9 @@ import process from "node:process";
 import { createInterface } from "node:readline";
 import { AshlarError, isErrorCode } from "@ashlar/sdk/errors";
 import { fileError } from "../file-error.ts";
+import { formatCount } from "../format.ts";
 import type { ClusterFolder } from "./cluster-folder.ts";
+import { type RecordedProcess, survivorsIn } from "./process-record.ts";
 
 /** What the supervisor is asked: one line of JSON, answered by one. */
 export type ControlRequest =
@@ -97,7 +99,7 @@ export async function askSupervisor<Value>(
     const line = await new Promise<string>((resolve, reject) => {
       lines.once("line", resolve);
       socket.once("error", reject);
-      socket.once("close", () => reject(new AshlarError("NODE_UNAVAILABLE", "the supervisor went away")));
+      socket.once("close", () => reject(awayError(folder, undefined, "the supervisor went away")));
       socket.write(`${JSON.stringify(request)}\n`);
     });
     const { value, error } = JSON.parse(line) as { readonly value?: Value; readonly error?: SentError };
@@ -105,11 +107,25 @@ export async function askSupervisor<Value>(
     return value as Value;
   } catch (error) {
     if (!isAway(error)) throw error;
-    throw new AshlarError("NODE_UNAVAILABLE", `no cluster runs in ${folder.path}`, { cause: error });
+    throw awayError(folder, error);
   } finally {
     signal.removeEventListener("abort", abort);
     socket.destroy();
   }
+}
+
+/** Nobody answers: then nothing runs, or what a supervisor that was killed left. The hint goes by the details. */
+function awayError(folder: ClusterFolder, cause: unknown, what = `no cluster runs in ${folder.path}`): AshlarError {
+  const survivors = survivorsIn(folder);
+  const message = survivors.length === 0 ? what : survivorsText(folder, survivors);
+  const details = { clusterPath: folder.path, survivors: String(survivors.length) };
+  return new AshlarError("NODE_UNAVAILABLE", message, { cause, details });
+}
+
+function survivorsText({ path }: ClusterFolder, survivors: readonly RecordedProcess[]): string {
+  const run = formatCount(survivors.length, "process of its cluster still runs", "processes of its cluster still run");
+  const names = survivors.map(({ name, pid }) => `${name} (pid ${pid})`).join(", ");
+  return `the supervisor of ${path} is gone, and ${run}, which nobody starts again: ${names}`;
 }
 
 /** Whether an error says that no supervisor listens. */

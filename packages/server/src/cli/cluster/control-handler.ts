@@ -18,7 +18,7 @@ export interface ControlHandlerOptions {
 /** The answer to `kill` and `start`. */
 export interface ProcessAnswer {
   readonly name: string;
-  /** Of what was killed; absent if it had just ended by itself. */
+  /** Of what was started; of what was killed, absent if it had just ended by itself. */
   readonly pid?: number | undefined;
 }
 
@@ -47,9 +47,10 @@ export function createControlHandler({ folder, supervisor, down, stopped }: Cont
         await target.until(() => pid === undefined || target.pid !== pid);
         return { name: request.name, pid } satisfies ProcessAnswer;
       }
-      case "start":
-        supervisor.process(request.name).start();
-        return { name: request.name } satisfies ProcessAnswer;
+      case "start": {
+        const pid = await supervisor.startProcess(request.name);
+        return { name: request.name, pid } satisfies ProcessAnswer;
+      }
       case "add": {
         const node = await supervisor.addNode();
         const [layout] = (await supervisor.snapshot()).layouts;

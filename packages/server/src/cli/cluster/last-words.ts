@@ -9,7 +9,12 @@ const LONGEST = 500;
  * @param from where this run of the process begins in the file.
  */
 export function lastWords(log: string, from: number): string | undefined {
-  const lines = tailOf(log, from)
+  return lastWordsOf(tailOf(log, from));
+}
+
+/** The same of its output. */
+export function lastWordsOf(text: string): string | undefined {
+  const lines = text
     .split("\n")
     .map((line) => messageOf(line.trim()))
     .filter((line) => line !== "");

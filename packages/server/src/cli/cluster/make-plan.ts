@@ -58,7 +58,7 @@ function assertNodeCount(count: number, last: ClusterPlan | undefined): void {
   if (count < before) {
     throw new AshlarError(
       "INVALID_ARGUMENT",
-      `this cluster has ${before} nodes, and chunks on all of them: start it without --nodes, and take nodes out with ashlar layout --remove <id>`,
+      `this cluster has ${before} nodes, and any of them may hold chunks: start it without --nodes, and take nodes out with ashlar layout --remove <id>`,
     );
   }
   if (count > NODES_MAX) {

@@ -36,6 +36,15 @@ export function removeProcesses(folder: ClusterFolder): void {
   rmSync(folder.processes, { force: true });
 }
 
+/** Recorded processes that run: the very ones that were written down. Children of a supervisor that lives are among them. */
+export function survivorsIn(folder: ClusterFolder): readonly RecordedProcess[] {
+  return (readProcesses(folder)?.processes ?? []).filter(lives);
+}
+
+function lives({ pid, identity }: RecordedProcess): boolean {
+  return identity !== undefined && identityOf(pid) === identity;
+}
+
 const POLL_MS = 50;
 
 /**
@@ -49,8 +58,7 @@ export async function stopSurvivors(
   options: { readonly graceMs: number; readonly clock?: Clock | undefined },
 ): Promise<readonly string[]> {
   const { graceMs, clock = systemClock } = options;
-  const lives = ({ pid, identity }: RecordedProcess): boolean => identity !== undefined && identityOf(pid) === identity;
-  const found = (readProcesses(folder)?.processes ?? []).filter(lives);
+  const found = survivorsIn(folder);
   // Whoever writes to the database goes first.
   const rounds = [
     found.filter(({ stopSignal }) => stopSignal === "SIGTERM"),

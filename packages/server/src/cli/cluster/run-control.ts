@@ -1,16 +1,17 @@
-import { rm } from "node:fs/promises";
 import { AshlarError } from "@ashlar/sdk/errors";
 import { LIMITS } from "@ashlar/sdk/limits";
 import { systemClock } from "@ashlar/sdk/ports";
 import { type CommandCall, textArgument } from "../command.ts";
-import { formatShare, formatTable } from "../format.ts";
-import { pathFlag } from "./announcement.ts";
+import { formatDuration, formatShare, formatTable } from "../format.ts";
+import { removeCluster } from "./cluster-contents.ts";
 import { type ClusterFolder, clusterFolder, holdsCluster } from "./cluster-folder.ts";
 import { lockCluster } from "./cluster-lock.ts";
+import { readPlan } from "./cluster-plan.ts";
 import type { DOWN_SETTINGS, KILL_SETTINGS, PLAIN_SETTINGS } from "./cluster-settings.ts";
 import { type ClusterStatus, statusTable } from "./cluster-status.ts";
 import { askSupervisor } from "./control-channel.ts";
 import type { AddAnswer, DownAnswer, ProcessAnswer } from "./control-handler.ts";
+import { pathFlag } from "./path-flag.ts";
 import { identityOf } from "./process-identity.ts";
 import { stopSurvivors } from "./process-record.ts";
 
@@ -34,12 +35,12 @@ export async function runKill(call: CommandCall<(typeof KILL_SETTINGS)[number]>)
   const folder = clusterFolder(settings.clusterPath);
   const name = textArgument(call, 0);
   const answer = await askSupervisor<ProcessAnswer>(folder, { command: "kill", name, keepDown, downMs }, signal);
-  const start = `${program} cluster start ${name}${pathFlag(folder)}`;
+  const start = `${program} cluster start ${name}${pathFlag(folder.path)}`;
   const then = keepDown
     ? `it stays down until: ${start}`
     : downMs === undefined
       ? "the supervisor starts it again"
-      : `it stays down for ${downMs / 1000} s`;
+      : `it stays down for ${formatDuration(downMs)}`;
   const killed = answer.pid === undefined ? `${name} had ended by itself` : `killed ${name} (pid ${answer.pid})`;
   await output.result({ ...answer, keepDown, downMs }, `${killed}; ${then}`);
   return 0;
@@ -50,7 +51,7 @@ export async function runStart(call: PlainCall): Promise<number> {
   const folder = clusterFolder(call.settings.clusterPath);
   const name = textArgument(call, 0);
   const answer = await askSupervisor<ProcessAnswer>(folder, { command: "start", name }, call.signal);
-  await call.output.result(answer, `started ${name}`);
+  await call.output.result(answer, `started ${name} (pid ${answer.pid}), which is ready`);
   return 0;
 }
 
@@ -79,34 +80,43 @@ export async function runDown(call: CommandCall<(typeof DOWN_SETTINGS)[number]>)
   if (settings.deleteData && !settings.yes) {
     throw new AshlarError(
       "INVALID_ARGUMENT",
-      `this would delete every object, key and log in ${folder.path}; if that is meant: ${program} cluster down${pathFlag(folder)} --delete --yes`,
+      `this would delete every object, key and log in ${folder.path}; if that is meant: ${program} cluster down${pathFlag(folder.path)} --delete --yes`,
     );
   }
-  const stopped = await stopEverything(folder, signal);
-  if (settings.deleteData) await rm(folder.path, { recursive: true, force: true, maxRetries: 3 });
-  const kept = settings.deleteData ? `deleted ${folder.path}` : `its data stays in ${folder.path}`;
+  // What is not known to be a cluster's is not deleted.
+  if (settings.deleteData) readPlan(folder);
+  const wasRunning = await stopSupervisor(folder, signal);
+  // Fails if the supervisor is there and does not answer.
+  using lock = lockCluster(folder);
+  const survivors = await stopSurvivors(folder, { graceMs: LIMITS.SHUTDOWN_GRACE_MS.value });
+  const stopped = wasRunning || survivors.length > 0;
+  const stayed = settings.deleteData ? await removeCluster(folder, lock) : undefined;
   await output.result(
-    { path: folder.path, wasRunning: stopped, deleted: settings.deleteData },
-    `${stopped ? "stopped" : "nothing was running"}; ${kept}`,
+    { path: folder.path, wasRunning: stopped, deleted: settings.deleteData, stayed },
+    `${stopped ? "stopped" : "nothing was running"}; ${dataText(folder, stayed)}`,
   );
   return 0;
 }
 
-/** @returns whether anything ran. */
-async function stopEverything(folder: ClusterFolder, signal: AbortSignal): Promise<boolean> {
+function dataText({ path }: ClusterFolder, stayed: readonly string[] | undefined): string {
+  if (stayed === undefined) return `its data stays in ${path}`;
+  if (stayed.length === 0) return `deleted ${path}`;
+  return `deleted the cluster in ${path}; what is not the cluster's stays there: ${stayed.join(", ")}`;
+}
+
+/** Asks it to stop everything, and waits until it is gone. @returns whether there was one. */
+async function stopSupervisor(folder: ClusterFolder, signal: AbortSignal): Promise<boolean> {
   const answer = await askSupervisor<DownAnswer>(folder, { command: "down" }, signal).catch((error: unknown) => {
     // Nobody listens, or the answer was lost with the process that ended.
     if (AshlarError.is(error, "NODE_UNAVAILABLE")) return undefined;
     throw error;
   });
-  const lives = identityOf(answer?.supervisorPid ?? 0);
+  if (answer === undefined) return false;
+  const lives = identityOf(answer.supervisorPid);
   const untilMs = systemClock.monotonicMs() + GONE_LIMIT_MS;
-  while (answer !== undefined && lives !== undefined && identityOf(answer.supervisorPid) === lives) {
+  while (lives !== undefined && identityOf(answer.supervisorPid) === lives) {
     if (systemClock.monotonicMs() > untilMs) break;
     await systemClock.sleep(POLL_MS, { signal });
   }
-  // Fails if the supervisor is there and does not answer.
-  using _lock = lockCluster(folder);
-  const survivors = await stopSurvivors(folder, { graceMs: LIMITS.SHUTDOWN_GRACE_MS.value });
-  return answer !== undefined || survivors.length > 0;
+  return true;
 }

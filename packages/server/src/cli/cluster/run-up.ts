@@ -2,10 +2,11 @@ import process from "node:process";
 import { type Clock, silentLogger, systemClock } from "@ashlar/sdk/ports";
 import { keepClusterKey } from "../servers/cluster-key.ts";
 import { announcement } from "./announcement.ts";
+import { assertTakesCluster, undoFirstUp } from "./cluster-contents.ts";
 import { type ClusterFolder, clusterFolder, makeClusterFolder } from "./cluster-folder.ts";
 import { lockCluster } from "./cluster-lock.ts";
 import { type ClusterPlan, readPlan, writePlan } from "./cluster-plan.ts";
-import { serverFlags, type UpCall, type UpSettings } from "./cluster-settings.ts";
+import { serverFlags, type UpCall } from "./cluster-settings.ts";
 import { statusOf } from "./cluster-status.ts";
 import { serveControl } from "./control-channel.ts";
 import { createControlHandler } from "./control-handler.ts";
@@ -20,12 +21,14 @@ import { Supervisor } from "./supervisor.ts";
 export async function runUp(call: UpCall): Promise<number> {
   const folder = clusterFolder(call.settings.clusterPath);
   if (call.settings.detach) return await runDetached(call, folder);
-  await makeClusterFolder(folder);
-  using _lock = lockCluster(folder);
-  const survivors = await stopSurvivors(folder, { graceMs: call.settings.shutdownGraceMs });
-  if (survivors.length > 0) call.output.note(`stopped what an earlier run had left: ${survivors.join(", ")}`);
-  const { plan, postgres } = await prepare(folder, call.settings);
-  await supervise(call, { folder, plan, postgres, clock: systemClock });
+  assertTakesCluster(folder);
+  const before = await makeClusterFolder(folder);
+  using lock = lockCluster(folder);
+  const prepared = await prepare(folder, call).catch(async (error: unknown) => {
+    await undoFirstUp(folder, lock, before);
+    throw error;
+  });
+  await supervise(call, { folder, ...prepared, clock: systemClock });
   return 0;
 }
 
@@ -35,7 +38,9 @@ interface Prepared {
 }
 
 /** Everything that can be refused before anything is started. */
-async function prepare(folder: ClusterFolder, settings: UpSettings): Promise<Prepared> {
+async function prepare(folder: ClusterFolder, { settings, output }: UpCall): Promise<Prepared> {
+  const survivors = await stopSurvivors(folder, { graceMs: settings.shutdownGraceMs });
+  if (survivors.length > 0) output.note(`stopped what an earlier run had left: ${survivors.join(", ")}`);
   const plan = await makePlan(readPlan(folder), settings);
   const { database } = plan;
   const postgres = database.kind === "external" ? undefined : await openEmbeddedPostgres({ folder, ...database });

@@ -42,7 +42,8 @@ function terminalDisplay(io: CliIo, output: Output, views: () => readonly Proces
   const erase = (): string => (drawnLines === 0 ? "" : `\x1b[${drawnLines}A\x1b[J`);
   const draw = (): void => {
     const columns = (stdout as { readonly columns?: number }).columns ?? 80;
-    const lines = statusTable(views())
+    // A line that the terminal would wrap could not be erased.
+    const lines = statusTable(views(), columns - 1)
       .split("\n")
       .map((line) => line.slice(0, columns - 1));
     stdout.write(`${erase()}${lines.join("\n")}\n`);

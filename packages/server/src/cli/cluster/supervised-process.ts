@@ -3,6 +3,7 @@ import { closeSync, openSync, statSync } from "node:fs";
 import process from "node:process";
 import { AshlarError } from "@ashlar/sdk/errors";
 import type { Clock } from "@ashlar/sdk/ports";
+import { formatDuration } from "../format.ts";
 import { lastWords } from "./last-words.ts";
 
 /**
@@ -55,6 +56,8 @@ export interface ProcessView extends Omit<Look, "ready"> {
   readonly address: string;
   /** Starts after the first one. */
   readonly restarts: number;
+  /** How much longer it is kept down; absent where it is not, or until it is started. */
+  readonly keptDownForMs: number | undefined;
   readonly log: string;
 }
 
@@ -87,6 +90,7 @@ export class SupervisedProcess {
   #starts = 0;
   #failures = 0;
   #startedAtMs = 0;
+  #downUntilMs = Number.POSITIVE_INFINITY;
   /** Ends the pause before the next start. */
   #pause = new AbortController();
   readonly #waiting = new Set<() => void>();
@@ -109,9 +113,11 @@ export class SupervisedProcess {
     const { name, kind, address, log } = this.spec;
     const { chunks, bytesUsed, bytesFree } = this.#look;
     const restarts = Math.max(0, this.#starts - 1);
+    const leftMs = this.#state === "kept down" ? this.#downUntilMs - this.#clock.monotonicMs() : undefined;
+    const keptDownForMs = Number.isFinite(leftMs) ? Math.max(0, leftMs ?? 0) : undefined;
     return {
       ...{ name, kind, state: this.#state, reason: this.#reason, pid: this.pid, address, restarts },
-      ...{ chunks, bytesUsed, bytesFree, log },
+      ...{ chunks, bytesUsed, bytesFree, keptDownForMs, log },
     };
   }
 
@@ -189,7 +195,9 @@ export class SupervisedProcess {
   }
 
   #keepDown(downMs: number): void {
-    this.#become("kept down", downMs === Number.POSITIVE_INFINITY ? "until it is started" : `for ${downMs / 1000} s`);
+    this.#downUntilMs = this.#clock.monotonicMs() + downMs;
+    const isForGood = downMs === Number.POSITIVE_INFINITY;
+    this.#become("kept down", isForGood ? "until it is started" : `for ${formatDuration(downMs)}`);
   }
 
   #become(state: ProcessState, reason?: string): void {

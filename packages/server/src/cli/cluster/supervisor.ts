@@ -29,7 +29,7 @@ export interface SupervisorOptions {
 
 /** Beyond what the servers themselves give to running requests. */
 const STOP_MARGIN_MS = 5000;
-const JOIN_LIMIT_MS = 60_000;
+const READY_LIMIT_MS = 60_000;
 
 /** The processes of a local cluster: started in order, kept running, stopped in order. */
 export class Supervisor {
@@ -90,15 +90,21 @@ export class Supervisor {
     const process = this.#supervise(nodeSpec(node, this.#options));
     this.#nodes.push(process);
     process.start();
-    await process
-      .until(() => process.isReady, AbortSignal.timeout(JOIN_LIMIT_MS))
-      .catch((error: unknown) => {
-        const { state, reason = "" } = process.view();
-        throw new AshlarError("NODE_UNAVAILABLE", `${node.name} is ${state} after a minute: ${reason}`, {
-          cause: error,
-        });
-      });
+    await this.#readyInTime(process, () => process.isReady);
     return { name: node.name, address: process.spec.address };
+  }
+
+  /**
+   * Starts a process that is kept down, or waits for its next start, and waits until it is ready.
+   *
+   * @returns its id.
+   * @throws {AshlarError} NODE_UNAVAILABLE if it ends at once, or is not ready in a minute: it is tried again all the same.
+   */
+  async startProcess(name: string): Promise<number | undefined> {
+    const process = this.process(name);
+    process.start();
+    await this.#readyInTime(process, () => !["starting", "not ready"].includes(process.view().state));
+    return process.pid;
   }
 
   /** @throws {AshlarError} INVALID_ARGUMENT for an unknown name. */
@@ -130,6 +136,20 @@ export class Supervisor {
 
   #all(): readonly SupervisedProcess[] {
     return [...(this.#postgres === undefined ? [] : [this.#postgres]), ...this.#nodes, this.#gateway];
+  }
+
+  async #readyInTime(process: SupervisedProcess, isOver: () => boolean): Promise<void> {
+    let when = "";
+    let cause: unknown;
+    try {
+      await process.until(isOver, AbortSignal.timeout(READY_LIMIT_MS));
+    } catch (error) {
+      when = " after a minute";
+      cause = error;
+    }
+    if (process.isReady) return;
+    const { state, reason = "see its log" } = process.view();
+    throw new AshlarError("NODE_UNAVAILABLE", `${process.spec.name} is ${state}${when}: ${reason}`, { cause });
   }
 
   #supervise(spec: SupervisedProcess["spec"]): SupervisedProcess {
