@@ -23,11 +23,15 @@ let running: ServerProcess;
 const nodes: ServerProcess[] = [];
 
 const startGateway = (): Promise<ServerProcess> => startServerProcess(["gateway", "--port", "0"], env);
-const startNode = (index: number): Promise<ServerProcess> =>
-  startServerProcess(
-    ["node", "--server-id", `node-${index}`, "--data-dir", folder.at(`node-${index}`), "--port", "0"],
+/** On its old port when it comes back: until its heartbeats are missed, its id goes to no other address. */
+function startNode(index: number): Promise<ServerProcess> {
+  const before = nodes[index - 1];
+  const port = before === undefined ? "0" : new URL(before.url).port;
+  return startServerProcess(
+    ["node", "--server-id", `node-${index}`, "--data-dir", folder.at(`node-${index}`), "--port", port],
     { ...env, ASHLAR_DURABILITY: "os" },
   );
+}
 const open = (): ObjectClient =>
   createClient(gateway({ url: address.url, apiKey, durability: "os", chunker: fixed(CHUNK) }));
 

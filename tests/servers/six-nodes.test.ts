@@ -30,9 +30,12 @@ async function freshDatabase(): Promise<string> {
   return url.href;
 }
 
+/** On its old port when it comes back: until its heartbeats are missed, its id goes to no other address. */
 function startNode(index: number): Promise<ServerProcess> {
+  const before = nodes[index - 1];
+  const port = before === undefined ? "0" : new URL(before.url).port;
   return startServerProcess(
-    ["node", "--server-id", `node-${index}`, "--data-dir", join(folder.path, `node-${index}`), "--port", "0"],
+    ["node", "--server-id", `node-${index}`, "--data-dir", join(folder.path, `node-${index}`), "--port", port],
     { ...env, ASHLAR_DURABILITY: "os" },
   );
 }

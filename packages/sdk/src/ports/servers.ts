@@ -60,7 +60,8 @@ export interface ServerRegistry {
    * Registers a server or updates it, marks it up, and keeps its virtual nodes in `hash_ring_nodes`. A server that the newest layout lacks joins
    * it in a new layout version, unless the cluster stages layouts.
    * @returns the newest layout version.
-   * @throws {AshlarError} INVALID_ARGUMENT, METADATA_UNAVAILABLE.
+   * @throws {AshlarError} PRECONDITION_FAILED while the id is `up` under another URL (`details.url`): it is free when that server has stopped
+   *   or is down. INVALID_ARGUMENT, METADATA_UNAVAILABLE.
    */
   registerServer(registration: ServerRegistration, options?: CallOptions): Promise<{ readonly layoutVersion: number }>;
   /** @throws {AshlarError} SERVER_NOT_FOUND if the database does not know the server (any more): register again. */

@@ -314,6 +314,16 @@ const COLLECTION_FAULTS: readonly BrokenMetadataStore[] = [
     }),
   },
   {
+    fault: "lets a server take the id of another one that runs",
+    caughtBy: "an id that is up under one URL is refused to another, until that server has stopped",
+    override: (sound) => ({
+      registerServer: async (registration, options) => {
+        await sound.stopServer(registration.serverId).catch(() => {});
+        return await sound.registerServer(registration, options);
+      },
+    }),
+  },
+  {
     fault: "makes a new layout whenever a server registers",
     caughtBy: "a server that registers again updates its row and changes no layout",
     override: (sound) => ({

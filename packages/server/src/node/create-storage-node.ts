@@ -22,6 +22,7 @@ import { createDiskWatch, type DiskWatch } from "./disk-watch.ts";
 import { gatewayHintRoutes } from "./gateway-hint.ts";
 import { createMembership, type Membership } from "./membership.ts";
 import { storeGauges } from "./node-metrics.ts";
+import { assertServerId } from "./server-id.ts";
 
 /** Options of {@link createStorageNode}. */
 export interface StorageNodeOptions {
@@ -194,12 +195,8 @@ async function readiness(
 function registration(membership: Membership | undefined): string {
   if (membership === undefined) return "none";
   if (membership.isRegistered()) return "registered";
+  if (membership.isIdHeld()) return "id held by another node";
   return membership.isRefused() ? "refused" : "not registered";
-}
-
-function assertServerId(serverId: string): void {
-  if (/^[A-Za-z0-9._-]{1,64}$/.test(serverId)) return;
-  throw new AshlarError("INVALID_ARGUMENT", "a server id has 1 to 64 characters of A-Z, a-z, 0-9, '.', '_' and '-'");
 }
 
 function grantsOf(

@@ -14,6 +14,8 @@ export interface Membership {
   isRegistered(): boolean;
   /** Whether it did not let the node in: the cluster key is another. */
   isRefused(): boolean;
+  /** Whether a node at another URL holds the server id; this one waits until that one has stopped or is down. */
+  isIdHeld(): boolean;
   /** Marks the server as stopped (best effort) and ends the background work. Idempotent. */
   stop(): Promise<void>;
 }
@@ -43,6 +45,7 @@ export function createMembership(options: MembershipOptions): Membership {
   let registration: ServerRegistration | undefined;
   let registered = false;
   let refused = false;
+  let idHeld = false;
   let failureCount = 0;
   let running: Promise<void> | undefined;
 
@@ -57,16 +60,20 @@ export function createMembership(options: MembershipOptions): Membership {
       }
       registered = true;
       refused = false;
+      idHeld = false;
       failureCount = 0;
     } catch (error) {
       if (abort.signal.aborted) return;
       registered = false;
       refused = AshlarError.is(error, "UNAUTHENTICATED") || AshlarError.is(error, "PERMISSION_DENIED");
+      idHeld = AshlarError.is(error, "PRECONDITION_FAILED");
       // A forgotten server is no failure of the registry: register at once.
       if (!AshlarError.is(error, "SERVER_NOT_FOUND") || failureCount > 0) failureCount++;
       logger.warn(
         { error, serverId: known.serverId, failureCount },
-        "the registry does not know this node; trying again",
+        idHeld
+          ? "another node runs under this server id; trying again until it has stopped"
+          : "the registry does not know this node; trying again",
       );
     }
   };
@@ -90,6 +97,7 @@ export function createMembership(options: MembershipOptions): Membership {
     },
     isRegistered: () => registered,
     isRefused: () => refused,
+    isIdHeld: () => idHeld,
     async stop() {
       if (abort.signal.aborted) return;
       abort.abort();

@@ -120,6 +120,19 @@ describe("a storage node", () => {
     expect((await registry.clusterSnapshot()).servers).toHaveLength(1);
   });
 
+  it("is not let in under the id of another one that runs, and gets in once that has stopped", async () => {
+    const registry = createMemoryMetadataStore();
+    const first = await startTestNode(createMemoryChunkStore(), { registry, heartbeatIntervalMs: 30 });
+    const second = await start(createMemoryChunkStore(), { registry, heartbeatIntervalMs: 30 });
+    const registryOf = async (node: TestNode): Promise<unknown> =>
+      ((await rawRequest(node.url, "/readyz")).json() as { checks: { registry: string } }).checks.registry;
+    expect([await registryOf(first), await registryOf(second)]).toEqual(["registered", "id held by another node"]);
+    expect((await serverOf(registry))?.url).toBe(first.url);
+    await first.close();
+    await expect.poll(() => registryOf(second)).toBe("registered");
+    expect(await serverOf(registry)).toMatchObject({ url: second.url, state: "up" });
+  });
+
   it("registers again at once when the database forgot it", async () => {
     const database = unreliableRegistry();
     const node = await start(createMemoryChunkStore(), { registry: database.registry, heartbeatIntervalMs: 50 });

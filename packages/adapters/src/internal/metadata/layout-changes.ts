@@ -2,6 +2,7 @@ import { AshlarError } from "@ashlar/sdk/errors";
 import { LIMITS } from "@ashlar/sdk/limits";
 import type { Layout, LayoutChange, LayoutServer } from "@ashlar/sdk/ports";
 import { validateLayout } from "@ashlar/sdk/ring";
+import { SERVER_DOWN_AFTER_MS } from "./server-state.ts";
 
 /** How new clusters are laid out. */
 export interface LayoutDefaults {
@@ -64,7 +65,17 @@ function nextLayout(layout: Layout): Layout {
 
 /** The error of every call about an unknown server. */
 export function serverNotFound(serverId: string): AshlarError {
-  return new AshlarError("SERVER_NOT_FOUND", "the server is not known here", { details: { serverId } });
+  return new AshlarError("SERVER_NOT_FOUND", `no server ${serverId} is known here`, { details: { serverId } });
+}
+
+/** The error of a registration under an id that another URL holds: two nodes under one id would hide each other's chunks. */
+export function serverIdHeld(serverId: string, url: string): AshlarError {
+  const seconds = SERVER_DOWN_AFTER_MS / 1000;
+  return new AshlarError(
+    "PRECONDITION_FAILED",
+    `the server id ${serverId} is held by the node at ${url}, which runs: give this node an id of its own, or stop that one; without a heartbeat the id is free after ${seconds} s`,
+    { details: { serverId, url } },
+  );
 }
 
 /** Fills in what the caller left open. @throws {AshlarError} INVALID_ARGUMENT. */

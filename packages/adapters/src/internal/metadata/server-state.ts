@@ -1,7 +1,8 @@
 import { LIMITS } from "@ashlar/sdk/limits";
 import type { ServerState } from "@ashlar/sdk/ports";
 
-const DOWN_AFTER_MS = LIMITS.HEARTBEAT_INTERVAL_MS.value * LIMITS.HEARTBEAT_MISSED_MAX.value;
+/** Age of its last heartbeat in ms from which a server counts as down. */
+export const SERVER_DOWN_AFTER_MS: number = LIMITS.HEARTBEAT_INTERVAL_MS.value * LIMITS.HEARTBEAT_MISSED_MAX.value;
 
 /** What a server's row says about it at `nowMs`. */
 export function serverState(
@@ -9,5 +10,5 @@ export function serverState(
   nowMs: number,
 ): ServerState {
   if (row.stopped) return "stopped";
-  return nowMs - row.lastHeartbeatAtMs > DOWN_AFTER_MS ? "down" : "up";
+  return nowMs - row.lastHeartbeatAtMs > SERVER_DOWN_AFTER_MS ? "down" : "up";
 }

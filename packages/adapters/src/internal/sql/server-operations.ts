@@ -8,8 +8,14 @@ import type {
   ServerStats,
 } from "@ashlar/sdk/ports";
 import { virtualNodeCount, virtualNodeToken } from "@ashlar/sdk/ring";
-import { changedLayout, type LayoutDefaults, layoutWithServer, serverNotFound } from "../metadata/layout-changes.ts";
-import { serverState } from "../metadata/server-state.ts";
+import {
+  changedLayout,
+  type LayoutDefaults,
+  layoutWithServer,
+  serverIdHeld,
+  serverNotFound,
+} from "../metadata/layout-changes.ts";
+import { SERVER_DOWN_AFTER_MS, serverState } from "../metadata/server-state.ts";
 import { insertLayout, readLayoutsInUse, readNewestLayout } from "./layout-rows.ts";
 import { insertRows } from "./row-blocks.ts";
 import type { SqlSession } from "./sql-session.ts";
@@ -54,7 +60,10 @@ export async function registerServer(
   return { layoutVersion: next?.layoutVersion ?? layout?.layoutVersion ?? 0 };
 }
 
-/** @param inLayout in the layout the operator's weight holds, before that the server's own. */
+/**
+ * @param inLayout in the layout the operator's weight holds, before that the server's own.
+ * @throws {AshlarError} PRECONDITION_FAILED while a node at another URL holds the id.
+ */
 async function upsertServer(
   session: SqlSession,
   registration: ServerRegistration,
@@ -62,16 +71,20 @@ async function upsertServer(
 ): Promise<ServerRow> {
   const { serverId, url, zone = null, weight, softwareVersion } = registration;
   const keepWeight = inLayout || weight === undefined;
+  const nowMs = await session.nowMs();
   const [row] = await session.query<ServerRow>(
     `INSERT INTO storage_servers (server_id, url, zone, weight, software_version, stopped, removed_from_layout, registered_at_ms,
         last_heartbeat_at_ms) VALUES ($1, $2, $3, $4, $5, FALSE, FALSE, $6, $6)
       ON CONFLICT (server_id) DO UPDATE SET url = excluded.url, zone = COALESCE(excluded.zone, storage_servers.zone),
         weight = ${keepWeight ? "storage_servers.weight" : "excluded.weight"}, software_version = excluded.software_version,
         stopped = FALSE, last_heartbeat_at_ms = excluded.last_heartbeat_at_ms
+      WHERE storage_servers.url = excluded.url OR storage_servers.stopped OR storage_servers.last_heartbeat_at_ms < $7
       RETURNING server_id, zone, weight, removed_from_layout`,
-    [serverId, url, zone, weight ?? 1, softwareVersion, await session.nowMs()],
+    [serverId, url, zone, weight ?? 1, softwareVersion, nowMs, nowMs - SERVER_DOWN_AFTER_MS],
   );
-  return { ...(row as ServerRow), removed_from_layout: Boolean(row?.removed_from_layout) };
+  if (row !== undefined) return { ...row, removed_from_layout: Boolean(row.removed_from_layout) };
+  const [holder] = await session.query<ServerRow>("SELECT url FROM storage_servers WHERE server_id = $1", [serverId]);
+  throw serverIdHeld(serverId, holder?.url ?? "");
 }
 
 /** Keeps the tokens of a server as its weight wants them. Tokens depend on the id and index only, so an equal count is an equal set. */

@@ -1,5 +1,10 @@
 import type { ClusterSnapshot, ServerRegistration, ServerRegistry } from "@ashlar/sdk/ports";
-import { changedLayout, layoutWithServer, serverNotFound } from "../../internal/metadata/layout-changes.ts";
+import {
+  changedLayout,
+  layoutWithServer,
+  serverIdHeld,
+  serverNotFound,
+} from "../../internal/metadata/layout-changes.ts";
 import { serverState } from "../../internal/metadata/server-state.ts";
 import type { MemoryState, ServerRow } from "./state.ts";
 
@@ -44,6 +49,9 @@ function registeredRow(state: MemoryState, registration: ServerRegistration): Se
   const { serverId, url, softwareVersion } = registration;
   const nowMs = state.clock.nowMs();
   const known = state.servers.get(serverId);
+  if (known !== undefined && known.url !== url && serverState(known, nowMs) === "up") {
+    throw serverIdHeld(serverId, known.url);
+  }
   const zone = registration.zone ?? known?.zone;
   const inLayout = state.layouts.at(-1)?.servers.some((server) => server.serverId === serverId) ?? false;
   return {

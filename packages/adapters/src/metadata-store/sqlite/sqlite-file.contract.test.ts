@@ -102,9 +102,15 @@ test("a server is down once it has missed three heartbeats, on the injected cloc
   const store = await openSqliteMetadataStore({ path, clock });
   await store.registerServer({ serverId: "n1", url: "http://n1", softwareVersion: "1" });
   const state = async (): Promise<string | undefined> => (await store.clusterSnapshot()).servers[0]?.state;
+  const moved = { serverId: "n1", url: "http://moved", softwareVersion: "1" };
   nowMs += 30_000;
   expect(await state()).toBe("up");
+  await expect(store.registerServer(moved)).rejects.toMatchObject({ code: "PRECONDITION_FAILED" });
   nowMs += 1;
+  expect(await state()).toBe("down");
+  // From now on the id may go to another address.
+  await store.registerServer(moved);
+  nowMs += 30_001;
   expect(await state()).toBe("down");
   await store.heartbeat("n1", { chunkCount: 0, bytesUsed: 0, bytesFree: 0, bytesTotal: 0 });
   expect(await state()).toBe("up");

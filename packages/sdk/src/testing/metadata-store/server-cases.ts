@@ -62,6 +62,22 @@ export const SERVER_CASES: readonly MetadataStoreCase[] = [
     },
   },
   {
+    name: "an id that is up under one URL is refused to another, until that server has stopped",
+    async run({ store }) {
+      await store.registerServer(server("n1"));
+      const elsewhere = server("n1", { url: "http://elsewhere:1", zone: "z", softwareVersion: "2.0.0" });
+      const before = await store.clusterSnapshot();
+      const refused = await expectCode(store.registerServer(elsewhere), "PRECONDITION_FAILED");
+      expect(refused.details).toEqual({ serverId: "n1", url: "http://n1:50051" });
+      expect(await store.clusterSnapshot()).toEqual(before);
+      // The same URL comes back at once, after a crash too.
+      await store.registerServer(server("n1"));
+      await store.stopServer("n1");
+      await store.registerServer(elsewhere);
+      expect((await store.clusterSnapshot()).servers[0]).toMatchObject({ url: "http://elsewhere:1", state: "up" });
+    },
+  },
+  {
     name: "a heartbeat stores the statistics and says the newest layout; an unknown server has to register",
     async run({ store }) {
       await store.registerServer(server("n1"));

@@ -519,6 +519,7 @@ export declare const ClusterService: GenService<{
   },
   /**
    * Registers a storage server or updates it; it joins the layout by itself unless the cluster stages layouts.
+   * Errors: FAILED_PRECONDITION while the id is up under another URL; it is free when that server has stopped or missed its heartbeats.
    *
    * @generated from rpc ashlar.v1.ClusterService.RegisterServer
    */
