@@ -7,6 +7,7 @@ import type { CommandCall } from "../command.ts";
 import { folderError } from "../file-error.ts";
 import { openTransport } from "../open-transport.ts";
 import { requireClusterKey } from "./cluster-key.ts";
+import { takeNodeFolder } from "./node-folder.ts";
 import { openMetadata } from "./open-metadata.ts";
 import { lazyRegistry, type OpenedRegistry } from "./registry.ts";
 import { runUntilStopped } from "./run-until-stopped.ts";
@@ -27,6 +28,8 @@ export async function runNode(call: Call): Promise<number> {
   const clusterKey = await requireClusterKey(settings, logger);
   const grants = clusterKey === undefined ? undefined : await createGrantKeeper({ ...parts, clusterKey });
   await using opened = openRegistry(settings, parts, grants);
+  // Released last: until its store has closed, the folder is this node's.
+  using _folder = await takeNodeFolder(dataDir, serverId);
   const durability = settings.durability as Durability | undefined;
   const store = await openFsChunkStore({ path: dataDir, durability, chunkMaxBytes, logger, tracer }).catch(
     (error: unknown): never => {

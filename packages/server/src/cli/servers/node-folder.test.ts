@@ -1,0 +1,62 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { takeNodeFolder } from "./node-folder.ts";
+
+let root: string;
+let path: string;
+
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), "ashlar-node-folder-"));
+  path = join(root, "data");
+});
+afterEach(() => rmSync(root, { recursive: true, force: true }));
+
+const refusal = (code: string): unknown => expect.objectContaining({ code });
+
+test("a folder is made, marked, and free again once its node has gone", async () => {
+  (await takeNodeFolder(path, "n1")).release();
+  const marker = readFileSync(join(path, "server.json"), "utf8");
+  expect(JSON.parse(marker)).toEqual({ format: "ashlar-node-folder", formatVersion: 1, serverId: "n1" });
+  (await takeNodeFolder(path, "n1")).release();
+  expect(readFileSync(join(path, "server.json"), "utf8")).toBe(marker);
+});
+
+test("one process at a time has it, whichever id it has", async () => {
+  using _first = await takeNodeFolder(path, "n1");
+  await expect(takeNodeFolder(path, "n1")).rejects.toThrow(/\(n1\) runs in .* already/);
+  await expect(takeNodeFolder(path, "n2")).rejects.toEqual(refusal("PRECONDITION_FAILED"));
+});
+
+test("it stays its server's: another one is told whose it is, and does not keep the lock", async () => {
+  (await takeNodeFolder(path, "n1")).release();
+  await expect(takeNodeFolder(path, "n2")).rejects.toMatchObject({
+    code: "PRECONDITION_FAILED",
+    details: { serverId: "n1" },
+  });
+  (await takeNodeFolder(path, "n1")).release();
+});
+
+test("one of an earlier release, with chunks and without the file, is adopted", async () => {
+  mkdirSync(join(path, "chunks"), { recursive: true });
+  writeFileSync(join(path, "format.json"), '{"format":"ashlar-chunk-store","formatVersion":1}\n');
+  (await takeNodeFolder(path, "n1")).release();
+  await expect(takeNodeFolder(path, "n2")).rejects.toEqual(refusal("PRECONDITION_FAILED"));
+});
+
+test.each([["half a fi"], ["{}"], ['{"format":"ashlar-node-folder","formatVersion":2,"serverId":"n1"}']])(
+  "a server.json that is %s is left alone",
+  async (text) => {
+    mkdirSync(path);
+    writeFileSync(join(path, "server.json"), text);
+    await expect(takeNodeFolder(path, "n1")).rejects.toEqual(refusal("STORE_INCOMPATIBLE"));
+    expect(readFileSync(join(path, "server.json"), "utf8")).toBe(text);
+  },
+);
+
+test("a bad id makes no folder, and a file is no folder", async () => {
+  await expect(takeNodeFolder(path, "n 1")).rejects.toEqual(refusal("INVALID_ARGUMENT"));
+  writeFileSync(path, "");
+  await expect(takeNodeFolder(path, "n1")).rejects.toEqual(refusal("INVALID_ARGUMENT"));
+});
