@@ -1,6 +1,6 @@
 import { writeFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { cli, cliJson, type RunningCli, spawnCli, startCli } from "../support/cli.ts";
+import { type CliResult, cli, cliJson, type RunningCli, spawnCli, startCli } from "../support/cli.ts";
 import { createPostgresSchema, type PostgresSchema } from "../support/postgres-schema.ts";
 import { createTempFolder, type TempFolder } from "../support/temp-folder.ts";
 import { testBytes } from "../support/test-bytes.ts";
@@ -99,7 +99,33 @@ describe("a cluster by hand", () => {
     const health = await cli(["health", url]);
     expect(health.exitCode, health.stdout).toBe(0);
     expect(health.stdout).toMatch(/ok +registry: registered/);
-    expect(health.stdout).toMatch(/disk: .* free/);
+    const size = /disk: .* of (.*) free/;
+    expect(health.stdout).toMatch(size);
+    // All nodes are on one disk here, which the gateway counts once.
+    const gateway = await cli(["health", "--json"], { env: client });
+    const [, gatewaySize] = gateway.stdout.match(/fullest disk: \S+ \S+ of (\S+ \S+) free/) ?? [];
+    expect(gatewaySize).toBe(health.stdout.match(size)?.[1]);
+  });
+
+  test("lets no node into the folder or under the id of another one", async () => {
+    const intruder = (id: string, data: string): Promise<CliResult> =>
+      cli(["node", "--server-id", id, "--data-dir", folder.at(data), "--port", "0"], { env: server });
+    const whileItRuns = await intruder("n9", "n1");
+    expect([whileItRuns.exitCode, whileItRuns.stderr]).toEqual([6, expect.stringContaining("(n1) runs in")]);
+    const elsewhere = startCli(node("n1", "--data-dir", folder.at("n1-elsewhere")), { env: server });
+    const [, url = ""] = await elsewhere.until(/listens on (\S+)/);
+    const health = await cli(["health", url]);
+    expect(health.exitCode).toBe(5);
+    expect(health.stdout).toMatch(/broken +registry: id held by another node\n +why: .*\n +do: /);
+    const { stderr } = await elsewhere.stop();
+    expect(stderr).toContain("the server id n1 is held by the node at");
+    const [ring] = await cliJson<RingJson>(["ring"], { env: client });
+    expect(ring?.servers.find(({ serverId }) => serverId === "n1")?.state).toBe("up");
+    const afterwards = await intruder("n9", "n1-elsewhere");
+    expect([afterwards.exitCode, afterwards.stderr]).toEqual([
+      6,
+      expect.stringContaining("folder of the storage node n1"),
+    ]);
   });
 
   test("notes a node that was stopped, and finds it up again after its start", async () => {
@@ -129,7 +155,8 @@ describe("a cluster by hand", () => {
       layoutVersion: 5,
       servers: [{ serverId: "n1" }, { serverId: "n2" }],
     });
-    expect((await cli(["health"], { env: client })).stdout).toContain("n3 is not part of the layout");
+    const health = await cli(["health"], { env: client });
+    expect(health.stdout).toMatch(/n3 is not part of the layout[\s\S]*layout --weights n3=1/);
     expect((await cli(["ring"], { env: client })).stdout).toContain("older layouts still in use");
     const [, url = ""] =
       running
@@ -160,6 +187,11 @@ describe("a cluster by hand", () => {
       return ring?.servers.find(({ serverId }) => serverId === "n9")?.state;
     };
     expect(await stateOf()).toBe("up");
+    const atOnce = await cli(["health"], { env: client });
+    expect([atOnce.exitCode, atOnce.stdout]).toEqual([
+      5,
+      expect.stringMatching(/broken +n9 does not answer at .*ECONNREFUSED[\s\S]*layout --remove n9/),
+    ]);
     // Half a minute passes by in the database, which judges it by its own clock.
     await schema.query(
       "UPDATE storage_servers SET last_heartbeat_at_ms = last_heartbeat_at_ms - 31000 WHERE server_id = 'n9'",

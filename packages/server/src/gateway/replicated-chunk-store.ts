@@ -170,18 +170,24 @@ function askHolders(
   });
 }
 
-/** Figures of all stores that answer. */
+/**
+ * Chunks of all stores that answer, added up, and the disk that is fullest by its share. Disks are not added up: several stores may lie on one,
+ * and a full one stops writes whatever the others have.
+ */
 async function sumStats(topology: Topology, options: CallOptions | undefined): Promise<ChunkStoreStats> {
   const stores = await topology.allStores(options);
   const answers = await Promise.allSettled(stores.map(({ store }) => store.stats(options)));
   const all = answers.flatMap((answer) => (answer.status === "fulfilled" ? [answer.value] : []));
-  const sum = (of: (stats: ChunkStoreStats) => number | undefined): number =>
-    all.reduce((total, stats) => total + (of(stats) ?? 0), 0);
+  const sum = (of: (stats: ChunkStoreStats) => number): number => all.reduce((total, stats) => total + of(stats), 0);
+  const freeShare = ({ bytesFree = 0, bytesTotal = 0 }: ChunkStoreStats): number => bytesFree / bytesTotal;
+  const [fullest] = all
+    .filter(({ bytesTotal = 0 }) => bytesTotal > 0)
+    .sort((left, right) => freeShare(left) - freeShare(right));
   return {
     chunkCount: sum((stats) => stats.chunkCount),
     bytesUsed: sum((stats) => stats.bytesUsed),
-    bytesFree: sum((stats) => stats.bytesFree),
-    bytesTotal: sum((stats) => stats.bytesTotal),
+    bytesFree: fullest?.bytesFree,
+    bytesTotal: fullest?.bytesTotal,
   };
 }
 

@@ -7,14 +7,14 @@ const ANSWER_MS = 3000;
 /** Looks at a gateway: ready when its database answers. */
 export async function lookAtGateway(url: string, signal: AbortSignal): Promise<Look> {
   const answer = await askReadiness(url, { signal, limitMs: ANSWER_MS });
-  if (typeof answer === "string") return { ready: false, reason: answer };
+  if ("reason" in answer) return { ready: false, reason: answer.reason };
   return answer.ready ? { ready: true } : { ready: false, reason: reasonOf(answer.checks) };
 }
 
 /** Looks at a storage node: ready when it reads its disk and the registry knows it. Asking for the first renews its figures. */
 export async function lookAtNode(url: string, signal: AbortSignal): Promise<Look> {
   const answer = await askReadiness(url, { signal, limitMs: ANSWER_MS });
-  if (typeof answer === "string") return { ready: false, reason: answer };
+  if ("reason" in answer) return { ready: false, reason: answer.reason };
   const figure = await readFigures(url, signal);
   return {
     ready: answer.ready && answer.checks.registry === "registered",

@@ -1,17 +1,18 @@
+import { existsSync } from "node:fs";
 import { AshlarError } from "@ashlar/sdk/errors";
 import { systemClock } from "@ashlar/sdk/ports";
 import { type CommandCall, defineCommand, optionalArgument } from "../command.ts";
 import { EXIT_CODES } from "../exit-codes.ts";
 import {
+  askNodes,
   type Finding,
+  findClockProblems,
   findClusterProblems,
   findFolderProblems,
-  findNodeProblems,
   findServerProblems,
 } from "../health/index.ts";
 import { CLUSTER_SETTINGS, openCluster } from "../open-cluster.ts";
 import { openTransport } from "../open-transport.ts";
-import { isUrl } from "../settings.ts";
 
 const SETTINGS = [...CLUSTER_SETTINGS, "json", "debug"] as const;
 
@@ -25,10 +26,11 @@ export const healthCommand = defineCommand({
   settings: SETTINGS,
   examples: ["health http://127.0.0.1:9000", "health --path .ashlar"],
   async run(call: Call) {
-    const findings = await examine(call, optionalArgument(call, 0) ?? call.settings.gateway);
+    const { findings, isKeyRefused = false } = await examine(call, optionalArgument(call, 0) ?? call.settings.gateway);
     for (const finding of findings) {
       await call.output.result(finding, lines(finding, call.program));
     }
+    if (isKeyRefused) return EXIT_CODES.DENIED.value;
     const isBroken = findings.some((finding) => finding.level === "broken");
     return isBroken ? EXIT_CODES.UNAVAILABLE.value : EXIT_CODES.OK.value;
   },
@@ -43,42 +45,68 @@ function lines({ level, what, why, action }: Finding, program: string): string {
   return [`${level.padEnd(8)}${what}`, ...more.map((line) => `        ${line}`)].join("\n");
 }
 
-async function examine(call: Call, url: string | undefined): Promise<readonly Finding[]> {
+/** What was found. */
+interface Examination {
+  readonly findings: readonly Finding[];
+  /** The API key that was given is none of this cluster's. */
+  readonly isKeyRefused?: boolean;
+}
+
+async function examine(call: Call, url: string | undefined): Promise<Examination> {
   const { settings, signal } = call;
   if (url !== undefined) {
-    if (!isUrl(url)) {
-      throw new AshlarError("INVALID_ARGUMENT", `a URL such as http://127.0.0.1:9000 is wanted, not "${url}"`);
-    }
+    assertServerUrl(url);
     const transport = await openTransport(settings.transport);
     try {
-      const findings = await findServerProblems({ url: url.replace(/\/+$/, ""), transport, signal });
-      if (findings.some((finding) => finding.level === "broken")) return findings;
-      return [...findings, ...(await examineCluster({ ...call, settings: { ...settings, gateway: url } }))];
+      const { findings, isReady } = await findServerProblems({ url: url.replace(/\/+$/, ""), transport, signal });
+      if (!isReady) return { findings };
+      const cluster = await examineCluster({ ...call, settings: { ...settings, gateway: url } });
+      return { ...cluster, findings: [...findings, ...cluster.findings] };
     } finally {
       await transport.close();
     }
   }
-  if (settings.path !== undefined) return await findFolderProblems(settings.path, signal);
+  if (settings.path !== undefined) return { findings: await findFolderProblems(settings.path, signal) };
   return await examineCluster(call);
 }
 
+function assertServerUrl(text: string): void {
+  if (/^https?:\/\//i.test(text) && URL.canParse(text)) return;
+  const hint = /^[.~/]/.test(text) || existsSync(text) ? `; for a folder: health --path ${text}` : "";
+  throw new AshlarError("INVALID_ARGUMENT", `a URL such as http://127.0.0.1:9000 is wanted, not "${text}"${hint}`);
+}
+
 /** The cluster behind a gateway, as far as the API key lets us see it; nothing behind a storage node. */
-async function examineCluster(call: Call): Promise<readonly Finding[]> {
+async function examineCluster(call: Call): Promise<Examination> {
+  const { settings, signal } = call;
   try {
-    await using cluster = await openCluster(call.settings);
-    const snapshot = await cluster.registry.clusterSnapshot({ signal: call.signal });
-    const nodes = await findNodeProblems(snapshot.servers, { signal: call.signal, nowMs: systemClock.nowMs });
-    return [...findClusterProblems(snapshot), ...nodes];
+    await using cluster = await openCluster(settings);
+    const snapshot = await cluster.registry.clusterSnapshot({ signal });
+    const answers = await askNodes(snapshot.servers, signal);
+    const findings = findClusterProblems(snapshot, answers);
+    return { findings: [...findings, ...findClockProblems(answers, systemClock.nowMs())] };
   } catch (error) {
     // A storage node has no such service.
-    if (AshlarError.is(error, "UNSUPPORTED") || AshlarError.is(error, "OBJECT_NOT_FOUND")) return [];
+    if (AshlarError.is(error, "UNSUPPORTED") || AshlarError.is(error, "OBJECT_NOT_FOUND")) return { findings: [] };
+    if (AshlarError.is(error, "UNAUTHENTICATED") && settings.apiKey !== undefined) {
+      return { findings: [keyRefused], isKeyRefused: true };
+    }
     if (!AshlarError.is(error, "UNAUTHENTICATED") && !AshlarError.is(error, "PERMISSION_DENIED")) throw error;
-    return [
-      {
-        level: "note",
-        what: "the cluster was not examined",
-        action: "give an API key with ASHLAR_API_KEY or --api-key",
-      },
-    ];
+    return {
+      findings: [
+        {
+          level: "note",
+          what: "the cluster was not examined",
+          action: "give an API key with ASHLAR_API_KEY or --api-key",
+        },
+      ],
+    };
   }
 }
+
+const keyRefused: Finding = {
+  level: "broken",
+  what: "the API key is refused: it is unknown here, was deleted, or has expired",
+  why: "nothing can be done with it, and the cluster behind the gateway was not examined",
+  action: "give another one with ASHLAR_API_KEY or --api-key; make one with: ashlar key create",
+};

@@ -9,28 +9,54 @@ export interface ReadyAnswer {
   readonly dateMs?: number | undefined;
 }
 
+/** Why there is no answer. */
+export interface NoAnswer {
+  readonly reason: string;
+  /** The machine was reached, and nothing listens on that port: the server does not run. Anything else may be the way there. */
+  readonly isRefused: boolean;
+  /** What to do, where the reason tells. */
+  readonly action?: string | undefined;
+}
+
+/** Codes and texts of OpenSSL and Node for a handshake or a certificate that failed. */
+const TLS_FAILURE = /^(EPROTO|CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|ERR_(SSL|TLS)_)|:SSL routines:|certificate/;
+
 /**
  * Asks a server whether it and its dependencies are ready. Needs no credentials.
  *
  * @param url base URL without a trailing slash.
  * @param options.signal the caller's own: its abort rejects.
- * @returns the answer, or why there is none.
  */
 export async function askReadiness(
   url: string,
   options: { readonly signal: AbortSignal; readonly limitMs: number },
-): Promise<ReadyAnswer | string> {
+): Promise<ReadyAnswer | NoAnswer> {
   const { signal, limitMs } = options;
   try {
     const response = await fetch(`${url}/readyz`, { signal: AbortSignal.any([signal, AbortSignal.timeout(limitMs)]) });
     const body = (await response.json()) as Partial<ReadyAnswer>;
-    if (typeof body.ready !== "boolean") return "it is no Ashlar server";
+    if (typeof body.ready !== "boolean") return notOurs();
     const dateMs = Date.parse(response.headers.get("date") ?? "");
     return { ready: body.ready, checks: body.checks ?? {}, dateMs: Number.isNaN(dateMs) ? undefined : dateMs };
   } catch (error) {
     if (signal.aborted) throw AshlarError.from(signal.reason);
-    if (error instanceof SyntaxError) return "it is no Ashlar server";
-    const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-    return cause instanceof Error ? cause.message || cause.name : "no answer";
+    return error instanceof SyntaxError ? notOurs() : noAnswerOf(error);
   }
+}
+
+function notOurs(): NoAnswer {
+  return { reason: "it is no Ashlar server", isRefused: false };
+}
+
+function noAnswerOf(error: unknown): NoAnswer {
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  if (!(cause instanceof Error)) return { reason: "no answer", isRefused: false };
+  const code = "code" in cause ? String(cause.code) : "";
+  if (TLS_FAILURE.test(code) || TLS_FAILURE.test(cause.message)) {
+    const reason = `TLS failed (${code || cause.name})`;
+    const action = "use http:// if the port has no TLS, or name the CA of its certificate with NODE_EXTRA_CA_CERTS";
+    return { reason, isRefused: false, action };
+  }
+  // A name with two addresses fails with an AggregateError, which has a code and no message.
+  return { reason: cause.message || code || cause.name, isRefused: code === "ECONNREFUSED" };
 }

@@ -20,6 +20,12 @@ const STATES: Readonly<Record<string, Omit<Finding, "what">>> = {
     why: "its cluster key is not that of the gateway, so that the cluster does not let it in",
     action: "give it the CLUSTER_KEY (or CLUSTER_KEY_FILE) of the gateway, and start it again",
   },
+  "id held by another node": {
+    level: "broken",
+    why: "a node at another address runs under this server id, so that the cluster does not let this one in",
+    action:
+      "give it a SERVER_ID and a DATA_DIR of its own, or stop the other node; a moved node gets in by itself half a minute after its last heartbeat",
+  },
   "read-only": {
     level: "warning",
     why: "its disk is full: writes go to the other copies, as long as there are enough",

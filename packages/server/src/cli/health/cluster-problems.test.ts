@@ -1,9 +1,11 @@
 import type { ClusterSnapshot } from "@ashlar/sdk";
+import { MIB } from "@ashlar/sdk/limits";
 import type { ServerRecord } from "@ashlar/sdk/ports";
 import { expect, test } from "vitest";
+import type { NoAnswer, ReadyAnswer } from "./ask-readiness.ts";
 import { checkFinding, clockFinding } from "./check-finding.ts";
 import { findClusterProblems } from "./cluster-problems.ts";
-import { diskFinding } from "./finding.ts";
+import { diskFinding, type Finding } from "./finding.ts";
 
 function server(serverId: string, more: Partial<ServerRecord> = {}): ServerRecord {
   const times = { registeredAtMs: 0, lastHeartbeatAtMs: 0 };
@@ -33,7 +35,50 @@ test("one server down is broken; more than the quorum bears, and nothing can be 
   const down = server("c", { state: "down" });
   expect(levels(cluster([server("a"), server("b"), down]))).toEqual(["ok", "ok", "broken"]);
   const findings = findClusterProblems(cluster([server("a"), server("b", { state: "down" }), down]));
-  expect(findings.at(-1)).toMatchObject({ level: "broken", what: "nothing can be written: 1 up, 2 needed" });
+  expect(findings.at(-1)).toMatchObject({
+    level: "broken",
+    what: "nothing can be written: 1 of 3 servers can take chunks, 2 needed",
+  });
+});
+
+const stats = { chunkCount: 1, bytesUsed: 1, bytesFree: 500 * MIB, bytesTotal: 1000 * MIB };
+const readOnly: ReadyAnswer = { ready: true, checks: { store: "read-only", registry: "registered" } };
+const well: ReadyAnswer = { ready: true, checks: { store: "ok", registry: "registered" } };
+const refused: NoAnswer = { reason: "connect ECONNREFUSED", isRefused: true };
+
+test("what nodes answer wins over their last heartbeat, in one line each: all disks full, and nothing can be written", () => {
+  const servers = ["a", "b", "c"].map((id) => server(id, { stats }));
+  const answers = new Map(servers.map(({ serverId }) => [serverId, readOnly]));
+  const findings = findClusterProblems(cluster(servers), answers);
+  expect(findings.map(({ level }) => level)).toEqual(["warning", "warning", "warning", "broken"]);
+  expect(findings[0]?.what).toBe("a runs, but store: read-only");
+  expect(findings.at(-1)?.what).toBe("nothing can be written: 0 of 3 servers can take chunks, 2 needed");
+  expect(findings.at(-1)?.action).toMatch(/^make room on the servers that are full \(a, b, c\)/);
+});
+
+test("nodes that died just now count as away; ones that this machine does not reach count by their heartbeat", () => {
+  const ids = ["a", "b", "c", "d", "e", "f"];
+  const answer = (id: string, dead: NoAnswer): ReadyAnswer | NoAnswer => (id === "c" || id === "e" ? dead : well);
+  const after = (dead: NoAnswer): readonly Finding[] =>
+    findClusterProblems(cluster(ids.map((id) => server(id))), new Map(ids.map((id) => [id, answer(id, dead)])));
+  const killed = after(refused);
+  expect(killed.map(({ level }) => level)).toEqual(["ok", "ok", "broken", "ok", "broken", "ok", "broken"]);
+  expect(killed.at(-1)?.what).toMatch(/% of new chunks cannot be written/);
+  expect(killed.at(-1)?.action).toBe("start the servers that are away: c, e");
+  const unseen = after({ reason: "getaddrinfo ENOTFOUND c", isRefused: false });
+  expect(unseen.map(({ level }) => level)).toEqual(["ok", "ok", "warning", "ok", "warning", "ok"]);
+});
+
+test("a node that nobody can ask is full by its last heartbeat, too", () => {
+  const full = { ...stats, bytesFree: MIB };
+  const findings = findClusterProblems(cluster(["a", "b", "c"].map((id) => server(id, { stats: full }))));
+  expect(findings.at(-1)?.what).toMatch(/^nothing can be written: 0 of 3/);
+});
+
+test("a server outside the layout comes back by its weight, not by starting", () => {
+  const snapshot = cluster([server("a"), server("b"), server("c")]);
+  const note = findClusterProblems({ ...snapshot, servers: [...snapshot.servers, server("z")] }).at(-1);
+  expect(note?.action).toContain("ashlar layout --weights z=1");
 });
 
 test("two of six down: not everything is lost, but some chunks have too few servers, and it is said how many and whose", () => {
@@ -60,9 +105,17 @@ test("whatever is not ok says why it matters and what to do", () => {
   const findings = [
     ...findClusterProblems(cluster([server("a", { state: "down" }), server("b", { state: "stopped" })], [2, 1])),
     ...findClusterProblems({ servers: [], layouts: [] }),
-    ...["none", "not registered", "refused", "read-only", "away", "does not answer", "stopping", "what?"].map((state) =>
-      checkFinding("part", state),
-    ),
+    ...[
+      "none",
+      "not registered",
+      "refused",
+      "id held by another node",
+      "read-only",
+      "away",
+      "does not answer",
+      "stopping",
+      "what?",
+    ].map((state) => checkFinding("part", state)),
     ...clockFinding("a", 20_000, 0),
   ].filter(({ level }) => level !== "ok");
   expect(findings.length).toBeGreaterThan(13);
@@ -97,8 +150,8 @@ test("disks are judged by their free share", () => {
     diskFinding("d", { bytesFree, bytesTotal: 1000 }, String)?.level;
   expect([level(500), level(99), level(9)]).toEqual(["ok", "warning", "broken"]);
   expect(diskFinding("d", {}, String)).toBeUndefined();
-  const stats = { chunkCount: 1, bytesUsed: 1, bytesFree: 5, bytesTotal: 1000 };
-  expect(levels(cluster([server("a", { stats }), server("b"), server("c")]))).toEqual(["broken", "ok", "ok"]);
+  const full = { chunkCount: 1, bytesUsed: 1, bytesFree: 5, bytesTotal: 1000 };
+  expect(levels(cluster([server("a", { stats: full }), server("b"), server("c")]))).toEqual(["broken", "ok", "ok"]);
 });
 
 test("older layouts are no reason to sit back: chunks do not move by themselves", () => {

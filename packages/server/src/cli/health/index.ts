@@ -1,7 +1,7 @@
-export { askReadiness, type ReadyAnswer } from "./ask-readiness.ts";
+export { askNodes, findClockProblems } from "./ask-nodes.ts";
+export { askReadiness, type NoAnswer, type ReadyAnswer } from "./ask-readiness.ts";
 export { findClusterProblems } from "./cluster-problems.ts";
 export type { Finding } from "./finding.ts";
 export { findFolderProblems } from "./folder-problems.ts";
-export { findNodeProblems } from "./node-problems.ts";
 export { readFigures } from "./read-figures.ts";
 export { findServerProblems } from "./server-problems.ts";

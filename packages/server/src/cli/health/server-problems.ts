@@ -14,20 +14,27 @@ export interface ServerToExamine {
   readonly signal: AbortSignal;
 }
 
+/** What was found about one server. */
+export interface ServerExamination {
+  readonly findings: readonly Finding[];
+  /** It and its dependencies answer, so that it can be asked about its cluster. */
+  readonly isReady: boolean;
+}
+
 const ANSWER_MS = 5000;
 
 /** Asks one server whether it answers, whether its dependencies do, and what its disk is like. Needs no credentials. */
-export async function findServerProblems({ url, transport, signal }: ServerToExamine): Promise<readonly Finding[]> {
+export async function findServerProblems({ url, transport, signal }: ServerToExamine): Promise<ServerExamination> {
   const answer = await askReadiness(url, { signal, limitMs: ANSWER_MS });
-  if (typeof answer === "string") {
-    return [
-      {
-        level: "broken",
-        what: `${url} does not answer: ${answer}`,
-        why: "nobody can use it from here",
-        action: "see whether it runs, whether this is its address, and whether a firewall stands between",
-      },
-    ];
+  if ("reason" in answer) {
+    const finding: Finding = {
+      level: "broken",
+      what: `${url} does not answer: ${answer.reason}`,
+      why: "nobody can use it from here",
+      action:
+        answer.action ?? "see whether it runs, whether this is its address, and whether a firewall stands between",
+    };
+    return { findings: [finding], isReady: false };
   }
   const findings: Finding[] = Object.entries(answer.checks).map(([name, state]) => checkFinding(name, state));
   if (!answer.ready && findings.every((finding) => finding.level === "ok")) {
@@ -39,7 +46,10 @@ export async function findServerProblems({ url, transport, signal }: ServerToExa
     });
   }
   findings.push(...clockFinding(url, answer.dateMs, systemClock.nowMs()), ...(await waitingRepairs(url, signal)));
-  return [...findings, ...(await diskOf({ url, transport, signal }))];
+  // A gateway answers for the fullest of its disks.
+  const disk = "metadata" in answer.checks ? "fullest disk" : "disk";
+  findings.push(...(await diskOf(disk, { url, transport, signal })));
+  return { findings, isReady: answer.ready };
 }
 
 /** Copies that repair could not restore yet; only gateways have that figure. */
@@ -54,16 +64,16 @@ async function waitingRepairs(url: string, signal: AbortSignal): Promise<readonl
       what: `${formatCount(count, "missing copy", "missing copies")} could not be restored yet`,
       why: "those chunks have fewer copies than they should; whoever loses another server may lose them",
       action:
-        "start the servers that are away; repair goes on by itself. For those that are lost: ashlar layout --remove <id>",
+        "start servers that are away, make room on those whose disk is full; repair goes on by itself. For one that is lost for good: ashlar layout --remove <id>",
     },
   ];
 }
 
-async function diskOf({ url, transport, signal }: ServerToExamine): Promise<readonly Finding[]> {
+async function diskOf(name: string, { url, transport, signal }: ServerToExamine): Promise<readonly Finding[]> {
   const store = transport.openChunkStore({ url });
   try {
     const stats = await store.stats({ signal: AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]) });
-    const disk = diskFinding("disk", stats, formatBytes);
+    const disk = diskFinding(name, stats, formatBytes);
     const chunks: Finding = {
       level: "ok",
       what: `${formatCount(stats.chunkCount, "chunk")}, ${formatBytes(stats.bytesUsed)}`,

@@ -1,0 +1,66 @@
+import type { ServerRecord } from "@ashlar/sdk/ports";
+import { askReadiness, type NoAnswer, type ReadyAnswer } from "./ask-readiness.ts";
+import { checkFinding, clockFinding } from "./check-finding.ts";
+import type { Finding } from "./finding.ts";
+
+const ANSWER_MS = 4000;
+
+/** What each node that was asked says now, by server id. */
+export type NodeAnswers = ReadonlyMap<string, ReadyAnswer | NoAnswer>;
+
+/** Asks every node that the registry takes for up how it is, all at once. Needs no credentials. */
+export async function askNodes(servers: readonly ServerRecord[], signal: AbortSignal): Promise<NodeAnswers> {
+  const up = servers.filter((server) => server.state === "up");
+  return new Map(
+    await Promise.all(
+      up.map(
+        async ({ serverId, url }): Promise<readonly [string, ReadyAnswer | NoAnswer]> => [
+          serverId,
+          await askReadiness(url, { signal, limitMs: ANSWER_MS }),
+        ],
+      ),
+    ),
+  );
+}
+
+/** Clocks of nodes that do not agree with this machine's. */
+export function findClockProblems(answers: NodeAnswers, nowMs: number): readonly Finding[] {
+  return [...answers].flatMap(([serverId, answer]) =>
+    "reason" in answer ? [] : clockFinding(serverId, answer.dateMs, nowMs),
+  );
+}
+
+/** What is wrong with a node by its own answer, in one finding; `undefined` if nothing is. */
+export function answerFinding({ serverId, url }: ServerRecord, answer: ReadyAnswer | NoAnswer): Finding | undefined {
+  if ("reason" in answer) return noAnswerFinding({ serverId, url }, answer);
+  const bad = Object.entries(answer.checks)
+    .map(([name, state]) => ({ ...checkFinding(name, state), name, state }))
+    .filter(({ level }) => level !== "ok");
+  const worst = bad.find(({ level }) => level === "broken") ?? bad[0];
+  if (worst === undefined) return undefined;
+  const states = bad.map(({ name, state }) => `${name}: ${state}`).join(", ");
+  return { level: worst.level, what: `${serverId} runs, but ${states}`, why: worst.why, action: worst.action };
+}
+
+function noAnswerFinding(
+  { serverId, url }: Pick<ServerRecord, "serverId" | "url">,
+  { reason, isRefused, action }: NoAnswer,
+): Finding {
+  const what = `${serverId} does not answer at ${url}: ${reason}`;
+  if (isRefused) {
+    return {
+      level: "broken",
+      what,
+      why: "nothing listens there, so that it does not run; the cluster takes it for down when it has missed its heartbeats for half a minute",
+      action: `start it again; if it is lost for good: ashlar layout --remove ${serverId}`,
+    };
+  }
+  return {
+    level: "warning",
+    what,
+    why: "its machine died less than half a minute ago, or gateways reach it and this machine does not; direct clients here then fail to write to it",
+    action:
+      action ??
+      "see whether it runs; else let PUBLIC_URL name an address that every client reaches, and open the firewall",
+  };
+}
