@@ -3,7 +3,11 @@
 # Where ASHLAR_GATEWAY is set already, that server is used and none is started.
 set -euo pipefail
 
-if [[ -n ${ASHLAR_GATEWAY:-} ]]; then exec "$@"; fi
+if [[ -n ${ASHLAR_GATEWAY:-} ]]; then
+  if [[ -n ${ASHLAR_API_KEY:-} ]]; then exec "$@"; fi
+  echo "ASHLAR_GATEWAY is set but ASHLAR_API_KEY is not: set it to a key of that server, or unset both" >&2
+  exit 2
+fi
 
 folder=$(mktemp -d)
 ashlar serve --path "$folder/store" --port 0 > "$folder/out" 2> "$folder/log" &

@@ -4,14 +4,14 @@ import { direct, gateway } from "@ashlar/adapters/node";
 import { createClient, fixed, MIB, type ObjectClient } from "@ashlar/sdk";
 import { type Cluster, startCluster } from "./cluster.ts";
 
-const { values } = parseArgs({
-  options: { path: { type: "string", default: "./.ashlar-example" }, mib: { type: "string", default: "200" } },
-});
-const file = randomBytes(Number(values.mib) * MIB);
-const digest = createHash("sha256").update(file).digest("hex");
-console.log(`a file of ${values.mib} MiB, sha256 ${digest}`);
+const USAGE = "usage: npm run -s example -- cluster [--mib <size of the file, 1 to 2000>] [--path <folder>]";
 
-await using cluster = await startCluster(values.path);
+const { path, mib } = readArguments();
+const file = randomBytes(mib * MIB);
+const digest = createHash("sha256").update(file).digest("hex");
+console.log(`a file of ${mib} MiB, sha256 ${digest}`);
+
+await using cluster = await startCluster(path).catch((error) => end(error.stderr?.trim() || error.message, 1));
 console.log(`six storage nodes, PostgreSQL and a gateway at ${cluster.url}\n`);
 
 const seat = { url: cluster.url, apiKey: cluster.apiKey };
@@ -60,4 +60,25 @@ async function timed<Result>(label: string, work: () => Promise<Result>): Promis
   const seconds = (performance.now() - startedAtMs) / 1000;
   console.log(`${label}  ${(file.byteLength / seconds / 1e6).toFixed(0)} MB/s`);
   return result;
+}
+
+function readArguments(): { path: string; mib: number } {
+  const options = {
+    path: { type: "string", default: "./.ashlar-example" },
+    mib: { type: "string", default: "200" },
+  } as const;
+  try {
+    const { path, mib } = parseArgs({ options }).values;
+    if (!/^[1-9]\d{0,3}$/.test(mib) || Number(mib) > 2000)
+      throw new Error(`--mib ${mib} is no whole number from 1 to 2000`);
+    return { path, mib: Number(mib) };
+  } catch (error) {
+    end(`${(error as Error).message}\n${USAGE}`, 2);
+  }
+}
+
+/** A mistake is told in a line, not by a stack trace. */
+function end(message: string, exitCode: number): never {
+  console.error(message);
+  process.exit(exitCode);
 }

@@ -32,14 +32,24 @@ export function createApp({ files, fileMaxBytes }: AppOptions): Express {
     await files.object(request.params.key.join("/")).delete();
     response.status(204).end();
   });
+  app.use(() => {
+    throw new AshlarError("OBJECT_NOT_FOUND", "there is nothing here");
+  });
   app.use(answerError);
   return app;
 }
 
-/** Every error of the store has a code, and every code an HTTP status. */
-const answerError: ErrorRequestHandler = (error, _request, response, next) => {
+/** Every error of the store has a code, and every code an HTTP status. Express knows an error handler by its four parameters. */
+const answerError: ErrorRequestHandler = (error, _request, response, _next) => {
   // Nothing can be told any more once an answer has begun, or the client is gone.
   if (response.headersSent || response.destroyed) return void response.destroy();
-  if (!AshlarError.is(error)) return next(error);
-  response.status(ERROR_CODES[error.code].http).json({ code: error.code, message: error.message });
+  // What express itself refuses, for instance a path that is not UTF-8.
+  const isRefused = error?.status >= 400 && error.status < 500;
+  const { code, message } = isRefused
+    ? new AshlarError("INVALID_ARGUMENT", "the request cannot be read")
+    : AshlarError.from(error);
+  // What nobody expected is told to whoever runs the app, and to nobody else.
+  if (code === "INTERNAL") console.error(error);
+  const told = code === "INTERNAL" ? "something went wrong on this side" : message;
+  response.status(ERROR_CODES[code].http).type("json").json({ code, message: told });
 };

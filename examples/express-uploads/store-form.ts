@@ -11,7 +11,7 @@ const FILES_MAX = 20;
  *
  * All or nothing: when a file is too large, the store fails or the client goes away, what the form had stored before is deleted again.
  *
- * @throws {AshlarError} INVALID_ARGUMENT for a request that is no form, OBJECT_TOO_LARGE; and what the store throws.
+ * @throws {AshlarError} INVALID_ARGUMENT for a request that is no form or has no file, OBJECT_TOO_LARGE; and what the store throws.
  */
 export async function storeForm(
   request: Request,
@@ -35,6 +35,7 @@ export async function storeForm(
       request.on("close", () => request.complete || reject(new AshlarError("CANCELED", "the client went away")));
       request.pipe(form);
     });
+    if (puts.length === 0) throw new AshlarError("INVALID_ARGUMENT", "the form has no file");
     return await Promise.all(puts);
   } catch (error) {
     request.unpipe(form).resume(); // what still comes is read and forgotten, so that the client sees the answer

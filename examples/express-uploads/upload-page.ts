@@ -7,7 +7,9 @@ export async function uploadPage(files: BucketHandle): Promise<string> {
     if (entry.type !== "object") continue;
     const [id = "", ...name] = entry.key.split("/");
     const path = `/files/${id}/${name.map(encodeURIComponent).join("/")}`;
-    rows.push(`<li><a href="${path}">${escapeHtml(name.join("/"))}</a> ${entry.sizeBytes} bytes</li>`);
+    rows.push(
+      `<li><a href="${path}">${escapeHtml(name.join("/"))}</a> ${entry.sizeBytes} ${entry.sizeBytes === 1 ? "byte" : "bytes"}</li>`,
+    );
   }
   return `<!doctype html>
 <html lang="en">

@@ -33,7 +33,11 @@ def get(request):
     return first.opened.info, b"".join(message.frame for message in rest)
 
 
-with grpc.insecure_channel(server) as channel:
+channel = grpc.insecure_channel(server)
+objects = services.ObjectServiceStub(channel)
+
+
+def main():
     status = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest()).status
     print("health:", health_pb2.HealthCheckResponse.ServingStatus.Name(status))
 
@@ -43,7 +47,6 @@ with grpc.insecure_channel(server) as channel:
     names = [service.name for service in answer.list_services_response.service]
     print("services:", ", ".join(name for name in names if name.startswith("ashlar")))
 
-    objects = services.ObjectServiceStub(channel)
     objects.CreateBucket(messages.CreateBucketRequest(bucket=BUCKET), metadata=metadata)
     data = os.urandom(3_000_000)
     header = messages.PutObjectHeader(bucket=BUCKET, key=KEY)
@@ -66,3 +69,12 @@ with grpc.insecure_channel(server) as channel:
 
     objects.DeleteObject(messages.DeleteObjectRequest(bucket=BUCKET, key=KEY), metadata=metadata)
     objects.DeleteBucket(messages.DeleteBucketRequest(bucket=BUCKET), metadata=metadata)
+
+
+try:
+    main()
+except grpc.RpcError as error:
+    hint = "ASHLAR_GATEWAY and ASHLAR_API_KEY name the server: is it there, and is the key one of its own?"
+    sys.exit(f"{error.code().name} {error.details()}\n{hint}")
+finally:
+    channel.close()

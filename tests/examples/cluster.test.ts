@@ -24,3 +24,10 @@ test("the file survives the kill of a node in both seats, as its README shows, a
     await cluster.folder.remove();
   }
 });
+
+test.each(["--mib abc", "--bogus"])("%s is answered with the usage", { timeout: 60_000 }, async (mistake) => {
+  const { commands } = readExampleReadme("cluster");
+  const { exitCode, output } = await runExample(`${commands[0]} ${mistake}`).ended;
+  expect(exitCode, output).toBe(2);
+  expect(output).toMatch(/^.*(abc|bogus).*\nusage: .*\n$/);
+});

@@ -18,6 +18,8 @@ test("the curl script goes to the server that the environment names, and leaves 
   try {
     const { exitCode, output } = await runExample(commands[0]!, env).ended;
     expect(exitCode, output).toBe(0);
+    const keyless = await runExample(commands[0]!, { ASHLAR_GATEWAY: server.url }).ended;
+    expect([keyless.exitCode, keyless.output]).toEqual([2, expect.stringMatching(/^ASHLAR_GATEWAY is set but.*\n$/)]);
     const wrong = await runExample(commands[0]!, { ...env, ASHLAR_API_KEY: "ashlar_0000000000000000_no" }).ended;
     expect(wrong.exitCode, wrong.output).not.toBe(0);
     const buckets = await fetch(`${server.url}/objects`, {

@@ -2,10 +2,11 @@ import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { type ClientRequest, request } from "node:http";
+import type { AddressInfo } from "node:net";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { createClient, gateway, MIB } from "@ashlar/sdk";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { type BucketHandle, createClient, gateway, MIB } from "@ashlar/sdk";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { type ServerProcess, startServerProcess } from "../support/server-process.ts";
 import { createTempFolder, type TempFolder } from "../support/temp-folder.ts";
 import { testBytes, testStream } from "../support/test-bytes.ts";
@@ -163,7 +164,55 @@ describe("express-uploads", () => {
     const body = '--edge\r\ncontent-disposition: form-data; name="file"; filename="a"\r\n\r\nhalf';
     const cut = await fetch(`${url}/files`, { method: "POST", headers, body });
     expect([cut.status, await cut.json()]).toMatchObject([400, { code: "INVALID_ARGUMENT" }]);
+    const without = new FormData();
+    without.append("comment", "no file");
+    const empty = await fetch(`${url}/files`, { method: "POST", body: without });
+    expect([empty.status, await empty.json()]).toMatchObject([400, { code: "INVALID_ARGUMENT" }]);
     expect(await storedKeys()).toEqual([]);
+  });
+
+  test("answers JSON to what it cannot read and where it has nothing", { timeout: TEST_MS }, async () => {
+    await startApp({ ASHLAR_PATH: folder.path });
+    const unreadable = await fetch(`${url}/files/%ff`);
+    expect([unreadable.status, await unreadable.json()]).toMatchObject([400, { code: "INVALID_ARGUMENT" }]);
+    const unknown = await fetch(`${url}/nowhere`);
+    expect([unknown.status, await unknown.json()]).toMatchObject([404, { code: "OBJECT_NOT_FOUND" }]);
+  });
+
+  test("tells clients nothing of an error that nobody expected", async () => {
+    const { createApp } = await import("../../examples/express-uploads/app.ts");
+    const told = vi.spyOn(console, "error").mockImplementation(() => {});
+    const object = (): never => {
+      throw new TypeError("secret");
+    };
+    const own = createApp({ files: { object } as unknown as BucketHandle, fileMaxBytes: 1 }).listen(0, "127.0.0.1");
+    try {
+      await once(own, "listening");
+      const answer = await fetch(`http://127.0.0.1:${(own.address() as AddressInfo).port}/files/any`);
+      expect([answer.status, await answer.text()]).toMatchObject([500, expect.not.stringMatching(/secret|\.ts/)]);
+      expect(told).toHaveBeenCalledOnce();
+    } finally {
+      own.close();
+      told.mockRestore();
+    }
+  });
+
+  test("says in one line why it does not start", { timeout: TEST_MS }, async () => {
+    await startApp({ ASHLAR_PATH: folder.path });
+    const port = new URL(url).port;
+    const env = { ASHLAR_PATH: folder.at("second") };
+    const mistakes: ReadonlyArray<readonly [Record<string, string>, string]> = [
+      [{ ...env, PORT: port }, "the port is taken; set PORT to another one"],
+      [{ ...env, PORT: "abc" }, "PORT must be a number"],
+      [{ ...env, FILE_MAX_BYTES: "abc" }, "FILE_MAX_BYTES must be a number"],
+      [{ ASHLAR_GATEWAY: "http://127.0.0.1:9", ASHLAR_API_KEY: "none" }, "see to ASHLAR_GATEWAY and ASHLAR_API_KEY"],
+    ];
+    for (const [mistake, told] of mistakes) {
+      const { exitCode, output } = await runExample(start, mistake).ended;
+      expect(exitCode, output).toBe(1);
+      expect(output).toContain(told);
+      expect(output.trim().split("\n"), output).toHaveLength(1);
+    }
   });
 
   test("answers what its README shows", { timeout: TEST_MS }, async () => {

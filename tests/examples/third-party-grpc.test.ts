@@ -26,3 +26,20 @@ test("an unknown client is told what there is", { timeout: 120_000 }, async () =
   expect(exitCode).toBe(2);
   expect(output).toContain("usage: start.sh [node|python]");
 });
+
+test.each([
+  ["node", commands[0]!, true],
+  ["Python", commands[1]!, hasPython],
+])(
+  "%s says in two lines that the server is away, or that a key is missing",
+  { timeout: 120_000 },
+  async (_, command, runs) => {
+    if (!runs) return;
+    const dead = { ASHLAR_GATEWAY: "http://127.0.0.1:9", PYTHON };
+    const away = await runExample(command, { ...dead, ASHLAR_API_KEY: "none" }).ended;
+    expect(away.exitCode, away.output).toBe(1);
+    expect(away.output).toMatch(/^UNAVAILABLE .*\nASHLAR_GATEWAY and ASHLAR_API_KEY name the server.*\n$/);
+    const keyless = await runExample(command, dead).ended;
+    expect([keyless.exitCode, keyless.output]).toEqual([2, expect.stringMatching(/^ASHLAR_GATEWAY is set but.*\n$/)]);
+  },
+);
