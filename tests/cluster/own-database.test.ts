@@ -14,6 +14,7 @@ test("a database that runs is used instead of one of the cluster's own, and must
       .ended;
     expect(up.exitCode, up.stderr).toBe(0);
     expect(up.stderr).toContain(`stop it with ashlar cluster down --path ${cluster.path}`);
+    expect(up.stdout).toContain("cluster kill node-2");
     const status = await cluster.status();
     expect(status.processes.map(({ name }) => name)).toEqual(["node-1", "node-2", "gateway"]);
     const [env, input] = [cluster.env(status), testBytes(100_000, 3)];

@@ -38,7 +38,7 @@ export async function runDetached(call: UpCall, folder: ClusterFolder): Promise<
       throw error;
     }
     const { output, program } = call;
-    await output.result({ event: "ready", ...status }, announcement(folder, status.url, program));
+    await output.result({ event: "ready", ...status }, announcement(folder, status, program));
     output.note(`it runs in the background; stop it with ${program} cluster down${pathFlag(folder.path)}`);
     return 0;
   } finally {

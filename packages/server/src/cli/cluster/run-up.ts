@@ -78,7 +78,7 @@ async function supervise(
     await runUntil(AbortSignal.any([signal, down.signal]), async (ended) => {
       await supervisor.start(ended);
       const status = statusOf(folder, supervisor, process.pid);
-      await display?.print({ event: "ready", ...status }, announcement(folder, supervisor.url, call.program));
+      await display?.print({ event: "ready", ...status }, announcement(folder, status, call.program));
     });
   } finally {
     await supervisor.stop();
