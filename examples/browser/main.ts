@@ -19,20 +19,40 @@ const USAGE = `usage: npm run example:browser -- [options]
   --token-life <s>  life of the page's access tokens in seconds, default 300
   --dev             the page by Vite's development server, which reloads it when a source changes`;
 
-const { values } = parseArgs({
-  options: {
-    cluster: { type: "boolean", default: false },
-    gateway: { type: "string" },
-    port: { type: "string", default: "5173" },
-    path: { type: "string", default: ".ashlar-browser" },
-    "token-life": { type: "string", default: "300" },
-    dev: { type: "boolean", default: false },
-    help: { type: "boolean", short: "h", default: false },
-  },
-});
-
+const values = readArguments();
 if (values.help) console.log(USAGE);
-else await start();
+else await start().catch((error: Error) => end(`example:browser: ${error.message}`, 1));
+
+function readArguments() {
+  try {
+    const { values } = parseArgs({
+      options: {
+        cluster: { type: "boolean", default: false },
+        gateway: { type: "string" },
+        port: { type: "string", default: "5173" },
+        path: { type: "string", default: ".ashlar-browser" },
+        "token-life": { type: "string", default: "300" },
+        dev: { type: "boolean", default: false },
+        help: { type: "boolean", short: "h", default: false },
+      },
+    });
+    const { port, gateway, "token-life": life } = values;
+    if (!/^\d{1,5}$/.test(port) || Number(port) > 65_535) throw new Error(`--port ${port} is no port number`);
+    if (!/^[1-9]\d*$/.test(life)) throw new Error(`--token-life ${life} is no number of seconds`);
+    if (gateway !== undefined && !/^https?:/.test(URL.parse(gateway)?.protocol ?? "")) {
+      throw new Error(`--gateway ${gateway} is no address such as http://127.0.0.1:9000`);
+    }
+    return values;
+  } catch (error) {
+    return end(`example:browser: ${(error as Error).message}\n${USAGE}`, 2);
+  }
+}
+
+/** A mistake is told in a line, not by a stack trace. */
+function end(message: string, exitCode: number): never {
+  console.error(message);
+  process.exit(exitCode);
+}
 
 async function start(): Promise<void> {
   const app = createAppServer();

@@ -34,6 +34,39 @@ describePage("the list of the page", (suite) => {
     await driver.close();
   });
 
+  test("goes back to the folder before with Back, and stays in a folder over a reload", async () => {
+    await put("back/2026/cats & dogs/tom.txt", "meow");
+    const driver = await suite.open();
+    const { page } = driver;
+    for (const name of ["back/", "2026/", "cats & dogs/"])
+      await page.getByRole("button", { name: `Open folder ${name}` }).click();
+    await page.getByRole("button", { name: "Preview tom.txt" }).click();
+    await page.goBack();
+    await page.getByRole("button", { name: "Open folder cats & dogs/" }).waitFor();
+    expect(await page.getByRole("dialog").count()).toBe(0);
+    await page.goForward();
+    await page.getByRole("button", { name: "Preview tom.txt" }).waitFor();
+    await page.reload();
+    await page.getByRole("button", { name: "Preview tom.txt" }).waitFor();
+    await driver.close();
+  });
+
+  test("shows names as they are, and long ones in part", async () => {
+    const long = `${"long ".repeat(50)}.txt`;
+    await put("names/two  spaces.txt", "1");
+    await put(`names/${long}`, "12");
+    const driver = await suite.open();
+    await driver.page.getByRole("button", { name: "Open folder names/" }).click();
+    const spaced = driver.page.getByRole("row", { name: "two spaces.txt" });
+    expect(await spaced.locator("bdi").evaluate((name) => getComputedStyle(name).whiteSpace)).toBe("pre-wrap");
+    expect(await spaced.getByRole("cell").nth(1).textContent()).toBe("1 byte");
+    const lines = await driver.page.locator(".objects bdi", { hasText: "long" }).evaluate((name: HTMLElement) => {
+      return name.clientHeight / Number.parseFloat(getComputedStyle(name).lineHeight);
+    });
+    expect(Math.round(lines)).toBe(3);
+    await driver.close();
+  });
+
   test("shows more where there is more than a page of it", async () => {
     const keys = Array.from({ length: 130 }, (_, index) => `many/${String(index).padStart(3, "0")}.txt`);
     for (const key of keys) await put(key, key);
@@ -53,6 +86,9 @@ describePage("the list of the page", (suite) => {
     await put("preview/long.txt", "line\n".repeat(100_000), "text/plain");
     await put("preview/page.html", "<script>document.title = 'taken over'</script>", "text/html");
     await put("preview/blob.bin", testBytes(100), "application/octet-stream");
+    await put("preview/broken.png", "no picture", "image/png");
+    await put("preview/binary.txt", testBytes(1000), "text/plain");
+    await put("preview/empty.txt", "", "text/plain");
     const driver = await suite.open();
     const { page } = driver;
     await page.getByRole("button", { name: "Open folder preview/" }).click();
@@ -72,7 +108,15 @@ describePage("the list of the page", (suite) => {
     await html.getByText("document.title = 'taken over'").waitFor();
     expect(await page.title()).toBe("Ashlar files");
     await page.keyboard.press("Escape");
-    await (await show("blob.bin")).getByText("There is no preview").waitFor();
+    for (const [name, told] of [
+      ["blob.bin", "There is no preview"],
+      ["broken.png", "This picture cannot be shown"],
+      ["binary.txt", "this is no text"],
+      ["empty.txt", "This file is empty"],
+    ] as const) {
+      await (await show(name)).getByText(told).waitFor();
+      await page.keyboard.press("Escape");
+    }
     await driver.close();
   });
 

@@ -55,6 +55,7 @@ describePage("an upload in the page", (suite) => {
     await driver.page.getByRole("button", { name: `Resume ${name}` }).click();
     await driver.untilState(name, "done");
     expect((await driver.sentChunkBytes()) - sent).toBe(SIZE - stored);
+    expect(await driver.detail(name)).toBe("24 MiB · done");
     expect(await suite.cluster.digestOf(name)).toEqual({ sha256: sha256Hex(bytes), sizeBytes: SIZE });
     await driver.close();
   });
@@ -72,7 +73,12 @@ describePage("an upload in the page", (suite) => {
     expect(stored).toBeLessThan(SIZE);
     await unfinished.getByText(`${stored / MIB} MiB of 24 MiB are in the store`).waitFor();
     const sent = await driver.sentChunkBytes();
+    const notices = driver.page.locator("#notices");
+    await writeFile(suite.folder.at("wrong.bin"), "another file");
+    await unfinished.getByLabel(`The file ${name}`).setInputFiles(suite.folder.at("wrong.bin"));
+    await notices.getByText(`Choose ${name} as it was`).waitFor();
     await unfinished.getByLabel(`The file ${name}`).setInputFiles(suite.folder.at(name));
+    await expect.poll(() => notices.textContent()).toBe("");
     await driver.untilState(name, "done");
     expect(await driver.detail(name)).toContain(`${stored / MIB} MiB of it were there already`);
     expect((await driver.sentChunkBytes()) - sent).toBe(SIZE - stored);
@@ -104,10 +110,28 @@ describePage("an upload in the page", (suite) => {
     await untilStored(name, PART);
     await driver.press(`Cancel ${name}`);
     await driver.untilState(name, "canceled");
+    expect(await driver.page.locator("#total").isVisible()).toBe(false);
     await expect.poll(() => allOf(suite.cluster.client.listUploads({ bucket: BUCKET, prefix: name }))).toEqual([]);
     await expect(suite.cluster.client.headObject({ bucket: BUCKET, key: name })).rejects.toMatchObject({
       code: "OBJECT_NOT_FOUND",
     });
+    await driver.close();
+  });
+
+  test("asks before the page goes away while it runs", async () => {
+    const name = "leaving.bin";
+    const driver = await suite.open();
+    await begin(driver, name, 37);
+    await driver.untilState(name, "moving");
+    // Browsers ask only for a page that somebody has used.
+    await driver.page.getByRole("button", { name: "Refresh" }).click();
+    const asked = driver.page.waitForEvent("dialog");
+    await driver.page.close({ runBeforeUnload: true });
+    const dialog = await asked;
+    expect(dialog.type()).toBe("beforeunload");
+    await dialog.dismiss();
+    await driver.press(`Cancel ${name}`);
+    await driver.untilState(name, "canceled");
     await driver.close();
   });
 

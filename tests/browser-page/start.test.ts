@@ -1,6 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import type { Browser } from "playwright";
-import { afterAll, beforeAll, describe, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createPostgresSchema } from "../support/postgres-schema.ts";
 import { createTempFolder, type TempFolder } from "../support/temp-folder.ts";
 import { startExample } from "./example-process.ts";
@@ -15,6 +15,23 @@ describe.skipIf(isWithoutChromium())("the example, as a newcomer starts it,", { 
   afterAll(async () => {
     await browser?.close();
     await folder?.remove();
+  });
+
+  test.each([
+    [
+      "a store that is away",
+      ["--gateway", "http://127.0.0.1:9"],
+      { ASHLAR_API_KEY: "none" },
+      "the store at http://127.0.0.1:9: ",
+    ],
+    ["a missing key", ["--gateway", "http://127.0.0.1:9"], {}, "set ASHLAR_API_KEY to a key of http://127.0.0.1:9"],
+    ["no address", ["--gateway", "nowhere"], {}, "--gateway nowhere is no address"],
+    ["an unknown option", ["--bogus"], {}, "Unknown option '--bogus'"],
+  ])("says in words what is wrong: %s", async (title, args, env, told) => {
+    const path = folder.at(title.replaceAll(/\W/g, "-"));
+    const failing = startExample(["--path", path, ...args], env);
+    await expect(failing).rejects.toThrow(`example:browser: ${told}`);
+    await expect(failing).rejects.not.toThrow(/ at .*\.ts:/);
   });
 
   test.each([

@@ -59,6 +59,42 @@ describePage(
       await driver.close();
     });
 
+    test("says that the store does not answer, in the list and beside an upload", async () => {
+      const driver = await suite.open();
+      const { page } = driver;
+      const bytes = testBytes(24 * MIB, 64);
+      await writeFile(suite.folder.at("silent.bin"), bytes);
+      await driver.throttle(2 * MIB);
+      await page.setInputFiles("#files", suite.folder.at("silent.bin"));
+      await expect.poll(() => driver.detail("silent.bin"), { timeout: 60_000 }).toMatch(/MiB of 24 MiB/);
+      suite.cluster.gateway.freeze();
+      try {
+        await page.getByRole("button", { name: "Refresh" }).click();
+        await page.locator("#objects").getByText("The store does not answer").waitFor({ timeout: 30_000 });
+        await page.locator("#transfers li").getByText("The store has not answered for").waitFor({ timeout: 30_000 });
+      } finally {
+        suite.cluster.gateway.thaw();
+      }
+      await driver.throttle(undefined);
+      await driver.untilState("silent.bin", "done");
+      await page.getByRole("button", { name: "Refresh" }).click();
+      await page.locator("#objects").getByText("The store does not answer").waitFor({ state: "hidden" });
+      await driver.close();
+    });
+
+    test("does not offer to send again what the store has refused", async () => {
+      const driver = await suite.open();
+      const { page } = driver;
+      await page.evaluate((folder) => Object.assign(location, { hash: folder.repeat(5) }), `${"x".repeat(200)}/`);
+      await expect.poll(() => page.locator("#target").textContent()).toContain("xxx");
+      await writeFile(suite.folder.at("a-name-that-is-too-long.bin"), "1");
+      await page.setInputFiles("#files", suite.folder.at("a-name-that-is-too-long.bin"));
+      await driver.untilState("a-name-that-is-too-long.bin", "failed");
+      expect(await page.locator("#transfers li").textContent()).toContain("shorter or plainer name");
+      expect(await page.getByRole("button", { name: /^Resume/ }).count()).toBe(0);
+      await driver.close();
+    });
+
     test("tells that a file is gone which somebody else has deleted", async () => {
       const { client } = suite.cluster;
       await client.putObject({ bucket: BUCKET, key: "ghost.txt", body: "boo" });

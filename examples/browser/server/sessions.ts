@@ -17,18 +17,30 @@ export interface Sessions {
 }
 
 const BUCKET = "browser-example";
+/** A store that takes longer is one that does not answer. In ms; the page waits a little longer for this server. */
+const ANSWER_MS = 8000;
 
-/** Makes the bucket if it is missing. The API key stays in this process. @param tokenMs life of the page's tokens. */
+/**
+ * Makes the bucket if it is missing. The API key stays in this process.
+ *
+ * @param tokenMs life of the page's tokens.
+ * @throws Error that names the store, if it does not answer or refuses the key.
+ */
 export async function createSessions({ gatewayUrl, apiKey }: Store, tokenMs: number): Promise<Sessions> {
   const client = createClient(gateway({ url: gatewayUrl, apiKey }));
-  await client.createBucket({ bucket: BUCKET }).catch((error: unknown) => {
-    if (!AshlarError.is(error, "BUCKET_ALREADY_EXISTS")) throw error;
-  });
+  try {
+    await client.createBucket({ bucket: BUCKET, ifMissing: true, timeoutMs: ANSWER_MS });
+  } catch (cause) {
+    await client.close();
+    const { code, message } = AshlarError.from(cause);
+    throw new Error(`the store at ${gatewayUrl}: ${message} (${code})`, { cause });
+  }
   return {
     async create() {
       // A real app gives each user a prefix of their own here: `prefix: "users/17/"`.
       const scope = { bucket: BUCKET, role: "readwrite" } as const;
-      const { token, expiresAtMs } = await client.createAccessToken({ ...scope, expiresInMs: tokenMs });
+      const life = { expiresInMs: tokenMs, timeoutMs: ANSWER_MS };
+      const { token, expiresAtMs } = await client.createAccessToken({ ...scope, ...life });
       return { gatewayUrl, bucket: BUCKET, token, expiresAtMs };
     },
     close: () => client.close(),

@@ -1,12 +1,14 @@
 import type { ObjectClient } from "@ashlar/sdk";
+import { ANSWER_MS } from "./answer-limit.ts";
 import { createDownload } from "./browse/download.ts";
 import { deleteFolder, listFolder } from "./browse/folder.ts";
+import { hashOf, prefixOf } from "./browse/folder-address.ts";
 import type { Connections } from "./connections.ts";
-import { createTransferQueue } from "./transfers/transfer-queue.ts";
-import { confirmDialog, previewDialog } from "./ui/dialogs.ts";
+import { createTransferQueue, isUnderWay } from "./transfers/transfer-queue.ts";
+import { closeDialogs, confirmDelete, previewDialog } from "./ui/dialogs.ts";
 import { connectDropZone } from "./ui/drop-zone.ts";
 import { byId } from "./ui/elements.ts";
-import { attempt } from "./ui/notices.ts";
+import { attempt, clearNotice } from "./ui/notices.ts";
 import { createObjectList, type ObjectList } from "./ui/object-list.ts";
 import { createTransferList } from "./ui/transfer-list.ts";
 import { createWayPicker } from "./ui/way-picker.ts";
@@ -30,7 +32,10 @@ export function startPage(connections: Connections): void {
   const picker = createWayPicker(() => tellWhere());
   const tellWhere = (): void =>
     attempt("reach the store", async () => {
-      byId("where").textContent = await describeWay(connections, picker.way());
+      byId("where").textContent = await describeWay(connections, picker.way()).catch((error: unknown) => {
+        byId("where").textContent = "not connected";
+        throw error;
+      });
     });
   const shared: Shared = { bucket: connections.bucket, client: () => connections.client(picker.way()) };
   byId("ways").append(picker.node);
@@ -43,7 +48,11 @@ export function startPage(connections: Connections): void {
     for (const picked of files) transfers.upload(picked, objects.prefix() + picked.path);
   });
   byId("objects").append(objects.node);
-  objects.open("");
+  objects.open(prefixOf(location.hash));
+  addEventListener("popstate", () => {
+    closeDialogs();
+    objects.open(prefixOf(location.hash));
+  });
   tellWhere();
 }
 
@@ -57,6 +66,8 @@ interface Transfers {
 function startTransfers({ bucket, client }: Shared, onUploaded: (key: string) => void): Transfers {
   const queue = createTransferQueue(() => list.changed());
   const list = createTransferList(queue);
+  // The browser asks in its own words.
+  addEventListener("beforeunload", (event) => queue.transfers().some(isUnderWay) && event.preventDefault());
   const onChange = (): void => {
     list.changed();
     queue.advance();
@@ -70,6 +81,7 @@ function startTransfers({ bucket, client }: Shared, onUploaded: (key: string) =>
       },
     });
     queue.add(transfer);
+    clearNotice(`resume ${picked.file.name}`);
     unfinished.show();
   };
   const isListed = (key: string): boolean =>
@@ -96,20 +108,19 @@ function createObjects({ bucket, client }: Shared, download: Transfers["download
       ),
     download,
     async deleteObject({ key }) {
-      if (!(await confirmDialog(`Delete ${key}?`, "It cannot be had back.", "Delete"))) return false;
-      await (await client()).deleteObject({ bucket, key });
+      if (!(await confirmDelete({ what: "", name: key, detail: "This cannot be undone." }))) return false;
+      await (await client()).deleteObject({ bucket, key, timeoutMs: ANSWER_MS });
       return true;
     },
     async deleteFolder(prefix) {
-      const agreed = await confirmDialog(
-        `Delete the folder ${prefix}?`,
-        "All that is in it goes too, for good.",
-        "Delete",
-      );
+      const detail = "All that is in it goes too. This cannot be undone.";
+      const agreed = await confirmDelete({ what: "the folder ", name: prefix, detail });
       if (agreed) await deleteFolder(await client(), bucket, prefix);
       return agreed;
     },
     moved(prefix) {
+      // Not where the address has led here already.
+      if (prefixOf(location.hash) !== prefix) history.pushState(null, "", hashOf(prefix));
       byId("target").textContent = prefix === "" ? "All files" : prefix;
     },
   });

@@ -1,3 +1,6 @@
+import { AshlarError } from "@ashlar/sdk";
+import { ANSWER_MS } from "./answer-limit.ts";
+
 /** Access to the store for a few minutes, from the app's own server. The page never sees an API key. */
 export interface Session {
   readonly gatewayUrl: string;
@@ -20,12 +23,17 @@ export function newSession(): Promise<Session> {
 }
 
 async function ask(): Promise<Session> {
-  let answer = await fetch("/api/session", { method: "POST" });
+  let answer = await post();
   // The app's server is there before its store.
   for (let tries = 0; answer.status === 503 && tries < STARTING_TRIES; tries++) {
     await new Promise((resolve) => setTimeout(resolve, STARTING_RETRY_MS));
-    answer = await fetch("/api/session", { method: "POST" });
+    answer = await post();
   }
+  if (answer.status === 502) throw new AshlarError("NODE_UNAVAILABLE", "the store does not answer the app's server");
   if (!answer.ok) throw new Error(`the app's server gave no session: ${answer.status}`);
   return (await answer.json()) as Session;
+}
+
+function post(): Promise<Response> {
+  return fetch("/api/session", { method: "POST", signal: AbortSignal.timeout(ANSWER_MS) });
 }

@@ -1,4 +1,5 @@
 import type { ObjectClient, ObjectListEntry } from "@ashlar/sdk";
+import { ANSWER_MS } from "../answer-limit.ts";
 
 /** One page of what lies directly in a folder. A folder is a prefix that ends with a slash; the store itself knows keys only. */
 export interface FolderPage {
@@ -11,6 +12,8 @@ export interface FolderPage {
 
 /** Entries of a page. */
 const PAGE_ENTRIES = 100;
+/** For a page of deletes, which may be a thousand. */
+const DELETES_MS = 60_000;
 
 export async function listFolder(
   client: ObjectClient,
@@ -20,6 +23,7 @@ export async function listFolder(
     ...where,
     delimiter: "/",
     limit: PAGE_ENTRIES,
+    timeoutMs: ANSWER_MS,
   });
   return { folders: prefixes, objects, nextCursor };
 }
@@ -33,9 +37,10 @@ export async function listFolder(
 export async function deleteFolder(client: ObjectClient, bucket: string, prefix: string): Promise<number> {
   let deleted = 0;
   for (;;) {
-    const { objects } = await client.listObjectsPage({ bucket, prefix });
+    const { objects } = await client.listObjectsPage({ bucket, prefix, timeoutMs: ANSWER_MS });
     if (objects.length === 0) return deleted;
-    const outcomes = await client.deleteObjects({ bucket, keys: objects.map(({ key }) => key) });
+    const keys = objects.map(({ key }) => key);
+    const outcomes = await client.deleteObjects({ bucket, keys, timeoutMs: DELETES_MS });
     const failed = outcomes.find(({ error }) => error !== undefined);
     if (failed?.error !== undefined) throw failed.error;
     deleted += outcomes.length;

@@ -1,4 +1,5 @@
 import { KIB, MIB, type ObjectClient, type ObjectInfo } from "@ashlar/sdk";
+import { ANSWER_MS } from "../answer-limit.ts";
 
 /** What can be shown of an object. */
 export type Preview =
@@ -19,7 +20,8 @@ export async function loadPreview(
   client: ObjectClient,
   ref: { readonly bucket: string; readonly key: string; readonly signal: AbortSignal },
 ): Promise<Preview> {
-  const info = await client.headObject(ref);
+  const info = await client.headObject({ ...ref, timeoutMs: ANSWER_MS });
+  if (info.sizeBytes === 0) return { kind: "none", info, why: "This file is empty." };
   const type = info.attributes.contentType ?? "";
   if (IMAGE_TYPES.test(type)) {
     if (info.sizeBytes > IMAGE_MAX_BYTES) return { kind: "none", info, why: "The picture is too large to show here." };
@@ -27,9 +29,18 @@ export async function loadPreview(
     const bytes = (await object.bytes()) as Uint8Array<ArrayBuffer>;
     return { kind: "image", info, blob: new Blob([bytes], { type }) };
   }
-  if (info.sizeBytes > 0 && (TEXT_TYPES.test(type) || TEXT_NAMES.test(ref.key))) {
+  if (TEXT_TYPES.test(type) || TEXT_NAMES.test(ref.key)) {
     const object = await client.getObject({ ...ref, range: { offset: 0, length: TEXT_MAX_BYTES } });
-    return { kind: "text", info, text: await object.text(), isWhole: object.length === info.sizeBytes };
+    const text = await object.text();
+    if (!isText(text))
+      return { kind: "none", info, why: "There is no preview: this is no text, whatever its name says." };
+    return { kind: "text", info, text, isWhole: object.length === info.sizeBytes };
   }
   return { kind: "none", info, why: "There is no preview for this kind of file." };
+}
+
+/** Whether bytes that were read as UTF-8 are meant to be read: texts in older encodings have a few characters that cannot be decoded. */
+function isText(text: string): boolean {
+  const undecoded = text.split("\uFFFD").length - 1;
+  return !text.includes("\0") && undecoded * 5 <= text.length;
 }

@@ -1,3 +1,4 @@
+import { AshlarError } from "@ashlar/sdk";
 import type { Transfer } from "./transfer.ts";
 
 /** Files that move at once. */
@@ -34,8 +35,7 @@ export function createTransferQueue(onChange: () => void): TransferQueue {
     }
   };
   const resume = (transfer: Transfer): void => {
-    const { state } = transfer.status();
-    if (state === "paused" || state === "failed") transfer.enqueue();
+    if (isResumable(transfer)) transfer.enqueue();
     advance();
   };
   return {
@@ -63,4 +63,17 @@ export function createTransferQueue(onChange: () => void): TransferQueue {
 /** Whether pausing it now means something. */
 export function isPausable(transfer: Transfer): boolean {
   return transfer.pausable && ["waiting", "checking", "moving"].includes(transfer.status().state);
+}
+
+/** Whether it may go on: what the store has refused, for instance a name that is too long, it would refuse again. */
+export function isResumable(transfer: Transfer): boolean {
+  const { state, error } = transfer.status();
+  if (state === "failed")
+    return !AshlarError.is(error, "INVALID_ARGUMENT") && !AshlarError.is(error, "OBJECT_TOO_LARGE");
+  return state === "paused";
+}
+
+/** Whether it would be interrupted if the page went away now. */
+export function isUnderWay(transfer: Transfer): boolean {
+  return ["waiting", "checking", "moving", "finishing"].includes(transfer.status().state);
 }

@@ -1,30 +1,37 @@
 import type { ObjectClient } from "@ashlar/sdk";
 import { loadPreview, type Preview } from "../browse/preview.ts";
-import { button, element } from "./elements.ts";
+import { button, element, nameText } from "./elements.ts";
 import { formatBytes, formatTime } from "./format.ts";
-import { showError } from "./notices.ts";
 
-/** Asks before something is lost. @returns whether the user agreed. */
-export async function confirmDialog(question: string, detail: string, agree: string): Promise<boolean> {
-  const dialog = element("dialog", { class: "confirm", "aria-label": question });
+/** What is to be deleted. */
+export interface Deletion {
+  /** Before the name, as in "the folder ". */
+  readonly what: string;
+  readonly name: string;
+  readonly detail: string;
+}
+
+/** Asks before something is deleted. @returns whether the user agreed. */
+export async function confirmDelete({ what, name, detail }: Deletion): Promise<boolean> {
+  const dialog = element("dialog", { class: "confirm", "aria-label": `Delete ${what}${name}?` });
   const ask = new Promise<boolean>((resolve) => {
     dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"));
   });
   dialog.append(
-    element("h3", {}, question),
+    element("h3", {}, `Delete ${what}`, nameText(name), "?"),
     element("p", {}, detail),
     element(
       "div",
       { class: "buttons end" },
       button("Keep", () => dialog.close("no")),
-      button(agree, () => dialog.close("yes"), { kind: "danger" }),
+      button("Delete", () => dialog.close("yes"), { kind: "danger" }),
     ),
   );
   open(dialog);
   return await ask;
 }
 
-/** Shows an object: a picture, the beginning of a text, or at least what is known of it. */
+/** Shows an object: a picture, the beginning of a text, or at least what is known of it. @throws what the store throws; nothing is open then. */
 export async function previewDialog(
   client: ObjectClient,
   ref: { readonly bucket: string; readonly key: string },
@@ -41,7 +48,13 @@ export async function previewDialog(
   const dialog = element(
     "dialog",
     { class: "preview", "aria-label": key },
-    element("div", { class: "head" }, element("h3", {}, key.slice(key.lastIndexOf("/") + 1)), download(), close()),
+    element(
+      "div",
+      { class: "head" },
+      element("h3", {}, nameText(key.slice(key.lastIndexOf("/") + 1))),
+      download(),
+      close(),
+    ),
     content,
     facts,
   );
@@ -54,7 +67,7 @@ export async function previewDialog(
   } catch (error) {
     if (closing.signal.aborted) return;
     dialog.close();
-    showError(`show ${key}`, error);
+    throw error;
   } finally {
     content.removeAttribute("aria-busy");
   }
@@ -71,21 +84,32 @@ function contentOf(preview: Preview, closed: AbortSignal): Node {
     case "image": {
       const url = URL.createObjectURL(preview.blob);
       closed.addEventListener("abort", () => URL.revokeObjectURL(url));
-      return element("img", { src: url, alt: preview.info.key });
+      const picture = element("img", { src: url, alt: preview.info.key });
+      picture.addEventListener("error", () => picture.replaceWith(nothingToShow("This picture cannot be shown.")));
+      return picture;
     }
     case "text": {
       const more = preview.isWhole ? undefined : element("p", { class: "faint" }, "Only the beginning is shown.");
       return element("div", {}, element("pre", { tabindex: "0" }, preview.text), more);
     }
     case "none":
-      return element("p", { class: "empty" }, preview.why);
+      return nothingToShow(preview.why);
   }
+}
+
+function nothingToShow(why: string): HTMLElement {
+  return element("p", { class: "empty" }, why);
 }
 
 function factsOf({ info }: Preview): string {
   const facts = [info.attributes.contentType, formatBytes(info.sizeBytes), formatTime(info.createdAtMs)];
   if (info.sha256 !== undefined) facts.push(`SHA-256 ${info.sha256.slice(0, 16)}…`);
   return facts.join(" · ");
+}
+
+/** Closes whatever dialog is open, as the Escape key does. */
+export function closeDialogs(): void {
+  for (const dialog of document.querySelectorAll("dialog")) dialog.close();
 }
 
 /** A dialog that leaves the page when it closes, by its buttons, the Escape key or a click beside it. */

@@ -16,6 +16,11 @@ export function element<K extends keyof HTMLElementTagNameMap>(
   return made;
 }
 
+/** A name that users gave: spaces as they are, and letters that run from right to left do not turn what stands around it. */
+export function nameText(name: string): HTMLElement {
+  return element("bdi", { class: "given" }, name);
+}
+
 /** A button. @param label what a screen reader says, where the text alone does not tell. */
 export function button(
   text: string | readonly Child[],

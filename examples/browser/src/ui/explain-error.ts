@@ -23,7 +23,7 @@ const WHAT_TO_DO: Partial<Record<ErrorCode, string>> = {
   CHECKSUM_MISMATCH: "The bytes that arrived are not those of the file. Try again.",
   CHUNK_CORRUPT: "Copies in the store are damaged. Try again; the operator should run `ashlar health`.",
   CHUNK_MISSING: "Copies in the store are missing. Try again later; the operator should run `ashlar health`.",
-  DEADLINE_EXCEEDED: "It took too long. Try again.",
+  DEADLINE_EXCEEDED: "The store does not answer. Check the connection, then try again.",
   INVALID_ARGUMENT: "The store does not take this name or file. Give it a shorter or plainer name.",
   OBJECT_TOO_LARGE: "The file is larger than the store takes.",
 };

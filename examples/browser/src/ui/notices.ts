@@ -1,12 +1,22 @@
 import { button, byId, element } from "./elements.ts";
 import { explainError } from "./explain-error.ts";
 
-/** Shows an error at the top of the page until the user has read it. @param doing what was tried, as in "list the files". */
-export function showError(doing: string, error: unknown): void {
-  const { code, what, whatToDo } = explainError(error);
+/** What the user is told at the top of the page. */
+export interface Notice {
+  /** What was tried, as in "list the files". */
+  readonly doing: string;
+  readonly whatToDo: string;
+  /** For whoever helps the user. */
+  readonly what: string;
+  /** A stable code of the store's. */
+  readonly code?: string | undefined;
+}
+
+/** Shows a notice until the user has read it, or what was tried succeeds. It takes the place of an older one. */
+export function showNotice({ doing, whatToDo, what, code }: Notice): void {
   const notice = element(
     "div",
-    { class: "notice" },
+    { class: "notice", "data-doing": doing },
     element("p", {}, element("strong", {}, `Could not ${doing}. `), whatToDo),
     element("p", { class: "faint" }, code === undefined ? "" : element("code", {}, code), ` ${what}`),
     button("×", () => notice.remove(), { label: "Dismiss this message", kind: "quiet dismiss" }),
@@ -14,7 +24,22 @@ export function showError(doing: string, error: unknown): void {
   byId("notices").replaceChildren(notice);
 }
 
+/** Shows an error as a notice. */
+export function showError(doing: string, error: unknown): void {
+  showNotice({ doing, ...explainError(error) });
+}
+
+/** Takes the notice away that this could not be done: now it could. */
+export function clearNotice(doing: string): void {
+  for (const notice of byId("notices").querySelectorAll<HTMLElement>(".notice")) {
+    if (notice.dataset.doing === doing) notice.remove();
+  }
+}
+
 /** Runs what a click asked for; a failure is shown. */
 export function attempt(doing: string, work: () => Promise<void>): void {
-  work().catch((error: unknown) => showError(doing, error));
+  work().then(
+    () => clearNotice(doing),
+    (error: unknown) => showError(doing, error),
+  );
 }

@@ -1,6 +1,7 @@
 import type { ObjectListEntry } from "@ashlar/sdk";
 import type { FolderPage } from "../browse/folder.ts";
-import { button, element } from "./elements.ts";
+import { button, element, nameText } from "./elements.ts";
+import { explainError } from "./explain-error.ts";
 import { formatBytes, formatTime } from "./format.ts";
 import { icon } from "./icons.ts";
 import { attempt } from "./notices.ts";
@@ -28,15 +29,26 @@ export interface ObjectList {
 
 export function createObjectList(actions: ObjectListActions): ObjectList {
   let prefix = "";
+  /** Whose rows are shown. */
+  let listed: string | undefined;
   // The answer to an older question is dropped.
   let asked = 0;
   const crumbs = element("nav", { class: "crumbs", "aria-label": "Folder" });
   const refreshButton = button("Refresh", () => refresh(), { kind: "quiet" });
   const body = element("tbody");
   const empty = element("p", { class: "empty", hidden: true }, "Nothing here yet. What you upload appears here.");
+  const trouble = element("p", { class: "trouble", role: "alert", hidden: true });
   const more = button("Show more", () => {}, { kind: "more" });
   const table = element("table", { class: "objects" }, head(), body);
-  const node = element("div", {}, element("div", { class: "head" }, crumbs, refreshButton), table, empty, more);
+  const node = element(
+    "div",
+    {},
+    element("div", { class: "head" }, crumbs, refreshButton),
+    trouble,
+    table,
+    empty,
+    more,
+  );
   const gone = (deleting: Promise<boolean>): Promise<void> => deleting.then((deleted) => deleted && refresh()).then();
 
   const rowsOf = (page: FolderPage): readonly HTMLTableRowElement[] => [
@@ -56,16 +68,26 @@ export function createObjectList(actions: ObjectListActions): ObjectList {
       const page = await actions.list(prefix, cursor);
       if (question !== asked) return;
       if (cursor === undefined) body.replaceChildren();
+      listed = prefix;
       body.append(...rowsOf(page));
       empty.hidden = body.childElementCount > 0;
       table.hidden = !empty.hidden;
       more.hidden = page.nextCursor === undefined;
-      more.onclick = () => attempt("list more", () => load(page.nextCursor));
+      more.onclick = () => void load(page.nextCursor);
+      trouble.hidden = true;
+    } catch (error) {
+      if (question === asked) tell(error);
     } finally {
       if (question === asked) node.removeAttribute("aria-busy");
     }
   };
-  const refresh = (): void => attempt("list the files", () => load());
+  const tell = (error: unknown): void => {
+    const { code = "", whatToDo } = explainError(error);
+    trouble.replaceChildren(`Could not list the files. ${whatToDo} `, element("code", {}, code));
+    trouble.hidden = false;
+    if (listed !== prefix) for (const part of [table, empty, more]) part.hidden = true;
+  };
+  const refresh = (): void => void load();
   const open = (to: string): void => {
     prefix = to;
     crumbs.replaceChildren(...crumbsOf(prefix, open));
@@ -92,8 +114,11 @@ function crumbsOf(prefix: string, open: (prefix: string) => void): readonly HTML
     names.map((name, index) => ({ name, to: `${names.slice(0, index + 1).join("/")}/` })),
   );
   return places.flatMap(({ name, to }) => {
-    if (to === prefix) return [element("span", { "aria-current": "page" }, name)];
-    return [button(name, () => open(to), { kind: "link" }), element("span", { "aria-hidden": "true" }, "/")];
+    if (to === prefix) return [element("span", { "aria-current": "page" }, nameText(name))];
+    return [
+      button([nameText(name)], () => open(to), { kind: "link" }),
+      element("span", { "aria-hidden": "true" }, "/"),
+    ];
   });
 }
 
@@ -104,10 +129,11 @@ function folderRow(
   remove: () => Promise<void>,
 ): HTMLTableRowElement {
   const name = folder.slice(prefix.length);
-  const link = button([icon("folder"), element("span", {}, name)], () => open(folder), {
+  const link = button([icon("folder"), nameText(name)], () => open(folder), {
     label: `Open folder ${name}`,
     kind: "link",
   });
+  link.title = name;
   const deleting = button("Delete", () => attempt(`delete ${name}`, remove), {
     label: `Delete folder ${name}`,
     kind: "quiet",
@@ -130,10 +156,11 @@ function objectRow(
   const name = entry.key.slice(prefix.length);
   const act = (text: string, verb: keyof typeof actions, kind: string): HTMLButtonElement =>
     button(text, () => attempt(`${verb} ${name}`, actions[verb]), { label: `${text} ${name}`, kind });
-  const link = button([icon("file"), element("span", {}, name)], () => attempt(`show ${name}`, actions.preview), {
+  const link = button([icon("file"), nameText(name)], () => attempt(`show ${name}`, actions.preview), {
     label: `Preview ${name}`,
     kind: "link",
   });
+  link.title = name;
   return element(
     "tr",
     {},

@@ -1,7 +1,7 @@
 import { createSpeedMeter, type SpeedMeter } from "../transfers/speed-meter.ts";
-import type { Transfer, TransferStatus } from "../transfers/transfer.ts";
-import { isPausable, type TransferQueue } from "../transfers/transfer-queue.ts";
-import { button, byId, element } from "./elements.ts";
+import type { Transfer, TransferState, TransferStatus } from "../transfers/transfer.ts";
+import { isPausable, isResumable, type TransferQueue } from "../transfers/transfer-queue.ts";
+import { button, byId, element, nameText } from "./elements.ts";
 import { explainError } from "./explain-error.ts";
 import { formatBytes, formatCount, formatSeconds } from "./format.ts";
 import { icon } from "./icons.ts";
@@ -15,6 +15,12 @@ interface Row {
 
 /** Redraws at most this often, in ms: the numbers are for people. */
 const REDRAW_MS = 100;
+/** Redraws at least this often while bytes should move: that none do is told too. */
+const LOOK_AGAIN_MS = 1000;
+/** After so many ms without a byte the store is said not to answer. */
+const STALLED_MS = 8000;
+/** States in which the store has to do something. */
+const MOVING: ReadonlySet<TransferState> = new Set(["moving", "finishing"]);
 
 /** The list of transfers with the totals above it. `changed` redraws it soon. */
 export function createTransferList(queue: TransferQueue): { readonly node: HTMLElement; changed(): void } {
@@ -23,6 +29,12 @@ export function createTransferList(queue: TransferQueue): { readonly node: HTMLE
   const total = createTotal(queue);
   const node = element("div", {}, total.node, list);
   let isDue = false;
+  let lookingAgain: ReturnType<typeof setTimeout> | undefined;
+  const changed = (): void => {
+    if (isDue) return;
+    isDue = true;
+    setTimeout(redraw, REDRAW_MS);
+  };
   const redraw = (): void => {
     isDue = false;
     const transfers = queue.transfers();
@@ -38,20 +50,16 @@ export function createTransferList(queue: TransferQueue): { readonly node: HTMLE
       row.update();
     }
     total.update();
+    clearTimeout(lookingAgain);
+    if (transfers.some((each) => MOVING.has(each.status().state))) lookingAgain = setTimeout(changed, LOOK_AGAIN_MS);
   };
-  return {
-    node,
-    changed() {
-      if (isDue) return;
-      isDue = true;
-      setTimeout(redraw, REDRAW_MS);
-    },
-  };
+  return { node, changed };
 }
 
 function createRow(transfer: Transfer, queue: TransferQueue): Row {
   const { name, direction } = transfer;
-  const meter = createSpeedMeter();
+  let meter = createSpeedMeter();
+  const still = createStillness();
   const progress = element("progress", { max: "1", "aria-label": `${direction} of ${name}` });
   const detail = element("p", { class: "detail" });
   const error = element("p", { class: "trouble", hidden: true });
@@ -65,7 +73,7 @@ function createRow(transfer: Transfer, queue: TransferQueue): Row {
     "p",
     { class: "name", title: transfer.key },
     icon(direction === "upload" ? "up" : "down"),
-    element("span", {}, name),
+    nameText(name),
   );
   const buttons = element("div", { class: "row-buttons" }, pause, resume, cancel);
   const node = element("li", {}, element("div", { class: "head" }, title, buttons), progress, detail, error);
@@ -75,16 +83,32 @@ function createRow(transfer: Transfer, queue: TransferQueue): Row {
       const status = transfer.status();
       if (node.dataset.state !== status.state) announce(`${name}: ${status.state}`, status.state);
       node.dataset.state = status.state;
+      // What lies before a pause says nothing about the speed after it.
+      if (status.state !== "moving") meter = createSpeedMeter();
       meter.add(status.movedBytes, performance.now());
       progress.value = fractionOf(status);
       detail.textContent = detailOf(status, meter);
       const ended = status.state === "done" || status.state === "canceled";
       pause.hidden = !isPausable(transfer);
-      resume.hidden = status.state !== "paused" && status.state !== "failed";
+      resume.hidden = !isResumable(transfer);
       resume.textContent = status.state === "failed" ? "Try again" : "Resume";
       cancel.hidden = ended;
-      error.hidden = status.state !== "failed";
-      if (status.state === "failed") error.replaceChildren(...troubleOf(status.error));
+      const stillMs = still.lookAt(status, performance.now());
+      error.hidden = status.state !== "failed" && stillMs < STALLED_MS;
+      const silence = `The store has not answered for ${formatSeconds(stillMs / 1000)}. This goes on when it does.`;
+      if (!error.hidden) error.replaceChildren(...(status.state === "failed" ? troubleOf(status.error) : [silence]));
+    },
+  };
+}
+
+/** Tells for how long nothing has come of a transfer that should move, in ms. */
+function createStillness(): { lookAt(status: TransferStatus, nowMs: number): number } {
+  let [seen, sinceMs] = ["", 0];
+  return {
+    lookAt({ state, presentBytes, movedBytes }, nowMs) {
+      const now = `${state} ${presentBytes} ${movedBytes}`;
+      if (now !== seen || !MOVING.has(state)) [seen, sinceMs] = [now, nowMs];
+      return nowMs - sinceMs;
     },
   };
 }
@@ -126,9 +150,8 @@ function detailOf(status: TransferStatus, meter: SpeedMeter): string {
 /** ` · 12 MiB/s · 5 s left`, as far as it is known. */
 function paceOf(meter: SpeedMeter, bytesLeft: number): string {
   const speed = meter.bytesPerSecond();
-  if (speed === undefined) return "";
-  const left = speed > 0 ? ` · ${formatSeconds(bytesLeft / speed)} left` : " · stalled";
-  return ` · ${formatBytes(speed)}/s${left}`;
+  if (speed === undefined || speed <= 0) return "";
+  return ` · ${formatBytes(speed)}/s · ${formatSeconds(bytesLeft / speed)} left`;
 }
 
 function troubleOf(error: unknown): readonly (Node | string)[] {
@@ -137,7 +160,7 @@ function troubleOf(error: unknown): readonly (Node | string)[] {
 }
 
 function createTotal(queue: TransferQueue): { readonly node: HTMLElement; update(): void } {
-  const meter = createSpeedMeter();
+  let meter = createSpeedMeter();
   const progress = element("progress", { max: "1", "aria-label": "All transfers" });
   const text = element("p", { class: "detail", id: "total" });
   const pause = button("Pause all", () => queue.pauseAll());
@@ -154,6 +177,7 @@ function createTotal(queue: TransferQueue): { readonly node: HTMLElement; update
       const totalBytes = sum(counted.map((status) => status.totalBytes));
       const doneBytes = sum(counted.map((status) => fractionOf(status) * status.totalBytes));
       const active = counted.filter(({ state }) => ["checking", "moving", "finishing"].includes(state));
+      if (active.length === 0) meter = createSpeedMeter();
       meter.add(sum(counted.map((status) => status.movedBytes)), performance.now());
       progress.value = totalBytes === 0 ? 0 : doneBytes / totalBytes;
       const ended = counted.filter(({ state }) => state === "done").length;
@@ -162,8 +186,10 @@ function createTotal(queue: TransferQueue): { readonly node: HTMLElement; update
       const pace = active.length === 0 ? "" : paceOf(meter, bytesLeft);
       text.textContent = `${ended} of ${formatCount(counted.length, "file")}, ${formatBytes(doneBytes)} of ${formatBytes(totalBytes)}${pace}`;
       node.hidden = all.length === 0;
+      progress.hidden = counted.length === 0;
+      text.hidden = counted.length === 0;
       pause.hidden = !all.some(isPausable);
-      resume.hidden = !all.some((each) => ["paused", "failed"].includes(each.status().state));
+      resume.hidden = !all.some(isResumable);
       clear.hidden = !all.some((each) => ["done", "canceled"].includes(each.status().state));
     },
   };

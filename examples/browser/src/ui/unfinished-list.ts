@@ -1,8 +1,8 @@
 import { fileOfHandle, filesOfInput, type PickedFile } from "../uploads/picked-files.ts";
 import { isFileOf, type ResumeToken } from "../uploads/resume-tokens.ts";
-import { button, element } from "./elements.ts";
+import { button, element, nameText } from "./elements.ts";
 import { formatBytes } from "./format.ts";
-import { attempt, showError } from "./notices.ts";
+import { attempt, showNotice } from "./notices.ts";
 
 /** What can be done with an upload that an earlier visit left unfinished. */
 export interface UnfinishedActions {
@@ -36,7 +36,14 @@ function unfinishedRow(token: ResumeToken, actions: UnfinishedActions): HTMLLIEl
   });
   const resume = (picked: PickedFile): void => {
     if (isFileOf(token, picked.file)) actions.resume(token, picked);
-    else showError(`resume ${name}`, new Error(`${picked.file.name} is another file, or has been changed since`));
+    else {
+      const whatToDo = `Choose ${name} as it was when the upload began, or discard the upload.`;
+      showNotice({
+        doing: `resume ${name}`,
+        whatToDo,
+        what: `${picked.file.name} is another file, or has been changed since`,
+      });
+    }
   };
   const input = element("input", { type: "file", hidden: true, "aria-label": `The file ${name}` });
   input.addEventListener("change", () => {
@@ -52,7 +59,7 @@ function unfinishedRow(token: ResumeToken, actions: UnfinishedActions): HTMLLIEl
   return element(
     "li",
     {},
-    element("div", { class: "head" }, element("p", { class: "name", title: key }, name), buttons),
+    element("div", { class: "head" }, element("p", { class: "name", title: key }, nameText(name)), buttons),
     detail,
   );
 }

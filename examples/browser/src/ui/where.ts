@@ -1,4 +1,5 @@
 import { AshlarError } from "@ashlar/sdk";
+import { ANSWER_MS } from "../answer-limit.ts";
 import type { Connections, Way } from "../connections.ts";
 import { formatCount } from "./format.ts";
 
@@ -14,7 +15,7 @@ export async function describeWay(connections: Connections, way: Way): Promise<s
 
 async function nodeCount(client: Awaited<ReturnType<Connections["client"]>>): Promise<number> {
   try {
-    const { servers } = await client.cluster();
+    const { servers } = await client.cluster({ timeoutMs: ANSWER_MS });
     return servers.filter(({ state }) => state === "up").length;
   } catch (error) {
     if (AshlarError.is(error, "UNSUPPORTED")) return 0;

@@ -1,5 +1,6 @@
 import type { ObjectClient, PartInfo } from "@ashlar/sdk";
 import { encodeHex, webCryptoHasher } from "@ashlar/sdk/hash";
+import { ANSWER_MS } from "../answer-limit.ts";
 import type { Part } from "./plan-parts.ts";
 
 /** What {@link presentParts} compares. */
@@ -22,7 +23,8 @@ export interface PresentPartsOptions {
 export async function presentParts(options: PresentPartsOptions): Promise<void> {
   const { client, uploadId, file, parts, known, signal } = options;
   const held = new Map<number, PartInfo>();
-  for await (const part of client.listParts({ uploadId, signal })) held.set(part.partNumber, part);
+  for await (const part of client.listParts({ uploadId, signal, timeoutMs: ANSWER_MS }))
+    held.set(part.partNumber, part);
   for (const { partNumber, startByte, endByte } of parts) {
     const info = held.get(partNumber);
     if (info === undefined) known.delete(partNumber);

@@ -1,4 +1,5 @@
 import { AshlarError, type ObjectClient } from "@ashlar/sdk";
+import { ANSWER_MS } from "../answer-limit.ts";
 import { element } from "../ui/elements.ts";
 import { attempt } from "../ui/notices.ts";
 import { unfinishedList } from "../ui/unfinished-list.ts";
@@ -47,7 +48,7 @@ export function createUnfinished(options: UnfinishedOptions): { readonly node: H
 async function storedBytes(client: ObjectClient, uploadId: string): Promise<number | undefined> {
   let bytes = 0;
   try {
-    for await (const part of client.listParts({ uploadId })) bytes += part.sizeBytes;
+    for await (const part of client.listParts({ uploadId, timeoutMs: ANSWER_MS })) bytes += part.sizeBytes;
     return bytes;
   } catch (error) {
     if (AshlarError.is(error, "UPLOAD_NOT_FOUND")) return undefined;

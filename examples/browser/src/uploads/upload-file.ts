@@ -1,4 +1,5 @@
 import { AshlarError, type ObjectClient } from "@ashlar/sdk";
+import { ANSWER_MS } from "../answer-limit.ts";
 import { inLanes } from "./in-lanes.ts";
 import { type Part, partBytesFor, planParts, WHOLE_MAX_BYTES } from "./plan-parts.ts";
 import { presentParts } from "./present-parts.ts";
@@ -56,7 +57,10 @@ export async function uploadFile(upload: FileUpload): Promise<void> {
 /** Whether an upload that the store does not know any more has become its object. */
 export async function isComplete(client: ObjectClient, token: ResumeToken): Promise<boolean> {
   try {
-    const { sizeBytes, createdAtMs } = await client.headObject({ bucket: token.bucket, key: token.key });
+    const { sizeBytes, createdAtMs } = await client.headObject({
+      ...{ bucket: token.bucket, key: token.key },
+      timeoutMs: ANSWER_MS,
+    });
     return sizeBytes === token.sizeBytes && createdAtMs >= token.createdAtMs;
   } catch (error) {
     if (AshlarError.is(error, "OBJECT_NOT_FOUND")) return false;
@@ -78,7 +82,7 @@ async function uploadWhole({ client, bucket, key, file, signal, onStage, onProgr
 
 async function begin({ client, bucket, key, file, handle, signal }: FileUpload): Promise<ResumeToken> {
   const { uploadId, createdAtMs } = await client.createUpload({
-    ...{ bucket, key, signal },
+    ...{ bucket, key, signal, timeoutMs: ANSWER_MS },
     contentType: contentTypeOf(file),
   });
   const token: ResumeToken = {

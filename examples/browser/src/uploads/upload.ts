@@ -1,5 +1,6 @@
 import type { ObjectClient } from "@ashlar/sdk";
 import { AshlarError } from "@ashlar/sdk";
+import { ANSWER_MS } from "../answer-limit.ts";
 import { createTransfer, type Transfer } from "../transfers/transfer.ts";
 import type { PickedFile } from "./picked-files.ts";
 import { dropToken, findToken } from "./resume-tokens.ts";
@@ -19,6 +20,8 @@ export interface UploadOptions {
 export function createUpload({ picked, bucket, key, client, onChange }: UploadOptions): Transfer {
   const { file, handle, path } = picked;
   const known = new Map<number, string>();
+  /** What was there before this page sent any of it. */
+  let foundBytes = file.size;
   return createTransfer({
     direction: "upload",
     name: path,
@@ -30,7 +33,11 @@ export function createUpload({ picked, bucket, key, client, onChange }: UploadOp
       await uploadFile({
         ...{ client: await client(), bucket, key, file, handle, signal, known },
         onStage: (state) => tell({ state }),
-        onProgress: ({ presentBytes, sentBytes }) => tell({ presentBytes, movedBytes: sentBytes }),
+        onProgress({ presentBytes, sentBytes }) {
+          // After a pause there is what this page has sent; and less than ever if the store has given the upload up.
+          foundBytes = Math.min(foundBytes, presentBytes);
+          tell({ presentBytes: foundBytes, movedBytes: presentBytes + sentBytes - foundBytes });
+        },
       });
     },
     async discard() {
@@ -42,7 +49,7 @@ export function createUpload({ picked, bucket, key, client, onChange }: UploadOp
 
 /** Gives an unfinished upload up: the store frees its parts. */
 export async function discardUpload(client: ObjectClient, uploadId: string): Promise<void> {
-  await client.abortUpload({ uploadId }).catch((error: unknown) => {
+  await client.abortUpload({ uploadId, timeoutMs: ANSWER_MS }).catch((error: unknown) => {
     if (!AshlarError.is(error, "UPLOAD_NOT_FOUND")) throw error;
   });
   await dropToken(uploadId);
