@@ -21,7 +21,8 @@ export function invalid(message: string): never {
 
 /** Ids that a store made: upload, manifest, object version, key id, repair id; etags too. */
 export function checkOpaque(value: unknown, what: string): void {
-  if (typeof value !== "string" || !OPAQUE.test(value)) invalid(`${what} is 1 to 200 printable ASCII characters, no blanks and no quotes`);
+  if (typeof value !== "string" || !OPAQUE.test(value))
+    invalid(`${what} is 1 to 200 printable ASCII characters, no blanks and no quotes`);
 }
 
 /** An integer within bounds. */
