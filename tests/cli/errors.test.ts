@@ -6,6 +6,7 @@ import { EXIT_CODES, exitCodeOf } from "@ashlar/server/cli";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { cli, type RunningCli, startCli } from "../support/cli.ts";
 import { freePort } from "../support/free-ports.ts";
+import { startServedStore } from "../support/served-store.ts";
 import { createTempFolder, type TempFolder } from "../support/temp-folder.ts";
 
 let folder: TempFolder;
@@ -15,9 +16,7 @@ let apiKey: string;
 
 beforeAll(async () => {
   folder = await createTempFolder();
-  server = startCli(["serve", "--path", folder.at("served"), "--port", "0", "--log-level", "silent"]);
-  url = (await server.until(/address +(\S+)/))[1] ?? "";
-  apiKey = (await server.until(/credentials +(\S+)/))[1] ?? "";
+  ({ server, url, apiKey } = await startServedStore(folder));
   await cli(["put", "-", "photos/2026/cat.jpg", "--create-bucket"], { env: environment(), input: "cat" });
 });
 afterAll(async () => {

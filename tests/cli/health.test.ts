@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { cli, type RunningCli, startCli } from "../support/cli.ts";
+import { cli, type RunningCli } from "../support/cli.ts";
+import { startServedStore } from "../support/served-store.ts";
 import { createTempFolder, type TempFolder } from "../support/temp-folder.ts";
 
 let folder: TempFolder;
@@ -9,9 +10,7 @@ let apiKey: string;
 
 beforeAll(async () => {
   folder = await createTempFolder();
-  server = startCli(["serve", "--path", folder.at("served"), "--port", "0", "--log-level", "silent"]);
-  url = (await server.until(/address +(\S+)/))[1] ?? "";
-  apiKey = (await server.until(/credentials +(\S+)/))[1] ?? "";
+  ({ server, url, apiKey } = await startServedStore(folder));
 });
 afterAll(async () => {
   await server.stop();

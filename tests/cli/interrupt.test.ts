@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { cli, cliJson, type RunningCli, spawnCli, startCli } from "../support/cli.ts";
+import { cli, cliJson, type RunningCli, spawnCli } from "../support/cli.ts";
+import { startServedStore } from "../support/served-store.ts";
 import { createTempFolder, type TempFolder } from "../support/temp-folder.ts";
 import { testBytes } from "../support/test-bytes.ts";
 
@@ -10,10 +11,9 @@ let env: Record<string, string>;
 
 beforeAll(async () => {
   folder = await createTempFolder();
-  server = startCli(["serve", "--path", folder.at("served"), "--port", "0", "--log-level", "silent"]);
-  const [, url = ""] = await server.until(/address +(\S+)/);
-  const [, apiKey = ""] = await server.until(/credentials +(\S+)/);
-  env = { ASHLAR_GATEWAY: url, ASHLAR_API_KEY: apiKey };
+  const served = await startServedStore(folder);
+  server = served.server;
+  env = { ASHLAR_GATEWAY: served.url, ASHLAR_API_KEY: served.apiKey };
   writeFileSync(folder.at("large"), testBytes(64_000_000, 5));
   await cli(["put", folder.at("large"), "box/large", "--create-bucket", "--durability", "os"], { env });
 });

@@ -2,7 +2,8 @@ import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { cli, cliJson, type RunningCli, startCli } from "../support/cli.ts";
+import { cli, cliJson, type RunningCli } from "../support/cli.ts";
+import { startServedStore } from "../support/served-store.ts";
 import { createTempFolder, type TempFolder } from "../support/temp-folder.ts";
 import { testBytes } from "../support/test-bytes.ts";
 
@@ -31,14 +32,13 @@ beforeAll(async () => {
   folder = await createTempFolder();
   file = folder.at("input.txt");
   writeFileSync(file, bytes);
-  server = startCli(["serve", "--path", folder.at("served"), "--port", "0", "--log-level", "silent"]);
-  const [, url = ""] = await server.until(/address +(\S+)/);
-  const [, apiKey = ""] = await server.until(/credentials +(\S+)/);
+  const served = await startServedStore(folder);
+  server = served.server;
   places.set("the embedded seat", { flags: ["--path", folder.at("embedded")], env: {} });
   for (const transport of TRANSPORTS) {
     places.set(`the gateway seat over ${transport}`, {
       flags: ["--transport", transport],
-      env: { ASHLAR_GATEWAY: url, ASHLAR_API_KEY: apiKey },
+      env: { ASHLAR_GATEWAY: served.url, ASHLAR_API_KEY: served.apiKey },
     });
   }
 });

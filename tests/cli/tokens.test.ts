@@ -1,6 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { cli, type RunningCli, startCli } from "../support/cli.ts";
+import { cli, type RunningCli } from "../support/cli.ts";
+import { startServedStore } from "../support/served-store.ts";
 import { createTempFolder, type TempFolder } from "../support/temp-folder.ts";
 
 let folder: TempFolder;
@@ -9,9 +10,7 @@ let url: string;
 let apiKey: string;
 beforeAll(async () => {
   folder = await createTempFolder();
-  server = startCli(["serve", "--path", folder.at("served"), "--port", "0", "--log-level", "silent"]);
-  [, url = ""] = await server.until(/address +(\S+)/);
-  [, apiKey = ""] = await server.until(/credentials +(\S+)/);
+  ({ server, url, apiKey } = await startServedStore(folder));
   writeFileSync(folder.at("note"), "a note");
   await as(apiKey, "mb", "photos");
 });

@@ -4,7 +4,7 @@ import { direct, gateway } from "@ashlar/adapters/node";
 import { createClient, type Seat } from "@ashlar/sdk";
 import { AshlarError } from "@ashlar/sdk/errors";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { startCli } from "../support/cli.ts";
+import { startServedStore } from "../support/served-store.ts";
 import { createTempFolder, type TempFolder } from "../support/temp-folder.ts";
 import { readPage } from "./markdown.ts";
 
@@ -17,9 +17,7 @@ let stop: () => Promise<unknown>;
 
 beforeAll(async () => {
   folder = await createTempFolder();
-  const server = startCli(["serve", "--path", folder.at("served"), "--port", "0", "--log-level", "silent"]);
-  const [, url = ""] = await server.until(/address +(\S+)/);
-  const [, apiKey = ""] = await server.until(/credentials +(ashlar_\S+)/);
+  const { server, url, apiKey } = await startServedStore(folder);
   stop = () => server.stop();
   seats = {
     embedded: embedded({ path: folder.at("store") }),

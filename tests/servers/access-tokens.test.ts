@@ -2,10 +2,10 @@
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { createClient, direct, fixed, gateway, KIB, MIB, type ObjectClient } from "@ashlar/sdk";
-import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { cli } from "../support/cli.ts";
 import { expectCode } from "../support/expect-code.ts";
+import { freshDatabase } from "../support/fresh-database.ts";
 import { type ServerProcess, startServerProcess } from "../support/server-process.ts";
 import { createTempFolder, type TempFolder } from "../support/temp-folder.ts";
 import { sha256Hex, testBytes } from "../support/test-bytes.ts";
@@ -23,21 +23,9 @@ let otherGateway: ServerProcess;
 const nodes: ServerProcess[] = [];
 let server: ObjectClient;
 
-/** A database of this test's own on the server in DATABASE_URL. */
-async function freshDatabase(): Promise<string> {
-  const url = new URL(process.env.DATABASE_URL ?? "");
-  const name = `access_tokens_${randomBytes(6).toString("hex")}`;
-  const admin = new pg.Client({ connectionString: url.href });
-  await admin.connect();
-  await admin.query(`CREATE DATABASE ${name}`);
-  await admin.end();
-  url.pathname = `/${name}`;
-  return url.href;
-}
-
 beforeAll(async () => {
   folder = await createTempFolder();
-  env = { DATABASE_URL: await freshDatabase(), CLUSTER_KEY: randomBytes(32).toString("hex") };
+  env = { DATABASE_URL: await freshDatabase("access_tokens"), CLUSTER_KEY: randomBytes(32).toString("hex") };
   gatewayProcess = await startServerProcess(["gateway", "--port", "0"], env);
   otherGateway = await startServerProcess(["gateway", "--port", "0"], env);
   const node = (id: string): Promise<ServerProcess> =>

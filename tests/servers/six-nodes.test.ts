@@ -1,8 +1,8 @@
 import { createHash, randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { createClient, direct, gateway, MIB, type ObjectClient } from "@ashlar/sdk";
-import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { freshDatabase } from "../support/fresh-database.ts";
 import { type ServerProcess, startServerProcess } from "../support/server-process.ts";
 import { createTempFolder, type TempFolder } from "../support/temp-folder.ts";
 import { openTransport, type TransportName } from "../support/transports.ts";
@@ -17,18 +17,6 @@ let env: Record<string, string>;
 let gatewayProcess: ServerProcess;
 let apiKey: string;
 const nodes: ServerProcess[] = [];
-
-/** A database of this test's own on the server in DATABASE_URL. */
-async function freshDatabase(): Promise<string> {
-  const url = new URL(process.env.DATABASE_URL ?? "");
-  const name = `six_nodes_${randomBytes(6).toString("hex")}`;
-  const admin = new pg.Client({ connectionString: url.href });
-  await admin.connect();
-  await admin.query(`CREATE DATABASE ${name}`);
-  await admin.end();
-  url.pathname = `/${name}`;
-  return url.href;
-}
 
 /** On its old port when it comes back: until its heartbeats are missed, its id goes to no other address. */
 function startNode(index: number): Promise<ServerProcess> {
@@ -68,7 +56,7 @@ function client(seat: "gateway" | "direct", transport: TransportName): ObjectCli
 
 beforeAll(async () => {
   folder = await createTempFolder();
-  env = { DATABASE_URL: await freshDatabase(), CLUSTER_KEY: randomBytes(32).toString("hex") };
+  env = { DATABASE_URL: await freshDatabase("six_nodes"), CLUSTER_KEY: randomBytes(32).toString("hex") };
   gatewayProcess = await startServerProcess(["gateway", "--port", "0"], env);
   apiKey = String(gatewayProcess.ready.apiKey);
   nodes.push(...(await Promise.all(Array.from({ length: NODE_COUNT }, (_, index) => startNode(index + 1)))));

@@ -6,7 +6,6 @@ import { createMemoryMetadataStore } from "@ashlar/adapters/metadata-store/memor
 import { undiciTransport } from "@ashlar/adapters/transport/undici";
 import { type Digest, digestFromBytes, encodeHex } from "@ashlar/sdk/hash";
 import { type MetadataStore, systemRandom } from "@ashlar/sdk/ports";
-import { createConnectTransport } from "@connectrpc/connect-node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createGrantKeeper } from "../../grants/index.ts";
 import { createApiKey } from "../auth/api-key.ts";
@@ -45,20 +44,7 @@ beforeAll(async () => {
     nodeCount: 4,
     openStore: () => createMemoryChunkStore(),
   });
-  client = directClient(cluster, (baseUrl, token) =>
-    createConnectTransport({
-      baseUrl,
-      httpVersion: "1.1",
-      useBinaryFormat: true,
-      acceptCompression: [],
-      interceptors: [
-        (next) => (request) => {
-          if (token !== undefined) request.header.set("authorization", `Bearer ${token}`);
-          return next(request);
-        },
-      ],
-    }),
-  );
+  client = directClient(cluster);
   const objects = client.objects(cluster.keys.readwrite);
   for (const bucket of [BUCKET, "other"]) await objects.createBucket({ bucket });
 });

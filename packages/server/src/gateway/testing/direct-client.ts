@@ -1,7 +1,8 @@
 import type { Digest } from "@ashlar/sdk/hash";
 import { createPlacement } from "@ashlar/sdk/ring";
 import { ashlarErrorFrom, ChunkService, ClusterService, decodeClusterSnapshot, ObjectService } from "@ashlar/sdk/rpc";
-import { type Client, createClient, type Transport } from "@connectrpc/connect";
+import { type Client, createClient } from "@connectrpc/connect";
+import { bearerTransport } from "./bearer-transport.ts";
 import type { TestCluster } from "./start-test-cluster.ts";
 
 /** RPC clients that call as whoever the test says. */
@@ -18,22 +19,20 @@ export interface DirectClient {
   upload(bytes: Uint8Array, chunkId: Digest, grant: string, serverIds: readonly string[]): Promise<string[]>;
 }
 
-/** @param openTransport makes a Connect transport to a base URL that sends the token as bearer. */
-export function directClient(
-  cluster: Pick<TestCluster, "url" | "nodeUrls" | "keys">,
-  openTransport: (url: string, token: string | undefined) => Transport,
-): DirectClient {
+/** Clients of a cluster, over binary Connect. */
+export function directClient(cluster: Pick<TestCluster, "url" | "nodeUrls" | "keys">): DirectClient {
   const urlOf = (serverId: string): string => cluster.nodeUrls.get(serverId) ?? cluster.url;
-  const clusterOf: DirectClient["cluster"] = (token) => createClient(ClusterService, openTransport(cluster.url, token));
+  const clusterOf: DirectClient["cluster"] = (token) =>
+    createClient(ClusterService, bearerTransport(cluster.url, token));
   const chunksOf: DirectClient["chunks"] = (serverId, token) =>
-    createClient(ChunkService, openTransport(urlOf(serverId), token));
+    createClient(ChunkService, bearerTransport(urlOf(serverId), token));
   const placementOf = async (chunkId: Digest): Promise<readonly string[]> => {
     const { layouts } = decodeClusterSnapshot(await clusterOf(cluster.keys.readonly).getCluster({}));
     const [newest] = layouts;
     return newest === undefined ? [] : createPlacement(newest).placementOf(chunkId);
   };
   return {
-    objects: (token) => createClient(ObjectService, openTransport(cluster.url, token)),
+    objects: (token) => createClient(ObjectService, bearerTransport(cluster.url, token)),
     cluster: clusterOf,
     chunks: chunksOf,
     placementOf,

@@ -1,5 +1,4 @@
 import { type ApiKeyRole, type MetadataStore, systemRandom } from "@ashlar/sdk/ports";
-import { createConnectTransport } from "@connectrpc/connect-node";
 import { createApiKey } from "../auth/api-key.ts";
 import { type DirectClient, directClient } from "./direct-client.ts";
 import { startTestCluster, type TestCluster } from "./start-test-cluster.ts";
@@ -26,20 +25,7 @@ export async function startTokenCluster(
 ): Promise<TokenCluster> {
   const { metadata } = parts;
   const cluster = await startTestCluster({ ...parts, nodeCount: 3 });
-  const client = directClient(cluster, (baseUrl, token) =>
-    createConnectTransport({
-      baseUrl,
-      httpVersion: "1.1",
-      useBinaryFormat: true,
-      acceptCompression: [],
-      interceptors: [
-        (next) => (request) => {
-          if (token !== undefined) request.header.set("authorization", `Bearer ${token}`);
-          return next(request);
-        },
-      ],
-    }),
-  );
+  const client = directClient(cluster);
   return {
     ...cluster,
     metadata,
