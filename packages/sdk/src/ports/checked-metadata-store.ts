@@ -2,15 +2,9 @@ import { AshlarError, throwIfAborted } from "../errors/index.ts";
 import { raceAbort } from "../internal/linked-abort.ts";
 import { LIMITS } from "../limits.ts";
 import type { CallOptions } from "./chunk-store.ts";
+import type { CredentialCatalog } from "./credentials.ts";
 import * as check from "./metadata-checks.ts";
-import type {
-  BucketCatalog,
-  CollectionQueue,
-  CredentialCatalog,
-  MetadataStore,
-  ObjectCatalog,
-  UploadCatalog,
-} from "./metadata-store.ts";
+import type { BucketCatalog, CollectionQueue, MetadataStore, ObjectCatalog, UploadCatalog } from "./metadata-store.ts";
 import { assertBucketName, normalizeAttributes } from "./names.ts";
 import type { ServerRegistry } from "./servers.ts";
 
@@ -291,6 +285,8 @@ function checkedCredentials(inner: CredentialCatalog, guard: Guard): CredentialC
         check.checkText(record.name, "name");
         check.checkDigests([record.secretSha256]);
         if (!roles.includes(record.role)) check.invalid(`role is one of ${roles.join(", ")}`);
+        if (record.scope !== undefined) check.checkScope(record.scope);
+        if (record.expiresAtMs !== undefined) check.checkInteger(record.expiresAtMs, "expiresAtMs", { min: 0 });
         return () => inner.createApiKey(record, options);
       }),
     // A malformed key id is somebody's wrong credential, not a wrong call: it is simply unknown.
@@ -299,6 +295,14 @@ function checkedCredentials(inner: CredentialCatalog, guard: Guard): CredentialC
     listApiKeys: (options) => guard(options, () => () => inner.listApiKeys(options)),
     deleteApiKey: (keyId, options) =>
       guard(options, () => () => (isOpaque(keyId) ? inner.deleteApiKey(keyId, options) : Promise.resolve(false))),
+    revokeToken: (revocation, options) =>
+      guard(options, () => {
+        check.checkOpaque(revocation.tokenId, "tokenId");
+        check.checkInteger(revocation.expiresAtMs, "expiresAtMs", { min: 0 });
+        return () => inner.revokeToken(revocation, options);
+      }),
+    isTokenRevoked: (tokenId, options) =>
+      guard(options, () => () => (isOpaque(tokenId) ? inner.isTokenRevoked(tokenId, options) : Promise.resolve(false))),
   };
 }
 

@@ -26,18 +26,25 @@ export {
   type StreamingChunkStore,
 } from "./chunk-store.ts";
 export type { Clock } from "./clock.ts";
+export type {
+  ApiKeyInfo,
+  ApiKeyRecord,
+  ApiKeyRequest,
+  ApiKeyRole,
+  CreatedApiKey,
+  CredentialCatalog,
+  CredentialScope,
+  TokenRevocation,
+} from "./credentials.ts";
 export { DURABILITIES, type Durability } from "./durability.ts";
 export type { GrantSource, WriteTicket } from "./grant-source.ts";
 export type { LogFields, Logger } from "./logger.ts";
 export type {
-  ApiKeyRecord,
-  ApiKeyRole,
   BucketCatalog,
   Catalog,
   CollectingChunk,
   CollectionQueue,
   CopyObject,
-  CredentialCatalog,
   GetObjectQuery,
   MetadataStore,
   MetadataStoreCapabilities,

@@ -2,6 +2,7 @@ import { AshlarError } from "../errors/index.ts";
 import { DIGEST_BYTES, type Digest, isDigestHex } from "../hash/digest.ts";
 import { LIMITS, MIB } from "../limits.ts";
 import { checkChunks } from "../manifest/check-chunks.ts";
+import type { CredentialScope } from "./credentials.ts";
 import { DURABILITIES, type Durability } from "./durability.ts";
 import { assertBucketName, assertObjectKey, isWellFormedText, utf8Length } from "./names.ts";
 import type { ChunkedContent, CommitObject, ListObjectsQuery, WriteCondition } from "./objects.ts";
@@ -63,6 +64,12 @@ function checkKeyText(value: unknown, what: string): void {
   if (value === undefined) return;
   if (typeof value !== "string" || !isWellFormedText(value)) invalid(`${what} is well-formed text`);
   if (utf8Length(value) > 4 * LIMITS.KEY_MAX_BYTES.value) invalid(`${what} is longer than any key`);
+}
+
+/** What a credential reaches: a bucket, and the start of its keys. */
+export function checkScope({ bucket, prefix }: CredentialScope): void {
+  assertBucketName(bucket);
+  if (prefix !== "") assertObjectKey(prefix);
 }
 
 export function checkListQuery(query: Omit<ListObjectsQuery, "limit">): void {

@@ -1,5 +1,6 @@
 import type { Digest } from "../hash/index.ts";
 import type { CallOptions } from "./chunk-store.ts";
+import type { CredentialCatalog } from "./credentials.ts";
 import type {
   BucketInfo,
   ChunkRef,
@@ -150,28 +151,6 @@ export interface CollectionQueue {
   knowsChunks(chunkIds: readonly Digest[], options?: CallOptions): Promise<readonly boolean[]>;
   listRepairs(query: { readonly limit: number }, options?: CallOptions): Promise<readonly RepairEntry[]>;
   finishRepairs(repairIds: readonly string[], options?: CallOptions): Promise<void>;
-}
-
-/** What an API key may do. */
-export type ApiKeyRole = "admin" | "readwrite" | "readonly";
-
-/** An API key as stored: never its secret. */
-export interface ApiKeyRecord {
-  readonly keyId: string;
-  readonly name: string;
-  readonly role: ApiKeyRole;
-  /** SHA-256 of the secret (which has 256 random bits, so needs no slow hash). */
-  readonly secretSha256: Digest;
-  readonly createdAtMs: number;
-}
-
-/** API keys. */
-export interface CredentialCatalog {
-  createApiKey(record: Omit<ApiKeyRecord, "createdAtMs">, options?: CallOptions): Promise<ApiKeyRecord>;
-  findApiKey(keyId: string, options?: CallOptions): Promise<ApiKeyRecord | undefined>;
-  listApiKeys(options?: CallOptions): Promise<readonly ApiKeyRecord[]>;
-  /** `false` if there was none. */
-  deleteApiKey(keyId: string, options?: CallOptions): Promise<boolean>;
 }
 
 /** What a metadata store can do; frozen. */

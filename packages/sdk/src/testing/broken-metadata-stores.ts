@@ -358,6 +358,30 @@ const LIFECYCLE_FAULTS: readonly BrokenMetadataStore[] = [
     }),
   },
   {
+    fault: "forgets how far an API key reaches",
+    caughtBy: "API keys keep their scope and their end, whatever the prefix is made of",
+    override: (sound) => ({
+      findApiKey: async (keyId, options) => {
+        const { scope: _scope, ...record } = (await sound.findApiKey(keyId, options)) ?? {};
+        return "keyId" in record ? (record as Awaited<ReturnType<MetadataStore["findApiKey"]>>) : undefined;
+      },
+    }),
+  },
+  {
+    fault: "forgets that a token was called back when the next one is",
+    caughtBy: "a token that was called back stays so until it ends, and then is forgotten",
+    override: (sound) => {
+      let last = "";
+      return {
+        async revokeToken(revocation, options) {
+          await sound.revokeToken(revocation, options);
+          last = revocation.tokenId;
+        },
+        isTokenRevoked: async (tokenId, options) => tokenId === last && (await sound.isTokenRevoked(tokenId, options)),
+      };
+    },
+  },
+  {
     fault: "does what an aborted signal forbids, and refuses afterwards",
     caughtBy: "every method refuses a signal that is aborted already, and does nothing",
     override: (sound) => ({

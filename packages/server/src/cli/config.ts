@@ -323,6 +323,22 @@ const administration = {
     choices: ["admin", "readwrite", "readonly"],
     reason: "what the API key may do; only admin may change the layout",
   },
+  keyBucket: {
+    flag: "--bucket <name>",
+    unit: "text",
+    reason: "the only bucket that the API key reaches; default: all of them",
+  },
+  keyPrefix: {
+    flag: "--prefix <prefix>",
+    unit: "text",
+    reason: "only keys of the bucket that begin with it, best with a slash at its end; default: every key",
+  },
+  keyLifeMs: {
+    flag: "--expires-in <duration>",
+    unit: "duration",
+    min: LIMITS.ACCESS_TOKEN_TTL_MIN_MS.value,
+    reason: "life of the API key; default: it never ends",
+  },
   tokenBucket: {
     flag: "--bucket <name>",
     unit: "text",

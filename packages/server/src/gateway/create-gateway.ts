@@ -113,7 +113,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   });
   const objectRoutes = createObjectRoutes(context, authenticator);
   const handler = createServerHandler({
-    rpcRoutes: [gatewayRpcRoutes(context, authenticator), chunkFace.rpcRoutes],
+    rpcRoutes: [gatewayRpcRoutes(context, authenticator, random), chunkFace.rpcRoutes],
     httpRoutes: [
       { path: OBJECTS_ROOT, name: "objects", handler: objectRoutes },
       { path: `${OBJECTS_ROOT}/`, name: "objects", handler: objectRoutes },

@@ -49,6 +49,8 @@ export interface SqlOperations {
   readonly findApiKey: typeof credentials.findApiKey;
   listApiKeys(session: SqlSession, input: undefined): Promise<readonly ApiKeyRecord[]>;
   readonly deleteApiKey: typeof credentials.deleteApiKey;
+  readonly revokeToken: typeof credentials.revokeToken;
+  readonly isTokenRevoked: typeof credentials.isTokenRevoked;
 }
 
 export type OperationName = keyof SqlOperations;
@@ -113,6 +115,8 @@ export const OPERATION_KINDS: Readonly<Record<OperationName, OperationKind>> = O
   findApiKey: "read",
   listApiKeys: "read",
   deleteApiKey: "once",
+  revokeToken: "repeat",
+  isTokenRevoked: "read",
 });
 
 /** Locks that an operation asks for anyway, where its input tells: a store may take them when it begins. Keys are byte texts. */

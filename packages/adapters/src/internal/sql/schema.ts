@@ -22,6 +22,11 @@ export const MIGRATIONS: readonly Migration[] = Object.freeze([
       ...clusterTables(dialect),
     ],
   },
+  {
+    version: 4,
+    name: "API keys with a scope and an end, revoked tokens",
+    statements: credentialTables,
+  },
 ]);
 
 function objectTables({ types }: SqlDialect): string[] {
@@ -173,5 +178,17 @@ function clusterTables({ types }: SqlDialect): string[] {
       finished_at_ms ${integer} NOT NULL
     )`,
     "CREATE INDEX finished_operations_by_age ON finished_operations (finished_at_ms)",
+  ];
+}
+
+/** scope_prefix: null for keys that reach everything; like object keys it may hold what text columns may not. */
+function credentialTables({ types }: SqlDialect): string[] {
+  const { text, bytes, integer } = types;
+  return [
+    `ALTER TABLE api_keys ADD COLUMN scope_bucket ${text}`,
+    `ALTER TABLE api_keys ADD COLUMN scope_prefix ${bytes}`,
+    `ALTER TABLE api_keys ADD COLUMN expires_at_ms ${integer}`,
+    `CREATE TABLE revoked_tokens (token_id ${text} PRIMARY KEY, expires_at_ms ${integer} NOT NULL)`,
+    "CREATE INDEX revoked_tokens_by_end ON revoked_tokens (expires_at_ms)",
   ];
 }

@@ -61,6 +61,8 @@ export function createSqlMetadataStore({
     findApiKey: (keyId, options) => execute("findApiKey", keyId, options),
     listApiKeys: (options) => execute("listApiKeys", undefined, options),
     deleteApiKey: (keyId, options) => execute("deleteApiKey", keyId, options),
+    revokeToken: (revocation, options) => execute("revokeToken", revocation, options),
+    isTokenRevoked: (tokenId, options) => execute("isTokenRevoked", tokenId, options),
     ping: (options) => execute("ping", undefined, options),
     close: () => executor.close(),
   };

@@ -88,6 +88,8 @@ export interface MemoryState {
   /** Oldest first. */
   readonly layouts: Layout[];
   readonly apiKeys: Map<string, ApiKeyRecord>;
+  /** Ends by token id. */
+  readonly revokedTokens: Map<string, number>;
 }
 
 export function createState(
@@ -104,6 +106,7 @@ export function createState(
     servers: new Map(),
     layouts: [],
     apiKeys: new Map(),
+    revokedTokens: new Map(),
   };
 }
 

@@ -7,7 +7,7 @@ import type { Touched } from "./scope-table.ts";
 export type ScopeContext = Pick<GatewayContext, "metadata" | "grants">;
 
 /**
- * Checks that all that a request touches lies within the scope of an access token.
+ * Checks that all that a request touches lies within the scope of an access token or an API key.
  *
  * Keys are compared as they are, character by character: no path is resolved, `..` means nothing.
  *
@@ -63,5 +63,7 @@ function assertKeys(scope: AccessScope, bucket: string, start: string): void {
 
 function denied({ bucket, prefix }: AccessScope): AshlarError {
   const reach = prefix === "" ? `bucket ${bucket}` : `keys of bucket ${bucket} that begin with ${prefix}`;
-  return new AshlarError("PERMISSION_DENIED", `the access token is for ${reach} only`, { details: { bucket, prefix } });
+  return new AshlarError("PERMISSION_DENIED", `these credentials are for ${reach} only`, {
+    details: { bucket, prefix },
+  });
 }

@@ -1,11 +1,13 @@
 import { LIMITS } from "@ashlar/sdk/limits";
-import { ClusterService, ObjectService } from "@ashlar/sdk/rpc";
+import type { Random } from "@ashlar/sdk/ports";
+import { ClusterService, CredentialService, ObjectService } from "@ashlar/sdk/rpc";
 import type { RpcOptionSource, RpcOptions, RpcRoutes } from "../../http/rpc-handlers.ts";
 import { authGate } from "../auth/auth-gate.ts";
 import type { Authenticator } from "../auth/authenticator.ts";
 import { scopeInterceptor } from "../auth/scope-interceptor.ts";
 import type { GatewayContext } from "../gateway-context.ts";
 import { createClusterService } from "./cluster-service.ts";
+import { createCredentialService } from "./credential-service.ts";
 import { COMMIT_MESSAGE_MAX_BYTES, WRITE_OBJECT_MAX_BYTES } from "./message-limits.ts";
 import { createObjectService } from "./object-service.ts";
 
@@ -15,10 +17,15 @@ import { createObjectService } from "./object-service.ts";
  * Each is authorized at its gate, and holders of an access token are held to its scope message by message. Control messages are validated by
  * the rules of the proto files; those that carry bytes or long chunk lists check themselves.
  */
-export function gatewayRpcRoutes(context: GatewayContext, authenticator: Authenticator): RpcRoutes {
+export function gatewayRpcRoutes(
+  context: GatewayContext,
+  authenticator: Authenticator,
+  random: Pick<Random, "bytes">,
+): RpcRoutes {
   const gate = authGate(authenticator);
   const objects = createObjectService(context);
   const cluster = createClusterService(context);
+  const credentials = createCredentialService(context, { authenticator, random });
   const scope = scopeInterceptor(context);
   const scoped = (rpc: RpcOptions): RpcOptions => ({ ...rpc, interceptors: [...rpc.interceptors, scope] });
   return (router, options) => {
@@ -30,6 +37,7 @@ export function gatewayRpcRoutes(context: GatewayContext, authenticator: Authent
       router.rpc(method, objects[name] as never, scoped(own[name] ?? options.control(gate)));
     }
     router.service(ClusterService, cluster, scoped(options.control(gate)));
+    router.service(CredentialService, credentials, scoped(strict(options.control(gate))));
   };
 }
 
