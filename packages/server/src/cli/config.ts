@@ -172,11 +172,18 @@ const server = {
     reason:
       "secret of the cluster, at least 32 characters, the same on all its servers; there is no default and no flag, which others could see",
   },
+  clusterKeyAccepted: {
+    env: "CLUSTER_KEY_ACCEPTED",
+    unit: "text",
+    secret: true,
+    reason: "second secret, whose signatures are accepted too, while the secret of the cluster is changed",
+  },
   clusterKeyFile: {
     flag: "--cluster-key-file <file>",
     env: "CLUSTER_KEY_FILE",
     unit: "path",
-    reason: "file with the secret of the cluster, instead of CLUSTER_KEY; readable by its owner only",
+    reason:
+      "file with the secret of the cluster, instead of CLUSTER_KEY; readable by its owner only. A second line is CLUSTER_KEY_ACCEPTED",
   },
   insecure: {
     flag: "--insecure",

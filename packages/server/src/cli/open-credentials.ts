@@ -26,7 +26,8 @@ export async function openCredentials(
   signal: AbortSignal,
 ): Promise<OpenedCredentials> {
   const { gateway: url, apiKey, path, databaseUrl } = settings;
-  if (url !== undefined) {
+  // Whoever has the database needs no key yet: that is how the first admin key of an operator is made.
+  if (url !== undefined && (apiKey !== undefined || (path === undefined && databaseUrl === undefined))) {
     if (apiKey === undefined)
       throw new AshlarError("INVALID_ARGUMENT", "managing API keys needs one of role admin: set ASHLAR_API_KEY");
     const client = createCredentialClient({ url, apiKey });

@@ -10,7 +10,7 @@ import type {
   Random,
   Tracer,
 } from "@ashlar/sdk/ports";
-import { createGrantKeeperLazily, type GrantKeeper } from "../grants/index.ts";
+import { type ClusterKeys, createGrantKeeperLazily, type GrantKeeper } from "../grants/index.ts";
 import { answersInTime } from "../http/answers-in-time.ts";
 import type { CorsOptions } from "../http/cors.ts";
 import { type FetchHandler, toFetchHandler } from "../http/fetch-handler.ts";
@@ -45,7 +45,7 @@ export interface GatewayOptions {
   readonly softwareVersion: string;
 
   /** Secret of the cluster, at least 32 characters; there is no default. Needed unless `insecure` or `grants` is given. */
-  readonly clusterKey?: string | undefined;
+  readonly clusterKey?: ClusterKeys | undefined;
   /** A keeper that exists already, instead of `clusterKey`. */
   readonly grants?: GrantKeeper | undefined;
   /** Lets everybody do everything, and says so in the log. */

@@ -3,7 +3,7 @@ import { type Hasher, webCryptoHasher } from "@ashlar/sdk/hash";
 import type { ChunkStore, Clock, Logger, Random, ServerRegistry, ServerStats, Tracer } from "@ashlar/sdk/ports";
 import { silentLogger, systemClock, systemRandom } from "@ashlar/sdk/ports";
 import { createChunkFace } from "../chunk-face/index.ts";
-import { createGrantKeeperLazily, type GrantKeeper } from "../grants/index.ts";
+import { type ClusterKeys, createGrantKeeperLazily, type GrantKeeper } from "../grants/index.ts";
 import { answersInTime } from "../http/answers-in-time.ts";
 import {
   type CorsOptions,
@@ -39,7 +39,7 @@ export interface StorageNodeOptions {
   /** Relative share of the ring, default 1. */
   readonly weight?: number | undefined;
   /** The key that the cluster's servers share, at least 32 characters. Either this, `grants`, or `insecure`. */
-  readonly clusterKey?: string | undefined;
+  readonly clusterKey?: ClusterKeys | undefined;
   readonly grants?: GrantKeeper | undefined;
   /** Everybody who reaches the port may read, write and delete. Never a default. */
   readonly insecure?: boolean | undefined;

@@ -4,6 +4,7 @@ const COMMON = [
   "insecure",
   "clusterKeyFile",
   "clusterKey",
+  "clusterKeyAccepted",
   "tlsCert",
   "tlsKey",
   "corsOrigins",
