@@ -15,9 +15,8 @@ export function guardedHandler(
     const { requestId } = request;
     try {
       // An RPC refuses in its own protocol, at its gate.
-      if (kind === "http" && request.contextValues?.get(REQUEST_CONTEXT).overloaded === true) {
-        throw new AshlarError("OVERLOADED", "too many requests are running");
-      }
+      const refusal = request.contextValues?.get(REQUEST_CONTEXT).refusal;
+      if (kind === "http" && refusal !== undefined) throw refusal;
       return await handler(request);
     } catch (error) {
       const response = problemResponse(error, { requestId });

@@ -1,4 +1,3 @@
-import { AshlarError } from "@ashlar/sdk/errors";
 import { LIMITS } from "@ashlar/sdk/limits";
 import type { Logger } from "@ashlar/sdk/ports";
 import { connectErrorFrom } from "@ashlar/sdk/rpc";
@@ -63,10 +62,14 @@ export function createRpcHandlers(
 
 async function passGate(context: HandlerContext, gate: RpcGate | undefined): Promise<void> {
   try {
-    if (context.values.get(REQUEST_CONTEXT).overloaded) {
-      throw new AshlarError("OVERLOADED", "too many requests are running");
+    const request = context.values.get(REQUEST_CONTEXT);
+    if (request.refusal !== undefined) throw request.refusal;
+    // Without a gate a call is open to strangers, and if it streams, it stays open for as long as they like.
+    if (gate === undefined) request.moveTo(context.method.methodKind === "unary" ? "open" : "long-lived");
+    else {
+      await gate(context);
+      request.trust();
     }
-    await gate?.(context);
   } catch (error) {
     const known = publicError(error);
     noteErrorCode(context.values, known.code);

@@ -1,5 +1,6 @@
 import type { Clock, Logger, Random, Tracer } from "@ashlar/sdk/ports";
 import type { Metrics } from "../observability/metrics.ts";
+import { createAdmission } from "./admission.ts";
 import { type CorsOptions, corsHandler } from "./cors.ts";
 import { guardedHandler } from "./guarded-handler.ts";
 import { healthRoutes } from "./health-service.ts";
@@ -41,16 +42,17 @@ export function createServerHandler(options: ServerHandlerOptions): HttpHandler 
   });
   const router = createHttpRouter({ rpcHandlers: [...services, ...standard], httpRoutes: options.httpRoutes });
   const { routeOf } = router;
+  const admission = createAdmission({ requestsInFlightMax, metrics, clock });
   const guarded = guardedHandler(router.handler, { routeOf, logger });
   const observed = observedHandler(corsHandler(guarded, options.cors), {
     routeOf,
-    requestsInFlightMax,
+    admission,
     logger,
     metrics,
     tracer,
     clock,
     random,
   });
-  const operations = operationRoutes({ readiness: options.readiness, metrics });
+  const operations = operationRoutes({ readiness: options.readiness, admission, metrics });
   return async (request) => await (operations.get(request.path) ?? observed)(request);
 }

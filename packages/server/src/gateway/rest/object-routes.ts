@@ -1,6 +1,7 @@
 import { AshlarError } from "@ashlar/sdk/errors";
 import type { HttpHandler, HttpRequest, HttpResponse } from "../../http/http-handler.ts";
 import { problemResponse } from "../../http/problem.ts";
+import { trustCaller } from "../../http/request-context.ts";
 import type { Operation } from "../auth/access-table.ts";
 import type { Authenticator } from "../auth/authenticator.ts";
 import { assertTouchesInScope } from "../auth/check-scope.ts";
@@ -34,6 +35,7 @@ export function createObjectRoutes(context: GatewayContext, authenticator: Authe
     const route = isCopy ? routes.COPY : Object.hasOwn(routes, request.method) ? routes[request.method] : undefined;
     if (route === undefined || request.method === "COPY") return notAllowed(request, routes);
     const { scope } = await authenticator.authorize(request.header.get("authorization"), route.operation);
+    trustCaller(request);
     await assertTouchesInScope(context, scope, route.touches(request), request.signal);
     return await route.run(context, request);
   };
