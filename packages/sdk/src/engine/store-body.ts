@@ -127,7 +127,8 @@ class BodyWriter {
   async run(body: AsyncIterable<Uint8Array>): Promise<StoredBody> {
     const cutter = this.#request.chunker.start(this.#request.sizeBytes);
     const committedMaxBytes = LIMITS.COMMIT_CHUNKS_MAX.value * cutter.maxBytes;
-    if (this.#context.tickets !== undefined && (this.#request.sizeBytes ?? 0) > committedMaxBytes) throw tooManyChunks();
+    if (this.#context.tickets !== undefined && (this.#request.sizeBytes ?? 0) > committedMaxBytes)
+      throw tooManyChunks();
     const iterator = chunkBody(body, cutter, this.#idleBuffers);
     try {
       const first = await this.#pull(iterator);

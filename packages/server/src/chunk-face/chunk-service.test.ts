@@ -552,7 +552,9 @@ describe("what a store holds", () => {
     const client = clientOf(node);
     const chunkId = await digestOf(patternBytes(500, 98));
     for (const grant of [node.cluster, node.write]) {
-      expect((await codeOf(client.hasChunks({ chunkIds: [chunkId, chunkId] }, auth(grant)))).code).toBe("INVALID_ARGUMENT");
+      expect((await codeOf(client.hasChunks({ chunkIds: [chunkId, chunkId] }, auth(grant)))).code).toBe(
+        "INVALID_ARGUMENT",
+      );
     }
     expect((await codeOf(client.deleteChunk({ chunkIds: [chunkId, chunkId] }, auth(node.cluster)))).code).toBe(
       "INVALID_ARGUMENT",

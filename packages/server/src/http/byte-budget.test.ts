@@ -35,8 +35,13 @@ describe("a budget of bytes", () => {
     const budget = createByteBudget({ maxBytes: 100, clock: manualSleep() });
     const first = await budget.take(60, {});
     const order: string[] = [];
-    const second = budget.take(50, {}).then((giveBack) => (order.push("second"), giveBack));
-    const third = budget.take(10, {}).then((giveBack) => (order.push("third"), giveBack));
+    const named = async (name: string, bytes: number): Promise<() => void> => {
+      const giveBack = await budget.take(bytes, {});
+      order.push(name);
+      return giveBack;
+    };
+    const second = named("second", 50);
+    const third = named("third", 10);
     await turn();
     expect([order, budget.takenBytes()]).toEqual([[], 60]);
     first();

@@ -92,6 +92,16 @@ export const HTTP_LIMITS = Object.freeze({
     "count",
     "chunks of one commit that may have any size; more have CHUNK_MIN_BYTES on average, or a manifest of one-byte chunks would cost more than its bytes",
   ),
+  PAGE_MAX_BYTES: limit(
+    3 * MIB,
+    "bytes",
+    "a page of a listing whose rows carry metadata, beside LIST_LIMIT_MAX: below the 4 MiB that gRPC clients take by default. 1,000 keys of 1,024 bytes fit without",
+  ),
+  BUCKETS_MAX: limit(
+    10_000,
+    "count",
+    "buckets that may be made through a gateway: they are listed in one answer. S3 gives an account as many",
+  ),
   BYTES_IN_FLIGHT_MAX: limit(
     512 * MIB,
     "bytes",

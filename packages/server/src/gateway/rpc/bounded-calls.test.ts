@@ -5,11 +5,7 @@ import { nodeCryptoHasher } from "@ashlar/adapters/hash/node-crypto";
 import { createMemoryMetadataStore } from "@ashlar/adapters/metadata-store/memory";
 import { singleStoreTopology } from "@ashlar/sdk/engine";
 import { KIB, LIMITS, MIB } from "@ashlar/sdk/limits";
-import {
-  CommitWriteRequestSchema,
-  HasChunksRequestSchema,
-  ObjectService,
-} from "@ashlar/sdk/rpc";
+import { CommitWriteRequestSchema, HasChunksRequestSchema, ObjectService } from "@ashlar/sdk/rpc";
 import { create, type DescMessage, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { createClient, type Interceptor } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
@@ -43,7 +39,12 @@ interface Answer {
 }
 
 /** A unary call over Connect or gRPC-Web, whose bytes are given. */
-async function call(method: string, body: Uint8Array | string, type = "application/proto", key = true): Promise<Answer> {
+async function call(
+  method: string,
+  body: Uint8Array | string,
+  type = "application/proto",
+  key = true,
+): Promise<Answer> {
   const enveloped = type.startsWith("application/grpc-web");
   const bytes = typeof body === "string" ? new TextEncoder().encode(body) : body;
   const head = Buffer.alloc(5);
@@ -115,7 +116,10 @@ describe("a message with a key", () => {
   });
 
   it("has no unknown fields beyond what a message with bytes needs", async () => {
-    const message = encode(ObjectService.method.writeObject.input, { header: { bucket: BUCKET, key: "k" }, data: new Uint8Array(9) });
+    const message = encode(ObjectService.method.writeObject.input, {
+      header: { bucket: BUCKET, key: "k" },
+      data: new Uint8Array(9),
+    });
     const unknown = new Uint8Array(2 * HTTP_LIMITS.BULK_MESSAGE_FIELDS_MAX.value).fill(0x78);
     for (let index = 1; index < unknown.length; index += 2) unknown[index] = 1;
     const send = (bytes: Uint8Array) => call("ashlar.v1.ObjectService/WriteObject", Buffer.concat([message, bytes]));
@@ -145,7 +149,14 @@ describe("a message with a key", () => {
       "application/json",
     );
     expect(deleted.code).toBe("ok");
-    expect((await call("ashlar.v1.ObjectService/DeleteObjects", encode(ObjectService.method.deleteObjects.input, { bucket: BUCKET, keys }))).code).toBe("ok");
+    expect(
+      (
+        await call(
+          "ashlar.v1.ObjectService/DeleteObjects",
+          encode(ObjectService.method.deleteObjects.input, { bucket: BUCKET, keys }),
+        )
+      ).code,
+    ).toBe("ok");
   });
 
   it("names a chunk once", async () => {
@@ -162,9 +173,18 @@ describe("a message with a key", () => {
 
   it("is quoted a little, however long it is", async () => {
     const long = "x".repeat(200 * KIB);
-    for (const body of [{ offset: long }, { offset: "9".repeat(60_000) }, { bucket: long, key: "k" }, { bucket: BUCKET, key: long }]) {
+    for (const body of [
+      { offset: long },
+      { offset: "9".repeat(60_000) },
+      { bucket: long, key: "k" },
+      { bucket: BUCKET, key: long },
+    ]) {
       for (const method of ["HeadObject", "Locate", "DeleteObject"]) {
-        const { code, text } = await call(`ashlar.v1.ObjectService/${method}`, JSON.stringify(body), "application/json");
+        const { code, text } = await call(
+          `ashlar.v1.ObjectService/${method}`,
+          JSON.stringify(body),
+          "application/json",
+        );
         expect([Object.keys(body), method, code, text.length < 4 * KIB]).not.toContain(false);
       }
     }

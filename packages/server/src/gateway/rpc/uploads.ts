@@ -15,6 +15,7 @@ import {
 import type { ServiceImpl } from "@connectrpc/connect";
 import { HTTP_LIMITS } from "../../http/http-limits.ts";
 import type { GatewayContext } from "../gateway-context.ts";
+import { pageWithin } from "../page-within.ts";
 import { single } from "./put-object.ts";
 
 type Handlers = Pick<
@@ -56,7 +57,12 @@ export function uploadHandlers({ backend, metadata, durability }: GatewayContext
     },
     listParts: async (message, { signal }) =>
       encodePartPage(await backend.listParts(decodeListPartsQuery(message), { signal })),
-    listUploads: async (message, { signal }) =>
-      encodeUploadPage(await backend.listUploads(decodeListUploadsQuery(message), { signal })),
+    async listUploads(message, { signal }) {
+      const query = decodeListUploadsQuery(message);
+      return await pageWithin(query.limit, async (limit) => {
+        const found = await backend.listUploads({ ...query, limit }, { signal });
+        return { page: encodeUploadPage(found), rows: found.uploads };
+      });
+    },
   };
 }
