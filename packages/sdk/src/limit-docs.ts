@@ -34,6 +34,11 @@ export const LIMIT_DOCS: Readonly<Record<keyof typeof LIMITS, LimitDoc>> = {
   BUCKET_NAME_MIN: { unit: "count", reason: "S3's bucket naming rule" },
   BUCKET_NAME_MAX: { unit: "count", reason: "S3's bucket naming rule: a DNS label" },
   METADATA_MAX_BYTES: { unit: "bytes", reason: "names and values of user metadata together; fits HTTP header limits" },
+  COMMIT_CHUNKS_MAX: {
+    unit: "count",
+    reason:
+      "chunks of one write or part through a gateway: 64 GiB in default chunks, 1 TiB in chunks of 64 MiB, and 50 TiB in parts. A longer list stalls whoever decodes it",
+  },
   LIST_LIMIT_DEFAULT: { unit: "count", reason: "S3's page size" },
   LIST_LIMIT_MAX: { unit: "count", reason: "S3's page size; a page costs < 6 ms" },
   DELETE_MANY_MAX: { unit: "count", reason: "S3's DeleteObjects limit" },

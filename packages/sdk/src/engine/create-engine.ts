@@ -1,6 +1,7 @@
 import { fixed } from "../chunking/fixed.ts";
 import { AshlarError } from "../errors/index.ts";
 import { raceAbort } from "../internal/linked-abort.ts";
+import { createSemaphore } from "../internal/semaphore.ts";
 import { LIMITS } from "../limits.ts";
 import type { CallOptions, ObjectBackend } from "../ports/index.ts";
 import { checkDurability, checkInteger, checkListQuery, pageLimit } from "../ports/metadata-checks.ts";
@@ -100,6 +101,7 @@ function createContext(options: EngineOptions, closing: AbortSignal): EngineCont
     inlineMaxBytes: options.inlineMaxBytes ?? LIMITS.INLINE_MAX_BYTES.value,
     chunker: options.chunker ?? fixed(LIMITS.CHUNK_DEFAULT_BYTES.value),
     durability: options.durability ?? "strict",
+    chunkWrites: options.chunkWritesMax === undefined ? undefined : createSemaphore(options.chunkWritesMax),
     claimTtlMs: options.claimTtlMs ?? LIMITS.CLAIM_TTL_MS.value,
     closing,
   });

@@ -1,4 +1,5 @@
 import type { Chunker } from "../chunking/chunker.ts";
+import type { Semaphore } from "../internal/semaphore.ts";
 import type { Catalog, Clock, Durability, GrantSource, Hasher, Logger, Random } from "../ports/index.ts";
 import type { ReplicatedStore } from "./replicated-store.ts";
 import type { TicketCache } from "./ticket-cache.ts";
@@ -24,6 +25,8 @@ export interface EngineOptions {
   /** How long the stores keep a claimed chunk; default CLAIM_TTL_MS. A commit that comes later is refused. */
   readonly claimTtlMs?: number | undefined;
   readonly hedgeAfterMs?: number | undefined;
+  /** Chunks that are stored side by side for all writes together, whatever their number; default: each write has its own concurrency. */
+  readonly chunkWritesMax?: number | undefined;
 }
 
 /** The options, completed; what every operation of the engine works with. */
@@ -39,6 +42,8 @@ export interface EngineContext {
   readonly chunker: Chunker;
   readonly durability: Durability;
   readonly claimTtlMs: number;
+  /** A permit for each chunk that is being stored, where all writes share them. */
+  readonly chunkWrites: Semaphore | undefined;
   /** Aborted with STORE_CLOSED when the engine closes; every transfer follows it. */
   readonly closing: AbortSignal;
 }

@@ -34,7 +34,7 @@ export function chunkHttpRoutes(face: ChunkFaceContext): readonly HttpRoute[] {
         return methodNotAllowed(request, ["GET", "HEAD", "PUT", "DELETE"]);
     }
   };
-  return [{ path: PATH, name: "/chunks", handler }];
+  return [{ path: PATH, name: "/chunks", handler, heldMaxBytes: face.heldMaxBytes }];
 }
 
 async function putChunk(face: ChunkFaceContext, request: HttpRequest, chunkId: Digest): Promise<HttpResponse> {

@@ -1,4 +1,5 @@
 import { LIMITS } from "@ashlar/sdk/limits";
+import { HTTP_LIMITS } from "../http/http-limits.ts";
 
 /**
  * Every setting of the command line, once: flags, environment variables, units, defaults and reasons. The programs read the environment
@@ -231,6 +232,13 @@ const server = {
     unit: "count",
     default: LIMITS.REQUESTS_IN_FLIGHT_MAX.value,
     reason: "requests worked on at once; more are answered OVERLOADED",
+  },
+  bytesInFlightMax: {
+    flag: "--bytes-in-flight-max <bytes>",
+    env: "BYTES_IN_FLIGHT_MAX",
+    unit: "bytes",
+    default: HTTP_LIMITS.BYTES_IN_FLIGHT_MAX.value,
+    reason: "bytes of request bodies held at once; beyond it bodies wait, and are answered OVERLOADED after 5 s",
   },
   collectIntervalMs: {
     flag: "--collect-interval <ms>",

@@ -14,6 +14,7 @@ import { type ClusterKeys, createGrantKeeperLazily, type GrantKeeper } from "../
 import { answersInTime } from "../http/answers-in-time.ts";
 import type { CorsOptions } from "../http/cors.ts";
 import { type FetchHandler, toFetchHandler } from "../http/fetch-handler.ts";
+import { HTTP_LIMITS } from "../http/http-limits.ts";
 import { createHttpListener, type HttpListener, type ListenAddress, type TlsOptions } from "../http/listener.ts";
 import type { Readiness } from "../http/operations.ts";
 import { createServerHandler } from "../http/server-handler.ts";
@@ -66,6 +67,9 @@ export interface GatewayOptions {
    */
   readonly claimTtlMs?: number | undefined;
 
+  /** As `ChunkFaceOptions.proofsOfPossession`; default off. */
+  readonly proofsOfPossession?: boolean | undefined;
+
   /** Default 127.0.0.1. */
   readonly host?: string | undefined;
   /** Default 0: any free port. */
@@ -74,6 +78,8 @@ export interface GatewayOptions {
   /** Default: no web page may call. */
   readonly cors?: CorsOptions | undefined;
   readonly requestsInFlightMax?: number | undefined;
+  /** Bytes of request bodies held at once; default BYTES_IN_FLIGHT_MAX. */
+  readonly bytesInFlightMax?: number | undefined;
   /** Background work while the gateway listens, with its settings; `false`: none (another gateway does it). Default: on. */
   readonly maintenance?: Partial<Pick<MaintenanceOptions, MaintenanceSetting>> | false | undefined;
 }
@@ -110,19 +116,23 @@ export function createGateway(options: GatewayOptions): Gateway {
     softwareVersion: options.softwareVersion,
     uptimeMs: () => clock.monotonicMs() - startedAtMs,
     isStopping: () => closing !== undefined,
+    proofsOfPossession: options.proofsOfPossession,
   });
   const objectRoutes = createObjectRoutes(context, authenticator);
+  // The chunk that is being filled: those that are being stored have CHUNK_WRITES_MAX.
+  const heldMaxBytes = LIMITS.CHUNK_DEFAULT_BYTES.value;
   const handler = createServerHandler({
     rpcRoutes: [gatewayRpcRoutes(context, authenticator, random), chunkFace.rpcRoutes],
     httpRoutes: [
-      { path: OBJECTS_ROOT, name: "objects", handler: objectRoutes },
-      { path: `${OBJECTS_ROOT}/`, name: "objects", handler: objectRoutes },
+      { path: OBJECTS_ROOT, name: "objects", handler: objectRoutes, heldMaxBytes },
+      { path: `${OBJECTS_ROOT}/`, name: "objects", handler: objectRoutes, heldMaxBytes },
       { path: ACCESS_TOKENS_PATH, name: "access-tokens", handler: createAccessTokenRoute(context, authenticator) },
       ...chunkFace.httpRoutes,
     ],
     serving,
     readiness: () => readinessOf(metadata, serving, clock),
     requestsInFlightMax: options.requestsInFlightMax,
+    bytesInFlightMax: options.bytesInFlightMax,
     cors: options.cors,
     logger,
     metrics,
@@ -182,6 +192,7 @@ function createContext(options: GatewayOptions): GatewayContext {
     chunker,
     durability,
     claimTtlMs,
+    chunkWritesMax: HTTP_LIMITS.CHUNK_WRITES_MAX.value,
   };
   return Object.freeze({
     backend: createEngine(engine),

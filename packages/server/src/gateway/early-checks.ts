@@ -7,6 +7,7 @@ import {
   type ObjectBackend,
   type PutObjectRequest,
 } from "@ashlar/sdk/ports";
+import { HTTP_LIMITS } from "../http/http-limits.ts";
 import type { GatewayContext } from "./gateway-context.ts";
 
 /** The bucket. @throws {AshlarError} BUCKET_NOT_FOUND, INVALID_BUCKET_NAME. */
@@ -18,6 +19,28 @@ export async function requireBucket(
   const info = await backend.getBucket(bucket, { signal });
   if (info !== undefined) return info;
   throw new AshlarError("BUCKET_NOT_FOUND", `no bucket ${bucket}`, { details: { bucket } });
+}
+
+/**
+ * Makes a bucket, unless there are so many that listing them would be too long an answer. Whoever makes buckets side by side may pass the bound by a few.
+ *
+ * @throws {AshlarError} BUCKET_EXISTS, INVALID_BUCKET_NAME, INVALID_ARGUMENT above BUCKETS_MAX.
+ */
+export async function createBucketWithin(
+  backend: Pick<ObjectBackend, "createBucket" | "listBuckets">,
+  bucket: string,
+  signal: AbortSignal | undefined,
+): Promise<BucketInfo> {
+  assertBucketName(bucket);
+  const max = HTTP_LIMITS.BUCKETS_MAX.value;
+  const buckets = await backend.listBuckets({ signal });
+  // One that exists is told as such.
+  if (buckets.length < max || buckets.some((each) => each.bucket === bucket)) {
+    return await backend.createBucket(bucket, { signal });
+  }
+  throw new AshlarError("INVALID_ARGUMENT", `there are ${max} buckets; use key prefixes in one of them`, {
+    details: { bucketsMax: String(max) },
+  });
 }
 
 /**

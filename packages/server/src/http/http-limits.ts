@@ -135,4 +135,75 @@ export const HTTP_LIMITS = Object.freeze({
     "ms",
     "an HTTP/2 stream is reset this long after an early answer, so that its trailers go first",
   ),
+  OPEN_MESSAGE_MAX_BYTES: limit(
+    4 * KIB,
+    "bytes",
+    "a message of a call that needs no key: a service name or a symbol fits, and a stranger can make nobody collect or decode more",
+  ),
+  REQUEST_MESSAGE_MAX_BYTES: limit(
+    256 * KIB,
+    "bytes",
+    "a request without bytes or long lists: names, 8 KiB of metadata in any escaping and 1,000 chunk ids with proofs fit; decoded in a few ms",
+  ),
+  DELETE_MESSAGE_MAX_BYTES: limit(8 * MIB, "bytes", "1,000 keys of 1,024 bytes, each character escaped in JSON"),
+  COMMIT_MESSAGE_MAX_BYTES: limit(
+    32 * MIB,
+    "bytes",
+    "CommitWrite and CommitPart: COMMIT_CHUNKS_MAX chunks with five receipts each",
+  ),
+  COMPLETE_MESSAGE_MAX_BYTES: limit(4 * MIB, "bytes", "COMPLETE_PARTS_MAX parts with their etags, in JSON too"),
+  MESSAGE_FIELDS_MAX: limit(
+    131_072,
+    "count",
+    "fields of one message, nested ones included, counted before it is decoded: COMMIT_CHUNKS_MAX chunks with five receipts each. Decoding costs time by their number",
+  ),
+  BULK_MESSAGE_FIELDS_MAX: limit(
+    16_384,
+    "count",
+    "the same for messages that carry bytes: 8 KiB of metadata in names of one letter fit",
+  ),
+  MESSAGE_DEPTH_MAX: limit(32, "count", "nesting of a message, JSON or not; the deepest of ours is 5"),
+  JSON_DIGITS_MAX: limit(
+    64 * KIB,
+    "bytes",
+    "a JSON text of nothing but digits: turning one into a number takes time by the square of its length",
+  ),
+  FRAME_MIN_BYTES: limit(4 * KIB, "bytes", "smallest frame that a reader may ask for: each is a message of its own"),
+  COMPLETE_PARTS_MAX: limit(
+    50_000,
+    "count",
+    "parts that CompleteUpload names: 50 TiB in parts of 1 GiB; decoded and recorded in one go",
+  ),
+  SMALL_CHUNKS_MAX: limit(
+    1024,
+    "count",
+    "chunks of one commit that may have any size; more have CHUNK_MIN_BYTES on average, or a manifest of one-byte chunks would cost more than its bytes",
+  ),
+  PAGE_MAX_BYTES: limit(
+    3 * MIB,
+    "bytes",
+    "a page of a listing whose rows carry metadata, beside LIST_LIMIT_MAX: below the 4 MiB that gRPC clients take by default. 1,000 keys of 1,024 bytes fit without",
+  ),
+  BUCKETS_MAX: limit(
+    10_000,
+    "count",
+    "buckets that may be made through a gateway: they are listed in one answer. S3 gives an account as many",
+  ),
+  BYTES_IN_FLIGHT_MAX: limit(
+    512 * MIB,
+    "bytes",
+    "of request bodies that a server holds at once, whatever their number; beyond it they wait, and are answered OVERLOADED after BYTES_WAIT_MS. A connection has at most half, an address three quarters",
+  ),
+  BYTES_FREE: limit(64 * KIB, "bytes", "of each body, which are not counted: small requests never wait"),
+  BYTES_WAIT_MS: limit(5000, "ms", "how long a body waits for its bytes; the network holds its sender back meanwhile"),
+  CHUNK_WRITES_MAX: limit(
+    32,
+    "count",
+    "chunks that a gateway's own engine stores side by side, for all objects that are being put: 128 MiB of default chunks, more than disks gain by",
+  ),
+  ERROR_TEXT_MAX: limit(
+    300,
+    "count",
+    "characters of a message or detail of an error, which may quote what a client sent",
+  ),
 } as const satisfies Record<string, DocumentedLimit>);

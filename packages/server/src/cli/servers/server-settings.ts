@@ -10,6 +10,7 @@ const COMMON = [
   "corsOrigins",
   "chunkMaxBytes",
   "requestsInFlightMax",
+  "bytesInFlightMax",
   "shutdownGraceMs",
   "logLevel",
   "json",

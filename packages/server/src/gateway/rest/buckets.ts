@@ -9,7 +9,7 @@ import {
   ListObjectsResponseSchema,
 } from "@ashlar/sdk/rpc";
 import type { HttpRequest, HttpResponse } from "../../http/http-handler.ts";
-import { requireBucket } from "../early-checks.ts";
+import { createBucketWithin, requireBucket } from "../early-checks.ts";
 import type { GatewayContext } from "../gateway-context.ts";
 import { jsonAnswer } from "./json-answer.ts";
 
@@ -25,7 +25,7 @@ export async function createBucket(
   bucket: string,
   { signal }: HttpRequest,
 ): Promise<HttpResponse> {
-  const created = await backend.createBucket(bucket, { signal });
+  const created = await createBucketWithin(backend, bucket, signal);
   return jsonAnswer(CreateBucketResponseSchema, { bucket: encodeBucket(created) }, { status: 201 });
 }
 

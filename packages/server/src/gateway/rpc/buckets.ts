@@ -1,6 +1,6 @@
 import { encodeBucket, type ObjectService } from "@ashlar/sdk/rpc";
 import type { ServiceImpl } from "@connectrpc/connect";
-import { requireBucket } from "../early-checks.ts";
+import { createBucketWithin, requireBucket } from "../early-checks.ts";
 import type { GatewayContext } from "../gateway-context.ts";
 
 type Handlers = Pick<ServiceImpl<typeof ObjectService>, "createBucket" | "headBucket" | "listBuckets" | "deleteBucket">;
@@ -9,7 +9,7 @@ type Handlers = Pick<ServiceImpl<typeof ObjectService>, "createBucket" | "headBu
 export function bucketHandlers({ backend }: GatewayContext): Handlers {
   return {
     createBucket: async ({ bucket }, { signal }) => ({
-      bucket: encodeBucket(await backend.createBucket(bucket, { signal })),
+      bucket: encodeBucket(await createBucketWithin(backend, bucket, signal)),
     }),
     headBucket: async ({ bucket }, { signal }) => ({
       bucket: encodeBucket(await requireBucket(backend, bucket, signal)),

@@ -1,6 +1,7 @@
 import { LIMITS } from "@ashlar/sdk/limits";
 import type { Random } from "@ashlar/sdk/ports";
 import { ClusterService, CredentialService, ObjectService } from "@ashlar/sdk/rpc";
+import { HTTP_LIMITS } from "../../http/http-limits.ts";
 import type { RpcOptionSource, RpcOptions, RpcRoutes } from "../../http/rpc-handlers.ts";
 import { authGate } from "../auth/auth-gate.ts";
 import type { Authenticator } from "../auth/authenticator.ts";
@@ -8,7 +9,7 @@ import { scopeInterceptor } from "../auth/scope-interceptor.ts";
 import type { GatewayContext } from "../gateway-context.ts";
 import { createClusterService } from "./cluster-service.ts";
 import { createCredentialService } from "./credential-service.ts";
-import { COMMIT_MESSAGE_MAX_BYTES, WRITE_OBJECT_MAX_BYTES } from "./message-limits.ts";
+import { WRITE_OBJECT_MAX_BYTES } from "./message-limits.ts";
 import { createObjectService } from "./object-service.ts";
 
 /**
@@ -42,7 +43,10 @@ export function gatewayRpcRoutes(
 }
 
 /** A prefix or role that is misspelt must not give a token that may do more. */
-const strict = (rpc: RpcOptions): RpcOptions => ({ ...rpc, jsonOptions: { ignoreUnknownFields: false } });
+const strict = (rpc: RpcOptions): RpcOptions => ({
+  ...rpc,
+  jsonOptions: { ...rpc.jsonOptions, ignoreUnknownFields: false },
+});
 
 function bulkOptions(
   options: RpcOptionSource,
@@ -50,10 +54,12 @@ function bulkOptions(
   gate: ReturnType<typeof authGate>,
 ): Readonly<Partial<Record<keyof typeof ObjectService.method, RpcOptions>>> {
   return {
-    putObject: options.bulk(LIMITS.FRAME_MAX_BYTES.value, gate),
+    putObject: options.bulk(LIMITS.FRAME_MAX_BYTES.value, gate, LIMITS.CHUNK_DEFAULT_BYTES.value),
     writeObject: options.bulk(WRITE_OBJECT_MAX_BYTES, gate),
     writePart: options.bulk(chunkMaxBytes, gate),
-    commitWrite: options.bulk(COMMIT_MESSAGE_MAX_BYTES, gate),
-    commitPart: options.bulk(COMMIT_MESSAGE_MAX_BYTES, gate),
+    commitWrite: options.lists(HTTP_LIMITS.COMMIT_MESSAGE_MAX_BYTES.value, gate),
+    commitPart: options.lists(HTTP_LIMITS.COMMIT_MESSAGE_MAX_BYTES.value, gate),
+    completeUpload: options.lists(HTTP_LIMITS.COMPLETE_MESSAGE_MAX_BYTES.value, gate),
+    deleteObjects: options.control(gate, HTTP_LIMITS.DELETE_MESSAGE_MAX_BYTES.value),
   };
 }

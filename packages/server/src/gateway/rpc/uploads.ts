@@ -1,3 +1,4 @@
+import { AshlarError } from "@ashlar/sdk/errors";
 import {
   decodeCompleteUpload,
   decodeCreateUpload,
@@ -12,7 +13,9 @@ import {
   type ObjectService,
 } from "@ashlar/sdk/rpc";
 import type { ServiceImpl } from "@connectrpc/connect";
+import { HTTP_LIMITS } from "../../http/http-limits.ts";
 import type { GatewayContext } from "../gateway-context.ts";
+import { pageWithin } from "../page-within.ts";
 import { single } from "./put-object.ts";
 
 type Handlers = Pick<
@@ -38,16 +41,28 @@ export function uploadHandlers({ backend, metadata, durability }: GatewayContext
       const request = { uploadId, partNumber, sizeBytes: data.byteLength, sha256: decodeText(sha256) };
       return { part: encodePartInfo(await backend.writePart(request, single(data), { signal })) };
     },
-    completeUpload: async (message, { signal }) => ({
-      info: encodeObjectInfo(await backend.completeUpload(decodeCompleteUpload(message), { signal })),
-    }),
+    async completeUpload(message, { signal }) {
+      const partsMax = HTTP_LIMITS.COMPLETE_PARTS_MAX.value;
+      if (message.parts.length > partsMax) {
+        throw new AshlarError(
+          "INVALID_ARGUMENT",
+          `an upload is completed from at most ${partsMax} parts; make them larger`,
+        );
+      }
+      return { info: encodeObjectInfo(await backend.completeUpload(decodeCompleteUpload(message), { signal })) };
+    },
     async abortUpload({ uploadId }, { signal }) {
       await backend.abortUpload(uploadId, { signal });
       return {};
     },
     listParts: async (message, { signal }) =>
       encodePartPage(await backend.listParts(decodeListPartsQuery(message), { signal })),
-    listUploads: async (message, { signal }) =>
-      encodeUploadPage(await backend.listUploads(decodeListUploadsQuery(message), { signal })),
+    async listUploads(message, { signal }) {
+      const query = decodeListUploadsQuery(message);
+      return await pageWithin(query.limit, async (limit) => {
+        const found = await backend.listUploads({ ...query, limit }, { signal });
+        return { page: encodeUploadPage(found), rows: found.uploads };
+      });
+    },
   };
 }
