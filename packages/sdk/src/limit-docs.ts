@@ -34,6 +34,15 @@ export const LIMIT_DOCS: Readonly<Record<keyof typeof LIMITS, LimitDoc>> = {
   BUCKET_NAME_MIN: { unit: "count", reason: "S3's bucket naming rule" },
   BUCKET_NAME_MAX: { unit: "count", reason: "S3's bucket naming rule: a DNS label" },
   METADATA_MAX_BYTES: { unit: "bytes", reason: "names and values of user metadata together; fits HTTP header limits" },
+  METADATA_ENTRIES_MAX: {
+    unit: "count",
+    reason:
+      "entries of user metadata; with more, what goes around each would not fit the 16 KiB of headers that clients take",
+  },
+  HEADER_FIELDS_MAX_BYTES: {
+    unit: "bytes",
+    reason: "content-type, cache-control and the like together; fits beside the metadata into 16 KiB of headers",
+  },
   LIST_LIMIT_DEFAULT: { unit: "count", reason: "S3's page size" },
   LIST_LIMIT_MAX: { unit: "count", reason: "S3's page size; a page costs < 6 ms" },
   DELETE_MANY_MAX: { unit: "count", reason: "S3's DeleteObjects limit" },

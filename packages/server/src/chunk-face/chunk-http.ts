@@ -12,6 +12,7 @@ import type { HttpHandler, HttpRequest, HttpResponse } from "../http/http-handle
 import { jsonResponse } from "../http/json-response.ts";
 import { methodNotAllowed } from "../http/method-not-allowed.ts";
 import type { HttpRoute } from "../http/router.ts";
+import { assertWholeBody } from "../http/whole-body.ts";
 import type { ChunkFaceContext } from "./chunk-face-context.ts";
 import { readChunk } from "./chunk-http-read.ts";
 
@@ -39,6 +40,7 @@ export function chunkHttpRoutes(face: ChunkFaceContext): readonly HttpRoute[] {
 async function putChunk(face: ChunkFaceContext, request: HttpRequest, chunkId: Digest): Promise<HttpResponse> {
   const { header, signal } = request;
   const caller = await face.access(header.get("authorization"), "write");
+  assertWholeBody(header);
   const serverId = header.get("ashlar-server-id") ?? undefined;
   const incoming = { chunkId, sizeBytes: declaredSize(header), serverId, durability: durabilityOf(header), signal };
   await face.writer.check(incoming);

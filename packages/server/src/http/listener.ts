@@ -126,6 +126,8 @@ function frontServer(options: HttpListenerOptions, exchange: NodeExchange): Http
           key: pem(options.tls.key),
           ALPNProtocols: ["h2", "http/1.1"],
         });
+  // Node passes over headers beyond the 2,000th without a word, a condition among them; the bytes are bounded already.
+  front.maxHeadersCount = 0;
   front.maxConnections = options.connectionsMax ?? HTTP_LIMITS.CONNECTIONS_MAX.value;
   front.setTimeout(options.idleTimeoutMs ?? HTTP_LIMITS.IDLE_TIMEOUT_MS.value);
   front.on("request", (request, response) => exchange.serve(request, response));

@@ -6,11 +6,22 @@ import { type ConnectRouter, createConnectRouter, type HandlerContext, type Inte
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { createValidateInterceptor } from "@connectrpc/validate";
 import { errorInterceptor } from "./error-interceptor.ts";
+import { translateLibraryErrors } from "./library-errors.ts";
 import { publicError, withRequestId } from "./problem.ts";
 import { noteErrorCode, REQUEST_CONTEXT } from "./request-context.ts";
+import { tolerantHandler } from "./rpc-request.ts";
 
 /** Runs when the headers of a call are known and nothing of its body is read. What it throws ends the call. */
 export type RpcGate = (context: HandlerContext) => void | Promise<void>;
+
+/** How JSON messages are read. */
+export interface RpcJsonOptions {
+  readonly ignoreUnknownFields?: boolean;
+  readonly textDecoder?: Pick<TextDecoder, "decode">;
+}
+
+/** Bytes that are no UTF-8 are refused: replaced by U+FFFD they would name another key than the one that was meant. */
+export const STRICT_UTF8: RpcJsonOptions = { textDecoder: new TextDecoder("utf-8", { fatal: true }) };
 
 /** Options with which a face registers its RPCs. */
 export interface RpcOptions {
@@ -19,7 +30,7 @@ export interface RpcOptions {
   readonly interceptors: Interceptor[];
   readonly requestGate: RpcGate;
   /** Default: members of a JSON message that nobody knows are passed over, as the Connect protocol has it. */
-  readonly jsonOptions?: { readonly ignoreUnknownFields: boolean };
+  readonly jsonOptions?: RpcJsonOptions;
 }
 
 /** How a face registers its RPCs: with `control(gate)` for messages that are validated, `bulk(gate, maxBytes)` for chunk bytes. */
@@ -50,7 +61,11 @@ export function createRpcHandlers(
     readMaxBytes: maxBytes,
     writeMaxBytes: maxBytes,
     interceptors,
-    requestGate: (context) => passGate(context, gate),
+    jsonOptions: STRICT_UTF8,
+    requestGate: (context) => {
+      translateLibraryErrors(context, logger);
+      return passGate(context, gate);
+    },
   });
   const source: RpcOptionSource = {
     control: (gate) => limited(LIMITS.CONTROL_MESSAGE_MAX_BYTES.value, [errors, validation], gate),
@@ -58,7 +73,7 @@ export function createRpcHandlers(
   };
   const router = createConnectRouter({ acceptCompression: [], ...source.control() });
   for (const register of routes) register(router, source);
-  return router.handlers;
+  return router.handlers.map(tolerantHandler);
 }
 
 async function passGate(context: HandlerContext, gate: RpcGate | undefined): Promise<void> {

@@ -42,7 +42,10 @@ export function gatewayRpcRoutes(
 }
 
 /** A prefix or role that is misspelt must not give a token that may do more. */
-const strict = (rpc: RpcOptions): RpcOptions => ({ ...rpc, jsonOptions: { ignoreUnknownFields: false } });
+const strict = (rpc: RpcOptions): RpcOptions => ({
+  ...rpc,
+  jsonOptions: { ...rpc.jsonOptions, ignoreUnknownFields: false },
+});
 
 function bulkOptions(
   options: RpcOptionSource,
