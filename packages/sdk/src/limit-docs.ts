@@ -39,6 +39,15 @@ export const LIMIT_DOCS: Readonly<Record<keyof typeof LIMITS, LimitDoc>> = {
     reason:
       "chunks of one write or part through a gateway: 64 GiB in default chunks, 1 TiB in chunks of 64 MiB, and 50 TiB in parts. A longer list stalls whoever decodes it",
   },
+  METADATA_ENTRIES_MAX: {
+    unit: "count",
+    reason:
+      "entries of user metadata; with more, what goes around each would not fit the 16 KiB of headers that clients take",
+  },
+  HEADER_FIELDS_MAX_BYTES: {
+    unit: "bytes",
+    reason: "content-type, cache-control and the like together; fits beside the metadata into 16 KiB of headers",
+  },
   LIST_LIMIT_DEFAULT: { unit: "count", reason: "S3's page size" },
   LIST_LIMIT_MAX: { unit: "count", reason: "S3's page size; a page costs < 6 ms" },
   DELETE_MANY_MAX: { unit: "count", reason: "S3's DeleteObjects limit" },

@@ -38,6 +38,8 @@ export const LIMITS = Object.freeze({
   BUCKET_NAME_MAX: limit(63),
   METADATA_MAX_BYTES: limit(8 * KIB),
   COMMIT_CHUNKS_MAX: limit(16_384),
+  METADATA_ENTRIES_MAX: limit(512),
+  HEADER_FIELDS_MAX_BYTES: limit(2 * KIB),
   LIST_LIMIT_DEFAULT: limit(1000),
   LIST_LIMIT_MAX: limit(1000),
   DELETE_MANY_MAX: limit(1000),

@@ -82,7 +82,7 @@ export function assertObjectKey(key: string): void {
  * type filled in. Idempotent.
  *
  * @throws {AshlarError} INVALID_ARGUMENT for values that no header could carry, two metadata names that differ only in case, or more than
- *   METADATA_MAX_BYTES of metadata (of header fields likewise).
+ *   METADATA_MAX_BYTES or METADATA_ENTRIES_MAX of metadata, or than HEADER_FIELDS_MAX_BYTES of the other fields.
  */
 export function normalizeAttributes(attributes: ObjectAttributes | undefined): ObjectAttributes {
   const result: { -readonly [Name in (typeof HEADER_FIELDS)[number]]?: string } = { contentType: CONTENT_TYPE_DEFAULT };
@@ -93,7 +93,7 @@ export function normalizeAttributes(attributes: ObjectAttributes | undefined): O
     headerBytes += assertHeaderValue(field, value);
     result[field] = value;
   }
-  assertMetadataSize(headerBytes, "header fields");
+  assertAtMost(headerBytes, LIMITS.HEADER_FIELDS_MAX_BYTES.value, "bytes of header fields");
   const metadata = normalizeMetadata(attributes?.metadata);
   return Object.freeze(metadata === undefined ? result : { ...result, metadata });
 }
@@ -109,7 +109,8 @@ function normalizeMetadata(metadata: Readonly<Record<string, string>> | undefine
     sizeBytes += name.length + assertHeaderValue(given, value);
     entries.set(name, value);
   }
-  assertMetadataSize(sizeBytes, "metadata");
+  assertAtMost(sizeBytes, LIMITS.METADATA_MAX_BYTES.value, "bytes of metadata");
+  assertAtMost(entries.size, LIMITS.METADATA_ENTRIES_MAX.value, "entries of metadata");
   return entries.size === 0 ? undefined : Object.freeze(Object.fromEntries(entries));
 }
 
@@ -120,10 +121,10 @@ function assertHeaderValue(name: string, value: unknown): number {
   return utf8Length(value);
 }
 
-function assertMetadataSize(sizeBytes: number, what: string): void {
-  if (sizeBytes <= LIMITS.METADATA_MAX_BYTES.value) return;
-  throw new AshlarError("INVALID_ARGUMENT", `${what} have at most ${LIMITS.METADATA_MAX_BYTES.value} bytes together`, {
-    details: { sizeBytes: String(sizeBytes) },
+function assertAtMost(count: number, most: number, what: string): void {
+  if (count <= most) return;
+  throw new AshlarError("INVALID_ARGUMENT", `an object has at most ${most} ${what}`, {
+    details: { count: String(count) },
   });
 }
 

@@ -13,6 +13,7 @@ import { jsonResponse } from "../http/json-response.ts";
 import { methodNotAllowed } from "../http/method-not-allowed.ts";
 import { trustCaller } from "../http/request-context.ts";
 import type { HttpRoute } from "../http/router.ts";
+import { assertWholeBody } from "../http/whole-body.ts";
 import type { ChunkFaceContext } from "./chunk-face-context.ts";
 import { readChunk } from "./chunk-http-read.ts";
 
@@ -41,6 +42,7 @@ async function putChunk(face: ChunkFaceContext, request: HttpRequest, chunkId: D
   const { header, signal } = request;
   const caller = await face.access(header.get("authorization"), "write");
   trustCaller(request);
+  assertWholeBody(header);
   const serverId = header.get("ashlar-server-id") ?? undefined;
   const incoming = { chunkId, sizeBytes: declaredSize(header), serverId, durability: durabilityOf(header), signal };
   await face.writer.check(incoming);

@@ -21,7 +21,11 @@ export function guardedHandler(
     } catch (error) {
       const response = problemResponse(error, { requestId });
       const isOverload = AshlarError.is(error, "OVERLOADED");
-      if (response.status >= 500 && !isOverload) options.logger.error({ error, requestId, route }, "a request failed");
+      // Of a client that left nobody knows whether it, or what it cut off, was the reason.
+      const isGone = request.signal?.aborted === true;
+      if (response.status >= 500 && !isOverload && !isGone) {
+        options.logger.error({ error, requestId, route }, "a request failed");
+      }
       return response;
     }
   };

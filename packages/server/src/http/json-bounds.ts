@@ -14,7 +14,8 @@ const CLOSING: ReadonlySet<number> = new Set([0x5d, 0x7d]);
  * @param valuesMax members and elements of one message, nested ones included.
  */
 export function boundedTextDecoder(valuesMax: number): Pick<TextDecoder, "decode"> {
-  const decoder = new TextDecoder();
+  // Bytes that are no UTF-8 are refused: replaced by U+FFFD they would name another key than the one that was meant.
+  const decoder = new TextDecoder("utf-8", { fatal: true });
   return {
     decode(bytes?: Uint8Array) {
       try {

@@ -191,7 +191,8 @@ function createRecorder({ metrics, logger, clock }: ObservedHandlerOptions): {
       const { request, info, protocol, context, span, bytesIn, bytesOut } = observation;
       const { route } = info;
       const durationMs = clock.monotonicMs() - observation.startedMs;
-      const code = codeOf(context, error);
+      // A client that left saw no failure, and what failed for want of its bytes is none of ours.
+      const code = request.signal?.aborted === true ? "CANCELED" : codeOf(context, error);
       running.add(-1);
       requests.add(1, { route, protocol, status: String(status), code });
       if (SERVER_FAULTS.has(code)) failures.add(1, { code });

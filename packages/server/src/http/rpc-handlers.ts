@@ -7,8 +7,10 @@ import { type BoundedHandler, boundedHandler, type MessageBounds } from "./bound
 import { errorInterceptor } from "./error-interceptor.ts";
 import { HTTP_LIMITS } from "./http-limits.ts";
 import { boundedTextDecoder } from "./json-bounds.ts";
+import { translateLibraryErrors } from "./library-errors.ts";
 import { REQUEST_CONTEXT } from "./request-context.ts";
 import { rpcRefusal } from "./rpc-refusal.ts";
+import { tolerantHandler } from "./rpc-request.ts";
 
 /** Runs when the headers of a call are known and nothing of its body is read. What it throws ends the call. */
 export type RpcGate = (context: HandlerContext) => void | Promise<void>;
@@ -77,7 +79,10 @@ export function createRpcHandlers(
     heldMaxBytes: limits.readMaxBytes,
     ...limits,
     interceptors,
-    requestGate: (context) => passGate(context, gate),
+    requestGate: (context) => {
+      translateLibraryErrors(context, logger);
+      return passGate(context, gate);
+    },
     binaryOptions: BINARY,
     jsonOptions: { ignoreUnknownFields: true, textDecoder: boundedTextDecoder(limits.fieldsMax) },
   });
@@ -114,7 +119,8 @@ export function createRpcHandlers(
     },
   };
   for (const register of routes) register(noted, source);
-  return router.handlers.map((handler) => boundedHandler(handler, bounds.get(handler.requestPath) ?? source.control()));
+  return router.handlers.map((handler) =>
+    boundedHandler(tolerantHandler(handler), bounds.get(handler.requestPath) ?? source.control()));
 }
 
 const pathOf = ({ parent, name }: DescMethod): string => `/${parent.typeName}/${name}`;

@@ -12,6 +12,8 @@ import type { HttpRequest, HttpResponse } from "../../http/http-handler.ts";
 import { createBucketWithin, requireBucket } from "../early-checks.ts";
 import type { GatewayContext } from "../gateway-context.ts";
 import { jsonAnswer } from "./json-answer.ts";
+import { parseQuery } from "./query.ts";
+import { assertNoBody } from "./write-object.ts";
 
 /** `GET /objects`. */
 export async function listBuckets({ backend }: GatewayContext, { signal }: HttpRequest): Promise<HttpResponse> {
@@ -23,9 +25,10 @@ export async function listBuckets({ backend }: GatewayContext, { signal }: HttpR
 export async function createBucket(
   { backend }: GatewayContext,
   bucket: string,
-  { signal }: HttpRequest,
+  request: HttpRequest,
 ): Promise<HttpResponse> {
-  const created = await createBucketWithin(backend, bucket, signal);
+  await assertNoBody(request, "a bucket");
+  const created = await createBucketWithin(backend, bucket, request.signal);
   return jsonAnswer(CreateBucketResponseSchema, { bucket: encodeBucket(created) }, { status: 201 });
 }
 
@@ -61,7 +64,7 @@ export async function listObjects(
 
 /** What a query string asks for. @throws {AshlarError} INVALID_ARGUMENT. */
 export function listQuery(bucket: string, query: string): ListObjectsQuery {
-  const parameters = new URLSearchParams(query);
+  const parameters = parseQuery(query);
   const text = (name: string): string | undefined => parameters.get(name) || undefined;
   return {
     bucket,
