@@ -1,6 +1,7 @@
 import type { Chunker } from "../chunking/chunker.ts";
 import type { Catalog, Clock, Durability, GrantSource, Hasher, Logger, Random } from "../ports/index.ts";
 import type { ReplicatedStore } from "./replicated-store.ts";
+import type { RetryPolicy } from "./retry.ts";
 import type { TicketCache } from "./ticket-cache.ts";
 import type { Topology } from "./topology.ts";
 
@@ -24,10 +25,15 @@ export interface EngineOptions {
   /** How long the stores keep a claimed chunk; default CLAIM_TTL_MS. A commit that comes later is refused. */
   readonly claimTtlMs?: number | undefined;
   readonly hedgeAfterMs?: number | undefined;
+  /** How patient calls of the catalog and the grants are, and of the chunk stores; default RETRY_FOR_MS for all. */
+  readonly retry?: RetryPolicy | undefined;
+  /** Of the chunk stores alone; default `retry`. */
+  readonly chunkRetry?: RetryPolicy | undefined;
 }
 
 /** The options, completed; what every operation of the engine works with. */
 export interface EngineContext {
+  /** Tries again by itself. */
   readonly catalog: Catalog;
   readonly chunks: ReplicatedStore;
   readonly tickets: TicketCache | undefined;

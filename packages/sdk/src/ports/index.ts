@@ -56,6 +56,7 @@ export type {
   TransferOptions,
   TransferProgress,
   WritePartRequest,
+  WriteTransferOptions,
 } from "./object-backend.ts";
 export type {
   BucketInfo,
@@ -97,3 +98,4 @@ export type {
   UploadInfo,
   UploadPage,
 } from "./uploads.ts";
+export type { WriteOptions, WriteOutcome } from "./write-options.ts";

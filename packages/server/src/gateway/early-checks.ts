@@ -6,6 +6,7 @@ import {
   type BucketInfo,
   type ObjectBackend,
   type PutObjectRequest,
+  type WriteOptions,
 } from "@ashlar/sdk/ports";
 import type { GatewayContext } from "./gateway-context.ts";
 
@@ -28,7 +29,7 @@ export async function requireBucket(
 export async function assertWorthSending(
   context: GatewayContext,
   request: PutObjectRequest,
-  signal: AbortSignal | undefined,
+  { signal, operationId }: WriteOptions,
 ): Promise<void> {
   const { bucket, key, sizeBytes, condition } = request;
   assertBucketName(bucket);
@@ -39,6 +40,8 @@ export async function assertWorthSending(
     });
   }
   if (sizeBytes !== undefined && sizeBytes <= context.limits.inlineMaxBytes) return;
+  // A write with a name may have happened already, and what it would meet here is its own doing: the commit knows.
+  if (operationId !== undefined) return;
   await requireBucket(context.backend, bucket, signal);
   if (condition === undefined) return;
   const current = await context.metadata.getObject({ bucket, key, chunkLimit: 0 }, { signal });

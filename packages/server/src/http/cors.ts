@@ -18,6 +18,7 @@ const REQUEST_HEADERS: readonly string[] = [
   "range",
   "if-match",
   "if-none-match",
+  "idempotency-key",
   "cache-control",
   "content-disposition",
   "content-encoding",

@@ -22,6 +22,14 @@ export const MIGRATIONS: readonly Migration[] = Object.freeze([
       ...clusterTables(dialect),
     ],
   },
+  {
+    version: 2,
+    name: "requests of finished operations",
+    // Digest of the request, so that an operation id is good for one request only. Rows of before have none, and no caller knows their ids.
+    statements: ({ types: { text } }: SqlDialect): readonly string[] => [
+      `ALTER TABLE finished_operations ADD COLUMN fingerprint ${text}`,
+    ],
+  },
 ]);
 
 function objectTables({ types }: SqlDialect): string[] {

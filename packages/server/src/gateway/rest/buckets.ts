@@ -9,6 +9,8 @@ import {
   ListObjectsResponseSchema,
 } from "@ashlar/sdk/rpc";
 import type { HttpRequest, HttpResponse } from "../../http/http-handler.ts";
+import type { Principal } from "../auth/authenticator.ts";
+import { writeOptionsOf } from "../auth/write-options.ts";
 import { requireBucket } from "../early-checks.ts";
 import type { GatewayContext } from "../gateway-context.ts";
 import { jsonAnswer } from "./json-answer.ts";
@@ -23,9 +25,10 @@ export async function listBuckets({ backend }: GatewayContext, { signal }: HttpR
 export async function createBucket(
   { backend }: GatewayContext,
   bucket: string,
-  { signal }: HttpRequest,
+  { header, signal }: HttpRequest,
+  principal: Principal,
 ): Promise<HttpResponse> {
-  const created = await backend.createBucket(bucket, { signal });
+  const created = await backend.createBucket(bucket, writeOptionsOf(header, principal, signal));
   return jsonAnswer(CreateBucketResponseSchema, { bucket: encodeBucket(created) }, { status: 201 });
 }
 
@@ -43,9 +46,10 @@ export async function headBucket(
 export async function deleteBucket(
   { backend }: GatewayContext,
   bucket: string,
-  { signal }: HttpRequest,
+  { header, signal }: HttpRequest,
+  principal: Principal,
 ): Promise<HttpResponse> {
-  await backend.deleteBucket(bucket, { signal });
+  await backend.deleteBucket(bucket, writeOptionsOf(header, principal, signal));
   return { status: 204 };
 }
 

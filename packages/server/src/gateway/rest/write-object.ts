@@ -3,6 +3,8 @@ import { isDigestHex } from "@ashlar/sdk/hash";
 import { type CopyObject, DURABILITIES, type Durability, type PutObjectRequest } from "@ashlar/sdk/ports";
 import { CopyObjectResponseSchema, encodeObjectInfo, encodePutOutcome, PutObjectOutcomeSchema } from "@ashlar/sdk/rpc";
 import type { HttpRequest, HttpResponse } from "../../http/http-handler.ts";
+import type { Principal } from "../auth/authenticator.ts";
+import { writeOptionsOf } from "../auth/write-options.ts";
 import { assertWorthSending } from "../early-checks.ts";
 import type { GatewayContext } from "../gateway-context.ts";
 import { writeCondition } from "./conditions.ts";
@@ -19,8 +21,10 @@ export async function putObject(
   context: GatewayContext,
   name: ObjectName,
   request: HttpRequest,
+  principal: Principal,
 ): Promise<HttpResponse> {
   const { header, signal } = request;
+  const write = writeOptionsOf(header, principal, signal);
   const put: PutObjectRequest = {
     ...name,
     attributes: attributesFromHeaders(header) ?? {},
@@ -29,8 +33,8 @@ export async function putObject(
     durability: durabilityOf(header),
     sha256: digestOf(header),
   };
-  await assertWorthSending(context, put, signal);
-  const outcome = await context.backend.putObject(put, request.body, { signal });
+  await assertWorthSending(context, put, write);
+  const outcome = await context.backend.putObject(put, request.body, write);
   return jsonAnswer(PutObjectOutcomeSchema, encodePutOutcome(outcome), { header: { etag: `"${outcome.etag}"` } });
 }
 
@@ -39,6 +43,7 @@ export async function copyObject(
   context: GatewayContext,
   name: ObjectName,
   request: HttpRequest,
+  principal: Principal,
 ): Promise<HttpResponse> {
   const { header, signal } = request;
   await assertNoBody(request);
@@ -49,7 +54,7 @@ export async function copyObject(
       attributes: attributesFromHeaders(header),
       condition: writeCondition(header),
     },
-    { signal },
+    writeOptionsOf(header, principal, signal),
   );
   return jsonAnswer(CopyObjectResponseSchema, { info: encodeObjectInfo(info) }, { header: { etag: `"${info.etag}"` } });
 }
@@ -67,8 +72,10 @@ export async function deleteObject(
   context: GatewayContext,
   name: ObjectName,
   { header, signal }: HttpRequest,
+  principal: Principal,
 ): Promise<HttpResponse> {
-  await context.backend.deleteObject({ ...name, condition: writeCondition(header) }, { signal });
+  const write = writeOptionsOf(header, principal, signal);
+  await context.backend.deleteObject({ ...name, condition: writeCondition(header) }, write);
   return { status: 204 };
 }
 

@@ -12,6 +12,7 @@ import {
   type ObjectService,
 } from "@ashlar/sdk/rpc";
 import type { ServiceImpl } from "@connectrpc/connect";
+import { rpcWriteOptions } from "../auth/write-options.ts";
 import type { GatewayContext } from "../gateway-context.ts";
 import { single } from "./put-object.ts";
 
@@ -23,26 +24,26 @@ type Handlers = Pick<
 /** Multipart uploads. */
 export function uploadHandlers({ backend, metadata, durability }: GatewayContext): Handlers {
   return {
-    async createUpload(message, { signal }) {
+    async createUpload(message, call) {
       const request = decodeCreateUpload(message);
       const upload = await backend.createUpload(
         { ...request, durability: request.durability ?? durability },
-        { signal },
+        rpcWriteOptions(call),
       );
       return { upload: encodeUploadInfo(upload) };
     },
     getUpload: async ({ uploadId }, { signal }) => ({
       upload: encodeUploadInfo(await metadata.getUpload(uploadId, { signal })),
     }),
-    async writePart({ uploadId, partNumber, sha256, data }, { signal }) {
+    async writePart({ uploadId, partNumber, sha256, data }, call) {
       const request = { uploadId, partNumber, sizeBytes: data.byteLength, sha256: decodeText(sha256) };
-      return { part: encodePartInfo(await backend.writePart(request, single(data), { signal })) };
+      return { part: encodePartInfo(await backend.writePart(request, single(data), rpcWriteOptions(call))) };
     },
-    completeUpload: async (message, { signal }) => ({
-      info: encodeObjectInfo(await backend.completeUpload(decodeCompleteUpload(message), { signal })),
+    completeUpload: async (message, call) => ({
+      info: encodeObjectInfo(await backend.completeUpload(decodeCompleteUpload(message), rpcWriteOptions(call))),
     }),
-    async abortUpload({ uploadId }, { signal }) {
-      await backend.abortUpload(uploadId, { signal });
+    async abortUpload({ uploadId }, call) {
+      await backend.abortUpload(uploadId, rpcWriteOptions(call));
       return {};
     },
     listParts: async (message, { signal }) =>
