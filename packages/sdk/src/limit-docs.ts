@@ -67,9 +67,15 @@ export const LIMIT_DOCS: Readonly<Record<keyof typeof LIMITS, LimitDoc>> = {
     reason: "chunks in flight per transfer; more adds memory, not speed, on loopback and LAN",
   },
   CONCURRENCY_MAX: { unit: "count", reason: "bounds the memory of one transfer" },
-  CHUNK_ATTEMPTS: { unit: "count", reason: "tries per chunk and replica before the error reaches the caller" },
+  CHUNK_ATTEMPTS: { unit: "count", reason: "tries of a chunk whose bytes arrive spoiled: more would not help" },
+  RETRY_FOR_MS: { unit: "ms", reason: "how long a call is tried again: a server restarts within it" },
   RETRY_BASE_MS: { unit: "ms", reason: "first backoff, full jitter" },
-  RETRY_MAX_MS: { unit: "ms", reason: "longest backoff, full jitter" },
+  RETRY_MAX_MS: { unit: "ms", reason: "longest backoff, full jitter; a server that is back is noticed soon" },
+  OPERATION_KEPT_MS: {
+    unit: "ms",
+    reason:
+      "how long the result of a write is kept under its operation id; a client that has not come back by then does not come back",
+  },
   HEDGE_AFTER_MS: { unit: "ms", reason: "a read slower than this also asks the next replica" },
   CLAIM_TTL_MS: { unit: "ms", reason: "an upload may last a day before its chunks can be collected" },
   GRANT_TTL_MS: { unit: "ms", reason: "life of a signed grant; the client renews it during long uploads" },

@@ -11,6 +11,16 @@ export interface ClientCallOptions {
   readonly timeoutMs?: number | undefined;
 }
 
+/** Options of calls that change something. */
+export interface ClientWriteOptions extends ClientCallOptions {
+  /**
+   * Names this call for the day in which the store keeps its result: called again with the same id and the same request it answers with its first
+   * result, whatever happened since. 22 to 64 of `[A-Za-z0-9_-]`, such as a UUID; with another request it is INVALID_ARGUMENT. Default: random,
+   * so that only the tries of one call share it.
+   */
+  readonly operationId?: string | undefined;
+}
+
 /** Options of calls that move bytes. */
 export interface ClientTransferOptions extends ClientCallOptions {
   /** Called up to 20 times a second while bytes move, and once at the end. */

@@ -21,9 +21,9 @@ export function createClient(seat: Seat): ObjectClient {
   const call = createSeatCall(opener);
   const client: ObjectClient = {
     createBucket: (input) =>
-      call(input, async ({ backend }, signal) => {
+      call(input, async ({ backend }, signal, write) => {
         try {
-          return await backend.createBucket(input.bucket, { signal });
+          return await backend.createBucket(input.bucket, write);
         } catch (error) {
           const isThere = input.ifMissing === true && AshlarError.is(error, "BUCKET_ALREADY_EXISTS");
           const found = isThere ? await backend.getBucket(input.bucket, { signal }) : undefined;
@@ -38,7 +38,7 @@ export function createClient(seat: Seat): ObjectClient {
         throw new AshlarError("BUCKET_NOT_FOUND", `no bucket ${input.bucket}`, { details: { bucket: input.bucket } });
       }),
     listBuckets: (input = {}) => call(input, ({ backend }, signal) => backend.listBuckets({ signal })),
-    deleteBucket: (input) => call(input, ({ backend }, signal) => backend.deleteBucket(input.bucket, { signal })),
+    deleteBucket: (input) => call(input, ({ backend }, _, write) => backend.deleteBucket(input.bucket, write)),
     ...createObjectCalls(call, opener),
     ...createUploadCalls(call),
     bucket: (bucket) => createBucketHandle(client, bucket),

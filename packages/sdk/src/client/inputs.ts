@@ -8,7 +8,7 @@ import type {
   WriteCondition,
 } from "../ports/index.ts";
 import type { ObjectBody } from "./body-source.ts";
-import type { ClientCallOptions, ClientTransferOptions } from "./call-options.ts";
+import type { ClientCallOptions, ClientTransferOptions, ClientWriteOptions } from "./call-options.ts";
 
 /** Names one bucket. */
 export interface BucketRef {
@@ -16,7 +16,7 @@ export interface BucketRef {
 }
 
 /** How to make a bucket. */
-export interface CreateBucketOptions extends ClientCallOptions {
+export interface CreateBucketOptions extends ClientWriteOptions {
   /** True: a bucket that is there already is the answer, and no error; default false. */
   readonly ifMissing?: boolean | undefined;
 }
@@ -27,7 +27,7 @@ export interface ObjectRef extends BucketRef {
 }
 
 /** How to write, beside where and what. */
-export interface PutOptions extends ObjectAttributes, WriteCondition, ClientTransferOptions {
+export interface PutOptions extends ObjectAttributes, WriteCondition, ClientTransferOptions, ClientWriteOptions {
   /** Length of the body where the body does not tell it itself; another length is INVALID_ARGUMENT. */
   readonly sizeBytes?: number | undefined;
   /** Where to cut the body; default `fixed(CHUNK_DEFAULT_BYTES)`. */
@@ -94,7 +94,7 @@ export interface DeleteOutcomeForKey {
 }
 
 /** @see ObjectClient.copyObject */
-export interface CopyObjectInput extends ObjectRef, WriteCondition, ClientCallOptions {
+export interface CopyObjectInput extends ObjectRef, WriteCondition, ClientWriteOptions {
   readonly sourceBucket: string;
   readonly sourceKey: string;
   readonly sourceIfMatch?: string | undefined;
@@ -103,12 +103,12 @@ export interface CopyObjectInput extends ObjectRef, WriteCondition, ClientCallOp
 }
 
 /** @see ObjectClient.createUpload */
-export interface CreateUploadInput extends ObjectRef, ObjectAttributes, ClientCallOptions {
+export interface CreateUploadInput extends ObjectRef, ObjectAttributes, ClientWriteOptions {
   readonly durability?: Durability | undefined;
 }
 
 /** @see ObjectClient.writePart */
-export interface WritePartInput extends ClientTransferOptions {
+export interface WritePartInput extends ClientTransferOptions, ClientWriteOptions {
   readonly uploadId: string;
   /** 1 to PART_NUMBER_MAX. */
   readonly partNumber: number;
@@ -117,7 +117,7 @@ export interface WritePartInput extends ClientTransferOptions {
 }
 
 /** @see ObjectClient.completeUpload */
-export interface CompleteUploadInput extends WriteCondition, ClientCallOptions {
+export interface CompleteUploadInput extends WriteCondition, ClientWriteOptions {
   readonly uploadId: string;
   readonly parts: ReadonlyArray<{ readonly partNumber: number; readonly etag: string }>;
   /**

@@ -2,6 +2,7 @@ import { AshlarError, throwIfAborted } from "../errors/index.ts";
 import { raceAbort } from "../internal/linked-abort.ts";
 import { createSemaphore } from "../internal/semaphore.ts";
 import { LIMITS } from "../limits.ts";
+import type { WriteOptions } from "../ports/index.ts";
 import { attributesOf, conditionOf } from "./attributes.ts";
 import { toByteStream } from "./body-source.ts";
 import { assertConcurrency, beginCall, type CallScope } from "./call-options.ts";
@@ -11,7 +12,7 @@ import { mergeEntries } from "./merge-entries.ts";
 import type { ObjectClient } from "./object-client.ts";
 import { walkPages } from "./pages.ts";
 import type { OpenedSeat } from "./seat.ts";
-import type { SeatCall, SeatOpener } from "./seat-calls.ts";
+import { type SeatCall, type SeatOpener, withUnknownOutcome } from "./seat-calls.ts";
 
 /** Deletes in flight of one `deleteObjects`. */
 const DELETES_IN_FLIGHT = 16;
@@ -32,7 +33,7 @@ type ObjectCalls = Pick<
 export function createObjectCalls(call: SeatCall, opener: SeatOpener): ObjectCalls {
   const calls: ObjectCalls = {
     putObject: (input) =>
-      call(input, ({ backend }, signal) => {
+      call(input, ({ backend }, _, write) => {
         assertConcurrency(input.concurrency);
         const { bucket, key, chunker, durability, sha256, concurrency, onProgress } = input;
         const body = toByteStream(input.body);
@@ -46,7 +47,7 @@ export function createObjectCalls(call: SeatCall, opener: SeatOpener): ObjectCal
           durability,
           sha256,
         };
-        return backend.putObject(request, body.stream, { signal, concurrency, onProgress });
+        return backend.putObject(request, body.stream, { ...write, concurrency, onProgress });
       }),
     getObject: (input) => openForReading(opener, input),
     headObject: (input) =>
@@ -55,12 +56,12 @@ export function createObjectCalls(call: SeatCall, opener: SeatOpener): ObjectCal
         return backend.headObject({ bucket, key, objectVersion, condition: conditionOf(input) }, { signal });
       }),
     deleteObject: (input) =>
-      call(input, ({ backend }, signal) => {
+      call(input, ({ backend }, _, write) => {
         const { bucket, key } = input;
-        return backend.deleteObject({ bucket, key, condition: conditionOf(input) }, { signal });
+        return backend.deleteObject({ bucket, key, condition: conditionOf(input) }, write);
       }),
     deleteObjects: (input) =>
-      call(input, ({ backend }, signal) => deleteObjects(backend, input.bucket, input.keys, signal)),
+      call(input, ({ backend }, _, write) => deleteObjects(backend, input.bucket, input.keys, write)),
     listObjects: (input) =>
       walkPages(
         (cursor: string | undefined) => calls.listObjectsPage({ ...input, cursor }),
@@ -73,12 +74,12 @@ export function createObjectCalls(call: SeatCall, opener: SeatOpener): ObjectCal
         return backend.listObjects({ bucket, prefix, delimiter, cursor, startAfter, limit }, { signal });
       }),
     copyObject: (input) =>
-      call(input, ({ backend }, signal) => {
+      call(input, ({ backend }, _, write) => {
         const { sourceBucket, sourceKey, sourceIfMatch, bucket, key, attributes } = input;
         const condition = conditionOf(input);
         return backend.copyObject(
           { sourceBucket, sourceKey, sourceIfMatch, bucket, key, attributes, condition },
-          { signal },
+          write,
         );
       }),
   };
@@ -109,19 +110,24 @@ async function deleteObjects(
   backend: OpenedSeat["backend"],
   bucket: string,
   keys: readonly string[],
-  signal: AbortSignal | undefined,
+  { signal, operationId, outcome }: WriteOptions,
 ): Promise<readonly DeleteOutcomeForKey[]> {
   if (keys.length > LIMITS.DELETE_MANY_MAX.value) {
     throw new AshlarError("INVALID_ARGUMENT", `deleteObjects takes at most ${LIMITS.DELETE_MANY_MAX.value} keys`);
   }
   const lanes = createSemaphore(DELETES_IN_FLIGHT);
   return Promise.all(
-    keys.map(async (key): Promise<DeleteOutcomeForKey> => {
+    keys.map(async (key, index): Promise<DeleteOutcomeForKey> => {
       const release = await lanes.acquire(signal);
+      const own = { unknown: false };
       try {
-        return { key, deleted: await backend.deleteObject({ bucket, key }, { signal }) };
+        // Each key is an operation of its own.
+        const write = { signal, operationId: operationId && `${operationId}.${index}`, outcome: own };
+        return { key, deleted: await backend.deleteObject({ bucket, key }, write) };
       } catch (thrown) {
-        const error = AshlarError.from(thrown);
+        let error = AshlarError.from(thrown);
+        if (own.unknown) error = withUnknownOutcome(error);
+        if (outcome && own.unknown) outcome.unknown = true;
         if (error.code === "CANCELED" || error.code === "DEADLINE_EXCEEDED" || error.code === "BUCKET_NOT_FOUND")
           throw error;
         return { key, deleted: false, error };

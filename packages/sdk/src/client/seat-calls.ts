@@ -1,6 +1,7 @@
 import { AshlarError, throwIfAborted } from "../errors/index.ts";
 import { raceAbort } from "../internal/linked-abort.ts";
-import { beginCall, type CallScope, type ClientCallOptions } from "./call-options.ts";
+import type { WriteOptions } from "../ports/index.ts";
+import { beginCall, type CallScope, type ClientWriteOptions } from "./call-options.ts";
 import type { OpenedSeat, Seat } from "./seat.ts";
 
 /** A seat, opened when first needed. */
@@ -10,27 +11,45 @@ export interface SeatOpener {
   close(): Promise<void>;
 }
 
-/** Runs one call on the opened seat, under the caller's signal and timeout; what it throws is an Ashlar error. */
+/**
+ * Runs one call on the opened seat, under the caller's signal and timeout; what it throws is an Ashlar error, with `details.outcome` "unknown" for
+ * a write that may have happened. Those who write pass on the third argument.
+ */
 export type SeatCall = <T>(
-  options: ClientCallOptions,
-  work: (seat: OpenedSeat, signal: AbortSignal | undefined) => Promise<T>,
+  options: ClientWriteOptions,
+  work: (seat: OpenedSeat, signal: AbortSignal | undefined, write: WriteOptions) => Promise<T>,
 ) => Promise<T>;
 
 export function createSeatCall(opener: SeatOpener): SeatCall {
   return async (options, work) => {
     let scope: CallScope | undefined;
+    const outcome = { unknown: false };
     try {
       if (!options) throw new AshlarError("INVALID_ARGUMENT", "the call's argument is missing");
       throwIfAborted(options.signal);
       const opened = await raceAbort(opener.get(), options.signal);
       scope = beginCall(options, opened.clock);
-      return await raceAbort(work(opened, scope.signal), scope.signal);
-    } catch (error) {
-      throw AshlarError.from(error);
+      const { signal } = scope;
+      return await raceAbort(work(opened, signal, { signal, operationId: options.operationId, outcome }), signal);
+    } catch (thrown) {
+      const error = AshlarError.from(thrown);
+      throw outcome.unknown ? withUnknownOutcome(error) : error;
     } finally {
       scope?.end();
     }
   };
+}
+
+const MAY_HAVE = "; the write may have happened";
+
+/** The error of a write that may have happened. */
+export function withUnknownOutcome(error: AshlarError): AshlarError {
+  const { code, message, details } = error;
+  if (message.endsWith(MAY_HAVE)) return error;
+  return new AshlarError(code, message + MAY_HAVE, {
+    cause: error.cause ?? error,
+    details: { ...details, outcome: "unknown" },
+  });
 }
 
 /** Opens a seat once; a failed opening is tried again by the next call. @throws {AshlarError} INVALID_ARGUMENT at once for what is no seat. */

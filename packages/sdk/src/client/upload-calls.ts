@@ -14,7 +14,7 @@ type UploadCalls = Pick<
 export function createUploadCalls(call: SeatCall): UploadCalls {
   return {
     createUpload: (input) =>
-      call(input, ({ backend }, signal) =>
+      call(input, ({ backend }, _, write) =>
         backend.createUpload(
           {
             bucket: input.bucket,
@@ -22,16 +22,16 @@ export function createUploadCalls(call: SeatCall): UploadCalls {
             attributes: attributesOf(input),
             durability: input.durability ?? "strict",
           },
-          { signal },
+          write,
         ),
       ),
     writePart: (input) =>
-      call(input, ({ backend }, signal) => {
+      call(input, ({ backend }, _, write) => {
         assertConcurrency(input.concurrency);
         const { uploadId, partNumber, sha256, concurrency, onProgress } = input;
         const body = toByteStream(input.body);
         return backend.writePart({ uploadId, partNumber, sha256, sizeBytes: body.sizeBytes }, body.stream, {
-          signal,
+          ...write,
           concurrency,
           onProgress,
         });
@@ -55,10 +55,10 @@ export function createUploadCalls(call: SeatCall): UploadCalls {
         (page) => page.nextCursor,
       ),
     completeUpload: (input) =>
-      call(input, ({ backend }, signal) => {
+      call(input, ({ backend }, _, write) => {
         const { uploadId, parts, sha256 } = input;
-        return backend.completeUpload({ uploadId, parts, sha256, condition: conditionOf(input) }, { signal });
+        return backend.completeUpload({ uploadId, parts, sha256, condition: conditionOf(input) }, write);
       }),
-    abortUpload: (input) => call(input, ({ backend }, signal) => backend.abortUpload(input.uploadId, { signal })),
+    abortUpload: (input) => call(input, ({ backend }, _, write) => backend.abortUpload(input.uploadId, write)),
   };
 }

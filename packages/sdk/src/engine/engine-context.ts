@@ -2,6 +2,7 @@ import type { Chunker } from "../chunking/chunker.ts";
 import type { Semaphore } from "../internal/semaphore.ts";
 import type { Catalog, Clock, Durability, GrantSource, Hasher, Logger, Random } from "../ports/index.ts";
 import type { ReplicatedStore } from "./replicated-store.ts";
+import type { RetryPolicy } from "./retry.ts";
 import type { TicketCache } from "./ticket-cache.ts";
 import type { Topology } from "./topology.ts";
 
@@ -27,10 +28,15 @@ export interface EngineOptions {
   readonly hedgeAfterMs?: number | undefined;
   /** Chunks that are stored side by side for all writes together, whatever their number; default: each write has its own concurrency. */
   readonly chunkWritesMax?: number | undefined;
+  /** How patient calls of the catalog and the grants are, and of the chunk stores; default RETRY_FOR_MS for all. */
+  readonly retry?: RetryPolicy | undefined;
+  /** Of the chunk stores alone; default `retry`. */
+  readonly chunkRetry?: RetryPolicy | undefined;
 }
 
 /** The options, completed; what every operation of the engine works with. */
 export interface EngineContext {
+  /** Tries again by itself. */
   readonly catalog: Catalog;
   readonly chunks: ReplicatedStore;
   readonly tickets: TicketCache | undefined;

@@ -6,7 +6,6 @@ import type { LocatedChunk, ManifestPage, StoredObject, TransferOptions } from "
 import type { ResolvedRange } from "./byte-range.ts";
 import type { EngineContext } from "./engine-context.ts";
 import { createProgressTracker } from "./progress-tracker.ts";
-import { withRetry } from "./retry.ts";
 
 /**
  * Yields the bytes of a range in order while the next chunks are under way.
@@ -125,8 +124,5 @@ function pageAt(
 ): Promise<ManifestPage> {
   const { manifestId } = stored;
   assert(manifestId !== undefined, "a chunked object has a manifest");
-  return withRetry(() => context.catalog.getManifestPage({ manifestId, fromOffset }, { signal: options.signal }), {
-    ...context,
-    signal: options.signal,
-  });
+  return context.catalog.getManifestPage({ manifestId, fromOffset }, { signal: options.signal });
 }

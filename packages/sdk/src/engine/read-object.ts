@@ -11,7 +11,6 @@ import type {
 import { resolveByteRange } from "./byte-range.ts";
 import type { EngineContext } from "./engine-context.ts";
 import { readChunks } from "./read-chunks.ts";
-import { withRetry } from "./retry.ts";
 
 /** Finds an object and makes it ready to read; no chunk is asked for yet. */
 export async function openObject(
@@ -45,10 +44,7 @@ async function findObject(
 ): Promise<StoredObject> {
   const { bucket, key, objectVersion } = request;
   const query = { bucket, key, objectVersion, fromOffset, chunkLimit };
-  const stored = await withRetry(() => context.catalog.getObject(query, { signal: options.signal }), {
-    ...context,
-    signal: options.signal,
-  });
+  const stored = await context.catalog.getObject(query, { signal: options.signal });
   if (stored === undefined)
     throw new AshlarError("OBJECT_NOT_FOUND", `no object ${bucket}/${key}`, { details: { bucket, key } });
   assertReadCondition(request.condition, stored.info.etag);

@@ -7,9 +7,10 @@ import * as check from "./metadata-checks.ts";
 import type { BucketCatalog, CollectionQueue, MetadataStore, ObjectCatalog, UploadCatalog } from "./metadata-store.ts";
 import { assertBucketName, normalizeAttributes } from "./names.ts";
 import type { ServerRegistry } from "./servers.ts";
+import type { WriteOptions } from "./write-options.ts";
 
 /** Runs one call under the rules that hold for all: closed state, arguments, abort. */
-type Guard = <T>(options: CallOptions | undefined, prepare: () => () => Promise<T>) => Promise<T>;
+type Guard = <T>(options: WriteOptions | undefined, prepare: () => () => Promise<T>) => Promise<T>;
 
 /**
  * Wraps a metadata store with what all of them share, so that an adapter holds only its own matter: argument checks (INVALID_ARGUMENT,
@@ -24,6 +25,7 @@ export function checkedMetadataStore(inner: MetadataStore): MetadataStore {
   const guard: Guard = async (options, prepare) => {
     if (closing !== undefined) throw new AshlarError("STORE_CLOSED", "the metadata store is closed");
     throwIfAborted(options?.signal);
+    check.checkOperationId(options?.operationId);
     const call = prepare()();
     inFlight.add(call);
     const forget = (): void => void inFlight.delete(call);

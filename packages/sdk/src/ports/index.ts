@@ -63,6 +63,7 @@ export type {
   TransferOptions,
   TransferProgress,
   WritePartRequest,
+  WriteTransferOptions,
 } from "./object-backend.ts";
 export type {
   BucketInfo,
@@ -104,3 +105,4 @@ export type {
   UploadInfo,
   UploadPage,
 } from "./uploads.ts";
+export type { WriteOptions, WriteOutcome } from "./write-options.ts";

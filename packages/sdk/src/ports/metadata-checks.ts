@@ -10,6 +10,8 @@ import type { ServerRegistration, ServerStats } from "./servers.ts";
 
 /** An id or etag: printable ASCII without blanks and quotes. Unknown is not the same as malformed. */
 const OPAQUE = /^[\x21\x23-\x7e]{1,200}$/;
+/** The shortest is 128 random bits in base64url. Dots are for the parts of a call that is several operations. */
+const OPERATION_ID = /^[A-Za-z0-9._-]{22,80}$/;
 const SERVER_ID = /^[A-Za-z0-9._-]{1,64}$/;
 const TEXT_MAX_BYTES = 1024;
 /** What a row takes at all; the engine's limit for inline content (INLINE_MAX_BYTES or an option) lies far below. */
@@ -24,6 +26,12 @@ export function invalid(message: string): never {
 export function checkOpaque(value: unknown, what: string): void {
   if (typeof value !== "string" || !OPAQUE.test(value))
     invalid(`${what} is 1 to 200 printable ASCII characters, no blanks and no quotes`);
+}
+
+/** The name that a caller gave to a write. */
+export function checkOperationId(value: unknown): void {
+  if (value !== undefined && (typeof value !== "string" || !OPERATION_ID.test(value)))
+    invalid("an operation id is 22 to 80 of [A-Za-z0-9._-]");
 }
 
 /** An integer within bounds. */

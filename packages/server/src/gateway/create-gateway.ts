@@ -1,4 +1,10 @@
-import { createEngine, createReplicatedStore, type EngineOptions, type Topology } from "@ashlar/sdk/engine";
+import {
+  createEngine,
+  createReplicatedStore,
+  type EngineOptions,
+  type RetryPolicy,
+  type Topology,
+} from "@ashlar/sdk/engine";
 import { LIMITS } from "@ashlar/sdk/limits";
 import type {
   Clock,
@@ -84,8 +90,14 @@ export interface GatewayOptions {
   readonly maintenance?: Partial<Pick<MaintenanceOptions, MaintenanceSetting>> | false | undefined;
 }
 
-/** The clients of the chunk face try again by themselves: with the full count on both sides, a missed quorum would take 36 tries to tell. */
+/** The clients of the chunk face try again by themselves: with full patience on both sides, each of their tries would be many. */
 const CHUNK_FACE_ATTEMPTS = 2;
+
+/** Metadata stores wait for their database by themselves, and clients for the gateway. */
+const CATALOG_RETRY: RetryPolicy = Object.freeze({ forMs: 0 });
+
+/** Of whole objects that the gateway's own engine writes: their senders have but one try, and still wait for an answer. */
+const CHUNK_RETRY: RetryPolicy = Object.freeze({ forMs: 5000 });
 
 type MaintenanceSetting = "collectIntervalMs" | "repairIntervalMs" | "graceMs" | "uploadTtlMs";
 
@@ -193,6 +205,8 @@ function createContext(options: GatewayOptions): GatewayContext {
     durability,
     claimTtlMs,
     chunkWritesMax: HTTP_LIMITS.CHUNK_WRITES_MAX.value,
+    retry: CATALOG_RETRY,
+    chunkRetry: CHUNK_RETRY,
   };
   return Object.freeze({
     backend: createEngine(engine),

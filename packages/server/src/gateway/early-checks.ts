@@ -6,6 +6,7 @@ import {
   type BucketInfo,
   type ObjectBackend,
   type PutObjectRequest,
+  type WriteOptions,
 } from "@ashlar/sdk/ports";
 import { HTTP_LIMITS } from "../http/http-limits.ts";
 import type { GatewayContext } from "./gateway-context.ts";
@@ -29,14 +30,14 @@ export async function requireBucket(
 export async function createBucketWithin(
   backend: Pick<ObjectBackend, "createBucket" | "listBuckets">,
   bucket: string,
-  signal: AbortSignal | undefined,
+  write: WriteOptions,
 ): Promise<BucketInfo> {
   assertBucketName(bucket);
   const max = HTTP_LIMITS.BUCKETS_MAX.value;
-  const buckets = await backend.listBuckets({ signal });
+  const buckets = await backend.listBuckets({ signal: write.signal });
   // One that exists is told as such.
   if (buckets.length < max || buckets.some((each) => each.bucket === bucket)) {
-    return await backend.createBucket(bucket, { signal });
+    return await backend.createBucket(bucket, write);
   }
   throw new AshlarError("INVALID_ARGUMENT", `there are ${max} buckets; use key prefixes in one of them`, {
     details: { bucketsMax: String(max) },
@@ -51,7 +52,7 @@ export async function createBucketWithin(
 export async function assertWorthSending(
   context: GatewayContext,
   request: PutObjectRequest,
-  signal: AbortSignal | undefined,
+  { signal, operationId }: WriteOptions,
 ): Promise<void> {
   const { bucket, key, sizeBytes, condition } = request;
   assertBucketName(bucket);
@@ -62,6 +63,8 @@ export async function assertWorthSending(
     });
   }
   if (sizeBytes !== undefined && sizeBytes <= context.limits.inlineMaxBytes) return;
+  // A write with a name may have happened already, and what it would meet here is its own doing: the commit knows.
+  if (operationId !== undefined) return;
   await requireBucket(context.backend, bucket, signal);
   if (condition === undefined) return;
   const current = await context.metadata.getObject({ bucket, key, chunkLimit: 0 }, { signal });

@@ -21,6 +21,7 @@ const REQUEST_HEADERS: readonly string[] = [
   "if-modified-since",
   "if-unmodified-since",
   "if-range",
+  "idempotency-key",
   "cache-control",
   "content-disposition",
   "content-encoding",

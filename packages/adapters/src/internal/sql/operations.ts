@@ -4,6 +4,7 @@
  */
 import type { ApiKeyRecord, BucketInfo } from "@ashlar/sdk/ports";
 import { toByteText } from "../metadata/byte-text.ts";
+import type { NamedWrite } from "../metadata/operation-name.ts";
 import * as buckets from "./bucket-operations.ts";
 import * as collection from "./collection-operations.ts";
 import * as credentials from "./credential-operations.ts";
@@ -118,6 +119,23 @@ export const OPERATION_KINDS: Readonly<Record<OperationName, OperationKind>> = O
   revokeToken: "repeat",
   isTokenRevoked: "read",
 });
+
+/** Writes that a caller may name; see WriteOptions. */
+const NAMED_WRITES: Readonly<Record<NamedWrite, true>> = Object.freeze({
+  createBucket: true,
+  deleteBucket: true,
+  commitObject: true,
+  deleteObject: true,
+  copyObject: true,
+  createUpload: true,
+  putPart: true,
+  completeUpload: true,
+  abortUpload: true,
+});
+
+export function isNamedWrite(name: OperationName): name is NamedWrite {
+  return Object.hasOwn(NAMED_WRITES, name);
+}
 
 /** Locks that an operation asks for anyway, where its input tells: a store may take them when it begins. Keys are byte texts. */
 export interface OperationLocks {

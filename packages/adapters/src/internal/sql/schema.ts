@@ -23,6 +23,14 @@ export const MIGRATIONS: readonly Migration[] = Object.freeze([
     ],
   },
   {
+    version: 2,
+    name: "requests of finished operations",
+    // Digest of the request, so that an operation id is good for one request only. Rows of before have none, and no caller knows their ids.
+    statements: ({ types: { text } }: SqlDialect): readonly string[] => [
+      `ALTER TABLE finished_operations ADD COLUMN fingerprint ${text}`,
+    ],
+  },
+  {
     version: 4,
     name: "API keys with a scope and an end, revoked tokens",
     statements: credentialTables,

@@ -1,4 +1,4 @@
-import type { CallOptions, MetadataStore, MetadataStoreCapabilities } from "@ashlar/sdk/ports";
+import type { CallOptions, MetadataStore, MetadataStoreCapabilities, WriteOptions } from "@ashlar/sdk/ports";
 import type { OperationInput, OperationName, OperationOutput } from "./operations.ts";
 import type { LayoutPolicy } from "./server-operations.ts";
 
@@ -7,7 +7,7 @@ export interface SqlExecutor {
   execute<Name extends OperationName>(
     name: Name,
     input: OperationInput<Name>,
-    options?: CallOptions,
+    options?: WriteOptions,
   ): Promise<OperationOutput<Name>>;
   close(): Promise<void>;
 }

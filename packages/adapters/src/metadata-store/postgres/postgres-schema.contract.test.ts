@@ -159,7 +159,7 @@ test("a server is up by the database's clock, whatever the clock of the process 
   await store.close();
 });
 
-test("results of finished operations are forgotten after an hour", async () => {
+test("results of finished operations are forgotten after a day", async () => {
   const store = await openPostgresMetadataStore({ pool });
   await store.createBucket("case-bucket");
   const count = async (): Promise<number> =>
@@ -167,7 +167,7 @@ test("results of finished operations are forgotten after an hour", async () => {
   expect(await count()).toBe(1);
   await store.dropReleasedManifests({ graceMs: 0, limit: 1 });
   expect(await count()).toBe(1);
-  await pool.query("UPDATE finished_operations SET finished_at_ms = finished_at_ms - 3600001");
+  await pool.query("UPDATE finished_operations SET finished_at_ms = finished_at_ms - 86400001");
   await store.dropReleasedManifests({ graceMs: 0, limit: 1 });
   expect(await count()).toBe(0);
   await store.close();

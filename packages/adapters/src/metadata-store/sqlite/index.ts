@@ -1,7 +1,6 @@
 import { resolve } from "node:path";
 import type { Durability, MetadataStore } from "@ashlar/sdk/ports";
 import {
-  type CallOptions,
   type Clock,
   checkedMetadataStore,
   type Logger,
@@ -10,10 +9,17 @@ import {
   systemClock,
   systemRandom,
   type Tracer,
+  type WriteOptions,
 } from "@ashlar/sdk/ports";
 import { resolveLayoutDefaults } from "../../internal/metadata/layout-changes.ts";
 import { newId } from "../../internal/metadata/new-id.ts";
-import { OPERATION_KINDS, type OperationInput, type OperationName } from "../../internal/sql/operations.ts";
+import { namesOf } from "../../internal/metadata/operation-name.ts";
+import {
+  isNamedWrite,
+  OPERATION_KINDS,
+  type OperationInput,
+  type OperationName,
+} from "../../internal/sql/operations.ts";
 import { createSqlMetadataStore, type SqlExecutor } from "../../internal/sql/sql-metadata-store.ts";
 import { tracedExecutor } from "../../internal/sql/traced-executor.ts";
 import { assertNodeHasSqlite } from "./node-version.ts";
@@ -58,6 +64,7 @@ export async function openSqliteMetadataStore(options: SqliteMetadataStoreOption
     logger = silentLogger,
     workerUrl,
     stagedLayouts = false,
+    durability: defaultDurability = "strict",
   } = options;
   assertNodeHasSqlite();
   const path = resolve(options.path);
@@ -65,11 +72,12 @@ export async function openSqliteMetadataStore(options: SqliteMetadataStoreOption
   const { writer, reader } = await openWorkers({ path, nowMs: clock.nowMs() }, workerUrl);
   logger.debug({ path }, "metadata file opened");
   const executor: SqlExecutor = {
-    execute: async <Name extends OperationName>(name: Name, input: OperationInput<Name>, _options?: CallOptions) => {
+    execute: async <Name extends OperationName>(name: Name, input: OperationInput<Name>, options?: WriteOptions) => {
       const client = OPERATION_KINDS[name] === "read" ? reader : writer;
-      const durability = durabilityOf(name, input) ?? options.durability ?? "strict";
+      const durability = durabilityOf(name, input) ?? defaultDurability;
       const output = await client.request({
         ...{ name, input: input as OperationInput<OperationName>, durability },
+        names: isNamedWrite(name) ? namesOf(name, input, options) : [],
         ...{ nowMs: clock.nowMs(), operationId: client === writer ? newId(clock, random) : "" },
       });
       return output as never;

@@ -1,5 +1,6 @@
 import { createEngine } from "../../engine/create-engine.ts";
 import type { EngineOptions } from "../../engine/engine-context.ts";
+import { retrying } from "../../engine/retry.ts";
 import type { Topology } from "../../engine/topology.ts";
 import { AshlarError } from "../../errors/index.ts";
 import { webCryptoHasher } from "../../hash/web-crypto-hasher.ts";
@@ -25,20 +26,22 @@ export function openRemote(
 ): OpenedSeat {
   const { hasher = webCryptoHasher, clock = systemClock, random = systemRandom, logger = silentLogger } = options;
   const connection = openConnection(options, transport);
-  const { chunker, durability, hedgeAfterMs } = options;
+  const { chunker, durability, hedgeAfterMs, retry } = options;
   const { catalog, grants } = connection;
   const topology = topologyOf({ connection, clock, logger });
   const engine: EngineOptions = { catalog, grants, topology, hasher, clock, random, logger };
-  const backend = createEngine({ ...engine, chunker, durability, hedgeAfterMs });
+  const backend = createEngine({ ...engine, chunker, durability, hedgeAfterMs, retry });
+  const cluster = retrying(connection.cluster, { clock, random, retry });
+  const accessTokens = retrying(connection.accessTokens, { clock, random, retry });
   return {
     backend,
     clock,
-    cluster: (call) => connection.cluster.clusterSnapshot(call),
+    cluster: (call) => cluster.clusterSnapshot(call),
     createAccessToken: async ({ bucket, prefix, role, expiresInMs }, call) => {
       // What the wire could not tell from the default, which is more: an empty life, and text that has no UTF-8 form.
       assertLife(expiresInMs);
       if (prefix) assertObjectKey(prefix);
-      return await connection.accessTokens.createAccessToken({ bucket, prefix, role, expiresInMs }, call);
+      return await accessTokens.createAccessToken({ bucket, prefix, role, expiresInMs }, call);
     },
     async close() {
       await backend.close();

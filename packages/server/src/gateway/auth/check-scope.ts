@@ -39,8 +39,12 @@ async function assertOne(
     case "prefix":
       return assertKeys(scope, touched.bucket, touched.prefix);
     case "upload": {
-      const { bucket, key } = await context.metadata.getUpload(touched.uploadId, { signal });
-      return assertKeys(scope, bucket, key);
+      const upload = await context.metadata.getUpload(touched.uploadId, { signal }).catch((error: unknown) => {
+        if (AshlarError.is(error, "UPLOAD_NOT_FOUND")) return undefined;
+        throw error;
+      });
+      // Of an upload that is gone, the operation gives what this very scope did to it, or UPLOAD_NOT_FOUND.
+      return upload && assertKeys(scope, upload.bucket, upload.key);
     }
     case "manifest": {
       const grant = await context.grants?.verify(touched.handle, ["manifest"]);

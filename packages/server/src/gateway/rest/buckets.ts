@@ -9,6 +9,8 @@ import {
   ListObjectsResponseSchema,
 } from "@ashlar/sdk/rpc";
 import type { HttpRequest, HttpResponse } from "../../http/http-handler.ts";
+import type { Principal } from "../auth/authenticator.ts";
+import { writeOptionsOf } from "../auth/write-options.ts";
 import { createBucketWithin, requireBucket } from "../early-checks.ts";
 import type { GatewayContext } from "../gateway-context.ts";
 import { jsonAnswer } from "./json-answer.ts";
@@ -26,9 +28,11 @@ export async function createBucket(
   { backend }: GatewayContext,
   bucket: string,
   request: HttpRequest,
+  principal: Principal,
 ): Promise<HttpResponse> {
+  const write = writeOptionsOf(request.header, principal, request.signal);
   await assertNoBody(request, "a bucket");
-  const created = await createBucketWithin(backend, bucket, request.signal);
+  const created = await createBucketWithin(backend, bucket, write);
   return jsonAnswer(CreateBucketResponseSchema, { bucket: encodeBucket(created) }, { status: 201 });
 }
 
@@ -46,9 +50,10 @@ export async function headBucket(
 export async function deleteBucket(
   { backend }: GatewayContext,
   bucket: string,
-  { signal }: HttpRequest,
+  { header, signal }: HttpRequest,
+  principal: Principal,
 ): Promise<HttpResponse> {
-  await backend.deleteBucket(bucket, { signal });
+  await backend.deleteBucket(bucket, writeOptionsOf(header, principal, signal));
   return { status: 204 };
 }
 

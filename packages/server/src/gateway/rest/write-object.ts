@@ -10,6 +10,8 @@ import {
 import { CopyObjectResponseSchema, encodeObjectInfo, encodePutOutcome, PutObjectOutcomeSchema } from "@ashlar/sdk/rpc";
 import type { HttpRequest, HttpResponse } from "../../http/http-handler.ts";
 import { assertWholeBody } from "../../http/whole-body.ts";
+import type { Principal } from "../auth/authenticator.ts";
+import { writeOptionsOf } from "../auth/write-options.ts";
 import { assertWorthSending } from "../early-checks.ts";
 import type { GatewayContext } from "../gateway-context.ts";
 import { writeCondition } from "./conditions.ts";
@@ -26,9 +28,11 @@ export async function putObject(
   context: GatewayContext,
   name: ObjectName,
   request: HttpRequest,
+  principal: Principal,
 ): Promise<HttpResponse> {
   const { header, signal } = request;
   assertWholeBody(header);
+  const write = writeOptionsOf(header, principal, signal);
   const put: PutObjectRequest = {
     ...name,
     attributes: attributesFromHeaders(header) ?? {},
@@ -37,8 +41,8 @@ export async function putObject(
     durability: durabilityOf(header),
     sha256: digestOf(header),
   };
-  await assertWorthSending(context, put, signal);
-  const outcome = await context.backend.putObject(put, request.body, { signal });
+  await assertWorthSending(context, put, write);
+  const outcome = await context.backend.putObject(put, request.body, write);
   return jsonAnswer(PutObjectOutcomeSchema, encodePutOutcome(outcome), { header: { etag: `"${outcome.etag}"` } });
 }
 
@@ -47,6 +51,7 @@ export async function copyObject(
   context: GatewayContext,
   name: ObjectName,
   request: HttpRequest,
+  principal: Principal,
 ): Promise<HttpResponse> {
   const { header, signal } = request;
   assertWholeBody(header);
@@ -58,7 +63,7 @@ export async function copyObject(
       attributes: attributesFromHeaders(header),
       condition: await conditionOf(context, name, request),
     },
-    { signal },
+    writeOptionsOf(header, principal, signal),
   );
   return jsonAnswer(CopyObjectResponseSchema, { info: encodeObjectInfo(info) }, { header: { etag: `"${info.etag}"` } });
 }
@@ -76,9 +81,11 @@ export async function deleteObject(
   context: GatewayContext,
   name: ObjectName,
   request: HttpRequest,
+  principal: Principal,
 ): Promise<HttpResponse> {
+  const write = writeOptionsOf(request.header, principal, request.signal);
   const condition = await conditionOf(context, name, request);
-  await context.backend.deleteObject({ ...name, condition }, { signal: request.signal });
+  await context.backend.deleteObject({ ...name, condition }, write);
   return { status: 204 };
 }
 
