@@ -24,6 +24,7 @@ import type {
   GetObjectResult,
   ListEntry,
   ListObjectsInput,
+  ListObjectsPageInput,
   ObjectRef,
   PutObjectInput,
   WritePartInput,
@@ -34,7 +35,7 @@ import type {
  *
  * The client is opened lazily by its first call; a client that could not be opened tries again with the next call.
  */
-export interface ObjectClient extends AsyncDisposable {
+export interface ObjectClient {
   /** Makes a bucket. @throws {AshlarError} BUCKET_ALREADY_EXISTS unless `ifMissing` is set, INVALID_BUCKET_NAME. */
   createBucket(input: BucketRef & CreateBucketOptions): Promise<BucketInfo>;
   /** Tells what is known of a bucket. @throws {AshlarError} BUCKET_NOT_FOUND. */
@@ -56,10 +57,10 @@ export interface ObjectClient extends AsyncDisposable {
   deleteObjects(
     input: BucketRef & { readonly keys: readonly string[] } & ClientCallOptions,
   ): Promise<readonly DeleteOutcomeForKey[]>;
-  /** All entries in order, page after page. */
-  listObjects(input: Omit<ListObjectsInput, "cursor">): AsyncIterable<ListEntry>;
+  /** All entries in order, or the first `limit` of them; page after page. */
+  listObjects(input: ListObjectsInput): AsyncIterable<ListEntry>;
   /** One page of a listing; `nextCursor` of the answer leads to the next. */
-  listObjectsPage(input: ListObjectsInput): Promise<ObjectListPage>;
+  listObjectsPage(input: ListObjectsPageInput): Promise<ObjectListPage>;
   /** Copies an object within the store; no bytes move. */
   copyObject(input: CopyObjectInput): Promise<ObjectInfo>;
 
@@ -97,4 +98,6 @@ export interface ObjectClient extends AsyncDisposable {
 
   /** Ends running calls with STORE_CLOSED and releases everything. Idempotent. */
   close(): Promise<void>;
+  /** `close()`, for `await using`. */
+  readonly [Symbol.asyncDispose]: () => Promise<void>;
 }

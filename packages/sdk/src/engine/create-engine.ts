@@ -3,12 +3,17 @@ import { AshlarError } from "../errors/index.ts";
 import { raceAbort } from "../internal/linked-abort.ts";
 import { LIMITS } from "../limits.ts";
 import type { CallOptions, ObjectBackend } from "../ports/index.ts";
-import { checkDurability, checkInteger, checkListQuery, pageLimit } from "../ports/metadata-checks.ts";
+import {
+  checkDurability,
+  checkInteger,
+  checkListQuery,
+  normalizeDeclaredDigest,
+  pageLimit,
+} from "../ports/metadata-checks.ts";
 import { assertBucketName, assertObjectKey, normalizeAttributes } from "../ports/names.ts";
 import type { EngineContext, EngineOptions } from "./engine-context.ts";
 import { headObject, openObject } from "./read-object.ts";
 import { createReplicatedStore } from "./replicated-store.ts";
-import { normalizeDeclaredDigest } from "./store-body.ts";
 import { createTicketCache } from "./ticket-cache.ts";
 import { writeObject, writePart } from "./write-object.ts";
 
