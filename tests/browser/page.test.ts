@@ -110,7 +110,7 @@ describe.each(WAYS)("a page, %s,", (way, open) => {
     const body = testBytes(2 * MIB, ++seed);
     const error = await expectCode(
       client.putObject({ ...ref, key: "thrown", body, chunker: fixed(MIB), onProgress }),
-      "INTERNAL",
+      "INVALID_ARGUMENT",
     );
     expect(error.cause).toBe(own);
   });

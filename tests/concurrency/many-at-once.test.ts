@@ -174,7 +174,7 @@ describe.each(Object.entries(SUBJECTS))("many at once (%s seat)", { timeout: 60_
       while (writing) {
         const before = [...written];
         const keys: string[] = [];
-        for await (const entry of client.listObjects({ bucket, limit: 7 }))
+        for await (const entry of client.listObjects({ bucket, pageSize: 7 }))
           if (entry.type === "object") keys.push(entry.key);
         expect(keys).toEqual([...new Set(keys)].sort());
         const listed = new Set(keys);

@@ -169,7 +169,7 @@ describe("a transfer that ends well or badly leaves no listener on the caller's 
     await put(cluster, testStream(6 * CHUNK), signal);
     await readAll((await cluster.backend.openObject(ref, { signal })).read());
     await cluster.backend.headObject(ref, { signal });
-    await expectCode(put(cluster, scriptedBody([...slices(2, CHUNK), new Error("no")]), signal), "INTERNAL");
+    await expectCode(put(cluster, scriptedBody([...slices(2, CHUNK), new Error("no")]), signal), "INVALID_ARGUMENT");
     for (const node of cluster.nodes) node.chunks.clear();
     const opened = await cluster.backend.openObject(ref, { signal });
     await expectCode(readAll(opened.read()), "CHUNK_MISSING");

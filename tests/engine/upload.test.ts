@@ -117,7 +117,7 @@ describe("an upload", () => {
   test("leaves the object that it would have replaced as it was when it fails", async () => {
     const cluster = await createMemoryCluster();
     await put(cluster, testStream(100));
-    await expectCode(put(cluster, scriptedBody([...slices(3, CHUNK), new Error("disk on fire")])), "INTERNAL");
+    await expectCode(put(cluster, scriptedBody([...slices(3, CHUNK), new Error("disk on fire")])), "INVALID_ARGUMENT");
     expect(await read(cluster)).toEqual(testBytes(100));
   });
 });
@@ -126,7 +126,7 @@ describe("a body", () => {
   test("that throws ends the upload with its error as the cause", async () => {
     const cluster = await createMemoryCluster();
     const broken = new Error("the socket is gone");
-    const error = await expectCode(put(cluster, scriptedBody([testBytes(10), broken])), "INTERNAL");
+    const error = await expectCode(put(cluster, scriptedBody([testBytes(10), broken])), "INVALID_ARGUMENT");
     expect(error.cause).toBe(broken);
     expect(error.message).toBe("the body failed: the socket is gone");
     await expectCode(cluster.backend.headObject(ref), "OBJECT_NOT_FOUND");
@@ -289,7 +289,7 @@ describe("progress of an upload", () => {
     const onProgress = (): void => {
       throw new TypeError("the app's own bug");
     };
-    const error = await expectCode(put(cluster, testStream(8 * CHUNK), {}, { onProgress }), "INTERNAL");
+    const error = await expectCode(put(cluster, testStream(8 * CHUNK), {}, { onProgress }), "INVALID_ARGUMENT");
     expect(error.cause).toBeInstanceOf(TypeError);
     expect(error.message).toBe("onProgress failed: the app's own bug");
   });

@@ -19,6 +19,7 @@ export type {
   GetOptions,
   ListEntry,
   ListObjectsInput,
+  ListObjectsPageInput,
   ObjectRef,
   PutObjectInput,
   PutOptions,

@@ -57,15 +57,15 @@ export interface GetObjectResult extends ObjectInfo {
   readonly offset: number;
   readonly length: number;
   /** All bytes in one array; mind the size. */
-  bytes(): Promise<Uint8Array>;
+  bytes(): Promise<Uint8Array<ArrayBuffer>>;
   /** All bytes as UTF-8 text. */
   text(): Promise<string>;
   /** @throws {AshlarError} INVALID_ARGUMENT if the object is not JSON. */
   json(): Promise<unknown>;
   /** The bytes as a web stream; cancelling it stops the transfer. */
-  stream(): ReadableStream<Uint8Array>;
+  stream(): ReadableStream<Uint8Array<ArrayBuffer>>;
   /** The bytes as they arrive; leaving the loop stops the transfer. */
-  [Symbol.asyncIterator](): AsyncIterator<Uint8Array>;
+  [Symbol.asyncIterator](): AsyncIterableIterator<Uint8Array<ArrayBuffer>>;
 }
 
 /** One entry of a listing: an object, or a common prefix where a delimiter was given. */
@@ -73,15 +73,27 @@ export type ListEntry =
   | ({ readonly type: "object" } & ObjectListEntry)
   | { readonly type: "prefix"; readonly prefix: string };
 
-/** @see ObjectClient.listObjects */
-export interface ListObjectsInput extends BucketRef, ClientCallOptions {
+/** What to list. */
+export interface ListQuery extends BucketRef, ClientCallOptions {
   readonly prefix?: string | undefined;
   /** Rolls keys up to its first occurrence after the prefix. */
   readonly delimiter?: string | undefined;
   readonly startAfter?: string | undefined;
-  /** Entries per page, 1 to LIST_LIMIT_MAX. */
+}
+
+/** @see ObjectClient.listObjects */
+export interface ListObjectsInput extends ListQuery {
+  /** Ends the listing after this many entries; default: all of them. */
   readonly limit?: number | undefined;
-  /** Of `listObjectsPage`: where to go on. */
+  /** Entries that are asked for at once, 1 to LIST_LIMIT_MAX; default: as many as are needed. */
+  readonly pageSize?: number | undefined;
+}
+
+/** @see ObjectClient.listObjectsPage */
+export interface ListObjectsPageInput extends ListQuery {
+  /** Entries of the page, 1 to LIST_LIMIT_MAX; default LIST_LIMIT_DEFAULT. */
+  readonly limit?: number | undefined;
+  /** Where to go on: `nextCursor` of the page before. */
   readonly cursor?: string | undefined;
 }
 

@@ -24,6 +24,7 @@ import type {
   GetObjectResult,
   ListEntry,
   ListObjectsInput,
+  ListObjectsPageInput,
   ObjectRef,
   PutObjectInput,
   WritePartInput,
@@ -37,7 +38,7 @@ import type {
  * Calls wait for servers that are away, restart or are busy, for RETRY_FOR_MS or as the seat's `retry` says, and a write happens once however often
  * it is tried. One whose last answer was lost rejects with `details.outcome` "unknown": it may have happened.
  */
-export interface ObjectClient extends AsyncDisposable {
+export interface ObjectClient {
   /** Makes a bucket. @throws {AshlarError} BUCKET_ALREADY_EXISTS unless `ifMissing` is set, INVALID_BUCKET_NAME. */
   createBucket(input: BucketRef & CreateBucketOptions): Promise<BucketInfo>;
   /** Tells what is known of a bucket. @throws {AshlarError} BUCKET_NOT_FOUND. */
@@ -62,10 +63,10 @@ export interface ObjectClient extends AsyncDisposable {
   deleteObjects(
     input: BucketRef & { readonly keys: readonly string[] } & ClientWriteOptions,
   ): Promise<readonly DeleteOutcomeForKey[]>;
-  /** All entries in order, page after page. */
-  listObjects(input: Omit<ListObjectsInput, "cursor">): AsyncIterable<ListEntry>;
+  /** All entries in order, or the first `limit` of them; page after page. */
+  listObjects(input: ListObjectsInput): AsyncIterable<ListEntry>;
   /** One page of a listing; `nextCursor` of the answer leads to the next. */
-  listObjectsPage(input: ListObjectsInput): Promise<ObjectListPage>;
+  listObjectsPage(input: ListObjectsPageInput): Promise<ObjectListPage>;
   /** Copies an object within the store; no bytes move. */
   copyObject(input: CopyObjectInput): Promise<ObjectInfo>;
 
@@ -103,4 +104,6 @@ export interface ObjectClient extends AsyncDisposable {
 
   /** Ends running calls with STORE_CLOSED and releases everything. Idempotent. */
   close(): Promise<void>;
+  /** `close()`, for `await using`. */
+  readonly [Symbol.asyncDispose]: () => Promise<void>;
 }

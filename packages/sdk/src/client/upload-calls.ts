@@ -1,14 +1,15 @@
 import { attributesOf, conditionOf } from "./attributes.ts";
 import { toByteStream } from "./body-source.ts";
-import { assertConcurrency } from "./call-options.ts";
+import type { HeldBody } from "./held-body.ts";
+import type { WritePartInput } from "./inputs.ts";
 import type { ObjectClient } from "./object-client.ts";
 import { walkPages } from "./pages.ts";
 import type { SeatCall } from "./seat-calls.ts";
 
 type UploadCalls = Pick<
   ObjectClient,
-  "createUpload" | "writePart" | "listParts" | "listUploads" | "completeUpload" | "abortUpload"
->;
+  "createUpload" | "listParts" | "listUploads" | "completeUpload" | "abortUpload"
+> & { readonly writePart: (input: WritePartInput, held: HeldBody) => ReturnType<ObjectClient["writePart"]> };
 
 /** The client's methods on multipart uploads. */
 export function createUploadCalls(call: SeatCall): UploadCalls {
@@ -25,11 +26,10 @@ export function createUploadCalls(call: SeatCall): UploadCalls {
           write,
         ),
       ),
-    writePart: (input) =>
+    writePart: (input, held) =>
       call(input, ({ backend }, _, write) => {
-        assertConcurrency(input.concurrency);
         const { uploadId, partNumber, sha256, concurrency, onProgress } = input;
-        const body = toByteStream(input.body);
+        const body = toByteStream(held);
         return backend.writePart({ uploadId, partNumber, sha256, sizeBytes: body.sizeBytes }, body.stream, {
           ...write,
           concurrency,

@@ -10,6 +10,7 @@ import {
   checkInteger,
   checkListQuery,
   checkOperationId,
+  normalizeDeclaredDigest,
   pageLimit,
 } from "../ports/metadata-checks.ts";
 import { assertBucketName, assertObjectKey, normalizeAttributes } from "../ports/names.ts";
@@ -17,7 +18,6 @@ import type { EngineContext, EngineOptions } from "./engine-context.ts";
 import { headObject, openObject } from "./read-object.ts";
 import { createReplicatedStore } from "./replicated-store.ts";
 import { retrying } from "./retry.ts";
-import { normalizeDeclaredDigest } from "./store-body.ts";
 import { createTicketCache } from "./ticket-cache.ts";
 import { writeObject, writePart } from "./write-object.ts";
 

@@ -1,7 +1,7 @@
 import { chunkBody } from "../chunking/chunk-body.ts";
 import type { Chunker } from "../chunking/chunker.ts";
 import { AshlarError, throwIfAborted } from "../errors/index.ts";
-import { type Digest, encodeHex, isDigestHex } from "../hash/digest.ts";
+import { type Digest, encodeHex } from "../hash/digest.ts";
 import type { IncrementalHash } from "../hash/hasher.ts";
 import { linkAbort, raceAbort } from "../internal/linked-abort.ts";
 import { createSemaphore, type Release } from "../internal/semaphore.ts";
@@ -277,14 +277,6 @@ class BodyWriter {
       deduplicatedBytes: this.#deduplicatedBytes,
     };
   }
-}
-
-/** A declared SHA-256 in lower case. @throws {AshlarError} INVALID_ARGUMENT unless it is 64 characters of hex. */
-export function normalizeDeclaredDigest(declaredHex: string | undefined): string | undefined {
-  if (declaredHex === undefined) return undefined;
-  const lower = typeof declaredHex === "string" ? declaredHex.toLowerCase() : "";
-  if (isDigestHex(lower)) return lower;
-  throw new AshlarError("INVALID_ARGUMENT", "sha256 is the SHA-256 of the body in 64 characters of hex");
 }
 
 /** Throws CHECKSUM_MISMATCH if the caller declared another digest than the body has. @param declaredHex in lower case. */

@@ -10,11 +10,11 @@ import type {
   WritePartRequest,
   WriteTransferOptions,
 } from "../ports/index.ts";
-import { checkDurability } from "../ports/metadata-checks.ts";
+import { checkDurability, normalizeDeclaredDigest } from "../ports/metadata-checks.ts";
 import { normalizeAttributes } from "../ports/names.ts";
 import { checkEarly } from "./early-check.ts";
 import type { EngineContext } from "./engine-context.ts";
-import { assertDeclaredDigest, normalizeDeclaredDigest, type StoredBody, storeBody } from "./store-body.ts";
+import { assertDeclaredDigest, type StoredBody, storeBody } from "./store-body.ts";
 
 /** Stores a body and commits it as an object. Nothing is visible before the commit, and nothing at all if that is refused. */
 export async function writeObject(

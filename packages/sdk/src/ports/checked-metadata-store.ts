@@ -165,7 +165,7 @@ function checkedUploads(inner: UploadCatalog, guard: Guard): UploadCatalog {
         check.checkOpaque(complete.uploadId, "uploadId");
         check.checkSha256(complete.sha256);
         check.checkCondition(complete.condition);
-        checkNamedParts(complete.parts);
+        check.checkNamedParts(complete.parts);
         return () => inner.completeUpload(complete, options);
       }),
     abortUpload: (uploadId, options) =>
@@ -178,22 +178,6 @@ function checkedUploads(inner: UploadCatalog, guard: Guard): UploadCatalog {
 
 function checkPartNumber(partNumber: number): void {
   check.checkInteger(partNumber, "partNumber", { min: 1, max: LIMITS.PART_NUMBER_MAX.value });
-}
-
-/** @throws {AshlarError} INVALID_PART if none is named, or the numbers do not ascend. */
-function checkNamedParts(parts: ReadonlyArray<{ readonly partNumber: number; readonly etag: string }>): void {
-  if (!Array.isArray(parts) || parts.length === 0) {
-    throw new AshlarError("INVALID_PART", "an upload is completed with at least one part");
-  }
-  let last = 0;
-  for (const { partNumber, etag } of parts) {
-    if (!Number.isSafeInteger(partNumber) || partNumber <= last || typeof etag !== "string") {
-      throw new AshlarError("INVALID_PART", "parts are named once each, in ascending order of their numbers", {
-        details: { partNumber: String(partNumber) },
-      });
-    }
-    last = partNumber;
-  }
 }
 
 function checkedCollection(inner: CollectionQueue, guard: Guard): CollectionQueue {

@@ -68,7 +68,7 @@ export function checkText(value: unknown, what: string, minLength = 0): void {
 }
 
 /** A prefix, delimiter or start of a listing: may contain NUL, as keys may; longer than any key is pointless, not wrong. */
-function checkKeyText(value: unknown, what: string): void {
+export function checkKeyText(value: unknown, what: string): void {
   if (value === undefined) return;
   if (typeof value !== "string" || !isWellFormedText(value)) invalid(`${what} is well-formed text`);
   if (utf8Length(value) > 4 * LIMITS.KEY_MAX_BYTES.value) invalid(`${what} is longer than any key`);
@@ -86,7 +86,8 @@ export function checkListQuery(query: Omit<ListObjectsQuery, "limit">): void {
   checkKeyText(query.delimiter, "delimiter");
   checkKeyText(query.startAfter, "startAfter");
   if (query.delimiter === "") invalid("a delimiter is not empty");
-  if (query.cursor !== undefined && typeof query.cursor !== "string") invalid("a cursor is text from the page before");
+  if (query.cursor !== undefined && (typeof query.cursor !== "string" || query.cursor === ""))
+    invalid("a cursor is text from the page before");
 }
 
 export function checkCondition(condition: WriteCondition | undefined): void {
@@ -100,6 +101,31 @@ export function checkDurability(durability: Durability): void {
 
 export function checkSha256(sha256: string | undefined): void {
   if (sha256 !== undefined && !isDigestHex(sha256)) invalid("sha256 is 64 characters of lower-case hex");
+}
+
+/** A declared SHA-256 in lower case. @throws {AshlarError} INVALID_ARGUMENT unless it is 64 characters of hex. */
+export function normalizeDeclaredDigest(declaredHex: string | undefined): string | undefined {
+  if (declaredHex === undefined) return undefined;
+  const lower = typeof declaredHex === "string" ? declaredHex.toLowerCase() : "";
+  if (isDigestHex(lower)) return lower;
+  throw new AshlarError("INVALID_ARGUMENT", "sha256 is the SHA-256 of the body in 64 characters of hex");
+}
+
+/** @throws {AshlarError} INVALID_PART if none is named, or the numbers do not ascend. */
+export function checkNamedParts(parts: unknown): void {
+  if (!Array.isArray(parts) || parts.length === 0) {
+    throw new AshlarError("INVALID_PART", "an upload is completed with at least one part");
+  }
+  let last = 0;
+  for (const part of parts) {
+    const { partNumber, etag } = part ?? {};
+    if (!Number.isSafeInteger(partNumber) || partNumber <= last || typeof etag !== "string") {
+      throw new AshlarError("INVALID_PART", "parts are named once each, in ascending order of their numbers", {
+        details: { partNumber: String(partNumber) },
+      });
+    }
+    last = partNumber;
+  }
 }
 
 export function checkDigests(chunkIds: readonly Digest[]): void {

@@ -100,11 +100,15 @@ export function normalizeAttributes(attributes: ObjectAttributes | undefined): O
 
 function normalizeMetadata(metadata: Readonly<Record<string, string>> | undefined): ObjectAttributes["metadata"] {
   if (metadata === undefined) return undefined;
+  // A Map, Headers or text has no members that a loop would find, and would be dropped without a word.
+  if (Object.prototype.toString.call(metadata) !== "[object Object]")
+    throw invalidAttribute("metadata", "is a plain object of names and texts");
   let sizeBytes = 0;
   const entries = new Map<string, string>();
   for (const [given, value] of Object.entries(metadata)) {
     const name = given.toLowerCase();
-    if (!HEADER_NAME.test(name)) throw invalidAttribute(given, "is not a header name");
+    // Some parsers drop the one name that JavaScript keeps for itself.
+    if (!HEADER_NAME.test(name) || name === "__proto__") throw invalidAttribute(given, "is not a header name");
     if (entries.has(name)) throw invalidAttribute(given, "occurs twice, differing only in case");
     sizeBytes += name.length + assertHeaderValue(given, value);
     entries.set(name, value);

@@ -2,10 +2,8 @@ import { createEngine } from "../../engine/create-engine.ts";
 import type { EngineOptions } from "../../engine/engine-context.ts";
 import { retrying } from "../../engine/retry.ts";
 import type { Topology } from "../../engine/topology.ts";
-import { AshlarError } from "../../errors/index.ts";
 import { webCryptoHasher } from "../../hash/web-crypto-hasher.ts";
-import type { AccessTokenRequest, Clock, GatewayConnection, Logger, Transport } from "../../ports/index.ts";
-import { assertObjectKey } from "../../ports/names.ts";
+import type { Clock, GatewayConnection, Logger, Transport } from "../../ports/index.ts";
 import { silentLogger, systemClock, systemRandom } from "../../ports/system.ts";
 import type { OpenedSeat } from "../seat.ts";
 import { createKeyHolder, renewingConnection } from "./key-holder.ts";
@@ -37,12 +35,8 @@ export function openRemote(
     backend,
     clock,
     cluster: (call) => cluster.clusterSnapshot(call),
-    createAccessToken: async ({ bucket, prefix, role, expiresInMs }, call) => {
-      // What the wire could not tell from the default, which is more: an empty life, and text that has no UTF-8 form.
-      assertLife(expiresInMs);
-      if (prefix) assertObjectKey(prefix);
-      return await accessTokens.createAccessToken({ bucket, prefix, role, expiresInMs }, call);
-    },
+    createAccessToken: ({ bucket, prefix, role, expiresInMs }, call) =>
+      accessTokens.createAccessToken({ bucket, prefix, role, expiresInMs }, call),
     async close() {
       await backend.close();
       await connection.close();
@@ -57,9 +51,4 @@ function openConnection({ url, apiKey }: RemoteSeatOptions, transport: Transport
   const holder = createKeyHolder(apiKey);
   const authorization = async (): Promise<string> => `Bearer ${await holder.get()}`;
   return renewingConnection(transport.openGateway({ url, authorization }), holder);
-}
-
-function assertLife(expiresInMs: AccessTokenRequest["expiresInMs"]): void {
-  if (expiresInMs === undefined || (Number.isSafeInteger(expiresInMs) && expiresInMs > 0)) return;
-  throw new AshlarError("INVALID_ARGUMENT", "expiresInMs is a whole number of milliseconds above 0");
 }
