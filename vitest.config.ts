@@ -9,6 +9,10 @@ const WITHOUT_POSTGRES: readonly string[] = ["unit", "package"];
 // Threads and processes that tests start run the TypeScript sources. Node keeps what it has stripped, so each starts in half the time.
 process.env.NODE_COMPILE_CACHE ??= new URL("node_modules/.cache/node-compile/", import.meta.url).pathname;
 
+const CONDITIONS = [CONDITION, "module", "node", "development|production"];
+/** Package names resolve to sources in vitest's own process too, where the global set-up runs. */
+const SETUP_ENVIRONMENT = { __vitest__: { resolve: { conditions: CONDITIONS, externalConditions: [CONDITION, "node"] } } };
+
 /** Package names resolve to sources: in vite's resolver, and in the workers' own Node for what vite leaves alone. */
 function project(
   name: string,
@@ -17,13 +21,9 @@ function project(
   options: { readonly fileParallelism?: boolean } = {},
 ): TestProjectConfiguration {
   return {
-    resolve: { conditions: [CONDITION, "module", "node", "development|production"] },
-    ssr: {
-      resolve: {
-        conditions: [CONDITION, "module", "node", "development|production"],
-        externalConditions: [CONDITION, "node"],
-      },
-    },
+    resolve: { conditions: CONDITIONS },
+    ssr: { resolve: { conditions: CONDITIONS, externalConditions: [CONDITION, "node"] } },
+    environments: SETUP_ENVIRONMENT,
     test: {
       name,
       ...options,
@@ -45,6 +45,7 @@ function browserProject(executablePath: string | undefined = findChromium()): Te
   if (executablePath === undefined) return project("browser", ["tests/browser/without-chromium.node.ts"]);
   return {
     resolve: { conditions: [CONDITION, "module", "browser", "development|production"] },
+    environments: SETUP_ENVIRONMENT,
     // Found while a test runs, a dependency would reload the page under it.
     optimizeDeps: { include: BROWSER_DEPENDENCIES },
     test: {
