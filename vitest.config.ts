@@ -4,6 +4,14 @@ import { CHROMIUM_ARGS, findChromium } from "./tests/support/chromium.ts";
 
 const CONDITION = "ashlar-source";
 const SECOND_MS = 1000;
+/** What is waited for comes; a busy machine takes its time. */
+const POLL_TIMEOUT_MS = 20 * SECOND_MS;
+/**
+ * Worker threads that run TypeScript strip its types with WebAssembly, each with an instance of its own. Where many of them come and go, V8's books of
+ * code pages can end the process ("Check failed: jit_page.has_value()", https://github.com/nodejs/node/issues/64500): these take its part away that frees code
+ * while threads end, and the keys that guard the pages. Published packages are JavaScript and have no WebAssembly in their threads.
+ */
+const SOUND_THREADS = ["--no-wasm-code-gc", "--no-memory-protection-keys"];
 const WITHOUT_POSTGRES: readonly string[] = ["unit", "package"];
 
 // Threads and processes that tests start run the TypeScript sources. Node keeps what it has stripped, so each starts in half the time.
@@ -31,9 +39,10 @@ function project(
       exclude: [...defaultExclude, ...exclude],
       environment: "node",
       pool: "forks",
-      execArgv: [`--conditions=${CONDITION}`],
+      execArgv: [`--conditions=${CONDITION}`, ...SOUND_THREADS],
       testTimeout: 30 * SECOND_MS,
       hookTimeout: 60 * SECOND_MS,
+      expect: { poll: { timeout: POLL_TIMEOUT_MS } },
       // One PostgreSQL server per run, for the projects that may ask for it; its address is in DATABASE_URL.
       globalSetup: WITHOUT_POSTGRES.includes(name) ? [] : ["./packages/adapters/src/internal/test-postgres.ts"],
     },
@@ -54,6 +63,7 @@ function browserProject(executablePath: string | undefined = findChromium()): Te
       globalSetup: ["./packages/adapters/src/internal/test-postgres.ts", "./tests/browser/real-servers.ts"],
       testTimeout: 30 * SECOND_MS,
       hookTimeout: 60 * SECOND_MS,
+      expect: { poll: { timeout: POLL_TIMEOUT_MS } },
       // One page at a time, after the other projects: clocks are part of what is tested.
       fileParallelism: false,
       sequence: { groupOrder: 1 },

@@ -113,7 +113,7 @@ for (const [method, write] of Object.entries(WRITES)) {
         const syncs = steps.filter((step) => step === "datasync").length;
         return syncs === chunks.length && chunks.every((chunk) => steps.includes(`sync ${leafOf(chunk)}`));
       };
-      await expect.poll(isSynced, { interval: 2, timeout: 2000 }).toBe(true);
+      await expect.poll(isSynced, { interval: 2, timeout: 20_000 }).toBe(true);
       process.stdout.write(`${method}: 5 chunks synced ${Math.round(performance.now() - acknowledgedAtMs)} ms after\n`);
     });
 
