@@ -152,7 +152,7 @@ describe("a retry", () => {
     expect(tries).toBe(2);
   });
 
-  test("gives up after CHUNK_ATTEMPTS with the store's error", async () => {
+  test("gives up with the store's error when the time is over", async () => {
     const cluster = await createMemoryCluster({ nodeCount: 1 });
     let tries = 0;
     cluster.nodes[0]!.faults.putChunk = () => {
@@ -160,7 +160,7 @@ describe("a retry", () => {
       return failing("NODE_UNAVAILABLE")();
     };
     await expectCode(put(cluster, testBytes(CHUNK)), "NODE_UNAVAILABLE");
-    expect(tries).toBe(6);
+    expect(tries).toBeGreaterThan(1);
   });
 
   test("repeats an unconditional commit whose answer was lost, and makes one version", async () => {
@@ -185,20 +185,24 @@ describe("a retry", () => {
     expect((await backend.listObjects({ bucket: "box" })).objects).toHaveLength(1);
   });
 
-  test("leaves a conditional commit whose answer was lost to the caller", async () => {
+  test("repeats a conditional commit whose answer was lost, under the same operation id", async () => {
     const cluster = await createMemoryCluster();
-    let commits = 0;
+    const ids = new Set<string | undefined>();
     const backend = cluster.engine({
+      random: noJitter,
       catalog: {
         ...cluster.metadata,
-        commitObject: async () => {
-          commits++;
-          return failing("METADATA_UNAVAILABLE")();
+        commitObject: async (commit, options) => {
+          const info = await cluster.metadata.commitObject(commit, options);
+          const first = ids.size === 0;
+          ids.add(options?.operationId);
+          return first ? failing("METADATA_UNAVAILABLE")() : info;
         },
       },
     });
     const request = { ...ref, attributes: {}, condition: { ifNoneMatch: "*" } };
-    await expectCode(backend.putObject(request, toStream(testBytes(CHUNK))), "METADATA_UNAVAILABLE");
-    expect(commits).toBe(1);
+    const { objectVersion } = await backend.putObject(request, toStream(testBytes(CHUNK)));
+    expect([...ids]).toEqual([expect.stringMatching(/^[0-9a-f]{32}$/)]);
+    expect((await backend.headObject(ref)).objectVersion).toBe(objectVersion);
   });
 });
