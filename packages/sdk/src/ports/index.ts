@@ -26,6 +26,7 @@ export {
   type StreamingChunkStore,
 } from "./chunk-store.ts";
 export type { Clock } from "./clock.ts";
+export { type DatabaseIdentity, type DatabaseMark, meetDatabase, type SeenDatabase } from "./database-mark.ts";
 export { DURABILITIES, type Durability } from "./durability.ts";
 export type { GrantSource, WriteTicket } from "./grant-source.ts";
 export type { LogFields, Logger } from "./logger.ts";

@@ -1,6 +1,7 @@
 import { dirname } from "node:path";
+import { syncFolder } from "../../internal/durable-file.ts";
 import type { FileSystem } from "./file-system.ts";
-import { errnoOf, isAbsent } from "./fs-error.ts";
+import { isAbsent } from "./fs-error.ts";
 
 interface FolderQueue {
   running: Promise<void>;
@@ -53,15 +54,7 @@ export class FolderSync {
   }
 
   async #fsync(folder: string): Promise<void> {
-    const handle = await this.#fileSystem.open(folder, "r");
-    try {
-      await handle.sync();
-    } catch (error) {
-      // Windows, and some network file systems, cannot fsync a folder; their renames are as durable as they get.
-      if (errnoOf(error) !== "EPERM" && errnoOf(error) !== "EINVAL") throw error;
-    } finally {
-      await handle.close();
-    }
+    await syncFolder(this.#fileSystem, folder);
   }
 }
 

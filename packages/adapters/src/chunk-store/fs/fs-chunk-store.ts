@@ -234,12 +234,14 @@ export class FsChunkStore implements StreamingChunkStore {
   }
 
   async deleteChunks(chunkIds: readonly Digest[], options: DeleteChunksOptions): Promise<readonly DeleteOutcome[]> {
-    return await this.#io(false, () =>
-      mapConcurrent(chunkIds, BATCH_CONCURRENCY, async (chunkId) => {
-        throwIfAborted(options.signal);
-        return await deleteChunk(this.#parts, this.#parts.names.place(chunkId), options.unclaimedForMs);
-      }),
-    );
+    const { unclaimedForMs, database, signal } = options;
+    return await this.#io(false, async () => {
+      const keptBeforeMs = database && (await this.#parts.database.meet(database, this.#parts.clock.nowMs()));
+      return await mapConcurrent(chunkIds, BATCH_CONCURRENCY, async (chunkId) => {
+        throwIfAborted(signal);
+        return await deleteChunk(this.#parts, this.#parts.names.place(chunkId), { unclaimedForMs, keptBeforeMs });
+      });
+    });
   }
 
   async listChunks(options?: ListChunksOptions): Promise<ChunkPage> {

@@ -6,6 +6,7 @@ import type { ClaimClock } from "./claim-clock.ts";
 import type { FileSystem } from "./file-system.ts";
 import type { LeafFolders } from "./folder-sync.ts";
 import type { LeftoverSweep } from "./leftover-sweep.ts";
+import type { ServedDatabase } from "./served-database.ts";
 import type { SyncedChunks } from "./synced-chunks.ts";
 
 /** Runs one step of work on files; where somebody watches, it becomes a span. */
@@ -24,6 +25,7 @@ export interface FsParts {
   readonly usage: ChunkUsage;
   readonly sweep: LeftoverSweep;
   readonly synced: SyncedChunks;
+  readonly database: ServedDatabase;
   readonly step: FsStep;
   /** Bytes of the disk that chunks leave free. */
   readonly reserveBytes: number;

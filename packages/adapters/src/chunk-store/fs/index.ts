@@ -27,6 +27,7 @@ import { fsSteps } from "./fs-steps.ts";
 import { createUsageScanner } from "./leaf-folders.ts";
 import { LeftoverSweep } from "./leftover-sweep.ts";
 import { createOwner, type Owner, readBootId } from "./owner.ts";
+import { ServedDatabase } from "./served-database.ts";
 import { ensureFormat, readClaimFloor } from "./store-format.ts";
 import { SyncedChunks } from "./synced-chunks.ts";
 
@@ -82,6 +83,7 @@ async function open(options: FsChunkStoreOptions, owner: Owner): Promise<Streami
   const synced = new SyncedChunks();
   const parts = {
     ...{ fileSystem, clock, logger, names, locks, folders, claimClock, usage, sweep, synced, reserveBytes },
+    database: new ServedDatabase(folder),
     step: fsSteps(tracer),
   };
   const store = new FsChunkStore(parts, { root, durability, chunkMaxBytes, onClosed: owner.release });

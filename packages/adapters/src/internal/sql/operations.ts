@@ -7,6 +7,7 @@ import { toByteText } from "../metadata/byte-text.ts";
 import * as buckets from "./bucket-operations.ts";
 import * as collection from "./collection-operations.ts";
 import * as credentials from "./credential-operations.ts";
+import * as identity from "./identity-operations.ts";
 import { listObjects } from "./list-operations.ts";
 import * as objects from "./object-operations.ts";
 import * as servers from "./server-operations.ts";
@@ -49,6 +50,10 @@ export interface SqlOperations {
   readonly findApiKey: typeof credentials.findApiKey;
   listApiKeys(session: SqlSession, input: undefined): Promise<readonly ApiKeyRecord[]>;
   readonly deleteApiKey: typeof credentials.deleteApiKey;
+  databaseMark(session: SqlSession, input: undefined): ReturnType<typeof identity.databaseMark>;
+  checkIntegrity(session: SqlSession, input: undefined): Promise<readonly string[]>;
+  readonly advanceDatabase: typeof identity.advanceDatabase;
+  readonly acceptDatabase: typeof identity.acceptDatabase;
 }
 
 export type OperationName = keyof SqlOperations;
@@ -66,6 +71,7 @@ export const SQL_OPERATIONS: SqlOperations = Object.freeze({
   ...collection,
   ...servers,
   ...credentials,
+  ...identity,
 });
 
 /**
@@ -113,6 +119,10 @@ export const OPERATION_KINDS: Readonly<Record<OperationName, OperationKind>> = O
   findApiKey: "read",
   listApiKeys: "read",
   deleteApiKey: "once",
+  databaseMark: "read",
+  checkIntegrity: "read",
+  advanceDatabase: "statement",
+  acceptDatabase: "repeat",
 });
 
 /** Locks that an operation asks for anyway, where its input tells: a store may take them when it begins. Keys are byte texts. */

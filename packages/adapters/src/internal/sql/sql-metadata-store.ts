@@ -61,6 +61,10 @@ export function createSqlMetadataStore({
     findApiKey: (keyId, options) => execute("findApiKey", keyId, options),
     listApiKeys: (options) => execute("listApiKeys", undefined, options),
     deleteApiKey: (keyId, options) => execute("deleteApiKey", keyId, options),
+    databaseMark: (options) => execute("databaseMark", undefined, options),
+    advanceDatabase: (epoch, options) => execute("advanceDatabase", epoch, options),
+    acceptDatabase: (accept, options) => execute("acceptDatabase", accept, options),
+    checkIntegrity: (options) => execute("checkIntegrity", undefined, options),
     ping: (options) => execute("ping", undefined, options),
     close: () => executor.close(),
   };

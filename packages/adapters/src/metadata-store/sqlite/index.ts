@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import { AshlarError } from "@ashlar/sdk/errors";
 import type { Durability, MetadataStore } from "@ashlar/sdk/ports";
 import {
   type CallOptions,
@@ -17,6 +18,7 @@ import { OPERATION_KINDS, type OperationInput, type OperationName } from "../../
 import { createSqlMetadataStore, type SqlExecutor } from "../../internal/sql/sql-metadata-store.ts";
 import { tracedExecutor } from "../../internal/sql/traced-executor.ts";
 import { assertNodeHasSqlite } from "./node-version.ts";
+import { rememberDatabase, type TakeOver, viewFolder } from "./store-guard.ts";
 import { WorkerClient } from "./worker-client.ts";
 import type { WorkerInit } from "./worker-protocol.ts";
 
@@ -38,6 +40,13 @@ export interface SqliteMetadataStoreOptions {
   readonly stagedLayouts?: boolean | undefined;
   /** Copies wanted in the first layout; default 3. */
   readonly replicationFactor?: number | undefined;
+  /**
+   * Folder of the store that the file belongs to, with its chunks. What that folder remembers of its database is held against the file: one that
+   * was lost, emptied or exchanged is METADATA_CORRUPT, and not a new store. Default: the file stands alone.
+   */
+  readonly storeFolder?: string | undefined;
+  /** An operator's decision where `storeFolder` refuses the file: make a new database beside the chunks, or take this one. They are kept either way. */
+  readonly takeOver?: TakeOver | undefined;
   /** Where the worker's code lies; only bundled apps need it. Default: beside this module. */
   readonly workerUrl?: URL | undefined;
 }
@@ -48,7 +57,9 @@ export interface SqliteMetadataStoreOptions {
  * Any number of processes may open the file. Writes are synced before they are answered (`strict`); `batched` ones within 100 ms after;
  * `os` ones when the log is copied back, at the latest. A crash of the process loses nothing that was answered in any mode.
  *
- * @throws {AshlarError} STORE_INCOMPATIBLE if the file is of a newer release, of another application, damaged, or no database;
+ * After a crash the file is examined before it is used, up to 256 MiB of it.
+ *
+ * @throws {AshlarError} METADATA_CORRUPT if the file is damaged, or is not the one that `storeFolder` had; STORE_INCOMPATIBLE if the file is of a newer release, of another application, or no database;
  *   METADATA_UNAVAILABLE if it cannot be opened; DISK_FULL; UNSUPPORTED under a Node that brings no SQLite.
  */
 export async function openSqliteMetadataStore(options: SqliteMetadataStoreOptions): Promise<MetadataStore> {
@@ -62,17 +73,22 @@ export async function openSqliteMetadataStore(options: SqliteMetadataStoreOption
   assertNodeHasSqlite();
   const path = resolve(options.path);
   const layoutPolicy = { stagedLayouts, defaults: resolveLayoutDefaults(options) };
-  const { writer, reader } = await openWorkers({ path, nowMs: clock.nowMs() }, workerUrl);
+  const view =
+    options.storeFolder === undefined ? undefined : await viewFolder(path, options.storeFolder, options.takeOver);
+  const init = { path, nowMs: clock.nowMs(), mustExist: view?.mustExist ?? false };
+  const { writer, reader } = await openWorkers(init, workerUrl);
   logger.debug({ path }, "metadata file opened");
+  const request = (client: WorkerClient, name: OperationName, input: unknown, durability: Durability) =>
+    client.request({
+      ...{ name, input: input as OperationInput<OperationName>, durability },
+      ...{ nowMs: clock.nowMs(), operationId: client === writer ? newId(clock, random) : "" },
+    });
   const executor: SqlExecutor = {
     execute: async <Name extends OperationName>(name: Name, input: OperationInput<Name>, _options?: CallOptions) => {
+      if (name === "checkIntegrity") return (await checkApart(init, workerUrl, request)) as never;
       const client = OPERATION_KINDS[name] === "read" ? reader : writer;
       const durability = durabilityOf(name, input) ?? options.durability ?? "strict";
-      const output = await client.request({
-        ...{ name, input: input as OperationInput<OperationName>, durability },
-        ...{ nowMs: clock.nowMs(), operationId: client === writer ? newId(clock, random) : "" },
-      });
-      return output as never;
+      return (await request(client, name, input, durability)) as never;
     },
     async close() {
       // The writer last: the last connection to close tidies the log away.
@@ -80,6 +96,16 @@ export async function openSqliteMetadataStore(options: SqliteMetadataStoreOption
       await writer.close();
     },
   };
+  if (view !== undefined) {
+    try {
+      if (options.takeOver !== undefined) await executor.execute("acceptDatabase", { keepOlder: true });
+      const mark = await executor.execute("databaseMark", undefined);
+      await rememberDatabase(view, mark, { nowMs: clock.nowMs(), logger });
+    } catch (error) {
+      await executor.close();
+      throw error;
+    }
+  }
   const capabilities = Object.freeze({ persistent: true, sharedByProcesses: true });
   const traced = tracedExecutor(executor, { tracer: options.tracer, system: "sqlite", kind: "client" });
   return checkedMetadataStore(createSqlMetadataStore({ executor: traced, capabilities, layoutPolicy }));
@@ -99,6 +125,25 @@ async function openWorkers(
   } catch (error) {
     await Promise.all([reader.stop(), writer.stop()]);
     throw error;
+  }
+}
+
+/** In a thread of its own that ends with it: a pass over the whole file must keep no reader waiting. */
+async function checkApart(
+  init: Omit<WorkerInit, "role">,
+  workerUrl: URL | undefined,
+  request: (client: WorkerClient, name: OperationName, input: unknown, durability: Durability) => Promise<unknown>,
+): Promise<unknown> {
+  const checker = new WorkerClient({ ...init, role: "reader" }, workerUrl);
+  try {
+    await checker.open();
+    return await request(checker, "checkIntegrity", undefined, "os");
+  } catch (error) {
+    // Damage so deep that the examination itself cannot go on.
+    if (AshlarError.is(error, "METADATA_CORRUPT")) return [error.message];
+    throw error;
+  } finally {
+    await checker.close();
   }
 }
 

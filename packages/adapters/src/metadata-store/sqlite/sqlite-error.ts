@@ -17,7 +17,7 @@ const CODES: ReadonlyMap<number, readonly [ErrorCode, string]> = new Map([
   [SQLITE_IOERR, ["METADATA_UNAVAILABLE", "the metadata file cannot be read or written"]],
   [SQLITE_FULL, ["DISK_FULL", "the disk of the metadata file is full; nothing is kept"]],
   [SQLITE_CANTOPEN, ["METADATA_UNAVAILABLE", "the metadata file cannot be opened"]],
-  [SQLITE_CORRUPT, ["STORE_INCOMPATIBLE", "the metadata file is damaged"]],
+  [SQLITE_CORRUPT, ["METADATA_CORRUPT", "the metadata file is damaged: restore it from a backup"]],
   [SQLITE_NOTADB, ["STORE_INCOMPATIBLE", "the metadata file is not an SQLite database"]],
 ]);
 

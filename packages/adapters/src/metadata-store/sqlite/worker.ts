@@ -2,7 +2,7 @@
  * The worker thread of the SQLite store: one for writes (with group commit), one for reads, so that a read never waits for an fsync and the
  * app's event loop for neither.
  */
-import { closeSync, fsyncSync, openSync } from "node:fs";
+import { closeSync, fsyncSync, openSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { migrate } from "../../internal/sql/migrate.ts";
@@ -12,6 +12,7 @@ import { type DiskRoom, diskRoom } from "./disk-reserve.ts";
 import { GroupCommit } from "./group-commit.ts";
 import { SqliteConnection } from "./sqlite-connection.ts";
 import { fromSqliteError } from "./sqlite-error.ts";
+import { lostDatabase } from "./store-guard.ts";
 import {
   encodeError,
   type FromWorker,
@@ -32,16 +33,17 @@ function post(port: MessagePort, message: FromWorker): void {
 }
 
 async function openWriter(init: WorkerInit, room: DiskRoom): Promise<SqliteConnection> {
+  const isUnclean = logBytes(init.path) > 0;
   const connection = new SqliteConnection(init.path);
   try {
     connection.configure("writer", room.reserveBytes);
+    if (isUnclean) connection.assertSound(statSync(init.path).size);
     connection.beginWrite();
     const session = connection.session({ nowMs: init.nowMs, operationId: "" });
-    await migrate(session, async (name) => {
-      return (
-        connection.all("SELECT 1 AS present FROM sqlite_schema WHERE type = 'table' AND name = $1", [name]).length > 0
-      );
-    });
+    const hasTable = async (name: string): Promise<boolean> =>
+      connection.all("SELECT 1 AS present FROM sqlite_schema WHERE type = 'table' AND name = $1", [name]).length > 0;
+    if (init.mustExist && !(await hasTable("schema_migrations"))) throw lostDatabase(init.path);
+    await migrate(session, hasTable);
     connection.exec("CREATE TABLE IF NOT EXISTS sync_marks (id INTEGER PRIMARY KEY, mark INTEGER NOT NULL)");
     connection.exec("INSERT INTO sync_marks (id, mark) VALUES (1, 0) ON CONFLICT DO NOTHING");
     connection.mark();
@@ -52,6 +54,11 @@ async function openWriter(init: WorkerInit, room: DiskRoom): Promise<SqliteConne
     connection.close();
     throw error;
   }
+}
+
+/** A log beside the file: whoever had it open last did not close it, or still has it open. */
+function logBytes(path: string): number {
+  return statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0;
 }
 
 /** Without it a power loss could take a freshly made file with all that was synced into it. */
