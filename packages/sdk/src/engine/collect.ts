@@ -4,9 +4,9 @@ import { LIMITS } from "../limits.ts";
 import type {
   BucketCatalog,
   CallOptions,
+  Clock,
   CollectingChunk,
   CollectionQueue,
-  Clock,
   DatabaseIdentity,
   DeleteOutcome,
   Logger,

@@ -32,6 +32,7 @@ import { ensureFormat, readClaimFloor } from "./store-format.ts";
 import { SyncedChunks } from "./synced-chunks.ts";
 
 export type { FileSystem } from "./file-system.ts";
+export { rebuildStoreFiles } from "./rebuild-files.ts";
 
 /** Options of {@link openFsChunkStore}. */
 export interface FsChunkStoreOptions {

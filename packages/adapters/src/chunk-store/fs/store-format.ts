@@ -43,13 +43,18 @@ export async function ensureFormat({ fileSystem, root, ownerToken }: StoreFolder
   }
   const { format, formatVersion } = marker ?? {};
   if (marker === undefined) {
-    const text = `${JSON.stringify({ format: FORMAT, formatVersion: FORMAT_VERSION })}\n`;
-    await writeDurably(fileSystem, root, { name: "format.json", temp: `format-${ownerToken}.tmp`, text });
+    await writeFormat({ fileSystem, root, ownerToken });
   } else if (format !== FORMAT || formatVersion !== FORMAT_VERSION) {
     throw new AshlarError("STORE_INCOMPATIBLE", "the folder is not a chunk store of format version 1", {
       details: { path: root, format: String(format), formatVersion: String(formatVersion) },
     });
   }
+}
+
+/** Writes `format.json`, durably. */
+export async function writeFormat({ fileSystem, root, ownerToken }: StoreFolder): Promise<void> {
+  const text = `${JSON.stringify({ format: FORMAT, formatVersion: FORMAT_VERSION })}\n`;
+  await writeDurably(fileSystem, root, { name: "format.json", temp: `format-${ownerToken}.tmp`, text });
 }
 
 /**

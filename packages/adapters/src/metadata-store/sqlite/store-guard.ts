@@ -79,8 +79,7 @@ export async function rememberDatabase(
     context.logger.warn(fields, "the metadata was restored to an older state: chunks it does not know are kept");
     return;
   }
-  const next =
-    seen === undefined && !hasChunks ? { databaseId, epoch } : meetDatabase(seen, mark, context.nowMs);
+  const next = seen === undefined && !hasChunks ? { databaseId, epoch } : meetDatabase(seen, mark, context.nowMs);
   if (next !== seen) await writeSeenDatabase(nodeFs, folder, { seen: next, unique: `${databaseId}-${process.pid}` });
 }
 

@@ -66,8 +66,14 @@ async function readKeyFile(file: string, logger: Logger): Promise<string> {
   try {
     const { mode } = await stat(file);
     if ((mode & 0o077) !== 0) logger.warn({ file }, "other users of this machine can read the cluster key: chmod 600");
-    return (await readFile(file, "utf8")).trim();
+    const key = (await readFile(file, "utf8")).trim();
+    if (key !== "") return key;
   } catch (error) {
     throw fileError(error, file);
   }
+  throw new AshlarError(
+    "STORE_INCOMPATIBLE",
+    `${file} is empty and is left as it is: put the key back from a backup, or remove the file to have a new one made (what was signed with the old one then ends)`,
+    { details: { path: file } },
+  );
 }
