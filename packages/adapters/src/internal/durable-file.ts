@@ -1,5 +1,5 @@
 import type * as nodeFs from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { AshlarError } from "@ashlar/sdk/errors";
 
 /** The part of `node:fs/promises` that these need. */
@@ -19,6 +19,19 @@ export async function syncFolder(fileSystem: Pick<DurableFileSystem, "open">, fo
     if (errnoOf(error) !== "EPERM" && errnoOf(error) !== "EINVAL") throw error;
   } finally {
     await handle.close();
+  }
+}
+
+/** Makes a folder and those above it that are missing, and syncs the entry of each that it made: a power loss must not take a whole store. */
+export async function makeFolderDurably(
+  fileSystem: Pick<typeof nodeFs, "mkdir" | "open">,
+  path: string,
+): Promise<void> {
+  const first = await fileSystem.mkdir(path, { recursive: true });
+  if (first === undefined) return;
+  for (let folder = resolve(path); ; folder = dirname(folder)) {
+    await syncFolder(fileSystem, dirname(folder));
+    if (folder === resolve(first) || dirname(folder) === folder) return;
   }
 }
 

@@ -20,7 +20,7 @@ export function createUploadCalls(call: SeatCall): UploadCalls {
             bucket: input.bucket,
             key: input.key,
             attributes: attributesOf(input),
-            durability: input.durability ?? "strict",
+            durability: input.durability,
           },
           { signal },
         ),

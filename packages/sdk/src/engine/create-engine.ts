@@ -65,8 +65,9 @@ export function createEngine(options: EngineOptions): ObjectBackend {
       ),
     createUpload: (request, call) =>
       onObject(request, () => {
-        checkDurability(request.durability); // here, because the wire has no form for another
-        return catalog.createUpload({ ...request, attributes: normalizeAttributes(request.attributes) }, call);
+        const durability = request.durability ?? context.durability;
+        checkDurability(durability); // here, because the wire has no form for another
+        return catalog.createUpload({ ...request, durability, attributes: normalizeAttributes(request.attributes) }, call);
       }),
     writePart: (request, body, transfer) =>
       open(async () => {

@@ -109,7 +109,11 @@ export interface ObjectBackend extends BucketCatalog {
   ): Promise<boolean>;
   listObjects(query: ListObjectsQuery, options?: CallOptions): Promise<ObjectListPage>;
   copyObject(request: CopyObject, options?: CallOptions): Promise<ObjectInfo>;
-  createUpload(request: CreateUpload, options?: CallOptions): Promise<UploadInfo>;
+  /** @param request.durability default: the seat's. */
+  createUpload(
+    request: Omit<CreateUpload, "durability"> & { readonly durability?: Durability | undefined },
+    options?: CallOptions,
+  ): Promise<UploadInfo>;
   writePart(request: WritePartRequest, body: AsyncIterable<Uint8Array>, options?: TransferOptions): Promise<PartInfo>;
   listParts(query: ListPartsQuery, options?: CallOptions): Promise<PartPage>;
   listUploads(query: ListUploadsQuery, options?: CallOptions): Promise<UploadPage>;

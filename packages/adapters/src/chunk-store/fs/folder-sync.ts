@@ -58,39 +58,57 @@ export class FolderSync {
   }
 }
 
+/** What {@link LeafFolders} needs. */
+export interface LeafFoldersOptions {
+  readonly fileSystem: FileSystem;
+  readonly folderSync: FolderSync;
+  /** Folder of the store, in which `chunks` lies. */
+  readonly root: string;
+  /** Told when a folder above a leaf could not be synced. */
+  readonly onAncestorFailure: (error: unknown) => void;
+}
+
 /** Makes the leaf folders that chunks lie in, durably where asked. */
 export class LeafFolders {
-  readonly #fileSystem: FileSystem;
-  readonly #folderSync: FolderSync;
+  readonly #options: LeafFoldersOptions;
   readonly #present = new Set<string>();
+  /** Folders whose own entry in the folder above is on the disk. */
   readonly #durable = new Set<string>();
 
-  constructor(fileSystem: FileSystem, folderSync: FolderSync) {
-    this.#fileSystem = fileSystem;
-    this.#folderSync = folderSync;
+  constructor(options: LeafFoldersOptions) {
+    this.#options = options;
   }
 
   async ensure(leaf: string): Promise<void> {
     if (this.#present.has(leaf)) return;
-    await this.#fileSystem.mkdir(leaf, { recursive: true });
+    await this.#options.fileSystem.mkdir(leaf, { recursive: true });
     this.#present.add(leaf);
   }
 
-  /** Forgets a folder that turned out to be gone; says whether it was thought to be there. */
+  /** Forgets a folder that turned out to be gone, and those above it; says whether it was thought to be there. */
   forget(leaf: string): boolean {
-    this.#durable.delete(leaf);
+    this.#durable.clear();
     return this.#present.delete(leaf);
   }
 
   /**
-   * Makes the entries of `leaf` durable, and the leaf itself in the folders above, once per run: another process may have made it and not
-   * come to its own fsync.
+   * Makes the entries of `leaf` durable, and once per run the leaf itself in the folders above, up to `chunks` in the store's own folder: another
+   * process may have made it and not come to its own fsync.
+   *
+   * A folder above that cannot be synced ends the store's writes: nothing that is done to the leaf later would bring its entry back.
    */
   async sync(leaf: string): Promise<void> {
-    if (this.#durable.has(leaf)) return await this.#folderSync.sync(leaf);
-    const parent = dirname(leaf);
-    await Promise.all([leaf, parent, dirname(parent)].map((folder) => this.#folderSync.sync(folder)));
-    this.#durable.add(leaf);
+    const { folderSync, root, onAncestorFailure } = this.#options;
+    const syncing = [folderSync.sync(leaf)];
+    const made: string[] = [];
+    for (let folder = leaf; folder !== root && !this.#durable.has(folder); folder = dirname(folder)) {
+      made.push(folder);
+      const above = folderSync.sync(dirname(folder));
+      above.catch(onAncestorFailure);
+      syncing.push(above);
+    }
+    await Promise.all(syncing);
+    for (const folder of made) this.#durable.add(folder);
   }
 }
 

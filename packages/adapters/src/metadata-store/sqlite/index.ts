@@ -83,12 +83,18 @@ export async function openSqliteMetadataStore(options: SqliteMetadataStoreOption
       ...{ name, input: input as OperationInput<OperationName>, durability },
       ...{ nowMs: clock.nowMs(), operationId: client === writer ? newId(clock, random) : "" },
     });
+  /** Whoever asks whether the store answers is told once it takes no more writes. */
+  let stopped: AshlarError | undefined;
   const executor: SqlExecutor = {
     execute: async <Name extends OperationName>(name: Name, input: OperationInput<Name>, _options?: CallOptions) => {
       if (name === "checkIntegrity") return (await checkApart(init, workerUrl, request)) as never;
       const client = OPERATION_KINDS[name] === "read" ? reader : writer;
       const durability = durabilityOf(name, input) ?? options.durability ?? "strict";
-      return (await request(client, name, input, durability)) as never;
+      if (name === "ping" && stopped !== undefined) throw stopped;
+      return (await request(client, name, input, durability).catch((error: unknown): never => {
+        if (AshlarError.is(error) && error.details.stopped === "true") stopped = error;
+        throw error;
+      })) as never;
     },
     async close() {
       // The writer last: the last connection to close tidies the log away.

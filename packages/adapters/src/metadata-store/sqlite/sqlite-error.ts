@@ -27,6 +27,21 @@ export function sqliteResultCode(error: unknown): number | undefined {
   return error.errcode & 0xff;
 }
 
+// Extended codes: the reason in the second byte.
+const SQLITE_IOERR_FSYNC = SQLITE_IOERR | (4 << 8);
+const SQLITE_IOERR_DIR_FSYNC = SQLITE_IOERR | (5 << 8);
+
+/** Whether the operating system failed to read or write the file. */
+export function isIoError(error: unknown): boolean {
+  return sqliteResultCode(error) === SQLITE_IOERR;
+}
+
+/** Whether a sync of the file, its log or its folder failed. */
+export function isFailedSync(error: unknown): boolean {
+  if (!(error instanceof Error) || !("errcode" in error)) return false;
+  return error.errcode === SQLITE_IOERR_FSYNC || error.errcode === SQLITE_IOERR_DIR_FSYNC;
+}
+
 /** Whether a retry of the statement may help: somebody else holds the lock. */
 export function isBusy(error: unknown): boolean {
   const code = sqliteResultCode(error);

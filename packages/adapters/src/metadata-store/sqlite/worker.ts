@@ -9,7 +9,8 @@ import { migrate } from "../../internal/sql/migrate.ts";
 import { SQL_OPERATIONS } from "../../internal/sql/operations.ts";
 import type { SqlSession } from "../../internal/sql/sql-session.ts";
 import { type DiskRoom, diskRoom } from "./disk-reserve.ts";
-import { GroupCommit } from "./group-commit.ts";
+import { FileWatch } from "./file-watch.ts";
+import { BATCHED_SYNC_MS, GroupCommit } from "./group-commit.ts";
 import { SqliteConnection } from "./sqlite-connection.ts";
 import { fromSqliteError } from "./sqlite-error.ts";
 import { lostDatabase } from "./store-guard.ts";
@@ -21,9 +22,6 @@ import {
   type WorkerInit,
   type WorkerRequest,
 } from "./worker-protocol.ts";
-
-/** A `batched` write is synced within 100 ms after its answer; half of that leaves room for the sync itself. */
-const BATCHED_SYNC_MS = 50;
 
 /** Reads answered in one message: a message costs the app's thread more than an answer does, and the first waits for the last. */
 const READ_GROUP = 16;
@@ -71,20 +69,22 @@ function syncFolder(path: string): void {
   }
 }
 
-function serveWrites(port: MessagePort, connection: SqliteConnection, room: DiskRoom): void {
+function serveWrites(port: MessagePort, init: WorkerInit, connection: SqliteConnection, room: DiskRoom): void {
   let timer: NodeJS.Timeout | undefined;
-  const group = new GroupCommit(connection, room, (answers) => {
+  const watch = new FileWatch(init.path);
+  watch.remember();
+  const answer = (answers: readonly WorkerAnswer[]): void => {
     post(port, { answers });
     if (group.unsynced && timer === undefined) timer = setTimeout(syncLater, BATCHED_SYNC_MS);
-  });
+  };
+  const group = new GroupCommit({ connection, room, watch, monotonicMs: () => performance.now(), answer });
   const syncLater = (): void => {
     timer = undefined;
     try {
       group.sync();
     } catch {
-      // Another process holds the lock, or the disk is failing: the next write finds out. Keep trying until then.
-      if (connection.database.isTransaction) connection.exec("ROLLBACK");
-      timer = setTimeout(syncLater, BATCHED_SYNC_MS);
+      // Another process holds the lock: try again. After a failed sync never: the next write is told.
+      if (!group.stopped) timer = setTimeout(syncLater, BATCHED_SYNC_MS);
     }
   };
   port.on("message", (message: ToWorker) => {
@@ -135,7 +135,7 @@ function serveReads(port: MessagePort, connection: SqliteConnection, room: DiskR
 async function main(port: MessagePort, init: WorkerInit): Promise<void> {
   const room = diskRoom(dirname(init.path));
   try {
-    if (init.role === "writer") serveWrites(port, await openWriter(init, room), room);
+    if (init.role === "writer") serveWrites(port, init, await openWriter(init, room), room);
     else {
       const connection = new SqliteConnection(init.path);
       connection.configure("reader", room.reserveBytes);
