@@ -4,7 +4,6 @@ import type {
   Durability,
   ListPartsQuery,
   ListUploadsQuery,
-  ObjectAttributes,
   ObjectInfo,
   PartInfo,
   PartPage,
@@ -12,7 +11,7 @@ import type {
   UploadInfo,
   UploadPage,
 } from "@ashlar/sdk/ports";
-import { bytesToByteText, byteTextToBytes, fromByteText } from "../metadata/byte-text.ts";
+import { bytesToByteText, byteTextToBytes, fromByteText, toByteText } from "../metadata/byte-text.ts";
 import { chooseParts } from "../metadata/completed-parts.ts";
 import { resolveListRange } from "../metadata/list-range.ts";
 import { uploadNotFound } from "../metadata/not-found.ts";
@@ -21,6 +20,7 @@ import { assertBucketExists, holdBucket } from "./bucket-operations.ts";
 import { insertPart } from "./manifest-rows.ts";
 import { insertObject, keyBytes, lockCurrent, removeCurrent } from "./object-rows.ts";
 import { queryIn } from "./row-blocks.ts";
+import { openAttributes, sealAttributes } from "./sealed-row.ts";
 import type { SqlSession } from "./sql-session.ts";
 
 interface UploadRow {
@@ -40,7 +40,9 @@ function uploadOf(row: UploadRow): UploadInfo {
     key: fromByteText(bytesToByteText(row.key)),
     uploadId: row.upload_id,
     createdAtMs: row.created_at_ms,
-    attributes: JSON.parse(row.attributes) as ObjectAttributes,
+    attributes: openAttributes(row.attributes, [
+      ...[row.upload_id, row.bucket, bytesToByteText(row.key), row.durability, row.created_at_ms],
+    ]),
     durability: row.durability as Durability,
   };
 }
@@ -62,7 +64,7 @@ export async function createUpload(session: SqlSession, create: CreateUpload): P
     uploadId,
     bucket,
     keyBytes(key),
-    JSON.stringify(attributes),
+    sealAttributes(attributes, [uploadId, bucket, toByteText(key), durability, createdAtMs]),
     durability,
     createdAtMs,
   ]);
