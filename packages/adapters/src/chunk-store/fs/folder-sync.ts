@@ -31,12 +31,8 @@ export class FolderSync {
       this.#watch(folder, created);
       return created.running;
     }
-    queue.next ??= queue.running
-      .then(
-        () => {},
-        () => {},
-      )
-      .then(() => this.#fsync(folder));
+    // If the one that runs fails, so does this: the entries may have been in it, and the next fsync would say nothing about them.
+    queue.next ??= queue.running.then(() => this.#fsync(folder));
     return queue.next;
   }
 
@@ -64,8 +60,10 @@ export interface LeafFoldersOptions {
   readonly folderSync: FolderSync;
   /** Folder of the store, in which `chunks` lies. */
   readonly root: string;
-  /** Told when a folder above a leaf could not be synced. */
-  readonly onAncestorFailure: (error: unknown) => void;
+  /** Throws if the store's folder is not there any more. */
+  readonly assertHome: () => Promise<void>;
+  /** Told when a folder could not be synced. */
+  readonly onFailure: (error: unknown) => void;
 }
 
 /** Makes the leaf folders that chunks lie in, durably where asked. */
@@ -79,8 +77,10 @@ export class LeafFolders {
     this.#options = options;
   }
 
+  /** @throws what `assertHome` of the options throws: the store's own folder is never made again. */
   async ensure(leaf: string): Promise<void> {
     if (this.#present.has(leaf)) return;
+    await this.#options.assertHome();
     await this.#options.fileSystem.mkdir(leaf, { recursive: true });
     this.#present.add(leaf);
   }
@@ -95,19 +95,23 @@ export class LeafFolders {
    * Makes the entries of `leaf` durable, and once per run the leaf itself in the folders above, up to `chunks` in the store's own folder: another
    * process may have made it and not come to its own fsync.
    *
-   * A folder above that cannot be synced ends the store's writes: nothing that is done to the leaf later would bring its entry back.
+   * A folder that cannot be synced ends the store's writes: whose entries were in the fsync that failed, nobody knows, and the next one would succeed
+   * without them.
    */
   async sync(leaf: string): Promise<void> {
-    const { folderSync, root, onAncestorFailure } = this.#options;
-    const syncing = [folderSync.sync(leaf)];
+    const { folderSync, root, onFailure } = this.#options;
+    const folders = [leaf];
     const made: string[] = [];
     for (let folder = leaf; folder !== root && !this.#durable.has(folder); folder = dirname(folder)) {
       made.push(folder);
-      const above = folderSync.sync(dirname(folder));
-      above.catch(onAncestorFailure);
-      syncing.push(above);
+      folders.push(dirname(folder));
     }
-    await Promise.all(syncing);
+    try {
+      await Promise.all(folders.map((folder) => folderSync.sync(folder)));
+    } catch (error) {
+      onFailure(error);
+      throw error;
+    }
     for (const folder of made) this.#durable.add(folder);
   }
 }

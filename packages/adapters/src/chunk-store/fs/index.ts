@@ -83,9 +83,11 @@ async function open(options: FsChunkStoreOptions, owner: Owner): Promise<Streami
   const sweep = new LeftoverSweep({ fileSystem, clock, owner, logger });
   const usage = new ChunkUsage(createUsageScanner({ fileSystem, names, sweep }), clock);
   const health = new StoreHealth(logger);
+  const home = await StoreHome.of(fileSystem, root);
   const folders = new LeafFolders({
     ...{ fileSystem, folderSync: new FolderSync(fileSystem), root },
-    onAncestorFailure: (error) => health.stop(error, "a folder above the chunks could not be synced"),
+    assertHome: () => home.assertThere(),
+    onFailure: (error) => health.stop(error, "a folder of the chunk store could not be synced"),
   });
   const locks = new KeyedLock();
   const synced = new SyncedChunks();
@@ -93,7 +95,7 @@ async function open(options: FsChunkStoreOptions, owner: Owner): Promise<Streami
     ...{ fileSystem, clock, logger, names, locks, folders, claimClock, usage, sweep, synced, reserveBytes },
     database: new ServedDatabase(folder),
     health,
-    home: await StoreHome.of(fileSystem, root),
+    home,
     step: fsSteps(tracer),
   };
   const store = new FsChunkStore(parts, { root, durability, chunkMaxBytes, onClosed: owner.release });

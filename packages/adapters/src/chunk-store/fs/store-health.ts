@@ -1,5 +1,8 @@
 import { AshlarError } from "@ashlar/sdk/errors";
 import type { Logger } from "@ashlar/sdk/ports";
+import { errnoOf } from "./fs-error.ts";
+
+const HARMLESS: ReadonlySet<string> = new Set(["ENOENT", "ENOSPC", "EDQUOT", "EMFILE", "ENFILE"]);
 
 /**
  * Whether the store still takes writes.
@@ -17,6 +20,8 @@ export class StoreHealth {
 
   /** @param what could not be done, for the log. */
   stop(error: unknown, what: string): void {
+    // A folder that is gone, or a disk without room, is no failing disk: that write fails, and the next one says so again.
+    if (HARMLESS.has(errnoOf(error) ?? "")) return;
     if (this.#failure === undefined) this.#logger.error({ error }, `${what}; the chunk store takes no more writes`);
     this.#failure ??= error;
   }

@@ -25,7 +25,6 @@ async function openTemp(parts: FsParts, place: ChunkPlace): Promise<TempChunk> {
   } catch (error) {
     // Somebody removed the folder behind our back; make it again, once.
     if (!isAbsent(error) || !parts.folders.forget(place.leaf)) throw error;
-    await parts.home.assertThere();
     return await openTemp(parts, place);
   }
 }
