@@ -48,7 +48,8 @@ export async function rebuildStoreFiles(path: string): Promise<readonly string[]
 }
 
 async function holdsFolder(root: string): Promise<boolean> {
-  return (await readdir(root).catch(() => [])).includes("chunks");
+  const names: readonly string[] = await readdir(root).catch(() => []);
+  return names.includes("chunks");
 }
 
 async function setAside(fileSystem: FileSystem, file: string): Promise<void> {
