@@ -263,7 +263,7 @@ export const COLLECTION_CASES: readonly MetadataStoreCase[] = [
   },
   {
     name: "the mark of a database stays its own, and rises by one step of whoever saw the last",
-    async run({ store, reopen }) {
+    async run({ store, subject }) {
       const first = await store.databaseMark();
       expect(first).toMatchObject({ epoch: 0, takesOver: false });
       expect(first.databaseId).toMatch(/^[0-9a-f]{32}$/);
@@ -271,7 +271,7 @@ export const COLLECTION_CASES: readonly MetadataStoreCase[] = [
       await store.advanceDatabase(7);
       expect(await store.databaseMark()).toMatchObject({ databaseId: first.databaseId, epoch: 1 });
       if (!store.capabilities.persistent) return;
-      const again = await reopen();
+      const again = await subject.reopen();
       expect(await again.databaseMark()).toMatchObject({ databaseId: first.databaseId, epoch: 1 });
     },
   },
