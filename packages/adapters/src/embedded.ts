@@ -44,7 +44,12 @@ async function openEmbedded(options: EmbeddedOptions, instruments: SeatInstrumen
   const tracer = instruments?.tracer;
   const durability = options.durability ?? "strict";
   await makeStoreFolder(options.path);
-  const metadata = await openSqliteMetadataStore({ path: join(options.path, "metadata.sqlite"), logger, tracer });
+  const metadata = await openSqliteMetadataStore({
+    path: join(options.path, "metadata.sqlite"),
+    storeFolder: options.path,
+    logger,
+    tracer,
+  });
   // Chunks leave what the metadata needs to delete them.
   const { reserveBytes } = diskRoom(options.path);
   const store = await openFsChunkStore({ path: options.path, durability, logger, reserveBytes, tracer }).catch(

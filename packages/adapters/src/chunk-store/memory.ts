@@ -14,8 +14,10 @@ import {
   type GetChunkOptions,
   type HasChunksOptions,
   type ListChunksOptions,
+  meetDatabase,
   type PutChunkOptions,
   type PutChunkResult,
+  type SeenDatabase,
   systemClock,
 } from "@ashlar/sdk/ports";
 import { resolveRange } from "../internal/byte-range.ts";
@@ -46,6 +48,7 @@ class MemoryChunkStore implements ChunkStore {
   readonly #clock: Clock;
   readonly #chunks: Map<string, MemoryChunk>;
   #bytesUsed = 0;
+  #seen: SeenDatabase | undefined;
 
   constructor(options: MemoryChunkStoreOptions) {
     this.capabilities = Object.freeze({
@@ -105,11 +108,14 @@ class MemoryChunkStore implements ChunkStore {
   }
 
   async deleteChunks(chunkIds: readonly Digest[], options: DeleteChunksOptions): Promise<readonly DeleteOutcome[]> {
+    const { database, unclaimedForMs } = options;
+    if (database !== undefined) this.#seen = meetDatabase(this.#seen, database, this.#clock.monotonicMs());
+    const keptBeforeMs = (database && this.#seen?.keptBeforeMs) ?? Number.NEGATIVE_INFINITY;
     return chunkIds.map((chunkId) => {
       const id = encodeHex(chunkId);
       const chunk = this.#chunks.get(id);
       if (chunk === undefined) return "absent";
-      if (this.#unclaimedForMs(chunk) < options.unclaimedForMs) return "claimed";
+      if (this.#unclaimedForMs(chunk) < unclaimedForMs || chunk.claimedAtMs < keptBeforeMs) return "claimed";
       this.#chunks.delete(id);
       this.#bytesUsed -= chunk.bytes.byteLength;
       return "deleted";

@@ -1,5 +1,6 @@
-import { mkdir } from "node:fs/promises";
+import * as nodeFs from "node:fs/promises";
 import { AshlarError } from "@ashlar/sdk/errors";
+import { makeFolderDurably } from "./durable-file.ts";
 
 /** What `mkdir` says where a file is in the way, or no folder can be made at all. */
 const NO_FOLDER: Readonly<Record<string, string>> = {
@@ -25,7 +26,7 @@ export function assertFolderPath(path: unknown): asserts path is string {
  */
 export async function makeStoreFolder(path: string): Promise<void> {
   try {
-    await mkdir(path, { recursive: true });
+    await makeFolderDurably(nodeFs, path);
   } catch (error) {
     const errno = error instanceof Error && "code" in error ? String(error.code) : "";
     const details = { path, errno };

@@ -97,7 +97,12 @@ const CHECKS: Readonly<Record<keyof ClientCalls, Readonly<Record<string, Check>>
     durability,
     sha256,
   },
-  getObject: { ...READ, ...TRANSFER, range: optional(range) },
+  getObject: {
+    ...READ,
+    ...TRANSFER,
+    range: optional(range),
+    verify: optional(isA((value) => value === "blocks" || value === "chunks", "blocks or chunks")),
+  },
   headObject: { ...READ, ...CALL },
   deleteObject: { ...OBJECT, ...WRITE, ...CONDITION },
   deleteObjects: { ...WRITE, bucket, keys },

@@ -1,6 +1,7 @@
 import type { Chunker } from "../chunking/chunker.ts";
 import type {
   ByteRange,
+  GetObjectRequest,
   Durability,
   ObjectAttributes,
   ObjectInfo,
@@ -45,6 +46,8 @@ export interface PutObjectInput extends ObjectRef, PutOptions {
 /** How to read. */
 export interface GetOptions extends WriteCondition, ClientTransferOptions {
   readonly range?: ByteRange | undefined;
+  /** `chunks`: checks a range end to end too, by whole chunks; default `blocks`, see {@link GetObjectRequest}. */
+  readonly verify?: GetObjectRequest["verify"];
   readonly objectVersion?: string | undefined;
 }
 

@@ -93,9 +93,9 @@ async function openForReading(opener: SeatOpener, input: GetObjectInput, explain
   const { backend, clock } = await raceAbort(opener.get(), input.signal);
   const scope = beginCall(input, clock);
   try {
-    const { bucket, key, objectVersion, range, concurrency, onProgress } = input;
+    const { bucket, key, objectVersion, range, verify, concurrency, onProgress } = input;
     const opening = backend.openObject(
-      { bucket, key, objectVersion, range, condition: conditionOf(input) },
+      { bucket, key, objectVersion, range, verify, condition: conditionOf(input) },
       { signal: scope.signal, concurrency, onProgress },
     );
     return createGetResult(await raceAbort(opening, scope.signal), { scope, opener, explain });

@@ -21,7 +21,7 @@ export function createUploadCalls(call: SeatCall): UploadCalls {
             bucket: input.bucket,
             key: input.key,
             attributes: attributesOf(input),
-            durability: input.durability ?? "strict",
+            durability: input.durability,
           },
           write,
         ),

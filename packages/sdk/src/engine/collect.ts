@@ -4,11 +4,15 @@ import { LIMITS } from "../limits.ts";
 import type {
   BucketCatalog,
   CallOptions,
+  Clock,
   CollectingChunk,
   CollectionQueue,
+  DatabaseIdentity,
   DeleteOutcome,
   Logger,
 } from "../ports/index.ts";
+import { systemClock } from "../ports/system.ts";
+import { type MarkedDeletes, openMarkedDeletes } from "./marked-deletes.ts";
 import { sweepOrphans } from "./sweep-orphans.ts";
 import type { NamedStore, Topology } from "./topology.ts";
 
@@ -17,9 +21,13 @@ const BATCH = 500;
 
 /** What {@link collect} takes. */
 export interface CollectOptions extends CallOptions {
-  readonly metadata: CollectionQueue & Pick<BucketCatalog, "listBuckets">;
+  readonly metadata: CollectionQueue &
+    Pick<BucketCatalog, "listBuckets"> &
+    Pick<DatabaseIdentity, "databaseMark" | "advanceDatabase">;
   readonly topology: Topology;
   readonly logger: Logger;
+  /** Default: the system's. */
+  readonly clock?: Clock | undefined;
   /** Chunks claimed less than this long ago are kept, in ms; default CLAIM_TTL_MS. Must not be shorter than the longest upload. */
   readonly claimTtlMs?: number | undefined;
   /** How long released manifests and unreferenced rows wait, in ms; default COLLECT_GRACE_MS. */
@@ -37,7 +45,11 @@ export interface CollectReport {
   readonly chunksKept: number;
   /** Files that no row knew. */
   readonly orphansDeleted: number;
+  /** Stores that deleted nothing, because they serve another metadata database or a newer state of it: see `ashlar fsck`. */
+  readonly storesRefusing: number;
 }
+
+type DeletingOptions = CollectOptions & { readonly deletes: MarkedDeletes };
 
 /**
  * Frees what nothing names any more. May run in any number of processes at once, and crash anywhere: what is left is done by the next run.
@@ -50,8 +62,10 @@ export async function collect(options: CollectOptions): Promise<CollectReport> {
   const graceMs = options.graceMs ?? LIMITS.COLLECT_GRACE_MS.value;
   const claimTtlMs = options.claimTtlMs ?? LIMITS.CLAIM_TTL_MS.value;
   const olderThanMs = options.uploadTtlMs ?? LIMITS.UPLOAD_TTL_MS.value;
-  const { metadata, signal } = options;
+  const { metadata, signal, clock = systemClock } = options;
   const call = { signal };
+  const deletes = await openMarkedDeletes({ ...options, clock });
+  await deletes.showTo(await options.topology.allStores(call));
   const uploadsAborted = await drain(() => metadata.abortStaleUploads({ olderThanMs, limit: BATCH }, call));
   const manifestsDropped = await drain(() => metadata.dropReleasedManifests({ graceMs, limit: BATCH }, call));
   let chunksDeleted = 0;
@@ -59,7 +73,7 @@ export async function collect(options: CollectOptions): Promise<CollectReport> {
   for (;;) {
     const marked = await metadata.markCollecting({ graceMs, limit: BATCH }, call);
     if (marked.length === 0) break;
-    const removed = await deleteEverywhere(options, marked, claimTtlMs);
+    const removed = await deleteEverywhere({ ...options, deletes }, marked, claimTtlMs);
     const outcomes = marked.map((chunk) => ({
       chunkId: chunk.chunkId,
       removed: removed.has(encodeHex(chunk.chunkId)),
@@ -69,15 +83,16 @@ export async function collect(options: CollectOptions): Promise<CollectReport> {
     chunksKept += marked.length - gone.length;
     if (marked.length < BATCH) break;
   }
-  const orphansDeleted = await sweepUnlessEmptied(options, claimTtlMs);
-  return { manifestsDropped, uploadsAborted, chunksDeleted, chunksKept, orphansDeleted };
+  const orphansDeleted = await sweepUnlessEmptied({ ...options, deletes }, claimTtlMs);
+  const storesRefusing = await deletes.finish();
+  return { manifestsDropped, uploadsAborted, chunksDeleted, chunksKept, orphansDeleted, storesRefusing };
 }
 
 /**
  * Sweeps orphans, unless the metadata has not one bucket: then it is a new, lost or emptied database, every chunk would look like an orphan, and
  * whoever brings the database back would find nothing.
  */
-async function sweepUnlessEmptied(options: CollectOptions, unclaimedForMs: number): Promise<number> {
+async function sweepUnlessEmptied(options: DeletingOptions, unclaimedForMs: number): Promise<number> {
   const { metadata, topology, logger, signal } = options;
   if ((await metadata.listBuckets({ signal })).length > 0) return sweepOrphans({ ...options, unclaimedForMs });
   for (const { serverId, store } of await topology.allStores({ signal })) {
@@ -106,7 +121,7 @@ async function drain(step: () => Promise<number>): Promise<number> {
 
 /** Asks every store that may hold a chunk. @returns the ids, in hex, of which each store said deleted or absent. */
 async function deleteEverywhere(
-  options: CollectOptions,
+  options: DeletingOptions,
   marked: readonly CollectingChunk[],
   unclaimedForMs: number,
 ): Promise<ReadonlySet<string>> {
@@ -137,16 +152,17 @@ async function groupByStore(
 }
 
 async function tryDelete(
-  options: CollectOptions,
+  options: DeletingOptions,
   target: NamedStore,
   chunkIds: readonly Digest[],
   unclaimedForMs: number,
 ): Promise<readonly DeleteOutcome[] | undefined> {
   try {
-    return await target.store.deleteChunks(chunkIds, { unclaimedForMs, signal: options.signal });
+    return await options.deletes.delete(target, chunkIds, unclaimedForMs);
   } catch (thrown) {
     const error = AshlarError.from(thrown);
     if (options.signal?.aborted) throw error;
+    if (error.code === "METADATA_CORRUPT") return undefined; // told by the deletes
     options.logger.warn(
       { err: error, serverId: target.serverId },
       "a store did not answer the collector; its chunks stay for the next run",

@@ -79,8 +79,10 @@ export function createEngine(options: EngineOptions): ObjectBackend {
       ),
     createUpload: (request, call) =>
       onObject(request, () => {
-        checkDurability(request.durability); // here, because the wire has no form for another
-        return catalog.createUpload({ ...request, attributes: normalizeAttributes(request.attributes) }, named(call));
+        const durability = request.durability ?? context.durability;
+        checkDurability(durability); // here, because the wire has no form for another
+        const attributes = normalizeAttributes(request.attributes);
+        return catalog.createUpload({ ...request, durability, attributes }, named(call));
       }),
     writePart: (request, body, transfer) =>
       open(async () => {

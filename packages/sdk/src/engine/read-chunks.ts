@@ -2,10 +2,15 @@ import { AshlarError } from "../errors/index.ts";
 import { assert } from "../internal/assert.ts";
 import { raceAbort } from "../internal/linked-abort.ts";
 import { LIMITS } from "../limits.ts";
-import type { LocatedChunk, ManifestPage, StoredObject, TransferOptions } from "../ports/index.ts";
+import type { GetObjectRequest, LocatedChunk, ManifestPage, StoredObject, TransferOptions } from "../ports/index.ts";
 import type { ResolvedRange } from "./byte-range.ts";
 import type { EngineContext } from "./engine-context.ts";
 import { createProgressTracker } from "./progress-tracker.ts";
+
+/** How to read the bytes of an object. */
+export interface ReadOptions extends TransferOptions {
+  readonly verify?: GetObjectRequest["verify"];
+}
 
 /**
  * Yields the bytes of a range in order while the next chunks are under way.
@@ -17,7 +22,7 @@ export async function* readChunks(
   context: EngineContext,
   stored: StoredObject,
   range: ResolvedRange,
-  options: TransferOptions,
+  options: ReadOptions,
 ): AsyncGenerator<Uint8Array> {
   const concurrency = options.concurrency ?? LIMITS.CONCURRENCY_DEFAULT.value;
   const progress = createProgressTracker(options.onProgress, range.length, context.clock);
@@ -50,7 +55,7 @@ export async function* readChunks(
   progress.finish();
 }
 
-interface FetchOptions extends TransferOptions {
+interface FetchOptions extends ReadOptions {
   readonly onBytes: ((transferredBytes: number) => void) | undefined;
 }
 
@@ -63,15 +68,20 @@ async function fetchChunk(
 ): Promise<Uint8Array> {
   const from = Math.max(0, range.offset - chunk.offset);
   const to = Math.min(chunk.sizeBytes, range.offset + range.length - chunk.offset);
-  const whole = from === 0 && to === chunk.sizeBytes;
-  const get = (grant: string | undefined): Promise<Uint8Array> =>
-    context.chunks.get(chunk.chunkId, {
+  const { verify = "blocks", signal, onBytes } = options;
+  // Only a whole chunk has a digest to be checked against.
+  const whole = verify === "chunks" || (from === 0 && to === chunk.sizeBytes);
+  const get = async (grant: string | undefined): Promise<Uint8Array> => {
+    const bytes = await context.chunks.get(chunk.chunkId, {
       sizeBytes: chunk.sizeBytes,
       ...(whole ? {} : { offset: from, length: to - from }),
       grant,
-      signal: options.signal,
-      onProgress: options.onBytes,
+      signal,
+      // Of a chunk that is fetched whole for a part of it, only the part counts.
+      onProgress: onBytes && ((transferredBytes) => onBytes(Math.min(transferredBytes, to - from))),
     });
+    return bytes.byteLength > to - from ? bytes.slice(from, to) : bytes;
+  };
   try {
     return await get(chunk.grant);
   } catch (error) {

@@ -1,4 +1,5 @@
 import { AshlarError } from "../errors/index.ts";
+import { encodeHex } from "../hash/digest.ts";
 import { linkAbort } from "../internal/linked-abort.ts";
 import type {
   GetObjectRequest,
@@ -10,7 +11,7 @@ import type {
 } from "../ports/index.ts";
 import { resolveByteRange } from "./byte-range.ts";
 import type { EngineContext } from "./engine-context.ts";
-import { readChunks } from "./read-chunks.ts";
+import { type ReadOptions, readChunks } from "./read-chunks.ts";
 
 /** Finds an object and makes it ready to read; no chunk is asked for yet. */
 export async function openObject(
@@ -18,12 +19,15 @@ export async function openObject(
   request: GetObjectRequest,
   options: TransferOptions,
 ): Promise<OpenedObject> {
+  if (request.verify !== undefined && request.verify !== "blocks" && request.verify !== "chunks") {
+    throw new AshlarError("INVALID_ARGUMENT", "verify is blocks or chunks");
+  }
   const wanted = request.range?.offset ?? 0;
   const fromOffset = Number.isSafeInteger(wanted) && wanted > 0 ? wanted : 0;
   const stored = await findObject(context, request, fromOffset, options);
   const { info } = stored;
   const { offset, length } = resolveByteRange(request.range, info.sizeBytes);
-  return { info, offset, length, read: once(() => readStored(context, stored, offset, length, options)) };
+  return { info, offset, length, read: once(() => readStored(context, stored, offset, length, { ...options, verify: request.verify })) };
 }
 
 /** The info of an object under a read condition. */
@@ -48,7 +52,19 @@ async function findObject(
   if (stored === undefined)
     throw new AshlarError("OBJECT_NOT_FOUND", `no object ${bucket}/${key}`, { details: { bucket, key } });
   assertReadCondition(request.condition, stored.info.etag);
+  await verifyInline(context, stored);
   return stored;
+}
+
+/** Inline bytes are checked against the digest beside them, end to end, whatever they came through. @throws {AshlarError} METADATA_CORRUPT. */
+async function verifyInline({ hasher }: EngineContext, { info, inline }: StoredObject): Promise<void> {
+  if (inline === undefined) return;
+  const { bucket, key, sizeBytes, sha256 } = info;
+  const isWhole = inline.byteLength === sizeBytes;
+  if (isWhole && (sha256 === undefined || encodeHex(await hasher.digest(inline)) === sha256)) return;
+  throw new AshlarError("METADATA_CORRUPT", `the bytes of ${bucket}/${key} are not those that were written`, {
+    details: { bucket, key },
+  });
 }
 
 function assertReadCondition(condition: WriteCondition | undefined, etag: string): void {
@@ -66,7 +82,7 @@ async function* readStored(
   stored: StoredObject,
   offset: number,
   length: number,
-  options: TransferOptions,
+  options: ReadOptions,
 ): AsyncGenerator<Uint8Array> {
   if (length === 0) {
     options.onProgress?.({ transferredBytes: 0, totalBytes: 0 });

@@ -1,5 +1,6 @@
 import { AshlarError } from "../errors/index.ts";
 import type { CallOptions, CollectionQueue, Logger } from "../ports/index.ts";
+import type { MarkedDeletes } from "./marked-deletes.ts";
 import type { NamedStore, Topology } from "./topology.ts";
 
 /** What {@link sweepOrphans} takes. */
@@ -7,6 +8,7 @@ export interface SweepOptions extends CallOptions {
   readonly metadata: Pick<CollectionQueue, "knowsChunks">;
   readonly topology: Topology;
   readonly logger: Logger;
+  readonly deletes: Pick<MarkedDeletes, "delete">;
   /** Only chunks unclaimed for at least this long, in ms. */
   readonly unclaimedForMs: number;
 }
@@ -41,7 +43,7 @@ async function sweepStore(options: SweepOptions, target: NamedStore): Promise<nu
     const known = old.length === 0 ? [] : await metadata.knowsChunks(old, { signal });
     const orphans = old.filter((_, index) => known[index] === false);
     if (orphans.length > 0) {
-      const outcomes = await target.store.deleteChunks(orphans, { unclaimedForMs, signal });
+      const outcomes = await options.deletes.delete(target, orphans, unclaimedForMs);
       deleted += outcomes.filter((outcome) => outcome === "deleted").length;
     }
     cursor = page.nextCursor;

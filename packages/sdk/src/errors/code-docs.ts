@@ -35,6 +35,7 @@ export const ERROR_CODE_DOCS: Readonly<Record<ErrorCode, string>> = {
   STORE_INCOMPATIBLE: "data was written by a newer or foreign format version",
   UNSUPPORTED: "not implemented by this seat, transport or adapter",
   INTERNAL: "a bug or an unexpected failure; see the cause",
+  METADATA_CORRUPT: "stored metadata is lost, or differs from what was written; the message says what to do",
 };
 
 /** S3's error code for each of ours; "-" where S3 never sees it. Here, because only servers answer S3. */
@@ -72,4 +73,5 @@ export const ERROR_S3_CODES: Readonly<Record<ErrorCode, string>> = {
   STORE_INCOMPATIBLE: "InternalError",
   UNSUPPORTED: "NotImplemented",
   INTERNAL: "InternalError",
+  METADATA_CORRUPT: "InternalError",
 };

@@ -74,6 +74,7 @@ export const ERROR_CODES = Object.freeze({
   STORE_INCOMPATIBLE: row("failed_precondition", 409),
   UNSUPPORTED: row("unimplemented", 501),
   INTERNAL: row("internal", 500),
+  METADATA_CORRUPT: row("data_loss", 500),
 } as const satisfies Record<string, ErrorCodeRow>);
 
 /** A stable error code. */

@@ -25,7 +25,7 @@ const code = (run: () => unknown): string => {
 };
 
 describe("segment codec", () => {
-  it("keeps the bytes of format 1 for ever", () => {
+  it("keeps the bytes of formats 1 and 2 for ever", () => {
     const chunkId = digestFromBytes(Uint8Array.from({ length: 32 }, (_, index) => index));
     const hex = encodeHex(
       encodeSegment([
@@ -34,7 +34,9 @@ describe("segment codec", () => {
       ]),
     );
     const id = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
-    expect(hex).toBe(`41534701${id}80808002${id}7f`);
+    expect(hex).toBe(`41534702${id}80808002${id}7f2a5bd2f7`);
+    const first = Buffer.from(`41534701${id}80808002${id}7f`, "hex");
+    expect(decodeSegment(first)).toEqual(decodeSegment(Buffer.from(hex, "hex")));
   });
 
   it("decodes what it encodes, at every border of the size encoding", () => {
@@ -46,16 +48,26 @@ describe("segment codec", () => {
 
   it("refuses bytes that are foreign, newer, or cut off anywhere", () => {
     const bytes = encodeSegment([chunk("a", 300), chunk("b", 5)]);
-    const first = 4 + 32 + 2;
     for (let length = 0; length < bytes.byteLength; length++) {
-      if (length === 4 || length === first) continue; // whole shorter segments
       expect(
         code(() => decodeSegment(bytes.subarray(0, length))),
         `cut to ${length}`,
-      ).toBe("STORE_INCOMPATIBLE");
+      ).toBe("METADATA_CORRUPT");
     }
-    expect(code(() => decodeSegment(Uint8Array.of(0x41, 0x53, 0x47, 2)))).toBe("STORE_INCOMPATIBLE");
-    expect(code(() => decodeSegment(Uint8Array.of(1, 2, 3, 1)))).toBe("STORE_INCOMPATIBLE");
+    expect(code(() => decodeSegment(Uint8Array.of(0x41, 0x53, 0x47, 3)))).toBe("STORE_INCOMPATIBLE");
+    expect(code(() => decodeSegment(Uint8Array.of(1, 2, 3, 1)))).toBe("METADATA_CORRUPT");
+  });
+
+  it("never takes bytes with one flipped bit for what was written", () => {
+    const bytes = encodeSegment([chunk("a", 300), chunk("b", 5)]);
+    for (let bit = 0; bit < bytes.byteLength * 8; bit++) {
+      const flipped = bytes.slice();
+      flipped[bit >> 3]! ^= 1 << (bit & 7);
+      expect(
+        code(() => decodeSegment(flipped)),
+        `bit ${bit}`,
+      ).toMatch(/^(METADATA_CORRUPT|STORE_INCOMPATIBLE)$/);
+    }
   });
 
   it("refuses sizes below one byte and too many chunks", () => {

@@ -3,17 +3,21 @@
  *
  * A manifest is stored as such segments, so that appending a part writes only its own segments, and a chunk costs some 36 bytes.
  *
- * Format 1: `41 53 47` ("ASG"), `01`, then for each chunk its 32-byte digest and its size in bytes as an unsigned LEB128. The end of the
- * bytes is the end of the list. Never change it: a new format takes a new fourth byte, and this decoder stays.
+ * Format 2: `41 53 47` ("ASG"), `02`, then for each chunk its 32-byte digest and its size in bytes as an unsigned LEB128, then the CRC-32 of all
+ * bytes before it, 4 bytes, little-endian. Format 1, of release 0.1, is the same with `01` and without the CRC-32; it is still read.
+ * Never change them: a new format takes a new fourth byte, and these decoders stay.
  */
 import { AshlarError } from "../errors/index.ts";
+import { crc32 } from "../hash/crc32.ts";
 import { DIGEST_BYTES, type Digest, digestFromBytes } from "../hash/digest.ts";
 
 /** Most chunks of one segment: ~36 KiB, one page of a read. */
 export const SEGMENT_CHUNK_MAX = 1024;
 
 const MARKER = [0x41, 0x53, 0x47] as const;
-const FORMAT_VERSION = 1;
+const FORMAT_VERSION = 2;
+const UNCHECKED_FORMAT_VERSION = 1;
+const CHECKSUM_BYTES = 4;
 const HEADER_BYTES = 4;
 /** LEB128 of 2^53 - 1 has eight bytes. */
 const SIZE_MAX_BYTES = 8;
@@ -32,7 +36,7 @@ export function encodeSegment(chunks: readonly SegmentChunk[]): Uint8Array {
   if (chunks.length > SEGMENT_CHUNK_MAX) {
     throw new AshlarError("INVALID_ARGUMENT", `a segment has at most ${SEGMENT_CHUNK_MAX} chunks`);
   }
-  const bytes = new Uint8Array(HEADER_BYTES + chunks.length * (DIGEST_BYTES + SIZE_MAX_BYTES));
+  const bytes = new Uint8Array(HEADER_BYTES + chunks.length * (DIGEST_BYTES + SIZE_MAX_BYTES) + CHECKSUM_BYTES);
   bytes.set([...MARKER, FORMAT_VERSION]);
   let end = HEADER_BYTES;
   for (const { chunkId, sizeBytes } of chunks) {
@@ -42,8 +46,11 @@ export function encodeSegment(chunks: readonly SegmentChunk[]): Uint8Array {
     bytes.set(chunkId, end);
     end = writeSize(bytes, end + DIGEST_BYTES, sizeBytes);
   }
-  return bytes.slice(0, end);
+  viewOf(bytes).setUint32(end, crc32(bytes.subarray(0, end)), true);
+  return bytes.slice(0, end + CHECKSUM_BYTES);
 }
+
+const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
 function writeSize(bytes: Uint8Array, offset: number, sizeBytes: number): number {
   let rest = sizeBytes;
@@ -59,14 +66,10 @@ function writeSize(bytes: Uint8Array, offset: number, sizeBytes: number): number
 
 /**
  * Decodes a segment; the digests are copies.
- * @throws {AshlarError} STORE_INCOMPATIBLE if the bytes are of another format, or cut off.
+ * @throws {AshlarError} METADATA_CORRUPT if the bytes are not what was written; STORE_INCOMPATIBLE for another format.
  */
-export function decodeSegment(bytes: Uint8Array): SegmentChunk[] {
-  if (MARKER.some((byte, index) => bytes[index] !== byte) || bytes[3] !== FORMAT_VERSION) {
-    throw new AshlarError("STORE_INCOMPATIBLE", "a manifest segment has an unknown format", {
-      details: { formatVersion: String(bytes[3]) },
-    });
-  }
+export function decodeSegment(stored: Uint8Array): SegmentChunk[] {
+  const bytes = checkedSegment(stored);
   const chunks: SegmentChunk[] = [];
   let offset = HEADER_BYTES;
   while (offset < bytes.byteLength) {
@@ -87,6 +90,25 @@ export function decodeSegment(bytes: Uint8Array): SegmentChunk[] {
   return chunks;
 }
 
+/** The bytes without their checksum, which has been compared. */
+function checkedSegment(bytes: Uint8Array): Uint8Array {
+  if (bytes.byteLength < HEADER_BYTES) throw cutOff();
+  const formatVersion = bytes[3];
+  const isMarked = MARKER.every((byte, index) => bytes[index] === byte);
+  if (isMarked && formatVersion === UNCHECKED_FORMAT_VERSION) return bytes;
+  const end = bytes.byteLength - CHECKSUM_BYTES;
+  // First the checksum: a format that is unknown because a bit of it flipped is damage, and no newer release.
+  const isSound = end >= HEADER_BYTES && viewOf(bytes).getUint32(end, true) === crc32(bytes.subarray(0, end));
+  if (isMarked && formatVersion === FORMAT_VERSION) {
+    if (!isSound) throw cutOff();
+    return bytes.subarray(0, end);
+  }
+  if (!isMarked) throw cutOff();
+  throw new AshlarError("STORE_INCOMPATIBLE", "a manifest segment has an unknown format", {
+    details: { formatVersion: String(formatVersion) },
+  });
+}
+
 function cutOff(): AshlarError {
-  return new AshlarError("STORE_INCOMPATIBLE", "a manifest segment is cut off or garbled");
+  return new AshlarError("METADATA_CORRUPT", "a manifest segment is not what was written: it is cut off or garbled");
 }

@@ -3,6 +3,7 @@ import { raceAbort } from "../internal/linked-abort.ts";
 import { LIMITS } from "../limits.ts";
 import type { CallOptions } from "./chunk-store.ts";
 import type { CredentialCatalog } from "./credentials.ts";
+import type { DatabaseIdentity } from "./database-mark.ts";
 import * as check from "./metadata-checks.ts";
 import type { BucketCatalog, CollectionQueue, MetadataStore, ObjectCatalog, UploadCatalog } from "./metadata-store.ts";
 import { assertBucketName, normalizeAttributes } from "./names.ts";
@@ -40,6 +41,7 @@ export function checkedMetadataStore(inner: MetadataStore): MetadataStore {
     ...checkedCollection(inner, guard),
     ...checkedServers(inner, guard),
     ...checkedCredentials(inner, guard),
+    ...checkedIdentity(inner, guard),
     ping: (options?: CallOptions) => guard(options, () => () => inner.ping(options)),
     close(): Promise<void> {
       closing ??= Promise.allSettled([...inFlight]).then(() => inner.close());
@@ -222,6 +224,19 @@ function checkedCollection(inner: CollectionQueue, guard: Guard): CollectionQueu
         for (const repairId of repairIds) check.checkOpaque(repairId, "repairId");
         return () => inner.finishRepairs(repairIds, options);
       }),
+  };
+}
+
+function checkedIdentity(inner: DatabaseIdentity, guard: Guard): DatabaseIdentity {
+  return {
+    databaseMark: (options) => guard(options, () => () => inner.databaseMark(options)),
+    advanceDatabase: (epoch, options) =>
+      guard(options, () => {
+        check.checkInteger(epoch, "epoch", { min: 0 });
+        return () => inner.advanceDatabase(epoch, options);
+      }),
+    acceptDatabase: (accept, options) => guard(options, () => () => inner.acceptDatabase(accept, options)),
+    checkIntegrity: (options) => guard(options, () => () => inner.checkIntegrity(options)),
   };
 }
 

@@ -1,4 +1,5 @@
 import type { Digest } from "../hash/index.ts";
+import type { DatabaseMark } from "./database-mark.ts";
 import type { Durability } from "./durability.ts";
 
 /** What a chunk store can do; frozen. Contract suites and docs read this object. */
@@ -73,6 +74,11 @@ export type DeleteOutcome = "deleted" | "absent" | "claimed";
 export interface DeleteChunksOptions extends CallOptions {
   /** Delete only if unclaimed for at least this long in ms, on the store's own clock. 0 deletes unconditionally. */
   readonly unclaimedForMs: number;
+  /**
+   * The database on whose behalf chunks are deleted: METADATA_CORRUPT, and nothing is deleted, if the store serves another or a newer state of
+   * it. Chunks that it cannot know are answered `claimed`. Default: not checked (an operator's own delete).
+   */
+  readonly database?: DatabaseMark | undefined;
 }
 
 export interface ListChunksOptions extends CallOptions {
@@ -141,7 +147,7 @@ export interface ChunkStore {
   /** One answer per id, in order; up to 1,000 ids. */
   hasChunks(chunkIds: readonly Digest[], options: HasChunksOptions): Promise<ReadonlyArray<ChunkPresence | undefined>>;
 
-  /** One outcome per id, in order; up to 1,000 ids. */
+  /** One outcome per id, in order; up to 1,000 ids. @throws {AshlarError} METADATA_CORRUPT, see {@link DeleteChunksOptions}. */
   deleteChunks(chunkIds: readonly Digest[], options: DeleteChunksOptions): Promise<readonly DeleteOutcome[]>;
 
   listChunks(options?: ListChunksOptions): Promise<ChunkPage>;

@@ -1,6 +1,7 @@
 import type { Digest } from "../hash/index.ts";
 import type { CallOptions } from "./chunk-store.ts";
 import type { CredentialCatalog } from "./credentials.ts";
+import type { DatabaseIdentity } from "./database-mark.ts";
 import type {
   BucketInfo,
   ChunkRef,
@@ -168,7 +169,7 @@ export interface MetadataStoreCapabilities {
 export interface Catalog extends BucketCatalog, ObjectCatalog, UploadCatalog {}
 
 /** Everything that is not bytes: buckets, objects, uploads, chunk references, servers and layouts, credentials. */
-export interface MetadataStore extends Catalog, CollectionQueue, ServerRegistry, CredentialCatalog {
+export interface MetadataStore extends Catalog, CollectionQueue, ServerRegistry, CredentialCatalog, DatabaseIdentity {
   readonly capabilities: MetadataStoreCapabilities;
   /** Resolves if the store answers; METADATA_UNAVAILABLE otherwise. */
   ping(options?: CallOptions): Promise<void>;

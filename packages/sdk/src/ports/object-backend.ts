@@ -70,6 +70,12 @@ export interface GetObjectRequest {
   readonly range?: ByteRange | undefined;
   /** On a read: `ifMatch` → PRECONDITION_FAILED, `ifNoneMatch` → NOT_MODIFIED. */
   readonly condition?: WriteCondition | undefined;
+  /**
+   * What is checked before bytes are released. `blocks` (default): whole chunks against their SHA-256, here; parts of a chunk against the CRC-32 of their
+   * 64 KiB blocks, by whoever stores them, which finds damage but not a forger. `chunks`: each chunk that the range touches is fetched whole and
+   * checked against its SHA-256 here, at the price of up to two chunks more than the range.
+   */
+  readonly verify?: "blocks" | "chunks" | undefined;
 }
 
 /** An object opened for reading: its info is known, its bytes flow when asked. */
@@ -113,7 +119,11 @@ export interface ObjectBackend extends BucketCatalog {
   ): Promise<boolean>;
   listObjects(query: ListObjectsQuery, options?: CallOptions): Promise<ObjectListPage>;
   copyObject(request: CopyObject, options?: WriteOptions): Promise<ObjectInfo>;
-  createUpload(request: CreateUpload, options?: WriteOptions): Promise<UploadInfo>;
+  /** @param request.durability default: the seat's. */
+  createUpload(
+    request: Omit<CreateUpload, "durability"> & { readonly durability?: Durability | undefined },
+    options?: WriteOptions,
+  ): Promise<UploadInfo>;
   writePart(
     request: WritePartRequest,
     body: AsyncIterable<Uint8Array>,

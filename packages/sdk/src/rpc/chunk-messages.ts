@@ -1,6 +1,8 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { AshlarError } from "../errors/index.ts";
 import {
+  type DeleteChunkRequest as DeleteChunkRequestMessage,
+  type DeleteChunkRequestSchema,
   DeleteOutcome as DeleteOutcomeEnum,
   type HealthCheckResponse as HealthCheckResponseMessage,
   type HealthCheckResponseSchema,
@@ -10,8 +12,8 @@ import {
   type PutChunkResponseSchema,
   type WriteChunkResponse as WriteChunkResponseMessage,
 } from "../gen/ashlar/v1/chunk_service_pb.js";
-import { digestFromBytes } from "../hash/digest.ts";
-import type { ChunkPage, ChunkStoreStats, DeleteOutcome, PutChunkResult } from "../ports/index.ts";
+import { type Digest, digestFromBytes } from "../hash/digest.ts";
+import type { ChunkPage, ChunkStoreStats, DeleteChunksOptions, DeleteOutcome, PutChunkResult } from "../ports/index.ts";
 import { decodeCount, decodeInteger, decodeText, encodeInteger } from "./integers.ts";
 
 /** PutChunkResponse and WriteChunkResponse have the same members. */
@@ -34,6 +36,38 @@ export function decodePutChunkResult(message: PutChunkResponseMessage | WriteChu
     alreadyPresent: message.alreadyPresent,
     receipt: decodeText(message.receipt),
     replicas: decodeCount(message.replicas),
+  };
+}
+
+export function encodeDeleteChunk(
+  chunkIds: readonly Digest[],
+  { unclaimedForMs, database }: DeleteChunksOptions,
+): MessageInitShape<typeof DeleteChunkRequestSchema> {
+  return {
+    chunkIds: [...chunkIds],
+    unclaimedForMs: encodeInteger(unclaimedForMs),
+    database: database && {
+      databaseId: database.databaseId,
+      epoch: encodeInteger(database.epoch),
+      ageMs: encodeInteger(database.ageMs),
+      takesOver: database.takesOver,
+    },
+  };
+}
+
+/** The options of a delete as a server got them. @throws {AshlarError} INVALID_ARGUMENT. */
+export function decodeDeleteChunk({
+  unclaimedForMs,
+  database,
+}: DeleteChunkRequestMessage): Pick<DeleteChunksOptions, "unclaimedForMs" | "database"> {
+  return {
+    unclaimedForMs: decodeInteger(unclaimedForMs, "unclaimed_for_ms"),
+    database: database && {
+      databaseId: database.databaseId,
+      epoch: decodeInteger(database.epoch, "epoch"),
+      ageMs: decodeInteger(database.ageMs, "age_ms"),
+      takesOver: database.takesOver,
+    },
   };
 }
 

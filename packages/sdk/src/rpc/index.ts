@@ -96,10 +96,12 @@ export { decodeAttributes, decodeCondition, encodeAttributes, encodeCondition } 
 export {
   decodeChunkPage,
   decodeChunkStoreStats,
+  decodeDeleteChunk,
   decodeDeleteOutcome,
   decodePutChunkResult,
   encodeChunkPage,
   encodeChunkStoreStats,
+  encodeDeleteChunk,
   encodeDeleteOutcome,
   encodePutChunkResult,
 } from "./chunk-messages.ts";

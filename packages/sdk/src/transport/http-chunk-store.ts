@@ -48,7 +48,8 @@ export function createHttpChunkStore(connection: HttpConnection): ProvingChunkSt
     },
     async deleteChunks(chunkIds, options) {
       if (chunkIds.length === 0) return [];
-      const request = { chunkIds: ids(chunkIds), unclaimedForMs: Math.ceil(options.unclaimedForMs) };
+      const { unclaimedForMs, database } = options;
+      const request = { chunkIds: ids(chunkIds), unclaimedForMs: Math.ceil(unclaimedForMs), database };
       const { outcomes } = await connection.rpc("ChunkService/DeleteChunk", request, options);
       const names: readonly unknown[] = Array.isArray(outcomes) ? outcomes : [];
       expectOnePerId(names.length, chunkIds.length);

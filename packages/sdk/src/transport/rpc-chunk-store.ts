@@ -12,6 +12,7 @@ import {
   decodeInteger,
   decodePutChunkResult,
   decodeText,
+  encodeDeleteChunk,
   encodeDurability,
   encodeInteger,
   type PutChunkRequestSchema,
@@ -63,8 +64,8 @@ export function createRpcChunkStore(connection: RpcConnection, clientStreaming: 
     },
     async deleteChunks(chunkIds, options) {
       if (chunkIds.length === 0) return [];
-      const unclaimedForMs = encodeInteger(options.unclaimedForMs);
-      const answer = await call(options, (rpc) => chunks.deleteChunk({ chunkIds: [...chunkIds], unclaimedForMs }, rpc));
+      const request = encodeDeleteChunk(chunkIds, options);
+      const answer = await call(options, (rpc) => chunks.deleteChunk(request, rpc));
       expectOnePerId(answer.outcomes.length, chunkIds.length);
       return answer.outcomes.map(decodeDeleteOutcome);
     },

@@ -4,6 +4,7 @@ import { KIB, LIMITS } from "@ashlar/sdk/limits";
 import {
   ChunkService,
   decodeCount,
+  decodeDeleteChunk,
   decodeDurability,
   decodeInteger,
   decodeText,
@@ -99,9 +100,8 @@ function createChunkService(face: ChunkFaceContext): ServiceImpl<typeof ChunkSer
     },
     async deleteChunk(request, context) {
       assertMaintenance(face);
-      const unclaimedForMs = decodeInteger(request.unclaimedForMs, "unclaimed_for_ms");
       const chunkIds = distinctIds(request.chunkIds);
-      const outcomes = await store.deleteChunks(chunkIds, { unclaimedForMs, signal: context.signal });
+      const outcomes = await store.deleteChunks(chunkIds, { ...decodeDeleteChunk(request), signal: context.signal });
       return { outcomes: outcomes.map(encodeDeleteOutcome) };
     },
     async listChunks(request, context) {

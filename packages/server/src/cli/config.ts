@@ -436,6 +436,22 @@ const localCluster = {
   },
   deleteData: { flag: "--delete", unit: "flag", reason: "delete what the cluster made too, every object; needs --yes" },
   yes: { flag: "--yes", unit: "flag", reason: "yes, delete it" },
+  rebuild: {
+    flag: "--rebuild",
+    unit: "flag",
+    reason: "write small files that are empty or damaged anew from what is there; the damaged ones are kept beside",
+  },
+  startEmpty: {
+    flag: "--start-empty",
+    unit: "flag",
+    reason: "make a new, empty database where the old one is lost for good; the chunks stay, and are never freed",
+  },
+  acceptDatabase: {
+    flag: "--accept-database",
+    unit: "flag",
+    reason:
+      "take this database though it is another or an older one than the chunks were kept for; what it does not know stays",
+  },
 } as const satisfies Readonly<Record<string, Setting>>;
 
 const everywhere = {

@@ -237,6 +237,7 @@ describe("schedules", () => {
       chunksDeleted: 0,
       chunksKept: 0,
       orphansDeleted: 0,
+      storesRefusing: 0,
     });
   });
 });

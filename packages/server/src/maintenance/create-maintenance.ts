@@ -6,7 +6,7 @@ import {
   type Topology,
 } from "@ashlar/sdk/engine";
 import { LIMITS } from "@ashlar/sdk/limits";
-import type { CallOptions, Clock, Hasher, Logger, Random, Tracer } from "@ashlar/sdk/ports";
+import type { CallOptions, Clock, DatabaseIdentity, Hasher, Logger, Random, Tracer } from "@ashlar/sdk/ports";
 import type { Metrics } from "../observability/metrics.ts";
 import { maintenanceMetrics } from "./maintenance-metrics.ts";
 import { type RepairReport, repair } from "./repair.ts";
@@ -14,7 +14,7 @@ import { type Schedule, startSchedule } from "./schedule.ts";
 
 /** What {@link createMaintenance} takes. Durations in ms; defaults in `LIMITS`. */
 export interface MaintenanceOptions {
-  readonly metadata: CollectOptions["metadata"];
+  readonly metadata: CollectOptions["metadata"] & Pick<DatabaseIdentity, "checkIntegrity">;
   /** Stays the caller's to close. */
   readonly topology: Topology;
   readonly hasher: Hasher;
@@ -50,6 +50,8 @@ export interface Maintenance {
 }
 
 const REPAIR_INTERVAL_MS = 30_000;
+/** Reads all of an SQLite file, so not more often. */
+const CHECK_INTERVAL_MS = 24 * 3600 * 1000;
 
 export function createMaintenance(options: MaintenanceOptions): Maintenance {
   const { clock, random, logger } = options;
@@ -67,6 +69,13 @@ export function createMaintenance(options: MaintenanceOptions): Maintenance {
       const report = await repair({ ...options, chunks, ...call });
       if (Object.values(report).some((count) => count > 0)) logger.info({ ...report }, "repaired");
       return report;
+    });
+
+  const checkNow = (call: CallOptions): Promise<void> =>
+    record.check(async () => {
+      const problems = await options.metadata.checkIntegrity(call);
+      for (const problem of problems) logger.error({ problem }, "the metadata database is damaged");
+      return { problems: problems.length };
     });
 
   let schedules: readonly Schedule[] = [];
@@ -90,6 +99,12 @@ export function createMaintenance(options: MaintenanceOptions): Maintenance {
           name: "repair",
           intervalMs: options.repairIntervalMs ?? REPAIR_INTERVAL_MS,
           run: async (signal) => void (await repairNow({ signal })),
+        }),
+        startSchedule({
+          ...common,
+          name: "check",
+          intervalMs: CHECK_INTERVAL_MS,
+          run: (signal) => checkNow({ signal }),
         }),
       ];
     },

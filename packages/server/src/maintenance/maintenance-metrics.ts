@@ -7,6 +7,7 @@ import type { RepairReport } from "./repair.ts";
 export interface MaintenanceRecorder {
   collection(work: () => Promise<CollectReport>): Promise<CollectReport>;
   repair(work: () => Promise<RepairReport>): Promise<RepairReport>;
+  check(work: () => Promise<{ readonly problems: number }>): Promise<void>;
 }
 
 /** @param options.tracer makes each round a span called `maintenance.<task>`; without it, everything below one would be a trace of its own. */
@@ -31,6 +32,14 @@ export function maintenanceMetrics(options: {
     name: "ashlar_repairs_waiting",
     help: "Missing copies that the last round of repair had to leave: their server, or every other copy, was away",
   });
+  const refusing = metrics.gauge({
+    name: "ashlar_stores_refusing",
+    help: "Chunk stores that delete nothing, because the metadata database is another or an older one than they served: see ashlar fsck",
+  });
+  const damaged = metrics.gauge({
+    name: "ashlar_metadata_problems",
+    help: "Kinds of damage that the last examination found in the metadata database",
+  });
   const timed = async <Report extends object>(task: string, work: () => Promise<Report>): Promise<Report> => {
     const startedAtMs = clock.monotonicMs();
     const span = tracer?.start(`maintenance.${task}`);
@@ -49,7 +58,15 @@ export function maintenanceMetrics(options: {
     }
   };
   return {
-    collection: (work) => timed("collect", work),
+    async collection(work) {
+      const report = await timed("collect", work);
+      refusing.set(report.storesRefusing);
+      return report;
+    },
+    async check(work) {
+      const { problems } = await timed("check", work);
+      damaged.set(problems);
+    },
     async repair(work) {
       const report = await timed("repair", work);
       waiting.set(report.repairsFailed);

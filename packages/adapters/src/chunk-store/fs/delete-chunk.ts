@@ -13,6 +13,13 @@ interface Step {
   readonly bytesUsed: number;
 }
 
+/** Which chunks go. */
+export interface DeleteRule {
+  readonly unclaimedForMs: number;
+  /** Chunks last claimed before this wall time stay in any case, in ms; undefined: no such bound. */
+  readonly keptBeforeMs: number | undefined;
+}
+
 /**
  * Deletes a chunk if it has been unclaimed long enough.
  *
@@ -32,10 +39,13 @@ interface Step {
  *
  * The unlink is not fsynced. A deleted chunk that a power loss brings back is an orphan, which the orphan sweep deletes again.
  */
-async function deleteUnlocked(parts: FsParts, place: ChunkPlace, unclaimedForMs: number): Promise<Step> {
+async function deleteUnlocked(parts: FsParts, place: ChunkPlace, rule: DeleteRule): Promise<Step> {
   const { fileSystem, claimClock } = parts;
+  const { unclaimedForMs, keptBeforeMs = Number.NEGATIVE_INFINITY } = rule;
   try {
     const before = await fileSystem.stat(place.path);
+    // The time as it stands on the disk: after a power loss it may be too old, which keeps the chunk.
+    if (before.mtimeMs < keptBeforeMs) return { outcome: "claimed", ...NOTHING };
     const gone = { chunkCount: -1, bytesUsed: -(payloadBytesOf(before.size) ?? 0) };
     if (unclaimedForMs === 0) {
       await fileSystem.unlink(place.path);
@@ -58,9 +68,9 @@ async function deleteUnlocked(parts: FsParts, place: ChunkPlace, unclaimedForMs:
 }
 
 /** Deletes one chunk under its lock; see {@link deleteUnlocked} for the races with other processes. */
-export async function deleteChunk(parts: FsParts, place: ChunkPlace, unclaimedForMs: number): Promise<DeleteOutcome> {
+export async function deleteChunk(parts: FsParts, place: ChunkPlace, rule: DeleteRule): Promise<DeleteOutcome> {
   return await parts.locks.run(place.id, async () => {
-    const step = await parts.usage.change(place.id, () => deleteUnlocked(parts, place, unclaimedForMs));
+    const step = await parts.usage.change(place.id, () => deleteUnlocked(parts, place, rule));
     if (step.outcome !== "claimed") parts.synced.delete(place.id);
     return step.outcome;
   });

@@ -1,6 +1,7 @@
 import { dirname } from "node:path";
+import { syncFolder } from "../../internal/durable-file.ts";
 import type { FileSystem } from "./file-system.ts";
-import { errnoOf, isAbsent } from "./fs-error.ts";
+import { isAbsent } from "./fs-error.ts";
 
 interface FolderQueue {
   running: Promise<void>;
@@ -30,12 +31,8 @@ export class FolderSync {
       this.#watch(folder, created);
       return created.running;
     }
-    queue.next ??= queue.running
-      .then(
-        () => {},
-        () => {},
-      )
-      .then(() => this.#fsync(folder));
+    // If the one that runs fails, so does this: the entries may have been in it, and the next fsync would say nothing about them.
+    queue.next ??= queue.running.then(() => this.#fsync(folder));
     return queue.next;
   }
 
@@ -53,51 +50,69 @@ export class FolderSync {
   }
 
   async #fsync(folder: string): Promise<void> {
-    const handle = await this.#fileSystem.open(folder, "r");
-    try {
-      await handle.sync();
-    } catch (error) {
-      // Windows, and some network file systems, cannot fsync a folder; their renames are as durable as they get.
-      if (errnoOf(error) !== "EPERM" && errnoOf(error) !== "EINVAL") throw error;
-    } finally {
-      await handle.close();
-    }
+    await syncFolder(this.#fileSystem, folder);
   }
+}
+
+/** What {@link LeafFolders} needs. */
+export interface LeafFoldersOptions {
+  readonly fileSystem: FileSystem;
+  readonly folderSync: FolderSync;
+  /** Folder of the store, in which `chunks` lies. */
+  readonly root: string;
+  /** Throws if the store's folder is not there any more. */
+  readonly assertHome: () => Promise<void>;
+  /** Told when a folder could not be synced. */
+  readonly onFailure: (error: unknown) => void;
 }
 
 /** Makes the leaf folders that chunks lie in, durably where asked. */
 export class LeafFolders {
-  readonly #fileSystem: FileSystem;
-  readonly #folderSync: FolderSync;
+  readonly #options: LeafFoldersOptions;
   readonly #present = new Set<string>();
+  /** Folders whose own entry in the folder above is on the disk. */
   readonly #durable = new Set<string>();
 
-  constructor(fileSystem: FileSystem, folderSync: FolderSync) {
-    this.#fileSystem = fileSystem;
-    this.#folderSync = folderSync;
+  constructor(options: LeafFoldersOptions) {
+    this.#options = options;
   }
 
+  /** @throws what `assertHome` of the options throws: the store's own folder is never made again. */
   async ensure(leaf: string): Promise<void> {
     if (this.#present.has(leaf)) return;
-    await this.#fileSystem.mkdir(leaf, { recursive: true });
+    await this.#options.assertHome();
+    await this.#options.fileSystem.mkdir(leaf, { recursive: true });
     this.#present.add(leaf);
   }
 
-  /** Forgets a folder that turned out to be gone; says whether it was thought to be there. */
+  /** Forgets a folder that turned out to be gone, and those above it; says whether it was thought to be there. */
   forget(leaf: string): boolean {
-    this.#durable.delete(leaf);
+    this.#durable.clear();
     return this.#present.delete(leaf);
   }
 
   /**
-   * Makes the entries of `leaf` durable, and the leaf itself in the folders above, once per run: another process may have made it and not
-   * come to its own fsync.
+   * Makes the entries of `leaf` durable, and once per run the leaf itself in the folders above, up to `chunks` in the store's own folder: another
+   * process may have made it and not come to its own fsync.
+   *
+   * A folder that cannot be synced ends the store's writes: whose entries were in the fsync that failed, nobody knows, and the next one would succeed
+   * without them.
    */
   async sync(leaf: string): Promise<void> {
-    if (this.#durable.has(leaf)) return await this.#folderSync.sync(leaf);
-    const parent = dirname(leaf);
-    await Promise.all([leaf, parent, dirname(parent)].map((folder) => this.#folderSync.sync(folder)));
-    this.#durable.add(leaf);
+    const { folderSync, root, onFailure } = this.#options;
+    const folders = [leaf];
+    const made: string[] = [];
+    for (let folder = leaf; folder !== root && !this.#durable.has(folder); folder = dirname(folder)) {
+      made.push(folder);
+      folders.push(dirname(folder));
+    }
+    try {
+      await Promise.all(folders.map((folder) => folderSync.sync(folder)));
+    } catch (error) {
+      onFailure(error);
+      throw error;
+    }
+    for (const folder of made) this.#durable.add(folder);
   }
 }
 

@@ -19,7 +19,6 @@ import {
 } from "@ashlar/sdk/ports";
 import { mapConcurrent } from "../../internal/map-concurrent.ts";
 import { nodeCryptoHasher } from "../../internal/sha256.ts";
-import { BatchedSync } from "./batched-sync.ts";
 import { payloadBytesOf } from "./chunk-format.ts";
 import type { ChunkPlace } from "./chunk-names.ts";
 import { readChunk } from "./chunk-reader.ts";
@@ -30,7 +29,7 @@ import { findChunk } from "./find-chunk.ts";
 import { isAbsent, toStoreError } from "./fs-error.ts";
 import type { FsParts } from "./fs-parts.ts";
 import { listChunks } from "./list-chunks.ts";
-import { claimPresent, identityOf, openPresent, quarantine } from "./present-chunk.ts";
+import { type ClaimOutcome, claimPresent, identityOf, isSynced, openPresent, quarantine } from "./present-chunk.ts";
 import { BufferPool, writeStream } from "./stream-write.ts";
 import { type PublishOptions, publish, withTemp } from "./write-chunk.ts";
 
@@ -52,10 +51,7 @@ export class FsChunkStore implements StreamingChunkStore {
   readonly capabilities: ChunkStoreCapabilities;
   readonly #parts: FsParts;
   readonly #config: FsChunkStoreConfig;
-  readonly #batched: BatchedSync;
   readonly #pool = new BufferPool();
-  /** A background sync that failed: what was acknowledged may be lost, so nothing more is taken. */
-  #failure: unknown;
 
   constructor(parts: FsParts, config: FsChunkStoreConfig) {
     this.#parts = parts;
@@ -65,10 +61,6 @@ export class FsChunkStore implements StreamingChunkStore {
       chunkMaxBytes: config.chunkMaxBytes,
       rangedReads: true,
       durabilities: DURABILITIES,
-    });
-    this.#batched = new BatchedSync(parts.clock, parts.folders, (error) => {
-      this.#failure ??= error;
-      parts.logger.error({ error }, "a background sync failed; the chunk store takes no more writes");
     });
   }
 
@@ -80,8 +72,10 @@ export class FsChunkStore implements StreamingChunkStore {
         const digestRight = options?.digestVerified === true ? undefined : checkDigest(chunkId, bytes);
         const target = this.#publishOptions(options);
         const sizeBytes = bytes.byteLength;
-        const alreadyPresent = await this.#claimIfSame(place, { incoming: { sizeBytes, bytes }, digestRight, target });
-        if (!alreadyPresent) await this.#writeBytes(place, { bytes, digestRight, target });
+        const found = await this.#claimIfSame(place, { incoming: { sizeBytes, bytes }, digestRight, target });
+        const alreadyPresent = found === "claimed";
+        const replaces = found === "in-doubt";
+        if (!alreadyPresent) await this.#writeBytes(place, { bytes, digestRight, target: { ...target, replaces } });
         options?.onProgress?.(sizeBytes);
         return { sizeBytes, alreadyPresent };
       }),
@@ -100,7 +94,7 @@ export class FsChunkStore implements StreamingChunkStore {
       let result: PutChunkResult | undefined;
       await assertRoom(parts, this.#config.root, 0);
       // The lock is taken only to publish: a slow source must not keep others from this chunk.
-      await withTemp(parts, place, target, async (temp) => {
+      await withTemp(parts, place, async (temp) => {
         const hash = nodeCryptoHasher.incremental();
         const { writer } = temp;
         const { onProgress } = options ?? {};
@@ -110,11 +104,12 @@ export class FsChunkStore implements StreamingChunkStore {
           await writer.finish(chunkId);
         });
         const { sizeBytes } = writer;
-        if (target.durability === "strict") await parts.step("fsync", () => temp.handle.datasync());
+        if (isSynced(target.durability)) await parts.step("fsync", () => temp.handle.datasync());
         return await parts.locks.run(place.id, async () => {
           const incoming = { sizeBytes, checksums: writer.checksums };
-          const alreadyPresent = await this.#claimIfSame(place, { incoming, digestRight: undefined, target });
-          if (!alreadyPresent) await publish(parts, place, temp, target);
+          const found = await this.#claimIfSame(place, { incoming, digestRight: undefined, target });
+          const alreadyPresent = found === "claimed";
+          if (!alreadyPresent) await publish(parts, place, temp, { ...target, replaces: found === "in-doubt" });
           result = { sizeBytes, alreadyPresent };
           return !alreadyPresent;
         });
@@ -123,7 +118,7 @@ export class FsChunkStore implements StreamingChunkStore {
     });
   }
 
-  /** Claims the chunk if it is there whole. The bytes are checked first: wrong bytes must not claim anything. */
+  /** Claims the chunk if it is there whole, and can be made as durable as asked. The bytes are checked first: wrong bytes must not claim anything. */
   async #claimIfSame(
     place: ChunkPlace,
     wanted: {
@@ -131,23 +126,17 @@ export class FsChunkStore implements StreamingChunkStore {
       readonly digestRight: Promise<void> | undefined;
       readonly target: PublishOptions;
     },
-  ): Promise<boolean> {
+  ): Promise<ClaimOutcome> {
     const present = await openPresent(this.#parts, place);
-    if (present === undefined) return false;
-    let handedOver = false;
+    if (present === undefined) return "absent";
     try {
       await wanted.digestRight;
       const { durability, signal } = wanted.target;
       throwIfAborted(signal);
-      if (!(await holdsSame(this.#parts, place, present, { ...wanted.incoming, signal }))) return false;
-      const claimed = await claimPresent(this.#parts, place, present, durability);
-      if (claimed && durability === "batched" && !this.#parts.synced.has(place.id)) {
-        this.#batched.add({ handle: present.handle, leaf: place.leaf });
-        handedOver = true;
-      }
-      return claimed;
+      if (!(await holdsSame(this.#parts, place, present, { ...wanted.incoming, signal }))) return "absent";
+      return await claimPresent(this.#parts, place, present, durability);
     } finally {
-      if (!handedOver) await present.handle.close();
+      await present.handle.close();
     }
   }
 
@@ -161,7 +150,7 @@ export class FsChunkStore implements StreamingChunkStore {
   ): Promise<void> {
     const { bytes, target } = chunk;
     await assertRoom(this.#parts, this.#config.root, bytes.byteLength);
-    await withTemp(this.#parts, place, target, async (temp) => {
+    await withTemp(this.#parts, place, async (temp) => {
       await this.#parts.step("write", async () => {
         for (let offset = 0; offset < bytes.byteLength; offset += PIECE_BYTES) {
           throwIfAborted(target.signal);
@@ -170,7 +159,7 @@ export class FsChunkStore implements StreamingChunkStore {
         await temp.writer.finish(place.chunkId);
       });
       await chunk.digestRight;
-      if (target.durability === "strict") await this.#parts.step("fsync", () => temp.handle.datasync());
+      if (isSynced(target.durability)) await this.#parts.step("fsync", () => temp.handle.datasync());
       await publish(this.#parts, place, temp, target);
       return true;
     });
@@ -226,7 +215,8 @@ export class FsChunkStore implements StreamingChunkStore {
       if (present === undefined) return undefined;
       try {
         const claimed = await claimPresent(this.#parts, place, present, this.#config.durability);
-        return claimed ? { sizeBytes: present.payloadBytes } : undefined;
+        // In doubt is as good as absent: whoever has the bytes puts them, and they are written anew.
+        return claimed === "claimed" ? { sizeBytes: present.payloadBytes } : undefined;
       } finally {
         await present.handle.close();
       }
@@ -234,12 +224,14 @@ export class FsChunkStore implements StreamingChunkStore {
   }
 
   async deleteChunks(chunkIds: readonly Digest[], options: DeleteChunksOptions): Promise<readonly DeleteOutcome[]> {
-    return await this.#io(false, () =>
-      mapConcurrent(chunkIds, BATCH_CONCURRENCY, async (chunkId) => {
-        throwIfAborted(options.signal);
-        return await deleteChunk(this.#parts, this.#parts.names.place(chunkId), options.unclaimedForMs);
-      }),
-    );
+    const { unclaimedForMs, database, signal } = options;
+    return await this.#io(false, async () => {
+      const keptBeforeMs = database && (await this.#parts.database.meet(database, this.#parts.clock.nowMs()));
+      return await mapConcurrent(chunkIds, BATCH_CONCURRENCY, async (chunkId) => {
+        throwIfAborted(signal);
+        return await deleteChunk(this.#parts, this.#parts.names.place(chunkId), { unclaimedForMs, keptBeforeMs });
+      });
+    });
   }
 
   async listChunks(options?: ListChunksOptions): Promise<ChunkPage> {
@@ -256,22 +248,18 @@ export class FsChunkStore implements StreamingChunkStore {
   }
 
   async close(): Promise<void> {
-    await this.#batched.drain();
     await this.#parts.usage.stop();
     this.#config.onClosed();
   }
 
   #publishOptions(options: PutChunkOptions | undefined): PublishOptions {
     const durability = options?.durability ?? this.#config.durability;
-    return { durability, batched: this.#batched, signal: options?.signal };
+    return { durability, replaces: false, signal: options?.signal };
   }
 
   /** Runs file system work, giving its errors their codes. */
   async #io<T>(writes: boolean, work: () => Promise<T>): Promise<T> {
-    if (writes && this.#failure !== undefined) {
-      const message = "an earlier background sync failed; the store takes no more writes until it is opened anew";
-      throw new AshlarError("NODE_UNAVAILABLE", message, { cause: this.#failure });
-    }
+    if (writes) this.#parts.health.assertWritable();
     try {
       return await work();
     } catch (error) {

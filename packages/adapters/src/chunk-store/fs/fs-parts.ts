@@ -6,6 +6,9 @@ import type { ClaimClock } from "./claim-clock.ts";
 import type { FileSystem } from "./file-system.ts";
 import type { LeafFolders } from "./folder-sync.ts";
 import type { LeftoverSweep } from "./leftover-sweep.ts";
+import type { ServedDatabase } from "./served-database.ts";
+import type { StoreHealth } from "./store-health.ts";
+import type { StoreHome } from "./store-home.ts";
 import type { SyncedChunks } from "./synced-chunks.ts";
 
 /** Runs one step of work on files; where somebody watches, it becomes a span. */
@@ -24,6 +27,9 @@ export interface FsParts {
   readonly usage: ChunkUsage;
   readonly sweep: LeftoverSweep;
   readonly synced: SyncedChunks;
+  readonly database: ServedDatabase;
+  readonly health: StoreHealth;
+  readonly home: StoreHome;
   readonly step: FsStep;
   /** Bytes of the disk that chunks leave free. */
   readonly reserveBytes: number;

@@ -15,6 +15,7 @@ import {
   type Tracer,
 } from "@ashlar/sdk/ports";
 import { tracedChunkStore } from "@ashlar/sdk/tracing";
+import { makeFolderDurably } from "../../internal/durable-file.ts";
 import { KeyedLock } from "../../internal/keyed-lock.ts";
 import { ChunkNames } from "./chunk-names.ts";
 import { ChunkUsage } from "./chunk-usage.ts";
@@ -27,10 +28,14 @@ import { fsSteps } from "./fs-steps.ts";
 import { createUsageScanner } from "./leaf-folders.ts";
 import { LeftoverSweep } from "./leftover-sweep.ts";
 import { createOwner, type Owner, readBootId } from "./owner.ts";
+import { ServedDatabase } from "./served-database.ts";
 import { ensureFormat, readClaimFloor } from "./store-format.ts";
+import { StoreHealth } from "./store-health.ts";
+import { StoreHome } from "./store-home.ts";
 import { SyncedChunks } from "./synced-chunks.ts";
 
 export type { FileSystem } from "./file-system.ts";
+export { rebuildStoreFiles } from "./rebuild-files.ts";
 
 /** Options of {@link openFsChunkStore}. */
 export interface FsChunkStoreOptions {
@@ -70,18 +75,27 @@ function checkOptions(options: FsChunkStoreOptions): { root: string; durability:
 async function open(options: FsChunkStoreOptions, owner: Owner): Promise<StreamingChunkStore> {
   const { root, durability, chunkMaxBytes } = checkOptions(options);
   const { clock = systemClock, logger = silentLogger, fileSystem = nodeFileSystem, reserveBytes = 0, tracer } = options;
-  await fileSystem.mkdir(root, { recursive: true });
+  await makeFolderDurably(fileSystem, root);
   const folder = { fileSystem, root, ownerToken: owner.token };
   await ensureFormat(folder);
   const claimClock = new ClaimClock(clock, await readClaimFloor(folder, await readBootId(), clock.nowMs()));
   const names = new ChunkNames(root, owner.token);
   const sweep = new LeftoverSweep({ fileSystem, clock, owner, logger });
   const usage = new ChunkUsage(createUsageScanner({ fileSystem, names, sweep }), clock);
-  const folders = new LeafFolders(fileSystem, new FolderSync(fileSystem));
+  const health = new StoreHealth(logger);
+  const home = await StoreHome.of(fileSystem, root);
+  const folders = new LeafFolders({
+    ...{ fileSystem, folderSync: new FolderSync(fileSystem), root },
+    assertHome: () => home.assertThere(),
+    onFailure: (error) => health.stop(error, "a folder of the chunk store could not be synced"),
+  });
   const locks = new KeyedLock();
   const synced = new SyncedChunks();
   const parts = {
     ...{ fileSystem, clock, logger, names, locks, folders, claimClock, usage, sweep, synced, reserveBytes },
+    database: new ServedDatabase(folder),
+    health,
+    home,
     step: fsSteps(tracer),
   };
   const store = new FsChunkStore(parts, { root, durability, chunkMaxBytes, onClosed: owner.release });

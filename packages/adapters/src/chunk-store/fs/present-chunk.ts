@@ -102,23 +102,40 @@ export async function stampClaim(parts: FsParts, handle: FileHandle): Promise<vo
   await handle.utimes(seconds, seconds);
 }
 
+/** `in-doubt`: a sync of the file failed, so that nothing it holds counts; it is written anew, or the put fails. */
+export type ClaimOutcome = "claimed" | "absent" | "in-doubt";
+
+/** Whether chunk files are synced before an answer in this mode. */
+export function isSynced(durability: Durability): boolean {
+  // `batched` too: a commit that is synced later, or by chance, must never name a chunk that is not on the disk.
+  return durability !== "os";
+}
+
 /**
  * Claims an open chunk, first making it as durable as `durability` asks. The caller holds the chunk's lock.
  *
- * @returns false if another process took the file away meanwhile: the chunk then counts as absent. The look at the path after the stamp is
- *   what the delete protocol rests on, see delete-chunk.ts.
+ * @returns `absent` if another process took the file away meanwhile. The look at the path after the stamp is what the delete protocol rests on, see
+ *   delete-chunk.ts.
  */
 export async function claimPresent(
   parts: FsParts,
   place: ChunkPlace,
   present: PresentChunk,
   durability: Durability,
-): Promise<boolean> {
-  if (durability === "strict" && !parts.synced.has(place.id)) {
-    await present.handle.datasync();
-    await parts.folders.sync(place.leaf);
+): Promise<ClaimOutcome> {
+  if (isSynced(durability) && !parts.synced.has(place.id)) {
+    if (parts.synced.isInDoubt(present.identity)) return "in-doubt";
+    try {
+      await present.handle.datasync();
+      await parts.folders.sync(place.leaf);
+    } catch (error) {
+      parts.synced.doubt(present.identity);
+      parts.logger.warn({ error, chunkId: place.id }, "a chunk file could not be synced; it is written anew");
+      return "in-doubt";
+    }
     parts.synced.add(place.id);
   }
   await stampClaim(parts, present.handle);
-  return (await identityAt(parts, place.path)) === present.identity;
+  if (isSynced(durability)) await parts.home.assertThere();
+  return (await identityAt(parts, place.path)) === present.identity ? "claimed" : "absent";
 }

@@ -1,49 +1,12 @@
 import { join } from "node:path";
 import { AshlarError } from "@ashlar/sdk/errors";
+import { damagedFile, readJsonObject, writeDurably } from "../../internal/durable-file.ts";
 import type { FileSystem } from "./file-system.ts";
-import { FolderSync, removeIfPresent } from "./folder-sync.ts";
 import { isAbsent } from "./fs-error.ts";
 
 const FORMAT = "ashlar-chunk-store";
 const FORMAT_VERSION = 1;
-
-/** Writes a small file so that it is there whole or not at all, also after a power loss. */
-async function writeDurably(
-  fileSystem: FileSystem,
-  folder: string,
-  file: { name: string; temp: string; text: string },
-): Promise<void> {
-  const tempPath = join(folder, file.temp);
-  try {
-    const handle = await fileSystem.open(tempPath, "w");
-    try {
-      await handle.writeFile(file.text);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await fileSystem.rename(tempPath, join(folder, file.name));
-  } finally {
-    await removeIfPresent(fileSystem, tempPath);
-  }
-  await new FolderSync(fileSystem).sync(folder);
-}
-
-async function readJson(fileSystem: FileSystem, path: string): Promise<Readonly<Record<string, unknown>> | undefined> {
-  let text: string;
-  try {
-    text = await fileSystem.readFile(path, "utf8");
-  } catch (error) {
-    if (isAbsent(error)) return undefined;
-    throw error;
-  }
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null ? { ...value } : {};
-  } catch {
-    return {};
-  }
-}
+const REMEDY = "restore it from a backup, or write it anew from what is there with: ashlar fsck --rebuild";
 
 async function exists(fileSystem: FileSystem, path: string): Promise<boolean> {
   try {
@@ -70,16 +33,28 @@ export interface StoreFolder {
 export async function ensureFormat({ fileSystem, root, ownerToken }: StoreFolder): Promise<void> {
   // In this order: the marker is written before the first chunk folder, so two processes that create one store cannot mislead each other.
   const hasChunks = await exists(fileSystem, join(root, "chunks"));
-  const marker = await readJson(fileSystem, join(root, "format.json"));
+  const path = join(root, "format.json");
+  const marker = await readJsonObject(fileSystem, path);
+  if (marker === "damaged") throw damagedFile(path, REMEDY);
+  if (marker === undefined && hasChunks) {
+    throw new AshlarError("STORE_INCOMPATIBLE", `${root} has chunks and no format.json: ${REMEDY}`, {
+      details: { path: root },
+    });
+  }
   const { format, formatVersion } = marker ?? {};
-  if (marker === undefined && !hasChunks) {
-    const text = `${JSON.stringify({ format: FORMAT, formatVersion: FORMAT_VERSION })}\n`;
-    await writeDurably(fileSystem, root, { name: "format.json", temp: `format-${ownerToken}.tmp`, text });
+  if (marker === undefined) {
+    await writeFormat({ fileSystem, root, ownerToken });
   } else if (format !== FORMAT || formatVersion !== FORMAT_VERSION) {
     throw new AshlarError("STORE_INCOMPATIBLE", "the folder is not a chunk store of format version 1", {
       details: { path: root, format: String(format), formatVersion: String(formatVersion) },
     });
   }
+}
+
+/** Writes `format.json`, durably. */
+export async function writeFormat({ fileSystem, root, ownerToken }: StoreFolder): Promise<void> {
+  const text = `${JSON.stringify({ format: FORMAT, formatVersion: FORMAT_VERSION })}\n`;
+  await writeDurably(fileSystem, root, { name: "format.json", temp: `format-${ownerToken}.tmp`, text });
 }
 
 /**
@@ -90,7 +65,9 @@ export async function ensureFormat({ fileSystem, root, ownerToken }: StoreFolder
  */
 export async function readClaimFloor(folder: StoreFolder, bootId: string | undefined, nowMs: number): Promise<number> {
   if (bootId === undefined) return nowMs;
-  const known = await readJson(folder.fileSystem, join(folder.root, "boot.json"));
+  const found = await readJsonObject(folder.fileSystem, join(folder.root, "boot.json"));
+  // A damaged one is replaced: a floor that is too late only keeps chunks longer.
+  const known = found === "damaged" ? undefined : found;
   const floorMs = known?.claimFloorMs;
   // A floor in the future (the wall clock was set back) would keep chunks alive for ever.
   if (known?.bootId === bootId && typeof floorMs === "number" && floorMs <= nowMs) return floorMs;

@@ -9,6 +9,16 @@ const IDS_MAX = 65_536;
  */
 export class SyncedChunks {
   readonly #ids = new Set<string>();
+  /** Files (device and inode) whose sync failed. The kernel may call their pages clean since, so that a later sync of them says nothing. */
+  readonly #inDoubt = new Set<string>();
+
+  isInDoubt(identity: string): boolean {
+    return this.#inDoubt.has(identity);
+  }
+
+  doubt(identity: string): void {
+    this.#inDoubt.add(identity);
+  }
 
   has(id: string): boolean {
     return this.#ids.has(id);

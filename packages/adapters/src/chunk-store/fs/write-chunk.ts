@@ -1,14 +1,13 @@
 import type { FileHandle } from "node:fs/promises";
 import { throwIfAborted } from "@ashlar/sdk/errors";
 import type { Durability } from "@ashlar/sdk/ports";
-import type { BatchedSync } from "./batched-sync.ts";
 import type { ChunkPlace } from "./chunk-names.ts";
 import { ChunkWriter } from "./chunk-writer.ts";
 import { assertRoom } from "./disk-room.ts";
 import { removeIfPresent } from "./folder-sync.ts";
 import { isAbsent } from "./fs-error.ts";
 import type { FsParts } from "./fs-parts.ts";
-import { stampClaim } from "./present-chunk.ts";
+import { identityOf, isSynced, stampClaim } from "./present-chunk.ts";
 
 /** A chunk file that is being written under a temporary name. */
 export interface TempChunk {
@@ -25,15 +24,16 @@ async function openTemp(parts: FsParts, place: ChunkPlace): Promise<TempChunk> {
     return { path, handle, writer: new ChunkWriter(handle) };
   } catch (error) {
     // Somebody removed the folder behind our back; make it again, once.
-    if (isAbsent(error) && parts.folders.forget(place.leaf)) return await openTemp(parts, place);
-    throw error;
+    if (!isAbsent(error) || !parts.folders.forget(place.leaf)) throw error;
+    return await openTemp(parts, place);
   }
 }
 
 /** What a write does with its temporary file once the bytes are in it. */
 export interface PublishOptions {
   readonly durability: Durability;
-  readonly batched: BatchedSync;
+  /** A file of the same chunk lies there, is counted, and goes. */
+  readonly replaces: boolean;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -55,12 +55,20 @@ export async function publish(
   throwIfAborted(options.signal);
   await parts.usage.change(place.id, async () => {
     await parts.step("rename", () => parts.fileSystem.rename(temp.path, place.path));
-    return { chunkCount: 1, bytesUsed: temp.writer.sizeBytes };
+    return options.replaces
+      ? { chunkCount: 0, bytesUsed: 0 }
+      : { chunkCount: 1, bytesUsed: temp.writer.sizeBytes };
   });
-  if (options.durability === "strict") {
+  if (!isSynced(options.durability)) return;
+  try {
     await parts.step("fsync_folder", () => parts.folders.sync(place.leaf));
-    parts.synced.add(place.id);
+  } catch (error) {
+    // It stays: another process may have put the same chunk, and been told that it is there. The next put writes it anew.
+    parts.synced.doubt(identityOf(await temp.handle.stat({ bigint: true })));
+    throw error;
   }
+  parts.synced.add(place.id);
+  await parts.home.assertThere();
 }
 
 /**
@@ -71,7 +79,6 @@ export async function publish(
 export async function withTemp(
   parts: FsParts,
   place: ChunkPlace,
-  options: PublishOptions,
   use: (temp: TempChunk) => Promise<boolean>,
 ): Promise<void> {
   const temp = await openTemp(parts, place);
@@ -79,11 +86,7 @@ export async function withTemp(
   try {
     published = await use(temp);
   } finally {
-    if (published && options.durability === "batched") {
-      options.batched.add({ handle: temp.handle, leaf: place.leaf });
-    } else {
-      await temp.handle.close();
-    }
+    await temp.handle.close();
     // Published files have left this name; after a failure behind the rename there is nothing under it either.
     if (!published) await removeTemp(parts, temp.path);
   }

@@ -1,5 +1,6 @@
+import { AshlarError } from "@ashlar/sdk/errors";
 import { type Digest, digestFromBytes, encodeHex } from "@ashlar/sdk/hash";
-import { decodeSegment } from "@ashlar/sdk/manifest";
+import { decodeSegment, type SegmentChunk } from "@ashlar/sdk/manifest";
 import type { CollectingChunk, RepairEntry } from "@ashlar/sdk/ports";
 import { createPlacement } from "@ashlar/sdk/ring";
 import { lowerChunks, queueRepairs } from "./chunk-rows.ts";
@@ -92,7 +93,7 @@ async function dropSegments(session: SqlSession, partIds: readonly string[]): Pr
   }
   await lowerChunks(
     session,
-    segments.flatMap((segment) => decodeSegment(segment.data)),
+    segments.flatMap((segment) => chunksOf(segment)),
   );
   for (const segment of segments) {
     await session.query("DELETE FROM manifest_segments WHERE part_id = $1 AND start_offset = $2", [
@@ -101,6 +102,16 @@ async function dropSegments(session: SqlSession, partIds: readonly string[]): Pr
     ]);
   }
   return emptied;
+}
+
+/** What a damaged segment named keeps its count, and so its bytes, for good: nobody knows what it was, and the collection must go on. */
+function chunksOf({ data }: SegmentRow): readonly SegmentChunk[] {
+  try {
+    return decodeSegment(data);
+  } catch (error) {
+    if (AshlarError.is(error, "METADATA_CORRUPT")) return [];
+    throw error;
+  }
 }
 
 interface ChunkRow {

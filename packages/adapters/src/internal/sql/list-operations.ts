@@ -2,15 +2,8 @@ import type { ListObjectsQuery, ObjectListPage } from "@ashlar/sdk/ports";
 import { bytesToByteText, byteTextToBytes, successorOf } from "../metadata/byte-text.ts";
 import { type ListRange, type ListStep, pageOf, resolveListRange } from "../metadata/list-range.ts";
 import { assertBucketExists } from "./bucket-operations.ts";
+import { INFO_COLUMNS, type InfoRow, infoOf } from "./object-rows.ts";
 import type { SqlSession } from "./sql-session.ts";
-
-interface ListRow {
-  readonly key: Uint8Array;
-  readonly object_version: string;
-  readonly size_bytes: number;
-  readonly etag: string;
-  readonly created_at_ms: number;
-}
 
 export async function listObjects(session: SqlSession, query: ListObjectsQuery): Promise<ObjectListPage> {
   const range = resolveListRange(query);
@@ -21,14 +14,15 @@ export async function listObjects(session: SqlSession, query: ListObjectsQuery):
   return pageOf(range, rows.map(stepOf));
 }
 
-function stepOf(row: ListRow): ListStep {
-  const { object_version: objectVersion, size_bytes: sizeBytes, etag, created_at_ms: createdAtMs } = row;
+/** @throws {AshlarError} METADATA_CORRUPT if the row is not what was written. */
+function stepOf(row: InfoRow): ListStep {
+  const { objectVersion, sizeBytes, etag, createdAtMs } = infoOf(row);
   return { key: bytesToByteText(row.key), entry: { objectVersion, sizeBytes, etag, createdAtMs } };
 }
 
-function scan(session: SqlSession, bucket: string, range: ListRange): Promise<readonly ListRow[]> {
-  return session.query<ListRow>(
-    `SELECT key, object_version, size_bytes, etag, created_at_ms FROM objects
+function scan(session: SqlSession, bucket: string, range: ListRange): Promise<readonly InfoRow[]> {
+  return session.query<InfoRow>(
+    `SELECT ${INFO_COLUMNS} FROM objects
       WHERE bucket = $1 AND is_latest AND key >= $2 AND key < $3 ORDER BY key LIMIT $4`,
     [bucket, byteTextToBytes(range.lower), byteTextToBytes(range.upper), range.limit + 1],
   );
@@ -38,7 +32,7 @@ function scan(session: SqlSession, bucket: string, range: ListRange): Promise<re
  * Walks the index by seeks: from a key to the next one, or past all keys of the common prefix that it opens. One seek per row of the page,
  * however many keys lie beneath a prefix. Done inside the database, so a page is one round trip.
  */
-function skipScan(session: SqlSession, bucket: string, range: ListRange): Promise<readonly ListRow[]> {
+function skipScan(session: SqlSession, bucket: string, range: ListRange): Promise<readonly InfoRow[]> {
   const { head, tail, position, concat, asBytes, asInteger } = session.dialect;
   const found = position(tail("w.key", "$6"), asBytes("$5"));
   // Up to the delimiter, then the delimiter with its last byte raised: the first key behind the common prefix.
@@ -48,14 +42,14 @@ function skipScan(session: SqlSession, bucket: string, range: ListRange): Promis
     `(SELECT o.key FROM objects o WHERE o.bucket = $1 AND o.is_latest AND o.key >= ${lower} AND o.key < $3 ORDER BY o.key LIMIT 1)`;
   const delimiter = range.delimiter ?? "";
   // CROSS JOIN keeps SQLite from turning the join around, which would read every key of the bucket (list-plan.test.ts).
-  return session.query<ListRow>(
+  return session.query<InfoRow>(
     `WITH RECURSIVE walk (step, key) AS (
         SELECT ${asInteger("1")}, ${firstKey("$2")}
         UNION ALL
         SELECT w.step + 1, ${firstKey(`(CASE WHEN ${found} > 0 THEN ${behindPrefix} ELSE ${behindKey} END)`)}
         FROM walk w WHERE w.key IS NOT NULL AND w.step <= $4
       )
-      SELECT o.key, o.object_version, o.size_bytes, o.etag, o.created_at_ms
+      SELECT ${INFO_COLUMNS.replaceAll(/\w+/g, "o.$&")}
       FROM walk w CROSS JOIN objects o WHERE o.bucket = $1 AND o.key = w.key AND o.is_latest ORDER BY w.step`,
     [
       ...[bucket, byteTextToBytes(range.lower), byteTextToBytes(range.upper), range.limit],

@@ -2,6 +2,7 @@ import { decodeSegment, splitIntoSegments } from "@ashlar/sdk/manifest";
 import type { ChunkedContent, LocatedChunk, ManifestPage } from "@ashlar/sdk/ports";
 import { raiseChunks } from "./chunk-rows.ts";
 import { insertRows } from "./row-blocks.ts";
+import { sealText } from "./sealed-row.ts";
 import type { SqlSession } from "./sql-session.ts";
 
 /** A part of a manifest on its way into the tables. */
@@ -21,6 +22,7 @@ export interface NewPart {
 export async function insertPart(session: SqlSession, part: NewPart): Promise<void> {
   await raiseChunks(session, part.content);
   const { partId, manifestId, partNumber, startOffset, sizeBytes, etag, sha256 = null, content } = part;
+  const createdAtMs = await session.nowMs();
   await session.query(
     `INSERT INTO manifest_parts (part_id, manifest_id, part_number, start_offset, size_bytes, chunk_count, etag, sha256, created_at_ms)
       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
@@ -31,9 +33,9 @@ export async function insertPart(session: SqlSession, part: NewPart): Promise<vo
       startOffset,
       sizeBytes,
       content.chunks.length,
-      etag,
+      sealText(etag, [partId, manifestId, partNumber, sizeBytes, sha256, createdAtMs]),
       sha256,
-      await session.nowMs(),
+      createdAtMs,
     ],
   );
   await insertRows(

@@ -60,7 +60,6 @@ export async function commitObject(session: SqlSession, commit: CommitObject): P
 }
 
 interface StoredRow extends InfoRow {
-  readonly manifest_id: string | null;
   readonly inline_data: Uint8Array | null;
 }
 
@@ -72,7 +71,7 @@ export async function getObject(session: SqlSession, query: GetObjectQuery): Pro
   const version = objectVersion === undefined ? "is_latest" : "object_version = $3";
   for (let attempt = 0; attempt < READ_ATTEMPTS; attempt++) {
     const [row] = await session.query<StoredRow>(
-      `SELECT ${INFO_COLUMNS}, manifest_id, inline_data FROM objects WHERE bucket = $1 AND key = $2 AND ${version}`,
+      `SELECT ${INFO_COLUMNS}, inline_data FROM objects WHERE bucket = $1 AND key = $2 AND ${version}`,
       [bucket, keyBytes(key), ...(objectVersion === undefined ? [] : [objectVersion])],
     );
     if (row === undefined) {
@@ -86,6 +85,8 @@ export async function getObject(session: SqlSession, query: GetObjectQuery): Pro
     const { sizeBytes } = info;
     const page = await readManifestPage(session, { manifestId, sizeBytes, fromOffset, limit: chunkLimit });
     if (page !== undefined) return { info, manifestId, page };
+    // A manifest with gaps is one that the collector is dropping; one that an object still names is never dropped.
+    if (attempt === READ_ATTEMPTS - 1) await assertNotDamaged(session, manifestId);
   }
   throw new AshlarError("METADATA_UNAVAILABLE", "the object changed too fast to be read");
 }
@@ -101,8 +102,23 @@ export async function getManifestPage(
   );
   if (row === undefined) throw objectNotFound({ manifestId });
   const page = await readManifestPage(session, { manifestId, sizeBytes: row.size_bytes, fromOffset, limit });
-  if (page === undefined) throw objectNotFound({ manifestId });
-  return page;
+  if (page !== undefined) return page;
+  await assertNotDamaged(session, manifestId);
+  throw objectNotFound({ manifestId });
+}
+
+/** @throws {AshlarError} METADATA_CORRUPT if objects name the manifest, whose rows then must be whole. */
+async function assertNotDamaged(session: SqlSession, manifestId: string): Promise<void> {
+  const named = await session.query(
+    "SELECT 1 AS named FROM manifests WHERE manifest_id = $1 AND state = 'sealed' AND reference_count > 0",
+    [manifestId],
+  );
+  if (named.length === 0) return;
+  throw new AshlarError(
+    "METADATA_CORRUPT",
+    "the manifest of the object is not what was written: rows of it are missing or changed",
+    { details: { manifestId } },
+  );
 }
 
 export async function deleteObject(
@@ -142,7 +158,7 @@ export async function copyObject(session: SqlSession, copy: CopyObject): Promise
 async function getSource(session: SqlSession, copy: CopyObject): Promise<StoredRow> {
   const { sourceBucket: bucket, sourceKey: key, sourceIfMatch } = copy;
   const [row] = await session.query<StoredRow>(
-    `SELECT ${INFO_COLUMNS}, manifest_id, inline_data FROM objects WHERE bucket = $1 AND key = $2 AND is_latest`,
+    `SELECT ${INFO_COLUMNS}, inline_data FROM objects WHERE bucket = $1 AND key = $2 AND is_latest`,
     [bucket, keyBytes(key)],
   );
   if (row === undefined) {

@@ -1,13 +1,14 @@
-import type { Durability, ObjectAttributes, ObjectInfo, WriteCondition } from "@ashlar/sdk/ports";
+import type { Durability, ObjectInfo, WriteCondition } from "@ashlar/sdk/ports";
 import { bytesToByteText, byteTextToBytes, fromByteText, toByteText } from "../metadata/byte-text.ts";
 import { bucketNotFound } from "../metadata/not-found.ts";
 import { assertWriteCondition } from "../metadata/write-condition.ts";
 import { releaseManifest } from "./manifest-rows.ts";
+import { openAttributes, sealAttributes } from "./sealed-row.ts";
 import type { SqlSession } from "./sql-session.ts";
 
 /** Columns of an object's info; see {@link infoOf}. */
 export const INFO_COLUMNS =
-  "bucket, key, object_version, size_bytes, etag, sha256, created_at_ms, durability, attributes";
+  "bucket, key, object_version, size_bytes, etag, sha256, created_at_ms, durability, manifest_id, attributes";
 
 /** A row with INFO_COLUMNS. */
 export interface InfoRow {
@@ -19,10 +20,18 @@ export interface InfoRow {
   readonly sha256: string | null;
   readonly created_at_ms: number;
   readonly durability: string;
+  readonly manifest_id: string | null;
   readonly attributes: string;
+  /** Where it was selected too. */
+  readonly inline_data?: Uint8Array | null;
 }
 
+/** @throws {AshlarError} METADATA_CORRUPT if the row is not what was written. */
 export function infoOf(row: InfoRow): ObjectInfo {
+  const fields = [
+    ...[row.bucket, bytesToByteText(row.key), row.object_version, row.size_bytes, row.etag, row.sha256],
+    ...[row.created_at_ms, row.durability, row.manifest_id],
+  ];
   return {
     bucket: row.bucket,
     key: fromByteText(bytesToByteText(row.key)),
@@ -32,7 +41,7 @@ export function infoOf(row: InfoRow): ObjectInfo {
     ...(row.sha256 === null ? {} : { sha256: row.sha256 }),
     createdAtMs: row.created_at_ms,
     durability: row.durability as Durability,
-    attributes: JSON.parse(row.attributes) as ObjectAttributes,
+    attributes: openAttributes(row.attributes, fields, row.inline_data),
   };
 }
 
@@ -96,12 +105,17 @@ export async function insertObject(
   row: { readonly info: ObjectInfo; readonly manifestId: string | null; readonly inline: Uint8Array | null },
 ): Promise<void> {
   const { info, manifestId, inline } = row;
+  const { bucket, objectVersion, sizeBytes, etag, sha256 = null, createdAtMs, durability } = info;
+  const fields = [
+    ...[bucket, toByteText(info.key), objectVersion, sizeBytes, etag, sha256],
+    ...[createdAtMs, durability, manifestId],
+  ];
   await session.query(
     `INSERT INTO objects (bucket, key, object_version, is_latest, is_delete_marker, size_bytes, etag, sha256, created_at_ms, durability,
       manifest_id, attributes, inline_data) VALUES ($1, $2, $3, TRUE, FALSE, $4, $5, $6, $7, $8, $9, $10, $11)`,
     [
-      ...[info.bucket, keyBytes(info.key), info.objectVersion, info.sizeBytes, info.etag, info.sha256 ?? null],
-      ...[info.createdAtMs, info.durability, manifestId, JSON.stringify(info.attributes), inline],
+      ...[bucket, keyBytes(info.key), objectVersion, sizeBytes, etag, sha256],
+      ...[createdAtMs, durability, manifestId, sealAttributes(info.attributes, fields, inline), inline],
     ],
   );
 }

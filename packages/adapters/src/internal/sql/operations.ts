@@ -8,6 +8,7 @@ import type { NamedWrite } from "../metadata/operation-name.ts";
 import * as buckets from "./bucket-operations.ts";
 import * as collection from "./collection-operations.ts";
 import * as credentials from "./credential-operations.ts";
+import * as identity from "./identity-operations.ts";
 import { listObjects } from "./list-operations.ts";
 import * as objects from "./object-operations.ts";
 import * as servers from "./server-operations.ts";
@@ -52,6 +53,10 @@ export interface SqlOperations {
   readonly deleteApiKey: typeof credentials.deleteApiKey;
   readonly revokeToken: typeof credentials.revokeToken;
   readonly isTokenRevoked: typeof credentials.isTokenRevoked;
+  databaseMark(session: SqlSession, input: undefined): ReturnType<typeof identity.databaseMark>;
+  checkIntegrity(session: SqlSession, input: undefined): Promise<readonly string[]>;
+  readonly advanceDatabase: typeof identity.advanceDatabase;
+  readonly acceptDatabase: typeof identity.acceptDatabase;
 }
 
 export type OperationName = keyof SqlOperations;
@@ -69,6 +74,7 @@ export const SQL_OPERATIONS: SqlOperations = Object.freeze({
   ...collection,
   ...servers,
   ...credentials,
+  ...identity,
 });
 
 /**
@@ -118,6 +124,10 @@ export const OPERATION_KINDS: Readonly<Record<OperationName, OperationKind>> = O
   deleteApiKey: "once",
   revokeToken: "repeat",
   isTokenRevoked: "read",
+  databaseMark: "read",
+  checkIntegrity: "read",
+  advanceDatabase: "statement",
+  acceptDatabase: "repeat",
 });
 
 /** Writes that a caller may name; see WriteOptions. */

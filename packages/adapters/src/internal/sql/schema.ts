@@ -31,11 +31,32 @@ export const MIGRATIONS: readonly Migration[] = Object.freeze([
     ],
   },
   {
+    version: 3,
+    name: "identity of the database",
+    statements: identityTable,
+  },
+  {
     version: 4,
     name: "API keys with a scope and an end, revoked tokens",
     statements: credentialTables,
   },
 ]);
+
+/** One row. accepted_at_ms: when the database was made, or an operator last let it take the place of another. */
+function identityTable({ types, randomId }: SqlDialect): string[] {
+  const { text, integer, boolean } = types;
+  return [
+    `CREATE TABLE database_identity (
+      id ${integer} PRIMARY KEY CHECK (id = 1),
+      database_id ${text} NOT NULL,
+      epoch ${integer} NOT NULL,
+      takes_over ${boolean} NOT NULL,
+      accepted_at_ms ${integer} NOT NULL
+    )`,
+    `INSERT INTO database_identity (id, database_id, epoch, takes_over, accepted_at_ms)
+      SELECT 1, ${randomId}, 0, FALSE, min(applied_at_ms) FROM schema_migrations`,
+  ];
+}
 
 function objectTables({ types }: SqlDialect): string[] {
   const { text, bytes, integer, boolean } = types;

@@ -15,6 +15,8 @@ export interface SqlDialect {
   readonly forKeyShare: string;
   /** The database's clock in ms, as an expression; for statements that run without `nowMs()` of the session. */
   readonly nowMs: string;
+  /** 32 characters of lower-case hex, at random, as an expression. */
+  readonly randomId: string;
   /** Most rows or values that one statement takes, largest first; fixed sizes keep the number of prepared statements small. */
   readonly blockSizes: readonly number[];
   /** Whether a block may have any size up to the largest. */
@@ -41,6 +43,7 @@ export const SQLITE_DIALECT: SqlDialect = Object.freeze({
   forKeyShare: "",
   // A function that the worker registers: the time that came with the operation.
   nowMs: "ashlar_now_ms()",
+  randomId: "lower(hex(randomblob(16)))",
   blockSizes: Object.freeze([256, 64, 16, 4, 1]),
   anyBlockSize: false,
   position: (haystack: string, needle: string): string => `instr(${haystack}, ${needle})`,
@@ -66,6 +69,8 @@ export const POSTGRES_DIALECT: SqlDialect = Object.freeze({
   forUpdateSkipLocked: "FOR UPDATE SKIP LOCKED",
   forKeyShare: "FOR KEY SHARE",
   nowMs: "(extract(epoch FROM clock_timestamp()) * 1000)::bigint",
+  // From the server's strong source of randomness; a version 4 UUID fixes 6 of the 128 bits.
+  randomId: "replace(gen_random_uuid()::text, '-', '')",
   blockSizes: Object.freeze([1024]),
   anyBlockSize: true,
   position: (haystack: string, needle: string): string => `position(${needle} IN ${haystack})`,

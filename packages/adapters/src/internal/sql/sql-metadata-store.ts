@@ -63,6 +63,10 @@ export function createSqlMetadataStore({
     deleteApiKey: (keyId, options) => execute("deleteApiKey", keyId, options),
     revokeToken: (revocation, options) => execute("revokeToken", revocation, options),
     isTokenRevoked: (tokenId, options) => execute("isTokenRevoked", tokenId, options),
+    databaseMark: (options) => execute("databaseMark", undefined, options),
+    advanceDatabase: (epoch, options) => execute("advanceDatabase", epoch, options),
+    acceptDatabase: (accept, options) => execute("acceptDatabase", accept, options),
+    checkIntegrity: (options) => execute("checkIntegrity", undefined, options),
     ping: (options) => execute("ping", undefined, options),
     close: () => executor.close(),
   };

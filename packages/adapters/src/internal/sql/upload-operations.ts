@@ -4,7 +4,6 @@ import type {
   Durability,
   ListPartsQuery,
   ListUploadsQuery,
-  ObjectAttributes,
   ObjectInfo,
   PartInfo,
   PartPage,
@@ -12,7 +11,7 @@ import type {
   UploadInfo,
   UploadPage,
 } from "@ashlar/sdk/ports";
-import { bytesToByteText, byteTextToBytes, fromByteText } from "../metadata/byte-text.ts";
+import { bytesToByteText, byteTextToBytes, fromByteText, toByteText } from "../metadata/byte-text.ts";
 import { chooseParts } from "../metadata/completed-parts.ts";
 import { resolveListRange } from "../metadata/list-range.ts";
 import { uploadNotFound } from "../metadata/not-found.ts";
@@ -21,6 +20,7 @@ import { assertBucketExists, holdBucket } from "./bucket-operations.ts";
 import { insertPart } from "./manifest-rows.ts";
 import { insertObject, keyBytes, lockCurrent, removeCurrent } from "./object-rows.ts";
 import { queryIn } from "./row-blocks.ts";
+import { openAttributes, openText, sealAttributes } from "./sealed-row.ts";
 import type { SqlSession } from "./sql-session.ts";
 
 interface UploadRow {
@@ -40,7 +40,9 @@ function uploadOf(row: UploadRow): UploadInfo {
     key: fromByteText(bytesToByteText(row.key)),
     uploadId: row.upload_id,
     createdAtMs: row.created_at_ms,
-    attributes: JSON.parse(row.attributes) as ObjectAttributes,
+    attributes: openAttributes(row.attributes, [
+      ...[row.upload_id, row.bucket, bytesToByteText(row.key), row.durability, row.created_at_ms],
+    ]),
     durability: row.durability as Durability,
   };
 }
@@ -62,7 +64,7 @@ export async function createUpload(session: SqlSession, create: CreateUpload): P
     uploadId,
     bucket,
     keyBytes(key),
-    JSON.stringify(attributes),
+    sealAttributes(attributes, [uploadId, bucket, toByteText(key), durability, createdAtMs]),
     durability,
     createdAtMs,
   ]);
@@ -94,6 +96,7 @@ export async function putPart(session: SqlSession, part: PutPart): Promise<PartI
 
 interface PartRow {
   readonly part_id: string;
+  readonly manifest_id: string;
   readonly part_number: number;
   readonly size_bytes: number;
   readonly etag: string;
@@ -101,11 +104,13 @@ interface PartRow {
   readonly created_at_ms: number;
 }
 
+/** @throws {AshlarError} METADATA_CORRUPT if the row is not what was written. */
 function partOf(row: PartRow): PartInfo {
+  const fields = [row.part_id, row.manifest_id, row.part_number, row.size_bytes, row.sha256, row.created_at_ms];
   return {
     partNumber: row.part_number,
     sizeBytes: row.size_bytes,
-    etag: row.etag,
+    etag: openText(row.etag, fields),
     ...(row.sha256 === null ? {} : { sha256: row.sha256 }),
     createdAtMs: row.created_at_ms,
   };
@@ -116,7 +121,7 @@ function selectParts(
   query: { readonly uploadId: string; readonly after: number; readonly limit: number },
 ): Promise<readonly PartRow[]> {
   return session.query<PartRow>(
-    `SELECT part_id, part_number, size_bytes, etag, sha256, created_at_ms FROM manifest_parts
+    `SELECT part_id, manifest_id, part_number, size_bytes, etag, sha256, created_at_ms FROM manifest_parts
       WHERE manifest_id = $1 AND released_at_ms IS NULL AND part_number > $2 ORDER BY part_number LIMIT $3`,
     [query.uploadId, query.after, query.limit],
   );

@@ -10,6 +10,7 @@ import { resolveLayoutDefaults } from "../../internal/metadata/layout-changes.ts
 import { memoryBuckets } from "./buckets.ts";
 import { memoryCollection } from "./collection.ts";
 import { memoryCredentials } from "./credentials.ts";
+import { memoryIdentity } from "./identity.ts";
 import { memoryObjects } from "./objects.ts";
 import { memoryServers } from "./servers.ts";
 import { createState } from "./state.ts";
@@ -47,6 +48,7 @@ export function createMemoryMetadataStore(options: MemoryMetadataStoreOptions = 
     ...memoryCollection(state),
     ...memoryServers(state),
     ...memoryCredentials(state),
+    ...memoryIdentity(state),
     ping: async () => {},
     close: async () => {},
   });

@@ -27,6 +27,12 @@ const UNAVAILABLE: ReadonlySet<string> = new Set([
   "EAI_AGAIN",
 ]);
 
+/** PostgreSQL's own checksums, or what it makes of a page, say that it is not what was written. */
+const DAMAGE: ReadonlySet<string> = new Set([
+  "XX001", // data_corrupted
+  "XX002", // index_corrupted
+]);
+
 /** The driver's own errors have no code. */
 const UNAVAILABLE_TEXT =
   /connection terminated|connection ended|not queryable|timeout exceeded when trying to connect|client was closed|query read timeout/i;
@@ -66,6 +72,10 @@ export function fromPgError(error: unknown): AshlarError {
     return new AshlarError("METADATA_UNAVAILABLE", "the metadata database lacks resources", { cause: error });
   if (code?.startsWith("28") || code === "3D000") {
     return new AshlarError("METADATA_UNAVAILABLE", "the metadata database does not let us in", { cause: error });
+  }
+  if (code !== undefined && DAMAGE.has(code)) {
+    const message = "the metadata database is damaged: restore it from a backup, or fail over to a standby";
+    return new AshlarError("METADATA_CORRUPT", message, { cause: error });
   }
   if (code === "42P07")
     return new AshlarError("STORE_INCOMPATIBLE", "the database has tables of another application", { cause: error });

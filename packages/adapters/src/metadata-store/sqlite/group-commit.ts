@@ -10,8 +10,9 @@ import { SQL_OPERATIONS } from "../../internal/sql/operations.ts";
 import { insertRows } from "../../internal/sql/row-blocks.ts";
 import type { SqlSession } from "../../internal/sql/sql-session.ts";
 import { type DiskRoom, needsRoom } from "./disk-reserve.ts";
+import type { FileWatch } from "./file-watch.ts";
 import type { SqliteConnection } from "./sqlite-connection.ts";
-import { fromSqliteError } from "./sqlite-error.ts";
+import { fromSqliteError, isFailedSync, isIoError } from "./sqlite-error.ts";
 import { encodeError, type WorkerAnswer, type WorkerRequest } from "./worker-protocol.ts";
 
 /** Operations of one transaction: more share an fsync, but the first waits for the last (some 30 µs each). */
@@ -19,6 +20,17 @@ const GROUP_MAX = 128;
 
 /** Results of earlier writes that a group forgets at most: more than it adds, so that they stay bounded where nobody collects. */
 const FORGET_MAX = 2 * GROUP_MAX;
+/** A `batched` write is synced within 100 ms after its answer: half of that to gather, half for the sync itself. */
+export const BATCHED_SYNC_MS = 50;
+
+/** What {@link GroupCommit} works with. */
+export interface GroupCommitOptions {
+  readonly connection: SqliteConnection;
+  readonly room: DiskRoom;
+  readonly watch: FileWatch;
+  readonly monotonicMs: () => number;
+  readonly answer: (answers: readonly WorkerAnswer[]) => void;
+}
 
 /**
  * Commits many writes with one fsync.
@@ -28,24 +40,28 @@ const FORGET_MAX = 2 * GROUP_MAX;
  * synced the next one gathers, so the size of the groups follows the load and nobody waits for a timer.
  */
 export class GroupCommit {
+  readonly #options: GroupCommitOptions;
   readonly #connection: SqliteConnection;
   readonly #room: DiskRoom;
   readonly #answer: (answers: readonly WorkerAnswer[]) => void;
   readonly #waiting: WorkerRequest[] = [];
   #running: Promise<void> | undefined;
   #synchronous = "FULL";
-  /** Whether an answered write of mode `batched` is not synced yet. */
-  #unsynced = false;
+  /** When the oldest answered write of mode `batched` that is not synced yet was answered, monotonic; undefined if there is none. */
+  #unsyncedSinceMs: number | undefined;
+  #lastSyncMs = 0;
+  #failure: AshlarError | undefined;
 
-  constructor(connection: SqliteConnection, room: DiskRoom, answer: (answers: readonly WorkerAnswer[]) => void) {
-    this.#connection = connection;
-    this.#room = room;
-    this.#answer = answer;
+  constructor(options: GroupCommitOptions) {
+    this.#options = options;
+    this.#connection = options.connection;
+    this.#room = options.room;
+    this.#answer = options.answer;
   }
 
   /** True while an answered `batched` write waits for its sync. */
   get unsynced(): boolean {
-    return this.#unsynced;
+    return this.#unsyncedSinceMs !== undefined;
   }
 
   push(requests: readonly WorkerRequest[]): void {
@@ -71,7 +87,9 @@ export class GroupCommit {
   async #commit(group: readonly WorkerRequest[]): Promise<readonly WorkerAnswer[]> {
     const connection = this.#connection;
     try {
-      this.#setSynchronous(strongestOf(group));
+      if (this.#failure !== undefined) throw this.#failure;
+      const mode = this.#modeOf(group);
+      this.#setSynchronous(mode);
       const full = !this.#hasRoom();
       connection.beginWrite();
       const answers: WorkerAnswer[] = [];
@@ -80,15 +98,49 @@ export class GroupCommit {
           full && needsRoom(request.name) ? await this.#earlierAnswer(request, noRoom()) : await this.#runOne(request),
         );
       await this.#forgetFinished(group);
-      connection.exec("COMMIT");
-      const mode = strongestOf(group);
-      this.#unsynced = mode === "strict" ? false : this.#unsynced || mode === "batched";
+      this.#commitNow(mode);
       return answers;
     } catch (error) {
       if (connection.database.isTransaction) connection.exec("ROLLBACK");
-      const plain = encodeError(fromSqliteError(error, this.#room.freeBytes));
+      const plain = encodeError(this.#failed(error));
       return group.map(({ requestId }) => ({ requestId, error: plain }));
     }
+  }
+
+  /** What is left of the window decides: once it is used up, or if syncs take longer than it, `batched` writers wait for the disk too. */
+  #modeOf(group: readonly WorkerRequest[]): Durability {
+    const mode = strongestOf(group);
+    if (mode !== "batched") return mode;
+    const nowMs = this.#options.monotonicMs();
+    const isLate = this.#unsyncedSinceMs !== undefined && nowMs - this.#unsyncedSinceMs >= BATCHED_SYNC_MS;
+    return isLate || this.#lastSyncMs > BATCHED_SYNC_MS ? "strict" : "batched";
+  }
+
+  #commitNow(mode: Durability): void {
+    const { monotonicMs, watch } = this.#options;
+    const startedAtMs = monotonicMs();
+    this.#connection.exec("COMMIT");
+    watch.assertThere();
+    if (mode === "strict") {
+      this.#lastSyncMs = monotonicMs() - startedAtMs;
+      this.#unsyncedSinceMs = undefined;
+    } else if (mode === "batched") this.#unsyncedSinceMs ??= monotonicMs();
+  }
+
+  /**
+   * After a write or sync that failed, the log may lack what the kernel calls written by now, and a second try would be answered as if all were there.
+   * So the store stops: only opening it anew reads what is really there. A full disk is no such failure: nothing of the group was kept.
+   */
+  #failed(error: unknown): AshlarError {
+    const known = fromSqliteError(error, this.#room.freeBytes);
+    const isLost = AshlarError.is(error) ? error.code === "METADATA_UNAVAILABLE" : isFailedWrite(error, known);
+    if (!isLost || this.#failure !== undefined) return this.#failure ?? known;
+    this.#failure = new AshlarError(
+      "METADATA_UNAVAILABLE",
+      `${known.message}; the store takes no more writes until it is opened anew: see whether the disk is failing first`,
+      { cause: known, details: { ...known.details, stopped: "true" } },
+    );
+    return this.#failure;
   }
 
   /** Whether the reserve is untouched. Near it the log goes first: it may hold more room than is left. */
@@ -139,12 +191,21 @@ export class GroupCommit {
 
   /** Syncs what `batched` writes left behind: one small synced commit carries all frames before it. */
   sync(): void {
-    if (!this.#unsynced) return;
-    this.#setSynchronous("strict");
-    this.#connection.beginWrite();
-    this.#connection.exec("UPDATE sync_marks SET mark = mark + 1");
-    this.#connection.exec("COMMIT");
-    this.#unsynced = false;
+    if (!this.unsynced || this.#failure !== undefined) return;
+    try {
+      this.#setSynchronous("strict");
+      this.#connection.beginWrite();
+      this.#connection.exec("UPDATE sync_marks SET mark = mark + 1");
+      this.#commitNow("strict");
+    } catch (error) {
+      if (this.#connection.database.isTransaction) this.#connection.exec("ROLLBACK");
+      throw this.#failed(error);
+    }
+  }
+
+  /** Whether the store takes no more writes. */
+  get stopped(): boolean {
+    return this.#failure !== undefined;
   }
 
   /**
@@ -164,6 +225,12 @@ function noRoom(): AshlarError {
     "DISK_FULL",
     "the disk of the metadata file is full up to the reserve that deletes need; nothing is kept",
   );
+}
+
+/** An I/O error that is not the disk being full, or a failed sync in any case. */
+function isFailedWrite(error: unknown, known: AshlarError): boolean {
+  if (isFailedSync(error)) return true;
+  return known.code !== "DISK_FULL" && isIoError(error);
 }
 
 function strongestOf(group: readonly WorkerRequest[]): Durability {

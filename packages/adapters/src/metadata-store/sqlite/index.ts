@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import { AshlarError } from "@ashlar/sdk/errors";
 import type { Durability, MetadataStore } from "@ashlar/sdk/ports";
 import {
   type Clock,
@@ -23,8 +24,9 @@ import {
 import { createSqlMetadataStore, type SqlExecutor } from "../../internal/sql/sql-metadata-store.ts";
 import { tracedExecutor } from "../../internal/sql/traced-executor.ts";
 import { assertNodeHasSqlite } from "./node-version.ts";
+import { rememberDatabase, type TakeOver, viewFolder } from "./store-guard.ts";
 import { WorkerClient } from "./worker-client.ts";
-import type { WorkerInit } from "./worker-protocol.ts";
+import type { WorkerInit, WorkerRequest } from "./worker-protocol.ts";
 
 /** Options of {@link openSqliteMetadataStore}. */
 export interface SqliteMetadataStoreOptions {
@@ -44,9 +46,22 @@ export interface SqliteMetadataStoreOptions {
   readonly stagedLayouts?: boolean | undefined;
   /** Copies wanted in the first layout; default 3. */
   readonly replicationFactor?: number | undefined;
+  /**
+   * Folder of the store that the file belongs to, with its chunks. What that folder remembers of its database is held against the file: one that
+   * was lost, emptied or exchanged is METADATA_CORRUPT, and not a new store. Default: the file stands alone.
+   */
+  readonly storeFolder?: string | undefined;
+  /** An operator's decision where `storeFolder` refuses the file: make a new database beside the chunks, or take this one. They are kept either way. */
+  readonly takeOver?: TakeOver | undefined;
   /** Where the worker's code lies; only bundled apps need it. Default: beside this module. */
   readonly workerUrl?: URL | undefined;
 }
+
+/** Asks a worker for one operation. @param names under which its result is kept; default: none. */
+type AskWorker = (
+  client: WorkerClient,
+  ask: Pick<WorkerRequest, "name" | "durability"> & { readonly input: unknown; readonly names?: WorkerRequest["names"] },
+) => Promise<unknown>;
 
 /**
  * Opens the metadata store of one machine: an SQLite file with write-ahead log, off the app's thread, with group commit.
@@ -54,7 +69,9 @@ export interface SqliteMetadataStoreOptions {
  * Any number of processes may open the file. Writes are synced before they are answered (`strict`); `batched` ones within 100 ms after;
  * `os` ones when the log is copied back, at the latest. A crash of the process loses nothing that was answered in any mode.
  *
- * @throws {AshlarError} STORE_INCOMPATIBLE if the file is of a newer release, of another application, damaged, or no database;
+ * After a crash the file is examined before it is used, up to 256 MiB of it.
+ *
+ * @throws {AshlarError} METADATA_CORRUPT if the file is damaged, or is not the one that `storeFolder` had; STORE_INCOMPATIBLE if the file is of a newer release, of another application, or no database;
  *   METADATA_UNAVAILABLE if it cannot be opened; DISK_FULL; UNSUPPORTED under a Node that brings no SQLite.
  */
 export async function openSqliteMetadataStore(options: SqliteMetadataStoreOptions): Promise<MetadataStore> {
@@ -69,18 +86,29 @@ export async function openSqliteMetadataStore(options: SqliteMetadataStoreOption
   assertNodeHasSqlite();
   const path = resolve(options.path);
   const layoutPolicy = { stagedLayouts, defaults: resolveLayoutDefaults(options) };
-  const { writer, reader } = await openWorkers({ path, nowMs: clock.nowMs() }, workerUrl);
+  const view =
+    options.storeFolder === undefined ? undefined : await viewFolder(path, options.storeFolder, options.takeOver);
+  const init = { path, nowMs: clock.nowMs(), mustExist: view?.mustExist ?? false };
+  const { writer, reader } = await openWorkers(init, workerUrl);
   logger.debug({ path }, "metadata file opened");
+  const request: AskWorker = (client, { name, input, durability, names = [] }) =>
+    client.request({
+      ...{ name, input: input as OperationInput<OperationName>, durability, names },
+      ...{ nowMs: clock.nowMs(), operationId: client === writer ? newId(clock, random) : "" },
+    });
+  /** Whoever asks whether the store answers is told once it takes no more writes. */
+  let stopped: AshlarError | undefined;
   const executor: SqlExecutor = {
     execute: async <Name extends OperationName>(name: Name, input: OperationInput<Name>, options?: WriteOptions) => {
+      if (name === "checkIntegrity") return (await checkApart(init, workerUrl, request)) as never;
       const client = OPERATION_KINDS[name] === "read" ? reader : writer;
       const durability = durabilityOf(name, input) ?? defaultDurability;
-      const output = await client.request({
-        ...{ name, input: input as OperationInput<OperationName>, durability },
-        names: isNamedWrite(name) ? namesOf(name, input, options) : [],
-        ...{ nowMs: clock.nowMs(), operationId: client === writer ? newId(clock, random) : "" },
-      });
-      return output as never;
+      if (name === "ping" && stopped !== undefined) throw stopped;
+      const names = isNamedWrite(name) ? namesOf(name, input, options) : [];
+      return (await request(client, { name, input, durability, names }).catch((error: unknown): never => {
+        if (AshlarError.is(error) && error.details.stopped === "true") stopped = error;
+        throw error;
+      })) as never;
     },
     async close() {
       // The writer last: the last connection to close tidies the log away.
@@ -88,6 +116,16 @@ export async function openSqliteMetadataStore(options: SqliteMetadataStoreOption
       await writer.close();
     },
   };
+  if (view !== undefined) {
+    try {
+      if (options.takeOver !== undefined) await executor.execute("acceptDatabase", { keepOlder: true });
+      const mark = await executor.execute("databaseMark", undefined);
+      await rememberDatabase(view, mark, { nowMs: clock.nowMs(), logger });
+    } catch (error) {
+      await executor.close();
+      throw error;
+    }
+  }
   const capabilities = Object.freeze({ persistent: true, sharedByProcesses: true });
   const traced = tracedExecutor(executor, { tracer: options.tracer, system: "sqlite", kind: "client" });
   return checkedMetadataStore(createSqlMetadataStore({ executor: traced, capabilities, layoutPolicy }));
@@ -107,6 +145,25 @@ async function openWorkers(
   } catch (error) {
     await Promise.all([reader.stop(), writer.stop()]);
     throw error;
+  }
+}
+
+/** In a thread of its own that ends with it: a pass over the whole file must keep no reader waiting. */
+async function checkApart(
+  init: Omit<WorkerInit, "role">,
+  workerUrl: URL | undefined,
+  request: AskWorker,
+): Promise<unknown> {
+  const checker = new WorkerClient({ ...init, role: "reader" }, workerUrl);
+  try {
+    await checker.open();
+    return await request(checker, { name: "checkIntegrity", input: undefined, durability: "os" });
+  } catch (error) {
+    // Damage so deep that the examination itself cannot go on.
+    if (AshlarError.is(error, "METADATA_CORRUPT")) return [error.message];
+    throw error;
+  } finally {
+    await checker.close();
   }
 }
 

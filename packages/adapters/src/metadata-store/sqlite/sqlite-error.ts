@@ -17,7 +17,7 @@ const CODES: ReadonlyMap<number, readonly [ErrorCode, string]> = new Map([
   [SQLITE_IOERR, ["METADATA_UNAVAILABLE", "the metadata file cannot be read or written"]],
   [SQLITE_FULL, ["DISK_FULL", "the disk of the metadata file is full; nothing is kept"]],
   [SQLITE_CANTOPEN, ["METADATA_UNAVAILABLE", "the metadata file cannot be opened"]],
-  [SQLITE_CORRUPT, ["STORE_INCOMPATIBLE", "the metadata file is damaged"]],
+  [SQLITE_CORRUPT, ["METADATA_CORRUPT", "the metadata file is damaged: restore it from a backup"]],
   [SQLITE_NOTADB, ["STORE_INCOMPATIBLE", "the metadata file is not an SQLite database"]],
 ]);
 
@@ -25,6 +25,21 @@ const CODES: ReadonlyMap<number, readonly [ErrorCode, string]> = new Map([
 export function sqliteResultCode(error: unknown): number | undefined {
   if (!(error instanceof Error) || !("errcode" in error) || typeof error.errcode !== "number") return undefined;
   return error.errcode & 0xff;
+}
+
+// Extended codes: the reason in the second byte.
+const SQLITE_IOERR_FSYNC = SQLITE_IOERR | (4 << 8);
+const SQLITE_IOERR_DIR_FSYNC = SQLITE_IOERR | (5 << 8);
+
+/** Whether the operating system failed to read or write the file. */
+export function isIoError(error: unknown): boolean {
+  return sqliteResultCode(error) === SQLITE_IOERR;
+}
+
+/** Whether a sync of the file, its log or its folder failed. */
+export function isFailedSync(error: unknown): boolean {
+  if (!(error instanceof Error) || !("errcode" in error)) return false;
+  return error.errcode === SQLITE_IOERR_FSYNC || error.errcode === SQLITE_IOERR_DIR_FSYNC;
 }
 
 /** Whether a retry of the statement may help: somebody else holds the lock. */

@@ -51,7 +51,7 @@ describe("an SQLite store refuses", () => {
     file.close();
     const failure = await openFailure();
     expect(failure.code).toBe("STORE_INCOMPATIBLE");
-    expect(failure.details).toEqual({ schemaVersion: "1000", newestKnown: "1" });
+    expect(failure.details).toEqual({ schemaVersion: "1000", newestKnown: "3" });
   });
 
   test("a damaged file", async () => {
@@ -59,7 +59,7 @@ describe("an SQLite store refuses", () => {
     const { size } = await stat(path);
     await writeFile(path, Buffer.concat([(await readFile(path)).subarray(0, 100), Buffer.alloc(size - 100, 0xa5)]));
     const failure = await openFailure();
-    expect(failure.code).toBe("STORE_INCOMPATIBLE");
+    expect(failure.code).toBe("METADATA_CORRUPT");
     expect(failure.cause).toBeInstanceOf(Error);
   });
 

@@ -9,6 +9,8 @@ export interface WorkerInit {
   readonly role: "writer" | "reader";
   /** Time of the opening, for the migration. */
   readonly nowMs: number;
+  /** There was a database at `path`: an empty one is a lost one. */
+  readonly mustExist: boolean;
 }
 
 /** One operation on its way to a worker. */

@@ -2,16 +2,18 @@
  * The worker thread of the SQLite store: one for writes (with group commit), one for reads, so that a read never waits for an fsync and the
  * app's event loop for neither.
  */
-import { closeSync, fsyncSync, openSync } from "node:fs";
+import { closeSync, fsyncSync, openSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { migrate } from "../../internal/sql/migrate.ts";
 import { SQL_OPERATIONS } from "../../internal/sql/operations.ts";
 import type { SqlSession } from "../../internal/sql/sql-session.ts";
 import { type DiskRoom, diskRoom } from "./disk-reserve.ts";
-import { GroupCommit } from "./group-commit.ts";
+import { FileWatch } from "./file-watch.ts";
+import { BATCHED_SYNC_MS, GroupCommit } from "./group-commit.ts";
 import { SqliteConnection } from "./sqlite-connection.ts";
 import { fromSqliteError } from "./sqlite-error.ts";
+import { lostDatabase } from "./store-guard.ts";
 import {
   encodeError,
   type FromWorker,
@@ -21,9 +23,6 @@ import {
   type WorkerRequest,
 } from "./worker-protocol.ts";
 
-/** A `batched` write is synced within 100 ms after its answer; half of that leaves room for the sync itself. */
-const BATCHED_SYNC_MS = 50;
-
 /** Reads answered in one message: a message costs the app's thread more than an answer does, and the first waits for the last. */
 const READ_GROUP = 16;
 
@@ -32,16 +31,17 @@ function post(port: MessagePort, message: FromWorker): void {
 }
 
 async function openWriter(init: WorkerInit, room: DiskRoom): Promise<SqliteConnection> {
+  const isUnclean = logBytes(init.path) > 0;
   const connection = new SqliteConnection(init.path);
   try {
     connection.configure("writer", room.reserveBytes);
+    if (isUnclean) connection.assertSound(statSync(init.path).size);
     connection.beginWrite();
     const session = connection.session({ nowMs: init.nowMs, operationId: "" });
-    await migrate(session, async (name) => {
-      return (
-        connection.all("SELECT 1 AS present FROM sqlite_schema WHERE type = 'table' AND name = $1", [name]).length > 0
-      );
-    });
+    const hasTable = async (name: string): Promise<boolean> =>
+      connection.all("SELECT 1 AS present FROM sqlite_schema WHERE type = 'table' AND name = $1", [name]).length > 0;
+    if (init.mustExist && !(await hasTable("schema_migrations"))) throw lostDatabase(init.path);
+    await migrate(session, hasTable);
     connection.exec("CREATE TABLE IF NOT EXISTS sync_marks (id INTEGER PRIMARY KEY, mark INTEGER NOT NULL)");
     connection.exec("INSERT INTO sync_marks (id, mark) VALUES (1, 0) ON CONFLICT DO NOTHING");
     connection.mark();
@@ -54,6 +54,11 @@ async function openWriter(init: WorkerInit, room: DiskRoom): Promise<SqliteConne
   }
 }
 
+/** A log beside the file: whoever had it open last did not close it, or still has it open. */
+function logBytes(path: string): number {
+  return statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0;
+}
+
 /** Without it a power loss could take a freshly made file with all that was synced into it. */
 function syncFolder(path: string): void {
   const folder = openSync(path, "r");
@@ -64,20 +69,22 @@ function syncFolder(path: string): void {
   }
 }
 
-function serveWrites(port: MessagePort, connection: SqliteConnection, room: DiskRoom): void {
+function serveWrites(port: MessagePort, init: WorkerInit, connection: SqliteConnection, room: DiskRoom): void {
   let timer: NodeJS.Timeout | undefined;
-  const group = new GroupCommit(connection, room, (answers) => {
+  const watch = new FileWatch(init.path);
+  watch.remember();
+  const answer = (answers: readonly WorkerAnswer[]): void => {
     post(port, { answers });
     if (group.unsynced && timer === undefined) timer = setTimeout(syncLater, BATCHED_SYNC_MS);
-  });
+  };
+  const group = new GroupCommit({ connection, room, watch, monotonicMs: () => performance.now(), answer });
   const syncLater = (): void => {
     timer = undefined;
     try {
       group.sync();
     } catch {
-      // Another process holds the lock, or the disk is failing: the next write finds out. Keep trying until then.
-      if (connection.database.isTransaction) connection.exec("ROLLBACK");
-      timer = setTimeout(syncLater, BATCHED_SYNC_MS);
+      // Another process holds the lock: try again. After a failed sync never: the next write is told.
+      if (!group.stopped) timer = setTimeout(syncLater, BATCHED_SYNC_MS);
     }
   };
   port.on("message", (message: ToWorker) => {
@@ -128,7 +135,7 @@ function serveReads(port: MessagePort, connection: SqliteConnection, room: DiskR
 async function main(port: MessagePort, init: WorkerInit): Promise<void> {
   const room = diskRoom(dirname(init.path));
   try {
-    if (init.role === "writer") serveWrites(port, await openWriter(init, room), room);
+    if (init.role === "writer") serveWrites(port, init, await openWriter(init, room), room);
     else {
       const connection = new SqliteConnection(init.path);
       connection.configure("reader", room.reserveBytes);

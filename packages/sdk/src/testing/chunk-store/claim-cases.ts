@@ -1,6 +1,6 @@
 import { expect } from "vitest";
 import { encodeHex } from "../../hash/index.ts";
-import { type ChunkStore, isStreamingChunkStore, systemClock } from "../../ports/index.ts";
+import { type ChunkStore, type DatabaseMark, isStreamingChunkStore, systemClock } from "../../ports/index.ts";
 import { type TestChunk, testChunk, testChunks } from "../test-bytes.ts";
 import type { ChunkStoreCase, ChunkStoreCaseContext } from "./contract-case.ts";
 import { expectBytes } from "./expectations.ts";
@@ -196,5 +196,27 @@ export const CLAIM_CASES: readonly ChunkStoreCase[] = [
         await store.putChunkStream(chunkId, source());
         return true;
       }),
+  },
+  {
+    name: "nothing is deleted for another database, or for an older state of the one that was seen, until it takes over",
+    async run({ store, subject }) {
+      const [kept, garbage] = (await testChunks(2, 4000)) as [TestChunk, TestChunk];
+      const mark = { databaseId: "a".repeat(32), epoch: 5, ageMs: 3_600_000, takesOver: false };
+      const other = { ...mark, databaseId: "b".repeat(32) };
+      const remove = (from: ChunkStore, chunk: TestChunk, database: DatabaseMark): Promise<unknown> =>
+        from.deleteChunks([chunk.chunkId], { unclaimedForMs: 0, database });
+      await store.putChunk(kept.chunkId, kept.bytes);
+      await store.putChunk(garbage.chunkId, garbage.bytes);
+      expect(await remove(store, garbage, mark)).toEqual(["deleted"]);
+      const again = store.capabilities.persistent ? await subject.reopen() : store;
+      const refusal = { code: "METADATA_CORRUPT" };
+      await expect(remove(again, kept, other)).rejects.toMatchObject(refusal);
+      await expect(remove(again, kept, { ...mark, epoch: 4 })).rejects.toMatchObject(refusal);
+      expectBytes(await again.getChunk(kept.chunkId), kept.bytes);
+      // A database that is younger than the chunk cannot know it.
+      expect(await remove(again, kept, { ...other, ageMs: 0, takesOver: true })).toEqual(["claimed"]);
+      await expect(remove(again, kept, mark)).rejects.toMatchObject(refusal);
+      expect(await again.deleteChunks([kept.chunkId], { unclaimedForMs: 0 })).toEqual(["deleted"]);
+    },
   },
 ];

@@ -261,4 +261,41 @@ export const COLLECTION_CASES: readonly MetadataStoreCase[] = [
       expect(await collectable(store, present)).toEqual(present.filter((_, index) => known[index]));
     },
   },
+  {
+    name: "the mark of a database stays its own, and rises by one step of whoever saw the last",
+    async run({ store, subject }) {
+      const first = await store.databaseMark();
+      expect(first).toMatchObject({ epoch: 0, takesOver: false });
+      expect(first.databaseId).toMatch(/^[0-9a-f]{32}$/);
+      await Promise.all([store.advanceDatabase(0), store.advanceDatabase(0)]);
+      await store.advanceDatabase(7);
+      expect(await store.databaseMark()).toMatchObject({ databaseId: first.databaseId, epoch: 1 });
+      if (!store.capabilities.persistent) return;
+      const again = await subject.reopen();
+      expect(await again.databaseMark()).toMatchObject({ databaseId: first.databaseId, epoch: 1 });
+    },
+  },
+  {
+    name: "a database that was accepted takes over until the next step, with an epoch that no count reaches",
+    async run({ store }) {
+      await store.acceptDatabase({ keepOlder: true });
+      const accepted = await store.databaseMark();
+      expect(accepted).toMatchObject({ takesOver: true });
+      expect(accepted.epoch).toBeGreaterThan(1_000_000);
+      await store.acceptDatabase({ keepOlder: false });
+      const released = await store.databaseMark();
+      expect(released.epoch).toBeGreaterThan(accepted.epoch);
+      expect(released.ageMs).toBeGreaterThan(accepted.ageMs + 1_000_000);
+      await store.advanceDatabase(released.epoch);
+      expect(await store.databaseMark()).toMatchObject({ takesOver: false, epoch: released.epoch + 1 });
+    },
+  },
+  {
+    name: "the examination of a sound database finds nothing",
+    async run({ store }) {
+      await withBucket(store);
+      await store.commitObject(inlineCommit("k"));
+      expect(await store.checkIntegrity()).toEqual([]);
+    },
+  },
 ];

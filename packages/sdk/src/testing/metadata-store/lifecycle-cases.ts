@@ -59,6 +59,10 @@ const CALLS: Readonly<Record<string, Call>> = {
   findApiKey: (store, options) => store.findApiKey("k9", options),
   listApiKeys: (store, options) => store.listApiKeys(options),
   deleteApiKey: (store, options) => store.deleteApiKey("k9", options),
+  databaseMark: (store, options) => store.databaseMark(options),
+  advanceDatabase: (store, options) => store.advanceDatabase(0, options),
+  acceptDatabase: (store, options) => store.acceptDatabase({ keepOlder: true }, options),
+  checkIntegrity: (store, options) => store.checkIntegrity(options),
   ping: (store, options) => store.ping(options),
 };
 

@@ -1,4 +1,5 @@
-import { readFileSync, renameSync, writeFileSync } from "node:fs";
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
 import process from "node:process";
 import { AshlarError } from "@ashlar/sdk/errors";
 import { fileError } from "../file-error.ts";
@@ -15,8 +16,22 @@ export function writePrivateFile(file: string, text: string): void {
   try {
     writeFileSync(fresh, text, { mode: OWNER_ONLY, flush: true });
     renameSync(fresh, file);
+    syncFolder(dirname(file));
   } catch (error) {
     throw fileError(error, file);
+  }
+}
+
+/** Without it a power loss may bring the old file back, or none. Not every system can. */
+function syncFolder(folder: string): void {
+  const handle = openSync(folder, "r");
+  try {
+    fsyncSync(handle);
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && (error.code === "EPERM" || error.code === "EINVAL")))
+      throw error;
+  } finally {
+    closeSync(handle);
   }
 }
 

@@ -24,6 +24,12 @@ export const collectCommand = defineCommand({
       report,
       `freed ${chunksDeleted + orphansDeleted} chunks of ${manifestsDropped} deleted versions and ${uploadsAborted} unfinished uploads; ${chunksKept} wait`,
     );
+    if (report.storesRefusing > 0) {
+      throw new AshlarError(
+        "METADATA_CORRUPT",
+        "nothing was freed: the metadata is an older state than the one that the chunks were kept for. Restore the right database, or accept this one with: ashlar fsck --accept-database",
+      );
+    }
     return 0;
   },
 });

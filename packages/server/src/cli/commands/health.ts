@@ -28,7 +28,7 @@ export const healthCommand = defineCommand({
   async run(call: Call) {
     const { findings, isKeyRefused = false } = await examine(call, optionalArgument(call, 0) ?? call.settings.gateway);
     for (const finding of findings) {
-      await call.output.result(finding, lines(finding, call.program));
+      await call.output.result(finding, findingLines(finding, call.program));
     }
     if (isKeyRefused) return EXIT_CODES.DENIED.value;
     const isBroken = findings.some((finding) => finding.level === "broken");
@@ -37,7 +37,7 @@ export const healthCommand = defineCommand({
 });
 
 /** What was found, why it matters, and what to do. */
-function lines({ level, what, why, action }: Finding, program: string): string {
+export function findingLines({ level, what, why, action }: Finding, program: string): string {
   const more = [
     ...(why === undefined ? [] : [`why: ${why}`]),
     ...(action === undefined ? [] : [`do:  ${action.replaceAll(/\bashlar (?=[a-z])/g, `${program} `)}`]),

@@ -10,6 +10,7 @@ import {
 } from "./cluster.ts";
 import { collectCommand } from "./collect.ts";
 import { cpCommand } from "./cp.ts";
+import { fsckCommand } from "./fsck.ts";
 import { getCommand } from "./get.ts";
 import { headCommand } from "./head.ts";
 import { healthCommand } from "./health.ts";
@@ -50,4 +51,5 @@ export const COMMANDS: readonly Command[] = Object.freeze([
   layoutCommand,
   healthCommand,
   collectCommand,
+  fsckCommand,
 ]);

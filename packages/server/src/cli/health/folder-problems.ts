@@ -5,12 +5,16 @@ import { openFsChunkStore } from "@ashlar/adapters/chunk-store/fs";
 import { AshlarError } from "@ashlar/sdk/errors";
 import { holdsStore } from "../existing-store.ts";
 import { formatBytes, formatCount } from "../format.ts";
-import { openMetadata } from "../servers/open-metadata.ts";
+import { type MetadataPlace, openMetadata } from "../servers/open-metadata.ts";
 import { diskFinding, type Finding } from "./finding.ts";
 
 /** What is wrong with the folder of an embedded store. Makes nothing where there is none. */
 export async function findFolderProblems(path: string, signal: AbortSignal): Promise<readonly Finding[]> {
   if (!holdsStore(path)) {
+    // Says whether the database was lost.
+    if (existsSync(join(path, "database.json")) && !existsSync(join(path, "server.json"))) {
+      return await examineMetadata({ path }, signal);
+    }
     // The data folder of a storage node: chunks alone.
     if (existsSync(join(path, "format.json"))) {
       return [
@@ -28,7 +32,7 @@ export async function findFolderProblems(path: string, signal: AbortSignal): Pro
     ];
   }
   return [
-    ...(await examine("metadata", () => pingMetadata(path, signal))),
+    ...(await examineMetadata({ path }, signal)),
     ...(await examine("chunks", () => countChunks(path, signal))),
     ...(await examine("chunks", () => damagedChunks(path))),
     ...(await examine("chunks", () => missingChunks(path, signal))),
@@ -45,17 +49,33 @@ async function examine(name: string, look: () => Promise<readonly Finding[]>): P
         level: "broken",
         what: `${name}: ${message}`,
         why: "the store cannot be used like this",
-        action: "see the cause with --debug; restore it from a backup if it is damaged",
+        action: "do what the message says; restore it from a backup if it is damaged; see the cause with --debug",
       },
     ];
   }
 }
 
-async function pingMetadata(path: string, signal: AbortSignal): Promise<readonly Finding[]> {
-  await using opened = await openMetadata({ path });
-  await opened.metadata.ping({ signal });
-  const buckets = await opened.metadata.listBuckets({ signal });
-  return [{ level: "ok", what: `metadata: ${formatCount(buckets.length, "bucket")}` }];
+/** Whether the metadata answers, and is what was written. Reads all of an SQLite file. */
+export function examineMetadata(place: MetadataPlace, signal: AbortSignal): Promise<readonly Finding[]> {
+  return examine("metadata", async () => {
+    await using opened = await openMetadata(place);
+    await opened.metadata.ping({ signal });
+    const buckets = await opened.metadata.listBuckets({ signal });
+    const problems = await opened.metadata.checkIntegrity({ signal });
+    const found = problems.map(damagedMetadata);
+    return [{ level: "ok", what: `metadata: ${formatCount(buckets.length, "bucket")}` }, ...found];
+  });
+}
+
+/** A finding about damage in the database itself. */
+export function damagedMetadata(problem: string): Finding {
+  return {
+    level: "broken",
+    what: `the metadata is damaged: ${problem}`,
+    why: "bytes changed in the database's file; objects may be missing or unreadable, and more writes may spread it",
+    action:
+      "stop what uses it, copy the folder, and restore the database from a backup; sqlite3 metadata.sqlite .recover saves what can be read",
+  };
 }
 
 async function countChunks(path: string, signal: AbortSignal): Promise<readonly Finding[]> {

@@ -4,7 +4,8 @@ import { formatBytes, formatCount } from "../format.ts";
 import { askReadiness } from "./ask-readiness.ts";
 import { checkFinding, clockFinding } from "./check-finding.ts";
 import { diskFinding, type Finding } from "./finding.ts";
-import { readFigures } from "./read-figures.ts";
+import { damagedMetadata } from "./folder-problems.ts";
+import { type Figures, readFigures } from "./read-figures.ts";
 
 /** What {@link findServerProblems} asks. */
 export interface ServerToExamine {
@@ -45,17 +46,38 @@ export async function findServerProblems({ url, transport, signal }: ServerToExa
       action: "see its log",
     });
   }
-  findings.push(...clockFinding(url, answer.dateMs, systemClock.nowMs()), ...(await waitingRepairs(url, signal)));
+  findings.push(...clockFinding(url, answer.dateMs, systemClock.nowMs()), ...(await maintenanceProblems(url, signal)));
   // A gateway answers for the fullest of its disks.
   const disk = "metadata" in answer.checks ? "fullest disk" : "disk";
   findings.push(...(await diskOf(disk, { url, transport, signal })));
   return { findings, isReady: answer.ready };
 }
 
-/** Copies that repair could not restore yet; only gateways have that figure. */
-async function waitingRepairs(url: string, signal: AbortSignal): Promise<readonly Finding[]> {
+/** What background work has met; only gateways have these figures. */
+async function maintenanceProblems(url: string, signal: AbortSignal): Promise<readonly Finding[]> {
   const limit = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]);
   const figure = await readFigures(url, limit).catch(() => undefined);
+  const damages = figure?.("ashlar_metadata_problems") ?? 0;
+  const refusing = figure?.("ashlar_stores_refusing") ?? 0;
+  return [
+    ...(damages === 0 ? [] : [damagedMetadata(`${formatCount(damages, "finding")}, told in the gateway's log`)]),
+    ...(refusing === 0 ? [] : [refusingStores(refusing)]),
+    ...waitingRepairs(figure),
+  ];
+}
+
+function refusingStores(count: number): Finding {
+  return {
+    level: "broken",
+    what: `${formatCount(count, "chunk store")} ${count === 1 ? "refuses" : "refuse"} to delete for this metadata database: it is another one than they served, or an older state of it`,
+    why: "the database was lost, emptied, exchanged or restored to an older day; whoever brings the right one back finds all chunks there",
+    action:
+      "restore the right database; or accept this one, which keeps the chunks that it does not know: ashlar fsck --accept-database",
+  };
+}
+
+/** Copies that repair could not restore yet. */
+function waitingRepairs(figure: Figures | undefined): readonly Finding[] {
   const count = figure?.("ashlar_repairs_waiting") ?? 0;
   if (count === 0) return [];
   return [

@@ -76,9 +76,17 @@ async function readKeyFile(file: string, logger: Logger): Promise<ClusterKeys> {
   try {
     const { mode } = await stat(file);
     if ((mode & 0o077) !== 0) logger.warn({ file }, "other users of this machine can read the cluster key: chmod 600");
-    const keys = (await readFile(file, "utf8")).split(/\r?\n/).map((line) => line.trim());
-    return keys.filter((key) => key !== "");
+    const keys = (await readFile(file, "utf8"))
+      .split(/\r?\n/)
+      .map((line) => line.trim())
+      .filter((key) => key !== "");
+    if (keys.length > 0) return keys;
   } catch (error) {
     throw fileError(error, file);
   }
+  throw new AshlarError(
+    "STORE_INCOMPATIBLE",
+    `${file} is empty and is left as it is: put the key back from a backup, or remove the file to have a new one made (what was signed with the old one then ends)`,
+    { details: { path: file } },
+  );
 }

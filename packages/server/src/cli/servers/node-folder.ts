@@ -1,3 +1,4 @@
+import { renameSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { AshlarError } from "@ashlar/sdk/errors";
@@ -39,7 +40,7 @@ export async function takeNodeFolder(path: string, serverId: string): Promise<Fi
   try {
     const owner = readOwner(file);
     if (owner === undefined) {
-      writePrivateFile(file, `${JSON.stringify({ format: FORMAT, formatVersion: FORMAT_VERSION, serverId })}\n`);
+      writeOwner(file, serverId);
     } else if (owner !== serverId) {
       throw new AshlarError(
         "PRECONDITION_FAILED",
@@ -54,19 +55,57 @@ export async function takeNodeFolder(path: string, serverId: string): Promise<Fi
   }
 }
 
+/**
+ * Writes a `server.json` that is empty or damaged anew; the damaged one is kept beside.
+ *
+ * @param serverId whose folder it is: nothing else in it says so.
+ * @returns the name of the file, if it was damaged.
+ * @throws {AshlarError} INVALID_ARGUMENT without an id.
+ */
+export function rebuildServerFile(folder: string, serverId: string | undefined): readonly string[] {
+  const file = join(folder, "server.json");
+  try {
+    readOwner(file);
+    return [];
+  } catch (error) {
+    if (!AshlarError.is(error, "STORE_INCOMPATIBLE")) throw error;
+  }
+  if (serverId === undefined) {
+    throw new AshlarError("INVALID_ARGUMENT", `${file} is damaged: say whose folder it is with --server-id <id>`);
+  }
+  assertServerId(serverId);
+  renameSync(file, `${file}.damaged`);
+  writeOwner(file, serverId);
+  return ["server.json"];
+}
+
+function writeOwner(file: string, serverId: string): void {
+  writePrivateFile(file, `${JSON.stringify({ format: FORMAT, formatVersion: FORMAT_VERSION, serverId })}\n`);
+}
+
 /** The id of the server that a folder belongs to; `undefined` if it is nobody's. @throws {AshlarError} STORE_INCOMPATIBLE. */
 function readOwner(file: string): string | undefined {
-  const marker = readJsonFile(file);
+  const marker = readMarker(file);
   if (marker === undefined) return undefined;
   const { format, formatVersion, serverId } = marker;
   if (format === FORMAT && formatVersion === FORMAT_VERSION && typeof serverId === "string") return serverId;
   throw new AshlarError(
     "STORE_INCOMPATIBLE",
-    `${file} does not say whose folder this is in a form that is known here`,
+    `${file} does not say whose folder this is in a form that is known here, and is left as it is; if it is damaged, write it anew with: ashlar fsck --rebuild --path <folder> --server-id <id>`,
     {
       details: { path: file, format: String(format), formatVersion: String(formatVersion) },
     },
   );
+}
+
+/** An empty or garbled file is told like one that says nothing. */
+function readMarker(file: string): Readonly<Record<string, unknown>> | undefined {
+  try {
+    return readJsonFile(file);
+  } catch (error) {
+    if (AshlarError.is(error, "STORE_INCOMPATIBLE")) return {};
+    throw error;
+  }
 }
 
 /** For a message only. */

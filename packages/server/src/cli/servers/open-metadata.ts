@@ -10,6 +10,8 @@ export interface MetadataPlace {
   readonly path?: string | undefined;
   /** PostgreSQL; wins over the folder. */
   readonly databaseUrl?: string | undefined;
+  /** An operator's decision about a folder whose database was lost or exchanged. */
+  readonly takeOver?: "start-empty" | "accept" | undefined;
   /** Copies that a cluster's first layout asks for. */
   readonly replicationFactor?: number | undefined;
   readonly logger?: Logger | undefined;
@@ -42,6 +44,8 @@ export async function openMetadata(place: MetadataPlace): Promise<OpenedMetadata
   });
   const store = await openSqliteMetadataStore({
     path: join(path, "metadata.sqlite"),
+    storeFolder: path,
+    takeOver: place.takeOver,
     replicationFactor,
     logger,
     tracer,

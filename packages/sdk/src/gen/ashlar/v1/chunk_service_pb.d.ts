@@ -407,6 +407,14 @@ export declare type DeleteChunkRequest = Message<"ashlar.v1.DeleteChunkRequest">
    * @generated from field: uint64 unclaimed_for_ms = 2;
    */
   unclaimedForMs: bigint;
+
+  /**
+   * The metadata database on whose behalf chunks are deleted. A node keeps the mark of the database that it served last, and refuses one that
+   * is another or older (METADATA_CORRUPT), because to a lost, emptied or restored database every chunk looks like garbage. Unset: not checked.
+   *
+   * @generated from field: ashlar.v1.DatabaseMark database = 3;
+   */
+  database?: DatabaseMark | undefined;
 };
 
 /**
@@ -414,6 +422,47 @@ export declare type DeleteChunkRequest = Message<"ashlar.v1.DeleteChunkRequest">
  * Use `create(DeleteChunkRequestSchema)` to create a new message.
  */
 export declare const DeleteChunkRequestSchema: GenMessage<DeleteChunkRequest>;
+
+/**
+ * Which metadata database speaks, and where in its life it is.
+ *
+ * @generated from message ashlar.v1.DatabaseMark
+ */
+export declare type DatabaseMark = Message<"ashlar.v1.DatabaseMark"> & {
+  /**
+   * 32 characters of lower-case hex, drawn at random when the database was made.
+   *
+   * @generated from field: string database_id = 1;
+   */
+  databaseId: string;
+
+  /**
+   * Rises by one with each collection that ended well.
+   *
+   * @generated from field: uint64 epoch = 2;
+   */
+  epoch: bigint;
+
+  /**
+   * Age of the database in ms, since it was made or last accepted: a node that meets it first keeps what was claimed before that for good.
+   *
+   * @generated from field: uint64 age_ms = 3;
+   */
+  ageMs: bigint;
+
+  /**
+   * An operator has accepted this database in place of the one that the node served before.
+   *
+   * @generated from field: bool takes_over = 4;
+   */
+  takesOver: boolean;
+};
+
+/**
+ * Describes the message ashlar.v1.DatabaseMark.
+ * Use `create(DatabaseMarkSchema)` to create a new message.
+ */
+export declare const DatabaseMarkSchema: GenMessage<DatabaseMark>;
 
 /**
  * Answer of DeleteChunk.

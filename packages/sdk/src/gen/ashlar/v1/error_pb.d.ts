@@ -281,6 +281,13 @@ export enum ErrorReason {
    * @generated from enum value: ERROR_REASON_INTERNAL = 33;
    */
   INTERNAL = 33,
+
+  /**
+   * Stored metadata is lost, or differs from what was written.
+   *
+   * @generated from enum value: ERROR_REASON_METADATA_CORRUPT = 34;
+   */
+  METADATA_CORRUPT = 34,
 }
 
 /**

@@ -1,0 +1,91 @@
+import type * as nodeFs from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import { AshlarError } from "@ashlar/sdk/errors";
+
+/** The part of `node:fs/promises` that these need. */
+export type DurableFileSystem = Pick<typeof nodeFs, "open" | "readFile" | "rename" | "unlink">;
+
+const OWNER_ONLY = 0o600;
+
+const errnoOf = (error: unknown): unknown => (error instanceof Error && "code" in error ? error.code : undefined);
+
+/** Resolves once the entries of a folder are on the disk. Does nothing where folders cannot be synced. */
+export async function syncFolder(fileSystem: Pick<DurableFileSystem, "open">, folder: string): Promise<void> {
+  const handle = await fileSystem.open(folder, "r");
+  try {
+    await handle.sync();
+  } catch (error) {
+    // Windows, and some network file systems, cannot fsync a folder; their renames are as durable as they get.
+    if (errnoOf(error) !== "EPERM" && errnoOf(error) !== "EINVAL") throw error;
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Makes a folder and those above it that are missing, and syncs the entry of each that it made: a power loss must not take a whole store. */
+export async function makeFolderDurably(
+  fileSystem: Pick<typeof nodeFs, "mkdir" | "open">,
+  path: string,
+): Promise<void> {
+  const first = await fileSystem.mkdir(path, { recursive: true });
+  if (first === undefined) return;
+  for (let folder = resolve(path); ; folder = dirname(folder)) {
+    await syncFolder(fileSystem, dirname(folder));
+    if (folder === resolve(first) || dirname(folder) === folder) return;
+  }
+}
+
+/** Writes a small file so that it is there whole or not at all, also after a power loss. */
+export async function writeDurably(
+  fileSystem: DurableFileSystem,
+  folder: string,
+  file: { readonly name: string; readonly temp: string; readonly text: string },
+): Promise<void> {
+  const tempPath = join(folder, file.temp);
+  try {
+    const handle = await fileSystem.open(tempPath, "w", OWNER_ONLY);
+    try {
+      await handle.writeFile(file.text);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await fileSystem.rename(tempPath, join(folder, file.name));
+  } finally {
+    await fileSystem.unlink(tempPath).catch((error: unknown) => {
+      if (errnoOf(error) !== "ENOENT") throw error;
+    });
+  }
+  await syncFolder(fileSystem, folder);
+}
+
+/**
+ * Reads a small JSON file.
+ *
+ * @returns its object; undefined if there is no such file; `"damaged"` for anything else, an empty file too.
+ */
+export async function readJsonObject(
+  fileSystem: Pick<DurableFileSystem, "readFile">,
+  path: string,
+): Promise<Readonly<Record<string, unknown>> | "damaged" | undefined> {
+  let text: string;
+  try {
+    text = await fileSystem.readFile(path, "utf8");
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return undefined;
+    throw error;
+  }
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && value !== null && !Array.isArray(value) ? { ...value } : "damaged";
+  } catch {
+    return "damaged";
+  }
+}
+
+/** The error for a small file of a store that is there and says nothing: it is never overwritten by itself. */
+export function damagedFile(path: string, remedy: string): AshlarError {
+  return new AshlarError("STORE_INCOMPATIBLE", `${path} is empty or damaged and is left as it is: ${remedy}`, {
+    details: { path },
+  });
+}

@@ -1,0 +1,179 @@
+import { cp, mkdtemp, readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { createClient, type ObjectClient } from "@ashlar/sdk";
+import type { CollectReport } from "@ashlar/sdk/engine";
+import { MIB } from "@ashlar/sdk/limits";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { openFsChunkStore } from "./chunk-store/fs/index.ts";
+import { embedded } from "./embedded.ts";
+import { openSqliteMetadataStore } from "./metadata-store/sqlite/index.ts";
+
+const REF = { bucket: "box", key: "large" };
+const BODY = new Uint8Array(MIB).fill(7);
+
+let base: string;
+let path: string;
+
+async function withClient<T>(
+  use: (client: ObjectClient) => Promise<T>,
+  options: { readonly claimTtlMs?: number } = {},
+): Promise<T> {
+  const client = createClient(embedded({ path, ...options, collectGraceMs: 0 }));
+  try {
+    return await use(client);
+  } finally {
+    await client.close();
+  }
+}
+
+/** Collects at once what nothing names and nobody claimed since. */
+const collect = (): Promise<CollectReport> => withClient((client) => client.collect(), { claimTtlMs: 0 });
+
+/** Takes the database away, as a slip of the hand or a lost disk does. */
+async function removeDatabase(): Promise<void> {
+  for (const name of await readdir(path)) if (name.startsWith("metadata.sqlite")) await rm(join(path, name));
+}
+
+async function chunkCount(): Promise<number> {
+  const store = await openFsChunkStore({ path });
+  const { chunkCount: count } = await store.stats();
+  await store.close();
+  return count;
+}
+
+beforeEach(async () => {
+  base = await mkdtemp(join(tmpdir(), "ashlar-lost-"));
+  path = join(base, "store");
+  await withClient(async (client) => {
+    await client.createBucket({ bucket: REF.bucket });
+    await client.putObject({ ...REF, body: BODY });
+  });
+});
+
+afterEach(() => rm(base, { recursive: true, force: true }));
+
+describe("a store whose database was lost", () => {
+  const ways: Readonly<Record<string, () => Promise<void>>> = {
+    "is missing": removeDatabase,
+    "has no bytes": () => truncate(join(path, "metadata.sqlite")),
+    "has no tables": async () => {
+      await removeDatabase();
+      new DatabaseSync(join(path, "metadata.sqlite")).exec("PRAGMA application_id = 1095977036; VACUUM");
+    },
+    "is missing, as is what the folder knows of it": async () => {
+      await removeDatabase();
+      await rm(join(path, "database.json"));
+    },
+  };
+  for (const [how, lose] of Object.entries(ways)) {
+    test(`because the file ${how}, is refused in words, and nothing is made`, async () => {
+      await lose();
+      const before = (await readdir(path)).sort();
+      await expect(withClient((client) => client.listBuckets())).rejects.toMatchObject({ code: "METADATA_CORRUPT" });
+      await expect(withClient((client) => client.createBucket({ bucket: "new" }))).rejects.toMatchObject({
+        code: "METADATA_CORRUPT",
+        message: expect.stringContaining("--start-empty"),
+      });
+      expect((await readdir(path)).sort()).toEqual(before);
+      expect(await chunkCount()).toBe(1);
+    });
+  }
+
+  test("is refused also where no chunk ever lay in it", async () => {
+    path = join(base, "inline-only");
+    await withClient((client) => client.createBucket({ bucket: "box" }));
+    await removeDatabase();
+    await expect(withClient((client) => client.listBuckets())).rejects.toMatchObject({ code: "METADATA_CORRUPT" });
+  });
+
+  test("opens again once the database is back", async () => {
+    const copy = join(base, "copy");
+    await cp(path, copy, { recursive: true });
+    await removeDatabase();
+    await expect(withClient((client) => client.listBuckets())).rejects.toMatchObject({ code: "METADATA_CORRUPT" });
+    await cp(join(copy, "metadata.sqlite"), join(path, "metadata.sqlite"));
+    expect(await withClient(async (client) => (await client.getObject(REF)).bytes())).toEqual(BODY);
+  });
+
+  test("starts empty when an operator says so; the old chunks are kept, new garbage is not", async () => {
+    await removeDatabase();
+    const file = { path: join(path, "metadata.sqlite"), storeFolder: path };
+    await (await openSqliteMetadataStore({ ...file, takeOver: "start-empty" })).close();
+    await withClient(async (client) => {
+      expect(await client.listBuckets()).toEqual([]);
+      await client.createBucket({ bucket: "new" });
+      await client.putObject({ bucket: "new", key: "k", body: new Uint8Array(MIB).fill(8) });
+      await client.deleteObject({ bucket: "new", key: "k" });
+    });
+    expect(await collect()).toMatchObject({ storesRefusing: 0, chunksDeleted: 1, orphansDeleted: 0 });
+    expect(await chunkCount()).toBe(1);
+    await expect(openSqliteMetadataStore({ ...file, takeOver: "start-empty" })).rejects.toMatchObject({
+      code: "PRECONDITION_FAILED",
+    });
+  });
+});
+
+describe("a database that is not the one of the folder", () => {
+  test("is refused, and taken when an operator says so", async () => {
+    const other = join(base, "other");
+    await cp(path, other, { recursive: true });
+    await removeDatabase();
+    path = join(base, "third");
+    await withClient((client) => client.createBucket({ bucket: "other-box" }));
+    await cp(join(path, "metadata.sqlite"), join(other, "metadata.sqlite"));
+    path = other;
+    await expect(withClient((client) => client.listBuckets())).rejects.toMatchObject({ code: "METADATA_CORRUPT" });
+    const file = { path: join(path, "metadata.sqlite"), storeFolder: path };
+    await (await openSqliteMetadataStore({ ...file, takeOver: "accept" })).close();
+    await withClient(async (client) => {
+      expect((await client.listBuckets()).map(({ bucket }) => bucket)).toEqual(["other-box"]);
+    });
+    expect(await collect()).toMatchObject({ storesRefusing: 0, orphansDeleted: 0 });
+    expect(await chunkCount()).toBe(1);
+  });
+
+  test("that was restored to an older day opens, and deletes nothing that it does not know until it is accepted", async () => {
+    const copy = join(base, "copy.sqlite");
+    await cp(join(path, "metadata.sqlite"), copy);
+    const later = { bucket: REF.bucket, key: "later" };
+    await withClient(async (client) => {
+      await client.putObject({ ...later, body: new Uint8Array(MIB).fill(9) });
+    });
+    for (let round = 0; round < 2; round++) {
+      expect(await collect()).toMatchObject({ storesRefusing: 0, orphansDeleted: 0 });
+    }
+    await removeDatabase();
+    await cp(copy, join(path, "metadata.sqlite"));
+    await withClient(async (client) => {
+      expect(await (await client.getObject(REF)).bytes()).toEqual(BODY);
+    });
+    // Again and again: the restored one must not count itself up to where the lost one was.
+    for (let round = 0; round < 4; round++) {
+      expect(await collect()).toMatchObject({ storesRefusing: 1, orphansDeleted: 0 });
+    }
+    expect(await chunkCount()).toBe(2);
+    const file = { path: join(path, "metadata.sqlite"), storeFolder: path };
+    await (await openSqliteMetadataStore({ ...file, takeOver: "accept" })).close();
+    expect(await collect()).toMatchObject({ storesRefusing: 0, orphansDeleted: 0 });
+    expect(await chunkCount()).toBe(2);
+  });
+});
+
+test("small files of a store that are empty, cut or garbled are refused in words and left as they are", async () => {
+  for (const name of ["format.json", "database.json"]) {
+    const file = join(path, name);
+    const sound = await readFile(file, "utf8");
+    for (const text of ["", sound.slice(0, 20), "\0".repeat(60), "null", "[]"]) {
+      await writeFile(file, text);
+      await expect(withClient((client) => client.listBuckets())).rejects.toMatchObject({
+        code: "STORE_INCOMPATIBLE",
+        message: expect.stringContaining("fsck --rebuild"),
+      });
+      expect(await readFile(file, "utf8")).toBe(text);
+    }
+    await writeFile(file, sound);
+    expect(await withClient((client) => client.listBuckets())).toHaveLength(1);
+  }
+});

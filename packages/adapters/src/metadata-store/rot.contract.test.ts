@@ -1,0 +1,224 @@
+import { DatabaseSync } from "node:sqlite";
+import { createEngine, singleStoreTopology } from "@ashlar/sdk/engine";
+import { AshlarError } from "@ashlar/sdk/errors";
+import { MIB } from "@ashlar/sdk/limits";
+import { type MetadataStore, type ObjectBackend, silentLogger, systemClock, systemRandom } from "@ashlar/sdk/ports";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { createMemoryChunkStore } from "../chunk-store/memory.ts";
+import { nodeCryptoHasher } from "../hash/node-crypto.ts";
+import { createTestSchema } from "../internal/test-postgres.ts";
+import { openPostgresMetadataStore } from "./postgres/index.ts";
+import { createSqliteSubject } from "./sqlite/testing/sqlite-subject.ts";
+
+/** The second channel: reads and writes a database behind its store's back. */
+interface RawDatabase {
+  query(sql: string, params?: readonly unknown[]): Promise<ReadonlyArray<Record<string, unknown>>>;
+}
+
+interface Subject {
+  readonly store: MetadataStore;
+  readonly raw: RawDatabase;
+  dispose(): Promise<void>;
+}
+
+async function sqliteSubject(): Promise<Subject> {
+  const subject = await createSqliteSubject();
+  const file = new DatabaseSync(subject.path);
+  return {
+    store: subject.store,
+    raw: {
+      query: async (sql, params = []) =>
+        file.prepare(sql.replaceAll(/\$(\d)/g, "?$1")).all(...(params as string[])) as Record<string, unknown>[],
+    },
+    async dispose() {
+      file.close();
+      await subject.dispose();
+    },
+  };
+}
+
+async function postgresSubject(): Promise<Subject> {
+  const schema = await createTestSchema();
+  const pool = schema.createPool();
+  const store = await openPostgresMetadataStore({ pool: () => schema.createPool() });
+  return {
+    store,
+    raw: {
+      async query(sql, params = []) {
+        const client = await pool.connect();
+        try {
+          return (await client.query({ text: sql, values: [...params] })).rows as Record<string, unknown>[];
+        } finally {
+          client.release();
+        }
+      },
+    },
+    async dispose() {
+      await store.close();
+      await pool.end?.();
+      await schema.drop();
+    },
+  };
+}
+
+function flipBit(value: unknown, bit: number): unknown {
+  if (typeof value === "string") {
+    // Stays text: a lower bit of an ASCII character.
+    const at = (bit >> 3) % value.length;
+    return value.slice(0, at) + String.fromCharCode(value.charCodeAt(at) ^ 1) + value.slice(at + 1);
+  }
+  const bytes = Uint8Array.from(value as Uint8Array);
+  bytes[(bit >> 3) % bytes.byteLength]! ^= 1 << (bit & 7);
+  return Buffer.from(bytes);
+}
+
+const INLINE = { bucket: "box", key: "inline" };
+const CHUNKED = { bucket: "box", key: "chunked" };
+const WHERE = "bucket = 'box' AND key = $1";
+
+for (const [name, create] of Object.entries({ sqlite: sqliteSubject, postgres: postgresSubject })) {
+  describe(`one flipped bit in ${name}`, { timeout: 60_000 }, () => {
+    let subject: Subject;
+    let backend: ObjectBackend;
+    const small = new Uint8Array(3000).map((_, index) => index);
+    const large = new Uint8Array(3 * MIB).map((_, index) => index >> 5);
+
+    beforeAll(async () => {
+      subject = await create();
+      backend = createEngine({
+        ...{ catalog: subject.store, topology: singleStoreTopology(createMemoryChunkStore()) },
+        ...{ hasher: nodeCryptoHasher, clock: systemClock, random: systemRandom, logger: silentLogger },
+      });
+      await backend.createBucket("box");
+      const attributes = { contentType: "text/plain", metadata: { name: "value" } };
+      for (const [ref, bytes] of [
+        [INLINE, small],
+        [CHUNKED, large],
+      ] as const) {
+        await backend.putObject({ ...ref, attributes }, (async function* () {
+          yield bytes;
+        })());
+      }
+    }, 60_000);
+
+    afterAll(async () => {
+      await backend.close();
+      await subject.dispose();
+    });
+
+    async function readAll(ref: { readonly bucket: string; readonly key: string }): Promise<Uint8Array> {
+      const parts: Uint8Array[] = [];
+      for await (const part of (await backend.openObject(ref)).read()) parts.push(part);
+      return Buffer.concat(parts);
+    }
+
+    /** Flips bits one after the other, tries all that reads it, and puts the value back. */
+    async function expectNoticed(options: {
+      readonly table: string;
+      readonly column: string;
+      readonly where: string;
+      readonly params: readonly unknown[];
+      readonly calls: ReadonlyArray<() => Promise<unknown>>;
+    }): Promise<void> {
+      const { table, column, where, params, calls } = options;
+      const [row] = await subject.raw.query(`SELECT ${column} AS value FROM ${table} WHERE ${where}`, params);
+      const set = `UPDATE ${table} SET ${column} = $${params.length + 1} WHERE ${where}`;
+      for (const bit of [0, 37, 101, 203, 2_000, 5_431]) {
+        await subject.raw.query(set, [...params, flipBit(row?.value, bit)]);
+        for (const call of calls) {
+          const failure = await call().then(
+            (answer) => answer,
+            (error: unknown) => error,
+          );
+          expect(AshlarError.is(failure) ? failure.code : failure, `${column}, bit ${bit}`).toBe("METADATA_CORRUPT");
+        }
+      }
+      await subject.raw.query(set, [...params, row?.value]);
+    }
+
+    const keyOf = (text: string): Uint8Array => Buffer.from(text);
+    const read = (ref: typeof INLINE) => (): Promise<unknown> => readAll(ref);
+    const head = (ref: typeof INLINE) => (): Promise<unknown> => backend.headObject(ref);
+    const copy = (ref: typeof INLINE) => (): Promise<unknown> =>
+      backend.copyObject({ sourceBucket: ref.bucket, sourceKey: ref.key, bucket: "box", key: "copy" });
+    const list = (): Promise<unknown> => backend.listObjects({ bucket: "box" });
+
+    test("of inline bytes is METADATA_CORRUPT, never bytes, and no copy carries it on", async () => {
+      const calls = [read(INLINE), copy(INLINE)];
+      await expectNoticed({ table: "objects", column: "inline_data", where: WHERE, params: [keyOf("inline")], calls });
+    });
+
+    for (const column of ["attributes", "etag", "sha256", "object_version", "durability"]) {
+      test(`of ${column} is METADATA_CORRUPT wherever it is told`, async () => {
+        for (const ref of [INLINE, CHUNKED]) {
+          const calls = [read(ref), head(ref), copy(ref), list];
+          await expectNoticed({ table: "objects", column, where: WHERE, params: [keyOf(ref.key)], calls });
+        }
+      });
+    }
+
+    test("of a manifest's segments is METADATA_CORRUPT", async () => {
+      await expectNoticed({
+        ...{ table: "manifest_segments", column: "data", where: "start_offset = $1", params: [0] },
+        calls: [read(CHUNKED)],
+      });
+    });
+
+    test("of the attributes of an upload is METADATA_CORRUPT", async () => {
+      const upload = await backend.createUpload({ ...INLINE, attributes: { contentType: "text/html" } });
+      await expectNoticed({
+        ...{ table: "uploads", column: "attributes", where: "upload_id = $1", params: [upload.uploadId] },
+        calls: [
+          () => backend.listUploads({ bucket: "box" }),
+          () => subject.store.getUpload(upload.uploadId),
+          () => backend.completeUpload({ uploadId: upload.uploadId, parts: [{ partNumber: 1, etag: "x" }] }),
+        ],
+      });
+      await backend.abortUpload(upload.uploadId);
+    });
+
+    test("of the digest or etag of a part is METADATA_CORRUPT", async () => {
+      const { uploadId } = await backend.createUpload({ ...INLINE, attributes: {} });
+      const part = await backend.writePart(
+        { uploadId, partNumber: 1 },
+        (async function* () {
+          yield small;
+        })(),
+      );
+      for (const column of ["sha256", "etag"]) {
+        await expectNoticed({
+          ...{ table: "manifest_parts", column, where: "manifest_id = $1", params: [uploadId] },
+          calls: [
+            () => backend.listParts({ uploadId }),
+            () => backend.completeUpload({ uploadId, parts: [{ partNumber: 1, etag: part.etag }] }),
+          ],
+        });
+      }
+      await backend.abortUpload(uploadId);
+    });
+
+    test("of sizes and times is METADATA_CORRUPT too", async () => {
+      for (const column of ["size_bytes", "created_at_ms"]) {
+        const change = (by: number): Promise<unknown> =>
+          subject.raw.query(`UPDATE objects SET ${column} = ${column} + ${by} WHERE ${WHERE}`, [keyOf("chunked")]);
+        await change(1);
+        for (const call of [read(CHUNKED), head(CHUNKED), list]) {
+          await expect(call()).rejects.toMatchObject({ code: "METADATA_CORRUPT" });
+        }
+        await change(-1);
+      }
+    });
+
+    test("once it is back, all is as it was; rows and segments of release 0.1, without checksums, are read", async () => {
+      expect(Buffer.compare(await readAll(INLINE), small)).toBe(0);
+      const bare = JSON.stringify({ contentType: "text/plain" });
+      await subject.raw.query(`UPDATE objects SET attributes = $2 WHERE ${WHERE}`, [keyOf("chunked"), bare]);
+      const [segment] = await subject.raw.query("SELECT data FROM manifest_segments");
+      const data = Buffer.from(segment?.data as Uint8Array).subarray(0, -4);
+      data[3] = 1;
+      await subject.raw.query("UPDATE manifest_segments SET data = $1", [data]);
+      expect(Buffer.compare(await readAll(CHUNKED), large)).toBe(0);
+      expect((await backend.headObject(CHUNKED)).attributes).toEqual({ contentType: "text/plain" });
+    });
+  });
+}

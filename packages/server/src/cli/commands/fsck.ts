@@ -1,0 +1,71 @@
+import { rebuildStoreFiles } from "@ashlar/adapters/chunk-store/fs";
+import { AshlarError } from "@ashlar/sdk/errors";
+import { type CommandCall, defineCommand } from "../command.ts";
+import { EXIT_CODES } from "../exit-codes.ts";
+import { examineMetadata, type Finding, findFolderProblems } from "../health/index.ts";
+import { rebuildServerFile } from "../servers/node-folder.ts";
+import { openMetadata } from "../servers/open-metadata.ts";
+import { findingLines } from "./health.ts";
+
+const SETTINGS = [
+  ...["path", "databaseUrl", "serverId", "rebuild", "startEmpty", "acceptDatabase", "json", "debug"],
+] as ReadonlyArray<
+  "path" | "databaseUrl" | "serverId" | "rebuild" | "startEmpty" | "acceptDatabase" | "json" | "debug"
+>;
+
+type Call = CommandCall<(typeof SETTINGS)[number]>;
+
+export const fsckCommand = defineCommand({
+  name: "fsck",
+  summary:
+    "examine a store's folder or database, and mend what can be mended. Objects whose database is lost cannot be rebuilt: chunks do not know their names",
+  arguments: [],
+  settings: SETTINGS,
+  examples: ["fsck --path .ashlar", "fsck --path .ashlar --start-empty"],
+  async run(call: Call) {
+    const findings = [...(await mend(call)), ...(await examine(call))];
+    for (const finding of findings) await call.output.result(finding, findingLines(finding, call.program));
+    return findings.some(({ level }) => level === "broken") ? EXIT_CODES.DAMAGED.value : EXIT_CODES.OK.value;
+  },
+});
+
+async function examine({ settings, signal }: Call): Promise<readonly Finding[]> {
+  const { path, databaseUrl } = settings;
+  if (databaseUrl !== undefined) return await examineMetadata({ databaseUrl }, signal);
+  return await findFolderProblems(requirePath(path), signal);
+}
+
+function requirePath(path: string | undefined): string {
+  if (path !== undefined) return path;
+  throw new AshlarError("INVALID_ARGUMENT", "name the folder of the store with --path <folder>, or set DATABASE_URL");
+}
+
+async function mend({ settings }: Call): Promise<readonly Finding[]> {
+  const { path, databaseUrl, serverId, rebuild, startEmpty, acceptDatabase } = settings;
+  if (startEmpty && acceptDatabase) {
+    throw new AshlarError("INVALID_ARGUMENT", "choose one of --start-empty and --accept-database");
+  }
+  const done: Finding[] = [];
+  if (rebuild) {
+    const folder = requirePath(path);
+    const rebuilt = [...(await rebuildStoreFiles(folder)), ...rebuildServerFile(folder, serverId)];
+    for (const name of rebuilt)
+      done.push({ level: "note", what: `${name} was written anew, or will be when it is opened` });
+  }
+  if (startEmpty || acceptDatabase) {
+    const takeOver = startEmpty ? "start-empty" : "accept";
+    if (startEmpty && databaseUrl !== undefined) {
+      throw new AshlarError(
+        "INVALID_ARGUMENT",
+        "an empty PostgreSQL database is made by itself; then: --accept-database",
+      );
+    }
+    await using opened = await openMetadata(
+      databaseUrl === undefined ? { path: requirePath(path), takeOver } : { databaseUrl },
+    );
+    if (databaseUrl !== undefined) await opened.metadata.acceptDatabase({ keepOlder: true });
+    const what = startEmpty ? "a new, empty database was made" : "the database was accepted";
+    done.push({ level: "note", what: `${what}; chunks from before now that it does not know are kept` });
+  }
+  return done;
+}
