@@ -1,5 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import { AshlarError } from "@ashlar/sdk/errors";
+import { PRIVATE_FOLDER_MODE } from "./private-files.ts";
 
 /** What `mkdir` says where a file is in the way, or no folder can be made at all. */
 const NO_FOLDER: Readonly<Record<string, string>> = {
@@ -19,13 +20,13 @@ export function assertFolderPath(path: unknown): asserts path is string {
 }
 
 /**
- * Makes the folder of a store, with those above it, unless it is there.
+ * Makes the folder of a store, with those above it, unless it is there; what it makes is closed to other users.
  *
  * @throws {AshlarError} INVALID_ARGUMENT if the path can be no folder, DISK_FULL, INTERNAL.
  */
 export async function makeStoreFolder(path: string): Promise<void> {
   try {
-    await mkdir(path, { recursive: true });
+    await mkdir(path, { recursive: true, mode: PRIVATE_FOLDER_MODE });
   } catch (error) {
     const errno = error instanceof Error && "code" in error ? String(error.code) : "";
     const details = { path, errno };

@@ -1,4 +1,5 @@
 import { dirname } from "node:path";
+import { PRIVATE_FOLDER_MODE } from "../../internal/private-files.ts";
 import type { FileSystem } from "./file-system.ts";
 import { errnoOf, isAbsent } from "./fs-error.ts";
 
@@ -79,7 +80,7 @@ export class LeafFolders {
 
   async ensure(leaf: string): Promise<void> {
     if (this.#present.has(leaf)) return;
-    await this.#fileSystem.mkdir(leaf, { recursive: true });
+    await this.#fileSystem.mkdir(leaf, { recursive: true, mode: PRIVATE_FOLDER_MODE });
     this.#present.add(leaf);
   }
 

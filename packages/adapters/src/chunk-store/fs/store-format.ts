@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { AshlarError } from "@ashlar/sdk/errors";
+import { PRIVATE_FILE_MODE } from "../../internal/private-files.ts";
 import type { FileSystem } from "./file-system.ts";
 import { FolderSync, removeIfPresent } from "./folder-sync.ts";
 import { isAbsent } from "./fs-error.ts";
@@ -15,7 +16,7 @@ async function writeDurably(
 ): Promise<void> {
   const tempPath = join(folder, file.temp);
   try {
-    const handle = await fileSystem.open(tempPath, "w");
+    const handle = await fileSystem.open(tempPath, "w", PRIVATE_FILE_MODE);
     try {
       await handle.writeFile(file.text);
       await handle.sync();
