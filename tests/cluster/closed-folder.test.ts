@@ -6,7 +6,7 @@ import { cli } from "../support/cli.ts";
 import { testBytes } from "../support/test-bytes.ts";
 import { LocalCluster } from "./local-cluster.ts";
 
-const CLUSTER_MS = 120_000;
+const CLUSTER_MS = 300_000;
 const isRoot = process.getuid?.() === 0;
 if (!isRoot) process.stdout.write("skipped: only root runs PostgreSQL as another user\n");
 
