@@ -5,7 +5,7 @@ import { cli, type SpawnedCli } from "../support/cli.ts";
 import { testBytes } from "../support/test-bytes.ts";
 import { LocalCluster, pidsOf, runs, type ShownStatus } from "./local-cluster.ts";
 
-const CLUSTER_MS = 120_000;
+const CLUSTER_MS = 300_000;
 
 let cluster: LocalCluster;
 let up: SpawnedCli;

@@ -6,7 +6,7 @@ import { cli, jsonLines, type SpawnedCli } from "../support/cli.ts";
 import { testBytes } from "../support/test-bytes.ts";
 import { LocalCluster, pidsOf, runs, type ShownStatus } from "./local-cluster.ts";
 
-const CLUSTER_MS = 120_000;
+const CLUSTER_MS = 300_000;
 const bytes = testBytes(3_000_000, 5);
 
 let cluster: LocalCluster;
