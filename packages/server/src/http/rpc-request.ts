@@ -1,5 +1,4 @@
 import { AshlarError } from "@ashlar/sdk/errors";
-import { connectErrorFrom } from "@ashlar/sdk/rpc";
 import type { UniversalHandler, UniversalServerRequest, UniversalServerResponse } from "@connectrpc/connect/protocol";
 import type { HttpRequest } from "./http-handler.ts";
 import { problemResponse } from "./problem.ts";
@@ -19,13 +18,13 @@ const BARE: Readonly<Record<number, string>> = {
 };
 
 /**
- * A handler of the RPC library that meets requests as they come: a body that breaks off is an error of ours to it, not one that it does not know;
- * a deadline beyond the longest timer is the longest; and refusals that it gives a bare status say what to do.
+ * A handler of the RPC library that meets requests as they come: a deadline beyond the longest timer is the longest, and refusals that it gives a bare
+ * status say what to do.
  */
 export function tolerantHandler(handler: UniversalHandler): UniversalHandler {
   const run = async (request: UniversalServerRequest): Promise<UniversalServerResponse> => {
     const header = withBoundedTimeout(request.header);
-    const response = await handler({ ...request, header, body: readableBody(request.body) });
+    const response = await handler({ ...request, header });
     return response.body === undefined && BARE[response.status] !== undefined ? refusal(request, response) : response;
   };
   return Object.assign(run, handler);
@@ -66,20 +65,4 @@ function withBoundedTimeout(header: Headers): Headers {
   if (connectIsLong) bounded.set("connect-timeout-ms", String(TIMER_MAX_MS));
   if (grpcIsLong) bounded.set("grpc-timeout", `${Math.floor(TIMER_MAX_MS / 1000)}S`);
   return bounded;
-}
-
-function readableBody(body: UniversalServerRequest["body"]): UniversalServerRequest["body"] {
-  if (typeof body !== "object" || body === null || !(Symbol.asyncIterator in body)) return body;
-  return {
-    [Symbol.asyncIterator](): AsyncIterator<Uint8Array> {
-      const inner = body[Symbol.asyncIterator]();
-      return {
-        next: () =>
-          inner.next().catch((error: unknown) => {
-            throw AshlarError.is(error) ? connectErrorFrom(error) : error;
-          }),
-        return: async () => (await inner.return?.()) ?? { done: true, value: undefined },
-      };
-    },
-  };
 }
