@@ -1,4 +1,3 @@
-import { once } from "node:events";
 import { type ClientHttp2Session, connect as connectHttp2, constants } from "node:http2";
 import { connect } from "node:net";
 import type { FuzzRequest } from "./fuzz-request.ts";
@@ -64,8 +63,8 @@ async function sendHttp1(url: string, request: FuzzRequest): Promise<FuzzOutcome
     if (request.manner === "cut-at-answer") socket.destroy();
   });
   socket.once("end", () => socket.end());
-  const closed = once(socket, "close");
-  closed.catch(() => {});
+  // Not events.once, which fails where a server closes before all is sent.
+  const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
   const head = Buffer.from(headOf(request), "latin1");
   const { body, manner, raw } = request;
   if (raw !== undefined) socket.end(raw);
