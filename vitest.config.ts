@@ -100,6 +100,7 @@ const INTEGRATION = [
   "storage",
   "concurrency",
   "interrupted",
+  "fuzz",
   "third-party",
   "docs",
   "cluster",

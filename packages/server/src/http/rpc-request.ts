@@ -1,7 +1,8 @@
-import { AshlarError } from "@ashlar/sdk/errors";
+import { AshlarError, ERROR_CODES } from "@ashlar/sdk/errors";
 import type { UniversalHandler, UniversalServerRequest, UniversalServerResponse } from "@connectrpc/connect/protocol";
 import type { HttpRequest } from "./http-handler.ts";
 import { problemResponse } from "./problem.ts";
+import { REQUEST_CONTEXT } from "./request-context.ts";
 
 /** The longest that a timer of Node takes; with more it fires at once. */
 const TIMER_MAX_MS = 2 ** 31 - 1;
@@ -25,9 +26,17 @@ export function tolerantHandler(handler: UniversalHandler): UniversalHandler {
   const run = async (request: UniversalServerRequest): Promise<UniversalServerResponse> => {
     const header = withBoundedTimeout(request.header);
     const response = await handler({ ...request, header });
-    return response.body === undefined && BARE[response.status] !== undefined ? refusal(request, response) : response;
+    if (response.body === undefined && BARE[response.status] !== undefined) return refusal(request, response);
+    return response.status === 500 ? withOwnStatus(request, response) : response;
   };
   return Object.assign(run, handler);
+}
+
+/** Connect has one HTTP status for all data loss; wrong bytes that a client sent are its own fault, and a 500 would count as ours. */
+function withOwnStatus(request: UniversalServerRequest, response: UniversalServerResponse): UniversalServerResponse {
+  const errorCode = request.contextValues?.get(REQUEST_CONTEXT).errorCode;
+  const status = errorCode === undefined ? response.status : ERROR_CODES[errorCode].http;
+  return status < 500 ? { ...response, status } : response;
 }
 
 function refusal(
