@@ -69,31 +69,34 @@ for (const [seatName, seat] of Object.entries(SEATS)) {
       await client.close();
     });
 
-    test.each([
-      ["small", 10],
-      ["in chunks", 40 * KIB],
-    ])("of a put (%s): what another one wrote since stays, and so does a delete", async (_, sizeBytes) => {
-      for (const condition of [{}, { ifNoneMatch: "*" }]) {
-        let theirs: string | undefined;
-        const body = testBytes(sizeBytes, 2);
-        const put = await loseAnswerOf(
-          () => client.putObject({ ...ref, ...condition, body }),
-          async () => (await etagNow()) !== undefined,
-          async () => {
-            theirs = await putByOther("theirs");
-          },
-        );
-        expect(put.sizeBytes).toBe(sizeBytes);
-        expect(await etagNow()).toBe(theirs);
-        await client.deleteObject(ref);
-        await loseAnswerOf(
-          () => client.putObject({ ...ref, ...condition, body }),
-          async () => (await etagNow()) !== undefined,
-          () => cluster.gateway.backend.deleteObject(ref),
-        );
-        expect(await etagNow()).toBeUndefined();
-      }
-    });
+    // Through a gateway the answers of chunks would be lost as well; conditions of large bodies are asked for early, and that answer too.
+    const sizes = [["small", 10, [{}, { ifNoneMatch: "*" }]] as const, ["in chunks", 40 * KIB, [{}]] as const];
+    const shown = seatName === "direct" ? sizes : sizes.slice(0, 1);
+    test.each(shown)(
+      "of a put (%s): what another one wrote since stays, and so does a delete",
+      async (_, sizeBytes, conditions) => {
+        for (const condition of conditions) {
+          let theirs: string | undefined;
+          const body = testBytes(sizeBytes, 2);
+          const put = await loseAnswerOf(
+            () => client.putObject({ ...ref, ...condition, body }),
+            async () => (await etagNow()) !== undefined,
+            async () => {
+              theirs = await putByOther("theirs");
+            },
+          );
+          expect(put.sizeBytes).toBe(sizeBytes);
+          expect(await etagNow()).toBe(theirs);
+          await client.deleteObject(ref);
+          await loseAnswerOf(
+            () => client.putObject({ ...ref, ...condition, body }),
+            async () => (await etagNow()) !== undefined,
+            () => cluster.gateway.backend.deleteObject(ref),
+          );
+          expect(await etagNow()).toBeUndefined();
+        }
+      },
+    );
 
     test("of a delete: what another one wrote since stays", async () => {
       const { etag } = await client.putObject({ ...ref, body: "mine" });
