@@ -61,7 +61,9 @@ describe("the pages' code", () => {
     expect(result.stdout).toContain('"msg":"stopped"');
   });
 
-  test("of docs/getting-started.md says so when something else has the server's port", { timeout: PAGE_MS }, async () => {
+  test("of docs/getting-started.md says so when something else has the server's port", {
+    timeout: PAGE_MS,
+  }, async () => {
     const other = createServer((socket) => socket.end());
     await new Promise<void>((resolve) => other.listen(0, "127.0.0.1", resolve));
     try {
