@@ -148,7 +148,7 @@ function missingAddress({ details }: AshlarError, { args }: HintContext): string
 }
 
 async function similarBucket(context: HintContext, bucket: string): Promise<string | undefined> {
-  await using client = await openClient(context.settings);
+  await using client = await openClient(context.settings, { forMs: 0 });
   const buckets = await client.listBuckets({ timeoutMs: LOOK_UP_MS });
   const match = closest(
     bucket,
@@ -158,7 +158,7 @@ async function similarBucket(context: HintContext, bucket: string): Promise<stri
 }
 
 async function similarKey(context: HintContext, bucket: string, key: string): Promise<string | undefined> {
-  await using client = await openClient(context.settings);
+  await using client = await openClient(context.settings, { forMs: 0 });
   const prefix = key.slice(0, key.lastIndexOf("/") + 1);
   const page = await client.listObjectsPage({ bucket, prefix, timeoutMs: LOOK_UP_MS });
   const match = closest(
