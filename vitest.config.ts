@@ -4,10 +4,22 @@ import { CHROMIUM_ARGS, findChromium } from "./tests/support/chromium.ts";
 
 const CONDITION = "ashlar-source";
 const SECOND_MS = 1000;
+/** What is waited for comes; a busy machine takes its time. */
+const POLL_TIMEOUT_MS = 20 * SECOND_MS;
+/**
+ * Worker threads that run TypeScript strip its types with WebAssembly, each with an instance of its own. Where many of them come and go, V8's books of
+ * code pages can end the process ("Check failed: jit_page.has_value()", https://github.com/nodejs/node/issues/64500): these take its part away that frees code
+ * while threads end, and the keys that guard the pages. Published packages are JavaScript and have no WebAssembly in their threads.
+ */
+const SOUND_THREADS = ["--no-wasm-code-gc", "--no-memory-protection-keys"];
 const WITHOUT_POSTGRES: readonly string[] = ["unit", "package"];
 
 // Threads and processes that tests start run the TypeScript sources. Node keeps what it has stripped, so each starts in half the time.
 process.env.NODE_COMPILE_CACHE ??= new URL("node_modules/.cache/node-compile/", import.meta.url).pathname;
+
+const CONDITIONS = [CONDITION, "module", "node", "development|production"];
+/** Package names resolve to sources in vitest's own process too, where the global set-up runs. */
+const SETUP_ENVIRONMENT = { __vitest__: { resolve: { conditions: CONDITIONS, externalConditions: [CONDITION, "node"] } } };
 
 /** Package names resolve to sources: in vite's resolver, and in the workers' own Node for what vite leaves alone. */
 function project(
@@ -17,13 +29,9 @@ function project(
   options: { readonly fileParallelism?: boolean } = {},
 ): TestProjectConfiguration {
   return {
-    resolve: { conditions: [CONDITION, "module", "node", "development|production"] },
-    ssr: {
-      resolve: {
-        conditions: [CONDITION, "module", "node", "development|production"],
-        externalConditions: [CONDITION, "node"],
-      },
-    },
+    resolve: { conditions: CONDITIONS },
+    ssr: { resolve: { conditions: CONDITIONS, externalConditions: [CONDITION, "node"] } },
+    environments: SETUP_ENVIRONMENT,
     test: {
       name,
       ...options,
@@ -31,9 +39,10 @@ function project(
       exclude: [...defaultExclude, ...exclude],
       environment: "node",
       pool: "forks",
-      execArgv: [`--conditions=${CONDITION}`],
+      execArgv: [`--conditions=${CONDITION}`, ...SOUND_THREADS],
       testTimeout: 30 * SECOND_MS,
       hookTimeout: 60 * SECOND_MS,
+      expect: { poll: { timeout: POLL_TIMEOUT_MS } },
       // One PostgreSQL server per run, for the projects that may ask for it; its address is in DATABASE_URL.
       globalSetup: WITHOUT_POSTGRES.includes(name) ? [] : ["./packages/adapters/src/internal/test-postgres.ts"],
     },
@@ -45,6 +54,7 @@ function browserProject(executablePath: string | undefined = findChromium()): Te
   if (executablePath === undefined) return project("browser", ["tests/browser/without-chromium.node.ts"]);
   return {
     resolve: { conditions: [CONDITION, "module", "browser", "development|production"] },
+    environments: SETUP_ENVIRONMENT,
     // Found while a test runs, a dependency would reload the page under it.
     optimizeDeps: { include: BROWSER_DEPENDENCIES },
     test: {
@@ -53,6 +63,7 @@ function browserProject(executablePath: string | undefined = findChromium()): Te
       globalSetup: ["./packages/adapters/src/internal/test-postgres.ts", "./tests/browser/real-servers.ts"],
       testTimeout: 30 * SECOND_MS,
       hookTimeout: 60 * SECOND_MS,
+      expect: { poll: { timeout: POLL_TIMEOUT_MS } },
       // One page at a time, after the other projects: clocks are part of what is tested.
       fileParallelism: false,
       sequence: { groupOrder: 1 },

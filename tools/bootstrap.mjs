@@ -170,6 +170,12 @@ async function buildAlone({ declarations }) {
   });
 }
 
+/** Where the caller stands: npm changes to the repository's folder first, and says where it came from. */
+function callersFolder() {
+  const { INIT_CWD, npm_lifecycle_event } = process.env;
+  return npm_lifecycle_event === undefined || INIT_CWD === undefined ? process.cwd() : INIT_CWD;
+}
+
 /** Becomes the command: its streams, its signals, its exit code. */
 function hand(command, args, { env = {}, cwd = ROOT } = {}) {
   const child = spawn(command, args, { cwd, env: toolEnvironment(env), stdio: "inherit" });
@@ -212,14 +218,15 @@ function commandFolder() {
 const COMMANDS = {
   async start(args) {
     await build({ declarations: false });
-    hand("node", ["tools/start.ts", ...args]);
+    hand("node", [join(ROOT, "tools", "start.ts"), ...args], { cwd: callersFolder() });
   },
   async build() {
     await build({ declarations: true });
   },
   async ashlar(args) {
     await build({ declarations: false });
-    hand("node", ["packages/server/dist/cli/main.js", ...args], { env: { ASHLAR_PROGRAM: "npm run -s ashlar --" } });
+    const main = join(ROOT, "packages", "server", "dist", "cli", "main.js");
+    hand("node", [main, ...args], { env: { ASHLAR_PROGRAM: "npm run -s ashlar --" }, cwd: callersFolder() });
   },
   async example([name, ...args]) {
     const scripts = exampleScripts();

@@ -4,7 +4,9 @@
  * Runs under the pinned Node against the built packages; tools/bootstrap.mjs sees to both. `--once` ends after the main job;
  * `--path <folder>` and `--port <port>` as for `ashlar serve`.
  */
+import { relative } from "node:path";
 import process from "node:process";
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { AshlarError } from "@ashlar/sdk/errors";
 import { exitCodeOf, runCli, superviseProcess } from "@ashlar/server/cli";
@@ -29,7 +31,7 @@ async function start(): Promise<number> {
   try {
     const print = (line: string): void => console.log(line);
     // The pinned Node binary: a real file of about 100 MB that is here in any case.
-    const file = "node_modules/node/bin/node";
+    const file = relative(process.cwd(), fileURLToPath(new URL("../node_modules/node/bin/node", import.meta.url)));
     if (!(await runMainJob({ path, file, print, signal: supervision.signal }))) return 1;
   } catch (error) {
     if (supervision.signal.aborted) return 130;

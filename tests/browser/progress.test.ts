@@ -14,23 +14,21 @@ interface Observed extends TransferProgress {
 }
 
 /**
- * Ten a second: Chromium looks at uploads every 100 ms, and its timer is late by a millisecond or so each time, which 110 ms allow for. What follows
- * the last byte (copies, disks, the commit) is no movement.
+ * Within the one chunk. How often is noted and not asked: it is ten times a second where nothing else is done (progress-tracker.test.ts). What follows the
+ * last byte (copies, disks, the commit) is no movement.
  */
-function expectTenASecond(events: readonly Observed[]): void {
+function expectMovement(events: readonly Observed[]): void {
   const last = events.findIndex((event) => event.transferredBytes === SIZE);
   const moving = events.slice(0, last);
   for (let index = 1; index < events.length; index++) {
     expect(events[index]!.transferredBytes).toBeGreaterThanOrEqual(events[index - 1]!.transferredBytes);
   }
   expect(last).toBeGreaterThan(0);
-  const spentMs = moving.at(-1)!.atMs - moving[0]!.atMs;
-  expect(spentMs).toBeGreaterThan(500);
-  expect(moving.length - 1).toBeGreaterThanOrEqual(Math.floor(spentMs / 110));
+  const inBetween = new Set(moving.map((event) => event.transferredBytes).filter((bytes) => bytes > 0));
+  expect(inBetween.size).toBeGreaterThanOrEqual(2);
 }
 
-// Wall-clock bounds: a machine that is busy elsewhere may miss one once.
-describe.each(WAYS)("progress on a slow network, %s", { retry: 2, timeout: 60_000 }, (way, open) => {
+describe.each(WAYS)("progress on a slow network, %s", { timeout: 60_000 }, (way, open) => {
   const ref = { bucket: `slow-${RUN_ID}-${way.replaceAll(" ", "-")}`, key: "wall" };
   let client: ObjectClient;
   let seed = 0;
@@ -40,7 +38,7 @@ describe.each(WAYS)("progress on a slow network, %s", { retry: 2, timeout: 60_00
   });
   afterAll(() => client.close());
 
-  test("comes ten times a second, up and down", async ({ annotate }) => {
+  test("comes within a chunk, up and down", async ({ annotate }) => {
     // Other bytes each time: those that the cluster has already would not be sent.
     const body = testBytes(SIZE, WAYS.findIndex(([name]) => name === way) * 100 + ++seed);
     const up: Observed[] = [];
@@ -52,8 +50,8 @@ describe.each(WAYS)("progress on a slow network, %s", { retry: 2, timeout: 60_00
       const got = await client.getObject({ ...ref, onProgress: into(down) });
       expect(await got.bytes()).toEqual(body);
     });
-    expectTenASecond(up);
-    expectTenASecond(down);
+    expectMovement(up);
+    expectMovement(down);
     await annotate(`${rate(up)} events/s up, ${rate(down)} down`);
   });
 });

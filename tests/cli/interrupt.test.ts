@@ -1,8 +1,10 @@
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { cli, cliJson, type RunningCli, spawnCli } from "../support/cli.ts";
+import { MIB } from "@ashlar/sdk";
 import { startServedStore } from "../support/served-store.ts";
 import { createTempFolder, type TempFolder } from "../support/temp-folder.ts";
+import { startTcpProxy } from "../support/tcp-proxy.ts";
 import { testBytes } from "../support/test-bytes.ts";
 
 let folder: TempFolder;
@@ -21,6 +23,13 @@ afterAll(async () => {
   await server.stop();
   await folder[Symbol.asyncDispose]();
 });
+
+/** Waits until the server works on a request: a signal before that would find none to wait for. */
+async function untilRequestRuns(url: string): Promise<void> {
+  const running = async (): Promise<boolean> =>
+    /^ashlar_http_requests_running [1-9]/m.test(await (await fetch(`${url}/metrics`)).text());
+  await expect.poll(running, { timeout: 20_000 }).toBe(true);
+}
 
 /** Feeds a put that never ends until it is known to be moving chunks. */
 async function putInProgress(key: string): Promise<ReturnType<typeof spawnCli>> {
@@ -44,10 +53,9 @@ describe("a client command that is interrupted", () => {
     ["SIGTERM", 143],
   ] as const)("put: %s ends it with %i, at once, and nothing is visible", async (signal, exitCode) => {
     const put = await putInProgress(`never-${signal}`);
-    const startedAtMs = performance.now();
     put.kill(signal);
+    // Its input never ends: without the signal it would go on for ever.
     const end = await put.ended;
-    expect(performance.now() - startedAtMs).toBeLessThan(3000);
     expect(end.exitCode, end.stderr).toBe(exitCode);
     expect(end.stderr).toContain("interrupted");
     expect(end.stderr).not.toMatch(/\n\s+at /);
@@ -58,11 +66,17 @@ describe("a client command that is interrupted", () => {
   test("get leaves no file, and an older one as it was", async () => {
     const target = folder.at("target");
     writeFileSync(target, "the old bytes");
-    const get = spawnCli(["get", "box/large", target, "--concurrency", "1"], { env });
+    // Slow enough to be met half way.
+    const way = await startTcpProxy(env.ASHLAR_GATEWAY);
+    way.throttle(4 * MIB);
+    const get = spawnCli(["get", "box/large", target, "--concurrency", "1"], {
+      env: { ...env, ASHLAR_GATEWAY: way.url },
+    });
     const isWriting = (): boolean => readdirSync(folder.path).some((name) => name.startsWith("target.ashlar-"));
     while (!isWriting()) await new Promise((resolve) => setTimeout(resolve, 1));
     get.kill("SIGINT");
     const end = await get.ended;
+    await way.close();
     expect(end.exitCode, end.stderr).toBe(130);
     expect(isWriting()).toBe(false);
     expect(readFileSync(target, "utf8")).toBe("the old bytes");
@@ -96,18 +110,25 @@ describe("a server that is stopped", () => {
     const graceful = spawnCli(["serve", "--path", path, "--port", "0", "--insecure", "--shutdown-grace", "10000"]);
     const [, url = ""] = await graceful.until(/address +(\S+)/);
     await fetch(`${url}/objects/box`, { method: "PUT" });
+    let goOn = (): void => {};
+    const stopping = new Promise<void>((resolve) => {
+      goOn = resolve;
+    });
     const slow = new ReadableStream<Uint8Array>({
       async pull(controller) {
         for (let slice = 0; slice < 10; slice++) {
           controller.enqueue(testBytes(10_000, slice));
-          await new Promise((resolve) => setTimeout(resolve, 60));
+          // Goes on after the signal.
+          if (slice === 5) await stopping;
+          else await new Promise((resolve) => setTimeout(resolve, 60));
         }
         controller.close();
       },
     });
     const upload = fetch(`${url}/objects/box/slow`, { method: "PUT", body: slow, duplex: "half" } as RequestInit);
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    await untilRequestRuns(url);
     graceful.kill("SIGTERM");
+    goOn();
     expect((await upload).status).toBe(200);
     expect((await graceful.ended).exitCode).toBe(0);
     expect(await cliJson(["head", "box/slow", "--path", path])).toMatchObject([{ sizeBytes: 100_000 }]);
@@ -132,14 +153,15 @@ describe("a server that is stopped", () => {
       () => false,
       () => true,
     );
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    await untilRequestRuns(url);
     stubborn.kill("SIGINT");
     // So soon it is the same Ctrl-C, which npm passes on to those who have it already.
-    await new Promise((resolve) => setTimeout(resolve, 200));
     stubborn.kill("SIGINT");
-    const later = new Promise((resolve) => setTimeout(resolve, 500, "it runs"));
-    expect(await Promise.race([stubborn.ended, later])).toBe("it runs");
-    stubborn.kill("SIGINT");
+    const later = (): Promise<string> => new Promise((resolve) => setTimeout(resolve, 800, "it runs"));
+    expect(await Promise.race([stubborn.ended, later()])).toBe("it runs");
+    // On a busy machine the first may only just have arrived, and this one too would count as the same.
+    do stubborn.kill("SIGINT");
+    while ((await Promise.race([stubborn.ended, later()])) === "it runs");
     expect((await stubborn.ended).exitCode).toBe(130);
     expect(await failed).toBe(true);
   });

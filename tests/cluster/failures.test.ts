@@ -46,11 +46,11 @@ describe("what fails in a cluster", { timeout: CLUSTER_MS }, () => {
 
   test("a process is kept down for as long as was said", async () => {
     const killedAtMs = performance.now();
-    expect((await cluster.run("kill", "node-1", "--for", "1500ms")).stdout).toContain("it stays down for 1.5 s");
+    expect((await cluster.run("kill", "node-1", "--for", "6s")).stdout).toContain("it stays down for 6 s");
     const { keptDownForMs } = cluster.process("node-1", await cluster.status());
-    expect(keptDownForMs).toBeLessThan(1500);
+    expect(keptDownForMs).toBeLessThan(6000);
     await cluster.until((status) => cluster.process("node-1", status).pid !== undefined);
-    expect(performance.now() - killedAtMs).toBeGreaterThan(1400);
+    expect(performance.now() - killedAtMs).toBeGreaterThan(5900);
     await cluster.ready();
   });
 
@@ -108,7 +108,7 @@ describe("what fails in a cluster", { timeout: CLUSTER_MS }, () => {
   test("the same signal from the terminal and from npm is one", async () => {
     const pids = pidsOf(await cluster.status());
     up.kill("SIGINT");
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await new Promise((resolve) => setImmediate(resolve));
     up.kill("SIGINT");
     const { exitCode, stdout } = await up.ended;
     expect(exitCode).toBe(0);
@@ -124,7 +124,7 @@ describe("what fails in a cluster", { timeout: CLUSTER_MS }, () => {
     up.kill("SIGTERM");
     up.kill("SIGINT");
     expect((await up.ended).exitCode).toBeGreaterThan(128);
-    await expect.poll(() => pids.filter(runs), { timeout: 5000 }).toEqual([]);
+    await expect.poll(() => pids.filter(runs), { timeout: 30_000 }).toEqual([]);
     up = cluster.up();
     await cluster.ready();
   });

@@ -44,6 +44,18 @@ interface Running {
   interrupt(): void;
 }
 
+describe("npm run ashlar", () => {
+  test("means the caller's folder, from a folder below too", { timeout: START_MS }, async () => {
+    await using folder = await createTempFolder();
+    const put = `npm run -s ashlar -- put getting-started.md box/page --create-bucket --path ${folder.at("store")}`;
+    const below = await shell(`cd docs && ${put}`).ended;
+    expect(below.exitCode, below.output).toBe(0);
+    const elsewhere = `cd ${folder.path} && npm --prefix ${ROOT} run -s ashlar -- ls box --path store`;
+    const listed = await shell(elsewhere).ended;
+    expect(listed.output).toContain("page");
+  });
+});
+
 describe("npm start", () => {
   test("runs the main job, then serves; each command that it prints works; Ctrl-C ends it", {
     timeout: START_MS,

@@ -1,4 +1,5 @@
 import { existsSync, readdirSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { startCli } from "../support/cli.ts";
 import { createPostgresSchema } from "../support/postgres-schema.ts";
@@ -58,6 +59,21 @@ describe("the pages' code", () => {
     expect(result.exitCode, result.transcript).toBe(0);
     expect(result.stdout).toContain("true 2");
     expect(result.stdout).toContain('"msg":"stopped"');
+  });
+
+  test("of docs/getting-started.md says so when something else has the server's port", { timeout: PAGE_MS }, async () => {
+    const other = createServer((socket) => socket.end());
+    await new Promise<void>((resolve) => other.listen(0, "127.0.0.1", resolve));
+    try {
+      const { port } = other.address() as AddressInfo;
+      const [block] = blocksOf("docs/getting-started.md", "run").filter(({ code }) => code.includes("ashlar serve"));
+      const code = block!.code.replaceAll("9000", String(port));
+      const result = await runPage({ folder: folder.path, blocks: [{ ...block!, code }] });
+      expect(result.exitCode).not.toBe(0);
+      expect(result.stdout).toMatch(new RegExp(`${port} .*(taken|use)`));
+    } finally {
+      await new Promise((resolve) => other.close(resolve));
+    }
   });
 
   test("of docs/operations.md works", { timeout: PAGE_MS }, async () => {

@@ -4,8 +4,9 @@ import { AshlarError } from "@ashlar/sdk/errors";
 import { KIB } from "@ashlar/sdk/limits";
 import { describe, expect, test } from "vitest";
 import { scriptedBody, slices } from "../support/bodies.ts";
-import { abortAndTime, expectCode } from "../support/expect-code.ts";
+import { expectAborts, expectCode } from "../support/expect-code.ts";
 import { dead, failing, hanging } from "../support/faulty-chunk-store.ts";
+import { createManualClock } from "../support/manual-clock.ts";
 import { createMemoryCluster, type MemoryCluster } from "../support/memory-cluster.ts";
 import { readAll, testStream } from "../support/test-bytes.ts";
 
@@ -19,8 +20,7 @@ function put(cluster: MemoryCluster, body: AsyncIterable<Uint8Array>, signal: Ab
 
 const listeners = (signal: AbortSignal): number => getEventListeners(signal, "abort").length;
 
-// Wall-clock bounds: a machine that is busy elsewhere may miss one once, code that breaks one misses it each time.
-describe("aborting an upload", { retry: 2 }, () => {
+describe("aborting an upload", () => {
   test("before it began rejects without touching the body", async () => {
     const cluster = await createMemoryCluster();
     const body = scriptedBody(slices(4, CHUNK));
@@ -32,14 +32,13 @@ describe("aborting an upload", { retry: 2 }, () => {
   test.each<[string, number]>([
     ["hangs at its start", 0],
     ["hangs after some chunks", 3],
-  ])("whose body %s rejects within 100 ms and stops the body", async (_, count) => {
+  ])("whose body %s rejects and stops the body", async (_, count) => {
     const cluster = await createMemoryCluster();
     const body = scriptedBody([...slices(count, CHUNK), "stall"]);
     const controller = new AbortController();
     const upload = put(cluster, body, controller.signal);
     await turn();
-    const { elapsedMs } = await abortAndTime(controller, upload);
-    expect(elapsedMs).toBeLessThan(100);
+    await expectAborts(controller, upload);
     expect(body.returned).toBe(true);
     expect(listeners(controller.signal)).toBe(0);
     await expectCode(cluster.backend.headObject(ref), "OBJECT_NOT_FOUND");
@@ -48,41 +47,39 @@ describe("aborting an upload", { retry: 2 }, () => {
   test.each<[string, () => Promise<never>]>([
     ["honour the abort", undefined as never],
     ["never answer", dead],
-  ])("whose stores hang and %s rejects within 100 ms", async (name, fault) => {
+  ])("whose stores hang and %s rejects", async (name, fault) => {
     const cluster = await createMemoryCluster();
     for (const node of cluster.nodes) node.faults.putChunk = name === "never answer" ? fault : hanging;
     const body = scriptedBody(slices(20, CHUNK));
     const controller = new AbortController();
     const upload = put(cluster, body, controller.signal);
     await turn();
-    const { elapsedMs } = await abortAndTime(controller, upload);
-    expect(elapsedMs).toBeLessThan(100);
+    await expectAborts(controller, upload);
     expect(body.returned).toBe(true);
     await turn();
     expect(listeners(controller.signal)).toBe(0);
   });
 
   test("during a backoff does not wait for its end", async () => {
-    const random = { bytes: (count: number) => new Uint8Array(count), fraction: () => 0.99 };
-    const cluster = await createMemoryCluster({ random });
+    // Its time stands still, so the backoff has no end.
+    const clock = createManualClock();
+    const cluster = await createMemoryCluster({ clock });
     for (const node of cluster.nodes) node.faults.putChunk = failing("NODE_UNAVAILABLE");
     const controller = new AbortController();
     const upload = put(cluster, scriptedBody(slices(4, CHUNK)), controller.signal);
-    await turn(30);
-    const { elapsedMs } = await abortAndTime(controller, upload);
-    expect(elapsedMs).toBeLessThan(100);
+    await expect.poll(() => clock.sleeperCount).toBeGreaterThan(0);
+    await expectAborts(controller, upload);
     await turn();
     expect(listeners(controller.signal)).toBe(0);
   });
 
-  test("while it commits rejects within 100 ms, though the catalog hangs", async () => {
+  test("while it commits rejects, though the catalog hangs", async () => {
     const cluster = await createMemoryCluster();
     const backend = cluster.engine({ catalog: { ...cluster.metadata, commitObject: () => dead() } });
     const controller = new AbortController();
     const upload = backend.putObject({ ...ref, attributes: {} }, testStream(CHUNK), { signal: controller.signal });
     await turn(30);
-    const { elapsedMs } = await abortAndTime(controller, upload);
-    expect(elapsedMs).toBeLessThan(100);
+    await expectAborts(controller, upload);
     expect(listeners(controller.signal)).toBe(0);
   });
 
@@ -99,7 +96,7 @@ describe("aborting an upload", { retry: 2 }, () => {
   });
 });
 
-describe("aborting a download", { retry: 2 }, () => {
+describe("aborting a download", () => {
   async function prepare(): Promise<MemoryCluster> {
     const cluster = await createMemoryCluster();
     await cluster.backend.putObject({ ...ref, attributes: {}, chunker: fixed(CHUNK) }, testStream(10 * CHUNK));
@@ -114,15 +111,14 @@ describe("aborting a download", { retry: 2 }, () => {
   test.each<[string, typeof hanging]>([
     ["hang and honour the abort", hanging],
     ["never answer", dead],
-  ])("whose stores %s rejects within 100 ms", async (_, fault) => {
+  ])("whose stores %s rejects", async (_, fault) => {
     const cluster = await prepare();
     for (const node of cluster.nodes) node.faults.getChunk = fault;
     const controller = new AbortController();
     const opened = await cluster.backend.openObject(ref, { signal: controller.signal });
     const reading = readAll(opened.read());
     await turn();
-    const { elapsedMs } = await abortAndTime(controller, reading);
-    expect(elapsedMs).toBeLessThan(100);
+    await expectAborts(controller, reading);
     await turn();
     expect(listeners(controller.signal)).toBe(0);
   });
@@ -143,7 +139,7 @@ describe("aborting a download", { retry: 2 }, () => {
     expect(listeners(controller.signal)).toBe(0);
   });
 
-  test("while a further page of the manifest is asked for rejects within 100 ms", async () => {
+  test("while a further page of the manifest is asked for rejects", async () => {
     const cluster = await prepare();
     const backend = cluster.engine({
       catalog: {
@@ -156,7 +152,7 @@ describe("aborting a download", { retry: 2 }, () => {
     const opened = await backend.openObject(ref, { signal: controller.signal });
     const reading = readAll(opened.read());
     await turn();
-    expect((await abortAndTime(controller, reading)).elapsedMs).toBeLessThan(100);
+    await expectAborts(controller, reading);
   });
 });
 
@@ -169,7 +165,7 @@ describe("a transfer that ends well or badly leaves no listener on the caller's 
     await put(cluster, testStream(6 * CHUNK), signal);
     await readAll((await cluster.backend.openObject(ref, { signal })).read());
     await cluster.backend.headObject(ref, { signal });
-    await expectCode(put(cluster, scriptedBody([...slices(2, CHUNK), new Error("no")]), signal), "INTERNAL");
+    await expectCode(put(cluster, scriptedBody([...slices(2, CHUNK), new Error("no")]), signal), "INVALID_ARGUMENT");
     for (const node of cluster.nodes) node.chunks.clear();
     const opened = await cluster.backend.openObject(ref, { signal });
     await expectCode(readAll(opened.read()), "CHUNK_MISSING");

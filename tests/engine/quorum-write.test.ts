@@ -4,12 +4,15 @@ import { KIB } from "@ashlar/sdk/limits";
 import { describe, expect, test } from "vitest";
 import { expectCode } from "../support/expect-code.ts";
 import { dead, delayed, failing, hanging } from "../support/faulty-chunk-store.ts";
+import { createManualClock } from "../support/manual-clock.ts";
 import { createMemoryCluster, type MemoryCluster } from "../support/memory-cluster.ts";
 import { noJitter } from "../support/seeded-random.ts";
 import { readAll, testBytes } from "../support/test-bytes.ts";
 
 const CHUNK = 64 * KIB;
 const ref = { bucket: "box", key: "wall" };
+/** How long a replica that is late is waited for. */
+const GRACE_MS = 100;
 
 function put(cluster: MemoryCluster, bytes: Uint8Array): ReturnType<typeof cluster.backend.putObject> {
   return cluster.backend.putObject({ ...ref, attributes: {}, chunker: fixed(CHUNK) }, toStream(bytes));
@@ -87,23 +90,27 @@ describe("a write to three replicas", () => {
   });
 
   test("does not wait for a replica that hangs longer than the grace", async () => {
-    const cluster = await createMemoryCluster();
+    const clock = createManualClock();
+    const cluster = await createMemoryCluster({ clock });
     cluster.nodes[2]!.faults.putChunk = hanging;
-    const startedAtMs = performance.now();
-    const first = await put(cluster, testBytes(CHUNK));
-    const elapsedMs = performance.now() - startedAtMs;
-    expect(first.replicas).toBe(2);
-    expect(elapsedMs).toBeGreaterThan(90);
-    expect(elapsedMs).toBeLessThan(600);
+    const upload = put(cluster, testBytes(CHUNK));
+    await expect.poll(() => clock.sleeperCount).toBe(1);
+    clock.advance(GRACE_MS - 1);
+    expect(clock.sleeperCount).toBe(1);
+    clock.advance(1);
+    expect((await upload).replicas).toBe(2);
   });
 
   test("does not wait at all for a replica that hung a moment ago", async () => {
-    const cluster = await createMemoryCluster();
+    const clock = createManualClock();
+    const cluster = await createMemoryCluster({ clock });
     cluster.nodes[2]!.faults.putChunk = dead;
-    await put(cluster, testBytes(CHUNK, 1));
-    const startedAtMs = performance.now();
+    const first = put(cluster, testBytes(CHUNK, 1));
+    await expect.poll(() => clock.sleeperCount).toBe(1);
+    clock.advance(GRACE_MS);
+    await first;
+    // Time stands still: whoever waited now would wait for ever.
     await put(cluster, testBytes(CHUNK, 2));
-    expect(performance.now() - startedAtMs).toBeLessThan(90);
     const repairs = await cluster.metadata.listRepairs({ limit: 10 });
     expect(repairs.map((repair) => repair.serverId)).toEqual(["n2", "n2"]);
   });
@@ -145,7 +152,7 @@ describe("a retry", () => {
     expect(tries).toBe(2);
   });
 
-  test("gives up after CHUNK_ATTEMPTS with the store's error", async () => {
+  test("gives up with the store's error when the time is over", async () => {
     const cluster = await createMemoryCluster({ nodeCount: 1 });
     let tries = 0;
     cluster.nodes[0]!.faults.putChunk = () => {
@@ -153,7 +160,7 @@ describe("a retry", () => {
       return failing("NODE_UNAVAILABLE")();
     };
     await expectCode(put(cluster, testBytes(CHUNK)), "NODE_UNAVAILABLE");
-    expect(tries).toBe(6);
+    expect(tries).toBeGreaterThan(1);
   });
 
   test("repeats an unconditional commit whose answer was lost, and makes one version", async () => {
@@ -178,20 +185,24 @@ describe("a retry", () => {
     expect((await backend.listObjects({ bucket: "box" })).objects).toHaveLength(1);
   });
 
-  test("leaves a conditional commit whose answer was lost to the caller", async () => {
+  test("repeats a conditional commit whose answer was lost, under the same operation id", async () => {
     const cluster = await createMemoryCluster();
-    let commits = 0;
+    const ids = new Set<string | undefined>();
     const backend = cluster.engine({
+      random: noJitter,
       catalog: {
         ...cluster.metadata,
-        commitObject: async () => {
-          commits++;
-          return failing("METADATA_UNAVAILABLE")();
+        commitObject: async (commit, options) => {
+          const info = await cluster.metadata.commitObject(commit, options);
+          const first = ids.size === 0;
+          ids.add(options?.operationId);
+          return first ? failing("METADATA_UNAVAILABLE")() : info;
         },
       },
     });
     const request = { ...ref, attributes: {}, condition: { ifNoneMatch: "*" } };
-    await expectCode(backend.putObject(request, toStream(testBytes(CHUNK))), "METADATA_UNAVAILABLE");
-    expect(commits).toBe(1);
+    const { objectVersion } = await backend.putObject(request, toStream(testBytes(CHUNK)));
+    expect([...ids]).toEqual([expect.stringMatching(/^[0-9a-f]{32}$/)]);
+    expect((await backend.headObject(ref)).objectVersion).toBe(objectVersion);
   });
 });

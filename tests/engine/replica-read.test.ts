@@ -3,18 +3,23 @@ import { KIB } from "@ashlar/sdk/limits";
 import type { ChunkStore } from "@ashlar/sdk/ports";
 import { describe, expect, test } from "vitest";
 import { expectCode } from "../support/expect-code.ts";
-import { dead, delayed, type FaultyCall, failing } from "../support/faulty-chunk-store.ts";
+import { dead, type FaultyCall, failing } from "../support/faulty-chunk-store.ts";
+import { createManualClock, type ManualClock } from "../support/manual-clock.ts";
 import { createMemoryCluster, type MemoryCluster, type MemoryNode } from "../support/memory-cluster.ts";
 import { readAll, testBytes } from "../support/test-bytes.ts";
 
 const CHUNK = 64 * KIB;
+const HEDGE_AFTER_MS = 40;
 const ref = { bucket: "box", key: "wall" };
 
 type GetCall = FaultyCall<Awaited<ReturnType<ChunkStore["getChunk"]>>>;
 
 /** A cluster with one object of one chunk, and its nodes in the order in which a read asks them. */
-async function prepare(bytes: Uint8Array): Promise<{ cluster: MemoryCluster; order: readonly MemoryNode[] }> {
-  const cluster = await createMemoryCluster({ hedgeAfterMs: 40 });
+async function prepare(
+  bytes: Uint8Array,
+  clock?: ManualClock,
+): Promise<{ cluster: MemoryCluster; order: readonly MemoryNode[] }> {
+  const cluster = await createMemoryCluster({ hedgeAfterMs: HEDGE_AFTER_MS, ...(clock === undefined ? {} : { clock }) });
   await cluster.backend.putObject(
     { ...ref, attributes: {}, chunker: fixed(CHUNK) },
     (async function* () {
@@ -73,14 +78,22 @@ describe("a read asks the next replica when the first", () => {
     expect(await read(cluster, { offset: 10, length: 100 })).toEqual(bytes.subarray(10, 110));
   });
 
-  test("is slow: both are asked, and the faster one answers", { retry: 2 }, async () => {
-    const { cluster, order } = await prepare(bytes);
-    order[0]!.faults.getChunk = delayed(2000);
-    const startedAtMs = performance.now();
-    expect(await read(cluster)).toEqual(bytes);
-    const elapsedMs = performance.now() - startedAtMs;
-    expect(elapsedMs).toBeGreaterThanOrEqual(35);
-    expect(elapsedMs).toBeLessThan(500);
+  test("is slow: both are asked, and the faster one answers", async () => {
+    const clock = createManualClock();
+    const { cluster, order } = await prepare(bytes, clock);
+    order[0]!.faults.getChunk = dead;
+    let asked = 0;
+    order[1]!.faults.getChunk = ({ pass }) => {
+      asked++;
+      return pass();
+    };
+    const reading = read(cluster);
+    await expect.poll(() => clock.sleeperCount).toBe(1);
+    clock.advance(HEDGE_AFTER_MS - 1);
+    expect([clock.sleeperCount, asked]).toEqual([1, 0]);
+    clock.advance(1);
+    expect(await reading).toEqual(bytes);
+    expect(asked).toBe(1);
   });
 
   test("is dead and the second too", async () => {
@@ -93,7 +106,8 @@ describe("a read asks the next replica when the first", () => {
 
 describe("a read", () => {
   test("does not ask a second replica while the first answers in time", async () => {
-    const { cluster, order } = await prepare(bytes);
+    const clock = createManualClock();
+    const { cluster, order } = await prepare(bytes, clock);
     let asked = 0;
     for (const node of order.slice(1)) {
       node.faults.getChunk = ({ pass }) => {
@@ -102,8 +116,9 @@ describe("a read", () => {
       };
     }
     await read(cluster);
-    await new Promise((resolve) => setTimeout(resolve, 60));
-    expect(asked).toBe(0);
+    clock.advance(10 * HEDGE_AFTER_MS);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect([clock.sleeperCount, asked]).toEqual([0, 0]);
   });
 
   test("ends the slower replica's call once another has answered", async () => {

@@ -64,7 +64,7 @@ function halfWay(act: () => void): (progress: TransferProgress) => void {
   };
 }
 
-describe("a server that is killed in the middle of a transfer", { timeout: 60_000 }, () => {
+describe("a server that is killed in the middle of a transfer", { timeout: 150_000 }, () => {
   test("if a node: the upload ends well with two copies, and the third is queued for repair", async () => {
     await using client = open();
     const ref = { bucket: "box", key: "node-killed" };
@@ -130,7 +130,7 @@ describe("a server that is killed in the middle of a transfer", { timeout: 60_00
       sha256 = put.sha256;
       return put.replicas;
     };
-    await expect.poll(putAll, { timeout: 30_000 }).toBe(3);
+    await expect.poll(putAll, { timeout: 90_000 }).toBe(3);
     await Promise.all([nodes[0]!.kill(), nodes[1]!.kill()]);
     const large = { bucket: "box", key: "refused", timeoutMs: 30_000 };
     await expectCode(client.putObject({ ...large, body: testStream(SIZE, { seed: 5 }) }), "QUORUM_NOT_REACHED");

@@ -76,6 +76,8 @@ export async function createMemoryCluster(options: MemoryClusterOptions = {}): P
       clock,
       random,
       logger: silentLogger,
+      // Enough for some tries, so that tests of what fails for good are soon over.
+      retry: { forMs: 1000 },
       ...engineOptions,
       ...more,
     });

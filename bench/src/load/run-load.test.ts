@@ -79,7 +79,7 @@ test("a phase ends by its time, and sees the event loop stand still", async () =
     return 1;
   };
   const report = await runPhase({ count: 1000, inFlight: 1, limitMs: 150 }, block);
-  expect(report.objects).toBeGreaterThanOrEqual(2);
+  expect(report.objects).toBeGreaterThanOrEqual(1);
   expect(report.objects).toBeLessThan(10);
   expect(report.loopMaxMs).toBeGreaterThan(40);
   expect(report.latencyP50Ms).toBeGreaterThan(60);

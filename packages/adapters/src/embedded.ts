@@ -1,4 +1,4 @@
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import type { OpenedSeat, Seat, SeatInstruments } from "@ashlar/sdk";
 import { collect, createEngine, singleStoreTopology } from "@ashlar/sdk/engine";
 import { type Durability, type Logger, silentLogger, systemClock, systemRandom } from "@ashlar/sdk/ports";
@@ -34,7 +34,8 @@ export interface EmbeddedOptions {
  */
 export function embedded(options: EmbeddedOptions): Seat {
   assertFolderPath((options as EmbeddedOptions | undefined)?.path);
-  return { name: "embedded", open: (instruments) => openEmbedded(options, instruments) };
+  const path = resolve(options.path); // now: the process may be in another folder at its first call
+  return { name: "embedded", open: (instruments) => openEmbedded({ ...options, path }, instruments) };
 }
 
 async function openEmbedded(options: EmbeddedOptions, instruments: SeatInstruments | undefined): Promise<OpenedSeat> {

@@ -4,7 +4,7 @@ export type { ChunkCutter, Chunker } from "./chunking/chunker.ts";
 export { fixed } from "./chunking/fixed.ts";
 export type { ObjectBody } from "./client/body-source.ts";
 
-export type { ClientCallOptions, ClientTransferOptions } from "./client/call-options.ts";
+export type { ClientCallOptions, ClientTransferOptions, ClientWriteOptions } from "./client/call-options.ts";
 export { createClient } from "./client/create-client.ts";
 export type { BucketHandle, ObjectHandle, ObjectSlice } from "./client/handles.ts";
 export type {
@@ -19,6 +19,7 @@ export type {
   GetOptions,
   ListEntry,
   ListObjectsInput,
+  ListObjectsPageInput,
   ObjectRef,
   PutObjectInput,
   PutOptions,
@@ -30,6 +31,7 @@ export type { OpenedSeat, Seat, SeatInstruments } from "./client/seat.ts";
 export { type DirectSeatOptions, direct } from "./client/seats/direct.ts";
 export { gateway } from "./client/seats/gateway.ts";
 export type { ApiKeySource, RemoteSeatOptions } from "./client/seats/remote-options.ts";
+export type { RetryEvent, RetryPolicy } from "./engine/retry.ts";
 export { AshlarError, type ErrorCode, type ErrorDetails } from "./errors/index.ts";
 export { GIB, KIB, LIMITS, MIB, TIB } from "./limits.ts";
 export type {

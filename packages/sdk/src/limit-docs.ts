@@ -34,6 +34,20 @@ export const LIMIT_DOCS: Readonly<Record<keyof typeof LIMITS, LimitDoc>> = {
   BUCKET_NAME_MIN: { unit: "count", reason: "S3's bucket naming rule" },
   BUCKET_NAME_MAX: { unit: "count", reason: "S3's bucket naming rule: a DNS label" },
   METADATA_MAX_BYTES: { unit: "bytes", reason: "names and values of user metadata together; fits HTTP header limits" },
+  COMMIT_CHUNKS_MAX: {
+    unit: "count",
+    reason:
+      "chunks of one write or part through a gateway: 64 GiB in default chunks, 1 TiB in chunks of 64 MiB, and 50 TiB in parts. A longer list stalls whoever decodes it",
+  },
+  METADATA_ENTRIES_MAX: {
+    unit: "count",
+    reason:
+      "entries of user metadata; with more, what goes around each would not fit the 16 KiB of headers that clients take",
+  },
+  HEADER_FIELDS_MAX_BYTES: {
+    unit: "bytes",
+    reason: "content-type, cache-control and the like together; fits beside the metadata into 16 KiB of headers",
+  },
   LIST_LIMIT_DEFAULT: { unit: "count", reason: "S3's page size" },
   LIST_LIMIT_MAX: { unit: "count", reason: "S3's page size; a page costs < 6 ms" },
   DELETE_MANY_MAX: { unit: "count", reason: "S3's DeleteObjects limit" },
@@ -53,9 +67,15 @@ export const LIMIT_DOCS: Readonly<Record<keyof typeof LIMITS, LimitDoc>> = {
     reason: "chunks in flight per transfer; more adds memory, not speed, on loopback and LAN",
   },
   CONCURRENCY_MAX: { unit: "count", reason: "bounds the memory of one transfer" },
-  CHUNK_ATTEMPTS: { unit: "count", reason: "tries per chunk and replica before the error reaches the caller" },
+  CHUNK_ATTEMPTS: { unit: "count", reason: "tries of a chunk whose bytes arrive spoiled: more would not help" },
+  RETRY_FOR_MS: { unit: "ms", reason: "how long a call is tried again: a server restarts within it" },
   RETRY_BASE_MS: { unit: "ms", reason: "first backoff, full jitter" },
-  RETRY_MAX_MS: { unit: "ms", reason: "longest backoff, full jitter" },
+  RETRY_MAX_MS: { unit: "ms", reason: "longest backoff, full jitter; a server that is back is noticed soon" },
+  OPERATION_KEPT_MS: {
+    unit: "ms",
+    reason:
+      "how long the result of a write is kept under its operation id; a client that has not come back by then does not come back",
+  },
   HEDGE_AFTER_MS: { unit: "ms", reason: "a read slower than this also asks the next replica" },
   CLAIM_TTL_MS: { unit: "ms", reason: "an upload may last a day before its chunks can be collected" },
   GRANT_TTL_MS: { unit: "ms", reason: "life of a signed grant; the client renews it during long uploads" },

@@ -2,18 +2,16 @@ import { fixed, KIB } from "@ashlar/sdk";
 import { describe, expect, test } from "vitest";
 import { watchAbortListeners } from "#platform";
 import { endlessSlices, scriptedBody, slices } from "../../support/bodies.ts";
-import { abortAndTime, expectCode } from "../../support/expect-code.ts";
+import { expectAborts, expectCode, expectPrompt } from "../../support/expect-code.ts";
 import { testBytes } from "../../support/test-bytes.ts";
 import type { UseContext } from "../subject.ts";
 
 const CHUNK = 64 * KIB;
-const LIMIT_MS = 100;
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Aborts and deadlines, in both directions. */
 export function abortCases(use: UseContext): void {
-  // Wall-clock bounds: a machine that is busy elsewhere may miss one once, code that breaks one misses it each time.
-  describe("aborting an upload", { retry: 2 }, () => {
+  describe("aborting an upload", () => {
     test("before it began is CANCELED, and the body stays untouched", async () => {
       const { client, bucket } = use();
       const ref = { bucket: await bucket(), key: "wall" };
@@ -22,7 +20,7 @@ export function abortCases(use: UseContext): void {
       expect(body.pulls).toBe(0);
     });
 
-    test("whose body hangs is CANCELED within 100 ms, and nothing is written", async () => {
+    test("whose body hangs is CANCELED, and nothing is written", async () => {
       const { client, bucket } = use();
       const ref = { bucket: await bucket(), key: "wall" };
       const body = scriptedBody([...slices(3, CHUNK), "stall"]);
@@ -30,14 +28,13 @@ export function abortCases(use: UseContext): void {
       const listeners = watchAbortListeners(controller.signal);
       const upload = client.putObject({ ...ref, body, signal: controller.signal, chunker: fixed(CHUNK) });
       await pause(50);
-      const { elapsedMs } = await abortAndTime(controller, upload);
-      expect(elapsedMs).toBeLessThan(LIMIT_MS);
+      await expectAborts(controller, upload);
       expect(body.returned).toBe(true);
       expect(listeners.count()).toBe(0);
       await expectCode(client.headObject(ref), "OBJECT_NOT_FOUND");
     });
 
-    test("while bytes move is CANCELED within 100 ms, and the body is read no further", async () => {
+    test("while bytes move is CANCELED, and the body is read no further", async () => {
       const { client, bucket } = use();
       const ref = { bucket: await bucket(), key: "wall" };
       const body = scriptedBody(endlessSlices(CHUNK));
@@ -45,8 +42,7 @@ export function abortCases(use: UseContext): void {
       const listeners = watchAbortListeners(controller.signal);
       const upload = client.putObject({ ...ref, body, signal: controller.signal, chunker: fixed(CHUNK) });
       await pause(100);
-      const { elapsedMs } = await abortAndTime(controller, upload);
-      expect(elapsedMs).toBeLessThan(LIMIT_MS);
+      await expectAborts(controller, upload);
       const { pulls } = body;
       await pause(20);
       expect(body.pulls).toBe(pulls);
@@ -54,7 +50,7 @@ export function abortCases(use: UseContext): void {
     });
   });
 
-  describe("aborting a download", { retry: 2 }, () => {
+  describe("aborting a download", () => {
     test("before it began is CANCELED", async () => {
       const { client, bucket } = use();
       const ref = { bucket: await bucket(), key: "wall" };
@@ -62,7 +58,7 @@ export function abortCases(use: UseContext): void {
       await expectCode(client.getObject({ ...ref, signal: AbortSignal.abort() }), "CANCELED");
     });
 
-    test("while its bytes are read is CANCELED within 100 ms, and leaves no listener", async () => {
+    test("while its bytes are read is CANCELED, and leaves no listener", async () => {
       const { client, bucket } = use();
       const ref = { bucket: await bucket(), key: "wall" };
       await client.putObject({ ...ref, body: testBytes(30 * CHUNK), chunker: fixed(CHUNK) });
@@ -70,17 +66,13 @@ export function abortCases(use: UseContext): void {
       const listeners = watchAbortListeners(controller.signal);
       const got = await client.getObject({ ...ref, signal: controller.signal, concurrency: 2 });
       let received = 0;
-      let abortedAtMs = 0;
       const reading = (async () => {
         for await (const slice of got) {
           received += slice.byteLength;
-          if (abortedAtMs !== 0) continue;
-          abortedAtMs = performance.now();
           controller.abort();
         }
       })();
-      await expectCode(reading, "CANCELED");
-      expect(performance.now() - abortedAtMs).toBeLessThan(LIMIT_MS);
+      await expectPrompt(expectCode(reading, "CANCELED"));
       expect(received).toBeLessThan(30 * CHUNK);
       await expect.poll(() => listeners.count()).toBe(0);
     });
@@ -100,16 +92,16 @@ export function abortCases(use: UseContext): void {
     });
   });
 
-  describe("a deadline", { retry: 2 }, () => {
+  describe("a deadline", () => {
     test("ends an upload whose body hangs with DEADLINE_EXCEEDED", async () => {
       const { client, bucket } = use();
       const ref = { bucket: await bucket(), key: "wall" };
       const body = scriptedBody([...slices(2, CHUNK), "stall"]);
       const startedAtMs = performance.now();
-      await expectCode(client.putObject({ ...ref, body, timeoutMs: 150, chunker: fixed(CHUNK) }), "DEADLINE_EXCEEDED");
-      const elapsedMs = performance.now() - startedAtMs;
-      expect(elapsedMs).toBeGreaterThan(140);
-      expect(elapsedMs).toBeLessThan(150 + LIMIT_MS);
+      const upload = client.putObject({ ...ref, body, timeoutMs: 150, chunker: fixed(CHUNK) });
+      await expectPrompt(expectCode(upload, "DEADLINE_EXCEEDED"));
+      // Timers may be early by a rounding, and never by more.
+      expect(performance.now() - startedAtMs).toBeGreaterThan(140);
       expect(body.returned).toBe(true);
       await expectCode(client.headObject(ref), "OBJECT_NOT_FOUND");
     });

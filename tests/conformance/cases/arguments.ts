@@ -78,6 +78,81 @@ export function argumentCases(use: UseContext): void {
       await expectCode(client.listObjectsPage({ bucket: name, cursor: "no cursor of ours" }), "INVALID_ARGUMENT");
     });
 
+    test.each([["", null, 0, false, "two words", '"quoted"', "grün"]].flat())(
+      "condition, version or cursor %j is INVALID_ARGUMENT, and nothing changes",
+      async (value) => {
+        const { client, bucket } = use();
+        const ref = { bucket: await bucket(), key: "guarded" };
+        const bad = value as string;
+        await client.putObject({ ...ref, body: "original" });
+        await client.putObject({ ...ref, key: "other", body: "other" });
+        const source = { sourceBucket: ref.bucket, sourceKey: "other" };
+        const { uploadId } = await client.createUpload(ref);
+        const parts = [await client.writePart({ uploadId, partNumber: 1, body: "part" })];
+        for (const condition of [{ ifMatch: bad }, { ifNoneMatch: bad }]) {
+          await expectCode(client.putObject({ ...ref, body: "new", ...condition }), "INVALID_ARGUMENT");
+          await expectCode(client.deleteObject({ ...ref, ...condition }), "INVALID_ARGUMENT");
+          await expectCode(client.copyObject({ ...ref, ...source, ...condition }), "INVALID_ARGUMENT");
+          await expectCode(client.completeUpload({ uploadId, parts, ...condition }), "INVALID_ARGUMENT");
+          await expectCode(client.getObject({ ...ref, ...condition }), "INVALID_ARGUMENT");
+          await expectCode(client.headObject({ ...ref, ...condition }), "INVALID_ARGUMENT");
+        }
+        await expectCode(client.copyObject({ ...ref, ...source, sourceIfMatch: bad }), "INVALID_ARGUMENT");
+        await expectCode(client.getObject({ ...ref, objectVersion: bad }), "INVALID_ARGUMENT");
+        await expectCode(client.headObject({ ...ref, objectVersion: bad }), "INVALID_ARGUMENT");
+        await expectCode(client.listObjectsPage({ bucket: ref.bucket, cursor: bad }), "INVALID_ARGUMENT");
+        expect(await client.bucket(ref.bucket).object(ref.key).text()).toBe("original");
+      },
+    );
+
+    test("null, or a value of another kind, is INVALID_ARGUMENT wherever it is no value", async () => {
+      const { client, bucket } = use();
+      const ref = { bucket: await bucket(), key: "wall" };
+      await client.putObject({ ...ref, body: "original" });
+      const any = client as unknown as Record<string, (input?: unknown) => Promise<unknown>>;
+      const calls: [string, unknown][] = [
+        ["headObject", undefined],
+        ["headObject", "wall"],
+        ["createBucket", { bucket: "never-made", ifMissing: "yes" }],
+        ["listBuckets", { timeoutMs: null }],
+        ["getObject", { ...ref, signal: new AbortController() }],
+        ...["signal", "range", "concurrency", "timeoutMs", "onProgress"].map((name): [string, unknown] => [
+          "getObject",
+          { ...ref, [name]: null },
+        ]),
+        ...["metadata", "contentType", "chunker", "durability", "sha256", "sizeBytes", "onProgress"].map(
+          (name): [string, unknown] => ["putObject", { ...ref, body: "new", [name]: null }],
+        ),
+        ["putObject", { ...ref, body: "new", sizeBytes: "3" }],
+        ["putObject", { ...ref, body: "new", metadata: new Map([["a", "b"]]) }],
+        ["putObject", { ...ref, body: "new", metadata: new Headers({ a: "b" }) }],
+        ["putObject", { ...ref, body: "new", metadata: "a=b" }],
+        ["putObject", { ...ref, body: "new", metadata: JSON.parse('{"__proto__":"b"}') }],
+        ["copyObject", { ...ref, sourceBucket: ref.bucket, sourceKey: "wall", attributes: null }],
+        ["deleteObjects", { bucket: ref.bucket }],
+        ["deleteObjects", { bucket: ref.bucket, keys: new Set(["wall"]) }],
+        ["deleteObjects", { bucket: ref.bucket, keys: "wall" }],
+        ["listObjectsPage", { bucket: ref.bucket, prefix: null }],
+        ["listObjectsPage", { bucket: ref.bucket, startAfter: 5 }],
+        ["listObjectsPage", { bucket: ref.bucket, limit: null }],
+        ["writePart", { uploadId: "", partNumber: 1, body: "x" }],
+      ];
+      for (const [name, input] of calls) await expectCode(any[name]!(input), "INVALID_ARGUMENT");
+      const { uploadId } = await client.createUpload(ref);
+      for (const parts of [undefined, null, [], [null], "parts"])
+        await expectCode(any.completeUpload!({ uploadId, parts }), "INVALID_PART");
+      expect(await client.bucket(ref.bucket).object(ref.key).text()).toBe("original");
+    });
+
+    test("undefined is as good as not given", async () => {
+      const { client, bucket } = use();
+      const ref = { bucket: await bucket(), key: "wall" };
+      const none = { ifMatch: undefined, ifNoneMatch: undefined, signal: undefined, timeoutMs: undefined };
+      await client.putObject({ ...ref, ...none, body: "x", metadata: undefined, sizeBytes: undefined });
+      await client.getObject({ ...ref, ...none, range: undefined, objectVersion: undefined });
+      await client.listObjectsPage({ bucket: ref.bucket, cursor: undefined, limit: undefined, delimiter: undefined });
+    });
+
     test("number of keys to delete at once is INVALID_ARGUMENT", async () => {
       const { client, bucket } = use();
       const keys = Array.from({ length: LIMITS.DELETE_MANY_MAX.value + 1 }, (_, index) => `k${index}`);

@@ -1,6 +1,7 @@
 import { byCount, fixed, KIB, LIMITS, type ObjectBody } from "@ashlar/sdk";
 import { describe, expect, test } from "vitest";
 import { PLATFORM_BODIES } from "#platform";
+import { expectCode } from "../../support/expect-code.ts";
 import { readAll, sha256Hex, testBytes, testStream } from "../../support/test-bytes.ts";
 import type { UseContext } from "../subject.ts";
 
@@ -90,6 +91,7 @@ export function bodyCases(use: UseContext): void {
     ["an ArrayBuffer", () => bytes.slice().buffer],
     ["a Blob", () => new Blob([bytes])],
     ["a File", () => new File([bytes], "wall.txt")],
+    ["a Response", () => new Response(bytes)],
     ["a web ReadableStream", () => new Blob([bytes]).stream()],
     ["an async iterable", () => testSlices(bytes)],
     ["an array of slices", () => [bytes.subarray(0, 1000), bytes.subarray(1000)]],
@@ -102,6 +104,100 @@ export function bodyCases(use: UseContext): void {
       const put = await client.putObject({ ...ref, body: body(), chunker: fixed(CHUNK) });
       expect(put.sizeBytes).toBe(bytes.byteLength);
       expect(await (await client.getObject(ref)).text()).toBe(text);
+    });
+  });
+
+  describe("a body that is not whole", () => {
+    const webStream = (): ReadableStream<Uint8Array> => new Blob([bytes]).stream();
+    const spent: ReadonlyArray<readonly [string, () => Promise<unknown>]> = [
+      [
+        "a stream that was cancelled",
+        async () => {
+          const stream = webStream();
+          await stream.cancel();
+          return stream;
+        },
+      ],
+      [
+        "a stream of which a piece was read",
+        async () => {
+          const stream = webStream();
+          const reader = stream.getReader();
+          await reader.read();
+          reader.releaseLock();
+          return stream;
+        },
+      ],
+      [
+        "a stream that is locked",
+        async () => {
+          const stream = webStream();
+          stream.getReader();
+          return stream;
+        },
+      ],
+      [
+        "a Response that was read",
+        async () => {
+          const response = new Response(bytes);
+          await response.text();
+          return response;
+        },
+      ],
+      [
+        "bytes that were transferred away",
+        async () => {
+          const moved = bytes.slice();
+          structuredClone(moved.buffer, { transfer: [moved.buffer] });
+          return moved;
+        },
+      ],
+      [
+        "slices of which one was transferred away",
+        async () => {
+          const moved = bytes.slice();
+          structuredClone(moved.buffer, { transfer: [moved.buffer] });
+          return [bytes, moved];
+        },
+      ],
+      [
+        "a Response that is shorter than it says",
+        async () => new Response(bytes, { headers: { "content-length": String(bytes.byteLength + 1) } }),
+      ],
+    ];
+    test.each(spent)("%s is INVALID_ARGUMENT, and nothing is written", async (_, make) => {
+      const { client, bucket } = use();
+      const ref = { bucket: await bucket(), key: "wall" };
+      await expectCode(client.putObject({ ...ref, body: (await make()) as ObjectBody }), "INVALID_ARGUMENT");
+      const { uploadId } = await client.createUpload(ref);
+      await expectCode(
+        client.writePart({ uploadId, partNumber: 1, body: (await make()) as ObjectBody }),
+        "INVALID_ARGUMENT",
+      );
+      await expectCode(client.headObject(ref), "OBJECT_NOT_FOUND");
+    });
+
+    test.each<[string, () => ObjectBody]>([
+      ["a stream", webStream],
+      ["a generator", () => testSlices(bytes)],
+      ["a Response", () => new Response(bytes)],
+    ])("%s, given again after a call that failed, is INVALID_ARGUMENT", async (_, make) => {
+      const { client, bucket } = use();
+      const ref = { bucket: await bucket(), key: "wall" };
+      const body = make();
+      await expectCode(client.putObject({ ...ref, body, ifMatch: "older" }), "PRECONDITION_FAILED");
+      await expectCode(client.putObject({ ...ref, body }), "INVALID_ARGUMENT");
+      const refused = make();
+      await expectCode(client.putObject({ ...ref, key: "", body: refused }), "INVALID_ARGUMENT");
+      await expectCode(client.putObject({ ...ref, body: refused }), "INVALID_ARGUMENT");
+    });
+
+    test("text that is cut within a character is whole again", async () => {
+      const { client, bucket } = use();
+      const ref = { bucket: await bucket(), key: "wall" };
+      const brick = "\u{1f9f1}";
+      await client.putObject({ ...ref, body: ["a", brick[0]!, brick[1]!, "z"] });
+      expect(await client.bucket(ref.bucket).object(ref.key).text()).toBe(`a${brick}z`);
     });
   });
 

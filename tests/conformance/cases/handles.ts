@@ -79,12 +79,24 @@ export function handleCases(use: UseContext): void {
       expect(await readAll(slice.stream())).toEqual(bytes.slice(start, end));
     });
 
+    test.each([
+      [0.4, 2.6, "012"],
+      [0.5, 1.5, "01"],
+      [2.5, 3.5, "23"],
+      [-2.6, -0.6, "78"],
+    ])("rounds the ends %d and %d of a slice as Web IDL does for Blob", async (start, end, text) => {
+      const { client, bucket } = use();
+      const wall = client.bucket(await bucket()).object("wall");
+      await wall.put("0123456789");
+      expect(await wall.slice(start, end).text()).toBe(text);
+    });
+
     test.each(["", "0123456789"])("slices %j from any start to any end as Blob does", async (text) => {
       const { client, bucket } = use();
       const wall = client.bucket(await bucket()).object("wall");
       await wall.put(text);
       const blob = new Blob([text]);
-      const ends = [-100, -11, -10, -7, -3, -1, 0, 1, 3, 9, 10, 11, 100];
+      const ends = [-Infinity, -100, -11, -10, -7, -3, -1, 0, 1, 3, 9, 10, 11, 100, Infinity, NaN];
       const cases = ends.flatMap((start) => [undefined, ...ends].map((end) => [start, end] as const));
       const got = await Promise.all(
         cases.map(async ([start, end]) => [start, end, await wall.slice(start, end).text()]),

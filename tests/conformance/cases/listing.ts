@@ -38,8 +38,13 @@ export function listingCases(use: UseContext): void {
       expect(first).toEqual({ type: "object", key: "a/1", etag, objectVersion, sizeBytes, createdAtMs });
     });
 
-    test.each([1, 2, 3, 5, 1000])("in pages of %i is the same, each key once", async (limit) => {
-      expect(await list({ limit })).toEqual(SORTED);
+    test.each([1, 2, 3, 5, 1000])("in pages of %i is the same, each key once", async (pageSize) => {
+      expect(await list({ pageSize })).toEqual(SORTED);
+    });
+
+    test.each([1, 5, 1000, 5000])("with a limit of %i ends there, whatever its pages", async (limit) => {
+      expect(await list({ limit })).toEqual(SORTED.slice(0, limit));
+      expect(await list({ limit, pageSize: 2 })).toEqual(SORTED.slice(0, limit));
     });
 
     test("page has no more than its limit, prefixes counted", async () => {
@@ -68,7 +73,7 @@ export function listingCases(use: UseContext): void {
           .sort((a, b) => byBytes(a.replace("*", ""), b.replace("*", ""))),
       );
       expect(await list({ delimiter: "/", prefix: "a/" })).toEqual(["a/1", "a/2", "a/b/*"]);
-      expect(await list({ delimiter: "/", prefix: "a/", limit: 1 })).toEqual(["a/1", "a/2", "a/b/*"]);
+      expect(await list({ delimiter: "/", prefix: "a/", pageSize: 1 })).toEqual(["a/1", "a/2", "a/b/*"]);
     });
 
     test("goes on after a key", async () => {

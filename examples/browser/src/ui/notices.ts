@@ -43,3 +43,8 @@ export function attempt(doing: string, work: () => Promise<void>): void {
     (error: unknown) => showError(doing, error),
   );
 }
+
+/** Tells screen readers what has happened, where nothing that has the focus tells it. */
+export function announce(text: string): void {
+  byId("announcements").textContent = text;
+}

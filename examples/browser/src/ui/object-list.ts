@@ -1,10 +1,12 @@
 import type { ObjectListEntry } from "@ashlar/sdk";
+import { arrange, type FolderEntry, type FolderView, type SortOrder } from "../browse/arrange.ts";
 import type { FolderPage } from "../browse/folder.ts";
-import { button, element, nameText } from "./elements.ts";
+import { ARRANGED_MAX, type FolderContents, listUntil, NO_CONTENTS } from "../browse/folder-contents.ts";
+import { createDrawnRows } from "./drawn-rows.ts";
+import { button, element } from "./elements.ts";
 import { explainError } from "./explain-error.ts";
-import { formatBytes, formatTime } from "./format.ts";
-import { icon } from "./icons.ts";
-import { attempt } from "./notices.ts";
+import { announce } from "./notices.ts";
+import { crumbsOf, folderRow, head, objectRow } from "./object-rows.ts";
 
 /** What the list asks of the page. */
 export interface ObjectListActions {
@@ -18,7 +20,7 @@ export interface ObjectListActions {
   moved(prefix: string): void;
 }
 
-/** The list of a folder: crumbs, folders, objects, and more pages where there are any. */
+/** The list of a folder: crumbs, search and order, folders, objects, and more pages where there are any. */
 export interface ObjectList {
   readonly node: HTMLElement;
   readonly prefix: () => string;
@@ -27,53 +29,66 @@ export interface ObjectList {
   refreshSoon(afterMs: number): void;
 }
 
+const ORDERS: ReadonlyArray<readonly [SortOrder, string]> = [
+  ["name", "by name"],
+  ["newest", "newest first"],
+  ["largest", "largest first"],
+];
+/** A search waits until the user has stopped typing for this long, in ms. */
+const TYPING_MS = 200;
+
 export function createObjectList(actions: ObjectListActions): ObjectList {
+  const parts = createParts();
+  const { node, crumbs, body, trouble, table, empty, more, end, search, order } = parts;
   let prefix = "";
+  let contents = NO_CONTENTS;
   /** Whose rows are shown. */
   let listed: string | undefined;
   // The answer to an older question is dropped.
   let asked = 0;
-  const crumbs = element("nav", { class: "crumbs", "aria-label": "Folder" });
-  const refreshButton = button("Refresh", () => refresh(), { kind: "quiet" });
-  const body = element("tbody");
-  const empty = element("p", { class: "empty", hidden: true }, "Nothing here yet. What you upload appears here.");
-  const trouble = element("p", { class: "trouble", role: "alert", hidden: true });
-  const more = button("Show more", () => {}, { kind: "more" });
-  const table = element("table", { class: "objects" }, head(), body);
-  const node = element(
-    "div",
-    {},
-    element("div", { class: "head" }, crumbs, refreshButton),
-    trouble,
-    table,
-    empty,
-    more,
-  );
-  const gone = (deleting: Promise<boolean>): Promise<void> => deleting.then((deleted) => deleted && refresh()).then();
+  const view = (): FolderView => ({ search: search.value, order: order.value as SortOrder });
+  const wantsAll = (): boolean => search.value !== "" || order.value !== "name";
+  const rows = createDrawnRows<FolderEntry>({ body, end, rowOf: (entry, index) => rowOf(entry, index) });
 
-  const rowsOf = (page: FolderPage): readonly HTMLTableRowElement[] => [
-    ...page.folders.map((folder) => folderRow(folder, prefix, open, () => gone(actions.deleteFolder(folder)))),
-    ...page.objects.map((entry) =>
-      objectRow(entry, prefix, {
-        preview: () => actions.preview(entry),
-        download: () => actions.download(entry),
-        delete: () => gone(actions.deleteObject(entry)),
-      }),
-    ),
-  ];
-  const load = async (cursor?: string): Promise<void> => {
+  /** Deletes, and leaves the focus on the row that has taken the place. */
+  const remove = async (name: string, index: number, deleting: Promise<boolean>): Promise<void> => {
+    if (!(await deleting)) return;
+    await load();
+    announce(`${name} was deleted`);
+    if (!rows.focus(index)) search.focus();
+  };
+  const rowOf = (entry: FolderEntry, index: number): HTMLTableRowElement =>
+    entry.kind === "folder"
+      ? folderRow(entry, open, () => remove(`The folder ${entry.name}`, index, actions.deleteFolder(entry.prefix)))
+      : objectRow(entry, {
+          preview: () => actions.preview(entry.object),
+          download: () => actions.download(entry.object),
+          delete: () => remove(entry.name, index, actions.deleteObject(entry.object)),
+        });
+  const show = (): void => {
+    const entries = arrange(contents, prefix, view());
+    rows.show(entries);
+    empty.hidden = entries.length > 0;
+    empty.textContent =
+      search.value === ""
+        ? "Nothing here yet. What you upload appears here."
+        : `No name here has “${search.value}” in it.${contents.isCut ? ` Only the first ${ARRANGED_MAX} were looked at.` : ""}`;
+    table.hidden = !empty.hidden;
+    more.hidden = contents.nextCursor === undefined || wantsAll();
+    end.textContent = contents.isCut && wantsAll() && empty.hidden ? `Of the first ${ARRANGED_MAX} files.` : "";
+  };
+  /** @param after lists on from there; default: anew, as far as it was shown. */
+  const load = async (after?: FolderContents): Promise<void> => {
     const question = ++asked;
+    const known = contents.folders.length + contents.objects.length;
+    const untilCount = wantsAll() ? ARRANGED_MAX : after === undefined && listed === prefix ? known : known + 1;
     node.setAttribute("aria-busy", "true");
     try {
-      const page = await actions.list(prefix, cursor);
+      const found = await listUntil((cursor) => actions.list(prefix, cursor), { after, untilCount });
       if (question !== asked) return;
-      if (cursor === undefined) body.replaceChildren();
+      contents = found;
       listed = prefix;
-      body.append(...rowsOf(page));
-      empty.hidden = body.childElementCount > 0;
-      table.hidden = !empty.hidden;
-      more.hidden = page.nextCursor === undefined;
-      more.onclick = () => void load(page.nextCursor);
+      show();
       trouble.hidden = true;
     } catch (error) {
       if (question === asked) tell(error);
@@ -90,83 +105,81 @@ export function createObjectList(actions: ObjectListActions): ObjectList {
   const refresh = (): void => void load();
   const open = (to: string): void => {
     prefix = to;
+    contents = NO_CONTENTS;
+    search.value = "";
     crumbs.replaceChildren(...crumbsOf(prefix, open));
     actions.moved(prefix);
     refresh();
   };
-  let refreshing: ReturnType<typeof setTimeout> | undefined;
-  const refreshSoon = (afterMs: number): void => {
-    clearTimeout(refreshing);
-    refreshing = setTimeout(refresh, afterMs);
+  /** What is known is arranged at once; the rest of the folder is listed for it. */
+  const arrangeAnew = (): void => {
+    show();
+    if (wantsAll() && contents.nextCursor !== undefined && !reachedMax(contents)) void load(contents);
   };
-  return { node, prefix: () => prefix, open, refreshSoon };
+  let typing: ReturnType<typeof setTimeout> | undefined;
+  search.addEventListener("input", () => {
+    clearTimeout(typing);
+    typing = setTimeout(arrangeAnew, TYPING_MS);
+  });
+  order.addEventListener("change", arrangeAnew);
+  more.addEventListener("click", () => void load(contents));
+  parts.refresh.addEventListener("click", refresh);
+  return { node, prefix: () => prefix, open, refreshSoon: createSoon(refresh) };
 }
 
-function head(): HTMLTableSectionElement {
-  const titles = ["Name", "Size", "Written"].map((title) => element("th", { scope: "col" }, title));
-  const hidden = element("span", { class: "for-screen-readers" }, "Actions");
-  return element("thead", {}, element("tr", {}, ...titles, element("th", { scope: "col" }, hidden)));
+/** Runs work after a time, once for all calls until then. A call does not put it off: while many files end one after the other, they appear all the same. */
+function createSoon(work: () => void): (afterMs: number) => void {
+  let isDue = false;
+  return (afterMs) => {
+    if (isDue) return;
+    isDue = true;
+    setTimeout(() => {
+      isDue = false;
+      work();
+    }, afterMs);
+  };
 }
 
-function crumbsOf(prefix: string, open: (prefix: string) => void): readonly HTMLElement[] {
-  const names = prefix.split("/").slice(0, -1);
-  const places = [{ name: "All files", to: "" }].concat(
-    names.map((name, index) => ({ name, to: `${names.slice(0, index + 1).join("/")}/` })),
+const reachedMax = ({ folders, objects }: FolderContents): boolean => folders.length + objects.length >= ARRANGED_MAX;
+
+interface Parts {
+  readonly node: HTMLElement;
+  readonly crumbs: HTMLElement;
+  readonly refresh: HTMLButtonElement;
+  readonly search: HTMLInputElement;
+  readonly order: HTMLSelectElement;
+  readonly trouble: HTMLElement;
+  readonly table: HTMLTableElement;
+  readonly body: HTMLTableSectionElement;
+  /** Below the rows. */
+  readonly end: HTMLElement;
+  readonly empty: HTMLElement;
+  readonly more: HTMLButtonElement;
+}
+
+function createParts(): Parts {
+  const crumbs = element("nav", { class: "crumbs", "aria-label": "Folder" });
+  const refresh = button("Refresh", () => {}, { kind: "quiet" });
+  const search = element("input", {
+    ...{ type: "search", placeholder: "Search this folder", "aria-label": "Search this folder" },
+  });
+  const order = element(
+    "select",
+    { "aria-label": "Order of the files" },
+    ...ORDERS.map(([value, text]) => element("option", { value }, text)),
   );
-  return places.flatMap(({ name, to }) => {
-    if (to === prefix) return [element("span", { "aria-current": "page" }, nameText(name))];
-    return [
-      button([nameText(name)], () => open(to), { kind: "link" }),
-      element("span", { "aria-hidden": "true" }, "/"),
-    ];
-  });
-}
-
-function folderRow(
-  folder: string,
-  prefix: string,
-  open: (prefix: string) => void,
-  remove: () => Promise<void>,
-): HTMLTableRowElement {
-  const name = folder.slice(prefix.length);
-  const link = button([icon("folder"), nameText(name)], () => open(folder), {
-    label: `Open folder ${name}`,
-    kind: "link",
-  });
-  link.title = name;
-  const deleting = button("Delete", () => attempt(`delete ${name}`, remove), {
-    label: `Delete folder ${name}`,
-    kind: "quiet",
-  });
-  return element(
-    "tr",
-    { class: "folder" },
-    element("td", { class: "object-name" }, link),
-    element("td", { class: "number" }),
-    element("td", { class: "when" }),
-    element("td", { class: "actions" }, deleting),
-  );
-}
-
-function objectRow(
-  entry: ObjectListEntry,
-  prefix: string,
-  actions: Readonly<Record<"preview" | "download" | "delete", () => Promise<void>>>,
-): HTMLTableRowElement {
-  const name = entry.key.slice(prefix.length);
-  const act = (text: string, verb: keyof typeof actions, kind: string): HTMLButtonElement =>
-    button(text, () => attempt(`${verb} ${name}`, actions[verb]), { label: `${text} ${name}`, kind });
-  const link = button([icon("file"), nameText(name)], () => attempt(`show ${name}`, actions.preview), {
-    label: `Preview ${name}`,
-    kind: "link",
-  });
-  link.title = name;
-  return element(
-    "tr",
+  const trouble = element("p", { class: "trouble", role: "alert", hidden: true });
+  const body = element("tbody");
+  const table = element("table", { class: "objects" }, head(), body);
+  const end = element("p", { class: "faint" });
+  const empty = element("p", { class: "empty", hidden: true });
+  const more = button("Show more", () => {}, { kind: "more" });
+  const node = element(
+    "div",
     {},
-    element("td", { class: "object-name" }, link),
-    element("td", { class: "number" }, formatBytes(entry.sizeBytes)),
-    element("td", { class: "faint when" }, formatTime(entry.createdAtMs)),
-    element("td", { class: "actions" }, act("Download", "download", "quiet"), act("Delete", "delete", "quiet")),
+    element("div", { class: "head" }, crumbs, refresh),
+    element("div", { class: "look" }, search, order),
+    ...[trouble, table, end, empty, more],
   );
+  return { node, crumbs, refresh, search, order, trouble, table, body, end, empty, more };
 }

@@ -1,11 +1,11 @@
 import { createSpeedMeter, type SpeedMeter } from "../transfers/speed-meter.ts";
 import type { Transfer, TransferState, TransferStatus } from "../transfers/transfer.ts";
 import { isPausable, isResumable, type TransferQueue } from "../transfers/transfer-queue.ts";
-import { button, byId, element, nameText } from "./elements.ts";
+import { button, element, nameText } from "./elements.ts";
 import { explainError } from "./explain-error.ts";
 import { formatBytes, formatCount, formatSeconds } from "./format.ts";
 import { icon } from "./icons.ts";
-import { attempt } from "./notices.ts";
+import { announce, attempt } from "./notices.ts";
 
 /** One line of the list, and what it remembers. */
 interface Row {
@@ -22,12 +22,39 @@ const STALLED_MS = 8000;
 /** States in which the store has to do something. */
 const MOVING: ReadonlySet<TransferState> = new Set(["moving", "finishing"]);
 
+/** Rows that are drawn at most: a folder of thousands of files would keep the page from answering. What runs is always among them. */
+const ROWS_MAX = 100;
+/** What the user may want to look at first. */
+const RANKS: Readonly<Record<TransferState, number>> = {
+  ...{ finishing: 0, moving: 0, checking: 0, failed: 1, paused: 2, waiting: 3, done: 4, canceled: 4 },
+};
+
+/** Running ones first, ended ones last, and within that as they came. */
+function inOrder(transfers: readonly Transfer[]): readonly Transfer[] {
+  return transfers
+    .map((transfer) => ({ transfer, rank: RANKS[transfer.status().state] }))
+    .sort((a, b) => a.rank - b.rank)
+    .map(({ transfer }) => transfer);
+}
+
+/** Puts the rows in order and moves only those that are not; a row that has the focus keeps it. */
+function place(list: HTMLElement, nodes: readonly HTMLElement[]): void {
+  const focused = document.activeElement;
+  for (const [index, node] of nodes.entries()) {
+    const there = list.children[index];
+    if (there !== node) list.insertBefore(node, there ?? null);
+  }
+  if (focused instanceof HTMLElement && focused !== document.activeElement && list.contains(focused))
+    focused.focus({ preventScroll: true });
+}
+
 /** The list of transfers with the totals above it. `changed` redraws it soon. */
 export function createTransferList(queue: TransferQueue): { readonly node: HTMLElement; changed(): void } {
   const rows = new Map<Transfer, Row>();
   const list = element("ul", { class: "transfers", "aria-label": "Transfers" });
   const total = createTotal(queue);
-  const node = element("div", {}, total.node, list);
+  const rest = element("p", { class: "faint", hidden: true });
+  const node = element("div", {}, total.node, list, rest);
   let isDue = false;
   let lookingAgain: ReturnType<typeof setTimeout> | undefined;
   const changed = (): void => {
@@ -38,17 +65,24 @@ export function createTransferList(queue: TransferQueue): { readonly node: HTMLE
   const redraw = (): void => {
     isDue = false;
     const transfers = queue.transfers();
+    const shown = inOrder(transfers).slice(0, ROWS_MAX);
+    const kept = new Set(shown);
     for (const [transfer, row] of rows) {
-      if (transfers.includes(transfer)) continue;
+      if (kept.has(transfer)) continue;
       row.node.remove();
       rows.delete(transfer);
     }
-    for (const transfer of transfers) {
+    for (const transfer of shown) {
       const row = rows.get(transfer) ?? createRow(transfer, queue);
-      if (!rows.has(transfer)) list.append(row.node);
       rows.set(transfer, row);
       row.update();
     }
+    place(
+      list,
+      [...shown].map((transfer) => rows.get(transfer)?.node).filter((node) => node !== undefined),
+    );
+    rest.textContent = `and ${formatCount(transfers.length - shown.length, "file")} more`;
+    rest.hidden = transfers.length <= shown.length;
     total.update();
     clearTimeout(lookingAgain);
     if (transfers.some((each) => MOVING.has(each.status().state))) lookingAgain = setTimeout(changed, LOOK_AGAIN_MS);
@@ -81,7 +115,7 @@ function createRow(transfer: Transfer, queue: TransferQueue): Row {
     node,
     update() {
       const status = transfer.status();
-      if (node.dataset.state !== status.state) announce(`${name}: ${status.state}`, status.state);
+      if (node.dataset.state !== status.state && TOLD.has(status.state)) announce(`${name}: ${status.state}`);
       node.dataset.state = status.state;
       // What lies before a pause says nothing about the speed after it.
       if (status.state !== "moving") meter = createSpeedMeter();
@@ -113,10 +147,8 @@ function createStillness(): { lookAt(status: TransferStatus, nowMs: number): num
   };
 }
 
-/** Tells screen readers how a transfer ended; the numbers on the way would drown everything else. */
-function announce(text: string, state: TransferStatus["state"]): void {
-  if (state === "done" || state === "failed") byId("announcements").textContent = text;
-}
+/** How transfers end is told to screen readers; the numbers on the way would drown everything else. */
+const TOLD: ReadonlySet<TransferState> = new Set(["done", "failed"]);
 
 function fractionOf({ state, totalBytes, presentBytes, movedBytes }: TransferStatus): number {
   if (state === "done" || totalBytes === 0) return state === "done" ? 1 : 0;

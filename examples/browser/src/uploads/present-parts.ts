@@ -35,6 +35,7 @@ export async function presentParts(options: PresentPartsOptions): Promise<void> 
   }
 }
 
-async function sha256Hex(blob: Blob): Promise<string> {
+/** SHA-256 in hex. @param blob of a few MiB: it is read whole. */
+export async function sha256Hex(blob: Blob): Promise<string> {
   return encodeHex(await webCryptoHasher.digest(new Uint8Array(await blob.arrayBuffer())));
 }

@@ -2,7 +2,7 @@ import { AshlarError, type ObjectClient } from "@ashlar/sdk";
 import { ANSWER_MS } from "../answer-limit.ts";
 import { inLanes } from "./in-lanes.ts";
 import { type Part, partBytesFor, planParts, WHOLE_MAX_BYTES } from "./plan-parts.ts";
-import { presentParts } from "./present-parts.ts";
+import { presentParts, sha256Hex } from "./present-parts.ts";
 import { dropToken, findToken, keepToken, type ResumeToken } from "./resume-tokens.ts";
 
 /** Parts of one file in flight. */
@@ -75,6 +75,7 @@ async function uploadWhole({ client, bucket, key, file, signal, onStage, onProgr
     key,
     body: file,
     contentType: contentTypeOf(file),
+    sha256: await sha256Hex(file),
     signal,
     onProgress: ({ transferredBytes }) => onProgress({ presentBytes: 0, sentBytes: transferredBytes }),
   });
@@ -108,10 +109,11 @@ async function uploadParts(upload: FileUpload, token: ResumeToken): Promise<void
   onStage("moving");
   await inLanes(LANES, missing, signal, async (part, laneSignal) => {
     const { partNumber } = part;
+    const body = file.slice(part.startByte, part.endByte);
     const { etag } = await client.writePart({
-      uploadId,
-      partNumber,
-      body: file.slice(part.startByte, part.endByte),
+      ...{ uploadId, partNumber, body },
+      // Of the bytes as they were read here: a file that is written to meanwhile is noticed, not stored half old, half new.
+      sha256: await sha256Hex(body),
       signal: laneSignal,
       onProgress: ({ transferredBytes }) => {
         sent.set(partNumber, transferredBytes);

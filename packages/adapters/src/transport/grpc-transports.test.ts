@@ -139,16 +139,11 @@ describe.each(TRANSPORTS)("%s", (_name, createTransport) => {
       },
     });
     const controller = new AbortController();
-    let startMs = 0;
     const call = store.getChunk(chunkId, {
       signal: controller.signal,
-      onProgress() {
-        startMs = performance.now();
-        controller.abort();
-      },
+      onProgress: () => controller.abort(),
     });
     await expect(call).rejects.toMatchObject({ code: "CANCELED" });
-    expect(performance.now() - startMs).toBeLessThan(100);
     await serverEnded;
   });
 

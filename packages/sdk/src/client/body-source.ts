@@ -1,19 +1,26 @@
 import { AshlarError } from "../errors/index.ts";
+import { describe, isBlob, isBytes, isIterable, toBytes } from "./body-kinds.ts";
+import type { HeldBody } from "./held-body.ts";
 
 /** A slice of a streamed body; strings are taken as UTF-8. */
 export type BodySlice = Uint8Array | string;
 
 /**
- * What `putObject` takes. Blob covers File, AsyncIterable covers Node's Readable. Strings are taken as UTF-8.
+ * What `putObject` takes. Blob covers File, AsyncIterable covers Node's Readable. Strings are taken as UTF-8. A Response or Request stands for its body.
  *
- * Streams and iterators are read once and are used up then; a stream is cancelled (a Node Readable destroyed) when the call ends early,
- * provided that reading had begun.
+ * Streams and iterators are taken when the call is made and read once: one that was read, cancelled or locked before is refused. When the call
+ * fails they are given up: a web stream is cancelled, a Node Readable destroyed, an iterator told to return.
+ *
+ * A length that the body tells is held against what it gives: a Blob's size, the `content-length` of a Response, `start` to `end` of a file stream.
+ * Too few or too many bytes are INVALID_ARGUMENT, and nothing is written.
  */
 export type ObjectBody =
   | string
   | Uint8Array
   | ArrayBuffer
   | Blob
+  | Response
+  | Request
   | ReadableStream<BodySlice>
   | AsyncIterable<BodySlice>
   | Iterable<BodySlice>;
@@ -26,31 +33,36 @@ export interface ByteStream {
   readonly stream: AsyncIterable<Uint8Array>;
 }
 
-const encoder = new TextEncoder();
-const EXPECTED = "a body is a string, Uint8Array, ArrayBuffer, Blob, ReadableStream or an iterable of Uint8Array";
+const EXPECTED =
+  "a body is a string, Uint8Array, ArrayBuffer, Blob, Response, ReadableStream or an iterable of Uint8Array";
 
 /**
  * Makes one kind of stream of every kind of body. Reads nothing yet, and copies nothing.
  *
- * @throws {AshlarError} INVALID_ARGUMENT naming what was given, for anything that is no {@link ObjectBody}; the stream throws it for a slice
+ * @throws {AshlarError} the body's `problem`; INVALID_ARGUMENT naming what was given, for anything that is no {@link ObjectBody}. The stream throws it for a slice
  *   that is neither Uint8Array nor string. What the body itself throws passes through unchanged.
  */
-export function toByteStream(body: ObjectBody): ByteStream {
-  if (typeof body === "string") return whole(encoder.encode(body));
-  // Callers without types may pass anything, and `in` below throws on what is no object.
-  if (typeof body !== "object" || body === null) throw refused(EXPECTED, body);
-  if (body instanceof Uint8Array) return whole(body);
-  if (isArrayBuffer(body)) return whole(new Uint8Array(body));
-  if (isBlob(body)) return { sizeBytes: body.size, stream: readAll(body.stream()) };
-  if (isReadableStream(body)) return { stream: readAll(body) };
-  if (isAsyncIterable(body)) return { stream: encodeAll(body) };
+export function toByteStream({ source, given, reader, problem }: HeldBody): ByteStream {
+  if (problem !== undefined) throw problem;
+  if (source === null && given !== null) return { ...knownLength(given), stream: encodeAll([]) };
+  const bytes = isBytes(source) || typeof source === "string" ? toBytes(source) : undefined;
+  if (bytes !== undefined) return { sizeBytes: bytes.byteLength, stream: encodeAll([bytes]) };
+  if (typeof source !== "object" || source === null) throw refused(source);
+  if (reader !== undefined) return { ...knownLength(given), stream: readAll(() => reader) };
+  if (isBlob(source)) return { sizeBytes: source.size, stream: readAll(() => source.stream().getReader()) };
   // Other typed arrays iterate over numbers: better refused here than at the first slice.
-  if (isIterable(body) && !ArrayBuffer.isView(body)) return { stream: encodeAll(body) };
-  throw refused(EXPECTED, body);
+  if (isIterable(source) && !ArrayBuffer.isView(source)) return { ...knownLength(given), stream: encodeAll(source) };
+  throw refused(source);
 }
 
-function whole(bytes: Uint8Array): ByteStream {
-  return { sizeBytes: bytes.byteLength, stream: encodeAll([bytes]) };
+/** What a body tells of its own length, where that counts just the bytes that it gives. */
+function knownLength(body: unknown): { sizeBytes?: number } {
+  const { headers, readableEncoding, bytesRead, start = 0, end } = body as Readonly<Record<string, unknown>>;
+  const sizeBytes = isHeaders(headers)
+    ? // fetch decodes what is encoded, and leaves the length of the encoded bytes.
+      !headers.get("content-encoding") && Number(headers.get("content-length") ?? Number.NaN)
+    : typeof bytesRead === "number" && !readableEncoding && (end as number) - (start as number) + 1;
+  return Number.isSafeInteger(sizeBytes) ? { sizeBytes: sizeBytes as number } : {};
 }
 
 /**
@@ -71,30 +83,16 @@ function encodeAll(body: AsyncIterable<unknown> | Iterable<unknown>): AsyncItera
 }
 
 /** Reads through a reader, because Safari's ReadableStream is no AsyncIterable. */
-function readAll(stream: ReadableStream<unknown>): AsyncIterable<Uint8Array> {
+function readAll(open: () => ReadableStreamDefaultReader<unknown>): AsyncIterable<Uint8Array> {
   return {
     [Symbol.asyncIterator]() {
       let reader: ReadableStreamDefaultReader<unknown> | undefined;
       const next = async (): Promise<IteratorResult<unknown>> => {
-        reader ??= lockReader(stream);
-        let more = false;
-        try {
-          const { done, value } = await reader.read();
-          if (done) return { done, value: undefined };
-          more = true;
-          return { done, value };
-        } finally {
-          if (!more) reader.releaseLock();
-        }
+        reader ??= open();
+        const { done, value } = await reader.read();
+        return done ? { done, value: undefined } : { done, value };
       };
-      const stop = async (): Promise<void> => {
-        try {
-          await reader?.cancel();
-        } finally {
-          reader?.releaseLock();
-        }
-      };
-      return byteIterator(next, stop);
+      return byteIterator(next, async () => reader?.cancel());
     },
   };
 }
@@ -105,11 +103,21 @@ function byteIterator(
   stop: () => Promise<void>,
 ): AsyncIterator<Uint8Array, undefined> {
   let ended = false;
+  /** First half of a character whose second one comes with the next slice. */
+  let half = "";
   const end = async (): Promise<void> => {
     if (ended) return;
     ended = true;
     // The error that ended the reading is the one to tell; a source that failed rejects this with the same error again.
     await stop().catch(() => undefined);
+  };
+  const encode = (slice: unknown): Uint8Array => {
+    if (half === "" && typeof slice !== "string") return toBytes(slice);
+    const text = typeof slice === "string" ? half + slice : half;
+    const cut = typeof slice === "string" && /[\ud800-\udbff]$/.test(text);
+    half = cut ? text.slice(-1) : "";
+    const bytes = toBytes(cut ? text.slice(0, -1) : text);
+    return typeof slice === "string" ? bytes : joined(bytes, toBytes(slice));
   };
   return {
     async next() {
@@ -117,10 +125,11 @@ function byteIterator(
       const slice = await next();
       if (slice.done === true) {
         ended = true;
+        if (half !== "") return { done: false, value: toBytes(half) };
         return { done: true, value: undefined };
       }
       try {
-        return { done: false, value: toBytes(slice.value) };
+        return { done: false, value: encode(slice.value) };
       } catch (error) {
         await end();
         throw error;
@@ -133,40 +142,20 @@ function byteIterator(
   };
 }
 
-function lockReader(stream: ReadableStream<unknown>): ReadableStreamDefaultReader<unknown> {
-  try {
-    return stream.getReader();
-  } catch (cause) {
-    throw new AshlarError("INVALID_ARGUMENT", "the body's ReadableStream is locked: someone else reads it", { cause });
-  }
+function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
+  const both = new Uint8Array(first.byteLength + second.byteLength);
+  both.set(first);
+  both.set(second, first.byteLength);
+  return both;
 }
 
-function toBytes(slice: unknown): Uint8Array {
-  if (slice instanceof Uint8Array) return slice;
-  if (typeof slice === "string") return encoder.encode(slice);
-  throw refused("a body's slices are Uint8Array or string", slice);
-}
-
-function refused(message: string, value: unknown): AshlarError {
-  return new AshlarError("INVALID_ARGUMENT", `${message}; given: ${describe(value)}`, {
+function refused(value: unknown): AshlarError {
+  return new AshlarError("INVALID_ARGUMENT", `${EXPECTED}; given: ${describe(value)}`, {
     details: { given: describe(value) },
   });
 }
 
-function describe(value: unknown): string {
-  if (value === null || typeof value !== "object") return value === null ? "null" : typeof value;
-  const name: unknown = value.constructor?.name;
-  return typeof name === "string" && name !== "" ? name : "object";
-}
-
-// Structural tests: bodies may come from another realm, a polyfill or a test environment.
-const isArrayBuffer = (value: object): value is ArrayBuffer =>
-  value instanceof ArrayBuffer || Object.prototype.toString.call(value) === "[object ArrayBuffer]";
-const isBlob = (value: object): value is Blob =>
-  "stream" in value && typeof value.stream === "function" && "size" in value && typeof value.size === "number";
-const isReadableStream = (value: object): value is ReadableStream<BodySlice> =>
-  "getReader" in value && typeof value.getReader === "function";
+const isHeaders = (value: unknown): value is Headers =>
+  typeof value === "object" && value !== null && "get" in value && typeof value.get === "function";
 const isDestroyable = (value: object): value is { destroy(): unknown } =>
   "destroy" in value && typeof value.destroy === "function";
-const isAsyncIterable = (value: object): value is AsyncIterable<BodySlice> => Symbol.asyncIterator in value;
-const isIterable = (value: object): value is Iterable<BodySlice> => Symbol.iterator in value;

@@ -43,14 +43,16 @@ function createObjectHandle(client: ObjectClient, bucket: string, key: string): 
 function createSlice(
   client: ObjectClient,
   ref: { readonly bucket: string; readonly key: string },
-  start: number,
-  end: number | undefined,
+  from: number,
+  to: number | undefined,
 ): ObjectSlice {
+  const start = clamped(from);
+  const end = to === undefined ? MOST : clamped(to);
   const get = async (options?: ClientTransferOptions): Promise<GetObjectResult> => {
     const input = { ...options, ...ref };
-    const known = end === undefined || (start >= 0 && end >= 0);
-    if (known) {
-      const length = end === undefined ? undefined : Math.max(0, end - start);
+    const isOpen = end === MOST;
+    if (isOpen || (start >= 0 && end >= 0)) {
+      const length = isOpen ? undefined : Math.max(0, end - start);
       try {
         return await client.getObject({ ...input, range: { offset: start, length } });
       } catch (error) {
@@ -73,18 +75,29 @@ function createSlice(
   };
 }
 
+const MOST = Number.MAX_SAFE_INTEGER;
+
+/** A place as `Blob.slice` takes it (Web IDL, [Clamp] long long): cut to what is safe, rounded to the nearest whole number, ties to the even one. */
+function clamped(place: number): number {
+  const near = Math.round(Math.min(Math.max(place, -MOST), MOST));
+  return (Math.abs(place % 1) === 0.5 && near % 2 !== 0 ? near - 1 : near) || 0;
+}
+
 /** A stream that opens its source on the first pull. */
-function lazyStream(open: () => Promise<GetObjectResult>): ReadableStream<Uint8Array> {
-  let reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
-  return new ReadableStream<Uint8Array>(
+function lazyStream(open: () => Promise<GetObjectResult>): ReadableStream<Uint8Array<ArrayBuffer>> {
+  let reading: Promise<ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>> | undefined;
+  return new ReadableStream<Uint8Array<ArrayBuffer>>(
     {
       async pull(controller) {
-        reader ??= (await open()).stream().getReader();
-        const { done, value } = await reader.read();
+        reading ??= open().then((got) => got.stream().getReader());
+        const { done, value } = await (await reading).read();
         if (done) controller.close();
         else controller.enqueue(value);
       },
-      cancel: (reason) => reader?.cancel(reason),
+      // Also while it opens; that is not waited for, because a silent server may not answer.
+      cancel(reason) {
+        reading?.then((reader) => reader.cancel(reason)).catch(() => {});
+      },
     },
     { highWaterMark: 0 },
   );

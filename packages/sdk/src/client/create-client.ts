@@ -1,10 +1,12 @@
 import { AshlarError } from "../errors/index.ts";
+import { raceAbort } from "../internal/linked-abort.ts";
+import { loadPart } from "../internal/load-part.ts";
 import { createBucketHandle } from "./bucket-handle.ts";
-import { createObjectCalls } from "./object-calls.ts";
+import type { ClientCalls, ClientParts } from "./client-calls.ts";
+import { holdBody } from "./held-body.ts";
 import type { ObjectClient } from "./object-client.ts";
 import type { Seat } from "./seat.ts";
-import { createSeatCall, createSeatOpener } from "./seat-calls.ts";
-import { createUploadCalls } from "./upload-calls.ts";
+import { createSeatOpener } from "./seat-opener.ts";
 
 /**
  * Creates a client for a seat. Opens nothing yet.
@@ -18,55 +20,81 @@ import { createUploadCalls } from "./upload-calls.ts";
  */
 export function createClient(seat: Seat): ObjectClient {
   const opener = createSeatOpener(seat);
-  const call = createSeatCall(opener);
+  const { one, many } = createCallers(async () => (await import("./client-calls.ts")).createClientParts(seat, opener));
   const client: ObjectClient = {
-    createBucket: (input) =>
-      call(input, async ({ backend }, signal) => {
-        try {
-          return await backend.createBucket(input.bucket, { signal });
-        } catch (error) {
-          const isThere = input.ifMissing === true && AshlarError.is(error, "BUCKET_ALREADY_EXISTS");
-          const found = isThere ? await backend.getBucket(input.bucket, { signal }) : undefined;
-          if (found === undefined) throw error;
-          return found;
-        }
-      }),
-    headBucket: (input) =>
-      call(input, async ({ backend }, signal) => {
-        const found = await backend.getBucket(input.bucket, { signal });
-        if (found !== undefined) return found;
-        throw new AshlarError("BUCKET_NOT_FOUND", `no bucket ${input.bucket}`, { details: { bucket: input.bucket } });
-      }),
-    listBuckets: (input = {}) => call(input, ({ backend }, signal) => backend.listBuckets({ signal })),
-    deleteBucket: (input) => call(input, ({ backend }, signal) => backend.deleteBucket(input.bucket, { signal })),
-    ...createObjectCalls(call, opener),
-    ...createUploadCalls(call),
+    createBucket: one("createBucket"),
+    headBucket: one("headBucket"),
+    listBuckets: one("listBuckets"),
+    deleteBucket: one("deleteBucket"),
+    putObject: one("putObject"),
+    getObject: one("getObject"),
+    headObject: one("headObject"),
+    deleteObject: one("deleteObject"),
+    deleteObjects: one("deleteObjects"),
+    listObjects: many("listObjects"),
+    listObjectsPage: one("listObjectsPage"),
+    copyObject: one("copyObject"),
+    createUpload: one("createUpload"),
+    writePart: one("writePart"),
+    listParts: many("listParts"),
+    listUploads: many("listUploads"),
+    completeUpload: one("completeUpload"),
+    abortUpload: one("abortUpload"),
     bucket: (bucket) => createBucketHandle(client, bucket),
-    collect: (input = {}) =>
-      call(
-        input,
-        ({ collect }, signal) =>
-          collect?.({ signal }) ?? Promise.reject(unsupported(seat, "collect; its servers do it")),
-      ),
-    cluster: (input = {}) =>
-      call(
-        input,
-        ({ cluster }, signal) =>
-          cluster?.({ signal }) ?? Promise.reject(unsupported(seat, "cluster; it has no servers")),
-      ),
-    createAccessToken: (input) =>
-      call(
-        input,
-        ({ createAccessToken }, signal) =>
-          createAccessToken?.(input, { signal }) ??
-          Promise.reject(unsupported(seat, "create access tokens; it asks for no key")),
-      ),
+    collect: one("collect"),
+    cluster: one("cluster"),
+    createAccessToken: one("createAccessToken"),
     close: () => opener.close(),
     [Symbol.asyncDispose]: () => opener.close(),
   };
   return client;
 }
 
-function unsupported(seat: Seat, what: string): AshlarError {
-  return new AshlarError("UNSUPPORTED", `the ${seat.name} seat does not ${what}`, { details: { seat: seat.name } });
+type Input = { readonly body?: unknown; readonly signal?: unknown } | undefined;
+
+/** Makes the client's methods, which load what is behind them with the first call. */
+function createCallers(load: () => Promise<ClientParts>) {
+  let loading: Promise<ClientParts> | undefined;
+  const parts = (input: Input): Promise<ClientParts> => {
+    loading ??= loadPart(load).catch((error: unknown) => {
+      loading = undefined;
+      throw error;
+    });
+    const signal = input?.signal;
+    return raceAbort(loading, signal instanceof AbortSignal ? signal : undefined);
+  };
+  // The error is made in the turn of the call: later, no stack would show who called.
+  const one = <Name extends keyof ClientCalls>(name: Name): ClientCalls[Name] =>
+    ((input: Input) => runCall(input, name, new Error())) as never;
+  const many = <Name extends keyof ClientCalls>(name: Name): ClientCalls[Name] =>
+    ((input: Input) => walkCall(input, name, new Error())) as never;
+
+  async function runCall(input: Input, name: keyof ClientCalls, caller: Error): Promise<unknown> {
+    const held = name === "putObject" || name === "writePart" ? holdBody(input?.body) : undefined;
+    let explain = AshlarError.from as (thrown: unknown) => AshlarError;
+    let isDone = false;
+    try {
+      const loaded = await parts(input);
+      explain = (thrown) => loaded.explain(thrown, { name, input, caller });
+      const result = await loaded.run(name, input, held, explain);
+      isDone = true;
+      return result;
+    } catch (error) {
+      throw explain(error);
+    } finally {
+      held?.letGo(isDone);
+    }
+  }
+
+  async function* walkCall(input: Input, name: keyof ClientCalls, caller: Error): AsyncGenerator<unknown> {
+    const loaded = await parts(input);
+    const explain = (thrown: unknown): AshlarError => loaded.explain(thrown, { name, input, caller });
+    try {
+      yield* loaded.run(name, input, undefined, explain) as AsyncIterable<unknown>;
+    } catch (error) {
+      throw explain(error);
+    }
+  }
+
+  return { one, many };
 }

@@ -1,23 +1,25 @@
-import { AshlarError } from "../errors/index.ts";
+import { AshlarError, throwIfAborted } from "../errors/index.ts";
 import type { OpenedObject } from "../ports/index.ts";
+import type { Explain } from "./call-error.ts";
 import type { CallScope } from "./call-options.ts";
 import type { GetObjectResult } from "./inputs.ts";
+import type { SeatOpener } from "./seat-opener.ts";
 
-/** Dresses an opened object for the app. @param scope ends when the bytes have been taken or given up. */
-export function createGetResult(opened: OpenedObject, scope: CallScope): GetObjectResult {
-  const iterate = async function* (): AsyncGenerator<Uint8Array> {
-    try {
-      yield* opened.read();
-    } catch (error) {
-      throw AshlarError.from(error);
-    } finally {
-      scope.end();
-    }
-  };
-  const bytes = async (): Promise<Uint8Array> => {
+/** What a read belongs to. */
+export interface ReadContext {
+  /** Rests until the bytes are asked for. */
+  readonly scope: CallScope;
+  readonly opener: SeatOpener;
+  readonly explain: Explain;
+}
+
+/** Dresses an opened object for the app. What nobody reads holds neither a timer nor a listener. */
+export function createGetResult(opened: OpenedObject, context: ReadContext): GetObjectResult {
+  const slices = (): Slices => readSlices(opened, context);
+  const bytes = async (): Promise<Uint8Array<ArrayBuffer>> => {
     const all = new Uint8Array(opened.length);
     let at = 0;
-    for await (const slice of iterate()) {
+    for await (const slice of slices()) {
       all.set(slice, at);
       at += slice.byteLength;
     }
@@ -31,8 +33,61 @@ export function createGetResult(opened: OpenedObject, scope: CallScope): GetObje
     bytes,
     text,
     json: async () => parseJson(await text()),
-    stream: () => toReadableStream(iterate()),
-    [Symbol.asyncIterator]: iterate,
+    stream: () => toReadableStream(slices()),
+    [Symbol.asyncIterator]: slices,
+  };
+}
+
+type Slices = AsyncIterableIterator<Uint8Array<ArrayBuffer>, undefined>;
+
+/**
+ * The bytes, from the first `next()` to the last one, an error, `return()` or the client's `close()`. No generator: `return()` would wait
+ * for a `next()` that a silent server keeps waiting.
+ */
+function readSlices(opened: OpenedObject, { scope, opener, explain }: ReadContext): Slices {
+  let source: AsyncIterator<Uint8Array> | undefined;
+  let forget: (() => void) | undefined;
+  let ended = false;
+  const end = (): void => {
+    ended = true;
+    forget?.();
+    if (source !== undefined) scope.rest(); // else somebody else reads
+  };
+  const begin = (): AsyncIterator<Uint8Array> => {
+    const iterator = opened.read()[Symbol.asyncIterator]();
+    source = iterator;
+    forget = opener.onClose(() => scope.rest());
+    scope.wake();
+    throwIfAborted(scope.signal);
+    return iterator;
+  };
+  return {
+    async next() {
+      if (ended) return { done: true, value: undefined };
+      try {
+        const { done, value } = await (source ?? begin()).next();
+        // The engine allocates every slice, over memory that is not shared.
+        if (done !== true) return { done: false, value: value as Uint8Array<ArrayBuffer> };
+      } catch (error) {
+        if (!ended) {
+          end();
+          throw explain(error);
+        }
+      }
+      if (!ended) end();
+      return { done: true, value: undefined };
+    },
+    async return() {
+      if (ended) return { done: true, value: undefined };
+      end();
+      if (source === undefined) return { done: true, value: undefined };
+      scope.abort(new AshlarError("CANCELED", "the reader stopped"));
+      source.return?.().then(undefined, () => {}); // it ends by the abort, and nobody needs to wait for that
+      return { done: true, value: undefined };
+    },
+    [Symbol.asyncIterator]() {
+      return this;
+    },
   };
 }
 
@@ -44,16 +99,16 @@ function parseJson(text: string): unknown {
   }
 }
 
-function toReadableStream(source: AsyncGenerator<Uint8Array>): ReadableStream<Uint8Array> {
-  return new ReadableStream<Uint8Array>(
+function toReadableStream(slices: Slices): ReadableStream<Uint8Array<ArrayBuffer>> {
+  return new ReadableStream<Uint8Array<ArrayBuffer>>(
     {
       async pull(controller) {
-        const next = await source.next();
+        const next = await slices.next();
         if (next.done === true) controller.close();
         else controller.enqueue(next.value);
       },
       async cancel() {
-        await source.return(undefined);
+        await slices.return?.();
       },
     },
     { highWaterMark: 0 },

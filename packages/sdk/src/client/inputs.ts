@@ -1,15 +1,15 @@
 import type { Chunker } from "../chunking/chunker.ts";
 import type {
   ByteRange,
-  GetObjectRequest,
   Durability,
+  GetObjectRequest,
   ObjectAttributes,
   ObjectInfo,
   ObjectListEntry,
   WriteCondition,
 } from "../ports/index.ts";
 import type { ObjectBody } from "./body-source.ts";
-import type { ClientCallOptions, ClientTransferOptions } from "./call-options.ts";
+import type { ClientCallOptions, ClientTransferOptions, ClientWriteOptions } from "./call-options.ts";
 
 /** Names one bucket. */
 export interface BucketRef {
@@ -17,7 +17,7 @@ export interface BucketRef {
 }
 
 /** How to make a bucket. */
-export interface CreateBucketOptions extends ClientCallOptions {
+export interface CreateBucketOptions extends ClientWriteOptions {
   /** True: a bucket that is there already is the answer, and no error; default false. */
   readonly ifMissing?: boolean | undefined;
 }
@@ -28,7 +28,7 @@ export interface ObjectRef extends BucketRef {
 }
 
 /** How to write, beside where and what. */
-export interface PutOptions extends ObjectAttributes, WriteCondition, ClientTransferOptions {
+export interface PutOptions extends ObjectAttributes, WriteCondition, ClientTransferOptions, ClientWriteOptions {
   /** Length of the body where the body does not tell it itself; another length is INVALID_ARGUMENT. */
   readonly sizeBytes?: number | undefined;
   /** Where to cut the body; default `fixed(CHUNK_DEFAULT_BYTES)`. */
@@ -60,15 +60,15 @@ export interface GetObjectResult extends ObjectInfo {
   readonly offset: number;
   readonly length: number;
   /** All bytes in one array; mind the size. */
-  bytes(): Promise<Uint8Array>;
+  bytes(): Promise<Uint8Array<ArrayBuffer>>;
   /** All bytes as UTF-8 text. */
   text(): Promise<string>;
   /** @throws {AshlarError} INVALID_ARGUMENT if the object is not JSON. */
   json(): Promise<unknown>;
   /** The bytes as a web stream; cancelling it stops the transfer. */
-  stream(): ReadableStream<Uint8Array>;
+  stream(): ReadableStream<Uint8Array<ArrayBuffer>>;
   /** The bytes as they arrive; leaving the loop stops the transfer. */
-  [Symbol.asyncIterator](): AsyncIterator<Uint8Array>;
+  [Symbol.asyncIterator](): AsyncIterableIterator<Uint8Array<ArrayBuffer>>;
 }
 
 /** One entry of a listing: an object, or a common prefix where a delimiter was given. */
@@ -76,15 +76,27 @@ export type ListEntry =
   | ({ readonly type: "object" } & ObjectListEntry)
   | { readonly type: "prefix"; readonly prefix: string };
 
-/** @see ObjectClient.listObjects */
-export interface ListObjectsInput extends BucketRef, ClientCallOptions {
+/** What to list. */
+export interface ListQuery extends BucketRef, ClientCallOptions {
   readonly prefix?: string | undefined;
   /** Rolls keys up to its first occurrence after the prefix. */
   readonly delimiter?: string | undefined;
   readonly startAfter?: string | undefined;
-  /** Entries per page, 1 to LIST_LIMIT_MAX. */
+}
+
+/** @see ObjectClient.listObjects */
+export interface ListObjectsInput extends ListQuery {
+  /** Ends the listing after this many entries; default: all of them. */
   readonly limit?: number | undefined;
-  /** Of `listObjectsPage`: where to go on. */
+  /** Entries that are asked for at once, 1 to LIST_LIMIT_MAX; default: as many as are needed. */
+  readonly pageSize?: number | undefined;
+}
+
+/** @see ObjectClient.listObjectsPage */
+export interface ListObjectsPageInput extends ListQuery {
+  /** Entries of the page, 1 to LIST_LIMIT_MAX; default LIST_LIMIT_DEFAULT. */
+  readonly limit?: number | undefined;
+  /** Where to go on: `nextCursor` of the page before. */
   readonly cursor?: string | undefined;
 }
 
@@ -97,7 +109,7 @@ export interface DeleteOutcomeForKey {
 }
 
 /** @see ObjectClient.copyObject */
-export interface CopyObjectInput extends ObjectRef, WriteCondition, ClientCallOptions {
+export interface CopyObjectInput extends ObjectRef, WriteCondition, ClientWriteOptions {
   readonly sourceBucket: string;
   readonly sourceKey: string;
   readonly sourceIfMatch?: string | undefined;
@@ -106,12 +118,12 @@ export interface CopyObjectInput extends ObjectRef, WriteCondition, ClientCallOp
 }
 
 /** @see ObjectClient.createUpload */
-export interface CreateUploadInput extends ObjectRef, ObjectAttributes, ClientCallOptions {
+export interface CreateUploadInput extends ObjectRef, ObjectAttributes, ClientWriteOptions {
   readonly durability?: Durability | undefined;
 }
 
 /** @see ObjectClient.writePart */
-export interface WritePartInput extends ClientTransferOptions {
+export interface WritePartInput extends ClientTransferOptions, ClientWriteOptions {
   readonly uploadId: string;
   /** 1 to PART_NUMBER_MAX. */
   readonly partNumber: number;
@@ -120,7 +132,7 @@ export interface WritePartInput extends ClientTransferOptions {
 }
 
 /** @see ObjectClient.completeUpload */
-export interface CompleteUploadInput extends WriteCondition, ClientCallOptions {
+export interface CompleteUploadInput extends WriteCondition, ClientWriteOptions {
   readonly uploadId: string;
   readonly parts: ReadonlyArray<{ readonly partNumber: number; readonly etag: string }>;
   /**

@@ -2,126 +2,142 @@ import { AshlarError, throwIfAborted } from "../errors/index.ts";
 import { raceAbort } from "../internal/linked-abort.ts";
 import { createSemaphore } from "../internal/semaphore.ts";
 import { LIMITS } from "../limits.ts";
+import type { WriteOptions } from "../ports/index.ts";
 import { attributesOf, conditionOf } from "./attributes.ts";
 import { toByteStream } from "./body-source.ts";
-import { assertConcurrency, beginCall, type CallScope } from "./call-options.ts";
+import type { Explain } from "./call-error.ts";
+import { beginCall } from "./call-options.ts";
 import { createGetResult } from "./get-result.ts";
-import type { DeleteOutcomeForKey, GetObjectInput, GetObjectResult } from "./inputs.ts";
+import type { HeldBody } from "./held-body.ts";
+import type { DeleteOutcomeForKey, GetObjectInput, GetObjectResult, PutObjectInput } from "./inputs.ts";
 import { mergeEntries } from "./merge-entries.ts";
 import type { ObjectClient } from "./object-client.ts";
 import { walkPages } from "./pages.ts";
 import type { OpenedSeat } from "./seat.ts";
-import type { SeatCall, SeatOpener } from "./seat-calls.ts";
+import { type SeatCall, withUnknownOutcome } from "./seat-calls.ts";
+import type { SeatOpener } from "./seat-opener.ts";
 
 /** Deletes in flight of one `deleteObjects`. */
 const DELETES_IN_FLIGHT = 16;
 
 type ObjectCalls = Pick<
   ObjectClient,
-  | "putObject"
-  | "getObject"
-  | "headObject"
-  | "deleteObject"
-  | "deleteObjects"
-  | "listObjects"
-  | "listObjectsPage"
-  | "copyObject"
->;
+  "headObject" | "deleteObject" | "deleteObjects" | "listObjects" | "listObjectsPage" | "copyObject"
+> & {
+  readonly putObject: (input: PutObjectInput, held: HeldBody) => ReturnType<ObjectClient["putObject"]>;
+  readonly getObject: (input: GetObjectInput, _: unknown, explain: Explain) => ReturnType<ObjectClient["getObject"]>;
+};
 
 /** The client's methods on objects. */
 export function createObjectCalls(call: SeatCall, opener: SeatOpener): ObjectCalls {
   const calls: ObjectCalls = {
-    putObject: (input) =>
-      call(input, ({ backend }, signal) => {
-        assertConcurrency(input.concurrency);
+    putObject: (input, held) =>
+      call(input, ({ backend }, _, write) => {
         const { bucket, key, chunker, durability, sha256, concurrency, onProgress } = input;
-        const body = toByteStream(input.body);
+        const body = toByteStream(held);
         const request = {
           bucket,
           key,
           attributes: attributesOf(input),
-          sizeBytes: input.sizeBytes ?? body.sizeBytes,
+          sizeBytes: declaredSize(input.sizeBytes, body.sizeBytes),
           condition: conditionOf(input),
           chunker,
           durability,
           sha256,
         };
-        return backend.putObject(request, body.stream, { signal, concurrency, onProgress });
+        return backend.putObject(request, body.stream, { ...write, concurrency, onProgress });
       }),
-    getObject: (input) => openForReading(opener, input),
+    getObject: (input, _, explain) => openForReading(opener, input, explain),
     headObject: (input) =>
       call(input, ({ backend }, signal) => {
         const { bucket, key, objectVersion } = input;
         return backend.headObject({ bucket, key, objectVersion, condition: conditionOf(input) }, { signal });
       }),
     deleteObject: (input) =>
-      call(input, ({ backend }, signal) => {
+      call(input, ({ backend }, _, write) => {
         const { bucket, key } = input;
-        return backend.deleteObject({ bucket, key, condition: conditionOf(input) }, { signal });
+        return backend.deleteObject({ bucket, key, condition: conditionOf(input) }, write);
       }),
     deleteObjects: (input) =>
-      call(input, ({ backend }, signal) => deleteObjects(backend, input.bucket, input.keys, signal)),
-    listObjects: (input) =>
-      walkPages(
-        (cursor: string | undefined) => calls.listObjectsPage({ ...input, cursor }),
+      call(input, ({ backend }, _, write) => deleteObjects(backend, input.bucket, input.keys, write)),
+    listObjects({ limit, pageSize, ...query }) {
+      const size = pageSize ?? Math.min(limit ?? LIMITS.LIST_LIMIT_MAX.value, LIMITS.LIST_LIMIT_MAX.value);
+      const entries = walkPages(
+        (cursor: string | undefined) => calls.listObjectsPage({ ...query, cursor, limit: size }),
         mergeEntries,
         (page) => page.nextCursor,
-      ),
+      );
+      return limit === undefined ? entries : atMost(limit, entries);
+    },
     listObjectsPage: (input) =>
       call(input, ({ backend }, signal) => {
         const { bucket, prefix, delimiter, cursor, startAfter, limit } = input;
         return backend.listObjects({ bucket, prefix, delimiter, cursor, startAfter, limit }, { signal });
       }),
     copyObject: (input) =>
-      call(input, ({ backend }, signal) => {
+      call(input, ({ backend }, _, write) => {
         const { sourceBucket, sourceKey, sourceIfMatch, bucket, key, attributes } = input;
         const condition = conditionOf(input);
         return backend.copyObject(
           { sourceBucket, sourceKey, sourceIfMatch, bucket, key, attributes, condition },
-          { signal },
+          write,
         );
       }),
   };
   return calls;
 }
 
-/** Unlike other calls, a read outlives this function: its signal and timeout cover the bytes too. */
-async function openForReading(opener: SeatOpener, input: GetObjectInput): Promise<GetObjectResult> {
-  let scope: CallScope | undefined;
+/** Unlike other calls, a read outlives this function: its signal and timeout cover the bytes too, and rest until they are asked for. */
+async function openForReading(opener: SeatOpener, input: GetObjectInput, explain: Explain): Promise<GetObjectResult> {
+  throwIfAborted(input.signal);
+  const { backend, clock } = await raceAbort(opener.get(), input.signal);
+  const scope = beginCall(input, clock);
   try {
-    throwIfAborted(input.signal);
-    assertConcurrency(input.concurrency);
-    const { backend, clock } = await raceAbort(opener.get(), input.signal);
-    scope = beginCall(input, clock);
     const { bucket, key, objectVersion, range, verify, concurrency, onProgress } = input;
     const opening = backend.openObject(
       { bucket, key, objectVersion, range, verify, condition: conditionOf(input) },
       { signal: scope.signal, concurrency, onProgress },
     );
-    return createGetResult(await raceAbort(opening, scope.signal), scope);
-  } catch (error) {
-    scope?.end();
-    throw AshlarError.from(error);
+    return createGetResult(await raceAbort(opening, scope.signal), { scope, opener, explain });
+  } finally {
+    scope.rest();
   }
+}
+
+/** Ends with the first `limit` items. */
+async function* atMost<Item>(limit: number, items: AsyncIterable<Item>): AsyncGenerator<Item> {
+  let left = limit;
+  for await (const item of items) {
+    yield item;
+    if (--left <= 0) return;
+  }
+}
+
+/** @throws {AshlarError} INVALID_ARGUMENT where caller and body say different things. */
+function declaredSize(given: number | undefined, known: number | undefined): number | undefined {
+  if (given === undefined || known === undefined || given === known) return given ?? known;
+  throw new AshlarError("INVALID_ARGUMENT", `sizeBytes is ${given}, but the body has ${known} bytes`);
 }
 
 async function deleteObjects(
   backend: OpenedSeat["backend"],
   bucket: string,
   keys: readonly string[],
-  signal: AbortSignal | undefined,
+  { signal, operationId, outcome }: WriteOptions,
 ): Promise<readonly DeleteOutcomeForKey[]> {
-  if (keys.length > LIMITS.DELETE_MANY_MAX.value) {
-    throw new AshlarError("INVALID_ARGUMENT", `deleteObjects takes at most ${LIMITS.DELETE_MANY_MAX.value} keys`);
-  }
   const lanes = createSemaphore(DELETES_IN_FLIGHT);
   return Promise.all(
-    keys.map(async (key): Promise<DeleteOutcomeForKey> => {
+    keys.map(async (key, index): Promise<DeleteOutcomeForKey> => {
       const release = await lanes.acquire(signal);
+      const own = { unknown: false };
       try {
-        return { key, deleted: await backend.deleteObject({ bucket, key }, { signal }) };
+        // Each key is an operation of its own.
+        const write = { signal, operationId: operationId && `${operationId}.${index}`, outcome: own };
+        return { key, deleted: await backend.deleteObject({ bucket, key }, write) };
       } catch (thrown) {
-        const error = AshlarError.from(thrown);
+        let error = AshlarError.from(thrown);
+        if (own.unknown) error = withUnknownOutcome(error);
+        if (outcome && own.unknown) outcome.unknown = true;
         if (error.code === "CANCELED" || error.code === "DEADLINE_EXCEEDED" || error.code === "BUCKET_NOT_FOUND")
           throw error;
         return { key, deleted: false, error };

@@ -11,7 +11,7 @@ import type {
   UploadInfo,
   WriteCondition,
 } from "../ports/index.ts";
-import type { ClientCallOptions } from "./call-options.ts";
+import type { ClientCallOptions, ClientWriteOptions } from "./call-options.ts";
 import type { BucketHandle } from "./handles.ts";
 import type {
   BucketRef,
@@ -24,6 +24,7 @@ import type {
   GetObjectResult,
   ListEntry,
   ListObjectsInput,
+  ListObjectsPageInput,
   ObjectRef,
   PutObjectInput,
   WritePartInput,
@@ -33,8 +34,11 @@ import type {
  * The object API, the same in every seat. All methods reject with an {@link AshlarError}.
  *
  * The client is opened lazily by its first call; a client that could not be opened tries again with the next call.
+ *
+ * Calls wait for servers that are away, restart or are busy, for RETRY_FOR_MS or as the seat's `retry` says, and a write happens once however often
+ * it is tried. One whose last answer was lost rejects with `details.outcome` "unknown": it may have happened.
  */
-export interface ObjectClient extends AsyncDisposable {
+export interface ObjectClient {
   /** Makes a bucket. @throws {AshlarError} BUCKET_ALREADY_EXISTS unless `ifMissing` is set, INVALID_BUCKET_NAME. */
   createBucket(input: BucketRef & CreateBucketOptions): Promise<BucketInfo>;
   /** Tells what is known of a bucket. @throws {AshlarError} BUCKET_NOT_FOUND. */
@@ -42,24 +46,27 @@ export interface ObjectClient extends AsyncDisposable {
   /** All buckets, by name. */
   listBuckets(input?: ClientCallOptions): Promise<readonly BucketInfo[]>;
   /** Deletes an empty bucket. @throws {AshlarError} BUCKET_NOT_EMPTY, BUCKET_NOT_FOUND. */
-  deleteBucket(input: BucketRef & ClientCallOptions): Promise<void>;
+  deleteBucket(input: BucketRef & ClientWriteOptions): Promise<void>;
 
-  /** Writes an object of any length. Resolves when it is durable and visible; if it rejects, nothing is visible. */
+  /**
+   * Writes an object of any length. Resolves when it is durable and visible; a refused write leaves nothing visible. If the server's answer was
+   * lost for good, or the call was given up while it waited for that, `details.outcome` of the error is "unknown": it may have happened.
+   */
   putObject(input: PutObjectInput): Promise<PutObjectOutcome>;
   /** Opens an object for reading. @throws {AshlarError} OBJECT_NOT_FOUND, BUCKET_NOT_FOUND, INVALID_RANGE, PRECONDITION_FAILED, NOT_MODIFIED. */
   getObject(input: GetObjectInput): Promise<GetObjectResult>;
   /** Tells what is known of an object, without its bytes. @throws {AshlarError} OBJECT_NOT_FOUND, BUCKET_NOT_FOUND, PRECONDITION_FAILED, NOT_MODIFIED. */
   headObject(input: Omit<GetObjectInput, "range">): Promise<ObjectInfo>;
   /** Deletes an object; `false` if there was none. */
-  deleteObject(input: ObjectRef & WriteCondition & ClientCallOptions): Promise<boolean>;
+  deleteObject(input: ObjectRef & WriteCondition & ClientWriteOptions): Promise<boolean>;
   /** Deletes up to DELETE_MANY_MAX objects; a key that fails does not stop the others. */
   deleteObjects(
-    input: BucketRef & { readonly keys: readonly string[] } & ClientCallOptions,
+    input: BucketRef & { readonly keys: readonly string[] } & ClientWriteOptions,
   ): Promise<readonly DeleteOutcomeForKey[]>;
-  /** All entries in order, page after page. */
-  listObjects(input: Omit<ListObjectsInput, "cursor">): AsyncIterable<ListEntry>;
+  /** All entries in order, or the first `limit` of them; page after page. */
+  listObjects(input: ListObjectsInput): AsyncIterable<ListEntry>;
   /** One page of a listing; `nextCursor` of the answer leads to the next. */
-  listObjectsPage(input: ListObjectsInput): Promise<ObjectListPage>;
+  listObjectsPage(input: ListObjectsPageInput): Promise<ObjectListPage>;
   /** Copies an object within the store; no bytes move. */
   copyObject(input: CopyObjectInput): Promise<ObjectInfo>;
 
@@ -73,10 +80,10 @@ export interface ObjectClient extends AsyncDisposable {
   listUploads(
     input: BucketRef & { readonly prefix?: string | undefined } & ClientCallOptions,
   ): AsyncIterable<UploadInfo>;
-  /** Makes the object of its parts. @throws {AshlarError} INVALID_PART, UPLOAD_NOT_FOUND, PRECONDITION_FAILED. */
+  /** Makes the object of its parts; called again with the same parts, it answers the same for a day. @throws {AshlarError} INVALID_PART, UPLOAD_NOT_FOUND, PRECONDITION_FAILED. */
   completeUpload(input: CompleteUploadInput): Promise<ObjectInfo>;
   /** Gives an upload up; its parts are freed later. */
-  abortUpload(input: { readonly uploadId: string } & ClientCallOptions): Promise<void>;
+  abortUpload(input: { readonly uploadId: string } & ClientWriteOptions): Promise<void>;
 
   /** A handle: no I/O until something is asked of it. */
   bucket(bucket: string): BucketHandle;
@@ -97,4 +104,6 @@ export interface ObjectClient extends AsyncDisposable {
 
   /** Ends running calls with STORE_CLOSED and releases everything. Idempotent. */
   close(): Promise<void>;
+  /** `close()`, for `await using`. */
+  readonly [Symbol.asyncDispose]: () => Promise<void>;
 }

@@ -36,6 +36,8 @@ export interface SeatInstruments {
 export interface Seat {
   /** `embedded`, `gateway` or `direct`, for messages. */
   readonly name: string;
+  /** Base URL of the gateway, for messages; only where there is one. */
+  readonly url?: string | undefined;
   /** Called once, before the first call; again if it failed. */
   open(instruments?: SeatInstruments): Promise<OpenedSeat>;
 }

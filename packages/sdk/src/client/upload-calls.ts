@@ -1,20 +1,21 @@
 import { attributesOf, conditionOf } from "./attributes.ts";
 import { toByteStream } from "./body-source.ts";
-import { assertConcurrency } from "./call-options.ts";
+import type { HeldBody } from "./held-body.ts";
+import type { WritePartInput } from "./inputs.ts";
 import type { ObjectClient } from "./object-client.ts";
 import { walkPages } from "./pages.ts";
 import type { SeatCall } from "./seat-calls.ts";
 
 type UploadCalls = Pick<
   ObjectClient,
-  "createUpload" | "writePart" | "listParts" | "listUploads" | "completeUpload" | "abortUpload"
->;
+  "createUpload" | "listParts" | "listUploads" | "completeUpload" | "abortUpload"
+> & { readonly writePart: (input: WritePartInput, held: HeldBody) => ReturnType<ObjectClient["writePart"]> };
 
 /** The client's methods on multipart uploads. */
 export function createUploadCalls(call: SeatCall): UploadCalls {
   return {
     createUpload: (input) =>
-      call(input, ({ backend }, signal) =>
+      call(input, ({ backend }, _, write) =>
         backend.createUpload(
           {
             bucket: input.bucket,
@@ -22,16 +23,15 @@ export function createUploadCalls(call: SeatCall): UploadCalls {
             attributes: attributesOf(input),
             durability: input.durability,
           },
-          { signal },
+          write,
         ),
       ),
-    writePart: (input) =>
-      call(input, ({ backend }, signal) => {
-        assertConcurrency(input.concurrency);
+    writePart: (input, held) =>
+      call(input, ({ backend }, _, write) => {
         const { uploadId, partNumber, sha256, concurrency, onProgress } = input;
-        const body = toByteStream(input.body);
+        const body = toByteStream(held);
         return backend.writePart({ uploadId, partNumber, sha256, sizeBytes: body.sizeBytes }, body.stream, {
-          signal,
+          ...write,
           concurrency,
           onProgress,
         });
@@ -55,10 +55,10 @@ export function createUploadCalls(call: SeatCall): UploadCalls {
         (page) => page.nextCursor,
       ),
     completeUpload: (input) =>
-      call(input, ({ backend }, signal) => {
+      call(input, ({ backend }, _, write) => {
         const { uploadId, parts, sha256 } = input;
-        return backend.completeUpload({ uploadId, parts, sha256, condition: conditionOf(input) }, { signal });
+        return backend.completeUpload({ uploadId, parts, sha256, condition: conditionOf(input) }, write);
       }),
-    abortUpload: (input) => call(input, ({ backend }, signal) => backend.abortUpload(input.uploadId, { signal })),
+    abortUpload: (input) => call(input, ({ backend }, _, write) => backend.abortUpload(input.uploadId, write)),
   };
 }

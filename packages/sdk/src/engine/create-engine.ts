@@ -1,14 +1,23 @@
 import { fixed } from "../chunking/fixed.ts";
 import { AshlarError } from "../errors/index.ts";
+import { encodeHex } from "../hash/digest.ts";
 import { raceAbort } from "../internal/linked-abort.ts";
+import { createSemaphore } from "../internal/semaphore.ts";
 import { LIMITS } from "../limits.ts";
-import type { CallOptions, ObjectBackend } from "../ports/index.ts";
-import { checkDurability, checkInteger, checkListQuery, pageLimit } from "../ports/metadata-checks.ts";
+import type { CallOptions, ObjectBackend, WriteOptions } from "../ports/index.ts";
+import {
+  checkDurability,
+  checkInteger,
+  checkListQuery,
+  checkOperationId,
+  normalizeDeclaredDigest,
+  pageLimit,
+} from "../ports/metadata-checks.ts";
 import { assertBucketName, assertObjectKey, normalizeAttributes } from "../ports/names.ts";
 import type { EngineContext, EngineOptions } from "./engine-context.ts";
 import { headObject, openObject } from "./read-object.ts";
 import { createReplicatedStore } from "./replicated-store.ts";
-import { normalizeDeclaredDigest } from "./store-body.ts";
+import { retrying } from "./retry.ts";
 import { createTicketCache } from "./ticket-cache.ts";
 import { writeObject, writePart } from "./write-object.ts";
 
@@ -21,6 +30,7 @@ export function createEngine(options: EngineOptions): ObjectBackend {
   const closing = new AbortController();
   const context = createContext(options, closing.signal);
   const { catalog } = context;
+  const named = nameWrites(options);
   // Whatever hangs below, a caller that aborts is answered at once.
   const abortable = <T>(call: CallOptions | undefined, work: () => Promise<T>): Promise<T> =>
     raceAbort(work(), call?.signal);
@@ -39,17 +49,21 @@ export function createEngine(options: EngineOptions): ObjectBackend {
       return work();
     });
   return {
-    createBucket: (bucket, call) => inBucket(bucket, () => catalog.createBucket(bucket, call)),
+    createBucket: (bucket, call) => inBucket(bucket, () => catalog.createBucket(bucket, named(call))),
     getBucket: (bucket, call) => inBucket(bucket, () => catalog.getBucket(bucket, call)),
     listBuckets: (call) => open(() => catalog.listBuckets(call)),
-    deleteBucket: (bucket, call) => inBucket(bucket, () => catalog.deleteBucket(bucket, call)),
+    deleteBucket: (bucket, call) => inBucket(bucket, () => catalog.deleteBucket(bucket, named(call))),
     putObject: (request, body, transfer) =>
-      onObject(request, () => abortable(transfer, () => writeObject(context, request, body, transfer ?? {}))),
+      onObject(request, () =>
+        abortable(transfer, () =>
+          writeObject(context, request, body, { ...named(transfer), mayBeRepeat: transfer?.operationId !== undefined }),
+        ),
+      ),
     openObject: (request, transfer) =>
       onObject(request, () => abortable(transfer, () => openObject(context, request, transfer ?? {}))),
     headObject: (request, call) =>
       onObject(request, () => abortable(call, () => headObject(context, request, call ?? {}))),
-    deleteObject: (request, call) => onObject(request, () => catalog.deleteObject(request, call)),
+    deleteObject: (request, call) => onObject(request, () => catalog.deleteObject(request, named(call))),
     listObjects: (query, call) =>
       open(async () => {
         checkListQuery(query);
@@ -60,26 +74,29 @@ export function createEngine(options: EngineOptions): ObjectBackend {
       onObject({ bucket: request.sourceBucket, key: request.sourceKey }, () =>
         onObject(request, () => {
           const attributes = request.attributes && normalizeAttributes(request.attributes);
-          return catalog.copyObject({ ...request, attributes }, call);
+          return catalog.copyObject({ ...request, attributes }, named(call));
         }),
       ),
     createUpload: (request, call) =>
       onObject(request, () => {
         const durability = request.durability ?? context.durability;
         checkDurability(durability); // here, because the wire has no form for another
-        return catalog.createUpload({ ...request, durability, attributes: normalizeAttributes(request.attributes) }, call);
+        const create = { ...request, durability, attributes: normalizeAttributes(request.attributes) };
+        return catalog.createUpload(create, named(call));
       }),
     writePart: (request, body, transfer) =>
       open(async () => {
         // Before its bytes move, and because a transport may not be able to say -1 at all.
         checkInteger(request.partNumber, "partNumber", { min: 1, max: LIMITS.PART_NUMBER_MAX.value });
-        return abortable(transfer, () => writePart(context, request, body, transfer ?? {}));
+        return abortable(transfer, () => writePart(context, request, body, named(transfer)));
       }),
     listParts: (query, call) => open(() => catalog.listParts(query, call)),
     listUploads: (query, call) => inBucket(query.bucket, () => catalog.listUploads(query, call)),
     completeUpload: (request, call) =>
-      open(async () => catalog.completeUpload({ ...request, sha256: normalizeDeclaredDigest(request.sha256) }, call)),
-    abortUpload: (uploadId, call) => open(() => catalog.abortUpload(uploadId, call)),
+      open(async () =>
+        catalog.completeUpload({ ...request, sha256: normalizeDeclaredDigest(request.sha256) }, named(call)),
+      ),
+    abortUpload: (uploadId, call) => open(() => catalog.abortUpload(uploadId, named(call))),
     async close() {
       if (closing.signal.aborted) return;
       closing.abort(new AshlarError("STORE_CLOSED", "the client was closed"));
@@ -88,12 +105,31 @@ export function createEngine(options: EngineOptions): ObjectBackend {
   };
 }
 
+/** Random bits of an operation id. */
+const OPERATION_ID_BITS = 128;
+
+/**
+ * Gives each write a name for all its tries, unless the caller gave one: a try whose answer was lost is then recognised, and happens once. Where
+ * nothing is tried again, none is needed.
+ *
+ * @throws {AshlarError} INVALID_ARGUMENT for a name that no store takes.
+ */
+function nameWrites({ random, retry }: EngineOptions): <Options extends WriteOptions>(given?: Options) => Options {
+  return (given) => {
+    const { operationId } = given ?? {};
+    checkOperationId(operationId);
+    if (operationId !== undefined || retry?.forMs === 0) return { ...given } as NonNullable<typeof given>;
+    return { ...(given as NonNullable<typeof given>), operationId: encodeHex(random.bytes(OPERATION_ID_BITS / 8)) };
+  };
+}
+
 function createContext(options: EngineOptions, closing: AbortSignal): EngineContext {
-  const { catalog, topology, hasher, clock, random, logger, grants } = options;
+  const { catalog, topology, hasher, clock, random, logger, grants, hedgeAfterMs, retry, chunkRetry = retry } = options;
+  const patience = { clock, random, retry };
   return Object.freeze({
-    catalog,
-    chunks: createReplicatedStore({ topology, hasher, clock, random, logger, hedgeAfterMs: options.hedgeAfterMs }),
-    tickets: grants && createTicketCache(grants, clock),
+    catalog: retrying(catalog, patience),
+    chunks: createReplicatedStore({ topology, hasher, clock, random, logger, hedgeAfterMs, retry: chunkRetry }),
+    tickets: grants && createTicketCache(retrying(grants, patience), clock),
     hasher,
     clock,
     random,
@@ -101,6 +137,7 @@ function createContext(options: EngineOptions, closing: AbortSignal): EngineCont
     inlineMaxBytes: options.inlineMaxBytes ?? LIMITS.INLINE_MAX_BYTES.value,
     chunker: options.chunker ?? fixed(LIMITS.CHUNK_DEFAULT_BYTES.value),
     durability: options.durability ?? "strict",
+    chunkWrites: options.chunkWritesMax === undefined ? undefined : createSemaphore(options.chunkWritesMax),
     claimTtlMs: options.claimTtlMs ?? LIMITS.CLAIM_TTL_MS.value,
     closing,
   });

@@ -1,6 +1,8 @@
 import type { Chunker } from "../chunking/chunker.ts";
+import type { Semaphore } from "../internal/semaphore.ts";
 import type { Catalog, Clock, Durability, GrantSource, Hasher, Logger, Random } from "../ports/index.ts";
 import type { ReplicatedStore } from "./replicated-store.ts";
+import type { RetryPolicy } from "./retry.ts";
 import type { TicketCache } from "./ticket-cache.ts";
 import type { Topology } from "./topology.ts";
 
@@ -24,10 +26,17 @@ export interface EngineOptions {
   /** How long the stores keep a claimed chunk; default CLAIM_TTL_MS. A commit that comes later is refused. */
   readonly claimTtlMs?: number | undefined;
   readonly hedgeAfterMs?: number | undefined;
+  /** Chunks that are stored side by side for all writes together, whatever their number; default: each write has its own concurrency. */
+  readonly chunkWritesMax?: number | undefined;
+  /** How patient calls of the catalog and the grants are, and of the chunk stores; default RETRY_FOR_MS for all. */
+  readonly retry?: RetryPolicy | undefined;
+  /** Of the chunk stores alone; default `retry`. */
+  readonly chunkRetry?: RetryPolicy | undefined;
 }
 
 /** The options, completed; what every operation of the engine works with. */
 export interface EngineContext {
+  /** Tries again by itself. */
   readonly catalog: Catalog;
   readonly chunks: ReplicatedStore;
   readonly tickets: TicketCache | undefined;
@@ -39,6 +48,8 @@ export interface EngineContext {
   readonly chunker: Chunker;
   readonly durability: Durability;
   readonly claimTtlMs: number;
+  /** A permit for each chunk that is being stored, where all writes share them. */
+  readonly chunkWrites: Semaphore | undefined;
   /** Aborted with STORE_CLOSED when the engine closes; every transfer follows it. */
   readonly closing: AbortSignal;
 }

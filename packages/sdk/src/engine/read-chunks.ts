@@ -6,7 +6,6 @@ import type { GetObjectRequest, LocatedChunk, ManifestPage, StoredObject, Transf
 import type { ResolvedRange } from "./byte-range.ts";
 import type { EngineContext } from "./engine-context.ts";
 import { createProgressTracker } from "./progress-tracker.ts";
-import { withRetry } from "./retry.ts";
 
 /** How to read the bytes of an object. */
 export interface ReadOptions extends TransferOptions {
@@ -135,8 +134,5 @@ function pageAt(
 ): Promise<ManifestPage> {
   const { manifestId } = stored;
   assert(manifestId !== undefined, "a chunked object has a manifest");
-  return withRetry(() => context.catalog.getManifestPage({ manifestId, fromOffset }, { signal: options.signal }), {
-    ...context,
-    signal: options.signal,
-  });
+  return context.catalog.getManifestPage({ manifestId, fromOffset }, { signal: options.signal });
 }

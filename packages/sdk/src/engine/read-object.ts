@@ -12,7 +12,6 @@ import type {
 import { resolveByteRange } from "./byte-range.ts";
 import type { EngineContext } from "./engine-context.ts";
 import { type ReadOptions, readChunks } from "./read-chunks.ts";
-import { withRetry } from "./retry.ts";
 
 /** Finds an object and makes it ready to read; no chunk is asked for yet. */
 export async function openObject(
@@ -28,7 +27,12 @@ export async function openObject(
   const stored = await findObject(context, request, fromOffset, options);
   const { info } = stored;
   const { offset, length } = resolveByteRange(request.range, info.sizeBytes);
-  return { info, offset, length, read: once(() => readStored(context, stored, offset, length, { ...options, verify: request.verify })) };
+  return {
+    info,
+    offset,
+    length,
+    read: once(() => readStored(context, stored, offset, length, { ...options, verify: request.verify })),
+  };
 }
 
 /** The info of an object under a read condition. */
@@ -49,10 +53,7 @@ async function findObject(
 ): Promise<StoredObject> {
   const { bucket, key, objectVersion } = request;
   const query = { bucket, key, objectVersion, fromOffset, chunkLimit };
-  const stored = await withRetry(() => context.catalog.getObject(query, { signal: options.signal }), {
-    ...context,
-    signal: options.signal,
-  });
+  const stored = await context.catalog.getObject(query, { signal: options.signal });
   if (stored === undefined)
     throw new AshlarError("OBJECT_NOT_FOUND", `no object ${bucket}/${key}`, { details: { bucket, key } });
   assertReadCondition(request.condition, stored.info.etag);

@@ -28,7 +28,8 @@ export async function putReplicated(
   bytes: Uint8Array,
   options: PutChunkOptions,
 ): Promise<ReplicatedPut> {
-  const placement = await context.topology.writePlacement(chunkId, { signal: options.signal });
+  const { signal } = options;
+  const placement = await withRetry(() => context.topology.writePlacement(chunkId, { signal }), { ...context, signal });
   if (placement.stores.length === 1) return putToOne(context, placement, chunkId, bytes, options);
   return new QuorumWrite(context, placement, chunkId, bytes, options).run();
 }

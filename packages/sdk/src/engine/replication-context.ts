@@ -1,4 +1,5 @@
 import type { Clock, Hasher, Logger, Random } from "../ports/index.ts";
+import type { RetryPolicy } from "./retry.ts";
 import type { Suspects } from "./suspects.ts";
 import type { Topology } from "./topology.ts";
 
@@ -11,7 +12,9 @@ export interface ReplicationOptions {
   readonly logger: Logger;
   /** A read slower than this also asks the next replica; default HEDGE_AFTER_MS. */
   readonly hedgeAfterMs?: number | undefined;
-  /** Tries per chunk and replica, ≥ 1; default CHUNK_ATTEMPTS. */
+  /** How patient each chunk is, for each of its stores. */
+  readonly retry?: RetryPolicy | undefined;
+  /** Tries per chunk and replica, ≥ 1; default: as many as the time allows. */
   readonly attempts?: number | undefined;
 }
 

@@ -1,35 +1,122 @@
 import { AshlarError } from "../errors/index.ts";
+import { tlsProblem } from "../internal/network-error.ts";
 import { LIMITS } from "../limits.ts";
-import type { Clock, Random } from "../ports/index.ts";
+import type { Clock, Random, WriteOptions } from "../ports/index.ts";
+
+/** A try that failed and will be repeated. */
+export interface RetryEvent {
+  readonly error: AshlarError;
+  /** How many tries have failed, from 1. */
+  readonly attempt: number;
+  /** How long it waits before the next one, in ms. */
+  readonly waitMs: number;
+  /** How much longer it goes on trying, in ms. */
+  readonly leftMs: number;
+}
+
+/** How patient a seat is with servers that are away, restart or are busy. */
+export interface RetryPolicy {
+  /** How long a call is tried again, in ms from its first failure; default RETRY_FOR_MS. 0: each call is tried once. */
+  readonly forMs?: number | undefined;
+  /** Called before each wait, also for each of several calls that wait at once: for those who want to say so. */
+  readonly onRetry?: ((event: RetryEvent) => void) | undefined;
+}
 
 /** How often and how patiently to try. */
 export interface RetryOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly signal?: AbortSignal | undefined;
-  /** Tries in all, ≥ 1; default CHUNK_ATTEMPTS. */
+  readonly retry?: RetryPolicy | undefined;
+  /** Tries in all, ≥ 1; default: as many as the time allows. */
   readonly attempts?: number | undefined;
   /** Called before each wait. */
   readonly onRetry?: ((error: AshlarError, attempt: number) => void) | undefined;
 }
 
 /**
- * Runs `work` until it succeeds, fails with an error that is not retryable, or was tried often enough.
+ * Runs `work` until it succeeds, fails with an error that is not retryable, or the time is over.
  *
  * Waits between tries with full jitter: a random part of an exponentially growing bound, so that many clients that failed together
- * do not come back together. Source: AWS Architecture Blog, "Exponential Backoff And Jitter" (2015).
+ * do not come back together; longer where the server asks for it (`details.retryAfterMs`). The last try is made when the time ends. Source: AWS
+ * Architecture Blog, "Exponential Backoff And Jitter" (2015).
  */
 export async function withRetry<T>(work: () => Promise<T>, options: RetryOptions): Promise<T> {
-  const attempts = options.attempts ?? LIMITS.CHUNK_ATTEMPTS.value;
+  const { clock, random, signal, retry } = options;
+  const forMs = retry?.forMs ?? LIMITS.RETRY_FOR_MS.value;
+  let endsAtMs: number | undefined;
   for (let attempt = 1; ; attempt++) {
     try {
       return await work();
     } catch (thrown) {
       const error = AshlarError.from(thrown);
-      if (!error.retryable || attempt >= attempts || options.signal?.aborted) throw error;
+      endsAtMs ??= clock.monotonicMs() + forMs;
+      const leftMs = endsAtMs - clock.monotonicMs();
+      const askedMs = Number(error.details.retryAfterMs ?? 0) || 0;
+      if (!isWorthTrying(error, attempt) || attempt >= (options.attempts ?? Infinity)) throw error;
+      if (leftMs <= 0 || askedMs > leftMs || signal?.aborted) throw error;
       options.onRetry?.(error, attempt);
-      const boundMs = Math.min(LIMITS.RETRY_MAX_MS.value, LIMITS.RETRY_BASE_MS.value * 2 ** (attempt - 1));
-      await options.clock.sleep(options.random.fraction() * boundMs, { signal: options.signal });
+      const boundMs = Math.min(LIMITS.RETRY_MAX_MS.value, LIMITS.RETRY_BASE_MS.value * 2 ** Math.min(attempt - 1, 16));
+      const waitMs = Math.min(leftMs, Math.max(askedMs, 1) + random.fraction() * boundMs);
+      retry?.onRetry?.({ error, attempt, waitMs, leftMs });
+      await clock.sleep(waitMs, { signal });
     }
   }
+}
+
+/** Bytes that arrive spoiled again and again, and a failed TLS handshake, are no matter of time. */
+function isWorthTrying(error: AshlarError, attempt: number): boolean {
+  if (!error.retryable || tlsProblem(error) !== undefined) return false;
+  return error.code !== "CHUNK_DIGEST_MISMATCH" || attempt < LIMITS.CHUNK_ATTEMPTS.value;
+}
+
+/**
+ * A port whose calls are tried again: reads because they change nothing, writes because their operation id is the same for all tries.
+ *
+ * Tells whether a write may have happened (`outcome` of its options): from its first try on, until a try was refused by somebody who knows.
+ */
+export function retrying<Port extends object>(port: Port, options: Omit<RetryOptions, "signal">): Port {
+  // Over an empty target, because a frozen port would insist on its own methods.
+  return new Proxy({} as Port, {
+    get(_, name) {
+      const method: unknown = Reflect.get(port, name);
+      if (typeof method !== "function") return method;
+      return (...args: unknown[]) => {
+        const { signal, outcome } = (args.at(-1) ?? {}) as WriteOptions;
+        const call = (): Promise<unknown> => Reflect.apply(method, port, args) as Promise<unknown>;
+        const work = outcome === undefined ? call : () => told(call, outcome);
+        return withRetry(work, { ...options, signal });
+      };
+    },
+  });
+}
+
+async function told<T>(call: () => Promise<T>, outcome: NonNullable<WriteOptions["outcome"]>): Promise<T> {
+  const before = outcome.unknown;
+  outcome.unknown = true;
+  try {
+    const result = await call();
+    outcome.unknown = false;
+    return result;
+  } catch (error) {
+    // Once an answer was lost, no later refusal tells what became of that try: it may still be on its way.
+    outcome.unknown = before || mayHaveHappened(AshlarError.from(error));
+    throw error;
+  }
+}
+
+/** Errors of the system when nobody took the connection: no request has left. */
+const NOT_CONNECTED = /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|UND_ERR_CONNECT_TIMEOUT)$/;
+
+/** Whether a write that failed with this may have happened all the same. */
+function mayHaveHappened(error: AshlarError): boolean {
+  if (error.details.outcome === "unknown") return true;
+  if (error.code === "CANCELED" || error.code === "DEADLINE_EXCEEDED" || error.code === "INTERNAL") return true;
+  if (error.code !== "NODE_UNAVAILABLE" || tlsProblem(error) !== undefined) return false;
+  let cause: unknown = error;
+  for (let depth = 0; depth < 10 && cause instanceof Error; depth++) {
+    if ("code" in cause && NOT_CONNECTED.test(String(cause.code))) return false;
+    cause = cause.cause;
+  }
+  return true;
 }

@@ -1,7 +1,7 @@
 import { chunkBody } from "../chunking/chunk-body.ts";
 import type { Chunker } from "../chunking/chunker.ts";
 import { AshlarError, throwIfAborted } from "../errors/index.ts";
-import { type Digest, encodeHex, isDigestHex } from "../hash/digest.ts";
+import { type Digest, encodeHex } from "../hash/digest.ts";
 import type { IncrementalHash } from "../hash/hasher.ts";
 import { linkAbort, raceAbort } from "../internal/linked-abort.ts";
 import { createSemaphore, type Release } from "../internal/semaphore.ts";
@@ -79,6 +79,15 @@ function tooLarge(): AshlarError {
   return new AshlarError("OBJECT_TOO_LARGE", `an object has at most ${LIMITS.OBJECT_MAX_BYTES.value} bytes`);
 }
 
+function tooManyChunks(): AshlarError {
+  const max = LIMITS.COMMIT_CHUNKS_MAX.value;
+  return new AshlarError(
+    "OBJECT_TOO_LARGE",
+    `one write has at most ${max} chunks; use larger chunks or a multipart upload`,
+    { details: { chunksMax: String(max) } },
+  );
+}
+
 class BodyWriter {
   readonly #context: EngineContext;
   readonly #request: StoreBodyRequest;
@@ -117,6 +126,9 @@ class BodyWriter {
 
   async run(body: AsyncIterable<Uint8Array>): Promise<StoredBody> {
     const cutter = this.#request.chunker.start(this.#request.sizeBytes);
+    const committedMaxBytes = LIMITS.COMMIT_CHUNKS_MAX.value * cutter.maxBytes;
+    if (this.#context.tickets !== undefined && (this.#request.sizeBytes ?? 0) > committedMaxBytes)
+      throw tooManyChunks();
     const iterator = chunkBody(body, cutter, this.#idleBuffers);
     try {
       const first = await this.#pull(iterator);
@@ -148,6 +160,8 @@ class BodyWriter {
     let lookahead = second;
     let next: Uint8Array<ArrayBuffer> | undefined = first;
     for (let index = 0; next !== undefined; index++) {
+      // Another decodes the commit: better told now than after the upload.
+      if (this.#context.tickets !== undefined && index >= LIMITS.COMMIT_CHUNKS_MAX.value) throw tooManyChunks();
       if (index === 1) {
         this.#wholeHash = await this.#context.hasher.incremental();
         this.#wholeHash.update(retained as Uint8Array);
@@ -155,7 +169,8 @@ class BodyWriter {
       }
       this.#wholeHash?.update(next);
       const release = await lanes.acquire(this.#signal);
-      const write = this.#storeOne(index, next, release);
+      const giveBack = await this.#context.chunkWrites?.acquire(this.#signal);
+      const write = this.#storeOne(index, next, release).finally(giveBack);
       write.catch(this.#fail);
       writes.push(write);
       next = lookahead ?? (await this.#pull(iterator));
@@ -262,14 +277,6 @@ class BodyWriter {
       deduplicatedBytes: this.#deduplicatedBytes,
     };
   }
-}
-
-/** A declared SHA-256 in lower case. @throws {AshlarError} INVALID_ARGUMENT unless it is 64 characters of hex. */
-export function normalizeDeclaredDigest(declaredHex: string | undefined): string | undefined {
-  if (declaredHex === undefined) return undefined;
-  const lower = typeof declaredHex === "string" ? declaredHex.toLowerCase() : "";
-  if (isDigestHex(lower)) return lower;
-  throw new AshlarError("INVALID_ARGUMENT", "sha256 is the SHA-256 of the body in 64 characters of hex");
 }
 
 /** Throws CHECKSUM_MISMATCH if the caller declared another digest than the body has. @param declaredHex in lower case. */

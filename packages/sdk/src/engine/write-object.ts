@@ -1,4 +1,3 @@
-import { AshlarError } from "../errors/index.ts";
 import { encodeHex } from "../hash/digest.ts";
 import { chunkedEtagBy, singleEtag } from "../manifest/etag.ts";
 import type {
@@ -7,28 +6,29 @@ import type {
   PartInfo,
   PutObjectOutcome,
   PutObjectRequest,
-  TransferOptions,
+  WriteOptions,
   WritePartRequest,
+  WriteTransferOptions,
 } from "../ports/index.ts";
-import { checkDurability } from "../ports/metadata-checks.ts";
+import { checkDurability, normalizeDeclaredDigest } from "../ports/metadata-checks.ts";
 import { normalizeAttributes } from "../ports/names.ts";
 import { checkEarly } from "./early-check.ts";
 import type { EngineContext } from "./engine-context.ts";
-import { withRetry } from "./retry.ts";
-import { assertDeclaredDigest, normalizeDeclaredDigest, type StoredBody, storeBody } from "./store-body.ts";
+import { assertDeclaredDigest, type StoredBody, storeBody } from "./store-body.ts";
 
-/** Stores a body and commits it as an object. Nothing is visible before the commit, and nothing at all if it fails. */
+/** Stores a body and commits it as an object. Nothing is visible before the commit, and nothing at all if that is refused. */
 export async function writeObject(
   context: EngineContext,
   request: PutObjectRequest,
   body: AsyncIterable<Uint8Array>,
-  options: TransferOptions,
+  options: WriteTransferOptions & { readonly mayBeRepeat: boolean },
 ): Promise<PutObjectOutcome> {
   const attributes = normalizeAttributes(request.attributes);
   const durability = request.durability ?? context.durability;
   checkDurability(durability);
   const declared = normalizeDeclaredDigest(request.sha256);
   const chunker = request.chunker ?? context.chunker;
+  const { mayBeRepeat } = options;
   const stored = await storeBody(
     context,
     {
@@ -37,7 +37,8 @@ export async function writeObject(
       chunker,
       durability,
       inlineMaxBytes: context.inlineMaxBytes,
-      check: (call) => checkEarly(context, request, call),
+      // A write that the caller named may have happened already, and what it met then is its own doing: its commit knows.
+      check: mayBeRepeat ? undefined : (call) => checkEarly(context, request, call),
     },
     body,
     options,
@@ -74,7 +75,7 @@ export async function writePart(
   context: EngineContext,
   request: WritePartRequest,
   body: AsyncIterable<Uint8Array>,
-  options: TransferOptions,
+  options: WriteTransferOptions,
 ): Promise<PartInfo> {
   const declared = normalizeDeclaredDigest(request.sha256);
   const upload = await context.catalog.getUpload(request.uploadId, { signal: options.signal });
@@ -93,19 +94,17 @@ export async function writePart(
   assertDeclaredDigest(declared, stored.sha256);
   const etag = await etagOf(context, stored);
   const ticket = await context.tickets?.get(upload.bucket, { signal: options.signal });
-  return retryable(context, options, () =>
-    context.catalog.putPart(
-      {
-        uploadId: request.uploadId,
-        partNumber: request.partNumber,
-        sizeBytes: stored.sizeBytes,
-        etag,
-        sha256: encodeHex(stored.sha256),
-        content: { chunks: stored.chunks, layoutVersion: stored.layoutVersion },
-        ticket: ticket?.ticket,
-      },
-      { signal: options.signal },
-    ),
+  return await context.catalog.putPart(
+    {
+      uploadId: request.uploadId,
+      partNumber: request.partNumber,
+      sizeBytes: stored.sizeBytes,
+      etag,
+      sha256: encodeHex(stored.sha256),
+      content: { chunks: stored.chunks, layoutVersion: stored.layoutVersion },
+      ticket: ticket?.ticket,
+    },
+    writeOptionsOf(options),
   );
 }
 
@@ -115,22 +114,12 @@ async function etagOf({ hasher }: EngineContext, { chunks, sha256 }: StoredBody)
   return await chunkedEtagBy(hasher, chunkIds);
 }
 
-async function commit(
-  context: EngineContext,
-  commitObject: CommitObject,
-  options: TransferOptions,
-): Promise<ObjectInfo> {
-  const inline = "inline" in commitObject.content;
-  const ticket = inline ? undefined : await context.tickets?.get(commitObject.bucket, { signal: options.signal });
-  const attempt = (): Promise<ObjectInfo> =>
-    context.catalog.commitObject({ ...commitObject, ticket: ticket?.ticket }, { signal: options.signal });
-  // A commit whose answer was lost may have happened. Repeating it is harmless, but under a condition its own first try would fail it.
-  if (commitObject.condition !== undefined) return attempt();
-  return retryable(context, options, attempt);
+async function commit(context: EngineContext, request: CommitObject, options: WriteOptions): Promise<ObjectInfo> {
+  const inline = "inline" in request.content;
+  const ticket = inline ? undefined : await context.tickets?.get(request.bucket, { signal: options.signal });
+  return await context.catalog.commitObject({ ...request, ticket: ticket?.ticket }, writeOptionsOf(options));
 }
 
-function retryable<T>(context: EngineContext, options: TransferOptions, work: () => Promise<T>): Promise<T> {
-  return withRetry(work, { ...context, signal: options.signal }).catch((error: unknown) => {
-    throw AshlarError.from(error);
-  });
+function writeOptionsOf({ signal, operationId, credential, outcome }: WriteOptions): WriteOptions {
+  return { signal, operationId, credential, outcome };
 }

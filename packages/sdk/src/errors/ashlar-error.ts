@@ -53,22 +53,25 @@ export class AshlarError extends Error {
 /** Outside of the class: where that names itself, bundlers call it `_AshlarError`, and so do stack traces. */
 function fromThrown(error: unknown, fallback: ErrorCode): AshlarError {
   if (AshlarError.is(error)) return error;
-  const name = error instanceof Error ? error.name : undefined;
+  // Not by its class: what a body of another realm throws has another one.
+  const { name, message = "a value that is not an Error was thrown" } = (error ?? {}) as {
+    name?: string;
+    message?: string;
+  };
   if (name === "AbortError") return new AshlarError("CANCELED", "the operation was aborted", { cause: error });
   if (name === "TimeoutError")
     return new AshlarError("DEADLINE_EXCEEDED", "the time allowed has passed", { cause: error });
-  const message = error instanceof Error ? error.message : "a value that is not an Error was thrown";
   return new AshlarError(fallback, message, { cause: error });
 }
 
 /**
- * The error of code that the app handed in: an INTERNAL that names it, so that nobody takes the app's failure for one of Ashlar. Ashlar errors,
- * aborts and timeouts stay what they are.
+ * The error of code that the app handed in, such as its body: an INVALID_ARGUMENT that names it and has the app's error as its cause, so that
+ * nobody takes it for a failure of Ashlar. Ashlar errors, aborts and timeouts stay what they are.
  */
 export function callerError(what: string, thrown: unknown): AshlarError {
-  const error = AshlarError.from(thrown);
-  if (AshlarError.is(thrown) || error.code !== "INTERNAL") return error;
-  return new AshlarError("INTERNAL", `${what} failed: ${error.message}`, { cause: thrown });
+  const error = AshlarError.from(thrown, "INVALID_ARGUMENT");
+  if (AshlarError.is(thrown) || error.code !== "INVALID_ARGUMENT") return error;
+  return new AshlarError("INVALID_ARGUMENT", `${what} failed: ${error.message}`, { cause: thrown });
 }
 
 /** Throws CANCELED or DEADLINE_EXCEEDED if `signal` is aborted already. */

@@ -2,21 +2,16 @@ import { AshlarError, throwIfAborted } from "../errors/index.ts";
 import { raceAbort } from "../internal/linked-abort.ts";
 import { LIMITS } from "../limits.ts";
 import type { CallOptions } from "./chunk-store.ts";
+import type { CredentialCatalog } from "./credentials.ts";
 import type { DatabaseIdentity } from "./database-mark.ts";
 import * as check from "./metadata-checks.ts";
-import type {
-  BucketCatalog,
-  CollectionQueue,
-  CredentialCatalog,
-  MetadataStore,
-  ObjectCatalog,
-  UploadCatalog,
-} from "./metadata-store.ts";
+import type { BucketCatalog, CollectionQueue, MetadataStore, ObjectCatalog, UploadCatalog } from "./metadata-store.ts";
 import { assertBucketName, normalizeAttributes } from "./names.ts";
 import type { ServerRegistry } from "./servers.ts";
+import type { WriteOptions } from "./write-options.ts";
 
 /** Runs one call under the rules that hold for all: closed state, arguments, abort. */
-type Guard = <T>(options: CallOptions | undefined, prepare: () => () => Promise<T>) => Promise<T>;
+type Guard = <T>(options: WriteOptions | undefined, prepare: () => () => Promise<T>) => Promise<T>;
 
 /**
  * Wraps a metadata store with what all of them share, so that an adapter holds only its own matter: argument checks (INVALID_ARGUMENT,
@@ -31,6 +26,7 @@ export function checkedMetadataStore(inner: MetadataStore): MetadataStore {
   const guard: Guard = async (options, prepare) => {
     if (closing !== undefined) throw new AshlarError("STORE_CLOSED", "the metadata store is closed");
     throwIfAborted(options?.signal);
+    check.checkOperationId(options?.operationId);
     const call = prepare()();
     inFlight.add(call);
     const forget = (): void => void inFlight.delete(call);
@@ -171,7 +167,7 @@ function checkedUploads(inner: UploadCatalog, guard: Guard): UploadCatalog {
         check.checkOpaque(complete.uploadId, "uploadId");
         check.checkSha256(complete.sha256);
         check.checkCondition(complete.condition);
-        checkNamedParts(complete.parts);
+        check.checkNamedParts(complete.parts);
         return () => inner.completeUpload(complete, options);
       }),
     abortUpload: (uploadId, options) =>
@@ -184,22 +180,6 @@ function checkedUploads(inner: UploadCatalog, guard: Guard): UploadCatalog {
 
 function checkPartNumber(partNumber: number): void {
   check.checkInteger(partNumber, "partNumber", { min: 1, max: LIMITS.PART_NUMBER_MAX.value });
-}
-
-/** @throws {AshlarError} INVALID_PART if none is named, or the numbers do not ascend. */
-function checkNamedParts(parts: ReadonlyArray<{ readonly partNumber: number; readonly etag: string }>): void {
-  if (!Array.isArray(parts) || parts.length === 0) {
-    throw new AshlarError("INVALID_PART", "an upload is completed with at least one part");
-  }
-  let last = 0;
-  for (const { partNumber, etag } of parts) {
-    if (!Number.isSafeInteger(partNumber) || partNumber <= last || typeof etag !== "string") {
-      throw new AshlarError("INVALID_PART", "parts are named once each, in ascending order of their numbers", {
-        details: { partNumber: String(partNumber) },
-      });
-    }
-    last = partNumber;
-  }
 }
 
 function checkedCollection(inner: CollectionQueue, guard: Guard): CollectionQueue {
@@ -306,6 +286,8 @@ function checkedCredentials(inner: CredentialCatalog, guard: Guard): CredentialC
         check.checkText(record.name, "name");
         check.checkDigests([record.secretSha256]);
         if (!roles.includes(record.role)) check.invalid(`role is one of ${roles.join(", ")}`);
+        if (record.scope !== undefined) check.checkScope(record.scope);
+        if (record.expiresAtMs !== undefined) check.checkInteger(record.expiresAtMs, "expiresAtMs", { min: 0 });
         return () => inner.createApiKey(record, options);
       }),
     // A malformed key id is somebody's wrong credential, not a wrong call: it is simply unknown.
@@ -314,6 +296,14 @@ function checkedCredentials(inner: CredentialCatalog, guard: Guard): CredentialC
     listApiKeys: (options) => guard(options, () => () => inner.listApiKeys(options)),
     deleteApiKey: (keyId, options) =>
       guard(options, () => () => (isOpaque(keyId) ? inner.deleteApiKey(keyId, options) : Promise.resolve(false))),
+    revokeToken: (revocation, options) =>
+      guard(options, () => {
+        check.checkOpaque(revocation.tokenId, "tokenId");
+        check.checkInteger(revocation.expiresAtMs, "expiresAtMs", { min: 0 });
+        return () => inner.revokeToken(revocation, options);
+      }),
+    isTokenRevoked: (tokenId, options) =>
+      guard(options, () => () => (isOpaque(tokenId) ? inner.isTokenRevoked(tokenId, options) : Promise.resolve(false))),
   };
 }
 

@@ -26,19 +26,26 @@ export {
   type StreamingChunkStore,
 } from "./chunk-store.ts";
 export type { Clock } from "./clock.ts";
+export type {
+  ApiKeyInfo,
+  ApiKeyRecord,
+  ApiKeyRequest,
+  ApiKeyRole,
+  CreatedApiKey,
+  CredentialCatalog,
+  CredentialScope,
+  TokenRevocation,
+} from "./credentials.ts";
 export { type DatabaseIdentity, type DatabaseMark, meetDatabase, type SeenDatabase } from "./database-mark.ts";
 export { DURABILITIES, type Durability } from "./durability.ts";
 export type { GrantSource, WriteTicket } from "./grant-source.ts";
 export type { LogFields, Logger } from "./logger.ts";
 export type {
-  ApiKeyRecord,
-  ApiKeyRole,
   BucketCatalog,
   Catalog,
   CollectingChunk,
   CollectionQueue,
   CopyObject,
-  CredentialCatalog,
   GetObjectQuery,
   MetadataStore,
   MetadataStoreCapabilities,
@@ -57,6 +64,7 @@ export type {
   TransferOptions,
   TransferProgress,
   WritePartRequest,
+  WriteTransferOptions,
 } from "./object-backend.ts";
 export type {
   BucketInfo,
@@ -98,3 +106,4 @@ export type {
   UploadInfo,
   UploadPage,
 } from "./uploads.ts";
+export type { WriteOptions, WriteOutcome } from "./write-options.ts";

@@ -2,6 +2,7 @@ import { AshlarError } from "../errors/index.ts";
 import { DIGEST_BYTES, type Digest, isDigestHex } from "../hash/digest.ts";
 import { LIMITS, MIB } from "../limits.ts";
 import { checkChunks } from "../manifest/check-chunks.ts";
+import type { CredentialScope } from "./credentials.ts";
 import { DURABILITIES, type Durability } from "./durability.ts";
 import { assertBucketName, assertObjectKey, isWellFormedText, utf8Length } from "./names.ts";
 import type { ChunkedContent, CommitObject, ListObjectsQuery, WriteCondition } from "./objects.ts";
@@ -9,6 +10,8 @@ import type { ServerRegistration, ServerStats } from "./servers.ts";
 
 /** An id or etag: printable ASCII without blanks and quotes. Unknown is not the same as malformed. */
 const OPAQUE = /^[\x21\x23-\x7e]{1,200}$/;
+/** The shortest is 128 random bits in base64url. Dots are for the parts of a call that is several operations. */
+const OPERATION_ID = /^[A-Za-z0-9._-]{22,80}$/;
 const SERVER_ID = /^[A-Za-z0-9._-]{1,64}$/;
 const TEXT_MAX_BYTES = 1024;
 /** What a row takes at all; the engine's limit for inline content (INLINE_MAX_BYTES or an option) lies far below. */
@@ -23,6 +26,12 @@ export function invalid(message: string): never {
 export function checkOpaque(value: unknown, what: string): void {
   if (typeof value !== "string" || !OPAQUE.test(value))
     invalid(`${what} is 1 to 200 printable ASCII characters, no blanks and no quotes`);
+}
+
+/** The name that a caller gave to a write. */
+export function checkOperationId(value: unknown): void {
+  if (value !== undefined && (typeof value !== "string" || !OPERATION_ID.test(value)))
+    invalid("an operation id is 22 to 80 of [A-Za-z0-9._-]");
 }
 
 /** An integer within bounds. */
@@ -59,10 +68,16 @@ export function checkText(value: unknown, what: string, minLength = 0): void {
 }
 
 /** A prefix, delimiter or start of a listing: may contain NUL, as keys may; longer than any key is pointless, not wrong. */
-function checkKeyText(value: unknown, what: string): void {
+export function checkKeyText(value: unknown, what: string): void {
   if (value === undefined) return;
   if (typeof value !== "string" || !isWellFormedText(value)) invalid(`${what} is well-formed text`);
   if (utf8Length(value) > 4 * LIMITS.KEY_MAX_BYTES.value) invalid(`${what} is longer than any key`);
+}
+
+/** What a credential reaches: a bucket, and the start of its keys. */
+export function checkScope({ bucket, prefix }: CredentialScope): void {
+  assertBucketName(bucket);
+  if (prefix !== "") assertObjectKey(prefix);
 }
 
 export function checkListQuery(query: Omit<ListObjectsQuery, "limit">): void {
@@ -71,7 +86,8 @@ export function checkListQuery(query: Omit<ListObjectsQuery, "limit">): void {
   checkKeyText(query.delimiter, "delimiter");
   checkKeyText(query.startAfter, "startAfter");
   if (query.delimiter === "") invalid("a delimiter is not empty");
-  if (query.cursor !== undefined && typeof query.cursor !== "string") invalid("a cursor is text from the page before");
+  if (query.cursor !== undefined && (typeof query.cursor !== "string" || query.cursor === ""))
+    invalid("a cursor is text from the page before");
 }
 
 export function checkCondition(condition: WriteCondition | undefined): void {
@@ -85,6 +101,31 @@ export function checkDurability(durability: Durability): void {
 
 export function checkSha256(sha256: string | undefined): void {
   if (sha256 !== undefined && !isDigestHex(sha256)) invalid("sha256 is 64 characters of lower-case hex");
+}
+
+/** A declared SHA-256 in lower case. @throws {AshlarError} INVALID_ARGUMENT unless it is 64 characters of hex. */
+export function normalizeDeclaredDigest(declaredHex: string | undefined): string | undefined {
+  if (declaredHex === undefined) return undefined;
+  const lower = typeof declaredHex === "string" ? declaredHex.toLowerCase() : "";
+  if (isDigestHex(lower)) return lower;
+  throw new AshlarError("INVALID_ARGUMENT", "sha256 is the SHA-256 of the body in 64 characters of hex");
+}
+
+/** @throws {AshlarError} INVALID_PART if none is named, or the numbers do not ascend. */
+export function checkNamedParts(parts: unknown): void {
+  if (!Array.isArray(parts) || parts.length === 0) {
+    throw new AshlarError("INVALID_PART", "an upload is completed with at least one part");
+  }
+  let last = 0;
+  for (const part of parts) {
+    const { partNumber, etag } = part ?? {};
+    if (!Number.isSafeInteger(partNumber) || partNumber <= last || typeof etag !== "string") {
+      throw new AshlarError("INVALID_PART", "parts are named once each, in ascending order of their numbers", {
+        details: { partNumber: String(partNumber) },
+      });
+    }
+    last = partNumber;
+  }
 }
 
 export function checkDigests(chunkIds: readonly Digest[]): void {

@@ -1,5 +1,6 @@
 import type { Digest } from "../hash/index.ts";
 import type { CallOptions } from "./chunk-store.ts";
+import type { CredentialCatalog } from "./credentials.ts";
 import type { DatabaseIdentity } from "./database-mark.ts";
 import type {
   BucketInfo,
@@ -24,16 +25,17 @@ import type {
   UploadInfo,
   UploadPage,
 } from "./uploads.ts";
+import type { WriteOptions } from "./write-options.ts";
 
 /** Buckets. */
 export interface BucketCatalog {
   /** @throws {AshlarError} BUCKET_ALREADY_EXISTS, INVALID_BUCKET_NAME. */
-  createBucket(bucket: string, options?: CallOptions): Promise<BucketInfo>;
+  createBucket(bucket: string, options?: WriteOptions): Promise<BucketInfo>;
   getBucket(bucket: string, options?: CallOptions): Promise<BucketInfo | undefined>;
   /** All buckets by name, ascending. */
   listBuckets(options?: CallOptions): Promise<readonly BucketInfo[]>;
   /** @throws {AshlarError} BUCKET_NOT_FOUND, BUCKET_NOT_EMPTY (objects or uploads in it). */
-  deleteBucket(bucket: string, options?: CallOptions): Promise<void>;
+  deleteBucket(bucket: string, options?: WriteOptions): Promise<void>;
 }
 
 /** Which object, and from where its chunk list is wanted. */
@@ -55,10 +57,10 @@ export interface ObjectCatalog {
    * live again, manifest and object row written under the condition, missed replicas queued for repair. The version that it replaces is
    * released, and its manifest stays readable for COLLECT_GRACE_MS.
    *
-   * @throws {AshlarError} BUCKET_NOT_FOUND, PRECONDITION_FAILED, METADATA_UNAVAILABLE (not committed, or unknown: commit again with
-   *   the same content is safe); CLAIM_EXPIRED, PERMISSION_DENIED (direct seat).
+   * @throws {AshlarError} BUCKET_NOT_FOUND, PRECONDITION_FAILED, METADATA_UNAVAILABLE (not committed; with `details.outcome` "unknown" it may
+   *   have been: commit again under the same operation id); CLAIM_EXPIRED, PERMISSION_DENIED (direct seat).
    */
-  commitObject(commit: CommitObject, options?: CallOptions): Promise<ObjectInfo>;
+  commitObject(commit: CommitObject, options?: WriteOptions): Promise<ObjectInfo>;
   /** `undefined` if there is no such object. @throws {AshlarError} BUCKET_NOT_FOUND. */
   getObject(query: GetObjectQuery, options?: CallOptions): Promise<StoredObject | undefined>;
   /**
@@ -72,14 +74,14 @@ export interface ObjectCatalog {
   /** Deletes the latest version; `false` if there was none. @throws {AshlarError} BUCKET_NOT_FOUND, PRECONDITION_FAILED. */
   deleteObject(
     query: { readonly bucket: string; readonly key: string; readonly condition?: WriteCondition | undefined },
-    options?: CallOptions,
+    options?: WriteOptions,
   ): Promise<boolean>;
   listObjects(query: ListObjectsQuery, options?: CallOptions): Promise<ObjectListPage>;
   /**
    * Makes a new object from an existing manifest or inline bytes: no chunk moves, reference counts rise.
    * @throws {AshlarError} OBJECT_NOT_FOUND, BUCKET_NOT_FOUND, PRECONDITION_FAILED (`sourceIfMatch`, `condition`).
    */
-  copyObject(copy: CopyObject, options?: CallOptions): Promise<ObjectInfo>;
+  copyObject(copy: CopyObject, options?: WriteOptions): Promise<ObjectInfo>;
 }
 
 /** A server-side copy. */
@@ -96,15 +98,18 @@ export interface CopyObject {
 
 /** Multipart uploads. All but `createUpload` throw UPLOAD_NOT_FOUND for an unknown upload. */
 export interface UploadCatalog {
-  createUpload(create: CreateUpload, options?: CallOptions): Promise<UploadInfo>;
+  createUpload(create: CreateUpload, options?: WriteOptions): Promise<UploadInfo>;
   getUpload(uploadId: string, options?: CallOptions): Promise<UploadInfo>;
-  putPart(part: PutPart, options?: CallOptions): Promise<PartInfo>;
+  putPart(part: PutPart, options?: WriteOptions): Promise<PartInfo>;
   listParts(query: ListPartsQuery, options?: CallOptions): Promise<PartPage>;
   listUploads(query: ListUploadsQuery, options?: CallOptions): Promise<UploadPage>;
-  /** @throws {AshlarError} INVALID_PART (missing, other etag, not ascending, none named), PRECONDITION_FAILED; the upload then stays as it was. */
-  completeUpload(complete: CompleteUpload, options?: CallOptions): Promise<ObjectInfo>;
+  /**
+   * Once more with the same parts, condition and credential, the completed upload answers with its first result for OPERATION_KEPT_MS.
+   * @throws {AshlarError} INVALID_PART (missing, other etag, not ascending, none named), PRECONDITION_FAILED; the upload then stays as it was.
+   */
+  completeUpload(complete: CompleteUpload, options?: WriteOptions): Promise<ObjectInfo>;
   /** Releases the parts. Idempotent only until the upload is forgotten. */
-  abortUpload(uploadId: string, options?: CallOptions): Promise<void>;
+  abortUpload(uploadId: string, options?: WriteOptions): Promise<void>;
 }
 
 /** A row that the collector has marked. */
@@ -153,28 +158,6 @@ export interface CollectionQueue {
   finishRepairs(repairIds: readonly string[], options?: CallOptions): Promise<void>;
 }
 
-/** What an API key may do. */
-export type ApiKeyRole = "admin" | "readwrite" | "readonly";
-
-/** An API key as stored: never its secret. */
-export interface ApiKeyRecord {
-  readonly keyId: string;
-  readonly name: string;
-  readonly role: ApiKeyRole;
-  /** SHA-256 of the secret (which has 256 random bits, so needs no slow hash). */
-  readonly secretSha256: Digest;
-  readonly createdAtMs: number;
-}
-
-/** API keys. */
-export interface CredentialCatalog {
-  createApiKey(record: Omit<ApiKeyRecord, "createdAtMs">, options?: CallOptions): Promise<ApiKeyRecord>;
-  findApiKey(keyId: string, options?: CallOptions): Promise<ApiKeyRecord | undefined>;
-  listApiKeys(options?: CallOptions): Promise<readonly ApiKeyRecord[]>;
-  /** `false` if there was none. */
-  deleteApiKey(keyId: string, options?: CallOptions): Promise<boolean>;
-}
-
 /** What a metadata store can do; frozen. */
 export interface MetadataStoreCapabilities {
   readonly persistent: boolean;
@@ -182,7 +165,7 @@ export interface MetadataStoreCapabilities {
   readonly sharedByProcesses: boolean;
 }
 
-/** What the engine needs. The direct seat implements exactly this over RPC. */
+/** What the engine needs; see {@link WriteOptions} for tries of one write. The direct seat implements exactly this over RPC. */
 export interface Catalog extends BucketCatalog, ObjectCatalog, UploadCatalog {}
 
 /** Everything that is not bytes: buckets, objects, uploads, chunk references, servers and layouts, credentials. */

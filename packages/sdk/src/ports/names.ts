@@ -82,7 +82,7 @@ export function assertObjectKey(key: string): void {
  * type filled in. Idempotent.
  *
  * @throws {AshlarError} INVALID_ARGUMENT for values that no header could carry, two metadata names that differ only in case, or more than
- *   METADATA_MAX_BYTES of metadata (of header fields likewise).
+ *   METADATA_MAX_BYTES or METADATA_ENTRIES_MAX of metadata, or than HEADER_FIELDS_MAX_BYTES of the other fields.
  */
 export function normalizeAttributes(attributes: ObjectAttributes | undefined): ObjectAttributes {
   const result: { -readonly [Name in (typeof HEADER_FIELDS)[number]]?: string } = { contentType: CONTENT_TYPE_DEFAULT };
@@ -93,23 +93,28 @@ export function normalizeAttributes(attributes: ObjectAttributes | undefined): O
     headerBytes += assertHeaderValue(field, value);
     result[field] = value;
   }
-  assertMetadataSize(headerBytes, "header fields");
+  assertAtMost(headerBytes, LIMITS.HEADER_FIELDS_MAX_BYTES.value, "bytes of header fields");
   const metadata = normalizeMetadata(attributes?.metadata);
   return Object.freeze(metadata === undefined ? result : { ...result, metadata });
 }
 
 function normalizeMetadata(metadata: Readonly<Record<string, string>> | undefined): ObjectAttributes["metadata"] {
   if (metadata === undefined) return undefined;
+  // A Map, Headers or text has no members that a loop would find, and would be dropped without a word.
+  if (Object.prototype.toString.call(metadata) !== "[object Object]")
+    throw invalidAttribute("metadata", "is a plain object of names and texts");
   let sizeBytes = 0;
   const entries = new Map<string, string>();
   for (const [given, value] of Object.entries(metadata)) {
     const name = given.toLowerCase();
-    if (!HEADER_NAME.test(name)) throw invalidAttribute(given, "is not a header name");
+    // Some parsers drop the one name that JavaScript keeps for itself.
+    if (!HEADER_NAME.test(name) || name === "__proto__") throw invalidAttribute(given, "is not a header name");
     if (entries.has(name)) throw invalidAttribute(given, "occurs twice, differing only in case");
     sizeBytes += name.length + assertHeaderValue(given, value);
     entries.set(name, value);
   }
-  assertMetadataSize(sizeBytes, "metadata");
+  assertAtMost(sizeBytes, LIMITS.METADATA_MAX_BYTES.value, "bytes of metadata");
+  assertAtMost(entries.size, LIMITS.METADATA_ENTRIES_MAX.value, "entries of metadata");
   return entries.size === 0 ? undefined : Object.freeze(Object.fromEntries(entries));
 }
 
@@ -120,10 +125,10 @@ function assertHeaderValue(name: string, value: unknown): number {
   return utf8Length(value);
 }
 
-function assertMetadataSize(sizeBytes: number, what: string): void {
-  if (sizeBytes <= LIMITS.METADATA_MAX_BYTES.value) return;
-  throw new AshlarError("INVALID_ARGUMENT", `${what} have at most ${LIMITS.METADATA_MAX_BYTES.value} bytes together`, {
-    details: { sizeBytes: String(sizeBytes) },
+function assertAtMost(count: number, most: number, what: string): void {
+  if (count <= most) return;
+  throw new AshlarError("INVALID_ARGUMENT", `an object has at most ${most} ${what}`, {
+    details: { count: String(count) },
   });
 }
 

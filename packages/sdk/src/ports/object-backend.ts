@@ -13,6 +13,7 @@ import type {
   UploadInfo,
   UploadPage,
 } from "./uploads.ts";
+import type { WriteOptions } from "./write-options.ts";
 
 /** One progress event. `transferredBytes` never decreases and counts each byte once, however often a chunk is retried. */
 export interface TransferProgress {
@@ -27,6 +28,9 @@ export interface TransferOptions extends CallOptions {
   /** Chunks in flight, 1 to CONCURRENCY_MAX; default CONCURRENCY_DEFAULT. Memory is bounded by chunk size × (concurrency + 2). */
   readonly concurrency?: number | undefined;
 }
+
+/** Options of a transfer that ends with a write. */
+export interface WriteTransferOptions extends TransferOptions, WriteOptions {}
 
 /** What to write, without the bytes. */
 export interface PutObjectRequest {
@@ -103,7 +107,7 @@ export interface ObjectBackend extends BucketCatalog {
   putObject(
     request: PutObjectRequest,
     body: AsyncIterable<Uint8Array>,
-    options?: TransferOptions,
+    options?: WriteTransferOptions,
   ): Promise<PutObjectOutcome>;
   /** @throws {AshlarError} OBJECT_NOT_FOUND, BUCKET_NOT_FOUND, INVALID_RANGE, PRECONDITION_FAILED, NOT_MODIFIED. */
   openObject(request: GetObjectRequest, options?: TransferOptions): Promise<OpenedObject>;
@@ -111,20 +115,24 @@ export interface ObjectBackend extends BucketCatalog {
   /** `false` if there was none. */
   deleteObject(
     request: { readonly bucket: string; readonly key: string; readonly condition?: WriteCondition | undefined },
-    options?: CallOptions,
+    options?: WriteOptions,
   ): Promise<boolean>;
   listObjects(query: ListObjectsQuery, options?: CallOptions): Promise<ObjectListPage>;
-  copyObject(request: CopyObject, options?: CallOptions): Promise<ObjectInfo>;
+  copyObject(request: CopyObject, options?: WriteOptions): Promise<ObjectInfo>;
   /** @param request.durability default: the seat's. */
   createUpload(
     request: Omit<CreateUpload, "durability"> & { readonly durability?: Durability | undefined },
-    options?: CallOptions,
+    options?: WriteOptions,
   ): Promise<UploadInfo>;
-  writePart(request: WritePartRequest, body: AsyncIterable<Uint8Array>, options?: TransferOptions): Promise<PartInfo>;
+  writePart(
+    request: WritePartRequest,
+    body: AsyncIterable<Uint8Array>,
+    options?: WriteTransferOptions,
+  ): Promise<PartInfo>;
   listParts(query: ListPartsQuery, options?: CallOptions): Promise<PartPage>;
   listUploads(query: ListUploadsQuery, options?: CallOptions): Promise<UploadPage>;
-  completeUpload(request: CompleteUpload, options?: CallOptions): Promise<ObjectInfo>;
-  abortUpload(uploadId: string, options?: CallOptions): Promise<void>;
+  completeUpload(request: CompleteUpload, options?: WriteOptions): Promise<ObjectInfo>;
+  abortUpload(uploadId: string, options?: WriteOptions): Promise<void>;
   /** Ends running transfers with STORE_CLOSED and releases everything that the seat opened. Idempotent. */
   close(): Promise<void>;
 }

@@ -2,6 +2,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { AshlarError, type ConnectCodeName, ERROR_CODES, type ErrorCode, isErrorCode } from "../errors/index.ts";
 import { ErrorInfoSchema, ErrorReason } from "../gen/ashlar/v1/error_pb.js";
 import { fromNetworkError, isNetworkError, tlsProblem } from "../internal/network-error.ts";
+import { withRetryAfter } from "../internal/retry-after.ts";
 
 const CODE_BY_NAME: Readonly<Record<ConnectCodeName, Code>> = {
   canceled: Code.Canceled,
@@ -70,6 +71,10 @@ export function connectErrorFrom(error: AshlarError): ConnectError {
 export function ashlarErrorFrom(error: unknown): AshlarError {
   if (AshlarError.is(error)) return error;
   if (!(error instanceof ConnectError)) return fromNetworkError(error);
+  return withRetryAfter(errorOf(error), (name) => error.metadata.get(name));
+}
+
+function errorOf(error: ConnectError): AshlarError {
   const info = error.findDetails(ErrorInfoSchema)[0];
   const code = info === undefined ? undefined : ErrorReason[info.reason];
   if (info !== undefined && isErrorCode(code)) {

@@ -35,6 +35,12 @@ export {
   RegisterServerResponseSchema,
   ServerState as ServerStateEnum,
 } from "../gen/ashlar/v1/cluster_service_pb.js";
+export {
+  type ApiKey as ApiKeyMessage,
+  ApiKeySchema,
+  type CreateApiKeyRequest as CreateApiKeyRequestMessage,
+  CredentialService,
+} from "../gen/ashlar/v1/credential_service_pb.js";
 export { ErrorInfoSchema, ErrorReason } from "../gen/ashlar/v1/error_pb.js";
 export {
   BucketSchema,

@@ -1,5 +1,12 @@
 import { AshlarError } from "../errors/index.ts";
-import { type CallOptions, type ChunkRef, type MetadataStore, systemClock } from "../ports/index.ts";
+import {
+  type CallOptions,
+  type ChunkRef,
+  type MetadataStore,
+  type ObjectInfo,
+  systemClock,
+  type WriteOptions,
+} from "../ports/index.ts";
 import type { MetadataStoreSubject } from "./metadata-store/contract-case.ts";
 
 /** A metadata store with one fault. The contract suite must fail on each one, or it would not notice that fault in a real store either. */
@@ -339,6 +346,81 @@ const COLLECTION_FAULTS: readonly BrokenMetadataStore[] = [
 
 const withoutSignal = (_options: CallOptions | undefined): CallOptions => ({});
 
+const unnamed = (options: WriteOptions | undefined): CallOptions => ({ signal: options?.signal });
+
+/** Remembers results of commits by their operation id beside a store that knows nothing of ids. */
+function rememberingBeside(sound: MetadataStore): MetadataStore["commitObject"] {
+  const results = new Map<string, ObjectInfo>();
+  return async (commit, options) => {
+    const name = `${options?.credential} ${options?.operationId} ${JSON.stringify(commit)}`;
+    const known = options?.operationId === undefined ? undefined : results.get(name);
+    if (known !== undefined) return known;
+    const info = await sound.commitObject(commit, unnamed(options));
+    results.set(name, info);
+    return info;
+  };
+}
+
+const OPERATION_FAULTS: readonly BrokenMetadataStore[] = [
+  {
+    fault: "forgets the operation id",
+    caughtBy: "a write that is tried again changes nothing of what others did since",
+    override: (sound) => ({
+      deleteObject: (query, options) => sound.deleteObject(query, unnamed(options)),
+    }),
+  },
+  {
+    fault: "keeps results outside of the transaction: between the two, a second try gets in",
+    caughtBy: "of 20 tries of one write at once one happens, and all have its answer",
+    override: (sound) => ({ commitObject: rememberingBeside(sound) }),
+  },
+  {
+    fault: "keeps results outside of the data: they end with the process",
+    caughtBy: "results of named writes outlive the store that gave them",
+    override: (sound) => ({ commitObject: rememberingBeside(sound) }),
+  },
+  {
+    fault: "ignores whose operation id it is",
+    caughtBy: "the same operation id of another credential names another call",
+    override: (sound) => ({
+      commitObject: (commit, options) => sound.commitObject(commit, { ...options, credential: "" }),
+    }),
+  },
+  {
+    fault: "answers another request with the result of the one that had its id before",
+    caughtBy: "an operation id is good for one request",
+    override: (sound) => {
+      const results = new Map<string, ObjectInfo>();
+      return {
+        commitObject: async (commit, options) => {
+          const known = results.get(options?.operationId ?? "");
+          if (known !== undefined) return known;
+          const info = await sound.commitObject(commit, options);
+          if (options?.operationId !== undefined) results.set(options.operationId, info);
+          return info;
+        },
+      };
+    },
+  },
+  {
+    fault: "remembers refusals",
+    caughtBy: "a write that was refused leaves nothing: the next try under its id is decided anew",
+    override: (sound) => {
+      const refused = new Map<string, unknown>();
+      return {
+        commitObject: async (commit, options) => {
+          const operationId = options?.operationId ?? "";
+          if (refused.has(operationId)) throw refused.get(operationId);
+          return await sound.commitObject(commit, options).catch((error: unknown) => {
+            if (operationId !== "") refused.set(operationId, error);
+            throw error;
+          });
+        },
+      };
+    },
+  },
+];
+
 const LIFECYCLE_FAULTS: readonly BrokenMetadataStore[] = [
   {
     fault: "swallows an abort that came before the call",
@@ -356,6 +438,30 @@ const LIFECYCLE_FAULTS: readonly BrokenMetadataStore[] = [
           ? sound.commitObject(commit, options)
           : sound.commitObject(commit, withoutSignal(options)),
     }),
+  },
+  {
+    fault: "forgets how far an API key reaches",
+    caughtBy: "API keys keep their scope and their end, whatever the prefix is made of",
+    override: (sound) => ({
+      findApiKey: async (keyId, options) => {
+        const { scope: _scope, ...record } = (await sound.findApiKey(keyId, options)) ?? {};
+        return "keyId" in record ? (record as Awaited<ReturnType<MetadataStore["findApiKey"]>>) : undefined;
+      },
+    }),
+  },
+  {
+    fault: "forgets that a token was called back when the next one is",
+    caughtBy: "a token that was called back stays so until it ends, and then is forgotten",
+    override: (sound) => {
+      let last = "";
+      return {
+        async revokeToken(revocation, options) {
+          await sound.revokeToken(revocation, options);
+          last = revocation.tokenId;
+        },
+        isTokenRevoked: async (tokenId, options) => tokenId === last && (await sound.isTokenRevoked(tokenId, options)),
+      };
+    },
   },
   {
     fault: "does what an aborted signal forbids, and refuses afterwards",
@@ -406,6 +512,7 @@ export const BROKEN_METADATA_STORES: readonly BrokenMetadataStore[] = Object.fre
   ...CONDITION_FAULTS,
   ...LIST_FAULTS,
   ...MANIFEST_FAULTS,
+  ...OPERATION_FAULTS,
   ...COLLECTION_FAULTS,
   ...LIFECYCLE_FAULTS,
 ]);

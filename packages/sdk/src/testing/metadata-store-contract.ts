@@ -9,6 +9,7 @@ import { CREDENTIAL_CASES } from "./metadata-store/credential-cases.ts";
 import { LIFECYCLE_CASES } from "./metadata-store/lifecycle-cases.ts";
 import { LIST_CASES } from "./metadata-store/list-cases.ts";
 import { MANIFEST_CASES } from "./metadata-store/manifest-cases.ts";
+import { OPERATION_CASES } from "./metadata-store/operation-cases.ts";
 import { SERVER_CASES } from "./metadata-store/server-cases.ts";
 import { UPLOAD_CASES } from "./metadata-store/upload-cases.ts";
 
@@ -18,6 +19,7 @@ export const METADATA_STORE_CASES: readonly MetadataStoreCase[] = Object.freeze(
   ...BUCKET_CASES,
   ...COMMIT_CASES,
   ...CONDITION_CASES,
+  ...OPERATION_CASES,
   ...MANIFEST_CASES,
   ...LIST_CASES,
   ...UPLOAD_CASES,

@@ -20,6 +20,7 @@ export interface TracedOptions {
 export function traced(seat: Seat, tracer: Tracer, options: TracedOptions = {}): Seat {
   return {
     name: seat.name,
+    url: seat.url,
     async open() {
       const opened = await seat.open({ tracer, wrapTransport: (transport) => tracedTransport(transport, tracer) });
       return { ...opened, backend: tracedBackend(opened, { tracer, seat: seat.name, keys: options.keys === true }) };

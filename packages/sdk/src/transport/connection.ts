@@ -1,9 +1,9 @@
 import { AshlarError, abortError, type ErrorCode, throwIfAborted } from "../errors/index.ts";
 import { raceAbort } from "../internal/linked-abort.ts";
-import type { CallOptions, Endpoint } from "../ports/index.ts";
+import type { Endpoint, WriteOptions } from "../ports/index.ts";
 
-/** Options that decide who is asking: the grant of one call, or the endpoint's own authorization. */
-export interface AuthorizedCallOptions extends CallOptions {
+/** Options that decide who is asking (the grant of one call, or the endpoint's own authorization) and for which call. */
+export interface AuthorizedCallOptions extends WriteOptions {
   readonly grant?: string | undefined;
 }
 
@@ -36,10 +36,11 @@ export function createConnection({ endpoint, errorFrom, release }: ConnectionOpt
       if (closing !== undefined) throw new AshlarError("STORE_CLOSED", "the connection is closed");
       throwIfAborted(signal);
       const work = async (): Promise<Awaited<ReturnType<typeof call>>> => {
-        const headers = endpoint.headers?.();
+        const operationId = options?.operationId;
+        const headers = { ...endpoint.headers?.(), ...(operationId && { "idempotency-key": operationId }) };
         const authorization =
           options?.grant === undefined ? await endpoint.authorization?.() : `Bearer ${options.grant}`;
-        return await call(authorization === undefined ? { ...headers } : { ...headers, authorization });
+        return await call(authorization === undefined ? headers : { ...headers, authorization });
       };
       try {
         return await raceAbort(work(), signal);

@@ -1,4 +1,4 @@
-import type { AccessTokenSource, CallOptions, Catalog, GrantSource, ServerRegistry } from "../ports/index.ts";
+import type { AccessTokenSource, Catalog, GrantSource, ServerRegistry, WriteOptions } from "../ports/index.ts";
 import { undefinedIf } from "./connection.ts";
 import type { HttpConnection } from "./http-connection.ts";
 import {
@@ -24,7 +24,7 @@ import {
   textOf,
 } from "./proto-json.ts";
 
-type Call = (method: string, request: object, options: CallOptions | undefined) => Promise<JsonMessage>;
+type Call = (method: string, request: object, options: WriteOptions | undefined) => Promise<JsonMessage>;
 
 /** A gateway's ObjectService in JSON as the catalog of an engine. Port types travel as they are wherever their members have the wire's names. */
 export function createHttpCatalog(connection: HttpConnection): Catalog {

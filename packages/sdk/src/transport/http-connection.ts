@@ -1,6 +1,6 @@
 import { fromNetworkError } from "../internal/network-error.ts";
 import { LIMITS } from "../limits.ts";
-import type { CallOptions, Endpoint } from "../ports/index.ts";
+import type { Endpoint, WriteOptions } from "../ports/index.ts";
 import { type AuthorizedCallOptions, createConnection } from "./connection.ts";
 import { readBody } from "./http-body.ts";
 import { errorFromResponse } from "./http-error.ts";
@@ -20,7 +20,7 @@ export interface HttpConnection {
   readonly endpoint: Endpoint;
   send<T>(options: AuthorizedCallOptions | undefined, call: HttpCall<T>): Promise<T>;
   /** A unary RPC in Connect's JSON. @param method `<Service>/<Method>` within the package ashlar.v1. */
-  rpc(method: string, request: object, options: CallOptions | undefined): Promise<JsonMessage>;
+  rpc(method: string, request: object, options: WriteOptions | undefined): Promise<JsonMessage>;
   close(): Promise<void>;
 }
 

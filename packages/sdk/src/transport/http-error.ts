@@ -1,4 +1,5 @@
 import { AshlarError, type ErrorCode, type ErrorDetails, isErrorCode } from "../errors/index.ts";
+import { withRetryAfter } from "../internal/retry-after.ts";
 import { LIMITS } from "../limits.ts";
 import { readBody } from "./http-body.ts";
 import type { HttpResponse } from "./http-exchange.ts";
@@ -28,6 +29,11 @@ const BY_STATUS: Readonly<Record<number, ErrorCode>> = {
 
 /** The error that a response which is not a success carries: problem+json, Connect's JSON, or only a status. Reads the body. */
 export async function errorFromResponse(response: HttpResponse): Promise<AshlarError> {
+  const error = await errorOf(response);
+  return withRetryAfter(error, (name) => response.header(name));
+}
+
+async function errorOf(response: HttpResponse): Promise<AshlarError> {
   const message = await readError(response);
   return (
     (await fromConnectJson(message)) ??

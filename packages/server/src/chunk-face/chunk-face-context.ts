@@ -15,6 +15,9 @@ export interface ChunkFaceContext
   readonly writer: ChunkWriter;
   readonly issueReceipt: (facts: ReceiptFacts) => Promise<string>;
   readonly chunkMaxBytes: number;
+  /** The most of a chunk that comes in that is held at once. */
+  readonly heldMaxBytes: number;
   readonly sliceBytes: number;
   readonly maintenance: boolean;
+  readonly proofsOfPossession: boolean;
 }

@@ -32,6 +32,12 @@ export interface ChunkFaceOptions {
   readonly issueReceipt?: ((facts: ReceiptFacts) => Promise<string>) | undefined;
   /** Whether chunks can be deleted and listed here: a node's business (default), not a gateway's. */
   readonly maintenance?: boolean | undefined;
+  /**
+   * Lets holders of a write grant claim a chunk that is here by proving that they have its bytes, SHA-256(nonce ‖ bytes), instead of sending them.
+   * Default: off. A wrong proof takes longer where the chunk is here than where it is not, so this tells who knows a digest whether somebody has such
+   * bytes.
+   */
+  readonly proofsOfPossession?: boolean | undefined;
   /** How much is read from the store at a time, default 4 MiB; `Infinity` reads a chunk at once, for stores that are far away. */
   readonly readSliceBytes?: number | undefined;
   /** Refuses writes early, for instance with DISK_FULL. */

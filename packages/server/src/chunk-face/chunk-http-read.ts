@@ -3,8 +3,10 @@ import { type Digest, encodeHex } from "@ashlar/sdk/hash";
 import { assertMayRead } from "../grants/index.ts";
 import { contentRange, type ResolvedRange, resolveRange } from "../http/byte-range.ts";
 import { namesEntityTag } from "../http/entity-tag.ts";
+import { FOREIGN_CONTENT_HEADERS } from "../http/foreign-content.ts";
 import type { HttpRequest, HttpResponse } from "../http/http-handler.ts";
 import { problemResponse } from "../http/problem.ts";
+import { trustCaller } from "../http/request-context.ts";
 import type { ChunkFaceContext } from "./chunk-face-context.ts";
 import { chunkSize, openChunk } from "./open-chunk.ts";
 
@@ -18,14 +20,21 @@ const CACHE_CONTROL = "private, max-age=31536000, immutable";
  */
 export async function readChunk(face: ChunkFaceContext, request: HttpRequest, chunkId: Digest): Promise<HttpResponse> {
   const caller = await face.access(request.header.get("authorization"), "read");
+  trustCaller(request);
   if (caller.kind === "read") assertMayRead(caller, chunkId);
   const etag = encodeHex(chunkId);
   const header = new Headers({ etag: `"${etag}"`, "cache-control": CACHE_CONTROL, "accept-ranges": "bytes" });
+  const ifMatch = request.header.get("if-match");
+  if (ifMatch !== null && !namesEntityTag(ifMatch, etag, { weak: false })) {
+    await chunkSize(face.store, chunkId, request.signal);
+    throw new AshlarError("PRECONDITION_FAILED", "a chunk's etag is its digest", { details: { etag } });
+  }
   if (namesEntityTag(request.header.get("if-none-match"), etag, { weak: true })) {
     await chunkSize(face.store, chunkId, request.signal);
     return { status: 304, header };
   }
   header.set("content-type", "application/octet-stream");
+  for (const [name, value] of Object.entries(FOREIGN_CONTENT_HEADERS)) header.set(name, value);
   if (request.method === "HEAD") {
     header.set("content-length", String(await chunkSize(face.store, chunkId, request.signal)));
     return { status: 200, header };

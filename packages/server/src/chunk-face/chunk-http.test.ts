@@ -179,9 +179,9 @@ describe("PUT /chunks", () => {
     const hex = path.slice("/chunks/".length);
     const leaf = join(folder, "chunks", hex.slice(0, 2), hex.slice(2, 4));
     const files = (): Promise<string[]> => readdir(leaf).catch(() => []);
-    await expect.poll(files, { timeout: 3000 }).not.toEqual([]);
+    await expect.poll(files, { timeout: 20_000 }).not.toEqual([]);
     socket.destroy();
-    await expect.poll(files, { timeout: 3000 }).toEqual([]);
+    await expect.poll(files, { timeout: 20_000 }).toEqual([]);
     expectProblem(await call(fsNode, "GET", path), 404, "CHUNK_NOT_FOUND");
   });
 });

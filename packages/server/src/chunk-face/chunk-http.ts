@@ -11,7 +11,9 @@ import { create, type DescMessage, type MessageInitShape, toJson } from "@bufbui
 import type { HttpHandler, HttpRequest, HttpResponse } from "../http/http-handler.ts";
 import { jsonResponse } from "../http/json-response.ts";
 import { methodNotAllowed } from "../http/method-not-allowed.ts";
+import { trustCaller } from "../http/request-context.ts";
 import type { HttpRoute } from "../http/router.ts";
+import { assertWholeBody } from "../http/whole-body.ts";
 import type { ChunkFaceContext } from "./chunk-face-context.ts";
 import { readChunk } from "./chunk-http-read.ts";
 
@@ -33,12 +35,14 @@ export function chunkHttpRoutes(face: ChunkFaceContext): readonly HttpRoute[] {
         return methodNotAllowed(request, ["GET", "HEAD", "PUT", "DELETE"]);
     }
   };
-  return [{ path: PATH, name: "/chunks", handler }];
+  return [{ path: PATH, name: "/chunks", handler, heldMaxBytes: face.heldMaxBytes }];
 }
 
 async function putChunk(face: ChunkFaceContext, request: HttpRequest, chunkId: Digest): Promise<HttpResponse> {
   const { header, signal } = request;
   const caller = await face.access(header.get("authorization"), "write");
+  trustCaller(request);
+  assertWholeBody(header);
   const serverId = header.get("ashlar-server-id") ?? undefined;
   const incoming = { chunkId, sizeBytes: declaredSize(header), serverId, durability: durabilityOf(header), signal };
   await face.writer.check(incoming);
@@ -50,6 +54,7 @@ async function putChunk(face: ChunkFaceContext, request: HttpRequest, chunkId: D
 async function deleteChunk(face: ChunkFaceContext, request: HttpRequest, chunkId: Digest): Promise<HttpResponse> {
   const { header, signal } = request;
   await face.access(header.get("authorization"), "maintain");
+  trustCaller(request);
   if (!face.maintenance) return methodNotAllowed(request, ["GET", "HEAD", "PUT"]);
   const unclaimedForMs = wholeNumber(header.get("ashlar-unclaimed-for-ms") ?? "0", "ashlar-unclaimed-for-ms");
   const outcomes = await face.store.deleteChunks([chunkId], { unclaimedForMs, signal });

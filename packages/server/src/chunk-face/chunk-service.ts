@@ -1,5 +1,5 @@
 import { AshlarError } from "@ashlar/sdk/errors";
-import { digestFromBytes } from "@ashlar/sdk/hash";
+import { type Digest, digestFromBytes, encodeHex } from "@ashlar/sdk/hash";
 import { KIB, LIMITS } from "@ashlar/sdk/limits";
 import {
   ChunkService,
@@ -19,6 +19,7 @@ import {
 } from "@ashlar/sdk/rpc";
 import { type ContextKey, createContextKey, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
 import { assertMayRead } from "../grants/index.ts";
+import { frameSize, framesOf } from "../http/frames.ts";
 import type { RpcGate, RpcRoutes } from "../http/rpc-handlers.ts";
 import type { ChunkAction, ChunkCaller } from "./chunk-access.ts";
 import type { ChunkFaceContext } from "./chunk-face-context.ts";
@@ -27,6 +28,7 @@ import type { IncomingChunk } from "./chunk-writer.ts";
 import { heldChunks, heldChunksFor } from "./held-chunks.ts";
 import { openChunk } from "./open-chunk.ts";
 import { readPutChunk } from "./put-chunk-frames.ts";
+import { createRecentStats } from "./recent-stats.ts";
 
 const CALLER: ContextKey<ChunkCaller | undefined> = createContextKey<ChunkCaller | undefined>(undefined, {
   description: "caller of a chunk face",
@@ -50,7 +52,7 @@ export function chunkRpcRoutes(face: ChunkFaceContext): RpcRoutes {
   const { method } = ChunkService;
   return (router, options) => {
     const frames = LIMITS.FRAME_MAX_BYTES.value + 4 * KIB;
-    router.rpc(method.putChunk, service.putChunk, options.bulk(frames, gate("write")));
+    router.rpc(method.putChunk, service.putChunk, options.bulk(frames, gate("write"), face.heldMaxBytes));
     router.rpc(method.writeChunk, service.writeChunk, options.bulk(face.chunkMaxBytes, gate("write")));
     router.rpc(method.getChunk, service.getChunk, options.control(gate("read")));
     router.rpc(method.hasChunks, service.hasChunks, options.control(gate("claim")));
@@ -68,6 +70,7 @@ function callerOf(context: HandlerContext): ChunkCaller {
 
 function createChunkService(face: ChunkFaceContext): ServiceImpl<typeof ChunkService> {
   const { store, serverId, writer } = face;
+  const recentStats = createRecentStats(store, face.uptimeMs);
   return {
     async putChunk(requests, context) {
       const { chunk, frames } = await readPutChunk(requests);
@@ -82,7 +85,7 @@ function createChunkService(face: ChunkFaceContext): ServiceImpl<typeof ChunkSer
     },
     getChunk: (request, context) => getChunk(face, request, context),
     async hasChunks(request, context) {
-      const chunkIds = request.chunkIds.map(digestFromBytes);
+      const chunkIds = distinctIds(request.chunkIds);
       const asked = { chunkIds, claim: request.claim, proofs: request.proofs, signal: context.signal };
       const caller = callerOf(context);
       const held =
@@ -90,14 +93,14 @@ function createChunkService(face: ChunkFaceContext): ServiceImpl<typeof ChunkSer
           ? await heldChunksFor(caller, face.grants, asked, face)
           : await heldChunks(asked, face);
       return {
-        chunks: held.map(({ present, sizeBytes, nonce = new Uint8Array(0), receipt = "" }) => {
+        chunks: held.map(({ present, sizeBytes, nonce = NO_BYTES, receipt = "" }) => {
           return { present, sizeBytes: encodeInteger(sizeBytes), nonce: Uint8Array.from(nonce), receipt };
         }),
       };
     },
     async deleteChunk(request, context) {
       assertMaintenance(face);
-      const chunkIds = request.chunkIds.map(digestFromBytes);
+      const chunkIds = distinctIds(request.chunkIds);
       const outcomes = await store.deleteChunks(chunkIds, { ...decodeDeleteChunk(request), signal: context.signal });
       return { outcomes: outcomes.map(encodeDeleteOutcome) };
     },
@@ -108,7 +111,7 @@ function createChunkService(face: ChunkFaceContext): ServiceImpl<typeof ChunkSer
       return encodeChunkPage(await store.listChunks({ cursor, limit, signal: context.signal }));
     },
     async healthCheck(_request, context) {
-      const stats = await store.stats({ signal: context.signal });
+      const stats = await recentStats({ fresh: await isOfCluster(face, context), signal: context.signal });
       return {
         ...encodeChunkStoreStats(stats),
         status: STATUS[face.status()],
@@ -121,13 +124,32 @@ function createChunkService(face: ChunkFaceContext): ServiceImpl<typeof ChunkSer
   };
 }
 
+const NO_BYTES: Uint8Array = new Uint8Array(0);
+
+/** Ids that occur once. Asking again in the same call would only multiply what one answer costs, or tells. */
+function distinctIds(chunkIds: readonly Uint8Array[]): Digest[] {
+  const digests = chunkIds.map(digestFromBytes);
+  if (new Set(digests.map(encodeHex)).size === digests.length) return digests;
+  throw new AshlarError("INVALID_ARGUMENT", "a chunk id occurs twice; name each once");
+}
+
+/** HealthCheck needs no grant, but who shows that of a server gets figures of now. */
+async function isOfCluster(face: ChunkFaceContext, context: HandlerContext): Promise<boolean> {
+  const authorization = context.requestHeader.get("authorization");
+  if (face.grants !== undefined && authorization === null) return false;
+  return await face.access(authorization, "maintain").then(
+    () => true,
+    () => false,
+  );
+}
+
 async function* getChunk(face: ChunkFaceContext, request: GetChunkRequestMessage, context: HandlerContext) {
   const chunkId = digestFromBytes(request.chunkId);
   const caller = callerOf(context);
   if (caller.kind === "read") assertMayRead(caller, chunkId);
   const offset = decodeInteger(request.offset, "offset");
   const length = decodeInteger(request.length, "length");
-  const frameBytes = request.frameBytes === 0 ? LIMITS.FRAME_DEFAULT_BYTES.value : request.frameBytes;
+  const frameBytes = frameSize(request.frameBytes);
   const opened = await openChunk(face.store, chunkId, {
     sliceBytes: face.sliceBytes,
     signal: context.signal,
@@ -138,12 +160,9 @@ async function* getChunk(face: ChunkFaceContext, request: GetChunkRequestMessage
     },
   });
   let chunkSizeBytes = encodeInteger(opened.sizeBytes);
-  for await (const slice of opened.slices) {
-    for (let start = 0; start < slice.byteLength || start === 0; start += frameBytes) {
-      const frame = slice.subarray(start, start + frameBytes) as Uint8Array<ArrayBuffer>;
-      yield { frame, chunkSizeBytes };
-      chunkSizeBytes = 0n;
-    }
+  for await (const frame of framesOf(opened.slices, frameBytes)) {
+    yield { frame, chunkSizeBytes };
+    chunkSizeBytes = 0n;
   }
 }
 

@@ -1,5 +1,5 @@
 import { AshlarError } from "@ashlar/sdk/errors";
-import type { Digest } from "@ashlar/sdk/hash";
+import { bytesEqual, type Digest, encodeHex, type Hasher } from "@ashlar/sdk/hash";
 import { type ChunkStore, type Durability, isStreamingChunkStore, type PutChunkResult } from "@ashlar/sdk/ports";
 import type { ChunkCaller } from "./chunk-access.ts";
 import type { ReceiptFacts } from "./chunk-face-options.ts";
@@ -33,6 +33,7 @@ export interface ChunkWriterOptions {
   readonly store: ChunkStore;
   readonly serverId: string;
   readonly chunkMaxBytes: number;
+  readonly hasher: Hasher;
   readonly issueReceipt: (facts: ReceiptFacts) => Promise<string>;
   readonly assertWritable?: (() => void | Promise<void>) | undefined;
   readonly onWriteFailed?: ((error: unknown) => void) | undefined;
@@ -71,15 +72,30 @@ export function createChunkWriter(options: ChunkWriterOptions): ChunkWriter {
         if (isStreamingChunkStore(store)) {
           return await store.putChunkStream(chunkId, source, { sizeBytes, durability, signal });
         }
-        const collected = await collectChunk(source, { sizeBytes, chunkMaxBytes });
-        return await store.putChunk(chunkId, collected, { durability, signal });
+        return await putVerified(options, chunk, await collectChunk(source, { sizeBytes, chunkMaxBytes }));
       });
     },
     writeBytes(caller, chunk, bytes) {
-      const { chunkId, durability, signal } = chunk;
-      return put(caller, chunk, () => store.putChunk(chunkId, bytes, { durability, signal }));
+      return put(caller, chunk, () => putVerified(options, chunk, bytes));
     },
   };
+}
+
+/**
+ * Puts bytes whose digest was checked before the store is asked at all: it answers wrong bytes under a known digest sooner or later as the chunk is
+ * there or not, and the time would tell.
+ */
+async function putVerified(
+  { store, hasher }: ChunkWriterOptions,
+  { chunkId, durability, signal }: IncomingChunk,
+  bytes: Uint8Array,
+): Promise<PutChunkResult> {
+  if (bytes.byteLength > 0 && !bytesEqual(await hasher.digest(bytes), chunkId)) {
+    throw new AshlarError("CHUNK_DIGEST_MISMATCH", "the bytes do not have the chunk id as their SHA-256", {
+      details: { chunkId: encodeHex(chunkId) },
+    });
+  }
+  return await store.putChunk(chunkId, bytes, { durability, signal, digestVerified: true });
 }
 
 function tooLarge(sizeBytes: number, chunkMaxBytes: number): AshlarError {

@@ -1,5 +1,6 @@
 import { AshlarError } from "@ashlar/sdk/errors";
 import { LIMITS, MIB } from "@ashlar/sdk/limits";
+import { isStreamingChunkStore } from "@ashlar/sdk/ports";
 import type { HttpRoute } from "../http/router.ts";
 import type { RpcRoutes } from "../http/rpc-handlers.ts";
 import { createChunkAccess } from "./chunk-access.ts";
@@ -18,6 +19,9 @@ export interface ChunkFace {
 /** A chunk of the default size in one read: every read of a file store opens, checks and closes the file, a quarter of a GET's work at 1 MiB. */
 const READ_SLICE_BYTES = 4 * MIB;
 
+/** What a streaming store holds of a chunk, its two buffers, and a slice on its way. */
+const STREAM_HELD_BYTES = 3 * MIB;
+
 /**
  * Serves a chunk store as ChunkService and as plain HTTP.
  *
@@ -34,21 +38,24 @@ export function createChunkFace(options: ChunkFaceOptions): ChunkFace {
     options.issueReceipt ??
     (async ({ ticketId, chunkId, sizeBytes }: ReceiptFacts) =>
       (await grants?.issueNodeReceipt({ ticketId, chunkId, sizeBytes, serverId })) ?? "");
-  const { assertWritable, onWriteFailed } = options;
+  const { assertWritable, onWriteFailed, hasher } = options;
   const face: ChunkFaceContext = {
     store,
     grants,
     serverId,
     chunkMaxBytes,
     issueReceipt,
-    hasher: options.hasher,
+    hasher,
     status: options.status,
     uptimeMs: options.uptimeMs,
     softwareVersion: options.softwareVersion,
     access: createChunkAccess(grants, options.status),
-    writer: createChunkWriter({ store, serverId, chunkMaxBytes, issueReceipt, assertWritable, onWriteFailed }),
+    writer: createChunkWriter({ store, serverId, chunkMaxBytes, hasher, issueReceipt, assertWritable, onWriteFailed }),
+    // A gateway passes a chunk on to several nodes, each of which may need it again.
+    heldMaxBytes: isStreamingChunkStore(store) && options.maintenance !== false ? STREAM_HELD_BYTES : chunkMaxBytes,
     sliceBytes: options.readSliceBytes ?? READ_SLICE_BYTES,
     maintenance: options.maintenance ?? true,
+    proofsOfPossession: options.proofsOfPossession ?? false,
   };
   return { rpcRoutes: chunkRpcRoutes(face), httpRoutes: chunkHttpRoutes(face) };
 }

@@ -29,7 +29,12 @@ export interface HeldChunksOptions {
   readonly hasher: Hasher;
   readonly sliceBytes: number;
   readonly issueReceipt: (facts: ReceiptFacts) => Promise<string>;
+  /** Whether the holder of a write grant may prove possession. */
+  readonly proofsOfPossession: boolean;
 }
+
+/** Proofs that one call may bring: each reads a whole chunk. */
+const PROOFS_MAX = 8;
 
 const ABSENT: HeldChunk = Object.freeze({ present: false, sizeBytes: 0 });
 
@@ -43,9 +48,11 @@ export async function heldChunks(request: HeldChunksRequest, { store }: HeldChun
 }
 
 /**
- * Answers the holder of a write grant: a nonce for each chunk, and for a right proof also its presence, and the receipt if it was claimed.
+ * Answers the holder of a write grant. Where proofs are off: that nothing is here. Else a nonce for each chunk, and for a right proof also its
+ * presence, and the receipt if it was claimed.
  *
- * Without a proof the store is not even asked, so that neither answer nor time tell whether somebody has such bytes.
+ * Without a proof the store is not even asked, so that neither answer nor time tell whether somebody has such bytes. With a wrong one the time
+ * does: a chunk that is here is read to compare. That is why proofs are off by default.
  */
 export async function heldChunksFor(
   grant: WriteGrant,
@@ -54,6 +61,7 @@ export async function heldChunksFor(
   options: HeldChunksOptions,
 ): Promise<HeldChunk[]> {
   checkProofs(request);
+  if (!options.proofsOfPossession) return request.chunkIds.map(() => ABSENT);
   const { serverId } = options;
   const answers: HeldChunk[] = [];
   // One after the other: each proof reads a whole chunk.
@@ -91,6 +99,9 @@ async function provenPresence(
 function checkProofs({ chunkIds, proofs }: HeldChunksRequest): void {
   if (proofs.length !== 0 && proofs.length !== chunkIds.length) {
     throw new AshlarError("INVALID_ARGUMENT", "there are as many proofs as chunk ids, or none");
+  }
+  if (proofs.filter((proof) => proof.byteLength > 0).length > PROOFS_MAX) {
+    throw new AshlarError("INVALID_ARGUMENT", `one call brings at most ${PROOFS_MAX} proofs`);
   }
   if (proofs.some((proof) => proof.byteLength !== 0 && proof.byteLength !== PROOF_BYTES)) {
     throw new AshlarError("INVALID_ARGUMENT", `a proof has ${PROOF_BYTES} bytes, or none`);

@@ -1,4 +1,5 @@
 import { LIMITS } from "@ashlar/sdk/limits";
+import { HTTP_LIMITS } from "../http/http-limits.ts";
 
 /**
  * Every setting of the command line, once: flags, environment variables, units, defaults and reasons. The programs read the environment
@@ -172,11 +173,18 @@ const server = {
     reason:
       "secret of the cluster, at least 32 characters, the same on all its servers; there is no default and no flag, which others could see",
   },
+  clusterKeyAccepted: {
+    env: "CLUSTER_KEY_ACCEPTED",
+    unit: "text",
+    secret: true,
+    reason: "second secret, whose signatures are accepted too, while the secret of the cluster is changed",
+  },
   clusterKeyFile: {
     flag: "--cluster-key-file <file>",
     env: "CLUSTER_KEY_FILE",
     unit: "path",
-    reason: "file with the secret of the cluster, instead of CLUSTER_KEY; readable by its owner only",
+    reason:
+      "file with the secret of the cluster, instead of CLUSTER_KEY; readable by its owner only. A second line is CLUSTER_KEY_ACCEPTED",
   },
   insecure: {
     flag: "--insecure",
@@ -224,6 +232,13 @@ const server = {
     unit: "count",
     default: LIMITS.REQUESTS_IN_FLIGHT_MAX.value,
     reason: "requests worked on at once; more are answered OVERLOADED",
+  },
+  bytesInFlightMax: {
+    flag: "--bytes-in-flight-max <bytes>",
+    env: "BYTES_IN_FLIGHT_MAX",
+    unit: "bytes",
+    default: HTTP_LIMITS.BYTES_IN_FLIGHT_MAX.value,
+    reason: "bytes of request bodies held at once; beyond it bodies wait, and are answered OVERLOADED after 5 s",
   },
   collectIntervalMs: {
     flag: "--collect-interval <ms>",
@@ -322,6 +337,22 @@ const administration = {
     default: "readwrite",
     choices: ["admin", "readwrite", "readonly"],
     reason: "what the API key may do; only admin may change the layout",
+  },
+  keyBucket: {
+    flag: "--bucket <name>",
+    unit: "text",
+    reason: "the only bucket that the API key reaches; default: all of them",
+  },
+  keyPrefix: {
+    flag: "--prefix <prefix>",
+    unit: "text",
+    reason: "only keys of the bucket that begin with it, best with a slash at its end; default: every key",
+  },
+  keyLifeMs: {
+    flag: "--expires-in <duration>",
+    unit: "duration",
+    min: LIMITS.ACCESS_TOKEN_TTL_MIN_MS.value,
+    reason: "life of the API key; default: it never ends",
   },
   tokenBucket: {
     flag: "--bucket <name>",

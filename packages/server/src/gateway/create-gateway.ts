@@ -1,4 +1,10 @@
-import { createEngine, createReplicatedStore, type EngineOptions, type Topology } from "@ashlar/sdk/engine";
+import {
+  createEngine,
+  createReplicatedStore,
+  type EngineOptions,
+  type RetryPolicy,
+  type Topology,
+} from "@ashlar/sdk/engine";
 import { LIMITS } from "@ashlar/sdk/limits";
 import type {
   Clock,
@@ -10,10 +16,11 @@ import type {
   Random,
   Tracer,
 } from "@ashlar/sdk/ports";
-import { createGrantKeeperLazily, type GrantKeeper } from "../grants/index.ts";
+import { type ClusterKeys, createGrantKeeperLazily, type GrantKeeper } from "../grants/index.ts";
 import { answersInTime } from "../http/answers-in-time.ts";
 import type { CorsOptions } from "../http/cors.ts";
 import { type FetchHandler, toFetchHandler } from "../http/fetch-handler.ts";
+import { HTTP_LIMITS } from "../http/http-limits.ts";
 import { createHttpListener, type HttpListener, type ListenAddress, type TlsOptions } from "../http/listener.ts";
 import type { Readiness } from "../http/operations.ts";
 import { createServerHandler } from "../http/server-handler.ts";
@@ -45,7 +52,7 @@ export interface GatewayOptions {
   readonly softwareVersion: string;
 
   /** Secret of the cluster, at least 32 characters; there is no default. Needed unless `insecure` or `grants` is given. */
-  readonly clusterKey?: string | undefined;
+  readonly clusterKey?: ClusterKeys | undefined;
   /** A keeper that exists already, instead of `clusterKey`. */
   readonly grants?: GrantKeeper | undefined;
   /** Lets everybody do everything, and says so in the log. */
@@ -66,6 +73,9 @@ export interface GatewayOptions {
    */
   readonly claimTtlMs?: number | undefined;
 
+  /** As `ChunkFaceOptions.proofsOfPossession`; default off. */
+  readonly proofsOfPossession?: boolean | undefined;
+
   /** Default 127.0.0.1. */
   readonly host?: string | undefined;
   /** Default 0: any free port. */
@@ -74,12 +84,20 @@ export interface GatewayOptions {
   /** Default: no web page may call. */
   readonly cors?: CorsOptions | undefined;
   readonly requestsInFlightMax?: number | undefined;
+  /** Bytes of request bodies held at once; default BYTES_IN_FLIGHT_MAX. */
+  readonly bytesInFlightMax?: number | undefined;
   /** Background work while the gateway listens, with its settings; `false`: none (another gateway does it). Default: on. */
   readonly maintenance?: Partial<Pick<MaintenanceOptions, MaintenanceSetting>> | false | undefined;
 }
 
-/** The clients of the chunk face try again by themselves: with the full count on both sides, a missed quorum would take 36 tries to tell. */
+/** The clients of the chunk face try again by themselves: with full patience on both sides, each of their tries would be many. */
 const CHUNK_FACE_ATTEMPTS = 2;
+
+/** Metadata stores wait for their database by themselves, and clients for the gateway. */
+const CATALOG_RETRY: RetryPolicy = Object.freeze({ forMs: 0 });
+
+/** Of whole objects that the gateway's own engine writes: their senders have but one try, and still wait for an answer. */
+const CHUNK_RETRY: RetryPolicy = Object.freeze({ forMs: 5000 });
 
 type MaintenanceSetting = "collectIntervalMs" | "repairIntervalMs" | "graceMs" | "uploadTtlMs";
 
@@ -110,19 +128,23 @@ export function createGateway(options: GatewayOptions): Gateway {
     softwareVersion: options.softwareVersion,
     uptimeMs: () => clock.monotonicMs() - startedAtMs,
     isStopping: () => closing !== undefined,
+    proofsOfPossession: options.proofsOfPossession,
   });
   const objectRoutes = createObjectRoutes(context, authenticator);
+  // The chunk that is being filled: those that are being stored have CHUNK_WRITES_MAX.
+  const heldMaxBytes = LIMITS.CHUNK_DEFAULT_BYTES.value;
   const handler = createServerHandler({
-    rpcRoutes: [gatewayRpcRoutes(context, authenticator), chunkFace.rpcRoutes],
+    rpcRoutes: [gatewayRpcRoutes(context, authenticator, random), chunkFace.rpcRoutes],
     httpRoutes: [
-      { path: OBJECTS_ROOT, name: "objects", handler: objectRoutes },
-      { path: `${OBJECTS_ROOT}/`, name: "objects", handler: objectRoutes },
+      { path: OBJECTS_ROOT, name: "objects", handler: objectRoutes, heldMaxBytes },
+      { path: `${OBJECTS_ROOT}/`, name: "objects", handler: objectRoutes, heldMaxBytes },
       { path: ACCESS_TOKENS_PATH, name: "access-tokens", handler: createAccessTokenRoute(context, authenticator) },
       ...chunkFace.httpRoutes,
     ],
     serving,
     readiness: () => readinessOf(metadata, serving, clock),
     requestsInFlightMax: options.requestsInFlightMax,
+    bytesInFlightMax: options.bytesInFlightMax,
     cors: options.cors,
     logger,
     metrics,
@@ -182,6 +204,9 @@ function createContext(options: GatewayOptions): GatewayContext {
     chunker,
     durability,
     claimTtlMs,
+    chunkWritesMax: HTTP_LIMITS.CHUNK_WRITES_MAX.value,
+    retry: CATALOG_RETRY,
+    chunkRetry: CHUNK_RETRY,
   };
   return Object.freeze({
     backend: createEngine(engine),

@@ -18,6 +18,7 @@ export function gatewayChunkFace(
     readonly softwareVersion: string;
     readonly uptimeMs: () => number;
     readonly isStopping: () => boolean;
+    readonly proofsOfPossession?: boolean | undefined;
   },
 ): ChunkFace {
   const { chunks, topology, hasher, limits } = context;
@@ -33,6 +34,7 @@ export function gatewayChunkFace(
     hasher,
     issueReceipt: grants && ((facts) => issueGatewayReceipt(grants, facts)),
     maintenance: false,
+    proofsOfPossession: options.proofsOfPossession,
     // A slice would cost a round trip to a node.
     readSliceBytes: Number.POSITIVE_INFINITY,
   });

@@ -6,6 +6,7 @@ import { bearerToken, clusterAuthorization } from "./bearer.ts";
 import type { GrantKind } from "./grant.ts";
 import { CLOCK_SKEW_MS, CLUSTER_GRANT_TTL_MS, createGrantKeeper, type GrantKeeper } from "./grant-keeper.ts";
 import { assertInScope, assertMayRead } from "./grant-scope.ts";
+import type { ClusterKeys } from "./subkeys.ts";
 
 const CLUSTER_KEY = "0123456789abcdef0123456789abcdef";
 const chunkId: Digest = sha256Sync(new Uint8Array([1, 2, 3]));
@@ -134,6 +135,24 @@ describe("a grant keeper", () => {
     const stranger = await createGrantKeeper({ clusterKey: `${CLUSTER_KEY}x`, clock, random: systemRandom });
     for (const token of Object.values(tokens))
       expect(await codeOf(stranger.verify(token, kinds))).toBe("UNAUTHENTICATED");
+  });
+
+  it("lets a cluster change its key without a grant that is refused on the way", async () => {
+    const [old, fresh] = [CLUSTER_KEY, "f".repeat(32)];
+    const make = (clusterKey: ClusterKeys): Promise<GrantKeeper> =>
+      createGrantKeeper({ clusterKey, clock, random: systemRandom });
+    // Server by server: first all accept the new key, then all sign with it, then the old one goes.
+    const steps = await Promise.all([old, [old, fresh], [fresh, old], fresh].map(make));
+    for (const [index, keeperThen] of steps.entries()) {
+      const token = await keeperThen.issueRead({ chunkId });
+      for (const other of [steps[index - 1], steps[index + 1]])
+        if (other !== undefined) expect(await codeOf(other.verify(token, ["read"]))).toBe("none");
+    }
+    const before = await steps[0]?.issueRead({ chunkId });
+    expect(await codeOf(steps[3]?.verify(before, ["read"]) ?? Promise.resolve())).toBe("UNAUTHENTICATED");
+    expect(await codeOf(make([old, fresh, "x".repeat(32)]))).toBe("INVALID_ARGUMENT");
+    expect(await codeOf(make([old, "short"]))).toBe("INVALID_ARGUMENT");
+    expect(await codeOf(make([]))).toBe("INVALID_ARGUMENT");
   });
 
   it("accepts a grant until a minute of clock skew after its end, and renewals as much later as asked", async () => {

@@ -3,9 +3,16 @@ import { type Digest, encodeHex } from "@ashlar/sdk/hash";
 import { LIMITS } from "@ashlar/sdk/limits";
 import type { Clock, Random } from "@ashlar/sdk/ports";
 import { decodeBase64Url, encodeBase64Url } from "./base64url.ts";
-import type { GatewayReceipt, Grant, GrantKind, GrantOf, NodeReceipt } from "./grant.ts";
+import {
+  type GatewayReceipt,
+  GRANT_KINDS,
+  type Grant,
+  type GrantKind,
+  type GrantOf,
+  type NodeReceipt,
+} from "./grant.ts";
 import { decodePayload, encodePayload, peekKind } from "./grant-payload.ts";
-import { assertClusterKey, deriveSubkeys, type Subkeys } from "./subkeys.ts";
+import { assertClusterKeys, type ClusterKeys, deriveSubkeys, type Subkeys } from "./subkeys.ts";
 
 /** How far the clocks of two machines may differ before one refuses the other's grants. */
 export const CLOCK_SKEW_MS = 60_000;
@@ -72,8 +79,8 @@ export interface GrantKeeper {
 
 /** What a keeper is made of. */
 export interface GrantKeeperOptions {
-  /** At least 32 characters; the same on every server of the cluster. There is no default. */
-  readonly clusterKey: string;
+  /** At least 32 characters; the same on every server of the cluster, but while it is changed. There is no default. */
+  readonly clusterKey: ClusterKeys;
   readonly clock: Pick<Clock, "nowMs">;
   readonly random: Pick<Random, "bytes">;
   /** Life of tickets and write grants in ms; default GRANT_TTL_MS. */
@@ -98,20 +105,23 @@ export async function createGrantKeeper(options: GrantKeeperOptions): Promise<Gr
  * @throws {AshlarError} INVALID_ARGUMENT if the cluster key is too short.
  */
 export function createGrantKeeperLazily(options: GrantKeeperOptions): GrantKeeper {
-  assertClusterKey(options.clusterKey);
-  let subkeys: Promise<Subkeys> | undefined;
+  assertClusterKeys(options.clusterKey);
+  let subkeys: Promise<AllSubkeys> | undefined;
   return keeperOf(options, () => {
     subkeys ??= deriveSubkeys(options.clusterKey);
     return subkeys;
   });
 }
 
-function keeperOf(options: GrantKeeperOptions, subkeys: () => Promise<Subkeys>): GrantKeeper {
+/** Of the key that signs, then of others that are accepted. */
+type AllSubkeys = readonly [Subkeys, ...Subkeys[]];
+
+function keeperOf(options: GrantKeeperOptions, subkeys: () => Promise<AllSubkeys>): GrantKeeper {
   const { clock, random, grantTtlMs = LIMITS.GRANT_TTL_MS.value, receiptTtlMs = RECEIPT_TTL_MS } = options;
   const until = (ttlMs: number, { notAfterMs = Number.POSITIVE_INFINITY }: EndOptions = {}): Ending => ({
     expiresAtMs: Math.floor(Math.min(clock.nowMs() + ttlMs, notAfterMs)),
   });
-  const issue = async (grant: Grant): Promise<string> => signGrant(await subkeys(), grant);
+  const issue = async (grant: Grant): Promise<string> => signGrant((await subkeys())[0], grant);
   return Object.freeze<GrantKeeper>({
     issueCluster: () => issue({ kind: "cluster", ...until(CLUSTER_GRANT_TTL_MS) }),
     issueWrite: (claims, end) => issue({ kind: "write", ...claims, ...until(grantTtlMs, end) }),
@@ -132,7 +142,7 @@ function keeperOf(options: GrantKeeperOptions, subkeys: () => Promise<Subkeys>):
     newTicketId: () => encodeBase64Url(random.bytes(16)),
     async nonceFor(ticketId, chunkId, serverId) {
       const message = new TextEncoder().encode(JSON.stringify([ticketId, encodeHex(chunkId), serverId]));
-      return new Uint8Array(await crypto.subtle.sign("HMAC", (await subkeys()).nonce, message));
+      return new Uint8Array(await crypto.subtle.sign("HMAC", (await subkeys())[0].nonce, message));
     },
   });
 }
@@ -155,22 +165,33 @@ async function signGrant(subkeys: Subkeys, grant: Grant): Promise<string> {
   return `${payload}.${encodeBase64Url(new Uint8Array(mac))}`;
 }
 
-async function readGrant(subkeys: Subkeys, token: string | undefined): Promise<Grant> {
+async function readGrant(all: AllSubkeys, token: string | undefined): Promise<Grant> {
   if (token === undefined || token === "") throw unauthenticated("a grant is needed");
   const [payloadText = "", macText, ...more] = token.length <= TOKEN_MAX_LENGTH ? token.split(".") : [];
   const payload = decodeBase64Url(payloadText);
   const mac = macText === undefined ? undefined : decodeBase64Url(macText);
   if (payload === undefined || mac === undefined || more.length > 0) throw unauthenticated("the grant is malformed");
   const peeked = peekKind(payload);
-  const subkey = peeked && Object.hasOwn(subkeys.grants, peeked.kind) && subkeys.grants[peeked.kind as GrantKind];
-  if (!peeked || !subkey) throw unauthenticated("the grant is malformed");
-  // subtle.verify compares in constant time.
-  const valid = await crypto.subtle.verify("HMAC", subkey, mac, new TextEncoder().encode(payloadText));
-  if (!valid) throw unauthenticated("the grant is not signed by this cluster");
+  if (!peeked || !isGrantKind(peeked.kind)) throw unauthenticated("the grant is malformed");
+  if (!(await isSigned(all, peeked.kind, mac, new TextEncoder().encode(payloadText))))
+    throw unauthenticated("the grant is not signed by this cluster");
   const grant = decodePayload(peeked.fields);
   if (grant === undefined) throw unauthenticated("the grant is malformed");
   return grant;
 }
+
+async function isSigned(
+  all: AllSubkeys,
+  kind: GrantKind,
+  mac: Uint8Array<ArrayBuffer>,
+  payload: Uint8Array<ArrayBuffer>,
+): Promise<boolean> {
+  // subtle.verify compares in constant time.
+  for (const { grants } of all) if (await crypto.subtle.verify("HMAC", grants[kind], mac, payload)) return true;
+  return false;
+}
+
+const isGrantKind = (kind: string): kind is GrantKind => (GRANT_KINDS as readonly string[]).includes(kind);
 
 function isOf<Kind extends GrantKind>(grant: Grant, kinds: readonly Kind[]): grant is GrantOf<Kind> {
   return (kinds as readonly GrantKind[]).includes(grant.kind);

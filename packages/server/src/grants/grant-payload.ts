@@ -73,10 +73,11 @@ function decodeAccess(fields: Fields, expiresAtMs: number): Grant | undefined {
   const apiKeyId = text(fields.apiKeyId);
   const bucket = text(fields.bucket);
   const prefix = text(fields.prefix);
+  const tokenId = text(fields.tokenId);
   const { role } = fields;
   if (apiKeyId === undefined || bucket === undefined || prefix === undefined) return undefined;
   if (role !== "readonly" && role !== "readwrite") return undefined;
-  return { kind: "access", apiKeyId, role, bucket, prefix, expiresAtMs };
+  return { kind: "access", apiKeyId, ...(tokenId === undefined ? {} : { tokenId }), role, bucket, prefix, expiresAtMs };
 }
 
 function decodeReceipt(fields: Fields, expiresAtMs: number): Grant | undefined {

@@ -81,6 +81,8 @@ export interface AccessGrant {
   readonly kind: "access";
   /** The API key that asked for it: without that key it is void. */
   readonly apiKeyId: string;
+  /** 128 random bits by which it can be called back. Absent in tokens of earlier releases, which live 12 hours at most. */
+  readonly tokenId?: string | undefined;
   readonly role: AccessRole;
   readonly bucket: string;
   /** Only keys that begin with it; empty: every key of the bucket. */

@@ -25,3 +25,4 @@ export {
   RECEIPT_TTL_MS,
 } from "./grant-keeper.ts";
 export { assertInScope, assertMayRead } from "./grant-scope.ts";
+export { CLUSTER_KEYS_MAX, type ClusterKeys } from "./subkeys.ts";

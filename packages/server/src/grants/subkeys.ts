@@ -16,18 +16,35 @@ const HMAC = { name: "HMAC", hash: "SHA-256", length: 256 } as const;
 // Names the format of tokens too: a format change gets another label, so that old and new tokens never mix.
 const LABEL = "ashlar grant v1 ";
 
-/** @throws {AshlarError} INVALID_ARGUMENT if a cluster key is shorter than {@link CLUSTER_KEY_MIN_LENGTH}; there is no default. */
-export function assertClusterKey(clusterKey: string): void {
-  if (typeof clusterKey === "string" && clusterKey.length >= CLUSTER_KEY_MIN_LENGTH) return;
+/** The cluster key; while it is changed several: the first signs, all are accepted. At most {@link CLUSTER_KEYS_MAX}. */
+export type ClusterKeys = string | readonly string[];
+
+/** A change needs two. More would only make each forged grant dearer to refuse. */
+export const CLUSTER_KEYS_MAX = 2;
+
+/** @throws {AshlarError} INVALID_ARGUMENT if there is no cluster key or too many, or one is shorter than {@link CLUSTER_KEY_MIN_LENGTH}; there is no default. */
+export function assertClusterKeys(clusterKeys: ClusterKeys): void {
+  const keys = listOf(clusterKeys);
+  if (keys.length > CLUSTER_KEYS_MAX)
+    throw new AshlarError("INVALID_ARGUMENT", `a cluster has at most ${CLUSTER_KEYS_MAX} keys at a time`);
+  if (keys.length > 0 && keys.every((key) => typeof key === "string" && key.length >= CLUSTER_KEY_MIN_LENGTH)) return;
   throw new AshlarError(
     "INVALID_ARGUMENT",
     `the cluster key needs at least ${CLUSTER_KEY_MIN_LENGTH} characters; make one with "openssl rand -hex 32"`,
   );
 }
 
-/** Derives the keys by HKDF-SHA-256. @throws {AshlarError} INVALID_ARGUMENT as {@link assertClusterKey}. */
-export async function deriveSubkeys(clusterKey: string): Promise<Subkeys> {
-  assertClusterKey(clusterKey);
+const listOf = (clusterKeys: ClusterKeys): readonly string[] =>
+  Array.isArray(clusterKeys) ? clusterKeys : [clusterKeys as string];
+
+/** Derives the keys by HKDF-SHA-256, of each cluster key. @throws {AshlarError} INVALID_ARGUMENT as {@link assertClusterKeys}. */
+export async function deriveSubkeys(clusterKeys: ClusterKeys): Promise<readonly [Subkeys, ...Subkeys[]]> {
+  assertClusterKeys(clusterKeys);
+  const [first, ...others] = listOf(clusterKeys);
+  return [await deriveFrom(first ?? ""), ...(await Promise.all(others.map(deriveFrom)))];
+}
+
+async function deriveFrom(clusterKey: string): Promise<Subkeys> {
   const master = await crypto.subtle.importKey("raw", encoder.encode(clusterKey), "HKDF", false, ["deriveKey"]);
   const derive = (purpose: string): Promise<CryptoKey> => {
     const hkdf = { name: "HKDF", hash: "SHA-256", salt: new Uint8Array(0), info: encoder.encode(LABEL + purpose) };

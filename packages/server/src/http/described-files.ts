@@ -43,16 +43,22 @@ export function describeFiles(services: readonly DescService[]): DescribedFiles 
     if (descriptor.dependency.includes(file_buf_validate_validate.proto.name)) add(file_buf_validate_validate);
   };
   for (const service of services) add(service.file);
+  // Strangers ask for them, so each is serialised once, when it is first asked for.
+  const serialised = new Map<string, Uint8Array>();
+  const answers = new Map<string, readonly Uint8Array[]>();
+  const serialise = (name: string): readonly Uint8Array[] => {
+    const file = files.get(name);
+    if (file === undefined) return [];
+    const bytes = serialised.get(name) ?? toBinary(FileDescriptorProtoSchema, file);
+    serialised.set(name, bytes);
+    return [bytes];
+  };
   return {
     withImports(fileName) {
       if (!files.has(fileName)) return undefined;
-      const names = new Set<string>([fileName]);
-      // A set is iterated in order of insertion, additions during the loop included.
-      for (const name of names) for (const dependency of files.get(name)?.dependency ?? []) names.add(dependency);
-      return [...names].flatMap((name) => {
-        const file = files.get(name);
-        return file === undefined ? [] : [toBinary(FileDescriptorProtoSchema, file)];
-      });
+      const answer = answers.get(fileName) ?? [...namesWithImports(files, fileName)].flatMap(serialise);
+      answers.set(fileName, answer);
+      return answer;
     },
     fileOf: (symbol) => symbols.get(symbol),
     fileOfExtension: (messageName, fieldNumber) => extensions.get(messageName)?.get(fieldNumber),
@@ -62,6 +68,13 @@ export function describeFiles(services: readonly DescService[]): DescribedFiles 
       return [...numbers.keys()].sort((a, b) => a - b);
     },
   };
+}
+
+function namesWithImports(files: ReadonlyMap<string, FileDescriptorProto>, fileName: string): ReadonlySet<string> {
+  const names = new Set<string>([fileName]);
+  // A set is iterated in order of insertion, additions during the loop included.
+  for (const name of names) for (const dependency of files.get(name)?.dependency ?? []) names.add(dependency);
+  return names;
 }
 
 /**

@@ -1,12 +1,14 @@
 import type { Logger } from "@ashlar/sdk/ports";
 import { ashlarErrorFrom, connectErrorFrom } from "@ashlar/sdk/rpc";
 import { ConnectError, type Interceptor } from "@connectrpc/connect";
+import { decodedMessages } from "./decode-fault.ts";
+import { noteRead } from "./library-errors.ts";
 import { publicError, withRequestId } from "./problem.ts";
 import { noteErrorCode, REQUEST_CONTEXT } from "./request-context.ts";
 
 /**
  * Turns whatever an RPC handler throws into a status with an ErrorInfo, so that each failed call carries our code. Unexpected failures are
- * logged, and tell the caller nothing but the request id.
+ * logged, and tell the caller nothing but the request id. Messages of a stream that cannot be read are the caller's fault.
  */
 export function errorInterceptor(logger: Logger): Interceptor {
   return (next) => async (request) => {
@@ -18,8 +20,12 @@ export function errorInterceptor(logger: Logger): Interceptor {
       if (known.code === "INTERNAL") logger.error({ error, requestId, method }, "an RPC failed");
       return connectErrorFrom(withRequestId(known, requestId));
     };
+    noteRead(request.contextValues);
+    const single = request.method.methodKind === "server_streaming";
     try {
-      const response = await next(request);
+      const response = await next(
+        request.stream ? { ...request, message: decodedMessages(request.message, { single }) } : request,
+      );
       return response.stream ? { ...response, message: translated(response.message, translate) } : response;
     } catch (error) {
       throw translate(error);

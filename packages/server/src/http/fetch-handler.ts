@@ -1,5 +1,8 @@
 import { AshlarError } from "@ashlar/sdk/errors";
-import type { HttpHandler } from "./http-handler.ts";
+import type { Exchange, ExchangeEnd } from "./exchange.ts";
+import type { HttpHandler, HttpResponse } from "./http-handler.ts";
+import { HTTP_LIMITS } from "./http-limits.ts";
+import { dropBody } from "./node-response.ts";
 
 /** Answers a standard `Request`, as any fetch-style server (Deno, Bun, Hono, a test) calls it. */
 export type FetchHandler = (request: Request) => Promise<Response>;
@@ -8,27 +11,55 @@ export type FetchHandler = (request: Request) => Promise<Response>;
  * Serves a handler without a port of its own.
  *
  * gRPC needs HTTP trailers, which a `Response` cannot carry: use gRPC-Web, Connect or plain HTTP here. Paths are normalised by `Request`
- * before we see them, so object keys with `..` segments must be percent-encoded.
+ * before we see them, so object keys with `..` segments must be percent-encoded. Whom a request comes from is not known here: bounds per address and
+ * connection, and the times of slow uploads, are the server's around it.
  */
 export function toFetchHandler(handler: HttpHandler): FetchHandler {
   return async (request) => {
     const { pathname, search } = new URL(request.url);
-    const response = await handler({
-      httpVersion: "2.0",
-      method: request.method,
-      url: request.url,
-      path: pathname,
-      query: search.slice(1),
-      header: request.headers,
-      body: request.body === null ? EMPTY : readStream(request.body),
-      signal: request.signal,
-      requestId: "",
-    });
+    const { exchange, end } = fetchExchange(request.signal);
+    let response: HttpResponse;
+    try {
+      response = await handler({
+        httpVersion: "2.0",
+        method: request.method,
+        url: request.url,
+        path: pathname,
+        query: search.slice(1),
+        header: request.headers,
+        body: request.body === null ? EMPTY : readStream(request.body),
+        signal: request.signal,
+        requestId: "",
+        exchange,
+      });
+    } catch (error) {
+      end("cut");
+      throw error;
+    }
     const { body, status } = response;
     const init = { status, headers: response.header ?? new Headers() };
-    if (body === undefined || status === 204 || status === 304) return new Response(null, init);
-    return new Response(body instanceof Uint8Array ? (body as Uint8Array<ArrayBuffer>) : toStream(body), init);
+    if (body === undefined || body instanceof Uint8Array || isBodiless(request.method, status)) {
+      dropBody(response);
+      end("sent");
+      const bytes = body instanceof Uint8Array && status !== 204 && status !== 304 ? body : null;
+      return new Response(bytes as Uint8Array<ArrayBuffer> | null, init);
+    }
+    return new Response(toStream(body, request.signal, end), init);
   };
+}
+
+function isBodiless(method: string, status: number): boolean {
+  return method === "HEAD" || status === 204 || status === 304;
+}
+
+function fetchExchange(signal: AbortSignal): { exchange: Exchange; end: (how: ExchangeEnd) => void } {
+  let end: (how: ExchangeEnd) => void = () => {};
+  const ended = new Promise<ExchangeEnd>((resolve) => {
+    end = resolve;
+  });
+  if (signal.aborted) end("cut");
+  else signal.addEventListener("abort", () => end("cut"), { once: true });
+  return { exchange: { peer: undefined, ended, trust: () => {}, stayOpen: () => {} }, end };
 }
 
 const EMPTY: AsyncIterable<Uint8Array> = {
@@ -54,16 +85,57 @@ async function* readStream(stream: ReadableStream<Uint8Array>): AsyncGenerator<U
   }
 }
 
-function toStream(body: AsyncIterable<Uint8Array>): ReadableStream<Uint8Array> {
+/** The body of an answer as a stream that tells how it ended: read, let go, aborted, failed, or left lying for ANSWER_WINDOW_MS. */
+function toStream(
+  body: AsyncIterable<Uint8Array>,
+  signal: AbortSignal,
+  end: (how: ExchangeEnd) => void,
+): ReadableStream<Uint8Array> {
   const iterator = body[Symbol.asyncIterator]();
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let fail: (error: Error) => void = () => {};
+  const stop = (how: ExchangeEnd): void => {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", onAbort);
+    end(how);
+    // Not awaited: an iterator that waits for something would not answer.
+    iterator.return?.().then(undefined, () => {});
+  };
+  const cut = (why: string): void => {
+    stop("cut");
+    fail(new AshlarError("CANCELED", why));
+  };
+  const onAbort = (): void => cut("the client went away");
+  const watch = (): void => {
+    clearTimeout(timer);
+    timer = setTimeout(() => cut("nobody read the answer"), HTTP_LIMITS.ANSWER_WINDOW_MS.value);
+    (timer as { unref?: () => void }).unref?.();
+  };
+  signal.addEventListener("abort", onAbort, { once: true });
   return new ReadableStream<Uint8Array>({
+    start(controller) {
+      fail = (error) => controller.error(error);
+      watch();
+      if (signal.aborted) onAbort();
+    },
     async pull(controller) {
-      const next = await iterator.next();
-      if (next.done === true) controller.close();
-      else controller.enqueue(next.value);
+      clearTimeout(timer);
+      let next: IteratorResult<Uint8Array>;
+      try {
+        next = await iterator.next();
+      } catch (error) {
+        stop("cut");
+        throw error;
+      }
+      if (signal.aborted) return;
+      if (next.done === true) {
+        stop("sent");
+        controller.close();
+        return;
+      }
+      controller.enqueue(next.value);
+      watch();
     },
-    async cancel() {
-      await iterator.return?.();
-    },
+    cancel: () => stop("cut"),
   });
 }

@@ -15,14 +15,17 @@ export function guardedHandler(
     const { requestId } = request;
     try {
       // An RPC refuses in its own protocol, at its gate.
-      if (kind === "http" && request.contextValues?.get(REQUEST_CONTEXT).overloaded === true) {
-        throw new AshlarError("OVERLOADED", "too many requests are running");
-      }
+      const refusal = request.contextValues?.get(REQUEST_CONTEXT).refusal;
+      if (kind === "http" && refusal !== undefined) throw refusal;
       return await handler(request);
     } catch (error) {
       const response = problemResponse(error, { requestId });
       const isOverload = AshlarError.is(error, "OVERLOADED");
-      if (response.status >= 500 && !isOverload) options.logger.error({ error, requestId, route }, "a request failed");
+      // Of a client that left nobody knows whether it, or what it cut off, was the reason.
+      const isGone = request.signal?.aborted === true;
+      if (response.status >= 500 && !isOverload && !isGone) {
+        options.logger.error({ error, requestId, route }, "a request failed");
+      }
       return response;
     }
   };

@@ -1,4 +1,5 @@
 import type { UniversalServerRequest } from "@connectrpc/connect/protocol";
+import type { Exchange } from "./exchange.ts";
 
 /**
  * One HTTP request, free of any server library. A superset of Connect's universal request, so that RPC handlers take it as it is.
@@ -12,6 +13,8 @@ export interface HttpRequest extends Omit<UniversalServerRequest, "body"> {
   readonly body: AsyncIterable<Uint8Array>;
   /** Identifies the request in logs and answers. */
   readonly requestId: string;
+  /** What carries the request; absent where a handler is called without a server. */
+  readonly exchange?: Exchange | undefined;
 }
 
 /** One HTTP answer. */

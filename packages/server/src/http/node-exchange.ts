@@ -1,60 +1,78 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { constants, type Http2ServerRequest, type Http2ServerResponse } from "node:http2";
-import { AshlarError } from "@ashlar/sdk/errors";
-import type { Logger } from "@ashlar/sdk/ports";
+import { constants, type Http2ServerRequest } from "node:http2";
+import { type Logger, systemRandom } from "@ashlar/sdk/ports";
+import { isAnswerOver, isHttp2 } from "./answer-end.ts";
+import type { Peer } from "./exchange.ts";
 import type { HttpHandler, HttpRequest, HttpResponse } from "./http-handler.ts";
 import { HTTP_LIMITS } from "./http-limits.ts";
 import { type NodeRequest, readBody, requestHead } from "./node-request.ts";
-import { type NodeResponse, writeResponse } from "./node-response.ts";
+import { dropBody, type NodeResponse, writeResponse } from "./node-response.ts";
+import { problemResponse } from "./problem.ts";
+import { REQUEST_ID_HEADER, requestIdOf } from "./request-id.ts";
+import { createServedExchange, type ExchangeTimes, type ServedExchange } from "./served-exchange.ts";
+
+/** How a request is to be served. */
+export interface ServeOptions {
+  readonly peer: Peer;
+  /** The client waits for a 100 before it sends the body. */
+  readonly expectsContinue: boolean;
+}
 
 /** Serves Node's requests with an {@link HttpHandler}, and knows what is running. */
 export interface NodeExchange {
-  serve(request: NodeRequest, response: NodeResponse, options?: { readonly expectsContinue?: boolean }): void;
+  serve(request: NodeRequest, response: NodeResponse, options: ServeOptions): ServedExchange;
   runningCount(): number;
+  /** Ends calls that have been open for too long. */
+  checkAges(): void;
   /** From now on HTTP/1.1 connections close after their answer. @returns whether everything finished within `graceMs`. */
   drain(graceMs: number): Promise<boolean>;
 }
 
-/** @param options.handler its own error handling is trusted; what it still throws before the headers ends as a bare 500. */
-export function createNodeExchange(options: { readonly handler: HttpHandler; readonly logger: Logger }): NodeExchange {
-  const running = new Set<NodeResponse>();
+/** Options of {@link createNodeExchange}. */
+export interface NodeExchangeOptions extends ExchangeTimes {
+  /** Its own error handling is trusted; what it still throws before the headers ends as a bare 500. */
+  readonly handler: HttpHandler;
+  readonly logger: Logger;
+}
+
+/** Keeps each exchange from its headers to its end, whatever handler and client do. */
+export function createNodeExchange(options: NodeExchangeOptions): NodeExchange {
+  const running = new Map<NodeResponse, ServedExchange>();
   let draining = false;
   let onIdle: (() => void) | undefined;
-  const finished = (response: NodeResponse): void => {
-    running.delete(response);
-    if (running.size === 0) onIdle?.();
-  };
   return {
-    serve(nodeRequest, nodeResponse, { expectsContinue = false } = {}) {
-      running.add(nodeResponse);
-      if (draining) closeAfterAnswer(nodeResponse);
-      const abort = new AbortController();
-      nodeResponse.once("close", () => {
-        if (!nodeResponse.writableFinished) abort.abort(new AshlarError("CANCELED", "the client went away"));
-        finished(nodeResponse);
+    serve(nodeRequest, nodeResponse, { peer, expectsContinue }) {
+      const { clock, paces, idleTimeoutMs } = options;
+      const stop = (): void => cut(nodeResponse);
+      const exchange = createServedExchange(nodeResponse, { clock, paces, idleTimeoutMs, peer, cut: stop });
+      running.set(nodeResponse, exchange);
+      void exchange.ended.then(() => {
+        running.delete(nodeResponse);
+        if (running.size === 0) onIdle?.();
       });
+      if (draining) closeAfterAnswer(nodeResponse);
       nodeResponse.on("error", (error: Error) => options.logger.debug({ error }, "an answer could not be written"));
       // Without a listener an error of a half-read request would end the process; readBody reports it to the reader.
       nodeRequest.on("error", () => {});
       let continued = !expectsContinue;
-      const request: HttpRequest = {
-        ...requestHead(nodeRequest),
-        signal: abort.signal,
-        body: readBody(nodeRequest, () => {
-          if (continued) return;
-          continued = true;
-          nodeResponse.writeContinue();
-        }),
+      const onRead = (): void => {
+        if (continued) return;
+        continued = true;
+        nodeResponse.writeContinue();
       };
-      void answer(options, request, nodeResponse).then(() => {
+      void answer(options, { nodeRequest, nodeResponse, exchange, onRead }).then(() => {
         if (!continued) closeAfterAnswer(nodeResponse);
         discardRest(nodeRequest, nodeResponse);
       });
+      return exchange;
     },
     runningCount: () => running.size,
+    checkAges() {
+      for (const exchange of running.values()) exchange.checkAge();
+    },
     async drain(graceMs) {
       draining = true;
-      for (const response of running) closeAfterAnswer(response);
+      for (const response of running.keys()) closeAfterAnswer(response);
       if (running.size === 0) return true;
       return await new Promise((resolve) => {
         const timer = setTimeout(() => resolve(false), graceMs);
@@ -67,34 +85,64 @@ export function createNodeExchange(options: { readonly handler: HttpHandler; rea
   };
 }
 
-async function answer(
-  options: { readonly handler: HttpHandler; readonly logger: Logger },
-  request: HttpRequest,
-  nodeResponse: NodeResponse,
-): Promise<void> {
-  let response: HttpResponse;
-  try {
-    response = await options.handler(request);
-  } catch (error) {
-    options.logger.error({ error, path: request.path }, "a handler failed");
-    response = { status: 500 };
+interface Answering {
+  readonly nodeRequest: NodeRequest;
+  readonly nodeResponse: NodeResponse;
+  readonly exchange: ServedExchange;
+  readonly onRead: () => void;
+}
+
+async function answer(options: NodeExchangeOptions, answering: Answering): Promise<void> {
+  const { nodeRequest, nodeResponse, exchange } = answering;
+  const path = nodeRequest.url;
+  const responding = respond(options, answering);
+  const response = await exchange.writing.wait(responding).catch(() => undefined);
+  if (response === undefined) {
+    // Gone before there was an answer: whatever the handler still comes to, nobody takes it.
+    void responding.then(dropBody);
+    return;
   }
   try {
-    await writeResponse(nodeResponse, response);
+    await writeResponse(nodeResponse, response, { exchange, isHead: nodeRequest.method === "HEAD" });
   } catch (error) {
     // The headers are out: only a cut connection can tell the client that the body is not whole.
-    options.logger.debug({ error, path: request.path }, "an answer was cut short");
+    options.logger.debug({ error, path }, "an answer was cut short");
     cut(nodeResponse);
   }
 }
 
-function isHttp2(message: NodeResponse): message is Http2ServerResponse {
-  return "stream" in message;
+async function respond(options: NodeExchangeOptions, answering: Answering): Promise<HttpResponse> {
+  const { nodeRequest, nodeResponse, exchange, onRead } = answering;
+  let request: HttpRequest;
+  try {
+    const head = requestHead(nodeRequest);
+    request = { ...head, signal: exchange.signal, body: readBody(nodeRequest, exchange, onRead), exchange };
+  } catch (error) {
+    closeAfterAnswer(nodeResponse);
+    const requestId = requestIdOf(new Headers(), systemRandom);
+    return problemResponse(error, { requestId, header: { [REQUEST_ID_HEADER]: requestId } });
+  }
+  try {
+    return await options.handler(request);
+  } catch (error) {
+    const level = exchange.signal.aborted ? "debug" : "error";
+    options.logger[level]({ error, path: request.path }, "a handler failed");
+    return { status: 500 };
+  }
 }
 
 function cut(response: NodeResponse): void {
-  if (isHttp2(response)) response.stream?.close(constants.NGHTTP2_INTERNAL_ERROR);
-  else response.destroy();
+  if (!isHttp2(response)) {
+    response.destroy();
+    return;
+  }
+  if (isAnswerOver(response)) return;
+  const { stream } = response;
+  stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+  // The reset waits behind what the peer does not read; then the stream ends without it.
+  const timer = setTimeout(() => stream.destroy(), HTTP_LIMITS.LINGER_MS.value);
+  timer.unref();
+  stream.once("close", () => clearTimeout(timer));
 }
 
 function closeAfterAnswer(response: NodeResponse): void {

@@ -2,6 +2,8 @@ import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import type { Http2ServerRequest, ServerHttp2Stream } from "node:http2";
 import { AshlarError } from "@ashlar/sdk/errors";
 import type { HttpRequest } from "./http-handler.ts";
+import { parseTarget } from "./request-target.ts";
+import type { ServedExchange } from "./served-exchange.ts";
 
 /** A request of Node's HTTP/1.1 or HTTP/2 server. */
 export type NodeRequest = IncomingMessage | Http2ServerRequest;
@@ -12,14 +14,14 @@ export type RequestHead = Pick<
   "httpVersion" | "method" | "url" | "path" | "query" | "header" | "requestId"
 >;
 
-const AUTHORITY = /^[A-Za-z0-9._~:[\]-]+$/;
-
-/** Method, target and headers of a Node request. The request id is empty until somebody gives it one. */
+/**
+ * Method, target and headers of a Node request. The request id is empty until somebody gives it one.
+ *
+ * @throws {AshlarError} INVALID_ARGUMENT for a host or target that no client may send.
+ */
 export function requestHead(request: NodeRequest): RequestHead {
   const encrypted = "encrypted" in request.socket && request.socket.encrypted === true;
-  const named = "authority" in request ? request.authority || request.headers.host : request.headers.host;
-  const authority = named !== undefined && AUTHORITY.test(named) ? named : "localhost";
-  const target = originForm(request.url ?? "/");
+  const { authority, target } = parseTarget(request);
   const mark = target.indexOf("?");
   return {
     httpVersion: request.httpVersion,
@@ -30,14 +32,6 @@ export function requestHead(request: NodeRequest): RequestHead {
     header: webHeaders(request.headers),
     requestId: "",
   };
-}
-
-/** A request target without scheme and authority, which proxies may send (RFC 9112 §3.2.2). */
-function originForm(target: string): string {
-  if (target.startsWith("/")) return target;
-  const absolute = /^https?:\/\/[^/?]*(.*)$/i.exec(target)?.[1];
-  if (absolute === undefined) return `/${target}`;
-  return absolute.startsWith("/") ? absolute : `/${absolute}`;
 }
 
 function webHeaders(headers: IncomingHttpHeaders): Headers {
@@ -54,9 +48,14 @@ function webHeaders(headers: IncomingHttpHeaders): Headers {
 /**
  * A request body as an async iterable that may be left early without hurting the connection, so that an early answer still gets through.
  *
+ * @param exchange ends a wait for the client when the exchange does, and measures the client.
  * @param onRead called when the body is asked for the first time.
  */
-export function readBody(request: NodeRequest, onRead: () => void): AsyncIterable<Uint8Array> {
+export function readBody(
+  request: NodeRequest,
+  { reading, readPace }: Pick<ServedExchange, "reading" | "readPace">,
+  onRead: () => void,
+): AsyncIterable<Uint8Array> {
   return {
     [Symbol.asyncIterator](): AsyncIterator<Uint8Array, undefined> {
       let inner: AsyncIterator<Uint8Array> | undefined;
@@ -67,16 +66,23 @@ export function readBody(request: NodeRequest, onRead: () => void): AsyncIterabl
             inner = request.iterator({ destroyOnReturn: false })[Symbol.asyncIterator]() as AsyncIterator<Uint8Array>;
           }
           let next: IteratorResult<Uint8Array>;
+          readPace.begin();
           try {
-            next = await inner.next();
+            next = await reading.wait(inner.next());
           } catch (error) {
-            throw clientWentAway(error);
+            readPace.close();
+            throw AshlarError.is(error) ? error : clientWentAway(error);
           }
-          if (next.done !== true) return next;
+          if (next.done !== true) {
+            readPace.end(next.value.byteLength);
+            return next;
+          }
+          readPace.close();
           if ("stream" in request && (await wasReset(request.stream))) throw clientWentAway(undefined);
           return { done: true, value: undefined };
         },
         async return() {
+          readPace.close();
           // Not awaited: a generator that waits for the network would not answer.
           inner?.return?.().then(undefined, () => {});
           return { done: true, value: undefined };

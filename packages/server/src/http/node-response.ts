@@ -1,6 +1,9 @@
 import type { OutgoingHttpHeaders, ServerResponse } from "node:http";
 import type { Http2ServerResponse } from "node:http2";
+import { isAnswerOver } from "./answer-end.ts";
 import type { HttpResponse } from "./http-handler.ts";
+import { HTTP_LIMITS } from "./http-limits.ts";
+import type { ServedExchange } from "./served-exchange.ts";
 
 /** A response of Node's HTTP/1.1 or HTTP/2 server. */
 export type NodeResponse = ServerResponse | Http2ServerResponse;
@@ -8,39 +11,89 @@ export type NodeResponse = ServerResponse | Http2ServerResponse;
 /** Headers that belong to a connection; HTTP/2 forbids them (RFC 9113 §8.2.2). */
 const CONNECTION_HEADERS = ["connection", "keep-alive", "transfer-encoding", "upgrade"];
 
+/** What the writer of an answer needs to know of its exchange. */
+export interface WriteOptions {
+  readonly exchange: Pick<ServedExchange, "writing" | "writePace">;
+  /** The request was a HEAD: its answer has no body, whatever the handler gave. */
+  readonly isHead: boolean;
+}
+
 /**
  * Writes an answer with backpressure.
  *
  * Headers go out with the first bytes of the body, because a handler may set headers until then. The body's iterator is returned on every
- * way out.
+ * way out, also when the exchange ends while the iterator or the client keeps us waiting.
  *
- * @throws whatever the body throws after its first bytes were asked for, and if the client goes away.
+ * @throws whatever the body throws after its first bytes were asked for, and if the exchange ends.
  */
-export async function writeResponse(nodeResponse: NodeResponse, response: HttpResponse): Promise<void> {
-  const { body } = response;
-  if (body === undefined || body instanceof Uint8Array) {
-    const head = nodeHeaders(response.header, nodeResponse);
-    if (body !== undefined && head["content-length"] === undefined) head["content-length"] = body.byteLength;
-    writeHead(nodeResponse, response.status, head);
+export async function writeResponse(
+  nodeResponse: NodeResponse,
+  response: HttpResponse,
+  { exchange, isHead }: WriteOptions,
+): Promise<void> {
+  const { body, status } = response;
+  const head = nodeHeaders(response.header, nodeResponse);
+  if (body instanceof Uint8Array && head["content-length"] === undefined) head["content-length"] = body.byteLength;
+  if (body === undefined || isHead || status === 204 || status === 304) {
+    writeHead(nodeResponse, status, head);
     writeTrailer(nodeResponse, response.trailer);
-    end(nodeResponse, body);
-    return;
-  }
-  const iterator = body[Symbol.asyncIterator]();
+    dropBody(response);
+  } else if (body instanceof Uint8Array) {
+    writeHead(nodeResponse, status, head);
+    await writeSliced(nodeResponse, body, exchange);
+    writeTrailer(nodeResponse, response.trailer);
+  } else await writePieces(nodeResponse, { ...response, body }, exchange);
+  // What is still on its way is the client's to take.
+  exchange.writePace.begin();
+  nodeResponse.end();
+}
+
+async function writePieces(
+  nodeResponse: NodeResponse,
+  response: HttpResponse & { readonly body: AsyncIterable<Uint8Array> },
+  exchange: WriteOptions["exchange"],
+): Promise<void> {
+  const iterator = response.body[Symbol.asyncIterator]();
   try {
-    let next = await iterator.next();
-    if (nodeResponse.destroyed) throw new Error("the client went away");
+    let next = await exchange.writing.wait(iterator.next());
+    assertOpen(nodeResponse);
     writeHead(nodeResponse, response.status, nodeHeaders(response.header, nodeResponse));
-    for (; next.done !== true; next = await iterator.next()) {
-      if (next.value.byteLength > 0 && !write(nodeResponse, next.value)) await drained(nodeResponse);
-      if (nodeResponse.destroyed) throw new Error("the client went away");
+    for (; next.done !== true; next = await exchange.writing.wait(iterator.next())) {
+      await writeSliced(nodeResponse, next.value, exchange);
     }
+    assertOpen(nodeResponse);
     writeTrailer(nodeResponse, response.trailer);
-    end(nodeResponse);
   } finally {
     // Not awaited: an iterator that waits for something would not answer.
     iterator.return?.().then(undefined, () => {});
   }
+}
+
+/** Lets go of a body that nobody will read. */
+export function dropBody({ body }: Pick<HttpResponse, "body">): void {
+  if (body === undefined || body instanceof Uint8Array) return;
+  body[Symbol.asyncIterator]()
+    .return?.()
+    .then(undefined, () => {});
+}
+
+async function writeSliced(
+  response: NodeResponse,
+  bytes: Uint8Array,
+  { writing, writePace }: WriteOptions["exchange"],
+): Promise<void> {
+  for (let start = 0; start < bytes.byteLength; start += SLICE_BYTES) {
+    assertOpen(response);
+    const slice = bytes.byteLength <= SLICE_BYTES ? bytes : bytes.subarray(start, start + SLICE_BYTES);
+    if (write(response, slice)) continue;
+    writePace.begin();
+    await writing.wait(drained(response));
+    writePace.end(slice.byteLength);
+  }
+}
+
+function assertOpen(response: NodeResponse): void {
+  if (isAnswerOver(response)) throw new Error("the client went away");
 }
 
 // Node types the same methods of both classes differently; called through one of them, they behave alike.
@@ -50,11 +103,6 @@ function writeHead(response: NodeResponse, status: number, headers: OutgoingHttp
 
 function write(response: NodeResponse, bytes: Uint8Array): boolean {
   return (response as ServerResponse).write(bytes);
-}
-
-function end(response: NodeResponse, bytes?: Uint8Array): void {
-  if (bytes === undefined || bytes.byteLength === 0) response.end();
-  else response.end(bytes);
 }
 
 function writeTrailer(response: NodeResponse, trailer: Headers | undefined): void {
@@ -85,22 +133,11 @@ function nodeHeaders(header: Headers | undefined, response: NodeResponse): Outgo
   return result;
 }
 
-/** Resolves when the response takes more; rejects when it never will. */
+/** Resolves when the response takes more. Whoever waits is interrupted when the exchange ends, so only the listener is to be taken off. */
 function drained(response: NodeResponse): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const onDrain = (): void => {
-      response.off("close", onClose);
-      resolve();
-    };
-    const onClose = (): void => {
-      response.off("drain", onDrain);
-      reject(new Error("the client went away"));
-    };
-    response.once("drain", onDrain);
-    response.once("close", onClose);
-    if (response.destroyed) {
-      response.off("drain", onDrain);
-      onClose();
-    }
+  return new Promise((resolve) => {
+    response.once("drain", resolve);
   });
 }
+
+const SLICE_BYTES = HTTP_LIMITS.WRITE_SLICE_BYTES.value;

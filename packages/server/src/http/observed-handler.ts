@@ -1,9 +1,12 @@
 import { AshlarError, ERROR_CODES } from "@ashlar/sdk/errors";
-import { LIMITS } from "@ashlar/sdk/limits";
 import type { Clock, Logger, Random, Tracer } from "@ashlar/sdk/ports";
 import { DURATION_BUCKETS_SECONDS, type Metrics } from "../observability/metrics.ts";
+import type { Admission, Place } from "./admission.ts";
 import { countedBody } from "./counted-body.ts";
+import type { Exchange } from "./exchange.ts";
+import { type Finish, finishOnce } from "./finish-once.ts";
 import type { HttpHandler, HttpRequest, HttpResponse } from "./http-handler.ts";
+import { createLineBudget } from "./line-budget.ts";
 import { type RequestContext, withRequestContext } from "./request-context.ts";
 import { REQUEST_ID_HEADER, requestIdOf } from "./request-id.ts";
 import { type RequestSpan, startRequestSpan } from "./request-span.ts";
@@ -23,7 +26,7 @@ const SERVER_FAULTS: ReadonlySet<string> = new Set(
 /** Options of {@link observedHandler}. */
 export interface ObservedHandlerOptions {
   readonly routeOf: (request: HttpRequest) => RouteInfo;
-  readonly requestsInFlightMax?: number | undefined;
+  readonly admission: Admission;
   readonly logger: Logger;
   readonly metrics: Metrics;
   /** Default: no spans; log lines name the caller's trace all the same. */
@@ -45,47 +48,70 @@ interface Observation {
 }
 
 /**
- * Gives each request an id and a span, counts, measures and logs it, and marks it as one too many above the limit.
+ * Gives each request an id, a span and a slot, counts, measures and logs it.
  *
- * A request counts as running until the last byte of its answer is taken.
+ * A request counts as running until the last byte of its answer is taken, and holds its slot until its exchange is over as well, so that answers which
+ * nobody reads are bounded too. Both end on every way out, also where a handler or the body of an answer never ends: see {@link finishOnce}.
  */
 export function observedHandler(handler: HttpHandler, options: ObservedHandlerOptions): HttpHandler {
-  const requestsInFlightMax = options.requestsInFlightMax ?? LIMITS.REQUESTS_IN_FLIGHT_MAX.value;
   const record = createRecorder(options);
-  let inFlight = 0;
   return async (received) => {
     const info = options.routeOf(received);
-    const overloaded = inFlight >= requestsInFlightMax;
     const requestId = requestIdOf(received.header, options.random);
-    const context: RequestContext = { requestId, overloaded };
+    const place = options.admission.admit(received.exchange?.peer);
+    const context = contextOf(requestId, { place, exchange: received.exchange, admission: options.admission });
     const request = withRequestContext(received, context);
     const protocol = protocolOf(received, info);
     const span = startRequestSpan(received, { tracer: options.tracer, requestId, route: info.route, protocol });
     const startedMs = options.clock.monotonicMs();
     const observation = { request, info, protocol, context, span, startedMs, bytesIn: 0, bytesOut: 0 };
-    inFlight++;
     record.started();
-    const finish = (status: number, error?: unknown): void => {
-      inFlight--;
-      record.finished(observation, status, error);
-    };
+    const finish = finishOnce(received, options.clock, {
+      finished: (status, error) => record.finished(observation, status, error),
+      released: place.release,
+    });
     const body = countedBody(request.body, {
       bytes(count) {
         observation.bytesIn += count;
       },
       ended: () => {},
     });
-    const response = await span.run(() => handler({ ...request, body }));
+    let response: HttpResponse;
+    try {
+      response = await span.run(() => handler({ ...request, body }));
+    } catch (error) {
+      finish(500, error);
+      throw error;
+    }
     const header = response.header ?? new Headers();
     header.set(REQUEST_ID_HEADER, context.requestId);
     return finishWithBody({ ...response, header }, observation, finish);
   };
 }
 
+function contextOf(
+  requestId: string,
+  { place, exchange, admission }: { place: Place; exchange: Exchange | undefined; admission: Admission },
+): RequestContext {
+  return {
+    requestId,
+    refusal: place.refusal,
+    trust() {
+      this.isTrusted = true;
+      place.trust();
+      exchange?.trust(admission.isFull);
+    },
+    moveTo(kind) {
+      place.moveTo(kind);
+      if (kind === "long-lived") exchange?.stayOpen();
+    },
+  };
+}
+
 function finishWithBody(
   response: HttpResponse,
   observation: Observation,
-  finish: (status: number, error?: unknown) => void,
+  finish: Finish,
 ): HttpResponse {
   const { body, status } = response;
   if (body === undefined || body instanceof Uint8Array) {
@@ -158,13 +184,15 @@ function createRecorder({ metrics, logger, clock }: ObservedHandlerOptions): {
     help: "Body bytes sent",
     labelNames: ["route"],
   });
+  const strangers = createLineBudget(clock);
   return {
     started: () => running.add(1),
     finished(observation, status, error) {
       const { request, info, protocol, context, span, bytesIn, bytesOut } = observation;
       const { route } = info;
       const durationMs = clock.monotonicMs() - observation.startedMs;
-      const code = codeOf(context, error);
+      // A client that left saw no failure, and what failed for want of its bytes is none of ours.
+      const code = request.signal?.aborted === true ? "CANCELED" : codeOf(context, error);
       running.add(-1);
       requests.add(1, { route, protocol, status: String(status), code });
       if (SERVER_FAULTS.has(code)) failures.add(1, { code });
@@ -176,7 +204,10 @@ function createRecorder({ metrics, logger, clock }: ObservedHandlerOptions): {
       const { requestId, traceId, spanId } = span.scope;
       const ids = traceId === undefined ? { requestId } : { requestId, traceId, spanId };
       const line = { ...ids, method, path, route, protocol, httpVersion, status, code };
-      logger.info({ ...line, durationMs: Math.round(durationMs * 100) / 100, bytesIn, bytesOut }, "request");
+      const linesLeftOut = context.isTrusted ? 0 : strangers.spend();
+      const more = linesLeftOut ? { linesLeftOut } : {};
+      const level = linesLeftOut === undefined ? "debug" : "info";
+      logger[level]({ ...line, durationMs: Math.round(durationMs * 100) / 100, bytesIn, bytesOut, ...more }, "request");
     },
   };
 }

@@ -1,5 +1,7 @@
 import type { Metrics } from "../observability/metrics.ts";
+import type { Admission } from "./admission.ts";
 import type { HttpHandler, HttpResponse } from "./http-handler.ts";
+import { HTTP_LIMITS } from "./http-limits.ts";
 import { jsonResponse } from "./json-response.ts";
 
 /** Whether a server's dependencies answer. */
@@ -12,36 +14,64 @@ export interface Readiness {
 /** Options of {@link operationRoutes}. */
 export interface OperationOptions {
   readonly readiness: () => Promise<Readiness>;
+  readonly admission: Pick<Admission, "isFull" | "fullForMs">;
   readonly metrics: Metrics;
 }
 
+const NO_STORE = { "cache-control": "no-store" };
+
 /**
- * What load balancers and monitoring ask: `/healthz` (the process answers), `/readyz` (its dependencies do, else 503), `/metrics`. Exact paths.
- * They are open, and are answered under overload too.
+ * What load balancers and monitoring ask: `/healthz` (the process answers and is not stuck), `/readyz` (its dependencies do and it has a slot for
+ * a request, else 503), `/metrics`. Exact paths. They are open, and are answered under overload too.
  */
-export function operationRoutes({ readiness, metrics }: OperationOptions): ReadonlyMap<string, HttpHandler> {
+export function operationRoutes(options: OperationOptions): ReadonlyMap<string, HttpHandler> {
+  const { readiness, admission } = options;
   const guarded = (answer: () => Promise<HttpResponse>): HttpHandler => {
     return async (request) =>
       request.method === "GET" || request.method === "HEAD"
         ? await answer()
         : { status: 405, header: new Headers({ allow: "GET, HEAD" }) };
   };
+  const rendered = sharedMetrics(options.metrics);
   return new Map<string, HttpHandler>([
-    ["/healthz", guarded(async () => jsonResponse(200, { status: "alive" }, { "cache-control": "no-store" }))],
+    [
+      "/healthz",
+      guarded(async () => {
+        // A busy server is alive. One that refuses everybody for this long does not come back by itself.
+        const isStuck = admission.fullForMs() >= HTTP_LIMITS.STUCK_MS.value;
+        return jsonResponse(isStuck ? 503 : 200, { status: isStuck ? "stuck" : "alive" }, NO_STORE);
+      }),
+    ],
     [
       "/readyz",
       guarded(async () => {
         const { ready, checks } = await readiness();
-        return jsonResponse(ready ? 200 : 503, { ready, checks }, { "cache-control": "no-store" });
+        const requests = admission.isFull() ? "overloaded" : "ok";
+        const isReady = ready && requests === "ok";
+        return jsonResponse(isReady ? 200 : 503, { ready: isReady, checks: { ...checks, requests } }, NO_STORE);
       }),
     ],
     [
       "/metrics",
       guarded(async () => {
-        const { contentType, text } = await metrics.render();
-        const header = new Headers({ "content-type": contentType, "cache-control": "no-store" });
-        return { status: 200, header, body: new TextEncoder().encode(text) };
+        const { contentType, text } = await rendered();
+        return { status: 200, header: new Headers({ ...NO_STORE, "content-type": contentType }), body: text };
       }),
     ],
   ]);
+}
+
+/** Strangers who ask for the metrics many times at once cost one rendering and share its bytes. */
+function sharedMetrics(metrics: Metrics): () => Promise<{ readonly contentType: string; readonly text: Uint8Array }> {
+  const render = async (): Promise<{ readonly contentType: string; readonly text: Uint8Array }> => {
+    const { contentType, text } = await metrics.render();
+    return { contentType, text: new TextEncoder().encode(text) };
+  };
+  let rendering: ReturnType<typeof render> | undefined;
+  return () => {
+    rendering ??= render().finally(() => {
+      rendering = undefined;
+    });
+    return rendering;
+  };
 }

@@ -1,5 +1,10 @@
 import { AshlarError, ERROR_CODES } from "@ashlar/sdk/errors";
+import { LIMITS } from "@ashlar/sdk/limits";
 import type { HttpResponse } from "./http-handler.ts";
+import { shortened } from "./shortened.ts";
+
+/** Characters of a detail: whole keys fit. */
+const DETAIL_MAX: number = LIMITS.KEY_MAX_BYTES.value;
 
 /** Seconds after which a caller may try a busy server again. */
 const RETRY_AFTER_SECONDS = "1";
@@ -40,11 +45,16 @@ export function problemResponse(
   return { status, header, body: new TextEncoder().encode(JSON.stringify(problem)) };
 }
 
-/** The error as it leaves the server: its details name the id under which its log has the request, so that whoever catches the error can ask for it. */
+/**
+ * The error as it leaves the server: its details name the id under which its log has the request, so that whoever catches the error can ask for it,
+ * and what it quotes of the request is cut short.
+ */
 export function withRequestId(error: AshlarError, requestId: string): AshlarError {
-  if (requestId === "") return error;
-  const { code, message, details, cause } = error;
-  return new AshlarError(code, message, { details: { ...details, requestId }, cause });
+  const { code, message, cause } = error;
+  const details: Record<string, string> = {};
+  for (const [name, value] of Object.entries(error.details)) details[name] = shortened(value, DETAIL_MAX);
+  if (requestId !== "") details.requestId = requestId;
+  return new AshlarError(code, shortened(message), { details, cause });
 }
 
 /**

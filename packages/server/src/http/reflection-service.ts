@@ -1,3 +1,4 @@
+import { AshlarError } from "@ashlar/sdk/errors";
 import type { DescService, MessageInitShape } from "@bufbuild/protobuf";
 import { Code } from "@connectrpc/connect";
 import { type DescribedFiles, describeFiles } from "./described-files.ts";
@@ -12,6 +13,9 @@ import type { RpcRoutes } from "./rpc-handlers.ts";
 
 type Answer = NonNullable<MessageInitShape<typeof ServerReflectionResponseSchema>["messageResponse"]>;
 
+/** Questions of one call: a client asks one for each service and file. Each answer is a hundred times larger than its question. */
+const QUESTIONS_MAX = 256;
+
 /**
  * Server reflection v1 and v1alpha (the same messages under an older name, the only ones that Python's client and older tools know), so that grpcurl and its like can call a server without its .proto files. Open to everybody: the contract is public.
  *
@@ -21,7 +25,11 @@ export function reflectionRoutes(services: readonly DescService[]): RpcRoutes {
   const offered = [...services, Health, ServerReflection, ServerReflectionV1Alpha];
   const files = describeFiles(offered);
   async function* serverReflectionInfo(requests: AsyncIterable<ServerReflectionRequest>) {
+    let asked = 0;
     for await (const { host, messageRequest } of requests) {
+      asked++;
+      if (asked > QUESTIONS_MAX)
+        throw new AshlarError("OVERLOADED", `one call asks at most ${QUESTIONS_MAX} questions`);
       const messageResponse = answer(messageRequest, offered, files);
       yield { validHost: host, originalRequest: { host, messageRequest }, messageResponse };
     }

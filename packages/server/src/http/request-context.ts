@@ -1,17 +1,28 @@
-import type { ErrorCode } from "@ashlar/sdk/errors";
+import type { AshlarError, ErrorCode } from "@ashlar/sdk/errors";
 import { type ContextKey, type ContextValues, createContextKey, createContextValues } from "@connectrpc/connect";
+import type { OpenKind } from "./admission.ts";
 import type { HttpRequest } from "./http-handler.ts";
 
 /** What the layers of a server tell each other about one request; RPC handlers reach it as `context.values.get(REQUEST_CONTEXT)`. */
 export interface RequestContext {
   readonly requestId: string;
-  /** More requests run than allowed: an RPC answers OVERLOADED in its own protocol. */
-  readonly overloaded: boolean;
+  /** Why the request may not run (OVERLOADED), to be answered in its own protocol. */
+  readonly refusal?: AshlarError | undefined;
+  /** Whether the caller has shown that it may call. */
+  isTrusted?: boolean | undefined;
+  /** To be called when the caller has shown that it may call: it counts among the known from then on. */
+  trust(): void;
+  /**
+   * To be called, before anything of the body is read, by a call that needs no key.
+   *
+   * @throws {AshlarError} OVERLOADED if its peer has too many of them.
+   */
+  moveTo(kind: OpenKind): void;
   /** The code of the error that an RPC answered with; its HTTP status does not tell. */
   errorCode?: ErrorCode | undefined;
 }
 
-const NONE: RequestContext = Object.freeze({ requestId: "", overloaded: false });
+const NONE: RequestContext = Object.freeze({ requestId: "", trust: () => {}, moveTo: () => {} });
 
 /** The request's context; an empty, frozen one where a handler runs without our HTTP layers (in-process transport). */
 export const REQUEST_CONTEXT: ContextKey<RequestContext> = createContextKey<RequestContext>(NONE, {
@@ -22,6 +33,11 @@ export const REQUEST_CONTEXT: ContextKey<RequestContext> = createContextKey<Requ
 export function withRequestContext(request: HttpRequest, context: RequestContext): HttpRequest {
   const contextValues: ContextValues = (request.contextValues ?? createContextValues()).set(REQUEST_CONTEXT, context);
   return { ...request, requestId: context.requestId, contextValues };
+}
+
+/** The caller of a plain HTTP request has shown that it may call. RPCs need not say it: their gate does. */
+export function trustCaller(request: Pick<HttpRequest, "contextValues">): void {
+  request.contextValues?.get(REQUEST_CONTEXT).trust();
 }
 
 /** Notes how an RPC failed, for logs and metrics. */

@@ -1,5 +1,5 @@
 import { AshlarError } from "@ashlar/sdk/errors";
-import type { UniversalHandler } from "@connectrpc/connect/protocol";
+import type { BoundedHandler } from "./bounded-handler.ts";
 import type { HttpHandler, HttpRequest } from "./http-handler.ts";
 import type { RouteInfo } from "./observed-handler.ts";
 import { problemResponse } from "./problem.ts";
@@ -11,19 +11,23 @@ export interface HttpRoute {
   /** Name in metrics and logs. */
   readonly name: string;
   readonly handler: HttpHandler;
+  /** The most of a request's body that the handler holds at once, in bytes; default: at most BYTES_FREE. */
+  readonly heldMaxBytes?: number | undefined;
 }
 
 /** Finds who answers a request: an RPC by its exact path, else the HTTP route with the longest matching path, else 404. */
 export interface HttpRouter {
   readonly handler: HttpHandler;
   readonly routeOf: (request: HttpRequest) => RouteInfo;
+  /** The most of a request's body that its handler holds at once, in bytes. */
+  readonly heldMaxBytes: (request: HttpRequest) => number;
 }
 
 const UNKNOWN: RouteInfo = Object.freeze({ route: "unknown", kind: "http" });
 
 /** @param options.httpRoutes tried longest path first. */
 export function createHttpRouter(options: {
-  readonly rpcHandlers: readonly UniversalHandler[];
+  readonly rpcHandlers: readonly BoundedHandler[];
   readonly httpRoutes: readonly HttpRoute[];
 }): HttpRouter {
   const rpcs = new Map(options.rpcHandlers.map((handler) => [handler.requestPath, handler]));
@@ -35,6 +39,7 @@ export function createHttpRouter(options: {
       const route = find(request.path);
       return route === undefined ? UNKNOWN : { route: route.name, kind: "http" };
     },
+    heldMaxBytes: (request) => (rpcs.get(request.path) ?? find(request.path))?.heldMaxBytes ?? 0,
     async handler(request) {
       const rpc = rpcs.get(request.path);
       if (rpc !== undefined) return await rpc(request);

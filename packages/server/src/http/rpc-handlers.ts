@@ -1,13 +1,16 @@
-import { AshlarError } from "@ashlar/sdk/errors";
 import { LIMITS } from "@ashlar/sdk/limits";
 import type { Logger } from "@ashlar/sdk/ports";
-import { connectErrorFrom } from "@ashlar/sdk/rpc";
+import type { DescMethod } from "@bufbuild/protobuf";
 import { type ConnectRouter, createConnectRouter, type HandlerContext, type Interceptor } from "@connectrpc/connect";
-import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { createValidateInterceptor } from "@connectrpc/validate";
+import { type BoundedHandler, boundedHandler, type MessageBounds } from "./bounded-handler.ts";
 import { errorInterceptor } from "./error-interceptor.ts";
-import { publicError, withRequestId } from "./problem.ts";
-import { noteErrorCode, REQUEST_CONTEXT } from "./request-context.ts";
+import { HTTP_LIMITS } from "./http-limits.ts";
+import { boundedTextDecoder } from "./json-bounds.ts";
+import { translateLibraryErrors } from "./library-errors.ts";
+import { REQUEST_CONTEXT } from "./request-context.ts";
+import { rpcRefusal } from "./rpc-refusal.ts";
+import { tolerantHandler } from "./rpc-request.ts";
 
 /** Runs when the headers of a call are known and nothing of its body is read. What it throws ends the call. */
 export type RpcGate = (context: HandlerContext) => void | Promise<void>;
@@ -16,18 +19,35 @@ export type RpcGate = (context: HandlerContext) => void | Promise<void>;
 export interface RpcOptions {
   readonly readMaxBytes: number;
   readonly writeMaxBytes: number;
+  /** Fields that a message may have, nested ones included; see `MESSAGE_FIELDS_MAX`. */
+  readonly fieldsMax: number;
+  /** The most of a request's messages that the handler holds at once, in bytes. */
+  readonly heldMaxBytes: number;
   readonly interceptors: Interceptor[];
   readonly requestGate: RpcGate;
+  readonly binaryOptions: { readonly readUnknownFields: boolean; readonly recursionLimit: number };
   /** Default: members of a JSON message that nobody knows are passed over, as the Connect protocol has it. */
-  readonly jsonOptions?: { readonly ignoreUnknownFields: boolean };
+  readonly jsonOptions: { readonly ignoreUnknownFields: boolean; readonly textDecoder: Pick<TextDecoder, "decode"> };
 }
 
-/** How a face registers its RPCs: with `control(gate)` for messages that are validated, `bulk(gate, maxBytes)` for chunk bytes. */
+/**
+ * How a face registers its RPCs: without a gate for calls of strangers, with `control(gate)` for messages that are validated, `bulk(gate, maxBytes)`
+ * for chunk bytes.
+ */
 export interface RpcOptionSource {
-  /** Messages up to CONTROL_MESSAGE_MAX_BYTES, checked against the rules of the proto files. */
-  control(gate?: RpcGate): RpcOptions;
-  /** Messages up to `messageMaxBytes`; the handler checks them itself. */
-  bulk(messageMaxBytes: number, gate?: RpcGate): RpcOptions;
+  /**
+   * Messages that are checked against the rules of the proto files: up to `messageMaxBytes`, by default REQUEST_MESSAGE_MAX_BYTES; without a gate, the
+   * call is open to strangers and takes OPEN_MESSAGE_MAX_BYTES. Answers up to CONTROL_MESSAGE_MAX_BYTES.
+   */
+  control(gate?: RpcGate, messageMaxBytes?: number): RpcOptions;
+  /**
+   * Messages up to `messageMaxBytes` of bytes, and little around them; the handler checks them itself.
+   *
+   * @param heldMaxBytes for streams: what of all messages is held at once; default: one message.
+   */
+  bulk(messageMaxBytes: number, gate: RpcGate, heldMaxBytes?: number): RpcOptions;
+  /** Messages up to `messageMaxBytes` that are long lists; the handler checks them itself. */
+  lists(messageMaxBytes: number, gate: RpcGate): RpcOptions;
 }
 
 /** Registers the RPCs of one face. */
@@ -36,40 +56,86 @@ export type RpcRoutes = (router: ConnectRouter, options: RpcOptionSource) => voi
 /** Room for what goes around the bytes of a chunk in one message. */
 const MESSAGE_SLACK_BYTES = 64 * 1024;
 
+/** Fields that nobody knows are skipped: kept, they cost hundreds of bytes for each two that came in. */
+const BINARY = Object.freeze({ readUnknownFields: false, recursionLimit: HTTP_LIMITS.MESSAGE_DEPTH_MAX.value });
+
 /**
  * Builds the handlers of all RPCs. They speak gRPC, gRPC-Web and Connect, uncompressed: chunk bytes do not compress, and Connect's default of
  * gzipping each message costs three quarters of the throughput.
+ *
+ * A call that its gate refuses has no byte of its body read, on any protocol: Connect asks the gate first.
  */
 export function createRpcHandlers(
   routes: readonly RpcRoutes[],
   { logger }: { readonly logger: Logger },
-): readonly UniversalHandler[] {
+): readonly BoundedHandler[] {
   const errors = errorInterceptor(logger);
   const validation = createValidateInterceptor();
-  const limited = (maxBytes: number, interceptors: Interceptor[], gate: RpcGate | undefined): RpcOptions => ({
-    readMaxBytes: maxBytes,
-    writeMaxBytes: maxBytes,
+  const limited = (
+    limits: Pick<RpcOptions, "readMaxBytes" | "writeMaxBytes" | "fieldsMax"> & { readonly heldMaxBytes?: number },
+    interceptors: Interceptor[],
+    gate: RpcGate | undefined,
+  ): RpcOptions => ({
+    heldMaxBytes: limits.readMaxBytes,
+    ...limits,
     interceptors,
-    requestGate: (context) => passGate(context, gate),
+    requestGate: (context) => {
+      translateLibraryErrors(context, logger);
+      return passGate(context, gate);
+    },
+    binaryOptions: BINARY,
+    jsonOptions: { ignoreUnknownFields: true, textDecoder: boundedTextDecoder(limits.fieldsMax) },
   });
   const source: RpcOptionSource = {
-    control: (gate) => limited(LIMITS.CONTROL_MESSAGE_MAX_BYTES.value, [errors, validation], gate),
-    bulk: (messageMaxBytes, gate) => limited(messageMaxBytes + MESSAGE_SLACK_BYTES, [errors], gate),
+    control(gate, messageMaxBytes = HTTP_LIMITS.REQUEST_MESSAGE_MAX_BYTES.value) {
+      const readMaxBytes = gate === undefined ? HTTP_LIMITS.OPEN_MESSAGE_MAX_BYTES.value : messageMaxBytes;
+      const writeMaxBytes = LIMITS.CONTROL_MESSAGE_MAX_BYTES.value;
+      const fieldsMax = HTTP_LIMITS.MESSAGE_FIELDS_MAX.value;
+      return limited({ readMaxBytes, writeMaxBytes, fieldsMax }, [errors, validation], gate);
+    },
+    bulk(messageMaxBytes, gate, heldMaxBytes = messageMaxBytes) {
+      const maxBytes = messageMaxBytes + MESSAGE_SLACK_BYTES;
+      const fieldsMax = HTTP_LIMITS.BULK_MESSAGE_FIELDS_MAX.value;
+      return limited({ readMaxBytes: maxBytes, writeMaxBytes: maxBytes, fieldsMax, heldMaxBytes }, [errors], gate);
+    },
+    lists(messageMaxBytes, gate) {
+      const fieldsMax = HTTP_LIMITS.MESSAGE_FIELDS_MAX.value;
+      return limited({ readMaxBytes: messageMaxBytes, writeMaxBytes: messageMaxBytes, fieldsMax }, [errors], gate);
+    },
   };
   const router = createConnectRouter({ acceptCompression: [], ...source.control() });
-  for (const register of routes) register(router, source);
-  return router.handlers;
+  const bounds = new Map<string, MessageBounds>();
+  const noted: ConnectRouter = {
+    handlers: router.handlers,
+    rpc(method, implementation, options) {
+      bounds.set(pathOf(method), options as RpcOptions);
+      router.rpc(method, implementation, options);
+      return noted;
+    },
+    service(service, implementation, options) {
+      for (const method of service.methods) bounds.set(pathOf(method), options as RpcOptions);
+      router.service(service, implementation, options);
+      return noted;
+    },
+  };
+  for (const register of routes) register(noted, source);
+  return router.handlers.map((handler) =>
+    boundedHandler(tolerantHandler(handler), bounds.get(handler.requestPath) ?? source.control()));
 }
+
+const pathOf = ({ parent, name }: DescMethod): string => `/${parent.typeName}/${name}`;
 
 async function passGate(context: HandlerContext, gate: RpcGate | undefined): Promise<void> {
   try {
-    if (context.values.get(REQUEST_CONTEXT).overloaded) {
-      throw new AshlarError("OVERLOADED", "too many requests are running");
+    const request = context.values.get(REQUEST_CONTEXT);
+    if (request.refusal !== undefined) throw request.refusal;
+    // Without a gate a call is open to strangers, and if it streams, it stays open for as long as they like.
+    if (gate === undefined) request.moveTo(context.method.methodKind === "unary" ? "open" : "long-lived");
+    else {
+      await gate(context);
+      request.trust();
     }
-    await gate?.(context);
   } catch (error) {
-    const known = publicError(error);
-    noteErrorCode(context.values, known.code);
-    throw connectErrorFrom(withRequestId(known, context.values.get(REQUEST_CONTEXT).requestId));
+    throw rpcRefusal(context.values, error);
   }
 }

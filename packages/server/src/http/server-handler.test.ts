@@ -120,16 +120,20 @@ describe("overload", () => {
     const held = new Promise<void>((resolve) => {
       release = resolve;
     });
-    const stuck: HttpHandler = async () => ({
-      status: 200,
-      body: (async function* () {
-        await held;
-        yield new TextEncoder().encode("done");
-      })(),
-    });
+    let begun = 0;
+    const stuck: HttpHandler = async () => {
+      begun++;
+      return {
+        status: 200,
+        body: (async function* () {
+          await held;
+          yield new TextEncoder().encode("done");
+        })(),
+      };
+    };
     const url = await start(stuck, { requestsInFlightMax: 2 });
     const running = [rawRequest(url, "/things/1"), rawRequest(url, "/things/2")];
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await expect.poll(() => begun).toBe(2);
     const refused = await rawRequest(url, "/things/3");
     expect([refused.status, refused.headers["ashlar-error-code"], refused.headers["retry-after"]]).toEqual([
       503,

@@ -1,9 +1,13 @@
 import type { Clock, Logger, Random, Tracer } from "@ashlar/sdk/ports";
 import type { Metrics } from "../observability/metrics.ts";
+import { createAdmission } from "./admission.ts";
+import { budgetedHandler } from "./budgeted-handler.ts";
+import { createByteBudget } from "./byte-budget.ts";
 import { type CorsOptions, corsHandler } from "./cors.ts";
 import { guardedHandler } from "./guarded-handler.ts";
 import { healthRoutes } from "./health-service.ts";
 import type { HttpHandler } from "./http-handler.ts";
+import { HTTP_LIMITS } from "./http-limits.ts";
 import { observedHandler } from "./observed-handler.ts";
 import { operationRoutes, type Readiness } from "./operations.ts";
 import { reflectionRoutes } from "./reflection-service.ts";
@@ -19,6 +23,8 @@ export interface ServerHandlerOptions {
   readonly serving: ServingState;
   readonly readiness: () => Promise<Readiness>;
   readonly requestsInFlightMax?: number | undefined;
+  /** Bytes of request bodies held at once; default BYTES_IN_FLIGHT_MAX. */
+  readonly bytesInFlightMax?: number | undefined;
   readonly cors?: CorsOptions | undefined;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -41,16 +47,23 @@ export function createServerHandler(options: ServerHandlerOptions): HttpHandler 
   });
   const router = createHttpRouter({ rpcHandlers: [...services, ...standard], httpRoutes: options.httpRoutes });
   const { routeOf } = router;
-  const guarded = guardedHandler(router.handler, { routeOf, logger });
+  const admission = createAdmission({ requestsInFlightMax, metrics, clock });
+  const maxBytes = options.bytesInFlightMax ?? HTTP_LIMITS.BYTES_IN_FLIGHT_MAX.value;
+  const budgeted = budgetedHandler(router.handler, {
+    budget: createByteBudget({ maxBytes, clock }),
+    heldMaxBytes: router.heldMaxBytes,
+    holderOf: ({ exchange }) => exchange?.peer,
+  });
+  const guarded = guardedHandler(budgeted, { routeOf, logger });
   const observed = observedHandler(corsHandler(guarded, options.cors), {
     routeOf,
-    requestsInFlightMax,
+    admission,
     logger,
     metrics,
     tracer,
     clock,
     random,
   });
-  const operations = operationRoutes({ readiness: options.readiness, metrics });
+  const operations = operationRoutes({ readiness: options.readiness, admission, metrics });
   return async (request) => await (operations.get(request.path) ?? observed)(request);
 }

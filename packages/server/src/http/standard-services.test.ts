@@ -73,7 +73,7 @@ describe("grpc.health.v1", () => {
     await watching;
     expect(statuses).toEqual([SERVING, NOT_SERVING]);
     // Watchers do not hold up the shutdown, which would let running requests go on for ten seconds.
-    expect(performance.now() - startedMs).toBeLessThan(5000);
+    expect(performance.now() - startedMs).toBeLessThan(9000);
     await watched.close();
   });
 });

@@ -206,11 +206,13 @@ describe("schedules", () => {
 
   it("abort a run in progress when stopped", async () => {
     const clock = manualClock();
+    let begun = false;
     let aborted = false;
     const hanging: MetadataStore = {
       ...metadata,
       listRepairs: (_query, call) =>
         new Promise((_, reject) => {
+          begun = true;
           call?.signal?.addEventListener("abort", () => {
             aborted = true;
             reject(call.signal?.reason);
@@ -220,7 +222,7 @@ describe("schedules", () => {
     const maintenance = maintenanceOf({ clock, metadata: hanging });
     maintenance.start();
     clock.wake();
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await expect.poll(() => begun).toBe(true);
     await maintenance.stop();
     expect(aborted).toBe(true);
   });

@@ -3,7 +3,7 @@ import { type Hasher, webCryptoHasher } from "@ashlar/sdk/hash";
 import type { ChunkStore, Clock, Logger, Random, ServerRegistry, ServerStats, Tracer } from "@ashlar/sdk/ports";
 import { silentLogger, systemClock, systemRandom } from "@ashlar/sdk/ports";
 import { createChunkFace } from "../chunk-face/index.ts";
-import { createGrantKeeperLazily, type GrantKeeper } from "../grants/index.ts";
+import { type ClusterKeys, createGrantKeeperLazily, type GrantKeeper } from "../grants/index.ts";
 import { answersInTime } from "../http/answers-in-time.ts";
 import {
   type CorsOptions,
@@ -39,7 +39,7 @@ export interface StorageNodeOptions {
   /** Relative share of the ring, default 1. */
   readonly weight?: number | undefined;
   /** The key that the cluster's servers share, at least 32 characters. Either this, `grants`, or `insecure`. */
-  readonly clusterKey?: string | undefined;
+  readonly clusterKey?: ClusterKeys | undefined;
   readonly grants?: GrantKeeper | undefined;
   /** Everybody who reaches the port may read, write and delete. Never a default. */
   readonly insecure?: boolean | undefined;
@@ -52,12 +52,16 @@ export interface StorageNodeOptions {
   /** Largest chunk; default: the store's, at most CHUNK_MAX_BYTES_DEFAULT. */
   readonly chunkMaxBytes?: number | undefined;
   readonly requestsInFlightMax?: number | undefined;
+  /** Bytes of request bodies held at once; default BYTES_IN_FLIGHT_MAX. */
+  readonly bytesInFlightMax?: number | undefined;
   readonly heartbeatIntervalMs?: number | undefined;
   /** Free bytes of the disk below which the node only reads; default DISK_RESERVE_BYTES. */
   readonly diskReserveBytes?: number | undefined;
   /** Release of the software, shown to operators. */
   readonly softwareVersion?: string | undefined;
   readonly hasher?: Hasher | undefined;
+  /** As `ChunkFaceOptions.proofsOfPossession`; default off. */
+  readonly proofsOfPossession?: boolean | undefined;
   readonly clock?: Clock | undefined;
   readonly random?: Random | undefined;
   readonly logger?: Logger | undefined;
@@ -151,6 +155,7 @@ function assemble(options: StorageNodeOptions): NodeParts {
     serverId,
     chunkMaxBytes,
     hasher: options.hasher ?? webCryptoHasher,
+    proofsOfPossession: options.proofsOfPossession,
     status: () => (stopping ? "stopping" : disk.isFull() ? "read-only" : "serving"),
     uptimeMs: () => clock.monotonicMs() - startedMs,
     softwareVersion: options.softwareVersion ?? DEFAULT_VERSION,
@@ -164,6 +169,7 @@ function assemble(options: StorageNodeOptions): NodeParts {
     serving,
     readiness: () => readiness(() => answersInTime(clock, stats), membership, disk),
     requestsInFlightMax,
+    bytesInFlightMax: options.bytesInFlightMax,
     cors,
     logger,
     metrics,

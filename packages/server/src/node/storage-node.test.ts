@@ -139,7 +139,7 @@ describe("a storage node", () => {
     database.forget();
     expect(await serverOf(database.registry)).toBeUndefined();
     await expect
-      .poll(() => serverOf(database.registry), { timeout: 1000 })
+      .poll(() => serverOf(database.registry), { timeout: 20_000 })
       .toMatchObject({ url: node.url, state: "up" });
   });
 
@@ -160,7 +160,7 @@ describe("a storage node", () => {
       { ready: true, checks: { store: "ok", registry: "not registered" } },
     ]);
     database.setAway(false);
-    await expect.poll(() => serverOf(database.registry), { timeout: 2000 }).toMatchObject({ state: "up" });
+    await expect.poll(() => serverOf(database.registry), { timeout: 20_000 }).toMatchObject({ state: "up" });
     const before = database.callCount();
     database.setAway(true);
     await new Promise((resolve) => setTimeout(resolve, 200));
@@ -168,7 +168,7 @@ describe("a storage node", () => {
     expect(database.callCount() - before).toBeLessThan(60);
     database.setAway(false);
     await expect
-      .poll(async () => (await rawRequest(node.url, "/readyz")).json(), { timeout: 2000 })
+      .poll(async () => (await rawRequest(node.url, "/readyz")).json(), { timeout: 20_000 })
       .toMatchObject({ checks: { registry: "registered" } });
   });
 
@@ -192,7 +192,7 @@ describe("a storage node", () => {
     store.stats = () => (hangs ? new Promise<never>(() => {}) : stats());
     const node = await start(store, {});
     hangs = true;
-    const answer = await fetch(`${node.url}/readyz`, { signal: AbortSignal.timeout(2000) });
+    const answer = await fetch(`${node.url}/readyz`, { signal: AbortSignal.timeout(20_000) });
     expect([answer.status, await answer.json()]).toMatchObject([
       503,
       { ready: false, checks: { store: "does not answer" } },
@@ -289,7 +289,7 @@ describe("a full disk", () => {
     expect((await rawRequest(node.url, path, { headers })).status).toBe(200);
     expect((await rawRequest(node.url, path, { method: "DELETE", headers })).status).toBe(200);
     bytesFree = 50 * MIB;
-    await expect.poll(async () => (await put()).status, { timeout: 3000, interval: 200 }).toBe(201);
+    await expect.poll(async () => (await put()).status, { timeout: 20_000, interval: 200 }).toBe(201);
     expect((await client.healthCheck({})).status).toBe(HealthCheckResponse_Status.SERVING);
   });
 

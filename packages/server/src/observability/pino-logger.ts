@@ -16,7 +16,14 @@ export interface PinoLoggerOptions {
 }
 
 /** Header values that must never reach a log. */
-const SECRETS: readonly string[] = ["authorization", "apiKey", "clusterKey", "*.authorization", "*.apiKey"];
+const SECRETS: readonly string[] = [
+  "authorization",
+  "apiKey",
+  "clusterKey",
+  "clusterKeyAccepted",
+  "*.authorization",
+  "*.apiKey",
+];
 
 /**
  * A logger that writes one JSON object a line through pino. Lines that are written while a server of this process works on a request carry its

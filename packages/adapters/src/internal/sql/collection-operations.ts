@@ -4,6 +4,7 @@ import { decodeSegment, type SegmentChunk } from "@ashlar/sdk/manifest";
 import type { CollectingChunk, RepairEntry } from "@ashlar/sdk/ports";
 import { createPlacement } from "@ashlar/sdk/ring";
 import { lowerChunks, queueRepairs } from "./chunk-rows.ts";
+import { forgetFinished } from "./finished-operations.ts";
 import { readLayout } from "./layout-rows.ts";
 import { queryIn } from "./row-blocks.ts";
 import type { SqlSession } from "./sql-session.ts";
@@ -12,8 +13,6 @@ import type { SqlSession } from "./sql-session.ts";
 const STEP_SEGMENTS = 4;
 /** Parts and manifests that one step looks at. */
 const STEP_ROWS = 64;
-/** Results of writes are kept this long; a client that has not come back by then does not come back. */
-const FINISHED_KEPT_MS = 3_600_000;
 
 interface SegmentRow {
   readonly part_id: string;
@@ -35,7 +34,7 @@ export async function dropReleasedStep(
   const nowMs = await session.nowMs();
   const border = nowMs - query.graceMs;
   const { forUpdateSkipLocked } = session.dialect;
-  await session.query("DELETE FROM finished_operations WHERE finished_at_ms <= $1", [nowMs - FINISHED_KEPT_MS]);
+  const moreFinished = await forgetFinished(session);
   const looseParts = await session.query<{ part_id: string }>(
     `SELECT part_id FROM manifest_parts WHERE released_at_ms <= $1 ORDER BY released_at_ms LIMIT $2 ${forUpdateSkipLocked}`,
     [border, Math.min(query.limit, STEP_ROWS)],
@@ -58,7 +57,10 @@ export async function dropReleasedStep(
       AND NOT EXISTS (SELECT 1 FROM manifest_parts p WHERE p.manifest_id = manifests.manifest_id) RETURNING 1 AS gone`,
   });
   const looseGone = looseParts.filter((row) => emptiedParts.has(row.part_id)).length;
-  return { droppedCount: gone.length + looseGone, progressed: looseParts.length + manifests.length > 0 };
+  return {
+    droppedCount: gone.length + looseGone,
+    progressed: moreFinished || looseParts.length + manifests.length > 0,
+  };
 }
 
 /** The first parts of the first manifests, as many as a step looks at. */

@@ -1,6 +1,8 @@
 import { AshlarError } from "@ashlar/sdk/errors";
 import { digestFromBytes } from "@ashlar/sdk/hash";
-import type { ApiKeyRecord, ApiKeyRole } from "@ashlar/sdk/ports";
+import type { ApiKeyRecord, ApiKeyRole, TokenRevocation } from "@ashlar/sdk/ports";
+import { bytesToByteText, fromByteText } from "../metadata/byte-text.ts";
+import { keyBytes } from "./object-rows.ts";
 import type { SqlSession } from "./sql-session.ts";
 
 interface KeyRow {
@@ -9,9 +11,14 @@ interface KeyRow {
   readonly role: string;
   readonly secret_sha256: Uint8Array;
   readonly created_at_ms: number;
+  readonly scope_bucket: string | null;
+  readonly scope_prefix: Uint8Array | null;
+  readonly expires_at_ms: number | null;
 }
 
-const KEY_COLUMNS = "key_id, name, role, secret_sha256, created_at_ms";
+const KEY_COLUMNS = "key_id, name, role, secret_sha256, created_at_ms, scope_bucket, scope_prefix, expires_at_ms";
+
+const NO_BYTES = new Uint8Array(0);
 
 function recordOf(row: KeyRow): ApiKeyRecord {
   return {
@@ -20,6 +27,10 @@ function recordOf(row: KeyRow): ApiKeyRecord {
     role: row.role as ApiKeyRole,
     secretSha256: digestFromBytes(row.secret_sha256),
     createdAtMs: row.created_at_ms,
+    ...(row.scope_bucket === null
+      ? {}
+      : { scope: { bucket: row.scope_bucket, prefix: fromByteText(bytesToByteText(row.scope_prefix ?? NO_BYTES)) } }),
+    ...(row.expires_at_ms === null ? {} : { expiresAtMs: row.expires_at_ms }),
   };
 }
 
@@ -27,10 +38,11 @@ export async function createApiKey(
   session: SqlSession,
   record: Omit<ApiKeyRecord, "createdAtMs">,
 ): Promise<ApiKeyRecord> {
-  const { keyId, name, role, secretSha256 } = record;
+  const { keyId, name, role, secretSha256, scope, expiresAtMs } = record;
+  const end = [scope?.bucket ?? null, scope === undefined ? null : keyBytes(scope.prefix), expiresAtMs ?? null];
   const [row] = await session.query<KeyRow>(
-    `INSERT INTO api_keys (${KEY_COLUMNS}) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (key_id) DO NOTHING RETURNING ${KEY_COLUMNS}`,
-    [keyId, name, role, secretSha256, await session.nowMs()],
+    `INSERT INTO api_keys (${KEY_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (key_id) DO NOTHING RETURNING ${KEY_COLUMNS}`,
+    [keyId, name, role, secretSha256, await session.nowMs(), ...end],
   );
   if (row === undefined) throw new AshlarError("INVALID_ARGUMENT", "the key id is taken", { details: { keyId } });
   return recordOf(row);
@@ -47,4 +59,17 @@ export async function listApiKeys(session: SqlSession): Promise<readonly ApiKeyR
 
 export async function deleteApiKey(session: SqlSession, keyId: string): Promise<boolean> {
   return (await session.query("DELETE FROM api_keys WHERE key_id = $1 RETURNING key_id", [keyId])).length > 0;
+}
+
+export async function revokeToken(session: SqlSession, { tokenId, expiresAtMs }: TokenRevocation): Promise<void> {
+  // What has ended by itself is refused anyway, so the table holds no more than what was called back within the longest life of a token.
+  await session.query("DELETE FROM revoked_tokens WHERE expires_at_ms < $1", [await session.nowMs()]);
+  await session.query(
+    "INSERT INTO revoked_tokens (token_id, expires_at_ms) VALUES ($1, $2) ON CONFLICT (token_id) DO NOTHING",
+    [tokenId, expiresAtMs],
+  );
+}
+
+export async function isTokenRevoked(session: SqlSession, tokenId: string): Promise<boolean> {
+  return (await session.query("SELECT 1 AS revoked FROM revoked_tokens WHERE token_id = $1", [tokenId])).length > 0;
 }

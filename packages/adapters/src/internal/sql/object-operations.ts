@@ -22,19 +22,16 @@ import {
   lockCurrent,
   removeCurrent,
 } from "./object-rows.ts";
+import { committedInfo } from "./operation-result.ts";
 import type { SqlSession } from "./sql-session.ts";
 
 const SINGLE_PART = 1;
 
 export async function commitObject(session: SqlSession, commit: CommitObject): Promise<ObjectInfo> {
-  const { bucket, key, sizeBytes, etag, sha256, durability, attributes, content } = commit;
+  const { bucket, key, sizeBytes, etag, sha256, content } = commit;
   const current = await lockCurrent(session, commit);
   const objectVersion = session.newId();
-  const info: ObjectInfo = {
-    ...{ bucket, key, objectVersion, sizeBytes, etag },
-    ...(sha256 === undefined ? {} : { sha256 }),
-    ...{ createdAtMs: await session.nowMs(), durability, attributes },
-  };
+  const info = committedInfo(commit, [objectVersion, await session.nowMs()]);
   if ("inline" in content) {
     await removeCurrent(session, { bucket, key, current });
     await insertObject(session, { info, manifestId: null, inline: content.inline });

@@ -4,6 +4,7 @@
  */
 import type { ApiKeyRecord, BucketInfo } from "@ashlar/sdk/ports";
 import { toByteText } from "../metadata/byte-text.ts";
+import type { NamedWrite } from "../metadata/operation-name.ts";
 import * as buckets from "./bucket-operations.ts";
 import * as collection from "./collection-operations.ts";
 import * as credentials from "./credential-operations.ts";
@@ -50,6 +51,8 @@ export interface SqlOperations {
   readonly findApiKey: typeof credentials.findApiKey;
   listApiKeys(session: SqlSession, input: undefined): Promise<readonly ApiKeyRecord[]>;
   readonly deleteApiKey: typeof credentials.deleteApiKey;
+  readonly revokeToken: typeof credentials.revokeToken;
+  readonly isTokenRevoked: typeof credentials.isTokenRevoked;
   databaseMark(session: SqlSession, input: undefined): ReturnType<typeof identity.databaseMark>;
   checkIntegrity(session: SqlSession, input: undefined): Promise<readonly string[]>;
   readonly advanceDatabase: typeof identity.advanceDatabase;
@@ -119,11 +122,30 @@ export const OPERATION_KINDS: Readonly<Record<OperationName, OperationKind>> = O
   findApiKey: "read",
   listApiKeys: "read",
   deleteApiKey: "once",
+  revokeToken: "repeat",
+  isTokenRevoked: "read",
   databaseMark: "read",
   checkIntegrity: "read",
   advanceDatabase: "statement",
   acceptDatabase: "repeat",
 });
+
+/** Writes that a caller may name; see WriteOptions. */
+const NAMED_WRITES: Readonly<Record<NamedWrite, true>> = Object.freeze({
+  createBucket: true,
+  deleteBucket: true,
+  commitObject: true,
+  deleteObject: true,
+  copyObject: true,
+  createUpload: true,
+  putPart: true,
+  completeUpload: true,
+  abortUpload: true,
+});
+
+export function isNamedWrite(name: OperationName): name is NamedWrite {
+  return Object.hasOwn(NAMED_WRITES, name);
+}
 
 /** Locks that an operation asks for anyway, where its input tells: a store may take them when it begins. Keys are byte texts. */
 export interface OperationLocks {

@@ -23,9 +23,22 @@ export const MIGRATIONS: readonly Migration[] = Object.freeze([
     ],
   },
   {
+    version: 2,
+    name: "requests of finished operations",
+    // Digest of the request, so that an operation id is good for one request only. Rows of before have none, and no caller knows their ids.
+    statements: ({ types: { text } }: SqlDialect): readonly string[] => [
+      `ALTER TABLE finished_operations ADD COLUMN fingerprint ${text}`,
+    ],
+  },
+  {
     version: 3,
     name: "identity of the database",
     statements: identityTable,
+  },
+  {
+    version: 4,
+    name: "API keys with a scope and an end, revoked tokens",
+    statements: credentialTables,
   },
 ]);
 
@@ -194,5 +207,17 @@ function clusterTables({ types }: SqlDialect): string[] {
       finished_at_ms ${integer} NOT NULL
     )`,
     "CREATE INDEX finished_operations_by_age ON finished_operations (finished_at_ms)",
+  ];
+}
+
+/** scope_prefix: null for keys that reach everything; like object keys it may hold what text columns may not. */
+function credentialTables({ types }: SqlDialect): string[] {
+  const { text, bytes, integer } = types;
+  return [
+    `ALTER TABLE api_keys ADD COLUMN scope_bucket ${text}`,
+    `ALTER TABLE api_keys ADD COLUMN scope_prefix ${bytes}`,
+    `ALTER TABLE api_keys ADD COLUMN expires_at_ms ${integer}`,
+    `CREATE TABLE revoked_tokens (token_id ${text} PRIMARY KEY, expires_at_ms ${integer} NOT NULL)`,
+    "CREATE INDEX revoked_tokens_by_end ON revoked_tokens (expires_at_ms)",
   ];
 }

@@ -1,4 +1,4 @@
-import type { CallOptions, MetadataStore, MetadataStoreCapabilities } from "@ashlar/sdk/ports";
+import type { CallOptions, MetadataStore, MetadataStoreCapabilities, WriteOptions } from "@ashlar/sdk/ports";
 import type { OperationInput, OperationName, OperationOutput } from "./operations.ts";
 import type { LayoutPolicy } from "./server-operations.ts";
 
@@ -7,7 +7,7 @@ export interface SqlExecutor {
   execute<Name extends OperationName>(
     name: Name,
     input: OperationInput<Name>,
-    options?: CallOptions,
+    options?: WriteOptions,
   ): Promise<OperationOutput<Name>>;
   close(): Promise<void>;
 }
@@ -61,6 +61,8 @@ export function createSqlMetadataStore({
     findApiKey: (keyId, options) => execute("findApiKey", keyId, options),
     listApiKeys: (options) => execute("listApiKeys", undefined, options),
     deleteApiKey: (keyId, options) => execute("deleteApiKey", keyId, options),
+    revokeToken: (revocation, options) => execute("revokeToken", revocation, options),
+    isTokenRevoked: (tokenId, options) => execute("isTokenRevoked", tokenId, options),
     databaseMark: (options) => execute("databaseMark", undefined, options),
     advanceDatabase: (epoch, options) => execute("advanceDatabase", epoch, options),
     acceptDatabase: (accept, options) => execute("acceptDatabase", accept, options),

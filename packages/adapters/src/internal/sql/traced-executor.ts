@@ -1,4 +1,4 @@
-import type { CallOptions, SpanAttributes, Tracer } from "@ashlar/sdk/ports";
+import type { SpanAttributes, Tracer, WriteOptions } from "@ashlar/sdk/ports";
 import type { OperationInput, OperationName, OperationOutput } from "./operations.ts";
 import type { SqlExecutor } from "./sql-metadata-store.ts";
 
@@ -21,7 +21,7 @@ export function tracedExecutor(executor: SqlExecutor, { tracer, system, kind }: 
     async execute<Name extends OperationName>(
       name: Name,
       input: OperationInput<Name>,
-      options?: CallOptions,
+      options?: WriteOptions,
     ): Promise<OperationOutput<Name>> {
       const attributes: SpanAttributes = { "db.system.name": system, "db.operation.name": name };
       const span = tracer.start(`sql.${name}`, { kind, attributes });

@@ -1,15 +1,17 @@
 import type { BucketCatalog } from "@ashlar/sdk/ports";
 import { bucketExists, bucketNotEmpty } from "../../internal/metadata/not-found.ts";
+import { once } from "./once.ts";
 import { createBucketRow, type MemoryState, requireBucket } from "./state.ts";
 
 export function memoryBuckets(state: MemoryState): BucketCatalog {
   return {
-    async createBucket(bucket) {
-      if (state.buckets.has(bucket)) throw bucketExists(bucket);
-      const row = createBucketRow(state.clock.nowMs());
-      state.buckets.set(bucket, row);
-      return { bucket, createdAtMs: row.createdAtMs };
-    },
+    createBucket: async (bucket, options) =>
+      once(state, { operation: "createBucket", input: bucket, options }, () => {
+        if (state.buckets.has(bucket)) throw bucketExists(bucket);
+        const row = createBucketRow(state.clock.nowMs());
+        state.buckets.set(bucket, row);
+        return { bucket, createdAtMs: row.createdAtMs };
+      }),
     async getBucket(bucket) {
       const row = state.buckets.get(bucket);
       return row === undefined ? undefined : { bucket, createdAtMs: row.createdAtMs };
@@ -18,11 +20,12 @@ export function memoryBuckets(state: MemoryState): BucketCatalog {
       const names = [...state.buckets.keys()].sort((a, b) => (a < b ? -1 : 1));
       return names.map((bucket) => ({ bucket, createdAtMs: state.buckets.get(bucket)?.createdAtMs ?? 0 }));
     },
-    async deleteBucket(bucket) {
-      const row = requireBucket(state, bucket);
-      const hasUpload = [...state.uploads.values()].some((upload) => upload.info.bucket === bucket);
-      if (row.objects.size > 0 || hasUpload) throw bucketNotEmpty(bucket);
-      state.buckets.delete(bucket);
-    },
+    deleteBucket: async (bucket, options) =>
+      once(state, { operation: "deleteBucket", input: bucket, options }, () => {
+        const row = requireBucket(state, bucket);
+        const hasUpload = [...state.uploads.values()].some((upload) => upload.info.bucket === bucket);
+        if (row.objects.size > 0 || hasUpload) throw bucketNotEmpty(bucket);
+        state.buckets.delete(bucket);
+      }),
   };
 }

@@ -5,12 +5,15 @@ import { objectNotFound } from "../../internal/metadata/not-found.ts";
 import { assertWriteCondition } from "../../internal/metadata/write-condition.ts";
 import { assertRaisable, raiseChunks } from "./chunk-rows.ts";
 import { locateChunks, manifestPage, releaseManifest } from "./manifests.ts";
+import { once } from "./once.ts";
 import { type BucketRow, type MemoryState, nextId, type ObjectRow, requireBucket } from "./state.ts";
 
 export function memoryObjects(state: MemoryState): ObjectCatalog {
   return {
-    commitObject: async (commit) => commitObject(state, commit),
-    copyObject: async (copy) => copyObject(state, copy),
+    commitObject: async (commit, options) =>
+      once(state, { operation: "commitObject", input: commit, options }, () => commitObject(state, commit)),
+    copyObject: async (copy, options) =>
+      once(state, { operation: "copyObject", input: copy, options }, () => copyObject(state, copy)),
     async getObject(query) {
       const row = requireBucket(state, query.bucket).objects.get(toByteText(query.key));
       if (row === undefined || (query.objectVersion ?? row.info.objectVersion) !== row.info.objectVersion)
@@ -22,17 +25,8 @@ export function memoryObjects(state: MemoryState): ObjectCatalog {
       if (row === undefined) throw objectNotFound({ manifestId });
       return manifestPage(row, fromOffset, limit);
     },
-    async deleteObject({ bucket, key, condition }) {
-      const bucketRow = requireBucket(state, bucket);
-      const byteKey = toByteText(key);
-      const current = bucketRow.objects.get(byteKey);
-      assertWriteCondition(current?.info.etag, condition);
-      if (current === undefined) return false;
-      bucketRow.objects.delete(byteKey);
-      bucketRow.keys.remove(byteKey);
-      releaseManifest(state, current.manifestId);
-      return true;
-    },
+    deleteObject: async (query, options) =>
+      once(state, { operation: "deleteObject", input: query, options }, () => deleteObject(state, query)),
     async listObjects(query) {
       const bucketRow = requireBucket(state, query.bucket);
       const range = resolveListRange(query);
@@ -48,6 +42,18 @@ export function memoryObjects(state: MemoryState): ObjectCatalog {
       return pageOf(range, steps);
     },
   };
+}
+
+function deleteObject(state: MemoryState, query: Parameters<ObjectCatalog["deleteObject"]>[0]): boolean {
+  const bucketRow = requireBucket(state, query.bucket);
+  const byteKey = toByteText(query.key);
+  const current = bucketRow.objects.get(byteKey);
+  assertWriteCondition(current?.info.etag, query.condition);
+  if (current === undefined) return false;
+  bucketRow.objects.delete(byteKey);
+  bucketRow.keys.remove(byteKey);
+  releaseManifest(state, current.manifestId);
+  return true;
 }
 
 function storedObject(

@@ -15,6 +15,7 @@ import type {
 import type { LayoutDefaults } from "../../internal/metadata/layout-changes.ts";
 import { newId } from "../../internal/metadata/new-id.ts";
 import { bucketNotFound } from "../../internal/metadata/not-found.ts";
+import type { FinishedOperation } from "../../internal/metadata/operation-name.ts";
 import { SortedKeys } from "./sorted-keys.ts";
 
 /** A chunk row. A chunk that a part names k times counts k references. */
@@ -88,6 +89,15 @@ export interface MemoryState {
   /** Oldest first. */
   readonly layouts: Layout[];
   readonly apiKeys: Map<string, ApiKeyRecord>;
+  /** Ends by token id. */
+  readonly revokedTokens: Map<string, number>;
+  /** By the key of their name, oldest first. */
+  readonly finished: Map<string, FinishedRow>;
+}
+
+/** The result of a write that was named. */
+export interface FinishedRow extends FinishedOperation<unknown> {
+  readonly finishedAtMs: number;
 }
 
 export function createState(
@@ -104,6 +114,8 @@ export function createState(
     servers: new Map(),
     layouts: [],
     apiKeys: new Map(),
+    revokedTokens: new Map(),
+    finished: new Map(),
   };
 }
 

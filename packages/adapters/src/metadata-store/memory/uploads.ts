@@ -1,10 +1,12 @@
 import type {
   CompleteUpload,
+  CreateUpload,
   ListUploadsQuery,
   ObjectInfo,
   PartInfo,
   PutPart,
   UploadCatalog,
+  UploadInfo,
   UploadPage,
 } from "@ashlar/sdk/ports";
 import { toByteText } from "../../internal/metadata/byte-text.ts";
@@ -15,19 +17,16 @@ import { assertWriteCondition } from "../../internal/metadata/write-condition.ts
 import { assertRaisable, raiseChunks } from "./chunk-rows.ts";
 import { locateChunks } from "./manifests.ts";
 import { placeObject } from "./objects.ts";
+import { once } from "./once.ts";
 import { type MemoryState, nextId, type PartRow, requireBucket, type UploadRow } from "./state.ts";
 
 export function memoryUploads(state: MemoryState): UploadCatalog {
   return {
-    async createUpload({ bucket, key, attributes, durability }) {
-      requireBucket(state, bucket);
-      const uploadId = nextId(state);
-      const info = Object.freeze({ bucket, key, uploadId, createdAtMs: state.clock.nowMs(), attributes, durability });
-      state.uploads.set(uploadId, { info, parts: new Map() });
-      return info;
-    },
+    createUpload: async (create, options) =>
+      once(state, { operation: "createUpload", input: create, options }, () => createUpload(state, create)),
     getUpload: async (uploadId) => requireUpload(state, uploadId).info,
-    putPart: async (part) => putPart(state, part),
+    putPart: async (part, options) =>
+      once(state, { operation: "putPart", input: part, options }, () => putPart(state, part)),
     async listParts({ uploadId, afterPartNumber = 0, limit = 1000 }) {
       const all = [...requireUpload(state, uploadId).parts.values()].map((part) => part.info);
       const behind = all
@@ -38,11 +37,22 @@ export function memoryUploads(state: MemoryState): UploadCatalog {
       return { parts, ...(behind.length > limit && last !== undefined ? { nextPartNumber: last.partNumber } : {}) };
     },
     listUploads: async (query) => listUploads(state, query),
-    completeUpload: async (complete) => completeUpload(state, complete),
-    async abortUpload(uploadId) {
-      abortUpload(state, requireUpload(state, uploadId));
-    },
+    completeUpload: async (complete, options) =>
+      once(state, { operation: "completeUpload", input: complete, options }, () => completeUpload(state, complete)),
+    abortUpload: async (uploadId, options) =>
+      once(state, { operation: "abortUpload", input: uploadId, options }, () =>
+        abortUpload(state, requireUpload(state, uploadId)),
+      ),
   };
+}
+
+function createUpload(state: MemoryState, create: CreateUpload): UploadInfo {
+  const { bucket, key, attributes, durability } = create;
+  requireBucket(state, bucket);
+  const uploadId = nextId(state);
+  const info = Object.freeze({ bucket, key, uploadId, createdAtMs: state.clock.nowMs(), attributes, durability });
+  state.uploads.set(uploadId, { info, parts: new Map() });
+  return info;
 }
 
 function requireUpload(state: MemoryState, uploadId: string): UploadRow {

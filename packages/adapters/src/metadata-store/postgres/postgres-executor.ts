@@ -1,14 +1,22 @@
 import { AshlarError, abortError } from "@ashlar/sdk/errors";
 import {
-  type CallOptions,
   type Clock,
   type Durability,
   type Logger,
   type Random,
   systemClock,
+  type WriteOptions,
 } from "@ashlar/sdk/ports";
 import { newId } from "../../internal/metadata/new-id.ts";
+import { namesOf, type OperationName as WriteName } from "../../internal/metadata/operation-name.ts";
 import {
+  FINISHED_COLUMNS,
+  finishedRows,
+  lookUpFinished,
+  type NamedOperation,
+} from "../../internal/sql/finished-operations.ts";
+import {
+  isNamedWrite,
   locksOf,
   OPERATION_KINDS,
   type OperationInput,
@@ -19,14 +27,12 @@ import {
 import { POSTGRES_DIALECT } from "../../internal/sql/sql-dialect.ts";
 import type { SqlExecutor } from "../../internal/sql/sql-metadata-store.ts";
 import type { SqlSession } from "../../internal/sql/sql-session.ts";
-import { decodeResult, encodeResult } from "./operation-result.ts";
 import type { PgClient, PgPool } from "./postgres-client.ts";
 import { classifyPgError, fromPgError } from "./postgres-error.ts";
 import {
   lockStatements,
   type PostgresSessionContext,
   postgresSession,
-  queryPg,
   queryScript,
   quoteLiteral,
 } from "./postgres-session.ts";
@@ -55,20 +61,23 @@ export interface PostgresExecutorOptions {
 }
 
 /** One call, across its attempts. */
-interface Call {
+interface Call extends NamedOperation {
   readonly name: OperationName;
-  readonly input: unknown;
+  /** Seed of the ids that the operation makes, and its name where the caller gave none. */
   readonly operationId: string;
-  /** A commit was sent and its answer is not known: it may have happened. */
-  commitSent: boolean;
+  /** Whether an earlier try, of this call or of the caller's, may have left its result. */
+  mayBeFinished: boolean;
+  /** A commit was sent, and its answer did not come: it may have happened. */
+  commitLost: boolean;
 }
 
 /**
  * Runs operations on pooled connections, again where that helps.
  *
  * A write whose connection breaks after COMMIT was sent may or may not have happened. Such writes leave their result under their operation id
- * in the same transaction (`finished_operations`), so the next attempt finds it and answers with it. The primary key also stops the two from
- * both happening while the server is still working on the first.
+ * (the caller's, or one of their own) in the same transaction (`finished_operations`), so an attempt that fails where an earlier one may have
+ * succeeded finds its result and answers with it. The primary key stops the two from both happening, also while the server is still working on
+ * the first. What succeeds at once asks for nothing.
  */
 export class PostgresExecutor implements SqlExecutor {
   readonly #options: PostgresExecutorOptions;
@@ -84,12 +93,18 @@ export class PostgresExecutor implements SqlExecutor {
   async execute<Name extends OperationName>(
     name: Name,
     input: OperationInput<Name>,
-    options?: CallOptions,
+    options?: WriteOptions,
   ): Promise<OperationOutput<Name>> {
     const { clock, random } = this.#options;
-    const call: Call = { name, input, operationId: newId(clock, random), commitSent: false };
+    const given = isNamedWrite(name) ? namesOf(name, input, options) : [];
+    const operationId = newId(clock, random);
+    const own: WriteName = { key: operationId, fingerprint: "", chosen: false };
+    const names = given.some(({ chosen }) => chosen) ? given : [own, ...given];
+    const call: Call = { name, input, operationId, names, mayBeFinished: given.length > 0, commitLost: false };
     const output = this.retry(() => this.#attempt(call), options?.signal) as Promise<OperationOutput<Name>>;
-    return await (name === "ping" ? this.#within(PING_MAX_MS, output) : output);
+    return await (name === "ping" ? this.#within(PING_MAX_MS, output) : output).catch((error: unknown) => {
+      throw call.commitLost ? unknownOutcome(error) : error;
+    });
   }
 
   /** Tries until it works, fails for good, or the time is over. */
@@ -185,27 +200,32 @@ export class PostgresExecutor implements SqlExecutor {
 
   async #transaction(client: PgClient, call: Call): Promise<unknown> {
     const once = OPERATION_KINDS[call.name] === "once";
-    const context = { client, preparedStatements: this.#options.preparedStatements };
     const locks = lockStatements(locksOf(call.name, call.input));
     const [begun] = await queryScript<{ now_ms: number }>(client, beginScript(call, locks));
     const nowMs = begun?.now_ms ?? 0;
     try {
-      if (once && call.commitSent) {
-        const sql = "SELECT result FROM finished_operations WHERE operation_id = $1";
-        const [finished] = await queryPg<{ result: string }>(context, sql, [call.operationId]);
-        if (finished !== undefined) {
-          await queryScript(client, "ROLLBACK");
-          return decodeResult(finished.result);
-        }
-      }
       const output = await this.#run(client, call, { nowMs, heldLocks: new Set(locks) });
-      call.commitSent = true;
+      if (once) {
+        call.mayBeFinished = true;
+        call.commitLost = true;
+      }
       await queryScript(client, once ? `${finishedScript(call, output, nowMs)}; COMMIT` : "COMMIT");
+      call.commitLost = false;
       return output;
     } catch (error) {
-      await rollback(client, error);
-      throw error;
+      if (classifyPgError(error) === "unavailable") throw error; // the connection is closed, which rolls back too
+      await queryScript(client, "ROLLBACK");
+      const finished = once && call.mayBeFinished ? await this.#lookUp(client, call) : undefined;
+      // It is known by now what became of earlier tries: they waited for the same locks, or the primary key.
+      call.commitLost = false;
+      if (finished === undefined) throw error;
+      return finished.output;
     }
+  }
+
+  async #lookUp(client: PgClient, call: Call): Promise<{ readonly output: unknown } | undefined> {
+    const { preparedStatements } = this.#options;
+    return await lookUpFinished(postgresSession({ client, operationId: "", preparedStatements }), call);
   }
 
   async close(): Promise<void> {
@@ -241,11 +261,14 @@ function beginScript(call: Call, locks: readonly string[]): string {
 
 /** Goes with the COMMIT in one round trip. */
 function finishedScript(call: Call, output: unknown, nowMs: number): string {
-  const values = [quoteLiteral(call.operationId), quoteLiteral(encodeResult(output)), String(nowMs)];
-  return `INSERT INTO finished_operations (operation_id, result, finished_at_ms) VALUES (${values.join(", ")})`;
+  const rows = finishedRows(call, output, nowMs).map(
+    ([key, fingerprint, result]) =>
+      `(${quoteLiteral(key)}, ${quoteLiteral(fingerprint)}, ${quoteLiteral(result)}, ${nowMs})`,
+  );
+  return `INSERT INTO ${FINISHED_COLUMNS} VALUES ${rows.join(", ")}`;
 }
 
-async function rollback(client: PgClient, error: unknown): Promise<void> {
-  if (classifyPgError(error) === "unavailable") return; // the connection is closed, which rolls back too
-  await queryScript(client, "ROLLBACK");
+function unknownOutcome(thrown: unknown): AshlarError {
+  const { code, message, details, cause } = AshlarError.from(thrown);
+  return new AshlarError(code, message, { cause, details: { ...details, outcome: "unknown" } });
 }

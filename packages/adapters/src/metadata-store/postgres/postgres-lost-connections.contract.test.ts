@@ -1,12 +1,8 @@
 import { AshlarError } from "@ashlar/sdk/errors";
 import { type CommitObject, type MetadataStore, systemClock } from "@ashlar/sdk/ports";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import {
-  createTestSchema,
-  startTestPostgres,
-  type TestPostgresServer,
-  type TestSchema,
-} from "../../internal/test-postgres.ts";
+import type { RunningPostgres } from "../../internal/local-postgres/start-local-postgres.ts";
+import { createTestSchema, startTestPostgres, type TestSchema } from "../../internal/test-postgres.ts";
 import { openPostgresMetadataStore } from "./index.ts";
 import { type Cut, type CuttingProxy, startCuttingProxy } from "./testing/cutting-proxy.ts";
 
@@ -111,7 +107,7 @@ describe("a connection that breaks", () => {
 });
 
 describe("a server that dies", () => {
-  let server: TestPostgresServer;
+  let server: RunningPostgres;
 
   beforeAll(async () => {
     server = await startTestPostgres();

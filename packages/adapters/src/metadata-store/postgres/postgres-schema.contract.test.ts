@@ -3,6 +3,7 @@ import type { MetadataStore, ServerRegistration } from "@ashlar/sdk/ports";
 import { virtualNodeToken } from "@ashlar/sdk/ring";
 import type pg from "pg";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { MIGRATIONS } from "../../internal/sql/schema.ts";
 import { createTestSchema, type TestSchema } from "../../internal/test-postgres.ts";
 import { openPostgresMetadataStore } from "./index.ts";
 
@@ -33,7 +34,9 @@ test("five processes that migrate one empty database at once all work", async ()
   );
   await Promise.all(stores.map((store, index) => store.createBucket(`bucket-${index}`)));
   expect(await stores[0]?.listBuckets()).toHaveLength(5);
-  expect((await pool.query("SELECT version FROM schema_migrations")).rows).toEqual([{ version: "1" }]);
+  expect((await pool.query("SELECT version FROM schema_migrations")).rows).toEqual(
+    MIGRATIONS.map(({ version }) => ({ version: String(version) })),
+  );
   await Promise.all(stores.map((store) => store.close()));
 });
 
@@ -156,7 +159,7 @@ test("a server is up by the database's clock, whatever the clock of the process 
   await store.close();
 });
 
-test("results of finished operations are forgotten after an hour", async () => {
+test("results of finished operations are forgotten after a day", async () => {
   const store = await openPostgresMetadataStore({ pool });
   await store.createBucket("case-bucket");
   const count = async (): Promise<number> =>
@@ -164,7 +167,7 @@ test("results of finished operations are forgotten after an hour", async () => {
   expect(await count()).toBe(1);
   await store.dropReleasedManifests({ graceMs: 0, limit: 1 });
   expect(await count()).toBe(1);
-  await pool.query("UPDATE finished_operations SET finished_at_ms = finished_at_ms - 3600001");
+  await pool.query("UPDATE finished_operations SET finished_at_ms = finished_at_ms - 86400001");
   await store.dropReleasedManifests({ graceMs: 0, limit: 1 });
   expect(await count()).toBe(0);
   await store.close();

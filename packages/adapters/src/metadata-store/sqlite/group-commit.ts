@@ -1,6 +1,13 @@
 import { AshlarError } from "@ashlar/sdk/errors";
 import type { Durability } from "@ashlar/sdk/ports";
+import {
+  FINISHED_COLUMNS,
+  finishedRows,
+  forgetFinished,
+  lookUpFinished,
+} from "../../internal/sql/finished-operations.ts";
 import { SQL_OPERATIONS } from "../../internal/sql/operations.ts";
+import { insertRows } from "../../internal/sql/row-blocks.ts";
 import type { SqlSession } from "../../internal/sql/sql-session.ts";
 import { type DiskRoom, needsRoom } from "./disk-reserve.ts";
 import type { FileWatch } from "./file-watch.ts";
@@ -10,6 +17,9 @@ import { encodeError, type WorkerAnswer, type WorkerRequest } from "./worker-pro
 
 /** Operations of one transaction: more share an fsync, but the first waits for the last (some 30 µs each). */
 const GROUP_MAX = 128;
+
+/** Results of earlier writes that a group forgets at most: more than it adds, so that they stay bounded where nobody collects. */
+const FORGET_MAX = 2 * GROUP_MAX;
 
 /** A `batched` write is synced within 100 ms after its answer: half of that to gather, half for the sync itself. */
 export const BATCHED_SYNC_MS = 50;
@@ -85,7 +95,10 @@ export class GroupCommit {
       connection.beginWrite();
       const answers: WorkerAnswer[] = [];
       for (const request of group)
-        answers.push(full && needsRoom(request.name) ? refuse(request) : await this.#runOne(request));
+        answers.push(
+          full && needsRoom(request.name) ? await this.#earlierAnswer(request, noRoom()) : await this.#runOne(request),
+        );
+      await this.#forgetFinished(group);
       this.#commitNow(mode);
       return answers;
     } catch (error) {
@@ -145,7 +158,10 @@ export class GroupCommit {
     connection.exec("SAVEPOINT operation");
     try {
       const run = SQL_OPERATIONS[name] as (session: SqlSession, input: unknown) => Promise<unknown>;
-      const output = await run(connection.session(request), input);
+      const session = connection.session(request);
+      const output = await run(session, input);
+      if (request.names.length > 0)
+        await insertRows(session, { into: FINISHED_COLUMNS }, finishedRows(request, output, request.nowMs));
       connection.exec("RELEASE operation");
       return { requestId, output };
     } catch (error) {
@@ -153,8 +169,25 @@ export class GroupCommit {
       if (!connection.database.isTransaction) throw error;
       connection.exec("ROLLBACK TO operation");
       connection.exec("RELEASE operation");
-      return { requestId, error: encodeError(fromSqliteError(error, this.#room.freeBytes)) };
+      return await this.#earlierAnswer(request, error);
     }
+  }
+
+  /** What an earlier try of the same write left, or else the error: what this try met may be that one's doing. */
+  async #earlierAnswer(request: WorkerRequest, error: unknown): Promise<WorkerAnswer> {
+    const { requestId } = request;
+    try {
+      const finished = await lookUpFinished(this.#connection.session(request), request);
+      if (finished !== undefined) return { requestId, output: finished.output };
+    } catch (refused) {
+      return { requestId, error: encodeError(fromSqliteError(refused, this.#room.freeBytes)) };
+    }
+    return { requestId, error: encodeError(fromSqliteError(error, this.#room.freeBytes)) };
+  }
+
+  async #forgetFinished(group: readonly WorkerRequest[]): Promise<void> {
+    const named = group.find(({ names }) => names.length > 0);
+    if (named !== undefined) await forgetFinished(this.#connection.session(named), FORGET_MAX);
   }
 
   /** Syncs what `batched` writes left behind: one small synced commit carries all frames before it. */
@@ -188,9 +221,11 @@ export class GroupCommit {
   }
 }
 
-function refuse({ requestId }: WorkerRequest): WorkerAnswer {
-  const message = "the disk of the metadata file is full up to the reserve that deletes need; nothing is kept";
-  return { requestId, error: encodeError(new AshlarError("DISK_FULL", message)) };
+function noRoom(): AshlarError {
+  return new AshlarError(
+    "DISK_FULL",
+    "the disk of the metadata file is full up to the reserve that deletes need; nothing is kept",
+  );
 }
 
 /** An I/O error that is not the disk being full, or a failed sync in any case. */

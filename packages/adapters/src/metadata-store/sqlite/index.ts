@@ -2,7 +2,6 @@ import { resolve } from "node:path";
 import { AshlarError } from "@ashlar/sdk/errors";
 import type { Durability, MetadataStore } from "@ashlar/sdk/ports";
 import {
-  type CallOptions,
   type Clock,
   checkedMetadataStore,
   type Logger,
@@ -11,10 +10,17 @@ import {
   systemClock,
   systemRandom,
   type Tracer,
+  type WriteOptions,
 } from "@ashlar/sdk/ports";
 import { resolveLayoutDefaults } from "../../internal/metadata/layout-changes.ts";
 import { newId } from "../../internal/metadata/new-id.ts";
-import { OPERATION_KINDS, type OperationInput, type OperationName } from "../../internal/sql/operations.ts";
+import { namesOf } from "../../internal/metadata/operation-name.ts";
+import {
+  isNamedWrite,
+  OPERATION_KINDS,
+  type OperationInput,
+  type OperationName,
+} from "../../internal/sql/operations.ts";
 import { createSqlMetadataStore, type SqlExecutor } from "../../internal/sql/sql-metadata-store.ts";
 import { tracedExecutor } from "../../internal/sql/traced-executor.ts";
 import { assertNodeHasSqlite } from "./node-version.ts";
@@ -69,6 +75,7 @@ export async function openSqliteMetadataStore(options: SqliteMetadataStoreOption
     logger = silentLogger,
     workerUrl,
     stagedLayouts = false,
+    durability: defaultDurability = "strict",
   } = options;
   assertNodeHasSqlite();
   const path = resolve(options.path);
@@ -78,20 +85,20 @@ export async function openSqliteMetadataStore(options: SqliteMetadataStoreOption
   const init = { path, nowMs: clock.nowMs(), mustExist: view?.mustExist ?? false };
   const { writer, reader } = await openWorkers(init, workerUrl);
   logger.debug({ path }, "metadata file opened");
-  const request = (client: WorkerClient, name: OperationName, input: unknown, durability: Durability) =>
-    client.request({
-      ...{ name, input: input as OperationInput<OperationName>, durability },
-      ...{ nowMs: clock.nowMs(), operationId: client === writer ? newId(clock, random) : "" },
-    });
   /** Whoever asks whether the store answers is told once it takes no more writes. */
   let stopped: AshlarError | undefined;
   const executor: SqlExecutor = {
-    execute: async <Name extends OperationName>(name: Name, input: OperationInput<Name>, _options?: CallOptions) => {
-      if (name === "checkIntegrity") return (await checkApart(init, workerUrl, request)) as never;
-      const client = OPERATION_KINDS[name] === "read" ? reader : writer;
-      const durability = durabilityOf(name, input) ?? options.durability ?? "strict";
+    execute: async <Name extends OperationName>(name: Name, input: OperationInput<Name>, options?: WriteOptions) => {
+      if (name === "checkIntegrity") return (await checkApart(init, workerUrl, clock.nowMs())) as never;
       if (name === "ping" && stopped !== undefined) throw stopped;
-      return (await request(client, name, input, durability).catch((error: unknown): never => {
+      const client = OPERATION_KINDS[name] === "read" ? reader : writer;
+      const durability = durabilityOf(name, input) ?? defaultDurability;
+      const request = client.request({
+        ...{ name, input: input as OperationInput<OperationName>, durability },
+        names: isNamedWrite(name) ? namesOf(name, input, options) : [],
+        ...{ nowMs: clock.nowMs(), operationId: client === writer ? newId(clock, random) : "" },
+      });
+      return (await request.catch((error: unknown): never => {
         if (AshlarError.is(error) && error.details.stopped === "true") stopped = error;
         throw error;
       })) as never;
@@ -135,15 +142,12 @@ async function openWorkers(
 }
 
 /** In a thread of its own that ends with it: a pass over the whole file must keep no reader waiting. */
-async function checkApart(
-  init: Omit<WorkerInit, "role">,
-  workerUrl: URL | undefined,
-  request: (client: WorkerClient, name: OperationName, input: unknown, durability: Durability) => Promise<unknown>,
-): Promise<unknown> {
+async function checkApart(init: Omit<WorkerInit, "role">, workerUrl: URL | undefined, nowMs: number): Promise<unknown> {
   const checker = new WorkerClient({ ...init, role: "reader" }, workerUrl);
   try {
     await checker.open();
-    return await request(checker, "checkIntegrity", undefined, "os");
+    const request = { name: "checkIntegrity", input: undefined, durability: "os", names: [], nowMs, operationId: "" };
+    return await checker.request(request as Parameters<WorkerClient["request"]>[0]);
   } catch (error) {
     // Damage so deep that the examination itself cannot go on.
     if (AshlarError.is(error, "METADATA_CORRUPT")) return [error.message];

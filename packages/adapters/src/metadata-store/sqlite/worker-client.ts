@@ -114,7 +114,10 @@ export class WorkerClient {
 
   #fail(failure: Error): void {
     this.#failure ??= failure;
-    for (const pending of this.#pending.values()) pending.reject(failure);
+    // What the thread had been given may be committed.
+    const { code, message, cause } = AshlarError.from(failure);
+    const lost = new AshlarError(code, message, { cause, details: { outcome: "unknown" } });
+    for (const pending of this.#pending.values()) pending.reject(lost);
     this.#pending.clear();
   }
 

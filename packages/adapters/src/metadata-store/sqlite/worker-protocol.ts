@@ -1,5 +1,6 @@
 import { AshlarError, type ErrorCode, type ErrorDetails, isErrorCode } from "@ashlar/sdk/errors";
 import type { Durability } from "@ashlar/sdk/ports";
+import type { OperationName as WriteName } from "../../internal/metadata/operation-name.ts";
 import type { OperationInput, OperationName } from "../../internal/sql/operations.ts";
 
 /** What a worker is started with. */
@@ -19,6 +20,8 @@ export interface WorkerRequest {
   readonly input: OperationInput<OperationName>;
   readonly nowMs: number;
   readonly operationId: string;
+  /** What its result is kept under; none where the caller gave no name. */
+  readonly names: readonly WriteName[];
   readonly durability: Durability;
 }
 

@@ -21,6 +21,7 @@ export function direct(options: DirectSeatOptions): Seat {
   const checked = checkedRemoteOptions(options);
   return {
     name: "direct",
+    url: checked.url,
     async open(instruments) {
       const [{ openDirect }, transport] = await Promise.all([
         loadPart(() => import("./open-direct.ts")),

@@ -11,6 +11,7 @@ export function gateway(options: RemoteSeatOptions): Seat {
   const checked = checkedRemoteOptions(options);
   return {
     name: "gateway",
+    url: checked.url,
     async open(instruments) {
       const [{ openGateway }, transport] = await Promise.all([
         loadPart(() => import("./open-gateway.ts")),

@@ -1,10 +1,9 @@
 import { createEngine } from "../../engine/create-engine.ts";
 import type { EngineOptions } from "../../engine/engine-context.ts";
+import { retrying } from "../../engine/retry.ts";
 import type { Topology } from "../../engine/topology.ts";
-import { AshlarError } from "../../errors/index.ts";
 import { webCryptoHasher } from "../../hash/web-crypto-hasher.ts";
-import type { AccessTokenRequest, Clock, GatewayConnection, Logger, Transport } from "../../ports/index.ts";
-import { assertObjectKey } from "../../ports/names.ts";
+import type { Clock, GatewayConnection, Logger, Transport } from "../../ports/index.ts";
 import { silentLogger, systemClock, systemRandom } from "../../ports/system.ts";
 import type { OpenedSeat } from "../seat.ts";
 import { createKeyHolder, renewingConnection } from "./key-holder.ts";
@@ -25,21 +24,19 @@ export function openRemote(
 ): OpenedSeat {
   const { hasher = webCryptoHasher, clock = systemClock, random = systemRandom, logger = silentLogger } = options;
   const connection = openConnection(options, transport);
-  const { chunker, durability, hedgeAfterMs } = options;
+  const { chunker, durability, hedgeAfterMs, retry } = options;
   const { catalog, grants } = connection;
   const topology = topologyOf({ connection, clock, logger });
   const engine: EngineOptions = { catalog, grants, topology, hasher, clock, random, logger };
-  const backend = createEngine({ ...engine, chunker, durability, hedgeAfterMs });
+  const backend = createEngine({ ...engine, chunker, durability, hedgeAfterMs, retry });
+  const cluster = retrying(connection.cluster, { clock, random, retry });
+  const accessTokens = retrying(connection.accessTokens, { clock, random, retry });
   return {
     backend,
     clock,
-    cluster: (call) => connection.cluster.clusterSnapshot(call),
-    createAccessToken: async ({ bucket, prefix, role, expiresInMs }, call) => {
-      // What the wire could not tell from the default, which is more: an empty life, and text that has no UTF-8 form.
-      assertLife(expiresInMs);
-      if (prefix) assertObjectKey(prefix);
-      return await connection.accessTokens.createAccessToken({ bucket, prefix, role, expiresInMs }, call);
-    },
+    cluster: (call) => cluster.clusterSnapshot(call),
+    createAccessToken: ({ bucket, prefix, role, expiresInMs }, call) =>
+      accessTokens.createAccessToken({ bucket, prefix, role, expiresInMs }, call),
     async close() {
       await backend.close();
       await connection.close();
@@ -54,9 +51,4 @@ function openConnection({ url, apiKey }: RemoteSeatOptions, transport: Transport
   const holder = createKeyHolder(apiKey);
   const authorization = async (): Promise<string> => `Bearer ${await holder.get()}`;
   return renewingConnection(transport.openGateway({ url, authorization }), holder);
-}
-
-function assertLife(expiresInMs: AccessTokenRequest["expiresInMs"]): void {
-  if (expiresInMs === undefined || (Number.isSafeInteger(expiresInMs) && expiresInMs > 0)) return;
-  throw new AshlarError("INVALID_ARGUMENT", "expiresInMs is a whole number of milliseconds above 0");
 }

@@ -1,4 +1,5 @@
 import type { Chunker } from "../../chunking/chunker.ts";
+import type { RetryPolicy } from "../../engine/retry.ts";
 import { AshlarError } from "../../errors/index.ts";
 import { loadPart } from "../../internal/load-part.ts";
 import type { Clock, Durability, Hasher, Logger, Random, Transport } from "../../ports/index.ts";
@@ -25,6 +26,8 @@ export interface RemoteSeatOptions {
   readonly durability?: Durability | undefined;
   /** A read slower than this also asks the next replica; default HEDGE_AFTER_MS. */
   readonly hedgeAfterMs?: number | undefined;
+  /** How patient calls are with servers that are away, restart or are busy; default RETRY_FOR_MS. */
+  readonly retry?: RetryPolicy | undefined;
   /** SHA-256; default Web Crypto. */
   readonly hasher?: Hasher | undefined;
   readonly clock?: Clock | undefined;

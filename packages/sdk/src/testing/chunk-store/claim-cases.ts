@@ -55,7 +55,7 @@ async function startAfter<T>(delayMs: number, work: () => Promise<T>): Promise<T
 /**
  * Races one claim against one delete of each of many chunks that are just old enough to be deleted.
  *
- * A round counts only if it ended while the claims were still fresh; a machine that stalls repeats it.
+ * A round counts only if it ended while the claims were still fresh; a machine that stalls repeats it, with more time.
  *
  * @param claim resolves to whether the chunk was claimed.
  */
@@ -66,20 +66,24 @@ async function raceClaims(
   const { store } = context;
   const chunks = await testChunks(RACED_CHUNKS, 1500);
   let counted = 0;
+  let idleMs = IDLE_MS;
   for (let attempt = 0; counted < RACE_ROUNDS && attempt < RACE_ATTEMPTS_MAX; attempt++) {
     await Promise.all(chunks.map(({ chunkId, bytes }) => store.putChunk(chunkId, bytes)));
-    await systemClock.sleep(IDLE_MS + TOLERANCE_MS);
+    await systemClock.sleep(idleMs + TOLERANCE_MS);
     const startedAtMs = systemClock.monotonicMs();
     const raced = await Promise.all(
       chunks.map(async (chunk, index) => {
         const lagMs = CLAIM_LAGS_MS[index % CLAIM_LAGS_MS.length] as number;
-        const removing = startAfter(-lagMs, () => store.deleteChunks([chunk.chunkId], { unclaimedForMs: IDLE_MS }));
+        const removing = startAfter(-lagMs, () => store.deleteChunks([chunk.chunkId], { unclaimedForMs: idleMs }));
         const claiming = startAfter(lagMs, () => claim(store, chunk));
         const [[outcome], claimed] = await Promise.all([removing, claiming]);
         return { chunk, outcome, claimed };
       }),
     );
-    if (systemClock.monotonicMs() - startedAtMs > IDLE_MS - TOLERANCE_MS) continue;
+    if (systemClock.monotonicMs() - startedAtMs > idleMs - TOLERANCE_MS) {
+      idleMs *= 2;
+      continue;
+    }
     counted++;
     for (const { chunk, outcome, claimed } of raced) {
       const found = await store.getChunk(chunk.chunkId);

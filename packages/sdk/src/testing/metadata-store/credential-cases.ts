@@ -41,4 +41,49 @@ export const CREDENTIAL_CASES: readonly MetadataStoreCase[] = [
       expect(await store.listApiKeys()).toHaveLength(1);
     },
   },
+  {
+    name: "API keys keep their scope and their end, whatever the prefix is made of",
+    async run({ store }) {
+      const record = { name: "n", role: "readonly" as const, secretSha256, expiresAtMs: 1_900_000_000_000 };
+      for (const [index, prefix] of ["", "users/1/", "a\0b", "ünï/\u{1F600}", "%_"].entries()) {
+        const made = await store.createApiKey({ ...record, keyId: `k${index}`, scope: { bucket: "photos", prefix } });
+        expect(made).toMatchObject({ scope: { bucket: "photos", prefix }, expiresAtMs: record.expiresAtMs });
+        expect(await store.findApiKey(`k${index}`)).toEqual(made);
+      }
+      const bare = await store.createApiKey({ keyId: "bare", name: "", role: "admin", secretSha256 });
+      expect(Object.keys(bare)).not.toContain("scope");
+      expect(Object.keys((await store.findApiKey("bare")) ?? {})).not.toContain("expiresAtMs");
+      expect((await store.listApiKeys()).map(({ scope }) => scope?.prefix)).toEqual([
+        ...[undefined, "", "users/1/", "a\0b", "ünï/\u{1F600}", "%_"],
+      ]);
+      const bad = { ...record, keyId: "bad" };
+      await expectCode(
+        store.createApiKey({ ...bad, scope: { bucket: "Not A Bucket", prefix: "" } }),
+        "INVALID_BUCKET_NAME",
+      );
+      await expectCode(
+        store.createApiKey({ ...bad, scope: { bucket: "photos", prefix: "k".repeat(1025) } }),
+        "INVALID_ARGUMENT",
+      );
+      await expectCode(store.createApiKey({ ...bad, expiresAtMs: -1 }), "INVALID_ARGUMENT");
+    },
+  },
+  {
+    name: "a token that was called back stays so until it ends, and then is forgotten",
+    async run({ store }) {
+      const farMs = 4_000_000_000_000;
+      expect(await store.isTokenRevoked("t1")).toBe(false);
+      await store.revokeToken({ tokenId: "t1", expiresAtMs: farMs });
+      await store.revokeToken({ tokenId: "t1", expiresAtMs: farMs });
+      await store.revokeToken({ tokenId: "ended", expiresAtMs: 1 });
+      expect(await store.isTokenRevoked("t1")).toBe(true);
+      expect(await store.isTokenRevoked("t2")).toBe(false);
+      expect(await store.isTokenRevoked("a b")).toBe(false);
+      await store.revokeToken({ tokenId: "t2", expiresAtMs: farMs });
+      expect(await store.isTokenRevoked("ended")).toBe(false);
+      expect(await store.isTokenRevoked("t1")).toBe(true);
+      await expectCode(store.revokeToken({ tokenId: "", expiresAtMs: farMs }), "INVALID_ARGUMENT");
+      await expectCode(store.revokeToken({ tokenId: "t", expiresAtMs: Number.NaN }), "INVALID_ARGUMENT");
+    },
+  },
 ];

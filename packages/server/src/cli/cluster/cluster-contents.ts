@@ -2,6 +2,7 @@ import { readdirSync } from "node:fs";
 import { chmod, rm, rmdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import process from "node:process";
+import { removeLocalPostgres } from "@ashlar/adapters/local-postgres";
 import { AshlarError } from "@ashlar/sdk/errors";
 import { fileError } from "../file-error.ts";
 import type { FileLock } from "../file-lock.ts";
@@ -77,6 +78,7 @@ async function removeContents(folder: ClusterFolder, lock: FileLock): Promise<vo
   await removeMatching(folder.nodes, OWN.node);
   await removeIfEmpty(folder.logs);
   await removeIfEmpty(folder.nodes);
+  await removeLocalPostgres(folder.postgres);
   await removeMatching(folder.path, OWN.other);
   await removeMatching(folder.path, OWN.plan);
   // Windows deletes no file that is open; elsewhere nobody may take it in between.

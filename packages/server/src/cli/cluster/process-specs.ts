@@ -1,10 +1,10 @@
 import { extname } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
+import { adviceForPostgres, type LocalPostgres } from "@ashlar/adapters/local-postgres";
 import { SETTINGS, type Setting } from "../config.ts";
 import type { ClusterFolder } from "./cluster-folder.ts";
 import type { PlannedNode } from "./cluster-plan.ts";
-import type { EmbeddedPostgres } from "./embedded-postgres.ts";
 import { lookAtGateway, lookAtNode, lookAtPostgres } from "./look-at.ts";
 import { LOOPBACK } from "./ports.ts";
 import type { Launch, ProcessSpec } from "./supervised-process.ts";
@@ -42,12 +42,13 @@ export function gatewaySpec(port: number, context: ServersContext): ProcessSpec 
 }
 
 /** The database as a process. SIGINT is its fast shutdown, which ends sessions in order; SIGQUIT leaves the repair to the next start. */
-export function postgresSpec(postgres: EmbeddedPostgres, folder: ClusterFolder, port: number): ProcessSpec {
+export function postgresSpec(postgres: LocalPostgres, folder: ClusterFolder, port: number): ProcessSpec {
   return {
     ...{ name: "postgres", kind: "postgres", address: `${LOOPBACK}:${port}`, log: folder.log("postgres") },
     ...{ stopSignal: "SIGINT", endSignal: "SIGQUIT" },
     launch: () => postgres.launch(),
     look: () => lookAtPostgres(postgres.url),
+    advice: adviceForPostgres,
   };
 }
 

@@ -1,4 +1,5 @@
 import process from "node:process";
+import type { LocalPostgres } from "@ashlar/adapters/local-postgres";
 import { type Clock, silentLogger, systemClock } from "@ashlar/sdk/ports";
 import { keepClusterKey } from "../servers/cluster-key.ts";
 import { announcement } from "./announcement.ts";
@@ -10,7 +11,7 @@ import { serverFlags, type UpCall } from "./cluster-settings.ts";
 import { statusOf } from "./cluster-status.ts";
 import { serveControl } from "./control-channel.ts";
 import { createControlHandler } from "./control-handler.ts";
-import { type EmbeddedPostgres, openEmbeddedPostgres } from "./embedded-postgres.ts";
+import { openEmbeddedPostgres } from "./embedded-postgres.ts";
 import { makePlan } from "./make-plan.ts";
 import { removeProcesses, stopSurvivors } from "./process-record.ts";
 import { runDetached } from "./run-detached.ts";
@@ -34,7 +35,7 @@ export async function runUp(call: UpCall): Promise<number> {
 
 interface Prepared {
   readonly plan: ClusterPlan;
-  readonly postgres: EmbeddedPostgres | undefined;
+  readonly postgres: LocalPostgres | undefined;
 }
 
 /** Everything that can be refused before anything is started. */

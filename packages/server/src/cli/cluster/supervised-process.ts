@@ -17,6 +17,8 @@ export interface Launch {
   readonly file: string;
   readonly args: readonly string[];
   readonly env: NodeJS.ProcessEnv;
+  /** Default: ours. */
+  readonly cwd?: string;
   readonly uid?: number;
   readonly gid?: number;
 }
@@ -45,6 +47,8 @@ export interface ProcessSpec {
   readonly launch: () => Launch;
   /** Asks it how it is. Never rejects for what is wrong with it, only if the signal aborts. */
   readonly look: (signal: AbortSignal) => Promise<Look>;
+  /** What to do about the words it ended with, if that is known. */
+  readonly advice?: (words: string) => string | undefined;
 }
 
 /** A process as status shows it. */
@@ -233,16 +237,21 @@ export class SupervisedProcess {
     child.once("error", (error) => {
       spawnError = error.message;
       // Without a process there is no exit.
-      if (child.pid === undefined) this.#onExit(child, error.message);
+      if (child.pid === undefined) this.#onExit(child, this.#advised(error.message));
     });
     child.once("exit", (code, signal) => {
       const how = spawnError ?? (signal === null ? `exit code ${code}` : `killed by ${signal}`);
       const words = signal === "SIGKILL" ? undefined : lastWords(spec.log, logFrom);
-      this.#onExit(child, words === undefined ? how : `${how}: ${words}`);
+      this.#onExit(child, this.#advised(words === undefined ? how : `${how}: ${words}`));
     });
     this.#child = child;
     this.#become("starting");
     if (child.pid !== undefined) void this.#watch(child);
+  }
+
+  #advised(how: string): string {
+    const advice = this.spec.advice?.(how);
+    return advice === undefined ? how : `${how} (${advice})`;
   }
 
   #onExit(child: ChildProcess, how: string): void {

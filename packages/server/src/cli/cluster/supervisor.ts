@@ -1,11 +1,11 @@
 import { existsSync } from "node:fs";
+import type { LocalPostgres } from "@ashlar/adapters/local-postgres";
 import { AshlarError } from "@ashlar/sdk/errors";
 import { type Clock, type ServerRegistry, silentLogger, systemRandom } from "@ashlar/sdk/ports";
 import { createApiKey } from "../../gateway/index.ts";
 import { openMetadata } from "../servers/open-metadata.ts";
 import type { ClusterFolder } from "./cluster-folder.ts";
 import { type ClusterPlan, writePlan } from "./cluster-plan.ts";
-import type { EmbeddedPostgres } from "./embedded-postgres.ts";
 import { planNode } from "./make-plan.ts";
 import { writePrivateFile } from "./private-file.ts";
 import { identityOf } from "./process-identity.ts";
@@ -18,7 +18,7 @@ export interface SupervisorOptions {
   readonly folder: ClusterFolder;
   readonly plan: ClusterPlan;
   /** Absent: the database is somebody else's. */
-  readonly postgres: EmbeddedPostgres | undefined;
+  readonly postgres: LocalPostgres | undefined;
   readonly databaseUrl: string;
   readonly replicationFactor: number;
   readonly flags: ServersContext["flags"];

@@ -21,7 +21,7 @@ import { putCommand } from "./put.ts";
 import { ringCommand } from "./ring.ts";
 import { rmCommand } from "./rm.ts";
 import { gatewayCommand, nodeCommand, serveCommand } from "./servers.ts";
-import { tokenCreateCommand } from "./tokens.ts";
+import { tokenCreateCommand, tokenRevokeCommand } from "./tokens.ts";
 
 /** Every command of the program, in the order of its help. */
 export const COMMANDS: readonly Command[] = Object.freeze([
@@ -38,6 +38,7 @@ export const COMMANDS: readonly Command[] = Object.freeze([
   keyLsCommand,
   keyRmCommand,
   tokenCreateCommand,
+  tokenRevokeCommand,
   putCommand,
   getCommand,
   lsCommand,

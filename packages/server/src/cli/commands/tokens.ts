@@ -1,5 +1,6 @@
+import { createCredentialClient } from "@ashlar/sdk/credentials";
 import { AshlarError } from "@ashlar/sdk/errors";
-import { type CommandCall, defineCommand } from "../command.ts";
+import { type CommandCall, defineCommand, textArgument } from "../command.ts";
 import { formatTime } from "../format.ts";
 import { openClient } from "../open-client.ts";
 
@@ -36,6 +37,28 @@ export const tokenCreateCommand = defineCommand({
     const { token, expiresAtMs } = await client.createAccessToken({ bucket, prefix, role, expiresInMs, ...call });
     await output.result({ token, expiresAtMs }, token);
     output.note(`good until ${formatTime(expiresAtMs)} UTC; use it where an API key is asked for`);
+    return 0;
+  },
+});
+
+const REVOKE_SETTINGS = ["gateway", "apiKey", "json", "debug"] as const;
+
+export const tokenRevokeCommand = defineCommand({
+  name: "token revoke",
+  summary: "call an access token back before its end; other running gateways believe it for up to 30 s more",
+  arguments: [{ name: "<token>", help: "the token itself" }],
+  settings: REVOKE_SETTINGS,
+  examples: ["token revoke eyJraW5kIjoiYWNjZXNzIn0.pQ4"],
+  async run(call: CommandCall<(typeof REVOKE_SETTINGS)[number]>) {
+    const { gateway: url, apiKey } = call.settings;
+    if (url === undefined || apiKey === undefined) {
+      throw new AshlarError(
+        "INVALID_ARGUMENT",
+        "which gateway? set ASHLAR_GATEWAY or --gateway <url>, and ASHLAR_API_KEY",
+      );
+    }
+    await createCredentialClient({ url, apiKey }).revokeAccessToken(textArgument(call, 0), { signal: call.signal });
+    await call.output.result({ revoked: true }, "called back");
     return 0;
   },
 });

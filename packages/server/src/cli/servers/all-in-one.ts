@@ -3,6 +3,7 @@ import { openFsChunkStore } from "@ashlar/adapters/chunk-store/fs";
 import { singleStoreTopology } from "@ashlar/sdk/engine";
 import type { Durability, MetadataStore } from "@ashlar/sdk/ports";
 import { createGateway, type Gateway } from "../../gateway/index.ts";
+import type { ClusterKeys } from "../../grants/index.ts";
 import type { ListenAddress } from "../../http/index.ts";
 import { keepClusterKey } from "./cluster-key.ts";
 import { makeFirstApiKey } from "./first-api-key.ts";
@@ -19,7 +20,7 @@ export interface AllInOneOptions {
   /** The port was asked for: a taken one is an error. */
   readonly fixedPort: boolean;
   /** Instead of the one that the folder keeps. */
-  readonly clusterKey: string | undefined;
+  readonly clusterKey: ClusterKeys | undefined;
   readonly durability: Durability | undefined;
   readonly collectIntervalMs: number;
 }
@@ -61,7 +62,7 @@ export async function startAllInOne(options: AllInOneOptions): Promise<AllInOne>
 
 interface GatewayParts {
   readonly path: string;
-  readonly clusterKey: string;
+  readonly clusterKey: ClusterKeys;
   readonly metadata: MetadataStore;
   readonly port: number;
 }

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { AshlarError } from "@ashlar/sdk/errors";
 import { encodeHex } from "@ashlar/sdk/hash";
 import { type Logger, systemRandom } from "@ashlar/sdk/ports";
+import type { ClusterKeys } from "../../grants/index.ts";
 import { fileError } from "../file-error.ts";
 
 const FILE_NAME = "cluster.key";
@@ -13,6 +14,8 @@ const OWNER_ONLY = 0o600;
 export interface ClusterKeySources {
   readonly clusterKey: string | undefined;
   readonly clusterKeyFile: string | undefined;
+  /** A second key that is accepted too. */
+  readonly clusterKeyAccepted: string | undefined;
 }
 
 /**
@@ -21,9 +24,15 @@ export interface ClusterKeySources {
  * @returns `undefined` if none is given.
  * @throws {AshlarError} INVALID_ARGUMENT if both are given, or the file cannot be read.
  */
-export async function readClusterKey(sources: ClusterKeySources, logger: Logger): Promise<string | undefined> {
-  const { clusterKey, clusterKeyFile } = sources;
-  if (clusterKeyFile === undefined) return clusterKey;
+export async function readClusterKey(sources: ClusterKeySources, logger: Logger): Promise<ClusterKeys | undefined> {
+  const { clusterKey, clusterKeyFile, clusterKeyAccepted } = sources;
+  if (clusterKeyFile === undefined) {
+    if (clusterKeyAccepted === undefined || clusterKey === undefined) return clusterKey;
+    return [clusterKey, clusterKeyAccepted];
+  }
+  if (clusterKeyAccepted !== undefined) {
+    throw new AshlarError("INVALID_ARGUMENT", "beside CLUSTER_KEY_FILE a second key is the second line of that file");
+  }
   if (clusterKey !== undefined) {
     throw new AshlarError("INVALID_ARGUMENT", "give CLUSTER_KEY or CLUSTER_KEY_FILE, not both");
   }
@@ -34,7 +43,7 @@ export async function readClusterKey(sources: ClusterKeySources, logger: Logger)
 export async function requireClusterKey(
   sources: ClusterKeySources & { readonly insecure: boolean },
   logger: Logger,
-): Promise<string | undefined> {
+): Promise<ClusterKeys | undefined> {
   const key = await readClusterKey(sources, logger);
   if (key !== undefined || sources.insecure) return key;
   throw new AshlarError(
@@ -44,7 +53,7 @@ export async function requireClusterKey(
 }
 
 /** The cluster key that lives in a server's own folder, readable by its owner only; made at the first start. @throws {AshlarError} INVALID_ARGUMENT if the path is no folder. */
-export async function keepClusterKey(folder: string, logger: Logger): Promise<string> {
+export async function keepClusterKey(folder: string, logger: Logger): Promise<ClusterKeys> {
   const file = join(folder, FILE_NAME);
   await mkdir(folder, { recursive: true }).catch((error: unknown): never => {
     throw fileError(error, folder);
@@ -62,12 +71,14 @@ export async function keepClusterKey(folder: string, logger: Logger): Promise<st
   }
 }
 
-async function readKeyFile(file: string, logger: Logger): Promise<string> {
+/** One key a line: the first signs, a second one is accepted while the key is changed. */
+async function readKeyFile(file: string, logger: Logger): Promise<ClusterKeys> {
   try {
     const { mode } = await stat(file);
     if ((mode & 0o077) !== 0) logger.warn({ file }, "other users of this machine can read the cluster key: chmod 600");
-    const key = (await readFile(file, "utf8")).trim();
-    if (key !== "") return key;
+    const keys = (await readFile(file, "utf8")).split(/\r?\n/).map((line) => line.trim());
+    const found = keys.filter((key) => key !== "");
+    if (found.length > 0) return found;
   } catch (error) {
     throw fileError(error, file);
   }

@@ -39,6 +39,7 @@ export interface ServerParts {
   readonly cors: CorsOptions | undefined;
   readonly chunkMaxBytes: number;
   readonly requestsInFlightMax: number;
+  readonly bytesInFlightMax: number;
 }
 
 /**
@@ -47,7 +48,7 @@ export interface ServerParts {
  * @throws {AshlarError} INVALID_ARGUMENT for a certificate without its key, or files that cannot be read.
  */
 export async function createServerParts(settings: Settings<CommonSettingName>, io: CliIo): Promise<ServerParts> {
-  const { chunkMaxBytes, requestsInFlightMax, host, insecure } = settings;
+  const { chunkMaxBytes, requestsInFlightMax, bytesInFlightMax, host, insecure } = settings;
   const metrics = createMetrics({ processMetrics: true });
   return Object.freeze({
     clock: systemClock,
@@ -66,6 +67,7 @@ export async function createServerParts(settings: Settings<CommonSettingName>, i
     cors: corsOf(settings.corsOrigins),
     chunkMaxBytes,
     requestsInFlightMax,
+    bytesInFlightMax,
   });
 }
 

@@ -1,5 +1,5 @@
 import type { ApiKeyRole } from "@ashlar/sdk/ports";
-import type { ClusterService, ObjectService } from "@ashlar/sdk/rpc";
+import type { ClusterService, CredentialService, ObjectService } from "@ashlar/sdk/rpc";
 
 /**
  * What an operation needs: `read`, `write` and `admin` are granted by the roles of API keys, `cluster` by a cluster grant alone, and
@@ -11,13 +11,16 @@ export type Access = "read" | "write" | "admin" | "cluster" | "read-or-cluster";
 export const ACCESS_WORDS: Readonly<Record<Access, string>> = Object.freeze({
   read: "reading",
   write: "writing",
-  admin: "changing the cluster",
+  admin: "changing the cluster or its API keys",
   cluster: "what only the cluster's own servers do",
   "read-or-cluster": "looking at the cluster",
 });
 
 /** Operations of a gateway, named as its RPCs; REST routes go by the operation that they stand for. */
-export type Operation = keyof typeof ObjectService.method | keyof typeof ClusterService.method;
+export type Operation =
+  | keyof typeof ObjectService.method
+  | keyof typeof ClusterService.method
+  | keyof typeof CredentialService.method;
 
 /** The one table of who may do what, for RPC and REST alike. An operation that is missing here does not compile. */
 export const ACCESS: Readonly<Record<Operation, Access>> = Object.freeze({
@@ -51,6 +54,11 @@ export const ACCESS: Readonly<Record<Operation, Access>> = Object.freeze({
   heartbeat: "cluster",
   stopServer: "cluster",
   changeLayout: "admin",
+  createApiKey: "admin",
+  listApiKeys: "admin",
+  deleteApiKey: "admin",
+  // Whoever may give tokens may call them back; whose they are is checked by whoever does it.
+  revokeAccessToken: "read",
 });
 
 const ALLOWED: Readonly<Record<ApiKeyRole, ReadonlySet<Access>>> = Object.freeze({

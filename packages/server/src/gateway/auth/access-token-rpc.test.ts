@@ -75,6 +75,10 @@ const CALLS: Readonly<Record<Operation, Call>> = {
   heartbeat: (c, t) => c.cluster(t).heartbeat({ serverId: "node-1", stats: {} }),
   stopServer: (c, t) => c.cluster(t).stopServer({ serverId: "node-1" }),
   changeLayout: (c, t) => c.cluster(t).changeLayout({ weights: { "node-1": 0 } }),
+  createApiKey: (c, t, { bucket }) => c.credentials(t).createApiKey({ bucket }),
+  listApiKeys: (c, t) => c.credentials(t).listApiKeys({}),
+  deleteApiKey: (c, t) => c.credentials(t).deleteApiKey({ keyId: "0011223344556677" }),
+  revokeAccessToken: (c, t) => c.credentials(t).revokeAccessToken({ token: t ?? "" }),
 };
 
 const inline = (value: Uint8Array): { case: "inline"; value: Uint8Array } => ({ case: "inline", value });
@@ -150,6 +154,10 @@ const NEVER: readonly Operation[] = [
   "heartbeat",
   "stopServer",
   "changeLayout",
+  "createApiKey",
+  "listApiKeys",
+  "deleteApiKey",
+  "revokeAccessToken",
 ];
 const mayTake = (operation: Operation): boolean => !NEVER.includes(operation);
 

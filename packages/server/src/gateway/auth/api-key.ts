@@ -1,5 +1,18 @@
+import { AshlarError } from "@ashlar/sdk/errors";
 import { encodeHex, sha256Sync } from "@ashlar/sdk/hash";
-import type { ApiKeyRecord, ApiKeyRole, CredentialCatalog, Random } from "@ashlar/sdk/ports";
+import { LIMITS } from "@ashlar/sdk/limits";
+import {
+  type ApiKeyInfo,
+  type ApiKeyRecord,
+  type ApiKeyRequest,
+  assertBucketName,
+  assertObjectKey,
+  type Clock,
+  type CredentialScope,
+  type MetadataStore,
+  type Random,
+  systemClock,
+} from "@ashlar/sdk/ports";
 import { encodeBase64Url } from "../../grants/base64url.ts";
 
 const KEY_ID_BYTES = 8;
@@ -30,21 +43,53 @@ export function secretMatches(secret: string, record: Pick<ApiKeyRecord, "secret
   return difference === 0;
 }
 
+/** What an API key is made with. */
+export interface CreateApiKeyOptions extends ApiKeyRequest {
+  readonly metadata: Pick<MetadataStore, "createApiKey" | "getBucket">;
+  readonly random: Pick<Random, "bytes">;
+  /** Default: the system's. */
+  readonly clock?: Pick<Clock, "nowMs"> | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
 /**
  * Makes an API key and stores its digest. The key itself is in the answer only and cannot be had again.
  *
- * @param options.name for people, to tell keys apart.
- * @throws {AshlarError} METADATA_UNAVAILABLE.
+ * @throws {AshlarError} INVALID_ARGUMENT, INVALID_BUCKET_NAME, BUCKET_NOT_FOUND, METADATA_UNAVAILABLE.
  */
-export async function createApiKey(options: {
-  readonly metadata: Pick<CredentialCatalog, "createApiKey">;
-  readonly random: Pick<Random, "bytes">;
-  readonly name: string;
-  readonly role: ApiKeyRole;
-}): Promise<{ readonly apiKey: string; readonly record: ApiKeyRecord }> {
-  const { metadata, random, name, role } = options;
+export async function createApiKey(
+  options: CreateApiKeyOptions,
+): Promise<{ readonly apiKey: string; readonly record: ApiKeyRecord }> {
+  const { metadata, random, clock = systemClock, signal, name = "", role = "readwrite", expiresInMs } = options;
+  const scope = await scopeOf(options);
+  const minMs = LIMITS.ACCESS_TOKEN_TTL_MIN_MS.value;
+  if (expiresInMs !== undefined && !(expiresInMs >= minMs)) throw invalid(`an API key lives at least ${minMs} ms`);
+  const expiresAtMs = expiresInMs === undefined ? undefined : Math.floor(clock.nowMs() + expiresInMs);
   const keyId = encodeHex(random.bytes(KEY_ID_BYTES));
   const secret = encodeBase64Url(random.bytes(SECRET_BYTES));
-  const record = await metadata.createApiKey({ keyId, name, role, secretSha256: sha256Sync(encoder.encode(secret)) });
+  const secretSha256 = sha256Sync(encoder.encode(secret));
+  const record = await metadata.createApiKey({ keyId, name, role, secretSha256, scope, expiresAtMs }, { signal });
   return { apiKey: `ashlar_${keyId}_${secret}`, record };
 }
+
+async function scopeOf(options: CreateApiKeyOptions): Promise<CredentialScope | undefined> {
+  const { metadata, signal, role, bucket, prefix = "" } = options;
+  if (bucket === undefined) {
+    if (prefix !== "") throw invalid("a prefix needs the bucket that it is of");
+    return undefined;
+  }
+  assertBucketName(bucket);
+  if (prefix !== "") assertObjectKey(prefix);
+  if (role === "admin") throw invalid("a key of role admin reaches everything: give another role, or no bucket");
+  if ((await metadata.getBucket(bucket, { signal })) === undefined) {
+    throw new AshlarError("BUCKET_NOT_FOUND", `no bucket ${bucket}`, { details: { bucket } });
+  }
+  return { bucket, prefix };
+}
+
+/** An API key as it may be shown. */
+export function withoutDigest({ secretSha256: _secretSha256, ...info }: ApiKeyRecord): ApiKeyInfo {
+  return info;
+}
+
+const invalid = (message: string): AshlarError => new AshlarError("INVALID_ARGUMENT", message);

@@ -1,7 +1,7 @@
 import { AshlarError } from "@ashlar/sdk/errors";
 import type { ApiKeyRecord } from "@ashlar/sdk/ports";
 import { silentLogger, systemClock, systemRandom } from "@ashlar/sdk/ports";
-import { ClusterService, ObjectService } from "@ashlar/sdk/rpc";
+import { ClusterService, CredentialService, ObjectService } from "@ashlar/sdk/rpc";
 import { beforeAll, describe, expect, it } from "vitest";
 import { createGrantKeeper, type GrantKeeper } from "../../grants/index.ts";
 import { ACCESS, type Operation } from "./access-table.ts";
@@ -9,6 +9,7 @@ import { createApiKey, parseApiKey } from "./api-key.ts";
 import { type Authenticator, createAuthenticator } from "./authenticator.ts";
 
 const records = new Map<string, ApiKeyRecord>();
+const revoked = new Set<string>();
 let lookUps = 0;
 let nowMs = 0;
 let grants: GrantKeeper;
@@ -24,6 +25,11 @@ const credentials = {
     lookUps++;
     return records.get(keyId);
   },
+  getBucket: async () => ({ bucket: "photos", createdAtMs: 1 }),
+  isTokenRevoked: async (tokenId: string): Promise<boolean> => {
+    lookUps++;
+    return revoked.has(tokenId);
+  },
 };
 
 beforeAll(async () => {
@@ -31,7 +37,7 @@ beforeAll(async () => {
   authenticator = createAuthenticator({
     credentials,
     grants,
-    clock: { monotonicMs: () => nowMs },
+    clock: { nowMs: () => nowMs, monotonicMs: () => nowMs },
     logger: silentLogger,
   });
 });
@@ -47,6 +53,25 @@ async function outcome(token: string | undefined, operation: Operation): Promise
     return AshlarError.from(error).code;
   }
 }
+
+describe("an access token that was called back", () => {
+  it("is refused, at the latest 30 s after a gateway believed it", async () => {
+    const { record } = await newKey("readwrite");
+    const claims = { apiKeyId: record.keyId, role: "readwrite", bucket: "photos", prefix: "" } as const;
+    const token = await grants.issueAccess({ ...claims, tokenId: "t1", expiresAtMs: Date.now() + 600_000 });
+    expect(await outcome(token, "getObject")).toBe(record.keyId);
+    revoked.add("t1");
+    nowMs += 29_999;
+    lookUps = 0;
+    expect(await outcome(token, "getObject")).toBe(record.keyId);
+    expect(lookUps).toBe(0);
+    nowMs += 1;
+    expect(await outcome(token, "getObject")).toBe("UNAUTHENTICATED");
+    // One of an earlier release has no id.
+    const older = await grants.issueAccess({ ...claims, expiresAtMs: Date.now() + 600_000 });
+    expect(await outcome(older, "getObject")).toBe(record.keyId);
+  });
+});
 
 describe("an API key", () => {
   it("has its documented form, and only its digest is stored", async () => {
@@ -96,6 +121,37 @@ describe("an API key", () => {
     expect(await outcome(apiKey, "getObject")).toBe(record.keyId);
   });
 
+  it("ends when it was told to, and its tokens with it", async () => {
+    const made = { metadata: credentials, random: systemRandom, clock: { nowMs: () => nowMs }, expiresInMs: 5000 };
+    const { apiKey, record } = await createApiKey(made);
+    expect(record).toMatchObject({ role: "readwrite", name: "", expiresAtMs: nowMs + 5000 });
+    const token = await grants.issueAccess({
+      ...{ apiKeyId: record.keyId, role: "readonly", bucket: "photos", prefix: "" },
+      expiresAtMs: Date.now() + 600_000,
+    });
+    expect([await outcome(apiKey, "getObject"), await outcome(token, "getObject")]).toEqual([
+      ...[record.keyId, record.keyId],
+    ]);
+    nowMs += 5000;
+    expect([await outcome(apiKey, "getObject"), await outcome(token, "getObject")]).toEqual([
+      ...["UNAUTHENTICATED", "UNAUTHENTICATED"],
+    ]);
+  });
+
+  it("for one bucket does what a scope can hold, gives tokens, and nothing that reaches further", async () => {
+    const made = { metadata: credentials, random: systemRandom, bucket: "photos", prefix: "a/" };
+    const { apiKey } = await createApiKey(made);
+    const principal = await authenticator.authorize(`Bearer ${apiKey}`, "putObject");
+    expect(principal.scope).toMatchObject({ bucket: "photos", prefix: "a/" });
+    expect(await outcome(apiKey, "createAccessToken")).toBe(principal.apiKeyId);
+    for (const operation of ["createBucket", "listBuckets", "deleteBucket"] as const)
+      expect(await outcome(apiKey, operation)).toBe("PERMISSION_DENIED");
+    for (const bad of [{ prefix: "a" }, { bucket: "photos", role: "admin" as const }, { expiresInMs: 0 }])
+      await expect(createApiKey({ metadata: credentials, random: systemRandom, ...bad })).rejects.toMatchObject({
+        code: "INVALID_ARGUMENT",
+      });
+  });
+
   it("is looked up for the access tokens that it issued, and believed for 30 s too", async () => {
     const { record } = await newKey("readonly");
     const claims = { apiKeyId: record.keyId, bucket: "photos", prefix: "", expiresAtMs: Date.now() + 600_000 } as const;
@@ -122,8 +178,10 @@ describe("an API key", () => {
 });
 
 describe("the access table", () => {
-  it("names every RPC of both services", () => {
-    const methods = [...ObjectService.methods, ...ClusterService.methods].map((method) => method.localName);
+  it("names every RPC of the services", () => {
+    const methods = [ObjectService, ClusterService, CredentialService]
+      .flatMap((service) => service.methods)
+      .map((method) => method.localName);
     expect(Object.keys(ACCESS).sort()).toEqual(methods.sort());
   });
 
@@ -154,12 +212,14 @@ describe("the access table", () => {
       "listParts",
       "listUploads",
       "locate",
+      "revokeAccessToken",
     ];
     expect(await allowed(keys.readonly.apiKey)).toEqual(reads);
     const cluster = ["heartbeat", "registerServer", "stopServer"];
     const all = Object.keys(ACCESS).sort();
     expect(await allowed(keys.admin.apiKey)).toEqual(all.filter((name) => !cluster.includes(name)));
-    const readwrite = all.filter((name) => !cluster.includes(name) && name !== "changeLayout");
+    const admin = ["changeLayout", "createApiKey", "deleteApiKey", "listApiKeys"];
+    const readwrite = all.filter((name) => !cluster.includes(name) && !admin.includes(name));
     expect(await allowed(keys.readwrite.apiKey)).toEqual(readwrite);
     expect(await allowed(await grants.issueCluster())).toEqual(["getCluster", ...cluster].sort());
   });

@@ -4,7 +4,7 @@ import { type AccessGrant, bearerToken, type GrantKeeper } from "../../grants/in
 import type { AccessScope } from "./access-scope.ts";
 import { ACCESS, ACCESS_WORDS, clusterAllows, type Operation, roleAllows } from "./access-table.ts";
 import { parseApiKey, secretMatches } from "./api-key.ts";
-import { neverWithToken, SCOPE } from "./scope-table.ts";
+import { outOfReach, SCOPE } from "./scope-table.ts";
 
 /** Who calls. */
 export interface Principal {
@@ -15,8 +15,12 @@ export interface Principal {
   readonly apiKeyId: string;
   /** Of the API key, or of the access token. */
   readonly role?: ApiKeyRole | undefined;
-  /** Set for holders of an access token: whoever lets them in must check what they touch. */
+  /** Set for holders of an access token or of an API key for one bucket: whoever lets them in must check what they touch. */
   readonly scope?: AccessScope | undefined;
+  /** When the API key ends, in ms since the Unix epoch; infinite: never. */
+  readonly expiresAtMs?: number | undefined;
+  /** Holds an access token, and no API key. */
+  readonly byToken?: boolean | undefined;
 }
 
 /** Lets calls in, or not. */
@@ -27,14 +31,18 @@ export interface Authenticator {
    *   METADATA_UNAVAILABLE.
    */
   authorize(authorization: string | null, operation: Operation): Promise<Principal>;
+  /** Looks a key or a token up again, which was just deleted or called back here. @param id of the key or the token. */
+  forget(id: string): void;
 }
 
 /** How long a key that was found is believed: a deleted key works this much longer on gateways that just used it. */
 const KEY_CACHE_MS = 30_000;
 const KEY_CACHE_MAX = 1024;
+/** Tokens whose revocation was looked up lately; a page has one each, so there are more of them than keys. */
+const TOKEN_CACHE_MAX = 16_384;
 
 const UNKNOWN_KEY = "this is not an API key of this gateway";
-const ISSUER_GONE = "the API key that issued this access token was deleted";
+const ISSUER_GONE = "the API key that issued this access token was deleted, or has expired";
 
 /** A grant is a payload and a digest of 32 bytes. What looks otherwise was meant as an API key. */
 const GRANT_SHAPE = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{43}$/;
@@ -42,6 +50,7 @@ const GRANT_SHAPE = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{43}$/;
 /** Lets everybody in. */
 export const insecureAuthenticator: Authenticator = Object.freeze({
   authorize: async (): Promise<Principal> => ({ apiKeyId: "insecure" }),
+  forget: () => {},
 });
 
 /**
@@ -49,40 +58,54 @@ export const insecureAuthenticator: Authenticator = Object.freeze({
  * works at once), and cluster grants by their signature; access tokens by both: theirs, and whether the API key that issued them is still there.
  */
 export function createAuthenticator(options: {
-  readonly credentials: Pick<CredentialCatalog, "findApiKey">;
+  readonly credentials: Pick<CredentialCatalog, "findApiKey" | "isTokenRevoked">;
   readonly grants: GrantKeeper;
-  readonly clock: Pick<Clock, "monotonicMs">;
+  readonly clock: Pick<Clock, "nowMs" | "monotonicMs">;
   readonly logger: Logger;
 }): Authenticator {
   const { credentials, grants, clock, logger } = options;
-  const cache = new Map<string, { readonly record: ApiKeyRecord; readonly foundAtMs: number }>();
+  const keys = createRecentLookups<ApiKeyRecord>(KEY_CACHE_MAX, clock);
+  const revocations = createRecentLookups<boolean>(TOKEN_CACHE_MAX, clock);
+  const hasEnded = ({ expiresAtMs }: ApiKeyRecord): boolean =>
+    expiresAtMs !== undefined && clock.nowMs() >= expiresAtMs;
 
   /** @param isRight what is not is not remembered, so that guesses push nothing out of the cache. */
   const find = async (keyId: string, isRight: (record: ApiKeyRecord) => boolean): Promise<ApiKeyRecord | undefined> => {
-    const known = cache.get(keyId);
-    const isFresh = known !== undefined && clock.monotonicMs() - known.foundAtMs < KEY_CACHE_MS;
-    const record = isFresh ? known.record : await credentials.findApiKey(keyId);
+    const known = keys.get(keyId);
+    const record = known ?? (await credentials.findApiKey(keyId));
     if (record === undefined || !isRight(record)) return undefined;
-    if (!isFresh) remember(record);
+    if (known === undefined) keys.set(keyId, record);
     return record;
   };
-  const remember = (record: ApiKeyRecord): void => {
-    cache.delete(record.keyId);
-    const [oldest] = cache.keys();
-    if (cache.size >= KEY_CACHE_MAX && oldest !== undefined) cache.delete(oldest);
-    cache.set(record.keyId, { record, foundAtMs: clock.monotonicMs() });
+  // Asked for what carries a right signature only, so strangers push nothing out of the cache.
+  const isRevoked = async (tokenId: string | undefined): Promise<boolean> => {
+    if (tokenId === undefined) return false;
+    const revoked = revocations.get(tokenId) ?? (await credentials.isTokenRevoked(tokenId));
+    if (revocations.get(tokenId) === undefined) revocations.set(tokenId, revoked);
+    return revoked;
   };
 
   const authorizeAccess = async (grant: AccessGrant, operation: Operation): Promise<Principal> => {
-    const { apiKeyId, role, bucket, prefix, expiresAtMs } = grant;
+    const { apiKeyId, tokenId, role, bucket, prefix, expiresAtMs } = grant;
     const issuer = await find(apiKeyId, () => true);
-    if (issuer === undefined) throw unauthenticated(ISSUER_GONE);
-    if (SCOPE[operation] === "never") throw neverWithToken(operation);
+    if (issuer === undefined || hasEnded(issuer)) throw unauthenticated(ISSUER_GONE);
+    if (await isRevoked(tokenId)) throw unauthenticated("this access token was called back");
+    if (SCOPE[operation] === "never" || SCOPE[operation] === "key") throw outOfReach(operation, "token");
     const access = ACCESS[operation];
     if (roleAllows(role, access) && roleAllows(issuer.role, access)) {
-      return { apiKeyId, role, scope: { bucket, prefix, expiresAtMs } };
+      return { apiKeyId, role, scope: { bucket, prefix, expiresAtMs }, byToken: true };
     }
     throw denied(`an access token of role ${role} does not allow ${ACCESS_WORDS[access]}`);
+  };
+
+  const authorizeKey = (record: ApiKeyRecord, operation: Operation): Principal => {
+    if (hasEnded(record)) throw unauthenticated("this API key has expired; ask for a new one");
+    const { keyId: apiKeyId, role, scope, expiresAtMs = Number.POSITIVE_INFINITY } = record;
+    const access = ACCESS[operation];
+    if (!roleAllows(role, access)) throw denied(`an API key of role ${role} does not allow ${ACCESS_WORDS[access]}`);
+    if (scope === undefined) return { apiKeyId, role, expiresAtMs };
+    if (SCOPE[operation] === "never") throw outOfReach(operation, "scoped key");
+    return { apiKeyId, role, scope: { ...scope, expiresAtMs }, expiresAtMs };
   };
 
   return {
@@ -103,11 +126,38 @@ export function createAuthenticator(options: {
         logger.debug({ keyId: parsed?.keyId, operation }, "API key refused");
         throw unauthenticated(UNKNOWN_KEY);
       }
-      if (roleAllows(record.role, access)) return { apiKeyId: record.keyId, role: record.role };
-      throw denied(`an API key of role ${record.role} does not allow ${ACCESS_WORDS[access]}`);
+      return authorizeKey(record, operation);
+    },
+    forget(id) {
+      keys.delete(id);
+      revocations.delete(id);
     },
   };
 }
 
 const unauthenticated = (message: string): AshlarError => new AshlarError("UNAUTHENTICATED", message);
 const denied = (message: string): AshlarError => new AshlarError("PERMISSION_DENIED", message);
+
+/** What was looked up in the last {@link KEY_CACHE_MS}, the oldest forgotten above a count. */
+interface RecentLookups<Value> {
+  get(id: string): Value | undefined;
+  set(id: string, value: Value): void;
+  delete(id: string): void;
+}
+
+function createRecentLookups<Value>(maxCount: number, clock: Pick<Clock, "monotonicMs">): RecentLookups<Value> {
+  const found = new Map<string, { readonly value: Value; readonly atMs: number }>();
+  return {
+    get(id) {
+      const known = found.get(id);
+      return known !== undefined && clock.monotonicMs() - known.atMs < KEY_CACHE_MS ? known.value : undefined;
+    },
+    set(id, value) {
+      found.delete(id);
+      const [oldest] = found.keys();
+      if (found.size >= maxCount && oldest !== undefined) found.delete(oldest);
+      found.set(id, { value, atMs: clock.monotonicMs() });
+    },
+    delete: (id) => void found.delete(id),
+  };
+}

@@ -7,7 +7,7 @@ import type { Touched } from "./scope-table.ts";
 export type ScopeContext = Pick<GatewayContext, "metadata" | "grants">;
 
 /**
- * Checks that all that a request touches lies within the scope of an access token.
+ * Checks that all that a request touches lies within the scope of an access token or an API key.
  *
  * Keys are compared as they are, character by character: no path is resolved, `..` means nothing.
  *
@@ -39,8 +39,12 @@ async function assertOne(
     case "prefix":
       return assertKeys(scope, touched.bucket, touched.prefix);
     case "upload": {
-      const { bucket, key } = await context.metadata.getUpload(touched.uploadId, { signal });
-      return assertKeys(scope, bucket, key);
+      const upload = await context.metadata.getUpload(touched.uploadId, { signal }).catch((error: unknown) => {
+        if (AshlarError.is(error, "UPLOAD_NOT_FOUND")) return undefined;
+        throw error;
+      });
+      // Of an upload that is gone, the operation gives what this very scope did to it, or UPLOAD_NOT_FOUND.
+      return upload && assertKeys(scope, upload.bucket, upload.key);
     }
     case "manifest": {
       const grant = await context.grants?.verify(touched.handle, ["manifest"]);
@@ -63,5 +67,7 @@ function assertKeys(scope: AccessScope, bucket: string, start: string): void {
 
 function denied({ bucket, prefix }: AccessScope): AshlarError {
   const reach = prefix === "" ? `bucket ${bucket}` : `keys of bucket ${bucket} that begin with ${prefix}`;
-  return new AshlarError("PERMISSION_DENIED", `the access token is for ${reach} only`, { details: { bucket, prefix } });
+  return new AshlarError("PERMISSION_DENIED", `these credentials are for ${reach} only`, {
+    details: { bucket, prefix },
+  });
 }

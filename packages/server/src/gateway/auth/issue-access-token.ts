@@ -10,6 +10,7 @@ import {
 import { requireBucket } from "../early-checks.ts";
 import type { GatewayContext } from "../gateway-context.ts";
 import type { Principal } from "./authenticator.ts";
+import { assertTouchesInScope } from "./check-scope.ts";
 
 /**
  * Signs an access token for the holder of an API key. Stores nothing.
@@ -30,11 +31,14 @@ export async function issueAccessToken(
   assertBucketName(bucket);
   if (prefix !== "") assertObjectKey(prefix);
   assertLife(expiresInMs);
+  const { apiKeyId, scope, expiresAtMs: keyEndsAtMs = Number.POSITIVE_INFINITY } = call.principal;
   const role = roleOf(call.principal, request.role);
+  // A key for one bucket gives tokens for what it reaches itself.
+  await assertTouchesInScope(context, scope, [{ kind: "prefix", bucket, prefix }], call.signal);
   await requireBucket(context.backend, bucket, call.signal);
-  const expiresAtMs = Math.floor(clock.nowMs() + expiresInMs);
-  const { apiKeyId } = call.principal;
-  return { token: await grants.issueAccess({ apiKeyId, role, bucket, prefix, expiresAtMs }), expiresAtMs };
+  const expiresAtMs = Math.floor(Math.min(clock.nowMs() + expiresInMs, keyEndsAtMs));
+  const tokenId = grants.newTicketId();
+  return { token: await grants.issueAccess({ apiKeyId, tokenId, role, bucket, prefix, expiresAtMs }), expiresAtMs };
 }
 
 function assertLife(expiresInMs: number): void {
@@ -46,8 +50,8 @@ function assertLife(expiresInMs: number): void {
 }
 
 /** Never more than the API key: a key that only reads gives tokens that only read. */
-function roleOf({ role, scope }: Principal, wanted: AccessRole | undefined): AccessRole {
-  if (role === undefined || scope !== undefined) {
+function roleOf({ role, byToken }: Principal, wanted: AccessRole | undefined): AccessRole {
+  if (role === undefined || byToken === true) {
     throw new AshlarError("PERMISSION_DENIED", "only an API key gives access tokens");
   }
   if (role !== "readonly") return wanted ?? "readwrite";

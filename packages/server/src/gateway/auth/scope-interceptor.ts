@@ -3,7 +3,7 @@ import type { Interceptor } from "@connectrpc/connect";
 import type { Operation } from "./access-table.ts";
 import { NOBODY, principalKey } from "./auth-gate.ts";
 import { assertTouchesInScope, type ScopeContext } from "./check-scope.ts";
-import { neverWithToken, SCOPE, type ScopeRule, type Touched } from "./scope-table.ts";
+import { outOfReach, SCOPE, type ScopeRule, type Touched } from "./scope-table.ts";
 
 /**
  * Holds callers with an access token to its scope: every message of every RPC goes by the table before its handler sees it. Needs the gate
@@ -28,8 +28,8 @@ function rule(operation: Operation): (message: unknown) => readonly Touched[] {
   // The table pairs operations with their messages; over a union TypeScript cannot.
   const found = SCOPE[operation] as ScopeRule<unknown>;
   if (typeof found === "function") return found;
-  if (found === "nothing") return () => [];
-  throw neverWithToken(operation);
+  if (found === "nothing" || found === "key") return () => [];
+  throw outOfReach(operation, "token");
 }
 
 async function* checked<Message>(

@@ -1,9 +1,9 @@
 import { AshlarError } from "@ashlar/sdk/errors";
-import type { ClusterService, ObjectService } from "@ashlar/sdk/rpc";
+import type { ClusterService, CredentialService, ObjectService } from "@ashlar/sdk/rpc";
 import type { MessageShape } from "@bufbuild/protobuf";
 import type { Operation } from "./access-table.ts";
 
-/** What an operation touches, to be compared with the scope of an access token. */
+/** What an operation touches, to be compared with the scope of an access token or an API key. */
 export type Touched =
   /** The bucket as such: that it exists. */
   | { readonly kind: "bucket"; readonly bucket: string }
@@ -15,10 +15,13 @@ export type Touched =
   /** The object of a handle that Locate gave. */
   | { readonly kind: "manifest"; readonly handle: string };
 
-/** `never`: no access token does it. `nothing`: it tells of no bucket. Else what a request touches; all of it must lie in the scope. */
-export type ScopeRule<Request> = "never" | "nothing" | ((request: Request) => readonly Touched[]);
+/**
+ * `never`: nobody with a scope does it. `key`: API keys do, also with a scope, to which whoever runs it holds them; no access token does.
+ * `nothing`: it tells of no bucket. Else what a request touches; all of it must lie in the scope.
+ */
+export type ScopeRule<Request> = "never" | "key" | "nothing" | ((request: Request) => readonly Touched[]);
 
-type Methods = typeof ObjectService.method & typeof ClusterService.method;
+type Methods = typeof ObjectService.method & typeof ClusterService.method & typeof CredentialService.method;
 
 const object = ({ bucket, key }: { readonly bucket: string; readonly key: string }): readonly Touched[] => [
   { kind: "object", bucket, key },
@@ -30,9 +33,13 @@ const within = ({ bucket, prefix }: { readonly bucket: string; readonly prefix: 
   { kind: "prefix", bucket, prefix },
 ];
 
-/** The error of an operation that no access token does. */
-export function neverWithToken(operation: Operation): AshlarError {
-  return new AshlarError("PERMISSION_DENIED", `an access token does not allow ${operation}; it takes an API key`);
+/** The error of an operation that no access token does, or no API key with a scope. */
+export function outOfReach(operation: Operation, holder: "token" | "scoped key"): AshlarError {
+  const message =
+    holder === "token"
+      ? `an access token does not allow ${operation}; it takes an API key`
+      : `an API key for one bucket does not allow ${operation}; it takes one without a scope`;
+  return new AshlarError("PERMISSION_DENIED", message);
 }
 
 /**
@@ -69,10 +76,14 @@ export const SCOPE: { readonly [Name in Operation]: ScopeRule<MessageShape<Metho
   commitPart: upload,
   locate: ({ manifestId, bucket, key }) =>
     manifestId === "" ? object({ bucket, key }) : [{ kind: "manifest", handle: manifestId }],
-  createAccessToken: "never",
+  createAccessToken: "key",
   getCluster: "nothing",
   registerServer: "never",
   heartbeat: "never",
   stopServer: "never",
   changeLayout: "never",
+  createApiKey: "never",
+  listApiKeys: "never",
+  deleteApiKey: "never",
+  revokeAccessToken: "key",
 } satisfies { readonly [Name in Operation]: ScopeRule<MessageShape<Methods[Name]["input"]>> });

@@ -5,6 +5,7 @@ import { checkChunks } from "@ashlar/sdk/manifest";
 import type { ChunkedContent, CommittedChunk } from "@ashlar/sdk/ports";
 import type { ReceivedContent } from "@ashlar/sdk/rpc";
 import type { TicketGrant } from "../../grants/index.ts";
+import { HTTP_LIMITS } from "../../http/http-limits.ts";
 import type { GatewayContext } from "../gateway-context.ts";
 import { askStores } from "./ask-stores.ts";
 import { checkReceipts, type ProvenChunk } from "./check-receipts.ts";
@@ -26,6 +27,7 @@ export async function checkContent(
   content: ReceivedContent,
   options: { readonly sizeBytes: number; readonly signal: AbortSignal | undefined },
 ): Promise<ChunkedContent> {
+  assertFewEnough(content.chunks.length, options.sizeBytes);
   const problems = checkChunks(content.chunks, options.sizeBytes);
   if (problems.length > 0) throw new AshlarError("INVALID_ARGUMENT", problems.join("; "));
   const distinct = mergeReceipts(content.chunks);
@@ -42,6 +44,29 @@ export async function checkContent(
   let layoutVersion = Number.POSITIVE_INFINITY;
   for (const each of proven.values()) layoutVersion = Math.min(layoutVersion, each.layoutVersion);
   return { chunks, layoutVersion };
+}
+
+/**
+ * Holds a chunk list to what its bytes are worth: each entry is work here, a row, and a request of every reader. One chunk may occur often, in a file
+ * of zeros, so this asks for their size and not whether they differ.
+ */
+function assertFewEnough(chunkCount: number, sizeBytes: number): void {
+  const chunksMax = LIMITS.COMMIT_CHUNKS_MAX.value;
+  if (chunkCount > chunksMax) {
+    throw new AshlarError(
+      "INVALID_ARGUMENT",
+      `one commit names at most ${chunksMax} chunks; use larger chunks or a multipart upload`,
+      { details: { chunksMax: String(chunksMax) } },
+    );
+  }
+  const averageMin = LIMITS.CHUNK_MIN_BYTES.value;
+  if (chunkCount > HTTP_LIMITS.SMALL_CHUNKS_MAX.value && (chunkCount - 1) * averageMin > sizeBytes) {
+    throw new AshlarError(
+      "INVALID_ARGUMENT",
+      `more than ${HTTP_LIMITS.SMALL_CHUNKS_MAX.value} chunks have at least ${averageMin} bytes each on average`,
+      { details: { chunkMinBytes: String(averageMin) } },
+    );
+  }
 }
 
 function prove(

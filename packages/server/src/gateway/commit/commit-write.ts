@@ -9,6 +9,7 @@ import {
   normalizeAttributes,
   type ObjectInfo,
   type PartInfo,
+  type WriteOptions,
 } from "@ashlar/sdk/ports";
 import type { ReceivedCommit, ReceivedPart } from "@ashlar/sdk/rpc";
 import type { Principal } from "../auth/authenticator.ts";
@@ -16,10 +17,9 @@ import type { GatewayContext } from "../gateway-context.ts";
 import { checkContent } from "./check-content.ts";
 import { checkTicket } from "./check-ticket.ts";
 
-/** Who commits, and how long they wait. */
-export interface CommitCall {
+/** Who commits, under which operation id, and how long they wait. */
+export interface CommitCall extends WriteOptions {
   readonly principal: Principal;
-  readonly signal?: AbortSignal | undefined;
 }
 
 type Facts = Pick<CommitObject, "content" | "etag" | "sha256">;
@@ -41,7 +41,7 @@ export async function commitWrite(
   const facts = await establishFacts(context, commit, call);
   return await context.metadata.commitObject(
     { bucket, key, sizeBytes, attributes, durability, condition: commit.condition, ...facts },
-    { signal: call.signal },
+    call,
   );
 }
 
@@ -88,10 +88,7 @@ export async function commitPart(context: GatewayContext, part: ReceivedPart, ca
   if (empty !== undefined) assertDeclared(part.sha256, encodeHex(empty));
   const sha256 = empty === undefined ? digestOf(content, part.sha256) : encodeHex(empty);
   const etag = empty === undefined ? etagOf(content) : singleEtag(empty);
-  return await context.metadata.putPart(
-    { uploadId, partNumber, sizeBytes, etag, sha256, content },
-    { signal: call.signal },
-  );
+  return await context.metadata.putPart({ uploadId, partNumber, sizeBytes, etag, sha256, content }, call);
 }
 
 const etagOf = (content: ChunkedContent): string => chunkedEtag(content.chunks.map((chunk) => chunk.chunkId));

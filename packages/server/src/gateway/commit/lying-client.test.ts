@@ -37,13 +37,14 @@ interface ChunkInit {
 
 beforeAll(async () => {
   metadata = createMemoryMetadataStore({ replicationFactor: 3 });
-  cluster = await startTestCluster({
+  const parts = {
     metadata,
     hasher: nodeCryptoHasher,
     transport: undiciTransport(),
     nodeCount: 4,
     openStore: () => createMemoryChunkStore(),
-  });
+  };
+  cluster = await startTestCluster(parts, { proofsOfPossession: true });
   client = directClient(cluster);
   const objects = client.objects(cluster.keys.readwrite);
   for (const bucket of [BUCKET, "other"]) await objects.createBucket({ bucket });

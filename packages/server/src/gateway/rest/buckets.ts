@@ -9,9 +9,13 @@ import {
   ListObjectsResponseSchema,
 } from "@ashlar/sdk/rpc";
 import type { HttpRequest, HttpResponse } from "../../http/http-handler.ts";
-import { requireBucket } from "../early-checks.ts";
+import type { Principal } from "../auth/authenticator.ts";
+import { writeOptionsOf } from "../auth/write-options.ts";
+import { createBucketWithin, requireBucket } from "../early-checks.ts";
 import type { GatewayContext } from "../gateway-context.ts";
 import { jsonAnswer } from "./json-answer.ts";
+import { parseQuery } from "./query.ts";
+import { assertNoBody } from "./write-object.ts";
 
 /** `GET /objects`. */
 export async function listBuckets({ backend }: GatewayContext, { signal }: HttpRequest): Promise<HttpResponse> {
@@ -23,9 +27,12 @@ export async function listBuckets({ backend }: GatewayContext, { signal }: HttpR
 export async function createBucket(
   { backend }: GatewayContext,
   bucket: string,
-  { signal }: HttpRequest,
+  request: HttpRequest,
+  principal: Principal,
 ): Promise<HttpResponse> {
-  const created = await backend.createBucket(bucket, { signal });
+  const write = writeOptionsOf(request.header, principal, request.signal);
+  await assertNoBody(request, "a bucket");
+  const created = await createBucketWithin(backend, bucket, write);
   return jsonAnswer(CreateBucketResponseSchema, { bucket: encodeBucket(created) }, { status: 201 });
 }
 
@@ -43,9 +50,10 @@ export async function headBucket(
 export async function deleteBucket(
   { backend }: GatewayContext,
   bucket: string,
-  { signal }: HttpRequest,
+  { header, signal }: HttpRequest,
+  principal: Principal,
 ): Promise<HttpResponse> {
-  await backend.deleteBucket(bucket, { signal });
+  await backend.deleteBucket(bucket, writeOptionsOf(header, principal, signal));
   return { status: 204 };
 }
 
@@ -61,7 +69,7 @@ export async function listObjects(
 
 /** What a query string asks for. @throws {AshlarError} INVALID_ARGUMENT. */
 export function listQuery(bucket: string, query: string): ListObjectsQuery {
-  const parameters = new URLSearchParams(query);
+  const parameters = parseQuery(query);
   const text = (name: string): string | undefined => parameters.get(name) || undefined;
   return {
     bucket,

@@ -1,11 +1,12 @@
 import { AshlarError } from "@ashlar/sdk/errors";
 import type { ObjectInfo, WriteCondition } from "@ashlar/sdk/ports";
-import { namesEntityTag } from "../../http/entity-tag.ts";
-
-const ONE_TAG = /^(W\/)?"([^"]*)"$/;
+import { namesEntityTag, parseEntityTags } from "../../http/entity-tag.ts";
+import { parseHttpDate } from "../../http/http-date.ts";
 
 /** What the conditions of a read say; RFC 9110 §13.2.2 gives the order. */
 export type ReadVerdict = "proceed" | "not-modified" | "failed";
+
+const SECOND_MS = 1000;
 
 /** Judges the conditional headers of a GET or HEAD. */
 export function judgeRead(header: Headers, info: ObjectInfo): ReadVerdict {
@@ -18,42 +19,106 @@ export function judgeRead(header: Headers, info: ObjectInfo): ReadVerdict {
   return isLaterThan(info, header.get("if-modified-since")) === false ? "not-modified" : "proceed";
 }
 
-/** Whether the range of a request applies: always, unless `if-range` names another state of the object. */
-export function rangeApplies(header: Headers, info: ObjectInfo): boolean {
-  const ifRange = header.get("if-range");
-  if (ifRange === null) return true;
-  if (ifRange.includes('"')) return namesEntityTag(ifRange, info.etag, { weak: false });
-  return isLaterThan(info, ifRange) === false;
+/**
+ * Whether the range of a request applies: always, unless `if-range` names another state of the object (RFC 9110 §13.1.5).
+ *
+ * Only an exact match of a strong validator counts: the one etag, or the very date of `last-modified`, once its second is over (before that a
+ * second write could bear the same date, §8.8.2.2). Lists, weak tags and anything else give the whole object.
+ */
+export function rangeApplies(header: Headers, info: ObjectInfo, nowMs: number): boolean {
+  const ifRange = header.get("if-range")?.trim();
+  if (ifRange === undefined) return true;
+  if (ifRange.includes('"')) return ifRange === `"${info.etag}"`;
+  const modifiedMs = modifiedAtMs(info);
+  return parseHttpDate(ifRange) === modifiedMs && nowMs >= modifiedMs + SECOND_MS;
 }
 
-/** Whether an object is newer than a date, in the whole seconds of HTTP dates; `undefined` if there is no valid date. */
+/** What `last-modified` says: whole seconds. */
+function modifiedAtMs(info: ObjectInfo): number {
+  return Math.floor(info.createdAtMs / SECOND_MS) * SECOND_MS;
+}
+
+/** Whether an object is newer than a date; `undefined` if there is no valid date. */
 function isLaterThan(info: ObjectInfo, date: string | null): boolean | undefined {
-  const dateMs = date === null ? Number.NaN : Date.parse(date);
-  return Number.isNaN(dateMs) ? undefined : Math.floor(info.createdAtMs / 1000) * 1000 > dateMs;
+  const dateMs = date === null ? undefined : parseHttpDate(date);
+  return dateMs === undefined ? undefined : modifiedAtMs(info) > dateMs;
 }
 
 /**
- * The condition of a write: one etag or `*` in `if-match` and `if-none-match`.
+ * The condition of a write (PUT, DELETE), from `if-match`, `if-none-match` and `if-unmodified-since`, by RFC 9110 §13.2.2.
  *
- * @throws {AshlarError} INVALID_ARGUMENT for lists and unquoted tags; PRECONDITION_FAILED for a weak tag in `if-match`, which never matches.
+ * One tag and `*` are for the commit to judge. Lists and dates are judged here against the current version, and the commit then holds on to
+ * exactly that version, so that nobody writes in between unseen.
+ *
+ * @param current the object as it is; asked for only where that is needed.
+ * @throws {AshlarError} INVALID_ARGUMENT for values that are neither etags nor `*`; PRECONDITION_FAILED where the current version does not match.
  */
-export function writeCondition(header: Headers): WriteCondition | undefined {
-  const ifMatch = tagOf(header, "if-match");
-  const ifNoneMatch = tagOf(header, "if-none-match");
-  if (ifMatch === undefined && ifNoneMatch === undefined) return undefined;
-  if (ifMatch?.weak === true) throw new AshlarError("PRECONDITION_FAILED", "a weak etag matches nothing in if-match");
-  return { ifMatch: ifMatch?.tag, ifNoneMatch: ifNoneMatch?.tag };
+export async function writeCondition(
+  header: Headers,
+  current: () => Promise<ObjectInfo | undefined>,
+): Promise<WriteCondition | undefined> {
+  const ifMatch = header.get("if-match");
+  const ifNoneMatch = header.get("if-none-match");
+  const since = ifMatch === null ? header.get("if-unmodified-since") : null;
+  const wanted = ifMatch === null ? await unmodifiedSince(since, current) : await matching(ifMatch, current);
+  const unwanted = ifNoneMatch === null ? undefined : await noneMatching(ifNoneMatch, current);
+  if (wanted === undefined || unwanted === undefined) return wanted ?? unwanted;
+  if (unwanted.ifMatch === undefined || wanted.ifMatch === "*") return { ...wanted, ...unwanted };
+  if (unwanted.ifMatch !== wanted.ifMatch) throw failed("if-match");
+  return wanted;
 }
 
-function tagOf(header: Headers, name: string): { readonly tag: string; readonly weak: boolean } | undefined {
-  const value = header.get(name)?.trim();
-  if (value === undefined) return undefined;
-  if (value === "*") return { tag: value, weak: false };
-  const match = ONE_TAG.exec(value);
-  if (match?.[2] === undefined) {
-    throw new AshlarError("INVALID_ARGUMENT", `${name} of a write is one quoted etag or *`, {
-      details: { header: name },
-    });
-  }
-  return { tag: match[2], weak: match[1] !== undefined };
+async function unmodifiedSince(
+  date: string | null,
+  current: () => Promise<ObjectInfo | undefined>,
+): Promise<WriteCondition | undefined> {
+  if (date === null || parseHttpDate(date) === undefined) return undefined;
+  const info = await current();
+  // What is not there has no date, and the condition is ignored.
+  if (info === undefined) return undefined;
+  if (isLaterThan(info, date) === true) throw failed("if-unmodified-since", info);
+  return { ifMatch: info.etag };
+}
+
+async function matching(
+  value: string,
+  current: () => Promise<ObjectInfo | undefined>,
+): Promise<WriteCondition | undefined> {
+  const tags = tagsOf("if-match", value);
+  if (tags === "*") return { ifMatch: "*" };
+  // A weak tag never matches, and the star in quotes is a tag like any other, which no object has.
+  const strong = tags.filter(({ tag, weak }) => !weak && tag !== "*" && tag !== "");
+  const [only] = strong;
+  if (only === undefined) throw failed("if-match");
+  if (strong.length === 1) return { ifMatch: only.tag };
+  const info = await current();
+  if (info === undefined || !strong.some(({ tag }) => tag === info.etag)) throw failed("if-match", info);
+  return { ifMatch: info.etag };
+}
+
+async function noneMatching(
+  value: string,
+  current: () => Promise<ObjectInfo | undefined>,
+): Promise<WriteCondition | undefined> {
+  const tags = tagsOf("if-none-match", value);
+  if (tags === "*") return { ifNoneMatch: "*" };
+  const named = tags.filter(({ tag }) => tag !== "*" && tag !== "");
+  const [only] = named;
+  if (only === undefined) return undefined;
+  if (named.length === 1) return { ifNoneMatch: only.tag };
+  const info = await current();
+  if (info === undefined) return { ifNoneMatch: "*" };
+  if (named.some(({ tag }) => tag === info.etag)) throw failed("if-none-match", info);
+  return { ifMatch: info.etag };
+}
+
+function tagsOf(name: string, value: string): Exclude<ReturnType<typeof parseEntityTags>, undefined> {
+  const tags = parseEntityTags(value);
+  if (tags !== undefined) return tags;
+  throw new AshlarError("INVALID_ARGUMENT", `${name} is a list of quoted etags, or *`, { details: { header: name } });
+}
+
+function failed(header: string, info?: ObjectInfo): AshlarError {
+  const details = info === undefined ? { header } : { header, etag: info.etag };
+  return new AshlarError("PRECONDITION_FAILED", `the object is not in a state that ${header} allows`, { details });
 }

@@ -1,8 +1,7 @@
-import { AshlarError } from "@ashlar/sdk/errors";
 import type { ObjectAttributes, ObjectInfo } from "@ashlar/sdk/ports";
+import { FOREIGN_CONTENT_HEADERS } from "../../http/foreign-content.ts";
 import { decodeHeaderText, encodeHeaderText } from "./header-text.ts";
-
-const META_PREFIX = "ashlar-meta-";
+import { metadataFromHeaders, metadataHeaders } from "./metadata-headers.ts";
 
 /** Headers that are kept with an object, and the attribute that each becomes. */
 const ATTRIBUTE_HEADERS = {
@@ -21,21 +20,9 @@ export function attributesFromHeaders(header: Headers): ObjectAttributes | undef
     const value = header.get(name);
     if (value !== null && value !== "") attributes[attribute] = decodeHeaderText(value);
   }
-  const metadata: Record<string, string> = {};
-  header.forEach((value, name) => {
-    if (name.startsWith(META_PREFIX)) metadata[name.slice(META_PREFIX.length)] = decodeMetadata(name, value);
-  });
-  const hasMetadata = Object.keys(metadata).length > 0;
-  if (!hasMetadata && Object.keys(attributes).length === 0) return undefined;
-  return hasMetadata ? { ...attributes, metadata } : attributes;
-}
-
-function decodeMetadata(name: string, value: string): string {
-  try {
-    return decodeURIComponent(decodeHeaderText(value));
-  } catch (error) {
-    throw new AshlarError("INVALID_ARGUMENT", `${name} is not percent-encoded UTF-8`, { cause: error });
-  }
+  const metadata = metadataFromHeaders(header);
+  if (metadata === undefined && Object.keys(attributes).length === 0) return undefined;
+  return metadata === undefined ? attributes : { ...attributes, metadata };
 }
 
 /** The headers of an answer that carries or describes an object; without content-length and content-range. */
@@ -46,17 +33,14 @@ export function objectHeaders(info: ObjectInfo): Headers {
     "ashlar-object-version": info.objectVersion,
     "ashlar-created-at-ms": String(info.createdAtMs),
     "ashlar-durability": info.durability,
-    // What a client uploaded must not be taken for something else by a browser.
-    "x-content-type-options": "nosniff",
+    ...FOREIGN_CONTENT_HEADERS,
   });
   if (info.sha256 !== undefined) header.set("ashlar-sha256", info.sha256);
   for (const [name, attribute] of Object.entries(ATTRIBUTE_HEADERS)) {
     const value = info.attributes[attribute];
     if (value !== undefined) header.set(name, encodeHeaderText(value));
   }
-  for (const [name, value] of Object.entries(info.attributes.metadata ?? {})) {
-    header.set(`${META_PREFIX}${name}`, encodeURIComponent(value));
-  }
+  for (const [name, value] of metadataHeaders(info.attributes.metadata ?? {})) header.set(name, value);
   return header;
 }
 

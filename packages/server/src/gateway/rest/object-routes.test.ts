@@ -5,9 +5,10 @@ import { createMemoryChunkStore } from "@ashlar/adapters/chunk-store/memory";
 import { nodeCryptoHasher } from "@ashlar/adapters/hash/node-crypto";
 import { createMemoryMetadataStore } from "@ashlar/adapters/metadata-store/memory";
 import { singleStoreTopology } from "@ashlar/sdk/engine";
-import type { MetadataStore } from "@ashlar/sdk/ports";
+import type { MetadataStore, ObjectInfo } from "@ashlar/sdk/ports";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startTestGateway, type TestGateway } from "../testing/start-test-gateway.ts";
+import { rangeApplies, writeCondition } from "./conditions.ts";
 
 let test: TestGateway;
 let metadata: MetadataStore;
@@ -289,12 +290,28 @@ describe("ranges over plain HTTP", () => {
     expect([read.status, read.headers["content-range"]]).toEqual([416, "bytes */0"]);
   });
 
-  it("apply only to the state that if-range names", async () => {
+  it("apply only to the state that if-range names exactly, by a strong validator", async () => {
     const { etag } = (await call("HEAD", "/objects/photos/ranged")).headers;
-    expect((await range("bytes=0-9", { "if-range": String(etag) })).status).toBe(206);
-    expect((await range("bytes=0-9", { "if-range": '"other"' })).status).toBe(200);
-    expect((await range("bytes=0-9", { "if-range": new Date(Date.now() + 9000).toUTCString() })).status).toBe(206);
-    expect((await range("bytes=0-9", { "if-range": new Date(0).toUTCString() })).status).toBe(200);
+    const statusOf = async (ifRange: string, value = "bytes=0-9"): Promise<number> =>
+      (await range(value, { "if-range": ifRange })).status;
+    expect(await statusOf(String(etag))).toBe(206);
+    const others = ['"other"', `W/${etag}`, `"other", ${etag}`, `${etag}, ${etag}`, "*", "nonsense", "1"];
+    for (const other of others) expect([other, await statusOf(other)]).toEqual([other, 200]);
+    for (const date of [new Date(Date.now() + 9000), new Date(0)]) expect(await statusOf(date.toUTCString())).toBe(200);
+    // Another state: the whole, also where the range lies outside.
+    expect(await statusOf('"other"', "bytes=9999999-")).toBe(200);
+    expect(await statusOf(String(etag), "bytes=9999999-")).toBe(416);
+  });
+
+  it("apply to the date of last-modified once its second is over", () => {
+    const info = { etag: "x", createdAtMs: Date.UTC(2026, 0, 2, 3, 4, 5, 600) } as ObjectInfo;
+    const header = (date: string): Headers => new Headers({ "if-range": date });
+    const second = Date.UTC(2026, 0, 2, 3, 4, 5);
+    expect(rangeApplies(header("Fri, 02 Jan 2026 03:04:05 GMT"), info, second + 1000)).toBe(true);
+    expect(rangeApplies(header("Friday, 02-Jan-26 03:04:05 GMT"), info, second + 1000)).toBe(true);
+    expect(rangeApplies(header("Fri, 02 Jan 2026 03:04:05 GMT"), info, second + 999)).toBe(false);
+    expect(rangeApplies(header("Fri, 02 Jan 2026 03:04:06 GMT"), info, second + 9000)).toBe(false);
+    expect(rangeApplies(header("2026-01-02T03:04:05Z"), info, second + 9000)).toBe(false);
   });
 });
 
@@ -325,6 +342,89 @@ describe("conditions over plain HTTP", () => {
     expect(ranged.status).toBe(304);
   });
 
+  it("with dates that are none are ignored, whatever JavaScript makes of them", async () => {
+    for (const junk of [
+      "1",
+      "2001",
+      "Thu, 30 Feb 2023 00:00:00 GMT",
+      "1970-01-01",
+      "Thu, 01 Jan 1970 00:00:00 +0100",
+    ]) {
+      expect([junk, (await get({ "if-unmodified-since": junk })).status]).toEqual([junk, 200]);
+      expect([junk, (await put("dated", "x", { "if-unmodified-since": junk })).status]).toEqual([junk, 200]);
+    }
+    expect((await get({ "if-modified-since": "2999-01-01" })).status).toBe(200);
+  });
+
+  it("in the order of RFC 9110: etags before dates", async () => {
+    const old = new Date(0).toUTCString();
+    const late = new Date(Date.now() + 99_000).toUTCString();
+    expect((await get({ "if-match": etag, "if-unmodified-since": old })).status).toBe(200);
+    expect((await get({ "if-match": '"other"', "if-unmodified-since": late })).status).toBe(412);
+    expect((await get({ "if-none-match": '"other"', "if-modified-since": late })).status).toBe(200);
+    expect((await get({ "if-match": '"other"', "if-none-match": etag })).status).toBe(412);
+    expect((await get({ "if-match": etag, "if-none-match": etag })).status).toBe(304);
+  });
+
+  it("by date decide writes and deletes", async () => {
+    const old = new Date(0).toUTCString();
+    const late = new Date(Date.now() + 99_000).toUTCString();
+    await put("by-date", "first");
+    expect((await put("by-date", "second", { "if-unmodified-since": old })).status).toBe(412);
+    const headers = { "if-unmodified-since": old };
+    expect((await call("DELETE", "/objects/photos/by-date", { headers })).status).toBe(412);
+    expect((await call("GET", "/objects/photos/by-date")).body.toString()).toBe("first");
+    expect((await put("by-date", "second", { "if-unmodified-since": late })).status).toBe(200);
+    // A copy is a write, too.
+    const copy = { "ashlar-copy-source": "photos/by-date", "if-unmodified-since": old };
+    await put("by-date-2", "kept");
+    expect((await put("by-date-2", "", copy)).status).toBe(412);
+    // What is not there has no date.
+    expect((await put("by-date-new", "x", { "if-unmodified-since": old })).status).toBe(200);
+    expect((await put("by-date", "third", { "if-modified-since": late })).status).toBe(200);
+  });
+
+  it("with lists of etags decide writes and deletes", async () => {
+    const tag = String((await put("listed-tags", "first")).headers.etag);
+    const path = "/objects/photos/listed-tags";
+    const refused: Record<string, string>[] = [
+      { "if-match": '"a", "b"' },
+      { "if-match": `"a", W/${tag}` },
+      { "if-match": '"*"' },
+      { "if-match": '""' },
+      { "if-none-match": `"a", ${tag}` },
+      { "if-none-match": `"a", W/${tag}` },
+      { "if-none-match": `W/${tag}` },
+    ];
+    for (const headers of refused) {
+      expect([headers, (await put("listed-tags", "lost", headers)).status]).toEqual([headers, 412]);
+      expect([headers, (await call("DELETE", path, { headers })).status]).toEqual([headers, 412]);
+    }
+    for (const headers of [{ "if-match": "" }, { "if-match": `${tag}, *` }, { "if-none-match": "a" }] as Record<
+      string,
+      string
+    >[])
+      expect([headers, (await put("listed-tags", "lost", headers)).status]).toEqual([headers, 400]);
+    expect((await call("GET", path)).body.toString()).toBe("first");
+    expect((await put("listed-tags", "second", { "if-match": `"a", ${tag}` })).status).toBe(200);
+    expect((await put("listed-tags", "third", { "if-none-match": '"a", "b"' })).status).toBe(200);
+    expect((await put("listed-tags-new", "x", { "if-none-match": '"a", "b"' })).status).toBe(200);
+  });
+
+  it("hold on to the version that was judged", async () => {
+    const info = { etag: "now", createdAtMs: 5000 } as ObjectInfo;
+    const of = (headers: Record<string, string>, current: ObjectInfo | undefined = info): Promise<unknown> =>
+      writeCondition(new Headers(headers), async () => current);
+    const late = new Date(9000).toUTCString();
+    expect(await of({ "if-unmodified-since": late })).toEqual({ ifMatch: "now" });
+    expect(await of({ "if-match": '"a", "now"' })).toEqual({ ifMatch: "now" });
+    expect(await of({ "if-none-match": '"a", "b"' })).toEqual({ ifMatch: "now" });
+    expect(await of({ "if-match": "*", "if-none-match": '"a", "b"' })).toEqual({ ifMatch: "now" });
+    expect(await writeCondition(new Headers({ "if-none-match": '"a", "b"' }), async () => undefined)).toEqual({
+      ifNoneMatch: "*",
+    });
+  });
+
   it("decide writes and deletes", async () => {
     expect((await put("conditional", "2", { "if-none-match": "*" })).status).toBe(412);
     expect((await put("conditional", "2", { "if-match": '"other"' })).status).toBe(412);
@@ -343,7 +443,48 @@ describe("conditions over plain HTTP", () => {
   });
 });
 
+describe("a part of a body", () => {
+  it("is refused: it would replace the whole", async () => {
+    await put("resumed", "0123456789");
+    for (const part of ["bytes 4-9/10", "bytes */10", "nonsense"]) {
+      const answer = await put("resumed", "456789", { "content-range": part });
+      expect([part, answer.status, answer.json.code]).toEqual([part, 400, "INVALID_ARGUMENT"]);
+    }
+    expect((await call("GET", "/objects/photos/resumed")).body.toString()).toBe("0123456789");
+  });
+
+  it("and any body of a bucket, which would be lost", async () => {
+    const answer = await call("PUT", "/objects/uploaded-to", { body: Buffer.from("bytes") });
+    expect([answer.status, (await call("HEAD", "/objects/uploaded-to")).status]).toEqual([400, 404]);
+  });
+});
+
+describe("an answer with an object", () => {
+  it("is sandboxed where a browser opens it as a page", async () => {
+    await put("page.html", "<script>alert(1)</script>", { "content-type": "text/html" });
+    const { headers } = await call("GET", "/objects/photos/page.html");
+    expect(headers["content-security-policy"]).toContain("sandbox");
+    expect(headers["content-security-policy"]).toContain("default-src 'none'");
+    expect(headers["x-content-type-options"]).toBe("nosniff");
+  });
+
+  it("has the same headers for HEAD", async () => {
+    await put("alike", "bytes", { "ashlar-meta-a": "1", "cache-control": "max-age=1", expires: "0" });
+    const same = ({ headers: { date: _date, "ashlar-request-id": _id, ...rest } }: Answer): unknown => rest;
+    const [get, head] = [await call("GET", "/objects/photos/alike"), await call("HEAD", "/objects/photos/alike")];
+    expect(same(head)).toEqual(same(get));
+  });
+});
+
 describe("listing over plain HTTP", () => {
+  it.each(["prefix=%ff", "prefix=%zz", "limit=1&limit=2", "prefix=a&prefix=b", "delimiter=%"])(
+    "refuses %s",
+    async (query) => {
+      const answer = await call("GET", `/objects/photos?${query}`);
+      expect([answer.status, answer.json.code]).toEqual([400, "INVALID_ARGUMENT"]);
+    },
+  );
+
   it("pages, rolls up and starts where asked", async () => {
     await call("PUT", "/objects/listing");
     for (const key of ["a/1", "a/2", "b", "c/1"])

@@ -1,8 +1,9 @@
 import { AshlarError } from "@ashlar/sdk/errors";
 import type { HttpHandler, HttpRequest, HttpResponse } from "../../http/http-handler.ts";
 import { problemResponse } from "../../http/problem.ts";
+import { trustCaller } from "../../http/request-context.ts";
 import type { Operation } from "../auth/access-table.ts";
-import type { Authenticator } from "../auth/authenticator.ts";
+import type { Authenticator, Principal } from "../auth/authenticator.ts";
 import { assertTouchesInScope } from "../auth/check-scope.ts";
 import type { Touched } from "../auth/scope-table.ts";
 import type { GatewayContext } from "../gateway-context.ts";
@@ -16,7 +17,7 @@ interface Route {
   readonly operation: Operation;
   /** Compared with the scope of an access token; whoever runs the route touches nothing else. */
   readonly touches: (request: HttpRequest) => readonly Touched[];
-  readonly run: (context: GatewayContext, request: HttpRequest) => Promise<HttpResponse>;
+  readonly run: (context: GatewayContext, request: HttpRequest, principal: Principal) => Promise<HttpResponse>;
 }
 
 type Routes = Readonly<Record<string, Route>>;
@@ -33,9 +34,10 @@ export function createObjectRoutes(context: GatewayContext, authenticator: Authe
     const isCopy = request.method === "PUT" && path.kind === "object" && request.header.has(COPY_SOURCE_HEADER);
     const route = isCopy ? routes.COPY : Object.hasOwn(routes, request.method) ? routes[request.method] : undefined;
     if (route === undefined || request.method === "COPY") return notAllowed(request, routes);
-    const { scope } = await authenticator.authorize(request.header.get("authorization"), route.operation);
-    await assertTouchesInScope(context, scope, route.touches(request), request.signal);
-    return await route.run(context, request);
+    const principal = await authenticator.authorize(request.header.get("authorization"), route.operation);
+    trustCaller(request);
+    await assertTouchesInScope(context, principal.scope, route.touches(request), request.signal);
+    return await route.run(context, request, principal);
   };
 }
 
@@ -58,8 +60,8 @@ function bucketRoutes(bucket: string): Routes {
   return {
     GET: { operation: "listObjects", touches: list, run: (context, request) => listObjects(context, bucket, request) },
     HEAD: { operation: "headBucket", touches, run: (context, request) => headBucket(context, bucket, request) },
-    PUT: { operation: "createBucket", touches, run: (context, request) => createBucket(context, bucket, request) },
-    DELETE: { operation: "deleteBucket", touches, run: (context, request) => deleteBucket(context, bucket, request) },
+    PUT: { operation: "createBucket", touches, run: (context, ...rest) => createBucket(context, bucket, ...rest) },
+    DELETE: { operation: "deleteBucket", touches, run: (context, ...rest) => deleteBucket(context, bucket, ...rest) },
   };
 }
 
@@ -73,9 +75,9 @@ function objectRoutes({ bucket, key }: { readonly bucket: string; readonly key: 
   return {
     GET: { operation: "getObject", touches, run: (context, request) => getObject(context, name, request) },
     HEAD: { operation: "headObject", touches, run: (context, request) => headObject(context, name, request) },
-    PUT: { operation: "putObject", touches, run: (context, request) => putObject(context, name, request) },
-    COPY: { operation: "copyObject", touches: both, run: (context, request) => copyObject(context, name, request) },
-    DELETE: { operation: "deleteObject", touches, run: (context, request) => deleteObject(context, name, request) },
+    PUT: { operation: "putObject", touches, run: (context, ...rest) => putObject(context, name, ...rest) },
+    COPY: { operation: "copyObject", touches: both, run: (context, ...rest) => copyObject(context, name, ...rest) },
+    DELETE: { operation: "deleteObject", touches, run: (context, ...rest) => deleteObject(context, name, ...rest) },
   };
 }
 

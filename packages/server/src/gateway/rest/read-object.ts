@@ -1,9 +1,10 @@
 import { AshlarError } from "@ashlar/sdk/errors";
-import type { ByteRange, ObjectInfo } from "@ashlar/sdk/ports";
+import type { ByteRange, ObjectInfo, OpenedObject } from "@ashlar/sdk/ports";
 import type { HttpRequest, HttpResponse } from "../../http/http-handler.ts";
 import { problemResponse } from "../../http/problem.ts";
 import type { GatewayContext } from "../gateway-context.ts";
 import { judgeRead, rangeApplies } from "./conditions.ts";
+import { encodeHeaderText } from "./header-text.ts";
 import { objectHeaders, validatorHeaders } from "./object-headers.ts";
 
 /** Names an object. */
@@ -21,15 +22,11 @@ export async function getObject(
   name: ObjectName,
   request: HttpRequest,
 ): Promise<HttpResponse> {
-  const { header, signal } = request;
-  let range = parseRange(header.get("range"));
-  if (range !== undefined && header.has("if-range")) {
-    const info = await context.backend.headObject(name, { signal });
-    if (!rangeApplies(header, info)) range = undefined;
-  }
-  const opened = await open(context, { ...name, range }, request);
+  const { header } = request;
+  const asked = parseRange(header.get("range"));
+  const opened = await open(context, { ...name, range: asked }, request);
   if ("status" in opened) return opened;
-  const { info, offset, length } = opened;
+  const { info, offset, length, range } = opened;
   const early = answerByCondition(header, info);
   if (early !== undefined) return early;
   if (range !== undefined && length === 0) return unsatisfiable(request, info.sizeBytes);
@@ -53,19 +50,32 @@ export async function headObject(
   return { status: 200, header: answer };
 }
 
+interface Opened extends OpenedObject {
+  /** What is answered: `undefined` for the whole object. */
+  readonly range: ByteRange | undefined;
+}
+
+/** Opens an object. Whether a range applies is judged by the version that was opened, not by one that was there before. */
 async function open(
-  { backend }: GatewayContext,
+  { backend, clock }: GatewayContext,
   object: ObjectName & { readonly range: ByteRange | undefined },
   request: HttpRequest,
-): Promise<HttpResponse | Awaited<ReturnType<GatewayContext["backend"]["openObject"]>>> {
+): Promise<HttpResponse | Opened> {
+  const { header, signal } = request;
+  const { range } = object;
+  const isPartial = (info: ObjectInfo): boolean => range === undefined || rangeApplies(header, info, clock.nowMs());
   try {
-    return await backend.openObject(object, { signal: request.signal });
+    const opened = await backend.openObject(object, { signal });
+    if (isPartial(opened.info)) return { ...opened, range };
   } catch (error) {
     if (!AshlarError.is(error, "INVALID_RANGE")) throw error;
     // A condition goes before a range, so that a client with a stale copy learns that first.
-    const info = await backend.headObject(object, { signal: request.signal });
-    return answerByCondition(request.header, info) ?? unsatisfiable(request, info.sizeBytes);
+    const info = await backend.headObject(object, { signal });
+    const early = answerByCondition(header, info);
+    if (early !== undefined) return early;
+    if (isPartial(info)) return unsatisfiable(request, info.sizeBytes);
   }
+  return { ...(await backend.openObject({ ...object, range: undefined }, { signal })), range: undefined };
 }
 
 function answerByCondition(header: Headers, info: ObjectInfo): HttpResponse | undefined {
@@ -75,8 +85,9 @@ function answerByCondition(header: Headers, info: ObjectInfo): HttpResponse | un
     throw new AshlarError("PRECONDITION_FAILED", "the object is in another state", { details: { etag: info.etag } });
   }
   const answer = new Headers(validatorHeaders(info));
-  const { cacheControl } = info.attributes;
-  if (cacheControl !== undefined) answer.set("cache-control", cacheControl);
+  const { cacheControl, expires } = info.attributes;
+  if (cacheControl !== undefined) answer.set("cache-control", encodeHeaderText(cacheControl));
+  if (expires !== undefined) answer.set("expires", encodeHeaderText(expires));
   answer.set("ashlar-error-code", "NOT_MODIFIED");
   return { status: 304, header: answer };
 }

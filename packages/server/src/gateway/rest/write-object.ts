@@ -1,8 +1,17 @@
 import { AshlarError } from "@ashlar/sdk/errors";
 import { isDigestHex } from "@ashlar/sdk/hash";
-import { type CopyObject, DURABILITIES, type Durability, type PutObjectRequest } from "@ashlar/sdk/ports";
+import {
+  type CopyObject,
+  DURABILITIES,
+  type Durability,
+  type ObjectInfo,
+  type PutObjectRequest,
+} from "@ashlar/sdk/ports";
 import { CopyObjectResponseSchema, encodeObjectInfo, encodePutOutcome, PutObjectOutcomeSchema } from "@ashlar/sdk/rpc";
 import type { HttpRequest, HttpResponse } from "../../http/http-handler.ts";
+import { assertWholeBody } from "../../http/whole-body.ts";
+import type { Principal } from "../auth/authenticator.ts";
+import { writeOptionsOf } from "../auth/write-options.ts";
 import { assertWorthSending } from "../early-checks.ts";
 import type { GatewayContext } from "../gateway-context.ts";
 import { writeCondition } from "./conditions.ts";
@@ -19,18 +28,21 @@ export async function putObject(
   context: GatewayContext,
   name: ObjectName,
   request: HttpRequest,
+  principal: Principal,
 ): Promise<HttpResponse> {
   const { header, signal } = request;
+  assertWholeBody(header);
+  const write = writeOptionsOf(header, principal, signal);
   const put: PutObjectRequest = {
     ...name,
     attributes: attributesFromHeaders(header) ?? {},
     sizeBytes: contentLength(header),
-    condition: writeCondition(header),
+    condition: await conditionOf(context, name, request),
     durability: durabilityOf(header),
     sha256: digestOf(header),
   };
-  await assertWorthSending(context, put, signal);
-  const outcome = await context.backend.putObject(put, request.body, { signal });
+  await assertWorthSending(context, put, write);
+  const outcome = await context.backend.putObject(put, request.body, write);
   return jsonAnswer(PutObjectOutcomeSchema, encodePutOutcome(outcome), { header: { etag: `"${outcome.etag}"` } });
 }
 
@@ -39,17 +51,19 @@ export async function copyObject(
   context: GatewayContext,
   name: ObjectName,
   request: HttpRequest,
+  principal: Principal,
 ): Promise<HttpResponse> {
   const { header, signal } = request;
-  await assertNoBody(request);
+  assertWholeBody(header);
+  await assertNoBody(request, `a PUT with ${COPY_SOURCE_HEADER}`);
   const info = await context.backend.copyObject(
     {
       ...copySource(request),
       ...name,
       attributes: attributesFromHeaders(header),
-      condition: writeCondition(header),
+      condition: await conditionOf(context, name, request),
     },
-    { signal },
+    writeOptionsOf(header, principal, signal),
   );
   return jsonAnswer(CopyObjectResponseSchema, { info: encodeObjectInfo(info) }, { header: { etag: `"${info.etag}"` } });
 }
@@ -66,14 +80,32 @@ export function copySource({ header }: Pick<HttpRequest, "header">): Pick<CopyOb
 export async function deleteObject(
   context: GatewayContext,
   name: ObjectName,
-  { header, signal }: HttpRequest,
+  request: HttpRequest,
+  principal: Principal,
 ): Promise<HttpResponse> {
-  await context.backend.deleteObject({ ...name, condition: writeCondition(header) }, { signal });
+  const write = writeOptionsOf(request.header, principal, request.signal);
+  const condition = await conditionOf(context, name, request);
+  await context.backend.deleteObject({ ...name, condition }, write);
   return { status: 204 };
 }
 
-/** Bytes beside a copy's source would be lost without a word. @throws {AshlarError} INVALID_ARGUMENT. */
-async function assertNoBody({ header, body }: HttpRequest): Promise<void> {
+function conditionOf(
+  { metadata }: GatewayContext,
+  { bucket, key }: ObjectName,
+  { header, signal }: HttpRequest,
+): ReturnType<typeof writeCondition> {
+  const current = async (): Promise<ObjectInfo | undefined> =>
+    (await metadata.getObject({ bucket, key, chunkLimit: 0 }, { signal }))?.info;
+  return writeCondition(header, current);
+}
+
+/**
+ * Bytes beside a copy's source, or those of a bucket, would be lost without a word.
+ *
+ * @param what takes no body; begins the message.
+ * @throws {AshlarError} INVALID_ARGUMENT.
+ */
+export async function assertNoBody({ header, body }: HttpRequest, what: string): Promise<void> {
   let isEmpty = (contentLength(header) ?? 0) === 0;
   if (isEmpty) {
     for await (const slice of body) {
@@ -81,7 +113,7 @@ async function assertNoBody({ header, body }: HttpRequest): Promise<void> {
       if (!isEmpty) break;
     }
   }
-  if (!isEmpty) throw new AshlarError("INVALID_ARGUMENT", `a PUT with ${COPY_SOURCE_HEADER} has no body`);
+  if (!isEmpty) throw new AshlarError("INVALID_ARGUMENT", `${what} has no body`);
 }
 
 function contentLength(header: Headers): number | undefined {

@@ -1,6 +1,7 @@
 import { encodeBucket, type ObjectService } from "@ashlar/sdk/rpc";
 import type { ServiceImpl } from "@connectrpc/connect";
-import { requireBucket } from "../early-checks.ts";
+import { rpcWriteOptions } from "../auth/write-options.ts";
+import { createBucketWithin, requireBucket } from "../early-checks.ts";
 import type { GatewayContext } from "../gateway-context.ts";
 
 type Handlers = Pick<ServiceImpl<typeof ObjectService>, "createBucket" | "headBucket" | "listBuckets" | "deleteBucket">;
@@ -8,8 +9,8 @@ type Handlers = Pick<ServiceImpl<typeof ObjectService>, "createBucket" | "headBu
 /** Buckets. */
 export function bucketHandlers({ backend }: GatewayContext): Handlers {
   return {
-    createBucket: async ({ bucket }, { signal }) => ({
-      bucket: encodeBucket(await backend.createBucket(bucket, { signal })),
+    createBucket: async ({ bucket }, call) => ({
+      bucket: encodeBucket(await createBucketWithin(backend, bucket, rpcWriteOptions(call))),
     }),
     headBucket: async ({ bucket }, { signal }) => ({
       bucket: encodeBucket(await requireBucket(backend, bucket, signal)),
@@ -17,8 +18,8 @@ export function bucketHandlers({ backend }: GatewayContext): Handlers {
     listBuckets: async (_request, { signal }) => ({
       buckets: (await backend.listBuckets({ signal })).map(encodeBucket),
     }),
-    async deleteBucket({ bucket }, { signal }) {
-      await backend.deleteBucket(bucket, { signal });
+    async deleteBucket({ bucket }, call) {
+      await backend.deleteBucket(bucket, rpcWriteOptions(call));
       return {};
     },
   };

@@ -2,6 +2,7 @@ import { AshlarError } from "@ashlar/sdk/errors";
 import { LIMITS } from "@ashlar/sdk/limits";
 import { decodeCondition, ErrorReason, type ObjectService } from "@ashlar/sdk/rpc";
 import type { ServiceImpl } from "@connectrpc/connect";
+import { rpcWriteOptions } from "../auth/write-options.ts";
 import { requireBucket } from "../early-checks.ts";
 import type { GatewayContext } from "../gateway-context.ts";
 
@@ -13,17 +14,24 @@ const DELETES_AT_ONCE = 16;
 /** Deletes, one and many. */
 export function deleteObjectHandlers({ backend }: GatewayContext): Handlers {
   return {
-    deleteObject: async ({ bucket, key, condition }, { signal }) => ({
-      deleted: await backend.deleteObject({ bucket, key, condition: decodeCondition(condition) }, { signal }),
+    deleteObject: async ({ bucket, key, condition }, call) => ({
+      deleted: await backend.deleteObject(
+        { bucket, key, condition: decodeCondition(condition) },
+        rpcWriteOptions(call),
+      ),
     }),
-    async deleteObjects({ bucket, keys }, { signal }) {
+    async deleteObjects({ bucket, keys }, call) {
+      const { signal } = call;
+      const { operationId, credential } = rpcWriteOptions(call);
       if (keys.length === 0 || keys.length > LIMITS.DELETE_MANY_MAX.value) {
         throw new AshlarError("INVALID_ARGUMENT", `one call deletes 1 to ${LIMITS.DELETE_MANY_MAX.value} keys`);
       }
       await requireBucket(backend, bucket, signal);
-      const deleteOne = async (key: string): Promise<DeleteOutcome> => {
+      const deleteOne = async (key: string, index: number): Promise<DeleteOutcome> => {
         try {
-          return { key, deleted: await backend.deleteObject({ bucket, key }, { signal }) };
+          // Each key is an operation of its own.
+          const write = { signal, operationId: operationId && `${operationId}.${index}`, credential };
+          return { key, deleted: await backend.deleteObject({ bucket, key }, write) };
         } catch (error) {
           if (signal.aborted) throw error;
           return { key, deleted: false, error: errorInfo(AshlarError.from(error)) };
@@ -31,7 +39,8 @@ export function deleteObjectHandlers({ backend }: GatewayContext): Handlers {
       };
       const outcomes: DeleteOutcome[] = [];
       for (let start = 0; start < keys.length; start += DELETES_AT_ONCE) {
-        outcomes.push(...(await Promise.all(keys.slice(start, start + DELETES_AT_ONCE).map(deleteOne))));
+        const group = keys.slice(start, start + DELETES_AT_ONCE);
+        outcomes.push(...(await Promise.all(group.map((key, index) => deleteOne(key, start + index)))));
       }
       return { outcomes };
     },

@@ -10,10 +10,11 @@ import {
   encodePartInfo,
   type ObjectService,
 } from "@ashlar/sdk/rpc";
-import type { ServiceImpl } from "@connectrpc/connect";
+import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import { type EndOptions, type GrantKeeper, RECEIPT_TTL_MS } from "../../grants/index.ts";
 import { principalKey } from "../auth/auth-gate.ts";
-import { commitPart, commitWrite } from "../commit/commit-write.ts";
+import { rpcWriteOptions } from "../auth/write-options.ts";
+import { type CommitCall, commitPart, commitWrite } from "../commit/commit-write.ts";
 import { requireBucket } from "../early-checks.ts";
 import type { GatewayContext } from "../gateway-context.ts";
 
@@ -33,18 +34,19 @@ export function directWriteHandlers(context: GatewayContext): Handlers {
       const leftMs = scope === undefined ? lifeMs : Math.max(0, scope.expiresAtMs - context.clock.nowMs());
       return { ...tokens, expiresInMs: encodeInteger(Math.min(lifeMs, leftMs)) };
     },
-    commitWrite: async (message, { signal, values }) => ({
-      info: encodeObjectInfo(
-        await commitWrite(context, decodeCommitWrite(message), { principal: values.get(principalKey), signal }),
-      ),
+    commitWrite: async (message, call) => ({
+      info: encodeObjectInfo(await commitWrite(context, decodeCommitWrite(message), commitCall(call))),
     }),
-    commitPart: async (message, { signal, values }) => ({
-      part: encodePartInfo(
-        await commitPart(context, decodeCommitPart(message), { principal: values.get(principalKey), signal }),
-      ),
+    commitPart: async (message, call) => ({
+      part: encodePartInfo(await commitPart(context, decodeCommitPart(message), commitCall(call))),
     }),
   };
 }
+
+const commitCall = (call: HandlerContext): CommitCall => ({
+  principal: call.values.get(principalKey),
+  ...rpcWriteOptions(call),
+});
 
 /** What an insecure gateway without a cluster key gives: nobody checks it. */
 const UNSIGNED: Tokens = Object.freeze({ ticket: "unsigned", grant: "unsigned" });

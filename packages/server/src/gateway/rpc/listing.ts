@@ -6,6 +6,7 @@ import {
   type ObjectService,
 } from "@ashlar/sdk/rpc";
 import type { ServiceImpl } from "@connectrpc/connect";
+import { rpcWriteOptions } from "../auth/write-options.ts";
 import type { GatewayContext } from "../gateway-context.ts";
 
 type Handlers = Pick<ServiceImpl<typeof ObjectService>, "listObjects" | "copyObject">;
@@ -15,8 +16,8 @@ export function listingHandlers({ backend }: GatewayContext): Handlers {
   return {
     listObjects: async (message, { signal }) =>
       encodeObjectListPage(await backend.listObjects(decodeListObjectsQuery(message), { signal })),
-    copyObject: async (message, { signal }) => ({
-      info: encodeObjectInfo(await backend.copyObject(decodeCopyObject(message), { signal })),
+    copyObject: async (message, call) => ({
+      info: encodeObjectInfo(await backend.copyObject(decodeCopyObject(message), rpcWriteOptions(call))),
     }),
   };
 }

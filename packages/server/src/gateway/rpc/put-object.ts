@@ -7,6 +7,7 @@ import {
   type PutObjectRequestMessage,
 } from "@ashlar/sdk/rpc";
 import type { ServiceImpl } from "@connectrpc/connect";
+import { rpcWriteOptions } from "../auth/write-options.ts";
 import { assertWorthSending } from "../early-checks.ts";
 import type { GatewayContext } from "../gateway-context.ts";
 import { WRITE_OBJECT_MAX_BYTES } from "./message-limits.ts";
@@ -16,25 +17,25 @@ type Handlers = Pick<ServiceImpl<typeof ObjectService>, "putObject" | "writeObje
 /** Writes of whole objects, from a stream and in one message. */
 export function putObjectHandlers(context: GatewayContext): Handlers {
   return {
-    async putObject(messages, { signal }) {
+    async putObject(messages, call) {
+      const write = rpcWriteOptions(call);
       const iterator = messages[Symbol.asyncIterator]();
       const first = await iterator.next();
       const payload = first.done === true ? undefined : first.value.payload;
       if (payload?.case !== "header") throw invalid("the first message of PutObject is its header");
       const request = decodePutObjectHeader(payload.value);
-      await assertWorthSending(context, request, signal);
-      const outcome = await context.backend.putObject(request, frames(iterator), { signal });
+      await assertWorthSending(context, request, write);
+      const outcome = await context.backend.putObject(request, frames(iterator), write);
       return { outcome: encodePutOutcome(outcome) };
     },
-    async writeObject({ header, data }, { signal }) {
+    async writeObject({ header, data }, call) {
       if (header === undefined) throw invalid("WriteObject needs a header");
       if (data.byteLength > WRITE_OBJECT_MAX_BYTES) {
         throw new AshlarError("OBJECT_TOO_LARGE", `WriteObject takes at most ${WRITE_OBJECT_MAX_BYTES} bytes`);
       }
       const request = decodePutObjectHeader(header);
-      const outcome = await context.backend.putObject({ sizeBytes: data.byteLength, ...request }, single(data), {
-        signal,
-      });
+      const put = { sizeBytes: data.byteLength, ...request };
+      const outcome = await context.backend.putObject(put, single(data), rpcWriteOptions(call));
       return { outcome: encodePutOutcome(outcome) };
     },
   };

@@ -1,3 +1,4 @@
+import { AshlarError } from "@ashlar/sdk/errors";
 import {
   decodeCompleteUpload,
   decodeCreateUpload,
@@ -12,7 +13,10 @@ import {
   type ObjectService,
 } from "@ashlar/sdk/rpc";
 import type { ServiceImpl } from "@connectrpc/connect";
+import { HTTP_LIMITS } from "../../http/http-limits.ts";
+import { rpcWriteOptions } from "../auth/write-options.ts";
 import type { GatewayContext } from "../gateway-context.ts";
+import { pageWithin } from "../page-within.ts";
 import { single } from "./put-object.ts";
 
 type Handlers = Pick<
@@ -23,31 +27,45 @@ type Handlers = Pick<
 /** Multipart uploads. */
 export function uploadHandlers({ backend, metadata, durability }: GatewayContext): Handlers {
   return {
-    async createUpload(message, { signal }) {
+    async createUpload(message, call) {
       const request = decodeCreateUpload(message);
       const upload = await backend.createUpload(
         { ...request, durability: request.durability ?? durability },
-        { signal },
+        rpcWriteOptions(call),
       );
       return { upload: encodeUploadInfo(upload) };
     },
     getUpload: async ({ uploadId }, { signal }) => ({
       upload: encodeUploadInfo(await metadata.getUpload(uploadId, { signal })),
     }),
-    async writePart({ uploadId, partNumber, sha256, data }, { signal }) {
+    async writePart({ uploadId, partNumber, sha256, data }, call) {
       const request = { uploadId, partNumber, sizeBytes: data.byteLength, sha256: decodeText(sha256) };
-      return { part: encodePartInfo(await backend.writePart(request, single(data), { signal })) };
+      return { part: encodePartInfo(await backend.writePart(request, single(data), rpcWriteOptions(call))) };
     },
-    completeUpload: async (message, { signal }) => ({
-      info: encodeObjectInfo(await backend.completeUpload(decodeCompleteUpload(message), { signal })),
-    }),
-    async abortUpload({ uploadId }, { signal }) {
-      await backend.abortUpload(uploadId, { signal });
+    async completeUpload(message, call) {
+      const partsMax = HTTP_LIMITS.COMPLETE_PARTS_MAX.value;
+      if (message.parts.length > partsMax) {
+        throw new AshlarError(
+          "INVALID_ARGUMENT",
+          `an upload is completed from at most ${partsMax} parts; make them larger`,
+        );
+      }
+      return {
+        info: encodeObjectInfo(await backend.completeUpload(decodeCompleteUpload(message), rpcWriteOptions(call))),
+      };
+    },
+    async abortUpload({ uploadId }, call) {
+      await backend.abortUpload(uploadId, rpcWriteOptions(call));
       return {};
     },
     listParts: async (message, { signal }) =>
       encodePartPage(await backend.listParts(decodeListPartsQuery(message), { signal })),
-    listUploads: async (message, { signal }) =>
-      encodeUploadPage(await backend.listUploads(decodeListUploadsQuery(message), { signal })),
+    async listUploads(message, { signal }) {
+      const query = decodeListUploadsQuery(message);
+      return await pageWithin(query.limit, async (limit) => {
+        const found = await backend.listUploads({ ...query, limit }, { signal });
+        return { page: encodeUploadPage(found), rows: found.uploads };
+      });
+    },
   };
 }

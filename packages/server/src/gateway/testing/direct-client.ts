@@ -1,6 +1,13 @@
 import type { Digest } from "@ashlar/sdk/hash";
 import { createPlacement } from "@ashlar/sdk/ring";
-import { ashlarErrorFrom, ChunkService, ClusterService, decodeClusterSnapshot, ObjectService } from "@ashlar/sdk/rpc";
+import {
+  ashlarErrorFrom,
+  ChunkService,
+  ClusterService,
+  CredentialService,
+  decodeClusterSnapshot,
+  ObjectService,
+} from "@ashlar/sdk/rpc";
 import { type Client, createClient } from "@connectrpc/connect";
 import { bearerTransport } from "./bearer-transport.ts";
 import type { TestCluster } from "./start-test-cluster.ts";
@@ -9,6 +16,7 @@ import type { TestCluster } from "./start-test-cluster.ts";
 export interface DirectClient {
   readonly objects: (token: string | undefined) => Client<typeof ObjectService>;
   readonly cluster: (token: string | undefined) => Client<typeof ClusterService>;
+  readonly credentials: (token: string | undefined) => Client<typeof CredentialService>;
   /** @param serverId a node, or `gateway`. */
   readonly chunks: (serverId: string, token: string | undefined) => Client<typeof ChunkService>;
   /** Where the newest layout puts a chunk. */
@@ -34,6 +42,7 @@ export function directClient(cluster: Pick<TestCluster, "url" | "nodeUrls" | "ke
   return {
     objects: (token) => createClient(ObjectService, bearerTransport(cluster.url, token)),
     cluster: clusterOf,
+    credentials: (token) => createClient(CredentialService, bearerTransport(cluster.url, token)),
     chunks: chunksOf,
     placementOf,
     async outsideOf(chunkId) {

@@ -44,7 +44,8 @@ export async function startTestCluster(
     const serverId = `node-${index}`;
     const store = parts.openStore();
     const access = insecure ? { insecure } : { clusterKey: TEST_CLUSTER_KEY };
-    const node = createStorageNode({ serverId, store, registry: metadata, hasher, ...access });
+    const { proofsOfPossession } = options ?? {};
+    const node = createStorageNode({ serverId, store, registry: metadata, hasher, proofsOfPossession, ...access });
     nodeUrls.set(serverId, (await node.listen()).url);
     nodes.set(serverId, node);
     stores.set(serverId, store);

@@ -252,7 +252,7 @@ export declare type GetChunkRequest = Message<"ashlar.v1.GetChunkRequest"> & {
   length: bigint;
 
   /**
-   * Size of the frames in bytes; 0 (default): 64 KiB; at most 1 MiB.
+   * Size of the frames in bytes; 0 (default): 64 KiB; at most 1 MiB. Less than 4 KiB counts as 4 KiB.
    *
    * @generated from field: uint32 frame_bytes = 4;
    */
@@ -299,7 +299,7 @@ export declare const GetChunkResponseSchema: GenMessage<GetChunkResponse>;
  */
 export declare type HasChunksRequest = Message<"ashlar.v1.HasChunksRequest"> & {
   /**
-   * 1 to 1,000 ids of 32 bytes.
+   * 1 to 1,000 ids of 32 bytes, each once.
    *
    * @generated from field: repeated bytes chunk_ids = 1;
    */
@@ -313,7 +313,8 @@ export declare type HasChunksRequest = Message<"ashlar.v1.HasChunksRequest"> & {
   claim: boolean;
 
   /**
-   * Proofs of possession: for each chunk id, SHA-256(nonce || bytes), 32 bytes, or empty. Only with a write grant; as many as chunk_ids or none.
+   * Proofs of possession: for each chunk id, SHA-256(nonce || bytes), 32 bytes, or empty. Only with a write grant; as many as chunk_ids or none,
+   * and at most 8 that are not empty.
    *
    * @generated from field: repeated bytes proofs = 3;
    */
@@ -347,7 +348,7 @@ export declare type ChunkPresence = Message<"ashlar.v1.ChunkPresence"> & {
   sizeBytes: bigint;
 
   /**
-   * With a write grant: 32 bytes to prove possession with; the same for a grant, chunk and node until the grant expires.
+   * With a write grant, where proofs are taken: 32 bytes to prove possession with; the same for a grant, chunk and node until the grant expires.
    *
    * @generated from field: bytes nonce = 3;
    */
@@ -394,7 +395,7 @@ export declare const HasChunksResponseSchema: GenMessage<HasChunksResponse>;
  */
 export declare type DeleteChunkRequest = Message<"ashlar.v1.DeleteChunkRequest"> & {
   /**
-   * 1 to 1,000 ids of 32 bytes.
+   * 1 to 1,000 ids of 32 bytes, each once.
    *
    * @generated from field: repeated bytes chunk_ids = 1;
    */
@@ -829,7 +830,8 @@ export declare const ChunkService: GenService<{
     output: typeof GetChunkResponseSchema;
   },
   /**
-   * Tells which chunks are here, and claims those that are. A direct client gets a receipt only against a proof of possession.
+   * Tells which chunks are here, and claims those that are. A direct client gets a receipt only against a proof of possession, and only where
+   * the node takes proofs, which is off by default: then nothing is present for it.
    *
    * @generated from rpc ashlar.v1.ChunkService.HasChunks
    */

@@ -416,7 +416,7 @@ export declare type GetObjectRequest = Message<"ashlar.v1.GetObjectRequest"> & {
   condition?: Condition | undefined;
 
   /**
-   * Size of the frames in bytes; 0 (default): 64 KiB; at most 1 MiB.
+   * Size of the frames in bytes; 0 (default): 64 KiB; at most 1 MiB. Less than 4 KiB counts as 4 KiB.
    *
    * @generated from field: uint32 frame_bytes = 7;
    */
@@ -1117,7 +1117,7 @@ export declare type CompleteUploadRequest = Message<"ashlar.v1.CompleteUploadReq
   uploadId: string;
 
   /**
-   * Ascending by part number.
+   * Ascending by part number; at most 50,000.
    *
    * @generated from field: repeated ashlar.v1.CompletedPart parts = 2;
    */
@@ -1288,7 +1288,7 @@ export declare type ListUploadsRequest = Message<"ashlar.v1.ListUploadsRequest">
   cursor: string;
 
   /**
-   * 1 to 1,000; 0 (default): 1,000.
+   * 1 to 1,000; 0 (default): 1,000. A page has fewer where their metadata is long.
    *
    * @generated from field: uint32 limit = 4;
    */
@@ -1403,7 +1403,7 @@ export declare const BeginWriteResponseSchema: GenMessage<BeginWriteResponse>;
  */
 export declare type ChunkedContent = Message<"ashlar.v1.ChunkedContent"> & {
   /**
-   * In the order of their bytes.
+   * In the order of their bytes; at most 16,384. More than 1,024 have at least 64 KiB each on average.
    *
    * @generated from field: repeated ashlar.v1.CommittedChunk chunks = 1;
    */
@@ -1797,7 +1797,7 @@ export declare const CreateAccessTokenResponseSchema: GenMessage<CreateAccessTok
  */
 export declare const ObjectService: GenService<{
   /**
-   * Errors: ALREADY_EXISTS.
+   * Errors: ALREADY_EXISTS; INVALID_ARGUMENT if there are 10,000.
    *
    * @generated from rpc ashlar.v1.ObjectService.CreateBucket
    */

@@ -1,0 +1,34 @@
+import type { FolderPage } from "./folder.ts";
+
+/** What is known of a folder: its first pages, or all of it. */
+export interface FolderContents extends FolderPage {
+  /** There is more than is searched and sorted. */
+  readonly isCut: boolean;
+}
+
+/** Entries that are searched and sorted at most: more would keep a phone busy, and nobody reads them. */
+export const ARRANGED_MAX = 10_000;
+
+export const NO_CONTENTS: FolderContents = { folders: [], objects: [], isCut: false };
+
+/**
+ * Lists a folder page by page.
+ *
+ * @param options.after what is known already; default: from the start.
+ * @param options.untilCount pages are added until there are so many entries, or all.
+ */
+export async function listUntil(
+  list: (cursor?: string) => Promise<FolderPage>,
+  options: { readonly after?: FolderContents | undefined; readonly untilCount: number },
+): Promise<FolderContents> {
+  const { after, untilCount } = options;
+  let { folders, objects, nextCursor } = after ?? NO_CONTENTS;
+  for (let isFirst = after === undefined; isFirst || nextCursor !== undefined; isFirst = false) {
+    if (!isFirst && folders.length + objects.length >= untilCount) break;
+    const page = await list(nextCursor);
+    folders = [...folders, ...page.folders];
+    objects = [...objects, ...page.objects];
+    nextCursor = page.nextCursor;
+  }
+  return { folders, objects, nextCursor, isCut: nextCursor !== undefined };
+}

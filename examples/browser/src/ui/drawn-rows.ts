@@ -1,0 +1,50 @@
+/** Rows that are drawn before the user scrolls on: more than any screen shows. */
+const ROWS_AT_ONCE = 100;
+/** Further ones are drawn when the end of the drawn ones is this near. */
+const NEAR_PIXELS = 800;
+
+/** Rows of a long list, drawn as the user comes to them: a page with ten thousand of them at once would not answer for seconds. */
+export interface DrawnRows<Item> {
+  /** Shows other rows; as many are drawn as were before. */
+  show(items: readonly Item[]): void;
+  /** Moves the focus to what `button` finds in the row at an index, or in the last row. @returns false if there is none. */
+  focus(index: number): boolean;
+}
+
+/** @param end stands below the rows; when it comes near, more are drawn. */
+export function createDrawnRows<Item>(options: {
+  readonly body: HTMLElement;
+  readonly end: HTMLElement;
+  readonly rowOf: (item: Item, index: number) => HTMLElement;
+}): DrawnRows<Item> {
+  const { body, end, rowOf } = options;
+  let items: readonly Item[] = [];
+  const draw = (count: number): void => {
+    const from = body.childElementCount;
+    body.append(...items.slice(from, count).map((item, index) => rowOf(item, from + index)));
+    // Told anew, because an end that was near and still is tells nothing.
+    nearEnd.unobserve(end);
+    if (count < items.length) nearEnd.observe(end);
+  };
+  const nearEnd = new IntersectionObserver(
+    (seen) => seen.some(({ isIntersecting }) => isIntersecting) && draw(body.childElementCount + ROWS_AT_ONCE),
+    { rootMargin: `${NEAR_PIXELS}px` },
+  );
+  return {
+    show(next) {
+      const drawnCount = Math.max(ROWS_AT_ONCE, body.childElementCount);
+      const label = body.contains(document.activeElement) ? document.activeElement?.getAttribute("aria-label") : null;
+      items = next;
+      body.replaceChildren();
+      draw(drawnCount);
+      // Whoever works with the keyboard stays where they were.
+      if (label) body.querySelector<HTMLElement>(`[aria-label="${CSS.escape(label)}"]`)?.focus({ preventScroll: true });
+    },
+    focus(index) {
+      const row = body.children[Math.min(index, body.childElementCount - 1)];
+      const target = row?.querySelector("button");
+      target?.focus();
+      return target !== undefined && target !== null;
+    },
+  };
+}

@@ -1,0 +1,74 @@
+import { LIMITS } from "@ashlar/sdk/limits";
+import { findFinished, type OperationName } from "../metadata/operation-name.ts";
+import { decodeResult, encodeResult } from "./operation-result.ts";
+import type { OperationName as SqlOperationName } from "./operations.ts";
+import { queryIn } from "./row-blocks.ts";
+import type { SqlSession, SqlValue } from "./sql-session.ts";
+
+/** Rows that one step forgets; each goes with two index entries. */
+const FORGET_ROWS = 1000;
+
+/** A write and what it is called. */
+export interface NamedOperation {
+  readonly name: SqlOperationName;
+  readonly input: unknown;
+  readonly names: readonly OperationName[];
+}
+
+/** Columns of {@link finishedRows}. */
+export const FINISHED_COLUMNS = "finished_operations (operation_id, fingerprint, result, finished_at_ms)";
+
+/** The rows that a write leaves under its names, in the transaction of its change. The primary key keeps a second try from happening too. */
+export function finishedRows(
+  { name, names }: Pick<NamedOperation, "name" | "names">,
+  output: unknown,
+  nowMs: number,
+): ReadonlyArray<readonly [key: string, fingerprint: string, result: string, finishedAtMs: number]> {
+  const result = encodeResult(name, output);
+  return names.map(({ key, fingerprint }) => [key, fingerprint, result, nowMs]);
+}
+
+interface FinishedRow {
+  readonly operation_id: string;
+  readonly fingerprint: string | null;
+  readonly result: string;
+}
+
+/**
+ * What an earlier try of a write left. To be asked when a try failed, whyever: what it met may be its own doing.
+ *
+ * @throws {AshlarError} INVALID_ARGUMENT if the caller used the id for another request.
+ */
+export async function lookUpFinished(
+  session: SqlSession,
+  { name, input, names }: NamedOperation,
+): Promise<{ readonly output: unknown } | undefined> {
+  const rows = await queryIn<FinishedRow>(
+    session,
+    names.map(({ key }) => key),
+    {
+      sql: (list) =>
+        `SELECT operation_id, fingerprint, result FROM finished_operations WHERE operation_id IN (${list})`,
+    },
+  );
+  const finished = rows.map((row) => ({
+    key: row.operation_id,
+    fingerprint: row.fingerprint ?? "",
+    result: row.result,
+  }));
+  const found = findFinished(names, finished);
+  return found && { output: decodeResult(name, found.result, input) };
+}
+
+/** Forgets results that were kept long enough; a bounded number at once. @returns whether there may be more. */
+export async function forgetFinished(session: SqlSession, limit: number = FORGET_ROWS): Promise<boolean> {
+  const border = (await session.nowMs()) - LIMITS.OPERATION_KEPT_MS.value;
+  const params: readonly SqlValue[] = [border, limit];
+  const gone = await session.query(
+    `DELETE FROM finished_operations WHERE operation_id IN (
+      SELECT operation_id FROM finished_operations WHERE finished_at_ms <= $1 ORDER BY finished_at_ms
+      LIMIT $2 ${session.dialect.forUpdateSkipLocked}) RETURNING 1 AS gone`,
+    params,
+  );
+  return gone.length === limit;
+}

@@ -1,0 +1,78 @@
+import { AshlarError, ERROR_CODES } from "../errors/index.ts";
+import type { Seat } from "./seat.ts";
+
+/** What an error says of the call that failed. */
+export interface FailedCall {
+  /** Name of the client's method. */
+  readonly name: string;
+  /** As the caller gave it, unchecked. */
+  readonly input: unknown;
+  /** Made in the turn of the call, for its stack. */
+  readonly caller: Error;
+}
+
+/** Makes of anything thrown an error that says what failed, and where it was called. */
+export type Explain = (thrown: unknown) => AshlarError;
+
+const NAMES = ["bucket", "key", "sourceBucket", "sourceKey", "uploadId", "partNumber"] as const;
+/** Of a name in a message: keys may have 1,024 bytes. */
+const SHOWN_MAX = 200;
+
+/** Errors that tell of a call already; one that ends several calls, as `close()` does, gets a copy for each further one. */
+const explained = new WeakSet<AshlarError>();
+
+/**
+ * Puts bucket, key and the gateway's URL into an error, and the frames of the caller under its own: they were lost where the call waited for a socket
+ * or a worker. An error that the caller itself aborted with stays as it is.
+ */
+export function explainError(thrown: unknown, { name, input, caller }: FailedCall, seat: Seat): AshlarError {
+  const known = AshlarError.from(thrown);
+  const given = (typeof input === "object" && input !== null ? input : {}) as Readonly<Record<string, unknown>>;
+  if (known === (given.signal as AbortSignal | undefined)?.reason) return known;
+  const error = explained.has(known) ? copyOf(known) : known;
+  explained.add(error);
+  const details: Record<string, string> = {};
+  for (const field of NAMES) {
+    const value = given[field];
+    if (typeof value === "string" || typeof value === "number") details[field] = String(value);
+  }
+  if (seat.url !== undefined) details.url = seat.url;
+  const message = withContext(error, name, details);
+  const { stack = "" } = error;
+  const header = `${error.name}: ${error.message}`;
+  // V8 begins a stack with the message, other engines do not.
+  const own = stack.startsWith(header) ? `${error.name}: ${message}${stack.slice(header.length)}` : stack;
+  const frames = caller.stack?.replace(/^Error:? *\n/, "") ?? "";
+  Object.defineProperties(error, {
+    message: { value: message },
+    details: { value: Object.freeze({ ...details, ...error.details }) },
+    stack: { value: `${own}\n${frames}` },
+  });
+  return error;
+}
+
+function withContext(error: AshlarError, name: string, details: Readonly<Record<string, string>>): string {
+  const { bucket, key, uploadId, url } = details;
+  const { message } = error;
+  const where =
+    uploadId === undefined ? [bucket, key].filter((part) => part !== undefined).join("/") : `upload ${uploadId}`;
+  const isNamed = where === "" || message.includes(where);
+  // Where the caller or the object is at fault, it does not matter which server says so.
+  const isServers =
+    ERROR_CODES[error.code].http >= 500 || error.code === "UNAUTHENTICATED" || error.code === "PERMISSION_DENIED";
+  const at = url !== undefined && isServers && !message.includes(url) ? ` at ${url}` : "";
+  if (isNamed && at === "") return message;
+  return `${message} (${name}${isNamed ? "" : ` ${shown(where)}`}${at})`;
+}
+
+/** A name of others' making, without what a terminal or a log would obey. */
+function shown(text: string): string {
+  const safe = text
+    .slice(0, SHOWN_MAX)
+    .replace(/[\p{C}\u2028\u2029]/gu, (character) => JSON.stringify(character).slice(1, -1));
+  return `"${safe}${text.length > SHOWN_MAX ? "…" : ""}"`;
+}
+
+function copyOf(error: AshlarError): AshlarError {
+  return new AshlarError(error.code, error.message, { cause: error, details: error.details });
+}

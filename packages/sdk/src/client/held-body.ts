@@ -1,0 +1,110 @@
+import { AshlarError, callerError } from "../errors/ashlar-error.ts";
+
+/**
+ * A body in the hands of one call: nobody else can read it, and an error of it ends that call instead of the process.
+ *
+ * Taken in the turn of the call, because a file stream may fail, and a web stream be read by another, while the seat is still opening.
+ */
+export interface HeldBody {
+  /** What to read: the caller's body, or that of a Response or Request; `null` where such a one has none. */
+  readonly source: unknown;
+  /** What the caller gave. */
+  readonly given: unknown;
+  /** The lock on a web stream. */
+  readonly reader: ReadableStreamDefaultReader<unknown> | undefined;
+  /** Why it cannot be stored: read already, locked, failed. */
+  readonly problem: AshlarError | undefined;
+  /** Ends the call's hold. @param isStored false: what was not read is given up, so that no file or connection stays open for it. */
+  letGo(isStored: boolean): void;
+}
+
+/** Iterators that a call took: what is left of them is not the whole body. */
+const taken = new WeakSet<object>();
+
+/** Takes a body for one call. Never throws: what is wrong with it is its `problem`. */
+export function holdBody(given: unknown): HeldBody {
+  const source: unknown = isObject(given) && "bodyUsed" in given ? given.body : given;
+  let reader: HeldBody["reader"];
+  let problem: AshlarError | undefined;
+  try {
+    if (!isObject(source)) {
+      if (isObject(given) && given.bodyUsed === true) throw spent();
+    } else if (isReadableStream(source)) reader = lock(source);
+    else if (typeof source.on === "function") holdNodeStream(source as unknown as NodeStream);
+    else if (typeof source.next === "function") {
+      if (taken.has(source)) throw spent();
+      taken.add(source);
+    }
+  } catch (error) {
+    problem = AshlarError.from(error, "INVALID_ARGUMENT");
+  }
+  return {
+    source,
+    given,
+    reader,
+    problem,
+    letGo(isStored) {
+      if (!isStored && isObject(source)) giveUp(source, reader);
+      reader?.releaseLock();
+    },
+  };
+}
+
+/** What we ask of a Node stream, and of older ones if they have it. */
+interface NodeStream {
+  on(event: "error", listener: () => void): unknown;
+  readonly readable?: boolean;
+  readonly readableDidRead?: boolean;
+  readonly destroyed?: boolean;
+  readonly errored?: unknown;
+}
+
+function holdNodeStream(stream: NodeStream): void {
+  // For good: a file that cannot be opened says so when the call may be long over, and an error that nobody hears ends the process.
+  stream.on("error", () => {});
+  if (stream.errored) throw callerError("the body", stream.errored);
+  if (stream.readableDidRead || stream.destroyed || stream.readable === false) throw spent();
+}
+
+function lock(stream: ReadableStream<unknown>): ReadableStreamDefaultReader<unknown> {
+  if (stream.locked) {
+    throw new AshlarError("INVALID_ARGUMENT", "the body's ReadableStream is locked: someone else reads it");
+  }
+  try {
+    // The one way to ask a web stream whether it was read or cancelled before (Fetch, "extract a body"). Reads and locks nothing.
+    if (stream instanceof ReadableStream) new Response(stream as ReadableStream<Uint8Array<ArrayBuffer>>);
+  } catch (cause) {
+    throw spent(cause);
+  }
+  return stream.getReader();
+}
+
+function giveUp(source: Members, reader: HeldBody["reader"]): void {
+  const ignore = (): void => {}; // why the call failed is what its caller hears
+  try {
+    if (reader !== undefined) reader.cancel().catch(ignore);
+    else if (isUntouchedRequest(source)) return;
+    else if (typeof source.destroy === "function") source.destroy();
+    else if (typeof source.next === "function" && typeof source.return === "function")
+      Promise.resolve(source.return()).catch(ignore);
+  } catch {
+    // as above
+  }
+}
+
+/** Node's server drops what nobody read of a request when the app has answered it; destroyed, it takes the answer with it. */
+function isUntouchedRequest({ method, readableDidRead }: Members): boolean {
+  return typeof method === "string" && readableDidRead === false;
+}
+
+function spent(cause?: unknown): AshlarError {
+  return new AshlarError("INVALID_ARGUMENT", "the body was read or cancelled before: make a new one for each call", {
+    cause,
+  });
+}
+
+type Members = Readonly<Record<string, unknown>> & { destroy?: unknown; next?: unknown; return?: unknown };
+
+const isObject = (value: unknown): value is Members => typeof value === "object" && value !== null;
+const isReadableStream = (value: object): value is ReadableStream<unknown> =>
+  "getReader" in value && typeof value.getReader === "function";

@@ -1,0 +1,46 @@
+import { AshlarError } from "../errors/index.ts";
+import type { OpenedSeat, Seat } from "./seat.ts";
+
+/** A seat, opened when first needed. */
+export interface SeatOpener {
+  /** @throws {AshlarError} STORE_CLOSED after `close()`. */
+  get(): Promise<OpenedSeat>;
+  /** Has `end` called when the client is closed. @returns a function that takes that back. */
+  onClose(end: () => void): () => void;
+  close(): Promise<void>;
+}
+
+/** Opens a seat once; a failed opening is tried again by the next call. @throws {AshlarError} INVALID_ARGUMENT at once for what is no seat. */
+export function createSeatOpener(seat: Seat): SeatOpener {
+  if (typeof seat?.open !== "function")
+    throw new AshlarError("INVALID_ARGUMENT", "the client's argument is not a seat");
+  let opened: Promise<OpenedSeat> | undefined;
+  let closed: Promise<void> | undefined;
+  const ends = new Set<() => void>();
+  return {
+    get() {
+      if (closed !== undefined) return Promise.reject(new AshlarError("STORE_CLOSED", "the client was closed"));
+      if (opened === undefined) {
+        opened = seat.open();
+        opened.catch(() => {
+          opened = undefined;
+        });
+      }
+      return opened;
+    },
+    onClose(end) {
+      ends.add(end);
+      return () => ends.delete(end);
+    },
+    close() {
+      closed ??= (async () => {
+        for (const end of ends) end();
+        const pending = opened;
+        if (pending === undefined) return;
+        const result = await pending.catch(() => undefined); // what never opened has nothing to close
+        await result?.close();
+      })();
+      return closed;
+    },
+  };
+}

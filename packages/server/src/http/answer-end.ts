@@ -1,0 +1,34 @@
+import type { Http2ServerResponse } from "node:http2";
+import type { ExchangeEnd } from "./exchange.ts";
+import type { NodeResponse } from "./node-response.ts";
+
+/** Whether a response belongs to HTTP/2. */
+export function isHttp2(response: NodeResponse): response is Http2ServerResponse {
+  return "stream" in response;
+}
+
+/**
+ * Tells once when an answer is over, and how.
+ *
+ * This is the only place that knows it. On HTTP/2 the compatibility response cannot be asked: Node ends the writable side of a stream that was
+ * reset, so `writableFinished` is true after a reset, and there is no `destroyed`. The stream has `aborted` (reset before we ended it) and the
+ * code of the reset.
+ */
+export function onAnswerEnd(response: NodeResponse, listener: (end: ExchangeEnd) => void): void {
+  if (!isHttp2(response)) {
+    response.once("close", () => listener(response.writableFinished ? "sent" : "cut"));
+    return;
+  }
+  const { stream } = response;
+  const tell = (): void => {
+    const whole = response.writableEnded && !stream.aborted && stream.rstCode === 0 && stream.writableFinished;
+    listener(whole ? "sent" : "cut");
+  };
+  if (stream.destroyed) queueMicrotask(tell);
+  else stream.once("close", tell);
+}
+
+/** Whether nothing more can be written. */
+export function isAnswerOver(response: NodeResponse): boolean {
+  return isHttp2(response) ? response.stream.destroyed || response.stream.closed : response.destroyed;
+}

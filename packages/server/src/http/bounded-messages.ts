@@ -1,0 +1,79 @@
+import type { DescMessage } from "@bufbuild/protobuf";
+import { createFieldCounter, type FieldCounter } from "./field-counter.ts";
+
+/** How the messages of a body are framed. */
+export interface MessageFraming {
+  readonly desc: DescMessage;
+  readonly fieldsMax: number;
+  /** Each message comes behind five bytes with its length, as in gRPC; else the body is one message. */
+  readonly enveloped: boolean;
+}
+
+const ENVELOPE_BYTES = 5;
+
+/**
+ * Passes a body of protobuf messages through, and refuses one with too many fields while it comes in: before it is collected to its end and decoded.
+ *
+ * @param options.framing absent: whatever comes.
+ * @param options.refuse makes the error that the reader gets of INVALID_ARGUMENT, and of what the body throws.
+ */
+export function boundedMessages(
+  body: AsyncIterable<Uint8Array>,
+  options: { readonly framing: MessageFraming | undefined; readonly refuse: (error: unknown) => Error },
+): AsyncIterable<Uint8Array> {
+  const { framing, refuse } = options;
+  return {
+    [Symbol.asyncIterator](): AsyncIterator<Uint8Array, undefined> {
+      const inner = body[Symbol.asyncIterator]();
+      const look = framing && lookOver(framing);
+      const fail = (error: unknown): never => {
+        inner.return?.().then(undefined, () => {});
+        throw refuse(error);
+      };
+      const pass = (next: IteratorResult<Uint8Array>): IteratorResult<Uint8Array, undefined> => {
+        if (next.done === true) return { done: true, value: undefined };
+        look?.(next.value);
+        return next;
+      };
+      return {
+        next: () => inner.next().then(pass).catch(fail),
+        async return() {
+          await inner.return?.();
+          return { done: true, value: undefined };
+        },
+      };
+    },
+  };
+}
+
+function lookOver({ desc, fieldsMax, enveloped }: MessageFraming): (bytes: Uint8Array) => void {
+  const counter = createFieldCounter(desc, fieldsMax);
+  if (enveloped) return lookOverEnvelopes(counter);
+  counter.begin(Number.POSITIVE_INFINITY);
+  return (bytes) => counter.feed(bytes);
+}
+
+function lookOverEnvelopes(counter: FieldCounter): (bytes: Uint8Array) => void {
+  let headBytes = 0;
+  let length = 0;
+  let left = 0;
+  return (bytes) => {
+    for (let index = 0; index < bytes.length; ) {
+      if (left > 0) {
+        const part = bytes.subarray(index, index + left);
+        counter.feed(part);
+        left -= part.length;
+        index += part.length;
+        continue;
+      }
+      // The first of the five bytes is flags.
+      length = headBytes === 0 ? 0 : length * 256 + (bytes[index] as number);
+      index++;
+      headBytes++;
+      if (headBytes < ENVELOPE_BYTES) continue;
+      headBytes = 0;
+      left = length;
+      counter.begin(length);
+    }
+  };
+}

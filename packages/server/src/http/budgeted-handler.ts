@@ -1,0 +1,92 @@
+import type { ByteBudget, ByteHolder, GiveBack } from "./byte-budget.ts";
+import { countedBody } from "./counted-body.ts";
+import type { HttpHandler, HttpRequest, HttpResponse } from "./http-handler.ts";
+import { HTTP_LIMITS } from "./http-limits.ts";
+
+/** Options of {@link budgetedHandler}. */
+export interface BudgetedHandlerOptions {
+  readonly budget: ByteBudget;
+  /** The most of a request's body that its handler holds at once, in bytes. */
+  readonly heldMaxBytes: (request: HttpRequest) => number;
+  readonly holderOf: (request: HttpRequest) => ByteHolder | undefined;
+}
+
+/**
+ * Takes from the budget what a handler holds of a body, before it holds it, and gives it back when the answer has been taken or the client is gone.
+ *
+ * The first BYTES_FREE of each body are free, so that small requests never wait.
+ */
+export function budgetedHandler(handler: HttpHandler, options: BudgetedHandlerOptions): HttpHandler {
+  return async (request) => {
+    const heldMaxBytes = options.heldMaxBytes(request);
+    if (heldMaxBytes <= HTTP_LIMITS.BYTES_FREE.value) return await handler(request);
+    const leases: GiveBack[] = [];
+    let over = false;
+    const release = (): void => {
+      over = true;
+      request.signal.removeEventListener("abort", release);
+      for (const giveBack of leases.splice(0)) giveBack();
+    };
+    request.signal.addEventListener("abort", release, { once: true });
+    const take = async (bytes: number): Promise<void> => {
+      const giveBack = await options.budget.take(bytes, { holder: options.holderOf(request), signal: request.signal });
+      if (over) giveBack();
+      else leases.push(giveBack);
+    };
+    try {
+      const response = await handler({ ...request, body: leasedBody(request, heldMaxBytes, take) });
+      return releasedAtEnd(response, release);
+    } catch (error) {
+      release();
+      throw error;
+    }
+  };
+}
+
+/**
+ * Takes before it hands on: all that a body declares, or four times more each time where it declares nothing.
+ */
+function leasedBody(
+  { body, header }: HttpRequest,
+  heldMaxBytes: number,
+  take: (bytes: number) => Promise<void>,
+): AsyncIterable<Uint8Array> {
+  const declared = Number(header.get("content-length") ?? Number.NaN);
+  const neededBytes = Number.isSafeInteger(declared) ? Math.min(declared, heldMaxBytes) : undefined;
+  return {
+    [Symbol.asyncIterator](): AsyncIterator<Uint8Array, undefined> {
+      const inner = body[Symbol.asyncIterator]();
+      let receivedBytes = 0;
+      let heldBytes = HTTP_LIMITS.BYTES_FREE.value;
+      const onSlice = async (slice: IteratorResult<Uint8Array>): Promise<IteratorResult<Uint8Array, undefined>> => {
+        const wanted = Math.min(neededBytes ?? Math.max(receivedBytes, heldBytes * 4), heldMaxBytes);
+        const more = wanted - heldBytes;
+        heldBytes = Math.max(heldBytes, wanted);
+        if (more > 0) await take(more);
+        return slice as IteratorResult<Uint8Array, undefined>;
+      };
+      return {
+        next: () =>
+          inner.next().then((slice) => {
+            if (slice.done === true) return { done: true, value: undefined };
+            receivedBytes += slice.value.byteLength;
+            const fits = receivedBytes <= heldBytes || heldBytes >= heldMaxBytes;
+            return fits ? slice : onSlice(slice);
+          }),
+        async return() {
+          await inner.return?.();
+          return { done: true, value: undefined };
+        },
+      };
+    },
+  };
+}
+
+function releasedAtEnd(response: HttpResponse, release: () => void): HttpResponse {
+  const { body } = response;
+  if (body === undefined || body instanceof Uint8Array) {
+    release();
+    return response;
+  }
+  return { ...response, body: countedBody(body, { bytes: () => {}, ended: release }) };
+}

@@ -1,0 +1,26 @@
+/** How an exchange ended: the whole answer was handed to the network, or it never will be. */
+export type ExchangeEnd = "sent" | "cut";
+
+/** Whom a request came from, as far as fairness needs to know. */
+export interface Peer {
+  /** An IPv4 address, or the /64 of an IPv6 address: what one subscriber can choose from counts as one. */
+  readonly address: string;
+  /** The connection, by identity. */
+  readonly connection: object;
+}
+
+/** One request with its answer, as those see it who count it and hold it to its time. Handlers have no use for it. */
+export interface Exchange {
+  /** `undefined` where nobody can tell (a fetch-style server). */
+  readonly peer: Peer | undefined;
+  /** Settles when the exchange is over, on every protocol and however it ends. Never rejects. */
+  readonly ended: Promise<ExchangeEnd>;
+  /**
+   * The caller showed that it may call: from now on it may pause for longer than PROGRESS_WINDOW_MS.
+   *
+   * @param isCrowded whether others are refused for want of slots: then patience ends.
+   */
+  trust(isCrowded: () => boolean): void;
+  /** The call is meant to stay open: silence is no fault of its client, but LONG_LIVED_MAX_MS is its end. */
+  stayOpen(): void;
+}

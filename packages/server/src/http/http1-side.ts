@@ -1,0 +1,113 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer as createTlsServer } from "node:https";
+import type { Socket } from "node:net";
+import type { Connection } from "./connection.ts";
+import { createHttp1Turns, type Http1Turns, type Turn } from "./http1-turns.ts";
+import { HTTP_LIMITS } from "./http-limits.ts";
+import type { TlsOptions } from "./listener.ts";
+import type { NodeExchange } from "./node-exchange.ts";
+import { refuseSocket, refuseTunnel } from "./refuse-socket.ts";
+import type { ServedExchange } from "./served-exchange.ts";
+
+/** The HTTP/1.1 half of a listener, whose server also owns the port. */
+export interface Http1Side {
+  readonly front: Server;
+  accept(connection: Connection): void;
+  /** Looks after times that no event tells. */
+  check(nowMs: number): void;
+}
+
+/** Options of {@link createHttp1Side}; what they mean stands at the listener's. */
+export interface Http1SideOptions {
+  readonly exchange: NodeExchange;
+  readonly tls: TlsOptions | undefined;
+  readonly maxHeaderBytes: number;
+  readonly headersTimeoutMs: number;
+  readonly idleTimeoutMs: number;
+  readonly keepAliveTimeoutMs: number;
+  readonly nowMs: () => number;
+}
+
+interface Entry {
+  readonly connection: Connection;
+  readonly turns: Http1Turns;
+  running?: ServedExchange | undefined;
+}
+
+/** Serves HTTP/1.1 on connections whose protocol is known. */
+export function createHttp1Side(options: Http1SideOptions): Http1Side {
+  const { exchange, nowMs, idleTimeoutMs } = options;
+  const front = createFront(options);
+  const event = options.tls === undefined ? "connection" : "secureConnection";
+  const speak = front.listeners(event);
+  front.removeAllListeners(event);
+  const entries = new Map<Socket, Entry>();
+  const serve = (entry: Entry, { request, response, expectsContinue }: Turn): ServedExchange => {
+    const { connection } = entry;
+    const peer = { address: connection.address, connection };
+    const served = exchange.serve(request, response, { peer, expectsContinue });
+    entry.running = served;
+    connection.requestCount = 1;
+    void served.ended.then(() => {
+      entry.running = undefined;
+      connection.requestCount = 0;
+      connection.quietSinceMs = nowMs();
+    });
+    return served;
+  };
+  const add = (request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): void =>
+    entries.get(request.socket)?.turns.add({ request, response, expectsContinue });
+  front.on("request", (request, response) => add(request, response, false));
+  front.on("checkContinue", (request, response) => add(request, response, true));
+  front.on("connect", (_request, socket) => refuseTunnel(socket as Socket));
+  front.on("clientError", (error, socket) => {
+    const entry = entries.get(socket as Socket);
+    if (entry === undefined) refuseSocket(socket as Socket, error);
+    else entry.turns.fail(error);
+  });
+  front.setTimeout(idleTimeoutMs, (socket) => {
+    // A slow taker of an answer is its pace's to judge: the kernel shows no movement for minutes.
+    if (entries.get(socket)?.running?.writePace.isWaiting() !== true) socket.destroy();
+  });
+  return {
+    front,
+    accept(connection) {
+      const { socket } = connection;
+      const entry: Entry = { connection, turns: createHttp1Turns(socket, (turn) => serve(entry, turn)) };
+      entries.set(socket, entry);
+      socket.once("close", () => entries.delete(socket));
+      for (const listener of speak) listener.call(front, socket);
+    },
+    check(atMs) {
+      for (const { connection } of entries.values()) {
+        const isQuiet = connection.requestCount === 0 && atMs - connection.quietSinceMs >= idleTimeoutMs;
+        if (isQuiet) connection.socket.destroy();
+      }
+    },
+  };
+}
+
+function createFront({ tls, maxHeaderBytes, headersTimeoutMs, keepAliveTimeoutMs }: Http1SideOptions): Server {
+  const limits = {
+    maxHeaderSize: maxHeaderBytes,
+    headersTimeout: headersTimeoutMs,
+    // A body may take as long as it moves: its pace guards it.
+    requestTimeout: 0,
+    keepAliveTimeout: keepAliveTimeoutMs,
+    connectionsCheckingInterval: HTTP_LIMITS.PACE_CHECK_MS.value,
+    noDelay: true,
+    // Refused where all bad hosts are, with a problem that says so.
+    requireHostHeader: false,
+  };
+  const front: Server =
+    tls === undefined
+      ? createServer(limits)
+      : createTlsServer({ ...limits, cert: pem(tls.cert), key: pem(tls.key), ALPNProtocols: ["h2", "http/1.1"] });
+  // Node passes over headers beyond the 2,000th without a word, a condition among them; the bytes are bounded already.
+  front.maxHeadersCount = 0;
+  return front;
+}
+
+function pem(text: string | Uint8Array): string | Buffer {
+  return typeof text === "string" ? text : Buffer.from(text);
+}

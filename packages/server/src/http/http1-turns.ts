@@ -1,0 +1,69 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+import { AshlarError } from "@ashlar/sdk/errors";
+import { HTTP_LIMITS } from "./http-limits.ts";
+import { type ParserError, refuseSocket } from "./refuse-socket.ts";
+import type { ServedExchange } from "./served-exchange.ts";
+
+/** A request of one connection. */
+export interface Turn {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly expectsContinue: boolean;
+}
+
+/** The requests of one HTTP/1.1 connection, one after the other. */
+export interface Http1Turns {
+  add(turn: Turn): void;
+  /** The connection brought something that is no HTTP. The requests before it are answered first. */
+  fail(error: ParserError): void;
+}
+
+/**
+ * Serves pipelined requests in order.
+ *
+ * Node announces each request as soon as its headers are parsed, whether or not the one before it is answered; RFC 9112 §9.3.2 lets only safe
+ * methods run side by side, and a client that pipelines a write and a read wants to read what it wrote. Order costs safe ones little.
+ */
+export function createHttp1Turns(socket: Socket, serve: (turn: Turn) => ServedExchange): Http1Turns {
+  const waiting: Turn[] = [];
+  let current: { readonly turn: Turn; readonly exchange: ServedExchange } | undefined;
+  let failure: ParserError | undefined;
+  let isFull = false;
+  const start = (turn: Turn): void => {
+    const exchange = serve(turn);
+    current = { turn, exchange };
+    void exchange.ended.then(next);
+  };
+  const next = (): void => {
+    current = undefined;
+    const turn = waiting.shift();
+    if (socket.destroyed) waiting.length = 0;
+    else if (turn !== undefined) start(turn);
+    else if (failure !== undefined) refuseSocket(socket, failure);
+  };
+  return {
+    add(turn) {
+      if (isFull) return;
+      if (current === undefined) start(turn);
+      else if (waiting.push(turn) >= HTTP_LIMITS.PIPELINED_MAX.value) {
+        // The client learns from the close that what it sent behind this one was not done.
+        isFull = true;
+        turn.response.shouldKeepAlive = false;
+      }
+    },
+    fail(error) {
+      if (failure !== undefined) return;
+      failure = error;
+      if (current === undefined) refuseSocket(socket, error);
+      else if (!current.turn.request.complete) {
+        current.turn.response.shouldKeepAlive = false;
+        current.exchange.refuseBody(brokenBody(error));
+      }
+    },
+  };
+}
+
+function brokenBody(cause: Error): AshlarError {
+  return new AshlarError("INVALID_ARGUMENT", "the framing of the request's body is broken", { cause });
+}

@@ -1,0 +1,77 @@
+import { AshlarError } from "@ashlar/sdk/errors";
+import type { NodeRequest } from "./node-request.ts";
+
+/** Where a request goes. */
+export interface RequestTarget {
+  /** `host` or `host:port`, fit for a URL. */
+  readonly authority: string;
+  /** Path and query as sent; `*` for `OPTIONS *`. */
+  readonly target: string;
+}
+
+/** What a name may consist of (RFC 3986 §3.2.2), with an optional port; IPv6 addresses stand in brackets. No user, no password. */
+const AUTHORITY = /^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]+)(?::(\d{0,5}))?$/;
+
+const PORT_MAX = 65_535;
+
+const VERSIONS: ReadonlySet<string> = new Set(["1.0", "1.1"]);
+
+/** Stands in for a host where HTTP allows none: an empty Host, HTTP/1.0, HTTP/2 without `:authority`. */
+const NO_HOST = "localhost";
+
+/** The last authority that was found good: nearly all requests of a server name the same. */
+let lastGood = NO_HOST;
+
+/**
+ * The authority and target of a request by RFC 9112 §3.2 and RFC 9113 §8.3.1: the one host that it names, and that of an absolute target before it.
+ *
+ * @throws {AshlarError} INVALID_ARGUMENT for HTTP/0.9, two hosts, a host that is none, a port out of range, and a target in no known form.
+ */
+export function parseTarget(request: NodeRequest): RequestTarget {
+  // The parser takes more versions than this server speaks.
+  if (!("stream" in request || VERSIONS.has(request.httpVersion))) throw invalid("this server speaks HTTP/1.0, HTTP/1.1 and HTTP/2");
+  const named = namedAuthority(request);
+  const target = request.url ?? "/";
+  if (target.startsWith("/")) return { authority: named, target };
+  if (target === "*" && request.method === "OPTIONS") return { authority: named, target: "/*" };
+  const absolute = /^https?:\/\/([^/?#]*)(.*)$/i.exec(target);
+  if (absolute === null) throw invalid("the request target has to begin with a slash, or with http:// or https://");
+  const [, authority = "", rest = ""] = absolute;
+  if (authority === "") throw invalid("the request target names no host");
+  return { authority: checkAuthority(authority), target: rest.startsWith("/") ? rest : `/${rest}` };
+}
+
+function namedAuthority(request: NodeRequest): string {
+  const hosts = hostHeaders(request.rawHeaders);
+  if (hosts.length > 1) throw invalid("the request has more than one Host header");
+  const [host] = hosts;
+  if (host === undefined && request.httpVersion === "1.1") throw invalid("an HTTP/1.1 request needs a Host header");
+  const authority = "authority" in request ? request.authority : undefined;
+  if (authority && host !== undefined && authority !== host) throw invalid(":authority and Host name different hosts");
+  return checkAuthority(authority || host || NO_HOST);
+}
+
+/** Node keeps the first of several Host headers and says nothing of the others. */
+function hostHeaders(rawHeaders: readonly string[]): string[] {
+  const hosts: string[] = [];
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index] ?? "";
+    if (name.length === 4 && name.toLowerCase() === "host") hosts.push(rawHeaders[index + 1] ?? "");
+  }
+  return hosts;
+}
+
+function checkAuthority(authority: string): string {
+  if (authority === lastGood) return authority;
+  const match = AUTHORITY.exec(authority);
+  // The grammar takes names that no URL can have, such as 1.2.3.999.
+  if (match === null || Number(match[1] ?? 0) > PORT_MAX || !URL.canParse(`http://${authority}`)) {
+    throw invalid("the request's host is no host name or address with an optional port up to 65535");
+  }
+  lastGood = authority;
+  return authority;
+}
+
+function invalid(message: string): AshlarError {
+  return new AshlarError("INVALID_ARGUMENT", message);
+}

@@ -1,0 +1,85 @@
+import { AshlarError } from "@ashlar/sdk/errors";
+import { connectErrorFrom } from "@ashlar/sdk/rpc";
+import type { UniversalHandler, UniversalServerRequest, UniversalServerResponse } from "@connectrpc/connect/protocol";
+import type { HttpRequest } from "./http-handler.ts";
+import { problemResponse } from "./problem.ts";
+
+/** The longest that a timer of Node takes; with more it fires at once. */
+const TIMER_MAX_MS = 2 ** 31 - 1;
+
+const CONNECT_TIMEOUT = /^\d{1,10}$/;
+const GRPC_TIMEOUT = /^(\d{1,8})([HMS])$/;
+const GRPC_UNIT_MS: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1000 };
+
+/** Answers of the library that have a status only. */
+const BARE: Readonly<Record<number, string>> = {
+  405: "the method takes POST (and GET where it has no side effects)",
+  415: "the content-type is none of Connect, gRPC or gRPC-Web for this method",
+  505: "streams of both directions need HTTP/2",
+};
+
+/**
+ * A handler of the RPC library that meets requests as they come: a body that breaks off is an error of ours to it, not one that it does not know;
+ * a deadline beyond the longest timer is the longest; and refusals that it gives a bare status say what to do.
+ */
+export function tolerantHandler(handler: UniversalHandler): UniversalHandler {
+  const run = async (request: UniversalServerRequest): Promise<UniversalServerResponse> => {
+    const header = withBoundedTimeout(request.header);
+    const response = await handler({ ...request, header, body: readableBody(request.body) });
+    return response.body === undefined && BARE[response.status] !== undefined ? refusal(request, response) : response;
+  };
+  return Object.assign(run, handler);
+}
+
+function refusal(
+  request: UniversalServerRequest,
+  { status, header }: UniversalServerResponse,
+): UniversalServerResponse {
+  const code = status === 415 ? "INVALID_ARGUMENT" : "UNSUPPORTED";
+  const { requestId = "" } = request as Partial<HttpRequest>;
+  const answer = problemResponse(new AshlarError(code, BARE[status] ?? ""), {
+    requestId,
+    // 505 would page somebody for a client that took the wrong protocol.
+    status: status === 505 ? 501 : status,
+    header,
+  });
+  const { body } = answer;
+  return {
+    status: answer.status,
+    header: answer.header ?? new Headers(),
+    ...(body instanceof Uint8Array ? { body: once(body) } : {}),
+  };
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array, void, undefined> {
+  yield bytes;
+}
+
+function withBoundedTimeout(header: Headers): Headers {
+  const connect = header.get("connect-timeout-ms");
+  const grpc = GRPC_TIMEOUT.exec(header.get("grpc-timeout") ?? "");
+  const isLong = (ms: number): boolean => ms > TIMER_MAX_MS;
+  const connectIsLong = connect !== null && CONNECT_TIMEOUT.test(connect) && isLong(Number(connect));
+  const grpcIsLong = grpc !== null && isLong(Number(grpc[1]) * (GRPC_UNIT_MS[grpc[2] ?? ""] ?? 0));
+  if (!connectIsLong && !grpcIsLong) return header;
+  const bounded = new Headers(header);
+  if (connectIsLong) bounded.set("connect-timeout-ms", String(TIMER_MAX_MS));
+  if (grpcIsLong) bounded.set("grpc-timeout", `${Math.floor(TIMER_MAX_MS / 1000)}S`);
+  return bounded;
+}
+
+function readableBody(body: UniversalServerRequest["body"]): UniversalServerRequest["body"] {
+  if (typeof body !== "object" || body === null || !(Symbol.asyncIterator in body)) return body;
+  return {
+    [Symbol.asyncIterator](): AsyncIterator<Uint8Array> {
+      const inner = body[Symbol.asyncIterator]();
+      return {
+        next: () =>
+          inner.next().catch((error: unknown) => {
+            throw AshlarError.is(error) ? connectErrorFrom(error) : error;
+          }),
+        return: async () => (await inner.return?.()) ?? { done: true, value: undefined },
+      };
+    },
+  };
+}

@@ -1,0 +1,111 @@
+import type { Clock } from "@ashlar/sdk/ports";
+import { AshlarError } from "@ashlar/sdk/errors";
+import { isHttp2, onAnswerEnd } from "./answer-end.ts";
+import type { Exchange, ExchangeEnd, Peer } from "./exchange.ts";
+import { HTTP_LIMITS } from "./http-limits.ts";
+import { createInterrupt, type Interrupt } from "./interrupt.ts";
+import type { NodeResponse } from "./node-response.ts";
+import type { Pace, PaceKeeper } from "./pace.ts";
+
+/** What the exchanges of one listener have in common. */
+export interface ExchangeTimes {
+  readonly clock: Pick<Clock, "monotonicMs">;
+  readonly paces: PaceKeeper;
+  readonly idleTimeoutMs: number;
+}
+
+/** An exchange as the code knows it that moves its bytes. */
+export interface ServedExchange extends Exchange {
+  /** Aborts when the exchange ends without the whole answer, or outlives its time. */
+  readonly signal: AbortSignal;
+  /** Ends waits for the request's body, and says why. */
+  readonly reading: Interrupt;
+  /** Ends waits for room in the answer, and for the body of the answer. */
+  readonly writing: Interrupt;
+  readonly readPace: Pace;
+  readonly writePace: Pace;
+  readonly isLongLived: () => boolean;
+  /** Ends a call that stays open and has outlived LONG_LIVED_MAX_MS. */
+  checkAge(): void;
+  /** What is wrong with the rest of the request's body; its reader gets it as an error. */
+  refuseBody(error: AshlarError): void;
+}
+
+/** @param options.cut ends the answer's connection (HTTP/1.1) or stream (HTTP/2). */
+export function createServedExchange(
+  response: NodeResponse,
+  options: ExchangeTimes & { readonly peer: Peer | undefined; readonly cut: () => void },
+): ServedExchange {
+  const { clock, paces, idleTimeoutMs, peer, cut } = options;
+  const abort = new AbortController();
+  const [reading, writing] = [createInterrupt(), createInterrupt()];
+  let isTrusted = false;
+  let isCrowded = (): boolean => false;
+  let openedMs: number | undefined;
+  let outlived = false;
+  const windowMs = (trustedMs: number): number | undefined => {
+    if (openedMs !== undefined) return undefined;
+    const patient = isTrusted && !isCrowded();
+    return patient ? trustedMs : Math.min(idleTimeoutMs, HTTP_LIMITS.PROGRESS_WINDOW_MS.value);
+  };
+  // The kernel takes megabytes of an answer at once and tells nothing until a third of them is gone; HTTP/2 has windows of its own.
+  const answerWindowMs = isHttp2(response) ? idleTimeoutMs : HTTP_LIMITS.ANSWER_WINDOW_MS.value;
+  const readPace = paces.start(
+    () => windowMs(idleTimeoutMs),
+    () => reading.strike(tooSlow("sent the body")),
+  );
+  const writePace = paces.start(
+    () => windowMs(answerWindowMs),
+    () => {
+      writing.strike(tooSlow("took the answer"));
+      cut();
+    },
+  );
+  const ended = new Promise<ExchangeEnd>((resolve) => {
+    onAnswerEnd(response, (end) => {
+      readPace.close();
+      writePace.close();
+      if (end === "cut") {
+        const gone = new AshlarError("CANCELED", "the client went away");
+        abort.abort(gone);
+        reading.strike(gone);
+        writing.strike(gone);
+      }
+      resolve(end);
+    });
+  });
+  return {
+    peer,
+    ended,
+    signal: abort.signal,
+    reading,
+    writing,
+    readPace,
+    writePace,
+    trust(crowded) {
+      isTrusted = true;
+      isCrowded = crowded;
+    },
+    stayOpen() {
+      openedMs ??= clock.monotonicMs();
+    },
+    isLongLived: () => openedMs !== undefined,
+    refuseBody: (error) => reading.strike(error),
+    checkAge() {
+      if (openedMs === undefined) return;
+      const overMs = clock.monotonicMs() - openedMs - HTTP_LIMITS.LONG_LIVED_MAX_MS.value;
+      if (overMs < 0) return;
+      if (!outlived) {
+        outlived = true;
+        const old = new AshlarError("DEADLINE_EXCEEDED", "the call was open for as long as one may be: call again");
+        abort.abort(old);
+        reading.strike(old);
+      } else if (overMs >= HTTP_LIMITS.LINGER_MS.value) cut();
+    },
+  };
+}
+
+function tooSlow(what: string): AshlarError {
+  const { value } = HTTP_LIMITS.PROGRESS_MIN_BYTES_PER_SECOND;
+  return new AshlarError("CANCELED", `the client ${what} at less than ${value} bytes a second: it was cut off`);
+}
