@@ -41,7 +41,8 @@ test("a lost database is told by every command, and only an operator's word make
   expect(collected.exitCode, collected.stderr).toBe(0);
   expect((await cli(["fsck", "--path", path])).stdout).toMatch(/ok +1 chunk, /);
   // The lost one turns up again.
-  for (const name of ["metadata.sqlite", "metadata.sqlite-wal", "metadata.sqlite-shm"]) rmSync(join(path, name), { force: true });
+  for (const name of ["metadata.sqlite", "metadata.sqlite-wal", "metadata.sqlite-shm"])
+    rmSync(join(path, name), { force: true });
   renameSync(kept, join(path, "metadata.sqlite"));
   expect((await cli(["ls", "box", "--path", path])).exitCode).toBe(7);
   expect((await cli(["fsck", "--accept-database", "--path", path])).exitCode).toBe(0);

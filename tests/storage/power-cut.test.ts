@@ -1,5 +1,5 @@
-import { copyFile, mkdir, mkdtemp, readdir, rm, stat } from "node:fs/promises";
 import * as nodeFs from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, readdir, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { type FileSystem, openFsChunkStore } from "@ashlar/adapters/chunk-store/fs";

@@ -95,9 +95,12 @@ for (const [name, create] of Object.entries({ sqlite: sqliteSubject, postgres: p
         [INLINE, small],
         [CHUNKED, large],
       ] as const) {
-        await backend.putObject({ ...ref, attributes }, (async function* () {
-          yield bytes;
-        })());
+        await backend.putObject(
+          { ...ref, attributes },
+          (async function* () {
+            yield bytes;
+          })(),
+        );
       }
     }, 60_000);
 

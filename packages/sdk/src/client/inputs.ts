@@ -1,8 +1,8 @@
 import type { Chunker } from "../chunking/chunker.ts";
 import type {
   ByteRange,
-  GetObjectRequest,
   Durability,
+  GetObjectRequest,
   ObjectAttributes,
   ObjectInfo,
   ObjectListEntry,

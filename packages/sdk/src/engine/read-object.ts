@@ -27,7 +27,12 @@ export async function openObject(
   const stored = await findObject(context, request, fromOffset, options);
   const { info } = stored;
   const { offset, length } = resolveByteRange(request.range, info.sizeBytes);
-  return { info, offset, length, read: once(() => readStored(context, stored, offset, length, { ...options, verify: request.verify })) };
+  return {
+    info,
+    offset,
+    length,
+    read: once(() => readStored(context, stored, offset, length, { ...options, verify: request.verify })),
+  };
 }
 
 /** The info of an object under a read condition. */

@@ -65,7 +65,13 @@ describe("folder syncs", () => {
 
   test("a leaf folder's parents are synced once per run, the leaf each time", async () => {
     const leaf = join(root, "ab", "cd");
-    const folders = new LeafFolders({ fileSystem, folderSync: new FolderSync(fileSystem), root, assertHome: async () => {}, onFailure() {} });
+    const folders = new LeafFolders({
+      fileSystem,
+      folderSync: new FolderSync(fileSystem),
+      root,
+      assertHome: async () => {},
+      onFailure() {},
+    });
     await folders.ensure(leaf);
     await folders.sync(leaf);
     expect(synced.toSorted()).toEqual([root, join(root, "ab"), leaf]);

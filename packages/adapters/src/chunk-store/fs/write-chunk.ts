@@ -56,9 +56,7 @@ export async function publish(
   throwIfAborted(options.signal);
   await parts.usage.change(place.id, async () => {
     await parts.step("rename", () => parts.fileSystem.rename(temp.path, place.path));
-    return options.replaces
-      ? { chunkCount: 0, bytesUsed: 0 }
-      : { chunkCount: 1, bytesUsed: temp.writer.sizeBytes };
+    return options.replaces ? { chunkCount: 0, bytesUsed: 0 } : { chunkCount: 1, bytesUsed: temp.writer.sizeBytes };
   });
   if (!isSynced(options.durability)) return;
   try {

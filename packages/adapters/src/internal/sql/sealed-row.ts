@@ -47,7 +47,8 @@ export function openAttributes(
   if (sealed === undefined) throw notAsWritten(fields);
   const { row = "", inline: inlineChecksum = "", json = "" } = sealed;
   if (rowChecksum(fields, inlineChecksum, json) !== row) throw notAsWritten(fields);
-  if (inline !== undefined && (inline === null ? "" : hexOf(crc32(inline))) !== inlineChecksum) throw notAsWritten(fields);
+  if (inline !== undefined && (inline === null ? "" : hexOf(crc32(inline))) !== inlineChecksum)
+    throw notAsWritten(fields);
   return parse(json, fields);
 }
 

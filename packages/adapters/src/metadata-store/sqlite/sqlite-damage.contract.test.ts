@@ -141,7 +141,15 @@ describe("group commit", () => {
   let requestId = 0;
   async function createBucket(durability: Durability): Promise<WorkerAnswer> {
     const id = ++requestId;
-    const request = { requestId: id, name: "createBucket", input: `bucket-${id}`, nowMs: 1, operationId: "", durability };
+    const request = {
+      requestId: id,
+      name: "createBucket",
+      input: `bucket-${id}`,
+      nowMs: 1,
+      operationId: `operation-${id}`,
+      durability,
+      names: [],
+    };
     group.push([request as WorkerRequest]);
     await group.idle();
     await setImmediate();
