@@ -97,7 +97,7 @@ export function createServedExchange(
       if (overMs < 0) return;
       if (!outlived) {
         outlived = true;
-        const old = new AshlarError("DEADLINE_EXCEEDED", "the call was open for as long as one may be: call again");
+        const old = new AshlarError("CANCELED", "the call was open for as long as one may be: call again");
         abort.abort(old);
         reading.strike(old);
       } else if (overMs >= HTTP_LIMITS.LINGER_MS.value) cut();
