@@ -115,11 +115,7 @@ function contextOf(
   return context;
 }
 
-function finishWithBody(
-  response: HttpResponse,
-  observation: Observation,
-  finish: Finish,
-): HttpResponse {
+function finishWithBody(response: HttpResponse, observation: Observation, finish: Finish): HttpResponse {
   const { body, status } = response;
   if (body === undefined || body instanceof Uint8Array) {
     observation.bytesOut = body?.byteLength ?? 0;

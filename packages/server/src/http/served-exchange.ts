@@ -1,5 +1,5 @@
-import type { Clock } from "@ashlar/sdk/ports";
 import { AshlarError } from "@ashlar/sdk/errors";
+import type { Clock } from "@ashlar/sdk/ports";
 import { isHttp2, onAnswerEnd } from "./answer-end.ts";
 import type { Exchange, ExchangeEnd, Peer } from "./exchange.ts";
 import { HTTP_LIMITS } from "./http-limits.ts";
