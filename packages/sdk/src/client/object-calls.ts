@@ -2,7 +2,7 @@ import { AshlarError, throwIfAborted } from "../errors/index.ts";
 import { raceAbort } from "../internal/linked-abort.ts";
 import { createSemaphore } from "../internal/semaphore.ts";
 import { LIMITS } from "../limits.ts";
-import { attributesOf, conditionOf } from "./attributes.ts";
+import { attributesOf, conditionOf, hasAttributes, withAttributes } from "./attributes.ts";
 import { toByteStream } from "./body-source.ts";
 import type { Explain } from "./call-error.ts";
 import { beginCall } from "./call-options.ts";
@@ -31,7 +31,7 @@ type ObjectCalls = Pick<
 export function createObjectCalls(call: SeatCall, opener: SeatOpener): ObjectCalls {
   const calls: ObjectCalls = {
     putObject: (input, held) =>
-      call(input, ({ backend }, signal) => {
+      call(input, async ({ backend }, signal) => {
         const { bucket, key, chunker, durability, sha256, concurrency, onProgress } = input;
         const body = toByteStream(held);
         const request = {
@@ -44,13 +44,14 @@ export function createObjectCalls(call: SeatCall, opener: SeatOpener): ObjectCal
           durability,
           sha256,
         };
-        return backend.putObject(request, body.stream, { signal, concurrency, onProgress });
+        return withAttributes(await backend.putObject(request, body.stream, { signal, concurrency, onProgress }));
       }),
     getObject: (input, _, explain) => openForReading(opener, input, explain),
     headObject: (input) =>
-      call(input, ({ backend }, signal) => {
+      call(input, async ({ backend }, signal) => {
         const { bucket, key, objectVersion } = input;
-        return backend.headObject({ bucket, key, objectVersion, condition: conditionOf(input) }, { signal });
+        const request = { bucket, key, objectVersion, condition: conditionOf(input) };
+        return withAttributes(await backend.headObject(request, { signal }));
       }),
     deleteObject: (input) =>
       call(input, ({ backend }, signal) => {
@@ -74,13 +75,11 @@ export function createObjectCalls(call: SeatCall, opener: SeatOpener): ObjectCal
         return backend.listObjects({ bucket, prefix, delimiter, cursor, startAfter, limit }, { signal });
       }),
     copyObject: (input) =>
-      call(input, ({ backend }, signal) => {
-        const { sourceBucket, sourceKey, sourceIfMatch, bucket, key, attributes } = input;
-        const condition = conditionOf(input);
-        return backend.copyObject(
-          { sourceBucket, sourceKey, sourceIfMatch, bucket, key, attributes, condition },
-          { signal },
-        );
+      call(input, async ({ backend }, signal) => {
+        const { sourceBucket, sourceKey, sourceIfMatch, bucket, key } = input;
+        const attributes = hasAttributes(input) ? attributesOf(input) : undefined;
+        const copy = { sourceBucket, sourceKey, sourceIfMatch, bucket, key, attributes, condition: conditionOf(input) };
+        return withAttributes(await backend.copyObject(copy, { signal }));
       }),
   };
   return calls;

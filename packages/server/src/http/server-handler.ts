@@ -1,6 +1,7 @@
 import type { Clock, Logger, Random, Tracer } from "@ashlar/sdk/ports";
 import type { Metrics } from "../observability/metrics.ts";
 import { type CorsOptions, corsHandler } from "./cors.ts";
+import { createRefusalLog } from "./cors-refusals.ts";
 import { guardedHandler } from "./guarded-handler.ts";
 import { healthRoutes } from "./health-service.ts";
 import type { HttpHandler } from "./http-handler.ts";
@@ -42,7 +43,7 @@ export function createServerHandler(options: ServerHandlerOptions): HttpHandler 
   const router = createHttpRouter({ rpcHandlers: [...services, ...standard], httpRoutes: options.httpRoutes });
   const { routeOf } = router;
   const guarded = guardedHandler(router.handler, { routeOf, logger });
-  const observed = observedHandler(corsHandler(guarded, options.cors), {
+  const observed = observedHandler(corsHandler(guarded, options.cors, createRefusalLog(logger, clock)), {
     routeOf,
     requestsInFlightMax,
     logger,

@@ -9,6 +9,7 @@ interface ListRow {
   readonly object_version: string;
   readonly size_bytes: number;
   readonly etag: string;
+  readonly sha256: string | null;
   readonly created_at_ms: number;
 }
 
@@ -22,13 +23,14 @@ export async function listObjects(session: SqlSession, query: ListObjectsQuery):
 }
 
 function stepOf(row: ListRow): ListStep {
-  const { object_version: objectVersion, size_bytes: sizeBytes, etag, created_at_ms: createdAtMs } = row;
-  return { key: bytesToByteText(row.key), entry: { objectVersion, sizeBytes, etag, createdAtMs } };
+  const { object_version: objectVersion, size_bytes: sizeBytes, etag, sha256, created_at_ms: createdAtMs } = row;
+  const digest = sha256 === null ? {} : { sha256 };
+  return { key: bytesToByteText(row.key), entry: { objectVersion, sizeBytes, etag, ...digest, createdAtMs } };
 }
 
 function scan(session: SqlSession, bucket: string, range: ListRange): Promise<readonly ListRow[]> {
   return session.query<ListRow>(
-    `SELECT key, object_version, size_bytes, etag, created_at_ms FROM objects
+    `SELECT key, object_version, size_bytes, etag, sha256, created_at_ms FROM objects
       WHERE bucket = $1 AND is_latest AND key >= $2 AND key < $3 ORDER BY key LIMIT $4`,
     [bucket, byteTextToBytes(range.lower), byteTextToBytes(range.upper), range.limit + 1],
   );
@@ -55,7 +57,7 @@ function skipScan(session: SqlSession, bucket: string, range: ListRange): Promis
         SELECT w.step + 1, ${firstKey(`(CASE WHEN ${found} > 0 THEN ${behindPrefix} ELSE ${behindKey} END)`)}
         FROM walk w WHERE w.key IS NOT NULL AND w.step <= $4
       )
-      SELECT o.key, o.object_version, o.size_bytes, o.etag, o.created_at_ms
+      SELECT o.key, o.object_version, o.size_bytes, o.etag, o.sha256, o.created_at_ms
       FROM walk w CROSS JOIN objects o WHERE o.bucket = $1 AND o.key = w.key AND o.is_latest ORDER BY w.step`,
     [
       ...[bucket, byteTextToBytes(range.lower), byteTextToBytes(range.upper), range.limit],
