@@ -31,7 +31,9 @@ export function explainError(thrown: unknown, { name, input, caller }: FailedCal
   if (known === (given.signal as AbortSignal | undefined)?.reason) return known;
   const before = explained.get(known);
   const error =
-    before === undefined ? known : new AshlarError(known.code, before.message, { cause: known, details: before.details });
+    before === undefined
+      ? known
+      : new AshlarError(known.code, before.message, { cause: known, details: before.details });
   explained.set(error, { message: error.message, details: error.details });
   const details: Record<string, string> = {};
   for (const field of NAMES) {

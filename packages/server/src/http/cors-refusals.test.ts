@@ -29,7 +29,13 @@ function start(allowedOrigins?: readonly string[]) {
       header: new Headers({ origin, host }),
       requestId: "r",
     } as unknown as HttpRequest);
-  return { lines, ask, pass: (ms: number) => void (now += ms) };
+  return {
+    lines,
+    ask,
+    pass: (ms: number): void => {
+      now += ms;
+    },
+  };
 }
 
 describe("a page that is refused", () => {
