@@ -9,7 +9,7 @@ export async function sendObject(object: ObjectHandle, request: Request, respons
   const etag = `"${info.etag}"`;
   const headers = {
     "accept-ranges": "bytes",
-    "content-type": info.attributes.contentType ?? "application/octet-stream",
+    "content-type": info.contentType ?? "application/octet-stream",
     "last-modified": new Date(info.createdAtMs).toUTCString(),
     "cache-control": "private, no-cache",
     etag,

@@ -20,7 +20,7 @@ test("a picture comes back as it was saved", async () => {
   await avatars.save("ada", image);
   expect(await avatars.load("ada")).toEqual(image);
   expect(await store.bucket("avatars").object("ada").head()).toMatchObject({
-    attributes: { contentType: "image/png" },
+    contentType: "image/png",
   });
 });
 

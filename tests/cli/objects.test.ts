@@ -19,7 +19,8 @@ interface ObjectJson {
   readonly key: string;
   readonly sizeBytes: number;
   readonly sha256: string;
-  readonly attributes: { readonly contentType?: string; readonly metadata?: Record<string, string> };
+  readonly contentType?: string;
+  readonly metadata?: Record<string, string>;
 }
 
 let folder: TempFolder;
@@ -66,7 +67,7 @@ describe.each(["the embedded seat", ...TRANSPORTS.map((name) => `the gateway sea
     expect(await json("ls", bucket)).toEqual([{ type: "prefix", prefix: "a/" }]);
     expect(await json("ls", "-r", `${bucket}/a`)).toMatchObject([{ type: "object", key: "a/input.txt" }]);
     const [head] = await json<ObjectJson>("head", `${bucket}/a/input.txt`);
-    expect(head?.attributes).toMatchObject({
+    expect(head).toMatchObject({
       contentType: "text/plain; charset=utf-8",
       metadata: { owner: "me", note: "x=y" },
     });
@@ -124,7 +125,7 @@ describe("put and get", () => {
     expect(JSON.parse(get.stderr)).toMatchObject({
       key: "json.json",
       length: 2,
-      attributes: { contentType: "application/json" },
+      contentType: "application/json",
     });
   });
 

@@ -185,7 +185,7 @@ describe("what one seat and transport writes, another reads", { timeout: 60_000 
     });
     expect(put.status).toBe(200);
     const got = await client.getObject({ bucket: "curl", key: "a/b c.bin" });
-    expect(got.attributes).toMatchObject({ contentType: "text/x-wall", metadata: { stone: "grün" } });
+    expect(got).toMatchObject({ contentType: "text/x-wall", metadata: { stone: "grün" } });
     expect(sha256Hex(await got.bytes())).toBe(sha256Hex(body));
     await client.putObject({ bucket: "curl", key: "back", body });
     const range = await fetch(`${cluster.url}/objects/curl/back`, { headers: { ...headers, range: "bytes=10-19" } });

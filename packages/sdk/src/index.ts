@@ -26,6 +26,7 @@ export type {
   WritePartInput,
 } from "./client/inputs.ts";
 export type { ObjectClient } from "./client/object-client.ts";
+export type { ObjectInfo, PutObjectOutcome, UploadInfo } from "./client/results.ts";
 // For authors of seats.
 export type { OpenedSeat, Seat, SeatInstruments } from "./client/seat.ts";
 export { type DirectSeatOptions, direct } from "./client/seats/direct.ts";
@@ -43,12 +44,9 @@ export type {
   ClusterSnapshot,
   Durability,
   ObjectAttributes,
-  ObjectInfo,
   ObjectListEntry,
   ObjectListPage,
   PartInfo,
-  PutObjectOutcome,
   TransferProgress,
-  UploadInfo,
   WriteCondition,
 } from "./ports/index.ts";

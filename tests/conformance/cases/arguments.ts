@@ -128,7 +128,7 @@ export function argumentCases(use: UseContext): void {
         ["putObject", { ...ref, body: "new", metadata: new Headers({ a: "b" }) }],
         ["putObject", { ...ref, body: "new", metadata: "a=b" }],
         ["putObject", { ...ref, body: "new", metadata: JSON.parse('{"__proto__":"b"}') }],
-        ["copyObject", { ...ref, sourceBucket: ref.bucket, sourceKey: "wall", attributes: null }],
+        ["copyObject", { ...ref, sourceBucket: ref.bucket, sourceKey: "wall", metadata: null }],
         ["deleteObjects", { bucket: ref.bucket }],
         ["deleteObjects", { bucket: ref.bucket, keys: new Set(["wall"]) }],
         ["deleteObjects", { bucket: ref.bucket, keys: "wall" }],

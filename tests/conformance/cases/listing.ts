@@ -31,11 +31,12 @@ export function listingCases(use: UseContext): void {
       expect(await list()).toEqual(SORTED);
     });
 
-    test("tells size, etag and version of each object", async () => {
+    test("tells size, etag, digest and version of each object", async () => {
       const { client } = use();
       const [first] = await take(client.listObjects({ bucket, prefix: "a/1" }));
-      const { etag, objectVersion, sizeBytes, createdAtMs } = await client.headObject({ bucket, key: "a/1" });
-      expect(first).toEqual({ type: "object", key: "a/1", etag, objectVersion, sizeBytes, createdAtMs });
+      const { etag, sha256, objectVersion, sizeBytes, createdAtMs } = await client.headObject({ bucket, key: "a/1" });
+      expect(first).toEqual({ type: "object", key: "a/1", etag, sha256, objectVersion, sizeBytes, createdAtMs });
+      expect(sha256).toMatch(/^[0-9a-f]{64}$/);
     });
 
     test.each([1, 2, 3, 5, 1000])("in pages of %i is the same, each key once", async (pageSize) => {

@@ -22,7 +22,7 @@ export async function loadPreview(
 ): Promise<Preview> {
   const info = await client.headObject({ ...ref, timeoutMs: ANSWER_MS });
   if (info.sizeBytes === 0) return { kind: "none", info, why: "This file is empty." };
-  const type = info.attributes.contentType ?? "";
+  const type = info.contentType ?? "";
   if (IMAGE_TYPES.test(type)) {
     if (info.sizeBytes > IMAGE_MAX_BYTES) return { kind: "none", info, why: "The picture is too large to show here." };
     const object = await client.getObject(ref);

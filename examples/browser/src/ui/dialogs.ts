@@ -102,7 +102,7 @@ function nothingToShow(why: string): HTMLElement {
 }
 
 function factsOf({ info }: Preview): string {
-  const facts = [info.attributes.contentType, formatBytes(info.sizeBytes), formatTime(info.createdAtMs)];
+  const facts = [info.contentType, formatBytes(info.sizeBytes), formatTime(info.createdAtMs)];
   if (info.sha256 !== undefined) facts.push(`SHA-256 ${info.sha256.slice(0, 16)}…`);
   return facts.join(" · ");
 }

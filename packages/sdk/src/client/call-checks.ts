@@ -35,9 +35,10 @@ const key: Check = (value) => assertObjectKey(value as string);
 const flag = isA((value) => typeof value === "boolean", "true or false");
 const opaque: Check = check.checkOpaque;
 const keyText: Check = check.checkKeyText;
-const attributes: Check = (value, name) => {
-  if (typeof value !== "object" || value === null) check.invalid(`${name} is an object`);
-  normalizeAttributes(value);
+/** Once their place; silently ignored, they would be lost. */
+const noAttributes: Check = (value) => {
+  if (value !== undefined)
+    check.invalid("attributes is no argument: contentType, metadata and the like are, by their own names");
 };
 const range: Check = (value) => {
   const { offset, length } = (value ?? {}) as Record<string, unknown>;
@@ -92,6 +93,7 @@ const CHECKS: Readonly<Record<keyof ClientCalls, Readonly<Record<string, Check>>
     ...WRITE,
     ...TRANSFER,
     ...CONDITION,
+    attributes: noAttributes,
     sizeBytes: optional(integer(0)),
     chunker: optional(isA(has("start"), "a chunker, such as fixed() makes")),
     durability,
@@ -119,9 +121,9 @@ const CHECKS: Readonly<Record<keyof ClientCalls, Readonly<Record<string, Check>>
     sourceBucket: bucket,
     sourceKey: key,
     sourceIfMatch: optional(opaque),
-    attributes: optional(attributes),
+    attributes: noAttributes,
   },
-  createUpload: { ...OBJECT, ...WRITE, durability },
+  createUpload: { ...OBJECT, ...WRITE, durability, attributes: noAttributes },
   writePart: { ...UPLOAD, ...WRITE, ...TRANSFER, partNumber: integer(1, LIMITS.PART_NUMBER_MAX.value), sha256 },
   listParts: UPLOAD,
   listUploads: LISTING,
@@ -154,6 +156,7 @@ export function checkedInput(name: keyof ClientCalls, input: unknown): object {
   for (const [argument, checkValue] of Object.entries(checks)) {
     checkValue((input as Readonly<Record<string, unknown>>)[argument], argument);
   }
-  if (name === "putObject" || name === "createUpload") normalizeAttributes(attributesOf(input));
+  if (name === "putObject" || name === "createUpload" || name === "copyObject")
+    normalizeAttributes(attributesOf(input));
   return input;
 }

@@ -19,7 +19,7 @@ const NAMES = ["bucket", "key", "sourceBucket", "sourceKey", "uploadId", "partNu
 const SHOWN_MAX = 200;
 
 /** Errors that tell of a call already; one that ends several calls, as `close()` does, gets a copy for each further one. */
-const explained = new WeakSet<AshlarError>();
+const explained = new WeakMap<AshlarError, Pick<AshlarError, "message" | "details">>();
 
 /**
  * Puts bucket, key and the gateway's URL into an error, and the frames of the caller under its own: they were lost where the call waited for a socket
@@ -29,8 +29,12 @@ export function explainError(thrown: unknown, { name, input, caller }: FailedCal
   const known = AshlarError.from(thrown);
   const given = (typeof input === "object" && input !== null ? input : {}) as Readonly<Record<string, unknown>>;
   if (known === (given.signal as AbortSignal | undefined)?.reason) return known;
-  const error = explained.has(known) ? copyOf(known) : known;
-  explained.add(error);
+  const before = explained.get(known);
+  const error =
+    before === undefined
+      ? known
+      : new AshlarError(known.code, before.message, { cause: known, details: before.details });
+  explained.set(error, { message: error.message, details: error.details });
   const details: Record<string, string> = {};
   for (const field of NAMES) {
     const value = given[field];
@@ -71,8 +75,4 @@ function shown(text: string): string {
     .slice(0, SHOWN_MAX)
     .replace(/[\p{C}\u2028\u2029]/gu, (character) => JSON.stringify(character).slice(1, -1));
   return `"${safe}${text.length > SHOWN_MAX ? "…" : ""}"`;
-}
-
-function copyOf(error: AshlarError): AshlarError {
-  return new AshlarError(error.code, error.message, { cause: error, details: error.details });
 }

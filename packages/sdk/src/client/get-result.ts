@@ -1,5 +1,6 @@
 import { AshlarError, throwIfAborted } from "../errors/index.ts";
 import type { OpenedObject } from "../ports/index.ts";
+import { withAttributes } from "./attributes.ts";
 import type { Explain } from "./call-error.ts";
 import type { CallScope } from "./call-options.ts";
 import type { GetObjectResult } from "./inputs.ts";
@@ -27,7 +28,7 @@ export function createGetResult(opened: OpenedObject, context: ReadContext): Get
   };
   const text = async (): Promise<string> => new TextDecoder().decode(await bytes());
   return {
-    ...opened.info,
+    ...withAttributes(opened.info),
     offset: opened.offset,
     length: opened.length,
     bytes,

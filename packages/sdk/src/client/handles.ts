@@ -1,4 +1,4 @@
-import type { BucketInfo, ObjectInfo, PutObjectOutcome } from "../ports/index.ts";
+import type { BucketInfo } from "../ports/index.ts";
 import type { ObjectBody } from "./body-source.ts";
 import type { ClientCallOptions, ClientTransferOptions } from "./call-options.ts";
 import type {
@@ -9,6 +9,7 @@ import type {
   ListObjectsInput,
   PutOptions,
 } from "./inputs.ts";
+import type { ObjectInfo, PutObjectOutcome } from "./results.ts";
 
 /** A bucket by name; no I/O until something is asked of it. */
 export interface BucketHandle {

@@ -4,12 +4,12 @@ import type {
   Durability,
   GetObjectRequest,
   ObjectAttributes,
-  ObjectInfo,
   ObjectListEntry,
   WriteCondition,
 } from "../ports/index.ts";
 import type { ObjectBody } from "./body-source.ts";
 import type { ClientCallOptions, ClientTransferOptions, ClientWriteOptions } from "./call-options.ts";
+import type { ObjectInfo } from "./results.ts";
 
 /** Names one bucket. */
 export interface BucketRef {
@@ -108,13 +108,15 @@ export interface DeleteOutcomeForKey {
   readonly error?: Error | undefined;
 }
 
-/** @see ObjectClient.copyObject */
-export interface CopyObjectInput extends ObjectRef, WriteCondition, ClientWriteOptions {
+/**
+ * Attributes that are given replace all of the source's; where none is, the copy has the source's. To drop them all, give `metadata: {}`.
+ *
+ * @see ObjectClient.copyObject
+ */
+export interface CopyObjectInput extends ObjectRef, ObjectAttributes, WriteCondition, ClientWriteOptions {
   readonly sourceBucket: string;
   readonly sourceKey: string;
   readonly sourceIfMatch?: string | undefined;
-  /** Replaces the attributes; default: the source's. */
-  readonly attributes?: ObjectAttributes | undefined;
 }
 
 /** @see ObjectClient.createUpload */

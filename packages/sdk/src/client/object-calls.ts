@@ -3,7 +3,7 @@ import { raceAbort } from "../internal/linked-abort.ts";
 import { createSemaphore } from "../internal/semaphore.ts";
 import { LIMITS } from "../limits.ts";
 import type { WriteOptions } from "../ports/index.ts";
-import { attributesOf, conditionOf } from "./attributes.ts";
+import { attributesOf, conditionOf, hasAttributes, withAttributes } from "./attributes.ts";
 import { toByteStream } from "./body-source.ts";
 import type { Explain } from "./call-error.ts";
 import { beginCall } from "./call-options.ts";
@@ -32,7 +32,7 @@ type ObjectCalls = Pick<
 export function createObjectCalls(call: SeatCall, opener: SeatOpener): ObjectCalls {
   const calls: ObjectCalls = {
     putObject: (input, held) =>
-      call(input, ({ backend }, _, write) => {
+      call(input, async ({ backend }, _, write) => {
         const { bucket, key, chunker, durability, sha256, concurrency, onProgress } = input;
         const body = toByteStream(held);
         const request = {
@@ -45,13 +45,14 @@ export function createObjectCalls(call: SeatCall, opener: SeatOpener): ObjectCal
           durability,
           sha256,
         };
-        return backend.putObject(request, body.stream, { ...write, concurrency, onProgress });
+        return withAttributes(await backend.putObject(request, body.stream, { ...write, concurrency, onProgress }));
       }),
     getObject: (input, _, explain) => openForReading(opener, input, explain),
     headObject: (input) =>
-      call(input, ({ backend }, signal) => {
+      call(input, async ({ backend }, signal) => {
         const { bucket, key, objectVersion } = input;
-        return backend.headObject({ bucket, key, objectVersion, condition: conditionOf(input) }, { signal });
+        const request = { bucket, key, objectVersion, condition: conditionOf(input) };
+        return withAttributes(await backend.headObject(request, { signal }));
       }),
     deleteObject: (input) =>
       call(input, ({ backend }, _, write) => {
@@ -75,13 +76,11 @@ export function createObjectCalls(call: SeatCall, opener: SeatOpener): ObjectCal
         return backend.listObjects({ bucket, prefix, delimiter, cursor, startAfter, limit }, { signal });
       }),
     copyObject: (input) =>
-      call(input, ({ backend }, _, write) => {
-        const { sourceBucket, sourceKey, sourceIfMatch, bucket, key, attributes } = input;
-        const condition = conditionOf(input);
-        return backend.copyObject(
-          { sourceBucket, sourceKey, sourceIfMatch, bucket, key, attributes, condition },
-          write,
-        );
+      call(input, async ({ backend }, _, write) => {
+        const { sourceBucket, sourceKey, sourceIfMatch, bucket, key } = input;
+        const attributes = hasAttributes(input) ? attributesOf(input) : undefined;
+        const copy = { sourceBucket, sourceKey, sourceIfMatch, bucket, key, attributes, condition: conditionOf(input) };
+        return withAttributes(await backend.copyObject(copy, write));
       }),
   };
   return calls;

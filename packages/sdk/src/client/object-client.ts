@@ -4,11 +4,8 @@ import type {
   AccessTokenRequest,
   BucketInfo,
   ClusterSnapshot,
-  ObjectInfo,
   ObjectListPage,
   PartInfo,
-  PutObjectOutcome,
-  UploadInfo,
   WriteCondition,
 } from "../ports/index.ts";
 import type { ClientCallOptions, ClientWriteOptions } from "./call-options.ts";
@@ -29,6 +26,7 @@ import type {
   PutObjectInput,
   WritePartInput,
 } from "./inputs.ts";
+import type { ObjectInfo, PutObjectOutcome, UploadInfo } from "./results.ts";
 
 /**
  * The object API, the same in every seat. All methods reject with an {@link AshlarError}.

@@ -1,4 +1,4 @@
-import { attributesOf, conditionOf } from "./attributes.ts";
+import { attributesOf, conditionOf, withAttributes } from "./attributes.ts";
 import { toByteStream } from "./body-source.ts";
 import type { HeldBody } from "./held-body.ts";
 import type { WritePartInput } from "./inputs.ts";
@@ -15,15 +15,17 @@ type UploadCalls = Pick<
 export function createUploadCalls(call: SeatCall): UploadCalls {
   return {
     createUpload: (input) =>
-      call(input, ({ backend }, _, write) =>
-        backend.createUpload(
-          {
-            bucket: input.bucket,
-            key: input.key,
-            attributes: attributesOf(input),
-            durability: input.durability,
-          },
-          write,
+      call(input, async ({ backend }, _, write) =>
+        withAttributes(
+          await backend.createUpload(
+            {
+              bucket: input.bucket,
+              key: input.key,
+              attributes: attributesOf(input),
+              durability: input.durability,
+            },
+            write,
+          ),
         ),
       ),
     writePart: (input, held) =>
@@ -51,13 +53,14 @@ export function createUploadCalls(call: SeatCall): UploadCalls {
           call(input, ({ backend }, signal) =>
             backend.listUploads({ bucket: input.bucket, prefix: input.prefix, cursor }, { signal }),
           ),
-        (page) => page.uploads,
+        (page) => page.uploads.map(withAttributes),
         (page) => page.nextCursor,
       ),
     completeUpload: (input) =>
-      call(input, ({ backend }, _, write) => {
+      call(input, async ({ backend }, _, write) => {
         const { uploadId, parts, sha256 } = input;
-        return backend.completeUpload({ uploadId, parts, sha256, condition: conditionOf(input) }, write);
+        const complete = { uploadId, parts, sha256, condition: conditionOf(input) };
+        return withAttributes(await backend.completeUpload(complete, write));
       }),
     abortUpload: (input) => call(input, ({ backend }, _, write) => backend.abortUpload(input.uploadId, write)),
   };

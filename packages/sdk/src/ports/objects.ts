@@ -112,6 +112,8 @@ export interface ObjectListEntry {
   readonly objectVersion: string;
   readonly sizeBytes: number;
   readonly etag: string;
+  /** As {@link ObjectInfo.sha256}. */
+  readonly sha256?: string | undefined;
   readonly createdAtMs: number;
 }
 

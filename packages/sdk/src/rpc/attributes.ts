@@ -1,4 +1,5 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
+import { AshlarError } from "../errors/index.ts";
 import type {
   Condition as ConditionMessage,
   ConditionSchema,
@@ -41,8 +42,17 @@ export function encodeCondition(
   return { ifMatch: condition.ifMatch ?? "", ifNoneMatch: condition.ifNoneMatch ?? "" };
 }
 
-/** A condition from the wire; `undefined` where nothing is asked. */
+/**
+ * A condition from the wire; `undefined` where none came.
+ *
+ * @throws {AshlarError} INVALID_ARGUMENT for one that asks for nothing: whoever sent it meant to guard its write, with an etag that it did not have.
+ */
 export function decodeCondition(message: ConditionMessage | undefined): WriteCondition | undefined {
-  if (message === undefined || (message.ifMatch === "" && message.ifNoneMatch === "")) return undefined;
+  if (message === undefined) return undefined;
+  if (message.ifMatch === "" && message.ifNoneMatch === "") {
+    throw new AshlarError("INVALID_ARGUMENT", "a condition has an etag or * in if_match or if_none_match", {
+      details: { field: "condition" },
+    });
+  }
   return { ifMatch: decodeText(message.ifMatch), ifNoneMatch: decodeText(message.ifNoneMatch) };
 }

@@ -1,8 +1,18 @@
 import { AshlarError } from "../errors/index.ts";
 
-/** A base URL in its normal form, without a slash at the end. @throws {AshlarError} INVALID_ARGUMENT unless it is http or https. */
+/**
+ * A base URL in its normal form, without a slash at the end. A path is a prefix of every request's, as behind a proxy.
+ *
+ * @throws {AshlarError} INVALID_ARGUMENT unless it is http or https, and for one with a user, password, query or fragment: some transports would
+ *   send such parts, others drop them, and URLs go into messages and logs. Neither does this message show them.
+ */
 export function checkedUrl(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url?.protocol === "http:" || url?.protocol === "https:") return url.href.replace(/\/+$/, "");
-  throw new AshlarError("INVALID_ARGUMENT", `a server's URL is http://host:port or https://host, not "${text}"`);
+  if (url && /^https?:$/.test(url.protocol) && url.href === url.origin + url.pathname)
+    return url.href.replace(/\/+$/, "");
+  const shown = String(text).replace(/^.*@|[?#].*/gs, "…");
+  throw new AshlarError(
+    "INVALID_ARGUMENT",
+    `a server's URL is http://host:port or https://host, not "${shown}": no user, password or query`,
+  );
 }

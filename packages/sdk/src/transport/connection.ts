@@ -1,5 +1,6 @@
 import { AshlarError, abortError, type ErrorCode, throwIfAborted } from "../errors/index.ts";
 import { raceAbort } from "../internal/linked-abort.ts";
+import { loadPart } from "../internal/load-part.ts";
 import type { Endpoint, WriteOptions } from "../ports/index.ts";
 
 /** Options that decide who is asking (the grant of one call, or the endpoint's own authorization) and for which call. */
@@ -46,7 +47,11 @@ export function createConnection({ endpoint, errorFrom, release }: ConnectionOpt
         return await raceAbort(work(), signal);
       } catch (error) {
         // Libraries word aborts in their own ways, and none tells a timeout from the caller's wish.
-        throw signal?.aborted === true ? abortError(signal) : errorFrom(error);
+        if (signal?.aborted === true) throw abortError(signal);
+        const known = errorFrom(error);
+        // Only pages have an origin that a server could refuse.
+        if (known.code !== "NODE_UNAVAILABLE" || !("location" in globalThis)) throw known;
+        throw await (await loadPart(() => import("./cors-refusal.ts"))).orCorsRefusal(known, endpoint.url);
       }
     },
     close() {

@@ -7,6 +7,7 @@ import type {
   ManifestPage,
   ObjectAttributes,
   ObjectInfo,
+  ObjectListEntry,
   PartInfo,
   ServerRecord,
   ServerState,
@@ -43,20 +44,18 @@ export function objectInfoFrom(message: JsonMessage): ObjectInfo {
   return {
     ...objectListEntryFrom(message),
     bucket: textOf(message, "bucket"),
-    sha256: optionalTextOf(message, "sha256"),
     durability: durabilityOf(message),
     attributes: attributesFrom(message),
   };
 }
 
-export function objectListEntryFrom(
-  message: JsonMessage,
-): Pick<ObjectInfo, "key" | "objectVersion" | "sizeBytes" | "etag" | "createdAtMs"> {
+export function objectListEntryFrom(message: JsonMessage): ObjectListEntry {
   return {
     key: textOf(message, "key"),
     objectVersion: textOf(message, "objectVersion"),
     sizeBytes: integerOf(message, "sizeBytes"),
     etag: textOf(message, "etag"),
+    sha256: optionalTextOf(message, "sha256"),
     createdAtMs: integerOf(message, "createdAtMs"),
   };
 }

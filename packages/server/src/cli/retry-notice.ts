@@ -1,5 +1,5 @@
 import type { RetryPolicy } from "@ashlar/sdk";
-import { formatSeconds } from "./format.ts";
+import { formatDuration } from "./format.ts";
 
 /** Patience that says so: the first wait of a command is a line on the terminal, so that nobody takes it for stuck. Silent elsewhere. */
 export function noticedRetry(stderr: NodeJS.WritableStream & { readonly isTTY?: boolean | undefined }): RetryPolicy {
@@ -9,7 +9,7 @@ export function noticedRetry(stderr: NodeJS.WritableStream & { readonly isTTY?: 
       if (told) return;
       told = true;
       const why = error.code === "OVERLOADED" ? "the server is busy" : "the server does not answer";
-      stderr.write(`${why}, trying again for ${formatSeconds(leftMs / 1000)}\n`);
+      stderr.write(`${why}, trying again for ${formatDuration(leftMs)}\n`);
     },
   };
 }

@@ -1,3 +1,4 @@
+import type { NoteRefusal } from "./cors-refusals.ts";
 import type { HttpHandler, HttpRequest, HttpResponse } from "./http-handler.ts";
 
 /** Which web pages may call the server. */
@@ -62,12 +63,17 @@ const EXPOSED_HEADERS = [
 
 const OUR_HEADER = /^ashlar-[a-z0-9-]{1,128}$/;
 
-/** Lets web pages of the allowed origins call the handler; without options nobody's page may, and nothing is added. */
-export function corsHandler(handler: HttpHandler, options: CorsOptions | undefined): HttpHandler {
-  if (options === undefined) return handler;
+/** Lets web pages of the allowed origins call the handler; without options nobody's page may, and nothing is added. @param noteRefusal told of each page that may not. */
+export function corsHandler(
+  handler: HttpHandler,
+  options: CorsOptions | undefined,
+  noteRefusal: NoteRefusal,
+): HttpHandler {
   return async (request) => {
     const origin = request.header.get("origin");
-    const allowed = origin !== null && isAllowed(origin, options);
+    const allowed = origin !== null && options !== undefined && isAllowed(origin, options);
+    if (origin !== null && !allowed) noteRefusal(request, origin);
+    if (options === undefined) return handler(request);
     if (isPreflight(request)) return allowed ? preflight(request, origin, options) : { status: 204, header: vary() };
     const response = await handler(request);
     if (!allowed) return options.allowedOrigins === "*" ? response : { ...response, header: vary(response.header) };

@@ -4,6 +4,7 @@ import { createAdmission } from "./admission.ts";
 import { budgetedHandler } from "./budgeted-handler.ts";
 import { createByteBudget } from "./byte-budget.ts";
 import { type CorsOptions, corsHandler } from "./cors.ts";
+import { createRefusalLog } from "./cors-refusals.ts";
 import { guardedHandler } from "./guarded-handler.ts";
 import { healthRoutes } from "./health-service.ts";
 import type { HttpHandler } from "./http-handler.ts";
@@ -55,7 +56,7 @@ export function createServerHandler(options: ServerHandlerOptions): HttpHandler 
     holderOf: ({ exchange }) => exchange?.peer,
   });
   const guarded = guardedHandler(budgeted, { routeOf, logger });
-  const observed = observedHandler(corsHandler(guarded, options.cors), {
+  const observed = observedHandler(corsHandler(guarded, options.cors, createRefusalLog(logger, clock)), {
     routeOf,
     admission,
     logger,

@@ -16,8 +16,9 @@ export async function listObjects(session: SqlSession, query: ListObjectsQuery):
 
 /** @throws {AshlarError} METADATA_CORRUPT if the row is not what was written. */
 function stepOf(row: InfoRow): ListStep {
-  const { objectVersion, sizeBytes, etag, createdAtMs } = infoOf(row);
-  return { key: bytesToByteText(row.key), entry: { objectVersion, sizeBytes, etag, createdAtMs } };
+  const { objectVersion, sizeBytes, etag, sha256, createdAtMs } = infoOf(row);
+  const digest = sha256 === undefined ? {} : { sha256 };
+  return { key: bytesToByteText(row.key), entry: { objectVersion, sizeBytes, etag, ...digest, createdAtMs } };
 }
 
 function scan(session: SqlSession, bucket: string, range: ListRange): Promise<readonly InfoRow[]> {

@@ -35,8 +35,9 @@ export function memoryObjects(state: MemoryState): ObjectCatalog {
       while (steps.length <= range.limit) {
         const key = bucketRow.keys.at(bucketRow.keys.seek(lower));
         if (key === undefined || key >= range.upper) break;
-        const { objectVersion, sizeBytes, etag, createdAtMs } = (bucketRow.objects.get(key) as ObjectRow).info;
-        steps.push({ key, entry: { objectVersion, sizeBytes, etag, createdAtMs } });
+        const { objectVersion, sizeBytes, etag, sha256, createdAtMs } = (bucketRow.objects.get(key) as ObjectRow).info;
+        const digest = sha256 === undefined ? {} : { sha256 };
+        steps.push({ key, entry: { objectVersion, sizeBytes, etag, ...digest, createdAtMs } });
         lower = nextLower(range, key);
       }
       return pageOf(range, steps);

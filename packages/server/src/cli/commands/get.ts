@@ -58,10 +58,9 @@ async function report(
   object: GetObjectResult,
   { target: { file }, seconds }: { readonly target: LocalTarget; readonly seconds: number },
 ): Promise<void> {
-  const { bucket, key, objectVersion, sizeBytes, etag, sha256, createdAtMs, durability, attributes, offset, length } =
-    object;
-  const value = { bucket, key, objectVersion, sizeBytes, etag, sha256, createdAtMs, durability, attributes };
-  const line = jsonText({ ...value, offset, length, file, seconds });
+  const { length } = object;
+  // What reads the bytes are functions, and JSON has none.
+  const line = jsonText({ ...object, file, seconds });
   // Standard output is taken by the bytes then.
   if (output.json) await writeAll(file === "-" ? io.stderr : io.stdout, `${line}\n`);
   else if (file !== "-" && !settings.quiet) {

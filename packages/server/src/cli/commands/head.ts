@@ -40,8 +40,9 @@ function describe(info: ObjectInfo | BucketInfo): string {
   }
   rows.push(["created", `${formatTime(info.createdAtMs)} UTC`]);
   if ("key" in info) {
-    const { metadata, ...attributes } = info.attributes;
-    for (const [name, value] of Object.entries(attributes)) rows.push([name, value]);
+    const { contentType, cacheControl, contentDisposition, contentEncoding, contentLanguage, expires, metadata } = info;
+    const headers = { contentType, cacheControl, contentDisposition, contentEncoding, contentLanguage, expires };
+    for (const [name, value] of Object.entries(headers)) rows.push([name, value]);
     for (const [name, value] of Object.entries(metadata ?? {})) rows.push([`metadata ${name}`, value]);
   }
   return rows

@@ -790,6 +790,13 @@ export declare type ObjectListEntry = Message<"ashlar.v1.ObjectListEntry"> & {
    * @generated from field: uint64 created_at_ms = 5;
    */
   createdAtMs: bigint;
+
+  /**
+   * SHA-256 of all bytes in lower-case hex; empty where nobody saw them in order, as in an upload of several parts.
+   *
+   * @generated from field: string sha256 = 6;
+   */
+  sha256: string;
 };
 
 /**

@@ -1,0 +1,71 @@
+import { describe, expect, test } from "vitest";
+import { AshlarError } from "../errors/index.ts";
+import { createClient } from "./create-client.ts";
+import { gateway } from "./seats/gateway.ts";
+
+const broken = (error: Error, url?: string): ReturnType<typeof createClient> =>
+  createClient({ name: "test", url, open: () => Promise.reject(error) });
+
+async function errorOf(work: Promise<unknown>): Promise<AshlarError> {
+  return (await work.then(
+    () => undefined,
+    (error: unknown) => error,
+  )) as AshlarError;
+}
+
+describe("an error of a call", () => {
+  test("names object, call and server, in words and in details", async () => {
+    const client = broken(new AshlarError("NODE_UNAVAILABLE", "gone"), "http://127.0.0.1:9000");
+    const error = await errorOf(client.headObject({ bucket: "photos", key: "a\u001b[2J" }));
+    expect(error.message).toBe('gone (headObject "photos/a\\u001b[2J" at http://127.0.0.1:9000)');
+    expect(error.details).toEqual({ bucket: "photos", key: "a\u001b[2J", url: "http://127.0.0.1:9000" });
+  });
+
+  test("has the caller in its stack, also from a handle", async () => {
+    const client = broken(new AshlarError("DISK_FULL", "full"));
+    async function theAppsOwnFunction(): Promise<unknown> {
+      await Promise.resolve();
+      return client.bucket("photos").object("cat").put("x");
+    }
+    const { stack } = await errorOf(theAppsOwnFunction());
+    expect(stack).toMatch(/^AshlarError: full/);
+    expect(stack).toContain("theAppsOwnFunction");
+  });
+
+  test("that ends several calls tells each its own", async () => {
+    const shared = new AshlarError("STORE_CLOSED", "closed");
+    const client = broken(shared);
+    const [first, second] = await Promise.all(
+      ["a", "b"].map((key) => errorOf(client.headObject({ bucket: "photos", key }))),
+    );
+    expect([first?.details.key, second?.details.key].sort()).toEqual(["a", "b"]);
+    expect([first, second]).toContain(shared);
+  });
+
+  test("that the caller aborted with stays the caller's", async () => {
+    const own = new AshlarError("CANCELED", "mine");
+    const client = createClient({ name: "test", open: () => new Promise(() => {}) });
+    const reading = client.getObject({ bucket: "photos", key: "a", signal: AbortSignal.abort(own) });
+    expect(await errorOf(reading)).toBe(own);
+    expect(own.message).toBe("mine");
+  });
+});
+
+test.each([
+  "http://user:hunter2@localhost:9000",
+  "http://:hunter2@localhost",
+  "http://localhost/?token=hunter2",
+  "http://localhost/#hunter2",
+  "postgres://user:hunter2@localhost/db",
+  "user:hunter2@localhost:9000",
+  "http://user:hunter2?x@localhost",
+])("%s is refused as a gateway's URL without showing the password", (url) => {
+  let error: unknown;
+  try {
+    gateway({ url });
+  } catch (thrown) {
+    error = thrown;
+  }
+  expect(error).toMatchObject({ code: "INVALID_ARGUMENT" });
+  expect(JSON.stringify([(error as Error).message, (error as Error).stack])).not.toContain("hunter2");
+});
