@@ -72,7 +72,7 @@ describe("a client command that is interrupted", () => {
     const get = spawnCli(["get", "box/large", target, "--concurrency", "1"], {
       env: { ...env, ASHLAR_GATEWAY: way.url },
     });
-    const isWriting = (): boolean => readdirSync(folder.path).some((name) => name.startsWith("target.ashlar-"));
+    const isWriting = (): boolean => readdirSync(folder.path).some((name) => /^\.ashlar-.*\.tmp$/.test(name));
     while (!isWriting()) await new Promise((resolve) => setTimeout(resolve, 1));
     get.kill("SIGINT");
     const end = await get.ended;

@@ -46,7 +46,7 @@ describe("what fails in a cluster", { timeout: CLUSTER_MS }, () => {
 
   test("a process is kept down for as long as was said", async () => {
     const killedAtMs = performance.now();
-    expect((await cluster.run("kill", "node-1", "--for", "6s")).stdout).toContain("it stays down for 6 s");
+    expect((await cluster.run("kill", "node-1", "--for", "6s")).stdout).toContain("it stays down for 6s");
     const { keptDownForMs } = cluster.process("node-1", await cluster.status());
     expect(keptDownForMs).toBeLessThan(6000);
     await cluster.until((status) => cluster.process("node-1", status).pid !== undefined);

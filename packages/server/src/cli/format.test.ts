@@ -2,20 +2,13 @@ import { spawnSync } from "node:child_process";
 import process from "node:process";
 import { expect, test } from "vitest";
 import { visibleText } from "../observability/control-characters.ts";
-import { shellWord } from "./shell-word.ts";
 import { parseByteRange } from "./byte-range-argument.ts";
 import { closest } from "./closest.ts";
 import { contentTypeOf } from "./content-type.ts";
-import {
-  formatBytes,
-  formatCount,
-  formatDuration,
-  formatRate,
-  formatShare,
-  formatTable,
-} from "./format.ts";
-import { parseBytes, parseDuration } from "./quantities.ts";
+import { formatBytes, formatCount, formatDuration, formatRate, formatShare, formatTable } from "./format.ts";
 import { folderPrefix, parseAddress, parseBucketName, parseObjectAddress, targetAddress } from "./object-address.ts";
+import { parseBytes, parseDuration } from "./quantities.ts";
+import { shellWord } from "./shell-word.ts";
 
 test("sizes, rates and times are short and exact enough", () => {
   expect([0, 1023, 1024, 1536, 150 * 1024, 5 * 1024 ** 3, 3 * 1024 ** 4].map(formatBytes)).toEqual([
@@ -46,7 +39,8 @@ test("sizes, rates and times are short and exact enough", () => {
 });
 
 test("what is shown can be given back as a setting", () => {
-  for (const ms of [0, 1500, 59_900, 75_000, 3_660_000, 604_800_000]) expect(parseDuration(formatDuration(ms))).toBe(ms);
+  for (const ms of [0, 1500, 59_900, 75_000, 3_660_000, 604_800_000])
+    expect(parseDuration(formatDuration(ms))).toBe(ms);
   for (const bytes of [0, 1023, 1536, 4 * 1024 ** 2, 1024 ** 4]) expect(parseBytes(formatBytes(bytes))).toBe(bytes);
 });
 

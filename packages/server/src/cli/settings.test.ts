@@ -53,9 +53,9 @@ test("durations and sizes have one notation, and plain numbers are ms and bytes"
     name: Name,
     text: string,
   ): unknown => resolveSettings([name], { [flagName(SETTINGS[name]) ?? ""]: text }, {}).values[name];
-  expect(["1500", "500ms", "30s", "5m", "1h", "7d", "1.5h", "1m 15s", "1h30m"].map((text) => read("timeoutMs", text))).toEqual([
-    1500, 500, 30_000, 300_000, 3_600_000, 604_800_000, 5_400_000, 75_000, 5_400_000,
-  ]);
+  expect(
+    ["1500", "500ms", "30s", "5m", "1h", "7d", "1.5h", "1m 15s", "1h30m"].map((text) => read("timeoutMs", text)),
+  ).toEqual([1500, 500, 30_000, 300_000, 3_600_000, 604_800_000, 5_400_000, 75_000, 5_400_000]);
   expect(read("shutdownGraceMs", "0s")).toBe(0);
   expect(read("claimTtlMs", "7d")).toBe(604_800_000);
   expect(["65536", "64KiB", "1.5 MiB", "1GiB", "2 TiB", "10B"].map((text) => read("chunkBytes", text))).toEqual([

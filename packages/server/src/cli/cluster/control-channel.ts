@@ -67,12 +67,11 @@ export async function serveControl(folder: ClusterFolder, handle: ControlHandler
 
 /** The socket is made in the same turn: nobody else may connect before its mode is set. A thread has no umask of its own. */
 function listenPrivately(listen: () => void): void {
-  if (!isMainThread) return listen();
-  const umask = process.umask(ALL_BUT_OWNER);
+  const umask = isMainThread ? process.umask(ALL_BUT_OWNER) : undefined;
   try {
     listen();
   } finally {
-    process.umask(umask);
+    if (umask !== undefined) process.umask(umask);
   }
 }
 
