@@ -1,10 +1,10 @@
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { MIB } from "@ashlar/sdk";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { cli, cliJson, type RunningCli, spawnCli } from "../support/cli.ts";
-import { MIB } from "@ashlar/sdk";
 import { startServedStore } from "../support/served-store.ts";
-import { createTempFolder, type TempFolder } from "../support/temp-folder.ts";
 import { startTcpProxy } from "../support/tcp-proxy.ts";
+import { createTempFolder, type TempFolder } from "../support/temp-folder.ts";
 import { testBytes } from "../support/test-bytes.ts";
 
 let folder: TempFolder;
