@@ -256,7 +256,7 @@ const server = {
     reason: "requests worked on at once; more are answered OVERLOADED",
   },
   bytesInFlightMax: {
-    flag: "--bytes-in-flight-max <bytes>",
+    flag: "--bytes-in-flight-max <size>",
     env: "BYTES_IN_FLIGHT_MAX",
     unit: "bytes",
     default: HTTP_LIMITS.BYTES_IN_FLIGHT_MAX.value,

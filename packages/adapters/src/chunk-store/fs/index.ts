@@ -17,7 +17,7 @@ import {
 import { tracedChunkStore } from "@ashlar/sdk/tracing";
 import { makeFolderDurably } from "../../internal/durable-file.ts";
 import { KeyedLock } from "../../internal/keyed-lock.ts";
-import { closeToOthers, PRIVATE_FOLDER_MODE } from "../../internal/private-files.ts";
+import { closeToOthers } from "../../internal/private-files.ts";
 import { ChunkNames } from "./chunk-names.ts";
 import { ChunkUsage } from "./chunk-usage.ts";
 import { ClaimClock } from "./claim-clock.ts";

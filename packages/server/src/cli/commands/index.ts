@@ -10,6 +10,7 @@ import {
 } from "./cluster.ts";
 import { collectCommand } from "./collect.ts";
 import { cpCommand } from "./cp.ts";
+import { duCommand } from "./du.ts";
 import { fsckCommand } from "./fsck.ts";
 import { duCommand } from "./du.ts";
 import { getCommand } from "./get.ts";
