@@ -1,7 +1,6 @@
 import { LIMITS } from "@ashlar/sdk/limits";
 import { findFinished, type OperationName } from "../metadata/operation-name.ts";
 import { decodeResult, encodeResult } from "./operation-result.ts";
-import type { OperationName as SqlOperationName } from "./operations.ts";
 import { queryIn } from "./row-blocks.ts";
 import type { SqlSession, SqlValue } from "./sql-session.ts";
 
@@ -10,7 +9,8 @@ const FORGET_ROWS = 1000;
 
 /** A write and what it is called. */
 export interface NamedOperation {
-  readonly name: SqlOperationName;
+  /** Of the SQL operation. */
+  readonly name: string;
   readonly input: unknown;
   readonly names: readonly OperationName[];
 }

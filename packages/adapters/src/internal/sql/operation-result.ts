@@ -1,13 +1,12 @@
 import { digestFromBytes } from "@ashlar/sdk/hash";
 import type { CommitObject, ObjectInfo } from "@ashlar/sdk/ports";
-import type { OperationName as SqlOperationName } from "./operations.ts";
 
 /**
  * Results as text: plain data, with digests as `{"digest": hex}`.
  *
  * Of a commit only what the store added is kept, because there are many of them and the rest stands in the request, which comes again.
  */
-export function encodeResult(operation: SqlOperationName, output: unknown): string {
+export function encodeResult(operation: string, output: unknown): string {
   if (operation === "commitObject") {
     const { objectVersion, createdAtMs } = output as ObjectInfo;
     return JSON.stringify([objectVersion, createdAtMs]);
@@ -19,7 +18,7 @@ export function encodeResult(operation: SqlOperationName, output: unknown): stri
 }
 
 /** The inverse of {@link encodeResult}; nothing comes back as `undefined`. @param input of the same request. */
-export function decodeResult(operation: SqlOperationName, text: string, input: unknown): unknown {
+export function decodeResult(operation: string, text: string, input: unknown): unknown {
   if (operation === "commitObject") return committedInfo(input as CommitObject, JSON.parse(text));
   const value: unknown = JSON.parse(text, (_name, part: unknown) => {
     if (typeof part !== "object" || part === null) return part;
