@@ -19,7 +19,9 @@ process.env.NODE_COMPILE_CACHE ??= new URL("node_modules/.cache/node-compile/", 
 
 const CONDITIONS = [CONDITION, "module", "node", "development|production"];
 /** Package names resolve to sources in vitest's own process too, where the global set-up runs. */
-const SETUP_ENVIRONMENT = { __vitest__: { resolve: { conditions: CONDITIONS, externalConditions: [CONDITION, "node"] } } };
+const SETUP_ENVIRONMENT = {
+  __vitest__: { resolve: { conditions: CONDITIONS, externalConditions: [CONDITION, "node"] } },
+};
 
 /** Package names resolve to sources: in vite's resolver, and in the workers' own Node for what vite leaves alone. */
 function project(
@@ -98,6 +100,7 @@ const INTEGRATION = [
   "storage",
   "concurrency",
   "interrupted",
+  "fuzz",
   "third-party",
   "docs",
   "cluster",

@@ -22,7 +22,7 @@ export const WAYS: ReadonlyArray<readonly [name: string, open: (server?: ServerA
   );
 
 function openClient(seat: SeatName, transport: () => Transport, { url, apiKey }: ServerAccess): ObjectClient {
-  return createClient(SEATS[seat]({ url, apiKey, transport: transport() }));
+  return createClient(SEATS[seat]({ url, apiKey, transport: transport(), retry: { forMs: 2000 } }));
 }
 
 /** The suite of all seats and transports, in a page, for both seats that have servers over one transport. */

@@ -1,10 +1,10 @@
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { MIB } from "@ashlar/sdk";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { cli, cliJson, type RunningCli, spawnCli } from "../support/cli.ts";
-import { MIB } from "@ashlar/sdk";
 import { startServedStore } from "../support/served-store.ts";
-import { createTempFolder, type TempFolder } from "../support/temp-folder.ts";
 import { startTcpProxy } from "../support/tcp-proxy.ts";
+import { createTempFolder, type TempFolder } from "../support/temp-folder.ts";
 import { testBytes } from "../support/test-bytes.ts";
 
 let folder: TempFolder;
@@ -72,7 +72,7 @@ describe("a client command that is interrupted", () => {
     const get = spawnCli(["get", "box/large", target, "--concurrency", "1"], {
       env: { ...env, ASHLAR_GATEWAY: way.url },
     });
-    const isWriting = (): boolean => readdirSync(folder.path).some((name) => name.startsWith("target.ashlar-"));
+    const isWriting = (): boolean => readdirSync(folder.path).some((name) => /^\.ashlar-.*\.tmp$/.test(name));
     while (!isWriting()) await new Promise((resolve) => setTimeout(resolve, 1));
     get.kill("SIGINT");
     const end = await get.ended;

@@ -76,7 +76,7 @@ describe.each(["the embedded seat", ...TRANSPORTS.map((name) => `the gateway sea
     expect((await run("cp", `${bucket}/a/input.txt`, `${bucket}/b/`)).stdout).toContain(`${bucket}/b/input.txt`);
     expect((await run("rb", bucket)).exitCode).toBe(6);
     expect((await run("rm", `${bucket}/b/input.txt`)).stdout).toBe("deleted 1 object\n");
-    expect((await run("rm", "-r", bucket)).stdout).toBe("deleted 1 object\n");
+    expect((await run("rm", "-r", bucket, "--yes")).stdout).toBe("deleted 1 object\n");
     expect(await run("rb", bucket)).toMatchObject({ exitCode: 0, stdout: `removed ${bucket}\n` });
     expect((await run("ls", bucket)).exitCode).toBe(3);
   });

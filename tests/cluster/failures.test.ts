@@ -5,7 +5,7 @@ import { cli, type SpawnedCli } from "../support/cli.ts";
 import { testBytes } from "../support/test-bytes.ts";
 import { LocalCluster, pidsOf, runs, type ShownStatus } from "./local-cluster.ts";
 
-const CLUSTER_MS = 120_000;
+const CLUSTER_MS = 300_000;
 
 let cluster: LocalCluster;
 let up: SpawnedCli;
@@ -46,7 +46,7 @@ describe("what fails in a cluster", { timeout: CLUSTER_MS }, () => {
 
   test("a process is kept down for as long as was said", async () => {
     const killedAtMs = performance.now();
-    expect((await cluster.run("kill", "node-1", "--for", "6s")).stdout).toContain("it stays down for 6 s");
+    expect((await cluster.run("kill", "node-1", "--for", "6s")).stdout).toContain("it stays down for 6s");
     const { keptDownForMs } = cluster.process("node-1", await cluster.status());
     expect(keptDownForMs).toBeLessThan(6000);
     await cluster.until((status) => cluster.process("node-1", status).pid !== undefined);

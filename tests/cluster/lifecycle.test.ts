@@ -6,7 +6,7 @@ import { cli, jsonLines, type SpawnedCli } from "../support/cli.ts";
 import { testBytes } from "../support/test-bytes.ts";
 import { LocalCluster, pidsOf, runs, type ShownStatus } from "./local-cluster.ts";
 
-const CLUSTER_MS = 120_000;
+const CLUSTER_MS = 300_000;
 const bytes = testBytes(3_000_000, 5);
 
 let cluster: LocalCluster;
@@ -67,7 +67,7 @@ describe("a cluster in one folder", { timeout: CLUSTER_MS }, () => {
     expect((await cli(["put", "-", "box/meanwhile"], { env, input: bytes.subarray(1) })).exitCode).toBe(0);
     const status = await cluster.until((now) => now.ready && cluster.process("node-2", now).restarts === 1);
     expect(cluster.process("node-2", status).pid).not.toBe(pid);
-    await up.until(/node-2 +restarting: killed by SIGKILL; again in 0.5 s/);
+    await up.until(/node-2 +restarting: killed by SIGKILL; again in 0.5s/);
   });
 
   test("adds a node, which takes its share", async () => {

@@ -27,7 +27,7 @@ export interface ShownStatus {
   readonly processes: readonly ShownProcess[];
 }
 
-const READY_LIMIT_MS = 60_000;
+const READY_LIMIT_MS = 150_000;
 const POLL_MS = 100;
 
 /** A folder with a cluster in it, through the command line. */

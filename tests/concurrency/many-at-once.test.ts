@@ -55,7 +55,7 @@ async function startRemote(seat: typeof gateway, metadata: "postgres" | "sqlite"
   };
 }
 
-describe.each(Object.entries(SUBJECTS))("many at once (%s seat)", { timeout: 60_000 }, (_, start) => {
+describe.each(Object.entries(SUBJECTS))("many at once (%s seat)", { timeout: 240_000 }, (_, start) => {
   let running: Running;
   let client: ObjectClient;
   let buckets = 0;

@@ -40,6 +40,7 @@ export async function runPage(options: PageOptions): Promise<PageResult> {
     env: {
       PATH: `${join(folder, "bin")}:${dirname(process.execPath)}:${process.env.PATH}`,
       HOME: folder,
+      NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE,
       ...options.env,
     },
     stdio: ["ignore", "pipe", "pipe"],

@@ -19,7 +19,10 @@ async function prepare(
   bytes: Uint8Array,
   clock?: ManualClock,
 ): Promise<{ cluster: MemoryCluster; order: readonly MemoryNode[] }> {
-  const cluster = await createMemoryCluster({ hedgeAfterMs: HEDGE_AFTER_MS, ...(clock === undefined ? {} : { clock }) });
+  const cluster = await createMemoryCluster({
+    hedgeAfterMs: HEDGE_AFTER_MS,
+    ...(clock === undefined ? {} : { clock }),
+  });
   await cluster.backend.putObject(
     { ...ref, attributes: {}, chunker: fixed(CHUNK) },
     (async function* () {

@@ -7,6 +7,7 @@ import { endlessSlices, scriptedBody, slices } from "../support/bodies.ts";
 import { expectCode, expectPrompt } from "../support/expect-code.ts";
 import { dead, delayed, failing } from "../support/faulty-chunk-store.ts";
 import { createMemoryCluster, type MemoryCluster } from "../support/memory-cluster.ts";
+import { noJitter } from "../support/seeded-random.ts";
 import { readAll, sha256Hex, testBytes, testStream } from "../support/test-bytes.ts";
 
 const CHUNK = 64 * KIB;
@@ -250,7 +251,7 @@ describe("the condition of a write", () => {
 describe("progress of an upload", () => {
   test.each([true, false])("never goes back, ends with the total (length declared: %s)", async (declared) => {
     const cluster = await createMemoryCluster({
-      random: { bytes: (count) => new Uint8Array(count), fraction: () => 0.5 },
+      random: { ...noJitter, fraction: () => 0.5 },
     });
     for (const node of cluster.nodes) {
       let tries = 0;

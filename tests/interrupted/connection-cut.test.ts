@@ -28,6 +28,8 @@ function open(seat: "gateway" | "direct", transport: TransportName): ObjectClien
     hasher: nodeCryptoHasher,
     chunker: fixed(CHUNK),
     durability: "os" as const,
+    // Long enough for a cut, and a way that is gone for good is soon told.
+    retry: { forMs: 10_000 },
   };
   return createClient(seat === "gateway" ? gateway(options) : direct(options));
 }

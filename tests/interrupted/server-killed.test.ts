@@ -33,7 +33,9 @@ function startNode(index: number): Promise<ServerProcess> {
   );
 }
 const open = (): ObjectClient =>
-  createClient(gateway({ url: address.url, apiKey, durability: "os", chunker: fixed(CHUNK) }));
+  createClient(
+    gateway({ url: address.url, apiKey, durability: "os", chunker: fixed(CHUNK), retry: { forMs: 10_000 } }),
+  );
 
 beforeAll(async () => {
   folder = await createTempFolder();

@@ -15,7 +15,7 @@ let client: ObjectClient;
 async function start(options: TestClusterOptions = {}): Promise<void> {
   cluster = await startTestCluster({ heartbeatIntervalMs: 100, ...options });
   const { url, apiKey } = cluster;
-  client = createClient(gateway({ url, apiKey, chunker: fixed(CHUNK) }));
+  client = createClient(gateway({ url, apiKey, chunker: fixed(CHUNK), retry: { forMs: 3000 } }));
   await client.createBucket({ bucket: "box" });
 }
 

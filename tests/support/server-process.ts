@@ -13,6 +13,8 @@ export interface ServerProcess {
   readonly pid: number;
   /** Its log lines so far, one JSON object a line. */
   log(): string;
+  /** Whether it is gone, by itself or stopped. */
+  hasEnded(): boolean;
   /** Kills it like a crash would. */
   kill(): Promise<void>;
   /** Freezes it: it keeps its connections and answers nothing. */
@@ -49,6 +51,7 @@ export async function startServerProcess(
     url: String(ready.url),
     pid: child.pid ?? -1,
     log: () => log.join(""),
+    hasEnded: exited,
     kill: async () => void (await end("SIGKILL")),
     freeze: () => void child.kill("SIGSTOP"),
     thaw: () => void child.kill("SIGCONT"),

@@ -16,6 +16,8 @@ export interface TcpProxy {
   /** Breaks every connection and takes no new ones until `resume()`. */
   stop(): void;
   resume(): void;
+  /** Drops what servers answer from now on, and leaves connections as they are: whoever waits, waits until `cut()`. */
+  swallowAnswers(swallow: boolean): void;
   /** Sends new connections to another server. */
   redirect(targetUrl: string): void;
   close(): Promise<void>;
@@ -28,6 +30,7 @@ export async function startTcpProxy(targetUrl?: string): Promise<TcpProxy> {
   let target = targetUrl === undefined ? undefined : new URL(targetUrl);
   let bytesPerSecond: number | undefined;
   let accepting = true;
+  let swallowing = false;
   let upBytes = 0;
   let downBytes = 0;
   const sockets = new Set<Socket>();
@@ -37,7 +40,7 @@ export async function startTcpProxy(targetUrl?: string): Promise<TcpProxy> {
     socket.on("error", () => {}); // cut connections are what a proxy is for
     socket.on("close", () => sockets.delete(socket));
   };
-  const relay = (from: Socket, to: Socket, count: (bytes: number) => void): void => {
+  const relay = (from: Socket, to: Socket, count: (bytes: number) => void, drop = (): boolean => false): void => {
     // When the next byte may go; in between, timers round up, so short waits are saved until they are worth one.
     let dueAtMs = 0;
     const limiter = new Transform({
@@ -51,7 +54,7 @@ export async function startTcpProxy(targetUrl?: string): Promise<TcpProxy> {
             if (waitMs > 4) await sleep(waitMs);
           }
           count(piece.byteLength);
-          this.push(piece);
+          if (!drop()) this.push(piece);
         }
         done();
       },
@@ -70,9 +73,10 @@ export async function startTcpProxy(targetUrl?: string): Promise<TcpProxy> {
     relay(client, upstream, (bytes) => {
       upBytes += bytes;
     });
-    relay(upstream, client, (bytes) => {
+    const countDown = (bytes: number): void => {
       downBytes += bytes;
-    });
+    };
+    relay(upstream, client, countDown, () => swallowing);
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -97,6 +101,9 @@ export async function startTcpProxy(targetUrl?: string): Promise<TcpProxy> {
     },
     resume() {
       accepting = true;
+    },
+    swallowAnswers(swallow) {
+      swallowing = swallow;
     },
     redirect(url) {
       target = new URL(url);

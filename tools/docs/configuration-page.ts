@@ -1,11 +1,11 @@
-import { COMMANDS, SETTING_GROUPS, type Setting } from "@ashlar/server/cli";
+import { COMMANDS, defaultText, SETTING_GROUPS, type Setting } from "@ashlar/server/cli";
 import { code, GENERATED_NOTE, markdownTable } from "./markdown.ts";
 
 const HEADINGS: Readonly<Record<keyof typeof SETTING_GROUPS, string>> = {
   everywhere: "Every command",
   client: "Commands that use a store",
   upload: "`put`",
-  listing: "`get`, `ls`, `rm`",
+  listing: "`get`, `ls`, `du`, `rm`, `rb`, `uploads`",
   server: "Servers: `serve`, `gateway`, `node`",
   allInOne: "`serve`",
   storageNode: "`node`",
@@ -29,6 +29,9 @@ export function configurationPage(): string {
 The command line \`ashlar\` is configured by flags and environment variables; a flag wins over its variable, an empty variable counts as not set.
 Libraries never read the environment: \`createGateway\`, \`createStorageNode\` and the seats take options.
 
+A size is written \`64KiB\`, \`4MiB\`, \`1.5GiB\`, \`2TiB\` or as a number of bytes; a duration \`500ms\`, \`30s\`, \`5m\`, \`1h\`, \`7d\`, \`1h 30m\` or as a number of
+milliseconds. Messages write them in the same way. \`MB\` is refused: it means two things.
+
 ${markdownTable([["command", "what it does"], ...commands])}
 
 \`ashlar help <command>\` lists the settings that a command takes. Exit codes: [errors](errors.md#exit-codes-of-the-command-line).
@@ -42,7 +45,7 @@ function table(settings: Readonly<Record<string, Setting>>): string {
     code(setting.flag),
     code(setting.env),
     unitOf(setting),
-    setting.default === undefined || setting.default === "" ? "" : code(String(setting.default)),
+    code(defaultText(setting)),
     setting.reason,
   ]);
   return markdownTable([["flag", "variable", "value", "default", "what for"], ...rows]);
@@ -50,5 +53,6 @@ function table(settings: Readonly<Record<string, Setting>>): string {
 
 function unitOf({ unit, choices }: Setting): string {
   if (choices !== undefined) return choices.map((choice) => code(choice)).join(", ");
+  if (unit === "bytes") return "size";
   return unit === "flag" ? "" : unit;
 }

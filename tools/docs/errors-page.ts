@@ -1,5 +1,6 @@
 import { ERROR_CODE_DOCS, ERROR_S3_CODES } from "@ashlar/sdk/docs";
 import { ERROR_CODES, type ErrorCode, type RetryRule } from "@ashlar/sdk/errors";
+import { LIMITS } from "@ashlar/sdk/limits";
 import { EXIT_CODES, exitCodeOf } from "@ashlar/server/cli";
 import { code, GENERATED_NOTE, markdownTable } from "./markdown.ts";
 
@@ -38,6 +39,22 @@ ${markdownTable([["code", "when", "gRPC, Connect", "HTTP", "S3", "exit code", "t
 
 Plain HTTP answers carry the code in \`application/problem+json\` and in the header \`ashlar-error-code\`; RPCs carry it in an \`ErrorInfo\` detail
 (see [the wire protocol](wire-protocol.md)).
+
+## What happens by itself, and what may have happened
+
+Calls whose code is "tried again by itself" wait for the server: a restart, a busy moment, a database that is away. Reads and writes alike, for
+${LIMITS.RETRY_FOR_MS.value / 1000} s from the first failure, or as long as the seat's option \`retry: { forMs }\` says (0: one try). Between tries they wait a random part of a growing bound of at
+most ${LIMITS.RETRY_MAX_MS.value / 1000} s, longer where the server asks for it (\`details.retryAfterMs\`, from the header \`retry-after\`). \`signal\` and \`timeoutMs\` end the waiting, and
+\`retry: { onRetry }\` hears of each wait.
+
+A write carries an operation id, the same for all its tries. The store keeps its result for a day in the same transaction as the change, so a try
+whose answer was lost is recognised: the next one gets the first result, and changes nothing of what others wrote or deleted since. An app that
+wants to repeat a write by itself, after a crash for one, gives its own \`operationId\`; with another request that id is \`INVALID_ARGUMENT\`.
+
+A write that is **refused** has not happened: nothing of it is visible. A write whose last answer was **lost** (the tries are used up, or the call was
+given up while it waited for an answer) rejects with \`details.outcome\` \`"unknown"\`: it may have happened, or still happen while the server works on
+it. Look (\`headObject\`), or repeat it under an operation id of your own. \`completeUpload\` of an upload that was completed with the same parts
+answers with the object for a day.
 
 ## Exit codes of the command line
 

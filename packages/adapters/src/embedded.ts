@@ -1,5 +1,5 @@
 import { join, resolve } from "node:path";
-import type { OpenedSeat, Seat, SeatInstruments } from "@ashlar/sdk";
+import type { OpenedSeat, RetryPolicy, Seat, SeatInstruments } from "@ashlar/sdk";
 import { collect, createEngine, singleStoreTopology } from "@ashlar/sdk/engine";
 import { type Durability, type Logger, silentLogger, systemClock, systemRandom } from "@ashlar/sdk/ports";
 import { openFsChunkStore } from "./chunk-store/fs/index.ts";
@@ -20,6 +20,8 @@ export interface EmbeddedOptions {
   readonly claimTtlMs?: number | undefined;
   /** How long `collect()` keeps what was deleted or replaced, in ms, so that running reads can finish; default COLLECT_GRACE_MS. */
   readonly collectGraceMs?: number | undefined;
+  /** How patient calls are with a database that another process holds; default RETRY_FOR_MS. */
+  readonly retry?: RetryPolicy | undefined;
   /** Default: no lines. */
   readonly logger?: Logger | undefined;
 }
@@ -70,6 +72,7 @@ async function openEmbedded(options: EmbeddedOptions, instruments: SeatInstrumen
     durability,
     inlineMaxBytes,
     claimTtlMs,
+    retry: options.retry,
   });
   return {
     backend,

@@ -116,10 +116,12 @@ export function listingCases(use: UseContext): void {
       const { client, bucket } = use();
       const name = await bucket();
       await client.putObject({ bucket: name, key: "a", body: "x" });
-      await expectCode(client.deleteBucket({ bucket: name }), "BUCKET_NOT_EMPTY");
+      const objects = await expectCode(client.deleteBucket({ bucket: name }), "BUCKET_NOT_EMPTY");
+      expect(objects.details).toMatchObject({ bucket: name, hasObjects: "true", uploadCount: "0" });
       await client.deleteObject({ bucket: name, key: "a" });
       const { uploadId } = await client.createUpload({ bucket: name, key: "a" });
-      await expectCode(client.deleteBucket({ bucket: name }), "BUCKET_NOT_EMPTY");
+      const uploads = await expectCode(client.deleteBucket({ bucket: name }), "BUCKET_NOT_EMPTY");
+      expect(uploads.details).toMatchObject({ bucket: name, hasObjects: "false", uploadCount: "1" });
       await client.abortUpload({ uploadId });
       await client.deleteBucket({ bucket: name });
     });

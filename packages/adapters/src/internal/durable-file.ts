@@ -1,11 +1,10 @@
 import type * as nodeFs from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { AshlarError } from "@ashlar/sdk/errors";
+import { PRIVATE_FILE_MODE, PRIVATE_FOLDER_MODE } from "./private-files.ts";
 
 /** The part of `node:fs/promises` that these need. */
 export type DurableFileSystem = Pick<typeof nodeFs, "open" | "readFile" | "rename" | "unlink">;
-
-const OWNER_ONLY = 0o600;
 
 const errnoOf = (error: unknown): unknown => (error instanceof Error && "code" in error ? error.code : undefined);
 
@@ -27,7 +26,7 @@ export async function makeFolderDurably(
   fileSystem: Pick<typeof nodeFs, "mkdir" | "open">,
   path: string,
 ): Promise<void> {
-  const first = await fileSystem.mkdir(path, { recursive: true });
+  const first = await fileSystem.mkdir(path, { recursive: true, mode: PRIVATE_FOLDER_MODE });
   if (first === undefined) return;
   for (let folder = resolve(path); ; folder = dirname(folder)) {
     await syncFolder(fileSystem, dirname(folder));
@@ -43,7 +42,7 @@ export async function writeDurably(
 ): Promise<void> {
   const tempPath = join(folder, file.temp);
   try {
-    const handle = await fileSystem.open(tempPath, "w", OWNER_ONLY);
+    const handle = await fileSystem.open(tempPath, "w", PRIVATE_FILE_MODE);
     try {
       await handle.writeFile(file.text);
       await handle.sync();

@@ -20,7 +20,7 @@ export function assertFolderPath(path: unknown): asserts path is string {
 }
 
 /**
- * Makes the folder of a store, with those above it, unless it is there.
+ * Makes the folder of a store, with those above it, unless it is there; what it makes is closed to other users.
  *
  * @throws {AshlarError} INVALID_ARGUMENT if the path can be no folder, DISK_FULL, INTERNAL.
  */

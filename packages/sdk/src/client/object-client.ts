@@ -45,7 +45,12 @@ export interface ObjectClient {
   headBucket(input: BucketRef & ClientCallOptions): Promise<BucketInfo>;
   /** All buckets, by name. */
   listBuckets(input?: ClientCallOptions): Promise<readonly BucketInfo[]>;
-  /** Deletes an empty bucket. @throws {AshlarError} BUCKET_NOT_EMPTY, BUCKET_NOT_FOUND. */
+  /**
+   * Deletes an empty bucket.
+   *
+   * @throws {AshlarError} BUCKET_NOT_EMPTY, whose `details.hasObjects` and `details.uploadCount` tell what is in it (unfinished uploads are in no
+   *   listing of objects), BUCKET_NOT_FOUND.
+   */
   deleteBucket(input: BucketRef & ClientWriteOptions): Promise<void>;
 
   /**

@@ -81,8 +81,8 @@ export function createEngine(options: EngineOptions): ObjectBackend {
       onObject(request, () => {
         const durability = request.durability ?? context.durability;
         checkDurability(durability); // here, because the wire has no form for another
-        const create = { ...request, durability, attributes: normalizeAttributes(request.attributes) };
-        return catalog.createUpload(create, named(call));
+        const attributes = normalizeAttributes(request.attributes);
+        return catalog.createUpload({ ...request, durability, attributes }, named(call));
       }),
     writePart: (request, body, transfer) =>
       open(async () => {

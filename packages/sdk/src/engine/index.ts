@@ -5,6 +5,6 @@ export type { EngineOptions } from "./engine-context.ts";
 export type { ReplicatedGetOptions } from "./replicated-get.ts";
 export { createReplicatedStore, type ReplicatedStore } from "./replicated-store.ts";
 export type { ReplicationOptions } from "./replication-context.ts";
-export { type RetryEvent, type RetryOptions, type RetryPolicy, retrying, withRetry } from "./retry.ts";
+export { type RetryEvent, type RetryOptions, type RetryPolicy, withRetry } from "./retry.ts";
 export { singleStoreTopology } from "./single-store-topology.ts";
 export type { ChunkPlacement, NamedStore, ReplicatedPut, Topology } from "./topology.ts";

@@ -34,7 +34,7 @@ export interface BucketCatalog {
   getBucket(bucket: string, options?: CallOptions): Promise<BucketInfo | undefined>;
   /** All buckets by name, ascending. */
   listBuckets(options?: CallOptions): Promise<readonly BucketInfo[]>;
-  /** @throws {AshlarError} BUCKET_NOT_FOUND, BUCKET_NOT_EMPTY (objects or uploads in it). */
+  /** @throws {AshlarError} BUCKET_NOT_FOUND, BUCKET_NOT_EMPTY (objects or unfinished uploads in it: `details.hasObjects` is `true` or `false`, `details.uploadCount` counts up to 1,000). */
   deleteBucket(bucket: string, options?: WriteOptions): Promise<void>;
 }
 

@@ -87,7 +87,7 @@ export const LIFECYCLE_FAULTS: readonly BrokenChunkStore[] = [
       putChunkStream: (chunkId, source, options) => {
         const late = new AbortController();
         const abortLate = (): void => {
-          systemClock.sleep(30_000).then(
+          systemClock.sleep(10_000).then(
             () => late.abort(),
             () => {},
           );

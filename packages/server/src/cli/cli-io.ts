@@ -1,13 +1,19 @@
 import type { Readable, Writable } from "node:stream";
+import { visibleJson, visibleLines } from "../observability/control-characters.ts";
+import { fileError } from "./file-error.ts";
 
 /** Standard streams. */
 export interface CliIo {
-  readonly stdin: Readable;
+  readonly stdin: Readable & { readonly isTTY?: boolean | undefined };
   readonly stdout: Writable & { readonly isTTY?: boolean | undefined };
   readonly stderr: Writable & { readonly isTTY?: boolean | undefined; readonly columns?: number | undefined };
 }
 
-/** What commands print with. Results go to standard output, everything about them to standard error. */
+/**
+ * What commands print with. Results go to standard output, everything about them to standard error.
+ *
+ * Nothing that a terminal would obey passes. Text of others within a line needs `visibleText` besides, which takes its line ends too.
+ */
 export interface Output {
   /** Whether results are JSON. */
   readonly json: boolean;
@@ -21,16 +27,24 @@ export interface Output {
 export function createOutput(io: CliIo, options: { readonly json: boolean }): Output {
   return {
     json: options.json,
-    result: (value, text) => writeAll(io.stdout, `${options.json ? JSON.stringify(value) : text}\n`),
+    result: (value, text) => writeAll(io.stdout, `${options.json ? jsonText(value) : visibleLines(text)}\n`),
     note: (text) => {
-      if (!options.json) io.stderr.write(`${text}\n`);
+      if (!options.json) io.stderr.write(`${visibleLines(text)}\n`);
     },
   };
 }
 
-/** Writes and waits until the stream wants more. */
+/** One value as JSON that a terminal may show. */
+export function jsonText(value: unknown): string {
+  return visibleJson(JSON.stringify(value));
+}
+
+/** Writes and waits until the stream wants more. @throws {AshlarError} DISK_FULL where it leads to a file that is full; errors of the stream. */
 export function writeAll(stream: Writable, bytes: string | Uint8Array): Promise<void> {
   return new Promise((resolve, reject) => {
-    stream.write(bytes, (error) => (error ? reject(error) : resolve()));
+    stream.write(bytes, (error) => (error ? reject(fileError(error, STANDARD_OUTPUT)) : resolve()));
   });
 }
+
+/** How messages name it. */
+export const STANDARD_OUTPUT = "standard output";

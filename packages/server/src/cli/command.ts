@@ -18,6 +18,8 @@ export interface CommandCall<Name extends SettingName> {
   readonly output: Output;
   /** Aborted by SIGINT, SIGTERM and a reader that went away. */
   readonly signal: AbortSignal;
+  /** Says in the list of processes which one this is, as `node n3`; no secrets. */
+  readonly setTitle: (title: string) => void;
   /** How the program is called, for commands that are shown to the user: `ashlar`. */
   readonly program: string;
 }

@@ -6,7 +6,7 @@ import { HTTP_LIMITS } from "../http/http-limits.ts";
  * through this table only, `--help` shows it and `docs/configuration.md` is generated from it.
  */
 
-/** What the text of a setting must look like. `bytes` takes KiB, MiB and GiB; `duration` takes ms, s, m and h; `list` is separated by commas; a `flag` takes no value. */
+/** What the text of a setting must look like. `bytes` takes KiB, MiB, GiB and TiB, a `duration` ms, s, m, h and d, and plain numbers are bytes and ms; `list` is separated by commas; a `flag` takes no value. */
 export type SettingUnit =
   | "text"
   | "url"
@@ -14,7 +14,6 @@ export type SettingUnit =
   | "port"
   | "count"
   | "weight"
-  | "ms"
   | "duration"
   | "bytes"
   | "list"
@@ -27,12 +26,12 @@ export interface Setting {
   /** Environment variable; the flag wins over it, an empty one counts as not set. */
   readonly env?: string;
   readonly unit: SettingUnit;
-  /** Smallest and largest value, in the setting's unit; absent: what the unit allows. */
+  /** Smallest and largest value, in bytes, ms or whatever is counted; absent: what the unit allows. */
   readonly min?: number;
   readonly max?: number;
   /** Of a URL; absent: any. */
   readonly schemes?: readonly string[];
-  /** In the setting's unit. Absent: none, or told in the reason. */
+  /** In bytes, ms or whatever is counted. Absent: none, or told in the reason. */
   readonly default?: string | number;
   /** The only values allowed. */
   readonly choices?: readonly string[];
@@ -86,9 +85,9 @@ const client = {
     reason: "how servers are reached; plain HTTP over undici moves bulk bytes fastest",
   },
   timeoutMs: {
-    flag: "--timeout <ms>",
+    flag: "--timeout <duration>",
     env: "ASHLAR_TIMEOUT_MS",
-    unit: "ms",
+    unit: "duration",
     min: 1,
     reason: "ends the whole command after this long; default: no limit",
   },
@@ -103,7 +102,7 @@ const client = {
 
 const upload = {
   chunkBytes: {
-    flag: "--chunk-bytes <bytes>",
+    flag: "--chunk-bytes <size>",
     unit: "bytes",
     default: LIMITS.CHUNK_DEFAULT_BYTES.value,
     reason: "size of the chunks that the body is cut into",
@@ -145,7 +144,30 @@ const listing = {
     unit: "text",
     reason: "bytes wanted, both ends included: `0-1023`, `1024-` from there on, `-500` the last 500",
   },
-  recursive: { flag: "-r, --recursive", unit: "flag", reason: "everything below the prefix" },
+  recursive: {
+    flag: "-r, --recursive",
+    unit: "flag",
+    reason: "everything below the prefix; `rm`: all that is in the folder",
+  },
+  nullEnded: {
+    flag: "-0, --null",
+    unit: "flag",
+    reason:
+      "only bucket/key, as it is and ended by NUL, for `xargs -0`; without it, control characters in keys are shown as `\\n` and `\\x1b`",
+  },
+  byPrefix: {
+    flag: "--prefix",
+    unit: "flag",
+    reason: "with -r: all whose key begins so (`a` takes `ab` too), not only what is in the folder",
+  },
+  dryRun: { flag: "--dry-run", unit: "flag", reason: "show what would be deleted, and delete nothing" },
+  summarize: { flag: "-s, --summarize", unit: "flag", reason: "only the line for all" },
+  withContents: {
+    flag: "--force",
+    unit: "flag",
+    reason: "delete the objects and unfinished uploads of the bucket too; asks on a terminal, needs --yes elsewhere",
+  },
+  yes: { flag: "--yes", unit: "flag", reason: "yes, delete it: nobody is asked" },
   limit: { flag: "--limit <count>", unit: "count", reason: "stop after this many entries; default: all" },
   force: { flag: "-f, --force", unit: "flag", reason: "what is not there is no error" },
 } as const satisfies Readonly<Record<string, Setting>>;
@@ -213,14 +235,14 @@ const server = {
     reason: "least severity of the JSON lines on standard error",
   },
   shutdownGraceMs: {
-    flag: "--shutdown-grace <ms>",
+    flag: "--shutdown-grace <duration>",
     env: "SHUTDOWN_GRACE_MS",
-    unit: "ms",
+    unit: "duration",
     default: LIMITS.SHUTDOWN_GRACE_MS.value,
     reason: "running requests may finish this long after SIGTERM or Ctrl-C; a second signal ends at once",
   },
   chunkMaxBytes: {
-    flag: "--chunk-max-bytes <bytes>",
+    flag: "--chunk-max-bytes <size>",
     env: "CHUNK_MAX_BYTES",
     unit: "bytes",
     default: LIMITS.CHUNK_MAX_BYTES_DEFAULT.value,
@@ -241,9 +263,9 @@ const server = {
     reason: "bytes of request bodies held at once; beyond it bodies wait, and are answered OVERLOADED after 5 s",
   },
   collectIntervalMs: {
-    flag: "--collect-interval <ms>",
+    flag: "--collect-interval <duration>",
     env: "COLLECT_INTERVAL_MS",
-    unit: "ms",
+    unit: "duration",
     default: LIMITS.COLLECT_INTERVAL_MS.value,
     reason: "how often what nothing names any more is freed",
   },
@@ -321,9 +343,9 @@ const storageNode = {
     reason: "relative share of the chunks when the node joins; later changes: `ashlar layout`",
   },
   heartbeatIntervalMs: {
-    flag: "--heartbeat-interval <ms>",
+    flag: "--heartbeat-interval <duration>",
     env: "HEARTBEAT_INTERVAL_MS",
-    unit: "ms",
+    unit: "duration",
     default: LIMITS.HEARTBEAT_INTERVAL_MS.value,
     reason: "how often the node tells that it is alive; three missed beats count as down",
   },
@@ -373,7 +395,7 @@ const administration = {
     flag: "--expires-in <duration>",
     unit: "duration",
     default: LIMITS.ACCESS_TOKEN_TTL_MS.value,
-    reason: "life of the access token, from 1s to 12h; the default, 15 minutes, makes a stolen one soon worthless",
+    reason: "life of the access token, from 1s to 12h; the default makes a stolen one soon worthless",
   },
   weights: { flag: "--weights <id=weight,...>", unit: "list", reason: "new weights by server id; 0 drains" },
   removeServers: { flag: "--remove <ids>", unit: "list", reason: "servers to take out of the layout" },
@@ -384,14 +406,14 @@ const administration = {
     reason: "copies of each chunk",
   },
   graceMs: {
-    flag: "--grace <ms>",
-    unit: "ms",
+    flag: "--grace <duration>",
+    unit: "duration",
     default: LIMITS.COLLECT_GRACE_MS.value,
     reason: "keep what was deleted or replaced less than this long ago, so that running reads can finish",
   },
   claimTtlMs: {
-    flag: "--claim-ttl <ms>",
-    unit: "ms",
+    flag: "--claim-ttl <duration>",
+    unit: "duration",
     default: LIMITS.CLAIM_TTL_MS.value,
     reason:
       "keep chunks that were uploaded less than this long ago: their commit may come; not shorter than the longest upload",
@@ -435,7 +457,6 @@ const localCluster = {
     reason: "it is started again after this long, such as 30s or 2m; default: like after a crash, in half a second",
   },
   deleteData: { flag: "--delete", unit: "flag", reason: "delete what the cluster made too, every object; needs --yes" },
-  yes: { flag: "--yes", unit: "flag", reason: "yes, delete it" },
   rebuild: {
     flag: "--rebuild",
     unit: "flag",

@@ -1,6 +1,9 @@
+import { chmodSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { AshlarError } from "@ashlar/sdk/errors";
 import { fileError } from "./file-error.ts";
+
+const OWNER_ONLY = 0o600;
 
 /** A file that only this holder has locked. */
 export interface FileLock extends Disposable {
@@ -21,6 +24,7 @@ export function tryLockFile(file: string): FileLock | undefined {
   let database: DatabaseSync | undefined;
   try {
     database = new DatabaseSync(file);
+    closeToOthers(file);
     database.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE");
   } catch (error) {
     database?.close();
@@ -36,4 +40,13 @@ export function tryLockFile(file: string): FileLock | undefined {
     held = undefined;
   };
   return { release, [Symbol.dispose]: release };
+}
+
+/** Whoever may read it could hold a lock on it. A file of another user's stays as it is. */
+function closeToOthers(file: string): void {
+  try {
+    chmodSync(file, OWNER_ONLY);
+  } catch {
+    // Then it is locked as it is.
+  }
 }

@@ -1,17 +1,14 @@
+import { spawnSync } from "node:child_process";
+import process from "node:process";
 import { expect, test } from "vitest";
+import { visibleText } from "../observability/control-characters.ts";
 import { parseByteRange } from "./byte-range-argument.ts";
 import { closest } from "./closest.ts";
 import { contentTypeOf } from "./content-type.ts";
-import {
-  formatBytes,
-  formatCount,
-  formatDuration,
-  formatRate,
-  formatSeconds,
-  formatShare,
-  formatTable,
-} from "./format.ts";
-import { parseAddress, parseBucketName, parseObjectAddress } from "./object-address.ts";
+import { formatBytes, formatCount, formatDuration, formatRate, formatShare, formatTable } from "./format.ts";
+import { folderPrefix, parseAddress, parseBucketName, parseObjectAddress, targetAddress } from "./object-address.ts";
+import { parseBytes, parseDuration } from "./quantities.ts";
+import { shellWord } from "./shell-word.ts";
 
 test("sizes, rates and times are short and exact enough", () => {
   expect([0, 1023, 1024, 1536, 150 * 1024, 5 * 1024 ** 3, 3 * 1024 ** 4].map(formatBytes)).toEqual([
@@ -23,21 +20,32 @@ test("sizes, rates and times are short and exact enough", () => {
     "5.0 GiB",
     "3.0 TiB",
   ]);
-  expect([formatRate(5e6, 2), formatRate(5e8, 1), formatRate(1, 0)]).toEqual(["2.5 MB/s", "500 MB/s", "0.0 MB/s"]);
-  expect([0, 9, 75, 3600, 36_061].map(formatSeconds)).toEqual(["0:00", "0:09", "1:15", "1:00:00", "10:01:01"]);
-  expect([0, 1500, 60_000, 75_400, 3_600_000, 90_061_000].map(formatDuration)).toEqual([
-    "0 s",
-    "1.5 s",
-    "1 min",
-    "1 min 15 s",
-    "1 h",
-    "25 h 1 min",
+  expect([formatRate(5e6, 2), formatRate(5e8, 1), formatRate(1, 0)]).toEqual(["2.4 MiB/s", "477 MiB/s", "0 B/s"]);
+  expect([0, 1500, 60_000, 75_400, 3_600_000, 90_061_000, 604_800_000, 86_460_000].map(formatDuration)).toEqual([
+    "0s",
+    "1.5s",
+    "1m",
+    "1m 15s",
+    "1h",
+    "1d 1h",
+    "7d",
+    "1d",
   ]);
   expect([formatShare(1 / 6), formatCount(1, "chunk"), formatCount(2, "chunk")]).toEqual([
     "16.67 %",
     "1 chunk",
     "2 chunks",
   ]);
+});
+
+test("what is shown can be given back as a setting", () => {
+  for (const ms of [0, 1500, 59_900, 75_000, 3_660_000, 604_800_000])
+    expect(parseDuration(formatDuration(ms))).toBe(ms);
+  for (const bytes of [0, 1023, 1536, 4 * 1024 ** 2, 1024 ** 4]) expect(parseBytes(formatBytes(bytes))).toBe(bytes);
+});
+
+test("a cell of a table is one line, whatever is in it", () => {
+  expect(formatTable([["name"], ["a\u001b[2J\nb"]])).toBe("name\na\\x1b[2J\\nb");
 });
 
 test("tables align numbers to the right and words to the left", () => {
@@ -76,6 +84,23 @@ test("ranges name bytes as HTTP does", () => {
     { offset: 2, length: 3 },
   ]);
   for (const text of ["", "-", "4-2", "-0", "a-b", "1,2", "1-2-3"]) expect(() => parseByteRange(text)).toThrow();
+});
+
+test("a word for the shell comes back as it was", () => {
+  for (const text of ["a b", "it's", "a\u001b]0;x\u0007", "a\nb'c\\d", "\u202egpj.exe", "plain/key-1.txt"]) {
+    const { stdout } = spawnSync("bash", ["-c", `printf %s ${shellWord(text)}`], {
+      encoding: "utf8",
+      env: { PATH: process.env.PATH, LC_ALL: "C.UTF-8" },
+    });
+    expect(stdout).toBe(text);
+    expect(shellWord(text)).toBe(visibleText(shellWord(text)));
+  }
+});
+
+test("a folder is what begins with its name and a slash; a copy into one keeps the last part", () => {
+  expect(["", "a", "a/", "a/b"].map(folderPrefix)).toEqual(["", "a/", "a/", "a/b/"]);
+  const source = { bucket: "b", key: "x/cat.jpg" };
+  expect(["c", "c/d/", "c/d"].map((text) => targetAddress(text, source).key)).toEqual(["cat.jpg", "d/cat.jpg", "d"]);
 });
 
 test("addresses end the bucket at the first slash", () => {

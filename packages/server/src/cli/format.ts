@@ -1,4 +1,5 @@
 import { GIB, KIB, MIB, TIB } from "@ashlar/sdk/limits";
+import { visibleText } from "../observability/control-characters.ts";
 
 const UNITS = [
   [TIB, "TiB"],
@@ -15,27 +16,33 @@ export function formatBytes(bytes: number): string {
   return `${bytes} B`;
 }
 
-/** Decimal megabytes per second, as disks and networks are sold. */
+/** Bytes per second: `2.4 MiB/s`. */
 export function formatRate(bytes: number, seconds: number): string {
-  const rate = seconds > 0 ? bytes / seconds / 1e6 : 0;
-  return `${rate.toFixed(rate >= 100 ? 0 : 1)} MB/s`;
+  return `${formatBytes(Math.round(seconds > 0 ? bytes / seconds : 0))}/s`;
 }
 
-/** `75` → `1:15`; hours where there are any. */
-export function formatSeconds(seconds: number): string {
-  const whole = Math.max(0, Math.round(seconds));
-  const parts = [Math.floor(whole / 60) % 60, whole % 60].map((part) => String(part).padStart(2, "0"));
-  const hours = Math.floor(whole / 3600);
-  return hours > 0 ? `${hours}:${parts.join(":")}` : parts.join(":").replace(/^0/, "");
-}
+const SECOND_MS = 1000;
+const DURATION_UNITS = [
+  [86_400 * SECOND_MS, "d"],
+  [3600 * SECOND_MS, "h"],
+  [60 * SECOND_MS, "m"],
+  [SECOND_MS, "s"],
+] as const;
 
-/** `1500` → `1.5 s`, `75000` → `1 min 15 s`, `3600000` → `1 h`: the two largest units. */
+/** As settings are written: `1500` → `1.5s`, `75000` → `1m 15s`, `3600000` → `1h`: the two largest units, and tenths below a minute. */
 export function formatDuration(ms: number): string {
-  if (ms < 60_000) return `${Math.round(ms / 100) / 10} s`;
-  const seconds = Math.round(ms / 1000);
-  const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60];
-  const parts = hours > 0 ? [`${hours} h`, `${minutes} min`] : [`${minutes} min`, `${seconds % 60} s`];
-  return parts.filter((part) => !part.startsWith("0 ")).join(" ");
+  if (ms < 60 * SECOND_MS) return `${Math.round(ms / 100) / 10}s`;
+  let rest = Math.round(ms / SECOND_MS) * SECOND_MS;
+  const parts: string[] = [];
+  for (const [unitMs, unit] of DURATION_UNITS) {
+    const count = Math.floor(rest / unitMs);
+    rest -= count * unitMs;
+    if (count > 0) parts.push(`${count}${unit}`);
+    // The unit behind the largest one ends it, also where there is none of it.
+    else if (parts.length > 0) break;
+    if (parts.length === 2) break;
+  }
+  return parts.join(" ");
 }
 
 /** A fraction of 1 as a percentage with two decimals. */
@@ -53,8 +60,9 @@ export function formatCount(count: number, noun: string, plural: string = `${nou
   return `${count} ${count === 1 ? noun : plural}`;
 }
 
-/** Rows as aligned columns; numbers (cells that begin with a digit) to the right. The first row is the heading. */
-export function formatTable(rows: ReadonlyArray<readonly string[]>): string {
+/** Rows as aligned columns; numbers (cells that begin with a digit) to the right. The first row is the heading. Cells hold one line. */
+export function formatTable(table: ReadonlyArray<readonly string[]>): string {
+  const rows = table.map((row) => row.map(visibleText));
   const widths: number[] = [];
   for (const row of rows) {
     row.forEach((cell, column) => {

@@ -1,4 +1,5 @@
 import type { AshlarError, ErrorCode } from "@ashlar/sdk/errors";
+import { visibleText } from "../observability/control-characters.ts";
 import { closest } from "./closest.ts";
 import { pathFlag } from "./cluster/path-flag.ts";
 import type { SettingName } from "./config.ts";
@@ -55,9 +56,13 @@ const HINTS: HintTable = {
       return "the database behind the gateway does not answer; its log says why";
     return "may this user read and write the folder, and is it on a local disk that works?";
   },
-  DISK_FULL: ({ program }) =>
-    `delete objects and free their space with \`${program} collect\` (servers do it by themselves), or add a storage node`,
-  BUCKET_NOT_EMPTY: ({ program, context }) => `delete what is in it first: ${program} rm -r ${argument(context)}`,
+  DISK_FULL: ({ program }, { details }) =>
+    // A file of this machine is full, not the store.
+    details.file !== undefined
+      ? undefined
+      : `delete objects and free their space with \`${program} collect\` (servers do it by themselves), or add a storage node`,
+  BUCKET_NOT_EMPTY: ({ program, context }, { details }) =>
+    notEmptyHint(program, details.bucket ?? argument(context), details),
   CHUNK_CORRUPT: ({ context }) =>
     context?.settings.path === undefined
       ? "a damaged copy is put aside and repaired from another one where there is one; else put the same content again to heal it"
@@ -82,13 +87,30 @@ export async function hintFor(error: AshlarError, options: HintOptions): Promise
   if (context !== undefined && error.code === "BUCKET_NOT_FOUND") {
     const { bucket } = parseAddress(missingAddress(error, context));
     const similar = await similarBucket(context, bucket);
-    return similar ?? `see what there is with \`${program} ls\`, or make it: ${program} mb ${bucket}`;
+    return similar ?? `see what there is with \`${program} ls\`, or make it: ${program} mb ${shellWord(bucket)}`;
   }
   if (context !== undefined && error.code === "OBJECT_NOT_FOUND") {
     const { bucket, key } = parseAddress(missingAddress(error, context));
-    return (await similarKey(context, bucket, key)) ?? `see what there is: ${program} ls ${bucket}`;
+    return (await similarKey(context, bucket, key)) ?? `see what there is: ${program} ls ${shellWord(bucket)}`;
   }
   return HINTS[error.code]?.(options, error);
+}
+
+/** What is in the way, and how it goes; servers of older releases do not tell which of both it is. */
+function notEmptyHint(program: string, name: string, details: AshlarError["details"]): string {
+  const bucket = shellWord(name);
+  const { hasObjects = "true", uploadCount = "0" } = details;
+  const lines = [
+    ...(hasObjects === "true" ? [`delete its objects: ${program} rm -r ${bucket}`] : []),
+    ...(uploadCount === "0"
+      ? []
+      : [
+          `see its unfinished uploads: ${program} uploads ls ${bucket}`,
+          `end them: ${program} uploads abort ${bucket}`,
+        ]),
+    `or remove the bucket with all that is in it: ${program} rb --force ${bucket}`,
+  ];
+  return lines.join("\n");
 }
 
 /** Whether the credential is an access token: an API key begins with `ashlar_`. */
@@ -126,22 +148,22 @@ function missingAddress({ details }: AshlarError, { args }: HintContext): string
 }
 
 async function similarBucket(context: HintContext, bucket: string): Promise<string | undefined> {
-  await using client = await openClient(context.settings);
+  await using client = await openClient(context.settings, { forMs: 0 });
   const buckets = await client.listBuckets({ timeoutMs: LOOK_UP_MS });
   const match = closest(
     bucket,
     buckets.map((entry) => entry.bucket),
   );
-  return match === undefined ? undefined : `did you mean ${match}?`;
+  return match === undefined ? undefined : `did you mean ${visibleText(match)}?`;
 }
 
 async function similarKey(context: HintContext, bucket: string, key: string): Promise<string | undefined> {
-  await using client = await openClient(context.settings);
+  await using client = await openClient(context.settings, { forMs: 0 });
   const prefix = key.slice(0, key.lastIndexOf("/") + 1);
   const page = await client.listObjectsPage({ bucket, prefix, timeoutMs: LOOK_UP_MS });
   const match = closest(
     key,
     page.objects.map((entry) => entry.key),
   );
-  return match === undefined ? undefined : `did you mean ${bucket}/${match}?`;
+  return match === undefined ? undefined : `did you mean ${visibleText(`${bucket}/${match}`)}?`;
 }

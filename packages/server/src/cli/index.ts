@@ -6,4 +6,5 @@ export { SETTING_GROUPS, type Setting, type SettingName, type SettingUnit } from
 export { EXIT_CODES, exitCodeOf } from "./exit-codes.ts";
 export { Interruption } from "./interruption.ts";
 export { type CliOptions, runCli } from "./run-cli.ts";
+export { defaultText } from "./settings.ts";
 export { type ProcessSupervision, superviseProcess } from "./supervise-process.ts";

@@ -11,6 +11,9 @@ const exitCode = await runCli({
   stdout: process.stdout,
   stderr: process.stderr,
   signal: supervision.signal,
+  setTitle: (title) => {
+    process.title = title;
+  },
   // Whoever starts it under another name says how, for the commands that it shows.
   program: process.env.ASHLAR_PROGRAM,
 });

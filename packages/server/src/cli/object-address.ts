@@ -25,3 +25,15 @@ export function parseBucketName(text: string): string {
   if (bucket !== "" && key === "") return bucket;
   throw new AshlarError("INVALID_ARGUMENT", `a bucket is wanted here, not "${text}"`);
 }
+
+/** Where a copy goes: a key that is missing or ends with a slash gets the source's last part. */
+export function targetAddress(text: string, source: Address): Address {
+  const { bucket, key } = parseAddress(text);
+  const isFolder = key === "" || key.endsWith("/");
+  return { bucket, key: isFolder ? key + source.key.slice(source.key.lastIndexOf("/") + 1) : key };
+}
+
+/** The prefix of what lies in a folder: `a` and `a/` both mean `a/`, and nothing the whole bucket. */
+export function folderPrefix(key: string): string {
+  return key === "" || key.endsWith("/") ? key : `${key}/`;
+}

@@ -3,6 +3,7 @@ import type { Command } from "./command.ts";
 import { COMMANDS } from "./commands/index.ts";
 import { SETTINGS, type Setting } from "./config.ts";
 import { EXIT_CODES } from "./exit-codes.ts";
+import { defaultText } from "./settings.ts";
 import { SOFTWARE_VERSION } from "./software-version.ts";
 
 /** Called when the command line names a command. */
@@ -22,6 +23,7 @@ export interface ProgramOptions {
 
 const GROUPS: Readonly<Record<string, string>> = {
   key: "API keys of a gateway",
+  uploads: "unfinished uploads in parts",
   token: "access tokens for those who must hold no API key",
   cluster: "a whole cluster on this machine: PostgreSQL, storage nodes and a gateway",
 };
@@ -32,7 +34,7 @@ export function createProgram(options: ProgramOptions): Commander {
     .description("Ashlar: an object store that an app embeds, and that grows into a cluster.")
     .version(SOFTWARE_VERSION, "--version", "print the version")
     .helpCommand("help [command]", "help for a command")
-    .addHelpText("after", exitCodeHelp);
+    .addHelpText("after", afterHelp);
   configure(program, options);
   const groups = new Map<string, Commander>();
   for (const command of COMMANDS) {
@@ -78,14 +80,14 @@ function addOption(commander: Commander, setting: Setting): void {
   if (setting.flag === undefined) return;
   const notes = [
     setting.choices === undefined ? undefined : `one of ${setting.choices.join(", ")}`,
-    setting.default === undefined || setting.default === "" ? undefined : `default ${setting.default}`,
+    defaultText(setting) === undefined ? undefined : `default ${defaultText(setting)}`,
     setting.env === undefined ? undefined : `env ${setting.env}`,
   ].filter((note) => note !== undefined);
   const suffix = notes.length === 0 ? "" : ` (${notes.join("; ")})`;
   commander.addOption(new Option(setting.flag, `${setting.reason}${suffix}`));
 }
 
-function exitCodeHelp(): string {
+function afterHelp(): string {
   const lines = Object.values(EXIT_CODES).map(({ value, meaning }) => `  ${String(value).padEnd(5)}${meaning}`);
-  return `\nExit codes:\n${lines.join("\n")}`;
+  return `\nSizes are written 64KiB, 4MiB, 1.5GiB or in bytes, durations 500ms, 30s, 5m, 1h, 7d or in milliseconds.\n\nExit codes:\n${lines.join("\n")}`;
 }

@@ -4,11 +4,12 @@ import { createProgress, progressLine } from "./progress.ts";
 
 test("a line tells bytes, rate and the time left", () => {
   const progress = { transferredBytes: 25_000_000, totalBytes: 100_000_000 };
-  expect(progressLine("cat.jpg", progress, 5, false)).toBe("cat.jpg  25 %  23.8 MiB of 95.4 MiB  5.0 MB/s  0:15 left");
+  expect(progressLine("cat.jpg", progress, 5, false)).toBe("cat.jpg  25 %  23.8 MiB of 95.4 MiB  4.8 MiB/s  15s left");
   expect(progressLine("x", progress, 5, true)).toContain(`[${"=".repeat(6)}${" ".repeat(18)}] 25 %`);
-  expect(progressLine("x", { transferredBytes: 1024 }, 1, true)).toBe("x  1.0 KiB  0.0 MB/s");
-  expect(progressLine("x", { transferredBytes: 0, totalBytes: 10 }, 0, false)).toBe("x  0 %  0 B of 10 B  0.0 MB/s");
-  expect(progressLine("x", { transferredBytes: 0, totalBytes: 0 }, 0, true)).toBe("x  0 B  0.0 MB/s");
+  expect(progressLine("x", { transferredBytes: 1024 }, 1, true)).toBe("x  1.0 KiB  1.0 KiB/s");
+  expect(progressLine("x", { transferredBytes: 0, totalBytes: 10 }, 0, false)).toBe("x  0 %  0 B of 10 B  0 B/s");
+  expect(progressLine("a\u001b[2J\nb", { transferredBytes: 0 }, 0, true)).toBe("a\\x1b[2J\\nb  0 B  0 B/s");
+  expect(progressLine("x", { transferredBytes: 0, totalBytes: 0 }, 0, true)).toBe("x  0 B  0 B/s");
 });
 
 test("a terminal gets a bar that is redrawn, cut to its width, and taken away", () => {

@@ -1,6 +1,7 @@
 import type { TransferProgress } from "@ashlar/sdk";
+import { visibleText } from "../observability/control-characters.ts";
 import type { CliIo } from "./cli-io.ts";
-import { formatBytes, formatRate, formatSeconds } from "./format.ts";
+import { formatBytes, formatDuration, formatRate } from "./format.ts";
 
 /** Shows how a transfer gets on. */
 export interface ProgressDisplay {
@@ -47,7 +48,8 @@ export function createProgress(
 }
 
 /** One state of a transfer: bar (if wanted), percentage, bytes, rate and time left; without a total, bytes and rate. */
-export function progressLine(label: string, progress: TransferProgress, seconds: number, withBar: boolean): string {
+export function progressLine(name: string, progress: TransferProgress, seconds: number, withBar: boolean): string {
+  const label = visibleText(name);
   const { transferredBytes, totalBytes } = progress;
   const rate = formatRate(transferredBytes, seconds);
   if (totalBytes === undefined || totalBytes === 0) return `${label}  ${formatBytes(transferredBytes)}  ${rate}`;
@@ -55,6 +57,6 @@ export function progressLine(label: string, progress: TransferProgress, seconds:
   const filled = Math.round(fraction * BAR_WIDTH);
   const bar = withBar ? `[${"=".repeat(filled)}${" ".repeat(BAR_WIDTH - filled)}] ` : "";
   const left = transferredBytes > 0 ? (seconds * (totalBytes - transferredBytes)) / transferredBytes : undefined;
-  const time = left === undefined ? "" : `  ${formatSeconds(left)} left`;
+  const time = left === undefined ? "" : `  ${formatDuration(Math.round(left) * 1000)} left`;
   return `${label}  ${bar}${Math.floor(fraction * 100)} %  ${formatBytes(transferredBytes)} of ${formatBytes(totalBytes)}  ${rate}${time}`;
 }

@@ -1,6 +1,7 @@
 import { AshlarError } from "@ashlar/sdk/errors";
 import { CommanderError } from "commander";
-import type { CliIo } from "./cli-io.ts";
+import { visibleLines, visibleText } from "../observability/control-characters.ts";
+import { type CliIo, jsonText } from "./cli-io.ts";
 import { EXIT_CODES, exitCodeOf } from "./exit-codes.ts";
 import { type HintContext, hintFor } from "./hints.ts";
 import { Interruption } from "./interruption.ts";
@@ -31,9 +32,9 @@ export async function reportError(thrown: unknown, options: ReportOptions): Prom
   if (exitCode === EXIT_CODES.BROKEN_PIPE.value) return exitCode;
   const hint = interruption === undefined ? await hintFor(error, options).catch(() => undefined) : undefined;
   const { code, message, details, retryable } = error;
-  if (options.json) write(options, JSON.stringify({ error: { code, message, details, retryable, hint, exitCode } }));
+  if (options.json) write(options, jsonText({ error: { code, message, details, retryable, hint, exitCode } }));
   else {
-    write(options, `ashlar: ${message} (${code})`);
+    write(options, `ashlar: ${visibleText(message)} (${code})`);
     if (hint !== undefined) for (const line of hint.split("\n")) write(options, `  ${line}`);
     // The message of an INTERNAL error only says that the server's log knows more.
     if (code === "INTERNAL" && details.requestId !== undefined) write(options, `  request id: ${details.requestId}`);
@@ -50,7 +51,7 @@ function reportUsage(error: CommanderError, options: ReportOptions): number {
   const guesses = more.map((line) => line.replace(/^\((.*)\)$/, "$1"));
   const hint = [...guesses, `${options.program} help tells more`].join("\n");
   if (options.json) {
-    write(options, JSON.stringify({ error: { code: "INVALID_ARGUMENT", message, hint, exitCode } }));
+    write(options, jsonText({ error: { code: "INVALID_ARGUMENT", message, hint, exitCode } }));
   } else {
     write(options, `ashlar: ${message}`);
     for (const line of hint.split("\n")) write(options, `  ${line}`);
@@ -63,6 +64,6 @@ function stackOf(error: Error): string {
   return error.cause instanceof Error ? `${stack}\ncaused by: ${stackOf(error.cause)}` : stack;
 }
 
-function write({ io }: ReportOptions, line: string): void {
-  io.stderr.write(`${line}\n`);
+function write({ io }: ReportOptions, text: string): void {
+  io.stderr.write(`${visibleLines(text)}\n`);
 }

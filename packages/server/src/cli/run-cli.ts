@@ -12,6 +12,8 @@ export interface CliOptions extends CliIo {
   readonly env: Environment;
   /** Ends a client command with CANCELED, and a server in order. Its reason may be an `Interruption`, which knows the exit code. */
   readonly signal: AbortSignal;
+  /** Takes the title of the process, such as `ashlar node n3`; default: nobody wants to know. */
+  readonly setTitle?: ((title: string) => void) | undefined;
   /** How the program is called, for commands that are shown; default `ashlar`. */
   readonly program?: string | undefined;
 }
@@ -32,7 +34,10 @@ export async function runCli(options: CliOptions): Promise<number> {
     const { values, given } = resolveSettings([...command.settings], flags, env);
     hintContext = { command: command.name, args, settings: values, env };
     const output = createOutput(options, { json: values.json });
-    exitCode = (await command.run({ args, settings: values, given, io: options, output, signal, program: name })) ?? 0;
+    const setTitle = (title: string): void => options.setTitle?.(`ashlar ${title}`);
+    setTitle(command.name);
+    const call = { args, settings: values, given, io: options, output, signal, setTitle, program: name };
+    exitCode = (await command.run(call)) ?? 0;
   };
   const program = createProgram({
     name,

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { SETTING_GROUPS, SETTINGS, type Setting } from "./config.ts";
-import { flagName, resolveSettings } from "./settings.ts";
+import { parseBytes, parseDuration } from "./quantities.ts";
+import { defaultText, flagName, resolveSettings } from "./settings.ts";
 
 const refusal = (run: () => unknown): string => {
   try {
@@ -47,7 +48,51 @@ test("values are read in their units", () => {
   });
 });
 
+test("durations and sizes have one notation, and plain numbers are ms and bytes", () => {
+  const read = <Name extends "timeoutMs" | "shutdownGraceMs" | "claimTtlMs" | "chunkBytes">(
+    name: Name,
+    text: string,
+  ): unknown => resolveSettings([name], { [flagName(SETTINGS[name]) ?? ""]: text }, {}).values[name];
+  expect(
+    ["1500", "500ms", "30s", "5m", "1h", "7d", "1.5h", "1m 15s", "1h30m"].map((text) => read("timeoutMs", text)),
+  ).toEqual([1500, 500, 30_000, 300_000, 3_600_000, 604_800_000, 5_400_000, 75_000, 5_400_000]);
+  expect(read("shutdownGraceMs", "0s")).toBe(0);
+  expect(read("claimTtlMs", "7d")).toBe(604_800_000);
+  expect(["65536", "64KiB", "1.5 MiB", "1GiB", "2 TiB", "10B"].map((text) => read("chunkBytes", text))).toEqual([
+    65_536,
+    65_536,
+    1_572_864,
+    1024 ** 3,
+    2 * 1024 ** 4,
+    10,
+  ]);
+});
+
+test("defaults are shown as they are written", () => {
+  expect([SETTINGS.chunkBytes, SETTINGS.shutdownGraceMs, SETTINGS.port, SETTINGS.host].map(defaultText)).toEqual([
+    "4 MiB",
+    "10s",
+    "9000",
+    "127.0.0.1",
+  ]);
+  for (const setting of Object.values<Setting>(SETTINGS)) {
+    if (setting.unit === "duration" && setting.default !== undefined)
+      expect(parseDuration(defaultText(setting) ?? "")).toBe(setting.default);
+    if (setting.unit === "bytes" && setting.default !== undefined)
+      expect(parseBytes(defaultText(setting) ?? "")).toBe(setting.default);
+  }
+});
+
 test.each([
+  ["timeoutMs", "1.5"],
+  ["timeoutMs", "5s 1m"],
+  ["timeoutMs", "1m, 5s"],
+  ["timeoutMs", "1mm"],
+  ["timeoutMs", "-5s"],
+  ["timeoutMs", ""],
+  ["chunkBytes", "64K"],
+  ["chunkBytes", "1.5"],
+  ["chunkBytes", "4mib"],
   ["port", "65536"],
   ["downForMs", "5 weeks"],
   ["port", "-1"],

@@ -1,12 +1,12 @@
 import { AshlarError } from "@ashlar/sdk/errors";
-import { GIB, KIB, MIB } from "@ashlar/sdk/limits";
 import { SETTINGS, type Setting, type SettingName } from "./config.ts";
+import { formatExactBytes, formatExactDuration, parseBytes, parseDuration } from "./quantities.ts";
 
 type Value<S extends Setting> = S["unit"] extends "flag"
   ? boolean
   : S["unit"] extends "list"
     ? readonly string[]
-    : S["unit"] extends "port" | "count" | "weight" | "ms" | "duration" | "bytes"
+    : S["unit"] extends "port" | "count" | "weight" | "duration" | "bytes"
       ? S extends { readonly default: number }
         ? number
         : number | undefined
@@ -26,9 +26,6 @@ export interface ResolvedSettings<Name extends SettingName> {
 
 /** Environment variables. */
 export type Environment = Readonly<Record<string, string | undefined>>;
-
-const UNITS_MS: Readonly<Record<string, number>> = { "": 1, ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
-const UNITS_BYTES: Readonly<Record<string, number>> = { "": 1, KiB: KIB, MiB: MIB, GiB: GIB };
 
 /** The option name that commander makes of a flag: `--api-key <key>` → `apiKey`. */
 export function flagName(setting: Setting): string | undefined {
@@ -99,14 +96,12 @@ function parse(setting: Setting, text: string, origin: string): unknown {
       return /^\d{1,5}$/.test(text) && Number(text) <= 65535 ? Number(text) : refuse("a port from 0 to 65535");
     case "count":
       return wholeNumber(text) && Number(text) > 0 ? bounded(Number(text)) : refuse("a whole number above 0");
-    case "ms":
-      return wholeNumber(text) ? bounded(Number(text)) : refuse("a whole number of milliseconds");
     case "duration":
-      return parseDuration(text) ?? refuse("a duration, such as 500ms, 30s or 2m");
+      return bounded(parseDuration(text) ?? refuse("a duration, such as 500ms, 30s, 5m, 1h or 7d"));
     case "weight":
       return /^\d+(\.\d+)?$/.test(text) ? Number(text) : refuse("a number of at least 0");
     case "bytes":
-      return parseBytes(text) ?? refuse("a number of bytes, such as 65536, 64KiB or 4MiB");
+      return bounded(parseBytes(text) ?? refuse("a size, such as 64KiB, 4MiB or 65536"));
   }
 }
 
@@ -127,14 +122,10 @@ export function isUrl(text: string): boolean {
 
 const wholeNumber = (text: string): boolean => /^\d+$/.test(text) && Number.isSafeInteger(Number(text));
 
-function parseBytes(text: string): number | undefined {
-  const [, digits, unit = ""] = text.match(/^(\d+) ?(KiB|MiB|GiB)?$/) ?? [];
-  const bytes = Number(digits) * (UNITS_BYTES[unit] ?? Number.NaN);
-  return Number.isSafeInteger(bytes) ? bytes : undefined;
-}
-
-function parseDuration(text: string): number | undefined {
-  const [, digits, unit = ""] = text.match(/^(\d+) ?(ms|s|m|h)?$/) ?? [];
-  const durationMs = Number(digits) * (UNITS_MS[unit] ?? Number.NaN);
-  return Number.isSafeInteger(durationMs) ? durationMs : undefined;
+/** A setting's default as a person would write it; `undefined` where there is none to be shown. */
+export function defaultText({ default: value, unit }: Setting): string | undefined {
+  if (value === undefined || value === "") return undefined;
+  if (typeof value === "string") return value;
+  if (unit === "bytes") return formatExactBytes(value);
+  return unit === "duration" ? formatExactDuration(value) : String(value);
 }

@@ -1,10 +1,14 @@
 import process from "node:process";
-import { EXIT_CODES } from "./exit-codes.ts";
+import { AshlarError } from "@ashlar/sdk/errors";
+import { visibleLines } from "../observability/control-characters.ts";
+import { STANDARD_OUTPUT } from "./cli-io.ts";
+import { EXIT_CODES, exitCodeOf } from "./exit-codes.ts";
+import { fileError } from "./file-error.ts";
 import { Interruption } from "./interruption.ts";
 
 /** The process around a command line. */
 export interface ProcessSupervision {
-  /** Aborted with an {@link Interruption} by SIGINT, SIGTERM, and when the reader of standard output goes away. */
+  /** Aborted with an {@link Interruption} by SIGINT, SIGTERM and when the reader of standard output goes away; with DISK_FULL where that is a file which is full. */
   readonly signal: AbortSignal;
   /** Ends the process when everything printed is out. */
   exit(exitCode: number): Promise<never>;
@@ -24,6 +28,7 @@ const SAME_SIGNAL_MS = 500;
 export function superviseProcess(): ProcessSupervision {
   process.title = "ashlar";
   const controller = new AbortController();
+  let outputError: AshlarError | undefined;
   const lastMs = new Map<NodeJS.Signals, number>();
   const onSignal = (name: NodeJS.Signals): void => {
     const { value } = name === "SIGINT" ? EXIT_CODES.INTERRUPTED : EXIT_CODES.TERMINATED;
@@ -40,8 +45,11 @@ export function superviseProcess(): ProcessSupervision {
   process.on("SIGHUP", onSignal);
   process.on("uncaughtException", crash);
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE") throw error;
-    controller.abort(new Interruption("the reader of standard output went away", EXIT_CODES.BROKEN_PIPE.value));
+    const isGone = error.code === "EPIPE";
+    outputError ??= isGone
+      ? new Interruption("the reader of standard output went away", EXIT_CODES.BROKEN_PIPE.value)
+      : AshlarError.from(fileError(error, STANDARD_OUTPUT));
+    controller.abort(outputError);
   });
   // Nobody is left to tell.
   process.stderr.on("error", () => {});
@@ -49,7 +57,11 @@ export function superviseProcess(): ProcessSupervision {
     signal: controller.signal,
     async exit(exitCode) {
       await Promise.all([flushed(process.stdout), flushed(process.stderr)]);
-      process.exit(exitCode);
+      // What was printed without waiting for it, such as the help.
+      const isTold = exitCode !== EXIT_CODES.OK.value || outputError instanceof Interruption;
+      if (outputError === undefined || isTold) process.exit(exitCode);
+      process.stderr.write(`ashlar: ${outputError.message} (${outputError.code})\n`);
+      process.exit(exitCodeOf(outputError.code));
     },
   };
 }
@@ -58,7 +70,7 @@ export function superviseProcess(): ProcessSupervision {
 function crash(error: unknown): never {
   const { message, stack } = error instanceof Error ? error : new Error("a value that is not an Error was thrown");
   const detail = process.argv.includes("--debug") ? `\n${stack}` : "; --debug tells more";
-  process.stderr.write(`ashlar: this should not have happened: ${message}${detail}\n`);
+  process.stderr.write(visibleLines(`ashlar: this should not have happened: ${message}${detail}\n`));
   process.exit(EXIT_CODES.ERROR.value);
 }
 

@@ -3,12 +3,13 @@ import { createMemoryChunkStore } from "@ashlar/adapters/chunk-store/memory";
 import { nodeCryptoHasher } from "@ashlar/adapters/hash/node-crypto";
 import { createMemoryMetadataStore } from "@ashlar/adapters/metadata-store/memory";
 import { singleStoreTopology } from "@ashlar/sdk/engine";
-import { type LogFields, type Logger, silentLogger } from "@ashlar/sdk/ports";
+import { type LogFields, type Logger, silentLogger, systemClock, systemRandom } from "@ashlar/sdk/ports";
 import { ObjectService } from "@ashlar/sdk/rpc";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { createGrantKeeper } from "../grants/index.ts";
 import { createMetrics } from "../observability/index.ts";
-import { startTestGateway, type TestGateway } from "./testing/start-test-gateway.ts";
+import { startTestGateway, TEST_CLUSTER_KEY, type TestGateway } from "./testing/start-test-gateway.ts";
 
 // What a client sends wrong is INVALID_ARGUMENT on every protocol, logged by nobody as an error and counted by no alert.
 
@@ -126,6 +127,8 @@ function envelope(bytes: Uint8Array, flags = 0): Buffer {
   return Buffer.concat([head, bytes]);
 }
 
+const clusterGrant = async (): Promise<string> =>
+  (await createGrantKeeper({ clusterKey: TEST_CLUSTER_KEY, clock: systemClock, random: systemRandom })).issueCluster();
 const text = (value: string): Buffer => Buffer.from(value);
 const { method } = ObjectService;
 const OBJECTS = "/ashlar.v1.ObjectService";
@@ -255,6 +258,14 @@ describe("what does not fit a method", () => {
       code: "unsupported",
     });
   });
+});
+
+it("bytes that do not have their digest are the client's fault", async () => {
+  const message = { chunkId: Buffer.alloc(32, 1).toString("base64"), data: "AAAA" };
+  const answer = await call("/ashlar.v1.ChunkService/WriteChunk", "application/json", text(JSON.stringify(message)), {
+    headers: { authorization: `Bearer ${await clusterGrant()}` },
+  });
+  expect(answer).toEqual({ status: 422, code: "data_loss" });
 });
 
 it("deadlines beyond the longest timer do not run out at once", async () => {

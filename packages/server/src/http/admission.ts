@@ -71,7 +71,7 @@ export function createAdmission(options: {
     const release = pools[name].take(peer);
     if (release === undefined) {
       refused.add(1, { pool: name });
-      throw new AshlarError("OVERLOADED", REFUSALS[name]);
+      throw new AshlarError("OVERLOADED", REFUSALS[name], { details: { pool: name } });
     }
     taken.set(pools[name].takenCount(), { pool: name });
     if (name === "ordinary" && pools.ordinary.isFull()) filledAtMs = clock.monotonicMs();

@@ -20,12 +20,22 @@ export function onAnswerEnd(response: NodeResponse, listener: (end: ExchangeEnd)
     return;
   }
   const { stream } = response;
+  let told = false;
   const tell = (): void => {
+    if (told) return;
+    told = true;
     const whole = response.writableEnded && !stream.aborted && stream.rstCode === 0 && stream.writableFinished;
     listener(whole ? "sent" : "cut");
   };
   if (stream.destroyed) queueMicrotask(tell);
-  else stream.once("close", tell);
+  else {
+    stream.once("close", tell);
+    // After a reset with NO_ERROR Node waits for the end of writes that can never end, and no "close" comes.
+    stream.once("aborted", () => {
+      tell();
+      stream.destroy();
+    });
+  }
 }
 
 /** Whether nothing more can be written. */

@@ -110,7 +110,11 @@ describe("bytes that are no request", () => {
     ["a header without a colon", "GET /a HTTP/1.1\r\nhost: a\r\nnonsense\r\n\r\n", 400],
     ["two lengths", "PUT /a HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nab", 400],
     ["a negative length", "PUT /a HTTP/1.1\r\nhost: a\r\ncontent-length: -1\r\n\r\n", 400],
-    ["a length and chunks", "PUT /a HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n", 400],
+    [
+      "a length and chunks",
+      "PUT /a HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n",
+      400,
+    ],
     ["a tunnel", "CONNECT a:1 HTTP/1.1\r\nhost: a:1\r\n\r\n", 405],
   ])("are answered and the connection closed: %s", async (_, text, status) => {
     const answer = await talk(text);

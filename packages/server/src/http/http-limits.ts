@@ -108,7 +108,11 @@ export const HTTP_LIMITS = Object.freeze({
     "ms",
     "`/healthz` says 503 when all slots are taken and none was given back for this long: a busy server is alive, this one is not",
   ),
-  STRANGER_LINES_BURST: limit(200, "count", "log lines of requests that showed no key, before they are bounded per second"),
+  STRANGER_LINES_BURST: limit(
+    200,
+    "count",
+    "log lines of requests that showed no key, before they are bounded per second",
+  ),
   STRANGER_LINES_PER_SECOND: limit(
     10,
     "count",

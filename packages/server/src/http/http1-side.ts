@@ -2,8 +2,8 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { createServer as createTlsServer } from "node:https";
 import type { Socket } from "node:net";
 import type { Connection } from "./connection.ts";
-import { createHttp1Turns, type Http1Turns, type Turn } from "./http1-turns.ts";
 import { HTTP_LIMITS } from "./http-limits.ts";
+import { createHttp1Turns, type Http1Turns, type Turn } from "./http1-turns.ts";
 import type { TlsOptions } from "./listener.ts";
 import type { NodeExchange } from "./node-exchange.ts";
 import { refuseSocket, refuseTunnel } from "./refuse-socket.ts";

@@ -56,12 +56,18 @@ export function createHttp1Turns(socket: Socket, serve: (turn: Turn) => ServedEx
       if (failure !== undefined) return;
       failure = error;
       if (current === undefined) refuseSocket(socket, error);
+      else if (!isBadFraming(error)) socket.destroy();
       else if (!current.turn.request.complete) {
         current.turn.response.shouldKeepAlive = false;
         current.exchange.refuseBody(brokenBody(error));
       }
     },
   };
+}
+
+/** Everything else is a client that went away, in order or not. */
+function isBadFraming({ code = "" }: ParserError): boolean {
+  return (code.startsWith("HPE_") && code !== "HPE_INVALID_EOF_STATE") || code === "ERR_HTTP_REQUEST_TIMEOUT";
 }
 
 function brokenBody(cause: Error): AshlarError {

@@ -51,7 +51,10 @@ export function createHttp2Side(options: Http2SideOptions): Http2Side {
   });
   const serve = (request: Http2ServerRequest, response: Http2ServerResponse, expectsContinue: boolean): void => {
     const entry = sessions.get(request.stream.session as ServerHttp2Session);
-    if (entry === undefined) return request.stream.close(constants.NGHTTP2_CANCEL);
+    if (entry === undefined) {
+      request.stream.close(constants.NGHTTP2_CANCEL);
+      return;
+    }
     const { connection, watch } = entry;
     watch.sawStream(request.stream.id ?? 0);
     if (headerBytes(request) > options.maxHeaderBytes) {

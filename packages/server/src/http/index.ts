@@ -16,8 +16,8 @@ export {
 export { methodNotAllowed } from "./method-not-allowed.ts";
 export type { Readiness } from "./operations.ts";
 export { problemResponse } from "./problem.ts";
+export { trustCaller } from "./request-context.ts";
 export type { HttpRoute } from "./router.ts";
 export type { RpcGate, RpcOptionSource, RpcOptions, RpcRoutes } from "./rpc-handlers.ts";
-export { trustCaller } from "./request-context.ts";
 export { createServerHandler, type ServerHandlerOptions } from "./server-handler.ts";
 export { createServingState, type ServingState, type ServingStatus } from "./serving-state.ts";

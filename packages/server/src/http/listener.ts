@@ -6,10 +6,10 @@ import type { Clock, Logger } from "@ashlar/sdk/ports";
 import { silentLogger, systemClock } from "@ashlar/sdk/ports";
 import { acceptSockets } from "./accept-sockets.ts";
 import { addressOf } from "./connection.ts";
-import { createHttp1Side } from "./http1-side.ts";
-import { createHttp2Side, type Http2Side } from "./http2-side.ts";
 import type { HttpHandler } from "./http-handler.ts";
 import { HTTP_LIMITS } from "./http-limits.ts";
+import { createHttp1Side } from "./http1-side.ts";
+import { createHttp2Side, type Http2Side } from "./http2-side.ts";
 import { createNodeExchange, type NodeExchange } from "./node-exchange.ts";
 import { createPaceKeeper } from "./pace.ts";
 

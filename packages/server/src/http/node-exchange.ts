@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { constants, type Http2ServerRequest } from "node:http2";
 import { type Logger, systemRandom } from "@ashlar/sdk/ports";
-import { isAnswerOver, isHttp2 } from "./answer-end.ts";
+import { isHttp2 } from "./answer-end.ts";
 import type { Peer } from "./exchange.ts";
 import type { HttpHandler, HttpRequest, HttpResponse } from "./http-handler.ts";
 import { HTTP_LIMITS } from "./http-limits.ts";
@@ -136,8 +136,8 @@ function cut(response: NodeResponse): void {
     response.destroy();
     return;
   }
-  if (isAnswerOver(response)) return;
   const { stream } = response;
+  if (stream.destroyed) return;
   stream.close(constants.NGHTTP2_INTERNAL_ERROR);
   // The reset waits behind what the peer does not read; then the stream ends without it.
   const timer = setTimeout(() => stream.destroy(), HTTP_LIMITS.LINGER_MS.value);

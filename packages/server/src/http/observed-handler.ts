@@ -93,26 +93,29 @@ function contextOf(
   requestId: string,
   { place, exchange, admission }: { place: Place; exchange: Exchange | undefined; admission: Admission },
 ): RequestContext {
-  return {
+  const context: RequestContext = {
     requestId,
     refusal: place.refusal,
+    refusedBy: place.refusal?.details.pool,
     trust() {
-      this.isTrusted = true;
+      context.isTrusted = true;
       place.trust();
       exchange?.trust(admission.isFull);
     },
     moveTo(kind) {
-      place.moveTo(kind);
+      try {
+        place.moveTo(kind);
+      } catch (error) {
+        context.refusedBy = kind;
+        throw error;
+      }
       if (kind === "long-lived") exchange?.stayOpen();
     },
   };
+  return context;
 }
 
-function finishWithBody(
-  response: HttpResponse,
-  observation: Observation,
-  finish: Finish,
-): HttpResponse {
+function finishWithBody(response: HttpResponse, observation: Observation, finish: Finish): HttpResponse {
   const { body, status } = response;
   if (body === undefined || body instanceof Uint8Array) {
     observation.bytesOut = body?.byteLength ?? 0;
@@ -195,7 +198,7 @@ function createRecorder({ metrics, logger, clock }: ObservedHandlerOptions): {
       const code = request.signal?.aborted === true ? "CANCELED" : codeOf(context, error);
       running.add(-1);
       requests.add(1, { route, protocol, status: String(status), code });
-      if (SERVER_FAULTS.has(code)) failures.add(1, { code });
+      if (SERVER_FAULTS.has(code) && !isOwnDoing(context, code)) failures.add(1, { code });
       durations.observe(durationMs / 1000, { route, protocol });
       received.add(bytesIn, { route });
       sent.add(bytesOut, { route });
@@ -210,6 +213,12 @@ function createRecorder({ metrics, logger, clock }: ObservedHandlerOptions): {
       logger[level]({ ...line, durationMs: Math.round(durationMs * 100) / 100, bytesIn, bytesOut, ...more }, "request");
     },
   };
+}
+
+/** What strangers can bring about as often as they like wakes nobody: too many calls without a key, a deadline that cannot be met. */
+function isOwnDoing({ isTrusted, refusedBy }: RequestContext, code: string): boolean {
+  if (code === "OVERLOADED") return refusedBy !== undefined && refusedBy !== "ordinary";
+  return code === "DEADLINE_EXCEEDED" && isTrusted !== true;
 }
 
 function codeOf(context: RequestContext, error: unknown): string {

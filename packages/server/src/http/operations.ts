@@ -46,9 +46,8 @@ export function operationRoutes(options: OperationOptions): ReadonlyMap<string, 
       "/readyz",
       guarded(async () => {
         const { ready, checks } = await readiness();
-        const requests = admission.isFull() ? "overloaded" : "ok";
-        const isReady = ready && requests === "ok";
-        return jsonResponse(isReady ? 200 : 503, { ready: isReady, checks: { ...checks, requests } }, NO_STORE);
+        if (!admission.isFull()) return jsonResponse(ready ? 200 : 503, { ready, checks }, NO_STORE);
+        return jsonResponse(503, { ready: false, checks: { ...checks, requests: "overloaded" } }, NO_STORE);
       }),
     ],
     [

@@ -43,7 +43,10 @@ function writeProblem(socket: Socket, error: AshlarError, status: number): void 
   const headers = new Headers(header);
   headers.set("content-length", String(bytes.byteLength));
   headers.set("connection", "close");
-  const lines = [`HTTP/1.1 ${status} ${STATUS_CODES[status]}`, ...[...headers].map(([name, value]) => `${name}: ${value}`)];
+  const lines = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
+    ...[...headers].map(([name, value]) => `${name}: ${value}`),
+  ];
   socket.write(`${lines.join("\r\n")}\r\n\r\n`);
   socket.end(bytes);
   const timer = setTimeout(() => socket.destroy(), HTTP_LIMITS.LINGER_MS.value);

@@ -8,6 +8,8 @@ export interface RequestContext {
   readonly requestId: string;
   /** Why the request may not run (OVERLOADED), to be answered in its own protocol. */
   readonly refusal?: AshlarError | undefined;
+  /** The pool that had no slot for the request. */
+  refusedBy?: unknown;
   /** Whether the caller has shown that it may call. */
   isTrusted?: boolean | undefined;
   /** To be called when the caller has shown that it may call: it counts among the known from then on. */

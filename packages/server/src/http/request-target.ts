@@ -29,7 +29,8 @@ let lastGood = NO_HOST;
  */
 export function parseTarget(request: NodeRequest): RequestTarget {
   // The parser takes more versions than this server speaks.
-  if (!("stream" in request || VERSIONS.has(request.httpVersion))) throw invalid("this server speaks HTTP/1.0, HTTP/1.1 and HTTP/2");
+  if (!("stream" in request || VERSIONS.has(request.httpVersion)))
+    throw invalid("this server speaks HTTP/1.0, HTTP/1.1 and HTTP/2");
   const named = namedAuthority(request);
   const target = request.url ?? "/";
   if (target.startsWith("/")) return { authority: named, target };

@@ -120,7 +120,8 @@ export function createRpcHandlers(
   };
   for (const register of routes) register(noted, source);
   return router.handlers.map((handler) =>
-    boundedHandler(tolerantHandler(handler), bounds.get(handler.requestPath) ?? source.control()));
+    boundedHandler(tolerantHandler(handler), bounds.get(handler.requestPath) ?? source.control()),
+  );
 }
 
 const pathOf = ({ parent, name }: DescMethod): string => `/${parent.typeName}/${name}`;

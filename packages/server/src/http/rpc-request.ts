@@ -1,8 +1,8 @@
-import { AshlarError } from "@ashlar/sdk/errors";
-import { connectErrorFrom } from "@ashlar/sdk/rpc";
+import { AshlarError, ERROR_CODES } from "@ashlar/sdk/errors";
 import type { UniversalHandler, UniversalServerRequest, UniversalServerResponse } from "@connectrpc/connect/protocol";
 import type { HttpRequest } from "./http-handler.ts";
 import { problemResponse } from "./problem.ts";
+import { REQUEST_CONTEXT } from "./request-context.ts";
 
 /** The longest that a timer of Node takes; with more it fires at once. */
 const TIMER_MAX_MS = 2 ** 31 - 1;
@@ -19,16 +19,24 @@ const BARE: Readonly<Record<number, string>> = {
 };
 
 /**
- * A handler of the RPC library that meets requests as they come: a body that breaks off is an error of ours to it, not one that it does not know;
- * a deadline beyond the longest timer is the longest; and refusals that it gives a bare status say what to do.
+ * A handler of the RPC library that meets requests as they come: a deadline beyond the longest timer is the longest, and refusals that it gives a bare
+ * status say what to do.
  */
 export function tolerantHandler(handler: UniversalHandler): UniversalHandler {
   const run = async (request: UniversalServerRequest): Promise<UniversalServerResponse> => {
     const header = withBoundedTimeout(request.header);
-    const response = await handler({ ...request, header, body: readableBody(request.body) });
-    return response.body === undefined && BARE[response.status] !== undefined ? refusal(request, response) : response;
+    const response = await handler({ ...request, header });
+    if (response.body === undefined && BARE[response.status] !== undefined) return refusal(request, response);
+    return response.status === 500 ? withOwnStatus(request, response) : response;
   };
   return Object.assign(run, handler);
+}
+
+/** Connect has one HTTP status for all data loss; wrong bytes that a client sent are its own fault, and a 500 would count as ours. */
+function withOwnStatus(request: UniversalServerRequest, response: UniversalServerResponse): UniversalServerResponse {
+  const errorCode = request.contextValues?.get(REQUEST_CONTEXT).errorCode;
+  const status = errorCode === undefined ? response.status : ERROR_CODES[errorCode].http;
+  return status < 500 ? { ...response, status } : response;
 }
 
 function refusal(
@@ -66,20 +74,4 @@ function withBoundedTimeout(header: Headers): Headers {
   if (connectIsLong) bounded.set("connect-timeout-ms", String(TIMER_MAX_MS));
   if (grpcIsLong) bounded.set("grpc-timeout", `${Math.floor(TIMER_MAX_MS / 1000)}S`);
   return bounded;
-}
-
-function readableBody(body: UniversalServerRequest["body"]): UniversalServerRequest["body"] {
-  if (typeof body !== "object" || body === null || !(Symbol.asyncIterator in body)) return body;
-  return {
-    [Symbol.asyncIterator](): AsyncIterator<Uint8Array> {
-      const inner = body[Symbol.asyncIterator]();
-      return {
-        next: () =>
-          inner.next().catch((error: unknown) => {
-            throw AshlarError.is(error) ? connectErrorFrom(error) : error;
-          }),
-        return: async () => (await inner.return?.()) ?? { done: true, value: undefined },
-      };
-    },
-  };
 }

@@ -1,5 +1,5 @@
-import type { Clock } from "@ashlar/sdk/ports";
 import { AshlarError } from "@ashlar/sdk/errors";
+import type { Clock } from "@ashlar/sdk/ports";
 import { isHttp2, onAnswerEnd } from "./answer-end.ts";
 import type { Exchange, ExchangeEnd, Peer } from "./exchange.ts";
 import { HTTP_LIMITS } from "./http-limits.ts";
@@ -97,7 +97,7 @@ export function createServedExchange(
       if (overMs < 0) return;
       if (!outlived) {
         outlived = true;
-        const old = new AshlarError("DEADLINE_EXCEEDED", "the call was open for as long as one may be: call again");
+        const old = new AshlarError("CANCELED", "the call was open for as long as one may be: call again");
         abort.abort(old);
         reading.strike(old);
       } else if (overMs >= HTTP_LIMITS.LINGER_MS.value) cut();

@@ -1,5 +1,6 @@
 import type { LogFields, Logger } from "@ashlar/sdk/ports";
 import { type DestinationStream, type Logger as PinoLogger, pino, stdSerializers, stdTimeFunctions } from "pino";
+import { visibleJson } from "./control-characters.ts";
 import { requestFields } from "./request-scope.ts";
 
 /** Levels, most talkative first. */
@@ -37,6 +38,8 @@ export function createPinoLogger(options: PinoLoggerOptions = {}): Logger {
     redact: { paths: [...SECRETS], censor: "[secret]" },
     timestamp: stdTimeFunctions.isoTime,
     mixin: () => ({ ...requestFields() }),
+    // JSON leaves C1 and direction characters as they are; whoever follows a log does so on a terminal.
+    hooks: { streamWrite: visibleJson },
   };
   return adapt(options.destination === undefined ? pino(settings) : pino(settings, options.destination));
 }

@@ -1,5 +1,6 @@
 import { dirname } from "node:path";
 import { syncFolder } from "../../internal/durable-file.ts";
+import { PRIVATE_FOLDER_MODE } from "../../internal/private-files.ts";
 import type { FileSystem } from "./file-system.ts";
 import { isAbsent } from "./fs-error.ts";
 
@@ -81,7 +82,7 @@ export class LeafFolders {
   async ensure(leaf: string): Promise<void> {
     if (this.#present.has(leaf)) return;
     await this.#options.assertHome();
-    await this.#options.fileSystem.mkdir(leaf, { recursive: true });
+    await this.#options.fileSystem.mkdir(leaf, { recursive: true, mode: PRIVATE_FOLDER_MODE });
     this.#present.add(leaf);
   }
 

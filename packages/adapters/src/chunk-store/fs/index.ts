@@ -17,6 +17,7 @@ import {
 import { tracedChunkStore } from "@ashlar/sdk/tracing";
 import { makeFolderDurably } from "../../internal/durable-file.ts";
 import { KeyedLock } from "../../internal/keyed-lock.ts";
+import { closeToOthers, PRIVATE_FOLDER_MODE } from "../../internal/private-files.ts";
 import { ChunkNames } from "./chunk-names.ts";
 import { ChunkUsage } from "./chunk-usage.ts";
 import { ClaimClock } from "./claim-clock.ts";
@@ -72,10 +73,14 @@ function checkOptions(options: FsChunkStoreOptions): { root: string; durability:
   return { root: resolve(path), durability, chunkMaxBytes };
 }
 
+/** Closed to others one by one where the folder above holds other things too. */
+const PRIVATE_PARTS: readonly string[] = ["chunks", "quarantine"];
+
 async function open(options: FsChunkStoreOptions, owner: Owner): Promise<StreamingChunkStore> {
   const { root, durability, chunkMaxBytes } = checkOptions(options);
   const { clock = systemClock, logger = silentLogger, fileSystem = nodeFileSystem, reserveBytes = 0, tracer } = options;
   await makeFolderDurably(fileSystem, root);
+  await closeToOthers(root, PRIVATE_PARTS);
   const folder = { fileSystem, root, ownerToken: owner.token };
   await ensureFormat(folder);
   const claimClock = new ClaimClock(clock, await readClaimFloor(folder, await readBootId(), clock.nowMs()));

@@ -1,6 +1,7 @@
 import type { BigIntStats } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
 import type { Durability } from "@ashlar/sdk/ports";
+import { PRIVATE_FOLDER_MODE } from "../../internal/private-files.ts";
 import { payloadBytesOf } from "./chunk-format.ts";
 import type { ChunkPlace } from "./chunk-names.ts";
 import { probeChunk } from "./chunk-reader.ts";
@@ -56,7 +57,7 @@ export async function quarantine(
   const { fileSystem, names, usage, logger, synced } = parts;
   if ((await identityAt(parts, place.path)) !== damaged.identity) return;
   synced.delete(place.id);
-  await fileSystem.mkdir(names.quarantineFolder, { recursive: true });
+  await fileSystem.mkdir(names.quarantineFolder, { recursive: true, mode: PRIVATE_FOLDER_MODE });
   const aside = names.quarantinePath(place);
   await usage.change(place.id, async () => {
     try {

@@ -1,6 +1,7 @@
 import type { FileHandle } from "node:fs/promises";
 import { throwIfAborted } from "@ashlar/sdk/errors";
 import type { Durability } from "@ashlar/sdk/ports";
+import { PRIVATE_FILE_MODE } from "../../internal/private-files.ts";
 import type { ChunkPlace } from "./chunk-names.ts";
 import { ChunkWriter } from "./chunk-writer.ts";
 import { assertRoom } from "./disk-room.ts";
@@ -20,7 +21,7 @@ async function openTemp(parts: FsParts, place: ChunkPlace): Promise<TempChunk> {
   const path = parts.names.tempPath(place.leaf);
   await parts.folders.ensure(place.leaf);
   try {
-    const handle = await parts.fileSystem.open(path, "wx");
+    const handle = await parts.fileSystem.open(path, "wx", PRIVATE_FILE_MODE);
     return { path, handle, writer: new ChunkWriter(handle) };
   } catch (error) {
     // Somebody removed the folder behind our back; make it again, once.

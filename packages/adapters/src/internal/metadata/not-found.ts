@@ -20,9 +20,20 @@ export function bucketExists(bucket: string): AshlarError {
   return new AshlarError("BUCKET_ALREADY_EXISTS", `there is a bucket ${bucket} already`, { details: { bucket } });
 }
 
-/** A bucket with objects or uploads in it. */
-export function bucketNotEmpty(bucket: string): AshlarError {
-  return new AshlarError("BUCKET_NOT_EMPTY", "the bucket has objects or uploads", { details: { bucket } });
+/** Uploads are counted up to here: beyond, the number is told as it is, and there are more. */
+export const UPLOADS_COUNTED_MAX = 1000;
+
+/** A bucket with objects or unfinished uploads in it; the details say which, because uploads are in no listing of objects. */
+export function bucketNotEmpty(
+  bucket: string,
+  contents: { readonly hasObjects: boolean; readonly uploadCount: number },
+): AshlarError {
+  const { hasObjects, uploadCount } = contents;
+  const many = uploadCount >= UPLOADS_COUNTED_MAX ? `${UPLOADS_COUNTED_MAX} or more` : String(uploadCount);
+  const uploads = uploadCount === 1 ? "1 unfinished upload" : `${many} unfinished uploads`;
+  const what = [...(hasObjects ? ["objects"] : []), ...(uploadCount > 0 ? [uploads] : [])].join(" and ");
+  const details = { bucket, hasObjects: String(hasObjects), uploadCount: String(uploadCount) };
+  return new AshlarError("BUCKET_NOT_EMPTY", `the bucket ${bucket} has ${what}`, { details });
 }
 
 /** A chunk whose size differs from what the store has for the same digest. */

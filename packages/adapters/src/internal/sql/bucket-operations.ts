@@ -1,5 +1,5 @@
 import type { BucketInfo } from "@ashlar/sdk/ports";
-import { bucketExists, bucketNotEmpty, bucketNotFound } from "../metadata/not-found.ts";
+import { bucketExists, bucketNotEmpty, bucketNotFound, UPLOADS_COUNTED_MAX } from "../metadata/not-found.ts";
 import type { SqlSession } from "./sql-session.ts";
 
 interface BucketRow {
@@ -30,11 +30,13 @@ export async function listBuckets(session: SqlSession): Promise<readonly BucketI
 export async function deleteBucket(session: SqlSession, bucket: string): Promise<void> {
   await session.lockBucket(bucket, "exclusive");
   await assertBucketExists(session, bucket);
-  const used = await session.query(
-    `SELECT 1 AS used WHERE EXISTS (SELECT 1 FROM objects WHERE bucket = $1) OR EXISTS (SELECT 1 FROM uploads WHERE bucket = $1)`,
+  const [found] = await session.query<{ readonly has_objects: number; readonly upload_count: number }>(
+    `SELECT CASE WHEN EXISTS (SELECT 1 FROM objects WHERE bucket = $1) THEN 1 ELSE 0 END AS has_objects,
+       CAST((SELECT COUNT(*) FROM (SELECT 1 FROM uploads WHERE bucket = $1 LIMIT ${UPLOADS_COUNTED_MAX}) AS found) AS INTEGER) AS upload_count`,
     [bucket],
   );
-  if (used.length > 0) throw bucketNotEmpty(bucket);
+  const contents = { hasObjects: found?.has_objects === 1, uploadCount: found?.upload_count ?? 0 };
+  if (contents.hasObjects || contents.uploadCount > 0) throw bucketNotEmpty(bucket, contents);
   await session.query("DELETE FROM buckets WHERE bucket = $1", [bucket]);
 }
 

@@ -1,5 +1,5 @@
 import type { BucketCatalog } from "@ashlar/sdk/ports";
-import { bucketExists, bucketNotEmpty } from "../../internal/metadata/not-found.ts";
+import { bucketExists, bucketNotEmpty, UPLOADS_COUNTED_MAX } from "../../internal/metadata/not-found.ts";
 import { once } from "./once.ts";
 import { createBucketRow, type MemoryState, requireBucket } from "./state.ts";
 
@@ -23,8 +23,10 @@ export function memoryBuckets(state: MemoryState): BucketCatalog {
     deleteBucket: async (bucket, options) =>
       once(state, { operation: "deleteBucket", input: bucket, options }, () => {
         const row = requireBucket(state, bucket);
-        const hasUpload = [...state.uploads.values()].some((upload) => upload.info.bucket === bucket);
-        if (row.objects.size > 0 || hasUpload) throw bucketNotEmpty(bucket);
+        const uploads = [...state.uploads.values()].filter((upload) => upload.info.bucket === bucket);
+        const uploadCount = Math.min(uploads.length, UPLOADS_COUNTED_MAX);
+        const hasObjects = row.objects.size > 0;
+        if (hasObjects || uploadCount > 0) throw bucketNotEmpty(bucket, { hasObjects, uploadCount });
         state.buckets.delete(bucket);
       }),
   };

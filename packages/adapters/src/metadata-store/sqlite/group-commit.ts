@@ -20,7 +20,6 @@ const GROUP_MAX = 128;
 
 /** Results of earlier writes that a group forgets at most: more than it adds, so that they stay bounded where nobody collects. */
 const FORGET_MAX = 2 * GROUP_MAX;
-
 /** A `batched` write is synced within 100 ms after its answer: half of that to gather, half for the sync itself. */
 export const BATCHED_SYNC_MS = 50;
 

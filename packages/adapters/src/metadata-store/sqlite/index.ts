@@ -26,7 +26,7 @@ import { tracedExecutor } from "../../internal/sql/traced-executor.ts";
 import { assertNodeHasSqlite } from "./node-version.ts";
 import { rememberDatabase, type TakeOver, viewFolder } from "./store-guard.ts";
 import { WorkerClient } from "./worker-client.ts";
-import type { WorkerInit } from "./worker-protocol.ts";
+import type { WorkerInit, WorkerRequest } from "./worker-protocol.ts";
 
 /** Options of {@link openSqliteMetadataStore}. */
 export interface SqliteMetadataStoreOptions {
@@ -57,6 +57,12 @@ export interface SqliteMetadataStoreOptions {
   readonly workerUrl?: URL | undefined;
 }
 
+/** Asks a worker for one operation. @param names under which its result is kept; default: none. */
+type AskWorker = (
+  client: WorkerClient,
+  ask: Pick<WorkerRequest, "name" | "durability"> & { readonly input: unknown; readonly names?: WorkerRequest["names"] },
+) => Promise<unknown>;
+
 /**
  * Opens the metadata store of one machine: an SQLite file with write-ahead log, off the app's thread, with group commit.
  *
@@ -85,20 +91,21 @@ export async function openSqliteMetadataStore(options: SqliteMetadataStoreOption
   const init = { path, nowMs: clock.nowMs(), mustExist: view?.mustExist ?? false };
   const { writer, reader } = await openWorkers(init, workerUrl);
   logger.debug({ path }, "metadata file opened");
+  const request: AskWorker = (client, { name, input, durability, names = [] }) =>
+    client.request({
+      ...{ name, input: input as OperationInput<OperationName>, durability, names },
+      ...{ nowMs: clock.nowMs(), operationId: client === writer ? newId(clock, random) : "" },
+    });
   /** Whoever asks whether the store answers is told once it takes no more writes. */
   let stopped: AshlarError | undefined;
   const executor: SqlExecutor = {
     execute: async <Name extends OperationName>(name: Name, input: OperationInput<Name>, options?: WriteOptions) => {
-      if (name === "checkIntegrity") return (await checkApart(init, workerUrl, clock.nowMs())) as never;
-      if (name === "ping" && stopped !== undefined) throw stopped;
+      if (name === "checkIntegrity") return (await checkApart(init, workerUrl, request)) as never;
       const client = OPERATION_KINDS[name] === "read" ? reader : writer;
       const durability = durabilityOf(name, input) ?? defaultDurability;
-      const request = client.request({
-        ...{ name, input: input as OperationInput<OperationName>, durability },
-        names: isNamedWrite(name) ? namesOf(name, input, options) : [],
-        ...{ nowMs: clock.nowMs(), operationId: client === writer ? newId(clock, random) : "" },
-      });
-      return (await request.catch((error: unknown): never => {
+      if (name === "ping" && stopped !== undefined) throw stopped;
+      const names = isNamedWrite(name) ? namesOf(name, input, options) : [];
+      return (await request(client, { name, input, durability, names }).catch((error: unknown): never => {
         if (AshlarError.is(error) && error.details.stopped === "true") stopped = error;
         throw error;
       })) as never;
@@ -142,12 +149,15 @@ async function openWorkers(
 }
 
 /** In a thread of its own that ends with it: a pass over the whole file must keep no reader waiting. */
-async function checkApart(init: Omit<WorkerInit, "role">, workerUrl: URL | undefined, nowMs: number): Promise<unknown> {
+async function checkApart(
+  init: Omit<WorkerInit, "role">,
+  workerUrl: URL | undefined,
+  request: AskWorker,
+): Promise<unknown> {
   const checker = new WorkerClient({ ...init, role: "reader" }, workerUrl);
   try {
     await checker.open();
-    const request = { name: "checkIntegrity", input: undefined, durability: "os", names: [], nowMs, operationId: "" };
-    return await checker.request(request as Parameters<WorkerClient["request"]>[0]);
+    return await request(checker, { name: "checkIntegrity", input: undefined, durability: "os" });
   } catch (error) {
     // Damage so deep that the examination itself cannot go on.
     if (AshlarError.is(error, "METADATA_CORRUPT")) return [error.message];

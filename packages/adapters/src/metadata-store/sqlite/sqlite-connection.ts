@@ -1,5 +1,6 @@
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { AshlarError } from "@ashlar/sdk/errors";
+import { closePath, makePrivateFile } from "../../internal/private-files.ts";
 import { SQLITE_DIALECT } from "../../internal/sql/sql-dialect.ts";
 import type { SqlSession, SqlValue } from "../../internal/sql/sql-session.ts";
 import { isBusy } from "./sqlite-error.ts";
@@ -31,6 +32,9 @@ export class SqliteConnection {
 
   /** @param path of the file; made if it is missing. @throws errors of node:sqlite. */
   constructor(path: string) {
+    // SQLite would make it by the umask; its log and its shared memory take the mode of the file.
+    makePrivateFile(path);
+    for (const suffix of ["", "-wal", "-shm"]) closePath(`${path}${suffix}`);
     this.database = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS, enableForeignKeyConstraints: true });
     this.database.function("ashlar_now_ms", { deterministic: false }, () => this.#nowMs);
   }

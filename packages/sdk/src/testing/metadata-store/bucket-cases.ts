@@ -64,10 +64,12 @@ export const BUCKET_CASES: readonly MetadataStoreCase[] = [
     async run({ store }) {
       await withBucket(store);
       await store.commitObject(inlineCommit("k"));
-      await expectCode(store.deleteBucket(BUCKET), "BUCKET_NOT_EMPTY");
+      const first = await expectCode(store.deleteBucket(BUCKET), "BUCKET_NOT_EMPTY");
+      expect(first.details).toMatchObject({ bucket: BUCKET, hasObjects: "true", uploadCount: "0" });
       await store.deleteObject({ bucket: BUCKET, key: "k" });
       const uploadId = await startUpload(store, "k");
-      await expectCode(store.deleteBucket(BUCKET), "BUCKET_NOT_EMPTY");
+      const second = await expectCode(store.deleteBucket(BUCKET), "BUCKET_NOT_EMPTY");
+      expect(second.details).toMatchObject({ hasObjects: "false", uploadCount: "1" });
       await store.abortUpload(uploadId);
       await store.deleteBucket(BUCKET);
       expect(await store.getBucket(BUCKET)).toBeUndefined();

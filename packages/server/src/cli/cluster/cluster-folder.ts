@@ -73,11 +73,12 @@ export interface FolderBefore {
 /** Makes the folder, closed to others. @throws {AshlarError} INVALID_ARGUMENT if it cannot be made. */
 export async function makeClusterFolder(folder: ClusterFolder): Promise<FolderBefore> {
   try {
-    const made = await mkdir(folder.path, { recursive: true });
+    const own = process.getuid?.() === 0 ? PASS_ONLY : OWNER_ONLY;
+    const made = await mkdir(folder.path, { recursive: true, mode: own });
     const mode = made === undefined ? (await stat(folder.path)).mode & PERMISSIONS : undefined;
-    await chmod(folder.path, process.getuid?.() === 0 ? PASS_ONLY : OWNER_ONLY);
+    await chmod(folder.path, own);
     for (const inner of [folder.logs, folder.nodes]) {
-      await mkdir(inner, { recursive: true });
+      await mkdir(inner, { recursive: true, mode: OWNER_ONLY });
       await chmod(inner, OWNER_ONLY);
     }
     return { made, mode };

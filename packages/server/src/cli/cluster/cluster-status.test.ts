@@ -23,7 +23,7 @@ test("on a narrow screen nothing is cut: notes stand below their process, in as 
   for (const line of text.split("\n")) expect(line.length, line).toBeLessThanOrEqual(79);
   expect(text.replaceAll(/\s+/g, " ")).toContain(REASON.trim());
   expect(text).toMatch(/^name +state +pid +port +chunks +bytes +disk free +restarts$/m);
-  expect(text).toMatch(/^node-1 +kept down +1234567 +20123 .* 12\n {2}for another 59 min 59 s$/m);
+  expect(text).toMatch(/^node-1 +kept down +1234567 +20123 .* 12\n {2}for another 59m 59s$/m);
 });
 
 test("where there is room, addresses are whole and a note is one line", () => {

@@ -1,3 +1,4 @@
+import { visibleText } from "../../observability/control-characters.ts";
 import { formatBytes, formatDuration, formatTable } from "../format.ts";
 import type { ClusterFolder } from "./cluster-folder.ts";
 import type { ProcessView } from "./supervised-process.ts";
@@ -59,7 +60,7 @@ function rowOf(view: ProcessView, where: "address" | "port"): readonly string[] 
 }
 
 function noteOf({ reason, keptDownForMs }: ProcessView): string {
-  return keptDownForMs === undefined ? (reason ?? "") : `for another ${formatDuration(keptDownForMs)}`;
+  return keptDownForMs === undefined ? visibleText(reason ?? "") : `for another ${formatDuration(keptDownForMs)}`;
 }
 
 /** At words where there are any. */
@@ -78,6 +79,6 @@ function wrapped(text: string, columns: number): readonly string[] {
 /** What happened to one process, as a line of its own. */
 export function changeLine(view: ProcessView): string {
   const pid = view.pid === undefined ? "" : ` (pid ${view.pid})`;
-  const reason = view.reason === undefined ? "" : `: ${view.reason}`;
+  const reason = view.reason === undefined ? "" : `: ${visibleText(view.reason)}`;
   return `${view.name.padEnd(8)}  ${view.state}${pid}${reason}`;
 }

@@ -2,6 +2,7 @@ import { chmod, rm } from "node:fs/promises";
 import { connect, createServer, type Socket } from "node:net";
 import process from "node:process";
 import { createInterface } from "node:readline";
+import { isMainThread } from "node:worker_threads";
 import { AshlarError, isErrorCode } from "@ashlar/sdk/errors";
 import { fileError } from "../file-error.ts";
 import { formatCount } from "../format.ts";
@@ -31,6 +32,7 @@ export interface ControlServer {
 }
 
 const OWNER_ONLY = 0o600;
+const ALL_BUT_OWNER = 0o077;
 /** When everything is stopped, whoever still says nothing is not waited for. */
 const LAST_ANSWERS_MS = 500;
 
@@ -46,7 +48,7 @@ export async function serveControl(folder: ClusterFolder, handle: ControlHandler
   try {
     await new Promise<void>((resolve, reject) => {
       server.once("error", reject);
-      server.listen(folder.control, resolve);
+      listenPrivately(() => server.listen(folder.control, resolve));
     });
     if (process.platform !== "win32") await chmod(folder.control, OWNER_ONLY);
   } catch (error) {
@@ -61,6 +63,16 @@ export async function serveControl(folder: ClusterFolder, handle: ControlHandler
         }, LAST_ANSWERS_MS).unref();
       }),
   };
+}
+
+/** The socket is made in the same turn: nobody else may connect before its mode is set. A thread has no umask of its own. */
+function listenPrivately(listen: () => void): void {
+  const umask = isMainThread ? process.umask(ALL_BUT_OWNER) : undefined;
+  try {
+    listen();
+  } finally {
+    if (umask !== undefined) process.umask(umask);
+  }
 }
 
 async function answer(socket: Socket, handle: ControlHandler): Promise<void> {

@@ -1,6 +1,7 @@
 import { AshlarError } from "@ashlar/sdk/errors";
 import { LIMITS } from "@ashlar/sdk/limits";
 import { systemClock } from "@ashlar/sdk/ports";
+import { visibleText } from "../../observability/control-characters.ts";
 import { type CommandCall, textArgument } from "../command.ts";
 import { formatDuration, formatShare, formatTable } from "../format.ts";
 import { removeCluster } from "./cluster-contents.ts";
@@ -101,7 +102,7 @@ export async function runDown(call: CommandCall<(typeof DOWN_SETTINGS)[number]>)
 function dataText({ path }: ClusterFolder, stayed: readonly string[] | undefined): string {
   if (stayed === undefined) return `its data stays in ${path}`;
   if (stayed.length === 0) return `deleted ${path}`;
-  return `deleted the cluster in ${path}; what is not the cluster's stays there: ${stayed.join(", ")}`;
+  return `deleted the cluster in ${path}; what is not the cluster's stays there: ${stayed.map(visibleText).join(", ")}`;
 }
 
 /** Asks it to stop everything, and waits until it is gone. @returns whether there was one. */

@@ -22,6 +22,7 @@ import { Supervisor } from "./supervisor.ts";
 export async function runUp(call: UpCall): Promise<number> {
   const folder = clusterFolder(call.settings.clusterPath);
   if (call.settings.detach) return await runDetached(call, folder);
+  call.setTitle(`cluster ${folder.path}`);
   assertTakesCluster(folder);
   const before = await makeClusterFolder(folder);
   using lock = lockCluster(folder);

@@ -266,7 +266,7 @@ export class SupervisedProcess {
   async #startAgain(how: string): Promise<void> {
     if (this.#clock.monotonicMs() - this.#startedAtMs >= SETTLED_MS) this.#failures = 0;
     const waitMs = Math.min(RESTART_MAX_MS, RESTART_FIRST_MS * 2 ** this.#failures++);
-    this.#become("restarting", `${how}; again in ${waitMs / 1000} s`);
+    this.#become("restarting", `${how}; again in ${formatDuration(waitMs)}`);
     await this.#startLater(waitMs);
   }
 

@@ -1,6 +1,17 @@
 import { type CommandCall, defineCommand, textArgument } from "../command.ts";
+import { confirm } from "../confirm.ts";
+import { formatCount } from "../format.ts";
 import { parseBucketName } from "../object-address.ts";
 import { openClient, openOrMakeClient, SEAT_SETTINGS } from "../open-client.ts";
+import {
+  abortUploads,
+  type ContentsOptions,
+  countContents,
+  countUploads,
+  describeContents,
+  removeObjects,
+  showDeleted,
+} from "../remove-contents.ts";
 
 const SETTINGS = [...SEAT_SETTINGS, "timeoutMs", "quiet", "json", "debug"] as const;
 
@@ -22,18 +33,55 @@ export const mbCommand = defineCommand({
   },
 });
 
+const REMOVE_SETTINGS = [...SETTINGS, "withContents", "yes"] as const;
+
+type RemoveCall = CommandCall<(typeof REMOVE_SETTINGS)[number]>;
+
 export const rbCommand = defineCommand({
   name: "rb",
-  summary: "remove an empty bucket",
+  summary: "remove an empty bucket; with --force one with all that is in it",
   arguments: [{ name: "<bucket>", help: "its name" }],
-  settings: SETTINGS,
-  examples: ["rb photos"],
-  async run(call: Call) {
+  settings: REMOVE_SETTINGS,
+  examples: ["rb photos", "rb photos --force --yes"],
+  async run(call: RemoveCall) {
     const { settings, signal, output } = call;
+    const { timeoutMs } = settings;
     const bucket = parseBucketName(textArgument(call, 0));
     await using client = await openClient(settings);
-    await client.deleteBucket({ bucket, signal, timeoutMs: settings.timeoutMs });
-    if (output.json || !settings.quiet) await output.result({ bucket, deleted: true }, `removed ${bucket}`);
+    const removed = settings.withContents
+      ? await removeContents(call, { client, bucket, prefix: "", signal, timeoutMs })
+      : undefined;
+    await client.deleteBucket({ bucket, signal, timeoutMs });
+    if (!output.json && settings.quiet) return 0;
+    const { objectCount = 0, uploadCount = 0 } = removed ?? {};
+    const contents = objectCount + uploadCount === 0 ? "" : ` with ${describe(objectCount, uploadCount)}`;
+    await output.result({ bucket, deleted: true, ...removed }, `removed ${bucket}${contents}`);
     return 0;
   },
 });
+
+/** Asks, then empties the bucket: objects first, which people know of. What is written meanwhile makes the removal fail. */
+async function removeContents(
+  call: RemoveCall,
+  contents: ContentsOptions,
+): Promise<{ readonly objectCount: number; readonly uploadCount: number }> {
+  const { io, output, settings } = call;
+  const counted = await countContents(contents);
+  const uploads = await countUploads(contents);
+  if (counted.objectCount + uploads > 0) {
+    const what = uploads === 0 ? "" : ` and ${formatCount(uploads, "unfinished upload")}`;
+    await confirm(call, `delete ${describeContents(counted)}${what} with the bucket ${contents.bucket}`);
+  }
+  const display = showDeleted(io.stderr, !output.json && !settings.quiet);
+  try {
+    const objectCount = await removeObjects(contents, (count) => display.show(count));
+    return { objectCount, uploadCount: await abortUploads(contents) };
+  } finally {
+    display.end();
+  }
+}
+
+function describe(objectCount: number, uploadCount: number): string {
+  const uploads = uploadCount === 0 ? "" : ` and ${formatCount(uploadCount, "unfinished upload")}`;
+  return `${formatCount(objectCount, "object")}${uploads}`;
+}

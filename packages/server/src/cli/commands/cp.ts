@@ -1,8 +1,9 @@
 import { existsSync } from "node:fs";
 import { AshlarError } from "@ashlar/sdk/errors";
+import { visibleText } from "../../observability/control-characters.ts";
 import { type CommandCall, defineCommand, textArgument } from "../command.ts";
 import { formatBytes } from "../format.ts";
-import { parseAddress, parseObjectAddress } from "../object-address.ts";
+import { parseObjectAddress, targetAddress } from "../object-address.ts";
 import { openClient, SEAT_SETTINGS } from "../open-client.ts";
 
 const SETTINGS = [...SEAT_SETTINGS, "ifMatch", "ifNoneMatch", "timeoutMs", "quiet", "json", "debug"] as const;
@@ -23,22 +24,19 @@ export const cpCommand = defineCommand({
       throw new AshlarError("INVALID_ARGUMENT", `${sourceText} is a file here; to upload it, use put`);
     }
     const source = parseObjectAddress(sourceText);
-    const target = parseAddress(textArgument(call, 1));
-    const isFolder = target.key === "" || target.key.endsWith("/");
-    const key = isFolder ? target.key + source.key.slice(source.key.lastIndexOf("/") + 1) : target.key;
+    const target = targetAddress(textArgument(call, 1), source);
     await using client = await openClient(settings);
     const copy = await client.copyObject({
       sourceBucket: source.bucket,
       sourceKey: source.key,
-      bucket: target.bucket,
-      key,
+      ...target,
       ifMatch: settings.ifMatch,
       ifNoneMatch: settings.ifNoneMatch,
       timeoutMs: settings.timeoutMs,
       signal,
     });
     if (output.json || !settings.quiet) {
-      await output.result(copy, `${copy.bucket}/${copy.key}  ${formatBytes(copy.sizeBytes)}`);
+      await output.result(copy, `${visibleText(`${copy.bucket}/${copy.key}`)}  ${formatBytes(copy.sizeBytes)}`);
     }
     return 0;
   },

@@ -1,4 +1,5 @@
 import type { BucketInfo, ObjectInfo } from "@ashlar/sdk";
+import { visibleText } from "../../observability/control-characters.ts";
 import { type CommandCall, defineCommand, textArgument } from "../command.ts";
 import { formatBytes, formatTime } from "../format.ts";
 import { parseAddress } from "../object-address.ts";
@@ -45,6 +46,6 @@ function describe(info: ObjectInfo | BucketInfo): string {
   }
   return rows
     .filter(([, value]) => value !== undefined && value !== "")
-    .map(([label, value]) => `${label.padEnd(LABEL_WIDTH)}${value}`)
+    .map(([label, value]) => `${visibleText(label).padEnd(LABEL_WIDTH)}${visibleText(value ?? "")}`)
     .join("\n");
 }

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { AshlarError } from "@ashlar/sdk/errors";
 import { systemClock } from "@ashlar/sdk/ports";
+import { visibleText } from "../../observability/control-characters.ts";
 import { type CommandCall, defineCommand, optionalArgument } from "../command.ts";
 import { EXIT_CODES } from "../exit-codes.ts";
 import {
@@ -13,6 +14,7 @@ import {
 } from "../health/index.ts";
 import { CLUSTER_SETTINGS, openCluster } from "../open-cluster.ts";
 import { openTransport } from "../open-transport.ts";
+import { shellWord } from "../shell-word.ts";
 
 const SETTINGS = [...CLUSTER_SETTINGS, "json", "debug"] as const;
 
@@ -39,10 +41,10 @@ export const healthCommand = defineCommand({
 /** What was found, why it matters, and what to do. */
 export function findingLines({ level, what, why, action }: Finding, program: string): string {
   const more = [
-    ...(why === undefined ? [] : [`why: ${why}`]),
-    ...(action === undefined ? [] : [`do:  ${action.replaceAll(/\bashlar (?=[a-z])/g, `${program} `)}`]),
+    ...(why === undefined ? [] : [`why: ${visibleText(why)}`]),
+    ...(action === undefined ? [] : [`do:  ${visibleText(action).replaceAll(/\bashlar (?=[a-z])/g, `${program} `)}`]),
   ];
-  return [`${level.padEnd(8)}${what}`, ...more.map((line) => `        ${line}`)].join("\n");
+  return [`${level.padEnd(8)}${visibleText(what)}`, ...more.map((line) => `        ${line}`)].join("\n");
 }
 
 /** What was found. */
@@ -72,7 +74,7 @@ async function examine(call: Call, url: string | undefined): Promise<Examination
 
 function assertServerUrl(text: string): void {
   if (/^https?:\/\//i.test(text) && URL.canParse(text)) return;
-  const hint = /^[.~/]/.test(text) || existsSync(text) ? `; for a folder: health --path ${text}` : "";
+  const hint = /^[.~/]/.test(text) || existsSync(text) ? `; for a folder: health --path ${shellWord(text)}` : "";
   throw new AshlarError("INVALID_ARGUMENT", `a URL such as http://127.0.0.1:9000 is wanted, not "${text}"${hint}`);
 }
 

@@ -11,17 +11,20 @@ import {
 import { collectCommand } from "./collect.ts";
 import { cpCommand } from "./cp.ts";
 import { fsckCommand } from "./fsck.ts";
+import { duCommand } from "./du.ts";
 import { getCommand } from "./get.ts";
 import { headCommand } from "./head.ts";
 import { healthCommand } from "./health.ts";
 import { keyCreateCommand, keyLsCommand, keyRmCommand } from "./keys.ts";
 import { layoutCommand } from "./layout.ts";
 import { lsCommand } from "./ls.ts";
+import { mvCommand } from "./mv.ts";
 import { putCommand } from "./put.ts";
 import { ringCommand } from "./ring.ts";
 import { rmCommand } from "./rm.ts";
 import { gatewayCommand, nodeCommand, serveCommand } from "./servers.ts";
 import { tokenCreateCommand, tokenRevokeCommand } from "./tokens.ts";
+import { uploadsAbortCommand, uploadsLsCommand } from "./uploads.ts";
 
 /** Every command of the program, in the order of its help. */
 export const COMMANDS: readonly Command[] = Object.freeze([
@@ -43,10 +46,14 @@ export const COMMANDS: readonly Command[] = Object.freeze([
   getCommand,
   lsCommand,
   headCommand,
+  duCommand,
   cpCommand,
+  mvCommand,
   rmCommand,
   mbCommand,
   rbCommand,
+  uploadsLsCommand,
+  uploadsAbortCommand,
   ringCommand,
   layoutCommand,
   healthCommand,

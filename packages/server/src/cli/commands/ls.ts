@@ -1,10 +1,15 @@
+import type { ListEntry } from "@ashlar/sdk";
+import { AshlarError } from "@ashlar/sdk/errors";
+import { visibleText } from "../../observability/control-characters.ts";
+import { writeAll } from "../cli-io.ts";
 import { type CommandCall, defineCommand, optionalArgument } from "../command.ts";
 import { formatBytes, formatTime } from "../format.ts";
 import { parseAddress } from "../object-address.ts";
 import { openClient, SEAT_SETTINGS } from "../open-client.ts";
 
-const SETTINGS = [...SEAT_SETTINGS, "recursive", "limit", "timeoutMs", "json", "debug"] as const;
+const SETTINGS = [...SEAT_SETTINGS, "recursive", "nullEnded", "limit", "timeoutMs", "json", "debug"] as const;
 const SIZE_WIDTH = 10;
+const TIME_WIDTH = 19;
 
 type Call = CommandCall<(typeof SETTINGS)[number]>;
 
@@ -13,7 +18,7 @@ export const lsCommand = defineCommand({
   summary: "list buckets, or what is in one",
   arguments: [{ name: "[prefix]", help: "bucket, bucket/ or bucket/prefix; default: all buckets" }],
   settings: SETTINGS,
-  examples: ["ls", "ls photos/2026/", "ls -r photos --json"],
+  examples: ["ls", "ls photos/2026/", "ls -r photos --json", "ls -r --null photos | xargs -0 -n 1 ashlar head"],
   async run(call: Call) {
     const prefix = optionalArgument(call, 0);
     if (prefix === undefined || prefix === "") await listBuckets(call);
@@ -31,7 +36,8 @@ async function listBuckets({ settings, signal, output }: Call): Promise<void> {
   if (buckets.length === 0) output.note("no buckets yet; make one with mb");
 }
 
-async function listObjects({ settings, signal, output }: Call, address: string): Promise<void> {
+async function listObjects(call: Call, address: string): Promise<void> {
+  const { settings, signal, output } = call;
   const { bucket, key: prefix } = parseAddress(address);
   await using client = await openClient(settings);
   const entries = client.listObjects({
@@ -43,13 +49,22 @@ async function listObjects({ settings, signal, output }: Call, address: string):
   });
   let count = 0;
   for await (const entry of entries) {
-    if (entry.type === "prefix")
-      await output.result(entry, `${" ".repeat(19)}  ${" ".repeat(SIZE_WIDTH)}  ${entry.prefix}`);
-    else {
-      const size = formatBytes(entry.sizeBytes).padStart(SIZE_WIDTH);
-      await output.result(entry, `${formatTime(entry.createdAtMs)}  ${size}  ${entry.key}`);
-    }
+    await printEntry(call, bucket, entry);
     if (++count === settings.limit) return;
   }
-  if (count === 0) output.note(prefix === "" ? `${bucket} is empty` : `nothing in ${bucket} begins with ${prefix}`);
+  if (count === 0)
+    output.note(prefix === "" ? `${bucket} is empty` : `nothing in ${bucket} begins with ${visibleText(prefix)}`);
+}
+
+async function printEntry({ settings, io, output }: Call, bucket: string, entry: ListEntry): Promise<void> {
+  const name = entry.type === "prefix" ? entry.prefix : entry.key;
+  if (settings.nullEnded) {
+    if (!name.includes("\0")) return await writeAll(io.stdout, `${bucket}/${name}\0`);
+    throw new AshlarError("UNSUPPORTED", "there is a key with NUL in it, which --null cannot tell: use --json");
+  }
+  const columns =
+    entry.type === "prefix"
+      ? [" ".repeat(TIME_WIDTH), " ".repeat(SIZE_WIDTH)]
+      : [formatTime(entry.createdAtMs), formatBytes(entry.sizeBytes).padStart(SIZE_WIDTH)];
+  await output.result(entry, [...columns, visibleText(name)].join("  "));
 }

@@ -1,12 +1,12 @@
-import { createReadStream } from "node:fs";
-import { stat } from "node:fs/promises";
 import { basename } from "node:path";
 import { fixed, type ObjectClient } from "@ashlar/sdk";
 import { AshlarError } from "@ashlar/sdk/errors";
+import { visibleText } from "../../observability/control-characters.ts";
 import { type CommandCall, defineCommand, textArgument } from "../command.ts";
 import { contentTypeOf } from "../content-type.ts";
 import { fileError } from "../file-error.ts";
 import { formatBytes, formatCount, formatRate } from "../format.ts";
+import { type LocalSource, openSource, type SourceChange } from "../local-source.ts";
 import { type Address, parseAddress } from "../object-address.ts";
 import { openClient, openOrMakeClient, SEAT_SETTINGS } from "../open-client.ts";
 import { createProgress } from "../progress.ts";
@@ -28,9 +28,6 @@ const SETTINGS = [
   "debug",
 ] as const;
 
-/** What fits a reading of one file well: large enough that syscalls do not count. */
-const READ_BYTES = 1024 * 1024;
-
 export const putCommand = defineCommand({
   name: "put",
   summary: "write a file, or standard input, as an object",
@@ -43,11 +40,11 @@ export const putCommand = defineCommand({
   async run(call: CommandCall<(typeof SETTINGS)[number]>) {
     const file = textArgument(call, 0);
     const target = targetOf(file, textArgument(call, 1));
-    const sizeBytes = file === "-" ? undefined : await sizeOf(file);
+    await using source = await openSource(file, call.io, call.signal);
     const { createBucket } = call.settings;
     await using client = await (createBucket ? openOrMakeClient : openClient)(call.settings);
     if (createBucket) await client.createBucket({ bucket: target.bucket, ifMissing: true, signal: call.signal });
-    await upload(call, client, { file, target, sizeBytes });
+    await upload(call, client, { file, target, source });
     return 0;
   },
 });
@@ -55,23 +52,22 @@ export const putCommand = defineCommand({
 interface Upload {
   readonly file: string;
   readonly target: Address;
-  readonly sizeBytes: number | undefined;
+  readonly source: LocalSource;
 }
 
 async function upload(
   call: CommandCall<(typeof SETTINGS)[number]>,
   client: ObjectClient,
-  { file, target, sizeBytes }: Upload,
+  { file, target, source }: Upload,
 ): Promise<void> {
   const { settings, signal, io, output } = call;
   const shown = !output.json && !settings.quiet;
   const progress = createProgress(io.stderr, { label: target.key, shown });
-  const body = file === "-" ? io.stdin : createReadStream(file, { highWaterMark: READ_BYTES });
   try {
     const put = await client.putObject({
       ...target,
-      body,
-      sizeBytes,
+      body: source.body,
+      sizeBytes: source.sizeBytes,
       contentType: settings.contentType ?? contentTypeOf(file) ?? contentTypeOf(target.key),
       cacheControl: settings.cacheControl,
       metadata: parseMetadata(settings.metadata),
@@ -89,30 +85,33 @@ async function upload(
     const chunks = put.chunkCount === 0 ? "inline" : formatCount(put.chunkCount, "chunk");
     const known = put.deduplicatedBytes === 0 ? "" : `, ${formatBytes(put.deduplicatedBytes)} were there already`;
     const copies = put.replicas === 1 ? "1 copy" : `${put.replicas} copies`;
-    const text = `${target.bucket}/${target.key}  ${formatBytes(put.sizeBytes)}  ${formatRate(put.sizeBytes, seconds)}  ${chunks}, ${copies}, ${put.durability}${known}`;
-    if (output.json || shown) await output.result({ ...put, seconds }, text);
+    const text = `${visibleText(`${target.bucket}/${target.key}`)}  ${formatBytes(put.sizeBytes)}  ${formatRate(put.sizeBytes, seconds)}  ${chunks}, ${copies}, ${put.durability}${known}`;
+    const fileChange = await source.change();
+    if (output.json || shown) await output.result({ ...put, seconds, fileChange }, text);
+    if (fileChange !== undefined) output.note(`${visibleText(file)} ${CHANGES[fileChange]}`);
   } catch (error) {
-    throw fileError(error, file);
+    // The body had fewer bytes than were declared.
+    const isShort = AshlarError.is(error, "INVALID_ARGUMENT") && (await source.change()) === "shrank";
+    if (!isShort) throw fileError(error, file);
+    const message = `${file} became shorter while it was read; nothing is stored`;
+    throw new AshlarError("INVALID_ARGUMENT", message, { cause: error, details: { file } });
   } finally {
     progress.end();
-    if (body !== io.stdin) body.destroy();
   }
 }
+
+/** Told, because what is stored may not be what was meant. */
+const CHANGES: Readonly<Record<SourceChange, string>> = {
+  grew: "grew while it was read: what was there at the start is stored",
+  shrank: "became shorter just after it was read",
+  changed: "was written to while it was read: what is stored may be neither the old nor the new",
+};
 
 function targetOf(file: string, text: string): Address {
   const { bucket, key } = parseAddress(text);
   if (key !== "" && !key.endsWith("/")) return { bucket, key };
   if (file === "-") throw new AshlarError("INVALID_ARGUMENT", "standard input has no name: give bucket/key");
   return { bucket, key: `${key}${basename(file)}` };
-}
-
-/** Size of a regular file; `undefined` for pipes and devices, whose length shows at their end. */
-async function sizeOf(file: string): Promise<number | undefined> {
-  const stats = await stat(file).catch((error: unknown) => {
-    throw fileError(error, file);
-  });
-  if (stats.isDirectory()) throw new AshlarError("INVALID_ARGUMENT", `${file} is a folder; put takes one file`);
-  return stats.isFile() ? stats.size : undefined;
 }
 
 function parseMetadata(entries: readonly string[]): Readonly<Record<string, string>> | undefined {

@@ -1,31 +1,54 @@
-import { LIMITS, type ObjectClient } from "@ashlar/sdk";
+import type { ObjectClient } from "@ashlar/sdk";
 import { AshlarError } from "@ashlar/sdk/errors";
+import { visibleText } from "../../observability/control-characters.ts";
 import { type CommandCall, defineCommand, listArgument } from "../command.ts";
+import { confirm } from "../confirm.ts";
 import { formatCount } from "../format.ts";
-import { type Address, parseAddress, parseObjectAddress } from "../object-address.ts";
+import { type Address, folderPrefix, parseAddress, parseObjectAddress } from "../object-address.ts";
 import { openClient, SEAT_SETTINGS } from "../open-client.ts";
+import {
+  type Contents,
+  type ContentsOptions,
+  countContents,
+  describeContents,
+  removeObjects,
+  showDeleted,
+} from "../remove-contents.ts";
 
-const SETTINGS = [...SEAT_SETTINGS, "recursive", "force", "timeoutMs", "quiet", "json", "debug"] as const;
+const SETTINGS = [
+  ...SEAT_SETTINGS,
+  "recursive",
+  "byPrefix",
+  "dryRun",
+  "yes",
+  "force",
+  "timeoutMs",
+  "quiet",
+  "json",
+  "debug",
+] as const;
 
 type Call = CommandCall<(typeof SETTINGS)[number]>;
 
 export const rmCommand = defineCommand({
   name: "rm",
-  summary: "delete objects",
-  arguments: [{ name: "<objects...>", help: "bucket/key; with -r everything that begins with bucket/prefix" }],
+  summary:
+    "delete objects; with -r all that is in a folder, which is asked for on a terminal and needs --yes elsewhere",
+  arguments: [
+    { name: "<objects...>", help: "bucket/key; with -r bucket/folder, where a and a/ both mean what begins with a/" },
+  ],
   settings: SETTINGS,
-  examples: ["rm photos/2026/cat.jpg", "rm -r photos/2026/"],
+  examples: ["rm photos/2026/cat.jpg", "rm -r photos/2026 --dry-run", "rm -r photos/2026 --yes"],
   async run(call: Call) {
     const { settings, output } = call;
-    const parse = settings.recursive ? parseAddress : parseObjectAddress;
-    const addresses = listArgument(call, 0).map(parse);
+    const { recursive, byPrefix } = settings;
+    if (byPrefix && !recursive) throw new AshlarError("INVALID_ARGUMENT", "--prefix goes with -r");
+    const addresses = listArgument(call, 0).map(recursive ? parseAddress : parseObjectAddress);
     await using client = await openClient(settings);
-    let deletedCount = 0;
-    for (const address of addresses) {
-      deletedCount += settings.recursive
-        ? await removeBelow(call, client, address)
-        : await removeOne(call, client, address);
-    }
+    if (settings.dryRun) return await showMeant(call, client, addresses);
+    const deletedCount = recursive
+      ? await removeBelow(call, client, addresses)
+      : await removeEach(call, client, addresses);
     if (output.json || !settings.quiet) {
       await output.result({ deletedCount }, `deleted ${formatCount(deletedCount, "object")}`);
     }
@@ -33,25 +56,85 @@ export const rmCommand = defineCommand({
   },
 });
 
-async function removeOne({ settings, signal }: Call, client: ObjectClient, address: Address): Promise<number> {
-  if (await client.deleteObject({ ...address, signal, timeoutMs: settings.timeoutMs })) return 1;
-  if (settings.force) return 0;
-  const { bucket, key } = address;
-  throw new AshlarError("OBJECT_NOT_FOUND", `no object ${key} in ${bucket}`, { details: { bucket, key } });
+async function removeEach(call: Call, client: ObjectClient, addresses: readonly Address[]): Promise<number> {
+  const { settings, signal } = call;
+  let deletedCount = 0;
+  for (const address of addresses) {
+    if (await client.deleteObject({ ...address, signal, timeoutMs: settings.timeoutMs })) deletedCount++;
+    else if (!settings.force) {
+      const { bucket, key } = address;
+      throw new AshlarError("OBJECT_NOT_FOUND", `no object ${key} in ${bucket}`, { details: { bucket, key } });
+    }
+  }
+  return deletedCount;
 }
 
-async function removeBelow(
-  { settings, signal }: Call,
-  client: ObjectClient,
-  { bucket, key }: Address,
-): Promise<number> {
-  let deletedCount = 0;
-  for (;;) {
-    const page = await client.listObjectsPage({ bucket, prefix: key, limit: LIMITS.DELETE_MANY_MAX.value, signal });
-    const keys = page.objects.map((entry) => entry.key);
-    if (keys.length === 0) return deletedCount;
-    const outcomes = await client.deleteObjects({ bucket, keys, signal, timeoutMs: settings.timeoutMs });
-    for (const { error } of outcomes) if (error !== undefined) throw error;
-    deletedCount += outcomes.filter((outcome) => outcome.deleted).length;
+async function removeBelow(call: Call, client: ObjectClient, addresses: readonly Address[]): Promise<number> {
+  const { settings, io, output } = call;
+  const folders = addresses.map((address) => contentsOf(call, client, address));
+  const found: { readonly folder: ContentsOptions; readonly contents: Contents }[] = [];
+  for (const folder of folders) {
+    const contents = await countContents(folder);
+    if (contents.objectCount > 0) found.push({ folder, contents });
+    else output.note(`nothing is ${placeOf(call, folder)}`);
   }
+  if (found.length === 0) return 0;
+  const parts = found.map(({ folder, contents }) => `${describeContents(contents)} ${placeOf(call, folder)}`);
+  await confirm(call, `delete ${parts.join(", and ")}`);
+  const display = showDeleted(io.stderr, !output.json && !settings.quiet);
+  let deletedCount = 0;
+  try {
+    for (const { folder } of found) {
+      const before = deletedCount;
+      deletedCount += await removeObjects(folder, (count) => display.show(before + count));
+    }
+    return deletedCount;
+  } finally {
+    display.end();
+  }
+}
+
+/** `--dry-run`: what would be deleted, and how much that is. */
+async function showMeant(call: Call, client: ObjectClient, addresses: readonly Address[]): Promise<number> {
+  const { settings, signal, output } = call;
+  const { timeoutMs } = settings;
+  let objectCount = 0;
+  const show = async (bucket: string, key: string): Promise<void> => {
+    objectCount++;
+    await output.result({ type: "object", bucket, key }, `would delete ${visibleText(`${bucket}/${key}`)}`);
+  };
+  for (const address of addresses) {
+    if (!settings.recursive) {
+      if (await isThere(call, client, address)) await show(address.bucket, address.key);
+      continue;
+    }
+    const { bucket, prefix } = contentsOf(call, client, address);
+    for await (const entry of client.listObjects({ bucket, prefix, signal, timeoutMs })) {
+      if (entry.type === "object") await show(bucket, entry.key);
+    }
+  }
+  await output.result({ dryRun: true, objectCount }, `would delete ${formatCount(objectCount, "object")}`);
+  return 0;
+}
+
+/** @throws {AshlarError} OBJECT_NOT_FOUND unless --force is given. */
+async function isThere({ settings, signal }: Call, client: ObjectClient, address: Address): Promise<boolean> {
+  try {
+    await client.headObject({ ...address, signal, timeoutMs: settings.timeoutMs });
+    return true;
+  } catch (error) {
+    if (settings.force && AshlarError.is(error, "OBJECT_NOT_FOUND")) return false;
+    throw error;
+  }
+}
+
+function contentsOf({ settings, signal }: Call, client: ObjectClient, { bucket, key }: Address): ContentsOptions {
+  const prefix = settings.byPrefix ? key : folderPrefix(key);
+  return { client, bucket, prefix, signal, timeoutMs: settings.timeoutMs };
+}
+
+function placeOf({ settings }: Call, { bucket, prefix }: ContentsOptions): string {
+  const name = visibleText(`${bucket}/${prefix}`);
+  if (prefix === "") return `in the bucket ${bucket}`;
+  return settings.byPrefix ? `that begins with ${name}` : `in ${name}`;
 }

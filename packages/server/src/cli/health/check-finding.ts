@@ -1,4 +1,4 @@
-import { formatSeconds } from "../format.ts";
+import { formatDuration } from "../format.ts";
 import type { Finding } from "./finding.ts";
 
 /** States that servers tell of their dependencies, with what they mean for an operator. */
@@ -63,7 +63,7 @@ export function clockFinding(name: string, dateMs: number | undefined, nowMs: nu
   return [
     {
       level: Math.abs(aheadMs) < CLOCK_BROKEN_MS ? "warning" : "broken",
-      what: `the clock of ${name} is ${formatSeconds(Math.abs(aheadMs) / 1000)} ${aheadMs > 0 ? "ahead of" : "behind"} this machine's`,
+      what: `the clock of ${name} is ${formatDuration(Math.abs(aheadMs))} ${aheadMs > 0 ? "ahead of" : "behind"} this machine's`,
       why: "what servers sign for each other and for direct clients is refused when clocks differ by a minute",
       action: "let all machines take their time from NTP (timedatectl set-ntp true)",
     },

@@ -128,8 +128,8 @@ test("whatever is not ok says why it matters and what to do", () => {
 test("clocks are compared: seconds are nothing, a minute breaks what is signed", () => {
   const at = (dateMs: number): unknown => clockFinding("n1", dateMs, 100_000)[0];
   expect([at(95_000), at(104_000)]).toEqual([undefined, undefined]);
-  expect(at(70_000)).toMatchObject({ level: "warning", what: "the clock of n1 is 0:30 behind this machine's" });
-  expect(at(190_000)).toMatchObject({ level: "broken", what: "the clock of n1 is 1:30 ahead of this machine's" });
+  expect(at(70_000)).toMatchObject({ level: "warning", what: "the clock of n1 is 30s behind this machine's" });
+  expect(at(190_000)).toMatchObject({ level: "broken", what: "the clock of n1 is 1m 30s ahead of this machine's" });
   expect(clockFinding("n1", undefined, 100_000)).toEqual([]);
 });
 

@@ -9,6 +9,7 @@ import { fileError } from "../file-error.ts";
 const FILE_NAME = "cluster.key";
 const KEY_BYTES = 32;
 const OWNER_ONLY = 0o600;
+const OWNER_ONLY_FOLDER = 0o700;
 
 /** Where a cluster key may come from. */
 export interface ClusterKeySources {
@@ -55,7 +56,7 @@ export async function requireClusterKey(
 /** The cluster key that lives in a server's own folder, readable by its owner only; made at the first start. @throws {AshlarError} INVALID_ARGUMENT if the path is no folder. */
 export async function keepClusterKey(folder: string, logger: Logger): Promise<ClusterKeys> {
   const file = join(folder, FILE_NAME);
-  await mkdir(folder, { recursive: true }).catch((error: unknown): never => {
+  await mkdir(folder, { recursive: true, mode: OWNER_ONLY_FOLDER }).catch((error: unknown): never => {
     throw fileError(error, folder);
   });
   const key = encodeHex(systemRandom.bytes(KEY_BYTES));
@@ -76,9 +77,11 @@ async function readKeyFile(file: string, logger: Logger): Promise<ClusterKeys> {
   try {
     const { mode } = await stat(file);
     if ((mode & 0o077) !== 0) logger.warn({ file }, "other users of this machine can read the cluster key: chmod 600");
-    const keys = (await readFile(file, "utf8")).split(/\r?\n/).map((line) => line.trim());
-    const found = keys.filter((key) => key !== "");
-    if (found.length > 0) return found;
+    const keys = (await readFile(file, "utf8"))
+      .split(/\r?\n/)
+      .map((line) => line.trim())
+      .filter((key) => key !== "");
+    if (keys.length > 0) return keys;
   } catch (error) {
     throw fileError(error, file);
   }

@@ -9,6 +9,7 @@ import { type FileLock, tryLockFile } from "../file-lock.ts";
 
 const FORMAT = "ashlar-node-folder";
 const FORMAT_VERSION = 1;
+const OWNER_ONLY = 0o700;
 
 /**
  * Takes a data folder for one storage node: two nodes over one folder would count one copy twice.
@@ -24,7 +25,7 @@ const FORMAT_VERSION = 1;
 export async function takeNodeFolder(path: string, serverId: string): Promise<FileLock> {
   assertServerId(serverId);
   try {
-    await mkdir(path, { recursive: true });
+    await mkdir(path, { recursive: true, mode: OWNER_ONLY });
   } catch (error) {
     throw fileError(error, path);
   }

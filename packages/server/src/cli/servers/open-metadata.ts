@@ -25,6 +25,7 @@ export interface OpenedMetadata extends AsyncDisposable {
 
 /** Connections of one process: a gateway's statements are short, so more would only queue in the database. */
 const POOL_CONNECTIONS = 16;
+const OWNER_ONLY = 0o700;
 
 /**
  * Opens PostgreSQL or SQLite.
@@ -39,7 +40,7 @@ export async function openMetadata(place: MetadataPlace): Promise<OpenedMetadata
   }
   const { mkdir } = await import("node:fs/promises");
   const { openSqliteMetadataStore } = await import("@ashlar/adapters/metadata-store/sqlite");
-  await mkdir(path, { recursive: true }).catch((error: unknown): never => {
+  await mkdir(path, { recursive: true, mode: OWNER_ONLY }).catch((error: unknown): never => {
     throw fileError(error, path);
   });
   const store = await openSqliteMetadataStore({

@@ -48,6 +48,7 @@ export async function runGateway(call: Call): Promise<number> {
         }
       },
     );
+    call.setTitle(`gateway :${new URL(address.url).port}`);
     const apiKey = settings.insecure ? undefined : await makeFirstApiKey(metadata);
     await announce(call, { url: address.url, apiKey, takenPorts });
     const close = (graceMs: number): Promise<void> => server.close({ graceMs });

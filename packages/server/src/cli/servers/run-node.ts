@@ -23,6 +23,7 @@ const WILDCARDS: ReadonlySet<string> = new Set(["0.0.0.0", "::", "[::]"]);
 export async function runNode(call: Call): Promise<number> {
   const { settings, io, signal, output } = call;
   const { serverId, dataDir } = requireNames(settings);
+  call.setTitle(`node ${serverId}`);
   const parts = await createServerParts(settings, io);
   const { logger, chunkMaxBytes, tracer } = parts;
   const clusterKey = await requireClusterKey(settings, logger);

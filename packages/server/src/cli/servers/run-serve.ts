@@ -23,6 +23,7 @@ export async function runServe(call: Call): Promise<number> {
     durability: settings.durability as Durability | undefined,
     collectIntervalMs: settings.collectIntervalMs,
   });
+  call.setTitle(`serve :${new URL(server.address.url).port}`);
   await announce(call, server);
   await runUntilStopped(signal, {
     graceMs: settings.shutdownGraceMs,

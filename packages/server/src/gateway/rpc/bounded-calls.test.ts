@@ -72,10 +72,11 @@ describe("a stranger's message", () => {
   it("is a few KiB, on every protocol", async () => {
     const filler = new Uint8Array(8 * KIB).fill(0x78);
     for (const method of OPEN) {
-      expect((await call(method, filler, "application/proto", false)).code).toBe("resource_exhausted");
-      expect((await call(method, filler, "application/grpc-web+proto", false)).code).toBe("8");
+      const binary = await call(method, filler, "application/proto", false);
+      expect([binary.code, binary.text]).toEqual(["invalid_argument", expect.stringContaining("4096")]);
+      expect((await call(method, filler, "application/grpc-web+proto", false)).code).toBe("3");
       const json = `{"service":"${"a".repeat(8 * KIB)}"}`;
-      expect((await call(method, json, "application/json", false)).code).toBe("resource_exhausted");
+      expect((await call(method, json, "application/json", false)).code).toBe("invalid_argument");
     }
   });
 
@@ -108,6 +109,7 @@ describe("a message with a key", () => {
     for (const method of ["DeleteObjects", "CompleteUpload"]) {
       const answer = await call(`ashlar.v1.ObjectService/${method}`, empty);
       expect([answer.code, answer.text]).toEqual(["invalid_argument", expect.stringContaining("fields")]);
+      expect((await call(`ashlar.v1.ObjectService/${method}`, empty, "Application/Proto")).text).toContain("fields");
       expect((await call(`ashlar.v1.ObjectService/${method}`, empty, "application/grpc-web+proto")).code).toBe("3");
     }
     const json = `{"parts":[${"{},".repeat(HTTP_LIMITS.MESSAGE_FIELDS_MAX.value)}{}]}`;

@@ -13,7 +13,7 @@ export function rawTalk(
     const finish = (closed: boolean): void => {
       clearTimeout(timer);
       socket.destroy();
-      const statuses = [...text.matchAll(/^HTTP\/1\.1 (\d{3})/gm)].map((match) => Number(match[1]));
+      const statuses = [...text.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map((match) => Number(match[1]));
       resolve({ text, closed, statuses });
     };
     timer = setTimeout(() => finish(false), waitMs);

@@ -1,0 +1,15 @@
+import type { RetryPolicy } from "@ashlar/sdk";
+import { formatSeconds } from "./format.ts";
+
+/** Patience that says so: the first wait of a command is a line on the terminal, so that nobody takes it for stuck. Silent elsewhere. */
+export function noticedRetry(stderr: NodeJS.WritableStream & { readonly isTTY?: boolean | undefined }): RetryPolicy {
+  let told = stderr.isTTY !== true;
+  return {
+    onRetry({ error, leftMs }) {
+      if (told) return;
+      told = true;
+      const why = error.code === "OVERLOADED" ? "the server is busy" : "the server does not answer";
+      stderr.write(`${why}, trying again for ${formatSeconds(leftMs / 1000)}\n`);
+    },
+  };
+}

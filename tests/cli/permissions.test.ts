@@ -1,0 +1,96 @@
+import { chmodSync, lstatSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { embedded } from "@ashlar/adapters/embedded";
+import { createClient } from "@ashlar/sdk";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { cli } from "../support/cli.ts";
+import { startServerProcess } from "../support/server-process.ts";
+import { createTempFolder, type TempFolder } from "../support/temp-folder.ts";
+import { testBytes } from "../support/test-bytes.ts";
+
+let folder: TempFolder;
+let umask: number;
+beforeAll(async () => {
+  folder = await createTempFolder();
+  // Inherited by every process below: the widest that there is.
+  umask = process.umask(0);
+});
+afterAll(async () => {
+  process.umask(umask);
+  await folder[Symbol.asyncDispose]();
+});
+
+/** Everything below a path that others may use in any way, the path itself too. */
+function openToOthers(path: string): readonly string[] {
+  const names = readdirSync(path, { recursive: true, encoding: "utf8" });
+  return ["", ...names].filter((name) => (lstatSync(join(path, name)).mode & 0o077) !== 0);
+}
+
+describe.skipIf(process.platform === "win32")("whatever the umask, nobody else can use", () => {
+  test("what serve makes", async () => {
+    const path = folder.at("above", "served");
+    const server = await startServerProcess(["serve", "--path", path, "--port", "0"]);
+    const env = { ASHLAR_GATEWAY: server.url, ASHLAR_API_KEY: String(server.ready.apiKey) };
+    await cli(["put", "-", "box/chunked", "--create-bucket"], { env, input: testBytes(200_000, 1) });
+    await cli(["put", "-", "box/inline"], { env, input: "inline" });
+    expect(readdirSync(path).sort()).toEqual(
+      expect.arrayContaining(["chunks", "cluster.key", "format.json", "metadata.sqlite", "metadata.sqlite-wal"]),
+    );
+    expect(openToOthers(folder.at("above"))).toEqual([]);
+    await server.stop();
+    expect(openToOthers(folder.at("above"))).toEqual([]);
+  });
+
+  test("what a storage node makes, which says in the list of processes which one it is", async () => {
+    const path = folder.at("node");
+    const args = ["node", "--server-id", "n3", "--data-dir", path, "--port", "0", "--gateway", "http://127.0.0.1:1"];
+    const node = await startServerProcess(args, { CLUSTER_KEY: "k".repeat(32) });
+    expect(readdirSync(path)).toEqual(expect.arrayContaining(["server.json", "server.lock", "format.json"]));
+    expect(openToOthers(path)).toEqual([]);
+    if (process.platform === "linux") expect(titleOf(node.pid)).toBe("ashlar node n3");
+    await node.stop();
+  });
+
+  test("what the embedded seat makes, temporary files and what is put aside too", async () => {
+    const path = folder.at("embedded");
+    await using client = createClient(embedded({ path }));
+    await client.createBucket({ bucket: "box" });
+    await client.putObject({ bucket: "box", key: "a", body: testBytes(200_000, 2) });
+    for (const file of readdirSync(path, { recursive: true, encoding: "utf8" })) {
+      if (/[0-9a-f]{64}$/.test(file)) writeFileSync(join(path, file), "damaged");
+    }
+    await client
+      .bucket("box")
+      .object("a")
+      .bytes()
+      .catch(() => {});
+    expect(readdirSync(path)).toContain("quarantine");
+    expect(openToOthers(path)).toEqual([]);
+  });
+
+  test("a store of an earlier release, from its next opening on", async () => {
+    const path = folder.at("old");
+    const env = { ASHLAR_PATH: path };
+    await cli(["put", "-", "box/a", "--create-bucket"], { env, input: testBytes(200_000, 3) });
+    for (const name of readdirSync(path, { recursive: true, encoding: "utf8" })) chmodSync(join(path, name), 0o777);
+    chmodSync(path, 0o755);
+    expect((await cli(["ls", "box"], { env })).exitCode).toBe(0);
+    for (const name of ["", "chunks", "metadata.sqlite"]) {
+      expect(statSync(join(path, name)).mode & 0o077, name).toBe(0);
+    }
+  });
+
+  test("an empty folder that was made for a store; a folder with other things in it keeps its mode, the store in it not", async () => {
+    for (const name of ["empty", "app"]) mkdirSync(folder.at(name), { mode: 0o755 });
+    writeFileSync(folder.at("app", "package.json"), "{}");
+    for (const name of ["empty", "app"]) {
+      await cli(["put", "-", "box/a", "--create-bucket", "--path", folder.at(name)], { input: testBytes(200_000, 3) });
+    }
+    expect(statSync(folder.at("empty")).mode & 0o777).toBe(0o700);
+    expect(openToOthers(folder.at("app"))).toEqual(["", "package.json"]);
+  });
+});
+
+function titleOf(pid: number): string {
+  return readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim();
+}
