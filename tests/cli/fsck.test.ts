@@ -25,7 +25,9 @@ test("a sound store is fine", async () => {
   expect(fsck.stdout).toMatch(/ok +metadata: 1 bucket/);
 });
 
-test("a lost database is told by every command, and only an operator's word makes an empty one", async () => {
+test("a lost database is told by every command, and only an operator's word makes an empty one", {
+  timeout: 180_000,
+}, async () => {
   const path = await makeStore("lost");
   const kept = folder.at("kept.sqlite");
   renameSync(join(path, "metadata.sqlite"), kept);

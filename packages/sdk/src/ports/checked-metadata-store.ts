@@ -3,7 +3,7 @@ import { raceAbort } from "../internal/linked-abort.ts";
 import { LIMITS } from "../limits.ts";
 import type { CallOptions } from "./chunk-store.ts";
 import type { CredentialCatalog } from "./credentials.ts";
-import type { DatabaseIdentity } from "./database-mark.ts";
+import type { DatabaseIdentity } from "./database-identity.ts";
 import * as check from "./metadata-checks.ts";
 import type { BucketCatalog, CollectionQueue, MetadataStore, ObjectCatalog, UploadCatalog } from "./metadata-store.ts";
 import { assertBucketName, normalizeAttributes } from "./names.ts";

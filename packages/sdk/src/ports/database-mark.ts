@@ -1,5 +1,4 @@
 import { AshlarError } from "../errors/index.ts";
-import type { CallOptions } from "./chunk-store.ts";
 
 /**
  * Which metadata database speaks, and where in its life it is.
@@ -27,20 +26,6 @@ export interface SeenDatabase {
   readonly epoch: number;
   /** Chunks last claimed before this wall time of the store are not deleted for the database; undefined: no such bound. */
   readonly keptBeforeMs?: number | undefined;
-}
-
-/** Who a metadata database is. */
-export interface DatabaseIdentity {
-  databaseMark(options?: CallOptions): Promise<DatabaseMark>;
-  /** Raises the epoch by one if it still is `epoch`, and ends a takeover: every store has accepted the mark. */
-  advanceDatabase(epoch: number, options?: CallOptions): Promise<void>;
-  /**
-   * Takes the place of whatever database the stores served before (an operator's decision).
-   * @param accept.keepOlder true: chunks that were last claimed before now are kept for good; false: nothing is.
-   */
-  acceptDatabase(accept: { readonly keepOlder: boolean }, options?: CallOptions): Promise<void>;
-  /** Looks for damage in the database itself; a whole pass, minutes for gigabytes. @returns what is wrong, in words; empty if nothing is. */
-  checkIntegrity(options?: CallOptions): Promise<readonly string[]>;
 }
 
 /** Both clocks tell whole milliseconds: what was claimed right after the database was made must not seem older than it. */

@@ -36,7 +36,8 @@ export type {
   CredentialScope,
   TokenRevocation,
 } from "./credentials.ts";
-export { type DatabaseIdentity, type DatabaseMark, meetDatabase, type SeenDatabase } from "./database-mark.ts";
+export type { DatabaseIdentity } from "./database-identity.ts";
+export { type DatabaseMark, meetDatabase, type SeenDatabase } from "./database-mark.ts";
 export { DURABILITIES, type Durability } from "./durability.ts";
 export type { GrantSource, WriteTicket } from "./grant-source.ts";
 export type { LogFields, Logger } from "./logger.ts";

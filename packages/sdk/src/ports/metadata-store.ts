@@ -1,7 +1,7 @@
 import type { Digest } from "../hash/index.ts";
 import type { CallOptions } from "./chunk-store.ts";
 import type { CredentialCatalog } from "./credentials.ts";
-import type { DatabaseIdentity } from "./database-mark.ts";
+import type { DatabaseIdentity } from "./database-identity.ts";
 import type {
   BucketInfo,
   ChunkRef,

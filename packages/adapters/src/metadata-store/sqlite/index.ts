@@ -60,7 +60,10 @@ export interface SqliteMetadataStoreOptions {
 /** Asks a worker for one operation. @param names under which its result is kept; default: none. */
 type AskWorker = (
   client: WorkerClient,
-  ask: Pick<WorkerRequest, "name" | "durability"> & { readonly input: unknown; readonly names?: WorkerRequest["names"] },
+  ask: Pick<WorkerRequest, "name" | "durability"> & {
+    readonly input: unknown;
+    readonly names?: WorkerRequest["names"];
+  },
 ) => Promise<unknown>;
 
 /**

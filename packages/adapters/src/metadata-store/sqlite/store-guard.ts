@@ -2,7 +2,7 @@ import * as nodeFs from "node:fs/promises";
 import { basename, join } from "node:path";
 import { AshlarError } from "@ashlar/sdk/errors";
 import { type DatabaseMark, type Logger, meetDatabase, type SeenDatabase } from "@ashlar/sdk/ports";
-import { readSeenDatabase, SEEN_DATABASE_FILE, writeSeenDatabase } from "../../internal/seen-database.ts";
+import { readSeenDatabase, writeSeenDatabase } from "../../internal/seen-database.ts";
 
 /** What an operator has decided about a database that is not the one which a folder's chunks belong to. */
 export type TakeOver = "start-empty" | "accept";
@@ -82,5 +82,3 @@ export async function rememberDatabase(
   const next = seen === undefined && !hasChunks ? { databaseId, epoch } : meetDatabase(seen, mark, context.nowMs);
   if (next !== seen) await writeSeenDatabase(nodeFs, folder, { seen: next, unique: `${databaseId}-${process.pid}` });
 }
-
-export { SEEN_DATABASE_FILE };
