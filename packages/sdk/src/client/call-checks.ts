@@ -4,7 +4,7 @@ import * as check from "../ports/metadata-checks.ts";
 import { normalizeDeclaredDigest } from "../ports/metadata-checks.ts";
 import { assertBucketName, assertObjectKey, normalizeAttributes } from "../ports/names.ts";
 import { attributesOf } from "./attributes.ts";
-import type { ClientCalls } from "./client-calls.ts";
+import type { ClientCalls } from "./object-client.ts";
 
 /** Throws INVALID_ARGUMENT, or a code of its own, for a bad value. @param name of the argument, for the message. */
 type Check = (value: unknown, name: string) => void;

@@ -3,14 +3,11 @@ import { checkedInput } from "./call-checks.ts";
 import { type Explain, explainError, type FailedCall } from "./call-error.ts";
 import type { HeldBody } from "./held-body.ts";
 import { createObjectCalls } from "./object-calls.ts";
-import type { ObjectClient } from "./object-client.ts";
+import type { ClientCalls, ObjectClient } from "./object-client.ts";
 import type { Seat } from "./seat.ts";
 import { createSeatCall, type SeatCall } from "./seat-calls.ts";
 import type { SeatOpener } from "./seat-opener.ts";
 import { createUploadCalls } from "./upload-calls.ts";
-
-/** The client's methods that do something: all but handles and what ends it. */
-export type ClientCalls = Omit<ObjectClient, "bucket" | "close" | typeof Symbol.asyncDispose>;
 
 /** One call, whose body is held already where it has one. */
 type RunCall = (input: never, held: HeldBody, explain: Explain) => unknown;

@@ -2,9 +2,9 @@ import { AshlarError } from "../errors/index.ts";
 import { raceAbort } from "../internal/linked-abort.ts";
 import { loadPart } from "../internal/load-part.ts";
 import { createBucketHandle } from "./bucket-handle.ts";
-import type { ClientCalls, ClientParts } from "./client-calls.ts";
+import type { ClientParts } from "./client-calls.ts";
 import { holdBody } from "./held-body.ts";
-import type { ObjectClient } from "./object-client.ts";
+import type { ClientCalls, ObjectClient } from "./object-client.ts";
 import type { Seat } from "./seat.ts";
 import { createSeatOpener } from "./seat-opener.ts";
 

@@ -110,3 +110,6 @@ export interface ObjectClient {
   /** `close()`, for `await using`. */
   readonly [Symbol.asyncDispose]: () => Promise<void>;
 }
+
+/** The client's methods that do something: all but handles and what ends it. */
+export type ClientCalls = Omit<ObjectClient, "bucket" | "close" | typeof Symbol.asyncDispose>;

@@ -67,7 +67,8 @@ describe("a PostgreSQL of one's own", { timeout: 120_000 }, () => {
     while (!done) {
       for (const path of [`${data}.new`, join(`${data}.new`, "password")]) {
         const found = lstatSync(path, { throwIfNoEntry: false });
-        if (found !== undefined && found.uid === owner) seen.add(`${path.slice(data.length)} ${(found.mode & 0o777).toString(8)}`);
+        if (found !== undefined && found.uid === owner)
+          seen.add(`${path.slice(data.length)} ${(found.mode & 0o777).toString(8)}`);
       }
       for (const name of readdirSync(tmpdir())) {
         if (!before.has(name)) expect(name).not.toContain("password");

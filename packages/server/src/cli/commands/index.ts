@@ -12,7 +12,6 @@ import { collectCommand } from "./collect.ts";
 import { cpCommand } from "./cp.ts";
 import { duCommand } from "./du.ts";
 import { fsckCommand } from "./fsck.ts";
-import { duCommand } from "./du.ts";
 import { getCommand } from "./get.ts";
 import { headCommand } from "./head.ts";
 import { healthCommand } from "./health.ts";
