@@ -33,7 +33,8 @@ export function onAnswerEnd(response: NodeResponse, listener: (end: ExchangeEnd)
     // After a reset with NO_ERROR Node waits for the end of writes that can never end, and no "close" comes.
     stream.once("aborted", () => {
       tell();
-      stream.destroy();
+      // Not at once: a reset of ours, with its own code, is on its way when this is told.
+      setImmediate(() => stream.destroy());
     });
   }
 }
