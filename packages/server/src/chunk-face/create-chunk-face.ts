@@ -10,7 +10,7 @@ import { chunkHttpRoutes } from "./chunk-http.ts";
 import { chunkRpcRoutes } from "./chunk-service.ts";
 import { createChunkWriter } from "./chunk-writer.ts";
 
-/** The chunk endpoints of a server, to be mounted with `createServerHandler`. */
+/** The chunk endpoints of a server, to be mounted with `createServerHandlers`. */
 export interface ChunkFace {
   readonly rpcRoutes: RpcRoutes;
   readonly httpRoutes: readonly HttpRoute[];

@@ -225,7 +225,32 @@ const server = {
     unit: "path",
     reason: "certificate chain in PEM; with it the port speaks TLS, needs --tls-key",
   },
-  tlsKey: { flag: "--tls-key <file>", env: "TLS_KEY", unit: "path", reason: "private key in PEM" },
+  tlsKey: {
+    flag: "--tls-key <file>",
+    env: "TLS_KEY",
+    unit: "path",
+    reason: "private key in PEM; both files are looked at again every 30 s, so a renewed certificate needs no restart",
+  },
+  hstsMaxAgeMs: {
+    flag: "--hsts-max-age <duration>",
+    env: "HSTS_MAX_AGE",
+    unit: "duration",
+    default: HTTP_LIMITS.HSTS_MAX_AGE_MS.value,
+    reason: "with TLS: for how long browsers come back over TLS only (strict-transport-security); 0s turns it off",
+  },
+  operationsPort: {
+    flag: "--operations-port <port>",
+    env: "OPERATIONS_PORT",
+    unit: "port",
+    reason:
+      "port of /healthz, /readyz, /metrics, the gRPC health service and reflection, which the other port has no more then; default: all on one port",
+  },
+  operationsHost: {
+    flag: "--operations-host <address>",
+    env: "OPERATIONS_HOST",
+    unit: "text",
+    reason: "address of the operations port, such as one of a network that only monitoring reaches; default: --host",
+  },
   logLevel: {
     flag: "--log-level <level>",
     env: "LOG_LEVEL",

@@ -21,10 +21,11 @@ import { answersInTime } from "../http/answers-in-time.ts";
 import type { CorsOptions } from "../http/cors.ts";
 import { type FetchHandler, toFetchHandler } from "../http/fetch-handler.ts";
 import { HTTP_LIMITS } from "../http/http-limits.ts";
-import { createHttpListener, type HttpListener, type ListenAddress, type TlsOptions } from "../http/listener.ts";
 import type { Readiness } from "../http/operations.ts";
-import { createServerHandler } from "../http/server-handler.ts";
+import { createServerHandlers } from "../http/server-handler.ts";
+import { createServerPorts, type ServerAddress } from "../http/server-ports.ts";
 import { createServingState, type ServingState } from "../http/serving-state.ts";
+import type { TlsOptions } from "../http/tls.ts";
 import { createMaintenance, type MaintenanceOptions } from "../maintenance/index.ts";
 import type { Metrics } from "../observability/metrics.ts";
 import { type Authenticator, createAuthenticator, insecureAuthenticator } from "./auth/authenticator.ts";
@@ -81,6 +82,10 @@ export interface GatewayOptions {
   /** Default 0: any free port. */
   readonly port?: number | undefined;
   readonly tls?: TlsOptions | undefined;
+  /** Of health, metrics and reflection, which `port` has no more then; 0: any free port. Default: `port` has them too. */
+  readonly operationsPort?: number | undefined;
+  /** Default: `host`. */
+  readonly operationsHost?: string | undefined;
   /** Default: no web page may call. */
   readonly cors?: CorsOptions | undefined;
   readonly requestsInFlightMax?: number | undefined;
@@ -104,7 +109,9 @@ type MaintenanceSetting = "collectIntervalMs" | "repairIntervalMs" | "graceMs" |
 /** A gateway: stateless, so any number may serve one database. */
 export interface Gateway {
   /** Opens the port and starts background work. @throws {AshlarError} INVALID_ARGUMENT if the address cannot be had. */
-  listen(): Promise<ListenAddress>;
+  listen(): Promise<ServerAddress>;
+  /** Gives new connections another certificate. @throws {AshlarError} INVALID_ARGUMENT for one that does not do; the old one stays. */
+  setTls(tls: TlsOptions): void;
   /** Lets running requests finish for `graceMs` (default SHUTDOWN_GRACE_MS), then closes engine and topology. Idempotent. */
   close(options?: { readonly graceMs?: number | undefined }): Promise<void>;
   /** Serves a request without a port, for fetch-style servers; gRPC proper needs the port. */
@@ -133,7 +140,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   const objectRoutes = createObjectRoutes(context, authenticator);
   // The chunk that is being filled: those that are being stored have CHUNK_WRITES_MAX.
   const heldMaxBytes = LIMITS.CHUNK_DEFAULT_BYTES.value;
-  const handler = createServerHandler({
+  const handlers = createServerHandlers({
     rpcRoutes: [gatewayRpcRoutes(context, authenticator, random), chunkFace.rpcRoutes],
     httpRoutes: [
       { path: OBJECTS_ROOT, name: "objects", handler: objectRoutes, heldMaxBytes },
@@ -145,6 +152,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     readiness: () => readinessOf(metadata, serving, clock),
     requestsInFlightMax: options.requestsInFlightMax,
     bytesInFlightMax: options.bytesInFlightMax,
+    operationsApart: options.operationsPort !== undefined,
     cors: options.cors,
     logger,
     metrics,
@@ -152,8 +160,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     clock,
     random,
   });
-  const { host, port, tls } = options;
-  const listener: HttpListener = createHttpListener({ handler, host, port, tls, logger });
+  const listener = createServerPorts({ ...options, handlers });
   const maintenance =
     options.maintenance === false ? undefined : createMaintenance({ ...options, ...options.maintenance });
 
@@ -176,7 +183,8 @@ export function createGateway(options: GatewayOptions): Gateway {
       closing ??= close(closeOptions?.graceMs);
       return closing;
     },
-    fetch: toFetchHandler(handler),
+    setTls: (tls) => listener.setTls(tls),
+    fetch: toFetchHandler(handlers.handler),
     backend: context.backend,
   };
 }

@@ -1,6 +1,9 @@
+import type { ServerResponse } from "node:http";
 import type { Http2ServerResponse } from "node:http2";
 import type { ExchangeEnd } from "./exchange.ts";
-import type { NodeResponse } from "./node-response.ts";
+
+/** A response of Node's HTTP/1.1 or HTTP/2 server. */
+export type NodeResponse = ServerResponse | Http2ServerResponse;
 
 /** Whether a response belongs to HTTP/2. */
 export function isHttp2(response: NodeResponse): response is Http2ServerResponse {

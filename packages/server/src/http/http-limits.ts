@@ -82,6 +82,11 @@ export const HTTP_LIMITS = Object.freeze({
     "ms",
     "what still works for a client that is gone loses its slot after this long, although it was told to stop",
   ),
+  HSTS_MAX_AGE_MS: limit(
+    2_592_000_000,
+    "ms",
+    "30 days for which browsers that came over TLS do not fall back to cleartext on that host name; short enough to outlive a change of mind",
+  ),
   STREAMS_MAX: limit(256, "count", "concurrent HTTP/2 streams of one connection"),
   STREAM_WINDOW_BYTES: limit(
     2 * MIB,

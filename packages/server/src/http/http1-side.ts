@@ -4,10 +4,10 @@ import type { Socket } from "node:net";
 import type { Connection } from "./connection.ts";
 import { HTTP_LIMITS } from "./http-limits.ts";
 import { createHttp1Turns, type Http1Turns, type Turn } from "./http1-turns.ts";
-import type { TlsOptions } from "./listener.ts";
 import type { NodeExchange } from "./node-exchange.ts";
 import { refuseSocket, refuseTunnel } from "./refuse-socket.ts";
 import type { ServedExchange } from "./served-exchange.ts";
+import { type TlsOptions, tlsContext } from "./tls.ts";
 
 /** The HTTP/1.1 half of a listener, whose server also owns the port. */
 export interface Http1Side {
@@ -102,12 +102,8 @@ function createFront({ tls, maxHeaderBytes, headersTimeoutMs, keepAliveTimeoutMs
   const front: Server =
     tls === undefined
       ? createServer(limits)
-      : createTlsServer({ ...limits, cert: pem(tls.cert), key: pem(tls.key), ALPNProtocols: ["h2", "http/1.1"] });
+      : createTlsServer({ ...limits, ...tlsContext(tls), ALPNProtocols: ["h2", "http/1.1"] });
   // Node passes over headers beyond the 2,000th without a word, a condition among them; the bytes are bounded already.
   front.maxHeadersCount = 0;
   return front;
-}
-
-function pem(text: string | Uint8Array): string | Buffer {
-  return typeof text === "string" ? text : Buffer.from(text);
 }

@@ -11,7 +11,6 @@ export {
   type HttpListener,
   type HttpListenerOptions,
   type ListenAddress,
-  type TlsOptions,
 } from "./listener.ts";
 export { methodNotAllowed } from "./method-not-allowed.ts";
 export type { Readiness } from "./operations.ts";
@@ -19,5 +18,7 @@ export { problemResponse } from "./problem.ts";
 export { trustCaller } from "./request-context.ts";
 export type { HttpRoute } from "./router.ts";
 export type { RpcGate, RpcOptionSource, RpcOptions, RpcRoutes } from "./rpc-handlers.ts";
-export { createServerHandler, type ServerHandlerOptions } from "./server-handler.ts";
+export { createServerHandlers, type ServerHandlerOptions, type ServerHandlers } from "./server-handler.ts";
+export { createServerPorts, type ServerAddress, type ServerPorts } from "./server-ports.ts";
 export { createServingState, type ServingState, type ServingStatus } from "./serving-state.ts";
+export type { TlsOptions } from "./tls.ts";

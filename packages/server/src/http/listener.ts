@@ -12,12 +12,7 @@ import { createHttp1Side } from "./http1-side.ts";
 import { createHttp2Side, type Http2Side } from "./http2-side.ts";
 import { createNodeExchange, type NodeExchange } from "./node-exchange.ts";
 import { createPaceKeeper } from "./pace.ts";
-
-/** Certificate chain and key in PEM. */
-export interface TlsOptions {
-  readonly cert: string | Uint8Array;
-  readonly key: string | Uint8Array;
-}
+import { changeCertificate, type TlsOptions } from "./tls.ts";
 
 /** Options of {@link createHttpListener}; defaults in `LIMITS` and `HTTP_LIMITS`. */
 export interface HttpListenerOptions {
@@ -60,6 +55,12 @@ export interface HttpListener {
   /** @throws {AshlarError} INVALID_ARGUMENT if the address cannot be had (in use, not ours, no permission). */
   listen(): Promise<ListenAddress>;
   /**
+   * Gives new connections another certificate.
+   *
+   * @throws {AshlarError} INVALID_ARGUMENT for one that does not do; the port keeps the one it has.
+   */
+  setTls(tls: TlsOptions): void;
+  /**
    * Stops accepting, tells HTTP/2 peers to go away, lets running requests finish for `graceMs` (default SHUTDOWN_GRACE_MS), then cuts what is
    * left. Idempotent.
    */
@@ -78,7 +79,7 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
   const nowMs = (): number => clock.monotonicMs();
   const times = timesOf(options);
   const paces = createPaceKeeper(clock);
-  const exchange = createNodeExchange({ ...times, handler: options.handler, logger, clock, paces });
+  const exchange = createNodeExchange({ ...times, handler: withHsts(options), logger, clock, paces });
   const http1 = createHttp1Side({ ...times, exchange, nowMs, tls: options.tls });
   const http2 = createHttp2Side({ ...times, exchange, nowMs });
   const { front } = http1;
@@ -108,11 +109,25 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
       const name = host.includes(":") ? `[${host}]` : host;
       return { url: `${options.tls === undefined ? "http" : "https"}://${name}:${port}`, host, port };
     },
+    setTls: (tls) => changeCertificate(front, tls),
     close(closeOptions) {
       const graceMs = closeOptions?.graceMs ?? LIMITS.SHUTDOWN_GRACE_MS.value;
       closing ??= closeServers({ front, exchange, sockets, http2, graceMs, logger }).finally(() => stop.abort());
       return closing;
     },
+  };
+}
+
+/** Browsers believe it over TLS only. Behind a proxy that speaks TLS it is the proxy's to say. */
+function withHsts({ handler, tls }: HttpListenerOptions): HttpHandler {
+  const maxAgeMs = tls === undefined ? 0 : (tls.hstsMaxAgeMs ?? HTTP_LIMITS.HSTS_MAX_AGE_MS.value);
+  if (maxAgeMs === 0) return handler;
+  const hsts = `max-age=${Math.floor(maxAgeMs / 1000)}`;
+  return async (request) => {
+    const response = await handler(request);
+    const header = response.header ?? new Headers();
+    header.set("strict-transport-security", hsts);
+    return { ...response, header };
   };
 }
 

@@ -1,14 +1,15 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { constants, type Http2ServerRequest } from "node:http2";
 import { type Logger, systemRandom } from "@ashlar/sdk/ports";
-import { isHttp2 } from "./answer-end.ts";
+import { isHttp2, type NodeResponse } from "./answer-end.ts";
 import type { Peer } from "./exchange.ts";
 import type { HttpHandler, HttpRequest, HttpResponse } from "./http-handler.ts";
 import { HTTP_LIMITS } from "./http-limits.ts";
-import { type NodeRequest, readBody, requestHead } from "./node-request.ts";
-import { dropBody, type NodeResponse, writeResponse } from "./node-response.ts";
+import { readBody, requestHead } from "./node-request.ts";
+import { dropBody, writeResponse } from "./node-response.ts";
 import { problemResponse } from "./problem.ts";
 import { REQUEST_ID_HEADER, requestIdOf } from "./request-id.ts";
+import type { NodeRequest } from "./request-target.ts";
 import { createServedExchange, type ExchangeTimes, type ServedExchange } from "./served-exchange.ts";
 
 /** How a request is to be served. */

@@ -1,12 +1,9 @@
-import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
-import type { Http2ServerRequest, ServerHttp2Stream } from "node:http2";
+import type { IncomingHttpHeaders } from "node:http";
+import type { ServerHttp2Stream } from "node:http2";
 import { AshlarError } from "@ashlar/sdk/errors";
 import type { HttpRequest } from "./http-handler.ts";
-import { parseTarget } from "./request-target.ts";
+import { type NodeRequest, parseTarget } from "./request-target.ts";
 import type { ServedExchange } from "./served-exchange.ts";
-
-/** A request of Node's HTTP/1.1 or HTTP/2 server. */
-export type NodeRequest = IncomingMessage | Http2ServerRequest;
 
 /** What is known of a request before its body. */
 export type RequestHead = Pick<

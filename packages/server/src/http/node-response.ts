@@ -1,12 +1,8 @@
 import type { OutgoingHttpHeaders, ServerResponse } from "node:http";
-import type { Http2ServerResponse } from "node:http2";
-import { isAnswerOver } from "./answer-end.ts";
+import { isAnswerOver, type NodeResponse } from "./answer-end.ts";
 import type { HttpResponse } from "./http-handler.ts";
 import { HTTP_LIMITS } from "./http-limits.ts";
 import type { ServedExchange } from "./served-exchange.ts";
-
-/** A response of Node's HTTP/1.1 or HTTP/2 server. */
-export type NodeResponse = ServerResponse | Http2ServerResponse;
 
 /** Headers that belong to a connection; HTTP/2 forbids them (RFC 9113 §8.2.2). */
 const CONNECTION_HEADERS = ["connection", "keep-alive", "transfer-encoding", "upgrade"];

@@ -1,5 +1,9 @@
+import type { IncomingMessage } from "node:http";
+import type { Http2ServerRequest } from "node:http2";
 import { AshlarError } from "@ashlar/sdk/errors";
-import type { NodeRequest } from "./node-request.ts";
+
+/** A request of Node's HTTP/1.1 or HTTP/2 server. */
+export type NodeRequest = IncomingMessage | Http2ServerRequest;
 
 /** Where a request goes. */
 export interface RequestTarget {

@@ -1,10 +1,9 @@
 import { AshlarError } from "@ashlar/sdk/errors";
 import type { Clock } from "@ashlar/sdk/ports";
-import { isHttp2, onAnswerEnd } from "./answer-end.ts";
+import { isHttp2, type NodeResponse, onAnswerEnd } from "./answer-end.ts";
 import type { Exchange, ExchangeEnd, Peer } from "./exchange.ts";
 import { HTTP_LIMITS } from "./http-limits.ts";
 import { createInterrupt, type Interrupt } from "./interrupt.ts";
-import type { NodeResponse } from "./node-response.ts";
 import type { Pace, PaceKeeper } from "./pace.ts";
 
 /** What the exchanges of one listener have in common. */

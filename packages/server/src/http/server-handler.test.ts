@@ -5,7 +5,7 @@ import { createMetrics } from "../observability/index.ts";
 import type { HttpHandler } from "./http-handler.ts";
 import { createHttpListener, type HttpListener } from "./listener.ts";
 import type { Readiness } from "./operations.ts";
-import { createServerHandler, type ServerHandlerOptions } from "./server-handler.ts";
+import { createServerHandlers, type ServerHandlerOptions } from "./server-handler.ts";
 import { createServingState } from "./serving-state.ts";
 import { type RawAnswer, rawRequest } from "./testing/raw-request.ts";
 
@@ -38,7 +38,7 @@ function collectingLogger(lines: Line[]): Logger {
 
 async function start(handler: HttpHandler, options: Partial<ServerHandlerOptions> = {}): Promise<string> {
   const listener = createHttpListener({
-    handler: createServerHandler({
+    handler: createServerHandlers({
       rpcRoutes: [],
       httpRoutes: [{ path: "/things/", name: "things", handler }],
       serving: createServingState("serving"),
@@ -48,7 +48,7 @@ async function start(handler: HttpHandler, options: Partial<ServerHandlerOptions
       clock: systemClock,
       random: systemRandom,
       ...options,
-    }),
+    }).handler,
   });
   open.push(listener);
   return (await listener.listen()).url;

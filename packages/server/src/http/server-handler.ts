@@ -1,3 +1,4 @@
+import { AshlarError } from "@ashlar/sdk/errors";
 import type { Clock, Logger, Random, Tracer } from "@ashlar/sdk/ports";
 import type { Metrics } from "../observability/metrics.ts";
 import { createAdmission } from "./admission.ts";
@@ -7,16 +8,17 @@ import { type CorsOptions, corsHandler } from "./cors.ts";
 import { createRefusalLog } from "./cors-refusals.ts";
 import { guardedHandler } from "./guarded-handler.ts";
 import { healthRoutes } from "./health-service.ts";
-import type { HttpHandler } from "./http-handler.ts";
+import type { HttpHandler, HttpRequest, HttpResponse } from "./http-handler.ts";
 import { HTTP_LIMITS } from "./http-limits.ts";
 import { observedHandler } from "./observed-handler.ts";
 import { operationRoutes, type Readiness } from "./operations.ts";
+import { problemResponse } from "./problem.ts";
 import { reflectionRoutes } from "./reflection-service.ts";
 import { createHttpRouter, type HttpRoute } from "./router.ts";
 import { createRpcHandlers, type RpcRoutes } from "./rpc-handlers.ts";
 import type { ServingState } from "./serving-state.ts";
 
-/** Options of {@link createServerHandler}. */
+/** Options of {@link createServerHandlers}. */
 export interface ServerHandlerOptions {
   readonly rpcRoutes: readonly RpcRoutes[];
   readonly httpRoutes: readonly HttpRoute[];
@@ -26,6 +28,8 @@ export interface ServerHandlerOptions {
   readonly requestsInFlightMax?: number | undefined;
   /** Bytes of request bodies held at once; default BYTES_IN_FLIGHT_MAX. */
   readonly bytesInFlightMax?: number | undefined;
+  /** Health, metrics and reflection are answered by {@link ServerHandlers.operations} alone; default false: by both. */
+  readonly operationsApart?: boolean | undefined;
   readonly cors?: CorsOptions | undefined;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -35,11 +39,18 @@ export interface ServerHandlerOptions {
   readonly random: Random;
 }
 
+/** What a server answers, by port. */
+export interface ServerHandlers {
+  readonly handler: HttpHandler;
+  /** Health, metrics and reflection, and nothing else. */
+  readonly operations: HttpHandler;
+}
+
 /**
  * Puts a whole server together: RPCs with health and reflection, plain HTTP faces, operations, and around them request ids, CORS, overload
  * protection, logs and metrics.
  */
-export function createServerHandler(options: ServerHandlerOptions): HttpHandler {
+export function createServerHandlers(options: ServerHandlerOptions): ServerHandlers {
   const { logger, metrics, tracer, clock, random, requestsInFlightMax } = options;
   const services = createRpcHandlers(options.rpcRoutes, { logger });
   const described = [...new Set(services.map((handler) => handler.service))];
@@ -66,5 +77,21 @@ export function createServerHandler(options: ServerHandlerOptions): HttpHandler 
     random,
   });
   const operations = operationRoutes({ readiness: options.readiness, admission, metrics });
-  return async (request) => await (operations.get(request.path) ?? observed)(request);
+  const standardPaths = new Set(standard.map((rpc) => rpc.requestPath));
+  const isOperation = ({ path }: HttpRequest): boolean => operations.has(path) || standardPaths.has(path);
+  const answer: HttpHandler = async (request) => await (operations.get(request.path) ?? observed)(request);
+  return {
+    handler: async (request) =>
+      options.operationsApart === true && isOperation(request)
+        ? elsewhere(request, "this is answered on the server's operations port")
+        : await answer(request),
+    operations: async (request) =>
+      isOperation(request)
+        ? await answer(request)
+        : elsewhere(request, "this port answers health, metrics and reflection only"),
+  };
+}
+
+function elsewhere({ requestId }: HttpRequest, message: string): HttpResponse {
+  return problemResponse(new AshlarError("UNSUPPORTED", message), { requestId, status: 404 });
 }

@@ -8,7 +8,7 @@ import type { HttpHandler } from "./http-handler.ts";
 import { HTTP_LIMITS } from "./http-limits.ts";
 import { createHttpListener, type HttpListener } from "./listener.ts";
 import { trustCaller } from "./request-context.ts";
-import { createServerHandler } from "./server-handler.ts";
+import { createServerHandlers } from "./server-handler.ts";
 import { createServingState } from "./serving-state.ts";
 import { createManualClock, type ManualClock } from "./testing/manual-clock.ts";
 import { rawRequest } from "./testing/raw-request.ts";
@@ -68,7 +68,7 @@ interface Server {
 async function start(handler: HttpHandler, requestsInFlightMax = 1024): Promise<Server> {
   const metrics = createMetrics();
   const clock = createManualClock();
-  const whole = createServerHandler({
+  const { handler: whole } = createServerHandlers({
     rpcRoutes: [],
     httpRoutes: [{ path: "/things/", name: "things", handler }],
     serving: createServingState("serving"),

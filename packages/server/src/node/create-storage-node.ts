@@ -7,13 +7,13 @@ import { type ClusterKeys, createGrantKeeperLazily, type GrantKeeper } from "../
 import { answersInTime } from "../http/answers-in-time.ts";
 import {
   type CorsOptions,
-  createHttpListener,
-  createServerHandler,
+  createServerHandlers,
+  createServerPorts,
   createServingState,
   type FetchHandler,
-  type HttpHandler,
-  type ListenAddress,
   type Readiness,
+  type ServerAddress,
+  type ServerHandlers,
   type TlsOptions,
   toFetchHandler,
 } from "../http/index.ts";
@@ -48,6 +48,10 @@ export interface StorageNodeOptions {
   /** Default 0: any free port. */
   readonly port?: number | undefined;
   readonly tls?: TlsOptions | undefined;
+  /** Of health, metrics and reflection, which `port` has no more then; 0: any free port. Default: `port` has them too. */
+  readonly operationsPort?: number | undefined;
+  /** Default: `host`. */
+  readonly operationsHost?: string | undefined;
   readonly cors?: CorsOptions | undefined;
   /** Largest chunk; default: the store's, at most CHUNK_MAX_BYTES_DEFAULT. */
   readonly chunkMaxBytes?: number | undefined;
@@ -73,7 +77,9 @@ export interface StorageNodeOptions {
 /** A storage node: chunks over RPC and HTTP, and a place in the cluster. */
 export interface StorageNode {
   /** Starts to serve, then registers; a registry that is away delays nothing. May be called once. */
-  listen(): Promise<ListenAddress>;
+  listen(): Promise<ServerAddress>;
+  /** Gives new connections another certificate. @throws {AshlarError} INVALID_ARGUMENT for one that does not do; the old one stays. */
+  setTls(tls: TlsOptions): void;
   /**
    * Shuts down in order: tells the registry, lets running requests finish for `graceMs` (default SHUTDOWN_GRACE_MS), closes the port. The node
    * stays in the layout, and the store stays open. Idempotent.
@@ -92,13 +98,13 @@ const DEFAULT_VERSION = "0.1.0";
  */
 export function createStorageNode(options: StorageNodeOptions): StorageNode {
   const parts = assemble(options);
-  const { handler, membership, serving } = parts;
-  const { host, port, tls } = options;
+  const { handlers, membership, serving } = parts;
   const logger = options.logger ?? silentLogger;
-  const listener = createHttpListener({ handler, host, port, tls, logger });
+  const listener = createServerPorts({ ...options, handlers, logger });
   let closing: Promise<void> | undefined;
   return {
-    fetch: toFetchHandler(handler),
+    setTls: (tls) => listener.setTls(tls),
+    fetch: toFetchHandler(handlers.handler),
     async listen() {
       const address = await listener.listen();
       await parts.disk.stats();
@@ -122,7 +128,7 @@ export function createStorageNode(options: StorageNodeOptions): StorageNode {
 }
 
 interface NodeParts {
-  readonly handler: HttpHandler;
+  readonly handlers: ServerHandlers;
   readonly disk: DiskWatch;
   readonly membership: Membership | undefined;
   readonly serving: ReturnType<typeof createServingState>;
@@ -163,13 +169,14 @@ function assemble(options: StorageNodeOptions): NodeParts {
     onWriteFailed: disk.onWriteFailed,
   });
   const serving = createServingState("serving");
-  const handler = createServerHandler({
+  const handlers = createServerHandlers({
     rpcRoutes: [face.rpcRoutes],
     httpRoutes: [...face.httpRoutes, ...gatewayHintRoutes],
     serving,
     readiness: () => readiness(() => answersInTime(clock, stats), membership, disk),
     requestsInFlightMax,
     bytesInFlightMax: options.bytesInFlightMax,
+    operationsApart: options.operationsPort !== undefined,
     cors,
     logger,
     metrics,
@@ -180,7 +187,7 @@ function assemble(options: StorageNodeOptions): NodeParts {
   const stop = (): void => {
     stopping = true;
   };
-  return { handler, disk, membership, serving, stop };
+  return { handlers, disk, membership, serving, stop };
 }
 
 /** Ready is a node that reads its disk. One that the registry does not know yet still serves what gateways ask of it. */

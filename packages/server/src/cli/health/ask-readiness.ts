@@ -21,6 +21,8 @@ export interface NoAnswer {
 /** Codes and texts of OpenSSL and Node for a handshake or a certificate that failed. */
 const TLS_FAILURE = /^(EPROTO|CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|ERR_(SSL|TLS)_)|:SSL routines:|certificate/;
 
+const APART: ReadyAnswer = Object.freeze({ ready: true, checks: { operations: "on a port of their own" } });
+
 /**
  * Asks a server whether it and its dependencies are ready. Needs no credentials.
  *
@@ -34,6 +36,8 @@ export async function askReadiness(
   const { signal, limitMs } = options;
   try {
     const response = await fetch(`${url}/readyz`, { signal: AbortSignal.any([signal, AbortSignal.timeout(limitMs)]) });
+    // It answers as we do, and has its health on a port that others may not reach.
+    if (response.status === 404 && response.headers.has("ashlar-error-code")) return APART;
     const body = (await response.json()) as Partial<ReadyAnswer>;
     if (typeof body.ready !== "boolean") return notOurs();
     const dateMs = Date.parse(response.headers.get("date") ?? "");

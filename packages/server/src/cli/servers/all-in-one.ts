@@ -4,7 +4,7 @@ import { singleStoreTopology } from "@ashlar/sdk/engine";
 import type { Durability, MetadataStore } from "@ashlar/sdk/ports";
 import { createGateway, type Gateway } from "../../gateway/index.ts";
 import type { ClusterKeys } from "../../grants/index.ts";
-import type { ListenAddress } from "../../http/index.ts";
+import type { ServerAddress } from "../../http/index.ts";
 import { keepClusterKey } from "./cluster-key.ts";
 import { makeFirstApiKey } from "./first-api-key.ts";
 import { listenOnFreePort } from "./free-port.ts";
@@ -28,11 +28,12 @@ export interface AllInOneOptions {
 /** A gateway with one local store, running. */
 export interface AllInOne {
   readonly path: string;
-  readonly address: ListenAddress;
+  readonly address: ServerAddress;
   /** Ports that were tried and taken. */
   readonly takenPorts: readonly number[];
   /** Made at the first start, to be shown once. */
   readonly firstApiKey: string | undefined;
+  setTls: Gateway["setTls"];
   close(graceMs: number): Promise<void>;
 }
 
@@ -53,7 +54,7 @@ export async function startAllInOne(options: AllInOneOptions): Promise<AllInOne>
       await server.close({ graceMs });
       await opened[Symbol.asyncDispose]();
     };
-    return { path, address, takenPorts, firstApiKey, close };
+    return { path, address, takenPorts, firstApiKey, setTls: (tls) => server.setTls(tls), close };
   } catch (error) {
     await opened[Symbol.asyncDispose]();
     throw error;
@@ -70,7 +71,7 @@ interface GatewayParts {
 async function startGateway(
   { parts, durability, collectIntervalMs }: AllInOneOptions,
   { path, clusterKey, metadata, port }: GatewayParts,
-): Promise<{ readonly server: Gateway; readonly address: ListenAddress }> {
+): Promise<{ readonly server: Gateway; readonly address: ServerAddress }> {
   const { chunkMaxBytes, logger, tracer } = parts;
   // The gateway closes its topology, and that the store: each try needs its own.
   const store = await openFsChunkStore({ path, durability, chunkMaxBytes, logger, tracer });

@@ -1,5 +1,5 @@
 import { AshlarError } from "@ashlar/sdk/errors";
-import type { ListenAddress } from "../../http/index.ts";
+import type { ServerAddress } from "../../http/index.ts";
 
 /** How many ports above the first are tried. */
 const TRIES = 20;
@@ -14,8 +14,8 @@ const TRIES = 20;
  */
 export async function listenOnFreePort<Server>(
   options: { readonly port: number; readonly fixed: boolean },
-  listen: (port: number) => Promise<{ readonly server: Server; readonly address: ListenAddress }>,
-): Promise<{ readonly server: Server; readonly address: ListenAddress; readonly takenPorts: readonly number[] }> {
+  listen: (port: number) => Promise<{ readonly server: Server; readonly address: ServerAddress }>,
+): Promise<{ readonly server: Server; readonly address: ServerAddress; readonly takenPorts: readonly number[] }> {
   const takenPorts: number[] = [];
   for (let port = options.port; ; port++) {
     try {

@@ -3,6 +3,7 @@ import type { Durability } from "@ashlar/sdk/ports";
 import { tracedTransport } from "@ashlar/sdk/tracing";
 import { createGateway } from "../../gateway/index.ts";
 import { clusterAuthorization, createGrantKeeper } from "../../grants/index.ts";
+import type { ServerAddress } from "../../http/index.ts";
 import type { CommandCall } from "../command.ts";
 import { openTransport } from "../open-transport.ts";
 import { requireClusterKey } from "./cluster-key.ts";
@@ -50,9 +51,9 @@ export async function runGateway(call: Call): Promise<number> {
     );
     call.setTitle(`gateway :${new URL(address.url).port}`);
     const apiKey = settings.insecure ? undefined : await makeFirstApiKey(metadata);
-    await announce(call, { url: address.url, apiKey, takenPorts });
+    await announce(call, { ...address, apiKey, takenPorts });
     const close = (graceMs: number): Promise<void> => server.close({ graceMs });
-    await runUntilStopped(signal, { graceMs: settings.shutdownGraceMs, logger, close });
+    await runUntilStopped(signal, { graceMs: settings.shutdownGraceMs, parts, server, close });
     return 0;
   } finally {
     await transport.close();
@@ -61,15 +62,19 @@ export async function runGateway(call: Call): Promise<number> {
 
 async function announce(
   { settings, output }: Call,
-  facts: { readonly url: string; readonly apiKey: string | undefined; readonly takenPorts: readonly number[] },
+  facts: Pick<ServerAddress, "url" | "operationsUrl"> & {
+    readonly apiKey: string | undefined;
+    readonly takenPorts: readonly number[];
+  },
 ): Promise<void> {
   const { insecure } = settings;
-  const { url, apiKey, takenPorts } = facts;
+  const { url, operationsUrl, apiKey, takenPorts } = facts;
   const lines = [
     ...(takenPorts.length === 0 ? [] : [`port ${takenPorts.join(", ")} taken by another program; --port picks one`]),
     `gateway listens on ${url}`,
+    ...(operationsUrl === undefined ? [] : [`health and metrics on ${operationsUrl}`]),
     ...(insecure ? ["ACCESS CONTROL IS OFF (--insecure): everybody who reaches this port may do everything"] : []),
     ...(apiKey === undefined ? [] : [`first API key, an admin key, shown this once: ${apiKey}`]),
   ];
-  await output.result({ url, insecure, apiKey, takenPorts }, lines.join("\n"));
+  await output.result({ url, operationsUrl, insecure, apiKey, takenPorts }, lines.join("\n"));
 }

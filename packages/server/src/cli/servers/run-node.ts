@@ -55,11 +55,11 @@ export async function runNode(call: Call): Promise<number> {
     const address = await node.listen();
     const url = publicUrl ?? address.url;
     await output.result(
-      { serverId, url: address.url, publicUrl: url, dataDir },
-      `node ${serverId} listens on ${address.url}`,
+      { serverId, url: address.url, operationsUrl: address.operationsUrl, publicUrl: url, dataDir },
+      `node ${serverId} listens on ${address.url}${address.operationsUrl === undefined ? "" : `, health and metrics on ${address.operationsUrl}`}`,
     );
     const close = (graceMs: number): Promise<void> => node.close({ graceMs });
-    await runUntilStopped(signal, { graceMs: settings.shutdownGraceMs, logger, close });
+    await runUntilStopped(signal, { graceMs: settings.shutdownGraceMs, parts, server: node, close });
     return 0;
   } finally {
     await node.close({ graceMs: 0 });

@@ -27,7 +27,8 @@ export async function runServe(call: Call): Promise<number> {
   await announce(call, server);
   await runUntilStopped(signal, {
     graceMs: settings.shutdownGraceMs,
-    logger: parts.logger,
+    parts,
+    server,
     close: (graceMs) => server.close(graceMs),
   });
   return 0;
@@ -40,6 +41,7 @@ async function announce({ settings, output, program }: Call, server: AllInOne): 
     ...(takenPorts.length === 0 ? [] : [`port ${takenPorts.join(", ")} taken by another program; --port picks one`]),
     `ashlar serves ${path}`,
     `address      ${address.url}`,
+    ...(address.operationsUrl === undefined ? [] : [`operations   ${address.operationsUrl}`]),
     `credentials  ${credentialsLine(server, insecure, program)}`,
     "",
     "try:",
@@ -50,7 +52,10 @@ async function announce({ settings, output, program }: Call, server: AllInOne): 
     "",
     "Ctrl-C stops it",
   ];
-  await output.result({ url: address.url, path, insecure, apiKey: firstApiKey, takenPorts }, lines.join("\n"));
+  await output.result(
+    { url: address.url, operationsUrl: address.operationsUrl, path, insecure, apiKey: firstApiKey, takenPorts },
+    lines.join("\n"),
+  );
 }
 
 function credentialsLine({ firstApiKey, path }: AllInOne, insecure: boolean, program: string): string {

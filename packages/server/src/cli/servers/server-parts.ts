@@ -1,6 +1,4 @@
-import { readFile } from "node:fs/promises";
 import { nodeCryptoHasher } from "@ashlar/adapters/hash/node-crypto";
-import { AshlarError } from "@ashlar/sdk/errors";
 import {
   type Clock,
   type Hasher,
@@ -19,10 +17,10 @@ import {
   type Metrics,
 } from "../../observability/index.ts";
 import type { CliIo } from "../cli-io.ts";
-import { fileError } from "../file-error.ts";
 import type { Settings } from "../settings.ts";
 import { SOFTWARE_VERSION } from "../software-version.ts";
 import type { CommonSettingName } from "./server-settings.ts";
+import { readTls, type TlsFiles, tlsFilesOf } from "./tls-files.ts";
 
 /** What every server is made of. */
 export interface ServerParts {
@@ -36,6 +34,10 @@ export interface ServerParts {
   readonly host: string;
   readonly insecure: boolean;
   readonly tls: TlsOptions | undefined;
+  /** Files that `tls` was read from, to be read again. */
+  readonly tlsFiles: TlsFiles | undefined;
+  readonly operationsPort: number | undefined;
+  readonly operationsHost: string | undefined;
   readonly cors: CorsOptions | undefined;
   readonly chunkMaxBytes: number;
   readonly requestsInFlightMax: number;
@@ -49,6 +51,8 @@ export interface ServerParts {
  */
 export async function createServerParts(settings: Settings<CommonSettingName>, io: CliIo): Promise<ServerParts> {
   const { chunkMaxBytes, requestsInFlightMax, bytesInFlightMax, host, insecure } = settings;
+  const { operationsPort, operationsHost } = settings;
+  const tlsFiles = tlsFilesOf(settings);
   const metrics = createMetrics({ processMetrics: true });
   return Object.freeze({
     clock: systemClock,
@@ -63,7 +67,10 @@ export async function createServerParts(settings: Settings<CommonSettingName>, i
     softwareVersion: SOFTWARE_VERSION,
     host,
     insecure,
-    tls: await readTls(settings),
+    tls: tlsFiles && (await readTls(tlsFiles)),
+    tlsFiles,
+    operationsPort,
+    operationsHost,
     cors: corsOf(settings.corsOrigins),
     chunkMaxBytes,
     requestsInFlightMax,
@@ -84,19 +91,4 @@ async function loadOpenTelemetry(): Promise<Tracer | undefined> {
 function corsOf(origins: readonly string[]): CorsOptions | undefined {
   if (origins.length === 0) return undefined;
   return { allowedOrigins: origins.includes("*") ? "*" : origins };
-}
-
-async function readTls({ tlsCert, tlsKey }: Settings<"tlsCert" | "tlsKey">): Promise<TlsOptions | undefined> {
-  if (tlsCert === undefined && tlsKey === undefined) return undefined;
-  if (tlsCert === undefined || tlsKey === undefined) {
-    throw new AshlarError("INVALID_ARGUMENT", "TLS needs both, --tls-cert and --tls-key");
-  }
-  const read = async (file: string): Promise<string> => {
-    try {
-      return await readFile(file, "utf8");
-    } catch (error) {
-      throw fileError(error, file);
-    }
-  };
-  return { cert: await read(tlsCert), key: await read(tlsKey) };
 }

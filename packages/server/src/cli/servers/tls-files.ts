@@ -1,0 +1,86 @@
+import { X509Certificate } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { AshlarError } from "@ashlar/sdk/errors";
+import type { Clock, Logger } from "@ashlar/sdk/ports";
+import type { TlsOptions } from "../../http/index.ts";
+import type { Metrics } from "../../observability/index.ts";
+import { fileError } from "../file-error.ts";
+import type { Settings } from "../settings.ts";
+
+/** Files of a certificate and its key. */
+export interface TlsFiles {
+  readonly cert: string;
+  readonly key: string;
+  readonly hstsMaxAgeMs: number;
+}
+
+/** A renewed certificate is taken up within this time; those that renew it begin weeks before the old one ends. */
+const LOOK_MS = 30_000;
+
+/** @returns `undefined` where no certificate is named. @throws {AshlarError} INVALID_ARGUMENT for a certificate without its key. */
+export function tlsFilesOf(settings: Settings<"tlsCert" | "tlsKey" | "hstsMaxAgeMs">): TlsFiles | undefined {
+  const { tlsCert: cert, tlsKey: key, hstsMaxAgeMs } = settings;
+  if (cert === undefined && key === undefined) return undefined;
+  if (cert === undefined || key === undefined) {
+    throw new AshlarError("INVALID_ARGUMENT", "TLS needs both, --tls-cert and --tls-key");
+  }
+  return { cert, key, hstsMaxAgeMs };
+}
+
+/** @throws {AshlarError} INVALID_ARGUMENT for files that cannot be read. */
+export async function readTls({ cert, key, hstsMaxAgeMs }: TlsFiles): Promise<TlsOptions> {
+  const read = async (file: string): Promise<string> => {
+    try {
+      return await readFile(file, "utf8");
+    } catch (error) {
+      throw fileError(error, file);
+    }
+  };
+  return { cert: await read(cert), key: await read(key), hstsMaxAgeMs };
+}
+
+/**
+ * Gives a server the certificate anew whenever its files have changed, and tells when it ends, until the signal. A pair that does not do (half written, not yet
+ * both renewed) is left, told once and tried again with the next look.
+ */
+export async function keepTlsFresh(
+  files: TlsFiles,
+  options: {
+    readonly current: TlsOptions;
+    readonly server: { setTls(tls: TlsOptions): void };
+    readonly clock: Clock;
+    readonly logger: Logger;
+    readonly metrics: Metrics;
+    readonly signal: AbortSignal;
+  },
+): Promise<void> {
+  const { server, clock, logger, metrics, signal } = options;
+  const ends = metrics.gauge({
+    name: "ashlar_tls_certificate_end_seconds",
+    help: "When the certificate of the port ends, in seconds since the Unix epoch",
+  });
+  let taken = options.current;
+  let told = "";
+  const tellEnd = (): void => ends.set(Date.parse(new X509Certificate(taken.cert).validTo) / 1000);
+  tellEnd();
+  for (;;) {
+    try {
+      await clock.sleep(LOOK_MS, { signal });
+    } catch {
+      return; // the server stops
+    }
+    try {
+      const found = await readTls(files);
+      if (found.cert === taken.cert && found.key === taken.key) continue;
+      server.setTls(found);
+      taken = found;
+      told = "";
+      tellEnd();
+      logger.info({ file: files.cert }, "the port has the new certificate");
+    } catch (error) {
+      const { message } = AshlarError.from(error);
+      if (message !== told) logger.error({ error, file: files.cert }, "the certificate was not changed");
+      told = message;
+    }
+  }
+}

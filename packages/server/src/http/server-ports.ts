@@ -1,0 +1,61 @@
+import type { Logger } from "@ashlar/sdk/ports";
+import { createHttpListener, type HttpListener, type ListenAddress } from "./listener.ts";
+import type { ServerHandlers } from "./server-handler.ts";
+import type { TlsOptions } from "./tls.ts";
+
+/** Where a server listens. */
+export interface ServerPortsOptions {
+  readonly handlers: ServerHandlers;
+  /** Default 127.0.0.1. */
+  readonly host?: string | undefined;
+  /** Default 0: any free port. */
+  readonly port?: number | undefined;
+  readonly tls?: TlsOptions | undefined;
+  /** Of health, metrics and reflection, which `port` has no more then; 0: any free port. Default: `port` has them too. */
+  readonly operationsPort?: number | undefined;
+  /** Default: `host`. */
+  readonly operationsHost?: string | undefined;
+  readonly logger: Logger;
+}
+
+/** Where a server can be reached. */
+export interface ServerAddress extends ListenAddress {
+  /** Of health, metrics and reflection, where they have a port of their own. */
+  readonly operationsUrl?: string | undefined;
+}
+
+/** The ports of one server as one. */
+export interface ServerPorts extends Omit<HttpListener, "listen"> {
+  /** @throws {AshlarError} INVALID_ARGUMENT if an address cannot be had; none is open then. */
+  listen(): Promise<ServerAddress>;
+}
+
+/** A server's port, and that of its operations where it has one of its own. */
+export function createServerPorts(options: ServerPortsOptions): ServerPorts {
+  const { handlers, host, port, tls, operationsPort, operationsHost = host, logger } = options;
+  const main = createHttpListener({ handler: handlers.handler, host, port, tls, logger });
+  if (operationsPort === undefined) return main;
+  const operations = createHttpListener({
+    ...{ handler: handlers.operations, host: operationsHost, port: operationsPort, tls, logger },
+  });
+  return {
+    async listen() {
+      const { url: operationsUrl } = await operations.listen();
+      try {
+        return { ...(await main.listen()), operationsUrl };
+      } catch (error) {
+        await operations.close({ graceMs: 0 });
+        throw error;
+      }
+    },
+    setTls(changed) {
+      main.setTls(changed);
+      operations.setTls(changed);
+    },
+    async close(closeOptions) {
+      await main.close(closeOptions);
+      // Last, so that the shutdown can be watched.
+      await operations.close({ graceMs: 0 });
+    },
+  };
+}
