@@ -8,7 +8,7 @@ import { createTempFolder, type TempFolder } from "../support/temp-folder.ts";
 import { type CodeBlock, codeBlocks, ROOT, RUNNABLE, readPage } from "./markdown.ts";
 import { runPage } from "./page-runner.ts";
 
-const PAGES = ["README.md", "docs/getting-started.md", "docs/operations.md"] as const;
+const PAGES = ["README.md", "docs/getting-started.md", "docs/operations.md", "docs/twelve-calls.md"] as const;
 /** Dozens of processes, one after the other, on a machine that may be busy. */
 const PAGE_MS = 400_000;
 
@@ -54,6 +54,16 @@ describe("the pages' code", () => {
     expect(result.stdout).toContain("2026/cat.jpg");
     expect(result.stdout).toContain("5000000 1024");
     expect(result.stdout).toContain("OBJECT_NOT_FOUND false");
+  });
+
+  test("of docs/twelve-calls.md works", { timeout: PAGE_MS }, async () => {
+    const result = await runPage({ folder: folder.path, blocks: blocksOf("docs/twelve-calls.md", "run") });
+    expect(result.exitCode, result.transcript).toBe(0);
+    const lines = result.stdout.trim().split("\n");
+    expect(lines[0]).toMatch(/^5000000 \S+ [0-9a-f]{8}$/);
+    expect(lines.slice(1)).toEqual([
+      ...["a picture true", "image/jpeg true", "2026/cat.jpg", "true", "true", "OBJECT_NOT_FOUND false"],
+    ]);
   });
 
   test("of docs/getting-started.md works", { timeout: PAGE_MS }, async () => {

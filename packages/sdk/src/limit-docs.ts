@@ -51,7 +51,7 @@ export const LIMIT_DOCS: Readonly<Record<keyof typeof LIMITS, LimitDoc>> = {
   LIST_LIMIT_DEFAULT: { unit: "count", reason: "S3's page size" },
   LIST_LIMIT_MAX: { unit: "count", reason: "S3's page size; a page costs < 6 ms" },
   DELETE_MANY_MAX: { unit: "count", reason: "S3's DeleteObjects limit" },
-  PART_NUMBER_MAX: { unit: "count", reason: "parts of one upload; the S3 face allows 10,000" },
+  PART_NUMBER_MAX: { unit: "count", reason: "parts of one upload" },
   REPLICATION_FACTOR_MAX: { unit: "count", reason: "more copies protect against nothing that 16 do not" },
   VIRTUAL_NODES_PER_SERVER: {
     unit: "count",

@@ -2,8 +2,8 @@
  * The error taxonomy: one table, from which every face (Connect, plain HTTP, CLI exit codes, docs) takes its own column.
  *
  * Codes are stable within a major version, messages are not. `proto/ashlar/v1/error.proto` has the same names as an enum and
- * `docs/errors.md` is generated from this table; a test compares both, so this file imports nothing. What each code means in words, and its S3 code,
- * stand in `code-docs.ts`, so that no page loads them.
+ * `docs/errors.md` is generated from this table; a test compares both, so this file imports nothing. What each code means in words
+ * stands in `code-docs.ts`, so that no page loads it.
  */
 
 /** Connect's code names in the wire spelling of the Connect protocol. */

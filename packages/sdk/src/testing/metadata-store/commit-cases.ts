@@ -21,7 +21,7 @@ const ATTRIBUTES: ObjectAttributes = {
   contentEncoding: "gzip",
   contentLanguage: "de",
   expires: "Wed, 21 Oct 2026 07:28:00 GMT",
-  metadata: { color: "blue", "x-umlaut": "ä\u{1f600}", ["__proto__"]: "own", empty: "" },
+  metadata: { color: "blue", "x-umlaut": "ä\u{1f600}", constructor: "own", empty: "" },
 };
 
 const BAD_COMMITS: ReadonlyArray<readonly [string, Partial<CommitObject>]> = [

@@ -51,12 +51,16 @@ export const LIST_CASES: readonly MetadataStoreCase[] = [
     },
   },
   {
-    name: "entries carry version, size, etag and time of the object",
+    name: "entries carry version, size, etag, digest and time of the object",
     async run({ store }) {
       await withBucket(store);
-      const { objectVersion, sizeBytes, etag, createdAtMs } = await store.commitObject(inlineCommit("k", "text"));
+      const info = await store.commitObject(inlineCommit("k", "text"));
+      const { objectVersion, sizeBytes, etag, sha256, createdAtMs } = info;
       const page = await store.listObjects({ bucket: BUCKET });
-      expect(page).toEqual({ objects: [{ key: "k", objectVersion, sizeBytes, etag, createdAtMs }], prefixes: [] });
+      expect(page).toEqual({
+        objects: [{ key: "k", objectVersion, sizeBytes, etag, sha256, createdAtMs }],
+        prefixes: [],
+      });
     },
   },
   {

@@ -79,10 +79,9 @@ describe("metadata headers", () => {
         ["ashlar-meta-a", "2"],
       ]),
     ).toEqual({ a: "1, 2" });
-    const stored = await put("proto", { "ashlar-meta-__proto__": "kept", "ashlar-meta-a": "b" });
-    expect(stored.status).toBe(200);
-    const answer = await fetch(`${gateway.url}/objects/meta/proto`, { headers: auth() });
-    expect([answer.headers.get("ashlar-meta-__proto__"), answer.headers.get("ashlar-meta-a")]).toEqual(["kept", "b"]);
+    // Some parsers of JSON drop that name without a word, so it is refused with one.
+    expect((await put("proto", { "ashlar-meta-__proto__": "kept", "ashlar-meta-a": "b" })).status).toBe(400);
+    expect((await fetch(`${gateway.url}/objects/meta/proto`, { headers: auth() })).status).toBe(404);
   });
 
   it("that cannot be read are refused", () => {
