@@ -48,6 +48,7 @@ describePage(
       await page.setInputFiles("#files", suite.folder.at("offline.bin"));
       await expect.poll(() => driver.detail("offline.bin"), { timeout: 60_000 }).toMatch(/MiB of 24 MiB/);
       await driver.throttle(0);
+      await page.getByRole("status").filter({ hasText: "Trying again" }).waitFor();
       await driver.untilState("offline.bin", "failed", 120_000);
       const row = page.locator("#transfers li", { hasText: "offline.bin" });
       expect(await row.textContent()).toContain("NODE_UNAVAILABLE");

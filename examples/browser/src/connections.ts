@@ -1,6 +1,7 @@
 import { createClient, direct, gateway, type ObjectClient } from "@ashlar/sdk";
 import type { Transport } from "@ashlar/sdk/ports";
 import { newSession, type Session } from "./session.ts";
+import { showPatience } from "./ui/notices.ts";
 
 /** Who places the chunks: the gateway, or this page, which then talks to the storage nodes itself. */
 export type SeatName = "gateway" | "direct";
@@ -40,7 +41,8 @@ async function openClient({ seat, transport }: Way, session: Session): Promise<O
   const make = seat === "gateway" ? gateway : direct;
   // Asked for at the first call, and again when the store says that the last token has ended.
   const apiKey = async (): Promise<string> => (await newSession()).token;
-  return createClient(make({ url: session.gatewayUrl, apiKey, transport: await open(transport) }));
+  const retry = { onRetry: showPatience };
+  return createClient(make({ url: session.gatewayUrl, apiKey, retry, transport: await open(transport) }));
 }
 
 /** Loads a transport's code when it is chosen. */

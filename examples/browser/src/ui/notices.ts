@@ -48,3 +48,18 @@ export function attempt(doing: string, work: () => Promise<void>): void {
 export function announce(text: string): void {
   byId("announcements").textContent = text;
 }
+
+/** Tries come at least this often while a call waits for the store, in ms. */
+const STILL_WAITING_MS = 4000;
+let patience: ReturnType<typeof setTimeout> | undefined;
+
+/** Says that calls are tried again by themselves, as long as they are. */
+export function showPatience(): void {
+  const line = byId("patience");
+  line.textContent = "The store does not answer. Trying again …";
+  line.hidden = false;
+  clearTimeout(patience);
+  patience = setTimeout(() => {
+    line.hidden = true;
+  }, STILL_WAITING_MS);
+}
