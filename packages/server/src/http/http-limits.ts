@@ -62,9 +62,9 @@ export const HTTP_LIMITS = Object.freeze({
     "count",
     "of those, from one address: as many as one HTTP/2 connection may send in a burst",
   ),
-  OPEN_CALLS_MAX: limit(256, "count", "calls that need no key (health, reflection); they have slots of their own"),
-  OPEN_CALLS_PER_ADDRESS_MAX: limit(64, "count", "of those, from one address"),
-  OPEN_CALLS_PER_CONNECTION_MAX: limit(32, "count", "of those, on one connection"),
+  OPEN_CALLS_MAX: limit(512, "count", "calls that need no key (health, reflection); they have slots of their own"),
+  OPEN_CALLS_PER_ADDRESS_MAX: limit(128, "count", "of those, from one address"),
+  OPEN_CALLS_PER_CONNECTION_MAX: limit(64, "count", "of those, on one connection"),
   LONG_LIVED_CALLS_MAX: limit(
     256,
     "count",
@@ -137,7 +137,7 @@ export const HTTP_LIMITS = Object.freeze({
   WRITE_SLICE_BYTES: limit(
     64 * KIB,
     "bytes",
-    "answers are written in slices of at most this, so that a slow reader is seen to move",
+    "HTTP/2 answers are written in slices of at most this, 16 times as much over HTTP/1.1, so that a slow reader is seen to move",
   ),
   RESET_DELAY_MS: limit(
     100,
