@@ -18,7 +18,9 @@ afterAll(async () => {
   await servers?.[Symbol.asyncDispose]();
 }, START_MAX_MS);
 
-it("a server outlives requests that nobody should send, and blames their senders", { timeout: RUN_MAX_MS }, async () => {
+it("a server outlives requests that nobody should send, and blames their senders", {
+  timeout: RUN_MAX_MS,
+}, async () => {
   const findings = await runFuzz({ seed: SEED, requests: 1200, batch: 400, concurrency: 8, servers });
   expect(findings.map((finding) => describeFinding(finding, SEED))).toEqual([]);
 });

@@ -121,6 +121,8 @@ export declare type CreateApiKeyRequest = Message<"ashlar.v1.CreateApiKeyRequest
 export declare const CreateApiKeyRequestSchema: GenMessage<CreateApiKeyRequest>;
 
 /**
+ * The API key that was made.
+ *
  * @generated from message ashlar.v1.CreateApiKeyResponse
  */
 export declare type CreateApiKeyResponse = Message<"ashlar.v1.CreateApiKeyResponse"> & {
@@ -146,6 +148,8 @@ export declare type CreateApiKeyResponse = Message<"ashlar.v1.CreateApiKeyRespon
 export declare const CreateApiKeyResponseSchema: GenMessage<CreateApiKeyResponse>;
 
 /**
+ * Which page of the API keys.
+ *
  * @generated from message ashlar.v1.ListApiKeysRequest
  */
 export declare type ListApiKeysRequest = Message<"ashlar.v1.ListApiKeysRequest"> & {
@@ -171,6 +175,8 @@ export declare type ListApiKeysRequest = Message<"ashlar.v1.ListApiKeysRequest">
 export declare const ListApiKeysRequestSchema: GenMessage<ListApiKeysRequest>;
 
 /**
+ * A page of API keys.
+ *
  * @generated from message ashlar.v1.ListApiKeysResponse
  */
 export declare type ListApiKeysResponse = Message<"ashlar.v1.ListApiKeysResponse"> & {
@@ -196,6 +202,8 @@ export declare type ListApiKeysResponse = Message<"ashlar.v1.ListApiKeysResponse
 export declare const ListApiKeysResponseSchema: GenMessage<ListApiKeysResponse>;
 
 /**
+ * Which API key.
+ *
  * @generated from message ashlar.v1.DeleteApiKeyRequest
  */
 export declare type DeleteApiKeyRequest = Message<"ashlar.v1.DeleteApiKeyRequest"> & {
@@ -214,6 +222,8 @@ export declare type DeleteApiKeyRequest = Message<"ashlar.v1.DeleteApiKeyRequest
 export declare const DeleteApiKeyRequestSchema: GenMessage<DeleteApiKeyRequest>;
 
 /**
+ * Whether there was one.
+ *
  * @generated from message ashlar.v1.DeleteApiKeyResponse
  */
 export declare type DeleteApiKeyResponse = Message<"ashlar.v1.DeleteApiKeyResponse"> & {
@@ -232,6 +242,8 @@ export declare type DeleteApiKeyResponse = Message<"ashlar.v1.DeleteApiKeyRespon
 export declare const DeleteApiKeyResponseSchema: GenMessage<DeleteApiKeyResponse>;
 
 /**
+ * Which access token.
+ *
  * @generated from message ashlar.v1.RevokeAccessTokenRequest
  */
 export declare type RevokeAccessTokenRequest = Message<"ashlar.v1.RevokeAccessTokenRequest"> & {
@@ -250,6 +262,8 @@ export declare type RevokeAccessTokenRequest = Message<"ashlar.v1.RevokeAccessTo
 export declare const RevokeAccessTokenRequestSchema: GenMessage<RevokeAccessTokenRequest>;
 
 /**
+ * Nothing: the token is void.
+ *
  * @generated from message ashlar.v1.RevokeAccessTokenResponse
  */
 export declare type RevokeAccessTokenResponse = Message<"ashlar.v1.RevokeAccessTokenResponse"> & {
