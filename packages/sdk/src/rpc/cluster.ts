@@ -26,6 +26,8 @@ import type {
 import { decodeInteger, decodeText, encodeInteger } from "./integers.ts";
 import { required } from "./object-info.ts";
 
+export { ClusterService } from "../gen/ashlar/v1/cluster_service_pb.js";
+
 /** Limits that a gateway tells with the cluster. */
 export interface ClusterLimits {
   readonly inlineMaxBytes: number;
