@@ -1,5 +1,8 @@
-import { fixed, KIB, MIB, type ObjectClient, type TransferProgress } from "@ashlar/sdk";
+import { createClient, fixed, gateway, KIB, MIB, type ObjectClient, type TransferProgress } from "@ashlar/sdk";
+import { AshlarError } from "@ashlar/sdk/errors";
 import { webCryptoHasher } from "@ashlar/sdk/hash";
+import { connectTransport } from "@ashlar/sdk/transport/connect";
+import { httpTransport } from "@ashlar/sdk/transport/http";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { createSha256, RUN_ID } from "#platform";
 import { expectCode } from "../support/expect-code.ts";
@@ -29,13 +32,31 @@ describe("the page", () => {
     expect(hex(pieces.digest())).toBe(wanted);
   });
 
-  test("gets NODE_UNAVAILABLE from a server that does not let it in or is not there", { timeout: 60_000 }, async () => {
-    const { closed, nobody } = inject("servers");
+  test("gets PERMISSION_DENIED that names its origin from a server that does not let it in", {
+    timeout: 60_000,
+  }, async () => {
+    const { closed } = inject("servers");
     for (const [, open] of WAYS) {
-      for (const server of [closed, nobody]) {
-        await using client = open(server);
-        await expectCode(client.listBuckets({ timeoutMs: 20_000 }), "NODE_UNAVAILABLE");
-      }
+      await using client = open(closed);
+      const error = await expectCode(client.listBuckets({ timeoutMs: 20_000 }), "PERMISSION_DENIED");
+      expect(error.details).toMatchObject({ origin: location.origin, url: closed.url });
+      expect(error.message).toContain(`--cors-origins ${location.origin}`);
+      expect(AshlarError.is(error.cause, "NODE_UNAVAILABLE")).toBe(true);
+    }
+  });
+
+  test("gets NODE_UNAVAILABLE where no server is", { timeout: 60_000 }, async () => {
+    for (const [, open] of WAYS) {
+      await using client = open(inject("servers").nobody);
+      await expectCode(client.listBuckets({ timeoutMs: 20_000 }), "NODE_UNAVAILABLE");
+    }
+  });
+
+  test("is not told of its origin where a server lets it in, but a call broke off", { timeout: 60_000 }, async () => {
+    const broken = (): Promise<Response> => Promise.reject(new TypeError("Failed to fetch"));
+    for (const transport of [httpTransport({ fetch: broken }), connectTransport({ fetch: broken })]) {
+      await using client = createClient(gateway({ ...inject("servers").cluster, transport, retry: { forMs: 500 } }));
+      await expectCode(client.listBuckets({ timeoutMs: 20_000 }), "NODE_UNAVAILABLE");
     }
   });
 });

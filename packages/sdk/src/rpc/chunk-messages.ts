@@ -16,6 +16,8 @@ import { type Digest, digestFromBytes } from "../hash/digest.ts";
 import type { ChunkPage, ChunkStoreStats, DeleteChunksOptions, DeleteOutcome, PutChunkResult } from "../ports/index.ts";
 import { decodeCount, decodeInteger, decodeText, encodeInteger } from "./integers.ts";
 
+export { ChunkService, type PutChunkRequestSchema } from "../gen/ashlar/v1/chunk_service_pb.js";
+
 /** PutChunkResponse and WriteChunkResponse have the same members. */
 export function encodePutChunkResult(
   result: PutChunkResult,

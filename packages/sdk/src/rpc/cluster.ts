@@ -23,8 +23,9 @@ import type {
   ServerState,
   ServerStats,
 } from "../ports/index.ts";
-import { decodeInteger, decodeText, encodeInteger } from "./integers.ts";
-import { required } from "./object-info.ts";
+import { decodeInteger, decodeText, encodeInteger, required } from "./integers.ts";
+
+export { ClusterService } from "../gen/ashlar/v1/cluster_service_pb.js";
 
 /** Limits that a gateway tells with the cluster. */
 export interface ClusterLimits {

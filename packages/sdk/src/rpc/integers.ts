@@ -27,3 +27,9 @@ export function decodeText(value: string): string | undefined {
 export function decodeCount(value: number): number | undefined {
   return value === 0 ? undefined : value;
 }
+
+/** Takes a message member that the contract says is always there. @throws {AshlarError} INTERNAL: the sender breaks the contract. */
+export function required<T>(member: T | undefined, name: string): T {
+  if (member === undefined) throw new AshlarError("INTERNAL", `the answer lacks ${name}`);
+  return member;
+}

@@ -1,5 +1,4 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { AshlarError } from "../errors/index.ts";
 import type {
   Bucket as BucketMessage,
   BucketSchema,
@@ -13,13 +12,7 @@ import type {
 import type { BucketInfo, ObjectInfo, PutObjectOutcome } from "../ports/index.ts";
 import { decodeAttributes, encodeAttributes } from "./attributes.ts";
 import { decodeDurability, encodeDurability } from "./durability.ts";
-import { decodeInteger, decodeText, encodeInteger } from "./integers.ts";
-
-/** Takes a message member that the contract says is always there. @throws {AshlarError} INTERNAL: the sender breaks the contract. */
-export function required<T>(member: T | undefined, name: string): T {
-  if (member === undefined) throw new AshlarError("INTERNAL", `the answer lacks ${name}`);
-  return member;
-}
+import { decodeInteger, decodeText, encodeInteger, required } from "./integers.ts";
 
 export function encodeBucket(bucket: BucketInfo): MessageInitShape<typeof BucketSchema> {
   return { bucket: bucket.bucket, createdAtMs: encodeInteger(bucket.createdAtMs) };

@@ -12,6 +12,8 @@ import { decodeAttributes, decodeCondition, encodeAttributes, encodeCondition } 
 import { decodeDurability, encodeDurability } from "./durability.ts";
 import { decodeInteger, decodeText, encodeInteger } from "./integers.ts";
 
+export { ObjectService } from "../gen/ashlar/v1/object_service_pb.js";
+
 /** The chunker stays behind: whoever runs the engine picks it. */
 export function encodePutObjectHeader(request: PutObjectRequest): MessageInitShape<typeof PutObjectHeaderSchema> {
   return {

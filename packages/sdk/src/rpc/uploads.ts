@@ -32,8 +32,7 @@ import type {
 } from "../ports/index.ts";
 import { decodeAttributes, decodeCondition, encodeAttributes, encodeCondition } from "./attributes.ts";
 import { decodeDurability, encodeDurability } from "./durability.ts";
-import { decodeCount, decodeInteger, decodeText, encodeInteger } from "./integers.ts";
-import { required } from "./object-info.ts";
+import { decodeCount, decodeInteger, decodeText, encodeInteger, required } from "./integers.ts";
 
 /** A new upload as a gateway receives it; without a durability it is the gateway's to choose. */
 export interface ReceivedUpload extends Omit<CreateUpload, "durability"> {

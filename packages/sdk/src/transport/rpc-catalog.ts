@@ -1,33 +1,21 @@
 import { loadPart } from "../internal/load-part.ts";
 import type { AccessTokenSource, Catalog, GrantSource, ServerRegistry } from "../ports/index.ts";
+import { encodeCondition } from "../rpc/attributes.ts";
+import { encodeCommitPart, encodeCommitWrite } from "../rpc/commit.ts";
+import { decodeInteger, encodeInteger } from "../rpc/integers.ts";
+import { decodeObjectListPage, encodeCopyObject, encodeListObjectsQuery } from "../rpc/listing.ts";
+import { decodeManifestPage, decodeStoredObject, encodeLocateRequest } from "../rpc/locate.ts";
+import { decodeBucket, decodeObjectInfo } from "../rpc/object-info.ts";
 import {
-  decodeBucket,
-  decodeClusterSnapshot,
-  decodeInteger,
-  decodeLayout,
-  decodeManifestPage,
-  decodeObjectInfo,
-  decodeObjectListPage,
   decodePartInfo,
   decodePartPage,
-  decodeStoredObject,
   decodeUploadInfo,
   decodeUploadPage,
-  encodeCommitPart,
-  encodeCommitWrite,
   encodeCompleteUpload,
-  encodeCondition,
-  encodeCopyObject,
   encodeCreateUpload,
-  encodeInteger,
-  encodeLayoutChange,
-  encodeListObjectsQuery,
   encodeListPartsQuery,
   encodeListUploadsQuery,
-  encodeLocateRequest,
-  encodeServerRegistration,
-  encodeServerStats,
-} from "../rpc/index.ts";
+} from "../rpc/uploads.ts";
 import { undefinedIf } from "./connection.ts";
 import type { RpcConnection } from "./rpc-connection.ts";
 
@@ -151,28 +139,18 @@ export function createRpcAccessTokenSource({ objects, call }: RpcConnection): Ac
   };
 }
 
-/** A gateway's ClusterService as a server registry. */
-export function createRpcServerRegistry({ cluster, call }: RpcConnection): ServerRegistry {
+/** A gateway's ClusterService as a server registry. Pages that talk to one gateway never ask for it, so its messages come with the first call. */
+export function createRpcServerRegistry(connection: RpcConnection): ServerRegistry {
+  let loaded: ServerRegistry | undefined;
+  const registry = async (): Promise<ServerRegistry> => {
+    loaded ??= (await loadPart(() => import("./rpc-registry.ts"))).openRpcServerRegistry(connection);
+    return loaded;
+  };
   return {
-    async registerServer(registration, options) {
-      const request = encodeServerRegistration(registration);
-      const { layoutVersion } = await call(options, (rpc) => cluster.registerServer(request, rpc));
-      return { layoutVersion: decodeInteger(layoutVersion, "layoutVersion") };
-    },
-    async heartbeat(serverId, stats, options) {
-      const request = { serverId, stats: encodeServerStats(stats) };
-      const { layoutVersion } = await call(options, (rpc) => cluster.heartbeat(request, rpc));
-      return { layoutVersion: decodeInteger(layoutVersion, "layoutVersion") };
-    },
-    async stopServer(serverId, options) {
-      await call(options, (rpc) => cluster.stopServer({ serverId }, rpc));
-    },
-    async clusterSnapshot(options) {
-      return decodeClusterSnapshot(await call(options, (rpc) => cluster.getCluster({}, rpc)));
-    },
-    async changeLayout(change, options) {
-      const answer = await call(options, (rpc) => cluster.changeLayout(encodeLayoutChange(change), rpc));
-      return decodeLayout(answer.layout);
-    },
+    registerServer: async (registration, options) => (await registry()).registerServer(registration, options),
+    heartbeat: async (serverId, stats, options) => (await registry()).heartbeat(serverId, stats, options),
+    stopServer: async (serverId, options) => (await registry()).stopServer(serverId, options),
+    clusterSnapshot: async (options) => (await registry()).clusterSnapshot(options),
+    changeLayout: async (change, options) => (await registry()).changeLayout(change, options),
   };
 }

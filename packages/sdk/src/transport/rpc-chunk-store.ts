@@ -9,14 +9,12 @@ import {
   decodeChunkPage,
   decodeChunkStoreStats,
   decodeDeleteOutcome,
-  decodeInteger,
   decodePutChunkResult,
-  decodeText,
   encodeDeleteChunk,
-  encodeDurability,
-  encodeInteger,
   type PutChunkRequestSchema,
-} from "../rpc/index.ts";
+} from "../rpc/chunk-messages.ts";
+import { encodeDurability } from "../rpc/durability.ts";
+import { decodeInteger, decodeText, encodeInteger } from "../rpc/integers.ts";
 import { type ChunkAssembly, createChunkAssembly } from "./chunk-assembly.ts";
 import { undefinedIf } from "./connection.ts";
 import { proveChunk } from "./prove-chunk.ts";

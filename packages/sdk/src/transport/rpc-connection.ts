@@ -6,7 +6,9 @@ import {
 } from "@connectrpc/connect";
 import { AshlarError } from "../errors/index.ts";
 import type { BytesProgress, Endpoint } from "../ports/index.ts";
-import { ashlarErrorFrom, ChunkService, ClusterService, ObjectService } from "../rpc/index.ts";
+import { ChunkService } from "../rpc/chunk-messages.ts";
+import { ashlarErrorFrom } from "../rpc/connect-error.ts";
+import { ObjectService } from "../rpc/object-messages.ts";
 import { type AuthorizedCallOptions, createConnection } from "./connection.ts";
 
 /** How an RPC library reaches one server. */
@@ -26,7 +28,8 @@ export interface RpcConnection {
   readonly endpoint: Endpoint;
   readonly chunks: Client<typeof ChunkService>;
   readonly objects: Client<typeof ObjectService>;
-  readonly cluster: Client<typeof ClusterService>;
+  /** For clients of services that are loaded later. */
+  readonly rpc: RpcTransport;
   /** `chunks` for one call whose message tells how much of it has left, where the library can tell. */
   watchedChunks(onProgress: BytesProgress | undefined): Promise<Client<typeof ChunkService>>;
   /** Runs one RPC; see {@link createConnection}. */
@@ -45,7 +48,7 @@ export function createRpcConnection(endpoint: Endpoint, channel: RpcChannel): Rp
     endpoint,
     chunks,
     objects: createClient(ObjectService, channel.transport),
-    cluster: createClient(ClusterService, channel.transport),
+    rpc: channel.transport,
     async watchedChunks(onProgress) {
       if (onProgress === undefined || channel.watched === undefined) return chunks;
       return createClient(ChunkService, await channel.watched(onProgress));

@@ -40,7 +40,7 @@ export { rebuildStoreFiles } from "./rebuild-files.ts";
 
 /** Options of {@link openFsChunkStore}. */
 export interface FsChunkStoreOptions {
-  /** Folder of the store; made if it does not exist. */
+  /** Folder of the store, relative to where the process is at the call; made if it does not exist. */
   readonly path: string;
   /** When writes are acknowledged unless a call says otherwise; default `strict`, because an acknowledged write should survive. */
   readonly durability?: Durability | undefined;
@@ -76,8 +76,11 @@ function checkOptions(options: FsChunkStoreOptions): { root: string; durability:
 /** Closed to others one by one where the folder above holds other things too. */
 const PRIVATE_PARTS: readonly string[] = ["chunks", "quarantine"];
 
-async function open(options: FsChunkStoreOptions, owner: Owner): Promise<StreamingChunkStore> {
-  const { root, durability, chunkMaxBytes } = checkOptions(options);
+async function open(
+  options: FsChunkStoreOptions,
+  { root, durability, chunkMaxBytes }: ReturnType<typeof checkOptions>,
+  owner: Owner,
+): Promise<StreamingChunkStore> {
   const { clock = systemClock, logger = silentLogger, fileSystem = nodeFileSystem, reserveBytes = 0, tracer } = options;
   await makeFolderDurably(fileSystem, root);
   await closeToOthers(root, PRIVATE_PARTS);
@@ -121,9 +124,10 @@ async function open(options: FsChunkStoreOptions, owner: Owner): Promise<Streami
  *   NODE_UNAVAILABLE (the folder cannot be used; see the cause).
  */
 export async function openFsChunkStore(options: FsChunkStoreOptions): Promise<StreamingChunkStore> {
+  const checked = checkOptions(options); // now: a relative path is one of the folder in which the process is at the call
   const owner = await createOwner(options.random ?? systemRandom);
   try {
-    return await open(options, owner);
+    return await open(options, checked, owner);
   } catch (error) {
     owner.release();
     throw toStoreError(error);

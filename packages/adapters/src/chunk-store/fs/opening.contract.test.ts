@@ -41,6 +41,15 @@ function pathOf({ chunkId }: TestChunk): string {
 }
 
 describe("opening a folder", () => {
+  test("takes a relative path from where the process is at the call", async () => {
+    const before = process.cwd();
+    process.chdir(base);
+    const opening = openFsChunkStore({ path: "relative" });
+    process.chdir(before);
+    opened.push(await opening);
+    expect(await readdir(join(base, "relative"))).toContain("format.json");
+  });
+
   test("makes it where there is none, marks its format, and opens it again", async () => {
     root = join(root, "deep", "er");
     const chunk = await testChunk(100, 1);

@@ -25,6 +25,15 @@ async function openFailure(): Promise<AshlarError> {
   return failure;
 }
 
+test("an SQLite store takes a relative path from where the process is at the call", async () => {
+  const before = process.cwd();
+  process.chdir(folder);
+  const opening = openSqliteMetadataStore({ path: "relative.sqlite" });
+  process.chdir(before);
+  await (await opening).close();
+  expect((await stat(join(folder, "relative.sqlite"))).isFile()).toBe(true);
+});
+
 describe("an SQLite store refuses", () => {
   test("a file that is no database, and leaves it as it is", async () => {
     const bytes = Buffer.from("this is a letter, not a database\n".repeat(500));
