@@ -6,6 +6,9 @@ interface PackageJson {
   readonly bin?: Readonly<Record<string, string>>;
 }
 
+/** What declarations need beyond ES2023 and the DOM: `Symbol.asyncDispose`. Programs that leave it out of their `lib` compile with it all the same. */
+const LIBRARIES = '/// <reference lib="esnext.disposable" />';
+
 /**
  * Builds the tsup options of one package from its package.json: every export and every bin is one bundle entry.
  *
@@ -28,7 +31,7 @@ export function packageOptions(extraEntries: readonly string[] = []): Options {
     format: "esm",
     target: ["node22", "es2023"],
     platform: "neutral",
-    dts: process.env.ASHLAR_BUILD_DTS !== "0",
+    dts: process.env.ASHLAR_BUILD_DTS === "0" ? false : { banner: LIBRARIES },
     sourcemap: true,
     splitting: true,
     // "sqlite" without its prefix is nothing that Node knows.
