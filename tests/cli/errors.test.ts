@@ -91,7 +91,7 @@ describe("exit codes", () => {
 
   test("of a server that is away is 5, and the message says what to do", async () => {
     const gateway = `http://127.0.0.1:${await freePort()}`;
-    const run = await cli(["ls", "--gateway", gateway]);
+    const run = await cli(["ls", "--gateway", gateway, "--retry-for", "0s"]);
     expect(run.exitCode).toBe(5);
     expect(run.stderr).toContain(`ashlar health ${gateway}`);
     const health = await cli(["health", gateway]);
@@ -200,7 +200,7 @@ describe("messages", () => {
       error: {
         code: "OBJECT_NOT_FOUND",
         message: expect.any(String),
-        details: { bucket: "photos", key: "2026/cat.jpeg" },
+        details: { bucket: "photos", key: "2026/cat.jpeg", url },
         retryable: false,
         hint: "did you mean photos/2026/cat.jpg?",
         exitCode: 3,
@@ -211,7 +211,7 @@ describe("messages", () => {
   });
 
   test("hold a stack and the causes only with --debug", async () => {
-    const argv = ["ls", "--gateway", `http://127.0.0.1:${await freePort()}`];
+    const argv = ["ls", "--gateway", `http://127.0.0.1:${await freePort()}`, "--retry-for", "0s"];
     expect((await cli(argv)).stderr).not.toContain("    at ");
     const debug = await cli([...argv, "--debug"]);
     expect(debug.stderr).toContain("    at ");
@@ -220,7 +220,7 @@ describe("messages", () => {
 
   test("name the variable that is wrong, and never a secret's value", async () => {
     expect((await cli(["ls"], { env: { ...environment(), ASHLAR_TIMEOUT_MS: "soon" } })).stderr).toContain(
-      'ASHLAR_TIMEOUT_MS is a whole number of milliseconds, not "soon"',
+      'ASHLAR_TIMEOUT_MS is a duration, such as 500ms, 30s, 5m, 1h or 7d, not "soon"',
     );
     const run = await cli(["gateway"], { env: { DATABASE_URL: "no url but a secret", CLUSTER_KEY: "k".repeat(32) } });
     expect(run.exitCode).toBe(2);

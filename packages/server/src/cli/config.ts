@@ -91,6 +91,13 @@ const client = {
     min: 1,
     reason: "ends the whole command after this long; default: no limit",
   },
+  retryForMs: {
+    flag: "--retry-for <duration>",
+    env: "ASHLAR_RETRY_FOR",
+    unit: "duration",
+    default: LIMITS.RETRY_FOR_MS.value,
+    reason: "how long a call is tried again while its server restarts, is busy or cannot be reached; 0s: one try",
+  },
   concurrency: {
     flag: "--concurrency <count>",
     unit: "count",

@@ -7,26 +7,26 @@ import { noticedRetry } from "./retry-notice.ts";
 import type { Settings } from "./settings.ts";
 
 /** Settings that pick a seat. */
-export const SEAT_SETTINGS = ["path", "gateway", "direct", "apiKey", "transport"] as const;
+export const SEAT_SETTINGS = ["path", "gateway", "direct", "apiKey", "transport", "retryForMs"] as const;
 
 /** Resolved settings that pick a seat. */
 export type SeatSettings = Pick<Settings<(typeof SEAT_SETTINGS)[number]>, (typeof SEAT_SETTINGS)[number]>;
 
 /** Opens a client that makes a store where the folder of the embedded seat holds none; otherwise as {@link openClient}. */
 export async function openOrMakeClient(settings: SeatSettings): Promise<ObjectClient> {
-  return createClient(await seatOf(settings, noticedRetry(process.stderr)));
+  return createClient(await seatOf(settings, noticedRetry(process.stderr, settings.retryForMs)));
 }
 
 /**
  * Opens a client for the seat that the settings name, over a store that is there.
  *
- * @param retry how patient it is; default: as seats are, with a line on the terminal when it waits.
+ * @param retry how patient it is; default: as the settings say, with a line on the terminal when it waits.
  * @param given what was set on purpose: flags win over variables by being named there alone.
  * @throws {AshlarError} INVALID_ARGUMENT if none or more than one is named; BUCKET_NOT_FOUND if the folder holds no store.
  */
 export async function openClient(
   settings: SeatSettings,
-  retry: RetryPolicy = noticedRetry(process.stderr),
+  retry: RetryPolicy = noticedRetry(process.stderr, settings.retryForMs),
 ): Promise<ObjectClient> {
   const seat = await seatOf(settings, retry);
   if (settings.path !== undefined) assertStoreThere(settings.path);

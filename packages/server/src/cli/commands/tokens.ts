@@ -13,6 +13,7 @@ const SETTINGS = [
   "direct",
   "apiKey",
   "transport",
+  "retryForMs",
   "timeoutMs",
   "json",
   "debug",
