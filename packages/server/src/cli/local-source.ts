@@ -1,5 +1,5 @@
 import { type FileHandle, open } from "node:fs/promises";
-import type { Readable } from "node:stream";
+import { Readable } from "node:stream";
 import { AshlarError, throwIfAborted } from "@ashlar/sdk/errors";
 import type { CliIo } from "./cli-io.ts";
 import { fileError } from "./file-error.ts";
@@ -47,9 +47,9 @@ async function sourceOf(handle: FileHandle, file: string): Promise<LocalSource> 
   if (before.isDirectory()) throw new AshlarError("INVALID_ARGUMENT", `${file} is a folder; put takes one file`);
   // What holds no block on any disk may be made up while it is read.
   const isKnown = before.isFile() && before.size > 0n && before.blocks > 0n;
-  const end = before.isFile() && before.size > 0n ? Number(before.size) - 1 : undefined;
-  const bounds = end === undefined ? {} : { start: 0, end };
-  const body = handle.createReadStream({ ...bounds, highWaterMark: READ_BYTES, autoClose: false });
+  const maxBytes = before.isFile() && before.size > 0n ? Number(before.size) : Number.POSITIVE_INFINITY;
+  // No stream of the file system's own: those close the file when they are let go, and what happened to it is asked afterwards.
+  const body = Readable.from(slicesOf(handle, maxBytes), { objectMode: false, highWaterMark: READ_BYTES });
   // Whoever reads it is told; before anybody does, an error would end the process.
   body.on("error", () => {});
   return {
@@ -68,6 +68,16 @@ async function sourceOf(handle: FileHandle, file: string): Promise<LocalSource> 
       if (before.isFile()) await closed;
     },
   };
+}
+
+/** The bytes from where the file stands, up to a count or its end. */
+async function* slicesOf(handle: FileHandle, maxBytes: number): AsyncGenerator<Uint8Array, void, undefined> {
+  for (let left = maxBytes; left > 0; ) {
+    const { buffer, bytesRead } = await handle.read(Buffer.allocUnsafeSlow(Math.min(READ_BYTES, left)));
+    if (bytesRead === 0) return;
+    left -= bytesRead;
+    yield buffer.subarray(0, bytesRead);
+  }
 }
 
 /** A pipe opens when somebody writes to it: until then only the signal ends the wait. */
