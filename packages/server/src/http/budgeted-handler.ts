@@ -1,5 +1,6 @@
-import type { ByteBudget, ByteHolder, GiveBack } from "./byte-budget.ts";
+import type { ByteBudget, GiveBack } from "./byte-budget.ts";
 import { countedBody } from "./counted-body.ts";
+import type { Peer } from "./exchange.ts";
 import type { HttpHandler, HttpRequest, HttpResponse } from "./http-handler.ts";
 import { HTTP_LIMITS } from "./http-limits.ts";
 
@@ -8,7 +9,7 @@ export interface BudgetedHandlerOptions {
   readonly budget: ByteBudget;
   /** The most of a request's body that its handler holds at once, in bytes. */
   readonly heldMaxBytes: (request: HttpRequest) => number;
-  readonly holderOf: (request: HttpRequest) => ByteHolder | undefined;
+  readonly holderOf: (request: HttpRequest) => Peer | undefined;
 }
 
 /**

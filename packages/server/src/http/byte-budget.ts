@@ -1,13 +1,7 @@
 import { AshlarError, abortError, throwIfAborted } from "@ashlar/sdk/errors";
 import type { Clock } from "@ashlar/sdk/ports";
+import type { Peer } from "./exchange.ts";
 import { HTTP_LIMITS } from "./http-limits.ts";
-
-/** Whom bytes are held for, as far as fairness needs to know. */
-export interface ByteHolder {
-  readonly address: string;
-  /** The connection, by identity. */
-  readonly connection: object;
-}
 
 /** Gives bytes back; calling it again does nothing. */
 export type GiveBack = () => void;
@@ -22,7 +16,7 @@ export interface ByteBudget {
    */
   take(
     bytes: number,
-    options: { readonly holder?: ByteHolder | undefined; readonly signal?: AbortSignal | undefined },
+    options: { readonly holder?: Peer | undefined; readonly signal?: AbortSignal | undefined },
   ): Promise<GiveBack>;
   takenBytes(): number;
 }
@@ -51,17 +45,17 @@ export function createByteBudget(options: {
   const waiters = new Set<Waiter>();
   let taken = 0;
 
-  const count = (bytes: number, holder: ByteHolder | undefined): void => {
+  const count = (bytes: number, holder: Peer | undefined): void => {
     taken += bytes;
     if (holder === undefined) return;
     add(ofConnection, holder.connection, bytes);
     add(ofAddress, holder.address, bytes);
   };
-  const fitsShare = (bytes: number, holder: ByteHolder | undefined): boolean =>
+  const fitsShare = (bytes: number, holder: Peer | undefined): boolean =>
     holder === undefined ||
     (fits(ofConnection.get(holder.connection), bytes, shareOf.connection) &&
       fits(ofAddress.get(holder.address), bytes, shareOf.address));
-  const hold = (bytes: number, holder: ByteHolder | undefined): GiveBack => {
+  const hold = (bytes: number, holder: Peer | undefined): GiveBack => {
     count(bytes, holder);
     let held = true;
     return () => {
