@@ -63,7 +63,7 @@ describe("what fails in a cluster", { timeout: CLUSTER_MS }, () => {
     expect(started.exitCode).toBe(5);
     expect(started.stderr).toMatch(/^ashlar: node-2 is restarting: exit code \d+: .*\(NODE_UNAVAILABLE\)\n$/);
     const status = await cluster.until((now) => cluster.process("node-2", now).state === "restarting");
-    expect(cluster.process("node-2", status).reason).toMatch(/exit code \d+: .*node-2.*; again in [\d.]+ s/);
+    expect(cluster.process("node-2", status).reason).toMatch(/exit code \d+: .*node-2.*; again in [\d.]+s/);
     expect(status.ready).toBe(false);
     expect((await cluster.run("status")).stdout).toContain("not everything is ready");
     expect(await put(status, "without-node-2")).toBe(0);
