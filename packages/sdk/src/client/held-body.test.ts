@@ -1,4 +1,3 @@
-import { once } from "node:events";
 import { createReadStream, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -56,14 +55,14 @@ describe("a Node stream", () => {
     const body = createReadStream(join(folder, "no-such-file"));
     const put = client.putObject({ bucket: "box", key: "", body });
     await expect(put).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
-    await once(body, "close");
+    await new Promise<void>((resolve) => body.once("close", () => resolve()));
     expect(body.errored).toMatchObject({ code: "ENOENT" });
   });
 
   test("is closed when a call fails before it reads", async () => {
     const client = createClient({ name: "test", open: () => Promise.reject(new Error("no")) });
     const body = createReadStream(file);
-    const closed = once(body, "close");
+    const closed = new Promise<void>((resolve) => body.once("close", () => resolve()));
     await expect(client.writePart({ uploadId: "u", partNumber: 1, body })).rejects.toMatchObject({ code: "INTERNAL" });
     await closed;
     expect(body.closed).toBe(true);
