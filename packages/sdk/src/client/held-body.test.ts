@@ -53,9 +53,10 @@ describe("a Node stream", () => {
   test("that fails while nobody reads yet ends its call, and not the process", async () => {
     const client = createClient({ name: "test", open: () => new Promise(() => {}) });
     const body = createReadStream(join(folder, "no-such-file"));
+    const closed = new Promise<void>((resolve) => body.once("close", () => resolve()));
     const put = client.putObject({ bucket: "box", key: "", body });
     await expect(put).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
-    await new Promise<void>((resolve) => body.once("close", () => resolve()));
+    await closed;
     expect(body.errored).toMatchObject({ code: "ENOENT" });
   });
 
