@@ -7,6 +7,8 @@ import type { SqlSession } from "./sql-session.ts";
 
 test("SQLite walks a listing by seeks in the index of latest versions, and never reads the bucket", async () => {
   const database = new DatabaseSync(":memory:");
+  database.exec("CREATE TABLE schema_migrations (applied_at_ms INTEGER NOT NULL)");
+  database.exec("INSERT INTO schema_migrations VALUES (0)");
   for (const migration of MIGRATIONS) for (const sql of migration.statements(SQLITE_DIALECT)) database.exec(sql);
   database.exec("INSERT INTO buckets VALUES ('bucket', 0)");
   const plans: string[][] = [];
