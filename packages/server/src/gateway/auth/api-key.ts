@@ -2,7 +2,6 @@ import { AshlarError } from "@ashlar/sdk/errors";
 import { encodeHex, sha256Sync } from "@ashlar/sdk/hash";
 import { LIMITS } from "@ashlar/sdk/limits";
 import {
-  type ApiKeyInfo,
   type ApiKeyRecord,
   type ApiKeyRequest,
   assertBucketName,
@@ -85,11 +84,6 @@ async function scopeOf(options: CreateApiKeyOptions): Promise<CredentialScope | 
     throw new AshlarError("BUCKET_NOT_FOUND", `no bucket ${bucket}`, { details: { bucket } });
   }
   return { bucket, prefix };
-}
-
-/** An API key as it may be shown. */
-export function withoutDigest({ secretSha256: _secretSha256, ...info }: ApiKeyRecord): ApiKeyInfo {
-  return info;
 }
 
 const invalid = (message: string): AshlarError => new AshlarError("INVALID_ARGUMENT", message);

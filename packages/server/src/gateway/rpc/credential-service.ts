@@ -4,7 +4,7 @@ import type { ApiKeyInfo, ApiKeyRole, Random } from "@ashlar/sdk/ports";
 import { type ApiKeySchema, type CredentialService, decodeInteger, decodeText, encodeInteger } from "@ashlar/sdk/rpc";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
-import { createApiKey, withoutDigest } from "../auth/api-key.ts";
+import { createApiKey } from "../auth/api-key.ts";
 import { principalKey } from "../auth/auth-gate.ts";
 import type { Authenticator } from "../auth/authenticator.ts";
 import { revokeAccessToken } from "../auth/revoke-access-token.ts";
@@ -27,7 +27,7 @@ export function createCredentialService(
         prefix: decodeText(prefix),
         expiresInMs: decodeInteger(expiresInMs, "expiresInMs") || undefined,
       });
-      return { key: encodeApiKey(withoutDigest(record)), apiKey };
+      return { key: encodeApiKey(record), apiKey };
     },
     async listApiKeys({ afterKeyId, limit }, { signal }) {
       const keys = await metadata.listApiKeys({ signal });
@@ -36,7 +36,7 @@ export function createCredentialService(
       const page = from < 0 ? [] : keys.slice(from, from + count);
       const isLast = from < 0 || from + count >= keys.length;
       return {
-        keys: page.map((record) => encodeApiKey(withoutDigest(record))),
+        keys: page.map(encodeApiKey),
         nextKeyId: isLast ? "" : (page.at(-1)?.keyId ?? ""),
       };
     },
