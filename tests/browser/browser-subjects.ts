@@ -1,4 +1,4 @@
-import { createClient, direct, gateway, MIB, type ObjectClient, type RemoteSeatOptions, type Seat } from "@ashlar/sdk";
+import { createClient, direct, gateway, type ObjectClient, type RemoteSeatOptions, type Seat } from "@ashlar/sdk";
 import type { Transport } from "@ashlar/sdk/ports";
 import { connectTransport } from "@ashlar/sdk/transport/connect";
 import { grpcWebTransport } from "@ashlar/sdk/transport/grpc-web";
@@ -34,7 +34,6 @@ export function defineBrowserConformance(transport: () => Transport): void {
       start: async () => ({
         chunkMaxBytes: CHUNK_MAX_BYTES,
         // page.test.ts moves 64 MiB.
-        largeBytes: 16 * MIB,
         uploadProgress: capabilities.uploadProgress,
         openClient: () => openClient(seat, transport, inject("servers").cluster),
         async openThrottled(bytesPerSecond) {

@@ -13,8 +13,6 @@ export interface RunningSubject {
   openClient(): ObjectClient;
   /** Largest chunk that the store takes, in bytes. */
   readonly chunkMaxBytes: number;
-  /** Size of the large object, a multiple of the default chunk; default 100 MiB. */
-  readonly largeBytes?: number;
   /** Whether an upload tells of progress within a chunk. */
   readonly uploadProgress: boolean;
   /** A client of another store of the same kind, where there is a way between them that can be slow: bytes a second, per connection. */

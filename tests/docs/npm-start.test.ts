@@ -14,7 +14,7 @@ function shell(command: string, env: Readonly<Record<string, string>> = {}): Run
   // A process group of its own: a terminal's Ctrl-C reaches all of it.
   const child = spawn("bash", ["-c", command], {
     cwd: ROOT,
-    env: { PATH: path, HOME: process.env.HOME, ...env },
+    env: { PATH: path, HOME: process.env.HOME, NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE, ...env },
     detached: true,
   });
   let output = "";

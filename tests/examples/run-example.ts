@@ -36,7 +36,13 @@ export interface RunningExample extends AsyncDisposable {
 export function runExample(command: string, env: Readonly<Record<string, string>> = {}): RunningExample {
   const child = spawn("bash", ["-c", command], {
     cwd: ROOT,
-    env: { PATH: `${dirname(process.execPath)}:${process.env.PATH}`, HOME: process.env.HOME, CI: "true", ...env },
+    env: {
+      PATH: `${dirname(process.execPath)}:${process.env.PATH}`,
+      HOME: process.env.HOME,
+      NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE,
+      CI: "true",
+      ...env,
+    },
     stdio: ["ignore", "pipe", "pipe"],
     // A process group of its own: a terminal's Ctrl-C reaches all of it.
     detached: true,

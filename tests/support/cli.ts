@@ -99,7 +99,7 @@ export interface SpawnedCli extends RunningCli {
 /** Starts a command line in a process of its own, by its entry. */
 export function spawnCli(argv: readonly string[], options: Pick<CliRunOptions, "env"> = {}): SpawnedCli {
   const child = spawn(process.execPath, [...NODE_ARGUMENTS, CLI_MAIN, ...argv], {
-    env: { PATH: process.env.PATH, ...options.env },
+    env: { PATH: process.env.PATH, NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE, ...options.env },
     stdio: ["pipe", "pipe", "pipe"],
   });
   const [stdout, stderr] = [collect(), collect()];

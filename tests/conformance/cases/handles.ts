@@ -91,13 +91,16 @@ export function handleCases(use: UseContext): void {
       expect(await wall.slice(start, end).text()).toBe(text);
     });
 
-    test.each(["", "0123456789"])("slices %j from any start to any end as Blob does", async (text) => {
+    test.each(["", "0123456789"])("slices %j from and to ends of any kind as Blob does", async (text) => {
       const { client, bucket } = use();
       const wall = client.bucket(await bucket()).object("wall");
       await wall.put(text);
       const blob = new Blob([text]);
       const ends = [-Infinity, -100, -11, -10, -7, -3, -1, 0, 1, 3, 9, 10, 11, 100, Infinity, NaN];
-      const cases = ends.flatMap((start) => [undefined, ...ends].map((end) => [start, end] as const));
+      // Each start with three ends of all: where slices are cut is the client's matter, and the same on every way.
+      const cases = ends.flatMap((start, at) =>
+        [undefined, ends.at(at - 3), ends.at(at - 10)].map((end) => [start, end] as const),
+      );
       const got = await Promise.all(
         cases.map(async ([start, end]) => [start, end, await wall.slice(start, end).text()]),
       );
