@@ -4,7 +4,8 @@ import { connectTransport } from "@ashlar/sdk/transport/connect";
 import { grpcWebTransport } from "@ashlar/sdk/transport/grpc-web";
 import { httpTransport } from "@ashlar/sdk/transport/http";
 import { inject } from "vitest";
-import { defineConformance } from "../conformance/define-conformance.ts";
+import { type ConformanceScope, defineConformance } from "../conformance/define-conformance.ts";
+import type { ConformanceSubject } from "../conformance/subject.ts";
 import { CHUNK_MAX_BYTES, type ServerAccess, SLOW_BYTES_PER_SECOND } from "./provided.ts";
 
 type SeatName = "gateway" | "direct";
@@ -26,10 +27,10 @@ function openClient(seat: SeatName, transport: () => Transport, { url, apiKey }:
 }
 
 /** The suite of all seats and transports, in a page, for both seats that have servers over one transport. */
-export function defineBrowserConformance(transport: () => Transport): void {
+export function defineBrowserConformance(transport: () => Transport, scope: ConformanceScope): void {
   const { name, capabilities } = transport();
   for (const seat of ["gateway", "direct"] as const) {
-    defineConformance({
+    const subject: ConformanceSubject = {
       name: `${seat} over ${name} in a page`,
       start: async () => ({
         chunkMaxBytes: CHUNK_MAX_BYTES,
@@ -45,6 +46,7 @@ export function defineBrowserConformance(transport: () => Transport): void {
         },
         close: async () => {},
       }),
-    });
+    };
+    defineConformance(subject, scope);
   }
 }

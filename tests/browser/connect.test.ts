@@ -1,4 +1,4 @@
 import { connectTransport } from "@ashlar/sdk/transport/connect";
 import { defineBrowserConformance } from "./browser-subjects.ts";
 
-defineBrowserConformance(connectTransport);
+defineBrowserConformance(connectTransport, "transport");

@@ -1,4 +1,4 @@
 import { grpcWebTransport } from "@ashlar/sdk/transport/grpc-web";
 import { defineBrowserConformance } from "./browser-subjects.ts";
 
-defineBrowserConformance(grpcWebTransport);
+defineBrowserConformance(grpcWebTransport, "transport");

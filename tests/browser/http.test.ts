@@ -1,4 +1,4 @@
 import { httpTransport } from "@ashlar/sdk/transport/http";
 import { defineBrowserConformance } from "./browser-subjects.ts";
 
-defineBrowserConformance(httpTransport);
+defineBrowserConformance(httpTransport, "full");

@@ -16,13 +16,40 @@ import { rangeCases } from "./cases/ranges.ts";
 import { removalCases } from "./cases/removal.ts";
 import type { ConformanceContext, ConformanceSubject, UseContext } from "./subject.ts";
 
+/** How much of the suite a subject runs. */
+export type ConformanceScope = "full" | "transport";
+
 let buckets = 0;
+
+/** What a transport can change of a call: how it encodes names, sizes and errors, and how bytes flow and end. */
+const TRANSPORT_CASES: readonly ((use: UseContext) => void)[] = [
+  largeCases,
+  rangeCases,
+  attributeCases,
+  missingCases,
+  abortCases,
+  progressCases,
+  multipartCases,
+  lifecycleCases,
+];
+
+/** What only the engine, a store or the client decides, whatever the transport. */
+const OTHER_CASES: readonly ((use: UseContext) => void)[] = [
+  bodyCases,
+  conditionCases,
+  argumentCases,
+  listingCases,
+  removalCases,
+  handleCases,
+];
 
 /**
  * The promises of the object API as tests, the same for every seat and transport. A case that some seat cannot keep is a defect of that seat:
  * nothing is skipped but what the transport says of itself (progress within a chunk) or has no way to slow down (no socket).
+ *
+ * @param scope `full` once for each seat and for a page; `transport` for another way to the same seats.
  */
-export function defineConformance(definition: ConformanceSubject): void {
+export function defineConformance(definition: ConformanceSubject, scope: ConformanceScope = "full"): void {
   describe(definition.name, () => {
     let context: ConformanceContext | undefined;
     beforeAll(async () => {
@@ -43,19 +70,7 @@ export function defineConformance(definition: ConformanceSubject): void {
       if (context === undefined) throw new Error("the subject did not start");
       return context;
     };
-    bodyCases(use);
-    largeCases(use);
-    rangeCases(use);
-    conditionCases(use);
-    attributeCases(use);
-    missingCases(use);
-    argumentCases(use);
-    abortCases(use);
-    progressCases(use);
-    listingCases(use);
-    removalCases(use);
-    multipartCases(use);
-    handleCases(use);
-    lifecycleCases(use);
+    for (const define of TRANSPORT_CASES) define(use);
+    if (scope === "full") for (const define of OTHER_CASES) define(use);
   });
 }

@@ -1,3 +1,3 @@
 import { defineRemoteConformance } from "./remote-subjects.ts";
 
-defineRemoteConformance("grpc-js");
+defineRemoteConformance("grpc-js", "transport");

@@ -1,3 +1,3 @@
 import { defineRemoteConformance } from "./remote-subjects.ts";
 
-defineRemoteConformance("grpc-web");
+defineRemoteConformance("grpc-web", "transport");

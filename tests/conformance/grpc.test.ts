@@ -1,3 +1,3 @@
 import { defineRemoteConformance } from "./remote-subjects.ts";
 
-defineRemoteConformance("grpc", { metadata: "sqlite" });
+defineRemoteConformance("grpc", "transport", { metadata: "sqlite" });

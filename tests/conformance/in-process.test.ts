@@ -1,3 +1,3 @@
 import { defineRemoteConformance } from "./remote-subjects.ts";
 
-defineRemoteConformance("in-process");
+defineRemoteConformance("in-process", "transport");

@@ -2,7 +2,8 @@ import { nodeCryptoHasher } from "@ashlar/adapters/hash/node-crypto";
 import { createClient, direct, gateway, MIB, type ObjectClient, type RemoteSeatOptions, type Seat } from "@ashlar/sdk";
 import { startTestCluster, type TestCluster, type TestClusterOptions } from "../support/test-cluster.ts";
 import { openTransport, type TransportName } from "../support/transports.ts";
-import { defineConformance } from "./define-conformance.ts";
+import { type ConformanceScope, defineConformance } from "./define-conformance.ts";
+import type { ConformanceSubject } from "./subject.ts";
 
 const CHUNK_MAX_BYTES = 8 * MIB;
 
@@ -12,26 +13,31 @@ const SEATS: Readonly<Record<"gateway" | "direct", (options: RemoteSeatOptions) 
  * The suite for both seats that have servers, over one transport. Each seat gets a cluster of its own: a gateway and three nodes on real ports, and
  * one with slow connections where the suite asks for it.
  */
-export function defineRemoteConformance(transportName: TransportName, options: TestClusterOptions = {}): void {
+export function defineRemoteConformance(
+  transportName: TransportName,
+  scope: ConformanceScope,
+  options: TestClusterOptions = {},
+): void {
   for (const [seatName, seat] of Object.entries(SEATS)) {
     const open = (cluster: TestCluster): ObjectClient => {
       const transport = openTransport(transportName, cluster);
       const { url, apiKey } = cluster;
       return createClient(seat({ url, apiKey, transport, hasher: nodeCryptoHasher }));
     };
-    defineConformance({
+    const subject: ConformanceSubject = {
       name: `${seatName} over ${transportName}`,
       async start() {
         const cluster = await startTestCluster({ chunkMaxBytes: CHUNK_MAX_BYTES, ...options });
-        const subject = {
+        const running = {
           chunkMaxBytes: CHUNK_MAX_BYTES,
           uploadProgress: openTransport(transportName, cluster).capabilities.uploadProgress,
           openClient: () => open(cluster),
           close: () => cluster.close(),
         };
-        return transportName === "in-process" ? subject : { ...subject, openThrottled: throttled(seatName, open) };
+        return transportName === "in-process" ? running : { ...running, openThrottled: throttled(seatName, open) };
       },
-    });
+    };
+    defineConformance(subject, scope);
   }
 }
 

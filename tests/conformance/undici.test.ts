@@ -1,3 +1,3 @@
 import { defineRemoteConformance } from "./remote-subjects.ts";
 
-defineRemoteConformance("undici", { metadata: "postgres" });
+defineRemoteConformance("undici", "full", { metadata: "postgres" });

@@ -2,6 +2,7 @@ import { nodeCryptoHasher } from "@ashlar/adapters/hash/node-crypto";
 import { createClient, direct, gateway, type ObjectClient } from "@ashlar/sdk";
 import { LIMITS } from "@ashlar/sdk/limits";
 import { defineConformance } from "../conformance/define-conformance.ts";
+import type { ConformanceSubject } from "../conformance/subject.ts";
 import { openTransport, type TransportName } from "../support/transports.ts";
 
 /** A cluster as its clients know it. */
@@ -31,7 +32,7 @@ export function defineEndToEnd(
     const seat = SEATS[seatName];
     for (const transportName of ways.transports) {
       const transport = () => openTransport(transportName, NOBODY);
-      defineConformance({
+      const subject: ConformanceSubject = {
         name: `${seatName} over ${transportName}, against a whole cluster`,
         start: async () => ({
           chunkMaxBytes: LIMITS.CHUNK_MAX_BYTES_DEFAULT.value,
@@ -40,7 +41,8 @@ export function defineEndToEnd(
             createClient(seat({ ...cluster(), transport: transport(), hasher: nodeCryptoHasher })),
           close: async () => {},
         }),
-      });
+      };
+      defineConformance(subject, "transport");
     }
   }
 }
