@@ -4,8 +4,9 @@
  * Runs under the pinned Node with node_modules/.bin in PATH (tools/bootstrap.mjs sees to both). Every check runs even if
  * an earlier one failed; the exit code is 1 if any did.
  */
-import { spawnSync } from "node:child_process";
+import { execFile, spawnSync } from "node:child_process";
 import { existsSync, globSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 
 const CACHE = "node_modules/.cache/ashlar";
@@ -15,6 +16,8 @@ const GENERATED = [
   { template: "buf.gen.vendor.yaml", folder: "packages/server/src/http/gen" },
 ];
 const PNPM = "pnpm@12.21.0";
+/** A program with thousands of mistakes says so in a few MiB. */
+const OUTPUT_MAX_BYTES = 64 * 1024 * 1024;
 
 /** Runs a command with its output shown; says whether it succeeded. */
 function passes(command, args, options = {}) {
@@ -28,6 +31,16 @@ function passesQuietly(command, args) {
   const run = spawnSync(command, args, { encoding: "utf8" });
   if (run.status !== 0) process.stderr.write(`${run.stdout ?? ""}${run.stderr ?? ""}${run.error?.message ?? ""}\n`);
   return run.status === 0;
+}
+
+/** The same beside others: its output is shown when it has ended. */
+function passesBeside(command, args) {
+  return new Promise((resolve) => {
+    execFile(command, args, { maxBuffer: OUTPUT_MAX_BYTES }, (error, stdout, stderr) => {
+      if (error !== null) process.stderr.write(`${stdout}${stderr}${stdout === "" ? error.message : ""}\n`);
+      resolve(error === null);
+    });
+  });
 }
 
 function output(command, args) {
@@ -52,16 +65,22 @@ function typeScriptProjects() {
   });
 }
 
-function checkTypes() {
+/** tsc uses one core: as many programs as there are cores are checked at once, in order of their names. */
+async function checkTypes() {
   mkdirSync(CACHE, { recursive: true });
-  return typeScriptProjects()
-    .map((project) => {
+  const waiting = typeScriptProjects();
+  const failures = [];
+  const work = async () => {
+    for (let project = waiting.shift(); project !== undefined; project = waiting.shift()) {
       const buildInfo = join(CACHE, `${project.replaceAll("/", "-")}.tsbuildinfo`);
-      const isRight = passes("tsc", ["--project", project, "--incremental", "--tsBuildInfoFile", buildInfo]);
-      if (!isRight) process.stderr.write(`types: ${project} failed\n`);
-      return isRight;
-    })
-    .every(Boolean);
+      const args = ["--project", project, "--incremental", "--tsBuildInfoFile", buildInfo];
+      if (await passesBeside("tsc", args)) continue;
+      process.stderr.write(`types: ${project} failed\n`);
+      failures.push(project);
+    }
+  };
+  await Promise.all(Array.from({ length: availableParallelism() }, work));
+  return failures.length === 0;
 }
 
 /** The branch that a change is compared with: what is published, else the local main branch. */
@@ -173,11 +192,12 @@ if (unknown.length > 0) {
   process.stderr.write(`no such check: ${unknown.join(", ")}. There are: ${Object.keys(CHECKS).join(", ")}\n`);
   process.exit(2);
 }
-const failed = wanted.filter((name) => {
+const failed = [];
+for (const name of wanted) {
   const startedAt = performance.now();
-  const isRight = CHECKS[name]();
+  const isRight = await CHECKS[name]();
   const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
   process.stdout.write(`${isRight ? "ok    " : "FAILED"} ${name} (${seconds} s)\n`);
-  return !isRight;
-});
+  if (!isRight) failed.push(name);
+}
 process.exitCode = failed.length > 0 ? 1 : 0;

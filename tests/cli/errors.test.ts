@@ -156,6 +156,26 @@ describe("messages", () => {
     },
   );
 
+  // There mkdir says ENOENT although the folder above is there.
+  test
+    .runIf(process.platform === "linux")
+    .each([
+      [["mb", "photos", "--path"]],
+      [["serve", "--port", "0", "--path"]],
+      [["gateway", "--port", "0", "--path"]],
+      [["node", "--port", "0", "--server-id", "n1", "--data-dir"]],
+      [["cluster", "up", "--path"]],
+    ])("%s ends with a word about it where no folder can be made", async (argv) => {
+    const env = {
+      CLUSTER_KEY: "k".repeat(32),
+      DATABASE_URL: argv[0] === "node" ? "postgres://127.0.0.1:1/x" : undefined,
+    };
+    const run = await cli([...argv, "/proc/ashlar/store"], { env });
+    expect(run.exitCode, run.stderr).toBe(2);
+    expect(run.stderr).toContain("/proc/ashlar/store");
+    expect(run.stderr).toContain("where no folder can be made");
+  });
+
   test("quote a path with a blank in the commands that they show", async () => {
     const path = folder.at("no store here");
     expect((await cli(["ls", "--path", path])).stderr).toContain(`--path '${path}'`);

@@ -21,16 +21,49 @@ export async function syncFolder(fileSystem: Pick<DurableFileSystem, "open">, fo
   }
 }
 
-/** Makes a folder and those above it that are missing, and syncs the entry of each that it made: a power loss must not take a whole store. */
-export async function makeFolderDurably(
-  fileSystem: Pick<typeof nodeFs, "mkdir" | "open">,
-  path: string,
-): Promise<void> {
-  const first = await fileSystem.mkdir(path, { recursive: true, mode: PRIVATE_FOLDER_MODE });
-  if (first === undefined) return;
+type FolderFileSystem = Pick<typeof nodeFs, "mkdir" | "open" | "stat">;
+
+/**
+ * Makes a folder and those above it that are missing, closed to others, and syncs the entry of each that it made: a power loss must not take a whole
+ * store.
+ *
+ * @returns the outermost folder that it made; `undefined` if all were there.
+ */
+export async function makeFolderDurably(fileSystem: FolderFileSystem, path: string): Promise<string | undefined> {
+  const first = await makeFolders(fileSystem, resolve(path));
+  if (first === undefined) return undefined;
   for (let folder = resolve(path); ; folder = dirname(folder)) {
     await syncFolder(fileSystem, dirname(folder));
-    if (folder === resolve(first) || dirname(folder) === folder) return;
+    if (folder === first || dirname(folder) === folder) return first;
+  }
+}
+
+/**
+ * Step by step: Node's own recursive `mkdir` takes ENOENT for a folder above that is missing, and tries for ever where there is one in which nothing
+ * can be made, as in /proc.
+ */
+async function makeFolders(fileSystem: FolderFileSystem, path: string): Promise<string | undefined> {
+  try {
+    return await makeOne(fileSystem, path);
+  } catch (error) {
+    if (errnoOf(error) !== "ENOENT" || dirname(path) === path) throw error;
+    const first = await makeFolders(fileSystem, dirname(path));
+    const made = await makeOne(fileSystem, path);
+    return first ?? made;
+  }
+}
+
+async function makeOne(fileSystem: FolderFileSystem, path: string): Promise<string | undefined> {
+  try {
+    await fileSystem.mkdir(path, { mode: PRIVATE_FOLDER_MODE });
+    return path;
+  } catch (error) {
+    const isThere = await fileSystem.stat(path).then(
+      (stats) => stats.isDirectory(),
+      () => false,
+    );
+    if (isThere) return undefined;
+    throw error;
   }
 }
 

@@ -22,11 +22,12 @@ export function assertFolderPath(path: unknown): asserts path is string {
 /**
  * Makes the folder of a store, with those above it, unless it is there; what it makes is closed to other users.
  *
+ * @returns the outermost folder that it made; `undefined` if all were there.
  * @throws {AshlarError} INVALID_ARGUMENT if the path can be no folder, DISK_FULL, INTERNAL.
  */
-export async function makeStoreFolder(path: string): Promise<void> {
+export async function makeStoreFolder(path: string): Promise<string | undefined> {
   try {
-    await makeFolderDurably(nodeFs, path);
+    return await makeFolderDurably(nodeFs, path);
   } catch (error) {
     const errno = error instanceof Error && "code" in error ? String(error.code) : "";
     const details = { path, errno };

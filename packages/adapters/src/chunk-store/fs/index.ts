@@ -35,6 +35,7 @@ import { StoreHealth } from "./store-health.ts";
 import { StoreHome } from "./store-home.ts";
 import { SyncedChunks } from "./synced-chunks.ts";
 
+export { makeStoreFolder } from "../../internal/store-folder.ts";
 export type { FileSystem } from "./file-system.ts";
 export { rebuildStoreFiles } from "./rebuild-files.ts";
 

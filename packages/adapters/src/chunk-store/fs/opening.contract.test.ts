@@ -5,7 +5,7 @@ import { encodeHex } from "@ashlar/sdk/hash";
 import { type Clock, type StreamingChunkStore, systemClock, systemRandom } from "@ashlar/sdk/ports";
 import { type TestChunk, testChunk } from "@ashlar/sdk/testing";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { openFsChunkStore } from "./index.ts";
+import { makeStoreFolder, openFsChunkStore } from "./index.ts";
 import { createOwner } from "./owner.ts";
 import { makeFolder } from "./testing/fs-subject.ts";
 
@@ -48,6 +48,14 @@ describe("opening a folder", () => {
     process.chdir(before);
     opened.push(await opening);
     expect(await readdir(join(base, "relative"))).toContain("format.json");
+  });
+
+  test.runIf(process.platform === "linux")("fails where no folder can be made, and does not try for ever", async () => {
+    await expect(openFsChunkStore({ path: "/proc/ashlar/store" })).rejects.toMatchObject({ name: "AshlarError" });
+    await expect(makeStoreFolder("/proc/ashlar/store")).rejects.toMatchObject({
+      code: "INVALID_ARGUMENT",
+      message: expect.stringContaining("/proc/ashlar/store is where no folder can be made"),
+    });
   });
 
   test("makes it where there is none, marks its format, and opens it again", async () => {

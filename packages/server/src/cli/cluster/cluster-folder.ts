@@ -1,9 +1,10 @@
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { chmod, mkdir, stat } from "node:fs/promises";
+import { chmod, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import process from "node:process";
+import { makeStoreFolder } from "@ashlar/adapters/chunk-store/fs";
 import { fileError } from "../file-error.ts";
 
 /** Where everything of a local cluster lies. All paths are absolute. */
@@ -74,11 +75,11 @@ export interface FolderBefore {
 export async function makeClusterFolder(folder: ClusterFolder): Promise<FolderBefore> {
   try {
     const own = process.getuid?.() === 0 ? PASS_ONLY : OWNER_ONLY;
-    const made = await mkdir(folder.path, { recursive: true, mode: own });
+    const made = await makeStoreFolder(folder.path);
     const mode = made === undefined ? (await stat(folder.path)).mode & PERMISSIONS : undefined;
     await chmod(folder.path, own);
     for (const inner of [folder.logs, folder.nodes]) {
-      await mkdir(inner, { recursive: true, mode: OWNER_ONLY });
+      await makeStoreFolder(inner);
       await chmod(inner, OWNER_ONLY);
     }
     return { made, mode };

@@ -1,5 +1,6 @@
-import { mkdir, open, readFile, stat } from "node:fs/promises";
+import { open, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { makeStoreFolder } from "@ashlar/adapters/chunk-store/fs";
 import { AshlarError } from "@ashlar/sdk/errors";
 import { encodeHex } from "@ashlar/sdk/hash";
 import { type Logger, systemRandom } from "@ashlar/sdk/ports";
@@ -9,7 +10,6 @@ import { fileError } from "../file-error.ts";
 const FILE_NAME = "cluster.key";
 const KEY_BYTES = 32;
 const OWNER_ONLY = 0o600;
-const OWNER_ONLY_FOLDER = 0o700;
 
 /** Where a cluster key may come from. */
 export interface ClusterKeySources {
@@ -56,9 +56,7 @@ export async function requireClusterKey(
 /** The cluster key that lives in a server's own folder, readable by its owner only; made at the first start. @throws {AshlarError} INVALID_ARGUMENT if the path is no folder. */
 export async function keepClusterKey(folder: string, logger: Logger): Promise<ClusterKeys> {
   const file = join(folder, FILE_NAME);
-  await mkdir(folder, { recursive: true, mode: OWNER_ONLY_FOLDER }).catch((error: unknown): never => {
-    throw fileError(error, folder);
-  });
+  await makeStoreFolder(folder);
   const key = encodeHex(systemRandom.bytes(KEY_BYTES));
   try {
     const handle = await open(file, "wx", OWNER_ONLY);

@@ -1,15 +1,13 @@
 import { renameSync } from "node:fs";
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { makeStoreFolder } from "@ashlar/adapters/chunk-store/fs";
 import { AshlarError } from "@ashlar/sdk/errors";
 import { assertServerId } from "../../node/index.ts";
 import { readJsonFile, writePrivateFile } from "../cluster/private-file.ts";
-import { fileError } from "../file-error.ts";
 import { type FileLock, tryLockFile } from "../file-lock.ts";
 
 const FORMAT = "ashlar-node-folder";
 const FORMAT_VERSION = 1;
-const OWNER_ONLY = 0o700;
 
 /**
  * Takes a data folder for one storage node: two nodes over one folder would count one copy twice.
@@ -24,11 +22,7 @@ const OWNER_ONLY = 0o700;
  */
 export async function takeNodeFolder(path: string, serverId: string): Promise<FileLock> {
   assertServerId(serverId);
-  try {
-    await mkdir(path, { recursive: true, mode: OWNER_ONLY });
-  } catch (error) {
-    throw fileError(error, path);
-  }
+  await makeStoreFolder(path);
   const lock = tryLockFile(join(path, "server.lock"));
   const file = join(path, "server.json");
   if (lock === undefined) {

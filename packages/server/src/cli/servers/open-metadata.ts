@@ -2,7 +2,6 @@ import { join } from "node:path";
 import { AshlarError } from "@ashlar/sdk/errors";
 import { type Logger, type MetadataStore, silentLogger, type Tracer } from "@ashlar/sdk/ports";
 import { assertStoreThere } from "../existing-store.ts";
-import { fileError } from "../file-error.ts";
 
 /** Where metadata lies, and how it is opened. */
 export interface MetadataPlace {
@@ -25,7 +24,6 @@ export interface OpenedMetadata extends AsyncDisposable {
 
 /** Connections of one process: a gateway's statements are short, so more would only queue in the database. */
 const POOL_CONNECTIONS = 16;
-const OWNER_ONLY = 0o700;
 
 /**
  * Opens PostgreSQL or SQLite.
@@ -38,11 +36,9 @@ export async function openMetadata(place: MetadataPlace): Promise<OpenedMetadata
   if (path === undefined) {
     throw new AshlarError("INVALID_ARGUMENT", "where is the metadata? set DATABASE_URL, or name a folder with --path");
   }
-  const { mkdir } = await import("node:fs/promises");
+  const { makeStoreFolder } = await import("@ashlar/adapters/chunk-store/fs");
   const { openSqliteMetadataStore } = await import("@ashlar/adapters/metadata-store/sqlite");
-  await mkdir(path, { recursive: true, mode: OWNER_ONLY }).catch((error: unknown): never => {
-    throw fileError(error, path);
-  });
+  await makeStoreFolder(path);
   const store = await openSqliteMetadataStore({
     path: join(path, "metadata.sqlite"),
     storeFolder: path,
