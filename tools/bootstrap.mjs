@@ -46,6 +46,7 @@ function workspaceManifests() {
     "package.json",
     "tests/package.json",
     "bench/package.json",
+    "tools/package.json",
     ...nested.filter((path) => existsSync(join(ROOT, path))).sort(),
   ];
 }

@@ -16,6 +16,8 @@ const GENERATED = [
   { template: "buf.gen.vendor.yaml", folder: "packages/server/src/http/gen" },
 ];
 const PNPM = "pnpm@12.21.0";
+/** Written in Go: several times faster than the one that has the API, which bundler and API docs need. */
+const TYPE_CHECKER = join("tools", "node_modules", ".bin", "tsc");
 /** A program with thousands of mistakes says so in a few MiB. */
 const OUTPUT_MAX_BYTES = 64 * 1024 * 1024;
 
@@ -59,7 +61,7 @@ function typeScriptProjects() {
     "examples/*/tsconfig.json",
   ]).sort();
   return projects.filter((project) => {
-    const files = output("tsc", ["--project", project, "--showConfig"]);
+    const files = output(TYPE_CHECKER, ["--project", project, "--showConfig"]);
     // A project without any file yet is an error to tsc (TS18003), not to us.
     return files !== undefined && (JSON.parse(files).files ?? []).length > 0;
   });
@@ -74,7 +76,7 @@ async function checkTypes() {
     for (let project = waiting.shift(); project !== undefined; project = waiting.shift()) {
       const buildInfo = join(CACHE, `${project.replaceAll("/", "-")}.tsbuildinfo`);
       const args = ["--project", project, "--incremental", "--tsBuildInfoFile", buildInfo];
-      if (await passesBeside("tsc", args)) continue;
+      if (await passesBeside(TYPE_CHECKER, args)) continue;
       process.stderr.write(`types: ${project} failed\n`);
       failures.push(project);
     }
