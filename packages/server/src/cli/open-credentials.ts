@@ -5,7 +5,7 @@ import {
   createCredentialClient,
 } from "@ashlar/sdk/credentials";
 import { AshlarError } from "@ashlar/sdk/errors";
-import { systemRandom } from "@ashlar/sdk/ports";
+import { type ApiKeyRecord, systemRandom } from "@ashlar/sdk/ports";
 import { createApiKey } from "../gateway/index.ts";
 import { openExistingMetadata } from "./servers/open-metadata.ts";
 import type { Settings } from "./settings.ts";
@@ -19,6 +19,8 @@ export interface OpenedCredentials extends AsyncDisposable {
   listApiKeys(): Promise<readonly ApiKeyInfo[]>;
   deleteApiKey(keyId: string): Promise<boolean>;
 }
+
+const shown = ({ secretSha256: _secretSha256, ...info }: ApiKeyRecord): ApiKeyInfo => info;
 
 /** @throws {AshlarError} INVALID_ARGUMENT if neither a gateway nor a database is named; BUCKET_NOT_FOUND if the folder holds no store. */
 export async function openCredentials(
@@ -47,10 +49,9 @@ export async function openCredentials(
   return {
     async createApiKey(request) {
       const { apiKey: made, record } = await createApiKey({ ...request, metadata, random: systemRandom, signal });
-      const { secretSha256: _secretSha256, ...info } = record;
-      return { ...info, apiKey: made };
+      return { ...shown(record), apiKey: made };
     },
-    listApiKeys: async () => (await metadata.listApiKeys()).map(({ secretSha256: _secretSha256, ...info }) => info),
+    listApiKeys: async () => (await metadata.listApiKeys()).map(shown),
     deleteApiKey: (keyId) => metadata.deleteApiKey(keyId),
     [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose](),
   };
