@@ -173,9 +173,12 @@ function checkZone(zone: string): void {
   if (typeof zone !== "string" || !SERVER_ID.test(zone)) invalid("a zone is 1 to 64 of [A-Za-z0-9._-]");
 }
 
+/** Of RegisterServer too. It keeps the virtual nodes of one server countable. */
+const WEIGHT_MAX = 100;
+
 export function checkWeight(weight: number): void {
-  // The bound keeps the virtual nodes of one server countable.
-  if (!(Number.isFinite(weight) && weight >= 0 && weight <= 1000)) invalid("a weight is a number from 0 to 1000");
+  if (!(Number.isFinite(weight) && weight >= 0 && weight <= WEIGHT_MAX))
+    invalid(`a weight is a number from 0 to ${WEIGHT_MAX}`);
 }
 
 export function checkRegistration(registration: ServerRegistration): void {

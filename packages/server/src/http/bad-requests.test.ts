@@ -33,6 +33,30 @@ afterAll(async () => {
 const talk = (text: string): ReturnType<typeof rawTalk> => rawTalk(port, [text]);
 const withHost = (host: string): string => `GET /a HTTP/1.1\r\nhost: ${host}\r\nconnection: close\r\n\r\n`;
 
+describe("a header that has one value", () => {
+  it.each(["authorization", "content-type", "expires", "if-modified-since", "if-unmodified-since"])(
+    "%s is refused where it comes twice, whichever a server would take",
+    async (name) => {
+      const request = `GET /a HTTP/1.1\r\nhost: a\r\n${name}: x\r\n${name.toUpperCase()}: y\r\nconnection: close\r\n\r\n`;
+      const { statuses, text } = await talk(request);
+      expect(statuses).toEqual([400]);
+      expect(text).toContain(`more than one header ${name}`);
+    },
+  );
+});
+
+describe("a transfer coding", () => {
+  it.each(["gzip, chunked", "identity, chunked"])("%s is not taken for the content itself", async (coding) => {
+    const request = `PUT /a HTTP/1.1\r\nhost: a\r\ntransfer-encoding: ${coding}\r\nconnection: close\r\n\r\n0\r\n\r\n`;
+    expect((await talk(request)).statuses).toEqual([501]);
+  });
+
+  it.each(["chunked", "Chunked"])("may be %s", async (coding) => {
+    const request = `PUT /a HTTP/1.1\r\nhost: a\r\ntransfer-encoding: ${coding}\r\nconnection: close\r\n\r\n1\r\nx\r\n0\r\n\r\n`;
+    expect((await talk(request)).statuses).toEqual([200]);
+  });
+});
+
 describe("a host", () => {
   it.each([
     ["a name", "files.example"],

@@ -1,3 +1,4 @@
+import type { Clock } from "@ashlar/sdk/ports";
 import type { Metrics } from "../observability/metrics.ts";
 import type { Admission } from "./admission.ts";
 import type { HttpHandler, HttpResponse } from "./http-handler.ts";
@@ -16,6 +17,7 @@ export interface OperationOptions {
   readonly readiness: () => Promise<Readiness>;
   readonly admission: Pick<Admission, "isFull" | "fullForMs">;
   readonly metrics: Metrics;
+  readonly clock: Pick<Clock, "monotonicMs">;
 }
 
 const NO_STORE = { "cache-control": "no-store" };
@@ -32,7 +34,7 @@ export function operationRoutes(options: OperationOptions): ReadonlyMap<string, 
         ? await answer()
         : { status: 405, header: new Headers({ allow: "GET, HEAD" }) };
   };
-  const rendered = sharedMetrics(options.metrics);
+  const rendered = sharedMetrics(options.metrics, options.clock);
   return new Map<string, HttpHandler>([
     [
       "/healthz",
@@ -60,17 +62,30 @@ export function operationRoutes(options: OperationOptions): ReadonlyMap<string, 
   ]);
 }
 
-/** Strangers who ask for the metrics many times at once cost one rendering and share its bytes. */
-function sharedMetrics(metrics: Metrics): () => Promise<{ readonly contentType: string; readonly text: Uint8Array }> {
-  const render = async (): Promise<{ readonly contentType: string; readonly text: Uint8Array }> => {
-    const { contentType, text } = await metrics.render();
-    return { contentType, text: new TextEncoder().encode(text) };
+interface Rendered {
+  readonly contentType: string;
+  readonly text: Uint8Array;
+}
+
+/** How much longer than it took a rendering is kept: strangers who ask for the metrics without end take at most a tenth of a core for them. */
+const KEPT_TIMES = 9;
+
+function sharedMetrics(metrics: Metrics, clock: Pick<Clock, "monotonicMs">): () => Promise<Rendered> {
+  let keptUntilMs = Number.NEGATIVE_INFINITY;
+  let rendering: Promise<Rendered> | undefined;
+  const render = async (): Promise<Rendered> => {
+    keptUntilMs = Number.POSITIVE_INFINITY;
+    const startedMs = clock.monotonicMs();
+    try {
+      const { contentType, text } = await metrics.render();
+      return { contentType, text: new TextEncoder().encode(text) };
+    } finally {
+      const endedMs = clock.monotonicMs();
+      keptUntilMs = endedMs + KEPT_TIMES * (endedMs - startedMs);
+    }
   };
-  let rendering: ReturnType<typeof render> | undefined;
   return () => {
-    rendering ??= render().finally(() => {
-      rendering = undefined;
-    });
+    if (rendering === undefined || clock.monotonicMs() >= keptUntilMs) rendering = render();
     return rendering;
   };
 }

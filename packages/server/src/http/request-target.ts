@@ -29,12 +29,14 @@ let lastGood = NO_HOST;
 /**
  * The authority and target of a request by RFC 9112 §3.2 and RFC 9113 §8.3.1: the one host that it names, and that of an absolute target before it.
  *
- * @throws {AshlarError} INVALID_ARGUMENT for HTTP/0.9, two hosts, a host that is none, a port out of range, and a target in no known form.
+ * @throws {AshlarError} INVALID_ARGUMENT for HTTP/0.9, two hosts or other single headers, a host that is none, a port out of range, and a target in
+ *   no known form; UNSUPPORTED for a transfer coding other than chunked.
  */
 export function parseTarget(request: NodeRequest): RequestTarget {
   // The parser takes more versions than this server speaks.
   if (!("stream" in request || VERSIONS.has(request.httpVersion)))
     throw invalid("this server speaks HTTP/1.0, HTTP/1.1 and HTTP/2");
+  assertNotCoded(request);
   const named = namedAuthority(request);
   const target = request.url ?? "/";
   if (target.startsWith("/")) return { authority: named, target };
@@ -47,23 +49,40 @@ export function parseTarget(request: NodeRequest): RequestTarget {
 }
 
 function namedAuthority(request: NodeRequest): string {
-  const hosts = hostHeaders(request.rawHeaders);
-  if (hosts.length > 1) throw invalid("the request has more than one Host header");
-  const [host] = hosts;
+  const host = singleHeaders(request.rawHeaders).get("host");
   if (host === undefined && request.httpVersion === "1.1") throw invalid("an HTTP/1.1 request needs a Host header");
   const authority = "authority" in request ? request.authority : undefined;
   if (authority && host !== undefined && authority !== host) throw invalid(":authority and Host name different hosts");
   return checkAuthority(authority || host || NO_HOST);
 }
 
-/** Node keeps the first of several Host headers and says nothing of the others. */
-function hostHeaders(rawHeaders: readonly string[]): string[] {
-  const hosts: string[] = [];
+/** Of several with one of these names Node keeps the first and says nothing of the others, where another server may take the last. */
+const SINGLE_HEADERS: ReadonlySet<string> = new Set([
+  "host",
+  "authorization",
+  "content-type",
+  "expires",
+  "if-modified-since",
+  "if-unmodified-since",
+]);
+
+/** @throws {AshlarError} INVALID_ARGUMENT if a header that has one value came more than once. */
+function singleHeaders(rawHeaders: readonly string[]): ReadonlyMap<string, string> {
+  const found = new Map<string, string>();
   for (let index = 0; index < rawHeaders.length; index += 2) {
-    const name = rawHeaders[index] ?? "";
-    if (name.length === 4 && name.toLowerCase() === "host") hosts.push(rawHeaders[index + 1] ?? "");
+    const name = (rawHeaders[index] ?? "").toLowerCase();
+    if (!SINGLE_HEADERS.has(name)) continue;
+    if (found.has(name)) throw invalid(`the request has more than one header ${name}`);
+    found.set(name, rawHeaders[index + 1] ?? "");
   }
-  return hosts;
+  return found;
+}
+
+/** RFC 9112 §6.1: what was coded in a way that the receiver does not know must not be taken for the content itself. */
+function assertNotCoded(request: NodeRequest): void {
+  const coding = request.headers["transfer-encoding"];
+  if (coding === undefined || coding.trim().toLowerCase() === "chunked") return;
+  throw new AshlarError("UNSUPPORTED", "the only transfer coding that this server knows is chunked");
 }
 
 function checkAuthority(authority: string): string {

@@ -7,6 +7,7 @@ import { createHttpListener, type HttpListener } from "./listener.ts";
 import type { Readiness } from "./operations.ts";
 import { createServerHandlers, type ServerHandlerOptions } from "./server-handler.ts";
 import { createServingState } from "./serving-state.ts";
+import { createManualClock } from "./testing/manual-clock.ts";
 import { type RawAnswer, rawRequest } from "./testing/raw-request.ts";
 
 const open: HttpListener[] = [];
@@ -55,6 +56,41 @@ async function start(handler: HttpHandler, options: Partial<ServerHandlerOptions
 }
 
 const ok: HttpHandler = async () => ({ status: 200, body: new TextEncoder().encode("fine") });
+
+describe("a request for the other port", () => {
+  it("is answered 404 with a request id, and counted like any other", async () => {
+    const lines: Line[] = [];
+    const url = await start(ok, { operationsApart: true, logger: collectingLogger(lines) });
+    const answer = await rawRequest(url, "/metrics");
+    expect(answer.status).toBe(404);
+    const requestId = answer.headers["ashlar-request-id"];
+    expect(JSON.parse(answer.text)).toMatchObject({ requestId });
+    expect(requestId).toMatch(/./);
+    await expect.poll(() => lines.some(({ fields }) => fields.requestId === requestId)).toBe(true);
+  });
+});
+
+describe("the metrics", () => {
+  it("are rendered once for all who ask while a rendering runs, and nine times as long after it", async () => {
+    const clock = createManualClock();
+    const metrics = createMetrics();
+    let renderings = 0;
+    const render = async (): ReturnType<typeof metrics.render> => {
+      renderings++;
+      await clock.advance(5);
+      return await metrics.render();
+    };
+    const url = await start(ok, { clock, metrics: { ...metrics, render } });
+    const ask = async (): Promise<number> => (await rawRequest(url, "/metrics")).status;
+    expect(await Promise.all([ask(), ask(), ask()])).toEqual([200, 200, 200]);
+    await clock.advance(44);
+    expect(await ask()).toBe(200);
+    expect(renderings).toBe(1);
+    await clock.advance(1);
+    expect(await ask()).toBe(200);
+    expect(renderings).toBe(2);
+  });
+});
 
 describe("request ids", () => {
   it("are given back if they are sane, made up otherwise, and stand in every answer", async () => {

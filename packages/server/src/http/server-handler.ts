@@ -8,7 +8,7 @@ import { type CorsOptions, corsHandler } from "./cors.ts";
 import { createRefusalLog } from "./cors-refusals.ts";
 import { guardedHandler } from "./guarded-handler.ts";
 import { healthRoutes } from "./health-service.ts";
-import type { HttpHandler, HttpRequest, HttpResponse } from "./http-handler.ts";
+import type { HttpHandler, HttpRequest } from "./http-handler.ts";
 import { HTTP_LIMITS } from "./http-limits.ts";
 import { observedHandler } from "./observed-handler.ts";
 import { operationRoutes, type Readiness } from "./operations.ts";
@@ -67,31 +67,22 @@ export function createServerHandlers(options: ServerHandlerOptions): ServerHandl
     holderOf: ({ exchange }) => exchange?.peer,
   });
   const guarded = guardedHandler(budgeted, { routeOf, logger });
-  const observed = observedHandler(corsHandler(guarded, options.cors, createRefusalLog(logger, clock)), {
-    routeOf,
-    admission,
-    logger,
-    metrics,
-    tracer,
-    clock,
-    random,
-  });
-  const operations = operationRoutes({ readiness: options.readiness, admission, metrics });
+  const observing = { routeOf, admission, logger, metrics, tracer, clock, random };
+  const observed = observedHandler(corsHandler(guarded, options.cors, createRefusalLog(logger, clock)), observing);
+  const elsewhere = (message: string): HttpHandler =>
+    observedHandler(
+      async ({ requestId }) => problemResponse(new AshlarError("UNSUPPORTED", message), { requestId, status: 404 }),
+      observing,
+    );
+  const onOperationsPort = elsewhere("this is answered on the server's operations port");
+  const onOtherPort = elsewhere("this port answers health, metrics and reflection only");
+  const operations = operationRoutes({ readiness: options.readiness, admission, metrics, clock });
   const standardPaths = new Set(standard.map((rpc) => rpc.requestPath));
   const isOperation = ({ path }: HttpRequest): boolean => operations.has(path) || standardPaths.has(path);
   const answer: HttpHandler = async (request) => await (operations.get(request.path) ?? observed)(request);
   return {
     handler: async (request) =>
-      options.operationsApart === true && isOperation(request)
-        ? elsewhere(request, "this is answered on the server's operations port")
-        : await answer(request),
-    operations: async (request) =>
-      isOperation(request)
-        ? await answer(request)
-        : elsewhere(request, "this port answers health, metrics and reflection only"),
+      await (options.operationsApart === true && isOperation(request) ? onOperationsPort : answer)(request),
+    operations: async (request) => await (isOperation(request) ? answer : onOtherPort)(request),
   };
-}
-
-function elsewhere({ requestId }: HttpRequest, message: string): HttpResponse {
-  return problemResponse(new AshlarError("UNSUPPORTED", message), { requestId, status: 404 });
 }
