@@ -48,7 +48,7 @@ export interface EndOptions {
 /** Signs and verifies the grants of one cluster. Stateless: any holder of the cluster key verifies what any other signed. */
 export interface GrantKeeper {
   issueCluster(): Promise<string>;
-  /** @param options.notAfterMs ends it earlier than usual, for the holder of an access token. */
+  /** @param options.notAfterMs ends it earlier than usual: what lets somebody write ends with the credential that it came from. */
   issueWrite(claims: Claims<GrantOf<"write">>, options?: EndOptions): Promise<string>;
   /** As {@link issueWrite}. */
   issueTicket(claims: Claims<GrantOf<"ticket">>, options?: EndOptions): Promise<string>;

@@ -17,7 +17,7 @@ export interface Principal {
   readonly role?: ApiKeyRole | undefined;
   /** Set for holders of an access token or of an API key for one bucket: whoever lets them in must check what they touch. */
   readonly scope?: AccessScope | undefined;
-  /** When the API key ends, in ms since the Unix epoch; infinite: never. */
+  /** When the API key or access token ends, in ms since the Unix epoch; infinite: never. What lets write for it ends no later. */
   readonly expiresAtMs?: number | undefined;
   /** Holds an access token, and no API key. */
   readonly byToken?: boolean | undefined;
@@ -93,7 +93,7 @@ export function createAuthenticator(options: {
     if (SCOPE[operation] === "never" || SCOPE[operation] === "key") throw outOfReach(operation, "token");
     const access = ACCESS[operation];
     if (roleAllows(role, access) && roleAllows(issuer.role, access)) {
-      return { apiKeyId, role, scope: { bucket, prefix, expiresAtMs }, byToken: true };
+      return { apiKeyId, role, scope: { bucket, prefix }, expiresAtMs, byToken: true };
     }
     throw denied(`an access token of role ${role} does not allow ${ACCESS_WORDS[access]}`);
   };
@@ -105,7 +105,7 @@ export function createAuthenticator(options: {
     if (!roleAllows(role, access)) throw denied(`an API key of role ${role} does not allow ${ACCESS_WORDS[access]}`);
     if (scope === undefined) return { apiKeyId, role, expiresAtMs };
     if (SCOPE[operation] === "never") throw outOfReach(operation, "scoped key");
-    return { apiKeyId, role, scope: { ...scope, expiresAtMs }, expiresAtMs };
+    return { apiKeyId, role, scope, expiresAtMs };
   };
 
   return {

@@ -97,6 +97,14 @@ describe("a ticket that a token holder got", () => {
     expect(Number(long.expiresInMs)).toBe(15 * 60_000);
   });
 
+  it("ends with an API key that has an end", async () => {
+    const { record, apiKey } = await cluster.newKey("readwrite", { expiresInMs: 60_000 });
+    const answer = await cluster.client.objects(apiKey).beginWrite({ bucket: "mine" });
+    expect(Number(answer.expiresInMs)).toBeLessThanOrEqual(60_000);
+    expect((await cluster.keeper.verify(answer.ticket, ["ticket"])).expiresAtMs).toBe(record.expiresAtMs);
+    expect((await cluster.keeper.verify(answer.grant, ["write"])).expiresAtMs).toBe(record.expiresAtMs);
+  });
+
   it("does not serve without a token that is still good", async () => {
     const { record, apiKey } = await cluster.newKey("readwrite");
     const token = await cluster.token({ bucket: "mine" }, apiKey);

@@ -26,12 +26,12 @@ export function directWriteHandlers(context: GatewayContext): Handlers {
     async beginWrite({ bucket, key, renew }, { signal, values }) {
       await requireBucket(context.backend, bucket, signal);
       if (key !== "") assertObjectKey(key);
-      const { apiKeyId, scope } = values.get(principalKey);
+      const { apiKeyId, scope, expiresAtMs } = values.get(principalKey);
       const wanted = { bucket, key: decodeText(key), prefix: decodeText(scope?.prefix ?? ""), apiKeyId };
-      const end = { notAfterMs: scope?.expiresAtMs };
+      const end = { notAfterMs: expiresAtMs };
       const tokens = context.grants ? await issueTicket(context.grants, wanted, end, decodeText(renew)) : UNSIGNED;
       const lifeMs = LIMITS.GRANT_TTL_MS.value;
-      const leftMs = scope === undefined ? lifeMs : Math.max(0, scope.expiresAtMs - context.clock.nowMs());
+      const leftMs = Math.max(0, (expiresAtMs ?? Number.POSITIVE_INFINITY) - context.clock.nowMs());
       return { ...tokens, expiresInMs: encodeInteger(Math.min(lifeMs, leftMs)) };
     },
     commitWrite: async (message, call) => ({

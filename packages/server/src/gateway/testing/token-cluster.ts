@@ -9,7 +9,7 @@ export interface TokenCluster extends TestCluster {
   readonly client: DirectClient;
   /** Asks for a token with the readwrite key, unless told otherwise. */
   token(request: TokenRequest, apiKey?: string): Promise<string>;
-  newKey(role: ApiKeyRole): ReturnType<typeof createApiKey>;
+  newKey(role: ApiKeyRole, options?: { readonly expiresInMs?: number }): ReturnType<typeof createApiKey>;
 }
 
 export interface TokenRequest {
@@ -32,6 +32,6 @@ export async function startTokenCluster(
     client,
     token: async (request, apiKey = cluster.keys.readwrite) =>
       (await client.objects(apiKey).createAccessToken(request)).token,
-    newKey: (role) => createApiKey({ metadata, random: systemRandom, name: role, role }),
+    newKey: (role, options) => createApiKey({ metadata, random: systemRandom, name: role, role, ...options }),
   };
 }
