@@ -1,6 +1,7 @@
 import { fixed } from "@ashlar/sdk";
+import { AshlarError } from "@ashlar/sdk/errors";
 import { KIB } from "@ashlar/sdk/limits";
-import type { ByteRange, TransferProgress } from "@ashlar/sdk/ports";
+import type { ByteRange, LocatedChunk, ManifestPage, ObjectBackend, TransferProgress } from "@ashlar/sdk/ports";
 import { describe, expect, test } from "vitest";
 import { expectCode } from "../support/expect-code.ts";
 import { dead, delayed, failing } from "../support/faulty-chunk-store.ts";
@@ -219,6 +220,92 @@ describe("a read in progress", () => {
     expect(pages).toBe(4);
     const late = await backend.openObject({ ...ref, range: { offset: 9 * CHUNK + 5 } });
     expect(await readAll(late.read())).toEqual(testBytes(10 * CHUNK + 1).subarray(9 * CHUNK + 5));
+  });
+});
+
+describe("a manifest whose pages do not fit", () => {
+  const SIZE = 10 * CHUNK;
+  const cutShort = (page: ManifestPage): ManifestPage => ({ chunks: page.chunks.slice(0, -1) });
+  const change = (page: ManifestPage, index: number, by: Partial<LocatedChunk>): ManifestPage => ({
+    ...page,
+    chunks: page.chunks.map((chunk, at) => (at === index ? { ...chunk, ...by } : chunk)),
+  });
+  const moved = (page: ManifestPage, by: number): ManifestPage => ({
+    ...page,
+    chunks: page.chunks.map((chunk) => ({ ...chunk, offset: chunk.offset + by })),
+  });
+
+  /** What a catalog may say of the page that begins at an offset; each is wrong. */
+  const FAULTS: Readonly<Record<string, (page: ManifestPage, fromOffset: number) => ManifestPage>> = {
+    "ends early": cutShort,
+    "is empty": () => ({ chunks: [] }),
+    "is empty and names a next one": (_, fromOffset) => ({ chunks: [], nextOffset: fromOffset }),
+    "lacks a chunk": (page) => ({ ...page, chunks: page.chunks.toSpliced(1, 1) }),
+    "has a chunk twice": (page) => ({ ...page, chunks: page.chunks.toSpliced(1, 0, page.chunks[0]!) }),
+    "has two chunks exchanged": (page) => ({ ...page, chunks: page.chunks.toReversed() }),
+    "has a chunk of no bytes": (page) => change(page, 1, { sizeBytes: 0 }),
+    "has a chunk that overlaps the next one": (page) => change(page, 0, { sizeBytes: CHUNK + 1 }),
+    "has a chunk at another offset": (page) => change(page, 1, { offset: page.chunks[1]!.offset + 64 }),
+    "begins later": (page) => moved(page, CHUNK),
+    "begins earlier": (page) => moved(page, -CHUNK),
+    "names a wrong next one": (page) => ({ ...page, nextOffset: (page.nextOffset ?? 0) + CHUNK }),
+    "names itself as the next one": (page, fromOffset) => ({ ...page, nextOffset: fromOffset }),
+  };
+
+  /** Seen only by who reads on past the page. */
+  const SEEN_BEYOND = new Set(["begins earlier", "names a wrong next one", "names itself as the next one"]);
+
+  async function damaged(fault: (page: ManifestPage, fromOffset: number) => ManifestPage, from: number) {
+    const cluster = await createMemoryCluster({ nodeCount: 1 });
+    await put(cluster, SIZE);
+    return cluster.engine({
+      catalog: {
+        ...cluster.metadata,
+        async getObject(query, options) {
+          const stored = await cluster.metadata.getObject({ ...query, chunkLimit: 3 }, options);
+          if (stored?.page === undefined || (query.fromOffset ?? 0) < from) return stored;
+          return { ...stored, page: fault(stored.page, query.fromOffset ?? 0) };
+        },
+        async getManifestPage(query, options) {
+          const page = await cluster.metadata.getManifestPage({ ...query, limit: 3 }, options);
+          return query.fromOffset < from ? page : fault(page, query.fromOffset);
+        },
+      },
+    });
+  }
+
+  const attempt = async (backend: ObjectBackend, range?: ByteRange): Promise<Uint8Array> =>
+    await readAll((await backend.openObject({ ...ref, range })).read());
+
+  for (const [name, fault] of Object.entries(FAULTS)) {
+    test(`because one ${name} is METADATA_CORRUPT, never bytes`, async () => {
+      for (const from of [0, 3 * CHUNK]) {
+        const backend = await damaged(fault, from);
+        const within = { offset: from + 5, length: 2 * CHUNK };
+        const ranges = [undefined, { offset: from + 5 }, ...(SEEN_BEYOND.has(name) ? [] : [within])];
+        for (const range of ranges) {
+          const failure = await attempt(backend, range).catch((error: AshlarError) => error);
+          const { code, details } = failure instanceof AshlarError ? failure : { code: "bytes", details: {} };
+          const found = { code, ...details };
+          const expected = { code: "METADATA_CORRUPT", ...ref, offset: expect.any(String) as string };
+          expect(found, `${name}, from ${from}, ${JSON.stringify(range)}`).toEqual(expected);
+        }
+      }
+    });
+  }
+
+  test("because it is longer than the object is METADATA_CORRUPT", async () => {
+    const cluster = await prepare(SIZE);
+    const backend = cluster.engine({
+      catalog: {
+        ...cluster.metadata,
+        async getObject(query, options) {
+          const stored = await cluster.metadata.getObject(query, options);
+          return stored && { ...stored, info: { ...stored.info, sizeBytes: SIZE - 7 } };
+        },
+      },
+    });
+    await expectCode(attempt(backend), "METADATA_CORRUPT");
   });
 });
 

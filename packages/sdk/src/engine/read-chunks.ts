@@ -96,7 +96,11 @@ async function fetchChunk(
   }
 }
 
-/** The chunks that overlap the range, page by page. */
+/**
+ * The chunks that overlap the range, page by page; they must follow on each other from its first byte to its last one, wherever the pages come from.
+ *
+ * @throws {AshlarError} METADATA_CORRUPT if they do not.
+ */
 async function* locate(
   context: EngineContext,
   stored: StoredObject,
@@ -112,14 +116,27 @@ async function* locate(
   ) {
     page = await pageAt(context, stored, range.offset, options);
   }
+  let position: number | undefined;
   for (;;) {
     for (const chunk of page.chunks) {
-      if (chunk.offset >= end) return;
-      if (chunk.offset + chunk.sizeBytes > range.offset) yield chunk;
+      const isNext = position === undefined ? chunk.offset <= range.offset : chunk.offset === position;
+      position = chunk.offset + chunk.sizeBytes;
+      if (!isNext || chunk.sizeBytes < 1 || position > stored.info.sizeBytes) throw gapAt(stored, chunk.offset);
+      if (position > range.offset) yield chunk;
+      if (position >= end) return;
     }
-    if (page.nextOffset === undefined || page.nextOffset >= end) return;
-    page = await pageAt(context, stored, page.nextOffset, options);
+    // An empty page would be asked for again and again.
+    if (position === undefined || page.chunks.length === 0 || page.nextOffset !== position) {
+      throw gapAt(stored, position ?? range.offset);
+    }
+    page = await pageAt(context, stored, position, options);
   }
+}
+
+function gapAt({ info: { bucket, key } }: StoredObject, offset: number): AshlarError {
+  return new AshlarError("METADATA_CORRUPT", `the manifest of ${bucket}/${key} has a gap at byte ${offset}`, {
+    details: { bucket, key, offset: String(offset) },
+  });
 }
 
 function covers(page: ManifestPage, offset: number): boolean {

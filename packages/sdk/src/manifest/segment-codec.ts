@@ -3,9 +3,11 @@
  *
  * A manifest is stored as such segments, so that appending a part writes only its own segments, and a chunk costs some 36 bytes.
  *
- * Format 2: `41 53 47` ("ASG"), `02`, then for each chunk its 32-byte digest and its size in bytes as an unsigned LEB128, then the CRC-32 of all
- * bytes before it, 4 bytes, little-endian. Format 1, of release 0.1, is the same with `01` and without the CRC-32; it is still read.
- * Never change them: a new format takes a new fourth byte, and these decoders stay.
+ * Format 4: `41 53 47` ("ASG"), `04`, the CRC-32 of its place (`<part id>:<offset in the part>` as UTF-8), then for each chunk its 32-byte digest and
+ * its size in bytes as an unsigned LEB128, then the CRC-32 of all bytes before it. Both CRCs have 4 bytes, little-endian. Format 2 is the same with
+ * `02` and without the place; format 1, of release 0.1, has `01` and no CRC-32 either; both are still read.
+ * Never change them: a new format takes a new fourth byte, ends in the CRC-32 of all before it, and these decoders stay. There is no format 3: one
+ * flipped bit would make it format 1, which has no checksum.
  */
 import { AshlarError } from "../errors/index.ts";
 import { crc32 } from "../hash/crc32.ts";
@@ -15,7 +17,8 @@ import { DIGEST_BYTES, type Digest, digestFromBytes } from "../hash/digest.ts";
 export const SEGMENT_CHUNK_MAX = 1024;
 
 const MARKER = [0x41, 0x53, 0x47] as const;
-const FORMAT_VERSION = 2;
+const FORMAT_VERSION = 4;
+const PLACELESS_FORMAT_VERSION = 2;
 const UNCHECKED_FORMAT_VERSION = 1;
 const CHECKSUM_BYTES = 4;
 const HEADER_BYTES = 4;
@@ -28,17 +31,28 @@ export interface SegmentChunk {
   readonly sizeBytes: number;
 }
 
+/** Where a segment belongs, so that the segment of another part is never taken for it. */
+export interface SegmentPlace {
+  readonly partId: string;
+  /** Of its first byte, in the part. */
+  readonly startOffset: number;
+}
+
+const placeChecksum = ({ partId, startOffset }: SegmentPlace): number =>
+  crc32(new TextEncoder().encode(`${partId}:${startOffset}`));
+
 /**
  * Encodes up to SEGMENT_CHUNK_MAX chunks.
  * @throws {AshlarError} INVALID_ARGUMENT for more chunks, or a size that is not a positive safe integer.
  */
-export function encodeSegment(chunks: readonly SegmentChunk[]): Uint8Array {
+export function encodeSegment(chunks: readonly SegmentChunk[], place: SegmentPlace): Uint8Array {
   if (chunks.length > SEGMENT_CHUNK_MAX) {
     throw new AshlarError("INVALID_ARGUMENT", `a segment has at most ${SEGMENT_CHUNK_MAX} chunks`);
   }
-  const bytes = new Uint8Array(HEADER_BYTES + chunks.length * (DIGEST_BYTES + SIZE_MAX_BYTES) + CHECKSUM_BYTES);
+  let end = HEADER_BYTES + CHECKSUM_BYTES;
+  const bytes = new Uint8Array(end + chunks.length * (DIGEST_BYTES + SIZE_MAX_BYTES) + CHECKSUM_BYTES);
   bytes.set([...MARKER, FORMAT_VERSION]);
-  let end = HEADER_BYTES;
+  viewOf(bytes).setUint32(HEADER_BYTES, placeChecksum(place), true);
   for (const { chunkId, sizeBytes } of chunks) {
     if (chunkId.byteLength !== DIGEST_BYTES || !Number.isSafeInteger(sizeBytes) || sizeBytes < 1) {
       throw new AshlarError("INVALID_ARGUMENT", "a chunk reference is a digest and a size of at least one byte");
@@ -66,12 +80,14 @@ function writeSize(bytes: Uint8Array, offset: number, sizeBytes: number): number
 
 /**
  * Decodes a segment; the digests are copies.
- * @throws {AshlarError} METADATA_CORRUPT if the bytes are not what was written; STORE_INCOMPATIBLE for another format.
+ *
+ * @param place where it was found; without it, only the bytes themselves are checked.
+ * @throws {AshlarError} METADATA_CORRUPT if the bytes are not what was written, or not there; STORE_INCOMPATIBLE for another format.
  */
-export function decodeSegment(stored: Uint8Array): SegmentChunk[] {
-  const bytes = checkedSegment(stored);
+export function decodeSegment(stored: Uint8Array, place?: SegmentPlace): SegmentChunk[] {
+  const bytes = checkedSegment(stored, place);
   const chunks: SegmentChunk[] = [];
-  let offset = HEADER_BYTES;
+  let offset = 0;
   while (offset < bytes.byteLength) {
     const chunkEnd = offset + DIGEST_BYTES;
     if (chunkEnd >= bytes.byteLength) throw cutOff();
@@ -90,23 +106,30 @@ export function decodeSegment(stored: Uint8Array): SegmentChunk[] {
   return chunks;
 }
 
-/** The bytes without their checksum, which has been compared. */
-function checkedSegment(bytes: Uint8Array): Uint8Array {
+/** The bytes of the chunks; the checksums around them have been compared. */
+function checkedSegment(bytes: Uint8Array, place: SegmentPlace | undefined): Uint8Array {
   if (bytes.byteLength < HEADER_BYTES) throw cutOff();
   const formatVersion = bytes[3];
   const isMarked = MARKER.every((byte, index) => bytes[index] === byte);
-  if (isMarked && formatVersion === UNCHECKED_FORMAT_VERSION) return bytes;
+  if (isMarked && formatVersion === UNCHECKED_FORMAT_VERSION) return bytes.subarray(HEADER_BYTES);
   const end = bytes.byteLength - CHECKSUM_BYTES;
   // First the checksum: a format that is unknown because a bit of it flipped is damage, and no newer release.
   const isSound = end >= HEADER_BYTES && viewOf(bytes).getUint32(end, true) === crc32(bytes.subarray(0, end));
-  if (isMarked && formatVersion === FORMAT_VERSION) {
-    if (!isSound) throw cutOff();
-    return bytes.subarray(0, end);
+  if (!isMarked || !isSound) throw cutOff();
+  if (formatVersion === PLACELESS_FORMAT_VERSION) return bytes.subarray(HEADER_BYTES, end);
+  if (formatVersion === FORMAT_VERSION) {
+    const start = HEADER_BYTES + CHECKSUM_BYTES;
+    if (end < start) throw cutOff();
+    if (place !== undefined && viewOf(bytes).getUint32(HEADER_BYTES, true) !== placeChecksum(place)) throw misplaced();
+    return bytes.subarray(start, end);
   }
-  if (!isMarked) throw cutOff();
   throw new AshlarError("STORE_INCOMPATIBLE", "a manifest segment has an unknown format", {
     details: { formatVersion: String(formatVersion) },
   });
+}
+
+function misplaced(): AshlarError {
+  return new AshlarError("METADATA_CORRUPT", "a manifest segment is not what was written: it belongs to another place");
 }
 
 function cutOff(): AshlarError {

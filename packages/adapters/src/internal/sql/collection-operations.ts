@@ -105,9 +105,9 @@ async function dropSegments(session: SqlSession, partIds: readonly string[]): Pr
 }
 
 /** What a damaged segment named keeps its count, and so its bytes, for good: nobody knows what it was, and the collection must go on. */
-function chunksOf({ data }: SegmentRow): readonly SegmentChunk[] {
+function chunksOf({ part_id, start_offset, data }: SegmentRow): readonly SegmentChunk[] {
   try {
-    return decodeSegment(data);
+    return decodeSegment(data, { partId: part_id, startOffset: start_offset });
   } catch (error) {
     if (AshlarError.is(error, "METADATA_CORRUPT")) return [];
     throw error;

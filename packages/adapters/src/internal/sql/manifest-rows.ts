@@ -1,8 +1,9 @@
-import { decodeSegment, splitIntoSegments } from "@ashlar/sdk/manifest";
+import { AshlarError } from "@ashlar/sdk/errors";
+import { decodeSegment, type SegmentChunk, splitIntoSegments } from "@ashlar/sdk/manifest";
 import type { ChunkedContent, LocatedChunk, ManifestPage } from "@ashlar/sdk/ports";
 import { raiseChunks } from "./chunk-rows.ts";
+import { openPart, PART_COLUMNS, type PartRow, sealPart } from "./part-rows.ts";
 import { insertRows } from "./row-blocks.ts";
-import { sealText } from "./sealed-row.ts";
 import type { SqlSession } from "./sql-session.ts";
 
 /** A part of a manifest on its way into the tables. */
@@ -23,25 +24,17 @@ export async function insertPart(session: SqlSession, part: NewPart): Promise<vo
   await raiseChunks(session, part.content);
   const { partId, manifestId, partNumber, startOffset, sizeBytes, etag, sha256 = null, content } = part;
   const createdAtMs = await session.nowMs();
-  await session.query(
-    `INSERT INTO manifest_parts (part_id, manifest_id, part_number, start_offset, size_bytes, chunk_count, etag, sha256, created_at_ms)
-      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-    [
-      partId,
-      manifestId,
-      partNumber,
-      startOffset,
-      sizeBytes,
-      content.chunks.length,
-      sealText(etag, [partId, manifestId, partNumber, sizeBytes, sha256, createdAtMs]),
-      sha256,
-      createdAtMs,
-    ],
-  );
+  const row = sealPart({
+    ...{ part_id: partId, manifest_id: manifestId, part_number: partNumber, start_offset: startOffset },
+    ...{ size_bytes: sizeBytes, chunk_count: content.chunks.length, etag, sha256, created_at_ms: createdAtMs },
+  });
+  await insertRows(session, { into: `manifest_parts (${PART_COLUMNS.join(", ")})` }, [
+    PART_COLUMNS.map((column) => row[column]),
+  ]);
   await insertRows(
     session,
     { into: "manifest_segments (part_id, start_offset, size_bytes, chunk_count, data)" },
-    splitIntoSegments(content.chunks).map((segment) => [
+    splitIntoSegments(content.chunks, partId).map((segment) => [
       ...[partId, segment.startOffset, segment.sizeBytes, segment.chunkCount],
       segment.data,
     ]),
@@ -59,9 +52,12 @@ export async function releaseManifest(session: SqlSession, manifestId: string | 
   );
 }
 
-interface SegmentRow {
-  readonly part_offset: number;
+/** A segment, and the part that it belongs to. */
+interface SegmentRow extends PartRow {
   readonly start_offset: number;
+  readonly segment_offset: number;
+  readonly segment_bytes: number;
+  readonly segment_chunks: number;
   readonly data: Uint8Array;
 }
 
@@ -78,39 +74,82 @@ export interface ManifestPageQuery {
  * A page from the chunk that contains `fromOffset`. Reads only the segments that it needs (they have up to 1,024 chunks each, so a page of
  * an object that was put at once is one or two of them).
  *
- * @returns `undefined` if the segments have gaps: the collector is dropping them at this moment.
+ * @returns `undefined` if the segments have gaps, or another size together: the collector is dropping them at this moment, or rows are damaged.
+ * @throws {AshlarError} METADATA_CORRUPT if a row is not what was written.
  */
 export async function readManifestPage(
   session: SqlSession,
   query: ManifestPageQuery,
 ): Promise<ManifestPage | undefined> {
   const { manifestId, sizeBytes, fromOffset, limit } = query;
-  if (fromOffset >= sizeBytes) return { chunks: [] };
+  if (fromOffset >= sizeBytes) return (await endsAt(session, query)) ? { chunks: [] } : undefined;
   let position = fromOffset === 0 ? { part: 0, segment: -1 } : await seekSegment(session, manifestId, fromOffset);
   if (position === undefined) return undefined;
   const chunks: LocatedChunk[] = [];
   let nextOffset: number | undefined;
+  let last: SegmentRow | undefined;
   let end: number | undefined;
   for (let batch = 2; end !== sizeBytes && nextOffset === undefined; batch *= 4) {
-    const segments: readonly SegmentRow[] = await nextSegments(session, { manifestId, ...position, limit: batch });
+    const segments = await nextSegments(session, { manifestId, ...position, limit: batch });
     for (const segment of segments) {
-      let offset = segment.part_offset + segment.start_offset;
-      if (end !== undefined && offset !== end) return undefined;
-      for (const chunk of decodeSegment(segment.data)) {
+      if (!follows(segment, last)) return undefined;
+      if (segment.part_id !== last?.part_id) openPart(segment);
+      let offset = segment.start_offset + segment.segment_offset;
+      for (const chunk of openSegment(segment)) {
         const located = { ...chunk, offset };
         offset += chunk.sizeBytes;
         if (offset <= fromOffset || nextOffset !== undefined) continue;
         if (chunks.length < limit) chunks.push(located);
         else nextOffset = located.offset;
       }
+      last = segment;
       end = offset;
-      position = { part: segment.part_offset, segment: segment.start_offset };
+      position = { part: segment.start_offset, segment: segment.segment_offset };
       if (nextOffset !== undefined) break;
     }
     if (segments.length < batch && nextOffset === undefined && end !== sizeBytes) return undefined;
   }
+  if (nextOffset === undefined && last !== undefined && end !== endOfPart(last)) return undefined;
   if ((chunks[0]?.offset ?? sizeBytes) > fromOffset) return undefined;
   return { chunks, ...(nextOffset === undefined ? {} : { nextOffset }) };
+}
+
+/** Where a segment ends in the object. */
+const endOf = (row: SegmentRow): number => row.start_offset + row.segment_offset + row.segment_bytes;
+const endOfPart = (row: PartRow): number => (row.start_offset ?? 0) + row.size_bytes;
+
+/** Whether nothing is missing between two segments. */
+function follows(segment: SegmentRow, last: SegmentRow | undefined): boolean {
+  if (last === undefined) return true;
+  if (endOf(last) !== segment.start_offset + segment.segment_offset) return false;
+  return segment.part_id === last.part_id || (endOf(last) === endOfPart(last) && segment.segment_offset === 0);
+}
+
+/** The chunks of a segment. @throws {AshlarError} METADATA_CORRUPT if it is not what was written there. */
+function openSegment(row: SegmentRow): readonly SegmentChunk[] {
+  const { part_id: partId, segment_offset: startOffset, segment_bytes, segment_chunks } = row;
+  const chunks = decodeSegment(row.data, { partId, startOffset });
+  const sizeBytes = chunks.reduce((sum, chunk) => sum + chunk.sizeBytes, 0);
+  if (sizeBytes === segment_bytes && chunks.length === segment_chunks) return chunks;
+  throw new AshlarError("METADATA_CORRUPT", "a manifest segment is not what was written: its size is another one", {
+    details: { partId, startOffset: String(startOffset) },
+  });
+}
+
+/** Whether the parts end where the manifest says: so a wrong size is no early end. */
+async function endsAt(session: SqlSession, { manifestId, sizeBytes }: ManifestPageQuery): Promise<boolean> {
+  const part = await lastPart(session, manifestId, Number.MAX_SAFE_INTEGER);
+  return part !== undefined && endOfPart(openPart(part)) === sizeBytes;
+}
+
+/** The part with the last byte at or before `offset`. */
+async function lastPart(session: SqlSession, manifestId: string, offset: number): Promise<PartRow | undefined> {
+  const [part] = await session.query<PartRow>(
+    `SELECT ${PART_COLUMNS.join(", ")} FROM manifest_parts WHERE manifest_id = $1 AND released_at_ms IS NULL AND start_offset <= $2
+      ORDER BY start_offset DESC, part_number DESC LIMIT 1`,
+    [manifestId, offset],
+  );
+  return part;
 }
 
 /** Just before the segment that contains `offset`. */
@@ -119,17 +158,14 @@ async function seekSegment(
   manifestId: string,
   offset: number,
 ): Promise<{ part: number; segment: number } | undefined> {
-  const [part] = await session.query<{ part_id: string; start_offset: number }>(
-    `SELECT part_id, start_offset FROM manifest_parts WHERE manifest_id = $1 AND released_at_ms IS NULL AND start_offset <= $2
-      ORDER BY start_offset DESC, part_number DESC LIMIT 1`,
-    [manifestId, offset],
-  );
+  const part = await lastPart(session, manifestId, offset);
   if (part === undefined) return undefined;
+  const start = part.start_offset ?? 0;
   const [segment] = await session.query<{ start_offset: number | null }>(
     "SELECT max(start_offset) AS start_offset FROM manifest_segments WHERE part_id = $1 AND start_offset <= $2",
-    [part.part_id, offset - part.start_offset],
+    [part.part_id, offset - start],
   );
-  return { part: part.start_offset, segment: (segment?.start_offset ?? 0) - 1 };
+  return { part: start, segment: (segment?.start_offset ?? 0) - 1 };
 }
 
 function nextSegments(
@@ -137,7 +173,8 @@ function nextSegments(
   query: { readonly manifestId: string; readonly part: number; readonly segment: number; readonly limit: number },
 ): Promise<readonly SegmentRow[]> {
   return session.query<SegmentRow>(
-    `SELECT p.start_offset AS part_offset, s.start_offset, s.data FROM manifest_parts p
+    `SELECT ${PART_COLUMNS.map((column) => `p.${column}`).join(", ")}, s.start_offset AS segment_offset,
+        s.size_bytes AS segment_bytes, s.chunk_count AS segment_chunks, s.data FROM manifest_parts p
       JOIN manifest_segments s ON s.part_id = p.part_id
       WHERE p.manifest_id = $1 AND p.released_at_ms IS NULL AND p.start_offset >= $2
         AND (p.start_offset > $2 OR s.start_offset > $3)

@@ -69,6 +69,7 @@ const READ_ATTEMPTS = 5;
 export async function getObject(session: SqlSession, query: GetObjectQuery): Promise<StoredObject | undefined> {
   const { bucket, key, objectVersion, fromOffset = 0, chunkLimit = 1024 } = query;
   const version = objectVersion === undefined ? "is_latest" : "object_version = $3";
+  let gapped: string | undefined;
   for (let attempt = 0; attempt < READ_ATTEMPTS; attempt++) {
     const [row] = await session.query<StoredRow>(
       `SELECT ${INFO_COLUMNS}, inline_data FROM objects WHERE bucket = $1 AND key = $2 AND ${version}`,
@@ -82,11 +83,12 @@ export async function getObject(session: SqlSession, query: GetObjectQuery): Pro
     if (row.manifest_id === null) return { info, inline: Uint8Array.from(row.inline_data ?? []) };
     const manifestId = row.manifest_id;
     if (chunkLimit === 0) return { info, manifestId };
+    // A manifest with gaps is one that the collector is dropping; one that an object still names is never dropped.
+    if (manifestId === gapped) throw damaged(manifestId);
     const { sizeBytes } = info;
     const page = await readManifestPage(session, { manifestId, sizeBytes, fromOffset, limit: chunkLimit });
     if (page !== undefined) return { info, manifestId, page };
-    // A manifest with gaps is one that the collector is dropping; one that an object still names is never dropped.
-    if (attempt === READ_ATTEMPTS - 1) await assertNotDamaged(session, manifestId);
+    gapped = manifestId;
   }
   throw new AshlarError("METADATA_UNAVAILABLE", "the object changed too fast to be read");
 }
@@ -96,25 +98,32 @@ export async function getManifestPage(
   query: { readonly manifestId: string; readonly fromOffset: number; readonly limit?: number | undefined },
 ): Promise<ManifestPage> {
   const { manifestId, fromOffset, limit = 1024 } = query;
-  const [row] = await session.query<{ size_bytes: number }>(
-    "SELECT size_bytes FROM manifests WHERE manifest_id = $1 AND state = 'sealed'",
-    [manifestId],
-  );
+  const row = await readManifest(session, manifestId);
   if (row === undefined) throw objectNotFound({ manifestId });
   const page = await readManifestPage(session, { manifestId, sizeBytes: row.size_bytes, fromOffset, limit });
   if (page !== undefined) return page;
-  await assertNotDamaged(session, manifestId);
-  throw objectNotFound({ manifestId });
+  // Rows of a manifest that objects name must be whole.
+  const after = await readManifest(session, manifestId);
+  throw after !== undefined && after.reference_count > 0 ? damaged(manifestId) : objectNotFound({ manifestId });
 }
 
-/** @throws {AshlarError} METADATA_CORRUPT if objects name the manifest, whose rows then must be whole. */
-async function assertNotDamaged(session: SqlSession, manifestId: string): Promise<void> {
-  const named = await session.query(
-    "SELECT 1 AS named FROM manifests WHERE manifest_id = $1 AND state = 'sealed' AND reference_count > 0",
+/** A manifest that can be read. @throws {AshlarError} METADATA_CORRUPT if it is in a state that nobody wrote. */
+async function readManifest(
+  session: SqlSession,
+  manifestId: string,
+): Promise<{ readonly size_bytes: number; readonly reference_count: number } | undefined> {
+  const [row] = await session.query<{ state: string; size_bytes: number; reference_count: number }>(
+    "SELECT state, size_bytes, reference_count FROM manifests WHERE manifest_id = $1",
     [manifestId],
   );
-  if (named.length === 0) return;
-  throw new AshlarError(
+  if (row === undefined || row.state === "sealed") return row;
+  const isKnown = row.state === "open" || row.state === "dropping";
+  if (!isKnown || row.reference_count > 0) throw damaged(manifestId);
+  return undefined;
+}
+
+function damaged(manifestId: string): AshlarError {
+  return new AshlarError(
     "METADATA_CORRUPT",
     "the manifest of the object is not what was written: rows of it are missing or changed",
     { details: { manifestId } },

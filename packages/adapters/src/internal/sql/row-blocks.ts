@@ -54,3 +54,16 @@ export async function queryIn<Row extends object = object>(
   }
   return rows;
 }
+
+/** Runs a statement around `VALUES` over blocks of rows. @param row writes the placeholders of one. */
+export async function queryValues(
+  session: SqlSession,
+  rows: ReadonlyArray<readonly SqlValue[]>,
+  statement: { row(placeholders: readonly string[]): string; sql(values: string): string },
+): Promise<void> {
+  for (const block of blocksOf(session, rows)) {
+    let last = 0;
+    const values = block.map((row) => statement.row(row.map(() => `$${++last}`))).join(",");
+    await session.query(statement.sql(values), block.flat());
+  }
+}

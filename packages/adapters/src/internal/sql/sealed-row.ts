@@ -52,19 +52,25 @@ export function openAttributes(
   return parse(json, fields);
 }
 
-const SEALED_TEXT = /^1:(?<row>[0-9a-f]{8}):(?<text>.*)$/s;
+const SEALED_TEXT = /^(?<form>[12]):(?<row>[0-9a-f]{8}):(?<text>.*)$/s;
 
-/** The same for a row without attributes, in front of one of its texts, which has no colon itself where a row of release 0.1 may have it: `1:<8 hex of the row>:<text>`. */
+/** The same for a row without attributes, in front of one of its texts, which has no colon itself where a row of release 0.1 may have it: `2:<8 hex of the row>:<text>`. */
 export function sealText(text: string, fields: SealedFields): string {
-  return `1:${rowChecksum(fields, "", text)}:${text}`;
+  return `2:${rowChecksum(fields, "", text)}:${text}`;
 }
 
-/** The inverse of {@link sealText}. @throws {AshlarError} METADATA_CORRUPT. */
-export function openText(stored: string, fields: SealedFields): string {
+/**
+ * The inverse of {@link sealText}.
+ *
+ * @param fewerFields what form 1, which is still read, covers of them.
+ * @throws {AshlarError} METADATA_CORRUPT.
+ */
+export function openText(stored: string, fields: SealedFields, fewerFields: SealedFields): string {
   // Not by the first character alone: one flipped bit of it must not make the row one without a checksum.
   if (!stored.includes(":")) return stored;
-  const { row, text = "" } = SEALED_TEXT.exec(stored)?.groups ?? {};
-  if (row === undefined || rowChecksum(fields, "", text) !== row) throw notAsWritten(fields);
+  const { form, row, text = "" } = SEALED_TEXT.exec(stored)?.groups ?? {};
+  const expected = rowChecksum(form === "1" ? fewerFields : fields, "", text);
+  if (row === undefined || expected !== row) throw notAsWritten(fields);
   return text;
 }
 

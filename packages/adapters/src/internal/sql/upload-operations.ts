@@ -19,8 +19,9 @@ import { decodeUploadCursor, encodeUploadCursor } from "../metadata/upload-curso
 import { assertBucketExists, holdBucket } from "./bucket-operations.ts";
 import { insertPart } from "./manifest-rows.ts";
 import { insertObject, keyBytes, lockCurrent, removeCurrent } from "./object-rows.ts";
+import { PART_COLUMNS, type PartRow, partOf, placeParts } from "./part-rows.ts";
 import { queryIn } from "./row-blocks.ts";
-import { openAttributes, openText, sealAttributes } from "./sealed-row.ts";
+import { openAttributes, sealAttributes } from "./sealed-row.ts";
 import type { SqlSession } from "./sql-session.ts";
 
 interface UploadRow {
@@ -94,34 +95,12 @@ export async function putPart(session: SqlSession, part: PutPart): Promise<PartI
   return { partNumber, sizeBytes, etag, ...(sha256 === undefined ? {} : { sha256 }), createdAtMs };
 }
 
-interface PartRow {
-  readonly part_id: string;
-  readonly manifest_id: string;
-  readonly part_number: number;
-  readonly size_bytes: number;
-  readonly etag: string;
-  readonly sha256: string | null;
-  readonly created_at_ms: number;
-}
-
-/** @throws {AshlarError} METADATA_CORRUPT if the row is not what was written. */
-function partOf(row: PartRow): PartInfo {
-  const fields = [row.part_id, row.manifest_id, row.part_number, row.size_bytes, row.sha256, row.created_at_ms];
-  return {
-    partNumber: row.part_number,
-    sizeBytes: row.size_bytes,
-    etag: openText(row.etag, fields),
-    ...(row.sha256 === null ? {} : { sha256: row.sha256 }),
-    createdAtMs: row.created_at_ms,
-  };
-}
-
 function selectParts(
   session: SqlSession,
   query: { readonly uploadId: string; readonly after: number; readonly limit: number },
 ): Promise<readonly PartRow[]> {
   return session.query<PartRow>(
-    `SELECT part_id, manifest_id, part_number, size_bytes, etag, sha256, created_at_ms FROM manifest_parts
+    `SELECT ${PART_COLUMNS.join(", ")} FROM manifest_parts
       WHERE manifest_id = $1 AND released_at_ms IS NULL AND part_number > $2 ORDER BY part_number LIMIT $3`,
     [query.uploadId, query.after, query.limit],
   );
@@ -173,7 +152,14 @@ export async function completeUpload(session: SqlSession, complete: CompleteUplo
     rows.filter((row) => !chosen.has(row.part_id)).map((row) => row.part_id),
     { params: [nowMs], sql: (list) => `UPDATE manifest_parts SET released_at_ms = $1 WHERE part_id IN (${list})` },
   );
-  await sealManifest(session, uploadId, sizeBytes);
+  await placeParts(
+    session,
+    rows.filter((row) => chosen.has(row.part_id)),
+  );
+  await session.query(
+    "UPDATE manifests SET state = 'sealed', reference_count = 1, size_bytes = $2 WHERE manifest_id = $1",
+    [uploadId, sizeBytes],
+  );
   await session.query("DELETE FROM uploads WHERE upload_id = $1", [uploadId]);
   await removeCurrent(session, { bucket, key, current });
   const info: ObjectInfo = {
@@ -183,21 +169,6 @@ export async function completeUpload(session: SqlSession, complete: CompleteUplo
   };
   await insertObject(session, { info, manifestId: uploadId, inline: null });
   return info;
-}
-
-/** Gives each part its offset in the object; segments stay as they are. */
-async function sealManifest(session: SqlSession, manifestId: string, sizeBytes: number): Promise<void> {
-  await session.query(
-    `UPDATE manifest_parts SET start_offset = placed.start_offset FROM (
-        SELECT part_id AS placed_id, sum(size_bytes) OVER (ORDER BY part_number) - size_bytes AS start_offset
-        FROM manifest_parts WHERE manifest_id = $1 AND released_at_ms IS NULL
-      ) AS placed WHERE part_id = placed.placed_id`,
-    [manifestId],
-  );
-  await session.query(
-    "UPDATE manifests SET state = 'sealed', reference_count = 1, size_bytes = $2 WHERE manifest_id = $1",
-    [manifestId, sizeBytes],
-  );
 }
 
 export async function abortUpload(session: SqlSession, uploadId: string): Promise<void> {
