@@ -141,9 +141,6 @@ describe("a database that is not the one of the folder", () => {
     await withClient(async (client) => {
       await client.putObject({ ...later, body: new Uint8Array(MIB).fill(9) });
     });
-    for (let round = 0; round < 2; round++) {
-      expect(await collect()).toMatchObject({ storesRefusing: 0, orphansDeleted: 0 });
-    }
     await removeDatabase();
     await cp(copy, join(path, "metadata.sqlite"));
     await withClient(async (client) => {
@@ -158,6 +155,57 @@ describe("a database that is not the one of the folder", () => {
     await (await openSqliteMetadataStore({ ...file, takeOver: "accept" })).close();
     expect(await collect()).toMatchObject({ storesRefusing: 0, orphansDeleted: 0 });
     expect(await chunkCount()).toBe(2);
+  });
+});
+
+/** A copy by SQLite's own means, also while the store is open. */
+function copyDatabase(to: string): void {
+  const database = new DatabaseSync(join(path, "metadata.sqlite"));
+  database.prepare("VACUUM INTO ?").run(to);
+  database.close();
+}
+
+describe.each([0, 1, 2])("a database that is put back after %i collections", (collections) => {
+  const later = { bucket: REF.bucket, key: "later" };
+  const putLater = (client: ObjectClient): Promise<unknown> =>
+    client.putObject({ ...later, body: new Uint8Array(MIB).fill(9) });
+
+  /** Puts the copy in the database's place, collects, and puts the newer one back again: nothing of it may be missing. */
+  async function restoreAndReturn(copy: string): Promise<void> {
+    const newer = join(base, "newer.sqlite");
+    copyDatabase(newer);
+    await removeDatabase();
+    await cp(copy, join(path, "metadata.sqlite"));
+    for (let round = 0; round < 2; round++) {
+      // Writes of the restored database do not count it up either.
+      await withClient((client) => client.putObject({ ...REF, key: `again-${round}`, body: BODY }));
+      expect(await collect()).toMatchObject({ storesRefusing: 1, orphansDeleted: 0, chunksDeleted: 0 });
+    }
+    await removeDatabase();
+    await cp(newer, join(path, "metadata.sqlite"));
+    expect(await withClient(async (client) => (await client.getObject(later)).bytes())).toHaveLength(MIB);
+    expect(await collect()).toMatchObject({ storesRefusing: 0 });
+  }
+
+  test("is noticed if it was copied while the store was closed", async () => {
+    await collect();
+    const copy = join(base, "copy.sqlite");
+    copyDatabase(copy);
+    await withClient(putLater);
+    for (let round = 0; round < collections; round++) await collect();
+    await restoreAndReturn(copy);
+  });
+
+  test("is noticed if it was copied while the store was open, and written and closed after that", async () => {
+    const copy = join(base, "copy.sqlite");
+    await withClient(async (client) => {
+      await client.putObject({ ...REF, key: "other", body: new Uint8Array(MIB).fill(5) });
+      await client.collect();
+      copyDatabase(copy);
+      await putLater(client);
+      for (let round = 0; round < collections; round++) await client.collect();
+    });
+    await restoreAndReturn(copy);
   });
 });
 

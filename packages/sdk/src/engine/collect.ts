@@ -65,7 +65,7 @@ export async function collect(options: CollectOptions): Promise<CollectReport> {
   const { metadata, signal, clock = systemClock } = options;
   const call = { signal };
   const deletes = await openMarkedDeletes({ ...options, clock });
-  await deletes.showTo(await options.topology.allStores(call));
+  await deletes.begin(await options.topology.allStores(call));
   const uploadsAborted = await drain(() => metadata.abortStaleUploads({ olderThanMs, limit: BATCH }, call));
   const manifestsDropped = await drain(() => metadata.dropReleasedManifests({ graceMs, limit: BATCH }, call));
   let chunksDeleted = 0;
@@ -84,7 +84,7 @@ export async function collect(options: CollectOptions): Promise<CollectReport> {
     if (marked.length < BATCH) break;
   }
   const orphansDeleted = await sweepUnlessEmptied({ ...options, deletes }, claimTtlMs);
-  const storesRefusing = await deletes.finish();
+  const storesRefusing = deletes.refusingCount;
   return { manifestsDropped, uploadsAborted, chunksDeleted, chunksKept, orphansDeleted, storesRefusing };
 }
 

@@ -1,7 +1,7 @@
 import { AshlarError } from "../errors/index.ts";
 import { DIGEST_BYTES, type Digest, digestFromBytes } from "../hash/digest.ts";
 import type { CallOptions, Clock, DatabaseIdentity, DatabaseMark, DeleteOutcome, Logger } from "../ports/index.ts";
-import type { NamedStore } from "./topology.ts";
+import type { NamedStore, Topology } from "./topology.ts";
 
 /** What {@link openMarkedDeletes} takes. */
 export interface MarkedDeletesOptions extends CallOptions {
@@ -14,10 +14,13 @@ export interface MarkedDeletesOptions extends CallOptions {
 export interface MarkedDeletes {
   /** @throws {AshlarError} METADATA_CORRUPT if the store serves another database, or a newer state of this one; it is counted once. */
   delete(target: NamedStore, chunkIds: readonly Digest[], unclaimedForMs: number): Promise<readonly DeleteOutcome[]>;
-  /** Shows every store the mark, so that it knows how far the database is though nothing is to be deleted there. */
-  showTo(targets: readonly NamedStore[]): Promise<void>;
-  /** Ends the round: with nobody refusing, the database is one step further. @returns how many stores refused. */
-  finish(): Promise<number>;
+  /**
+   * Begins a round, before the first delete: shows every store the mark and, if nobody refuses, takes the database one step further and shows that.
+   * From here on every copy of the database that was made before is older than what the stores have seen.
+   */
+  begin(targets: readonly NamedStore[]): Promise<void>;
+  /** How many stores refused. */
+  readonly refusingCount: number;
 }
 
 /** No bytes are known whose SHA-256 this is: a delete of it shows the mark and does nothing else. */
@@ -33,6 +36,8 @@ export async function openMarkedDeletes(options: MarkedDeletesOptions): Promise<
   let mark = await readMark();
   let allReached = true;
   const refusing = new Set<string>();
+  /** A store has proved that the database is an older state: then nothing is deleted anywhere, also where a store has not heard of the newer one. */
+  let older: AshlarError | undefined;
 
   const deleteOnce = (
     { store }: NamedStore,
@@ -40,6 +45,7 @@ export async function openMarkedDeletes(options: MarkedDeletesOptions): Promise<
     unclaimedForMs: number,
   ): Promise<readonly DeleteOutcome[]> => store.deleteChunks(chunkIds, { unclaimedForMs, database: mark(), signal });
   const deleteMarked: MarkedDeletes["delete"] = async (target, chunkIds, unclaimedForMs) => {
+    if (older !== undefined && chunkIds[0] !== NO_CHUNK) throw older;
     try {
       return await deleteOnce(target, chunkIds, unclaimedForMs);
     } catch (error) {
@@ -50,23 +56,45 @@ export async function openMarkedDeletes(options: MarkedDeletesOptions): Promise<
       if (mark().epoch > epoch) return await deleteOnce(target, chunkIds, unclaimedForMs);
       if (!refusing.has(target.serverId)) logger.error({ err: error, serverId: target.serverId }, error.message);
       refusing.add(target.serverId);
+      if (error.details.databaseId === error.details.expectedDatabaseId) older = error;
       throw error;
+    }
+  };
+  /** Shows every store the mark, so that it knows how far the database is though nothing is to be deleted there. */
+  const showTo = async (targets: readonly NamedStore[]): Promise<void> => {
+    for (const target of targets) {
+      await deleteMarked(target, [NO_CHUNK], 0).catch((error: unknown) => {
+        if (signal?.aborted) throw error;
+        allReached = false;
+      });
     }
   };
   return {
     delete: deleteMarked,
-    async showTo(targets) {
-      for (const target of targets) {
-        await deleteMarked(target, [NO_CHUNK], 0).catch((error: unknown) => {
-          if (signal?.aborted) throw error;
-          allReached = false;
-        });
-      }
-    },
-    async finish() {
+    async begin(targets) {
+      await showTo(targets);
       const { epoch, takesOver } = mark();
-      if (refusing.size === 0 && (allReached || !takesOver)) await metadata.advanceDatabase(epoch, { signal });
+      if (refusing.size > 0 || (takesOver && !allReached)) return;
+      await metadata.advanceDatabase(epoch, { signal });
+      mark = await readMark();
+      await showTo(targets);
+    },
+    get refusingCount() {
       return refusing.size;
     },
   };
+}
+
+/** What {@link takeDatabaseStep} takes. */
+export interface DatabaseStepOptions extends MarkedDeletesOptions {
+  readonly topology: Pick<Topology, "allStores">;
+}
+
+/**
+ * Takes a database one step further and tells every store that answers, as each collection does when it begins: a copy that was made before is
+ * noticed if it is put back. Servers do so when they start and when they end.
+ */
+export async function takeDatabaseStep(options: DatabaseStepOptions): Promise<void> {
+  const deletes = await openMarkedDeletes(options);
+  await deletes.begin(await options.topology.allStores({ signal: options.signal }));
 }

@@ -149,6 +149,16 @@ describe("a port that tries again", () => {
     expect(outcome.unknown).toBe(unknown);
   });
 
+  test("goes on saying that a write may have happened when a later try is refused, also to those who pass no outcome", async () => {
+    const lost = new AshlarError("METADATA_UNAVAILABLE", "lost", { details: { outcome: "unknown" } });
+    const errors = [lost, new AshlarError("METADATA_UNAVAILABLE", "stopped"), new AshlarError("DISK_FULL", "full")];
+    const port = retrying({ write: async () => Promise.reject(errors.shift()) }, parts(1));
+    const failed: unknown = await port.write().catch((error: unknown) => error);
+    expect(failed).toMatchObject({ code: "DISK_FULL", details: { outcome: "unknown" } });
+    const refused = retrying({ write: failing(9, new AshlarError("DISK_FULL", "full")) }, parts(1));
+    expect(await refused.write().catch((error: AshlarError) => error.details)).toEqual({});
+  });
+
   test("knows that a write happened once it is answered", async () => {
     const work = failing(2, away(reset));
     const outcome = { unknown: false };

@@ -84,14 +84,36 @@ export function retrying<Port extends object>(port: Port, options: Omit<RetryOpt
       return (...args: unknown[]) => {
         const { signal, outcome } = (args.at(-1) ?? {}) as WriteOptions;
         const call = (): Promise<unknown> => Reflect.apply(method, port, args) as Promise<unknown>;
-        const work = outcome === undefined ? call : () => told(call, outcome);
-        return withRetry(work, { ...options, signal });
+        const told = outcome === undefined ? call : () => tell(call, outcome);
+        return withRetry(keepingUnknown(told), { ...options, signal });
       };
     },
   });
 }
 
-async function told<T>(call: () => Promise<T>, outcome: NonNullable<WriteOptions["outcome"]>): Promise<T> {
+/**
+ * Once a try said that it may have happened, so do the errors of the tries after it: for those who pass no `outcome`, such as gateways, whose
+ * clients see the last error only. Success takes it back.
+ */
+function keepingUnknown<T>(call: () => Promise<T>): () => Promise<T> {
+  let isUnknown = false;
+  return async () => {
+    try {
+      return await call();
+    } catch (thrown) {
+      const error = AshlarError.from(thrown);
+      const saysUnknown = error.details.outcome === "unknown";
+      if (!isUnknown || saysUnknown) {
+        isUnknown ||= saysUnknown;
+        throw error;
+      }
+      const { code, message, details } = error;
+      throw new AshlarError(code, message, { cause: error, details: { ...details, outcome: "unknown" } });
+    }
+  };
+}
+
+async function tell<T>(call: () => Promise<T>, outcome: NonNullable<WriteOptions["outcome"]>): Promise<T> {
   const before = outcome.unknown;
   outcome.unknown = true;
   try {

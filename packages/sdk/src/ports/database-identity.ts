@@ -4,7 +4,10 @@ import type { DatabaseMark } from "./database-mark.ts";
 /** Who a metadata database is. */
 export interface DatabaseIdentity {
   databaseMark(options?: CallOptions): Promise<DatabaseMark>;
-  /** Raises the epoch by one if it still is `epoch`, and ends a takeover: every store has accepted the mark. */
+  /**
+   * Raises the epoch by one if it still is `epoch`, and ends a takeover: every store has accepted the mark. Durable once it is answered, whatever
+   * the store's mode is: chunk stores are told right after.
+   */
   advanceDatabase(epoch: number, options?: CallOptions): Promise<void>;
   /**
    * Takes the place of whatever database the stores served before (an operator's decision).

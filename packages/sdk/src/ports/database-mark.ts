@@ -5,11 +5,18 @@ import { AshlarError } from "../errors/index.ts";
  *
  * Chunk stores keep the mark of the database that they serve. To a database that was lost and made anew, emptied, or restored to an older day every
  * chunk that it does not know looks like garbage: a store deletes nothing for a database with another id, or with a lower epoch than it has seen.
+ *
+ * That a restored database is noticed rests on three rules. The epoch rises in the database, durably, *before* a store is told of it, so that a
+ * database is never older than what stores saw of itself. Every copy of it has the epoch of its moment, so that one step after the copy makes it
+ * older than what the stores saw. And a database is shown as it is before it takes a step, so that a restored one is refused first and cannot count
+ * itself up. Steps are taken when a collection begins, before anything is deleted; when a server starts and when it ends; and, where database
+ * and chunks share a folder, before the first write that names chunks, once a minute among them, and at the close. What is not noticed: a copy
+ * of a *running* database that is put back before any of these came, which takes a process that was killed.
  */
 export interface DatabaseMark {
   /** 32 characters of lower-case hex, drawn at random when the database was made. */
   readonly databaseId: string;
-  /** Rises by one with each collection in which no store refused. */
+  /** Rises by one with each step; never falls, but in a database that was restored. */
   readonly epoch: number;
   /**
    * Since the database was made, or last accepted by an operator, in ms on its own clock. A store that meets a database for the first time keeps

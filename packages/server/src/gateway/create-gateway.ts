@@ -167,7 +167,9 @@ export function createGateway(options: GatewayOptions): Gateway {
   let closing: Promise<void> | undefined;
   const close = async (graceMs: number | undefined): Promise<void> => {
     serving.set("not-serving");
-    await Promise.all([listener.close({ graceMs }), maintenance?.stop()]);
+    await listener.close({ graceMs });
+    // After the last write: its end takes the database a step further.
+    await maintenance?.stop();
     await context.backend.close();
   };
   return {

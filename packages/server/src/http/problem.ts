@@ -64,7 +64,10 @@ export function withRequestId(error: AshlarError, requestId: string): AshlarErro
 export function publicError(error: unknown): AshlarError {
   const known = AshlarError.from(error);
   if (known.code === "STORE_CLOSED") {
-    return new AshlarError("NODE_UNAVAILABLE", "the server is shutting down", { cause: error });
+    return new AshlarError("NODE_UNAVAILABLE", "the server is shutting down", {
+      cause: error,
+      details: known.details,
+    });
   }
   if (AshlarError.is(error) || known.code !== "INTERNAL") return known;
   return new AshlarError("INTERNAL", "an unexpected failure; the server's log has it under the request id", {

@@ -4,7 +4,9 @@ import {
   collect,
   createReplicatedStore,
   type Topology,
+  takeDatabaseStep,
 } from "@ashlar/sdk/engine";
+import { AshlarError } from "@ashlar/sdk/errors";
 import { LIMITS } from "@ashlar/sdk/limits";
 import type { CallOptions, Clock, DatabaseIdentity, Hasher, Logger, Random, Tracer } from "@ashlar/sdk/ports";
 import type { Metrics } from "../observability/metrics.ts";
@@ -50,6 +52,8 @@ export interface Maintenance {
 }
 
 const REPAIR_INTERVAL_MS = 30_000;
+/** A node that does not answer must not keep a server from ending. */
+const STEP_AT_END_MS = 2000;
 /** Reads all of an SQLite file, so not more often. */
 const CHECK_INTERVAL_MS = 24 * 3600 * 1000;
 
@@ -78,7 +82,15 @@ export function createMaintenance(options: MaintenanceOptions): Maintenance {
       return { problems: problems.length };
     });
 
+  const stepNow = (signal: AbortSignal): Promise<void> =>
+    takeDatabaseStep({ ...options, signal }).catch((error: unknown) => {
+      if (signal.aborted) return;
+      const { message } = AshlarError.from(error);
+      logger.warn({ error: message }, "not every store was told how far the metadata database is");
+    });
+
   let schedules: readonly Schedule[] = [];
+  let starting: { readonly done: Promise<void>; readonly abort: AbortController } | undefined;
   return {
     async runOnce(call = {}) {
       const repaired = await repairNow(call);
@@ -86,6 +98,8 @@ export function createMaintenance(options: MaintenanceOptions): Maintenance {
     },
     start() {
       if (schedules.length > 0) return;
+      const abort = new AbortController();
+      starting = { abort, done: stepNow(abort.signal) };
       const common = { clock, random, logger };
       schedules = [
         startSchedule({
@@ -111,7 +125,10 @@ export function createMaintenance(options: MaintenanceOptions): Maintenance {
     async stop() {
       const stopping = schedules;
       schedules = [];
-      await Promise.all(stopping.map((schedule) => schedule.stop()));
+      starting?.abort.abort();
+      await Promise.all([...stopping.map((schedule) => schedule.stop()), starting?.done]);
+      starting = undefined;
+      if (stopping.length > 0) await stepNow(AbortSignal.timeout(STEP_AT_END_MS));
     },
   };
 }

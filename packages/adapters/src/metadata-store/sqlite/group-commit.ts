@@ -12,7 +12,7 @@ import type { SqlSession } from "../../internal/sql/sql-session.ts";
 import { type DiskRoom, needsRoom } from "./disk-reserve.ts";
 import type { FileWatch } from "./file-watch.ts";
 import type { SqliteConnection } from "./sqlite-connection.ts";
-import { fromSqliteError, isFailedSync, isIoError } from "./sqlite-error.ts";
+import { fromSqliteError, isFailedSync, isFull, isIoError } from "./sqlite-error.ts";
 import { encodeError, type WorkerAnswer, type WorkerRequest } from "./worker-protocol.ts";
 
 /** Operations of one transaction: more share an fsync, but the first waits for the last (some 30 µs each). */
@@ -101,8 +101,10 @@ export class GroupCommit {
       this.#commitNow(mode);
       return answers;
     } catch (error) {
+      const mayBeKept = error instanceof LostCommit;
       if (connection.database.isTransaction) connection.exec("ROLLBACK");
-      const plain = encodeError(this.#failed(error));
+      const known = this.#failed(mayBeKept ? error.cause : error);
+      const plain = encodeError(mayBeKept ? withOutcomeUnknown(known) : known);
       return group.map(({ requestId }) => ({ requestId, error: plain }));
     }
   }
@@ -116,11 +118,20 @@ export class GroupCommit {
     return isLate || this.#lastSyncMs > BATCHED_SYNC_MS ? "strict" : "batched";
   }
 
+  /**
+   * @throws {LostCommit} if the group may be found when the file is opened anew: after a failed sync or write all of it may stand in the log, and a
+   *   file that was moved is somewhere. Anything else is thrown before the commit began, or by a disk that was full: then nothing is kept.
+   */
   #commitNow(mode: Durability): void {
     const { monotonicMs, watch } = this.#options;
     const startedAtMs = monotonicMs();
-    this.#connection.exec("COMMIT");
     watch.assertThere();
+    try {
+      this.#connection.exec("COMMIT");
+      watch.assertThere();
+    } catch (error) {
+      throw isFull(error) ? error : new LostCommit(error);
+    }
     if (mode === "strict") {
       this.#lastSyncMs = monotonicMs() - startedAtMs;
       this.#unsyncedSinceMs = undefined;
@@ -199,7 +210,7 @@ export class GroupCommit {
       this.#commitNow("strict");
     } catch (error) {
       if (this.#connection.database.isTransaction) this.#connection.exec("ROLLBACK");
-      throw this.#failed(error);
+      throw this.#failed(error instanceof LostCommit ? error.cause : error);
     }
   }
 
@@ -218,6 +229,18 @@ export class GroupCommit {
     this.#connection.exec(`PRAGMA synchronous = ${wanted}`);
     this.#synchronous = wanted;
   }
+}
+
+/** A commit was begun, and it is not known whether it happened. */
+class LostCommit extends Error {
+  constructor(cause: unknown) {
+    super("a commit may have happened", { cause });
+  }
+}
+
+/** Only those whose commit was begun: writes that come after it, or were queued behind it, are refused and have not happened. */
+function withOutcomeUnknown({ code, message, cause, details }: AshlarError): AshlarError {
+  return new AshlarError(code, message, { cause, details: { ...details, outcome: "unknown" } });
 }
 
 function noRoom(): AshlarError {

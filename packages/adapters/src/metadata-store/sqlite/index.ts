@@ -23,6 +23,7 @@ import {
 } from "../../internal/sql/operations.ts";
 import { createSqlMetadataStore, type SqlExecutor } from "../../internal/sql/sql-metadata-store.ts";
 import { tracedExecutor } from "../../internal/sql/traced-executor.ts";
+import { DatabaseSteps, namesChunks } from "./database-steps.ts";
 import { assertNodeHasSqlite } from "./node-version.ts";
 import { rememberDatabase, type TakeOver, viewFolder } from "./store-guard.ts";
 import { WorkerClient } from "./worker-client.ts";
@@ -101,7 +102,7 @@ export async function openSqliteMetadataStore(options: SqliteMetadataStoreOption
     });
   /** Whoever asks whether the store answers is told once it takes no more writes. */
   let stopped: AshlarError | undefined;
-  const executor: SqlExecutor = {
+  const direct: Pick<SqlExecutor, "execute"> = {
     execute: async <Name extends OperationName>(name: Name, input: OperationInput<Name>, options?: WriteOptions) => {
       if (name === "checkIntegrity") return (await checkApart(init, workerUrl, request)) as never;
       const client = OPERATION_KINDS[name] === "read" ? reader : writer;
@@ -109,11 +110,19 @@ export async function openSqliteMetadataStore(options: SqliteMetadataStoreOption
       if (name === "ping" && stopped !== undefined) throw stopped;
       const names = isNamedWrite(name) ? namesOf(name, input, options) : [];
       return (await request(client, { name, input, durability, names }).catch((error: unknown): never => {
-        if (AshlarError.is(error) && error.details.stopped === "true") stopped = error;
+        if (AshlarError.is(error) && error.details.stopped === "true") stopped ??= aboutStore(error);
         throw error;
       })) as never;
     },
+  };
+  const steps = view && new DatabaseSteps({ folder: view.folder, executor: direct, clock, logger });
+  const executor: SqlExecutor = {
+    execute: async <Name extends OperationName>(name: Name, input: OperationInput<Name>, options?: WriteOptions) => {
+      if (steps !== undefined && namesChunks(name, input)) await steps.beforeWrite();
+      return (await direct.execute(name, input, options)) as never;
+    },
     async close() {
+      await steps?.atClose();
       // The writer last: the last connection to close tidies the log away.
       await reader.close();
       await writer.close();
@@ -132,6 +141,12 @@ export async function openSqliteMetadataStore(options: SqliteMetadataStoreOption
   const capabilities = Object.freeze({ persistent: true, sharedByProcesses: true });
   const traced = tracedExecutor(executor, { tracer: options.tracer, system: "sqlite", kind: "client" });
   return checkedMetadataStore(createSqlMetadataStore({ executor: traced, capabilities, layoutPolicy }));
+}
+
+/** What stopped the store, without what became of the write that met it. */
+function aboutStore({ code, message, cause, details }: AshlarError): AshlarError {
+  const { outcome: _, ...rest } = details;
+  return new AshlarError(code, message, { cause, details: rest });
 }
 
 /** The writer opens first: it makes the tables that the reader needs. */
@@ -173,6 +188,8 @@ async function checkApart(
 /** The mode that an operation itself asks for. A lost heartbeat is replaced by the next one, so it never costs an fsync. */
 function durabilityOf(name: OperationName, input: unknown): Durability | undefined {
   if (name === "heartbeat") return "os";
+  // A power cut must not take the database back behind what its chunk stores have written down.
+  if (name === "advanceDatabase" || name === "acceptDatabase") return "strict";
   if (name === "commitObject" || name === "createUpload")
     return (input as { readonly durability: Durability }).durability;
   return undefined;

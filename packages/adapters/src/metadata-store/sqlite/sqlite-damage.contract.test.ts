@@ -1,7 +1,9 @@
+import { renameSync } from "node:fs";
 import { copyFile, mkdtemp, open, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
+import type { AshlarError } from "@ashlar/sdk/errors";
 import type { CommitObject, Durability } from "@ashlar/sdk/ports";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { migrate } from "../../internal/sql/migrate.ts";
@@ -89,6 +91,23 @@ describe("a damaged metadata file", () => {
 });
 
 for (const part of ["", "-wal"]) {
+  test(`a write that comes after metadata.sqlite${part} was taken away has not happened, and says so`, async () => {
+    const store = await openSqliteMetadataStore({ path });
+    await store.createBucket("case-bucket");
+    await store.commitObject(commitOf("before"));
+    await rename(`${path}${part}`, join(folder, "elsewhere"));
+    for (const key of ["a", "b"]) {
+      const error = await store.commitObject(commitOf(key)).catch((thrown: unknown) => thrown);
+      expect(error).toMatchObject({ code: "METADATA_UNAVAILABLE" });
+      expect((error as AshlarError).details.outcome).toBeUndefined();
+    }
+    await rename(join(folder, "elsewhere"), `${path}${part}`);
+    await store.close();
+    const again = await openSqliteMetadataStore({ path });
+    expect((await again.listObjects({ bucket: "case-bucket" })).objects.map(({ key }) => key)).toEqual(["before"]);
+    await again.close();
+  });
+
   test(`a file metadata.sqlite${part} that was taken away ends the writes; none is acknowledged`, async () => {
     const store = await openSqliteMetadataStore({ path });
     await store.createBucket("case-bucket");
@@ -103,6 +122,7 @@ for (const part of ["", "-wal"]) {
 
 describe("group commit", () => {
   let connection: SqliteConnection;
+  let watch: FileWatch;
   let nowMs: number;
   let answers: WorkerAnswer[];
   let group: GroupCommit;
@@ -127,10 +147,11 @@ describe("group commit", () => {
     };
     nowMs = 0;
     answers = [];
+    watch = new FileWatch(path);
     group = new GroupCommit({
       connection,
       room: { reserveBytes: 0, freeBytes: () => undefined },
-      watch: new FileWatch(path),
+      watch,
       monotonicMs: () => nowMs,
       answer: (given) => void answers.push(...given),
     });
@@ -139,18 +160,14 @@ describe("group commit", () => {
   afterEach(() => connection.close());
 
   let requestId = 0;
-  async function createBucket(durability: Durability): Promise<WorkerAnswer> {
+  function requestOf(bucket: string, durability: Durability): WorkerRequest {
     const id = ++requestId;
-    const request = {
-      requestId: id,
-      name: "createBucket",
-      input: `bucket-${id}`,
-      nowMs: 1,
-      operationId: `operation-${id}`,
-      durability,
-      names: [],
-    };
-    group.push([request as WorkerRequest]);
+    const about = { requestId: id, nowMs: 1, operationId: `operation-${id}`, durability, names: [] };
+    return { ...about, name: "createBucket", input: bucket } as WorkerRequest;
+  }
+
+  async function createBucket(durability: Durability): Promise<WorkerAnswer> {
+    group.push([requestOf(`bucket-${requestId + 1}`, durability)]);
     await group.idle();
     await setImmediate();
     return answers.at(-1) as WorkerAnswer;
@@ -158,6 +175,40 @@ describe("group commit", () => {
 
   const codeOf = (answer: WorkerAnswer): unknown =>
     "error" in answer ? (decodeError(answer.error) as { code?: unknown }).code : "ok";
+
+  const outcomeOf = (answer: WorkerAnswer): unknown =>
+    "error" in answer ? (decodeError(answer.error) as AshlarError).details.outcome : "ok";
+
+  test("says of a group whose commit began that it may have happened, and of what is queued behind it that it has not", async () => {
+    failing = { errcode: 10 | (4 << 8) };
+    const requests = Array.from({ length: 130 }, (_, index) => requestOf(`b${index}`, "strict"));
+    group.push(requests);
+    await group.idle();
+    const outcomes = answers.map(outcomeOf);
+    expect(outcomes.slice(0, 128)).toEqual(Array(128).fill("unknown"));
+    expect(outcomes.slice(128)).toEqual([undefined, undefined]);
+  });
+
+  test("says so too of a commit after which the file is gone: it is found where the file is", async () => {
+    const exec = connection.exec;
+    watch.remember();
+    connection.exec = (sql) => {
+      exec(sql);
+      if (sql === "COMMIT") renameSync(path, join(folder, "elsewhere"));
+    };
+    expect(outcomeOf(await createBucket("strict"))).toBe("unknown");
+    expect(outcomeOf(await createBucket("strict"))).toBeUndefined();
+    expect(connection.all("SELECT bucket FROM buckets")).toHaveLength(1);
+  });
+
+  test("says of a full disk that nothing is kept", async () => {
+    failing = { errcode: 13 };
+    const answer = await createBucket("strict");
+    expect([codeOf(answer), outcomeOf(answer)]).toEqual(["DISK_FULL", undefined]);
+    failing = undefined;
+    expect(codeOf(await createBucket("strict"))).toBe("ok");
+    expect(connection.all("SELECT bucket FROM buckets")).toHaveLength(1);
+  });
 
   for (const [errno, errcode] of [
     ["fsync", 10 | (4 << 8)],

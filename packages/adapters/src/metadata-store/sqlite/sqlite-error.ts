@@ -42,6 +42,11 @@ export function isFailedSync(error: unknown): boolean {
   return error.errcode === SQLITE_IOERR_FSYNC || error.errcode === SQLITE_IOERR_DIR_FSYNC;
 }
 
+/** Whether SQLite itself found the disk full: the transaction is rolled back, and its last page never reached the log. */
+export function isFull(error: unknown): boolean {
+  return sqliteResultCode(error) === SQLITE_FULL;
+}
+
 /** Whether a retry of the statement may help: somebody else holds the lock. */
 export function isBusy(error: unknown): boolean {
   const code = sqliteResultCode(error);
