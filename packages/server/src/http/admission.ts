@@ -28,8 +28,10 @@ export interface Place {
 /** Who may run. Each slot is taken before any work, and given back exactly once. */
 export interface Admission {
   admit(peer: Peer | undefined): Place;
-  /** Whether a request with a good key would be refused now. */
+  /** Whether a request with a good key would be refused now: at the door, where keys are checked, or behind it. */
   isFull(): boolean;
+  /** Whether known callers have taken all slots, so that those of them who make others wait lose their patience. */
+  isCrowded(): boolean;
   /** For how many ms no request gave its slot back to a full pool; 0 if there is room. */
   fullForMs(): number;
 }
@@ -82,7 +84,8 @@ export function createAdmission(options: {
   };
   return {
     admit: (peer) => placeOf(peer, take),
-    isFull: () => pools.ordinary.isFull(),
+    isFull: () => pools.ordinary.isFull() || pools.unknown.isFull(),
+    isCrowded: () => pools.ordinary.isFull(),
     fullForMs: () => (pools.ordinary.isFull() ? clock.monotonicMs() - filledAtMs : 0),
   };
 }

@@ -12,7 +12,7 @@ const CLIENT_GONE = 499;
  * Watches a request to its end, whatever its handler, its answer or its client does.
  *
  * The work ends when `finish` is called, or ABANDONED_MS after the client is gone: what does not stop when it is told to is not waited for. The
- * slot is given back when the work and the exchange have ended.
+ * slot of a known caller is given back when the work and the exchange have ended, that of a stranger with the work.
  *
  * @param watchers.finished once, with the work's outcome.
  * @param watchers.released once, when nothing of the request is left to bound.

@@ -55,7 +55,7 @@ export const HTTP_LIMITS = Object.freeze({
   UNKNOWN_REQUESTS_MAX: limit(
     512,
     "count",
-    "requests whose key is being checked: half of REQUESTS_IN_FLIGHT_MAX, so that callers with good keys keep the other half",
+    "requests whose key is being checked, and no longer: half of REQUESTS_IN_FLIGHT_MAX. Good callers pass here too; who is refused leaves at once, whether or not the answer is taken, and `/readyz` tells when no place is left",
   ),
   UNKNOWN_REQUESTS_PER_ADDRESS_MAX: limit(
     256,

@@ -50,8 +50,8 @@ interface Observation {
 /**
  * Gives each request an id, a span and a slot, counts, measures and logs it.
  *
- * A request counts as running until the last byte of its answer is taken, and holds its slot until its exchange is over as well, so that answers which
- * nobody reads are bounded too. Both end on every way out, also where a handler or the body of an answer never ends: see {@link finishOnce}.
+ * A request counts as running until the last byte of its answer is made, and holds its slot until its exchange is over as well, so that answers which
+ * nobody reads are bounded too; one whose caller showed no key only until its answer is there. Both end on every way out, also where a handler or the body of an answer never ends: see {@link finishOnce}.
  */
 export function observedHandler(handler: HttpHandler, options: ObservedHandlerOptions): HttpHandler {
   const record = createRecorder(options);
@@ -67,7 +67,11 @@ export function observedHandler(handler: HttpHandler, options: ObservedHandlerOp
     const observation = { request, info, protocol, context, span, startedMs, bytesIn: 0, bytesOut: 0 };
     record.started();
     const finish = finishOnce(received, options.clock, {
-      finished: (status, error) => record.finished(observation, status, error),
+      finished(status, error) {
+        // A stranger's answer is bounded where it is written; a slot kept until it is taken would be the stranger's to keep.
+        if (context.isTrusted !== true) place.release();
+        record.finished(observation, status, error);
+      },
       released: place.release,
     });
     const body = countedBody(request.body, {
@@ -100,7 +104,7 @@ function contextOf(
     trust() {
       context.isTrusted = true;
       place.trust();
-      exchange?.trust(admission.isFull);
+      exchange?.trust(admission.isCrowded);
     },
     moveTo(kind) {
       try {

@@ -1,4 +1,4 @@
-import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } from "node:http2";
+import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants, type Settings } from "node:http2";
 import { connect as connectTcp } from "node:net";
 import { silentLogger, systemRandom } from "@ashlar/sdk/ports";
 import { afterEach, describe, expect, it } from "vitest";
@@ -49,7 +49,10 @@ const HANDLERS: Readonly<Record<string, HttpHandler>> = {
       },
     },
   }),
-  "gives many bytes at once": async () => ({ status: 200, body: new Uint8Array(30_000_000) }),
+  "gives many bytes at once": async (request) => {
+    trustCaller(request);
+    return { status: 200, body: new Uint8Array(30_000_000) };
+  },
   "reads a body that does not end": async ({ body }) => {
     for await (const _ of body) {
       // wait for more
@@ -95,11 +98,12 @@ async function start(handler: HttpHandler, requestsInFlightMax = 1024): Promise<
 }
 
 const ORDINARY = 'ashlar_http_slots_taken{pool="ordinary"}';
+const UNKNOWN = 'ashlar_http_slots_taken{pool="unknown"}';
 const LONG_LIVED = 'ashlar_http_slots_taken{pool="long-lived"}';
 const RUNNING = "ashlar_http_requests_running";
 
-async function session(url: string): Promise<ClientHttp2Session> {
-  const opened = connect(url);
+async function session(url: string, settings: Settings = {}): Promise<ClientHttp2Session> {
+  const opened = connect(url, { settings });
   sessions.push(opened);
   opened.on("error", () => {});
   await new Promise((resolve) => opened.once("connect", resolve));
@@ -208,7 +212,10 @@ describe("a slot", () => {
   });
 
   it("is held until the client took the answer, not only until the handler gave it", async () => {
-    const { url, metric } = await start(async () => ({ status: 200, body: new Uint8Array(8_000_000) }));
+    const { url, metric } = await start(async (request) => {
+      trustCaller(request);
+      return { status: 200, body: new Uint8Array(8_000_000) };
+    });
     const opened = await session(url);
     const stream = opened.request({ ":path": "/things/1" });
     await new Promise((resolve) => stream.once("response", resolve));
@@ -278,7 +285,51 @@ describe("requests whose caller is not known yet", () => {
   });
 });
 
+describe("refused requests whose answers nobody takes", () => {
+  const refuse: HttpHandler = async (request) => {
+    if (request.header.get("authorization") !== "good") return { status: 401, body: new Uint8Array(300) };
+    trustCaller(request);
+    return { status: 204 };
+  };
+
+  it("hold no slot: a caller with a good key is served meanwhile, on a connection of its own", async () => {
+    const { url, metric } = await start(refuse);
+    const untaken = await Promise.all(
+      Array.from({ length: 8 }, async () => {
+        const opened = await session(url, { initialWindowSize: 0 });
+        return await Promise.all(
+          Array.from({ length: 80 }, async () => {
+            const stream = call(opened, { ":path": "/things/1" });
+            return await new Promise((resolve) => {
+              stream.once("response", (headers) => resolve(headers[":status"]));
+              stream.once("close", () => resolve("closed"));
+            });
+          }),
+        );
+      }),
+    );
+    expect(new Set(untaken.flat())).toEqual(new Set([401]));
+    expect(await metric(UNKNOWN)).toBe(0);
+    expect(await metric(ORDINARY)).toBe(0);
+    expect((await rawRequest(url, "/things/1", { headers: { authorization: "good" } })).status).toBe(204);
+    expect((await rawRequest(url, "/readyz")).status).toBe(200);
+  });
+});
+
 describe("probes", () => {
+  it("say that a server is not ready while every place at the door is taken", async () => {
+    const { url, fetch } = await start(never, 4096);
+    const abort = new AbortController();
+    const { signal } = abort;
+    // Whom nobody can tell from others has no share of an address.
+    for (let index = 0; index < HTTP_LIMITS.UNKNOWN_REQUESTS_MAX.value; index++) {
+      void fetch(new Request("http://a/things/1", { signal })).catch(() => undefined);
+    }
+    expect((await rawRequest(url, "/readyz")).json()).toMatchObject({ checks: { requests: "overloaded" } });
+    expect((await rawRequest(url, "/healthz")).status).toBe(200);
+    abort.abort();
+  });
+
   it("say that a server is not ready while it refuses everybody, and not alive when that does not end", async () => {
     const { url, clock } = await start(never, 3);
     const opened = await session(url);
