@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { get } from "node:https";
 import { type AddressInfo, createServer } from "node:net";
@@ -174,6 +174,30 @@ describe("ashlar key", () => {
     expect((await cli(["key", "rm", "0011223344556677", "--path", path])).exitCode).toBe(2);
     expect((await cli(["key", "create", "--role", "king", "--path", path])).exitCode).toBe(2);
     expect((await cli(["key", "create"])).exitCode).toBe(2);
+    await server.stop();
+  });
+});
+
+describe("ashlar node", () => {
+  test.each([
+    ["--public-url", "--gateway", "http://127.0.0.1:1"],
+    ["--gateway", "--public-url", "http://127.0.0.1:1"],
+  ])("is refused with a password in %s, before it makes or registers anything", async (flag, other, good) => {
+    const argv = ["node", "--server-id", "n1", "--data-dir", folder.at("n1"), "--port", "0", other, good];
+    const node = await cli([...argv, flag, "http://user:pa55word@127.0.0.1:1"], {
+      env: { CLUSTER_KEY: "k".repeat(32) },
+    });
+    expect(node.exitCode).toBe(2);
+    expect(node.stdout + node.stderr).not.toContain("pa55word");
+    expect(existsSync(folder.at("n1"))).toBe(false);
+  });
+
+  test("ends with exit code 2 when the gateway finds fault with its registration", async () => {
+    const server = startCli(serve("--insecure"));
+    const [, url = ""] = await server.until(/address +(\S+)/);
+    const argv = ["node", "--server-id", "n1", "--data-dir", folder.at("n1"), "--port", "0", "--insecure"];
+    const node = await cli([...argv, "--gateway", url, "--zone", "not a zone"]);
+    expect([node.exitCode, node.stderr]).toEqual([2, expect.stringContaining("a zone is")]);
     await server.stop();
   });
 });

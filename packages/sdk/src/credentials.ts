@@ -1,7 +1,7 @@
 /** API keys and access tokens of a gateway, for operators' programs: what an app's own client needs none of, so no page loads it. */
 import { AshlarError } from "./errors/index.ts";
+import { checkedUrl } from "./internal/checked-url.ts";
 import type { ApiKeyInfo, ApiKeyRequest, ApiKeyRole, CallOptions, CreatedApiKey } from "./ports/index.ts";
-import { checkedUrl } from "./transport/checked-url.ts";
 import { createFetchExchange } from "./transport/fetch-exchange.ts";
 import { createHttpConnection } from "./transport/http-connection.ts";
 import { integerOf, type JsonMessage, listOf, messageOf, optionalTextOf, textOf } from "./transport/proto-json.ts";

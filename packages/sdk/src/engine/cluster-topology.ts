@@ -47,12 +47,13 @@ export function majority(placedCount: number): number {
  * registry is away, the last view stays good: where chunks lie does not depend on it.
  */
 export function createClusterTopology(options: ClusterTopologyOptions): Topology {
-  const pool = createNodePool(options.transport, options.authorization);
+  const pool = createNodePool({ ...options, authorization: options.authorization });
   const placements = new Map<number, Placement>();
   const refreshAfterMs = options.refreshAfterMs ?? 2000;
   let view: View | undefined;
   let mustRefresh = true;
   let refreshing: Promise<View> | undefined;
+  let failure: AshlarError | undefined;
 
   const refresh = (): Promise<View> => {
     refreshing ??= (async () => {
@@ -61,7 +62,11 @@ export function createClusterTopology(options: ClusterTopologyOptions): Topology
         pool.update(snapshot.servers);
         view = { takenAtMs: options.clock.monotonicMs(), snapshot };
         mustRefresh = false;
+        failure = undefined;
         return view;
+      } catch (error) {
+        failure = AshlarError.from(error);
+        throw error;
       } finally {
         refreshing = undefined;
       }
@@ -116,6 +121,7 @@ export function createClusterTopology(options: ClusterTopologyOptions): Topology
       return snapshot.servers.map((server) => pool.storeOf(server.serverId));
     },
     writeQuorum: options.writeQuorum ?? majority,
+    viewFailure: () => failure,
     invalidate: () => {
       mustRefresh = true;
     },

@@ -1,3 +1,4 @@
+import type { AshlarError } from "../errors/index.ts";
 import type { Digest } from "../hash/index.ts";
 import type { CallOptions, ChunkStore, PutChunkResult } from "../ports/index.ts";
 
@@ -29,6 +30,8 @@ export interface Topology {
   writeQuorum(placedCount: number): number;
   /** Asks for a fresh view before the next answer, after a node failed or a layout was stale. */
   invalidate(): void;
+  /** Why the view could not be renewed the last time, so that an old one is in use; `undefined`, as without this method, if it was. */
+  viewFailure?(): AshlarError | undefined;
   close(): Promise<void>;
 }
 

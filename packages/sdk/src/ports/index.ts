@@ -1,4 +1,5 @@
 export type { Digest, Hasher, IncrementalHash } from "../hash/index.ts";
+export { checkedUrl, shownUrl } from "../internal/checked-url.ts";
 export type { Layout, LayoutServer } from "../ring/layout.ts";
 export type { AccessRole, AccessToken, AccessTokenRequest, AccessTokenSource } from "./access-token.ts";
 export { checkedChunkStore } from "./checked-chunk-store.ts";

@@ -1,5 +1,6 @@
 import { AshlarError } from "../errors/index.ts";
 import { DIGEST_BYTES, type Digest, isDigestHex } from "../hash/digest.ts";
+import { checkedUrl } from "../internal/checked-url.ts";
 import { LIMITS, MIB } from "../limits.ts";
 import { checkChunks } from "../manifest/check-chunks.ts";
 import type { CredentialScope } from "./credentials.ts";
@@ -184,9 +185,9 @@ export function checkWeight(weight: number): void {
 export function checkRegistration(registration: ServerRegistration): void {
   checkServerId(registration.serverId);
   checkText(registration.url, "url", 1);
-  if (!/^https?:\/\/[^\s/]+(\/\S*)?$/.test(registration.url) || registration.url.endsWith("/")) {
-    invalid("a server's url is an http or https base url without a trailing slash");
-  }
+  // What no transport opens is refused here, to the one server: later it would trouble all who read the list.
+  checkedUrl(registration.url);
+  if (/\s|\/$/.test(registration.url)) invalid("a server's url has no blanks and no slash at its end");
   if (registration.zone !== undefined) checkZone(registration.zone);
   if (registration.weight !== undefined) checkWeight(registration.weight);
   checkText(registration.softwareVersion, "softwareVersion");

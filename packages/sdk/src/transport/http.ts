@@ -1,6 +1,6 @@
 import { AshlarError } from "../errors/index.ts";
+import { checkedUrl } from "../internal/checked-url.ts";
 import type { Endpoint, Transport, TransportCapabilities } from "../ports/index.ts";
-import { checkedUrl } from "./checked-url.ts";
 import { createFetchExchange } from "./fetch-exchange.ts";
 import {
   createHttpAccessTokenSource,

@@ -29,7 +29,7 @@ export interface Setting {
   /** Smallest and largest value, in bytes, ms or whatever is counted; absent: what the unit allows. */
   readonly min?: number;
   readonly max?: number;
-  /** Of a URL; absent: any. */
+  /** Of a URL that is no server's of ours; absent: http and https, as `checkedUrl` takes them. */
   readonly schemes?: readonly string[];
   /** In bytes, ms or whatever is counted. Absent: none, or told in the reason. */
   readonly default?: string | number;

@@ -1,4 +1,5 @@
 import { AshlarError } from "@ashlar/sdk/errors";
+import { checkedUrl, shownUrl } from "@ashlar/sdk/ports";
 import { SETTINGS, type Setting, type SettingName } from "./config.ts";
 import { formatExactBytes, formatExactDuration, parseBytes, parseDuration } from "./quantities.ts";
 
@@ -68,7 +69,7 @@ export function resolveSettings<Name extends SettingName>(
 
 function parse(setting: Setting, text: string, origin: string): unknown {
   const refuse = (expected: string): never => {
-    const shown = setting.secret ? "" : `, not "${text}"`;
+    const shown = setting.secret ? "" : `, not "${setting.unit === "url" ? shownUrl(text) : text}"`;
     throw new AshlarError("INVALID_ARGUMENT", `${origin} is ${expected}${shown}`, { details: { setting: origin } });
   };
   const bounded = (value: number): number => {
@@ -86,7 +87,7 @@ function parse(setting: Setting, text: string, origin: string): unknown {
     case "flag":
       return text;
     case "url":
-      return parseUrl(setting, text) ?? refuse(`a URL such as ${URL_EXAMPLE[setting.schemes?.[0] ?? "http"]}`);
+      return parseUrl(setting, text) ?? refuse(setting.schemes === undefined ? SERVER_URL : DATABASE_URL);
     case "list":
       return text
         .split(",")
@@ -105,14 +106,19 @@ function parse(setting: Setting, text: string, origin: string): unknown {
   }
 }
 
-const URL_EXAMPLE: Readonly<Record<string, string>> = {
-  http: "http://127.0.0.1:9000",
-  postgres: "postgres://user:password@127.0.0.1:5432/ashlar",
-};
+const SERVER_URL = "a URL such as http://127.0.0.1:9000, without user, password or query";
+const DATABASE_URL = "a URL such as postgres://user:password@127.0.0.1:5432/ashlar";
 
 function parseUrl({ schemes }: Setting, text: string): string | undefined {
-  if (!isUrl(text) || schemes?.includes(new URL(text).protocol.slice(0, -1)) === false) return undefined;
-  return text.replace(/\/+$/, "");
+  if (!isUrl(text)) return undefined;
+  if (schemes !== undefined) {
+    return schemes.includes(new URL(text).protocol.slice(0, -1)) ? text.replace(/\/+$/, "") : undefined;
+  }
+  try {
+    return checkedUrl(text);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Whether a text is a whole URL: `localhost:9000` alone would pass as a URL of the scheme "localhost". */

@@ -126,7 +126,7 @@ export interface Gateway {
  * @throws {AshlarError} INVALID_ARGUMENT without a cluster key, unless insecure.
  */
 export function createGateway(options: GatewayOptions): Gateway {
-  const { metadata, clock, random, logger, metrics, tracer } = options;
+  const { clock, random, logger, metrics, tracer } = options;
   const context = createContext(options);
   const authenticator = authenticatorOf(options, context);
   const serving = createServingState();
@@ -149,7 +149,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       ...chunkFace.httpRoutes,
     ],
     serving,
-    readiness: () => readinessOf(metadata, serving, clock),
+    readiness: () => readinessOf(options, serving),
     requestsInFlightMax: options.requestsInFlightMax,
     bytesInFlightMax: options.bytesInFlightMax,
     operationsApart: options.operationsPort !== undefined,
@@ -242,12 +242,16 @@ function authenticatorOf({ metadata, clock, logger }: GatewayOptions, context: G
 }
 
 async function readinessOf(
-  metadata: Pick<MetadataStore, "ping">,
+  { metadata, topology, clock }: Pick<GatewayOptions, "metadata" | "topology" | "clock">,
   serving: ServingState,
-  clock: Clock,
 ): Promise<Readiness> {
   const found = await answersInTime(clock, (signal) => metadata.ping({ signal })).catch(() => "away" as const);
   const database = found === "late" ? "does not answer" : (found ?? "ok");
   const listening = serving.get() === "serving" ? "ok" : "stopping";
-  return { ready: database === "ok" && listening === "ok", checks: { metadata: database, gateway: listening } };
+  // With an old view of the cluster it serves on: what it means for an operator stands in `health`.
+  const view = topology.viewFailure?.() === undefined ? {} : { "cluster view": "not renewed" };
+  return {
+    ready: database === "ok" && listening === "ok",
+    checks: { metadata: database, gateway: listening, ...view },
+  };
 }

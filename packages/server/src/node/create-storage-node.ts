@@ -1,7 +1,7 @@
 import { AshlarError } from "@ashlar/sdk/errors";
 import { type Hasher, webCryptoHasher } from "@ashlar/sdk/hash";
 import type { ChunkStore, Clock, Logger, Random, ServerRegistry, ServerStats, Tracer } from "@ashlar/sdk/ports";
-import { silentLogger, systemClock, systemRandom } from "@ashlar/sdk/ports";
+import { checkedUrl, silentLogger, systemClock, systemRandom } from "@ashlar/sdk/ports";
 import { createChunkFace } from "../chunk-face/index.ts";
 import { type ClusterKeys, createGrantKeeperLazily, type GrantKeeper } from "../grants/index.ts";
 import { answersInTime } from "../http/answers-in-time.ts";
@@ -76,8 +76,14 @@ export interface StorageNodeOptions {
 
 /** A storage node: chunks over RPC and HTTP, and a place in the cluster. */
 export interface StorageNode {
-  /** Starts to serve, then registers; a registry that is away delays nothing. May be called once. */
+  /**
+   * Starts to serve, then registers; a registry that is away delays nothing. May be called once.
+   *
+   * @throws {AshlarError} INVALID_ARGUMENT if the address cannot be had, or the registry finds fault with the registration: the port is closed again.
+   */
   listen(): Promise<ServerAddress>;
+  /** Resolves with INVALID_ARGUMENT when the registry finds fault with the registration, which is final: close the node. Else pending. */
+  readonly refused: Promise<AshlarError>;
   /** Gives new connections another certificate. @throws {AshlarError} INVALID_ARGUMENT for one that does not do; the old one stays. */
   setTls(tls: TlsOptions): void;
   /**
@@ -94,37 +100,46 @@ const DEFAULT_VERSION = "0.1.0";
 /**
  * Creates a storage node around a chunk store.
  *
- * @throws {AshlarError} INVALID_ARGUMENT for a bad server id, a short cluster key, or if neither key nor `insecure` is given.
+ * @throws {AshlarError} INVALID_ARGUMENT for a bad server id or public URL, a short cluster key, or if neither key nor `insecure` is given.
  */
 export function createStorageNode(options: StorageNodeOptions): StorageNode {
   const parts = assemble(options);
   const { handlers, membership, serving } = parts;
   const logger = options.logger ?? silentLogger;
   const listener = createServerPorts({ ...options, handlers, logger });
+  const publicUrl = options.publicUrl === undefined ? undefined : checkedUrl(options.publicUrl);
   let closing: Promise<void> | undefined;
-  return {
+  const close = async (closeOptions?: { readonly graceMs?: number | undefined }): Promise<void> => {
+    serving.set("not-serving");
+    await membership?.stop();
+    // Only now: until the registry knew, gateways kept sending.
+    parts.stop();
+    await listener.close(closeOptions);
+  };
+  const node: StorageNode = {
+    refused: membership?.refusal ?? new Promise(() => {}),
     setTls: (tls) => listener.setTls(tls),
     fetch: toFetchHandler(handlers.handler),
     async listen() {
       const address = await listener.listen();
       await parts.disk.stats();
       const { serverId, zone, weight, softwareVersion = DEFAULT_VERSION } = options;
-      const url = (options.publicUrl ?? address.url).replace(/\/+$/, "");
-      await membership?.start({ serverId, url, zone, weight, softwareVersion });
+      const url = publicUrl ?? address.url;
+      try {
+        await membership?.start({ serverId, url, zone, weight, softwareVersion });
+      } catch (error) {
+        await node.close({ graceMs: 0 });
+        throw error;
+      }
       logger.info({ serverId, url: address.url, publicUrl: url }, "storage node listens");
       return address;
     },
     close(closeOptions) {
-      closing ??= (async () => {
-        serving.set("not-serving");
-        await membership?.stop();
-        // Only now: until the registry knew, gateways kept sending.
-        parts.stop();
-        await listener.close(closeOptions);
-      })();
+      closing ??= close(closeOptions);
       return closing;
     },
   };
+  return node;
 }
 
 interface NodeParts {

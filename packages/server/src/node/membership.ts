@@ -1,6 +1,14 @@
 import { AshlarError } from "@ashlar/sdk/errors";
 import { LIMITS } from "@ashlar/sdk/limits";
-import type { Clock, Logger, Random, ServerRegistration, ServerRegistry, ServerStats } from "@ashlar/sdk/ports";
+import {
+  type Clock,
+  type Logger,
+  type Random,
+  type ServerRegistration,
+  type ServerRegistry,
+  type ServerStats,
+  shownUrl,
+} from "@ashlar/sdk/ports";
 import { DURATION_BUCKETS_SECONDS, type Metrics } from "../observability/metrics.ts";
 
 /** Longest wait of one call to the registry; a database that hangs must not stop the heartbeat for good. */
@@ -8,8 +16,14 @@ const CALL_TIMEOUT_MS = 5000;
 
 /** A node's place in the cluster: registered at the start, kept alive by heartbeats, given up in order at the end. */
 export interface Membership {
-  /** Tries to register once, then goes on in the background; a registry that is away does not reject. */
+  /**
+   * Tries to register once, then goes on in the background; a registry that is away does not reject.
+   *
+   * @throws {AshlarError} INVALID_ARGUMENT if the registry finds fault with the registration itself.
+   */
   start(registration: ServerRegistration): Promise<void>;
+  /** Resolves, at the start or later, when the registry finds fault with the registration itself; nothing is tried again then. */
+  readonly refusal: Promise<AshlarError>;
   /** Whether the registry knows the node, as far as the last call told. */
   isRegistered(): boolean;
   /** Whether it did not let the node in: the cluster key is another. */
@@ -49,6 +63,19 @@ export function createMembership(options: MembershipOptions): Membership {
   let failureCount = 0;
   let running: Promise<void> | undefined;
 
+  let fault: AshlarError | undefined;
+  let refuse: (error: AshlarError) => void = () => {};
+  const refusal = new Promise<AshlarError>((resolve) => {
+    refuse = resolve;
+  });
+
+  /** The same words will find the same answer. */
+  const giveUp = (error: AshlarError, { serverId, url }: ServerRegistration): void => {
+    fault = error;
+    logger.error({ error, serverId, url: shownUrl(url) }, "the registry refuses this node's registration for good");
+    abort.abort();
+    refuse(error);
+  };
   const beat = async (known: ServerRegistration): Promise<void> => {
     try {
       if (registered) {
@@ -56,7 +83,7 @@ export function createMembership(options: MembershipOptions): Membership {
         await measured("heartbeat", (signal) => registry.heartbeat(known.serverId, stats, { signal }));
       } else {
         const { layoutVersion } = await measured("register", (signal) => registry.registerServer(known, { signal }));
-        logger.info({ serverId: known.serverId, url: known.url, layoutVersion }, "registered");
+        logger.info({ serverId: known.serverId, url: shownUrl(known.url), layoutVersion }, "registered");
       }
       registered = true;
       refused = false;
@@ -64,6 +91,7 @@ export function createMembership(options: MembershipOptions): Membership {
       failureCount = 0;
     } catch (error) {
       if (abort.signal.aborted) return;
+      if (!registered && AshlarError.is(error, "INVALID_ARGUMENT")) return giveUp(error, known);
       registered = false;
       refused = AshlarError.is(error, "UNAUTHENTICATED") || AshlarError.is(error, "PERMISSION_DENIED");
       idHeld = AshlarError.is(error, "PRECONDITION_FAILED");
@@ -93,8 +121,10 @@ export function createMembership(options: MembershipOptions): Membership {
     async start(given) {
       registration = given;
       await beat(given);
+      if (fault !== undefined) throw fault;
       running = keepAlive(given);
     },
+    refusal,
     isRegistered: () => registered,
     isRefused: () => refused,
     isIdHeld: () => idHeld,

@@ -255,6 +255,57 @@ describe("a storage node", () => {
     expect(make({ insecure: true })).not.toThrow();
   });
 
+  it.each([
+    "http://user:pa55word@127.0.0.1:1",
+    "http://127.0.0.1:1/?zone=a",
+    "http://127.0.0.1:1#a",
+    "127.0.0.1:1",
+    "ftp://127.0.0.1",
+    "",
+  ])("refuses to be made under a public URL that nobody could use, and shows no password: %s", (publicUrl) => {
+    const make = (): unknown =>
+      createStorageNode({ serverId: "node-1", store: createMemoryChunkStore(), insecure: true, publicUrl });
+    expect(make).toThrow(expect.objectContaining({ code: "INVALID_ARGUMENT" }));
+    expect(make).toThrow(expect.objectContaining({ message: expect.not.stringContaining("pa55word") }));
+  });
+
+  it("closes when the registry finds fault with its registration, at the start and later, and does not ask again", async () => {
+    const database = unreliableRegistry();
+    const fault = new AshlarError("INVALID_ARGUMENT", "a zone is 1 to 64 of [A-Za-z0-9._-]");
+    let refuses = true;
+    let asked = 0;
+    const registry: ServerRegistry = {
+      ...database.registry,
+      registerServer: async (...args) => {
+        asked++;
+        if (refuses) throw fault;
+        return await database.registry.registerServer(...args);
+      },
+    };
+    const make = () =>
+      createStorageNode({
+        serverId: "node-1",
+        store: createMemoryChunkStore(),
+        registry,
+        insecure: true,
+        heartbeatIntervalMs: 20,
+      });
+    const atOnce = make();
+    await expect(atOnce.listen()).rejects.toBe(fault);
+    await expect(atOnce.refused).resolves.toBe(fault);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(asked).toBe(1);
+    refuses = false;
+    const later = make();
+    open.push(later);
+    await later.listen();
+    refuses = true;
+    database.forget();
+    await expect(later.refused).resolves.toBe(fault);
+    expect(asked).toBe(3);
+    await later.close();
+  });
+
   it("does not accept the grants of another cluster", async () => {
     const node = await start(createMemoryChunkStore());
     const other = await start(createMemoryChunkStore(), { clusterKey: `${CLUSTER_KEY} of another cluster` });

@@ -1,6 +1,6 @@
 import { AshlarError } from "@ashlar/sdk/errors";
 import { LIMITS } from "@ashlar/sdk/limits";
-import type { Layout, LayoutChange, LayoutServer } from "@ashlar/sdk/ports";
+import { type Layout, type LayoutChange, type LayoutServer, shownUrl } from "@ashlar/sdk/ports";
 import { validateLayout } from "@ashlar/sdk/ring";
 import { SERVER_DOWN_AFTER_MS } from "./server-state.ts";
 
@@ -69,7 +69,9 @@ export function serverNotFound(serverId: string): AshlarError {
 }
 
 /** The error of a registration under an id that another URL holds: two nodes under one id would hide each other's chunks. */
-export function serverIdHeld(serverId: string, url: string): AshlarError {
+export function serverIdHeld(serverId: string, holderUrl: string): AshlarError {
+  // A row of an earlier release may hold a password.
+  const url = shownUrl(holderUrl);
   const seconds = SERVER_DOWN_AFTER_MS / 1000;
   return new AshlarError(
     "PRECONDITION_FAILED",

@@ -1,9 +1,9 @@
 import type { Chunker } from "../../chunking/chunker.ts";
 import type { RetryPolicy } from "../../engine/retry.ts";
 import { AshlarError } from "../../errors/index.ts";
+import { checkedUrl } from "../../internal/checked-url.ts";
 import { loadPart } from "../../internal/load-part.ts";
 import type { Clock, Durability, Hasher, Logger, Random, Transport } from "../../ports/index.ts";
-import { checkedUrl } from "../../transport/checked-url.ts";
 import type { SeatInstruments } from "../seat.ts";
 
 /**

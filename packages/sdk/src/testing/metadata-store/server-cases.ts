@@ -181,6 +181,11 @@ export const SERVER_CASES: readonly MetadataStoreCase[] = [
         { serverId: "a".repeat(65) },
         { url: "n1:50051" },
         { url: "http://n1/" },
+        // No transport could open these: gateways of all nodes would be asked in vain.
+        { url: "http://user:pa55word@n1:50051" },
+        { url: "http://n1:50051/?zone=a" },
+        { url: "http://n1:50051#a" },
+        { url: "http://n1:500510" },
         { weight: -1 },
         { weight: Number.NaN },
         { zone: "" },

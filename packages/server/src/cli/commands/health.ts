@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { AshlarError } from "@ashlar/sdk/errors";
-import { systemClock } from "@ashlar/sdk/ports";
+import { checkedUrl, systemClock } from "@ashlar/sdk/ports";
 import { visibleText } from "../../observability/control-characters.ts";
 import { type CommandCall, defineCommand, optionalArgument } from "../command.ts";
 import { EXIT_CODES } from "../exit-codes.ts";
@@ -54,13 +54,13 @@ interface Examination {
   readonly isKeyRefused?: boolean;
 }
 
-async function examine(call: Call, url: string | undefined): Promise<Examination> {
+async function examine(call: Call, named: string | undefined): Promise<Examination> {
   const { settings, signal } = call;
-  if (url !== undefined) {
-    assertServerUrl(url);
+  if (named !== undefined) {
+    const url = serverUrl(named);
     const transport = await openTransport(settings.transport);
     try {
-      const { findings, isReady } = await findServerProblems({ url: url.replace(/\/+$/, ""), transport, signal });
+      const { findings, isReady } = await findServerProblems({ url, transport, signal });
       if (!isReady) return { findings };
       const cluster = await examineCluster({ ...call, settings: { ...settings, gateway: url } });
       return { ...cluster, findings: [...findings, ...cluster.findings] };
@@ -72,10 +72,10 @@ async function examine(call: Call, url: string | undefined): Promise<Examination
   return await examineCluster(call);
 }
 
-function assertServerUrl(text: string): void {
-  if (/^https?:\/\//i.test(text) && URL.canParse(text)) return;
-  const hint = /^[.~/]/.test(text) || existsSync(text) ? `; for a folder: health --path ${shellWord(text)}` : "";
-  throw new AshlarError("INVALID_ARGUMENT", `a URL such as http://127.0.0.1:9000 is wanted, not "${text}"${hint}`);
+function serverUrl(text: string): string {
+  if (!/^[.~/]/.test(text) && !existsSync(text)) return checkedUrl(text);
+  const hint = `for a folder: health --path ${shellWord(text)}`;
+  throw new AshlarError("INVALID_ARGUMENT", `a URL such as http://127.0.0.1:9000 is wanted, not "${text}"; ${hint}`);
 }
 
 /** The cluster behind a gateway, as far as the API key lets us see it; nothing behind a storage node. */

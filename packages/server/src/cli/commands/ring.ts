@@ -1,4 +1,5 @@
 import type { ClusterSnapshot } from "@ashlar/sdk";
+import { shownUrl } from "@ashlar/sdk/ports";
 import { type ServerShare, shares } from "@ashlar/sdk/ring";
 import { type CommandCall, defineCommand } from "../command.ts";
 import { formatBytes, formatShare, formatTable } from "../format.ts";
@@ -31,7 +32,7 @@ export const ringCommand = defineCommand({
 function factsOf(snapshot: ClusterSnapshot, serverId: string): Record<string, unknown> {
   const { url, state, lastHeartbeatAtMs, stats } =
     snapshot.servers.find((server) => server.serverId === serverId) ?? {};
-  return { url, state: state ?? "unknown", lastHeartbeatAtMs, ...stats };
+  return { url: url && shownUrl(url), state: state ?? "unknown", lastHeartbeatAtMs, ...stats };
 }
 
 function describe(snapshot: ClusterSnapshot, view: readonly ServerShare[]): string {
@@ -66,7 +67,7 @@ function describe(snapshot: ClusterSnapshot, view: readonly ServerShare[]): stri
       stats === undefined ? "-" : String(stats.chunkCount),
       stats === undefined ? "-" : formatBytes(stats.bytesUsed),
       stats === undefined ? "-" : formatBytes(stats.bytesFree),
-      server?.url ?? "-",
+      server === undefined ? "-" : shownUrl(server.url),
     ];
   });
   const lines = [

@@ -1,4 +1,4 @@
-import type { ServerRecord } from "@ashlar/sdk/ports";
+import { checkedUrl, type ServerRecord } from "@ashlar/sdk/ports";
 import { askReadiness, type NoAnswer, type ReadyAnswer } from "./ask-readiness.ts";
 import { checkFinding, clockFinding } from "./check-finding.ts";
 import type { Finding } from "./finding.ts";
@@ -10,7 +10,7 @@ export type NodeAnswers = ReadonlyMap<string, ReadyAnswer | NoAnswer>;
 
 /** Asks every node that the registry takes for up how it is, all at once. Needs no credentials. */
 export async function askNodes(servers: readonly ServerRecord[], signal: AbortSignal): Promise<NodeAnswers> {
-  const up = servers.filter((server) => server.state === "up");
+  const up = servers.filter((server) => server.state === "up" && isUsable(server));
   return new Map(
     await Promise.all(
       up.map(
@@ -21,6 +21,16 @@ export async function askNodes(servers: readonly ServerRecord[], signal: AbortSi
       ),
     ),
   );
+}
+
+/** Whether its URL is one that transports open; a row of an earlier release may hold another. */
+export function isUsable({ url }: Pick<ServerRecord, "url">): boolean {
+  try {
+    checkedUrl(url);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Clocks of nodes that do not agree with this machine's. */

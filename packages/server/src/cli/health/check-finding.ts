@@ -15,6 +15,11 @@ const STATES: Readonly<Record<string, Omit<Finding, "what">>> = {
     why: "it serves the chunks that it has, but is soon taken for down",
     action: "start the database or the gateway that it registers with; it registers again by itself",
   },
+  "not renewed": {
+    level: "warning",
+    why: "the gateway goes on with the servers and layouts that it last saw: it misses nodes that came, went or moved since",
+    action: "see in the gateway's log why it cannot read the list of servers; it tries again with each request",
+  },
   refused: {
     level: "broken",
     why: "its cluster key is not that of the gateway, so that the cluster does not let it in",

@@ -159,3 +159,15 @@ test("older layouts are no reason to sit back: chunks do not move by themselves"
   expect(findings.at(-1)?.action).not.toContain("nothing to do");
   expect(findings.at(-1)?.action).toContain("putting the same content again");
 });
+
+test("a server whose URL nobody can use is broken whatever its state, counts as away, and its password stays hidden", () => {
+  for (const state of ["up", "down", "stopped"] as const) {
+    const spoilt = server("c", { url: "http://user:pa55word@c:1", state });
+    const findings = findClusterProblems(cluster([server("a"), server("b"), spoilt]));
+    expect(findings.map(({ level }) => level)).toEqual(["ok", "ok", "broken"]);
+    expect(findings[2]?.what).toBe("c registered with a URL that nobody can use: …c:1");
+    expect(JSON.stringify(findings)).not.toContain("pa55word");
+  }
+  const two = ["a", "b"].map((id) => server(id, { url: `ftp://${id}` }));
+  expect(findClusterProblems(cluster([...two, server("c")])).at(-1)?.what).toMatch(/^nothing can be written: 1 of 3/);
+});

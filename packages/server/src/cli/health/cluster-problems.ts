@@ -1,7 +1,7 @@
 import type { ClusterSnapshot } from "@ashlar/sdk";
-import type { Layout, ServerRecord } from "@ashlar/sdk/ports";
+import { type Layout, type ServerRecord, shownUrl } from "@ashlar/sdk/ports";
 import { formatBytes, formatTime } from "../format.ts";
-import { answerFinding, type NodeAnswers } from "./ask-nodes.ts";
+import { answerFinding, isUsable, type NodeAnswers } from "./ask-nodes.ts";
 import { diskFinding, type Finding } from "./finding.ts";
 import { findWriteProblems } from "./write-problems.ts";
 
@@ -46,6 +46,14 @@ function serverFinding(server: ServerRecord, layout: Layout, answers: NodeAnswer
       what: `${serverId} is not part of the layout`,
       why: "no new chunk goes there; older ones may still lie there",
       action: `to take it back, see that it runs, then: ashlar layout --weights ${serverId}=1; to be rid of it, stop it when no older layout is in use`,
+    };
+  }
+  if (!isUsable(server)) {
+    return {
+      level: "broken",
+      what: `${serverId} registered with a URL that nobody can use: ${shownUrl(url)}`,
+      why: "chunks that belong there lack a copy: reads and writes go on with the others, until more servers are lost",
+      action: `start it again with a --public-url (PUBLIC_URL) such as http://host:port, without user, password or query; if it is lost for good: ashlar layout --remove ${serverId}`,
     };
   }
   if (server.state === "down") {

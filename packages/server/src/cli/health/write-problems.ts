@@ -3,7 +3,7 @@ import type { Layout, ServerRecord } from "@ashlar/sdk/ports";
 import { createPlacement, PARTITION_COUNT } from "@ashlar/sdk/ring";
 import { DISK_RESERVE_BYTES } from "../../node/index.ts";
 import { formatCount, formatShare } from "../format.ts";
-import type { NodeAnswers } from "./ask-nodes.ts";
+import { isUsable, type NodeAnswers } from "./ask-nodes.ts";
 import type { Finding } from "./finding.ts";
 
 /** Whether chunks get the copies that are asked for, and whether enough servers can take them. Pure. */
@@ -54,7 +54,7 @@ type NodeState = "writable" | "full" | "away";
  * What a node says now wins over its last heartbeat. One that this machine does not reach counts by its heartbeat: gateways may reach it.
  */
 function nodeState(server: ServerRecord | undefined, answers: NodeAnswers): NodeState {
-  if (server?.state !== "up") return "away";
+  if (server?.state !== "up" || !isUsable(server)) return "away";
   const answer = answers.get(server.serverId);
   if (answer === undefined || "reason" in answer) {
     if (answer?.isRefused) return "away";

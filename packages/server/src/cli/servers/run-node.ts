@@ -59,7 +59,15 @@ export async function runNode(call: Call): Promise<number> {
       `node ${serverId} listens on ${address.url}${address.operationsUrl === undefined ? "" : `, health and metrics on ${address.operationsUrl}`}`,
     );
     const close = (graceMs: number): Promise<void> => node.close({ graceMs });
-    await runUntilStopped(signal, { graceMs: settings.shutdownGraceMs, parts, server: node, close });
+    const refused = new AbortController();
+    void node.refused.then((error) => refused.abort(error));
+    await runUntilStopped(AbortSignal.any([signal, refused.signal]), {
+      graceMs: settings.shutdownGraceMs,
+      parts,
+      server: node,
+      close,
+    });
+    if (refused.signal.aborted) throw refused.signal.reason;
     return 0;
   } finally {
     await node.close({ graceMs: 0 });

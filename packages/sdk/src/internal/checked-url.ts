@@ -10,9 +10,13 @@ export function checkedUrl(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url && /^https?:$/.test(url.protocol) && url.href === url.origin + url.pathname)
     return url.href.replace(/\/+$/, "");
-  const shown = String(text).replace(/^.*@|[?#].*/gs, "…");
   throw new AshlarError(
     "INVALID_ARGUMENT",
-    `a server's URL is http://host:port or https://host, not "${shown}": no user, password or query`,
+    `a server's URL is http://host:port or https://host, not "${shownUrl(text)}": no user, password or query`,
   );
+}
+
+/** Any text for a URL as messages and logs may show it: without what may be a user, password, query or fragment. */
+export function shownUrl(text: string): string {
+  return String(text).replace(/^.*@|[?#].*/gs, "…");
 }
