@@ -1,84 +1,19 @@
-import { DatabaseSync } from "node:sqlite";
 import { createEngine, singleStoreTopology } from "@ashlar/sdk/engine";
 import { AshlarError } from "@ashlar/sdk/errors";
 import { MIB } from "@ashlar/sdk/limits";
-import { type MetadataStore, type ObjectBackend, silentLogger, systemClock, systemRandom } from "@ashlar/sdk/ports";
+import { type ObjectBackend, silentLogger, systemClock, systemRandom } from "@ashlar/sdk/ports";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createMemoryChunkStore } from "../chunk-store/memory.ts";
 import { nodeCryptoHasher } from "../hash/node-crypto.ts";
-import { createTestSchema } from "../internal/test-postgres.ts";
-import { openPostgresMetadataStore } from "./postgres/index.ts";
-import { createSqliteSubject } from "./sqlite/testing/sqlite-subject.ts";
-
-/** The second channel: reads and writes a database behind its store's back. */
-interface RawDatabase {
-  query(sql: string, params?: readonly unknown[]): Promise<ReadonlyArray<Record<string, unknown>>>;
-}
-
-interface Subject {
-  readonly store: MetadataStore;
-  readonly raw: RawDatabase;
-  dispose(): Promise<void>;
-}
-
-async function sqliteSubject(): Promise<Subject> {
-  const subject = await createSqliteSubject();
-  const file = new DatabaseSync(subject.path);
-  return {
-    store: subject.store,
-    raw: {
-      query: async (sql, params = []) =>
-        file.prepare(sql.replaceAll(/\$(\d)/g, "?$1")).all(...(params as string[])) as Record<string, unknown>[],
-    },
-    async dispose() {
-      file.close();
-      await subject.dispose();
-    },
-  };
-}
-
-async function postgresSubject(): Promise<Subject> {
-  const schema = await createTestSchema();
-  const pool = schema.createPool();
-  const store = await openPostgresMetadataStore({ pool: () => schema.createPool() });
-  return {
-    store,
-    raw: {
-      async query(sql, params = []) {
-        const client = await pool.connect();
-        try {
-          return (await client.query({ text: sql, values: [...params] })).rows as Record<string, unknown>[];
-        } finally {
-          client.release();
-        }
-      },
-    },
-    async dispose() {
-      await store.close();
-      await pool.end?.();
-      await schema.drop();
-    },
-  };
-}
-
-function flipBit(value: unknown, bit: number): unknown {
-  if (typeof value === "string") {
-    // Stays text: a lower bit of an ASCII character.
-    const at = (bit >> 3) % value.length;
-    return value.slice(0, at) + String.fromCharCode(value.charCodeAt(at) ^ 1) + value.slice(at + 1);
-  }
-  const bytes = Uint8Array.from(value as Uint8Array);
-  bytes[(bit >> 3) % bytes.byteLength]! ^= 1 << (bit & 7);
-  return Buffer.from(bytes);
-}
+import { flipBit, RAW_SUBJECTS, type RawSubject } from "./testing/raw-subjects.ts";
 
 const INLINE = { bucket: "box", key: "inline" };
 const CHUNKED = { bucket: "box", key: "chunked" };
 const WHERE = "bucket = 'box' AND key = $1";
 
-for (const [name, create] of Object.entries({ sqlite: sqliteSubject, postgres: postgresSubject })) {
+for (const [name, create] of Object.entries(RAW_SUBJECTS)) {
   describe(`one flipped bit in ${name}`, { timeout: 60_000 }, () => {
-    let subject: Subject;
+    let subject: RawSubject;
     let backend: ObjectBackend;
     const small = new Uint8Array(3000).map((_, index) => index);
     const large = new Uint8Array(3 * MIB).map((_, index) => index >> 5);
@@ -217,9 +152,10 @@ for (const [name, create] of Object.entries({ sqlite: sqliteSubject, postgres: p
       const bare = JSON.stringify({ contentType: "text/plain" });
       await subject.raw.query(`UPDATE objects SET attributes = $2 WHERE ${WHERE}`, [keyOf("chunked"), bare]);
       const [segment] = await subject.raw.query("SELECT data FROM manifest_segments");
-      const data = Buffer.from(segment?.data as Uint8Array).subarray(0, -4);
-      data[3] = 1;
+      const written = Buffer.from(segment?.data as Uint8Array);
+      const data = Buffer.concat([Buffer.from("41534701", "hex"), written.subarray(8, -4)]);
       await subject.raw.query("UPDATE manifest_segments SET data = $1", [data]);
+      await subject.raw.query("UPDATE manifest_parts SET etag = 'bare'");
       expect(Buffer.compare(await readAll(CHUNKED), large)).toBe(0);
       expect((await backend.headObject(CHUNKED)).attributes).toEqual({ contentType: "text/plain" });
     });
