@@ -36,8 +36,9 @@ export interface EmbeddedOptions {
  */
 export function embedded(options: EmbeddedOptions): Seat {
   assertFolderPath((options as EmbeddedOptions | undefined)?.path);
-  const path = resolve(options.path); // now: the process may be in another folder at its first call
-  return { name: "embedded", open: (instruments) => openEmbedded({ ...options, path }, instruments) };
+  // All of them now: at the first call the caller may have changed its object, and the process be in another folder.
+  const taken = { ...options, path: resolve(options.path), retry: options.retry && { ...options.retry } };
+  return { name: "embedded", open: (instruments) => openEmbedded(taken, instruments) };
 }
 
 async function openEmbedded(options: EmbeddedOptions, instruments: SeatInstruments | undefined): Promise<OpenedSeat> {

@@ -50,7 +50,8 @@ export function assertApiKey(apiKey: unknown): asserts apiKey is string {
 export function checkedRemoteOptions<Options extends RemoteSeatOptions>(options: Options): Options {
   const { apiKey } = options;
   if (apiKey !== undefined && typeof apiKey !== "function") assertApiKey(apiKey);
-  return { ...options, url: checkedUrl(options.url) };
+  const { url, retry } = options;
+  return { ...options, url: checkedUrl(url), retry: retry && { ...retry } };
 }
 
 /** The caller's transport, or `httpTransport()`. @throws {AshlarError} NODE_UNAVAILABLE if its code cannot be loaded. */
