@@ -13,8 +13,8 @@ type NoneMissing<Missing extends never> = Missing;
 /** Every argument of every call. */
 export type ArgumentName = Words<typeof NAMES> | NoneMissing<Exclude<Given, Words<typeof NAMES>>>;
 
-/** Of PART_NUMBER_MAX, the longest list that is no mistake; the table of limits is not loaded yet. */
-const LIST_MAX = 10_000;
+/** PART_NUMBER_MAX, whose table is not loaded yet: a longer list is a mistake, and may be an array that has nothing but its length. */
+const LIST_MAX = 1_000_000;
 
 /** The body is held by itself; what is no plain metadata stays what it is, and is refused where attributes are checked. */
 function taken(name: string, value: unknown): unknown {

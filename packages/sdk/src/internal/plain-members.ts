@@ -9,7 +9,8 @@ export function plainMembers(value: unknown): Record<string, unknown> | undefine
   if (typeof value !== "object" || value === null) return undefined;
   try {
     const parent = Object.getPrototypeOf(value) as object | null;
-    if (parent !== null && !isObjectPrototype(parent)) return undefined;
+    // Every realm has an Object.prototype of its own.
+    if (parent && (Object.getPrototypeOf(parent) || !("isPrototypeOf" in parent))) return undefined;
     const members = { ...value };
     const count = Reflect.ownKeys(value).length;
     if (count !== Object.keys(members).length) return undefined;
@@ -19,9 +20,4 @@ export function plainMembers(value: unknown): Record<string, unknown> | undefine
   } catch {
     return undefined; // a getter, or a Proxy, that throws
   }
-}
-
-/** Every realm has one of its own. */
-function isObjectPrototype(parent: object): boolean {
-  return Object.getPrototypeOf(parent) === null && Object.hasOwn(parent, "isPrototypeOf");
 }

@@ -50,7 +50,10 @@ export function assertApiKey(apiKey: unknown): asserts apiKey is string {
 export function checkedRemoteOptions<Options extends RemoteSeatOptions>(options: Options): Options {
   const { apiKey } = options;
   if (apiKey !== undefined && typeof apiKey !== "function") assertApiKey(apiKey);
-  const { url, retry } = options;
+  const { url, retry, hedgeAfterMs } = options;
+  // Of NaN, nothing would ever be over.
+  for (const amount of [retry?.forMs, hedgeAfterMs])
+    if (amount !== undefined && !(amount >= 0)) throw new AshlarError("INVALID_ARGUMENT", "a time in ms is 0 or more");
   return { ...options, url: checkedUrl(url), retry: retry && { ...retry } };
 }
 
