@@ -14,6 +14,7 @@ import { multipartCases } from "./cases/multipart.ts";
 import { progressCases } from "./cases/progress.ts";
 import { rangeCases } from "./cases/ranges.ts";
 import { removalCases } from "./cases/removal.ts";
+import { takenInputCases } from "./cases/taken-input.ts";
 import type { ConformanceContext, ConformanceSubject, UseContext } from "./subject.ts";
 
 /** How much of the suite a subject runs. */
@@ -38,6 +39,7 @@ const OTHER_CASES: readonly ((use: UseContext) => void)[] = [
   bodyCases,
   conditionCases,
   argumentCases,
+  takenInputCases,
   listingCases,
   removalCases,
   handleCases,

@@ -25,6 +25,22 @@ test.each([[undefined], [{}], [{ path: "" }], [{ path: 5 }], [{ path: "a\0b" }]]
   },
 );
 
+test.each(["inlineMaxBytes", "claimTtlMs", "collectGraceMs", "forMs"])("refuses a %s that is no amount", (name) => {
+  for (const amount of [-1, Number.NaN, "1s"]) {
+    const options = { path: folder, [name]: amount, retry: { [name]: amount } } as EmbeddedOptions;
+    expect(() => embedded(options)).toThrow(expect.objectContaining({ code: "INVALID_ARGUMENT" }));
+  }
+});
+
+test("goes by what its options were, whatever they are when it is opened", async () => {
+  const options = { path: join(folder, "held"), durability: "os" as "os" | "strict", retry: { forMs: 1000 } };
+  await using client = createClient(embedded(options));
+  Object.assign(options, { path: join(folder, "a-file"), durability: "strict" });
+  options.retry.forMs = Number.NaN;
+  await client.createBucket({ bucket: "held" });
+  expect(await client.putObject({ bucket: "held", key: "k", body: "x" })).toMatchObject({ durability: "os" });
+});
+
 test.each([
   ["a file", "a-file", /a-file is a file/],
   ["below a file", "a-file/store", /below a file/],

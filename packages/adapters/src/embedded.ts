@@ -1,6 +1,7 @@
 import { join, resolve } from "node:path";
 import type { OpenedSeat, RetryPolicy, Seat, SeatInstruments } from "@ashlar/sdk";
 import { collect, createEngine, singleStoreTopology } from "@ashlar/sdk/engine";
+import { AshlarError } from "@ashlar/sdk/errors";
 import { type Durability, type Logger, silentLogger, systemClock, systemRandom } from "@ashlar/sdk/ports";
 import { openFsChunkStore } from "./chunk-store/fs/index.ts";
 import { nodeCryptoHasher } from "./hash/node-crypto.ts";
@@ -31,13 +32,18 @@ export interface EmbeddedOptions {
  *
  * Layout of the folder: `chunks/` and `format.json` (see `@ashlar/adapters/chunk-store/fs`) and `metadata.sqlite`.
  *
- * @throws {AshlarError} INVALID_ARGUMENT at once for a path that is no text. Nothing is opened before the first call, which fails with
+ * @throws {AshlarError} INVALID_ARGUMENT at once for a path that is no text, or an amount that is none. Nothing is opened before the first call, which fails with
  *   INVALID_ARGUMENT if the path is no folder and with UNSUPPORTED under a Node without `node:sqlite`.
  */
 export function embedded(options: EmbeddedOptions): Seat {
   assertFolderPath((options as EmbeddedOptions | undefined)?.path);
-  const path = resolve(options.path); // now: the process may be in another folder at its first call
-  return { name: "embedded", open: (instruments) => openEmbedded({ ...options, path }, instruments) };
+  const { inlineMaxBytes, claimTtlMs, collectGraceMs, retry } = options;
+  for (const [name, amount] of Object.entries({ inlineMaxBytes, claimTtlMs, collectGraceMs, forMs: retry?.forMs }))
+    if (amount !== undefined && !(amount >= 0))
+      throw new AshlarError("INVALID_ARGUMENT", `${name} is a number of 0 or more`);
+  // All of them now: at the first call the caller may have changed its object, and the process be in another folder.
+  const taken = { ...options, path: resolve(options.path), retry: retry && { ...retry } };
+  return { name: "embedded", open: (instruments) => openEmbedded(taken, instruments) };
 }
 
 async function openEmbedded(options: EmbeddedOptions, instruments: SeatInstruments | undefined): Promise<OpenedSeat> {

@@ -69,6 +69,67 @@ export function argumentCases(use: UseContext): void {
       await expectCode(client.headObject(ref), "OBJECT_NOT_FOUND");
     });
 
+    const noNumbers = [-1, 0, 1.5, Number.NaN, Number.POSITIVE_INFINITY, "7", 7n];
+    const beyondFields = [2 ** 31, 2 ** 32, 2 ** 32 + 1, 2 ** 40, 2 ** 53];
+
+    test.each([...noNumbers, ...beyondFields, LIMITS.PART_NUMBER_MAX.value + 1])(
+      "number %s is refused by the same code in every seat, and nothing changes, where there is none such",
+      async (value) => {
+        const { client, bucket } = use();
+        const ref = { bucket: await bucket(), key: "wall" };
+        const number = value as number;
+        const { uploadId } = await client.createUpload(ref);
+        const { etag } = await client.writePart({ uploadId, partNumber: 1, body: "part" });
+        await expectCode(client.writePart({ uploadId, partNumber: number, body: "x" }), "INVALID_ARGUMENT");
+        for (const before of [[], [{ partNumber: 1, etag }]]) {
+          const parts = [...before, { partNumber: number, etag }];
+          const error = await expectCode(client.completeUpload({ uploadId, parts }), "INVALID_PART");
+          expect(error.details.outcome).toBeUndefined();
+        }
+        const transfer = { ...ref, concurrency: number };
+        await expectCode(client.getObject(transfer), "INVALID_ARGUMENT");
+        await expectCode(client.putObject({ ...transfer, body: "x" }), "INVALID_ARGUMENT");
+        await expectCode(client.listObjectsPage({ bucket: ref.bucket, limit: number }), "INVALID_ARGUMENT");
+        const listing = client.listObjects({ bucket: ref.bucket, pageSize: number })[Symbol.asyncIterator]();
+        await expectCode(listing.next(), "INVALID_ARGUMENT");
+        await client.completeUpload({ uploadId, parts: [{ partNumber: 1, etag }] });
+      },
+    );
+
+    test.each([-1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, "7", 7n, 2 ** 53])(
+      "size, length or time of %s is INVALID_ARGUMENT in every seat",
+      async (value) => {
+        const { client, bucket } = use();
+        const ref = { bucket: await bucket(), key: "wall" };
+        const number = value as number;
+        await client.putObject({ ...ref, body: "0123456789" });
+        await expectCode(client.putObject({ ...ref, body: scriptedBody([]), sizeBytes: number }), "INVALID_ARGUMENT");
+        await expectCode(client.getObject({ ...ref, range: { offset: 0, length: number } }), "INVALID_ARGUMENT");
+        if (number !== -1)
+          await expectCode(client.getObject({ ...ref, range: { offset: number } }), "INVALID_ARGUMENT");
+        const listing = client.listObjects({ bucket: ref.bucket, limit: number })[Symbol.asyncIterator]();
+        await expectCode(listing.next(), "INVALID_ARGUMENT");
+        const token = { bucket: ref.bucket, expiresInMs: number };
+        await expectCode(client.createAccessToken(token), "INVALID_ARGUMENT");
+      },
+    );
+
+    test.each([2 ** 31, 2 ** 32, 2 ** 40, Number.MAX_SAFE_INTEGER])(
+      "number that is no mistake, %d, means what it says, whatever a field or timer holds",
+      async (number) => {
+        const { client, bucket } = use();
+        const ref = { bucket: await bucket(), key: "wall" };
+        await client.putObject({ ...ref, body: "0123456789", timeoutMs: number });
+        const got = await client.getObject({ ...ref, range: { offset: 2, length: number }, timeoutMs: number });
+        expect(await got.text()).toBe("23456789");
+        expect(await (await client.getObject({ ...ref, range: { offset: -number } })).text()).toBe("0123456789");
+        await expectCode(client.getObject({ ...ref, range: { offset: number } }), "INVALID_RANGE");
+        const keys: unknown[] = [];
+        for await (const entry of client.listObjects({ bucket: ref.bucket, limit: number })) keys.push(entry);
+        expect(keys).toHaveLength(1);
+      },
+    );
+
     test("list limit, delimiter or cursor is INVALID_ARGUMENT", async () => {
       const { client, bucket } = use();
       const name = await bucket();
@@ -144,6 +205,25 @@ export function argumentCases(use: UseContext): void {
       expect(await client.bucket(ref.bucket).object(ref.key).text()).toBe("original");
     });
 
+    test.each<[string, Readonly<Record<string, string>>]>([
+      ["plain", { author: "me" }],
+      ["without a prototype", Object.assign(Object.create(null) as Record<string, string>, { author: "me" })],
+      ["a Proxy that lists its members", new Proxy({ author: "me" }, {})],
+      ["frozen", Object.freeze({ author: "me" })],
+      [
+        "of names that mean something elsewhere",
+        { digest: "a", constructor: "b", tojson: "c", length: "d", valueof: "e" },
+      ],
+    ])("metadata that is %s is kept", async (_, metadata) => {
+      const { client, bucket } = use();
+      const ref = { bucket: await bucket(), key: "wall" };
+      await client.putObject({ ...ref, body: "x", metadata });
+      expect((await client.headObject(ref)).metadata).toEqual({ ...metadata });
+      const { uploadId } = await client.createUpload({ ...ref, metadata });
+      const parts = [await client.writePart({ uploadId, partNumber: 1, body: "x" })];
+      expect((await client.completeUpload({ uploadId, parts })).metadata).toEqual({ ...metadata });
+    });
+
     test("undefined is as good as not given", async () => {
       const { client, bucket } = use();
       const ref = { bucket: await bucket(), key: "wall" };
@@ -151,6 +231,47 @@ export function argumentCases(use: UseContext): void {
       await client.putObject({ ...ref, ...none, body: "x", metadata: undefined, sizeBytes: undefined });
       await client.getObject({ ...ref, ...none, range: undefined, objectVersion: undefined });
       await client.listObjectsPage({ bucket: ref.bucket, cursor: undefined, limit: undefined, delimiter: undefined });
+    });
+
+    test.each<[string, unknown]>([
+      [
+        "an instance of a class, with getters",
+        new (class {
+          get author() {
+            return "me";
+          }
+        })(),
+      ],
+      [
+        "an instance of a class, with fields",
+        new (class {
+          author = "me";
+        })(),
+      ],
+      ["an heir", Object.create({ author: "me" })],
+      ["of symbols", { [Symbol("author")]: "me" }],
+      ["of hidden members", Object.defineProperty({}, "author", { value: "me", enumerable: false })],
+      ["a Proxy that lists nothing", new Proxy({}, { get: () => "me" })],
+      [
+        "a getter that throws",
+        {
+          get author(): string {
+            throw new Error("no");
+          },
+        },
+      ],
+      ["an array", ["me"]],
+      ["an empty array", []],
+    ])("metadata that is %s is INVALID_ARGUMENT, and not stored empty", async (_, given) => {
+      const { client, bucket } = use();
+      const ref = { bucket: await bucket(), key: "wall" };
+      const metadata = given as Record<string, string>;
+      await expectCode(client.putObject({ ...ref, body: "x", metadata }), "INVALID_ARGUMENT");
+      await expectCode(client.createUpload({ ...ref, metadata }), "INVALID_ARGUMENT");
+      await expectCode(client.headObject(ref), "OBJECT_NOT_FOUND");
+      await client.putObject({ ...ref, body: "x", metadata: { author: "me" } });
+      const source = { sourceBucket: ref.bucket, sourceKey: ref.key };
+      await expectCode(client.copyObject({ ...ref, ...source, key: "copy", metadata }), "INVALID_ARGUMENT");
     });
 
     test("number of keys to delete at once is INVALID_ARGUMENT", async () => {

@@ -64,6 +64,16 @@ describe("toByteStream", () => {
     expect(await read(source.stream)).toEqual(BYTES);
   });
 
+  test.each<[string, readonly number[]]>([
+    ["bytes that are no UTF-8", [0x61, 0xe9, 0xff, 0x62]],
+    ["half a character at its end", [0x61, 0xf0, 0x9f]],
+    ["half a surrogate pair", [0xed, 0xa0, 0xbd]],
+  ])("refuses a Node Readable that decodes, and has %s", async (_, bytes) => {
+    const readable = Readable.from([Buffer.from(bytes)], { objectMode: false }).setEncoding("utf8");
+    await expect(read(toByteStream(readable).stream)).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
+    expect(readable.destroyed).toBe(true);
+  });
+
   test.each<[string, ObjectBody]>([
     ["a string", ""],
     ["a Uint8Array", new Uint8Array(0)],

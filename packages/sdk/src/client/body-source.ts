@@ -8,8 +8,14 @@ export type BodySlice = Uint8Array | string;
 /**
  * What `putObject` takes. Blob covers File, AsyncIterable covers Node's Readable. Strings are taken as UTF-8. A Response or Request stands for its body.
  *
- * Streams and iterators are taken when the call is made and read once: one that was read, cancelled or locked before is refused. When the call
- * fails they are given up: a web stream is cancelled, a Node Readable destroyed, an iterator told to return.
+ * Streams and iterators are taken when the call is made and read once. A stream that was read, cancelled, destroyed or locked before is refused, and so
+ * is an iterator that another call took. An iterator that other code has moved on cannot be told from a new one: of a generator that was looped over before,
+ * what is left is stored, be it nothing; give `sizeBytes` where that may be. When the call fails they are given up: a web stream is cancelled, a Node
+ * Readable destroyed, an iterator told to return.
+ *
+ * Bytes in memory, also the slices of an array, are borrowed until the call settles: what is changed before is stored as it was or as it is. A Node
+ * Readable that decodes (`createReadStream(file, "utf8")`) is taken with the encoding utf8 alone, and refused at the first byte that is none of UTF-8, because
+ * that byte is lost. Half a surrogate pair in a string has no UTF-8 form: it becomes U+FFFD, as in a Blob or a request of fetch.
  *
  * A length that the body tells is held against what it gives: a Blob's size, the `content-length` of a Response, `start` to `end` of a file stream.
  * Too few or too many bytes are INVALID_ARGUMENT, and nothing is written.
@@ -57,11 +63,11 @@ export function toByteStream({ source, given, reader, problem }: HeldBody): Byte
 
 /** What a body tells of its own length, where that counts just the bytes that it gives. */
 function knownLength(body: unknown): { sizeBytes?: number } {
-  const { headers, readableEncoding, bytesRead, start = 0, end } = body as Readonly<Record<string, unknown>>;
+  const { headers, bytesRead, start = 0, end } = body as Readonly<Record<string, unknown>>;
   const sizeBytes = isHeaders(headers)
     ? // fetch decodes what is encoded, and leaves the length of the encoded bytes.
       !headers.get("content-encoding") && Number(headers.get("content-length") ?? Number.NaN)
-    : typeof bytesRead === "number" && !readableEncoding && (end as number) - (start as number) + 1;
+    : typeof bytesRead === "number" && (end as number) - (start as number) + 1;
   return Number.isSafeInteger(sizeBytes) ? { sizeBytes: sizeBytes as number } : {};
 }
 
@@ -77,7 +83,11 @@ function encodeAll(body: AsyncIterable<unknown> | Iterable<unknown>): AsyncItera
         if (isDestroyable(body)) body.destroy();
         else await iterator.return?.();
       };
-      return byteIterator(async () => iterator.next(), stop);
+      return byteIterator(
+        async () => iterator.next(),
+        stop,
+        "readableEncoding" in body && Boolean(body.readableEncoding),
+      );
     },
   };
 }
@@ -97,10 +107,14 @@ function readAll(open: () => ReadableStreamDefaultReader<unknown>): AsyncIterabl
   };
 }
 
-/** @param stop called once at most: when the reader stops early, or when a slice is refused. */
+/**
+ * @param stop called once at most: when the reader stops early, or when a slice is refused.
+ * @param isDecoded the texts were bytes: U+FFFD stands for some that are lost.
+ */
 function byteIterator(
   next: () => Promise<IteratorResult<unknown>>,
   stop: () => Promise<void>,
+  isDecoded = false,
 ): AsyncIterator<Uint8Array, undefined> {
   let ended = false;
   /** First half of a character whose second one comes with the next slice. */
@@ -114,6 +128,7 @@ function byteIterator(
   const encode = (slice: unknown): Uint8Array => {
     if (half === "" && typeof slice !== "string") return toBytes(slice);
     const text = typeof slice === "string" ? half + slice : half;
+    if (isDecoded && text.includes("\ufffd")) throw notUtf8();
     const cut = typeof slice === "string" && /[\ud800-\udbff]$/.test(text);
     half = cut ? text.slice(-1) : "";
     const bytes = toBytes(cut ? text.slice(0, -1) : text);
@@ -153,6 +168,13 @@ function refused(value: unknown): AshlarError {
   return new AshlarError("INVALID_ARGUMENT", `${EXPECTED}; given: ${describe(value)}`, {
     details: { given: describe(value) },
   });
+}
+
+function notUtf8(): AshlarError {
+  return new AshlarError(
+    "INVALID_ARGUMENT",
+    "the body is a stream with the encoding utf8, but its bytes are not UTF-8: make it without",
+  );
 }
 
 const isHeaders = (value: unknown): value is Headers =>

@@ -3,39 +3,40 @@ import type { ClientTransferOptions } from "./call-options.ts";
 import type { BucketHandle, ObjectHandle, ObjectSlice } from "./handles.ts";
 import type { GetObjectResult, GetOptions } from "./inputs.ts";
 import type { ObjectClient } from "./object-client.ts";
+import { takenInput } from "./taken-input.ts";
 
 export function createBucketHandle(client: ObjectClient, bucket: string): BucketHandle {
   return {
     name: bucket,
     object: (key) => createObjectHandle(client, bucket, key),
-    create: (options) => client.createBucket({ bucket, ...options }),
-    list: (options) => client.listObjects({ bucket, ...options }),
-    delete: (options) => client.deleteBucket({ bucket, ...options }),
+    create: (options) => client.createBucket({ ...takenInput(options), bucket }),
+    list: (options) => client.listObjects({ ...takenInput(options), bucket }),
+    delete: (options) => client.deleteBucket({ ...takenInput(options), bucket }),
   };
 }
 
 function createObjectHandle(client: ObjectClient, bucket: string, key: string): ObjectHandle {
   const ref = { bucket, key };
-  const get = (options?: GetOptions): Promise<GetObjectResult> => client.getObject({ ...options, ...ref });
+  const get = (options?: GetOptions): Promise<GetObjectResult> => client.getObject({ ...takenInput(options), ...ref });
   return {
     ...ref,
-    put: (body, options) => client.putObject({ ...options, ...ref, body }),
+    put: (body, options) => client.putObject({ ...takenInput(options), ...ref, body }),
     get,
     bytes: async (options) => (await get(options)).bytes(),
     text: async (options) => (await get(options)).text(),
     json: async (options) => (await get(options)).json(),
-    stream: (options) => lazyStream(() => get(options)),
-    head: (options) => client.headObject({ ...options, ...ref }),
+    stream: (options) => lazyStream(get, takenInput(options)),
+    head: (options) => client.headObject({ ...takenInput(options), ...ref }),
     async exists(options) {
       try {
-        await client.headObject({ ...options, ...ref });
+        await client.headObject({ ...takenInput(options), ...ref });
         return true;
       } catch (error) {
         if (error instanceof Error && "code" in error && error.code === "OBJECT_NOT_FOUND") return false;
         throw error;
       }
     },
-    delete: (options) => client.deleteObject({ ...options, ...ref }),
+    delete: (options) => client.deleteObject({ ...takenInput(options), ...ref }),
     slice: (start, end) => createSlice(client, ref, start, end),
   };
 }
@@ -49,7 +50,7 @@ function createSlice(
   const start = clamped(from);
   const end = to === undefined ? MOST : clamped(to);
   const get = async (options?: ClientTransferOptions): Promise<GetObjectResult> => {
-    const input = { ...options, ...ref };
+    const input = { ...takenInput(options), ...ref };
     const isOpen = end === MOST;
     if (isOpen || (start >= 0 && end >= 0)) {
       const length = isOpen ? undefined : Math.max(0, end - start);
@@ -71,7 +72,7 @@ function createSlice(
   return {
     bytes: async (options) => (await get(options)).bytes(),
     text: async (options) => (await get(options)).text(),
-    stream: (options) => lazyStream(() => get(options)),
+    stream: (options) => lazyStream(get, takenInput(options)),
   };
 }
 
@@ -83,13 +84,16 @@ function clamped(place: number): number {
   return (Math.abs(place % 1) === 0.5 && near % 2 !== 0 ? near - 1 : near) || 0;
 }
 
-/** A stream that opens its source on the first pull. */
-function lazyStream(open: () => Promise<GetObjectResult>): ReadableStream<Uint8Array<ArrayBuffer>> {
+/** A stream that opens its source on the first pull. @param options as they were when the stream was asked for. */
+function lazyStream<Options>(
+  open: (options: Options) => Promise<GetObjectResult>,
+  options: Options,
+): ReadableStream<Uint8Array<ArrayBuffer>> {
   let reading: Promise<ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>> | undefined;
   return new ReadableStream<Uint8Array<ArrayBuffer>>(
     {
       async pull(controller) {
-        reading ??= open().then((got) => got.stream().getReader());
+        reading ??= open(options).then((got) => got.stream().getReader());
         const { done, value } = await (await reading).read();
         if (done) controller.close();
         else controller.enqueue(value);

@@ -5,6 +5,7 @@ import { normalizeDeclaredDigest } from "../ports/metadata-checks.ts";
 import { assertBucketName, assertObjectKey, normalizeAttributes } from "../ports/names.ts";
 import { attributesOf } from "./attributes.ts";
 import type { ClientCalls } from "./object-client.ts";
+import type { ArgumentName } from "./taken-input.ts";
 
 /** Throws INVALID_ARGUMENT, or a code of its own, for a bad value. @param name of the argument, for the message. */
 type Check = (value: unknown, name: string) => void;
@@ -83,7 +84,7 @@ const LIST_OBJECTS = {
 };
 
 /** What each call takes. What is not named here is nobody's argument, and ignored. */
-const CHECKS: Readonly<Record<keyof ClientCalls, Readonly<Record<string, Check>>>> = {
+const CHECKS: Readonly<Record<keyof ClientCalls, Readonly<Partial<Record<ArgumentName, Check>>>>> = {
   createBucket: { ...WRITE, bucket, ifMissing: optional(flag) },
   headBucket: { ...CALL, bucket },
   listBuckets: CALL,

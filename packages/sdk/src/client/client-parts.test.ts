@@ -145,6 +145,18 @@ describe("a seat", () => {
     });
   });
 
+  test.each([
+    { retry: { forMs: -1 } },
+    { retry: { forMs: Number.NaN } },
+    { hedgeAfterMs: -1 },
+    { hedgeAfterMs: Number.NaN },
+  ])("whose times are no times is refused at once: %j", (options) => {
+    for (const seat of [gateway, direct])
+      expect(() => seat({ url: "http://127.0.0.1:1", ...options })).toThrow(
+        expect.objectContaining({ code: "INVALID_ARGUMENT" }),
+      );
+  });
+
   test("passes Ashlar errors on as they are", async () => {
     const call = createSeatCall(createSeatOpener({ name: "test", open: async () => opened(() => {}) }));
     const own = new AshlarError("DISK_FULL", "full");

@@ -7,6 +7,7 @@ import { holdBody } from "./held-body.ts";
 import type { ClientCalls, ObjectClient } from "./object-client.ts";
 import type { Seat } from "./seat.ts";
 import { createSeatOpener } from "./seat-opener.ts";
+import { takenInput } from "./taken-input.ts";
 
 /**
  * Creates a client for a seat. Opens nothing yet.
@@ -63,11 +64,11 @@ function createCallers(load: () => Promise<ClientParts>) {
     const signal = input?.signal;
     return raceAbort(loading, signal instanceof AbortSignal ? signal : undefined);
   };
-  // The error is made in the turn of the call: later, no stack would show who called.
+  // Input and error are taken in the turn of the call: later, the caller may use its objects for the next one, and no stack would show who called.
   const one = <Name extends keyof ClientCalls>(name: Name): ClientCalls[Name] =>
-    ((input: Input) => runCall(input, name, new Error())) as never;
+    ((input: Input) => runCall(takenInput(input), name, new Error())) as never;
   const many = <Name extends keyof ClientCalls>(name: Name): ClientCalls[Name] =>
-    ((input: Input) => walkCall(input, name, new Error())) as never;
+    ((input: Input) => walkCall(takenInput(input), name, new Error())) as never;
 
   async function runCall(input: Input, name: keyof ClientCalls, caller: Error): Promise<unknown> {
     const held = name === "putObject" || name === "writePart" ? holdBody(input?.body) : undefined;

@@ -1,7 +1,7 @@
 import { createReadStream, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Readable } from "node:stream";
+import { addAbortSignal, Readable } from "node:stream";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { runInNewContext } from "node:vm";
 import { afterAll, describe, expect, test } from "vitest";
@@ -15,6 +15,15 @@ writeFileSync(file, Buffer.alloc(1000, "abc"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 const refused = expect.objectContaining({ code: "INVALID_ARGUMENT" });
+
+async function destroyed(stream: Readable, reason?: Error | AbortSignal): Promise<Readable> {
+  stream.on("error", () => {});
+  const closed = new Promise<void>((resolve) => stream.once("close", () => resolve()));
+  if (reason instanceof AbortSignal) addAbortSignal(reason, stream);
+  else stream.destroy(reason);
+  await closed;
+  return stream;
+}
 
 describe("a Node stream", () => {
   test.each<[string, () => Promise<Readable>]>([
@@ -35,6 +44,20 @@ describe("a Node stream", () => {
       },
     ],
     ["that was destroyed", async () => createReadStream(file).destroy()],
+    ["that was destroyed, as its events tell later", async () => destroyed(createReadStream(file))],
+    ["that another aborted", async () => destroyed(createReadStream(file), new DOMException("no more", "AbortError"))],
+    ["that was too slow for another", async () => destroyed(createReadStream(file), AbortSignal.timeout(0))],
+    [
+      "that was left by break",
+      async () => {
+        const stream = createReadStream(file, { highWaterMark: 10 });
+        for await (const _ of stream) break;
+        return stream;
+      },
+    ],
+    ["with the encoding utf16le", async () => createReadStream(file, "utf16le")],
+    ["with the encoding hex", async () => createReadStream(file).setEncoding("hex")],
+    ["of texts, with an encoding", async () => Readable.from(["a"], { objectMode: false, encoding: "latin1" })],
   ])("%s is refused", async (_, make) => {
     const stream = await make();
     expect(() => toByteStream(holdBody(stream))).toThrow(refused);
@@ -75,7 +98,7 @@ describe("a Node stream", () => {
       [{ start: 10 }, undefined],
       [{ end: 9 }, 10],
       [{ start: 10, end: 2000 }, 1991],
-      [{ end: 9, encoding: "hex" }, undefined],
+      [{ end: 9, encoding: "utf8" }, 10],
     ];
     for (const [options, sizeBytes] of cases) {
       const held = holdBody(createReadStream(file, options));

@@ -55,15 +55,28 @@ interface NodeStream {
   on(event: "error", listener: () => void): unknown;
   readonly readable?: boolean;
   readonly readableDidRead?: boolean;
+  readonly readableEncoding?: string | null;
   readonly destroyed?: boolean;
   readonly errored?: unknown;
 }
 
+const UTF8 = /^utf-?8$/i;
+
 function holdNodeStream(stream: NodeStream): void {
   // For good: a file that cannot be opened says so when the call may be long over, and an error that nobody hears ends the process.
   stream.on("error", () => {});
-  if (stream.errored) throw callerError("the body", stream.errored);
+  if (stream.errored) {
+    const error = callerError("the body", stream.errored);
+    // A loop that is left by `break`, and `destroy()`, abort the stream: nobody canceled this call.
+    throw error.code === "INVALID_ARGUMENT" ? error : spent(stream.errored);
+  }
   if (stream.readableDidRead || stream.destroyed || stream.readable === false) throw spent();
+  const { readableEncoding: encoding } = stream;
+  if (encoding && !UTF8.test(encoding))
+    throw new AshlarError(
+      "INVALID_ARGUMENT",
+      `the body is a stream with the encoding ${encoding}, which changes its bytes: make it without`,
+    );
 }
 
 function lock(stream: ReadableStream<unknown>): ReadableStreamDefaultReader<unknown> {

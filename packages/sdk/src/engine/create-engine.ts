@@ -9,6 +9,7 @@ import {
   checkDurability,
   checkInteger,
   checkListQuery,
+  checkNamedParts,
   checkOperationId,
   normalizeDeclaredDigest,
   pageLimit,
@@ -93,9 +94,10 @@ export function createEngine(options: EngineOptions): ObjectBackend {
     listParts: (query, call) => open(() => catalog.listParts(query, call)),
     listUploads: (query, call) => inBucket(query.bucket, () => catalog.listUploads(query, call)),
     completeUpload: (request, call) =>
-      open(async () =>
-        catalog.completeUpload({ ...request, sha256: normalizeDeclaredDigest(request.sha256) }, named(call)),
-      ),
+      open(async () => {
+        checkNamedParts(request.parts); // here, because the wire's field is too small for some numbers
+        return catalog.completeUpload({ ...request, sha256: normalizeDeclaredDigest(request.sha256) }, named(call));
+      }),
     abortUpload: (uploadId, call) => open(() => catalog.abortUpload(uploadId, named(call))),
     async close() {
       if (closing.signal.aborted) return;

@@ -112,18 +112,19 @@ export function normalizeDeclaredDigest(declaredHex: string | undefined): string
   throw new AshlarError("INVALID_ARGUMENT", "sha256 is the SHA-256 of the body in 64 characters of hex");
 }
 
-/** @throws {AshlarError} INVALID_PART if none is named, or the numbers do not ascend. */
+/** @throws {AshlarError} INVALID_PART if none is named, a number is none of 1 to PART_NUMBER_MAX, or the numbers do not ascend. */
 export function checkNamedParts(parts: unknown): void {
   if (!Array.isArray(parts) || parts.length === 0) {
     throw new AshlarError("INVALID_PART", "an upload is completed with at least one part");
   }
+  const max = LIMITS.PART_NUMBER_MAX.value;
   let last = 0;
   for (const part of parts) {
     const { partNumber, etag } = part ?? {};
-    if (!Number.isSafeInteger(partNumber) || partNumber <= last || typeof etag !== "string") {
-      throw new AshlarError("INVALID_PART", "parts are named once each, in ascending order of their numbers", {
-        details: { partNumber: String(partNumber) },
-      });
+    const isNumber = Number.isSafeInteger(partNumber) && partNumber > last && partNumber <= max;
+    if (!isNumber || typeof etag !== "string") {
+      const rule = `parts are named once each, by ascending numbers from 1 to ${max}`;
+      throw new AshlarError("INVALID_PART", rule, { details: { partNumber: String(partNumber) } });
     }
     last = partNumber;
   }

@@ -1,4 +1,5 @@
 import { AshlarError } from "../errors/index.ts";
+import { plainMembers } from "../internal/plain-members.ts";
 import { LIMITS } from "../limits.ts";
 import type { ObjectAttributes } from "./objects.ts";
 
@@ -90,7 +91,8 @@ export function normalizeAttributes(attributes: ObjectAttributes | undefined): O
   for (const field of HEADER_FIELDS) {
     const value = attributes?.[field];
     if (value === undefined || value === "") continue; // to HTTP and the wire, empty and absent are one
-    headerBytes += assertHeaderValue(field, value);
+    assertHeaderValue(field, value);
+    headerBytes += utf8Length(value);
     result[field] = value;
   }
   assertAtMost(headerBytes, LIMITS.HEADER_FIELDS_MAX_BYTES.value, "bytes of header fields");
@@ -100,17 +102,17 @@ export function normalizeAttributes(attributes: ObjectAttributes | undefined): O
 
 function normalizeMetadata(metadata: Readonly<Record<string, string>> | undefined): ObjectAttributes["metadata"] {
   if (metadata === undefined) return undefined;
-  // A Map, Headers or text has no members that a loop would find, and would be dropped without a word.
-  if (Object.prototype.toString.call(metadata) !== "[object Object]")
-    throw invalidAttribute("metadata", "is a plain object of names and texts");
+  const members = plainMembers(metadata);
+  if (members === undefined) throw invalidAttribute("metadata", "is a plain object of names and texts");
   let sizeBytes = 0;
   const entries = new Map<string, string>();
-  for (const [given, value] of Object.entries(metadata)) {
+  for (const [given, value] of Object.entries(members)) {
     const name = given.toLowerCase();
     // Some parsers drop the one name that JavaScript keeps for itself.
     if (!HEADER_NAME.test(name) || name === "__proto__") throw invalidAttribute(given, "is not a header name");
     if (entries.has(name)) throw invalidAttribute(given, "occurs twice, differing only in case");
-    sizeBytes += name.length + assertHeaderValue(given, value);
+    assertHeaderValue(given, value);
+    sizeBytes += name.length + utf8Length(value);
     entries.set(name, value);
   }
   assertAtMost(sizeBytes, LIMITS.METADATA_MAX_BYTES.value, "bytes of metadata");
@@ -118,11 +120,10 @@ function normalizeMetadata(metadata: Readonly<Record<string, string>> | undefine
   return entries.size === 0 ? undefined : Object.freeze(Object.fromEntries(entries));
 }
 
-function assertHeaderValue(name: string, value: unknown): number {
+function assertHeaderValue(name: string, value: unknown): asserts value is string {
   if (typeof value !== "string") throw invalidAttribute(name, "is not text");
   if (CONTROL.test(value) || !isWellFormedText(value))
     throw invalidAttribute(name, "has characters that no header carries");
-  return utf8Length(value);
 }
 
 function assertAtMost(count: number, most: number, what: string): void {

@@ -27,7 +27,10 @@ export interface ObjectInfo {
   readonly key: string;
   readonly objectVersion: string;
   readonly sizeBytes: number;
-  /** Opaque validator, without quotes. */
+  /**
+   * Opaque validator of the bytes and how they are cut, without quotes. A change of attributes alone (a copy onto itself) leaves it, where
+   * `objectVersion` changes with every write.
+   */
   readonly etag: string;
   /** SHA-256 of all bytes in hex; absent where nobody saw them in order (multipart without a declared digest). */
   readonly sha256?: string | undefined;
@@ -60,7 +63,10 @@ export interface LocatedChunk extends ChunkRef {
 
 /** Conditions on the current latest version; both must hold. PRECONDITION_FAILED otherwise. */
 export interface WriteCondition {
-  /** The etag that the current version must have, or "*" for "any version exists". */
+  /**
+   * The etag that the current version must have, or "*" for "any version exists". It guards bytes: a change of attributes alone, and a write of the same
+   * bytes, leave the etag and are not noticed.
+   */
   readonly ifMatch?: string | undefined;
   /** The etag that the current version must not have, or "*" for "no version exists". */
   readonly ifNoneMatch?: string | undefined;

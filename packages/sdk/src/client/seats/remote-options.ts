@@ -50,7 +50,11 @@ export function assertApiKey(apiKey: unknown): asserts apiKey is string {
 export function checkedRemoteOptions<Options extends RemoteSeatOptions>(options: Options): Options {
   const { apiKey } = options;
   if (apiKey !== undefined && typeof apiKey !== "function") assertApiKey(apiKey);
-  return { ...options, url: checkedUrl(options.url) };
+  const { url, retry, hedgeAfterMs } = options;
+  // Of NaN, nothing would ever be over.
+  for (const amount of [retry?.forMs, hedgeAfterMs])
+    if (amount !== undefined && !(amount >= 0)) throw new AshlarError("INVALID_ARGUMENT", "a time in ms is 0 or more");
+  return { ...options, url: checkedUrl(url), retry: retry && { ...retry } };
 }
 
 /** The caller's transport, or `httpTransport()`. @throws {AshlarError} NODE_UNAVAILABLE if its code cannot be loaded. */

@@ -48,6 +48,17 @@ async function everyWrite(store: MetadataStore): Promise<ReadonlyArray<readonly 
   return answers;
 }
 
+/** Names that a store, its encoding of results or JavaScript itself could take for its own. */
+const METADATA_OF_ANY_NAME: ReadonlyArray<Readonly<Record<string, string>>> = [
+  { digest: "deadbeef" },
+  { digest: "ab".repeat(32) },
+  { digest: "x", other: "y" },
+  { digest: "" },
+  { bytes: "ab", $digest: "ab".repeat(32) },
+  { tojson: "a", constructor: "b", valueof: "c", length: "1", 0: "d" },
+  { value: '{"digest":"ab"}', quote: "'; -- \\ \" " },
+];
+
 export const OPERATION_CASES: readonly MetadataStoreCase[] = [
   {
     name: "a write that is tried again under its operation id answers with its first result, whatever its condition says by now",
@@ -60,6 +71,34 @@ export const OPERATION_CASES: readonly MetadataStoreCase[] = [
       expect((await store.listBuckets()).map(({ bucket }) => bucket)).toEqual([BUCKET, "case-made"]);
       expect(await dropAll(store), "released: the aborted upload").toBe(1);
       expect(await collectable(store, ["p", "q"])).toEqual(["q"]);
+    },
+  },
+  {
+    name: "a write that is tried again answers with its metadata, whatever names and values that has",
+    async run({ store }) {
+      await withBucket(store);
+      let number = 0;
+      for (const metadata of METADATA_OF_ANY_NAME) {
+        const attributes = { metadata };
+        const at = { bucket: BUCKET, key: "k", attributes };
+        await store.commitObject(inlineCommit("source", "source", { attributes }));
+        const upload = await store.createUpload({ ...at, durability: "strict" });
+        const parts = [await store.putPart(partOf(upload.uploadId, 1, chunksOf(["p"])))];
+        const copy = { sourceBucket: BUCKET, sourceKey: "source", bucket: BUCKET, key: "copied" };
+        const tries: ReadonlyArray<(options: WriteOptions) => Promise<{ readonly attributes: object }>> = [
+          (options) => store.commitObject(inlineCommit("k", "put", { attributes }), options),
+          (options) => store.copyObject(copy, options),
+          (options) => store.copyObject({ ...copy, attributes }, options),
+          (options) => store.createUpload({ ...at, durability: "strict" }, options),
+          (options) => store.completeUpload({ uploadId: upload.uploadId, parts }, options),
+        ];
+        for (const run of tries) {
+          const options = named(++number);
+          const first = await run(options);
+          expect(first.attributes).toMatchObject({ metadata });
+          expect(await run(options)).toEqual(first);
+        }
+      }
     },
   },
   {
