@@ -15,7 +15,8 @@ export interface MarkedDeletes {
   /** @throws {AshlarError} METADATA_CORRUPT if the store serves another database, or a newer state of this one; it is counted once. */
   delete(target: NamedStore, chunkIds: readonly Digest[], unclaimedForMs: number): Promise<readonly DeleteOutcome[]>;
   /**
-   * Begins a round, before the first delete: shows every store the mark and, if nobody refuses, takes the database one step further and shows that.
+   * Begins a round, before the first delete: shows every store the mark and, if most take it and nobody refuses, takes the database one step further and
+   * shows that.
    * From here on every copy of the database that was made before is older than what the stores have seen.
    */
   begin(targets: readonly NamedStore[]): Promise<void>;
@@ -34,7 +35,6 @@ export async function openMarkedDeletes(options: MarkedDeletesOptions): Promise<
     return () => ({ ...mark, ageMs: Math.ceil(mark.ageMs + clock.monotonicMs() - askedAtMs) });
   };
   let mark = await readMark();
-  let allReached = true;
   const refusing = new Set<string>();
   /** A store has proved that the database is an older state: then nothing is deleted anywhere, also where a store has not heard of the newer one. */
   let older: AshlarError | undefined;
@@ -60,21 +60,27 @@ export async function openMarkedDeletes(options: MarkedDeletesOptions): Promise<
       throw error;
     }
   };
-  /** Shows every store the mark, so that it knows how far the database is though nothing is to be deleted there. */
-  const showTo = async (targets: readonly NamedStore[]): Promise<void> => {
+  /** Shows every store the mark, so that it knows how far the database is though nothing is to be deleted there. @returns how many took it. */
+  const showTo = async (targets: readonly NamedStore[]): Promise<number> => {
+    let reachedCount = 0;
     for (const target of targets) {
-      await deleteMarked(target, [NO_CHUNK], 0).catch((error: unknown) => {
-        if (signal?.aborted) throw error;
-        allReached = false;
-      });
+      await deleteMarked(target, [NO_CHUNK], 0).then(
+        () => reachedCount++,
+        (error: unknown) => {
+          if (signal?.aborted) throw error;
+        },
+      );
     }
+    return reachedCount;
   };
   return {
     delete: deleteMarked,
     async begin(targets) {
-      await showTo(targets);
+      const reachedCount = await showTo(targets);
       const { epoch, takesOver } = mark();
-      if (refusing.size > 0 || (takesOver && !allReached)) return;
+      // Of two majorities one store is in both: a restored database cannot count itself up while those are away that would refuse it.
+      const isEnough = takesOver ? reachedCount === targets.length : reachedCount > targets.length / 2;
+      if (refusing.size > 0 || !isEnough) return;
       await metadata.advanceDatabase(epoch, { signal });
       mark = await readMark();
       await showTo(targets);

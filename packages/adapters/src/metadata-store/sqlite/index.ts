@@ -93,7 +93,14 @@ export async function openSqliteMetadataStore(options: SqliteMetadataStoreOption
   const view =
     options.storeFolder === undefined ? undefined : await viewFolder(path, options.storeFolder, options.takeOver);
   const init = { path, nowMs: clock.nowMs(), mustExist: view?.mustExist ?? false };
-  const { writer, reader } = await openWorkers(init, workerUrl);
+  const { writer, reader } = await openWorkers(init, workerUrl).catch(async (error: unknown) => {
+    if (!AshlarError.is(error, "DISK_FULL")) throw error;
+    logger.warn(
+      { path },
+      "the disk is full: the metadata is opened without a file for its log's index, by this process alone",
+    );
+    return await openAlone(init, workerUrl);
+  });
   logger.debug({ path }, "metadata file opened");
   const request: AskWorker = (client, { name, input, durability, names = [] }) =>
     client.request({
@@ -104,7 +111,7 @@ export async function openSqliteMetadataStore(options: SqliteMetadataStoreOption
   let stopped: AshlarError | undefined;
   const direct: Pick<SqlExecutor, "execute"> = {
     execute: async <Name extends OperationName>(name: Name, input: OperationInput<Name>, options?: WriteOptions) => {
-      if (name === "checkIntegrity") return (await checkApart(init, workerUrl, request)) as never;
+      if (name === "checkIntegrity" && reader !== writer) return (await checkApart(init, workerUrl, request)) as never;
       const client = OPERATION_KINDS[name] === "read" ? reader : writer;
       const durability = durabilityOf(name, input) ?? defaultDurability;
       if (name === "ping" && stopped !== undefined) throw stopped;
@@ -141,6 +148,21 @@ export async function openSqliteMetadataStore(options: SqliteMetadataStoreOption
   const capabilities = Object.freeze({ persistent: true, sharedByProcesses: true });
   const traced = tracedExecutor(executor, { tracer: options.tracer, system: "sqlite", kind: "client" });
   return checkedMetadataStore(createSqlMetadataStore({ executor: traced, capabilities, layoutPolicy }));
+}
+
+/**
+ * The index of the log is a file too, which a full disk has no room for: then one connection has it in memory, and does everything. It excludes other
+ * processes until the store is closed. Reads need no room so, and writes find out for themselves once there is some.
+ */
+async function openAlone(init: Omit<WorkerInit, "role">, workerUrl: URL | undefined): ReturnType<typeof openWorkers> {
+  const alone = new WorkerClient({ ...init, role: "alone" }, workerUrl);
+  try {
+    await alone.open();
+    return { writer: alone, reader: alone };
+  } catch (error) {
+    await alone.stop();
+    throw error;
+  }
 }
 
 /** What stopped the store, without what became of the write that met it. */

@@ -45,7 +45,9 @@ export class SqliteConnection {
    * @param reserveBytes of the disk: the log is kept below it, so that there is always room to copy it back.
    * @throws {AshlarError} STORE_INCOMPATIBLE.
    */
-  configure(role: "writer" | "reader", reserveBytes: number): void {
+  configure(role: "writer" | "reader" | "alone", reserveBytes: number): void {
+    // Before the first look at the file: the index of the log is in memory then. https://sqlite.org/wal.html#use_of_wal_without_shared_memory
+    if (role === "alone") this.exec("PRAGMA locking_mode = EXCLUSIVE");
     this.#assertOurs();
     // Two processes that make the file at once: one of them finds it busy.
     retryWhileBusy(() => this.exec("PRAGMA journal_mode = WAL"));

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdtemp, rm, stat, statfs, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, rm, stat, statfs, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { AshlarError } from "@ashlar/sdk/errors";
@@ -91,4 +91,47 @@ test("filled to the last put, the store lists, gets, deletes and opens anew, and
   for (const key of keys) await store.deleteObject({ bucket: "case-bucket", key });
   expect((await store.listObjects({ bucket: "case-bucket" })).objects).toEqual([]);
   await store.close();
+});
+
+test("a store that is opened anew on a disk without a free byte answers reads, refuses writes, and goes on once there is room", async (context) => {
+  if (!mounted) context.skip();
+  const path = join(mountPoint, "third.sqlite");
+  for (const name of await readdir(mountPoint)) await rm(join(mountPoint, name));
+  const open = (): ReturnType<typeof openSqliteMetadataStore> => openSqliteMetadataStore({ path });
+  const commit = { bucket: "case-bucket", sizeBytes: 4, etag: "x", durability: "strict" as const, attributes: {} };
+  const content = { inline: new TextEncoder().encode("text") };
+  let store = await open();
+  await store.createBucket("case-bucket");
+  await store.commitObject({ ...commit, key: "k", content });
+  await store.close();
+  const ballast = join(mountPoint, "ballast");
+  await writeFile(ballast, Buffer.alloc(4 * 1024 * 1024)).catch((error: unknown) => {
+    expect(error).toMatchObject({ code: "ENOSPC" });
+  });
+  expect((await statfs(mountPoint)).bavail).toBe(0);
+
+  store = await open();
+  expect(await store.listBuckets()).toHaveLength(1);
+  expect((await store.listObjects({ bucket: "case-bucket" })).objects).toHaveLength(1);
+  expect((await store.getObject({ bucket: "case-bucket", key: "k" }))?.inline).toEqual(content.inline);
+  expect(await store.checkIntegrity()).toEqual([]);
+  const later = { ...commit, key: "later", content };
+  await expect(store.commitObject(later)).rejects.toMatchObject({ code: "DISK_FULL" });
+  await rm(ballast);
+  await store.commitObject(later);
+  await store.close();
+  store = await open();
+  expect((await store.listObjects({ bucket: "case-bucket" })).objects).toHaveLength(2);
+  await store.close();
+});
+
+test("a store that cannot even be made says that it is the disk, and what to do", async (context) => {
+  if (!mounted) context.skip();
+  const ballast = join(mountPoint, "ballast");
+  await writeFile(ballast, Buffer.alloc(4 * 1024 * 1024)).catch(() => {});
+  await expect(openSqliteMetadataStore({ path: join(mountPoint, "new.sqlite") })).rejects.toMatchObject({
+    code: "DISK_FULL",
+    message: expect.stringContaining("free"),
+  });
+  await rm(ballast);
 });

@@ -6,7 +6,8 @@ import type { OperationInput, OperationName } from "../../internal/sql/operation
 /** What a worker is started with. */
 export interface WorkerInit {
   readonly path: string;
-  readonly role: "writer" | "reader";
+  /** `alone`: writer and reader in one, where the disk has no room for the index of the log. */
+  readonly role: "writer" | "reader" | "alone";
   /** Time of the opening, for the migration. */
   readonly nowMs: number;
   /** There was a database at `path`: an empty one is a lost one. */

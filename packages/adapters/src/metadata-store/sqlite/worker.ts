@@ -5,6 +5,7 @@
 import { closeSync, fsyncSync, openSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
+import { AshlarError } from "@ashlar/sdk/errors";
 import { migrate } from "../../internal/sql/migrate.ts";
 import { SQL_OPERATIONS } from "../../internal/sql/operations.ts";
 import type { SqlSession } from "../../internal/sql/sql-session.ts";
@@ -34,7 +35,7 @@ async function openWriter(init: WorkerInit, room: DiskRoom): Promise<SqliteConne
   const isUnclean = logBytes(init.path) > 0;
   const connection = new SqliteConnection(init.path);
   try {
-    connection.configure("writer", room.reserveBytes);
+    connection.configure(init.role, room.reserveBytes);
     if (isUnclean) connection.assertSound(statSync(init.path).size);
     connection.beginWrite();
     const session = connection.session({ nowMs: init.nowMs, operationId: "" });
@@ -42,9 +43,12 @@ async function openWriter(init: WorkerInit, room: DiskRoom): Promise<SqliteConne
       connection.all("SELECT 1 AS present FROM sqlite_schema WHERE type = 'table' AND name = $1", [name]).length > 0;
     if (init.mustExist && !(await hasTable("schema_migrations"))) throw lostDatabase(init.path);
     await migrate(session, hasTable);
-    connection.exec("CREATE TABLE IF NOT EXISTS sync_marks (id INTEGER PRIMARY KEY, mark INTEGER NOT NULL)");
-    connection.exec("INSERT INTO sync_marks (id, mark) VALUES (1, 0) ON CONFLICT DO NOTHING");
-    connection.mark();
+    // Nothing is written anew that is there: a full disk may have no room for it.
+    if (!(await hasTable("sync_marks"))) {
+      connection.exec("CREATE TABLE sync_marks (id INTEGER PRIMARY KEY, mark INTEGER NOT NULL)");
+      connection.exec("INSERT INTO sync_marks (id, mark) VALUES (1, 0)");
+      connection.mark();
+    }
     connection.exec("COMMIT");
     syncFolder(dirname(init.path));
     return connection;
@@ -132,10 +136,20 @@ function serveReads(port: MessagePort, connection: SqliteConnection, room: DiskR
   });
 }
 
+/** Why even a store that is only read may need room. */
+function whileOpening(error: AshlarError): AshlarError {
+  if (error.code !== "DISK_FULL") return error;
+  return new AshlarError(
+    "DISK_FULL",
+    "the disk is full: SQLite cannot open the metadata without room for its log beside it. Nothing is lost: free some 64 KiB and open the store again",
+    { cause: error.cause ?? error, details: error.details },
+  );
+}
+
 async function main(port: MessagePort, init: WorkerInit): Promise<void> {
   const room = diskRoom(dirname(init.path));
   try {
-    if (init.role === "writer") serveWrites(port, init, await openWriter(init, room), room);
+    if (init.role !== "reader") serveWrites(port, init, await openWriter(init, room), room);
     else {
       const connection = new SqliteConnection(init.path);
       connection.configure("reader", room.reserveBytes);
@@ -143,7 +157,7 @@ async function main(port: MessagePort, init: WorkerInit): Promise<void> {
     }
     post(port, { ready: true });
   } catch (error) {
-    post(port, { failed: encodeError(fromSqliteError(error, room.freeBytes)) });
+    post(port, { failed: encodeError(whileOpening(fromSqliteError(error, room.freeBytes))) });
     port.close();
   }
 }
