@@ -1,65 +1,13 @@
-import { DatabaseSync } from "node:sqlite";
 import { createEngine, singleStoreTopology } from "@ashlar/sdk/engine";
 import { AshlarError } from "@ashlar/sdk/errors";
 import { MIB } from "@ashlar/sdk/limits";
-import { type MetadataStore, type ObjectBackend, silentLogger, systemClock, systemRandom } from "@ashlar/sdk/ports";
+import { type ObjectBackend, silentLogger, systemClock, systemRandom } from "@ashlar/sdk/ports";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createMemoryChunkStore } from "../chunk-store/memory.ts";
 import { nodeCryptoHasher } from "../hash/node-crypto.ts";
-import { createTestSchema } from "../internal/test-postgres.ts";
-import { openPostgresMetadataStore } from "./postgres/index.ts";
-import { createSqliteSubject } from "./sqlite/testing/sqlite-subject.ts";
-
-/** The second channel: reads and writes a database behind its store's back. */
-interface RawDatabase {
-  query(sql: string, params?: readonly unknown[]): Promise<ReadonlyArray<Record<string, unknown>>>;
-}
-
-interface Subject {
-  readonly store: MetadataStore;
-  readonly raw: RawDatabase;
-  dispose(): Promise<void>;
-}
-
-async function sqliteSubject(): Promise<Subject> {
-  const subject = await createSqliteSubject();
-  const file = new DatabaseSync(subject.path);
-  return {
-    store: subject.store,
-    raw: {
-      query: async (sql, params = []) =>
-        file.prepare(sql.replaceAll(/\$(\d)/g, "?$1")).all(...(params as string[])) as Record<string, unknown>[],
-    },
-    async dispose() {
-      file.close();
-      await subject.dispose();
-    },
-  };
-}
-
-async function postgresSubject(): Promise<Subject> {
-  const schema = await createTestSchema();
-  const pool = schema.createPool();
-  const store = await openPostgresMetadataStore({ pool: () => schema.createPool() });
-  return {
-    store,
-    raw: {
-      async query(sql, params = []) {
-        const client = await pool.connect();
-        try {
-          return (await client.query({ text: sql, values: [...params] })).rows as Record<string, unknown>[];
-        } finally {
-          client.release();
-        }
-      },
-    },
-    async dispose() {
-      await store.close();
-      await pool.end?.();
-      await schema.drop();
-    },
-  };
-}
+import type { RawSubject } from "../internal/raw-subject.ts";
+import { createRawPostgres } from "./postgres/testing/raw-postgres.ts";
+import { createRawSqlite } from "./sqlite/testing/raw-sqlite.ts";
 
 function flipBit(value: unknown, bit: number): unknown {
   if (typeof value === "string") {
@@ -76,9 +24,9 @@ const INLINE = { bucket: "box", key: "inline" };
 const CHUNKED = { bucket: "box", key: "chunked" };
 const WHERE = "bucket = 'box' AND key = $1";
 
-for (const [name, create] of Object.entries({ sqlite: sqliteSubject, postgres: postgresSubject })) {
+for (const [name, create] of Object.entries({ sqlite: createRawSqlite, postgres: createRawPostgres })) {
   describe(`one flipped bit in ${name}`, { timeout: 60_000 }, () => {
-    let subject: Subject;
+    let subject: RawSubject;
     let backend: ObjectBackend;
     const small = new Uint8Array(3000).map((_, index) => index);
     const large = new Uint8Array(3 * MIB).map((_, index) => index >> 5);
