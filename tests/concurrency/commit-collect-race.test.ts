@@ -272,8 +272,15 @@ describe("the race would show", () => {
       ],
     ],
     [
-      "an orphan sweep that takes every row for unknown",
-      (store, metadata) => [store, { ...metadata, knowsChunks: async (ids) => ids.map(() => false) }],
+      "an orphan sweep that takes every row for unknown, and does not ask what objects name",
+      (store, metadata) => [
+        store,
+        {
+          ...metadata,
+          knowsChunks: async (ids) => ids.map(() => false),
+          listSegments: async () => ({ segments: [] }),
+        },
+      ],
     ],
   ];
   test.each(faults)("%s", { timeout: 60_000 }, async (_, breakIt) => {

@@ -10,10 +10,12 @@ import type {
   DatabaseIdentity,
   DeleteOutcome,
   Logger,
+  MetadataExamination,
 } from "../ports/index.ts";
 import { systemClock } from "../ports/system.ts";
 import { type MarkedDeletes, openMarkedDeletes } from "./marked-deletes.ts";
-import { sweepOrphans } from "./sweep-orphans.ts";
+import { CANDIDATES_MAX, findNamedChunks } from "./named-chunks.ts";
+import { type SweepReport, sweepOrphans } from "./sweep-orphans.ts";
 import type { NamedStore, Topology } from "./topology.ts";
 
 /** Work per step: bounds transactions and memory. */
@@ -22,6 +24,7 @@ const BATCH = 500;
 /** What {@link collect} takes. */
 export interface CollectOptions extends CallOptions {
   readonly metadata: CollectionQueue &
+    MetadataExamination &
     Pick<BucketCatalog, "listBuckets"> &
     Pick<DatabaseIdentity, "databaseMark" | "advanceDatabase">;
   readonly topology: Topology;
@@ -47,6 +50,8 @@ export interface CollectReport {
   readonly orphansDeleted: number;
   /** Stores that deleted nothing, because they serve another metadata database or a newer state of it: see `ashlar fsck`. */
   readonly storesRefusing: number;
+  /** Contradictions in the metadata that were met, such as a chunk that an object names and no row counts. What they are about was left alone: see `ashlar fsck`. */
+  readonly damagesFound: number;
 }
 
 type DeletingOptions = CollectOptions & { readonly deletes: MarkedDeletes };
@@ -54,8 +59,8 @@ type DeletingOptions = CollectOptions & { readonly deletes: MarkedDeletes };
 /**
  * Frees what nothing names any more. May run in any number of processes at once, and crash anywhere: what is left is done by the next run.
  *
- * A chunk goes in three steps: its row is marked `collecting`, each store is asked for the conditional delete, the row goes if it is still
- * `collecting` and every store said deleted or absent. A commit in between sets the row live; the claims that it rests on made a store refuse,
+ * A chunk goes in four steps: its row is marked `collecting`, all manifests are looked through for it (a row that was damaged must not cost bytes),
+ * each store is asked for the conditional delete, the row goes if it is still `collecting` and every store said deleted or absent. A commit in between sets the row live; the claims that it rests on made a store refuse,
  * or were made after the delete, and then the bytes are there again.
  */
 export async function collect(options: CollectOptions): Promise<CollectReport> {
@@ -70,29 +75,72 @@ export async function collect(options: CollectOptions): Promise<CollectReport> {
   const manifestsDropped = await drain(() => metadata.dropReleasedManifests({ graceMs, limit: BATCH }, call));
   let chunksDeleted = 0;
   let chunksKept = 0;
+  let damagesFound = 0;
   for (;;) {
-    const marked = await metadata.markCollecting({ graceMs, limit: BATCH }, call);
-    if (marked.length === 0) break;
-    const removed = await deleteEverywhere({ ...options, deletes }, marked, claimTtlMs);
-    const outcomes = marked.map((chunk) => ({
-      chunkId: chunk.chunkId,
-      removed: removed.has(encodeHex(chunk.chunkId)),
-    }));
-    const gone = await metadata.finishCollecting(outcomes, call);
-    chunksDeleted += gone.length;
-    chunksKept += marked.length - gone.length;
-    if (marked.length < BATCH) break;
+    const marked = await markMany(options, graceMs);
+    const round = await collectMarked({ ...options, deletes }, marked, claimTtlMs);
+    chunksDeleted += round.chunksDeleted;
+    chunksKept += marked.length - round.chunksDeleted;
+    damagesFound += round.damagesFound;
+    // Nothing gone: what is left stays claimed, and would only be marked again.
+    if (marked.length < BATCH || round.chunksDeleted === 0) break;
   }
-  const orphansDeleted = await sweepUnlessEmptied({ ...options, deletes }, claimTtlMs);
+  const swept = await sweepUnlessEmptied({ ...options, deletes }, claimTtlMs);
   const storesRefusing = deletes.refusingCount;
-  return { manifestsDropped, uploadsAborted, chunksDeleted, chunksKept, orphansDeleted, storesRefusing };
+  const { orphansDeleted } = swept;
+  damagesFound += swept.damagesFound;
+  return { manifestsDropped, uploadsAborted, chunksDeleted, chunksKept, orphansDeleted, storesRefusing, damagesFound };
+}
+
+/** Marks in small transactions up to what one walk over the manifests looks for, each row once. */
+async function markMany(options: CollectOptions, graceMs: number): Promise<readonly CollectingChunk[]> {
+  const { metadata, signal } = options;
+  const marked = new Map<string, CollectingChunk>();
+  while (marked.size <= CANDIDATES_MAX - BATCH) {
+    const before = marked.size;
+    const batch = await metadata.markCollecting({ graceMs, limit: BATCH }, { signal });
+    for (const chunk of batch) marked.set(encodeHex(chunk.chunkId), chunk);
+    // Without a grace the same rows come again.
+    if (batch.length < BATCH || marked.size < before + batch.length) break;
+  }
+  return [...marked.values()];
+}
+
+/** Deletes what is marked and not named. */
+async function collectMarked(
+  options: DeletingOptions,
+  marked: readonly CollectingChunk[],
+  unclaimedForMs: number,
+): Promise<{ readonly chunksDeleted: number; readonly damagesFound: number }> {
+  const { metadata, logger, signal } = options;
+  const ids = marked.map((chunk) => chunk.chunkId);
+  const { named } = await findNamedChunks(metadata, ids, { signal });
+  const kept = ids.filter((chunkId) => named.has(encodeHex(chunkId)));
+  // Another look: a commit may have taken the chunk back meanwhile.
+  const counts = kept.length === 0 ? [] : await metadata.chunkCounts(kept, { signal });
+  const damagesFound = counts.filter((count) => count === 0).length;
+  if (damagesFound > 0) {
+    logger.error(
+      { code: "METADATA_CORRUPT", chunkCount: damagesFound },
+      "objects name chunks that no row counts any more: the rows are damaged, and the chunks are left alone; see ashlar fsck",
+    );
+  }
+  let chunksDeleted = 0;
+  for (let start = 0; start < marked.length; start += BATCH) {
+    const piece = marked.slice(start, start + BATCH);
+    const free = piece.filter((chunk) => !named.has(encodeHex(chunk.chunkId)));
+    const removed = await deleteEverywhere(options, free, unclaimedForMs);
+    const outcomes = piece.map(({ chunkId }) => ({ chunkId, removed: removed.has(encodeHex(chunkId)) }));
+    chunksDeleted += (await metadata.finishCollecting(outcomes, { signal })).length;
+  }
+  return { chunksDeleted, damagesFound };
 }
 
 /**
  * Sweeps orphans, unless the metadata has not one bucket: then it is a new, lost or emptied database, every chunk would look like an orphan, and
  * whoever brings the database back would find nothing.
  */
-async function sweepUnlessEmptied(options: DeletingOptions, unclaimedForMs: number): Promise<number> {
+async function sweepUnlessEmptied(options: DeletingOptions, unclaimedForMs: number): Promise<SweepReport> {
   const { metadata, topology, logger, signal } = options;
   if ((await metadata.listBuckets({ signal })).length > 0) return sweepOrphans({ ...options, unclaimedForMs });
   for (const { serverId, store } of await topology.allStores({ signal })) {
@@ -107,7 +155,7 @@ async function sweepUnlessEmptied(options: DeletingOptions, unclaimedForMs: numb
       );
     }
   }
-  return 0;
+  return { orphansDeleted: 0, damagesFound: 0 };
 }
 
 async function drain(step: () => Promise<number>): Promise<number> {

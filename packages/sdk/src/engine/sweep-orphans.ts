@@ -1,11 +1,13 @@
 import { AshlarError } from "../errors/index.ts";
-import type { CallOptions, CollectionQueue, Logger } from "../ports/index.ts";
+import { type Digest, encodeHex } from "../hash/digest.ts";
+import type { CallOptions, CollectionQueue, Logger, MetadataExamination } from "../ports/index.ts";
 import type { MarkedDeletes } from "./marked-deletes.ts";
+import { CANDIDATES_MAX, findNamedChunks } from "./named-chunks.ts";
 import type { NamedStore, Topology } from "./topology.ts";
 
 /** What {@link sweepOrphans} takes. */
 export interface SweepOptions extends CallOptions {
-  readonly metadata: Pick<CollectionQueue, "knowsChunks">;
+  readonly metadata: Pick<CollectionQueue, "knowsChunks"> & MetadataExamination;
   readonly topology: Topology;
   readonly logger: Logger;
   readonly deletes: Pick<MarkedDeletes, "delete">;
@@ -13,40 +15,90 @@ export interface SweepOptions extends CallOptions {
   readonly unclaimedForMs: number;
 }
 
+/** What a sweep did, over all stores. */
+export interface SweepReport {
+  readonly orphansDeleted: number;
+  /** Chunks whose row is lost though something names them, and segments that nobody can read, each counted once a store. */
+  readonly damagesFound: number;
+}
+
+/** Ids of one delete. */
+const DELETE_BATCH = 500;
+
 /**
- * Deletes chunks that no row knows: what a crashed upload left. A chunk that a writer claims between the look and the delete is kept, because the
- * delete is conditional too. A store that does not answer is skipped.
+ * Deletes chunks that no row knows and nothing names: what a crashed upload left. A chunk that a writer claims between the look and the delete is
+ * kept, because the delete is conditional too. A store that does not answer is skipped.
  *
- * @returns how many were deleted, over all stores.
+ * That a row is missing is not enough: before the first delete all manifests are walked over. While one of them cannot be read nothing is deleted,
+ * for nobody knows what it names.
  */
-export async function sweepOrphans(options: SweepOptions): Promise<number> {
-  let deleted = 0;
+export async function sweepOrphans(options: SweepOptions): Promise<SweepReport> {
+  let orphansDeleted = 0;
+  let damagesFound = 0;
   for (const target of await options.topology.allStores({ signal: options.signal })) {
     try {
-      deleted += await sweepStore(options, target);
+      for await (const report of sweepStore(options, target)) {
+        orphansDeleted += report.orphansDeleted;
+        damagesFound += report.damagesFound;
+      }
     } catch (thrown) {
       const error = AshlarError.from(thrown);
       if (options.signal?.aborted || error.code === "METADATA_UNAVAILABLE") throw error;
       options.logger.warn({ err: error, serverId: target.serverId }, "orphan sweep skipped a store");
     }
   }
-  return deleted;
+  return { orphansDeleted, damagesFound };
 }
 
-async function sweepStore(options: SweepOptions, target: NamedStore): Promise<number> {
+async function* sweepStore(options: SweepOptions, target: NamedStore): AsyncGenerator<SweepReport> {
   const { metadata, unclaimedForMs, signal } = options;
-  let deleted = 0;
+  let orphans: Digest[] = [];
   let cursor: string | undefined;
   do {
     const page = await target.store.listChunks({ cursor, signal });
     const old = page.chunks.filter((chunk) => chunk.unclaimedForMs >= unclaimedForMs).map((chunk) => chunk.chunkId);
     const known = old.length === 0 ? [] : await metadata.knowsChunks(old, { signal });
-    const orphans = old.filter((_, index) => known[index] === false);
-    if (orphans.length > 0) {
-      const outcomes = await options.deletes.delete(target, orphans, unclaimedForMs);
-      deleted += outcomes.filter((outcome) => outcome === "deleted").length;
-    }
+    orphans.push(...old.filter((_, index) => known[index] === false));
     cursor = page.nextCursor;
+    if (orphans.length > CANDIDATES_MAX - DELETE_BATCH || cursor === undefined) {
+      yield await deleteOrphans(options, target, orphans);
+      orphans = [];
+    }
   } while (cursor !== undefined);
-  return deleted;
+}
+
+async function deleteOrphans(
+  options: SweepOptions,
+  target: NamedStore,
+  orphans: readonly Digest[],
+): Promise<SweepReport> {
+  const { metadata, logger, deletes, unclaimedForMs, signal } = options;
+  const { named, unreadableCount } = await findNamedChunks(metadata, orphans, { signal });
+  const kept = orphans.filter((chunkId) => named.has(encodeHex(chunkId)));
+  // Another look: a commit may have written both meanwhile.
+  const counts = kept.length === 0 ? [] : await metadata.chunkCounts(kept, { signal });
+  const lostRows = counts.filter((count) => count === undefined).length;
+  const { serverId } = target;
+  const code = "METADATA_CORRUPT";
+  if (lostRows > 0) {
+    logger.error(
+      { code, serverId, chunkCount: lostRows },
+      "objects name chunks whose rows are lost or damaged: the chunks are left alone; see ashlar fsck",
+    );
+  }
+  if (unreadableCount > 0) {
+    logger.error(
+      { code, serverId, unreadableCount, chunkCount: orphans.length },
+      "manifests cannot be read, so that chunks without a row may be theirs: none is deleted; see ashlar fsck",
+    );
+  }
+  const damagesFound = lostRows + unreadableCount;
+  if (unreadableCount > 0) return { orphansDeleted: 0, damagesFound };
+  const free = orphans.filter((chunkId) => !named.has(encodeHex(chunkId)));
+  let orphansDeleted = 0;
+  for (let start = 0; start < free.length; start += DELETE_BATCH) {
+    const outcomes = await deletes.delete(target, free.slice(start, start + DELETE_BATCH), unclaimedForMs);
+    orphansDeleted += outcomes.filter((outcome) => outcome === "deleted").length;
+  }
+  return { orphansDeleted, damagesFound };
 }

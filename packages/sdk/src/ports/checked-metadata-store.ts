@@ -4,6 +4,7 @@ import { LIMITS } from "../limits.ts";
 import type { CallOptions } from "./chunk-store.ts";
 import type { CredentialCatalog } from "./credentials.ts";
 import type { DatabaseIdentity } from "./database-identity.ts";
+import type { MetadataExamination } from "./examination.ts";
 import * as check from "./metadata-checks.ts";
 import type { BucketCatalog, CollectionQueue, MetadataStore, ObjectCatalog, UploadCatalog } from "./metadata-store.ts";
 import { assertBucketName, normalizeAttributes } from "./names.ts";
@@ -42,6 +43,7 @@ export function checkedMetadataStore(inner: MetadataStore): MetadataStore {
     ...checkedServers(inner, guard),
     ...checkedCredentials(inner, guard),
     ...checkedIdentity(inner, guard),
+    ...checkedExamination(inner, guard),
     ping: (options?: CallOptions) => guard(options, () => () => inner.ping(options)),
     close(): Promise<void> {
       closing ??= Promise.allSettled([...inFlight]).then(() => inner.close());
@@ -237,6 +239,21 @@ function checkedIdentity(inner: DatabaseIdentity, guard: Guard): DatabaseIdentit
       }),
     acceptDatabase: (accept, options) => guard(options, () => () => inner.acceptDatabase(accept, options)),
     checkIntegrity: (options) => guard(options, () => () => inner.checkIntegrity(options)),
+  };
+}
+
+function checkedExamination(inner: MetadataExamination, guard: Guard): MetadataExamination {
+  return {
+    listSegments: (query, options) =>
+      guard(options, () => {
+        check.checkInteger(query.limit, "limit", { min: 1, max: 1000 });
+        return () => inner.listSegments(query, options);
+      }),
+    chunkCounts: (chunkIds, options) =>
+      guard(options, () => {
+        check.checkDigests(chunkIds);
+        return () => inner.chunkCounts(chunkIds, options);
+      }),
   };
 }
 

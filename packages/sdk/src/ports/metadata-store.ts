@@ -2,6 +2,7 @@ import type { Digest } from "../hash/index.ts";
 import type { CallOptions } from "./chunk-store.ts";
 import type { CredentialCatalog } from "./credentials.ts";
 import type { DatabaseIdentity } from "./database-identity.ts";
+import type { MetadataExamination } from "./examination.ts";
 import type {
   BucketInfo,
   ChunkRef,
@@ -169,7 +170,13 @@ export interface MetadataStoreCapabilities {
 export interface Catalog extends BucketCatalog, ObjectCatalog, UploadCatalog {}
 
 /** Everything that is not bytes: buckets, objects, uploads, chunk references, servers and layouts, credentials. */
-export interface MetadataStore extends Catalog, CollectionQueue, ServerRegistry, CredentialCatalog, DatabaseIdentity {
+export interface MetadataStore
+  extends Catalog,
+    CollectionQueue,
+    ServerRegistry,
+    CredentialCatalog,
+    DatabaseIdentity,
+    MetadataExamination {
   readonly capabilities: MetadataStoreCapabilities;
   /** Resolves if the store answers; METADATA_UNAVAILABLE otherwise. */
   ping(options?: CallOptions): Promise<void>;

@@ -241,6 +241,7 @@ describe("schedules", () => {
       chunksKept: 0,
       orphansDeleted: 0,
       storesRefusing: 0,
+      damagesFound: 0,
     });
   });
 });

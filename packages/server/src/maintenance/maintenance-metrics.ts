@@ -38,8 +38,13 @@ export function maintenanceMetrics(options: {
   });
   const damaged = metrics.gauge({
     name: "ashlar_metadata_problems",
-    help: "Kinds of damage that the last examination found in the metadata database",
+    help: "Damages that the last examination and the last collection found in the metadata database",
   });
+  const problems = { check: 0, collection: 0 };
+  const tellDamage = (found: Partial<typeof problems>): void => {
+    Object.assign(problems, found);
+    damaged.set(problems.check + problems.collection);
+  };
   const timed = async <Report extends object>(task: string, work: () => Promise<Report>): Promise<Report> => {
     const startedAtMs = clock.monotonicMs();
     const span = tracer?.start(`maintenance.${task}`);
@@ -61,11 +66,11 @@ export function maintenanceMetrics(options: {
     async collection(work) {
       const report = await timed("collect", work);
       refusing.set(report.storesRefusing);
+      tellDamage({ collection: report.damagesFound });
       return report;
     },
     async check(work) {
-      const { problems } = await timed("check", work);
-      damaged.set(problems);
+      tellDamage({ check: (await timed("check", work)).problems });
     },
     async repair(work) {
       const report = await timed("repair", work);

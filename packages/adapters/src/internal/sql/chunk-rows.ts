@@ -65,7 +65,10 @@ export async function raiseChunks(session: SqlSession, content: ChunkedContent):
   );
 }
 
-/** Lowers the counts; rows that nothing names any more begin to age. A row is always there: it was raised before. */
+/**
+ * Lowers the counts; rows that nothing names any more begin to age. A row is always there: it was raised before. A count that is too low is damage:
+ * it stays at 0, and the collector looks whether something still names the chunk.
+ */
 export async function lowerChunks(session: SqlSession, chunks: readonly ChunkRef[]): Promise<void> {
   const nowMs = await session.nowMs();
   await insertRows(
@@ -73,8 +76,9 @@ export async function lowerChunks(session: SqlSession, chunks: readonly ChunkRef
     {
       into: CHUNK_COLUMNS,
       suffix: `ON CONFLICT (chunk_id) DO UPDATE SET
-        reference_count = chunks.reference_count - excluded.reference_count,
-        idle_since_ms = CASE WHEN chunks.reference_count = excluded.reference_count THEN excluded.idle_since_ms ELSE NULL END`,
+        reference_count = CASE WHEN chunks.reference_count > excluded.reference_count
+          THEN chunks.reference_count - excluded.reference_count ELSE 0 END,
+        idle_since_ms = CASE WHEN chunks.reference_count <= excluded.reference_count THEN excluded.idle_since_ms ELSE NULL END`,
     },
     countChunks(chunks).map(({ chunkId, sizeBytes, count }) => [chunkId, sizeBytes, count, "live", 0, nowMs]),
   );

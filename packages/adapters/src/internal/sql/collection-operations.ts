@@ -14,6 +14,15 @@ const STEP_SEGMENTS = 4;
 /** Parts and manifests that one step looks at. */
 const STEP_ROWS = 64;
 
+/** No object and no upload has it, whatever its count and its time of release say: they may be damaged. */
+const UNNAMED_MANIFEST = `NOT EXISTS (SELECT 1 FROM objects o WHERE o.manifest_id = m.manifest_id)
+  AND NOT EXISTS (SELECT 1 FROM uploads u WHERE u.upload_id = m.manifest_id)`;
+
+/** Was never placed in an object, and another one took its place in the upload if that is still open. */
+const UNUSED_PART = `p.start_offset IS NULL AND (NOT EXISTS (SELECT 1 FROM uploads u WHERE u.upload_id = p.manifest_id)
+  OR EXISTS (SELECT 1 FROM manifest_parts q
+    WHERE q.manifest_id = p.manifest_id AND q.part_number = p.part_number AND q.released_at_ms IS NULL))`;
+
 interface SegmentRow {
   readonly part_id: string;
   readonly start_offset: number;
@@ -36,11 +45,11 @@ export async function dropReleasedStep(
   const { forUpdateSkipLocked } = session.dialect;
   const moreFinished = await forgetFinished(session);
   const looseParts = await session.query<{ part_id: string }>(
-    `SELECT part_id FROM manifest_parts WHERE released_at_ms <= $1 ORDER BY released_at_ms LIMIT $2 ${forUpdateSkipLocked}`,
+    `SELECT part_id FROM manifest_parts p WHERE released_at_ms <= $1 AND ${UNUSED_PART} ORDER BY released_at_ms LIMIT $2 ${forUpdateSkipLocked}`,
     [border, Math.min(query.limit, STEP_ROWS)],
   );
   const manifests = await session.query<{ manifest_id: string }>(
-    `SELECT manifest_id FROM manifests WHERE released_at_ms <= $1 ORDER BY released_at_ms LIMIT $2 ${forUpdateSkipLocked}`,
+    `SELECT manifest_id FROM manifests m WHERE released_at_ms <= $1 AND ${UNNAMED_MANIFEST} ORDER BY released_at_ms LIMIT $2 ${forUpdateSkipLocked}`,
     [border, Math.min(query.limit - looseParts.length, STEP_ROWS)],
   );
   const manifestIds = manifests.map((row) => row.manifest_id);

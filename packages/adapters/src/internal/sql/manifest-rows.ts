@@ -41,13 +41,13 @@ export async function insertPart(session: SqlSession, part: NewPart): Promise<vo
   );
 }
 
-/** An object row names the manifest no more; with the last one it is released. */
+/** An object row names the manifest no more; with the last one it is released. A count that is too low is damage, and must not stop the delete. */
 export async function releaseManifest(session: SqlSession, manifestId: string | null): Promise<void> {
   if (manifestId === null) return;
   const { asInteger } = session.dialect;
   await session.query(
-    `UPDATE manifests SET reference_count = reference_count - 1,
-      released_at_ms = CASE WHEN reference_count = 1 THEN ${asInteger("$2")} ELSE released_at_ms END WHERE manifest_id = $1`,
+    `UPDATE manifests SET reference_count = CASE WHEN reference_count > 0 THEN reference_count - 1 ELSE 0 END,
+      released_at_ms = CASE WHEN reference_count <= 1 THEN ${asInteger("$2")} ELSE released_at_ms END WHERE manifest_id = $1`,
     [manifestId, await session.nowMs()],
   );
 }

@@ -8,6 +8,7 @@ import type { NamedWrite } from "../metadata/operation-name.ts";
 import * as buckets from "./bucket-operations.ts";
 import * as collection from "./collection-operations.ts";
 import * as credentials from "./credential-operations.ts";
+import * as examination from "./examination-operations.ts";
 import * as identity from "./identity-operations.ts";
 import { listObjects } from "./list-operations.ts";
 import * as objects from "./object-operations.ts";
@@ -55,6 +56,8 @@ export interface SqlOperations {
   readonly isTokenRevoked: typeof credentials.isTokenRevoked;
   databaseMark(session: SqlSession, input: undefined): ReturnType<typeof identity.databaseMark>;
   checkIntegrity(session: SqlSession, input: undefined): Promise<readonly string[]>;
+  readonly listSegments: typeof examination.listSegments;
+  readonly chunkCounts: typeof examination.chunkCounts;
   readonly advanceDatabase: typeof identity.advanceDatabase;
   readonly acceptDatabase: typeof identity.acceptDatabase;
 }
@@ -75,6 +78,7 @@ export const SQL_OPERATIONS: SqlOperations = Object.freeze({
   ...servers,
   ...credentials,
   ...identity,
+  ...examination,
 });
 
 /**
@@ -126,6 +130,8 @@ export const OPERATION_KINDS: Readonly<Record<OperationName, OperationKind>> = O
   isTokenRevoked: "read",
   databaseMark: "read",
   checkIntegrity: "read",
+  listSegments: "read",
+  chunkCounts: "read",
   advanceDatabase: "statement",
   acceptDatabase: "repeat",
 });

@@ -40,6 +40,14 @@ export const MIGRATIONS: readonly Migration[] = Object.freeze([
     name: "API keys with a scope and an end, revoked tokens",
     statements: credentialTables,
   },
+  {
+    version: 7,
+    name: "objects by manifest",
+    // Whether an object still names a manifest is looked up before it is dropped, not believed from a count.
+    statements: (): readonly string[] => [
+      "CREATE INDEX objects_by_manifest ON objects (manifest_id) WHERE manifest_id IS NOT NULL",
+    ],
+  },
 ]);
 
 /** One row. accepted_at_ms: when the database was made, or an operator last let it take the place of another. */

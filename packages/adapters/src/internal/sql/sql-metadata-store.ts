@@ -1,4 +1,5 @@
 import type { CallOptions, MetadataStore, MetadataStoreCapabilities, WriteOptions } from "@ashlar/sdk/ports";
+import { decodeSegments } from "./examination-operations.ts";
 import type { OperationInput, OperationName, OperationOutput } from "./operations.ts";
 import type { LayoutPolicy } from "./server-operations.ts";
 
@@ -67,6 +68,8 @@ export function createSqlMetadataStore({
     advanceDatabase: (epoch, options) => execute("advanceDatabase", epoch, options),
     acceptDatabase: (accept, options) => execute("acceptDatabase", accept, options),
     checkIntegrity: (options) => execute("checkIntegrity", undefined, options),
+    listSegments: async (query, options) => decodeSegments(await execute("listSegments", query, options)),
+    chunkCounts: (chunkIds, options) => execute("chunkCounts", chunkIds, options),
     ping: (options) => execute("ping", undefined, options),
     close: () => executor.close(),
   };

@@ -1,3 +1,4 @@
+import { AshlarError } from "@ashlar/sdk/errors";
 import type {
   CompleteUpload,
   CreateUpload,
@@ -190,10 +191,22 @@ export async function abortStaleUploads(
   query: { readonly olderThanMs: number; readonly limit: number },
 ): Promise<number> {
   const border = (await session.nowMs()) - query.olderThanMs;
-  const rows = await session.query<{ upload_id: string }>(
-    `SELECT upload_id FROM uploads WHERE created_at_ms <= $1 ORDER BY created_at_ms LIMIT $2 ${session.dialect.forUpdateSkipLocked}`,
+  const rows = await session.query<UploadRow>(
+    `SELECT ${UPLOAD_COLUMNS} FROM uploads WHERE created_at_ms <= $1 ORDER BY created_at_ms LIMIT $2 ${session.dialect.forUpdateSkipLocked}`,
     [border, query.limit],
   );
-  for (const row of rows) await forgetUpload(session, row.upload_id);
-  return rows.length;
+  const stale = rows.filter(isAsWritten);
+  for (const row of stale) await forgetUpload(session, row.upload_id);
+  return stale.length;
+}
+
+/** A time that was damaged must not cost an upload. */
+function isAsWritten(row: UploadRow): boolean {
+  try {
+    uploadOf(row);
+    return true;
+  } catch (error) {
+    if (AshlarError.is(error, "METADATA_CORRUPT")) return false;
+    throw error;
+  }
 }

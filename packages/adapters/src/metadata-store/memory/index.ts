@@ -10,6 +10,7 @@ import { resolveLayoutDefaults } from "../../internal/metadata/layout-changes.ts
 import { memoryBuckets } from "./buckets.ts";
 import { memoryCollection } from "./collection.ts";
 import { memoryCredentials } from "./credentials.ts";
+import { memoryExamination } from "./examination.ts";
 import { memoryIdentity } from "./identity.ts";
 import { memoryObjects } from "./objects.ts";
 import { memoryServers } from "./servers.ts";
@@ -49,6 +50,7 @@ export function createMemoryMetadataStore(options: MemoryMetadataStoreOptions = 
     ...memoryServers(state),
     ...memoryCredentials(state),
     ...memoryIdentity(state),
+    ...memoryExamination(state),
     ping: async () => {},
     close: async () => {},
   });

@@ -10,6 +10,8 @@ import {
   collectable,
   dropAll,
   inlineCommit,
+  partOf,
+  startUpload,
   withBucket,
 } from "./fixtures.ts";
 
@@ -185,6 +187,35 @@ export const COLLECTION_CASES: readonly MetadataStoreCase[] = [
       expect(await store.knowsChunks(names.map(chunkIdOf))).toEqual(names.map((_, index) => index % 3 === 0));
       expect(await store.knowsChunks([])).toEqual([]);
       expect(await store.finishCollecting([])).toEqual([]);
+    },
+  },
+  {
+    name: "a walk over the segments, a page at a time, meets what objects, copies and unfinished uploads name, as often as rows count",
+    async run({ store }) {
+      await withBucket(store);
+      const names = Array.from({ length: 2500 }, (_, index) => `w${index}`);
+      const chunks = (...list: readonly string[]): ReturnType<typeof chunksOf> =>
+        list.map((name) => chunksOf([name])[0]!);
+      await store.commitObject(chunkedCommit("k", chunks(...names)));
+      await store.commitObject(chunkedCommit("l", chunks("a", "w7", "a")));
+      await store.copyObject({ sourceBucket: BUCKET, sourceKey: "l", bucket: BUCKET, key: "m" });
+      const uploadId = await startUpload(store, "upload");
+      await store.putPart(partOf(uploadId, 1, chunks("p", "a")));
+      await store.putPart(partOf(uploadId, 2, chunks("q")));
+      const met = new Map<string, number>();
+      let cursor: string | undefined;
+      do {
+        const page = await store.listSegments({ cursor, limit: 2 });
+        for (const segment of page.segments) {
+          for (const { chunkId } of segment.chunks ?? [])
+            met.set(encodeHex(chunkId), (met.get(encodeHex(chunkId)) ?? 0) + 1);
+        }
+        cursor = page.nextCursor;
+      } while (cursor !== undefined);
+      const ids = [...names, "a", "p", "q"].map(chunkIdOf);
+      expect(met.size).toBe(ids.length);
+      expect(await store.chunkCounts(ids)).toEqual(ids.map((chunkId) => met.get(encodeHex(chunkId))));
+      expect(await store.chunkCounts([chunkIdOf("nobody"), chunkIdOf("a")])).toEqual([undefined, 3]);
     },
   },
   {

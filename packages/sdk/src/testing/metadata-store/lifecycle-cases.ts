@@ -63,6 +63,8 @@ const CALLS: Readonly<Record<string, Call>> = {
   advanceDatabase: (store, options) => store.advanceDatabase(0, options),
   acceptDatabase: (store, options) => store.acceptDatabase({ keepOlder: true }, options),
   checkIntegrity: (store, options) => store.checkIntegrity(options),
+  listSegments: (store, options) => store.listSegments({ limit: 1 }, options),
+  chunkCounts: (store, options) => store.chunkCounts([], options),
   ping: (store, options) => store.ping(options),
 };
 

@@ -30,6 +30,12 @@ export const collectCommand = defineCommand({
         "nothing was freed: the metadata is an older state than the one that the chunks were kept for. Restore the right database, or accept this one with: ashlar fsck --accept-database",
       );
     }
+    if (report.damagesFound > 0) {
+      throw new AshlarError(
+        "METADATA_CORRUPT",
+        `the metadata contradicts itself in ${report.damagesFound} places; what they are about was kept. See which objects are hurt with: ashlar fsck`,
+      );
+    }
     return 0;
   },
 });
