@@ -5,6 +5,8 @@ export interface Connection {
   readonly socket: Socket;
   /** Whom it counts for: see {@link addressOf}. */
   readonly address: string;
+  /** A good key was seen on it. */
+  isTrusted: boolean;
   /** Requests that run or wait for their turn. */
   requestCount: number;
   /** When it was accepted, or its last request ended, in ms of the listener's clock. Bytes that belong to no request do not count. */

@@ -21,6 +21,8 @@ export interface Exchange {
    * @param isCrowded whether others are refused for want of slots: then patience ends.
    */
   trust(isCrowded: () => boolean): void;
+  /** The answer goes to somebody who showed no key: over HTTP/2 it is to be taken within STRANGER_ANSWER_MS, and few may wait. Idempotent. */
+  markStranger(): void;
   /** The call is meant to stay open: silence is no fault of its client, but LONG_LIVED_MAX_MS is its end. */
   stayOpen(): void;
 }

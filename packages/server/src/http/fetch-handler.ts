@@ -59,7 +59,7 @@ function fetchExchange(signal: AbortSignal): { exchange: Exchange; end: (how: Ex
   });
   if (signal.aborted) end("cut");
   else signal.addEventListener("abort", () => end("cut"), { once: true });
-  return { exchange: { peer: undefined, ended, trust: () => {}, stayOpen: () => {} }, end };
+  return { exchange: { peer: undefined, ended, trust: () => {}, markStranger: () => {}, stayOpen: () => {} }, end };
 }
 
 const EMPTY: AsyncIterable<Uint8Array> = {

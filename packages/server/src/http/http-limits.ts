@@ -87,16 +87,49 @@ export const HTTP_LIMITS = Object.freeze({
     "ms",
     "30 days for which browsers that came over TLS do not fall back to cleartext on that host name; short enough to outlive a change of mind",
   ),
-  STREAMS_MAX: limit(256, "count", "concurrent HTTP/2 streams of one connection"),
+  STRANGER_REQUESTS_BURST: limit(
+    200,
+    "count",
+    "requests of one connection that come to nothing (refused, or reset before an answer) before a good key was seen on it; twice STRANGER_STREAMS_MAX",
+  ),
+  STRANGER_REQUESTS_PER_SECOND: limit(50, "count", "and after that per second, or the connection ends"),
+  STRANGER_REQUESTS_PER_ADDRESS_BURST: limit(
+    1000,
+    "count",
+    "of those, from one address: less than half a second of work; the first request of each connection is looked at all the same",
+  ),
+  STRANGER_REQUESTS_PER_ADDRESS_PER_SECOND: limit(250, "count", "and after that per second: a tenth of a core"),
+  STRANGER_ANSWER_MS: limit(
+    3000,
+    "ms",
+    "for which an HTTP/2 client without a key may leave an answer untaken: a refusal is one small frame",
+  ),
+  STRANGER_ANSWERS_MAX: limit(
+    8192,
+    "count",
+    "such answers that wait to be taken, at some 20 KiB each; streams beyond are reset",
+  ),
+  STRANGER_ANSWERS_PER_ADDRESS_MAX: limit(1024, "count", "of those, from one address"),
+  STREAMS_MAX: limit(256, "count", "concurrent HTTP/2 streams of a connection on which a good key was seen"),
+  STRANGER_STREAMS_MAX: limit(
+    100,
+    "count",
+    "and before: what clients open before they have read the settings of a server",
+  ),
+  STRANGER_WINDOW_BYTES: limit(
+    64 * KIB - 1,
+    "bytes",
+    "HTTP/2 window of a stream before a good key was seen on its connection: the protocol's own. Node acknowledges a connection's window on receipt, so this alone bounds what nobody reads",
+  ),
   STREAM_WINDOW_BYTES: limit(
     2 * MIB,
     "bytes",
-    "HTTP/2 window of a stream; Node's 64 KiB caps a stream at window ÷ round trip",
+    "HTTP/2 window of a stream once a good key was seen on its connection; 64 KiB would cap it at window ÷ round trip",
   ),
   CONNECTION_WINDOW_BYTES: limit(
     16 * MIB,
     "bytes",
-    "HTTP/2 window of a connection: bounds what all its streams buffer",
+    "HTTP/2 window of a connection: bounds what is on its way; what all its streams buffer is bounded by theirs",
   ),
   SESSION_MEMORY_MAX_BYTES: limit(
     256 * MIB,

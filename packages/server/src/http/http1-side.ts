@@ -7,6 +7,7 @@ import { createHttp1Turns, type Http1Turns, type Turn } from "./http1-turns.ts";
 import type { NodeExchange } from "./node-exchange.ts";
 import { refuseSocket, refuseTunnel } from "./refuse-socket.ts";
 import type { ServedExchange } from "./served-exchange.ts";
+import type { StrangerRequests } from "./stranger-requests.ts";
 import { type TlsOptions, tlsContext } from "./tls.ts";
 
 /** The HTTP/1.1 half of a listener, whose server also owns the port. */
@@ -20,6 +21,7 @@ export interface Http1Side {
 /** Options of {@link createHttp1Side}; what they mean stands at the listener's. */
 export interface Http1SideOptions {
   readonly exchange: NodeExchange;
+  readonly strangers: StrangerRequests;
   readonly tls: TlsOptions | undefined;
   readonly maxHeaderBytes: number;
   readonly headersTimeoutMs: number;
@@ -42,13 +44,23 @@ export function createHttp1Side(options: Http1SideOptions): Http1Side {
   const speak = front.listeners(event);
   front.removeAllListeners(event);
   const entries = new Map<Socket, Entry>();
-  const serve = (entry: Entry, { request, response, expectsContinue }: Turn): ServedExchange => {
+  const serve = (entry: Entry, { request, response, expectsContinue }: Turn): ServedExchange | undefined => {
     const { connection } = entry;
+    const charge = options.strangers.charge(connection);
+    if (charge === undefined) {
+      connection.socket.destroy();
+      return undefined;
+    }
+    const onTrust = (): void => {
+      connection.isTrusted = true;
+      charge.giveBack();
+    };
     const peer = { address: connection.address, connection };
-    const served = exchange.serve(request, response, { peer, expectsContinue });
+    const served = exchange.serve(request, response, { peer, expectsContinue, onTrust });
     entry.running = served;
     connection.requestCount = 1;
-    void served.ended.then(() => {
+    void served.ended.then((end) => {
+      if (end === "sent" && !served.isStranger()) charge.giveBack();
       entry.running = undefined;
       connection.requestCount = 0;
       connection.quietSinceMs = nowMs();

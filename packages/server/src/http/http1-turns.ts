@@ -25,13 +25,18 @@ export interface Http1Turns {
  * Node announces each request as soon as its headers are parsed, whether or not the one before it is answered; RFC 9112 §9.3.2 lets only safe
  * methods run side by side, and a client that pipelines a write and a read wants to read what it wrote. Order costs safe ones little.
  */
-export function createHttp1Turns(socket: Socket, serve: (turn: Turn) => ServedExchange): Http1Turns {
+export function createHttp1Turns(socket: Socket, serve: (turn: Turn) => ServedExchange | undefined): Http1Turns {
   const waiting: Turn[] = [];
   let current: { readonly turn: Turn; readonly exchange: ServedExchange } | undefined;
   let failure: ParserError | undefined;
   let isFull = false;
   const start = (turn: Turn): void => {
     const exchange = serve(turn);
+    if (exchange === undefined) {
+      isFull = true;
+      waiting.length = 0;
+      return;
+    }
     current = { turn, exchange };
     void exchange.ended.then(next);
   };

@@ -85,11 +85,19 @@ export function createSessionWatch(
   };
 }
 
+/** Ends the session of a client that asks for too much, and tells it so. */
+export function calmDown(session: ServerHttp2Session): void {
+  if (session.destroyed) return;
+  // `destroy(undefined, code)` would forget the code.
+  session.goaway(constants.NGHTTP2_ENHANCE_YOUR_CALM);
+  session.destroy();
+}
+
 /** Ends a session that sends more PING and SETTINGS frames than anybody needs; each costs an answer. */
 function controlFrameBudget(session: ServerHttp2Session): { refill(): void } {
   let left = HTTP_LIMITS.CONTROL_FRAMES_PER_SECOND_MAX.value;
   const spend = (): void => {
-    if (--left < 0) session.destroy(undefined, constants.NGHTTP2_ENHANCE_YOUR_CALM);
+    if (--left < 0) calmDown(session);
   };
   session.on("ping", spend);
   session.on("remoteSettings", spend);

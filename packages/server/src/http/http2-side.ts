@@ -4,12 +4,15 @@ import {
   type Http2ServerRequest,
   type Http2ServerResponse,
   type ServerHttp2Session,
+  type ServerHttp2Stream,
+  type Settings,
 } from "node:http2";
 import { MIB } from "@ashlar/sdk/limits";
 import type { Connection } from "./connection.ts";
 import { HTTP_LIMITS } from "./http-limits.ts";
-import { createSessionWatch, type SessionWatch } from "./http2-session-watch.ts";
+import { calmDown, createSessionWatch, type SessionWatch } from "./http2-session-watch.ts";
 import type { NodeExchange } from "./node-exchange.ts";
+import type { Charge, StrangerRequests } from "./stranger-requests.ts";
 
 /** The HTTP/2 half of a listener. */
 export interface Http2Side {
@@ -24,6 +27,7 @@ export interface Http2Side {
 /** Options of {@link createHttp2Side}; what they mean stands at the listener's. */
 export interface Http2SideOptions {
   readonly exchange: NodeExchange;
+  readonly strangers: StrangerRequests;
   readonly maxHeaderBytes: number;
   readonly headersTimeoutMs: number;
   readonly idleTimeoutMs: number;
@@ -39,6 +43,7 @@ interface Session {
 /** Serves HTTP/2 on connections whose protocol is known. */
 export function createHttp2Side(options: Http2SideOptions): Http2Side {
   const sessions = new Map<ServerHttp2Session, Session>();
+  const charges = new WeakMap<ServerHttp2Stream, Charge>();
   const server = createServer(serverOptions(options));
   // Node makes the session before `emit` returns.
   let arriving: Connection | undefined;
@@ -47,31 +52,64 @@ export function createHttp2Side(options: Http2SideOptions): Http2Side {
     if (connection === undefined) return session.destroy();
     sessions.set(session, { session, connection, watch: createSessionWatch(session, connection, options) });
     session.once("close", () => sessions.delete(session));
+    session.prependListener("stream", (stream: ServerHttp2Stream) => {
+      const charge = options.strangers.charge(connection);
+      if (charge !== undefined) {
+        charges.set(stream, charge);
+        return;
+      }
+      // The rest of a read is handed over all the same, and is not looked at.
+      session.removeAllListeners("stream");
+      calmDown(session);
+    });
     session.setLocalWindowSize(HTTP_LIMITS.CONNECTION_WINDOW_BYTES.value);
   });
-  const serve = (request: Http2ServerRequest, response: Http2ServerResponse, expectsContinue: boolean): void => {
-    const entry = sessions.get(request.stream.session as ServerHttp2Session);
-    if (entry === undefined) {
-      request.stream.close(constants.NGHTTP2_CANCEL);
-      return;
+  const arrive = (request: Http2ServerRequest): (Session & { readonly charge: Charge }) | undefined => {
+    const { stream } = request;
+    const charge = charges.get(stream);
+    // Nobody wants the answer of what was reset in the same read.
+    if (stream.destroyed || stream.closed) return undefined;
+    const entry = sessions.get(stream.session as ServerHttp2Session);
+    if (entry === undefined || charge === undefined) {
+      stream.close(constants.NGHTTP2_CANCEL);
+      return undefined;
     }
-    const { connection, watch } = entry;
-    watch.sawStream(request.stream.id ?? 0);
+    entry.watch.sawStream(stream.id ?? 0);
+    return { ...entry, charge };
+  };
+  const serve = (request: Http2ServerRequest, response: Http2ServerResponse, expectsContinue: boolean): void => {
+    const arrival = arrive(request);
+    if (arrival === undefined) return;
+    const { session, connection, watch, charge } = arrival;
     if (headerBytes(request) > options.maxHeaderBytes) {
-      response.writeHead(431).end();
+      refuse(request, 431);
       return;
     }
     connection.requestCount++;
+    const onTrust = (): void => {
+      charge.giveBack();
+      if (connection.isTrusted) return;
+      connection.isTrusted = true;
+      if (!session.destroyed && !session.closed) session.settings(TRUSTED_SETTINGS);
+    };
     const peer = { address: connection.address, connection };
-    const served = options.exchange.serve(request, response, { peer, expectsContinue });
+    const served = options.exchange.serve(request, response, { peer, expectsContinue, onTrust });
     watch.sawExchange(served);
-    void served.ended.then(() => {
+    void served.ended.then((end) => {
+      if (end === "sent" && !served.isStranger()) charge.giveBack();
       connection.requestCount--;
       connection.quietSinceMs = options.nowMs();
     });
   };
   server.on("request", (request, response) => serve(request, response, false));
   server.on("checkContinue", (request, response) => serve(request, response, true));
+  // Node's own answers to these would be the peer's to leave untaken.
+  server.on("checkExpectation", (request: Http2ServerRequest) => {
+    if (arrive(request) !== undefined) refuse(request, 417);
+  });
+  server.on("connect", (request: Http2ServerRequest) => {
+    if (arrive(request) !== undefined) refuse(request, 405);
+  });
   return {
     accept(connection) {
       // HTTP/1.1 servers accept half-open sockets; with one, an HTTP/2 session would not notice that its client is gone.
@@ -98,12 +136,26 @@ function serverOptions({ maxHeaderBytes }: Http2SideOptions): Parameters<typeof 
     streamResetBurst: HTTP_LIMITS.STREAM_RESETS_BURST.value,
     streamResetRate: HTTP_LIMITS.STREAM_RESETS_PER_SECOND.value,
     settings: {
-      initialWindowSize: HTTP_LIMITS.STREAM_WINDOW_BYTES.value,
-      maxConcurrentStreams: HTTP_LIMITS.STREAMS_MAX.value,
+      initialWindowSize: HTTP_LIMITS.STRANGER_WINDOW_BYTES.value,
+      maxConcurrentStreams: HTTP_LIMITS.STRANGER_STREAMS_MAX.value,
       maxHeaderListSize: maxHeaderBytes,
       enablePush: false,
     },
   };
+}
+
+/** What a connection may do once a good key was seen on it; the larger window is that of open streams too (RFC 9113 §6.9.2). */
+const TRUSTED_SETTINGS: Settings = {
+  initialWindowSize: HTTP_LIMITS.STREAM_WINDOW_BYTES.value,
+  maxConcurrentStreams: HTTP_LIMITS.STREAMS_MAX.value,
+};
+
+/** An answer of headers alone, which no window of the peer holds back. */
+function refuse({ stream }: Http2ServerRequest, status: number): void {
+  if (stream.closed) return;
+  stream.resume();
+  stream.respond({ ":status": status }, { endStream: true });
+  stream.close(constants.NGHTTP2_NO_ERROR);
 }
 
 /** Size of a request's headers as HTTP/2 counts them (RFC 9113 §6.5.2). Node announces the limit to clients and does not enforce it. */

@@ -1,5 +1,6 @@
 import type { Clock } from "@ashlar/sdk/ports";
 import { HTTP_LIMITS } from "./http-limits.ts";
+import { createTokenBucket } from "./token-bucket.ts";
 
 /** Bounds the log lines that strangers cause: a disk full of them stops a server too. */
 export interface LineBudget {
@@ -9,20 +10,18 @@ export interface LineBudget {
 
 /** Full at the start, and filled by STRANGER_LINES_PER_SECOND. */
 export function createLineBudget(clock: Pick<Clock, "monotonicMs">): LineBudget {
-  const burst = HTTP_LIMITS.STRANGER_LINES_BURST.value;
-  let left = burst;
+  const lines = createTokenBucket({
+    burst: HTTP_LIMITS.STRANGER_LINES_BURST.value,
+    perSecond: HTTP_LIMITS.STRANGER_LINES_PER_SECOND.value,
+    nowMs: () => clock.monotonicMs(),
+  });
   let leftOut = 0;
-  let filledMs = clock.monotonicMs();
   return {
     spend() {
-      const nowMs = clock.monotonicMs();
-      left = Math.min(burst, left + ((nowMs - filledMs) / 1000) * HTTP_LIMITS.STRANGER_LINES_PER_SECOND.value);
-      filledMs = nowMs;
-      if (left < 1) {
+      if (!lines.take()) {
         leftOut++;
         return undefined;
       }
-      left--;
       const count = leftOut;
       leftOut = 0;
       return count;

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import type { HttpHandler } from "./http-handler.ts";
 import { createHttpListener, type HttpListener, type HttpListenerOptions } from "./listener.ts";
+import { trustCaller } from "./request-context.ts";
 import { rawRequest } from "./testing/raw-request.ts";
 
 const open: HttpListener[] = [];
@@ -132,12 +133,14 @@ describe("one cleartext port", () => {
   });
 
   it("announces windows that a fast link can fill", async () => {
-    const { url } = await listen(mirror);
+    const { url } = await listen(async (request) => {
+      trustCaller(request);
+      return await mirror(request);
+    });
     const opened = await session(url);
-    await new Promise((resolve) => opened.once("remoteSettings", resolve));
-    expect(opened.remoteSettings.initialWindowSize).toBe(2 * 1024 * 1024);
-    expect(opened.remoteSettings.maxConcurrentStreams).toBe(256);
     await h2(opened, "/");
+    await expect.poll(() => opened.remoteSettings.initialWindowSize).toBe(2 * 1024 * 1024);
+    expect(opened.remoteSettings.maxConcurrentStreams).toBe(256);
     await expect.poll(() => opened.state.remoteWindowSize).toBeGreaterThan(8 * 1024 * 1024);
     opened.close();
   });

@@ -12,6 +12,7 @@ import { createHttp1Side } from "./http1-side.ts";
 import { createHttp2Side, type Http2Side } from "./http2-side.ts";
 import { createNodeExchange, type NodeExchange } from "./node-exchange.ts";
 import { createPaceKeeper } from "./pace.ts";
+import { createStrangerRequests } from "./stranger-requests.ts";
 import { changeCertificate, type TlsOptions } from "./tls.ts";
 
 /** Options of {@link createHttpListener}; defaults in `LIMITS` and `HTTP_LIMITS`. */
@@ -80,8 +81,9 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
   const times = timesOf(options);
   const paces = createPaceKeeper(clock);
   const exchange = createNodeExchange({ ...times, handler: withHsts(options), logger, clock, paces });
-  const http1 = createHttp1Side({ ...times, exchange, nowMs, tls: options.tls });
-  const http2 = createHttp2Side({ ...times, exchange, nowMs });
+  const strangers = createStrangerRequests(nowMs);
+  const http1 = createHttp1Side({ ...times, exchange, strangers, nowMs, tls: options.tls });
+  const http2 = createHttp2Side({ ...times, exchange, strangers, nowMs });
   const { front } = http1;
   front.maxConnections = options.connectionsMax ?? HTTP_LIMITS.CONNECTIONS_MAX.value;
   const sockets = acceptSockets(front, {
@@ -89,7 +91,13 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
     isEncrypted: options.tls !== undefined,
     perAddressMax: options.connectionsPerAddressMax ?? HTTP_LIMITS.CONNECTIONS_PER_ADDRESS_MAX.value,
     dispatch(protocol, socket) {
-      const connection = { socket, address: addressOf(socket), requestCount: 0, quietSinceMs: nowMs() };
+      const connection = {
+        socket,
+        address: addressOf(socket),
+        requestCount: 0,
+        quietSinceMs: nowMs(),
+        isTrusted: false,
+      };
       (protocol === "http2" ? http2 : http1).accept(connection);
     },
   });
@@ -104,6 +112,7 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
         exchange.checkAges();
         http1.check(nowMs());
         http2.check(nowMs());
+        strangers.check();
       });
       const { port } = front.address() as AddressInfo;
       const name = host.includes(":") ? `[${host}]` : host;

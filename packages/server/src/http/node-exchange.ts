@@ -11,12 +11,15 @@ import { problemResponse } from "./problem.ts";
 import { REQUEST_ID_HEADER, requestIdOf } from "./request-id.ts";
 import type { NodeRequest } from "./request-target.ts";
 import { createServedExchange, type ExchangeTimes, type ServedExchange } from "./served-exchange.ts";
+import { createSlotPool } from "./slot-pool.ts";
 
 /** How a request is to be served. */
 export interface ServeOptions {
   readonly peer: Peer;
   /** The client waits for a 100 before it sends the body. */
   readonly expectsContinue: boolean;
+  /** Called whenever the caller shows that it may call. */
+  readonly onTrust: () => void;
 }
 
 /** Serves Node's requests with an {@link HttpHandler}, and knows what is running. */
@@ -39,13 +42,27 @@ export interface NodeExchangeOptions extends ExchangeTimes {
 /** Keeps each exchange from its headers to its end, whatever handler and client do. */
 export function createNodeExchange(options: NodeExchangeOptions): NodeExchange {
   const running = new Map<NodeResponse, ServedExchange>();
+  const strangerAnswers = createSlotPool({
+    max: HTTP_LIMITS.STRANGER_ANSWERS_MAX.value,
+    perAddressMax: HTTP_LIMITS.STRANGER_ANSWERS_PER_ADDRESS_MAX.value,
+  });
   let draining = false;
   let onIdle: (() => void) | undefined;
   return {
-    serve(nodeRequest, nodeResponse, { peer, expectsContinue }) {
+    serve(nodeRequest, nodeResponse, { peer, expectsContinue, onTrust }) {
       const { clock, paces, idleTimeoutMs } = options;
       const stop = (): void => cut(nodeResponse);
-      const exchange = createServedExchange(nodeResponse, { clock, paces, idleTimeoutMs, peer, cut: stop });
+      const onStranger = (): void => {
+        // Over HTTP/1.1 the kernel takes what a refusal has, and a connection has one.
+        if (!isHttp2(nodeResponse)) return;
+        const release = strangerAnswers.take(peer);
+        if (release === undefined) stop();
+        else void exchange.ended.then(release);
+      };
+      const exchange = createServedExchange(nodeResponse, {
+        ...{ clock, paces, idleTimeoutMs, peer },
+        ...{ onTrust, onStranger, cut: stop },
+      });
       running.set(nodeResponse, exchange);
       void exchange.ended.then(() => {
         running.delete(nodeResponse);
@@ -103,6 +120,8 @@ async function answer(options: NodeExchangeOptions, answering: Answering): Promi
     void responding.then(dropBody);
     return;
   }
+  // Nobody reads on; what waits in the stream would wait with an answer that is not taken.
+  if (isHttp2(nodeResponse) && isWhole(response)) nodeRequest.resume();
   try {
     await writeResponse(nodeResponse, response, { exchange, isHead: nodeRequest.method === "HEAD" });
   } catch (error) {
@@ -110,6 +129,10 @@ async function answer(options: NodeExchangeOptions, answering: Answering): Promi
     options.logger.debug({ error, path }, "an answer was cut short");
     cut(nodeResponse);
   }
+}
+
+function isWhole({ body }: HttpResponse): boolean {
+  return body === undefined || body instanceof Uint8Array;
 }
 
 async function respond(options: NodeExchangeOptions, answering: Answering): Promise<HttpResponse> {
@@ -158,8 +181,14 @@ function discardRest(request: NodeRequest, response: NodeResponse): void {
   if (request.complete || request.destroyed) return;
   if (isHttp2(response)) {
     const { stream } = request as Http2ServerRequest;
-    // Not reset at once: that would overtake the trailers, which for gRPC are the answer. Meanwhile the window bounds what comes.
-    const timer = setTimeout(() => stream.close(constants.NGHTTP2_NO_ERROR), HTTP_LIMITS.RESET_DELAY_MS.value);
+    request.resume();
+    const reset = (): void => {
+      // Before the end of the answer Node would wait for it, and send no reset at all if it is cut meanwhile.
+      if (stream.writableFinished) stream.close(constants.NGHTTP2_NO_ERROR);
+      else stream.once("finish", reset);
+    };
+    // Not at once: that would overtake the trailers, which for gRPC are the answer.
+    const timer = setTimeout(reset, HTTP_LIMITS.RESET_DELAY_MS.value);
     timer.unref();
     stream.once("close", () => clearTimeout(timer));
     return;

@@ -69,7 +69,11 @@ export function observedHandler(handler: HttpHandler, options: ObservedHandlerOp
     const finish = finishOnce(received, options.clock, {
       finished(status, error) {
         // A stranger's answer is bounded where it is written; a slot kept until it is taken would be the stranger's to keep.
-        if (context.isTrusted !== true) place.release();
+        if (context.isTrusted !== true) {
+          if (status >= 400 || error !== undefined || context.errorCode !== undefined)
+            received.exchange?.markStranger();
+          place.release();
+        }
         record.finished(observation, status, error);
       },
       released: place.release,
@@ -114,6 +118,7 @@ function contextOf(
         throw error;
       }
       if (kind === "long-lived") exchange?.stayOpen();
+      else exchange?.markStranger();
     },
   };
   return context;

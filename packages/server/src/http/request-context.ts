@@ -38,8 +38,10 @@ export function withRequestContext(request: HttpRequest, context: RequestContext
 }
 
 /** The caller of a plain HTTP request has shown that it may call. RPCs need not say it: their gate does. */
-export function trustCaller(request: Pick<HttpRequest, "contextValues">): void {
-  request.contextValues?.get(REQUEST_CONTEXT).trust();
+export function trustCaller({ contextValues, exchange }: Pick<HttpRequest, "contextValues" | "exchange">): void {
+  if (contextValues !== undefined) contextValues.get(REQUEST_CONTEXT).trust();
+  // A listener with a handler of its own has no slots, but windows.
+  else exchange?.trust(() => false);
 }
 
 /** Notes how an RPC failed, for logs and metrics. */

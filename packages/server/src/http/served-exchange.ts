@@ -24,21 +24,32 @@ export interface ServedExchange extends Exchange {
   readonly readPace: Pace;
   readonly writePace: Pace;
   readonly isLongLived: () => boolean;
+  readonly isStranger: () => boolean;
   /** Ends a call that stays open and has outlived LONG_LIVED_MAX_MS. */
   checkAge(): void;
   /** What is wrong with the rest of the request's body; its reader gets it as an error. */
   refuseBody(error: AshlarError): void;
 }
 
-/** @param options.cut ends the answer's connection (HTTP/1.1) or stream (HTTP/2). */
+/**
+ * @param options.onTrust called whenever the caller shows that it may call.
+ * @param options.onStranger called once, if the answer goes to somebody who showed no key.
+ * @param options.cut ends the answer's connection (HTTP/1.1) or stream (HTTP/2).
+ */
 export function createServedExchange(
   response: NodeResponse,
-  options: ExchangeTimes & { readonly peer: Peer | undefined; readonly cut: () => void },
+  options: ExchangeTimes & {
+    readonly peer: Peer | undefined;
+    readonly onTrust: () => void;
+    readonly onStranger: () => void;
+    readonly cut: () => void;
+  },
 ): ServedExchange {
   const { clock, paces, idleTimeoutMs, peer, cut } = options;
   const abort = new AbortController();
   const [reading, writing] = [createInterrupt(), createInterrupt()];
   let isTrusted = false;
+  let isStranger = false;
   let isCrowded = (): boolean => false;
   let openedMs: number | undefined;
   let outlived = false;
@@ -54,7 +65,7 @@ export function createServedExchange(
     () => reading.strike(tooSlow("sent the body")),
   );
   const writePace = paces.start(
-    () => windowMs(answerWindowMs),
+    () => (isStranger && isHttp2(response) ? HTTP_LIMITS.STRANGER_ANSWER_MS.value : windowMs(answerWindowMs)),
     () => {
       writing.strike(tooSlow("took the answer"));
       cut();
@@ -84,7 +95,14 @@ export function createServedExchange(
     trust(crowded) {
       isTrusted = true;
       isCrowded = crowded;
+      options.onTrust();
     },
+    markStranger() {
+      if (isStranger || isTrusted) return;
+      isStranger = true;
+      options.onStranger();
+    },
+    isStranger: () => isStranger,
     stayOpen() {
       openedMs ??= clock.monotonicMs();
     },

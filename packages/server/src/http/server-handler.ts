@@ -79,7 +79,12 @@ export function createServerHandlers(options: ServerHandlerOptions): ServerHandl
   const operations = operationRoutes({ readiness: options.readiness, admission, metrics, clock });
   const standardPaths = new Set(standard.map((rpc) => rpc.requestPath));
   const isOperation = ({ path }: HttpRequest): boolean => operations.has(path) || standardPaths.has(path);
-  const answer: HttpHandler = async (request) => await (operations.get(request.path) ?? observed)(request);
+  const answer: HttpHandler = async (request) => {
+    const operation = operations.get(request.path);
+    if (operation === undefined) return await observed(request);
+    request.exchange?.markStranger();
+    return await operation(request);
+  };
   return {
     handler: async (request) =>
       await (options.operationsApart === true && isOperation(request) ? onOperationsPort : answer)(request),

@@ -1,0 +1,69 @@
+import type { Connection } from "./connection.ts";
+import { HTTP_LIMITS } from "./http-limits.ts";
+import { createTokenBucket, type TokenBucket } from "./token-bucket.ts";
+
+/** What a request of a connection on which no good key was seen counts until it turns out well. */
+export interface Charge {
+  /** Its caller showed a key, or nobody had to. Idempotent. */
+  giveBack(): void;
+}
+
+/** Bounds the requests that come to nothing: refused ones, and those that are reset before they have an answer. */
+export interface StrangerRequests {
+  /** To be called for each request before any work. @returns `undefined` if the connection has had too many: it is to be ended. */
+  charge(connection: Connection): Charge | undefined;
+  /** Forgets addresses that owe nothing. */
+  check(): void;
+}
+
+const FREE: Charge = Object.freeze({ giveBack: () => {} });
+
+/**
+ * A request is counted when it comes, since a flood is handed over in one go, before any of it is found bad; it is given back when it turns out well.
+ *
+ * Whoever shares an address with a flood gets in: the first request of a connection does not depend on the others of its address.
+ */
+export function createStrangerRequests(nowMs: () => number): StrangerRequests {
+  const ofAddress = new Map<string, TokenBucket>();
+  const ofConnection = new WeakMap<Connection, TokenBucket>();
+  return {
+    charge(connection) {
+      if (connection.isTrusted) return FREE;
+      const address = ofAddress.get(connection.address) ?? addressBucket(nowMs);
+      ofAddress.set(connection.address, address);
+      const own = ofConnection.get(connection);
+      const bucket = own ?? connectionBucket(nowMs);
+      ofConnection.set(connection, bucket);
+      const isWithin = address.take();
+      if (!bucket.take() || (!isWithin && own !== undefined)) return undefined;
+      let isOpen = true;
+      return {
+        giveBack() {
+          if (!isOpen) return;
+          isOpen = false;
+          bucket.giveBack();
+          if (isWithin) address.giveBack();
+        },
+      };
+    },
+    check() {
+      for (const [address, bucket] of ofAddress) if (bucket.isFull()) ofAddress.delete(address);
+    },
+  };
+}
+
+function addressBucket(nowMs: () => number): TokenBucket {
+  return createTokenBucket({
+    burst: HTTP_LIMITS.STRANGER_REQUESTS_PER_ADDRESS_BURST.value,
+    perSecond: HTTP_LIMITS.STRANGER_REQUESTS_PER_ADDRESS_PER_SECOND.value,
+    nowMs,
+  });
+}
+
+function connectionBucket(nowMs: () => number): TokenBucket {
+  return createTokenBucket({
+    burst: HTTP_LIMITS.STRANGER_REQUESTS_BURST.value,
+    perSecond: HTTP_LIMITS.STRANGER_REQUESTS_PER_SECOND.value,
+    nowMs,
+  });
+}

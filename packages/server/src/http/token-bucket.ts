@@ -1,0 +1,39 @@
+/** Something that may happen a number of times at once, and then so many times a second. */
+export interface TokenBucket {
+  /** @returns whether it may happen now. */
+  take(): boolean;
+  /** It did not count after all. */
+  giveBack(): void;
+  isFull(): boolean;
+}
+
+/** Full at the start. */
+export function createTokenBucket(options: {
+  readonly burst: number;
+  readonly perSecond: number;
+  readonly nowMs: () => number;
+}): TokenBucket {
+  const { burst, perSecond, nowMs } = options;
+  let tokens = burst;
+  let filledMs = nowMs();
+  const fill = (): void => {
+    const atMs = nowMs();
+    tokens = Math.min(burst, tokens + ((atMs - filledMs) / 1000) * perSecond);
+    filledMs = atMs;
+  };
+  return {
+    take() {
+      fill();
+      if (tokens < 1) return false;
+      tokens--;
+      return true;
+    },
+    giveBack() {
+      tokens = Math.min(burst, tokens + 1);
+    },
+    isFull() {
+      fill();
+      return tokens >= burst;
+    },
+  };
+}
