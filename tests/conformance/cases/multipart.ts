@@ -1,4 +1,4 @@
-import { KIB, type PartInfo } from "@ashlar/sdk";
+import { KIB, LIMITS, type PartInfo } from "@ashlar/sdk";
 import { describe, expect, test } from "vitest";
 import { expectCode } from "../../support/expect-code.ts";
 import { sha256Hex, testBytes } from "../../support/test-bytes.ts";
@@ -88,6 +88,19 @@ export function multipartCases(use: UseContext): void {
       await client.completeUpload({ uploadId, parts: [one, two] });
       expect(await (await client.getObject(ref)).text()).toBe("ab");
     });
+
+    test.each([LIMITS.PART_NUMBER_MAX.value + 1, 2 ** 31, 2 ** 32, 2 ** 32 + 1, 2 ** 40, 2 ** 53, -1, 1.5])(
+      "is not completed by a part of number %d, which some fields of the wire cannot hold",
+      async (partNumber) => {
+        const { client, bucket } = use();
+        const { uploadId } = await client.createUpload({ bucket: await bucket(), key: "wall" });
+        const one = named(await client.writePart({ uploadId, partNumber: 1, body: "a" }));
+        const parts = [one, { ...one, partNumber }];
+        const error = await expectCode(client.completeUpload({ uploadId, parts }), "INVALID_PART");
+        expect(error.details.outcome).toBeUndefined();
+        await client.completeUpload({ uploadId, parts: [one] });
+      },
+    );
 
     test("is completed under a condition", async () => {
       const { client, bucket } = use();

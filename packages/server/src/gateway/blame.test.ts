@@ -260,6 +260,28 @@ describe("what does not fit a method", () => {
   });
 });
 
+it("numbers that no field or limit takes are the client's fault, whatever client that is", async () => {
+  const json = (name: string, message: object): Promise<Answer> =>
+    call(`${OBJECTS}/${name}`, "application/json", text(JSON.stringify(message)));
+  await json("CreateBucket", { bucket: "numbers" });
+  for (const number of [1_000_001, 2 ** 31, 2 ** 32 - 1, 2 ** 32, 2 ** 40, 2 ** 53, -1, 1.5, "NaN", "1e40"]) {
+    const answers = [
+      await json("CompleteUpload", { uploadId: "u", parts: [{ partNumber: number, etag: "e" }] }),
+      await json("WritePart", { uploadId: "u", partNumber: number, data: "AAAA" }),
+      await json("ListObjects", { bucket: "numbers", limit: number }),
+      await json("ListUploads", { bucket: "numbers", limit: number }),
+      await json("ListParts", { uploadId: "u", limit: number }),
+    ];
+    expect([number, ...answers.map(({ code }) => code)]).toEqual([number, ...answers.map(() => "invalid_argument")]);
+  }
+  for (const partNumber of [0, 1_000_001, 2 ** 32 - 1]) {
+    const message = { uploadId: "u", parts: [{ partNumber, etag: "e" }] };
+    const bytes = toBinary(method.completeUpload.input, create(method.completeUpload.input, message));
+    for (const type of ["application/grpc", "application/grpc-web"])
+      expect((await call(`${OBJECTS}/CompleteUpload`, type, envelope(bytes))).code).toBe("invalid_argument");
+  }
+});
+
 it("bytes that do not have their digest are the client's fault", async () => {
   const message = { chunkId: Buffer.alloc(32, 1).toString("base64"), data: "AAAA" };
   const answer = await call("/ashlar.v1.ChunkService/WriteChunk", "application/json", text(JSON.stringify(message)), {
