@@ -80,6 +80,35 @@ describe("a connection that breaks", () => {
     });
   }
 
+  test.each(["before-commit", "before-answer"] as const)(
+    "%s, with no time to try again: each write says that it may have happened",
+    async (cut) => {
+      const hasty = await openPostgresMetadataStore({ pool: () => schema.createPool(), retryForMs: 0 });
+      await store.commitObject(commitOf("gone"));
+      const writes: ReadonlyArray<() => Promise<unknown>> = [
+        () => hasty.createBucket("other-bucket"),
+        () => hasty.commitObject(commitOf("k")),
+        () => hasty.deleteObject({ bucket: BUCKET, key: "gone" }),
+      ];
+      for (const write of writes) {
+        proxy.arm(cut);
+        await expect(write()).rejects.toMatchObject({
+          code: "METADATA_UNAVAILABLE",
+          details: { outcome: "unknown" },
+        });
+      }
+      expect(proxy.cutCount).toBe(writes.length);
+      // The server rolls back what it got no COMMIT for, and commits the rest though nobody hears of it.
+      await expect
+        .poll(async () => (await store.listObjects({ bucket: BUCKET })).objects.map(({ key }) => key))
+        .toEqual([cut === "before-answer" ? "k" : "gone"]);
+      const refused = await hasty.commitObject(commitOf("k", { condition: { ifMatch: "no" } })).catch((error) => error);
+      expect(refused).toMatchObject({ code: "PRECONDITION_FAILED", details: {} });
+      expect(refused.details.outcome).toBeUndefined();
+      await hasty.close();
+    },
+  );
+
   test("before the answer to an overwrite, with another writer behind it: the older write does not come back", async () => {
     const other = await openPostgresMetadataStore({ pool: () => schema.createPool() });
     for (let round = 0; round < 5; round++) {
