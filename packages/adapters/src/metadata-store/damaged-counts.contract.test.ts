@@ -5,9 +5,11 @@ import { type ChunkStore, type ObjectBackend, silentLogger, systemClock, systemR
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createMemoryChunkStore } from "../chunk-store/memory.ts";
 import { nodeCryptoHasher } from "../hash/node-crypto.ts";
-import { RAW_SUBJECTS, type RawSubject } from "./testing/raw-subjects.ts";
+import type { RawSubject } from "../internal/raw-subject.ts";
+import { createRawPostgres } from "./postgres/testing/raw-postgres.ts";
+import { createRawSqlite } from "./sqlite/testing/raw-sqlite.ts";
 
-for (const [name, create] of Object.entries(RAW_SUBJECTS)) {
+for (const [name, create] of Object.entries({ sqlite: createRawSqlite, postgres: createRawPostgres })) {
   describe(`the collector of a damaged ${name} database`, { timeout: 60_000 }, () => {
     let subject: RawSubject;
     let backend: ObjectBackend;

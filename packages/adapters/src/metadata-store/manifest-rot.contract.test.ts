@@ -13,7 +13,9 @@ import {
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createMemoryChunkStore } from "../chunk-store/memory.ts";
 import { nodeCryptoHasher } from "../hash/node-crypto.ts";
-import { flipBit, RAW_SUBJECTS, type RawSubject } from "./testing/raw-subjects.ts";
+import { flipBit, type RawSubject } from "../internal/raw-subject.ts";
+import { createRawPostgres } from "./postgres/testing/raw-postgres.ts";
+import { createRawSqlite } from "./sqlite/testing/raw-sqlite.ts";
 
 const BUCKET = "box";
 const CHUNK_BYTES = 16;
@@ -52,7 +54,7 @@ function rotten(column: string, value: unknown): readonly unknown[] {
   return [4, 13].map((bit) => Number(BigInt(Number(value)) ^ (1n << BigInt(bit))));
 }
 
-for (const [name, create] of Object.entries(RAW_SUBJECTS)) {
+for (const [name, create] of Object.entries({ sqlite: createRawSqlite, postgres: createRawPostgres })) {
   describe(`the rows of a manifest in ${name}`, { timeout: 120_000 }, () => {
     let subject: RawSubject;
     let backend: ObjectBackend;

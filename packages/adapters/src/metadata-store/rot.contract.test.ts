@@ -5,13 +5,15 @@ import { type ObjectBackend, silentLogger, systemClock, systemRandom } from "@as
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createMemoryChunkStore } from "../chunk-store/memory.ts";
 import { nodeCryptoHasher } from "../hash/node-crypto.ts";
-import { flipBit, RAW_SUBJECTS, type RawSubject } from "./testing/raw-subjects.ts";
+import { flipBit, type RawSubject } from "../internal/raw-subject.ts";
+import { createRawPostgres } from "./postgres/testing/raw-postgres.ts";
+import { createRawSqlite } from "./sqlite/testing/raw-sqlite.ts";
 
 const INLINE = { bucket: "box", key: "inline" };
 const CHUNKED = { bucket: "box", key: "chunked" };
 const WHERE = "bucket = 'box' AND key = $1";
 
-for (const [name, create] of Object.entries(RAW_SUBJECTS)) {
+for (const [name, create] of Object.entries({ sqlite: createRawSqlite, postgres: createRawPostgres })) {
   describe(`one flipped bit in ${name}`, { timeout: 60_000 }, () => {
     let subject: RawSubject;
     let backend: ObjectBackend;
