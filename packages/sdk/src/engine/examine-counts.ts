@@ -1,6 +1,6 @@
 import { decodeDigestHex, encodeHex } from "../hash/digest.ts";
 import type { ManifestSegment } from "../ports/index.ts";
-import type { ExamineOptions } from "./examine-store.ts";
+import type { ExamineOptions } from "./examine-options.ts";
 
 /** Chunk rows that one pass over all segments is compared with: some 50 MB. */
 const ROWS_PER_PASS = 200_000;
