@@ -1,5 +1,6 @@
-import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { cli } from "../support/cli.ts";
 import { createTempFolder, type TempFolder } from "../support/temp-folder.ts";
@@ -23,6 +24,22 @@ test("a sound store is fine", async () => {
   const fsck = await cli(["fsck", "--path", path]);
   expect(fsck.exitCode, fsck.stdout + fsck.stderr).toBe(0);
   expect(fsck.stdout).toMatch(/ok +metadata: 1 bucket/);
+});
+
+test("damaged rows and missing chunks are told with the names of the objects that they hurt", async () => {
+  const path = await makeStore("hurt");
+  const database = new DatabaseSync(join(path, "metadata.sqlite"));
+  database.exec("UPDATE chunks SET reference_count = 5");
+  database.close();
+  const counted = await cli(["fsck", "--path", path]);
+  expect(counted.exitCode, counted.stderr).toBe(7);
+  expect(counted.stdout).toMatch(/broken +box\/big: chunk [0-9a-f]{64}: its row counts 5, and it is named 1 times/);
+  for (const name of readdirSync(join(path, "chunks"), { recursive: true, encoding: "utf8" })) {
+    if (/[0-9a-f]{60}/.test(name)) rmSync(join(path, "chunks", name), { force: true });
+  }
+  const missing = await cli(["fsck", "--path", path]);
+  expect(missing.exitCode, missing.stderr).toBe(7);
+  expect(missing.stdout).toMatch(/broken +box\/big: 1 of its chunks is missing/);
 });
 
 test("a lost database is told by every command, and only an operator's word makes an empty one", {

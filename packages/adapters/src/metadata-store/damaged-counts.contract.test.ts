@@ -1,5 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type CollectReport, collect, createEngine, singleStoreTopology } from "@ashlar/sdk/engine";
+import {
+  type CollectReport,
+  collect,
+  createEngine,
+  examineStore,
+  type StoreProblem,
+  singleStoreTopology,
+} from "@ashlar/sdk/engine";
 import { KIB, MIB } from "@ashlar/sdk/limits";
 import { type ChunkStore, type ObjectBackend, silentLogger, systemClock, systemRandom } from "@ashlar/sdk/ports";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -175,6 +182,68 @@ for (const [name, create] of Object.entries({ sqlite: createRawSqlite, postgres:
       await subject.raw.query("DELETE FROM manifest_parts");
       await subject.raw.query("DELETE FROM manifests");
       await expect(expectAllThere()).rejects.toMatchObject({ code: "METADATA_CORRUPT" });
+    });
+
+    async function examine(): Promise<readonly StoreProblem[]> {
+      const problems: StoreProblem[] = [];
+      await examineStore({
+        ...{ metadata: subject.store, chunks },
+        onProblem: (problem) => void problems.push(problem),
+      });
+      return problems;
+    }
+
+    const DAMAGES: Readonly<Record<string, { readonly sql: string; readonly key?: string }>> = {
+      "another etag": { sql: "UPDATE objects SET etag = 'x' WHERE key = $1", key: "b" },
+      "no latest version": { sql: "UPDATE objects SET is_latest = FALSE WHERE key = $1", key: "b" },
+      "another size of a manifest": {
+        sql: "UPDATE manifests SET size_bytes = size_bytes - 1 WHERE size_bytes = 307200",
+        key: "b",
+      },
+      "a manifest in another state": { sql: "UPDATE manifests SET state = 'opem' WHERE size_bytes = 307200", key: "b" },
+      "a manifest that is released": {
+        sql: "UPDATE manifests SET released_at_ms = 1 WHERE size_bytes = 307200",
+        key: "b",
+      },
+      "a manifest that counts fewer objects": {
+        sql: "UPDATE manifests SET reference_count = 1 WHERE reference_count = 2",
+        key: "a",
+      },
+      "a part that is released": {
+        sql: "UPDATE manifest_parts SET released_at_ms = 1 WHERE size_bytes = 307200",
+        key: "b",
+      },
+      "a part elsewhere": { sql: "UPDATE manifest_parts SET start_offset = 1 WHERE size_bytes = 307200", key: "b" },
+      "no segments": { sql: "DELETE FROM manifest_segments WHERE size_bytes = 307200", key: "b" },
+      "no manifest": { sql: "DELETE FROM manifests WHERE size_bytes = 307200", key: "b" },
+      "no bucket": { sql: "DELETE FROM buckets", key: "b" },
+      "a chunk row that counts less": { sql: "UPDATE chunks SET reference_count = 1 WHERE reference_count = 3" },
+      "a chunk row that counts more": { sql: "UPDATE chunks SET reference_count = 4 WHERE reference_count = 3" },
+      "no chunk rows": { sql: "DELETE FROM chunks" },
+    };
+
+    test("is not called when nothing is damaged: the examination finds nothing", async () => {
+      const { uploadId } = await backend.createUpload({ bucket: "box", key: "up", attributes: {} });
+      for (let round = 0; round < 2; round++) {
+        await backend.writePart({ uploadId, partNumber: 1 }, bodyOf(new Uint8Array(200 * KIB).fill(round)));
+      }
+      await backend.putObject({ bucket: "box", key: "small", attributes: {} }, bodyOf(Buffer.from("small")));
+      await remove("d1");
+      expect(await examine()).toEqual([]);
+    });
+
+    test.each(Object.entries(DAMAGES))("is told of %s by the examination", async (_, { sql, key }) => {
+      await subject.raw.query(sql, sql.includes("$1") ? [Buffer.from(key ?? "")] : []);
+      const problems = await examine();
+      expect(problems).not.toEqual([]);
+      if (key !== undefined) expect(problems).toContainEqual(expect.objectContaining({ bucket: "box", key }));
+      else expect(problems[0]).toMatchObject({ bucket: "box", what: expect.stringMatching(/^chunk [0-9a-f]{64}: /) });
+    });
+
+    test("is told whose chunk is gone from the store", async () => {
+      const stored = await subject.store.getObject({ bucket: "box", key: "b" });
+      await chunks.deleteChunks([stored!.page!.chunks[0]!.chunkId], { unclaimedForMs: 0 });
+      expect(await examine()).toEqual([expect.objectContaining({ bucket: "box", key: "b" })]);
     });
   });
 }

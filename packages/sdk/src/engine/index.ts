@@ -2,6 +2,8 @@ export { type ClusterTopologyOptions, createClusterTopology, majority } from "./
 export { type CollectOptions, type CollectReport, collect } from "./collect.ts";
 export { createEngine } from "./create-engine.ts";
 export type { EngineOptions } from "./engine-context.ts";
+export type { ExamineOptions, StoreProblem } from "./examine-options.ts";
+export { examineStore } from "./examine-store.ts";
 export { type DatabaseStepOptions, takeDatabaseStep } from "./marked-deletes.ts";
 export type { ReplicatedGetOptions } from "./replicated-get.ts";
 export { createReplicatedStore, type ReplicatedStore } from "./replicated-store.ts";

@@ -243,12 +243,23 @@ function checkedIdentity(inner: DatabaseIdentity, guard: Guard): DatabaseIdentit
 }
 
 function checkedExamination(inner: MetadataExamination, guard: Guard): MetadataExamination {
-  return {
-    listSegments: (query, options) =>
+  const checkLimit = ({ limit }: { readonly limit: number }): void =>
+    check.checkInteger(limit, "limit", { min: 1, max: 10_000 });
+  const paged =
+    <Query extends { readonly limit: number }, Page>(
+      run: (query: Query, options?: CallOptions) => Promise<Page>,
+    ): ((query: Query, options?: CallOptions) => Promise<Page>) =>
+    (query, options) =>
       guard(options, () => {
-        check.checkInteger(query.limit, "limit", { min: 1, max: 1000 });
-        return () => inner.listSegments(query, options);
-      }),
+        checkLimit(query);
+        return () => run(query, options);
+      });
+  return {
+    listSegments: paged((query, options) => inner.listSegments(query, options)),
+    examineObjects: paged((query, options) => inner.examineObjects(query, options)),
+    examineManifests: paged((query, options) => inner.examineManifests(query, options)),
+    listChunkRows: paged((query, options) => inner.listChunkRows(query, options)),
+    manifestOwners: paged((query, options) => inner.manifestOwners(query, options)),
     chunkCounts: (chunkIds, options) =>
       guard(options, () => {
         check.checkDigests(chunkIds);

@@ -40,7 +40,17 @@ export type {
 export type { DatabaseIdentity } from "./database-identity.ts";
 export { type DatabaseMark, meetDatabase, type SeenDatabase } from "./database-mark.ts";
 export { DURABILITIES, type Durability } from "./durability.ts";
-export type { ManifestSegment, MetadataExamination, SegmentPage } from "./examination.ts";
+export type {
+  ChunkRowPage,
+  ExaminationQuery,
+  ExaminedObject,
+  ExaminedObjectPage,
+  ManifestOwner,
+  ManifestProblemPage,
+  ManifestSegment,
+  MetadataExamination,
+  SegmentPage,
+} from "./examination.ts";
 export type { GrantSource, WriteTicket } from "./grant-source.ts";
 export type { LogFields, Logger } from "./logger.ts";
 export type {

@@ -3,6 +3,8 @@ import {
   type CollectReport,
   collect,
   createReplicatedStore,
+  type ExamineOptions,
+  examineStore,
   type Topology,
   takeDatabaseStep,
 } from "@ashlar/sdk/engine";
@@ -16,7 +18,7 @@ import { type Schedule, startSchedule } from "./schedule.ts";
 
 /** What {@link createMaintenance} takes. Durations in ms; defaults in `LIMITS`. */
 export interface MaintenanceOptions {
-  readonly metadata: CollectOptions["metadata"] & Pick<DatabaseIdentity, "checkIntegrity">;
+  readonly metadata: CollectOptions["metadata"] & ExamineOptions["metadata"] & Pick<DatabaseIdentity, "checkIntegrity">;
   /** Stays the caller's to close. */
   readonly topology: Topology;
   readonly hasher: Hasher;
@@ -54,6 +56,8 @@ export interface Maintenance {
 const REPAIR_INTERVAL_MS = 30_000;
 /** A node that does not answer must not keep a server from ending. */
 const STEP_AT_END_MS = 2000;
+/** Damages of one examination that the log tells one by one; the figure counts all. */
+const LOGGED_MAX = 100;
 /** Reads all of an SQLite file, so not more often. */
 const CHECK_INTERVAL_MS = 24 * 3600 * 1000;
 
@@ -79,7 +83,16 @@ export function createMaintenance(options: MaintenanceOptions): Maintenance {
     record.check(async () => {
       const problems = await options.metadata.checkIntegrity(call);
       for (const problem of problems) logger.error({ problem }, "the metadata database is damaged");
-      return { problems: problems.length };
+      let rowProblems = 0;
+      const { metadata } = options;
+      await examineStore({
+        ...{ metadata, ...call },
+        onProblem: ({ what, bucket, key }) => {
+          if (rowProblems++ < LOGGED_MAX)
+            logger.error({ problem: what, bucket, key }, "rows of the metadata are damaged");
+        },
+      });
+      return { problems: problems.length + rowProblems };
     });
 
   const stepNow = (signal: AbortSignal): Promise<void> =>

@@ -1,7 +1,7 @@
 import { AshlarError } from "@ashlar/sdk/errors";
-import { type Digest, encodeHex } from "@ashlar/sdk/hash";
+import { type Digest, digestFromBytes, encodeHex } from "@ashlar/sdk/hash";
 import { decodeSegment } from "@ashlar/sdk/manifest";
-import type { ManifestSegment, SegmentPage } from "@ashlar/sdk/ports";
+import type { ChunkRowPage, ExaminationQuery, ManifestSegment, SegmentPage } from "@ashlar/sdk/ports";
 import { queryIn } from "./row-blocks.ts";
 import type { SqlSession } from "./sql-session.ts";
 
@@ -26,10 +26,7 @@ interface SegmentRow {
 }
 
 /** By the primary key. The cursor is the offset and the part of the last one. */
-export async function listSegments(
-  session: SqlSession,
-  query: { readonly cursor?: string | undefined; readonly limit: number },
-): Promise<StoredSegments> {
+export async function listSegments(session: SqlSession, query: ExaminationQuery): Promise<StoredSegments> {
   const [, offset = "-1", partId = ""] = /^(-?\d+) (.*)$/s.exec(query.cursor ?? "") ?? [];
   const rows = await session.query<SegmentRow>(
     `SELECT s.part_id, s.start_offset, p.manifest_id, s.data FROM manifest_segments s
@@ -69,4 +66,17 @@ export async function chunkCounts(
   });
   const counts = new Map(rows.map((row) => [encodeHex(row.chunk_id), row.reference_count]));
   return chunkIds.map((chunkId) => counts.get(encodeHex(chunkId)));
+}
+
+/** The cursor is the last id in hex. */
+export async function listChunkRows(session: SqlSession, query: ExaminationQuery): Promise<ChunkRowPage> {
+  const rows = await session.query<{ chunk_id: Uint8Array; reference_count: number }>(
+    "SELECT chunk_id, reference_count FROM chunks WHERE chunk_id > $1 ORDER BY chunk_id LIMIT $2",
+    [Buffer.from(query.cursor ?? "", "hex"), query.limit],
+  );
+  const last = rows.length < query.limit ? undefined : rows.at(-1);
+  return {
+    rows: rows.map((row) => ({ chunkId: digestFromBytes(row.chunk_id), referenceCount: row.reference_count })),
+    ...(last === undefined ? {} : { nextCursor: encodeHex(last.chunk_id) }),
+  };
 }

@@ -11,6 +11,7 @@ import * as credentials from "./credential-operations.ts";
 import * as examination from "./examination-operations.ts";
 import * as identity from "./identity-operations.ts";
 import { listObjects } from "./list-operations.ts";
+import * as objectExamination from "./object-examination.ts";
 import * as objects from "./object-operations.ts";
 import * as servers from "./server-operations.ts";
 import type { SqlSession } from "./sql-session.ts";
@@ -58,6 +59,10 @@ export interface SqlOperations {
   checkIntegrity(session: SqlSession, input: undefined): Promise<readonly string[]>;
   readonly listSegments: typeof examination.listSegments;
   readonly chunkCounts: typeof examination.chunkCounts;
+  readonly examineObjects: typeof objectExamination.examineObjects;
+  readonly examineManifests: typeof objectExamination.examineManifests;
+  readonly manifestOwners: typeof objectExamination.manifestOwners;
+  readonly listChunkRows: typeof examination.listChunkRows;
   readonly advanceDatabase: typeof identity.advanceDatabase;
   readonly acceptDatabase: typeof identity.acceptDatabase;
 }
@@ -79,6 +84,7 @@ export const SQL_OPERATIONS: SqlOperations = Object.freeze({
   ...credentials,
   ...identity,
   ...examination,
+  ...objectExamination,
 });
 
 /**
@@ -132,6 +138,10 @@ export const OPERATION_KINDS: Readonly<Record<OperationName, OperationKind>> = O
   checkIntegrity: "read",
   listSegments: "read",
   chunkCounts: "read",
+  examineObjects: "read",
+  examineManifests: "read",
+  manifestOwners: "read",
+  listChunkRows: "read",
   advanceDatabase: "statement",
   acceptDatabase: "repeat",
 });

@@ -70,6 +70,10 @@ export function createSqlMetadataStore({
     checkIntegrity: (options) => execute("checkIntegrity", undefined, options),
     listSegments: async (query, options) => decodeSegments(await execute("listSegments", query, options)),
     chunkCounts: (chunkIds, options) => execute("chunkCounts", chunkIds, options),
+    examineObjects: (query, options) => execute("examineObjects", query, options),
+    examineManifests: (query, options) => execute("examineManifests", query, options),
+    listChunkRows: (query, options) => execute("listChunkRows", query, options),
+    manifestOwners: (query, options) => execute("manifestOwners", query, options),
     ping: (options) => execute("ping", undefined, options),
     close: () => executor.close(),
   };

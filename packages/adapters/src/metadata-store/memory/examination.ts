@@ -18,6 +18,25 @@ export function memoryExamination(state: MemoryState): MetadataExamination {
       }
       return { segments };
     },
+    async examineObjects() {
+      const objects = [...state.buckets.values()].flatMap((bucket) =>
+        [...bucket.objects.values()].map(({ info, manifestId }) => {
+          const { bucket, key, objectVersion, sizeBytes } = info;
+          return { bucket, key, objectVersion, sizeBytes, manifestId };
+        }),
+      );
+      return { objects };
+    },
+    examineManifests: async () => ({ problems: [] }),
+    async listChunkRows() {
+      const ordered = [...state.chunks].sort(([a], [b]) => (a < b ? -1 : 1));
+      return { rows: ordered.map(([, { chunkId, referenceCount }]) => ({ chunkId, referenceCount })) };
+    },
+    async manifestOwners({ manifestId, limit }) {
+      const rows = [...state.buckets.values()].flatMap(({ objects }) => [...objects.values()]);
+      const owners = rows.filter((row) => row.manifestId === manifestId).slice(0, limit);
+      return owners.map(({ info: { bucket, key } }) => ({ manifestId, bucket, key }));
+    },
     chunkCounts: async (chunkIds) => chunkIds.map((chunkId) => state.chunks.get(encodeHex(chunkId))?.referenceCount),
   };
 }

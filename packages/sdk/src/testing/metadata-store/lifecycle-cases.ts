@@ -64,6 +64,10 @@ const CALLS: Readonly<Record<string, Call>> = {
   acceptDatabase: (store, options) => store.acceptDatabase({ keepOlder: true }, options),
   checkIntegrity: (store, options) => store.checkIntegrity(options),
   listSegments: (store, options) => store.listSegments({ limit: 1 }, options),
+  examineObjects: (store, options) => store.examineObjects({ limit: 1 }, options),
+  examineManifests: (store, options) => store.examineManifests({ limit: 1 }, options),
+  listChunkRows: (store, options) => store.listChunkRows({ limit: 1 }, options),
+  manifestOwners: (store, options) => store.manifestOwners({ manifestId: "m", limit: 1 }, options),
   chunkCounts: (store, options) => store.chunkCounts([], options),
   ping: (store, options) => store.ping(options),
 };

@@ -1,10 +1,11 @@
 import { rebuildStoreFiles } from "@ashlar/adapters/chunk-store/fs";
 import { AshlarError } from "@ashlar/sdk/errors";
 import { type CommandCall, defineCommand } from "../command.ts";
+import { holdsStore } from "../existing-store.ts";
 import { EXIT_CODES } from "../exit-codes.ts";
-import { examineMetadata, type Finding, findFolderProblems } from "../health/index.ts";
+import { examineMetadata, type Finding, findFolderProblems, findRowProblems } from "../health/index.ts";
 import { rebuildServerFile } from "../servers/node-folder.ts";
-import { openMetadata } from "../servers/open-metadata.ts";
+import { type MetadataPlace, openMetadata } from "../servers/open-metadata.ts";
 import { findingLines } from "./health.ts";
 
 const SETTINGS = [
@@ -29,10 +30,16 @@ export const fsckCommand = defineCommand({
   },
 });
 
-async function examine({ settings, signal }: Call): Promise<readonly Finding[]> {
+async function examine({ settings, signal, output }: Call): Promise<readonly Finding[]> {
   const { path, databaseUrl } = settings;
-  if (databaseUrl !== undefined) return await examineMetadata({ databaseUrl }, signal);
-  return await findFolderProblems(requirePath(path), signal);
+  const rows = (place: MetadataPlace): Promise<readonly Finding[]> =>
+    findRowProblems({ place, signal, onProgress: (text) => output.note(text) });
+  if (databaseUrl !== undefined) {
+    return [...(await examineMetadata({ databaseUrl }, signal)), ...(await rows({ databaseUrl }))];
+  }
+  const folder = requirePath(path);
+  const findings = await findFolderProblems(folder, signal);
+  return holdsStore(folder) ? [...findings, ...(await rows({ path: folder }))] : findings;
 }
 
 function requirePath(path: string | undefined): string {
