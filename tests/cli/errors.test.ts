@@ -213,6 +213,32 @@ describe("messages", () => {
     expect(incompatible.stderr).toContain("restore it from a backup");
   });
 
+  test("say what token create takes, which is no folder", async () => {
+    const { exitCode, stderr } = await cli(["token", "create", "--bucket", "photos"], {
+      env: { ASHLAR_PATH: folder.at("store") },
+    });
+    expect(exitCode).toBe(2);
+    expect(stderr).toContain("--gateway");
+    expect(stderr).not.toContain("--path");
+  });
+
+  test("say which folder is missing, not that the file to be written is", async () => {
+    for (const target of ["nodir/", "nodir/file"]) {
+      const { exitCode, stderr } = await cli(["get", "photos/2026/cat.jpg", folder.at(target)], { env: environment() });
+      expect(exitCode).toBe(2);
+      expect(stderr).toContain(`there is no folder ${folder.at("nodir")}`);
+    }
+  });
+
+  test("say of a port that fetch refuses what to do, and of a database where it was looked for", async () => {
+    expect((await cli(["health", "http://127.0.0.1:9"])).stdout).toContain("on another port");
+    const port = await freePort();
+    const ring = await cli(["ring"], { env: { DATABASE_URL: `postgres://user:pa55word@127.0.0.1:${port}/x` } });
+    expect(ring.exitCode).toBe(5);
+    expect(ring.stderr).toContain(`at 127.0.0.1:${port} (ECONNREFUSED)`);
+    expect(ring.stderr).not.toContain("pa55word");
+  });
+
   test("are one JSON object with --json", async () => {
     const run = await cli(["get", "photos/2026/cat.jpeg", "-", "--json"], { env: environment() });
     expect(run.stdout).toBe("");

@@ -32,6 +32,25 @@ async function startUpload(key: string): Promise<string> {
   return uploadId;
 }
 
+describe("rm of several objects", () => {
+  test("goes on where one is not there, tells what it did and what is missing, and ends with exit code 3", async () => {
+    const at = (key: string): string => `${bucket}/${key}`;
+    const dry = await cli(["rm", at("a"), at("none"), at("z"), "--dry-run"], { env });
+    expect([dry.exitCode, dry.stdout]).toEqual([3, expect.stringContaining("would delete 2 objects")]);
+    const one = await cli(["rm", at("a"), at("none"), at("z")], { env });
+    expect([one.exitCode, one.stdout]).toEqual([3, "deleted 2 objects\n"]);
+    expect(one.stderr).toContain(`no object none in ${bucket}`);
+    const two = await cli(["rm", at("none"), "no-such-bucket/x", at("ab"), "--json"], { env });
+    expect([two.exitCode, JSON.parse(two.stdout)]).toEqual([3, { deletedCount: 1 }]);
+    expect(JSON.parse(two.stderr).error.message).toContain(
+      `2 of 3 objects are not there: ${at("none")}, no-such-bucket/x`,
+    );
+    expect(await keys()).toEqual(["a/1", "a/b/2"]);
+    const forced = await cli(["rm", "-f", at("none"), at("a/1")], { env });
+    expect([forced.exitCode, forced.stdout]).toEqual([0, "deleted 1 object\n"]);
+  });
+});
+
 describe("rm -r", () => {
   test("without a terminal does nothing unless --yes is given, and says what it would do", async () => {
     for (const flags of [[], ["--json"], ["-f"]]) {

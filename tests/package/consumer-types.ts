@@ -57,6 +57,11 @@ export function defineConsumerTypes(project: () => string): void {
       },
     );
 
+    test("compiles with the types of Node instead of the DOM", { timeout: 120_000 }, async () => {
+      const node = { lib: ["es2023"], types: ["node"], typeRoots: [join(ROOT, "node_modules/@types")] };
+      expect(await compile(project(), { moduleResolution: "nodenext", module: "nodenext", ...node })).toBe("");
+    });
+
     test("is told by the compiler which moduleResolution to set where it has an old one", {
       timeout: 120_000,
     }, async () => {

@@ -46,7 +46,8 @@ export function handleCases(use: UseContext): void {
       const error = await expectCode(wall.json(), "INVALID_ARGUMENT");
       expect(error.message).toContain("JSON");
       expect(error.cause).toBeInstanceOf(SyntaxError);
-      await expectCode((await wall.get()).json(), "INVALID_ARGUMENT");
+      const { details } = await expectCode((await wall.get()).json(), "INVALID_ARGUMENT");
+      expect(details).toMatchObject({ bucket: wall.bucket, key: "wall" });
     });
 
     test("streams, and stops when its stream is cancelled", async () => {

@@ -21,6 +21,10 @@ export function missingCases(use: UseContext): void {
       await expectCode(client.deleteBucket({ bucket: name }), "BUCKET_NOT_FOUND");
       await expectCode(client.createUpload(nowhere), "BUCKET_NOT_FOUND");
       const source = { sourceBucket: await bucket(), sourceKey: "a" };
+      const target = { bucket: source.sourceBucket, key: "target" };
+      const copy = client.copyObject({ ...target, sourceBucket: name, sourceKey: "a" });
+      const { details } = await expectCode(copy, "BUCKET_NOT_FOUND");
+      expect([details.bucket, details.key]).toEqual([name, undefined]);
       await expectCode(client.copyObject({ ...nowhere, sourceBucket: name, sourceKey: "a" }), "BUCKET_NOT_FOUND");
       await client.putObject({ bucket: source.sourceBucket, key: "a", body: "x" });
       await expectCode(client.copyObject({ ...nowhere, ...source }), "BUCKET_NOT_FOUND");
@@ -45,10 +49,11 @@ export function missingCases(use: UseContext): void {
       const error = await expectCode(client.getObject(ref), "OBJECT_NOT_FOUND");
       expect(error.details).toMatchObject(ref);
       await expectCode(client.headObject(ref), "OBJECT_NOT_FOUND");
-      await expectCode(
+      const copy = await expectCode(
         client.copyObject({ ...ref, key: "b", sourceBucket: ref.bucket, sourceKey: "wall" }),
         "OBJECT_NOT_FOUND",
       );
+      expect(copy.details).toMatchObject(ref);
       expect(await client.deleteObject(ref)).toBe(false);
     });
 

@@ -42,6 +42,32 @@ describe("an error of a call", () => {
     expect([first, second]).toContain(shared);
   });
 
+  test("of a copy names the object or bucket that it means, not the other one", async () => {
+    const copy = { sourceBucket: "photos", sourceKey: "a", bucket: "photos", key: "b" };
+    const absent = broken(new AshlarError("OBJECT_NOT_FOUND", "gone", { details: { bucket: "photos", key: "a" } }));
+    const source = await errorOf(absent.copyObject(copy));
+    expect(source.message).toBe('gone (copyObject "photos/a")');
+    expect(source.details).toEqual({ bucket: "photos", key: "a", sourceBucket: "photos", sourceKey: "a" });
+    const nowhere = broken(new AshlarError("BUCKET_NOT_FOUND", "gone", { details: { bucket: "nowhere" } }));
+    const bucket = await errorOf(nowhere.copyObject({ ...copy, sourceBucket: "nowhere" }));
+    expect(bucket.message).toBe('gone (copyObject "nowhere")');
+    expect(bucket.details).toEqual({ bucket: "nowhere", sourceBucket: "nowhere", sourceKey: "a" });
+    const target = await errorOf(nowhere.copyObject({ ...copy, bucket: "nowhere" }));
+    expect(target.details).toMatchObject({ bucket: "nowhere", key: "b" });
+  });
+
+  test("names the object when its signal was aborted before", async () => {
+    const client = broken(new AshlarError("DISK_FULL", "full"));
+    const calls = [
+      client.getObject({ bucket: "photos", key: "a", signal: AbortSignal.abort() }),
+      client.headObject({ bucket: "photos", key: "a", signal: AbortSignal.abort() }),
+      client.putObject({ bucket: "photos", key: "a", body: "x", signal: AbortSignal.abort() }),
+    ];
+    for (const call of calls) {
+      expect(await errorOf(call)).toMatchObject({ code: "CANCELED", details: { bucket: "photos", key: "a" } });
+    }
+  });
+
   test("that the caller aborted with stays the caller's", async () => {
     const own = new AshlarError("CANCELED", "mine");
     const client = createClient({ name: "test", open: () => new Promise(() => {}) });
@@ -68,4 +94,8 @@ test.each([
   }
   expect(error).toMatchObject({ code: "INVALID_ARGUMENT" });
   expect(JSON.stringify([(error as Error).message, (error as Error).stack])).not.toContain("hunter2");
+});
+
+test("a gateway without a URL is told that it has none", () => {
+  expect(() => gateway({ apiKey: "x" } as never)).toThrow(/was not given/);
 });

@@ -40,6 +40,12 @@ export function explainError(thrown: unknown, { name, input, caller }: FailedCal
     const value = given[field];
     if (typeof value === "string" || typeof value === "number") details[field] = String(value);
   }
+  const { bucket, key } = error.details;
+  if (bucket !== undefined && (bucket !== details.bucket || key !== undefined)) {
+    // A copy has two objects, and the error knows which of them it means.
+    delete details.key;
+    Object.assign(details, error.details);
+  }
   if (seat.url !== undefined) details.url = seat.url;
   const message = withContext(error, name, details);
   const { stack = "" } = error;

@@ -62,7 +62,8 @@ function createCallers(load: () => Promise<ClientParts>) {
       throw error;
     });
     const signal = input?.signal;
-    return raceAbort(loading, signal instanceof AbortSignal ? signal : undefined);
+    // One that is aborted already is the call's to tell, with the names of what it was about.
+    return raceAbort(loading, signal instanceof AbortSignal && !signal.aborted ? signal : undefined);
   };
   // Input and error are taken in the turn of the call: later, the caller may use its objects for the next one, and no stack would show who called.
   const one = <Name extends keyof ClientCalls>(name: Name): ClientCalls[Name] =>

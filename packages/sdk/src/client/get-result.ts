@@ -33,7 +33,7 @@ export function createGetResult(opened: OpenedObject, context: ReadContext): Get
     length: opened.length,
     bytes,
     text,
-    json: async () => parseJson(await text()),
+    json: async () => parseJson(await text(), context.explain),
     stream: () => toReadableStream(slices()),
     [Symbol.asyncIterator]: slices,
   };
@@ -92,11 +92,11 @@ function readSlices(opened: OpenedObject, { scope, opener, explain }: ReadContex
   };
 }
 
-function parseJson(text: string): unknown {
+function parseJson(text: string, explain: Explain): unknown {
   try {
     return JSON.parse(text) as unknown;
   } catch (cause) {
-    throw new AshlarError("INVALID_ARGUMENT", "the object is not JSON", { cause });
+    throw explain(new AshlarError("INVALID_ARGUMENT", "the object is not JSON", { cause }));
   }
 }
 

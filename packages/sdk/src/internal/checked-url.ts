@@ -10,10 +10,8 @@ export function checkedUrl(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url && /^https?:$/.test(url.protocol) && url.href === url.origin + url.pathname)
     return url.href.replace(/\/+$/, "");
-  throw new AshlarError(
-    "INVALID_ARGUMENT",
-    `a server's URL is http://host:port or https://host, not "${shownUrl(text)}": no user, password or query`,
-  );
+  const fault = typeof text === "string" ? `not "${shownUrl(text)}": no user, password or query` : "and was not given";
+  throw new AshlarError("INVALID_ARGUMENT", `a server's URL is http://host:port or https://host, ${fault}`);
 }
 
 /** Any text for a URL as messages and logs may show it: without what may be a user, password, query or fragment. */

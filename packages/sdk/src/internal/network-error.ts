@@ -19,7 +19,7 @@ export function tlsProblem(error: unknown): string | undefined {
   let current = error;
   for (let depth = 0; depth < 10 && current instanceof Error; depth++) {
     if (("code" in current && TLS_FAILURE.test(String(current.code))) || TLS_FAILURE.test(current.message)) {
-      return "TLS failed: use http:// if the port has no TLS, or give the `ca` of its certificate";
+      return "TLS failed: use http:// if the port has no TLS, or give the `ca` of its certificate (NODE_EXTRA_CA_CERTS)";
     }
     current = current.cause;
   }

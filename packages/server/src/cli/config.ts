@@ -111,6 +111,8 @@ const upload = {
   chunkBytes: {
     flag: "--chunk-bytes <size>",
     unit: "bytes",
+    min: LIMITS.CHUNK_MIN_BYTES.value,
+    max: LIMITS.CHUNK_MAX_BYTES.value,
     default: LIMITS.CHUNK_DEFAULT_BYTES.value,
     reason: "size of the chunks that the body is cut into",
   },
@@ -149,7 +151,8 @@ const listing = {
   range: {
     flag: "--range <first-last>",
     unit: "text",
-    reason: "bytes wanted, both ends included: `0-1023`, `1024-` from there on, `-500` the last 500",
+    reason:
+      "bytes wanted, both ends included: `0-1023`, `1024-` from there on, `-500` the last 500; what begins behind the end is INVALID_RANGE, but of an empty object every range from 0 on is empty",
   },
   recursive: {
     flag: "-r, --recursive",
@@ -426,6 +429,8 @@ const administration = {
   tokenLifeMs: {
     flag: "--expires-in <duration>",
     unit: "duration",
+    min: LIMITS.ACCESS_TOKEN_TTL_MIN_MS.value,
+    max: LIMITS.ACCESS_TOKEN_TTL_MAX_MS.value,
     default: LIMITS.ACCESS_TOKEN_TTL_MS.value,
     reason: "life of the access token, from 1s to 12h; the default makes a stolen one soon worthless",
   },

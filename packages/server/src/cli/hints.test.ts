@@ -52,3 +52,14 @@ test("about a cluster name its folder, and what its supervisor left", async () =
   );
   expect(await hint({})).toBeUndefined();
 });
+
+test("speak of TLS where a server ended the connection without an answer", async () => {
+  const hint = (url: string, code: string): Promise<string | undefined> =>
+    hintFor(new AshlarError("NODE_UNAVAILABLE", "away", { cause: Object.assign(new Error("x"), { code }) }), {
+      program: "ashlar",
+      context: { command: "ls", args: [], settings: { gateway: url } as never, env: {} },
+    });
+  expect(await hint("http://h", "UND_ERR_SOCKET")).toContain("https://");
+  expect(await hint("http://h", "ECONNREFUSED")).not.toContain("https://");
+  expect(await hint("https://h", "ECONNRESET")).not.toContain("has TLS");
+});

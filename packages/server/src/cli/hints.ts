@@ -47,7 +47,8 @@ const HINTS: HintTable = {
     if (url === undefined) return undefined;
     const alternative =
       direct === undefined ? "" : "\na server with one local store has no nodes to go to: use --gateway";
-    return `is a gateway running there? ask it: ${program} health ${url}${alternative}`;
+    const overTls = url.startsWith("http:") && wasCutOff(error) ? "\nif the port has TLS, name it with https://" : "";
+    return `is a gateway running there? ask it: ${program} health ${url}${overTls}${alternative}`;
   },
   QUORUM_NOT_REACHED: ({ program }) => `too many storage nodes are away; see which: ${program} health`,
   METADATA_UNAVAILABLE: ({ context }) => {
@@ -128,6 +129,17 @@ function clusterHint(program: string, { details }: AshlarError): string | undefi
   return survivors === "0"
     ? `start it: ${up}`
     : `stop them: ${program} cluster down${flag}\nor stop them and start the cluster again: ${up}`;
+}
+
+/** Whether the other side took the connection and ended it without an answer, as a port with TLS does to plain HTTP. */
+function wasCutOff(error: unknown): boolean {
+  let current = error;
+  for (let depth = 0; depth < 10 && current instanceof Error; depth++) {
+    const code = "code" in current ? current.code : undefined;
+    if (code === "UND_ERR_SOCKET" || code === "ECONNRESET") return true;
+    current = current.cause;
+  }
+  return false;
 }
 
 function isServer(context: HintContext | undefined): boolean {

@@ -85,7 +85,12 @@ interface Place {
 
 async function placeOf({ file, isNamedByKey }: LocalTarget): Promise<Place> {
   const entry = await ifThere(lstat(file));
-  if (entry === undefined) return { path: file, isSpecial: false };
+  if (entry === undefined) {
+    const folder = dirname(file);
+    if ((await ifThere(stat(folder))) === undefined)
+      throw new AshlarError("INVALID_ARGUMENT", `there is no folder ${folder}: make it first`);
+    return { path: file, isSpecial: false };
+  }
   if (isNamedByKey && entry.isSymbolicLink()) {
     throw new AshlarError("INVALID_ARGUMENT", `${file} is a symbolic link: to write to what it leads to, name it`);
   }

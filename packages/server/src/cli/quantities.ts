@@ -42,17 +42,17 @@ function safe(value: number): number | undefined {
   return Number.isSafeInteger(whole) ? whole : undefined;
 }
 
-/** `4194304` → `4 MiB`, without rounding. */
+/** `4194304` → `4MiB`, without rounding. */
 export function formatExactBytes(bytes: number): string {
-  return exact(bytes, UNITS_BYTES, " ");
+  return exact(bytes, UNITS_BYTES);
 }
 
 /** `900000` → `15m`, without rounding. */
 export function formatExactDuration(ms: number): string {
-  return exact(ms, UNITS_MS, "");
+  return exact(ms, UNITS_MS);
 }
 
-function exact(value: number, units: ReadonlyArray<readonly [string, number]>, gap: string): string {
+function exact(value: number, units: ReadonlyArray<readonly [string, number]>): string {
   const [unit = "", factor = 1] = units.find(([, size]) => value >= size && value % size === 0) ?? units.at(-1) ?? [];
-  return `${value / factor}${gap}${unit}`;
+  return `${value / factor}${unit}`;
 }

@@ -49,7 +49,7 @@ test("values are read in their units", () => {
 });
 
 test("durations and sizes have one notation, and plain numbers are ms and bytes", () => {
-  const read = <Name extends "timeoutMs" | "shutdownGraceMs" | "claimTtlMs" | "chunkBytes">(
+  const read = <Name extends "timeoutMs" | "shutdownGraceMs" | "claimTtlMs" | "bytesInFlightMax">(
     name: Name,
     text: string,
   ): unknown => resolveSettings([name], { [flagName(SETTINGS[name]) ?? ""]: text }, {}).values[name];
@@ -58,7 +58,7 @@ test("durations and sizes have one notation, and plain numbers are ms and bytes"
   ).toEqual([1500, 500, 30_000, 300_000, 3_600_000, 604_800_000, 5_400_000, 75_000, 5_400_000]);
   expect(read("shutdownGraceMs", "0s")).toBe(0);
   expect(read("claimTtlMs", "7d")).toBe(604_800_000);
-  expect(["65536", "64KiB", "1.5 MiB", "1GiB", "2 TiB", "10B"].map((text) => read("chunkBytes", text))).toEqual([
+  expect(["65536", "64KiB", "1.5 MiB", "1GiB", "2 TiB", "10B"].map((text) => read("bytesInFlightMax", text))).toEqual([
     65_536,
     65_536,
     1_572_864,
@@ -70,7 +70,7 @@ test("durations and sizes have one notation, and plain numbers are ms and bytes"
 
 test("defaults are shown as they are written", () => {
   expect([SETTINGS.chunkBytes, SETTINGS.shutdownGraceMs, SETTINGS.port, SETTINGS.host].map(defaultText)).toEqual([
-    "4 MiB",
+    "4MiB",
     "10s",
     "9000",
     "127.0.0.1",
@@ -114,6 +114,27 @@ test.each([
   const key = flagName(setting) ?? "";
   expect(refusal(() => resolveSettings([name], { [key]: value }, {}))).toContain(setting.flag?.split(" ")[0]);
 });
+
+test("bounds are told as they would be written", () => {
+  const told = (name: "timeoutMs" | "keyLifeMs" | "tokenLifeMs" | "chunkBytes", text: string): string =>
+    refusal(() => resolveSettings([name], { [flagName(SETTINGS[name]) ?? ""]: text }, {}));
+  expect(told("timeoutMs", "0")).toMatch(/at least 1ms, not "0"/);
+  expect(told("keyLifeMs", "0s")).toMatch(/at least 1s, not "0s"/);
+  expect(told("tokenLifeMs", "13h")).toMatch(/at most 12h, not "13h"/);
+  expect(told("chunkBytes", "1KiB")).toMatch(/at least 64KiB, not "1KiB"/);
+  expect(told("chunkBytes", "2GiB")).toMatch(/at most 1GiB, not "2GiB"/);
+});
+
+test.each(["gateway", "direct", "publicUrl", "nodeGateway"] as const)(
+  "%s takes no password, and shows none",
+  (name) => {
+    for (const text of ["http://user:pa55word@h", "user:pa55word@h", "ftp://user:pa55word@h", "http://h?pa55word"]) {
+      const told = refusal(() => resolveSettings([name], { [flagName(SETTINGS[name]) ?? ""]: text }, {}));
+      expect(told).toMatch(/without user, password or query/);
+      expect(told).not.toContain("pa55word");
+    }
+  },
+);
 
 test("a database of another kind is refused before anybody tries to reach it", () => {
   const read = (url: string): unknown => resolveSettings(["databaseUrl"], {}, { DATABASE_URL: url }).values.databaseUrl;

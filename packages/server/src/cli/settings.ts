@@ -74,8 +74,8 @@ function parse(setting: Setting, text: string, origin: string): unknown {
   };
   const bounded = (value: number): number => {
     const { min = 0, max = Number.MAX_SAFE_INTEGER } = setting;
-    if (value < min) return refuse(`at least ${min}`);
-    return value > max ? refuse(`at most ${max}`) : value;
+    if (value < min) return refuse(`at least ${quantity(min, setting.unit)}`);
+    return value > max ? refuse(`at most ${quantity(max, setting.unit)}`) : value;
   };
   if (setting.choices !== undefined && !setting.choices.includes(text)) {
     refuse(`one of ${setting.choices.join(", ")}`);
@@ -132,6 +132,11 @@ const wholeNumber = (text: string): boolean => /^\d+$/.test(text) && Number.isSa
 export function defaultText({ default: value, unit }: Setting): string | undefined {
   if (value === undefined || value === "") return undefined;
   if (typeof value === "string") return value;
+  return quantity(value, unit);
+}
+
+/** A number as it would be given on the command line. */
+function quantity(value: number, unit: Setting["unit"]): string {
   if (unit === "bytes") return formatExactBytes(value);
   return unit === "duration" ? formatExactDuration(value) : String(value);
 }

@@ -46,30 +46,78 @@ export const rmCommand = defineCommand({
     const addresses = listArgument(call, 0).map(recursive ? parseAddress : parseObjectAddress);
     await using client = await openClient(settings);
     if (settings.dryRun) return await showMeant(call, client, addresses);
-    const deletedCount = recursive
-      ? await removeBelow(call, client, addresses)
-      : await removeEach(call, client, addresses);
-    if (output.json || !settings.quiet) {
-      await output.result({ deletedCount }, `deleted ${formatCount(deletedCount, "object")}`);
+    const tally: Tally = { deletedCount: 0 };
+    let isDone = false;
+    try {
+      await (recursive ? removeBelow : removeEach)(call, client, { addresses, tally });
+      isDone = true;
+    } finally {
+      // What was deleted is told although something else failed.
+      const { deletedCount } = tally;
+      if ((isDone || deletedCount > 0) && (output.json || !settings.quiet)) {
+        await output.result({ deletedCount }, `deleted ${formatCount(deletedCount, "object")}`);
+      }
     }
     return 0;
   },
 });
 
-async function removeEach(call: Call, client: ObjectClient, addresses: readonly Address[]): Promise<number> {
-  const { settings, signal } = call;
-  let deletedCount = 0;
-  for (const address of addresses) {
-    if (await client.deleteObject({ ...address, signal, timeoutMs: settings.timeoutMs })) deletedCount++;
-    else if (!settings.force) {
-      const { bucket, key } = address;
-      throw new AshlarError("OBJECT_NOT_FOUND", `no object ${key} in ${bucket}`, { details: { bucket, key } });
-    }
-  }
-  return deletedCount;
+/** What was done so far. */
+interface Tally {
+  deletedCount: number;
 }
 
-async function removeBelow(call: Call, client: ObjectClient, addresses: readonly Address[]): Promise<number> {
+interface Removal {
+  readonly addresses: readonly Address[];
+  readonly tally: Tally;
+}
+
+async function removeEach(call: Call, client: ObjectClient, { addresses, tally }: Removal): Promise<void> {
+  const { settings, signal } = call;
+  await eachThere(call, addresses, async (address) => {
+    const isDeleted = await client.deleteObject({ ...address, signal, timeoutMs: settings.timeoutMs });
+    if (isDeleted) tally.deletedCount++;
+    return isDeleted;
+  });
+}
+
+/** Of names in a message. */
+const NAMES_SHOWN_MAX = 10;
+
+/**
+ * Does something to each object, and goes on where one is not there, as rm(1) does.
+ *
+ * @param act returns whether the object was there.
+ * @throws {AshlarError} at the end OBJECT_NOT_FOUND for objects that were not there, unless --force is given, and BUCKET_NOT_FOUND; any other at once.
+ */
+async function eachThere(
+  { settings }: Call,
+  addresses: readonly Address[],
+  act: (address: Address) => Promise<boolean>,
+): Promise<void> {
+  const missing: { readonly name: string; readonly error: AshlarError }[] = [];
+  for (const address of addresses) {
+    const { bucket, key } = address;
+    const name = `${bucket}/${key}`;
+    try {
+      if ((await act(address)) || settings.force) continue;
+      const details = { bucket, key };
+      missing.push({ name, error: new AshlarError("OBJECT_NOT_FOUND", `no object ${key} in ${bucket}`, { details }) });
+    } catch (error) {
+      if (!AshlarError.is(error, "BUCKET_NOT_FOUND")) throw error;
+      missing.push({ name, error });
+    }
+  }
+  const [first, ...others] = missing;
+  if (first === undefined) return;
+  if (others.length === 0) throw first.error;
+  const names = missing.slice(0, NAMES_SHOWN_MAX).map(({ name }) => name);
+  if (names.length < missing.length) names.push("…");
+  const what = `${missing.length} of ${formatCount(addresses.length, "object")} are not there: ${names.join(", ")}`;
+  throw new AshlarError(first.error.code, what, { details: first.error.details, cause: first.error });
+}
+
+async function removeBelow(call: Call, client: ObjectClient, { addresses, tally }: Removal): Promise<void> {
   const { settings, io, output } = call;
   const folders = addresses.map((address) => contentsOf(call, client, address));
   const found: { readonly folder: ContentsOptions; readonly contents: Contents }[] = [];
@@ -78,17 +126,18 @@ async function removeBelow(call: Call, client: ObjectClient, addresses: readonly
     if (contents.objectCount > 0) found.push({ folder, contents });
     else output.note(`nothing is ${placeOf(call, folder)}`);
   }
-  if (found.length === 0) return 0;
+  if (found.length === 0) return;
   const parts = found.map(({ folder, contents }) => `${describeContents(contents)} ${placeOf(call, folder)}`);
   await confirm(call, `delete ${parts.join(", and ")}`);
   const display = showDeleted(io.stderr, !output.json && !settings.quiet);
-  let deletedCount = 0;
   try {
     for (const { folder } of found) {
-      const before = deletedCount;
-      deletedCount += await removeObjects(folder, (count) => display.show(before + count));
+      const before = tally.deletedCount;
+      await removeObjects(folder, (count) => {
+        tally.deletedCount = before + count;
+        display.show(tally.deletedCount);
+      });
     }
-    return deletedCount;
   } finally {
     display.end();
   }
@@ -103,27 +152,31 @@ async function showMeant(call: Call, client: ObjectClient, addresses: readonly A
     objectCount++;
     await output.result({ type: "object", bucket, key }, `would delete ${visibleText(`${bucket}/${key}`)}`);
   };
-  for (const address of addresses) {
-    if (!settings.recursive) {
-      if (await isThere(call, client, address)) await show(address.bucket, address.key);
-      continue;
-    }
+  for (const address of settings.recursive ? addresses : []) {
     const { bucket, prefix } = contentsOf(call, client, address);
     for await (const entry of client.listObjects({ bucket, prefix, signal, timeoutMs })) {
       if (entry.type === "object") await show(bucket, entry.key);
     }
   }
-  await output.result({ dryRun: true, objectCount }, `would delete ${formatCount(objectCount, "object")}`);
+  const isShown = async (address: Address): Promise<boolean> => {
+    const isOne = await isThere(call, client, address);
+    if (isOne) await show(address.bucket, address.key);
+    return isOne;
+  };
+  try {
+    if (!settings.recursive) await eachThere(call, addresses, isShown);
+  } finally {
+    await output.result({ dryRun: true, objectCount }, `would delete ${formatCount(objectCount, "object")}`);
+  }
   return 0;
 }
 
-/** @throws {AshlarError} OBJECT_NOT_FOUND unless --force is given. */
 async function isThere({ settings, signal }: Call, client: ObjectClient, address: Address): Promise<boolean> {
   try {
     await client.headObject({ ...address, signal, timeoutMs: settings.timeoutMs });
     return true;
   } catch (error) {
-    if (settings.force && AshlarError.is(error, "OBJECT_NOT_FOUND")) return false;
+    if (AshlarError.is(error, "OBJECT_NOT_FOUND")) return false;
     throw error;
   }
 }

@@ -32,6 +32,12 @@ export const tokenCreateCommand = defineCommand({
   async run({ settings, output, signal }: CommandCall<(typeof SETTINGS)[number]>) {
     const { tokenBucket: bucket, tokenPrefix: prefix, tokenReadOnly, tokenLifeMs: expiresInMs } = settings;
     if (bucket === undefined) throw new AshlarError("INVALID_ARGUMENT", "which bucket? name it with --bucket <name>");
+    if (settings.gateway === undefined && settings.direct === undefined) {
+      throw new AshlarError(
+        "INVALID_ARGUMENT",
+        "which gateway is to make it? name one with --gateway <url> or ASHLAR_GATEWAY; a folder asks for no token",
+      );
+    }
     await using client = await openClient({ ...settings, path: undefined });
     const role = tokenReadOnly ? "readonly" : undefined;
     const call = { signal, timeoutMs: settings.timeoutMs };

@@ -61,6 +61,14 @@ function noAnswerOf(error: unknown): NoAnswer {
     const action = "use http:// if the port has no TLS, or name the CA of its certificate with NODE_EXTRA_CA_CERTS";
     return { reason, isRefused: false, action };
   }
+  if (code === "UND_ERR_SOCKET" || code === "ECONNRESET") {
+    const action = "see whether it runs; if the port has TLS, use https://";
+    return { reason: cause.message || code, isRefused: false, action };
+  }
+  if (cause.message === "bad port") {
+    const reason = "its port is one of those that fetch refuses, as browsers do";
+    return { reason, isRefused: false, action: "let the server listen on another port" };
+  }
   // A name with two addresses fails with an AggregateError, which has a code and no message.
   return { reason: cause.message || code || cause.name, isRefused: code === "ECONNREFUSED" };
 }

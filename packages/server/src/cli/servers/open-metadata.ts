@@ -75,12 +75,21 @@ async function openPostgres(
   pool.on("error", (error) => options.logger.warn({ error }, "a database connection broke"));
   const store = await openPostgresMetadataStore({ pool, ...options }).catch(async (error: unknown) => {
     await pool.end();
-    throw error;
+    throw atPlace(error, databaseUrl);
   });
   return disposable(store, async () => {
     await store.close();
     await pool.end();
   });
+}
+
+/** Names host, port and the driver's code, which tell a database that is down from a name that is wrong; never the user or the password. */
+function atPlace(error: unknown, databaseUrl: string): unknown {
+  if (!AshlarError.is(error, "METADATA_UNAVAILABLE") || !URL.canParse(databaseUrl)) return error;
+  const { host } = new URL(databaseUrl);
+  const cause: unknown = error.cause instanceof AggregateError ? error.cause.errors[0] : error.cause;
+  const code = cause instanceof Error && "code" in cause ? ` (${String(cause.code)})` : "";
+  return new AshlarError(error.code, `${error.message}, at ${host}${code}`, { cause: error, details: error.details });
 }
 
 function disposable(metadata: MetadataStore, close: () => Promise<void>): OpenedMetadata {
