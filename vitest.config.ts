@@ -103,7 +103,6 @@ const INTEGRATION = [
   "fuzz",
   "third-party",
   "docs",
-  "cluster",
   "containers",
   "examples",
 ];
@@ -125,6 +124,8 @@ export default defineConfig({
         INTEGRATION.map((folder) => `tests/${folder}/**/*.test.ts`),
       ),
       browserProject(),
+      // One file at a time: each has a PostgreSQL server and five processes, and looks at what they do while they start and fail.
+      project("cluster", ["tests/cluster/**/*.test.ts"], [], { fileParallelism: false }),
       // One file at a time: each has eight server processes and a browser.
       project("page", ["tests/browser-page/**/*.test.ts"], [], { fileParallelism: false }),
       project("package", ["tests/package/**/*.test.ts"]),
