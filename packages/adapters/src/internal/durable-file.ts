@@ -24,13 +24,17 @@ export async function syncFolder(fileSystem: Pick<DurableFileSystem, "open">, fo
 type FolderFileSystem = Pick<typeof nodeFs, "mkdir" | "open" | "stat">;
 
 /**
- * Makes a folder and those above it that are missing, closed to others, and syncs the entry of each that it made: a power loss must not take a whole
+ * Makes a folder and those above it that are missing, closed to others unless `mode` says otherwise, and syncs the entry of each that it made: a power loss must not take a whole
  * store.
  *
  * @returns the outermost folder that it made; `undefined` if all were there.
  */
-export async function makeFolderDurably(fileSystem: FolderFileSystem, path: string): Promise<string | undefined> {
-  const first = await makeFolders(fileSystem, resolve(path));
+export async function makeFolderDurably(
+  fileSystem: FolderFileSystem,
+  path: string,
+  mode: number = PRIVATE_FOLDER_MODE,
+): Promise<string | undefined> {
+  const first = await makeFolders(fileSystem, resolve(path), mode);
   if (first === undefined) return undefined;
   for (let folder = resolve(path); ; folder = dirname(folder)) {
     await syncFolder(fileSystem, dirname(folder));
@@ -42,20 +46,20 @@ export async function makeFolderDurably(fileSystem: FolderFileSystem, path: stri
  * Step by step: Node's own recursive `mkdir` takes ENOENT for a folder above that is missing, and tries for ever where there is one in which nothing
  * can be made, as in /proc.
  */
-async function makeFolders(fileSystem: FolderFileSystem, path: string): Promise<string | undefined> {
+async function makeFolders(fileSystem: FolderFileSystem, path: string, mode: number): Promise<string | undefined> {
   try {
-    return await makeOne(fileSystem, path);
+    return await makeOne(fileSystem, path, mode);
   } catch (error) {
     if (errnoOf(error) !== "ENOENT" || dirname(path) === path) throw error;
-    const first = await makeFolders(fileSystem, dirname(path));
-    const made = await makeOne(fileSystem, path);
+    const first = await makeFolders(fileSystem, dirname(path), mode);
+    const made = await makeOne(fileSystem, path, mode);
     return first ?? made;
   }
 }
 
-async function makeOne(fileSystem: FolderFileSystem, path: string): Promise<string | undefined> {
+async function makeOne(fileSystem: FolderFileSystem, path: string, mode: number): Promise<string | undefined> {
   try {
-    await fileSystem.mkdir(path, { mode: PRIVATE_FOLDER_MODE });
+    await fileSystem.mkdir(path, { mode });
     return path;
   } catch (error) {
     const isThere = await fileSystem.stat(path).then(

@@ -22,12 +22,13 @@ export function assertFolderPath(path: unknown): asserts path is string {
 /**
  * Makes the folder of a store, with those above it, unless it is there; what it makes is closed to other users.
  *
+ * @param mode of the folders that it makes; default 0700.
  * @returns the outermost folder that it made; `undefined` if all were there.
  * @throws {AshlarError} INVALID_ARGUMENT if the path can be no folder, DISK_FULL, INTERNAL.
  */
-export async function makeStoreFolder(path: string): Promise<string | undefined> {
+export async function makeStoreFolder(path: string, mode?: number): Promise<string | undefined> {
   try {
-    return await makeFolderDurably(nodeFs, path);
+    return await makeFolderDurably(nodeFs, path, mode);
   } catch (error) {
     const errno = error instanceof Error && "code" in error ? String(error.code) : "";
     const details = { path, errno };

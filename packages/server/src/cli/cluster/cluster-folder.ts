@@ -75,7 +75,7 @@ export interface FolderBefore {
 export async function makeClusterFolder(folder: ClusterFolder): Promise<FolderBefore> {
   try {
     const own = process.getuid?.() === 0 ? PASS_ONLY : OWNER_ONLY;
-    const made = await makeStoreFolder(folder.path);
+    const made = await makeStoreFolder(folder.path, own);
     const mode = made === undefined ? (await stat(folder.path)).mode & PERMISSIONS : undefined;
     await chmod(folder.path, own);
     for (const inner of [folder.logs, folder.nodes]) {
