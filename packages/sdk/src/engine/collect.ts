@@ -114,22 +114,20 @@ async function collectMarked(
 ): Promise<{ readonly chunksDeleted: number; readonly damagesFound: number }> {
   const { metadata, logger, signal } = options;
   const ids = marked.map((chunk) => chunk.chunkId);
-  const { named } = await findNamedChunks(metadata, ids, { signal });
-  const kept = ids.filter((chunkId) => named.has(encodeHex(chunkId)));
-  // Another look: a commit may have taken the chunk back meanwhile.
-  const counts = kept.length === 0 ? [] : await metadata.chunkCounts(kept, { signal });
-  const damagesFound = counts.filter((count) => count === 0).length;
+  const isDamaged = (count: number | undefined): boolean => count === 0;
+  const { free, damagedCount: damagesFound } = await findNamedChunks(metadata, ids, { isDamaged, signal });
   if (damagesFound > 0) {
     logger.error(
       { code: "METADATA_CORRUPT", chunkCount: damagesFound },
       "objects name chunks that no row counts any more: the rows are damaged, and the chunks are left alone; see ashlar fsck",
     );
   }
+  const freeIds = new Set(free.map(encodeHex));
   let chunksDeleted = 0;
   for (let start = 0; start < marked.length; start += BATCH) {
     const piece = marked.slice(start, start + BATCH);
-    const free = piece.filter((chunk) => !named.has(encodeHex(chunk.chunkId)));
-    const removed = await deleteEverywhere(options, free, unclaimedForMs);
+    const unnamed = piece.filter((chunk) => freeIds.has(encodeHex(chunk.chunkId)));
+    const removed = await deleteEverywhere(options, unnamed, unclaimedForMs);
     const outcomes = piece.map(({ chunkId }) => ({ chunkId, removed: removed.has(encodeHex(chunkId)) }));
     chunksDeleted += (await metadata.finishCollecting(outcomes, { signal })).length;
   }

@@ -1,14 +1,14 @@
 import { decodeDigestHex, encodeHex } from "../hash/digest.ts";
 import type { ManifestSegment } from "../ports/index.ts";
 import type { ExamineOptions } from "./examine-options.ts";
+import { walkSegments } from "./named-chunks.ts";
 
 /** Chunk rows that one pass over all segments is compared with: some 50 MB. */
 const ROWS_PER_PASS = 200_000;
 /** Chunks without a row that one pass holds; more of them are told as a number. */
 const MISSING_MAX = 200_000;
-/** Rows of one page, and segments of one. */
+/** Rows of one page. */
 const ROWS = 5000;
-const SEGMENTS = 16;
 /** Doubtful chunks that are looked at again and told one by one; of more only the number is told. */
 const DOUBTS_MAX = 10_000;
 
@@ -100,14 +100,6 @@ async function lookAgain(options: ExamineOptions, doubts: readonly string[]): Pr
   }
 }
 
-async function* segmentsOf({ metadata, onProgress, signal }: ExamineOptions): AsyncGenerator<ManifestSegment> {
-  let cursor: string | undefined;
-  let count = 0;
-  do {
-    const page = await metadata.listSegments({ cursor, limit: SEGMENTS }, { signal });
-    yield* page.segments;
-    count += page.segments.length;
-    onProgress?.({ stage: "manifests", count });
-    cursor = page.nextCursor;
-  } while (cursor !== undefined);
+function segmentsOf({ metadata, onProgress, signal }: ExamineOptions): AsyncGenerator<ManifestSegment> {
+  return walkSegments(metadata, { signal }, (count) => onProgress?.({ stage: "manifests", count }));
 }

@@ -60,7 +60,7 @@ async function manifestProblem(
 ): Promise<string | undefined> {
   let fromOffset: number | undefined = 0;
   let end = 0;
-  const missing: string[] = [];
+  let firstMissing: string | undefined;
   let missingCount = 0;
   try {
     while (fromOffset !== undefined) {
@@ -76,7 +76,7 @@ async function manifestProblem(
       for (const [index, { chunkId }] of page.chunks.entries()) {
         if (there === undefined || there[index] !== undefined) continue;
         missingCount++;
-        if (missing.length < 1) missing.push(encodeHex(chunkId));
+        firstMissing ??= encodeHex(chunkId);
       }
       fromOffset = page.nextOffset;
     }
@@ -87,7 +87,7 @@ async function manifestProblem(
   }
   if (end !== sizeBytes) return `its manifest has ${end} bytes, and the object ${sizeBytes}`;
   if (missingCount === 0) return undefined;
-  return `${missingCount} of its chunks ${missingCount === 1 ? "is" : "are"} missing, the first ${missing[0]}`;
+  return `${missingCount} of its chunks ${missingCount === 1 ? "is" : "are"} missing, the first ${firstMissing}`;
 }
 
 async function examineManifests({ metadata, onProblem, signal }: ExamineOptions): Promise<void> {

@@ -1,5 +1,5 @@
 import { type Digest, encodeHex } from "../hash/digest.ts";
-import type { CallOptions, MetadataExamination } from "../ports/index.ts";
+import type { CallOptions, ManifestSegment, MetadataExamination } from "../ports/index.ts";
 
 /** Ids that one walk over the manifests looks for: some 10 MB, and a round of most stores needs one walk. */
 export const CANDIDATES_MAX = 50_000;
@@ -7,46 +7,68 @@ export const CANDIDATES_MAX = 50_000;
 /** Segments of one page: some 600 KB. */
 const SEGMENTS_PER_PAGE = 16;
 
+/** All segments, a page at a time. @param onPage told how many have been walked over. */
+export async function* walkSegments(
+  metadata: Pick<MetadataExamination, "listSegments">,
+  options: CallOptions,
+  onPage?: (count: number) => void,
+): AsyncGenerator<ManifestSegment> {
+  let cursor: string | undefined;
+  let count = 0;
+  do {
+    const page = await metadata.listSegments({ cursor, limit: SEGMENTS_PER_PAGE }, options);
+    yield* page.segments;
+    count += page.segments.length;
+    onPage?.(count);
+    cursor = page.nextCursor;
+  } while (cursor !== undefined);
+}
+
 /** What a walk over all manifests found. */
 export interface NamedChunks {
-  /** The candidates that are named, in hex. */
-  readonly named: ReadonlySet<string>;
+  /** The candidates that nothing names. */
+  readonly free: readonly Digest[];
+  /** Of those that are named, how many have a row that is not as it has to be then. */
+  readonly damagedCount: number;
   /** Segments that nobody can read: what they name is not known. */
   readonly unreadableCount: number;
 }
 
 /**
- * Looks which of some chunks a manifest or an upload names, whatever their own rows say: a row that was damaged or lost must not cost bytes.
+ * Looks which of some chunks no manifest or upload names, whatever their own rows say: a row that was damaged or lost must not cost bytes.
  *
  * Reads some 36 bytes for each chunk that any object has, far less than listing a store costs. Memory: the candidates and one page.
  *
  * @param candidates at most CANDIDATES_MAX.
+ * @param isDamaged whether the row of a chunk that is named is wrong, by the references that it counts (`undefined`: there is none). Asked after the walk:
+ *   a commit may have taken the chunk meanwhile.
  */
 export async function findNamedChunks(
-  metadata: Pick<MetadataExamination, "listSegments">,
+  metadata: Pick<MetadataExamination, "listSegments" | "chunkCounts">,
   candidates: readonly Digest[],
-  options: CallOptions,
+  { isDamaged, signal }: CallOptions & { readonly isDamaged: (referenceCount: number | undefined) => boolean },
 ): Promise<NamedChunks> {
+  if (candidates.length === 0) return { free: [], damagedCount: 0, unreadableCount: 0 };
   const named = new Set<string>();
   let unreadableCount = 0;
-  if (candidates.length === 0) return { named, unreadableCount };
   const ids = new Set(candidates.map(encodeHex));
   // Most chunks are told apart by four bytes, without their hex.
   const heads = new Set(candidates.map(headOf));
-  let cursor: string | undefined;
-  do {
-    const page = await metadata.listSegments({ cursor, limit: SEGMENTS_PER_PAGE }, options);
-    for (const { chunks } of page.segments) {
-      if (chunks === undefined) unreadableCount++;
-      for (const { chunkId } of chunks ?? []) {
-        if (!heads.has(headOf(chunkId))) continue;
-        const id = encodeHex(chunkId);
-        if (ids.has(id)) named.add(id);
-      }
+  for await (const { chunks } of walkSegments(metadata, { signal })) {
+    if (chunks === undefined) unreadableCount++;
+    for (const { chunkId } of chunks ?? []) {
+      if (!heads.has(headOf(chunkId))) continue;
+      const id = encodeHex(chunkId);
+      if (ids.has(id)) named.add(id);
     }
-    cursor = page.nextCursor;
-  } while (cursor !== undefined);
-  return { named, unreadableCount };
+  }
+  const isNamed = (chunkId: Digest): boolean => named.has(encodeHex(chunkId));
+  const counts = named.size === 0 ? [] : await metadata.chunkCounts(candidates.filter(isNamed), { signal });
+  return {
+    free: candidates.filter((chunkId) => !isNamed(chunkId)),
+    damagedCount: counts.filter(isDamaged).length,
+    unreadableCount,
+  };
 }
 
 function headOf(chunkId: Digest): number {

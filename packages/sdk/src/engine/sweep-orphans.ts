@@ -1,5 +1,5 @@
 import { AshlarError } from "../errors/index.ts";
-import { type Digest, encodeHex } from "../hash/digest.ts";
+import type { Digest } from "../hash/digest.ts";
 import type { CallOptions, CollectionQueue, Logger, MetadataExamination } from "../ports/index.ts";
 import type { MarkedDeletes } from "./marked-deletes.ts";
 import { CANDIDATES_MAX, findNamedChunks } from "./named-chunks.ts";
@@ -73,11 +73,9 @@ async function deleteOrphans(
   orphans: readonly Digest[],
 ): Promise<SweepReport> {
   const { metadata, logger, deletes, unclaimedForMs, signal } = options;
-  const { named, unreadableCount } = await findNamedChunks(metadata, orphans, { signal });
-  const kept = orphans.filter((chunkId) => named.has(encodeHex(chunkId)));
-  // Another look: a commit may have written both meanwhile.
-  const counts = kept.length === 0 ? [] : await metadata.chunkCounts(kept, { signal });
-  const lostRows = counts.filter((count) => count === undefined).length;
+  const isDamaged = (count: number | undefined): boolean => count === undefined;
+  const found = await findNamedChunks(metadata, orphans, { isDamaged, signal });
+  const { free, damagedCount: lostRows, unreadableCount } = found;
   const { serverId } = target;
   const code = "METADATA_CORRUPT";
   if (lostRows > 0) {
@@ -94,7 +92,6 @@ async function deleteOrphans(
   }
   const damagesFound = lostRows + unreadableCount;
   if (unreadableCount > 0) return { orphansDeleted: 0, damagesFound };
-  const free = orphans.filter((chunkId) => !named.has(encodeHex(chunkId)));
   let orphansDeleted = 0;
   for (let start = 0; start < free.length; start += DELETE_BATCH) {
     const outcomes = await deletes.delete(target, free.slice(start, start + DELETE_BATCH), unclaimedForMs);

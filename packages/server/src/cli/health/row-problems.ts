@@ -29,7 +29,10 @@ export async function findRowProblems({ place, signal, onProgress }: RowExaminat
   const opened = await openMetadata(place).catch(() => undefined);
   if (opened === undefined) return [];
   await using metadata = opened;
-  const chunks = place.databaseUrl === undefined && place.path !== undefined ? await openChunks(place.path) : undefined;
+  const chunks =
+    place.databaseUrl === undefined && place.path !== undefined
+      ? await openFsChunkStore({ path: place.path })
+      : undefined;
   try {
     await examineStore({
       ...{ metadata: metadata.metadata, chunks, signal },
@@ -56,10 +59,6 @@ export async function findRowProblems({ place, signal, onProgress }: RowExaminat
     findings.push({ level: "note", what });
   }
   return findings;
-}
-
-function openChunks(path: string): ReturnType<typeof openFsChunkStore> {
-  return openFsChunkStore({ path });
 }
 
 function rowFinding({ what, bucket, key }: StoreProblem): Finding {
