@@ -1,3 +1,4 @@
+import { AshlarError } from "@ashlar/sdk/errors";
 import { LIMITS } from "@ashlar/sdk/limits";
 import { findFinished, type OperationName } from "../metadata/operation-name.ts";
 import { decodeResult, encodeResult } from "./operation-result.ts";
@@ -71,4 +72,10 @@ export async function forgetFinished(session: SqlSession, limit: number = FORGET
     params,
   );
   return gone.length === limit;
+}
+
+/** What an executor throws for a write whose commit was begun and whose answer it does not have: it may have happened. */
+export function withUnknownOutcome(thrown: unknown): AshlarError {
+  const { code, message, details, cause } = AshlarError.from(thrown);
+  return new AshlarError(code, message, { cause, details: { ...details, outcome: "unknown" } });
 }

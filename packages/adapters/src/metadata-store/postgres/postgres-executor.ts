@@ -14,6 +14,7 @@ import {
   finishedRows,
   lookUpFinished,
   type NamedOperation,
+  withUnknownOutcome,
 } from "../../internal/sql/finished-operations.ts";
 import {
   isNamedWrite,
@@ -103,7 +104,7 @@ export class PostgresExecutor implements SqlExecutor {
     const call: Call = { name, input, operationId, names, mayBeFinished: given.length > 0, commitLost: false };
     const output = this.retry(() => this.#attempt(call), options?.signal) as Promise<OperationOutput<Name>>;
     return await (name === "ping" ? this.#within(PING_MAX_MS, output) : output).catch((error: unknown) => {
-      throw call.commitLost ? unknownOutcome(error) : error;
+      throw call.commitLost ? withUnknownOutcome(error) : error;
     });
   }
 
@@ -266,9 +267,4 @@ function finishedScript(call: Call, output: unknown, nowMs: number): string {
       `(${quoteLiteral(key)}, ${quoteLiteral(fingerprint)}, ${quoteLiteral(result)}, ${nowMs})`,
   );
   return `INSERT INTO ${FINISHED_COLUMNS} VALUES ${rows.join(", ")}`;
-}
-
-function unknownOutcome(thrown: unknown): AshlarError {
-  const { code, message, details, cause } = AshlarError.from(thrown);
-  return new AshlarError(code, message, { cause, details: { ...details, outcome: "unknown" } });
 }

@@ -5,6 +5,7 @@ import {
   finishedRows,
   forgetFinished,
   lookUpFinished,
+  withUnknownOutcome,
 } from "../../internal/sql/finished-operations.ts";
 import { SQL_OPERATIONS } from "../../internal/sql/operations.ts";
 import { insertRows } from "../../internal/sql/row-blocks.ts";
@@ -104,7 +105,8 @@ export class GroupCommit {
       const mayBeKept = error instanceof LostCommit;
       if (connection.database.isTransaction) connection.exec("ROLLBACK");
       const known = this.#failed(mayBeKept ? error.cause : error);
-      const plain = encodeError(mayBeKept ? withOutcomeUnknown(known) : known);
+      // Only those whose commit was begun: writes that come after it, or were queued behind it, are refused and have not happened.
+      const plain = encodeError(mayBeKept ? withUnknownOutcome(known) : known);
       return group.map(({ requestId }) => ({ requestId, error: plain }));
     }
   }
@@ -236,11 +238,6 @@ class LostCommit extends Error {
   constructor(cause: unknown) {
     super("a commit may have happened", { cause });
   }
-}
-
-/** Only those whose commit was begun: writes that come after it, or were queued behind it, are refused and have not happened. */
-function withOutcomeUnknown({ code, message, cause, details }: AshlarError): AshlarError {
-  return new AshlarError(code, message, { cause, details: { ...details, outcome: "unknown" } });
 }
 
 function noRoom(): AshlarError {

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import { AshlarError } from "@ashlar/sdk/errors";
+import { withUnknownOutcome } from "../../internal/sql/finished-operations.ts";
 import { decodeError, type FromWorker, type ToWorker, type WorkerInit, type WorkerRequest } from "./worker-protocol.ts";
 
 interface Pending {
@@ -115,8 +116,7 @@ export class WorkerClient {
   #fail(failure: Error): void {
     this.#failure ??= failure;
     // What the thread had been given may be committed.
-    const { code, message, cause } = AshlarError.from(failure);
-    const lost = new AshlarError(code, message, { cause, details: { outcome: "unknown" } });
+    const lost = withUnknownOutcome(failure);
     for (const pending of this.#pending.values()) pending.reject(lost);
     this.#pending.clear();
   }
