@@ -1,14 +1,14 @@
 import { AshlarError } from "@ashlar/sdk/errors";
-import { type LogFields, type Logger, silentLogger, systemClock, systemRandom } from "@ashlar/sdk/ports";
+import type { LogFields, Logger } from "@ashlar/sdk/ports";
 import { afterEach, describe, expect, it } from "vitest";
 import { createMetrics } from "../observability/index.ts";
 import type { HttpHandler } from "./http-handler.ts";
 import { createHttpListener, type HttpListener } from "./listener.ts";
 import type { Readiness } from "./operations.ts";
-import { createServerHandlers, type ServerHandlerOptions } from "./server-handler.ts";
-import { createServingState } from "./serving-state.ts";
+import type { ServerHandlerOptions } from "./server-handler.ts";
 import { createManualClock } from "./testing/manual-clock.ts";
 import { type RawAnswer, rawRequest } from "./testing/raw-request.ts";
+import { thingsHandlers } from "./testing/things-handlers.ts";
 
 const open: HttpListener[] = [];
 
@@ -38,19 +38,7 @@ function collectingLogger(lines: Line[]): Logger {
 }
 
 async function start(handler: HttpHandler, options: Partial<ServerHandlerOptions> = {}): Promise<string> {
-  const listener = createHttpListener({
-    handler: createServerHandlers({
-      rpcRoutes: [],
-      httpRoutes: [{ path: "/things/", name: "things", handler }],
-      serving: createServingState("serving"),
-      readiness: async () => ({ ready: true, checks: {} }),
-      logger: silentLogger,
-      metrics: createMetrics(),
-      clock: systemClock,
-      random: systemRandom,
-      ...options,
-    }).handler,
-  });
+  const listener = createHttpListener({ handler: thingsHandlers(handler, options).handler });
   open.push(listener);
   return (await listener.listen()).url;
 }

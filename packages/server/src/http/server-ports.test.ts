@@ -4,12 +4,10 @@ import { request } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TLSSocket } from "node:tls";
-import { silentLogger, systemClock, systemRandom } from "@ashlar/sdk/ports";
+import { silentLogger } from "@ashlar/sdk/ports";
 import { afterEach, describe, expect, it } from "vitest";
-import { createMetrics } from "../observability/index.ts";
-import { createServerHandlers } from "./server-handler.ts";
 import { createServerPorts, type ServerAddress, type ServerPorts } from "./server-ports.ts";
-import { createServingState } from "./serving-state.ts";
+import { thingsHandlers } from "./testing/things-handlers.ts";
 import type { TlsOptions } from "./tls.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "ashlar-ports-"));
@@ -30,17 +28,8 @@ function certificate(name: string): TlsOptions {
 async function start(
   options: { readonly operationsPort?: number; readonly tls?: TlsOptions } = {},
 ): Promise<{ readonly ports: ServerPorts; readonly address: ServerAddress }> {
-  const handlers = createServerHandlers({
-    rpcRoutes: [],
-    httpRoutes: [{ path: "/things/", name: "things", handler: async () => ({ status: 200 }) }],
-    serving: createServingState("serving"),
-    readiness: async () => ({ ready: true, checks: {} }),
-    operationsApart: options.operationsPort !== undefined,
-    logger: silentLogger,
-    metrics: createMetrics(),
-    clock: systemClock,
-    random: systemRandom,
-  });
+  const operationsApart = options.operationsPort !== undefined;
+  const handlers = thingsHandlers(async () => ({ status: 200 }), { operationsApart });
   const ports = createServerPorts({ ...options, handlers, logger: silentLogger });
   open.push(ports);
   return { ports, address: await ports.listen() };

@@ -1,6 +1,5 @@
 import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants, type Settings } from "node:http2";
 import { connect as connectTcp } from "node:net";
-import { silentLogger, systemRandom } from "@ashlar/sdk/ports";
 import { afterEach, describe, expect, it } from "vitest";
 import { createMetrics } from "../observability/index.ts";
 import { toFetchHandler } from "./fetch-handler.ts";
@@ -8,10 +7,9 @@ import type { HttpHandler } from "./http-handler.ts";
 import { HTTP_LIMITS } from "./http-limits.ts";
 import { createHttpListener, type HttpListener } from "./listener.ts";
 import { trustCaller } from "./request-context.ts";
-import { createServerHandlers } from "./server-handler.ts";
-import { createServingState } from "./serving-state.ts";
 import { createManualClock, type ManualClock } from "./testing/manual-clock.ts";
 import { rawRequest } from "./testing/raw-request.ts";
+import { thingsHandlers } from "./testing/things-handlers.ts";
 
 const HANG_MS = 10_000;
 const poll = { timeout: HANG_MS };
@@ -71,17 +69,7 @@ interface Server {
 async function start(handler: HttpHandler, requestsInFlightMax = 1024): Promise<Server> {
   const metrics = createMetrics();
   const clock = createManualClock();
-  const { handler: whole } = createServerHandlers({
-    rpcRoutes: [],
-    httpRoutes: [{ path: "/things/", name: "things", handler }],
-    serving: createServingState("serving"),
-    readiness: async () => ({ ready: true, checks: {} }),
-    requestsInFlightMax,
-    logger: silentLogger,
-    metrics,
-    clock,
-    random: systemRandom,
-  });
+  const { handler: whole } = thingsHandlers(handler, { requestsInFlightMax, metrics, clock });
   const listener = createHttpListener({ handler: whole, clock });
   open.push(listener);
   const { url } = await listener.listen();

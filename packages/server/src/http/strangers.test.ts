@@ -1,17 +1,14 @@
 import { Agent, request as httpRequest } from "node:http";
 import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants, type Settings } from "node:http2";
 import { connect as connectTcp } from "node:net";
-import { silentLogger, systemRandom } from "@ashlar/sdk/ports";
 import { afterEach, describe, expect, it } from "vitest";
-import { createMetrics } from "../observability/index.ts";
 import type { HttpHandler } from "./http-handler.ts";
 import { HTTP_LIMITS } from "./http-limits.ts";
 import { createHttpListener, type HttpListener } from "./listener.ts";
 import { trustCaller } from "./request-context.ts";
-import { createServerHandlers } from "./server-handler.ts";
-import { createServingState } from "./serving-state.ts";
 import { createManualClock, type ManualClock } from "./testing/manual-clock.ts";
 import { rawRequest } from "./testing/raw-request.ts";
+import { thingsHandlers } from "./testing/things-handlers.ts";
 
 const poll = { timeout: 20_000 };
 const open: HttpListener[] = [];
@@ -35,16 +32,7 @@ const guarded: HttpHandler = async (request) => {
 
 async function start(handler: HttpHandler): Promise<{ readonly url: string; readonly clock: ManualClock }> {
   const clock = createManualClock();
-  const { handler: whole } = createServerHandlers({
-    rpcRoutes: [],
-    httpRoutes: [{ path: "/things/", name: "things", handler }],
-    serving: createServingState("serving"),
-    readiness: async () => ({ ready: true, checks: {} }),
-    logger: silentLogger,
-    metrics: createMetrics(),
-    clock,
-    random: systemRandom,
-  });
+  const { handler: whole } = thingsHandlers(handler, { clock });
   const listener = createHttpListener({ handler: whole, clock });
   open.push(listener);
   const { url } = await listener.listen();
