@@ -159,7 +159,7 @@ async function showMeant(call: Call, client: ObjectClient, addresses: readonly A
     }
   }
   const isShown = async (address: Address): Promise<boolean> => {
-    const isOne = await isThere(call, client, address);
+    const isOne = await client.bucket(address.bucket).object(address.key).exists({ signal, timeoutMs });
     if (isOne) await show(address.bucket, address.key);
     return isOne;
   };
@@ -169,16 +169,6 @@ async function showMeant(call: Call, client: ObjectClient, addresses: readonly A
     await output.result({ dryRun: true, objectCount }, `would delete ${formatCount(objectCount, "object")}`);
   }
   return 0;
-}
-
-async function isThere({ settings, signal }: Call, client: ObjectClient, address: Address): Promise<boolean> {
-  try {
-    await client.headObject({ ...address, signal, timeoutMs: settings.timeoutMs });
-    return true;
-  } catch (error) {
-    if (AshlarError.is(error, "OBJECT_NOT_FOUND")) return false;
-    throw error;
-  }
 }
 
 function contentsOf({ settings, signal }: Call, client: ObjectClient, { bucket, key }: Address): ContentsOptions {
