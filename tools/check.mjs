@@ -28,15 +28,8 @@ function passes(command, args, options = {}) {
   return run.status === 0;
 }
 
-/** The same for a command that talks much: its output is shown only if it fails. */
+/** The same for commands that run beside others or talk much: what it wrote is shown when it has ended, and only if it failed. */
 function passesQuietly(command, args) {
-  const run = spawnSync(command, args, { encoding: "utf8" });
-  if (run.status !== 0) process.stderr.write(`${run.stdout ?? ""}${run.stderr ?? ""}${run.error?.message ?? ""}\n`);
-  return run.status === 0;
-}
-
-/** The same beside others: its output is shown when it has ended. */
-function passesBeside(command, args) {
   return new Promise((resolve) => {
     execFile(command, args, { maxBuffer: OUTPUT_MAX_BYTES }, (error, stdout, stderr) => {
       if (error !== null) process.stderr.write(`${stdout}${stderr}${stdout === "" ? error.message : ""}\n`);
@@ -76,7 +69,7 @@ async function checkTypes() {
     for (let project = waiting.shift(); project !== undefined; project = waiting.shift()) {
       const buildInfo = join(CACHE, `${project.replaceAll("/", "-")}.tsbuildinfo`);
       const args = ["--project", project, "--incremental", "--tsBuildInfoFile", buildInfo];
-      if (await passesBeside(TYPE_CHECKER, args)) continue;
+      if (await passesQuietly(TYPE_CHECKER, args)) continue;
       process.stderr.write(`types: ${project} failed\n`);
       failures.push(project);
     }
@@ -136,7 +129,7 @@ function checkProto() {
 }
 
 /** Packs each package as npm would publish it, then asks two judges whether importers can use it. */
-function checkExports() {
+async function checkExports() {
   const packed = join(process.cwd(), CACHE, "packed");
   rmSync(packed, { recursive: true, force: true });
   mkdirSync(packed, { recursive: true });
@@ -148,13 +141,14 @@ function checkExports() {
     });
     if (!isPacked) return false;
   }
-  return readdirSync(packed)
-    .map((file) => join(packed, file))
-    .flatMap((tarball) => [
-      passes("publint", ["run", tarball, "--strict"]),
-      passesQuietly("attw", [tarball, "--profile", "esm-only", "--format", "ascii", "--no-color", "--no-emoji"]),
-    ])
-    .every(Boolean);
+  let areRight = true;
+  for (const file of readdirSync(packed)) {
+    const tarball = join(packed, file);
+    const attw = [tarball, "--profile", "esm-only", "--format", "ascii", "--no-color", "--no-emoji"];
+    areRight = passes("publint", ["run", tarball, "--strict"]) && areRight;
+    areRight = (await passesQuietly("attw", attw)) && areRight;
+  }
+  return areRight;
 }
 
 function checkSize() {
