@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
+import { CHILD_ENVIRONMENT } from "../support/server-process.ts";
 
 const MAIN = fileURLToPath(new URL("../../examples/browser/main.ts", import.meta.url));
 const READY_MS = 60_000;
@@ -20,12 +21,7 @@ export async function startExample(
 ): Promise<ExampleProcess> {
   const child = spawn(process.execPath, ["--conditions=ashlar-source", MAIN, "--port", "0", ...args], {
     stdio: ["ignore", "pipe", "pipe"],
-    env: {
-      PATH: process.env.PATH ?? "",
-      HOME: process.env.HOME ?? "",
-      NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE,
-      ...env,
-    },
+    env: { ...CHILD_ENVIRONMENT, ...env },
   });
   let output = "";
   for (const stream of [child.stdout, child.stderr]) {

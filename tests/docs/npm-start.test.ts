@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { statSync } from "node:fs";
 import { createConnection } from "node:net";
 import { describe, expect, test } from "vitest";
+import { CHILD_ENVIRONMENT } from "../support/server-process.ts";
 import { createTempFolder } from "../support/temp-folder.ts";
 import { ROOT } from "./markdown.ts";
 
@@ -14,7 +15,7 @@ function shell(command: string, env: Readonly<Record<string, string>> = {}): Run
   // A process group of its own: a terminal's Ctrl-C reaches all of it.
   const child = spawn("bash", ["-c", command], {
     cwd: ROOT,
-    env: { PATH: path, HOME: process.env.HOME, NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE, ...env },
+    env: { ...CHILD_ENVIRONMENT, PATH: path, ...env },
     detached: true,
   });
   let output = "";

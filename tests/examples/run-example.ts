@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
+import { CHILD_ENVIRONMENT } from "../support/server-process.ts";
 
 /** The repository's folder. */
 export const ROOT: string = fileURLToPath(new URL("../../", import.meta.url));
@@ -36,13 +37,7 @@ export interface RunningExample extends AsyncDisposable {
 export function runExample(command: string, env: Readonly<Record<string, string>> = {}): RunningExample {
   const child = spawn("bash", ["-c", command], {
     cwd: ROOT,
-    env: {
-      PATH: `${dirname(process.execPath)}:${process.env.PATH}`,
-      HOME: process.env.HOME,
-      NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE,
-      CI: "true",
-      ...env,
-    },
+    env: { ...CHILD_ENVIRONMENT, PATH: `${dirname(process.execPath)}:${process.env.PATH}`, CI: "true", ...env },
     stdio: ["ignore", "pipe", "pipe"],
     // A process group of its own: a terminal's Ctrl-C reaches all of it.
     detached: true,

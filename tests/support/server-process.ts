@@ -5,6 +5,13 @@ import { fileURLToPath } from "node:url";
 
 const MAIN = fileURLToPath(new URL("../../packages/server/src/cli/main.ts", import.meta.url));
 
+/** What a process that a test starts has of the tests' own environment. With the cache it need not strip the types of what another one has run. */
+export const CHILD_ENVIRONMENT: Readonly<Record<string, string | undefined>> = {
+  PATH: process.env.PATH,
+  HOME: process.env.HOME,
+  NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE,
+};
+
 /** A server of the CLI as a process of its own. */
 export interface ServerProcess {
   /** The first line of its standard output: address and, at first start, credentials. */
@@ -31,12 +38,7 @@ export async function startServerProcess(
 ): Promise<ServerProcess> {
   const child = spawn(process.execPath, ["--conditions=ashlar-source", MAIN, ...args, "--json"], {
     stdio: ["ignore", "pipe", "pipe"],
-    env: {
-      PATH: process.env.PATH ?? "",
-      HOME: process.env.HOME ?? "",
-      NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE,
-      ...env,
-    },
+    env: { ...CHILD_ENVIRONMENT, ...env },
   });
   const log: string[] = [];
   child.stderr.setEncoding("utf8").on("data", (text: string) => void log.push(text));

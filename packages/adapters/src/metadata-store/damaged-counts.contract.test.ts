@@ -13,8 +13,8 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createMemoryChunkStore } from "../chunk-store/memory.ts";
 import { nodeCryptoHasher } from "../hash/node-crypto.ts";
 import type { RawSubject } from "../internal/raw-subject.ts";
-import { createRawPostgres } from "./postgres/testing/raw-postgres.ts";
-import { createRawSqlite } from "./sqlite/testing/raw-sqlite.ts";
+import { createRawPostgres } from "./postgres/testing/postgres-subject.ts";
+import { createRawSqlite } from "./sqlite/testing/sqlite-subject.ts";
 
 for (const [name, create] of Object.entries({ sqlite: createRawSqlite, postgres: createRawPostgres })) {
   describe(`the collector of a damaged ${name} database`, { timeout: 60_000 }, () => {

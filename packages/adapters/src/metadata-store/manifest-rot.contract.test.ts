@@ -14,8 +14,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createMemoryChunkStore } from "../chunk-store/memory.ts";
 import { nodeCryptoHasher } from "../hash/node-crypto.ts";
 import { flipBit, type RawSubject } from "../internal/raw-subject.ts";
-import { createRawPostgres } from "./postgres/testing/raw-postgres.ts";
-import { createRawSqlite } from "./sqlite/testing/raw-sqlite.ts";
+import { createRawPostgres } from "./postgres/testing/postgres-subject.ts";
+import { createRawSqlite } from "./sqlite/testing/sqlite-subject.ts";
 
 const BUCKET = "box";
 const CHUNK_BYTES = 16;

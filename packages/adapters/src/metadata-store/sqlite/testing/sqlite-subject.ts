@@ -1,7 +1,9 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import type { MetadataStoreSubject } from "@ashlar/sdk/testing";
+import type { RawSubject } from "../../../internal/raw-subject.ts";
 import { openSqliteMetadataStore, type SqliteMetadataStoreOptions } from "../index.ts";
 
 /** A metadata store on a file of its own. */
@@ -31,6 +33,23 @@ export async function createSqliteSubject(
     async dispose() {
       await Promise.all([store, ...others].map((one) => one.close()));
       await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** A metadata store with a second connection to its file. */
+export async function createRawSqlite(): Promise<RawSubject> {
+  const subject = await createSqliteSubject();
+  const file = new DatabaseSync(subject.path);
+  return {
+    store: subject.store,
+    raw: {
+      query: async (sql, params = []) =>
+        file.prepare(sql.replaceAll(/\$(\d)/g, "?$1")).all(...(params as string[])) as Record<string, unknown>[],
+    },
+    async dispose() {
+      file.close();
+      await subject.dispose();
     },
   };
 }
