@@ -340,6 +340,24 @@ describe("progress of a download", () => {
   });
 });
 
+describe("a progress callback of a download", () => {
+  test.each([0, 10, CHUNK, 3 * CHUNK])(
+    "that throws once ends the read of %i bytes with that error",
+    async (sizeBytes) => {
+      const cluster = await prepare(sizeBytes);
+      const own = new Error("the app's own bug");
+      let events = 0;
+      const onProgress = (): void => {
+        if (events++ === 0) throw own;
+      };
+      const opened = await cluster.backend.openObject(ref, { onProgress });
+      const error = await expectCode(readAll(opened.read()), "INVALID_ARGUMENT");
+      expect(error.cause).toBe(own);
+      expect(events).toBe(1);
+    },
+  );
+});
+
 describe("the condition of a read", () => {
   test("ifMatch refuses another version, ifNoneMatch tells that the caller's copy is current", async () => {
     const cluster = await prepare(10);

@@ -293,6 +293,28 @@ describe("progress of an upload", () => {
   });
 });
 
+describe("a progress callback of an upload", () => {
+  test.each([1, 2, 3, 4])(
+    "that throws at its event %i alone ends the upload, whichever replica told it",
+    async (at) => {
+      const cluster = await createMemoryCluster();
+      const own = new Error("the app's own bug");
+      let events = 0;
+      const onProgress = (): void => {
+        if (++events === at) throw own;
+      };
+      const sizeBytes = CHUNK * at;
+      for (const node of cluster.nodes) node.faults.putChunk = delayed(60);
+      const error = await expectCode(
+        put(cluster, testStream(sizeBytes), {}, { onProgress, concurrency: 1 }),
+        "INVALID_ARGUMENT",
+      );
+      expect(error.cause).toBe(own);
+      expect(events).toBe(at);
+    },
+  );
+});
+
 describe("memory of an upload", () => {
   test.each([1, 2, 4, 8])(
     "with concurrency %i: never more than concurrency + 2 chunks at once",

@@ -77,6 +77,11 @@ export const LIMIT_DOCS: Readonly<Record<keyof typeof LIMITS, LimitDoc>> = {
       "how long the result of a write is kept under its operation id; a client that has not come back by then does not come back",
   },
   HEDGE_AFTER_MS: { unit: "ms", reason: "a read slower than this also asks the next replica" },
+  RECENT_LAYOUTS_MAX: {
+    unit: "count",
+    reason:
+      "changes of the layout that an upload may live through; a placement among 256 servers takes 80 ms to compute",
+  },
   CLAIM_TTL_MS: { unit: "ms", reason: "an upload may last a day before its chunks can be collected" },
   GRANT_TTL_MS: { unit: "ms", reason: "life of a signed grant; the client renews it during long uploads" },
   ACCESS_TOKEN_TTL_MS: {

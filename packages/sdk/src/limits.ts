@@ -57,6 +57,7 @@ export const LIMITS = Object.freeze({
   OPERATION_KEPT_MS: limit(24 * 3600 * 1000),
   HEDGE_AFTER_MS: limit(500),
   CLAIM_TTL_MS: limit(24 * 3600 * 1000),
+  RECENT_LAYOUTS_MAX: limit(64),
   GRANT_TTL_MS: limit(15 * 60 * 1000),
   ACCESS_TOKEN_TTL_MS: limit(15 * 60 * 1000),
   ACCESS_TOKEN_TTL_MIN_MS: limit(1000),

@@ -22,7 +22,7 @@ export interface ClusterTopologyOptions {
   readonly authorization?: Endpoint["authorization"];
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Age in ms at which the view is renewed in the background; default 2,000: far below the heartbeat interval. */
+  /** Age in ms at which the view is renewed: in the background for reads, before the answer for writes; default 2,000: far below the heartbeat interval. */
   readonly refreshAfterMs?: number | undefined;
   /** Takes the chunks while no server is registered: a gateway's own chunk face. It stays its owner's. */
   readonly fallback?: NamedStore | undefined;
@@ -43,8 +43,9 @@ export function majority(placedCount: number): number {
 /**
  * The topology of a cluster: servers and layouts from a registry, stores through a transport.
  *
- * The view is renewed in the background when it is older than `refreshAfterMs`, and before the next answer after `invalidate()`. If the
- * registry is away, the last view stays good: where chunks lie does not depend on it.
+ * The view is renewed when it is older than `refreshAfterMs`: in the background for reads, which find their chunks by an older layout too, and before
+ * the answer for writes, which an older layout gives fewer copies; for both after `invalidate()`. If the registry is away, the last view stays good:
+ * where chunks lie does not depend on it.
  */
 export function createClusterTopology(options: ClusterTopologyOptions): Topology {
   const pool = createNodePool({ ...options, authorization: options.authorization });
@@ -74,14 +75,15 @@ export function createClusterTopology(options: ClusterTopologyOptions): Topology
     return refreshing;
   };
 
-  const current = async (): Promise<View> => {
+  const current = async (use: "read" | "write"): Promise<View> => {
     if (view === undefined) return refresh();
-    if (mustRefresh || options.clock.monotonicMs() - view.takenAtMs > refreshAfterMs) {
+    const isOld = options.clock.monotonicMs() - view.takenAtMs > refreshAfterMs;
+    if (mustRefresh || isOld) {
       const renewed = refresh().catch((error: unknown) => {
         options.logger.warn({ err: error }, "cluster view not renewed; the last one stays in use");
         return view as View;
       });
-      if (mustRefresh) return renewed;
+      if (mustRefresh || use === "write") return renewed;
     }
     return view;
   };
@@ -96,7 +98,7 @@ export function createClusterTopology(options: ClusterTopologyOptions): Topology
 
   return {
     async writePlacement(chunkId: Digest): Promise<ChunkPlacement> {
-      const { snapshot } = await current();
+      const { snapshot } = await current("write");
       const layout = snapshot.layouts[0];
       if (layout === undefined) {
         mustRefresh = true;
@@ -109,7 +111,7 @@ export function createClusterTopology(options: ClusterTopologyOptions): Topology
       };
     },
     async readCandidates(chunkId: Digest): Promise<readonly NamedStore[]> {
-      const { snapshot } = await current();
+      const { snapshot } = await current("read");
       const serverIds = new Set<string>();
       for (const layout of snapshot.layouts)
         for (const serverId of placementOf(layout).placementOf(chunkId)) serverIds.add(serverId);
@@ -117,7 +119,7 @@ export function createClusterTopology(options: ClusterTopologyOptions): Topology
       return [...serverIds].map(pool.storeOf);
     },
     async allStores(_options?: CallOptions): Promise<readonly NamedStore[]> {
-      const { snapshot } = await current();
+      const { snapshot } = await current("read");
       return snapshot.servers.map((server) => pool.storeOf(server.serverId));
     },
     writeQuorum: options.writeQuorum ?? majority,

@@ -2,11 +2,16 @@ import { describe, expect, test } from "vitest";
 import type { Clock, TransferProgress } from "../ports/index.ts";
 import { createProgressTracker } from "./progress-tracker.ts";
 
+const unexpected = (error: unknown): never => {
+  throw error;
+};
+
 function observed(totalBytes?: number) {
   let now = 0;
   const clock: Clock = { nowMs: () => now, monotonicMs: () => now, sleep: async () => {} };
   const events: TransferProgress[] = [];
-  const tracker = createProgressTracker((event) => events.push(event), totalBytes, clock);
+  const onProgress = (event: TransferProgress): void => void events.push(event);
+  const tracker = createProgressTracker({ onProgress, totalBytes, clock, fail: unexpected });
   const at = (ms: number): void => {
     now = ms;
   };
@@ -63,9 +68,28 @@ describe("a progress tracker", () => {
     expect(events.at(-1)).toEqual({ transferredBytes: 10, totalBytes: 10 });
   });
 
+  test("ends the transfer once with what the caller threw, and keeps it from the transports", () => {
+    const clock: Clock = { nowMs: () => 0, monotonicMs: () => 0, sleep: async () => {} };
+    const own = new Error("the app's");
+    const failures: unknown[] = [];
+    let calls = 0;
+    const onProgress = (): never => {
+      calls++;
+      throw own;
+    };
+    const tracker = createProgressTracker({ onProgress, totalBytes: 10, clock, fail: (error) => failures.push(error) });
+    const meter = tracker.meter();
+    // All at once: nothing is left for the last event to tell, and it is told all the same.
+    meter(10);
+    meter(10);
+    expect(failures).toEqual([expect.objectContaining({ code: "INVALID_ARGUMENT", cause: own })]);
+    expect(() => tracker.finish()).toThrow(failures[0] as Error);
+    expect(calls).toBe(1);
+  });
+
   test("says nothing to nobody", () => {
     const clock: Clock = { nowMs: () => 0, monotonicMs: () => 0, sleep: async () => {} };
-    const tracker = createProgressTracker(undefined, 10, clock);
+    const tracker = createProgressTracker({ onProgress: undefined, totalBytes: 10, clock, fail: unexpected });
     tracker.meter()(5);
     tracker.setTotal(5);
     tracker.finish();

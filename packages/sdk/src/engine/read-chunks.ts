@@ -5,11 +5,16 @@ import { LIMITS } from "../limits.ts";
 import type { GetObjectRequest, LocatedChunk, ManifestPage, StoredObject, TransferOptions } from "../ports/index.ts";
 import type { ResolvedRange } from "./byte-range.ts";
 import type { EngineContext } from "./engine-context.ts";
-import { createProgressTracker } from "./progress-tracker.ts";
+import type { ProgressTracker } from "./progress-tracker.ts";
 
 /** How to read the bytes of an object. */
 export interface ReadOptions extends TransferOptions {
   readonly verify?: GetObjectRequest["verify"];
+}
+
+/** The transfer of one read. */
+interface ReadTransfer extends ReadOptions {
+  readonly progress: ProgressTracker;
 }
 
 /**
@@ -17,15 +22,17 @@ export interface ReadOptions extends TransferOptions {
  *
  * Memory: at most `concurrency` chunks in flight or waiting and the one that was yielded last. The owner of `options.signal` aborts it when the
  * consumer stops; transfers in flight then end.
+ *
+ * @param options.progress is finished by whoever made it.
  */
 export async function* readChunks(
   context: EngineContext,
   stored: StoredObject,
   range: ResolvedRange,
-  options: ReadOptions,
+  options: ReadTransfer,
 ): AsyncGenerator<Uint8Array> {
   const concurrency = options.concurrency ?? LIMITS.CONCURRENCY_DEFAULT.value;
-  const progress = createProgressTracker(options.onProgress, range.length, context.clock);
+  const { progress } = options;
   const wantsProgress = options.onProgress !== undefined;
   const located = locate(context, stored, range, options);
   const queue: Promise<Uint8Array>[] = [];
@@ -52,7 +59,6 @@ export async function* readChunks(
     if (head === undefined) break;
     yield await raceAbort(head, options.signal);
   }
-  progress.finish();
 }
 
 interface FetchOptions extends ReadOptions {

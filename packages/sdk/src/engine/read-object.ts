@@ -11,6 +11,7 @@ import type {
 } from "../ports/index.ts";
 import { resolveByteRange } from "./byte-range.ts";
 import type { EngineContext } from "./engine-context.ts";
+import { createProgressTracker } from "./progress-tracker.ts";
 import { type ReadOptions, readChunks } from "./read-chunks.ts";
 
 /** Finds an object and makes it ready to read; no chunk is asked for yet. */
@@ -89,18 +90,20 @@ async function* readStored(
   length: number,
   options: ReadOptions,
 ): AsyncGenerator<Uint8Array> {
-  if (length === 0) {
-    options.onProgress?.({ transferredBytes: 0, totalBytes: 0 });
-    return;
-  }
-  if (stored.inline !== undefined) {
-    yield stored.inline.slice(offset, offset + length);
-    options.onProgress?.({ transferredBytes: length, totalBytes: length });
+  const { onProgress } = options;
+  const tracked = { onProgress, totalBytes: length, clock: context.clock };
+  if (stored.inline !== undefined || length === 0) {
+    if (stored.inline !== undefined && length > 0) yield stored.inline.slice(offset, offset + length);
+    const progress = createProgressTracker({ ...tracked, fail: () => {} });
+    progress.meter()(length);
+    progress.finish();
     return;
   }
   const link = linkAbort(options.signal, context.closing);
+  const progress = createProgressTracker({ ...tracked, fail: (error) => link.abort(error) });
   try {
-    yield* readChunks(context, stored, { offset, length }, { ...options, signal: link.signal });
+    yield* readChunks(context, stored, { offset, length }, { ...options, signal: link.signal, progress });
+    progress.finish();
   } finally {
     link.abort(new AshlarError("CANCELED", "the reader stopped"));
     link.unlink();

@@ -119,7 +119,13 @@ class BodyWriter {
     this.#signal = signal;
     this.#fail = fail;
     this.#concurrency = options.concurrency ?? LIMITS.CONCURRENCY_DEFAULT.value;
-    this.#progress = createProgressTracker(options.onProgress, request.sizeBytes, context.clock);
+    const { clock } = context;
+    this.#progress = createProgressTracker({
+      onProgress: options.onProgress,
+      totalBytes: request.sizeBytes,
+      clock,
+      fail,
+    });
     this.#wantsProgress = options.onProgress !== undefined;
     this.#startedAtMs = context.clock.monotonicMs();
   }

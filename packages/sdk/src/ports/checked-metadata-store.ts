@@ -8,7 +8,7 @@ import type { MetadataExamination } from "./examination.ts";
 import * as check from "./metadata-checks.ts";
 import type { BucketCatalog, CollectionQueue, MetadataStore, ObjectCatalog, UploadCatalog } from "./metadata-store.ts";
 import { assertBucketName, normalizeAttributes } from "./names.ts";
-import type { ServerRegistry } from "./servers.ts";
+import type { LayoutHistory, ServerRegistry } from "./servers.ts";
 import type { WriteOptions } from "./write-options.ts";
 
 /** Runs one call under the rules that hold for all: closed state, arguments, abort. */
@@ -268,7 +268,7 @@ function checkedExamination(inner: MetadataExamination, guard: Guard): MetadataE
   };
 }
 
-function checkedServers(inner: ServerRegistry, guard: Guard): ServerRegistry {
+function checkedServers(inner: ServerRegistry & LayoutHistory, guard: Guard): ServerRegistry & LayoutHistory {
   return {
     registerServer: (registration, options) =>
       guard(options, () => {
@@ -287,6 +287,12 @@ function checkedServers(inner: ServerRegistry, guard: Guard): ServerRegistry {
         return () => inner.stopServer(serverId, options);
       }),
     clusterSnapshot: (options) => guard(options, () => () => inner.clusterSnapshot(options)),
+    recentLayouts: (query, options) =>
+      guard(options, () => {
+        check.checkInteger(query.forMs, "forMs", { min: 0 });
+        check.checkInteger(query.limit, "limit", { min: 1, max: LIMITS.RECENT_LAYOUTS_MAX.value });
+        return () => inner.recentLayouts(query, options);
+      }),
     changeLayout: (change, options) =>
       guard(options, () => {
         if (change.replicationFactor !== undefined) {

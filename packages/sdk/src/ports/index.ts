@@ -99,6 +99,7 @@ export type { Random } from "./random.ts";
 export type {
   ClusterSnapshot,
   LayoutChange,
+  LayoutHistory,
   ServerRecord,
   ServerRegistration,
   ServerRegistry,

@@ -14,7 +14,7 @@ import type {
   StoredObject,
   WriteCondition,
 } from "./objects.ts";
-import type { ServerRegistry } from "./servers.ts";
+import type { LayoutHistory, ServerRegistry } from "./servers.ts";
 import type {
   CompleteUpload,
   CreateUpload,
@@ -174,6 +174,7 @@ export interface MetadataStore
   extends Catalog,
     CollectionQueue,
     ServerRegistry,
+    LayoutHistory,
     CredentialCatalog,
     DatabaseIdentity,
     MetadataExamination {

@@ -45,6 +45,18 @@ export interface ClusterSnapshot {
   readonly layouts: readonly Layout[];
 }
 
+/** Layouts that an upload may have begun under. */
+export interface LayoutHistory {
+  /**
+   * The newest layout, then those that were the newest one at some time in the last `forMs`, in ms: chunks that were stored meanwhile lie as one of
+   * them says, though no row names it before their commit.
+   */
+  recentLayouts(
+    query: { readonly forMs: number; readonly limit: number },
+    options?: CallOptions,
+  ): Promise<readonly Layout[]>;
+}
+
 /** A change of the layout by an operator. */
 export interface LayoutChange {
   readonly replicationFactor?: number | undefined;

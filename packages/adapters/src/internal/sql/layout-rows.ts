@@ -47,6 +47,20 @@ export async function readLayoutsInUse(session: SqlSession): Promise<readonly La
   return rows.map(layoutOf);
 }
 
+/** The newest layout, then those that were the newest one at `sinceMs` or later. */
+export async function readRecentLayouts(
+  session: SqlSession,
+  { sinceMs, limit }: { readonly sinceMs: number; readonly limit: number },
+): Promise<readonly Layout[]> {
+  const rows = await session.query<LayoutRow>(
+    `SELECT layout_version, format_version, body FROM layouts
+      WHERE layout_version >= COALESCE((SELECT max(layout_version) FROM layouts WHERE created_at_ms <= $1), 0)
+      ORDER BY layout_version DESC LIMIT $2`,
+    [sinceMs, limit],
+  );
+  return rows.map(layoutOf);
+}
+
 export async function insertLayout(session: SqlSession, layout: Layout): Promise<void> {
   const { layoutVersion, ...body } = layout;
   await session.query(

@@ -48,6 +48,7 @@ export interface SqlOperations {
   readonly heartbeat: typeof servers.heartbeat;
   readonly stopServer: typeof servers.stopServer;
   clusterSnapshot(session: SqlSession, input: undefined): ReturnType<typeof servers.clusterSnapshot>;
+  readonly recentLayouts: typeof servers.recentLayouts;
   readonly changeLayout: typeof servers.changeLayout;
   readonly createApiKey: typeof credentials.createApiKey;
   readonly findApiKey: typeof credentials.findApiKey;
@@ -127,6 +128,7 @@ export const OPERATION_KINDS: Readonly<Record<OperationName, OperationKind>> = O
   heartbeat: "statement",
   stopServer: "statement",
   clusterSnapshot: "read",
+  recentLayouts: "read",
   changeLayout: "once",
   createApiKey: "once",
   findApiKey: "read",

@@ -2,6 +2,7 @@ import type {
   ClusterSnapshot,
   Layout,
   LayoutChange,
+  LayoutHistory,
   LayoutServer,
   ServerRecord,
   ServerRegistration,
@@ -16,7 +17,7 @@ import {
   serverNotFound,
 } from "../metadata/layout-changes.ts";
 import { SERVER_DOWN_AFTER_MS, serverState } from "../metadata/server-state.ts";
-import { insertLayout, readLayoutsInUse, readNewestLayout } from "./layout-rows.ts";
+import { insertLayout, readLayoutsInUse, readNewestLayout, readRecentLayouts } from "./layout-rows.ts";
 import { insertRows } from "./row-blocks.ts";
 import type { SqlSession } from "./sql-session.ts";
 
@@ -139,6 +140,13 @@ export async function clusterSnapshot(session: SqlSession): Promise<ClusterSnaps
     `SELECT storage_servers.*, ${session.dialect.nowMs} AS now_ms FROM storage_servers ORDER BY server_id`,
   );
   return { servers: rows.map((row) => recordOf(row, row.now_ms)), layouts: await readLayoutsInUse(session) };
+}
+
+export async function recentLayouts(
+  session: SqlSession,
+  { forMs, limit }: Parameters<LayoutHistory["recentLayouts"]>[0],
+): Promise<readonly Layout[]> {
+  return await readRecentLayouts(session, { sinceMs: (await session.nowMs()) - forMs, limit });
 }
 
 function recordOf(row: ServerRow, nowMs: number): ServerRecord {

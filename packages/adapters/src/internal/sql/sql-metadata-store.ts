@@ -57,6 +57,7 @@ export function createSqlMetadataStore({
     heartbeat: (serverId, stats, options) => execute("heartbeat", { serverId, stats }, options),
     stopServer: (serverId, options) => execute("stopServer", serverId, options),
     clusterSnapshot: (options) => execute("clusterSnapshot", undefined, options),
+    recentLayouts: (query, options) => execute("recentLayouts", query, options),
     changeLayout: (change, options) => execute("changeLayout", { change, policy }, options),
     createApiKey: (record, options) => execute("createApiKey", record, options),
     findApiKey: (keyId, options) => execute("findApiKey", keyId, options),

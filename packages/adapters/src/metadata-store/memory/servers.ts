@@ -1,4 +1,4 @@
-import type { ClusterSnapshot, ServerRegistration, ServerRegistry } from "@ashlar/sdk/ports";
+import type { ClusterSnapshot, Layout, LayoutHistory, ServerRegistration, ServerRegistry } from "@ashlar/sdk/ports";
 import {
   changedLayout,
   layoutWithServer,
@@ -8,13 +8,13 @@ import {
 import { serverState } from "../../internal/metadata/server-state.ts";
 import type { MemoryState, ServerRow } from "./state.ts";
 
-export function memoryServers(state: MemoryState): ServerRegistry {
+export function memoryServers(state: MemoryState): ServerRegistry & LayoutHistory {
   return {
     async registerServer(registration) {
       const row = registeredRow(state, registration);
       if (!state.stagedLayouts && !row.removedFromLayout) {
         const next = layoutWithServer(state.layouts.at(-1), row, state.layoutDefaults);
-        if (next !== undefined) state.layouts.push(next);
+        if (next !== undefined) addLayout(state, next);
       }
       state.servers.set(row.serverId, row);
       return { layoutVersion: newestVersion(state) };
@@ -28,10 +28,17 @@ export function memoryServers(state: MemoryState): ServerRegistry {
       state.servers.set(serverId, { ...requireServer(state, serverId), stopped: true });
     },
     clusterSnapshot: async () => clusterSnapshot(state),
+    async recentLayouts({ forMs, limit }) {
+      const sinceMs = state.clock.nowMs() - forMs;
+      const newestThen = state.layouts.findLastIndex(
+        ({ layoutVersion }) => (state.layoutsSinceMs.get(layoutVersion) ?? 0) <= sinceMs,
+      );
+      return state.layouts.slice(Math.max(0, newestThen)).reverse().slice(0, limit);
+    },
     async changeLayout(change) {
       const context = { registered: state.servers, defaults: state.layoutDefaults };
       const layout = changedLayout(state.layouts.at(-1), change, context);
-      state.layouts.push(layout);
+      addLayout(state, layout);
       for (const { serverId, weight } of layout.servers) {
         const row = state.servers.get(serverId);
         if (row !== undefined) state.servers.set(serverId, { ...row, weight, removedFromLayout: false });
@@ -43,6 +50,11 @@ export function memoryServers(state: MemoryState): ServerRegistry {
       return layout;
     },
   };
+}
+
+function addLayout(state: MemoryState, layout: Layout): void {
+  state.layouts.push(layout);
+  state.layoutsSinceMs.set(layout.layoutVersion, state.clock.nowMs());
 }
 
 function registeredRow(state: MemoryState, registration: ServerRegistration): ServerRow {

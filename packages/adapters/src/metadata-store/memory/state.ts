@@ -88,6 +88,8 @@ export interface MemoryState {
   readonly servers: Map<string, ServerRow>;
   /** Oldest first. */
   readonly layouts: Layout[];
+  /** When each layout became the newest one, in ms, by version. */
+  readonly layoutsSinceMs: Map<number, number>;
   readonly apiKeys: Map<string, ApiKeyRecord>;
   /** Ends by token id. */
   readonly revokedTokens: Map<string, number>;
@@ -113,6 +115,7 @@ export function createState(
     repairs: new Map(),
     servers: new Map(),
     layouts: [],
+    layoutsSinceMs: new Map(),
     apiKeys: new Map(),
     revokedTokens: new Map(),
     finished: new Map(),

@@ -54,6 +54,7 @@ const CALLS: Readonly<Record<string, Call>> = {
   heartbeat: (store, options) => store.heartbeat("n1", STATS, options),
   stopServer: (store, options) => store.stopServer("n1", options),
   clusterSnapshot: (store, options) => store.clusterSnapshot(options),
+  recentLayouts: (store, options) => store.recentLayouts({ forMs: 0, limit: 1 }, options),
   changeLayout: (store, options) => store.changeLayout({ replicationFactor: 1 }, options),
   createApiKey: (store, options) => store.createApiKey(API_KEY, options),
   findApiKey: (store, options) => store.findApiKey("k9", options),

@@ -173,6 +173,22 @@ export const SERVER_CASES: readonly MetadataStoreCase[] = [
     },
   },
   {
+    name: "recent layouts are those that an upload may have begun under, though no row needs them",
+    async run({ store }) {
+      const DAY_MS = 24 * 3600 * 1000;
+      const versions = async (forMs: number, limit = 10): Promise<number[]> =>
+        (await store.recentLayouts({ forMs, limit })).map((one) => one.layoutVersion);
+      expect(await versions(DAY_MS)).toEqual([]);
+      for (const id of ["n1", "n2", "n3"]) await store.registerServer(server(id));
+      expect(await versions(DAY_MS)).toEqual([3, 2, 1]);
+      expect(await store.recentLayouts({ forMs: DAY_MS, limit: 1 })).toEqual((await store.clusterSnapshot()).layouts);
+      expect(await versions(DAY_MS, 2)).toEqual([3, 2]);
+      expect(await versions(0)).toEqual([3]);
+      for (const forMs of [-1, Number.NaN]) await expectCode(versions(forMs), "INVALID_ARGUMENT");
+      for (const limit of [0, 65]) await expectCode(versions(0, limit), "INVALID_ARGUMENT");
+    },
+  },
+  {
     name: "bad registrations are refused",
     async run({ store }) {
       const bad: ReadonlyArray<Partial<ServerRegistration>> = [

@@ -78,8 +78,11 @@ export class Supervisor {
       await this.#postgres.until(() => this.#postgres?.isReady === true, signal);
     }
     await this.#prepareDatabase(signal);
-    for (const process of [...this.#nodes, this.#gateway]) process.start();
-    for (const process of this.#all()) await process.until(() => process.isReady, signal);
+    // The gateway comes last: one that has seen half of the nodes gives the first objects fewer copies than they shall have.
+    for (const processes of [this.#nodes, [this.#gateway]]) {
+      for (const process of processes) process.start();
+      for (const process of processes) await process.until(() => process.isReady, signal);
+    }
   }
 
   /** Adds a node and waits until it has its place. @throws {AshlarError} NODE_UNAVAILABLE if it does not come up in a minute. */

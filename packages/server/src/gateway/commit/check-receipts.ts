@@ -1,7 +1,7 @@
 import { AshlarError, type ErrorDetails } from "@ashlar/sdk/errors";
 import { bytesEqual, encodeHex } from "@ashlar/sdk/hash";
 import { LIMITS } from "@ashlar/sdk/limits";
-import type { ChunkRef } from "@ashlar/sdk/ports";
+import type { ChunkRef, Layout } from "@ashlar/sdk/ports";
 import {
   CLOCK_SKEW_MS,
   type GatewayReceipt,
@@ -24,11 +24,11 @@ export interface ProvenChunk {
 /**
  * Checks that the holder of a ticket uploaded this chunk to enough servers.
  *
- * Either one receipt of a gateway, or receipts of distinct nodes that all belong to the placement of one layout in use and reach its write
+ * Either one receipt of a gateway, or receipts of distinct nodes that all belong to the placement of one recent layout and reach its write
  * quorum. Nothing of it rests on the client's word.
  *
  * @throws {AshlarError} UNAUTHENTICATED (forged or malformed), CLAIM_EXPIRED (too old), PERMISSION_DENIED (none; of another ticket, chunk or
- *   size; one server twice), LAYOUT_STALE (servers of no layout in use), QUORUM_NOT_REACHED.
+ *   size; one server twice), LAYOUT_STALE (servers of no layout of the last day), QUORUM_NOT_REACHED.
  */
 export async function checkReceipts(
   context: GatewayContext & { readonly grants: GrantKeeper },
@@ -85,13 +85,11 @@ async function checkGatewayReceipt(
     if (placement.layoutVersion === 0) return { layoutVersion, missedServerIds };
     throw stale(chunk);
   }
-  for (const fresh of [false, true]) {
-    const placements = await context.layouts.placements({ fresh });
-    if (placements.some((placement) => placement.layoutVersion === layoutVersion)) {
-      return { layoutVersion, missedServerIds };
-    }
-  }
-  throw stale(chunk);
+  const known = await findLayout(context, (layouts) =>
+    layouts.find((layout) => layout.layoutVersion === layoutVersion),
+  );
+  if (known === undefined) throw stale(chunk);
+  return { layoutVersion, missedServerIds };
 }
 
 async function checkNodeReceipts(
@@ -102,8 +100,9 @@ async function checkNodeReceipts(
   if (receipts.length === 0) throw denied("a chunk has no receipt", chunk);
   const serverIds = new Set(receipts.map((receipt) => receipt.serverId));
   if (serverIds.size < receipts.length) throw denied("two receipts are of the same server", chunk);
-  let covering = placementCovering(await context.layouts.placements(), chunk.chunkId, serverIds);
-  covering ??= placementCovering(await context.layouts.placements({ fresh: true }), chunk.chunkId, serverIds);
+  const covering = await findLayout(context, (layouts) =>
+    placementCovering(layouts, context.layouts.placementOf, { chunkId: chunk.chunkId, serverIds }),
+  );
   if (covering === undefined) throw stale(chunk);
   const { layoutVersion, servers } = covering;
   const quorum = context.topology.writeQuorum(servers.length);
@@ -115,12 +114,24 @@ async function checkNodeReceipts(
   return { layoutVersion, missedServerIds: servers.filter((serverId) => !serverIds.has(serverId)) };
 }
 
+/** Looks in the layouts in use, then in those of the longest upload, and then whether one came since the view was taken. */
+async function findLayout<T>(
+  { layouts }: GatewayContext,
+  find: (layouts: readonly Layout[]) => T | undefined,
+): Promise<T | undefined> {
+  return find(await layouts.inUse()) ?? find(await layouts.recent()) ?? find(await layouts.recent({ fresh: true }));
+}
+
 const detailsOf = (chunk: ChunkRef): ErrorDetails => ({ chunkId: encodeHex(chunk.chunkId) });
 
 const denied = (message: string, chunk: ChunkRef): AshlarError =>
   new AshlarError("PERMISSION_DENIED", message, { details: detailsOf(chunk) });
 
 const stale = (chunk: ChunkRef): AshlarError =>
-  new AshlarError("LAYOUT_STALE", "a chunk lies outside of its placement under every layout in use; upload it again", {
-    details: detailsOf(chunk),
-  });
+  new AshlarError(
+    "LAYOUT_STALE",
+    "a chunk lies outside of its placement under every layout of the last day; upload it again",
+    {
+      details: detailsOf(chunk),
+    },
+  );

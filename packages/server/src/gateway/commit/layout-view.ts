@@ -1,70 +1,79 @@
-import type { Clock, ClusterSnapshot, Digest, ServerRegistry } from "@ashlar/sdk/ports";
+import { LIMITS } from "@ashlar/sdk/limits";
+import type { Clock, Digest, Layout, LayoutHistory, ServerRegistry } from "@ashlar/sdk/ports";
 import { createPlacement, type Placement } from "@ashlar/sdk/ring";
 
-/** The layouts in use, for checking where the chunks of a commit lie. */
+/** The layouts that the chunks of a commit may lie by. */
 export interface LayoutView {
-  /** Placements of the layouts in use, newest first. @param options.fresh ask the registry now. */
-  placements(options?: { readonly fresh?: boolean | undefined }): Promise<readonly Placement[]>;
-  /** Servers and layouts, at most {@link VIEW_MAX_AGE_MS} old. */
-  snapshot(): Promise<ClusterSnapshot>;
+  /** The layouts in use, newest first, at most {@link VIEW_MAX_AGE_MS} old. */
+  inUse(): Promise<readonly Layout[]>;
+  /**
+   * Those that the longest upload may have begun under, newest first: a layout that no row names retires, but not from under an upload.
+   *
+   * @param options.fresh asks the registry now.
+   */
+  recent(options?: { readonly fresh?: boolean | undefined }): Promise<readonly Layout[]>;
+  /** The placement of one of these layouts. */
+  placementOf(layout: Layout): Placement;
 }
 
-/** Age at which the view is asked for anew; a placement that is not found asks at once. */
+/** Age at which the view is asked for anew. */
 const VIEW_MAX_AGE_MS = 2000;
 
-/** Creates the view over a registry. Placements are pure functions of their layout, so they are kept while it is in use. */
+/** Creates the view over a registry. Placements are pure functions of their layout, so they are kept while it may be asked for. */
 export function createLayoutView(
-  registry: Pick<ServerRegistry, "clusterSnapshot">,
+  registry: Pick<ServerRegistry, "clusterSnapshot"> & LayoutHistory,
   clock: Pick<Clock, "monotonicMs">,
 ): LayoutView {
-  let known = new Map<number, Placement>();
-  let view: { readonly snapshot: ClusterSnapshot; readonly takenAtMs: number } | undefined;
-  let asking: Promise<ClusterSnapshot> | undefined;
-
-  const ask = async (): Promise<ClusterSnapshot> => {
-    const takenAtMs = clock.monotonicMs();
-    const snapshot = await registry.clusterSnapshot();
-    const earlier = known;
-    known = new Map(
-      snapshot.layouts.map((layout) => [
-        layout.layoutVersion,
-        earlier.get(layout.layoutVersion) ?? createPlacement(layout),
-      ]),
-    );
-    view = { snapshot, takenAtMs };
-    return snapshot;
+  const placements = new Map<number, Placement>();
+  const snapshot = kept(() => registry.clusterSnapshot(), clock);
+  const recent = kept(async () => {
+    const query = { forMs: LIMITS.CLAIM_TTL_MS.value, limit: LIMITS.RECENT_LAYOUTS_MAX.value };
+    const [layouts, { layouts: inUse }] = await Promise.all([registry.recentLayouts(query), snapshot(false)]);
+    const mayBeAsked = new Set([...layouts, ...inUse].map(({ layoutVersion }) => layoutVersion));
+    for (const version of placements.keys()) if (!mayBeAsked.has(version)) placements.delete(version);
+    return layouts;
+  }, clock);
+  return {
+    inUse: async () => (await snapshot(false)).layouts,
+    recent: (options) => recent(options?.fresh === true),
+    placementOf(layout) {
+      const placement = placements.get(layout.layoutVersion) ?? createPlacement(layout);
+      placements.set(layout.layoutVersion, placement);
+      return placement;
+    },
   };
+}
 
-  const current = (fresh: boolean): Promise<ClusterSnapshot> => {
-    if (!fresh && view !== undefined && clock.monotonicMs() - view.takenAtMs < VIEW_MAX_AGE_MS) {
-      return Promise.resolve(view.snapshot);
-    }
-    asking ??= ask().finally(() => {
+/** Keeps an answer for {@link VIEW_MAX_AGE_MS}; those who ask at once share one question. */
+function kept<T>(ask: () => Promise<T>, clock: Pick<Clock, "monotonicMs">): (fresh: boolean) => Promise<T> {
+  let last: { readonly answer: T; readonly askedAtMs: number } | undefined;
+  let asking: Promise<T> | undefined;
+  const askNow = async (): Promise<T> => {
+    const askedAtMs = clock.monotonicMs();
+    const answer = await ask();
+    last = { answer, askedAtMs };
+    return answer;
+  };
+  return async (fresh) => {
+    if (!fresh && last !== undefined && clock.monotonicMs() - last.askedAtMs < VIEW_MAX_AGE_MS) return last.answer;
+    asking ??= askNow().finally(() => {
       asking = undefined;
     });
-    return asking;
-  };
-
-  return {
-    async placements(options) {
-      const { layouts } = await current(options?.fresh === true);
-      return layouts.flatMap((layout) => known.get(layout.layoutVersion) ?? []);
-    },
-    snapshot: () => current(false),
+    return await asking;
   };
 }
 
 /** The placement of a chunk under the first layout whose servers include all of `serverIds`; `undefined` if there is none. */
 export function placementCovering(
-  placements: readonly Placement[],
-  chunkId: Digest,
-  serverIds: ReadonlySet<string>,
+  layouts: readonly Layout[],
+  placementOf: (layout: Layout) => Placement,
+  { chunkId, serverIds }: { readonly chunkId: Digest; readonly serverIds: ReadonlySet<string> },
 ): { readonly layoutVersion: number; readonly servers: readonly string[] } | undefined {
-  for (const placement of placements) {
-    const servers = placement.placementOf(chunkId);
+  for (const layout of layouts) {
+    const servers = placementOf(layout).placementOf(chunkId);
     const inside = new Set(servers);
     if ([...serverIds].every((serverId) => inside.has(serverId))) {
-      return { layoutVersion: placement.layoutVersion, servers };
+      return { layoutVersion: layout.layoutVersion, servers };
     }
   }
   return undefined;

@@ -1,0 +1,76 @@
+/** Uploads during which the layout changes, and more than once: nothing names the layout that they began under until they are committed. */
+import { createHash, randomBytes } from "node:crypto";
+import { createMemoryChunkStore } from "@ashlar/adapters/chunk-store/memory";
+import { nodeCryptoHasher } from "@ashlar/adapters/hash/node-crypto";
+import { createMemoryMetadataStore } from "@ashlar/adapters/metadata-store/memory";
+import { undiciTransport } from "@ashlar/adapters/transport/undici";
+import { createClient, fixed, gateway, KIB } from "@ashlar/sdk";
+import { digestFromBytes } from "@ashlar/sdk/hash";
+import { httpTransport } from "@ashlar/sdk/transport/http";
+import { expect, onTestFinished, test } from "vitest";
+import { codeOf, type DirectClient, directClient } from "../testing/direct-client.ts";
+import { startTestCluster } from "../testing/start-test-cluster.ts";
+
+const BUCKET = "box";
+
+async function prepare() {
+  const metadata = createMemoryMetadataStore({ replicationFactor: 3 });
+  const cluster = await startTestCluster({
+    metadata,
+    hasher: nodeCryptoHasher,
+    transport: undiciTransport(),
+    nodeCount: 4,
+    openStore: () => createMemoryChunkStore(),
+  });
+  onTestFinished(() => cluster.close());
+  const direct = directClient(cluster);
+  const app = createClient(gateway({ url: cluster.url, apiKey: cluster.keys.readwrite, transport: httpTransport() }));
+  onTestFinished(() => app.close());
+  await app.createBucket({ bucket: BUCKET });
+  return { metadata, cluster, direct, app };
+}
+
+/** Stores one chunk of 1,000 bytes where the newest layout wants it, or through the gateway. */
+async function upload(direct: DirectClient, grant: string, through: "nodes" | "gateway") {
+  const bytes = randomBytes(1000);
+  const chunkId = digestFromBytes(createHash("sha256").update(bytes).digest());
+  const placement = await direct.placementOf(chunkId);
+  const receipts = await direct.upload(bytes, chunkId, grant, through === "nodes" ? placement : ["gateway"]);
+  return { bytes, placement, chunk: { chunkId, sizeBytes: 1000n, receipts } };
+}
+
+test.each(["nodes", "gateway"] as const)(
+  "chunks that went through the %s before are committed, and read",
+  async (through) => {
+    const { metadata, cluster, direct, app } = await prepare();
+    const objects = direct.objects(cluster.keys.readwrite);
+    const { ticket, grant } = await objects.beginWrite({ bucket: BUCKET });
+    const before = await upload(direct, grant, through);
+    const [gone = ""] = before.placement;
+    // No layout of the many that follow has its copies where they lie.
+    for (let index = 0; index < 10; index++) await metadata.changeLayout({ weights: { [gone]: index % 2 } });
+    await metadata.changeLayout({ weights: { [gone]: 0 } });
+    const after = await upload(direct, grant, through);
+    const content = { case: "chunked" as const, value: { chunks: [before.chunk, after.chunk] } };
+    expect(await codeOf(objects.commitWrite({ bucket: BUCKET, key: "k", ticket, sizeBytes: 2000n, content }))).toBe(
+      "none",
+    );
+    const bytes = await app.bucket(BUCKET).object("k").bytes();
+    expect(Buffer.from(bytes)).toEqual(Buffer.concat([before.bytes, after.bytes]));
+  },
+);
+
+test("an upload by an app lives through it", async () => {
+  const { metadata, app } = await prepare();
+  const bytes = randomBytes(512 * KIB);
+  async function* body() {
+    for (let offset = 0; offset < bytes.length; offset += 64 * KIB) {
+      yield bytes.subarray(offset, offset + 64 * KIB);
+      const away = `node-${1 + ((offset / (64 * KIB)) % 4)}`;
+      await metadata.changeLayout({ weights: { [away]: 0 } });
+      await metadata.changeLayout({ weights: { [away]: 1 } });
+    }
+  }
+  await app.putObject({ bucket: BUCKET, key: "k", body: body(), chunker: fixed(64 * KIB) });
+  expect(Buffer.from(await app.bucket(BUCKET).object("k").bytes())).toEqual(bytes);
+});
