@@ -29,6 +29,8 @@ export interface MemoryCluster {
   readonly metadata: MetadataStore;
   readonly nodes: readonly MemoryNode[];
   readonly topology: Topology;
+  /** Another view of the same cluster. */
+  newTopology(): Topology;
   readonly backend: ObjectBackend;
   /** A second engine over the same stores. */
   engine(options?: Partial<EngineOptions>): ObjectBackend;
@@ -67,7 +69,9 @@ export async function createMemoryCluster(options: MemoryClusterOptions = {}): P
     },
     close: async () => {},
   };
-  const topology = createClusterTopology({ registry: metadata, transport, clock, logger: silentLogger });
+  const newTopology = (): Topology =>
+    createClusterTopology({ registry: metadata, transport, clock, logger: silentLogger });
+  const topology = newTopology();
   const engine = (more: Partial<EngineOptions> = {}): ObjectBackend =>
     createEngine({
       catalog: metadata,
@@ -87,6 +91,7 @@ export async function createMemoryCluster(options: MemoryClusterOptions = {}): P
     metadata,
     nodes,
     topology,
+    newTopology,
     backend,
     engine,
     collect: (times = {}) => collect({ metadata, topology, logger: silentLogger, ...times }),

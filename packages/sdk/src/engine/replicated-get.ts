@@ -19,7 +19,8 @@ export interface ReplicatedGetOptions extends GetChunkOptions {
  * Reads one chunk, or a range of it, from the first store that answers with the right bytes.
  *
  * Asks the candidates in order; the next one is asked when one fails, and also when it is slow (hedging). A whole chunk is checked against its
- * SHA-256, end to end; a range is checked by whoever serves it (block checksums).
+ * SHA-256, end to end; a range is checked by whoever serves it (block checksums). That none has it is said only of the candidates of now: a view of
+ * the cluster from before the chunk was written knows nothing of servers that came meanwhile.
  *
  * @throws {AshlarError} CHUNK_MISSING if every candidate says absent, CHUNK_CORRUPT if only wrong bytes are left, NODE_UNAVAILABLE.
  */
@@ -31,12 +32,34 @@ export function getReplicated(
   return withRetry(
     async () => {
       const candidates = await context.topology.readCandidates(chunkId, { signal: options.signal });
-      const ready = (each: NamedStore): number => (each.available && !context.suspects.has(each.serverId) ? 0 : 1);
-      const ordered = candidates.toSorted((a, b) => ready(a) - ready(b));
-      return new HedgedRead(context, ordered, chunkId, options).run();
+      try {
+        return await readFrom(context, candidates, chunkId, options);
+      } catch (error) {
+        if (!(AshlarError.is(error, "CHUNK_MISSING") || AshlarError.is(error, "CHUNK_CORRUPT"))) throw error;
+        const asked = new Set(candidates.map(({ serverId }) => serverId));
+        const ofNow = await context.topology.readCandidates(chunkId, { signal: options.signal });
+        const unasked = ofNow.filter(({ serverId }) => !asked.has(serverId));
+        if (unasked.length === 0) throw error;
+        return await readFrom(context, unasked, chunkId, options);
+      }
     },
     { ...context, signal: options.signal },
   );
+}
+
+function readFrom(
+  context: ReplicationContext,
+  candidates: readonly NamedStore[],
+  chunkId: Digest,
+  options: ReplicatedGetOptions,
+): Promise<Uint8Array> {
+  const ready = (each: NamedStore): number => (each.available && !context.suspects.has(each.serverId) ? 0 : 1);
+  return new HedgedRead(
+    context,
+    candidates.toSorted((a, b) => ready(a) - ready(b)),
+    chunkId,
+    options,
+  ).run();
 }
 
 class HedgedRead {
@@ -155,6 +178,7 @@ class HedgedRead {
   }
 
   #error(): AshlarError {
+    // Whoever asks for candidates next gets those of now.
     this.#context.topology.invalidate();
     const chunkId = encodeHex(this.#chunkId);
     const [first] = this.#failures;
