@@ -214,7 +214,7 @@ export const CLAIM_CASES: readonly ChunkStoreCase[] = [
       await expect(remove(again, kept, { ...mark, epoch: 4 })).rejects.toMatchObject(refusal);
       expectBytes(await again.getChunk(kept.chunkId), kept.bytes);
       // A database that is younger than the chunk cannot know it. Clocks tell whole milliseconds: by them, too, the chunk shall be older.
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      await systemClock.sleep(TOLERANCE_MS);
       expect(await remove(again, kept, { ...other, ageMs: 0, takesOver: true })).toEqual(["claimed"]);
       await expect(remove(again, kept, mark)).rejects.toMatchObject(refusal);
       expect(await again.deleteChunks([kept.chunkId], { unclaimedForMs: 0 })).toEqual(["deleted"]);
