@@ -47,7 +47,7 @@ test.each(["nodes", "gateway"] as const)(
     const { ticket, grant } = await objects.beginWrite({ bucket: BUCKET });
     const before = await upload(direct, grant, through);
     const [gone = ""] = before.placement;
-    // No layout of the many that follow has its copies where they lie.
+    // The newest layout has their copies elsewhere, and no row names one of the older ones.
     for (let index = 0; index < 10; index++) await metadata.changeLayout({ weights: { [gone]: index % 2 } });
     await metadata.changeLayout({ weights: { [gone]: 0 } });
     const after = await upload(direct, grant, through);

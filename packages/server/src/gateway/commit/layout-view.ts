@@ -19,25 +19,27 @@ export interface LayoutView {
 /** Age at which the view is asked for anew. */
 const VIEW_MAX_AGE_MS = 2000;
 
-/** Creates the view over a registry. Placements are pure functions of their layout, so they are kept while it may be asked for. */
+/** Placements that are kept: those of the recent layouts, and as many of older ones that are still in use. */
+const PLACEMENTS_MAX = 2 * LIMITS.RECENT_LAYOUTS_MAX.value;
+
+/** Creates the view over a registry. Placements are pure functions of their layout, so they are kept while there is room. */
 export function createLayoutView(
   registry: Pick<ServerRegistry, "clusterSnapshot"> & LayoutHistory,
   clock: Pick<Clock, "monotonicMs">,
 ): LayoutView {
   const placements = new Map<number, Placement>();
   const snapshot = kept(() => registry.clusterSnapshot(), clock);
-  const recent = kept(async () => {
-    const query = { forMs: LIMITS.CLAIM_TTL_MS.value, limit: LIMITS.RECENT_LAYOUTS_MAX.value };
-    const [layouts, { layouts: inUse }] = await Promise.all([registry.recentLayouts(query), snapshot(false)]);
-    const mayBeAsked = new Set([...layouts, ...inUse].map(({ layoutVersion }) => layoutVersion));
-    for (const version of placements.keys()) if (!mayBeAsked.has(version)) placements.delete(version);
-    return layouts;
-  }, clock);
+  const query = { forMs: LIMITS.CLAIM_TTL_MS.value, limit: LIMITS.RECENT_LAYOUTS_MAX.value };
+  const recent = kept(() => registry.recentLayouts(query), clock);
   return {
     inUse: async () => (await snapshot(false)).layouts,
     recent: (options) => recent(options?.fresh === true),
     placementOf(layout) {
-      const placement = placements.get(layout.layoutVersion) ?? createPlacement(layout);
+      const known = placements.get(layout.layoutVersion);
+      if (known !== undefined) return known;
+      const [oldest] = placements.keys();
+      if (oldest !== undefined && placements.size >= PLACEMENTS_MAX) placements.delete(oldest);
+      const placement = createPlacement(layout);
       placements.set(layout.layoutVersion, placement);
       return placement;
     },
