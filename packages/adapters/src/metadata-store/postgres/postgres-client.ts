@@ -35,10 +35,12 @@ export interface PgClient {
   removeListener(event: "error", listener: (error: Error) => void): unknown;
 }
 
-/** `pg.Pool` fits. */
+/** `pg.Pool` fits. It tells of each connection that it makes before it hands it out, and of those that break while idle. */
 export interface PgPool {
   connect(): Promise<PgClient>;
   end(): Promise<void>;
   on(event: "error", listener: (error: Error) => void): unknown;
+  on(event: "connect", listener: (client: PgClient) => void): unknown;
   removeListener(event: "error", listener: (error: Error) => void): unknown;
+  removeListener(event: "connect", listener: (client: PgClient) => void): unknown;
 }

@@ -89,6 +89,7 @@ export class PostgresExecutor implements SqlExecutor {
     // An idle connection that breaks is reported here; without a listener it would end the process.
     this.#onPoolError = (error) => options.logger.warn({ error: error.message }, "idle metadata connection lost");
     options.pool.on("error", this.#onPoolError);
+    options.pool.on("connect", listenAlways);
   }
 
   async execute<Name extends OperationName>(
@@ -232,9 +233,18 @@ export class PostgresExecutor implements SqlExecutor {
   async close(): Promise<void> {
     const { pool, ownsPool } = this.#options;
     // A pool that ends still hears from connections on their way out, so its listener stays; of the caller's pool it goes.
-    if (ownsPool) await pool.end();
-    else pool.removeListener("error", this.#onPoolError);
+    if (ownsPool) return await pool.end();
+    pool.removeListener("error", this.#onPoolError);
+    pool.removeListener("connect", listenAlways);
   }
+}
+
+/**
+ * The pool stops listening to a new connection when it hands it out, and we start some turns later: an error of the server in one packet with its
+ * "ready" comes between the two. The next statement finds out that the connection is useless.
+ */
+function listenAlways(client: PgClient): void {
+  client.on("error", () => {});
 }
 
 function withTimeLimit(client: PgClient, timeoutMs: number): PgClient {

@@ -40,6 +40,17 @@ describe("a connection that breaks", () => {
     await proxy.close();
   });
 
+  test("while the pool hands it out, when nobody listens to it yet, is replaced", async () => {
+    for (let round = 0; round < 5; round++) {
+      const fresh = await openPostgresMetadataStore({ pool: () => schema.createPool() });
+      proxy.cutAll();
+      proxy.arm("when-made");
+      expect(await fresh.getBucket(BUCKET)).toBeDefined();
+      expect(proxy.cutCount).toBe(round + 1);
+      await fresh.close();
+    }
+  });
+
   const cuts: readonly Cut[] = ["before-commit", "before-answer"];
   for (const cut of cuts) {
     test(`${cut}: every write happens once, and its answer arrives`, async () => {

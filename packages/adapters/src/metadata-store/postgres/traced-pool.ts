@@ -15,8 +15,8 @@ export function tracedPool(pool: PgPool, tracer: Tracer | undefined): PgPool {
   return {
     connect: async () => tracedClient(await pool.connect(), tracer),
     end: () => pool.end(),
-    on: (event, listener) => pool.on(event, listener),
-    removeListener: (event, listener) => pool.removeListener(event, listener),
+    on: pool.on.bind(pool),
+    removeListener: pool.removeListener.bind(pool),
   };
 }
 

@@ -1,13 +1,16 @@
 import { connect, createServer, type Socket } from "node:net";
 
-/** Where the next connection breaks: before the server gets COMMIT, or before the client gets the answer to it. */
-export type Cut = "before-commit" | "before-answer";
+/**
+ * Where the next connection breaks: before the server gets COMMIT, before the client gets the answer to it, or as soon as it was made, with the
+ * server's farewell in one packet with its "ready".
+ */
+export type Cut = "before-commit" | "before-answer" | "when-made";
 
 /** A TCP proxy before PostgreSQL that cuts connections at the moment that hurts most. */
 export interface CuttingProxy {
   /** The database's address, by way of the proxy. */
   readonly url: string;
-  /** Cuts the next connection that commits. */
+  /** Cuts the next connection that comes to that point. */
   arm(cut: Cut): void;
   /** Cuts all connections now; new ones are accepted. */
   cutAll(): void;
@@ -17,6 +20,18 @@ export interface CuttingProxy {
 }
 
 const COMMIT = Buffer.from("COMMIT\0");
+
+/** ReadyForQuery outside a transaction. https://www.postgresql.org/docs/current/protocol-message-formats.html */
+const READY = Buffer.from("Z\0\0\0\x05I");
+
+/** ErrorResponse of a server that goes down. */
+const FAREWELL = errorResponse("SFATAL\0C57P01\0Mterminating connection due to unexpected postmaster exit\0\0");
+
+function errorResponse(fields: string): Buffer {
+  const message = Buffer.alloc(5 + fields.length, `E\0\0\0\0${fields}`, "latin1");
+  message.writeInt32BE(4 + fields.length, 1);
+  return message;
+}
 
 export async function startCuttingProxy(url: string): Promise<CuttingProxy> {
   const target = new URL(url);
@@ -49,7 +64,11 @@ export async function startCuttingProxy(url: string): Promise<CuttingProxy> {
     upstream.on("data", (data) => {
       // The answer to COMMIT is the command tag of the same name.
       if (armed === "before-answer" && data.includes(COMMIT)) cut();
-      else client.write(data);
+      else if (armed === "when-made" && data.subarray(-READY.length).equals(READY)) {
+        armed = undefined;
+        cutCount++;
+        client.end(Buffer.concat([data, FAREWELL]));
+      } else client.write(data);
     });
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
