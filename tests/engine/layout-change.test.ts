@@ -43,3 +43,53 @@ test("a read after a pause finds what others wrote meanwhile, where the layout o
     expect(await readAll((await cluster.backend.openObject(ref, {})).read())).toEqual(testBytes(CHUNK, seed));
   }
 });
+
+/** A cluster of twice as many nodes as copies, and what moves all new chunks to one half of them, for everybody to see. */
+async function createHalves() {
+  const clock = createManualClock();
+  const cluster = await createMemoryCluster({ nodeCount: 6, clock, inlineMaxBytes: 0 });
+  const moveTo = async (half: 0 | 1): Promise<void> => {
+    const weights = cluster.nodes.map(({ serverId }, index) => [serverId, Number(index % 2 === half)] as const);
+    await cluster.metadata.changeLayout({ weights: Object.fromEntries(weights) });
+    clock.advance(3000);
+  };
+  const put = (key: string, body: AsyncIterable<Uint8Array>): Promise<unknown> =>
+    cluster.backend.putObject({ bucket: "box", key, attributes: {}, chunker: fixed(CHUNK) }, body, { concurrency: 1 });
+  const read = async (key: string): Promise<Uint8Array> =>
+    await readAll((await cluster.backend.openObject({ bucket: "box", key }, {})).read());
+  return { moveTo, put, read };
+}
+
+test("what was uploaded during one change of the layout is read after the next", async () => {
+  const { moveTo, put, read } = await createHalves();
+  const bytes = testBytes(8 * CHUNK);
+  await moveTo(0);
+  async function* body() {
+    yield bytes.subarray(0, 4 * CHUNK);
+    await moveTo(1);
+    yield bytes.subarray(4 * CHUNK);
+  }
+  await put("k", body());
+  for (const half of [0, 1, 0] as const) {
+    await moveTo(half);
+    expect(await read("k")).toEqual(bytes);
+  }
+});
+
+test("an upload that holds another object's chunk leaves it where its copies are", async () => {
+  const { moveTo, put, read } = await createHalves();
+  const shared = testBytes(CHUNK, 1);
+  await moveTo(0);
+  await put("old", testStream(CHUNK, { seed: 1 }));
+  await moveTo(1);
+  async function* body() {
+    yield testBytes(CHUNK, 2);
+    await moveTo(0);
+    yield shared;
+  }
+  await put("new", body());
+  for (const half of [1, 0, 1] as const) {
+    await moveTo(half);
+    expect(await read("old")).toEqual(shared);
+  }
+});

@@ -85,7 +85,7 @@ for (const [name, create] of Object.entries({ sqlite: createRawSqlite, postgres:
     const contentOf = (chunks: readonly ChunkRef[]) => ({
       sizeBytes: chunks.length * CHUNK_BYTES,
       etag: chunkedEtag(chunks.map(({ chunkId }) => chunkId)),
-      content: { chunks, layoutVersion: 0 },
+      content: { chunks },
     });
     const target = { bucket: BUCKET, durability: "strict", attributes: {} } as const;
 

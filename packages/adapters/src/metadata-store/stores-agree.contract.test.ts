@@ -94,7 +94,7 @@ async function runStep(store: MetadataStore, one: Step, slots: string[]): Promis
   switch (one.op) {
     case "commit": {
       const chunks = one.names === null ? undefined : chunksOf(one.names);
-      const content = chunks === undefined ? { inline: new Uint8Array(3) } : { chunks, layoutVersion: 0 };
+      const content = chunks === undefined ? { inline: new Uint8Array(3) } : { chunks };
       const size = { sizeBytes: chunks === undefined ? 3 : totalOf(chunks), etag: one.etag, durability: "os" as const };
       return shown(
         await store.commitObject({
@@ -158,7 +158,7 @@ async function runStep(store: MetadataStore, one: Step, slots: string[]): Promis
         ...place,
         sizeBytes: totalOf(chunks),
         etag: one.etag,
-        content: { chunks, layoutVersion: 0 },
+        content: { chunks },
       });
       return part;
     }

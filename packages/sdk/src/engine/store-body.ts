@@ -30,8 +30,6 @@ export interface StoredBody {
   readonly sizeBytes: number;
   readonly sha256: Digest;
   readonly chunks: readonly CommittedChunk[];
-  /** Lowest layout version under which a chunk was placed. */
-  readonly layoutVersion: number;
   readonly replicas: number;
   readonly deduplicatedBytes: number;
   /** The bytes, if they go inline; then there are no chunks. */
@@ -103,7 +101,6 @@ class BodyWriter {
   readonly #idleBuffers: IdleBuffers = createIdleBuffers();
   #wholeHash: IncrementalHash | undefined;
   #sizeBytes = 0;
-  #layoutVersion = Number.POSITIVE_INFINITY;
   #replicas = Number.POSITIVE_INFINITY;
   #deduplicatedBytes = 0;
 
@@ -225,9 +222,9 @@ class BodyWriter {
         sizeBytes: bytes.byteLength,
         // A commit takes each receipt once.
         receipts: known === undefined ? put.receipts : undefined,
+        layoutVersion: put.layoutVersion,
         missedServerIds: put.missedServerIds,
       };
-      this.#layoutVersion = Math.min(this.#layoutVersion, put.layoutVersion);
       this.#replicas = Math.min(this.#replicas, put.replicas);
       if (known !== undefined || put.alreadyPresent) this.#deduplicatedBytes += bytes.byteLength;
       // The first chunk is kept for the digest of the body; one that a server missed may still be on its way there.
@@ -257,7 +254,6 @@ class BodyWriter {
       sizeBytes: bytes.byteLength,
       sha256,
       chunks: [],
-      layoutVersion: 0,
       replicas: 1,
       deduplicatedBytes: 0,
       inline: bytes,
@@ -278,7 +274,6 @@ class BodyWriter {
       sizeBytes: this.#sizeBytes,
       sha256: this.#wholeHash?.digest() ?? first.chunkId,
       chunks: this.#chunks,
-      layoutVersion: this.#layoutVersion,
       replicas: this.#replicas,
       deduplicatedBytes: this.#deduplicatedBytes,
     };

@@ -54,10 +54,7 @@ export async function writeObject(
       sha256: encodeHex(stored.sha256),
       durability,
       attributes,
-      content:
-        stored.inline === undefined
-          ? { chunks: stored.chunks, layoutVersion: stored.layoutVersion }
-          : { inline: stored.inline },
+      content: stored.inline === undefined ? { chunks: stored.chunks } : { inline: stored.inline },
       condition: request.condition,
     },
     options,
@@ -101,7 +98,7 @@ export async function writePart(
       sizeBytes: stored.sizeBytes,
       etag,
       sha256: encodeHex(stored.sha256),
-      content: { chunks: stored.chunks, layoutVersion: stored.layoutVersion },
+      content: { chunks: stored.chunks },
       ticket: ticket?.ticket,
     },
     writeOptionsOf(options),

@@ -138,11 +138,12 @@ export function checkDigests(chunkIds: readonly Digest[]): void {
 
 export function checkChunkedContent(content: ChunkedContent, sizeBytes: number): void {
   if (!Array.isArray(content.chunks)) invalid("content is inline bytes or a list of chunks");
-  checkInteger(content.layoutVersion, "layoutVersion", { min: 0 });
   const [problem] = checkChunks(content.chunks, sizeBytes);
   if (problem !== undefined) invalid(problem);
-  for (const { missedServerIds } of content.chunks)
-    for (const serverId of missedServerIds ?? []) checkServerId(serverId);
+  for (const { layoutVersion = 0, missedServerIds = [] } of content.chunks) {
+    checkInteger(layoutVersion, "layoutVersion", { min: 0 });
+    for (const serverId of missedServerIds) checkServerId(serverId);
+  }
 }
 
 export function checkCommit(commit: CommitObject): void {

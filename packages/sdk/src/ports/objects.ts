@@ -47,6 +47,8 @@ export interface ChunkRef {
 
 /** A chunk reference on its way into a commit. */
 export interface CommittedChunk extends ChunkRef {
+  /** Layout by which this chunk's copies were placed; default 0, a single local store. An upload may live through several. */
+  readonly layoutVersion?: number | undefined;
   /** Signed receipts of the nodes that hold it (direct seat only). */
   readonly receipts?: readonly string[] | undefined;
   /** Servers of the placement that did not acknowledge; they go to the repair queue. */
@@ -72,11 +74,9 @@ export interface WriteCondition {
   readonly ifNoneMatch?: string | undefined;
 }
 
-/** Where the chunks of a commit lie. */
+/** The chunks of a commit, in order. */
 export interface ChunkedContent {
   readonly chunks: readonly CommittedChunk[];
-  /** Layout under which the chunks were placed; 0 for a single local store. */
-  readonly layoutVersion: number;
 }
 
 /** A single-step object write: chunks are stored already, or the bytes travel inline. */

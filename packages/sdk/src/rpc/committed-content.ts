@@ -17,7 +17,7 @@ import { decodeInteger, decodeText, encodeInteger } from "./integers.ts";
  * gateway takes both from the receipts.
  */
 export interface ReceivedContent {
-  readonly chunks: ReadonlyArray<Omit<CommittedChunk, "missedServerIds">>;
+  readonly chunks: ReadonlyArray<Omit<CommittedChunk, "layoutVersion" | "missedServerIds">>;
 }
 
 export function encodeChunkedContent(

@@ -90,9 +90,8 @@ const chunked: CommitObject = {
   durability: "os",
   attributes: {},
   content: {
-    layoutVersion: 4,
     chunks: [
-      { chunkId: digest, sizeBytes: 5, receipts: ["r1", "r2"], missedServerIds: ["n2"] },
+      { chunkId: digest, sizeBytes: 5, layoutVersion: 4, receipts: ["r1", "r2"], missedServerIds: ["n2"] },
       { chunkId: digest, sizeBytes: 5 },
     ],
   },
@@ -280,7 +279,7 @@ const cases: readonly Case[] = [
         sizeBytes: 5,
         etag: "local",
         sha256: "ab".repeat(32),
-        content: { layoutVersion: 1, chunks: [{ chunkId: digest, sizeBytes: 5, receipts: ["r"] }] },
+        content: { chunks: [{ chunkId: digest, sizeBytes: 5, layoutVersion: 1, receipts: ["r"] }] },
         ticket: "t",
       }),
     part,

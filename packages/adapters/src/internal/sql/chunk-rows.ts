@@ -1,28 +1,31 @@
 import { bytesEqual, type Digest } from "@ashlar/sdk/hash";
-import type { ChunkedContent, ChunkRef } from "@ashlar/sdk/ports";
+import type { ChunkedContent, ChunkRef, CommittedChunk } from "@ashlar/sdk/ports";
 import { chunkSizeDiffers, layoutUnknown } from "../metadata/not-found.ts";
-import { insertRows } from "./row-blocks.ts";
+import { insertRows, queryIn } from "./row-blocks.ts";
 import type { SqlSession, SqlValue } from "./sql-session.ts";
 
 /** A chunk with how often a list names it. */
 interface CountedChunk {
   readonly chunkId: Digest;
   readonly sizeBytes: number;
+  /** The newest layout by which the list says that it was placed. */
+  layoutVersion: number;
   count: number;
 }
 
 const compareBytes = (a: Uint8Array, b: Uint8Array): number => Buffer.compare(a, b);
 
 /** Counts equal chunks, in ascending order of their ids: the order in which every transaction locks chunk rows, so none deadlocks. */
-function countChunks(chunks: readonly ChunkRef[]): CountedChunk[] {
+function countChunks(chunks: readonly CommittedChunk[]): CountedChunk[] {
   const sorted = [...chunks].sort((a, b) => compareBytes(a.chunkId, b.chunkId));
   const counted: CountedChunk[] = [];
-  for (const { chunkId, sizeBytes } of sorted) {
+  for (const { chunkId, sizeBytes, layoutVersion = 0 } of sorted) {
     const last = counted.at(-1);
     if (last !== undefined && bytesEqual(last.chunkId, chunkId)) {
       if (last.sizeBytes !== sizeBytes) throw chunkSizeDiffers();
+      last.layoutVersion = Math.max(last.layoutVersion, layoutVersion);
       last.count++;
-    } else counted.push({ chunkId, sizeBytes, count: 1 });
+    } else counted.push({ chunkId, sizeBytes, layoutVersion, count: 1 });
   }
   return counted;
 }
@@ -30,17 +33,14 @@ function countChunks(chunks: readonly ChunkRef[]): CountedChunk[] {
 const CHUNK_COLUMNS = "chunks (chunk_id, size_bytes, reference_count, state, layout_version, idle_since_ms)";
 
 /**
- * Raises the counts of the chunks of a commit: rows inserted or updated in order of their ids, collecting rows set live again (their claimed
- * replicas still exist), the layout version moved forward, missed replicas queued for repair.
+ * Raises the counts of the chunks of a commit: rows inserted or updated in order of their ids, collecting rows set live again (the replicas that
+ * this commit claimed still exist, and no others are sure to), each chunk's layout moved forward, missed replicas queued for repair.
  *
  * @throws {AshlarError} INVALID_ARGUMENT for a size that differs from the row's, LAYOUT_STALE for an unknown layout.
  */
 export async function raiseChunks(session: SqlSession, content: ChunkedContent): Promise<void> {
-  const { chunks, layoutVersion } = content;
-  if (layoutVersion > 0) {
-    const known = await session.query("SELECT 1 AS known FROM layouts WHERE layout_version = $1", [layoutVersion]);
-    if (known.length === 0) throw layoutUnknown(layoutVersion);
-  }
+  const { chunks } = content;
+  await assertLayoutsKnown(session, chunks);
   const counted = countChunks(chunks);
   const raised = await insertRows(
     session,
@@ -49,20 +49,35 @@ export async function raiseChunks(session: SqlSession, content: ChunkedContent):
       suffix: `ON CONFLICT (chunk_id) DO UPDATE SET
         reference_count = chunks.reference_count + excluded.reference_count,
         state = excluded.state,
-        layout_version = CASE WHEN chunks.layout_version > excluded.layout_version THEN chunks.layout_version ELSE excluded.layout_version END,
+        layout_version = CASE WHEN chunks.state <> 'collecting' AND chunks.layout_version > excluded.layout_version
+          THEN chunks.layout_version ELSE excluded.layout_version END,
         idle_since_ms = NULL
         WHERE chunks.size_bytes = excluded.size_bytes
         RETURNING 1 AS raised`,
     },
-    counted.map(({ chunkId, sizeBytes, count }) => [chunkId, sizeBytes, count, "live", layoutVersion, null]),
+    counted.map(({ chunkId, sizeBytes, count, layoutVersion }) => [
+      ...[chunkId, sizeBytes, count, "live"],
+      ...[layoutVersion, null],
+    ]),
   );
   if (raised.length !== counted.length) throw chunkSizeDiffers();
   await queueRepairs(
     session,
-    chunks.flatMap(({ chunkId, sizeBytes, missedServerIds = [] }) =>
+    chunks.flatMap(({ chunkId, sizeBytes, layoutVersion = 0, missedServerIds = [] }) =>
       missedServerIds.map((serverId) => ({ chunkId, sizeBytes, serverId, layoutVersion })),
     ),
   );
+}
+
+/** @throws {AshlarError} LAYOUT_STALE for a layout that was never written. */
+async function assertLayoutsKnown(session: SqlSession, chunks: readonly CommittedChunk[]): Promise<void> {
+  const versions = [...new Set(chunks.map(({ layoutVersion = 0 }) => layoutVersion))].filter((version) => version > 0);
+  const known = await queryIn<{ layout_version: number }>(session, versions, {
+    sql: (list) => `SELECT layout_version FROM layouts WHERE layout_version IN (${list})`,
+  });
+  const found = new Set(known.map((row) => row.layout_version));
+  const unknown = versions.find((version) => !found.has(version));
+  if (unknown !== undefined) throw layoutUnknown(unknown);
 }
 
 /**

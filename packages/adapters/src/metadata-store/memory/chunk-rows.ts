@@ -5,12 +5,10 @@ import { type MemoryState, nextId } from "./state.ts";
 
 /** Checks what could fail about the chunks of a commit, before anything is changed. */
 export function assertRaisable(state: MemoryState, content: ChunkedContent): void {
-  const { layoutVersion } = content;
-  if (layoutVersion > 0 && !state.layouts.some((layout) => layout.layoutVersion === layoutVersion)) {
-    throw layoutUnknown(layoutVersion);
-  }
+  const layouts = new Set([0, ...state.layouts.map((layout) => layout.layoutVersion)]);
   const sizes = new Map<string, number>();
-  for (const { chunkId, sizeBytes } of content.chunks) {
+  for (const { chunkId, sizeBytes, layoutVersion = 0 } of content.chunks) {
+    if (!layouts.has(layoutVersion)) throw layoutUnknown(layoutVersion);
     const id = encodeHex(chunkId);
     const known = sizes.get(id) ?? state.chunks.get(id)?.sizeBytes ?? sizeBytes;
     if (known !== sizeBytes) throw chunkSizeDiffers();
@@ -18,17 +16,19 @@ export function assertRaisable(state: MemoryState, content: ChunkedContent): voi
   }
 }
 
-/** Raises the count of each chunk, sets collecting rows live again, queues missed replicas for repair. */
+/** Raises the count of each chunk, sets collecting rows live again, moves layouts forward, queues missed replicas for repair. */
 export function raiseChunks(state: MemoryState, content: ChunkedContent): void {
-  for (const { chunkId, sizeBytes, missedServerIds } of content.chunks) {
+  for (const { chunkId, sizeBytes, layoutVersion = 0, missedServerIds } of content.chunks) {
     const id = encodeHex(chunkId);
     const row = state.chunks.get(id);
+    // Of a row that was being collected only the copies of this commit are sure to be kept.
+    const known = row === undefined || row.collecting ? 0 : row.layoutVersion;
     state.chunks.set(id, {
       chunkId: row?.chunkId ?? chunkId,
       sizeBytes,
       referenceCount: (row?.referenceCount ?? 0) + 1,
       collecting: false,
-      layoutVersion: Math.max(row?.layoutVersion ?? 0, content.layoutVersion),
+      layoutVersion: Math.max(known, layoutVersion),
       idleSinceMs: undefined,
     });
     for (const serverId of missedServerIds ?? []) queueRepair(state, id, serverId);

@@ -73,14 +73,14 @@ export function chunkedCommit(
     sizeBytes: totalBytes(chunks),
     etag: chunkedEtag(chunks.map((chunk) => chunk.chunkId)),
     sha256: undefined,
-    content: { chunks, layoutVersion: variation.layoutVersion ?? 0 },
+    content: { chunks: chunks.map((chunk) => ({ layoutVersion: variation.layoutVersion, ...chunk })) },
   };
 }
 
 /** A part of chunks. */
 export function partOf(uploadId: string, partNumber: number, chunks: readonly CommittedChunk[]): PutPart {
   const etag = chunks.length === 0 ? "empty" : chunkedEtag(chunks.map((chunk) => chunk.chunkId));
-  return { uploadId, partNumber, sizeBytes: totalBytes(chunks), etag, content: { chunks, layoutVersion: 0 } };
+  return { uploadId, partNumber, sizeBytes: totalBytes(chunks), etag, content: { chunks } };
 }
 
 /** Starts an upload in the bucket of the cases. */

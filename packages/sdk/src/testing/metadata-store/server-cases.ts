@@ -1,8 +1,8 @@
 import { expect } from "vitest";
-import type { MetadataStore, ServerRegistration } from "../../ports/index.ts";
+import type { ChunkRef, MetadataStore, ServerRegistration } from "../../ports/index.ts";
 import { expectCode } from "../chunk-store/expectations.ts";
 import type { MetadataStoreCase } from "./contract-case.ts";
-import { BUCKET, chunkedCommit, chunksOf, dropAll, withBucket } from "./fixtures.ts";
+import { BUCKET, chunkedCommit, chunksOf, dropAll, partOf, startUpload, withBucket } from "./fixtures.ts";
 
 const STATS = { chunkCount: 1, bytesUsed: 2, bytesFree: 3, bytesTotal: 4 };
 
@@ -170,6 +170,49 @@ export const SERVER_CASES: readonly MetadataStoreCase[] = [
       await store.markCollecting({ graceMs: 0, limit: 10 });
       await store.finishCollecting([{ chunkId: chunksOf(["b"])[0]!.chunkId, removed: true }]);
       expect(await versions()).toEqual([3]);
+    },
+  },
+  {
+    name: "each chunk of a commit keeps the layout by which it was placed, and no other chunk's",
+    async run({ store }) {
+      await withBucket(store);
+      const versions = async (): Promise<number[]> =>
+        (await store.clusterSnapshot()).layouts.map((one) => one.layoutVersion);
+      for (const id of ["n1", "n2", "n3", "n4"]) await store.registerServer(server(id));
+      const [a, b] = chunksOf(["a", "b"]) as [ChunkRef, ChunkRef];
+      await store.commitObject(chunkedCommit("old", [a], { layoutVersion: 3 }));
+      const spanning = [
+        { ...b, layoutVersion: 1 },
+        { ...a, layoutVersion: 2 },
+      ];
+      await store.commitObject(chunkedCommit("spanning", spanning));
+      expect(await versions()).toEqual([4, 3, 1]);
+      const uploadId = await startUpload(store, "parts");
+      const [c, d] = chunksOf(["c", "d"]) as [ChunkRef, ChunkRef];
+      const part = [
+        { ...c, layoutVersion: 2 },
+        { ...d, layoutVersion: 4 },
+      ];
+      await store.putPart(partOf(uploadId, 1, part));
+      expect(await versions()).toEqual([4, 3, 2, 1]);
+      await expectCode(
+        store.commitObject(chunkedCommit("unknown", [a, { ...b, layoutVersion: 5 }], { layoutVersion: 1 })),
+        "LAYOUT_STALE",
+      );
+    },
+  },
+  {
+    name: "a chunk that was being collected lies where the commit that takes it back placed it",
+    async run({ store }) {
+      await withBucket(store);
+      for (const id of ["n1", "n2", "n3"]) await store.registerServer(server(id));
+      await store.commitObject(chunkedCommit("k", chunksOf(["a"]), { layoutVersion: 2 }));
+      await store.deleteObject({ bucket: BUCKET, key: "k" });
+      await dropAll(store);
+      await store.markCollecting({ graceMs: 0, limit: 10 });
+      // An upload that began under an older layout: only its copies are sure to be kept.
+      await store.commitObject(chunkedCommit("l", chunksOf(["a"]), { layoutVersion: 1 }));
+      expect((await store.clusterSnapshot()).layouts.map((one) => one.layoutVersion)).toEqual([3, 1]);
     },
   },
   {

@@ -38,12 +38,10 @@ export async function checkContent(
     for (const [index, result] of results.entries()) proven.set(batch[index]?.name ?? "", result);
   }
   const chunks = content.chunks.map(({ chunkId, sizeBytes }): CommittedChunk => {
-    const missedServerIds = proven.get(encodeHex(chunkId))?.missedServerIds;
-    return { chunkId, sizeBytes, missedServerIds };
+    const { layoutVersion, missedServerIds } = proven.get(encodeHex(chunkId)) ?? {};
+    return { chunkId, sizeBytes, layoutVersion, missedServerIds };
   });
-  let layoutVersion = Number.POSITIVE_INFINITY;
-  for (const each of proven.values()) layoutVersion = Math.min(layoutVersion, each.layoutVersion);
-  return { chunks, layoutVersion };
+  return { chunks };
 }
 
 /**

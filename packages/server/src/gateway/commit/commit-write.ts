@@ -80,7 +80,7 @@ export async function commitPart(context: GatewayContext, part: ReceivedPart, ca
   const { uploadId, partNumber, sizeBytes } = part;
   const { bucket, key } = await context.metadata.getUpload(uploadId, { signal: call.signal });
   const ticket = await checkTicket(context, part.ticket, { bucket, key, ...call });
-  let content: ChunkedContent = { chunks: [], layoutVersion: 0 };
+  let content: ChunkedContent = { chunks: [] };
   if (sizeBytes > 0 || part.content.chunks.length > 0) {
     content = await checkContent(context, ticket, part.content, { sizeBytes, signal: call.signal });
   }

@@ -13,8 +13,8 @@ import { startTestCluster } from "../testing/start-test-cluster.ts";
 
 const BUCKET = "box";
 
-async function prepare() {
-  const metadata = createMemoryMetadataStore({ replicationFactor: 3 });
+async function prepare(replicationFactor = 3) {
+  const metadata = createMemoryMetadataStore({ replicationFactor });
   const cluster = await startTestCluster({
     metadata,
     hasher: nodeCryptoHasher,
@@ -23,34 +23,34 @@ async function prepare() {
     openStore: () => createMemoryChunkStore(),
   });
   onTestFinished(() => cluster.close());
-  const direct = directClient(cluster);
+  const signed = directClient(cluster);
   const app = createClient(gateway({ url: cluster.url, apiKey: cluster.keys.readwrite, transport: httpTransport() }));
   onTestFinished(() => app.close());
   await app.createBucket({ bucket: BUCKET });
-  return { metadata, cluster, direct, app };
+  return { metadata, cluster, signed, app };
 }
 
 /** Stores one chunk of 1,000 bytes where the newest layout wants it, or through the gateway. */
-async function upload(direct: DirectClient, grant: string, through: "nodes" | "gateway") {
+async function upload(signed: DirectClient, grant: string, through: "nodes" | "gateway") {
   const bytes = randomBytes(1000);
   const chunkId = digestFromBytes(createHash("sha256").update(bytes).digest());
-  const placement = await direct.placementOf(chunkId);
-  const receipts = await direct.upload(bytes, chunkId, grant, through === "nodes" ? placement : ["gateway"]);
+  const placement = await signed.placementOf(chunkId);
+  const receipts = await signed.upload(bytes, chunkId, grant, through === "nodes" ? placement : ["gateway"]);
   return { bytes, placement, chunk: { chunkId, sizeBytes: 1000n, receipts } };
 }
 
 test.each(["nodes", "gateway"] as const)(
   "chunks that went through the %s before are committed, and read",
   async (through) => {
-    const { metadata, cluster, direct, app } = await prepare();
-    const objects = direct.objects(cluster.keys.readwrite);
+    const { metadata, cluster, signed, app } = await prepare();
+    const objects = signed.objects(cluster.keys.readwrite);
     const { ticket, grant } = await objects.beginWrite({ bucket: BUCKET });
-    const before = await upload(direct, grant, through);
+    const before = await upload(signed, grant, through);
     const [gone = ""] = before.placement;
     // The newest layout has their copies elsewhere, and no row names one of the older ones.
     for (let index = 0; index < 10; index++) await metadata.changeLayout({ weights: { [gone]: index % 2 } });
     await metadata.changeLayout({ weights: { [gone]: 0 } });
-    const after = await upload(direct, grant, through);
+    const after = await upload(signed, grant, through);
     const content = { case: "chunked" as const, value: { chunks: [before.chunk, after.chunk] } };
     expect(await codeOf(objects.commitWrite({ bucket: BUCKET, key: "k", ticket, sizeBytes: 2000n, content }))).toBe(
       "none",
@@ -73,4 +73,24 @@ test("an upload by an app lives through it", async () => {
   }
   await app.putObject({ bucket: BUCKET, key: "k", body: body(), chunker: fixed(64 * KIB) });
   expect(Buffer.from(await app.bucket(BUCKET).object("k").bytes())).toEqual(bytes);
+});
+
+test("chunks of several layouts are read after the next change", async () => {
+  const { metadata, cluster, signed, app } = await prepare(2);
+  // As many nodes as copies: each layout has its copies on nodes of its own.
+  const change = (first: 0 | 1): Promise<unknown> => {
+    const weights = { "node-1": first, "node-2": first, "node-3": 1 - first, "node-4": 1 - first };
+    return metadata.changeLayout({ weights });
+  };
+  const objects = signed.objects(cluster.keys.readwrite);
+  const { ticket, grant } = await objects.beginWrite({ bucket: BUCKET });
+  await change(0);
+  const before = await upload(signed, grant, "nodes");
+  await change(1);
+  const after = await upload(signed, grant, "nodes");
+  const content = { case: "chunked" as const, value: { chunks: [before.chunk, after.chunk] } };
+  await objects.commitWrite({ bucket: BUCKET, key: "k", ticket, sizeBytes: 2000n, content });
+  await change(0);
+  const bytes = await app.bucket(BUCKET).object("k").bytes();
+  expect(Buffer.from(bytes)).toEqual(Buffer.concat([before.bytes, after.bytes]));
 });
