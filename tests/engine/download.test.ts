@@ -147,6 +147,68 @@ describe("a read in progress", () => {
     expect(most).toBe(5);
   });
 
+  /** A budget of so many chunks, which nobody waits for: `take` fails when there is no room. */
+  function budgetOf(chunksMax: number) {
+    const budget = {
+      held: 0,
+      most: 0,
+      tryTake(bytes: number) {
+        if (budget.held + bytes > chunksMax * CHUNK) return undefined;
+        budget.held += bytes;
+        budget.most = Math.max(budget.most, budget.held);
+        return () => {
+          budget.held -= bytes;
+        };
+      },
+      async take(bytes: number) {
+        const giveBack = budget.tryTake(bytes);
+        if (giveBack === undefined) throw new AshlarError("OVERLOADED", "no room");
+        return giveBack;
+      },
+    };
+    return budget;
+  }
+
+  test("under a budget holds one chunk until its reader comes back, then more, and gives all back", async () => {
+    const cluster = await prepare(20 * CHUNK);
+    const budget = budgetOf(100);
+    const opened = await cluster.backend.openObject(ref, { budget });
+    const iterator = opened.read()[Symbol.asyncIterator]();
+    expect(budget.most).toBe(0);
+    const held: number[] = [];
+    for (let next = await iterator.next(); next.done !== true; next = await iterator.next())
+      held.push(budget.held / CHUNK);
+    // The one that was yielded, and those ahead of it.
+    expect(held.slice(0, 5)).toEqual([1, 2, 3, 4, 4]);
+    expect(budget.held).toBe(0);
+  });
+
+  test("under a budget that others fill goes on with one chunk at a time", async () => {
+    const cluster = await prepare(10 * CHUNK);
+    const budget = budgetOf(1);
+    expect(await readAll((await cluster.backend.openObject(ref, { budget })).read())).toEqual(testBytes(10 * CHUNK));
+    expect([budget.most, budget.held]).toEqual([CHUNK, 0]);
+  });
+
+  test.each(["leaves", "is refused", "meets a missing chunk"])(
+    "under a budget gives all back when its reader %s",
+    async (how) => {
+      const cluster = await prepare(10 * CHUNK, 1);
+      const budget = budgetOf(how === "is refused" ? 0 : 3);
+      if (how === "meets a missing chunk") cluster.nodes[0]!.chunks.delete([...cluster.nodes[0]!.chunks.keys()][2]!);
+      const reading = (async () => {
+        let count = 0;
+        for await (const _ of (await cluster.backend.openObject(ref, { budget })).read())
+          if (++count === 3) return "left";
+        return "ended";
+      })();
+      const codes: Record<string, string> = { "is refused": "OVERLOADED", "meets a missing chunk": "CHUNK_MISSING" };
+      if (how === "leaves") expect(await reading).toBe("left");
+      else await expectCode(reading, codes[how] as "OVERLOADED");
+      expect(budget.held).toBe(0);
+    },
+  );
+
   test("asks for nothing before its bytes are asked for", async () => {
     const cluster = await prepare(CHUNK);
     let asked = 0;

@@ -2,13 +2,20 @@ import { AshlarError } from "../errors/index.ts";
 import { assert } from "../internal/assert.ts";
 import { raceAbort } from "../internal/linked-abort.ts";
 import { LIMITS } from "../limits.ts";
-import type { GetObjectRequest, LocatedChunk, ManifestPage, StoredObject, TransferOptions } from "../ports/index.ts";
+import type {
+  GetObjectRequest,
+  LocatedChunk,
+  ManifestPage,
+  ReadTransferOptions,
+  StoredObject,
+  TransferOptions,
+} from "../ports/index.ts";
 import type { ResolvedRange } from "./byte-range.ts";
 import type { EngineContext } from "./engine-context.ts";
 import type { ProgressTracker } from "./progress-tracker.ts";
 
 /** How to read the bytes of an object. */
-export interface ReadOptions extends TransferOptions {
+export interface ReadOptions extends ReadTransferOptions {
   readonly verify?: GetObjectRequest["verify"];
 }
 
@@ -20,8 +27,9 @@ interface ReadTransfer extends ReadOptions {
 /**
  * Yields the bytes of a range in order while the next chunks are under way.
  *
- * Memory: at most `concurrency` chunks in flight or waiting and the one that was yielded last. The owner of `options.signal` aborts it when the
- * consumer stops; transfers in flight then end.
+ * Memory: at most `concurrency` chunks in flight or waiting and the one that was yielded last; with a budget, as much of it as the budget has room
+ * for, and one chunk until the reader comes back for the second. The owner of `options.signal` aborts it when the consumer stops; transfers in
+ * flight then end.
  *
  * @param options.progress is finished by whoever made it.
  */
@@ -31,34 +39,52 @@ export async function* readChunks(
   range: ResolvedRange,
   options: ReadTransfer,
 ): AsyncGenerator<Uint8Array> {
-  const concurrency = options.concurrency ?? LIMITS.CONCURRENCY_DEFAULT.value;
-  const { progress } = options;
+  const { concurrency = LIMITS.CONCURRENCY_DEFAULT.value, progress, budget, signal } = options;
   const wantsProgress = options.onProgress !== undefined;
   const located = locate(context, stored, range, options);
-  const queue: Promise<Uint8Array>[] = [];
-  let exhausted = false;
-  for (;;) {
-    while (!exhausted && queue.length < concurrency) {
-      const next = await raceAbort(located.next(), options.signal);
-      if (next.done === true) {
-        exhausted = true;
-        break;
+  const queue: FetchedChunk[] = [];
+  const fetching = new Set<FetchedChunk>();
+  const fetch = (chunk: LocatedChunk, giveBack: () => void): void => {
+    const meter = progress.meter();
+    const bytes = fetchChunk(context, stored, chunk, range, {
+      ...options,
+      onBytes: wantsProgress ? meter : undefined,
+    }).then((fetched) => {
+      meter(fetched.byteLength);
+      return fetched;
+    });
+    bytes.catch(() => {}); // reported when its turn comes
+    const each = { bytes, giveBack };
+    queue.push(each);
+    fetching.add(each);
+  };
+  let next = await raceAbort(located.next(), signal);
+  let ahead = budget === undefined ? concurrency : 1;
+  try {
+    for (;;) {
+      while (next.done !== true && queue.length < ahead) {
+        const { sizeBytes } = next.value;
+        const giveBack = queue.length === 0 ? await budget?.take(sizeBytes, { signal }) : budget?.tryTake(sizeBytes);
+        if (budget !== undefined && giveBack === undefined) break;
+        fetch(next.value, giveBack ?? (() => {}));
+        next = await raceAbort(located.next(), signal);
       }
-      const meter = progress.meter();
-      const pending = fetchChunk(context, stored, next.value, range, {
-        ...options,
-        onBytes: wantsProgress ? meter : undefined,
-      }).then((bytes) => {
-        meter(bytes.byteLength);
-        return bytes;
-      });
-      pending.catch(() => {}); // reported when its turn comes
-      queue.push(pending);
+      const head = queue.shift();
+      if (head === undefined) return;
+      yield await raceAbort(head.bytes, signal);
+      head.giveBack();
+      fetching.delete(head);
+      ahead = Math.min(ahead + 1, concurrency);
     }
-    const head = queue.shift();
-    if (head === undefined) break;
-    yield await raceAbort(head, options.signal);
+  } finally {
+    for (const { giveBack } of fetching) giveBack();
   }
+}
+
+/** A chunk on its way to its reader, and what gives its bytes back to the budget. */
+interface FetchedChunk {
+  readonly bytes: Promise<Uint8Array>;
+  readonly giveBack: () => void;
 }
 
 interface FetchOptions extends ReadOptions {

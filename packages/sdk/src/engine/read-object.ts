@@ -5,6 +5,7 @@ import type {
   GetObjectRequest,
   ObjectInfo,
   OpenedObject,
+  ReadTransferOptions,
   StoredObject,
   TransferOptions,
   WriteCondition,
@@ -18,7 +19,7 @@ import { type ReadOptions, readChunks } from "./read-chunks.ts";
 export async function openObject(
   context: EngineContext,
   request: GetObjectRequest,
-  options: TransferOptions,
+  options: ReadTransferOptions,
 ): Promise<OpenedObject> {
   if (request.verify !== undefined && request.verify !== "blocks" && request.verify !== "chunks") {
     throw new AshlarError("INVALID_ARGUMENT", "verify is blocks or chunks");

@@ -74,6 +74,8 @@ export type {
   OpenedObject,
   PutObjectOutcome,
   PutObjectRequest,
+  ReadBudget,
+  ReadTransferOptions,
   TransferOptions,
   TransferProgress,
   WritePartRequest,

@@ -29,6 +29,20 @@ export interface TransferOptions extends CallOptions {
   readonly concurrency?: number | undefined;
 }
 
+/** Bounds what all reads of a server hold at once: many ask, and some never take what they asked for. */
+export interface ReadBudget {
+  /** Takes bytes before they are fetched, as soon as they are to be had. @returns gives them back. */
+  take(bytes: number, options?: CallOptions): Promise<() => void>;
+  /** The same for bytes that are fetched ahead of their reader: at once, or `undefined`. */
+  tryTake(bytes: number): (() => void) | undefined;
+}
+
+/** Options of a read. */
+export interface ReadTransferOptions extends TransferOptions {
+  /** With it, chunks are fetched ahead only as their reader takes those before, and as the budget has room. Default: the app's own memory. */
+  readonly budget?: ReadBudget | undefined;
+}
+
 /** Options of a transfer that ends with a write. */
 export interface WriteTransferOptions extends TransferOptions, WriteOptions {}
 
@@ -110,7 +124,7 @@ export interface ObjectBackend extends BucketCatalog {
     options?: WriteTransferOptions,
   ): Promise<PutObjectOutcome>;
   /** @throws {AshlarError} OBJECT_NOT_FOUND, BUCKET_NOT_FOUND, INVALID_RANGE, PRECONDITION_FAILED, NOT_MODIFIED. */
-  openObject(request: GetObjectRequest, options?: TransferOptions): Promise<OpenedObject>;
+  openObject(request: GetObjectRequest, options?: ReadTransferOptions): Promise<OpenedObject>;
   headObject(request: Omit<GetObjectRequest, "range">, options?: CallOptions): Promise<ObjectInfo>;
   /** `false` if there was none. */
   deleteObject(
