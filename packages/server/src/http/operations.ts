@@ -1,7 +1,7 @@
 import type { Clock } from "@ashlar/sdk/ports";
 import type { Metrics } from "../observability/metrics.ts";
 import type { Admission } from "./admission.ts";
-import type { HttpHandler, HttpResponse } from "./http-handler.ts";
+import type { HttpHandler } from "./http-handler.ts";
 import { HTTP_LIMITS } from "./http-limits.ts";
 import { jsonResponse } from "./json-response.ts";
 

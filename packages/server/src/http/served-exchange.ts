@@ -5,7 +5,7 @@ import type { Exchange, ExchangeEnd, Peer } from "./exchange.ts";
 import { HTTP_LIMITS } from "./http-limits.ts";
 import { createInterrupt, type Interrupt } from "./interrupt.ts";
 import type { Demand, Pace, PaceKeeper } from "./pace.ts";
-import { answerDemand, bodyDemand, isCrowded } from "./progress-demand.ts";
+import { answerDemand, bodyDemand, isCrowded, type Patience } from "./progress-demand.ts";
 
 /** What the exchanges of one listener have in common. */
 export interface ExchangeTimes {
@@ -55,20 +55,18 @@ export function createServedExchange(
   let openedMs: number | undefined;
   let outlived = false;
   const strangerMs = Math.min(idleTimeoutMs, HTTP_LIMITS.PROGRESS_WINDOW_MS.value);
+  const patience = (trustedMs: number): Patience => ({ patienceMs: isTrusted ? trustedMs : strangerMs, strangerMs });
   // The kernel takes megabytes of an answer at once and tells nothing until a third of them is gone; HTTP/2 has windows of its own.
   const answerWindowMs = isHttp2(response) ? idleTimeoutMs : HTTP_LIMITS.ANSWER_WINDOW_MS.value;
   const readPace = paces.start(
-    () => {
-      if (openedMs !== undefined) return undefined;
-      return bodyDemand({ patienceMs: isTrusted ? idleTimeoutMs : strangerMs, strangerMs }, crowding());
-    },
+    () => (openedMs === undefined ? bodyDemand(patience(idleTimeoutMs), crowding()) : undefined),
     (missed) => reading.strike(tooSlow("sent the body", missed, isCrowded(crowding()))),
   );
   const writePace = paces.start(
     () => {
       if (isStranger && isHttp2(response)) return STRANGER_ANSWER;
       if (openedMs !== undefined) return undefined;
-      return answerDemand({ patienceMs: isTrusted ? answerWindowMs : strangerMs, strangerMs }, crowding());
+      return answerDemand(patience(answerWindowMs), crowding());
     },
     (missed) => {
       writing.strike(tooSlow("took the answer", missed, false));
