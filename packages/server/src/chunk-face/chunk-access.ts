@@ -1,5 +1,6 @@
 import { AshlarError } from "@ashlar/sdk/errors";
 import { bearerToken, type GrantKeeper, type GrantOf } from "../grants/index.ts";
+import type { Caller } from "../http/admission.ts";
 import type { ChunkFaceStatus } from "./chunk-face-options.ts";
 
 /** Grants that mean something to a chunk face. */
@@ -20,6 +21,21 @@ export type ChunkAction = keyof typeof ALLOWED_GRANTS;
 
 /** Lets a caller in, or not. */
 export type ChunkAccess = (authorization: string | null, action: ChunkAction) => Promise<ChunkCaller>;
+
+/**
+ * What a caller counts as where slots and bytes are shared out: the API key that its grant came from, and the ticket. Grants of earlier releases tell no
+ * key.
+ */
+export function callerIdOf(caller: ChunkCaller): Caller {
+  switch (caller.kind) {
+    case "write":
+      return { credential: caller.apiKeyId, token: caller.ticketId };
+    case "read":
+      return { credential: caller.apiKeyId };
+    default:
+      return {};
+  }
+}
 
 const ANYBODY: ChunkCaller = Object.freeze({ kind: "anybody" });
 

@@ -7,6 +7,7 @@ import { FOREIGN_CONTENT_HEADERS } from "../http/foreign-content.ts";
 import type { HttpRequest, HttpResponse } from "../http/http-handler.ts";
 import { problemResponse } from "../http/problem.ts";
 import { trustCaller } from "../http/request-context.ts";
+import { callerIdOf } from "./chunk-access.ts";
 import type { ChunkFaceContext } from "./chunk-face-context.ts";
 import { chunkSize, openChunk } from "./open-chunk.ts";
 
@@ -20,7 +21,7 @@ const CACHE_CONTROL = "private, max-age=31536000, immutable";
  */
 export async function readChunk(face: ChunkFaceContext, request: HttpRequest, chunkId: Digest): Promise<HttpResponse> {
   const caller = await face.access(request.header.get("authorization"), "read");
-  trustCaller(request);
+  trustCaller(request, callerIdOf(caller));
   if (caller.kind === "read") assertMayRead(caller, chunkId);
   const etag = encodeHex(chunkId);
   const header = new Headers({ etag: `"${etag}"`, "cache-control": CACHE_CONTROL, "accept-ranges": "bytes" });

@@ -14,6 +14,7 @@ import { methodNotAllowed } from "../http/method-not-allowed.ts";
 import { trustCaller } from "../http/request-context.ts";
 import type { HttpRoute } from "../http/router.ts";
 import { assertWholeBody } from "../http/whole-body.ts";
+import { callerIdOf } from "./chunk-access.ts";
 import type { ChunkFaceContext } from "./chunk-face-context.ts";
 import { readChunk } from "./chunk-http-read.ts";
 
@@ -41,7 +42,7 @@ export function chunkHttpRoutes(face: ChunkFaceContext): readonly HttpRoute[] {
 async function putChunk(face: ChunkFaceContext, request: HttpRequest, chunkId: Digest): Promise<HttpResponse> {
   const { header, signal } = request;
   const caller = await face.access(header.get("authorization"), "write");
-  trustCaller(request);
+  trustCaller(request, callerIdOf(caller));
   assertWholeBody(header);
   const serverId = header.get("ashlar-server-id") ?? undefined;
   const incoming = { chunkId, sizeBytes: declaredSize(header), serverId, durability: durabilityOf(header), signal };

@@ -20,8 +20,9 @@ import {
 import { type ContextKey, createContextKey, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
 import { assertMayRead } from "../grants/index.ts";
 import { frameSize, framesOf } from "../http/frames.ts";
+import { noteCaller } from "../http/request-context.ts";
 import type { RpcGate, RpcRoutes } from "../http/rpc-handlers.ts";
-import type { ChunkAction, ChunkCaller } from "./chunk-access.ts";
+import { type ChunkAction, type ChunkCaller, callerIdOf } from "./chunk-access.ts";
 import type { ChunkFaceContext } from "./chunk-face-context.ts";
 import type { ChunkFaceStatus } from "./chunk-face-options.ts";
 import type { IncomingChunk } from "./chunk-writer.ts";
@@ -46,6 +47,7 @@ export function chunkRpcRoutes(face: ChunkFaceContext): RpcRoutes {
     return async (context) => {
       const caller = await face.access(context.requestHeader.get("authorization"), action);
       context.values.set(CALLER, caller);
+      noteCaller(context.values, callerIdOf(caller));
     };
   };
   const service = createChunkService(face);

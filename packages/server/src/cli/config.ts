@@ -288,7 +288,7 @@ const server = {
     env: "REQUESTS_IN_FLIGHT_MAX",
     unit: "count",
     default: LIMITS.REQUESTS_IN_FLIGHT_MAX.value,
-    reason: "requests worked on at once; more are answered OVERLOADED",
+    reason: "requests of one API key that are worked on at once, a quarter more in all; others are answered OVERLOADED",
   },
   bytesInFlightMax: {
     flag: "--bytes-in-flight-max <size>",

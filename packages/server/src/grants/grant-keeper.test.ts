@@ -25,7 +25,7 @@ beforeAll(async () => {
     cluster: await keeper.issueCluster(),
     write: await keeper.issueWrite({ ticketId: "t", bucket: "photos", key: "ключ/1" }),
     ticket: await keeper.issueTicket({ ticketId: "t", bucket: "photos", apiKeyId: "k" }),
-    read: await keeper.issueRead({ chunkId }),
+    read: await keeper.issueRead({ chunkId, apiKeyId: "k" }),
     receipt: await keeper.issueNodeReceipt({ ticketId: "t", chunkId, sizeBytes: 3, serverId: "node-1" }),
     manifest: await keeper.issueManifest({ manifestId: "m", bucket: "photos", key: "k" }),
     access: await keeper.issueAccess({ ...ACCESS, expiresAtMs: nowMs + 15 * 60_000 }),
@@ -56,7 +56,9 @@ describe("a grant keeper", () => {
       apiKeyId: "k",
       expiresAtMs: nowMs + 15 * 60_000,
     });
-    expect((await keeper.verify(tokens.read, ["cluster", "read"])).kind).toBe("read");
+    expect(await keeper.verify(tokens.read, ["cluster", "read"])).toMatchObject({ kind: "read", apiKeyId: "k" });
+    const write = await keeper.issueWrite({ ticketId: "t", bucket: "photos", apiKeyId: "k" });
+    expect(await keeper.verify(write, ["write"])).toMatchObject({ ticketId: "t", apiKeyId: "k" });
     const gateway = {
       ticketId: "t",
       chunkId,

@@ -37,7 +37,7 @@ export function decodePayload(fields: Fields): Grant | undefined {
       return decodeTicket(fields, expiresAtMs);
     case "read": {
       const chunkId = digest(fields.chunkId);
-      return chunkId && { kind: "read", chunkId, expiresAtMs };
+      return chunkId && { kind: "read", chunkId, ...optional("apiKeyId", fields), expiresAtMs };
     }
     case "receipt":
       return decodeReceipt(fields, expiresAtMs);
@@ -64,7 +64,7 @@ function decodeTicket(fields: Fields, expiresAtMs: number): Grant | undefined {
     return undefined;
   const narrowed = { ...(key === undefined ? {} : { key }), ...(prefix === undefined ? {} : { prefix }) };
   const scope = { ticketId, bucket, ...narrowed, expiresAtMs };
-  if (fields.kind === "write") return { kind: "write", ...scope };
+  if (fields.kind === "write") return { kind: "write", ...scope, ...optional("apiKeyId", fields) };
   const apiKeyId = text(fields.apiKeyId);
   return apiKeyId === undefined ? undefined : { kind: "ticket", apiKeyId, ...scope };
 }
@@ -96,6 +96,11 @@ function decodeReceipt(fields: Fields, expiresAtMs: number): Grant | undefined {
   if (fields.holder !== "gateway" || layoutVersion === undefined) return undefined;
   if (serverIds === undefined || missedServerIds === undefined) return undefined;
   return { ...facts, holder: "gateway", layoutVersion, serverIds, missedServerIds };
+}
+
+function optional<Name extends string>(name: Name, fields: Fields): { readonly [Key in Name]?: string } {
+  const value = text(fields[name]);
+  return value === undefined ? {} : ({ [name]: value } as { readonly [Key in Name]: string });
 }
 
 const text = (value: unknown): string | undefined => (typeof value === "string" ? value : undefined);

@@ -16,6 +16,8 @@ export interface WriteGrant {
   readonly key?: string | undefined;
   /** Absent: none. */
   readonly prefix?: string | undefined;
+  /** The API key that asked for it: what it uses of a server counts for that. Absent in grants of earlier releases. */
+  readonly apiKeyId?: string | undefined;
   readonly expiresAtMs: number;
 }
 
@@ -35,6 +37,8 @@ export interface TicketGrant {
 export interface ReadGrant {
   readonly kind: "read";
   readonly chunkId: Digest;
+  /** As in {@link WriteGrant}. */
+  readonly apiKeyId?: string | undefined;
   readonly expiresAtMs: number;
 }
 

@@ -4,23 +4,37 @@ import type { Clock } from "@ashlar/sdk/ports";
 import type { Metrics } from "../observability/metrics.ts";
 import type { Peer } from "./exchange.ts";
 import { HTTP_LIMITS } from "./http-limits.ts";
-import { createSlotPool, type SlotPool } from "./slot-pool.ts";
+import type { Holder } from "./shares.ts";
+import { createSlotPool, type GivesWay, type SlotPool } from "./slot-pool.ts";
 
 /** What becomes of calls that need no key: one that is answered at once, or one that stays open for as long as its client likes. */
 export type OpenKind = "open" | "long-lived";
+
+/** What a caller showed. One API key, or one access token that it issued, counts as one client from however many addresses it is used. */
+export interface Caller {
+  /** Id of the API key, also where a token or grant came from it. */
+  readonly credential?: string | undefined;
+  /** Id of the token or ticket. */
+  readonly token?: string | undefined;
+}
 
 /** A request's place among those that run. */
 export interface Place {
   /** Why the request is refused; it has no slot then, and {@link release} is to be called all the same. */
   readonly refusal: AshlarError | undefined;
-  /** The caller showed that it may call: it no longer counts among the unknown. */
-  trust(): void;
+  /**
+   * The caller showed that it may call: it no longer counts among the unknown, and counts for its credential.
+   *
+   * @throws {AshlarError} OVERLOADED if that has its share of slots; the request has none then.
+   */
+  trust(caller: Caller): void;
   /**
    * The call needs no key: it moves to the small pool of its kind, so that strangers never eat the slots of everybody.
    *
-   * @throws {AshlarError} OVERLOADED if that pool has no slot for its peer.
+   * @param gives ends the call where another needs its place.
+   * @throws {AshlarError} OVERLOADED if that pool has no slot for its peer, and nobody gives way.
    */
-  moveTo(kind: OpenKind): void;
+  moveTo(kind: OpenKind, gives: GivesWay): void;
   /** Gives back whatever the request holds. Idempotent. */
   release(): void;
 }
@@ -28,11 +42,11 @@ export interface Place {
 /** Who may run. Each slot is taken before any work, and given back exactly once. */
 export interface Admission {
   admit(peer: Peer | undefined): Place;
-  /** Whether a request with a good key would be refused now: at the door, where keys are checked, or behind it. */
-  isFull(): boolean;
-  /** Whether known callers have taken all slots, so that those of them who make others wait lose their patience. */
-  isCrowded(): boolean;
-  /** For how many ms no request gave its slot back to a full pool; 0 if there is room. */
+  /** Whether a request of this peer with a good key would be refused now: at the door, where keys are checked, or behind it. */
+  isFull(peer: Peer | undefined): boolean;
+  /** How much of the ordinary slots is taken, from 0 to 1. */
+  crowding(): number;
+  /** For how many ms REQUESTS_IN_FLIGHT_MAX were running and no slot was taken anew; 0 if fewer are. */
   fullForMs(): number;
 }
 
@@ -40,20 +54,22 @@ type PoolName = "ordinary" | "unknown" | OpenKind;
 
 /** Messages say what the caller can do. */
 const REFUSALS: Readonly<Record<PoolName, string>> = {
-  ordinary: "too many requests are running: try again in a moment",
+  ordinary: "too many requests are running, yours or all together: try again in a moment",
   unknown: "too many requests wait for their key to be checked: send fewer at once, or try again in a moment",
   open: "too many calls without a key are running: send fewer at once, or try again in a moment",
   "long-lived": "too many calls are open that stay open: close some, or try again later",
 };
 
-/** @param options.requestsInFlightMax of ordinary requests; default REQUESTS_IN_FLIGHT_MAX. */
+/** @param options.requestsInFlightMax of ordinary requests of one credential; default REQUESTS_IN_FLIGHT_MAX. */
 export function createAdmission(options: {
   readonly requestsInFlightMax?: number | undefined;
   readonly metrics: Metrics;
   readonly clock: Pick<Clock, "monotonicMs">;
 }): Admission {
   const { clock } = options;
-  const pools = createPools(options.requestsInFlightMax ?? LIMITS.REQUESTS_IN_FLIGHT_MAX.value);
+  const requestsMax = options.requestsInFlightMax ?? LIMITS.REQUESTS_IN_FLIGHT_MAX.value;
+  const pools = createPools(requestsMax);
+  const isBusy = (): boolean => pools.ordinary.takenCount() >= requestsMax;
   const taken = options.metrics.gauge({
     name: "ashlar_http_slots_taken",
     help: "Slots of requests that are taken, by pool",
@@ -69,53 +85,95 @@ export function createAdmission(options: {
     refused.add(0, { pool });
   }
   let filledAtMs = 0;
-  const take = (name: PoolName, peer: Peer | undefined): (() => void) => {
-    const release = pools[name].take(peer);
-    if (release === undefined) {
-      refused.add(1, { pool: name });
-      throw new AshlarError("OVERLOADED", REFUSALS[name], { details: { pool: name } });
-    }
+  const refuse = (name: PoolName): AshlarError => {
+    refused.add(1, { pool: name });
+    return new AshlarError("OVERLOADED", REFUSALS[name], { details: { pool: name } });
+  };
+  const take: Take = (name, peer, gives) => {
+    const slot = pools[name].take(peer, gives && countedWay(gives, () => refused.add(1, { pool: name })));
+    if (slot === undefined) throw refuse(name);
     taken.set(pools[name].takenCount(), { pool: name });
-    if (name === "ordinary" && pools.ordinary.isFull()) filledAtMs = clock.monotonicMs();
-    return () => {
-      release();
-      taken.set(pools[name].takenCount(), { pool: name });
+    if (name === "ordinary" && isBusy()) filledAtMs = clock.monotonicMs();
+    return {
+      join(more) {
+        if (!slot.join(more)) throw refuse(name);
+      },
+      release() {
+        slot.release();
+        taken.set(pools[name].takenCount(), { pool: name });
+      },
     };
   };
   return {
     admit: (peer) => placeOf(peer, take),
-    isFull: () => pools.ordinary.isFull() || pools.unknown.isFull(),
-    isCrowded: () => pools.ordinary.isFull(),
-    fullForMs: () => (pools.ordinary.isFull() ? clock.monotonicMs() - filledAtMs : 0),
+    isFull: (peer) => !pools.ordinary.hasRoomFor(peer) || !pools.unknown.hasRoomFor(peer),
+    crowding: pools.ordinary.crowding,
+    fullForMs: () => (isBusy() ? clock.monotonicMs() - filledAtMs : 0),
   };
+}
+
+/** Who gives way is counted with those who are refused. */
+function countedWay(gives: GivesWay, count: () => void): GivesWay {
+  return {
+    mayGiveWay: () => gives.mayGiveWay(),
+    giveWay() {
+      count();
+      gives.giveWay();
+    },
+  };
+}
+
+/** A taken slot; its `join` throws. */
+interface Taken {
+  join(more: Holder): void;
+  release(): void;
+}
+
+type Take = (name: PoolName, peer: Peer | undefined, gives?: GivesWay) => Taken;
+
+/**
+ * A quarter more than REQUESTS_IN_FLIGHT_MAX runs in all, so that one credential can have as many as that when nobody else wants any, and something is left
+ * for others. Of it an address may have more than a credential, and a credential more than one of its tokens: else one user of a proxy, or one
+ * page with a token, would keep out those beside it.
+ */
+function ordinaryPool(max: number): SlotPool {
+  return createSlotPool({
+    max: max + Math.ceil(max / 4),
+    alone: { address: max + Math.ceil(max / 8), connection: max, credential: max, token: Math.ceil((max / 4) * 3) },
+  });
 }
 
 function createPools(requestsInFlightMax: number): Readonly<Record<PoolName, SlotPool>> {
   return {
-    ordinary: createSlotPool({ max: requestsInFlightMax }),
+    ordinary: ordinaryPool(requestsInFlightMax),
     unknown: createSlotPool({
       max: HTTP_LIMITS.UNKNOWN_REQUESTS_MAX.value,
-      perAddressMax: HTTP_LIMITS.UNKNOWN_REQUESTS_PER_ADDRESS_MAX.value,
+      alone: { address: HTTP_LIMITS.UNKNOWN_REQUESTS_PER_ADDRESS_MAX.value },
     }),
     open: createSlotPool({
       max: HTTP_LIMITS.OPEN_CALLS_MAX.value,
-      perAddressMax: HTTP_LIMITS.OPEN_CALLS_PER_ADDRESS_MAX.value,
-      perConnectionMax: HTTP_LIMITS.OPEN_CALLS_PER_CONNECTION_MAX.value,
+      alone: {
+        address: HTTP_LIMITS.OPEN_CALLS_PER_ADDRESS_MAX.value,
+        connection: HTTP_LIMITS.OPEN_CALLS_PER_CONNECTION_MAX.value,
+      },
+      ownGiveWay: true,
     }),
     "long-lived": createSlotPool({
       max: HTTP_LIMITS.LONG_LIVED_CALLS_MAX.value,
-      perAddressMax: HTTP_LIMITS.LONG_LIVED_CALLS_PER_ADDRESS_MAX.value,
-      perConnectionMax: HTTP_LIMITS.LONG_LIVED_CALLS_PER_CONNECTION_MAX.value,
+      alone: {
+        address: HTTP_LIMITS.LONG_LIVED_CALLS_PER_ADDRESS_MAX.value,
+        connection: HTTP_LIMITS.LONG_LIVED_CALLS_PER_CONNECTION_MAX.value,
+      },
     }),
   };
 }
 
-function placeOf(peer: Peer | undefined, take: (name: PoolName, peer: Peer | undefined) => () => void): Place {
-  const held = new Map<PoolName, () => void>();
+function placeOf(peer: Peer | undefined, take: Take): Place {
+  const held = new Map<PoolName, Taken>();
   const give = (name: PoolName): void => {
-    const release = held.get(name);
+    const slot = held.get(name);
     held.delete(name);
-    release?.();
+    slot?.release();
   };
   let refusal: AshlarError | undefined;
   try {
@@ -125,13 +183,23 @@ function placeOf(peer: Peer | undefined, take: (name: PoolName, peer: Peer | und
     refusal = AshlarError.from(error);
     give("ordinary");
   }
-  let released = false;
+  let [released, isKnown] = [false, false];
   return {
     refusal,
-    trust: () => give("unknown"),
-    moveTo(kind) {
+    trust(caller) {
+      give("unknown");
+      if (isKnown) return;
+      isKnown = true;
+      try {
+        held.get("ordinary")?.join(caller);
+      } catch (error) {
+        give("ordinary");
+        throw error;
+      }
+    },
+    moveTo(kind, gives) {
       if (released || held.has(kind)) return;
-      held.set(kind, take(kind, peer));
+      held.set(kind, take(kind, peer, gives));
       give("unknown");
       give("ordinary");
     },

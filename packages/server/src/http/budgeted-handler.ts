@@ -1,15 +1,15 @@
 import type { ByteBudget, GiveBack } from "./byte-budget.ts";
 import { countedBody } from "./counted-body.ts";
-import type { Peer } from "./exchange.ts";
 import type { HttpHandler, HttpRequest, HttpResponse } from "./http-handler.ts";
 import { HTTP_LIMITS } from "./http-limits.ts";
+import type { Holder } from "./shares.ts";
 
 /** Options of {@link budgetedHandler}. */
 export interface BudgetedHandlerOptions {
   readonly budget: ByteBudget;
   /** The most of a request's body that its handler holds at once, in bytes. */
   readonly heldMaxBytes: (request: HttpRequest) => number;
-  readonly holderOf: (request: HttpRequest) => Peer | undefined;
+  readonly holderOf: (request: HttpRequest) => Holder | undefined;
 }
 
 /**
@@ -29,8 +29,9 @@ export function budgetedHandler(handler: HttpHandler, options: BudgetedHandlerOp
       for (const giveBack of leases.splice(0)) giveBack();
     };
     request.signal.addEventListener("abort", release, { once: true });
-    const take = async (bytes: number): Promise<void> => {
-      const giveBack = await options.budget.take(bytes, { holder: options.holderOf(request), signal: request.signal });
+    const take: Take = async (bytes, isFirst) => {
+      const holder = options.holderOf(request);
+      const giveBack = await options.budget.take(bytes, { holder, isFirst, signal: request.signal });
       if (over) giveBack();
       else leases.push(giveBack);
     };
@@ -44,14 +45,20 @@ export function budgetedHandler(handler: HttpHandler, options: BudgetedHandlerOp
   };
 }
 
-/**
- * Takes before it hands on: all that a body declares, or four times more each time where it declares nothing.
- */
-function leasedBody(
-  { body, header }: HttpRequest,
-  heldMaxBytes: number,
-  take: (bytes: number) => Promise<void>,
-): AsyncIterable<Uint8Array> {
+type Take = (bytes: number, isFirst: boolean) => Promise<void>;
+
+/** Until this part of a declared length has come, it is counted as it comes; then the rest at once, so that bodies do not wait for each other half-way. */
+const BEGUN_PART = 1 / 8;
+
+/** What is to be held after `receivedBytes`: four times more each time where nothing is declared. */
+function wantedBytes(receivedBytes: number, heldBytes: number, neededBytes: number | undefined): number {
+  if (neededBytes === undefined) return Math.max(receivedBytes, heldBytes * 4);
+  const doubled = Math.max(receivedBytes, heldBytes * 2);
+  return doubled <= neededBytes * BEGUN_PART ? doubled : neededBytes;
+}
+
+/** Takes before it hands on: a sender's word alone takes nothing from others. */
+function leasedBody({ body, header }: HttpRequest, heldMaxBytes: number, take: Take): AsyncIterable<Uint8Array> {
   const declared = Number(header.get("content-length") ?? Number.NaN);
   const neededBytes = Number.isSafeInteger(declared) ? Math.min(declared, heldMaxBytes) : undefined;
   return {
@@ -60,10 +67,10 @@ function leasedBody(
       let receivedBytes = 0;
       let heldBytes = HTTP_LIMITS.BYTES_FREE.value;
       const onSlice = async (slice: IteratorResult<Uint8Array>): Promise<IteratorResult<Uint8Array, undefined>> => {
-        const wanted = Math.min(neededBytes ?? Math.max(receivedBytes, heldBytes * 4), heldMaxBytes);
+        const wanted = Math.min(wantedBytes(receivedBytes, heldBytes, neededBytes), heldMaxBytes);
         const more = wanted - heldBytes;
         heldBytes = Math.max(heldBytes, wanted);
-        if (more > 0) await take(more);
+        if (more > 0) await take(more, neededBytes !== undefined && wanted < neededBytes);
         return slice as IteratorResult<Uint8Array, undefined>;
       };
       return {

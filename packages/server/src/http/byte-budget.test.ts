@@ -4,6 +4,7 @@ import type { Clock } from "@ashlar/sdk/ports";
 import { describe, expect, it } from "vitest";
 import { budgetedHandler } from "./budgeted-handler.ts";
 import { createByteBudget } from "./byte-budget.ts";
+import type { Peer } from "./exchange.ts";
 import type { HttpHandler, HttpRequest } from "./http-handler.ts";
 
 /** Sleeps until told to wake. */
@@ -81,6 +82,35 @@ describe("a budget of bytes", () => {
     await turn();
     expect(passed).toBe(2);
   });
+
+  it("leaves something for others, whatever several addresses ask for, and one key from many", async () => {
+    const give = async (holderOf: (index: number) => Peer & { credential?: string }): Promise<number> => {
+      const budget = createByteBudget({ maxBytes: 1000, clock: manualSleep() });
+      for (let index = 0; index < 200; index++)
+        void budget.take(10, { holder: holderOf(index) }).then(
+          () => {},
+          () => {},
+        );
+      await turn();
+      let passed = 0;
+      void budget.take(10, { holder: { ...holder("10.9.0.1"), credential: "other" } }).then(() => passed++);
+      await turn();
+      return passed;
+    };
+    expect(await give((index) => holder(`10.0.0.${index % 4}`))).toBe(1);
+    expect(await give((index) => ({ ...holder(`10.0.${index}.1`), credential: "greedy" }))).toBe(1);
+  });
+
+  it("lets the bodies that have begun end: those that begin leave room for them", async () => {
+    const budget = createByteBudget({ maxBytes: 1000, clock: manualSleep() });
+    const one = (): Peer => holder("10.0.0.1");
+    for (let index = 0; index < 100; index++) void budget.take(10, { holder: one(), isFirst: true }).catch(() => {});
+    await turn();
+    let ended = 0;
+    void budget.take(200, { holder: one() }).then(() => ended++);
+    await turn();
+    expect(ended).toBe(1);
+  });
 });
 
 describe("a handler under a budget", () => {
@@ -140,6 +170,19 @@ describe("a handler under a budget", () => {
     expect(budget.takenBytes()).toBeGreaterThan(0);
     abort.abort(new Error("gone"));
     expect(budget.takenBytes()).toBe(0);
+  });
+
+  it("counts a declared length as it fills, not on the sender's word", async () => {
+    const budget = createByteBudget({ maxBytes: 512 * MIB, clock: manualSleep() });
+    async function* stalled(): AsyncGenerator<Uint8Array> {
+      yield new Uint8Array(70 * KIB);
+      await new Promise(() => {});
+    }
+    const handler = budgetedHandler(drain, { budget, heldMaxBytes: () => 4 * MIB, holderOf: () => undefined });
+    const header = new Headers({ "content-length": String(4 * MIB) });
+    for (let index = 0; index < 100; index++) void handler(request(0, { body: stalled(), header }));
+    await turn();
+    expect(budget.takenBytes()).toBeLessThanOrEqual(100 * 70 * KIB);
   });
 
   it("holds an answer's body against it until the last byte is taken", async () => {

@@ -1,7 +1,7 @@
 import { AshlarError, abortError, throwIfAborted } from "@ashlar/sdk/errors";
 import type { Clock } from "@ashlar/sdk/ports";
-import type { Peer } from "./exchange.ts";
 import { HTTP_LIMITS } from "./http-limits.ts";
+import { createShares, type Holder, type ShortOf } from "./shares.ts";
 
 /** Gives bytes back; calling it again does nothing. */
 export type GiveBack = () => void;
@@ -12,13 +12,20 @@ export interface ByteBudget {
    * Takes bytes, in the order of asking, before they are held. What is more than all there is counts as all.
    *
    * @param options.holder `undefined` counts only against the whole.
+   * @param options.isFirst more will be asked for before any of it is given back: shares are smaller then, so that what has begun can end.
    * @throws {AshlarError} OVERLOADED if they are not to be had within BYTES_WAIT_MS; the signal's reason.
    */
   take(
     bytes: number,
-    options: { readonly holder?: Peer | undefined; readonly signal?: AbortSignal | undefined },
+    options: {
+      readonly holder?: Holder | undefined;
+      readonly isFirst?: boolean | undefined;
+      readonly signal?: AbortSignal | undefined;
+    },
   ): Promise<GiveBack>;
   takenBytes(): number;
+  /** What is taken, from 0 to 1. */
+  crowding(): number;
 }
 
 interface Waiter {
@@ -28,8 +35,12 @@ interface Waiter {
   grant(): void;
 }
 
+/** Of its shares, what a holder may have taken with bodies that have only begun: alone, half of the budget where its share is three quarters. */
+const FIRST_PART = 1 / 3;
+
 /**
- * Bounds what all bodies together hold. One connection has at most half of it, one address three quarters: some is always left for others.
+ * Bounds what all bodies together hold. One connection has at most half of it, one address or credential three quarters, and less the more is taken by
+ * others: some is always left (see {@link createShares}).
  *
  * Who must wait reads nothing meanwhile, so that the network holds the sender back. Fair to the whole: those behind a waiter pass it only where it
  * waits for a share of its own.
@@ -39,29 +50,24 @@ export function createByteBudget(options: {
   readonly clock: Pick<Clock, "sleep">;
 }): ByteBudget {
   const { maxBytes, clock } = options;
-  const shareOf = { connection: maxBytes / 2, address: (maxBytes / 4) * 3 };
-  const ofConnection = new Map<object, number>();
-  const ofAddress = new Map<string, number>();
+  const shares = createShares({
+    max: maxBytes,
+    alone: {
+      connection: maxBytes / 2,
+      token: maxBytes / 2,
+      address: (maxBytes / 4) * 3,
+      credential: (maxBytes / 4) * 3,
+    },
+  });
   const waiters = new Set<Waiter>();
-  let taken = 0;
 
-  const count = (bytes: number, holder: Peer | undefined): void => {
-    taken += bytes;
-    if (holder === undefined) return;
-    add(ofConnection, holder.connection, bytes);
-    add(ofAddress, holder.address, bytes);
-  };
-  const fitsShare = (bytes: number, holder: Peer | undefined): boolean =>
-    holder === undefined ||
-    (fits(ofConnection.get(holder.connection), bytes, shareOf.connection) &&
-      fits(ofAddress.get(holder.address), bytes, shareOf.address));
-  const hold = (bytes: number, holder: Peer | undefined): GiveBack => {
-    count(bytes, holder);
+  const hold = (bytes: number, holder: Holder | undefined): GiveBack => {
+    shares.add(bytes, holder);
     let held = true;
     return () => {
       if (!held) return;
       held = false;
-      count(-bytes, holder);
+      shares.add(-bytes, holder);
       for (const waiter of waiters) {
         if (waiter.fits()) waiter.grant();
         else if (waiter.isNext()) break;
@@ -69,12 +75,14 @@ export function createByteBudget(options: {
     };
   };
   return {
-    takenBytes: () => taken,
-    async take(wanted, { holder, signal }) {
+    takenBytes: shares.takenCount,
+    crowding: () => shares.takenCount() / maxBytes,
+    async take(wanted, { holder, isFirst = false, signal }) {
       throwIfAborted(signal);
       const bytes = Math.min(wanted, maxBytes);
-      const isNext = (): boolean => fitsShare(bytes, holder);
-      const fitsNow = (): boolean => isNext() && fits(taken, bytes, maxBytes);
+      const short = (): ShortOf | undefined => shares.shortOf(bytes, holder, isFirst ? FIRST_PART : 1);
+      const isNext = (): boolean => short() === "all";
+      const fitsNow = (): boolean => short() === undefined;
       if (fitsNow() && ![...waiters].some((waiter) => waiter.isNext())) return hold(bytes, holder);
       return await new Promise<GiveBack>((resolve, reject) => {
         const patience = new AbortController();
@@ -107,15 +115,4 @@ export function createByteBudget(options: {
       });
     },
   };
-}
-
-/** What nobody else holds always fits, or a request that is larger than a share would wait for ever. */
-function fits(taken: number | undefined, bytes: number, max: number): boolean {
-  return (taken ?? 0) === 0 || (taken ?? 0) + bytes <= max;
-}
-
-function add<Key>(counts: Map<Key, number>, key: Key, difference: number): void {
-  const sum = (counts.get(key) ?? 0) + difference;
-  if (sum === 0) counts.delete(key);
-  else counts.set(key, sum);
 }

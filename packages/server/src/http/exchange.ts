@@ -18,11 +18,15 @@ export interface Exchange {
   /**
    * The caller showed that it may call: from now on it may pause for longer than PROGRESS_WINDOW_MS.
    *
-   * @param isCrowded whether others are refused for want of slots: then patience ends.
+   * @param crowding how much of slots or bytes is taken, from 0 to 1: the fuller, the faster a client has to be.
    */
-  trust(isCrowded: () => boolean): void;
+  trust(crowding: () => number): void;
   /** The answer goes to somebody who showed no key: over HTTP/2 it is to be taken within STRANGER_ANSWER_MS, and few may wait. Idempotent. */
   markStranger(): void;
   /** The call is meant to stay open: silence is no fault of its client, but LONG_LIVED_MAX_MS is its end. */
   stayOpen(): void;
+  /** Whether nothing is lost by its end now: it stays open, or its client has yet to send its message. */
+  mayGiveWay(): boolean;
+  /** Ends it for want of room: in order if it stays open, else with OVERLOADED. */
+  giveWay(): void;
 }

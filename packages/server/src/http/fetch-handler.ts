@@ -59,7 +59,9 @@ function fetchExchange(signal: AbortSignal): { exchange: Exchange; end: (how: Ex
   });
   if (signal.aborted) end("cut");
   else signal.addEventListener("abort", () => end("cut"), { once: true });
-  return { exchange: { peer: undefined, ended, trust: () => {}, markStranger: () => {}, stayOpen: () => {} }, end };
+  const nothing = (): void => {};
+  const told = { trust: nothing, markStranger: nothing, stayOpen: nothing, giveWay: nothing };
+  return { exchange: { peer: undefined, ended, ...told, mayGiveWay: () => false }, end };
 }
 
 const EMPTY: AsyncIterable<Uint8Array> = {

@@ -29,6 +29,16 @@ export const HTTP_LIMITS = Object.freeze({
     "bytes",
     "per second of waiting for a client that sends a body or takes an answer; an eighth of the slowest phone network, and too fast to hold slots for free",
   ),
+  CROWDED_BYTES_PER_SECOND: limit(
+    16 * KIB,
+    "bytes",
+    "what PROGRESS_MIN_BYTES_PER_SECOND rises to for bodies as slots or bytes fill up: it doubles with each sixteenth above one half",
+  ),
+  CROWDED_WINDOW_MS: limit(
+    5000,
+    "ms",
+    "what PROGRESS_WINDOW_MS shrinks to meanwhile: long enough for a lost packet to be sent again",
+  ),
   PROGRESS_WINDOW_MS: limit(
     30_000,
     "ms",
@@ -60,17 +70,25 @@ export const HTTP_LIMITS = Object.freeze({
   UNKNOWN_REQUESTS_PER_ADDRESS_MAX: limit(
     256,
     "count",
-    "of those, from one address: as many as one HTTP/2 connection may send in a burst",
+    "of those, from one address when no other wants any: as many as one HTTP/2 connection may send in a burst. Shares shrink as the pool fills",
   ),
-  OPEN_CALLS_MAX: limit(512, "count", "calls that need no key (health, reflection); they have slots of their own"),
-  OPEN_CALLS_PER_ADDRESS_MAX: limit(128, "count", "of those, from one address"),
+  OPEN_CALLS_MAX: limit(
+    512,
+    "count",
+    "calls that need no key and are answered at once (health); they have slots of their own. Above it, or above a share, the oldest that has not sent its message gives way",
+  ),
+  OPEN_CALLS_PER_ADDRESS_MAX: limit(128, "count", "of those, from one address when no other wants any"),
   OPEN_CALLS_PER_CONNECTION_MAX: limit(64, "count", "of those, on one connection"),
   LONG_LIVED_CALLS_MAX: limit(
     256,
     "count",
-    "calls that stay open without a key (health watchers, reflection); they have slots of their own",
+    "calls that stay open without a key (health watchers, reflection); they have slots of their own. Above it the oldest of the address that has most ends in order",
   ),
-  LONG_LIVED_CALLS_PER_ADDRESS_MAX: limit(32, "count", "of those, from one address: a balancer watches once a backend"),
+  LONG_LIVED_CALLS_PER_ADDRESS_MAX: limit(
+    32,
+    "count",
+    "of those, from one address when no other wants any: a balancer watches once a backend",
+  ),
   LONG_LIVED_CALLS_PER_CONNECTION_MAX: limit(8, "count", "of those, on one connection"),
   LONG_LIVED_MAX_MS: limit(
     600_000,
@@ -234,7 +252,7 @@ export const HTTP_LIMITS = Object.freeze({
   BYTES_IN_FLIGHT_MAX: limit(
     512 * MIB,
     "bytes",
-    "of request bodies that a server holds at once, whatever their number; beyond it they wait, and are answered OVERLOADED after BYTES_WAIT_MS. A connection has at most half, an address three quarters",
+    "of request bodies that a server holds at once, whatever their number; beyond it they wait, and are answered OVERLOADED after BYTES_WAIT_MS. A connection has at most half, an address or a credential three quarters, and less the more is taken",
   ),
   BYTES_FREE: limit(64 * KIB, "bytes", "of each body, which are not counted: small requests never wait"),
   BYTES_WAIT_MS: limit(5000, "ms", "how long a body waits for its bytes; the network holds its sender back meanwhile"),

@@ -44,7 +44,7 @@ export function createNodeExchange(options: NodeExchangeOptions): NodeExchange {
   const running = new Map<NodeResponse, ServedExchange>();
   const strangerAnswers = createSlotPool({
     max: HTTP_LIMITS.STRANGER_ANSWERS_MAX.value,
-    perAddressMax: HTTP_LIMITS.STRANGER_ANSWERS_PER_ADDRESS_MAX.value,
+    alone: { address: HTTP_LIMITS.STRANGER_ANSWERS_PER_ADDRESS_MAX.value },
   });
   let draining = false;
   let onIdle: (() => void) | undefined;
@@ -55,9 +55,9 @@ export function createNodeExchange(options: NodeExchangeOptions): NodeExchange {
       const onStranger = (): void => {
         // Over HTTP/1.1 the kernel takes what a refusal has, and a connection has one.
         if (!isHttp2(nodeResponse)) return;
-        const release = strangerAnswers.take(peer);
-        if (release === undefined) stop();
-        else void exchange.ended.then(release);
+        const slot = strangerAnswers.take(peer);
+        if (slot === undefined) stop();
+        else void exchange.ended.then(slot.release);
       };
       const exchange = createServedExchange(nodeResponse, {
         ...{ clock, paces, idleTimeoutMs, peer },

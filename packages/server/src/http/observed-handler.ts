@@ -27,6 +27,8 @@ const SERVER_FAULTS: ReadonlySet<string> = new Set(
 export interface ObservedHandlerOptions {
   readonly routeOf: (request: HttpRequest) => RouteInfo;
   readonly admission: Admission;
+  /** How much of slots or bytes is taken, from 0 to 1. */
+  readonly crowding: () => number;
   readonly logger: Logger;
   readonly metrics: Metrics;
   /** Default: no spans; log lines name the caller's trace all the same. */
@@ -59,7 +61,7 @@ export function observedHandler(handler: HttpHandler, options: ObservedHandlerOp
     const info = options.routeOf(received);
     const requestId = requestIdOf(received.header, options.random);
     const place = options.admission.admit(received.exchange?.peer);
-    const context = contextOf(requestId, { place, exchange: received.exchange, admission: options.admission });
+    const context = contextOf(requestId, { place, exchange: received.exchange, crowding: options.crowding });
     const request = withRequestContext(received, context);
     const protocol = protocolOf(received, info);
     const span = startRequestSpan(received, { tracer: options.tracer, requestId, route: info.route, protocol });
@@ -99,20 +101,33 @@ export function observedHandler(handler: HttpHandler, options: ObservedHandlerOp
 
 function contextOf(
   requestId: string,
-  { place, exchange, admission }: { place: Place; exchange: Exchange | undefined; admission: Admission },
+  { place, exchange, crowding }: { place: Place; exchange: Exchange | undefined; crowding: () => number },
 ): RequestContext {
   const context: RequestContext = {
     requestId,
     refusal: place.refusal,
     refusedBy: place.refusal?.details.pool,
-    trust() {
+    trust(caller = {}) {
+      try {
+        place.trust(caller);
+      } catch (error) {
+        context.refusedBy = "ordinary";
+        throw error;
+      }
+      // Not before: who has more than its share leaves like a stranger, or answers that it does not take would hold what it was refused.
       context.isTrusted = true;
-      place.trust();
-      exchange?.trust(admission.isCrowded);
+      context.caller = caller;
+      exchange?.trust(crowding);
     },
     moveTo(kind) {
       try {
-        place.moveTo(kind);
+        place.moveTo(kind, {
+          mayGiveWay: () => exchange?.mayGiveWay() === true,
+          giveWay() {
+            context.refusedBy = kind;
+            exchange?.giveWay();
+          },
+        });
       } catch (error) {
         context.refusedBy = kind;
         throw error;

@@ -1,7 +1,7 @@
 import type { Clock } from "@ashlar/sdk/ports";
 import type { Metrics } from "../observability/metrics.ts";
 import type { Admission } from "./admission.ts";
-import type { HttpHandler, HttpResponse } from "./http-handler.ts";
+import type { HttpHandler } from "./http-handler.ts";
 import { HTTP_LIMITS } from "./http-limits.ts";
 import { jsonResponse } from "./json-response.ts";
 
@@ -28,10 +28,10 @@ const NO_STORE = { "cache-control": "no-store" };
  */
 export function operationRoutes(options: OperationOptions): ReadonlyMap<string, HttpHandler> {
   const { readiness, admission } = options;
-  const guarded = (answer: () => Promise<HttpResponse>): HttpHandler => {
+  const guarded = (answer: HttpHandler): HttpHandler => {
     return async (request) =>
       request.method === "GET" || request.method === "HEAD"
-        ? await answer()
+        ? await answer(request)
         : { status: 405, header: new Headers({ allow: "GET, HEAD" }) };
   };
   const rendered = sharedMetrics(options.metrics, options.clock);
@@ -46,9 +46,9 @@ export function operationRoutes(options: OperationOptions): ReadonlyMap<string, 
     ],
     [
       "/readyz",
-      guarded(async () => {
+      guarded(async ({ exchange }) => {
         const { ready, checks } = await readiness();
-        if (!admission.isFull()) return jsonResponse(ready ? 200 : 503, { ready, checks }, NO_STORE);
+        if (!admission.isFull(exchange?.peer)) return jsonResponse(ready ? 200 : 503, { ready, checks }, NO_STORE);
         return jsonResponse(503, { ready: false, checks: { ...checks, requests: "overloaded" } }, NO_STORE);
       }),
     ],

@@ -16,14 +16,20 @@ export interface Pace {
   isWaiting(): boolean;
 }
 
+/** What has to move. */
+export interface Demand {
+  /** Of waiting, over which the rate is taken. */
+  readonly windowMs: number;
+  readonly minBytesPerSecond: number;
+}
+
 /** The paces of one listener; whoever owns its clock looks at them every now and then. */
 export interface PaceKeeper {
   /**
-   * @param windowMs asked whenever a wait is judged: in that much waiting at least PROGRESS_MIN_BYTES_PER_SECOND must have moved; `undefined`
-   * while silence is no fault.
-   * @param onSlow called once.
+   * @param demand asked whenever a wait is judged; `undefined` while silence is no fault.
+   * @param onSlow called once, with what was not met.
    */
-  start(windowMs: () => number | undefined, onSlow: () => void): Pace;
+  start(demand: () => Demand | undefined, onSlow: (missed: Demand) => void): Pace;
   /** Judges everything that waits. */
   check(): void;
 }
@@ -32,7 +38,7 @@ export interface PaceKeeper {
 export function createPaceKeeper(clock: Pick<Clock, "monotonicMs">): PaceKeeper {
   const waiting = new Set<(nowMs: number) => void>();
   return {
-    start(windowMs, onSlow) {
+    start(demandOf, onSlow) {
       let sinceMs: number | undefined;
       let waitedMs = 0;
       let movedBytes = 0;
@@ -40,16 +46,16 @@ export function createPaceKeeper(clock: Pick<Clock, "monotonicMs">): PaceKeeper 
       const judge = (nowMs: number): void => {
         const total = waitedMs + (sinceMs === undefined ? 0 : nowMs - sinceMs);
         if (ended || total < HTTP_LIMITS.PACE_CHECK_MS.value) return;
-        const window = windowMs();
-        if (window !== undefined && total < window) return;
-        const isSlow = window !== undefined && movedBytes < (window / 1000) * MIN_BYTES_PER_SECOND;
+        const demand = demandOf();
+        if (demand !== undefined && total < demand.windowMs) return;
+        const isSlow = demand !== undefined && movedBytes < (demand.windowMs / 1000) * demand.minBytesPerSecond;
         waitedMs = 0;
         movedBytes = 0;
         if (sinceMs !== undefined) sinceMs = nowMs;
         if (!isSlow) return;
         ended = true;
         waiting.delete(judge);
-        onSlow();
+        onSlow(demand);
       };
       return {
         begin() {
@@ -79,5 +85,3 @@ export function createPaceKeeper(clock: Pick<Clock, "monotonicMs">): PaceKeeper 
     },
   };
 }
-
-const MIN_BYTES_PER_SECOND = HTTP_LIMITS.PROGRESS_MIN_BYTES_PER_SECOND.value;

@@ -58,8 +58,9 @@ function reader(): { handler: HttpHandler; ended: string[]; receivedBytes: () =>
   const ended: string[] = [];
   let receivedBytes = 0;
   const handler: HttpHandler = async (request) => {
-    if (request.path === "/known") request.exchange?.trust(() => false);
-    if (request.path === "/crowded") request.exchange?.trust(() => true);
+    if (request.path === "/known") request.exchange?.trust(() => 0);
+    if (request.path === "/crowded") request.exchange?.trust(() => 1);
+    if (request.path === "/half") request.exchange?.trust(() => 0.5);
     try {
       for await (const piece of request.body) receivedBytes += piece.byteLength;
       ended.push("whole");
@@ -77,7 +78,7 @@ describe("a pace", () => {
     const keeper = createPaceKeeper(clock);
     let slow = 0;
     const pace = keeper.start(
-      () => 30_000,
+      () => ({ windowMs: 30_000, minBytesPerSecond: 256 }),
       () => slow++,
     );
     for (let turn = 0; turn < 100; turn++) {
@@ -100,20 +101,22 @@ describe("a request's body", () => {
   const upload = (path: string): string => `PUT ${path} HTTP/1.1\r\nhost: a\r\ncontent-length: 1000000\r\n\r\n`;
 
   it.each([
-    ["/unknown", HTTP_LIMITS.PROGRESS_WINDOW_MS.value / 1000],
-    ["/crowded", HTTP_LIMITS.PROGRESS_WINDOW_MS.value / 1000],
-    ["/known", HTTP_LIMITS.IDLE_TIMEOUT_MS.value / 1000],
-  ])("that trickles ends after its window: %s", async (path, windowSeconds) => {
+    ["/unknown", HTTP_LIMITS.PROGRESS_WINDOW_MS.value / 1000, 1, "CANCELED"],
+    ["/half", HTTP_LIMITS.PROGRESS_WINDOW_MS.value / 1000, 1, "OVERLOADED"],
+    ["/crowded", HTTP_LIMITS.CROWDED_WINDOW_MS.value / 1000, 2048, "OVERLOADED"],
+    ["/known", HTTP_LIMITS.IDLE_TIMEOUT_MS.value / 1000, 1, "CANCELED"],
+  ])("that trickles ends after its window: %s", async (path, windowSeconds, sliceBytes, code) => {
     const { handler, ended, receivedBytes } = reader();
     const { clock, port } = await listen(handler);
     const client = dial(port);
     client.socket.write(upload(path));
     client.socket.write("x");
     await expect.poll(receivedBytes, poll).toBe(1);
-    await seconds(clock, windowSeconds - 5, () => client.socket.write("x"));
+    const send = (): void => void client.socket.write(new Uint8Array(sliceBytes));
+    await seconds(clock, windowSeconds - 2, send);
     expect(ended).toEqual([]);
-    await seconds(clock, 10, () => client.socket.write("x"));
-    await expect.poll(() => ended, poll).toEqual(["CANCELED"]);
+    await seconds(clock, 4, send);
+    await expect.poll(() => ended, poll).toEqual([code]);
     await expect.poll(client.isClosed, poll).toBe(true);
   });
 

@@ -1,6 +1,6 @@
 import type { AshlarError, ErrorCode } from "@ashlar/sdk/errors";
 import { type ContextKey, type ContextValues, createContextKey, createContextValues } from "@connectrpc/connect";
-import type { OpenKind } from "./admission.ts";
+import type { Caller, OpenKind } from "./admission.ts";
 import type { HttpRequest } from "./http-handler.ts";
 
 /** What the layers of a server tell each other about one request; RPC handlers reach it as `context.values.get(REQUEST_CONTEXT)`. */
@@ -12,8 +12,14 @@ export interface RequestContext {
   refusedBy?: unknown;
   /** Whether the caller has shown that it may call. */
   isTrusted?: boolean | undefined;
-  /** To be called when the caller has shown that it may call: it counts among the known from then on. */
-  trust(): void;
+  /** What the caller showed: see {@link noteCaller}. */
+  caller?: Caller | undefined;
+  /**
+   * To be called when the caller has shown that it may call: it counts among the known from then on.
+   *
+   * @throws {AshlarError} OVERLOADED if what it showed has its share of slots.
+   */
+  trust(caller?: Caller): void;
   /**
    * To be called, before anything of the body is read, by a call that needs no key.
    *
@@ -37,11 +43,25 @@ export function withRequestContext(request: HttpRequest, context: RequestContext
   return { ...request, requestId: context.requestId, contextValues };
 }
 
-/** The caller of a plain HTTP request has shown that it may call. RPCs need not say it: their gate does. */
-export function trustCaller({ contextValues, exchange }: Pick<HttpRequest, "contextValues" | "exchange">): void {
-  if (contextValues !== undefined) contextValues.get(REQUEST_CONTEXT).trust();
+/**
+ * The caller of a plain HTTP request has shown that it may call. RPCs need not say it: their gate does.
+ *
+ * @param caller what it showed: requests with the same credential count as one client, whatever their addresses.
+ * @throws {AshlarError} OVERLOADED if that client has its share of slots.
+ */
+export function trustCaller(
+  { contextValues, exchange }: Pick<HttpRequest, "contextValues" | "exchange">,
+  caller: Caller = {},
+): void {
+  if (contextValues !== undefined) contextValues.get(REQUEST_CONTEXT).trust(caller);
   // A listener with a handler of its own has no slots, but windows.
-  else exchange?.trust(() => false);
+  else exchange?.trust(() => 0);
+}
+
+/** Tells, at an RPC's gate, what its caller showed: requests with the same credential count as one client, whatever their addresses. */
+export function noteCaller(values: ContextValues, caller: Caller): void {
+  const context = values.get(REQUEST_CONTEXT);
+  if (context !== NONE) context.caller = caller;
 }
 
 /** Notes how an RPC failed, for logs and metrics. */

@@ -134,7 +134,7 @@ async function passGate(context: HandlerContext, gate: RpcGate | undefined): Pro
     if (gate === undefined) request.moveTo(context.method.methodKind === "unary" ? "open" : "long-lived");
     else {
       await gate(context);
-      request.trust();
+      request.trust(request.caller);
     }
   } catch (error) {
     throw rpcRefusal(context.values, error);

@@ -4,7 +4,8 @@ import { isHttp2, type NodeResponse, onAnswerEnd } from "./answer-end.ts";
 import type { Exchange, ExchangeEnd, Peer } from "./exchange.ts";
 import { HTTP_LIMITS } from "./http-limits.ts";
 import { createInterrupt, type Interrupt } from "./interrupt.ts";
-import type { Pace, PaceKeeper } from "./pace.ts";
+import type { Demand, Pace, PaceKeeper } from "./pace.ts";
+import { answerDemand, bodyDemand, isCrowded, type Patience } from "./progress-demand.ts";
 
 /** What the exchanges of one listener have in common. */
 export interface ExchangeTimes {
@@ -50,24 +51,25 @@ export function createServedExchange(
   const [reading, writing] = [createInterrupt(), createInterrupt()];
   let isTrusted = false;
   let isStranger = false;
-  let isCrowded = (): boolean => false;
+  let crowding = (): number => 0;
   let openedMs: number | undefined;
   let outlived = false;
-  const windowMs = (trustedMs: number): number | undefined => {
-    if (openedMs !== undefined) return undefined;
-    const patient = isTrusted && !isCrowded();
-    return patient ? trustedMs : Math.min(idleTimeoutMs, HTTP_LIMITS.PROGRESS_WINDOW_MS.value);
-  };
+  const strangerMs = Math.min(idleTimeoutMs, HTTP_LIMITS.PROGRESS_WINDOW_MS.value);
+  const patience = (trustedMs: number): Patience => ({ patienceMs: isTrusted ? trustedMs : strangerMs, strangerMs });
   // The kernel takes megabytes of an answer at once and tells nothing until a third of them is gone; HTTP/2 has windows of its own.
   const answerWindowMs = isHttp2(response) ? idleTimeoutMs : HTTP_LIMITS.ANSWER_WINDOW_MS.value;
   const readPace = paces.start(
-    () => windowMs(idleTimeoutMs),
-    () => reading.strike(tooSlow("sent the body")),
+    () => (openedMs === undefined ? bodyDemand(patience(idleTimeoutMs), crowding()) : undefined),
+    (missed) => reading.strike(tooSlow("sent the body", missed, isCrowded(crowding()))),
   );
   const writePace = paces.start(
-    () => (isStranger && isHttp2(response) ? HTTP_LIMITS.STRANGER_ANSWER_MS.value : windowMs(answerWindowMs)),
     () => {
-      writing.strike(tooSlow("took the answer"));
+      if (isStranger && isHttp2(response)) return STRANGER_ANSWER;
+      if (openedMs !== undefined) return undefined;
+      return answerDemand(patience(answerWindowMs), crowding());
+    },
+    (missed) => {
+      writing.strike(tooSlow("took the answer", missed, false));
       cut();
     },
   );
@@ -84,6 +86,12 @@ export function createServedExchange(
       resolve(end);
     });
   });
+  const outlive = (): void => {
+    outlived = true;
+    const old = new AshlarError("CANCELED", "the call was open for as long as one may be: call again");
+    abort.abort(old);
+    reading.strike(old);
+  };
   return {
     peer,
     ended,
@@ -92,9 +100,9 @@ export function createServedExchange(
     writing,
     readPace,
     writePace,
-    trust(crowded) {
+    trust(crowdingOf) {
       isTrusted = true;
-      isCrowded = crowded;
+      crowding = crowdingOf;
       options.onTrust();
     },
     markStranger() {
@@ -107,22 +115,31 @@ export function createServedExchange(
       openedMs ??= clock.monotonicMs();
     },
     isLongLived: () => openedMs !== undefined,
+    mayGiveWay: () => (openedMs === undefined ? readPace.isWaiting() : !outlived),
+    giveWay() {
+      if (openedMs === undefined) reading.strike(new AshlarError("OVERLOADED", NO_ROOM));
+      else outlive();
+    },
     refuseBody: (error) => reading.strike(error),
     checkAge() {
       if (openedMs === undefined) return;
       const overMs = clock.monotonicMs() - openedMs - HTTP_LIMITS.LONG_LIVED_MAX_MS.value;
       if (overMs < 0) return;
-      if (!outlived) {
-        outlived = true;
-        const old = new AshlarError("CANCELED", "the call was open for as long as one may be: call again");
-        abort.abort(old);
-        reading.strike(old);
-      } else if (overMs >= HTTP_LIMITS.LINGER_MS.value) cut();
+      if (!outlived) outlive();
+      else if (overMs >= HTTP_LIMITS.LINGER_MS.value) cut();
     },
   };
 }
 
-function tooSlow(what: string): AshlarError {
-  const { value } = HTTP_LIMITS.PROGRESS_MIN_BYTES_PER_SECOND;
-  return new AshlarError("CANCELED", `the client ${what} at less than ${value} bytes a second: it was cut off`);
+const STRANGER_ANSWER: Demand = {
+  windowMs: HTTP_LIMITS.STRANGER_ANSWER_MS.value,
+  minBytesPerSecond: HTTP_LIMITS.PROGRESS_MIN_BYTES_PER_SECOND.value,
+};
+
+const NO_ROOM = "the call had sent no message yet when others needed its place: send it at once, and try again";
+
+function tooSlow(what: string, { minBytesPerSecond }: Demand, crowded: boolean): AshlarError {
+  const fact = `the client ${what} at less than ${Math.ceil(minBytesPerSecond)} bytes a second`;
+  if (!crowded) return new AshlarError("CANCELED", `${fact}: it was cut off`);
+  return new AshlarError("OVERLOADED", `${fact} while many wait for its place: try again`);
 }

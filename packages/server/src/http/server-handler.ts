@@ -14,6 +14,7 @@ import { observedHandler } from "./observed-handler.ts";
 import { operationRoutes, type Readiness } from "./operations.ts";
 import { problemResponse } from "./problem.ts";
 import { reflectionRoutes } from "./reflection-service.ts";
+import { REQUEST_CONTEXT } from "./request-context.ts";
 import { createHttpRouter, type HttpRoute } from "./router.ts";
 import { createRpcHandlers, type RpcRoutes } from "./rpc-handlers.ts";
 import type { ServingState } from "./serving-state.ts";
@@ -61,13 +62,18 @@ export function createServerHandlers(options: ServerHandlerOptions): ServerHandl
   const { routeOf } = router;
   const admission = createAdmission({ requestsInFlightMax, metrics, clock });
   const maxBytes = options.bytesInFlightMax ?? HTTP_LIMITS.BYTES_IN_FLIGHT_MAX.value;
+  const budget = createByteBudget({ maxBytes, clock });
   const budgeted = budgetedHandler(router.handler, {
-    budget: createByteBudget({ maxBytes, clock }),
+    budget,
     heldMaxBytes: router.heldMaxBytes,
-    holderOf: ({ exchange }) => exchange?.peer,
+    holderOf: ({ exchange, contextValues }) => ({
+      ...exchange?.peer,
+      ...contextValues?.get(REQUEST_CONTEXT).caller,
+    }),
   });
   const guarded = guardedHandler(budgeted, { routeOf, logger });
-  const observing = { routeOf, admission, logger, metrics, tracer, clock, random };
+  const crowding = (): number => Math.max(admission.crowding(), budget.crowding());
+  const observing = { routeOf, admission, crowding, logger, metrics, tracer, clock, random };
   const observed = observedHandler(corsHandler(guarded, options.cors, createRefusalLog(logger, clock)), observing);
   const elsewhere = (message: string): HttpHandler =>
     observedHandler(

@@ -1,50 +1,95 @@
-import type { Peer } from "./exchange.ts";
+import { createShares, type Holder, type ShareKind, type ShortOf } from "./shares.ts";
 
-/** How many of one kind of request may run at once; a peer that nobody can tell counts only in all. */
+/** How many of one kind of request may run at once; a holder that nobody can tell counts only in all. */
 export interface SlotPoolLimits {
   readonly max: number;
-  readonly perAddressMax?: number | undefined;
-  readonly perConnectionMax?: number | undefined;
+  /** What one address, connection or credential has of them when nobody else wants any: see {@link createShares}. */
+  readonly alone?: { readonly [Kind in ShareKind]?: number | undefined };
+  /** Whether a newcomer may end an older one of its own, where its own share is short. Default: only others', who hold more. */
+  readonly ownGiveWay?: boolean | undefined;
+}
+
+/** One that holds a slot and can lose it to another. */
+export interface GivesWay {
+  /** Whether nothing is lost by its end now. */
+  mayGiveWay(): boolean;
+  giveWay(): void;
+}
+
+/** A slot that is taken. */
+export interface Slot {
+  /** Counts it for more than is known yet. @returns whether it is within those shares. */
+  join(more: Holder): boolean;
+  /** Gives it back. Idempotent. */
+  release(): void;
 }
 
 /** Slots that are taken and given back. */
 export interface SlotPool {
-  /** @returns how to give the slot back, to be called once; `undefined` if there is none for this peer. */
-  take(peer: Peer | undefined): (() => void) | undefined;
+  /** @returns `undefined` if there is none for this holder, and nobody gives way. */
+  take(holder: Holder | undefined, entry?: GivesWay): Slot | undefined;
+  hasRoomFor(holder: Holder | undefined): boolean;
   takenCount(): number;
-  isFull(): boolean;
+  /** What is taken, from 0 to 1. */
+  crowding(): number;
 }
 
-/** A pool with a bound in all, and bounds for what one address and one connection can have of it. */
-export function createSlotPool(limits: SlotPoolLimits): SlotPool {
-  const { max, perAddressMax = max, perConnectionMax = max } = limits;
-  const ofAddress = new Map<string, number>();
-  const ofConnection = new Map<object, number>();
-  let taken = 0;
+interface Entry {
+  readonly holder: Holder;
+  readonly gives: GivesWay;
+  readonly release: () => void;
+}
+
+/** A pool with a bound in all, and shares of what one address, connection or credential can have of it. */
+export function createSlotPool({ max, alone = {}, ownGiveWay = false }: SlotPoolLimits): SlotPool {
+  const shares = createShares({ max, alone });
+  // In the order of taking, so that the oldest come first.
+  const entries = new Set<Entry>();
+  const heldBy = ({ address }: Holder): number => (address === undefined ? 0 : shares.countOf("address", address));
+
+  /** Of those whose end helps, the oldest of the address that holds most. */
+  const victimFor = (holder: Holder, short: ShortOf): Entry | undefined => {
+    if (short !== "all" && !ownGiveWay) return undefined;
+    let [victim, most] = [undefined as Entry | undefined, heldBy(holder) - (ownGiveWay ? 1 : 0)];
+    for (const entry of entries) {
+      if (short !== "all" && entry.holder[short] !== holder[short]) continue;
+      const held = heldBy(entry.holder);
+      if (held > most && entry.gives.mayGiveWay()) [victim, most] = [entry, held];
+    }
+    return victim;
+  };
   return {
-    take(peer) {
-      if (taken >= max) return undefined;
-      if (peer !== undefined) {
-        if ((ofAddress.get(peer.address) ?? 0) >= perAddressMax) return undefined;
-        if ((ofConnection.get(peer.connection) ?? 0) >= perConnectionMax) return undefined;
-        add(ofAddress, peer.address, 1);
-        add(ofConnection, peer.connection, 1);
+    take(holder, gives) {
+      for (;;) {
+        const short = shares.shortOf(1, holder);
+        if (short === undefined) break;
+        const victim = holder && victimFor(holder, short);
+        if (victim === undefined) return undefined;
+        victim.release();
+        victim.gives.giveWay();
       }
-      taken++;
-      return () => {
-        taken--;
-        if (peer === undefined) return;
-        add(ofAddress, peer.address, -1);
-        add(ofConnection, peer.connection, -1);
+      const holders: (Holder | undefined)[] = [holder];
+      shares.add(1, holder);
+      let held = true;
+      const release = (): void => {
+        if (!held) return;
+        held = false;
+        shares.add(-1, Object.assign({}, ...holders));
+        if (entry !== undefined) entries.delete(entry);
+      };
+      const entry = gives && holder && { holder, gives, release };
+      if (entry !== undefined) entries.add(entry);
+      return {
+        join(more) {
+          const fits = held && shares.join(1, more);
+          if (fits) holders.push(more);
+          return fits;
+        },
+        release,
       };
     },
-    takenCount: () => taken,
-    isFull: () => taken >= max,
+    hasRoomFor: (holder) => shares.shortOf(1, holder) === undefined,
+    takenCount: shares.takenCount,
+    crowding: () => shares.takenCount() / max,
   };
-}
-
-function add<Key>(counts: Map<Key, number>, key: Key, difference: number): void {
-  const count = (counts.get(key) ?? 0) + difference;
-  if (count === 0) counts.delete(key);
-  else counts.set(key, count);
 }

@@ -1,5 +1,6 @@
 import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants, type Settings } from "node:http2";
 import { connect as connectTcp } from "node:net";
+import { KIB, MIB } from "@ashlar/sdk/limits";
 import { afterEach, describe, expect, it } from "vitest";
 import { createMetrics } from "../observability/index.ts";
 import { toFetchHandler } from "./fetch-handler.ts";
@@ -87,6 +88,7 @@ async function start(handler: HttpHandler, requestsInFlightMax = 1024): Promise<
 
 const ORDINARY = 'ashlar_http_slots_taken{pool="ordinary"}';
 const UNKNOWN = 'ashlar_http_slots_taken{pool="unknown"}';
+const OPEN = 'ashlar_http_slots_taken{pool="open"}';
 const LONG_LIVED = 'ashlar_http_slots_taken{pool="long-lived"}';
 const RUNNING = "ashlar_http_requests_running";
 
@@ -253,6 +255,103 @@ describe("calls that stay open", () => {
   });
 });
 
+describe("calls without a key that send no message", () => {
+  const check = (on: ClientHttp2Session): ClientHttp2Stream =>
+    call(on, {
+      ":method": "POST",
+      ":path": "/grpc.health.v1.Health/Check",
+      "content-type": "application/grpc",
+      te: "trailers",
+    });
+
+  it("give way to one that does, and are told so", async () => {
+    const { url, metric } = await start(async () => ({ status: 204 }));
+    const perConnection = HTTP_LIMITS.OPEN_CALLS_PER_CONNECTION_MAX.value;
+    const told: Promise<string>[] = [];
+    for (let count = 0; count < 3; count++) {
+      const opened = await session(url);
+      for (let index = 0; index < perConnection; index++) told.push(outcome(check(opened)));
+      await new Promise((resolve) => opened.ping(resolve));
+    }
+    const probe = check(await session(url));
+    const answered = outcome(probe);
+    probe.end(EMPTY_MESSAGE);
+    expect(await answered).toBe("open");
+    expect(await Promise.race(told)).toBe("8");
+    expect(await metric(OPEN)).toBeLessThanOrEqual(HTTP_LIMITS.OPEN_CALLS_PER_ADDRESS_MAX.value);
+  });
+});
+
+describe("requests of a known caller", () => {
+  it("that stand still in all its slots keep nobody else out, and end when they are many", async () => {
+    const { url, metric, clock } = await start(async (request) => {
+      trustCaller(request, { credential: request.header.get("authorization") ?? "" });
+      for await (const _ of request.body);
+      return { status: 204 };
+    }, 64);
+    const opened = await session(url);
+    const slow = Array.from({ length: 100 }, () =>
+      call(opened, { ":path": "/things/1", ":method": "PUT", authorization: "greedy" }, new Uint8Array(10)),
+    );
+    const statuses: unknown[] = [];
+    for (const stream of slow) stream.on("response", (headers) => statuses.push(headers[":status"]));
+    await expect.poll(() => statuses.length, poll).toBe(36);
+    const get = async (): Promise<number> =>
+      (await rawRequest(url, "/things/1", { headers: { authorization: "other" } })).status;
+    expect(await get()).toBe(204);
+    expect((await rawRequest(url, "/readyz")).status).toBe(200);
+    for (let second = 0; second < HTTP_LIMITS.PROGRESS_WINDOW_MS.value / 1000; second++) {
+      for (const stream of slow) if (!stream.destroyed) stream.write(new Uint8Array(300));
+      await clock.advance(1000);
+    }
+    await expect.poll(() => metric(ORDINARY), poll).toBeLessThan(48);
+    expect(await get()).toBe(204);
+    expect(new Set(statuses)).toEqual(new Set([503]));
+  });
+});
+
+describe("bodies of a known caller", () => {
+  it("that stand still hold few bytes, and end when those are many, so that others' are taken", async () => {
+    const metrics = createMetrics();
+    const clock = createManualClock();
+    const collect: HttpHandler = async (request) => {
+      trustCaller(request, { credential: request.header.get("authorization") ?? "" });
+      const slices: Uint8Array[] = [];
+      for await (const slice of request.body) slices.push(slice);
+      return { status: 204 };
+    };
+    const httpRoutes = [{ path: "/bodies/", name: "bodies", handler: collect, heldMaxBytes: 4 * MIB }];
+    const options = { metrics, clock, httpRoutes, bytesInFlightMax: 4 * MIB };
+    const listener = createHttpListener({ handler: thingsHandlers(never, options).handler, clock });
+    open.push(listener);
+    const { url } = await listener.listen();
+    const { port } = new URL(url);
+    const slow = await Promise.all(
+      Array.from({ length: 80 }, async () => {
+        const socket = connectTcp(Number(port), "127.0.0.1");
+        socket.on("error", () => {});
+        socket.write("PUT /bodies/1 HTTP/1.1\r\nhost: a\r\nauthorization: greedy\r\ncontent-length: 4194304\r\n\r\n");
+        await new Promise((resolve) => socket.write(new Uint8Array(70 * KIB), resolve));
+        let text = "";
+        socket.on("data", (bytes) => {
+          text += bytes.toString("latin1");
+        });
+        return { socket, answer: () => text };
+      }),
+    );
+    const put = async (): Promise<number> => {
+      const body = new Uint8Array(MIB);
+      const headers = { authorization: "other", "content-length": String(body.byteLength) };
+      return (await rawRequest(url, "/bodies/2", { method: "PUT", headers, body })).status;
+    };
+    await expect.poll(async () => (await metrics.render()).text.includes('pool="ordinary"} 80'), poll).toBe(true);
+    await clock.advance(HTTP_LIMITS.PROGRESS_WINDOW_MS.value + 2000);
+    await expect.poll(() => slow.filter(({ answer }) => answer().includes("OVERLOADED")).length, poll).toBe(80);
+    expect(await put()).toBe(204);
+    for (const { socket } of slow) socket.destroy();
+  });
+});
+
 describe("requests whose caller is not known yet", () => {
   it("leave room from one address for callers that are, and count no longer once they are", async () => {
     const perAddress = HTTP_LIMITS.UNKNOWN_REQUESTS_PER_ADDRESS_MAX.value;
@@ -319,8 +418,9 @@ describe("probes", () => {
 
   it("say that a server is not ready while it refuses everybody, and not alive when that does not end", async () => {
     const { url, clock } = await start(never, 3);
-    const opened = await session(url);
-    const streams = Array.from({ length: 3 }, () => call(opened, { ":path": "/things/1" }));
+    // One credential has three at most; the fourth is left for others.
+    const [opened, other] = [await session(url), await session(url)];
+    const streams = [opened, opened, opened, other].map((each) => call(each, { ":path": "/things/1" }));
     const probe = async (path: string): Promise<number> => (await rawRequest(url, path)).status;
     await expect.poll(() => probe("/readyz"), poll).toBe(503);
     expect((await rawRequest(url, "/readyz")).json()).toMatchObject({ checks: { requests: "overloaded" } });

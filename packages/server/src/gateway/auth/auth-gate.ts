@@ -1,7 +1,8 @@
 import { type ContextKey, createContextKey } from "@connectrpc/connect";
+import { noteCaller } from "../../http/request-context.ts";
 import type { RpcGate } from "../../http/rpc-handlers.ts";
 import type { Operation } from "./access-table.ts";
-import type { Authenticator, Principal } from "./authenticator.ts";
+import { type Authenticator, callerOf, type Principal } from "./authenticator.ts";
 
 /** Who calls where no gate was passed. */
 export const NOBODY: Principal = Object.freeze({ apiKeyId: "" });
@@ -15,6 +16,8 @@ export const principalKey: ContextKey<Principal> = createContextKey<Principal>(N
 export function authGate(authenticator: Authenticator): RpcGate {
   return async ({ method, requestHeader, values }) => {
     const operation = method.localName as Operation;
-    values.set(principalKey, await authenticator.authorize(requestHeader.get("authorization"), operation));
+    const principal = await authenticator.authorize(requestHeader.get("authorization"), operation);
+    values.set(principalKey, principal);
+    noteCaller(values, callerOf(principal));
   };
 }

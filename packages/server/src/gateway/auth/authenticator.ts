@@ -1,6 +1,7 @@
 import { AshlarError } from "@ashlar/sdk/errors";
 import type { ApiKeyRecord, ApiKeyRole, Clock, CredentialCatalog, Logger } from "@ashlar/sdk/ports";
 import { type AccessGrant, bearerToken, type GrantKeeper } from "../../grants/index.ts";
+import type { Caller } from "../../http/admission.ts";
 import type { AccessScope } from "./access-scope.ts";
 import { ACCESS, ACCESS_WORDS, clusterAllows, type Operation, roleAllows } from "./access-table.ts";
 import { parseApiKey, secretMatches } from "./api-key.ts";
@@ -21,6 +22,13 @@ export interface Principal {
   readonly expiresAtMs?: number | undefined;
   /** Holds an access token, and no API key. */
   readonly byToken?: boolean | undefined;
+  /** Of the access token; absent in those of earlier releases. */
+  readonly tokenId?: string | undefined;
+}
+
+/** What a principal counts as where slots and bytes are shared out; a cluster's own servers, and everybody on an insecure gateway, count by address alone. */
+export function callerOf({ apiKeyId, role, tokenId }: Principal): Caller {
+  return role === undefined ? {} : { credential: apiKeyId, token: tokenId };
 }
 
 /** Lets calls in, or not. */
@@ -93,7 +101,7 @@ export function createAuthenticator(options: {
     if (SCOPE[operation] === "never" || SCOPE[operation] === "key") throw outOfReach(operation, "token");
     const access = ACCESS[operation];
     if (roleAllows(role, access) && roleAllows(issuer.role, access)) {
-      return { apiKeyId, role, scope: { bucket, prefix }, expiresAtMs, byToken: true };
+      return { apiKeyId, role, scope: { bucket, prefix }, expiresAtMs, byToken: true, tokenId };
     }
     throw denied(`an access token of role ${role} does not allow ${ACCESS_WORDS[access]}`);
   };

@@ -10,7 +10,7 @@ import { fromJsonString, type MessageShape } from "@bufbuild/protobuf";
 import type { HttpHandler, HttpRequest } from "../../http/http-handler.ts";
 import { methodNotAllowed } from "../../http/method-not-allowed.ts";
 import { trustCaller } from "../../http/request-context.ts";
-import type { Authenticator } from "../auth/authenticator.ts";
+import { type Authenticator, callerOf } from "../auth/authenticator.ts";
 import { issueAccessToken } from "../auth/issue-access-token.ts";
 import type { GatewayContext } from "../gateway-context.ts";
 import { jsonAnswer } from "./json-answer.ts";
@@ -26,7 +26,7 @@ export function createAccessTokenRoute(context: GatewayContext, authenticator: A
   return async (request) => {
     if (request.method !== "POST") return methodNotAllowed(request, ["POST"]);
     const principal = await authenticator.authorize(request.header.get("authorization"), "createAccessToken");
-    trustCaller(request);
+    trustCaller(request, callerOf(principal));
     const wanted = decodeAccessTokenRequest(await readRequest(request));
     const token = await issueAccessToken(context, wanted, { principal, signal: request.signal });
     // Nobody on the way may keep it.

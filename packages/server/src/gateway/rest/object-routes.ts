@@ -3,7 +3,7 @@ import type { HttpHandler, HttpRequest, HttpResponse } from "../../http/http-han
 import { problemResponse } from "../../http/problem.ts";
 import { trustCaller } from "../../http/request-context.ts";
 import type { Operation } from "../auth/access-table.ts";
-import type { Authenticator, Principal } from "../auth/authenticator.ts";
+import { type Authenticator, callerOf, type Principal } from "../auth/authenticator.ts";
 import { assertTouchesInScope } from "../auth/check-scope.ts";
 import type { Touched } from "../auth/scope-table.ts";
 import type { GatewayContext } from "../gateway-context.ts";
@@ -35,7 +35,7 @@ export function createObjectRoutes(context: GatewayContext, authenticator: Authe
     const route = isCopy ? routes.COPY : Object.hasOwn(routes, request.method) ? routes[request.method] : undefined;
     if (route === undefined || request.method === "COPY") return notAllowed(request, routes);
     const principal = await authenticator.authorize(request.header.get("authorization"), route.operation);
-    trustCaller(request);
+    trustCaller(request, callerOf(principal));
     await assertTouchesInScope(context, principal.scope, route.touches(request), request.signal);
     return await route.run(context, request, principal);
   };

@@ -13,6 +13,7 @@ import {
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import { type EndOptions, type GrantKeeper, RECEIPT_TTL_MS } from "../../grants/index.ts";
 import { principalKey } from "../auth/auth-gate.ts";
+import { callerOf } from "../auth/authenticator.ts";
 import { rpcWriteOptions } from "../auth/write-options.ts";
 import { type CommitCall, commitPart, commitWrite } from "../commit/commit-write.ts";
 import { requireBucket } from "../early-checks.ts";
@@ -26,8 +27,10 @@ export function directWriteHandlers(context: GatewayContext): Handlers {
     async beginWrite({ bucket, key, renew }, { signal, values }) {
       await requireBucket(context.backend, bucket, signal);
       if (key !== "") assertObjectKey(key);
-      const { apiKeyId, scope, expiresAtMs } = values.get(principalKey);
-      const wanted = { bucket, key: decodeText(key), prefix: decodeText(scope?.prefix ?? ""), apiKeyId };
+      const principal = values.get(principalKey);
+      const { apiKeyId, scope, expiresAtMs } = principal;
+      const { credential } = callerOf(principal);
+      const wanted = { bucket, key: decodeText(key), prefix: decodeText(scope?.prefix ?? ""), apiKeyId, credential };
       const end = { notAfterMs: expiresAtMs };
       const tokens = context.grants ? await issueTicket(context.grants, wanted, end, decodeText(renew)) : UNSIGNED;
       const lifeMs = LIMITS.GRANT_TTL_MS.value;
@@ -62,6 +65,8 @@ interface Scope {
   /** Of the access token that asks. */
   readonly prefix: string | undefined;
   readonly apiKeyId: string;
+  /** What the caller's use of chunk faces counts for. */
+  readonly credential: string | undefined;
 }
 
 /**
@@ -74,7 +79,7 @@ async function issueTicket(
   end: EndOptions,
   renew: string | undefined,
 ): Promise<Tokens> {
-  const { apiKeyId, bucket, key, prefix } = scope;
+  const { apiKeyId, bucket, key, prefix, credential } = scope;
   let ticketId = grants.newTicketId();
   if (renew !== undefined) {
     const earlier = await grants.verify(renew, ["ticket"], { expiredForMs: RECEIPT_TTL_MS });
@@ -89,7 +94,7 @@ async function issueTicket(
   }
   const [ticket, grant] = await Promise.all([
     grants.issueTicket({ ticketId, bucket, key, prefix, apiKeyId }, end),
-    grants.issueWrite({ ticketId, bucket, key, prefix }, end),
+    grants.issueWrite({ ticketId, bucket, key, prefix, apiKeyId: credential }, end),
   ]);
   return { ticket, grant };
 }

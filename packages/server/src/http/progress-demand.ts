@@ -1,0 +1,43 @@
+import { HTTP_LIMITS } from "./http-limits.ts";
+import type { Demand } from "./pace.ts";
+
+/** From here on, of 1, slots or bytes are crowded: slow clients are in the way of others. */
+const CROWDED_FROM = 1 / 2;
+
+/** Above what one client comes to alone, answers that are not taken are in the way too; below, a kernel's silence is no fault. */
+const ANSWERS_CROWDED_FROM = 7 / 8;
+
+const MIN_RATE = HTTP_LIMITS.PROGRESS_MIN_BYTES_PER_SECOND.value;
+
+/** Windows of a client that nobody waits for, and of one that others wait for, in ms. */
+export interface Patience {
+  readonly patienceMs: number;
+  readonly strangerMs: number;
+}
+
+/** Whether slow clients are in the way of others. */
+export function isCrowded(crowding: number): boolean {
+  return crowding >= CROWDED_FROM;
+}
+
+/**
+ * What the sender of a body has to keep up: when crowded, the rate doubles with each sixteenth that is taken, and the window shrinks, so that holding what
+ * others wait for costs the more bandwidth the more of it is held.
+ *
+ * @param crowding from 0 to 1.
+ */
+export function bodyDemand({ patienceMs, strangerMs }: Patience, crowding: number): Demand {
+  if (!isCrowded(crowding)) return { windowMs: patienceMs, minBytesPerSecond: MIN_RATE };
+  const over = Math.min(1, crowding) - CROWDED_FROM;
+  const shrunkMs = HTTP_LIMITS.PROGRESS_WINDOW_MS.value * (1 - over / (1 - CROWDED_FROM));
+  return {
+    windowMs: Math.min(strangerMs, Math.max(HTTP_LIMITS.CROWDED_WINDOW_MS.value, shrunkMs)),
+    minBytesPerSecond: Math.min(HTTP_LIMITS.CROWDED_BYTES_PER_SECOND.value, MIN_RATE * 2 ** (over * 16)),
+  };
+}
+
+/** What the taker of an answer has to keep up. The rate stays: the kernel takes much at once, and then shows no movement. */
+export function answerDemand({ patienceMs, strangerMs }: Patience, crowding: number): Demand {
+  const windowMs = crowding < ANSWERS_CROWDED_FROM ? patienceMs : Math.min(patienceMs, strangerMs);
+  return { windowMs, minBytesPerSecond: MIN_RATE };
+}

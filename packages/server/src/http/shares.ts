@@ -1,0 +1,88 @@
+/** What counts as one client: whoever has many of one kind is still held together by the others. */
+export type ShareKind = "address" | "connection" | "credential" | "token";
+
+/** Whom something counts for; what is not known is left out, and counts only in all. */
+export type Holder = { readonly [Kind in ShareKind]?: object | string | undefined };
+
+/** Why something does not fit: a share of its holder's own, or the whole. */
+export type ShortOf = ShareKind | "all";
+
+/** What a bounded number of slots or bytes is shared out by. */
+export interface Shares {
+  /**
+   * What keeps `amount` more from this holder; `undefined`: nothing does.
+   *
+   * @param part of the holder's shares; default: all of them.
+   */
+  shortOf(amount: number, holder: Holder | undefined, part?: number): ShortOf | undefined;
+  /** Counts it; a negative amount gives back. */
+  add(amount: number, holder: Holder | undefined): void;
+  /** Counts what is taken already for this holder too. @returns whether that is within its shares; else nothing changes. */
+  join(amount: number, holder: Holder): boolean;
+  countOf(kind: ShareKind, id: object | string): number;
+  takenCount(): number;
+}
+
+/**
+ * Shares that shrink as the whole fills: a holder has at most a multiple of what is free (dynamic thresholds, Choudhury and Hahne 1998,
+ * https://doi.org/10.1109/90.664262).
+ *
+ * Alone it comes to `alone`, several greedy ones come to equal parts, and some is always free for whoever has nothing yet. Nothing is taken from
+ * anybody, so nobody loses work. The first of a holder's fits wherever there is room at all.
+ *
+ * @param options.alone what one of a kind gets when nobody else wants any; a kind that is not named has no share.
+ */
+export function createShares(options: {
+  readonly max: number;
+  readonly alone: { readonly [Kind in ShareKind]?: number | undefined };
+}): Shares {
+  const { max } = options;
+  const kinds = Object.entries(options.alone).map(([kind, alone]) => ({
+    kind: kind as ShareKind,
+    alone: Math.min(alone ?? max, max),
+    counts: new Map<object | string, number>(),
+  }));
+  let taken = 0;
+  const isOver = (own: number, { alone }: { readonly alone: number }, free: number): boolean =>
+    own * (max - alone) > alone * Math.max(0, free);
+  return {
+    shortOf(amount, holder, part = 1) {
+      const free = max - taken - amount;
+      for (const share of kinds) {
+        const id = holder?.[share.kind];
+        const held = id === undefined ? 0 : (share.counts.get(id) ?? 0);
+        if (held > 0 && isOver(held + amount, share, free * part)) return share.kind;
+      }
+      return free < 0 ? "all" : undefined;
+    },
+    add(amount, holder) {
+      taken += amount;
+      count(kinds, amount, holder);
+    },
+    join(amount, holder) {
+      const fits = kinds.every((share) => {
+        const id = holder[share.kind];
+        const held = id === undefined ? 0 : (share.counts.get(id) ?? 0);
+        return held === 0 || !isOver(held + amount, share, max - taken);
+      });
+      if (fits) count(kinds, amount, holder);
+      return fits;
+    },
+    countOf: (kind, id) => kinds.find((share) => share.kind === kind)?.counts.get(id) ?? 0,
+    takenCount: () => taken,
+  };
+}
+
+function count(
+  kinds: readonly { readonly kind: ShareKind; readonly counts: Map<object | string, number> }[],
+  amount: number,
+  holder: Holder | undefined,
+): void {
+  for (const { kind, counts } of kinds) {
+    const id = holder?.[kind];
+    if (id === undefined) continue;
+    const sum = (counts.get(id) ?? 0) + amount;
+    if (sum === 0) counts.delete(id);
+    else counts.set(id, sum);
+  }
+}
