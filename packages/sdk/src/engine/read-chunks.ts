@@ -4,6 +4,7 @@ import { raceAbort } from "../internal/linked-abort.ts";
 import { LIMITS } from "../limits.ts";
 import type {
   GetObjectRequest,
+  GiveBack,
   LocatedChunk,
   ManifestPage,
   ReadTransferOptions,
@@ -44,7 +45,7 @@ export async function* readChunks(
   const located = locate(context, stored, range, options);
   const queue: FetchedChunk[] = [];
   const fetching = new Set<FetchedChunk>();
-  const fetch = (chunk: LocatedChunk, giveBack: () => void): void => {
+  const fetch = (chunk: LocatedChunk, giveBack: GiveBack | undefined): void => {
     const meter = progress.meter();
     const bytes = fetchChunk(context, stored, chunk, range, {
       ...options,
@@ -66,25 +67,25 @@ export async function* readChunks(
         const { sizeBytes } = next.value;
         const giveBack = queue.length === 0 ? await budget?.take(sizeBytes, { signal }) : budget?.tryTake(sizeBytes);
         if (budget !== undefined && giveBack === undefined) break;
-        fetch(next.value, giveBack ?? (() => {}));
+        fetch(next.value, giveBack);
         next = await raceAbort(located.next(), signal);
       }
       const head = queue.shift();
       if (head === undefined) return;
       yield await raceAbort(head.bytes, signal);
-      head.giveBack();
+      head.giveBack?.();
       fetching.delete(head);
       ahead = Math.min(ahead + 1, concurrency);
     }
   } finally {
-    for (const { giveBack } of fetching) giveBack();
+    for (const { giveBack } of fetching) giveBack?.();
   }
 }
 
 /** A chunk on its way to its reader, and what gives its bytes back to the budget. */
 interface FetchedChunk {
   readonly bytes: Promise<Uint8Array>;
-  readonly giveBack: () => void;
+  readonly giveBack: GiveBack | undefined;
 }
 
 interface FetchOptions extends ReadOptions {

@@ -70,6 +70,7 @@ export { assertBucketName, assertObjectKey, normalizeAttributes } from "./names.
 export type {
   ByteRange,
   GetObjectRequest,
+  GiveBack,
   ObjectBackend,
   OpenedObject,
   PutObjectOutcome,

@@ -31,11 +31,14 @@ export interface TransferOptions extends CallOptions {
 
 /** Bounds what all reads of a server hold at once: many ask, and some never take what they asked for. */
 export interface ReadBudget {
-  /** Takes bytes before they are fetched, as soon as they are to be had. @returns gives them back. */
-  take(bytes: number, options?: CallOptions): Promise<() => void>;
+  /** Takes bytes before they are fetched, as soon as they are to be had. */
+  take(bytes: number, options?: CallOptions): Promise<GiveBack>;
   /** The same for bytes that are fetched ahead of their reader: at once, or `undefined`. */
-  tryTake(bytes: number): (() => void) | undefined;
+  tryTake(bytes: number): GiveBack | undefined;
 }
+
+/** Gives bytes back; calling it again does nothing. @param keptBytes that are not given back yet; default none. */
+export type GiveBack = (keptBytes?: number) => void;
 
 /** Options of a read. */
 export interface ReadTransferOptions extends TransferOptions {

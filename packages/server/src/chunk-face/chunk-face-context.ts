@@ -17,7 +17,7 @@ export interface ChunkFaceContext
   readonly chunkMaxBytes: number;
   /** The most of a chunk that comes in that is held at once. */
   readonly heldMaxBytes: number;
-  readonly sliceBytes: number;
+  readonly isStoreFar: boolean;
   readonly maintenance: boolean;
   readonly proofsOfPossession: boolean;
 }

@@ -38,8 +38,8 @@ export interface ChunkFaceOptions {
    * bytes.
    */
   readonly proofsOfPossession?: boolean | undefined;
-  /** How much is read from the store at a time, default 4 MiB; `Infinity` reads a chunk at once, for stores that are far away. */
-  readonly readSliceBytes?: number | undefined;
+  /** The store is far away: to ask for the size of a chunk costs as much as its bytes. Default false. */
+  readonly isStoreFar?: boolean | undefined;
   /** Refuses writes early, for instance with DISK_FULL. */
   readonly assertWritable?: (() => void | Promise<void>) | undefined;
   /** Told of each write that failed. */

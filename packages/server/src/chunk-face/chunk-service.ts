@@ -20,14 +20,14 @@ import {
 import { type ContextKey, createContextKey, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
 import { assertMayRead } from "../grants/index.ts";
 import { frameSize, framesOf } from "../http/frames.ts";
-import { noteCaller } from "../http/request-context.ts";
+import { noteCaller, REQUEST_CONTEXT } from "../http/request-context.ts";
 import type { RpcGate, RpcRoutes } from "../http/rpc-handlers.ts";
 import { type ChunkAction, type ChunkCaller, callerIdOf } from "./chunk-access.ts";
 import type { ChunkFaceContext } from "./chunk-face-context.ts";
 import type { ChunkFaceStatus } from "./chunk-face-options.ts";
 import type { IncomingChunk } from "./chunk-writer.ts";
 import { heldChunks, heldChunksFor } from "./held-chunks.ts";
-import { openChunk } from "./open-chunk.ts";
+import { type ChunkRange, openChunk } from "./open-chunk.ts";
 import { readPutChunk } from "./put-chunk-frames.ts";
 import { createRecentStats } from "./recent-stats.ts";
 
@@ -153,13 +153,10 @@ async function* getChunk(face: ChunkFaceContext, request: GetChunkRequestMessage
   const length = decodeInteger(request.length, "length");
   const frameBytes = frameSize(request.frameBytes);
   const opened = await openChunk(face.store, chunkId, {
-    sliceBytes: face.sliceBytes,
+    isStoreFar: face.isStoreFar,
+    budget: context.values.get(REQUEST_CONTEXT).answerBudget,
     signal: context.signal,
-    range(sizeBytes) {
-      if (offset > 0 && offset >= sizeBytes) throw rangeError(offset, sizeBytes);
-      const restBytes = sizeBytes - offset;
-      return { offset, length: length === 0 ? restBytes : Math.min(length, restBytes) };
-    },
+    range: offset === 0 && length === 0 ? undefined : (sizeBytes) => rangeIn(sizeBytes, { offset, length }),
   });
   let chunkSizeBytes = encodeInteger(opened.sizeBytes);
   for await (const frame of framesOf(opened.slices, frameBytes)) {
@@ -168,8 +165,12 @@ async function* getChunk(face: ChunkFaceContext, request: GetChunkRequestMessage
   }
 }
 
-function rangeError(offset: number, sizeBytes: number): AshlarError {
-  return new AshlarError("INVALID_RANGE", `the chunk has ${sizeBytes} bytes, so none at ${offset}`);
+/** @param asked.length 0: up to the end. */
+function rangeIn(sizeBytes: number, { offset, length }: ChunkRange): ChunkRange {
+  if (offset > 0 && offset >= sizeBytes)
+    throw new AshlarError("INVALID_RANGE", `the chunk has ${sizeBytes} bytes, so none at ${offset}`);
+  const restBytes = sizeBytes - offset;
+  return { offset, length: length === 0 ? restBytes : Math.min(length, restBytes) };
 }
 
 function assertMaintenance({ maintenance }: ChunkFaceContext): void {

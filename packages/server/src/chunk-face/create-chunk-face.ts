@@ -16,9 +16,6 @@ export interface ChunkFace {
   readonly httpRoutes: readonly HttpRoute[];
 }
 
-/** A chunk of the default size in one read: every read of a file store opens, checks and closes the file, a quarter of a GET's work at 1 MiB. */
-const READ_SLICE_BYTES = 4 * MIB;
-
 /** What a streaming store holds of a chunk, its two buffers, and a slice on its way. */
 const STREAM_HELD_BYTES = 3 * MIB;
 
@@ -53,7 +50,7 @@ export function createChunkFace(options: ChunkFaceOptions): ChunkFace {
     writer: createChunkWriter({ store, serverId, chunkMaxBytes, hasher, issueReceipt, assertWritable, onWriteFailed }),
     // A gateway passes a chunk on to several nodes, each of which may need it again.
     heldMaxBytes: isStreamingChunkStore(store) && options.maintenance !== false ? STREAM_HELD_BYTES : chunkMaxBytes,
-    sliceBytes: options.readSliceBytes ?? READ_SLICE_BYTES,
+    isStoreFar: options.isStoreFar ?? false,
     maintenance: options.maintenance ?? true,
     proofsOfPossession: options.proofsOfPossession ?? false,
   };

@@ -27,7 +27,6 @@ export interface HeldChunksOptions {
   readonly store: ChunkStore;
   readonly serverId: string;
   readonly hasher: Hasher;
-  readonly sliceBytes: number;
   readonly issueReceipt: (facts: ReceiptFacts) => Promise<string>;
   /** Whether the holder of a write grant may prove possession. */
   readonly proofsOfPossession: boolean;
@@ -88,9 +87,9 @@ export async function heldChunksFor(
 async function provenPresence(
   proven: { readonly chunkId: Digest; readonly nonce: Uint8Array; readonly proof: Uint8Array },
   { claim, signal }: HeldChunksRequest,
-  { store, hasher, sliceBytes }: HeldChunksOptions,
+  { store, hasher }: HeldChunksOptions,
 ): Promise<ChunkPresence | undefined> {
-  if (!(await provesPossession(proven, { store, hasher, sliceBytes, signal }))) return undefined;
+  if (!(await provesPossession(proven, { store, hasher, signal }))) return undefined;
   // It may have gone since it was read: only the claim makes sure.
   const [presence] = await store.hasChunks([proven.chunkId], { claim, signal });
   return presence;

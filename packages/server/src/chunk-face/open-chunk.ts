@@ -1,6 +1,7 @@
 import { AshlarError } from "@ashlar/sdk/errors";
 import { type Digest, encodeHex } from "@ashlar/sdk/hash";
-import type { ChunkStore } from "@ashlar/sdk/ports";
+import { MIB } from "@ashlar/sdk/limits";
+import type { ChunkStore, GiveBack, ReadBudget } from "@ashlar/sdk/ports";
 
 /** What is wanted of a chunk of a known size. */
 export interface ChunkRange {
@@ -22,10 +23,15 @@ export interface OpenedChunk extends ChunkRange {
 export interface OpenChunkOptions {
   /** Picks the range once the size is known; may throw. Absent: the whole chunk. */
   readonly range?: ((sizeBytes: number) => ChunkRange) | undefined;
-  /** Read from the store at a time. */
-  readonly sliceBytes: number;
+  /** To ask for the size of a chunk costs as much as its bytes. Default false. */
+  readonly isStoreFar?: boolean | undefined;
+  /** For the slices that are held; its owner takes back what is left when the answer is over. */
+  readonly budget?: ReadBudget | undefined;
   readonly signal?: AbortSignal | undefined;
 }
+
+/** A chunk of the default size in one read: every read of a file store opens, checks and closes the file, a quarter of a GET's work at 1 MiB. */
+const SLICE_BYTES = 4 * MIB;
 
 /** Length of a chunk. @throws {AshlarError} CHUNK_NOT_FOUND. */
 export async function chunkSize(store: ChunkStore, chunkId: Digest, signal?: AbortSignal): Promise<number> {
@@ -37,56 +43,76 @@ export async function chunkSize(store: ChunkStore, chunkId: Digest, signal?: Abo
 /**
  * Opens a chunk or a range of it. Memory: two slices.
  *
- * @throws {AshlarError} CHUNK_NOT_FOUND, what `range` throws, and what the store throws; also from the slices, after the first.
+ * @throws {AshlarError} CHUNK_NOT_FOUND, OVERLOADED without room in the budget, what `range` throws, and what the store throws; also from the slices,
+ *   after the first.
  */
 export async function openChunk(store: ChunkStore, chunkId: Digest, options: OpenChunkOptions): Promise<OpenedChunk> {
-  const { range, sliceBytes, signal } = options;
-  if (sliceBytes === Number.POSITIVE_INFINITY) {
-    const bytes = found(chunkId, await store.getChunk(chunkId, { signal }));
-    const sizeBytes = bytes.byteLength;
-    const { offset, length } = range?.(sizeBytes) ?? { offset: 0, length: sizeBytes };
-    const whole = bytes.subarray(offset, offset + length);
-    return { offset, length, sizeBytes, slices: once(whole), whole };
+  const { range, isStoreFar = false, budget, signal } = options;
+  if (isStoreFar && range === undefined) {
+    const giveBack = await budget?.take(SLICE_BYTES, { signal });
+    // One byte more than a slice tells whether there is more.
+    const first = found(chunkId, await store.getChunk(chunkId, { offset: 0, length: SLICE_BYTES + 1, signal }));
+    giveBack?.(first.byteLength);
+    const isWhole = first.byteLength <= SLICE_BYTES;
+    const sizeBytes = isWhole ? first.byteLength : await chunkSize(store, chunkId, signal);
+    return opened({ store, chunkId, options, giveBack, first, sizeBytes, offset: 0, length: sizeBytes });
   }
   const sizeBytes = await chunkSize(store, chunkId, signal);
   const { offset, length } = range?.(sizeBytes) ?? { offset: 0, length: sizeBytes };
-  const end = offset + length;
-  const read = async (position: number): Promise<Uint8Array> => {
-    const wanted = Math.min(sliceBytes, end - position);
-    const slice = found(chunkId, await store.getChunk(chunkId, { offset: position, length: wanted, signal }));
-    if (slice.byteLength !== wanted) throw new AshlarError("CHUNK_CORRUPT", "the chunk is shorter than it was");
-    return slice;
-  };
-  if (length === 0) return { offset, length, sizeBytes, slices: once(new Uint8Array(0)), whole: new Uint8Array(0) };
-  const first = await read(offset);
+  const giveBack = await budget?.take(Math.min(length, SLICE_BYTES), { signal });
+  const first = length === 0 ? NO_BYTES : await readSlice({ store, chunkId, signal }, offset, offset + length);
+  return opened({ store, chunkId, options, giveBack, first, sizeBytes, offset, length });
+}
+
+const NO_BYTES: Uint8Array = new Uint8Array(0);
+
+interface Begun extends ChunkRange {
+  readonly store: ChunkStore;
+  readonly chunkId: Digest;
+  readonly options: OpenChunkOptions;
+  readonly giveBack: GiveBack | undefined;
+  readonly first: Uint8Array;
+  readonly sizeBytes: number;
+}
+
+function opened(begun: Begun): OpenedChunk {
+  const { first, sizeBytes, offset, length } = begun;
   const whole = first.byteLength === length ? first : undefined;
-  return {
-    offset,
-    length,
-    sizeBytes,
-    whole,
-    slices: whole === undefined ? readOn(first, offset, end, read) : once(first),
-  };
+  return { offset, length, sizeBytes, whole, slices: whole === undefined ? readOn(begun) : once(first) };
+}
+
+async function readSlice(
+  { store, chunkId, signal }: { store: ChunkStore; chunkId: Digest; signal: AbortSignal | undefined },
+  position: number,
+  end: number,
+): Promise<Uint8Array> {
+  const length = Math.min(SLICE_BYTES, end - position);
+  const slice = found(chunkId, await store.getChunk(chunkId, { offset: position, length, signal }));
+  if (slice.byteLength !== length) throw new AshlarError("CHUNK_CORRUPT", "the chunk is shorter than it was");
+  return slice;
 }
 
 async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array, void, undefined> {
   yield bytes;
 }
 
-async function* readOn(
-  first: Uint8Array,
-  offset: number,
-  end: number,
-  read: (position: number) => Promise<Uint8Array>,
-): AsyncGenerator<Uint8Array, void, undefined> {
-  let slice = first;
-  let position = offset + first.byteLength;
+async function* readOn({ store, chunkId, options, ...begun }: Begun): AsyncGenerator<Uint8Array, void, undefined> {
+  const { budget, signal } = options;
+  const end = begun.offset + begun.length;
+  const read = (position: number): Promise<Uint8Array> => readSlice({ store, chunkId, signal }, position, end);
+  let { first: slice, giveBack } = begun;
+  let position = begun.offset + slice.byteLength;
   while (position < end) {
-    const next = read(position);
+    const more = budget?.tryTake(Math.min(end - position, SLICE_BYTES));
+    const ahead = budget === undefined || more !== undefined ? read(position) : undefined;
     // Reported when it is awaited; until then nobody else may take it for unhandled.
-    next.catch(() => {});
+    ahead?.catch(() => {});
     yield slice;
-    slice = await next;
+    if (more !== undefined) {
+      giveBack?.();
+      giveBack = more;
+    }
+    slice = await (ahead ?? read(position));
     position += slice.byteLength;
   }
   yield slice;

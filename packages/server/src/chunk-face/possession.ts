@@ -15,14 +15,13 @@ export async function provesPossession(
   options: {
     readonly store: ChunkStore;
     readonly hasher: Hasher;
-    readonly sliceBytes: number;
     readonly signal?: AbortSignal | undefined;
   },
 ): Promise<boolean> {
-  const { store, hasher, sliceBytes, signal } = options;
+  const { store, hasher, signal } = options;
   const [presence] = await store.hasChunks([request.chunkId], { claim: false, signal });
   if (presence === undefined || request.proof.byteLength !== PROOF_BYTES) return false;
-  const { slices } = await openChunk(store, request.chunkId, { sliceBytes, signal });
+  const { slices } = await openChunk(store, request.chunkId, { signal });
   const hash = await hasher.incremental();
   hash.update(request.nonce);
   for await (const slice of slices) hash.update(slice);

@@ -36,7 +36,7 @@ export function gatewayChunkFace(
     maintenance: false,
     proofsOfPossession: options.proofsOfPossession,
     // A slice would cost a round trip to a node.
-    readSliceBytes: Number.POSITIVE_INFINITY,
+    isStoreFar: true,
   });
 }
 

@@ -1,4 +1,5 @@
-import type { ByteBudget, GiveBack } from "./byte-budget.ts";
+import type { GiveBack } from "@ashlar/sdk/ports";
+import type { ByteBudget } from "./byte-budget.ts";
 import { countedBody } from "./counted-body.ts";
 import type { HttpHandler, HttpRequest, HttpResponse } from "./http-handler.ts";
 import { HTTP_LIMITS } from "./http-limits.ts";

@@ -1,12 +1,9 @@
 import { AshlarError, abortError, throwIfAborted } from "@ashlar/sdk/errors";
-import type { Clock } from "@ashlar/sdk/ports";
+import type { Clock, GiveBack } from "@ashlar/sdk/ports";
 import { HTTP_LIMITS } from "./http-limits.ts";
 import { createShares, type Holder, type ShortOf } from "./shares.ts";
 
-/** Gives bytes back; calling it again does nothing. */
-export type GiveBack = () => void;
-
-/** The bytes of request bodies that a server holds at once. */
+/** The bytes of bodies that a server holds at once. */
 export interface ByteBudget {
   /**
    * Takes bytes, in the order of asking, before they are held. What is more than all there is counts as all.
@@ -23,6 +20,8 @@ export interface ByteBudget {
       readonly signal?: AbortSignal | undefined;
     },
   ): Promise<GiveBack>;
+  /** Takes bytes if they are to be had at once, and nobody waits for them. */
+  tryTake(bytes: number, holder: Holder | undefined): GiveBack | undefined;
   takenBytes(): number;
   /** What is taken, from 0 to 1. */
   crowding(): number;
@@ -47,9 +46,11 @@ const FIRST_PART = 1 / 3;
  */
 export function createByteBudget(options: {
   readonly maxBytes: number;
+  /** Whose bodies these are, for messages; default requests. */
+  readonly of?: "requests" | "answers" | undefined;
   readonly clock: Pick<Clock, "sleep">;
 }): ByteBudget {
-  const { maxBytes, clock } = options;
+  const { maxBytes, of = "requests", clock } = options;
   const shares = createShares({
     max: maxBytes,
     alone: {
@@ -63,27 +64,30 @@ export function createByteBudget(options: {
 
   const hold = (bytes: number, holder: Holder | undefined): GiveBack => {
     shares.add(bytes, holder);
-    let held = true;
-    return () => {
-      if (!held) return;
-      held = false;
-      shares.add(-bytes, holder);
+    let heldBytes = bytes;
+    return (keptBytes = 0) => {
+      if (keptBytes >= heldBytes) return;
+      shares.add(keptBytes - heldBytes, holder);
+      heldBytes = keptBytes;
       for (const waiter of waiters) {
         if (waiter.fits()) waiter.grant();
         else if (waiter.isNext()) break;
       }
     };
   };
+  const isAwaited = (): boolean => [...waiters].some((waiter) => waiter.isNext());
   return {
     takenBytes: shares.takenCount,
     crowding: () => shares.takenCount() / maxBytes,
+    tryTake: (bytes, holder) =>
+      isAwaited() || shares.shortOf(bytes, holder) !== undefined ? undefined : hold(bytes, holder),
     async take(wanted, { holder, isFirst = false, signal }) {
       throwIfAborted(signal);
       const bytes = Math.min(wanted, maxBytes);
       const short = (): ShortOf | undefined => shares.shortOf(bytes, holder, isFirst ? FIRST_PART : 1);
       const isNext = (): boolean => short() === "all";
       const fitsNow = (): boolean => short() === undefined;
-      if (fitsNow() && ![...waiters].some((waiter) => waiter.isNext())) return hold(bytes, holder);
+      if (fitsNow() && !isAwaited()) return hold(bytes, holder);
       return await new Promise<GiveBack>((resolve, reject) => {
         const patience = new AbortController();
         const leave = (): void => {
@@ -108,7 +112,7 @@ export function createByteBudget(options: {
         clock.sleep(HTTP_LIMITS.BYTES_WAIT_MS.value, { signal: patience.signal }).then(
           () => {
             leave();
-            reject(new AshlarError("OVERLOADED", "the server holds as many bytes of requests as it may; try again"));
+            reject(new AshlarError("OVERLOADED", `the server holds as many bytes of ${of} as it may; try again`));
           },
           () => {},
         );

@@ -2,6 +2,8 @@ import { AshlarError, ERROR_CODES } from "@ashlar/sdk/errors";
 import type { Clock, Logger, Random, Tracer } from "@ashlar/sdk/ports";
 import { DURATION_BUCKETS_SECONDS, type Metrics } from "../observability/metrics.ts";
 import type { Admission, Place } from "./admission.ts";
+import { createAnswerBudget } from "./answer-budget.ts";
+import type { ByteBudget } from "./byte-budget.ts";
 import { countedBody } from "./counted-body.ts";
 import type { Exchange } from "./exchange.ts";
 import { type Finish, finishOnce } from "./finish-once.ts";
@@ -27,6 +29,8 @@ const SERVER_FAULTS: ReadonlySet<string> = new Set(
 export interface ObservedHandlerOptions {
   readonly routeOf: (request: HttpRequest) => RouteInfo;
   readonly admission: Admission;
+  /** What answers hold until they are taken. */
+  readonly answers: ByteBudget;
   /** How much of slots or bytes is taken, from 0 to 1. */
   readonly crowding: () => number;
   readonly logger: Logger;
@@ -61,7 +65,7 @@ export function observedHandler(handler: HttpHandler, options: ObservedHandlerOp
     const info = options.routeOf(received);
     const requestId = requestIdOf(received.header, options.random);
     const place = options.admission.admit(received.exchange?.peer);
-    const context = contextOf(requestId, { place, exchange: received.exchange, crowding: options.crowding });
+    const context = contextOf(requestId, { ...options, place, exchange: received.exchange });
     const request = withRequestContext(received, context);
     const protocol = protocolOf(received, info);
     const span = startRequestSpan(received, { tracer: options.tracer, requestId, route: info.route, protocol });
@@ -101,10 +105,16 @@ export function observedHandler(handler: HttpHandler, options: ObservedHandlerOp
 
 function contextOf(
   requestId: string,
-  { place, exchange, crowding }: { place: Place; exchange: Exchange | undefined; crowding: () => number },
+  {
+    place,
+    exchange,
+    answers,
+    crowding,
+  }: Pick<ObservedHandlerOptions, "answers" | "crowding"> & { place: Place; exchange: Exchange | undefined },
 ): RequestContext {
   const context: RequestContext = {
     requestId,
+    answerBudget: exchange && createAnswerBudget(answers, () => ({ ...exchange.peer, ...context.caller }), exchange),
     refusal: place.refusal,
     refusedBy: place.refusal?.details.pool,
     trust(caller = {}) {

@@ -1,4 +1,5 @@
 import type { AshlarError, ErrorCode } from "@ashlar/sdk/errors";
+import type { ReadBudget } from "@ashlar/sdk/ports";
 import { type ContextKey, type ContextValues, createContextKey, createContextValues } from "@connectrpc/connect";
 import type { Caller, OpenKind } from "./admission.ts";
 import type { HttpRequest } from "./http-handler.ts";
@@ -26,6 +27,8 @@ export interface RequestContext {
    * @throws {AshlarError} OVERLOADED if its peer has too many of them.
    */
   moveTo(kind: OpenKind): void;
+  /** For what the answer holds until it is taken; given back when the exchange is over. `undefined` where nobody can tell when that is. */
+  readonly answerBudget?: ReadBudget | undefined;
   /** The code of the error that an RPC answered with; its HTTP status does not tell. */
   errorCode?: ErrorCode | undefined;
 }
@@ -56,6 +59,11 @@ export function trustCaller(
   if (contextValues !== undefined) contextValues.get(REQUEST_CONTEXT).trust(caller);
   // A listener with a handler of its own has no slots, but windows.
   else exchange?.trust(() => 0);
+}
+
+/** For what the answer to a plain HTTP request holds until it is taken. RPCs ask their context. */
+export function answerBudgetOf({ contextValues }: Pick<HttpRequest, "contextValues">): ReadBudget | undefined {
+  return contextValues?.get(REQUEST_CONTEXT).answerBudget;
 }
 
 /** Tells, at an RPC's gate, what its caller showed: requests with the same credential count as one client, whatever their addresses. */

@@ -27,7 +27,7 @@ export interface ServerHandlerOptions {
   readonly serving: ServingState;
   readonly readiness: () => Promise<Readiness>;
   readonly requestsInFlightMax?: number | undefined;
-  /** Bytes of request bodies held at once; default BYTES_IN_FLIGHT_MAX. */
+  /** Bytes of request bodies held at once, and as many of answers; default BYTES_IN_FLIGHT_MAX. */
   readonly bytesInFlightMax?: number | undefined;
   /** Health, metrics and reflection are answered by {@link ServerHandlers.operations} alone; default false: by both. */
   readonly operationsApart?: boolean | undefined;
@@ -63,6 +63,7 @@ export function createServerHandlers(options: ServerHandlerOptions): ServerHandl
   const admission = createAdmission({ requestsInFlightMax, metrics, clock });
   const maxBytes = options.bytesInFlightMax ?? HTTP_LIMITS.BYTES_IN_FLIGHT_MAX.value;
   const budget = createByteBudget({ maxBytes, clock });
+  const answers = createByteBudget({ maxBytes, of: "answers", clock });
   const budgeted = budgetedHandler(router.handler, {
     budget,
     heldMaxBytes: router.heldMaxBytes,
@@ -72,8 +73,8 @@ export function createServerHandlers(options: ServerHandlerOptions): ServerHandl
     }),
   });
   const guarded = guardedHandler(budgeted, { routeOf, logger });
-  const crowding = (): number => Math.max(admission.crowding(), budget.crowding());
-  const observing = { routeOf, admission, crowding, logger, metrics, tracer, clock, random };
+  const crowding = (): number => Math.max(admission.crowding(), budget.crowding(), answers.crowding());
+  const observing = { routeOf, admission, answers, crowding, logger, metrics, tracer, clock, random };
   const observed = observedHandler(corsHandler(guarded, options.cors, createRefusalLog(logger, clock)), observing);
   const elsewhere = (message: string): HttpHandler =>
     observedHandler(

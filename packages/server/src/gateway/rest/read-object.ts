@@ -2,6 +2,7 @@ import { AshlarError } from "@ashlar/sdk/errors";
 import type { ByteRange, ObjectInfo, OpenedObject } from "@ashlar/sdk/ports";
 import type { HttpRequest, HttpResponse } from "../../http/http-handler.ts";
 import { problemResponse } from "../../http/problem.ts";
+import { answerBudgetOf } from "../../http/request-context.ts";
 import type { GatewayContext } from "../gateway-context.ts";
 import { judgeRead, rangeApplies } from "./conditions.ts";
 import { encodeHeaderText } from "./header-text.ts";
@@ -62,10 +63,11 @@ async function open(
   request: HttpRequest,
 ): Promise<HttpResponse | Opened> {
   const { header, signal } = request;
+  const reading = { signal, budget: answerBudgetOf(request) };
   const { range } = object;
   const isPartial = (info: ObjectInfo): boolean => range === undefined || rangeApplies(header, info, clock.nowMs());
   try {
-    const opened = await backend.openObject(object, { signal });
+    const opened = await backend.openObject(object, reading);
     if (isPartial(opened.info)) return { ...opened, range };
   } catch (error) {
     if (!AshlarError.is(error, "INVALID_RANGE")) throw error;
@@ -75,7 +77,7 @@ async function open(
     if (early !== undefined) return early;
     if (isPartial(info)) return unsatisfiable(request, info.sizeBytes);
   }
-  return { ...(await backend.openObject({ ...object, range: undefined }, { signal })), range: undefined };
+  return { ...(await backend.openObject({ ...object, range: undefined }, reading)), range: undefined };
 }
 
 function answerByCondition(header: Headers, info: ObjectInfo): HttpResponse | undefined {

@@ -7,6 +7,7 @@ import {
 } from "@ashlar/sdk/rpc";
 import type { ServiceImpl } from "@connectrpc/connect";
 import { frameSize, framesOf } from "../../http/frames.ts";
+import { REQUEST_CONTEXT } from "../../http/request-context.ts";
 import type { GatewayContext } from "../gateway-context.ts";
 
 type Handlers = Pick<ServiceImpl<typeof ObjectService>, "getObject" | "headObject">;
@@ -14,9 +15,10 @@ type Handlers = Pick<ServiceImpl<typeof ObjectService>, "getObject" | "headObjec
 /** Reads. */
 export function getObjectHandlers({ backend }: GatewayContext): Handlers {
   return {
-    async *getObject(message, { signal }) {
+    async *getObject(message, { signal, values }) {
       const frameBytes = frameSize(message.frameBytes);
-      const opened = await backend.openObject(decodeGetObject(message), { signal });
+      const budget = values.get(REQUEST_CONTEXT).answerBudget;
+      const opened = await backend.openObject(decodeGetObject(message), { signal, budget });
       const { info, offset, length } = opened;
       const header = { info: encodeObjectInfo(info), offset: encodeInteger(offset), length: encodeInteger(length) };
       yield { payload: { case: "opened", value: header } };
