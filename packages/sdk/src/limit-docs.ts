@@ -96,5 +96,9 @@ export const LIMIT_DOCS: Readonly<Record<keyof typeof LIMITS, LimitDoc>> = {
   HEARTBEAT_INTERVAL_MS: { unit: "ms", reason: "how often a node tells that it is alive" },
   HEARTBEAT_MISSED_MAX: { unit: "count", reason: "missed heartbeats after which a node is seen as down" },
   SHUTDOWN_GRACE_MS: { unit: "ms", reason: "running requests may finish this long after a stop signal" },
-  REQUESTS_IN_FLIGHT_MAX: { unit: "count", reason: "requests of one API key that a server works on at once, a quarter more in all, before it answers OVERLOADED" },
+  REQUESTS_IN_FLIGHT_MAX: {
+    unit: "count",
+    reason:
+      "requests of one API key that a server works on at once, a quarter more in all, before it answers OVERLOADED",
+  },
 };
