@@ -1,6 +1,7 @@
 /** HTTP without a framework: one port, both protocols, handlers as functions. For those who embed a server or add routes to one. */
-export { contentRange, type ResolvedRange, resolveRange } from "./byte-range.ts";
+
 export type { Caller } from "./admission.ts";
+export { contentRange, type ResolvedRange, resolveRange } from "./byte-range.ts";
 export type { CorsOptions } from "./cors.ts";
 export { namesEntityTag } from "./entity-tag.ts";
 export { type FetchHandler, toFetchHandler } from "./fetch-handler.ts";
