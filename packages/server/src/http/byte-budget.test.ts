@@ -107,7 +107,7 @@ describe("a budget of bytes", () => {
     for (let index = 0; index < 100; index++) void budget.take(10, { holder: one(), isFirst: true }).catch(() => {});
     await turn();
     let ended = 0;
-    void budget.take(200, { holder: one() }).then(() => ended++);
+    void budget.take(100, { holder: one() }).then(() => ended++);
     await turn();
     expect(ended).toBe(1);
   });

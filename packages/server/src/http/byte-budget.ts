@@ -38,7 +38,7 @@ interface Waiter {
 const FIRST_PART = 1 / 3;
 
 /**
- * Bounds what all bodies together hold. One connection has at most half of it, one address or credential three quarters, and less the more is taken by
+ * Bounds what all bodies together hold. One connection has at most half of it, one credential three quarters, one address seven eighths, and less the more is taken by
  * others: some is always left (see {@link createShares}).
  *
  * Who must wait reads nothing meanwhile, so that the network holds the sender back. Fair to the whole: those behind a waiter pass it only where it
@@ -56,7 +56,8 @@ export function createByteBudget(options: {
     alone: {
       connection: maxBytes / 2,
       token: maxBytes / 2,
-      address: (maxBytes / 4) * 3,
+      // More than a credential, so that one user of a proxy leaves room for the others.
+      address: (maxBytes / 8) * 7,
       credential: (maxBytes / 4) * 3,
     },
   });

@@ -252,7 +252,7 @@ export const HTTP_LIMITS = Object.freeze({
   BYTES_IN_FLIGHT_MAX: limit(
     512 * MIB,
     "bytes",
-    "of request bodies that a server holds at once, whatever their number, and as many of answers that are being taken; beyond it they wait, and are answered OVERLOADED after BYTES_WAIT_MS. A connection has at most half, an address or a credential three quarters, and less the more is taken",
+    "of request bodies that a server holds at once, whatever their number, and as many of answers that are being taken; beyond it they wait, and are answered OVERLOADED after BYTES_WAIT_MS. A connection has at most half, a credential three quarters, an address seven eighths, and less the more is taken",
   ),
   BYTES_FREE: limit(64 * KIB, "bytes", "of each body, which are not counted: small requests never wait"),
   BYTES_WAIT_MS: limit(5000, "ms", "how long a body waits for its bytes; the network holds its sender back meanwhile"),

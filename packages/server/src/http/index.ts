@@ -1,4 +1,6 @@
 /** HTTP without a framework: one port, both protocols, handlers as functions. For those who embed a server or add routes to one. */
+
+export type { Caller } from "./admission.ts";
 export { contentRange, type ResolvedRange, resolveRange } from "./byte-range.ts";
 export type { CorsOptions } from "./cors.ts";
 export { namesEntityTag } from "./entity-tag.ts";

@@ -129,10 +129,11 @@ const pathOf = ({ parent, name }: DescMethod): string => `/${parent.typeName}/${
 async function passGate(context: HandlerContext, gate: RpcGate | undefined): Promise<void> {
   try {
     const request = context.values.get(REQUEST_CONTEXT);
-    if (request.refusal !== undefined) throw request.refusal;
-    // Without a gate a call is open to strangers, and if it streams, it stays open for as long as they like.
+    // Without a gate a call is open to strangers, and if it streams, it stays open for as long as they like. It has slots of its own, also when all others
+    // are taken: a server that is busy is alive.
     if (gate === undefined) request.moveTo(context.method.methodKind === "unary" ? "open" : "long-lived");
     else {
+      if (request.refusal !== undefined) throw request.refusal;
       await gate(context);
       request.trust(request.caller);
     }
