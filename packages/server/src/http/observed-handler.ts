@@ -1,14 +1,14 @@
 import { AshlarError, ERROR_CODES } from "@ashlar/sdk/errors";
-import type { Clock, Logger, Random, Tracer } from "@ashlar/sdk/ports";
+import type { Clock, Random, Tracer } from "@ashlar/sdk/ports";
 import { DURATION_BUCKETS_SECONDS, type Metrics } from "../observability/metrics.ts";
 import type { Admission, Place } from "./admission.ts";
 import { countedBody } from "./counted-body.ts";
 import type { Exchange } from "./exchange.ts";
 import { type Finish, finishOnce } from "./finish-once.ts";
 import type { HttpHandler, HttpRequest, HttpResponse } from "./http-handler.ts";
-import { createLineBudget } from "./line-budget.ts";
 import { type RequestContext, withRequestContext } from "./request-context.ts";
 import { REQUEST_ID_HEADER, requestIdOf } from "./request-id.ts";
+import type { RequestLog } from "./request-log.ts";
 import { type RequestSpan, startRequestSpan } from "./request-span.ts";
 
 /** What a router knows about where a request goes. */
@@ -27,7 +27,7 @@ const SERVER_FAULTS: ReadonlySet<string> = new Set(
 export interface ObservedHandlerOptions {
   readonly routeOf: (request: HttpRequest) => RouteInfo;
   readonly admission: Admission;
-  readonly logger: Logger;
+  readonly log: RequestLog;
   readonly metrics: Metrics;
   /** Default: no spans; log lines name the caller's trace all the same. */
   readonly tracer?: Tracer | undefined;
@@ -163,7 +163,7 @@ function steppedIn(body: AsyncIterable<Uint8Array>, span: RequestSpan): AsyncIte
   };
 }
 
-function createRecorder({ metrics, logger, clock }: ObservedHandlerOptions): {
+function createRecorder({ metrics, log, clock }: ObservedHandlerOptions): {
   started(): void;
   finished(observation: Observation, status: number, error?: unknown): void;
 } {
@@ -196,7 +196,6 @@ function createRecorder({ metrics, logger, clock }: ObservedHandlerOptions): {
     help: "Body bytes sent",
     labelNames: ["route"],
   });
-  const strangers = createLineBudget(clock);
   return {
     started: () => running.add(1),
     finished(observation, status, error) {
@@ -216,10 +215,8 @@ function createRecorder({ metrics, logger, clock }: ObservedHandlerOptions): {
       const { requestId, traceId, spanId } = span.scope;
       const ids = traceId === undefined ? { requestId } : { requestId, traceId, spanId };
       const line = { ...ids, method, path, route, protocol, httpVersion, status, code };
-      const linesLeftOut = context.isTrusted ? 0 : strangers.spend();
-      const more = linesLeftOut ? { linesLeftOut } : {};
-      const level = linesLeftOut === undefined ? "debug" : "info";
-      logger[level]({ ...line, durationMs: Math.round(durationMs * 100) / 100, bytesIn, bytesOut, ...more }, "request");
+      const fields = { ...line, durationMs: Math.round(durationMs * 100) / 100, bytesIn, bytesOut };
+      log.write("info", { context, fields, message: "request" });
     },
   };
 }
