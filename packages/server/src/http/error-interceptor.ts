@@ -1,23 +1,25 @@
-import type { Logger } from "@ashlar/sdk/ports";
 import { ashlarErrorFrom, connectErrorFrom } from "@ashlar/sdk/rpc";
 import { ConnectError, type Interceptor } from "@connectrpc/connect";
 import { decodedMessages } from "./decode-fault.ts";
 import { noteRead } from "./library-errors.ts";
 import { publicError, withRequestId } from "./problem.ts";
 import { noteErrorCode, REQUEST_CONTEXT } from "./request-context.ts";
+import type { RequestLog } from "./request-log.ts";
 
 /**
  * Turns whatever an RPC handler throws into a status with an ErrorInfo, so that each failed call carries our code. Unexpected failures are
  * logged, and tell the caller nothing but the request id. Messages of a stream that cannot be read are the caller's fault.
  */
-export function errorInterceptor(logger: Logger): Interceptor {
+export function errorInterceptor(log: RequestLog): Interceptor {
   return (next) => async (request) => {
     const translate = (error: unknown): ConnectError => {
       const known = publicError(error instanceof ConnectError ? ashlarErrorFrom(error) : error);
-      const { requestId } = request.contextValues.get(REQUEST_CONTEXT);
+      const context = request.contextValues.get(REQUEST_CONTEXT);
+      const { requestId } = context;
       const method = `${request.service.typeName}/${request.method.name}`;
       noteErrorCode(request.contextValues, known.code);
-      if (known.code === "INTERNAL") logger.error({ error, requestId, method }, "an RPC failed");
+      if (known.code === "INTERNAL")
+        log.write("error", { context, fields: { error, requestId, method }, message: "an RPC failed" });
       return connectErrorFrom(withRequestId(known, requestId));
     };
     noteRead(request.contextValues);

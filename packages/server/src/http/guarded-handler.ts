@@ -1,21 +1,22 @@
 import { AshlarError } from "@ashlar/sdk/errors";
-import type { Logger } from "@ashlar/sdk/ports";
 import type { HttpHandler, HttpRequest } from "./http-handler.ts";
 import type { RouteInfo } from "./observed-handler.ts";
 import { problemResponse } from "./problem.ts";
 import { REQUEST_CONTEXT } from "./request-context.ts";
+import type { RequestLog } from "./request-log.ts";
 
 /** Turns what a handler throws into problem+json, logs what is our fault, and refuses plain HTTP requests above the limit with OVERLOADED. */
 export function guardedHandler(
   handler: HttpHandler,
-  options: { readonly routeOf: (request: HttpRequest) => RouteInfo; readonly logger: Logger },
+  options: { readonly routeOf: (request: HttpRequest) => RouteInfo; readonly log: RequestLog },
 ): HttpHandler {
   return async (request) => {
     const { kind, route } = options.routeOf(request);
     const { requestId } = request;
+    const context = request.contextValues?.get(REQUEST_CONTEXT);
     try {
       // An RPC refuses in its own protocol, at its gate.
-      const refusal = request.contextValues?.get(REQUEST_CONTEXT).refusal;
+      const refusal = context?.refusal;
       if (kind === "http" && refusal !== undefined) throw refusal;
       return await handler(request);
     } catch (error) {
@@ -24,7 +25,8 @@ export function guardedHandler(
       // Of a client that left nobody knows whether it, or what it cut off, was the reason.
       const isGone = request.signal?.aborted === true;
       if (response.status >= 500 && !isOverload && !isGone) {
-        options.logger.error({ error, requestId, route }, "a request failed");
+        const fields = { error, requestId, route };
+        options.log.write("error", { context: context ?? {}, fields, message: "a request failed" });
       }
       return response;
     }

@@ -14,6 +14,11 @@ export const HTTP_LIMITS = Object.freeze({
     "bytes",
     "8 KiB of user metadata, percent-encoded, and grants fit three times over",
   ),
+  HEADER_COUNT_MAX: limit(
+    640,
+    "count",
+    "header fields of a request, and of its trailers: METADATA_ENTRIES_MAX of metadata and 128 of everything else. One more is 431, over HTTP/2 a reset with ENHANCE_YOUR_CALM: each costs a microsecond before a key is checked",
+  ),
   HEADERS_TIMEOUT_MS: limit(
     15_000,
     "ms",
@@ -114,9 +119,13 @@ export const HTTP_LIMITS = Object.freeze({
   STRANGER_REQUESTS_PER_ADDRESS_BURST: limit(
     1000,
     "count",
-    "of those, from one address: less than half a second of work; the first request of each connection is looked at all the same",
+    "of those, from one address: half a second of work, a whole one if each has HEADER_COUNT_MAX fields; the first request of each connection is looked at all the same",
   ),
-  STRANGER_REQUESTS_PER_ADDRESS_PER_SECOND: limit(250, "count", "and after that per second: a tenth of a core"),
+  STRANGER_REQUESTS_PER_ADDRESS_PER_SECOND: limit(
+    250,
+    "count",
+    "and after that per second: an eighth of a core, or a quarter",
+  ),
   STRANGER_ANSWER_MS: limit(
     3000,
     "ms",
@@ -173,6 +182,21 @@ export const HTTP_LIMITS = Object.freeze({
     10,
     "count",
     "and after that per second; the rest is counted in the next line, and all are in the metrics: strangers fill no disk",
+  ),
+  STRANGER_LINE_BYTES_BURST: limit(
+    256 * KIB,
+    "bytes",
+    "of those lines, before they are bounded per second: STRANGER_LINES_BURST lines of a kilobyte",
+  ),
+  STRANGER_LINE_BYTES_PER_SECOND: limit(
+    8 * KIB,
+    "bytes",
+    "and after that per second: STRANGER_LINES_PER_SECOND lines as they usually are, 0.7 GB a day at most",
+  ),
+  LOG_TEXT_MAX: limit(
+    2 * KIB,
+    "count",
+    "characters of one text in a log line, before they are escaped: a path with a whole key fits, and a stack trace",
   ),
   STREAM_RESETS_BURST: limit(1000, "count", "streams of one connection that its client may reset at once"),
   STREAM_RESETS_PER_SECOND: limit(

@@ -115,7 +115,8 @@ function createFront({ tls, maxHeaderBytes, headersTimeoutMs, keepAliveTimeoutMs
     tls === undefined
       ? createServer(limits)
       : createTlsServer({ ...limits, ...tlsContext(tls), ALPNProtocols: ["h2", "http/1.1"] });
-  // Node passes over headers beyond the 2,000th without a word, a condition among them; the bytes are bounded already.
-  front.maxHeadersCount = 0;
+  // Beyond this many Node 24 refuses, and Node 22 passes over the rest without a word, a condition among them: one more than may be, so that it is
+  // seen here and refused.
+  front.maxHeadersCount = HTTP_LIMITS.HEADER_COUNT_MAX.value + 1;
   return front;
 }

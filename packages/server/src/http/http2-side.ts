@@ -132,6 +132,8 @@ export function createHttp2Side(options: Http2SideOptions): Http2Side {
 
 function serverOptions({ maxHeaderBytes }: Http2SideOptions): Parameters<typeof createServer>[0] {
   return {
+    // Node resets the stream at one more, before anything is made of them.
+    maxHeaderListPairs: HTTP_LIMITS.HEADER_COUNT_MAX.value,
     maxSessionMemory: HTTP_LIMITS.SESSION_MEMORY_MAX_BYTES.value / MIB,
     streamResetBurst: HTTP_LIMITS.STREAM_RESETS_BURST.value,
     streamResetRate: HTTP_LIMITS.STREAM_RESETS_PER_SECOND.value,

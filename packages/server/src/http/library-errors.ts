@@ -1,10 +1,10 @@
 import type { AshlarError } from "@ashlar/sdk/errors";
-import type { Logger } from "@ashlar/sdk/ports";
 import { ashlarErrorFrom, connectErrorFrom, ErrorInfoSchema } from "@ashlar/sdk/rpc";
 import { ConnectError, type ContextKey, createContextKey, type HandlerContext } from "@connectrpc/connect";
 import { decodeFault } from "./decode-fault.ts";
 import { publicError, withRequestId } from "./problem.ts";
 import { noteErrorCode, REQUEST_CONTEXT } from "./request-context.ts";
+import type { RequestLog } from "./request-log.ts";
 
 /** How far a call got. */
 interface CallProgress {
@@ -29,7 +29,7 @@ export function noteRead(values: HandlerContext["values"]): void {
  * To be called at the gate, which comes first in all protocols. The handlers of the library call `abort` of the call's context with what was thrown,
  * before they write it to the wire; there is no other hook for all protocols (`gateway/blame.test.ts` fails if that changes).
  */
-export function translateLibraryErrors(context: HandlerContext, logger: Logger): void {
+export function translateLibraryErrors(context: HandlerContext, log: RequestLog): void {
   const { values } = context;
   const progress: CallProgress = { read: false };
   values.set(PROGRESS, progress);
@@ -38,8 +38,7 @@ export function translateLibraryErrors(context: HandlerContext, logger: Logger):
   controlled.abort = (reason) => {
     if (reason instanceof ConnectError) {
       const [info] = reason.findDetails(ErrorInfoSchema);
-      if (info === undefined)
-        rewrite(reason, progress.read ? answerFault(reason, context, logger) : decodeFault(reason));
+      if (info === undefined) rewrite(reason, progress.read ? answerFault(reason, context, log) : decodeFault(reason));
       if (info === undefined || values.get(REQUEST_CONTEXT).errorCode === undefined) {
         noteErrorCode(values, ashlarErrorFrom(reason).code);
       }
@@ -53,9 +52,10 @@ export function translateLibraryErrors(context: HandlerContext, logger: Logger):
   }
 }
 
-function answerFault(error: ConnectError, { values, method }: HandlerContext, logger: Logger): AshlarError {
+function answerFault(error: ConnectError, { values, method }: HandlerContext, log: RequestLog): AshlarError {
   const known = publicError(ashlarErrorFrom(error));
-  const { requestId } = values.get(REQUEST_CONTEXT);
-  if (known.code === "INTERNAL") logger.error({ error, requestId, method: method.name }, "an answer cannot be encoded");
+  const context = values.get(REQUEST_CONTEXT);
+  const fields = { error, requestId: context.requestId, method: method.name };
+  if (known.code === "INTERNAL") log.write("error", { context, fields, message: "an answer cannot be encoded" });
   return known;
 }

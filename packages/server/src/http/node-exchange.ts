@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { constants, type Http2ServerRequest } from "node:http2";
+import { AshlarError } from "@ashlar/sdk/errors";
 import { type Logger, systemRandom } from "@ashlar/sdk/ports";
 import { isHttp2, type NodeResponse } from "./answer-end.ts";
 import type { Peer } from "./exchange.ts";
@@ -138,13 +139,20 @@ function isWhole({ body }: HttpResponse): boolean {
 async function respond(options: NodeExchangeOptions, answering: Answering): Promise<HttpResponse> {
   const { nodeRequest, nodeResponse, exchange, onRead } = answering;
   let request: HttpRequest;
+  let status: number | undefined;
   try {
+    const { value: countMax } = HTTP_LIMITS.HEADER_COUNT_MAX;
+    if (nodeRequest.rawHeaders.length > 2 * countMax) {
+      status = 431;
+      throw new AshlarError("INVALID_ARGUMENT", `the request has more than ${countMax} header fields`);
+    }
     const head = requestHead(nodeRequest);
     request = { ...head, signal: exchange.signal, body: readBody(nodeRequest, exchange, onRead), exchange };
   } catch (error) {
     closeAfterAnswer(nodeResponse);
+    exchange.markStranger();
     const requestId = requestIdOf(new Headers(), systemRandom);
-    return problemResponse(error, { requestId, header: { [REQUEST_ID_HEADER]: requestId } });
+    return problemResponse(error, { requestId, status, header: { [REQUEST_ID_HEADER]: requestId } });
   }
   try {
     return await options.handler(request);

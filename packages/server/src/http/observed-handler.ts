@@ -1,5 +1,5 @@
 import { AshlarError, ERROR_CODES } from "@ashlar/sdk/errors";
-import type { Clock, Logger, Random, Tracer } from "@ashlar/sdk/ports";
+import type { Clock, Random, Tracer } from "@ashlar/sdk/ports";
 import { DURATION_BUCKETS_SECONDS, type Metrics } from "../observability/metrics.ts";
 import type { Admission, Place } from "./admission.ts";
 import { createAnswerBudget } from "./answer-budget.ts";
@@ -8,9 +8,9 @@ import { countedBody } from "./counted-body.ts";
 import type { Exchange } from "./exchange.ts";
 import { type Finish, finishOnce } from "./finish-once.ts";
 import type { HttpHandler, HttpRequest, HttpResponse } from "./http-handler.ts";
-import { createLineBudget } from "./line-budget.ts";
 import { type RequestContext, withRequestContext } from "./request-context.ts";
 import { REQUEST_ID_HEADER, requestIdOf } from "./request-id.ts";
+import type { RequestLog } from "./request-log.ts";
 import { type RequestSpan, startRequestSpan } from "./request-span.ts";
 
 /** What a router knows about where a request goes. */
@@ -33,7 +33,7 @@ export interface ObservedHandlerOptions {
   readonly answers: ByteBudget;
   /** How much of slots or bytes is taken, from 0 to 1. */
   readonly crowding: () => number;
-  readonly logger: Logger;
+  readonly log: RequestLog;
   readonly metrics: Metrics;
   /** Default: no spans; log lines name the caller's trace all the same. */
   readonly tracer?: Tracer | undefined;
@@ -188,7 +188,7 @@ function steppedIn(body: AsyncIterable<Uint8Array>, span: RequestSpan): AsyncIte
   };
 }
 
-function createRecorder({ metrics, logger, clock }: ObservedHandlerOptions): {
+function createRecorder({ metrics, log, clock }: ObservedHandlerOptions): {
   started(): void;
   finished(observation: Observation, status: number, error?: unknown): void;
 } {
@@ -221,7 +221,6 @@ function createRecorder({ metrics, logger, clock }: ObservedHandlerOptions): {
     help: "Body bytes sent",
     labelNames: ["route"],
   });
-  const strangers = createLineBudget(clock);
   return {
     started: () => running.add(1),
     finished(observation, status, error) {
@@ -241,10 +240,8 @@ function createRecorder({ metrics, logger, clock }: ObservedHandlerOptions): {
       const { requestId, traceId, spanId } = span.scope;
       const ids = traceId === undefined ? { requestId } : { requestId, traceId, spanId };
       const line = { ...ids, method, path, route, protocol, httpVersion, status, code };
-      const linesLeftOut = context.isTrusted ? 0 : strangers.spend();
-      const more = linesLeftOut ? { linesLeftOut } : {};
-      const level = linesLeftOut === undefined ? "debug" : "info";
-      logger[level]({ ...line, durationMs: Math.round(durationMs * 100) / 100, bytesIn, bytesOut, ...more }, "request");
+      const fields = { ...line, durationMs: Math.round(durationMs * 100) / 100, bytesIn, bytesOut };
+      log.write("info", { context, fields, message: "request" });
     },
   };
 }

@@ -56,6 +56,6 @@ function writeProblem(socket: Socket, error: AshlarError, status: number): void 
 
 function reasonOf(error: ParserError): string {
   if (error.code === "ERR_HTTP_REQUEST_TIMEOUT") return "its headers came too slowly";
-  if (error.code === "HPE_HEADER_OVERFLOW") return "its headers are too large";
+  if (error.code === "HPE_HEADER_OVERFLOW") return "its headers are too large or too many";
   return (error as { readonly reason?: string }).reason ?? "it cannot be parsed";
 }

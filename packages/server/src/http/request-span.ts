@@ -1,6 +1,6 @@
 import { AshlarError, ERROR_CODES, isErrorCode } from "@ashlar/sdk/errors";
 import type { Span, SpanAttributes, Tracer } from "@ashlar/sdk/ports";
-import { parseTraceParent } from "@ashlar/sdk/tracing";
+import { formatTraceParent, parseTraceParent } from "@ashlar/sdk/tracing";
 import { inRequest, type RequestScope } from "../observability/request-scope.ts";
 import type { HttpRequest } from "./http-handler.ts";
 
@@ -30,6 +30,9 @@ export interface RequestSpanStart {
   readonly protocol: string;
 }
 
+/** Others are told by OpenTelemetry's word for them: over HTTP/2 a method is any text. */
+const METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE"]);
+
 /**
  * Begins the `server` span of a request, below the span that its `traceparent` names.
  *
@@ -38,12 +41,13 @@ export interface RequestSpanStart {
 export function startRequestSpan(request: HttpRequest, options: RequestSpanStart): RequestSpan {
   const { tracer, requestId, route, protocol } = options;
   const isRpc = protocol !== "http";
-  const name = isRpc ? route.slice(1) : `${request.method} ${route}`;
+  const isKnown = METHODS.has(request.method);
+  const name = isRpc ? route.slice(1) : `${isKnown ? request.method : "HTTP"} ${route}`;
   const span = tracer?.start(name, {
     kind: "server",
     remote: (header) => request.header.get(header),
     attributes: {
-      "http.request.method": request.method,
+      "http.request.method": isKnown ? request.method : "_OTHER",
       "http.route": route,
       "network.protocol.version": request.httpVersion,
       "ashlar.request.id": requestId,
@@ -65,10 +69,10 @@ export function startRequestSpan(request: HttpRequest, options: RequestSpanStart
 
 function scopeOf(request: HttpRequest, requestId: string, span: Span | undefined): RequestScope {
   if (span?.traceId !== undefined) return { requestId, traceId: span.traceId, spanId: span.spanId };
-  const header = request.header.get("traceparent");
-  const parent = parseTraceParent(header);
-  if (header === null || parent === undefined) return { requestId };
-  return { requestId, traceId: parent.traceId, spanId: parent.spanId, traceParent: header };
+  const parent = parseTraceParent(request.header.get("traceparent"));
+  if (parent === undefined) return { requestId };
+  // Written anew: what a later version appends may be of any length, and is not ours to pass on.
+  return { requestId, traceId: parent.traceId, spanId: parent.spanId, traceParent: formatTraceParent(parent) };
 }
 
 function attributesOf({ status, code, bytesIn, bytesOut }: RequestOutcome, isRpc: boolean): SpanAttributes {

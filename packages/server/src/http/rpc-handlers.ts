@@ -1,5 +1,4 @@
 import { LIMITS } from "@ashlar/sdk/limits";
-import type { Logger } from "@ashlar/sdk/ports";
 import type { DescMethod } from "@bufbuild/protobuf";
 import { type ConnectRouter, createConnectRouter, type HandlerContext, type Interceptor } from "@connectrpc/connect";
 import { createValidateInterceptor } from "@connectrpc/validate";
@@ -9,6 +8,7 @@ import { HTTP_LIMITS } from "./http-limits.ts";
 import { boundedTextDecoder } from "./json-bounds.ts";
 import { translateLibraryErrors } from "./library-errors.ts";
 import { REQUEST_CONTEXT } from "./request-context.ts";
+import type { RequestLog } from "./request-log.ts";
 import { rpcRefusal } from "./rpc-refusal.ts";
 import { tolerantHandler } from "./rpc-request.ts";
 
@@ -67,9 +67,9 @@ const BINARY = Object.freeze({ readUnknownFields: false, recursionLimit: HTTP_LI
  */
 export function createRpcHandlers(
   routes: readonly RpcRoutes[],
-  { logger }: { readonly logger: Logger },
+  { log }: { readonly log: RequestLog },
 ): readonly BoundedHandler[] {
-  const errors = errorInterceptor(logger);
+  const errors = errorInterceptor(log);
   const validation = createValidateInterceptor();
   const limited = (
     limits: Pick<RpcOptions, "readMaxBytes" | "writeMaxBytes" | "fieldsMax"> & { readonly heldMaxBytes?: number },
@@ -80,7 +80,7 @@ export function createRpcHandlers(
     ...limits,
     interceptors,
     requestGate: (context) => {
-      translateLibraryErrors(context, logger);
+      translateLibraryErrors(context, log);
       return passGate(context, gate);
     },
     binaryOptions: BINARY,

@@ -15,6 +15,7 @@ import { operationRoutes, type Readiness } from "./operations.ts";
 import { problemResponse } from "./problem.ts";
 import { reflectionRoutes } from "./reflection-service.ts";
 import { REQUEST_CONTEXT } from "./request-context.ts";
+import { createRequestLog } from "./request-log.ts";
 import { createHttpRouter, type HttpRoute } from "./router.ts";
 import { createRpcHandlers, type RpcRoutes } from "./rpc-handlers.ts";
 import type { ServingState } from "./serving-state.ts";
@@ -53,11 +54,10 @@ export interface ServerHandlers {
  */
 export function createServerHandlers(options: ServerHandlerOptions): ServerHandlers {
   const { logger, metrics, tracer, clock, random, requestsInFlightMax } = options;
-  const services = createRpcHandlers(options.rpcRoutes, { logger });
+  const log = createRequestLog(logger, clock);
+  const services = createRpcHandlers(options.rpcRoutes, { log });
   const described = [...new Set(services.map((handler) => handler.service))];
-  const standard = createRpcHandlers([healthRoutes(options.serving, described), reflectionRoutes(described)], {
-    logger,
-  });
+  const standard = createRpcHandlers([healthRoutes(options.serving, described), reflectionRoutes(described)], { log });
   const router = createHttpRouter({ rpcHandlers: [...services, ...standard], httpRoutes: options.httpRoutes });
   const { routeOf } = router;
   const admission = createAdmission({ requestsInFlightMax, metrics, clock });
@@ -72,9 +72,9 @@ export function createServerHandlers(options: ServerHandlerOptions): ServerHandl
       ...contextValues?.get(REQUEST_CONTEXT).caller,
     }),
   });
-  const guarded = guardedHandler(budgeted, { routeOf, logger });
+  const guarded = guardedHandler(budgeted, { routeOf, log });
   const crowding = (): number => Math.max(admission.crowding(), budget.crowding(), answers.crowding());
-  const observing = { routeOf, admission, answers, crowding, logger, metrics, tracer, clock, random };
+  const observing = { routeOf, admission, answers, crowding, log, metrics, tracer, clock, random };
   const observed = observedHandler(corsHandler(guarded, options.cors, createRefusalLog(logger, clock)), observing);
   const elsewhere = (message: string): HttpHandler =>
     observedHandler(

@@ -192,6 +192,13 @@ describe("requests that come to nothing", () => {
     }
   });
 
+  it("count where not even their head can be taken", async () => {
+    const { url } = await start(guarded);
+    const opened = await session(url);
+    const noHost = { ":authority": "a:99999" };
+    expect(await statusesOf(opened, burst + 50, noHost)).toEqual(Array(burst).fill(400));
+  });
+
   it("end an HTTP/1.1 connection above it", async () => {
     const { url } = await start(guarded);
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });

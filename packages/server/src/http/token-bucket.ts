@@ -1,7 +1,7 @@
 /** Something that may happen a number of times at once, and then so many times a second. */
 export interface TokenBucket {
-  /** @returns whether it may happen now. */
-  take(): boolean;
+  /** @param count for what counts more than once; default 1. @returns whether it may happen now. */
+  take(count?: number): boolean;
   /** It did not count after all. */
   giveBack(): void;
   isFull(): boolean;
@@ -22,10 +22,10 @@ export function createTokenBucket(options: {
     filledMs = atMs;
   };
   return {
-    take() {
+    take(count = 1) {
       fill();
-      if (tokens < 1) return false;
-      tokens--;
+      if (tokens < count) return false;
+      tokens -= count;
       return true;
     },
     giveBack() {

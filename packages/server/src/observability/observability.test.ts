@@ -1,5 +1,7 @@
+import { AshlarError } from "@ashlar/sdk/errors";
 import { Registry } from "prom-client";
 import { describe, expect, it } from "vitest";
+import { HTTP_LIMITS } from "../http/http-limits.ts";
 import { createMetrics, createPinoLogger, noMetrics } from "./index.ts";
 
 describe("metrics", () => {
@@ -45,5 +47,24 @@ describe("the pino logger", () => {
     expect(text).toContain("inner");
     expect(text).not.toContain('secret"');
     expect(text).not.toContain("Bearer");
+  });
+
+  it("cuts texts short wherever they are, and keeps where an error came from", () => {
+    const max = HTTP_LIMITS.LOG_TEXT_MAX.value;
+    const lines: string[] = [];
+    const logger = createPinoLogger({ destination: { write: (line) => void lines.push(line) } });
+    const long = "\u009b".repeat(60_000);
+    const cause = new AshlarError("INVALID_ARGUMENT", long, { details: { key: long } });
+    const error = new Error(long, { cause });
+    logger.child({ long }).warn({ long, nested: { list: [long] }, error, err: error }, long);
+    expect(lines).toHaveLength(1);
+    const line = JSON.parse(lines[0] ?? "");
+    for (const text of [line.long, line.msg, line.nested.list[0], line.error.cause.details.key, line.err.message])
+      expect(text.length).toBe(max + 1);
+    for (const { stack } of [line.error, line.error.cause, line.err]) {
+      expect(stack.length).toBeLessThanOrEqual(max + 1);
+      expect(stack).toContain("observability.test.ts");
+    }
+    expect(line.error.cause.code).toBe("INVALID_ARGUMENT");
   });
 });

@@ -1,5 +1,6 @@
 import type { LogFields, Logger } from "@ashlar/sdk/ports";
 import { type DestinationStream, type Logger as PinoLogger, pino, stdSerializers, stdTimeFunctions } from "pino";
+import { boundedError, boundedFields, boundedText } from "./bounded-fields.ts";
 import { visibleJson } from "./control-characters.ts";
 import { requestFields } from "./request-scope.ts";
 
@@ -28,13 +29,13 @@ const SECRETS: readonly string[] = [
 
 /**
  * A logger that writes one JSON object a line through pino. Lines that are written while a server of this process works on a request carry its
- * `requestId`, and its `traceId` and `spanId` where there is a trace.
+ * `requestId`, and its `traceId` and `spanId` where there is a trace. No text in them is longer than LOG_TEXT_MAX.
  */
 export function createPinoLogger(options: PinoLoggerOptions = {}): Logger {
   const settings = {
     level: options.level ?? "info",
     base: { ...options.fields },
-    serializers: { error: stdSerializers.errWithCause },
+    serializers: { error: errorFields, err: errorFields },
     redact: { paths: [...SECRETS], censor: "[secret]" },
     timestamp: stdTimeFunctions.isoTime,
     mixin: () => ({ ...requestFields() }),
@@ -44,12 +45,14 @@ export function createPinoLogger(options: PinoLoggerOptions = {}): Logger {
   return adapt(options.destination === undefined ? pino(settings) : pino(settings, options.destination));
 }
 
+const errorFields = (error: Error): unknown => boundedError(stdSerializers.errWithCause(error));
+
 function adapt(logger: PinoLogger): Logger {
   return Object.freeze<Logger>({
-    debug: (fields, message) => logger.debug(fields, message),
-    info: (fields, message) => logger.info(fields, message),
-    warn: (fields, message) => logger.warn(fields, message),
-    error: (fields, message) => logger.error(fields, message),
-    child: (fields) => adapt(logger.child(fields)),
+    debug: (fields, message) => logger.debug(boundedFields(fields), boundedText(message)),
+    info: (fields, message) => logger.info(boundedFields(fields), boundedText(message)),
+    warn: (fields, message) => logger.warn(boundedFields(fields), boundedText(message)),
+    error: (fields, message) => logger.error(boundedFields(fields), boundedText(message)),
+    child: (fields) => adapt(logger.child(boundedFields(fields))),
   });
 }
