@@ -44,6 +44,14 @@ describe("exit codes", () => {
     ["a bucket that exists", ["mb", "photos"], 6],
     ["a bucket with objects in it", ["rb", "photos"], 6],
     ["an unknown command", ["putt", "a", "b"], 2],
+    ["help for an unknown command", ["help", "putt"], 2],
+    ["help for an unknown command of a group", ["help", "key", "nope"], 2],
+    ["help for a command", ["help", "put"], 0],
+    ["help for a command of a group", ["help", "key", "create"], 0],
+    ["help alone", ["help"], 0],
+    ["an empty file", ["put", "", "photos/x"], 2],
+    ["an empty object", ["get", ""], 2],
+    ["an empty one of several arguments", ["rm", "photos/none", ""], 2],
     ["an unknown option", ["ls", "--recursiv"], 2],
     ["a missing argument", ["put", "only-one"], 2],
     ["too many arguments", ["ls", "a", "b"], 2],
@@ -113,6 +121,10 @@ describe("exit codes", () => {
 describe("messages", () => {
   test("guess what was meant", async () => {
     expect((await cli(["putt"])).stderr).toContain("Did you mean put?");
+    expect((await cli(["help", "putt"])).stderr).toMatch(/unknown command 'putt'\n.*Did you mean put\?/);
+    expect((await cli(["put", "", "photos/x"])).stderr).toContain("<file> is empty");
+    const layout = await cli(["layout", "--replication-factor", "2"], { env: environment() });
+    expect([layout.exitCode, layout.stderr]).toEqual([2, expect.stringContaining("there is no storage node here")]);
     expect((await cli(["ls", "photoz"], { env: environment() })).stderr).toContain("did you mean photos?");
     const key = await cli(["get", "photos/2026/cat.jpeg", "-"], { env: environment() });
     expect(key.stderr).toContain("did you mean photos/2026/cat.jpg?");

@@ -122,6 +122,31 @@ describe("ashlar serve", () => {
     await server.stop();
   });
 
+  test("names flag and file of a certificate that is none", async () => {
+    const text = folder.at("text");
+    await writeFile(text, "hello");
+    const end = await cli(serve("--tls-cert", text, "--tls-key", text));
+    expect([end.exitCode, end.stderr]).toEqual([
+      2,
+      expect.stringContaining(`--tls-cert: ${text} holds no certificate`),
+    ]);
+  });
+
+  test.each([
+    ["http://localhost:5173/", "write http://localhost:5173"],
+    ["localhost:5173", "write http://localhost:5173"],
+    ["HTTPS://App.Example:443", "write https://app.example"],
+    ["https://app.example/page", "write https://app.example"],
+    ["nonsense", "such as https://app.example"],
+    ["https://app.example,nonsense", "such as https://app.example"],
+  ])("refuses %s as an origin, which no browser sends, and tells what to write", async (origins, told) => {
+    for (const end of [
+      await cli(serve("--cors-origins", origins)),
+      await cli(serve(), { env: { CORS_ORIGINS: origins } }),
+    ])
+      expect([end.exitCode, end.stderr]).toEqual([2, expect.stringContaining(told)]);
+  });
+
   test("ends in order on SIGTERM, as a process", async () => {
     const server = spawnCli(serve());
     const [, url = ""] = await server.until(/address +(\S+)/);

@@ -2,7 +2,7 @@ import { join, resolve } from "node:path";
 import type { OpenedSeat, RetryPolicy, Seat, SeatInstruments } from "@ashlar/sdk";
 import { collect, createEngine, singleStoreTopology } from "@ashlar/sdk/engine";
 import { AshlarError } from "@ashlar/sdk/errors";
-import { type Durability, type Logger, silentLogger, systemClock, systemRandom } from "@ashlar/sdk/ports";
+import { type Durability, guardedLogger, type Logger, systemClock, systemRandom } from "@ashlar/sdk/ports";
 import { openFsChunkStore } from "./chunk-store/fs/index.ts";
 import { nodeCryptoHasher } from "./hash/node-crypto.ts";
 import { assertFolderPath, makeStoreFolder } from "./internal/store-folder.ts";
@@ -32,7 +32,7 @@ export interface EmbeddedOptions {
  *
  * Layout of the folder: `chunks/` and `format.json` (see `@ashlar/adapters/chunk-store/fs`) and `metadata.sqlite`.
  *
- * @throws {AshlarError} INVALID_ARGUMENT at once for a path that is no text, or an amount that is none. Nothing is opened before the first call, which fails with
+ * @throws {AshlarError} INVALID_ARGUMENT at once for a path that is no text, an amount that is none, or a logger without its methods. Nothing is opened before the first call, which fails with
  *   INVALID_ARGUMENT if the path is no folder and with UNSUPPORTED under a Node without `node:sqlite`.
  */
 export function embedded(options: EmbeddedOptions): Seat {
@@ -41,14 +41,19 @@ export function embedded(options: EmbeddedOptions): Seat {
   for (const [name, amount] of Object.entries({ inlineMaxBytes, claimTtlMs, collectGraceMs, forMs: retry?.forMs }))
     if (amount !== undefined && !(amount >= 0))
       throw new AshlarError("INVALID_ARGUMENT", `${name} is a number of 0 or more`);
+  if (retry?.onRetry !== undefined && typeof retry.onRetry !== "function")
+    throw new AshlarError("INVALID_ARGUMENT", "retry.onRetry is not a function");
   // All of them now: at the first call the caller may have changed its object, and the process be in another folder.
-  const taken = { ...options, path: resolve(options.path), retry: retry && { ...retry } };
+  const logger = guardedLogger(options.logger);
+  const taken = { ...options, path: resolve(options.path), retry: retry && { ...retry }, logger };
   return { name: "embedded", open: (instruments) => openEmbedded(taken, instruments) };
 }
 
-async function openEmbedded(options: EmbeddedOptions, instruments: SeatInstruments | undefined): Promise<OpenedSeat> {
-  const logger = options.logger ?? silentLogger;
-  const { claimTtlMs, inlineMaxBytes } = options;
+async function openEmbedded(
+  options: EmbeddedOptions & { readonly logger: Logger },
+  instruments: SeatInstruments | undefined,
+): Promise<OpenedSeat> {
+  const { claimTtlMs, inlineMaxBytes, logger } = options;
   const tracer = instruments?.tracer;
   const durability = options.durability ?? "strict";
   await makeStoreFolder(options.path);

@@ -60,7 +60,7 @@ function withFaults(backend: ObjectBackend, fault: (operation: InMemoryOperation
       const value: unknown = Reflect.get(target, name, receiver);
       if (typeof value !== "function" || name === "close") return value;
       return async (...given: unknown[]): Promise<unknown> => {
-        const error = fault(name as InMemoryOperation);
+        const error = await fault(name as InMemoryOperation);
         if (error !== undefined) throw error;
         return await (value as (...given: unknown[]) => Promise<unknown>).apply(target, given);
       };

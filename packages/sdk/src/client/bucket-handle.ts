@@ -5,27 +5,37 @@ import type { GetObjectResult, GetOptions } from "./inputs.ts";
 import type { ObjectClient } from "./object-client.ts";
 import { takenInput } from "./taken-input.ts";
 
-export function createBucketHandle(client: ObjectClient, bucket: string): BucketHandle {
+/** The client's reads. */
+export type Reads = Pick<ObjectClient, "getObject" | "headObject">;
+/** Reads whose errors have the frames of `caller`, for calls that begin in somebody else's turn. */
+export type ReadsFor = (caller: Error) => Reads;
+
+export function createBucketHandle(client: ObjectClient, bucket: string, readsFor: ReadsFor): BucketHandle {
   return {
     name: bucket,
-    object: (key) => createObjectHandle(client, bucket, key),
+    object: (key) => createObjectHandle(client, { bucket, key }, readsFor),
     create: (options) => client.createBucket({ ...takenInput(options), bucket }),
     list: (options) => client.listObjects({ ...takenInput(options), bucket }),
     delete: (options) => client.deleteBucket({ ...takenInput(options), bucket }),
   };
 }
 
-function createObjectHandle(client: ObjectClient, bucket: string, key: string): ObjectHandle {
-  const ref = { bucket, key };
-  const get = (options?: GetOptions): Promise<GetObjectResult> => client.getObject({ ...takenInput(options), ...ref });
+interface ObjectRef {
+  readonly bucket: string;
+  readonly key: string;
+}
+
+function createObjectHandle(client: ObjectClient, ref: ObjectRef, readsFor: ReadsFor): ObjectHandle {
+  const get = (options?: GetOptions, reads: Reads = client): Promise<GetObjectResult> =>
+    reads.getObject({ ...takenInput(options), ...ref });
   return {
     ...ref,
     put: (body, options) => client.putObject({ ...takenInput(options), ...ref, body }),
-    get,
+    get: (options) => get(options),
     bytes: async (options) => (await get(options)).bytes(),
     text: async (options) => (await get(options)).text(),
     json: async (options) => (await get(options)).json(),
-    stream: (options) => lazyStream(get, takenInput(options)),
+    stream: (options) => lazyStream(get, takenInput(options), readsFor(new Error())),
     head: (options) => client.headObject({ ...takenInput(options), ...ref }),
     async exists(options) {
       try {
@@ -37,42 +47,41 @@ function createObjectHandle(client: ObjectClient, bucket: string, key: string): 
       }
     },
     delete: (options) => client.deleteObject({ ...takenInput(options), ...ref }),
-    slice: (start, end) => createSlice(client, ref, start, end),
+    slice: (start, end) => createSlice(client, ref, { start, end, readsFor }),
   };
 }
 
 function createSlice(
   client: ObjectClient,
-  ref: { readonly bucket: string; readonly key: string },
-  from: number,
-  to: number | undefined,
+  ref: ObjectRef,
+  slice: { readonly start: number; readonly end: number | undefined; readonly readsFor: ReadsFor },
 ): ObjectSlice {
-  const start = clamped(from);
-  const end = to === undefined ? MOST : clamped(to);
-  const get = async (options?: ClientTransferOptions): Promise<GetObjectResult> => {
+  const start = clamped(slice.start);
+  const end = slice.end === undefined ? MOST : clamped(slice.end);
+  const get = async (options?: ClientTransferOptions, reads: Reads = client): Promise<GetObjectResult> => {
     const input = { ...takenInput(options), ...ref };
     const isOpen = end === MOST;
     if (isOpen || (start >= 0 && end >= 0)) {
       const length = isOpen ? undefined : Math.max(0, end - start);
       try {
-        return await client.getObject({ ...input, range: { offset: start, length } });
+        return await reads.getObject({ ...input, range: { offset: start, length } });
       } catch (error) {
         // A slice from past the end is an empty one.
         if (!AshlarError.is(error, "INVALID_RANGE")) throw error;
-        return client.getObject({ ...input, range: { offset: 0, length: 0 } });
+        return reads.getObject({ ...input, range: { offset: 0, length: 0 } });
       }
     }
     // An end counts from the back, or from the front where the start does not: the size decides.
-    const { sizeBytes, etag } = await client.headObject(input);
+    const { sizeBytes, etag } = await reads.headObject(input);
     const at = (place: number): number => (place < 0 ? Math.max(0, sizeBytes + place) : Math.min(place, sizeBytes));
     const offset = at(start);
     const length = Math.max(0, at(end) - offset);
-    return client.getObject({ ...input, ifMatch: etag, range: { offset, length } });
+    return reads.getObject({ ...input, ifMatch: etag, range: { offset, length } });
   };
   return {
     bytes: async (options) => (await get(options)).bytes(),
     text: async (options) => (await get(options)).text(),
-    stream: (options) => lazyStream(get, takenInput(options)),
+    stream: (options) => lazyStream(get, takenInput(options), slice.readsFor(new Error())),
   };
 }
 
@@ -84,16 +93,17 @@ function clamped(place: number): number {
   return (Math.abs(place % 1) === 0.5 && near % 2 !== 0 ? near - 1 : near) || 0;
 }
 
-/** A stream that opens its source on the first pull. @param options as they were when the stream was asked for. */
+/** A stream that opens its source on the first pull. @param options as they were when the stream was asked for. @param reads for whoever asked for it. */
 function lazyStream<Options>(
-  open: (options: Options) => Promise<GetObjectResult>,
+  open: (options: Options, reads: Reads) => Promise<GetObjectResult>,
   options: Options,
+  reads: Reads,
 ): ReadableStream<Uint8Array<ArrayBuffer>> {
   let reading: Promise<ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>> | undefined;
   return new ReadableStream<Uint8Array<ArrayBuffer>>(
     {
       async pull(controller) {
-        reading ??= open(options).then((got) => got.stream().getReader());
+        reading ??= open(options, reads).then((got) => got.stream().getReader());
         const { done, value } = await (await reading).read();
         if (done) controller.close();
         else controller.enqueue(value);

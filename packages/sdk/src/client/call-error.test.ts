@@ -32,6 +32,20 @@ describe("an error of a call", () => {
     expect(stack).toContain("theAppsOwnFunction");
   });
 
+  test.each([
+    ["an object", (client: ReturnType<typeof broken>) => client.bucket("photos").object("cat").stream()],
+    ["a slice", (client: ReturnType<typeof broken>) => client.bucket("photos").object("cat").slice(-5).stream()],
+  ])("has whoever asked for the stream of %s in its stack, whoever reads it and when", async (_name, streamOf) => {
+    const client = broken(new AshlarError("DISK_FULL", "full"));
+    function theAppsOwnFunction(): ReadableStream<Uint8Array> {
+      return streamOf(client);
+    }
+    const reader = theAppsOwnFunction().getReader();
+    await Promise.resolve();
+    const { stack } = await errorOf(reader.read());
+    expect(stack).toContain("theAppsOwnFunction");
+  });
+
   test("that ends several calls tells each its own", async () => {
     const shared = new AshlarError("STORE_CLOSED", "closed");
     const client = broken(shared);

@@ -1,7 +1,7 @@
 import { AshlarError } from "../errors/index.ts";
 import { raceAbort } from "../internal/linked-abort.ts";
 import { loadPart } from "../internal/load-part.ts";
-import { createBucketHandle } from "./bucket-handle.ts";
+import { createBucketHandle, type ReadsFor } from "./bucket-handle.ts";
 import type { ClientParts } from "./client-calls.ts";
 import { holdBody } from "./held-body.ts";
 import type { ClientCalls, ObjectClient } from "./object-client.ts";
@@ -21,7 +21,9 @@ import { takenInput } from "./taken-input.ts";
  */
 export function createClient(seat: Seat): ObjectClient {
   const opener = createSeatOpener(seat);
-  const { one, many } = createCallers(async () => (await import("./client-calls.ts")).createClientParts(seat, opener));
+  const { one, many, readsFor } = createCallers(async () =>
+    (await import("./client-calls.ts")).createClientParts(seat, opener),
+  );
   const client: ObjectClient = {
     createBucket: one("createBucket"),
     headBucket: one("headBucket"),
@@ -41,7 +43,7 @@ export function createClient(seat: Seat): ObjectClient {
     listUploads: many("listUploads"),
     completeUpload: one("completeUpload"),
     abortUpload: one("abortUpload"),
-    bucket: (bucket) => createBucketHandle(client, bucket),
+    bucket: (bucket) => createBucketHandle(client, bucket, readsFor),
     collect: one("collect"),
     cluster: one("cluster"),
     createAccessToken: one("createAccessToken"),
@@ -66,8 +68,12 @@ function createCallers(load: () => Promise<ClientParts>) {
     return raceAbort(loading, signal instanceof AbortSignal && !signal.aborted ? signal : undefined);
   };
   // Input and error are taken in the turn of the call: later, the caller may use its objects for the next one, and no stack would show who called.
-  const one = <Name extends keyof ClientCalls>(name: Name): ClientCalls[Name] =>
-    ((input: Input) => runCall(takenInput(input), name, new Error())) as never;
+  const one = <Name extends keyof ClientCalls>(name: Name, caller?: Error): ClientCalls[Name] =>
+    ((input: Input) => runCall(takenInput(input), name, caller ?? new Error())) as never;
+  const readsFor: ReadsFor = (caller) => ({
+    getObject: one("getObject", caller),
+    headObject: one("headObject", caller),
+  });
   const many = <Name extends keyof ClientCalls>(name: Name): ClientCalls[Name] =>
     ((input: Input) => walkCall(takenInput(input), name, new Error())) as never;
 
@@ -98,5 +104,5 @@ function createCallers(load: () => Promise<ClientParts>) {
     }
   }
 
-  return { one, many };
+  return { one, many, readsFor };
 }

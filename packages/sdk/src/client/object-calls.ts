@@ -7,6 +7,7 @@ import { attributesOf, conditionOf, hasAttributes, withAttributes } from "./attr
 import { toByteStream } from "./body-source.ts";
 import type { Explain } from "./call-error.ts";
 import { beginCall } from "./call-options.ts";
+import { callersChunker } from "./caller-parts.ts";
 import { createGetResult } from "./get-result.ts";
 import type { HeldBody } from "./held-body.ts";
 import type { DeleteOutcomeForKey, GetObjectInput, GetObjectResult, PutObjectInput } from "./inputs.ts";
@@ -41,7 +42,7 @@ export function createObjectCalls(call: SeatCall, opener: SeatOpener): ObjectCal
           attributes: attributesOf(input),
           sizeBytes: declaredSize(input.sizeBytes, body.sizeBytes),
           condition: conditionOf(input),
-          chunker,
+          chunker: callersChunker(chunker),
           durability,
           sha256,
         };

@@ -47,51 +47,60 @@ describe("a progress tracker", () => {
     expect(events.at(-1)?.transferredBytes).toBe(41);
   });
 
-  test("sends the last event however short ago the one before was, and none twice", () => {
+  test("sends the last event however short ago the one before was, and none twice", async () => {
     const { tracker, events } = observed(10);
     const meter = tracker.meter();
     meter(5);
     meter(10);
     expect(events).toHaveLength(1);
-    tracker.finish();
-    tracker.finish();
+    await tracker.finish();
+    await tracker.finish();
     expect(events.at(-1)).toEqual({ transferredBytes: 10, totalBytes: 10 });
     expect(events).toHaveLength(2);
   });
 
-  test("tells a total that becomes known at the end, also where no byte is left to tell of", () => {
+  test("tells a total that becomes known at the end, also where no byte is left to tell of", async () => {
     const { tracker, events } = observed();
     tracker.meter()(10);
     expect(events).toEqual([{ transferredBytes: 10, totalBytes: undefined }]);
     tracker.setTotal(10);
-    tracker.finish();
+    await tracker.finish();
     expect(events.at(-1)).toEqual({ transferredBytes: 10, totalBytes: 10 });
   });
 
-  test("ends the transfer once with what the caller threw, and keeps it from the transports", () => {
+  test.each([
+    [
+      "threw",
+      (error: Error) => {
+        throw error;
+      },
+    ],
+    ["rejected with", (error: Error) => Promise.reject(error)],
+  ])("ends the transfer once with what the caller %s, and keeps it from the transports", async (_, end) => {
     const clock: Clock = { nowMs: () => 0, monotonicMs: () => 0, sleep: async () => {} };
     const own = new Error("the app's");
     const failures: unknown[] = [];
     let calls = 0;
-    const onProgress = (): never => {
+    const onProgress = (): Promise<never> => {
       calls++;
-      throw own;
+      return end(own);
     };
     const tracker = createProgressTracker({ onProgress, totalBytes: 10, clock, fail: (error) => failures.push(error) });
     const meter = tracker.meter();
     // All at once: nothing is left for the last event to tell, and it is told all the same.
     meter(10);
     meter(10);
+    const ended: unknown = await tracker.finish().catch((error: unknown) => error);
+    expect(ended).toBe(failures[0]);
     expect(failures).toEqual([expect.objectContaining({ code: "INVALID_ARGUMENT", cause: own })]);
-    expect(() => tracker.finish()).toThrow(failures[0] as Error);
     expect(calls).toBe(1);
   });
 
-  test("says nothing to nobody", () => {
+  test("says nothing to nobody", async () => {
     const clock: Clock = { nowMs: () => 0, monotonicMs: () => 0, sleep: async () => {} };
     const tracker = createProgressTracker({ onProgress: undefined, totalBytes: 10, clock, fail: unexpected });
     tracker.meter()(5);
     tracker.setTotal(5);
-    tracker.finish();
+    await tracker.finish();
   });
 });

@@ -1,4 +1,5 @@
 import { type AshlarError, callerError } from "../errors/ashlar-error.ts";
+import { dropRejection } from "../internal/app-functions.ts";
 import type { Clock, TransferProgress } from "../ports/index.ts";
 
 /** Events are at least this far apart, in ms: 20 a second at most, beside the last one. */
@@ -10,11 +11,11 @@ export interface ProgressTracker {
   meter(): (transferredBytes: number) => void;
   /** Tells the total once it is known. */
   setTotal(totalBytes: number): void;
-  /** Sends the last event. @throws {AshlarError} what the caller's `onProgress` threw, now or before. */
-  finish(): void;
+  /** Sends the last event. @throws {AshlarError} what the caller's `onProgress` threw or rejected with, now or before. */
+  finish(): Promise<void>;
 }
 
-const SILENT: ProgressTracker = Object.freeze({ meter: () => () => {}, setTotal: () => {}, finish: () => {} });
+const SILENT: ProgressTracker = Object.freeze({ meter: () => () => {}, setTotal: () => {}, finish: async () => {} });
 
 /** What {@link createProgressTracker} takes. */
 export interface ProgressOptions {
@@ -22,14 +23,15 @@ export interface ProgressOptions {
   /** Unknown: the body tells, at its end. */
   readonly totalBytes: number | undefined;
   readonly clock: Clock;
-  /** Ends the transfer, with what the caller's `onProgress` threw. */
+  /** Ends the transfer, with what the caller's `onProgress` threw or rejected with. */
   readonly fail: (error: AshlarError) => void;
 }
 
 /**
  * Creates the tracker of one transfer.
  *
- * Meters never throw: they are called by transports, each for one replica, and would take the caller's own error for that replica's failure.
+ * Meters never throw: they are called by transports, each for one replica, and would take the caller's own error for that replica's failure. An `onProgress`
+ * that returns a promise is not waited for; where it rejects while bytes move, or at once with the last event, the transfer ends. Later nobody is concerned.
  */
 export function createProgressTracker({ onProgress, totalBytes, clock, fail }: ProgressOptions): ProgressTracker {
   if (onProgress === undefined) return SILENT;
@@ -39,6 +41,10 @@ export function createProgressTracker({ onProgress, totalBytes, clock, fail }: P
   let sentBytes = -1;
   let sentTotal: number | undefined;
   let sentAtMs = Number.NEGATIVE_INFINITY;
+  const failed = (error: unknown): void => {
+    failure ??= callerError("onProgress", error);
+    fail(failure);
+  };
   const send = (): void => {
     if (failure !== undefined) return;
     if (transferredBytes === sentBytes && total === sentTotal) return;
@@ -46,10 +52,9 @@ export function createProgressTracker({ onProgress, totalBytes, clock, fail }: P
     sentTotal = total;
     sentAtMs = clock.monotonicMs();
     try {
-      onProgress({ transferredBytes, totalBytes: total });
+      dropRejection(onProgress({ transferredBytes, totalBytes: total }), failed);
     } catch (error) {
-      failure = callerError("onProgress", error);
-      fail(failure);
+      failed(error);
     }
   };
   return {
@@ -65,8 +70,9 @@ export function createProgressTracker({ onProgress, totalBytes, clock, fail }: P
     setTotal(known) {
       total = known;
     },
-    finish() {
+    async finish() {
       send();
+      await undefined; // a promise that is rejected already tells so in this turn
       if (failure !== undefined) throw failure;
     },
   };

@@ -97,14 +97,14 @@ async function* readStored(
     if (stored.inline !== undefined && length > 0) yield stored.inline.slice(offset, offset + length);
     const progress = createProgressTracker({ ...tracked, fail: () => {} });
     progress.meter()(length);
-    progress.finish();
+    await progress.finish();
     return;
   }
   const link = linkAbort(options.signal, context.closing);
   const progress = createProgressTracker({ ...tracked, fail: (error) => link.abort(error) });
   try {
     yield* readChunks(context, stored, { offset, length }, { ...options, signal: link.signal, progress });
-    progress.finish();
+    await progress.finish();
   } finally {
     link.abort(new AshlarError("CANCELED", "the reader stopped"));
     link.unlink();

@@ -1,4 +1,5 @@
 import { AshlarError } from "../errors/index.ts";
+import { callWatcher } from "../internal/app-functions.ts";
 import { tlsProblem } from "../internal/network-error.ts";
 import { LIMITS } from "../limits.ts";
 import type { Clock, Random, WriteOptions } from "../ports/index.ts";
@@ -18,7 +19,7 @@ export interface RetryEvent {
 export interface RetryPolicy {
   /** How long a call is tried again, in ms from its first failure; default RETRY_FOR_MS. 0: each call is tried once. */
   readonly forMs?: number | undefined;
-  /** Called before each wait, also for each of several calls that wait at once: for those who want to say so. */
+  /** Called before each wait, also for each of several calls that wait at once: for those who want to say so. What it throws changes nothing. */
   readonly onRetry?: ((event: RetryEvent) => void) | undefined;
 }
 
@@ -58,7 +59,8 @@ export async function withRetry<T>(work: () => Promise<T>, options: RetryOptions
       options.onRetry?.(error, attempt);
       const boundMs = Math.min(LIMITS.RETRY_MAX_MS.value, LIMITS.RETRY_BASE_MS.value * 2 ** Math.min(attempt - 1, 16));
       const waitMs = Math.min(leftMs, Math.max(askedMs, 1) + random.fraction() * boundMs);
-      retry?.onRetry?.({ error, attempt, waitMs, leftMs });
+      const { onRetry } = retry ?? {};
+      if (onRetry) callWatcher(onRetry, "onRetry", () => onRetry({ error, attempt, waitMs, leftMs }));
       await clock.sleep(waitMs, { signal });
     }
   }

@@ -142,7 +142,7 @@ class BodyWriter {
         if (second === undefined) return await this.#finishInline(first);
       }
       await this.#storeAll(first, second, iterator);
-      return this.#finishChunked();
+      return await this.#finishChunked();
     } catch (error) {
       // The body may be stuck in next(): it is told to stop, and not waited for.
       iterator.return().catch(() => {});
@@ -248,7 +248,7 @@ class BodyWriter {
   async #finishInline(bytes: Uint8Array): Promise<StoredBody> {
     this.#progress.setTotal(bytes.byteLength);
     this.#progress.meter()(bytes.byteLength);
-    this.#progress.finish();
+    await this.#progress.finish();
     const sha256 = await this.#context.hasher.digest(bytes);
     return {
       sizeBytes: bytes.byteLength,
@@ -260,9 +260,9 @@ class BodyWriter {
     };
   }
 
-  #finishChunked(): StoredBody {
+  async #finishChunked(): Promise<StoredBody> {
     this.#progress.setTotal(this.#sizeBytes);
-    this.#progress.finish();
+    await this.#progress.finish();
     if (this.#context.clock.monotonicMs() - this.#startedAtMs > this.#context.claimTtlMs) {
       throw new AshlarError(
         "CLAIM_EXPIRED",

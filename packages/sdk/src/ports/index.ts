@@ -52,6 +52,8 @@ export type {
   SegmentPage,
 } from "./examination.ts";
 export type { GrantSource, WriteTicket } from "./grant-source.ts";
+export { guardedLogger } from "./guarded-logger.ts";
+export { guardedTracer } from "./guarded-tracer.ts";
 export type { LogFields, Logger } from "./logger.ts";
 export type {
   BucketCatalog,

@@ -33,7 +33,7 @@ export interface Span {
 /**
  * Where spans go. Stores, transports and servers take one as an option; without it they make no spans and pay nothing.
  *
- * `@ashlar/adapters/tracing/opentelemetry` puts OpenTelemetry behind it. Methods never throw.
+ * `@ashlar/adapters/tracing/opentelemetry` puts OpenTelemetry behind it. What methods throw decides nothing.
  */
 export interface Tracer {
   /** Begins a span below the active one. @param name few different ones: what is done, not to what. */

@@ -1,3 +1,4 @@
+import { guardedTracer } from "../ports/guarded-tracer.ts";
 import type { SpanAttributes, SpanKind, Tracer } from "../ports/index.ts";
 
 /** What is told of one call of a port. Asked only where a span is recorded. */
@@ -25,7 +26,8 @@ type Method = (this: unknown, ...args: unknown[]) => unknown;
  *
  * Whatever else the target has, optional methods too, shows through unchanged.
  */
-export function tracedPort<Port extends object>(target: Port, options: TracedPortOptions): Port {
+export function tracedPort<Port extends object>(target: Port, given: TracedPortOptions): Port {
+  const options = { ...given, tracer: guardedTracer(given.tracer) };
   const wrapped = new Map<PropertyKey, { readonly method: unknown; readonly traced: Method }>();
   return new Proxy(target, {
     get(port, name) {

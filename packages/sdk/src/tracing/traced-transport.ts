@@ -1,3 +1,4 @@
+import { guardedTracer } from "../ports/guarded-tracer.ts";
 import type { Endpoint, SpanAttributes, Tracer, Transport } from "../ports/index.ts";
 import { tracedChunkStore } from "./traced-chunk-store.ts";
 import { tracedPort } from "./traced-port.ts";
@@ -8,7 +9,8 @@ import { tracedPort } from "./traced-port.ts";
  * Spans are called `chunks.*`, `catalog.*`, `grants.*` and `cluster.*`. On transports over fetch in a browser, another origin has to allow
  * the header (Ashlar's servers do).
  */
-export function tracedTransport(transport: Transport, tracer: Tracer): Transport {
+export function tracedTransport(transport: Transport, given: Tracer): Transport {
+  const tracer = guardedTracer(given);
   const carrying = (endpoint: Endpoint): Endpoint => ({
     ...endpoint,
     headers: () => ({ ...endpoint.headers?.(), ...tracer.headers() }),

@@ -1,4 +1,5 @@
 import type { OpenedSeat, Seat } from "../client/seat.ts";
+import { guardedTracer } from "../ports/guarded-tracer.ts";
 import type { ObjectBackend, OpenedObject, Span, SpanAttributes, Tracer } from "../ports/index.ts";
 import { tracedPort } from "./traced-port.ts";
 import { tracedTransport } from "./traced-transport.ts";
@@ -12,12 +13,15 @@ export interface TracedOptions {
 /**
  * A seat whose calls are spans, down to each request and, in the embedded seat, to the files and the SQL below.
  *
+ * The tracer decides no call: what it throws goes nowhere but once to the console.
+ *
  * The span of a read lasts until its last byte is taken or it is given up; one that is opened and never read does not end.
  *
  * @example
  * const client = createClient(traced(gateway({ url, apiKey }), openTelemetryTracer()));
  */
-export function traced(seat: Seat, tracer: Tracer, options: TracedOptions = {}): Seat {
+export function traced(seat: Seat, given: Tracer, options: TracedOptions = {}): Seat {
+  const tracer = guardedTracer(given);
   return {
     name: seat.name,
     url: seat.url,

@@ -1,12 +1,15 @@
 import type { Readable, Writable } from "node:stream";
 import { visibleJson, visibleLines } from "../observability/control-characters.ts";
 import { fileError } from "./file-error.ts";
+import type { ClosedStreams } from "./standard-streams.ts";
 
 /** Standard streams. */
 export interface CliIo {
   readonly stdin: Readable & { readonly isTTY?: boolean | undefined };
   readonly stdout: Writable & { readonly isTTY?: boolean | undefined };
   readonly stderr: Writable & { readonly isTTY?: boolean | undefined; readonly columns?: number | undefined };
+  /** Streams that lead nowhere, because they were closed at the start; default: none. */
+  readonly closed?: ClosedStreams | undefined;
 }
 
 /**

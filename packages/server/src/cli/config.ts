@@ -6,7 +6,7 @@ import { HTTP_LIMITS } from "../http/http-limits.ts";
  * through this table only, `--help` shows it and `docs/configuration.md` is generated from it.
  */
 
-/** What the text of a setting must look like. `bytes` takes KiB, MiB, GiB and TiB, a `duration` ms, s, m, h and d, and plain numbers are bytes and ms; `list` is separated by commas; a `flag` takes no value. */
+/** What the text of a setting must look like. `bytes` takes KiB, MiB, GiB and TiB, a `duration` ms, s, m, h and d, and plain numbers are bytes and ms; `list` and `origins` are separated by commas; a `flag` takes no value. */
 export type SettingUnit =
   | "text"
   | "url"
@@ -17,6 +17,7 @@ export type SettingUnit =
   | "duration"
   | "bytes"
   | "list"
+  | "origins"
   | "flag";
 
 /** One setting. */
@@ -226,8 +227,8 @@ const server = {
   corsOrigins: {
     flag: "--cors-origins <origins>",
     env: "CORS_ORIGINS",
-    unit: "list",
-    reason: "web origins that may call, or `*`; default: no web page may",
+    unit: "origins",
+    reason: "web origins that may call, such as `https://app.example`, or `*`; default: no web page may",
   },
   tlsCert: {
     flag: "--tls-cert <file>",

@@ -3,6 +3,7 @@ import { Readable } from "node:stream";
 import { AshlarError, throwIfAborted } from "@ashlar/sdk/errors";
 import type { CliIo } from "./cli-io.ts";
 import { fileError } from "./file-error.ts";
+import { closedStream } from "./standard-streams.ts";
 
 /** What happened to a file while it was read. */
 export type SourceChange = "grew" | "shrank" | "changed";
@@ -26,10 +27,11 @@ const READ_BYTES = 1024 * 1024;
  * read (`/proc`, `/sys`) tell a size of 0, or one that they do not keep: they are read to their end.
  *
  * @param file `-` for standard input.
- * @throws {AshlarError} INVALID_ARGUMENT if it is a folder or cannot be opened.
+ * @throws {AshlarError} INVALID_ARGUMENT if it is a folder, cannot be opened, or is a standard input that was closed.
  */
 export async function openSource(file: string, io: CliIo, signal: AbortSignal): Promise<LocalSource> {
   if (file === "-") {
+    if (io.closed?.stdin) throw closedStream("standard input", "for an empty object give it </dev/null");
     const nothing = async (): Promise<undefined> => {};
     return { body: io.stdin, sizeBytes: undefined, change: nothing, [Symbol.asyncDispose]: nothing };
   }

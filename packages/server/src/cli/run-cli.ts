@@ -1,5 +1,8 @@
-import { CommanderError } from "commander";
+import { AshlarError } from "@ashlar/sdk/errors";
+import { type Command as Commander, CommanderError } from "commander";
 import { type CliIo, createOutput } from "./cli-io.ts";
+import { closest } from "./closest.ts";
+import type { Command } from "./command.ts";
 import { EXIT_CODES } from "./exit-codes.ts";
 import { createProgram, type Dispatch } from "./program.ts";
 import { reportError } from "./report-error.ts";
@@ -9,6 +12,8 @@ import { type Environment, resolveSettings } from "./settings.ts";
 export interface CliOptions extends CliIo {
   /** Arguments after the program's name. */
   readonly argv: readonly string[];
+  /** Why they are not what was typed: they came as bytes that are no text. */
+  readonly argumentProblem?: AshlarError | undefined;
   readonly env: Environment;
   /** Ends a client command with CANCELED, and a server in order. Its reason may be an `Interruption`, which knows the exit code. */
   readonly signal: AbortSignal;
@@ -31,6 +36,7 @@ export async function runCli(options: CliOptions): Promise<number> {
   const debug = argv.includes("--debug");
   const json = argv.includes("--json");
   const dispatch: Dispatch = async (command, args, flags) => {
+    assertNotEmpty(command, args);
     const { values, given } = resolveSettings([...command.settings], flags, env);
     hintContext = { command: command.name, args, settings: values, env };
     const output = createOutput(options, { json: values.json });
@@ -46,14 +52,39 @@ export async function runCli(options: CliOptions): Promise<number> {
     writeError: (text) => stderr.write(text),
   });
   try {
+    if (options.argumentProblem !== undefined) throw options.argumentProblem;
     if (argv.length === 0) {
       program.outputHelp({ error: true });
       return EXIT_CODES.USAGE.value;
     }
+    assertKnownCommand(program, argv);
     await program.parseAsync([...argv], { from: "user" });
     return exitCode;
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return EXIT_CODES.OK.value;
     return await reportError(error, { io: options, json, debug, program: name, context: hintContext, signal });
+  }
+}
+
+/** An empty argument is mostly a variable that was not set, and no file, object or bucket is called so. */
+function assertNotEmpty(command: Command, args: Parameters<Dispatch>[1]): void {
+  for (const [index, { name }] of command.arguments.entries())
+    if ([args[index]].flat().includes("")) throw new AshlarError("INVALID_ARGUMENT", `${name} is empty`);
+}
+
+/** Commander answers `help` for an unknown command with the help for all. */
+function assertKnownCommand(program: Commander, [word, ...names]: readonly string[]): void {
+  if (word !== "help") return;
+  let group = program;
+  for (const name of names.filter((argument) => !argument.startsWith("-"))) {
+    const found = group.commands.find((command) => command.name() === name);
+    const known = group.commands.map((command) => command.name());
+    if (found === undefined && (known.length > 0 || group === program) && name !== "help") {
+      const guess = closest(name, known);
+      const more = guess === undefined ? "" : `\n(Did you mean ${guess}?)`;
+      throw new CommanderError(2, "ashlar.unknownCommand", `error: unknown command '${name}'${more}`);
+    }
+    if (found === undefined) return;
+    group = found;
   }
 }

@@ -1,11 +1,12 @@
 import { AshlarError } from "@ashlar/sdk/errors";
 import { checkedUrl, shownUrl } from "@ashlar/sdk/ports";
+import { originProblem } from "../http/cors.ts";
 import { SETTINGS, type Setting, type SettingName } from "./config.ts";
 import { formatExactBytes, formatExactDuration, parseBytes, parseDuration } from "./quantities.ts";
 
 type Value<S extends Setting> = S["unit"] extends "flag"
   ? boolean
-  : S["unit"] extends "list"
+  : S["unit"] extends "list" | "origins"
     ? readonly string[]
     : S["unit"] extends "port" | "count" | "weight" | "duration" | "bytes"
       ? S extends { readonly default: number }
@@ -61,7 +62,7 @@ export function resolveSettings<Name extends SettingName>(
     if (typeof flag === "string") values[name] = parse(setting, flag, setting.flag?.match(/--[a-z-]+/)?.[0] ?? name);
     else if (setting.unit === "flag") values[name] = flag === true;
     else if (variable !== undefined && variable !== "") values[name] = parse(setting, variable, setting.env ?? name);
-    else values[name] = setting.default ?? (setting.unit === "list" ? [] : undefined);
+    else values[name] = setting.default ?? (isList(setting) ? [] : undefined);
     if (flag !== undefined || (variable !== undefined && variable !== "")) given.add(name);
   }
   return { values: Object.freeze(values) as Settings<Name>, given };
@@ -77,6 +78,8 @@ function parse(setting: Setting, text: string, origin: string): unknown {
     if (value < min) return refuse(`at least ${quantity(min, setting.unit)}`);
     return value > max ? refuse(`at most ${quantity(max, setting.unit)}`) : value;
   };
+  // Node's form of bytes that are no UTF-8: two names that differ in them would be one.
+  if (origin === setting.env && text.includes("\ufffd")) refuse("text in UTF-8");
   if (setting.choices !== undefined && !setting.choices.includes(text)) {
     refuse(`one of ${setting.choices.join(", ")}`);
   }
@@ -89,10 +92,15 @@ function parse(setting: Setting, text: string, origin: string): unknown {
     case "url":
       return parseUrl(setting, text) ?? refuse(setting.schemes === undefined ? SERVER_URL : DATABASE_URL);
     case "list":
-      return text
-        .split(",")
-        .map((entry) => entry.trim())
-        .filter((entry) => entry !== "");
+      return listOf(text);
+    case "origins": {
+      const origins = listOf(text);
+      for (const origin of origins) {
+        const problem = originProblem(origin);
+        if (problem !== undefined) refuse(`origins of web pages: for "${origin}" ${problem}`);
+      }
+      return origins;
+    }
     case "port":
       return /^\d{1,5}$/.test(text) && Number(text) <= 65535 ? Number(text) : refuse("a port from 0 to 65535");
     case "count":
@@ -104,6 +112,15 @@ function parse(setting: Setting, text: string, origin: string): unknown {
     case "bytes":
       return bounded(parseBytes(text) ?? refuse("a size, such as 64KiB, 4MiB or 65536"));
   }
+}
+
+const isList = ({ unit }: Setting): boolean => unit === "list" || unit === "origins";
+
+function listOf(text: string): string[] {
+  return text
+    .split(",")
+    .map((entry) => entry.trim())
+    .filter((entry) => entry !== "");
 }
 
 const SERVER_URL = "a URL such as http://127.0.0.1:9000, without user, password or query";

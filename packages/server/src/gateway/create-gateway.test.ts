@@ -16,8 +16,9 @@ import {
   silentLogger,
   systemClock,
   systemRandom,
+  type Tracer,
 } from "@ashlar/sdk/ports";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { createMetrics, noMetrics } from "../observability/index.ts";
 import { createGateway, type GatewayOptions } from "./create-gateway.ts";
 import { startTestCluster, type TestCluster } from "./testing/start-test-cluster.ts";
@@ -71,6 +72,38 @@ async function roundTrip(client: ObjectClient, key: string, sizeBytes = 10_000_0
   const read = await (await client.getObject({ bucket: "photos", key })).bytes();
   expect(Buffer.from(read).equals(bytes)).toBe(true);
 }
+
+describe("a gateway whose logger and tracer fail", () => {
+  const own = new Error("boom");
+  it.each([
+    [
+      "throw",
+      (): never => {
+        throw own;
+      },
+    ],
+    ["reject", (): Promise<never> => Promise.reject(own)],
+  ])("and %s answers all the same, and tells the console once of each", async (_name, fail) => {
+    const told = vi.spyOn(console, "error").mockImplementation(() => {});
+    try {
+      const logger = { debug: fail, info: fail, warn: fail, error: fail, child: fail } as unknown as Logger;
+      const tracer = { start: fail, within: fail, headers: fail } as unknown as Tracer;
+      const { url, keys } = await singleOf({ logger, tracer });
+      const client = clientOf(gateway, url, keys.admin);
+      await client.createBucket({ bucket: "photos" });
+      await roundTrip(client, "cat", 100_000);
+      await expect(client.headBucket({ bucket: "none" })).rejects.toMatchObject({ code: "BUCKET_NOT_FOUND" });
+      expect(told.mock.calls.map(([text]) => String(text).split(".")[0])).toEqual(["ashlar: logger", "ashlar: tracer"]);
+    } finally {
+      told.mockRestore();
+    }
+  });
+
+  it("is not made with ones that lack their methods", async () => {
+    await expect(singleOf({ logger: {} as Logger })).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
+    await expect(singleOf({ tracer: {} as Tracer })).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
+  });
+});
 
 describe("a gateway over three nodes", () => {
   it.each([

@@ -6,15 +6,17 @@ import {
   type Topology,
 } from "@ashlar/sdk/engine";
 import { LIMITS } from "@ashlar/sdk/limits";
-import type {
-  Clock,
-  Durability,
-  Hasher,
-  Logger,
-  MetadataStore,
-  ObjectBackend,
-  Random,
-  Tracer,
+import {
+  type Clock,
+  type Durability,
+  guardedLogger,
+  guardedTracer,
+  type Hasher,
+  type Logger,
+  type MetadataStore,
+  type ObjectBackend,
+  type Random,
+  type Tracer,
 } from "@ashlar/sdk/ports";
 import { type ClusterKeys, createGrantKeeperLazily, type GrantKeeper } from "../grants/index.ts";
 import { answersInTime } from "../http/answers-in-time.ts";
@@ -125,7 +127,8 @@ export interface Gateway {
  *
  * @throws {AshlarError} INVALID_ARGUMENT without a cluster key, unless insecure.
  */
-export function createGateway(options: GatewayOptions): Gateway {
+export function createGateway(given: GatewayOptions): Gateway {
+  const options = { ...given, logger: guardedLogger(given.logger), tracer: guardedTracer(given.tracer) };
   const { clock, random, logger, metrics, tracer } = options;
   const context = createContext(options);
   const authenticator = authenticatorOf(options, context);

@@ -1,9 +1,10 @@
+import { AshlarError } from "@ashlar/sdk/errors";
 import type { NoteRefusal } from "./cors-refusals.ts";
 import type { HttpHandler, HttpRequest, HttpResponse } from "./http-handler.ts";
 
 /** Which web pages may call the server. */
 export interface CorsOptions {
-  /** Origins like `https://app.example`, or `*` for any. No cookies are involved, so `*` gives a page no more than its own key does. */
+  /** Origins like `https://app.example`, as browsers write them, or `*` for any. No cookies are involved, so `*` gives a page no more than its own key does. */
   readonly allowedOrigins: readonly string[] | "*";
   /** How long a browser may remember the answer, default 2 hours (the longest that Chrome honours). */
   readonly maxAgeSeconds?: number | undefined;
@@ -63,12 +64,42 @@ const EXPOSED_HEADERS = [
 
 const OUR_HEADER = /^ashlar-[a-z0-9-]{1,128}$/;
 
-/** Lets web pages of the allowed origins call the handler; without options nobody's page may, and nothing is added. @param noteRefusal told of each page that may not. */
+/** Of pages that are no web site's, such as `capacitor://localhost`: browsers do not put them in another form. */
+const OTHER_ORIGIN = /^(?!https?:)[a-z][a-z0-9+.-]*:\/\/[^\s/?#@]+$/;
+
+/**
+ * What to write instead of an origin that no browser ever sends, because its form is another: with a path or a slash, without a scheme, in capitals, with
+ * the port that its scheme has anyway. `undefined` for one that does.
+ */
+export function originProblem(text: string): string | undefined {
+  const originOf = (url: string): string | undefined => {
+    const { protocol, origin } = URL.canParse(url) ? new URL(url) : { protocol: "", origin: "" };
+    return /^https?:$/.test(protocol) ? origin : undefined;
+  };
+  const own = originOf(text);
+  if (text === "*" || text === "null" || text === own || (own === undefined && OTHER_ORIGIN.test(text)))
+    return undefined;
+  // A host with a port alone would pass as a URL of a scheme with the host's name.
+  const meant = own ?? (/^[\w.-]+:\d+\/?$|^[\w-]+(\.[\w-]+)+\/?$/.test(text) ? originOf(`http://${text}`) : undefined);
+  return meant === undefined ? "write scheme, host and port, such as https://app.example" : `write ${meant}`;
+}
+
+/** @throws {AshlarError} INVALID_ARGUMENT for an origin that can match no page. */
+function assertOrigins({ allowedOrigins }: CorsOptions): void {
+  for (const origin of allowedOrigins === "*" ? [] : allowedOrigins) {
+    const problem = originProblem(origin);
+    if (problem !== undefined)
+      throw new AshlarError("INVALID_ARGUMENT", `cors: "${origin}" is the origin of no page: ${problem}`);
+  }
+}
+
+/** Lets web pages of the allowed origins call the handler; without options nobody's page may, and nothing is added. @param noteRefusal told of each page that may not. @throws {AshlarError} INVALID_ARGUMENT for an origin that can match no page. */
 export function corsHandler(
   handler: HttpHandler,
   options: CorsOptions | undefined,
   noteRefusal: NoteRefusal,
 ): HttpHandler {
+  if (options !== undefined) assertOrigins(options);
   return async (request) => {
     const origin = request.header.get("origin");
     const allowed = origin !== null && options !== undefined && isAllowed(origin, options);

@@ -3,7 +3,7 @@ import type { AddressInfo, Socket } from "node:net";
 import { AshlarError } from "@ashlar/sdk/errors";
 import { LIMITS } from "@ashlar/sdk/limits";
 import type { Clock, Logger } from "@ashlar/sdk/ports";
-import { silentLogger, systemClock } from "@ashlar/sdk/ports";
+import { guardedLogger, systemClock } from "@ashlar/sdk/ports";
 import { acceptSockets } from "./accept-sockets.ts";
 import { addressOf } from "./connection.ts";
 import type { HttpHandler } from "./http-handler.ts";
@@ -75,7 +75,7 @@ export interface HttpListener {
  * certificate by ALPN. TCP_NODELAY on every socket. One rule for both protocols: progress or the end, see `HTTP_LIMITS`.
  */
 export function createHttpListener(options: HttpListenerOptions): HttpListener {
-  const logger = options.logger ?? silentLogger;
+  const logger = guardedLogger(options.logger);
   const clock = options.clock ?? systemClock;
   const nowMs = (): number => clock.monotonicMs();
   const times = timesOf(options);

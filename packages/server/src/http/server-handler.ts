@@ -1,5 +1,5 @@
 import { AshlarError } from "@ashlar/sdk/errors";
-import type { Clock, Logger, Random, Tracer } from "@ashlar/sdk/ports";
+import { type Clock, guardedLogger, guardedTracer, type Logger, type Random, type Tracer } from "@ashlar/sdk/ports";
 import type { Metrics } from "../observability/metrics.ts";
 import { createAdmission } from "./admission.ts";
 import { budgetedHandler } from "./budgeted-handler.ts";
@@ -53,7 +53,9 @@ export interface ServerHandlers {
  * protection, logs and metrics.
  */
 export function createServerHandlers(options: ServerHandlerOptions): ServerHandlers {
-  const { logger, metrics, tracer, clock, random, requestsInFlightMax } = options;
+  const { metrics, clock, random, requestsInFlightMax } = options;
+  const logger = guardedLogger(options.logger);
+  const tracer = guardedTracer(options.tracer);
   const log = createRequestLog(logger, clock);
   const services = createRpcHandlers(options.rpcRoutes, { log });
   const described = [...new Set(services.map((handler) => handler.service))];

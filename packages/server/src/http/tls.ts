@@ -1,5 +1,7 @@
+import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import type { Server as Http1Server } from "node:http";
 import { Server as TlsServer } from "node:https";
+import { createSecureContext } from "node:tls";
 import { AshlarError } from "@ashlar/sdk/errors";
 
 /** Certificate chain and key in PEM. */
@@ -12,26 +14,60 @@ export interface TlsOptions {
   readonly hstsMaxAgeMs?: number | undefined;
 }
 
-/** The certificate as Node's TLS takes it. */
+/** Whose fault it is that a certificate and its key do not do: that of one of them, or of both together. */
+export interface TlsProblem {
+  readonly part: "cert" | "key" | "pair";
+  readonly message: string;
+  readonly cause?: unknown;
+}
+
+/** What keeps a port from speaking TLS with these, if anything does. Whether the certificate holds today is not asked: clients do that. */
+export function tlsProblem({ cert, key }: TlsOptions): TlsProblem | undefined {
+  let certificate: X509Certificate;
+  let privateKey: KeyObject;
+  try {
+    createSecureContext({ cert: pem(cert) });
+    certificate = new X509Certificate(pem(cert));
+  } catch (cause) {
+    return { part: "cert", message: "holds no certificate in PEM", cause };
+  }
+  try {
+    privateKey = createPrivateKey({ key: pem(key), format: "pem" });
+  } catch (cause) {
+    const isLocked = /^(-----BEGIN ENCRYPTED|Proc-Type: 4,ENCRYPTED)/m.test(pem(key).toString());
+    const message = isLocked ? "is encrypted: give one without a passphrase" : "holds no private key in PEM";
+    return { part: "key", message, cause };
+  }
+  if (!certificate.checkPrivateKey(privateKey)) return { part: "pair", message: "is not that of the certificate" };
+  try {
+    createSecureContext({ cert: pem(cert), key: pem(key) });
+  } catch (cause) {
+    return { part: "pair", message: "cannot be used with the certificate", cause };
+  }
+  return undefined;
+}
+
+const PARTS = { cert: "the certificate", key: "the key", pair: "the key" } as const;
+
+/** The certificate as Node's TLS takes it. @throws {AshlarError} INVALID_ARGUMENT for what does not do. */
 export function tlsContext({ cert, key }: TlsOptions): {
   readonly cert: string | Buffer;
   readonly key: string | Buffer;
 } {
-  return { cert: pem(cert), key: pem(key) };
+  const problem = tlsProblem({ cert, key });
+  if (problem === undefined) return { cert: pem(cert), key: pem(key) };
+  const { part, message, cause } = problem;
+  throw new AshlarError("INVALID_ARGUMENT", `tls: ${PARTS[part]} ${message}`, { cause });
 }
 
 /**
  * Gives a port another certificate; connections that are open keep theirs.
  *
- * @throws {AshlarError} INVALID_ARGUMENT if the two do not belong together, or the port speaks no TLS; it keeps what it had.
+ * @throws {AshlarError} INVALID_ARGUMENT for what does not do, or where the port speaks no TLS; it keeps what it had.
  */
 export function changeCertificate(front: Http1Server, tls: TlsOptions): void {
   if (!(front instanceof TlsServer)) throw new AshlarError("INVALID_ARGUMENT", "this port speaks no TLS");
-  try {
-    front.setSecureContext(tlsContext(tls));
-  } catch (cause) {
-    throw new AshlarError("INVALID_ARGUMENT", "certificate and key are no PEM, or do not belong together", { cause });
-  }
+  front.setSecureContext(tlsContext(tls));
 }
 
 function pem(text: string | Uint8Array): string | Buffer {

@@ -1,7 +1,7 @@
 import { AshlarError } from "@ashlar/sdk/errors";
 import { type Hasher, webCryptoHasher } from "@ashlar/sdk/hash";
 import type { ChunkStore, Clock, Logger, Random, ServerRegistry, ServerStats, Tracer } from "@ashlar/sdk/ports";
-import { checkedUrl, silentLogger, systemClock, systemRandom } from "@ashlar/sdk/ports";
+import { checkedUrl, guardedLogger, guardedTracer, systemClock, systemRandom } from "@ashlar/sdk/ports";
 import { createChunkFace } from "../chunk-face/index.ts";
 import { type ClusterKeys, createGrantKeeperLazily, type GrantKeeper } from "../grants/index.ts";
 import { answersInTime } from "../http/answers-in-time.ts";
@@ -102,11 +102,12 @@ const DEFAULT_VERSION = "0.1.0";
  *
  * @throws {AshlarError} INVALID_ARGUMENT for a bad server id or public URL, a short cluster key, or if neither key nor `insecure` is given.
  */
-export function createStorageNode(options: StorageNodeOptions): StorageNode {
+export function createStorageNode(given: StorageNodeOptions): StorageNode {
+  const logger = guardedLogger(given.logger);
+  const options = { ...given, logger, tracer: guardedTracer(given.tracer) };
   const parts = assemble(options);
   const { handlers, membership, serving } = parts;
-  const logger = options.logger ?? silentLogger;
-  const listener = createServerPorts({ ...options, handlers, logger });
+  const listener = createServerPorts({ ...options, handlers });
   const publicUrl = options.publicUrl === undefined ? undefined : checkedUrl(options.publicUrl);
   let closing: Promise<void> | undefined;
   const close = async (closeOptions?: { readonly graceMs?: number | undefined }): Promise<void> => {
@@ -151,9 +152,8 @@ interface NodeParts {
   readonly stop: () => void;
 }
 
-function assemble(options: StorageNodeOptions): NodeParts {
-  const { serverId, store, registry, clock = systemClock, random = systemRandom } = options;
-  const logger = options.logger ?? silentLogger;
+function assemble(options: StorageNodeOptions & { readonly logger: Logger }): NodeParts {
+  const { serverId, store, registry, clock = systemClock, random = systemRandom, logger } = options;
   const metrics = options.metrics ?? noMetrics;
   assertServerId(serverId);
   const grants = grantsOf(options, clock, random);

@@ -1,4 +1,4 @@
-import type { Clock, Span, SpanStart, Tracer } from "@ashlar/sdk/ports";
+import { type Clock, guardedTracer, type Span, type SpanStart, type Tracer } from "@ashlar/sdk/ports";
 import { REQUEST_ID_HEADER } from "../http/request-id.ts";
 import type { Metrics } from "./metrics.ts";
 import { currentRequest } from "./request-scope.ts";
@@ -18,7 +18,8 @@ const NO_SPAN: Span = Object.freeze({ set: () => {}, end: () => {} });
  * The tracer of a server process: turns the spans of stores and transports into metrics (durations of SQL operations, of file steps, of calls to
  * nodes), and passes the request id on to the servers that it calls, so that one id finds the lines of all of them.
  */
-export function createServerTracer({ inner, metrics, clock }: ServerTracerOptions): Tracer {
+export function createServerTracer({ inner: given, metrics, clock }: ServerTracerOptions): Tracer {
+  const inner = guardedTracer(given);
   const meter = createSpanMeter(metrics, clock);
   return {
     start(name, options) {

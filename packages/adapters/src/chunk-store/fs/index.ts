@@ -6,10 +6,11 @@ import {
   checkedChunkStore,
   DURABILITIES,
   type Durability,
+  guardedLogger,
+  guardedTracer,
   type Logger,
   type Random,
   type StreamingChunkStore,
-  silentLogger,
   systemClock,
   systemRandom,
   type Tracer,
@@ -82,7 +83,9 @@ async function open(
   { root, durability, chunkMaxBytes }: ReturnType<typeof checkOptions>,
   owner: Owner,
 ): Promise<StreamingChunkStore> {
-  const { clock = systemClock, logger = silentLogger, fileSystem = nodeFileSystem, reserveBytes = 0, tracer } = options;
+  const { clock = systemClock, fileSystem = nodeFileSystem, reserveBytes = 0 } = options;
+  const logger = guardedLogger(options.logger);
+  const tracer = guardedTracer(options.tracer);
   await makeFolderDurably(fileSystem, root);
   await closeToOthers(root, PRIVATE_PARTS);
   const folder = { fileSystem, root, ownerToken: owner.token };

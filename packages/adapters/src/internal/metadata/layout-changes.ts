@@ -49,9 +49,21 @@ export function changedLayout(
   for (const serverId of change.removeServerIds ?? []) {
     if (!servers.delete(serverId)) throw serverNotFound(serverId);
   }
+  if (servers.size === 0) throw noServerLeft(current, context.registered.size);
   const base = current ?? { layoutVersion: 0, ...context.defaults };
   const replicationFactor = change.replicationFactor ?? base.replicationFactor;
   return nextLayout({ ...base, replicationFactor, servers: [...servers.values()] });
+}
+
+/** Of a change that leaves no server in the layout, and why. */
+function noServerLeft(current: Layout | undefined, registeredCount: number): AshlarError {
+  const why =
+    registeredCount === 0
+      ? "there is no storage node here; a server with one local store has no layout, and keeps one copy of each chunk"
+      : current === undefined
+        ? "no storage node is in the layout yet; give one a weight first"
+        : "a layout needs a storage node, and none would be left in it";
+  return new AshlarError("INVALID_ARGUMENT", why);
 }
 
 function nextLayout(layout: Layout): Layout {

@@ -1,10 +1,11 @@
 import {
   type Clock,
   checkedMetadataStore,
+  guardedLogger,
+  guardedTracer,
   type Logger,
   type MetadataStore,
   type Random,
-  silentLogger,
   systemClock,
   systemRandom,
   type Tracer,
@@ -56,10 +57,12 @@ export interface PostgresMetadataStoreOptions {
  * @throws {AshlarError} METADATA_UNAVAILABLE, STORE_INCOMPATIBLE (a newer release, or tables of another application).
  */
 export async function openPostgresMetadataStore(options: PostgresMetadataStoreOptions): Promise<MetadataStore> {
-  const { clock = systemClock, random = systemRandom, logger = silentLogger, stagedLayouts = false } = options;
+  const { clock = systemClock, random = systemRandom, stagedLayouts = false } = options;
+  const logger = guardedLogger(options.logger);
+  const tracer = guardedTracer(options.tracer);
   const layoutPolicy = { stagedLayouts, defaults: resolveLayoutDefaults(options) };
   const ownsPool = typeof options.pool === "function";
-  const pool = tracedPool(typeof options.pool === "function" ? await options.pool() : options.pool, options.tracer);
+  const pool = tracedPool(typeof options.pool === "function" ? await options.pool() : options.pool, tracer);
   const { preparedStatements = true, retryForMs = 10_000, statementTimeoutMs = 30_000 } = options;
   const executor = new PostgresExecutor({
     pool,
@@ -78,7 +81,7 @@ export async function openPostgresMetadataStore(options: PostgresMetadataStoreOp
     throw error;
   }
   const capabilities = Object.freeze({ persistent: true, sharedByProcesses: true });
-  const traced = tracedExecutor(executor, { tracer: options.tracer, system: "postgresql", kind: "internal" });
+  const traced = tracedExecutor(executor, { tracer, system: "postgresql", kind: "internal" });
   return checkedMetadataStore(createSqlMetadataStore({ executor: traced, capabilities, layoutPolicy }));
 }
 

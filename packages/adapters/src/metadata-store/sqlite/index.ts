@@ -4,9 +4,10 @@ import type { Durability, MetadataStore } from "@ashlar/sdk/ports";
 import {
   type Clock,
   checkedMetadataStore,
+  guardedLogger,
+  guardedTracer,
   type Logger,
   type Random,
-  silentLogger,
   systemClock,
   systemRandom,
   type Tracer,
@@ -82,11 +83,12 @@ export async function openSqliteMetadataStore(options: SqliteMetadataStoreOption
   const {
     clock = systemClock,
     random = systemRandom,
-    logger = silentLogger,
     workerUrl,
     stagedLayouts = false,
     durability: defaultDurability = "strict",
   } = options;
+  const logger = guardedLogger(options.logger);
+  const tracer = guardedTracer(options.tracer);
   assertNodeHasSqlite();
   const path = resolve(options.path);
   const layoutPolicy = { stagedLayouts, defaults: resolveLayoutDefaults(options) };
@@ -146,7 +148,7 @@ export async function openSqliteMetadataStore(options: SqliteMetadataStoreOption
     }
   }
   const capabilities = Object.freeze({ persistent: true, sharedByProcesses: true });
-  const traced = tracedExecutor(executor, { tracer: options.tracer, system: "sqlite", kind: "client" });
+  const traced = tracedExecutor(executor, { tracer, system: "sqlite", kind: "client" });
   return checkedMetadataStore(createSqlMetadataStore({ executor: traced, capabilities, layoutPolicy }));
 }
 

@@ -3,8 +3,10 @@ import type { EngineOptions } from "../../engine/engine-context.ts";
 import { retrying } from "../../engine/retry.ts";
 import type { Topology } from "../../engine/topology.ts";
 import { webCryptoHasher } from "../../hash/web-crypto-hasher.ts";
+import { guardedLogger } from "../../ports/guarded-logger.ts";
 import type { Clock, GatewayConnection, Logger, Transport } from "../../ports/index.ts";
-import { silentLogger, systemClock, systemRandom } from "../../ports/system.ts";
+import { systemClock, systemRandom } from "../../ports/system.ts";
+import { callersChunker, callersHasher } from "../caller-parts.ts";
 import type { OpenedSeat } from "../seat.ts";
 import { createKeyHolder, renewingConnection } from "./key-holder.ts";
 import type { RemoteSeatOptions } from "./remote-options.ts";
@@ -22,13 +24,21 @@ export function openRemote(
   transport: Transport,
   topologyOf: (parts: TopologyParts) => Topology,
 ): OpenedSeat {
-  const { hasher = webCryptoHasher, clock = systemClock, random = systemRandom, logger = silentLogger } = options;
+  const { clock = systemClock, random = systemRandom } = options;
+  const hasher = options.hasher ? callersHasher(options.hasher) : webCryptoHasher;
+  const logger = guardedLogger(options.logger);
   const connection = openConnection(options, transport);
-  const { chunker, durability, hedgeAfterMs, retry } = options;
+  const { durability, hedgeAfterMs, retry } = options;
   const { catalog, grants } = connection;
   const topology = topologyOf({ connection, clock, logger });
   const engine: EngineOptions = { catalog, grants, topology, hasher, clock, random, logger };
-  const backend = createEngine({ ...engine, chunker, durability, hedgeAfterMs, retry });
+  const backend = createEngine({
+    ...engine,
+    chunker: callersChunker(options.chunker),
+    durability,
+    hedgeAfterMs,
+    retry,
+  });
   const cluster = retrying(connection.cluster, { clock, random, retry });
   const accessTokens = retrying(connection.accessTokens, { clock, random, retry });
   return {

@@ -9,6 +9,7 @@ import { type LocalTarget, localTarget, writeTarget } from "../local-target.ts";
 import { parseObjectAddress } from "../object-address.ts";
 import { openClient, SEAT_SETTINGS } from "../open-client.ts";
 import { createProgress } from "../progress.ts";
+import { closedStream } from "../standard-streams.ts";
 
 const SETTINGS = [...SEAT_SETTINGS, "range", "concurrency", "timeoutMs", "quiet", "json", "debug"] as const;
 
@@ -28,6 +29,8 @@ export const getCommand = defineCommand({
     const address = parseObjectAddress(textArgument(call, 0));
     const target = await localTarget(optionalArgument(call, 1), address.key);
     const { settings, signal, io, output } = call;
+    if (target.file === "-" && io.closed?.stdout)
+      throw closedStream(STANDARD_OUTPUT, "to read the object for nothing give the file /dev/null");
     const shown = !output.json && !settings.quiet;
     const progress = createProgress(io.stderr, { label: address.key, shown });
     await using client = await openClient(settings);

@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { AshlarError } from "@ashlar/sdk/errors";
 import type { Clock, Logger } from "@ashlar/sdk/ports";
 import type { TlsOptions } from "../../http/index.ts";
+import { tlsProblem } from "../../http/tls.ts";
 import type { Metrics } from "../../observability/index.ts";
 import { fileError } from "../file-error.ts";
 import type { Settings } from "../settings.ts";
@@ -27,7 +28,7 @@ export function tlsFilesOf(settings: Settings<"tlsCert" | "tlsKey" | "hstsMaxAge
   return { cert, key, hstsMaxAgeMs };
 }
 
-/** @throws {AshlarError} INVALID_ARGUMENT for files that cannot be read. */
+/** @throws {AshlarError} INVALID_ARGUMENT for files that cannot be read or used, by flag and name. */
 export async function readTls({ cert, key, hstsMaxAgeMs }: TlsFiles): Promise<TlsOptions> {
   const read = async (file: string): Promise<string> => {
     try {
@@ -36,7 +37,12 @@ export async function readTls({ cert, key, hstsMaxAgeMs }: TlsFiles): Promise<Tl
       throw fileError(error, file);
     }
   };
-  return { cert: await read(cert), key: await read(key), hstsMaxAgeMs };
+  const tls: TlsOptions = { cert: await read(cert), key: await read(key), hstsMaxAgeMs };
+  const problem = tlsProblem(tls);
+  if (problem === undefined) return tls;
+  const [flag, file] = problem.part === "cert" ? ["--tls-cert", cert] : ["--tls-key", key];
+  const message = `${flag}: ${file} ${problem.message}${problem.part === "pair" ? ` (--tls-cert: ${cert})` : ""}`;
+  throw new AshlarError("INVALID_ARGUMENT", message, { cause: problem.cause, details: { file } });
 }
 
 /**
@@ -61,7 +67,14 @@ export async function keepTlsFresh(
   });
   let taken = options.current;
   let told = "";
-  const tellEnd = (): void => ends.set(Date.parse(new X509Certificate(taken.cert).validTo) / 1000);
+  const tellEnd = (): void => {
+    const { validFrom, validTo } = new X509Certificate(taken.cert);
+    ends.set(Date.parse(validTo) / 1000);
+    const nowMs = clock.nowMs();
+    const fields = { file: files.cert, validFrom, validTo };
+    if (Date.parse(validTo) <= nowMs) logger.warn(fields, "the certificate has ended: clients refuse it");
+    else if (Date.parse(validFrom) > nowMs) logger.warn(fields, "the certificate does not hold yet: clients refuse it");
+  };
   tellEnd();
   for (;;) {
     try {
