@@ -1,5 +1,6 @@
 import { AshlarError } from "../errors/index.ts";
 import type { CallOptions, PutObjectRequest } from "../ports/index.ts";
+import { assertWriteCondition } from "../ports/write-condition.ts";
 import type { EngineContext } from "./engine-context.ts";
 
 /**
@@ -14,13 +15,8 @@ export async function checkEarly(context: EngineContext, request: PutObjectReque
   const { bucket, key, condition } = request;
   if (condition !== undefined) {
     const current = await context.catalog.getObject({ bucket, key, chunkLimit: 0 }, call);
-    const etag = current?.info.etag;
-    const { ifMatch, ifNoneMatch } = condition;
-    const holds = (wanted: string): boolean => etag !== undefined && (wanted === "*" || wanted === etag);
-    if ((ifMatch === undefined || holds(ifMatch)) && (ifNoneMatch === undefined || !holds(ifNoneMatch))) return;
-    throw new AshlarError("PRECONDITION_FAILED", "the current version does not meet the condition", {
-      details: etag === undefined ? {} : { etag },
-    });
+    assertWriteCondition(current?.info, condition);
+    return;
   }
   if (context.tickets !== undefined) return;
   const found = await context.catalog.getBucket(bucket, call);
