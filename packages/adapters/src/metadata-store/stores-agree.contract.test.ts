@@ -1,7 +1,7 @@
 /** Random calls on two stores that were written apart: the memory store and an SQL store must answer alike, errors included. */
 import { AshlarError } from "@ashlar/sdk/errors";
 import { type Digest, encodeHex, sha256Sync } from "@ashlar/sdk/hash";
-import type { ChunkRef, MetadataStore, ObjectInfo, WriteCondition } from "@ashlar/sdk/ports";
+import type { ChunkRef, CommitCondition, MetadataStore, ObjectInfo } from "@ashlar/sdk/ports";
 import type { MetadataStoreSubject } from "@ashlar/sdk/testing";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -17,10 +17,16 @@ const key = fc.constantFrom(...KEYS);
 const name = fc.constantFrom(...NAMES);
 const slot = fc.nat(2);
 const etag = fc.constantFrom("e0", "e1", "e2");
-const condition: fc.Arbitrary<WriteCondition | undefined> = fc.oneof(
+const etags = fc.array(fc.oneof(etag, fc.constant("*")), { minLength: 1, maxLength: 3 });
+const condition: fc.Arbitrary<CommitCondition | undefined> = fc.oneof(
   { weight: 3, arbitrary: fc.constant(undefined) },
   fc.record({ ifMatch: fc.oneof(etag, fc.constant("*")) }),
   fc.record({ ifNoneMatch: fc.oneof(etag, fc.constant("*")) }),
+  // Of dates only those that no clock makes a matter of luck.
+  fc.record(
+    { ifMatchAny: etags, ifNoneMatchAny: etags, ifUnmodifiedSinceMs: fc.constantFrom(0, Number.MAX_SAFE_INTEGER) },
+    { requiredKeys: [] },
+  ),
 );
 const chunkNames = fc.array(name, { minLength: 1, maxLength: 5 });
 

@@ -1,6 +1,6 @@
 import { AshlarError } from "../errors/index.ts";
 import { describe, isBlob, isBytes, isIterable, toBytes } from "./body-kinds.ts";
-import type { HeldBody } from "./held-body.ts";
+import { decoded, type HeldBody } from "./held-body.ts";
 
 /** A slice of a streamed body; strings are taken as UTF-8. */
 export type BodySlice = Uint8Array | string;
@@ -15,7 +15,8 @@ export type BodySlice = Uint8Array | string;
  *
  * Bytes in memory, also the slices of an array, are borrowed until the call settles: what is changed before is stored as it was or as it is. A Node
  * Readable that decodes (`createReadStream(file, "utf8")`) is taken with the encoding utf8 alone, and refused at the first byte that is none of UTF-8, because
- * that byte is lost. Half a surrogate pair in a string has no UTF-8 form: it becomes U+FFFD, as in a Blob or a request of fetch.
+ * that byte is lost; one that is told to decode after the call is refused at the first text that it gives. Half a surrogate pair in a string has no UTF-8
+ * form: it becomes U+FFFD, as in a Blob or a request of fetch.
  *
  * A length that the body tells is held against what it gives: a Blob's size, the `content-length` of a Response, `start` to `end` of a file stream.
  * Too few or too many bytes are INVALID_ARGUMENT, and nothing is written.
@@ -48,7 +49,7 @@ const EXPECTED =
  * @throws {AshlarError} the body's `problem`; INVALID_ARGUMENT naming what was given, for anything that is no {@link ObjectBody}. The stream throws it for a slice
  *   that is neither Uint8Array nor string. What the body itself throws passes through unchanged.
  */
-export function toByteStream({ source, given, reader, problem }: HeldBody): ByteStream {
+export function toByteStream({ source, given, reader, encoding, problem }: HeldBody): ByteStream {
   if (problem !== undefined) throw problem;
   if (source === null && given !== null) return { ...knownLength(given), stream: encodeAll([]) };
   const bytes = isBytes(source) || typeof source === "string" ? toBytes(source) : undefined;
@@ -57,7 +58,8 @@ export function toByteStream({ source, given, reader, problem }: HeldBody): Byte
   if (reader !== undefined) return { ...knownLength(given), stream: readAll(() => reader) };
   if (isBlob(source)) return { sizeBytes: source.size, stream: readAll(() => source.stream().getReader()) };
   // Other typed arrays iterate over numbers: better refused here than at the first slice.
-  if (isIterable(source) && !ArrayBuffer.isView(source)) return { ...knownLength(given), stream: encodeAll(source) };
+  if (isIterable(source) && !ArrayBuffer.isView(source))
+    return { ...knownLength(given), stream: encodeAll(source, encoding) };
   throw refused(source);
 }
 
@@ -74,7 +76,10 @@ function knownLength(body: unknown): { sizeBytes?: number } {
 /**
  * Gives slices as bytes. No generator: its `return()` would wait for a `next()` that hangs, and a stalled source would never be told to stop.
  */
-function encodeAll(body: AsyncIterable<unknown> | Iterable<unknown>): AsyncIterable<Uint8Array> {
+function encodeAll(
+  body: (AsyncIterable<unknown> | Iterable<unknown>) & { readonly readableEncoding?: unknown },
+  encoding?: unknown,
+): AsyncIterable<Uint8Array> {
   return {
     [Symbol.asyncIterator]() {
       const iterator = Symbol.asyncIterator in body ? body[Symbol.asyncIterator]() : body[Symbol.iterator]();
@@ -86,7 +91,11 @@ function encodeAll(body: AsyncIterable<unknown> | Iterable<unknown>): AsyncItera
       return byteIterator(
         async () => iterator.next(),
         stop,
-        "readableEncoding" in body && Boolean(body.readableEncoding),
+        (text) => {
+          // U+FFFD of a stream that decodes stands for bytes that are lost.
+          if (body.readableEncoding !== encoding || (encoding && text.includes("\ufffd")))
+            throw decoded(body.readableEncoding);
+        },
       );
     },
   };
@@ -109,12 +118,12 @@ function readAll(open: () => ReadableStreamDefaultReader<unknown>): AsyncIterabl
 
 /**
  * @param stop called once at most: when the reader stops early, or when a slice is refused.
- * @param isDecoded the texts were bytes: U+FFFD stands for some that are lost.
+ * @param assertText throws for a slice of text that is not what the source read.
  */
 function byteIterator(
   next: () => Promise<IteratorResult<unknown>>,
   stop: () => Promise<void>,
-  isDecoded = false,
+  assertText: (text: string) => void = () => {},
 ): AsyncIterator<Uint8Array, undefined> {
   let ended = false;
   /** First half of a character whose second one comes with the next slice. */
@@ -128,7 +137,7 @@ function byteIterator(
   const encode = (slice: unknown): Uint8Array => {
     if (half === "" && typeof slice !== "string") return toBytes(slice);
     const text = typeof slice === "string" ? half + slice : half;
-    if (isDecoded && text.includes("\ufffd")) throw notUtf8();
+    if (typeof slice === "string") assertText(text);
     const cut = typeof slice === "string" && /[\ud800-\udbff]$/.test(text);
     half = cut ? text.slice(-1) : "";
     const bytes = toBytes(cut ? text.slice(0, -1) : text);
@@ -168,13 +177,6 @@ function refused(value: unknown): AshlarError {
   return new AshlarError("INVALID_ARGUMENT", `${EXPECTED}; given: ${describe(value)}`, {
     details: { given: describe(value) },
   });
-}
-
-function notUtf8(): AshlarError {
-  return new AshlarError(
-    "INVALID_ARGUMENT",
-    "the body is a stream with the encoding utf8, but its bytes are not UTF-8: make it without",
-  );
 }
 
 const isHeaders = (value: unknown): value is Headers =>

@@ -73,6 +73,23 @@ describe("a Node stream", () => {
     expect(holdBody(stream).problem).toMatchObject({ code: "INVALID_ARGUMENT", cause: failure });
   });
 
+  test.each<[string, () => Readable, BufferEncoding]>([
+    ["bytes, to latin1", () => createReadStream(file), "latin1"],
+    ["bytes, to utf8", () => createReadStream(file), "utf8"],
+    ["texts, to hex", () => createReadStream(file, "utf8"), "hex"],
+    ["objects, to base64", () => Readable.from([Buffer.from("abc")]), "base64"],
+  ])("of %s, after it was taken, is refused at the first slice of it", async (_, make, encoding) => {
+    for (const isBeforeReading of [true, false]) {
+      const stream = make();
+      const held = holdBody(stream);
+      if (isBeforeReading) stream.setEncoding(encoding);
+      const slices = toByteStream(held).stream[Symbol.asyncIterator]();
+      if (!isBeforeReading) stream.setEncoding(encoding);
+      await expect(slices.next()).rejects.toEqual(refused);
+      expect(stream.destroyed).toBe(true);
+    }
+  });
+
   test("that fails while nobody reads yet ends its call, and not the process", async () => {
     const client = createClient({ name: "test", open: () => new Promise(() => {}) });
     const body = createReadStream(join(folder, "no-such-file"));

@@ -12,6 +12,8 @@ export interface HeldBody {
   readonly given: unknown;
   /** The lock on a web stream. */
   readonly reader: ReadableStreamDefaultReader<unknown> | undefined;
+  /** The encoding of a Node stream when it was taken. With another one it changes its bytes. */
+  readonly encoding: unknown;
   /** Why it cannot be stored: read already, locked, failed. */
   readonly problem: AshlarError | undefined;
   /** Ends the call's hold. @param isStored false: what was not read is given up, so that no file or connection stays open for it. */
@@ -25,12 +27,13 @@ const taken = new WeakSet<object>();
 export function holdBody(given: unknown): HeldBody {
   const source: unknown = isObject(given) && "bodyUsed" in given ? given.body : given;
   let reader: HeldBody["reader"];
+  let encoding: unknown;
   let problem: AshlarError | undefined;
   try {
     if (!isObject(source)) {
       if (isObject(given) && given.bodyUsed === true) throw spent();
     } else if (isReadableStream(source)) reader = lock(source);
-    else if (typeof source.on === "function") holdNodeStream(source as unknown as NodeStream);
+    else if (typeof source.on === "function") encoding = holdNodeStream(source as unknown as NodeStream);
     else if (typeof source.next === "function") {
       if (taken.has(source)) throw spent();
       taken.add(source);
@@ -42,6 +45,7 @@ export function holdBody(given: unknown): HeldBody {
     source,
     given,
     reader,
+    encoding,
     problem,
     letGo(isStored) {
       if (!isStored && isObject(source)) giveUp(source, reader);
@@ -62,7 +66,8 @@ interface NodeStream {
 
 const UTF8 = /^utf-?8$/i;
 
-function holdNodeStream(stream: NodeStream): void {
+/** @returns its encoding. */
+function holdNodeStream(stream: NodeStream): unknown {
   // For good: a file that cannot be opened says so when the call may be long over, and an error that nobody hears ends the process.
   stream.on("error", () => {});
   if (stream.errored) {
@@ -72,11 +77,16 @@ function holdNodeStream(stream: NodeStream): void {
   }
   if (stream.readableDidRead || stream.destroyed || stream.readable === false) throw spent();
   const { readableEncoding: encoding } = stream;
-  if (encoding && !UTF8.test(encoding))
-    throw new AshlarError(
-      "INVALID_ARGUMENT",
-      `the body is a stream with the encoding ${encoding}, which changes its bytes: make it without`,
-    );
+  if (encoding && !UTF8.test(encoding)) throw decoded(encoding);
+  return encoding;
+}
+
+/** The error for a Node stream whose texts are not the bytes that it read. */
+export function decoded(encoding: unknown): AshlarError {
+  return new AshlarError(
+    "INVALID_ARGUMENT",
+    `the body is a stream with the encoding ${encoding}, which changes its bytes: make it without`,
+  );
 }
 
 function lock(stream: ReadableStream<unknown>): ReadableStreamDefaultReader<unknown> {

@@ -4,7 +4,8 @@ import type { EngineContext } from "./engine-context.ts";
 
 /**
  * Refuses a write while its first chunks move, where it can be known that the commit would refuse it: no such bucket, a condition that does not
- * hold. The commit decides all of it again; this only spares the rest of the transfer.
+ * hold. The commit decides all of it again; this only spares the rest of the transfer. Lists and dates are left to the commit, and to the gateway, which
+ * takes them: every page would load what judges them.
  *
  * Where tickets are needed, the bucket has been checked by whoever issued the ticket.
  *

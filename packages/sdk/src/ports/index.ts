@@ -88,8 +88,10 @@ export type {
   BucketInfo,
   ChunkedContent,
   ChunkRef,
+  CommitCondition,
   CommitObject,
   CommittedChunk,
+  HttpCondition,
   ListObjectsQuery,
   LocatedChunk,
   ManifestPage,
@@ -125,4 +127,5 @@ export type {
   UploadInfo,
   UploadPage,
 } from "./uploads.ts";
+export { assertWriteCondition } from "./write-condition.ts";
 export type { WriteOptions, WriteOutcome } from "./write-options.ts";

@@ -6,7 +6,7 @@ import { checkChunks } from "../manifest/check-chunks.ts";
 import type { CredentialScope } from "./credentials.ts";
 import { DURABILITIES, type Durability } from "./durability.ts";
 import { assertBucketName, assertObjectKey, isWellFormedText, utf8Length } from "./names.ts";
-import type { ChunkedContent, CommitObject, ListObjectsQuery, WriteCondition } from "./objects.ts";
+import type { ChunkedContent, CommitCondition, CommitObject, HttpCondition, ListObjectsQuery } from "./objects.ts";
 import type { ServerRegistration, ServerStats } from "./servers.ts";
 
 /** An id or etag: printable ASCII without blanks and quotes. Unknown is not the same as malformed. */
@@ -91,9 +91,26 @@ export function checkListQuery(query: Omit<ListObjectsQuery, "limit">): void {
     invalid("a cursor is text from the page before");
 }
 
-export function checkCondition(condition: WriteCondition | undefined): void {
-  if (condition?.ifMatch !== undefined) checkOpaque(condition.ifMatch, "ifMatch");
-  if (condition?.ifNoneMatch !== undefined) checkOpaque(condition.ifNoneMatch, "ifNoneMatch");
+export function checkCondition(condition: CommitCondition | undefined): void {
+  if (condition === undefined) return;
+  const { ifMatch, ifNoneMatch } = condition;
+  if (ifMatch !== undefined) checkOpaque(ifMatch, "ifMatch");
+  if (ifNoneMatch !== undefined) checkOpaque(ifNoneMatch, "ifNoneMatch");
+  const { ifMatchAny, ifNoneMatchAny, ifUnmodifiedSinceMs } = condition as HttpCondition;
+  checkTags(ifMatchAny, "ifMatchAny");
+  checkTags(ifNoneMatchAny, "ifNoneMatchAny");
+  if (ifUnmodifiedSinceMs !== undefined)
+    checkInteger(ifUnmodifiedSinceMs, "ifUnmodifiedSinceMs", { min: Number.MIN_SAFE_INTEGER });
+  // Where only single etags are known, the rest would be lost silently.
+  if ((ifMatch ?? ifNoneMatch) !== undefined && (ifMatchAny ?? ifNoneMatchAny ?? ifUnmodifiedSinceMs) !== undefined)
+    invalid("a condition has single etags, or lists and a date");
+}
+
+/** What others call an etag may be no etag of ours: it matches nothing. */
+function checkTags(tags: unknown, what: string): void {
+  if (tags === undefined) return;
+  const isList = Array.isArray(tags) && tags.length > 0 && tags.every((tag) => typeof tag === "string" && tag !== "");
+  if (!isList) invalid(`${what} is a list of etags, not an empty one`);
 }
 
 export function checkDurability(durability: Durability): void {

@@ -6,13 +6,13 @@ import type { MetadataExamination } from "./examination.ts";
 import type {
   BucketInfo,
   ChunkRef,
+  CommitCondition,
   CommitObject,
   ListObjectsQuery,
   ManifestPage,
   ObjectInfo,
   ObjectListPage,
   StoredObject,
-  WriteCondition,
 } from "./objects.ts";
 import type { LayoutHistory, ServerRegistry } from "./servers.ts";
 import type {
@@ -74,7 +74,7 @@ export interface ObjectCatalog {
   ): Promise<ManifestPage>;
   /** Deletes the latest version; `false` if there was none. @throws {AshlarError} BUCKET_NOT_FOUND, PRECONDITION_FAILED. */
   deleteObject(
-    query: { readonly bucket: string; readonly key: string; readonly condition?: WriteCondition | undefined },
+    query: { readonly bucket: string; readonly key: string; readonly condition?: CommitCondition | undefined },
     options?: WriteOptions,
   ): Promise<boolean>;
   listObjects(query: ListObjectsQuery, options?: CallOptions): Promise<ObjectListPage>;
@@ -94,7 +94,7 @@ export interface CopyObject {
   readonly key: string;
   /** Replaces the attributes; default: the source's. */
   readonly attributes?: CommitObject["attributes"] | undefined;
-  readonly condition?: WriteCondition | undefined;
+  readonly condition?: CommitCondition | undefined;
 }
 
 /** Multipart uploads. All but `createUpload` throw UPLOAD_NOT_FOUND for an unknown upload. */

@@ -2,7 +2,14 @@ import type { Chunker } from "../chunking/chunker.ts";
 import type { CallOptions } from "./chunk-store.ts";
 import type { Durability } from "./durability.ts";
 import type { BucketCatalog, CopyObject } from "./metadata-store.ts";
-import type { ListObjectsQuery, ObjectAttributes, ObjectInfo, ObjectListPage, WriteCondition } from "./objects.ts";
+import type {
+  CommitCondition,
+  ListObjectsQuery,
+  ObjectAttributes,
+  ObjectInfo,
+  ObjectListPage,
+  WriteCondition,
+} from "./objects.ts";
 import type {
   CompleteUpload,
   CreateUpload,
@@ -56,7 +63,7 @@ export interface PutObjectRequest {
   readonly attributes: ObjectAttributes;
   /** Length of the body where it is known; a body of another length is INVALID_ARGUMENT. */
   readonly sizeBytes?: number | undefined;
-  readonly condition?: WriteCondition | undefined;
+  readonly condition?: CommitCondition | undefined;
   readonly chunker?: Chunker | undefined;
   readonly durability?: Durability | undefined;
   /** SHA-256 in hex that the caller expects; CHECKSUM_MISMATCH and nothing visible if the bytes differ. */
@@ -131,7 +138,7 @@ export interface ObjectBackend extends BucketCatalog {
   headObject(request: Omit<GetObjectRequest, "range">, options?: CallOptions): Promise<ObjectInfo>;
   /** `false` if there was none. */
   deleteObject(
-    request: { readonly bucket: string; readonly key: string; readonly condition?: WriteCondition | undefined },
+    request: { readonly bucket: string; readonly key: string; readonly condition?: CommitCondition | undefined },
     options?: WriteOptions,
   ): Promise<boolean>;
   listObjects(query: ListObjectsQuery, options?: CallOptions): Promise<ObjectListPage>;

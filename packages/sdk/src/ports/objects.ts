@@ -74,6 +74,24 @@ export interface WriteCondition {
   readonly ifNoneMatch?: string | undefined;
 }
 
+/**
+ * A write condition as HTTP has it (RFC 9110 §13.1), for what a {@link WriteCondition} cannot say; all members that are given must hold. It is judged in
+ * the transaction of the write, so that nobody gets between, and another try of the write says the same. It stays within a server: no RPC carries it.
+ */
+export interface HttpCondition {
+  readonly ifMatch?: undefined;
+  readonly ifNoneMatch?: undefined;
+  /** Etags of which the current version has one; "*" is that of every version. */
+  readonly ifMatchAny?: readonly string[] | undefined;
+  /** Etags of which the current version has none; "*" is that of every version. */
+  readonly ifNoneMatchAny?: readonly string[] | undefined;
+  /** Since when the current version is the current one, at the latest, to the second as in HTTP dates. Holds where there is none. */
+  readonly ifUnmodifiedSinceMs?: number | undefined;
+}
+
+/** What a write may be held against. */
+export type CommitCondition = WriteCondition | HttpCondition;
+
 /** The chunks of a commit, in order. */
 export interface ChunkedContent {
   readonly chunks: readonly CommittedChunk[];
@@ -89,7 +107,7 @@ export interface CommitObject {
   readonly durability: Durability;
   readonly attributes: ObjectAttributes;
   readonly content: { readonly inline: Uint8Array } | ChunkedContent;
-  readonly condition?: WriteCondition | undefined;
+  readonly condition?: CommitCondition | undefined;
   /** The write ticket of a direct client (see GrantSource). */
   readonly ticket?: string | undefined;
 }

@@ -1,5 +1,5 @@
 import type { Durability } from "./durability.ts";
-import type { ChunkedContent, ObjectAttributes, WriteCondition } from "./objects.ts";
+import type { ChunkedContent, CommitCondition, ObjectAttributes } from "./objects.ts";
 
 /** Starts a multipart upload. */
 export interface CreateUpload {
@@ -50,7 +50,7 @@ export interface CompleteUpload {
    * with CHECKSUM_MISMATCH and the upload stays; otherwise nobody can check it and it is ignored: the object has no `sha256`.
    */
   readonly sha256?: string | undefined;
-  readonly condition?: WriteCondition | undefined;
+  readonly condition?: CommitCondition | undefined;
 }
 
 /** Which parts of an upload to list. */

@@ -6,7 +6,7 @@ import type {
   ObjectAttributes as ObjectAttributesMessage,
   ObjectAttributesSchema,
 } from "../gen/ashlar/v1/object_pb.js";
-import type { ObjectAttributes, WriteCondition } from "../ports/index.ts";
+import type { CommitCondition, ObjectAttributes, WriteCondition } from "../ports/index.ts";
 import { decodeText } from "./integers.ts";
 
 const HEADERS = [
@@ -34,11 +34,11 @@ export function decodeAttributes(message: ObjectAttributesMessage | undefined): 
   return attributes;
 }
 
-/** A condition for the wire; none where both members are absent. */
+/** A condition for the wire. One that has no form there travels as one that asks for nothing, which is refused, and not as none. */
 export function encodeCondition(
-  condition: WriteCondition | undefined,
+  condition: CommitCondition | undefined,
 ): MessageInitShape<typeof ConditionSchema> | undefined {
-  if (condition?.ifMatch === undefined && condition?.ifNoneMatch === undefined) return undefined;
+  if (condition === undefined) return undefined;
   return { ifMatch: condition.ifMatch ?? "", ifNoneMatch: condition.ifNoneMatch ?? "" };
 }
 

@@ -14,6 +14,7 @@ import {
   LayoutSchema,
   RegisterServerRequestSchema,
 } from "../gen/ashlar/v1/cluster_service_pb.js";
+import { ConditionSchema } from "../gen/ashlar/v1/object_pb.js";
 import {
   CompleteUploadRequestSchema,
   CopyObjectRequestSchema,
@@ -383,6 +384,14 @@ describe("what must not pass", () => {
     const empty = create(rpc.CommitWriteRequestSchema, {});
     expect(() => rpc.decodeCommitWrite(empty)).toThrow(expect.objectContaining({ code: "INVALID_ARGUMENT" }));
     expect(() => rpc.decodeDurability(99 as never)).toThrow(expect.objectContaining({ code: "INVALID_ARGUMENT" }));
+  });
+
+  test("a condition without a form on the wire, as none", () => {
+    for (const given of [{ ifMatchAny: ["a", "b"] }, { ifUnmodifiedSinceMs: 0 }]) {
+      const sent = create(ConditionSchema, rpc.encodeCondition(given));
+      expect(() => rpc.decodeCondition(sent)).toThrow(expect.objectContaining({ code: "INVALID_ARGUMENT" }));
+    }
+    expect(rpc.encodeCondition(undefined)).toBeUndefined();
   });
 
   test("an unknown delete outcome as deleted", () => {

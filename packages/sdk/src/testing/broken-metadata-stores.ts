@@ -5,6 +5,7 @@ import {
   type MetadataStore,
   type ObjectInfo,
   systemClock,
+  type WriteCondition,
   type WriteOptions,
 } from "../ports/index.ts";
 import type { MetadataStoreSubject } from "./metadata-store/contract-case.ts";
@@ -118,6 +119,31 @@ const CONDITION_FAULTS: readonly BrokenMetadataStore[] = [
         }
         await systemClock.sleep(1);
         return await sound.commitObject({ ...commit, condition: undefined }, options);
+      },
+    }),
+  },
+  {
+    fault: "knows single etags only, and forgets lists and dates",
+    caughtBy: "lists of etags and dates are held against the current version, by every kind of write",
+    override: (sound) => ({
+      commitObject: (commit, options) => {
+        const { ifMatch, ifNoneMatch } = commit.condition ?? {};
+        return sound.commitObject({ ...commit, condition: { ifMatch, ifNoneMatch } as WriteCondition }, options);
+      },
+    }),
+  },
+  {
+    fault: "makes one etag of a list, and so another request of another try",
+    caughtBy:
+      "a write under a list or a date that is tried again has its first answer, whatever the current version is by then",
+    override: (sound) => ({
+      commitObject: async (commit, options) => {
+        const { bucket, key, condition } = commit;
+        const isList = condition !== undefined && "ifMatchAny" in condition && condition.ifMatchAny !== undefined;
+        if (!isList) return await sound.commitObject(commit, options);
+        const etag = (await sound.getObject({ bucket, key }))?.info.etag ?? "none";
+        if (!condition.ifMatchAny.includes(etag)) throw new AshlarError("PRECONDITION_FAILED", "none of these");
+        return await sound.commitObject({ ...commit, condition: { ifMatch: etag } }, options);
       },
     }),
   },

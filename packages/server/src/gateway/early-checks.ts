@@ -3,6 +3,7 @@ import { LIMITS } from "@ashlar/sdk/limits";
 import {
   assertBucketName,
   assertObjectKey,
+  assertWriteCondition,
   type BucketInfo,
   type ObjectBackend,
   type PutObjectRequest,
@@ -68,12 +69,5 @@ export async function assertWorthSending(
   await requireBucket(context.backend, bucket, signal);
   if (condition === undefined) return;
   const current = await context.metadata.getObject({ bucket, key, chunkLimit: 0 }, { signal });
-  const etag = current?.info.etag;
-  const { ifMatch, ifNoneMatch } = condition;
-  const matches = (wanted: string): boolean => etag !== undefined && (wanted === "*" || wanted === etag);
-  if ((ifMatch !== undefined && !matches(ifMatch)) || (ifNoneMatch !== undefined && matches(ifNoneMatch))) {
-    throw new AshlarError("PRECONDITION_FAILED", "the current version does not meet the condition", {
-      details: etag === undefined ? {} : { etag },
-    });
-  }
+  assertWriteCondition(current?.info, condition);
 }

@@ -268,6 +268,11 @@ export const HTTP_LIMITS = Object.freeze({
     "bytes",
     "a page of a listing whose rows carry metadata, beside LIST_LIMIT_MAX: below the 4 MiB that gRPC clients take by default. 1,000 keys of 1,024 bytes fit without",
   ),
+  CONDITION_ETAGS_MAX: limit(
+    1024,
+    "count",
+    "etags in one `if-match` or `if-none-match` of a write; they travel to the transaction that judges them. A client names the few versions that it has",
+  ),
   BUCKETS_MAX: limit(
     10_000,
     "count",

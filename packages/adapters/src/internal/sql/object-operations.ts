@@ -1,16 +1,16 @@
 import { AshlarError } from "@ashlar/sdk/errors";
-import type {
-  CommitObject,
-  CopyObject,
-  GetObjectQuery,
-  ManifestPage,
-  ObjectInfo,
-  StoredObject,
-  WriteCondition,
+import {
+  assertWriteCondition,
+  type CommitCondition,
+  type CommitObject,
+  type CopyObject,
+  type GetObjectQuery,
+  type ManifestPage,
+  type ObjectInfo,
+  type StoredObject,
 } from "@ashlar/sdk/ports";
 import { toByteText } from "../metadata/byte-text.ts";
 import { objectNotFound } from "../metadata/not-found.ts";
-import { assertWriteCondition } from "../metadata/write-condition.ts";
 import { assertBucketExists } from "./bucket-operations.ts";
 import { insertPart, readManifestPage } from "./manifest-rows.ts";
 import {
@@ -119,7 +119,7 @@ function damaged(manifestId: string): AshlarError {
 
 export async function deleteObject(
   session: SqlSession,
-  query: { readonly bucket: string; readonly key: string; readonly condition?: WriteCondition | undefined },
+  query: { readonly bucket: string; readonly key: string; readonly condition?: CommitCondition | undefined },
 ): Promise<boolean> {
   const current = await lockCurrent(session, query);
   await removeCurrent(session, { ...query, current });
@@ -162,6 +162,7 @@ async function getSource(session: SqlSession, copy: CopyObject): Promise<StoredR
     await assertBucketExists(session, copy.bucket);
     throw objectNotFound({ bucket, key });
   }
-  if (sourceIfMatch !== undefined) assertWriteCondition(row.etag, { ifMatch: sourceIfMatch });
+  if (sourceIfMatch !== undefined)
+    assertWriteCondition({ etag: row.etag, createdAtMs: row.created_at_ms }, { ifMatch: sourceIfMatch });
   return row;
 }

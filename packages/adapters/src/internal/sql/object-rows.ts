@@ -1,7 +1,6 @@
-import type { Durability, ObjectInfo, WriteCondition } from "@ashlar/sdk/ports";
+import { assertWriteCondition, type CommitCondition, type Durability, type ObjectInfo } from "@ashlar/sdk/ports";
 import { bytesToByteText, byteTextToBytes, fromByteText, toByteText } from "../metadata/byte-text.ts";
 import { bucketNotFound } from "../metadata/not-found.ts";
-import { assertWriteCondition } from "../metadata/write-condition.ts";
 import { releaseManifest } from "./manifest-rows.ts";
 import { openAttributes, sealAttributes } from "./sealed-row.ts";
 import type { SqlSession } from "./sql-session.ts";
@@ -54,6 +53,7 @@ export function keyBytes(key: string): Uint8Array {
 export interface CurrentObject {
   readonly object_version: string;
   readonly etag: string;
+  readonly created_at_ms: number;
   readonly manifest_id: string | null;
 }
 
@@ -65,21 +65,21 @@ export interface CurrentObject {
  */
 export async function lockCurrent(
   session: SqlSession,
-  target: { readonly bucket: string; readonly key: string; readonly condition?: WriteCondition | undefined },
+  target: { readonly bucket: string; readonly key: string; readonly condition?: CommitCondition | undefined },
 ): Promise<CurrentObject | undefined> {
   const { bucket, key, condition } = target;
   // First the locks, then, in a statement of its own, the look: it sees what the writer before us committed.
   await session.lockBucket(bucket, "shared");
   await session.lockObjects([{ bucket, key: toByteText(key) }]);
   const [row] = await session.query<{ [Column in keyof CurrentObject]: CurrentObject[Column] | null }>(
-    `SELECT o.object_version, o.etag, o.manifest_id FROM buckets b
+    `SELECT o.object_version, o.etag, o.created_at_ms, o.manifest_id FROM buckets b
       LEFT JOIN objects o ON o.bucket = b.bucket AND o.key = $2 AND o.is_latest
       WHERE b.bucket = $1`,
     [bucket, keyBytes(key)],
   );
   if (row === undefined) throw bucketNotFound(bucket);
   const current = row.object_version === null ? undefined : (row as CurrentObject);
-  assertWriteCondition(current?.etag, condition);
+  assertWriteCondition(current && { etag: current.etag, createdAtMs: current.created_at_ms }, condition);
   return current;
 }
 

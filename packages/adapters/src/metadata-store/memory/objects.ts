@@ -1,8 +1,14 @@
-import type { CommitObject, CopyObject, ObjectCatalog, ObjectInfo, StoredObject } from "@ashlar/sdk/ports";
+import {
+  assertWriteCondition,
+  type CommitObject,
+  type CopyObject,
+  type ObjectCatalog,
+  type ObjectInfo,
+  type StoredObject,
+} from "@ashlar/sdk/ports";
 import { toByteText } from "../../internal/metadata/byte-text.ts";
 import { type ListStep, nextLower, pageOf, resolveListRange } from "../../internal/metadata/list-range.ts";
 import { objectNotFound } from "../../internal/metadata/not-found.ts";
-import { assertWriteCondition } from "../../internal/metadata/write-condition.ts";
 import { assertRaisable, raiseChunks } from "./chunk-rows.ts";
 import { locateChunks, manifestPage, releaseManifest } from "./manifests.ts";
 import { once } from "./once.ts";
@@ -49,7 +55,7 @@ function deleteObject(state: MemoryState, query: Parameters<ObjectCatalog["delet
   const bucketRow = requireBucket(state, query.bucket);
   const byteKey = toByteText(query.key);
   const current = bucketRow.objects.get(byteKey);
-  assertWriteCondition(current?.info.etag, query.condition);
+  assertWriteCondition(current?.info, query.condition);
   if (current === undefined) return false;
   bucketRow.objects.delete(byteKey);
   bucketRow.keys.remove(byteKey);
@@ -75,7 +81,7 @@ function commitObject(state: MemoryState, commit: CommitObject): ObjectInfo {
   const { bucket, key, sizeBytes, etag, sha256, durability, attributes, content } = commit;
   const bucketRow = requireBucket(state, bucket);
   const current = bucketRow.objects.get(toByteText(key));
-  assertWriteCondition(current?.info.etag, commit.condition);
+  assertWriteCondition(current?.info, commit.condition);
   if ("chunks" in content) assertRaisable(state, content);
   const info: ObjectInfo = Object.freeze({
     ...{ bucket, key, objectVersion: nextId(state), sizeBytes, etag },
@@ -105,8 +111,8 @@ function copyObject(state: MemoryState, copy: CopyObject): ObjectInfo {
   const source = requireBucket(state, copy.sourceBucket).objects.get(toByteText(copy.sourceKey));
   const bucketRow = requireBucket(state, copy.bucket);
   if (source === undefined) throw objectNotFound({ bucket: copy.sourceBucket, key: copy.sourceKey });
-  if (copy.sourceIfMatch !== undefined) assertWriteCondition(source.info.etag, { ifMatch: copy.sourceIfMatch });
-  assertWriteCondition(bucketRow.objects.get(toByteText(copy.key))?.info.etag, copy.condition);
+  if (copy.sourceIfMatch !== undefined) assertWriteCondition(source.info, { ifMatch: copy.sourceIfMatch });
+  assertWriteCondition(bucketRow.objects.get(toByteText(copy.key))?.info, copy.condition);
   const info: ObjectInfo = Object.freeze({
     ...source.info,
     ...{ bucket: copy.bucket, key: copy.key, objectVersion: nextId(state), createdAtMs: state.clock.nowMs() },

@@ -1,19 +1,19 @@
-import type {
-  CompleteUpload,
-  CreateUpload,
-  ListUploadsQuery,
-  ObjectInfo,
-  PartInfo,
-  PutPart,
-  UploadCatalog,
-  UploadInfo,
-  UploadPage,
+import {
+  assertWriteCondition,
+  type CompleteUpload,
+  type CreateUpload,
+  type ListUploadsQuery,
+  type ObjectInfo,
+  type PartInfo,
+  type PutPart,
+  type UploadCatalog,
+  type UploadInfo,
+  type UploadPage,
 } from "@ashlar/sdk/ports";
 import { toByteText } from "../../internal/metadata/byte-text.ts";
 import { chooseParts } from "../../internal/metadata/completed-parts.ts";
 import { uploadNotFound } from "../../internal/metadata/not-found.ts";
 import { decodeUploadCursor, encodeUploadCursor } from "../../internal/metadata/upload-cursor.ts";
-import { assertWriteCondition } from "../../internal/metadata/write-condition.ts";
 import { assertRaisable, raiseChunks } from "./chunk-rows.ts";
 import { locateChunks } from "./manifests.ts";
 import { placeObject } from "./objects.ts";
@@ -114,7 +114,7 @@ function completeUpload(state: MemoryState, complete: CompleteUpload): ObjectInf
   const bucketRow = requireBucket(state, bucket);
   const stored = new Map([...upload.parts].map(([number, part]) => [number, { ...part.info, chunks: part.chunks }]));
   const { parts, sizeBytes, etag, sha256 } = chooseParts(stored, complete);
-  assertWriteCondition(bucketRow.objects.get(toByteText(key))?.info.etag, complete.condition);
+  assertWriteCondition(bucketRow.objects.get(toByteText(key))?.info, complete.condition);
   const info: ObjectInfo = Object.freeze({
     ...{ bucket, key, objectVersion: nextId(state), sizeBytes, etag },
     ...(sha256 === undefined ? {} : { sha256 }),

@@ -73,6 +73,22 @@ export const CONCURRENCY_CASES: readonly MetadataStoreCase[] = [
     },
   },
   {
+    name: "of 50 writers over one of the etags that they list exactly one wins",
+    async run({ store }) {
+      await withBucket(store);
+      const { etag } = await store.commitObject(inlineCommit("k", "before"));
+      const commits = Array.from({ length: 50 }, (_, index) => {
+        const condition = { ifMatchAny: ["other", etag] };
+        return store.commitObject(inlineCommit("k", `writer ${index}`, { condition }));
+      });
+      const outcomes = await Promise.allSettled(commits);
+      expect(outcomes.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
+      for (const outcome of outcomes) {
+        if (outcome.status === "rejected") expect(outcome.reason).toMatchObject({ code: "PRECONDITION_FAILED" });
+      }
+    },
+  },
+  {
     name: "a counter that four raise by ifMatch loses no step",
     async run({ store }) {
       await withBucket(store);

@@ -1,4 +1,5 @@
 import { expect } from "vitest";
+import type { CommitCondition, HttpCondition, ObjectInfo } from "../../ports/index.ts";
 import { expectCode } from "../chunk-store/expectations.ts";
 import type { MetadataStoreCase } from "./contract-case.ts";
 import {
@@ -9,6 +10,7 @@ import {
   dropAll,
   inlineCommit,
   keysOf,
+  partOf,
   textOf,
   withBucket,
 } from "./fixtures.ts";
@@ -47,6 +49,67 @@ export const CONDITION_CASES: readonly MetadataStoreCase[] = [
       await expectCode(store.commitObject(both), "PRECONDITION_FAILED");
       expect(await textOf(store, "k")).toBe("four");
       expect(second.etag).not.toBe(first.etag);
+    },
+  },
+  {
+    name: "lists of etags and dates are held against the current version, by every kind of write",
+    async run({ store }) {
+      await withBucket(store);
+      const at = { bucket: BUCKET, key: "k" };
+      const source = { sourceBucket: BUCKET, sourceKey: "source" };
+      await store.commitObject(inlineCommit("source"));
+      const complete = async (condition: CommitCondition): Promise<ObjectInfo> => {
+        const { uploadId } = await store.createUpload({ ...at, attributes: {}, durability: "strict" });
+        const part = await store.putPart(partOf(uploadId, 1, chunksOf(["a"])));
+        return await store.completeUpload({ uploadId, parts: [part], condition });
+      };
+      const writes: readonly ((condition: CommitCondition) => Promise<unknown>)[] = [
+        (condition) => store.commitObject(inlineCommit("k", "new", { condition })),
+        (condition) => store.copyObject({ ...source, ...at, condition }),
+        (condition) => store.deleteObject({ ...at, condition }),
+        complete,
+      ];
+      for (const write of writes) {
+        await store.deleteObject(at);
+        for (const ifMatchAny of [["*"], ["a", "b"]]) await expectCode(write({ ifMatchAny }), "PRECONDITION_FAILED");
+        await write({ ifNoneMatchAny: ["*"], ifUnmodifiedSinceMs: 0 });
+        const before = async (): Promise<ObjectInfo> => await store.commitObject(inlineCommit("k", "before"));
+        const { etag, createdAtMs } = await before();
+        // What last-modified says.
+        const ifUnmodifiedSinceMs = Math.floor(createdAtMs / 1000) * 1000;
+        const refused: readonly HttpCondition[] = [
+          { ifMatchAny: ["a", "b"] },
+          { ifNoneMatchAny: ["a", etag] },
+          { ifNoneMatchAny: ["*"] },
+          { ifUnmodifiedSinceMs: ifUnmodifiedSinceMs - 1 },
+          { ifMatchAny: ["a", etag], ifNoneMatchAny: ["b", etag] },
+          { ifMatchAny: ["a", etag], ifUnmodifiedSinceMs: 0 },
+        ];
+        for (const condition of refused) await expectCode(write(condition), "PRECONDITION_FAILED");
+        expect(await textOf(store, "k")).toBe("before");
+        await write({ ifMatchAny: ["a", etag], ifNoneMatchAny: ["b"] });
+        await before();
+        await write({ ifMatchAny: ["*"] });
+        await write({ ifUnmodifiedSinceMs: (await before()).createdAtMs });
+      }
+    },
+  },
+  {
+    name: "a condition of empty lists, or of single etags beside lists, is refused",
+    async run({ store }) {
+      await withBucket(store);
+      const conditions: readonly object[] = [
+        { ifMatchAny: [] },
+        { ifNoneMatchAny: [""] },
+        { ifMatchAny: "a" },
+        { ifUnmodifiedSinceMs: 0.5 },
+        { ifNoneMatch: "*", ifMatchAny: ["a", "b"] },
+        { ifMatch: "a", ifUnmodifiedSinceMs: 0 },
+      ];
+      for (const condition of conditions) {
+        await expectCode(store.commitObject(inlineCommit("k", "x", { condition })), "INVALID_ARGUMENT");
+        await expectCode(store.deleteObject({ bucket: BUCKET, key: "k", condition }), "INVALID_ARGUMENT");
+      }
     },
   },
   {

@@ -3,13 +3,13 @@ import { type Digest, encodeHex, sha256Sync } from "../../hash/index.ts";
 import { chunkedEtag, singleEtag } from "../../manifest/index.ts";
 import type {
   ChunkRef,
+  CommitCondition,
   CommitObject,
   CommittedChunk,
   ListObjectsQuery,
   MetadataStore,
   ObjectListPage,
   PutPart,
-  WriteCondition,
 } from "../../ports/index.ts";
 
 /** The bucket of most cases. */
@@ -26,7 +26,7 @@ export async function withBucket(store: MetadataStore): Promise<MetadataStore> {
 /** What a commit may differ in. */
 export interface CommitVariation {
   readonly bucket?: string;
-  readonly condition?: WriteCondition;
+  readonly condition?: CommitCondition;
   readonly layoutVersion?: number;
   readonly attributes?: CommitObject["attributes"];
 }

@@ -1,5 +1,5 @@
 import { expect } from "vitest";
-import type { MetadataStore, WriteOptions } from "../../ports/index.ts";
+import type { HttpCondition, MetadataStore, WriteOptions } from "../../ports/index.ts";
 import { expectCode } from "../chunk-store/expectations.ts";
 import { ifPersistent, ifShared, type MetadataStoreCase } from "./contract-case.ts";
 import {
@@ -194,6 +194,37 @@ export const OPERATION_CASES: readonly MetadataStoreCase[] = [
       await expectCode(complete(parts.slice(1)), "UPLOAD_NOT_FOUND");
       await expectCode(complete(parts, { credential: "other" }), "UPLOAD_NOT_FOUND");
       expect(await textOf(store, "k")).toBe("since");
+    },
+  },
+  {
+    name: "a write under a list or a date that is tried again has its first answer, whatever the current version is by then",
+    async run({ store }) {
+      await withBucket(store);
+      const at = { bucket: BUCKET, key: "k" };
+      const { etag } = await store.commitObject(inlineCommit("k", "before"));
+      await store.commitObject(inlineCommit("source"));
+      const conditions: readonly HttpCondition[] = [
+        { ifMatchAny: [etag, "other"] },
+        { ifNoneMatchAny: ["a", "b"] },
+        { ifUnmodifiedSinceMs: Number.MAX_SAFE_INTEGER },
+      ];
+      let operation = 0;
+      for (const condition of conditions) {
+        const writes: readonly ((options: WriteOptions) => Promise<unknown>)[] = [
+          (options) => store.commitObject(inlineCommit("k", "mine", { condition }), options),
+          (options) => store.copyObject({ sourceBucket: BUCKET, sourceKey: "source", ...at, condition }, options),
+          (options) => store.deleteObject({ ...at, condition }, options),
+        ];
+        for (const write of writes) {
+          await store.commitObject(inlineCommit("k", "before"));
+          const options = named(++operation);
+          const first = await write(options);
+          expect(await write(options)).toEqual(first);
+          await store.commitObject(inlineCommit("k", "of another"));
+          expect(await write(options)).toEqual(first);
+          expect(await textOf(store, "k")).toBe("of another");
+        }
+      }
     },
   },
   {

@@ -1,7 +1,8 @@
 import { AshlarError } from "@ashlar/sdk/errors";
-import type { ObjectInfo, WriteCondition } from "@ashlar/sdk/ports";
+import type { CommitCondition, ObjectInfo } from "@ashlar/sdk/ports";
 import { namesEntityTag, parseEntityTags } from "../../http/entity-tag.ts";
 import { parseHttpDate } from "../../http/http-date.ts";
+import { HTTP_LIMITS } from "../../http/http-limits.ts";
 
 /** What the conditions of a read say; RFC 9110 §13.2.2 gives the order. */
 export type ReadVerdict = "proceed" | "not-modified" | "failed";
@@ -47,78 +48,41 @@ function isLaterThan(info: ObjectInfo, date: string | null): boolean | undefined
 /**
  * The condition of a write (PUT, DELETE), from `if-match`, `if-none-match` and `if-unmodified-since`, by RFC 9110 §13.2.2.
  *
- * One tag and `*` are for the commit to judge. Lists and dates are judged here against the current version, and the commit then holds on to
- * exactly that version, so that nobody writes in between unseen.
+ * It says what the caller said, and the transaction of the write judges it. Judged here, it would be held against what an earlier try of the same
+ * write left, and others could write between.
  *
- * @param current the object as it is; asked for only where that is needed.
- * @throws {AshlarError} INVALID_ARGUMENT for values that are neither etags nor `*`; PRECONDITION_FAILED where the current version does not match.
+ * @throws {AshlarError} INVALID_ARGUMENT for values that are neither etags nor `*`, and for more than CONDITION_ETAGS_MAX; PRECONDITION_FAILED where no
+ *   object can match.
  */
-export async function writeCondition(
-  header: Headers,
-  current: () => Promise<ObjectInfo | undefined>,
-): Promise<WriteCondition | undefined> {
-  const ifMatch = header.get("if-match");
-  const ifNoneMatch = header.get("if-none-match");
-  const since = ifMatch === null ? header.get("if-unmodified-since") : null;
-  const wanted = ifMatch === null ? await unmodifiedSince(since, current) : await matching(ifMatch, current);
-  const unwanted = ifNoneMatch === null ? undefined : await noneMatching(ifNoneMatch, current);
-  if (wanted === undefined || unwanted === undefined) return wanted ?? unwanted;
-  if (unwanted.ifMatch === undefined || wanted.ifMatch === "*") return { ...wanted, ...unwanted };
-  if (unwanted.ifMatch !== wanted.ifMatch) throw failed("if-match");
-  return wanted;
+export function writeCondition(header: Headers): CommitCondition | undefined {
+  const ifMatchAny = tagsOf(header, "if-match");
+  const ifNoneMatchAny = tagsOf(header, "if-none-match");
+  const date = ifMatchAny === undefined ? header.get("if-unmodified-since") : null;
+  const ifUnmodifiedSinceMs = date === null ? undefined : parseHttpDate(date);
+  if (ifMatchAny?.length === 0) {
+    const details = { header: "if-match" };
+    throw new AshlarError("PRECONDITION_FAILED", "no object is in a state that if-match allows", { details });
+  }
+  const [ifMatch, ...orMatch] = ifMatchAny ?? [];
+  const [ifNoneMatch, ...orNoneMatch] = ifNoneMatchAny ?? [];
+  if (ifUnmodifiedSinceMs !== undefined || orMatch.length > 0 || orNoneMatch.length > 0)
+    return { ifMatchAny, ifNoneMatchAny: ifNoneMatch === undefined ? undefined : ifNoneMatchAny, ifUnmodifiedSinceMs };
+  return ifMatch === undefined && ifNoneMatch === undefined ? undefined : { ifMatch, ifNoneMatch };
 }
 
-async function unmodifiedSince(
-  date: string | null,
-  current: () => Promise<ObjectInfo | undefined>,
-): Promise<WriteCondition | undefined> {
-  if (date === null || parseHttpDate(date) === undefined) return undefined;
-  const info = await current();
-  // What is not there has no date, and the condition is ignored.
-  if (info === undefined) return undefined;
-  if (isLaterThan(info, date) === true) throw failed("if-unmodified-since", info);
-  return { ifMatch: info.etag };
-}
-
-async function matching(
-  value: string,
-  current: () => Promise<ObjectInfo | undefined>,
-): Promise<WriteCondition | undefined> {
-  const tags = tagsOf("if-match", value);
-  if (tags === "*") return { ifMatch: "*" };
-  // A weak tag never matches, and the star in quotes is a tag like any other, which no object has.
-  const strong = tags.filter(({ tag, weak }) => !weak && tag !== "*" && tag !== "");
-  const [only] = strong;
-  if (only === undefined) throw failed("if-match");
-  if (strong.length === 1) return { ifMatch: only.tag };
-  const info = await current();
-  if (info === undefined || !strong.some(({ tag }) => tag === info.etag)) throw failed("if-match", info);
-  return { ifMatch: info.etag };
-}
-
-async function noneMatching(
-  value: string,
-  current: () => Promise<ObjectInfo | undefined>,
-): Promise<WriteCondition | undefined> {
-  const tags = tagsOf("if-none-match", value);
-  if (tags === "*") return { ifNoneMatch: "*" };
-  const named = tags.filter(({ tag }) => tag !== "*" && tag !== "");
-  const [only] = named;
-  if (only === undefined) return undefined;
-  if (named.length === 1) return { ifNoneMatch: only.tag };
-  const info = await current();
-  if (info === undefined) return { ifNoneMatch: "*" };
-  if (named.some(({ tag }) => tag === info.etag)) throw failed("if-none-match", info);
-  return { ifMatch: info.etag };
-}
-
-function tagsOf(name: string, value: string): Exclude<ReturnType<typeof parseEntityTags>, undefined> {
+/** The tags that an object can have, each once; weak ones are among them where weak comparison is asked for (RFC 9110 §13.1.1, §13.1.2). */
+function tagsOf(header: Headers, name: "if-match" | "if-none-match"): readonly string[] | undefined {
+  const value = header.get(name);
+  if (value === null) return undefined;
+  const details = { header: name };
   const tags = parseEntityTags(value);
-  if (tags !== undefined) return tags;
-  throw new AshlarError("INVALID_ARGUMENT", `${name} is a list of quoted etags, or *`, { details: { header: name } });
-}
-
-function failed(header: string, info?: ObjectInfo): AshlarError {
-  const details = info === undefined ? { header } : { header, etag: info.etag };
-  return new AshlarError("PRECONDITION_FAILED", `the object is not in a state that ${header} allows`, { details });
+  if (tags === undefined)
+    throw new AshlarError("INVALID_ARGUMENT", `${name} is a list of quoted etags, or *`, { details });
+  if (tags === "*") return [tags];
+  // The star in quotes is a tag like any other, which no object has.
+  const usable = tags.filter(({ tag, weak }) => tag !== "*" && tag !== "" && (name === "if-none-match" || !weak));
+  const distinct = [...new Set(usable.map(({ tag }) => tag))];
+  const max = HTTP_LIMITS.CONDITION_ETAGS_MAX.value;
+  if (distinct.length <= max) return distinct;
+  throw new AshlarError("INVALID_ARGUMENT", `${name} of a write names at most ${max} etags`, { details });
 }

@@ -411,18 +411,86 @@ describe("conditions over plain HTTP", () => {
     expect((await put("listed-tags-new", "x", { "if-none-match": '"a", "b"' })).status).toBe(200);
   });
 
-  it("hold on to the version that was judged", async () => {
-    const info = { etag: "now", createdAtMs: 5000 } as ObjectInfo;
-    const of = (headers: Record<string, string>, current: ObjectInfo | undefined = info): Promise<unknown> =>
-      writeCondition(new Headers(headers), async () => current);
-    const late = new Date(9000).toUTCString();
-    expect(await of({ "if-unmodified-since": late })).toEqual({ ifMatch: "now" });
-    expect(await of({ "if-match": '"a", "now"' })).toEqual({ ifMatch: "now" });
-    expect(await of({ "if-none-match": '"a", "b"' })).toEqual({ ifMatch: "now" });
-    expect(await of({ "if-match": "*", "if-none-match": '"a", "b"' })).toEqual({ ifMatch: "now" });
-    expect(await writeCondition(new Headers({ "if-none-match": '"a", "b"' }), async () => undefined)).toEqual({
-      ifNoneMatch: "*",
+  describe.each<[string, (etag: string) => Record<string, string>]>([
+    ["one etag", (etag) => ({ "if-match": etag })],
+    ["a list of etags", (etag) => ({ "if-match": `${etag}, "other"` })],
+    ["a date", () => ({ "if-unmodified-since": new Date(Date.now() + 99_000).toUTCString() })],
+    ["one etag that is not there", () => ({ "if-none-match": '"x"' })],
+    ["a list of etags that are not there", () => ({ "if-none-match": '"x", W/"y"' })],
+    ["all of these", (etag) => ({ "if-match": `"other", ${etag}`, "if-none-match": '"x", "y"' })],
+  ])("with %s: a write that is tried again under its key gets the first one's answer", (name, conditionFor) => {
+    const key = `again-${name.replaceAll(" ", "-")}`;
+    const path = `/objects/photos/${key}`;
+
+    /** The same request twice, and others write between the two. */
+    async function twice(headers: Record<string, string>, method: string, body?: string): Promise<Answer[]> {
+      const again = { ...headers, "idempotency-key": randomBytes(16).toString("hex") };
+      const send = (): Promise<Answer> =>
+        call(method, path, { headers: again, ...(body === undefined ? {} : { body: Buffer.from(body) }) });
+      const first = await send();
+      const second = await send();
+      await put(key, "of another");
+      return [first, second, await send()];
+    }
+
+    async function expectOneAnswer(answers: readonly Answer[], status: number): Promise<void> {
+      // What a try found in the stores already is its own affair.
+      const of = ({ json: { deduplicatedBytes: _ownAffair, ...json } }: Answer): unknown => json;
+      for (const answer of answers) expect([answer.status, of(answer)]).toEqual([status, of(answers[0] as Answer)]);
+      expect((await call("GET", path)).body.toString()).toBe("of another");
+    }
+
+    it("put", async () => {
+      const etag = String((await put(key, "before")).headers.etag);
+      await expectOneAnswer(await twice(conditionFor(etag), "PUT", "mine"), 200);
     });
+
+    it("put in chunks", async () => {
+      const etag = String((await put(key, "before")).headers.etag);
+      await expectOneAnswer(await twice(conditionFor(etag), "PUT", "mine".repeat(50_000)), 200);
+    });
+
+    it("copy", async () => {
+      await put("again-source", "source");
+      const etag = String((await put(key, "before")).headers.etag);
+      const headers = { ...conditionFor(etag), "ashlar-copy-source": "photos/again-source" };
+      await expectOneAnswer(await twice(headers, "PUT"), 200);
+    });
+
+    it("delete", async () => {
+      const etag = String((await put(key, "before")).headers.etag);
+      await expectOneAnswer(await twice(conditionFor(etag), "DELETE"), 204);
+    });
+  });
+
+  it("travel to the commit as the caller sent them", () => {
+    const of = (headers: Record<string, string>): unknown => writeCondition(new Headers(headers));
+    const date = new Date(9000).toUTCString();
+    expect(of({})).toBeUndefined();
+    // The forms of one tag are those of earlier releases, whose results are kept under them.
+    expect(of({ "if-match": '"a"' })).toEqual({ ifMatch: "a" });
+    expect(of({ "if-match": '"a", W/"b"', "if-none-match": "*" })).toEqual({ ifMatch: "a", ifNoneMatch: "*" });
+    expect(of({ "if-match": "*", "if-none-match": 'W/"a"' })).toEqual({ ifMatch: "*", ifNoneMatch: "a" });
+    expect(of({ "if-match": '"a"', "if-unmodified-since": date })).toEqual({ ifMatch: "a" });
+    expect(of({ "if-unmodified-since": date })).toEqual({ ifUnmodifiedSinceMs: 9000 });
+    expect(of({ "if-match": '"a", "b", "a"' })).toEqual({ ifMatchAny: ["a", "b"] });
+    expect(of({ "if-match": "*", "if-none-match": '"a", W/"b", "no tag"' })).toEqual({
+      ifMatchAny: ["*"],
+      ifNoneMatchAny: ["a", "b", "no tag"],
+    });
+    expect(of({ "if-none-match": '"a"', "if-unmodified-since": date })).toEqual({
+      ifNoneMatchAny: ["a"],
+      ifUnmodifiedSinceMs: 9000,
+    });
+  });
+
+  it("with more etags than anybody keeps are refused", async () => {
+    const tags = Array.from({ length: 1025 }, (_, index) => `"${index}"`);
+    for (const name of ["if-match", "if-none-match"]) {
+      expect((await put("many-tags", "x", { [name]: tags.join() })).json.code).toBe("INVALID_ARGUMENT");
+      const fewer = await put("many-tags", "x", { [name]: tags.slice(1).join() });
+      expect(fewer.status).toBe(name === "if-match" ? 412 : 200);
+    }
   });
 
   it("decide writes and deletes", async () => {

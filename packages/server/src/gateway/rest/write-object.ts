@@ -1,12 +1,6 @@
 import { AshlarError } from "@ashlar/sdk/errors";
 import { isDigestHex } from "@ashlar/sdk/hash";
-import {
-  type CopyObject,
-  DURABILITIES,
-  type Durability,
-  type ObjectInfo,
-  type PutObjectRequest,
-} from "@ashlar/sdk/ports";
+import { type CopyObject, DURABILITIES, type Durability, type PutObjectRequest } from "@ashlar/sdk/ports";
 import { CopyObjectResponseSchema, encodeObjectInfo, encodePutOutcome, PutObjectOutcomeSchema } from "@ashlar/sdk/rpc";
 import type { HttpRequest, HttpResponse } from "../../http/http-handler.ts";
 import { assertWholeBody } from "../../http/whole-body.ts";
@@ -37,7 +31,7 @@ export async function putObject(
     ...name,
     attributes: attributesFromHeaders(header) ?? {},
     sizeBytes: contentLength(header),
-    condition: await conditionOf(context, name, request),
+    condition: writeCondition(header),
     durability: durabilityOf(header),
     sha256: digestOf(header),
   };
@@ -61,7 +55,7 @@ export async function copyObject(
       ...copySource(request),
       ...name,
       attributes: attributesFromHeaders(header),
-      condition: await conditionOf(context, name, request),
+      condition: writeCondition(header),
     },
     writeOptionsOf(header, principal, signal),
   );
@@ -84,19 +78,8 @@ export async function deleteObject(
   principal: Principal,
 ): Promise<HttpResponse> {
   const write = writeOptionsOf(request.header, principal, request.signal);
-  const condition = await conditionOf(context, name, request);
-  await context.backend.deleteObject({ ...name, condition }, write);
+  await context.backend.deleteObject({ ...name, condition: writeCondition(request.header) }, write);
   return { status: 204 };
-}
-
-function conditionOf(
-  { metadata }: GatewayContext,
-  { bucket, key }: ObjectName,
-  { header, signal }: HttpRequest,
-): ReturnType<typeof writeCondition> {
-  const current = async (): Promise<ObjectInfo | undefined> =>
-    (await metadata.getObject({ bucket, key, chunkLimit: 0 }, { signal }))?.info;
-  return writeCondition(header, current);
 }
 
 /**

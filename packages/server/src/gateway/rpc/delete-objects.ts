@@ -1,9 +1,9 @@
 import { AshlarError } from "@ashlar/sdk/errors";
 import { LIMITS } from "@ashlar/sdk/limits";
+import { assertBucketName } from "@ashlar/sdk/ports";
 import { decodeCondition, ErrorReason, type ObjectService } from "@ashlar/sdk/rpc";
 import type { ServiceImpl } from "@connectrpc/connect";
 import { rpcWriteOptions } from "../auth/write-options.ts";
-import { requireBucket } from "../early-checks.ts";
 import type { GatewayContext } from "../gateway-context.ts";
 
 type Handlers = Pick<ServiceImpl<typeof ObjectService>, "deleteObject" | "deleteObjects">;
@@ -26,14 +26,15 @@ export function deleteObjectHandlers({ backend }: GatewayContext): Handlers {
       if (keys.length === 0 || keys.length > LIMITS.DELETE_MANY_MAX.value) {
         throw new AshlarError("INVALID_ARGUMENT", `one call deletes 1 to ${LIMITS.DELETE_MANY_MAX.value} keys`);
       }
-      await requireBucket(backend, bucket, signal);
+      assertBucketName(bucket);
       const deleteOne = async (key: string, index: number): Promise<DeleteOutcome> => {
         try {
           // Each key is an operation of its own.
           const write = { signal, operationId: operationId && `${operationId}.${index}`, credential };
           return { key, deleted: await backend.deleteObject({ bucket, key }, write) };
         } catch (error) {
-          if (signal.aborted) throw error;
+          // Told by the deletes themselves: one that happened before has its result, even if the bucket went since.
+          if (signal.aborted || AshlarError.is(error, "BUCKET_NOT_FOUND")) throw error;
           return { key, deleted: false, error: errorInfo(AshlarError.from(error)) };
         }
       };

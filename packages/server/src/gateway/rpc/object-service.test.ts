@@ -227,6 +227,19 @@ describe("deletes", () => {
     expect(await codeOf(readonlyObjects.deleteObjects({ bucket: BUCKET, keys: ["k"] }))).toBe("PERMISSION_DENIED");
   });
 
+  it("of many that are tried again under their name have their first outcomes, though the bucket is gone", async () => {
+    const bucket = "emptied";
+    await objects.createBucket({ bucket });
+    const keys = Array.from({ length: 20 }, (_, index) => `d${index}`);
+    for (const key of keys) await objects.writeObject({ header: { bucket, key }, data: randomBytes(5) });
+    const options = { headers: { "idempotency-key": randomBytes(16).toString("hex") } };
+    const first = await objects.deleteObjects({ bucket, keys }, options);
+    await objects.deleteBucket({ bucket });
+    expect((await objects.deleteObjects({ bucket, keys }, options)).outcomes).toEqual(first.outcomes);
+    expect(await codeOf(objects.deleteObjects({ bucket, keys }))).toBe("BUCKET_NOT_FOUND");
+    expect(await codeOf(objects.deleteObjects({ bucket: "B", keys: ["k"] }))).toBe("INVALID_BUCKET_NAME");
+  });
+
   it("of one tell whether it was there, under a condition", async () => {
     await objects.writeObject({ header: { bucket: BUCKET, key: "one" }, data: randomBytes(5) });
     expect(await codeOf(objects.deleteObject({ bucket: BUCKET, key: "one", condition: { ifMatch: "x" } }))).toBe(
