@@ -209,6 +209,11 @@ export const HTTP_LIMITS = Object.freeze({
     "count",
     "the same for CommitWrite, CommitPart and CompleteUpload: COMMIT_CHUNKS_MAX chunks with five receipts each, or COMPLETE_PARTS_MAX parts with their etags",
   ),
+  DECODED_AT_ONCE_MAX_BYTES: limit(
+    256 * KIB,
+    "bytes",
+    "of a long list that are passed on to the decoder in one turn of the event loop; of longer ones, only one call's in each",
+  ),
   MESSAGE_DEPTH_MAX: limit(32, "count", "nesting of a message, JSON or not; the deepest of ours is 5"),
   JSON_NUMBER_MAX_BYTES: limit(
     128,

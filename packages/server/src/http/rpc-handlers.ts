@@ -21,6 +21,8 @@ export interface RpcOptions {
   readonly writeMaxBytes: number;
   /** Fields that a message may have, nested ones included; see `MESSAGE_FIELDS_MAX`. */
   readonly fieldsMax: number;
+  /** Long messages are decoded in turns; those that carry bytes are not: they cost little for their length. */
+  readonly inTurns: boolean;
   /** The most of a request's messages that the handler holds at once, in bytes. */
   readonly heldMaxBytes: number;
   readonly interceptors: Interceptor[];
@@ -72,11 +74,13 @@ export function createRpcHandlers(
   const errors = errorInterceptor(logger);
   const validation = createValidateInterceptor();
   const limited = (
-    limits: Pick<RpcOptions, "readMaxBytes" | "writeMaxBytes" | "fieldsMax"> & { readonly heldMaxBytes?: number },
+    limits: Pick<RpcOptions, "readMaxBytes" | "writeMaxBytes" | "fieldsMax"> &
+      Partial<Pick<RpcOptions, "heldMaxBytes" | "inTurns">>,
     interceptors: Interceptor[],
     gate: RpcGate | undefined,
   ): RpcOptions => ({
     heldMaxBytes: limits.readMaxBytes,
+    inTurns: true,
     ...limits,
     interceptors,
     requestGate: (context) => {
@@ -96,7 +100,11 @@ export function createRpcHandlers(
     bulk(messageMaxBytes, gate, heldMaxBytes = messageMaxBytes) {
       const maxBytes = messageMaxBytes + MESSAGE_SLACK_BYTES;
       const fieldsMax = HTTP_LIMITS.MESSAGE_FIELDS_MAX.value;
-      return limited({ readMaxBytes: maxBytes, writeMaxBytes: maxBytes, fieldsMax, heldMaxBytes }, [errors], gate);
+      return limited(
+        { readMaxBytes: maxBytes, writeMaxBytes: maxBytes, fieldsMax, heldMaxBytes, inTurns: false },
+        [errors],
+        gate,
+      );
     },
     lists(messageMaxBytes, gate) {
       const fieldsMax = HTTP_LIMITS.LISTS_MESSAGE_FIELDS_MAX.value;
