@@ -1,7 +1,7 @@
 import { AshlarError } from "@ashlar/sdk/errors";
 import type { DescMessage } from "@bufbuild/protobuf";
 import { HTTP_LIMITS } from "./http-limits.ts";
-import { createItemCount, type ItemCount } from "./item-count.ts";
+import { addItem, createItemCount, enterField, type ItemCount } from "./item-count.ts";
 import { type FieldShape, messageShape } from "./message-shape.ts";
 
 /** Counts the fields of protobuf messages, and the items of their lists and maps, as their bytes come by. */
@@ -39,7 +39,7 @@ export function createFieldCounter(desc: DescMessage, fieldsMax: number): FieldC
     const wireType = number % 8;
     const items = open.at(-1)?.items;
     field = items?.shape.byNumber.get(Math.floor(number / 8));
-    if (field !== undefined && field.kind !== "single") items?.add(field);
+    if (items !== undefined && field !== undefined && field.kind !== "single") addItem(items, field);
     state = wireType === 0 ? "varint" : wireType === WIRE_LENGTH ? "length" : "tag";
     skipTo = position + (FIXED_BYTES[wireType] ?? 0);
   };
@@ -49,7 +49,7 @@ export function createFieldCounter(desc: DescMessage, fieldsMax: number): FieldC
     state = "tag";
     if (field === undefined || message === undefined || around === undefined || open.length >= depthMax) {
       skipTo = position + number;
-    } else open.push({ items: around.enter(field, message), end: position + number });
+    } else open.push({ items: enterField(around, field, message), end: position + number });
   };
   return {
     begin(sizeBytes) {

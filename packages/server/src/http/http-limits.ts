@@ -215,10 +215,10 @@ export const HTTP_LIMITS = Object.freeze({
     "of a long list that are passed on to the decoder in one turn of the event loop; of longer ones, only one call's in each",
   ),
   MESSAGE_DEPTH_MAX: limit(32, "count", "nesting of a message, JSON or not; the deepest of ours is 5"),
-  JSON_NUMBER_MAX_BYTES: limit(
+  JSON_NUMBER_MAX: limit(
     128,
-    "bytes",
-    "a number in JSON, which may be a text: 64 bits have 20 digits, and each may be escaped. Turning a long one into a number takes time by the square of its length",
+    "count",
+    "characters of a number in JSON, which may be a text: 64 bits have 20 digits, and each may be escaped. Turning a long one into a number takes time by the square of its length",
   ),
   FRAME_MIN_BYTES: limit(4 * KIB, "bytes", "smallest frame that a reader may ask for: each is a message of its own"),
   COMPLETE_PARTS_MAX: limit(

@@ -1,36 +1,34 @@
 import { AshlarError } from "@ashlar/sdk/errors";
 import type { FieldShape, MessageShape } from "./message-shape.ts";
 
-/** A message whose items are counted while its bytes, binary or JSON, come by. */
+/** A message whose items are counted while its bytes, binary or JSON, come by. There are as many of them as messages: plain data, made lazily. */
 export interface ItemCount {
   readonly shape: MessageShape;
-  /** Takes an item of a list or map. @throws {AshlarError} INVALID_ARGUMENT for one too many. */
-  add(field: FieldShape): void;
-  /** Enters the message of a field. One that is set twice is one, and has the items of both. */
-  enter(field: FieldShape, message: MessageShape): ItemCount;
+  counts: Map<FieldShape, number> | undefined;
+  singles: Map<FieldShape, ItemCount> | undefined;
 }
 
-/** Counts the items of one message of a shape. */
+/** Begins to count the items of one message. */
 export function createItemCount(shape: MessageShape): ItemCount {
-  let counts: Map<FieldShape, number> | undefined;
-  let singles: Map<FieldShape, ItemCount> | undefined;
-  return {
-    shape,
-    add(field) {
-      if (field.itemsMax === Number.POSITIVE_INFINITY) return;
-      const count = (counts?.get(field) ?? 0) + 1;
-      if (count > field.itemsMax) throw tooMany(field);
-      counts ??= new Map();
-      counts.set(field, count);
-    },
-    enter(field, message) {
-      if (field.kind !== "single") return createItemCount(message);
-      singles ??= new Map();
-      const inner = singles.get(field) ?? createItemCount(message);
-      singles.set(field, inner);
-      return inner;
-    },
-  };
+  return { shape, counts: undefined, singles: undefined };
+}
+
+/** Takes an item of a list or map of a message. @throws {AshlarError} INVALID_ARGUMENT for one too many. */
+export function addItem(message: ItemCount, field: FieldShape): void {
+  if (field.itemsMax === Number.POSITIVE_INFINITY) return;
+  const count = (message.counts?.get(field) ?? 0) + 1;
+  if (count > field.itemsMax) throw tooMany(field);
+  message.counts ??= new Map();
+  message.counts.set(field, count);
+}
+
+/** Enters a message of a shape that is the value of a field. One that is set twice is one, and has the items of both. */
+export function enterField(message: ItemCount, field: FieldShape, shape: MessageShape): ItemCount {
+  if (field.kind !== "single") return createItemCount(shape);
+  const inner = message.singles?.get(field) ?? createItemCount(shape);
+  message.singles ??= new Map();
+  message.singles.set(field, inner);
+  return inner;
 }
 
 function tooMany({ name, itemsMax }: FieldShape): AshlarError {

@@ -9,7 +9,7 @@ import { assertJsonWithin } from "./json-bounds.ts";
 const refused = (text: string, options: { readonly desc?: DescMessage; readonly fieldsMax?: number } = {}): boolean => {
   const { desc = CommitWriteRequestSchema, fieldsMax = Number.POSITIVE_INFINITY } = options;
   try {
-    assertJsonWithin(new TextEncoder().encode(text), { desc, fieldsMax });
+    assertJsonWithin(text, { desc, fieldsMax });
     return false;
   } catch (error) {
     return AshlarError.is(error, "INVALID_ARGUMENT");
@@ -49,7 +49,7 @@ describe("a JSON text", () => {
 });
 
 describe("a number in JSON", () => {
-  const max = HTTP_LIMITS.JSON_NUMBER_MAX_BYTES.value;
+  const max = HTTP_LIMITS.JSON_NUMBER_MAX.value;
   const written = (digits: string): string[] => [
     digits,
     `"${digits}"`,

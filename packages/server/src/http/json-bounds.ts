@@ -2,8 +2,8 @@ import { AshlarError } from "@ashlar/sdk/errors";
 import { connectErrorFrom } from "@ashlar/sdk/rpc";
 import type { DescMessage } from "@bufbuild/protobuf";
 import { HTTP_LIMITS } from "./http-limits.ts";
-import { createItemCount, type ItemCount } from "./item-count.ts";
-import { endOfText, endOfWord, textOf } from "./json-tokens.ts";
+import { addItem, createItemCount, enterField, type ItemCount } from "./item-count.ts";
+import { endOfText, endOfWord, nameOf } from "./json-tokens.ts";
 import { type FieldShape, messageShape } from "./message-shape.ts";
 
 /**
@@ -16,12 +16,13 @@ export function boundedTextDecoder(desc: DescMessage, fieldsMax: number): Pick<T
   const decoder = new TextDecoder("utf-8", { fatal: true });
   return {
     decode(bytes?: Uint8Array) {
+      const json = decoder.decode(bytes);
       try {
-        if (bytes !== undefined) assertJsonWithin(bytes, { desc, fieldsMax });
+        assertJsonWithin(json, { desc, fieldsMax });
       } catch (error) {
         throw connectErrorFrom(AshlarError.from(error)); // nobody behind Connect's decoding translates errors
       }
-      return decoder.decode(bytes);
+      return json;
     },
   };
 }
@@ -56,7 +57,7 @@ const SPACE = 0x20;
  * @throws {AshlarError} INVALID_ARGUMENT.
  */
 export function assertJsonWithin(
-  bytes: Uint8Array,
+  json: string,
   { desc, fieldsMax }: { readonly desc: DescMessage; readonly fieldsMax: number },
 ): void {
   const depthMax = HTTP_LIMITS.MESSAGE_DEPTH_MAX.value;
@@ -70,12 +71,12 @@ export function assertJsonWithin(
     if (values > fieldsMax) throw invalid(`this message has at most ${fieldsMax} values`);
   };
   const beginItem = (): void => {
-    if (level?.items !== undefined) level.items.of.add(level.items.field);
+    if (level?.items !== undefined) addItem(level.items.of, level.items.field);
   };
   const open = (named: boolean): void => {
     countValue();
     if (!(level?.named ?? true)) beginItem();
-    level = level === undefined ? { ...UNKNOWN, named, message: rootOf(desc, named) } : inside(level, named);
+    level = level === undefined ? levelOf(named, rootOf(desc, named)) : inside(level, named);
     levels.push(level);
     if (levels.length > depthMax) throw invalid(`a message nests at most ${depthMax} deep`);
     nameNext = named;
@@ -85,32 +86,35 @@ export function assertJsonWithin(
     level = levels.at(-1);
     nameNext = false;
   };
-  for (let index = 0; index < bytes.length; index++) {
-    const byte = bytes[index] as number;
-    if (byte <= SPACE || byte === COLON) continue;
-    if (byte === OPEN_LIST || byte === OPEN_OBJECT) open(byte === OPEN_OBJECT);
-    else if (byte === CLOSE_LIST || byte === CLOSE_OBJECT) close();
-    else if (byte === COMMA) {
+  for (let index = 0; index < json.length; index++) {
+    const code = json.charCodeAt(index);
+    if (code <= SPACE || code === COLON) continue;
+    if (code === OPEN_LIST || code === OPEN_OBJECT) open(code === OPEN_OBJECT);
+    else if (code === CLOSE_LIST || code === CLOSE_OBJECT) close();
+    else if (code === COMMA) {
       countValue();
       nameNext = level?.named === true;
     } else {
-      const isText = byte === QUOTE;
+      const isText = code === QUOTE;
       const start = isText ? index + 1 : index;
-      const end = isText ? endOfText(bytes, start) : endOfWord(bytes, start);
+      const end = isText ? endOfText(json, start) : endOfWord(json, start);
       index = isText ? end : end - 1;
       if (nameNext && level !== undefined) {
         nameNext = false;
         if (level.items !== undefined) beginItem();
-        else if (level.message !== undefined) level.field = level.message.shape.byName.get(textOf(bytes, start, end));
+        else if (level.message !== undefined) level.field = level.message.shape.byName.get(nameOf(json, start, end));
         continue;
       }
       if (level?.named === false) beginItem();
-      if ((level?.field?.isNumber === true || !isText) && end - start > NUMBER_MAX_BYTES) throw tooLong();
+      if ((level?.field?.isNumber === true || !isText) && end - start > NUMBER_MAX) throw tooLong();
     }
   }
 }
 
-const UNKNOWN = { message: undefined, items: undefined, field: undefined } as const;
+/** An object of a message, or something that nobody knows. */
+function levelOf(named: boolean, message: ItemCount | undefined): Level {
+  return { message, named, items: undefined, field: undefined };
+}
 
 function rootOf(desc: DescMessage, named: boolean): ItemCount | undefined {
   return named ? createItemCount(messageShape(desc)) : undefined;
@@ -118,19 +122,19 @@ function rootOf(desc: DescMessage, named: boolean): ItemCount | undefined {
 
 /** The level that an opening bracket begins. What does not fit the schema is unknown, and the decoder refuses it. */
 function inside({ message, items, field }: Level, named: boolean): Level {
-  if (field === undefined) return { ...UNKNOWN, named };
+  if (field === undefined) return levelOf(named, undefined);
   if (items === undefined && message !== undefined && field.kind !== "single") {
-    if (named !== (field.kind === "map")) return { ...UNKNOWN, named };
-    return { message: undefined, items: { of: message, field }, named, field };
+    if (named !== (field.kind === "map")) return levelOf(named, undefined);
+    return { message: undefined, named, items: { of: message, field }, field };
   }
   const of = items?.of ?? message;
   const inner = field.message?.();
-  if (!named || of === undefined || inner === undefined) return { ...UNKNOWN, named };
-  return { ...UNKNOWN, named, message: of.enter(field, inner) };
+  if (!named || of === undefined || inner === undefined) return levelOf(named, undefined);
+  return levelOf(named, enterField(of, field, inner));
 }
 
-const NUMBER_MAX_BYTES = HTTP_LIMITS.JSON_NUMBER_MAX_BYTES.value;
+const NUMBER_MAX = HTTP_LIMITS.JSON_NUMBER_MAX.value;
 
-const tooLong = (): AshlarError => invalid(`a number has at most ${NUMBER_MAX_BYTES} characters`);
+const tooLong = (): AshlarError => invalid(`a number has at most ${NUMBER_MAX} characters`);
 
 const invalid = (message: string): AshlarError => new AshlarError("INVALID_ARGUMENT", message);
