@@ -97,7 +97,7 @@ export function assertJsonWithin(
     } else {
       const isText = code === QUOTE;
       const start = isText ? index + 1 : index;
-      const end = isText ? endOfText(json, start) : endOfWord(json, start);
+      const end = isText ? endOfText(json, start) : endOfWord(json, start, NUMBER_MAX + 1);
       index = isText ? end : end - 1;
       if (nameNext && level !== undefined) {
         nameNext = false;

@@ -17,10 +17,10 @@ export function endOfText(json: string, start: number): number {
 const WORD_ENDS: ReadonlySet<number> = new Set([0x22, 0x2c, 0x3a, 0x5b, 0x5d, 0x7b, 0x7d]);
 const SPACE = 0x20;
 
-/** Where a number, `true`, `false` or `null` ends. */
-export function endOfWord(json: string, start: number): number {
+/** Where a number, `true`, `false` or `null` ends, looked for in as many characters at most. */
+export function endOfWord(json: string, start: number, lengthMax: number): number {
   let end = start + 1;
-  for (; end < json.length; end++) {
+  for (const last = Math.min(json.length, start + lengthMax); end < last; end++) {
     const code = json.charCodeAt(end);
     if (code <= SPACE || WORD_ENDS.has(code)) break;
   }
