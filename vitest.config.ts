@@ -114,7 +114,7 @@ export default defineConfig({
     projects: [
       project(
         "unit",
-        ["packages/*/src/**/*.test.ts", "tools/**/*.test.ts", "bench/src/**/*.test.ts"],
+        ["packages/*/src/**/*.test.ts", "tools/**/*.test.ts", "bench/src/**/*.test.ts", "tests/sources/**/*.test.ts"],
         ["**/*.contract.test.ts"],
       ),
       project("contract", ["packages/**/*.contract.test.ts"]),

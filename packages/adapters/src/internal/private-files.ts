@@ -17,7 +17,7 @@ const OWNERS = 0o700;
 
 /** What stores and servers put at the top of their folder. A folder with anything else in it is more than a store's. */
 const STORE_ENTRY =
-  /^(?:chunks|quarantine|lost\+found|metadata\.sqlite.*|cluster\.key|(?:format|boot|server|database)[.-].*)$/;
+  /^(?:(?:chunks|quarantine|lost\+found|cluster\.key)$|metadata\.sqlite|(?:format|boot|server|database)[.-])/;
 
 /**
  * Closes a store's folder to others, and what earlier releases made in it with the modes of the umask.

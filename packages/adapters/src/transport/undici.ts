@@ -78,13 +78,13 @@ function createUndiciExchange(dispatcher: Dispatcher): HttpExchange {
   };
 }
 
-/** The system's names (ECONNREFUSED, ENOTFOUND, EAI_AGAIN) and undici's for a server that gives no answer. */
-const NO_ANSWER = /^(E(?!PROTO$)[A-Z]+|EAI_\w+|UND_ERR_(SOCKET|\w+_TIMEOUT))$/;
+/** The system's names (ECONNREFUSED, ENOTFOUND, EAI_AGAIN) and undici's for a server that gives no answer. A TLS failure (EPROTO) is another matter. */
+const NO_ANSWER = /^(E[A-Z]+|EAI_[A-Z]+|UND_ERR_(SOCKET|[A-Z]+_TIMEOUT))$/;
 
 /** Says which server was meant and why it gave no answer; any other error passes, for the rules of all transports. */
 function unreachable(error: unknown, url: string): unknown {
   const reason = error instanceof Error && "code" in error ? String(error.code) : "";
-  if (AshlarError.is(error) || !NO_ANSWER.test(reason)) return error;
+  if (AshlarError.is(error) || reason === "EPROTO" || !NO_ANSWER.test(reason)) return error;
   return new AshlarError("NODE_UNAVAILABLE", `the server at ${url} cannot be reached or went away (${reason})`, {
     cause: error,
     details: { url, reason },

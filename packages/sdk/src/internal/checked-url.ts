@@ -9,7 +9,7 @@ import { AshlarError } from "../errors/index.ts";
 export function checkedUrl(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url && /^https?:$/.test(url.protocol) && url.href === url.origin + url.pathname)
-    return url.href.replace(/\/+$/, "");
+    return url.href.replace(/([^/])\/+$/, "$1");
   const fault = typeof text === "string" ? `not "${shownUrl(text)}": no user, password or query` : "and was not given";
   throw new AshlarError("INVALID_ARGUMENT", `a server's URL is http://host:port or https://host, ${fault}`);
 }

@@ -3,7 +3,7 @@ import { plainMembers } from "../internal/plain-members.ts";
 import { LIMITS } from "../limits.ts";
 import type { ObjectAttributes } from "./objects.ts";
 
-const BUCKET_NAME = /^[a-z0-9](?:[a-z0-9-]|\.(?!\.))*[a-z0-9]$/;
+const BUCKET_NAME = /^[a-z0-9](?:\.?[a-z0-9-])*\.?[a-z0-9]$/;
 const IP_FORM = /^\d+\.\d+\.\d+\.\d+$/;
 const RESERVED_PREFIXES: readonly string[] = ["xn--", "sthree-", "amzn-s3-demo-"];
 const RESERVED_SUFFIXES: readonly string[] = ["-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3"];

@@ -346,14 +346,14 @@ describe("HasChunks, DeleteChunk and ListChunks", () => {
     const client = clientOf(memoryNode);
     const id = await digestOf(patternBytes(1, 52));
     const bad = [
-      client.hasChunks({ chunkIds: [] }, auth(memoryNode.cluster)),
-      client.hasChunks({ chunkIds: [id.subarray(1)] }, auth(memoryNode.cluster)),
-      client.hasChunks({ chunkIds: Array.from({ length: 1001 }, () => id) }, auth(memoryNode.cluster)),
-      client.deleteChunk({ chunkIds: [] }, auth(memoryNode.cluster)),
-      client.listChunks({ limit: 1001 }, auth(memoryNode.cluster)),
+      () => client.hasChunks({ chunkIds: [] }, auth(memoryNode.cluster)),
+      () => client.hasChunks({ chunkIds: [id.subarray(1)] }, auth(memoryNode.cluster)),
+      () => client.hasChunks({ chunkIds: Array.from({ length: 1001 }, () => id) }, auth(memoryNode.cluster)),
+      () => client.deleteChunk({ chunkIds: [] }, auth(memoryNode.cluster)),
+      () => client.listChunks({ limit: 1001 }, auth(memoryNode.cluster)),
     ];
     for (const call of bad) {
-      expect(await codeOf(call)).toEqual({ code: "INVALID_ARGUMENT", connect: Code.InvalidArgument });
+      expect(await codeOf(call())).toEqual({ code: "INVALID_ARGUMENT", connect: Code.InvalidArgument });
     }
   });
 });

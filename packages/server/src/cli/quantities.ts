@@ -17,7 +17,7 @@ const UNITS_MS = [
 ] as const;
 
 const NUMBER = String.raw`(\d+(?:\.\d+)?) ?`;
-const PARTS = ["d", "h", "m(?!s)", "s", "ms"].map((unit) => `(?:${NUMBER}${unit} ?)?`);
+const PARTS = ["d", "h", "m", "s", "ms"].map((unit) => `(?:${NUMBER}${unit} ?)?`);
 const DURATION = new RegExp(`^${PARTS.join("")}$`);
 
 /** Reads `1500` (ms), `30s`, `1.5h`, `7d`, and several from the largest on: `1m 15s`. @returns whole ms; `undefined` for anything else. */

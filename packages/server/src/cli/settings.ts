@@ -129,7 +129,7 @@ const DATABASE_URL = "a URL such as postgres://user:password@127.0.0.1:5432/ashl
 function parseUrl({ schemes }: Setting, text: string): string | undefined {
   if (!isUrl(text)) return undefined;
   if (schemes !== undefined) {
-    return schemes.includes(new URL(text).protocol.slice(0, -1)) ? text.replace(/\/+$/, "") : undefined;
+    return schemes.includes(new URL(text).protocol.slice(0, -1)) ? text.replace(/([^/])\/+$/, "$1") : undefined;
   }
   try {
     return checkedUrl(text);

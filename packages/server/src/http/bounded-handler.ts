@@ -9,6 +9,8 @@ export type BoundedHandler = UniversalHandler & { readonly heldMaxBytes: number 
 export interface MessageBounds {
   /** Fields of one message, nested ones included. */
   readonly fieldsMax: number;
+  /** Long messages take turns, because decoding them takes time. */
+  readonly inTurns: boolean;
   /** The most of a request's messages that the handler holds at once, in bytes. */
   readonly heldMaxBytes: number;
 }
@@ -17,8 +19,9 @@ export interface MessageBounds {
  * Holds an RPC to what one message may have, before it is decoded; JSON is held to it by its decoder. What the body throws reaches the handler as an
  * error of its protocol.
  */
-export function boundedHandler(handler: UniversalHandler, { fieldsMax, heldMaxBytes }: MessageBounds): BoundedHandler {
+export function boundedHandler(handler: UniversalHandler, bounds: MessageBounds): BoundedHandler {
   const { method } = handler;
+  const { fieldsMax, inTurns, heldMaxBytes } = bounds;
   const bounded = async (request: UniversalServerRequest): ReturnType<UniversalHandler> => {
     // The library compares media types without regard to case.
     const type = (request.header.get("content-type") ?? "").toLowerCase();
@@ -27,6 +30,7 @@ export function boundedHandler(handler: UniversalHandler, { fieldsMax, heldMaxBy
     const enveloped = type !== "application/proto";
     const messages = boundedMessages(body, {
       framing: type.includes("json") ? undefined : { desc: method.input, fieldsMax, enveloped },
+      inTurns,
       refuse: (error) => rpcRefusal(request.contextValues, error),
     });
     return await handler({ ...request, body: messages });

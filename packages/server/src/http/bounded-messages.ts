@@ -1,5 +1,7 @@
 import type { DescMessage } from "@bufbuild/protobuf";
+import { ownTurn } from "./decode-turns.ts";
 import { createFieldCounter, type FieldCounter } from "./field-counter.ts";
+import { HTTP_LIMITS } from "./http-limits.ts";
 
 /** How the messages of a body are framed. */
 export interface MessageFraming {
@@ -10,30 +12,39 @@ export interface MessageFraming {
 }
 
 const ENVELOPE_BYTES = 5;
+const NOTHING = new Uint8Array(0);
 
 /**
  * Passes a body of protobuf messages through, and refuses one with too many fields while it comes in: before it is collected to its end and decoded.
  *
  * @param options.framing absent: whatever comes.
+ * @param options.inTurns above DECODED_AT_ONCE_MAX_BYTES, what comes has turns of the event loop of its own; default false.
  * @param options.refuse makes the error that the reader gets of INVALID_ARGUMENT, and of what the body throws.
  */
 export function boundedMessages(
   body: AsyncIterable<Uint8Array>,
-  options: { readonly framing: MessageFraming | undefined; readonly refuse: (error: unknown) => Error },
+  options: {
+    readonly framing: MessageFraming | undefined;
+    readonly inTurns?: boolean;
+    readonly refuse: (error: unknown) => Error;
+  },
 ): AsyncIterable<Uint8Array> {
-  const { framing, refuse } = options;
+  const { framing, inTurns = false, refuse } = options;
   return {
     [Symbol.asyncIterator](): AsyncIterator<Uint8Array, undefined> {
       const inner = body[Symbol.asyncIterator]();
       const look = framing && lookOver(framing);
+      let passedBytes = 0;
       const fail = (error: unknown): never => {
         inner.return?.().then(undefined, () => {});
         throw refuse(error);
       };
-      const pass = (next: IteratorResult<Uint8Array>): IteratorResult<Uint8Array, undefined> => {
-        if (next.done === true) return { done: true, value: undefined };
-        look?.(next.value);
-        return next;
+      const pass = async (next: IteratorResult<Uint8Array>): Promise<IteratorResult<Uint8Array, undefined>> => {
+        const bytes = next.done === true ? NOTHING : next.value;
+        look?.(bytes);
+        passedBytes += bytes.byteLength;
+        if (inTurns && passedBytes > HTTP_LIMITS.DECODED_AT_ONCE_MAX_BYTES.value) await ownTurn();
+        return next.done === true ? { done: true, value: undefined } : next;
       };
       return {
         next: () => inner.next().then(pass).catch(fail),

@@ -1,3 +1,6 @@
+import type { ByteRange } from "@ashlar/sdk/ports";
+import { HTTP_LIMITS } from "./http-limits.ts";
+
 /** A satisfiable range of a body, within its size. */
 export interface ResolvedRange {
   readonly offset: number;
@@ -5,28 +8,48 @@ export interface ResolvedRange {
   readonly length: number;
 }
 
-const SINGLE_RANGE = /^bytes *= *(\d*) *- *(\d*) *$/i;
+// After each run of blanks or digits comes what is neither, so that there is one way to read a header.
+const ONE_RANGE = /^bytes *= *(?:(\d+) *)?- *(?:(\d+) *)?$/i;
 
 /**
- * Resolves a `Range` header against a body's size (RFC 9110 §14).
+ * Reads a `Range` header (RFC 9110 §14).
  *
- * @returns `undefined` where the whole body is the answer: no header, another unit, bad syntax, or several ranges (which a server may
- *   ignore); `"unsatisfiable"` for 416.
+ * @returns `undefined` where the whole body is the answer: no header, another unit, bad syntax, or several ranges (which a server may ignore). A
+ *   negative offset counts from the end.
+ */
+export function parseByteRange(header: string | null): ByteRange | undefined {
+  if (header === null || header.length > HTTP_LIMITS.RANGE_MAX_BYTES.value) return undefined;
+  const match = ONE_RANGE.exec(header);
+  if (match === null) return undefined;
+  const [, first, last] = match;
+  if (first === undefined) return last === undefined ? undefined : suffixRange(positionOf(last));
+  const offset = positionOf(first);
+  if (last === undefined) return { offset };
+  const end = positionOf(last);
+  return end < offset ? undefined : { offset, length: Math.min(end - offset + 1, Number.MAX_SAFE_INTEGER) };
+}
+
+/** A position beyond any body stands for all of them. */
+function positionOf(digits: string): number {
+  return Math.min(Number(digits), Number.MAX_SAFE_INTEGER);
+}
+
+/** The last bytes of a body. The last none of them is a range that nothing satisfies: one that starts beyond any body. */
+function suffixRange(count: number): ByteRange {
+  return count === 0 ? { offset: Number.MAX_SAFE_INTEGER } : { offset: -count };
+}
+
+/**
+ * Resolves a `Range` header against a body's size.
+ *
+ * @returns `undefined` where the whole body is the answer, as {@link parseByteRange}; `"unsatisfiable"` for 416.
  */
 export function resolveRange(header: string | null, sizeBytes: number): ResolvedRange | "unsatisfiable" | undefined {
-  const match = header === null ? null : SINGLE_RANGE.exec(header);
-  if (match === null) return undefined;
-  const [, first = "", last = ""] = match;
-  if (first === "" && last === "") return undefined;
-  if (first === "") {
-    const suffixBytes = Math.min(Number(last), sizeBytes);
-    return suffixBytes === 0 ? "unsatisfiable" : { offset: sizeBytes - suffixBytes, length: suffixBytes };
-  }
-  const offset = Number(first);
-  if (last !== "" && Number(last) < offset) return undefined;
+  const range = parseByteRange(header);
+  if (range === undefined) return undefined;
+  const offset = range.offset < 0 ? Math.max(0, sizeBytes + range.offset) : range.offset;
   if (offset >= sizeBytes) return "unsatisfiable";
-  const end = last === "" ? sizeBytes : Math.min(Number(last) + 1, sizeBytes);
-  return { offset, length: end - offset };
+  return { offset, length: Math.min(range.length ?? sizeBytes, sizeBytes - offset) };
 }
 
 /** Value of `content-range` for a part of a body. */

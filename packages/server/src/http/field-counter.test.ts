@@ -1,11 +1,10 @@
 import { AshlarError } from "@ashlar/sdk/errors";
+import { LIMITS } from "@ashlar/sdk/limits";
 import { CommitWriteRequestSchema, DeleteChunkRequestSchema, PutObjectRequestSchema } from "@ashlar/sdk/rpc";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
 import { boundedMessages } from "./bounded-messages.ts";
 import { createFieldCounter } from "./field-counter.ts";
-import { HTTP_LIMITS } from "./http-limits.ts";
-import { assertJsonWithin } from "./json-bounds.ts";
 
 const commit = toBinary(
   CommitWriteRequestSchema,
@@ -88,33 +87,40 @@ describe("the fields of a message", () => {
   });
 });
 
-describe("a JSON text", () => {
-  const refused = (text: string, valuesMax = 100): boolean => {
-    try {
-      assertJsonWithin(new TextEncoder().encode(text), valuesMax);
-      return false;
-    } catch (error) {
-      return AshlarError.is(error, "INVALID_ARGUMENT");
-    }
-  };
+describe("the items of a list", () => {
+  const list = (chunkCount: number, receiptCount = 0): Uint8Array =>
+    toBinary(
+      CommitWriteRequestSchema,
+      create(CommitWriteRequestSchema, {
+        content: {
+          case: "chunked",
+          value: {
+            chunks: Array.from({ length: chunkCount }, () => ({
+              receipts: Array.from({ length: receiptCount }, () => "r"),
+            })),
+          },
+        },
+      }),
+    );
+  const taken = (...slices: Uint8Array[]): boolean => countsAsMany(slices, Number.POSITIVE_INFINITY);
+  const max = LIMITS.COMMIT_CHUNKS_MAX.value;
 
-  it("has a depth, which brackets in texts do not add to", () => {
-    const depth = HTTP_LIMITS.MESSAGE_DEPTH_MAX.value;
-    const nested = (count: number): string => `${"[".repeat(count)}${"]".repeat(count)}`;
-    expect([refused(nested(depth)), refused(nested(depth + 1))]).toEqual([false, true]);
-    expect(refused(JSON.stringify({ key: `${"[".repeat(99)}\\"\\\\"[[[`, other: "\\" }))).toBe(false);
-    expect(refused(`{"a":${'{"a":'.repeat(40)}1${"}".repeat(41)}`)).toBe(true);
+  it("are as many as the proto files say, in each message of its own", () => {
+    expect([taken(list(max)), taken(list(max + 1))]).toEqual([true, false]);
+    expect([taken(list(100, 16)), taken(list(100, 17))]).toEqual([true, false]);
   });
 
-  it("has a number of values", () => {
-    const list = (count: number): string => JSON.stringify(Array.from({ length: count }, () => "a,[{b"));
-    expect([refused(list(100)), refused(list(101))]).toEqual([false, true]);
+  it("are those of both where a message is set twice", () => {
+    expect([taken(list(max - 2), list(2)), taken(list(max - 2), list(3))]).toEqual([true, false]);
   });
 
-  it("has no number of a million digits, as a text or with a sign", () => {
-    const max = HTTP_LIMITS.JSON_DIGITS_MAX.value;
-    for (const sign of ["", "-"]) expect(refused(`{"sizeBytes":"${sign}${"9".repeat(1_000_000)}"}`)).toBe(true);
-    expect(refused(`{"data":"${"9".repeat(max)}"}`)).toBe(false);
-    expect(refused(`{"data":"99A${"9".repeat(1_000_000)}"}`)).toBe(false);
+  it("are entries where it is a map", () => {
+    const attributes = (count: number): Uint8Array => {
+      const names = Array.from({ length: count }, (_, index) => [`n${index}`, ""] as const);
+      const message = { attributes: { metadata: Object.fromEntries(names) } };
+      return toBinary(CommitWriteRequestSchema, create(CommitWriteRequestSchema, message));
+    };
+    const entries = LIMITS.METADATA_ENTRIES_MAX.value;
+    expect([taken(attributes(entries)), taken(attributes(entries + 1))]).toEqual([true, false]);
   });
 });

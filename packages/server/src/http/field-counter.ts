@@ -1,33 +1,14 @@
 import { AshlarError } from "@ashlar/sdk/errors";
 import type { DescMessage } from "@bufbuild/protobuf";
 import { HTTP_LIMITS } from "./http-limits.ts";
+import { addItem, createItemCount, enterField, type ItemCount } from "./item-count.ts";
+import { type FieldShape, messageShape } from "./message-shape.ts";
 
-/** Which fields of a message are messages themselves, and have to be looked into: by field number. */
-type Nested = ReadonlyMap<number, () => Nested>;
-
-const known = new WeakMap<DescMessage, Nested>();
-
-/** On the wire, an entry of a map is a message of a key (1) and a value (2). */
-const MAP_VALUE = 2;
-
-function nestedFields(desc: DescMessage): Nested {
-  const before = known.get(desc);
-  if (before !== undefined) return before;
-  const found = new Map<number, () => Nested>();
-  known.set(desc, found);
-  for (const { fieldKind, number, message } of desc.fields) {
-    const inner = message && ((): Nested => nestedFields(message));
-    if (fieldKind === "map") found.set(number, () => new Map(inner && [[MAP_VALUE, inner]]));
-    else if (inner !== undefined) found.set(number, inner);
-  }
-  return found;
-}
-
-/** Counts the fields of protobuf messages as their bytes come by. */
+/** Counts the fields of protobuf messages, and the items of their lists and maps, as their bytes come by. */
 export interface FieldCounter {
   /** Begins a message. @param sizeBytes its length, `Infinity` where the end of the body is its end. */
   begin(sizeBytes: number): void;
-  /** Takes the next bytes of the message. @throws {AshlarError} INVALID_ARGUMENT for too many fields. */
+  /** Takes the next bytes of the message. @throws {AshlarError} INVALID_ARGUMENT for too many fields or items. */
   feed(bytes: Uint8Array): void;
 }
 
@@ -41,33 +22,38 @@ const FIXED_BYTES: Readonly<Record<number, number>> = { 1: 8, 5: 4 };
  * What is malformed, or nests deeper than the decoder goes, is left for the decoder to refuse.
  */
 export function createFieldCounter(desc: DescMessage, fieldsMax: number): FieldCounter {
+  const depthMax = HTTP_LIMITS.MESSAGE_DEPTH_MAX.value;
   /** Messages around the position, innermost last, each with where it ends. */
-  let open: { readonly nested: Nested; readonly end: number }[] = [];
+  let open: { readonly items: ItemCount; readonly end: number }[] = [];
   let position = 0;
   let skipTo = 0;
   let fields = 0;
   let number = 0;
   let shift = 0;
-  let fieldNumber = 0;
+  let field: FieldShape | undefined;
   let state: "tag" | "length" | "varint" = "tag";
 
   const onTag = (): void => {
     fields++;
     if (fields > fieldsMax) throw new AshlarError("INVALID_ARGUMENT", `this message has at most ${fieldsMax} fields`);
     const wireType = number % 8;
-    fieldNumber = Math.floor(number / 8);
+    const items = open.at(-1)?.items;
+    field = items?.shape.byNumber.get(Math.floor(number / 8));
+    if (items !== undefined && field !== undefined && field.kind !== "single") addItem(items, field);
     state = wireType === 0 ? "varint" : wireType === WIRE_LENGTH ? "length" : "tag";
     skipTo = position + (FIXED_BYTES[wireType] ?? 0);
   };
   const onLength = (): void => {
-    const message = open.at(-1)?.nested.get(fieldNumber);
+    const message = field?.onWire?.();
+    const around = open.at(-1)?.items;
     state = "tag";
-    if (message === undefined || open.length >= HTTP_LIMITS.MESSAGE_DEPTH_MAX.value) skipTo = position + number;
-    else open.push({ nested: message(), end: position + number });
+    if (field === undefined || message === undefined || around === undefined || open.length >= depthMax) {
+      skipTo = position + number;
+    } else open.push({ items: enterField(around, field, message), end: position + number });
   };
   return {
     begin(sizeBytes) {
-      open = [{ nested: nestedFields(desc), end: sizeBytes }];
+      open = [{ items: createItemCount(messageShape(desc)), end: sizeBytes }];
       position = skipTo = fields = number = shift = 0;
       state = "tag";
     },

@@ -19,6 +19,11 @@ export const HTTP_LIMITS = Object.freeze({
     "count",
     "header fields of a request, and of its trailers: METADATA_ENTRIES_MAX of metadata and 128 of everything else. One more is 431, over HTTP/2 a reset with ENHANCE_YOUR_CALM: each costs a microsecond before a key is checked",
   ),
+  RANGE_MAX_BYTES: limit(
+    KIB,
+    "bytes",
+    "a `Range` header that is looked at: one range fits in any spacing. Longer ones are answered with the whole, as several ranges are",
+  ),
   HEADERS_TIMEOUT_MS: limit(
     15_000,
     "ms",
@@ -237,20 +242,25 @@ export const HTTP_LIMITS = Object.freeze({
   ),
   COMPLETE_MESSAGE_MAX_BYTES: limit(4 * MIB, "bytes", "COMPLETE_PARTS_MAX parts with their etags, in JSON too"),
   MESSAGE_FIELDS_MAX: limit(
-    131_072,
-    "count",
-    "fields of one message, nested ones included, counted before it is decoded: COMMIT_CHUNKS_MAX chunks with five receipts each. Decoding costs time by their number",
-  ),
-  BULK_MESSAGE_FIELDS_MAX: limit(
     16_384,
     "count",
-    "the same for messages that carry bytes: 8 KiB of metadata in names of one letter fit",
+    "fields of one message, nested ones included, counted before it is decoded: decoding costs time by their number. The longest lists have a thousand items; each list has a bound of its own in the proto files",
+  ),
+  LISTS_MESSAGE_FIELDS_MAX: limit(
+    160_000,
+    "count",
+    "the same for CommitWrite, CommitPart and CompleteUpload: COMMIT_CHUNKS_MAX chunks with five receipts each, or COMPLETE_PARTS_MAX parts with their etags",
+  ),
+  DECODED_AT_ONCE_MAX_BYTES: limit(
+    256 * KIB,
+    "bytes",
+    "of a long list that are passed on to the decoder in one turn of the event loop; of longer ones, only one call's in each",
   ),
   MESSAGE_DEPTH_MAX: limit(32, "count", "nesting of a message, JSON or not; the deepest of ours is 5"),
-  JSON_DIGITS_MAX: limit(
-    64 * KIB,
-    "bytes",
-    "a JSON text of nothing but digits: turning one into a number takes time by the square of its length",
+  JSON_NUMBER_MAX: limit(
+    128,
+    "count",
+    "characters of a number in JSON, which may be a text: 64 bits have 20 digits, and each may be escaped. Turning a long one into a number takes time by the square of its length",
   ),
   FRAME_MIN_BYTES: limit(4 * KIB, "bytes", "smallest frame that a reader may ask for: each is a message of its own"),
   COMPLETE_PARTS_MAX: limit(

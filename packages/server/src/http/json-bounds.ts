@@ -1,80 +1,140 @@
 import { AshlarError } from "@ashlar/sdk/errors";
 import { connectErrorFrom } from "@ashlar/sdk/rpc";
+import type { DescMessage } from "@bufbuild/protobuf";
 import { HTTP_LIMITS } from "./http-limits.ts";
-
-const QUOTE = 0x22;
-const COMMA = 0x2c;
-const BACKSLASH = 0x5c;
-const OPENING: ReadonlySet<number> = new Set([0x5b, 0x7b]);
-const CLOSING: ReadonlySet<number> = new Set([0x5d, 0x7d]);
+import { addItem, createItemCount, enterField, type ItemCount } from "./item-count.ts";
+import { endOfText, endOfWord, nameOf } from "./json-tokens.ts";
+import { type FieldShape, messageShape } from "./message-shape.ts";
 
 /**
  * Decodes the JSON of RPC messages, after a look over it.
  *
- * @param valuesMax members and elements of one message, nested ones included.
+ * @param fieldsMax members and elements of one message, nested ones included.
  */
-export function boundedTextDecoder(valuesMax: number): Pick<TextDecoder, "decode"> {
+export function boundedTextDecoder(desc: DescMessage, fieldsMax: number): Pick<TextDecoder, "decode"> {
   // Bytes that are no UTF-8 are refused: replaced by U+FFFD they would name another key than the one that was meant.
   const decoder = new TextDecoder("utf-8", { fatal: true });
   return {
     decode(bytes?: Uint8Array) {
+      const json = decoder.decode(bytes);
       try {
-        if (bytes !== undefined) assertJsonWithin(bytes, valuesMax);
+        assertJsonWithin(json, { desc, fieldsMax });
       } catch (error) {
         throw connectErrorFrom(AshlarError.from(error)); // nobody behind Connect's decoding translates errors
       }
-      return decoder.decode(bytes);
+      return json;
     },
   };
 }
 
+/** An object or array around the position. */
+interface Level {
+  /** Of an object whose fields are known. */
+  readonly message: ItemCount | undefined;
+  /** An object: a text at the beginning or behind a comma is a name. */
+  readonly named: boolean;
+  /** The list or map whose items these are, with the message that it belongs to. */
+  readonly items: { readonly of: ItemCount; readonly field: FieldShape } | undefined;
+  /** What the next value is for: of a message, what was named last. */
+  field: FieldShape | undefined;
+}
+
+const QUOTE = 0x22;
+const COMMA = 0x2c;
+const OPEN_LIST = 0x5b;
+const CLOSE_LIST = 0x5d;
+const OPEN_OBJECT = 0x7b;
+const CLOSE_OBJECT = 0x7d;
+const COLON = 0x3a;
+/** Blanks and line ends. */
+const SPACE = 0x20;
+
 /**
- * Looks over a JSON text before it is parsed: how deep it nests, how many values it has, and whether a string is digits for ever. Everything else
- * is the parser's affair. Texts are passed over with a native search, so that base64 of megabytes costs little.
+ * Looks over the JSON of a message before it is parsed: how deep it nests, how many values it has, how many items each of its lists, and how long its
+ * numbers are, which may be texts. Everything else is the parser's affair. Texts are passed over with a native search, so that base64 of megabytes
+ * costs little.
  *
  * @throws {AshlarError} INVALID_ARGUMENT.
  */
-export function assertJsonWithin(bytes: Uint8Array, valuesMax: number): void {
+export function assertJsonWithin(
+  json: string,
+  { desc, fieldsMax }: { readonly desc: DescMessage; readonly fieldsMax: number },
+): void {
   const depthMax = HTTP_LIMITS.MESSAGE_DEPTH_MAX.value;
-  let depth = 0;
+  const levels: Level[] = [];
+  let level: Level | undefined;
   let values = 0;
-  for (let index = 0; index < bytes.length; index++) {
-    const byte = bytes[index] as number;
-    if (byte === QUOTE) {
-      const end = endOfText(bytes, index + 1);
-      assertNoDigitsForEver(bytes.subarray(index + 1, end));
-      index = end;
-    } else if (OPENING.has(byte)) {
-      depth++;
-      values++;
-    } else if (CLOSING.has(byte)) depth--;
-    else if (byte === COMMA) values++;
-    if (depth > depthMax) throw invalid(`a message nests at most ${depthMax} deep`);
-    if (values > valuesMax) throw invalid(`this message has at most ${valuesMax} values`);
+  let nameNext = false;
+
+  const countValue = (): void => {
+    values++;
+    if (values > fieldsMax) throw invalid(`this message has at most ${fieldsMax} values`);
+  };
+  const beginItem = (): void => {
+    if (level?.items !== undefined) addItem(level.items.of, level.items.field);
+  };
+  const open = (named: boolean): void => {
+    countValue();
+    if (!(level?.named ?? true)) beginItem();
+    level = level === undefined ? levelOf(named, rootOf(desc, named)) : inside(level, named);
+    levels.push(level);
+    if (levels.length > depthMax) throw invalid(`a message nests at most ${depthMax} deep`);
+    nameNext = named;
+  };
+  const close = (): void => {
+    levels.pop();
+    level = levels.at(-1);
+    nameNext = false;
+  };
+  for (let index = 0; index < json.length; index++) {
+    const code = json.charCodeAt(index);
+    if (code <= SPACE || code === COLON) continue;
+    if (code === OPEN_LIST || code === OPEN_OBJECT) open(code === OPEN_OBJECT);
+    else if (code === CLOSE_LIST || code === CLOSE_OBJECT) close();
+    else if (code === COMMA) {
+      countValue();
+      nameNext = level?.named === true;
+    } else {
+      const isText = code === QUOTE;
+      const start = isText ? index + 1 : index;
+      const end = isText ? endOfText(json, start) : endOfWord(json, start, NUMBER_MAX + 1);
+      index = isText ? end : end - 1;
+      if (nameNext && level !== undefined) {
+        nameNext = false;
+        if (level.items !== undefined) beginItem();
+        else if (level.message !== undefined) level.field = level.message.shape.byName.get(nameOf(json, start, end));
+        continue;
+      }
+      if (level?.named === false) beginItem();
+      if ((level?.field?.isNumber === true || !isText) && end - start > NUMBER_MAX) throw tooLong();
+    }
   }
 }
 
-/** Where a text ends: at its closing quote, or behind the last byte. */
-function endOfText(bytes: Uint8Array, start: number): number {
-  for (let from = start; ; ) {
-    const quote = bytes.indexOf(QUOTE, from);
-    if (quote < 0) return bytes.length;
-    let backslashes = 0;
-    while (quote - 1 - backslashes >= start && bytes[quote - 1 - backslashes] === BACKSLASH) backslashes++;
-    if (backslashes % 2 === 0) return quote;
-    from = quote + 1;
-  }
+/** An object of a message, or something that nobody knows. */
+function levelOf(named: boolean, message: ItemCount | undefined): Level {
+  return { message, named, items: undefined, field: undefined };
 }
 
-function assertNoDigitsForEver(text: Uint8Array): void {
-  const max = HTTP_LIMITS.JSON_DIGITS_MAX.value;
-  if (text.length <= max) return;
-  // A sign may come first. Base64 of real bytes has letters long before.
-  for (let index = 1; index <= max; index++) {
-    const byte = text[index] as number;
-    if (byte < 0x30 || byte > 0x39) return;
-  }
-  throw invalid(`a number has at most ${max} digits`);
+function rootOf(desc: DescMessage, named: boolean): ItemCount | undefined {
+  return named ? createItemCount(messageShape(desc)) : undefined;
 }
+
+/** The level that an opening bracket begins. What does not fit the schema is unknown, and the decoder refuses it. */
+function inside({ message, items, field }: Level, named: boolean): Level {
+  if (field === undefined) return levelOf(named, undefined);
+  if (items === undefined && message !== undefined && field.kind !== "single") {
+    if (named !== (field.kind === "map")) return levelOf(named, undefined);
+    return { message: undefined, named, items: { of: message, field }, field };
+  }
+  const of = items?.of ?? message;
+  const inner = field.message?.();
+  if (!named || of === undefined || inner === undefined) return levelOf(named, undefined);
+  return levelOf(named, enterField(of, field, inner));
+}
+
+const NUMBER_MAX = HTTP_LIMITS.JSON_NUMBER_MAX.value;
+
+const tooLong = (): AshlarError => invalid(`a number has at most ${NUMBER_MAX} characters`);
 
 const invalid = (message: string): AshlarError => new AshlarError("INVALID_ARGUMENT", message);

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { resolveRange } from "./byte-range.ts";
 import { namesEntityTag } from "./entity-tag.ts";
+import { HTTP_LIMITS } from "./http-limits.ts";
 
 describe("resolveRange", () => {
   it("follows RFC 9110", () => {
@@ -16,6 +17,11 @@ describe("resolveRange", () => {
       ["bytes=-0", "unsatisfiable"],
       ["bytes=5-4", undefined],
       ["bytes=-", undefined],
+      ["bytes = - ", undefined],
+      [" bytes=1-2", undefined],
+      ["bytes=1 2-3", undefined],
+      ["bytes=--1", undefined],
+      ["bytes=  -  10  ", { offset: 90, length: 10 }],
       ["bytes=1-2,4-5", undefined],
       ["items=1-2", undefined],
       [`bytes=0-${"9".repeat(400)}`, { offset: 0, length: 100 }],
@@ -23,6 +29,14 @@ describe("resolveRange", () => {
     ];
     for (const [header, expected] of cases) expect([header, resolveRange(header, 100)]).toEqual([header, expected]);
     expect(resolveRange("bytes=0-", 0)).toBe("unsatisfiable");
+    expect(resolveRange("bytes=-1", 0)).toBe("unsatisfiable");
+  });
+
+  it("looks at no header that is longer than a range is", () => {
+    const spaced = (bytes: number): string => `bytes=0-9${" ".repeat(bytes - "bytes=0-9".length)}`;
+    const max = HTTP_LIMITS.RANGE_MAX_BYTES.value;
+    expect(resolveRange(spaced(max), 100)).toEqual({ offset: 0, length: 10 });
+    expect(resolveRange(spaced(max + 1), 100)).toBeUndefined();
   });
 });
 

@@ -41,9 +41,10 @@ export function parseTarget(request: NodeRequest): RequestTarget {
   const target = request.url ?? "/";
   if (target.startsWith("/")) return { authority: named, target };
   if (target === "*" && request.method === "OPTIONS") return { authority: named, target: "/*" };
-  const absolute = /^https?:\/\/([^/?#]*)(.*)$/i.exec(target);
+  const absolute = /^https?:\/\/([^/?#]*)/i.exec(target);
   if (absolute === null) throw invalid("the request target has to begin with a slash, or with http:// or https://");
-  const [, authority = "", rest = ""] = absolute;
+  const [origin, authority = ""] = absolute;
+  const rest = target.slice(origin.length);
   if (authority === "") throw invalid("the request target names no host");
   return { authority: checkAuthority(authority), target: rest.startsWith("/") ? rest : `/${rest}` };
 }

@@ -21,13 +21,15 @@ export interface RpcOptions {
   readonly writeMaxBytes: number;
   /** Fields that a message may have, nested ones included; see `MESSAGE_FIELDS_MAX`. */
   readonly fieldsMax: number;
+  /** Long messages are decoded in turns; those that carry bytes are not: they cost little for their length. */
+  readonly inTurns: boolean;
   /** The most of a request's messages that the handler holds at once, in bytes. */
   readonly heldMaxBytes: number;
   readonly interceptors: Interceptor[];
   readonly requestGate: RpcGate;
   readonly binaryOptions: { readonly readUnknownFields: boolean; readonly recursionLimit: number };
   /** Default: members of a JSON message that nobody knows are passed over, as the Connect protocol has it. */
-  readonly jsonOptions: { readonly ignoreUnknownFields: boolean; readonly textDecoder: Pick<TextDecoder, "decode"> };
+  readonly jsonOptions: { readonly ignoreUnknownFields: boolean };
 }
 
 /**
@@ -72,11 +74,13 @@ export function createRpcHandlers(
   const errors = errorInterceptor(log);
   const validation = createValidateInterceptor();
   const limited = (
-    limits: Pick<RpcOptions, "readMaxBytes" | "writeMaxBytes" | "fieldsMax"> & { readonly heldMaxBytes?: number },
+    limits: Pick<RpcOptions, "readMaxBytes" | "writeMaxBytes" | "fieldsMax"> &
+      Partial<Pick<RpcOptions, "heldMaxBytes" | "inTurns">>,
     interceptors: Interceptor[],
     gate: RpcGate | undefined,
   ): RpcOptions => ({
     heldMaxBytes: limits.readMaxBytes,
+    inTurns: true,
     ...limits,
     interceptors,
     requestGate: (context) => {
@@ -84,7 +88,7 @@ export function createRpcHandlers(
       return passGate(context, gate);
     },
     binaryOptions: BINARY,
-    jsonOptions: { ignoreUnknownFields: true, textDecoder: boundedTextDecoder(limits.fieldsMax) },
+    jsonOptions: { ignoreUnknownFields: true },
   });
   const source: RpcOptionSource = {
     control(gate, messageMaxBytes = HTTP_LIMITS.REQUEST_MESSAGE_MAX_BYTES.value) {
@@ -95,11 +99,15 @@ export function createRpcHandlers(
     },
     bulk(messageMaxBytes, gate, heldMaxBytes = messageMaxBytes) {
       const maxBytes = messageMaxBytes + MESSAGE_SLACK_BYTES;
-      const fieldsMax = HTTP_LIMITS.BULK_MESSAGE_FIELDS_MAX.value;
-      return limited({ readMaxBytes: maxBytes, writeMaxBytes: maxBytes, fieldsMax, heldMaxBytes }, [errors], gate);
+      const fieldsMax = HTTP_LIMITS.MESSAGE_FIELDS_MAX.value;
+      return limited(
+        { readMaxBytes: maxBytes, writeMaxBytes: maxBytes, fieldsMax, heldMaxBytes, inTurns: false },
+        [errors],
+        gate,
+      );
     },
     lists(messageMaxBytes, gate) {
-      const fieldsMax = HTTP_LIMITS.MESSAGE_FIELDS_MAX.value;
+      const fieldsMax = HTTP_LIMITS.LISTS_MESSAGE_FIELDS_MAX.value;
       return limited({ readMaxBytes: messageMaxBytes, writeMaxBytes: messageMaxBytes, fieldsMax }, [errors], gate);
     },
   };
@@ -108,13 +116,18 @@ export function createRpcHandlers(
   const noted: ConnectRouter = {
     handlers: router.handlers,
     rpc(method, implementation, options) {
-      bounds.set(pathOf(method), options as RpcOptions);
-      router.rpc(method, implementation, options);
+      const rpc = options as RpcOptions;
+      bounds.set(pathOf(method), rpc);
+      // What a message may have is known of its own method alone.
+      const jsonOptions = { ...rpc.jsonOptions, textDecoder: boundedTextDecoder(method.input, rpc.fieldsMax) };
+      router.rpc(method, implementation, { ...rpc, jsonOptions });
       return noted;
     },
     service(service, implementation, options) {
-      for (const method of service.methods) bounds.set(pathOf(method), options as RpcOptions);
-      router.service(service, implementation, options);
+      for (const method of service.methods) {
+        // The service is complete by its type; TypeScript cannot pair a method with its handler over a union.
+        noted.rpc(method, implementation[method.localName] as never, options);
+      }
       return noted;
     },
   };

@@ -38,7 +38,7 @@ const READY = "database system is ready to accept connections";
 /** A port that was free can be taken before the server has it. */
 const PORTS_TRIED = 5;
 /** After a kill, its last processes hold the shared memory until they notice; on a busy machine that takes a while. */
-const STILL_HELD = /shared memory block .* is still in use|lock file .* already exists/;
+const STILL_HELD = /\) is still in use|" already exists/;
 const HELD_LIMIT_MS = 60_000;
 const HELD_PAUSE_MS = 100;
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;

@@ -13,8 +13,8 @@ import { readPlan } from "./cluster-plan.ts";
 const OWN = {
   plan: /^cluster\.json$/,
   lock: /^lock\.sqlite$/,
-  other:
-    /^(?:postgres(?:\.new)?|cluster\.key|control\.sock|api-key|processes\.json|(?:cluster\.json|processes\.json|api-key)\.\d+\.new)$/,
+  other: /^(?:postgres(?:\.new)?|cluster\.key|control\.sock|api-key|processes\.json)$/,
+  unfinished: /^(?:cluster\.json|processes\.json|api-key)\.\d+\.new$/,
   log: /^(?:supervisor|postgres|gateway|node-\d+)\.log$/,
   node: /^node-\d+$/,
 } as const;
@@ -80,6 +80,7 @@ async function removeContents(folder: ClusterFolder, lock: FileLock): Promise<vo
   await removeIfEmpty(folder.nodes);
   await removeLocalPostgres(folder.postgres);
   await removeMatching(folder.path, OWN.other);
+  await removeMatching(folder.path, OWN.unfinished);
   await removeMatching(folder.path, OWN.plan);
   // Windows deletes no file that is open; elsewhere nobody may take it in between.
   if (process.platform === "win32") lock.release();

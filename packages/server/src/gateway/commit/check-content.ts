@@ -49,14 +49,6 @@ export async function checkContent(
  * of zeros, so this asks for their size and not whether they differ.
  */
 function assertFewEnough(chunkCount: number, sizeBytes: number): void {
-  const chunksMax = LIMITS.COMMIT_CHUNKS_MAX.value;
-  if (chunkCount > chunksMax) {
-    throw new AshlarError(
-      "INVALID_ARGUMENT",
-      `one commit names at most ${chunksMax} chunks; use larger chunks or a multipart upload`,
-      { details: { chunksMax: String(chunksMax) } },
-    );
-  }
   const averageMin = LIMITS.CHUNK_MIN_BYTES.value;
   if (chunkCount > HTTP_LIMITS.SMALL_CHUNKS_MAX.value && (chunkCount - 1) * averageMin > sizeBytes) {
     throw new AshlarError(

@@ -1,5 +1,6 @@
 import { AshlarError } from "@ashlar/sdk/errors";
 import type { ByteRange, ObjectInfo, OpenedObject } from "@ashlar/sdk/ports";
+import { contentRange, parseByteRange } from "../../http/byte-range.ts";
 import type { HttpRequest, HttpResponse } from "../../http/http-handler.ts";
 import { problemResponse } from "../../http/problem.ts";
 import { answerBudgetOf } from "../../http/request-context.ts";
@@ -14,9 +15,6 @@ export interface ObjectName {
   readonly key: string;
 }
 
-// Several ranges, other units and bad syntax mean the whole object (RFC 9110 §14.2 lets a server ignore a Range).
-const ONE_RANGE = /^bytes *= *(\d*) *- *(\d*) *$/i;
-
 /** `GET /objects/<bucket>/<key>`. */
 export async function getObject(
   context: GatewayContext,
@@ -24,7 +22,7 @@ export async function getObject(
   request: HttpRequest,
 ): Promise<HttpResponse> {
   const { header } = request;
-  const asked = parseRange(header.get("range"));
+  const asked = parseByteRange(header.get("range"));
   const opened = await open(context, { ...name, range: asked }, request);
   if ("status" in opened) return opened;
   const { info, offset, length, range } = opened;
@@ -33,7 +31,7 @@ export async function getObject(
   if (range !== undefined && length === 0) return unsatisfiable(request, info.sizeBytes);
   const answer = objectHeaders(info);
   answer.set("content-length", String(length));
-  if (range !== undefined) answer.set("content-range", `bytes ${offset}-${offset + length - 1}/${info.sizeBytes}`);
+  if (range !== undefined) answer.set("content-range", contentRange({ offset, length }, info.sizeBytes));
   return { status: range === undefined ? 200 : 206, header: answer, body: opened.read() };
 }
 
@@ -92,29 +90,6 @@ function answerByCondition(header: Headers, info: ObjectInfo): HttpResponse | un
   if (expires !== undefined) answer.set("expires", encodeHeaderText(expires));
   answer.set("ashlar-error-code", "NOT_MODIFIED");
   return { status: 304, header: answer };
-}
-
-function parseRange(header: string | null): ByteRange | undefined {
-  const match = header === null ? null : ONE_RANGE.exec(header);
-  if (match === null) return undefined;
-  const [, first = "", last = ""] = match;
-  if (first === "") return suffixRange(last);
-  const offset = positionOf(first);
-  if (last === "") return { offset };
-  const end = positionOf(last);
-  return end < offset ? undefined : { offset, length: Math.min(end - offset + 1, Number.MAX_SAFE_INTEGER) };
-}
-
-/** A position beyond any object stands for all of them. */
-function positionOf(digits: string): number {
-  return Math.min(Number(digits), Number.MAX_SAFE_INTEGER);
-}
-
-/** The last bytes of an object. The last none of them is a range that nothing satisfies: one that starts beyond any object. */
-function suffixRange(count: string): ByteRange | undefined {
-  if (count === "") return undefined;
-  const bytes = positionOf(count);
-  return bytes === 0 ? { offset: Number.MAX_SAFE_INTEGER } : { offset: -bytes };
 }
 
 function unsatisfiable(request: HttpRequest, sizeBytes: number): HttpResponse {

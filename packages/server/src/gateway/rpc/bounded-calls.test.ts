@@ -104,17 +104,65 @@ describe("a message with a key", () => {
   };
 
   it("has no list of a million items, refused before it is decoded", async () => {
-    const empty = new Uint8Array(HTTP_LIMITS.MESSAGE_FIELDS_MAX.value * 2 + 2);
-    for (let index = 0; index < empty.length; index += 2) empty[index] = 0x12;
-    for (const method of ["DeleteObjects", "CompleteUpload"]) {
-      const answer = await call(`ashlar.v1.ObjectService/${method}`, empty);
-      expect([answer.code, answer.text]).toEqual(["invalid_argument", expect.stringContaining("fields")]);
-      expect((await call(`ashlar.v1.ObjectService/${method}`, empty, "Application/Proto")).text).toContain("fields");
-      expect((await call(`ashlar.v1.ObjectService/${method}`, empty, "application/grpc-web+proto")).code).toBe("3");
+    const list = (count: number): Uint8Array =>
+      new Uint8Array(count * 2).map((_, index) => (index % 2 === 0 ? 0x12 : 0));
+    const lists = [
+      ["DeleteObjects", "keys", LIMITS.DELETE_MANY_MAX.value, '""'],
+      ["CompleteUpload", "parts", HTTP_LIMITS.COMPLETE_PARTS_MAX.value, "{}"],
+    ] as const;
+    for (const [name, field, max, item] of lists) {
+      const method = `ashlar.v1.ObjectService/${name}`;
+      const refused = ["invalid_argument", expect.stringContaining(`${field} has at most ${max} items`)];
+      const json = `{"${field}":[${`${item},`.repeat(max)}${item}]}`;
+      for (const [body, type] of [
+        [list(max + 1), "application/proto"],
+        [list(max + 1), "Application/Proto"],
+        [json, "application/json"],
+      ] as const) {
+        const answer = await call(method, body, type);
+        expect([answer.code, answer.text]).toEqual(refused);
+      }
+      for (const type of ["application/grpc-web+proto", "application/grpc-web+json"]) {
+        const answer = await call(method, type.endsWith("json") ? json : list(max + 1), type);
+        expect([answer.code, answer.text]).toEqual(["3", expect.stringContaining("has%20at%20most")]);
+      }
     }
-    const json = `{"parts":[${"{},".repeat(HTTP_LIMITS.MESSAGE_FIELDS_MAX.value)}{}]}`;
-    const answer = await call("ashlar.v1.ObjectService/CompleteUpload", json, "application/json");
-    expect([answer.code, answer.text]).toEqual(["invalid_argument", expect.stringContaining("values")]);
+  });
+
+  it("names as many parts as an upload may have, in JSON too", async () => {
+    const etag = "f".repeat("0123456789abcdef0123456789abcdef-16384".length);
+    const max = HTTP_LIMITS.COMPLETE_PARTS_MAX.value;
+    const parts = Array.from({ length: max }, (_, index) => ({ partNumber: 900_000 + index, etag }));
+    const method = "ashlar.v1.ObjectService/CompleteUpload";
+    const message = { uploadId: "no-such-upload", parts };
+    expect((await call(method, JSON.stringify(message), "application/json")).code).toBe("not_found");
+    expect((await call(method, encode(ObjectService.method.completeUpload.input, message))).code).toBe("not_found");
+  });
+
+  it("has no number that is longer than numbers are, however it is written", async () => {
+    const digits = "9".repeat(100_000);
+    const numbers = [
+      digits,
+      `"${digits}"`,
+      `"  ${digits}"`,
+      `"\\u0039${digits}"`,
+      `"-${digits}"`,
+      `"0x${digits}"`,
+      `"1.${digits}"`,
+    ];
+    const bodies = numbers.flatMap((number) => [
+      ["CommitWrite", `{"sizeBytes":${number}}`],
+      ["CommitWrite", `{"chunked":{"chunks":[{"size_bytes":${number}}]}}`],
+      ["CommitWrite", `{"\\u0073izeBytes":${number}}`],
+      ["ListObjects", `{"limit":${number}}`],
+    ]);
+    for (const [name, body = ""] of bodies) {
+      for (const type of ["application/json", "application/grpc-web+json"]) {
+        const answer = await call(`ashlar.v1.ObjectService/${name}`, body, type);
+        const refused = type === "application/json" ? "a number has at most 128" : "a%20number%20has%20at%20most";
+        expect([body.slice(0, 80), answer.text]).toEqual([body.slice(0, 80), expect.stringContaining(refused)]);
+      }
+    }
   });
 
   it("has no unknown fields beyond what a message with bytes needs", async () => {
@@ -122,7 +170,7 @@ describe("a message with a key", () => {
       header: { bucket: BUCKET, key: "k" },
       data: new Uint8Array(9),
     });
-    const unknown = new Uint8Array(2 * HTTP_LIMITS.BULK_MESSAGE_FIELDS_MAX.value).fill(0x78);
+    const unknown = new Uint8Array(2 * HTTP_LIMITS.MESSAGE_FIELDS_MAX.value).fill(0x78);
     for (let index = 1; index < unknown.length; index += 2) unknown[index] = 1;
     const send = (bytes: Uint8Array) => call("ashlar.v1.ObjectService/WriteObject", Buffer.concat([message, bytes]));
     expect((await send(unknown.subarray(0, 200))).code).toBe("ok");
@@ -136,7 +184,7 @@ describe("a message with a key", () => {
       return text;
     };
     const tooMany = LIMITS.COMMIT_CHUNKS_MAX.value + 1;
-    expect(await commit(tooMany, MIB)).toContain("at most 16384 chunks");
+    expect(await commit(tooMany, MIB)).toContain("chunks has at most 16384 items");
     expect(await commit(HTTP_LIMITS.SMALL_CHUNKS_MAX.value + 2, 1)).toContain("on average");
     // Refused for what is checked next.
     expect(await commit(HTTP_LIMITS.SMALL_CHUNKS_MAX.value, 1)).toContain("no receipt");

@@ -1,4 +1,3 @@
-import { AshlarError } from "@ashlar/sdk/errors";
 import {
   decodeCompleteUpload,
   decodeCreateUpload,
@@ -13,7 +12,6 @@ import {
   type ObjectService,
 } from "@ashlar/sdk/rpc";
 import type { ServiceImpl } from "@connectrpc/connect";
-import { HTTP_LIMITS } from "../../http/http-limits.ts";
 import { rpcWriteOptions } from "../auth/write-options.ts";
 import type { GatewayContext } from "../gateway-context.ts";
 import { pageWithin } from "../page-within.ts";
@@ -42,18 +40,9 @@ export function uploadHandlers({ backend, metadata, durability }: GatewayContext
       const request = { uploadId, partNumber, sizeBytes: data.byteLength, sha256: decodeText(sha256) };
       return { part: encodePartInfo(await backend.writePart(request, single(data), rpcWriteOptions(call))) };
     },
-    async completeUpload(message, call) {
-      const partsMax = HTTP_LIMITS.COMPLETE_PARTS_MAX.value;
-      if (message.parts.length > partsMax) {
-        throw new AshlarError(
-          "INVALID_ARGUMENT",
-          `an upload is completed from at most ${partsMax} parts; make them larger`,
-        );
-      }
-      return {
-        info: encodeObjectInfo(await backend.completeUpload(decodeCompleteUpload(message), rpcWriteOptions(call))),
-      };
-    },
+    completeUpload: async (message, call) => ({
+      info: encodeObjectInfo(await backend.completeUpload(decodeCompleteUpload(message), rpcWriteOptions(call))),
+    }),
     async abortUpload({ uploadId }, call) {
       await backend.abortUpload(uploadId, rpcWriteOptions(call));
       return {};

@@ -420,14 +420,14 @@ export declare type ChangeLayoutRequest = Message<"ashlar.v1.ChangeLayoutRequest
   replicationFactor?: number | undefined;
 
   /**
-   * New weights by server id; 0 drains.
+   * New weights by server id, at most 256; 0 drains.
    *
    * @generated from field: map<string, double> weights = 2;
    */
   weights: { [key: string]: number };
 
   /**
-   * Servers to take out.
+   * Servers to take out, at most 256.
    *
    * @generated from field: repeated string remove_server_ids = 3;
    */

@@ -87,7 +87,7 @@ export declare type ObjectAttributes = Message<"ashlar.v1.ObjectAttributes"> & {
   expires: string;
 
   /**
-   * User metadata: lower-case names; names and values together at most 8 KiB.
+   * User metadata: lower-case names; at most 512, and names and values together at most 8 KiB.
    *
    * @generated from field: map<string, string> metadata = 7;
    */
