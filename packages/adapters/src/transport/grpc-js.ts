@@ -39,7 +39,7 @@ export function grpcJsTransport(options: GrpcJsTransportOptions = {}): Transport
         ...CHANNEL_OPTIONS,
         ...options.channelOptions,
       });
-      return { transport: createGrpcJsCalls(client), close: () => client.close() };
+      return { transport: createGrpcJsCalls(client, url), close: () => client.close() };
     },
   });
 }

@@ -1,8 +1,10 @@
 import type { ClientHttp2Session, ClientHttp2Stream, SecureClientSessionOptions } from "node:http2";
 import { LIMITS, MIB } from "@ashlar/sdk/limits";
 import type { Transport } from "@ashlar/sdk/ports";
-import { createRpcTransport } from "@ashlar/sdk/transport/rpc";
-import { createGrpcTransport, type GrpcTransportOptions, Http2SessionManager } from "@connectrpc/connect-node";
+import { createRpcTransport, foreignAnswer } from "@ashlar/sdk/transport/rpc";
+import type { UniversalClientFn } from "@connectrpc/connect/protocol";
+import { createTransport } from "@connectrpc/connect/protocol-grpc";
+import { createNodeHttpClient, type GrpcTransportOptions, Http2SessionManager } from "@connectrpc/connect-node";
 
 /** Options of {@link grpcTransport}. */
 export interface NodeGrpcTransportOptions {
@@ -29,11 +31,15 @@ export function grpcTransport(options: NodeGrpcTransportOptions = {}): Transport
     openChannel(baseUrl) {
       const sessions = createSessions(baseUrl, options);
       return {
-        transport: createGrpcTransport({
+        transport: createTransport({
           baseUrl,
-          sessionManager: sessions.manager,
+          httpClient: ownAnswers(sessions.manager, baseUrl),
+          useBinaryFormat: true,
+          interceptors: [],
           // Chunks do not compress, and trying costs two thirds of the throughput.
           acceptCompression: [],
+          sendCompression: null,
+          compressMinBytes: Number.MAX_SAFE_INTEGER,
           readMaxBytes: LIMITS.CONTROL_MESSAGE_MAX_BYTES.value,
           writeMaxBytes: LIMITS.CHUNK_MAX_BYTES.value + ENVELOPE_BYTES,
         }),
@@ -41,6 +47,18 @@ export function grpcTransport(options: NodeGrpcTransportOptions = {}): Transport
       };
     },
   });
+}
+
+/** HTTP/2 that gives answers of our servers only. Connect would name others by what its parsers miss in them. */
+function ownAnswers(manager: SessionManager, baseUrl: string): UniversalClientFn {
+  const request = createNodeHttpClient({ httpVersion: "2", sessionProvider: () => manager });
+  return async (call) => {
+    const answer = await request(call);
+    const { status, header } = answer;
+    const foreign = foreignAnswer({ status, header: (name) => header.get(name) }, baseUrl);
+    if (foreign !== undefined) throw foreign;
+    return answer;
+  };
 }
 
 interface Sessions {

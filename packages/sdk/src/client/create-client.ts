@@ -2,11 +2,12 @@ import { AshlarError } from "../errors/index.ts";
 import { raceAbort } from "../internal/linked-abort.ts";
 import { loadPart } from "../internal/load-part.ts";
 import { createBucketHandle } from "./bucket-handle.ts";
+import { beginCall } from "./call-options.ts";
 import type { ClientParts } from "./client-calls.ts";
 import { holdBody } from "./held-body.ts";
 import type { ClientCalls, ObjectClient } from "./object-client.ts";
 import type { Seat } from "./seat.ts";
-import { createSeatOpener } from "./seat-opener.ts";
+import { createSeatOpener, type SeatOpener } from "./seat-opener.ts";
 import { takenInput } from "./taken-input.ts";
 
 /**
@@ -21,7 +22,7 @@ import { takenInput } from "./taken-input.ts";
  */
 export function createClient(seat: Seat): ObjectClient {
   const opener = createSeatOpener(seat);
-  const { one, many } = createCallers(async () => (await import("./client-calls.ts")).createClientParts(seat, opener));
+  const { one, many } = createCallers(opener, async () => (await import("./client-calls.ts")).createClientParts(seat, opener));
   const client: ObjectClient = {
     createBucket: one("createBucket"),
     headBucket: one("headBucket"),
@@ -54,16 +55,21 @@ export function createClient(seat: Seat): ObjectClient {
 type Input = { readonly body?: unknown; readonly signal?: unknown } | undefined;
 
 /** Makes the client's methods, which load what is behind them with the first call. */
-function createCallers(load: () => Promise<ClientParts>) {
+function createCallers(opener: SeatOpener, load: () => Promise<ClientParts>) {
   let loading: Promise<ClientParts> | undefined;
-  const parts = (input: Input): Promise<ClientParts> => {
+  const parts = async (input: Input): Promise<ClientParts> => {
     loading ??= loadPart(load).catch((error: unknown) => {
       loading = undefined;
       throw error;
     });
     const signal = input?.signal;
     // One that is aborted already is the call's to tell, with the names of what it was about.
-    return raceAbort(loading, signal instanceof AbortSignal && !signal.aborted ? signal : undefined);
+    const scope = beginCall({ signal: signal instanceof AbortSignal && !signal.aborted ? signal : undefined }, opener);
+    try {
+      return await raceAbort(loading, scope.signal);
+    } finally {
+      scope.rest();
+    }
   };
   // Input and error are taken in the turn of the call: later, the caller may use its objects for the next one, and no stack would show who called.
   const one = <Name extends keyof ClientCalls>(name: Name): ClientCalls[Name] =>

@@ -10,29 +10,39 @@ const NETWORK_CODE =
 /** What fetch says in Node ("fetch failed", "terminated"), Chromium, Firefox and Safari; it has no code for it. */
 const FETCH_FAILURE = /^(fetch failed|terminated|failed to fetch|networkerror|load failed|network error)/i;
 
+/** What Node's parsers of HTTP/1.1 and HTTP/2 call bytes that are none. */
+const OTHER_PROTOCOL = /^(HPE_INVALID_(?!EOF)\w+|ERR_HTTP2_ERROR)$/;
+
 /** Codes of OpenSSL and Node for a handshake or a certificate that failed, and their texts: grpc-js keeps no more of a cause. */
 const TLS_FAILURE =
   /^(CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|HOSTNAME_MISMATCH|ERR_(SSL|TLS)_)|:SSL routines:|certificate|unable to get (local )?issuer/;
 
 /** What to do about a failed TLS handshake; `undefined` for any other error. One short text for all: a page loads it too. */
 export function tlsProblem(error: unknown): string | undefined {
-  let current = error;
-  for (let depth = 0; depth < 10 && current instanceof Error; depth++) {
-    if (("code" in current && TLS_FAILURE.test(String(current.code))) || TLS_FAILURE.test(current.message)) {
-      return "TLS failed: use http:// if the port has no TLS, or give the `ca` of its certificate (NODE_EXTRA_CA_CERTS)";
-    }
-    current = current.cause;
-  }
-  return undefined;
+  if (!hasCause(error, ({ message }, code) => TLS_FAILURE.test(code) || TLS_FAILURE.test(message))) return undefined;
+  return "TLS failed: use http:// if the port has no TLS, or give the `ca` of its certificate (NODE_EXTRA_CA_CERTS)";
 }
 
 /** Whether an error, or a cause of it, tells that the other side cannot be reached or went away. */
 export function isNetworkError(error: unknown): boolean {
+  return hasCause(error, (cause, code) => NETWORK_CODE.test(code) || isFetchFailure(cause));
+}
+
+/** Whether the other side speaks something that is not the HTTP that it was asked in. Browsers do not tell that. */
+export function isOtherProtocol(error: unknown): boolean {
+  return hasCause(error, (_, code) => OTHER_PROTOCOL.test(code));
+}
+
+function isFetchFailure(error: Error): boolean {
+  return error instanceof TypeError && FETCH_FAILURE.test(error.message);
+}
+
+/** @param test asked of the error and its causes, with their code if it is a text. */
+function hasCause(error: unknown, test: (cause: Error, code: string) => boolean): boolean {
   let current = error;
   // Causes may form a ring; ten levels are more than any library stacks.
   for (let depth = 0; depth < 10 && current instanceof Error; depth++) {
-    if ("code" in current && typeof current.code === "string" && NETWORK_CODE.test(current.code)) return true;
-    if (current instanceof TypeError && FETCH_FAILURE.test(current.message)) return true;
+    if (test(current, "code" in current ? String(current.code) : "")) return true;
     current = current.cause;
   }
   return false;

@@ -1,31 +1,13 @@
-import { AshlarError, type ErrorCode, type ErrorDetails, isErrorCode } from "../errors/index.ts";
+import { AshlarError, type ErrorDetails, isErrorCode } from "../errors/index.ts";
 import { withRetryAfter } from "../internal/retry-after.ts";
 import { LIMITS } from "../limits.ts";
 import { readBody } from "./http-body.ts";
+import { errorOfStatus } from "./foreign-server.ts";
 import type { HttpResponse } from "./http-exchange.ts";
 import { bytesFromBase64, type JsonMessage, listOf, messageFrom, textOf } from "./proto-json.ts";
 
 /** How the enum of the wire contract names our codes. */
 const REASON_PREFIX = "ERROR_REASON_";
-
-/** What a status means when no word of ours comes with it: a proxy, a load balancer or another server answered. */
-const BY_STATUS: Readonly<Record<number, ErrorCode>> = {
-  400: "INVALID_ARGUMENT",
-  401: "UNAUTHENTICATED",
-  403: "PERMISSION_DENIED",
-  404: "UNSUPPORTED",
-  405: "UNSUPPORTED",
-  412: "PRECONDITION_FAILED",
-  413: "OBJECT_TOO_LARGE",
-  415: "UNSUPPORTED",
-  416: "INVALID_RANGE",
-  429: "OVERLOADED",
-  501: "UNSUPPORTED",
-  502: "NODE_UNAVAILABLE",
-  503: "NODE_UNAVAILABLE",
-  504: "NODE_UNAVAILABLE",
-  507: "DISK_FULL",
-};
 
 /** The error that a response which is not a success carries: problem+json, Connect's JSON, or only a status. Reads the body. */
 export async function errorFromResponse(response: HttpResponse): Promise<AshlarError> {
@@ -38,9 +20,7 @@ async function errorOf(response: HttpResponse): Promise<AshlarError> {
   return (
     (await fromConnectJson(message)) ??
     fromProblem(message, response.header("ashlar-error-code")) ??
-    new AshlarError(BY_STATUS[response.status] ?? "INTERNAL", `the server answered ${response.status}`, {
-      details: { httpStatus: String(response.status) },
-    })
+    errorOfStatus(response)
   );
 }
 

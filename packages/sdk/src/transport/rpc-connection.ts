@@ -54,11 +54,7 @@ export function createRpcConnection(endpoint: Endpoint, channel: RpcChannel): Rp
       return createClient(ChunkService, await channel.watched(onProgress));
     },
     call: (options, rpc) =>
-      connection.run(options, (headers) => {
-        const call: RpcCallOptions = { headers };
-        if (options?.signal !== undefined) call.signal = options.signal;
-        return rpc(call);
-      }),
+      connection.run(options, (headers, signal) => rpc({ headers, signal })),
     close: () => connection.close(),
   };
 }
