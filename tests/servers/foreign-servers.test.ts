@@ -120,7 +120,7 @@ async function expectForeign(client: ObjectClient): Promise<void> {
     const before = foreign?.count() ?? 0;
     const error = await expectCode(call(client), "UNSUPPORTED");
     expect(error.message, name).toContain(`the server at ${foreign?.url} is no Ashlar server`);
-    expect(error.details, name).toMatchObject({ url: foreign?.url });
+    expect(error.details, name).toMatchObject({ url: foreign?.url, reason: "NOT_ASHLAR" });
     expect(error.details.outcome, name).toBeUndefined();
     // Not tried again: it becomes no other server by waiting. HTTP/2 libraries may open their next connection by themselves.
     expect((foreign?.count() ?? 0) - before, name).toBeLessThanOrEqual(2);

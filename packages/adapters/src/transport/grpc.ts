@@ -1,6 +1,6 @@
 import type { ClientHttp2Session, ClientHttp2Stream, SecureClientSessionOptions } from "node:http2";
 import { LIMITS, MIB } from "@ashlar/sdk/limits";
-import type { Transport } from "@ashlar/sdk/ports";
+import { checkOptions, type Transport } from "@ashlar/sdk/ports";
 import { createRpcTransport, foreignAnswer } from "@ashlar/sdk/transport/rpc";
 import type { UniversalClientFn } from "@connectrpc/connect/protocol";
 import { createTransport } from "@connectrpc/connect/protocol-grpc";
@@ -25,6 +25,7 @@ type SessionManager = NonNullable<GrpcTransportOptions["sessionManager"]>;
 
 /** gRPC over HTTP/2 with Connect's client for Node: streams both ways, no native code. */
 export function grpcTransport(options: NodeGrpcTransportOptions = {}): Transport {
+  checkOptions(options, { connectionsPerServer: "count", ca: "string" });
   return createRpcTransport({
     name: "grpc",
     capabilities: { clientStreaming: true, browser: false, uploadProgress: true },
@@ -90,6 +91,8 @@ function createSessions(baseUrl: string, { connectionsPerServer, ca }: NodeGrpcT
         const session = stream.session as ClientHttp2Session | undefined;
         if (session !== undefined && !raised.has(session)) {
           raised.add(session);
+          // The manager listens until it is closed. An error that ended the streams before reaches the session a moment later, and would end the process.
+          session.on("error", () => {});
           session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
         }
         return stream;

@@ -10,8 +10,8 @@ const NETWORK_CODE =
 /** What fetch says in Node ("fetch failed", "terminated"), Chromium, Firefox and Safari; it has no code for it. */
 const FETCH_FAILURE = /^(fetch failed|terminated|failed to fetch|networkerror|load failed|network error)/i;
 
-/** What Node's parsers of HTTP/1.1 and HTTP/2 call bytes that are none. */
-const OTHER_PROTOCOL = /^(HPE_INVALID_(?!EOF)\w+|ERR_HTTP2_ERROR)$/;
+/** What Node's HTTP/2 and undici call bytes that are none of their protocol, and grpc-js, which keeps no more of a cause than its text. */
+const OTHER_PROTOCOL = /^(ERR_HTTP2_ERROR|HTTPParserError)$|Last error: Protocol error/;
 
 /** Codes of OpenSSL and Node for a handshake or a certificate that failed, and their texts: grpc-js keeps no more of a cause. */
 const TLS_FAILURE =
@@ -30,7 +30,7 @@ export function isNetworkError(error: unknown): boolean {
 
 /** Whether the other side speaks something that is not the HTTP that it was asked in. Browsers do not tell that. */
 export function isOtherProtocol(error: unknown): boolean {
-  return hasCause(error, (_, code) => OTHER_PROTOCOL.test(code));
+  return hasCause(error, ({ name, message }, code) => [name, code, message].some((text) => OTHER_PROTOCOL.test(text)));
 }
 
 function isFetchFailure(error: Error): boolean {

@@ -1,5 +1,6 @@
 import type { OpenedSeat, Seat } from "../client/seat.ts";
 import type { ObjectBackend, OpenedObject, Span, SpanAttributes, Tracer } from "../ports/index.ts";
+import { checkOptions } from "../ports/options.ts";
 import { tracedPort } from "./traced-port.ts";
 import { tracedTransport } from "./traced-transport.ts";
 
@@ -18,6 +19,7 @@ export interface TracedOptions {
  * const client = createClient(traced(gateway({ url, apiKey }), openTelemetryTracer()));
  */
 export function traced(seat: Seat, tracer: Tracer, options: TracedOptions = {}): Seat {
+  checkOptions({ seat, tracer, ...options }, { seat: ".open", tracer: ".start", keys: "boolean" });
   return {
     name: seat.name,
     url: seat.url,

@@ -5,6 +5,9 @@ import type { HttpResponse } from "./http-exchange.ts";
 /** On every answer of our servers, whatever its protocol and status, and shown to pages (docs/wire-protocol.md). No other server has it. */
 const OUR_HEADER = "ashlar-request-id";
 
+/** `details.reason` of the error: UNSUPPORTED has other ones too. */
+const NOT_ASHLAR = "NOT_ASHLAR";
+
 /** What proxies say for themselves; behind them there may be a server of ours. */
 const OF_PROXIES: Readonly<Record<number, ErrorCode>> = {
   401: "UNAUTHENTICATED",
@@ -41,5 +44,8 @@ export function errorOfStatus({ status, header }: AnswerHead): AshlarError {
 
 /** The error of an address where no server of ours is. @param cause what shows it, where it is an error. */
 export function foreignServer(url: string, cause?: unknown): AshlarError {
-  return new AshlarError("UNSUPPORTED", `the server at ${url} is no Ashlar server`, { cause, details: { url } });
+  return new AshlarError("UNSUPPORTED", `the server at ${url} is no Ashlar server`, {
+    cause,
+    details: { url, reason: NOT_ASHLAR },
+  });
 }

@@ -1,5 +1,6 @@
 import type { Transport as RpcTransport } from "@connectrpc/connect";
 import type { Transport } from "../ports/index.ts";
+import { checkOptions } from "../ports/options.ts";
 import { foreignAnswer } from "./foreign-server.ts";
 import { createRpcTransport } from "./rpc.ts";
 import { canWatchUploads, watchingFetch } from "./upload-watch.ts";
@@ -20,9 +21,11 @@ interface WebTransportOptions {
 /** A transport over one of Connect-Web's protocols; in browsers, uploads with progress go through a `fetch` that can tell of it. */
 export function createWebTransport(
   name: string,
-  { fetch }: FetchTransportOptions,
+  options: FetchTransportOptions,
   open: (options: WebTransportOptions) => RpcTransport,
 ): Transport {
+  checkOptions(options, {});
+  const { fetch } = options;
   const uploadProgress = canWatchUploads(fetch);
   return createRpcTransport({
     name,

@@ -162,9 +162,11 @@ async function* serverStream<I extends DescMessage, O extends DescMessage>(
     const faultOf = watchAnswer(call, url);
     const release = cancelOnAbort(call, signal);
     try {
-      for await (const message of call) yield message as MessageShape<O>;
-      const fault = faultOf(null);
-      if (fault !== undefined) throw fault;
+      for await (const message of call) {
+        const fault = faultOf(null);
+        if (fault !== undefined) throw fault;
+        yield message as MessageShape<O>;
+      }
       return;
     } catch (error) {
       throw isServiceError(error) ? faultOf(error) : error;
@@ -179,12 +181,15 @@ async function* serverStream<I extends DescMessage, O extends DescMessage>(
 /** How grpc-js words an answer that is no gRPC; it keeps nothing of it but the status. */
 const HTTP_STATUS = /^Received HTTP status code (\d+)/;
 
-/** Looks whose answer it is. @returns what makes an error of the call's end, `undefined` where that is none: the answer's, or that it was no server of ours. */
+/**
+ * Looks whose answer it is. @returns what tells so far why it is none of ours, or what error the call ended with; `undefined` for a good one.
+ *
+ * Cancels nothing: the status, which tells a proxy from any other server, is only in the error that the call ends with.
+ */
 function watchAnswer(call: Answering, url: string): (error: ServiceError | null) => Error | undefined {
   let foreign: AshlarError | undefined;
   call.on("metadata", (metadata) => {
     foreign = foreignAnswer({ status: 200, header: (name) => metadata.get(name)[0]?.toString() }, url);
-    if (foreign !== undefined) call.cancel();
   });
   return (error) => {
     const status = HTTP_STATUS.exec(error?.details ?? "")?.[1];
@@ -195,7 +200,6 @@ function watchAnswer(call: Answering, url: string): (error: ServiceError | null)
 
 interface Answering {
   on(event: "metadata", listener: (metadata: Metadata) => void): unknown;
-  cancel(): void;
 }
 
 /** Cancels the call when the signal aborts. @returns what takes the listener away again. */

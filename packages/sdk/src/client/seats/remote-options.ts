@@ -4,6 +4,7 @@ import { AshlarError } from "../../errors/index.ts";
 import { checkedUrl } from "../../internal/checked-url.ts";
 import { loadPart } from "../../internal/load-part.ts";
 import type { Clock, Durability, Hasher, Logger, Random, Transport } from "../../ports/index.ts";
+import { checkOptions } from "../../ports/options.ts";
 import type { SeatInstruments } from "../seat.ts";
 
 /**
@@ -48,12 +49,10 @@ export function assertApiKey(apiKey: unknown): asserts apiKey is string {
 
 /** The options as they are now, with the URL in its one form. Defaults are filled in where the seat opens: a page loads them then. */
 export function checkedRemoteOptions<Options extends RemoteSeatOptions>(options: Options): Options {
+  checkOptions<RemoteSeatOptions>(options, { url: "", apiKey: "" });
   const { apiKey } = options;
   if (apiKey !== undefined && typeof apiKey !== "function") assertApiKey(apiKey);
-  const { url, retry, hedgeAfterMs } = options;
-  // Of NaN, nothing would ever be over.
-  for (const amount of [retry?.forMs, hedgeAfterMs])
-    if (amount !== undefined && !(amount >= 0)) throw new AshlarError("INVALID_ARGUMENT", "a time in ms is 0 or more");
+  const { url, retry } = options;
   return { ...options, url: checkedUrl(url), retry: retry && { ...retry } };
 }
 
