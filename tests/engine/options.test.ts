@@ -6,6 +6,7 @@ import { grpcTransport } from "@ashlar/adapters/transport/grpc";
 import { grpcJsTransport } from "@ashlar/adapters/transport/grpc-js";
 import { undiciTransport } from "@ashlar/adapters/transport/undici";
 import { direct, gateway } from "@ashlar/sdk";
+import { createCredentialClient } from "@ashlar/sdk/credentials";
 import { AshlarError } from "@ashlar/sdk/errors";
 import { traced } from "@ashlar/sdk/tracing";
 import { connectTransport } from "@ashlar/sdk/transport/connect";
@@ -64,6 +65,11 @@ const MADE: Readonly<Record<string, readonly [Make, object, Readonly<Record<stri
     },
   ],
   inMemory: [inMemory, {}, { fault: NO_FUNCTIONS, capacityBytes: NO_AMOUNTS, inlineMaxBytes: NO_AMOUNTS }],
+  createCredentialClient: [
+    createCredentialClient,
+    { url, apiKey: "ashlar_0_0" },
+    { ...FETCH, url: SEAT.url, apiKey: SEAT.apiKey },
+  ],
   httpTransport: [httpTransport, {}, FETCH],
   connectTransport: [connectTransport, {}, FETCH],
   grpcWebTransport: [grpcWebTransport, {}, FETCH],

@@ -37,7 +37,8 @@ const CALLS: Readonly<Record<string, (client: ObjectClient, options: Options) =>
   writePart: (client, options) => client.writePart({ uploadId: "u", partNumber: 1, body: "x", ...options }),
   listParts: (client, options) => firstOf(client.listParts({ uploadId: "u", ...options })),
   listUploads: (client, options) => firstOf(client.listUploads({ bucket: "photos", ...options })),
-  completeUpload: (client, options) => client.completeUpload({ uploadId: "u", parts: [{ partNumber: 1, etag: "e" }], ...options }),
+  completeUpload: (client, options) =>
+    client.completeUpload({ uploadId: "u", parts: [{ partNumber: 1, etag: "e" }], ...options }),
   abortUpload: (client, options) => client.abortUpload({ uploadId: "u", ...options }),
   createAccessToken: (client, options) => client.createAccessToken({ bucket: "photos", ...options }),
   cluster: (client, options) => client.cluster(options),

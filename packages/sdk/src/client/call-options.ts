@@ -42,7 +42,10 @@ export interface CallScope {
 }
 
 /** Begins a call, awake. All that the client does runs under such a scope: it is what `close()` ends. */
-export function beginCall({ signal, timeoutMs }: ClientCallOptions, { onClose }: Pick<SeatOpener, "onClose">): CallScope {
+export function beginCall(
+  { signal, timeoutMs }: ClientCallOptions,
+  { onClose }: Pick<SeatOpener, "onClose">,
+): CallScope {
   const controller = new AbortController();
   let forget = (): void => {};
   let endsAtMs = Number.POSITIVE_INFINITY;

@@ -1,8 +1,7 @@
 import { AshlarError } from "../errors/index.ts";
-import { raceAbort } from "../internal/linked-abort.ts";
+import { linkAbort, raceAbort } from "../internal/linked-abort.ts";
 import { loadPart } from "../internal/load-part.ts";
 import { createBucketHandle } from "./bucket-handle.ts";
-import { beginCall } from "./call-options.ts";
 import type { ClientParts } from "./client-calls.ts";
 import { holdBody } from "./held-body.ts";
 import type { ClientCalls, ObjectClient } from "./object-client.ts";
@@ -22,7 +21,9 @@ import { takenInput } from "./taken-input.ts";
  */
 export function createClient(seat: Seat): ObjectClient {
   const opener = createSeatOpener(seat);
-  const { one, many } = createCallers(opener, async () => (await import("./client-calls.ts")).createClientParts(seat, opener));
+  const { one, many } = createCallers(opener, async () =>
+    (await import("./client-calls.ts")).createClientParts(seat, opener),
+  );
   const client: ObjectClient = {
     createBucket: one("createBucket"),
     headBucket: one("headBucket"),
@@ -64,11 +65,13 @@ function createCallers(opener: SeatOpener, load: () => Promise<ClientParts>) {
     });
     const signal = input?.signal;
     // One that is aborted already is the call's to tell, with the names of what it was about.
-    const scope = beginCall({ signal: signal instanceof AbortSignal && !signal.aborted ? signal : undefined }, opener);
+    const link = linkAbort(signal instanceof AbortSignal && !signal.aborted ? signal : undefined);
+    const forget = opener.onClose(link.abort);
     try {
-      return await raceAbort(loading, scope.signal);
+      return await raceAbort(loading, link.signal);
     } finally {
-      scope.rest();
+      forget();
+      link.unlink();
     }
   };
   // Input and error are taken in the turn of the call: later, the caller may use its objects for the next one, and no stack would show who called.

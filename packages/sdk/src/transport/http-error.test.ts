@@ -31,11 +31,9 @@ describe.each(CODES)("%s", (code) => {
     expect(seen(await errorFromResponse(response(ERROR_CODES[code].http, body)))).toEqual(expected);
   });
 
-  test("arrives from Connect's JSON, with and without the readable form of the detail", async () => {
+  test("arrives from Connect's JSON", async () => {
     const json = errorToJson(connectErrorFrom(original), {}) as { details: Array<Record<string, unknown>> };
     expect(json.details[0]).toHaveProperty("debug");
-    expect(seen(await errorFromResponse(response(400, json)))).toEqual(expected);
-    delete json.details[0]!.debug;
     expect(seen(await errorFromResponse(response(400, json)))).toEqual(expected);
   });
 
@@ -61,9 +59,12 @@ describe("an answer of another server", () => {
   });
 
   // 0 is what a browser shows of a redirect.
-  test.each([0, 200, 204, 302, 400, 404, 405, 412, 416, 500, 501, 507])("is no server of ours, if it is %i", (status) => {
-    expect(foreignAnswer(response(status, "{}"), URL)).toMatchObject({ code: "UNSUPPORTED", details: { url: URL } });
-  });
+  test.each([0, 200, 204, 302, 400, 404, 405, 412, 416, 500, 501, 507])(
+    "is no server of ours, if it is %i",
+    (status) => {
+      expect(foreignAnswer(response(status, "{}"), URL)).toMatchObject({ code: "UNSUPPORTED", details: { url: URL } });
+    },
+  );
 
   test("is told from one of ours by the header that all of ours have", () => {
     expect(foreignAnswer(response(200, "{}", { "ashlar-request-id": "r1" }), URL)).toBeUndefined();

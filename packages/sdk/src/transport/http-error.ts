@@ -1,10 +1,10 @@
 import { AshlarError, type ErrorDetails, isErrorCode } from "../errors/index.ts";
 import { withRetryAfter } from "../internal/retry-after.ts";
 import { LIMITS } from "../limits.ts";
-import { readBody } from "./http-body.ts";
 import { errorOfStatus } from "./foreign-server.ts";
+import { readBody } from "./http-body.ts";
 import type { HttpResponse } from "./http-exchange.ts";
-import { bytesFromBase64, type JsonMessage, listOf, messageFrom, textOf } from "./proto-json.ts";
+import { type JsonMessage, listOf, messageFrom, messageOf, textOf } from "./proto-json.ts";
 
 /** How the enum of the wire contract names our codes. */
 const REASON_PREFIX = "ERROR_REASON_";
@@ -18,9 +18,7 @@ export async function errorFromResponse(response: HttpResponse): Promise<AshlarE
 async function errorOf(response: HttpResponse): Promise<AshlarError> {
   const message = await readError(response);
   return (
-    (await fromConnectJson(message)) ??
-    fromProblem(message, response.header("ashlar-error-code")) ??
-    errorOfStatus(response)
+    fromConnectJson(message) ?? fromProblem(message, response.header("ashlar-error-code")) ?? errorOfStatus(response)
   );
 }
 
@@ -41,20 +39,15 @@ function fromProblem(message: JsonMessage, header: string | null | undefined): A
   return new AshlarError(code, textOf(message, "detail") || code, { details: detailsOf(message) });
 }
 
-async function fromConnectJson(message: JsonMessage): Promise<AshlarError | undefined> {
+function fromConnectJson(message: JsonMessage): AshlarError | undefined {
   for (const detail of listOf(message, "details")) {
     if (detail.type !== "ashlar.v1.ErrorInfo") continue;
-    const info = "debug" in detail ? messageFrom(detail.debug) : await decodeDetail(textOf(detail, "value"));
+    // The readable form of the detail, which all of our servers send.
+    const info = messageOf(detail, "debug");
     const code = textOf(info, "reason").slice(REASON_PREFIX.length);
     if (isErrorCode(code)) return new AshlarError(code, textOf(message, "message"), { details: detailsOf(info) });
   }
   return undefined;
-}
-
-/** For servers that send no `debug`; ours do. Without the decoder the status has to say it all. */
-async function decodeDetail(base64: string): Promise<JsonMessage> {
-  const decoder = await import("./error-info.ts").catch(() => undefined);
-  return decoder?.decodeErrorInfo(bytesFromBase64(base64)) ?? {};
 }
 
 function detailsOf(message: JsonMessage): ErrorDetails {

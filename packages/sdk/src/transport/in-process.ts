@@ -32,7 +32,8 @@ const ENVELOPE_BYTES = 1024;
 /** Servers called without a socket: same serialisation, errors and limits as on the wire. For tests, and for seats in one process. */
 export function inProcessTransport(options: InProcessTransportOptions): Transport {
   checkOptions(options, { routes: "function", readMaxBytes: "count" });
-  if (!("fetch" in options || "routes" in options)) throw new AshlarError("INVALID_ARGUMENT", "routes or fetch is given");
+  if (!("fetch" in options || "routes" in options))
+    throw new AshlarError("INVALID_ARGUMENT", "routes or fetch is given");
   return createRpcTransport({
     name: "in-process",
     capabilities: { clientStreaming: true, browser: true, uploadProgress: true },

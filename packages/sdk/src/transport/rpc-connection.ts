@@ -53,8 +53,7 @@ export function createRpcConnection(endpoint: Endpoint, channel: RpcChannel): Rp
       if (onProgress === undefined || channel.watched === undefined) return chunks;
       return createClient(ChunkService, await channel.watched(onProgress));
     },
-    call: (options, rpc) =>
-      connection.run(options, (headers, signal) => rpc({ headers, signal })),
+    call: (options, rpc) => connection.run(options, (headers, signal) => rpc({ headers, signal })),
     close: () => connection.close(),
   };
 }
