@@ -1,5 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { ERROR_CODES, type ErrorCode } from "@ashlar/sdk/errors";
 import { EXIT_CODES, exitCodeOf } from "@ashlar/server/cli";
@@ -284,5 +286,37 @@ describe("messages", () => {
     expect(run.exitCode).toBe(2);
     expect(run.stderr).toContain("DATABASE_URL");
     expect(run.stderr).not.toContain("secret");
+  });
+});
+
+describe("at a server of another kind", () => {
+  let other: Server;
+  let otherUrl: string;
+  beforeAll(async () => {
+    other = createServer((request, response) => {
+      request.resume();
+      response.writeHead(200, { "content-type": "application/json" }).end("{}");
+    });
+    await new Promise<void>((resolve) => other.listen(0, "127.0.0.1", resolve));
+    otherUrl = `http://127.0.0.1:${(other.address() as AddressInfo).port}`;
+  });
+  afterAll(() => new Promise((resolve) => other.close(resolve)));
+
+  test.each([
+    [["ls"]],
+    [["rb", "photos"]],
+    [["rm", "photos/a"]],
+    [["token", "create", "--bucket", "photos"]],
+    [["token", "revoke", "eyJ.x"]],
+    [["key", "create"]],
+    [["key", "ls"]],
+    [["layout", "--replication-factor", "3"]],
+  ])("%j says so, and what to look at", async (argv) => {
+    const env = { ASHLAR_GATEWAY: otherUrl, ASHLAR_API_KEY: "ashlar_0_0" };
+    const { exitCode, stdout, stderr } = await cli(argv, { env });
+    expect(stderr).toContain(`the server at ${otherUrl} is no Ashlar server`);
+    expect(stderr).toContain(`ashlar health ${otherUrl}`);
+    expect(stdout).toBe("");
+    expect(exitCode).toBe(EXIT_CODES.ERROR.value);
   });
 });

@@ -1,8 +1,7 @@
 import { join, resolve } from "node:path";
 import type { OpenedSeat, RetryPolicy, Seat, SeatInstruments } from "@ashlar/sdk";
 import { collect, createEngine, singleStoreTopology } from "@ashlar/sdk/engine";
-import { AshlarError } from "@ashlar/sdk/errors";
-import { type Durability, guardedLogger, type Logger, systemClock, systemRandom } from "@ashlar/sdk/ports";
+import { checkOptions, type Durability, guardedLogger, type Logger, systemClock, systemRandom } from "@ashlar/sdk/ports";
 import { openFsChunkStore } from "./chunk-store/fs/index.ts";
 import { nodeCryptoHasher } from "./hash/node-crypto.ts";
 import { assertFolderPath, makeStoreFolder } from "./internal/store-folder.ts";
@@ -37,12 +36,8 @@ export interface EmbeddedOptions {
  */
 export function embedded(options: EmbeddedOptions): Seat {
   assertFolderPath((options as EmbeddedOptions | undefined)?.path);
-  const { inlineMaxBytes, claimTtlMs, collectGraceMs, retry } = options;
-  for (const [name, amount] of Object.entries({ inlineMaxBytes, claimTtlMs, collectGraceMs, forMs: retry?.forMs }))
-    if (amount !== undefined && !(amount >= 0))
-      throw new AshlarError("INVALID_ARGUMENT", `${name} is a number of 0 or more`);
-  if (retry?.onRetry !== undefined && typeof retry.onRetry !== "function")
-    throw new AshlarError("INVALID_ARGUMENT", "retry.onRetry is not a function");
+  checkOptions(options, { path: "", inlineMaxBytes: "number", claimTtlMs: "number", collectGraceMs: "number" });
+  const { retry } = options;
   // All of them now: at the first call the caller may have changed its object, and the process be in another folder.
   const logger = guardedLogger(options.logger);
   const taken = { ...options, path: resolve(options.path), retry: retry && { ...retry }, logger };

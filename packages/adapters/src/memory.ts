@@ -1,6 +1,6 @@
 import type { Seat } from "@ashlar/sdk";
 import { collect, createEngine, singleStoreTopology } from "@ashlar/sdk/engine";
-import { type ObjectBackend, silentLogger, systemClock, systemRandom } from "@ashlar/sdk/ports";
+import { checkOptions, type ObjectBackend, silentLogger, systemClock, systemRandom } from "@ashlar/sdk/ports";
 import { createMemoryChunkStore, type MemoryChunk } from "./chunk-store/memory.ts";
 import { nodeCryptoHasher } from "./hash/node-crypto.ts";
 import { createMemoryMetadataStore } from "./metadata-store/memory/index.ts";
@@ -28,6 +28,7 @@ export interface InMemoryOptions {
  * const client = createClient(inMemory());
  */
 export function inMemory(options: InMemoryOptions = {}): Seat {
+  checkOptions(options, { fault: "function", capacityBytes: "number", inlineMaxBytes: "number" });
   const { capacityBytes, inlineMaxBytes, fault } = options;
   const metadata = createMemoryMetadataStore();
   const chunks = new Map<string, MemoryChunk>();

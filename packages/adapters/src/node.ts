@@ -14,12 +14,13 @@ function withNodeDefaults<Options extends RemoteSeatOptions>(
   given: Options,
   seatOver: (options: Options) => Seat,
 ): Seat {
-  const options = { ...given, hasher: given.hasher ?? nodeCryptoHasher };
+  const options = { ...given, hasher: given?.hasher === undefined ? nodeCryptoHasher : given.hasher };
   // Checks the options, so that bad ones fail at once.
   const seat = seatOver(options);
   if (options.transport !== undefined) return seat;
   return {
     name: seat.name,
+    url: seat.url,
     async open(instruments) {
       return await seatOver({ ...options, transport: await loadUndiciTransport() }).open(instruments);
     },

@@ -1,10 +1,20 @@
 /** API keys and access tokens of a gateway, for operators' programs: what an app's own client needs none of, so no page loads it. */
+import { assertApiKey } from "./client/seats/remote-options.ts";
 import { AshlarError } from "./errors/index.ts";
 import { checkedUrl } from "./internal/checked-url.ts";
 import type { ApiKeyInfo, ApiKeyRequest, ApiKeyRole, CallOptions, CreatedApiKey } from "./ports/index.ts";
+import { checkOptions } from "./ports/options.ts";
 import { createFetchExchange } from "./transport/fetch-exchange.ts";
 import { createHttpConnection } from "./transport/http-connection.ts";
-import { integerOf, type JsonMessage, listOf, messageOf, optionalTextOf, textOf } from "./transport/proto-json.ts";
+import {
+  integerOf,
+  type JsonMessage,
+  listOf,
+  messageOf,
+  nameOf,
+  optionalTextOf,
+  textOf,
+} from "./transport/proto-json.ts";
 
 export type { ApiKeyInfo, ApiKeyRequest, ApiKeyRole, CreatedApiKey } from "./ports/index.ts";
 
@@ -33,9 +43,12 @@ export interface CredentialClient {
 /**
  * Creates a client for the credentials of a gateway.
  *
- * @throws {AshlarError} INVALID_ARGUMENT for what is no base URL.
+ * @throws {AshlarError} INVALID_ARGUMENT for what is no base URL, or a key that no header can carry.
  */
-export function createCredentialClient({ url, apiKey, fetch }: CredentialClientOptions): CredentialClient {
+export function createCredentialClient(options: CredentialClientOptions): CredentialClient {
+  checkOptions(options, { url: "", apiKey: "" });
+  const { url, apiKey, fetch } = options;
+  assertApiKey(apiKey);
   const authorization = (): string => `Bearer ${apiKey}`;
   const connection = createHttpConnection({ url: checkedUrl(url), authorization }, createFetchExchange(fetch));
   const call = (method: string, request: object, options: CallOptions | undefined): Promise<JsonMessage> =>
@@ -48,7 +61,7 @@ export function createCredentialClient({ url, apiKey, fetch }: CredentialClientO
         throw new AshlarError("INVALID_ARGUMENT", "expiresInMs is a whole number of milliseconds above 0");
       if (bucket === "") throw new AshlarError("INVALID_ARGUMENT", "bucket is a name, or not given");
       const answer = await call("CreateApiKey", { name, role, bucket, prefix, expiresInMs }, options);
-      return { ...infoFrom(messageOf(answer, "key")), apiKey: textOf(answer, "apiKey") };
+      return { ...infoFrom(messageOf(answer, "key")), apiKey: nameOf(answer, "apiKey") };
     },
     async *listApiKeys(options) {
       let afterKeyId: string | undefined;
@@ -69,7 +82,7 @@ function infoFrom(message: JsonMessage): ApiKeyInfo {
   const bucket = optionalTextOf(message, "bucket");
   const expiresAtMs = integerOf(message, "expiresAtMs");
   return {
-    keyId: textOf(message, "keyId"),
+    keyId: nameOf(message, "keyId"),
     name: textOf(message, "name"),
     role: textOf(message, "role") as ApiKeyRole,
     createdAtMs: integerOf(message, "createdAtMs"),

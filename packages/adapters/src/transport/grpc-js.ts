@@ -1,6 +1,6 @@
 import { AshlarError } from "@ashlar/sdk/errors";
 import { LIMITS, MIB } from "@ashlar/sdk/limits";
-import type { Transport } from "@ashlar/sdk/ports";
+import { checkOptions, type Transport } from "@ashlar/sdk/ports";
 import { createRpcTransport } from "@ashlar/sdk/transport/rpc";
 import { type ChannelCredentials, type ChannelOptions, Client, credentials } from "@grpc/grpc-js";
 import { createGrpcJsCalls } from "./grpc-js/calls.ts";
@@ -31,6 +31,7 @@ const CHANNEL_OPTIONS: ChannelOptions = Object.freeze({
 
 /** gRPC over HTTP/2 with Google's client for Node, for apps that use it already. */
 export function grpcJsTransport(options: GrpcJsTransportOptions = {}): Transport {
+  checkOptions(options, { ca: "string", channelOptions: "object" });
   return createRpcTransport({
     name: "grpc-js",
     capabilities: { clientStreaming: true, browser: false, uploadProgress: true },
@@ -39,7 +40,7 @@ export function grpcJsTransport(options: GrpcJsTransportOptions = {}): Transport
         ...CHANNEL_OPTIONS,
         ...options.channelOptions,
       });
-      return { transport: createGrpcJsCalls(client), close: () => client.close() };
+      return { transport: createGrpcJsCalls(client, url), close: () => client.close() };
     },
   });
 }

@@ -1,8 +1,10 @@
 import type { ClientHttp2Session, ClientHttp2Stream, SecureClientSessionOptions } from "node:http2";
 import { LIMITS, MIB } from "@ashlar/sdk/limits";
-import type { Transport } from "@ashlar/sdk/ports";
-import { createRpcTransport } from "@ashlar/sdk/transport/rpc";
-import { createGrpcTransport, type GrpcTransportOptions, Http2SessionManager } from "@connectrpc/connect-node";
+import { checkOptions, type Transport } from "@ashlar/sdk/ports";
+import { createRpcTransport, foreignAnswer } from "@ashlar/sdk/transport/rpc";
+import type { UniversalClientFn } from "@connectrpc/connect/protocol";
+import { createTransport } from "@connectrpc/connect/protocol-grpc";
+import { createNodeHttpClient, type GrpcTransportOptions, Http2SessionManager } from "@connectrpc/connect-node";
 
 /** Options of {@link grpcTransport}. */
 export interface NodeGrpcTransportOptions {
@@ -23,17 +25,22 @@ type SessionManager = NonNullable<GrpcTransportOptions["sessionManager"]>;
 
 /** gRPC over HTTP/2 with Connect's client for Node: streams both ways, no native code. */
 export function grpcTransport(options: NodeGrpcTransportOptions = {}): Transport {
+  checkOptions(options, { connectionsPerServer: "count", ca: "string" });
   return createRpcTransport({
     name: "grpc",
     capabilities: { clientStreaming: true, browser: false, uploadProgress: true },
     openChannel(baseUrl) {
       const sessions = createSessions(baseUrl, options);
       return {
-        transport: createGrpcTransport({
+        transport: createTransport({
           baseUrl,
-          sessionManager: sessions.manager,
+          httpClient: ownAnswers(sessions.manager, baseUrl),
+          useBinaryFormat: true,
+          interceptors: [],
           // Chunks do not compress, and trying costs two thirds of the throughput.
           acceptCompression: [],
+          sendCompression: null,
+          compressMinBytes: Number.MAX_SAFE_INTEGER,
           readMaxBytes: LIMITS.CONTROL_MESSAGE_MAX_BYTES.value,
           writeMaxBytes: LIMITS.CHUNK_MAX_BYTES.value + ENVELOPE_BYTES,
         }),
@@ -41,6 +48,18 @@ export function grpcTransport(options: NodeGrpcTransportOptions = {}): Transport
       };
     },
   });
+}
+
+/** HTTP/2 that gives answers of our servers only. Connect would name others by what its parsers miss in them. */
+function ownAnswers(manager: SessionManager, baseUrl: string): UniversalClientFn {
+  const request = createNodeHttpClient({ httpVersion: "2", sessionProvider: () => manager });
+  return async (call) => {
+    const answer = await request(call);
+    const { status, header } = answer;
+    const foreign = foreignAnswer({ status, header: (name) => header.get(name) }, baseUrl);
+    if (foreign !== undefined) throw foreign;
+    return answer;
+  };
 }
 
 interface Sessions {
@@ -72,6 +91,8 @@ function createSessions(baseUrl: string, { connectionsPerServer, ca }: NodeGrpcT
         const session = stream.session as ClientHttp2Session | undefined;
         if (session !== undefined && !raised.has(session)) {
           raised.add(session);
+          // The manager listens until it is closed. An error that ended the streams before reaches the session a moment later, and would end the process.
+          session.on("error", () => {});
           session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
         }
         return stream;

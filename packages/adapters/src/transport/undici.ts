@@ -1,6 +1,6 @@
 import { AshlarError } from "@ashlar/sdk/errors";
 import { MIB } from "@ashlar/sdk/limits";
-import type { Transport } from "@ashlar/sdk/ports";
+import { checkOptions, type Transport } from "@ashlar/sdk/ports";
 import { createHttpTransport, type HttpExchange, type HttpRequest } from "@ashlar/sdk/transport/http";
 import { Agent, type Dispatcher } from "undici";
 
@@ -28,6 +28,7 @@ const PROGRESS_SLICE_BYTES = MIB / 4;
  * HTTP/2. Connections are kept and reused; a chunk in flight has one for itself.
  */
 export function undiciTransport(options: UndiciTransportOptions = {}): Transport {
+  checkOptions(options, { connectionsPerServer: "count", ca: "string", dispatcher: ".request" });
   const own = options.dispatcher === undefined ? createAgent(options) : undefined;
   const dispatcher = options.dispatcher ?? own;
   return createHttpTransport({

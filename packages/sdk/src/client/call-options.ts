@@ -1,5 +1,6 @@
 import { AshlarError } from "../errors/index.ts";
 import type { Clock, TransferProgress } from "../ports/index.ts";
+import type { SeatOpener } from "./seat-opener.ts";
 
 /** Options of every call of the client. */
 export interface ClientCallOptions {
@@ -27,29 +28,46 @@ export interface ClientTransferOptions extends ClientCallOptions {
   readonly concurrency?: number | undefined;
 }
 
-/** A running call's signal: the caller's and the timeout in one. */
+/** A running call's signal: the caller's, the client's end and the timeout in one. */
 export interface CallScope {
   readonly signal: AbortSignal;
   /** Ends what runs under the signal. */
   abort(error: AshlarError): void;
-  /** Frees the timer and the listener for a time without work, such as that until a reader comes. */
+  /** Has the timeout end it too, which counts from now on, also while it rests. */
+  limit(clock: Clock): void;
+  /** Frees the timer and the listeners for a time without work, such as that until a reader comes. */
   rest(): void;
-  /** Follows the caller's signal and the time again; what came to pass meanwhile counts. */
+  /** Follows the caller's signal, the client and the time again; what came to pass meanwhile counts. */
   wake(): void;
 }
 
-/** Begins a call, awake. The timeout counts from now on, also while it rests. */
-export function beginCall({ signal, timeoutMs }: ClientCallOptions, clock: Clock): CallScope {
+/** Begins a call, awake. All that the client does runs under such a scope: it is what `close()` ends. */
+export function beginCall(
+  { signal, timeoutMs }: ClientCallOptions,
+  { onClose }: Pick<SeatOpener, "onClose">,
+): CallScope {
   const controller = new AbortController();
-  const endsAtMs = timeoutMs === undefined ? undefined : clock.monotonicMs() + timeoutMs;
+  let forget = (): void => {};
+  let endsAtMs = Number.POSITIVE_INFINITY;
+  let clock: Clock | undefined;
   let timer: AbortController | undefined;
-  const onAbort = (): void => controller.abort(signal?.reason);
-  const onTime = (): void =>
-    controller.abort(new AshlarError("DEADLINE_EXCEEDED", `not finished after ${timeoutMs} ms`));
+  const abort = (reason: unknown): void => {
+    controller.abort(reason);
+    scope.rest();
+  };
+  const onAbort = (): void => abort(signal?.reason);
+  const onTime = (): void => abort(new AshlarError("DEADLINE_EXCEEDED", `not finished after ${timeoutMs} ms`));
   const scope: CallScope = {
     signal: controller.signal,
-    abort: (error) => controller.abort(error),
+    abort,
+    limit(given) {
+      if (timeoutMs === undefined) return;
+      clock = given;
+      endsAtMs = clock.monotonicMs() + timeoutMs;
+      scope.wake();
+    },
     rest() {
+      forget();
       signal?.removeEventListener("abort", onAbort);
       timer?.abort();
       timer = undefined;
@@ -57,10 +75,13 @@ export function beginCall({ signal, timeoutMs }: ClientCallOptions, clock: Clock
     wake() {
       if (controller.signal.aborted) return;
       if (signal?.aborted) return onAbort();
-      const leftMs = endsAtMs === undefined ? Number.POSITIVE_INFINITY : endsAtMs - clock.monotonicMs();
+      const leftMs = clock === undefined ? endsAtMs : endsAtMs - clock.monotonicMs();
       if (leftMs <= 0) return onTime();
+      forget();
+      forget = onClose(abort);
+      if (controller.signal.aborted) return;
       signal?.addEventListener("abort", onAbort);
-      if (endsAtMs === undefined || timer !== undefined) return;
+      if (clock === undefined || timer !== undefined) return;
       timer = new AbortController();
       clock.sleep(leftMs, { signal: timer.signal }).then(onTime, () => {}); // or the call ended first
     },

@@ -12,19 +12,28 @@ import { createSeatOpener } from "./seat-opener.ts";
 import { direct } from "./seats/direct.ts";
 import { gateway } from "./seats/gateway.ts";
 
+const client = { onClose: () => () => {} };
+
+/** A call whose time runs. */
+function timedCall(options: Parameters<typeof beginCall>[0], clock = systemClock): ReturnType<typeof beginCall> {
+  const scope = beginCall(options, client);
+  scope.limit(clock);
+  return scope;
+}
+
 describe("the scope of a call", () => {
   test("ends with DEADLINE_EXCEEDED after the timeout, and with the caller's reason before", async () => {
-    const timed = beginCall({ timeoutMs: 10 }, systemClock);
+    const timed = timedCall({ timeoutMs: 10 });
     await new Promise((resolve) => timed.signal.addEventListener("abort", resolve));
     expect(timed.signal.reason).toMatchObject({ code: "DEADLINE_EXCEEDED" });
     const controller = new AbortController();
-    const scope = beginCall({ signal: controller.signal, timeoutMs: 10_000 }, systemClock);
+    const scope = timedCall({ signal: controller.signal, timeoutMs: 10_000 });
     controller.abort("why");
     expect(scope.signal.reason).toBe("why");
   });
 
   test.each([2 ** 31, Number.POSITIVE_INFINITY])("does not end early where the timeout is %d ms", async (timeoutMs) => {
-    const scope = beginCall({ timeoutMs }, systemClock);
+    const scope = timedCall({ timeoutMs });
     await systemClock.sleep(20);
     expect(scope.signal.aborted).toBe(false);
     scope.rest();
@@ -32,7 +41,7 @@ describe("the scope of a call", () => {
 
   test("leaves no listener on the caller's signal when it ends", () => {
     const { signal } = new AbortController();
-    const scope = beginCall({ signal, timeoutMs: 10_000 }, systemClock);
+    const scope = timedCall({ signal, timeoutMs: 10_000 });
     expect(getEventListeners(signal, "abort")).toHaveLength(1);
     scope.rest();
     expect(getEventListeners(signal, "abort")).toHaveLength(0);
@@ -51,7 +60,7 @@ describe("the scope of a call", () => {
     };
     const controller = new AbortController();
     const options = { signal: controller.signal, timeoutMs: 1000 };
-    const [late, aborted] = [beginCall(options, clock), beginCall(options, clock)];
+    const [late, aborted] = [timedCall(options, clock), timedCall(options, clock)];
     for (const scope of [late, aborted]) scope.rest();
     expect(getEventListeners(controller.signal, "abort")).toHaveLength(0);
     expect([...sleepers].map((sleeper) => sleeper.aborted)).toEqual([true, true]);
@@ -62,6 +71,41 @@ describe("the scope of a call", () => {
     aborted.wake();
     expect(aborted.signal.reason).toBe("why");
     expect(getEventListeners(controller.signal, "abort")).toHaveLength(0);
+  });
+});
+
+describe("the scope of a call, when the client is closed,", () => {
+  const seat = { name: "none", open: () => Promise.reject(new Error("never opened")) };
+
+  test("ends with STORE_CLOSED, and leaves neither timer nor listener", async () => {
+    const opener = createSeatOpener(seat);
+    const { signal } = new AbortController();
+    const timers: AbortSignal[] = [];
+    const clock: Clock = {
+      ...systemClock,
+      sleep: (_, options) => {
+        timers.push(options?.signal as AbortSignal);
+        return new Promise(() => {});
+      },
+    };
+    const scope = beginCall({ signal, timeoutMs: 10_000 }, opener);
+    scope.limit(clock);
+    await opener.close();
+    expect(scope.signal.reason).toMatchObject({ code: "STORE_CLOSED" });
+    expect(timers.map((timer) => timer.aborted)).toEqual([true]);
+    expect(getEventListeners(signal, "abort")).toHaveLength(0);
+  });
+
+  test("ends when it wakes, if it rested until then", async () => {
+    const opener = createSeatOpener(seat);
+    const { signal } = new AbortController();
+    const scope = beginCall({ signal }, opener);
+    scope.rest();
+    await opener.close();
+    expect(scope.signal.aborted).toBe(false);
+    scope.wake();
+    expect(scope.signal.reason).toMatchObject({ code: "STORE_CLOSED" });
+    expect(getEventListeners(signal, "abort")).toHaveLength(0);
   });
 });
 

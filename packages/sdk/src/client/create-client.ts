@@ -1,12 +1,12 @@
 import { AshlarError } from "../errors/index.ts";
-import { raceAbort } from "../internal/linked-abort.ts";
+import { linkAbort, raceAbort } from "../internal/linked-abort.ts";
 import { loadPart } from "../internal/load-part.ts";
 import { createBucketHandle, type ReadsFor } from "./bucket-handle.ts";
 import type { ClientParts } from "./client-calls.ts";
 import { holdBody } from "./held-body.ts";
 import type { ClientCalls, ObjectClient } from "./object-client.ts";
 import type { Seat } from "./seat.ts";
-import { createSeatOpener } from "./seat-opener.ts";
+import { createSeatOpener, type SeatOpener } from "./seat-opener.ts";
 import { takenInput } from "./taken-input.ts";
 
 /**
@@ -21,7 +21,7 @@ import { takenInput } from "./taken-input.ts";
  */
 export function createClient(seat: Seat): ObjectClient {
   const opener = createSeatOpener(seat);
-  const { one, many, readsFor } = createCallers(async () =>
+  const { one, many, readsFor } = createCallers(opener, async () =>
     (await import("./client-calls.ts")).createClientParts(seat, opener),
   );
   const client: ObjectClient = {
@@ -56,16 +56,23 @@ export function createClient(seat: Seat): ObjectClient {
 type Input = { readonly body?: unknown; readonly signal?: unknown } | undefined;
 
 /** Makes the client's methods, which load what is behind them with the first call. */
-function createCallers(load: () => Promise<ClientParts>) {
+function createCallers(opener: SeatOpener, load: () => Promise<ClientParts>) {
   let loading: Promise<ClientParts> | undefined;
-  const parts = (input: Input): Promise<ClientParts> => {
+  const parts = async (input: Input): Promise<ClientParts> => {
     loading ??= loadPart(load).catch((error: unknown) => {
       loading = undefined;
       throw error;
     });
     const signal = input?.signal;
     // One that is aborted already is the call's to tell, with the names of what it was about.
-    return raceAbort(loading, signal instanceof AbortSignal && !signal.aborted ? signal : undefined);
+    const link = linkAbort(signal instanceof AbortSignal && !signal.aborted ? signal : undefined);
+    const forget = opener.onClose(link.abort);
+    try {
+      return await raceAbort(loading, link.signal);
+    } finally {
+      forget();
+      link.unlink();
+    }
   };
   // Input and error are taken in the turn of the call: later, the caller may use its objects for the next one, and no stack would show who called.
   const one = <Name extends keyof ClientCalls>(name: Name, caller?: Error): ClientCalls[Name] =>

@@ -4,13 +4,11 @@ import { withAttributes } from "./attributes.ts";
 import type { Explain } from "./call-error.ts";
 import type { CallScope } from "./call-options.ts";
 import type { GetObjectResult } from "./inputs.ts";
-import type { SeatOpener } from "./seat-opener.ts";
 
 /** What a read belongs to. */
 export interface ReadContext {
   /** Rests until the bytes are asked for. */
   readonly scope: CallScope;
-  readonly opener: SeatOpener;
   readonly explain: Explain;
 }
 
@@ -45,19 +43,16 @@ type Slices = AsyncIterableIterator<Uint8Array<ArrayBuffer>, undefined>;
  * The bytes, from the first `next()` to the last one, an error, `return()` or the client's `close()`. No generator: `return()` would wait
  * for a `next()` that a silent server keeps waiting.
  */
-function readSlices(opened: OpenedObject, { scope, opener, explain }: ReadContext): Slices {
+function readSlices(opened: OpenedObject, { scope, explain }: ReadContext): Slices {
   let source: AsyncIterator<Uint8Array> | undefined;
-  let forget: (() => void) | undefined;
   let ended = false;
   const end = (): void => {
     ended = true;
-    forget?.();
     if (source !== undefined) scope.rest(); // else somebody else reads
   };
   const begin = (): AsyncIterator<Uint8Array> => {
     const iterator = opened.read()[Symbol.asyncIterator]();
     source = iterator;
-    forget = opener.onClose(() => scope.rest());
     scope.wake();
     throwIfAborted(scope.signal);
     return iterator;

@@ -1,4 +1,4 @@
-import { AshlarError, throwIfAborted } from "../errors/index.ts";
+import { AshlarError } from "../errors/index.ts";
 import { raceAbort } from "../internal/linked-abort.ts";
 import { createSemaphore } from "../internal/semaphore.ts";
 import { LIMITS } from "../limits.ts";
@@ -15,7 +15,7 @@ import { mergeEntries } from "./merge-entries.ts";
 import type { ObjectClient } from "./object-client.ts";
 import { walkPages } from "./pages.ts";
 import type { OpenedSeat } from "./seat.ts";
-import { type SeatCall, withUnknownOutcome } from "./seat-calls.ts";
+import { openSeat, type SeatCall, withUnknownOutcome } from "./seat-calls.ts";
 import type { SeatOpener } from "./seat-opener.ts";
 
 /** Deletes in flight of one `deleteObjects`. */
@@ -89,16 +89,15 @@ export function createObjectCalls(call: SeatCall, opener: SeatOpener): ObjectCal
 
 /** Unlike other calls, a read outlives this function: its signal and timeout cover the bytes too, and rest until they are asked for. */
 async function openForReading(opener: SeatOpener, input: GetObjectInput, explain: Explain): Promise<GetObjectResult> {
-  throwIfAborted(input.signal);
-  const { backend, clock } = await raceAbort(opener.get(), input.signal);
-  const scope = beginCall(input, clock);
+  const scope = beginCall(input, opener);
   try {
+    const { backend } = await openSeat(opener, scope);
     const { bucket, key, objectVersion, range, verify, concurrency, onProgress } = input;
     const opening = backend.openObject(
       { bucket, key, objectVersion, range, verify, condition: conditionOf(input) },
       { signal: scope.signal, concurrency, onProgress },
     );
-    return createGetResult(await raceAbort(opening, scope.signal), { scope, opener, explain });
+    return createGetResult(await raceAbort(opening, scope.signal), { scope, explain });
   } finally {
     scope.rest();
   }
@@ -138,8 +137,7 @@ async function deleteObjects(
         let error = AshlarError.from(thrown);
         if (own.unknown) error = withUnknownOutcome(error);
         if (outcome && own.unknown) outcome.unknown = true;
-        if (error.code === "CANCELED" || error.code === "DEADLINE_EXCEEDED" || error.code === "BUCKET_NOT_FOUND")
-          throw error;
+        if (signal?.aborted || error.code === "BUCKET_NOT_FOUND") throw error;
         return { key, deleted: false, error };
       } finally {
         release();

@@ -105,7 +105,10 @@ export interface ObjectClient {
    */
   createAccessToken(input: AccessTokenRequest & ClientCallOptions): Promise<AccessToken>;
 
-  /** Ends running calls with STORE_CLOSED and releases everything. Idempotent. */
+  /**
+   * Ends all that runs with STORE_CLOSED, whatever it waits for (a server, the app's `apiKey` function, another try, a body), aborts its requests and
+   * releases everything. A write whose request was under way may have happened: `details.outcome` is "unknown". Idempotent.
+   */
   close(): Promise<void>;
   /** `close()`, for `await using`. */
   readonly [Symbol.asyncDispose]: () => Promise<void>;

@@ -6,31 +6,37 @@ import type { OpenedSeat } from "./seat.ts";
 import type { SeatOpener } from "./seat-opener.ts";
 
 /**
- * Runs one call on the opened seat, under the caller's signal and timeout; what it throws is an Ashlar error, with `details.outcome` "unknown" for
+ * Runs one call on the opened seat, until the caller's signal, the timeout or the client's `close()` ends it; what it throws is an Ashlar error, with `details.outcome` "unknown" for
  * a write that may have happened. Those who write pass on the third argument.
  */
 export type SeatCall = <T>(
   options: ClientWriteOptions,
-  work: (seat: OpenedSeat, signal: AbortSignal | undefined, write: WriteOptions) => Promise<T>,
+  work: (seat: OpenedSeat, signal: AbortSignal, write: WriteOptions) => Promise<T>,
 ) => Promise<T>;
 
 export function createSeatCall(opener: SeatOpener): SeatCall {
   return async (options, work) => {
-    let scope: CallScope | undefined;
+    const scope = beginCall(options, opener);
+    const { signal } = scope;
     const outcome = { unknown: false };
     try {
-      throwIfAborted(options.signal);
-      const opened = await raceAbort(opener.get(), options.signal);
-      if (options.timeoutMs !== undefined) scope = beginCall(options, opened.clock);
-      const signal = scope?.signal ?? options.signal;
+      const opened = await openSeat(opener, scope);
       return await raceAbort(work(opened, signal, { signal, operationId: options.operationId, outcome }), signal);
     } catch (thrown) {
       const error = AshlarError.from(thrown);
       throw outcome.unknown ? withUnknownOutcome(error) : error;
     } finally {
-      scope?.rest();
+      scope.rest();
     }
   };
+}
+
+/** The seat, for a call whose timeout counts from then on: opening one may take long the first time. */
+export async function openSeat(opener: SeatOpener, { signal, limit }: CallScope): Promise<OpenedSeat> {
+  throwIfAborted(signal);
+  const opened = await raceAbort(opener.get(), signal);
+  limit(opened.clock);
+  return opened;
 }
 
 const MAY_HAVE = "; the write may have happened";

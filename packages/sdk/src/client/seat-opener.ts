@@ -5,8 +5,8 @@ import type { OpenedSeat, Seat } from "./seat.ts";
 export interface SeatOpener {
   /** @throws {AshlarError} STORE_CLOSED after `close()`. */
   get(): Promise<OpenedSeat>;
-  /** Has `end` called when the client is closed. @returns a function that takes that back. */
-  onClose(end: () => void): () => void;
+  /** Has `end` called with STORE_CLOSED when the client is closed, at once if it is. @returns a function that takes that back. */
+  onClose(end: (error: AshlarError) => void): () => void;
   close(): Promise<void>;
 }
 
@@ -16,10 +16,11 @@ export function createSeatOpener(seat: Seat): SeatOpener {
     throw new AshlarError("INVALID_ARGUMENT", "the client's argument is not a seat");
   let opened: Promise<OpenedSeat> | undefined;
   let closed: Promise<void> | undefined;
-  const ends = new Set<() => void>();
+  const ends = new Set<(error: AshlarError) => void>();
+  const ending = (): AshlarError => new AshlarError("STORE_CLOSED", "the client was closed");
   return {
     get() {
-      if (closed !== undefined) return Promise.reject(new AshlarError("STORE_CLOSED", "the client was closed"));
+      if (closed !== undefined) return Promise.reject(ending());
       if (opened === undefined) {
         opened = seat.open();
         opened.catch(() => {
@@ -29,12 +30,13 @@ export function createSeatOpener(seat: Seat): SeatOpener {
       return opened;
     },
     onClose(end) {
-      ends.add(end);
+      if (closed === undefined) ends.add(end);
+      else end(ending());
       return () => ends.delete(end);
     },
     close() {
       closed ??= (async () => {
-        for (const end of ends) end();
+        for (const end of ends) end(ending());
         const pending = opened;
         if (pending === undefined) return;
         const result = await pending.catch(() => undefined); // what never opened has nothing to close

@@ -131,7 +131,7 @@ function createContext(options: EngineOptions, closing: AbortSignal): EngineCont
   return Object.freeze({
     catalog: retrying(catalog, patience),
     chunks: createReplicatedStore({ topology, hasher, clock, random, logger, hedgeAfterMs, retry: chunkRetry }),
-    tickets: grants && createTicketCache(retrying(grants, patience), clock),
+    tickets: grants && createTicketCache(retrying(grants, patience), clock, closing),
     hasher,
     clock,
     random,

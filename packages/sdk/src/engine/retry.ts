@@ -135,7 +135,7 @@ const NOT_CONNECTED = /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREA
 /** Whether a write that failed with this may have happened all the same. */
 function mayHaveHappened(error: AshlarError): boolean {
   if (error.details.outcome === "unknown") return true;
-  if (error.code === "CANCELED" || error.code === "DEADLINE_EXCEEDED" || error.code === "INTERNAL") return true;
+  if (/^(CANCELED|DEADLINE_EXCEEDED|STORE_CLOSED|INTERNAL)$/.test(error.code)) return true;
   if (error.code !== "NODE_UNAVAILABLE" || tlsProblem(error) !== undefined) return false;
   let cause: unknown = error;
   for (let depth = 0; depth < 10 && cause instanceof Error; depth++) {

@@ -18,20 +18,21 @@ export interface TicketCache {
   get(bucket: string, options?: CallOptions): Promise<WriteTicket>;
 }
 
-export function createTicketCache(grants: GrantSource, clock: Clock): TicketCache {
+/** @param signal ends the asking, which belongs to no call alone. */
+export function createTicketCache(grants: GrantSource, clock: Clock, signal?: AbortSignal): TicketCache {
   const held = new Map<string, Held>();
   const asking = new Map<string, Promise<WriteTicket>>();
 
   const ask = async (bucket: string, renew: string | undefined): Promise<WriteTicket> => {
     const receivedAtMs = clock.monotonicMs(); // before asking: the ticket may be older than it looks, never younger
-    const ticket = await grants.beginWrite({ bucket, renew }).catch((error: unknown) => {
+    const ticket = await grants.beginWrite({ bucket, renew }, { signal }).catch((error: unknown) => {
       // A gateway with another cluster key, or one that slept too long, refuses the old ticket: begin anew. Refused again, it was the API key.
       if (
         renew === undefined ||
         !(AshlarError.is(error, "UNAUTHENTICATED") || AshlarError.is(error, "PERMISSION_DENIED"))
       )
         throw error;
-      return grants.beginWrite({ bucket });
+      return grants.beginWrite({ bucket }, { signal });
     });
     held.set(bucket, { ticket, receivedAtMs });
     return ticket;

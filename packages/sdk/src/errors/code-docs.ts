@@ -33,7 +33,7 @@ export const ERROR_CODE_DOCS: Readonly<Record<ErrorCode, string>> = {
   DEADLINE_EXCEEDED: "the time allowed has passed",
   STORE_CLOSED: "the client or store was used after close",
   STORE_INCOMPATIBLE: "data was written by a newer or foreign format version",
-  UNSUPPORTED: "not implemented by this seat, transport or adapter",
+  UNSUPPORTED: "not implemented by this seat, transport or adapter; or the server at the address is no Ashlar server",
   INTERNAL: "a bug or an unexpected failure; see the cause",
   METADATA_CORRUPT: "stored metadata is lost, or differs from what was written; the message says what to do",
 };

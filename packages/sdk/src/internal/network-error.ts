@@ -10,30 +10,39 @@ const NODE_CODE = /^ERR_(SOCKET|STREAM|HTTP2_(GOAWAY|INVALID_S|SESSION|STREAM|PI
 /** What fetch says in Node ("fetch failed", "terminated"), Chromium, Firefox and Safari; it has no code for it. */
 const FETCH_FAILURE = /^(fetch failed|terminated|failed to fetch|networkerror|load failed|network error)/i;
 
+/** What Node's HTTP/2 and undici call bytes that are none of their protocol, and grpc-js, which keeps no more of a cause than its text. */
+const OTHER_PROTOCOL = /^(ERR_HTTP2_ERROR|HTTPParserError)$|Last error: Protocol error/;
+
 /** Codes of OpenSSL and Node for a handshake or a certificate that failed, and their texts: grpc-js keeps no more of a cause. */
 const TLS_FAILURE =
   /^(CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|HOSTNAME_MISMATCH|ERR_(SSL|TLS)_)|:SSL routines:|certificate|unable to get (local )?issuer/;
 
 /** What to do about a failed TLS handshake; `undefined` for any other error. One short text for all: a page loads it too. */
 export function tlsProblem(error: unknown): string | undefined {
-  let current = error;
-  for (let depth = 0; depth < 10 && current instanceof Error; depth++) {
-    if (("code" in current && TLS_FAILURE.test(String(current.code))) || TLS_FAILURE.test(current.message)) {
-      return "TLS failed: use http:// if the port has no TLS, or give the `ca` of its certificate (NODE_EXTRA_CA_CERTS)";
-    }
-    current = current.cause;
-  }
-  return undefined;
+  if (!hasCause(error, ({ message }, code) => TLS_FAILURE.test(code) || TLS_FAILURE.test(message))) return undefined;
+  return "TLS failed: use http:// if the port has no TLS, or give the `ca` of its certificate (NODE_EXTRA_CA_CERTS)";
 }
 
 /** Whether an error, or a cause of it, tells that the other side cannot be reached or went away. */
 export function isNetworkError(error: unknown): boolean {
+  return hasCause(error, (cause, code) => NETWORK_CODE.test(code) || NODE_CODE.test(code) || isFetchFailure(cause));
+}
+
+/** Whether the other side speaks something that is not the HTTP that it was asked in. Browsers do not tell that. */
+export function isOtherProtocol(error: unknown): boolean {
+  return hasCause(error, ({ name, message }, code) => [name, code, message].some((text) => OTHER_PROTOCOL.test(text)));
+}
+
+function isFetchFailure(error: Error): boolean {
+  return error instanceof TypeError && FETCH_FAILURE.test(error.message);
+}
+
+/** @param test asked of the error and its causes, with their code if it is a text. */
+function hasCause(error: unknown, test: (cause: Error, code: string) => boolean): boolean {
   let current = error;
   // Causes may form a ring; ten levels are more than any library stacks.
   for (let depth = 0; depth < 10 && current instanceof Error; depth++) {
-    const code = "code" in current ? String(current.code) : "";
-    if (NETWORK_CODE.test(code) || NODE_CODE.test(code)) return true;
-    if (current instanceof TypeError && FETCH_FAILURE.test(current.message)) return true;
+    if (test(current, "code" in current ? String(current.code) : "")) return true;
     current = current.cause;
   }
   return false;

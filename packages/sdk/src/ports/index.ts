@@ -102,6 +102,7 @@ export type {
   StoredObject,
   WriteCondition,
 } from "./objects.ts";
+export { checkOptions, type OptionKind } from "./options.ts";
 export type { Random } from "./random.ts";
 export type {
   ClusterSnapshot,

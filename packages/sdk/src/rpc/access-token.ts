@@ -7,7 +7,7 @@ import type {
   CreateAccessTokenResponseSchema,
 } from "../gen/ashlar/v1/object_service_pb.js";
 import type { AccessRole, AccessToken, AccessTokenRequest } from "../ports/index.ts";
-import { decodeInteger, decodeText, encodeInteger } from "./integers.ts";
+import { decodeInteger, decodeText, encodeInteger, required } from "./integers.ts";
 
 export function encodeAccessTokenRequest(
   request: AccessTokenRequest,
@@ -35,7 +35,7 @@ export function encodeAccessToken(token: AccessToken): MessageInitShape<typeof C
 }
 
 export function decodeAccessToken(message: CreateAccessTokenResponseMessage): AccessToken {
-  return { token: message.token, expiresAtMs: decodeInteger(message.expiresAtMs, "expiresAtMs") };
+  return { token: required(message.token, "token"), expiresAtMs: decodeInteger(message.expiresAtMs, "expiresAtMs") };
 }
 
 function decodeRole(role: string): AccessRole | undefined {

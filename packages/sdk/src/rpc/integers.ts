@@ -28,8 +28,12 @@ export function decodeCount(value: number): number | undefined {
   return value === 0 ? undefined : value;
 }
 
-/** Takes a message member that the contract says is always there. @throws {AshlarError} INTERNAL: the sender breaks the contract. */
+/**
+ * Takes a member that the contract says is always there: a message, or a text that names something and so is never empty.
+ *
+ * @throws {AshlarError} INTERNAL: the sender breaks the contract.
+ */
 export function required<T>(member: T | undefined, name: string): T {
-  if (member === undefined) throw new AshlarError("INTERNAL", `the answer lacks ${name}`);
+  if (member === undefined || member === "") throw new AshlarError("INTERNAL", `the answer lacks ${name}`);
   return member;
 }

@@ -9,7 +9,7 @@ import type {
 } from "../gen/ashlar/v1/object_service_pb.js";
 import type { CopyObject, ListObjectsQuery, ObjectListPage } from "../ports/index.ts";
 import { decodeAttributes, decodeCondition, encodeAttributes, encodeCondition } from "./attributes.ts";
-import { decodeCount, decodeInteger, decodeText, encodeInteger } from "./integers.ts";
+import { decodeCount, decodeInteger, decodeText, encodeInteger, required } from "./integers.ts";
 
 export function encodeListObjectsQuery(query: ListObjectsQuery): MessageInitShape<typeof ListObjectsRequestSchema> {
   return {
@@ -51,8 +51,8 @@ export function encodeObjectListPage(page: ObjectListPage): MessageInitShape<typ
 export function decodeObjectListPage(message: ListObjectsResponseMessage): ObjectListPage {
   return {
     objects: message.objects.map((entry) => ({
-      key: entry.key,
-      objectVersion: entry.objectVersion,
+      key: required(entry.key, "key"),
+      objectVersion: required(entry.objectVersion, "objectVersion"),
       sizeBytes: decodeInteger(entry.sizeBytes, "sizeBytes"),
       etag: entry.etag,
       sha256: decodeText(entry.sha256),

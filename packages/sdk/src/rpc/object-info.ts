@@ -20,7 +20,7 @@ export function encodeBucket(bucket: BucketInfo): MessageInitShape<typeof Bucket
 
 export function decodeBucket(message: BucketMessage | undefined): BucketInfo {
   const { bucket, createdAtMs } = required(message, "bucket");
-  return { bucket, createdAtMs: decodeInteger(createdAtMs, "createdAtMs") };
+  return { bucket: required(bucket, "bucket"), createdAtMs: decodeInteger(createdAtMs, "createdAtMs") };
 }
 
 export function encodeObjectInfo(info: ObjectInfo): MessageInitShape<typeof ObjectInfoSchema> {
@@ -42,8 +42,8 @@ export function decodeObjectInfo(message: ObjectInfoMessage | undefined): Object
   const info = required(message, "info");
   return {
     bucket: info.bucket,
-    key: info.key,
-    objectVersion: info.objectVersion,
+    key: required(info.key, "key"),
+    objectVersion: required(info.objectVersion, "objectVersion"),
     sizeBytes: decodeInteger(info.sizeBytes, "sizeBytes"),
     etag: info.etag,
     sha256: decodeText(info.sha256),

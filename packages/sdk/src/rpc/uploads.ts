@@ -75,7 +75,7 @@ export function decodeUploadInfo(message: UploadInfoMessage | undefined): Upload
   return {
     bucket: upload.bucket,
     key: upload.key,
-    uploadId: upload.uploadId,
+    uploadId: required(upload.uploadId, "uploadId"),
     createdAtMs: decodeInteger(upload.createdAtMs, "createdAtMs"),
     attributes: decodeAttributes(upload.attributes),
     durability: decodeDurability(upload.durability) ?? "strict",
@@ -97,7 +97,7 @@ export function decodePartInfo(message: PartInfoMessage | undefined): PartInfo {
   return {
     partNumber: part.partNumber,
     sizeBytes: decodeInteger(part.sizeBytes, "sizeBytes"),
-    etag: part.etag,
+    etag: required(part.etag, "etag"),
     sha256: decodeText(part.sha256),
     createdAtMs: decodeInteger(part.createdAtMs, "createdAtMs"),
   };

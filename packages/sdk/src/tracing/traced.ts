@@ -1,6 +1,7 @@
 import type { OpenedSeat, Seat } from "../client/seat.ts";
 import { guardedTracer } from "../ports/guarded-tracer.ts";
 import type { ObjectBackend, OpenedObject, Span, SpanAttributes, Tracer } from "../ports/index.ts";
+import { checkOptions } from "../ports/options.ts";
 import { tracedPort } from "./traced-port.ts";
 import { tracedTransport } from "./traced-transport.ts";
 
@@ -21,6 +22,7 @@ export interface TracedOptions {
  * const client = createClient(traced(gateway({ url, apiKey }), openTelemetryTracer()));
  */
 export function traced(seat: Seat, given: Tracer, options: TracedOptions = {}): Seat {
+  checkOptions({ seat, ...options }, { seat: ".open", keys: "boolean" });
   const tracer = guardedTracer(given);
   return {
     name: seat.name,

@@ -97,6 +97,8 @@ const chunked: CommitObject = {
   },
 };
 
+const copied = { sourceBucket: "b", sourceKey: "s" };
+
 type Log = Array<{ readonly method: string; readonly message: unknown; readonly authorization: string | null }>;
 
 /** Handlers that note what they got and answer `answers[method]`. */
@@ -132,7 +134,9 @@ function fetchOver(routes: (router: ConnectRouter) => void): typeof globalThis.f
   return async (input, init) => {
     const request = new Request(input, init);
     const handle = handlers.get(new URL(request.url).pathname);
-    return handle === undefined ? new Response("nothing here", { status: 404 }) : await handle(request);
+    const answer = handle === undefined ? new Response("nothing here", { status: 404 }) : await handle(request);
+    answer.headers.set("ashlar-request-id", "r1");
+    return answer;
   };
 }
 
@@ -382,6 +386,19 @@ describe("both catalogs send the same and read the same", () => {
 
   test("an answer without its one member is INTERNAL", async () => {
     const { got } = await overBoth({}, (g) => g.catalog.getUpload("u"));
+    expect(got).toMatchObject({ code: "INTERNAL" });
+  });
+
+  test.each<[string, Readonly<Record<string, object>>, (gateway: GatewayConnection) => Promise<unknown>]>([
+    ["a bucket", { ListBuckets: { buckets: [{}] } }, (g) => g.catalog.listBuckets()],
+    ["an object", { CopyObject: { info: {} } }, (g) => g.catalog.copyObject({ ...copied, bucket: "b", key: "k" })],
+    ["an entry of a listing", { ListObjects: { objects: [{}] } }, (g) => g.catalog.listObjects({ bucket: "b" })],
+    ["an upload", { GetUpload: { upload: { bucket: "b", key: "k" } } }, (g) => g.catalog.getUpload("u")],
+    ["a part", { ListParts: { parts: [{ partNumber: 1 }] } }, (g) => g.catalog.listParts({ uploadId: "u" })],
+    ["a ticket", {}, (g) => g.grants.beginWrite({ bucket: "b" })],
+    ["an access token", {}, (g) => g.accessTokens.createAccessToken({ bucket: "b" })],
+  ])("the name of %s is never empty", async (_name, answers, call) => {
+    const { got } = await overBoth(answers, call);
     expect(got).toMatchObject({ code: "INTERNAL" });
   });
 

@@ -1,7 +1,9 @@
 import { AshlarError, abortError, type ErrorCode, throwIfAborted } from "../errors/index.ts";
-import { raceAbort } from "../internal/linked-abort.ts";
+import { type LinkedAbort, linkAbort, raceAbort } from "../internal/linked-abort.ts";
 import { loadPart } from "../internal/load-part.ts";
+import { isOtherProtocol } from "../internal/network-error.ts";
 import type { Endpoint, WriteOptions } from "../ports/index.ts";
+import { foreignServer } from "./foreign-server.ts";
 
 /** Options that decide who is asking (the grant of one call, or the endpoint's own authorization) and for which call. */
 export interface AuthorizedCallOptions extends WriteOptions {
@@ -11,13 +13,15 @@ export interface AuthorizedCallOptions extends WriteOptions {
 /** One opened endpoint: who asks, whether it is closed, and how failures look. Every transport's calls go through {@link Connection.run}. */
 export interface Connection {
   /**
-   * Runs one call, which is given the headers that say who asks and for what trace. Rejects with STORE_CLOSED after `close()`, with the signal's error within 100 ms of an abort, and with whatever
-   * `errorFrom` makes of a failure.
+   * Runs one call, which is given the headers that say who asks and for what trace, and a signal that aborts with the caller's, at `close()`, and
+   * when the call has failed: what is left of its answer is given up. Rejects with STORE_CLOSED from `close()` on, with the signal's error within
+   * 100 ms of an abort, and with whatever `errorFrom` makes of a failure.
    */
   run<T>(
     options: AuthorizedCallOptions | undefined,
-    call: (headers: Readonly<Record<string, string>>) => Promise<T>,
+    call: (headers: Readonly<Record<string, string>>, signal: AbortSignal) => Promise<T>,
   ): Promise<T>;
+  /** Ends the calls that run, those that nobody waits for any more too. */
   close(): Promise<void>;
 }
 
@@ -30,32 +34,42 @@ export interface ConnectionOptions {
 }
 
 export function createConnection({ endpoint, errorFrom, release }: ConnectionOptions): Connection {
+  const running = new Set<LinkedAbort>();
   let closing: Promise<void> | undefined;
   return {
     async run(options, call) {
-      const signal = options?.signal;
       if (closing !== undefined) throw new AshlarError("STORE_CLOSED", "the connection is closed");
-      throwIfAborted(signal);
+      throwIfAborted(options?.signal);
+      const link = linkAbort(options?.signal);
+      const { signal } = link;
+      running.add(link);
       const work = async (): Promise<Awaited<ReturnType<typeof call>>> => {
         const operationId = options?.operationId;
         const headers = { ...endpoint.headers?.(), ...(operationId && { "idempotency-key": operationId }) };
         const authorization =
           options?.grant === undefined ? await endpoint.authorization?.() : `Bearer ${options.grant}`;
-        return await call(authorization === undefined ? headers : { ...headers, authorization });
+        return await call(authorization === undefined ? headers : { ...headers, authorization }, signal);
       };
       try {
         return await raceAbort(work(), signal);
       } catch (error) {
         // Libraries word aborts in their own ways, and none tells a timeout from the caller's wish.
-        if (signal?.aborted === true) throw abortError(signal);
-        const known = errorFrom(error);
+        if (signal.aborted) throw abortError(signal);
+        link.abort(error);
+        const known = isOtherProtocol(error) ? foreignServer(endpoint.url, error) : errorFrom(error);
         // Only pages have an origin that a server could refuse.
         if (known.code !== "NODE_UNAVAILABLE" || !("location" in globalThis)) throw known;
         throw await (await loadPart(() => import("./cors-refusal.ts"))).orCorsRefusal(known, endpoint.url);
+      } finally {
+        running.delete(link);
+        link.unlink();
       }
     },
     close() {
-      closing ??= (async (): Promise<void> => await release?.())();
+      closing ??= (async (): Promise<void> => {
+        for (const { abort } of running) abort(new AshlarError("STORE_CLOSED", "the connection was closed"));
+        await release?.();
+      })();
       return closing;
     },
   };

@@ -20,6 +20,7 @@ import {
   integerOf,
   type JsonMessage,
   listOf,
+  nameOf,
   optionalTextOf,
   textOf,
 } from "./proto-json.ts";
@@ -132,7 +133,7 @@ export function createHttpGrantSource(connection: HttpConnection): GrantSource {
     async beginWrite(request, options) {
       const message = await connection.rpc("ObjectService/BeginWrite", request, options);
       return {
-        ticket: textOf(message, "ticket"),
+        ticket: nameOf(message, "ticket"),
         grant: textOf(message, "grant"),
         expiresInMs: integerOf(message, "expiresInMs"),
       };
@@ -145,7 +146,7 @@ export function createHttpAccessTokenSource(connection: HttpConnection): AccessT
   return {
     async createAccessToken(request, options) {
       const message = await connection.rpc("ObjectService/CreateAccessToken", request, options);
-      return { token: textOf(message, "token"), expiresAtMs: integerOf(message, "expiresAtMs") };
+      return { token: nameOf(message, "token"), expiresAtMs: integerOf(message, "expiresAtMs") };
     },
   };
 }

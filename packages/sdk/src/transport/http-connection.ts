@@ -2,6 +2,7 @@ import { fromNetworkError } from "../internal/network-error.ts";
 import { LIMITS } from "../limits.ts";
 import type { Endpoint, WriteOptions } from "../ports/index.ts";
 import { type AuthorizedCallOptions, createConnection } from "./connection.ts";
+import { foreignAnswer } from "./foreign-server.ts";
 import { readBody } from "./http-body.ts";
 import { errorFromResponse } from "./http-error.ts";
 import type { HttpExchange, HttpRequest, HttpResponse } from "./http-exchange.ts";
@@ -27,13 +28,15 @@ export interface HttpConnection {
 export function createHttpConnection(endpoint: Endpoint, exchange: HttpExchange): HttpConnection {
   const connection = createConnection({ endpoint, errorFrom: fromNetworkError });
   const send: HttpConnection["send"] = (options, { path, headers, read, ...rest }) =>
-    connection.run(options, async (own) => {
+    connection.run(options, async (own, signal) => {
       const response = await exchange({
         ...rest,
         url: endpoint.url + path,
         headers: { ...headers, ...own },
-        signal: options?.signal,
+        signal,
       });
+      const foreign = foreignAnswer(response, endpoint.url);
+      if (foreign !== undefined) throw foreign;
       if (response.status >= 200 && response.status < 300) return await read(response);
       throw await errorFromResponse(response);
     });

@@ -1,31 +1,13 @@
-import { AshlarError, type ErrorCode, type ErrorDetails, isErrorCode } from "../errors/index.ts";
+import { AshlarError, type ErrorDetails, isErrorCode } from "../errors/index.ts";
 import { withRetryAfter } from "../internal/retry-after.ts";
 import { LIMITS } from "../limits.ts";
+import { errorOfStatus } from "./foreign-server.ts";
 import { readBody } from "./http-body.ts";
 import type { HttpResponse } from "./http-exchange.ts";
-import { bytesFromBase64, type JsonMessage, listOf, messageFrom, textOf } from "./proto-json.ts";
+import { type JsonMessage, listOf, messageFrom, messageOf, textOf } from "./proto-json.ts";
 
 /** How the enum of the wire contract names our codes. */
 const REASON_PREFIX = "ERROR_REASON_";
-
-/** What a status means when no word of ours comes with it: a proxy, a load balancer or another server answered. */
-const BY_STATUS: Readonly<Record<number, ErrorCode>> = {
-  400: "INVALID_ARGUMENT",
-  401: "UNAUTHENTICATED",
-  403: "PERMISSION_DENIED",
-  404: "UNSUPPORTED",
-  405: "UNSUPPORTED",
-  412: "PRECONDITION_FAILED",
-  413: "OBJECT_TOO_LARGE",
-  415: "UNSUPPORTED",
-  416: "INVALID_RANGE",
-  429: "OVERLOADED",
-  501: "UNSUPPORTED",
-  502: "NODE_UNAVAILABLE",
-  503: "NODE_UNAVAILABLE",
-  504: "NODE_UNAVAILABLE",
-  507: "DISK_FULL",
-};
 
 /** The error that a response which is not a success carries: problem+json, Connect's JSON, or only a status. Reads the body. */
 export async function errorFromResponse(response: HttpResponse): Promise<AshlarError> {
@@ -36,11 +18,7 @@ export async function errorFromResponse(response: HttpResponse): Promise<AshlarE
 async function errorOf(response: HttpResponse): Promise<AshlarError> {
   const message = await readError(response);
   return (
-    (await fromConnectJson(message)) ??
-    fromProblem(message, response.header("ashlar-error-code")) ??
-    new AshlarError(BY_STATUS[response.status] ?? "INTERNAL", `the server answered ${response.status}`, {
-      details: { httpStatus: String(response.status) },
-    })
+    fromConnectJson(message) ?? fromProblem(message, response.header("ashlar-error-code")) ?? errorOfStatus(response)
   );
 }
 
@@ -61,20 +39,15 @@ function fromProblem(message: JsonMessage, header: string | null | undefined): A
   return new AshlarError(code, textOf(message, "detail") || code, { details: detailsOf(message) });
 }
 
-async function fromConnectJson(message: JsonMessage): Promise<AshlarError | undefined> {
+function fromConnectJson(message: JsonMessage): AshlarError | undefined {
   for (const detail of listOf(message, "details")) {
     if (detail.type !== "ashlar.v1.ErrorInfo") continue;
-    const info = "debug" in detail ? messageFrom(detail.debug) : await decodeDetail(textOf(detail, "value"));
+    // The readable form of the detail, which all of our servers send.
+    const info = messageOf(detail, "debug");
     const code = textOf(info, "reason").slice(REASON_PREFIX.length);
     if (isErrorCode(code)) return new AshlarError(code, textOf(message, "message"), { details: detailsOf(info) });
   }
   return undefined;
-}
-
-/** For servers that send no `debug`; ours do. Without the decoder the status has to say it all. */
-async function decodeDetail(base64: string): Promise<JsonMessage> {
-  const decoder = await import("./error-info.ts").catch(() => undefined);
-  return decoder?.decodeErrorInfo(bytesFromBase64(base64)) ?? {};
 }
 
 function detailsOf(message: JsonMessage): ErrorDetails {

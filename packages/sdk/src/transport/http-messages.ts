@@ -1,4 +1,3 @@
-import { AshlarError } from "../errors/index.ts";
 import { digestFromBytes } from "../hash/digest.ts";
 import type {
   BucketInfo,
@@ -19,20 +18,22 @@ import {
   durabilityOf,
   integerOf,
   type JsonMessage,
+  lacks,
   listOf,
   messageOf,
+  nameOf,
   optionalTextOf,
   textOf,
 } from "./proto-json.ts";
 
 /** The member that holds the whole answer. @throws {AshlarError} INTERNAL without it: the server breaks the contract. */
 export function answerOf(message: JsonMessage, member: string): JsonMessage {
-  if (!(member in message)) throw new AshlarError("INTERNAL", `the answer lacks ${member}`);
+  if (!(member in message)) lacks(member);
   return messageOf(message, member);
 }
 
 export function bucketFrom(message: JsonMessage): BucketInfo {
-  return { bucket: textOf(message, "bucket"), createdAtMs: integerOf(message, "createdAtMs") };
+  return { bucket: nameOf(message, "bucket"), createdAtMs: integerOf(message, "createdAtMs") };
 }
 
 /** Members of ObjectAttributes have the names of the port's. */
@@ -51,8 +52,8 @@ export function objectInfoFrom(message: JsonMessage): ObjectInfo {
 
 export function objectListEntryFrom(message: JsonMessage): ObjectListEntry {
   return {
-    key: textOf(message, "key"),
-    objectVersion: textOf(message, "objectVersion"),
+    key: nameOf(message, "key"),
+    objectVersion: nameOf(message, "objectVersion"),
     sizeBytes: integerOf(message, "sizeBytes"),
     etag: textOf(message, "etag"),
     sha256: optionalTextOf(message, "sha256"),
@@ -64,7 +65,7 @@ export function uploadFrom(message: JsonMessage): UploadInfo {
   return {
     bucket: textOf(message, "bucket"),
     key: textOf(message, "key"),
-    uploadId: textOf(message, "uploadId"),
+    uploadId: nameOf(message, "uploadId"),
     createdAtMs: integerOf(message, "createdAtMs"),
     attributes: attributesFrom(message),
     durability: durabilityOf(message),
@@ -75,7 +76,7 @@ export function partFrom(message: JsonMessage): PartInfo {
   return {
     partNumber: integerOf(message, "partNumber"),
     sizeBytes: integerOf(message, "sizeBytes"),
-    etag: textOf(message, "etag"),
+    etag: nameOf(message, "etag"),
     sha256: optionalTextOf(message, "sha256"),
     createdAtMs: integerOf(message, "createdAtMs"),
   };

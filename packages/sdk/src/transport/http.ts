@@ -1,6 +1,7 @@
 import { AshlarError } from "../errors/index.ts";
 import { checkedUrl } from "../internal/checked-url.ts";
 import type { Endpoint, Transport, TransportCapabilities } from "../ports/index.ts";
+import { checkOptions } from "../ports/options.ts";
 import { createFetchExchange } from "./fetch-exchange.ts";
 import {
   createHttpAccessTokenSource,
@@ -63,7 +64,9 @@ export interface HttpTransportOptions {
 }
 
 /** Plain HTTP over fetch: the smallest transport, for browsers and everywhere else. In Node `undiciTransport` of the adapters is faster. */
-export function httpTransport({ fetch }: HttpTransportOptions = {}): Transport {
+export function httpTransport(options: HttpTransportOptions = {}): Transport {
+  checkOptions(options, {});
+  const { fetch } = options;
   const overFetch = createFetchExchange(fetch);
   const uploadProgress = canWatchUploads(fetch);
   return createHttpTransport({

@@ -1,8 +1,10 @@
 import { type ConnectRouter, createConnectRouter, type Transport as RpcTransport } from "@connectrpc/connect";
 import { createUniversalHandlerClient, type UniversalClientFn } from "@connectrpc/connect/protocol";
 import { createTransport } from "@connectrpc/connect/protocol-connect";
+import { AshlarError } from "../errors/index.ts";
 import { LIMITS } from "../limits.ts";
 import type { Transport } from "../ports/index.ts";
+import { checkOptions } from "../ports/options.ts";
 import { createHandlerClient, type FetchHandler } from "./handler-client.ts";
 import { createRpcTransport } from "./rpc.ts";
 
@@ -29,6 +31,9 @@ const ENVELOPE_BYTES = 1024;
 
 /** Servers called without a socket: same serialisation, errors and limits as on the wire. For tests, and for seats in one process. */
 export function inProcessTransport(options: InProcessTransportOptions): Transport {
+  checkOptions(options, { routes: "function", readMaxBytes: "count" });
+  if (!("fetch" in options || "routes" in options))
+    throw new AshlarError("INVALID_ARGUMENT", "routes or fetch is given");
   return createRpcTransport({
     name: "in-process",
     capabilities: { clientStreaming: true, browser: true, uploadProgress: true },

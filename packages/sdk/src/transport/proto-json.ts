@@ -31,6 +31,15 @@ export function textOf(message: JsonMessage, member: string): string {
   return typeof value === "string" ? value : "";
 }
 
+/** A text that names something, and so is never empty. @throws {AshlarError} INTERNAL where it is: the server breaks the contract. */
+export function nameOf(message: JsonMessage, member: string): string {
+  return textOf(message, member) || lacks(member);
+}
+
+export function lacks(member: string): never {
+  throw new AshlarError("INTERNAL", `the answer lacks ${member}`);
+}
+
 /** A text whose "" means not set. */
 export function optionalTextOf(message: JsonMessage, member: string): string | undefined {
   return textOf(message, member) || undefined;

@@ -26,9 +26,15 @@ const router = createConnectRouter();
 router.service(ChunkService, node);
 const handler = createFetchHandler(router.handlers.find(({ requestPath }) => requestPath.endsWith("/HasChunks"))!);
 
+const overHandler: typeof fetch = async (input, init) => {
+  const answer = await handler(new Request(input, init));
+  answer.headers.set("ashlar-request-id", "r1");
+  return answer;
+};
+
 describe.each<[string, () => Transport]>([
   ["over RPC", () => inProcessTransport({ routes: (routes) => void routes.service(ChunkService, node) })],
-  ["over HTTP", () => httpTransport({ fetch: (input, init) => handler(new Request(input, init)) })],
+  ["over HTTP", () => httpTransport({ fetch: overHandler })],
 ])("a proof of possession %s", (_name, createTransport) => {
   const store = createTransport().openChunkStore({ url: "http://node" });
   if (!isProvingChunkStore(store)) throw new Error("remote stores take proofs");

@@ -2,7 +2,7 @@ import { loadPart } from "../internal/load-part.ts";
 import type { AccessTokenSource, Catalog, GrantSource, ServerRegistry } from "../ports/index.ts";
 import { encodeCondition } from "../rpc/attributes.ts";
 import { encodeCommitPart, encodeCommitWrite } from "../rpc/commit.ts";
-import { decodeInteger, encodeInteger } from "../rpc/integers.ts";
+import { decodeInteger, encodeInteger, required } from "../rpc/integers.ts";
 import { decodeObjectListPage, encodeCopyObject, encodeListObjectsQuery } from "../rpc/listing.ts";
 import { decodeManifestPage, decodeStoredObject, encodeLocateRequest } from "../rpc/locate.ts";
 import { decodeBucket, decodeObjectInfo } from "../rpc/object-info.ts";
@@ -123,7 +123,7 @@ export function createRpcGrantSource({ objects, call }: RpcConnection): GrantSou
     async beginWrite({ bucket, key, renew }, options) {
       const request = { bucket, key: key ?? "", renew: renew ?? "" };
       const { ticket, grant, expiresInMs } = await call(options, (rpc) => objects.beginWrite(request, rpc));
-      return { ticket, grant, expiresInMs: decodeInteger(expiresInMs, "expiresInMs") };
+      return { ticket: required(ticket, "ticket"), grant, expiresInMs: decodeInteger(expiresInMs, "expiresInMs") };
     },
   };
 }

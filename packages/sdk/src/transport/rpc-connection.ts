@@ -53,12 +53,7 @@ export function createRpcConnection(endpoint: Endpoint, channel: RpcChannel): Rp
       if (onProgress === undefined || channel.watched === undefined) return chunks;
       return createClient(ChunkService, await channel.watched(onProgress));
     },
-    call: (options, rpc) =>
-      connection.run(options, (headers) => {
-        const call: RpcCallOptions = { headers };
-        if (options?.signal !== undefined) call.signal = options.signal;
-        return rpc(call);
-      }),
+    call: (options, rpc) => connection.run(options, (headers, signal) => rpc({ headers, signal })),
     close: () => connection.close(),
   };
 }

@@ -10,6 +10,7 @@ import {
 import { createRpcChunkStore } from "./rpc-chunk-store.ts";
 import { createRpcConnection, type RpcChannel, type RpcConnection } from "./rpc-connection.ts";
 
+export { type AnswerHead, foreignAnswer, foreignServer } from "./foreign-server.ts";
 export type { RpcChannel } from "./rpc-connection.ts";
 
 /** How {@link createRpcTransport} builds a transport from an RPC library. */

@@ -1,5 +1,7 @@
 import type { Transport as RpcTransport } from "@connectrpc/connect";
 import type { Transport } from "../ports/index.ts";
+import { checkOptions } from "../ports/options.ts";
+import { foreignAnswer } from "./foreign-server.ts";
 import { createRpcTransport } from "./rpc.ts";
 import { canWatchUploads, watchingFetch } from "./upload-watch.ts";
 
@@ -13,25 +15,38 @@ export interface FetchTransportOptions {
 interface WebTransportOptions {
   baseUrl: string;
   useBinaryFormat: true;
-  fetch?: typeof globalThis.fetch;
+  fetch: typeof globalThis.fetch;
 }
 
 /** A transport over one of Connect-Web's protocols; in browsers, uploads with progress go through a `fetch` that can tell of it. */
 export function createWebTransport(
   name: string,
-  { fetch }: FetchTransportOptions,
+  options: FetchTransportOptions,
   open: (options: WebTransportOptions) => RpcTransport,
 ): Transport {
+  checkOptions(options, {});
+  const { fetch } = options;
   const uploadProgress = canWatchUploads(fetch);
   return createRpcTransport({
     name,
     capabilities: { clientStreaming: false, browser: true, uploadProgress },
     openChannel(baseUrl) {
       const over = (own: typeof fetch): RpcTransport =>
-        open({ baseUrl, useBinaryFormat: true, ...(own && { fetch: own }) });
+        open({ baseUrl, useBinaryFormat: true, fetch: ownAnswers(own, baseUrl) });
       const transport = over(fetch);
       if (!uploadProgress) return { transport };
       return { transport, watched: async (onProgress) => over(await watchingFetch(onProgress)) };
     },
   });
+}
+
+/** A `fetch` that gives answers of our servers only: of others, Connect would believe what looks like one of its own. */
+function ownAnswers(fetch: typeof globalThis.fetch | undefined, baseUrl: string): typeof globalThis.fetch {
+  return async (url, init) => {
+    const response = await (fetch ?? globalThis.fetch)(url, { ...init, redirect: "manual" });
+    const { status, headers } = response;
+    const foreign = foreignAnswer({ status, header: (name) => headers.get(name) }, baseUrl);
+    if (foreign !== undefined) throw foreign;
+    return response;
+  };
 }

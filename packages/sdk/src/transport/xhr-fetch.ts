@@ -3,7 +3,7 @@ import type { BytesProgress } from "../ports/index.ts";
 /**
  * A `fetch` over XMLHttpRequest: the one way for a browser to tell how much of an upload has left. For requests with small answers, which arrive whole.
  *
- * As with `redirect: "error"`, an answer from elsewhere is a network error. Browsers tell of progress at most every 100 ms or so.
+ * As with `redirect: "manual"`, an answer from elsewhere is one without status or headers. Browsers tell of progress at most every 100 ms or so.
  *
  * @param onProgress bytes of the body that were handed to the network so far.
  */
@@ -28,7 +28,8 @@ export function createXhrFetch(onProgress: BytesProgress): typeof globalThis.fet
           stop(error);
         }
       };
-      xhr.onload = () => (xhr.responseURL === new URL(String(url)).href ? resolve(responseOf(xhr)) : fail());
+      // An answer from elsewhere is none, as a redirect that fetch did not follow.
+      xhr.onload = () => resolve(xhr.responseURL === new URL(String(url)).href ? responseOf(xhr) : Response.error());
       xhr.onerror = fail;
       xhr.onloadend = () => signal?.removeEventListener("abort", abort);
       if (signal?.aborted) return abort();

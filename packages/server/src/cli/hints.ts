@@ -50,6 +50,10 @@ const HINTS: HintTable = {
     const overTls = url.startsWith("http:") && wasCutOff(error) ? "\nif the port has TLS, name it with https://" : "";
     return `is a gateway running there? ask it: ${program} health ${url}${overTls}${alternative}`;
   },
+  UNSUPPORTED: ({ program }, { details: { url, reason } }) =>
+    reason === "NOT_ASHLAR"
+      ? `check the URL; see what is there: ${program} health ${url}\na proxy in front of a gateway has to pass on the header ashlar-request-id, and HTTP/2 to transports that need it`
+      : undefined,
   QUORUM_NOT_REACHED: ({ program }) => `too many storage nodes are away; see which: ${program} health`,
   METADATA_UNAVAILABLE: ({ context }) => {
     if (context?.settings.databaseUrl !== undefined) return "is the database running, and does DATABASE_URL name it?";

@@ -1,3 +1,5 @@
+import type { AshlarError } from "@ashlar/sdk/errors";
+import { foreignAnswer } from "@ashlar/sdk/transport/rpc";
 import {
   create,
   type DescMessage,
@@ -11,7 +13,7 @@ import { findTrailerError } from "@connectrpc/connect/protocol-grpc";
 import { type CallOptions, type Client, type ClientWritableStream, Metadata, type ServiceError } from "@grpc/grpc-js";
 
 /** Calls through a @grpc/grpc-js client as Connect's transport interface: unary, client streams and server streams. */
-export function createGrpcJsCalls(client: Client): Transport {
+export function createGrpcJsCalls(client: Client, url: string): Transport {
   return {
     unary(method, signal, timeoutMs, header, input) {
       const { path, serialize, deserialize } = wireOf(method);
@@ -26,7 +28,8 @@ export function createGrpcJsCalls(client: Client): Transport {
           callOptions(timeoutMs),
           (error, message) => {
             release();
-            if (error !== null) reject(connectErrorFromService(error));
+            const fault = faultOf(error);
+            if (fault !== undefined) reject(fault);
             else
               resolve({
                 stream: false,
@@ -39,6 +42,7 @@ export function createGrpcJsCalls(client: Client): Transport {
           },
         );
         call.on("metadata", (metadata) => copyMetadata(metadata, response));
+        const faultOf = watchAnswer(call, url);
         const release = cancelOnAbort(call, signal);
       });
     },
@@ -56,9 +60,9 @@ export function createGrpcJsCalls(client: Client): Transport {
         }) as never;
       switch (method.methodKind) {
         case "client_streaming":
-          return respond(clientStream(client, wire, options, input) as never);
+          return respond(clientStream({ client, url }, wire, options, input) as never);
         case "server_streaming":
-          return respond(serverStream(client, wire, options, input) as never);
+          return respond(serverStream({ client, url }, wire, options, input) as never);
         default:
           throw new ConnectError(`${method.methodKind} calls are not part of the contract`, Code.Unimplemented);
       }
@@ -70,6 +74,11 @@ interface Wire<I extends DescMessage, O extends DescMessage> {
   readonly path: string;
   readonly serialize: (value: MessageInitShape<I>) => Buffer;
   readonly deserialize: (bytes: Buffer) => MessageShape<O>;
+}
+
+interface Peer {
+  readonly client: Client;
+  readonly url: string;
 }
 
 interface StreamOptions {
@@ -97,7 +106,7 @@ function wireOf<I extends DescMessage, O extends DescMessage>(method: {
 
 /** Sends as fast as the stream takes messages; yields the one answer. An answer that comes early, mostly an error, ends the sending. */
 async function* clientStream<I extends DescMessage, O extends DescMessage>(
-  client: Client,
+  { client, url }: Peer,
   { path, serialize, deserialize }: Wire<I, O>,
   { metadata, call: options, signal }: StreamOptions,
   input: AsyncIterable<MessageInitShape<I>>,
@@ -110,9 +119,11 @@ async function* clientStream<I extends DescMessage, O extends DescMessage>(
     const call = client.makeClientStreamRequest(path, serialize, deserialize, metadata, options, (error, message) => {
       release();
       end();
-      if (error !== null) reject(connectErrorFromService(error));
+      const fault = faultOf(error);
+      if (fault !== undefined) reject(fault);
       else resolve(message as MessageShape<O>);
     });
+    const faultOf = watchAnswer(call, url);
     const release = cancelOnAbort(call, signal);
     sendAll(call, input, ended).catch((error: unknown) => {
       reject(error as Error);
@@ -141,25 +152,54 @@ async function sendAll<Message>(
 }
 
 async function* serverStream<I extends DescMessage, O extends DescMessage>(
-  client: Client,
+  { client, url }: Peer,
   { path, serialize, deserialize }: Wire<I, O>,
   { metadata, call: options, signal }: StreamOptions,
   input: AsyncIterable<MessageInitShape<I>>,
 ): AsyncGenerator<MessageShape<O>> {
   for await (const request of input) {
     const call = client.makeServerStreamRequest(path, serialize, deserialize, request, metadata, options);
+    const faultOf = watchAnswer(call, url);
     const release = cancelOnAbort(call, signal);
     try {
-      for await (const message of call) yield message as MessageShape<O>;
+      for await (const message of call) {
+        const fault = faultOf(null);
+        if (fault !== undefined) throw fault;
+        yield message as MessageShape<O>;
+      }
       return;
     } catch (error) {
-      throw isServiceError(error) ? connectErrorFromService(error) : error;
+      throw isServiceError(error) ? faultOf(error) : error;
     } finally {
       release();
       call.cancel();
     }
   }
   throw new ConnectError("a server stream begins with a request", Code.Internal);
+}
+
+/** How grpc-js words an answer that is no gRPC; it keeps nothing of it but the status. */
+const HTTP_STATUS = /^Received HTTP status code (\d+)/;
+
+/**
+ * Looks whose answer it is. @returns what tells so far why it is none of ours, or what error the call ended with; `undefined` for a good one.
+ *
+ * Cancels nothing: the status, which tells a proxy from any other server, is only in the error that the call ends with.
+ */
+function watchAnswer(call: Answering, url: string): (error: ServiceError | null) => Error | undefined {
+  let foreign: AshlarError | undefined;
+  call.on("metadata", (metadata) => {
+    foreign = foreignAnswer({ status: 200, header: (name) => metadata.get(name)[0]?.toString() }, url);
+  });
+  return (error) => {
+    const status = HTTP_STATUS.exec(error?.details ?? "")?.[1];
+    if (status !== undefined) return foreignAnswer({ status: Number(status), header: () => undefined }, url);
+    return foreign ?? (error === null ? undefined : connectErrorFromService(error));
+  };
+}
+
+interface Answering {
+  on(event: "metadata", listener: (metadata: Metadata) => void): unknown;
 }
 
 /** Cancels the call when the signal aborts. @returns what takes the listener away again. */

@@ -1,4 +1,4 @@
-import { createServer as createHttp1Server } from "node:http";
+import { createServer as createHttp1Server, type ServerResponse } from "node:http";
 import { createServer as createHttp2Server, type ServerHttp2Session } from "node:http2";
 import type { AddressInfo, Server, Socket } from "node:net";
 import { ChunkService } from "@ashlar/sdk/rpc";
@@ -24,12 +24,21 @@ export function startGrpcServer(service: Partial<ServiceImpl<typeof ChunkService
     acceptCompression: [],
     readMaxBytes: 64 * 1024 * 1024,
   });
-  return startServer(createHttp2Server({ maxSessionMemory: 256 }, listener as never));
+  return startServer(createHttp2Server({ maxSessionMemory: 256 }, marked(listener as never)));
 }
 
 /** A plain HTTP/1.1 server. */
 export function startHttpServer(listener: RequestListener): Promise<TestServer> {
-  return startServer(createHttp1Server(listener));
+  return startServer(createHttp1Server(marked(listener)));
+}
+
+/** With the header by which clients know our servers. */
+function marked(listener: RequestListener): never {
+  const withHeader = (request: never, response: ServerResponse): void => {
+    response.setHeader("ashlar-request-id", "r1");
+    listener(request, response as never);
+  };
+  return withHeader as never;
 }
 
 async function startServer(server: Server): Promise<TestServer> {

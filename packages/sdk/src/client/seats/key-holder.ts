@@ -1,5 +1,6 @@
 import { AshlarError } from "../../errors/index.ts";
-import type { GatewayConnection } from "../../ports/index.ts";
+import { raceAbort } from "../../internal/linked-abort.ts";
+import type { CallOptions, GatewayConnection } from "../../ports/index.ts";
 import { assertApiKey } from "./remote-options.ts";
 
 /** The key that the app gave, as long as gateways take it. */
@@ -61,16 +62,19 @@ function renewing<Port extends object>(port: Port, holder: KeyHolder): Port {
     get(_, name) {
       const method: unknown = Reflect.get(port, name);
       if (typeof method !== "function") return method;
-      return (...args: unknown[]) => callWithKey(() => Reflect.apply(method, port, args) as Promise<unknown>, holder);
+      return (...args: unknown[]) => {
+        const { signal } = (args.at(-1) ?? {}) as CallOptions;
+        return callWithKey(() => Reflect.apply(method, port, args) as Promise<unknown>, holder, signal);
+      };
     },
   });
 }
 
 /** Other calls may have renewed the key while this one ran; it asks the app itself once at most. */
-async function callWithKey<T>(call: () => Promise<T>, holder: KeyHolder): Promise<T> {
+async function callWithKey<T>(call: () => Promise<T>, holder: KeyHolder, signal?: AbortSignal): Promise<T> {
   for (let hasAsked = false; ; ) {
     const used = holder.get();
-    await used;
+    await raceAbort(used, signal);
     try {
       return await call();
     } catch (error) {

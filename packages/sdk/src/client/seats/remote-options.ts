@@ -1,11 +1,10 @@
 import type { Chunker } from "../../chunking/chunker.ts";
 import type { RetryPolicy } from "../../engine/retry.ts";
 import { AshlarError } from "../../errors/index.ts";
-import { assertFunctions } from "../../internal/app-functions.ts";
 import { checkedUrl } from "../../internal/checked-url.ts";
 import { loadPart } from "../../internal/load-part.ts";
-import { LOGGER_FUNCTIONS } from "../../ports/guarded-logger.ts";
 import type { Clock, Durability, Hasher, Logger, Random, Transport } from "../../ports/index.ts";
+import { checkOptions } from "../../ports/options.ts";
 import type { SeatInstruments } from "../seat.ts";
 
 /**
@@ -48,26 +47,12 @@ export function assertApiKey(apiKey: unknown): asserts apiKey is string {
   throw new AshlarError("INVALID_ARGUMENT", "an API key is printable ASCII without blanks or line ends");
 }
 
-/** What the options have to be able to do. */
-const FUNCTIONS = {
-  transport: "openGateway openChunkStore close",
-  chunker: "start",
-  hasher: "digest incremental",
-  clock: "nowMs monotonicMs sleep",
-  random: "bytes fraction",
-  logger: LOGGER_FUNCTIONS,
-};
-
 /** The options as they are now, with the URL in its one form. Defaults are filled in where the seat opens: a page loads them then. */
 export function checkedRemoteOptions<Options extends RemoteSeatOptions>(options: Options): Options {
+  checkOptions<RemoteSeatOptions>(options, { url: "", apiKey: "" });
   const { apiKey } = options;
   if (apiKey !== undefined && typeof apiKey !== "function") assertApiKey(apiKey);
-  const { url, retry, hedgeAfterMs } = options;
-  // Of NaN, nothing would ever be over.
-  for (const amount of [retry?.forMs, hedgeAfterMs])
-    if (amount !== undefined && !(amount >= 0)) throw new AshlarError("INVALID_ARGUMENT", "a time in ms is 0 or more");
-  if (retry?.onRetry) assertFunctions("retry", retry, "onRetry");
-  for (const [name, methods] of Object.entries(FUNCTIONS)) assertFunctions(name, options[name as never], methods);
+  const { url, retry } = options;
   return { ...options, url: checkedUrl(url), retry: retry && { ...retry } };
 }
 

@@ -1,0 +1,58 @@
+import { AshlarError } from "../errors/ashlar-error.ts";
+import { assertFunctions } from "../internal/app-functions.ts";
+import { LOGGER_FUNCTIONS } from "./guarded-logger.ts";
+
+/**
+ * What an option is: `number` (0 or more), `count` (a whole number from 1 on), another type by its name, `.one two` for an object with these
+ * methods, or texts between bars. Empty: somebody else checks it.
+ */
+export type OptionKind = string;
+
+/** Options that several seats and transports have, each with one meaning. */
+const KINDS = {
+  chunker: ".start",
+  clock: ".nowMs monotonicMs sleep",
+  durability: "strict|batched|os",
+  fetch: "function",
+  forMs: "number",
+  hasher: ".digest incremental",
+  hedgeAfterMs: "number",
+  logger: `.${LOGGER_FUNCTIONS}`,
+  onRetry: "function",
+  random: ".bytes fraction",
+  refreshAfterMs: "number",
+  retry: "object",
+  transport: ".openGateway openChunkStore close",
+} as const satisfies Record<string, OptionKind>;
+
+const WORDS: Readonly<Record<OptionKind, string>> = {
+  number: "a number of 0 or more",
+  count: "a whole number of 1 or more",
+};
+
+/** The kinds of the options that are not in the table: one that is forgotten does not compile. */
+type OtherKinds<Options> = Readonly<Record<Exclude<keyof Options, keyof typeof KINDS>, OptionKind>>;
+
+/**
+ * Checks the options of a seat or a transport when it is made: the one place for all, so that what is no option of its kind fails there and not
+ * in the middle of a call, or never. `undefined` means "not given".
+ *
+ * @throws {AshlarError} INVALID_ARGUMENT naming the option.
+ */
+export function checkOptions<Options extends object>(options: Options, more: OtherKinds<Options>): void {
+  if (!isA(options, "object")) throw new AshlarError("INVALID_ARGUMENT", "options are an object");
+  for (const [name, kind] of Object.entries<OptionKind>({ ...KINDS, ...more })) {
+    const value = options[name as keyof Options];
+    if (value === undefined || kind === "") continue;
+    if (kind.startsWith(".")) assertFunctions(name, value, kind.slice(1));
+    else if (!isA(value, kind)) throw new AshlarError("INVALID_ARGUMENT", `${name} is ${WORDS[kind] ?? `a ${kind}`}`);
+    if (name === "retry") checkOptions(value as object, {});
+  }
+}
+
+function isA(value: unknown, kind: OptionKind): boolean {
+  if (kind === "number") return typeof value === kind && (value as number) >= 0;
+  if (kind === "count") return Number.isInteger(value) && (value as number) > 0;
+  if (kind.includes("|")) return kind.split("|").includes(value as string);
+  return typeof value === kind && value !== null;
+}
