@@ -1,7 +1,14 @@
 import { join, resolve } from "node:path";
 import type { OpenedSeat, RetryPolicy, Seat, SeatInstruments } from "@ashlar/sdk";
 import { collect, createEngine, singleStoreTopology } from "@ashlar/sdk/engine";
-import { checkOptions, type Durability, guardedLogger, type Logger, systemClock, systemRandom } from "@ashlar/sdk/ports";
+import {
+  checkOptions,
+  type Durability,
+  guardedLogger,
+  type Logger,
+  systemClock,
+  systemRandom,
+} from "@ashlar/sdk/ports";
 import { openFsChunkStore } from "./chunk-store/fs/index.ts";
 import { nodeCryptoHasher } from "./hash/node-crypto.ts";
 import { assertFolderPath, makeStoreFolder } from "./internal/store-folder.ts";

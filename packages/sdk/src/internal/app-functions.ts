@@ -1,5 +1,8 @@
 import { AshlarError } from "../errors/ashlar-error.ts";
 
+/** What a logger has to have. */
+export const LOGGER_FUNCTIONS = "debug info warn error";
+
 /** Owners of functions whose failure the console was told of. */
 const told = new WeakSet<object>();
 

@@ -1,9 +1,6 @@
-import { assertFunctions, callWatcher } from "../internal/app-functions.ts";
+import { assertFunctions, callWatcher, LOGGER_FUNCTIONS } from "../internal/app-functions.ts";
 import type { LogFields, Logger } from "./logger.ts";
 import { silentLogger } from "./system.ts";
-
-/** What a logger has to have. */
-export const LOGGER_FUNCTIONS = "debug info warn error";
 
 const guarded = new WeakSet<Logger>([silentLogger]);
 

@@ -1,6 +1,5 @@
 import { AshlarError } from "../errors/ashlar-error.ts";
-import { assertFunctions } from "../internal/app-functions.ts";
-import { LOGGER_FUNCTIONS } from "./guarded-logger.ts";
+import { assertFunctions, LOGGER_FUNCTIONS } from "../internal/app-functions.ts";
 
 /**
  * What an option is: `number` (0 or more), `count` (a whole number from 1 on), another type by its name, `.one two` for an object with these
