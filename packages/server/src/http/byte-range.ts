@@ -42,7 +42,7 @@ function suffixRange(count: number): ByteRange {
 /**
  * Resolves a `Range` header against a body's size.
  *
- * @returns `undefined` where the whole body is the answer, as {@link parseByteRange}; `"unsatisfiable"` for 416.
+ * @returns `undefined` where the whole body is the answer: no header, another unit, bad syntax, or several ranges; `"unsatisfiable"` for 416.
  */
 export function resolveRange(header: string | null, sizeBytes: number): ResolvedRange | "unsatisfiable" | undefined {
   const range = parseByteRange(header);
