@@ -35,11 +35,12 @@ export function foreignAnswer(answer: AnswerHead, url: string): AshlarError | un
 }
 
 /** The error of an answer that says no more than its status. */
-export function errorOfStatus({ status, header }: AnswerHead): AshlarError {
+export function errorOfStatus(answer: AnswerHead): AshlarError {
+  const { status } = answer;
   const error = new AshlarError(OF_PROXIES[status] ?? "INTERNAL", `the server answered ${status}`, {
     details: { httpStatus: String(status) },
   });
-  return withRetryAfter(error, header);
+  return withRetryAfter(error, (name) => answer.header(name));
 }
 
 /** The error of an address where no server of ours is. @param cause what shows it, where it is an error. */

@@ -10,7 +10,7 @@ import {
 import { createRpcChunkStore } from "./rpc-chunk-store.ts";
 import { createRpcConnection, type RpcChannel, type RpcConnection } from "./rpc-connection.ts";
 
-export { type AnswerHead, foreignAnswer, foreignServer } from "./foreign-server.ts";
+export { type AnswerHead, foreignAnswer } from "./foreign-server.ts";
 export type { RpcChannel } from "./rpc-connection.ts";
 
 /** How {@link createRpcTransport} builds a transport from an RPC library. */
@@ -23,6 +23,8 @@ export interface RpcTransportOptions {
 
 /**
  * A transport over any RPC library that implements Connect's `Transport`: typed errors, aborts, grants and progress are the same on all.
+ *
+ * Whoever opens the channel shows the head of each answer to {@link foreignAnswer}: what comes from another server is not to be believed.
  *
  * Bytes go in frames of 1 MiB where the library streams to the server, in one message otherwise. Reads fill one buffer of the wanted size.
  */
