@@ -65,7 +65,8 @@ const EXPOSED_HEADERS = [
 const OUR_HEADER = /^ashlar-[a-z0-9-]{1,128}$/;
 
 /** Of pages that are no web site's, such as `capacitor://localhost`: browsers do not put them in another form. */
-const OTHER_ORIGIN = /^(?!https?:)[a-z][a-z0-9+.-]*:\/\/[^\s/?#@]+$/;
+const OTHER_ORIGIN = /^[a-z][a-z0-9+.-]*:\/\/[^\s/?#@]+$/;
+const OF_WEB = /^https?:/;
 
 /**
  * What to write instead of an origin that no browser ever sends, because its form is another: with a path or a slash, without a scheme, in capitals, with
@@ -74,10 +75,10 @@ const OTHER_ORIGIN = /^(?!https?:)[a-z][a-z0-9+.-]*:\/\/[^\s/?#@]+$/;
 export function originProblem(text: string): string | undefined {
   const originOf = (url: string): string | undefined => {
     const { protocol, origin } = URL.canParse(url) ? new URL(url) : { protocol: "", origin: "" };
-    return /^https?:$/.test(protocol) ? origin : undefined;
+    return OF_WEB.test(protocol) ? origin : undefined;
   };
   const own = originOf(text);
-  if (text === "*" || text === "null" || text === own || (own === undefined && OTHER_ORIGIN.test(text)))
+  if (text === "*" || text === "null" || text === own || (!OF_WEB.test(text) && OTHER_ORIGIN.test(text)))
     return undefined;
   // A host with a port alone would pass as a URL of a scheme with the host's name.
   const meant = own ?? (/^[\w.-]+:\d+\/?$|^[\w-]+(\.[\w-]+)+\/?$/.test(text) ? originOf(`http://${text}`) : undefined);
