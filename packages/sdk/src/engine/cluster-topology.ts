@@ -61,6 +61,8 @@ export function createClusterTopology(options: ClusterTopologyOptions): Topology
       try {
         const snapshot = await options.registry.clusterSnapshot();
         pool.update(snapshot.servers);
+        const inUse = new Set(snapshot.layouts.map((layout) => layout.layoutVersion));
+        for (const version of placements.keys()) if (!inUse.has(version)) placements.delete(version);
         view = { takenAtMs: options.clock.monotonicMs(), snapshot };
         mustRefresh = false;
         failure = undefined;
