@@ -41,27 +41,41 @@ export async function chunkSize(store: ChunkStore, chunkId: Digest, signal?: Abo
 }
 
 /**
- * Opens a chunk or a range of it. Memory: two slices.
+ * Opens a chunk or a range of it. Memory: two slices; of a store that is far away the chunk.
  *
  * @throws {AshlarError} CHUNK_NOT_FOUND, OVERLOADED without room in the budget, what `range` throws, and what the store throws; also from the slices,
  *   after the first.
  */
 export async function openChunk(store: ChunkStore, chunkId: Digest, options: OpenChunkOptions): Promise<OpenedChunk> {
   const { range, isStoreFar = false, budget, signal } = options;
-  if (isStoreFar && range === undefined) {
-    const giveBack = await budget?.take(SLICE_BYTES, { signal });
-    // One byte more than a slice tells whether there is more.
-    const first = found(chunkId, await store.getChunk(chunkId, { offset: 0, length: SLICE_BYTES + 1, signal }));
-    giveBack?.(first.byteLength);
-    const isWhole = first.byteLength <= SLICE_BYTES;
-    const sizeBytes = isWhole ? first.byteLength : await chunkSize(store, chunkId, signal);
-    return opened({ store, chunkId, options, giveBack, first, sizeBytes, offset: 0, length: sizeBytes });
+  if (isStoreFar) {
+    const bytes = await readFar(store, chunkId, options);
+    const sizeBytes = bytes.byteLength;
+    const { offset, length } = range?.(sizeBytes) ?? { offset: 0, length: sizeBytes };
+    const whole = bytes.subarray(offset, offset + length);
+    return { offset, length, sizeBytes, whole, slices: once(whole) };
   }
   const sizeBytes = await chunkSize(store, chunkId, signal);
   const { offset, length } = range?.(sizeBytes) ?? { offset: 0, length: sizeBytes };
   const giveBack = await budget?.take(Math.min(length, SLICE_BYTES), { signal });
   const first = length === 0 ? NO_BYTES : await readSlice({ store, chunkId, signal }, offset, offset + length);
   return opened({ store, chunkId, options, giveBack, first, sizeBytes, offset, length });
+}
+
+/** A whole chunk: nothing less tells its size for certain while some of the servers behind the store are away. */
+async function readFar(store: ChunkStore, chunkId: Digest, { budget, signal }: OpenChunkOptions): Promise<Uint8Array> {
+  const giveBack = await budget?.take(SLICE_BYTES, { signal });
+  // One byte more than a slice tells whether there is more.
+  const first = found(chunkId, await store.getChunk(chunkId, { offset: 0, length: SLICE_BYTES + 1, signal }));
+  if (first.byteLength <= SLICE_BYTES) {
+    giveBack?.(first.byteLength);
+    return first;
+  }
+  giveBack?.();
+  const giveBackAll = await budget?.take(store.capabilities.chunkMaxBytes, { signal });
+  const bytes = found(chunkId, await store.getChunk(chunkId, { signal }));
+  giveBackAll?.(bytes.byteLength);
+  return bytes;
 }
 
 const NO_BYTES: Uint8Array = new Uint8Array(0);
