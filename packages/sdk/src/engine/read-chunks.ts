@@ -43,8 +43,8 @@ export async function* readChunks(
   const { concurrency = LIMITS.CONCURRENCY_DEFAULT.value, progress, budget, signal } = options;
   const wantsProgress = options.onProgress !== undefined;
   const located = locate(context, stored, range, options);
+  /** Under way or waiting; the first one stays until its reader has taken it. */
   const queue: FetchedChunk[] = [];
-  const fetching = new Set<FetchedChunk>();
   const fetch = (chunk: LocatedChunk, giveBack: GiveBack | undefined): void => {
     const meter = progress.meter();
     const bytes = fetchChunk(context, stored, chunk, range, {
@@ -55,9 +55,7 @@ export async function* readChunks(
       return fetched;
     });
     bytes.catch(() => {}); // reported when its turn comes
-    const each = { bytes, giveBack };
-    queue.push(each);
-    fetching.add(each);
+    queue.push({ bytes, giveBack });
   };
   let next = await raceAbort(located.next(), signal);
   let ahead = budget === undefined ? concurrency : 1;
@@ -70,15 +68,15 @@ export async function* readChunks(
         fetch(next.value, giveBack);
         next = await raceAbort(located.next(), signal);
       }
-      const head = queue.shift();
+      const [head] = queue;
       if (head === undefined) return;
       yield await raceAbort(head.bytes, signal);
+      queue.shift();
       head.giveBack?.();
-      fetching.delete(head);
       ahead = Math.min(ahead + 1, concurrency);
     }
   } finally {
-    for (const { giveBack } of fetching) giveBack?.();
+    for (const { giveBack } of queue) giveBack?.();
   }
 }
 

@@ -9,7 +9,7 @@ import { problemResponse } from "../http/problem.ts";
 import { answerBudgetOf, trustCaller } from "../http/request-context.ts";
 import { callerIdOf } from "./chunk-access.ts";
 import type { ChunkFaceContext } from "./chunk-face-context.ts";
-import { type ChunkRange, chunkSize, openChunk } from "./open-chunk.ts";
+import { chunkSize, openChunk } from "./open-chunk.ts";
 
 /** A chunk never changes, but it is its reader's own: not for shared caches. */
 const CACHE_CONTROL = "private, max-age=31536000, immutable";
@@ -53,21 +53,20 @@ async function getChunk(
   const rangeHeader = ifRange === null || ifRange === `"${etag}"` ? request.header.get("range") : null;
   let unsatisfiedBytes: number | undefined;
   let range: ResolvedRange | undefined;
-  const pick = (sizeBytes: number): ChunkRange => {
-    const resolved = resolveRange(rangeHeader, sizeBytes);
-    if (resolved === "unsatisfiable") {
-      unsatisfiedBytes = sizeBytes;
-      throw new AshlarError("INVALID_RANGE", `the chunk has ${sizeBytes} bytes`);
-    }
-    range = resolved;
-    return resolved ?? { offset: 0, length: sizeBytes };
-  };
   try {
     const opened = await openChunk(face.store, chunkId, {
       isStoreFar: face.isStoreFar,
       budget: answerBudgetOf(request),
       signal: request.signal,
-      range: rangeHeader === null ? undefined : pick,
+      range(sizeBytes) {
+        const resolved = resolveRange(rangeHeader, sizeBytes);
+        if (resolved === "unsatisfiable") {
+          unsatisfiedBytes = sizeBytes;
+          throw new AshlarError("INVALID_RANGE", `the chunk has ${sizeBytes} bytes`);
+        }
+        range = resolved;
+        return resolved ?? { offset: 0, length: sizeBytes };
+      },
     });
     header.set("content-length", String(opened.length));
     if (range !== undefined) header.set("content-range", contentRange(range, opened.sizeBytes));

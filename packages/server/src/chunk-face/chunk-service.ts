@@ -27,7 +27,7 @@ import type { ChunkFaceContext } from "./chunk-face-context.ts";
 import type { ChunkFaceStatus } from "./chunk-face-options.ts";
 import type { IncomingChunk } from "./chunk-writer.ts";
 import { heldChunks, heldChunksFor } from "./held-chunks.ts";
-import { type ChunkRange, openChunk } from "./open-chunk.ts";
+import { openChunk } from "./open-chunk.ts";
 import { readPutChunk } from "./put-chunk-frames.ts";
 import { createRecentStats } from "./recent-stats.ts";
 
@@ -156,7 +156,11 @@ async function* getChunk(face: ChunkFaceContext, request: GetChunkRequestMessage
     isStoreFar: face.isStoreFar,
     budget: context.values.get(REQUEST_CONTEXT).answerBudget,
     signal: context.signal,
-    range: offset === 0 && length === 0 ? undefined : (sizeBytes) => rangeIn(sizeBytes, { offset, length }),
+    range(sizeBytes) {
+      if (offset > 0 && offset >= sizeBytes) throw rangeError(offset, sizeBytes);
+      const restBytes = sizeBytes - offset;
+      return { offset, length: length === 0 ? restBytes : Math.min(length, restBytes) };
+    },
   });
   let chunkSizeBytes = encodeInteger(opened.sizeBytes);
   for await (const frame of framesOf(opened.slices, frameBytes)) {
@@ -165,12 +169,8 @@ async function* getChunk(face: ChunkFaceContext, request: GetChunkRequestMessage
   }
 }
 
-/** @param asked.length 0: up to the end. */
-function rangeIn(sizeBytes: number, { offset, length }: ChunkRange): ChunkRange {
-  if (offset > 0 && offset >= sizeBytes)
-    throw new AshlarError("INVALID_RANGE", `the chunk has ${sizeBytes} bytes, so none at ${offset}`);
-  const restBytes = sizeBytes - offset;
-  return { offset, length: length === 0 ? restBytes : Math.min(length, restBytes) };
+function rangeError(offset: number, sizeBytes: number): AshlarError {
+  return new AshlarError("INVALID_RANGE", `the chunk has ${sizeBytes} bytes, so none at ${offset}`);
 }
 
 function assertMaintenance({ maintenance }: ChunkFaceContext): void {

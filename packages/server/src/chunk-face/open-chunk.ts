@@ -48,18 +48,25 @@ export async function chunkSize(store: ChunkStore, chunkId: Digest, signal?: Abo
  */
 export async function openChunk(store: ChunkStore, chunkId: Digest, options: OpenChunkOptions): Promise<OpenedChunk> {
   const { range, isStoreFar = false, budget, signal } = options;
-  if (isStoreFar) {
-    const bytes = await readFar(store, chunkId, options);
-    const sizeBytes = bytes.byteLength;
-    const { offset, length } = range?.(sizeBytes) ?? { offset: 0, length: sizeBytes };
-    const whole = bytes.subarray(offset, offset + length);
+  const far = isStoreFar ? await readFar(store, chunkId, options) : undefined;
+  const sizeBytes = far?.byteLength ?? (await chunkSize(store, chunkId, signal));
+  const { offset, length } = range?.(sizeBytes) ?? { offset: 0, length: sizeBytes };
+  const end = offset + length;
+  const read = async (position: number): Promise<Uint8Array> => {
+    const wanted = Math.min(SLICE_BYTES, end - position);
+    const slice = found(chunkId, await store.getChunk(chunkId, { offset: position, length: wanted, signal }));
+    if (slice.byteLength !== wanted) throw new AshlarError("CHUNK_CORRUPT", "the chunk is shorter than it was");
+    return slice;
+  };
+  if (far !== undefined || length === 0) {
+    const whole = far?.subarray(offset, end) ?? new Uint8Array(0);
     return { offset, length, sizeBytes, whole, slices: once(whole) };
   }
-  const sizeBytes = await chunkSize(store, chunkId, signal);
-  const { offset, length } = range?.(sizeBytes) ?? { offset: 0, length: sizeBytes };
   const giveBack = await budget?.take(Math.min(length, SLICE_BYTES), { signal });
-  const first = length === 0 ? NO_BYTES : await readSlice({ store, chunkId, signal }, offset, offset + length);
-  return opened({ store, chunkId, options, giveBack, first, sizeBytes, offset, length });
+  const first = await read(offset);
+  const whole = first.byteLength === length ? first : undefined;
+  const slices = whole ? once(whole) : readOn({ first, offset, end, giveBack }, read, budget);
+  return { offset, length, sizeBytes, whole, slices };
 }
 
 /** A whole chunk: nothing less tells its size for certain while some of the servers behind the store are away. */
@@ -78,42 +85,22 @@ async function readFar(store: ChunkStore, chunkId: Digest, { budget, signal }: O
   return bytes;
 }
 
-const NO_BYTES: Uint8Array = new Uint8Array(0);
-
-interface Begun extends ChunkRange {
-  readonly store: ChunkStore;
-  readonly chunkId: Digest;
-  readonly options: OpenChunkOptions;
-  readonly giveBack: GiveBack | undefined;
-  readonly first: Uint8Array;
-  readonly sizeBytes: number;
-}
-
-function opened(begun: Begun): OpenedChunk {
-  const { first, sizeBytes, offset, length } = begun;
-  const whole = first.byteLength === length ? first : undefined;
-  return { offset, length, sizeBytes, whole, slices: whole === undefined ? readOn(begun) : once(first) };
-}
-
-async function readSlice(
-  { store, chunkId, signal }: { store: ChunkStore; chunkId: Digest; signal: AbortSignal | undefined },
-  position: number,
-  end: number,
-): Promise<Uint8Array> {
-  const length = Math.min(SLICE_BYTES, end - position);
-  const slice = found(chunkId, await store.getChunk(chunkId, { offset: position, length, signal }));
-  if (slice.byteLength !== length) throw new AshlarError("CHUNK_CORRUPT", "the chunk is shorter than it was");
-  return slice;
-}
-
 async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array, void, undefined> {
   yield bytes;
 }
 
-async function* readOn({ store, chunkId, options, ...begun }: Begun): AsyncGenerator<Uint8Array, void, undefined> {
-  const { budget, signal } = options;
-  const end = begun.offset + begun.length;
-  const read = (position: number): Promise<Uint8Array> => readSlice({ store, chunkId, signal }, position, end);
+/** @param begun.giveBack of the first slice. */
+async function* readOn(
+  begun: {
+    readonly first: Uint8Array;
+    readonly offset: number;
+    readonly end: number;
+    readonly giveBack: GiveBack | undefined;
+  },
+  read: (position: number) => Promise<Uint8Array>,
+  budget: ReadBudget | undefined,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const { end } = begun;
   let { first: slice, giveBack } = begun;
   let position = begun.offset + slice.byteLength;
   while (position < end) {

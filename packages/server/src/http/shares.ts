@@ -43,28 +43,28 @@ export function createShares(options: {
     counts: new Map<object | string, number>(),
   }));
   let taken = 0;
-  const isOver = (own: number, { alone }: { readonly alone: number }, free: number): boolean =>
-    own * (max - alone) > alone * Math.max(0, free);
+  const isShort = (
+    { kind, alone, counts }: (typeof kinds)[number],
+    amount: number,
+    holder: Holder | undefined,
+    free: number,
+  ): boolean => {
+    const id = holder?.[kind];
+    const held = id === undefined ? 0 : (counts.get(id) ?? 0);
+    return held > 0 && (held + amount) * (max - alone) > alone * Math.max(0, free);
+  };
   return {
     shortOf(amount, holder, part = 1) {
       const free = max - taken - amount;
-      for (const share of kinds) {
-        const id = holder?.[share.kind];
-        const held = id === undefined ? 0 : (share.counts.get(id) ?? 0);
-        if (held > 0 && isOver(held + amount, share, free * part)) return share.kind;
-      }
-      return free < 0 ? "all" : undefined;
+      const share = kinds.find((each) => isShort(each, amount, holder, free * part));
+      return share?.kind ?? (free < 0 ? "all" : undefined);
     },
     add(amount, holder) {
       taken += amount;
       count(kinds, amount, holder);
     },
     join(amount, holder) {
-      const fits = kinds.every((share) => {
-        const id = holder[share.kind];
-        const held = id === undefined ? 0 : (share.counts.get(id) ?? 0);
-        return held === 0 || !isOver(held + amount, share, max - taken);
-      });
+      const fits = !kinds.some((share) => isShort(share, amount, holder, max - taken));
       if (fits) count(kinds, amount, holder);
       return fits;
     },

@@ -56,8 +56,12 @@ export async function raiseChunks(session: SqlSession, content: ChunkedContent):
         RETURNING 1 AS raised`,
     },
     counted.map(({ chunkId, sizeBytes, count, layoutVersion }) => [
-      ...[chunkId, sizeBytes, count, "live"],
-      ...[layoutVersion, null],
+      chunkId,
+      sizeBytes,
+      count,
+      "live",
+      layoutVersion,
+      null,
     ]),
   );
   if (raised.length !== counted.length) throw chunkSizeDiffers();
