@@ -3,6 +3,15 @@ import { AshlarError, type ErrorCode } from "@ashlar/sdk/errors";
 /** What was said fits all of the patterns; apart they take time by its length, and one with a gap between its ends the square. */
 type Advice = readonly [said: readonly RegExp[], code: ErrorCode, advice: string];
 
+/** What an earlier PostgreSQL that still runs on the data makes a new one say. */
+const HELD: readonly (readonly RegExp[])[] = [
+  [/shared memory block/i, / is still in use/i],
+  [/lock file/i, / already exists/i],
+];
+
+const LIBRARY =
+  "this system lacks a library that PostgreSQL needs: install it, or set DATABASE_URL to a PostgreSQL that runs";
+
 /** What PostgreSQL, its loader or the system says (in English, see postgres-environment.ts), and what to do then. The first that fits counts. */
 const ADVICE: readonly Advice[] = [
   [
@@ -20,21 +29,20 @@ const ADVICE: readonly Advice[] = [
     "DISK_FULL",
     "the disk of its data is full: make room, or take another folder",
   ],
-  [
-    [/shared memory block|lock file/i, /is still in use|already exists/i],
-    "METADATA_UNAVAILABLE",
-    "an earlier PostgreSQL still runs on this data: wait for its end, or stop it",
-  ],
+  ...HELD.map((said): Advice => {
+    return [
+      said,
+      "METADATA_UNAVAILABLE",
+      "an earlier PostgreSQL still runs on this data: wait for its end, or stop it",
+    ];
+  }),
   [
     [/could not look up effective user ID|user does not exist/i],
     "UNSUPPORTED",
     "PostgreSQL needs a user with a name: add this user id to /etc/passwd, or run this as a user that is there",
   ],
-  [
-    [/error while loading shared libraries|' not found|Library not loaded/i],
-    "UNSUPPORTED",
-    "this system lacks a library that PostgreSQL needs: install it, or set DATABASE_URL to a PostgreSQL that runs",
-  ],
+  [[/error while loading shared libraries|Library not loaded/i], "UNSUPPORTED", LIBRARY],
+  [[/version [`']/i, /' not found/i], "UNSUPPORTED", LIBRARY],
   [
     [/ENOENT/],
     "UNSUPPORTED",
@@ -70,8 +78,15 @@ const ADVICE: readonly Advice[] = [
 
 const LINES_SHOWN = 5;
 
+const fits = (said: string, patterns: readonly RegExp[]): boolean => patterns.every((pattern) => pattern.test(said));
+
 function entryFor(said: string): Advice | undefined {
-  return ADVICE.find(([patterns]) => patterns.every((pattern) => pattern.test(said)));
+  return ADVICE.find(([patterns]) => fits(said, patterns));
+}
+
+/** Whether an earlier PostgreSQL still runs on the data: that ends by itself after a kill. */
+export function isStillHeld(said: string): boolean {
+  return HELD.some((patterns) => fits(said, patterns));
 }
 
 /** What to do about a PostgreSQL that said this and ended; `undefined` where nobody knows. */

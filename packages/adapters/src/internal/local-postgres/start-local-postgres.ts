@@ -8,7 +8,7 @@ import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { AshlarError } from "@ashlar/sdk/errors";
 import { removeDataFolder } from "./data-folder.ts";
-import { startError } from "./explain-failure.ts";
+import { isStillHeld, startError } from "./explain-failure.ts";
 import { type LocalPostgres, openLocalPostgres } from "./local-postgres.ts";
 import { TEMPORARY_PLACES } from "./root-folder.ts";
 
@@ -38,7 +38,6 @@ const READY = "database system is ready to accept connections";
 /** A port that was free can be taken before the server has it. */
 const PORTS_TRIED = 5;
 /** After a kill, its last processes hold the shared memory until they notice; on a busy machine that takes a while. */
-const STILL_HELD = /\) is still in use|" already exists/;
 const HELD_LIMIT_MS = 60_000;
 const HELD_PAUSE_MS = 100;
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
@@ -111,7 +110,7 @@ class LocalServer {
         await this.#startOnce();
         return;
       } catch (error) {
-        if (!AshlarError.is(error) || !STILL_HELD.test(error.message) || performance.now() > limitMs) throw error;
+        if (!AshlarError.is(error) || !isStillHeld(error.message) || performance.now() > limitMs) throw error;
         await sleep(HELD_PAUSE_MS);
       }
     }
