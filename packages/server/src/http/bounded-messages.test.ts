@@ -1,6 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { boundedMessages } from "./bounded-messages.ts";
-import { ownTurn } from "./decode-turns.ts";
+import { boundedMessages, ownTurn } from "./bounded-messages.ts";
 import { HTTP_LIMITS } from "./http-limits.ts";
 
 /** Numbers the turns of the event loop until it is stopped. */
