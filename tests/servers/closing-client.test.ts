@@ -1,13 +1,14 @@
 /** What runs when a client is closed: it ends at once, whatever it waits for, and nothing of it goes on. */
 import { getEventListeners } from "node:events";
-import { createServer as createHttp2Server, type ServerHttp2Session } from "node:http2";
-import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
+import { createServer as createHttp2Server } from "node:http2";
+import { type AddressInfo, createServer } from "node:net";
 import { embedded } from "@ashlar/adapters/embedded";
 import { inMemory } from "@ashlar/adapters/memory";
 import { createClient, direct, gateway, type ObjectClient, type Seat } from "@ashlar/sdk";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { scriptedBody, slices } from "../support/bodies.ts";
 import { expectCode, expectPrompt } from "../support/expect-code.ts";
+import { type ListeningServer, listen } from "../support/listening-server.ts";
 import { createTempFolder } from "../support/temp-folder.ts";
 import { startTestCluster, type TestCluster } from "../support/test-cluster.ts";
 import { openTransport, type TransportName } from "../support/transports.ts";
@@ -66,36 +67,26 @@ async function expectAllEnd(client: ObjectClient, isRunning: () => boolean): Pro
 }
 
 describe("at a server that accepts and never answers", () => {
-  let server: Server;
-  let url: string;
+  let server: ListeningServer;
   let received = 0;
-  const sockets = new Set<Socket>();
 
   /** HTTP/2 clients send no request before the server has shaken hands. */
-  async function listen(isHttp2: boolean): Promise<void> {
+  async function start(isHttp2: boolean): Promise<void> {
     received = 0;
     const noteRequest = (): void => void received++;
-    server = isHttp2 ? createHttp2Server(noteRequest) : createServer((socket) => socket.on("data", noteRequest));
-    server.on("session", (session: ServerHttp2Session) => session.on("error", () => {}));
-    server.on("connection", (socket: Socket) => {
-      sockets.add(socket);
-      socket.on("error", () => {});
-      socket.on("close", () => sockets.delete(socket));
-    });
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    server = await listen(
+      isHttp2 ? createHttp2Server(noteRequest) : createServer((socket) => socket.on("data", noteRequest)),
+    );
   }
 
-  afterEach(async () => {
-    for (const socket of sockets) socket.destroy();
-    await new Promise((resolve) => server.close(resolve));
-  });
+  afterEach(() => server.close());
 
   test.each(MATRIX)("close() ends all calls of the %s seat over %s, and their requests", async (seat, name) => {
-    await listen(name === "grpc" || name === "grpc-js");
+    await start(name === "grpc" || name === "grpc-js");
+    const { url } = server;
     const client = createClient(SEATS[seat]({ url, apiKey: "ashlar_0_0", transport: openTransport(name, NOBODY) }));
     await expectAllEnd(client, () => received > 0);
-    await expect.poll(() => sockets.size).toBe(0);
+    await expect.poll(server.socketCount).toBe(0);
   });
 });
 

@@ -1,21 +1,20 @@
 /** Every transport at the address of a server of another kind: real sockets, and one answer in one wording. */
 import { createServer as createHttp1Server, type IncomingMessage, type ServerResponse } from "node:http";
-import { createServer as createHttp2Server, type ServerHttp2Session } from "node:http2";
-import { type AddressInfo, createServer as createTcpServer, type Server, type Socket } from "node:net";
+import { createServer as createHttp2Server } from "node:http2";
+import { createServer as createTcpServer, type Server } from "node:net";
 import { createClient, direct, gateway, type ObjectClient } from "@ashlar/sdk";
 import { afterEach, describe, expect, test } from "vitest";
 import { expectCode } from "../support/expect-code.ts";
+import { type ListeningServer, listen } from "../support/listening-server.ts";
 import { openTransport, type TransportName } from "../support/transports.ts";
 
 const TRANSPORTS: readonly TransportName[] = ["fetch", "undici", "connect", "grpc-web", "grpc", "grpc-js"];
 const NOBODY = { fetch: () => Promise.reject(new Error("nothing runs in this process")) };
 const ref = { bucket: "photos", key: "a" };
 
-interface Foreign {
-  readonly url: string;
+interface Foreign extends ListeningServer {
   /** Requests, or connections where it speaks no HTTP. */
   count(): number;
-  close(): Promise<void>;
 }
 
 let foreign: Foreign | undefined;
@@ -49,23 +48,7 @@ const OTHERS: Readonly<Record<string, Answer>> = {
 };
 
 async function listening(server: Server, count: () => number): Promise<Foreign> {
-  const sockets = new Set<Socket>();
-  server.on("connection", (socket: Socket) => {
-    sockets.add(socket);
-    socket.on("error", () => {});
-    socket.once("close", () => sockets.delete(socket));
-  });
-  server.on("session", (session: ServerHttp2Session) => session.on("error", () => {}));
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  foreign = {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    count,
-    async close() {
-      const closed = new Promise((resolve) => server.close(resolve));
-      for (const socket of sockets) socket.destroy();
-      await closed;
-    },
-  };
+  foreign = { ...(await listen(server)), count };
   return foreign;
 }
 
