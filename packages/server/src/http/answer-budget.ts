@@ -1,5 +1,5 @@
-import type { GiveBack, ReadBudget } from "@ashlar/sdk/ports";
-import type { ByteBudget } from "./byte-budget.ts";
+import type { ReadBudget } from "@ashlar/sdk/ports";
+import { type ByteBudget, createLeases } from "./byte-budget.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Holder } from "./shares.ts";
 
@@ -14,25 +14,13 @@ export function createAnswerBudget(
   holderOf: () => Holder,
   exchange: Pick<Exchange, "ended">,
 ): ReadBudget {
-  const leases = new Set<GiveBack>();
-  let isOver = false;
-  void exchange.ended.then(() => {
-    isOver = true;
-    for (const giveBack of leases) giveBack();
-  });
-  const leased = (giveBack: GiveBack): GiveBack => {
-    if (isOver) giveBack();
-    else leases.add(giveBack);
-    return (keptBytes = 0) => {
-      if (keptBytes === 0) leases.delete(giveBack);
-      giveBack(keptBytes);
-    };
-  };
+  const leases = createLeases();
+  void exchange.ended.then(leases.end);
   return {
-    take: async (bytes, { signal } = {}) => leased(await budget.take(bytes, { holder: holderOf(), signal })),
+    take: async (bytes, { signal } = {}) => leases.keep(await budget.take(bytes, { holder: holderOf(), signal })),
     tryTake(bytes) {
       const giveBack = budget.tryTake(bytes, holderOf());
-      return giveBack && leased(giveBack);
+      return giveBack && leases.keep(giveBack);
     },
   };
 }

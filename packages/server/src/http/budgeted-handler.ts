@@ -1,5 +1,4 @@
-import type { GiveBack } from "@ashlar/sdk/ports";
-import type { ByteBudget } from "./byte-budget.ts";
+import { type ByteBudget, createLeases } from "./byte-budget.ts";
 import { countedBody } from "./counted-body.ts";
 import type { HttpHandler, HttpRequest, HttpResponse } from "./http-handler.ts";
 import { HTTP_LIMITS } from "./http-limits.ts";
@@ -22,19 +21,15 @@ export function budgetedHandler(handler: HttpHandler, options: BudgetedHandlerOp
   return async (request) => {
     const heldMaxBytes = options.heldMaxBytes(request);
     if (heldMaxBytes <= HTTP_LIMITS.BYTES_FREE.value) return await handler(request);
-    const leases: GiveBack[] = [];
-    let over = false;
+    const leases = createLeases();
     const release = (): void => {
-      over = true;
       request.signal.removeEventListener("abort", release);
-      for (const giveBack of leases.splice(0)) giveBack();
+      leases.end();
     };
     request.signal.addEventListener("abort", release, { once: true });
     const take: Take = async (bytes, isFirst) => {
       const holder = options.holderOf(request);
-      const giveBack = await options.budget.take(bytes, { holder, isFirst, signal: request.signal });
-      if (over) giveBack();
-      else leases.push(giveBack);
+      leases.keep(await options.budget.take(bytes, { holder, isFirst, signal: request.signal }));
     };
     try {
       const response = await handler({ ...request, body: leasedBody(request, heldMaxBytes, take) });

@@ -121,3 +121,31 @@ export function createByteBudget(options: {
     },
   };
 }
+
+/** What one request holds of a budget: whatever its handler forgets goes back at its end. */
+export interface Leases {
+  /** Takes charge of bytes that were taken. After the end they go back at once. */
+  keep(giveBack: GiveBack): GiveBack;
+  /** Gives all back. Idempotent. */
+  end(): void;
+}
+
+export function createLeases(): Leases {
+  const held = new Set<GiveBack>();
+  let isOver = false;
+  return {
+    keep(giveBack) {
+      if (isOver) giveBack();
+      else held.add(giveBack);
+      return (keptBytes = 0) => {
+        if (keptBytes === 0) held.delete(giveBack);
+        giveBack(keptBytes);
+      };
+    },
+    end() {
+      isOver = true;
+      for (const giveBack of held) giveBack();
+      held.clear();
+    },
+  };
+}

@@ -114,7 +114,10 @@ function contextOf(
 ): RequestContext {
   const context: RequestContext = {
     requestId,
-    answerBudget: exchange && createAnswerBudget(answers, () => ({ ...exchange.peer, ...context.caller }), exchange),
+    // Made for those who ask: most answers hold nothing that counts.
+    get answerBudget() {
+      return exchange && createAnswerBudget(answers, () => ({ ...exchange.peer, ...context.caller }), exchange);
+    },
     refusal: place.refusal,
     refusedBy: place.refusal?.details.pool,
     trust(caller = {}) {

@@ -27,7 +27,7 @@ export interface RequestContext {
    * @throws {AshlarError} OVERLOADED if its peer has too many of them.
    */
   moveTo(kind: OpenKind): void;
-  /** For what the answer holds until it is taken; given back when the exchange is over. `undefined` where nobody can tell when that is. */
+  /** For what the answer holds until it is taken; given back when the exchange is over. `undefined` where nobody can tell when that is. To be asked for once. */
   readonly answerBudget?: ReadBudget | undefined;
   /** The code of the error that an RPC answered with; its HTTP status does not tell. */
   errorCode?: ErrorCode | undefined;
