@@ -28,7 +28,7 @@ function project(
   name: string,
   include: readonly string[],
   exclude: readonly string[] = [],
-  options: { readonly fileParallelism?: boolean } = {},
+  options: Pick<NonNullable<TestProjectConfiguration["test"]>, "fileParallelism" | "sequence"> = {},
 ): TestProjectConfiguration {
   return {
     resolve: { conditions: CONDITIONS },
@@ -66,9 +66,7 @@ function browserProject(executablePath: string | undefined = findChromium()): Te
       testTimeout: 30 * SECOND_MS,
       hookTimeout: 60 * SECOND_MS,
       expect: { poll: { timeout: POLL_TIMEOUT_MS } },
-      // One page at a time, after the other projects: clocks are part of what is tested.
-      fileParallelism: false,
-      sequence: { groupOrder: 1 },
+      ...ALONGSIDE,
       browser: {
         enabled: true,
         headless: true,
@@ -80,6 +78,12 @@ function browserProject(executablePath: string | undefined = findChromium()): Te
     },
   };
 }
+
+/**
+ * One file at a time, after the other projects: each has servers and a browser or a database of its own, and looks at what they do while they start and
+ * fail. They wait more than they work, so the browser's files run beside those of the two projects that run in Node.
+ */
+const ALONGSIDE = { fileParallelism: false, sequence: { groupOrder: 1 } };
 
 const BROWSER_DEPENDENCIES = [
   "@ashlar/sdk > @bufbuild/protobuf",
@@ -124,10 +128,8 @@ export default defineConfig({
         INTEGRATION.map((folder) => `tests/${folder}/**/*.test.ts`),
       ),
       browserProject(),
-      // One file at a time: each has a PostgreSQL server and five processes, and looks at what they do while they start and fail.
-      project("cluster", ["tests/cluster/**/*.test.ts"], [], { fileParallelism: false }),
-      // One file at a time: each has eight server processes and a browser.
-      project("page", ["tests/browser-page/**/*.test.ts"], [], { fileParallelism: false }),
+      project("cluster", ["tests/cluster/**/*.test.ts"], [], ALONGSIDE),
+      project("page", ["tests/browser-page/**/*.test.ts"], [], ALONGSIDE),
       project("package", ["tests/package/**/*.test.ts"]),
     ],
     reporters: ["default", "./tools/totals-reporter.ts"],
@@ -138,7 +140,7 @@ export default defineConfig({
       reporter: ["text-summary", "json-summary", "lcovonly"],
       include: ["packages/*/src/**/*.ts"],
       exclude: ["**/gen/**", "**/*.test.ts", "**/*.test-d.ts", "**/testing/broken*"],
-      // Only the full run can reach the bar, so only `npm test` asks for it.
+      // Only the full run can reach the bar, so only `npm run coverage` asks for it.
       ...(process.env.ASHLAR_COVERAGE_BAR === "1" ? { thresholds: { lines: 85 } } : {}),
     },
   },

@@ -242,10 +242,14 @@ const COMMANDS = {
     hand("sh", ["-c", `${script} "$@"`, name, ...args], { cwd, env: { PATH: path } });
   },
   async test(args) {
-    // With arguments: only those tests, on the sources, without coverage. Without: everything, the packed packages included.
+    // With arguments: only those tests, on the sources. Without: everything, the packed packages included.
     if (args.length > 0) return hand("vitest", ["run", ...args]);
     await build({ declarations: true });
-    hand("vitest", ["run", "--coverage"], { env: { ASHLAR_COVERAGE_BAR: "1" } });
+    hand("vitest", ["run"], { env: { ASHLAR_TEST_PROGRAM: "built" } });
+  },
+  async coverage() {
+    await build({ declarations: true });
+    hand("vitest", ["run", "--coverage"], { env: { ASHLAR_TEST_PROGRAM: "built", ASHLAR_COVERAGE_BAR: "1" } });
   },
   async check(args) {
     if (args.length === 0 || args.includes("exports") || args.includes("size")) await build({ declarations: true });

@@ -6,10 +6,10 @@ import { allOf, BUCKET } from "./page-cluster.ts";
 import type { PageDriver } from "./page-driver.ts";
 import { describePage } from "./page-suite.ts";
 
-const SIZE = 24 * MIB;
+const SIZE = 40 * MIB;
 const PART = 4 * MIB;
 /** Slow enough to be interrupted with some parts there and some not. */
-const SLOW = MIB;
+const SLOW = 3 * MIB;
 
 describePage("an upload in the page", (suite) => {
   async function begin(driver: PageDriver, name: string, seed: number): Promise<Uint8Array> {
@@ -55,7 +55,7 @@ describePage("an upload in the page", (suite) => {
     await driver.page.getByRole("button", { name: `Resume ${name}` }).click();
     await driver.untilState(name, "done");
     expect((await driver.sentChunkBytes()) - sent).toBe(SIZE - stored);
-    expect(await driver.detail(name)).toBe("24 MiB · done");
+    expect(await driver.detail(name)).toBe("40 MiB · done");
     expect(await suite.cluster.digestOf(name)).toEqual({ sha256: sha256Hex(bytes), sizeBytes: SIZE });
     await driver.close();
   });
@@ -71,7 +71,7 @@ describePage("an upload in the page", (suite) => {
     await unfinished.getByText(name).waitFor();
     const stored = await storedBytes(name);
     expect(stored).toBeLessThan(SIZE);
-    await unfinished.getByText(`${stored / MIB} MiB of 24 MiB are in the store`).waitFor();
+    await unfinished.getByText(`${stored / MIB} MiB of 40 MiB are in the store`).waitFor();
     const sent = await driver.sentChunkBytes();
     const notices = driver.page.locator("#notices");
     await writeFile(suite.folder.at("wrong.bin"), "another file");

@@ -12,7 +12,8 @@ import {
 } from "node:fs";
 import { type AddressInfo, connect, createServer } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { CLI_MAIN, type CliResult, cli, cliJson, NODE_ARGUMENTS, spawnCli, startCli } from "../support/cli.ts";
+import { ASHLAR_COMMAND, CLI_MAIN } from "../support/ashlar-program.ts";
+import { type CliResult, cli, cliJson, spawnCli, startCli } from "../support/cli.ts";
 import { createTempFolder, type TempFolder } from "../support/temp-folder.ts";
 
 let folder: TempFolder;
@@ -156,7 +157,7 @@ describe("get", () => {
 
 describe.runIf(existsSync("/dev/full"))("standard output that is full", () => {
   const full = (command: string): { readonly status: number | null; readonly stderr: string } => {
-    const program = [process.execPath, ...NODE_ARGUMENTS, CLI_MAIN].map((word) => `'${word}'`).join(" ");
+    const program = ASHLAR_COMMAND.map((word) => `'${word}'`).join(" ");
     return spawnSync("sh", ["-c", `${program} ${command} > /dev/full`], {
       encoding: "utf8",
       env: { PATH: process.env.PATH, ...env },

@@ -2,7 +2,8 @@
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { CLI_MAIN, cli, NODE_ARGUMENTS } from "../support/cli.ts";
+import { ASHLAR_COMMAND, CLI_MAIN } from "../support/ashlar-program.ts";
+import { cli } from "../support/cli.ts";
 import { createTempFolder, type TempFolder } from "../support/temp-folder.ts";
 
 let folder: TempFolder;
@@ -17,7 +18,7 @@ afterAll(() => folder[Symbol.asyncDispose]());
 
 /** Runs a line of a shell in which `$ASHLAR` stands for the program. */
 function shell(line: string, more: Readonly<Record<string, string>> = {}) {
-  const program = [process.execPath, ...NODE_ARGUMENTS, CLI_MAIN].map((word) => `'${word}'`).join(" ");
+  const program = ASHLAR_COMMAND.map((word) => `'${word}'`).join(" ");
   const path = process.env.PATH ?? "";
   const compiled = process.env.NODE_COMPILE_CACHE ?? "";
   const end = spawnSync("bash", ["-c", line.replaceAll("ashlar", program)], {

@@ -1,6 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { CLI_MAIN, cli, cliJson, NODE_ARGUMENTS } from "../support/cli.ts";
+import { ASHLAR_COMMAND } from "../support/ashlar-program.ts";
+import { cli, cliJson } from "../support/cli.ts";
 import { createTempFolder, type TempFolder } from "../support/temp-folder.ts";
 
 /** A title, the clipboard, a line that is drawn over, one that is forged, a C1 sequence, text turned round, a line separator. */
@@ -74,7 +75,7 @@ function onTerminal(
   argv: readonly string[],
   typed: string,
 ): { readonly status: number | null; readonly shown: string } {
-  const words = [process.execPath, ...NODE_ARGUMENTS, CLI_MAIN, ...argv];
+  const words = [...ASHLAR_COMMAND, ...argv];
   const command = words.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(" ");
   const { status, stdout } = spawnSync("script", ["-qec", command, "/dev/null"], {
     encoding: "utf8",

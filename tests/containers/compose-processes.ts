@@ -5,13 +5,13 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import pg from "pg";
+import { ASHLAR_COMMAND } from "../support/ashlar-program.ts";
 import { freePort } from "../support/free-ports.ts";
 import { createTempFolder, type TempFolder } from "../support/temp-folder.ts";
 import { type ComposeFile, type ComposeService, ROOT, startOrder } from "./compose-file.ts";
 import { readDockerfile } from "./dockerfile.ts";
 
 const run = promisify(execFile);
-const MAIN = join(ROOT, "packages/server/src/cli/main.ts");
 const HEALTH_PATH = "/opt/ashlar/healthcheck.mjs";
 /** Long, because other tests run beside these. */
 const HEALTHY_MS = 90_000;
@@ -156,7 +156,7 @@ async function startService(
 /** What a command of the image is in this checkout. */
 function programOf([program = "", ...args]: readonly string[]): readonly string[] {
   const words = args.map((word) => (word === HEALTH_PATH ? join(ROOT, "containers/healthcheck.mjs") : word));
-  if (program === "ashlar") return [process.execPath, "--conditions=ashlar-source", MAIN, ...words];
+  if (program === "ashlar") return [...ASHLAR_COMMAND, ...words];
   return [program === "node" ? process.execPath : program, ...words];
 }
 

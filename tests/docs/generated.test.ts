@@ -1,7 +1,8 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
-import { cli, NODE_ARGUMENTS, startCli } from "../support/cli.ts";
+import { NODE_ARGUMENTS } from "../support/ashlar-program.ts";
+import { cli, startCli } from "../support/cli.ts";
 import { createTempFolder } from "../support/temp-folder.ts";
 import { ROOT, readPage } from "./markdown.ts";
 

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmod, mkdir, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { CLI_MAIN, NODE_ARGUMENTS } from "../support/cli.ts";
+import { ASHLAR_COMMAND } from "../support/ashlar-program.ts";
 import { freePort, freePortPrefix } from "../support/free-ports.ts";
 import { type CodeBlock, ROOT } from "./markdown.ts";
 
@@ -63,8 +63,8 @@ const TRAP = "trap 'for job in $(jobs -p); do kill -KILL \"$job\" 2> /dev/null |
 async function prepare(folder: string): Promise<void> {
   const bin = join(folder, "bin");
   await mkdir(bin, { recursive: true });
-  const command = [process.execPath, ...NODE_ARGUMENTS].map((part) => `'${part}'`).join(" ");
-  await writeFile(join(bin, "ashlar"), `#!/bin/sh\nexec ${command} '${CLI_MAIN}' "$@"\n`);
+  const command = ASHLAR_COMMAND.map((part) => `'${part}'`).join(" ");
+  await writeFile(join(bin, "ashlar"), `#!/bin/sh\nexec ${command} "$@"\n`);
   await writeFile(join(bin, "node"), `#!/bin/sh\nexec ${command} "$@"\n`);
   await Promise.all(["ashlar", "node"].map((name) => chmod(join(bin, name), 0o755)));
   await symlink(join(ROOT, "tests", "node_modules"), join(folder, "node_modules"));

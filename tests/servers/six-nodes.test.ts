@@ -10,7 +10,7 @@ import { openTransport, type TransportName } from "../support/transports.ts";
 const NODE_COUNT = 6;
 const MB = 1000 * 1000;
 /** What is killed half way is the same on every way; the whole size goes over the default one. */
-const fileMegabytes = (transport: TransportName): number => (transport === "undici" ? 100 : 30);
+const fileMegabytes = (transport: TransportName): number => (transport === "undici" ? 100 : 20);
 const TRANSPORTS: readonly TransportName[] = ["undici", "fetch", "connect", "grpc-web", "grpc", "grpc-js"];
 const NOBODY = { fetch: () => Promise.reject(new Error("nothing runs in this process")) };
 

@@ -1,17 +1,8 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { PassThrough, Readable } from "node:stream";
-import { fileURLToPath } from "node:url";
 import { Interruption, runCli } from "@ashlar/server/cli";
-
-/** The program's entry, beside the module that the package exports. */
-export const CLI_MAIN: string = fileURLToPath(new URL("./main.ts", import.meta.resolve("@ashlar/server/cli")));
-
-/** Arguments of Node that run the sources. */
-export const NODE_ARGUMENTS: readonly string[] = [
-  "--conditions=ashlar-source",
-  "--disable-warning=ExperimentalWarning",
-];
+import { ASHLAR_COMMAND } from "./ashlar-program.ts";
 
 /** How a command line ended. */
 export interface CliResult {
@@ -98,7 +89,8 @@ export interface SpawnedCli extends RunningCli {
 
 /** Starts a command line in a process of its own, by its entry. */
 export function spawnCli(argv: readonly string[], options: Pick<CliRunOptions, "env"> = {}): SpawnedCli {
-  const child = spawn(process.execPath, [...NODE_ARGUMENTS, CLI_MAIN, ...argv], {
+  const [command, ...words] = ASHLAR_COMMAND;
+  const child = spawn(command, [...words, ...argv], {
     env: { PATH: process.env.PATH, NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE, ...options.env },
     stdio: ["pipe", "pipe", "pipe"],
   });

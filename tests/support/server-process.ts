@@ -1,9 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
-
-const MAIN = fileURLToPath(new URL("../../packages/server/src/cli/main.ts", import.meta.url));
+import { ASHLAR_COMMAND } from "./ashlar-program.ts";
 
 /** What a process that a test starts has of the tests' own environment. With the cache it need not strip the types of what another one has run. */
 export const CHILD_ENVIRONMENT: Readonly<Record<string, string | undefined>> = {
@@ -31,12 +29,13 @@ export interface ServerProcess {
   stop(): Promise<number | null>;
 }
 
-/** Starts `ashlar <args> --json` from the sources, and waits until it tells its address. */
+/** Starts `ashlar <args> --json`, and waits until it tells its address. */
 export async function startServerProcess(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
 ): Promise<ServerProcess> {
-  const child = spawn(process.execPath, ["--conditions=ashlar-source", MAIN, ...args, "--json"], {
+  const [command, ...words] = ASHLAR_COMMAND;
+  const child = spawn(command, [...words, ...args, "--json"], {
     stdio: ["ignore", "pipe", "pipe"],
     env: { ...CHILD_ENVIRONMENT, ...env },
   });

@@ -1,9 +1,8 @@
-import { existsSync } from "node:fs";
-import { fileURLToPath } from "node:url";
-import { Worker } from "node:worker_threads";
+import type { Worker } from "node:worker_threads";
 import { AshlarError } from "@ashlar/sdk/errors";
 import { withUnknownOutcome } from "../../internal/sql/finished-operations.ts";
 import { decodeError, type FromWorker, type ToWorker, type WorkerInit, type WorkerRequest } from "./worker-protocol.ts";
+import { giveBackThread, takeThread } from "./worker-thread.ts";
 
 interface Pending {
   readonly resolve: (output: unknown) => void;
@@ -13,23 +12,32 @@ interface Pending {
 /** A worker thread as seen from the app's thread. Requests made in one turn of the event loop travel in one message. */
 export class WorkerClient {
   readonly #worker: Worker;
+  readonly #init: WorkerInit;
+  readonly #workerUrl: URL | undefined;
   readonly #pending = new Map<number, Pending>();
-  readonly #exited: Promise<void>;
+  /** The file is closed: by the thread, that lives on, or with it. */
+  readonly #ended: Promise<"closed" | "exited">;
   readonly #ready: Promise<void>;
   #outgoing: WorkerRequest[] = [];
   #requestCount = 0;
   #failure: Error | undefined;
+  #closing: Promise<void> | undefined;
 
-  /** Starts the thread; it loads its code, and waits. */
+  /** Takes a thread, or starts one; it loads its code, and waits. */
   constructor(init: WorkerInit, workerUrl?: URL) {
-    const worker = startWorker(init, workerUrl);
+    const worker = takeThread(workerUrl);
     this.#worker = worker;
-    this.#exited = new Promise((resolve) => worker.once("exit", () => resolve()));
+    this.#init = init;
+    this.#workerUrl = workerUrl;
+    this.#ended = new Promise((resolve) => {
+      worker.once("exit", () => resolve("exited"));
+      worker.on("message", (message: FromWorker) => "closed" in message && resolve("closed"));
+    });
     this.#ready = new Promise((resolve, reject) => {
       worker.on("message", (message: FromWorker) => {
         if ("ready" in message) resolve();
         else if ("failed" in message) reject(decodeError(message.failed));
-        else this.#receive(message);
+        else if ("answers" in message) this.#receive(message);
       });
       worker.on("error", (error) => {
         const failure = AshlarError.from(error, "METADATA_UNAVAILABLE");
@@ -51,7 +59,7 @@ export class WorkerClient {
    * @throws {AshlarError} STORE_INCOMPATIBLE, METADATA_UNAVAILABLE, DISK_FULL. The thread has ended then.
    */
   async open(): Promise<void> {
-    this.#post({ open: true });
+    this.#post({ open: this.#init });
     await this.#ready;
     // From here on the thread keeps the process alive only while somebody waits for an answer.
     this.#worker.unref();
@@ -122,34 +130,16 @@ export class WorkerClient {
   }
 
   /** Lets the worker finish what it has, sync and close the file. */
-  async close(): Promise<void> {
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
     this.#worker.ref();
     if (this.#failure === undefined) this.#post({ close: true });
-    await this.#exited;
+    if ((await this.#ended) === "exited" || this.#failure !== undefined) return;
+    this.#failure = new AshlarError("STORE_CLOSED", "the metadata store is closed");
+    giveBackThread(this.#worker, this.#workerUrl);
   }
-}
-
-const SOURCE_CONDITION = "--conditions=ashlar-source";
-
-/**
- * From sources the worker is TypeScript too, and needs the condition under which packages resolve to sources. Built, this code lies in a chunk
- * at the top of dist or beside the worker, depending on who else shares it.
- */
-function startWorker(init: WorkerInit, workerUrl: URL | undefined): Worker {
-  const fromSource = import.meta.url.endsWith(".ts");
-  const candidates = fromSource ? ["./worker.ts"] : ["./worker.js", "./metadata-store/sqlite/worker.js"];
-  const url =
-    workerUrl ??
-    candidates.map((path) => new URL(path, import.meta.url)).find((candidate) => existsSync(fileURLToPath(candidate)));
-  if (url === undefined) {
-    throw new AshlarError(
-      "INVALID_ARGUMENT",
-      "the worker of the SQLite store was not found; bundlers need the option workerUrl",
-    );
-  }
-  // A thread inherits its process's flags; `node --input-type=module -e …` would refuse to start it from a file (tests/package).
-  const execArgv = fromSource
-    ? [SOURCE_CONDITION]
-    : process.execArgv.filter((flag) => !flag.startsWith("--input-type"));
-  return new Worker(url, { workerData: init, execArgv });
 }

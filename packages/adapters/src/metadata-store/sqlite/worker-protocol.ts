@@ -3,7 +3,7 @@ import type { Durability } from "@ashlar/sdk/ports";
 import type { OperationName as WriteName } from "../../internal/metadata/operation-name.ts";
 import type { OperationInput, OperationName } from "../../internal/sql/operations.ts";
 
-/** What a worker is started with. */
+/** What a worker is told of the file that it opens. */
 export interface WorkerInit {
   readonly path: string;
   /** `alone`: writer and reader in one, where the disk has no room for the index of the log. */
@@ -26,20 +26,22 @@ export interface WorkerRequest {
   readonly durability: Durability;
 }
 
-/** To a worker: the order to open the file (once, first), operations, the end. */
+/** To a worker: open a file, operations, close it; and once it has none, open another or end. */
 export type ToWorker =
-  | { readonly open: true }
+  | { readonly open: WorkerInit }
   | { readonly requests: readonly WorkerRequest[] }
-  | { readonly close: true };
+  | { readonly close: true }
+  | { readonly end: true };
 
 /** An answer: a result or an error. */
 export type WorkerAnswer =
   | { readonly requestId: number; readonly output: unknown }
   | { readonly requestId: number; readonly error: PlainError };
 
-/** From a worker: it is ready (or could not open the file), or answers. */
+/** From a worker: the file is open (or could not be opened: the thread ends), answers, the file is closed. */
 export type FromWorker =
   | { readonly ready: true }
+  | { readonly closed: true }
   | { readonly failed: PlainError }
   | { readonly answers: readonly WorkerAnswer[] };
 

@@ -4,7 +4,7 @@
  */
 import { closeSync, fsyncSync, openSync, statSync } from "node:fs";
 import { dirname } from "node:path";
-import { type MessagePort, parentPort, workerData } from "node:worker_threads";
+import { type MessagePort, parentPort } from "node:worker_threads";
 import { AshlarError } from "@ashlar/sdk/errors";
 import { migrate } from "../../internal/sql/migrate.ts";
 import { SQL_OPERATIONS } from "../../internal/sql/operations.ts";
@@ -91,19 +91,24 @@ function serveWrites(port: MessagePort, init: WorkerInit, connection: SqliteConn
       if (!group.stopped) timer = setTimeout(syncLater, BATCHED_SYNC_MS);
     }
   };
-  port.on("message", (message: ToWorker) => {
+  const receive = (message: ToWorker): void => {
     if ("requests" in message) group.push(message.requests);
     else if ("close" in message) void finish();
-  });
+  };
+  port.on("message", receive);
   const finish = async (): Promise<void> => {
     await group.idle();
     clearTimeout(timer);
     try {
       group.sync();
+    } catch (error) {
+      // Not a thread to go on with: its end tells the client.
+      port.close();
+      throw error;
     } finally {
       connection.close();
-      port.close();
     }
+    endFile(port, receive);
   };
 }
 
@@ -118,7 +123,7 @@ function serveReads(port: MessagePort, connection: SqliteConnection, room: DiskR
     }
   };
   let last: Promise<void> = Promise.resolve();
-  port.on("message", (message: ToWorker) => {
+  const receive = (message: ToWorker): void => {
     // One at a time: a session holds the time of one operation.
     last = last.then(async () => {
       if ("requests" in message) {
@@ -129,10 +134,25 @@ function serveReads(port: MessagePort, connection: SqliteConnection, room: DiskR
         }
         return;
       }
-      if ("open" in message) return;
       connection.close();
-      port.close();
+      endFile(port, receive);
     });
+  };
+  port.on("message", receive);
+}
+
+/** The file is closed; the thread, with its code loaded, waits for the next one. */
+function endFile(port: MessagePort, receive: (message: ToWorker) => void): void {
+  port.off("message", receive);
+  awaitFile(port);
+  post(port, { closed: true });
+}
+
+/** The thread loads its code before it is told to open a file, so that reader and writer can start side by side. */
+function awaitFile(port: MessagePort): void {
+  port.once("message", (message: ToWorker) => {
+    if ("open" in message) void main(port, message.open);
+    else port.close();
   });
 }
 
@@ -162,6 +182,4 @@ async function main(port: MessagePort, init: WorkerInit): Promise<void> {
   }
 }
 
-// The thread loads its code before it is told to open the file, so that reader and writer can start side by side.
-const port = parentPort;
-port?.once("message", () => void main(port, workerData as WorkerInit));
+if (parentPort !== null) awaitFile(parentPort);

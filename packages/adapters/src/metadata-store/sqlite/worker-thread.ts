@@ -1,0 +1,87 @@
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { Worker } from "node:worker_threads";
+import { AshlarError } from "@ashlar/sdk/errors";
+import type { ToWorker } from "./worker-protocol.ts";
+
+/** Threads that wait for another file: a writer's and a reader's of two stores. */
+const IDLE_THREADS_MAX = 4;
+/** How long one waits. A thread takes some 80 ms of CPU to start and to load its code: an app that opens store after store pays once. */
+const IDLE_MS = 2000;
+const SOURCE_CONDITION = "--conditions=ashlar-source";
+
+interface IdleThread {
+  readonly worker: Worker;
+  /** The option it was started with. */
+  readonly workerUrl: string | undefined;
+  readonly timer: NodeJS.Timeout;
+}
+
+/** The longest-waiting first. None keeps the process alive. */
+const idle: IdleThread[] = [];
+
+/** A thread that has loaded, or loads, the worker's code and waits to be told which file to open; one that another store has closed, if there is one. */
+export function takeThread(workerUrl: URL | undefined): Worker {
+  const index = idle.findLastIndex((each) => each.workerUrl === workerUrl?.href);
+  const [waiting] = index === -1 ? [] : idle.splice(index, 1);
+  if (waiting === undefined) return startWorker(workerUrl);
+  clearTimeout(waiting.timer);
+  forget(waiting.worker);
+  waiting.worker.ref();
+  return waiting.worker;
+}
+
+/** Takes back a thread that has closed its file, for the next store or its end. */
+export function giveBackThread(worker: Worker, workerUrl: URL | undefined): void {
+  const remove = (): void => {
+    const index = idle.findIndex((each) => each.worker === worker);
+    const [gone] = index === -1 ? [] : idle.splice(index, 1);
+    clearTimeout(gone?.timer);
+  };
+  forget(worker);
+  worker.once("exit", remove);
+  // One that fails while it waits is no loss: it exits next.
+  worker.on("error", remove);
+  worker.unref();
+  const timer = setTimeout(() => end(worker, remove), IDLE_MS).unref();
+  idle.push({ worker, workerUrl: workerUrl?.href, timer });
+  const [oldest] = idle;
+  if (idle.length > IDLE_THREADS_MAX && oldest !== undefined) {
+    clearTimeout(oldest.timer);
+    idle.shift();
+    end(oldest.worker, () => {});
+  }
+}
+
+/** Takes all our listeners off, by name: without names Node's own would go too, and no message come any more. */
+function forget(worker: Worker): void {
+  for (const event of ["message", "error", "exit"]) worker.removeAllListeners(event);
+}
+
+function end(worker: Worker, remove: () => void): void {
+  remove();
+  worker.postMessage({ end: true } satisfies ToWorker);
+}
+
+/**
+ * From sources the worker is TypeScript too, and needs the condition under which packages resolve to sources. Built, this code lies in a chunk
+ * at the top of dist or beside the worker, depending on who else shares it.
+ */
+function startWorker(workerUrl: URL | undefined): Worker {
+  const fromSource = import.meta.url.endsWith(".ts");
+  const candidates = fromSource ? ["./worker.ts"] : ["./worker.js", "./metadata-store/sqlite/worker.js"];
+  const url =
+    workerUrl ??
+    candidates.map((path) => new URL(path, import.meta.url)).find((candidate) => existsSync(fileURLToPath(candidate)));
+  if (url === undefined) {
+    throw new AshlarError(
+      "INVALID_ARGUMENT",
+      "the worker of the SQLite store was not found; bundlers need the option workerUrl",
+    );
+  }
+  // A thread inherits its process's flags; `node --input-type=module -e …` would refuse to start it from a file (tests/package).
+  const execArgv = fromSource
+    ? [SOURCE_CONDITION]
+    : process.execArgv.filter((flag) => !flag.startsWith("--input-type"));
+  return new Worker(url, { execArgv });
+}
