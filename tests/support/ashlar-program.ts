@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 
-/** The program's entry, beside the module that the package exports. */
-export const CLI_MAIN: string = fileURLToPath(new URL("./main.ts", import.meta.resolve("@ashlar/server/cli")));
+/** The program's entry. By its path: vitest's global set-up, which starts servers too, resolves no package names. */
+export const CLI_MAIN: string = fileURLToPath(new URL("../../packages/server/src/cli/main.ts", import.meta.url));
 
 /** Arguments of Node that run the sources. */
 export const NODE_ARGUMENTS: readonly string[] = [
