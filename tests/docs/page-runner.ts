@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmod, mkdir, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { ASHLAR_COMMAND } from "../support/ashlar-program.ts";
+import { ASHLAR_COMMAND, NODE_ARGUMENTS } from "../support/ashlar-program.ts";
 import { freePort, freePortPrefix } from "../support/free-ports.ts";
 import { type CodeBlock, ROOT } from "./markdown.ts";
 
@@ -63,10 +63,12 @@ const TRAP = "trap 'for job in $(jobs -p); do kill -KILL \"$job\" 2> /dev/null |
 async function prepare(folder: string): Promise<void> {
   const bin = join(folder, "bin");
   await mkdir(bin, { recursive: true });
-  const command = ASHLAR_COMMAND.map((part) => `'${part}'`).join(" ");
-  await writeFile(join(bin, "ashlar"), `#!/bin/sh\nexec ${command} "$@"\n`);
-  await writeFile(join(bin, "node"), `#!/bin/sh\nexec ${command} "$@"\n`);
-  await Promise.all(["ashlar", "node"].map((name) => chmod(join(bin, name), 0o755)));
+  const commands = { ashlar: ASHLAR_COMMAND, node: [process.execPath, ...NODE_ARGUMENTS] };
+  for (const [name, words] of Object.entries(commands)) {
+    const command = words.map((word) => `'${word}'`).join(" ");
+    await writeFile(join(bin, name), `#!/bin/sh\nexec ${command} "$@"\n`);
+    await chmod(join(bin, name), 0o755);
+  }
   await symlink(join(ROOT, "tests", "node_modules"), join(folder, "node_modules"));
   await writeFile(join(folder, "package.json"), '{ "type": "module" }\n');
   await writeFile(join(folder, "cat.jpg"), Buffer.alloc(5_000_000, "a picture of a cat "));
