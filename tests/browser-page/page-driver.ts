@@ -31,6 +31,9 @@ export interface PageDriver {
   press(name: string): Promise<void>;
   /** Limits what the page sends to so many bytes a second, 0 for no network at all; `undefined`: no limit. */
   throttle(bytesPerSecond: number | undefined): Promise<void>;
+  /** Lets so many more chunks through, and holds what comes after them until {@link letGo}: an upload then stays where it is, however busy the machine. */
+  holdAfter(chunkCount: number): Promise<void>;
+  letGo(): Promise<void>;
   /** Waits until the transfer of the name is in the state. */
   untilState(name: string, state: string, timeoutMs?: number): Promise<void>;
   /** The line under the transfer's name. */
@@ -40,6 +43,7 @@ export interface PageDriver {
   close(): Promise<void>;
 }
 
+const CHUNK_URL = /\/chunks\/|WriteChunk/;
 /** Machines that run tests are busy. */
 const WAIT_MS = 90_000;
 
@@ -51,13 +55,14 @@ export async function openPage(browser: Browser, url: string, context?: BrowserC
   page.on("pageerror", (error) => errors.push(error.stack ?? error.message));
   const sizes: Promise<number>[] = [];
   page.on("requestfinished", (request) => {
-    if (/\/chunks\/|WriteChunk/.test(request.url())) sizes.push(request.sizes().then((each) => each.requestBodySize));
+    if (CHUNK_URL.test(request.url())) sizes.push(request.sizes().then((each) => each.requestBodySize));
   });
   await page.goto(url);
   await page
     .getByRole("status")
     .filter({ hasText: /through|straight/ })
     .waitFor({ timeout: WAIT_MS });
+  let release = (): void => {};
   const devtools = await own.newCDPSession(page);
   const row = (name: string) => page.locator("#transfers li", { hasText: name });
   return {
@@ -72,6 +77,21 @@ export async function openPage(browser: Browser, url: string, context?: BrowserC
     async throttle(bytesPerSecond = -1) {
       const limits = { latency: 0, downloadThroughput: -1, uploadThroughput: bytesPerSecond };
       await devtools.send("Network.emulateNetworkConditions", { offline: bytesPerSecond === 0, ...limits });
+    },
+    async holdAfter(chunkCount) {
+      let passedCount = 0;
+      const held = new Promise<void>((resolve) => {
+        release = resolve;
+      });
+      await page.route(CHUNK_URL, async (route) => {
+        if (passedCount++ >= chunkCount) await held;
+        // The page may have gone, or have given the request up.
+        await route.continue().catch(() => {});
+      });
+    },
+    async letGo() {
+      await page.unroute(CHUNK_URL);
+      release();
     },
     async untilState(name, state, timeoutMs = WAIT_MS) {
       const wanted = page.locator(`#transfers li[data-state="${state}"]`, { hasText: name });

@@ -5,17 +5,19 @@ import { sha256Hex, testBytes } from "../support/test-bytes.ts";
 import { allOf, BUCKET } from "./page-cluster.ts";
 import type { PageDriver } from "./page-driver.ts";
 import { describePage } from "./page-suite.ts";
+import { seenProgress, watchProgress } from "./watch-progress.ts";
 
-const SIZE = 40 * MIB;
+const SIZE = 24 * MIB;
 const PART = 4 * MIB;
-/** Slow enough to be interrupted with some parts there and some not. */
-const SLOW = 3 * MIB;
+/** Bytes a second: slow enough that one part takes a while. */
+const SLOW = 2 * MIB;
 
 describePage("an upload in the page", (suite) => {
-  async function begin(driver: PageDriver, name: string, seed: number): Promise<Uint8Array> {
+  /** Begins an upload of which so many parts reach the store. */
+  async function begin(driver: PageDriver, name: string, seed: number, partCount: number): Promise<Uint8Array> {
     const bytes = testBytes(SIZE, seed);
     await writeFile(suite.folder.at(name), bytes);
-    await driver.throttle(SLOW);
+    await driver.holdAfter(partCount);
     await driver.page.setInputFiles("#files", suite.folder.at(name));
     return bytes;
   }
@@ -35,13 +37,13 @@ describePage("an upload in the page", (suite) => {
   test("pauses, sends nothing while it is paused, and goes on with what is missing", async () => {
     const name = "paused.bin";
     const driver = await suite.open();
-    const bytes = await begin(driver, name, 31);
-    // The bar stands where no part ends: it counts bytes.
-    const bar = driver.page.locator("#transfers li progress");
-    const shownBytes = (): Promise<number> =>
-      bar.evaluate((each: HTMLProgressElement) => each.value).then((v) => v * SIZE);
-    await expect.poll(async () => (await shownBytes()) % PART, { timeout: 60_000 }).toBeGreaterThan(0);
+    await driver.throttle(SLOW);
+    await driver.page.evaluate(watchProgress);
+    const bytes = await begin(driver, name, 31, 2);
     await untilStored(name, 2 * PART);
+    // The bar stood where no part ends: it counts bytes.
+    const seen = await driver.page.evaluate(seenProgress);
+    expect(seen.some((value) => (value * SIZE) % PART > 0)).toBe(true);
     await driver.press(`Pause ${name}`);
     await driver.untilState(name, "paused");
     await driver.page.waitForTimeout(500);
@@ -52,10 +54,11 @@ describePage("an upload in the page", (suite) => {
     expect(await driver.sentChunkBytes()).toBe(sent);
     expect(stored).toBeLessThan(SIZE);
     await driver.throttle(undefined);
+    await driver.letGo();
     await driver.page.getByRole("button", { name: `Resume ${name}` }).click();
     await driver.untilState(name, "done");
     expect((await driver.sentChunkBytes()) - sent).toBe(SIZE - stored);
-    expect(await driver.detail(name)).toBe("40 MiB · done");
+    expect(await driver.detail(name)).toBe("24 MiB · done");
     expect(await suite.cluster.digestOf(name)).toEqual({ sha256: sha256Hex(bytes), sizeBytes: SIZE });
     await driver.close();
   });
@@ -63,15 +66,15 @@ describePage("an upload in the page", (suite) => {
   test("goes on after a reload with what is missing, and says what was there", async () => {
     const name = "reloaded.bin";
     const driver = await suite.open();
-    const bytes = await begin(driver, name, 32);
+    const bytes = await begin(driver, name, 32, 3);
     await untilStored(name, 3 * PART);
     await driver.page.reload();
-    await driver.throttle(undefined);
+    await driver.letGo();
     const unfinished = driver.page.getByRole("region", { name: "Unfinished uploads" });
     await unfinished.getByText(name).waitFor();
     const stored = await storedBytes(name);
     expect(stored).toBeLessThan(SIZE);
-    await unfinished.getByText(`${stored / MIB} MiB of 40 MiB are in the store`).waitFor();
+    await unfinished.getByText(`${stored / MIB} MiB of 24 MiB are in the store`).waitFor();
     const sent = await driver.sentChunkBytes();
     const notices = driver.page.locator("#notices");
     await writeFile(suite.folder.at("wrong.bin"), "another file");
@@ -90,7 +93,7 @@ describePage("an upload in the page", (suite) => {
   test("is offered again to nobody who has another file, and can be thrown away", async () => {
     const name = "discarded.bin";
     const driver = await suite.open();
-    await begin(driver, name, 33);
+    await begin(driver, name, 33, 1);
     await untilStored(name, PART);
     await driver.page.reload();
     await writeFile(suite.folder.at("other.bin"), "another file");
@@ -106,7 +109,7 @@ describePage("an upload in the page", (suite) => {
   test("is canceled, and the store keeps nothing of it", async () => {
     const name = "canceled.bin";
     const driver = await suite.open();
-    await begin(driver, name, 34);
+    await begin(driver, name, 34, 1);
     await untilStored(name, PART);
     await driver.press(`Cancel ${name}`);
     await driver.untilState(name, "canceled");
@@ -121,7 +124,7 @@ describePage("an upload in the page", (suite) => {
   test("asks before the page goes away while it runs", async () => {
     const name = "leaving.bin";
     const driver = await suite.open();
-    await begin(driver, name, 37);
+    await begin(driver, name, 37, 0);
     await driver.untilState(name, "moving");
     // Browsers ask only for a page that somebody has used.
     await driver.page.getByRole("button", { name: "Refresh" }).click();
@@ -138,10 +141,10 @@ describePage("an upload in the page", (suite) => {
   test("finds out that a file has changed although its size and time have not, and sends what differs", async () => {
     const name = "changed.bin";
     const driver = await suite.open();
-    await begin(driver, name, 35);
+    await begin(driver, name, 35, 2);
     await untilStored(name, 2 * PART);
     await driver.page.reload();
-    await driver.throttle(undefined);
+    await driver.letGo();
     const changed = testBytes(SIZE, 36);
     const unfinished = driver.page.getByRole("region", { name: "Unfinished uploads" });
     const input = unfinished.getByLabel(`The file ${name}`);

@@ -6,6 +6,7 @@ import { sha256Hex, testBytes } from "../support/test-bytes.ts";
 import { BUCKET } from "./page-cluster.ts";
 import type { SeatLabel, TransportLabel } from "./page-driver.ts";
 import { describePage } from "./page-suite.ts";
+import { seenProgress, watchProgress } from "./watch-progress.ts";
 
 const WAYS: ReadonlyArray<readonly [SeatLabel, TransportLabel]> = (["Gateway", "Direct"] as const).flatMap((seat) =>
   (["HTTP", "Connect", "gRPC-Web"] as const).map((transport) => [seat, transport] as const),
@@ -26,7 +27,7 @@ describePage("the page uploads", (suite) => {
     await driver.page.evaluate(watchProgress);
     await driver.page.setInputFiles("#files", suite.folder.at(name));
     await driver.untilState(name, "done");
-    const seen = await driver.page.evaluate(() => (globalThis as unknown as { seen: number[] }).seen);
+    const seen = await driver.page.evaluate(seenProgress);
     expect(seen.filter((value) => value > 0 && value < 1).length).toBeGreaterThanOrEqual(2);
     expect(seen).toEqual(seen.toSorted((one, other) => one - other));
     expect(await suite.cluster.digestOf(name)).toEqual({ sha256: sha256Hex(bytes), sizeBytes: bytes.byteLength });
@@ -81,15 +82,3 @@ describePage("the page uploads", (suite) => {
     await driver.close();
   });
 });
-
-/** Runs in the page: notes every value that the bar of a transfer takes. */
-function watchProgress(): void {
-  const seen: number[] = [];
-  Object.assign(globalThis, { seen });
-  const look = (): void => {
-    const bar = document.querySelector<HTMLProgressElement>("#transfers li progress");
-    if (bar !== null && bar.value !== seen.at(-1)) seen.push(bar.value);
-    requestAnimationFrame(look);
-  };
-  look();
-}
