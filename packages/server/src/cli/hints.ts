@@ -70,7 +70,7 @@ const HINTS: HintTable = {
     notEmptyHint(program, details.bucket ?? argument(context), details),
   CHUNK_CORRUPT: ({ context }) =>
     context?.settings.path === undefined
-      ? "a damaged copy is put aside and repaired from another one where there is one; else put the same content again to heal it"
+      ? "a damaged copy is put aside, and another one is read where there is one; put the same content again to heal it"
       : "the damaged chunk was put aside; put the same content again to heal it, from here or from a backup",
   DEADLINE_EXCEEDED: () => "give it more time with --timeout",
   STORE_INCOMPATIBLE: () =>
