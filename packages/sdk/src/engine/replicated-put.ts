@@ -1,6 +1,6 @@
 import { AshlarError } from "../errors/index.ts";
 import type { Digest } from "../hash/index.ts";
-import { linkAbort } from "../internal/linked-abort.ts";
+import { linkCall } from "../internal/failure-notes.ts";
 import type { PutChunkOptions, PutChunkResult } from "../ports/index.ts";
 import type { ReplicationContext } from "./replication-context.ts";
 import { withRetry } from "./retry.ts";
@@ -92,7 +92,7 @@ class QuorumWrite {
 
   async run(): Promise<ReplicatedPut> {
     const startedAtMs = this.#context.clock.monotonicMs();
-    const link = linkAbort(this.#options.signal);
+    const link = linkCall(this.#options.signal);
     try {
       let quorumReached = (): void => {};
       const quorum = new Promise<void>((resolve) => {
