@@ -1,10 +1,19 @@
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { nodeCryptoHasher } from "@ashlar/adapters/hash/node-crypto";
 import { openSqliteMetadataStore } from "@ashlar/adapters/metadata-store/sqlite";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { cli, type RunningCli } from "../support/cli.ts";
+import { undiciTransport } from "@ashlar/adapters/transport/undici";
+import { createClusterTopology } from "@ashlar/sdk/engine";
+import { silentLogger, systemClock, systemRandom } from "@ashlar/sdk/ports";
+import { clusterAuthorization, createGateway, createGrantKeeper, noMetrics } from "@ashlar/server";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
+import { cli, type RunningCli, startCli } from "../support/cli.ts";
 import { startServedStore } from "../support/served-store.ts";
 import { createTempFolder, type TempFolder } from "../support/temp-folder.ts";
+import { startTestCluster } from "../support/test-cluster.ts";
 
 let folder: TempFolder;
 let server: RunningCli;
@@ -72,4 +81,71 @@ test("ring and health show a server's URL of an old row without its password", a
     expect(ring.stdout).toContain("…127.0.0.1:1");
     expect(ring.stdout + ring.stderr).not.toContain("pa55word");
   }
+});
+
+interface StartedServer {
+  readonly url: string;
+  readonly operationsUrl: string;
+  readonly apiKey: string;
+}
+
+test("a server with its operations on a port of their own is well, and so are a gateway and its nodes", async () => {
+  const key = { CLUSTER_KEY: "a cluster key of the tests, 32 letters or more" };
+  const start = async (argv: readonly string[], env = {}): Promise<StartedServer> => {
+    const more = ["--port", "0", "--operations-port", "0", "--log-level", "silent", "--json"];
+    const running = startCli([...argv, ...more], { env: { ...key, ...env } });
+    onTestFinished(async () => void (await running.stop()));
+    const [text] = await running.until(/\{.*\}/);
+    return JSON.parse(text) as StartedServer;
+  };
+  const gateway = await start(["gateway", "--path", folder.at("gateway")]);
+  const env = { ASHLAR_GATEWAY: gateway.url };
+  const node = await start(["node", "--server-id", "n1", "--data-dir", folder.at("n1")], env);
+  const served = await start(["serve", "--path", folder.at("apart")]);
+  for (const { url } of [gateway, node, served]) {
+    const health = await cli(["health", url]);
+    expect(health.exitCode, health.stdout).toBe(0);
+    expect(health.stdout).toMatch(/note +operations: on a port of their own[\s\S]*do: +name that address/);
+  }
+  const cluster = await cli(["health", gateway.url, "--api-key", gateway.apiKey]);
+  expect(cluster.stdout).toMatch(/ok +n1 is up/);
+  expect((await cli(["health", gateway.operationsUrl])).stdout).toMatch(/ok +metadata: ok/);
+});
+
+test("a gateway whose nodes do not let it in is broken, by the name of each", async () => {
+  const cluster = await startTestCluster({ chunks: "memory" });
+  onTestFinished(() => cluster.close());
+  const { metadata } = cluster;
+  const clusterKey = "another cluster key, of 32 letters or more";
+  const [clock, random, logger] = [systemClock, systemRandom, silentLogger];
+  const grants = await createGrantKeeper({ clusterKey, clock, random });
+  const transport = undiciTransport();
+  const authorization = clusterAuthorization(grants, clock);
+  const topology = createClusterTopology({ registry: metadata, transport, authorization, clock, logger });
+  const parts = { metadata, topology, grants, clock, random, logger, hasher: nodeCryptoHasher, metrics: noMetrics };
+  const gateway = createGateway({ ...parts, softwareVersion: "test", maintenance: false });
+  onTestFinished(async () => {
+    await gateway.close({ graceMs: 100 });
+    await transport.close();
+  });
+  const { url: strange } = await gateway.listen();
+  const health = await cli(["health", strange, "--api-key", cluster.apiKey]);
+  expect(health.exitCode, health.stdout).toBe(5);
+  for (const { serverId } of cluster.nodes)
+    expect(health.stdout).toMatch(new RegExp(`broken +node ${serverId}: another cluster key`));
+  expect(health.stdout).toContain("CLUSTER_KEY");
+  expect((await cli(["health", cluster.url, "--api-key", cluster.apiKey])).exitCode).toBe(0);
+});
+
+test("a proxy that answers for a server that is away is told apart from what is no Ashlar server", async () => {
+  let status = 502;
+  const proxy = createServer((_request, response) => void response.writeHead(status).end("<html>away</html>"));
+  proxy.listen(0, "127.0.0.1");
+  await once(proxy, "listening");
+  onTestFinished(() => void proxy.close());
+  const at = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+  const away = await cli(["health", at]);
+  expect([away.exitCode, away.stdout]).toEqual([5, expect.stringMatching(/502[\s\S]*behind the proxy/)]);
+  status = 200;
+  expect((await cli(["health", at])).stdout).toContain("no Ashlar server");
 });

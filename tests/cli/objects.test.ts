@@ -200,6 +200,7 @@ describe("collect and health of a folder", () => {
     writeFileSync(join(path, "quarantine", `${"a".repeat(64)}-x`), "damaged");
     const damaged = await cli(["health", "--path", path]);
     expect(damaged.stdout).toMatch(/warning +1 damaged chunk was put aside/);
+    expect(damaged.stdout).toMatch(/not made anew by itself[\s\S]*do: .*put the same content again/);
     expect(damaged.stdout).toContain("put the same content again");
     rmSync(join(path, "chunks"), { recursive: true });
     const gone = await cli(["health", "--path", path]);

@@ -65,7 +65,8 @@ describe("what fails in a cluster", { timeout: CLUSTER_MS }, () => {
     const status = await cluster.until((now) => cluster.process("node-2", now).state === "restarting");
     expect(cluster.process("node-2", status).reason).toMatch(/exit code \d+: .*node-2.*; again in [\d.]+s/);
     expect(status.ready).toBe(false);
-    expect((await cluster.run("status")).stdout).toContain("not everything is ready");
+    const shown = await cluster.run("status");
+    expect([shown.exitCode, shown.stdout]).toEqual([5, expect.stringContaining("not everything is ready")]);
     expect(await put(status, "without-node-2")).toBe(0);
     rmSync(data);
     renameSync(`${data}-away`, data);

@@ -45,7 +45,8 @@ describe("a cluster in one folder", { timeout: CLUSTER_MS }, () => {
     const status = await cluster.until(({ processes }) => processes.filter((entry) => entry.chunks === 3).length === 3);
     expect(status.processes.map(({ name }) => name)).toEqual(["postgres", "node-1", "node-2", "node-3", "gateway"]);
     expect(cluster.process("node-2", status)).toMatchObject({ state: "ready", chunks: 3, bytesUsed: bytes.length });
-    const { stdout } = await cluster.run("status");
+    const { exitCode, stdout } = await cluster.run("status");
+    expect(exitCode).toBe(0);
     expect(stdout).toMatch(/node-2 +ready +\d+ +http:\S+ +3 +2\.9 MiB +[\d.]+ .iB +0/);
     expect(stdout).toContain("everything is ready");
   });
@@ -54,7 +55,8 @@ describe("a cluster in one folder", { timeout: CLUSTER_MS }, () => {
     const second = await cluster.up().ended;
     expect(second.exitCode).toBe(6);
     expect(second.stderr).toContain(`process ${first.supervisorPid}`);
-    expect(second.stderr).toContain(`cluster down --path ${cluster.path}`);
+    for (const command of ["status", "down"])
+      expect(second.stderr).toContain(`ashlar cluster ${command} --path ${cluster.path}`);
     const detached = await cluster.up(["--detach"]).ended;
     expect([detached.exitCode, detached.stderr]).toEqual([6, second.stderr]);
   });

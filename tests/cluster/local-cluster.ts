@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { chmod } from "node:fs/promises";
-import { type CliResult, cli, cliJson, type SpawnedCli, spawnCli } from "../support/cli.ts";
+import { type CliResult, cli, jsonLines, type SpawnedCli, spawnCli } from "../support/cli.ts";
 import { createTempFolder, type TempFolder } from "../support/temp-folder.ts";
 
 /** A process as `cluster status --json` shows it. */
@@ -60,8 +60,10 @@ export class LocalCluster {
   }
 
   async status(): Promise<ShownStatus> {
-    const [status] = await cliJson<ShownStatus>(["cluster", "status", "--path", this.path]);
-    return status as ShownStatus;
+    const { stdout, stderr } = await this.run("status", "--json");
+    const [status] = jsonLines<ShownStatus>(stdout);
+    if (status === undefined) throw new Error(stderr);
+    return status;
   }
 
   /** Waits for a state of the cluster; a supervisor that does not answer yet is waited for too. */

@@ -1,4 +1,5 @@
 import { AshlarError } from "../errors/index.ts";
+import { notedFailure } from "../internal/failure-notes.ts";
 import type { Clock, TransferProgress } from "../ports/index.ts";
 import type { SeatOpener } from "./seat-opener.ts";
 
@@ -6,7 +7,10 @@ import type { SeatOpener } from "./seat-opener.ts";
 export interface ClientCallOptions {
   /** Ends the call with CANCELED within 100 ms. */
   readonly signal?: AbortSignal | undefined;
-  /** Ends the call with DEADLINE_EXCEEDED after this many ms; default: no limit. For a read, it covers the bytes too. */
+  /**
+   * Ends the call with DEADLINE_EXCEEDED after this many ms; default: no limit. For a read, it covers the bytes too. Where the call was being tried again,
+   * the error's `cause` is what the last try failed with.
+   */
   readonly timeoutMs?: number | undefined;
 }
 
@@ -56,7 +60,15 @@ export function beginCall(
     scope.rest();
   };
   const onAbort = (): void => abort(signal?.reason);
-  const onTime = (): void => abort(new AshlarError("DEADLINE_EXCEEDED", `not finished after ${timeoutMs} ms`));
+  const onTime = (): void => {
+    const cause = notedFailure(controller.signal);
+    const message = `not finished after ${timeoutMs} ms`;
+    abort(
+      cause
+        ? new AshlarError("DEADLINE_EXCEEDED", `${message}; the last try failed: ${cause.message}`, { cause })
+        : new AshlarError("DEADLINE_EXCEEDED", message),
+    );
+  };
   const scope: CallScope = {
     signal: controller.signal,
     abort,

@@ -1,7 +1,9 @@
 import { getEventListeners } from "node:events";
 import { describe, expect, test } from "vitest";
+import { withRetry } from "../engine/retry.ts";
 import { AshlarError } from "../errors/index.ts";
-import { type Clock, systemClock } from "../ports/index.ts";
+import { linkCall } from "../internal/failure-notes.ts";
+import { type Clock, systemClock, systemRandom } from "../ports/index.ts";
 import { beginCall } from "./call-options.ts";
 import { createClient } from "./create-client.ts";
 import { mergeEntries } from "./merge-entries.ts";
@@ -31,6 +33,52 @@ describe("the scope of a call", () => {
     controller.abort("why");
     expect(scope.signal.reason).toBe("why");
   });
+
+  test.each([
+    ["fails on", [], false, { code: "METADATA_UNAVAILABLE" }],
+    ["waits with others for what fails on", [], true, { code: "METADATA_UNAVAILABLE" }],
+    ["has gone on since", ["done"], false, undefined],
+  ] as const)(
+    "whose time runs out has what it failed with as its cause, where it %s",
+    async (...[, answers, underOwner, cause]) => {
+      const sleepers = new Map<number, () => void>();
+      const clock: Clock = {
+        nowMs: () => 0,
+        monotonicMs: () => 0,
+        sleep: (durationMs, { signal } = {}) =>
+          new Promise((resolve, reject) => {
+            sleepers.set(durationMs, resolve);
+            signal?.addEventListener("abort", () => reject(signal.reason));
+          }),
+      };
+      const scope = timedCall({ timeoutMs: 100_000 }, clock);
+      const owner = new AbortController();
+      const { signal } = linkCall(linkCall(scope.signal, owner.signal).signal);
+      const left: string[] = [...answers];
+      let tries = 0;
+      const work = async (): Promise<string> => {
+        const answer = tries++ === 0 ? undefined : left.shift();
+        if (answer !== undefined) return answer;
+        throw new AshlarError("METADATA_UNAVAILABLE", "away");
+      };
+      const random = { ...systemRandom, fraction: () => 0 };
+      const outcome = withRetry(work, { clock, random, signal: underOwner ? owner.signal : signal }).catch(
+        (error: unknown) => error,
+      );
+      await expect.poll(() => sleepers.has(1)).toBe(true);
+      if (answers.length > 0) {
+        sleepers.get(1)?.();
+        expect(await outcome).toBe("done");
+      }
+      sleepers.get(100_000)?.();
+      await expect.poll(() => scope.signal.aborted).toBe(true);
+      expect(scope.signal.reason).toMatchObject({ code: "DEADLINE_EXCEEDED" });
+      if (cause === undefined) expect((scope.signal.reason as Error).cause).toBeUndefined();
+      else expect(scope.signal.reason).toMatchObject({ cause });
+      owner.abort();
+      await outcome;
+    },
+  );
 
   test.each([2 ** 31, Number.POSITIVE_INFINITY])("does not end early where the timeout is %d ms", async (timeoutMs) => {
     const scope = timedCall({ timeoutMs });

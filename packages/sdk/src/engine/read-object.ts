@@ -1,6 +1,6 @@
 import { AshlarError } from "../errors/index.ts";
 import { encodeHex } from "../hash/digest.ts";
-import { linkAbort } from "../internal/linked-abort.ts";
+import { linkCall } from "../internal/failure-notes.ts";
 import type {
   GetObjectRequest,
   ObjectInfo,
@@ -100,7 +100,7 @@ async function* readStored(
     await progress.finish();
     return;
   }
-  const link = linkAbort(options.signal, context.closing);
+  const link = linkCall(options.signal, context.closing);
   const progress = createProgressTracker({ ...tracked, fail: (error) => link.abort(error) });
   try {
     yield* readChunks(context, stored, { offset, length }, { ...options, signal: link.signal, progress });

@@ -1,6 +1,6 @@
 import { AshlarError } from "../errors/index.ts";
 import type { Digest } from "../hash/index.ts";
-import { linkAbort } from "../internal/linked-abort.ts";
+import { linkCall } from "../internal/failure-notes.ts";
 import type { PutChunkOptions, PutChunkResult } from "../ports/index.ts";
 import type { ReplicationContext } from "./replication-context.ts";
 import { withRetry } from "./retry.ts";
@@ -92,7 +92,7 @@ class QuorumWrite {
 
   async run(): Promise<ReplicatedPut> {
     const startedAtMs = this.#context.clock.monotonicMs();
-    const link = linkAbort(this.#options.signal);
+    const link = linkCall(this.#options.signal);
     try {
       let quorumReached = (): void => {};
       const quorum = new Promise<void>((resolve) => {
@@ -161,7 +161,7 @@ class QuorumWrite {
     const servers = this.#placement.stores.map((target) => target.serverId).join(",");
     return new AshlarError(
       "QUORUM_NOT_REACHED",
-      `${this.#acks.length} of ${this.#quorum} acknowledgements needed for a chunk`,
+      `${this.#acks.length} of ${this.#quorum} acknowledgements needed for a chunk; ${first?.message}`,
       {
         cause: new AggregateError(this.#failures),
         details: {

@@ -1,5 +1,6 @@
 import { AshlarError } from "../errors/index.ts";
 import { callWatcher } from "../internal/app-functions.ts";
+import { noteFailure } from "../internal/failure-notes.ts";
 import { tlsProblem } from "../internal/network-error.ts";
 import { LIMITS } from "../limits.ts";
 import type { Clock, Random, WriteOptions } from "../ports/index.ts";
@@ -46,23 +47,31 @@ export async function withRetry<T>(work: () => Promise<T>, options: RetryOptions
   const { clock, random, signal, retry } = options;
   const forMs = retry?.forMs ?? LIMITS.RETRY_FOR_MS.value;
   let endsAtMs: number | undefined;
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await work();
-    } catch (thrown) {
-      const error = AshlarError.from(thrown);
-      endsAtMs ??= clock.monotonicMs() + forMs;
-      const leftMs = endsAtMs - clock.monotonicMs();
-      const askedMs = Number(error.details.retryAfterMs ?? 0) || 0;
-      if (!isWorthTrying(error, attempt) || attempt >= (options.attempts ?? Infinity)) throw error;
-      if (leftMs <= 0 || askedMs > leftMs || signal?.aborted) throw error;
-      options.onRetry?.(error, attempt);
-      const boundMs = Math.min(LIMITS.RETRY_MAX_MS.value, LIMITS.RETRY_BASE_MS.value * 2 ** Math.min(attempt - 1, 16));
-      const waitMs = Math.min(leftMs, Math.max(askedMs, 1) + random.fraction() * boundMs);
-      const { onRetry } = retry ?? {};
-      if (onRetry) callWatcher(onRetry, "onRetry", () => onRetry({ error, attempt, waitMs, leftMs }));
-      await clock.sleep(waitMs, { signal });
+  try {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await work();
+      } catch (thrown) {
+        const error = AshlarError.from(thrown);
+        endsAtMs ??= clock.monotonicMs() + forMs;
+        const leftMs = endsAtMs - clock.monotonicMs();
+        const askedMs = Number(error.details.retryAfterMs ?? 0) || 0;
+        if (!isWorthTrying(error, attempt) || attempt >= (options.attempts ?? Infinity)) throw error;
+        if (leftMs <= 0 || askedMs > leftMs || signal?.aborted) throw error;
+        noteFailure(signal, error);
+        options.onRetry?.(error, attempt);
+        const boundMs = Math.min(
+          LIMITS.RETRY_MAX_MS.value,
+          LIMITS.RETRY_BASE_MS.value * 2 ** Math.min(attempt - 1, 16),
+        );
+        const waitMs = Math.min(leftMs, Math.max(askedMs, 1) + random.fraction() * boundMs);
+        const { onRetry } = retry ?? {};
+        if (onRetry) callWatcher(onRetry, "onRetry", () => onRetry({ error, attempt, waitMs, leftMs }));
+        await clock.sleep(waitMs, { signal });
+      }
     }
+  } finally {
+    if (endsAtMs !== undefined) noteFailure(signal);
   }
 }
 

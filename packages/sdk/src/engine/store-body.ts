@@ -3,7 +3,8 @@ import type { Chunker } from "../chunking/chunker.ts";
 import { AshlarError, throwIfAborted } from "../errors/index.ts";
 import { type Digest, encodeHex } from "../hash/digest.ts";
 import type { IncrementalHash } from "../hash/hasher.ts";
-import { linkAbort, raceAbort } from "../internal/linked-abort.ts";
+import { linkCall } from "../internal/failure-notes.ts";
+import { raceAbort } from "../internal/linked-abort.ts";
 import { createSemaphore, type Release } from "../internal/semaphore.ts";
 import { LIMITS } from "../limits.ts";
 import type { CallOptions, CommittedChunk, Durability, TransferOptions } from "../ports/index.ts";
@@ -50,7 +51,7 @@ export async function storeBody(
 ): Promise<StoredBody> {
   throwIfAborted(options.signal);
   assertDeclaredSize(request.sizeBytes);
-  const link = linkAbort(options.signal, context.closing);
+  const link = linkCall(options.signal, context.closing);
   let stored: StoredBody | undefined;
   try {
     stored = await new BodyWriter(context, request, options, link.signal, (error) => link.abort(error)).run(

@@ -63,3 +63,14 @@ test("speak of TLS where a server ended the connection without an answer", async
   expect(await hint("http://h", "ECONNREFUSED")).not.toContain("https://");
   expect(await hint("https://h", "ECONNRESET")).not.toContain("has TLS");
 });
+
+test("advise no more time where the time went into a server that is away", async () => {
+  const hint = (cause?: AshlarError): Promise<string | undefined> =>
+    hintFor(new AshlarError("DEADLINE_EXCEEDED", "not finished", { cause }), {
+      program: "ashlar",
+      context: { command: "put", args: [], settings: { gateway: "http://h" } as never, env: {} },
+    });
+  expect(await hint()).toContain("--timeout");
+  expect(await hint(new AshlarError("METADATA_UNAVAILABLE", "away"))).toContain("database behind the gateway");
+  expect(await hint(new AshlarError("NODE_UNAVAILABLE", "away"))).toContain("ashlar health http://h");
+});

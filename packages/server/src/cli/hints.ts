@@ -1,4 +1,4 @@
-import type { AshlarError, ErrorCode } from "@ashlar/sdk/errors";
+import { AshlarError, type ErrorCode } from "@ashlar/sdk/errors";
 import { visibleText } from "../observability/control-characters.ts";
 import { closest } from "./closest.ts";
 import { pathFlag } from "./cluster/path-flag.ts";
@@ -70,9 +70,11 @@ const HINTS: HintTable = {
     notEmptyHint(program, details.bucket ?? argument(context), details),
   CHUNK_CORRUPT: ({ context }) =>
     context?.settings.path === undefined
-      ? "a damaged copy is put aside and repaired from another one where there is one; else put the same content again to heal it"
+      ? "a damaged copy is put aside, and another one is read where there is one; put the same content again to heal it"
       : "the damaged chunk was put aside; put the same content again to heal it, from here or from a backup",
-  DEADLINE_EXCEEDED: () => "give it more time with --timeout",
+  // A server that is away is away longer than anybody waits.
+  DEADLINE_EXCEEDED: (options, { cause }) =>
+    AshlarError.is(cause) && cause.retryable ? HINTS[cause.code]?.(options, cause) : "give it more time with --timeout",
   STORE_INCOMPATIBLE: () =>
     "the file is damaged, of a newer release or of something else; nothing was changed: restore it from a backup, or use that release",
   OVERLOADED: () => "the server has more to do than it takes; try again in a moment",

@@ -194,6 +194,28 @@ describe("an insecure gateway", () => {
     expect([answer.status, ((await answer.json()) as { code: string }).code]).toEqual([409, "aborted"]);
   });
 
+  it("says that stores failed where they did not tell whether a chunk is there, and not that it is to be uploaded again", async () => {
+    const failing = Object.assign(createMemoryChunkStore(), {
+      hasChunks: async () => Promise.reject(new AshlarError("NODE_UNAVAILABLE", "EIO: i/o error")),
+    });
+    const topology = singleStoreTopology(failing);
+    const metadata = createMemoryMetadataStore();
+    const { url, close } = await startTestGateway(
+      { metadata, topology, hasher: nodeCryptoHasher },
+      { insecure: true, clusterKey: undefined },
+    );
+    closers.push(close);
+    const seat = { url, transport: undiciTransport(), hasher: nodeCryptoHasher, retry: { forMs: 0 } };
+    await using client = createClient(gateway(seat));
+    await client.createBucket({ bucket: "photos" });
+    const put = client.putObject({ bucket: "photos", key: "key", body: randomBytes(100_000) });
+    await expect(put).rejects.toMatchObject({
+      code: "QUORUM_NOT_REACHED",
+      message: expect.stringContaining("EIO: i/o error"),
+      details: { codes: "NODE_UNAVAILABLE" },
+    });
+  });
+
   it("says so when it starts", async () => {
     const lines: Array<readonly [LogFields, string]> = [];
     const logger: Logger = { ...silentLogger, warn: (fields, message) => void lines.push([fields, message]) };

@@ -34,6 +34,7 @@ import { type Authenticator, createAuthenticator, insecureAuthenticator } from "
 import { createLayoutView } from "./commit/layout-view.ts";
 import { gatewayChunkFace } from "./gateway-chunk-face.ts";
 import type { GatewayContext } from "./gateway-context.ts";
+import { createRefusalWatch, type RefusalWatch } from "./refusal-watch.ts";
 import { ACCESS_TOKENS_PATH, createAccessTokenRoute } from "./rest/access-tokens.ts";
 import { OBJECTS_ROOT } from "./rest/object-path.ts";
 import { createObjectRoutes } from "./rest/object-routes.ts";
@@ -128,8 +129,12 @@ export interface Gateway {
  * @throws {AshlarError} INVALID_ARGUMENT without a cluster key, unless insecure.
  */
 export function createGateway(given: GatewayOptions): Gateway {
-  const options = { ...given, logger: guardedLogger(given.logger), tracer: guardedTracer(given.tracer) };
-  const { clock, random, logger, metrics, tracer } = options;
+  const logger = guardedLogger(given.logger);
+  const { clock, random, metrics } = given;
+  const watch = createRefusalWatch(given.topology, { clock, logger });
+  const { topology } = watch;
+  const tracer = guardedTracer(given.tracer);
+  const options = { ...given, logger, tracer, topology };
   const context = createContext(options);
   const authenticator = authenticatorOf(options, context);
   const serving = createServingState();
@@ -152,7 +157,7 @@ export function createGateway(given: GatewayOptions): Gateway {
       ...chunkFace.httpRoutes,
     ],
     serving,
-    readiness: () => readinessOf(options, serving),
+    readiness: () => readinessOf(options, serving, watch),
     requestsInFlightMax: options.requestsInFlightMax,
     bytesInFlightMax: options.bytesInFlightMax,
     operationsApart: options.operationsPort !== undefined,
@@ -247,14 +252,20 @@ function authenticatorOf({ metadata, clock, logger }: GatewayOptions, context: G
 async function readinessOf(
   { metadata, topology, clock }: Pick<GatewayOptions, "metadata" | "topology" | "clock">,
   serving: ServingState,
+  watch: RefusalWatch,
 ): Promise<Readiness> {
-  const found = await answersInTime(clock, (signal) => metadata.ping({ signal })).catch(() => "away" as const);
+  const [found, refusals] = await Promise.all([
+    answersInTime(clock, (signal) => metadata.ping({ signal })).catch(() => "away" as const),
+    watch.refusals(),
+  ]);
   const database = found === "late" ? "does not answer" : (found ?? "ok");
   const listening = serving.get() === "serving" ? "ok" : "stopping";
   // With an old view of the cluster it serves on: what it means for an operator stands in `health`.
-  const view = topology.viewFailure?.() === undefined ? {} : { "cluster view": "not renewed" };
+  const view = topology.viewFailure?.() === undefined ? {} : { "cluster view": "not renewed" as const };
+  const nodes = Object.fromEntries(refusals.serverIds.map((id) => [`node ${id}`, "another cluster key" as const]));
   return {
-    ready: database === "ok" && listening === "ok",
-    checks: { metadata: database, gateway: listening, ...view },
+    // Other gateways may be let in where this one is not.
+    ready: database === "ok" && listening === "ok" && !refusals.isByAll,
+    checks: { ...nodes, metadata: database, gateway: listening, ...view },
   };
 }

@@ -1,7 +1,7 @@
 import type { Clock } from "@ashlar/sdk/ports";
 
 /** How long a readiness probe waits for what it asks, in ms: its answer has to be there before a load balancer gives up. */
-const PROBE_MS = 1500;
+export const PROBE_MS = 1500;
 
 /**
  * What a probe of a dependency found, or `"late"` if it does not answer in time. What the probe still does then is told to stop by its signal,

@@ -15,7 +15,7 @@ export {
   type ListenAddress,
 } from "./listener.ts";
 export { methodNotAllowed } from "./method-not-allowed.ts";
-export type { Readiness } from "./operations.ts";
+export type { CheckState, CheckWord, Readiness } from "./operations.ts";
 export { problemResponse } from "./problem.ts";
 export { trustCaller } from "./request-context.ts";
 export type { HttpRoute } from "./router.ts";

@@ -1,3 +1,4 @@
+import type { ErrorCode } from "@ashlar/sdk/errors";
 import type { Clock } from "@ashlar/sdk/ports";
 import type { Metrics } from "../observability/metrics.ts";
 import type { Admission } from "./admission.ts";
@@ -5,11 +6,31 @@ import type { HttpHandler } from "./http-handler.ts";
 import { HTTP_LIMITS } from "./http-limits.ts";
 import { jsonResponse } from "./json-response.ts";
 
+/** States of a dependency, in words for operators. `ashlar health` says of each what it means: a state that it does not know does not compile. */
+export type CheckWord =
+  | "ok"
+  | "registered"
+  | "none"
+  | "not registered"
+  | "not renewed"
+  | "refused"
+  | "id held by another node"
+  | "another cluster key"
+  | "read-only"
+  | "away"
+  | "does not answer"
+  | "overloaded"
+  | "stopping"
+  // No server says this of itself: it is what `ashlar health` finds.
+  | "on a port of their own";
+
+/** The code is that of a failure. */
+export type CheckState = CheckWord | ErrorCode;
+
 /** Whether a server's dependencies answer. */
 export interface Readiness {
   readonly ready: boolean;
-  /** Dependency → state, in words; shown to operators. */
-  readonly checks: Readonly<Record<string, string>>;
+  readonly checks: Readonly<Record<string, CheckState>>;
 }
 
 /** Options of {@link operationRoutes}. */

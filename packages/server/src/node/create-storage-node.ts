@@ -6,6 +6,7 @@ import { createChunkFace } from "../chunk-face/index.ts";
 import { type ClusterKeys, createGrantKeeperLazily, type GrantKeeper } from "../grants/index.ts";
 import { answersInTime } from "../http/answers-in-time.ts";
 import {
+  type CheckState,
   type CorsOptions,
   createServerHandlers,
   createServerPorts,
@@ -220,7 +221,7 @@ async function readiness(
   }
 }
 
-function registration(membership: Membership | undefined): string {
+function registration(membership: Membership | undefined): CheckState {
   if (membership === undefined) return "none";
   if (membership.isRegistered()) return "registered";
   if (membership.isIdHeld()) return "id held by another node";

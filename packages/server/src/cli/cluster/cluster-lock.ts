@@ -7,9 +7,10 @@ import { readProcesses } from "./process-record.ts";
 /**
  * Takes the folder for this process, or fails at once.
  *
+ * @param program how it is called, for the commands in the message.
  * @throws {AshlarError} PRECONDITION_FAILED naming the process that has it.
  */
-export function lockCluster(folder: ClusterFolder): FileLock {
+export function lockCluster(folder: ClusterFolder, program: string = "ashlar"): FileLock {
   const lock = tryLockFile(folder.lock);
   if (lock !== undefined) return lock;
   const pid = readProcesses(folder)?.supervisorPid;
@@ -17,6 +18,6 @@ export function lockCluster(folder: ClusterFolder): FileLock {
   const flag = pathFlag(folder.path);
   throw new AshlarError(
     "PRECONDITION_FAILED",
-    `a cluster runs in ${folder.path} already${who}; see it with cluster status${flag}, stop it with cluster down${flag}, or take another --path`,
+    `a cluster runs in ${folder.path} already${who}; see it with ${program} cluster status${flag}, stop it with ${program} cluster down${flag}, or take another --path`,
   );
 }

@@ -3,6 +3,7 @@ import { LIMITS } from "@ashlar/sdk/limits";
 import { systemClock } from "@ashlar/sdk/ports";
 import { visibleText } from "../../observability/control-characters.ts";
 import { type CommandCall, textArgument } from "../command.ts";
+import { EXIT_CODES } from "../exit-codes.ts";
 import { formatDuration, formatShare, formatTable } from "../format.ts";
 import { removeCluster } from "./cluster-contents.ts";
 import { type ClusterFolder, clusterFolder, holdsCluster } from "./cluster-folder.ts";
@@ -18,13 +19,13 @@ import { stopSurvivors } from "./process-record.ts";
 
 type PlainCall = CommandCall<(typeof PLAIN_SETTINGS)[number]>;
 
-/** `cluster status`. */
+/** `cluster status`: a script learns from the exit code whether it may begin. */
 export async function runStatus({ settings, signal, output }: PlainCall): Promise<number> {
   const folder = clusterFolder(settings.clusterPath);
   const status = await askSupervisor<ClusterStatus>(folder, { command: "status" }, signal);
   const end = status.ready ? "everything is ready" : "not everything is ready";
   await output.result(status, `${statusTable(status.processes)}\n\ngateway ${status.url}; ${end}`);
-  return 0;
+  return status.ready ? EXIT_CODES.OK.value : EXIT_CODES.UNAVAILABLE.value;
 }
 
 /** `cluster kill <name>`. */
@@ -88,7 +89,7 @@ export async function runDown(call: CommandCall<(typeof DOWN_SETTINGS)[number]>)
   if (settings.deleteData) readPlan(folder);
   const wasRunning = await stopSupervisor(folder, signal);
   // Fails if the supervisor is there and does not answer.
-  using lock = lockCluster(folder);
+  using lock = lockCluster(folder, program);
   const survivors = await stopSurvivors(folder, { graceMs: LIMITS.SHUTDOWN_GRACE_MS.value });
   const stopped = wasRunning || survivors.length > 0;
   const stayed = settings.deleteData ? await removeCluster(folder, lock) : undefined;

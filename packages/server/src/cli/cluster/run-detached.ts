@@ -25,7 +25,7 @@ const READY_LIMIT_MS = 120_000;
 export async function runDetached(call: UpCall, folder: ClusterFolder): Promise<number> {
   assertTakesCluster(folder);
   const before = await makeClusterFolder(folder);
-  lockCluster(folder).release();
+  lockCluster(folder, call.program).release();
   // Read through this handle: a first start that fails takes the file away again.
   const log = openSync(folder.log("supervisor"), "a+", 0o600);
   try {

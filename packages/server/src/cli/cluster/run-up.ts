@@ -25,7 +25,7 @@ export async function runUp(call: UpCall): Promise<number> {
   call.setTitle(`cluster ${folder.path}`);
   assertTakesCluster(folder);
   const before = await makeClusterFolder(folder);
-  using lock = lockCluster(folder);
+  using lock = lockCluster(folder, call.program);
   const prepared = await prepare(folder, call).catch(async (error: unknown) => {
     await undoFirstUp(folder, lock, before);
     throw error;

@@ -16,7 +16,8 @@ export const clusterUpCommand = defineCommand({
 
 export const clusterStatusCommand = defineCommand({
   name: "cluster status",
-  summary: "every process of the cluster: state, address, chunks, disk, restarts",
+  summary:
+    "every process of the cluster: state, address, chunks, disk, restarts; exit code 5 if not everything is ready",
   arguments: [],
   settings: PLAIN_SETTINGS,
   examples: ["cluster status"],

@@ -1,5 +1,5 @@
 import { checkedUrl, type ServerRecord } from "@ashlar/sdk/ports";
-import { askReadiness, type NoAnswer, type ReadyAnswer } from "./ask-readiness.ts";
+import { APART, askReadiness, type NoAnswer, type ReadyAnswer } from "./ask-readiness.ts";
 import { checkFinding, clockFinding } from "./check-finding.ts";
 import type { Finding } from "./finding.ts";
 
@@ -8,19 +8,21 @@ const ANSWER_MS = 4000;
 /** What each node that was asked says now, by server id. */
 export type NodeAnswers = ReadonlyMap<string, ReadyAnswer | NoAnswer>;
 
-/** Asks every node that the registry takes for up how it is, all at once. Needs no credentials. */
+/**
+ * Asks every node that the registry takes for up how it is, all at once. Needs no credentials. One with its operations on a port of their own says
+ * nothing: it counts by its last heartbeat.
+ */
 export async function askNodes(servers: readonly ServerRecord[], signal: AbortSignal): Promise<NodeAnswers> {
   const up = servers.filter((server) => server.state === "up" && isUsable(server));
-  return new Map(
-    await Promise.all(
-      up.map(
-        async ({ serverId, url }): Promise<readonly [string, ReadyAnswer | NoAnswer]> => [
-          serverId,
-          await askReadiness(url, { signal, limitMs: ANSWER_MS }),
-        ],
-      ),
+  const answers = await Promise.all(
+    up.map(
+      async ({ serverId, url }): Promise<readonly [string, ReadyAnswer | NoAnswer]> => [
+        serverId,
+        await askReadiness(url, { signal, limitMs: ANSWER_MS }),
+      ],
     ),
   );
+  return new Map(answers.filter(([, answer]) => answer !== APART));
 }
 
 /** Whether its URL is one that transports open; a row of an earlier release may hold another. */

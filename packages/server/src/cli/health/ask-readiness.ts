@@ -1,4 +1,5 @@
 import { AshlarError } from "@ashlar/sdk/errors";
+import type { Readiness } from "../../http/index.ts";
 
 /** What a server answers under `/readyz`. */
 export interface ReadyAnswer {
@@ -8,6 +9,12 @@ export interface ReadyAnswer {
   /** What time the server has, in ms since the Unix epoch, cut to the second. */
   readonly dateMs?: number | undefined;
 }
+
+/** Of a server that answers as ours do, and has its health on a port that others may not reach. */
+export const APART: ReadyAnswer & Readiness = Object.freeze({
+  ready: true,
+  checks: { operations: "on a port of their own" as const },
+});
 
 /** Why there is no answer. */
 export interface NoAnswer {
@@ -21,8 +28,6 @@ export interface NoAnswer {
 /** Codes and texts of OpenSSL and Node for a handshake or a certificate that failed. */
 const TLS_FAILURE = /^(EPROTO|CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|ERR_(SSL|TLS)_)|:SSL routines:|certificate/;
 
-const APART: ReadyAnswer = Object.freeze({ ready: true, checks: { operations: "on a port of their own" } });
-
 /**
  * Asks a server whether it and its dependencies are ready. Needs no credentials.
  *
@@ -34,22 +39,25 @@ export async function askReadiness(
   options: { readonly signal: AbortSignal; readonly limitMs: number },
 ): Promise<ReadyAnswer | NoAnswer> {
   const { signal, limitMs } = options;
+  let status = 0;
   try {
     const response = await fetch(`${url}/readyz`, { signal: AbortSignal.any([signal, AbortSignal.timeout(limitMs)]) });
-    // It answers as we do, and has its health on a port that others may not reach.
-    if (response.status === 404 && response.headers.has("ashlar-error-code")) return APART;
+    ({ status } = response);
+    if (status === 404 && response.headers.has("ashlar-error-code")) return APART;
     const body = (await response.json()) as Partial<ReadyAnswer>;
-    if (typeof body.ready !== "boolean") return notOurs();
+    if (typeof body.ready !== "boolean") return notOurs(status);
     const dateMs = Date.parse(response.headers.get("date") ?? "");
     return { ready: body.ready, checks: body.checks ?? {}, dateMs: Number.isNaN(dateMs) ? undefined : dateMs };
   } catch (error) {
     if (signal.aborted) throw AshlarError.from(signal.reason);
-    return error instanceof SyntaxError ? notOurs() : noAnswerOf(error);
+    return error instanceof SyntaxError ? notOurs(status) : noAnswerOf(error);
   }
 }
 
-function notOurs(): NoAnswer {
-  return { reason: "it is no Ashlar server", isRefused: false };
+function notOurs(status: number): NoAnswer {
+  if (status < 500) return { reason: "it is no Ashlar server", isRefused: false };
+  const action = "see whether the server behind the proxy runs, and what the proxy's log says of it";
+  return { reason: `a proxy answered ${status}`, isRefused: false, action };
 }
 
 function noAnswerOf(error: unknown): NoAnswer {

@@ -1,8 +1,9 @@
+import type { CheckWord } from "../../http/index.ts";
 import { formatDuration } from "../format.ts";
 import type { Finding } from "./finding.ts";
 
 /** States that servers tell of their dependencies, with what they mean for an operator. */
-const STATES: Readonly<Record<string, Omit<Finding, "what">>> = {
+const STATES: Readonly<Record<CheckWord, Omit<Finding, "what">>> = {
   ok: { level: "ok" },
   registered: { level: "ok" },
   none: {
@@ -24,6 +25,12 @@ const STATES: Readonly<Record<string, Omit<Finding, "what">>> = {
     level: "broken",
     why: "its cluster key is not that of the gateway, so that the cluster does not let it in",
     action: "give it the CLUSTER_KEY (or CLUSTER_KEY_FILE) of the gateway, and start it again",
+  },
+  "another cluster key": {
+    level: "broken",
+    why: "it does not let this gateway in, which reads and writes what it can on the other nodes: copies are missing until that is mended",
+    action:
+      "give both the same CLUSTER_KEY (or CLUSTER_KEY_FILE), start the one again that had another, and see that their clocks agree within a minute",
   },
   "id held by another node": {
     level: "broken",
@@ -47,13 +54,29 @@ const STATES: Readonly<Record<string, Omit<Finding, "what">>> = {
     why: "what needs it waits and then fails; nothing is lost",
     action: "see whether it runs, and look at its own logs; there is no need to restart the servers",
   },
+  overloaded: {
+    level: "broken",
+    why: "all its request slots are taken, so that it refuses requests",
+    action: "see which clients call so often, or start another gateway",
+  },
+  "on a port of their own": {
+    level: "note",
+    why: "its own word about itself and its dependencies was not heard",
+    action: "name that address: ashlar health http://<operations host>:<operations port>",
+  },
   stopping: { level: "broken", why: "it takes no new requests", action: "start it again" },
 };
 
-/** What a state means that a server tells of a dependency. */
+/** What a state means that a server tells of a dependency; it may be an error code, or the word of a newer release. */
 export function checkFinding(name: string, state: string): Finding {
-  const known = STATES[state] ?? { level: "broken", why: "it cannot do its work", action: "see its log" };
+  const known = isKnown(state) ? STATES[state] : UNKNOWN;
   return { ...known, what: `${name}: ${state}` };
+}
+
+const UNKNOWN: Omit<Finding, "what"> = { level: "broken", why: "it cannot do its work", action: "see its log" };
+
+function isKnown(state: string): state is CheckWord {
+  return Object.hasOwn(STATES, state);
 }
 
 /** Less is the time that the answer took, and the seconds that HTTP dates are cut to. */

@@ -102,8 +102,8 @@ async function damagedChunks(path: string): Promise<readonly Finding[]> {
     {
       level: "warning",
       what: `${formatCount(names.length, "damaged chunk")} ${names.length === 1 ? "was" : "were"} put aside in ${folder}`,
-      why: "bytes changed on the disk, which may be failing; in a cluster another copy is read and this one is restored",
-      action: "look at the disk; put the same content again to heal what names them, then delete those files",
+      why: "bytes changed on the disk, which may be failing; in a cluster another copy is read, and this one is not made anew by itself, so that one loss less is borne",
+      action: "look at the disk; put the same content again, which makes the copy anew, then delete those files",
     },
   ];
 }

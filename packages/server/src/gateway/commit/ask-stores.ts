@@ -7,7 +7,8 @@ import type { ProvenChunk } from "./check-receipts.ts";
 /**
  * Finds out which stores hold a chunk, and claims it there: how an insecure gateway checks a commit for which nobody signed receipts.
  *
- * @throws {AshlarError} CLAIM_EXPIRED if fewer stores than the write quorum hold it with this size; NODE_UNAVAILABLE.
+ * @throws {AshlarError} CLAIM_EXPIRED if fewer stores than the write quorum hold it with this size, QUORUM_NOT_REACHED if it may be there, and too many
+ *   stores failed to tell; NODE_UNAVAILABLE.
  */
 export async function askStores(
   context: GatewayContext,
@@ -15,6 +16,7 @@ export async function askStores(
   signal: AbortSignal | undefined,
 ): Promise<ProvenChunk> {
   const { layoutVersion, stores } = await context.topology.writePlacement(chunk.chunkId, { signal });
+  const failures: AshlarError[] = [];
   const answers = await Promise.all(
     stores.map(async ({ serverId, store }) => {
       try {
@@ -22,15 +24,27 @@ export async function askStores(
         return { serverId, held: presence?.sizeBytes === chunk.sizeBytes };
       } catch (error) {
         context.logger.warn({ err: error, serverId }, "a store did not tell whether it holds a chunk");
+        failures.push(AshlarError.from(error));
         return { serverId, held: false };
       }
     }),
   );
   const missedServerIds = answers.flatMap(({ serverId, held }) => (held ? [] : [serverId]));
-  if (stores.length - missedServerIds.length < context.topology.writeQuorum(stores.length)) {
+  const quorum = context.topology.writeQuorum(stores.length);
+  const heldCount = stores.length - missedServerIds.length;
+  if (heldCount >= quorum) return { layoutVersion, missedServerIds };
+  const chunkId = encodeHex(chunk.chunkId);
+  if (heldCount + failures.length < quorum) {
     throw new AshlarError("CLAIM_EXPIRED", "too few stores hold a chunk of the commit; upload it again", {
-      details: { chunkId: encodeHex(chunk.chunkId) },
+      details: { chunkId },
     });
   }
-  return { layoutVersion, missedServerIds };
+  throw new AshlarError(
+    "QUORUM_NOT_REACHED",
+    `${heldCount} of ${quorum} stores needed say that they hold a chunk of the commit; ${failures[0]?.message}`,
+    {
+      cause: new AggregateError(failures),
+      details: { chunkId, quorum: String(quorum), codes: failures.map(({ code }) => code).join(",") },
+    },
+  );
 }

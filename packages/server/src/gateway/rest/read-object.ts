@@ -32,7 +32,24 @@ export async function getObject(
   const answer = objectHeaders(info);
   answer.set("content-length", String(length));
   if (range !== undefined) answer.set("content-range", contentRange({ offset, length }, info.sizeBytes));
-  return { status: range === undefined ? 200 : 206, header: answer, body: opened.read() };
+  return { status: range === undefined ? 200 : 206, header: answer, body: await begun(opened.read()) };
+}
+
+/** A body whose first piece is here: where that cannot be had, the answer is an error as a whole, and no 200 without its bytes. */
+async function begun(body: AsyncIterable<Uint8Array>): Promise<AsyncIterable<Uint8Array>> {
+  const iterator = body[Symbol.asyncIterator]();
+  let first: IteratorResult<Uint8Array> | undefined = await iterator.next();
+  return {
+    // No generator: one that nobody began to read would not let go of the body.
+    [Symbol.asyncIterator]: () => ({
+      async next() {
+        const next = first;
+        first = undefined;
+        return next ?? (await iterator.next());
+      },
+      return: async () => (await iterator.return?.()) ?? { done: true, value: undefined },
+    }),
+  };
 }
 
 /** `HEAD /objects/<bucket>/<key>`; a range makes no difference. */

@@ -31,6 +31,8 @@ export async function startTestCluster(
     readonly transport: Transport;
     readonly nodeCount: number;
     readonly openStore: () => ChunkStore;
+    /** Nodes whose cluster key is another than the gateway's. */
+    readonly strangers?: readonly string[];
   },
   options?: Partial<GatewayOptions>,
 ): Promise<TestCluster> {
@@ -43,7 +45,8 @@ export async function startTestCluster(
   for (let index = 1; index <= parts.nodeCount; index++) {
     const serverId = `node-${index}`;
     const store = parts.openStore();
-    const access = insecure ? { insecure } : { clusterKey: TEST_CLUSTER_KEY };
+    const clusterKey = parts.strangers?.includes(serverId) ? `${TEST_CLUSTER_KEY} of others` : TEST_CLUSTER_KEY;
+    const access = insecure ? { insecure } : { clusterKey };
     const { proofsOfPossession } = options ?? {};
     const node = createStorageNode({ serverId, store, registry: metadata, hasher, proofsOfPossession, ...access });
     nodeUrls.set(serverId, (await node.listen()).url);

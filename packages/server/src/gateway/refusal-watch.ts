@@ -1,0 +1,103 @@
+import type { NamedStore, Topology } from "@ashlar/sdk/engine";
+import { AshlarError } from "@ashlar/sdk/errors";
+import { DIGEST_BYTES, digestFromBytes } from "@ashlar/sdk/hash";
+import type { ChunkStore, Clock, Logger } from "@ashlar/sdk/ports";
+import { answersInTime } from "../http/answers-in-time.ts";
+
+/** Nodes that turn a gateway's own grant away, as those with another cluster key do. */
+export interface Refusals {
+  readonly serverIds: readonly string[];
+  /** No node that is up lets this gateway in: the fault is its own. */
+  readonly isByAll: boolean;
+}
+
+/** Sees which nodes do not let this gateway in. */
+export interface RefusalWatch {
+  /**
+   * The stores of the inner topology. A grant that a node refuses is the gateway's own, so no client is told that its credentials are wrong: the node
+   * is NODE_UNAVAILABLE for this gateway.
+   */
+  readonly topology: Topology;
+  /** What is known; asks the nodes first where the last asking is older than {@link ASK_INTERVAL_MS}. Never rejects. */
+  refusals(): Promise<Refusals>;
+}
+
+/** Readiness is open to strangers and asked by each load balancer, so that it must not multiply into calls to every node. */
+const ASK_INTERVAL_MS = 10_000;
+
+/** Calls that need a grant; `stats` is answered to everybody. */
+const GRANTED: ReadonlySet<PropertyKey> = new Set([
+  "putChunk",
+  "putChunkStream",
+  "getChunk",
+  "hasChunks",
+  "deleteChunks",
+  "listChunks",
+]);
+
+/** No bytes are known whose SHA-256 this is: whether it is there tells only whether one is let in. */
+const NO_CHUNK = digestFromBytes(new Uint8Array(DIGEST_BYTES));
+
+export function createRefusalWatch(inner: Topology, { clock, logger }: { clock: Clock; logger: Logger }): RefusalWatch {
+  const refusing = new Set<string>();
+  let upCount = 0;
+  let askedAtMs = Number.NEGATIVE_INFINITY;
+
+  const judge = async (serverId: string, call: () => unknown): Promise<unknown> => {
+    try {
+      const answer = await call();
+      refusing.delete(serverId);
+      return answer;
+    } catch (error) {
+      if (!AshlarError.is(error, "UNAUTHENTICATED") && !AshlarError.is(error, "PERMISSION_DENIED")) throw error;
+      const message = `${serverId} does not let this gateway in (${error.message}); give all servers of the cluster the same CLUSTER_KEY, and clocks that agree within a minute`;
+      if (!refusing.has(serverId)) logger.error({ err: error, serverId }, message);
+      refusing.add(serverId);
+      throw new AshlarError("NODE_UNAVAILABLE", message, { cause: error, details: { serverId } });
+    }
+  };
+  const watched = (target: NamedStore): NamedStore => ({
+    ...target,
+    // Over an object without properties of its own, because a frozen store would insist on its methods.
+    store: new Proxy<ChunkStore>(Object.create(target.store) as ChunkStore, {
+      get(_, name) {
+        const { serverId, store } = target;
+        const value: unknown = Reflect.get(store, name, store);
+        if (typeof value !== "function") return value;
+        const call = (args: unknown[]): unknown => Reflect.apply(value, store, args);
+        return (...args: unknown[]) => (GRANTED.has(name) ? judge(serverId, () => call(args)) : call(args));
+      },
+    }),
+  });
+  const topology: Topology = {
+    async writePlacement(chunkId, options) {
+      const placement = await inner.writePlacement(chunkId, options);
+      return { ...placement, stores: placement.stores.map(watched) };
+    },
+    readCandidates: async (chunkId, options) => (await inner.readCandidates(chunkId, options)).map(watched),
+    allStores: async (options) => (await inner.allStores(options)).map(watched),
+    writeQuorum: (placedCount) => inner.writeQuorum(placedCount),
+    invalidate: () => inner.invalidate(),
+    viewFailure: () => inner.viewFailure?.(),
+    close: () => inner.close(),
+  };
+
+  const ask = async (signal: AbortSignal): Promise<void> => {
+    const up = (await topology.allStores({ signal })).filter(({ available }) => available);
+    const ids = new Set(up.map(({ serverId }) => serverId));
+    upCount = ids.size;
+    for (const serverId of refusing) if (!ids.has(serverId)) refusing.delete(serverId);
+    // A node that is away or fails otherwise is told of elsewhere.
+    await Promise.allSettled(up.map(({ store }) => store.hasChunks([NO_CHUNK], { claim: false, signal })));
+  };
+  return {
+    topology,
+    async refusals() {
+      if (clock.monotonicMs() - askedAtMs >= ASK_INTERVAL_MS) {
+        askedAtMs = clock.monotonicMs();
+        await answersInTime(clock, ask).catch(() => {});
+      }
+      return { serverIds: [...refusing].sort(), isByAll: upCount > 0 && refusing.size >= upCount };
+    },
+  };
+}
