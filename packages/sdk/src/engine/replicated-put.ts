@@ -161,7 +161,7 @@ class QuorumWrite {
     const servers = this.#placement.stores.map((target) => target.serverId).join(",");
     return new AshlarError(
       "QUORUM_NOT_REACHED",
-      `${this.#acks.length} of ${this.#quorum} acknowledgements needed for a chunk; ${first?.message}`,
+      `${this.#acks.length} of ${this.#quorum} acknowledgements needed for a chunk${first ? `; ${first.message}` : ""}`,
       {
         cause: new AggregateError(this.#failures),
         details: {
