@@ -7,6 +7,7 @@ import { linkAbort, raceAbort } from "../internal/linked-abort.ts";
 import { createSemaphore, type Release } from "../internal/semaphore.ts";
 import { LIMITS } from "../limits.ts";
 import type { CallOptions, CommittedChunk, Durability, TransferOptions } from "../ports/index.ts";
+import { startClaims } from "./claimed-chunks.ts";
 import type { EngineContext } from "./engine-context.ts";
 import { createIdleBuffers, type IdleBuffers } from "./idle-buffers.ts";
 import { createProgressTracker, type ProgressTracker } from "./progress-tracker.ts";
@@ -32,6 +33,8 @@ export interface StoredBody {
   readonly chunks: readonly CommittedChunk[];
   readonly replicas: number;
   readonly deduplicatedBytes: number;
+  /** Throws CLAIM_EXPIRED once no commit may rest on the claims of the chunks any more; for before each try of one. */
+  readonly assertClaimed?: (() => void) | undefined;
   /** The bytes, if they go inline; then there are no chunks. */
   readonly inline?: Uint8Array | undefined;
 }
@@ -94,7 +97,7 @@ class BodyWriter {
   readonly #concurrency: number;
   readonly #progress: ProgressTracker;
   readonly #wantsProgress: boolean;
-  readonly #startedAtMs: number;
+  readonly #assertClaimed: () => void;
   readonly #chunks: CommittedChunk[] = [];
   /** Puts by chunk id in hex: a chunk that occurs twice in a body (a file of zeros) moves once. */
   readonly #puts = new Map<string, Promise<ReplicatedPut>>();
@@ -124,7 +127,7 @@ class BodyWriter {
       fail,
     });
     this.#wantsProgress = options.onProgress !== undefined;
-    this.#startedAtMs = context.clock.monotonicMs();
+    this.#assertClaimed = startClaims(clock, context.claimTtlMs);
   }
 
   async run(body: AsyncIterable<Uint8Array>): Promise<StoredBody> {
@@ -235,6 +238,7 @@ class BodyWriter {
   }
 
   async #put(chunkId: Digest, bytes: Uint8Array, meter: (transferredBytes: number) => void): Promise<ReplicatedPut> {
+    this.#assertClaimed();
     const ticket = await this.#context.tickets?.get(this.#request.bucket, { signal: this.#signal });
     return await this.#context.chunks.put(chunkId, bytes, {
       signal: this.#signal,
@@ -263,12 +267,6 @@ class BodyWriter {
   async #finishChunked(): Promise<StoredBody> {
     this.#progress.setTotal(this.#sizeBytes);
     await this.#progress.finish();
-    if (this.#context.clock.monotonicMs() - this.#startedAtMs > this.#context.claimTtlMs) {
-      throw new AshlarError(
-        "CLAIM_EXPIRED",
-        "the upload took longer than the stores keep its chunks; use a multipart upload",
-      );
-    }
     const [first] = this.#chunks as [CommittedChunk];
     return {
       sizeBytes: this.#sizeBytes,
@@ -276,6 +274,7 @@ class BodyWriter {
       chunks: this.#chunks,
       replicas: this.#replicas,
       deduplicatedBytes: this.#deduplicatedBytes,
+      assertClaimed: this.#assertClaimed,
     };
   }
 }
