@@ -43,7 +43,8 @@ export interface StoredBody {
  * Cuts a body into chunks and stores them side by side.
  *
  * Memory: at most (concurrency + 2) chunks: those in flight, the one being filled, and the first one until a second shows that the body's digest
- * is not its own; buffers go round. On any failure every transfer is aborted, the body is told to stop, and the chunks stored so far are left to the collector.
+ * is not its own; buffers go round. On any failure every transfer is aborted, the body is told to stop, and the chunks stored so far are left to the collector:
+ * another process may have claimed them since, and no store can tell its claim from ours.
  */
 export async function storeBody(
   context: EngineContext,
