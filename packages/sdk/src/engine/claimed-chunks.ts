@@ -1,24 +1,20 @@
 import { AshlarError } from "../errors/index.ts";
 import type { Clock } from "../ports/index.ts";
+import { startElapsed } from "./elapsed.ts";
 
 /** The part of a claim's life in which a commit may rest on it: the rest is for the commit's own way. Receipts end in the same proportion. */
 const USABLE_SHARE = 23 / 24;
 
 /**
- * Starts the clock of an upload, before it claims its first chunk.
- *
- * Its age is the later of what wall and monotonic time say, and never less than it was at an earlier look: while a machine sleeps its monotonic
- * time may stand still, and a process that opens the store after the wall clock moved on knows the claims by wall time alone and deletes by it.
+ * Starts the clock of an upload, before it claims its first chunk. A process that opens the store after the wall clock moved on knows the claims by
+ * wall time alone, and deletes by it.
  *
  * @returns to be called before each chunk and before each try of the commit. @throws {AshlarError} CLAIM_EXPIRED
  */
 export function startClaims(clock: Clock, claimTtlMs: number): () => void {
-  const wallMs = clock.nowMs();
-  const monotonicMs = clock.monotonicMs();
-  let ageMs = 0;
+  const elapsedMs = startElapsed(clock);
   return () => {
-    ageMs = Math.max(ageMs, clock.nowMs() - wallMs, clock.monotonicMs() - monotonicMs);
-    if (ageMs <= claimTtlMs * USABLE_SHARE) return;
+    if (elapsedMs() <= claimTtlMs * USABLE_SHARE) return;
     throw new AshlarError(
       "CLAIM_EXPIRED",
       "the upload took longer than the stores keep its chunks, or the clock moved on that far (sleep, or it was set): upload it again; what takes that long goes in parts",
