@@ -17,7 +17,7 @@ export function startClaims(clock: Clock, claimTtlMs: number): () => void {
     if (elapsedMs() <= claimTtlMs * USABLE_SHARE) return;
     throw new AshlarError(
       "CLAIM_EXPIRED",
-      "the upload took longer than the stores keep its chunks, or the clock moved on that far (sleep, or it was set): upload it again; what takes that long goes in parts",
+      "the upload took longer than its chunks are kept, or the clock moved on that far (sleep, or it was set): upload it again, or in parts",
     );
   };
 }
