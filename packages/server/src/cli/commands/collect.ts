@@ -22,10 +22,11 @@ export const collectCommand = defineCommand({
     const report = await client.collect({ signal });
     const { manifestsDropped, uploadsAborted, chunksDeleted, orphansDeleted } = report;
     const waiting = report.chunksKept + report.orphansKept;
-    // Only uploads need what no object names: what a failed one left need not wait.
+    // For those that a deleted object named the grace has begun anew.
+    const remedy = `ashlar collect --claim-ttl 0s${report.chunksKept > 0 ? " --grace 0s" : ""}`;
     const why =
       waiting > 0 && claimTtlMs > 0
-        ? `, because an upload may need them for ${formatDuration(claimTtlMs)} after it stored them; while nothing uploads, free them with: ashlar collect --claim-ttl 0s`
+        ? `, because an upload may need them for ${formatDuration(claimTtlMs)} after it stored them; while nothing uses the store, free them with: ${remedy}`
         : "";
     await output.result(
       report,
