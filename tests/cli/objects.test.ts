@@ -1,8 +1,11 @@
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { embedded } from "@ashlar/adapters/embedded";
+import { createClient, MIB } from "@ashlar/sdk";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { cli, cliJson, type RunningCli } from "../support/cli.ts";
+import { expectCode } from "../support/expect-code.ts";
 import { startServedStore } from "../support/served-store.ts";
 import { createTempFolder, type TempFolder } from "../support/temp-folder.ts";
 import { testBytes } from "../support/test-bytes.ts";
@@ -176,20 +179,36 @@ describe("collect and health of a folder", () => {
     await cli(["rm", "box/gone", "--path", path]);
     const kept = await cliJson<Record<string, number>>(["collect", "--path", path]);
     expect(kept[0]).toMatchObject({ chunksDeleted: 0 });
-    const freed = await cliJson<Record<string, number>>([
-      "collect",
-      "--path",
-      path,
-      "--grace",
-      "0",
-      "--claim-ttl",
-      "0",
-    ]);
-    expect(freed[0]).toMatchObject({ manifestsDropped: 1, chunksDeleted: 1 });
+    // Its claim keeps it, and the row's time begins anew; what is said to free it frees it all the same.
+    const told = (await cli(["collect", "--path", path, "--grace", "0"])).stdout;
+    expect(told).toContain("1 wait");
+    const [, remedy = ""] = /ashlar (collect .+)/.exec(told) ?? [];
+    const freed = await cliJson<Record<string, number>>([...remedy.split(" "), "--path", path]);
+    expect(freed[0]).toMatchObject({ chunksDeleted: 1, chunksKept: 0 });
     const health = await cli(["health", "--path", path]);
     expect(health.exitCode, health.stdout).toBe(0);
     expect(health.stdout).toMatch(/ok +0 chunks, 0 B/);
     expect((await cli(["health", "--path", folder.at("nothing")])).exitCode).toBe(5);
+  });
+
+  test("collect tells what a failed upload left, and how it goes", async () => {
+    const path = folder.at("failed");
+    await cli(["mb", "box", "--path", path]);
+    await using client = createClient(embedded({ path }));
+    async function* broken(): AsyncGenerator<Uint8Array> {
+      yield testBytes(5 * MIB);
+      await expect.poll(async () => (await client.collect()).orphansKept).toBe(1);
+      throw new Error("the disk of the source is broken");
+    }
+    await expectCode(client.putObject({ bucket: "box", key: "x", body: broken() }), "INVALID_ARGUMENT");
+    const [kept] = await cliJson<Record<string, number>>(["collect", "--path", path]);
+    expect(kept).toMatchObject({ orphansDeleted: 0, orphansKept: 1 });
+    const told = (await cli(["collect", "--path", path])).stdout;
+    expect(told).toMatch(/freed 0 chunks .* 1 wait/);
+    const [, remedy = ""] = /ashlar (collect --claim-ttl 0s)/.exec(told) ?? [];
+    const [freed] = await cliJson<Record<string, number>>([...remedy.split(" "), "--path", path]);
+    expect(freed).toMatchObject({ orphansDeleted: 1, orphansKept: 0 });
+    expect((await cli(["collect", "--path", path])).stdout).not.toContain("--claim-ttl");
   });
 
   test("health of a folder tells of damaged chunks that were put aside, and of chunks that are gone", async () => {

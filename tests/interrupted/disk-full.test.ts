@@ -112,6 +112,10 @@ describe.skipIf(!mayMount())("a disk that is full", { timeout: 60_000 }, () => {
     const large = { bucket: "box", key: "large", chunker: fixed(CHUNK) };
     await expectCode(client.putObject({ ...large, body: testStream(12 * MIB, { seed: 2 }) }), "DISK_FULL");
     expect(await (await client.getObject(kept)).bytes()).toEqual(testBytes(3 * MIB));
+    // What was stored of it waits for its claims, and is told.
+    const waiting = await client.collect();
+    expect(waiting).toMatchObject({ orphansDeleted: 0, chunksKept: 0 });
+    expect(waiting.orphansKept).toBeGreaterThan(5);
     await client.deleteObject(kept);
     await using collector = createClient(embedded({ path, claimTtlMs: 0, collectGraceMs: 0 }));
     await collector.collect();

@@ -5,6 +5,8 @@ import type { Clock } from "@ashlar/sdk/ports";
 export interface ManualClock extends Clock {
   /** Moves time on and wakes every sleeper that is due, in order of its time. */
   advance(durationMs: number): void;
+  /** Moves wall time alone, as while the machine sleeps, or when somebody sets its clock. */
+  stepWall(byMs: number): void;
   /** How many wait in `sleep`. */
   readonly sleeperCount: number;
 }
@@ -17,9 +19,10 @@ interface Sleeper {
 /** @param startMs what both readings begin with. */
 export function createManualClock(startMs: number = 1_000_000): ManualClock {
   let now = startMs;
+  let wallAheadMs = 0;
   const sleepers = new Set<Sleeper>();
   return {
-    nowMs: () => now,
+    nowMs: () => now + wallAheadMs,
     monotonicMs: () => now,
     sleep(durationMs, options) {
       const signal = options?.signal;
@@ -47,6 +50,9 @@ export function createManualClock(startMs: number = 1_000_000): ManualClock {
         sleepers.delete(sleeper);
         sleeper.wake();
       }
+    },
+    stepWall(byMs) {
+      wallAheadMs += byMs;
     },
     get sleeperCount() {
       return sleepers.size;

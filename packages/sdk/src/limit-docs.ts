@@ -82,7 +82,10 @@ export const LIMIT_DOCS: Readonly<Record<keyof typeof LIMITS, LimitDoc>> = {
     reason:
       "changes of the layout that an upload may live through; a placement among 256 servers takes 80 ms to compute",
   },
-  CLAIM_TTL_MS: { unit: "ms", reason: "an upload may last a day before its chunks can be collected" },
+  CLAIM_TTL_MS: {
+    unit: "ms",
+    reason: "chunks are kept this long for the commit of their upload, which may last 23 hours of it",
+  },
   GRANT_TTL_MS: { unit: "ms", reason: "life of a signed grant; the client renews it during long uploads" },
   ACCESS_TOKEN_TTL_MS: {
     unit: "ms",

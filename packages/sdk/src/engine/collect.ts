@@ -48,6 +48,8 @@ export interface CollectReport {
   readonly chunksKept: number;
   /** Files that no row knew. */
   readonly orphansDeleted: number;
+  /** Files that no row knows and that were claimed lately: of uploads that run, and of those that failed or were interrupted. */
+  readonly orphansKept: number;
   /** Stores that deleted nothing, because they serve another metadata database or a newer state of it: see `ashlar fsck`. */
   readonly storesRefusing: number;
   /** Contradictions in the metadata that were met, such as a chunk that an object names and no row counts. What they are about was left alone: see `ashlar fsck`. */
@@ -87,9 +89,12 @@ export async function collect(options: CollectOptions): Promise<CollectReport> {
   }
   const swept = await sweepUnlessEmptied({ ...options, deletes }, claimTtlMs);
   const storesRefusing = deletes.refusingCount;
-  const { orphansDeleted } = swept;
+  const { orphansDeleted, orphansKept } = swept;
   damagesFound += swept.damagesFound;
-  return { manifestsDropped, uploadsAborted, chunksDeleted, chunksKept, orphansDeleted, storesRefusing, damagesFound };
+  return {
+    ...{ manifestsDropped, uploadsAborted, chunksDeleted, chunksKept },
+    ...{ orphansDeleted, orphansKept, storesRefusing, damagesFound },
+  };
 }
 
 /** Marks in small transactions up to what one walk over the manifests looks for, each row once. */
@@ -153,7 +158,7 @@ async function sweepUnlessEmptied(options: DeletingOptions, unclaimedForMs: numb
       );
     }
   }
-  return { orphansDeleted: 0, damagesFound: 0 };
+  return { orphansDeleted: 0, orphansKept: 0, damagesFound: 0 };
 }
 
 async function drain(step: () => Promise<number>): Promise<number> {

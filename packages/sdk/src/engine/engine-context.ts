@@ -23,7 +23,7 @@ export interface EngineOptions {
   readonly chunker?: Chunker | undefined;
   /** Default `strict`. */
   readonly durability?: Durability | undefined;
-  /** How long the stores keep a claimed chunk; default CLAIM_TTL_MS. A commit that comes later is refused. */
+  /** How long the stores keep a claimed chunk; default CLAIM_TTL_MS. A commit that comes in the last 24th of it, or later, is refused. */
   readonly claimTtlMs?: number | undefined;
   readonly hedgeAfterMs?: number | undefined;
   /** Chunks that are stored side by side for all writes together, whatever their number; default: each write has its own concurrency. */

@@ -81,6 +81,12 @@ function isWorthTrying(error: AshlarError, attempt: number): boolean {
   return error.code !== "CHUNK_DIGEST_MISMATCH" || attempt < LIMITS.CHUNK_ATTEMPTS.value;
 }
 
+/** Options of a call of a {@link retrying} port. */
+export interface TriedOptions extends WriteOptions {
+  /** Called at the beginning of each try, which fails with what it throws. */
+  readonly beforeTry?: (() => void) | undefined;
+}
+
 /**
  * A port whose calls are tried again: reads because they change nothing, writes because their operation id is the same for all tries.
  *
@@ -93,8 +99,11 @@ export function retrying<Port extends object>(port: Port, options: Omit<RetryOpt
       const method: unknown = Reflect.get(port, name);
       if (typeof method !== "function") return method;
       return (...args: unknown[]) => {
-        const { signal, outcome } = (args.at(-1) ?? {}) as WriteOptions;
-        const call = (): Promise<unknown> => Reflect.apply(method, port, args) as Promise<unknown>;
+        const { signal, outcome, beforeTry } = (args.at(-1) ?? {}) as TriedOptions;
+        const call = async (): Promise<unknown> => {
+          beforeTry?.();
+          return await (Reflect.apply(method, port, args) as Promise<unknown>);
+        };
         const told = outcome === undefined ? call : () => tell(call, outcome);
         return withRetry(keepingUnknown(told), { ...options, signal });
       };

@@ -8,6 +8,7 @@ import { raceAbort } from "../internal/linked-abort.ts";
 import { createSemaphore, type Release } from "../internal/semaphore.ts";
 import { LIMITS } from "../limits.ts";
 import type { CallOptions, CommittedChunk, Durability, TransferOptions } from "../ports/index.ts";
+import { startClaims } from "./claimed-chunks.ts";
 import type { EngineContext } from "./engine-context.ts";
 import { createIdleBuffers, type IdleBuffers } from "./idle-buffers.ts";
 import { createProgressTracker, type ProgressTracker } from "./progress-tracker.ts";
@@ -33,6 +34,8 @@ export interface StoredBody {
   readonly chunks: readonly CommittedChunk[];
   readonly replicas: number;
   readonly deduplicatedBytes: number;
+  /** Throws CLAIM_EXPIRED once no commit may rest on the claims of the chunks any more; for before each try of one. */
+  readonly assertClaimed?: (() => void) | undefined;
   /** The bytes, if they go inline; then there are no chunks. */
   readonly inline?: Uint8Array | undefined;
 }
@@ -41,7 +44,8 @@ export interface StoredBody {
  * Cuts a body into chunks and stores them side by side.
  *
  * Memory: at most (concurrency + 2) chunks: those in flight, the one being filled, and the first one until a second shows that the body's digest
- * is not its own; buffers go round. On any failure every transfer is aborted, the body is told to stop, and the chunks stored so far are left to the collector.
+ * is not its own; buffers go round. On any failure every transfer is aborted, the body is told to stop, and the chunks stored so far are left to the collector:
+ * another process may have claimed them since, and no store can tell its claim from ours.
  */
 export async function storeBody(
   context: EngineContext,
@@ -95,7 +99,7 @@ class BodyWriter {
   readonly #concurrency: number;
   readonly #progress: ProgressTracker;
   readonly #wantsProgress: boolean;
-  readonly #startedAtMs: number;
+  readonly #assertClaimed: () => void;
   readonly #chunks: CommittedChunk[] = [];
   /** Puts by chunk id in hex: a chunk that occurs twice in a body (a file of zeros) moves once. */
   readonly #puts = new Map<string, Promise<ReplicatedPut>>();
@@ -125,7 +129,7 @@ class BodyWriter {
       fail,
     });
     this.#wantsProgress = options.onProgress !== undefined;
-    this.#startedAtMs = context.clock.monotonicMs();
+    this.#assertClaimed = startClaims(clock, context.claimTtlMs);
   }
 
   async run(body: AsyncIterable<Uint8Array>): Promise<StoredBody> {
@@ -236,6 +240,7 @@ class BodyWriter {
   }
 
   async #put(chunkId: Digest, bytes: Uint8Array, meter: (transferredBytes: number) => void): Promise<ReplicatedPut> {
+    this.#assertClaimed();
     const ticket = await this.#context.tickets?.get(this.#request.bucket, { signal: this.#signal });
     return await this.#context.chunks.put(chunkId, bytes, {
       signal: this.#signal,
@@ -264,12 +269,6 @@ class BodyWriter {
   async #finishChunked(): Promise<StoredBody> {
     this.#progress.setTotal(this.#sizeBytes);
     await this.#progress.finish();
-    if (this.#context.clock.monotonicMs() - this.#startedAtMs > this.#context.claimTtlMs) {
-      throw new AshlarError(
-        "CLAIM_EXPIRED",
-        "the upload took longer than the stores keep its chunks; use a multipart upload",
-      );
-    }
     const [first] = this.#chunks as [CommittedChunk];
     return {
       sizeBytes: this.#sizeBytes,
@@ -277,6 +276,7 @@ class BodyWriter {
       chunks: this.#chunks,
       replicas: this.#replicas,
       deduplicatedBytes: this.#deduplicatedBytes,
+      assertClaimed: this.#assertClaimed,
     };
   }
 }

@@ -18,6 +18,8 @@ export interface SweepOptions extends CallOptions {
 /** What a sweep did, over all stores. */
 export interface SweepReport {
   readonly orphansDeleted: number;
+  /** Chunks that no row knows and that were claimed too lately to go. */
+  readonly orphansKept: number;
   /** Chunks whose row is lost though something names them, and segments that nobody can read, each counted once a store. */
   readonly damagesFound: number;
 }
@@ -34,11 +36,13 @@ const DELETE_BATCH = 500;
  */
 export async function sweepOrphans(options: SweepOptions): Promise<SweepReport> {
   let orphansDeleted = 0;
+  let orphansKept = 0;
   let damagesFound = 0;
   for (const target of await options.topology.allStores({ signal: options.signal })) {
     try {
       for await (const report of sweepStore(options, target)) {
         orphansDeleted += report.orphansDeleted;
+        orphansKept += report.orphansKept;
         damagesFound += report.damagesFound;
       }
     } catch (thrown) {
@@ -47,22 +51,28 @@ export async function sweepOrphans(options: SweepOptions): Promise<SweepReport> 
       options.logger.warn({ err: error, serverId: target.serverId }, "orphan sweep skipped a store");
     }
   }
-  return { orphansDeleted, damagesFound };
+  return { orphansDeleted, orphansKept, damagesFound };
 }
 
 async function* sweepStore(options: SweepOptions, target: NamedStore): AsyncGenerator<SweepReport> {
   const { metadata, unclaimedForMs, signal } = options;
   let orphans: Digest[] = [];
+  let youngCount = 0;
   let cursor: string | undefined;
   do {
     const page = await target.store.listChunks({ cursor, signal });
-    const old = page.chunks.filter((chunk) => chunk.unclaimedForMs >= unclaimedForMs).map((chunk) => chunk.chunkId);
-    const known = old.length === 0 ? [] : await metadata.knowsChunks(old, { signal });
-    orphans.push(...old.filter((_, index) => known[index] === false));
+    const ids = page.chunks.map((chunk) => chunk.chunkId);
+    const known = ids.length === 0 ? [] : await metadata.knowsChunks(ids, { signal });
+    const unknown = page.chunks.filter((_, index) => known[index] === false);
+    const old = unknown.filter((chunk) => chunk.unclaimedForMs >= unclaimedForMs);
+    orphans.push(...old.map((chunk) => chunk.chunkId));
+    youngCount += unknown.length - old.length;
     cursor = page.nextCursor;
     if (orphans.length > CANDIDATES_MAX - DELETE_BATCH || cursor === undefined) {
-      yield await deleteOrphans(options, target, orphans);
+      const { orphansKept, ...report } = await deleteOrphans(options, target, orphans);
+      yield { ...report, orphansKept: orphansKept + youngCount };
       orphans = [];
+      youngCount = 0;
     }
   } while (cursor !== undefined);
 }
@@ -91,11 +101,13 @@ async function deleteOrphans(
     );
   }
   const damagesFound = lostRows + unreadableCount;
-  if (unreadableCount > 0) return { orphansDeleted: 0, damagesFound };
+  if (unreadableCount > 0) return { orphansDeleted: 0, orphansKept: 0, damagesFound };
   let orphansDeleted = 0;
+  let orphansKept = 0;
   for (let start = 0; start < free.length; start += DELETE_BATCH) {
     const outcomes = await deletes.delete(target, free.slice(start, start + DELETE_BATCH), unclaimedForMs);
     orphansDeleted += outcomes.filter((outcome) => outcome === "deleted").length;
+    orphansKept += outcomes.filter((outcome) => outcome === "claimed").length;
   }
-  return { orphansDeleted, damagesFound };
+  return { orphansDeleted, orphansKept, damagesFound };
 }

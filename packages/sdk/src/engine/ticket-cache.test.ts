@@ -6,11 +6,16 @@ import { createTicketCache } from "./ticket-cache.ts";
 
 function manual() {
   let now = 1000;
-  const clock: Clock = { nowMs: () => now, monotonicMs: () => now, sleep: async () => {} };
+  let sleptMs = 0;
+  const clock: Clock = { nowMs: () => now + sleptMs, monotonicMs: () => now, sleep: async () => {} };
   const advance = (ms: number): void => {
     now += ms;
   };
-  return { clock, advance };
+  /** Wall time goes on, monotonic time does not. */
+  const sleep = (ms: number): void => {
+    sleptMs += ms;
+  };
+  return { clock, advance, sleep };
 }
 
 function source(expiresInMs: number) {
@@ -46,6 +51,18 @@ describe("a ticket cache", () => {
     advance(599);
     expect((await cache.get("a")).ticket).toBe("a-1");
     advance(1);
+    expect((await cache.get("a")).ticket).toBe("a-2");
+    expect(asked).toEqual([undefined, "a-1"]);
+  });
+
+  test("counts the time that the machine slept, and no time back", async () => {
+    const { grants, asked } = source(900);
+    const { clock, sleep } = manual();
+    const cache = createTicketCache(grants, clock);
+    await cache.get("a");
+    sleep(600);
+    expect((await cache.get("a")).ticket).toBe("a-2");
+    sleep(-10_000);
     expect((await cache.get("a")).ticket).toBe("a-2");
     expect(asked).toEqual([undefined, "a-1"]);
   });

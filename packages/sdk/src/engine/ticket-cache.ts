@@ -1,12 +1,13 @@
 import { AshlarError } from "../errors/index.ts";
 import type { CallOptions, Clock, GrantSource, WriteTicket } from "../ports/index.ts";
+import { startElapsed } from "./elapsed.ts";
 
 /** A ticket is renewed when less than this part of its life is left. */
 const RENEW_BELOW = 1 / 3;
 
 interface Held {
   readonly ticket: WriteTicket;
-  readonly receivedAtMs: number;
+  readonly ageMs: () => number;
 }
 
 /**
@@ -24,7 +25,7 @@ export function createTicketCache(grants: GrantSource, clock: Clock, signal?: Ab
   const asking = new Map<string, Promise<WriteTicket>>();
 
   const ask = async (bucket: string, renew: string | undefined): Promise<WriteTicket> => {
-    const receivedAtMs = clock.monotonicMs(); // before asking: the ticket may be older than it looks, never younger
+    const ageMs = startElapsed(clock); // before asking: the ticket may be older than it looks, never younger
     const ticket = await grants.beginWrite({ bucket, renew }, { signal }).catch((error: unknown) => {
       // A gateway with another cluster key, or one that slept too long, refuses the old ticket: begin anew. Refused again, it was the API key.
       if (
@@ -34,14 +35,14 @@ export function createTicketCache(grants: GrantSource, clock: Clock, signal?: Ab
         throw error;
       return grants.beginWrite({ bucket }, { signal });
     });
-    held.set(bucket, { ticket, receivedAtMs });
+    held.set(bucket, { ticket, ageMs });
     return ticket;
   };
 
   return {
     get(bucket) {
       const known = held.get(bucket);
-      const leftMs = known === undefined ? 0 : known.receivedAtMs + known.ticket.expiresInMs - clock.monotonicMs();
+      const leftMs = known === undefined ? 0 : known.ticket.expiresInMs - known.ageMs();
       if (known !== undefined && leftMs > known.ticket.expiresInMs * RENEW_BELOW) return Promise.resolve(known.ticket);
       let pending = asking.get(bucket);
       if (pending === undefined) {

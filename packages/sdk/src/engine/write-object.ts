@@ -14,6 +14,7 @@ import { checkDurability, normalizeDeclaredDigest } from "../ports/metadata-chec
 import { normalizeAttributes } from "../ports/names.ts";
 import { checkEarly } from "./early-check.ts";
 import type { EngineContext } from "./engine-context.ts";
+import type { TriedOptions } from "./retry.ts";
 import { assertDeclaredDigest, type StoredBody, storeBody } from "./store-body.ts";
 
 /** Stores a body and commits it as an object. Nothing is visible before the commit, and nothing at all if that is refused. */
@@ -57,7 +58,7 @@ export async function writeObject(
       content: stored.inline === undefined ? { chunks: stored.chunks } : { inline: stored.inline },
       condition: request.condition,
     },
-    options,
+    commitOptionsOf(options, stored),
   );
   return {
     ...info,
@@ -101,7 +102,7 @@ export async function writePart(
       content: { chunks: stored.chunks },
       ticket: ticket?.ticket,
     },
-    writeOptionsOf(options),
+    commitOptionsOf(options, stored),
   );
 }
 
@@ -111,12 +112,15 @@ async function etagOf({ hasher }: EngineContext, { chunks, sha256 }: StoredBody)
   return await chunkedEtagBy(hasher, chunkIds);
 }
 
-async function commit(context: EngineContext, request: CommitObject, options: WriteOptions): Promise<ObjectInfo> {
+async function commit(context: EngineContext, request: CommitObject, options: TriedOptions): Promise<ObjectInfo> {
   const inline = "inline" in request.content;
   const ticket = inline ? undefined : await context.tickets?.get(request.bucket, { signal: options.signal });
-  return await context.catalog.commitObject({ ...request, ticket: ticket?.ticket }, writeOptionsOf(options));
+  return await context.catalog.commitObject({ ...request, ticket: ticket?.ticket }, options);
 }
 
-function writeOptionsOf({ signal, operationId, credential, outcome }: WriteOptions): WriteOptions {
-  return { signal, operationId, credential, outcome };
+function commitOptionsOf(
+  { signal, operationId, credential, outcome }: WriteOptions,
+  { assertClaimed }: StoredBody,
+): TriedOptions {
+  return { signal, operationId, credential, outcome, beforeTry: assertClaimed };
 }

@@ -27,7 +27,8 @@ export const ERROR_CODE_DOCS: Readonly<Record<ErrorCode, string>> = {
   QUORUM_NOT_REACHED: "too few replicas acknowledged the write",
   NODE_UNAVAILABLE: "a server cannot be reached or is shutting down",
   METADATA_UNAVAILABLE: "the metadata database cannot be reached",
-  DISK_FULL: "the disk or its quota is full (ENOSPC, EDQUOT); nothing is kept",
+  DISK_FULL:
+    "the disk or its quota is full (ENOSPC, EDQUOT); nothing is visible, and chunks that the upload had stored go once their claims end",
   OVERLOADED: "a limit on work in progress is reached",
   CANCELED: "the caller aborted",
   DEADLINE_EXCEEDED: "the time allowed has passed",

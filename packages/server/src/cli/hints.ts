@@ -65,7 +65,7 @@ const HINTS: HintTable = {
     // A file of this machine is full, not the store.
     details.file !== undefined
       ? undefined
-      : `delete objects and free their space with \`${program} collect\` (servers do it by themselves), or add a storage node`,
+      : `delete objects and free their space with \`${program} collect\` (servers do it by themselves), or add a storage node; what a failed upload had stored goes by itself after a day, and in a folder at once with \`${program} collect --claim-ttl 0s\` while nothing else uploads`,
   BUCKET_NOT_EMPTY: ({ program, context }, { details }) =>
     notEmptyHint(program, details.bucket ?? argument(context), details),
   CHUNK_CORRUPT: ({ context }) =>

@@ -240,6 +240,7 @@ describe("schedules", () => {
       chunksDeleted: 0,
       chunksKept: 0,
       orphansDeleted: 0,
+      orphansKept: 0,
       storesRefusing: 0,
       damagesFound: 0,
     });

@@ -11,5 +11,5 @@ export async function assertRoom(parts: FsParts, path: string, sizeBytes: number
   if (parts.reserveBytes === 0) return;
   const { bavail, bsize } = await parts.fileSystem.statfs(path);
   if (bavail * bsize - sizeBytes >= parts.reserveBytes) return;
-  throw new AshlarError("DISK_FULL", "the disk of the chunk store is full up to its reserve; nothing is kept");
+  throw new AshlarError("DISK_FULL", "the disk of the chunk store is full up to its reserve; the chunk is not kept");
 }

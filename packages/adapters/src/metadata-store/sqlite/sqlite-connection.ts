@@ -3,7 +3,7 @@ import { AshlarError } from "@ashlar/sdk/errors";
 import { closePath, makePrivateFile } from "../../internal/private-files.ts";
 import { SQLITE_DIALECT } from "../../internal/sql/sql-dialect.ts";
 import type { SqlSession, SqlValue } from "../../internal/sql/sql-session.ts";
-import { isBusy } from "./sqlite-error.ts";
+import { DAMAGED_REMEDY, isBusy } from "./sqlite-error.ts";
 
 /** "ASHL" in the file header marks the file as ours. */
 const APPLICATION_ID = 0x4153484c;
@@ -79,7 +79,7 @@ export class SqliteConnection {
     if (problems.length === 0) return;
     throw new AshlarError(
       "METADATA_CORRUPT",
-      "the metadata file is damaged: restore it from a backup, or see what `sqlite3 metadata.sqlite .recover` saves",
+      `the metadata file is damaged: ${DAMAGED_REMEDY}, or see what \`sqlite3 metadata.sqlite .recover\` saves`,
       { details: { problem: problems.join("; ") } },
     );
   }

@@ -10,6 +10,13 @@ const SQLITE_FULL = 13;
 const SQLITE_CANTOPEN = 14;
 const SQLITE_NOTADB = 26;
 
+/**
+ * What to do about a damaged file. SQLite says SQLITE_CORRUPT also where the disk failed to read a page (its own SQLITE_IOERR_CORRUPTFS, which it hides:
+ * https://sqlite.org/rescode.html#ioerr_corruptfs), and nothing in the error tells the two apart.
+ */
+export const DAMAGED_REMEDY =
+  "if the system's log tells of a disk that could not be read just now, mend that and open the store again; else restore the file from a backup";
+
 const CODES: ReadonlyMap<number, readonly [ErrorCode, string]> = new Map([
   [SQLITE_BUSY, ["METADATA_UNAVAILABLE", "another process holds the metadata file for too long"]],
   [SQLITE_LOCKED, ["METADATA_UNAVAILABLE", "the metadata file is locked"]],
@@ -17,7 +24,7 @@ const CODES: ReadonlyMap<number, readonly [ErrorCode, string]> = new Map([
   [SQLITE_IOERR, ["METADATA_UNAVAILABLE", "the metadata file cannot be read or written"]],
   [SQLITE_FULL, ["DISK_FULL", "the disk of the metadata file is full; nothing is kept"]],
   [SQLITE_CANTOPEN, ["METADATA_UNAVAILABLE", "the metadata file cannot be opened"]],
-  [SQLITE_CORRUPT, ["METADATA_CORRUPT", "the metadata file is damaged: restore it from a backup"]],
+  [SQLITE_CORRUPT, ["METADATA_CORRUPT", `the metadata file is damaged: ${DAMAGED_REMEDY}`]],
   [SQLITE_NOTADB, ["STORE_INCOMPATIBLE", "the metadata file is not an SQLite database"]],
 ]);
 

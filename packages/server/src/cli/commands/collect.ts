@@ -2,6 +2,7 @@ import { createClient } from "@ashlar/sdk";
 import { AshlarError } from "@ashlar/sdk/errors";
 import { type CommandCall, defineCommand } from "../command.ts";
 import { assertStoreThere } from "../existing-store.ts";
+import { formatDuration } from "../format.ts";
 
 const SETTINGS = ["path", "graceMs", "claimTtlMs", "json", "debug"] as const;
 
@@ -19,10 +20,17 @@ export const collectCommand = defineCommand({
     const { embedded } = await import("@ashlar/adapters/embedded");
     await using client = createClient(embedded({ path, collectGraceMs: graceMs, claimTtlMs }));
     const report = await client.collect({ signal });
-    const { manifestsDropped, uploadsAborted, chunksDeleted, chunksKept, orphansDeleted } = report;
+    const { manifestsDropped, uploadsAborted, chunksDeleted, orphansDeleted } = report;
+    const waiting = report.chunksKept + report.orphansKept;
+    // For those that a deleted object named the grace has begun anew.
+    const remedy = `ashlar collect --claim-ttl 0s${report.chunksKept > 0 ? " --grace 0s" : ""}`;
+    const why =
+      waiting > 0 && claimTtlMs > 0
+        ? `, because an upload may need them for ${formatDuration(claimTtlMs)} after it stored them; while nothing uses the store, free them with: ${remedy}`
+        : "";
     await output.result(
       report,
-      `freed ${chunksDeleted + orphansDeleted} chunks of ${manifestsDropped} deleted versions and ${uploadsAborted} unfinished uploads; ${chunksKept} wait`,
+      `freed ${chunksDeleted + orphansDeleted} chunks of ${manifestsDropped} deleted versions and ${uploadsAborted} unfinished uploads; ${waiting} wait${why}`,
     );
     if (report.storesRefusing > 0) {
       throw new AshlarError(
