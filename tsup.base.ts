@@ -12,10 +12,9 @@ const LIBRARIES = '/// <reference lib="esnext.disposable" />';
 /**
  * Builds the tsup options of one package from its package.json: every export and every bin is one bundle entry.
  *
- * @param extraEntries sources that are started by path and not imported (worker threads), relative to the package.
  * ASHLAR_BUILD_DTS=0 leaves the declaration files out: running needs only the JavaScript, and declarations take most of the time.
  */
-export function packageOptions(extraEntries: readonly string[] = []): Options {
+export function packageOptions(): Options {
   const manifest = JSON.parse(readFileSync("package.json", "utf8")) as PackageJson;
   const exported = Object.values(manifest.exports).flatMap((target) =>
     typeof target === "string" ? [] : [target["ashlar-source"] ?? ""],
@@ -24,7 +23,7 @@ export function packageOptions(extraEntries: readonly string[] = []): Options {
     target.replace("./dist/", "./src/").replace(/\.js$/, ".ts"),
   );
   // A source that is not there is left out here and found by `npm run exports`, which asks for every file that package.json names.
-  const sources = [...exported, ...commands, ...extraEntries].filter((source) => existsSync(source));
+  const sources = [...exported, ...commands].filter((source) => existsSync(source));
   return {
     // Keys keep the folder layout of src, so dist/x/index.js stands where package.json says.
     entry: Object.fromEntries(sources.map((source) => [source.replace(/^\.\/src\//, "").replace(/\.ts$/, ""), source])),

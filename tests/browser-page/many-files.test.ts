@@ -41,6 +41,76 @@ describePage("the page with many files", (suite) => {
     await driver.close();
   });
 
+  test("says what a search has looked at, while it works and when it fails", async () => {
+    const keys = Array.from({ length: 130 }, (_, index) => `searched/${String(index).padStart(3, "0")}.txt`);
+    await Promise.all(keys.map((key) => put(key, key)));
+    const driver = await suite.open();
+    const { page } = driver;
+    await page.getByRole("button", { name: "Open folder searched/" }).click();
+    await page.getByRole("button", { name: "Preview 000.txt" }).waitFor();
+    let lose = (): void => {};
+    const held = new Promise<void>((resolve) => {
+      lose = resolve;
+    });
+    await page.route(/ListObjects$/, (route) => held.then(() => route.abort()));
+    const search = page.getByRole("searchbox", { name: "Search this folder" });
+    const said = page.locator("#objects .empty");
+    await search.fill("129");
+    await page.getByText("Looking at the rest").waitFor();
+    expect(await said.textContent()).toContain("among the first 100");
+    lose();
+    await page.getByText("The rest could not be looked at").waitFor();
+    expect(await said.textContent()).toContain("among the first 100");
+    expect(await page.locator("#objects").getByRole("alert").textContent()).toContain("Could not list the files");
+    await page.unrouteAll();
+    await page.getByRole("button", { name: "Refresh" }).click();
+    await page.getByRole("button", { name: "Preview 129.txt" }).waitFor();
+    await driver.close();
+  });
+
+  test("searches all of a folder also where its first page had not come yet", async () => {
+    const keys = Array.from({ length: 130 }, (_, index) => `early/${String(index).padStart(3, "0")}.txt`);
+    await Promise.all(keys.map((key) => put(key, key)));
+    const driver = await suite.open();
+    const { page } = driver;
+    const folder = page.getByRole("button", { name: "Open folder early/" });
+    await folder.waitFor();
+    let pass = (): void => {};
+    const held = new Promise<void>((resolve) => {
+      pass = resolve;
+    });
+    await page.route(/ListObjects$/, (route) => held.then(() => route.continue()));
+    await folder.click();
+    await page.getByRole("searchbox", { name: "Search this folder" }).fill("129");
+    await page.getByText("Looking …").waitFor();
+    pass();
+    await page.getByRole("button", { name: "Preview 129.txt" }).waitFor();
+    await page.unrouteAll();
+    await driver.close();
+  });
+
+  test("shows what a name hides, and an honest name as it is", async () => {
+    const shown = {
+      "\u202egpj.exe": "\\u202egpj.exe",
+      "zero\u200bwidth": "zero\\u200bwidth",
+      " ": "\\x20",
+      "שלום.txt": "שלום.txt",
+    };
+    for (const name of Object.keys(shown)) await put(`spoofed/${name}`, name);
+    const driver = await suite.open();
+    const { page } = driver;
+    await page.getByRole("button", { name: "Open folder spoofed/" }).click();
+    await page.getByRole("button", { name: "Preview שלום.txt" }).waitFor();
+    expect((await namesOf(page)).toSorted()).toEqual(Object.values(shown).toSorted());
+    for (const name of Object.values(shown)) {
+      const button = page.getByRole("button", { name: `Preview ${name}`, exact: true });
+      expect(await button.getAttribute("title")).toBe(name);
+    }
+    await page.getByRole("button", { name: "Preview \\u202egpj.exe" }).click();
+    expect(await page.getByRole("dialog").locator(".given").textContent()).toBe("\\u202egpj.exe");
+    await driver.close();
+  });
+
   test("keeps the focus beside what was deleted, and says that it is gone", async () => {
     for (const name of ["a", "b", "c"]) await put(`focus/${name}.txt`, name);
     const driver = await suite.open();

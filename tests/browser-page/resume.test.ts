@@ -3,7 +3,7 @@ import { MIB } from "@ashlar/sdk";
 import { expect, test } from "vitest";
 import { sha256Hex, testBytes } from "../support/test-bytes.ts";
 import { allOf, BUCKET } from "./page-cluster.ts";
-import type { PageDriver } from "./page-driver.ts";
+import { openPage, type PageDriver } from "./page-driver.ts";
 import { describePage } from "./page-suite.ts";
 import { seenProgress, watchProgress } from "./watch-progress.ts";
 
@@ -103,6 +103,58 @@ describePage("an upload in the page", (suite) => {
     await unfinished.getByRole("button", { name: `Discard ${name}` }).click();
     await expect.poll(() => unfinished.isVisible()).toBe(false);
     expect(await allOf(suite.cluster.client.listUploads({ bucket: BUCKET, prefix: name }))).toEqual([]);
+    await driver.close();
+  });
+
+  test("that two tabs send is done in both when one has ended it", async () => {
+    const name = "tabs.bin";
+    const driver = await suite.open();
+    const bytes = await begin(driver, name, 38);
+    await untilStored(name, PART);
+    const other = await openPage(suite.browser, suite.cluster.example.pageUrl, driver.context);
+    await other.page.setInputFiles("#files", suite.folder.at(name));
+    await other.untilState(name, "done");
+    await driver.throttle(undefined);
+    await driver.untilState(name, "done");
+    expect(await suite.cluster.digestOf(name)).toEqual({ sha256: sha256Hex(bytes), sizeBytes: SIZE });
+    expect(await allOf(suite.cluster.client.listUploads({ bucket: BUCKET, prefix: name }))).toEqual([]);
+    await other.close();
+    await driver.close();
+  });
+
+  test("begins anew where the store has given it up, whatever has come to its key", async () => {
+    const name = "exchanged.bin";
+    const driver = await suite.open();
+    const bytes = await begin(driver, name, 39);
+    await untilStored(name, PART);
+    await driver.press(`Pause ${name}`);
+    await driver.untilState(name, "paused");
+    const { client } = suite.cluster;
+    for (const { uploadId } of await allOf(client.listUploads({ bucket: BUCKET, prefix: name })))
+      await client.abortUpload({ uploadId });
+    await client.putObject({ bucket: BUCKET, key: name, body: testBytes(SIZE, 40) });
+    await driver.throttle(undefined);
+    await driver.press(`Resume ${name}`);
+    await driver.untilState(name, "done");
+    expect(await suite.cluster.digestOf(name)).toEqual({ sha256: sha256Hex(bytes), sizeBytes: SIZE });
+    await driver.close();
+  });
+
+  test("whose last answer was lost is not offered again after a reload", async () => {
+    const name = "unanswered.bin";
+    const driver = await suite.open();
+    const { page } = driver;
+    await begin(driver, name, 41);
+    await untilStored(name, PART);
+    // The store completes the upload, and the page never hears of it.
+    const completed = new Promise<void>((resolve) => {
+      void page.route(/CompleteUpload$/, (route) => route.fetch().then(() => resolve()));
+    });
+    await driver.throttle(undefined);
+    await completed;
+    await page.reload();
+    await page.getByRole("button", { name: `Preview ${name}` }).waitFor();
+    await expect.poll(() => page.getByRole("region", { name: "Unfinished uploads" }).isVisible()).toBe(false);
     await driver.close();
   });
 

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createTempFolder, type TempFolder } from "../support/temp-folder.ts";
 import { defineBrowserBundles } from "./browser-bundles.ts";
 import { defineConsumerTypes } from "./consumer-types.ts";
+import { defineNodeBundles } from "./node-bundles.ts";
 import { defineNodeLines } from "./node-lines.ts";
 import { createProject, filesOf, PACKAGES, packPackages, ROOT, readManifest, runModule } from "./packed-project.ts";
 
@@ -107,4 +108,5 @@ describe("the packages in a project of their own", () => {
   defineNodeLines(() => folder.at("whole"));
   defineBrowserBundles(() => folder.at("whole"));
   defineConsumerTypes(() => folder.at("small"));
+  defineNodeBundles(() => folder.at("small"));
 });

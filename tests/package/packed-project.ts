@@ -27,9 +27,8 @@ export async function readManifest(folder: string): Promise<Manifest> {
   return JSON.parse(await readFile(join(folder, "package.json"), "utf8")) as Manifest;
 }
 
-/** Builds what is stale and packs the three packages as a registry would get them. @returns tarballs by package name. */
+/** Packs the three packages as a registry would get them; packing builds what is stale, or has no declarations. @returns tarballs by package name. */
 export async function packPackages(folder: string): Promise<ReadonlyMap<string, string>> {
-  await run(process.execPath, ["tools/bootstrap.mjs", "build"], { cwd: ROOT });
   await mkdir(folder, { recursive: true });
   const tarballs = new Map<string, string>();
   for (const name of PACKAGES) {

@@ -11,6 +11,7 @@ import { byId } from "./ui/elements.ts";
 import { attempt, clearNotice } from "./ui/notices.ts";
 import { createObjectList, type ObjectList } from "./ui/object-list.ts";
 import { createTransferList } from "./ui/transfer-list.ts";
+import { visibleName } from "./ui/visible-name.ts";
 import { createWayPicker } from "./ui/way-picker.ts";
 import { describeWay } from "./ui/where.ts";
 import type { PickedFile } from "./uploads/picked-files.ts";
@@ -81,7 +82,7 @@ function startTransfers({ bucket, client }: Shared, onUploaded: (key: string) =>
       },
     });
     queue.add(transfer);
-    clearNotice(`resume ${picked.file.name}`);
+    clearNotice(`resume ${visibleName(picked.file.name)}`);
     unfinished.show();
   };
   const isListed = (key: string): boolean =>
@@ -104,7 +105,7 @@ function createObjects({ bucket, client }: Shared, download: Transfers["download
     list: async (prefix, cursor) => listFolder(await client(), { bucket, prefix, cursor }),
     preview: async (entry) =>
       previewDialog(await client(), { bucket, key: entry.key }, () =>
-        attempt(`download ${entry.key}`, () => download(entry)),
+        attempt(`download ${visibleName(entry.key)}`, () => download(entry)),
       ),
     download,
     async deleteObject({ key }) {
@@ -121,7 +122,7 @@ function createObjects({ bucket, client }: Shared, download: Transfers["download
     moved(prefix) {
       // Not where the address has led here already.
       if (prefixOf(location.hash) !== prefix) history.pushState(null, "", hashOf(prefix));
-      byId("target").textContent = prefix === "" ? "All files" : prefix;
+      byId("target").textContent = prefix === "" ? "All files" : visibleName(prefix);
     },
   });
 }

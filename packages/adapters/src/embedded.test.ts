@@ -1,6 +1,7 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { createClient } from "@ashlar/sdk";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type EmbeddedOptions, embedded } from "./embedded.ts";
@@ -30,6 +31,20 @@ test.each(["inlineMaxBytes", "claimTtlMs", "collectGraceMs", "forMs"])("refuses 
     const options = { path: folder, [name]: amount, retry: { [name]: amount } } as EmbeddedOptions;
     expect(() => embedded(options)).toThrow(expect.objectContaining({ code: "INVALID_ARGUMENT" }));
   }
+});
+
+test.each([null, "./sqlite-worker.js", 5, {}, new URL("https://example.com/sqlite-worker.js")])(
+  "refuses %j as the worker's file at once",
+  (workerUrl) => {
+    const options = { path: folder, workerUrl } as EmbeddedOptions;
+    expect(() => embedded(options)).toThrow(expect.objectContaining({ code: "INVALID_ARGUMENT" }));
+  },
+);
+
+test("starts its threads from the file that it is given", async () => {
+  const options = { path: join(folder, "elsewhere"), workerUrl: pathToFileURL(join(folder, "nothing-here.js")) };
+  await using client = createClient(embedded({ ...options, retry: { forMs: 0 } }));
+  await expect(client.listBuckets()).rejects.toMatchObject({ code: "METADATA_UNAVAILABLE" });
 });
 
 test("goes by what its options were, whatever they are when it is opened", async () => {

@@ -14,6 +14,7 @@ import { nodeCryptoHasher } from "./hash/node-crypto.ts";
 import { assertFolderPath, makeStoreFolder } from "./internal/store-folder.ts";
 import { diskRoom } from "./metadata-store/sqlite/disk-reserve.ts";
 import { openSqliteMetadataStore } from "./metadata-store/sqlite/index.ts";
+import { assertWorkerUrl } from "./metadata-store/sqlite/worker-thread.ts";
 
 /** Options of the embedded seat. */
 export interface EmbeddedOptions {
@@ -31,6 +32,8 @@ export interface EmbeddedOptions {
   readonly retry?: RetryPolicy | undefined;
   /** Default: no lines. */
   readonly logger?: Logger | undefined;
+  /** File of the worker's code, `@ashlar/adapters/sqlite-worker` as it was bundled; only bundled apps need it. Default: beside this module. */
+  readonly workerUrl?: URL | undefined;
 }
 
 /**
@@ -38,12 +41,16 @@ export interface EmbeddedOptions {
  *
  * Layout of the folder: `chunks/` and `format.json` (see `@ashlar/adapters/chunk-store/fs`) and `metadata.sqlite`.
  *
- * @throws {AshlarError} INVALID_ARGUMENT at once for a path that is no text, an amount that is none, or a logger without its methods. Nothing is opened before the first call, which fails with
+ * @throws {AshlarError} INVALID_ARGUMENT at once for a path that is no text, an amount that is none, a logger without its methods, or a `workerUrl` that names no file. Nothing is opened before the first call, which fails with
  *   INVALID_ARGUMENT if the path is no folder and with UNSUPPORTED under a Node without `node:sqlite`.
  */
 export function embedded(options: EmbeddedOptions): Seat {
   assertFolderPath((options as EmbeddedOptions | undefined)?.path);
-  checkOptions(options, { path: "", inlineMaxBytes: "number", claimTtlMs: "number", collectGraceMs: "number" });
+  checkOptions(options, {
+    ...{ path: "", inlineMaxBytes: "number", claimTtlMs: "number", collectGraceMs: "number" },
+    workerUrl: "",
+  });
+  assertWorkerUrl(options.workerUrl);
   const { retry } = options;
   // All of them now: at the first call the caller may have changed its object, and the process be in another folder.
   const logger = guardedLogger(options.logger);
@@ -64,6 +71,7 @@ async function openEmbedded(
     storeFolder: options.path,
     logger,
     tracer,
+    workerUrl: options.workerUrl,
   });
   // Chunks leave what the metadata needs to delete them.
   const { reserveBytes } = diskRoom(options.path);

@@ -1,15 +1,14 @@
 import type { FolderPage } from "./folder.ts";
 
-/** What is known of a folder: its first pages, or all of it. */
-export interface FolderContents extends FolderPage {
-  /** There is more than is searched and sorted. */
-  readonly isCut: boolean;
-}
+/** What is known of a folder: its first pages, or, without a cursor, all of it. */
+export type FolderContents = FolderPage;
 
 /** Entries that are searched and sorted at most: more would keep a phone busy, and nobody reads them. */
 export const ARRANGED_MAX = 10_000;
 
-export const NO_CONTENTS: FolderContents = { folders: [], objects: [], isCut: false };
+export const NO_CONTENTS: FolderContents = { folders: [], objects: [] };
+
+export const countOf = ({ folders, objects }: FolderContents): number => folders.length + objects.length;
 
 /**
  * Lists a folder page by page.
@@ -30,5 +29,5 @@ export async function listUntil(
     objects = [...objects, ...page.objects];
     nextCursor = page.nextCursor;
   }
-  return { folders, objects, nextCursor, isCut: nextCursor !== undefined };
+  return { folders, objects, nextCursor };
 }

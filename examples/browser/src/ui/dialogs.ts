@@ -2,6 +2,7 @@ import type { ObjectClient } from "@ashlar/sdk";
 import { loadPreview, type Preview } from "../browse/preview.ts";
 import { button, element, nameText } from "./elements.ts";
 import { formatBytes, formatTime } from "./format.ts";
+import { visibleName } from "./visible-name.ts";
 
 /** What is to be deleted. */
 export interface Deletion {
@@ -13,7 +14,7 @@ export interface Deletion {
 
 /** Asks before something is deleted. @returns whether the user agreed. */
 export async function confirmDelete({ what, name, detail }: Deletion): Promise<boolean> {
-  const dialog = element("dialog", { class: "confirm", "aria-label": `Delete ${what}${name}?` });
+  const dialog = element("dialog", { class: "confirm", "aria-label": `Delete ${what}${visibleName(name)}?` });
   const ask = new Promise<boolean>((resolve) => {
     dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"));
   });
@@ -47,7 +48,7 @@ export async function previewDialog(
   const facts = element("p", { class: "faint facts" });
   const dialog = element(
     "dialog",
-    { class: "preview", "aria-label": key },
+    { class: "preview", "aria-label": visibleName(key) },
     element(
       "div",
       { class: "head" },
@@ -84,7 +85,7 @@ function contentOf(preview: Preview, closed: AbortSignal): Node {
     case "image": {
       const url = URL.createObjectURL(preview.blob);
       closed.addEventListener("abort", () => URL.revokeObjectURL(url));
-      const picture = element("img", { src: url, alt: preview.info.key });
+      const picture = element("img", { src: url, alt: visibleName(preview.info.key) });
       picture.addEventListener("error", () => picture.replaceWith(nothingToShow("This picture cannot be shown.")));
       return picture;
     }

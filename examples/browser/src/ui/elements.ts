@@ -1,3 +1,5 @@
+import { visibleName } from "./visible-name.ts";
+
 type Attributes = Readonly<Record<string, string | boolean | undefined>>;
 type Child = Node | string | undefined;
 
@@ -16,9 +18,9 @@ export function element<K extends keyof HTMLElementTagNameMap>(
   return made;
 }
 
-/** A name that users gave: spaces as they are, and letters that run from right to left do not turn what stands around it. */
+/** A name that users gave, to be seen as it is: letters that run from right to left do not turn what stands around it. */
 export function nameText(name: string): HTMLElement {
-  return element("bdi", { class: "given" }, name);
+  return element("bdi", { class: "given" }, visibleName(name));
 }
 
 /** A button. @param label what a screen reader says, where the text alone does not tell. */

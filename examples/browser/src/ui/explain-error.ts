@@ -25,6 +25,7 @@ const WHAT_TO_DO: Partial<Record<ErrorCode, string>> = {
   CHUNK_MISSING: "Copies in the store are missing. Try again later; the operator should run `ashlar health`.",
   DEADLINE_EXCEEDED: "The store does not answer. Check the connection, then try again.",
   INVALID_ARGUMENT: "The store does not take this name or file. Give it a shorter or plainer name.",
+  UPLOAD_NOT_FOUND: "The upload was ended in another tab, or given up by the store. Try again; it begins anew.",
   OBJECT_TOO_LARGE: "The file is larger than the store takes.",
 };
 

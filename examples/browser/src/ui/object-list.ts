@@ -1,12 +1,14 @@
 import type { ObjectListEntry } from "@ashlar/sdk";
-import { arrange, type FolderEntry, type FolderView, type SortOrder } from "../browse/arrange.ts";
+import { arrange, type FolderEntry, type SortOrder } from "../browse/arrange.ts";
 import type { FolderPage } from "../browse/folder.ts";
-import { ARRANGED_MAX, type FolderContents, listUntil, NO_CONTENTS } from "../browse/folder-contents.ts";
+import { ARRANGED_MAX, countOf, type FolderContents, listUntil, NO_CONTENTS } from "../browse/folder-contents.ts";
 import { createDrawnRows } from "./drawn-rows.ts";
 import { button, element } from "./elements.ts";
 import { explainError } from "./explain-error.ts";
+import { type LookedAt, wordsBelow, wordsForNone } from "./looked-at.ts";
 import { announce } from "./notices.ts";
 import { crumbsOf, folderRow, head, objectRow } from "./object-rows.ts";
+import { visibleName } from "./visible-name.ts";
 
 /** What the list asks of the page. */
 export interface ObjectListActions {
@@ -46,41 +48,40 @@ export function createObjectList(actions: ObjectListActions): ObjectList {
   let listed: string | undefined;
   // The answer to an older question is dropped.
   let asked = 0;
-  const view = (): FolderView => ({ search: search.value, order: order.value as SortOrder });
+  let state: LookedAt["state"] = "idle";
   const wantsAll = (): boolean => search.value !== "" || order.value !== "name";
   const rows = createDrawnRows<FolderEntry>({ body, end, rowOf: (entry, index) => rowOf(entry, index) });
 
   /** Deletes, and leaves the focus on the row that has taken the place. */
-  const remove = async (name: string, index: number, deleting: Promise<boolean>): Promise<void> => {
+  const remove = async ({ kind, name }: FolderEntry, index: number, deleting: Promise<boolean>): Promise<void> => {
     if (!(await deleting)) return;
     await load();
-    announce(`${name} was deleted`);
+    announce(`${kind === "folder" ? "The folder " : ""}${visibleName(name)} was deleted`);
     if (!rows.focus(index)) search.focus();
   };
   const rowOf = (entry: FolderEntry, index: number): HTMLTableRowElement =>
     entry.kind === "folder"
-      ? folderRow(entry, open, () => remove(`The folder ${entry.name}`, index, actions.deleteFolder(entry.prefix)))
+      ? folderRow(entry, open, () => remove(entry, index, actions.deleteFolder(entry.prefix)))
       : objectRow(entry, {
           preview: () => actions.preview(entry.object),
           download: () => actions.download(entry.object),
-          delete: () => remove(entry.name, index, actions.deleteObject(entry.object)),
+          delete: () => remove(entry, index, actions.deleteObject(entry.object)),
         });
   const show = (): void => {
-    const entries = arrange(contents, prefix, view());
+    const entries = arrange(contents, prefix, { search: search.value, order: order.value as SortOrder });
+    const looked = { contents, isListed: listed === prefix, state };
     rows.show(entries);
     empty.hidden = entries.length > 0;
-    empty.textContent =
-      search.value === ""
-        ? "Nothing here yet. What you upload appears here."
-        : `No name here has “${search.value}” in it.${contents.isCut ? ` Only the first ${ARRANGED_MAX} were looked at.` : ""}`;
+    empty.textContent = wordsForNone(search.value, looked);
     table.hidden = !empty.hidden;
     more.hidden = contents.nextCursor === undefined || wantsAll();
-    end.textContent = contents.isCut && wantsAll() && empty.hidden ? `Of the first ${ARRANGED_MAX} files.` : "";
+    end.textContent = wantsAll() && empty.hidden ? wordsBelow(looked) : "";
   };
   /** @param after lists on from there; default: anew, as far as it was shown. */
   const load = async (after?: FolderContents): Promise<void> => {
     const question = ++asked;
-    const known = contents.folders.length + contents.objects.length;
+    const known = countOf(contents);
+    state = "loading";
     const untilCount = wantsAll() ? ARRANGED_MAX : after === undefined && listed === prefix ? known : known + 1;
     node.setAttribute("aria-busy", "true");
     try {
@@ -88,8 +89,10 @@ export function createObjectList(actions: ObjectListActions): ObjectList {
       if (question !== asked) return;
       contents = found;
       listed = prefix;
-      show();
+      state = "idle";
       trouble.hidden = true;
+      // Somebody may have begun to search meanwhile.
+      arrangeAnew();
     } catch (error) {
       if (question === asked) tell(error);
     } finally {
@@ -97,24 +100,25 @@ export function createObjectList(actions: ObjectListActions): ObjectList {
     }
   };
   const tell = (error: unknown): void => {
-    const { code = "", whatToDo } = explainError(error);
-    trouble.replaceChildren(`Could not list the files. ${whatToDo} `, element("code", {}, code));
+    trouble.replaceChildren(...troubleOf(error));
     trouble.hidden = false;
-    if (listed !== prefix) for (const part of [table, empty, more]) part.hidden = true;
+    state = "failed";
+    if (listed === prefix) show();
+    else for (const part of [table, empty, more]) part.hidden = true;
   };
-  const refresh = (): void => void load();
   const open = (to: string): void => {
     prefix = to;
     contents = NO_CONTENTS;
     search.value = "";
     crumbs.replaceChildren(...crumbsOf(prefix, open));
     actions.moved(prefix);
-    refresh();
+    void load();
   };
   /** What is known is arranged at once; the rest of the folder is listed for it. */
   const arrangeAnew = (): void => {
-    show();
-    if (wantsAll() && contents.nextCursor !== undefined && !reachedMax(contents)) void load(contents);
+    if (wantsAll() && contents.nextCursor !== undefined && countOf(contents) < ARRANGED_MAX) void load(contents);
+    // Of a folder that could not be listed there is nothing to arrange.
+    if (listed === prefix || state === "loading") show();
   };
   let typing: ReturnType<typeof setTimeout> | undefined;
   search.addEventListener("input", () => {
@@ -123,8 +127,13 @@ export function createObjectList(actions: ObjectListActions): ObjectList {
   });
   order.addEventListener("change", arrangeAnew);
   more.addEventListener("click", () => void load(contents));
-  parts.refresh.addEventListener("click", refresh);
-  return { node, prefix: () => prefix, open, refreshSoon: createSoon(refresh) };
+  parts.refresh.addEventListener("click", () => void load());
+  return { node, prefix: () => prefix, open, refreshSoon: createSoon(() => void load()) };
+}
+
+function troubleOf(error: unknown): readonly (Node | string)[] {
+  const { code = "", whatToDo } = explainError(error);
+  return [`Could not list the files. ${whatToDo} `, element("code", {}, code)];
 }
 
 /** Runs work after a time, once for all calls until then. A call does not put it off: while many files end one after the other, they appear all the same. */
@@ -139,8 +148,6 @@ function createSoon(work: () => void): (afterMs: number) => void {
     }, afterMs);
   };
 }
-
-const reachedMax = ({ folders, objects }: FolderContents): boolean => folders.length + objects.length >= ARRANGED_MAX;
 
 interface Parts {
   readonly node: HTMLElement;

@@ -3,6 +3,7 @@ import { button, element, nameText } from "./elements.ts";
 import { formatBytes, formatTime } from "./format.ts";
 import { icon } from "./icons.ts";
 import { attempt } from "./notices.ts";
+import { visibleName } from "./visible-name.ts";
 
 /** The head of the table. */
 export function head(): HTMLTableSectionElement {
@@ -27,10 +28,11 @@ export function crumbsOf(prefix: string, open: (prefix: string) => void): readon
 }
 
 export function folderRow(
-  { name, prefix }: Extract<FolderEntry, { readonly kind: "folder" }>,
+  { name: given, prefix }: Extract<FolderEntry, { readonly kind: "folder" }>,
   open: (prefix: string) => void,
   remove: () => Promise<void>,
 ): HTMLTableRowElement {
+  const name = visibleName(given);
   const link = button([icon("folder"), nameText(name)], () => open(prefix), {
     label: `Open folder ${name}`,
     kind: "link",
@@ -51,9 +53,10 @@ export function folderRow(
 }
 
 export function objectRow(
-  { name, object }: Extract<FolderEntry, { readonly kind: "object" }>,
+  { name: given, object }: Extract<FolderEntry, { readonly kind: "object" }>,
   actions: Readonly<Record<"preview" | "download" | "delete", () => Promise<void>>>,
 ): HTMLTableRowElement {
+  const name = visibleName(given);
   const act = (text: string, verb: keyof typeof actions, kind: string): HTMLButtonElement =>
     button(text, () => attempt(`${verb} ${name}`, actions[verb]), { label: `${text} ${name}`, kind });
   const link = button([icon("file"), nameText(name)], () => attempt(`show ${name}`, actions.preview), {

@@ -6,6 +6,7 @@ import { explainError } from "./explain-error.ts";
 import { formatBytes, formatCount, formatSeconds } from "./format.ts";
 import { icon } from "./icons.ts";
 import { announce, attempt } from "./notices.ts";
+import { visibleName } from "./visible-name.ts";
 
 /** One line of the list, and what it remembers. */
 interface Row {
@@ -91,7 +92,8 @@ export function createTransferList(queue: TransferQueue): { readonly node: HTMLE
 }
 
 function createRow(transfer: Transfer, queue: TransferQueue): Row {
-  const { name, direction } = transfer;
+  const { direction } = transfer;
+  const name = visibleName(transfer.name);
   let meter = createSpeedMeter();
   const still = createStillness();
   const progress = element("progress", { max: "1", "aria-label": `${direction} of ${name}` });
@@ -105,7 +107,7 @@ function createRow(transfer: Transfer, queue: TransferQueue): Row {
   });
   const title = element(
     "p",
-    { class: "name", title: transfer.key },
+    { class: "name", title: visibleName(transfer.key) },
     icon(direction === "upload" ? "up" : "down"),
     nameText(name),
   );

@@ -3,6 +3,7 @@ import { isFileOf, type ResumeToken } from "../uploads/resume-tokens.ts";
 import { button, element, nameText } from "./elements.ts";
 import { formatBytes } from "./format.ts";
 import { attempt, showNotice } from "./notices.ts";
+import { visibleName } from "./visible-name.ts";
 
 /** What can be done with an upload that an earlier visit left unfinished. */
 export interface UnfinishedActions {
@@ -25,7 +26,8 @@ export function unfinishedList(tokens: readonly ResumeToken[], actions: Unfinish
 }
 
 function unfinishedRow(token: ResumeToken, actions: UnfinishedActions): HTMLLIElement {
-  const { name, key, sizeBytes, handle } = token;
+  const { key, sizeBytes, handle } = token;
+  const name = visibleName(token.name);
   const detail = element("p", { class: "detail" }, formatBytes(sizeBytes));
   attempt(`ask for ${name}`, async () => {
     const stored = await actions.storedBytes(token);
@@ -41,7 +43,7 @@ function unfinishedRow(token: ResumeToken, actions: UnfinishedActions): HTMLLIEl
       showNotice({
         doing: `resume ${name}`,
         whatToDo,
-        what: `${picked.file.name} is another file, or has been changed since`,
+        what: `${visibleName(picked.file.name)} is another file, or has been changed since`,
       });
     }
   };
@@ -59,7 +61,12 @@ function unfinishedRow(token: ResumeToken, actions: UnfinishedActions): HTMLLIEl
   return element(
     "li",
     {},
-    element("div", { class: "head" }, element("p", { class: "name", title: key }, nameText(name)), buttons),
+    element(
+      "div",
+      { class: "head" },
+      element("p", { class: "name", title: visibleName(key) }, nameText(name)),
+      buttons,
+    ),
     detail,
   );
 }

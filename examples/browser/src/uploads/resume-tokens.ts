@@ -10,6 +10,8 @@ export interface ResumeToken {
   readonly partBytes: number;
   /** By the store's clock. */
   readonly createdAtMs: number;
+  /** What the object will carry, see {@link UPLOAD_MARK}. Older pages kept none. */
+  readonly mark?: string | undefined;
   /** Lets the browser open the file again without asking for it; where the browser has such handles. */
   readonly handle?: FileSystemFileHandle | undefined;
 }

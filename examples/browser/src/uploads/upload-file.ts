@@ -5,6 +5,12 @@ import { type Part, partBytesFor, planParts, WHOLE_MAX_BYTES } from "./plan-part
 import { presentParts, sha256Hex } from "./present-parts.ts";
 import { dropToken, findToken, keepToken, type ResumeToken } from "./resume-tokens.ts";
 
+/**
+ * Metadata of an object that names the upload that made it. An upload that is complete is not found any more, and an object made of parts has no SHA-256:
+ * without the mark nobody could tell it from another one that came to its key.
+ */
+const UPLOAD_MARK = "browser-upload";
+
 /** Parts of one file in flight. */
 const LANES = 3;
 
@@ -40,12 +46,11 @@ export interface UploadProgress {
  */
 export async function uploadFile(upload: FileUpload): Promise<void> {
   if (upload.file.size <= WHOLE_MAX_BYTES) return await uploadWhole(upload);
-  const token = await findToken(upload.bucket, upload.key, upload.file);
-  if (token === undefined) return await uploadParts(upload, await begin(upload));
+  const token = (await findToken(upload.bucket, upload.key, upload.file)) ?? (await begin(upload));
   try {
     return await uploadParts(upload, token);
   } catch (error) {
-    // The store gives unfinished uploads up after a week. And the answer to a completion may have been lost.
+    // The store gives unfinished uploads up after a week, the answer to a completion may have been lost, and another tab goes on with the same upload.
     if (!AshlarError.is(error, "UPLOAD_NOT_FOUND")) throw error;
     await dropToken(token.uploadId);
     if (await isComplete(upload.client, token)) return;
@@ -56,12 +61,10 @@ export async function uploadFile(upload: FileUpload): Promise<void> {
 
 /** Whether an upload that the store does not know any more has become its object. */
 export async function isComplete(client: ObjectClient, token: ResumeToken): Promise<boolean> {
+  const { bucket, key, mark } = token;
   try {
-    const { sizeBytes, createdAtMs } = await client.headObject({
-      ...{ bucket: token.bucket, key: token.key },
-      timeoutMs: ANSWER_MS,
-    });
-    return sizeBytes === token.sizeBytes && createdAtMs >= token.createdAtMs;
+    const { metadata } = await client.headObject({ bucket, key, timeoutMs: ANSWER_MS });
+    return mark !== undefined && metadata?.[UPLOAD_MARK] === mark;
   } catch (error) {
     if (AshlarError.is(error, "OBJECT_NOT_FOUND")) return false;
     throw error;
@@ -82,14 +85,16 @@ async function uploadWhole({ client, bucket, key, file, signal, onStage, onProgr
 }
 
 async function begin({ client, bucket, key, file, handle, signal }: FileUpload): Promise<ResumeToken> {
+  const mark = crypto.randomUUID();
   const { uploadId, createdAtMs } = await client.createUpload({
     ...{ bucket, key, signal, timeoutMs: ANSWER_MS },
     contentType: contentTypeOf(file),
+    metadata: { [UPLOAD_MARK]: mark },
   });
   const token: ResumeToken = {
     ...{ uploadId, bucket, key, handle },
     ...{ name: file.name, sizeBytes: file.size, lastModifiedMs: file.lastModified },
-    ...{ partBytes: partBytesFor(file.size), createdAtMs },
+    ...{ partBytes: partBytesFor(file.size), createdAtMs, mark },
   };
   await keepToken(token);
   return token;

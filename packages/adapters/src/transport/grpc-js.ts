@@ -1,3 +1,4 @@
+import { createSecureContext } from "node:tls";
 import { AshlarError } from "@ashlar/sdk/errors";
 import { LIMITS, MIB } from "@ashlar/sdk/limits";
 import { checkOptions, type Transport } from "@ashlar/sdk/ports";
@@ -7,7 +8,7 @@ import { createGrpcJsCalls } from "./grpc-js/calls.ts";
 
 /** Options of {@link grpcJsTransport}. */
 export interface GrpcJsTransportOptions {
-  /** Certificate authorities in PEM, for servers whose certificate no public one has signed. */
+  /** Certificate authorities in PEM, for servers whose certificate no public one has signed. Default: those that Node trusts. */
   readonly ca?: string | undefined;
   /** Further options of @grpc/grpc-js channels, for instance keep-alive pings. */
   readonly channelOptions?: ChannelOptions | undefined;
@@ -58,5 +59,6 @@ function targetOf(text: string): string {
 
 function credentialsFor(url: string, ca: string | undefined): ChannelCredentials {
   if (!url.startsWith("https:")) return credentials.createInsecure();
-  return credentials.createSsl(ca === undefined ? null : Buffer.from(ca));
+  // Not createSsl: its own variables would put other roots in the place of those that Node, and so every other transport, trusts.
+  return credentials.createFromSecureContext(createSecureContext(ca === undefined ? {} : { ca }));
 }

@@ -29,6 +29,7 @@ import { assertNodeHasSqlite } from "./node-version.ts";
 import { rememberDatabase, type TakeOver, viewFolder } from "./store-guard.ts";
 import { WorkerClient } from "./worker-client.ts";
 import type { WorkerInit, WorkerRequest } from "./worker-protocol.ts";
+import { assertWorkerUrl } from "./worker-thread.ts";
 
 /** Options of {@link openSqliteMetadataStore}. */
 export interface SqliteMetadataStoreOptions {
@@ -55,7 +56,7 @@ export interface SqliteMetadataStoreOptions {
   readonly storeFolder?: string | undefined;
   /** An operator's decision where `storeFolder` refuses the file: make a new database beside the chunks, or take this one. They are kept either way. */
   readonly takeOver?: TakeOver | undefined;
-  /** Where the worker's code lies; only bundled apps need it. Default: beside this module. */
+  /** File of the worker's code, `@ashlar/adapters/sqlite-worker` as it was bundled; only bundled apps need it. Default: beside this module. */
   readonly workerUrl?: URL | undefined;
 }
 
@@ -89,6 +90,7 @@ export async function openSqliteMetadataStore(options: SqliteMetadataStoreOption
   } = options;
   const logger = guardedLogger(options.logger);
   const tracer = guardedTracer(options.tracer);
+  assertWorkerUrl(workerUrl);
   assertNodeHasSqlite();
   const path = resolve(options.path);
   const layoutPolicy = { stagedLayouts, defaults: resolveLayoutDefaults(options) };

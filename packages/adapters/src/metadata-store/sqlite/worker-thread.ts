@@ -63,24 +63,40 @@ function end(worker: Worker, remove: () => void): void {
   worker.postMessage({ end: true } satisfies ToWorker);
 }
 
+/** Refuses what no thread can be started from, before anything is opened. @throws {AshlarError} INVALID_ARGUMENT */
+export function assertWorkerUrl(workerUrl: URL | undefined): void {
+  if (workerUrl === undefined || (workerUrl as URL | null)?.protocol === "file:") return;
+  throw new AshlarError(
+    "INVALID_ARGUMENT",
+    'workerUrl is a file: URL, such as new URL("./sqlite-worker.js", import.meta.url)',
+  );
+}
+
 /**
- * From sources the worker is TypeScript too, and needs the condition under which packages resolve to sources. Built, this code lies in a chunk
- * at the top of dist or beside the worker, depending on who else shares it.
+ * Where the worker's code lies. Built, this code lies in a chunk at the top of dist or beside the worker, depending on who else shares it; in
+ * an app's bundle anywhere, and in one of CommonJS it is not told where. The file has a name of its own, since `worker.js` beside a bundle is the app's.
  */
+function findWorker(ownUrl: string | undefined): URL {
+  const candidates = ownUrl?.endsWith(".ts")
+    ? ["./sqlite-worker.ts"]
+    : ["./sqlite-worker.js", "./metadata-store/sqlite/sqlite-worker.js"];
+  // A bundler may leave something that is no file's address.
+  const urls = ownUrl?.startsWith("file:") ? candidates.map((path) => new URL(path, ownUrl)) : [];
+  const found = urls.find((url) => existsSync(fileURLToPath(url)));
+  if (found !== undefined) return found;
+  throw new AshlarError(
+    "INVALID_ARGUMENT",
+    "the worker of the SQLite store was not found, which happens in bundles: leave @ashlar/adapters out of the bundle (external), or bundle @ashlar/adapters/sqlite-worker as a file of its own and name that with the option workerUrl",
+  );
+}
+
+/** From sources the worker is TypeScript too, and needs the condition under which packages resolve to sources. */
 function startWorker(workerUrl: URL | undefined): Worker {
-  const fromSource = import.meta.url.endsWith(".ts");
-  const candidates = fromSource ? ["./worker.ts"] : ["./worker.js", "./metadata-store/sqlite/worker.js"];
-  const url =
-    workerUrl ??
-    candidates.map((path) => new URL(path, import.meta.url)).find((candidate) => existsSync(fileURLToPath(candidate)));
-  if (url === undefined) {
-    throw new AshlarError(
-      "INVALID_ARGUMENT",
-      "the worker of the SQLite store was not found; bundlers need the option workerUrl",
-    );
-  }
+  // `undefined` in a bundle of CommonJS.
+  const ownUrl = import.meta.url as string | undefined;
+  const url = workerUrl ?? findWorker(ownUrl);
   // A thread inherits its process's flags; `node --input-type=module -e …` would refuse to start it from a file (tests/package).
-  const execArgv = fromSource
+  const execArgv = ownUrl?.endsWith(".ts")
     ? [SOURCE_CONDITION]
     : process.execArgv.filter((flag) => !flag.startsWith("--input-type"));
   return new Worker(url, { execArgv });

@@ -1,0 +1,22 @@
+/**
+ * What names of others must not show as it is: the list of the command line (`visibleText`). A change of direction makes `exe.jpg` of `gpj.exe`, and what
+ * cannot be seen makes two names look alike. Letters that run from right to left by themselves stay.
+ */
+const CONTROL_CHARACTERS =
+  /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Bidi_Control}\u00ad\u180e\u200b\u2060-\u2064\ufeff\ufff9-\ufffb]/gu;
+/** A row whose name begins or ends with nothing to see looks like another one, or empty. What follows a sign, as emoji have it, belongs to it. */
+const UNSEEN_ENDS = /^[\p{Zs}\p{Default_Ignorable_Code_Point}\u2800]+|[\p{Zs}\u2800]+$/gu;
+
+/** A name or key as people see it: `\u202egpj.exe`, `\x20`. What is shown so once is not changed by a second time. */
+export function visibleName(name: string): string {
+  if (name === "") return "(no name)";
+  const controls = name.replace(CONTROL_CHARACTERS, escapeOf);
+  return controls.replace(UNSEEN_ENDS, (run) => [...run].map(escapeOf).join(""));
+}
+
+function escapeOf(character: string): string {
+  const code = character.codePointAt(0) ?? 0;
+  const digits = code.toString(16);
+  if (code <= 0x7f) return `\\x${digits.padStart(2, "0")}`;
+  return code <= 0xffff ? `\\u${digits.padStart(4, "0")}` : `\\u{${digits}}`;
+}
