@@ -109,12 +109,12 @@ describePage("an upload in the page", (suite) => {
   test("that two tabs send is done in both when one has ended it", async () => {
     const name = "tabs.bin";
     const driver = await suite.open();
-    const bytes = await begin(driver, name, 38);
+    const bytes = await begin(driver, name, 38, 1);
     await untilStored(name, PART);
     const other = await openPage(suite.browser, suite.cluster.example.pageUrl, driver.context);
     await other.page.setInputFiles("#files", suite.folder.at(name));
     await other.untilState(name, "done");
-    await driver.throttle(undefined);
+    await driver.letGo();
     await driver.untilState(name, "done");
     expect(await suite.cluster.digestOf(name)).toEqual({ sha256: sha256Hex(bytes), sizeBytes: SIZE });
     expect(await allOf(suite.cluster.client.listUploads({ bucket: BUCKET, prefix: name }))).toEqual([]);
@@ -125,7 +125,7 @@ describePage("an upload in the page", (suite) => {
   test("begins anew where the store has given it up, whatever has come to its key", async () => {
     const name = "exchanged.bin";
     const driver = await suite.open();
-    const bytes = await begin(driver, name, 39);
+    const bytes = await begin(driver, name, 39, 1);
     await untilStored(name, PART);
     await driver.press(`Pause ${name}`);
     await driver.untilState(name, "paused");
@@ -133,7 +133,7 @@ describePage("an upload in the page", (suite) => {
     for (const { uploadId } of await allOf(client.listUploads({ bucket: BUCKET, prefix: name })))
       await client.abortUpload({ uploadId });
     await client.putObject({ bucket: BUCKET, key: name, body: testBytes(SIZE, 40) });
-    await driver.throttle(undefined);
+    await driver.letGo();
     await driver.press(`Resume ${name}`);
     await driver.untilState(name, "done");
     expect(await suite.cluster.digestOf(name)).toEqual({ sha256: sha256Hex(bytes), sizeBytes: SIZE });
@@ -144,13 +144,13 @@ describePage("an upload in the page", (suite) => {
     const name = "unanswered.bin";
     const driver = await suite.open();
     const { page } = driver;
-    await begin(driver, name, 41);
+    await begin(driver, name, 41, 1);
     await untilStored(name, PART);
     // The store completes the upload, and the page never hears of it.
     const completed = new Promise<void>((resolve) => {
       void page.route(/CompleteUpload$/, (route) => route.fetch().then(() => resolve()));
     });
-    await driver.throttle(undefined);
+    await driver.letGo();
     await completed;
     await page.reload();
     await page.getByRole("button", { name: `Preview ${name}` }).waitFor();
