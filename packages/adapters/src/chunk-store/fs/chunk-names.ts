@@ -27,11 +27,17 @@ export type LeafEntry =
 export class ChunkNames {
   readonly chunksFolder: string;
   readonly quarantineFolder: string;
+  /**
+   * Where files are written before they get their names: on the same file system, and one folder for all, so that a write whose bytes turn out to be
+   * wrong does the same work whatever its digest, and leaves no folder. Its name is no two hex digits, so that earlier releases pass it over.
+   */
+  readonly tempFolder: string;
   readonly #ownerToken: string;
   #sequence = 0;
 
   constructor(root: string, ownerToken: string) {
     this.chunksFolder = join(root, "chunks");
+    this.tempFolder = join(this.chunksFolder, "tmp");
     this.quarantineFolder = join(root, "quarantine");
     this.#ownerToken = ownerToken;
   }
@@ -46,8 +52,8 @@ export class ChunkNames {
     return join(this.chunksFolder, first, second);
   }
 
-  tempPath(leaf: string): string {
-    return join(leaf, `tmp-${this.#suffix()}`);
+  tempPath(): string {
+    return join(this.tempFolder, `tmp-${this.#suffix()}`);
   }
 
   deletingPath(place: ChunkPlace): string {

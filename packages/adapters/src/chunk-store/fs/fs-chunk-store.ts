@@ -94,7 +94,7 @@ export class FsChunkStore implements StreamingChunkStore {
       let result: PutChunkResult | undefined;
       await assertRoom(parts, this.#config.root, 0);
       // The lock is taken only to publish: a slow source must not keep others from this chunk.
-      await withTemp(parts, place, async (temp) => {
+      await withTemp(parts, async (temp) => {
         const hash = nodeCryptoHasher.incremental();
         const { writer } = temp;
         const { onProgress } = options ?? {};
@@ -150,7 +150,7 @@ export class FsChunkStore implements StreamingChunkStore {
   ): Promise<void> {
     const { bytes, target } = chunk;
     await assertRoom(this.#parts, this.#config.root, bytes.byteLength);
-    await withTemp(this.#parts, place, async (temp) => {
+    await withTemp(this.#parts, async (temp) => {
       await this.#parts.step("write", async () => {
         for (let offset = 0; offset < bytes.byteLength; offset += PIECE_BYTES) {
           throwIfAborted(target.signal);

@@ -120,7 +120,7 @@ async function open(
 /**
  * Opens a chunk store in a folder of this machine, and creates it where there is none.
  *
- * One file per chunk under `chunks/ab/cd/<sha256>`, written to a temporary file and renamed; block checksums behind the payload guard every
+ * One file per chunk under `chunks/ab/cd/<sha256>`, written to a temporary file in `chunks/tmp` and renamed; block checksums behind the payload guard every
  * read, ranges too. Damaged files move to `quarantine/`. What crashes left behind is swept in the background after the opening. Several
  * processes may have one folder open; `stats()` then counts another one's changes only from the next opening on.
  *

@@ -34,11 +34,20 @@ async function subfolders(fileSystem: FileSystem, folder: string, from: string):
   return names.filter((name) => FOLDER_NAME.test(name) && name >= from).sort();
 }
 
-/** Walks the leaf folders in digest order, from the one of `fromId` (hex, may be empty) on; yields four-digit keys. */
+/** Sweeps what interrupted writes left where files are written before they get their names. */
+async function sweepTempFolder(parts: Pick<FsParts, "fileSystem" | "names" | "sweep">): Promise<void> {
+  const { tempFolder } = parts.names;
+  for (const name of await readFolder(parts.fileSystem, tempFolder)) {
+    await parts.sweep.sweep(tempFolder, name, classifyLeafEntry(name));
+  }
+}
+
+/** Walks the leaf folders in digest order, from the one of `fromId` (hex) on; yields four-digit keys. If `fromId` is empty it sweeps leftovers of writes first. */
 export async function* leafKeys(
-  parts: Pick<FsParts, "fileSystem" | "names">,
+  parts: Pick<FsParts, "fileSystem" | "names" | "sweep">,
   fromId: string,
 ): AsyncGenerator<string, void> {
+  if (fromId === "") await sweepTempFolder(parts);
   const firstFrom = fromId.slice(0, 2);
   for (const first of await subfolders(parts.fileSystem, parts.names.chunksFolder, firstFrom)) {
     const secondFrom = first === firstFrom ? fromId.slice(2, 4) : "";

@@ -29,7 +29,7 @@ export async function restoreChunk(fileSystem: FileSystem, aside: string, path: 
 }
 
 /**
- * Clears what interrupted calls left in leaf folders.
+ * Clears what interrupted calls left: temporary files, in leaf folders too where earlier releases wrote them, and chunks set aside.
  *
  * A temporary file goes; a chunk that was set aside for deletion comes back, because its deletion was never reported and it may have been
  * claimed. Both only if their owner is dead, or unknown and the file untouched for an hour: other processes may have the folder open. An
@@ -48,17 +48,17 @@ export class LeftoverSweep {
     this.#logger = parts.logger;
   }
 
-  /** Sweeps one entry of a leaf folder; returns the id of a chunk that came back. */
-  async sweep(leaf: string, name: string, entry: LeafEntry): Promise<string | undefined> {
+  /** Sweeps one entry of a leaf folder or of the one for temporary files; returns the id of a chunk that came back. */
+  async sweep(folder: string, name: string, entry: LeafEntry): Promise<string | undefined> {
     if (entry.kind !== "temp" && entry.kind !== "deleting") return undefined;
-    const path = join(leaf, name);
+    const path = join(folder, name);
     if (!(await this.#isAbandoned(path, entry.owner))) return undefined;
-    this.#logger.warn({ leaf, leftover: name }, "sweeping what an interrupted call left behind");
+    this.#logger.warn({ folder, leftover: name }, "sweeping what an interrupted call left behind");
     if (entry.kind === "temp") {
       await removeIfPresent(this.#fileSystem, path);
       return undefined;
     }
-    await restoreChunk(this.#fileSystem, path, join(leaf, entry.id));
+    await restoreChunk(this.#fileSystem, path, join(folder, entry.id));
     return entry.id;
   }
 
