@@ -60,8 +60,9 @@ export class ChunkNames {
     return `${place.path}.deleting-${this.#suffix()}`;
   }
 
-  quarantinePath(place: ChunkPlace): string {
-    return join(this.quarantineFolder, `${place.id}-${this.#suffix()}`);
+  /** @param name of what is put aside: a chunk's id, or that of a folder. */
+  quarantinePath(name: string): string {
+    return join(this.quarantineFolder, `${name}-${this.#suffix()}`);
   }
 
   #suffix(): string {

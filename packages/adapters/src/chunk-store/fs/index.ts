@@ -19,9 +19,11 @@ import { tracedChunkStore } from "@ashlar/sdk/tracing";
 import { makeFolderDurably } from "../../internal/durable-file.ts";
 import { KeyedLock } from "../../internal/keyed-lock.ts";
 import { closeToOthers } from "../../internal/private-files.ts";
+import { BadEntries } from "./bad-entries.ts";
 import { ChunkNames } from "./chunk-names.ts";
 import { ChunkUsage } from "./chunk-usage.ts";
 import { ClaimClock } from "./claim-clock.ts";
+import { clearWay } from "./clear-way.ts";
 import { type FileSystem, nodeFileSystem } from "./file-system.ts";
 import { FolderSync, LeafFolders } from "./folder-sync.ts";
 import { FsChunkStore } from "./fs-chunk-store.ts";
@@ -93,19 +95,22 @@ async function open(
   const claimClock = new ClaimClock(clock, await readClaimFloor(folder, await readBootId(), clock.nowMs()));
   const names = new ChunkNames(root, owner.token);
   const sweep = new LeftoverSweep({ fileSystem, clock, owner, logger });
-  const usage = new ChunkUsage(createUsageScanner({ fileSystem, names, sweep }), clock);
+  const badEntries = new BadEntries({ root, logger });
+  const usage = new ChunkUsage(createUsageScanner({ fileSystem, names, sweep, badEntries }), clock);
   const health = new StoreHealth(logger);
   const home = await StoreHome.of(fileSystem, root);
   const folders = new LeafFolders({
     ...{ fileSystem, folderSync: new FolderSync(fileSystem), root },
     assertHome: () => home.assertThere(),
     onFailure: (error) => health.stop(error, "a folder of the chunk store could not be synced"),
+    clearWay: (folder) => clearWay({ fileSystem, names, logger }, folder),
   });
   const locks = new KeyedLock();
   const synced = new SyncedChunks();
   const parts = {
     ...{ fileSystem, clock, logger, names, locks, folders, claimClock, usage, sweep, synced, reserveBytes },
     database: new ServedDatabase(folder),
+    badEntries,
     health,
     home,
     step: fsSteps(tracer),

@@ -9,6 +9,12 @@ import type { Owner } from "./owner.ts";
 /** A leftover whose owner cannot be asked is left alone this long; no write touches its temporary file less often. */
 const UNKNOWN_OWNER_GRACE_MS = 3600 * 1000;
 
+/** Whether making a hard link failed because there are none here (exFAT, some network file systems). */
+export function hasNoLinks(error: unknown): boolean {
+  const errno = errnoOf(error);
+  return errno === "EPERM" || errno === "ENOTSUP" || errno === "EOPNOTSUPP";
+}
+
 /**
  * Puts a file back under `path` unless something is there: `link` does not replace, so a chunk that was written meanwhile stays, and with it
  * its newer claim.
@@ -20,8 +26,8 @@ export async function restoreChunk(fileSystem: FileSystem, aside: string, path: 
     const errno = errnoOf(error);
     if (errno === "ENOENT") return;
     if (errno !== "EEXIST") {
-      // No hard links here (exFAT, some network file systems). The bytes are the same, whichever wins.
-      if (errno !== "EPERM" && errno !== "ENOTSUP" && errno !== "EOPNOTSUPP") throw error;
+      // The bytes are the same, whichever wins.
+      if (!hasNoLinks(error)) throw error;
       return await fileSystem.rename(aside, path);
     }
   }

@@ -6,7 +6,7 @@ import type { ChunkPlace } from "./chunk-names.ts";
 import { ChunkWriter } from "./chunk-writer.ts";
 import { assertRoom } from "./disk-room.ts";
 import { removeIfPresent } from "./folder-sync.ts";
-import { isAbsent } from "./fs-error.ts";
+import { isAbsent, isNoFile } from "./fs-error.ts";
 import type { FsParts } from "./fs-parts.ts";
 import { identityOf, isSynced, stampClaim } from "./present-chunk.ts";
 
@@ -17,6 +17,8 @@ export interface TempChunk {
   readonly writer: ChunkWriter;
 }
 
+const hasNoFolder = (error: unknown): boolean => isAbsent(error) || isNoFile(error);
+
 async function openTemp(parts: FsParts): Promise<TempChunk> {
   const path = parts.names.tempPath();
   await parts.folders.ensure(parts.names.tempFolder);
@@ -24,8 +26,8 @@ async function openTemp(parts: FsParts): Promise<TempChunk> {
     const handle = await parts.fileSystem.open(path, "wx", PRIVATE_FILE_MODE);
     return { path, handle, writer: new ChunkWriter(handle) };
   } catch (error) {
-    // Somebody removed the folder behind our back; make it again, once.
-    if (!isAbsent(error) || !parts.folders.forget(parts.names.tempFolder)) throw error;
+    // Somebody removed the folder, or put something in its place, behind our back; make it again, once.
+    if (!hasNoFolder(error) || !parts.folders.forget(parts.names.tempFolder)) throw error;
     return await openTemp(parts);
   }
 }
@@ -35,7 +37,7 @@ async function renameInto(parts: FsParts, place: ChunkPlace, tempPath: string): 
     await parts.step("rename", () => parts.fileSystem.rename(tempPath, place.path));
   } catch (error) {
     // As in openTemp.
-    if (!isAbsent(error) || !parts.folders.forget(place.leaf)) throw error;
+    if (!hasNoFolder(error) || !parts.folders.forget(place.leaf)) throw error;
     await parts.folders.ensure(place.leaf);
     await renameInto(parts, place, tempPath);
   }

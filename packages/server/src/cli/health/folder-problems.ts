@@ -3,10 +3,14 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { openFsChunkStore } from "@ashlar/adapters/chunk-store/fs";
 import { AshlarError } from "@ashlar/sdk/errors";
+import type { BadEntry } from "@ashlar/sdk/ports";
 import { holdsStore } from "../existing-store.ts";
 import { formatBytes, formatCount } from "../format.ts";
 import { type MetadataPlace, openMetadata } from "../servers/open-metadata.ts";
 import { diskFinding, type Finding } from "./finding.ts";
+
+/** Bad entries that are told one by one; the rest is a number. */
+const TOLD_MAX = 100;
 
 /** What is wrong with the folder of an embedded store. Makes nothing where there is none. */
 export async function findFolderProblems(path: string, signal: AbortSignal): Promise<readonly Finding[]> {
@@ -87,10 +91,27 @@ async function countChunks(path: string, signal: AbortSignal): Promise<readonly 
       level: "ok",
       what: `${formatCount(stats.chunkCount, "chunk")}, ${formatBytes(stats.bytesUsed)}`,
     };
-    return disk === undefined ? [chunks] : [chunks, disk];
+    return [chunks, ...(disk === undefined ? [] : [disk]), ...badEntries(stats.badEntries ?? [])];
   } finally {
     await store.close();
   }
+}
+
+/** What the count had to pass over. */
+function badEntries(entries: readonly BadEntry[]): readonly Finding[] {
+  const findings = entries.slice(0, TOLD_MAX).map(
+    ({ path, problem }): Finding => ({
+      level: "broken",
+      what: `${path}: ${problem}`,
+      why: "what belongs there cannot be read here; in a cluster another copy is",
+      action:
+        "look at the disk if it cannot be looked at; else put the same content again, which sets aside what lies there, or move it away by hand",
+    }),
+  );
+  const moreCount = entries.length - findings.length;
+  if (moreCount > 0)
+    findings.push({ level: "broken", what: `and ${formatCount(moreCount, "more entry", "more entries")} like these` });
+  return findings;
 }
 
 /** Chunks that were found damaged and put aside; nothing deletes them. */
