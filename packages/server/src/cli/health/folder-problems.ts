@@ -1,10 +1,9 @@
-import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { openFsChunkStore } from "@ashlar/adapters/chunk-store/fs";
 import { AshlarError } from "@ashlar/sdk/errors";
 import type { BadEntry } from "@ashlar/sdk/ports";
-import { holdsStore } from "../existing-store.ts";
+import { holdsStore, isThere } from "../existing-store.ts";
 import { formatBytes, formatCount } from "../format.ts";
 import { type MetadataPlace, openMetadata } from "../servers/open-metadata.ts";
 import { diskFinding, type Finding } from "./finding.ts";
@@ -16,11 +15,11 @@ const TOLD_MAX = 100;
 export async function findFolderProblems(path: string, signal: AbortSignal): Promise<readonly Finding[]> {
   if (!holdsStore(path)) {
     // Says whether the database was lost.
-    if (existsSync(join(path, "database.json")) && !existsSync(join(path, "server.json"))) {
+    if (isThere(join(path, "database.json")) && !isThere(join(path, "server.json"))) {
       return await examineMetadata({ path }, signal);
     }
     // The data folder of a storage node: chunks alone.
-    if (existsSync(join(path, "format.json"))) {
+    if (isThere(join(path, "format.json"))) {
       return [
         ...(await examine("chunks", () => countChunks(path, signal))),
         ...(await examine("chunks", () => damagedChunks(path))),
@@ -117,7 +116,7 @@ function badEntries(entries: readonly BadEntry[]): readonly Finding[] {
 /** Chunks that were found damaged and put aside; nothing deletes them. */
 async function damagedChunks(path: string): Promise<readonly Finding[]> {
   const folder = join(path, "quarantine");
-  const names = existsSync(folder) ? await readdir(folder) : [];
+  const names = isThere(folder) ? await readdir(folder) : [];
   if (names.length === 0) return [];
   return [
     {
@@ -131,7 +130,7 @@ async function damagedChunks(path: string): Promise<readonly Finding[]> {
 
 /** The folder makes itself with the first chunk, so that it may be missing as long as no object has one. */
 async function missingChunks(path: string, signal: AbortSignal): Promise<readonly Finding[]> {
-  if (existsSync(join(path, "chunks")) || !(await hasChunkedObject(path, signal))) return [];
+  if (isThere(join(path, "chunks")) || !(await hasChunkedObject(path, signal))) return [];
   return [
     {
       level: "broken",
