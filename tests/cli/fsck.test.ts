@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -40,6 +40,23 @@ test("damaged rows and missing chunks are told with the names of the objects tha
   const missing = await cli(["fsck", "--path", path]);
   expect(missing.exitCode, missing.stderr).toBe(7);
   expect(missing.stdout).toMatch(/broken +box\/big: 1 of its chunks is missing/);
+});
+
+test("a folder where a chunk's file belongs is named, with the object that it hurts, and heals by a put", async () => {
+  const path = await makeStore("misplaced");
+  const names = readdirSync(join(path, "chunks"), { recursive: true, encoding: "utf8" });
+  const chunk = join(path, "chunks", names.find((name) => /[0-9a-f]{60}/.test(name)) ?? "");
+  rmSync(chunk);
+  mkdirSync(chunk);
+  const fsck = await cli(["fsck", "--path", path]);
+  expect(fsck.exitCode, fsck.stdout + fsck.stderr).toBe(7);
+  expect(fsck.stdout).toMatch(/broken +chunks\/.*: a folder lies where a chunk's file belongs/);
+  expect(fsck.stdout).toMatch(/broken +box\/big: 1 of its chunks is missing/);
+  const health = await cli(["health", "--path", path]);
+  expect(health.exitCode).toBe(5);
+  expect(health.stdout).toMatch(/broken +chunks\/.*: a folder lies where a chunk's file belongs/);
+  await makeStore("misplaced");
+  expect((await cli(["fsck", "--path", path])).exitCode).toBe(0);
 });
 
 test("a lost database is told by every command, and only an operator's word makes an empty one", {

@@ -1,8 +1,19 @@
-import { chmodSync, lstatSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import {
+  chmodSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { embedded } from "@ashlar/adapters/embedded";
 import { createClient } from "@ashlar/sdk";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { ASHLAR_COMMAND, NODE_ARGUMENTS } from "../support/ashlar-program.ts";
 import { cli } from "../support/cli.ts";
 import { startServerProcess } from "../support/server-process.ts";
 import { createTempFolder, type TempFolder } from "../support/temp-folder.ts";
@@ -89,6 +100,61 @@ describe.skipIf(process.platform === "win32")("whatever the umask, nobody else c
     expect(statSync(folder.at("empty")).mode & 0o777).toBe(0o700);
     expect(openToOthers(folder.at("app"))).toEqual(["", "package.json"]);
   });
+});
+
+/** Without the right to pass over modes, which root has: then root is to a folder of mode 0 what any other user is to one of root's. */
+const POWERLESS = process.getuid?.() === 0 ? ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] : [];
+
+describe.skipIf(process.platform === "win32")("a store that this user may not use", () => {
+  let path: string;
+  beforeAll(async () => {
+    path = folder.at("of-another-user");
+    await cli(["put", "-", "box/a", "--create-bucket", "--path", path], { input: "x" });
+    writeFileSync(join(path, "cluster.json"), "{}");
+    chmodSync(path, 0);
+  });
+  afterAll(() => chmodSync(path, 0o700));
+
+  for (const args of [
+    ["ls", "box"],
+    ["du"],
+    ["key", "create"],
+    ["mb", "box2"],
+    ["put", "-", "box/b", "--create-bucket"],
+    ["collect"],
+    ["health"],
+    ["fsck"],
+    ["fsck", "--rebuild"],
+    ["fsck", "--start-empty"],
+    ["serve", "--port", "0"],
+    ["cluster", "status"],
+    ["cluster", "down"],
+  ]) {
+    test(`is told as one by ${args.join(" ")}, and never as absent`, () => {
+      const [command = "", ...words] = [...POWERLESS, ...ASHLAR_COMMAND, ...args, "--path", path];
+      const { NODE_COMPILE_CACHE, PATH } = process.env;
+      const run = spawnSync(command, words, { encoding: "utf8", input: "x", env: { NODE_COMPILE_CACHE, PATH } });
+      expect(run.status, run.stdout + run.stderr).toBe(2);
+      expect(run.stderr).toMatch(/may not be used by .*run this as (its|the) owner/);
+      expect(run.stderr).not.toMatch(/make a store|there is no/);
+    }, 30_000);
+  }
+
+  test("is told so by the embedded seat", () => {
+    const [command = "", ...words] = [...POWERLESS, process.execPath, ...NODE_ARGUMENTS, "--input-type=module", "-e"];
+    const program = `
+      import { createClient } from "@ashlar/sdk";
+      import { embedded } from "@ashlar/adapters/embedded";
+      await createClient(embedded({ path: process.argv[1] })).listBuckets().catch((error) => console.log(error.code, error.message));`;
+    const run = spawnSync(command, [...words, program, path], { encoding: "utf8", cwd: import.meta.dirname });
+    expect(run.stdout, run.stderr).toMatch(/^INVALID_ARGUMENT .*run this as the owner of the store/);
+  });
+});
+
+test.skipIf(process.platform === "win32")("mb over a link that leads nowhere says that it is one", async () => {
+  symlinkSync("/nonexistent/store", folder.at("dangling"));
+  const mb = await cli(["mb", "box", "--path", folder.at("dangling")]);
+  expect([mb.exitCode, mb.stderr]).toEqual([2, expect.stringContaining("is a symbolic link that leads to no folder")]);
 });
 
 function titleOf(pid: number): string {

@@ -1,4 +1,5 @@
-import { rm } from "node:fs/promises";
+import { readdir, rm, symlink } from "node:fs/promises";
+import { basename, join } from "node:path";
 import { direct, gateway } from "@ashlar/adapters/node";
 import { createClient, fixed, KIB, MIB, type ObjectClient } from "@ashlar/sdk";
 import { afterEach, describe, expect, test } from "vitest";
@@ -103,6 +104,24 @@ describe("a node that restarts", { timeout: 60_000 }, () => {
   });
 });
 
+describe.skipIf(process.platform === "win32")("a node with a bad entry in its folder", { timeout: 60_000 }, () => {
+  test("starts, serves all other chunks, names it, and is healed by a put", async () => {
+    await start();
+    await putEverywhere("a", 1);
+    const [node] = cluster.nodes;
+    await node!.stop();
+    const names = await readdir(join(node!.path!, "chunks"), { recursive: true });
+    const entry = join("chunks", names.find((name) => /[0-9a-f]{64}$/.test(name))!);
+    await rm(join(node!.path!, entry));
+    await symlink(basename(entry), join(node!.path!, entry));
+    await node!.start();
+    expect(await node!.store.stats()).toMatchObject({ chunkCount: SIZE / CHUNK - 1, badEntries: [{ path: entry }] });
+    await expectReadable("a", 1);
+    await putEverywhere("b", 1);
+    expect(await node!.store.stats()).toMatchObject({ chunkCount: SIZE / CHUNK });
+  });
+});
+
 describe("a node that stops in order and comes back", { timeout: 60_000 }, () => {
   test("is stopped, stays in the layout, and is given what it missed", async () => {
     await start({ gateway: { maintenance: { repairIntervalMs: 200 } } });
@@ -191,8 +210,7 @@ describe("a damaged chunk", { timeout: 60_000 }, () => {
   test("on one node is read from another", async () => {
     await start();
     await putEverywhere("a", 1);
-    const { readdir, readFile, writeFile } = await import("node:fs/promises");
-    const { join } = await import("node:path");
+    const { readFile, writeFile } = await import("node:fs/promises");
     const folder = join(cluster.nodes[0]!.path!, "chunks");
     let damaged = 0;
     for (const name of await readdir(folder, { recursive: true })) {

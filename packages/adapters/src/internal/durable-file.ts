@@ -43,10 +43,18 @@ export async function makeFolderDurably(
 }
 
 /**
+ * Makes a folder and those above it that are missing, and syncs nothing.
+ *
  * Step by step: Node's own recursive `mkdir` takes ENOENT for a folder above that is missing, and tries for ever where there is one in which nothing
  * can be made, as in /proc.
+ *
+ * @returns the outermost folder that it made; `undefined` if all were there.
  */
-async function makeFolders(fileSystem: FolderFileSystem, path: string, mode: number): Promise<string | undefined> {
+export async function makeFolders(
+  fileSystem: Pick<FolderFileSystem, "mkdir" | "stat">,
+  path: string,
+  mode: number,
+): Promise<string | undefined> {
   try {
     return await makeOne(fileSystem, path, mode);
   } catch (error) {
@@ -57,7 +65,11 @@ async function makeFolders(fileSystem: FolderFileSystem, path: string, mode: num
   }
 }
 
-async function makeOne(fileSystem: FolderFileSystem, path: string, mode: number): Promise<string | undefined> {
+async function makeOne(
+  fileSystem: Pick<FolderFileSystem, "mkdir" | "stat">,
+  path: string,
+  mode: number,
+): Promise<string | undefined> {
   try {
     await fileSystem.mkdir(path, { mode });
     return path;

@@ -1,5 +1,5 @@
 import { AshlarError } from "../errors/index.ts";
-import { encodeHex } from "../hash/digest.ts";
+import { type Digest, encodeHex } from "../hash/digest.ts";
 import type { ExaminedObject } from "../ports/index.ts";
 import { examineCounts } from "./examine-counts.ts";
 import type { ExamineOptions } from "./examine-options.ts";
@@ -69,10 +69,8 @@ async function manifestProblem(
         if (chunk.offset !== end) return `its manifest has a gap at byte ${end}`;
         end += chunk.sizeBytes;
       }
-      const there = await chunks?.hasChunks(
-        page.chunks.map(({ chunkId }) => chunkId),
-        { claim: false, signal },
-      );
+      const chunkIds = page.chunks.map(({ chunkId }) => chunkId);
+      const there = chunks && (await presenceOf(chunks, chunkIds, signal));
       for (const [index, { chunkId }] of page.chunks.entries()) {
         if (there === undefined || there[index] !== undefined) continue;
         missingCount++;
@@ -87,7 +85,26 @@ async function manifestProblem(
   }
   if (end !== sizeBytes) return `its manifest has ${end} bytes, and the object ${sizeBytes}`;
   if (missingCount === 0) return undefined;
-  return `${missingCount} of its chunks ${missingCount === 1 ? "is" : "are"} missing, the first ${firstMissing}`;
+  return `${missingCount} of its chunks ${missingCount === 1 ? "is" : "are"} missing or cannot be looked at, the first ${firstMissing}`;
+}
+
+/** In halves where they cannot be looked at together: one that the disk cannot show must not hide the others. */
+async function presenceOf(
+  chunks: NonNullable<ExamineOptions["chunks"]>,
+  chunkIds: readonly Digest[],
+  signal: AbortSignal | undefined,
+): ReturnType<typeof chunks.hasChunks> {
+  try {
+    return await chunks.hasChunks(chunkIds, { claim: false, signal });
+  } catch (error) {
+    if (!AshlarError.is(error, "NODE_UNAVAILABLE")) throw error;
+    if (chunkIds.length <= 1) return chunkIds.map(() => undefined);
+    const half = Math.ceil(chunkIds.length / 2);
+    return [
+      ...(await presenceOf(chunks, chunkIds.slice(0, half), signal)),
+      ...(await presenceOf(chunks, chunkIds.slice(half), signal)),
+    ];
+  }
 }
 
 async function examineManifests({ metadata, onProblem, signal }: ExamineOptions): Promise<void> {

@@ -104,6 +104,14 @@ export interface ChunkPage {
   readonly nextCursor?: string | undefined;
 }
 
+/** Something in a store's folder that is passed over: it cannot be looked at, or is no file where a chunk's belongs, or no folder. */
+export interface BadEntry {
+  /** Relative to the store's folder. */
+  readonly path: string;
+  /** For people. */
+  readonly problem: string;
+}
+
 /** How much a store holds, and how much more it could. */
 export interface ChunkStoreStats {
   readonly chunkCount: number;
@@ -112,6 +120,8 @@ export interface ChunkStoreStats {
   /** Free and total bytes of the disk below; undefined where there is no disk. */
   readonly bytesFree?: number | undefined;
   readonly bytesTotal?: number | undefined;
+  /** What the store had to pass over since it was opened, up to 1,000; undefined: nothing, or it has no folder. It stays on the machine. */
+  readonly badEntries?: readonly BadEntry[] | undefined;
 }
 
 /**

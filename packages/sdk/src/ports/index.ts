@@ -5,6 +5,7 @@ export type { AccessRole, AccessToken, AccessTokenRequest, AccessTokenSource } f
 export { checkedChunkStore } from "./checked-chunk-store.ts";
 export { checkedMetadataStore } from "./checked-metadata-store.ts";
 export {
+  type BadEntry,
   type BytesProgress,
   type CallOptions,
   type ChunkPage,

@@ -163,8 +163,9 @@ function assemble(options: StorageNodeOptions & { readonly logger: Logger }): No
   const disk = createDiskWatch({ store, clock, logger, reserveBytes: options.diskReserveBytes });
   const showStore = storeGauges(metrics);
   const stats = async (): Promise<ServerStats> => {
-    const { chunkCount, bytesUsed, bytesFree = 0, bytesTotal = 0 } = await disk.stats();
-    showStore({ chunkCount, bytesUsed, bytesFree, bytesTotal }, disk.isFull());
+    const seen = await disk.stats();
+    const { chunkCount, bytesUsed, bytesFree = 0, bytesTotal = 0 } = seen;
+    showStore(seen, disk.isFull());
     return { chunkCount, bytesUsed, bytesFree, bytesTotal };
   };
   const membership =

@@ -8,12 +8,14 @@ export function storeGauges(metrics: Metrics): (stats: ChunkStoreStats, isFull: 
   const usedBytes = gauge("ashlar_node_used_bytes", "Payload bytes of all chunks");
   const freeBytes = gauge("ashlar_node_disk_free_bytes", "Free bytes of the data disk");
   const totalBytes = gauge("ashlar_node_disk_total_bytes", "Size of the data disk");
+  const badEntries = gauge("ashlar_node_bad_entries", "Entries of the data folder that were passed over");
   const readOnly = gauge("ashlar_node_read_only", "1 while the disk is full");
   return (stats, isFull) => {
     chunkCount.set(stats.chunkCount);
     usedBytes.set(stats.bytesUsed);
     freeBytes.set(stats.bytesFree ?? 0);
     totalBytes.set(stats.bytesTotal ?? 0);
+    badEntries.set(stats.badEntries?.length ?? 0);
     readOnly.set(isFull ? 1 : 0);
   };
 }

@@ -62,8 +62,9 @@ export function encodeTrailer(chunkId: Digest, payloadBytes: number, checksums: 
 }
 
 /** The error for stored bytes that are not what was written. */
-export function corruptChunk(chunkId: Digest, problem: string): AshlarError {
+export function corruptChunk(chunkId: Digest, problem: string, cause?: unknown): AshlarError {
   return new AshlarError("CHUNK_CORRUPT", `a stored chunk is damaged: ${problem}`, {
+    cause,
     details: { chunkId: encodeHex(chunkId), problem },
   });
 }

@@ -27,11 +27,17 @@ export type LeafEntry =
 export class ChunkNames {
   readonly chunksFolder: string;
   readonly quarantineFolder: string;
+  /**
+   * Where files are written before they get their names: on the same file system, and one folder for all, so that a write whose bytes turn out to be
+   * wrong does the same work whatever its digest, and leaves no folder. Its name is no two hex digits, so that earlier releases pass it over.
+   */
+  readonly tempFolder: string;
   readonly #ownerToken: string;
   #sequence = 0;
 
   constructor(root: string, ownerToken: string) {
     this.chunksFolder = join(root, "chunks");
+    this.tempFolder = join(this.chunksFolder, "tmp");
     this.quarantineFolder = join(root, "quarantine");
     this.#ownerToken = ownerToken;
   }
@@ -46,16 +52,17 @@ export class ChunkNames {
     return join(this.chunksFolder, first, second);
   }
 
-  tempPath(leaf: string): string {
-    return join(leaf, `tmp-${this.#suffix()}`);
+  tempPath(): string {
+    return join(this.tempFolder, `tmp-${this.#suffix()}`);
   }
 
   deletingPath(place: ChunkPlace): string {
     return `${place.path}.deleting-${this.#suffix()}`;
   }
 
-  quarantinePath(place: ChunkPlace): string {
-    return join(this.quarantineFolder, `${place.id}-${this.#suffix()}`);
+  /** @param name of what is put aside: a chunk's id, or that of a folder. */
+  quarantinePath(name: string): string {
+    return join(this.quarantineFolder, `${name}-${this.#suffix()}`);
   }
 
   #suffix(): string {

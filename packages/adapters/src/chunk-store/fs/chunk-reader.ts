@@ -13,6 +13,7 @@ import {
   trailerBytes,
   verifyBlocks,
 } from "./chunk-format.ts";
+import type { OpenedFile } from "./present-chunk.ts";
 
 /** Bytes per read call. Checking one piece costs about a millisecond, which is what the event loop is held for at most. */
 const PIECE_BYTES = 4 * 1024 * 1024;
@@ -101,11 +102,11 @@ async function readWindow(
  * @throws {AshlarError} CHUNK_CORRUPT, INVALID_RANGE.
  */
 export async function readChunk(
-  handle: FileHandle,
+  { handle, stats }: OpenedFile,
   chunkId: Digest,
   options: GetChunkOptions | undefined,
 ): Promise<Uint8Array> {
-  const { size: fileBytes } = await handle.stat();
+  const fileBytes = Number(stats.size);
   const payloadBytes = payloadBytesOf(fileBytes);
   if (payloadBytes === undefined) throw corruptChunk(chunkId, "the file has an impossible length");
   if (fileBytes <= WHOLE_READ_MAX_BYTES) {

@@ -1,9 +1,11 @@
+import type { BigIntStats } from "node:fs";
 import type { DeleteOutcome } from "@ashlar/sdk/ports";
 import { payloadBytesOf } from "./chunk-format.ts";
 import type { ChunkPlace } from "./chunk-names.ts";
 import { isAbsent } from "./fs-error.ts";
 import type { FsParts } from "./fs-parts.ts";
 import { restoreChunk } from "./leftover-sweep.ts";
+import { lookAt, modifiedAtMs } from "./look-at.ts";
 
 const NOTHING = Object.freeze({ chunkCount: 0, bytesUsed: 0 });
 
@@ -42,20 +44,29 @@ export interface DeleteRule {
 async function deleteUnlocked(parts: FsParts, place: ChunkPlace, rule: DeleteRule): Promise<Step> {
   const { fileSystem, claimClock } = parts;
   const { unclaimedForMs, keptBeforeMs = Number.NEGATIVE_INFINITY } = rule;
+  let before: BigIntStats | undefined;
   try {
-    const before = await fileSystem.stat(place.path);
+    before = await lookAt(parts, place.path);
+  } catch (error) {
+    // It stays, and so does its row; the other chunks of the batch must go all the same.
+    parts.badEntries.passOver(place.path, error);
+    return { outcome: "claimed", ...NOTHING };
+  }
+  // A chunk is a file: what else lies there is found by the walks, and set aside by the next put or read.
+  if (!before?.isFile()) return { outcome: "absent", ...NOTHING };
+  try {
     // The time as it stands on the disk: after a power loss it may be too old, which keeps the chunk.
-    if (before.mtimeMs < keptBeforeMs) return { outcome: "claimed", ...NOTHING };
-    const gone = { chunkCount: -1, bytesUsed: -(payloadBytesOf(before.size) ?? 0) };
+    if (modifiedAtMs(before) < keptBeforeMs) return { outcome: "claimed", ...NOTHING };
+    const gone = { chunkCount: -1, bytesUsed: -(payloadBytesOf(Number(before.size)) ?? 0) };
     if (unclaimedForMs === 0) {
       await fileSystem.unlink(place.path);
       return { outcome: "deleted", ...gone };
     }
-    if (claimClock.unclaimedForMs(before.mtimeMs) < unclaimedForMs) return { outcome: "claimed", ...NOTHING };
+    if (claimClock.unclaimedForMs(modifiedAtMs(before)) < unclaimedForMs) return { outcome: "claimed", ...NOTHING };
     const aside = parts.names.deletingPath(place);
     await fileSystem.rename(place.path, aside);
-    const after = await fileSystem.stat(aside);
-    if (claimClock.unclaimedForMs(after.mtimeMs) < unclaimedForMs) {
+    const after = await fileSystem.lstat(aside, { bigint: true });
+    if (claimClock.unclaimedForMs(modifiedAtMs(after)) < unclaimedForMs) {
       await restoreChunk(fileSystem, aside, place.path);
       return { outcome: "claimed", ...NOTHING };
     }

@@ -1,5 +1,6 @@
-import { mkdir, rename, rm } from "node:fs/promises";
-import { basename, dirname, relative } from "node:path";
+import { constants } from "node:fs";
+import { mkdir, readdir, rename, rm } from "node:fs/promises";
+import { basename, dirname, join, relative } from "node:path";
 import { encodeHex } from "@ashlar/sdk/hash";
 import type { Durability, StreamingChunkStore } from "@ashlar/sdk/ports";
 import { type TestChunk, testChunk, testChunks } from "@ashlar/sdk/testing";
@@ -24,7 +25,8 @@ function watchedFileSystem(): FileSystem {
     }
   };
   const open: FileSystem["open"] = async (path, flags) => {
-    if (flags === "r" && /^[0-9a-f]{64}$/.test(basename(String(path)))) step("open");
+    const isRead = typeof flags === "number" && (flags & constants.O_RDWR) === 0;
+    if (isRead && /^[0-9a-f]{64}$/.test(basename(String(path)))) step("open");
     const handle = await nodeFileSystem.open(path, flags);
     const { write, datasync, sync } = handle;
     handle.write = (async (...args: Parameters<typeof write>) => {
@@ -161,6 +163,45 @@ for (const [method, write] of Object.entries(WRITES)) {
   });
 }
 
+describe("a put of wrong bytes", () => {
+  const wrongPuts: Readonly<Record<string, (chunk: TestChunk) => Promise<unknown>>> = {
+    putChunk: ({ chunkId }) => store.putChunk(chunkId, new Uint8Array(5000)),
+    putChunkStream: ({ chunkId }) => store.putChunkStream(chunkId, sourceOf({ chunkId, bytes: new Uint8Array(5000) })),
+  };
+  for (const [method, put] of Object.entries(wrongPuts)) {
+    test(`by ${method} leaves no folder`, async () => {
+      await open();
+      await expect(put(await testChunk(5000, 1))).rejects.toMatchObject({ code: "CHUNK_DIGEST_MISMATCH" });
+      expect(await readdir(join(root, "chunks"), { recursive: true })).toEqual(["tmp"]);
+    });
+  }
+
+  test("asks the same of the file system whether the chunk is there or not, or its folder: the time would tell", async () => {
+    const calls: string[] = [];
+    const noted = new Proxy(nodeFileSystem, {
+      get:
+        (target, name: keyof FileSystem) =>
+        (path: unknown, ...rest: unknown[]) => {
+          calls.push(`${name} ${String(path).replace(/[0-9a-f]{8}$/, "")}`);
+          return (target[name] as (...args: unknown[]) => unknown)(path, ...rest);
+        },
+    });
+    await open({ fileSystem: noted });
+    await store.stats();
+    const there = await testChunk(5000, 1);
+    await WRITES.putChunkStream?.(there);
+    const asked: string[][] = [];
+    for (const chunk of [there, await testChunk(5000, 2), await testChunk(5000, 3)]) {
+      calls.length = 0;
+      await expect(wrongPuts.putChunkStream?.(chunk)).rejects.toMatchObject({ code: "CHUNK_DIGEST_MISMATCH" });
+      asked.push([...calls]);
+    }
+    expect(asked[0]?.length).toBeGreaterThan(0);
+    expect(asked[1]).toEqual(asked[0]);
+    expect(asked[2]).toEqual(asked[0]);
+  });
+});
+
 test("a file that could not be synced counts for nothing: the same chunk is written anew", async () => {
   await open({ durability: "os" });
   const chunk = await testChunk(5000, 1);
@@ -226,7 +267,7 @@ test("an error on reading is an error and never 'absent'", async () => {
     ["EIO", "NODE_UNAVAILABLE"],
     ["EACCES", "NODE_UNAVAILABLE"],
     ["EMFILE", "OVERLOADED"],
-    ["ELOOP", "INTERNAL"],
+    ["ENAMETOOLONG", "INTERNAL"],
   ] as const) {
     failing = { step: "open", errno };
     await expect(store.getChunk(chunk.chunkId)).rejects.toMatchObject({ code, cause: { code: errno } });

@@ -1,21 +1,21 @@
-import type { FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import { type ChunkPlace, classifyLeafEntry } from "./chunk-names.ts";
 import { isAbsent } from "./fs-error.ts";
 import type { FsParts } from "./fs-parts.ts";
-import { openIfPresent } from "./present-chunk.ts";
+import { type OpenedFile, openIfPresent } from "./present-chunk.ts";
 
 /**
  * Opens a chunk for reading, also while another process has set it aside to decide whether to delete it (see delete-chunk.ts): a chunk that
  * was freshly claimed must not seem absent for those microseconds.
  */
-export async function findChunk(parts: FsParts, place: ChunkPlace): Promise<FileHandle | undefined> {
-  const handle = await openIfPresent(parts, place.path, "r");
-  if (handle !== undefined) return handle;
+export async function findChunk(parts: FsParts, place: ChunkPlace): Promise<OpenedFile | undefined> {
+  const opened = await openIfPresent(parts, place, "read");
+  if (opened !== undefined) return opened;
   for (const name of await readLeaf(parts, place.leaf)) {
     const entry = classifyLeafEntry(name);
     if (entry.kind !== "deleting" || entry.id !== place.id) continue;
-    return (await openIfPresent(parts, join(place.leaf, name), "r")) ?? (await openIfPresent(parts, place.path, "r"));
+    const aside = { chunkId: place.chunkId, path: join(place.leaf, name) };
+    return (await openIfPresent(parts, aside, "read")) ?? (await openIfPresent(parts, place, "read"));
   }
   return undefined;
 }

@@ -71,6 +71,7 @@ describe("folder syncs", () => {
       root,
       assertHome: async () => {},
       onFailure() {},
+      clearWay: async () => false,
     });
     await folders.ensure(leaf);
     await folders.sync(leaf);

@@ -1,5 +1,5 @@
 import { dirname } from "node:path";
-import { syncFolder } from "../../internal/durable-file.ts";
+import { makeFolders, syncFolder } from "../../internal/durable-file.ts";
 import { PRIVATE_FOLDER_MODE } from "../../internal/private-files.ts";
 import type { FileSystem } from "./file-system.ts";
 import { isAbsent } from "./fs-error.ts";
@@ -65,6 +65,8 @@ export interface LeafFoldersOptions {
   readonly assertHome: () => Promise<void>;
   /** Told when a folder could not be synced. */
   readonly onFailure: (error: unknown) => void;
+  /** Sets aside what is no folder on the way to one; says whether there was anything. */
+  readonly clearWay: (folder: string) => Promise<boolean>;
 }
 
 /** Makes the leaf folders that chunks lie in, durably where asked. */
@@ -82,7 +84,12 @@ export class LeafFolders {
   async ensure(leaf: string): Promise<void> {
     if (this.#present.has(leaf)) return;
     await this.#options.assertHome();
-    await this.#options.fileSystem.mkdir(leaf, { recursive: true, mode: PRIVATE_FOLDER_MODE });
+    const make = (): Promise<unknown> => makeFolders(this.#options.fileSystem, leaf, PRIVATE_FOLDER_MODE);
+    await make().catch(async (error: unknown) => {
+      if (!(await this.#options.clearWay(leaf))) throw error;
+      this.forget(leaf);
+      await make();
+    });
     this.#present.add(leaf);
   }
 

@@ -26,10 +26,19 @@ import { holdsSame, type IncomingContent } from "./compare-present.ts";
 import { deleteChunk } from "./delete-chunk.ts";
 import { assertRoom } from "./disk-room.ts";
 import { findChunk } from "./find-chunk.ts";
-import { isAbsent, toStoreError } from "./fs-error.ts";
+import { toStoreError } from "./fs-error.ts";
 import type { FsParts } from "./fs-parts.ts";
 import { listChunks } from "./list-chunks.ts";
-import { type ClaimOutcome, claimPresent, identityOf, isSynced, openPresent, quarantine } from "./present-chunk.ts";
+import { lookAt } from "./look-at.ts";
+import {
+  type ClaimOutcome,
+  claimPresent,
+  identityOf,
+  isSynced,
+  type OpenedFile,
+  openPresent,
+  quarantine,
+} from "./present-chunk.ts";
 import { BufferPool, writeStream } from "./stream-write.ts";
 import { type PublishOptions, publish, withTemp } from "./write-chunk.ts";
 
@@ -94,7 +103,7 @@ export class FsChunkStore implements StreamingChunkStore {
       let result: PutChunkResult | undefined;
       await assertRoom(parts, this.#config.root, 0);
       // The lock is taken only to publish: a slow source must not keep others from this chunk.
-      await withTemp(parts, place, async (temp) => {
+      await withTemp(parts, async (temp) => {
         const hash = nodeCryptoHasher.incremental();
         const { writer } = temp;
         const { onProgress } = options ?? {};
@@ -150,7 +159,7 @@ export class FsChunkStore implements StreamingChunkStore {
   ): Promise<void> {
     const { bytes, target } = chunk;
     await assertRoom(this.#parts, this.#config.root, bytes.byteLength);
-    await withTemp(this.#parts, place, async (temp) => {
+    await withTemp(this.#parts, async (temp) => {
       await this.#parts.step("write", async () => {
         for (let offset = 0; offset < bytes.byteLength; offset += PIECE_BYTES) {
           throwIfAborted(target.signal);
@@ -169,19 +178,19 @@ export class FsChunkStore implements StreamingChunkStore {
     const parts = this.#parts;
     const place = parts.names.place(chunkId);
     return await this.#io(false, async () => {
-      const handle = await findChunk(parts, place);
-      if (handle === undefined) return undefined;
+      let opened: OpenedFile | undefined;
       try {
-        return await readChunk(handle, chunkId, options);
+        opened = await findChunk(parts, place);
+        return opened && (await readChunk(opened, chunkId, options));
       } catch (error) {
         if (AshlarError.is(error, "CHUNK_CORRUPT")) {
-          const identity = identityOf(await handle.stat({ bigint: true }));
+          const identity = opened && identityOf(opened.stats);
           const problem = error.details.problem ?? error.message;
           await parts.locks.run(place.id, () => quarantine(parts, place, { identity, problem }));
         }
         throw error;
       } finally {
-        await handle.close();
+        await opened?.handle.close();
       }
     });
   }
@@ -200,13 +209,9 @@ export class FsChunkStore implements StreamingChunkStore {
   }
 
   async #peek(place: ChunkPlace): Promise<ChunkPresence | undefined> {
-    try {
-      const payloadBytes = payloadBytesOf((await this.#parts.fileSystem.stat(place.path)).size);
-      return payloadBytes === undefined ? undefined : { sizeBytes: payloadBytes };
-    } catch (error) {
-      if (isAbsent(error)) return undefined;
-      throw error;
-    }
+    const found = await lookAt(this.#parts, place.path);
+    const payloadBytes = found?.isFile() ? payloadBytesOf(Number(found.size)) : undefined;
+    return payloadBytes === undefined ? undefined : { sizeBytes: payloadBytes };
   }
 
   async #claim(place: ChunkPlace): Promise<ChunkPresence | undefined> {
@@ -243,7 +248,10 @@ export class FsChunkStore implements StreamingChunkStore {
       const totals = await this.#parts.usage.totals();
       const disk = await this.#parts.fileSystem.statfs(this.#config.root);
       const { chunkCount, bytesUsed } = totals;
-      return { chunkCount, bytesUsed, bytesFree: disk.bavail * disk.bsize, bytesTotal: disk.blocks * disk.bsize };
+      const found = this.#parts.badEntries.list();
+      const badEntries = found.length === 0 ? undefined : found;
+      const [bytesFree, bytesTotal] = [disk.bavail * disk.bsize, disk.blocks * disk.bsize];
+      return { chunkCount, bytesUsed, bytesFree, bytesTotal, badEntries };
     });
   }
 

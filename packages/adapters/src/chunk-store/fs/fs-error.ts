@@ -24,9 +24,26 @@ export function errnoOf(error: unknown): string | undefined {
   return error.code;
 }
 
-/** Whether `error` says that the file or a folder above it does not exist: the one condition that means "absent". */
+/**
+ * Whether `error` says that the file or a folder above it does not exist: the one condition that means "absent". Nothing lies below what is no folder,
+ * either.
+ */
 export function isAbsent(error: unknown): boolean {
-  return errnoOf(error) === "ENOENT";
+  const errno = errnoOf(error);
+  return errno === "ENOENT" || errno === "ENOTDIR";
+}
+
+/** What opening says of a link that may not be followed, of a folder, and of a socket. */
+const NO_FILE: ReadonlySet<string | undefined> = new Set(["ELOOP", "EMLINK", "EISDIR", "ENXIO"]);
+
+/** Whether opening a path failed because something else than a file lies there. */
+export function isNoFile(error: unknown): boolean {
+  return NO_FILE.has(errnoOf(error));
+}
+
+/** Whether `error` is about the process, which ran out of something, and not about a file. */
+export function isShortage(error: unknown): boolean {
+  return CODE_OF_ERRNO[errnoOf(error) ?? ""] === "OVERLOADED";
 }
 
 /** Gives a file system error its code, the original kept as cause; anything that is not a system error passes through. */

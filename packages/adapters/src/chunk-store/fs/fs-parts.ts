@@ -1,5 +1,6 @@
 import type { Clock, Logger } from "@ashlar/sdk/ports";
 import type { KeyedLock } from "../../internal/keyed-lock.ts";
+import type { BadEntries } from "./bad-entries.ts";
 import type { ChunkNames } from "./chunk-names.ts";
 import type { ChunkUsage } from "./chunk-usage.ts";
 import type { ClaimClock } from "./claim-clock.ts";
@@ -28,6 +29,7 @@ export interface FsParts {
   readonly sweep: LeftoverSweep;
   readonly synced: SyncedChunks;
   readonly database: ServedDatabase;
+  readonly badEntries: BadEntries;
   readonly health: StoreHealth;
   readonly home: StoreHome;
   readonly step: FsStep;

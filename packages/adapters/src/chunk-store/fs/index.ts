@@ -19,9 +19,11 @@ import { tracedChunkStore } from "@ashlar/sdk/tracing";
 import { makeFolderDurably } from "../../internal/durable-file.ts";
 import { KeyedLock } from "../../internal/keyed-lock.ts";
 import { closeToOthers } from "../../internal/private-files.ts";
+import { BadEntries } from "./bad-entries.ts";
 import { ChunkNames } from "./chunk-names.ts";
 import { ChunkUsage } from "./chunk-usage.ts";
 import { ClaimClock } from "./claim-clock.ts";
+import { clearWay } from "./clear-way.ts";
 import { type FileSystem, nodeFileSystem } from "./file-system.ts";
 import { FolderSync, LeafFolders } from "./folder-sync.ts";
 import { FsChunkStore } from "./fs-chunk-store.ts";
@@ -93,19 +95,22 @@ async function open(
   const claimClock = new ClaimClock(clock, await readClaimFloor(folder, await readBootId(), clock.nowMs()));
   const names = new ChunkNames(root, owner.token);
   const sweep = new LeftoverSweep({ fileSystem, clock, owner, logger });
-  const usage = new ChunkUsage(createUsageScanner({ fileSystem, names, sweep }), clock);
+  const badEntries = new BadEntries({ root, logger });
+  const usage = new ChunkUsage(createUsageScanner({ fileSystem, names, sweep, badEntries }), clock);
   const health = new StoreHealth(logger);
   const home = await StoreHome.of(fileSystem, root);
   const folders = new LeafFolders({
     ...{ fileSystem, folderSync: new FolderSync(fileSystem), root },
     assertHome: () => home.assertThere(),
     onFailure: (error) => health.stop(error, "a folder of the chunk store could not be synced"),
+    clearWay: (folder) => clearWay({ fileSystem, names, logger }, folder),
   });
   const locks = new KeyedLock();
   const synced = new SyncedChunks();
   const parts = {
     ...{ fileSystem, clock, logger, names, locks, folders, claimClock, usage, sweep, synced, reserveBytes },
     database: new ServedDatabase(folder),
+    badEntries,
     health,
     home,
     step: fsSteps(tracer),
@@ -120,7 +125,7 @@ async function open(
 /**
  * Opens a chunk store in a folder of this machine, and creates it where there is none.
  *
- * One file per chunk under `chunks/ab/cd/<sha256>`, written to a temporary file and renamed; block checksums behind the payload guard every
+ * One file per chunk under `chunks/ab/cd/<sha256>`, written to a temporary file in `chunks/tmp` and renamed; block checksums behind the payload guard every
  * read, ranges too. Damaged files move to `quarantine/`. What crashes left behind is swept in the background after the opening. Several
  * processes may have one folder open; `stats()` then counts another one's changes only from the next opening on.
  *

@@ -9,6 +9,12 @@ import type { Owner } from "./owner.ts";
 /** A leftover whose owner cannot be asked is left alone this long; no write touches its temporary file less often. */
 const UNKNOWN_OWNER_GRACE_MS = 3600 * 1000;
 
+/** Whether making a hard link failed because there are none here (exFAT, some network file systems). */
+export function hasNoLinks(error: unknown): boolean {
+  const errno = errnoOf(error);
+  return errno === "EPERM" || errno === "ENOTSUP" || errno === "EOPNOTSUPP";
+}
+
 /**
  * Puts a file back under `path` unless something is there: `link` does not replace, so a chunk that was written meanwhile stays, and with it
  * its newer claim.
@@ -20,8 +26,8 @@ export async function restoreChunk(fileSystem: FileSystem, aside: string, path: 
     const errno = errnoOf(error);
     if (errno === "ENOENT") return;
     if (errno !== "EEXIST") {
-      // No hard links here (exFAT, some network file systems). The bytes are the same, whichever wins.
-      if (errno !== "EPERM" && errno !== "ENOTSUP" && errno !== "EOPNOTSUPP") throw error;
+      // The bytes are the same, whichever wins.
+      if (!hasNoLinks(error)) throw error;
       return await fileSystem.rename(aside, path);
     }
   }
@@ -29,7 +35,7 @@ export async function restoreChunk(fileSystem: FileSystem, aside: string, path: 
 }
 
 /**
- * Clears what interrupted calls left in leaf folders.
+ * Clears what interrupted calls left: temporary files, in leaf folders too where earlier releases wrote them, and chunks set aside.
  *
  * A temporary file goes; a chunk that was set aside for deletion comes back, because its deletion was never reported and it may have been
  * claimed. Both only if their owner is dead, or unknown and the file untouched for an hour: other processes may have the folder open. An
@@ -48,17 +54,17 @@ export class LeftoverSweep {
     this.#logger = parts.logger;
   }
 
-  /** Sweeps one entry of a leaf folder; returns the id of a chunk that came back. */
-  async sweep(leaf: string, name: string, entry: LeafEntry): Promise<string | undefined> {
+  /** Sweeps one entry of a leaf folder or of the one for temporary files; returns the id of a chunk that came back. */
+  async sweep(folder: string, name: string, entry: LeafEntry): Promise<string | undefined> {
     if (entry.kind !== "temp" && entry.kind !== "deleting") return undefined;
-    const path = join(leaf, name);
+    const path = join(folder, name);
     if (!(await this.#isAbandoned(path, entry.owner))) return undefined;
-    this.#logger.warn({ leaf, leftover: name }, "sweeping what an interrupted call left behind");
+    this.#logger.warn({ folder, leftover: name }, "sweeping what an interrupted call left behind");
     if (entry.kind === "temp") {
       await removeIfPresent(this.#fileSystem, path);
       return undefined;
     }
-    await restoreChunk(this.#fileSystem, path, join(leaf, entry.id));
+    await restoreChunk(this.#fileSystem, path, join(folder, entry.id));
     return entry.id;
   }
 

@@ -120,32 +120,37 @@ describe("what interrupted calls left behind", () => {
     };
   }
 
-  async function leave(): Promise<void> {
+  /** Where temporary files are, and where earlier releases wrote them: beside the chunk. */
+  const folders = { "in the folder for it": () => join(root, "chunks", "tmp"), "beside chunks": leaf };
+
+  async function leave(at: string): Promise<void> {
     await (await open()).close();
     const { dead, running, elsewhere } = await tokens();
-    await mkdir(leaf(), { recursive: true });
-    for (const token of [dead, running, elsewhere]) await writeFile(join(leaf(), `tmp-${token}-00000001`), "part");
+    await mkdir(at, { recursive: true });
+    for (const token of [dead, running, elsewhere]) await writeFile(join(at, `tmp-${token}-00000001`), "part");
   }
 
-  test("by a dead process is swept; a running one, and one that cannot be asked, are given an hour", async () => {
-    await leave();
-    await (await open()).stats();
-    expect(await readdir(leaf())).toHaveLength(2);
-    await (await open({ clock: ahead(HOUR_MS - 60_000) })).stats();
-    expect(await readdir(leaf())).toHaveLength(2);
-    await (await open({ clock: ahead(HOUR_MS + 60_000) })).stats();
-    expect(await readdir(leaf())).toEqual([]);
-  });
+  for (const [where, folder] of Object.entries(folders)) {
+    test(`${where} by a dead process is swept; a running one, and one that cannot be asked, are given an hour`, async () => {
+      await leave(folder());
+      await (await open()).stats();
+      expect(await readdir(folder())).toHaveLength(2);
+      await (await open({ clock: ahead(HOUR_MS - 60_000) })).stats();
+      expect(await readdir(folder())).toHaveLength(2);
+      await (await open({ clock: ahead(HOUR_MS + 60_000) })).stats();
+      expect(await readdir(folder())).toEqual([]);
+    });
 
-  test("is swept by a listing too", async () => {
-    const store = await open();
-    await store.stats();
-    const { dead } = await tokens();
-    await mkdir(leaf(), { recursive: true });
-    await writeFile(join(leaf(), `tmp-${dead}-00000001`), "part");
-    await store.listChunks();
-    expect(await readdir(leaf())).toEqual([]);
-  });
+    test(`${where} is swept by a listing too`, async () => {
+      const store = await open();
+      await store.stats();
+      const { dead } = await tokens();
+      await mkdir(folder(), { recursive: true });
+      await writeFile(join(folder(), `tmp-${dead}-00000001`), "part");
+      await store.listChunks();
+      expect(await readdir(folder())).toEqual([]);
+    });
+  }
 
   test("a chunk that was set aside for deletion comes back, and can be read before that", async () => {
     const store = await open();

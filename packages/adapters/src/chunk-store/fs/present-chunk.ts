@@ -1,13 +1,15 @@
-import type { BigIntStats } from "node:fs";
+import { type BigIntStats, constants } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
+import { AshlarError } from "@ashlar/sdk/errors";
 import type { Durability } from "@ashlar/sdk/ports";
 import { PRIVATE_FOLDER_MODE } from "../../internal/private-files.ts";
-import { payloadBytesOf } from "./chunk-format.ts";
+import { corruptChunk, payloadBytesOf } from "./chunk-format.ts";
 import type { ChunkPlace } from "./chunk-names.ts";
 import { probeChunk } from "./chunk-reader.ts";
-import { isAbsent } from "./fs-error.ts";
+import { isAbsent, isNoFile } from "./fs-error.ts";
 import type { FsParts } from "./fs-parts.ts";
 import { restoreChunk } from "./leftover-sweep.ts";
+import { kindOf, lookAt } from "./look-at.ts";
 
 const MS_PER_SECOND = 1000;
 
@@ -26,39 +28,70 @@ export function identityOf(stats: BigIntStats): string {
 
 /** The identity of what lies under `path` now; undefined if nothing does. */
 export async function identityAt(parts: FsParts, path: string): Promise<string | undefined> {
-  try {
-    return identityOf(await parts.fileSystem.stat(path, { bigint: true }));
-  } catch (error) {
-    if (isAbsent(error)) return undefined;
-    throw error;
-  }
+  const stats = await lookAt(parts, path);
+  return stats && identityOf(stats);
 }
 
-/** Opens a file, or answers undefined where it does not exist; every other failure throws. */
-export async function openIfPresent(parts: FsParts, path: string, flags: "r" | "r+"): Promise<FileHandle | undefined> {
-  try {
-    return await parts.fileSystem.open(path, flags);
-  } catch (error) {
-    if (isAbsent(error)) return undefined;
-    throw error;
-  }
+/** An open file of a chunk. */
+export interface OpenedFile {
+  readonly handle: FileHandle;
+  readonly stats: BigIntStats;
 }
+
+/** No link is followed, and no pipe waited for; a system that knows no such flag gets none. */
+const AS_A_FILE = (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
 
 /**
- * Moves a damaged chunk file out of the way, so that the chunk is absent and can be written again, and keeps its bytes for inspection.
+ * Opens a chunk's file, or answers undefined where it does not exist.
+ *
+ * @throws {AshlarError} CHUNK_CORRUPT if something else than a file lies there; every other failure as it is.
+ */
+export async function openIfPresent(
+  { fileSystem }: Pick<FsParts, "fileSystem">,
+  { path, chunkId }: Pick<ChunkPlace, "path" | "chunkId">,
+  access: "read" | "claim",
+): Promise<OpenedFile | undefined> {
+  let handle: FileHandle;
+  try {
+    handle = await fileSystem.open(path, (access === "read" ? constants.O_RDONLY : constants.O_RDWR) | AS_A_FILE);
+  } catch (error) {
+    if (isAbsent(error)) return undefined;
+    if (isNoFile(error)) throw corruptChunk(chunkId, NO_FILE_THERE, error);
+    throw error;
+  }
+  try {
+    const stats = await handle.stat({ bigint: true });
+    if (!stats.isFile()) throw corruptChunk(chunkId, NO_FILE_THERE);
+    return { handle, stats };
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
+}
+
+const NO_FILE_THERE = "what lies under its name is no file";
+
+/**
+ * Moves a damaged chunk file, or whatever else lies under its name, out of the way, so that the chunk is absent and can be written again, and keeps it
+ * for inspection.
  *
  * The caller holds the chunk's lock. Another process may have replaced the file meanwhile; a file of another identity comes back.
+ *
+ * @param damaged.identity of the file that was read; undefined: none could be, and only what is no file goes.
  */
 export async function quarantine(
   parts: FsParts,
   place: ChunkPlace,
-  damaged: { identity: string; problem: string },
+  damaged: { readonly identity: string | undefined; readonly problem: string },
 ): Promise<void> {
   const { fileSystem, names, usage, logger, synced } = parts;
-  if ((await identityAt(parts, place.path)) !== damaged.identity) return;
+  const found = await lookAt(parts, place.path);
+  if (found === undefined) return;
+  const identity = identityOf(found);
+  if (damaged.identity === undefined ? found.isFile() : identity !== damaged.identity) return;
   synced.delete(place.id);
   await fileSystem.mkdir(names.quarantineFolder, { recursive: true, mode: PRIVATE_FOLDER_MODE });
-  const aside = names.quarantinePath(place);
+  const aside = names.quarantinePath(place.id);
   await usage.change(place.id, async () => {
     try {
       await fileSystem.rename(place.path, aside);
@@ -66,25 +99,31 @@ export async function quarantine(
       if (isAbsent(error)) return { chunkCount: 0, bytesUsed: 0 };
       throw error;
     }
-    if ((await identityAt(parts, aside)) !== damaged.identity) {
+    if ((await identityAt(parts, aside)) !== identity) {
       await restoreChunk(fileSystem, aside, place.path);
       return { chunkCount: 0, bytesUsed: 0 };
     }
-    logger.error({ chunkId: place.id, problem: damaged.problem, quarantine: aside }, "quarantined a damaged chunk");
-    const { size } = await fileSystem.stat(aside);
-    return { chunkCount: -1, bytesUsed: -(payloadBytesOf(size) ?? 0) };
+    const problem = found.isFile() ? damaged.problem : `${kindOf(found)} lay under its name`;
+    logger.error({ chunkId: place.id, problem, quarantine: aside }, "quarantined a damaged chunk");
+    // What is no file was not counted either.
+    if (!found.isFile()) return { chunkCount: 0, bytesUsed: 0 };
+    return { chunkCount: -1, bytesUsed: -(payloadBytesOf(Number(found.size)) ?? 0) };
   });
 }
 
 /**
- * Opens the chunk file and checks its footer; a file that fails is quarantined and counts as absent. The caller holds the chunk's lock and
+ * Opens the chunk file and checks its footer; a file that fails, and what is none, is quarantined and counts as absent. The caller holds the chunk's lock and
  * closes the handle.
  */
 export async function openPresent(parts: FsParts, place: ChunkPlace): Promise<PresentChunk | undefined> {
-  const handle = await openIfPresent(parts, place.path, "r+");
-  if (handle === undefined) return undefined;
+  const opened = await openIfPresent(parts, place, "claim").catch(async (error: unknown) => {
+    if (!AshlarError.is(error, "CHUNK_CORRUPT")) throw error;
+    await quarantine(parts, place, { identity: undefined, problem: error.message });
+    return undefined;
+  });
+  if (opened === undefined) return undefined;
+  const { handle, stats } = opened;
   try {
-    const stats = await handle.stat({ bigint: true });
     const probe = await probeChunk(handle, place.chunkId, Number(stats.size));
     const identity = identityOf(stats);
     if ("payloadBytes" in probe) return { handle, payloadBytes: probe.payloadBytes, identity };

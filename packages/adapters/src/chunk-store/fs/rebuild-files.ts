@@ -5,9 +5,10 @@ import { AshlarError } from "@ashlar/sdk/errors";
 import { decodeDigestHex } from "@ashlar/sdk/hash";
 import { readJsonObject } from "../../internal/durable-file.ts";
 import { SEEN_DATABASE_FILE } from "../../internal/seen-database.ts";
-import { classifyLeafEntry } from "./chunk-names.ts";
+import { ChunkNames, type ChunkPlace, classifyLeafEntry } from "./chunk-names.ts";
 import { probeChunk } from "./chunk-reader.ts";
 import { type FileSystem, nodeFileSystem } from "./file-system.ts";
+import { openIfPresent } from "./present-chunk.ts";
 import { ensureFormat, writeFormat } from "./store-format.ts";
 
 /** Chunk files that are looked at: enough to know whose folder this is. */
@@ -56,17 +57,34 @@ async function setAside(fileSystem: FileSystem, file: string): Promise<void> {
   await fileSystem.rename(file, `${file}.damaged`);
 }
 
+/** What cannot be read is passed over: one good chunk tells. */
 async function holdsOurChunk(fileSystem: FileSystem, root: string): Promise<boolean> {
-  const entries = await readdir(join(root, "chunks"), { recursive: true, withFileTypes: true }).catch(() => []);
-  const chunks = entries.filter((entry) => entry.isFile() && classifyLeafEntry(entry.name).kind === "chunk");
-  for (const { parentPath, name } of chunks.slice(0, PROBES_MAX)) {
-    const handle = await fileSystem.open(join(parentPath, name), "r");
-    try {
-      const probe = await probeChunk(handle, decodeDigestHex(name), (await handle.stat()).size);
-      if ("payloadBytes" in probe) return true;
-    } finally {
-      await handle.close();
+  const names = new ChunkNames(root, "");
+  let probes = 0;
+  for (const first of await namesIn(fileSystem, names.chunksFolder)) {
+    for (const second of await namesIn(fileSystem, join(names.chunksFolder, first))) {
+      for (const name of await namesIn(fileSystem, names.leafFolder(first, second))) {
+        if (classifyLeafEntry(name).kind !== "chunk") continue;
+        if (await isOurChunk(fileSystem, names.place(decodeDigestHex(name)))) return true;
+        if (++probes === PROBES_MAX) return false;
+      }
     }
   }
   return false;
+}
+
+async function namesIn(fileSystem: FileSystem, folder: string): Promise<readonly string[]> {
+  return await fileSystem.readdir(folder).catch(() => []);
+}
+
+async function isOurChunk(fileSystem: FileSystem, place: ChunkPlace): Promise<boolean> {
+  const opened = await openIfPresent({ fileSystem }, place, "read").catch(() => undefined);
+  if (opened === undefined) return false;
+  try {
+    return "payloadBytes" in (await probeChunk(opened.handle, place.chunkId, Number(opened.stats.size)));
+  } catch {
+    return false;
+  } finally {
+    await opened.handle.close();
+  }
 }

@@ -6,7 +6,7 @@ import type { ChunkPlace } from "./chunk-names.ts";
 import { ChunkWriter } from "./chunk-writer.ts";
 import { assertRoom } from "./disk-room.ts";
 import { removeIfPresent } from "./folder-sync.ts";
-import { isAbsent } from "./fs-error.ts";
+import { isAbsent, isNoFile } from "./fs-error.ts";
 import type { FsParts } from "./fs-parts.ts";
 import { identityOf, isSynced, stampClaim } from "./present-chunk.ts";
 
@@ -17,16 +17,29 @@ export interface TempChunk {
   readonly writer: ChunkWriter;
 }
 
-async function openTemp(parts: FsParts, place: ChunkPlace): Promise<TempChunk> {
-  const path = parts.names.tempPath(place.leaf);
-  await parts.folders.ensure(place.leaf);
+const hasNoFolder = (error: unknown): boolean => isAbsent(error) || isNoFile(error);
+
+async function openTemp(parts: FsParts): Promise<TempChunk> {
+  const path = parts.names.tempPath();
+  await parts.folders.ensure(parts.names.tempFolder);
   try {
     const handle = await parts.fileSystem.open(path, "wx", PRIVATE_FILE_MODE);
     return { path, handle, writer: new ChunkWriter(handle) };
   } catch (error) {
-    // Somebody removed the folder behind our back; make it again, once.
-    if (!isAbsent(error) || !parts.folders.forget(place.leaf)) throw error;
-    return await openTemp(parts, place);
+    // Somebody removed the folder, or put something in its place, behind our back; make it again, once.
+    if (!hasNoFolder(error) || !parts.folders.forget(parts.names.tempFolder)) throw error;
+    return await openTemp(parts);
+  }
+}
+
+async function renameInto(parts: FsParts, place: ChunkPlace, tempPath: string): Promise<void> {
+  try {
+    await parts.step("rename", () => parts.fileSystem.rename(tempPath, place.path));
+  } catch (error) {
+    // As in openTemp.
+    if (!hasNoFolder(error) || !parts.folders.forget(place.leaf)) throw error;
+    await parts.folders.ensure(place.leaf);
+    await renameInto(parts, place, tempPath);
   }
 }
 
@@ -51,11 +64,13 @@ export async function publish(
   options: PublishOptions,
 ): Promise<void> {
   // The file has its room by now, and so have those of other writers: nobody publishes into the reserve.
-  await assertRoom(parts, place.leaf, 0);
+  await assertRoom(parts, parts.names.tempFolder, 0);
+  // Not before: the bytes have turned out to be the chunk's.
+  await parts.folders.ensure(place.leaf);
   await stampClaim(parts, temp.handle);
   throwIfAborted(options.signal);
   await parts.usage.change(place.id, async () => {
-    await parts.step("rename", () => parts.fileSystem.rename(temp.path, place.path));
+    await renameInto(parts, place, temp.path);
     return options.replaces ? { chunkCount: 0, bytesUsed: 0 } : { chunkCount: 1, bytesUsed: temp.writer.sizeBytes };
   });
   if (!isSynced(options.durability)) return;
@@ -71,16 +86,12 @@ export async function publish(
 }
 
 /**
- * Runs `use` with a new temporary file in the chunk's folder; the file is gone afterwards unless `use` gave it its name.
+ * Runs `use` with a new temporary file, the same for every chunk; the file is gone afterwards unless `use` gave it its name.
  *
  * @param use returns true if it published the file.
  */
-export async function withTemp(
-  parts: FsParts,
-  place: ChunkPlace,
-  use: (temp: TempChunk) => Promise<boolean>,
-): Promise<void> {
-  const temp = await openTemp(parts, place);
+export async function withTemp(parts: FsParts, use: (temp: TempChunk) => Promise<boolean>): Promise<void> {
+  const temp = await openTemp(parts);
   let published = false;
   try {
     published = await use(temp);

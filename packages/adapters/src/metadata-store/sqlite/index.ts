@@ -24,6 +24,7 @@ import {
 } from "../../internal/sql/operations.ts";
 import { createSqlMetadataStore, type SqlExecutor } from "../../internal/sql/sql-metadata-store.ts";
 import { tracedExecutor } from "../../internal/sql/traced-executor.ts";
+import { explained } from "../../internal/store-folder.ts";
 import { DatabaseSteps, namesChunks } from "./database-steps.ts";
 import { assertNodeHasSqlite } from "./node-version.ts";
 import { rememberDatabase, type TakeOver, viewFolder } from "./store-guard.ts";
@@ -94,8 +95,13 @@ export async function openSqliteMetadataStore(options: SqliteMetadataStoreOption
   assertNodeHasSqlite();
   const path = resolve(options.path);
   const layoutPolicy = { stagedLayouts, defaults: resolveLayoutDefaults(options) };
+  const { storeFolder, takeOver } = options;
   const view =
-    options.storeFolder === undefined ? undefined : await viewFolder(path, options.storeFolder, options.takeOver);
+    storeFolder === undefined
+      ? undefined
+      : await viewFolder(path, storeFolder, takeOver).catch(async (error: unknown) => {
+          throw await explained(error, storeFolder);
+        });
   const init = { path, nowMs: clock.nowMs(), mustExist: view?.mustExist ?? false };
   const { writer, reader } = await openWorkers(init, workerUrl).catch(async (error: unknown) => {
     if (!AshlarError.is(error, "DISK_FULL")) throw error;

@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
-import { existsSync } from "node:fs";
 import { chmod, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import process from "node:process";
 import { makeStoreFolder } from "@ashlar/adapters/chunk-store/fs";
+import { isThere } from "../existing-store.ts";
 import { fileError } from "../file-error.ts";
 
 /** Where everything of a local cluster lies. All paths are absolute. */
@@ -58,9 +58,9 @@ export function clusterFolder(path: string): ClusterFolder {
   });
 }
 
-/** Whether a cluster was ever started there. */
+/** Whether a cluster was ever started there. @throws {AshlarError} if this user may not look. */
 export function holdsCluster(folder: ClusterFolder): boolean {
-  return existsSync(folder.plan);
+  return isThere(folder.plan);
 }
 
 /** What was there before a folder was made. */

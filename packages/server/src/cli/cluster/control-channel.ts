@@ -4,6 +4,7 @@ import process from "node:process";
 import { createInterface } from "node:readline";
 import { isMainThread } from "node:worker_threads";
 import { AshlarError, isErrorCode } from "@ashlar/sdk/errors";
+import { isDenied, notYours } from "../existing-store.ts";
 import { fileError } from "../file-error.ts";
 import { formatCount } from "../format.ts";
 import type { ClusterFolder } from "./cluster-folder.ts";
@@ -118,6 +119,7 @@ export async function askSupervisor<Value>(
     if (error !== undefined) throw receivedError(error);
     return value as Value;
   } catch (error) {
+    if (isDenied(error)) throw notYours(error, folder.path);
     if (!isAway(error)) throw error;
     throw awayError(folder, error);
   } finally {

@@ -1,7 +1,8 @@
+import { join } from "node:path";
 import { rebuildStoreFiles } from "@ashlar/adapters/chunk-store/fs";
 import { AshlarError } from "@ashlar/sdk/errors";
 import { type CommandCall, defineCommand } from "../command.ts";
-import { holdsStore } from "../existing-store.ts";
+import { holdsStore, isThere } from "../existing-store.ts";
 import { EXIT_CODES } from "../exit-codes.ts";
 import { examineMetadata, type Finding, findFolderProblems, findRowProblems } from "../health/index.ts";
 import { rebuildServerFile } from "../servers/node-folder.ts";
@@ -43,7 +44,11 @@ async function examine({ settings, signal, output }: Call): Promise<readonly Fin
 }
 
 function requirePath(path: string | undefined): string {
-  if (path !== undefined) return path;
+  // Before anything is mended: nothing can be said of a folder that may not be looked into.
+  if (path !== undefined) {
+    isThere(join(path, "format.json"));
+    return path;
+  }
   throw new AshlarError("INVALID_ARGUMENT", "name the folder of the store with --path <folder>, or set DATABASE_URL");
 }
 

@@ -1,22 +1,25 @@
-import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { openFsChunkStore } from "@ashlar/adapters/chunk-store/fs";
 import { AshlarError } from "@ashlar/sdk/errors";
-import { holdsStore } from "../existing-store.ts";
+import type { BadEntry } from "@ashlar/sdk/ports";
+import { holdsStore, isThere } from "../existing-store.ts";
 import { formatBytes, formatCount } from "../format.ts";
 import { type MetadataPlace, openMetadata } from "../servers/open-metadata.ts";
 import { diskFinding, type Finding } from "./finding.ts";
+
+/** Bad entries that are told one by one; the rest is a number. */
+const TOLD_MAX = 100;
 
 /** What is wrong with the folder of an embedded store. Makes nothing where there is none. */
 export async function findFolderProblems(path: string, signal: AbortSignal): Promise<readonly Finding[]> {
   if (!holdsStore(path)) {
     // Says whether the database was lost.
-    if (existsSync(join(path, "database.json")) && !existsSync(join(path, "server.json"))) {
+    if (isThere(join(path, "database.json")) && !isThere(join(path, "server.json"))) {
       return await examineMetadata({ path }, signal);
     }
     // The data folder of a storage node: chunks alone.
-    if (existsSync(join(path, "format.json"))) {
+    if (isThere(join(path, "format.json"))) {
       return [
         ...(await examine("chunks", () => countChunks(path, signal))),
         ...(await examine("chunks", () => damagedChunks(path))),
@@ -87,16 +90,33 @@ async function countChunks(path: string, signal: AbortSignal): Promise<readonly 
       level: "ok",
       what: `${formatCount(stats.chunkCount, "chunk")}, ${formatBytes(stats.bytesUsed)}`,
     };
-    return disk === undefined ? [chunks] : [chunks, disk];
+    return [chunks, ...(disk === undefined ? [] : [disk]), ...badEntries(stats.badEntries ?? [])];
   } finally {
     await store.close();
   }
 }
 
+/** What the count had to pass over. */
+function badEntries(entries: readonly BadEntry[]): readonly Finding[] {
+  const findings = entries.slice(0, TOLD_MAX).map(
+    ({ path, problem }): Finding => ({
+      level: "broken",
+      what: `${path}: ${problem}`,
+      why: "what belongs there cannot be read here; in a cluster another copy is",
+      action:
+        "look at the disk if it cannot be looked at; else put the same content again, which sets aside what lies there, or move it away by hand",
+    }),
+  );
+  const moreCount = entries.length - findings.length;
+  if (moreCount > 0)
+    findings.push({ level: "broken", what: `and ${formatCount(moreCount, "more entry", "more entries")} like these` });
+  return findings;
+}
+
 /** Chunks that were found damaged and put aside; nothing deletes them. */
 async function damagedChunks(path: string): Promise<readonly Finding[]> {
   const folder = join(path, "quarantine");
-  const names = existsSync(folder) ? await readdir(folder) : [];
+  const names = isThere(folder) ? await readdir(folder) : [];
   if (names.length === 0) return [];
   return [
     {
@@ -110,7 +130,7 @@ async function damagedChunks(path: string): Promise<readonly Finding[]> {
 
 /** The folder makes itself with the first chunk, so that it may be missing as long as no object has one. */
 async function missingChunks(path: string, signal: AbortSignal): Promise<readonly Finding[]> {
-  if (existsSync(join(path, "chunks")) || !(await hasChunkedObject(path, signal))) return [];
+  if (isThere(join(path, "chunks")) || !(await hasChunkedObject(path, signal))) return [];
   return [
     {
       level: "broken",
