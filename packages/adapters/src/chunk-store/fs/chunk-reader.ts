@@ -13,7 +13,7 @@ import {
   trailerBytes,
   verifyBlocks,
 } from "./chunk-format.ts";
-import type { OpenedFile } from "./present-chunk.ts";
+import type { OpenedFile } from "./look-at.ts";
 
 /** Bytes per read call. Checking one piece costs about a millisecond, which is what the event loop is held for at most. */
 const PIECE_BYTES = 4 * 1024 * 1024;

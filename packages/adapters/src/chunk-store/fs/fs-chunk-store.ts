@@ -29,16 +29,9 @@ import { findChunk } from "./find-chunk.ts";
 import { toStoreError } from "./fs-error.ts";
 import type { FsParts } from "./fs-parts.ts";
 import { listChunks } from "./list-chunks.ts";
+import type { OpenedFile } from "./look-at.ts";
 import { lookAt } from "./look-at.ts";
-import {
-  type ClaimOutcome,
-  claimPresent,
-  identityOf,
-  isSynced,
-  type OpenedFile,
-  openPresent,
-  quarantine,
-} from "./present-chunk.ts";
+import { type ClaimOutcome, claimPresent, identityOf, isSynced, openPresent, quarantine } from "./present-chunk.ts";
 import { BufferPool, writeStream } from "./stream-write.ts";
 import { type PublishOptions, publish, withTemp } from "./write-chunk.ts";
 

@@ -1,8 +1,15 @@
 import type { BigIntStats, Stats } from "node:fs";
+import type { FileHandle } from "node:fs/promises";
 import type { FileSystem } from "./file-system.ts";
 import { errnoOf, isAbsent } from "./fs-error.ts";
 
 const NS_PER_MS = 1e6;
+
+/** An open file of a chunk. */
+export interface OpenedFile {
+  readonly handle: FileHandle;
+  readonly stats: BigIntStats;
+}
 
 /** What lies under a path, itself and not what a link leads to: a chunk's file is never a link. */
 export async function lookAt(

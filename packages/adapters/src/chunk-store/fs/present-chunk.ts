@@ -9,7 +9,7 @@ import { probeChunk } from "./chunk-reader.ts";
 import { isAbsent, isNoFile } from "./fs-error.ts";
 import type { FsParts } from "./fs-parts.ts";
 import { restoreChunk } from "./leftover-sweep.ts";
-import { kindOf, lookAt } from "./look-at.ts";
+import { kindOf, lookAt, type OpenedFile } from "./look-at.ts";
 
 const MS_PER_SECOND = 1000;
 
@@ -30,12 +30,6 @@ export function identityOf(stats: BigIntStats): string {
 export async function identityAt(parts: FsParts, path: string): Promise<string | undefined> {
   const stats = await lookAt(parts, path);
   return stats && identityOf(stats);
-}
-
-/** An open file of a chunk. */
-export interface OpenedFile {
-  readonly handle: FileHandle;
-  readonly stats: BigIntStats;
 }
 
 /** No link is followed, and no pipe waited for; a system that knows no such flag gets none. */
