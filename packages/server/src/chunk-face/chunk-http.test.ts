@@ -176,9 +176,7 @@ describe("PUT /chunks", () => {
       `PUT ${path} HTTP/1.1\r\nhost: x\r\nauthorization: ${fsNode.cluster}\r\ncontent-length: ${MIB}\r\n\r\n`,
     );
     socket.write(bytes.subarray(0, 300_000));
-    const hex = path.slice("/chunks/".length);
-    const leaf = join(folder, "chunks", hex.slice(0, 2), hex.slice(2, 4));
-    const files = (): Promise<string[]> => readdir(leaf).catch(() => []);
+    const files = (): Promise<string[]> => readdir(join(folder, "chunks", "tmp")).catch(() => []);
     await expect.poll(files, { timeout: 20_000 }).not.toEqual([]);
     socket.destroy();
     await expect.poll(files, { timeout: 20_000 }).toEqual([]);
