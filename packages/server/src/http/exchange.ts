@@ -27,6 +27,13 @@ export interface Exchange {
   stayOpen(): void;
   /** Whether nothing is lost by its end now: it stays open, or its client has yet to send its message. */
   mayGiveWay(): boolean;
+  /**
+   * To be awaited before what a body's end makes whole is kept, if nothing in the body told where that is. Absent where the end cannot be mistaken: over
+   * HTTP/1.1, with a `content-length`, and where no server can tell.
+   *
+   * @throws {AshlarError} CANCELED if the client takes the request back within LATE_RESET_MS.
+   */
+  readonly confirmEnd?: (() => Promise<void>) | undefined;
   /** Ends it for want of room: in order if it stays open, else with OVERLOADED. */
   giveWay(): void;
 }

@@ -118,6 +118,7 @@ function contextOf(
     get answerBudget() {
       return exchange && createAnswerBudget(answers, () => ({ ...exchange.peer, ...context.caller }), exchange);
     },
+    confirmEnd: exchange?.confirmEnd,
     refusal: place.refusal,
     refusedBy: place.refusal?.details.pool,
     trust(caller = {}) {
