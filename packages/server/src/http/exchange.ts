@@ -1,3 +1,5 @@
+import type { AshlarError } from "@ashlar/sdk/errors";
+
 /** How an exchange ended: the whole answer was handed to the network, or it never will be. */
 export type ExchangeEnd = "sent" | "cut";
 
@@ -34,6 +36,8 @@ export interface Exchange {
    * @throws {AshlarError} CANCELED if the client takes the request back within LATE_RESET_MS.
    */
   readonly confirmEnd?: (() => Promise<void>) | undefined;
+  /** What is wrong with the rest of the request's body; its reader gets it as an error. */
+  refuseBody(error: AshlarError): void;
   /** Ends it for want of room: in order if it stays open, else with OVERLOADED. */
   giveWay(): void;
 }

@@ -119,6 +119,7 @@ function contextOf(
       return exchange && createAnswerBudget(answers, () => ({ ...exchange.peer, ...context.caller }), exchange);
     },
     confirmEnd: exchange?.confirmEnd,
+    refuseBody: exchange?.refuseBody,
     refusal: place.refusal,
     refusedBy: place.refusal?.details.pool,
     trust(caller = {}) {

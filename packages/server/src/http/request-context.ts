@@ -32,6 +32,8 @@ export interface RequestContext {
   readonly answerBudget?: ReadBudget | undefined;
   /** See {@link Exchange.confirmEnd}. */
   readonly confirmEnd?: Exchange["confirmEnd"];
+  /** See {@link Exchange.refuseBody}. */
+  readonly refuseBody?: Exchange["refuseBody"] | undefined;
   /** The code of the error that an RPC answered with; its HTTP status does not tell. */
   errorCode?: ErrorCode | undefined;
 }

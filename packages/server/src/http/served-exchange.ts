@@ -29,8 +29,6 @@ export interface ServedExchange extends Exchange {
   readonly isStranger: () => boolean;
   /** Ends a call that stays open and has outlived LONG_LIVED_MAX_MS. */
   checkAge(): void;
-  /** What is wrong with the rest of the request's body; its reader gets it as an error. */
-  refuseBody(error: AshlarError): void;
 }
 
 /** Options of {@link createServedExchange}. */
