@@ -152,6 +152,24 @@ describe("bytes that are no request", () => {
     expect(statuses).toEqual([200, 400]);
     expect(text.indexOf("/first")).toBeLessThan(text.indexOf("INVALID_ARGUMENT"));
   });
+
+  it("are told apart from the request before them where they ask for a tunnel", async () => {
+    const put = "PUT /first HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\n\r\nabc";
+    const { statuses, text, closed } = await talk(`${put}${put}CONNECT a:1 HTTP/1.1\r\nhost: a:1\r\n\r\n`);
+    expect([statuses, closed]).toEqual([[200, 200, 405], true]);
+    expect(text.lastIndexOf("/first 3")).toBeLessThan(text.indexOf("UNSUPPORTED"));
+  });
+
+  it("leave the answer before them whole where it takes long to be taken", async () => {
+    const bytes = new Uint8Array(32 * 1024 * 1024).fill(120);
+    const large = createHttpListener({ handler: async () => ({ status: 200, body: bytes }) });
+    const address = await large.listen();
+    const get = "GET /large HTTP/1.1\r\nhost: a\r\n\r\n";
+    const { statuses, text } = await rawTalk(address.port, [`${get}CONNECT a:1 HTTP/1.1\r\nhost: a:1\r\n\r\n`]);
+    expect(statuses).toEqual([200, 405]);
+    expect(text.length).toBeGreaterThan(bytes.byteLength);
+    await large.close({ graceMs: 0 });
+  });
 });
 
 describe("pipelined requests", () => {

@@ -1,3 +1,5 @@
+import type { AshlarError } from "@ashlar/sdk/errors";
+
 /** How an exchange ended: the whole answer was handed to the network, or it never will be. */
 export type ExchangeEnd = "sent" | "cut";
 
@@ -27,6 +29,15 @@ export interface Exchange {
   stayOpen(): void;
   /** Whether nothing is lost by its end now: it stays open, or its client has yet to send its message. */
   mayGiveWay(): boolean;
+  /**
+   * To be awaited before what a body's end makes whole is kept, if nothing in the body told where that is. Absent where the end cannot be mistaken: over
+   * HTTP/1.1, with a `content-length`, and where no server can tell.
+   *
+   * @throws {AshlarError} CANCELED if the client takes the request back within LATE_RESET_MS.
+   */
+  readonly confirmEnd?: (() => Promise<void>) | undefined;
+  /** What is wrong with the rest of the request's body; its reader gets it as an error. */
+  refuseBody(error: AshlarError): void;
   /** Ends it for want of room: in order if it stays open, else with OVERLOADED. */
   giveWay(): void;
 }

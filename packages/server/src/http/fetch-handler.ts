@@ -2,6 +2,7 @@ import { AshlarError } from "@ashlar/sdk/errors";
 import type { Exchange, ExchangeEnd } from "./exchange.ts";
 import type { HttpHandler, HttpResponse } from "./http-handler.ts";
 import { HTTP_LIMITS } from "./http-limits.ts";
+import { createInterrupt, type Interrupt } from "./interrupt.ts";
 import { dropBody } from "./node-response.ts";
 
 /** Answers a standard `Request`, as any fetch-style server (Deno, Bun, Hono, a test) calls it. */
@@ -17,7 +18,7 @@ export type FetchHandler = (request: Request) => Promise<Response>;
 export function toFetchHandler(handler: HttpHandler): FetchHandler {
   return async (request) => {
     const { pathname, search } = new URL(request.url);
-    const { exchange, end } = fetchExchange(request.signal);
+    const { exchange, reading, end } = fetchExchange(request.signal);
     let response: HttpResponse;
     try {
       response = await handler({
@@ -27,7 +28,7 @@ export function toFetchHandler(handler: HttpHandler): FetchHandler {
         path: pathname,
         query: search.slice(1),
         header: request.headers,
-        body: request.body === null ? EMPTY : readStream(request.body),
+        body: request.body === null ? EMPTY : readStream(request.body, reading),
         signal: request.signal,
         requestId: "",
         exchange,
@@ -52,7 +53,12 @@ function isBodiless(method: string, status: number): boolean {
   return method === "HEAD" || status === 204 || status === 304;
 }
 
-function fetchExchange(signal: AbortSignal): { exchange: Exchange; end: (how: ExchangeEnd) => void } {
+function fetchExchange(signal: AbortSignal): {
+  exchange: Exchange;
+  reading: Interrupt;
+  end: (how: ExchangeEnd) => void;
+} {
+  const reading = createInterrupt();
   let end: (how: ExchangeEnd) => void = () => {};
   const ended = new Promise<ExchangeEnd>((resolve) => {
     end = resolve;
@@ -61,7 +67,8 @@ function fetchExchange(signal: AbortSignal): { exchange: Exchange; end: (how: Ex
   else signal.addEventListener("abort", () => end("cut"), { once: true });
   const nothing = (): void => {};
   const told = { trust: nothing, markStranger: nothing, stayOpen: nothing, giveWay: nothing };
-  return { exchange: { peer: undefined, ended, ...told, mayGiveWay: () => false }, end };
+  const exchange = { peer: undefined, ended, ...told, mayGiveWay: () => false, refuseBody: reading.strike };
+  return { exchange, reading, end };
 }
 
 const EMPTY: AsyncIterable<Uint8Array> = {
@@ -70,17 +77,21 @@ const EMPTY: AsyncIterable<Uint8Array> = {
   },
 };
 
-async function* readStream(stream: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
+async function* readStream(
+  stream: ReadableStream<Uint8Array>,
+  reading: Interrupt,
+): AsyncGenerator<Uint8Array, void, undefined> {
   const reader = stream.getReader();
   let ended = false;
   try {
     for (;;) {
-      const { done, value } = await reader.read();
+      const { done, value } = await reading.wait(reader.read());
       if (done) break;
       yield value;
     }
     ended = true;
   } catch (error) {
+    if (AshlarError.is(error)) throw error;
     throw new AshlarError("CANCELED", "the client went away before the end of the body", { cause: error });
   } finally {
     if (!ended) reader.cancel().then(undefined, () => {});

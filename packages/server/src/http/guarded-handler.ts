@@ -1,11 +1,12 @@
 import { AshlarError } from "@ashlar/sdk/errors";
+import { unknownExpectation } from "./expectation.ts";
 import type { HttpHandler, HttpRequest } from "./http-handler.ts";
 import type { RouteInfo } from "./observed-handler.ts";
 import { problemResponse } from "./problem.ts";
 import { REQUEST_CONTEXT } from "./request-context.ts";
 import type { RequestLog } from "./request-log.ts";
 
-/** Turns what a handler throws into problem+json, logs what is our fault, and refuses plain HTTP requests above the limit with OVERLOADED. */
+/** Turns what a handler throws into problem+json, logs what is our fault, and refuses plain HTTP requests above the limit with OVERLOADED, and unknown expectations. */
 export function guardedHandler(
   handler: HttpHandler,
   options: { readonly routeOf: (request: HttpRequest) => RouteInfo; readonly log: RequestLog },
@@ -18,6 +19,8 @@ export function guardedHandler(
       // An RPC refuses in its own protocol, at its gate.
       const refusal = context?.refusal;
       if (kind === "http" && refusal !== undefined) throw refusal;
+      const expectation = unknownExpectation(request);
+      if (expectation !== undefined) return problemResponse(expectation, { requestId, status: 417 });
       return await handler(request);
     } catch (error) {
       const response = problemResponse(error, { requestId });

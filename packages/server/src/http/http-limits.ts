@@ -224,6 +224,11 @@ export const HTTP_LIMITS = Object.freeze({
     "ms",
     "an HTTP/2 stream is reset this long after an early answer, so that its trailers go first",
   ),
+  LATE_RESET_MS: limit(
+    50,
+    "ms",
+    "for which the end of an HTTP/2 upload without a declared length or digest waits for a reset that takes it back: both leave a client that cancels in one go, and only a hop or a loss on the way parts them",
+  ),
   OPEN_MESSAGE_MAX_BYTES: limit(
     4 * KIB,
     "bytes",

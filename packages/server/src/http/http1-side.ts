@@ -5,7 +5,7 @@ import type { Connection } from "./connection.ts";
 import { HTTP_LIMITS } from "./http-limits.ts";
 import { createHttp1Turns, type Http1Turns, type Turn } from "./http1-turns.ts";
 import type { NodeExchange } from "./node-exchange.ts";
-import { refuseSocket, refuseTunnel } from "./refuse-socket.ts";
+import { refuseSocket } from "./refuse-socket.ts";
 import type { ServedExchange } from "./served-exchange.ts";
 import type { StrangerRequests } from "./stranger-requests.ts";
 import { type TlsOptions, tlsContext } from "./tls.ts";
@@ -71,7 +71,9 @@ export function createHttp1Side(options: Http1SideOptions): Http1Side {
     entries.get(request.socket)?.turns.add({ request, response, expectsContinue });
   front.on("request", (request, response) => add(request, response, false));
   front.on("checkContinue", (request, response) => add(request, response, true));
-  front.on("connect", (_request, socket) => refuseTunnel(socket as Socket));
+  // Refused where all requests are: Node's own 417 would pass by every bound.
+  front.on("checkExpectation", (request, response) => add(request, response, false));
+  front.on("connect", (_request, socket) => entries.get(socket as Socket)?.turns.tunnel());
   front.on("clientError", (error, socket) => {
     const entry = entries.get(socket as Socket);
     if (entry === undefined) refuseSocket(socket as Socket, error);

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { AshlarError } from "@ashlar/sdk/errors";
 import { HTTP_LIMITS } from "./http-limits.ts";
-import { type ParserError, refuseSocket } from "./refuse-socket.ts";
+import { type ParserError, refuseSocket, refuseTunnel } from "./refuse-socket.ts";
 import type { ServedExchange } from "./served-exchange.ts";
 
 /** A request of one connection. */
@@ -17,6 +17,8 @@ export interface Http1Turns {
   add(turn: Turn): void;
   /** The connection brought something that is no HTTP. The requests before it are answered first. */
   fail(error: ParserError): void;
+  /** The connection asked for a tunnel, and is read no further. The requests before it are answered first. */
+  tunnel(): void;
 }
 
 /**
@@ -28,7 +30,8 @@ export interface Http1Turns {
 export function createHttp1Turns(socket: Socket, serve: (turn: Turn) => ServedExchange | undefined): Http1Turns {
   const waiting: Turn[] = [];
   let current: { readonly turn: Turn; readonly exchange: ServedExchange } | undefined;
-  let failure: ParserError | undefined;
+  /** What ends the connection behind its requests. */
+  let last: (() => void) | undefined;
   let isFull = false;
   const start = (turn: Turn): void => {
     const exchange = serve(turn);
@@ -45,7 +48,11 @@ export function createHttp1Turns(socket: Socket, serve: (turn: Turn) => ServedEx
     const turn = waiting.shift();
     if (socket.destroyed) waiting.length = 0;
     else if (turn !== undefined) start(turn);
-    else if (failure !== undefined) refuseSocket(socket, failure);
+    else last?.();
+  };
+  const endWith = (refuse: () => void): void => {
+    last = refuse;
+    if (current === undefined) refuse();
   };
   return {
     add(turn) {
@@ -58,14 +65,19 @@ export function createHttp1Turns(socket: Socket, serve: (turn: Turn) => ServedEx
       }
     },
     fail(error) {
-      if (failure !== undefined) return;
-      failure = error;
-      if (current === undefined) refuseSocket(socket, error);
-      else if (!isBadFraming(error)) socket.destroy();
+      if (last !== undefined) return;
+      endWith(() => refuseSocket(socket, error));
+      if (current === undefined) return;
+      if (!isBadFraming(error)) socket.destroy();
       else if (!current.turn.request.complete) {
         current.turn.response.shouldKeepAlive = false;
         current.exchange.refuseBody(brokenBody(error));
       }
+    },
+    tunnel() {
+      // Node takes its hands off the socket: from now on nobody else tells the answers that it has room.
+      socket.on("error", () => {}).on("drain", () => current?.turn.response.emit("drain"));
+      endWith(() => refuseTunnel(socket));
     },
   };
 }

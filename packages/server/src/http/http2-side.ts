@@ -7,11 +7,15 @@ import {
   type ServerHttp2Stream,
   type Settings,
 } from "node:http2";
+import { AshlarError } from "@ashlar/sdk/errors";
 import { MIB } from "@ashlar/sdk/limits";
 import type { Connection } from "./connection.ts";
+import { earlyRefusal } from "./early-refusal.ts";
+import { expectsContinue } from "./expectation.ts";
 import { HTTP_LIMITS } from "./http-limits.ts";
 import { calmDown, createSessionWatch, type SessionWatch } from "./http2-session-watch.ts";
 import type { NodeExchange } from "./node-exchange.ts";
+import { noProxy } from "./refuse-socket.ts";
 import type { Charge, StrangerRequests } from "./stranger-requests.ts";
 
 /** The HTTP/2 half of a listener. */
@@ -82,7 +86,7 @@ export function createHttp2Side(options: Http2SideOptions): Http2Side {
     if (arrival === undefined) return;
     const { session, connection, watch, charge } = arrival;
     if (headerBytes(request) > options.maxHeaderBytes) {
-      refuse(request, 431);
+      refuse(request, new AshlarError("INVALID_ARGUMENT", "the request's headers are too large"), 431);
       return;
     }
     connection.requestCount++;
@@ -104,11 +108,11 @@ export function createHttp2Side(options: Http2SideOptions): Http2Side {
   server.on("request", (request, response) => serve(request, response, false));
   server.on("checkContinue", (request, response) => serve(request, response, true));
   // Node's own answers to these would be the peer's to leave untaken.
-  server.on("checkExpectation", (request: Http2ServerRequest) => {
-    if (arrive(request) !== undefined) refuse(request, 417);
-  });
+  server.on("checkExpectation", (request: Http2ServerRequest, response: Http2ServerResponse) =>
+    serve(request, response, expectsContinue(request.headers.expect)),
+  );
   server.on("connect", (request: Http2ServerRequest) => {
-    if (arrive(request) !== undefined) refuse(request, 405);
+    if (arrive(request) !== undefined) refuse(request, noProxy(), 405);
   });
   return {
     accept(connection) {
@@ -153,10 +157,12 @@ const TRUSTED_SETTINGS: Settings = {
 };
 
 /** An answer of headers alone, which no window of the peer holds back. */
-function refuse({ stream }: Http2ServerRequest, status: number): void {
+function refuse({ stream }: Http2ServerRequest, error: AshlarError, status: number): void {
   if (stream.closed) return;
   stream.resume();
-  stream.respond({ ":status": status }, { endStream: true });
+  const { header } = earlyRefusal(error, status);
+  header.delete("content-type");
+  stream.respond({ ":status": status, ...Object.fromEntries(header) }, { endStream: true });
   stream.close(constants.NGHTTP2_NO_ERROR);
 }
 

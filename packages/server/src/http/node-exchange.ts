@@ -1,15 +1,14 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { constants, type Http2ServerRequest } from "node:http2";
 import { AshlarError } from "@ashlar/sdk/errors";
-import { type Logger, systemRandom } from "@ashlar/sdk/ports";
+import type { Logger } from "@ashlar/sdk/ports";
 import { isHttp2, type NodeResponse } from "./answer-end.ts";
+import { earlyRefusal } from "./early-refusal.ts";
 import type { Peer } from "./exchange.ts";
 import type { HttpHandler, HttpRequest, HttpResponse } from "./http-handler.ts";
 import { HTTP_LIMITS } from "./http-limits.ts";
 import { readBody, requestHead } from "./node-request.ts";
 import { dropBody, writeResponse } from "./node-response.ts";
-import { problemResponse } from "./problem.ts";
-import { REQUEST_ID_HEADER, requestIdOf } from "./request-id.ts";
 import type { NodeRequest } from "./request-target.ts";
 import { createServedExchange, type ExchangeTimes, type ServedExchange } from "./served-exchange.ts";
 import { createSlotPool } from "./slot-pool.ts";
@@ -151,8 +150,7 @@ async function respond(options: NodeExchangeOptions, answering: Answering): Prom
   } catch (error) {
     closeAfterAnswer(nodeResponse);
     exchange.markStranger();
-    const requestId = requestIdOf(new Headers(), systemRandom);
-    return problemResponse(error, { requestId, status, header: { [REQUEST_ID_HEADER]: requestId } });
+    return earlyRefusal(error, status);
   }
   try {
     return await options.handler(request);

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from "node:http";
-import type { ServerHttp2Stream } from "node:http2";
 import { AshlarError } from "@ashlar/sdk/errors";
+import { wasReset } from "./body-end.ts";
 import type { HttpRequest } from "./http-handler.ts";
 import { type NodeRequest, parseTarget } from "./request-target.ts";
 import type { ServedExchange } from "./served-exchange.ts";
@@ -87,16 +87,6 @@ export function readBody(
       };
     },
   };
-}
-
-/**
- * Whether the client reset a stream right after its end. Node's own HTTP/2 client (and with it grpc-js and connect-node) aborts a request by ending
- * its body in order and resetting the stream behind it, so that an aborted upload would be taken for a short one.
- */
-async function wasReset(stream: Pick<ServerHttp2Stream, "closed">): Promise<boolean> {
-  // Both frames travel together; the second is seen in the next turn of the event loop at the latest.
-  for (let turn = 0; turn < 2 && !stream.closed; turn++) await new Promise((resolve) => setImmediate(resolve));
-  return stream.closed;
 }
 
 function clientWentAway(cause: unknown): AshlarError {

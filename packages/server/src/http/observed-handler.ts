@@ -118,6 +118,8 @@ function contextOf(
     get answerBudget() {
       return exchange && createAnswerBudget(answers, () => ({ ...exchange.peer, ...context.caller }), exchange);
     },
+    confirmEnd: exchange?.confirmEnd,
+    refuseBody: exchange?.refuseBody,
     refusal: place.refusal,
     refusedBy: place.refusal?.details.pool,
     trust(caller = {}) {

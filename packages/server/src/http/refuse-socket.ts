@@ -1,10 +1,8 @@
 import { STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 import { AshlarError } from "@ashlar/sdk/errors";
-import { systemRandom } from "@ashlar/sdk/ports";
+import { earlyRefusal } from "./early-refusal.ts";
 import { HTTP_LIMITS } from "./http-limits.ts";
-import { problemResponse } from "./problem.ts";
-import { REQUEST_ID_HEADER, requestIdOf } from "./request-id.ts";
 
 /** What Node's HTTP/1.1 server says of bytes that it cannot take. */
 export type ParserError = Error & { readonly code?: string | undefined };
@@ -32,20 +30,23 @@ export function refuseSocket(socket: Socket, error: ParserError): void {
 
 /** Answers a CONNECT: nothing here is a proxy. */
 export function refuseTunnel(socket: Socket): void {
-  socket.on("error", () => {});
-  writeProblem(socket, new AshlarError("UNSUPPORTED", "this server is no proxy"), 405);
+  if (socket.destroyed || !socket.writable) socket.destroy();
+  else writeProblem(socket, noProxy(), 405);
+}
+
+/** The error of a CONNECT, on either protocol. */
+export function noProxy(): AshlarError {
+  return new AshlarError("UNSUPPORTED", "this server is no proxy");
 }
 
 function writeProblem(socket: Socket, error: AshlarError, status: number): void {
-  const requestId = requestIdOf(new Headers(), systemRandom);
-  const { header, body } = problemResponse(error, { requestId, status, header: { [REQUEST_ID_HEADER]: requestId } });
+  const { header, body } = earlyRefusal(error, status);
   const bytes = body as Uint8Array;
-  const headers = new Headers(header);
-  headers.set("content-length", String(bytes.byteLength));
-  headers.set("connection", "close");
+  header.set("content-length", String(bytes.byteLength));
+  header.set("connection", "close");
   const lines = [
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
-    ...[...headers].map(([name, value]) => `${name}: ${value}`),
+    ...[...header].map(([name, value]) => `${name}: ${value}`),
   ];
   socket.write(`${lines.join("\r\n")}\r\n\r\n`);
   socket.end(bytes);

@@ -2,6 +2,7 @@ import type { AshlarError, ErrorCode } from "@ashlar/sdk/errors";
 import type { ReadBudget } from "@ashlar/sdk/ports";
 import { type ContextKey, type ContextValues, createContextKey, createContextValues } from "@connectrpc/connect";
 import type { Caller, OpenKind } from "./admission.ts";
+import type { Exchange } from "./exchange.ts";
 import type { HttpRequest } from "./http-handler.ts";
 
 /** What the layers of a server tell each other about one request; RPC handlers reach it as `context.values.get(REQUEST_CONTEXT)`. */
@@ -29,6 +30,10 @@ export interface RequestContext {
   moveTo(kind: OpenKind): void;
   /** For what the answer holds until it is taken; given back when the exchange is over. `undefined` where nobody can tell when that is. To be asked for once. */
   readonly answerBudget?: ReadBudget | undefined;
+  /** See {@link Exchange.confirmEnd}. */
+  readonly confirmEnd?: Exchange["confirmEnd"];
+  /** See {@link Exchange.refuseBody}. */
+  readonly refuseBody?: Exchange["refuseBody"] | undefined;
   /** The code of the error that an RPC answered with; its HTTP status does not tell. */
   errorCode?: ErrorCode | undefined;
 }

@@ -9,6 +9,7 @@ import { boundedTextDecoder } from "./json-bounds.ts";
 import { translateLibraryErrors } from "./library-errors.ts";
 import { REQUEST_CONTEXT } from "./request-context.ts";
 import type { RequestLog } from "./request-log.ts";
+import { keepDeadline } from "./rpc-deadline.ts";
 import { rpcRefusal } from "./rpc-refusal.ts";
 import { tolerantHandler } from "./rpc-request.ts";
 
@@ -85,6 +86,7 @@ export function createRpcHandlers(
     interceptors,
     requestGate: (context) => {
       translateLibraryErrors(context, log);
+      keepDeadline(context);
       return passGate(context, gate);
     },
     binaryOptions: BINARY,

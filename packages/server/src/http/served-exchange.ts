@@ -1,6 +1,7 @@
 import { AshlarError } from "@ashlar/sdk/errors";
 import type { Clock } from "@ashlar/sdk/ports";
 import { isHttp2, type NodeResponse, onAnswerEnd } from "./answer-end.ts";
+import { endConfirmation } from "./body-end.ts";
 import type { Exchange, ExchangeEnd, Peer } from "./exchange.ts";
 import { HTTP_LIMITS } from "./http-limits.ts";
 import { createInterrupt, type Interrupt } from "./interrupt.ts";
@@ -9,7 +10,7 @@ import { answerDemand, bodyDemand, isCrowded, type Patience } from "./progress-d
 
 /** What the exchanges of one listener have in common. */
 export interface ExchangeTimes {
-  readonly clock: Pick<Clock, "monotonicMs">;
+  readonly clock: Pick<Clock, "monotonicMs" | "sleep">;
   readonly paces: PaceKeeper;
   readonly idleTimeoutMs: number;
 }
@@ -28,24 +29,21 @@ export interface ServedExchange extends Exchange {
   readonly isStranger: () => boolean;
   /** Ends a call that stays open and has outlived LONG_LIVED_MAX_MS. */
   checkAge(): void;
-  /** What is wrong with the rest of the request's body; its reader gets it as an error. */
-  refuseBody(error: AshlarError): void;
 }
 
-/**
- * @param options.onTrust called whenever the caller shows that it may call.
- * @param options.onStranger called once, if the answer goes to somebody who showed no key.
- * @param options.cut ends the answer's connection (HTTP/1.1) or stream (HTTP/2).
- */
-export function createServedExchange(
-  response: NodeResponse,
-  options: ExchangeTimes & {
-    readonly peer: Peer | undefined;
-    readonly onTrust: () => void;
-    readonly onStranger: () => void;
-    readonly cut: () => void;
-  },
-): ServedExchange {
+/** Options of {@link createServedExchange}. */
+export interface ServedExchangeOptions extends ExchangeTimes {
+  readonly peer: Peer | undefined;
+  /** Called whenever the caller shows that it may call. */
+  readonly onTrust: () => void;
+  /** Called once, if the answer goes to somebody who showed no key. */
+  readonly onStranger: () => void;
+  /** Ends the answer's connection (HTTP/1.1) or stream (HTTP/2). */
+  readonly cut: () => void;
+}
+
+/** The exchange that ends with `response`. */
+export function createServedExchange(response: NodeResponse, options: ServedExchangeOptions): ServedExchange {
   const { clock, paces, idleTimeoutMs, peer, cut } = options;
   const abort = new AbortController();
   const [reading, writing] = [createInterrupt(), createInterrupt()];
@@ -115,11 +113,9 @@ export function createServedExchange(
       openedMs ??= clock.monotonicMs();
     },
     isLongLived: () => openedMs !== undefined,
+    confirmEnd: isHttp2(response) ? endConfirmation(response, { clock, signal: abort.signal }) : undefined,
     mayGiveWay: () => (openedMs === undefined ? readPace.isWaiting() : !outlived),
-    giveWay() {
-      if (openedMs === undefined) reading.strike(new AshlarError("OVERLOADED", NO_ROOM));
-      else outlive();
-    },
+    giveWay: () => (openedMs === undefined ? reading.strike(new AshlarError("OVERLOADED", NO_ROOM)) : outlive()),
     refuseBody: (error) => reading.strike(error),
     checkAge() {
       if (openedMs === undefined) return;

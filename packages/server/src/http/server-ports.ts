@@ -1,4 +1,4 @@
-import type { Logger } from "@ashlar/sdk/ports";
+import type { Clock, Logger } from "@ashlar/sdk/ports";
 import { createHttpListener, type HttpListener, type ListenAddress } from "./listener.ts";
 import type { ServerHandlers } from "./server-handler.ts";
 import type { TlsOptions } from "./tls.ts";
@@ -15,6 +15,8 @@ export interface ServerPortsOptions {
   readonly operationsPort?: number | undefined;
   /** Default: `host`. */
   readonly operationsHost?: string | undefined;
+  /** Owns the times that clients are held to; default: the system's. */
+  readonly clock?: Clock | undefined;
   readonly logger: Logger;
 }
 
@@ -32,11 +34,11 @@ export interface ServerPorts extends Omit<HttpListener, "listen"> {
 
 /** A server's port, and that of its operations where it has one of its own. */
 export function createServerPorts(options: ServerPortsOptions): ServerPorts {
-  const { handlers, host, port, tls, operationsPort, operationsHost = host, logger } = options;
-  const main = createHttpListener({ handler: handlers.handler, host, port, tls, logger });
+  const { handlers, host, port, tls, operationsPort, operationsHost = host, clock, logger } = options;
+  const main = createHttpListener({ handler: handlers.handler, host, port, tls, clock, logger });
   if (operationsPort === undefined) return main;
   const operations = createHttpListener({
-    ...{ handler: handlers.operations, host: operationsHost, port: operationsPort, tls, logger },
+    ...{ handler: handlers.operations, host: operationsHost, port: operationsPort, tls, clock, logger },
   });
   return {
     async listen() {

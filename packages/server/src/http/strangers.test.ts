@@ -87,6 +87,7 @@ describe("an answer to somebody without a key that is not taken", () => {
     "one to a probe": { ":path": "/healthz" },
     "the metrics": { ":path": "/metrics" },
     "that of a path that is not there": { ":path": "/nothing" },
+    "that to an expectation": { expect: "much" },
   };
   it.each(Object.entries(ways))("is reset after STRANGER_ANSWER_MS: %s", async (_, headers) => {
     const { url, clock } = await start(guarded);
@@ -116,7 +117,6 @@ describe("an answer to somebody without a key that is not taken", () => {
 
   it.each([
     ["a tunnel", { ":method": "CONNECT", ":authority": "a:1" }, 405],
-    ["an expectation", { ":method": "PUT", ":path": "/things/1", expect: "much" }, 417],
     ["headers that are too large", { ":method": "PUT", ":path": "/things/1", a: "a".repeat(70_000) }, 431],
   ] as const)("is one that no window holds back, for %s", async (_, headers, status) => {
     const { url } = await start(guarded);

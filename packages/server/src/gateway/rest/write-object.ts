@@ -6,6 +6,7 @@ import type { HttpRequest, HttpResponse } from "../../http/http-handler.ts";
 import { assertWholeBody } from "../../http/whole-body.ts";
 import type { Principal } from "../auth/authenticator.ts";
 import { writeOptionsOf } from "../auth/write-options.ts";
+import { confirmedBody } from "../confirmed-body.ts";
 import { assertWorthSending } from "../early-checks.ts";
 import type { GatewayContext } from "../gateway-context.ts";
 import { writeCondition } from "./conditions.ts";
@@ -36,7 +37,8 @@ export async function putObject(
     sha256: digestOf(header),
   };
   await assertWorthSending(context, put, write);
-  const outcome = await context.backend.putObject(put, request.body, write);
+  const body = confirmedBody(request.body, put, request.contextValues);
+  const outcome = await context.backend.putObject(put, body, write);
   return jsonAnswer(PutObjectOutcomeSchema, encodePutOutcome(outcome), { header: { etag: `"${outcome.etag}"` } });
 }
 

@@ -8,6 +8,7 @@ import {
 } from "@ashlar/sdk/rpc";
 import type { ServiceImpl } from "@connectrpc/connect";
 import { rpcWriteOptions } from "../auth/write-options.ts";
+import { confirmedBody } from "../confirmed-body.ts";
 import { assertWorthSending } from "../early-checks.ts";
 import type { GatewayContext } from "../gateway-context.ts";
 import { WRITE_OBJECT_MAX_BYTES } from "./message-limits.ts";
@@ -25,7 +26,8 @@ export function putObjectHandlers(context: GatewayContext): Handlers {
       if (payload?.case !== "header") throw invalid("the first message of PutObject is its header");
       const request = decodePutObjectHeader(payload.value);
       await assertWorthSending(context, request, write);
-      const outcome = await context.backend.putObject(request, frames(iterator), write);
+      const body = confirmedBody(frames(iterator), request, call.values);
+      const outcome = await context.backend.putObject(request, body, write);
       return { outcome: encodePutOutcome(outcome) };
     },
     async writeObject({ header, data }, call) {
