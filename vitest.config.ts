@@ -28,7 +28,7 @@ function project(
   name: string,
   include: readonly string[],
   exclude: readonly string[] = [],
-  options: Pick<NonNullable<TestProjectConfiguration["test"]>, "fileParallelism" | "sequence"> = {},
+  options: { readonly fileParallelism?: boolean; readonly sequence?: { readonly groupOrder: number } } = {},
 ): TestProjectConfiguration {
   return {
     resolve: { conditions: CONDITIONS },
