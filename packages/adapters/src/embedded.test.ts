@@ -66,3 +66,14 @@ test.each([
     message: expect.stringMatching(message),
   });
 });
+
+test("clients of one process that open one new folder at once all have it", async () => {
+  for (let round = 1; round <= 10; round++) {
+    const clients = [1, 2, 3].map(() => createClient(embedded({ path: join(folder, `together-${round}`) })));
+    await Promise.all(clients.map((client, index) => client.createBucket({ bucket: `bucket-${index}` })));
+    for (const client of clients) {
+      expect((await client.listBuckets()).map(({ bucket }) => bucket)).toEqual(["bucket-0", "bucket-1", "bucket-2"]);
+    }
+    await Promise.all(clients.map((client) => client.close()));
+  }
+});

@@ -30,7 +30,7 @@ afterAll(async () => {
   expect(loud).toEqual([]);
 });
 
-const talk = (text: string): ReturnType<typeof rawTalk> => rawTalk(port, [text]);
+const talk = (...pieces: readonly string[]): ReturnType<typeof rawTalk> => rawTalk(port, pieces);
 const withHost = (host: string): string => `GET /a HTTP/1.1\r\nhost: ${host}\r\nconnection: close\r\n\r\n`;
 
 describe("a header that has one value", () => {
@@ -169,6 +169,24 @@ describe("bytes that are no request", () => {
     expect(statuses).toEqual([200, 405]);
     expect(text.length).toBeGreaterThan(bytes.byteLength);
     await large.close({ graceMs: 0 });
+  });
+});
+
+describe("a request for an upgrade", () => {
+  const head = "host: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n";
+
+  it("is answered without one, and the connection closes behind it: what came with it is lost to the parser", async () => {
+    const behind = "PUT /behind HTTP/1.1\r\nhost: a\r\ncontent-length: 45\r\n\r\n";
+    const body = "DELETE /victim HTTP/1.1\r\nhost: a\r\n\r\n12345678";
+    const { statuses, text, closed } = await talk(`GET /first HTTP/1.1\r\n${head}\r\n${behind}`, body);
+    expect([statuses, closed]).toEqual([[200], true]);
+    expect(text).not.toContain("victim");
+  });
+
+  it("is answered with its whole body", async () => {
+    const { statuses, text, closed } = await talk(`PUT /first HTTP/1.1\r\n${head}content-length: 3\r\n\r\nab`, "c");
+    expect([statuses, closed]).toEqual([[200], true]);
+    expect(text).toContain("/first 3");
   });
 });
 

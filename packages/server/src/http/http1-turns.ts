@@ -57,12 +57,15 @@ export function createHttp1Turns(socket: Socket, serve: (turn: Turn) => ServedEx
   return {
     add(turn) {
       if (isFull) return;
-      if (current === undefined) start(turn);
-      else if (waiting.push(turn) >= HTTP_LIMITS.PIPELINED_MAX.value) {
+      // Node's parser drops what comes in one packet behind a request for an upgrade, a part of a later request as well, and what follows would be misread.
+      const isUpgrade = turn.request.headers.upgrade !== undefined;
+      if (isUpgrade || (current !== undefined && waiting.length + 1 >= HTTP_LIMITS.PIPELINED_MAX.value)) {
         // The client learns from the close that what it sent behind this one was not done.
         isFull = true;
         turn.response.shouldKeepAlive = false;
       }
+      if (current === undefined) start(turn);
+      else waiting.push(turn);
     },
     fail(error) {
       if (last !== undefined) return;

@@ -61,9 +61,11 @@ export class SqliteConnection {
   }
 
   #assertOurs(): void {
-    const [header] = this.all<{ application_id: number }>("PRAGMA application_id");
+    // The tables first: whoever makes the file meanwhile makes them and the mark in one transaction, so that with the one the other is there.
     const [tables] = this.all<{ count: number }>("SELECT count(*) AS count FROM sqlite_schema");
-    if (header?.application_id === APPLICATION_ID || tables?.count === 0) return;
+    if (tables?.count === 0) return;
+    const [header] = this.all<{ application_id: number }>("PRAGMA application_id");
+    if (header?.application_id === APPLICATION_ID) return;
     throw new AshlarError("STORE_INCOMPATIBLE", "the file is an SQLite database of another application");
   }
 

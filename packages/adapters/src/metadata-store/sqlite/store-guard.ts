@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import * as nodeFs from "node:fs/promises";
 import { basename, join } from "node:path";
 import { AshlarError } from "@ashlar/sdk/errors";
@@ -80,5 +81,5 @@ export async function rememberDatabase(
     return;
   }
   const next = seen === undefined && !hasChunks ? { databaseId, epoch } : meetDatabase(seen, mark, context.nowMs);
-  if (next !== seen) await writeSeenDatabase(nodeFs, folder, { seen: next, unique: `${databaseId}-${process.pid}` });
+  if (next !== seen) await writeSeenDatabase(nodeFs, folder, { seen: next, unique: randomUUID() });
 }
