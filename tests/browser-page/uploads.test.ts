@@ -12,9 +12,6 @@ const WAYS: ReadonlyArray<readonly [SeatLabel, TransportLabel]> = (["Gateway", "
   (["HTTP", "Connect", "gRPC-Web"] as const).map((transport) => [seat, transport] as const),
 );
 
-/** Bytes a second of an object; straight to the nodes each is sent three times. */
-const LIMIT = 8 * MIB;
-
 describePage("the page uploads", (suite) => {
   test.each(WAYS)("by %s over %s, with progress on the way", async (seat, transport) => {
     const name = `${seat}-${transport}.bin`;
@@ -23,7 +20,7 @@ describePage("the page uploads", (suite) => {
     const driver = await suite.open();
     await driver.choose(seat, transport);
     // Without a limit, the kernel takes a whole chunk at once and there is no way to tell of.
-    await driver.throttle(seat === "Direct" ? 3 * LIMIT : LIMIT);
+    await driver.throttle(8 * MIB);
     await driver.page.evaluate(watchProgress);
     await driver.page.setInputFiles("#files", suite.folder.at(name));
     await driver.untilState(name, "done");
