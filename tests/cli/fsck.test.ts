@@ -40,6 +40,7 @@ test("damaged rows and missing chunks are told with the names of the objects tha
   const missing = await cli(["fsck", "--path", path]);
   expect(missing.exitCode, missing.stderr).toBe(7);
   expect(missing.stdout).toMatch(/broken +box\/big: 1 of its chunks is missing/);
+  expect(missing.stdout).toContain("the metadata is right");
 });
 
 test("a folder where a chunk's file belongs is named, with the object that it hurts, and heals by a put", async () => {

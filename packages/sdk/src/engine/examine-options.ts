@@ -10,6 +10,8 @@ import type {
 /** Damage that was found, and whose it is where that is known. */
 export interface StoreProblem {
   readonly what: string;
+  /** The metadata is what was written, and chunks that it names are not there. */
+  readonly lacksChunks?: boolean;
   readonly bucket?: string | undefined;
   readonly key?: string | undefined;
 }

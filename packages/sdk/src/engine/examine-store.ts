@@ -2,7 +2,7 @@ import { AshlarError } from "../errors/index.ts";
 import { type Digest, encodeHex } from "../hash/digest.ts";
 import type { ExaminedObject } from "../ports/index.ts";
 import { examineCounts } from "./examine-counts.ts";
-import type { ExamineOptions } from "./examine-options.ts";
+import type { ExamineOptions, StoreProblem } from "./examine-options.ts";
 
 /** Rows of one page of a walk. */
 const PAGE = 100;
@@ -28,8 +28,9 @@ async function examineObjects(options: ExamineOptions): Promise<void> {
   do {
     const page = await metadata.examineObjects({ cursor, limit: PAGE }, { signal });
     for (const object of page.objects) {
-      const { bucket, key, problem = await contentProblem(options, object) } = object;
-      if (problem !== undefined) await onProblem({ what: problem, bucket, key });
+      const { bucket, key } = object;
+      const problem = object.problem === undefined ? await contentProblem(options, object) : { what: object.problem };
+      if (problem !== undefined) await onProblem({ ...problem, bucket, key });
     }
     count += page.objects.length;
     onProgress?.({ stage: "objects", count });
@@ -38,7 +39,7 @@ async function examineObjects(options: ExamineOptions): Promise<void> {
 }
 
 /** What is wrong with an object's manifest or chunks, if it has them and still is there. */
-async function contentProblem(options: ExamineOptions, object: ExaminedObject): Promise<string | undefined> {
+async function contentProblem(options: ExamineOptions, object: ExaminedObject): Promise<StoreProblem | undefined> {
   const { metadata, signal } = options;
   const { bucket, key, objectVersion, manifestId, sizeBytes } = object;
   if (manifestId === undefined) return undefined;
@@ -57,7 +58,7 @@ async function contentProblem(options: ExamineOptions, object: ExaminedObject): 
 async function manifestProblem(
   { metadata, chunks, signal }: ExamineOptions,
   { manifestId, sizeBytes }: { readonly manifestId: string; readonly sizeBytes: number },
-): Promise<string | undefined> {
+): Promise<StoreProblem | undefined> {
   let fromOffset: number | undefined = 0;
   let end = 0;
   let firstMissing: string | undefined;
@@ -66,7 +67,7 @@ async function manifestProblem(
     while (fromOffset !== undefined) {
       const page = await metadata.getManifestPage({ manifestId, fromOffset }, { signal });
       for (const chunk of page.chunks) {
-        if (chunk.offset !== end) return `its manifest has a gap at byte ${end}`;
+        if (chunk.offset !== end) return { what: `its manifest has a gap at byte ${end}` };
         end += chunk.sizeBytes;
       }
       const chunkIds = page.chunks.map(({ chunkId }) => chunkId);
@@ -79,13 +80,14 @@ async function manifestProblem(
       fromOffset = page.nextOffset;
     }
   } catch (error) {
-    if (AshlarError.is(error, "METADATA_CORRUPT")) return `its manifest cannot be read: ${error.message}`;
-    if (AshlarError.is(error, "OBJECT_NOT_FOUND")) return "its manifest is missing";
+    if (AshlarError.is(error, "METADATA_CORRUPT")) return { what: `its manifest cannot be read: ${error.message}` };
+    if (AshlarError.is(error, "OBJECT_NOT_FOUND")) return { what: "its manifest is missing" };
     throw error;
   }
-  if (end !== sizeBytes) return `its manifest has ${end} bytes, and the object ${sizeBytes}`;
+  if (end !== sizeBytes) return { what: `its manifest has ${end} bytes, and the object ${sizeBytes}` };
   if (missingCount === 0) return undefined;
-  return `${missingCount} of its chunks ${missingCount === 1 ? "is" : "are"} missing or cannot be looked at, the first ${firstMissing}`;
+  const what = `${missingCount} of its chunks ${missingCount === 1 ? "is" : "are"} missing or cannot be looked at, the first ${firstMissing}`;
+  return { what, lacksChunks: true };
 }
 
 /** In halves where they cannot be looked at together: one that the disk cannot show must not hide the others. */

@@ -71,7 +71,7 @@ const HINTS: HintTable = {
   CHUNK_CORRUPT: ({ context }) =>
     context?.settings.path === undefined
       ? "a damaged copy is put aside, and another one is read where there is one; put the same content again to heal it"
-      : "the damaged chunk was put aside; put the same content again to heal it, from here or from a backup",
+      : "put the same content again to heal it, from here or from a backup: what lies in the chunk's place is put aside",
   // A server that is away is away longer than anybody waits.
   DEADLINE_EXCEEDED: (options, { cause }) =>
     AshlarError.is(cause) && cause.retryable ? HINTS[cause.code]?.(options, cause) : "give it more time with --timeout",

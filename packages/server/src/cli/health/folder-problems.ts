@@ -102,9 +102,9 @@ function badEntries(entries: readonly BadEntry[]): readonly Finding[] {
     ({ path, problem }): Finding => ({
       level: "broken",
       what: `${path}: ${problem}`,
-      why: "what belongs there cannot be read here; in a cluster another copy is",
+      why: "what belongs there cannot be read or written here; of a chunk, a cluster reads another copy",
       action:
-        "look at the disk if it cannot be looked at; else put the same content again, which sets aside what lies there, or move it away by hand",
+        "look at the disk if it cannot be looked at; else move it away by hand, and put the content again that belongs there",
     }),
   );
   const moreCount = entries.length - findings.length;

@@ -61,8 +61,17 @@ export async function findRowProblems({ place, signal, onProgress }: RowExaminat
   return findings;
 }
 
-function rowFinding({ what, bucket, key }: StoreProblem): Finding {
+function rowFinding({ what, bucket, key, lacksChunks }: StoreProblem): Finding {
   const name = bucket === undefined || key === undefined ? "" : `${bucket}/${key}: `;
+  if (lacksChunks) {
+    return {
+      level: "broken",
+      what: `${name}${what}`,
+      why: "a file below chunks is lost or unreadable, while the metadata is right: an older database would not bring it back",
+      action:
+        "put the object again if its content is at hand, or put the chunk's file back from a backup; see what ashlar health --path says of the disk",
+    };
+  }
   return {
     level: "broken",
     what: `${name}${what}`,
