@@ -7,13 +7,16 @@ import { linkCall } from "../internal/failure-notes.ts";
 import { raceAbort } from "../internal/linked-abort.ts";
 import { createSemaphore, type Release } from "../internal/semaphore.ts";
 import { LIMITS } from "../limits.ts";
-import type { CallOptions, CommittedChunk, Durability, TransferOptions } from "../ports/index.ts";
-import { startClaims } from "./claimed-chunks.ts";
+import type { CallOptions, Clock, CommittedChunk, Durability, TransferOptions } from "../ports/index.ts";
+import { startElapsed } from "./elapsed.ts";
 import type { EngineContext } from "./engine-context.ts";
 import { createIdleBuffers, type IdleBuffers } from "./idle-buffers.ts";
 import { createProgressTracker, type ProgressTracker } from "./progress-tracker.ts";
 import { stoppableBody } from "./stoppable-body.ts";
 import type { ReplicatedPut } from "./topology.ts";
+
+/** The part of a claim's life in which a commit may rest on it: the rest is for the commit's own way. Receipts end in the same proportion. */
+const USABLE_SHARE = 23 / 24;
 
 /** How to store one body. */
 export interface StoreBodyRequest {
@@ -290,4 +293,21 @@ export function assertDeclaredDigest(declaredHex: string | undefined, sha256: Di
       details: { declared: declaredHex, actual },
     });
   }
+}
+
+/**
+ * Starts the clock of an upload, before it claims its first chunk. A process that opens the store after the wall clock moved on knows the claims by
+ * wall time alone, and deletes by it.
+ *
+ * @returns to be called before each chunk and before each try of the commit. @throws {AshlarError} CLAIM_EXPIRED
+ */
+function startClaims(clock: Clock, claimTtlMs: number): () => void {
+  const elapsedMs = startElapsed(clock);
+  return () => {
+    if (elapsedMs() <= claimTtlMs * USABLE_SHARE) return;
+    throw new AshlarError(
+      "CLAIM_EXPIRED",
+      "the upload took longer than its chunks are kept, or the clock moved on that far (sleep, or it was set): upload it again, or in parts",
+    );
+  };
 }

@@ -56,19 +56,23 @@ export function createRefusalWatch(inner: Topology, { clock, logger }: { clock: 
       throw new AshlarError("NODE_UNAVAILABLE", message, { cause: error, details: { serverId } });
     }
   };
-  const watched = (target: NamedStore): NamedStore => ({
-    ...target,
+  const watch = ({ serverId, store }: NamedStore): ChunkStore =>
     // Over an object without properties of its own, because a frozen store would insist on its methods.
-    store: new Proxy<ChunkStore>(Object.create(target.store) as ChunkStore, {
+    new Proxy<ChunkStore>(Object.create(store) as ChunkStore, {
       get(_, name) {
-        const { serverId, store } = target;
         const value: unknown = Reflect.get(store, name, store);
         if (typeof value !== "function") return value;
         const call = (args: unknown[]): unknown => Reflect.apply(value, store, args);
         return (...args: unknown[]) => (GRANTED.has(name) ? judge(serverId, () => call(args)) : call(args));
       },
-    }),
-  });
+    });
+  /** By the stores of the inner topology, each of which is one node's for as long as it is open; every chunk's placement names them anew. */
+  const stores = new WeakMap<ChunkStore, ChunkStore>();
+  const watched = (target: NamedStore): NamedStore => {
+    const store = stores.get(target.store) ?? watch(target);
+    stores.set(target.store, store);
+    return { ...target, store };
+  };
   const topology: Topology = {
     async writePlacement(chunkId, options) {
       const placement = await inner.writePlacement(chunkId, options);

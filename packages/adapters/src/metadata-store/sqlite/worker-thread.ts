@@ -22,45 +22,43 @@ const idle: IdleThread[] = [];
 
 /** A thread that has loaded, or loads, the worker's code and waits to be told which file to open; one that another store has closed, if there is one. */
 export function takeThread(workerUrl: URL | undefined): Worker {
-  const index = idle.findLastIndex((each) => each.workerUrl === workerUrl?.href);
-  const [waiting] = index === -1 ? [] : idle.splice(index, 1);
-  if (waiting === undefined) return startWorker(workerUrl);
-  clearTimeout(waiting.timer);
-  forget(waiting.worker);
-  waiting.worker.ref();
-  return waiting.worker;
+  const thread = idle.findLast((each) => each.workerUrl === workerUrl?.href);
+  if (thread === undefined) return startWorker(workerUrl);
+  leave(thread);
+  dropListeners(thread.worker);
+  thread.worker.ref();
+  return thread.worker;
 }
 
 /** Takes back a thread that has closed its file, for the next store or its end. */
 export function giveBackThread(worker: Worker, workerUrl: URL | undefined): void {
-  const remove = (): void => {
-    const index = idle.findIndex((each) => each.worker === worker);
-    const [gone] = index === -1 ? [] : idle.splice(index, 1);
-    clearTimeout(gone?.timer);
-  };
-  forget(worker);
-  worker.once("exit", remove);
+  const timer = setTimeout(() => end(thread), IDLE_MS).unref();
+  const thread: IdleThread = { worker, workerUrl: workerUrl?.href, timer };
+  dropListeners(worker);
+  worker.once("exit", () => leave(thread));
   // One that fails while it waits is no loss: it exits next.
-  worker.on("error", remove);
+  worker.on("error", () => leave(thread));
   worker.unref();
-  const timer = setTimeout(() => end(worker, remove), IDLE_MS).unref();
-  idle.push({ worker, workerUrl: workerUrl?.href, timer });
+  idle.push(thread);
   const [oldest] = idle;
-  if (idle.length > IDLE_THREADS_MAX && oldest !== undefined) {
-    clearTimeout(oldest.timer);
-    idle.shift();
-    end(oldest.worker, () => {});
-  }
+  if (idle.length > IDLE_THREADS_MAX && oldest !== undefined) end(oldest);
 }
 
 /** Takes all our listeners off, by name: without names Node's own would go too, and no message come any more. */
-function forget(worker: Worker): void {
+function dropListeners(worker: Worker): void {
   for (const event of ["message", "error", "exit"]) worker.removeAllListeners(event);
 }
 
-function end(worker: Worker, remove: () => void): void {
-  remove();
-  worker.postMessage({ end: true } satisfies ToWorker);
+/** Waits no longer. */
+function leave(thread: IdleThread): void {
+  clearTimeout(thread.timer);
+  const index = idle.indexOf(thread);
+  if (index !== -1) idle.splice(index, 1);
+}
+
+function end(thread: IdleThread): void {
+  leave(thread);
+  thread.worker.postMessage({ end: true } satisfies ToWorker);
 }
 
 /** Refuses what no thread can be started from, before anything is opened. @throws {AshlarError} INVALID_ARGUMENT */

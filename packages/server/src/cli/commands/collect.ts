@@ -12,7 +12,7 @@ export const collectCommand = defineCommand({
   arguments: [],
   settings: SETTINGS,
   examples: ["collect --path .ashlar"],
-  async run({ settings, signal, output }: CommandCall<(typeof SETTINGS)[number]>) {
+  async run({ settings, program, signal, output }: CommandCall<(typeof SETTINGS)[number]>) {
     const { path, graceMs, claimTtlMs } = settings;
     if (path === undefined)
       throw new AshlarError("INVALID_ARGUMENT", "name the folder of the store with --path <folder>");
@@ -23,7 +23,7 @@ export const collectCommand = defineCommand({
     const { manifestsDropped, uploadsAborted, chunksDeleted, orphansDeleted } = report;
     const waiting = report.chunksKept + report.orphansKept;
     // For those that a deleted object named the grace has begun anew.
-    const remedy = `ashlar collect --claim-ttl 0s${report.chunksKept > 0 ? " --grace 0s" : ""}`;
+    const remedy = `${program} collect --claim-ttl 0s${report.chunksKept > 0 ? " --grace 0s" : ""}`;
     const why =
       waiting > 0 && claimTtlMs > 0
         ? `, because an upload may need them for ${formatDuration(claimTtlMs)} after it stored them; while nothing uses the store, free them with: ${remedy}`

@@ -63,20 +63,15 @@ export async function findRowProblems({ place, signal, onProgress }: RowExaminat
 
 function rowFinding({ what, bucket, key, lacksChunks }: StoreProblem): Finding {
   const name = bucket === undefined || key === undefined ? "" : `${bucket}/${key}: `;
-  if (lacksChunks) {
-    return {
-      level: "broken",
-      what: `${name}${what}`,
-      why: "a file below chunks is lost or unreadable, while the metadata is right: an older database would not bring it back",
-      action:
-        "put the object again if its content is at hand, or put the chunk's file back from a backup; see what ashlar health --path says of the disk",
-    };
-  }
-  return {
-    level: "broken",
-    what: `${name}${what}`,
-    why: "the metadata is not what was written; nothing is deleted on its word",
-    action:
-      "put the object again if its content is at hand; restore the database from a backup if it is more than a few",
-  };
+  return { level: "broken", what: `${name}${what}`, ...(lacksChunks ? LOST_CHUNKS : WRONG_ROWS) };
 }
+
+const LOST_CHUNKS = {
+  why: "a file below chunks is lost or unreadable, while the metadata is right: an older database would not bring it back",
+  action:
+    "put the object again if its content is at hand, or put the chunk's file back from a backup; see what ashlar health --path says of the disk",
+};
+const WRONG_ROWS = {
+  why: "the metadata is not what was written; nothing is deleted on its word",
+  action: "put the object again if its content is at hand; restore the database from a backup if it is more than a few",
+};
