@@ -56,6 +56,19 @@ export type { GrantSource, WriteTicket } from "./grant-source.ts";
 export { guardedLogger } from "./guarded-logger.ts";
 export { guardedTracer } from "./guarded-tracer.ts";
 export type { LogFields, Logger } from "./logger.ts";
+export {
+  committedInfo,
+  type MetadataInput,
+  type MetadataOperation,
+  type MetadataOutput,
+  metadataMethods,
+  type OperationKind,
+  type OperationLocks,
+  type OperationRules,
+  type RunOperation,
+  rulesOf,
+  runOn,
+} from "./metadata-operations.ts";
 export type {
   BucketCatalog,
   Catalog,
@@ -107,6 +120,7 @@ export { checkOptions, type OptionKind } from "./options.ts";
 export type { Random } from "./random.ts";
 export type {
   ClusterSnapshot,
+  Heartbeat,
   LayoutChange,
   LayoutHistory,
   ServerRecord,

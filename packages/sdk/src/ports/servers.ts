@@ -21,6 +21,12 @@ export interface ServerStats {
   readonly bytesTotal: number;
 }
 
+/** A sign of life. */
+export interface Heartbeat {
+  readonly serverId: string;
+  readonly stats: ServerStats;
+}
+
 /** `down`: missed HEARTBEAT_MISSED_MAX heartbeats; `stopped`: shut down in order, still in the layout. */
 export type ServerState = "up" | "down" | "stopped";
 
@@ -77,7 +83,7 @@ export interface ServerRegistry {
    */
   registerServer(registration: ServerRegistration, options?: CallOptions): Promise<{ readonly layoutVersion: number }>;
   /** @throws {AshlarError} SERVER_NOT_FOUND if the database does not know the server (any more): register again. */
-  heartbeat(serverId: string, stats: ServerStats, options?: CallOptions): Promise<{ readonly layoutVersion: number }>;
+  heartbeat(beat: Heartbeat, options?: CallOptions): Promise<{ readonly layoutVersion: number }>;
   /** Marks a server stopped; it stays in the layout. Unknown servers: SERVER_NOT_FOUND. */
   stopServer(serverId: string, options?: CallOptions): Promise<void>;
   clusterSnapshot(options?: CallOptions): Promise<ClusterSnapshot>;

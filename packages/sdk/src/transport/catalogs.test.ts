@@ -338,7 +338,12 @@ const cases: readonly Case[] = [
     (g) => g.cluster.registerServer({ serverId: "n1", url: "http://n1:1", zone: "z", weight: 0, softwareVersion: "1" }),
     { layoutVersion: 4 },
   ],
-  ["heartbeat", { Heartbeat: { layoutVersion: 4n } }, (g) => g.cluster.heartbeat("n1", stats), { layoutVersion: 4 }],
+  [
+    "heartbeat",
+    { Heartbeat: { layoutVersion: 4n } },
+    (g) => g.cluster.heartbeat({ serverId: "n1", stats }),
+    { layoutVersion: 4 },
+  ],
   ["stopServer", {}, (g) => g.cluster.stopServer("n1"), undefined],
   [
     "changeLayout",

@@ -159,8 +159,8 @@ export function createHttpServerRegistry(connection: HttpConnection): ServerRegi
       const message = await call("RegisterServer", registration, options);
       return { layoutVersion: integerOf(message, "layoutVersion") };
     },
-    async heartbeat(serverId, stats, options) {
-      const message = await call("Heartbeat", { serverId, stats }, options);
+    async heartbeat(beat, options) {
+      const message = await call("Heartbeat", beat, options);
       return { layoutVersion: integerOf(message, "layoutVersion") };
     },
     async stopServer(serverId, options) {

@@ -148,7 +148,7 @@ export function createRpcServerRegistry(connection: RpcConnection): ServerRegist
   };
   return {
     registerServer: async (registration, options) => (await registry()).registerServer(registration, options),
-    heartbeat: async (serverId, stats, options) => (await registry()).heartbeat(serverId, stats, options),
+    heartbeat: async (beat, options) => (await registry()).heartbeat(beat, options),
     stopServer: async (serverId, options) => (await registry()).stopServer(serverId, options),
     clusterSnapshot: async (options) => (await registry()).clusterSnapshot(options),
     changeLayout: async (change, options) => (await registry()).changeLayout(change, options),

@@ -20,7 +20,7 @@ export function openRpcServerRegistry({ rpc: transport, call }: RpcConnection): 
       const { layoutVersion } = await call(options, (rpc) => cluster.registerServer(request, rpc));
       return { layoutVersion: decodeInteger(layoutVersion, "layoutVersion") };
     },
-    async heartbeat(serverId, stats, options) {
+    async heartbeat({ serverId, stats }, options) {
       const request = { serverId, stats: encodeServerStats(stats) };
       const { layoutVersion } = await call(options, (rpc) => cluster.heartbeat(request, rpc));
       return { layoutVersion: decodeInteger(layoutVersion, "layoutVersion") };

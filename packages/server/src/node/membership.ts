@@ -80,7 +80,7 @@ export function createMembership(options: MembershipOptions): Membership {
     try {
       if (registered) {
         const stats = await options.stats();
-        await measured("heartbeat", (signal) => registry.heartbeat(known.serverId, stats, { signal }));
+        await measured("heartbeat", (signal) => registry.heartbeat({ serverId: known.serverId, stats }, { signal }));
       } else {
         const { layoutVersion } = await measured("register", (signal) => registry.registerServer(known, { signal }));
         logger.info({ serverId: known.serverId, url: shownUrl(known.url), layoutVersion }, "registered");

@@ -26,7 +26,7 @@ interface SegmentRow {
 }
 
 /** By the primary key. The cursor is the offset and the part of the last one. */
-export async function listSegments(session: SqlSession, query: ExaminationQuery): Promise<StoredSegments> {
+export async function listStoredSegments(session: SqlSession, query: ExaminationQuery): Promise<StoredSegments> {
   const [, offset = "-1", partId = ""] = /^(-?\d+) (.*)$/s.exec(query.cursor ?? "") ?? [];
   const rows = await session.query<SegmentRow>(
     `SELECT s.part_id, s.start_offset, p.manifest_id, s.data FROM manifest_segments s

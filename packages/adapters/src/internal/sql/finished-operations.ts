@@ -1,7 +1,7 @@
 import { AshlarError } from "@ashlar/sdk/errors";
 import { LIMITS } from "@ashlar/sdk/limits";
-import { findFinished, type OperationName } from "../metadata/operation-name.ts";
-import { decodeResult, encodeResult } from "./operation-result.ts";
+import { type MetadataOperation, rulesOf } from "@ashlar/sdk/ports";
+import { findFinished, type WriteName } from "../metadata/write-name.ts";
 import { queryIn } from "./row-blocks.ts";
 import type { SqlSession, SqlValue } from "./sql-session.ts";
 
@@ -10,10 +10,9 @@ const FORGET_ROWS = 1000;
 
 /** A write and what it is called. */
 export interface NamedOperation {
-  /** Of the SQL operation. */
   readonly name: string;
   readonly input: unknown;
-  readonly names: readonly OperationName[];
+  readonly names: readonly WriteName[];
 }
 
 /** Columns of {@link finishedRows}. */
@@ -25,7 +24,8 @@ export function finishedRows(
   output: unknown,
   nowMs: number,
 ): ReadonlyArray<readonly [key: string, fingerprint: string, result: string, finishedAtMs: number]> {
-  const result = encodeResult(name, output);
+  const { kept } = rulesOf(name as MetadataOperation);
+  const result = JSON.stringify((kept === undefined ? output : kept.encode(output)) ?? null);
   return names.map(({ key, fingerprint }) => [key, fingerprint, result, nowMs]);
 }
 
@@ -58,7 +58,11 @@ export async function lookUpFinished(
     result: row.result,
   }));
   const found = findFinished(names, finished);
-  return found && { output: decodeResult(name, found.result, input) };
+  if (found === undefined) return undefined;
+  const { kept } = rulesOf(name as MetadataOperation);
+  const result: unknown = JSON.parse(found.result);
+  // Nothing comes back as `undefined`.
+  return { output: kept === undefined ? (result ?? undefined) : kept.decode(result as never, input) };
 }
 
 /** Forgets results that were kept long enough; a bounded number at once. @returns whether there may be more. */

@@ -4,6 +4,7 @@ import {
   type CommitCondition,
   type CommitObject,
   type CopyObject,
+  committedInfo,
   type GetObjectQuery,
   type ManifestPage,
   type ObjectInfo,
@@ -22,7 +23,6 @@ import {
   lockCurrent,
   removeCurrent,
 } from "./object-rows.ts";
-import { committedInfo } from "./operation-result.ts";
 import type { SqlSession } from "./sql-session.ts";
 
 const SINGLE_PART = 1;

@@ -1,12 +1,12 @@
 import type {
   ClusterSnapshot,
+  Heartbeat,
   Layout,
   LayoutChange,
   LayoutHistory,
   LayoutServer,
   ServerRecord,
   ServerRegistration,
-  ServerStats,
 } from "@ashlar/sdk/ports";
 import { virtualNodeCount, virtualNodeToken } from "@ashlar/sdk/ring";
 import {
@@ -114,9 +114,8 @@ async function writeVirtualNodes(session: SqlSession, server: LayoutServer, layo
 
 export async function heartbeat(
   session: SqlSession,
-  input: { readonly serverId: string; readonly stats: ServerStats },
+  { serverId, stats }: Heartbeat,
 ): Promise<{ readonly layoutVersion: number }> {
-  const { serverId, stats } = input;
   const [row] = await session.query<{ layout_version: number }>(
     `UPDATE storage_servers SET stopped = FALSE, last_heartbeat_at_ms = ${session.dialect.nowMs}, chunk_count = $2, bytes_used = $3,
       bytes_free = $4, bytes_total = $5 WHERE server_id = $1

@@ -13,6 +13,7 @@ import { memoryCredentials } from "./credentials.ts";
 import { memoryExamination } from "./examination.ts";
 import { memoryIdentity } from "./identity.ts";
 import { memoryObjects } from "./objects.ts";
+import { onceEach } from "./once.ts";
 import { memoryServers } from "./servers.ts";
 import { createState } from "./state.ts";
 import { memoryUploads } from "./uploads.ts";
@@ -43,15 +44,17 @@ export function createMemoryMetadataStore(options: MemoryMetadataStoreOptions = 
   });
   return checkedMetadataStore({
     capabilities: Object.freeze({ persistent: false, sharedByProcesses: false }),
-    ...memoryBuckets(state),
-    ...memoryObjects(state),
-    ...memoryUploads(state),
-    ...memoryCollection(state),
-    ...memoryServers(state),
-    ...memoryCredentials(state),
-    ...memoryIdentity(state),
-    ...memoryExamination(state),
-    ping: async () => {},
+    ...onceEach(state, {
+      ...memoryBuckets(state),
+      ...memoryObjects(state),
+      ...memoryUploads(state),
+      ...memoryCollection(state),
+      ...memoryServers(state),
+      ...memoryCredentials(state),
+      ...memoryIdentity(state),
+      ...memoryExamination(state),
+      ping: async () => {},
+    }),
     close: async () => {},
   });
 }

@@ -11,15 +11,12 @@ import { type ListStep, nextLower, pageOf, resolveListRange } from "../../intern
 import { objectNotFound } from "../../internal/metadata/not-found.ts";
 import { assertRaisable, raiseChunks } from "./chunk-rows.ts";
 import { locateChunks, manifestPage, releaseManifest } from "./manifests.ts";
-import { once } from "./once.ts";
 import { type BucketRow, type MemoryState, nextId, type ObjectRow, requireBucket } from "./state.ts";
 
 export function memoryObjects(state: MemoryState): ObjectCatalog {
   return {
-    commitObject: async (commit, options) =>
-      once(state, { operation: "commitObject", input: commit, options }, () => commitObject(state, commit)),
-    copyObject: async (copy, options) =>
-      once(state, { operation: "copyObject", input: copy, options }, () => copyObject(state, copy)),
+    commitObject: async (commit) => commitObject(state, commit),
+    copyObject: async (copy) => copyObject(state, copy),
     async getObject(query) {
       const row = requireBucket(state, query.bucket).objects.get(toByteText(query.key));
       if (row === undefined || (query.objectVersion ?? row.info.objectVersion) !== row.info.objectVersion)
@@ -31,8 +28,7 @@ export function memoryObjects(state: MemoryState): ObjectCatalog {
       if (row === undefined) throw objectNotFound({ manifestId });
       return manifestPage(row, fromOffset, limit);
     },
-    deleteObject: async (query, options) =>
-      once(state, { operation: "deleteObject", input: query, options }, () => deleteObject(state, query)),
+    deleteObject: async (query) => deleteObject(state, query),
     async listObjects(query) {
       const bucketRow = requireBucket(state, query.bucket);
       const range = resolveListRange(query);

@@ -1,33 +1,40 @@
 import { LIMITS } from "@ashlar/sdk/limits";
-import type { WriteOptions } from "@ashlar/sdk/ports";
-import { findFinished, type NamedWrite, namesOf } from "../../internal/metadata/operation-name.ts";
+import {
+  type MetadataOperation,
+  type MetadataStore,
+  metadataMethods,
+  runOn,
+  type WriteOptions,
+} from "@ashlar/sdk/ports";
+import { findFinished, namesOf } from "../../internal/metadata/write-name.ts";
 import type { FinishedRow, MemoryState } from "./state.ts";
 
 /** Results that one write forgets at most; it adds two at most. */
 const FORGET_MAX = 4;
 
-/** One write on its way. */
-export interface MemoryWrite {
-  readonly operation: NamedWrite;
-  readonly input: unknown;
-  readonly options: WriteOptions | undefined;
-}
+type Methods = Omit<MetadataStore, "capabilities" | "close">;
 
-/** Runs a write, unless it has run under the same name before: then its first result is the answer. */
-export function once<T>(state: MemoryState, { operation, input, options }: MemoryWrite, run: () => T): T {
-  const names = namesOf(operation, input, options);
-  const find = (): FinishedRow | undefined =>
-    findFinished(
-      names,
-      names.flatMap(({ key }) => state.finished.get(key) ?? []),
-    ) as FinishedRow | undefined;
-  const finished = find();
-  if (finished !== undefined) return finished.result as T;
-  const result = run();
-  const finishedAtMs = state.clock.nowMs();
-  for (const { key, fingerprint } of names) state.finished.set(key, { key, fingerprint, result, finishedAtMs });
-  forget(state, finishedAtMs - LIMITS.OPERATION_KEPT_MS.value);
-  return result;
+/** The methods of a store with named writes that happen once: one that ran under the same name before answers with its first result. */
+export function onceEach(state: MemoryState, methods: Methods): Methods {
+  const run = runOn(methods) as (name: MetadataOperation, input: unknown) => Promise<unknown>;
+  return metadataMethods((async (name: MetadataOperation, input: unknown, options: WriteOptions | undefined) => {
+    const names = namesOf(name, input, options);
+    if (names.length === 0) return await run(name, input);
+    const kept = names.flatMap(({ key }) => state.finished.get(key) ?? []);
+    const finished = findFinished(names, kept) as FinishedRow | undefined;
+    if (finished !== undefined) return await finished.result;
+    // Kept before anybody else has a turn: what a write in memory does is done when it returns its promise.
+    const result = run(name, input);
+    const finishedAtMs = state.clock.nowMs();
+    for (const { key, fingerprint } of names) state.finished.set(key, { key, fingerprint, result, finishedAtMs });
+    forget(state, finishedAtMs - LIMITS.OPERATION_KEPT_MS.value);
+    try {
+      return await result;
+    } catch (error) {
+      for (const { key } of names) state.finished.delete(key);
+      throw error;
+    }
+  }) as never);
 }
 
 function forget(state: MemoryState, borderMs: number): void {

@@ -19,7 +19,7 @@ export function memoryServers(state: MemoryState): ServerRegistry & LayoutHistor
       state.servers.set(row.serverId, row);
       return { layoutVersion: newestVersion(state) };
     },
-    async heartbeat(serverId, stats) {
+    async heartbeat({ serverId, stats }) {
       const row = requireServer(state, serverId);
       state.servers.set(serverId, { ...row, stats, stopped: false, lastHeartbeatAtMs: state.clock.nowMs() });
       return { layoutVersion: newestVersion(state) };

@@ -15,7 +15,7 @@ import type {
 import type { LayoutDefaults } from "../../internal/metadata/layout-changes.ts";
 import { newId } from "../../internal/metadata/new-id.ts";
 import { bucketNotFound } from "../../internal/metadata/not-found.ts";
-import type { FinishedOperation } from "../../internal/metadata/operation-name.ts";
+import type { FinishedOperation } from "../../internal/metadata/write-name.ts";
 import { SortedKeys } from "./sorted-keys.ts";
 
 /** A chunk row. A chunk that a part names k times counts k references. */
@@ -98,7 +98,7 @@ export interface MemoryState {
 }
 
 /** The result of a write that was named. */
-export interface FinishedRow extends FinishedOperation<unknown> {
+export interface FinishedRow extends FinishedOperation<Promise<unknown>> {
   readonly finishedAtMs: number;
 }
 

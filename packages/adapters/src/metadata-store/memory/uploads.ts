@@ -17,16 +17,13 @@ import { decodeUploadCursor, encodeUploadCursor } from "../../internal/metadata/
 import { assertRaisable, raiseChunks } from "./chunk-rows.ts";
 import { locateChunks } from "./manifests.ts";
 import { placeObject } from "./objects.ts";
-import { once } from "./once.ts";
 import { type MemoryState, nextId, type PartRow, requireBucket, type UploadRow } from "./state.ts";
 
 export function memoryUploads(state: MemoryState): UploadCatalog {
   return {
-    createUpload: async (create, options) =>
-      once(state, { operation: "createUpload", input: create, options }, () => createUpload(state, create)),
+    createUpload: async (create) => createUpload(state, create),
     getUpload: async (uploadId) => requireUpload(state, uploadId).info,
-    putPart: async (part, options) =>
-      once(state, { operation: "putPart", input: part, options }, () => putPart(state, part)),
+    putPart: async (part) => putPart(state, part),
     async listParts({ uploadId, afterPartNumber = 0, limit = 1000 }) {
       const all = [...requireUpload(state, uploadId).parts.values()].map((part) => part.info);
       const behind = all
@@ -37,12 +34,8 @@ export function memoryUploads(state: MemoryState): UploadCatalog {
       return { parts, ...(behind.length > limit && last !== undefined ? { nextPartNumber: last.partNumber } : {}) };
     },
     listUploads: async (query) => listUploads(state, query),
-    completeUpload: async (complete, options) =>
-      once(state, { operation: "completeUpload", input: complete, options }, () => completeUpload(state, complete)),
-    abortUpload: async (uploadId, options) =>
-      once(state, { operation: "abortUpload", input: uploadId, options }, () =>
-        abortUpload(state, requireUpload(state, uploadId)),
-      ),
+    completeUpload: async (complete) => completeUpload(state, complete),
+    abortUpload: async (uploadId) => abortUpload(state, requireUpload(state, uploadId)),
   };
 }
 

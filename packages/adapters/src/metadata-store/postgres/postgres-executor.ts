@@ -1,14 +1,8 @@
 import { AshlarError, abortError } from "@ashlar/sdk/errors";
-import {
-  type Clock,
-  type Durability,
-  type Logger,
-  type Random,
-  systemClock,
-  type WriteOptions,
-} from "@ashlar/sdk/ports";
+import { type Clock, type Logger, type Random, systemClock, type WriteOptions } from "@ashlar/sdk/ports";
+import { toByteText } from "../../internal/metadata/byte-text.ts";
 import { newId } from "../../internal/metadata/new-id.ts";
-import { namesOf, type OperationName as WriteName } from "../../internal/metadata/operation-name.ts";
+import { namesOf, type WriteName } from "../../internal/metadata/write-name.ts";
 import {
   FINISHED_COLUMNS,
   finishedRows,
@@ -17,17 +11,15 @@ import {
   withUnknownOutcome,
 } from "../../internal/sql/finished-operations.ts";
 import {
-  isNamedWrite,
-  locksOf,
-  OPERATION_KINDS,
+  methodOf,
   type OperationInput,
   type OperationName,
   type OperationOutput,
-  SQL_OPERATIONS,
+  rulesOfSql,
+  runSql,
 } from "../../internal/sql/operations.ts";
 import { POSTGRES_DIALECT } from "../../internal/sql/sql-dialect.ts";
 import type { SqlExecutor } from "../../internal/sql/sql-metadata-store.ts";
-import type { SqlSession } from "../../internal/sql/sql-session.ts";
 import type { PgClient, PgPool } from "./postgres-client.ts";
 import { classifyPgError, fromPgError } from "./postgres-error.ts";
 import {
@@ -98,7 +90,7 @@ export class PostgresExecutor implements SqlExecutor {
     options?: WriteOptions,
   ): Promise<OperationOutput<Name>> {
     const { clock, random } = this.#options;
-    const given = isNamedWrite(name) ? namesOf(name, input, options) : [];
+    const given = namesOf(methodOf(name), input, options);
     const operationId = newId(clock, random);
     const own: WriteName = { key: operationId, fingerprint: "", chosen: false };
     const names = given.some(({ chosen }) => chosen) ? given : [own, ...given];
@@ -131,7 +123,7 @@ export class PostgresExecutor implements SqlExecutor {
   }
 
   async #attempt(call: Call): Promise<unknown> {
-    const kind = OPERATION_KINDS[call.name];
+    const { kind } = rulesOfSql(call.name);
     return await this.withClient(async (client) => {
       if (kind === "read" || kind === "statement") return await this.#run(client, call);
       return await this.#transaction(client, call);
@@ -196,13 +188,17 @@ export class PostgresExecutor implements SqlExecutor {
     const { preparedStatements } = this.#options;
     const { operationId } = call;
     const session = postgresSession({ client, operationId, preparedStatements, ...begun });
-    const run = SQL_OPERATIONS[call.name] as (session: SqlSession, input: unknown) => Promise<unknown>;
-    return await run(session, call.input);
+    return await runSql(session, call.name, call.input);
   }
 
   async #transaction(client: PgClient, call: Call): Promise<unknown> {
-    const once = OPERATION_KINDS[call.name] === "once";
-    const locks = lockStatements(locksOf(call.name, call.input));
+    const rules = rulesOfSql(call.name);
+    const once = rules.kind === "once";
+    const { objects = [], buckets = [] } = rules.locks?.(call.input) ?? {};
+    const locks = lockStatements({
+      objects: objects.map(({ bucket, key }) => ({ bucket, key: toByteText(key) })),
+      buckets,
+    });
     const [begun] = await queryScript<{ now_ms: number }>(client, beginScript(call, locks));
     const nowMs = begun?.now_ms ?? 0;
     try {
@@ -261,7 +257,7 @@ function withTimeLimit(client: PgClient, timeoutMs: number): PgClient {
  * `os` does not wait for the log; `strict` and `batched` do (PostgreSQL's own interval is longer than what `batched` promises).
  */
 function beginScript(call: Call, locks: readonly string[]): string {
-  const durability = (call.input as { readonly durability?: Durability } | undefined)?.durability;
+  const durability = rulesOfSql(call.name).durability?.(call.input);
   return [
     "BEGIN ISOLATION LEVEL READ COMMITTED",
     ...(durability === "os" ? ["SET LOCAL synchronous_commit = off"] : []),

@@ -137,7 +137,7 @@ test("a registration is a handful of statements, a heartbeat is one", async () =
   }
   const beats: number[] = [];
   for (let index = 0; index < 51; index++) {
-    const { statements, ms } = await measure(() => store.heartbeat("s1", stats));
+    const { statements, ms } = await measure(() => store.heartbeat({ serverId: "s1", stats }));
     expect(statements).toBe(1);
     beats.push(ms);
   }

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { OperationLocks } from "../../internal/sql/operations.ts";
+import type { OperationLocks } from "@ashlar/sdk/ports";
 import { POSTGRES_DIALECT } from "../../internal/sql/sql-dialect.ts";
 import type { SqlSession, SqlValue } from "../../internal/sql/sql-session.ts";
 import type { PgClient, PgResult, PgTypes } from "./postgres-client.ts";
@@ -104,7 +104,7 @@ export function postgresSession(context: PostgresSessionContext): SqlSession {
 }
 
 /**
- * Statements that take locks. Objects in ascending order, so that two writers of the same two objects cannot wait for each other. Advisory
+ * Statements that take locks; keys are byte texts. Objects in ascending order, so that two writers of the same two objects cannot wait for each other. Advisory
  * locks, because the object may not exist yet, so there is no row to lock; and because a row lock on the bucket would be written down for
  * every object in it.
  */

@@ -1,9 +1,8 @@
 import { randomUUID } from "node:crypto";
 import * as nodeFs from "node:fs/promises";
 import { AshlarError } from "@ashlar/sdk/errors";
-import { type Clock, type CommitObject, type Logger, meetDatabase, type PutPart } from "@ashlar/sdk/ports";
+import { type Clock, type Logger, meetDatabase } from "@ashlar/sdk/ports";
 import { readSeenDatabase, writeSeenDatabase } from "../../internal/seen-database.ts";
-import type { OperationName } from "../../internal/sql/operations.ts";
 import type { SqlExecutor } from "../../internal/sql/sql-metadata-store.ts";
 
 /**
@@ -73,10 +72,4 @@ export class DatabaseSteps {
     const next = meetDatabase(seen, await executor.execute("databaseMark", undefined), clock.nowMs());
     if (next !== seen) await writeSeenDatabase(nodeFs, folder, { seen: next, unique: randomUUID() });
   }
-}
-
-/** Whether a write names chunks that an older state of the database does not know. */
-export function namesChunks(name: OperationName, input: unknown): boolean {
-  if (name !== "commitObject" && name !== "putPart") return false;
-  return !("inline" in (input as CommitObject | PutPart).content);
 }

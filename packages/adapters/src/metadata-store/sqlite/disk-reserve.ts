@@ -1,5 +1,4 @@
 import { statfsSync } from "node:fs";
-import type { OperationName } from "../../internal/sql/operations.ts";
 
 const RESERVE_MAX_BYTES = 16 * 1024 * 1024;
 const RESERVE_SHARE = 0.05;
@@ -30,18 +29,4 @@ export function diskRoom(folder: string): DiskRoom {
     // Some network file systems do not tell their size.
   }
   return { freeBytes, reserveBytes };
-}
-
-/** Writes that add lasting rows. All others (deletes, collection, heartbeats, layouts) go on within the reserve. */
-const GROWING: ReadonlySet<OperationName> = new Set<OperationName>([
-  "createBucket",
-  "commitObject",
-  "copyObject",
-  "createUpload",
-  "putPart",
-]);
-
-/** Whether an operation is refused once the disk is down to its reserve. */
-export function needsRoom(name: OperationName): boolean {
-  return GROWING.has(name);
 }

@@ -7,10 +7,9 @@ import {
   lookUpFinished,
   withUnknownOutcome,
 } from "../../internal/sql/finished-operations.ts";
-import { SQL_OPERATIONS } from "../../internal/sql/operations.ts";
+import { rulesOfSql, runSql } from "../../internal/sql/operations.ts";
 import { insertRows } from "../../internal/sql/row-blocks.ts";
-import type { SqlSession } from "../../internal/sql/sql-session.ts";
-import { type DiskRoom, needsRoom } from "./disk-reserve.ts";
+import type { DiskRoom } from "./disk-reserve.ts";
 import type { FileWatch } from "./file-watch.ts";
 import type { SqliteConnection } from "./sqlite-connection.ts";
 import { fromSqliteError, isFailedSync, isFull, isIoError } from "./sqlite-error.ts";
@@ -96,7 +95,9 @@ export class GroupCommit {
       const answers: WorkerAnswer[] = [];
       for (const request of group)
         answers.push(
-          full && needsRoom(request.name) ? await this.#earlierAnswer(request, noRoom()) : await this.#runOne(request),
+          full && rulesOfSql(request.name).grows === true
+            ? await this.#earlierAnswer(request, noRoom())
+            : await this.#runOne(request),
         );
       await this.#forgetFinished(group);
       this.#commitNow(mode);
@@ -169,9 +170,8 @@ export class GroupCommit {
     const { requestId, name, input } = request;
     connection.exec("SAVEPOINT operation");
     try {
-      const run = SQL_OPERATIONS[name] as (session: SqlSession, input: unknown) => Promise<unknown>;
       const session = connection.session(request);
-      const output = await run(session, input);
+      const output = await runSql(session, name, input);
       if (request.names.length > 0)
         await insertRows(session, { into: FINISHED_COLUMNS }, finishedRows(request, output, request.nowMs));
       connection.exec("RELEASE operation");

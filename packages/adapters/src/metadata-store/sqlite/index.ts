@@ -15,17 +15,12 @@ import {
 } from "@ashlar/sdk/ports";
 import { resolveLayoutDefaults } from "../../internal/metadata/layout-changes.ts";
 import { newId } from "../../internal/metadata/new-id.ts";
-import { namesOf } from "../../internal/metadata/operation-name.ts";
-import {
-  isNamedWrite,
-  OPERATION_KINDS,
-  type OperationInput,
-  type OperationName,
-} from "../../internal/sql/operations.ts";
+import { namesOf } from "../../internal/metadata/write-name.ts";
+import { methodOf, type OperationInput, type OperationName, rulesOfSql } from "../../internal/sql/operations.ts";
 import { createSqlMetadataStore, type SqlExecutor } from "../../internal/sql/sql-metadata-store.ts";
 import { tracedExecutor } from "../../internal/sql/traced-executor.ts";
 import { explained } from "../../internal/store-folder.ts";
-import { DatabaseSteps, namesChunks } from "./database-steps.ts";
+import { DatabaseSteps } from "./database-steps.ts";
 import { assertNodeHasSqlite } from "./node-version.ts";
 import { rememberDatabase, type TakeOver, viewFolder } from "./store-guard.ts";
 import { WorkerClient } from "./worker-client.ts";
@@ -122,10 +117,11 @@ export async function openSqliteMetadataStore(options: SqliteMetadataStoreOption
   const direct: Pick<SqlExecutor, "execute"> = {
     execute: async <Name extends OperationName>(name: Name, input: OperationInput<Name>, options?: WriteOptions) => {
       if (name === "checkIntegrity" && reader !== writer) return (await checkApart(init, workerUrl, request)) as never;
-      const client = OPERATION_KINDS[name] === "read" ? reader : writer;
-      const durability = durabilityOf(name, input) ?? defaultDurability;
+      const rules = rulesOfSql(name);
+      const client = rules.kind === "read" ? reader : writer;
+      const durability = rules.durability?.(input) ?? defaultDurability;
       if (name === "ping" && stopped !== undefined) throw stopped;
-      const names = isNamedWrite(name) ? namesOf(name, input, options) : [];
+      const names = namesOf(methodOf(name), input, options);
       return (await request(client, { name, input, durability, names }).catch((error: unknown): never => {
         if (AshlarError.is(error) && error.details.stopped === "true") stopped ??= aboutStore(error);
         throw error;
@@ -135,7 +131,7 @@ export async function openSqliteMetadataStore(options: SqliteMetadataStoreOption
   const steps = view && new DatabaseSteps({ folder: view.folder, executor: direct, clock, logger });
   const executor: SqlExecutor = {
     execute: async <Name extends OperationName>(name: Name, input: OperationInput<Name>, options?: WriteOptions) => {
-      if (steps !== undefined && namesChunks(name, input)) await steps.beforeWrite();
+      if (steps !== undefined && rulesOfSql(name).namesChunks?.(input) === true) await steps.beforeWrite();
       return (await direct.execute(name, input, options)) as never;
     },
     async close() {
@@ -215,14 +211,4 @@ async function checkApart(
   } finally {
     await checker.close();
   }
-}
-
-/** The mode that an operation itself asks for. A lost heartbeat is replaced by the next one, so it never costs an fsync. */
-function durabilityOf(name: OperationName, input: unknown): Durability | undefined {
-  if (name === "heartbeat") return "os";
-  // A power cut must not take the database back behind what its chunk stores have written down.
-  if (name === "advanceDatabase" || name === "acceptDatabase") return "strict";
-  if (name === "commitObject" || name === "createUpload")
-    return (input as { readonly durability: Durability }).durability;
-  return undefined;
 }

@@ -121,7 +121,10 @@ test("a server is down once it has missed three heartbeats, on the injected cloc
   await store.registerServer(moved);
   nowMs += 30_001;
   expect(await state()).toBe("down");
-  await store.heartbeat("n1", { chunkCount: 0, bytesUsed: 0, bytesFree: 0, bytesTotal: 0 });
+  await store.heartbeat({
+    serverId: "n1",
+    stats: { chunkCount: 0, bytesUsed: 0, bytesFree: 0, bytesTotal: 0 },
+  });
   expect(await state()).toBe("up");
   await store.close();
 });

@@ -7,8 +7,7 @@ import { dirname } from "node:path";
 import { type MessagePort, parentPort } from "node:worker_threads";
 import { AshlarError } from "@ashlar/sdk/errors";
 import { migrate } from "../../internal/sql/migrate.ts";
-import { SQL_OPERATIONS } from "../../internal/sql/operations.ts";
-import type { SqlSession } from "../../internal/sql/sql-session.ts";
+import { runSql } from "../../internal/sql/operations.ts";
 import { type DiskRoom, diskRoom } from "./disk-reserve.ts";
 import { FileWatch } from "./file-watch.ts";
 import { BATCHED_SYNC_MS, GroupCommit } from "./group-commit.ts";
@@ -116,8 +115,7 @@ function serveReads(port: MessagePort, connection: SqliteConnection, room: DiskR
   const read = async (request: WorkerRequest): Promise<WorkerAnswer> => {
     const { requestId, name, input } = request;
     try {
-      const run = SQL_OPERATIONS[name] as (session: SqlSession, input: unknown) => Promise<unknown>;
-      return { requestId, output: await run(connection.session(request), input) };
+      return { requestId, output: await runSql(connection.session(request), name, input) };
     } catch (error) {
       return { requestId, error: encodeError(fromSqliteError(error, room.freeBytes)) };
     }

@@ -1,6 +1,6 @@
 import { AshlarError, type ErrorCode, type ErrorDetails, isErrorCode } from "@ashlar/sdk/errors";
 import type { Durability } from "@ashlar/sdk/ports";
-import type { OperationName as WriteName } from "../../internal/metadata/operation-name.ts";
+import type { WriteName } from "../../internal/metadata/write-name.ts";
 import type { OperationInput, OperationName } from "../../internal/sql/operations.ts";
 
 /** What a worker is told of the file that it opens. */

@@ -51,7 +51,7 @@ const CALLS: Readonly<Record<string, Call>> = {
   listRepairs: (store, options) => store.listRepairs({ limit: 1 }, options),
   finishRepairs: (store, options) => store.finishRepairs([], options),
   registerServer: (store, options) => store.registerServer(REGISTRATION, options),
-  heartbeat: (store, options) => store.heartbeat("n1", STATS, options),
+  heartbeat: (store, options) => store.heartbeat({ serverId: "n1", stats: STATS }, options),
   stopServer: (store, options) => store.stopServer("n1", options),
   clusterSnapshot: (store, options) => store.clusterSnapshot(options),
   recentLayouts: (store, options) => store.recentLayouts({ forMs: 0, limit: 1 }, options),
@@ -98,7 +98,7 @@ async function fill(store: MetadataStore): Promise<void> {
   const chunks = chunksOf(["a", "b"]).map((chunk) => ({ ...chunk, missedServerIds: ["n1"] }));
   await store.commitObject(chunkedCommit("chunked", chunks, { layoutVersion: 1 }));
   await store.putPart(partOf(await startUpload(store, "upload"), 3, chunksOf(["p"])));
-  await store.heartbeat("n1", STATS);
+  await store.heartbeat({ serverId: "n1", stats: STATS });
   await store.createApiKey(API_KEY);
 }
 

@@ -83,12 +83,12 @@ export const SERVER_CASES: readonly MetadataStoreCase[] = [
       await store.registerServer(server("n1"));
       const [before] = (await store.clusterSnapshot()).servers;
       expect(before?.stats).toBeUndefined();
-      expect(await store.heartbeat("n1", STATS)).toEqual({ layoutVersion: 1 });
+      expect(await store.heartbeat({ serverId: "n1", stats: STATS })).toEqual({ layoutVersion: 1 });
       const [after] = (await store.clusterSnapshot()).servers;
       expect(after?.stats).toEqual(STATS);
       expect(after?.lastHeartbeatAtMs).toBeGreaterThanOrEqual(before!.lastHeartbeatAtMs);
       expect(after?.registeredAtMs).toBe(before?.registeredAtMs);
-      await expectCode(store.heartbeat("n2", STATS), "SERVER_NOT_FOUND");
+      await expectCode(store.heartbeat({ serverId: "n2", stats: STATS }), "SERVER_NOT_FOUND");
     },
   },
   {
@@ -250,7 +250,7 @@ export const SERVER_CASES: readonly MetadataStoreCase[] = [
         { zone: "" },
       ];
       for (const change of bad) await expectCode(store.registerServer(server("n1", change)), "INVALID_ARGUMENT");
-      await expectCode(store.heartbeat("n1", { ...STATS, bytesUsed: -1 }), "INVALID_ARGUMENT");
+      await expectCode(store.heartbeat({ serverId: "n1", stats: { ...STATS, bytesUsed: -1 } }), "INVALID_ARGUMENT");
       expect((await store.clusterSnapshot()).servers).toEqual([]);
     },
   },

@@ -25,7 +25,7 @@ export function lazyRegistry(open: () => Promise<OpenedRegistry>): OpenedRegistr
   return {
     registry: {
       registerServer: (registration, options) => use((registry) => registry.registerServer(registration, options)),
-      heartbeat: (serverId, stats, options) => use((registry) => registry.heartbeat(serverId, stats, options)),
+      heartbeat: (beat, options) => use((registry) => registry.heartbeat(beat, options)),
       stopServer: (serverId, options) => use((registry) => registry.stopServer(serverId, options)),
       clusterSnapshot: (options) => use((registry) => registry.clusterSnapshot(options)),
       changeLayout: (change, options) => use((registry) => registry.changeLayout(change, options)),

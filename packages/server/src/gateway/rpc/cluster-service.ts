@@ -22,7 +22,7 @@ export function createClusterService(context: GatewayContext): ServiceImpl<typeo
       return { layoutVersion: encodeInteger(layoutVersion) };
     },
     async heartbeat({ serverId, stats }, { signal }) {
-      const { layoutVersion } = await metadata.heartbeat(serverId, decodeServerStats(stats), { signal });
+      const { layoutVersion } = await metadata.heartbeat({ serverId, stats: decodeServerStats(stats) }, { signal });
       return { layoutVersion: encodeInteger(layoutVersion) };
     },
     async stopServer({ serverId }, { signal }) {

@@ -1,21 +1,9 @@
 import { createHash } from "node:crypto";
 import { AshlarError } from "@ashlar/sdk/errors";
-import type { CompleteUpload, WriteOptions } from "@ashlar/sdk/ports";
-
-/** Writes that may be named. */
-export type NamedWrite =
-  | "createBucket"
-  | "deleteBucket"
-  | "commitObject"
-  | "deleteObject"
-  | "copyObject"
-  | "createUpload"
-  | "putPart"
-  | "completeUpload"
-  | "abortUpload";
+import { type CompleteUpload, type MetadataOperation, rulesOf, type WriteOptions } from "@ashlar/sdk/ports";
 
 /** Under what the result of a write is kept; plain data. */
-export interface OperationName {
+export interface WriteName {
   /** Digest of the credential and what it named; what a row costs does not depend on what callers choose. */
   readonly key: string;
   /** Digest of the request. */
@@ -35,16 +23,17 @@ function digestOf(...texts: readonly string[]): string {
 
 /**
  * The names of a write: the caller's operation id, if it gave one, and of a completed upload the upload itself, so that an app which completes
- * it once more finds the result.
+ * it once more finds the result. None of what may not be named.
  */
 export function namesOf(
-  operation: NamedWrite,
+  operation: MetadataOperation,
   input: unknown,
   { operationId, credential = "" }: WriteOptions = {},
-): readonly OperationName[] {
-  const names: OperationName[] = [];
-  if (operationId === undefined && operation !== "completeUpload") return names;
-  const fingerprint = digestOf(operation, JSON.stringify(requestOf(operation, input), ordered));
+): readonly WriteName[] {
+  const { named, sameness } = rulesOf(operation);
+  const names: WriteName[] = [];
+  if (named !== true || (operationId === undefined && operation !== "completeUpload")) return names;
+  const fingerprint = digestOf(operation, JSON.stringify(sameness === undefined ? input : sameness(input), ordered));
   if (operationId !== undefined) names.push({ key: digestOf(credential, operationId), fingerprint, chosen: true });
   if (operation === "completeUpload") {
     // No operation id has a blank.
@@ -52,14 +41,6 @@ export function namesOf(
     names.push({ key, fingerprint, chosen: false });
   }
   return names;
-}
-
-/** What makes two requests the same: all but where the chunks lie, which another try may find elsewhere. The etag tells the bytes. */
-function requestOf(operation: NamedWrite, input: unknown): unknown {
-  if (typeof input !== "object" || input === null) return input;
-  const { content: _content, ticket: _ticket, ...request } = input as Record<string, unknown>;
-  if (operation !== "completeUpload") return request;
-  return { ...request, parts: (input as CompleteUpload).parts.map(({ partNumber, etag }) => [partNumber, etag]) };
 }
 
 /** Members in one order, whoever built the object. */
@@ -81,7 +62,7 @@ export interface FinishedOperation<Result> {
  * @throws {AshlarError} INVALID_ARGUMENT for a name that the caller chose for another request before.
  */
 export function findFinished<Result>(
-  names: readonly OperationName[],
+  names: readonly WriteName[],
   finished: readonly FinishedOperation<Result>[],
 ): FinishedOperation<Result> | undefined {
   for (const name of names) {

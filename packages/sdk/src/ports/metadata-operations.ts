@@ -1,0 +1,472 @@
+/**
+ * The operations of a metadata store in one table: what each takes, how it runs, and what it means for locks, disks and repeated tries. The checked wrapper,
+ * the SQL stores, the worker's protocol and the results that are kept of writes derive from it, so that a new operation is a method of the port, a row
+ * here, and its implementations.
+ */
+import { decodeDigestHex, encodeHex } from "../hash/digest.ts";
+import { LIMITS } from "../limits.ts";
+import type { CallOptions } from "./chunk-store.ts";
+import type { ApiKeyRecord } from "./credentials.ts";
+import type { Durability } from "./durability.ts";
+import * as check from "./metadata-checks.ts";
+import type { MetadataStore } from "./metadata-store.ts";
+import { assertBucketName, normalizeAttributes } from "./names.ts";
+import type { CommitObject, ObjectInfo } from "./objects.ts";
+import type { PutPart } from "./uploads.ts";
+import type { WriteOptions } from "./write-options.ts";
+
+/** Every operation of a metadata store, by the name of its method. */
+export type MetadataOperation = Exclude<keyof MetadataStore, "capabilities" | "close">;
+
+/** What an operation takes beside options; `undefined` for one that takes nothing. */
+export type MetadataInput<Name extends MetadataOperation> = Parameters<MetadataStore[Name]>["length"] extends 0 | 1
+  ? undefined
+  : Parameters<MetadataStore[Name]>[0];
+
+/** What an operation resolves to. */
+export type MetadataOutput<Name extends MetadataOperation> = Awaited<ReturnType<MetadataStore[Name]>>;
+
+/**
+ * How an operation runs.
+ *
+ * - `read`: statements without a transaction.
+ * - `statement`: one writing statement that commits itself.
+ * - `repeat`: a transaction that does no harm when it happens twice.
+ * - `once`: a transaction that must happen at most once, even where the answer to its commit was lost.
+ */
+export type OperationKind = "read" | "statement" | "repeat" | "once";
+
+/** Locks that an operation asks for anyway, where its input tells: a store may take them when it begins. */
+export interface OperationLocks {
+  readonly objects: ReadonlyArray<{ readonly bucket: string; readonly key: string }>;
+  /** Held against deletion. */
+  readonly buckets: readonly string[];
+}
+
+/** How the result of a write is kept for its next try, as JSON. Default: as it is. */
+export interface KeptResult<Input, Output> {
+  encode(output: Output): unknown;
+  /** @param input of the same request. */
+  decode(kept: never, input: Input): Output;
+}
+
+/** What holds for an operation in every store. */
+export interface OperationRules<Input, Output> {
+  readonly kind: OperationKind;
+  /**
+   * Its input in the form that stores get: checked, defaults filled in. `undefined` if it takes none.
+   * @throws {AshlarError} INVALID_ARGUMENT, or a code of its own.
+   */
+  readonly prepare: Input extends undefined ? undefined : (input: Input) => Input;
+  /** An answer that takes no store. */
+  readonly known?: ((input: Input) => { readonly output: Output } | undefined) | undefined;
+  /** Whether callers may name it (see {@link WriteOptions}): its result is kept then. */
+  readonly named?: boolean | undefined;
+  /** What makes two requests of one name the same; default: all of the input. */
+  readonly sameness?: ((input: Input) => unknown) | undefined;
+  readonly kept?: KeptResult<Input, Output> | undefined;
+  /** Whether it adds lasting rows: refused once the disk is down to its reserve. All others (deletes, collection, heartbeats, layouts) go on. */
+  readonly grows?: boolean | undefined;
+  readonly locks?: ((input: Input) => OperationLocks) | undefined;
+  /** The mode that it asks for itself; default: the store's. */
+  readonly durability?: ((input: Input) => Durability) | undefined;
+  /** Whether it names chunks that an older state of the database does not know. */
+  readonly namesChunks?: ((input: Input) => boolean) | undefined;
+}
+
+/** The rules of every operation. */
+export type OperationTable = {
+  readonly [Name in MetadataOperation]: OperationRules<MetadataInput<Name>, MetadataOutput<Name>>;
+};
+
+const MANIFEST_PAGE = 1024;
+
+/** A read without an input. */
+const READ_ALL = { kind: "read", prepare: undefined } as const;
+
+const bucketName = (bucket: string): string => {
+  assertBucketName(bucket);
+  return bucket;
+};
+
+const opaque =
+  (what: string) =>
+  (value: string): string => {
+    check.checkOpaque(value, what);
+    return value;
+  };
+
+const digests = <Ids extends Parameters<typeof check.checkDigests>[0]>(chunkIds: Ids): Ids => {
+  check.checkDigests(chunkIds);
+  return chunkIds;
+};
+
+const checkWorkLimit = (limit: number): void => check.checkInteger(limit, "limit", { min: 1, max: 100_000 });
+
+/** A step of background work on what is at least so old. */
+const olderThan =
+  <Age extends string>(age: Age) =>
+  <Query extends { readonly limit: number } & { readonly [Name in Age]: number }>(query: Query): Query => {
+    check.checkInteger(query[age], "a duration in ms", { min: 0 });
+    checkWorkLimit(query.limit);
+    return query;
+  };
+
+/** A page of an examination. */
+const examination = <Query extends { readonly limit: number }>(query: Query): Query => {
+  check.checkInteger(query.limit, "limit", { min: 1, max: 10_000 });
+  return query;
+};
+
+/** Two tries of one write may find their chunks in different places, and have different tickets; the etag tells the bytes. */
+const withoutPlaces = (input: object): unknown => {
+  const { content: _content, ticket: _ticket, ...request } = input as Record<string, unknown>;
+  return request;
+};
+
+const oneObject = ({ bucket, key }: { readonly bucket: string; readonly key: string }): OperationLocks => ({
+  objects: [{ bucket, key }],
+  buckets: [bucket],
+});
+
+const isOpaque = (value: string): boolean => {
+  try {
+    check.checkOpaque(value, "id");
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+/** A malformed id is somebody's wrong credential, not a wrong call: it is simply unknown. */
+const unlessOpaque =
+  <Output>(output: Output) =>
+  (id: string) =>
+    isOpaque(id) ? undefined : { output };
+
+/** What the store added to a commit. */
+type CommittedAs = readonly [objectVersion: string, createdAtMs: number];
+
+/** What a commit made. */
+export function committedInfo(commit: CommitObject, [objectVersion, createdAtMs]: CommittedAs): ObjectInfo {
+  const { bucket, key, sizeBytes, etag, sha256, durability, attributes } = commit;
+  return {
+    ...{ bucket, key, objectVersion, sizeBytes, etag },
+    ...(sha256 === undefined ? {} : { sha256 }),
+    ...{ createdAtMs, durability, attributes },
+  };
+}
+
+const isChunked = ({ content }: CommitObject | PutPart): boolean => !("inline" in content);
+
+const ROLES: readonly string[] = ["admin", "readwrite", "readonly"];
+
+type StoredKey = Omit<ApiKeyRecord, "secretSha256"> & { readonly secretSha256: { readonly digest: string } };
+
+/** The one table. An operation that is missing here does not compile. */
+export const METADATA_OPERATIONS: OperationTable = Object.freeze({
+  ping: READ_ALL,
+
+  createBucket: { kind: "once", prepare: bucketName, named: true, grows: true },
+  getBucket: { kind: "read", prepare: bucketName },
+  listBuckets: READ_ALL,
+  deleteBucket: { kind: "once", prepare: bucketName, named: true },
+
+  commitObject: {
+    kind: "once",
+    prepare(commit) {
+      check.checkCommit(commit);
+      return { ...commit, attributes: normalizeAttributes(commit.attributes) };
+    },
+    named: true,
+    sameness: withoutPlaces,
+    // Only what the store added: there are many commits, and the rest stands in the request, which comes again.
+    kept: {
+      encode: ({ objectVersion, createdAtMs }) => [objectVersion, createdAtMs],
+      decode: (kept: CommittedAs, commit) => committedInfo(commit, kept),
+    },
+    grows: true,
+    locks: oneObject,
+    durability: ({ durability }) => durability,
+    namesChunks: isChunked,
+  },
+  getObject: {
+    kind: "read",
+    prepare(query) {
+      check.checkObjectName(query.bucket, query.key);
+      if (query.objectVersion !== undefined) check.checkOpaque(query.objectVersion, "objectVersion");
+      const { fromOffset = 0, chunkLimit = MANIFEST_PAGE } = query;
+      check.checkInteger(fromOffset, "fromOffset", { min: 0 });
+      check.checkInteger(chunkLimit, "chunkLimit", { min: 0, max: MANIFEST_PAGE });
+      return { ...query, fromOffset, chunkLimit };
+    },
+  },
+  getManifestPage: {
+    kind: "read",
+    prepare(query) {
+      check.checkOpaque(query.manifestId, "manifestId");
+      check.checkInteger(query.fromOffset, "fromOffset", { min: 0 });
+      const { limit = MANIFEST_PAGE } = query;
+      check.checkInteger(limit, "limit", { min: 1, max: MANIFEST_PAGE });
+      return { ...query, limit };
+    },
+  },
+  deleteObject: {
+    kind: "once",
+    prepare(query) {
+      check.checkObjectName(query.bucket, query.key);
+      check.checkCondition(query.condition);
+      return query;
+    },
+    named: true,
+    locks: oneObject,
+  },
+  listObjects: {
+    kind: "read",
+    prepare(query) {
+      check.checkListQuery(query);
+      return { ...query, limit: check.pageLimit(query.limit) };
+    },
+  },
+  copyObject: {
+    kind: "once",
+    prepare(copy) {
+      check.checkObjectName(copy.sourceBucket, copy.sourceKey);
+      check.checkObjectName(copy.bucket, copy.key);
+      check.checkCondition(copy.condition);
+      if (copy.sourceIfMatch !== undefined) check.checkOpaque(copy.sourceIfMatch, "sourceIfMatch");
+      return { ...copy, attributes: copy.attributes === undefined ? undefined : normalizeAttributes(copy.attributes) };
+    },
+    named: true,
+    grows: true,
+    locks: ({ sourceBucket, sourceKey, bucket, key }) => ({
+      objects: [
+        { bucket: sourceBucket, key: sourceKey },
+        { bucket, key },
+      ],
+      buckets: [bucket],
+    }),
+  },
+
+  createUpload: {
+    kind: "once",
+    prepare(create) {
+      check.checkObjectName(create.bucket, create.key);
+      check.checkDurability(create.durability);
+      return { ...create, attributes: normalizeAttributes(create.attributes) };
+    },
+    named: true,
+    grows: true,
+    durability: ({ durability }) => durability,
+  },
+  getUpload: { kind: "read", prepare: opaque("uploadId") },
+  putPart: {
+    kind: "once",
+    prepare(part) {
+      check.checkOpaque(part.uploadId, "uploadId");
+      check.checkInteger(part.partNumber, "partNumber", { min: 1, max: LIMITS.PART_NUMBER_MAX.value });
+      check.checkOpaque(part.etag, "etag");
+      check.checkSha256(part.sha256);
+      check.checkInteger(part.sizeBytes, "sizeBytes", { min: 0 });
+      // An empty part is legal (S3 allows an upload of one): it has no chunks at all.
+      if (part.sizeBytes > 0 || part.content.chunks.length > 0) check.checkChunkedContent(part.content, part.sizeBytes);
+      return part;
+    },
+    named: true,
+    sameness: withoutPlaces,
+    grows: true,
+    namesChunks: isChunked,
+  },
+  listParts: {
+    kind: "read",
+    prepare(query) {
+      check.checkOpaque(query.uploadId, "uploadId");
+      const { afterPartNumber = 0 } = query;
+      check.checkInteger(afterPartNumber, "afterPartNumber", { min: 0 });
+      return { ...query, afterPartNumber, limit: check.pageLimit(query.limit) };
+    },
+  },
+  listUploads: {
+    kind: "read",
+    prepare(query) {
+      check.checkListQuery(query);
+      return { ...query, limit: check.pageLimit(query.limit) };
+    },
+  },
+  completeUpload: {
+    kind: "once",
+    prepare(complete) {
+      check.checkOpaque(complete.uploadId, "uploadId");
+      check.checkSha256(complete.sha256);
+      check.checkCondition(complete.condition);
+      check.checkNamedParts(complete.parts);
+      return complete;
+    },
+    named: true,
+    sameness: (complete) => ({
+      ...(withoutPlaces(complete) as object),
+      parts: complete.parts.map(({ partNumber, etag }) => [partNumber, etag]),
+    }),
+  },
+  abortUpload: { kind: "once", prepare: opaque("uploadId"), named: true },
+
+  dropReleasedManifests: { kind: "repeat", prepare: olderThan("graceMs") },
+  abortStaleUploads: { kind: "repeat", prepare: olderThan("olderThanMs") },
+  markCollecting: { kind: "repeat", prepare: olderThan("graceMs") },
+  finishCollecting: {
+    kind: "repeat",
+    prepare(outcomes) {
+      check.checkDigests(outcomes.map((outcome) => outcome.chunkId));
+      return outcomes;
+    },
+  },
+  knowsChunks: { kind: "read", prepare: digests },
+  listRepairs: {
+    kind: "read",
+    prepare(query) {
+      checkWorkLimit(query.limit);
+      return query;
+    },
+  },
+  finishRepairs: {
+    kind: "repeat",
+    prepare(repairIds) {
+      for (const repairId of repairIds) check.checkOpaque(repairId, "repairId");
+      return repairIds;
+    },
+  },
+
+  registerServer: {
+    kind: "repeat",
+    prepare(registration) {
+      check.checkRegistration(registration);
+      return registration;
+    },
+  },
+  heartbeat: {
+    kind: "statement",
+    prepare(beat) {
+      check.checkServerId(beat.serverId);
+      check.checkStats(beat.stats);
+      return beat;
+    },
+    // A lost one is replaced by the next, so it never costs an fsync.
+    durability: () => "os",
+  },
+  stopServer: {
+    kind: "statement",
+    prepare(serverId) {
+      check.checkServerId(serverId);
+      return serverId;
+    },
+  },
+  clusterSnapshot: READ_ALL,
+  recentLayouts: {
+    kind: "read",
+    prepare(query) {
+      check.checkInteger(query.forMs, "forMs", { min: 0 });
+      check.checkInteger(query.limit, "limit", { min: 1, max: LIMITS.RECENT_LAYOUTS_MAX.value });
+      return query;
+    },
+  },
+  changeLayout: {
+    kind: "once",
+    prepare(change) {
+      const max = LIMITS.REPLICATION_FACTOR_MAX.value;
+      if (change.replicationFactor !== undefined)
+        check.checkInteger(change.replicationFactor, "replicationFactor", { min: 1, max });
+      for (const [serverId, weight] of Object.entries(change.weights ?? {})) {
+        check.checkServerId(serverId);
+        check.checkWeight(weight);
+      }
+      for (const serverId of change.removeServerIds ?? []) check.checkServerId(serverId);
+      return change;
+    },
+  },
+
+  createApiKey: {
+    kind: "once",
+    prepare(record) {
+      check.checkOpaque(record.keyId, "keyId");
+      check.checkText(record.name, "name");
+      check.checkDigests([record.secretSha256]);
+      if (!ROLES.includes(record.role)) check.invalid(`role is one of ${ROLES.join(", ")}`);
+      if (record.scope !== undefined) check.checkScope(record.scope);
+      if (record.expiresAtMs !== undefined) check.checkInteger(record.expiresAtMs, "expiresAtMs", { min: 0 });
+      return record;
+    },
+    kept: {
+      encode: ({ secretSha256, ...record }) => ({ ...record, secretSha256: { digest: encodeHex(secretSha256) } }),
+      decode: ({ secretSha256, ...record }: StoredKey) => ({
+        ...record,
+        secretSha256: decodeDigestHex(secretSha256.digest),
+      }),
+    },
+  },
+  findApiKey: { kind: "read", prepare: (keyId) => keyId, known: unlessOpaque(undefined) },
+  listApiKeys: READ_ALL,
+  deleteApiKey: { kind: "once", prepare: (keyId) => keyId, known: unlessOpaque(false) },
+  revokeToken: {
+    kind: "repeat",
+    prepare(revocation) {
+      check.checkOpaque(revocation.tokenId, "tokenId");
+      check.checkInteger(revocation.expiresAtMs, "expiresAtMs", { min: 0 });
+      return revocation;
+    },
+  },
+  isTokenRevoked: { kind: "read", prepare: (tokenId) => tokenId, known: unlessOpaque(false) },
+
+  databaseMark: READ_ALL,
+  // A power cut must not take the database back behind what its chunk stores have written down.
+  advanceDatabase: {
+    kind: "statement",
+    prepare(epoch) {
+      check.checkInteger(epoch, "epoch", { min: 0 });
+      return epoch;
+    },
+    durability: () => "strict",
+  },
+  acceptDatabase: { kind: "repeat", prepare: (accept) => accept, durability: () => "strict" },
+  checkIntegrity: READ_ALL,
+
+  listSegments: { kind: "read", prepare: examination },
+  chunkCounts: { kind: "read", prepare: digests },
+  examineObjects: { kind: "read", prepare: examination },
+  examineManifests: { kind: "read", prepare: examination },
+  listChunkRows: { kind: "read", prepare: examination },
+  manifestOwners: { kind: "read", prepare: examination },
+} satisfies OperationTable);
+
+/** Runs an operation by its name. */
+export type RunOperation = <Name extends MetadataOperation>(
+  name: Name,
+  input: MetadataInput<Name>,
+  options: WriteOptions | undefined,
+) => Promise<MetadataOutput<Name>>;
+
+/** The methods of a metadata store, each of which is one operation by its name. */
+export function metadataMethods(run: RunOperation): Omit<MetadataStore, "capabilities" | "close"> {
+  const names = Object.keys(METADATA_OPERATIONS) as MetadataOperation[];
+  const methods = names.map((name) => {
+    if (takesInput(name)) return [name, (input: never, options?: CallOptions) => run(name, input, options)];
+    return [name, (options?: CallOptions) => run(name, undefined as never, options)];
+  });
+  return Object.fromEntries(methods);
+}
+
+/** The inverse of {@link metadataMethods}: runs an operation of `store` by its name. */
+export const runOn =
+  (store: Omit<MetadataStore, "capabilities" | "close">): RunOperation =>
+  (name, input, options) => {
+    const methods = store as unknown as Readonly<Record<MetadataOperation, (...args: unknown[]) => Promise<never>>>;
+    return takesInput(name) ? methods[name](input, options) : methods[name](options);
+  };
+
+/** The rules of an operation, for who has its input untyped. */
+export function rulesOf(name: MetadataOperation): OperationRules<unknown, unknown> {
+  return METADATA_OPERATIONS[name] as unknown as OperationRules<unknown, unknown>;
+}
+
+function takesInput(name: MetadataOperation): boolean {
+  return METADATA_OPERATIONS[name].prepare !== undefined;
+}
