@@ -7,9 +7,8 @@ import {
   encodePutChunkResult,
   PutChunkResponseSchema,
 } from "@ashlar/sdk/rpc";
-import { create, type DescMessage, type MessageInitShape, toJson } from "@bufbuild/protobuf";
 import type { HttpHandler, HttpRequest, HttpResponse } from "../http/http-handler.ts";
-import { jsonResponse } from "../http/json-response.ts";
+import { messageResponse } from "../http/json-response.ts";
 import { methodNotAllowed } from "../http/method-not-allowed.ts";
 import { trustCaller } from "../http/request-context.ts";
 import type { HttpRoute } from "../http/router.ts";
@@ -49,7 +48,8 @@ async function putChunk(face: ChunkFaceContext, request: HttpRequest, chunkId: D
   await face.writer.check(incoming);
   const result = await face.writer.write(caller, incoming, request.body);
   const answer = encodePutChunkResult(result, face.serverId);
-  return protoResponse(result.alreadyPresent ? 200 : 201, PutChunkResponseSchema, answer);
+  const status = result.alreadyPresent ? 200 : 201;
+  return messageResponse(PutChunkResponseSchema, answer, { status, header: NO_STORE });
 }
 
 async function deleteChunk(face: ChunkFaceContext, request: HttpRequest, chunkId: Digest): Promise<HttpResponse> {
@@ -59,17 +59,11 @@ async function deleteChunk(face: ChunkFaceContext, request: HttpRequest, chunkId
   if (!face.maintenance) return methodNotAllowed(request, ["GET", "HEAD", "PUT"]);
   const unclaimedForMs = wholeNumber(header.get("ashlar-unclaimed-for-ms") ?? "0", "ashlar-unclaimed-for-ms");
   const outcomes = await face.store.deleteChunks([chunkId], { unclaimedForMs, signal });
-  return protoResponse(200, DeleteChunkResponseSchema, { outcomes: outcomes.map(encodeDeleteOutcome) });
+  const answer = { outcomes: outcomes.map(encodeDeleteOutcome) };
+  return messageResponse(DeleteChunkResponseSchema, answer, { header: NO_STORE });
 }
 
-/** A message in its proto3 JSON form. */
-function protoResponse<Desc extends DescMessage>(
-  status: number,
-  schema: Desc,
-  message: MessageInitShape<Desc>,
-): HttpResponse {
-  return jsonResponse(status, toJson(schema, create(schema, message)), { "cache-control": "no-store" });
-}
+const NO_STORE = Object.freeze({ "cache-control": "no-store" });
 
 function declaredSize(header: Headers): number | undefined {
   const text = header.get("content-length");

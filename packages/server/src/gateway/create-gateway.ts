@@ -34,6 +34,7 @@ import { type Authenticator, createAuthenticator, insecureAuthenticator } from "
 import { createLayoutView } from "./commit/layout-view.ts";
 import { gatewayChunkFace } from "./gateway-chunk-face.ts";
 import type { GatewayContext } from "./gateway-context.ts";
+import { createGatewayOperations } from "./operations/index.ts";
 import { createRefusalWatch, type RefusalWatch } from "./refusal-watch.ts";
 import { ACCESS_TOKENS_PATH, createAccessTokenRoute } from "./rest/access-tokens.ts";
 import { OBJECTS_ROOT } from "./rest/object-path.ts";
@@ -136,7 +137,7 @@ export function createGateway(given: GatewayOptions): Gateway {
   const tracer = guardedTracer(given.tracer);
   const options = { ...given, logger, tracer, topology };
   const context = createContext(options);
-  const authenticator = authenticatorOf(options, context);
+  const operations = createGatewayOperations(context);
   const serving = createServingState();
   const startedAtMs = clock.monotonicMs();
   const chunkFace = gatewayChunkFace(context, {
@@ -145,15 +146,15 @@ export function createGateway(given: GatewayOptions): Gateway {
     isStopping: () => closing !== undefined,
     proofsOfPossession: options.proofsOfPossession,
   });
-  const objectRoutes = createObjectRoutes(context, authenticator);
+  const objectRoutes = createObjectRoutes({ ...operations, clock });
   // The chunk that is being filled: those that are being stored have CHUNK_WRITES_MAX.
   const heldMaxBytes = LIMITS.CHUNK_DEFAULT_BYTES.value;
   const handlers = createServerHandlers({
-    rpcRoutes: [gatewayRpcRoutes(context, authenticator, random), chunkFace.rpcRoutes],
+    rpcRoutes: [gatewayRpcRoutes(operations, context), chunkFace.rpcRoutes],
     httpRoutes: [
       { path: OBJECTS_ROOT, name: "objects", handler: objectRoutes, heldMaxBytes },
       { path: `${OBJECTS_ROOT}/`, name: "objects", handler: objectRoutes, heldMaxBytes },
-      { path: ACCESS_TOKENS_PATH, name: "access-tokens", handler: createAccessTokenRoute(context, authenticator) },
+      { path: ACCESS_TOKENS_PATH, name: "access-tokens", handler: createAccessTokenRoute(operations) },
       ...chunkFace.httpRoutes,
     ],
     serving,
@@ -234,8 +235,10 @@ function createContext(options: GatewayOptions): GatewayContext {
     layouts: createLayoutView(metadata, clock),
     grants,
     insecure,
+    authenticator: authenticatorOf(options, grants),
     hasher,
     clock,
+    random,
     logger,
     durability,
     claimTtlMs,
@@ -243,9 +246,9 @@ function createContext(options: GatewayOptions): GatewayContext {
   });
 }
 
-function authenticatorOf({ metadata, clock, logger }: GatewayOptions, context: GatewayContext): Authenticator {
-  const { grants, insecure } = context;
-  if (insecure || grants === undefined) return insecureAuthenticator;
+function authenticatorOf(options: GatewayOptions, grants: GrantKeeper | undefined): Authenticator {
+  const { metadata, clock, logger, insecure } = options;
+  if (insecure === true || grants === undefined) return insecureAuthenticator;
   return createAuthenticator({ credentials: metadata, grants, clock, logger });
 }
 

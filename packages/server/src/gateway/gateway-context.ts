@@ -1,6 +1,7 @@
 import type { ReplicatedStore, Topology } from "@ashlar/sdk/engine";
-import type { Clock, Durability, Hasher, Logger, MetadataStore, ObjectBackend } from "@ashlar/sdk/ports";
+import type { Clock, Durability, Hasher, Logger, MetadataStore, ObjectBackend, Random } from "@ashlar/sdk/ports";
 import type { GrantKeeper } from "../grants/index.ts";
+import type { Authenticator } from "./auth/authenticator.ts";
 import type { LayoutView } from "./commit/layout-view.ts";
 
 /** Bounds that the gateway tells its clients and holds them to, in bytes. */
@@ -21,8 +22,10 @@ export interface GatewayContext {
   /** Absent on an insecure gateway without a cluster key: then nothing is signed and commits are checked by asking the stores. */
   readonly grants: GrantKeeper | undefined;
   readonly insecure: boolean;
+  readonly authenticator: Authenticator;
   readonly hasher: Hasher;
   readonly clock: Clock;
+  readonly random: Random;
   readonly logger: Logger;
   /** Of writes that name none. */
   readonly durability: Durability;

@@ -1,8 +1,8 @@
 import { type ContextKey, createContextKey } from "@connectrpc/connect";
 import { noteCaller } from "../../http/request-context.ts";
 import type { RpcGate } from "../../http/rpc-handlers.ts";
-import type { Operation } from "./access-table.ts";
-import { type Authenticator, callerOf, type Principal } from "./authenticator.ts";
+import type { OperationName } from "../operations/operation.ts";
+import { type CallHead, callerOf, type Principal } from "./authenticator.ts";
 
 /** Who calls where no gate was passed. */
 export const NOBODY: Principal = Object.freeze({ apiKeyId: "" });
@@ -12,11 +12,11 @@ export const principalKey: ContextKey<Principal> = createContextKey<Principal>(N
   description: "who calls",
 });
 
-/** Authorizes an RPC of ObjectService or ClusterService by its headers, before a byte of its messages is read. */
-export function authGate(authenticator: Authenticator): RpcGate {
-  return async ({ method, requestHeader, values }) => {
-    const operation = method.localName as Operation;
-    const principal = await authenticator.authorize(requestHeader.get("authorization"), operation);
+/** Authorizes an RPC of the gateway by its headers, before a byte of its messages is read. */
+export function authGate(authenticate: (head: CallHead, name: OperationName) => Promise<Principal>): RpcGate {
+  return async ({ method, requestMethod, url, requestHeader, values }) => {
+    const head = { method: requestMethod, url, header: requestHeader };
+    const principal = await authenticate(head, method.localName as OperationName);
     values.set(principalKey, principal);
     noteCaller(values, callerOf(principal));
   };

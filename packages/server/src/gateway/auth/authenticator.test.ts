@@ -4,9 +4,10 @@ import { silentLogger, systemClock, systemRandom } from "@ashlar/sdk/ports";
 import { ClusterService, CredentialService, ObjectService } from "@ashlar/sdk/rpc";
 import { beforeAll, describe, expect, it } from "vitest";
 import { createGrantKeeper, type GrantKeeper } from "../../grants/index.ts";
-import { ACCESS, type Operation } from "./access-table.ts";
+import { GATEWAY_OPERATIONS, rulesOf } from "../operations/index.ts";
+import type { OperationName as Operation } from "../operations/operation.ts";
 import { createApiKey, parseApiKey } from "./api-key.ts";
-import { type Authenticator, createAuthenticator } from "./authenticator.ts";
+import { type Authenticator, createAuthenticator, type Principal } from "./authenticator.ts";
 
 const records = new Map<string, ApiKeyRecord>();
 const revoked = new Set<string>();
@@ -45,10 +46,14 @@ beforeAll(async () => {
 const newKey = (role: ApiKeyRecord["role"]): ReturnType<typeof createApiKey> =>
   createApiKey({ metadata: credentials, random: systemRandom, name: role, role });
 
+function authenticate(authorization: string | undefined, operation: Operation): Promise<Principal> {
+  const header = new Headers(authorization === undefined ? {} : { authorization });
+  return authenticator.authenticate({ method: "POST", url: "http://localhost/", header }, rulesOf(operation));
+}
+
 async function outcome(token: string | undefined, operation: Operation): Promise<string> {
   try {
-    const header = token === undefined ? null : `Bearer ${token}`;
-    return (await authenticator.authorize(header, operation)).apiKeyId;
+    return (await authenticate(token === undefined ? undefined : `Bearer ${token}`, operation)).apiKeyId;
   } catch (error) {
     return AshlarError.from(error).code;
   }
@@ -101,7 +106,7 @@ describe("an API key", () => {
   });
 
   it.each(["secret", "my.secret", "ashlar_nonsense"])("that is none says so: %s", async (token) => {
-    await expect(authenticator.authorize(`Bearer ${token}`, "getObject")).rejects.toMatchObject({
+    await expect(authenticate(`Bearer ${token}`, "getObject")).rejects.toMatchObject({
       code: "UNAUTHENTICATED",
       message: "this is not an API key of this gateway",
     });
@@ -141,7 +146,7 @@ describe("an API key", () => {
   it("for one bucket does what a scope can hold, gives tokens, and nothing that reaches further", async () => {
     const made = { metadata: credentials, random: systemRandom, bucket: "photos", prefix: "a/" };
     const { apiKey } = await createApiKey(made);
-    const principal = await authenticator.authorize(`Bearer ${apiKey}`, "putObject");
+    const principal = await authenticate(`Bearer ${apiKey}`, "putObject");
     expect(principal.scope).toMatchObject({ bucket: "photos", prefix: "a/" });
     expect(await outcome(apiKey, "createAccessToken")).toBe(principal.apiKeyId);
     for (const operation of ["createBucket", "listBuckets", "deleteBucket"] as const)
@@ -157,7 +162,7 @@ describe("an API key", () => {
     const claims = { apiKeyId: record.keyId, bucket: "photos", prefix: "", expiresAtMs: Date.now() + 600_000 } as const;
     const token = await grants.issueAccess({ ...claims, role: "readwrite" });
     lookUps = 0;
-    const principal = await authenticator.authorize(`Bearer ${token}`, "getObject");
+    const principal = await authenticate(`Bearer ${token}`, "getObject");
     expect(principal).toMatchObject({ apiKeyId: record.keyId, scope: { bucket: "photos", prefix: "" } });
     // Whatever the token says, its key only reads.
     expect(await outcome(token, "putObject")).toBe("PERMISSION_DENIED");
@@ -182,7 +187,7 @@ describe("the access table", () => {
     const methods = [ObjectService, ClusterService, CredentialService]
       .flatMap((service) => service.methods)
       .map((method) => method.localName);
-    expect(Object.keys(ACCESS).sort()).toEqual(methods.sort());
+    expect(Object.keys(GATEWAY_OPERATIONS).sort()).toEqual(methods.sort());
   });
 
   it("gives each role exactly what its name says", async () => {
@@ -193,7 +198,7 @@ describe("the access table", () => {
     };
     const allowed = async (token: string): Promise<string[]> => {
       const names: string[] = [];
-      for (const operation of Object.keys(ACCESS) as Operation[]) {
+      for (const operation of Object.keys(GATEWAY_OPERATIONS) as Operation[]) {
         const result = await outcome(token, operation);
         if (result === "PERMISSION_DENIED") continue;
         expect(result).not.toBe("UNAUTHENTICATED");
@@ -216,7 +221,7 @@ describe("the access table", () => {
     ];
     expect(await allowed(keys.readonly.apiKey)).toEqual(reads);
     const cluster = ["heartbeat", "registerServer", "stopServer"];
-    const all = Object.keys(ACCESS).sort();
+    const all = Object.keys(GATEWAY_OPERATIONS).sort();
     expect(await allowed(keys.admin.apiKey)).toEqual(all.filter((name) => !cluster.includes(name)));
     const admin = ["changeLayout", "createApiKey", "deleteApiKey", "listApiKeys"];
     const readwrite = all.filter((name) => !cluster.includes(name) && !admin.includes(name));
@@ -225,10 +230,10 @@ describe("the access table", () => {
   });
 
   it("lets nobody in without credentials", async () => {
-    for (const operation of Object.keys(ACCESS) as Operation[])
+    for (const operation of Object.keys(GATEWAY_OPERATIONS) as Operation[])
       expect(await outcome(undefined, operation)).toBe("UNAUTHENTICATED");
     const { apiKey } = await newKey("admin");
-    await expect(authenticator.authorize(`Basic ${apiKey}`, "getObject")).rejects.toMatchObject({
+    await expect(authenticate(`Basic ${apiKey}`, "getObject")).rejects.toMatchObject({
       code: "UNAUTHENTICATED",
     });
   });

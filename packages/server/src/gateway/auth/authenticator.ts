@@ -2,10 +2,10 @@ import { AshlarError } from "@ashlar/sdk/errors";
 import type { ApiKeyRecord, ApiKeyRole, Clock, CredentialCatalog, Logger } from "@ashlar/sdk/ports";
 import { type AccessGrant, bearerToken, type GrantKeeper } from "../../grants/index.ts";
 import type { Caller } from "../../http/admission.ts";
-import type { AccessScope } from "./access-scope.ts";
-import { ACCESS, ACCESS_WORDS, clusterAllows, type Operation, roleAllows } from "./access-table.ts";
+import type { OperationRules } from "../operations/operation.ts";
 import { parseApiKey, secretMatches } from "./api-key.ts";
-import { outOfReach, SCOPE } from "./scope-table.ts";
+import type { AccessScope } from "./check-scope.ts";
+import { ACCESS_WORDS, clusterAllows, roleAllows } from "./roles.ts";
 
 /** Who calls. */
 export interface Principal {
@@ -31,14 +31,23 @@ export function callerOf({ apiKeyId, role, tokenId }: Principal): Caller {
   return role === undefined ? {} : { credential: apiKeyId, token: tokenId };
 }
 
+/** What a call shows before anything of its body is read. */
+export interface CallHead {
+  readonly method: string;
+  /** Absolute, as the caller sees it. */
+  readonly url: string;
+  readonly header: Headers;
+}
+
 /** Lets calls in, or not. */
 export interface Authenticator {
   /**
-   * @param authorization the header of that name.
+   * Finds out who calls, and whether they may call this at all.
+   *
    * @throws {AshlarError} UNAUTHENTICATED (none, unknown or malformed credentials), PERMISSION_DENIED (known, but not for this),
    *   METADATA_UNAVAILABLE.
    */
-  authorize(authorization: string | null, operation: Operation): Promise<Principal>;
+  authenticate(head: CallHead, operation: OperationRules): Promise<Principal>;
   /** Looks a key or a token up again, which was just deleted or called back here. @param id of the key or the token. */
   forget(id: string): void;
 }
@@ -57,7 +66,7 @@ const GRANT_SHAPE = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{43}$/;
 
 /** Lets everybody in. */
 export const insecureAuthenticator: Authenticator = Object.freeze({
-  authorize: async (): Promise<Principal> => ({ apiKeyId: "insecure" }),
+  authenticate: async (): Promise<Principal> => ({ apiKeyId: "insecure" }),
   forget: () => {},
 });
 
@@ -93,33 +102,33 @@ export function createAuthenticator(options: {
     return revoked;
   };
 
-  const authorizeAccess = async (grant: AccessGrant, operation: Operation): Promise<Principal> => {
+  const authorizeAccess = async (grant: AccessGrant, operation: OperationRules): Promise<Principal> => {
     const { apiKeyId, tokenId, role, bucket, prefix, expiresAtMs } = grant;
     const issuer = await find(apiKeyId, () => true);
     if (issuer === undefined || hasEnded(issuer)) throw unauthenticated(ISSUER_GONE);
     if (await isRevoked(tokenId)) throw unauthenticated("this access token was called back");
-    if (SCOPE[operation] === "never" || SCOPE[operation] === "key") throw outOfReach(operation, "token");
-    const access = ACCESS[operation];
+    const { access } = operation;
+    if (operation.scope === "never" || operation.scope === "key") throw outOfReach(operation, "token");
     if (roleAllows(role, access) && roleAllows(issuer.role, access)) {
       return { apiKeyId, role, scope: { bucket, prefix }, expiresAtMs, byToken: true, tokenId };
     }
     throw denied(`an access token of role ${role} does not allow ${ACCESS_WORDS[access]}`);
   };
 
-  const authorizeKey = (record: ApiKeyRecord, operation: Operation): Principal => {
+  const authorizeKey = (record: ApiKeyRecord, operation: OperationRules): Principal => {
     if (hasEnded(record)) throw unauthenticated("this API key has expired; ask for a new one");
     const { keyId: apiKeyId, role, scope, expiresAtMs = Number.POSITIVE_INFINITY } = record;
-    const access = ACCESS[operation];
+    const { access } = operation;
     if (!roleAllows(role, access)) throw denied(`an API key of role ${role} does not allow ${ACCESS_WORDS[access]}`);
     if (scope === undefined) return { apiKeyId, role, expiresAtMs };
-    if (SCOPE[operation] === "never") throw outOfReach(operation, "scoped key");
+    if (operation.scope === "never") throw outOfReach(operation, "scoped key");
     return { apiKeyId, role, scope, expiresAtMs };
   };
 
   return {
-    async authorize(authorization, operation) {
-      const access = ACCESS[operation];
-      const token = bearerToken(authorization);
+    async authenticate({ header }, operation) {
+      const { access } = operation;
+      const token = bearerToken(header.get("authorization"));
       if (token === undefined) throw unauthenticated("send `authorization: Bearer <api key or access token>`");
       if (!token.startsWith("ashlar_")) {
         if (!GRANT_SHAPE.test(token)) throw unauthenticated(UNKNOWN_KEY);
@@ -131,7 +140,7 @@ export function createAuthenticator(options: {
       const parsed = parseApiKey(token);
       const record = parsed && (await find(parsed.keyId, (found) => secretMatches(parsed.secret, found)));
       if (record === undefined) {
-        logger.debug({ keyId: parsed?.keyId, operation }, "API key refused");
+        logger.debug({ keyId: parsed?.keyId, operation: operation.name }, "API key refused");
         throw unauthenticated(UNKNOWN_KEY);
       }
       return authorizeKey(record, operation);
@@ -141,6 +150,15 @@ export function createAuthenticator(options: {
       revocations.delete(id);
     },
   };
+}
+
+/** The error of an operation that no access token does, or no API key with a scope. */
+function outOfReach({ name }: OperationRules, holder: "token" | "scoped key"): AshlarError {
+  return denied(
+    holder === "token"
+      ? `an access token does not allow ${name}; it takes an API key`
+      : `an API key for one bucket does not allow ${name}; it takes one without a scope`,
+  );
 }
 
 const unauthenticated = (message: string): AshlarError => new AshlarError("UNAUTHENTICATED", message);

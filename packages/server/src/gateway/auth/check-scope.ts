@@ -1,7 +1,24 @@
 import { AshlarError } from "@ashlar/sdk/errors";
 import type { GatewayContext } from "../gateway-context.ts";
-import type { AccessScope } from "./access-scope.ts";
-import type { Touched } from "./scope-table.ts";
+
+/** How far an access token, or an API key for one bucket, reaches. */
+export interface AccessScope {
+  readonly bucket: string;
+  /** Only keys that begin with it; empty: every key of the bucket. */
+  readonly prefix: string;
+}
+
+/** What a call touches, to be compared with the scope of its credentials. */
+export type Touched =
+  /** The bucket as such: that it exists. */
+  | { readonly kind: "bucket"; readonly bucket: string }
+  | { readonly kind: "object"; readonly bucket: string; readonly key: string }
+  /** Every key of the bucket that begins so. */
+  | { readonly kind: "prefix"; readonly bucket: string; readonly prefix: string }
+  /** The object that a multipart upload is for. */
+  | { readonly kind: "upload"; readonly uploadId: string }
+  /** The object of a handle that Locate gave. */
+  | { readonly kind: "manifest"; readonly handle: string };
 
 /** What is needed to find out which objects uploads and handles stand for. */
 export type ScopeContext = Pick<GatewayContext, "metadata" | "grants">;

@@ -9,18 +9,12 @@ import {
   normalizeAttributes,
   type ObjectInfo,
   type PartInfo,
-  type WriteOptions,
 } from "@ashlar/sdk/ports";
 import type { ReceivedCommit, ReceivedPart } from "@ashlar/sdk/rpc";
-import type { Principal } from "../auth/authenticator.ts";
 import type { GatewayContext } from "../gateway-context.ts";
+import type { GatewayCall } from "../operations/operation.ts";
 import { checkContent } from "./check-content.ts";
 import { checkTicket } from "./check-ticket.ts";
-
-/** Who commits, under which operation id, and how long they wait. */
-export interface CommitCall extends WriteOptions {
-  readonly principal: Principal;
-}
 
 type Facts = Pick<CommitObject, "content" | "etag" | "sha256">;
 
@@ -31,7 +25,7 @@ type Facts = Pick<CommitObject, "content" | "etag" | "sha256">;
 export async function commitWrite(
   context: GatewayContext,
   commit: ReceivedCommit,
-  call: CommitCall,
+  call: GatewayCall,
 ): Promise<ObjectInfo> {
   const { bucket, key, sizeBytes } = commit;
   assertBucketName(bucket);
@@ -45,7 +39,7 @@ export async function commitWrite(
   );
 }
 
-async function establishFacts(context: GatewayContext, commit: ReceivedCommit, call: CommitCall): Promise<Facts> {
+async function establishFacts(context: GatewayContext, commit: ReceivedCommit, call: GatewayCall): Promise<Facts> {
   const { content, bucket, key, sizeBytes } = commit;
   if ("inline" in content) {
     if (commit.ticket !== undefined) await checkTicket(context, commit.ticket, { bucket, key, ...call });
@@ -76,7 +70,7 @@ async function inlineFacts(context: GatewayContext, inline: Uint8Array, commit: 
 }
 
 /** Records a part whose chunks are stored; an empty part has none. */
-export async function commitPart(context: GatewayContext, part: ReceivedPart, call: CommitCall): Promise<PartInfo> {
+export async function commitPart(context: GatewayContext, part: ReceivedPart, call: GatewayCall): Promise<PartInfo> {
   const { uploadId, partNumber, sizeBytes } = part;
   const { bucket, key } = await context.metadata.getUpload(uploadId, { signal: call.signal });
   const ticket = await checkTicket(context, part.ticket, { bucket, key, ...call });

@@ -8,12 +8,12 @@ import {
 } from "@ashlar/sdk/rpc";
 import { fromJsonString, type MessageShape } from "@bufbuild/protobuf";
 import type { HttpHandler, HttpRequest } from "../../http/http-handler.ts";
+import { messageResponse } from "../../http/json-response.ts";
 import { methodNotAllowed } from "../../http/method-not-allowed.ts";
 import { trustCaller } from "../../http/request-context.ts";
-import { type Authenticator, callerOf } from "../auth/authenticator.ts";
-import { issueAccessToken } from "../auth/issue-access-token.ts";
-import type { GatewayContext } from "../gateway-context.ts";
-import { jsonAnswer } from "./json-answer.ts";
+import { callerOf } from "../auth/authenticator.ts";
+import { httpCall } from "../gateway-call.ts";
+import type { GatewayOperations } from "../operations/index.ts";
 
 /** Where access tokens are asked for. */
 export const ACCESS_TOKENS_PATH = "/access-tokens";
@@ -22,16 +22,16 @@ export const ACCESS_TOKENS_PATH = "/access-tokens";
 const BODY_MAX_BYTES = 16 * KIB;
 
 /** `POST /access-tokens` with the JSON of CreateAccessTokenRequest. */
-export function createAccessTokenRoute(context: GatewayContext, authenticator: Authenticator): HttpHandler {
+export function createAccessTokenRoute({ authenticate, perform }: GatewayOperations): HttpHandler {
   return async (request) => {
     if (request.method !== "POST") return methodNotAllowed(request, ["POST"]);
-    const principal = await authenticator.authorize(request.header.get("authorization"), "createAccessToken");
+    const principal = await authenticate(request, "createAccessToken");
     trustCaller(request, callerOf(principal));
     const wanted = decodeAccessTokenRequest(await readRequest(request));
-    const token = await issueAccessToken(context, wanted, { principal, signal: request.signal });
+    const token = await perform("createAccessToken", wanted, httpCall(request, principal));
     // Nobody on the way may keep it.
     const header = { "cache-control": "no-store" };
-    return jsonAnswer(CreateAccessTokenResponseSchema, encodeAccessToken(token), { status: 201, header });
+    return messageResponse(CreateAccessTokenResponseSchema, encodeAccessToken(token), { status: 201, header });
   };
 }
 

@@ -8,67 +8,44 @@ import {
   ListBucketsResponseSchema,
   ListObjectsResponseSchema,
 } from "@ashlar/sdk/rpc";
-import type { HttpRequest, HttpResponse } from "../../http/http-handler.ts";
-import type { Principal } from "../auth/authenticator.ts";
-import { writeOptionsOf } from "../auth/write-options.ts";
-import { createBucketWithin, requireBucket } from "../early-checks.ts";
-import type { GatewayContext } from "../gateway-context.ts";
-import { jsonAnswer } from "./json-answer.ts";
+import type { HttpResponse } from "../../http/http-handler.ts";
+import { messageResponse } from "../../http/json-response.ts";
 import { parseQuery } from "./query.ts";
-import { assertNoBody } from "./write-object.ts";
+import { assertNoBody, type RestRequest } from "./rest-request.ts";
 
 /** `GET /objects`. */
-export async function listBuckets({ backend }: GatewayContext, { signal }: HttpRequest): Promise<HttpResponse> {
-  const buckets = await backend.listBuckets({ signal });
-  return jsonAnswer(ListBucketsResponseSchema, { buckets: buckets.map(encodeBucket) });
+export async function listBuckets({ gateway, call }: RestRequest): Promise<HttpResponse> {
+  const buckets = await gateway.perform("listBuckets", {}, call);
+  return messageResponse(ListBucketsResponseSchema, { buckets: buckets.map(encodeBucket) });
 }
 
 /** `PUT /objects/<bucket>`. */
-export async function createBucket(
-  { backend }: GatewayContext,
-  bucket: string,
-  request: HttpRequest,
-  principal: Principal,
-): Promise<HttpResponse> {
-  const write = writeOptionsOf(request.header, principal, request.signal);
+export async function createBucket({ gateway, bucket, request, call }: RestRequest): Promise<HttpResponse> {
+  const create = await gateway.permit("createBucket", { bucket }, call);
   await assertNoBody(request, "a bucket");
-  const created = await createBucketWithin(backend, bucket, write);
-  return jsonAnswer(CreateBucketResponseSchema, { bucket: encodeBucket(created) }, { status: 201 });
+  return messageResponse(CreateBucketResponseSchema, { bucket: encodeBucket(await create()) }, { status: 201 });
 }
 
 /** `HEAD /objects/<bucket>`. */
-export async function headBucket(
-  { backend }: GatewayContext,
-  bucket: string,
-  { signal }: HttpRequest,
-): Promise<HttpResponse> {
-  await requireBucket(backend, bucket, signal);
+export async function headBucket({ gateway, bucket, call }: RestRequest): Promise<HttpResponse> {
+  await gateway.perform("headBucket", { bucket }, call);
   return { status: 200 };
 }
 
 /** `DELETE /objects/<bucket>`. */
-export async function deleteBucket(
-  { backend }: GatewayContext,
-  bucket: string,
-  { header, signal }: HttpRequest,
-  principal: Principal,
-): Promise<HttpResponse> {
-  await backend.deleteBucket(bucket, writeOptionsOf(header, principal, signal));
+export async function deleteBucket({ gateway, bucket, call }: RestRequest): Promise<HttpResponse> {
+  await gateway.perform("deleteBucket", { bucket }, call);
   return { status: 204 };
 }
 
 /** `GET /objects/<bucket>?prefix=&delimiter=&cursor=&startAfter=&limit=`. */
-export async function listObjects(
-  { backend }: GatewayContext,
-  bucket: string,
-  { query, signal }: HttpRequest,
-): Promise<HttpResponse> {
-  const page = await backend.listObjects(listQuery(bucket, query), { signal });
-  return jsonAnswer(ListObjectsResponseSchema, encodeObjectListPage(page));
+export async function listObjects({ gateway, bucket, request, call }: RestRequest): Promise<HttpResponse> {
+  const page = await gateway.perform("listObjects", listQuery(bucket, request.query), call);
+  return messageResponse(ListObjectsResponseSchema, encodeObjectListPage(page));
 }
 
 /** What a query string asks for. @throws {AshlarError} INVALID_ARGUMENT. */
-export function listQuery(bucket: string, query: string): ListObjectsQuery {
+function listQuery(bucket: string, query: string): ListObjectsQuery {
   const parameters = parseQuery(query);
   const text = (name: string): string | undefined => parameters.get(name) || undefined;
   return {

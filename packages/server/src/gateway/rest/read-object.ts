@@ -3,27 +3,16 @@ import type { ByteRange, ObjectInfo, OpenedObject } from "@ashlar/sdk/ports";
 import { contentRange, parseByteRange } from "../../http/byte-range.ts";
 import type { HttpRequest, HttpResponse } from "../../http/http-handler.ts";
 import { problemResponse } from "../../http/problem.ts";
-import { answerBudgetOf } from "../../http/request-context.ts";
-import type { GatewayContext } from "../gateway-context.ts";
 import { judgeRead, rangeApplies } from "./conditions.ts";
 import { encodeHeaderText } from "./header-text.ts";
 import { objectHeaders, validatorHeaders } from "./object-headers.ts";
-
-/** Names an object. */
-export interface ObjectName {
-  readonly bucket: string;
-  readonly key: string;
-}
+import type { RestRequest } from "./rest-request.ts";
 
 /** `GET /objects/<bucket>/<key>`. */
-export async function getObject(
-  context: GatewayContext,
-  name: ObjectName,
-  request: HttpRequest,
-): Promise<HttpResponse> {
+export async function getObject(rest: RestRequest): Promise<HttpResponse> {
+  const { request } = rest;
   const { header } = request;
-  const asked = parseByteRange(header.get("range"));
-  const opened = await open(context, { ...name, range: asked }, request);
+  const opened = await open(rest, parseByteRange(header.get("range")));
   if ("status" in opened) return opened;
   const { info, offset, length, range } = opened;
   const early = answerByCondition(header, info);
@@ -53,13 +42,9 @@ async function begun(body: AsyncIterable<Uint8Array>): Promise<AsyncIterable<Uin
 }
 
 /** `HEAD /objects/<bucket>/<key>`; a range makes no difference. */
-export async function headObject(
-  context: GatewayContext,
-  name: ObjectName,
-  { header, signal }: HttpRequest,
-): Promise<HttpResponse> {
-  const info = await context.backend.headObject(name, { signal });
-  const early = answerByCondition(header, info);
+export async function headObject({ gateway, bucket, key, request, call }: RestRequest): Promise<HttpResponse> {
+  const info = await gateway.perform("headObject", { bucket, key }, call);
+  const early = answerByCondition(request.header, info);
   if (early !== undefined) return early;
   const answer = objectHeaders(info);
   answer.set("content-length", String(info.sizeBytes));
@@ -73,26 +58,24 @@ interface Opened extends OpenedObject {
 
 /** Opens an object. Whether a range applies is judged by the version that was opened, not by one that was there before. */
 async function open(
-  { backend, clock }: GatewayContext,
-  object: ObjectName & { readonly range: ByteRange | undefined },
-  request: HttpRequest,
+  { gateway, bucket, key, request, call }: RestRequest,
+  range: ByteRange | undefined,
 ): Promise<HttpResponse | Opened> {
-  const { header, signal } = request;
-  const reading = { signal, budget: answerBudgetOf(request) };
-  const { range } = object;
-  const isPartial = (info: ObjectInfo): boolean => range === undefined || rangeApplies(header, info, clock.nowMs());
+  const { header } = request;
+  const isPartial = (info: ObjectInfo): boolean =>
+    range === undefined || rangeApplies(header, info, gateway.clock.nowMs());
   try {
-    const opened = await backend.openObject(object, reading);
+    const opened = await gateway.perform("getObject", { bucket, key, range }, call);
     if (isPartial(opened.info)) return { ...opened, range };
   } catch (error) {
     if (!AshlarError.is(error, "INVALID_RANGE")) throw error;
     // A condition goes before a range, so that a client with a stale copy learns that first.
-    const info = await backend.headObject(object, { signal });
+    const info = await gateway.perform("headObject", { bucket, key }, call);
     const early = answerByCondition(header, info);
     if (early !== undefined) return early;
     if (isPartial(info)) return unsatisfiable(request, info.sizeBytes);
   }
-  return { ...(await backend.openObject({ ...object, range: undefined }, reading)), range: undefined };
+  return { ...(await gateway.perform("getObject", { bucket, key }, call)), range: undefined };
 }
 
 function answerByCondition(header: Headers, info: ObjectInfo): HttpResponse | undefined {

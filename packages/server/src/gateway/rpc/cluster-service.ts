@@ -8,32 +8,31 @@ import {
   encodeLayout,
 } from "@ashlar/sdk/rpc";
 import type { ServiceImpl } from "@connectrpc/connect";
+import { rpcCall } from "../gateway-call.ts";
 import type { GatewayContext } from "../gateway-context.ts";
+import type { GatewayOperations } from "../operations/index.ts";
 
-/** Servers and layouts. */
-export function createClusterService(context: GatewayContext): ServiceImpl<typeof ClusterService> {
-  const { metadata, limits, topology } = context;
+/** Every RPC of ClusterService. */
+export function createClusterService(
+  { perform }: GatewayOperations,
+  { limits }: Pick<GatewayContext, "limits">,
+): ServiceImpl<typeof ClusterService> {
   return {
-    getCluster: async (_request, { signal }) =>
-      encodeClusterSnapshot(await metadata.clusterSnapshot({ signal }), limits),
-    async registerServer(message, { signal }) {
-      const { layoutVersion } = await metadata.registerServer(decodeServerRegistration(message), { signal });
-      topology.invalidate();
-      return { layoutVersion: encodeInteger(layoutVersion) };
-    },
-    async heartbeat({ serverId, stats }, { signal }) {
-      const { layoutVersion } = await metadata.heartbeat({ serverId, stats: decodeServerStats(stats) }, { signal });
-      return { layoutVersion: encodeInteger(layoutVersion) };
-    },
-    async stopServer({ serverId }, { signal }) {
-      await metadata.stopServer(serverId, { signal });
-      topology.invalidate();
+    getCluster: async (_message, call) => encodeClusterSnapshot(await perform("getCluster", {}, rpcCall(call)), limits),
+    registerServer: async (message, call) => ({
+      layoutVersion: encodeInteger(await perform("registerServer", decodeServerRegistration(message), rpcCall(call))),
+    }),
+    heartbeat: async ({ serverId, stats }, call) => ({
+      layoutVersion: encodeInteger(
+        await perform("heartbeat", { serverId, stats: decodeServerStats(stats) }, rpcCall(call)),
+      ),
+    }),
+    async stopServer({ serverId }, call) {
+      await perform("stopServer", { serverId }, rpcCall(call));
       return {};
     },
-    async changeLayout(message, { signal }) {
-      const layout = await metadata.changeLayout(decodeLayoutChange(message), { signal });
-      topology.invalidate();
-      return { layout: encodeLayout(layout) };
-    },
+    changeLayout: async (message, call) => ({
+      layout: encodeLayout(await perform("changeLayout", decodeLayoutChange(message), rpcCall(call))),
+    }),
   };
 }

@@ -1,53 +1,33 @@
 import { AshlarError } from "@ashlar/sdk/errors";
-import { LIMITS } from "@ashlar/sdk/limits";
-import type { ApiKeyInfo, ApiKeyRole, Random } from "@ashlar/sdk/ports";
+import type { ApiKeyInfo, ApiKeyRole } from "@ashlar/sdk/ports";
 import { type ApiKeySchema, type CredentialService, decodeInteger, decodeText, encodeInteger } from "@ashlar/sdk/rpc";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
-import { createApiKey } from "../auth/api-key.ts";
-import { principalKey } from "../auth/auth-gate.ts";
-import type { Authenticator } from "../auth/authenticator.ts";
-import { revokeAccessToken } from "../auth/revoke-access-token.ts";
-import type { GatewayContext } from "../gateway-context.ts";
+import { rpcCall } from "../gateway-call.ts";
+import type { GatewayOperations } from "../operations/index.ts";
 
-/** API keys, and access tokens that are called back. */
-export function createCredentialService(
-  context: GatewayContext,
-  { authenticator, random }: { readonly authenticator: Authenticator; readonly random: Pick<Random, "bytes"> },
-): ServiceImpl<typeof CredentialService> {
-  const { metadata, clock, insecure } = context;
+/** Every RPC of CredentialService. */
+export function createCredentialService({ perform }: GatewayOperations): ServiceImpl<typeof CredentialService> {
   return {
-    async createApiKey({ name, role, bucket, prefix, expiresInMs }, { signal }) {
-      if (insecure) throw new AshlarError("UNSUPPORTED", "this gateway runs insecure: no API key is needed");
-      const { apiKey, record } = await createApiKey({
-        ...{ metadata, random, clock, signal },
+    async createApiKey({ name, role, bucket, prefix, expiresInMs }, call) {
+      const request = {
         name,
         role: decodeRole(role),
         bucket: decodeText(bucket),
         prefix: decodeText(prefix),
         expiresInMs: decodeInteger(expiresInMs, "expiresInMs") || undefined,
-      });
-      return { key: encodeApiKey(record), apiKey };
-    },
-    async listApiKeys({ afterKeyId, limit }, { signal }) {
-      const keys = await metadata.listApiKeys({ signal });
-      const from = afterKeyId === "" ? 0 : keys.findIndex(({ keyId }) => keyId > afterKeyId);
-      const count = limit === 0 ? LIMITS.LIST_LIMIT_MAX.value : limit;
-      const page = from < 0 ? [] : keys.slice(from, from + count);
-      const isLast = from < 0 || from + count >= keys.length;
-      return {
-        keys: page.map(encodeApiKey),
-        nextKeyId: isLast ? "" : (page.at(-1)?.keyId ?? ""),
       };
+      const { apiKey, ...key } = await perform("createApiKey", request, rpcCall(call));
+      return { key: encodeApiKey(key), apiKey };
     },
-    async deleteApiKey({ keyId }, { signal }) {
-      const deleted = await metadata.deleteApiKey(keyId, { signal });
-      authenticator.forget(keyId);
-      return { deleted };
+    async listApiKeys({ afterKeyId, limit }, call) {
+      const query = { afterKeyId, limit: limit || undefined };
+      const { keys, nextKeyId = "" } = await perform("listApiKeys", query, rpcCall(call));
+      return { keys: keys.map(encodeApiKey), nextKeyId };
     },
-    async revokeAccessToken({ token }, { signal, values }) {
-      const tokenId = await revokeAccessToken(context, token, { principal: values.get(principalKey), signal });
-      if (tokenId !== undefined) authenticator.forget(tokenId);
+    deleteApiKey: async ({ keyId }, call) => ({ deleted: await perform("deleteApiKey", { keyId }, rpcCall(call)) }),
+    async revokeAccessToken({ token }, call) {
+      await perform("revokeAccessToken", { token }, rpcCall(call));
       return {};
     },
   };

@@ -1,12 +1,10 @@
 import { LIMITS } from "@ashlar/sdk/limits";
-import type { Random } from "@ashlar/sdk/ports";
 import { ClusterService, CredentialService, ObjectService } from "@ashlar/sdk/rpc";
 import { HTTP_LIMITS } from "../../http/http-limits.ts";
 import type { RpcOptionSource, RpcOptions, RpcRoutes } from "../../http/rpc-handlers.ts";
 import { authGate } from "../auth/auth-gate.ts";
-import type { Authenticator } from "../auth/authenticator.ts";
-import { scopeInterceptor } from "../auth/scope-interceptor.ts";
 import type { GatewayContext } from "../gateway-context.ts";
+import type { GatewayOperations } from "../operations/index.ts";
 import { createClusterService } from "./cluster-service.ts";
 import { createCredentialService } from "./credential-service.ts";
 import { WRITE_OBJECT_MAX_BYTES } from "./message-limits.ts";
@@ -15,30 +13,24 @@ import { createObjectService } from "./object-service.ts";
 /**
  * The RPCs of a gateway beside those of its chunk face.
  *
- * Each is authorized at its gate, and holders of an access token are held to its scope message by message. Control messages are validated by
+ * Each is authorized at its gate, and held to the scope of its caller's credentials by the operation that it stands for. Control messages are validated by
  * the rules of the proto files; those that carry bytes or long chunk lists check themselves.
  */
-export function gatewayRpcRoutes(
-  context: GatewayContext,
-  authenticator: Authenticator,
-  random: Pick<Random, "bytes">,
-): RpcRoutes {
-  const gate = authGate(authenticator);
-  const objects = createObjectService(context);
-  const cluster = createClusterService(context);
-  const credentials = createCredentialService(context, { authenticator, random });
-  const scope = scopeInterceptor(context);
-  const scoped = (rpc: RpcOptions): RpcOptions => ({ ...rpc, interceptors: [...rpc.interceptors, scope] });
+export function gatewayRpcRoutes(operations: GatewayOperations, context: GatewayContext): RpcRoutes {
+  const gate = authGate(operations.authenticate);
+  const objects = createObjectService(operations, context);
+  const cluster = createClusterService(operations, context);
+  const credentials = createCredentialService(operations);
   return (router, options) => {
     const bulk = bulkOptions(options, context.limits.chunkMaxBytes, gate);
     const own: typeof bulk = { ...bulk, createAccessToken: strict(options.control(gate)) };
     for (const method of ObjectService.methods) {
       const name = method.localName as keyof typeof objects;
       // The service is complete by its type; TypeScript cannot pair a method with its handler over a union.
-      router.rpc(method, objects[name] as never, scoped(own[name] ?? options.control(gate)));
+      router.rpc(method, objects[name] as never, own[name] ?? options.control(gate));
     }
-    router.service(ClusterService, cluster, scoped(options.control(gate)));
-    router.service(CredentialService, credentials, scoped(strict(options.control(gate))));
+    router.service(ClusterService, cluster, options.control(gate));
+    router.service(CredentialService, credentials, strict(options.control(gate)));
   };
 }
 

@@ -7,8 +7,9 @@ import {
   assertBucketName,
   assertObjectKey,
 } from "@ashlar/sdk/ports";
-import { requireBucket } from "../early-checks.ts";
 import type { GatewayContext } from "../gateway-context.ts";
+import { requireBucket } from "../operations/object-operations.ts";
+import type { GatewayCall } from "../operations/operation.ts";
 import type { Principal } from "./authenticator.ts";
 import { assertTouchesInScope } from "./check-scope.ts";
 
@@ -21,7 +22,7 @@ import { assertTouchesInScope } from "./check-scope.ts";
 export async function issueAccessToken(
   context: GatewayContext,
   request: AccessTokenRequest,
-  call: { readonly principal: Principal; readonly signal?: AbortSignal | undefined },
+  call: GatewayCall,
 ): Promise<AccessToken> {
   const { grants, insecure, clock } = context;
   if (insecure || grants === undefined) {
@@ -59,4 +60,35 @@ function roleOf({ role, byToken }: Principal, wanted: AccessRole | undefined): A
     throw new AshlarError("PERMISSION_DENIED", "an API key of role readonly gives tokens of role readonly only");
   }
   return "readonly";
+}
+
+/**
+ * Calls an access token back. A token that has ended, or one of an earlier release that has no id, is left to its end.
+ *
+ * @throws {AshlarError} INVALID_ARGUMENT for what is no token of this cluster, PERMISSION_DENIED for the token of another key unless the
+ *   caller is an admin.
+ */
+export async function revokeAccessToken(
+  { metadata, grants, insecure, authenticator }: GatewayContext,
+  { token }: { readonly token: string },
+  call: GatewayCall,
+): Promise<void> {
+  if (insecure || grants === undefined)
+    throw new AshlarError("UNSUPPORTED", "this gateway runs insecure: it checks no token");
+  const { apiKeyId, role, scope } = call.principal;
+  const grant = await grants
+    .verify(token, ["access"], { expiredForMs: Number.POSITIVE_INFINITY })
+    .catch((cause: unknown): never => {
+      throw new AshlarError("INVALID_ARGUMENT", "this is no access token of this cluster", { cause });
+    });
+  if (grant.apiKeyId !== apiKeyId && !(role === "admin" && scope === undefined)) {
+    throw new AshlarError(
+      "PERMISSION_DENIED",
+      "another API key gave this token; that key calls it back, or one of role admin",
+    );
+  }
+  const { tokenId, expiresAtMs } = grant;
+  if (tokenId === undefined) return;
+  await metadata.revokeToken({ tokenId, expiresAtMs }, { signal: call.signal });
+  authenticator.forget(tokenId);
 }

@@ -1,0 +1,102 @@
+import { AshlarError } from "@ashlar/sdk/errors";
+import { LIMITS } from "@ashlar/sdk/limits";
+import type {
+  ApiKeyInfo,
+  ApiKeyRequest,
+  CreatedApiKey,
+  Heartbeat,
+  LayoutChange,
+  ServerRegistration,
+} from "@ashlar/sdk/ports";
+import { issueAccessToken, revokeAccessToken } from "../auth/access-tokens.ts";
+import { createApiKey } from "../auth/api-key.ts";
+import type { GatewayContext } from "../gateway-context.ts";
+import { type GatewayCall, operation } from "./operation.ts";
+
+/** Servers and layouts. */
+export const CLUSTER_OPERATIONS = Object.freeze({
+  getCluster: operation({
+    access: "read-or-cluster",
+    scope: "nothing",
+    run: ({ metadata }, _none: object, { signal }) => metadata.clusterSnapshot({ signal }),
+  }),
+  registerServer: operation({
+    access: "cluster",
+    scope: "never",
+    async run({ metadata, topology }, registration: ServerRegistration, { signal }) {
+      const { layoutVersion } = await metadata.registerServer(registration, { signal });
+      topology.invalidate();
+      return layoutVersion;
+    },
+  }),
+  heartbeat: operation({
+    access: "cluster",
+    scope: "never",
+    run: async ({ metadata }, beat: Heartbeat, { signal }) =>
+      (await metadata.heartbeat(beat, { signal })).layoutVersion,
+  }),
+  stopServer: operation({
+    access: "cluster",
+    scope: "never",
+    async run({ metadata, topology }, { serverId }: { readonly serverId: string }, { signal }) {
+      await metadata.stopServer(serverId, { signal });
+      topology.invalidate();
+    },
+  }),
+  changeLayout: operation({
+    access: "admin",
+    scope: "never",
+    async run({ metadata, topology }, change: LayoutChange, { signal }) {
+      const layout = await metadata.changeLayout(change, { signal });
+      topology.invalidate();
+      return layout;
+    },
+  }),
+});
+
+/** API keys and access tokens. */
+export const CREDENTIAL_OPERATIONS = Object.freeze({
+  // Whoever may read may pass that on; the role of the token is checked against the key's where it is signed.
+  createAccessToken: operation({ access: "read", scope: "key", run: issueAccessToken }),
+  // Whoever may give tokens may call them back; whose they are is checked where that is done.
+  revokeAccessToken: operation({ access: "read", scope: "key", run: revokeAccessToken }),
+  createApiKey: operation({ access: "admin", scope: "never", run: makeApiKey }),
+  listApiKeys: operation({ access: "admin", scope: "never", run: listApiKeys }),
+  deleteApiKey: operation({
+    access: "admin",
+    scope: "never",
+    async run({ metadata, authenticator }, { keyId }: { readonly keyId: string }, { signal }) {
+      const deleted = await metadata.deleteApiKey(keyId, { signal });
+      authenticator.forget(keyId);
+      return deleted;
+    },
+  }),
+});
+
+async function makeApiKey(
+  { metadata, random, clock, insecure }: GatewayContext,
+  request: ApiKeyRequest,
+  { signal }: GatewayCall,
+): Promise<CreatedApiKey> {
+  if (insecure) throw new AshlarError("UNSUPPORTED", "this gateway runs insecure: no API key is needed");
+  const { apiKey, record } = await createApiKey({ metadata, random, clock, signal, ...request });
+  return { ...record, apiKey };
+}
+
+/** A page of the API keys, by their ids. */
+export interface ListApiKeys {
+  readonly afterKeyId?: string | undefined;
+  /** Default LIST_LIMIT_MAX. */
+  readonly limit?: number | undefined;
+}
+
+async function listApiKeys(
+  { metadata }: GatewayContext,
+  { afterKeyId = "", limit = LIMITS.LIST_LIMIT_MAX.value }: ListApiKeys,
+  { signal }: GatewayCall,
+): Promise<{ readonly keys: readonly ApiKeyInfo[]; readonly nextKeyId?: string | undefined }> {
+  const all = await metadata.listApiKeys({ signal });
+  const rest = all.filter(({ keyId }) => keyId > afterKeyId);
+  const keys = rest.slice(0, limit);
+  return { keys, nextKeyId: rest.length > limit ? keys.at(-1)?.keyId : undefined };
+}

@@ -1,0 +1,255 @@
+import { AshlarError } from "@ashlar/sdk/errors";
+import { LIMITS } from "@ashlar/sdk/limits";
+import {
+  assertBucketName,
+  assertObjectKey,
+  assertWriteCondition,
+  type BucketInfo,
+  type CommitCondition,
+  type CopyObject,
+  type GetObjectRequest,
+  type ListObjectsQuery,
+  type ObjectBackend,
+  type PutObjectOutcome,
+  type PutObjectRequest,
+} from "@ashlar/sdk/ports";
+import { HTTP_LIMITS } from "../../http/http-limits.ts";
+import type { Touched } from "../auth/check-scope.ts";
+import type { GatewayContext } from "../gateway-context.ts";
+import { type GatewayCall, operation } from "./operation.ts";
+
+/** Names an object. */
+export interface ObjectName {
+  readonly bucket: string;
+  readonly key: string;
+}
+
+/** Names a bucket. */
+export interface BucketName {
+  readonly bucket: string;
+}
+
+export const object = ({ bucket, key }: ObjectName): readonly Touched[] => [{ kind: "object", bucket, key }];
+export const bucketAsSuch = ({ bucket }: BucketName): readonly Touched[] => [{ kind: "bucket", bucket }];
+export const within = ({ bucket, prefix = "" }: Pick<ListObjectsQuery, "bucket" | "prefix">): readonly Touched[] => [
+  { kind: "prefix", bucket, prefix },
+];
+const sourceAndTarget = ({ sourceBucket, sourceKey, bucket, key }: CopyObject): readonly Touched[] => [
+  ...object({ bucket: sourceBucket, key: sourceKey }),
+  ...object({ bucket, key }),
+];
+
+const putObject = operation({ access: "write", scope: ({ request }: PutObjectInput) => object(request), run: put });
+
+/** Buckets and whole objects. */
+export const OBJECT_OPERATIONS = Object.freeze({
+  createBucket: operation({ access: "write", scope: "never", run: createBucketWithin }),
+  headBucket: operation({
+    access: "read",
+    scope: bucketAsSuch,
+    run: ({ backend }, { bucket }: BucketName, { signal }) => requireBucket(backend, bucket, signal),
+  }),
+  listBuckets: operation({
+    access: "read",
+    scope: "never",
+    run: ({ backend }, _none: object, { signal }) => backend.listBuckets({ signal }),
+  }),
+  deleteBucket: operation({
+    access: "write",
+    scope: "never",
+    run: ({ backend }, { bucket }: BucketName, call) => backend.deleteBucket(bucket, call),
+  }),
+
+  putObject,
+  /** The same, in one message. */
+  writeObject: putObject,
+  getObject: operation({
+    access: "read",
+    scope: object,
+    run: ({ backend }, request: GetObjectRequest, { signal, budget }) =>
+      backend.openObject(request, { signal, budget: budget() }),
+  }),
+  headObject: operation({
+    access: "read",
+    scope: object,
+    run: ({ backend }, request: Omit<GetObjectRequest, "range">, { signal }) => backend.headObject(request, { signal }),
+  }),
+  deleteObject: operation({
+    access: "write",
+    scope: object,
+    run: ({ backend }, request: ObjectName & { readonly condition?: CommitCondition | undefined }, call) =>
+      backend.deleteObject(request, call),
+  }),
+  deleteObjects: operation({
+    access: "write",
+    scope: ({ bucket, keys }: DeleteObjectsInput) => keys.flatMap((key) => object({ bucket, key })),
+    run: deleteObjects,
+  }),
+  listObjects: operation({
+    access: "read",
+    scope: within,
+    run: ({ backend }, query: ListObjectsQuery, { signal }) => backend.listObjects(query, { signal }),
+  }),
+  copyObject: operation({
+    access: "write",
+    scope: sourceAndTarget,
+    run: ({ backend }, copy: CopyObject, call) => backend.copyObject(copy, call),
+  }),
+});
+
+/** The bucket. @throws {AshlarError} BUCKET_NOT_FOUND, INVALID_BUCKET_NAME. */
+export async function requireBucket(
+  backend: Pick<ObjectBackend, "getBucket">,
+  bucket: string,
+  signal: AbortSignal | undefined,
+): Promise<BucketInfo> {
+  const info = await backend.getBucket(bucket, { signal });
+  if (info !== undefined) return info;
+  throw new AshlarError("BUCKET_NOT_FOUND", `no bucket ${bucket}`, { details: { bucket } });
+}
+
+/**
+ * Makes a bucket, unless there are so many that listing them would be too long an answer. Whoever makes buckets side by side may pass the bound by a few.
+ *
+ * @throws {AshlarError} BUCKET_EXISTS, INVALID_BUCKET_NAME, INVALID_ARGUMENT above BUCKETS_MAX.
+ */
+async function createBucketWithin(
+  { backend }: GatewayContext,
+  { bucket }: BucketName,
+  call: GatewayCall,
+): Promise<BucketInfo> {
+  assertBucketName(bucket);
+  const max = HTTP_LIMITS.BUCKETS_MAX.value;
+  const buckets = await backend.listBuckets({ signal: call.signal });
+  // One that exists is told as such.
+  if (buckets.length < max || buckets.some((each) => each.bucket === bucket)) {
+    return await backend.createBucket(bucket, call);
+  }
+  throw new AshlarError("INVALID_ARGUMENT", `there are ${max} buckets; use key prefixes in one of them`, {
+    details: { bucketsMax: String(max) },
+  });
+}
+
+/** An object to write. */
+export interface PutObjectInput {
+  readonly request: PutObjectRequest;
+  /** As it arrives, or whole. */
+  readonly body: AsyncIterable<Uint8Array> | Uint8Array;
+}
+
+async function put(
+  context: GatewayContext,
+  { request, body }: PutObjectInput,
+  call: GatewayCall,
+): Promise<PutObjectOutcome> {
+  if (body instanceof Uint8Array) {
+    return await context.backend.putObject({ sizeBytes: body.byteLength, ...request }, single(body), call);
+  }
+  await assertWorthSending(context, request, call);
+  return await context.backend.putObject(request, confirmed(body, request, call), call);
+}
+
+/** A body of one slice; none for no bytes. */
+export async function* single(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  if (bytes.byteLength > 0) yield bytes;
+}
+
+/**
+ * Refuses a write before its body moves, where that can be known: bad names, too long, no such bucket, a condition that does not hold.
+ *
+ * The commit decides all of it again; this only spares the transfer. A body that goes inline has nothing to spare, so it is not asked for.
+ */
+async function assertWorthSending(
+  context: GatewayContext,
+  request: PutObjectRequest,
+  { signal, operationId }: GatewayCall,
+): Promise<void> {
+  const { bucket, key, sizeBytes, condition } = request;
+  assertBucketName(bucket);
+  assertObjectKey(key);
+  if (sizeBytes !== undefined && sizeBytes > LIMITS.OBJECT_MAX_BYTES.value) {
+    throw new AshlarError("OBJECT_TOO_LARGE", `an object has at most ${LIMITS.OBJECT_MAX_BYTES.value} bytes`, {
+      details: { sizeBytes: String(sizeBytes) },
+    });
+  }
+  if (sizeBytes !== undefined && sizeBytes <= context.limits.inlineMaxBytes) return;
+  // A write with a name may have happened already, and what it would meet here is its own doing: the commit knows.
+  if (operationId !== undefined) return;
+  await requireBucket(context.backend, bucket, signal);
+  if (condition === undefined) return;
+  const current = await context.metadata.getObject({ bucket, key, chunkLimit: 0 }, { signal });
+  assertWriteCondition(current?.info, condition);
+}
+
+/**
+ * The body of an object that is being put. Where neither a size nor a digest was declared, its end is what makes the object whole, and is believed only
+ * once the client has not taken the request back: HTTP/2 clients cancel by ending the body in order and resetting the stream behind it.
+ */
+function confirmed(
+  body: AsyncIterable<Uint8Array>,
+  { sizeBytes, sha256 }: Pick<PutObjectRequest, "sizeBytes" | "sha256">,
+  { confirmEnd }: GatewayCall,
+): AsyncIterable<Uint8Array> {
+  if (confirmEnd === undefined || sizeBytes !== undefined || sha256 !== undefined) return body;
+  return {
+    [Symbol.asyncIterator](): AsyncIterator<Uint8Array, undefined> {
+      const inner = body[Symbol.asyncIterator]();
+      return {
+        async next() {
+          const next = await inner.next();
+          if (next.done !== true) return next;
+          await confirmEnd();
+          return { done: true, value: undefined };
+        },
+        async return() {
+          await inner.return?.();
+          return { done: true, value: undefined };
+        },
+      };
+    },
+  };
+}
+
+/** Objects of one bucket to delete. */
+export interface DeleteObjectsInput {
+  readonly bucket: string;
+  readonly keys: readonly string[];
+}
+
+/** What became of one of them. */
+export interface DeleteOutcome {
+  readonly key: string;
+  readonly deleted: boolean;
+  readonly error?: AshlarError;
+}
+
+/** Deletes that run side by side for one call: enough to share a commit, few enough not to crowd out others. */
+const DELETES_AT_ONCE = 16;
+
+async function deleteObjects(
+  { backend }: GatewayContext,
+  { bucket, keys }: DeleteObjectsInput,
+  { signal, operationId, credential }: GatewayCall,
+): Promise<readonly DeleteOutcome[]> {
+  if (keys.length === 0 || keys.length > LIMITS.DELETE_MANY_MAX.value) {
+    throw new AshlarError("INVALID_ARGUMENT", `one call deletes 1 to ${LIMITS.DELETE_MANY_MAX.value} keys`);
+  }
+  assertBucketName(bucket);
+  const deleteOne = async (key: string, index: number): Promise<DeleteOutcome> => {
+    try {
+      // Each key is an operation of its own.
+      const write = { signal, operationId: operationId && `${operationId}.${index}`, credential };
+      return { key, deleted: await backend.deleteObject({ bucket, key }, write) };
+    } catch (error) {
+      // Told by the deletes themselves: one that happened before has its result, even if the bucket went since.
+      if (signal?.aborted || AshlarError.is(error, "BUCKET_NOT_FOUND")) throw error;
+      return { key, deleted: false, error: AshlarError.from(error) };
+    }
+  };
+  const outcomes: DeleteOutcome[] = [];
+  for (let start = 0; start < keys.length; start += DELETES_AT_ONCE) {
+    const group = keys.slice(start, start + DELETES_AT_ONCE);
+    outcomes.push(...(await Promise.all(group.map((key, index) => deleteOne(key, start + index)))));
+  }
+  return outcomes;
+}
