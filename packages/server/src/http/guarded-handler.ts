@@ -1,7 +1,6 @@
 import { AshlarError } from "@ashlar/sdk/errors";
 import { unknownExpectation } from "./expectation.ts";
-import type { HttpHandler, HttpRequest } from "./http-handler.ts";
-import type { RouteInfo } from "./observed-handler.ts";
+import type { HttpHandler, HttpRequest, RouteInfo } from "./http-handler.ts";
 import { problemResponse } from "./problem.ts";
 import { REQUEST_CONTEXT } from "./request-context.ts";
 import type { RequestLog } from "./request-log.ts";

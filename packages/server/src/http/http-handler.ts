@@ -13,6 +13,8 @@ export interface HttpRequest extends Omit<UniversalServerRequest, "body"> {
   readonly body: AsyncIterable<Uint8Array>;
   /** Identifies the request in logs and answers. */
   readonly requestId: string;
+  /** Who answers it, once that was looked up. */
+  readonly route?: ResolvedRoute | undefined;
   /** What carries the request; absent where a handler is called without a server. */
   readonly exchange?: Exchange | undefined;
 }
@@ -28,3 +30,17 @@ export interface HttpResponse {
 
 /** Answers one request. Errors that it throws become problem+json where the composed handler catches them. */
 export type HttpHandler = (request: HttpRequest) => Promise<HttpResponse>;
+
+/** What a router knows about where a request goes. */
+export interface RouteInfo {
+  /** Bounded in number: a label of metrics. */
+  readonly route: string;
+  readonly kind: "rpc" | "http";
+}
+
+/** Who answers a request, and what is to be known of that before it does. */
+export interface ResolvedRoute extends RouteInfo {
+  /** The most of a request's body that `answer` holds at once, in bytes. */
+  readonly heldMaxBytes: number;
+  readonly answer: HttpHandler;
+}

@@ -7,18 +7,11 @@ import type { ByteBudget } from "./byte-budget.ts";
 import { countedBody } from "./counted-body.ts";
 import type { Exchange } from "./exchange.ts";
 import { type Finish, finishOnce } from "./finish-once.ts";
-import type { HttpHandler, HttpRequest, HttpResponse } from "./http-handler.ts";
+import type { HttpHandler, HttpRequest, HttpResponse, RouteInfo } from "./http-handler.ts";
 import { type RequestContext, withRequestContext } from "./request-context.ts";
 import { REQUEST_ID_HEADER, requestIdOf } from "./request-id.ts";
 import type { RequestLog } from "./request-log.ts";
 import { type RequestSpan, startRequestSpan } from "./request-span.ts";
-
-/** What a router knows about where a request goes. */
-export interface RouteInfo {
-  /** Bounded in number: a label of metrics. */
-  readonly route: string;
-  readonly kind: "rpc" | "http";
-}
 
 /** Codes that no caller can do anything about; UNSUPPORTED is an answer. */
 const SERVER_FAULTS: ReadonlySet<string> = new Set(

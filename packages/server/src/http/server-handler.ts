@@ -8,7 +8,7 @@ import { type CorsOptions, corsHandler } from "./cors.ts";
 import { createRefusalLog } from "./cors-refusals.ts";
 import { guardedHandler } from "./guarded-handler.ts";
 import { healthRoutes } from "./health-service.ts";
-import type { HttpHandler, HttpRequest } from "./http-handler.ts";
+import type { HttpHandler, HttpRequest, ResolvedRoute } from "./http-handler.ts";
 import { HTTP_LIMITS } from "./http-limits.ts";
 import { observedHandler } from "./observed-handler.ts";
 import { operationRoutes, type Readiness } from "./operations.ts";
@@ -60,15 +60,15 @@ export function createServerHandlers(options: ServerHandlerOptions): ServerHandl
   const services = createRpcHandlers(options.rpcRoutes, { log });
   const described = [...new Set(services.map((handler) => handler.service))];
   const standard = createRpcHandlers([healthRoutes(options.serving, described), reflectionRoutes(described)], { log });
-  const router = createHttpRouter({ rpcHandlers: [...services, ...standard], httpRoutes: options.httpRoutes });
-  const { routeOf } = router;
+  const resolve = createHttpRouter({ rpcHandlers: [...services, ...standard], httpRoutes: options.httpRoutes });
+  const routeOf = (request: HttpRequest): ResolvedRoute => request.route ?? resolve(request);
   const admission = createAdmission({ requestsInFlightMax, metrics, clock });
   const maxBytes = options.bytesInFlightMax ?? HTTP_LIMITS.BYTES_IN_FLIGHT_MAX.value;
   const budget = createByteBudget({ maxBytes, clock });
   const answers = createByteBudget({ maxBytes, of: "answers", clock });
-  const budgeted = budgetedHandler(router.handler, {
+  const budgeted = budgetedHandler((request) => routeOf(request).answer(request), {
     budget,
-    heldMaxBytes: router.heldMaxBytes,
+    heldMaxBytes: (request) => routeOf(request).heldMaxBytes,
     holderOf: ({ exchange, contextValues }) => ({
       ...exchange?.peer,
       ...contextValues?.get(REQUEST_CONTEXT).caller,
@@ -90,7 +90,7 @@ export function createServerHandlers(options: ServerHandlerOptions): ServerHandl
   const isOperation = ({ path }: HttpRequest): boolean => operations.has(path) || standardPaths.has(path);
   const answer: HttpHandler = async (request) => {
     const operation = operations.get(request.path);
-    if (operation === undefined) return await observed(request);
+    if (operation === undefined) return await observed({ ...request, route: resolve(request) });
     request.exchange?.markStranger();
     return await operation(request);
   };

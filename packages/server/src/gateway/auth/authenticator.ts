@@ -2,10 +2,9 @@ import { AshlarError } from "@ashlar/sdk/errors";
 import type { ApiKeyRecord, ApiKeyRole, Clock, CredentialCatalog, Logger } from "@ashlar/sdk/ports";
 import { type AccessGrant, bearerToken, type GrantKeeper } from "../../grants/index.ts";
 import type { Caller } from "../../http/admission.ts";
-import type { OperationRules } from "../operations/operation.ts";
 import { parseApiKey, secretMatches } from "./api-key.ts";
 import type { AccessScope } from "./check-scope.ts";
-import { ACCESS_WORDS, clusterAllows, roleAllows } from "./roles.ts";
+import { ACCESS_WORDS, clusterAllows, type OperationRules, roleAllows } from "./roles.ts";
 
 /** Who calls. */
 export interface Principal {

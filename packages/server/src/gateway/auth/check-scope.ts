@@ -1,5 +1,6 @@
 import { AshlarError } from "@ashlar/sdk/errors";
-import type { GatewayContext } from "../gateway-context.ts";
+import type { UploadCatalog } from "@ashlar/sdk/ports";
+import type { GrantKeeper } from "../../grants/index.ts";
 
 /** How far an access token, or an API key for one bucket, reaches. */
 export interface AccessScope {
@@ -21,7 +22,10 @@ export type Touched =
   | { readonly kind: "manifest"; readonly handle: string };
 
 /** What is needed to find out which objects uploads and handles stand for. */
-export type ScopeContext = Pick<GatewayContext, "metadata" | "grants">;
+export interface ScopeContext {
+  readonly metadata: Pick<UploadCatalog, "getUpload">;
+  readonly grants: Pick<GrantKeeper, "verify"> | undefined;
+}
 
 /**
  * Checks that all that a request touches lies within the scope of an access token or an API key.

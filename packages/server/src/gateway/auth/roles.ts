@@ -6,6 +6,15 @@ import type { ApiKeyRole } from "@ashlar/sdk/ports";
  */
 export type Access = "read" | "write" | "admin" | "cluster" | "read-or-cluster";
 
+/** What decides who may call an operation before its input is known. */
+export interface OperationRules {
+  /** For messages and logs. */
+  readonly name: string;
+  readonly access: Access;
+  /** See `ScopeRule`. */
+  readonly scope: "never" | "key" | "nothing" | "by-input";
+}
+
 /** What an access allows, for messages: callers know neither our RPCs nor which of them a client uses. */
 export const ACCESS_WORDS: Readonly<Record<Access, string>> = Object.freeze({
   read: "reading",

@@ -2,11 +2,12 @@ import { AshlarError } from "@ashlar/sdk/errors";
 import { NOBODY } from "../auth/auth-gate.ts";
 import type { CallHead, Principal } from "../auth/authenticator.ts";
 import { assertTouchesInScope, type Touched } from "../auth/check-scope.ts";
+import type { OperationRules } from "../auth/roles.ts";
 import type { GatewayContext } from "../gateway-context.ts";
 import { CLUSTER_OPERATIONS, CREDENTIAL_OPERATIONS } from "./cluster-operations.ts";
 import { DIRECT_OPERATIONS } from "./direct-operations.ts";
 import { OBJECT_OPERATIONS } from "./object-operations.ts";
-import type { GatewayCall, GatewayOperation, OperationName, OperationRules, ScopeRule } from "./operation.ts";
+import type { GatewayCall, GatewayOperation, OperationName, ScopeRule } from "./operation.ts";
 import { UPLOAD_OPERATIONS } from "./upload-operations.ts";
 
 /** All that a gateway does for callers. An operation that is missing here does not compile. */
@@ -67,7 +68,7 @@ export function createGatewayOperations(context: GatewayContext): GatewayOperati
 /** Who may call an operation. */
 export function rulesOf(name: OperationName): OperationRules {
   const { access, scope } = GATEWAY_OPERATIONS[name] as GatewayOperation<never, unknown>;
-  return { name, access, scope };
+  return { name, access, scope: typeof scope === "function" ? "by-input" : scope };
 }
 
 /** Those who have a scope and may not do it at all were refused when they showed their credentials. */

@@ -33,12 +33,6 @@ export interface GatewayOperation<Input, Output> {
   run(context: GatewayContext, input: Input, call: GatewayCall): Promise<Output>;
 }
 
-/** Who may call an operation, before its input is known. */
-export interface OperationRules extends Pick<GatewayOperation<never, unknown>, "access"> {
-  readonly name: OperationName;
-  readonly scope: ScopeRule<never>;
-}
-
 /** Infers what an operation takes and gives. */
 export const operation = <Input, Output>(rules: GatewayOperation<Input, Output>): GatewayOperation<Input, Output> =>
   Object.freeze(rules);
