@@ -3,8 +3,8 @@ import { AshlarError, throwIfAborted } from "@ashlar/sdk/errors";
 import { BLOCK_BYTES, corruptChunk, decodeTrailer, trailerBytes, verifyBlocks } from "./chunk-format.ts";
 import type { ChunkPlace } from "./chunk-names.ts";
 import { readExactly, readFully } from "./chunk-reader.ts";
+import { type PresentChunk, quarantine } from "./claims.ts";
 import type { FsParts } from "./fs-parts.ts";
-import { type PresentChunk, quarantine } from "./present-chunk.ts";
 
 /** Bytes per read call, a multiple of the block size. */
 const PIECE_BYTES = 16 * BLOCK_BYTES;

@@ -1,9 +1,9 @@
 import { join } from "node:path";
 import { type ChunkPlace, classifyLeafEntry } from "./chunk-names.ts";
+import { openIfPresent } from "./claims.ts";
 import { isAbsent } from "./fs-error.ts";
 import type { FsParts } from "./fs-parts.ts";
 import type { OpenedFile } from "./look-at.ts";
-import { openIfPresent } from "./present-chunk.ts";
 
 /**
  * Opens a chunk for reading, also while another process has set it aside to decide whether to delete it (see delete-chunk.ts): a chunk that

@@ -22,6 +22,7 @@ import { nodeCryptoHasher } from "../../internal/sha256.ts";
 import { payloadBytesOf } from "./chunk-format.ts";
 import type { ChunkPlace } from "./chunk-names.ts";
 import { readChunk } from "./chunk-reader.ts";
+import { type ClaimOutcome, claimPresent, identityOf, isSynced, openPresent, quarantine } from "./claims.ts";
 import { holdsSame, type IncomingContent } from "./compare-present.ts";
 import { deleteChunk } from "./delete-chunk.ts";
 import { assertRoom } from "./disk-room.ts";
@@ -30,7 +31,6 @@ import { toStoreError } from "./fs-error.ts";
 import type { FsParts } from "./fs-parts.ts";
 import { listChunks } from "./list-chunks.ts";
 import { lookAt, type OpenedFile } from "./look-at.ts";
-import { type ClaimOutcome, claimPresent, identityOf, isSynced, openPresent, quarantine } from "./present-chunk.ts";
 import { BufferPool, writeStream } from "./stream-write.ts";
 import { type PublishOptions, publish, withTemp } from "./write-chunk.ts";
 

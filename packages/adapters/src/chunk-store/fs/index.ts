@@ -29,14 +29,14 @@ import { FolderSync, LeafFolders } from "./folder-sync.ts";
 import { FsChunkStore } from "./fs-chunk-store.ts";
 import { toStoreError } from "./fs-error.ts";
 import { fsSteps } from "./fs-steps.ts";
-import { createUsageScanner } from "./leaf-folders.ts";
 import { LeftoverSweep } from "./leftover-sweep.ts";
 import { createOwner, type Owner, readBootId } from "./owner.ts";
 import { ServedDatabase } from "./served-database.ts";
-import { ensureFormat, readClaimFloor } from "./store-format.ts";
+import { ensureFormat, readClaimFloor } from "./store-files.ts";
 import { StoreHealth } from "./store-health.ts";
 import { StoreHome } from "./store-home.ts";
 import { SyncedChunks } from "./synced-chunks.ts";
+import { createUsageScanner } from "./walk-chunks.ts";
 
 export { makeStoreFolder } from "../../internal/store-folder.ts";
 export type { FileSystem } from "./file-system.ts";

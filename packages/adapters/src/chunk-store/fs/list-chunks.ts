@@ -4,7 +4,7 @@ import { LIMITS } from "@ashlar/sdk/limits";
 import type { ChunkPage, ListChunksOptions } from "@ashlar/sdk/ports";
 import { decodeChunkCursor } from "../../internal/chunk-cursor.ts";
 import type { FsParts } from "./fs-parts.ts";
-import { leafIds, leafKeys, statChunks } from "./leaf-folders.ts";
+import { leafIds, leafKeys, statChunks } from "./walk-chunks.ts";
 
 /**
  * Lists chunks in digest order, reading only the folders that the page needs.

@@ -7,9 +7,9 @@ import { readJsonObject } from "../../internal/durable-file.ts";
 import { SEEN_DATABASE_FILE } from "../../internal/seen-database.ts";
 import { ChunkNames, type ChunkPlace, classifyLeafEntry } from "./chunk-names.ts";
 import { probeChunk } from "./chunk-reader.ts";
+import { openIfPresent } from "./claims.ts";
 import { type FileSystem, nodeFileSystem } from "./file-system.ts";
-import { openIfPresent } from "./present-chunk.ts";
-import { ensureFormat, writeFormat } from "./store-format.ts";
+import { ensureFormat, writeFormat } from "./store-files.ts";
 
 /** Chunk files that are looked at: enough to know whose folder this is. */
 const PROBES_MAX = 64;

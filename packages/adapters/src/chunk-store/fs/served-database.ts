@@ -1,7 +1,7 @@
 import type { DatabaseMark } from "@ashlar/sdk/ports";
 import { meetDatabase } from "@ashlar/sdk/ports";
 import { readSeenDatabase, writeSeenDatabase } from "../../internal/seen-database.ts";
-import type { StoreFolder } from "./store-format.ts";
+import type { StoreFolder } from "./store-files.ts";
 
 /** Remembers in `database.json` which metadata database the chunks of a folder are kept for. */
 export class ServedDatabase {

@@ -4,11 +4,11 @@ import type { Durability } from "@ashlar/sdk/ports";
 import { PRIVATE_FILE_MODE } from "../../internal/private-files.ts";
 import type { ChunkPlace } from "./chunk-names.ts";
 import { ChunkWriter } from "./chunk-writer.ts";
+import { identityOf, isSynced, stampClaim } from "./claims.ts";
 import { assertRoom } from "./disk-room.ts";
 import { removeIfPresent } from "./folder-sync.ts";
 import { isAbsent, isNoFile } from "./fs-error.ts";
 import type { FsParts } from "./fs-parts.ts";
-import { identityOf, isSynced, stampClaim } from "./present-chunk.ts";
 
 /** A chunk file that is being written under a temporary name. */
 export interface TempChunk {
