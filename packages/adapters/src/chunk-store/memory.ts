@@ -20,8 +20,7 @@ import {
   type SeenDatabase,
   systemClock,
 } from "@ashlar/sdk/ports";
-import { resolveRange } from "../internal/byte-range.ts";
-import { decodeChunkCursor } from "../internal/chunk-cursor.ts";
+import { decodeChunkCursor, resolveRange } from "../internal/chunk-request.ts";
 import { nodeCryptoHasher } from "../internal/sha256.ts";
 
 /** One chunk as the memory store keeps it. */

@@ -17,30 +17,22 @@ import {
 } from "@ashlar/sdk/ports";
 import { tracedChunkStore } from "@ashlar/sdk/tracing";
 import { makeFolderDurably } from "../../internal/durable-file.ts";
-import { KeyedLock } from "../../internal/keyed-lock.ts";
 import { closeToOthers } from "../../internal/private-files.ts";
-import { BadEntries } from "./bad-entries.ts";
-import { ChunkNames } from "./chunk-names.ts";
+import { assertFolderPath } from "../../internal/store-folder.ts";
+import { ChunkNames, createOwner, type Owner, readBootId } from "./chunk-names.ts";
 import { ChunkUsage } from "./chunk-usage.ts";
-import { ClaimClock } from "./claim-clock.ts";
-import { clearWay } from "./clear-way.ts";
-import { type FileSystem, nodeFileSystem } from "./file-system.ts";
+import { ClaimClock, KeyedLock, SyncedChunks } from "./claims.ts";
+import { type FileSystem, nodeFileSystem, toStoreError } from "./file-system.ts";
 import { FolderSync, LeafFolders } from "./folder-sync.ts";
 import { FsChunkStore } from "./fs-chunk-store.ts";
-import { toStoreError } from "./fs-error.ts";
-import { fsSteps } from "./fs-steps.ts";
-import { LeftoverSweep } from "./leftover-sweep.ts";
-import { createOwner, type Owner, readBootId } from "./owner.ts";
-import { ServedDatabase } from "./served-database.ts";
-import { ensureFormat, readClaimFloor } from "./store-files.ts";
-import { StoreHealth } from "./store-health.ts";
-import { StoreHome } from "./store-home.ts";
-import { SyncedChunks } from "./synced-chunks.ts";
+import { ensureFormat, readClaimFloor, rememberDatabase } from "./store-files.ts";
+import { BadEntries, StoreHealth, watchHome } from "./store-health.ts";
 import { createUsageScanner } from "./walk-chunks.ts";
+import { BufferPool, fsSteps } from "./write-chunk.ts";
 
 export { makeStoreFolder } from "../../internal/store-folder.ts";
 export type { FileSystem } from "./file-system.ts";
-export { rebuildStoreFiles } from "./rebuild-files.ts";
+export { rebuildStoreFiles } from "./store-files.ts";
 
 /** Options of {@link openFsChunkStore}. */
 export interface FsChunkStoreOptions {
@@ -54,72 +46,12 @@ export interface FsChunkStoreOptions {
   readonly reserveBytes?: number | undefined;
   readonly clock?: Clock | undefined;
   readonly random?: Random | undefined;
-  /** Told of quarantined chunks, swept leftovers and failed background syncs; default silent. */
+  /** Told of quarantined chunks, swept leftovers and failed syncs; default silent. */
   readonly logger?: Logger | undefined;
   /** Makes a span of each call, and of each step on the files below a write. Default: none. */
   readonly tracer?: Tracer | undefined;
   /** The file system to use; default Node's. */
   readonly fileSystem?: FileSystem | undefined;
-}
-
-function checkOptions(options: FsChunkStoreOptions): { root: string; durability: Durability; chunkMaxBytes: number } {
-  const { path, durability = "strict", chunkMaxBytes = LIMITS.CHUNK_MAX_BYTES_DEFAULT.value } = options;
-  if (typeof path !== "string" || path === "" || path.includes("\0")) {
-    throw new AshlarError("INVALID_ARGUMENT", "path is the folder of the store");
-  }
-  if (!DURABILITIES.includes(durability)) {
-    throw new AshlarError("INVALID_ARGUMENT", "durability is strict, batched or os");
-  }
-  const maxBytes = LIMITS.CHUNK_MAX_BYTES.value;
-  if (!(Number.isSafeInteger(chunkMaxBytes) && chunkMaxBytes >= 1 && chunkMaxBytes <= maxBytes)) {
-    throw new AshlarError("INVALID_ARGUMENT", `chunkMaxBytes is an integer from 1 to ${maxBytes}`);
-  }
-  return { root: resolve(path), durability, chunkMaxBytes };
-}
-
-/** Closed to others one by one where the folder above holds other things too. */
-const PRIVATE_PARTS: readonly string[] = ["chunks", "quarantine"];
-
-async function open(
-  options: FsChunkStoreOptions,
-  { root, durability, chunkMaxBytes }: ReturnType<typeof checkOptions>,
-  owner: Owner,
-): Promise<StreamingChunkStore> {
-  const { clock = systemClock, fileSystem = nodeFileSystem, reserveBytes = 0 } = options;
-  const logger = guardedLogger(options.logger);
-  const tracer = guardedTracer(options.tracer);
-  await makeFolderDurably(fileSystem, root);
-  await closeToOthers(root, PRIVATE_PARTS);
-  const folder = { fileSystem, root, ownerToken: owner.token };
-  await ensureFormat(folder);
-  const claimClock = new ClaimClock(clock, await readClaimFloor(folder, await readBootId(), clock.nowMs()));
-  const names = new ChunkNames(root, owner.token);
-  const sweep = new LeftoverSweep({ fileSystem, clock, owner, logger });
-  const badEntries = new BadEntries({ root, logger });
-  const usage = new ChunkUsage(createUsageScanner({ fileSystem, names, sweep, badEntries }), clock);
-  const health = new StoreHealth(logger);
-  const home = await StoreHome.of(fileSystem, root);
-  const folders = new LeafFolders({
-    ...{ fileSystem, folderSync: new FolderSync(fileSystem), root },
-    assertHome: () => home.assertThere(),
-    onFailure: (error) => health.stop(error, "a folder of the chunk store could not be synced"),
-    clearWay: (folder) => clearWay({ fileSystem, names, logger }, folder),
-  });
-  const locks = new KeyedLock();
-  const synced = new SyncedChunks();
-  const parts = {
-    ...{ fileSystem, clock, logger, names, locks, folders, claimClock, usage, sweep, synced, reserveBytes },
-    database: new ServedDatabase(folder),
-    badEntries,
-    health,
-    home,
-    step: fsSteps(tracer),
-  };
-  const store = new FsChunkStore(parts, { root, durability, chunkMaxBytes, onClosed: owner.release });
-  // In the background: counting a large store takes long, and nothing but stats() needs it. It sweeps leftovers on its way.
-  usage.walk().catch((error: unknown) => logger.warn({ error }, "counting the chunks failed; stats() tries again"));
-  const checked = checkedChunkStore(store);
-  return tracer === undefined ? checked : tracedChunkStore(checked, { tracer });
 }
 
 /**
@@ -141,4 +73,65 @@ export async function openFsChunkStore(options: FsChunkStoreOptions): Promise<St
     owner.release();
     throw toStoreError(error);
   }
+}
+
+interface CheckedOptions {
+  readonly root: string;
+  readonly durability: Durability;
+  readonly chunkMaxBytes: number;
+}
+
+function checkOptions(options: FsChunkStoreOptions): CheckedOptions {
+  const { path, durability = "strict", chunkMaxBytes = LIMITS.CHUNK_MAX_BYTES_DEFAULT.value } = options;
+  assertFolderPath(path);
+  if (!DURABILITIES.includes(durability)) {
+    throw new AshlarError("INVALID_ARGUMENT", "durability is strict, batched or os");
+  }
+  const maxBytes = LIMITS.CHUNK_MAX_BYTES.value;
+  if (!(Number.isSafeInteger(chunkMaxBytes) && chunkMaxBytes >= 1 && chunkMaxBytes <= maxBytes)) {
+    throw new AshlarError("INVALID_ARGUMENT", `chunkMaxBytes is an integer from 1 to ${maxBytes}`);
+  }
+  return { root: resolve(path), durability, chunkMaxBytes };
+}
+
+/** Closed to others one by one where the folder above holds other things too. */
+const PRIVATE_PARTS: readonly string[] = ["chunks", "quarantine"];
+
+async function open(
+  options: FsChunkStoreOptions,
+  { root, durability, chunkMaxBytes }: CheckedOptions,
+  owner: Owner,
+): Promise<StreamingChunkStore> {
+  const { clock = systemClock, fileSystem = nodeFileSystem, reserveBytes = 0 } = options;
+  const logger = guardedLogger(options.logger);
+  const tracer = guardedTracer(options.tracer);
+  await makeFolderDurably(fileSystem, root);
+  await closeToOthers(root, PRIVATE_PARTS);
+  const folder = { fileSystem, root, ownerToken: owner.token };
+  await ensureFormat(folder);
+  const claimClock = new ClaimClock(clock, await readClaimFloor(folder, await readBootId(), clock.nowMs()));
+  const assertHome = await watchHome(fileSystem, root);
+  const names = new ChunkNames(root, owner.token);
+  const badEntries = new BadEntries({ root, logger });
+  const health = new StoreHealth(logger);
+  const folderSync = new FolderSync(fileSystem);
+  const onFailure = (error: unknown): void => health.stop(error, "a folder of the chunk store could not be synced");
+  const folders = new LeafFolders({ fileSystem, logger, names, folderSync, assertHome, onFailure });
+  const walked = { fileSystem, clock, logger, names, owner, badEntries };
+  const usage = new ChunkUsage(createUsageScanner(walked), clock);
+  const store = new FsChunkStore(
+    {
+      ...{ ...walked, claimClock, assertHome, health, folders, usage, reserveBytes },
+      locks: new KeyedLock(),
+      synced: new SyncedChunks(),
+      buffers: new BufferPool(),
+      meetDatabase: rememberDatabase(folder),
+      step: fsSteps(tracer),
+    },
+    { durability, chunkMaxBytes },
+  );
+  // In the background: counting a large store takes long, and nothing but stats() needs it. It sweeps leftovers on its way.
+  usage.walk().catch((error: unknown) => logger.warn({ error }, "counting the chunks failed; stats() tries again"));
+  const checked = checkedChunkStore(store);
+  return tracer === undefined ? checked : tracedChunkStore(checked, { tracer });
 }

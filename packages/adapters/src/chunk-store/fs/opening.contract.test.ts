@@ -5,8 +5,8 @@ import { encodeHex } from "@ashlar/sdk/hash";
 import { type Clock, type StreamingChunkStore, systemClock, systemRandom } from "@ashlar/sdk/ports";
 import { type TestChunk, testChunk } from "@ashlar/sdk/testing";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { createOwner } from "./chunk-names.ts";
 import { makeStoreFolder, openFsChunkStore } from "./index.ts";
-import { createOwner } from "./owner.ts";
 import { makeFolder } from "./testing/fs-subject.ts";
 
 const HOUR_MS = 3_600_000;

@@ -1,22 +1,21 @@
-import { join } from "node:path";
+/**
+ * The small files at the top of a store's folder: `format.json` (what lies here), `boot.json` (how old a claim may be taken to be) and `database.json`
+ * (whose deletes count).
+ */
+import { randomUUID } from "node:crypto";
+import { join, resolve } from "node:path";
 import { AshlarError } from "@ashlar/sdk/errors";
+import { decodeDigestHex } from "@ashlar/sdk/hash";
+import { type DatabaseMark, meetDatabase } from "@ashlar/sdk/ports";
 import { damagedFile, readJsonObject, writeDurably } from "../../internal/durable-file.ts";
-import type { FileSystem } from "./file-system.ts";
-import { isAbsent } from "./fs-error.ts";
+import { readSeenDatabase, SEEN_DATABASE_FILE, writeSeenDatabase } from "../../internal/seen-database.ts";
+import { ChunkNames, type ChunkPlace, classifyLeafEntry } from "./chunk-names.ts";
+import { openIfPresent, probeChunk } from "./chunk-reader.ts";
+import { type FileSystem, isAbsent, nodeFileSystem } from "./file-system.ts";
 
 const FORMAT = "ashlar-chunk-store";
 const FORMAT_VERSION = 1;
 const REMEDY = "restore it from a backup, or write it anew from what is there with: ashlar fsck --rebuild";
-
-async function exists(fileSystem: FileSystem, path: string): Promise<boolean> {
-  try {
-    await fileSystem.stat(path);
-    return true;
-  } catch (error) {
-    if (isAbsent(error)) return false;
-    throw error;
-  }
-}
 
 /** What the small files at the top of a store folder need. */
 export interface StoreFolder {
@@ -52,9 +51,19 @@ export async function ensureFormat({ fileSystem, root, ownerToken }: StoreFolder
 }
 
 /** Writes `format.json`, durably. */
-export async function writeFormat({ fileSystem, root, ownerToken }: StoreFolder): Promise<void> {
+async function writeFormat({ fileSystem, root, ownerToken }: StoreFolder): Promise<void> {
   const text = `${JSON.stringify({ format: FORMAT, formatVersion: FORMAT_VERSION })}\n`;
   await writeDurably(fileSystem, root, { name: "format.json", temp: `format-${ownerToken}.tmp`, text });
+}
+
+async function exists(fileSystem: FileSystem, path: string): Promise<boolean> {
+  try {
+    await fileSystem.stat(path);
+    return true;
+  } catch (error) {
+    if (isAbsent(error)) return false;
+    throw error;
+  }
 }
 
 /**
@@ -75,4 +84,100 @@ export async function readClaimFloor(folder: StoreFolder, bootId: string | undef
   const temp = `boot-${folder.ownerToken}.tmp`;
   await writeDurably(folder.fileSystem, folder.root, { name: "boot.json", temp, text });
   return nowMs;
+}
+
+/** Lets a metadata database ask for deletes, or not; answers the wall time before which claims keep their chunks from it, in ms. */
+export type MeetDatabase = (mark: DatabaseMark, nowMs: number) => Promise<number>;
+
+/**
+ * Remembers in `database.json` which metadata database the chunks of a folder are kept for. The file is read each time: another process may have the
+ * folder open. Calls follow one another.
+ *
+ * @returns a function that fails with METADATA_CORRUPT or STORE_INCOMPATIBLE where nothing may be deleted.
+ */
+export function rememberDatabase({ fileSystem, root, ownerToken }: StoreFolder): MeetDatabase {
+  let last: Promise<unknown> = Promise.resolve();
+  const meet = async (mark: DatabaseMark, nowMs: number): Promise<number> => {
+    const known = await readSeenDatabase(fileSystem, root);
+    const seen = meetDatabase(known, mark, nowMs);
+    // Durable before the first delete that rests on it.
+    if (seen !== known) await writeSeenDatabase(fileSystem, root, { seen, unique: ownerToken });
+    return seen.keptBeforeMs ?? Number.NEGATIVE_INFINITY;
+  };
+  return (mark, nowMs) => {
+    const met = last.then(() => meet(mark, nowMs));
+    last = met.catch(() => {});
+    return met;
+  };
+}
+
+/** Chunk files that are looked at: enough to know whose folder this is. */
+const PROBES_MAX = 64;
+
+/**
+ * Writes the small files of a chunk store's folder anew from what is there: `format.json` if chunk files of its format lie below, and takes a damaged
+ * `database.json` away, which the next opening of the metadata writes again. A damaged file is kept beside as `<name>.damaged`; sound ones, chunks
+ * and the database stay as they are. Objects cannot be rebuilt: which chunks make an object, and its name, are in the metadata alone.
+ *
+ * @param path folder of the store, which nobody has open.
+ * @returns names of the files that were damaged or missing.
+ * @throws {AshlarError} STORE_INCOMPATIBLE if the folder has no chunk of this format to tell by.
+ */
+export async function rebuildStoreFiles(path: string): Promise<readonly string[]> {
+  const root = resolve(path);
+  const folder = { fileSystem: nodeFileSystem, root, ownerToken: randomUUID() };
+  const rebuilt: string[] = [];
+  const format = await readJsonObject(nodeFileSystem, join(root, "format.json"));
+  if (format === "damaged" || (format === undefined && (await namesIn(root)).includes("chunks"))) {
+    if (!(await holdsOurChunk(root))) {
+      throw new AshlarError("STORE_INCOMPATIBLE", `${root} holds no chunk by which its format could be told`, {
+        details: { path: root },
+      });
+    }
+    if (format === "damaged") await setAside(join(root, "format.json"));
+    await writeFormat(folder);
+    rebuilt.push("format.json");
+  }
+  if ((await readJsonObject(nodeFileSystem, join(root, SEEN_DATABASE_FILE))) === "damaged") {
+    await setAside(join(root, SEEN_DATABASE_FILE));
+    rebuilt.push(SEEN_DATABASE_FILE);
+  }
+  if (format !== undefined || rebuilt.length > 0) await ensureFormat(folder);
+  return rebuilt;
+}
+
+async function setAside(file: string): Promise<void> {
+  await nodeFileSystem.rename(file, `${file}.damaged`);
+}
+
+/** What cannot be read is passed over: one good chunk tells. */
+async function holdsOurChunk(root: string): Promise<boolean> {
+  const names = new ChunkNames(root, "");
+  let probes = 0;
+  for (const first of await namesIn(names.chunksFolder)) {
+    for (const second of await namesIn(join(names.chunksFolder, first))) {
+      for (const name of await namesIn(names.leafFolder(first, second))) {
+        if (classifyLeafEntry(name).kind !== "chunk") continue;
+        if (await isOurChunk(names.place(decodeDigestHex(name)))) return true;
+        if (++probes === PROBES_MAX) return false;
+      }
+    }
+  }
+  return false;
+}
+
+async function namesIn(folder: string): Promise<readonly string[]> {
+  return await nodeFileSystem.readdir(folder).catch(() => []);
+}
+
+async function isOurChunk(place: ChunkPlace): Promise<boolean> {
+  const opened = await openIfPresent({ fileSystem: nodeFileSystem }, place, "read").catch(() => undefined);
+  if (opened === undefined) return false;
+  try {
+    return "payloadBytes" in (await probeChunk(opened, place.chunkId));
+  } catch {
+    return false;
+  } finally {
+    await opened.handle.close();
+  }
 }
