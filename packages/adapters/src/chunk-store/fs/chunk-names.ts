@@ -4,7 +4,7 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { threadId } from "node:worker_threads";
 import { type Digest, encodeHex } from "@ashlar/sdk/hash";
-import type { Random } from "@ashlar/sdk/ports";
+import { systemRandom } from "@ashlar/sdk/ports";
 
 /** Matches {@link Owner.token}, which has a fixed length. */
 const OWNER_TOKEN_PATTERN = "[0-9a-f]{8}-[0-9a-f]{8}-[0-9a-f]{12}";
@@ -105,12 +105,12 @@ export interface Owner {
 }
 
 /** Registers an owner for one open store. */
-export async function createOwner(random: Random): Promise<Owner> {
+export async function createOwner(): Promise<Owner> {
   const scopeText = `${await readBootId()} ${await readProcessSpace()} ${hostname()}`;
   const scope = createHash("sha256").update(scopeText).digest("hex").slice(0, 8);
   const pid = process.pid.toString(16).padStart(8, "0");
   const thread = threadId.toString(16).padStart(4, "0").slice(-4);
-  const token = `${scope}-${pid}-${thread}${encodeHex(random.bytes(4))}`;
+  const token = `${scope}-${pid}-${thread}${encodeHex(systemRandom.bytes(4))}`;
   liveTokens.add(token);
   return {
     token,

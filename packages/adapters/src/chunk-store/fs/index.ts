@@ -9,10 +9,8 @@ import {
   guardedLogger,
   guardedTracer,
   type Logger,
-  type Random,
   type StreamingChunkStore,
   systemClock,
-  systemRandom,
   type Tracer,
 } from "@ashlar/sdk/ports";
 import { tracedChunkStore } from "@ashlar/sdk/tracing";
@@ -45,7 +43,6 @@ export interface FsChunkStoreOptions {
   /** Bytes of the disk that puts leave free, for what else lies on it, such as the metadata that a delete writes; default 0. */
   readonly reserveBytes?: number | undefined;
   readonly clock?: Clock | undefined;
-  readonly random?: Random | undefined;
   /** Told of quarantined chunks, swept leftovers and failed syncs; default silent. */
   readonly logger?: Logger | undefined;
   /** Makes a span of each call, and of each step on the files below a write. Default: none. */
@@ -66,7 +63,7 @@ export interface FsChunkStoreOptions {
  */
 export async function openFsChunkStore(options: FsChunkStoreOptions): Promise<StreamingChunkStore> {
   const checked = checkOptions(options); // now: a relative path is one of the folder in which the process is at the call
-  const owner = await createOwner(options.random ?? systemRandom);
+  const owner = await createOwner();
   try {
     return await open(options, checked, owner);
   } catch (error) {
