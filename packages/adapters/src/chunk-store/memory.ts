@@ -53,7 +53,6 @@ class MemoryChunkStore implements ChunkStore {
     this.capabilities = Object.freeze({
       persistent: false,
       chunkMaxBytes: options.chunkMaxBytes ?? LIMITS.CHUNK_MAX_BYTES_DEFAULT.value,
-      rangedReads: true,
       durabilities: Object.freeze([]),
     });
     this.#capacityBytes = options.capacityBytes;

@@ -52,12 +52,7 @@ export class FsChunkStore implements StreamingChunkStore {
   constructor(parts: FsParts, { durability, chunkMaxBytes }: FsChunkStoreConfig) {
     this.#parts = parts;
     this.#durability = durability;
-    this.capabilities = Object.freeze({
-      persistent: true,
-      chunkMaxBytes,
-      rangedReads: true,
-      durabilities: DURABILITIES,
-    });
+    this.capabilities = Object.freeze({ persistent: true, chunkMaxBytes, durabilities: DURABILITIES });
   }
 
   async putChunk(chunkId: Digest, bytes: Uint8Array, options?: PutChunkOptions): Promise<PutChunkResult> {
