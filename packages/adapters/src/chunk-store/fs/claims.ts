@@ -182,7 +182,7 @@ async function identityAt(parts: ClaimParts, path: string): Promise<string | und
 }
 
 /** Which chunks go. */
-export interface DeleteRule {
+interface DeleteRule {
   readonly unclaimedForMs: number;
   /** Chunks last claimed before this wall time stay in any case, in ms; undefined: no such bound. */
   readonly keptBeforeMs: number | undefined;

@@ -7,7 +7,7 @@ import { errnoOf, type FileSystem, hasNoLinks, isAbsent, kindOf, lookAt } from "
 import type { AssertHome } from "./store-health.ts";
 
 /** What {@link LeafFolders} needs. */
-export interface LeafFoldersOptions {
+interface LeafFoldersOptions {
   readonly fileSystem: FileSystem;
   readonly folderSync: FolderSync;
   readonly names: ChunkNames;

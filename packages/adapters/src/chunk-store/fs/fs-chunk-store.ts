@@ -31,13 +31,13 @@ import { type PutOptions, type PutParts, putBytes, putStream } from "./write-chu
 const BATCH_CONCURRENCY = 4;
 
 /** What one open store is made of. */
-export interface FsParts extends PutParts, WalkParts {
+interface FsParts extends PutParts, WalkParts {
   readonly meetDatabase: MeetDatabase;
   readonly health: StoreHealth;
 }
 
 /** How {@link FsChunkStore} is set. */
-export interface FsChunkStoreConfig {
+interface FsChunkStoreConfig {
   /** Unless a call says otherwise. */
   readonly durability: Durability;
   readonly chunkMaxBytes: number;

@@ -18,7 +18,7 @@ const FORMAT_VERSION = 1;
 const REMEDY = "restore it from a backup, or write it anew from what is there with: ashlar fsck --rebuild";
 
 /** What the small files at the top of a store folder need. */
-export interface StoreFolder {
+interface StoreFolder {
   readonly fileSystem: FileSystem;
   readonly root: string;
   readonly ownerToken: string;

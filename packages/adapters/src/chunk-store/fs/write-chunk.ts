@@ -330,7 +330,7 @@ export class BufferPool {
 }
 
 /** Runs one step of work on files; where somebody watches, it becomes a span. */
-export type FsStep = <T>(name: "write" | "fsync" | "rename" | "fsync_folder", work: () => Promise<T>) => Promise<T>;
+type FsStep = <T>(name: "write" | "fsync" | "rename" | "fsync_folder", work: () => Promise<T>) => Promise<T>;
 
 /** Steps as spans called `file.<step>`; without a tracer the work runs as it is. */
 export function fsSteps(tracer: Tracer | undefined): FsStep {
