@@ -20,8 +20,7 @@ import {
   type SeenDatabase,
   systemClock,
 } from "@ashlar/sdk/ports";
-import { resolveRange } from "../internal/byte-range.ts";
-import { decodeChunkCursor } from "../internal/chunk-cursor.ts";
+import { decodeChunkCursor, resolveRange } from "../internal/chunk-request.ts";
 import { nodeCryptoHasher } from "../internal/sha256.ts";
 
 /** One chunk as the memory store keeps it. */
@@ -54,7 +53,6 @@ class MemoryChunkStore implements ChunkStore {
     this.capabilities = Object.freeze({
       persistent: false,
       chunkMaxBytes: options.chunkMaxBytes ?? LIMITS.CHUNK_MAX_BYTES_DEFAULT.value,
-      rangedReads: true,
       durabilities: Object.freeze([]),
     });
     this.#capacityBytes = options.capacityBytes;

@@ -84,7 +84,6 @@ function unreachableStore(serverId: string, why: string): ChunkStore {
     capabilities: Object.freeze({
       persistent: true,
       chunkMaxBytes: LIMITS.CHUNK_MAX_BYTES_DEFAULT.value,
-      rangedReads: true,
       durabilities: [],
     }),
     putChunk: refuse,

@@ -18,7 +18,7 @@ function heldStore(): { inner: ChunkStore; calls: string[]; end: () => void } {
     calls.push(`${name} ended`);
     return { sizeBytes: 3, alreadyPresent: false } as never;
   };
-  const capabilities = { persistent: false, chunkMaxBytes: 10, rangedReads: true, durabilities: [] };
+  const capabilities = { persistent: false, chunkMaxBytes: 10, durabilities: [] };
   const inner: ChunkStore = {
     capabilities,
     putChunk: call("putChunk"),

@@ -8,8 +8,6 @@ export interface ChunkStoreCapabilities {
   readonly persistent: boolean;
   /** Largest chunk in bytes that the store takes. */
   readonly chunkMaxBytes: number;
-  /** Ranged reads transfer only the range (and its checksum blocks). */
-  readonly rangedReads: boolean;
   /** Durability modes that make a difference here. */
   readonly durabilities: readonly Durability[];
 }

@@ -8,7 +8,6 @@ export function remoteCapabilities({ chunkMaxBytes }: Pick<Endpoint, "chunkMaxBy
   return Object.freeze({
     persistent: true,
     chunkMaxBytes: chunkMaxBytes ?? LIMITS.CHUNK_MAX_BYTES.value,
-    rangedReads: true,
     durabilities: DURABILITIES,
   });
 }

@@ -37,7 +37,7 @@ type PutStreamOptions = PutChunkOptions & { readonly sizeBytes?: number | undefi
 export function replicatedChunkStore(options: ReplicatedChunkStoreOptions): StreamingChunkStore {
   const { chunks, topology, chunkMaxBytes } = options;
   return checkedChunkStore({
-    capabilities: Object.freeze({ persistent: true, chunkMaxBytes, rangedReads: true, durabilities: DURABILITIES }),
+    capabilities: Object.freeze({ persistent: true, chunkMaxBytes, durabilities: DURABILITIES }),
     putChunk: (chunkId, bytes, put) => putChecked(options, chunkId, bytes, put ?? {}),
     putChunkStream: (chunkId, source, put) => putStream(options, chunkId, source, put ?? {}),
     async getChunk(chunkId, get) {

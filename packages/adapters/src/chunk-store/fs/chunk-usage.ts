@@ -6,6 +6,9 @@ export interface LeafUsage {
   readonly bytesUsed: number;
 }
 
+/** What a change adds that added and removed nothing. */
+export const UNCHANGED: LeafUsage = Object.freeze({ chunkCount: 0, bytesUsed: 0 });
+
 /** How {@link ChunkUsage} looks at the disk. Keys are the first four hex digits of the chunk ids in a leaf folder. */
 export interface UsageScanner {
   leafKeys(): AsyncIterable<string>;

@@ -1,7 +1,9 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { silentLogger } from "@ashlar/sdk/ports";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { ChunkNames } from "./chunk-names.ts";
 import { type FileSystem, nodeFileSystem } from "./file-system.ts";
 import { FolderSync, LeafFolders } from "./folder-sync.ts";
 
@@ -64,20 +66,19 @@ describe("folder syncs", () => {
   });
 
   test("a leaf folder's parents are synced once per run, the leaf each time", async () => {
-    const leaf = join(root, "ab", "cd");
+    const names = new ChunkNames(root, "");
+    const leaf = names.leafFolder("ab", "cd");
     const folders = new LeafFolders({
-      fileSystem,
+      ...{ fileSystem, names, logger: silentLogger },
       folderSync: new FolderSync(fileSystem),
-      root,
       assertHome: async () => {},
       onFailure() {},
-      clearWay: async () => false,
     });
     await folders.ensure(leaf);
     await folders.sync(leaf);
-    expect(synced.toSorted()).toEqual([root, join(root, "ab"), leaf]);
+    expect(synced.toSorted()).toEqual([root, join(root, "chunks"), join(root, "chunks", "ab"), leaf]);
     await folders.sync(leaf);
-    expect(synced).toHaveLength(4);
+    expect(synced).toHaveLength(5);
     expect(synced.at(-1)).toBe(leaf);
   });
 });

@@ -1,8 +1,76 @@
-import { dirname } from "node:path";
+import { dirname, relative, sep } from "node:path";
+import type { Logger } from "@ashlar/sdk/ports";
 import { makeFolders, syncFolder } from "../../internal/durable-file.ts";
 import { PRIVATE_FOLDER_MODE } from "../../internal/private-files.ts";
-import type { FileSystem } from "./file-system.ts";
-import { isAbsent } from "./fs-error.ts";
+import type { ChunkNames } from "./chunk-names.ts";
+import { errnoOf, type FileSystem, hasNoLinks, isAbsent, kindOf, lookAt } from "./file-system.ts";
+import type { AssertHome } from "./store-health.ts";
+
+/** What {@link LeafFolders} needs. */
+interface LeafFoldersOptions {
+  readonly fileSystem: FileSystem;
+  readonly folderSync: FolderSync;
+  readonly names: ChunkNames;
+  readonly logger: Logger;
+  readonly assertHome: AssertHome;
+  /** Told when a folder could not be synced. */
+  readonly onFailure: (error: unknown) => void;
+}
+
+/** Makes the leaf folders that chunks lie in, durably where asked. */
+export class LeafFolders {
+  readonly #options: LeafFoldersOptions;
+  readonly #present = new Set<string>();
+  /** Folders whose own entry in the folder above is on the disk. */
+  readonly #durable = new Set<string>();
+
+  constructor(options: LeafFoldersOptions) {
+    this.#options = options;
+  }
+
+  /** @throws what `assertHome` of the options throws: the store's own folder is never made again. */
+  async ensure(leaf: string): Promise<void> {
+    if (this.#present.has(leaf)) return;
+    await this.#options.assertHome();
+    const make = (): Promise<unknown> => makeFolders(this.#options.fileSystem, leaf, PRIVATE_FOLDER_MODE);
+    await make().catch(async (error: unknown) => {
+      if (!(await clearWay(this.#options, leaf))) throw error;
+      this.forget(leaf);
+      await make();
+    });
+    this.#present.add(leaf);
+  }
+
+  /** Forgets a folder that turned out to be gone, and those above it; says whether it was thought to be there. */
+  forget(leaf: string): boolean {
+    this.#durable.clear();
+    return this.#present.delete(leaf);
+  }
+
+  /**
+   * Makes the entries of `leaf` durable, and once per run the leaf itself in the folders above, up to `chunks` in the store's own folder: another
+   * process may have made it and not come to its own fsync.
+   *
+   * A folder that cannot be synced ends the store's writes: whose entries were in the fsync that failed, nobody knows, and the next one would succeed
+   * without them.
+   */
+  async sync(leaf: string): Promise<void> {
+    const { folderSync, names, onFailure } = this.#options;
+    const folders = [leaf];
+    const made: string[] = [];
+    for (let folder = leaf; folder !== names.root && !this.#durable.has(folder); folder = dirname(folder)) {
+      made.push(folder);
+      folders.push(dirname(folder));
+    }
+    try {
+      await Promise.all(folders.map((folder) => folderSync.sync(folder)));
+    } catch (error) {
+      onFailure(error);
+      throw error;
+    }
+    for (const folder of made) this.#durable.add(folder);
+  }
+}
 
 interface FolderQueue {
   running: Promise<void>;
@@ -27,13 +95,13 @@ export class FolderSync {
   sync(folder: string): Promise<void> {
     const queue = this.#queues.get(folder);
     if (queue === undefined) {
-      const created: FolderQueue = { running: this.#fsync(folder), next: undefined };
+      const created: FolderQueue = { running: syncFolder(this.#fileSystem, folder), next: undefined };
       this.#queues.set(folder, created);
       this.#watch(folder, created);
       return created.running;
     }
     // If the one that runs fails, so does this: the entries may have been in it, and the next fsync would say nothing about them.
-    queue.next ??= queue.running.then(() => this.#fsync(folder));
+    queue.next ??= queue.running.then(() => syncFolder(this.#fileSystem, folder));
     return queue.next;
   }
 
@@ -49,86 +117,53 @@ export class FolderSync {
     };
     queue.running.then(advance, advance);
   }
-
-  async #fsync(folder: string): Promise<void> {
-    await syncFolder(this.#fileSystem, folder);
-  }
 }
 
-/** What {@link LeafFolders} needs. */
-export interface LeafFoldersOptions {
-  readonly fileSystem: FileSystem;
-  readonly folderSync: FolderSync;
-  /** Folder of the store, in which `chunks` lies. */
-  readonly root: string;
-  /** Throws if the store's folder is not there any more. */
-  readonly assertHome: () => Promise<void>;
-  /** Told when a folder could not be synced. */
-  readonly onFailure: (error: unknown) => void;
-  /** Sets aside what is no folder on the way to one; says whether there was anything. */
-  readonly clearWay: (folder: string) => Promise<boolean>;
+type ClearParts = Pick<LeafFoldersOptions, "fileSystem" | "names" | "logger">;
+
+/**
+ * Moves what lies where a folder of the store belongs, and is none, into quarantine, so that the folder can be made. A link to a folder is one. The
+ * folder `chunks` is never touched: a link there that leads nowhere is a disk that is not mounted.
+ *
+ * @param folder below `chunks`.
+ * @returns whether anything was in the way.
+ */
+async function clearWay(parts: ClearParts, folder: string): Promise<boolean> {
+  const { chunksFolder } = parts.names;
+  const way: string[] = [];
+  for (let each = folder; each !== chunksFolder; each = dirname(each)) way.unshift(each);
+  for (const each of way) {
+    const found = await lookAt(parts, each);
+    if (found === undefined) return false;
+    if (found.isDirectory() || (found.isSymbolicLink() && (await leadsToFolder(parts, each)))) continue;
+    const aside = parts.names.quarantinePath(relative(chunksFolder, each).replaceAll(sep, ""));
+    await setAside(parts, each, aside);
+    const problem = `${kindOf(found)} lay where a folder belongs`;
+    parts.logger.error({ entry: each, problem, quarantine: aside }, "quarantined what was in the way of a folder");
+    return true;
+  }
+  return false;
 }
 
-/** Makes the leaf folders that chunks lie in, durably where asked. */
-export class LeafFolders {
-  readonly #options: LeafFoldersOptions;
-  readonly #present = new Set<string>();
-  /** Folders whose own entry in the folder above is on the disk. */
-  readonly #durable = new Set<string>();
-
-  constructor(options: LeafFoldersOptions) {
-    this.#options = options;
-  }
-
-  /** @throws what `assertHome` of the options throws: the store's own folder is never made again. */
-  async ensure(leaf: string): Promise<void> {
-    if (this.#present.has(leaf)) return;
-    await this.#options.assertHome();
-    const make = (): Promise<unknown> => makeFolders(this.#options.fileSystem, leaf, PRIVATE_FOLDER_MODE);
-    await make().catch(async (error: unknown) => {
-      if (!(await this.#options.clearWay(leaf))) throw error;
-      this.forget(leaf);
-      await make();
-    });
-    this.#present.add(leaf);
-  }
-
-  /** Forgets a folder that turned out to be gone, and those above it; says whether it was thought to be there. */
-  forget(leaf: string): boolean {
-    this.#durable.clear();
-    return this.#present.delete(leaf);
-  }
-
-  /**
-   * Makes the entries of `leaf` durable, and once per run the leaf itself in the folders above, up to `chunks` in the store's own folder: another
-   * process may have made it and not come to its own fsync.
-   *
-   * A folder that cannot be synced ends the store's writes: whose entries were in the fsync that failed, nobody knows, and the next one would succeed
-   * without them.
-   */
-  async sync(leaf: string): Promise<void> {
-    const { folderSync, root, onFailure } = this.#options;
-    const folders = [leaf];
-    const made: string[] = [];
-    for (let folder = leaf; folder !== root && !this.#durable.has(folder); folder = dirname(folder)) {
-      made.push(folder);
-      folders.push(dirname(folder));
-    }
-    try {
-      await Promise.all(folders.map((folder) => folderSync.sync(folder)));
-    } catch (error) {
-      onFailure(error);
-      throw error;
-    }
-    for (const folder of made) this.#durable.add(folder);
-  }
-}
-
-/** Removes a file that may be gone already. */
-export async function removeIfPresent(fileSystem: FileSystem, path: string): Promise<void> {
+async function leadsToFolder({ fileSystem }: ClearParts, link: string): Promise<boolean> {
   try {
+    return (await fileSystem.stat(link)).isDirectory();
+  } catch (error) {
+    if (isAbsent(error) || errnoOf(error) === "ELOOP") return false;
+    throw error;
+  }
+}
+
+/**
+ * By `link` and `unlink`, which take no folder: another process may have cleared the way meanwhile, and made it, and its chunks must not go. Where
+ * they fail the folder is tried again all the same, and tells.
+ */
+async function setAside({ fileSystem, names }: ClearParts, path: string, aside: string): Promise<void> {
+  await fileSystem.mkdir(names.quarantineFolder, { recursive: true, mode: PRIVATE_FOLDER_MODE });
+  try {
+    await fileSystem.link(path, aside);
     await fileSystem.unlink(path);
   } catch (error) {
-    if (!isAbsent(error)) throw error;
+    if (hasNoLinks(error) && !(await fileSystem.lstat(path)).isDirectory()) await fileSystem.rename(path, aside);
   }
 }

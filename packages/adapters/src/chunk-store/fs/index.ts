@@ -9,38 +9,28 @@ import {
   guardedLogger,
   guardedTracer,
   type Logger,
-  type Random,
   type StreamingChunkStore,
   systemClock,
-  systemRandom,
   type Tracer,
 } from "@ashlar/sdk/ports";
 import { tracedChunkStore } from "@ashlar/sdk/tracing";
 import { makeFolderDurably } from "../../internal/durable-file.ts";
-import { KeyedLock } from "../../internal/keyed-lock.ts";
 import { closeToOthers } from "../../internal/private-files.ts";
-import { BadEntries } from "./bad-entries.ts";
-import { ChunkNames } from "./chunk-names.ts";
+import { assertFolderPath } from "../../internal/store-folder.ts";
+import { ChunkNames, createOwner, type Owner, readBootId } from "./chunk-names.ts";
 import { ChunkUsage } from "./chunk-usage.ts";
-import { ClaimClock } from "./claim-clock.ts";
-import { clearWay } from "./clear-way.ts";
-import { type FileSystem, nodeFileSystem } from "./file-system.ts";
+import { ClaimClock, KeyedLock, SyncedChunks } from "./claims.ts";
+import { type FileSystem, nodeFileSystem, toStoreError } from "./file-system.ts";
 import { FolderSync, LeafFolders } from "./folder-sync.ts";
 import { FsChunkStore } from "./fs-chunk-store.ts";
-import { toStoreError } from "./fs-error.ts";
-import { fsSteps } from "./fs-steps.ts";
-import { createUsageScanner } from "./leaf-folders.ts";
-import { LeftoverSweep } from "./leftover-sweep.ts";
-import { createOwner, type Owner, readBootId } from "./owner.ts";
-import { ServedDatabase } from "./served-database.ts";
-import { ensureFormat, readClaimFloor } from "./store-format.ts";
-import { StoreHealth } from "./store-health.ts";
-import { StoreHome } from "./store-home.ts";
-import { SyncedChunks } from "./synced-chunks.ts";
+import { ensureFormat, readClaimFloor, rememberDatabase } from "./store-files.ts";
+import { BadEntries, StoreHealth, watchHome } from "./store-health.ts";
+import { createUsageScanner } from "./walk-chunks.ts";
+import { BufferPool, fsSteps } from "./write-chunk.ts";
 
 export { makeStoreFolder } from "../../internal/store-folder.ts";
 export type { FileSystem } from "./file-system.ts";
-export { rebuildStoreFiles } from "./rebuild-files.ts";
+export { rebuildStoreFiles } from "./store-files.ts";
 
 /** Options of {@link openFsChunkStore}. */
 export interface FsChunkStoreOptions {
@@ -53,8 +43,7 @@ export interface FsChunkStoreOptions {
   /** Bytes of the disk that puts leave free, for what else lies on it, such as the metadata that a delete writes; default 0. */
   readonly reserveBytes?: number | undefined;
   readonly clock?: Clock | undefined;
-  readonly random?: Random | undefined;
-  /** Told of quarantined chunks, swept leftovers and failed background syncs; default silent. */
+  /** Told of quarantined chunks, swept leftovers and failed syncs; default silent. */
   readonly logger?: Logger | undefined;
   /** Makes a span of each call, and of each step on the files below a write. Default: none. */
   readonly tracer?: Tracer | undefined;
@@ -62,11 +51,36 @@ export interface FsChunkStoreOptions {
   readonly fileSystem?: FileSystem | undefined;
 }
 
-function checkOptions(options: FsChunkStoreOptions): { root: string; durability: Durability; chunkMaxBytes: number } {
-  const { path, durability = "strict", chunkMaxBytes = LIMITS.CHUNK_MAX_BYTES_DEFAULT.value } = options;
-  if (typeof path !== "string" || path === "" || path.includes("\0")) {
-    throw new AshlarError("INVALID_ARGUMENT", "path is the folder of the store");
+/**
+ * Opens a chunk store in a folder of this machine, and creates it where there is none.
+ *
+ * One file per chunk under `chunks/ab/cd/<sha256>`, written to a temporary file in `chunks/tmp` and renamed; block checksums behind the payload guard every
+ * read, ranges too. Damaged files move to `quarantine/`. What crashes left behind is swept in the background after the opening. Several
+ * processes may have one folder open; `stats()` then counts another one's changes only from the next opening on.
+ *
+ * @throws {AshlarError} INVALID_ARGUMENT, STORE_INCOMPATIBLE (written by a newer version, or not a chunk store), DISK_FULL,
+ *   NODE_UNAVAILABLE (the folder cannot be used; see the cause).
+ */
+export async function openFsChunkStore(options: FsChunkStoreOptions): Promise<StreamingChunkStore> {
+  const checked = checkOptions(options); // now: a relative path is one of the folder in which the process is at the call
+  const owner = await createOwner();
+  try {
+    return await open(options, checked, owner);
+  } catch (error) {
+    owner.release();
+    throw toStoreError(error);
   }
+}
+
+interface CheckedOptions {
+  readonly root: string;
+  readonly durability: Durability;
+  readonly chunkMaxBytes: number;
+}
+
+function checkOptions(options: FsChunkStoreOptions): CheckedOptions {
+  const { path, durability = "strict", chunkMaxBytes = LIMITS.CHUNK_MAX_BYTES_DEFAULT.value } = options;
+  assertFolderPath(path);
   if (!DURABILITIES.includes(durability)) {
     throw new AshlarError("INVALID_ARGUMENT", "durability is strict, batched or os");
   }
@@ -82,7 +96,7 @@ const PRIVATE_PARTS: readonly string[] = ["chunks", "quarantine"];
 
 async function open(
   options: FsChunkStoreOptions,
-  { root, durability, chunkMaxBytes }: ReturnType<typeof checkOptions>,
+  { root, durability, chunkMaxBytes }: CheckedOptions,
   owner: Owner,
 ): Promise<StreamingChunkStore> {
   const { clock = systemClock, fileSystem = nodeFileSystem, reserveBytes = 0 } = options;
@@ -93,52 +107,28 @@ async function open(
   const folder = { fileSystem, root, ownerToken: owner.token };
   await ensureFormat(folder);
   const claimClock = new ClaimClock(clock, await readClaimFloor(folder, await readBootId(), clock.nowMs()));
+  const assertHome = await watchHome(fileSystem, root);
   const names = new ChunkNames(root, owner.token);
-  const sweep = new LeftoverSweep({ fileSystem, clock, owner, logger });
   const badEntries = new BadEntries({ root, logger });
-  const usage = new ChunkUsage(createUsageScanner({ fileSystem, names, sweep, badEntries }), clock);
   const health = new StoreHealth(logger);
-  const home = await StoreHome.of(fileSystem, root);
-  const folders = new LeafFolders({
-    ...{ fileSystem, folderSync: new FolderSync(fileSystem), root },
-    assertHome: () => home.assertThere(),
-    onFailure: (error) => health.stop(error, "a folder of the chunk store could not be synced"),
-    clearWay: (folder) => clearWay({ fileSystem, names, logger }, folder),
-  });
-  const locks = new KeyedLock();
-  const synced = new SyncedChunks();
-  const parts = {
-    ...{ fileSystem, clock, logger, names, locks, folders, claimClock, usage, sweep, synced, reserveBytes },
-    database: new ServedDatabase(folder),
-    badEntries,
-    health,
-    home,
-    step: fsSteps(tracer),
-  };
-  const store = new FsChunkStore(parts, { root, durability, chunkMaxBytes, onClosed: owner.release });
+  const folderSync = new FolderSync(fileSystem);
+  const onFailure = (error: unknown): void => health.stop(error, "a folder of the chunk store could not be synced");
+  const folders = new LeafFolders({ fileSystem, logger, names, folderSync, assertHome, onFailure });
+  const walked = { fileSystem, clock, logger, names, owner, badEntries };
+  const usage = new ChunkUsage(createUsageScanner(walked), clock);
+  const store = new FsChunkStore(
+    {
+      ...{ ...walked, claimClock, assertHome, health, folders, usage, reserveBytes },
+      locks: new KeyedLock(),
+      synced: new SyncedChunks(),
+      buffers: new BufferPool(),
+      meetDatabase: rememberDatabase(folder),
+      step: fsSteps(tracer),
+    },
+    { durability, chunkMaxBytes },
+  );
   // In the background: counting a large store takes long, and nothing but stats() needs it. It sweeps leftovers on its way.
   usage.walk().catch((error: unknown) => logger.warn({ error }, "counting the chunks failed; stats() tries again"));
   const checked = checkedChunkStore(store);
   return tracer === undefined ? checked : tracedChunkStore(checked, { tracer });
-}
-
-/**
- * Opens a chunk store in a folder of this machine, and creates it where there is none.
- *
- * One file per chunk under `chunks/ab/cd/<sha256>`, written to a temporary file in `chunks/tmp` and renamed; block checksums behind the payload guard every
- * read, ranges too. Damaged files move to `quarantine/`. What crashes left behind is swept in the background after the opening. Several
- * processes may have one folder open; `stats()` then counts another one's changes only from the next opening on.
- *
- * @throws {AshlarError} INVALID_ARGUMENT, STORE_INCOMPATIBLE (written by a newer version, or not a chunk store), DISK_FULL,
- *   NODE_UNAVAILABLE (the folder cannot be used; see the cause).
- */
-export async function openFsChunkStore(options: FsChunkStoreOptions): Promise<StreamingChunkStore> {
-  const checked = checkOptions(options); // now: a relative path is one of the folder in which the process is at the call
-  const owner = await createOwner(options.random ?? systemRandom);
-  try {
-    return await open(options, checked, owner);
-  } catch (error) {
-    owner.release();
-    throw toStoreError(error);
-  }
 }

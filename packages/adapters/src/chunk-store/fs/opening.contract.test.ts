@@ -2,11 +2,11 @@ import { spawnSync } from "node:child_process";
 import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { encodeHex } from "@ashlar/sdk/hash";
-import { type Clock, type StreamingChunkStore, systemClock, systemRandom } from "@ashlar/sdk/ports";
+import { type Clock, type StreamingChunkStore, systemClock } from "@ashlar/sdk/ports";
 import { type TestChunk, testChunk } from "@ashlar/sdk/testing";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { createOwner } from "./chunk-names.ts";
 import { makeStoreFolder, openFsChunkStore } from "./index.ts";
-import { createOwner } from "./owner.ts";
 import { makeFolder } from "./testing/fs-subject.ts";
 
 const HOUR_MS = 3_600_000;
@@ -108,7 +108,7 @@ describe("what interrupted calls left behind", () => {
 
   /** Tokens of owners in other states, made from that of a real one. */
   async function tokens(): Promise<Record<"dead" | "running" | "elsewhere", string>> {
-    const owner = await createOwner(systemRandom);
+    const owner = await createOwner();
     owner.release();
     const [scope, , session] = owner.token.split("-");
     const { pid } = spawnSync(process.execPath, ["--version"]);

@@ -1,7 +1,9 @@
+import { relative } from "node:path";
 import { AshlarError } from "@ashlar/sdk/errors";
-import type { Logger } from "@ashlar/sdk/ports";
-import { errnoOf } from "./fs-error.ts";
+import type { BadEntry, Logger } from "@ashlar/sdk/ports";
+import { errnoOf, type FileSystem, identityOf, isAbsent, isShortage } from "./file-system.ts";
 
+/** Failures to sync that say nothing of the disk: a folder that is gone, no room, no handles. */
 const HARMLESS: ReadonlySet<string> = new Set(["ENOENT", "ENOSPC", "EDQUOT", "EMFILE", "ENFILE"]);
 
 /**
@@ -20,7 +22,7 @@ export class StoreHealth {
 
   /** @param what could not be done, for the log. */
   stop(error: unknown, what: string): void {
-    // A folder that is gone, or a disk without room, is no failing disk: that write fails, and the next one says so again.
+    // That write fails, and the next one says so again.
     if (HARMLESS.has(errnoOf(error) ?? "")) return;
     if (this.#failure === undefined) this.#logger.error({ error }, `${what}; the chunk store takes no more writes`);
     this.#failure ??= error;
@@ -32,5 +34,94 @@ export class StoreHealth {
     const message =
       "an earlier sync of the chunk store failed; it takes no more writes until it is opened anew: see whether the disk is failing first";
     throw new AshlarError("NODE_UNAVAILABLE", message, { cause: this.#failure });
+  }
+}
+
+/** Throws NODE_UNAVAILABLE if the folder of an open store was deleted, moved or exchanged since the opening. */
+export type AssertHome = () => Promise<void>;
+
+/** Remembers which folder a store was opened in. Its path may come to name another one, or none; what is written below it then is nobody's any more. */
+export async function watchHome(fileSystem: FileSystem, root: string): Promise<AssertHome> {
+  const look = async (): Promise<string | undefined> => {
+    try {
+      return identityOf(await fileSystem.stat(root, { bigint: true }));
+    } catch (error) {
+      if (isAbsent(error)) return undefined;
+      throw error;
+    }
+  };
+  const home = await look();
+  return async () => {
+    const found = await look();
+    if (found !== undefined && found === home) return;
+    throw new AshlarError(
+      "NODE_UNAVAILABLE",
+      `the folder of the chunk store was deleted, moved or exchanged while it was open: ${root}. Put it back and open the store anew`,
+      { details: { path: root } },
+    );
+  };
+}
+
+/** What the store leaves free for others on its disk. */
+export interface DiskReserve {
+  readonly fileSystem: FileSystem;
+  readonly reserveBytes: number;
+}
+
+/**
+ * Refuses a chunk that would use up the reserve. Deletes need no room and are never refused.
+ *
+ * @param sizeBytes that are still to be written.
+ * @throws {AshlarError} DISK_FULL
+ */
+export async function assertRoom(
+  { fileSystem, reserveBytes }: DiskReserve,
+  path: string,
+  sizeBytes: number,
+): Promise<void> {
+  if (reserveBytes === 0) return;
+  const { bavail, bsize } = await fileSystem.statfs(path);
+  if (bavail * bsize - sizeBytes >= reserveBytes) return;
+  throw new AshlarError("DISK_FULL", "the disk of the chunk store is full up to its reserve; the chunk is not kept");
+}
+
+/** Entries remembered by name: enough to see what has happened to a disk, and some 100 KB. */
+const NAMED_MAX = 1000;
+
+/**
+ * What walks over the folders found in a store and had to pass over: a file that the disk cannot show, something else than a file under a chunk's
+ * name, something else than a folder above. One such entry must not hide all others.
+ */
+export class BadEntries {
+  readonly #found = new Map<string, BadEntry>();
+  readonly #root: string;
+  readonly #logger: Logger;
+
+  constructor(parts: { readonly root: string; readonly logger: Logger }) {
+    this.#root = parts.root;
+    this.#logger = parts.logger;
+  }
+
+  /** All that were found since the opening, in the order of finding. */
+  list(): readonly BadEntry[] {
+    return [...this.#found.values()];
+  }
+
+  /**
+   * Passes over an entry, and logs it once.
+   *
+   * @param why what it is, or what the look at it failed with.
+   * @throws `why` if it says nothing of the entry: the process has no files or memory left, and the next look may succeed.
+   */
+  passOver(path: string, why: unknown): void {
+    if (typeof why !== "string" && (errnoOf(why) === undefined || isShortage(why))) throw why;
+    const name = relative(this.#root, path);
+    if (this.#found.has(name) || this.#found.size >= NAMED_MAX) return;
+    const problem = typeof why === "string" ? why : `it cannot be looked at: ${errnoOf(why)}`;
+    this.#found.set(name, { path: name, problem });
+    this.#logger.error(
+      { entry: name, problem, error: why instanceof Error ? why : undefined },
+      "passed over a bad entry",
+    );
   }
 }

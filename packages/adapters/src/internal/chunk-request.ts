@@ -1,7 +1,9 @@
+/** What every chunk store makes of the range and the cursor of a request. */
 import { AshlarError } from "@ashlar/sdk/errors";
+import { isDigestHex } from "@ashlar/sdk/hash";
 
 /** Half-open byte range within a chunk. */
-export interface ResolvedRange {
+interface ResolvedRange {
   readonly start: number;
   readonly end: number;
 }
@@ -23,4 +25,11 @@ export function resolveRange(
   }
   const end = request?.length === undefined ? sizeBytes : Math.min(sizeBytes, start + request.length);
   return { start, end };
+}
+
+/** The cursor after a page is the last chunk id in hex; decoding gives it back. @throws {AshlarError} INVALID_ARGUMENT */
+export function decodeChunkCursor(cursor: string | undefined): string {
+  if (cursor === undefined) return "";
+  if (isDigestHex(cursor)) return cursor;
+  throw new AshlarError("INVALID_ARGUMENT", "this cursor was not given out by a chunk store");
 }

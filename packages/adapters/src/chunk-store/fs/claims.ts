@@ -1,0 +1,427 @@
+/**
+ * Claim, delete and find: who may take a chunk's file away, and why no acknowledged chunk goes.
+ *
+ * PROMISE. A put or claim that was answered keeps the chunk under its name N: no delete of "what is unclaimed for u ms" takes it away within u ms, by the
+ * clocks of {@link ClaimClock}. A delete with u = 0 asks nobody.
+ *
+ * WHO RACES. Within one open store nobody: the chunk's lock keeps its claims, writes, deletes and quarantines apart (reads and walks take none). Another
+ * store may have the folder open, in this process or in another one, and there is no lock between them. So the order of steps has to do:
+ *
+ *   put         P1 write a temporary file       P2 stamp it               P3 rename(temporary → N), then acknowledged (write-chunk.ts)
+ *   claim       C1 open(N), check the file      C2 stamp its inode        C3 lstat(N): still that inode? then acknowledged, else "absent"
+ *   delete      D1 lstat(N): old enough?        D2 rename(N → aside)      D3 lstat(aside): still old?   D4 unlink(aside), or put it back
+ *   quarantine  Q1 lstat(N): the damaged one?   Q2 rename(N → elsewhere)  Q3 lstat(elsewhere): still the damaged one? If not, put it back
+ *   put back    B1 link(aside → N)              B2 unlink(aside)
+ *
+ * WHAT THE SYSTEM GUARANTEES. A rename is one step: of two that take the same name one gets the file and the other ENOENT. A link never
+ * replaces what is there (EEXIST). A stamp goes to the inode, whatever its name is by now. A name aside is made once (owner and number), so what lies
+ * under it is what its own D2 took. An inode that somebody holds open is given to no other file.
+ *
+ * PROOF. Let F be the inode that was acknowledged. It was under N at P3 or C3, and its stamp (P2, C2) came before that. Unless another inode takes its
+ * place (see below), only a D4 can unlink it, of a delete whose D2 took F from N.
+ *
+ * - D2 came after P3 or C3. Then the stamp came before D3, which sees it, and F goes back.
+ * - D2 came before C3. Then F was under N again at C3, so it had been put back, and D4 takes the name aside from it, not N. (Before P3 F was under no
+ *   other name than its temporary one.)
+ *
+ * Another inode G of the same chunk takes F's place if a put's P3 lands on F, or lands on N while F is aside: then B1 fails and F goes for good. (Where
+ * there are no links, F is renamed onto G.) Either has the same bytes, whole, and G's stamp is older than F's by no more than the time between G's P2
+ * and P3. G is as durable as its own put asked: stores that share a folder give each other no more than the weakest durability among them. An old G can
+ * come only from a delete that died, if the sweep puts it back in the very microseconds while F is aside: then F's claim is lost, and not the bytes.
+ *
+ * Whoever is told "absent" writes the chunk anew, under the same name.
+ *
+ * Quarantine keeps an F only if that very inode was found damaged, by somebody who still holds it open; any other is put back, and is in quarantine for
+ * good only if the process dies before that. A process that dies between D2 and D4 has told nobody that the chunk is gone: {@link findChunk} reads it
+ * where it lies, and the sweep puts it back (walk-chunks.ts).
+ *
+ * POWER LOSS. Neither D4 nor B is synced. A deleted chunk that comes back is an orphan, which the orphan sweep deletes again; one that was aside on the
+ * disk is found and put back as above. Stamps are not synced either: see `floorMs` of {@link ClaimClock}.
+ *
+ * Tests: two-processes.contract.test.ts lets claims and puts of one process meet the deletes of another in all orders.
+ */
+import type { BigIntStats } from "node:fs";
+import type { FileHandle } from "node:fs/promises";
+import { join } from "node:path";
+import { AshlarError } from "@ashlar/sdk/errors";
+import type { ChunkPresence, Clock, DeleteOutcome, Durability, Logger } from "@ashlar/sdk/ports";
+import { PRIVATE_FOLDER_MODE } from "../../internal/private-files.ts";
+import { payloadBytesOf } from "./chunk-format.ts";
+import { type ChunkNames, type ChunkPlace, classifyLeafEntry } from "./chunk-names.ts";
+import { type OpenedFile, openIfPresent, probeChunk } from "./chunk-reader.ts";
+import { type ChunkUsage, type LeafUsage, UNCHANGED } from "./chunk-usage.ts";
+import {
+  errnoOf,
+  type FileSystem,
+  hasNoLinks,
+  identityOf,
+  isAbsent,
+  kindOf,
+  lookAt,
+  modifiedAtMs,
+  removeIfPresent,
+} from "./file-system.ts";
+import type { LeafFolders } from "./folder-sync.ts";
+import type { AssertHome, BadEntries } from "./store-health.ts";
+
+/** What the protocol works on. */
+export interface ClaimParts {
+  readonly fileSystem: FileSystem;
+  readonly logger: Logger;
+  readonly names: ChunkNames;
+  /** By chunk id: claim, write, delete and quarantine of one chunk exclude each other. */
+  readonly locks: KeyedLock;
+  readonly claimClock: ClaimClock;
+  readonly synced: SyncedChunks;
+  readonly folders: LeafFolders;
+  readonly usage: ChunkUsage;
+  readonly badEntries: BadEntries;
+  readonly assertHome: AssertHome;
+}
+
+/** Claims a chunk if it is there; what could not be made durable is as good as absent: whoever has the bytes puts them, and they are written anew. */
+export async function claimChunk(
+  parts: ClaimParts,
+  place: ChunkPlace,
+  durability: Durability,
+): Promise<ChunkPresence | undefined> {
+  return await parts.locks.run(place.id, async () => {
+    const present = await openPresent(parts, place);
+    if (present === undefined) return undefined;
+    try {
+      const claimed = await claimPresent(parts, place, { present, durability });
+      return claimed === "claimed" ? { sizeBytes: present.payloadBytes } : undefined;
+    } finally {
+      await present.handle.close();
+    }
+  });
+}
+
+/** An open chunk file whose footer has been checked. */
+export interface PresentChunk {
+  readonly handle: FileHandle;
+  readonly payloadBytes: number;
+  /** Device and inode: the name may stand for another file by now. */
+  readonly identity: string;
+}
+
+/**
+ * Opens the chunk file and checks its footer; a file that fails, and what is none, is quarantined and counts as absent. The caller holds the chunk's lock and
+ * closes the handle.
+ */
+export async function openPresent(parts: ClaimParts, place: ChunkPlace): Promise<PresentChunk | undefined> {
+  const opened = await openIfPresent(parts, place, "claim").catch(async (error: unknown) => {
+    if (!AshlarError.is(error, "CHUNK_CORRUPT")) throw error;
+    await quarantine(parts, place, { identity: undefined, problem: error.message });
+    return undefined;
+  });
+  if (opened === undefined) return undefined;
+  const { handle, stats } = opened;
+  try {
+    const probe = await probeChunk(opened, place.chunkId);
+    const identity = identityOf(stats);
+    if ("payloadBytes" in probe) return { handle, payloadBytes: probe.payloadBytes, identity };
+    await quarantine(parts, place, { identity, problem: probe.problem });
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
+  await handle.close();
+  return undefined;
+}
+
+/** `in-doubt`: a sync of the file failed, so that nothing it holds counts; it is written anew, or the put fails. */
+export type ClaimOutcome = "claimed" | "absent" | "in-doubt";
+
+/**
+ * Claims an open chunk, first making it as durable as `durability` asks. The caller holds the chunk's lock.
+ *
+ * @returns `absent` if another store took the file away meanwhile.
+ */
+export async function claimPresent(
+  parts: ClaimParts,
+  place: ChunkPlace,
+  { present, durability }: { readonly present: PresentChunk; readonly durability: Durability },
+): Promise<ClaimOutcome> {
+  if (isSynced(durability) && !parts.synced.has(place.id)) {
+    if (parts.synced.isInDoubt(present.identity)) return "in-doubt";
+    try {
+      await present.handle.datasync();
+      await parts.folders.sync(place.leaf);
+    } catch (error) {
+      parts.synced.doubt(present.identity);
+      parts.logger.warn({ error, chunkId: place.id }, "a chunk file could not be synced; it is written anew");
+      return "in-doubt";
+    }
+    parts.synced.add(place.id);
+  }
+  await stampClaim(parts, present.handle);
+  if (isSynced(durability)) await parts.assertHome();
+  // C3.
+  return (await identityAt(parts, place.path)) === present.identity ? "claimed" : "absent";
+}
+
+const MS_PER_SECOND = 1000;
+
+/** Stamps an open chunk file as claimed now. */
+export async function stampClaim({ claimClock }: ClaimParts, handle: FileHandle): Promise<void> {
+  const seconds = claimClock.stampMs() / MS_PER_SECOND;
+  await handle.utimes(seconds, seconds);
+}
+
+/** Whether chunk files are synced before an answer in this mode. */
+export function isSynced(durability: Durability): boolean {
+  // `batched` too: a commit that is synced later, or by chance, must never name a chunk that is not on the disk.
+  return durability !== "os";
+}
+
+/** The identity of what lies under `path` now; undefined if nothing does. */
+async function identityAt(parts: ClaimParts, path: string): Promise<string | undefined> {
+  const stats = await lookAt(parts, path);
+  return stats && identityOf(stats);
+}
+
+/** Which chunks go. */
+interface DeleteRule {
+  readonly unclaimedForMs: number;
+  /** Chunks last claimed before this wall time stay in any case, in ms; undefined: no such bound. */
+  readonly keptBeforeMs: number | undefined;
+}
+
+/** Deletes a chunk if it has been unclaimed long enough. */
+export async function deleteChunk(parts: ClaimParts, place: ChunkPlace, rule: DeleteRule): Promise<DeleteOutcome> {
+  return await parts.locks.run(place.id, async () => {
+    const { outcome } = await parts.usage.change(place.id, () => deleteUnlocked(parts, place, rule));
+    if (outcome !== "claimed") parts.synced.delete(place.id);
+    return outcome;
+  });
+}
+
+const without = ({ size }: BigIntStats): LeafUsage => ({
+  chunkCount: -1,
+  bytesUsed: -(payloadBytesOf(Number(size)) ?? 0),
+});
+
+async function deleteUnlocked(
+  parts: ClaimParts,
+  place: ChunkPlace,
+  { unclaimedForMs, keptBeforeMs = Number.NEGATIVE_INFINITY }: DeleteRule,
+): Promise<LeafUsage & { readonly outcome: DeleteOutcome }> {
+  const { fileSystem, claimClock } = parts;
+  const isOld = (stats: BigIntStats): boolean => claimClock.unclaimedForMs(modifiedAtMs(stats)) >= unclaimedForMs;
+  let before: BigIntStats | undefined;
+  try {
+    before = await lookAt(parts, place.path);
+  } catch (error) {
+    // It stays, and so does its row; the other chunks of the batch must go all the same.
+    parts.badEntries.passOver(place.path, error);
+    return { outcome: "claimed", ...UNCHANGED };
+  }
+  // A chunk is a file: what else lies there is found by the walks, and set aside by the next put or read.
+  if (!before?.isFile()) return { outcome: "absent", ...UNCHANGED };
+  // The time as it stands on the disk: after a power loss it may be too old, which keeps the chunk.
+  if (modifiedAtMs(before) < keptBeforeMs) return { outcome: "claimed", ...UNCHANGED };
+  try {
+    if (unclaimedForMs === 0) {
+      await fileSystem.unlink(place.path);
+      return { outcome: "deleted", ...without(before) };
+    }
+    // D1 to D4.
+    if (!isOld(before)) return { outcome: "claimed", ...UNCHANGED };
+    const aside = parts.names.deletingPath(place);
+    await fileSystem.rename(place.path, aside);
+    if (!isOld(await fileSystem.lstat(aside, { bigint: true }))) {
+      await restoreChunk(fileSystem, aside, place.path);
+      return { outcome: "claimed", ...UNCHANGED };
+    }
+    await fileSystem.unlink(aside);
+    return { outcome: "deleted", ...without(before) };
+  } catch (error) {
+    if (isAbsent(error)) return { outcome: "absent", ...UNCHANGED };
+    throw error;
+  }
+}
+
+/**
+ * Puts a file back under `path` unless something is there: `link` does not replace, so a chunk that was written meanwhile stays, and with it
+ * its newer claim.
+ */
+export async function restoreChunk(fileSystem: FileSystem, aside: string, path: string): Promise<void> {
+  try {
+    await fileSystem.link(aside, path);
+  } catch (error) {
+    const errno = errnoOf(error);
+    if (errno === "ENOENT") return;
+    if (errno !== "EEXIST") {
+      // The bytes are the same, whichever wins.
+      if (!hasNoLinks(error)) throw error;
+      return await fileSystem.rename(aside, path);
+    }
+  }
+  await removeIfPresent(fileSystem, aside);
+}
+
+/**
+ * Opens a chunk for reading, also while another store has it aside, between D2 and D4: a chunk that was freshly claimed must not seem absent for those
+ * microseconds. Not covered: a file that comes back between the look under its name and the look for it aside.
+ */
+export async function findChunk(parts: ClaimParts, place: ChunkPlace): Promise<OpenedFile | undefined> {
+  const opened = await openIfPresent(parts, place, "read");
+  if (opened !== undefined) return opened;
+  for (const name of await readLeaf(parts, place.leaf)) {
+    const entry = classifyLeafEntry(name);
+    if (entry.kind !== "deleting" || entry.id !== place.id) continue;
+    const aside = { chunkId: place.chunkId, path: join(place.leaf, name) };
+    return (await openIfPresent(parts, aside, "read")) ?? (await openIfPresent(parts, place, "read"));
+  }
+  return undefined;
+}
+
+async function readLeaf({ fileSystem }: ClaimParts, leaf: string): Promise<readonly string[]> {
+  try {
+    return await fileSystem.readdir(leaf);
+  } catch (error) {
+    if (isAbsent(error)) return [];
+    throw error;
+  }
+}
+
+/**
+ * Moves a damaged chunk file, or whatever else lies under its name, out of the way, so that the chunk is absent and can be written again, and keeps it
+ * for inspection. The caller holds the chunk's lock, and the damaged file open if it was opened.
+ *
+ * @param damaged.identity of the file that was read; undefined: none could be, and only what is no file goes.
+ */
+export async function quarantine(
+  parts: ClaimParts,
+  place: ChunkPlace,
+  damaged: { readonly identity: string | undefined; readonly problem: string },
+): Promise<void> {
+  const { fileSystem, names, usage, logger, synced } = parts;
+  const found = await lookAt(parts, place.path);
+  if (found === undefined) return;
+  const identity = identityOf(found);
+  if (damaged.identity === undefined ? found.isFile() : identity !== damaged.identity) return;
+  synced.delete(place.id);
+  await fileSystem.mkdir(names.quarantineFolder, { recursive: true, mode: PRIVATE_FOLDER_MODE });
+  const aside = names.quarantinePath(place.id);
+  await usage.change(place.id, async () => {
+    try {
+      await fileSystem.rename(place.path, aside);
+    } catch (error) {
+      if (isAbsent(error)) return UNCHANGED;
+      throw error;
+    }
+    if ((await identityAt(parts, aside)) !== identity) {
+      await restoreChunk(fileSystem, aside, place.path);
+      return UNCHANGED;
+    }
+    const problem = found.isFile() ? damaged.problem : `${kindOf(found)} lay under its name`;
+    logger.error({ chunkId: place.id, problem, quarantine: aside }, "quarantined a damaged chunk");
+    // What is no file was not counted either.
+    return found.isFile() ? without(found) : UNCHANGED;
+  });
+}
+
+/**
+ * The clock behind claims.
+ *
+ * A claim is the modification time of the chunk file, in wall time so that it survives a restart and other processes can read it. Wall time
+ * may jump, so both ends lean to the safe side, where a chunk lives longer than it must and never shorter:
+ *
+ * - a stamp is the later of wall time and (wall time at open + monotonic time since);
+ * - "now", when ages are computed, is the earlier of the two.
+ *
+ * In a store that was open before it, a step forward therefore cannot age the claims made before, and a machine that sleeps (wall time goes on,
+ * monotonic time may not) stamps what other processes expect. A store that is opened after a step forward knows wall time alone, and to it such
+ * claims are as old as the step is long. So whoever commits counts both clocks too, and takes the later one (the SDK's `startClaims`); receipts
+ * end by wall time.
+ *
+ * A step back leaves stamps in the future, and their chunks stay until the clock is there. They are not stamped anew: to a process whose own clock is
+ * the one that is behind, every claim looks like that, and once its clock is mended the chunks of a running upload would seem old.
+ *
+ * A stamp is not fsynced: `utimes` on each claim would cost a disk flush. After a power loss the times on disk may be old, so no claim
+ * counts as older than the first opening of the store in this run of the operating system (`floorMs`).
+ */
+export class ClaimClock {
+  readonly #clock: Clock;
+  readonly #floorMs: number;
+  readonly #offsetMs: number;
+
+  constructor(clock: Clock, floorMs: number) {
+    this.#clock = clock;
+    this.#floorMs = floorMs;
+    this.#offsetMs = clock.nowMs() - clock.monotonicMs();
+  }
+
+  /** Wall time in whole ms to stamp a claim with. */
+  stampMs(): number {
+    return Math.ceil(Math.max(this.#clock.nowMs(), this.#clock.monotonicMs() + this.#offsetMs));
+  }
+
+  /** How long ago a file with this modification time was claimed, ms. */
+  unclaimedForMs(modifiedAtMs: number): number {
+    const nowMs = Math.min(this.#clock.nowMs(), this.#clock.monotonicMs() + this.#offsetMs);
+    return Math.max(0, nowMs - Math.max(modifiedAtMs, this.#floorMs));
+  }
+}
+
+/** Ids kept before the set starts over; about 10 MB. */
+const IDS_MAX = 65_536;
+
+/**
+ * Chunks that this store has synced, or found synced, since it was opened.
+ *
+ * A chunk that is already there may have been written without a sync (another durability mode, or another process that is between its rename
+ * and its fsync), so the first strict claim of it syncs it. This set saves the disk flush from the second one on. Forgetting is always safe.
+ */
+export class SyncedChunks {
+  readonly #ids = new Set<string>();
+  /** Files (device and inode) whose sync failed. The kernel may call their pages clean since, so that a later sync of them says nothing. */
+  readonly #inDoubt = new Set<string>();
+
+  isInDoubt(identity: string): boolean {
+    return this.#inDoubt.has(identity);
+  }
+
+  doubt(identity: string): void {
+    this.#inDoubt.add(identity);
+  }
+
+  has(id: string): boolean {
+    return this.#ids.has(id);
+  }
+
+  add(id: string): void {
+    if (this.#ids.size >= IDS_MAX) this.#ids.clear();
+    this.#ids.add(id);
+  }
+
+  delete(id: string): void {
+    this.#ids.delete(id);
+  }
+}
+
+/**
+ * Mutual exclusion by key, first come, first served.
+ *
+ * Holds one entry per key that is in use and none otherwise. Not reentrant: a holder that asks for its own key waits for itself for ever.
+ */
+export class KeyedLock {
+  readonly #tails = new Map<string, Promise<void>>();
+
+  /** Runs `work` alone among all work under `key`; a failure passes through and frees the key. */
+  async run<T>(key: string, work: () => Promise<T>): Promise<T> {
+    const turn = (this.#tails.get(key) ?? Promise.resolve()).then(work);
+    const tail = turn.then(
+      () => {},
+      () => {},
+    );
+    this.#tails.set(key, tail);
+    try {
+      return await turn;
+    } finally {
+      if (this.#tails.get(key) === tail) this.#tails.delete(key);
+    }
+  }
+}
