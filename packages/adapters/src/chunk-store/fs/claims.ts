@@ -263,7 +263,7 @@ export async function restoreChunk(fileSystem: FileSystem, aside: string, path: 
 
 /**
  * Opens a chunk for reading, also while another store has it aside, between D2 and D4: a chunk that was freshly claimed must not seem absent for those
- * microseconds. Not covered: a file that comes back between the look under its name and the look for it aside.
+ * microseconds. It may come back between the looks, so the last one is under its name.
  */
 export async function findChunk(parts: ClaimParts, place: ChunkPlace): Promise<OpenedFile | undefined> {
   const opened = await openIfPresent(parts, place, "read");
@@ -272,9 +272,10 @@ export async function findChunk(parts: ClaimParts, place: ChunkPlace): Promise<O
     const entry = classifyLeafEntry(name);
     if (entry.kind !== "deleting" || entry.id !== place.id) continue;
     const aside = { chunkId: place.chunkId, path: join(place.leaf, name) };
-    return (await openIfPresent(parts, aside, "read")) ?? (await openIfPresent(parts, place, "read"));
+    const found = await openIfPresent(parts, aside, "read");
+    if (found !== undefined) return found;
   }
-  return undefined;
+  return await openIfPresent(parts, place, "read");
 }
 
 async function readLeaf({ fileSystem }: ClaimParts, leaf: string): Promise<readonly string[]> {

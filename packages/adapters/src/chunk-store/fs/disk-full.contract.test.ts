@@ -1,8 +1,8 @@
 import { execFileSync } from "node:child_process";
-import { mkdir, rm } from "node:fs/promises";
+import { mkdir, rm, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import type { StreamingChunkStore } from "@ashlar/sdk/ports";
-import { type TestChunk, testChunks } from "@ashlar/sdk/testing";
+import { type TestChunk, testChunk, testChunks } from "@ashlar/sdk/testing";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { openFsChunkStore } from "./index.ts";
 import { inspectFolder, makeFolder } from "./testing/fs-subject.ts";
@@ -26,6 +26,29 @@ beforeAll(async () => {
 afterAll(async () => {
   if (mounted) execFileSync("umount", [mountPoint]);
   await rm(mountPoint, { recursive: true, force: true });
+});
+
+test("the disk that counts is the one that the chunks lie on, where they have one of their own", async (context) => {
+  if (!mounted) context.skip();
+  const root = await makeFolder();
+  await (await openFsChunkStore({ path: root })).close();
+  await rm(join(root, "chunks"), { recursive: true, force: true });
+  const disk = join(mountPoint, "chunks");
+  await mkdir(disk);
+  await symlink(disk, join(root, "chunks"));
+  const store = await openFsChunkStore({ path: root, reserveBytes: DISK_BYTES / 2 });
+  try {
+    expect((await store.stats()).bytesTotal).toBe(DISK_BYTES);
+    const [small, large] = [await testChunk(CHUNK_BYTES, 1), await testChunk(2 * CHUNK_BYTES, 2)];
+    await store.putChunk(small.chunkId, small.bytes);
+    // Before anything of it is written.
+    await expect(store.putChunk(large.chunkId, large.bytes)).rejects.toMatchObject({ code: "DISK_FULL" });
+    expect((await inspectFolder(root)).leftovers).toEqual([]);
+  } finally {
+    await store.close();
+    await rm(root, { recursive: true, force: true });
+    await rm(disk, { recursive: true, force: true });
+  }
 });
 
 describe("an fs store on a disk of 1 MiB", () => {

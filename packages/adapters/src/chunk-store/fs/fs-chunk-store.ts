@@ -23,7 +23,7 @@ import { type OpenedFile, readChunk } from "./chunk-reader.ts";
 import { claimChunk, deleteChunk, findChunk, quarantine } from "./claims.ts";
 import { identityOf, lookAt, mapConcurrent, toStoreError } from "./file-system.ts";
 import type { MeetDatabase } from "./store-files.ts";
-import type { StoreHealth } from "./store-health.ts";
+import { diskOf, type StoreHealth } from "./store-health.ts";
 import { listChunks, type WalkParts } from "./walk-chunks.ts";
 import { type PutOptions, type PutParts, putBytes, putStream } from "./write-chunk.ts";
 
@@ -136,7 +136,7 @@ export class FsChunkStore implements StreamingChunkStore {
     const { usage, fileSystem, names, badEntries } = this.#parts;
     return await this.#io(false, async () => {
       const { chunkCount, bytesUsed } = await usage.totals();
-      const disk = await fileSystem.statfs(names.root);
+      const disk = await diskOf({ fileSystem, names });
       const [bytesFree, bytesTotal] = [disk.bavail * disk.bsize, disk.blocks * disk.bsize];
       const found = badEntries.list();
       return { chunkCount, bytesUsed, bytesFree, bytesTotal, badEntries: found.length === 0 ? undefined : found };

@@ -1,6 +1,8 @@
+import type { StatsFs } from "node:fs";
 import { relative } from "node:path";
 import { AshlarError } from "@ashlar/sdk/errors";
 import type { BadEntry, Logger } from "@ashlar/sdk/ports";
+import type { ChunkNames } from "./chunk-names.ts";
 import { errnoOf, type FileSystem, identityOf, isAbsent, isShortage } from "./file-system.ts";
 
 /** Failures to sync that say nothing of the disk: a folder that is gone, no room, no handles. */
@@ -75,14 +77,25 @@ export interface DiskReserve {
  * @throws {AshlarError} DISK_FULL
  */
 export async function assertRoom(
-  { fileSystem, reserveBytes }: DiskReserve,
-  path: string,
+  parts: DiskReserve & { readonly names: ChunkNames },
   sizeBytes: number,
 ): Promise<void> {
+  const { reserveBytes } = parts;
   if (reserveBytes === 0) return;
-  const { bavail, bsize } = await fileSystem.statfs(path);
+  const { bavail, bsize } = await diskOf(parts);
   if (bavail * bsize - sizeBytes >= reserveBytes) return;
   throw new AshlarError("DISK_FULL", "the disk of the chunk store is full up to its reserve; the chunk is not kept");
+}
+
+/** The disk that chunks are written to. Their folder may be a mount of its own, and may not be there before the first of them. */
+export async function diskOf(parts: { readonly fileSystem: FileSystem; readonly names: ChunkNames }): Promise<StatsFs> {
+  const { fileSystem, names } = parts;
+  try {
+    return await fileSystem.statfs(names.chunksFolder);
+  } catch (error) {
+    if (!isAbsent(error)) throw error;
+    return await fileSystem.statfs(names.root);
+  }
 }
 
 /** Entries remembered by name: enough to see what has happened to a disk, and some 100 KB. */

@@ -1,4 +1,6 @@
-import { rm } from "node:fs/promises";
+import * as nodeFs from "node:fs/promises";
+import { rename, rm } from "node:fs/promises";
+import { join } from "node:path";
 import { encodeHex } from "@ashlar/sdk/hash";
 import type { StreamingChunkStore } from "@ashlar/sdk/ports";
 import { type TestChunk, testChunk } from "@ashlar/sdk/testing";
@@ -127,5 +129,29 @@ describe("two processes with one folder open", () => {
     await third.end();
     await fourth.close();
     expect(await store.getChunk(chunk.chunkId)).toEqual(chunk.bytes);
+  });
+
+  test("a read that meets a delete which puts the chunk back finds it, wherever it looks first", async () => {
+    const chunk = await testChunk(SIZE_BYTES, 1);
+    await store.putChunk(chunk.chunkId, chunk.bytes);
+    const id = encodeHex(chunk.chunkId);
+    const path = join(root, "chunks", id.slice(0, 2), id.slice(2, 4), id);
+    const aside = join(root, "aside");
+    // The other store's delete ends between the look under the chunk's name and the look for what is aside.
+    const fileSystem = {
+      ...nodeFs,
+      async readdir(folder: string): Promise<string[]> {
+        await rename(aside, path).catch(() => {});
+        return await nodeFs.readdir(folder);
+      },
+    };
+    const reader = await openFsChunkStore({ path: root, fileSystem: fileSystem as typeof nodeFs });
+    await reader.stats();
+    await rename(path, aside);
+    try {
+      expect(await reader.getChunk(chunk.chunkId)).toEqual(chunk.bytes);
+    } finally {
+      await reader.close();
+    }
   });
 });

@@ -47,7 +47,7 @@ export async function putBytes(
     const sizeBytes = bytes.byteLength;
     const found = await claimIfSame(parts, place, { incoming: { sizeBytes, bytes }, digestRight, options });
     if (found !== "claimed") {
-      await assertRoom(parts, parts.names.root, sizeBytes);
+      await assertRoom(parts, sizeBytes);
       await withTemp(parts, async (temp) => {
         await parts.step("write", async () => {
           for (let offset = 0; offset < sizeBytes; offset += PIECE_BYTES) {
@@ -77,7 +77,7 @@ export async function putStream(
   { place, source }: { readonly place: ChunkPlace; readonly source: AsyncIterable<Uint8Array> },
   options: PutOptions,
 ): Promise<PutChunkResult> {
-  await assertRoom(parts, parts.names.root, 0);
+  await assertRoom(parts, 0);
   let result: PutChunkResult | undefined;
   await withTemp(parts, async (temp) => {
     const { writer } = temp;
@@ -229,7 +229,7 @@ async function publish(
 ): Promise<void> {
   const { temp, replaces, options } = file;
   // The file has its room by now, and so have those of other writers: nobody publishes into the reserve.
-  await assertRoom(parts, parts.names.tempFolder, 0);
+  await assertRoom(parts, 0);
   // Not before: the bytes have turned out to be the chunk's.
   await parts.folders.ensure(place.leaf);
   await stampClaim(parts, temp.handle);
