@@ -2,7 +2,7 @@ import { AshlarError } from "@ashlar/sdk/errors";
 import { type Digest, encodeHex } from "@ashlar/sdk/hash";
 import { assertMayRead } from "../grants/index.ts";
 import { contentRange, type ResolvedRange, resolveRange } from "../http/byte-range.ts";
-import { namesEntityTag } from "../http/entity-tag.ts";
+import { judgeRead, rangeApplies } from "../http/conditions.ts";
 import { FOREIGN_CONTENT_HEADERS } from "../http/foreign-content.ts";
 import type { HttpRequest, HttpResponse } from "../http/http-handler.ts";
 import { problemResponse } from "../http/problem.ts";
@@ -25,14 +25,11 @@ export async function readChunk(face: ChunkFaceContext, request: HttpRequest, ch
   if (caller.kind === "read") assertMayRead(caller, chunkId);
   const etag = encodeHex(chunkId);
   const header = new Headers({ etag: `"${etag}"`, "cache-control": CACHE_CONTROL, "accept-ranges": "bytes" });
-  const ifMatch = request.header.get("if-match");
-  if (ifMatch !== null && !namesEntityTag(ifMatch, etag, { weak: false })) {
+  const verdict = judgeRead(request.header, { etag });
+  if (verdict !== "proceed") {
     await chunkSize(face.store, chunkId, request.signal);
+    if (verdict === "not-modified") return { status: 304, header };
     throw new AshlarError("PRECONDITION_FAILED", "a chunk's etag is its digest", { details: { etag } });
-  }
-  if (namesEntityTag(request.header.get("if-none-match"), etag, { weak: true })) {
-    await chunkSize(face.store, chunkId, request.signal);
-    return { status: 304, header };
   }
   header.set("content-type", "application/octet-stream");
   for (const [name, value] of Object.entries(FOREIGN_CONTENT_HEADERS)) header.set(name, value);
@@ -49,8 +46,7 @@ async function getChunk(
   { chunkId, etag, header }: { readonly chunkId: Digest; readonly etag: string; readonly header: Headers },
 ): Promise<HttpResponse> {
   // A range of another state than this one would be no use (RFC 9110 §13.1.5).
-  const ifRange = request.header.get("if-range");
-  const rangeHeader = ifRange === null || ifRange === `"${etag}"` ? request.header.get("range") : null;
+  const rangeHeader = rangeApplies(request.header, { etag }, 0) ? request.header.get("range") : null;
   let unsatisfiedBytes: number | undefined;
   let range: ResolvedRange | undefined;
   try {

@@ -1,6 +1,4 @@
-import { AshlarError } from "@ashlar/sdk/errors";
 import { type Digest, decodeDigestHex } from "@ashlar/sdk/hash";
-import { DURABILITIES, type Durability } from "@ashlar/sdk/ports";
 import {
   DeleteChunkResponseSchema,
   encodeDeleteOutcome,
@@ -11,8 +9,9 @@ import type { HttpHandler, HttpRequest, HttpResponse } from "../http/http-handle
 import { messageResponse } from "../http/json-response.ts";
 import { methodNotAllowed } from "../http/method-not-allowed.ts";
 import { trustCaller } from "../http/request-context.ts";
+import { assertWholeBody, contentLength, durabilityOf, wholeNumber } from "../http/request-headers.ts";
 import type { HttpRoute } from "../http/router.ts";
-import { assertWholeBody } from "../http/whole-body.ts";
+
 import { callerIdOf } from "./chunk-access.ts";
 import type { ChunkFaceContext } from "./chunk-face-context.ts";
 import { readChunk } from "./chunk-http-read.ts";
@@ -44,7 +43,7 @@ async function putChunk(face: ChunkFaceContext, request: HttpRequest, chunkId: D
   trustCaller(request, callerIdOf(caller));
   assertWholeBody(header);
   const serverId = header.get("ashlar-server-id") ?? undefined;
-  const incoming = { chunkId, sizeBytes: declaredSize(header), serverId, durability: durabilityOf(header), signal };
+  const incoming = { chunkId, sizeBytes: contentLength(header), serverId, durability: durabilityOf(header), signal };
   await face.writer.check(incoming);
   const result = await face.writer.write(caller, incoming, request.body);
   const answer = encodePutChunkResult(result, face.serverId);
@@ -64,22 +63,3 @@ async function deleteChunk(face: ChunkFaceContext, request: HttpRequest, chunkId
 }
 
 const NO_STORE = Object.freeze({ "cache-control": "no-store" });
-
-function declaredSize(header: Headers): number | undefined {
-  const text = header.get("content-length");
-  return text === null ? undefined : wholeNumber(text, "content-length");
-}
-
-function durabilityOf(header: Headers): Durability | undefined {
-  const text = header.get("ashlar-durability");
-  if (text === null) return undefined;
-  const durability = DURABILITIES.find((known) => known === text);
-  if (durability === undefined) throw new AshlarError("INVALID_ARGUMENT", "ashlar-durability is strict, batched or os");
-  return durability;
-}
-
-function wholeNumber(text: string, name: string): number {
-  const value = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
-  if (Number.isSafeInteger(value)) return value;
-  throw new AshlarError("INVALID_ARGUMENT", `${name} is a whole number`, { details: { field: name } });
-}

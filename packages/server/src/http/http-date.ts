@@ -26,6 +26,11 @@ export function parseHttpDate(text: string): number | undefined {
   return ancient === null ? undefined : timeOf(ancient[6], ancient[1], ancient[2], ancient.slice(3, 6));
 }
 
+/** A time as HTTP says it, in whole seconds. @param ms since 1970. */
+export function formatHttpDate(ms: number): string {
+  return new Date(ms).toUTCString();
+}
+
 /** A year of two digits that would lie more than 50 years ahead lies in the past. */
 function fullYear(year: number): number {
   const now = new Date().getUTCFullYear();

@@ -2,8 +2,8 @@
 
 export type { Caller } from "./admission.ts";
 export { contentRange, type ResolvedRange, resolveRange } from "./byte-range.ts";
+export { namesEntityTag } from "./conditions.ts";
 export type { CorsOptions } from "./cors.ts";
-export { namesEntityTag } from "./entity-tag.ts";
 export { type FetchHandler, toFetchHandler } from "./fetch-handler.ts";
 export type { HttpHandler, HttpRequest, HttpResponse } from "./http-handler.ts";
 export { HTTP_LIMITS } from "./http-limits.ts";

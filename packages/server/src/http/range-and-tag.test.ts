@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { resolveRange } from "./byte-range.ts";
-import { namesEntityTag } from "./entity-tag.ts";
+import { namesEntityTag } from "./conditions.ts";
 import { HTTP_LIMITS } from "./http-limits.ts";
 
 describe("resolveRange", () => {

@@ -1,5 +1,6 @@
 import type { ObjectAttributes, ObjectInfo } from "@ashlar/sdk/ports";
 import { FOREIGN_CONTENT_HEADERS } from "../../http/foreign-content.ts";
+import { formatHttpDate } from "../../http/http-date.ts";
 import { decodeHeaderText, encodeHeaderText } from "./header-text.ts";
 import { metadataFromHeaders, metadataHeaders } from "./metadata-headers.ts";
 
@@ -46,5 +47,5 @@ export function objectHeaders(info: ObjectInfo): Headers {
 
 /** What lets a client ask later whether its copy is still good. */
 export function validatorHeaders(info: ObjectInfo): { readonly etag: string; readonly "last-modified": string } {
-  return { etag: `"${info.etag}"`, "last-modified": new Date(info.createdAtMs).toUTCString() };
+  return { etag: `"${info.etag}"`, "last-modified": formatHttpDate(info.createdAtMs) };
 }

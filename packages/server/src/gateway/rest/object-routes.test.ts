@@ -7,8 +7,8 @@ import { createMemoryMetadataStore } from "@ashlar/adapters/metadata-store/memor
 import { singleStoreTopology } from "@ashlar/sdk/engine";
 import type { MetadataStore, ObjectInfo } from "@ashlar/sdk/ports";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { rangeApplies, writeCondition } from "../../http/conditions.ts";
 import { startTestGateway, type TestGateway } from "../testing/start-test-gateway.ts";
-import { rangeApplies, writeCondition } from "./conditions.ts";
 
 let test: TestGateway;
 let metadata: MetadataStore;

@@ -1,9 +1,9 @@
 import { AshlarError } from "@ashlar/sdk/errors";
 import type { ByteRange, ObjectInfo, OpenedObject } from "@ashlar/sdk/ports";
 import { contentRange, parseByteRange } from "../../http/byte-range.ts";
+import { judgeRead, rangeApplies } from "../../http/conditions.ts";
 import type { HttpRequest, HttpResponse } from "../../http/http-handler.ts";
 import { problemResponse } from "../../http/problem.ts";
-import { judgeRead, rangeApplies } from "./conditions.ts";
 import { encodeHeaderText } from "./header-text.ts";
 import { objectHeaders, validatorHeaders } from "./object-headers.ts";
 import type { RestRequest } from "./rest-request.ts";

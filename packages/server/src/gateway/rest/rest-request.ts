@@ -1,5 +1,6 @@
 import { AshlarError } from "@ashlar/sdk/errors";
 import type { HttpRequest } from "../../http/http-handler.ts";
+import { contentLength } from "../../http/request-headers.ts";
 import type { GatewayContext } from "../gateway-context.ts";
 import type { GatewayOperations } from "../operations/index.ts";
 import type { GatewayCall } from "../operations/operation.ts";
@@ -15,15 +16,6 @@ export interface RestRequest {
   /** Of the path; empty where it names none. */
   readonly bucket: string;
   readonly key: string;
-}
-
-/** `content-length`. @throws {AshlarError} INVALID_ARGUMENT. */
-export function contentLength(header: Headers): number | undefined {
-  const text = header.get("content-length");
-  if (text === null) return undefined;
-  const length = /^\d+$/.test(text) ? Number(text) : Number.NaN;
-  if (Number.isSafeInteger(length)) return length;
-  throw new AshlarError("INVALID_ARGUMENT", "content-length is a whole number of bytes");
 }
 
 /**

@@ -1,14 +1,14 @@
 import { AshlarError } from "@ashlar/sdk/errors";
 import { isDigestHex } from "@ashlar/sdk/hash";
-import { type CopyObject, DURABILITIES, type Durability } from "@ashlar/sdk/ports";
+import type { CopyObject } from "@ashlar/sdk/ports";
 import { CopyObjectResponseSchema, encodeObjectInfo, encodePutOutcome, PutObjectOutcomeSchema } from "@ashlar/sdk/rpc";
+import { writeCondition } from "../../http/conditions.ts";
 import type { HttpRequest, HttpResponse } from "../../http/http-handler.ts";
 import { messageResponse } from "../../http/json-response.ts";
-import { assertWholeBody } from "../../http/whole-body.ts";
-import { writeCondition } from "./conditions.ts";
+import { assertWholeBody, contentLength, durabilityOf } from "../../http/request-headers.ts";
 import { attributesFromHeaders } from "./object-headers.ts";
 import { splitReference } from "./object-path.ts";
-import { assertNoBody, contentLength, type RestRequest } from "./rest-request.ts";
+import { assertNoBody, type RestRequest } from "./rest-request.ts";
 
 /** Names the source of a copy; its presence makes a PUT a copy. */
 export const COPY_SOURCE_HEADER = "ashlar-copy-source";
@@ -56,14 +56,6 @@ function copySource({ header }: Pick<HttpRequest, "header">): Pick<CopyObject, "
 export async function deleteObject({ gateway, bucket, key, request, call }: RestRequest): Promise<HttpResponse> {
   await gateway.perform("deleteObject", { bucket, key, condition: writeCondition(request.header) }, call);
   return { status: 204 };
-}
-
-function durabilityOf(header: Headers): Durability | undefined {
-  const text = header.get("ashlar-durability");
-  if (text === null) return undefined;
-  const durability = DURABILITIES.find((each) => each === text);
-  if (durability !== undefined) return durability;
-  throw new AshlarError("INVALID_ARGUMENT", `ashlar-durability is one of ${DURABILITIES.join(", ")}`);
 }
 
 function digestOf(header: Headers): string | undefined {

@@ -1,16 +1,24 @@
+/** Conditional requests (RFC 9110 §13), the same for all that is served. */
 import { AshlarError } from "@ashlar/sdk/errors";
-import type { CommitCondition, ObjectInfo } from "@ashlar/sdk/ports";
-import { namesEntityTag, parseEntityTags } from "../../http/entity-tag.ts";
-import { parseHttpDate } from "../../http/http-date.ts";
-import { HTTP_LIMITS } from "../../http/http-limits.ts";
+import type { CommitCondition } from "@ashlar/sdk/ports";
+import { parseHttpDate } from "./http-date.ts";
+import { HTTP_LIMITS } from "./http-limits.ts";
 
 /** What the conditions of a read say; RFC 9110 §13.2.2 gives the order. */
 export type ReadVerdict = "proceed" | "not-modified" | "failed";
 
 const SECOND_MS = 1000;
 
+/** The state of what is read. */
+export interface Validators {
+  /** Without quotes. */
+  readonly etag: string;
+  /** When it got this state; absent: it never had another. */
+  readonly createdAtMs?: number | undefined;
+}
+
 /** Judges the conditional headers of a GET or HEAD. */
-export function judgeRead(header: Headers, info: ObjectInfo): ReadVerdict {
+export function judgeRead(header: Headers, info: Validators): ReadVerdict {
   const ifMatch = header.get("if-match");
   const ifNoneMatch = header.get("if-none-match");
   if (ifMatch !== null) {
@@ -26,23 +34,25 @@ export function judgeRead(header: Headers, info: ObjectInfo): ReadVerdict {
  * Only an exact match of a strong validator counts: the one etag, or the very date of `last-modified`, once its second is over (before that a
  * second write could bear the same date, §8.8.2.2). Lists, weak tags and anything else give the whole object.
  */
-export function rangeApplies(header: Headers, info: ObjectInfo, nowMs: number): boolean {
+export function rangeApplies(header: Headers, info: Validators, nowMs: number): boolean {
   const ifRange = header.get("if-range")?.trim();
   if (ifRange === undefined) return true;
   if (ifRange.includes('"')) return ifRange === `"${info.etag}"`;
   const modifiedMs = modifiedAtMs(info);
+  if (modifiedMs === undefined) return false;
   return parseHttpDate(ifRange) === modifiedMs && nowMs >= modifiedMs + SECOND_MS;
 }
 
 /** What `last-modified` says: whole seconds. */
-function modifiedAtMs(info: ObjectInfo): number {
-  return Math.floor(info.createdAtMs / SECOND_MS) * SECOND_MS;
+function modifiedAtMs({ createdAtMs }: Validators): number | undefined {
+  return createdAtMs === undefined ? undefined : Math.floor(createdAtMs / SECOND_MS) * SECOND_MS;
 }
 
-/** Whether an object is newer than a date; `undefined` if there is no valid date. */
-function isLaterThan(info: ObjectInfo, date: string | null): boolean | undefined {
+/** Whether it is newer than a date; `undefined` if there is no valid date, or none to compare it with. */
+function isLaterThan(info: Validators, date: string | null): boolean | undefined {
   const dateMs = date === null ? undefined : parseHttpDate(date);
-  return dateMs === undefined ? undefined : modifiedAtMs(info) > dateMs;
+  const modifiedMs = modifiedAtMs(info);
+  return dateMs === undefined || modifiedMs === undefined ? undefined : modifiedMs > dateMs;
 }
 
 /**
@@ -85,4 +95,49 @@ function tagsOf(header: Headers, name: "if-match" | "if-none-match"): readonly s
   const max = HTTP_LIMITS.CONDITION_ETAGS_MAX.value;
   if (distinct.length <= max) return distinct;
   throw new AshlarError("INVALID_ARGUMENT", `${name} of a write names at most ${max} etags`, { details });
+}
+
+/** One entity tag as a header names it. */
+export interface EntityTag {
+  /** Without quotes. */
+  readonly tag: string;
+  readonly weak: boolean;
+}
+
+const TAG = /^(W\/)?"([^"]*)"/;
+const SEPARATOR = /^[ \t]*(?:,[ \t]*)+/;
+
+/**
+ * Reads the value of `if-match` or `if-none-match` (RFC 9110 §13.1).
+ *
+ * @returns the tags in order, `"*"` for the star, `undefined` for what is neither.
+ */
+export function parseEntityTags(header: string): readonly EntityTag[] | "*" | undefined {
+  let rest = header.trim().replace(/^(?:,[ \t]*)+/, "");
+  if (rest === "*") return "*";
+  const tags: EntityTag[] = [];
+  for (;;) {
+    const match = TAG.exec(rest);
+    if (match === null) return undefined;
+    tags.push({ tag: match[2] ?? "", weak: match[1] !== undefined });
+    rest = rest.slice(match[0].length);
+    if (rest === "") return tags;
+    const separator = SEPARATOR.exec(rest);
+    if (separator === null) return undefined;
+    rest = rest.slice(separator[0].length);
+    if (rest === "") return tags;
+  }
+}
+
+/**
+ * Whether the value of `if-match` or `if-none-match` names this tag.
+ *
+ * @param header the header's value, `*` included; `null` (no header) and bad syntax match nothing.
+ * @param etag without quotes.
+ * @param options.weak compare weakly, as if-none-match does: `W/"x"` matches `"x"`.
+ */
+export function namesEntityTag(header: string | null, etag: string, options: { readonly weak: boolean }): boolean {
+  const tags = header === null ? undefined : parseEntityTags(header);
+  if (tags === "*") return true;
+  return tags?.some(({ tag, weak }) => tag === etag && (options.weak || !weak)) ?? false;
 }
