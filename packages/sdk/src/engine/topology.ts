@@ -1,6 +1,6 @@
 import type { AshlarError } from "../errors/index.ts";
 import type { Digest } from "../hash/index.ts";
-import type { CallOptions, ChunkStore, PutChunkResult } from "../ports/index.ts";
+import type { CallOptions, ChunkStore } from "../ports/index.ts";
 
 /** A chunk store under the name of its server. */
 export interface NamedStore {
@@ -35,14 +35,16 @@ export interface Topology {
   close(): Promise<void>;
 }
 
-/** What a replicated write did. */
-export interface ReplicatedPut extends PutChunkResult {
-  readonly replicas: number;
-  readonly layoutVersion: number;
-  /** Servers that hold the chunk durably and claimed when the write was acknowledged. */
-  readonly serverIds: readonly string[];
-  /** Servers of the placement that had not acknowledged; they may still. */
-  readonly missedServerIds: readonly string[];
-  /** Receipts of the nodes, where they gave any. */
-  readonly receipts: readonly string[];
+/** The topology of one store: everything lies there, one acknowledgement is all. Closing it closes the store. */
+export function singleStoreTopology(store: ChunkStore, serverId: string = "local"): Topology {
+  const stores: readonly NamedStore[] = Object.freeze([{ serverId, store, available: true }]);
+  const placement = Object.freeze({ layoutVersion: 0, stores });
+  return {
+    writePlacement: async () => placement,
+    readCandidates: async () => stores,
+    allStores: async () => stores,
+    writeQuorum: () => 1,
+    invalidate: () => {},
+    close: () => store.close(),
+  };
 }
