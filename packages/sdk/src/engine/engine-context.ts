@@ -34,6 +34,8 @@ export interface EngineOptions {
   readonly retry?: RetryPolicy | undefined;
   /** Of the chunk stores alone; default `retry`. */
   readonly chunkRetry?: RetryPolicy | undefined;
+  /** Over the same topology, where the process has one already; default: one of its own, with `hedgeAfterMs`. */
+  readonly chunks?: ReplicatedStore | undefined;
 }
 
 /** The options, completed; what every operation of the engine works with. */
@@ -41,6 +43,8 @@ export interface EngineContext {
   /** Tries again by itself. */
   readonly catalog: Catalog;
   readonly chunks: ReplicatedStore;
+  /** For its calls. */
+  readonly chunkRetry: RetryPolicy | undefined;
   readonly tickets: TicketCache | undefined;
   readonly hasher: Hasher;
   readonly clock: Clock;
@@ -62,7 +66,8 @@ export function createEngineContext(options: EngineOptions, closing: AbortSignal
   const patience = { clock, random, retry };
   return Object.freeze({
     catalog: retrying(catalog, patience),
-    chunks: createReplicatedStore({ topology, hasher, clock, random, logger, hedgeAfterMs, retry: chunkRetry }),
+    chunks: options.chunks ?? createReplicatedStore({ topology, hasher, clock, random, logger, hedgeAfterMs }),
+    chunkRetry,
     tickets: grants && createTicketCache(retrying(grants, patience), clock, closing),
     hasher,
     clock,

@@ -1,4 +1,10 @@
-export { type ClusterTopologyOptions, createClusterTopology, majority } from "./cluster-topology.ts";
+export {
+  type ClusterTopologyOptions,
+  type ClusterViewOptions,
+  createClusterTopology,
+  createClusterView,
+  majority,
+} from "./cluster-topology.ts";
 export { type CollectOptions, type CollectReport, collect } from "./collect.ts";
 export { createEngine } from "./create-engine.ts";
 export type { EngineOptions } from "./engine-context.ts";
@@ -6,10 +12,18 @@ export { type ExamineOptions, examineStore, type StoreProblem } from "./examine-
 export { type DatabaseStepOptions, takeDatabaseStep } from "./marked-deletes.ts";
 export {
   createReplicatedStore,
+  type Patience,
   type ReplicatedGetOptions,
   type ReplicatedPut,
+  type ReplicatedPutOptions,
   type ReplicatedStore,
   type ReplicationOptions,
 } from "./replicated-store.ts";
 export { type RetryEvent, type RetryOptions, type RetryPolicy, withRetry } from "./retry.ts";
-export { type ChunkPlacement, type NamedStore, singleStoreTopology, type Topology } from "./topology.ts";
+export {
+  type ChunkPlacement,
+  type ClusterView,
+  type NamedStore,
+  singleStoreTopology,
+  type Topology,
+} from "./topology.ts";

@@ -221,6 +221,7 @@ async function fetchChunk(
       ...(whole ? {} : { offset: from, length: to - from }),
       grant,
       signal,
+      retry: context.chunkRetry,
       // Of a chunk that is fetched whole for a part of it, only the part counts.
       onProgress: onProgress && ((transferredBytes) => meter(Math.min(transferredBytes, to - from))),
     });

@@ -5,6 +5,7 @@ import { linkAbort } from "../internal/linked-abort.ts";
 import { LIMITS } from "../limits.ts";
 import type {
   BytesProgress,
+  ChunkHolders,
   Clock,
   GetChunkOptions,
   Hasher,
@@ -26,7 +27,7 @@ export interface ReplicatedStore {
    *
    * @throws {AshlarError} the stores' own error where they agree on its code and it is not NODE_UNAVAILABLE, else QUORUM_NOT_REACHED with the causes.
    */
-  put(chunkId: Digest, bytes: Uint8Array, options?: PutChunkOptions): Promise<ReplicatedPut>;
+  put(chunkId: Digest, bytes: Uint8Array, options?: ReplicatedPutOptions): Promise<ReplicatedPut>;
   /**
    * Reads one chunk, or a range of it, from the first store that answers with the right bytes.
    *
@@ -48,26 +49,28 @@ export interface ReplicationOptions {
   readonly logger: Logger;
   /** A read slower than this also asks the next replica; default HEDGE_AFTER_MS. */
   readonly hedgeAfterMs?: number | undefined;
-  /** How patient each chunk is, for each of its stores. */
+}
+
+/** How patient a call is. */
+export interface Patience {
+  /** With each of the chunk's stores; default: as {@link RetryPolicy}. */
   readonly retry?: RetryPolicy | undefined;
-  /** Tries per chunk and replica, ≥ 1; default: as many as the time allows. */
+  /** Tries per replica, ≥ 1; default: as many as the time allows. */
   readonly attempts?: number | undefined;
 }
 
+/** Options of a replicated write. */
+export interface ReplicatedPutOptions extends PutChunkOptions, Patience {}
+
 /** What a replicated write did. */
-export interface ReplicatedPut extends PutChunkResult {
+export interface ReplicatedPut extends Omit<PutChunkResult, "holders">, ChunkHolders {
   readonly replicas: number;
-  readonly layoutVersion: number;
-  /** Servers that hold the chunk durably and claimed when the write was acknowledged. */
-  readonly serverIds: readonly string[];
-  /** Servers of the placement that had not acknowledged; they may still. */
-  readonly missedServerIds: readonly string[];
   /** Receipts of the nodes, where they gave any. */
   readonly receipts: readonly string[];
 }
 
 /** Options of a replicated read. */
-export interface ReplicatedGetOptions extends GetChunkOptions {
+export interface ReplicatedGetOptions extends GetChunkOptions, Patience {
   /**
    * Length of the chunk in bytes as the manifest tells it: answers of another length are refused, and a whole chunk is checked against its
    * digest. Absent (a gateway that passes bytes on): nothing is checked here, the reader at the end does it.
@@ -89,7 +92,8 @@ export function createReplicatedStore(options: ReplicationOptions): ReplicatedSt
     suspects: createSuspects(options.clock),
   };
   return {
-    put: (chunkId, bytes, putOptions) => putChunk(context, { chunkId, bytes, options: putOptions ?? {} }),
+    put: (chunkId, bytes, { retry, attempts, ...putOptions } = {}) =>
+      putChunk(context, { chunkId, bytes, options: putOptions, patience: { retry, attempts } }),
     get: (chunkId, getOptions) => getChunk(context, { chunkId, options: getOptions }),
   };
 }
@@ -120,6 +124,7 @@ interface Put {
   readonly chunkId: Digest;
   readonly bytes: Uint8Array;
   readonly options: PutChunkOptions;
+  readonly patience: Patience;
 }
 
 interface Ack {
@@ -130,7 +135,7 @@ interface Ack {
 async function putChunk(context: ReplicationContext, put: Put): Promise<ReplicatedPut> {
   const { signal } = put.options;
   const find = (): Promise<ChunkPlacement> => context.topology.writePlacement(put.chunkId, { signal });
-  const placement = await withRetry(find, { ...context, signal });
+  const placement = await withRetry(find, { ...context, ...put.patience, signal });
   const [only, second] = placement.stores;
   if (only === undefined || second !== undefined) return putToQuorum(context, placement, put);
   const result = await putToStore(context, only, put);
@@ -141,6 +146,7 @@ function putToStore(context: ReplicationContext, target: NamedStore, put: Put): 
   const { chunkId, bytes, options } = put;
   return withRetry(() => target.store.putChunk(chunkId, bytes, options), {
     ...context,
+    ...put.patience,
     signal: options.signal,
     onRetry: (error, attempt) => {
       if (error.code === "NODE_UNAVAILABLE") context.suspects.add(target.serverId);
@@ -269,7 +275,7 @@ interface Get {
 }
 
 function getChunk(context: ReplicationContext, wanted: Get): Promise<Uint8Array> {
-  const { signal } = wanted.options;
+  const { signal, retry, attempts } = wanted.options;
   const find = (): Promise<readonly NamedStore[]> => context.topology.readCandidates(wanted.chunkId, { signal });
   return withRetry(
     async () => {
@@ -284,7 +290,7 @@ function getChunk(context: ReplicationContext, wanted: Get): Promise<Uint8Array>
         return await readFrom(context, unasked, wanted);
       }
     },
-    { ...context, signal },
+    { ...context, retry, attempts, signal },
   );
 }
 

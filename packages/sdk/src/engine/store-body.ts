@@ -223,6 +223,7 @@ function createChunkPuts(
       grant: ticket?.grant,
       onProgress: wantsProgress ? meter : undefined,
       digestVerified: true,
+      retry: context.chunkRetry,
     });
   };
   return {
