@@ -15,7 +15,6 @@ import type {
 import { systemClock } from "../ports/system.ts";
 import { type MarkedDeletes, openMarkedDeletes } from "./marked-deletes.ts";
 import { CANDIDATES_MAX, findNamedChunks } from "./named-chunks.ts";
-import { type SweepReport, sweepOrphans } from "./sweep-orphans.ts";
 import type { NamedStore, Topology } from "./topology.ts";
 
 /** Work per step: bounds transactions and memory. */
@@ -56,7 +55,12 @@ export interface CollectReport {
   readonly damagesFound: number;
 }
 
-type DeletingOptions = CollectOptions & { readonly deletes: MarkedDeletes };
+/** The options of one run, completed. */
+interface Run extends CollectOptions {
+  readonly graceMs: number;
+  readonly claimTtlMs: number;
+  readonly deletes: MarkedDeletes;
+}
 
 /**
  * Frees what nothing names any more. May run in any number of processes at once, and crash anywhere: what is left is done by the next run.
@@ -66,40 +70,54 @@ type DeletingOptions = CollectOptions & { readonly deletes: MarkedDeletes };
  * or were made after the delete, and then the bytes are there again.
  */
 export async function collect(options: CollectOptions): Promise<CollectReport> {
-  const graceMs = options.graceMs ?? LIMITS.COLLECT_GRACE_MS.value;
-  const claimTtlMs = options.claimTtlMs ?? LIMITS.CLAIM_TTL_MS.value;
-  const olderThanMs = options.uploadTtlMs ?? LIMITS.UPLOAD_TTL_MS.value;
-  const { metadata, signal, clock = systemClock } = options;
+  const { metadata, topology, signal, clock = systemClock } = options;
   const call = { signal };
-  const deletes = await openMarkedDeletes({ ...options, clock });
-  await deletes.begin(await options.topology.allStores(call));
+  const run: Run = {
+    ...options,
+    graceMs: options.graceMs ?? LIMITS.COLLECT_GRACE_MS.value,
+    claimTtlMs: options.claimTtlMs ?? LIMITS.CLAIM_TTL_MS.value,
+    deletes: await openMarkedDeletes({ ...options, clock }),
+  };
+  const { graceMs, deletes } = run;
+  const olderThanMs = options.uploadTtlMs ?? LIMITS.UPLOAD_TTL_MS.value;
+  await deletes.begin(await topology.allStores(call));
   const uploadsAborted = await drain(() => metadata.abortStaleUploads({ olderThanMs, limit: BATCH }, call));
   const manifestsDropped = await drain(() => metadata.dropReleasedManifests({ graceMs, limit: BATCH }, call));
-  let chunksDeleted = 0;
-  let chunksKept = 0;
-  let damagesFound = 0;
-  for (;;) {
-    const marked = await markMany(options, graceMs);
-    const round = await collectMarked({ ...options, deletes }, marked, claimTtlMs);
-    chunksDeleted += round.chunksDeleted;
-    chunksKept += marked.length - round.chunksDeleted;
-    damagesFound += round.damagesFound;
-    // Nothing gone: what is left stays claimed, and would only be marked again.
-    if (marked.length < BATCH || round.chunksDeleted === 0) break;
-  }
-  const swept = await sweepUnlessEmptied({ ...options, deletes }, claimTtlMs);
-  const storesRefusing = deletes.refusingCount;
-  const { orphansDeleted, orphansKept } = swept;
-  damagesFound += swept.damagesFound;
+  const { damagesFound: damagedRows, ...chunks } = await collectUnreferenced(run);
+  const { damagesFound: damagedNames, ...orphans } = await sweepUnlessEmptied(run);
   return {
-    ...{ manifestsDropped, uploadsAborted, chunksDeleted, chunksKept },
-    ...{ orphansDeleted, orphansKept, storesRefusing, damagesFound },
+    ...{ manifestsDropped, uploadsAborted, ...chunks, ...orphans },
+    storesRefusing: deletes.refusingCount,
+    damagesFound: damagedRows + damagedNames,
   };
 }
 
+async function drain(step: () => Promise<number>): Promise<number> {
+  let total = 0;
+  for (;;) {
+    const done = await step();
+    total += done;
+    if (done < BATCH) return total;
+  }
+}
+
+async function collectUnreferenced(
+  run: Run,
+): Promise<Pick<CollectReport, "chunksDeleted" | "chunksKept" | "damagesFound">> {
+  const total = { chunksDeleted: 0, chunksKept: 0, damagesFound: 0 };
+  for (;;) {
+    const marked = await markMany(run);
+    const { chunksDeleted, damagesFound } = await collectMarked(run, marked);
+    total.chunksDeleted += chunksDeleted;
+    total.chunksKept += marked.length - chunksDeleted;
+    total.damagesFound += damagesFound;
+    // Nothing gone: what is left stays claimed, and would only be marked again.
+    if (marked.length < BATCH || chunksDeleted === 0) return total;
+  }
+}
+
 /** Marks in small transactions up to what one walk over the manifests looks for, each row once. */
-async function markMany(options: CollectOptions, graceMs: number): Promise<readonly CollectingChunk[]> {
-  const { metadata, signal } = options;
+async function markMany({ metadata, graceMs, signal }: Run): Promise<readonly CollectingChunk[]> {
   const marked = new Map<string, CollectingChunk>();
   while (marked.size <= CANDIDATES_MAX - BATCH) {
     const before = marked.size;
@@ -113,11 +131,10 @@ async function markMany(options: CollectOptions, graceMs: number): Promise<reado
 
 /** Deletes what is marked and not named. */
 async function collectMarked(
-  options: DeletingOptions,
+  run: Run,
   marked: readonly CollectingChunk[],
-  unclaimedForMs: number,
-): Promise<{ readonly chunksDeleted: number; readonly damagesFound: number }> {
-  const { metadata, logger, signal } = options;
+): Promise<Pick<CollectReport, "chunksDeleted" | "damagesFound">> {
+  const { metadata, logger, signal } = run;
   const ids = marked.map((chunk) => chunk.chunkId);
   const isDamaged = (count: number | undefined): boolean => count === 0;
   const { free, damagedCount: damagesFound } = await findNamedChunks(metadata, ids, { isDamaged, signal });
@@ -132,53 +149,18 @@ async function collectMarked(
   for (let start = 0; start < marked.length; start += BATCH) {
     const piece = marked.slice(start, start + BATCH);
     const unnamed = piece.filter((chunk) => freeIds.has(encodeHex(chunk.chunkId)));
-    const removed = await deleteEverywhere(options, unnamed, unclaimedForMs);
+    const removed = await deleteEverywhere(run, unnamed);
     const outcomes = piece.map(({ chunkId }) => ({ chunkId, removed: removed.has(encodeHex(chunkId)) }));
     chunksDeleted += (await metadata.finishCollecting(outcomes, { signal })).length;
   }
   return { chunksDeleted, damagesFound };
 }
 
-/**
- * Sweeps orphans, unless the metadata has not one bucket: then it is a new, lost or emptied database, every chunk would look like an orphan, and
- * whoever brings the database back would find nothing.
- */
-async function sweepUnlessEmptied(options: DeletingOptions, unclaimedForMs: number): Promise<SweepReport> {
-  const { metadata, topology, logger, signal } = options;
-  if ((await metadata.listBuckets({ signal })).length > 0) return sweepOrphans({ ...options, unclaimedForMs });
-  for (const { serverId, store } of await topology.allStores({ signal })) {
-    const chunkCount = await store.stats({ signal }).then(
-      (stats) => stats.chunkCount,
-      () => 0, // a store that is away is not swept either
-    );
-    if (chunkCount > 0) {
-      logger.error(
-        { serverId, chunkCount },
-        "the metadata has no bucket, yet a store holds chunks: a lost or emptied database? Its chunks are left alone",
-      );
-    }
-  }
-  return { orphansDeleted: 0, orphansKept: 0, damagesFound: 0 };
-}
-
-async function drain(step: () => Promise<number>): Promise<number> {
-  let total = 0;
-  for (;;) {
-    const done = await step();
-    total += done;
-    if (done < BATCH) return total;
-  }
-}
-
 /** Asks every store that may hold a chunk. @returns the ids, in hex, of which each store said deleted or absent. */
-async function deleteEverywhere(
-  options: DeletingOptions,
-  marked: readonly CollectingChunk[],
-  unclaimedForMs: number,
-): Promise<ReadonlySet<string>> {
+async function deleteEverywhere(run: Run, marked: readonly CollectingChunk[]): Promise<ReadonlySet<string>> {
   const removed = new Set(marked.map((chunk) => encodeHex(chunk.chunkId)));
-  for (const [target, chunkIds] of await groupByStore(options.topology, marked)) {
-    const outcomes = await tryDelete(options, target, chunkIds, unclaimedForMs);
+  for (const [target, chunkIds] of await groupByStore(run.topology, marked)) {
+    const outcomes = await tryDelete(run, target, chunkIds);
     chunkIds.forEach((chunkId, index) => {
       const outcome = outcomes?.[index];
       if (outcome === undefined || outcome === "claimed") removed.delete(encodeHex(chunkId));
@@ -203,21 +185,132 @@ async function groupByStore(
 }
 
 async function tryDelete(
-  options: DeletingOptions,
+  { deletes, claimTtlMs, logger, signal }: Run,
   target: NamedStore,
   chunkIds: readonly Digest[],
-  unclaimedForMs: number,
 ): Promise<readonly DeleteOutcome[] | undefined> {
   try {
-    return await options.deletes.delete(target, chunkIds, unclaimedForMs);
+    return await deletes.delete(target, chunkIds, claimTtlMs);
   } catch (thrown) {
     const error = AshlarError.from(thrown);
-    if (options.signal?.aborted) throw error;
+    if (signal?.aborted) throw error;
     if (error.code === "METADATA_CORRUPT") return undefined; // told by the deletes
-    options.logger.warn(
+    logger.warn(
       { err: error, serverId: target.serverId },
       "a store did not answer the collector; its chunks stay for the next run",
     );
     return undefined;
   }
+}
+
+/** What a sweep did, over all stores. */
+interface SweepReport {
+  readonly orphansDeleted: number;
+  /** Chunks that no row knows and that were claimed too lately to go. */
+  readonly orphansKept: number;
+  /** Chunks whose row is lost though something names them, and segments that nobody can read, each counted once a store. */
+  readonly damagesFound: number;
+}
+
+/**
+ * Sweeps orphans, unless the metadata has not one bucket: then it is a new, lost or emptied database, every chunk would look like an orphan, and
+ * whoever brings the database back would find nothing.
+ */
+async function sweepUnlessEmptied(run: Run): Promise<SweepReport> {
+  const { metadata, topology, logger, signal } = run;
+  if ((await metadata.listBuckets({ signal })).length > 0) return sweepOrphans(run);
+  for (const { serverId, store } of await topology.allStores({ signal })) {
+    const chunkCount = await store.stats({ signal }).then(
+      (stats) => stats.chunkCount,
+      () => 0, // a store that is away is not swept either
+    );
+    if (chunkCount > 0) {
+      logger.error(
+        { serverId, chunkCount },
+        "the metadata has no bucket, yet a store holds chunks: a lost or emptied database? Its chunks are left alone",
+      );
+    }
+  }
+  return { orphansDeleted: 0, orphansKept: 0, damagesFound: 0 };
+}
+
+/**
+ * Deletes chunks that no row knows and nothing names: what a crashed upload left. A chunk that a writer claims between the look and the delete is
+ * kept, because the delete is conditional too. A store that does not answer is skipped.
+ *
+ * That a row is missing is not enough: before the first delete all manifests are walked over. While one of them cannot be read nothing is deleted,
+ * for nobody knows what it names.
+ */
+async function sweepOrphans(run: Run): Promise<SweepReport> {
+  let orphansDeleted = 0;
+  let orphansKept = 0;
+  let damagesFound = 0;
+  for (const target of await run.topology.allStores({ signal: run.signal })) {
+    try {
+      for await (const report of sweepStore(run, target)) {
+        orphansDeleted += report.orphansDeleted;
+        orphansKept += report.orphansKept;
+        damagesFound += report.damagesFound;
+      }
+    } catch (thrown) {
+      const error = AshlarError.from(thrown);
+      if (run.signal?.aborted || error.code === "METADATA_UNAVAILABLE") throw error;
+      run.logger.warn({ err: error, serverId: target.serverId }, "orphan sweep skipped a store");
+    }
+  }
+  return { orphansDeleted, orphansKept, damagesFound };
+}
+
+async function* sweepStore(run: Run, target: NamedStore): AsyncGenerator<SweepReport> {
+  const { metadata, claimTtlMs, signal } = run;
+  let orphans: Digest[] = [];
+  let youngCount = 0;
+  let cursor: string | undefined;
+  do {
+    const page = await target.store.listChunks({ cursor, signal });
+    const ids = page.chunks.map((chunk) => chunk.chunkId);
+    const known = ids.length === 0 ? [] : await metadata.knowsChunks(ids, { signal });
+    const unknown = page.chunks.filter((_, index) => known[index] === false);
+    const old = unknown.filter((chunk) => chunk.unclaimedForMs >= claimTtlMs);
+    orphans.push(...old.map((chunk) => chunk.chunkId));
+    youngCount += unknown.length - old.length;
+    cursor = page.nextCursor;
+    if (orphans.length > CANDIDATES_MAX - BATCH || cursor === undefined) {
+      const { orphansKept, ...report } = await deleteOrphans(run, target, orphans);
+      yield { ...report, orphansKept: orphansKept + youngCount };
+      orphans = [];
+      youngCount = 0;
+    }
+  } while (cursor !== undefined);
+}
+
+async function deleteOrphans(run: Run, target: NamedStore, orphans: readonly Digest[]): Promise<SweepReport> {
+  const { metadata, logger, deletes, claimTtlMs, signal } = run;
+  const isDamaged = (count: number | undefined): boolean => count === undefined;
+  const found = await findNamedChunks(metadata, orphans, { isDamaged, signal });
+  const { free, damagedCount: lostRows, unreadableCount } = found;
+  const { serverId } = target;
+  const code = "METADATA_CORRUPT";
+  if (lostRows > 0) {
+    logger.error(
+      { code, serverId, chunkCount: lostRows },
+      "objects name chunks whose rows are lost or damaged: the chunks are left alone; see ashlar fsck",
+    );
+  }
+  if (unreadableCount > 0) {
+    logger.error(
+      { code, serverId, unreadableCount, chunkCount: orphans.length },
+      "manifests cannot be read, so that chunks without a row may be theirs: none is deleted; see ashlar fsck",
+    );
+  }
+  const damagesFound = lostRows + unreadableCount;
+  if (unreadableCount > 0) return { orphansDeleted: 0, orphansKept: 0, damagesFound };
+  let orphansDeleted = 0;
+  let orphansKept = 0;
+  for (let start = 0; start < free.length; start += BATCH) {
+    const outcomes = await deletes.delete(target, free.slice(start, start + BATCH), claimTtlMs);
+    orphansDeleted += outcomes.filter((outcome) => outcome === "deleted").length;
+    orphansKept += outcomes.filter((outcome) => outcome === "claimed").length;
+  }
+  return { orphansDeleted, orphansKept, damagesFound };
 }

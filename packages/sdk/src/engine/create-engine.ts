@@ -1,8 +1,6 @@
-import { fixed } from "../chunking/fixed.ts";
 import { AshlarError } from "../errors/index.ts";
 import { encodeHex } from "../hash/digest.ts";
 import { raceAbort } from "../internal/linked-abort.ts";
-import { createSemaphore } from "../internal/semaphore.ts";
 import { LIMITS } from "../limits.ts";
 import type { CallOptions, ObjectBackend, WriteOptions } from "../ports/index.ts";
 import {
@@ -15,11 +13,8 @@ import {
   pageLimit,
 } from "../ports/metadata-checks.ts";
 import { assertBucketName, assertObjectKey, normalizeAttributes } from "../ports/names.ts";
-import type { EngineContext, EngineOptions } from "./engine-context.ts";
+import { createEngineContext, type EngineOptions } from "./engine-context.ts";
 import { headObject, openObject } from "./read-object.ts";
-import { createReplicatedStore } from "./replicated-store.ts";
-import { retrying } from "./retry.ts";
-import { createTicketCache } from "./ticket-cache.ts";
 import { writeObject, writePart } from "./write-object.ts";
 
 /**
@@ -29,7 +24,7 @@ import { writeObject, writePart } from "./write-object.ts";
  */
 export function createEngine(options: EngineOptions): ObjectBackend {
   const closing = new AbortController();
-  const context = createContext(options, closing.signal);
+  const context = createEngineContext(options, closing.signal);
   const { catalog } = context;
   const named = nameWrites(options);
   // Whatever hangs below, a caller that aborts is answered at once.
@@ -123,24 +118,4 @@ function nameWrites({ random, retry }: EngineOptions): <Options extends WriteOpt
     if (operationId !== undefined || retry?.forMs === 0) return { ...given } as NonNullable<typeof given>;
     return { ...(given as NonNullable<typeof given>), operationId: encodeHex(random.bytes(OPERATION_ID_BITS / 8)) };
   };
-}
-
-function createContext(options: EngineOptions, closing: AbortSignal): EngineContext {
-  const { catalog, topology, hasher, clock, random, logger, grants, hedgeAfterMs, retry, chunkRetry = retry } = options;
-  const patience = { clock, random, retry };
-  return Object.freeze({
-    catalog: retrying(catalog, patience),
-    chunks: createReplicatedStore({ topology, hasher, clock, random, logger, hedgeAfterMs, retry: chunkRetry }),
-    tickets: grants && createTicketCache(retrying(grants, patience), clock, closing),
-    hasher,
-    clock,
-    random,
-    logger,
-    inlineMaxBytes: options.inlineMaxBytes ?? LIMITS.INLINE_MAX_BYTES.value,
-    chunker: options.chunker ?? fixed(LIMITS.CHUNK_DEFAULT_BYTES.value),
-    durability: options.durability ?? "strict",
-    chunkWrites: options.chunkWritesMax === undefined ? undefined : createSemaphore(options.chunkWritesMax),
-    claimTtlMs: options.claimTtlMs ?? LIMITS.CLAIM_TTL_MS.value,
-    closing,
-  });
 }

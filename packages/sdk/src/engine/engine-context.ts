@@ -1,9 +1,11 @@
 import type { Chunker } from "../chunking/chunker.ts";
-import type { Semaphore } from "../internal/semaphore.ts";
+import { fixed } from "../chunking/fixed.ts";
+import { createSemaphore, type Semaphore } from "../internal/semaphore.ts";
+import { LIMITS } from "../limits.ts";
 import type { Catalog, Clock, Durability, GrantSource, Hasher, Logger, Random } from "../ports/index.ts";
-import type { ReplicatedStore } from "./replicated-store.ts";
-import type { RetryPolicy } from "./retry.ts";
-import type { TicketCache } from "./ticket-cache.ts";
+import { createTicketCache, type TicketCache } from "./claims-and-tickets.ts";
+import { createReplicatedStore, type ReplicatedStore } from "./replicated-store.ts";
+import { type RetryPolicy, retrying } from "./retry.ts";
 import type { Topology } from "./topology.ts";
 
 /** What {@link createEngine} takes. */
@@ -32,6 +34,8 @@ export interface EngineOptions {
   readonly retry?: RetryPolicy | undefined;
   /** Of the chunk stores alone; default `retry`. */
   readonly chunkRetry?: RetryPolicy | undefined;
+  /** Over the same topology, where the process has one already; default: one of its own, with `hedgeAfterMs`. */
+  readonly chunks?: ReplicatedStore | undefined;
 }
 
 /** The options, completed; what every operation of the engine works with. */
@@ -39,6 +43,8 @@ export interface EngineContext {
   /** Tries again by itself. */
   readonly catalog: Catalog;
   readonly chunks: ReplicatedStore;
+  /** For its calls. */
+  readonly chunkRetry: RetryPolicy | undefined;
   readonly tickets: TicketCache | undefined;
   readonly hasher: Hasher;
   readonly clock: Clock;
@@ -52,4 +58,26 @@ export interface EngineContext {
   readonly chunkWrites: Semaphore | undefined;
   /** Aborted with STORE_CLOSED when the engine closes; every transfer follows it. */
   readonly closing: AbortSignal;
+}
+
+/** @param closing becomes the context's. */
+export function createEngineContext(options: EngineOptions, closing: AbortSignal): EngineContext {
+  const { catalog, topology, hasher, clock, random, logger, grants, hedgeAfterMs, retry, chunkRetry = retry } = options;
+  const patience = { clock, random, retry };
+  return Object.freeze({
+    catalog: retrying(catalog, patience),
+    chunks: options.chunks ?? createReplicatedStore({ topology, hasher, clock, random, logger, hedgeAfterMs }),
+    chunkRetry,
+    tickets: grants && createTicketCache(retrying(grants, patience), clock, closing),
+    hasher,
+    clock,
+    random,
+    logger,
+    inlineMaxBytes: options.inlineMaxBytes ?? LIMITS.INLINE_MAX_BYTES.value,
+    chunker: options.chunker ?? fixed(LIMITS.CHUNK_DEFAULT_BYTES.value),
+    durability: options.durability ?? "strict",
+    chunkWrites: options.chunkWritesMax === undefined ? undefined : createSemaphore(options.chunkWritesMax),
+    claimTtlMs: options.claimTtlMs ?? LIMITS.CLAIM_TTL_MS.value,
+    closing,
+  });
 }

@@ -1,13 +1,29 @@
-export { type ClusterTopologyOptions, createClusterTopology, majority } from "./cluster-topology.ts";
+export {
+  type ClusterTopologyOptions,
+  type ClusterViewOptions,
+  createClusterTopology,
+  createClusterView,
+  majority,
+} from "./cluster-topology.ts";
 export { type CollectOptions, type CollectReport, collect } from "./collect.ts";
 export { createEngine } from "./create-engine.ts";
 export type { EngineOptions } from "./engine-context.ts";
-export type { ExamineOptions, StoreProblem } from "./examine-options.ts";
-export { examineStore } from "./examine-store.ts";
+export { type ExamineOptions, examineStore, type StoreProblem } from "./examine-store.ts";
 export { type DatabaseStepOptions, takeDatabaseStep } from "./marked-deletes.ts";
-export type { ReplicatedGetOptions } from "./replicated-get.ts";
-export { createReplicatedStore, type ReplicatedStore } from "./replicated-store.ts";
-export type { ReplicationOptions } from "./replication-context.ts";
+export {
+  createReplicatedStore,
+  type Patience,
+  type ReplicatedGetOptions,
+  type ReplicatedPut,
+  type ReplicatedPutOptions,
+  type ReplicatedStore,
+  type ReplicationOptions,
+} from "./replicated-store.ts";
 export { type RetryEvent, type RetryOptions, type RetryPolicy, withRetry } from "./retry.ts";
-export { singleStoreTopology } from "./single-store-topology.ts";
-export type { ChunkPlacement, NamedStore, ReplicatedPut, Topology } from "./topology.ts";
+export {
+  type ChunkPlacement,
+  type ClusterView,
+  type NamedStore,
+  singleStoreTopology,
+  type Topology,
+} from "./topology.ts";

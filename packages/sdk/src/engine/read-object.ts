@@ -1,8 +1,17 @@
 import { AshlarError } from "../errors/index.ts";
 import { encodeHex } from "../hash/digest.ts";
+import { assert } from "../internal/assert.ts";
 import { linkCall } from "../internal/failure-notes.ts";
+import { raceAbort } from "../internal/linked-abort.ts";
+import { LIMITS } from "../limits.ts";
 import type {
+  ByteRange,
+  CallOptions,
+  GetObjectQuery,
   GetObjectRequest,
+  GiveBack,
+  LocatedChunk,
+  ManifestPage,
   ObjectInfo,
   OpenedObject,
   ReadTransferOptions,
@@ -10,10 +19,8 @@ import type {
   TransferOptions,
   WriteCondition,
 } from "../ports/index.ts";
-import { resolveByteRange } from "./byte-range.ts";
 import type { EngineContext } from "./engine-context.ts";
-import { createProgressTracker } from "./progress-tracker.ts";
-import { type ReadOptions, readChunks } from "./read-chunks.ts";
+import { createProgressTracker, type ProgressTracker } from "./progress-tracker.ts";
 
 /** Finds an object and makes it ready to read; no chunk is asked for yet. */
 export async function openObject(
@@ -26,15 +33,11 @@ export async function openObject(
   }
   const wanted = request.range?.offset ?? 0;
   const fromOffset = Number.isSafeInteger(wanted) && wanted > 0 ? wanted : 0;
-  const stored = await findObject(context, request, fromOffset, options);
+  const stored = await findObject(context, request, { ...options, fromOffset });
   const { info } = stored;
-  const { offset, length } = resolveByteRange(request.range, info.sizeBytes);
-  return {
-    info,
-    offset,
-    length,
-    read: once(() => readStored(context, stored, offset, length, { ...options, verify: request.verify })),
-  };
+  const range = resolveByteRange(request.range, info.sizeBytes);
+  const reading = { context, stored, range, options: { ...options, verify: request.verify } };
+  return { info, ...range, read: once(() => readStored(reading)) };
 }
 
 /** The info of an object under a read condition. */
@@ -43,19 +46,17 @@ export async function headObject(
   request: Omit<GetObjectRequest, "range">,
   options: TransferOptions,
 ): Promise<ObjectInfo> {
-  return (await findObject(context, request, 0, options, 0)).info;
+  return (await findObject(context, request, { ...options, fromOffset: 0, chunkLimit: 0 })).info;
 }
 
 async function findObject(
   context: EngineContext,
   request: Omit<GetObjectRequest, "range">,
-  fromOffset: number,
-  options: TransferOptions,
-  chunkLimit?: number,
+  { fromOffset, chunkLimit, signal }: CallOptions & Pick<GetObjectQuery, "fromOffset" | "chunkLimit">,
 ): Promise<StoredObject> {
   const { bucket, key, objectVersion } = request;
   const query = { bucket, key, objectVersion, fromOffset, chunkLimit };
-  const stored = await context.catalog.getObject(query, { signal: options.signal });
+  const stored = await context.catalog.getObject(query, { signal });
   if (stored === undefined)
     throw new AshlarError("OBJECT_NOT_FOUND", `no object ${bucket}/${key}`, { details: { bucket, key } });
   assertReadCondition(request.condition, stored.info.etag);
@@ -84,31 +85,31 @@ function assertReadCondition(condition: WriteCondition | undefined, etag: string
   }
 }
 
-async function* readStored(
-  context: EngineContext,
-  stored: StoredObject,
-  offset: number,
-  length: number,
-  options: ReadOptions,
-): AsyncGenerator<Uint8Array> {
-  const { onProgress } = options;
-  const tracked = { onProgress, totalBytes: length, clock: context.clock };
-  if (stored.inline !== undefined || length === 0) {
-    if (stored.inline !== undefined && length > 0) yield stored.inline.slice(offset, offset + length);
-    const progress = createProgressTracker({ ...tracked, fail: () => {} });
-    progress.meter()(length);
-    await progress.finish();
-    return;
+/** A range within known bounds. */
+export interface ResolvedRange {
+  readonly offset: number;
+  readonly length: number;
+}
+
+/**
+ * Fits a range into an object.
+ *
+ * @param range absent: all bytes. A negative offset counts from the end and is cut at the start. An end past the object is cut.
+ * @throws {AshlarError} INVALID_RANGE if it starts at or past the end of a non-empty object; INVALID_ARGUMENT for values that are no byte counts.
+ */
+export function resolveByteRange(range: ByteRange | undefined, sizeBytes: number): ResolvedRange {
+  if (range === undefined) return { offset: 0, length: sizeBytes };
+  const { offset, length } = range;
+  if (!Number.isSafeInteger(offset) || (length !== undefined && (!Number.isSafeInteger(length) || length < 0))) {
+    throw new AshlarError("INVALID_ARGUMENT", "a range has a whole offset and a length of 0 or more, in bytes");
   }
-  const link = linkCall(options.signal, context.closing);
-  const progress = createProgressTracker({ ...tracked, fail: (error) => link.abort(error) });
-  try {
-    yield* readChunks(context, stored, { offset, length }, { ...options, signal: link.signal, progress });
-    await progress.finish();
-  } finally {
-    link.abort(new AshlarError("CANCELED", "the reader stopped"));
-    link.unlink();
+  const start = offset < 0 ? Math.max(0, sizeBytes + offset) : offset;
+  if (start > sizeBytes || (start === sizeBytes && sizeBytes > 0 && length !== 0)) {
+    throw new AshlarError("INVALID_RANGE", `the range starts at ${start}, the object has ${sizeBytes} bytes`, {
+      details: { sizeBytes: String(sizeBytes) },
+    });
   }
+  return { offset: start, length: Math.min(length ?? Number.POSITIVE_INFINITY, sizeBytes - start) };
 }
 
 function once<T>(make: () => T): () => T {
@@ -119,4 +120,167 @@ function once<T>(make: () => T): () => T {
     made = true;
     return make();
   };
+}
+
+/** One read, and what all its steps need. */
+interface Reading {
+  readonly context: EngineContext;
+  readonly stored: StoredObject;
+  readonly range: ResolvedRange;
+  readonly options: ReadTransferOptions & Pick<GetObjectRequest, "verify">;
+}
+
+async function* readStored({ context, stored, range, options }: Reading): AsyncGenerator<Uint8Array> {
+  const { offset, length } = range;
+  const tracked = { onProgress: options.onProgress, totalBytes: length, clock: context.clock };
+  if (stored.inline !== undefined || length === 0) {
+    if (stored.inline !== undefined && length > 0) yield stored.inline.slice(offset, offset + length);
+    const progress = createProgressTracker({ ...tracked, fail: () => {} });
+    progress.meter()(length);
+    await progress.finish();
+    return;
+  }
+  const link = linkCall(options.signal, context.closing);
+  const progress = createProgressTracker({ ...tracked, fail: (error) => link.abort(error) });
+  try {
+    yield* readChunks({ context, stored, range, options: { ...options, signal: link.signal } }, progress);
+    await progress.finish();
+  } finally {
+    link.abort(new AshlarError("CANCELED", "the reader stopped"));
+    link.unlink();
+  }
+}
+
+/**
+ * Yields the bytes of a range in order while the next chunks are under way.
+ *
+ * Memory: at most `concurrency` chunks in flight or waiting and the one that was yielded last; with a budget, as much of it as the budget has room
+ * for, and one chunk until the reader comes back for the second. The owner of the signal aborts it when the consumer stops; transfers in flight then
+ * end.
+ *
+ * @param progress is finished by whoever made it.
+ */
+async function* readChunks(reading: Reading, progress: ProgressTracker): AsyncGenerator<Uint8Array> {
+  const { concurrency = LIMITS.CONCURRENCY_DEFAULT.value, budget, signal } = reading.options;
+  const located = locate(reading);
+  /** Under way or waiting; the first one stays until its reader has taken it. */
+  const queue: FetchedChunk[] = [];
+  const fetch = (chunk: LocatedChunk, giveBack: GiveBack | undefined): void => {
+    const meter = progress.meter();
+    const bytes = fetchChunk(reading, chunk, meter).then((fetched) => {
+      meter(fetched.byteLength);
+      return fetched;
+    });
+    bytes.catch(() => {}); // reported when its turn comes
+    queue.push({ bytes, giveBack });
+  };
+  let next = await raceAbort(located.next(), signal);
+  let ahead = budget === undefined ? concurrency : 1;
+  try {
+    for (;;) {
+      while (next.done !== true && queue.length < ahead) {
+        const { sizeBytes } = next.value;
+        const giveBack = queue.length === 0 ? await budget?.take(sizeBytes, { signal }) : budget?.tryTake(sizeBytes);
+        if (budget !== undefined && giveBack === undefined) break;
+        fetch(next.value, giveBack);
+        next = await raceAbort(located.next(), signal);
+      }
+      const [head] = queue;
+      if (head === undefined) return;
+      yield await raceAbort(head.bytes, signal);
+      queue.shift();
+      head.giveBack?.();
+      ahead = Math.min(ahead + 1, concurrency);
+    }
+  } finally {
+    for (const { giveBack } of queue) giveBack?.();
+  }
+}
+
+/** A chunk on its way to its reader, and what gives its bytes back to the budget. */
+interface FetchedChunk {
+  readonly bytes: Promise<Uint8Array>;
+  readonly giveBack: GiveBack | undefined;
+}
+
+/** The bytes of a chunk that are in the range. @param meter told how many of them have come. */
+async function fetchChunk(
+  reading: Reading,
+  chunk: LocatedChunk,
+  meter: (transferredBytes: number) => void,
+): Promise<Uint8Array> {
+  const { context, range, options } = reading;
+  const from = Math.max(0, range.offset - chunk.offset);
+  const to = Math.min(chunk.sizeBytes, range.offset + range.length - chunk.offset);
+  const { verify = "blocks", signal, onProgress } = options;
+  // Only a whole chunk has a digest to be checked against.
+  const whole = verify === "chunks" || (from === 0 && to === chunk.sizeBytes);
+  const get = async (grant: string | undefined): Promise<Uint8Array> => {
+    const bytes = await context.chunks.get(chunk.chunkId, {
+      sizeBytes: chunk.sizeBytes,
+      ...(whole ? {} : { offset: from, length: to - from }),
+      grant,
+      signal,
+      retry: context.chunkRetry,
+      // Of a chunk that is fetched whole for a part of it, only the part counts.
+      onProgress: onProgress && ((transferredBytes) => meter(Math.min(transferredBytes, to - from))),
+    });
+    return bytes.byteLength > to - from ? bytes.slice(from, to) : bytes;
+  };
+  try {
+    return await get(chunk.grant);
+  } catch (error) {
+    // A read grant lives for minutes, a paused download for hours: ask for a fresh one, once.
+    if (
+      chunk.grant === undefined ||
+      !(AshlarError.is(error, "UNAUTHENTICATED") || AshlarError.is(error, "PERMISSION_DENIED"))
+    )
+      throw error;
+    const page = await pageAt(reading, chunk.offset);
+    return await get(page.chunks[0]?.grant);
+  }
+}
+
+/**
+ * The chunks that overlap the range, page by page; they must follow on each other from its first byte to its last one, wherever the pages come from.
+ *
+ * @throws {AshlarError} METADATA_CORRUPT if they do not.
+ */
+async function* locate(reading: Reading): AsyncGenerator<LocatedChunk> {
+  const { stored, range } = reading;
+  const end = range.offset + range.length;
+  const given = stored.page;
+  let page = given && covers(given, range.offset) ? given : await pageAt(reading, range.offset);
+  let position: number | undefined;
+  for (;;) {
+    for (const chunk of page.chunks) {
+      const isNext = position === undefined ? chunk.offset <= range.offset : chunk.offset === position;
+      position = chunk.offset + chunk.sizeBytes;
+      if (!isNext || chunk.sizeBytes < 1 || position > stored.info.sizeBytes) throw gapAt(stored, chunk.offset);
+      if (position > range.offset) yield chunk;
+      if (position >= end) return;
+    }
+    // An empty page would be asked for again and again.
+    if (position === undefined || page.chunks.length === 0 || page.nextOffset !== position) {
+      throw gapAt(stored, position ?? range.offset);
+    }
+    page = await pageAt(reading, position);
+  }
+}
+
+/** Whether the chunk at this offset is in the page. */
+function covers({ chunks: [first], nextOffset }: ManifestPage, offset: number): boolean {
+  return first !== undefined && first.offset <= offset && (nextOffset === undefined || offset < nextOffset);
+}
+
+function gapAt({ info: { bucket, key } }: StoredObject, offset: number): AshlarError {
+  return new AshlarError("METADATA_CORRUPT", `the manifest of ${bucket}/${key} has a gap at byte ${offset}`, {
+    details: { bucket, key, offset: String(offset) },
+  });
+}
+
+function pageAt({ context, stored, options }: Reading, fromOffset: number): Promise<ManifestPage> {
+  const { manifestId } = stored;
+  assert(manifestId !== undefined, "a chunked object has a manifest");
+  return context.catalog.getManifestPage({ manifestId, fromOffset }, { signal: options.signal });
 }

@@ -1,17 +1,88 @@
-import type { Digest } from "../hash/index.ts";
+import { AshlarError } from "../errors/index.ts";
+import { bytesEqual, type Digest, encodeHex } from "../hash/digest.ts";
+import { linkCall } from "../internal/failure-notes.ts";
+import { linkAbort } from "../internal/linked-abort.ts";
 import { LIMITS } from "../limits.ts";
-import type { PutChunkOptions } from "../ports/index.ts";
-import { getReplicated, type ReplicatedGetOptions } from "./replicated-get.ts";
-import { putReplicated } from "./replicated-put.ts";
-import type { ReplicationContext, ReplicationOptions } from "./replication-context.ts";
-import { createSuspects } from "./suspects.ts";
-import type { ReplicatedPut } from "./topology.ts";
+import type {
+  BytesProgress,
+  ChunkHolders,
+  Clock,
+  GetChunkOptions,
+  Hasher,
+  Logger,
+  PutChunkOptions,
+  PutChunkResult,
+  Random,
+} from "../ports/index.ts";
+import { type RetryPolicy, withRetry } from "./retry.ts";
+import type { ChunkPlacement, NamedStore, Topology } from "./topology.ts";
 
 /** Chunks on as many stores as the topology wants. */
 export interface ReplicatedStore {
-  put(chunkId: Digest, bytes: Uint8Array, options?: PutChunkOptions): Promise<ReplicatedPut>;
+  /**
+   * Writes one chunk to every store of its placement and answers when the write quorum holds it.
+   *
+   * The other replicas get a short grace, so that a healthy cluster has all copies and no repairs; then they are given up (their calls are
+   * aborted, because the caller takes its buffer back) and reported as missed. Each store is tried with backoff by itself.
+   *
+   * @throws {AshlarError} the stores' own error where they agree on its code and it is not NODE_UNAVAILABLE, else QUORUM_NOT_REACHED with the causes.
+   */
+  put(chunkId: Digest, bytes: Uint8Array, options?: ReplicatedPutOptions): Promise<ReplicatedPut>;
+  /**
+   * Reads one chunk, or a range of it, from the first store that answers with the right bytes.
+   *
+   * Asks the candidates in order; the next one is asked when one fails, and also when it is slow (hedging). A whole chunk is checked against its
+   * SHA-256, end to end; a range is checked by whoever serves it (block checksums). That none has it is said only of the candidates of now: a view
+   * of the cluster from before the chunk was written knows nothing of servers that came meanwhile.
+   *
+   * @throws {AshlarError} CHUNK_MISSING if every candidate says absent, CHUNK_CORRUPT if only wrong bytes are left, NODE_UNAVAILABLE.
+   */
   get(chunkId: Digest, options: ReplicatedGetOptions): Promise<Uint8Array>;
 }
+
+/** What replication needs of its surroundings. */
+export interface ReplicationOptions {
+  readonly topology: Topology;
+  readonly hasher: Hasher;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  /** A read slower than this also asks the next replica; default HEDGE_AFTER_MS. */
+  readonly hedgeAfterMs?: number | undefined;
+}
+
+/** How patient a call is. */
+export interface Patience {
+  /** With each of the chunk's stores; default: as {@link RetryPolicy}. */
+  readonly retry?: RetryPolicy | undefined;
+  /** Tries per replica, ≥ 1; default: as many as the time allows. */
+  readonly attempts?: number | undefined;
+}
+
+/** Options of a replicated write. */
+export interface ReplicatedPutOptions extends PutChunkOptions, Patience {}
+
+/** What a replicated write did. */
+export interface ReplicatedPut extends Omit<PutChunkResult, "holders">, ChunkHolders {
+  readonly replicas: number;
+  /** Receipts of the nodes, where they gave any. */
+  readonly receipts: readonly string[];
+}
+
+/** Options of a replicated read. */
+export interface ReplicatedGetOptions extends GetChunkOptions, Patience {
+  /**
+   * Length of the chunk in bytes as the manifest tells it: answers of another length are refused, and a whole chunk is checked against its
+   * digest. Absent (a gateway that passes bytes on): nothing is checked here, the reader at the end does it.
+   */
+  readonly sizeBytes?: number | undefined;
+}
+
+/** How long the replicas beyond the quorum may take longer than the quorum itself took, at least, in ms. */
+const STRAGGLER_GRACE_MS = 100;
+
+/** How long a server that did not answer is asked last and not waited for, in ms. */
+const SUSPECT_MS = 5000;
 
 /** One store made of many: writes go to the placement of each chunk until its quorum holds it, reads to whichever replica answers. */
 export function createReplicatedStore(options: ReplicationOptions): ReplicatedStore {
@@ -21,7 +92,322 @@ export function createReplicatedStore(options: ReplicationOptions): ReplicatedSt
     suspects: createSuspects(options.clock),
   };
   return {
-    put: (chunkId, bytes, putOptions) => putReplicated(context, chunkId, bytes, putOptions ?? {}),
-    get: (chunkId, getOptions) => getReplicated(context, chunkId, getOptions),
+    put: (chunkId, bytes, { retry, attempts, ...putOptions } = {}) =>
+      putChunk(context, { chunkId, bytes, options: putOptions, patience: { retry, attempts } }),
+    get: (chunkId, getOptions) => getChunk(context, { chunkId, options: getOptions }),
   };
+}
+
+/** The options, completed; shared by all reads and writes. */
+interface ReplicationContext extends ReplicationOptions {
+  readonly hedgeAfterMs: number;
+  readonly suspects: Suspects;
+}
+
+/** Servers that failed lately. Only a hint about order and patience: a suspect is still asked. */
+export interface Suspects {
+  add(serverId: string): void;
+  has(serverId: string): boolean;
+  delete(serverId: string): void;
+}
+
+export function createSuspects(clock: Clock): Suspects {
+  const untilMs = new Map<string, number>();
+  return {
+    add: (serverId) => void untilMs.set(serverId, clock.monotonicMs() + SUSPECT_MS),
+    has: (serverId) => (untilMs.get(serverId) ?? 0) > clock.monotonicMs(),
+    delete: (serverId) => void untilMs.delete(serverId),
+  };
+}
+
+interface Put {
+  readonly chunkId: Digest;
+  readonly bytes: Uint8Array;
+  readonly options: PutChunkOptions;
+  readonly patience: Patience;
+}
+
+interface Ack {
+  readonly serverId: string;
+  readonly result: PutChunkResult;
+}
+
+async function putChunk(context: ReplicationContext, put: Put): Promise<ReplicatedPut> {
+  const { signal } = put.options;
+  const find = (): Promise<ChunkPlacement> => context.topology.writePlacement(put.chunkId, { signal });
+  const placement = await withRetry(find, { ...context, ...put.patience, signal });
+  const [only, second] = placement.stores;
+  if (only === undefined || second !== undefined) return putToQuorum(context, placement, put);
+  const result = await putToStore(context, only, put);
+  return summarize(placement, put, [{ serverId: only.serverId, result }]);
+}
+
+function putToStore(context: ReplicationContext, target: NamedStore, put: Put): Promise<PutChunkResult> {
+  const { chunkId, bytes, options } = put;
+  return withRetry(() => target.store.putChunk(chunkId, bytes, options), {
+    ...context,
+    ...put.patience,
+    signal: options.signal,
+    onRetry: (error, attempt) => {
+      if (error.code === "NODE_UNAVAILABLE") context.suspects.add(target.serverId);
+      context.logger.debug({ err: error, attempt, serverId: target.serverId }, "chunk write is tried again");
+    },
+  });
+}
+
+async function putToQuorum(context: ReplicationContext, placement: ChunkPlacement, put: Put): Promise<ReplicatedPut> {
+  const { stores } = placement;
+  const { signal, onProgress } = put.options;
+  const quorum = context.topology.writeQuorum(stores.length);
+  const acks: Ack[] = [];
+  const failures: AshlarError[] = [];
+  const startedAtMs = context.clock.monotonicMs();
+  const meters = onProgress && meanProgress(stores.length, onProgress);
+  const link = linkCall(signal);
+  let decide = (): void => {};
+  const decided = new Promise<void>((resolve) => {
+    decide = resolve;
+  });
+  /** Never rejects: the outcome is kept in acks and failures, until more of either settles the quorum. */
+  const write = async (target: NamedStore, index: number): Promise<void> => {
+    try {
+      const options = { ...put.options, signal: link.signal, ...(meters && { onProgress: meters[index] }) };
+      const result = await putToStore(context, target, { ...put, options });
+      acks.push({ serverId: target.serverId, result });
+      context.suspects.delete(target.serverId);
+    } catch (error) {
+      failures.push(AshlarError.from(error));
+    }
+    if (acks.length >= quorum || stores.length - failures.length < quorum) decide();
+  };
+  try {
+    const writes = stores.map(write);
+    await decided;
+    if (acks.length < quorum) {
+      if (signal?.aborted) throw AshlarError.from(failures[0] ?? link.signal.reason);
+      context.topology.invalidate();
+      throw quorumError(stores, { quorum, ackCount: acks.length, failures });
+    }
+    await waitForStragglers(context, stores, { acks, writes, startedAtMs });
+    return summarize(placement, put, acks);
+  } finally {
+    link.abort(new AshlarError("CANCELED", "the write quorum was reached without this replica"));
+    link.unlink();
+  }
+}
+
+/** A meter for each of `count` replicas; told is how far all of them are on average. */
+function meanProgress(count: number, onProgress: BytesProgress): readonly BytesProgress[] {
+  const reached = new Array<number>(count).fill(0);
+  return reached.map((_, index) => (transferredBytes) => {
+    reached[index] = transferredBytes;
+    onProgress(Math.floor(reached.reduce((sum, each) => sum + each, 0) / count));
+  });
+}
+
+interface RunningWrites {
+  readonly acks: readonly Ack[];
+  /** One for each store, in order. */
+  readonly writes: readonly Promise<void>[];
+  readonly startedAtMs: number;
+}
+
+async function waitForStragglers(
+  { clock, suspects }: ReplicationContext,
+  stores: readonly NamedStore[],
+  { acks, writes, startedAtMs }: RunningWrites,
+): Promise<void> {
+  const isMissing = ({ serverId, available }: NamedStore): boolean =>
+    available && !suspects.has(serverId) && !acks.some((ack) => ack.serverId === serverId);
+  const missing = stores.map(isMissing);
+  const awaited = writes.filter((_, index) => missing[index]);
+  if (awaited.length === 0) return;
+  const graceMs = Math.max(STRAGGLER_GRACE_MS, clock.monotonicMs() - startedAtMs);
+  const timer = new AbortController();
+  const grace = clock.sleep(graceMs, { signal: timer.signal }).catch(() => {});
+  await Promise.race([Promise.all(awaited), grace]);
+  timer.abort();
+  for (const target of stores.filter(isMissing)) suspects.add(target.serverId);
+}
+
+interface MissedQuorum {
+  readonly quorum: number;
+  readonly ackCount: number;
+  readonly failures: readonly AshlarError[];
+}
+
+function quorumError(stores: readonly NamedStore[], { quorum, ackCount, failures }: MissedQuorum): AshlarError {
+  const [first] = failures;
+  // What all stores say (a full disk, a denied grant) is the reason; that some cannot be reached is exactly what a missed quorum means.
+  const agreed = failures.every((failure) => failure.code === first?.code);
+  if (first !== undefined && agreed && first.code !== "NODE_UNAVAILABLE") return first;
+  return new AshlarError(
+    "QUORUM_NOT_REACHED",
+    `${ackCount} of ${quorum} acknowledgements needed for a chunk${first ? `; ${first.message}` : ""}`,
+    {
+      cause: new AggregateError(failures),
+      details: {
+        servers: stores.map((target) => target.serverId).join(","),
+        quorum: String(quorum),
+        codes: failures.map((failure) => failure.code).join(","),
+      },
+    },
+  );
+}
+
+function summarize({ stores, layoutVersion }: ChunkPlacement, { bytes }: Put, acks: readonly Ack[]): ReplicatedPut {
+  const serverIds = acks.map((ack) => ack.serverId);
+  const held = new Set(serverIds);
+  return {
+    sizeBytes: bytes.byteLength,
+    alreadyPresent: acks.every((ack) => ack.result.alreadyPresent),
+    layoutVersion,
+    serverIds,
+    replicas: acks.reduce((sum, ack) => sum + (ack.result.replicas ?? 1), 0),
+    missedServerIds: stores.map((target) => target.serverId).filter((serverId) => !held.has(serverId)),
+    receipts: acks.flatMap((ack) => (ack.result.receipt === undefined ? [] : [ack.result.receipt])),
+  };
+}
+
+interface Get {
+  readonly chunkId: Digest;
+  readonly options: ReplicatedGetOptions;
+}
+
+function getChunk(context: ReplicationContext, wanted: Get): Promise<Uint8Array> {
+  const { signal, retry, attempts } = wanted.options;
+  const find = (): Promise<readonly NamedStore[]> => context.topology.readCandidates(wanted.chunkId, { signal });
+  return withRetry(
+    async () => {
+      const candidates = await find();
+      try {
+        return await readFrom(context, candidates, wanted);
+      } catch (error) {
+        if (!(AshlarError.is(error, "CHUNK_MISSING") || AshlarError.is(error, "CHUNK_CORRUPT"))) throw error;
+        const asked = new Set(candidates.map(({ serverId }) => serverId));
+        const unasked = (await find()).filter(({ serverId }) => !asked.has(serverId));
+        if (unasked.length === 0) throw error;
+        return await readFrom(context, unasked, wanted);
+      }
+    },
+    { ...context, retry, attempts, signal },
+  );
+}
+
+/** The first good answer of the candidates; those that are up come first. */
+function readFrom(context: ReplicationContext, candidates: readonly NamedStore[], wanted: Get): Promise<Uint8Array> {
+  const { chunkId, options } = wanted;
+  const rank = (each: NamedStore): number => (each.available && !context.suspects.has(each.serverId) ? 0 : 1);
+  const queue = candidates.toSorted((a, b) => rank(a) - rank(b));
+  const failures: AshlarError[] = [];
+  const link = linkAbort(options.signal);
+  const onProgress = options.onProgress && furthest(options.onProgress);
+  const read = { chunkId, options: { ...options, onProgress, signal: link.signal } };
+  let asked = 0;
+  let running = 0;
+  return new Promise<Uint8Array>((resolve, reject) => {
+    const askNext = (): void => {
+      const target = queue[asked];
+      if (target === undefined) {
+        if (running === 0) reject(noneAnswered(context, chunkId, { failures, asked }));
+        return;
+      }
+      asked++;
+      running++;
+      const hedge = linkAbort(link.signal);
+      if (asked < queue.length) {
+        context.clock.sleep(context.hedgeAfterMs, { signal: hedge.signal }).then(askNext, () => {});
+      }
+      const settled = (): void => {
+        hedge.abort(undefined);
+        hedge.unlink();
+        running--;
+      };
+      askStore(context, target, read).then(
+        (bytes) => {
+          settled();
+          if (bytes === undefined) askNext();
+          else resolve(bytes);
+        },
+        (thrown: unknown) => {
+          settled();
+          const error = AshlarError.from(thrown);
+          failures.push(error);
+          if (link.signal.aborted) reject(error);
+          else askNext();
+        },
+      );
+    };
+    askNext();
+  }).finally(() => {
+    link.abort(new AshlarError("CANCELED", "another replica answered first"));
+    link.unlink();
+  });
+}
+
+/** Of replicas that are read side by side, tells the one that is furthest. */
+function furthest(onProgress: BytesProgress): BytesProgress {
+  let reached = 0;
+  return (transferredBytes) => {
+    if (transferredBytes <= reached) return;
+    reached = transferredBytes;
+    onProgress(transferredBytes);
+  };
+}
+
+/** @returns `undefined` if the store does not have the chunk. */
+async function askStore(
+  context: ReplicationContext,
+  { serverId, store }: NamedStore,
+  { chunkId, options }: Get,
+): Promise<Uint8Array | undefined> {
+  const { offset, length, grant, signal, onProgress } = options;
+  try {
+    const bytes = await store.getChunk(chunkId, {
+      ...{ offset, length, grant, signal },
+      ...(onProgress && { onProgress }),
+    });
+    if (bytes !== undefined && (await isWanted(context, bytes, { chunkId, options }))) return bytes;
+    const details = { serverId, chunkId: encodeHex(chunkId) };
+    if (bytes === undefined) {
+      context.logger.warn(details, "replica is absent");
+      return undefined;
+    }
+    context.logger.error(details, "replica is corrupt");
+    throw new AshlarError("CHUNK_CORRUPT", "the bytes read are not those of the chunk", { details });
+  } catch (thrown) {
+    const error = AshlarError.from(thrown);
+    if (error.code === "NODE_UNAVAILABLE") {
+      context.suspects.add(serverId);
+      context.topology.invalidate();
+    }
+    throw error;
+  }
+}
+
+async function isWanted(
+  { hasher }: ReplicationContext,
+  bytes: Uint8Array,
+  { chunkId, options: { offset = 0, length, sizeBytes } }: Get,
+): Promise<boolean> {
+  if (sizeBytes === undefined) return true;
+  const expectedBytes = Math.min(length ?? sizeBytes, sizeBytes - offset);
+  if (bytes.byteLength !== expectedBytes) return false;
+  return expectedBytes < sizeBytes || bytesEqual(await hasher.digest(bytes), chunkId);
+}
+
+function noneAnswered(
+  { topology }: ReplicationContext,
+  chunkId: Digest,
+  { failures, asked }: { readonly failures: readonly AshlarError[]; readonly asked: number },
+): AshlarError {
+  // Whoever asks for candidates next gets those of now.
+  topology.invalidate();
+  const [first] = failures;
+  // A replica that is away may hold what the others lack: that is worth another try.
+  if (first !== undefined) return failures.find((failure) => failure.retryable) ?? first;
+  const id = encodeHex(chunkId);
+  return new AshlarError("CHUNK_MISSING", `no replica holds chunk ${id}`, {
+    details: { chunkId: id, asked: String(asked) },
+  });
 }

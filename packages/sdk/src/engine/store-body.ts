@@ -1,22 +1,18 @@
-import { chunkBody } from "../chunking/chunk-body.ts";
+import { type ChunkBuffers, chunkBody } from "../chunking/chunk-body.ts";
 import type { Chunker } from "../chunking/chunker.ts";
-import { AshlarError, throwIfAborted } from "../errors/index.ts";
+import { AshlarError, abortError, callerError, throwIfAborted } from "../errors/ashlar-error.ts";
 import { type Digest, encodeHex } from "../hash/digest.ts";
 import type { IncrementalHash } from "../hash/hasher.ts";
+import { assert } from "../internal/assert.ts";
 import { linkCall } from "../internal/failure-notes.ts";
 import { raceAbort } from "../internal/linked-abort.ts";
-import { createSemaphore, type Release } from "../internal/semaphore.ts";
+import { createSemaphore } from "../internal/semaphore.ts";
 import { LIMITS } from "../limits.ts";
-import type { CallOptions, Clock, CommittedChunk, Durability, TransferOptions } from "../ports/index.ts";
-import { startElapsed } from "./elapsed.ts";
+import type { CallOptions, CommittedChunk, Durability, TransferOptions } from "../ports/index.ts";
+import { startClaims } from "./claims-and-tickets.ts";
 import type { EngineContext } from "./engine-context.ts";
-import { createIdleBuffers, type IdleBuffers } from "./idle-buffers.ts";
 import { createProgressTracker, type ProgressTracker } from "./progress-tracker.ts";
-import { stoppableBody } from "./stoppable-body.ts";
-import type { ReplicatedPut } from "./topology.ts";
-
-/** The part of a claim's life in which a commit may rest on it: the rest is for the commit's own way. Receipts end in the same proportion. */
-const USABLE_SHARE = 23 / 24;
+import type { ReplicatedPut } from "./replicated-store.ts";
 
 /** How to store one body. */
 export interface StoreBodyRequest {
@@ -59,17 +55,202 @@ export async function storeBody(
   throwIfAborted(options.signal);
   assertDeclaredSize(request.sizeBytes);
   const link = linkCall(options.signal, context.closing);
+  const fail = (error: unknown): void => link.abort(error);
+  const { onProgress, concurrency = LIMITS.CONCURRENCY_DEFAULT.value } = options;
+  const upload: Upload = {
+    ...{ context, request, signal: link.signal, fail, concurrency },
+    progress: createProgressTracker({ onProgress, totalBytes: request.sizeBytes, clock: context.clock, fail }),
+    wantsProgress: onProgress !== undefined,
+    assertClaimed: startClaims(context.clock, context.claimTtlMs),
+  };
   let stored: StoredBody | undefined;
   try {
-    stored = await new BodyWriter(context, request, options, link.signal, (error) => link.abort(error)).run(
-      stoppableBody(body, link.signal),
-    );
+    stored = await cutAndStore(upload, stoppableBody(body, link.signal));
     return stored;
   } finally {
     // An inline body moved nothing that could still run, and small objects are many.
     if (stored?.inline === undefined) link.abort(new AshlarError("CANCELED", "the write is over"));
     link.unlink();
   }
+}
+
+/** One body on its way, and what all its steps need. */
+interface Upload {
+  readonly context: EngineContext;
+  readonly request: StoreBodyRequest;
+  /** Of the caller, of the engine's closing and of the first step that fails. */
+  readonly signal: AbortSignal;
+  readonly fail: (error: unknown) => void;
+  readonly concurrency: number;
+  readonly progress: ProgressTracker;
+  readonly wantsProgress: boolean;
+  readonly assertClaimed: () => void;
+}
+
+/** Alone in its ArrayBuffer. */
+type Chunk = Uint8Array<ArrayBuffer>;
+
+async function cutAndStore(upload: Upload, body: AsyncIterable<Uint8Array>): Promise<StoredBody> {
+  const { context, request } = upload;
+  const cutter = request.chunker.start(request.sizeBytes);
+  const committedMaxBytes = LIMITS.COMMIT_CHUNKS_MAX.value * cutter.maxBytes;
+  if (context.tickets !== undefined && (request.sizeBytes ?? 0) > committedMaxBytes) throw tooManyChunks();
+  const buffers = createIdleBuffers();
+  const iterator = chunkBody(body, cutter, buffers);
+  const pull = sizeChecked(upload, iterator);
+  try {
+    const ahead = await pullFirst(pull, request.inlineMaxBytes);
+    const isInline = ahead.length < 2 && (ahead[0]?.byteLength ?? 0) <= request.inlineMaxBytes;
+    if (isInline) return await finishInline(upload, ahead[0] ?? new Uint8Array(0));
+    return await storeChunks(upload, async () => ahead.shift() ?? (await pull()), buffers);
+  } catch (error) {
+    // The body may be stuck in next(): it is told to stop, and not waited for.
+    iterator.return().catch(() => {});
+    throw AshlarError.from(error);
+  }
+}
+
+/** Pulls chunks, as long as there are not more bytes than there may be, and at the end not fewer. */
+function sizeChecked(
+  { request, signal }: Upload,
+  iterator: AsyncGenerator<Chunk, void, undefined>,
+): () => Promise<Chunk | undefined> {
+  const { sizeBytes: expected } = request;
+  let sizeBytes = 0;
+  return async () => {
+    const next = await raceAbort(iterator.next(), signal);
+    const chunk = next.done === true ? undefined : next.value;
+    sizeBytes += chunk?.byteLength ?? 0;
+    if (sizeBytes > LIMITS.OBJECT_MAX_BYTES.value) throw tooLarge();
+    if (expected === undefined || (chunk === undefined ? sizeBytes === expected : sizeBytes <= expected)) return chunk;
+    throw new AshlarError(
+      "INVALID_ARGUMENT",
+      `the body has ${chunk === undefined ? sizeBytes : "more than the declared"} bytes, not ${expected}`,
+      { details: { declaredBytes: String(expected), receivedBytes: String(sizeBytes) } },
+    );
+  };
+}
+
+/** One chunk, or two where the first might be all that there is and small enough to go inline; none of an empty body. */
+async function pullFirst(pull: () => Promise<Chunk | undefined>, inlineMaxBytes: number): Promise<Chunk[]> {
+  const first = await pull();
+  if (first === undefined) return [];
+  const second = first.byteLength <= inlineMaxBytes ? await pull() : undefined;
+  return second === undefined ? [first] : [first, second];
+}
+
+async function finishInline({ context, progress }: Upload, inline: Uint8Array): Promise<StoredBody> {
+  const sizeBytes = inline.byteLength;
+  progress.setTotal(sizeBytes);
+  progress.meter()(sizeBytes);
+  await progress.finish();
+  const sha256 = await context.hasher.digest(inline);
+  return { sizeBytes, sha256, chunks: [], replicas: 1, deduplicatedBytes: 0, inline };
+}
+
+async function storeChunks(
+  upload: Upload,
+  next: () => Promise<Chunk | undefined>,
+  buffers: IdleBuffers,
+): Promise<StoredBody> {
+  const { context, request, signal, fail, progress, assertClaimed } = upload;
+  const lanes = createSemaphore(upload.concurrency);
+  const puts = createChunkPuts(upload, buffers);
+  const check = request.check?.({ signal });
+  check?.catch(fail);
+  const writes: Promise<void>[] = [];
+  let sizeBytes = 0;
+  /** Kept until a second one shows that the digest of the body is not its own. */
+  let first: Chunk | undefined;
+  let wholeHash: IncrementalHash | undefined;
+  let chunk = await next();
+  for (let index = 0; chunk !== undefined; index++) {
+    // Another decodes the commit: better told now than after the upload.
+    if (context.tickets !== undefined && index >= LIMITS.COMMIT_CHUNKS_MAX.value) throw tooManyChunks();
+    if (index === 0) first = chunk;
+    else if (first !== undefined) {
+      wholeHash = await context.hasher.incremental();
+      wholeHash.update(first);
+      first = undefined;
+    }
+    wholeHash?.update(chunk);
+    sizeBytes += chunk.byteLength;
+    const release = await lanes.acquire(signal);
+    const giveBack = await context.chunkWrites?.acquire(signal);
+    const write = puts.store(index, chunk).finally(() => {
+      release();
+      giveBack?.();
+    });
+    write.catch(fail);
+    writes.push(write);
+    chunk = await next();
+  }
+  await raceAbort(Promise.all([check, ...writes]), signal);
+  progress.setTotal(sizeBytes);
+  await progress.finish();
+  const { chunks, ...outcome } = puts.outcome();
+  const sha256 = wholeHash?.digest() ?? chunks[0]?.chunkId;
+  assert(sha256 !== undefined, "a body without chunks goes inline");
+  return { sizeBytes, sha256, chunks, ...outcome, assertClaimed };
+}
+
+interface ChunkPuts {
+  /** Puts a chunk; its buffer is the puts' from here on. */
+  store(index: number, bytes: Chunk): Promise<void>;
+  /** What all puts together did. */
+  outcome(): Pick<StoredBody, "chunks" | "replicas" | "deduplicatedBytes">;
+}
+
+function createChunkPuts(
+  { context, request, signal, progress, wantsProgress, assertClaimed }: Upload,
+  buffers: IdleBuffers,
+): ChunkPuts {
+  /** By chunk id in hex: a chunk that occurs twice in a body (a file of zeros) moves once. */
+  const puts = new Map<string, Promise<ReplicatedPut>>();
+  const chunks: CommittedChunk[] = [];
+  let replicas = Number.POSITIVE_INFINITY;
+  let deduplicatedBytes = 0;
+  const put = async (
+    chunkId: Digest,
+    bytes: Chunk,
+    meter: (transferredBytes: number) => void,
+  ): Promise<ReplicatedPut> => {
+    assertClaimed();
+    const ticket = await context.tickets?.get(request.bucket, { signal });
+    return await context.chunks.put(chunkId, bytes, {
+      signal,
+      durability: request.durability,
+      grant: ticket?.grant,
+      onProgress: wantsProgress ? meter : undefined,
+      digestVerified: true,
+      retry: context.chunkRetry,
+    });
+  };
+  return {
+    async store(index, bytes) {
+      const chunkId = await context.hasher.digest(bytes);
+      const name = encodeHex(chunkId);
+      const known = puts.get(name);
+      const meter = progress.meter();
+      const putting = known ?? put(chunkId, bytes, meter);
+      if (known === undefined) puts.set(name, putting);
+      const { receipts, layoutVersion, missedServerIds, ...did } = await putting;
+      meter(bytes.byteLength);
+      chunks[index] = {
+        chunkId,
+        sizeBytes: bytes.byteLength,
+        // A commit takes each receipt once.
+        receipts: known === undefined ? receipts : undefined,
+        layoutVersion,
+        missedServerIds,
+      };
+      replicas = Math.min(replicas, did.replicas);
+      if (known !== undefined || did.alreadyPresent) deduplicatedBytes += bytes.byteLength;
+      // The first chunk is kept for the digest of the body; one that a server missed may still be on its way there.
+      if (index > 0 && missedServerIds.length === 0) buffers.give(bytes);
+    },
+    outcome: () => ({ chunks, replicas, deduplicatedBytes }),
+  };
 }
 
 /** @throws {AshlarError} INVALID_ARGUMENT, OBJECT_TOO_LARGE: before the body is touched. */
@@ -94,220 +275,95 @@ function tooManyChunks(): AshlarError {
   );
 }
 
-class BodyWriter {
-  readonly #context: EngineContext;
-  readonly #request: StoreBodyRequest;
-  readonly #signal: AbortSignal;
-  readonly #fail: (error: unknown) => void;
-  readonly #concurrency: number;
-  readonly #progress: ProgressTracker;
-  readonly #wantsProgress: boolean;
-  readonly #assertClaimed: () => void;
-  readonly #chunks: CommittedChunk[] = [];
-  /** Puts by chunk id in hex: a chunk that occurs twice in a body (a file of zeros) moves once. */
-  readonly #puts = new Map<string, Promise<ReplicatedPut>>();
-  readonly #idleBuffers: IdleBuffers = createIdleBuffers();
-  #wholeHash: IncrementalHash | undefined;
-  #sizeBytes = 0;
-  #replicas = Number.POSITIVE_INFINITY;
-  #deduplicatedBytes = 0;
-
-  constructor(
-    context: EngineContext,
-    request: StoreBodyRequest,
-    options: TransferOptions,
-    signal: AbortSignal,
-    fail: (error: unknown) => void,
-  ) {
-    this.#context = context;
-    this.#request = request;
-    this.#signal = signal;
-    this.#fail = fail;
-    this.#concurrency = options.concurrency ?? LIMITS.CONCURRENCY_DEFAULT.value;
-    const { clock } = context;
-    this.#progress = createProgressTracker({
-      onProgress: options.onProgress,
-      totalBytes: request.sizeBytes,
-      clock,
-      fail,
-    });
-    this.#wantsProgress = options.onProgress !== undefined;
-    this.#assertClaimed = startClaims(clock, context.claimTtlMs);
-  }
-
-  async run(body: AsyncIterable<Uint8Array>): Promise<StoredBody> {
-    const cutter = this.#request.chunker.start(this.#request.sizeBytes);
-    const committedMaxBytes = LIMITS.COMMIT_CHUNKS_MAX.value * cutter.maxBytes;
-    if (this.#context.tickets !== undefined && (this.#request.sizeBytes ?? 0) > committedMaxBytes)
-      throw tooManyChunks();
-    const iterator = chunkBody(body, cutter, this.#idleBuffers);
-    try {
-      const first = await this.#pull(iterator);
-      if (first === undefined) return this.#finishInline(new Uint8Array(0));
-      let second: Uint8Array<ArrayBuffer> | undefined;
-      if (first.byteLength <= this.#request.inlineMaxBytes) {
-        second = await this.#pull(iterator);
-        if (second === undefined) return await this.#finishInline(first);
-      }
-      await this.#storeAll(first, second, iterator);
-      return await this.#finishChunked();
-    } catch (error) {
-      // The body may be stuck in next(): it is told to stop, and not waited for.
-      iterator.return().catch(() => {});
-      throw AshlarError.from(error);
-    }
-  }
-
-  async #storeAll(
-    first: Uint8Array<ArrayBuffer>,
-    second: Uint8Array<ArrayBuffer> | undefined,
-    iterator: AsyncIterator<Uint8Array<ArrayBuffer>>,
-  ): Promise<void> {
-    const lanes = createSemaphore(this.#concurrency);
-    const check = this.#request.check?.({ signal: this.#signal });
-    check?.catch(this.#fail);
-    const writes: Promise<void>[] = [];
-    let retained: Uint8Array | undefined = first;
-    let lookahead = second;
-    let next: Uint8Array<ArrayBuffer> | undefined = first;
-    for (let index = 0; next !== undefined; index++) {
-      // Another decodes the commit: better told now than after the upload.
-      if (this.#context.tickets !== undefined && index >= LIMITS.COMMIT_CHUNKS_MAX.value) throw tooManyChunks();
-      if (index === 1) {
-        this.#wholeHash = await this.#context.hasher.incremental();
-        this.#wholeHash.update(retained as Uint8Array);
-        retained = undefined;
-      }
-      this.#wholeHash?.update(next);
-      const release = await lanes.acquire(this.#signal);
-      const giveBack = await this.#context.chunkWrites?.acquire(this.#signal);
-      const write = this.#storeOne(index, next, release).finally(giveBack);
-      write.catch(this.#fail);
-      writes.push(write);
-      next = lookahead ?? (await this.#pull(iterator));
-      lookahead = undefined;
-    }
-    await raceAbort(Promise.all([check, ...writes]), this.#signal);
-  }
-
-  async #pull(iterator: AsyncIterator<Uint8Array<ArrayBuffer>>): Promise<Uint8Array<ArrayBuffer> | undefined> {
-    const next = await raceAbort(iterator.next(), this.#signal);
-    if (next.done === true) {
-      this.#checkSize(this.#sizeBytes, true);
-      return undefined;
-    }
-    this.#sizeBytes += next.value.byteLength;
-    this.#checkSize(this.#sizeBytes, false);
-    return next.value;
-  }
-
-  #checkSize(sizeBytes: number, ended: boolean): void {
-    const expected = this.#request.sizeBytes;
-    if (sizeBytes > LIMITS.OBJECT_MAX_BYTES.value) throw tooLarge();
-    if (expected !== undefined && (sizeBytes > expected || (ended && sizeBytes < expected))) {
-      throw new AshlarError(
-        "INVALID_ARGUMENT",
-        `the body has ${ended ? sizeBytes : "more than the declared"} bytes, not ${expected}`,
-        {
-          details: { declaredBytes: String(expected), receivedBytes: String(sizeBytes) },
-        },
-      );
-    }
-  }
-
-  async #storeOne(index: number, bytes: Uint8Array<ArrayBuffer>, release: Release): Promise<void> {
-    try {
-      const chunkId = await this.#context.hasher.digest(bytes);
-      const name = encodeHex(chunkId);
-      const known = this.#puts.get(name);
-      const meter = this.#progress.meter();
-      const putting = known ?? this.#put(chunkId, bytes, meter);
-      if (known === undefined) this.#puts.set(name, putting);
-      const put = await putting;
-      meter(bytes.byteLength);
-      this.#chunks[index] = {
-        chunkId,
-        sizeBytes: bytes.byteLength,
-        // A commit takes each receipt once.
-        receipts: known === undefined ? put.receipts : undefined,
-        layoutVersion: put.layoutVersion,
-        missedServerIds: put.missedServerIds,
-      };
-      this.#replicas = Math.min(this.#replicas, put.replicas);
-      if (known !== undefined || put.alreadyPresent) this.#deduplicatedBytes += bytes.byteLength;
-      // The first chunk is kept for the digest of the body; one that a server missed may still be on its way there.
-      if (index > 0 && put.missedServerIds.length === 0) this.#idleBuffers.give(bytes);
-    } finally {
-      release();
-    }
-  }
-
-  async #put(chunkId: Digest, bytes: Uint8Array, meter: (transferredBytes: number) => void): Promise<ReplicatedPut> {
-    this.#assertClaimed();
-    const ticket = await this.#context.tickets?.get(this.#request.bucket, { signal: this.#signal });
-    return await this.#context.chunks.put(chunkId, bytes, {
-      signal: this.#signal,
-      durability: this.#request.durability,
-      grant: ticket?.grant,
-      onProgress: this.#wantsProgress ? meter : undefined,
-      digestVerified: true,
-    });
-  }
-
-  async #finishInline(bytes: Uint8Array): Promise<StoredBody> {
-    this.#progress.setTotal(bytes.byteLength);
-    this.#progress.meter()(bytes.byteLength);
-    await this.#progress.finish();
-    const sha256 = await this.#context.hasher.digest(bytes);
-    return {
-      sizeBytes: bytes.byteLength,
-      sha256,
-      chunks: [],
-      replicas: 1,
-      deduplicatedBytes: 0,
-      inline: bytes,
-    };
-  }
-
-  async #finishChunked(): Promise<StoredBody> {
-    this.#progress.setTotal(this.#sizeBytes);
-    await this.#progress.finish();
-    const [first] = this.#chunks as [CommittedChunk];
-    return {
-      sizeBytes: this.#sizeBytes,
-      sha256: this.#wholeHash?.digest() ?? first.chunkId,
-      chunks: this.#chunks,
-      replicas: this.#replicas,
-      deduplicatedBytes: this.#deduplicatedBytes,
-      assertClaimed: this.#assertClaimed,
-    };
-  }
-}
-
-/** Throws CHECKSUM_MISMATCH if the caller declared another digest than the body has. @param declaredHex in lower case. */
-export function assertDeclaredDigest(declaredHex: string | undefined, sha256: Digest): void {
-  if (declaredHex === undefined) return;
-  const actual = encodeHex(sha256);
-  if (declaredHex !== actual) {
-    throw new AshlarError("CHECKSUM_MISMATCH", "the body does not have the declared SHA-256; nothing was written", {
-      details: { declared: declaredHex, actual },
-    });
-  }
+/** Chunk buffers of one body between two uses. */
+interface IdleBuffers extends ChunkBuffers {
+  /** Leaves a buffer that nobody reads any more, whole and alone in its ArrayBuffer. */
+  give(buffer: Uint8Array<ArrayBuffer>): void;
 }
 
 /**
- * Starts the clock of an upload, before it claims its first chunk. A process that opens the store after the wall clock moved on knows the claims by
- * wall time alone, and deletes by it.
+ * Keeps the buffers of one body for its next chunks. Of one size only, which is that of nearly all chunks: others are dropped.
  *
- * @returns to be called before each chunk and before each try of the commit. @throws {AshlarError} CLAIM_EXPIRED
+ * Memory: none beyond the buffers that were in use at once, because idle ones are taken before new ones are made.
  */
-function startClaims(clock: Clock, claimTtlMs: number): () => void {
-  const elapsedMs = startElapsed(clock);
-  return () => {
-    if (elapsedMs() <= claimTtlMs * USABLE_SHARE) return;
-    throw new AshlarError(
-      "CLAIM_EXPIRED",
-      "the upload took longer than its chunks are kept, or the clock moved on that far (sleep, or it was set): upload it again, or in parts",
-    );
+function createIdleBuffers(): IdleBuffers {
+  const idle: Uint8Array<ArrayBuffer>[] = [];
+  let sizeBytes = 0;
+  return {
+    take(wantedBytes) {
+      // What is asked for first is what will be asked for again; content-defined chunks are cut from it and come back in other sizes.
+      if (wantedBytes > sizeBytes) {
+        idle.length = 0;
+        sizeBytes = wantedBytes;
+      }
+      return wantedBytes === sizeBytes ? idle.pop() : undefined;
+    },
+    give(buffer) {
+      if (buffer.byteLength === sizeBytes) idle.push(buffer);
+    },
+  };
+}
+
+/**
+ * A body that stops with a signal, also while it hangs.
+ *
+ * An async generator in between would queue `return()` behind the `next()` that hangs, so that a stalled source (a socket, a file) would never
+ * hear that nobody wants it any more. Here an abort rejects the pull and tells the source at once; its answer is not waited for.
+ *
+ * One listener for the whole body, gone with its end: bodies may come in slices of 100 bytes, and one for each slice cost more than all else.
+ */
+function stoppableBody(body: AsyncIterable<Uint8Array>, signal: AbortSignal): AsyncIterable<Uint8Array> {
+  return {
+    [Symbol.asyncIterator]() {
+      const iterator = body[Symbol.asyncIterator]();
+      let ended = false;
+      /** Rejects the pull that runs. */
+      let giveUp: ((error: unknown) => void) | undefined;
+      const end = (): void => {
+        ended = true;
+        giveUp = undefined;
+        signal.removeEventListener("abort", onAbort);
+      };
+      const stop = (): void => {
+        if (ended) return;
+        end();
+        iterator.return?.()?.then(undefined, () => {}); // the error that stopped the reader is the one to tell
+      };
+      const onAbort = (): void => {
+        const reject = giveUp;
+        if (reject === undefined) return; // between two pulls: the next one sees the signal
+        stop();
+        reject(abortError(signal));
+      };
+      signal.addEventListener("abort", onAbort);
+      const pull = (resolve: (slice: IteratorResult<Uint8Array>) => void, reject: (error: unknown) => void): void => {
+        const fail = (error: unknown): void => {
+          end();
+          reject(callerError("the body", error));
+        };
+        const settle = (slice: IteratorResult<Uint8Array>): void => {
+          giveUp = undefined;
+          if (slice.done === true) end();
+          resolve(slice);
+        };
+        giveUp = reject;
+        try {
+          iterator.next().then(settle, fail);
+        } catch (error) {
+          fail(error);
+        }
+      };
+      return {
+        next() {
+          if (!signal.aborted) return new Promise(pull);
+          stop();
+          return Promise.reject(abortError(signal));
+        },
+        async return() {
+          stop();
+          return { done: true, value: undefined };
+        },
+      };
+    },
   };
 }

@@ -1,6 +1,7 @@
 import type { AshlarError } from "../errors/index.ts";
 import type { Digest } from "../hash/index.ts";
-import type { CallOptions, ChunkStore, PutChunkResult } from "../ports/index.ts";
+import type { CallOptions, ChunkStore, Layout } from "../ports/index.ts";
+import type { Placement } from "../ring/index.ts";
 
 /** A chunk store under the name of its server. */
 export interface NamedStore {
@@ -18,6 +19,14 @@ export interface ChunkPlacement {
   readonly stores: readonly NamedStore[];
 }
 
+/** The layouts of a cluster as one process sees them, and where each puts chunks. */
+export interface ClusterView {
+  /** Newest first. */
+  layoutsInUse(): Promise<readonly Layout[]>;
+  /** Made at the first question and kept, of every layout in use, and of as many others as uploads may have begun under. */
+  readonly placementOf: (layout: Layout) => Placement;
+}
+
 /** The stores that exist now and which of them holds what. Cheap to ask; refreshes itself in the background. */
 export interface Topology {
   /** Placement of new chunks. @throws {AshlarError} NODE_UNAVAILABLE if there is no server at all. */
@@ -30,19 +39,23 @@ export interface Topology {
   writeQuorum(placedCount: number): number;
   /** Asks for a fresh view before the next answer, after a node failed or a layout was stale. */
   invalidate(): void;
+  /** The layouts behind it: for everybody in the process, so that each table is made once. Absent where there are none, as of a single store. */
+  readonly view?: ClusterView | undefined;
   /** Why the view could not be renewed the last time, so that an old one is in use; `undefined`, as without this method, if it was. */
   viewFailure?(): AshlarError | undefined;
   close(): Promise<void>;
 }
 
-/** What a replicated write did. */
-export interface ReplicatedPut extends PutChunkResult {
-  readonly replicas: number;
-  readonly layoutVersion: number;
-  /** Servers that hold the chunk durably and claimed when the write was acknowledged. */
-  readonly serverIds: readonly string[];
-  /** Servers of the placement that had not acknowledged; they may still. */
-  readonly missedServerIds: readonly string[];
-  /** Receipts of the nodes, where they gave any. */
-  readonly receipts: readonly string[];
+/** The topology of one store: everything lies there, one acknowledgement is all. Closing it closes the store. */
+export function singleStoreTopology(store: ChunkStore, serverId: string = "local"): Topology {
+  const stores: readonly NamedStore[] = Object.freeze([{ serverId, store, available: true }]);
+  const placement = Object.freeze({ layoutVersion: 0, stores });
+  return {
+    writePlacement: async () => placement,
+    readCandidates: async () => stores,
+    allStores: async () => stores,
+    writeQuorum: () => 1,
+    invalidate: () => {},
+    close: () => store.close(),
+  };
 }

@@ -1,6 +1,8 @@
-import { encodeHex } from "../hash/digest.ts";
+import { AshlarError } from "../errors/index.ts";
+import { type Digest, encodeHex } from "../hash/digest.ts";
 import { chunkedEtagBy, singleEtag } from "../manifest/etag.ts";
 import type {
+  CallOptions,
   CommitObject,
   ObjectInfo,
   PartInfo,
@@ -12,10 +14,9 @@ import type {
 } from "../ports/index.ts";
 import { checkDurability, normalizeDeclaredDigest } from "../ports/metadata-checks.ts";
 import { normalizeAttributes } from "../ports/names.ts";
-import { checkEarly } from "./early-check.ts";
 import type { EngineContext } from "./engine-context.ts";
 import type { TriedOptions } from "./retry.ts";
-import { assertDeclaredDigest, type StoredBody, storeBody } from "./store-body.ts";
+import { type StoredBody, storeBody } from "./store-body.ts";
 
 /** Stores a body and commits it as an object. Nothing is visible before the commit, and nothing at all if that is refused. */
 export async function writeObject(
@@ -104,6 +105,43 @@ export async function writePart(
     },
     commitOptionsOf(options, stored),
   );
+}
+
+/**
+ * Refuses a write while its first chunks move, where it can be known that the commit would refuse it: no such bucket, a condition that does not
+ * hold. The commit decides all of it again; this only spares the rest of the transfer. Lists and dates are left to the commit, and to the gateway, which
+ * takes them: every page would load what judges them.
+ *
+ * Where tickets are needed, the bucket has been checked by whoever issued the ticket.
+ *
+ * @throws {AshlarError} BUCKET_NOT_FOUND, PRECONDITION_FAILED.
+ */
+async function checkEarly(context: EngineContext, request: PutObjectRequest, call: CallOptions): Promise<void> {
+  const { bucket, key, condition } = request;
+  if (condition !== undefined) {
+    const current = await context.catalog.getObject({ bucket, key, chunkLimit: 0 }, call);
+    const etag = current?.info.etag;
+    const { ifMatch, ifNoneMatch } = condition;
+    const holds = (wanted: string): boolean => etag !== undefined && (wanted === "*" || wanted === etag);
+    if ((ifMatch === undefined || holds(ifMatch)) && (ifNoneMatch === undefined || !holds(ifNoneMatch))) return;
+    throw new AshlarError("PRECONDITION_FAILED", "the current version does not meet the condition", {
+      details: etag === undefined ? {} : { etag },
+    });
+  }
+  if (context.tickets !== undefined) return;
+  const found = await context.catalog.getBucket(bucket, call);
+  if (found === undefined) throw new AshlarError("BUCKET_NOT_FOUND", `no bucket ${bucket}`, { details: { bucket } });
+}
+
+/** Throws CHECKSUM_MISMATCH if the caller declared another digest than the body has. @param declaredHex in lower case. */
+function assertDeclaredDigest(declaredHex: string | undefined, sha256: Digest): void {
+  if (declaredHex === undefined) return;
+  const actual = encodeHex(sha256);
+  if (declaredHex !== actual) {
+    throw new AshlarError("CHECKSUM_MISMATCH", "the body does not have the declared SHA-256; nothing was written", {
+      details: { declared: declaredHex, actual },
+    });
+  }
 }
 
 async function etagOf({ hasher }: EngineContext, { chunks, sha256 }: StoredBody): Promise<string> {

@@ -41,6 +41,18 @@ export interface PutChunkResult {
   readonly receipt?: string | undefined;
   /** Copies behind this store that hold the chunk durably; default 1. A gateway's chunk face has several. */
   readonly replicas?: number | undefined;
+  /** Of a store that is made of many; it does not go over the wire. */
+  readonly holders?: ChunkHolders | undefined;
+}
+
+/** Which servers hold a chunk, as a store that is made of many says for a receipt. */
+export interface ChunkHolders {
+  /** The layout that placed it; 0 for a single store. */
+  readonly layoutVersion: number;
+  /** Servers that hold it durably and claimed. */
+  readonly serverIds: readonly string[];
+  /** Servers of the placement that had not acknowledged; they may still. */
+  readonly missedServerIds: readonly string[];
 }
 
 export interface GetChunkOptions extends CallOptions {
@@ -64,6 +76,8 @@ export interface HasChunksOptions extends CallOptions {
 /** One answer of {@link ChunkStore.hasChunks}; `undefined` there means absent. */
 export interface ChunkPresence {
   readonly sizeBytes: number;
+  /** As in {@link PutChunkResult}. */
+  readonly holders?: ChunkHolders | undefined;
 }
 
 /** What became of one chunk of a conditional delete. `claimed`: it was claimed too recently and is kept. */

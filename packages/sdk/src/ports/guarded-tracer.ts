@@ -1,7 +1,5 @@
 import { assertFunctions, callWatcher, dropRejection } from "../internal/app-functions.ts";
-import type { Span, SpanAttributes, Tracer } from "./tracer.ts";
-
-const NO_SPAN: Span = Object.freeze({ set: () => {}, end: () => {} });
+import { NO_SPAN, type Span, type SpanAttributes, type Tracer } from "./tracer.ts";
 
 /** The span of a tracer whose methods may fail. */
 class GuardedSpan implements Span {

@@ -8,6 +8,7 @@ export {
   type BadEntry,
   type BytesProgress,
   type CallOptions,
+  type ChunkHolders,
   type ChunkPage,
   type ChunkPresence,
   type ChunkStore,

@@ -155,19 +155,11 @@ export {
 export {
   decodeBucket,
   decodeObjectInfo,
-  decodePutOutcome,
   encodeBucket,
   encodeObjectInfo,
   encodePutOutcome,
 } from "./object-info.ts";
-export {
-  decodeGetObject,
-  decodeHeadObject,
-  decodePutObjectHeader,
-  encodeGetObject,
-  encodeHeadObject,
-  encodePutObjectHeader,
-} from "./object-messages.ts";
+export { decodeGetObject, decodeHeadObject, decodePutObjectHeader } from "./object-messages.ts";
 export {
   decodeCompleteUpload,
   decodeCreateUpload,

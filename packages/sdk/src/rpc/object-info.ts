@@ -5,10 +5,7 @@ import type {
   ObjectInfo as ObjectInfoMessage,
   ObjectInfoSchema,
 } from "../gen/ashlar/v1/object_pb.js";
-import type {
-  PutObjectOutcome as PutObjectOutcomeMessage,
-  PutObjectOutcomeSchema,
-} from "../gen/ashlar/v1/object_service_pb.js";
+import type { PutObjectOutcomeSchema } from "../gen/ashlar/v1/object_service_pb.js";
 import type { BucketInfo, ObjectInfo, PutObjectOutcome } from "../ports/index.ts";
 import { decodeAttributes, encodeAttributes } from "./attributes.ts";
 import { decodeDurability, encodeDurability } from "./durability.ts";
@@ -59,15 +56,5 @@ export function encodePutOutcome(outcome: PutObjectOutcome): MessageInitShape<ty
     replicas: outcome.replicas,
     chunkCount: encodeInteger(outcome.chunkCount),
     deduplicatedBytes: encodeInteger(outcome.deduplicatedBytes),
-  };
-}
-
-export function decodePutOutcome(message: PutObjectOutcomeMessage | undefined): PutObjectOutcome {
-  const outcome = required(message, "outcome");
-  return {
-    ...decodeObjectInfo(outcome.info),
-    replicas: outcome.replicas,
-    chunkCount: decodeInteger(outcome.chunkCount, "chunkCount"),
-    deduplicatedBytes: decodeInteger(outcome.deduplicatedBytes, "deduplicatedBytes"),
   };
 }

@@ -1,5 +1,6 @@
 import { guardedTracer } from "../ports/guarded-tracer.ts";
 import type { SpanAttributes, SpanKind, Tracer } from "../ports/index.ts";
+import { inSpan } from "./in-span.ts";
 
 /** What is told of one call of a port. Asked only where a span is recorded. */
 export interface CallDescription {
@@ -27,7 +28,8 @@ type Method = (this: unknown, ...args: unknown[]) => unknown;
  * Whatever else the target has, optional methods too, shows through unchanged.
  */
 export function tracedPort<Port extends object>(target: Port, given: TracedPortOptions): Port {
-  const options = { ...given, tracer: guardedTracer(given.tracer) };
+  const { prefix, kind, attributes, before, after } = given;
+  const tracer = guardedTracer(given.tracer);
   const wrapped = new Map<PropertyKey, { readonly method: unknown; readonly traced: Method }>();
   return new Proxy(target, {
     get(port, name) {
@@ -35,7 +37,17 @@ export function tracedPort<Port extends object>(target: Port, given: TracedPortO
       if (typeof method !== "function" || typeof name !== "string" || name === "close") return bound(port, method);
       const known = wrapped.get(name);
       if (known?.method === method) return known.traced;
-      const traced: Method = (...args) => tracedCall(() => (method as Method).apply(port, args), name, args, options);
+      const traced: Method = (...args) =>
+        inSpan(tracer, { name: `${prefix}.${name}`, kind, attributes }, (span) => {
+          const recorded = span.traceId !== undefined;
+          if (recorded && before !== undefined) span.set(before(name, args));
+          const answer = (method as Method).apply(port, args);
+          if (!recorded || after === undefined || !(answer instanceof Promise)) return answer;
+          return answer.then((result: unknown) => {
+            span.set(after(name, result));
+            return result;
+          });
+        });
       wrapped.set(name, { method, traced });
       return traced;
     },
@@ -45,37 +57,4 @@ export function tracedPort<Port extends object>(target: Port, given: TracedPortO
 /** Private fields are not those of the proxy. */
 function bound(port: object, value: unknown): unknown {
   return typeof value === "function" ? value.bind(port) : value;
-}
-
-function tracedCall(
-  call: () => unknown,
-  method: string,
-  args: readonly unknown[],
-  options: TracedPortOptions,
-): unknown {
-  const { tracer, prefix, kind, attributes, before, after } = options;
-  const span = tracer.start(`${prefix}.${method}`, { kind, attributes });
-  const recorded = span.traceId !== undefined;
-  if (recorded && before !== undefined) span.set(before(method, args));
-  try {
-    const answer = tracer.within(span, call);
-    if (!(answer instanceof Promise)) {
-      span.end();
-      return answer;
-    }
-    return answer.then(
-      (result: unknown) => {
-        if (recorded && after !== undefined) span.set(after(method, result));
-        span.end();
-        return result;
-      },
-      (error: unknown) => {
-        span.end(error);
-        throw error;
-      },
-    );
-  } catch (error) {
-    span.end(error);
-    throw error;
-  }
 }

@@ -1,7 +1,8 @@
 import type { OpenedSeat, Seat } from "../client/seat.ts";
 import { guardedTracer } from "../ports/guarded-tracer.ts";
-import type { ObjectBackend, OpenedObject, Span, SpanAttributes, Tracer } from "../ports/index.ts";
+import type { ObjectBackend, SpanAttributes, Tracer } from "../ports/index.ts";
 import { checkOptions } from "../ports/options.ts";
+import { inSpan, streamInSpan } from "./in-span.ts";
 import { tracedPort } from "./traced-port.ts";
 import { tracedTransport } from "./traced-transport.ts";
 
@@ -47,57 +48,16 @@ function tracedBackend({ backend }: OpenedSeat, { tracer, seat, keys }: BackendO
   return new Proxy(calls, {
     get(target, name) {
       if (name !== "openObject") return Reflect.get(target, name, target) as unknown;
-      const openObject: ObjectBackend["openObject"] = async (request, transfer) => {
-        const span = tracer.start("ashlar.getObject", { attributes });
-        if (span.traceId !== undefined) span.set(describeRequest(request, keys));
-        try {
-          const opened = await tracer.within(span, () => backend.openObject(request, transfer));
+      const openObject: ObjectBackend["openObject"] = (request, transfer) =>
+        inSpan(tracer, { name: "ashlar.getObject", attributes, goesOn: true }, async (span) => {
+          if (span.traceId !== undefined) span.set(describeRequest(request, keys));
+          const opened = await backend.openObject(request, transfer);
           span.set({ "ashlar.size_bytes": opened.length });
-          return tracedRead(opened, span, tracer);
-        } catch (error) {
-          span.end(error);
-          throw error;
-        }
-      };
+          return { ...opened, read: () => streamInSpan(tracer, span, opened.read()) };
+        });
       return openObject;
     },
   });
-}
-
-/** Each step of the reader runs in the span, because the requests of a stream begin when it is read. */
-function tracedRead(opened: OpenedObject, span: Span, tracer: Tracer): OpenedObject {
-  return { ...opened, read: () => inSpan(opened.read(), span, tracer) };
-}
-
-/** A stream that is read inside a span, which ends with it. */
-export function inSpan<Item>(source: AsyncIterable<Item>, span: Span, tracer: Tracer): AsyncIterable<Item> {
-  return {
-    [Symbol.asyncIterator](): AsyncIterator<Item, undefined> {
-      const inner = source[Symbol.asyncIterator]();
-      return {
-        next: () =>
-          tracer
-            .within(span, () => inner.next())
-            .then(
-              (result) => {
-                if (result.done !== true) return result;
-                span.end();
-                return { done: true, value: undefined };
-              },
-              (error: unknown) => {
-                span.end(error);
-                throw error;
-              },
-            ),
-        async return() {
-          span.set({ "ashlar.given_up": true });
-          span.end();
-          await tracer.within(span, () => inner.return?.());
-          return { done: true, value: undefined };
-        },
-      };
-    },
-  };
 }
 
 function describeRequest(request: unknown, keys: boolean): SpanAttributes {

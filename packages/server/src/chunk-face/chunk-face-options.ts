@@ -1,5 +1,5 @@
 import type { Digest, Hasher } from "@ashlar/sdk/hash";
-import type { ChunkPresence, ChunkStore, PutChunkResult } from "@ashlar/sdk/ports";
+import type { ChunkHolders, ChunkStore } from "@ashlar/sdk/ports";
 import type { GrantKeeper } from "../grants/index.ts";
 
 /** How the server behind a chunk face is. `read-only`: the disk is full. `stopping`: it finishes what runs. */
@@ -10,8 +10,8 @@ export interface ReceiptFacts {
   readonly ticketId: string;
   readonly chunkId: Digest;
   readonly sizeBytes: number;
-  /** What the store answered, with whatever it added to it (a replicated store names servers). */
-  readonly answer: PutChunkResult | ChunkPresence;
+  /** As the store said; a replicated store does. */
+  readonly holders: ChunkHolders | undefined;
 }
 
 /** Options of {@link createChunkFace}. */

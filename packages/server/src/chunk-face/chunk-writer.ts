@@ -55,8 +55,8 @@ export function createChunkWriter(options: ChunkWriterOptions): ChunkWriter {
     }
     if (caller.kind !== "write") return result;
     const { ticketId } = caller;
-    const facts = { ticketId, chunkId, sizeBytes: result.sizeBytes, answer: result };
-    return { ...result, receipt: await options.issueReceipt(facts) };
+    const { sizeBytes, holders } = result;
+    return { ...result, receipt: await options.issueReceipt({ ticketId, chunkId, sizeBytes, holders }) };
   };
   return {
     async check(chunk) {

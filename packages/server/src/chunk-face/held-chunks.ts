@@ -75,8 +75,8 @@ export async function heldChunksFor(
       answers.push({ ...ABSENT, nonce });
       continue;
     }
-    const { sizeBytes } = presence;
-    const facts = { ticketId: grant.ticketId, chunkId, sizeBytes, answer: presence };
+    const { sizeBytes, holders } = presence;
+    const facts = { ticketId: grant.ticketId, chunkId, sizeBytes, holders };
     // A receipt promises a claim.
     const receipt = request.claim ? await options.issueReceipt(facts) : undefined;
     answers.push({ present: true, sizeBytes, nonce, receipt });

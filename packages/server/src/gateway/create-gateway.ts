@@ -1,4 +1,5 @@
 import {
+  createClusterView,
   createEngine,
   createReplicatedStore,
   type EngineOptions,
@@ -99,9 +100,6 @@ export interface GatewayOptions {
   readonly maintenance?: Partial<Pick<MaintenanceOptions, MaintenanceSetting>> | false | undefined;
 }
 
-/** The clients of the chunk face try again by themselves: with full patience on both sides, each of their tries would be many. */
-const CHUNK_FACE_ATTEMPTS = 2;
-
 /** Metadata stores wait for their database by themselves, and clients for the gateway. */
 const CATALOG_RETRY: RetryPolicy = Object.freeze({ forMs: 0 });
 
@@ -171,7 +169,9 @@ export function createGateway(given: GatewayOptions): Gateway {
   });
   const listener = createServerPorts({ ...options, handlers });
   const maintenance =
-    options.maintenance === false ? undefined : createMaintenance({ ...options, ...options.maintenance });
+    options.maintenance === false
+      ? undefined
+      : createMaintenance({ ...options, chunks: context.chunks, ...options.maintenance });
 
   let closing: Promise<void> | undefined;
   const close = async (graceMs: number | undefined): Promise<void> => {
@@ -212,9 +212,11 @@ function createContext(options: GatewayOptions): GatewayContext {
   if (grants === undefined && (clusterKey !== undefined || !insecure)) {
     grants = createGrantKeeperLazily({ clusterKey: clusterKey ?? "", clock, random });
   }
+  const chunks = createReplicatedStore({ topology, hasher, clock, random, logger });
   const engine = {
     catalog: metadata,
     topology,
+    chunks,
     hasher,
     clock,
     random,
@@ -231,8 +233,12 @@ function createContext(options: GatewayOptions): GatewayContext {
     backend: createEngine(engine),
     metadata,
     topology,
-    chunks: createReplicatedStore({ topology, hasher, clock, random, logger, attempts: CHUNK_FACE_ATTEMPTS }),
-    layouts: createLayoutView(metadata, clock),
+    chunks,
+    layouts: createLayoutView(
+      topology.view ?? createClusterView({ registry: metadata, clock, logger }),
+      metadata,
+      clock,
+    ),
     grants,
     insecure,
     authenticator: authenticatorOf(options, grants),

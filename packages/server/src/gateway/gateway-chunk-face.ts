@@ -1,4 +1,4 @@
-import type { ReplicatedPut } from "@ashlar/sdk/engine";
+import { AshlarError } from "@ashlar/sdk/errors";
 import { type ChunkFace, createChunkFace, type ReceiptFacts } from "../chunk-face/index.ts";
 import type { GrantKeeper } from "../grants/index.ts";
 import type { GatewayContext } from "./gateway-context.ts";
@@ -40,9 +40,7 @@ export function gatewayChunkFace(
   });
 }
 
-function issueGatewayReceipt(grants: GrantKeeper, facts: ReceiptFacts): Promise<string> {
-  const { ticketId, chunkId, sizeBytes } = facts;
-  // Puts and presences of the replicated store name the servers.
-  const { layoutVersion, serverIds, missedServerIds } = facts.answer as ReplicatedPut;
-  return grants.issueGatewayReceipt({ ticketId, chunkId, sizeBytes, layoutVersion, serverIds, missedServerIds });
+async function issueGatewayReceipt(grants: GrantKeeper, { holders, ...facts }: ReceiptFacts): Promise<string> {
+  if (holders === undefined) throw new AshlarError("INTERNAL", "the store does not say which servers hold a chunk");
+  return await grants.issueGatewayReceipt({ ...facts, ...holders });
 }

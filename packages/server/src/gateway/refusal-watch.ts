@@ -82,6 +82,7 @@ export function createRefusalWatch(inner: Topology, { clock, logger }: { clock: 
     allStores: async (options) => (await inner.allStores(options)).map(watched),
     writeQuorum: (placedCount) => inner.writeQuorum(placedCount),
     invalidate: () => inner.invalidate(),
+    view: inner.view,
     viewFailure: () => inner.viewFailure?.(),
     close: () => inner.close(),
   };

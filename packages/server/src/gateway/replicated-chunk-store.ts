@@ -1,9 +1,10 @@
-import type { NamedStore, ReplicatedPut, ReplicatedStore, Topology } from "@ashlar/sdk/engine";
+import type { NamedStore, ReplicatedStore, Topology } from "@ashlar/sdk/engine";
 import { AshlarError } from "@ashlar/sdk/errors";
 import { bytesEqual, encodeHex, type Hasher } from "@ashlar/sdk/hash";
 import {
   type CallOptions,
   type ChunkPresence,
+  type ChunkStore,
   type ChunkStoreStats,
   checkedChunkStore,
   type Digest,
@@ -11,12 +12,10 @@ import {
   type HasChunksOptions,
   isStreamingChunkStore,
   type PutChunkOptions,
+  type PutChunkResult,
   type StreamingChunkStore,
 } from "@ashlar/sdk/ports";
 import { collectChunk } from "../chunk-face/index.ts";
-
-/** What a gateway's chunk store answers to a put, and for each chunk that it has: enough for a receipt. */
-export type ReplicatedPresence = ChunkPresence & Pick<ReplicatedPut, "layoutVersion" | "serverIds" | "missedServerIds">;
 
 /** What a {@link replicatedChunkStore} is made of. */
 interface ReplicatedChunkStoreOptions {
@@ -28,8 +27,11 @@ interface ReplicatedChunkStoreOptions {
 
 type PutStreamOptions = PutChunkOptions & { readonly sizeBytes?: number | undefined };
 
+/** The clients of the chunk face try again by themselves: with full patience on both sides, each of their tries would be many. */
+const ATTEMPTS = 2;
+
 /**
- * All stores of a topology as one chunk store: what a gateway puts behind its chunk face.
+ * All stores of a topology as one chunk store: what a gateway puts behind its chunk face. It says which servers hold a chunk, for receipts.
  *
  * Deleting and listing are each node's own affair, so they are UNSUPPORTED. `close()`
  * leaves the topology open.
@@ -43,7 +45,7 @@ export function replicatedChunkStore(options: ReplicatedChunkStoreOptions): Stre
     async getChunk(chunkId, get) {
       try {
         // No size, so no digest check here: the client does it, end to end.
-        return await chunks.get(chunkId, { ...get, grant: undefined });
+        return await chunks.get(chunkId, { ...get, grant: undefined, attempts: ATTEMPTS });
       } catch (error) {
         if (AshlarError.is(error, "CHUNK_MISSING")) return undefined;
         throw error;
@@ -66,14 +68,17 @@ async function putChecked(
   chunkId: Digest,
   bytes: Uint8Array,
   options: PutChunkOptions,
-): Promise<ReplicatedPut> {
+): Promise<PutChunkResult> {
   if (options.digestVerified !== true && !bytesEqual(await hasher.digest(bytes), chunkId)) {
     throw new AshlarError("CHUNK_DIGEST_MISMATCH", "the bytes do not have the chunk id as their SHA-256", {
       details: { chunkId: encodeHex(chunkId) },
     });
   }
   // A client's write grant stays here: the nodes trust the gateway's own.
-  return await chunks.put(chunkId, bytes, { ...options, digestVerified: true, grant: undefined });
+  const trusted = { ...options, digestVerified: true, grant: undefined, attempts: ATTEMPTS };
+  const { sizeBytes, alreadyPresent, replicas, ...put } = await chunks.put(chunkId, bytes, trusted);
+  const { layoutVersion, serverIds, missedServerIds } = put;
+  return { sizeBytes, alreadyPresent, replicas, holders: { layoutVersion, serverIds, missedServerIds } };
 }
 
 /**
@@ -85,17 +90,16 @@ async function putStream(
   chunkId: Digest,
   source: AsyncIterable<Uint8Array>,
   put: PutStreamOptions,
-): Promise<ReplicatedPut> {
+): Promise<PutChunkResult> {
   const { topology, chunkMaxBytes } = options;
   const { layoutVersion, stores } = await topology.writePlacement(chunkId, { signal: put.signal });
-  const [{ serverId, store }] = stores as readonly [NamedStore];
-  if (stores.length > 1 || !isStreamingChunkStore(store)) {
+  const [only, second] = stores;
+  if (only === undefined || second !== undefined || !isStreamingChunkStore(only.store)) {
     const bytes = await collectChunk(source, { sizeBytes: put.sizeBytes, chunkMaxBytes });
     return await putChecked(options, chunkId, bytes, put);
   }
-  const result = await store.putChunkStream(chunkId, source, { ...put, grant: undefined });
-  const { replicas = 1 } = result;
-  return { ...result, replicas, layoutVersion, serverIds: [serverId], missedServerIds: [], receipts: [] };
+  const result = await only.store.putChunkStream(chunkId, source, { ...put, grant: undefined });
+  return { ...result, holders: { layoutVersion, serverIds: [only.serverId], missedServerIds: [] } };
 }
 
 /**
@@ -106,7 +110,7 @@ async function hasChunks(
   topology: Topology,
   chunkIds: readonly Digest[],
   options: HasChunksOptions,
-): Promise<ReadonlyArray<ReplicatedPresence | undefined>> {
+): Promise<ReadonlyArray<ChunkPresence | undefined>> {
   const wanted = await Promise.all(chunkIds.map((chunkId) => wantedOf(topology, chunkId, options)));
   const held = await askHolders(chunkIds, wanted, options);
   return wanted.map(({ layoutVersion, stores, enough }, index) => {
@@ -114,7 +118,7 @@ async function hasChunks(
     const [sizeBytes] = holders.values();
     if (sizeBytes === undefined || holders.size < enough) return undefined;
     const missedServerIds = stores.map((store) => store.serverId).filter((serverId) => !holders.has(serverId));
-    return { sizeBytes, layoutVersion, serverIds: [...holders.keys()], missedServerIds };
+    return { sizeBytes, holders: { layoutVersion, serverIds: [...holders.keys()], missedServerIds } };
   });
 }
 
@@ -138,17 +142,18 @@ function askHolders(
   options: HasChunksOptions,
 ): Promise<ReadonlyArray<ReadonlyMap<string, number>>> {
   const held = chunkIds.map(() => new Map<string, number>());
-  const asked = new Map<NamedStore, number[]>();
-  for (const [index, { stores }] of wanted.entries()) {
-    for (const store of stores) {
-      const known = [...asked.keys()].find((each) => each.serverId === store.serverId) ?? store;
-      asked.set(known, [...(asked.get(known) ?? []), index]);
+  const asked = new Map<string, { readonly store: ChunkStore; readonly ids: Digest[]; readonly indexes: number[] }>();
+  for (const [index, chunkId] of chunkIds.entries()) {
+    for (const { serverId, store } of wanted[index]?.stores ?? []) {
+      const question = asked.get(serverId) ?? { store, ids: [], indexes: [] };
+      question.ids.push(chunkId);
+      question.indexes.push(index);
+      asked.set(serverId, question);
     }
   }
   const answered = (): boolean => wanted.every(({ enough }, index) => (held[index]?.size ?? 0) >= enough);
   return new Promise((resolve) => {
-    const questions = [...asked].map(async ([{ serverId, store }, indexes]) => {
-      const ids = indexes.map((index) => chunkIds[index] as Digest);
+    const questions = [...asked].map(async ([serverId, { store, ids, indexes }]) => {
       // A store that does not answer holds nothing that could be counted on.
       const answers = await store.hasChunks(ids, options).catch(() => []);
       for (const [position, index] of indexes.entries()) {

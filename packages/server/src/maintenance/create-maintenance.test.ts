@@ -2,7 +2,13 @@ import { randomBytes } from "node:crypto";
 import { createMemoryChunkStore } from "@ashlar/adapters/chunk-store/memory";
 import { nodeCryptoHasher } from "@ashlar/adapters/hash/node-crypto";
 import { createMemoryMetadataStore } from "@ashlar/adapters/metadata-store/memory";
-import { createEngine, type NamedStore, type Topology } from "@ashlar/sdk/engine";
+import {
+  createEngine,
+  createReplicatedStore,
+  type NamedStore,
+  type ReplicationOptions,
+  type Topology,
+} from "@ashlar/sdk/engine";
 import { AshlarError } from "@ashlar/sdk/errors";
 import { type Digest, digestFromBytes } from "@ashlar/sdk/hash";
 import {
@@ -66,12 +72,13 @@ beforeEach(async () => {
   await backend.createBucket("bucket");
 });
 
-function common(): Pick<MaintenanceOptions, "hasher" | "clock" | "random" | "logger"> {
+function common(): Pick<ReplicationOptions, "hasher" | "clock" | "random" | "logger"> {
   return { hasher: nodeCryptoHasher, clock: systemClock, random: systemRandom, logger: silentLogger };
 }
 
 function maintenanceOf(more: Partial<MaintenanceOptions> = {}): Maintenance {
-  return createMaintenance({ ...common(), metadata, topology, metrics: noMetrics, ...more });
+  const chunks = createReplicatedStore({ ...common(), topology });
+  return createMaintenance({ ...common(), metadata, topology, chunks, metrics: noMetrics, ...more });
 }
 
 async function put(key: string, bytes: Uint8Array = randomBytes(CHUNK_BYTES)): Promise<Digest> {

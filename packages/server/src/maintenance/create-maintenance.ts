@@ -2,15 +2,15 @@ import {
   type CollectOptions,
   type CollectReport,
   collect,
-  createReplicatedStore,
   type ExamineOptions,
   examineStore,
+  type ReplicatedStore,
   type Topology,
   takeDatabaseStep,
 } from "@ashlar/sdk/engine";
 import { AshlarError } from "@ashlar/sdk/errors";
 import { LIMITS } from "@ashlar/sdk/limits";
-import type { CallOptions, Clock, DatabaseIdentity, Hasher, Logger, Random, Tracer } from "@ashlar/sdk/ports";
+import type { CallOptions, Clock, DatabaseIdentity, Logger, Random, Tracer } from "@ashlar/sdk/ports";
 import type { Metrics } from "../observability/metrics.ts";
 import { maintenanceMetrics } from "./maintenance-metrics.ts";
 import { type RepairReport, repair } from "./repair.ts";
@@ -21,7 +21,8 @@ export interface MaintenanceOptions {
   readonly metadata: CollectOptions["metadata"] & ExamineOptions["metadata"] & Pick<DatabaseIdentity, "checkIntegrity">;
   /** Stays the caller's to close. */
   readonly topology: Topology;
-  readonly hasher: Hasher;
+  /** Over the topology; repair reads from it. */
+  readonly chunks: Pick<ReplicatedStore, "get">;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -63,7 +64,6 @@ const CHECK_INTERVAL_MS = 24 * 3600 * 1000;
 
 export function createMaintenance(options: MaintenanceOptions): Maintenance {
   const { clock, random, logger } = options;
-  const chunks = createReplicatedStore(options);
   const record = maintenanceMetrics(options);
 
   const collectNow = (call: CallOptions): Promise<CollectReport> =>
@@ -74,7 +74,7 @@ export function createMaintenance(options: MaintenanceOptions): Maintenance {
     });
   const repairNow = (call: CallOptions): Promise<RepairReport> =>
     record.repair(async () => {
-      const report = await repair({ ...options, chunks, ...call });
+      const report = await repair({ ...options, ...call });
       if (Object.values(report).some((count) => count > 0)) logger.info({ ...report }, "repaired");
       return report;
     });

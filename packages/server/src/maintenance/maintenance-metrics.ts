@@ -1,5 +1,6 @@
 import type { CollectReport } from "@ashlar/sdk/engine";
 import type { Clock, Tracer } from "@ashlar/sdk/ports";
+import { inSpan } from "@ashlar/sdk/tracing";
 import { DURATION_BUCKETS_SECONDS, type Metrics } from "../observability/metrics.ts";
 import type { RepairReport } from "./repair.ts";
 
@@ -47,19 +48,14 @@ export function maintenanceMetrics(options: {
   };
   const timed = async <Report extends object>(task: string, work: () => Promise<Report>): Promise<Report> => {
     const startedAtMs = clock.monotonicMs();
-    const span = tracer?.start(`maintenance.${task}`);
-    const end = (outcome: string, error?: unknown): void => {
-      durations.observe((clock.monotonicMs() - startedAtMs) / 1000, { task, outcome });
-      span?.end(error);
-    };
+    let outcome = "failed";
     try {
-      const report = await (tracer === undefined || span === undefined ? work() : tracer.within(span, work));
+      const report = await inSpan(tracer, { name: `maintenance.${task}` }, work);
       for (const [what, count] of Object.entries(report)) things.add(count, { what });
-      end("ok");
+      outcome = "ok";
       return report;
-    } catch (error) {
-      end("failed", error);
-      throw error;
+    } finally {
+      durations.observe((clock.monotonicMs() - startedAtMs) / 1000, { task, outcome });
     }
   };
   return {

@@ -2,6 +2,7 @@ import type { FileHandle } from "node:fs/promises";
 import { AshlarError, throwIfAborted } from "@ashlar/sdk/errors";
 import { bytesEqual, type Digest } from "@ashlar/sdk/hash";
 import type { BytesProgress, Durability, PutChunkOptions, PutChunkResult, Tracer } from "@ashlar/sdk/ports";
+import { inSpan } from "@ashlar/sdk/tracing";
 import { PRIVATE_FILE_MODE } from "../../internal/private-files.ts";
 import { nodeCryptoHasher } from "../../internal/sha256.ts";
 import { ChunkWriter } from "./chunk-format.ts";
@@ -334,16 +335,5 @@ type FsStep = <T>(name: "write" | "fsync" | "rename" | "fsync_folder", work: () 
 
 /** Steps as spans called `file.<step>`; without a tracer the work runs as it is. */
 export function fsSteps(tracer: Tracer | undefined): FsStep {
-  if (tracer === undefined) return (_name, work) => work();
-  return async (name, work) => {
-    const span = tracer.start(`file.${name}`);
-    try {
-      const result = await tracer.within(span, work);
-      span.end();
-      return result;
-    } catch (error) {
-      span.end(error);
-      throw error;
-    }
-  };
+  return (name, work) => inSpan(tracer, { name: `file.${name}` }, work);
 }

@@ -1,4 +1,4 @@
-import { singleStoreTopology } from "../../engine/single-store-topology.ts";
+import { singleStoreTopology } from "../../engine/topology.ts";
 import type { Transport } from "../../ports/index.ts";
 import type { OpenedSeat } from "../seat.ts";
 import { openRemote } from "./open-remote.ts";

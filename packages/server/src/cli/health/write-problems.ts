@@ -1,4 +1,5 @@
 import type { ClusterSnapshot } from "@ashlar/sdk";
+import { majority } from "@ashlar/sdk/engine";
 import type { Layout, ServerRecord } from "@ashlar/sdk/ports";
 import { createPlacement, PARTITION_COUNT } from "@ashlar/sdk/ring";
 import { DISK_RESERVE_BYTES } from "../../node/index.ts";
@@ -15,7 +16,7 @@ export function findWriteProblems(snapshot: ClusterSnapshot, layout: Layout, ans
   const full = members.filter((serverId) => stateOf(serverId) === "full");
   const writable = new Set(members.filter((serverId) => stateOf(serverId) === "writable"));
   const copies = Math.min(layout.replicationFactor, members.length);
-  const quorum = Math.floor(copies / 2) + 1;
+  const quorum = majority(copies);
   const findings: Finding[] = [];
   if (members.length < layout.replicationFactor) {
     findings.push({

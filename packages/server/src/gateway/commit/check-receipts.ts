@@ -119,7 +119,9 @@ async function findLayout<T>(
   { layouts }: GatewayContext,
   find: (layouts: readonly Layout[]) => T | undefined,
 ): Promise<T | undefined> {
-  return find(await layouts.inUse()) ?? find(await layouts.recent()) ?? find(await layouts.recent({ fresh: true }));
+  return (
+    find(await layouts.layoutsInUse()) ?? find(await layouts.recent()) ?? find(await layouts.recent({ fresh: true }))
+  );
 }
 
 const detailsOf = (chunk: ChunkRef): ErrorDetails => ({ chunkId: encodeHex(chunk.chunkId) });

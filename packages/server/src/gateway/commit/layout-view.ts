@@ -1,74 +1,52 @@
+import type { ClusterView } from "@ashlar/sdk/engine";
 import { LIMITS } from "@ashlar/sdk/limits";
-import type { Clock, Digest, Layout, LayoutHistory, ServerRegistry } from "@ashlar/sdk/ports";
-import { createPlacement, type Placement } from "@ashlar/sdk/ring";
+import type { Clock, Digest, Layout, LayoutHistory } from "@ashlar/sdk/ports";
 
 /** The layouts that the chunks of a commit may lie by. */
-export interface LayoutView {
-  /** The layouts in use, newest first, at most {@link VIEW_MAX_AGE_MS} old. */
-  inUse(): Promise<readonly Layout[]>;
+export interface LayoutView extends ClusterView {
   /**
    * Those that the longest upload may have begun under, newest first: a layout that no row names retires, but not from under an upload.
    *
    * @param options.fresh asks the registry now.
    */
   recent(options?: { readonly fresh?: boolean | undefined }): Promise<readonly Layout[]>;
-  /** The placement of one of these layouts. */
-  placementOf(layout: Layout): Placement;
 }
 
-/** Age at which the view is asked for anew. */
-const VIEW_MAX_AGE_MS = 2000;
+/** Age at which the recent ones are asked for anew. */
+const RECENT_MAX_AGE_MS = 2000;
 
-/** Placements that are kept: those of the recent layouts, and as many of older ones that are still in use. */
-const PLACEMENTS_MAX = 2 * LIMITS.RECENT_LAYOUTS_MAX.value;
-
-/** Creates the view over a registry. Placements are pure functions of their layout, so they are kept while there is room. */
+/** Adds to the view of a process what its registry still knows of earlier layouts. Those who ask at once share one question. */
 export function createLayoutView(
-  registry: Pick<ServerRegistry, "clusterSnapshot"> & LayoutHistory,
+  view: ClusterView,
+  history: LayoutHistory,
   clock: Pick<Clock, "monotonicMs">,
 ): LayoutView {
-  const placements = new Map<number, Placement>();
-  const snapshot = kept(() => registry.clusterSnapshot(), clock);
   const query = { forMs: LIMITS.CLAIM_TTL_MS.value, limit: LIMITS.RECENT_LAYOUTS_MAX.value };
-  const recent = kept(() => registry.recentLayouts(query), clock);
-  return {
-    inUse: async () => (await snapshot(false)).layouts,
-    recent: (options) => recent(options?.fresh === true),
-    placementOf(layout) {
-      const known = placements.get(layout.layoutVersion);
-      if (known !== undefined) return known;
-      const [oldest] = placements.keys();
-      if (oldest !== undefined && placements.size >= PLACEMENTS_MAX) placements.delete(oldest);
-      const placement = createPlacement(layout);
-      placements.set(layout.layoutVersion, placement);
-      return placement;
-    },
-  };
-}
-
-/** Keeps an answer for {@link VIEW_MAX_AGE_MS}; those who ask at once share one question. */
-function kept<T>(ask: () => Promise<T>, clock: Pick<Clock, "monotonicMs">): (fresh: boolean) => Promise<T> {
-  let last: { readonly answer: T; readonly askedAtMs: number } | undefined;
-  let asking: Promise<T> | undefined;
-  const askNow = async (): Promise<T> => {
+  let last: { readonly layouts: readonly Layout[]; readonly askedAtMs: number } | undefined;
+  let asking: Promise<readonly Layout[]> | undefined;
+  const ask = async (): Promise<readonly Layout[]> => {
     const askedAtMs = clock.monotonicMs();
-    const answer = await ask();
-    last = { answer, askedAtMs };
-    return answer;
+    const layouts = await history.recentLayouts(query);
+    last = { layouts, askedAtMs };
+    return layouts;
   };
-  return async (fresh) => {
-    if (!fresh && last !== undefined && clock.monotonicMs() - last.askedAtMs < VIEW_MAX_AGE_MS) return last.answer;
-    asking ??= askNow().finally(() => {
-      asking = undefined;
-    });
-    return await asking;
+  return {
+    layoutsInUse: () => view.layoutsInUse(),
+    placementOf: view.placementOf,
+    async recent({ fresh = false } = {}) {
+      if (!fresh && last !== undefined && clock.monotonicMs() - last.askedAtMs < RECENT_MAX_AGE_MS) return last.layouts;
+      asking ??= ask().finally(() => {
+        asking = undefined;
+      });
+      return await asking;
+    },
   };
 }
 
 /** The placement of a chunk under the first layout whose servers include all of `serverIds`; `undefined` if there is none. */
 export function placementCovering(
   layouts: readonly Layout[],
-  placementOf: (layout: Layout) => Placement,
+  placementOf: ClusterView["placementOf"],
   { chunkId, serverIds }: { readonly chunkId: Digest; readonly serverIds: ReadonlySet<string> },
 ): { readonly layoutVersion: number; readonly servers: readonly string[] } | undefined {
   for (const layout of layouts) {

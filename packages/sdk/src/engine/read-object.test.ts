@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { ByteRange } from "../ports/index.ts";
-import { resolveByteRange } from "./byte-range.ts";
+import { resolveByteRange } from "./read-object.ts";
 
 describe("resolveByteRange", () => {
   test.each<[ByteRange | undefined, number, number, number]>([

@@ -1,13 +1,29 @@
 import { AshlarError } from "../errors/index.ts";
 import type { CallOptions, Clock, GrantSource, WriteTicket } from "../ports/index.ts";
-import { startElapsed } from "./elapsed.ts";
+
+// What an upload holds for a time only: the claims of its chunks, and the tickets that it writes them under.
+
+/** The part of a claim's life in which a commit may rest on it: the rest is for the commit's own way. Receipts end in the same proportion. */
+const USABLE_SHARE = 23 / 24;
 
 /** A ticket is renewed when less than this part of its life is left. */
 const RENEW_BELOW = 1 / 3;
 
-interface Held {
-  readonly ticket: WriteTicket;
-  readonly ageMs: () => number;
+/**
+ * Starts the clock of an upload, before it claims its first chunk. A process that opens the store after the wall clock moved on knows the claims by
+ * wall time alone, and deletes by it.
+ *
+ * @returns to be called before each chunk and before each try of the commit. @throws {AshlarError} CLAIM_EXPIRED
+ */
+export function startClaims(clock: Clock, claimTtlMs: number): () => void {
+  const elapsedMs = startElapsed(clock);
+  return () => {
+    if (elapsedMs() <= claimTtlMs * USABLE_SHARE) return;
+    throw new AshlarError(
+      "CLAIM_EXPIRED",
+      "the upload took longer than its chunks are kept, or the clock moved on that far (sleep, or it was set): upload it again, or in parts",
+    );
+  };
 }
 
 /**
@@ -17,6 +33,11 @@ interface Held {
  */
 export interface TicketCache {
   get(bucket: string, options?: CallOptions): Promise<WriteTicket>;
+}
+
+interface Held {
+  readonly ticket: WriteTicket;
+  readonly ageMs: () => number;
 }
 
 /** @param signal ends the asking, which belongs to no call alone. */
@@ -51,5 +72,21 @@ export function createTicketCache(grants: GrantSource, clock: Clock, signal?: Ab
       }
       return pending;
     },
+  };
+}
+
+/**
+ * Starts to count time that must not be counted too short: what ends elsewhere, such as a claim or a ticket, by a clock that is not ours.
+ *
+ * @returns ms since the start, by wall or monotonic time, whichever says more, and never less than at an earlier look: while a machine sleeps its
+ *   monotonic time may stand still, and wall time may be set.
+ */
+function startElapsed(clock: Clock): () => number {
+  const wallMs = clock.nowMs();
+  const monotonicMs = clock.monotonicMs();
+  let mostMs = 0;
+  return () => {
+    mostMs = Math.max(mostMs, clock.nowMs() - wallMs, clock.monotonicMs() - monotonicMs);
+    return mostMs;
   };
 }

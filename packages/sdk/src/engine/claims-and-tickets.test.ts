@@ -1,8 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { AshlarError } from "../errors/index.ts";
 import type { Clock, GrantSource } from "../ports/index.ts";
-import { createSuspects } from "./suspects.ts";
-import { createTicketCache } from "./ticket-cache.ts";
+import { createTicketCache } from "./claims-and-tickets.ts";
 
 function manual() {
   let now = 1000;
@@ -84,22 +83,5 @@ describe("a ticket cache", () => {
     failures.push(new AshlarError("BUCKET_NOT_FOUND", "no"));
     await expect(cache.get("a")).rejects.toMatchObject({ code: "BUCKET_NOT_FOUND" });
     expect((await cache.get("a")).ticket).toBe("a-2");
-  });
-});
-
-describe("suspects", () => {
-  test("are suspect for five seconds, or until they answer", () => {
-    const { clock, advance } = manual();
-    const suspects = createSuspects(clock);
-    expect(suspects.has("n1")).toBe(false);
-    suspects.add("n1");
-    suspects.add("n2");
-    expect([suspects.has("n1"), suspects.has("n2"), suspects.has("n3")]).toEqual([true, true, false]);
-    suspects.delete("n2");
-    expect(suspects.has("n2")).toBe(false);
-    advance(4999);
-    expect(suspects.has("n1")).toBe(true);
-    advance(1);
-    expect(suspects.has("n1")).toBe(false);
   });
 });
