@@ -4,7 +4,7 @@ import { loadPart } from "../internal/load-part.ts";
 import { createBucketHandle, type ReadsFor } from "./bucket-handle.ts";
 import type { ClientParts } from "./client-calls.ts";
 import { holdBody } from "./held-body.ts";
-import type { ClientCalls, ObjectClient } from "./object-client.ts";
+import { CLIENT_CALLS, type ClientCalls, type ObjectClient } from "./object-client.ts";
 import type { Seat } from "./seat.ts";
 import { createSeatOpener, type SeatOpener } from "./seat-opener.ts";
 import { takenInput } from "./taken-input.ts";
@@ -24,29 +24,12 @@ export function createClient(seat: Seat): ObjectClient {
   const { one, many, readsFor } = createCallers(opener, async () =>
     (await import("./client-calls.ts")).createClientParts(seat, opener),
   );
+  const names = Object.keys(CLIENT_CALLS) as (keyof ClientCalls)[];
   const client: ObjectClient = {
-    createBucket: one("createBucket"),
-    headBucket: one("headBucket"),
-    listBuckets: one("listBuckets"),
-    deleteBucket: one("deleteBucket"),
-    putObject: one("putObject"),
-    getObject: one("getObject"),
-    headObject: one("headObject"),
-    deleteObject: one("deleteObject"),
-    deleteObjects: one("deleteObjects"),
-    listObjects: many("listObjects"),
-    listObjectsPage: one("listObjectsPage"),
-    copyObject: one("copyObject"),
-    createUpload: one("createUpload"),
-    writePart: one("writePart"),
-    listParts: many("listParts"),
-    listUploads: many("listUploads"),
-    completeUpload: one("completeUpload"),
-    abortUpload: one("abortUpload"),
+    ...(Object.fromEntries(
+      names.map((name) => [name, CLIENT_CALLS[name] === "one" ? one(name) : many(name)]),
+    ) as unknown as ClientCalls),
     bucket: (bucket) => createBucketHandle(client, bucket, readsFor),
-    collect: one("collect"),
-    cluster: one("cluster"),
-    createAccessToken: one("createAccessToken"),
     close: () => opener.close(),
     [Symbol.asyncDispose]: () => opener.close(),
   };

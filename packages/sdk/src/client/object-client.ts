@@ -116,3 +116,28 @@ export interface ObjectClient {
 
 /** The client's methods that do something: all but handles and what ends it. */
 export type ClientCalls = Omit<ObjectClient, "bucket" | "close" | typeof Symbol.asyncDispose>;
+
+/** How each method answers: once, or with many values, page after page. */
+export const CLIENT_CALLS: { readonly [Name in keyof ClientCalls]: "one" | "many" } = {
+  createBucket: "one",
+  headBucket: "one",
+  listBuckets: "one",
+  deleteBucket: "one",
+  putObject: "one",
+  getObject: "one",
+  headObject: "one",
+  deleteObject: "one",
+  deleteObjects: "one",
+  listObjects: "many",
+  listObjectsPage: "one",
+  copyObject: "one",
+  createUpload: "one",
+  writePart: "one",
+  listParts: "many",
+  listUploads: "many",
+  completeUpload: "one",
+  abortUpload: "one",
+  collect: "one",
+  cluster: "one",
+  createAccessToken: "one",
+};

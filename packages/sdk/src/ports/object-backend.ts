@@ -1,15 +1,8 @@
 import type { Chunker } from "../chunking/chunker.ts";
 import type { CallOptions } from "./chunk-store.ts";
 import type { Durability } from "./durability.ts";
-import type { BucketCatalog, CopyObject } from "./metadata-store.ts";
-import type {
-  CommitCondition,
-  ListObjectsQuery,
-  ObjectAttributes,
-  ObjectInfo,
-  ObjectListPage,
-  WriteCondition,
-} from "./objects.ts";
+import type { BucketCatalog, ObjectCatalog } from "./metadata-store.ts";
+import type { CommitCondition, ObjectAttributes, ObjectInfo, WriteCondition } from "./objects.ts";
 import type {
   CompleteUpload,
   CreateUpload,
@@ -123,11 +116,14 @@ export interface WritePartRequest {
   readonly sha256?: string | undefined;
 }
 
+/** What the engine makes of the catalog for whole objects: it is not passed through. */
+type ByTheEngine = "commitObject" | "getObject" | "getManifestPage";
+
 /**
  * The object API in its raw form, as the engine provides it in every seat: to the client's face in an app, to the RPC and HTTP faces in a
  * gateway. Bodies are streams of slices of any size, read once.
  */
-export interface ObjectBackend extends BucketCatalog {
+export interface ObjectBackend extends BucketCatalog, Omit<ObjectCatalog, ByTheEngine> {
   putObject(
     request: PutObjectRequest,
     body: AsyncIterable<Uint8Array>,
@@ -136,13 +132,6 @@ export interface ObjectBackend extends BucketCatalog {
   /** @throws {AshlarError} OBJECT_NOT_FOUND, BUCKET_NOT_FOUND, INVALID_RANGE, PRECONDITION_FAILED, NOT_MODIFIED. */
   openObject(request: GetObjectRequest, options?: ReadTransferOptions): Promise<OpenedObject>;
   headObject(request: Omit<GetObjectRequest, "range">, options?: CallOptions): Promise<ObjectInfo>;
-  /** `false` if there was none. */
-  deleteObject(
-    request: { readonly bucket: string; readonly key: string; readonly condition?: CommitCondition | undefined },
-    options?: WriteOptions,
-  ): Promise<boolean>;
-  listObjects(query: ListObjectsQuery, options?: CallOptions): Promise<ObjectListPage>;
-  copyObject(request: CopyObject, options?: WriteOptions): Promise<ObjectInfo>;
   /** @param request.durability default: the seat's. */
   createUpload(
     request: Omit<CreateUpload, "durability"> & { readonly durability?: Durability | undefined },
