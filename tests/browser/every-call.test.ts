@@ -28,6 +28,8 @@ const CALLS: Readonly<Record<Call, (scene: Scene) => Promise<unknown>>> = {
     expect(await (await client.getObject({ bucket, key })).bytes()).toEqual(body),
   headObject: ({ client, bucket }) => client.headObject({ bucket, key }),
   copyObject: ({ client, bucket }) => client.copyObject({ sourceBucket: bucket, sourceKey: key, bucket, key: "copy" }),
+  moveObject: ({ client, bucket }) =>
+    client.moveObject({ sourceBucket: bucket, sourceKey: "copy", bucket, key: "moved" }),
   listObjects: async ({ client, bucket }) => expect(await take(client.listObjects({ bucket }))).toHaveLength(2),
   listObjectsPage: ({ client, bucket }) => client.listObjectsPage({ bucket }),
   createUpload: async (scene) => {

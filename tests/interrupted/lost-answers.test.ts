@@ -122,6 +122,7 @@ for (const [seatName, seat] of Object.entries(SEATS)) {
       const writes = [
         () => client.copyObject({ ...ref, sourceBucket: BUCKET, sourceKey: "source" }),
         () => client.completeUpload({ uploadId, parts: [part], ifNoneMatch: "*" }),
+        () => client.moveObject({ ...ref, sourceBucket: BUCKET, sourceKey: "source" }),
       ];
       for (const write of writes) {
         let made: string | undefined;

@@ -85,4 +85,35 @@ export function removalCases(use: UseContext): void {
       await expectCode(client.copyObject({ ...copy, ifNoneMatch: "*" }), "PRECONDITION_FAILED");
     });
   });
+
+  describe("moving", () => {
+    test.for([0, 10, 3 * CHUNK + 7])("gives %i bytes another name, with what they carry", async (sizeBytes) => {
+      const { client, bucket } = use();
+      const source = { bucket: await bucket(), key: "a" };
+      const target = { bucket: await bucket(), key: "b" };
+      const body = testBytes(sizeBytes);
+      const put = await client.putObject({ ...source, body, chunker: fixed(CHUNK), contentType: "text/plain" });
+      await client.putObject({ ...target, body: "replaced" });
+      const moved = await client.moveObject({ ...target, sourceBucket: source.bucket, sourceKey: source.key });
+      expect(moved).toMatchObject({ ...target, sizeBytes, etag: put.etag, sha256: put.sha256 });
+      expect(moved.contentType).toBe("text/plain");
+      await expectCode(client.headObject(source), "OBJECT_NOT_FOUND");
+      expect(await (await client.getObject(target)).bytes()).toEqual(body);
+    });
+
+    test("under conditions on source and target, and to another name only", async () => {
+      const { client, bucket } = use();
+      const name = await bucket();
+      const { etag } = await client.putObject({ bucket: name, key: "a", body: "x" });
+      await client.putObject({ bucket: name, key: "b", body: "y" });
+      const move = { bucket: name, key: "b", sourceBucket: name, sourceKey: "a" };
+      await expectCode(client.moveObject({ ...move, key: "a" }), "INVALID_ARGUMENT");
+      await expectCode(client.moveObject({ ...move, sourceIfMatch: "other" }), "PRECONDITION_FAILED");
+      await expectCode(client.moveObject({ ...move, ifNoneMatch: "*" }), "PRECONDITION_FAILED");
+      await client.moveObject({ ...move, sourceIfMatch: etag });
+      const missing = await expectCode(client.moveObject(move), "OBJECT_NOT_FOUND");
+      expect(missing.details).toMatchObject({ bucket: name, key: "a" });
+      expect(await client.bucket(name).object("b").text()).toBe("x");
+    });
+  });
 }

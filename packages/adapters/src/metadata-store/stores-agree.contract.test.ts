@@ -39,7 +39,7 @@ const step = fc.oneof(
   {
     weight: 2,
     arbitrary: fc.record({
-      op: fc.constant("copy" as const),
+      op: fc.constantFrom("copy" as const, "move" as const),
       key,
       target: key,
       condition,
@@ -115,18 +115,11 @@ async function runStep(store: MetadataStore, one: Step, slots: string[]): Promis
     }
     case "delete":
       return await store.deleteObject({ bucket: BUCKET, key: one.key, condition: one.condition });
-    case "copy": {
+    case "copy":
+    case "move": {
       const { key: sourceKey, target, condition: wanted, sourceIfMatch } = one;
-      return shown(
-        await store.copyObject({
-          sourceBucket: BUCKET,
-          sourceKey,
-          bucket: BUCKET,
-          key: target,
-          condition: wanted,
-          sourceIfMatch,
-        }),
-      );
+      const names = { sourceBucket: BUCKET, sourceKey, bucket: BUCKET, key: target, condition: wanted, sourceIfMatch };
+      return shown(one.op === "copy" ? await store.copyObject(names) : await store.moveObject(names));
     }
     case "get": {
       const stored = await store.getObject({

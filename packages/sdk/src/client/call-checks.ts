@@ -83,6 +83,16 @@ const LIST_OBJECTS = {
   }),
 };
 
+const FROM_OBJECT = {
+  ...OBJECT,
+  ...WRITE,
+  ...CONDITION,
+  sourceBucket: bucket,
+  sourceKey: key,
+  sourceIfMatch: optional(opaque),
+  attributes: noAttributes,
+};
+
 /** What each call takes. What is not named here is nobody's argument, and ignored. */
 const CHECKS: Readonly<Record<keyof ClientCalls, Readonly<Partial<Record<ArgumentName, Check>>>>> = {
   createBucket: { ...WRITE, bucket, ifMissing: optional(flag) },
@@ -115,15 +125,8 @@ const CHECKS: Readonly<Record<keyof ClientCalls, Readonly<Partial<Record<Argumen
     limit,
     cursor: optional(isA((value) => typeof value === "string" && value !== "", "text from the page before")),
   },
-  copyObject: {
-    ...OBJECT,
-    ...WRITE,
-    ...CONDITION,
-    sourceBucket: bucket,
-    sourceKey: key,
-    sourceIfMatch: optional(opaque),
-    attributes: noAttributes,
-  },
+  copyObject: FROM_OBJECT,
+  moveObject: FROM_OBJECT,
   createUpload: { ...OBJECT, ...WRITE, durability, attributes: noAttributes },
   writePart: { ...UPLOAD, ...WRITE, ...TRANSFER, partNumber: integer(1, LIMITS.PART_NUMBER_MAX.value), sha256 },
   listParts: UPLOAD,

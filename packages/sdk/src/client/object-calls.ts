@@ -23,7 +23,7 @@ const DELETES_IN_FLIGHT = 16;
 
 type ObjectCalls = Pick<
   ObjectClient,
-  "headObject" | "deleteObject" | "deleteObjects" | "listObjects" | "listObjectsPage" | "copyObject"
+  "headObject" | "deleteObject" | "deleteObjects" | "listObjects" | "listObjectsPage" | "copyObject" | "moveObject"
 > & {
   readonly putObject: (input: PutObjectInput, held: HeldBody) => ReturnType<ObjectClient["putObject"]>;
   readonly getObject: (input: GetObjectInput, _: unknown, explain: Explain) => ReturnType<ObjectClient["getObject"]>;
@@ -82,6 +82,12 @@ export function createObjectCalls(call: SeatCall, opener: SeatOpener): ObjectCal
         const attributes = hasAttributes(input) ? attributesOf(input) : undefined;
         const copy = { sourceBucket, sourceKey, sourceIfMatch, bucket, key, attributes, condition: conditionOf(input) };
         return withAttributes(await backend.copyObject(copy, write));
+      }),
+    moveObject: (input) =>
+      call(input, async ({ backend }, _, write) => {
+        const { sourceBucket, sourceKey, sourceIfMatch, bucket, key } = input;
+        const move = { sourceBucket, sourceKey, sourceIfMatch, bucket, key, condition: conditionOf(input) };
+        return withAttributes(await backend.moveObject(move, write));
       }),
   };
   return calls;

@@ -4,6 +4,7 @@ import type {
   AccessTokenRequest,
   BucketInfo,
   ClusterSnapshot,
+  ObjectAttributes,
   ObjectListPage,
   PartInfo,
   WriteCondition,
@@ -72,6 +73,13 @@ export interface ObjectClient {
   listObjectsPage(input: ListObjectsPageInput): Promise<ObjectListPage>;
   /** Copies an object within the store; no bytes move. */
   copyObject(input: CopyObjectInput): Promise<ObjectInfo>;
+  /**
+   * Gives an object another name, with its attributes, in one step: nobody sees it under both names, or under none. What the target held is replaced, unless
+   * a condition says otherwise. No bytes move.
+   *
+   * @throws {AshlarError} OBJECT_NOT_FOUND, BUCKET_NOT_FOUND, PRECONDITION_FAILED; INVALID_ARGUMENT if both names are the same.
+   */
+  moveObject(input: Omit<CopyObjectInput, keyof ObjectAttributes>): Promise<ObjectInfo>;
 
   /** Begins an upload in parts; nothing is visible before {@link ObjectClient.completeUpload}. */
   createUpload(input: CreateUploadInput): Promise<UploadInfo>;
@@ -131,6 +139,7 @@ export const CLIENT_CALLS: { readonly [Name in keyof ClientCalls]: "one" | "many
   listObjects: "many",
   listObjectsPage: "one",
   copyObject: "one",
+  moveObject: "one",
   createUpload: "one",
   writePart: "one",
   listParts: "many",

@@ -73,6 +73,10 @@ export function createEngine(options: EngineOptions): ObjectBackend {
           return catalog.copyObject({ ...request, attributes }, named(call));
         }),
       ),
+    moveObject: (request, call) =>
+      onObject({ bucket: request.sourceBucket, key: request.sourceKey }, () =>
+        onObject(request, () => catalog.moveObject(request, named(call))),
+      ),
     createUpload: (request, call) =>
       onObject(request, () => {
         const durability = request.durability ?? context.durability;

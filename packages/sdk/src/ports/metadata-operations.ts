@@ -9,7 +9,7 @@ import type { CallOptions } from "./chunk-store.ts";
 import type { ApiKeyRecord } from "./credentials.ts";
 import type { Durability } from "./durability.ts";
 import * as check from "./metadata-checks.ts";
-import type { MetadataStore } from "./metadata-store.ts";
+import type { CopyObject, MetadataStore } from "./metadata-store.ts";
 import { assertBucketName, normalizeAttributes } from "./names.ts";
 import type { CommitObject, ObjectInfo } from "./objects.ts";
 import type { PutPart } from "./uploads.ts";
@@ -129,6 +129,23 @@ const oneObject = ({ bucket, key }: { readonly bucket: string; readonly key: str
   buckets: [bucket],
 });
 
+type TwoObjects = Omit<CopyObject, "attributes">;
+
+const checkSourceAndTarget = ({ sourceBucket, sourceKey, sourceIfMatch, bucket, key, condition }: TwoObjects): void => {
+  check.checkObjectName(sourceBucket, sourceKey);
+  check.checkObjectName(bucket, key);
+  check.checkCondition(condition);
+  if (sourceIfMatch !== undefined) check.checkOpaque(sourceIfMatch, "sourceIfMatch");
+};
+
+const sourceAndTarget = ({ sourceBucket, sourceKey, bucket, key }: TwoObjects): OperationLocks => ({
+  objects: [
+    { bucket: sourceBucket, key: sourceKey },
+    { bucket, key },
+  ],
+  buckets: [bucket],
+});
+
 const isOpaque = (value: string): boolean => {
   try {
     check.checkOpaque(value, "id");
@@ -231,21 +248,23 @@ export const METADATA_OPERATIONS: OperationTable = Object.freeze({
   copyObject: {
     kind: "once",
     prepare(copy) {
-      check.checkObjectName(copy.sourceBucket, copy.sourceKey);
-      check.checkObjectName(copy.bucket, copy.key);
-      check.checkCondition(copy.condition);
-      if (copy.sourceIfMatch !== undefined) check.checkOpaque(copy.sourceIfMatch, "sourceIfMatch");
+      checkSourceAndTarget(copy);
       return { ...copy, attributes: copy.attributes === undefined ? undefined : normalizeAttributes(copy.attributes) };
     },
     named: true,
     grows: true,
-    locks: ({ sourceBucket, sourceKey, bucket, key }) => ({
-      objects: [
-        { bucket: sourceBucket, key: sourceKey },
-        { bucket, key },
-      ],
-      buckets: [bucket],
-    }),
+    locks: sourceAndTarget,
+  },
+  moveObject: {
+    kind: "once",
+    prepare(move) {
+      checkSourceAndTarget(move);
+      if (move.sourceBucket === move.bucket && move.sourceKey === move.key)
+        check.invalid("an object is moved to another name than its own");
+      return move;
+    },
+    named: true,
+    locks: sourceAndTarget,
   },
 
   createUpload: {

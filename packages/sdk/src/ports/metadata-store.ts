@@ -83,6 +83,12 @@ export interface ObjectCatalog {
    * @throws {AshlarError} OBJECT_NOT_FOUND, BUCKET_NOT_FOUND, PRECONDITION_FAILED (`sourceIfMatch`, `condition`).
    */
   copyObject(copy: CopyObject, options?: WriteOptions): Promise<ObjectInfo>;
+  /**
+   * Gives an object another name in one transaction, as a new version with its attributes: nobody sees it under both names, or under none. What the target
+   * held is replaced.
+   * @throws {AshlarError} OBJECT_NOT_FOUND, BUCKET_NOT_FOUND, PRECONDITION_FAILED (`sourceIfMatch`, `condition`); INVALID_ARGUMENT if both names are the same.
+   */
+  moveObject(move: Omit<CopyObject, "attributes">, options?: WriteOptions): Promise<ObjectInfo>;
 }
 
 /** A server-side copy. */

@@ -252,6 +252,12 @@ const cases: readonly Case[] = [
   ],
   ["listObjects, the last page", {}, (g) => g.catalog.listObjects({ bucket: "b" }), { objects: [], prefixes: [] }],
   [
+    "moveObject",
+    { MoveObject: { info: rpc.encodeObjectInfo(info) } },
+    (g) => g.catalog.moveObject({ sourceBucket: "a", sourceKey: "x", sourceIfMatch: "e", bucket: "b", key: "k" }),
+    info,
+  ],
+  [
     "copyObject",
     { CopyObject: { info: rpc.encodeObjectInfo(info) } },
     (g) =>

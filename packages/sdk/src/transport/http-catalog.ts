@@ -1,4 +1,11 @@
-import type { AccessTokenSource, Catalog, GrantSource, ServerRegistry, WriteOptions } from "../ports/index.ts";
+import type {
+  AccessTokenSource,
+  Catalog,
+  GrantSource,
+  ObjectCatalog,
+  ServerRegistry,
+  WriteOptions,
+} from "../ports/index.ts";
 import { undefinedIf } from "./connection.ts";
 import type { HttpConnection } from "./http-connection.ts";
 import {
@@ -48,9 +55,7 @@ function bucketsOf(call: Call): Pick<Catalog, "createBucket" | "getBucket" | "li
   };
 }
 
-function objectsOf(
-  call: Call,
-): Pick<Catalog, "commitObject" | "getObject" | "getManifestPage" | "deleteObject" | "listObjects" | "copyObject"> {
+function objectsOf(call: Call): ObjectCatalog {
   return {
     async commitObject({ etag: _etag, content, durability, ...commit }, options) {
       const request = {
@@ -87,6 +92,7 @@ function objectsOf(
       };
     },
     copyObject: async (copy, options) => objectInfoFrom(answerOf(await call("CopyObject", copy, options), "info")),
+    moveObject: async (move, options) => objectInfoFrom(answerOf(await call("MoveObject", move, options), "info")),
   };
 }
 

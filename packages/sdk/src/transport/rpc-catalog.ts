@@ -1,5 +1,5 @@
 import { loadPart } from "../internal/load-part.ts";
-import type { AccessTokenSource, Catalog, GrantSource, ServerRegistry } from "../ports/index.ts";
+import type { AccessTokenSource, Catalog, GrantSource, ObjectCatalog, ServerRegistry } from "../ports/index.ts";
 import { encodeCondition } from "../rpc/attributes.ts";
 import { encodeCommitPart, encodeCommitWrite } from "../rpc/commit.ts";
 import { decodeInteger, encodeInteger, required } from "../rpc/integers.ts";
@@ -46,13 +46,7 @@ function bucketsOf({
   };
 }
 
-function objectsOf({
-  objects,
-  call,
-}: RpcConnection): Pick<
-  Catalog,
-  "commitObject" | "getObject" | "getManifestPage" | "deleteObject" | "listObjects" | "copyObject"
-> {
+function objectsOf({ objects, call }: RpcConnection): ObjectCatalog {
   return {
     async commitObject(commit, options) {
       const answer = await call(options, (rpc) => objects.commitWrite(encodeCommitWrite(commit), rpc));
@@ -79,6 +73,10 @@ function objectsOf({
     },
     async copyObject(copy, options) {
       return decodeObjectInfo((await call(options, (rpc) => objects.copyObject(encodeCopyObject(copy), rpc))).info);
+    },
+    async moveObject({ sourceIfMatch = "", condition, ...names }, options) {
+      const request = { ...names, sourceIfMatch, condition: encodeCondition(condition) };
+      return decodeObjectInfo((await call(options, (rpc) => objects.moveObject(request, rpc))).info);
     },
   };
 }

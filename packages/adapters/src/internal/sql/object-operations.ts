@@ -22,6 +22,7 @@ import {
   keyBytes,
   lockCurrent,
   removeCurrent,
+  removeRow,
 } from "./object-rows.ts";
 import type { SqlSession } from "./sql-session.ts";
 
@@ -151,7 +152,27 @@ export async function copyObject(session: SqlSession, copy: CopyObject): Promise
   return info;
 }
 
-async function getSource(session: SqlSession, copy: CopyObject): Promise<StoredRow> {
+/** The manifest goes with the name: its count stays. */
+export async function moveObject(session: SqlSession, move: TwoObjects): Promise<ObjectInfo> {
+  const { sourceBucket, sourceKey, bucket, key } = move;
+  await session.lockObjects([
+    { bucket: sourceBucket, key: toByteText(sourceKey) },
+    { bucket, key: toByteText(key) },
+  ]);
+  const source = await getSource(session, move);
+  const current = await lockCurrent(session, move);
+  const createdAtMs = await session.nowMs();
+  const info: ObjectInfo = { ...infoOf(source), bucket, key, objectVersion: session.newId(), createdAtMs };
+  await removeRow(session, { bucket: sourceBucket, key: sourceKey, objectVersion: source.object_version });
+  await removeCurrent(session, { bucket, key, current });
+  await insertObject(session, { info, manifestId: source.manifest_id, inline: source.inline_data });
+  return info;
+}
+
+/** Two names of objects, and what is said of each. */
+type TwoObjects = Omit<CopyObject, "attributes">;
+
+async function getSource(session: SqlSession, copy: TwoObjects): Promise<StoredRow> {
   const { sourceBucket: bucket, sourceKey: key, sourceIfMatch } = copy;
   const [row] = await session.query<StoredRow>(
     `SELECT ${INFO_COLUMNS}, inline_data FROM objects WHERE bucket = $1 AND key = $2 AND is_latest`,

@@ -90,13 +90,21 @@ export async function removeCurrent(
 ): Promise<void> {
   const { bucket, key, current } = target;
   if (current === undefined) return;
+  await removeRow(session, { bucket, key, objectVersion: current.object_version });
+  await releaseManifest(session, current.manifest_id);
+}
+
+/** Removes a version that was read under the lock; what it names is the caller's then. */
+export async function removeRow(
+  session: SqlSession,
+  version: { readonly bucket: string; readonly key: string; readonly objectVersion: string },
+): Promise<void> {
   const removed = await session.query(
     "DELETE FROM objects WHERE bucket = $1 AND key = $2 AND object_version = $3 RETURNING 1 AS removed",
-    [bucket, keyBytes(key), current.object_version],
+    [version.bucket, keyBytes(version.key), version.objectVersion],
   );
   // Cannot happen where the lock locks; where a database takes it for nothing, this keeps a manifest from being released twice.
   if (removed.length === 0) throw Object.assign(new Error("the object changed under the lock"), { code: "40001" });
-  await releaseManifest(session, current.manifest_id);
 }
 
 /** Writes an object version as the latest one; the one before must be gone. */

@@ -17,6 +17,7 @@ export function memoryObjects(state: MemoryState): ObjectCatalog {
   return {
     commitObject: async (commit) => commitObject(state, commit),
     copyObject: async (copy) => copyObject(state, copy),
+    moveObject: async (move) => moveObject(state, move),
     async getObject(query) {
       const row = requireBucket(state, query.bucket).objects.get(toByteText(query.key));
       if (row === undefined || (query.objectVersion ?? row.info.objectVersion) !== row.info.objectVersion)
@@ -53,8 +54,7 @@ function deleteObject(state: MemoryState, query: Parameters<ObjectCatalog["delet
   const current = bucketRow.objects.get(byteKey);
   assertWriteCondition(current?.info, query.condition);
   if (current === undefined) return false;
-  bucketRow.objects.delete(byteKey);
-  bucketRow.keys.remove(byteKey);
+  removeObject(bucketRow, query.key);
   releaseManifest(state, current.manifestId);
   return true;
 }
@@ -103,12 +103,38 @@ export function placeObject(state: MemoryState, bucketRow: BucketRow, row: Objec
   releaseManifest(state, current?.manifestId);
 }
 
-function copyObject(state: MemoryState, copy: CopyObject): ObjectInfo {
+type TwoObjects = Omit<CopyObject, "attributes">;
+
+/** The source, and the bucket of the target; their conditions hold. */
+function sourceAndTarget(state: MemoryState, copy: TwoObjects): { source: ObjectRow; bucketRow: BucketRow } {
   const source = requireBucket(state, copy.sourceBucket).objects.get(toByteText(copy.sourceKey));
   const bucketRow = requireBucket(state, copy.bucket);
   if (source === undefined) throw objectNotFound({ bucket: copy.sourceBucket, key: copy.sourceKey });
   if (copy.sourceIfMatch !== undefined) assertWriteCondition(source.info, { ifMatch: copy.sourceIfMatch });
   assertWriteCondition(bucketRow.objects.get(toByteText(copy.key))?.info, copy.condition);
+  return { source, bucketRow };
+}
+
+function moveObject(state: MemoryState, move: TwoObjects): ObjectInfo {
+  const { source, bucketRow } = sourceAndTarget(state, move);
+  const { bucket, key } = move;
+  const info = Object.freeze({
+    ...source.info,
+    ...{ bucket, key, objectVersion: nextId(state), createdAtMs: state.clock.nowMs() },
+  });
+  removeObject(requireBucket(state, move.sourceBucket), move.sourceKey);
+  placeObject(state, bucketRow, { ...source, info });
+  return info;
+}
+
+function removeObject(bucketRow: BucketRow, key: string): void {
+  const byteKey = toByteText(key);
+  bucketRow.objects.delete(byteKey);
+  bucketRow.keys.remove(byteKey);
+}
+
+function copyObject(state: MemoryState, copy: CopyObject): ObjectInfo {
+  const { source, bucketRow } = sourceAndTarget(state, copy);
   const info: ObjectInfo = Object.freeze({
     ...source.info,
     ...{ bucket: copy.bucket, key: copy.key, objectVersion: nextId(state), createdAtMs: state.clock.nowMs() },

@@ -136,6 +136,36 @@ export const CONCURRENCY_CASES: readonly MetadataStoreCase[] = [
     },
   },
   {
+    name: "an object that is moved to and fro is in each listing once, and moves at once in opposite directions lose nothing",
+    async run({ store }) {
+      await withBucket(store);
+      await store.commitObject(chunkedCommit("a", chunksOf(["a", "b"])));
+      const move = (sourceKey: string, key: string): Promise<boolean> =>
+        store.moveObject({ sourceBucket: BUCKET, sourceKey, bucket: BUCKET, key }).then(
+          () => true,
+          (error: unknown) => {
+            if (AshlarError.is(error, "OBJECT_NOT_FOUND")) return false;
+            throw error;
+          },
+        );
+      let moving = true;
+      const listing = (async (): Promise<void> => {
+        while (moving) {
+          const { objects } = await store.listObjects({ bucket: BUCKET });
+          expect(objects.map(({ key }) => key)).toHaveLength(1);
+        }
+      })();
+      for (let round = 0; round < 10; round++) {
+        const moved = await Promise.all([move("a", "b"), move("b", "a"), move("a", "b"), move("b", "a")]);
+        expect(moved).toContain(true);
+      }
+      moving = false;
+      await listing;
+      await dropAll(store);
+      expect(await collectable(store, ["a", "b"])).toEqual([]);
+    },
+  },
+  {
     name: "readers during overwrites see one version or the other, whole",
     async run({ store }) {
       await withBucket(store);

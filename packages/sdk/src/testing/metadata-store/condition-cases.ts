@@ -195,4 +195,51 @@ export const CONDITION_CASES: readonly MetadataStoreCase[] = [
       expect(await collectable(store, names)).toEqual(names);
     },
   },
+  {
+    name: "a move gives the same content a new name, as a new version with its attributes, and obeys the conditions on both",
+    async run({ store }) {
+      await withBucket(store);
+      await store.createBucket("case-moves");
+      const at = { sourceBucket: BUCKET, sourceKey: "k", bucket: "case-moves", key: "l" };
+      await expectCode(store.moveObject(at), "OBJECT_NOT_FOUND");
+      await expectCode(store.moveObject({ ...at, sourceBucket: "nobody" }), "BUCKET_NOT_FOUND");
+      const source = await store.commitObject(inlineCommit("k", "text", { attributes: { contentType: "text/a" } }));
+      await expectCode(store.moveObject({ ...at, bucket: "nobody" }), "BUCKET_NOT_FOUND");
+      await expectCode(store.moveObject({ ...at, bucket: BUCKET, key: "k" }), "INVALID_ARGUMENT");
+      await expectCode(store.moveObject({ ...at, sourceIfMatch: "other" }), "PRECONDITION_FAILED");
+      await expectCode(store.moveObject({ ...at, condition: { ifMatch: "*" } }), "PRECONDITION_FAILED");
+      expect(await textOf(store, "k")).toBe("text");
+      const moved = await store.moveObject({ ...at, sourceIfMatch: source.etag, condition: { ifNoneMatch: "*" } });
+      const { objectVersion, createdAtMs } = moved;
+      expect(moved).toEqual({ ...source, bucket: "case-moves", key: "l", objectVersion, createdAtMs });
+      expect(objectVersion).not.toBe(source.objectVersion);
+      expect(await keysOf(store)).toEqual([]);
+      expect(await textOf(store, "l", "case-moves")).toBe("text");
+      await store.deleteBucket(BUCKET);
+    },
+  },
+  {
+    name: "a move takes the chunks along, and releases those of what it replaces",
+    async run({ store }) {
+      await withBucket(store);
+      const move = (sourceKey: string, key: string): Promise<unknown> =>
+        store.moveObject({ sourceBucket: BUCKET, sourceKey, bucket: BUCKET, key });
+      await store.commitObject(chunkedCommit("k", chunksOf(["a", "b"])));
+      await store.commitObject(chunkedCommit("l", chunksOf(["c"])));
+      await store.copyObject({ sourceBucket: BUCKET, sourceKey: "k", bucket: BUCKET, key: "copy" });
+      await move("k", "l");
+      await move("l", "m");
+      await move("m", "copy");
+      await dropAll(store);
+      expect(await collectable(store, ["a", "b", "c"])).toEqual(["c"]);
+      const stored = await store.getObject({ bucket: BUCKET, key: "copy" });
+      expect(stored?.page?.chunks.map(({ chunkId, sizeBytes }) => ({ chunkId, sizeBytes }))).toEqual(
+        chunksOf(["a", "b"]),
+      );
+      expect(await keysOf(store)).toEqual(["copy"]);
+      await store.deleteObject({ bucket: BUCKET, key: "copy" });
+      await dropAll(store);
+      expect(await collectable(store, ["a", "b", "c"])).toEqual(["a", "b", "c"]);
+    },
+  },
 ];

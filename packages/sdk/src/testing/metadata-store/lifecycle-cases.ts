@@ -35,6 +35,8 @@ const CALLS: Readonly<Record<string, Call>> = {
   listObjects: (store, options) => store.listObjects({ bucket: BUCKET }, options),
   copyObject: (store, options) =>
     store.copyObject({ sourceBucket: BUCKET, sourceKey: "k", bucket: BUCKET, key: "new" }, options),
+  moveObject: (store, options) =>
+    store.moveObject({ sourceBucket: BUCKET, sourceKey: "k", bucket: BUCKET, key: "new" }, options),
   createUpload: (store, options) => store.createUpload({ ...AT, attributes: {}, durability: "strict" }, options),
   getUpload: (store, options) => store.getUpload("u", options),
   putPart: (store, options) => store.putPart(partOf("u", 1, chunksOf(["a"])), options),

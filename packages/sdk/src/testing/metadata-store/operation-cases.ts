@@ -214,8 +214,10 @@ export const OPERATION_CASES: readonly MetadataStoreCase[] = [
           (options) => store.commitObject(inlineCommit("k", "mine", { condition }), options),
           (options) => store.copyObject({ sourceBucket: BUCKET, sourceKey: "source", ...at, condition }, options),
           (options) => store.deleteObject({ ...at, condition }, options),
+          (options) => store.moveObject({ sourceBucket: BUCKET, sourceKey: "source", ...at, condition }, options),
         ];
         for (const write of writes) {
+          await store.commitObject(inlineCommit("source"));
           await store.commitObject(inlineCommit("k", "before"));
           const options = named(++operation);
           const first = await write(options);

@@ -25,22 +25,14 @@ export const mvCommand = defineCommand({
     }
     const options = { signal, timeoutMs: settings.timeoutMs };
     await using client = await openClient(settings);
-    const { etag } = await client.headObject({ ...source, ...options });
-    const copy = await client.copyObject({
-      ...{ sourceBucket: source.bucket, sourceKey: source.key, sourceIfMatch: etag },
+    const moved = await client.moveObject({
+      ...{ sourceBucket: source.bucket, sourceKey: source.key },
       ...target,
       ...{ ifMatch: settings.ifMatch, ifNoneMatch: settings.ifNoneMatch },
       ...options,
     });
-    // Only what was copied goes: another write of the source meanwhile stays.
-    await client.deleteObject({ ...source, ifMatch: etag, ...options }).catch((cause: unknown): never => {
-      if (!AshlarError.is(cause, "PRECONDITION_FAILED")) throw cause;
-      const [from, to] = [source, target].map(({ bucket, key }) => `${bucket}/${key}`);
-      const message = `${from} was written while it moved: the new one stays there, the one before it is now ${to}`;
-      throw new AshlarError("PRECONDITION_FAILED", message, { cause, details: { ...source } });
-    });
     if (output.json || !settings.quiet) {
-      await output.result(copy, `${visibleText(`${copy.bucket}/${copy.key}`)}  ${formatBytes(copy.sizeBytes)}`);
+      await output.result(moved, `${visibleText(`${moved.bucket}/${moved.key}`)}  ${formatBytes(moved.sizeBytes)}`);
     }
     return 0;
   },

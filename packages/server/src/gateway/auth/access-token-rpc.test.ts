@@ -43,6 +43,12 @@ const CALLS: Readonly<Record<Operation, Call>> = {
   listObjects: (c, t, { bucket, key }) => c.objects(t).listObjects({ bucket, prefix: key }),
   copyObject: (c, t, { bucket, key }) =>
     c.objects(t).copyObject({ sourceBucket: bucket, sourceKey: key, bucket, key: `${key}-copy` }),
+  moveObject: async (c, t, { bucket, key }) => {
+    // Moves nothing: the source has another etag, which only those in scope learn.
+    const names = { sourceBucket: bucket, sourceKey: key, sourceIfMatch: "other", bucket, key: `${key}-moved` };
+    const code = await codeOf(c.objects(t).moveObject(names));
+    if (code !== "PRECONDITION_FAILED") throw await failureOf(c.objects(t).moveObject(names));
+  },
   createUpload: (c, t, { bucket, key }) => c.objects(t).createUpload({ bucket, key }),
   getUpload: (c, t, { uploadId }) => c.objects(t).getUpload({ uploadId }),
   writePart: (c, t, { uploadId }) => c.objects(t).writePart({ uploadId, partNumber: 1, data: BYTES }),

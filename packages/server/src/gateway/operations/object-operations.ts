@@ -34,7 +34,12 @@ export const bucketAsSuch = ({ bucket }: BucketName): readonly Touched[] => [{ k
 export const within = ({ bucket, prefix = "" }: Pick<ListObjectsQuery, "bucket" | "prefix">): readonly Touched[] => [
   { kind: "prefix", bucket, prefix },
 ];
-const sourceAndTarget = ({ sourceBucket, sourceKey, bucket, key }: CopyObject): readonly Touched[] => [
+const sourceAndTarget = ({
+  sourceBucket,
+  sourceKey,
+  bucket,
+  key,
+}: Omit<CopyObject, "attributes">): readonly Touched[] => [
   ...object({ bucket: sourceBucket, key: sourceKey }),
   ...object({ bucket, key }),
 ];
@@ -94,6 +99,11 @@ export const OBJECT_OPERATIONS = Object.freeze({
     access: "write",
     scope: sourceAndTarget,
     run: ({ backend }, copy: CopyObject, call) => backend.copyObject(copy, call),
+  }),
+  moveObject: operation({
+    access: "write",
+    scope: sourceAndTarget,
+    run: ({ backend }, move: Omit<CopyObject, "attributes">, call) => backend.moveObject(move, call),
   }),
 });
 

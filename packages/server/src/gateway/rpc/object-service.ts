@@ -91,6 +91,11 @@ export function createObjectService(
     copyObject: async (message, call) => ({
       info: encodeObjectInfo(await perform("copyObject", decodeCopyObject(message), rpcCall(call))),
     }),
+    async moveObject({ sourceBucket, sourceKey, sourceIfMatch, bucket, key, condition }, call) {
+      const source = { sourceBucket, sourceKey, sourceIfMatch: decodeText(sourceIfMatch) };
+      const move = { ...source, bucket, key, condition: decodeCondition(condition) };
+      return { info: encodeObjectInfo(await perform("moveObject", move, rpcCall(call))) };
+    },
 
     createUpload: async (message, call) => ({
       upload: encodeUploadInfo(await perform("createUpload", decodeCreateUpload(message), rpcCall(call))),

@@ -922,6 +922,81 @@ export declare type CopyObjectResponse = Message<"ashlar.v1.CopyObjectResponse">
 export declare const CopyObjectResponseSchema: GenMessage<CopyObjectResponse>;
 
 /**
+ * Request of MoveObject.
+ *
+ * @generated from message ashlar.v1.MoveObjectRequest
+ */
+export declare type MoveObjectRequest = Message<"ashlar.v1.MoveObjectRequest"> & {
+  /**
+   * Bucket of the object that is moved.
+   *
+   * @generated from field: string source_bucket = 1;
+   */
+  sourceBucket: string;
+
+  /**
+   * Key of the object that is moved.
+   *
+   * @generated from field: string source_key = 2;
+   */
+  sourceKey: string;
+
+  /**
+   * Etag that the source must have; empty: any.
+   *
+   * @generated from field: string source_if_match = 3;
+   */
+  sourceIfMatch: string;
+
+  /**
+   * Name of the bucket: 3 to 63 characters, S3's rules.
+   *
+   * @generated from field: string bucket = 4;
+   */
+  bucket: string;
+
+  /**
+   * Key of the object: 1 to 1,024 bytes of UTF-8.
+   *
+   * @generated from field: string key = 5;
+   */
+  key: string;
+
+  /**
+   * What must hold of the current version under the new name, or the call fails with FAILED_PRECONDITION. Absent: nothing.
+   *
+   * @generated from field: ashlar.v1.Condition condition = 6;
+   */
+  condition?: Condition | undefined;
+};
+
+/**
+ * Describes the message ashlar.v1.MoveObjectRequest.
+ * Use `create(MoveObjectRequestSchema)` to create a new message.
+ */
+export declare const MoveObjectRequestSchema: GenMessage<MoveObjectRequest>;
+
+/**
+ * Answer of MoveObject.
+ *
+ * @generated from message ashlar.v1.MoveObjectResponse
+ */
+export declare type MoveObjectResponse = Message<"ashlar.v1.MoveObjectResponse"> & {
+  /**
+   * The object version under its new name.
+   *
+   * @generated from field: ashlar.v1.ObjectInfo info = 1;
+   */
+  info?: ObjectInfo | undefined;
+};
+
+/**
+ * Describes the message ashlar.v1.MoveObjectResponse.
+ * Use `create(MoveObjectResponseSchema)` to create a new message.
+ */
+export declare const MoveObjectResponseSchema: GenMessage<MoveObjectResponse>;
+
+/**
  * Request of CreateUpload.
  *
  * @generated from message ashlar.v1.CreateUploadRequest
@@ -1926,6 +2001,17 @@ export declare const ObjectService: GenService<{
     methodKind: "unary";
     input: typeof CopyObjectRequestSchema;
     output: typeof CopyObjectResponseSchema;
+  },
+  /**
+   * Gives an object another name in one step: nobody sees it under both names, or under none. No bytes move.
+   * Errors: INVALID_ARGUMENT if both names are the same.
+   *
+   * @generated from rpc ashlar.v1.ObjectService.MoveObject
+   */
+  moveObject: {
+    methodKind: "unary";
+    input: typeof MoveObjectRequestSchema;
+    output: typeof MoveObjectResponseSchema;
   },
   /**
    * Starts a multipart upload; nothing is visible before it is completed.
