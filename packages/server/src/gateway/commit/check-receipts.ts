@@ -1,4 +1,4 @@
-import { AshlarError, type ErrorDetails } from "@ashlar/sdk/errors";
+import { AshlarError, type ErrorCode, type ErrorDetails } from "@ashlar/sdk/errors";
 import { bytesEqual, encodeHex } from "@ashlar/sdk/hash";
 import { LIMITS } from "@ashlar/sdk/limits";
 import type { ChunkRef, Layout } from "@ashlar/sdk/ports";
@@ -27,7 +27,9 @@ export interface ProvenChunk {
  * Either one receipt of a gateway, or receipts of distinct nodes that all belong to the placement of one recent layout and reach its write
  * quorum. Nothing of it rests on the client's word.
  *
- * @throws {AshlarError} UNAUTHENTICATED (forged or malformed), CLAIM_EXPIRED (too old), PERMISSION_DENIED (none; of another ticket, chunk or
+ * A receipt that has expired counts as none: the servers of the others may still be enough. So one node whose clock is behind stops nobody.
+ *
+ * @throws {AshlarError} UNAUTHENTICATED (forged or malformed), CLAIM_EXPIRED (too few are left that are not too old), PERMISSION_DENIED (none; of another ticket, chunk or
  *   size; one server twice), LAYOUT_STALE (servers of no layout of the last day), QUORUM_NOT_REACHED.
  */
 export async function checkReceipts(
@@ -36,30 +38,41 @@ export async function checkReceipts(
   chunk: ChunkRef,
   tokens: readonly string[],
 ): Promise<ProvenChunk> {
-  const receipts = await Promise.all(tokens.map((token) => verifyReceipt(context, token, chunk)));
-  const nodes: NodeReceipt[] = [];
-  const gateways: GatewayReceipt[] = [];
-  for (const receipt of receipts) {
-    assertSame(receipt, ticket, chunk);
-    if (receipt.holder === "node") nodes.push(receipt);
-    else gateways.push(receipt);
+  // Expired receipts are told apart from forged ones, so that an honest but slow client learns that uploading again helps.
+  const asked = { expiredForMs: Number.POSITIVE_INFINITY };
+  const receipts = await Promise.all(tokens.map((token) => context.grants.verify(token, ["receipt"], asked)));
+  for (const receipt of receipts) assertSame(receipt, ticket, chunk);
+  const nowMs = context.clock.nowMs();
+  const isUsable = (receipt: ReceiptGrant): boolean => nowMs <= usableUntilMs(context, receipt) + CLOCK_SKEW_MS;
+  const usable = receipts.filter(isUsable);
+  const expired = receipts.filter((receipt) => !isUsable(receipt));
+  const gateway = usable.find((receipt) => receipt.holder === "gateway");
+  try {
+    if (gateway !== undefined) return await checkGatewayReceipt(context, chunk, gateway);
+    return await checkNodeReceipts(
+      context,
+      chunk,
+      usable.filter((receipt) => receipt.holder === "node"),
+    );
+  } catch (error) {
+    const isFor = (code: ErrorCode): boolean => AshlarError.is(error, code);
+    if (expired.length > 0 && TOO_FEW.some(isFor)) throw tooOld(chunk, expired, error);
+    throw error;
   }
-  const [gateway] = gateways;
-  if (gateway !== undefined) return await checkGatewayReceipt(context, chunk, gateway);
-  return await checkNodeReceipts(context, chunk, nodes);
 }
 
-async function verifyReceipt(
-  context: GatewayContext & { readonly grants: GrantKeeper },
-  token: string,
-  chunk: ChunkRef,
-): Promise<ReceiptGrant> {
-  // Expired receipts are told apart from forged ones, so that an honest but slow client learns that uploading again helps.
-  const receipt = await context.grants.verify(token, ["receipt"], { expiredForMs: Number.POSITIVE_INFINITY });
-  if (context.clock.nowMs() <= usableUntilMs(context, receipt) + CLOCK_SKEW_MS) return receipt;
-  throw new AshlarError("CLAIM_EXPIRED", "a receipt has expired: the chunk may be gone; upload it again", {
-    details: detailsOf(chunk),
-  });
+/** What usable receipts are refused with that more of them could mend. */
+const TOO_FEW: readonly ErrorCode[] = ["PERMISSION_DENIED", "LAYOUT_STALE", "QUORUM_NOT_REACHED"];
+
+/** Names the servers: a node whose clock is behind gives receipts that are old when they are new. */
+function tooOld(chunk: ChunkRef, expired: readonly ReceiptGrant[], cause: unknown): AshlarError {
+  const serverIds = expired.flatMap((receipt) => (receipt.holder === "node" ? [receipt.serverId] : receipt.serverIds));
+  const from = [...new Set(serverIds)].join(", ");
+  return new AshlarError(
+    "CLAIM_EXPIRED",
+    `the receipts of ${from} have expired, and the others are too few: the chunk may be gone; upload it again. If that does not help, see whether the clocks of these servers are behind`,
+    { cause, details: { ...detailsOf(chunk), serverIds: from } },
+  );
 }
 
 /** A receipt's own end, or earlier on a cluster whose claims are shorter than usual: the claim must outlive the receipt. */
