@@ -18,6 +18,11 @@ export interface ApiKeyRecord {
   readonly role: ApiKeyRole;
   /** SHA-256 of the secret (which has 256 random bits, so needs no slow hash). */
   readonly secretSha256: Digest;
+  /**
+   * The secret itself, sealed by whoever serves the key, for signatures that cannot be checked against a digest (SigV4). At most SEALED_SECRET_MAX_BYTES,
+   * opaque to the store. Absent: nobody can recover it.
+   */
+  readonly sealedSecret?: Uint8Array | undefined;
   readonly createdAtMs: number;
   /** Absent: it reaches everything. */
   readonly scope?: CredentialScope | undefined;
@@ -59,8 +64,8 @@ export interface ApiKeyRequest {
   readonly expiresInMs?: number | undefined;
 }
 
-/** An API key as it is shown: its digest stays in the store. */
-export type ApiKeyInfo = Omit<ApiKeyRecord, "secretSha256">;
+/** An API key as it is shown: what tells of its secret stays in the store. */
+export type ApiKeyInfo = Omit<ApiKeyRecord, "secretSha256" | "sealedSecret">;
 
 /** An API key that was just made. */
 export interface CreatedApiKey extends ApiKeyInfo {

@@ -178,7 +178,13 @@ const isChunked = ({ content }: CommitObject | PutPart): boolean => !("inline" i
 
 const ROLES: readonly string[] = ["admin", "readwrite", "readonly"];
 
-type StoredKey = Omit<ApiKeyRecord, "secretSha256"> & { readonly secretSha256: { readonly digest: string } };
+type StoredKey = Omit<ApiKeyRecord, "secretSha256" | "sealedSecret"> & {
+  readonly secretSha256: { readonly digest: string };
+  readonly sealedSecret?: true;
+};
+
+/** Room for a secret of some hundred bytes with what seals it. */
+const SEALED_SECRET_MAX_BYTES = 1024;
 
 /** The one table. An operation that is missing here does not compile. */
 export const METADATA_OPERATIONS: OperationTable = Object.freeze({
@@ -410,15 +416,24 @@ export const METADATA_OPERATIONS: OperationTable = Object.freeze({
       check.checkText(record.name, "name");
       check.checkDigests([record.secretSha256]);
       if (!ROLES.includes(record.role)) check.invalid(`role is one of ${ROLES.join(", ")}`);
+      const { sealedSecret } = record;
+      const isSealed = sealedSecret instanceof Uint8Array && sealedSecret.byteLength <= SEALED_SECRET_MAX_BYTES;
+      if (sealedSecret !== undefined && !isSealed)
+        check.invalid(`a sealed secret is a Uint8Array of at most ${SEALED_SECRET_MAX_BYTES} bytes`);
       if (record.scope !== undefined) check.checkScope(record.scope);
       if (record.expiresAtMs !== undefined) check.checkInteger(record.expiresAtMs, "expiresAtMs", { min: 0 });
       return record;
     },
     kept: {
-      encode: ({ secretSha256, ...record }) => ({ ...record, secretSha256: { digest: encodeHex(secretSha256) } }),
-      decode: ({ secretSha256, ...record }: StoredKey) => ({
+      encode: ({ secretSha256, sealedSecret, ...record }) => ({
+        ...record,
+        secretSha256: { digest: encodeHex(secretSha256) },
+        ...(sealedSecret && { sealedSecret: true }),
+      }),
+      decode: ({ secretSha256, sealedSecret, ...record }: StoredKey, request) => ({
         ...record,
         secretSha256: decodeDigestHex(secretSha256.digest),
+        ...(sealedSecret && { sealedSecret: request.sealedSecret }),
       }),
     },
   },

@@ -75,6 +75,19 @@ export interface GrantKeeper {
   newTicketId(): string;
   /** 32 bytes to prove possession of a chunk with: the same for ticket, chunk and server as long as the cluster key lives. */
   nonceFor(ticketId: string, chunkId: Digest, serverId: string): Promise<Uint8Array<ArrayBuffer>>;
+  /**
+   * Seals a secret that has to be had again, to be kept in the database.
+   *
+   * @param owner whose it is, such as a key id: sealed for one, it opens for no other.
+   * @returns a byte for the format, a nonce of 12 bytes, AES-256-GCM under a subkey of the cluster key: 29 bytes more than the secret.
+   */
+  seal(secret: string, owner: string): Promise<Uint8Array<ArrayBuffer>>;
+  /**
+   * The inverse of {@link GrantKeeper.seal}, with any key that the cluster has: after a change of the key, what was sealed before opens as long as both are given.
+   *
+   * @throws {AshlarError} UNAUTHENTICATED if it was sealed under another key or for another owner, or is damaged.
+   */
+  unseal(sealed: Uint8Array, owner: string): Promise<string>;
 }
 
 /** What a keeper is made of. */
@@ -140,12 +153,34 @@ function keeperOf(options: GrantKeeperOptions, subkeys: () => Promise<AllSubkeys
       return grant;
     },
     newTicketId: () => encodeBase64Url(random.bytes(16)),
+    async seal(secret, owner) {
+      const iv = Uint8Array.from(random.bytes(SEAL_NONCE_BYTES));
+      const algorithm = { name: "AES-GCM", iv, additionalData: encoder.encode(owner) };
+      const text = await crypto.subtle.encrypt(algorithm, (await subkeys())[0].seal, encoder.encode(secret));
+      return Uint8Array.from([SEAL_FORMAT, ...iv, ...new Uint8Array(text)]);
+    },
+    async unseal(sealed, owner) {
+      const [format, ...rest] = sealed;
+      const iv = Uint8Array.from(rest.slice(0, SEAL_NONCE_BYTES));
+      const text = Uint8Array.from(rest.slice(SEAL_NONCE_BYTES));
+      const algorithm = { name: "AES-GCM", iv, additionalData: encoder.encode(owner) };
+      for (const { seal } of format === SEAL_FORMAT ? await subkeys() : []) {
+        const opened = await crypto.subtle.decrypt(algorithm, seal, text).catch(() => undefined);
+        if (opened !== undefined) return new TextDecoder().decode(opened);
+      }
+      throw new AshlarError("UNAUTHENTICATED", "the secret was not sealed with this cluster's key");
+    },
     async nonceFor(ticketId, chunkId, serverId) {
       const message = new TextEncoder().encode(JSON.stringify([ticketId, encodeHex(chunkId), serverId]));
       return new Uint8Array(await crypto.subtle.sign("HMAC", (await subkeys())[0].nonce, message));
     },
   });
 }
+
+const encoder = new TextEncoder();
+const SEAL_FORMAT = 1;
+/** Random: with 96 bits billions of secrets may be sealed under one key. */
+const SEAL_NONCE_BYTES = 12;
 
 interface Ending {
   readonly expiresAtMs: number;

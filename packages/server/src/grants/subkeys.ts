@@ -9,10 +9,13 @@ export interface Subkeys {
   readonly grants: Readonly<Record<GrantKind, CryptoKey>>;
   /** Keys the nonces of possession proofs. */
   readonly nonce: CryptoKey;
+  /** Seals secrets that are kept in the database. */
+  readonly seal: CryptoKey;
 }
 
 const encoder = new TextEncoder();
 const HMAC = { name: "HMAC", hash: "SHA-256", length: 256 } as const;
+const AES = { name: "AES-GCM", length: 256 } as const;
 // Names the format of tokens too: a format change gets another label, so that old and new tokens never mix.
 const LABEL = "ashlar grant v1 ";
 
@@ -46,10 +49,15 @@ export async function deriveSubkeys(clusterKeys: ClusterKeys): Promise<readonly 
 
 async function deriveFrom(clusterKey: string): Promise<Subkeys> {
   const master = await crypto.subtle.importKey("raw", encoder.encode(clusterKey), "HKDF", false, ["deriveKey"]);
-  const derive = (purpose: string): Promise<CryptoKey> => {
-    const hkdf = { name: "HKDF", hash: "SHA-256", salt: new Uint8Array(0), info: encoder.encode(LABEL + purpose) };
-    return crypto.subtle.deriveKey(hkdf, master, HMAC, false, ["sign", "verify"]);
+  const hkdf = (purpose: string): HkdfParams => {
+    return { name: "HKDF", hash: "SHA-256", salt: new Uint8Array(0), info: encoder.encode(LABEL + purpose) };
   };
+  const derive = (purpose: string): Promise<CryptoKey> =>
+    crypto.subtle.deriveKey(hkdf(purpose), master, HMAC, false, ["sign", "verify"]);
   const grants = await Promise.all(GRANT_KINDS.map(async (kind) => [kind, await derive(kind)] as const));
-  return { grants: Object.fromEntries(grants) as Record<GrantKind, CryptoKey>, nonce: await derive("nonce") };
+  return {
+    grants: Object.fromEntries(grants) as Record<GrantKind, CryptoKey>,
+    nonce: await derive("nonce"),
+    seal: await crypto.subtle.deriveKey(hkdf("seal"), master, AES, false, ["encrypt", "decrypt"]),
+  };
 }

@@ -14,9 +14,11 @@ interface KeyRow {
   readonly scope_bucket: string | null;
   readonly scope_prefix: Uint8Array | null;
   readonly expires_at_ms: number | null;
+  readonly sealed_secret: Uint8Array | null;
 }
 
-const KEY_COLUMNS = "key_id, name, role, secret_sha256, created_at_ms, scope_bucket, scope_prefix, expires_at_ms";
+const KEY_COLUMNS =
+  "key_id, name, role, secret_sha256, created_at_ms, scope_bucket, scope_prefix, expires_at_ms, sealed_secret";
 
 const NO_BYTES = new Uint8Array(0);
 
@@ -26,6 +28,7 @@ function recordOf(row: KeyRow): ApiKeyRecord {
     name: row.name,
     role: row.role as ApiKeyRole,
     secretSha256: digestFromBytes(row.secret_sha256),
+    ...(row.sealed_secret === null ? {} : { sealedSecret: Uint8Array.from(row.sealed_secret) }),
     createdAtMs: row.created_at_ms,
     ...(row.scope_bucket === null
       ? {}
@@ -38,11 +41,11 @@ export async function createApiKey(
   session: SqlSession,
   record: Omit<ApiKeyRecord, "createdAtMs">,
 ): Promise<ApiKeyRecord> {
-  const { keyId, name, role, secretSha256, scope, expiresAtMs } = record;
-  const end = [scope?.bucket ?? null, scope === undefined ? null : keyBytes(scope.prefix), expiresAtMs ?? null];
+  const { keyId, name, role, secretSha256, sealedSecret, scope, expiresAtMs } = record;
+  const reach = [scope?.bucket ?? null, scope === undefined ? null : keyBytes(scope.prefix)];
   const [row] = await session.query<KeyRow>(
-    `INSERT INTO api_keys (${KEY_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (key_id) DO NOTHING RETURNING ${KEY_COLUMNS}`,
-    [keyId, name, role, secretSha256, await session.nowMs(), ...end],
+    `INSERT INTO api_keys (${KEY_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (key_id) DO NOTHING RETURNING ${KEY_COLUMNS}`,
+    [keyId, name, role, secretSha256, await session.nowMs(), ...reach, expiresAtMs ?? null, sealedSecret ?? null],
   );
   if (row === undefined) throw new AshlarError("INVALID_ARGUMENT", "the key id is taken", { details: { keyId } });
   return recordOf(row);

@@ -48,6 +48,13 @@ export const MIGRATIONS: readonly Migration[] = Object.freeze([
       "CREATE INDEX objects_by_manifest ON objects (manifest_id) WHERE manifest_id IS NOT NULL",
     ],
   },
+  {
+    version: 8,
+    name: "sealed secrets of API keys",
+    statements: ({ types: { bytes } }: SqlDialect): readonly string[] => [
+      `ALTER TABLE api_keys ADD COLUMN sealed_secret ${bytes}`,
+    ],
+  },
 ]);
 
 /** One row. accepted_at_ms: when the database was made, or an operator last let it take the place of another. */

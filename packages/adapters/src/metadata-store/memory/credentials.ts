@@ -5,11 +5,12 @@ import type { MemoryState } from "./state.ts";
 
 export function memoryCredentials(state: MemoryState): CredentialCatalog {
   return {
-    async createApiKey({ keyId, name, role, secretSha256, scope, expiresAtMs }) {
+    async createApiKey({ keyId, name, role, secretSha256, sealedSecret, scope, expiresAtMs }) {
       if (state.apiKeys.has(keyId))
         throw new AshlarError("INVALID_ARGUMENT", "the key id is taken", { details: { keyId } });
       const record = Object.freeze({
         ...{ keyId, name, role, secretSha256: digestFromBytes(secretSha256) },
+        ...(sealedSecret === undefined ? {} : { sealedSecret: Uint8Array.from(sealedSecret) }),
         createdAtMs: state.clock.nowMs(),
         ...(scope === undefined ? {} : { scope: Object.freeze({ ...scope }) }),
         ...(expiresAtMs === undefined ? {} : { expiresAtMs }),

@@ -69,6 +69,21 @@ export const CREDENTIAL_CASES: readonly MetadataStoreCase[] = [
     },
   },
   {
+    name: "API keys keep the sealed secret that they were made with, and others have none",
+    async run({ store }) {
+      const record = { name: "n", role: "readonly" as const, secretSha256 };
+      const sealedSecret = Uint8Array.from({ length: 256 }, (_, index) => index);
+      const made = await store.createApiKey({ ...record, keyId: "sealed", sealedSecret });
+      expect(made.sealedSecret).toEqual(sealedSecret);
+      expect((await store.findApiKey("sealed"))?.sealedSecret).toEqual(sealedSecret);
+      await store.createApiKey({ ...record, keyId: "bare" });
+      expect(Object.keys((await store.findApiKey("bare")) ?? {})).not.toContain("sealedSecret");
+      for (const bad of [new Uint8Array(1025), "secret" as never]) {
+        await expectCode(store.createApiKey({ ...record, keyId: "bad", sealedSecret: bad }), "INVALID_ARGUMENT");
+      }
+    },
+  },
+  {
     name: "a token that was called back stays so until it ends, and then is forgotten",
     async run({ store }) {
       const farMs = 4_000_000_000_000;

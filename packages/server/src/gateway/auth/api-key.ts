@@ -13,6 +13,7 @@ import {
   systemClock,
 } from "@ashlar/sdk/ports";
 import { encodeBase64Url } from "../../grants/base64url.ts";
+import type { GrantKeeper } from "../../grants/index.ts";
 
 const KEY_ID_BYTES = 8;
 const SECRET_BYTES = 32;
@@ -49,6 +50,8 @@ export interface CreateApiKeyOptions extends ApiKeyRequest {
   /** Default: the system's. */
   readonly clock?: Pick<Clock, "nowMs"> | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Seals the secret, so that it can be had again by {@link recoverSecret}; default: only its digest is kept. */
+  readonly grants?: Pick<GrantKeeper, "seal"> | undefined;
 }
 
 /**
@@ -67,8 +70,23 @@ export async function createApiKey(
   const keyId = encodeHex(random.bytes(KEY_ID_BYTES));
   const secret = encodeBase64Url(random.bytes(SECRET_BYTES));
   const secretSha256 = sha256Sync(encoder.encode(secret));
-  const record = await metadata.createApiKey({ keyId, name, role, secretSha256, scope, expiresAtMs }, { signal });
+  const sealedSecret = await options.grants?.seal(secret, keyId);
+  const request = { keyId, name, role, secretSha256, sealedSecret, scope, expiresAtMs };
+  const record = await metadata.createApiKey(request, { signal });
   return { apiKey: `ashlar_${keyId}_${secret}`, record };
+}
+
+/**
+ * The secret of an API key, for signatures that are made with it.
+ *
+ * @returns `undefined` if it was not sealed when the key was made.
+ * @throws {AshlarError} UNAUTHENTICATED if it was sealed under a key that the cluster no longer has.
+ */
+export async function recoverSecret(
+  { keyId, sealedSecret }: ApiKeyRecord,
+  grants: Pick<GrantKeeper, "unseal">,
+): Promise<string | undefined> {
+  return sealedSecret === undefined ? undefined : await grants.unseal(sealedSecret, keyId);
 }
 
 async function scopeOf(options: CreateApiKeyOptions): Promise<CredentialScope | undefined> {

@@ -6,7 +6,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { createGrantKeeper, type GrantKeeper } from "../../grants/index.ts";
 import { GATEWAY_OPERATIONS, rulesOf } from "../operations/index.ts";
 import type { OperationName as Operation } from "../operations/operation.ts";
-import { createApiKey, parseApiKey } from "./api-key.ts";
+import { createApiKey, parseApiKey, recoverSecret } from "./api-key.ts";
 import { type Authenticator, createAuthenticator, type Principal } from "./authenticator.ts";
 
 const records = new Map<string, ApiKeyRecord>();
@@ -58,6 +58,32 @@ async function outcome(token: string | undefined, operation: Operation): Promise
     return AshlarError.from(error).code;
   }
 }
+
+describe("the secret of an API key", () => {
+  it("can be had again where it was sealed, by this cluster and for this key alone, and is in the database by digest only where not", async () => {
+    const { apiKey, record } = await createApiKey({ metadata: credentials, random: systemRandom, grants });
+    expect(`ashlar_${record.keyId}_${await recoverSecret(record, grants)}`).toBe(apiKey);
+    const secret = apiKey.slice(`ashlar_${record.keyId}_`.length);
+    expect(Buffer.from(record.sealedSecret ?? []).includes(secret)).toBe(false);
+    const parts = { clock: systemClock, random: systemRandom };
+    const renewed = await createGrantKeeper({ ...parts, clusterKey: ["n".repeat(32), "k".repeat(32)] });
+    expect(await recoverSecret(record, renewed)).toBe(secret);
+    const other = await createGrantKeeper({ ...parts, clusterKey: "n".repeat(32) });
+    const damaged = Uint8Array.from(record.sealedSecret ?? [], (byte, index) => (index === 20 ? byte ^ 1 : byte));
+    const bad = [record, other] as const;
+    for (const [wrong, keeper] of [
+      bad,
+      [{ ...record, keyId: "another" }, grants] as const,
+      [{ ...record, sealedSecret: damaged }, grants] as const,
+      [{ ...record, sealedSecret: new Uint8Array(3) }, grants] as const,
+    ]) {
+      await expect(recoverSecret(wrong, keeper)).rejects.toMatchObject({ code: "UNAUTHENTICATED" });
+    }
+    const { record: bare } = await createApiKey({ metadata: credentials, random: systemRandom });
+    expect(bare.sealedSecret).toBeUndefined();
+    expect(await recoverSecret(bare, grants)).toBeUndefined();
+  });
+});
 
 describe("an access token that was called back", () => {
   it("is refused, at the latest 30 s after a gateway believed it", async () => {
