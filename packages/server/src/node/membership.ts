@@ -97,12 +97,7 @@ export function createMembership(options: MembershipOptions): Membership {
       idHeld = AshlarError.is(error, "PRECONDITION_FAILED");
       // A forgotten server is no failure of the registry: register at once.
       if (!AshlarError.is(error, "SERVER_NOT_FOUND") || failureCount > 0) failureCount++;
-      logger.warn(
-        { error, serverId: known.serverId, failureCount },
-        idHeld
-          ? "another node runs under this server id; trying again until it has stopped"
-          : "the registry does not know this node; trying again",
-      );
+      logger.warn({ error, serverId: known.serverId, failureCount }, whyNot({ idHeld, refused }));
     }
   };
   const pauseMs = (): number => {
@@ -180,4 +175,11 @@ function measuredCalls({ clock, metrics }: MembershipOptions): Measured {
       durations.observe((clock.monotonicMs() - startedMs) / 1000, { call });
     }
   };
+}
+
+function whyNot({ idHeld, refused }: { readonly idHeld: boolean; readonly refused: boolean }): string {
+  if (idHeld) return "another node runs under this server id; trying again until it has stopped";
+  if (refused)
+    return "the registry refuses this node: see that both have the same CLUSTER_KEY, and clocks that agree within a minute; trying again";
+  return "the registry does not know this node; trying again";
 }
