@@ -1,0 +1,97 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { AshlarError, isErrorCode } from "@ashlar/sdk/errors";
+import { systemClock } from "@ashlar/sdk/ports";
+import { assertTakesCluster, undoFirstUp } from "./cluster-contents.ts";
+import { type ClusterFolder, type FolderBefore, holdsCluster, makeClusterFolder } from "./cluster-folder.ts";
+import { askSupervisor, type ClusterStatus } from "./control-channel.ts";
+import { lastWordsOf } from "./last-words.ts";
+import { lockCluster } from "./process-record.ts";
+import { changeLine, type Launch } from "./process-spec.ts";
+
+const POLL_MS = 200;
+const READY_LIMIT_MS = 120_000;
+
+/**
+ * Starts a supervisor in the background and waits until its cluster is ready.
+ *
+ * @param options.launch a program that calls `runCluster` for this folder. It logs JSON lines, and its last one is its error, with code and details:
+ *   `{"error":{"code":…,"message":…,"details":…}}`.
+ * @throws {AshlarError} what made the supervisor end; DEADLINE_EXCEEDED if not everything is ready in two minutes: it goes on in the background.
+ */
+export async function startDetached(
+  folder: ClusterFolder,
+  options: { readonly launch: Launch; readonly signal: AbortSignal },
+): Promise<ClusterStatus> {
+  const { launch, signal } = options;
+  assertTakesCluster(folder);
+  const before = await makeClusterFolder(folder);
+  lockCluster(folder).release();
+  // Read through this handle: a first start that fails takes the file away again.
+  const log = openSync(folder.log("supervisor"), "a+", 0o600);
+  try {
+    const logFrom = fstatSync(log).size;
+    const child = spawn(launch.file, launch.args, { env: launch.env, detached: true, stdio: ["ignore", log, log] });
+    child.unref();
+    const status = await waitUntilReady(folder, child, signal);
+    if (status !== undefined) return status;
+    const error = endOf(log, logFrom);
+    await undoUnlessTaken(folder, before, error);
+    throw error;
+  } finally {
+    closeSync(log);
+  }
+}
+
+/** @returns `undefined` if the supervisor ended. */
+async function waitUntilReady(
+  folder: ClusterFolder,
+  child: ChildProcess,
+  signal: AbortSignal,
+): Promise<ClusterStatus | undefined> {
+  const untilMs = systemClock.monotonicMs() + READY_LIMIT_MS;
+  for (;;) {
+    await systemClock.sleep(POLL_MS, { signal });
+    if (child.exitCode !== null || child.signalCode !== null) return undefined;
+    const status = await askSupervisor(folder, { command: "status" }, signal).catch(() => undefined);
+    // Another one may have been first.
+    if (status?.ready && status.supervisorPid === child.pid) return status;
+    if (systemClock.monotonicMs() < untilMs) continue;
+    const away = status?.processes.filter(({ state }) => state !== "ready").map(changeLine);
+    const why = away?.join("; ") ?? `see ${folder.log("supervisor")}`;
+    throw new AshlarError("DEADLINE_EXCEEDED", `not ready after two minutes, still trying: ${why}`);
+  }
+}
+
+const ERROR_MAX_BYTES = 65_536;
+
+/** What the supervisor ended with: its own error, where it told one. */
+function endOf(log: number, from: number): AshlarError {
+  const bytes = new Uint8Array(ERROR_MAX_BYTES);
+  const start = Math.max(from, fstatSync(log).size - ERROR_MAX_BYTES);
+  const text = new TextDecoder().decode(bytes.subarray(0, readSync(log, bytes, 0, ERROR_MAX_BYTES, start)));
+  for (const line of text.split("\n").reverse()) {
+    const error = toldError(line);
+    if (error !== undefined) return error;
+  }
+  return new AshlarError("NODE_UNAVAILABLE", `the cluster did not start: ${lastWordsOf(text) ?? "it told nothing"}`);
+}
+
+function toldError(line: string): AshlarError | undefined {
+  if (!line.startsWith('{"error":')) return undefined;
+  try {
+    const { error } = JSON.parse(line) as { readonly error: Pick<AshlarError, "code" | "message" | "details"> };
+    const { code, message, details } = error;
+    return isErrorCode(code) ? new AshlarError(code, message, { details }) : undefined;
+  } catch {
+    // Cut off.
+    return undefined;
+  }
+}
+
+/** The supervisor took back what it had made; the folder and the log were made here. One that another supervisor works in is left alone. */
+async function undoUnlessTaken(folder: ClusterFolder, before: FolderBefore, error: AshlarError): Promise<void> {
+  if (holdsCluster(folder) || error.code === "PRECONDITION_FAILED") return;
+  using lock = lockCluster(folder);
+  await undoFirstUp(folder, lock, before);
+}
