@@ -146,7 +146,7 @@ export function createGateway(given: GatewayOptions): Gateway {
   });
   const objectRoutes = createObjectRoutes({ ...operations, clock });
   // The chunk that is being filled: those that are being stored have CHUNK_WRITES_MAX.
-  const heldMaxBytes = LIMITS.CHUNK_DEFAULT_BYTES.value;
+  const heldMaxBytes = LIMITS.CHUNK_DEFAULT_BYTES;
   const handlers = createServerHandlers({
     rpcRoutes: [gatewayRpcRoutes(operations, context), chunkFace.rpcRoutes],
     httpRoutes: [
@@ -203,10 +203,10 @@ export function createGateway(given: GatewayOptions): Gateway {
 function createContext(options: GatewayOptions): GatewayContext {
   const { metadata, topology, hasher, clock, random, logger, clusterKey } = options;
   const { inlineMaxBytes, chunker, durability = "strict", insecure = false } = options;
-  const { claimTtlMs = LIMITS.CLAIM_TTL_MS.value } = options;
+  const { claimTtlMs = LIMITS.CLAIM_TTL_MS } = options;
   const limits = {
-    inlineMaxBytes: inlineMaxBytes ?? LIMITS.INLINE_MAX_BYTES.value,
-    chunkMaxBytes: options.chunkMaxBytes ?? LIMITS.CHUNK_MAX_BYTES_DEFAULT.value,
+    inlineMaxBytes: inlineMaxBytes ?? LIMITS.INLINE_MAX_BYTES,
+    chunkMaxBytes: options.chunkMaxBytes ?? LIMITS.CHUNK_MAX_BYTES_DEFAULT,
   };
   let grants = options.grants;
   if (grants === undefined && (clusterKey !== undefined || !insecure)) {

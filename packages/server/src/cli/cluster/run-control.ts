@@ -90,7 +90,7 @@ export async function runDown(call: CommandCall<(typeof DOWN_SETTINGS)[number]>)
   const wasRunning = await stopSupervisor(folder, signal);
   // Fails if the supervisor is there and does not answer.
   using lock = lockCluster(folder, program);
-  const survivors = await stopSurvivors(folder, { graceMs: LIMITS.SHUTDOWN_GRACE_MS.value });
+  const survivors = await stopSurvivors(folder, { graceMs: LIMITS.SHUTDOWN_GRACE_MS });
   const stopped = wasRunning || survivors.length > 0;
   const stayed = settings.deleteData ? await removeCluster(folder, lock) : undefined;
   await output.result(
