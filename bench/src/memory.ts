@@ -33,7 +33,7 @@ try {
   const put = await client.putObject({ bucket: "bench", key: "stream", body: uniqueSlices(sizeBytes, writeBytes) });
   clearInterval(sampler);
   const seconds = (performance.now() - startedAtMs) / 1000;
-  const bound = LIMITS.CHUNK_DEFAULT_BYTES.value * (LIMITS.CONCURRENCY_DEFAULT.value + 2) + 64 * MIB;
+  const bound = LIMITS.CHUNK_DEFAULT_BYTES * (LIMITS.CONCURRENCY_DEFAULT + 2) + 64 * MIB;
   const growth = peak - before;
   const writes = Math.ceil(put.sizeBytes / writeBytes).toLocaleString("en-US");
   console.log(

@@ -9,7 +9,7 @@ defineConformance({
   async start() {
     const seat = inMemory();
     return {
-      chunkMaxBytes: LIMITS.CHUNK_MAX_BYTES_DEFAULT.value,
+      chunkMaxBytes: LIMITS.CHUNK_MAX_BYTES_DEFAULT,
       uploadProgress: true,
       openClient: () => createClient(seat),
       close: async () => {},
@@ -22,7 +22,7 @@ defineConformance({
   async start() {
     const folder = await createTempFolder();
     return {
-      chunkMaxBytes: LIMITS.CHUNK_MAX_BYTES_DEFAULT.value,
+      chunkMaxBytes: LIMITS.CHUNK_MAX_BYTES_DEFAULT,
       uploadProgress: true,
       openClient: () => createClient(embedded({ path: folder.path })),
       close: async () => folder[Symbol.asyncDispose](),

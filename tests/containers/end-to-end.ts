@@ -35,7 +35,7 @@ export function defineEndToEnd(
       const subject: ConformanceSubject = {
         name: `${seatName} over ${transportName}, against a whole cluster`,
         start: async () => ({
-          chunkMaxBytes: LIMITS.CHUNK_MAX_BYTES_DEFAULT.value,
+          chunkMaxBytes: LIMITS.CHUNK_MAX_BYTES_DEFAULT,
           uploadProgress: transport().capabilities.uploadProgress,
           openClient: (): ObjectClient =>
             createClient(seat({ ...cluster(), transport: transport(), hasher: nodeCryptoHasher })),

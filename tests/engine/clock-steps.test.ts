@@ -26,7 +26,7 @@ import { createTempFolder, type TempFolder } from "../support/temp-folder.ts";
 import { readAll, testBytes } from "../support/test-bytes.ts";
 
 const CHUNK = 64 * KIB;
-const DAY_MS = LIMITS.CLAIM_TTL_MS.value;
+const DAY_MS = LIMITS.CLAIM_TTL_MS;
 const BYTES = testBytes(3 * CHUNK);
 const REF = { bucket: "box", key: "key" };
 

@@ -42,7 +42,7 @@ describe("an upload", () => {
 
   test.each([-1, 0, 1])("of INLINE_MAX_BYTES %i bytes goes inline up to the limit and not above", async (delta) => {
     const cluster = await createMemoryCluster();
-    const sizeBytes = LIMITS.INLINE_MAX_BYTES.value + delta;
+    const sizeBytes = LIMITS.INLINE_MAX_BYTES + delta;
     const outcome = await put(cluster, testStream(sizeBytes));
     expect(outcome.chunkCount).toBe(delta <= 0 ? 0 : 1);
     expect(chunkCount(cluster)).toBe(delta <= 0 ? 0 : 3);
@@ -170,7 +170,7 @@ describe("a body", () => {
   test("declared larger than any object is refused before it is read", async () => {
     const cluster = await createMemoryCluster();
     const body = scriptedBody([testBytes(10)]);
-    await expectCode(put(cluster, body, { sizeBytes: LIMITS.OBJECT_MAX_BYTES.value + 1 }), "OBJECT_TOO_LARGE");
+    await expectCode(put(cluster, body, { sizeBytes: LIMITS.OBJECT_MAX_BYTES + 1 }), "OBJECT_TOO_LARGE");
     expect(body.pulls).toBe(0);
   });
 

@@ -37,8 +37,8 @@ Plain HTTP answers carry the code in \`application/problem+json\` and in the hea
 ## What happens by itself, and what may have happened
 
 Calls whose code is "tried again by itself" wait for the server: a restart, a busy moment, a database that is away. Reads and writes alike, for
-${LIMITS.RETRY_FOR_MS.value / 1000} s from the first failure, or as long as the seat's option \`retry: { forMs }\` says (0: one try). Between tries they wait a random part of a growing bound of at
-most ${LIMITS.RETRY_MAX_MS.value / 1000} s, longer where the server asks for it (\`details.retryAfterMs\`, from the header \`retry-after\`). \`signal\` and \`timeoutMs\` end the waiting (the \`cause\` of
+${LIMITS.RETRY_FOR_MS / 1000} s from the first failure, or as long as the seat's option \`retry: { forMs }\` says (0: one try). Between tries they wait a random part of a growing bound of at
+most ${LIMITS.RETRY_MAX_MS / 1000} s, longer where the server asks for it (\`details.retryAfterMs\`, from the header \`retry-after\`). \`signal\` and \`timeoutMs\` end the waiting (the \`cause\` of
 that DEADLINE_EXCEEDED is what the last try failed with), and \`retry: { onRetry }\` hears of each wait.
 
 A write carries an operation id, the same for all its tries. The store keeps its result for a day in the same transaction as the change, so a try

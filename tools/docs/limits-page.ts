@@ -1,5 +1,5 @@
 import { LIMIT_DOCS, type LimitDoc } from "@ashlar/sdk/docs";
-import { GIB, KIB, LIMITS, type Limit, MIB, TIB } from "@ashlar/sdk/limits";
+import { GIB, KIB, LIMITS, MIB, TIB } from "@ashlar/sdk/limits";
 import { HTTP_LIMITS } from "@ashlar/server/http";
 import { code, GENERATED_NOTE, markdownTable } from "./markdown.ts";
 
@@ -34,11 +34,11 @@ ${table(HTTP_LIMITS)}
 `;
 }
 
-type DocumentedLimit = Limit & LimitDoc;
+type DocumentedLimit = LimitDoc & { readonly value: number };
 
 function withDocs(): Readonly<Record<string, DocumentedLimit>> {
   const names = Object.keys(LIMIT_DOCS) as (keyof typeof LIMITS)[];
-  return Object.fromEntries(names.map((name) => [name, { ...LIMITS[name], ...LIMIT_DOCS[name] }]));
+  return Object.fromEntries(names.map((name) => [name, { value: LIMITS[name], ...LIMIT_DOCS[name] }]));
 }
 
 function table(limits: Readonly<Record<string, DocumentedLimit>>): string {

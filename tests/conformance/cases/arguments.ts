@@ -72,7 +72,7 @@ export function argumentCases(use: UseContext): void {
     const noNumbers = [-1, 0, 1.5, Number.NaN, Number.POSITIVE_INFINITY, "7", 7n];
     const beyondFields = [2 ** 31, 2 ** 32, 2 ** 32 + 1, 2 ** 40, 2 ** 53];
 
-    test.each([...noNumbers, ...beyondFields, LIMITS.PART_NUMBER_MAX.value + 1])(
+    test.each([...noNumbers, ...beyondFields, LIMITS.PART_NUMBER_MAX + 1])(
       "number %s is refused by the same code in every seat, and nothing changes, where there is none such",
       async (value) => {
         const { client, bucket } = use();
@@ -276,7 +276,7 @@ export function argumentCases(use: UseContext): void {
 
     test("number of keys to delete at once is INVALID_ARGUMENT", async () => {
       const { client, bucket } = use();
-      const keys = Array.from({ length: LIMITS.DELETE_MANY_MAX.value + 1 }, (_, index) => `k${index}`);
+      const keys = Array.from({ length: LIMITS.DELETE_MANY_MAX + 1 }, (_, index) => `k${index}`);
       await expectCode(client.deleteObjects({ bucket: await bucket(), keys }), "INVALID_ARGUMENT");
     });
 
@@ -339,7 +339,7 @@ export function argumentCases(use: UseContext): void {
     test("a declared size over the largest object is OBJECT_TOO_LARGE, before the body is read", async () => {
       const { client, bucket } = use();
       const body = scriptedBody([testBytes(10)]);
-      const sizeBytes = LIMITS.OBJECT_MAX_BYTES.value + 1;
+      const sizeBytes = LIMITS.OBJECT_MAX_BYTES + 1;
       await expectCode(client.putObject({ bucket: await bucket(), key: "a", body, sizeBytes }), "OBJECT_TOO_LARGE");
       expect(body.pulls).toBe(0);
     });

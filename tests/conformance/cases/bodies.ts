@@ -7,7 +7,7 @@ import type { UseContext } from "../subject.ts";
 
 const CHUNK = 64 * KIB;
 const textOf = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
-const INLINE = LIMITS.INLINE_MAX_BYTES.value;
+const INLINE = LIMITS.INLINE_MAX_BYTES;
 
 /** Round trips of bodies of every size and kind. */
 export function bodyCases(use: UseContext): void {

@@ -4,7 +4,7 @@ import { digestOf, testStream } from "../../support/test-bytes.ts";
 import type { UseContext } from "../subject.ts";
 
 /** More default chunks than are in flight at once. Files of 100 MB go through six node processes in tests/servers. */
-const SIZE_BYTES = 6 * LIMITS.CHUNK_DEFAULT_BYTES.value;
+const SIZE_BYTES = 6 * LIMITS.CHUNK_DEFAULT_BYTES;
 
 /** The main job: a file of many default chunks there and back. */
 export function largeCases(use: UseContext): void {

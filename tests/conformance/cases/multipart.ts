@@ -89,7 +89,7 @@ export function multipartCases(use: UseContext): void {
       expect(await (await client.getObject(ref)).text()).toBe("ab");
     });
 
-    test.each([LIMITS.PART_NUMBER_MAX.value + 1, 2 ** 31, 2 ** 32, 2 ** 32 + 1, 2 ** 40, 2 ** 53, -1, 1.5])(
+    test.each([LIMITS.PART_NUMBER_MAX + 1, 2 ** 31, 2 ** 32, 2 ** 32 + 1, 2 ** 40, 2 ** 53, -1, 1.5])(
       "is not completed by a part of number %d, which some fields of the wire cannot hold",
       async (partNumber) => {
         const { client, bucket } = use();

@@ -52,7 +52,7 @@ class MemoryChunkStore implements ChunkStore {
   constructor(options: MemoryChunkStoreOptions) {
     this.capabilities = Object.freeze({
       persistent: false,
-      chunkMaxBytes: options.chunkMaxBytes ?? LIMITS.CHUNK_MAX_BYTES_DEFAULT.value,
+      chunkMaxBytes: options.chunkMaxBytes ?? LIMITS.CHUNK_MAX_BYTES_DEFAULT,
       durabilities: Object.freeze([]),
     });
     this.#capacityBytes = options.capacityBytes;
@@ -127,7 +127,7 @@ class MemoryChunkStore implements ChunkStore {
   /** Sorts all ids for each page: a memory store is for tests and small caches. */
   async listChunks(options?: ListChunksOptions): Promise<ChunkPage> {
     const after = decodeChunkCursor(options?.cursor);
-    const limit = options?.limit ?? LIMITS.LIST_LIMIT_DEFAULT.value;
+    const limit = options?.limit ?? LIMITS.LIST_LIMIT_DEFAULT;
     const ids = [...this.#chunks.keys()].filter((id) => id > after).sort();
     const page = ids.slice(0, limit);
     const chunks = page.map((id) => {

@@ -16,7 +16,7 @@ export interface GrpcJsTransportOptions {
 
 const CHANNEL_OPTIONS: ChannelOptions = Object.freeze({
   // Its default, 4 MiB, is less than a page of a large manifest.
-  "grpc.max_receive_message_length": LIMITS.CONTROL_MESSAGE_MAX_BYTES.value,
+  "grpc.max_receive_message_length": LIMITS.CONTROL_MESSAGE_MAX_BYTES,
   "grpc.max_send_message_length": -1,
   "grpc-node.flow_control_window": 4 * MIB,
   // The engine retries chunk by chunk; a second copy of every message for the library's own retries would only cost memory.

@@ -41,8 +41,8 @@ export function grpcTransport(options: NodeGrpcTransportOptions = {}): Transport
           acceptCompression: [],
           sendCompression: null,
           compressMinBytes: Number.MAX_SAFE_INTEGER,
-          readMaxBytes: LIMITS.CONTROL_MESSAGE_MAX_BYTES.value,
-          writeMaxBytes: LIMITS.CHUNK_MAX_BYTES.value + ENVELOPE_BYTES,
+          readMaxBytes: LIMITS.CONTROL_MESSAGE_MAX_BYTES,
+          writeMaxBytes: LIMITS.CHUNK_MAX_BYTES + ENVELOPE_BYTES,
         }),
         close: sessions.close,
       };

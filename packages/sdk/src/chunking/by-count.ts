@@ -13,7 +13,7 @@ import type { ChunkCutter, Chunker } from "./chunker.ts";
  *   (CHUNK_MAX_BYTES_DEFAULT), with the smallest count that would do in the message and in `details.countMin`.
  */
 export function byCount(count: number): Chunker {
-  const max = LIMITS.PART_NUMBER_MAX.value;
+  const max = LIMITS.PART_NUMBER_MAX;
   if (!Number.isSafeInteger(count) || count < 1 || count > max) {
     throw new AshlarError("INVALID_ARGUMENT", `a chunk count is a whole number from 1 to ${max}`, {
       details: { count: String(count) },
@@ -33,7 +33,7 @@ function startByCount(count: number, totalBytes: number | undefined): ChunkCutte
       details: { totalBytes: String(totalBytes) },
     });
   }
-  const chunkMaxBytes = LIMITS.CHUNK_MAX_BYTES_DEFAULT.value;
+  const chunkMaxBytes = LIMITS.CHUNK_MAX_BYTES_DEFAULT;
   const shortBytes = Math.floor(totalBytes / count);
   const longCount = totalBytes % count;
   const maxBytes = Math.max(1, shortBytes + (longCount > 0 ? 1 : 0));

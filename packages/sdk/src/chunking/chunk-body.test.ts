@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { LIMITS } from "../limits.ts";
 import { byCount, type ChunkCutter, chunkBody, fixed } from "./index.ts";
 
-const CHUNK = LIMITS.CHUNK_MIN_BYTES.value;
+const CHUNK = LIMITS.CHUNK_MIN_BYTES;
 const SEED = 20261124;
 
 /** Bytes in which every position differs from its neighbours, so that a lost or doubled slice shows. */
@@ -74,7 +74,7 @@ describe("chunkBody", () => {
   });
 
   test("cuts a slice of 16 MiB into chunks of 4 MiB", async () => {
-    const bytes = pattern((16 * LIMITS.CHUNK_DEFAULT_BYTES.value) / 4 + 3);
+    const bytes = pattern((16 * LIMITS.CHUNK_DEFAULT_BYTES) / 4 + 3);
     const chunks = await collect(chunkBody(source(bytes, []), fixed().start(bytes.byteLength)));
     expect(chunks.map((chunk) => chunk.byteLength)).toEqual([4194304, 4194304, 4194304, 4194304, 3]);
     expect(Buffer.compare(joined(chunks), bytes)).toBe(0);
@@ -255,7 +255,7 @@ describe("byCount", () => {
   });
 
   test("refuses chunks over 64 MiB and tells the count that would do", () => {
-    const limit = LIMITS.CHUNK_MAX_BYTES_DEFAULT.value;
+    const limit = LIMITS.CHUNK_MAX_BYTES_DEFAULT;
     expect(byCount(6).start(6 * limit).maxBytes).toBe(limit);
     const refusal = { code: "INVALID_ARGUMENT", details: { countMin: "7" } };
     expect(() => byCount(6).start(6 * limit + 1)).toThrow(expect.objectContaining(refusal));

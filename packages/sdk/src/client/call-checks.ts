@@ -49,7 +49,7 @@ const range: Check = (value) => {
 };
 const keys: Check = (value) => {
   if (!Array.isArray(value)) check.invalid("keys is an array of keys");
-  const max = LIMITS.DELETE_MANY_MAX.value;
+  const max = LIMITS.DELETE_MANY_MAX;
   if (value.length > max) check.invalid(`deleteObjects takes at most ${max} keys`);
 };
 
@@ -64,7 +64,7 @@ const WRITE = {
 const TRANSFER = {
   ...CALL,
   onProgress: optional(isA((value) => typeof value === "function", "a function")),
-  concurrency: optional(integer(1, LIMITS.CONCURRENCY_MAX.value)),
+  concurrency: optional(integer(1, LIMITS.CONCURRENCY_MAX)),
 };
 const CONDITION = { ifMatch: optional(opaque), ifNoneMatch: optional(opaque) };
 const OBJECT = { bucket, key };
@@ -73,7 +73,7 @@ const LISTING = { ...CALL, bucket, prefix: optional(keyText) };
 const UPLOAD = { ...CALL, uploadId: opaque };
 const durability = optional((value) => check.checkDurability(value as never));
 const sha256 = optional((value) => void normalizeDeclaredDigest(value as string));
-const limit = optional(integer(1, LIMITS.LIST_LIMIT_MAX.value));
+const limit = optional(integer(1, LIMITS.LIST_LIMIT_MAX));
 const LIST_OBJECTS = {
   ...LISTING,
   startAfter: optional(keyText),
@@ -128,7 +128,7 @@ const CHECKS: Readonly<Record<keyof ClientCalls, Readonly<Partial<Record<Argumen
   copyObject: FROM_OBJECT,
   moveObject: FROM_OBJECT,
   createUpload: { ...OBJECT, ...WRITE, durability, attributes: noAttributes },
-  writePart: { ...UPLOAD, ...WRITE, ...TRANSFER, partNumber: integer(1, LIMITS.PART_NUMBER_MAX.value), sha256 },
+  writePart: { ...UPLOAD, ...WRITE, ...TRANSFER, partNumber: integer(1, LIMITS.PART_NUMBER_MAX), sha256 },
   listParts: UPLOAD,
   listUploads: LISTING,
   completeUpload: { ...UPLOAD, ...WRITE, ...CONDITION, sha256, parts: check.checkNamedParts },

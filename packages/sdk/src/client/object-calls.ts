@@ -63,7 +63,7 @@ export function createObjectCalls(call: SeatCall, opener: SeatOpener): ObjectCal
     deleteObjects: (input) =>
       call(input, ({ backend }, _, write) => deleteObjects(backend, input.bucket, input.keys, write)),
     listObjects({ limit, pageSize, ...query }) {
-      const size = pageSize ?? Math.min(limit ?? LIMITS.LIST_LIMIT_MAX.value, LIMITS.LIST_LIMIT_MAX.value);
+      const size = pageSize ?? Math.min(limit ?? LIMITS.LIST_LIMIT_MAX, LIMITS.LIST_LIMIT_MAX);
       const entries = walkPages(
         (cursor: string | undefined) => calls.listObjectsPage({ ...query, cursor, limit: size }),
         mergeEntries,

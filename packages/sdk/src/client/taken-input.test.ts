@@ -49,6 +49,6 @@ test.each<[string, unknown]>([
 test("an array that has nothing but its length is no list to copy", () => {
   const keys = new Array(2 ** 32 - 1);
   expect(takenInput({ keys }).keys).toBe(keys);
-  const parts = Array.from({ length: LIMITS.PART_NUMBER_MAX.value }, (_, index) => index);
+  const parts = Array.from({ length: LIMITS.PART_NUMBER_MAX }, (_, index) => index);
   expect(takenInput({ parts }).parts).not.toBe(parts);
 });

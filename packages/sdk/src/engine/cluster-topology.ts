@@ -96,7 +96,7 @@ interface OpenView {
 }
 
 /** Tables of layouts that are in use no more: uploads may have begun under them. */
-const RETIRED_MAX = LIMITS.RECENT_LAYOUTS_MAX.value;
+const RETIRED_MAX = LIMITS.RECENT_LAYOUTS_MAX;
 
 function openView(
   { registry, clock, logger, refreshAfterMs = 2000 }: ClusterViewOptions,
@@ -231,7 +231,7 @@ function unreachableStore(serverId: string, why: string): ChunkStore {
   return {
     capabilities: Object.freeze({
       persistent: true,
-      chunkMaxBytes: LIMITS.CHUNK_MAX_BYTES_DEFAULT.value,
+      chunkMaxBytes: LIMITS.CHUNK_MAX_BYTES_DEFAULT,
       durabilities: [],
     }),
     putChunk: refuse,

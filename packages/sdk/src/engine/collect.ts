@@ -74,12 +74,12 @@ export async function collect(options: CollectOptions): Promise<CollectReport> {
   const call = { signal };
   const run: Run = {
     ...options,
-    graceMs: options.graceMs ?? LIMITS.COLLECT_GRACE_MS.value,
-    claimTtlMs: options.claimTtlMs ?? LIMITS.CLAIM_TTL_MS.value,
+    graceMs: options.graceMs ?? LIMITS.COLLECT_GRACE_MS,
+    claimTtlMs: options.claimTtlMs ?? LIMITS.CLAIM_TTL_MS,
     deletes: await openMarkedDeletes({ ...options, clock }),
   };
   const { graceMs, deletes } = run;
-  const olderThanMs = options.uploadTtlMs ?? LIMITS.UPLOAD_TTL_MS.value;
+  const olderThanMs = options.uploadTtlMs ?? LIMITS.UPLOAD_TTL_MS;
   await deletes.begin(await topology.allStores(call));
   const uploadsAborted = await drain(() => metadata.abortStaleUploads({ olderThanMs, limit: BATCH }, call));
   const manifestsDropped = await drain(() => metadata.dropReleasedManifests({ graceMs, limit: BATCH }, call));

@@ -87,7 +87,7 @@ export function createEngine(options: EngineOptions): ObjectBackend {
     writePart: (request, body, transfer) =>
       open(async () => {
         // Before its bytes move, and because a transport may not be able to say -1 at all.
-        checkInteger(request.partNumber, "partNumber", { min: 1, max: LIMITS.PART_NUMBER_MAX.value });
+        checkInteger(request.partNumber, "partNumber", { min: 1, max: LIMITS.PART_NUMBER_MAX });
         return abortable(transfer, () => writePart(context, request, body, named(transfer)));
       }),
     listParts: (query, call) => open(() => catalog.listParts(query, call)),

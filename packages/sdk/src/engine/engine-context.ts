@@ -73,11 +73,11 @@ export function createEngineContext(options: EngineOptions, closing: AbortSignal
     clock,
     random,
     logger,
-    inlineMaxBytes: options.inlineMaxBytes ?? LIMITS.INLINE_MAX_BYTES.value,
-    chunker: options.chunker ?? fixed(LIMITS.CHUNK_DEFAULT_BYTES.value),
+    inlineMaxBytes: options.inlineMaxBytes ?? LIMITS.INLINE_MAX_BYTES,
+    chunker: options.chunker ?? fixed(LIMITS.CHUNK_DEFAULT_BYTES),
     durability: options.durability ?? "strict",
     chunkWrites: options.chunkWritesMax === undefined ? undefined : createSemaphore(options.chunkWritesMax),
-    claimTtlMs: options.claimTtlMs ?? LIMITS.CLAIM_TTL_MS.value,
+    claimTtlMs: options.claimTtlMs ?? LIMITS.CLAIM_TTL_MS,
     closing,
   });
 }

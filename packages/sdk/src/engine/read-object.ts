@@ -161,7 +161,7 @@ async function* readStored({ context, stored, range, options }: Reading): AsyncG
  * @param progress is finished by whoever made it.
  */
 async function* readChunks(reading: Reading, progress: ProgressTracker): AsyncGenerator<Uint8Array> {
-  const { concurrency = LIMITS.CONCURRENCY_DEFAULT.value, budget, signal } = reading.options;
+  const { concurrency = LIMITS.CONCURRENCY_DEFAULT, budget, signal } = reading.options;
   const located = locate(reading);
   /** Under way or waiting; the first one stays until its reader has taken it. */
   const queue: FetchedChunk[] = [];

@@ -88,7 +88,7 @@ const SUSPECT_MS = 5000;
 export function createReplicatedStore(options: ReplicationOptions): ReplicatedStore {
   const context: ReplicationContext = {
     ...options,
-    hedgeAfterMs: options.hedgeAfterMs ?? LIMITS.HEDGE_AFTER_MS.value,
+    hedgeAfterMs: options.hedgeAfterMs ?? LIMITS.HEDGE_AFTER_MS,
     suspects: createSuspects(options.clock),
   };
   return {

@@ -43,7 +43,7 @@ describe("withRetry", () => {
   });
 
   test("goes on for RETRY_FOR_MS from the first failure, or as told, and gives the last error", async () => {
-    for (const [forMs, retry] of [[LIMITS.RETRY_FOR_MS.value], [2500, { forMs: 2500 }]] as const) {
+    for (const [forMs, retry] of [[LIMITS.RETRY_FOR_MS], [2500, { forMs: 2500 }]] as const) {
       const { clock, random, sleeps } = parts(1);
       let tries = 0;
       const work = async (): Promise<never> => {

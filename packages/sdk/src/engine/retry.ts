@@ -45,7 +45,7 @@ export interface RetryOptions {
  */
 export async function withRetry<T>(work: () => Promise<T>, options: RetryOptions): Promise<T> {
   const { clock, random, signal, retry } = options;
-  const forMs = retry?.forMs ?? LIMITS.RETRY_FOR_MS.value;
+  const forMs = retry?.forMs ?? LIMITS.RETRY_FOR_MS;
   let endsAtMs: number | undefined;
   try {
     for (let attempt = 1; ; attempt++) {
@@ -60,10 +60,7 @@ export async function withRetry<T>(work: () => Promise<T>, options: RetryOptions
         if (leftMs <= 0 || askedMs > leftMs || signal?.aborted) throw error;
         noteFailure(signal, error);
         options.onRetry?.(error, attempt);
-        const boundMs = Math.min(
-          LIMITS.RETRY_MAX_MS.value,
-          LIMITS.RETRY_BASE_MS.value * 2 ** Math.min(attempt - 1, 16),
-        );
+        const boundMs = Math.min(LIMITS.RETRY_MAX_MS, LIMITS.RETRY_BASE_MS * 2 ** Math.min(attempt - 1, 16));
         const waitMs = Math.min(leftMs, Math.max(askedMs, 1) + random.fraction() * boundMs);
         const { onRetry } = retry ?? {};
         if (onRetry) callWatcher(onRetry, "onRetry", () => onRetry({ error, attempt, waitMs, leftMs }));
@@ -78,7 +75,7 @@ export async function withRetry<T>(work: () => Promise<T>, options: RetryOptions
 /** Bytes that arrive spoiled again and again, and a failed TLS handshake, are no matter of time. */
 function isWorthTrying(error: AshlarError, attempt: number): boolean {
   if (!error.retryable || tlsProblem(error) !== undefined) return false;
-  return error.code !== "CHUNK_DIGEST_MISMATCH" || attempt < LIMITS.CHUNK_ATTEMPTS.value;
+  return error.code !== "CHUNK_DIGEST_MISMATCH" || attempt < LIMITS.CHUNK_ATTEMPTS;
 }
 
 /** Options of a call of a {@link retrying} port. */

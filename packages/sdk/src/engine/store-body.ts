@@ -56,7 +56,7 @@ export async function storeBody(
   assertDeclaredSize(request.sizeBytes);
   const link = linkCall(options.signal, context.closing);
   const fail = (error: unknown): void => link.abort(error);
-  const { onProgress, concurrency = LIMITS.CONCURRENCY_DEFAULT.value } = options;
+  const { onProgress, concurrency = LIMITS.CONCURRENCY_DEFAULT } = options;
   const upload: Upload = {
     ...{ context, request, signal: link.signal, fail, concurrency },
     progress: createProgressTracker({ onProgress, totalBytes: request.sizeBytes, clock: context.clock, fail }),
@@ -93,7 +93,7 @@ type Chunk = Uint8Array<ArrayBuffer>;
 async function cutAndStore(upload: Upload, body: AsyncIterable<Uint8Array>): Promise<StoredBody> {
   const { context, request } = upload;
   const cutter = request.chunker.start(request.sizeBytes);
-  const committedMaxBytes = LIMITS.COMMIT_CHUNKS_MAX.value * cutter.maxBytes;
+  const committedMaxBytes = LIMITS.COMMIT_CHUNKS_MAX * cutter.maxBytes;
   if (context.tickets !== undefined && (request.sizeBytes ?? 0) > committedMaxBytes) throw tooManyChunks();
   const buffers = createIdleBuffers();
   const iterator = chunkBody(body, cutter, buffers);
@@ -121,7 +121,7 @@ function sizeChecked(
     const next = await raceAbort(iterator.next(), signal);
     const chunk = next.done === true ? undefined : next.value;
     sizeBytes += chunk?.byteLength ?? 0;
-    if (sizeBytes > LIMITS.OBJECT_MAX_BYTES.value) throw tooLarge();
+    if (sizeBytes > LIMITS.OBJECT_MAX_BYTES) throw tooLarge();
     if (expected === undefined || (chunk === undefined ? sizeBytes === expected : sizeBytes <= expected)) return chunk;
     throw new AshlarError(
       "INVALID_ARGUMENT",
@@ -166,7 +166,7 @@ async function storeChunks(
   let chunk = await next();
   for (let index = 0; chunk !== undefined; index++) {
     // Another decodes the commit: better told now than after the upload.
-    if (context.tickets !== undefined && index >= LIMITS.COMMIT_CHUNKS_MAX.value) throw tooManyChunks();
+    if (context.tickets !== undefined && index >= LIMITS.COMMIT_CHUNKS_MAX) throw tooManyChunks();
     if (index === 0) first = chunk;
     else if (first !== undefined) {
       wholeHash = await context.hasher.incremental();
@@ -259,15 +259,15 @@ function assertDeclaredSize(sizeBytes: number | undefined): void {
   if (!(Number.isInteger(sizeBytes) && sizeBytes >= 0)) {
     throw new AshlarError("INVALID_ARGUMENT", "the size of a body is a whole number of bytes");
   }
-  if (sizeBytes > LIMITS.OBJECT_MAX_BYTES.value) throw tooLarge();
+  if (sizeBytes > LIMITS.OBJECT_MAX_BYTES) throw tooLarge();
 }
 
 function tooLarge(): AshlarError {
-  return new AshlarError("OBJECT_TOO_LARGE", `an object has at most ${LIMITS.OBJECT_MAX_BYTES.value} bytes`);
+  return new AshlarError("OBJECT_TOO_LARGE", `an object has at most ${LIMITS.OBJECT_MAX_BYTES} bytes`);
 }
 
 function tooManyChunks(): AshlarError {
-  const max = LIMITS.COMMIT_CHUNKS_MAX.value;
+  const max = LIMITS.COMMIT_CHUNKS_MAX;
   return new AshlarError(
     "OBJECT_TOO_LARGE",
     `one write has at most ${max} chunks; use larger chunks or a multipart upload`,

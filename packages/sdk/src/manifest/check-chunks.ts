@@ -15,11 +15,7 @@ export function checkChunks(chunks: readonly SegmentChunk[], sizeBytes: number):
     if (!(chunk.chunkId instanceof Uint8Array) || chunk.chunkId.byteLength !== DIGEST_BYTES) {
       problems.push(`chunk ${index} has no 32-byte id`);
     }
-    if (
-      !Number.isSafeInteger(chunk.sizeBytes) ||
-      chunk.sizeBytes < 1 ||
-      chunk.sizeBytes > LIMITS.CHUNK_MAX_BYTES.value
-    ) {
+    if (!Number.isSafeInteger(chunk.sizeBytes) || chunk.sizeBytes < 1 || chunk.sizeBytes > LIMITS.CHUNK_MAX_BYTES) {
       problems.push(`chunk ${index} has an impossible size (${chunk.sizeBytes})`);
     }
     total += chunk.sizeBytes;

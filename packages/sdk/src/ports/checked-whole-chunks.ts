@@ -14,7 +14,7 @@ import type {
 } from "./chunk-store.ts";
 import { DURABILITIES } from "./durability.ts";
 
-const IDS_MAX = LIMITS.LIST_LIMIT_MAX.value;
+const IDS_MAX = LIMITS.LIST_LIMIT_MAX;
 
 /** @throws {AshlarError} INVALID_ARGUMENT, always. */
 export function reject(message: string): never {
@@ -57,8 +57,8 @@ function checkGetOptions(options: GetChunkOptions | undefined): void {
 
 function checkListOptions(options: ListChunksOptions | undefined): void {
   const { limit, cursor } = options ?? {};
-  if (limit !== undefined && !(Number.isSafeInteger(limit) && limit >= 1 && limit <= LIMITS.LIST_LIMIT_MAX.value)) {
-    reject(`limit is an integer from 1 to ${LIMITS.LIST_LIMIT_MAX.value}`);
+  if (limit !== undefined && !(Number.isSafeInteger(limit) && limit >= 1 && limit <= LIMITS.LIST_LIMIT_MAX)) {
+    reject(`limit is an integer from 1 to ${LIMITS.LIST_LIMIT_MAX}`);
   }
   if (cursor !== undefined && typeof cursor !== "string") reject("a cursor is a string from the page before");
 }

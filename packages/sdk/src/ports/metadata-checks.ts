@@ -49,8 +49,8 @@ export function checkInteger(
 
 /** A page size; fills in the default. */
 export function pageLimit(limit: number | undefined): number {
-  if (limit === undefined) return LIMITS.LIST_LIMIT_DEFAULT.value;
-  checkInteger(limit, "limit", { min: 1, max: LIMITS.LIST_LIMIT_MAX.value });
+  if (limit === undefined) return LIMITS.LIST_LIMIT_DEFAULT;
+  checkInteger(limit, "limit", { min: 1, max: LIMITS.LIST_LIMIT_MAX });
   return limit;
 }
 
@@ -72,7 +72,7 @@ export function checkText(value: unknown, what: string, minLength = 0): void {
 export function checkKeyText(value: unknown, what: string): void {
   if (value === undefined) return;
   if (typeof value !== "string" || !isWellFormedText(value)) invalid(`${what} is well-formed text`);
-  if (utf8Length(value) > 4 * LIMITS.KEY_MAX_BYTES.value) invalid(`${what} is longer than any key`);
+  if (utf8Length(value) > 4 * LIMITS.KEY_MAX_BYTES) invalid(`${what} is longer than any key`);
 }
 
 /** What a credential reaches: a bucket, and the start of its keys. */
@@ -134,7 +134,7 @@ export function checkNamedParts(parts: unknown): void {
   if (!Array.isArray(parts) || parts.length === 0) {
     throw new AshlarError("INVALID_PART", "an upload is completed with at least one part");
   }
-  const max = LIMITS.PART_NUMBER_MAX.value;
+  const max = LIMITS.PART_NUMBER_MAX;
   let last = 0;
   for (const part of parts) {
     const { partNumber, etag } = part ?? {};
@@ -166,8 +166,8 @@ export function checkChunkedContent(content: ChunkedContent, sizeBytes: number):
 export function checkCommit(commit: CommitObject): void {
   checkObjectName(commit.bucket, commit.key);
   checkInteger(commit.sizeBytes, "sizeBytes", { min: 0 });
-  if (commit.sizeBytes > LIMITS.OBJECT_MAX_BYTES.value) {
-    throw new AshlarError("OBJECT_TOO_LARGE", `an object has at most ${LIMITS.OBJECT_MAX_BYTES.value} bytes`);
+  if (commit.sizeBytes > LIMITS.OBJECT_MAX_BYTES) {
+    throw new AshlarError("OBJECT_TOO_LARGE", `an object has at most ${LIMITS.OBJECT_MAX_BYTES} bytes`);
   }
   checkOpaque(commit.etag, "etag");
   checkSha256(commit.sha256);

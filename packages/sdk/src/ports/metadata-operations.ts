@@ -289,7 +289,7 @@ export const METADATA_OPERATIONS: OperationTable = Object.freeze({
     kind: "once",
     prepare(part) {
       check.checkOpaque(part.uploadId, "uploadId");
-      check.checkInteger(part.partNumber, "partNumber", { min: 1, max: LIMITS.PART_NUMBER_MAX.value });
+      check.checkInteger(part.partNumber, "partNumber", { min: 1, max: LIMITS.PART_NUMBER_MAX });
       check.checkOpaque(part.etag, "etag");
       check.checkSha256(part.sha256);
       check.checkInteger(part.sizeBytes, "sizeBytes", { min: 0 });
@@ -390,14 +390,14 @@ export const METADATA_OPERATIONS: OperationTable = Object.freeze({
     kind: "read",
     prepare(query) {
       check.checkInteger(query.forMs, "forMs", { min: 0 });
-      check.checkInteger(query.limit, "limit", { min: 1, max: LIMITS.RECENT_LAYOUTS_MAX.value });
+      check.checkInteger(query.limit, "limit", { min: 1, max: LIMITS.RECENT_LAYOUTS_MAX });
       return query;
     },
   },
   changeLayout: {
     kind: "once",
     prepare(change) {
-      const max = LIMITS.REPLICATION_FACTOR_MAX.value;
+      const max = LIMITS.REPLICATION_FACTOR_MAX;
       if (change.replicationFactor !== undefined)
         check.checkInteger(change.replicationFactor, "replicationFactor", { min: 1, max });
       for (const [serverId, weight] of Object.entries(change.weights ?? {})) {

@@ -49,8 +49,8 @@ export function assertBucketName(bucket: string): void {
 
 function bucketNameProblem(bucket: string): string | undefined {
   if (typeof bucket !== "string") return "is text";
-  if (bucket.length < LIMITS.BUCKET_NAME_MIN.value || bucket.length > LIMITS.BUCKET_NAME_MAX.value) {
-    return `has ${LIMITS.BUCKET_NAME_MIN.value} to ${LIMITS.BUCKET_NAME_MAX.value} characters`;
+  if (bucket.length < LIMITS.BUCKET_NAME_MIN || bucket.length > LIMITS.BUCKET_NAME_MAX) {
+    return `has ${LIMITS.BUCKET_NAME_MIN} to ${LIMITS.BUCKET_NAME_MAX} characters`;
   }
   if (!BUCKET_NAME.test(bucket)) {
     return "consists of a-z, 0-9, dots and hyphens, begins and ends with a letter or digit, and has no two dots in a row";
@@ -71,8 +71,8 @@ export function assertObjectKey(key: string): void {
   if (typeof key !== "string" || key === "") throw new AshlarError("INVALID_ARGUMENT", "a key is a non-empty text");
   if (!isWellFormedText(key)) throw new AshlarError("INVALID_ARGUMENT", "a key has no lone surrogates");
   const sizeBytes = utf8Length(key);
-  if (sizeBytes > LIMITS.KEY_MAX_BYTES.value) {
-    throw new AshlarError("INVALID_ARGUMENT", `a key has at most ${LIMITS.KEY_MAX_BYTES.value} bytes of UTF-8`, {
+  if (sizeBytes > LIMITS.KEY_MAX_BYTES) {
+    throw new AshlarError("INVALID_ARGUMENT", `a key has at most ${LIMITS.KEY_MAX_BYTES} bytes of UTF-8`, {
       details: { sizeBytes: String(sizeBytes) },
     });
   }
@@ -95,7 +95,7 @@ export function normalizeAttributes(attributes: ObjectAttributes | undefined): O
     headerBytes += utf8Length(value);
     result[field] = value;
   }
-  assertAtMost(headerBytes, LIMITS.HEADER_FIELDS_MAX_BYTES.value, "bytes of header fields");
+  assertAtMost(headerBytes, LIMITS.HEADER_FIELDS_MAX_BYTES, "bytes of header fields");
   const metadata = normalizeMetadata(attributes?.metadata);
   return Object.freeze(metadata === undefined ? result : { ...result, metadata });
 }
@@ -115,8 +115,8 @@ function normalizeMetadata(metadata: Readonly<Record<string, string>> | undefine
     sizeBytes += name.length + utf8Length(value);
     entries.set(name, value);
   }
-  assertAtMost(sizeBytes, LIMITS.METADATA_MAX_BYTES.value, "bytes of metadata");
-  assertAtMost(entries.size, LIMITS.METADATA_ENTRIES_MAX.value, "entries of metadata");
+  assertAtMost(sizeBytes, LIMITS.METADATA_MAX_BYTES, "bytes of metadata");
+  assertAtMost(entries.size, LIMITS.METADATA_ENTRIES_MAX, "entries of metadata");
   return entries.size === 0 ? undefined : Object.freeze(Object.fromEntries(entries));
 }
 

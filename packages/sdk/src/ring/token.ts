@@ -3,7 +3,7 @@ import { sha256Sync } from "../hash/sha256-sync.ts";
 import { LIMITS } from "../limits.ts";
 
 /** Slices of the token space; a power of two, so that a slice is the first 12 bits of a token. Part of the placement format: never change. */
-export const PARTITION_COUNT: number = LIMITS.PARTITION_COUNT.value;
+export const PARTITION_COUNT: number = LIMITS.PARTITION_COUNT;
 
 const encoder = new TextEncoder();
 

@@ -15,9 +15,9 @@ const NAME = /^[A-Za-z0-9._-]{1,64}$/;
  */
 export function validateLayout(layout: Layout): void {
   requireInteger("layoutVersion", layout.layoutVersion, 0, Number.MAX_SAFE_INTEGER);
-  requireInteger("replicationFactor", layout.replicationFactor, 1, LIMITS.REPLICATION_FACTOR_MAX.value);
+  requireInteger("replicationFactor", layout.replicationFactor, 1, LIMITS.REPLICATION_FACTOR_MAX);
   requireInteger("virtualNodesPerServer", layout.virtualNodesPerServer, 1, RING_TOKENS_MAX);
-  requireInteger("server count", layout.servers.length, 1, LIMITS.SERVERS_MAX.value);
+  requireInteger("server count", layout.servers.length, 1, LIMITS.SERVERS_MAX);
   const seen = new Set<string>();
   let tokenCount = 0;
   for (const server of layout.servers) {

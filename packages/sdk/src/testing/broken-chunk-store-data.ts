@@ -20,7 +20,7 @@ export const READ_FAULTS: readonly BrokenChunkStore[] = [
     caughtBy: "get of a range returns exactly the range, at and around block borders",
     override: (sound) => ({
       getChunk: async (chunkId, options) => {
-        const isLong = (options?.length ?? 0) > LIMITS.CHECKSUM_BLOCK_BYTES.value && (options?.offset ?? 0) > 0;
+        const isLong = (options?.length ?? 0) > LIMITS.CHECKSUM_BLOCK_BYTES && (options?.offset ?? 0) > 0;
         return await sound.getChunk(chunkId, isLong ? { ...options, offset: (options?.offset ?? 0) + 1 } : options);
       },
     }),

@@ -19,7 +19,7 @@ export function createChunkAssembly(sizeBytes: number, onProgress?: BytesProgres
     new AshlarError("NODE_UNAVAILABLE", "the answer has another length than it told", {
       details: { sizeBytes: String(sizeBytes), receivedBytes: String(receivedBytes) },
     });
-  if (!(sizeBytes >= 0 && sizeBytes <= LIMITS.CHUNK_MAX_BYTES.value)) throw cut(0);
+  if (!(sizeBytes >= 0 && sizeBytes <= LIMITS.CHUNK_MAX_BYTES)) throw cut(0);
   const bytes = new Uint8Array(sizeBytes);
   let filled = 0;
   return {

@@ -112,7 +112,7 @@ async function getChunk(
     headers: ranged ? { range: `bytes=${offset}-${length === undefined ? "" : offset + length - 1}` } : {},
     async read(response) {
       const bytes = await readBody(response, {
-        maxBytes: LIMITS.CHUNK_MAX_BYTES.value,
+        maxBytes: LIMITS.CHUNK_MAX_BYTES,
         onProgress: options?.onProgress,
       });
       // A proxy may ignore a range and send everything.

@@ -57,6 +57,6 @@ export function createHttpConnection(endpoint: Endpoint, exchange: HttpExchange)
 
 /** A JSON answer of at most CONTROL_MESSAGE_MAX_BYTES. */
 export async function readJson(response: HttpResponse): Promise<JsonMessage> {
-  const bytes = await readBody(response, { maxBytes: LIMITS.CONTROL_MESSAGE_MAX_BYTES.value });
+  const bytes = await readBody(response, { maxBytes: LIMITS.CONTROL_MESSAGE_MAX_BYTES });
   return messageFrom(JSON.parse(new TextDecoder().decode(bytes)));
 }

@@ -24,7 +24,7 @@ async function errorOf(response: HttpResponse): Promise<AshlarError> {
 
 async function readError(response: HttpResponse): Promise<JsonMessage> {
   try {
-    const bytes = await readBody(response, { maxBytes: LIMITS.FRAME_MAX_BYTES.value });
+    const bytes = await readBody(response, { maxBytes: LIMITS.FRAME_MAX_BYTES });
     return messageFrom(JSON.parse(new TextDecoder().decode(bytes)));
   } catch (error) {
     // An abort must stay one; a body that is no JSON leaves the status, which says enough.

@@ -45,7 +45,7 @@ function clientOf(options: InProcessTransportOptions, url: string): UniversalCli
   if ("fetch" in options) return createHandlerClient(options.fetch);
   const router = createConnectRouter({
     acceptCompression: [],
-    readMaxBytes: options.readMaxBytes ?? LIMITS.CHUNK_MAX_BYTES_DEFAULT.value + ENVELOPE_BYTES,
+    readMaxBytes: options.readMaxBytes ?? LIMITS.CHUNK_MAX_BYTES_DEFAULT + ENVELOPE_BYTES,
   });
   options.routes(router, url);
   return createUniversalHandlerClient(router.handlers);
@@ -60,7 +60,7 @@ function connectOver(httpClient: UniversalClientFn, baseUrl: string): RpcTranspo
     acceptCompression: [],
     sendCompression: null,
     compressMinBytes: Number.MAX_SAFE_INTEGER,
-    readMaxBytes: LIMITS.CONTROL_MESSAGE_MAX_BYTES.value,
-    writeMaxBytes: LIMITS.CHUNK_MAX_BYTES.value + ENVELOPE_BYTES,
+    readMaxBytes: LIMITS.CONTROL_MESSAGE_MAX_BYTES,
+    writeMaxBytes: LIMITS.CHUNK_MAX_BYTES + ENVELOPE_BYTES,
   });
 }

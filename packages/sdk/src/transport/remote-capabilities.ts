@@ -7,7 +7,7 @@ import type { ChunkStoreCapabilities, Endpoint } from "../ports/index.ts";
 export function remoteCapabilities({ chunkMaxBytes }: Pick<Endpoint, "chunkMaxBytes">): ChunkStoreCapabilities {
   return Object.freeze({
     persistent: true,
-    chunkMaxBytes: chunkMaxBytes ?? LIMITS.CHUNK_MAX_BYTES.value,
+    chunkMaxBytes: chunkMaxBytes ?? LIMITS.CHUNK_MAX_BYTES,
     durabilities: DURABILITIES,
   });
 }

@@ -22,9 +22,9 @@ import { expectOnePerId, remoteCapabilities } from "./remote-capabilities.ts";
 import type { RpcConnection } from "./rpc-connection.ts";
 
 /** Frames both ways: the largest that the contract allows, because each frame costs the same time (measured in the transport benchmark). */
-const FRAME_BYTES = LIMITS.FRAME_MAX_BYTES.value;
+const FRAME_BYTES = LIMITS.FRAME_MAX_BYTES;
 /** Where somebody watches: ten frames a second even at 0.6 MiB/s (tests/conformance/cases/progress.ts). */
-const WATCHED_FRAME_BYTES = LIMITS.FRAME_DEFAULT_BYTES.value;
+const WATCHED_FRAME_BYTES = LIMITS.FRAME_DEFAULT_BYTES;
 
 const frameBytesFor = (options: { readonly onProgress?: unknown } | undefined): number =>
   options?.onProgress === undefined ? FRAME_BYTES : WATCHED_FRAME_BYTES;

@@ -53,7 +53,7 @@ export function chunkRpcRoutes(face: ChunkFaceContext): RpcRoutes {
   const service = createChunkService(face);
   const { method } = ChunkService;
   return (router, options) => {
-    const frames = LIMITS.FRAME_MAX_BYTES.value + 4 * KIB;
+    const frames = LIMITS.FRAME_MAX_BYTES + 4 * KIB;
     router.rpc(method.putChunk, service.putChunk, options.bulk(frames, gate("write"), face.heldMaxBytes));
     router.rpc(method.writeChunk, service.writeChunk, options.bulk(face.chunkMaxBytes, gate("write")));
     router.rpc(method.getChunk, service.getChunk, options.control(gate("read")));

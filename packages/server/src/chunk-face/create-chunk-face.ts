@@ -27,9 +27,9 @@ const STREAM_HELD_BYTES = 3 * MIB;
 export function createChunkFace(options: ChunkFaceOptions): ChunkFace {
   const { store, grants, serverId } = options;
   const chunkMaxBytes =
-    options.chunkMaxBytes ?? Math.min(store.capabilities.chunkMaxBytes, LIMITS.CHUNK_MAX_BYTES_DEFAULT.value);
-  if (!Number.isSafeInteger(chunkMaxBytes) || chunkMaxBytes < 1 || chunkMaxBytes > LIMITS.CHUNK_MAX_BYTES.value) {
-    throw new AshlarError("INVALID_ARGUMENT", `chunkMaxBytes is 1 to ${LIMITS.CHUNK_MAX_BYTES.value}`);
+    options.chunkMaxBytes ?? Math.min(store.capabilities.chunkMaxBytes, LIMITS.CHUNK_MAX_BYTES_DEFAULT);
+  if (!Number.isSafeInteger(chunkMaxBytes) || chunkMaxBytes < 1 || chunkMaxBytes > LIMITS.CHUNK_MAX_BYTES) {
+    throw new AshlarError("INVALID_ARGUMENT", `chunkMaxBytes is 1 to ${LIMITS.CHUNK_MAX_BYTES}`);
   }
   const issueReceipt =
     options.issueReceipt ??

@@ -63,7 +63,7 @@ async function* readFrames(
 function frameOf({ payload }: PutChunkRequestMessage): Uint8Array {
   if (payload.case === "header") throw invalid("the stream has a second header");
   if (payload.case === undefined) throw invalid("a message of the stream is empty");
-  const frameMaxBytes = LIMITS.FRAME_MAX_BYTES.value;
+  const frameMaxBytes = LIMITS.FRAME_MAX_BYTES;
   if (payload.value.byteLength > frameMaxBytes) throw invalid(`a frame has at most ${frameMaxBytes} bytes`);
   return payload.value;
 }

@@ -48,7 +48,7 @@ export async function removeObjects(options: ContentsOptions, onDeleted?: (count
   let deletedCount = 0;
   let cursor: string | undefined;
   do {
-    const page = await client.listObjectsPage({ bucket, prefix, cursor, limit: LIMITS.DELETE_MANY_MAX.value, signal });
+    const page = await client.listObjectsPage({ bucket, prefix, cursor, limit: LIMITS.DELETE_MANY_MAX, signal });
     const keys = page.objects.map((entry) => entry.key);
     const outcomes = keys.length === 0 ? [] : await client.deleteObjects({ bucket, keys, signal, timeoutMs });
     for (const { error } of outcomes) if (error !== undefined) throw error;

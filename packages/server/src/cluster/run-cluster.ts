@@ -152,7 +152,7 @@ export async function stopCluster(
   const wasRunning = await stopSupervisor(folder, signal);
   // Fails if the supervisor is there and does not answer.
   using lock = lockCluster(folder);
-  const survivors = await stopSurvivors(folder, { graceMs: LIMITS.SHUTDOWN_GRACE_MS.value });
+  const survivors = await stopSurvivors(folder, { graceMs: LIMITS.SHUTDOWN_GRACE_MS });
   const stayed = deleteData ? await removeCluster(folder, lock) : undefined;
   return { wasRunning: wasRunning || survivors.length > 0, stayed };
 }

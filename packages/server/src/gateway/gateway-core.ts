@@ -142,7 +142,7 @@ export function createGatewayCore(given: GatewayCoreOptions): GatewayCore {
   });
   const objectRoutes = createObjectRoutes({ ...operations, clock });
   // The chunk that is being filled: those that are being stored have CHUNK_WRITES_MAX.
-  const heldMaxBytes = LIMITS.CHUNK_DEFAULT_BYTES.value;
+  const heldMaxBytes = LIMITS.CHUNK_DEFAULT_BYTES;
   const handlers = createServerHandlers({
     rpcRoutes: [gatewayRpcRoutes(operations, context), chunkFace.rpcRoutes],
     httpRoutes: [
@@ -186,10 +186,10 @@ export function createGatewayCore(given: GatewayCoreOptions): GatewayCore {
 function createContext(options: GatewayCoreOptions): GatewayContext {
   const { metadata, topology, hasher, clock, random, logger, clusterKey } = options;
   const { inlineMaxBytes, chunker, durability = "strict", insecure = false } = options;
-  const { claimTtlMs = LIMITS.CLAIM_TTL_MS.value } = options;
+  const { claimTtlMs = LIMITS.CLAIM_TTL_MS } = options;
   const limits = {
-    inlineMaxBytes: inlineMaxBytes ?? LIMITS.INLINE_MAX_BYTES.value,
-    chunkMaxBytes: options.chunkMaxBytes ?? LIMITS.CHUNK_MAX_BYTES_DEFAULT.value,
+    inlineMaxBytes: inlineMaxBytes ?? LIMITS.INLINE_MAX_BYTES,
+    chunkMaxBytes: options.chunkMaxBytes ?? LIMITS.CHUNK_MAX_BYTES_DEFAULT,
   };
   let grants = options.grants;
   if (grants === undefined && (clusterKey !== undefined || !insecure)) {

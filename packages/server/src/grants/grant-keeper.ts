@@ -24,15 +24,15 @@ export const CLUSTER_GRANT_TTL_MS = 300_000;
  * Life of a receipt. Longer than a ticket's, because tickets are renewed and receipts given under them stay good; an hour shorter than the
  * claim, so that no commit is accepted for a chunk that the collector may take.
  */
-export const RECEIPT_TTL_MS: number = LIMITS.CLAIM_TTL_MS.value - LIMITS.COLLECT_GRACE_MS.value;
+export const RECEIPT_TTL_MS: number = LIMITS.CLAIM_TTL_MS - LIMITS.COLLECT_GRACE_MS;
 
 /**
  * Life of a read grant: as long as the manifest of a version that was replaced stays readable, so that whoever began to read may finish.
  */
-export const READ_GRANT_TTL_MS: number = LIMITS.COLLECT_GRACE_MS.value;
+export const READ_GRANT_TTL_MS: number = LIMITS.COLLECT_GRACE_MS;
 
 /** Life of the handle of a manifest; it goes with an API key only, so a day-long read may go on paging. */
-export const MANIFEST_TTL_MS: number = LIMITS.CLAIM_TTL_MS.value;
+export const MANIFEST_TTL_MS: number = LIMITS.CLAIM_TTL_MS;
 
 // The longest honest token names a key of 1,024 control characters, which JSON writes with six characters each.
 const TOKEN_MAX_LENGTH = 12 * 1024;
@@ -130,7 +130,7 @@ export function createGrantKeeperLazily(options: GrantKeeperOptions): GrantKeepe
 type AllSubkeys = readonly [Subkeys, ...Subkeys[]];
 
 function keeperOf(options: GrantKeeperOptions, subkeys: () => Promise<AllSubkeys>): GrantKeeper {
-  const { clock, random, grantTtlMs = LIMITS.GRANT_TTL_MS.value, receiptTtlMs = RECEIPT_TTL_MS } = options;
+  const { clock, random, grantTtlMs = LIMITS.GRANT_TTL_MS, receiptTtlMs = RECEIPT_TTL_MS } = options;
   const until = (ttlMs: number, { notAfterMs = Number.POSITIVE_INFINITY }: EndOptions = {}): Ending => ({
     expiresAtMs: Math.floor(Math.min(clock.nowMs() + ttlMs, notAfterMs)),
   });

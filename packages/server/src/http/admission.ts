@@ -67,7 +67,7 @@ export function createAdmission(options: {
   readonly clock: Pick<Clock, "monotonicMs">;
 }): Admission {
   const { clock } = options;
-  const requestsMax = options.requestsInFlightMax ?? LIMITS.REQUESTS_IN_FLIGHT_MAX.value;
+  const requestsMax = options.requestsInFlightMax ?? LIMITS.REQUESTS_IN_FLIGHT_MAX;
   const pools = createPools(requestsMax);
   const isBusy = (): boolean => pools.ordinary.takenCount() >= requestsMax;
   const taken = options.metrics.gauge({

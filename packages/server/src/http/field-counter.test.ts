@@ -103,7 +103,7 @@ describe("the items of a list", () => {
       }),
     );
   const taken = (...slices: Uint8Array[]): boolean => countsAsMany(slices, Number.POSITIVE_INFINITY);
-  const max = LIMITS.COMMIT_CHUNKS_MAX.value;
+  const max = LIMITS.COMMIT_CHUNKS_MAX;
 
   it("are as many as the proto files say, in each message of its own", () => {
     expect([taken(list(max)), taken(list(max + 1))]).toEqual([true, false]);
@@ -120,7 +120,7 @@ describe("the items of a list", () => {
       const message = { attributes: { metadata: Object.fromEntries(names) } };
       return toBinary(CommitWriteRequestSchema, create(CommitWriteRequestSchema, message));
     };
-    const entries = LIMITS.METADATA_ENTRIES_MAX.value;
+    const entries = LIMITS.METADATA_ENTRIES_MAX;
     expect([taken(attributes(entries)), taken(attributes(entries + 1))]).toEqual([true, false]);
   });
 });

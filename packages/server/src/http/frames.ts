@@ -13,8 +13,8 @@ const FRAMES_PER_TURN = 64;
  * @throws {AshlarError} INVALID_ARGUMENT above FRAME_MAX_BYTES.
  */
 export function frameSize(asked: number): number {
-  if (asked === 0) return LIMITS.FRAME_DEFAULT_BYTES.value;
-  const maxBytes = LIMITS.FRAME_MAX_BYTES.value;
+  if (asked === 0) return LIMITS.FRAME_DEFAULT_BYTES;
+  const maxBytes = LIMITS.FRAME_MAX_BYTES;
   if (asked > maxBytes) throw new AshlarError("INVALID_ARGUMENT", `frames have at most ${maxBytes} bytes`);
   return Math.max(asked, HTTP_LIMITS.FRAME_MIN_BYTES.value);
 }

@@ -1,8 +1,8 @@
 import type { LimitDoc } from "@ashlar/sdk/docs";
-import { KIB, type Limit, MIB } from "@ashlar/sdk/limits";
+import { KIB, MIB } from "@ashlar/sdk/limits";
 
 /** A limit with its documentation: a server has room for both in one place. */
-type DocumentedLimit = Limit & LimitDoc;
+type DocumentedLimit = LimitDoc & { readonly value: number };
 
 const limit = (value: number, unit: LimitDoc["unit"], reason: string): DocumentedLimit =>
   Object.freeze({ value, unit, reason });

@@ -87,7 +87,7 @@ describe("a number in JSON", () => {
 describe("a list in JSON", () => {
   it("has as many items as the proto files say, and no more", () => {
     const desc = ObjectService.method.deleteObjects.input;
-    const max = LIMITS.DELETE_MANY_MAX.value;
+    const max = LIMITS.DELETE_MANY_MAX;
     const items = (count: number, item: string): string => Array.from({ length: count }, () => item).join(" , ");
     for (const item of ['"a,]"', "null", "1", "{}", "[]"]) {
       const keys = (count: number): string =>
@@ -101,7 +101,7 @@ describe("a list in JSON", () => {
   it("counts a map's entries", () => {
     const entries = (count: number): string => Array.from({ length: count }, (_, index) => `"n${index}":"v"`).join();
     const metadata = (count: number): string => `{"attributes":{"metadata":{${entries(count)}}}}`;
-    const max = LIMITS.METADATA_ENTRIES_MAX.value;
+    const max = LIMITS.METADATA_ENTRIES_MAX;
     expect([refused(metadata(max)), refused(metadata(max + 1))]).toEqual([false, true]);
   });
 });

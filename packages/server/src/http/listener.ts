@@ -120,7 +120,7 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
     },
     setTls: (tls) => changeCertificate(front, tls),
     close(closeOptions) {
-      const graceMs = closeOptions?.graceMs ?? LIMITS.SHUTDOWN_GRACE_MS.value;
+      const graceMs = closeOptions?.graceMs ?? LIMITS.SHUTDOWN_GRACE_MS;
       closing ??= closeServers({ front, exchange, sockets, http2, graceMs, logger }).finally(() => stop.abort());
       return closing;
     },

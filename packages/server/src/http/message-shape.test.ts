@@ -32,16 +32,16 @@ describe("the messages of requests", () => {
       .filter(isMany)
       .map((field) => [`${field.parent?.name}.${field.name}`, shapeOf(field)?.itemsMax]);
     expect(Object.fromEntries(bounds)).toEqual({
-      "ObjectAttributes.metadata": LIMITS.METADATA_ENTRIES_MAX.value,
-      "DeleteObjectsRequest.keys": LIMITS.DELETE_MANY_MAX.value,
+      "ObjectAttributes.metadata": LIMITS.METADATA_ENTRIES_MAX,
+      "DeleteObjectsRequest.keys": LIMITS.DELETE_MANY_MAX,
       "CompleteUploadRequest.parts": HTTP_LIMITS.COMPLETE_PARTS_MAX.value,
-      "ChunkedContent.chunks": LIMITS.COMMIT_CHUNKS_MAX.value,
-      "CommittedChunk.receipts": LIMITS.REPLICATION_FACTOR_MAX.value,
-      "HasChunksRequest.chunk_ids": LIMITS.LIST_LIMIT_MAX.value,
-      "HasChunksRequest.proofs": LIMITS.LIST_LIMIT_MAX.value,
-      "DeleteChunkRequest.chunk_ids": LIMITS.LIST_LIMIT_MAX.value,
-      "ChangeLayoutRequest.weights": LIMITS.SERVERS_MAX.value,
-      "ChangeLayoutRequest.remove_server_ids": LIMITS.SERVERS_MAX.value,
+      "ChunkedContent.chunks": LIMITS.COMMIT_CHUNKS_MAX,
+      "CommittedChunk.receipts": LIMITS.REPLICATION_FACTOR_MAX,
+      "HasChunksRequest.chunk_ids": LIMITS.LIST_LIMIT_MAX,
+      "HasChunksRequest.proofs": LIMITS.LIST_LIMIT_MAX,
+      "DeleteChunkRequest.chunk_ids": LIMITS.LIST_LIMIT_MAX,
+      "ChangeLayoutRequest.weights": LIMITS.SERVERS_MAX,
+      "ChangeLayoutRequest.remove_server_ids": LIMITS.SERVERS_MAX,
     });
   });
 

@@ -4,7 +4,7 @@ import type { HttpResponse } from "./http-handler.ts";
 import { shortened } from "./shortened.ts";
 
 /** Characters of a detail: whole keys fit. */
-const DETAIL_MAX: number = LIMITS.KEY_MAX_BYTES.value;
+const DETAIL_MAX: number = LIMITS.KEY_MAX_BYTES;
 
 /** Seconds after which a caller may try a busy server again. */
 const RETRY_AFTER_SECONDS = "1";

@@ -95,7 +95,7 @@ export function createRpcHandlers(
   const source: RpcOptionSource = {
     control(gate, messageMaxBytes = HTTP_LIMITS.REQUEST_MESSAGE_MAX_BYTES.value) {
       const readMaxBytes = gate === undefined ? HTTP_LIMITS.OPEN_MESSAGE_MAX_BYTES.value : messageMaxBytes;
-      const writeMaxBytes = LIMITS.CONTROL_MESSAGE_MAX_BYTES.value;
+      const writeMaxBytes = LIMITS.CONTROL_MESSAGE_MAX_BYTES;
       const fieldsMax = HTTP_LIMITS.MESSAGE_FIELDS_MAX.value;
       return limited({ readMaxBytes, writeMaxBytes, fieldsMax }, [errors, validation], gate);
     },

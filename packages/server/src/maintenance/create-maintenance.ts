@@ -118,7 +118,7 @@ export function createMaintenance(options: MaintenanceOptions): Maintenance {
         startSchedule({
           ...common,
           name: "collect",
-          intervalMs: options.collectIntervalMs ?? LIMITS.COLLECT_INTERVAL_MS.value,
+          intervalMs: options.collectIntervalMs ?? LIMITS.COLLECT_INTERVAL_MS,
           run: async (signal) => void (await collectNow({ signal })),
         }),
         startSchedule({

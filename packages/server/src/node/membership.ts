@@ -53,7 +53,7 @@ export interface MembershipOptions {
  */
 export function createMembership(options: MembershipOptions): Membership {
   const { registry, clock, random, logger } = options;
-  const heartbeatIntervalMs = options.heartbeatIntervalMs ?? LIMITS.HEARTBEAT_INTERVAL_MS.value;
+  const heartbeatIntervalMs = options.heartbeatIntervalMs ?? LIMITS.HEARTBEAT_INTERVAL_MS;
   const measured = measuredCalls(options);
   const abort = new AbortController();
   let registration: ServerRegistration | undefined;
@@ -103,7 +103,7 @@ export function createMembership(options: MembershipOptions): Membership {
   const pauseMs = (): number => {
     if (registered) return heartbeatIntervalMs;
     if (failureCount === 0) return 0;
-    const ceilingMs = Math.min(LIMITS.RETRY_BASE_MS.value * 2 ** failureCount, heartbeatIntervalMs);
+    const ceilingMs = Math.min(LIMITS.RETRY_BASE_MS * 2 ** failureCount, heartbeatIntervalMs);
     return random.fraction() * ceilingMs;
   };
   const keepAlive = async (known: ServerRegistration): Promise<void> => {

@@ -79,12 +79,12 @@ interface CheckedOptions {
 }
 
 function checkOptions(options: FsChunkStoreOptions): CheckedOptions {
-  const { path, durability = "strict", chunkMaxBytes = LIMITS.CHUNK_MAX_BYTES_DEFAULT.value } = options;
+  const { path, durability = "strict", chunkMaxBytes = LIMITS.CHUNK_MAX_BYTES_DEFAULT } = options;
   assertFolderPath(path);
   if (!DURABILITIES.includes(durability)) {
     throw new AshlarError("INVALID_ARGUMENT", "durability is strict, batched or os");
   }
-  const maxBytes = LIMITS.CHUNK_MAX_BYTES.value;
+  const maxBytes = LIMITS.CHUNK_MAX_BYTES;
   if (!(Number.isSafeInteger(chunkMaxBytes) && chunkMaxBytes >= 1 && chunkMaxBytes <= maxBytes)) {
     throw new AshlarError("INVALID_ARGUMENT", `chunkMaxBytes is an integer from 1 to ${maxBytes}`);
   }

@@ -47,7 +47,7 @@ export async function listChunks(
   options: ListChunksOptions | undefined,
 ): Promise<ChunkPage> {
   const after = decodeChunkCursor(options?.cursor);
-  const limit = options?.limit ?? LIMITS.LIST_LIMIT_DEFAULT.value;
+  const limit = options?.limit ?? LIMITS.LIST_LIMIT_DEFAULT;
   const ids: string[] = [];
   for await (const leafKey of leafKeys(parts, after)) {
     throwIfAborted(options?.signal);

@@ -34,8 +34,8 @@ export function chooseParts<Part extends Pick<PartInfo, "partNumber" | "etag" | 
     return part;
   });
   const sizeBytes = parts.reduce((sum, part) => sum + part.sizeBytes, 0);
-  if (sizeBytes > LIMITS.OBJECT_MAX_BYTES.value) {
-    throw new AshlarError("OBJECT_TOO_LARGE", `an object has at most ${LIMITS.OBJECT_MAX_BYTES.value} bytes`);
+  if (sizeBytes > LIMITS.OBJECT_MAX_BYTES) {
+    throw new AshlarError("OBJECT_TOO_LARGE", `an object has at most ${LIMITS.OBJECT_MAX_BYTES} bytes`);
   }
   // Of several parts nobody here knows the digest of the whole, and what nobody has checked is not served as if somebody had.
   const sha256 = parts.length === 1 ? parts[0]?.sha256 : undefined;

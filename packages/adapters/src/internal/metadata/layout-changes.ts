@@ -95,9 +95,9 @@ export function serverIdHeld(serverId: string, holderUrl: string): AshlarError {
 /** Fills in what the caller left open. @throws {AshlarError} INVALID_ARGUMENT. */
 export function resolveLayoutDefaults(options: { readonly replicationFactor?: number | undefined }): LayoutDefaults {
   const { replicationFactor = 3 } = options;
-  const max = LIMITS.REPLICATION_FACTOR_MAX.value;
+  const max = LIMITS.REPLICATION_FACTOR_MAX;
   if (!Number.isInteger(replicationFactor) || replicationFactor < 1 || replicationFactor > max) {
     throw new AshlarError("INVALID_ARGUMENT", `replicationFactor is an integer from 1 to ${max}`);
   }
-  return { replicationFactor, virtualNodesPerServer: LIMITS.VIRTUAL_NODES_PER_SERVER.value };
+  return { replicationFactor, virtualNodesPerServer: LIMITS.VIRTUAL_NODES_PER_SERVER };
 }

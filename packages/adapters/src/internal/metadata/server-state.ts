@@ -2,7 +2,7 @@ import { LIMITS } from "@ashlar/sdk/limits";
 import type { ServerState } from "@ashlar/sdk/ports";
 
 /** Age of its last heartbeat in ms from which a server counts as down. */
-export const SERVER_DOWN_AFTER_MS: number = LIMITS.HEARTBEAT_INTERVAL_MS.value * LIMITS.HEARTBEAT_MISSED_MAX.value;
+export const SERVER_DOWN_AFTER_MS: number = LIMITS.HEARTBEAT_INTERVAL_MS * LIMITS.HEARTBEAT_MISSED_MAX;
 
 /** What a server's row says about it at `nowMs`. */
 export function serverState(

@@ -67,7 +67,7 @@ export async function lookUpFinished(
 
 /** Forgets results that were kept long enough; a bounded number at once. @returns whether there may be more. */
 export async function forgetFinished(session: SqlSession, limit: number = FORGET_ROWS): Promise<boolean> {
-  const border = (await session.nowMs()) - LIMITS.OPERATION_KEPT_MS.value;
+  const border = (await session.nowMs()) - LIMITS.OPERATION_KEPT_MS;
   const params: readonly SqlValue[] = [border, limit];
   const gone = await session.query(
     `DELETE FROM finished_operations WHERE operation_id IN (

@@ -27,7 +27,7 @@ export function onceEach(state: MemoryState, methods: Methods): Methods {
     const result = run(name, input);
     const finishedAtMs = state.clock.nowMs();
     for (const { key, fingerprint } of names) state.finished.set(key, { key, fingerprint, result, finishedAtMs });
-    forget(state, finishedAtMs - LIMITS.OPERATION_KEPT_MS.value);
+    forget(state, finishedAtMs - LIMITS.OPERATION_KEPT_MS);
     try {
       return await result;
     } catch (error) {

@@ -4,7 +4,7 @@ import { testChunk, testChunks } from "../test-bytes.ts";
 import type { ChunkStoreCase } from "./contract-case.ts";
 import { expectBytes, expectCode } from "./expectations.ts";
 
-const BLOCK = LIMITS.CHECKSUM_BLOCK_BYTES.value;
+const BLOCK = LIMITS.CHECKSUM_BLOCK_BYTES;
 /** Twelve blocks and a short one: large enough that a store reads parts of it. */
 const RANGED_BYTES = 12 * BLOCK + 777;
 

@@ -5,7 +5,7 @@ import { testBytes, testChunk, testChunks } from "../test-bytes.ts";
 import type { ChunkStoreCase } from "./contract-case.ts";
 import { expectBytes, expectCode, expectKept, flipBit } from "./expectations.ts";
 
-const BLOCK = LIMITS.CHECKSUM_BLOCK_BYTES.value;
+const BLOCK = LIMITS.CHECKSUM_BLOCK_BYTES;
 
 async function roundTrip({ store, subject }: Parameters<ChunkStoreCase["run"]>[0], sizeBytes: number): Promise<void> {
   const chunk = await testChunk(sizeBytes, 1);

@@ -28,7 +28,7 @@ export async function issueAccessToken(
   if (insecure || grants === undefined) {
     throw new AshlarError("UNSUPPORTED", "this gateway runs insecure: everybody may do everything, no token is needed");
   }
-  const { bucket, prefix = "", expiresInMs = LIMITS.ACCESS_TOKEN_TTL_MS.value } = request;
+  const { bucket, prefix = "", expiresInMs = LIMITS.ACCESS_TOKEN_TTL_MS } = request;
   assertBucketName(bucket);
   if (prefix !== "") assertObjectKey(prefix);
   assertLife(expiresInMs);
@@ -43,7 +43,7 @@ export async function issueAccessToken(
 }
 
 function assertLife(expiresInMs: number): void {
-  const [min, max] = [LIMITS.ACCESS_TOKEN_TTL_MIN_MS.value, LIMITS.ACCESS_TOKEN_TTL_MAX_MS.value];
+  const [min, max] = [LIMITS.ACCESS_TOKEN_TTL_MIN_MS, LIMITS.ACCESS_TOKEN_TTL_MAX_MS];
   if (expiresInMs >= min && expiresInMs <= max) return;
   throw new AshlarError("INVALID_ARGUMENT", `an access token lives from ${min} to ${max} ms`, {
     details: { field: "expiresInMs", minMs: String(min), maxMs: String(max) },

@@ -64,7 +64,7 @@ export async function createApiKey(
 ): Promise<{ readonly apiKey: string; readonly record: ApiKeyRecord }> {
   const { metadata, random, clock = systemClock, signal, name = "", role = "readwrite", expiresInMs } = options;
   const scope = await scopeOf(options);
-  const minMs = LIMITS.ACCESS_TOKEN_TTL_MIN_MS.value;
+  const minMs = LIMITS.ACCESS_TOKEN_TTL_MIN_MS;
   if (expiresInMs !== undefined && !(expiresInMs >= minMs)) throw invalid(`an API key lives at least ${minMs} ms`);
   const expiresAtMs = expiresInMs === undefined ? undefined : Math.floor(clock.nowMs() + expiresInMs);
   const keyId = encodeHex(random.bytes(KEY_ID_BYTES));

@@ -49,7 +49,7 @@ export async function checkContent(
  * of zeros, so this asks for their size and not whether they differ.
  */
 function assertFewEnough(chunkCount: number, sizeBytes: number): void {
-  const averageMin = LIMITS.CHUNK_MIN_BYTES.value;
+  const averageMin = LIMITS.CHUNK_MIN_BYTES;
   if (chunkCount > HTTP_LIMITS.SMALL_CHUNKS_MAX.value && (chunkCount - 1) * averageMin > sizeBytes) {
     throw new AshlarError(
       "INVALID_ARGUMENT",
@@ -90,7 +90,7 @@ function mergeReceipts(chunks: readonly ReceivedChunk[]): readonly NamedChunk[] 
     if (known !== undefined && known.sizeBytes !== chunk.sizeBytes) {
       throw new AshlarError("INVALID_ARGUMENT", "one chunk is named with two sizes", { details: { chunkId: name } });
     }
-    if (receiptCount(chunk) > LIMITS.REPLICATION_FACTOR_MAX.value) {
+    if (receiptCount(chunk) > LIMITS.REPLICATION_FACTOR_MAX) {
       throw new AshlarError("INVALID_ARGUMENT", "a chunk has more receipts than it can have replicas", {
         details: { chunkId: name },
       });

@@ -77,7 +77,7 @@ function tooOld(chunk: ChunkRef, expired: readonly ReceiptGrant[], cause: unknow
 
 /** A receipt's own end, or earlier on a cluster whose claims are shorter than usual: the claim must outlive the receipt. */
 function usableUntilMs({ claimTtlMs }: GatewayContext, { expiresAtMs }: ReceiptGrant): number {
-  const share = Math.min(1, claimTtlMs / LIMITS.CLAIM_TTL_MS.value);
+  const share = Math.min(1, claimTtlMs / LIMITS.CLAIM_TTL_MS);
   return expiresAtMs - RECEIPT_TTL_MS * (1 - share);
 }
 

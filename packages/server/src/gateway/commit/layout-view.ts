@@ -21,7 +21,7 @@ export function createLayoutView(
   history: LayoutHistory,
   clock: Pick<Clock, "monotonicMs">,
 ): LayoutView {
-  const query = { forMs: LIMITS.CLAIM_TTL_MS.value, limit: LIMITS.RECENT_LAYOUTS_MAX.value };
+  const query = { forMs: LIMITS.CLAIM_TTL_MS, limit: LIMITS.RECENT_LAYOUTS_MAX };
   let last: { readonly layouts: readonly Layout[]; readonly askedAtMs: number } | undefined;
   let asking: Promise<readonly Layout[]> | undefined;
   const ask = async (): Promise<readonly Layout[]> => {

@@ -92,7 +92,7 @@ export interface ListApiKeys {
 
 async function listApiKeys(
   { metadata }: GatewayContext,
-  { afterKeyId = "", limit = LIMITS.LIST_LIMIT_MAX.value }: ListApiKeys,
+  { afterKeyId = "", limit = LIMITS.LIST_LIMIT_MAX }: ListApiKeys,
   { signal }: GatewayCall,
 ): Promise<{ readonly keys: readonly ApiKeyInfo[]; readonly nextKeyId?: string | undefined }> {
   const all = await metadata.listApiKeys({ signal });

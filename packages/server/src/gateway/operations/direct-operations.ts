@@ -56,7 +56,7 @@ async function beginWrite(
   const wanted = { bucket, key, prefix: scope?.prefix || undefined, apiKeyId, credential };
   const end = { notAfterMs: expiresAtMs };
   const tokens = context.grants ? await issueTicket(context.grants, wanted, end, renew) : UNSIGNED;
-  const lifeMs = LIMITS.GRANT_TTL_MS.value;
+  const lifeMs = LIMITS.GRANT_TTL_MS;
   const leftMs = Math.max(0, (expiresAtMs ?? Number.POSITIVE_INFINITY) - context.clock.nowMs());
   return { ...tokens, expiresInMs: Math.min(lifeMs, leftMs) };
 }

@@ -177,8 +177,8 @@ async function assertWorthSending(
   const { bucket, key, sizeBytes, condition } = request;
   assertBucketName(bucket);
   assertObjectKey(key);
-  if (sizeBytes !== undefined && sizeBytes > LIMITS.OBJECT_MAX_BYTES.value) {
-    throw new AshlarError("OBJECT_TOO_LARGE", `an object has at most ${LIMITS.OBJECT_MAX_BYTES.value} bytes`, {
+  if (sizeBytes !== undefined && sizeBytes > LIMITS.OBJECT_MAX_BYTES) {
+    throw new AshlarError("OBJECT_TOO_LARGE", `an object has at most ${LIMITS.OBJECT_MAX_BYTES} bytes`, {
       details: { sizeBytes: String(sizeBytes) },
     });
   }
@@ -241,8 +241,8 @@ async function deleteObjects(
   { bucket, keys }: DeleteObjectsInput,
   { signal, operationId, credential }: GatewayCall,
 ): Promise<readonly DeleteOutcome[]> {
-  if (keys.length === 0 || keys.length > LIMITS.DELETE_MANY_MAX.value) {
-    throw new AshlarError("INVALID_ARGUMENT", `one call deletes 1 to ${LIMITS.DELETE_MANY_MAX.value} keys`);
+  if (keys.length === 0 || keys.length > LIMITS.DELETE_MANY_MAX) {
+    throw new AshlarError("INVALID_ARGUMENT", `one call deletes 1 to ${LIMITS.DELETE_MANY_MAX} keys`);
   }
   assertBucketName(bucket);
   const deleteOne = async (key: string, index: number): Promise<DeleteOutcome> => {

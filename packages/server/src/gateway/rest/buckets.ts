@@ -61,6 +61,6 @@ function listQuery(bucket: string, query: string): ListObjectsQuery {
 function limitOf(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   const limit = /^\d{1,6}$/.test(text) ? Number(text) : 0;
-  if (limit >= 1 && limit <= LIMITS.LIST_LIMIT_MAX.value) return limit;
-  throw new AshlarError("INVALID_ARGUMENT", `limit is a whole number from 1 to ${LIMITS.LIST_LIMIT_MAX.value}`);
+  if (limit >= 1 && limit <= LIMITS.LIST_LIMIT_MAX) return limit;
+  throw new AshlarError("INVALID_ARGUMENT", `limit is a whole number from 1 to ${LIMITS.LIST_LIMIT_MAX}`);
 }

@@ -107,7 +107,7 @@ describe("a message with a key", () => {
     const list = (count: number): Uint8Array =>
       new Uint8Array(count * 2).map((_, index) => (index % 2 === 0 ? 0x12 : 0));
     const lists = [
-      ["DeleteObjects", "keys", LIMITS.DELETE_MANY_MAX.value, '""'],
+      ["DeleteObjects", "keys", LIMITS.DELETE_MANY_MAX, '""'],
       ["CompleteUpload", "parts", HTTP_LIMITS.COMPLETE_PARTS_MAX.value, "{}"],
     ] as const;
     for (const [name, field, max, item] of lists) {
@@ -183,7 +183,7 @@ describe("a message with a key", () => {
       const { text } = await call("ashlar.v1.ObjectService/CommitWrite", chunks(ticket, count, sizeBytes));
       return text;
     };
-    const tooMany = LIMITS.COMMIT_CHUNKS_MAX.value + 1;
+    const tooMany = LIMITS.COMMIT_CHUNKS_MAX + 1;
     expect(await commit(tooMany, MIB)).toContain("chunks has at most 16384 items");
     expect(await commit(HTTP_LIMITS.SMALL_CHUNKS_MAX.value + 2, 1)).toContain("on average");
     // Refused for what is checked next.

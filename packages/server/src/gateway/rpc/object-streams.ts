@@ -26,8 +26,8 @@ async function* frames(messages: AsyncIterator<PutObjectRequestMessage>): AsyncG
   for (let next = await messages.next(); next.done !== true; next = await messages.next()) {
     const { payload } = next.value;
     if (payload.case !== "frame") throw invalid("every message of PutObject after the first is a frame");
-    if (payload.value.byteLength > LIMITS.FRAME_MAX_BYTES.value) {
-      throw invalid(`a frame has at most ${LIMITS.FRAME_MAX_BYTES.value} bytes`);
+    if (payload.value.byteLength > LIMITS.FRAME_MAX_BYTES) {
+      throw invalid(`a frame has at most ${LIMITS.FRAME_MAX_BYTES} bytes`);
     }
     if (payload.value.byteLength > 0) yield payload.value;
   }

@@ -46,7 +46,7 @@ function bulkOptions(
   gate: ReturnType<typeof authGate>,
 ): Readonly<Partial<Record<keyof typeof ObjectService.method, RpcOptions>>> {
   return {
-    putObject: options.bulk(LIMITS.FRAME_MAX_BYTES.value, gate, LIMITS.CHUNK_DEFAULT_BYTES.value),
+    putObject: options.bulk(LIMITS.FRAME_MAX_BYTES, gate, LIMITS.CHUNK_DEFAULT_BYTES),
     writeObject: options.bulk(WRITE_OBJECT_MAX_BYTES, gate),
     writePart: options.bulk(chunkMaxBytes, gate),
     commitWrite: options.lists(HTTP_LIMITS.COMMIT_MESSAGE_MAX_BYTES.value, gate),
