@@ -12,6 +12,7 @@ const POLL_TIMEOUT_MS = 20 * SECOND_MS;
  * while threads end, and the keys that guard the pages. Published packages are JavaScript and have no WebAssembly in their threads.
  */
 const SOUND_THREADS = ["--no-wasm-code-gc", "--no-memory-protection-keys"];
+const SETUP_FILES = ["./tests/support/equal-bytes.ts"];
 const WITHOUT_POSTGRES: readonly string[] = ["unit", "package"];
 
 // Threads and processes that tests start run the TypeScript sources. Node keeps what it has stripped, so each starts in half the time.
@@ -41,6 +42,7 @@ function project(
       exclude: [...defaultExclude, ...exclude],
       environment: "node",
       pool: "forks",
+      setupFiles: SETUP_FILES,
       execArgv: [`--conditions=${CONDITION}`, ...SOUND_THREADS],
       testTimeout: 30 * SECOND_MS,
       hookTimeout: 60 * SECOND_MS,
@@ -62,6 +64,7 @@ function browserProject(executablePath: string | undefined = findChromium()): Te
     test: {
       name: "browser",
       include: ["tests/browser/**/*.test.ts"],
+      setupFiles: SETUP_FILES,
       globalSetup: ["./packages/adapters/src/internal/test-postgres.ts", "./tests/browser/real-servers.ts"],
       testTimeout: 30 * SECOND_MS,
       hookTimeout: 60 * SECOND_MS,

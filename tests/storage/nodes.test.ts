@@ -16,7 +16,7 @@ let client: ObjectClient;
 async function start(options: TestClusterOptions = {}): Promise<void> {
   cluster = await startTestCluster({ heartbeatIntervalMs: 100, ...options });
   const { url, apiKey } = cluster;
-  client = createClient(gateway({ url, apiKey, chunker: fixed(CHUNK), retry: { forMs: 3000 } }));
+  client = createClient(gateway({ url, apiKey, durability: "os", chunker: fixed(CHUNK) }));
   await client.createBucket({ bucket: "box" });
 }
 
@@ -27,11 +27,16 @@ afterEach(async () => {
 
 const ref = (key: string): { bucket: string; key: string } => ({ bucket: "box", key });
 
-/** Puts until every chunk has all its copies: a node that is a little late is not waited for. */
-async function putEverywhere(key: string, seed: number, copies: number = 3): Promise<void> {
-  const put = async (): Promise<number> =>
-    (await client.putObject({ ...ref(key), body: testBytes(SIZE, seed) })).replicas;
-  await expect.poll(put, { timeout: 20_000 }).toBe(copies);
+/**
+ * Puts, and brings every node what it missed. A node that is a little late is not waited for, and then for a while not at all: on a busy machine, no
+ * number of puts need reach all three.
+ */
+async function putEverywhere(key: string, seed: number): Promise<void> {
+  const { replicas } = await client.putObject({ ...ref(key), body: testBytes(SIZE, seed) });
+  const missed = await cluster.metadata.listRepairs({ limit: SIZE / CHUNK });
+  expect(replicas).toBe(missed.length === 0 ? 3 : 2);
+  await cluster.repair();
+  expect(await cluster.metadata.listRepairs({ limit: 1 })).toEqual([]);
 }
 
 async function expectReadable(key: string, seed: number): Promise<void> {
@@ -135,7 +140,7 @@ describe("a node that stops in order and comes back", { timeout: 60_000 }, () =>
     await expectReadable("meanwhile", 2);
     await node.start();
     expect(await stateOf("node-2")).toBe("up");
-    await expect.poll(async () => (await node.store.stats()).chunkCount, { timeout: 20_000 }).toBe((2 * SIZE) / CHUNK);
+    await expect.poll(async () => (await node.store.stats()).chunkCount).toBe((2 * SIZE) / CHUNK);
     await expect.poll(async () => (await cluster.metadata.listRepairs({ limit: 1 })).length).toBe(0);
     // The copies that were made later are good: they alone answer now.
     await cluster.nodes[0]!.stop();
@@ -150,12 +155,13 @@ describe("a database that is away", { timeout: 60_000 }, () => {
     await putEverywhere("a", 1);
     const way = cluster.metadataProxy!;
     way.stop();
-    await expectCode(client.headObject({ ...ref("a"), timeoutMs: 60_000 }), "METADATA_UNAVAILABLE");
+    // The others here are as patient with a database that comes back as an app's.
+    await using impatient = createClient(gateway({ url: cluster.url, apiKey: cluster.apiKey, retry: { forMs: 0 } }));
+    await expectCode(impatient.headObject(ref("a")), "METADATA_UNAVAILABLE");
     way.resume();
     await expectReadable("a", 1);
     await putEverywhere("b", 2);
-    for (const { serverId } of cluster.nodes)
-      await expect.poll(() => stateOf(serverId), { timeout: 10_000 }).toBe("up");
+    for (const { serverId } of cluster.nodes) await expect.poll(() => stateOf(serverId)).toBe("up");
   });
 
   test("and comes back empty: the nodes register again by themselves", async () => {

@@ -56,6 +56,8 @@ export interface TestCluster {
   /** Adds a node to the running cluster. */
   addNode(): Promise<TestNode>;
   collect(options?: { readonly claimTtlMs?: number; readonly graceMs?: number }): Promise<CollectReport>;
+  /** Gives the nodes what puts have left to repair, as a gateway's background work does at its own times. */
+  repair(): Promise<void>;
   /** In front of the gateway, in a proxied cluster. */
   readonly proxy: TcpProxy | undefined;
   /** In front of PostgreSQL, if asked for. */
@@ -142,6 +144,7 @@ export async function startTestCluster(options: TestClusterOptions = {}): Promis
       return node;
     },
     collect: (times = {}) => collect({ metadata, topology, logger: silentLogger, ...times }),
+    repair: () => repairAll(metadata, nodes),
     fetch(request) {
       const { origin } = new URL(request.url);
       const node = nodes.find((each) => each.url === origin);
@@ -155,6 +158,17 @@ export async function startTestCluster(options: TestClusterOptions = {}): Promis
       await resources.folder[Symbol.asyncDispose]();
     },
   };
+}
+
+async function repairAll(metadata: MetadataStore, nodes: readonly TestNode[]): Promise<void> {
+  const repairs = await metadata.listRepairs({ limit: 1000 });
+  for (const { chunkId, serverId } of repairs) {
+    let bytes: Uint8Array | undefined;
+    for (const { store } of nodes) bytes ??= await store.getChunk(chunkId);
+    if (bytes === undefined) throw new Error("no node has a copy of a chunk that is to be repaired");
+    await nodes.find((node) => node.serverId === serverId)?.store.putChunk(chunkId, bytes);
+  }
+  await metadata.finishRepairs(repairs.map(({ repairId }) => repairId));
 }
 
 async function openMetadata(options: TestClusterOptions, resources: Resources): Promise<MetadataStore> {
