@@ -106,8 +106,37 @@ module.exports = {
       name: "server-parts-no-adapters",
       comment: "the parts get their stores injected; only the command line, the composition root, picks them",
       severity: "error",
-      from: { path: SERVER, pathNot: [`${SERVER}cli/`, TEST_FILES] },
+      from: { path: SERVER, pathNot: [`${SERVER}(cli|cluster)/`, TEST_FILES] },
       to: { path: ADAPTERS },
+    },
+    {
+      name: "server-cluster-no-stores",
+      comment: "a cluster on one machine runs PostgreSQL and makes folders; its database and its servers are injected",
+      severity: "error",
+      from: { path: `${SERVER}cluster/`, pathNot: TEST_FILES },
+      to: {
+        path: "^packages/",
+        pathNot: [
+          SDK,
+          `${SERVER}(cluster|files|observability)/`,
+          `${SERVER}gateway/index\\.ts$`,
+          `${ADAPTERS}(local-postgres\\.ts|chunk-store/fs/index\\.ts)$`,
+        ],
+      },
+    },
+    {
+      name: "server-cluster-only-for-cli",
+      comment: "no server knows that it runs in a cluster of processes",
+      severity: "error",
+      from: { path: SERVER, pathNot: `${SERVER}(cli|cluster)/` },
+      to: { path: `${SERVER}cluster/` },
+    },
+    {
+      name: "server-files-alone",
+      comment: "what local files need everywhere: errors, locks, files of the owner's",
+      severity: "error",
+      from: { path: `${SERVER}files/`, pathNot: TEST_FILES },
+      to: { path: "^packages/", pathNot: [`${SERVER}files/`, `${SDK}errors/`] },
     },
     {
       name: "server-node-not-gateway",
@@ -123,9 +152,9 @@ module.exports = {
     },
     {
       name: "server-no-node-core",
-      comment: "only http/ and cli/ know Node; async_hooks is a context, not an effect",
+      comment: "only http/, files/, cluster/ and cli/ know Node; async_hooks is a context, not an effect",
       severity: "error",
-      from: { path: SERVER, pathNot: [`${SERVER}(http|cli)/`, TEST_FILES] },
+      from: { path: SERVER, pathNot: [`${SERVER}(http|files|cluster|cli)/`, TEST_FILES] },
       to: { dependencyTypes: ["core"], pathNot: "^(node:)?async_hooks$" },
     },
 

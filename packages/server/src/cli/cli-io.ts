@@ -1,6 +1,6 @@
 import type { Readable, Writable } from "node:stream";
+import { fileError } from "../files/file-error.ts";
 import { visibleJson, visibleLines } from "../observability/control-characters.ts";
-import { fileError } from "./file-error.ts";
 import type { ClosedStreams } from "./standard-streams.ts";
 
 /** Standard streams. */

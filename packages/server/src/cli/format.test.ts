@@ -2,13 +2,20 @@ import { spawnSync } from "node:child_process";
 import process from "node:process";
 import { expect, test } from "vitest";
 import { visibleText } from "../observability/control-characters.ts";
+import {
+  formatBytes,
+  formatCount,
+  formatDuration,
+  formatRate,
+  formatShare,
+  formatTable,
+} from "../observability/format.ts";
 import { parseByteRange } from "./byte-range-argument.ts";
 import { closest } from "./closest.ts";
 import { contentTypeOf } from "./content-type.ts";
-import { formatBytes, formatCount, formatDuration, formatRate, formatShare, formatTable } from "./format.ts";
 import { folderPrefix, parseAddress, parseBucketName, parseObjectAddress, targetAddress } from "./object-address.ts";
 import { parseBytes, parseDuration } from "./quantities.ts";
-import { shellWord } from "./shell-word.ts";
+import { shellWord } from "./shown-command.ts";
 
 test("sizes, rates and times are short and exact enough", () => {
   expect([0, 1023, 1024, 1536, 150 * 1024, 5 * 1024 ** 3, 3 * 1024 ** 4].map(formatBytes)).toEqual([

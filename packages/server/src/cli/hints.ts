@@ -1,12 +1,11 @@
 import { AshlarError, type ErrorCode } from "@ashlar/sdk/errors";
 import { visibleText } from "../observability/control-characters.ts";
 import { closest } from "./closest.ts";
-import { pathFlag } from "./cluster/path-flag.ts";
 import type { SettingName } from "./config.ts";
 import { parseAddress } from "./object-address.ts";
 import { openClient } from "./open-client.ts";
 import type { Environment, Settings } from "./settings.ts";
-import { shellWord } from "./shell-word.ts";
+import { pathFlag, shellWord } from "./shown-command.ts";
 
 /** The command that failed. */
 export interface HintContext {

@@ -1,8 +1,8 @@
 import { type FileHandle, open } from "node:fs/promises";
 import { Readable } from "node:stream";
 import { AshlarError, throwIfAborted } from "@ashlar/sdk/errors";
+import { fileError } from "../files/file-error.ts";
 import type { CliIo } from "./cli-io.ts";
-import { fileError } from "./file-error.ts";
 import { closedStream } from "./standard-streams.ts";
 
 /** What happened to a file while it was read. */

@@ -1,9 +1,9 @@
 import { nodeCryptoHasher } from "@ashlar/adapters/hash/node-crypto";
 import { createClient, direct, gateway, type ObjectClient, type RetryPolicy, type Seat } from "@ashlar/sdk";
 import { AshlarError } from "@ashlar/sdk/errors";
-import { assertStoreThere } from "./existing-store.ts";
 import { openTransport } from "./open-transport.ts";
 import { noticedRetry } from "./retry-notice.ts";
+import { assertStoreThere } from "./servers/open-metadata.ts";
 import type { Settings } from "./settings.ts";
 
 /** Settings that pick a seat. */

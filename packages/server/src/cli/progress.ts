@@ -1,7 +1,7 @@
 import type { TransferProgress } from "@ashlar/sdk";
 import { visibleText } from "../observability/control-characters.ts";
+import { formatBytes, formatDuration, formatRate } from "../observability/format.ts";
 import type { CliIo } from "./cli-io.ts";
-import { formatBytes, formatDuration, formatRate } from "./format.ts";
 
 /** Shows how a transfer gets on. */
 export interface ProgressDisplay {

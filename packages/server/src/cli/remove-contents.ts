@@ -1,6 +1,6 @@
 import { LIMITS, type ObjectClient } from "@ashlar/sdk";
+import { formatBytes, formatCount } from "../observability/format.ts";
 import type { CliIo } from "./cli-io.ts";
-import { formatBytes, formatCount } from "./format.ts";
 
 /** What of a bucket is meant, and how it is reached. */
 export interface ContentsOptions {

@@ -1,5 +1,5 @@
 import type { RetryPolicy } from "@ashlar/sdk";
-import { formatDuration } from "./format.ts";
+import { formatDuration } from "../observability/format.ts";
 
 /** Patience that says so: the first wait of a command is a line on the terminal, so that nobody takes it for stuck. Silent elsewhere. */
 export function noticedRetry(

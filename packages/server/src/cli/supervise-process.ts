@@ -1,9 +1,9 @@
 import process from "node:process";
 import { AshlarError } from "@ashlar/sdk/errors";
+import { fileError } from "../files/file-error.ts";
 import { visibleLines } from "../observability/control-characters.ts";
 import { STANDARD_OUTPUT } from "./cli-io.ts";
 import { EXIT_CODES, exitCodeOf } from "./exit-codes.ts";
-import { fileError } from "./file-error.ts";
 import { Interruption } from "./interruption.ts";
 
 /** The process around a command line. */

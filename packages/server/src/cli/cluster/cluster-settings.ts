@@ -32,22 +32,3 @@ export type UpSettings = Settings<(typeof UP_SETTINGS)[number]>;
 
 /** The call of `cluster up`. */
 export type UpCall = CommandCall<(typeof UP_SETTINGS)[number]>;
-
-/** Flags that the servers of a cluster are started with, by kind. */
-export function serverFlags(settings: UpSettings): {
-  readonly all: readonly string[];
-  readonly node: readonly string[];
-  readonly gateway: readonly string[];
-} {
-  const { replicationFactor, durability, corsOrigins, heartbeatIntervalMs, logLevel, shutdownGraceMs } = settings;
-  return {
-    all: [
-      ...["--log-level", logLevel, "--shutdown-grace", String(shutdownGraceMs)],
-      ...["--replication-factor", String(replicationFactor)],
-      ...(durability === undefined ? [] : ["--durability", durability]),
-      ...(corsOrigins.length === 0 ? [] : ["--cors-origins", corsOrigins.join(",")]),
-    ],
-    node: ["--heartbeat-interval", String(heartbeatIntervalMs)],
-    gateway: [],
-  };
-}

@@ -1,104 +1,93 @@
-import process from "node:process";
-import type { LocalPostgres } from "@ashlar/adapters/local-postgres";
-import { type Clock, silentLogger, systemClock } from "@ashlar/sdk/ports";
+import { silentLogger } from "@ashlar/sdk/ports";
+import {
+  type ClusterFolder,
+  type ClusterStatus,
+  clusterFolder,
+  type ProcessView,
+  runCluster,
+  startDetached,
+} from "../../cluster/index.ts";
+import { SETTINGS, type Setting } from "../config.ts";
 import { keepClusterKey } from "../servers/cluster-key.ts";
-import { announcement } from "./announcement.ts";
-import { assertTakesCluster, undoFirstUp } from "./cluster-contents.ts";
-import { type ClusterFolder, clusterFolder, makeClusterFolder } from "./cluster-folder.ts";
-import { lockCluster } from "./cluster-lock.ts";
-import { type ClusterPlan, readPlan, writePlan } from "./cluster-plan.ts";
-import { serverFlags, type UpCall } from "./cluster-settings.ts";
-import { statusOf } from "./cluster-status.ts";
-import { serveControl } from "./control-channel.ts";
-import { createControlHandler } from "./control-handler.ts";
-import { openEmbeddedPostgres } from "./embedded-postgres.ts";
-import { makePlan } from "./make-plan.ts";
-import { removeProcesses, stopSurvivors } from "./process-record.ts";
-import { runDetached } from "./run-detached.ts";
-import { createStatusDisplay, type StatusDisplay } from "./status-display.ts";
-import { Supervisor } from "./supervisor.ts";
+import { openMetadata } from "../servers/open-metadata.ts";
+import { pathFlag, shellWord, shorterPath } from "../shown-command.ts";
+import { advised } from "./cluster-advice.ts";
+import { launchCli, serverPrograms } from "./cluster-servers.ts";
+import { UP_SETTINGS, type UpCall } from "./cluster-settings.ts";
+import { createStatusDisplay } from "./status-display.ts";
 
-/** `cluster up`: runs the cluster until the signal or `cluster down`. */
+/** `cluster up`: runs the cluster until the signal or `cluster down`; with `--detach` in the background, until it is ready. */
 export async function runUp(call: UpCall): Promise<number> {
   const folder = clusterFolder(call.settings.clusterPath);
-  if (call.settings.detach) return await runDetached(call, folder);
-  call.setTitle(`cluster ${folder.path}`);
-  assertTakesCluster(folder);
-  const before = await makeClusterFolder(folder);
-  using lock = lockCluster(folder, call.program);
-  const prepared = await prepare(folder, call).catch(async (error: unknown) => {
-    await undoFirstUp(folder, lock, before);
-    throw error;
-  });
-  await supervise(call, { folder, ...prepared, clock: systemClock });
+  await advised(call, () => (call.settings.detach ? runDetached(call, folder) : runAttached(call, folder)));
   return 0;
 }
 
-interface Prepared {
-  readonly plan: ClusterPlan;
-  readonly postgres: LocalPostgres | undefined;
-}
-
-/** Everything that can be refused before anything is started. */
-async function prepare(folder: ClusterFolder, { settings, output }: UpCall): Promise<Prepared> {
-  const survivors = await stopSurvivors(folder, { graceMs: settings.shutdownGraceMs });
-  if (survivors.length > 0) output.note(`stopped what an earlier run had left: ${survivors.join(", ")}`);
-  const plan = await makePlan(readPlan(folder), settings);
-  const { database } = plan;
-  const postgres = database.kind === "external" ? undefined : await openEmbeddedPostgres({ folder, ...database });
-  writePlan(folder, plan);
-  await keepClusterKey(folder.path, silentLogger);
-  return { plan, postgres };
-}
-
-async function supervise(
-  call: UpCall,
-  { folder, plan, postgres, clock }: Prepared & { readonly folder: ClusterFolder; readonly clock: Clock },
-): Promise<void> {
-  const { settings, output, io, signal } = call;
-  const down = new AbortController();
-  let markStopped = (): void => {};
-  const stopped = new Promise<void>((resolve) => {
-    markStopped = resolve;
-  });
-  let display: StatusDisplay | undefined;
-  const supervisor = new Supervisor({
-    ...{ folder, plan, postgres, clock },
-    databaseUrl: settings.databaseUrl ?? postgres?.url ?? "",
+async function runAttached(call: UpCall, folder: ClusterFolder): Promise<void> {
+  const { settings, output, io, signal, program } = call;
+  call.setTitle(`cluster ${folder.path}`);
+  await runCluster({
+    folder,
+    settings,
     replicationFactor: settings.replicationFactor,
-    flags: serverFlags(settings),
     graceMs: settings.shutdownGraceMs,
-    onChange: () => display?.update(),
+    programs: serverPrograms(folder, settings),
+    openDatabase: openMetadata,
+    makeClusterKey: () => keepClusterKey(folder.path, silentLogger),
+    onLeftovers: (names) => output.note(`stopped what an earlier run had left: ${names.join(", ")}`),
+    watch: (views: () => readonly ProcessView[]) => {
+      const display = createStatusDisplay(io, output, views);
+      const ready = (status: ClusterStatus): Promise<void> =>
+        display.print({ event: "ready", ...status }, announcement(folder, status, program));
+      return { update: display.update, ready, end: display.end };
+    },
+    signal,
   });
-  // A second Ctrl-C ends this process at once; nothing may be left running.
-  const end = (): void => supervisor.end();
-  process.once("exit", end);
-  const handler = createControlHandler({ folder, supervisor, down: () => down.abort(), stopped });
-  const control = await serveControl(folder, handler);
-  display = createStatusDisplay(io, output, () => supervisor.views());
-  try {
-    await runUntil(AbortSignal.any([signal, down.signal]), async (ended) => {
-      await supervisor.start(ended);
-      const status = statusOf(folder, supervisor, process.pid);
-      await display?.print({ event: "ready", ...status }, announcement(folder, status, call.program));
-    });
-  } finally {
-    await supervisor.stop();
-    display.end();
-    removeProcesses(folder);
-    process.off("exit", end);
-    markStopped();
-    await control.close();
-  }
 }
 
-/** Starts, and then waits for the end, which is no error, whenever it comes. */
-async function runUntil(ended: AbortSignal, start: (ended: AbortSignal) => Promise<void>): Promise<void> {
-  try {
-    await start(ended);
-  } catch (error) {
-    if (!ended.aborted) throw error;
-  }
-  if (ended.aborted) return;
-  await new Promise<void>((resolve) => ended.addEventListener("abort", () => resolve(), { once: true }));
+async function runDetached(call: UpCall, folder: ClusterFolder): Promise<void> {
+  const { settings, output, program, signal } = call;
+  const { databaseUrl } = settings;
+  const launch = launchCli(
+    // Its last line is its error, with code and details.
+    ["cluster", "up", ...flagsOf(call), "--path", folder.path, "--json"],
+    databaseUrl === undefined ? {} : { DATABASE_URL: databaseUrl },
+  );
+  const status = await startDetached(folder, { launch, signal });
+  await output.result({ event: "ready", ...status }, announcement(folder, status, program));
+  output.note(`it runs in the background; stop it with ${program} cluster down${pathFlag(folder.path)}`);
+}
+
+/** The flags that were given, again; not those which are about this process alone, and no secret. */
+function flagsOf({ settings, given }: UpCall): readonly string[] {
+  return UP_SETTINGS.flatMap((name) => {
+    const setting: Setting = SETTINGS[name];
+    const flag = setting.flag?.match(/--[a-z-]+/)?.[0];
+    const value = settings[name];
+    if (flag === undefined || setting.secret || !given.has(name)) return [];
+    if (["clusterPath", "detach", "json"].includes(name) || value === undefined) return [];
+    return typeof value === "boolean" ? [flag] : [flag, String(value)];
+  });
+}
+
+/** What is told when a cluster is ready. */
+function announcement(folder: ClusterFolder, { url, processes }: ClusterStatus, program: string): string {
+  const victim = processes
+    .filter(({ kind }) => kind === "node")
+    .slice(0, 3)
+    .at(-1);
+  const apiKeyFile = shorterPath(folder.apiKey);
+  return [
+    "",
+    `gateway   ${url}`,
+    `API key   in ${apiKeyFile}, an admin key`,
+    `logs      in ${shorterPath(folder.logs)}`,
+    "",
+    "try, in another terminal:",
+    `  export ASHLAR_GATEWAY=${url} ASHLAR_API_KEY=$(cat ${shellWord(apiKeyFile)})`,
+    `  head -c 100000000 /dev/urandom | ${program} put - first/random.bin --create-bucket`,
+    `  ${program} cluster kill ${victim?.name}${pathFlag(folder.path)}`,
+    `  ${program} get first/random.bin - | sha256sum`,
+    "",
+  ].join("\n");
 }

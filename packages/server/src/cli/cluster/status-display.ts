@@ -1,16 +1,13 @@
+import { type ClusterWatcher, changeLine, type ProcessView } from "../../cluster/index.ts";
+import { visibleText } from "../../observability/control-characters.ts";
+import { formatBytes, formatDuration, formatTable } from "../../observability/format.ts";
 import type { CliIo, Output } from "../cli-io.ts";
-import { changeLine, statusTable } from "./cluster-status.ts";
-import type { ProcessView } from "./supervised-process.ts";
 
-/** Shows how the processes are while they run. */
-export interface StatusDisplay {
-  /** Something may have changed. */
-  update(): void;
+/** Shows how the processes are while they run; at the end the last state stays on the screen. */
+export type StatusDisplay = Pick<ClusterWatcher, "update" | "end"> & {
   /** Prints above what is redrawn. */
   print(value: unknown, text: string): Promise<void>;
-  /** Leaves the last state on the screen. */
-  end(): void;
-}
+};
 
 const REDRAW_MS = 1000;
 
@@ -63,4 +60,57 @@ function terminalDisplay(io: CliIo, output: Output, views: () => readonly Proces
       draw();
     },
   };
+}
+
+const HEADING = ["name", "state", "pid", "address", "chunks", "bytes", "disk free", "restarts"];
+const NOTE_INDENT = "  ";
+const NOTE_COLUMNS_MIN = 20;
+
+/**
+ * One line per process, below a heading; why one is not ready stands below it.
+ *
+ * @param columns width of the screen; then nothing is wider, where that can be: addresses become ports, and notes several lines.
+ */
+export function statusTable(processes: readonly ProcessView[], columns: number = Number.POSITIVE_INFINITY): string {
+  const lines = tableOf(processes, "address").split("\n");
+  const isWide = Math.max(...lines.map((line) => line.length)) > columns;
+  const [heading = "", ...rows] = isWide ? tableOf(processes, "port").split("\n") : lines;
+  const notes = processes.map((view) => wrapped(noteOf(view), Math.max(NOTE_COLUMNS_MIN, columns)));
+  return [heading, ...rows.flatMap((row, index) => [row, ...(notes[index] ?? [])])].join("\n");
+}
+
+function tableOf(processes: readonly ProcessView[], where: "address" | "port"): string {
+  const heading = HEADING.map((title) => (title === "address" ? where : title));
+  return formatTable([heading, ...processes.map((view) => rowOf(view, where))]);
+}
+
+function rowOf(view: ProcessView, where: "address" | "port"): readonly string[] {
+  const { address, chunks, bytesUsed, bytesFree } = view;
+  return [
+    view.name,
+    view.state,
+    view.pid === undefined ? "-" : String(view.pid),
+    where === "address" ? address : address.slice(address.lastIndexOf(":") + 1),
+    chunks === undefined ? "-" : String(chunks),
+    bytesUsed === undefined ? "-" : formatBytes(bytesUsed),
+    bytesFree === undefined ? "-" : formatBytes(bytesFree),
+    String(view.restarts),
+  ];
+}
+
+function noteOf({ reason, keptDownForMs }: ProcessView): string {
+  return keptDownForMs === undefined ? visibleText(reason ?? "") : `for another ${formatDuration(keptDownForMs)}`;
+}
+
+/** At words where there are any. */
+function wrapped(text: string, columns: number): readonly string[] {
+  const width = columns - NOTE_INDENT.length;
+  const lines: string[] = [];
+  for (let rest = text; rest !== ""; ) {
+    const space = rest.length > width ? rest.lastIndexOf(" ", width) : rest.length;
+    const end = space > 0 ? space : width;
+    lines.push(`${NOTE_INDENT}${rest.slice(0, end)}`);
+    rest = rest.slice(end).trimStart();
+  }
+  return lines;
 }

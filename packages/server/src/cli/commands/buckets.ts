@@ -1,6 +1,6 @@
+import { formatCount } from "../../observability/format.ts";
 import { type CommandCall, defineCommand, textArgument } from "../command.ts";
 import { confirm } from "../confirm.ts";
-import { formatCount } from "../format.ts";
 import { parseBucketName } from "../object-address.ts";
 import { openClient, openOrMakeClient, SEAT_SETTINGS } from "../open-client.ts";
 import {

@@ -1,8 +1,8 @@
 import { createClient } from "@ashlar/sdk";
 import { AshlarError } from "@ashlar/sdk/errors";
+import { formatDuration } from "../../observability/format.ts";
 import { type CommandCall, defineCommand } from "../command.ts";
-import { assertStoreThere } from "../existing-store.ts";
-import { formatDuration } from "../format.ts";
+import { assertStoreThere } from "../servers/open-metadata.ts";
 
 const SETTINGS = ["path", "graceMs", "claimTtlMs", "json", "debug"] as const;
 

@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
 import { AshlarError } from "@ashlar/sdk/errors";
 import { visibleText } from "../../observability/control-characters.ts";
+import { formatBytes } from "../../observability/format.ts";
 import { type CommandCall, defineCommand, textArgument } from "../command.ts";
-import { formatBytes } from "../format.ts";
 import { parseObjectAddress, targetAddress } from "../object-address.ts";
 import { openClient, SEAT_SETTINGS } from "../open-client.ts";
 

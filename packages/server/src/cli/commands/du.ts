@@ -1,7 +1,7 @@
 import type { ObjectClient } from "@ashlar/sdk";
 import { visibleText } from "../../observability/control-characters.ts";
+import { formatBytes, formatCount } from "../../observability/format.ts";
 import { type CommandCall, defineCommand, optionalArgument } from "../command.ts";
-import { formatBytes, formatCount } from "../format.ts";
 import { folderPrefix, parseAddress } from "../object-address.ts";
 import { openClient, SEAT_SETTINGS } from "../open-client.ts";
 

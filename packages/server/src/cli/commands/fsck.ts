@@ -1,12 +1,12 @@
 import { join } from "node:path";
 import { rebuildStoreFiles } from "@ashlar/adapters/chunk-store/fs";
 import { AshlarError } from "@ashlar/sdk/errors";
+import { isThere } from "../../files/file-error.ts";
 import { type CommandCall, defineCommand } from "../command.ts";
-import { holdsStore, isThere } from "../existing-store.ts";
 import { EXIT_CODES } from "../exit-codes.ts";
 import { examineMetadata, type Finding, findFolderProblems, findRowProblems } from "../health/index.ts";
 import { rebuildServerFile } from "../servers/node-folder.ts";
-import { type MetadataPlace, openMetadata } from "../servers/open-metadata.ts";
+import { holdsStore, type MetadataPlace, openMetadata } from "../servers/open-metadata.ts";
 import { findingLines } from "./health.ts";
 
 const SETTINGS = [

@@ -1,10 +1,10 @@
 import type { GetObjectResult } from "@ashlar/sdk";
+import { fileError } from "../../files/file-error.ts";
 import { visibleText } from "../../observability/control-characters.ts";
+import { formatBytes, formatRate } from "../../observability/format.ts";
 import { parseByteRange } from "../byte-range-argument.ts";
 import { jsonText, STANDARD_OUTPUT, writeAll } from "../cli-io.ts";
 import { type CommandCall, defineCommand, optionalArgument, textArgument } from "../command.ts";
-import { fileError } from "../file-error.ts";
-import { formatBytes, formatRate } from "../format.ts";
 import { type LocalTarget, localTarget, writeTarget } from "../local-target.ts";
 import { parseObjectAddress } from "../object-address.ts";
 import { openClient, SEAT_SETTINGS } from "../open-client.ts";

@@ -1,7 +1,7 @@
 import type { BucketInfo, ObjectInfo } from "@ashlar/sdk";
 import { visibleText } from "../../observability/control-characters.ts";
+import { formatBytes, formatTime } from "../../observability/format.ts";
 import { type CommandCall, defineCommand, textArgument } from "../command.ts";
-import { formatBytes, formatTime } from "../format.ts";
 import { parseAddress } from "../object-address.ts";
 import { openClient, SEAT_SETTINGS } from "../open-client.ts";
 

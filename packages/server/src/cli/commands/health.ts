@@ -14,7 +14,7 @@ import {
 } from "../health/index.ts";
 import { CLUSTER_SETTINGS, openCluster } from "../open-cluster.ts";
 import { openTransport } from "../open-transport.ts";
-import { shellWord } from "../shell-word.ts";
+import { shellWord } from "../shown-command.ts";
 
 const SETTINGS = [...CLUSTER_SETTINGS, "json", "debug"] as const;
 

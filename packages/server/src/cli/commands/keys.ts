@@ -1,7 +1,7 @@
 import type { ApiKeyInfo, ApiKeyRole } from "@ashlar/sdk/credentials";
 import { AshlarError } from "@ashlar/sdk/errors";
+import { formatTable, formatTime } from "../../observability/format.ts";
 import { type CommandCall, defineCommand, textArgument } from "../command.ts";
-import { formatTable, formatTime } from "../format.ts";
 import { CREDENTIAL_SETTINGS, openCredentials } from "../open-credentials.ts";
 
 const STORE_SETTINGS = [...CREDENTIAL_SETTINGS, "json", "debug"] as const;

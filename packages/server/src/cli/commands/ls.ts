@@ -1,9 +1,9 @@
 import type { ListEntry } from "@ashlar/sdk";
 import { AshlarError } from "@ashlar/sdk/errors";
 import { visibleText } from "../../observability/control-characters.ts";
+import { formatBytes, formatTime } from "../../observability/format.ts";
 import { writeAll } from "../cli-io.ts";
 import { type CommandCall, defineCommand, optionalArgument } from "../command.ts";
-import { formatBytes, formatTime } from "../format.ts";
 import { parseAddress } from "../object-address.ts";
 import { openClient, SEAT_SETTINGS } from "../open-client.ts";
 

@@ -1,11 +1,11 @@
 import { basename } from "node:path";
 import { fixed, type ObjectClient } from "@ashlar/sdk";
 import { AshlarError } from "@ashlar/sdk/errors";
+import { fileError } from "../../files/file-error.ts";
 import { visibleText } from "../../observability/control-characters.ts";
+import { formatBytes, formatCount, formatRate } from "../../observability/format.ts";
 import { type CommandCall, defineCommand, textArgument } from "../command.ts";
 import { contentTypeOf } from "../content-type.ts";
-import { fileError } from "../file-error.ts";
-import { formatBytes, formatCount, formatRate } from "../format.ts";
 import { type LocalSource, openSource, type SourceChange } from "../local-source.ts";
 import { type Address, parseAddress } from "../object-address.ts";
 import { openClient, openOrMakeClient, SEAT_SETTINGS } from "../open-client.ts";

@@ -1,8 +1,8 @@
 import type { ClusterSnapshot } from "@ashlar/sdk";
 import { shownUrl } from "@ashlar/sdk/ports";
 import { type ServerShare, shares } from "@ashlar/sdk/ring";
+import { formatBytes, formatShare, formatTable } from "../../observability/format.ts";
 import { type CommandCall, defineCommand } from "../command.ts";
-import { formatBytes, formatShare, formatTable } from "../format.ts";
 import { CLUSTER_SETTINGS, openCluster } from "../open-cluster.ts";
 
 const SETTINGS = [...CLUSTER_SETTINGS, "json", "debug"] as const;

@@ -1,7 +1,7 @@
 import { createCredentialClient } from "@ashlar/sdk/credentials";
 import { AshlarError } from "@ashlar/sdk/errors";
+import { formatTime } from "../../observability/format.ts";
 import { type CommandCall, defineCommand, textArgument } from "../command.ts";
-import { formatTime } from "../format.ts";
 import { openClient } from "../open-client.ts";
 
 const SETTINGS = [

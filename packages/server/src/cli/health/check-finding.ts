@@ -1,5 +1,5 @@
 import type { CheckWord } from "../../http/index.ts";
-import { formatDuration } from "../format.ts";
+import { formatDuration } from "../../observability/format.ts";
 import type { Finding } from "./finding.ts";
 
 /** States that servers tell of their dependencies, with what they mean for an operator. */

@@ -1,6 +1,6 @@
 import type { ClusterSnapshot } from "@ashlar/sdk";
 import { type Layout, type ServerRecord, shownUrl } from "@ashlar/sdk/ports";
-import { formatBytes, formatTime } from "../format.ts";
+import { formatBytes, formatTime } from "../../observability/format.ts";
 import { answerFinding, isUsable, type NodeAnswers } from "./ask-nodes.ts";
 import { diskFinding, type Finding } from "./finding.ts";
 import { findWriteProblems } from "./write-problems.ts";

@@ -3,9 +3,9 @@ import { join } from "node:path";
 import { openFsChunkStore } from "@ashlar/adapters/chunk-store/fs";
 import { AshlarError } from "@ashlar/sdk/errors";
 import type { BadEntry } from "@ashlar/sdk/ports";
-import { holdsStore, isThere } from "../existing-store.ts";
-import { formatBytes, formatCount } from "../format.ts";
-import { type MetadataPlace, openMetadata } from "../servers/open-metadata.ts";
+import { isThere } from "../../files/file-error.ts";
+import { formatBytes, formatCount } from "../../observability/format.ts";
+import { holdsStore, type MetadataPlace, openMetadata } from "../servers/open-metadata.ts";
 import { diskFinding, type Finding } from "./finding.ts";
 
 /** Bad entries that are told one by one; the rest is a number. */

@@ -1,7 +1,7 @@
 import { openFsChunkStore } from "@ashlar/adapters/chunk-store/fs";
 import { examineStore, type StoreProblem } from "@ashlar/sdk/engine";
 import { AshlarError } from "@ashlar/sdk/errors";
-import { formatCount } from "../format.ts";
+import { formatCount } from "../../observability/format.ts";
 import { type MetadataPlace, openMetadata } from "../servers/open-metadata.ts";
 import type { Finding } from "./finding.ts";
 

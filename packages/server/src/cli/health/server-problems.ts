@@ -1,6 +1,6 @@
 import { AshlarError } from "@ashlar/sdk/errors";
 import { systemClock, type Transport } from "@ashlar/sdk/ports";
-import { formatBytes, formatCount } from "../format.ts";
+import { formatBytes, formatCount } from "../../observability/format.ts";
 import { askReadiness } from "./ask-readiness.ts";
 import { checkFinding, clockFinding } from "./check-finding.ts";
 import { diskFinding, type Finding } from "./finding.ts";

@@ -3,7 +3,7 @@ import { majority } from "@ashlar/sdk/engine";
 import type { Layout, ServerRecord } from "@ashlar/sdk/ports";
 import { createPlacement, PARTITION_COUNT } from "@ashlar/sdk/ring";
 import { DISK_RESERVE_BYTES } from "../../node/index.ts";
-import { formatCount, formatShare } from "../format.ts";
+import { formatCount, formatShare } from "../../observability/format.ts";
 import { isUsable, type NodeAnswers } from "./ask-nodes.ts";
 import type { Finding } from "./finding.ts";
 

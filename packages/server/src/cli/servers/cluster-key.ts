@@ -4,8 +4,8 @@ import { makeStoreFolder } from "@ashlar/adapters/chunk-store/fs";
 import { AshlarError } from "@ashlar/sdk/errors";
 import { encodeHex } from "@ashlar/sdk/hash";
 import { type Logger, systemRandom } from "@ashlar/sdk/ports";
+import { fileError } from "../../files/file-error.ts";
 import type { ClusterKeys } from "../../grants/index.ts";
-import { fileError } from "../file-error.ts";
 
 const FILE_NAME = "cluster.key";
 const KEY_BYTES = 32;

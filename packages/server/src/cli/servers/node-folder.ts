@@ -2,9 +2,9 @@ import { renameSync } from "node:fs";
 import { join } from "node:path";
 import { makeStoreFolder } from "@ashlar/adapters/chunk-store/fs";
 import { AshlarError } from "@ashlar/sdk/errors";
+import { type FileLock, tryLockFile } from "../../files/file-lock.ts";
+import { readJsonFile, writePrivateFile } from "../../files/private-file.ts";
 import { assertServerId } from "../../node/index.ts";
-import { readJsonFile, writePrivateFile } from "../cluster/private-file.ts";
-import { type FileLock, tryLockFile } from "../file-lock.ts";
 
 const FORMAT = "ashlar-node-folder";
 const FORMAT_VERSION = 1;

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { AshlarError } from "@ashlar/sdk/errors";
 import { type Logger, type MetadataStore, silentLogger, type Tracer } from "@ashlar/sdk/ports";
-import { assertStoreThere } from "../existing-store.ts";
+import { isThere } from "../../files/file-error.ts";
 
 /** Where metadata lies, and how it is opened. */
 export interface MetadataPlace {
@@ -58,6 +58,17 @@ export async function openMetadata(place: MetadataPlace): Promise<OpenedMetadata
 export async function openExistingMetadata(place: MetadataPlace): Promise<OpenedMetadata> {
   if (place.databaseUrl === undefined && place.path !== undefined) assertStoreThere(place.path);
   return await openMetadata(place);
+}
+
+/** Whether a folder holds an embedded store, or a server's metadata. @throws {AshlarError} as {@link isThere}. */
+export function holdsStore(path: string): boolean {
+  return isThere(join(path, "metadata.sqlite"));
+}
+
+/** Only commands that make a bucket, and `serve`, make a store: a path that was mistyped would look like an empty one. @throws {AshlarError} BUCKET_NOT_FOUND; as {@link isThere}. */
+export function assertStoreThere(path: string): void {
+  if (holdsStore(path)) return;
+  throw new AshlarError("BUCKET_NOT_FOUND", `there is no store in ${path}`, { details: { path } });
 }
 
 async function openPostgres(

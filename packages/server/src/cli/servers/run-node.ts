@@ -1,10 +1,10 @@
 import { openFsChunkStore } from "@ashlar/adapters/chunk-store/fs";
 import { AshlarError } from "@ashlar/sdk/errors";
 import type { Durability } from "@ashlar/sdk/ports";
+import { folderError } from "../../files/file-error.ts";
 import { clusterAuthorization, createGrantKeeper, type GrantKeeper } from "../../grants/index.ts";
 import { createStorageNode } from "../../node/index.ts";
 import type { CommandCall } from "../command.ts";
-import { folderError } from "../file-error.ts";
 import { openTransport } from "../open-transport.ts";
 import { requireClusterKey } from "./cluster-key.ts";
 import { takeNodeFolder } from "./node-folder.ts";

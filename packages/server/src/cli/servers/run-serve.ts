@@ -1,6 +1,6 @@
 import type { Durability } from "@ashlar/sdk/ports";
 import type { CommandCall } from "../command.ts";
-import { shellWord } from "../shell-word.ts";
+import { shellWord } from "../shown-command.ts";
 import { type AllInOne, startAllInOne } from "./all-in-one.ts";
 import { readClusterKey } from "./cluster-key.ts";
 import { runUntilStopped } from "./run-until-stopped.ts";

@@ -2,10 +2,10 @@ import { X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { AshlarError } from "@ashlar/sdk/errors";
 import type { Clock, Logger } from "@ashlar/sdk/ports";
+import { fileError } from "../../files/file-error.ts";
 import type { TlsOptions } from "../../http/index.ts";
 import { tlsProblem } from "../../http/tls.ts";
 import type { Metrics } from "../../observability/index.ts";
-import { fileError } from "../file-error.ts";
 import type { Settings } from "../settings.ts";
 
 /** Files of a certificate and its key. */

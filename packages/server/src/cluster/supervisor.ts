@@ -1,17 +1,46 @@
 import { existsSync } from "node:fs";
 import type { LocalPostgres } from "@ashlar/adapters/local-postgres";
 import { AshlarError } from "@ashlar/sdk/errors";
-import { type Clock, type ServerRegistry, silentLogger, systemRandom } from "@ashlar/sdk/ports";
-import { createApiKey } from "../../gateway/index.ts";
-import { openMetadata } from "../servers/open-metadata.ts";
+import {
+  type Clock,
+  type Logger,
+  type MetadataStore,
+  type ServerRegistry,
+  silentLogger,
+  systemRandom,
+} from "@ashlar/sdk/ports";
+import { writePrivateFile } from "../files/private-file.ts";
+import { createApiKey } from "../gateway/index.ts";
 import type { ClusterFolder } from "./cluster-folder.ts";
-import { type ClusterPlan, writePlan } from "./cluster-plan.ts";
-import { planNode } from "./make-plan.ts";
-import { writePrivateFile } from "./private-file.ts";
-import { identityOf } from "./process-identity.ts";
-import { type RecordedProcess, writeProcesses } from "./process-record.ts";
-import { gatewaySpec, nodeSpec, postgresSpec, type ServersContext } from "./process-specs.ts";
-import { type ProcessView, SupervisedProcess } from "./supervised-process.ts";
+import { type ClusterPlan, type PlannedNode, planNode, writePlan } from "./cluster-plan.ts";
+import { LOOPBACK } from "./ports.ts";
+import { postgresSpec } from "./postgres-process.ts";
+import { identityOf, type RecordedProcess, writeProcesses } from "./process-record.ts";
+import type { ProcessSpec, ProcessView } from "./process-spec.ts";
+import { SupervisedProcess } from "./supervised-process.ts";
+
+/** What a server of a cluster is as a program: how it is started, and how it tells that it is ready. */
+export type ServerProgram = Pick<ProcessSpec, "launch" | "look">;
+
+/** A server that is about to be started. */
+export interface PlannedServer extends PlannedNode {
+  /** Base URL that it is to be reached at; its port is on the loopback address. */
+  readonly url: string;
+  readonly databaseUrl: string;
+}
+
+/** The programs that storage nodes and gateways are: the supervisor runs them and knows nothing of their arguments. */
+export interface ServerPrograms {
+  node(server: PlannedServer): ServerProgram;
+  gateway(server: PlannedServer): ServerProgram;
+}
+
+/** Opens the cluster's database; who closes it leaves it running. The first open makes the schema, with so many copies in its first layout. */
+export type OpenDatabase = (place: {
+  readonly databaseUrl: string;
+  readonly replicationFactor?: number | undefined;
+  readonly logger?: Logger | undefined;
+}) => Promise<AsyncDisposable & { readonly metadata: MetadataStore }>;
 
 /** What {@link Supervisor} takes. */
 export interface SupervisorOptions {
@@ -21,7 +50,8 @@ export interface SupervisorOptions {
   readonly postgres: LocalPostgres | undefined;
   readonly databaseUrl: string;
   readonly replicationFactor: number;
-  readonly flags: ServersContext["flags"];
+  readonly programs: ServerPrograms;
+  readonly openDatabase: OpenDatabase;
   readonly graceMs: number;
   readonly clock: Clock;
   readonly onChange: () => void;
@@ -49,8 +79,8 @@ export class Supervisor {
       postgres === undefined || database.kind === "external"
         ? undefined
         : this.#supervise(postgresSpec(postgres, folder, database.port));
-    this.#nodes = plan.nodes.map((node) => this.#supervise(nodeSpec(node, options)));
-    this.#gateway = this.#supervise(gatewaySpec(plan.gatewayPort, options));
+    this.#nodes = plan.nodes.map((node) => this.#supervise(this.#serverSpec("node", node)));
+    this.#gateway = this.#supervise(this.#serverSpec("gateway", { name: "gateway", port: plan.gatewayPort }));
   }
 
   get url(): string {
@@ -90,7 +120,7 @@ export class Supervisor {
     const node = await planNode(this.#plan);
     this.#plan = { ...this.#plan, nodes: [...this.#plan.nodes, node] };
     writePlan(this.#options.folder, this.#plan);
-    const process = this.#supervise(nodeSpec(node, this.#options));
+    const process = this.#supervise(this.#serverSpec("node", node));
     this.#nodes.push(process);
     process.start();
     await this.#readyInTime(process, () => process.isReady);
@@ -120,7 +150,8 @@ export class Supervisor {
 
   /** The cluster's servers and layouts, from its database. */
   async snapshot(): ReturnType<ServerRegistry["clusterSnapshot"]> {
-    await using opened = await openMetadata({ databaseUrl: this.#options.databaseUrl });
+    const { openDatabase, databaseUrl } = this.#options;
+    await using opened = await openDatabase({ databaseUrl });
     return await opened.metadata.clusterSnapshot();
   }
 
@@ -155,7 +186,16 @@ export class Supervisor {
     throw new AshlarError("NODE_UNAVAILABLE", `${process.spec.name} is ${state}${when}: ${reason}`, { cause });
   }
 
-  #supervise(spec: SupervisedProcess["spec"]): SupervisedProcess {
+  #serverSpec(kind: "node" | "gateway", { name, port }: PlannedNode): ProcessSpec {
+    const { folder, databaseUrl, programs } = this.#options;
+    const address = `http://${LOOPBACK}:${port}`;
+    return {
+      ...{ name, kind, address, log: folder.log(name), stopSignal: "SIGTERM", endSignal: "SIGKILL" },
+      ...programs[kind]({ name, port, url: address, databaseUrl }),
+    };
+  }
+
+  #supervise(spec: ProcessSpec): SupervisedProcess {
     const { clock, onChange } = this.#options;
     return new SupervisedProcess(spec, {
       clock,
@@ -179,8 +219,8 @@ export class Supervisor {
 
   /** Makes the schema once, before eight processes would, and the first API key, which the gateway would print into a log. */
   async #prepareDatabase(signal: AbortSignal): Promise<void> {
-    const { databaseUrl, folder, replicationFactor } = this.#options;
-    await using opened = await openMetadata({ databaseUrl, replicationFactor, logger: silentLogger });
+    const { databaseUrl, folder, replicationFactor, openDatabase } = this.#options;
+    await using opened = await openDatabase({ databaseUrl, replicationFactor, logger: silentLogger });
     signal.throwIfAborted();
     if (existsSync(folder.apiKey)) return;
     const { metadata } = opened;

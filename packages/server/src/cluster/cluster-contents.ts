@@ -4,10 +4,11 @@ import { dirname, join } from "node:path";
 import process from "node:process";
 import { removeLocalPostgres } from "@ashlar/adapters/local-postgres";
 import { AshlarError } from "@ashlar/sdk/errors";
-import { fileError } from "../file-error.ts";
-import type { FileLock } from "../file-lock.ts";
+import { fileError } from "../files/file-error.ts";
+import type { FileLock } from "../files/file-lock.ts";
 import { type ClusterFolder, type FolderBefore, holdsCluster } from "./cluster-folder.ts";
 import { readPlan } from "./cluster-plan.ts";
+import { clusterError } from "./cluster-problem.ts";
 
 /** What `up` makes, by name: nothing else of the folder is ever deleted. The `.new` ones are left by a process that was killed while it wrote. */
 const OWN = {
@@ -33,10 +34,7 @@ export function assertTakesCluster(folder: ClusterFolder): void {
   if (names.length === 0 || readPlan(folder) !== undefined || isUnfinished(folder, names)) return;
   const shown = names.slice(0, NAMES_SHOWN).join(", ");
   const more = names.length > NAMES_SHOWN ? ` and ${names.length - NAMES_SHOWN} more` : "";
-  throw new AshlarError(
-    "INVALID_ARGUMENT",
-    `${folder.path} holds no cluster but other files (${shown}${more}); give a --path that is not there yet, is empty, or holds a cluster`,
-  );
+  throw clusterError("OTHER_FILES", `${folder.path} holds no cluster but other files (${shown}${more})`);
 }
 
 function isUnfinished(folder: ClusterFolder, names: readonly string[]): boolean {

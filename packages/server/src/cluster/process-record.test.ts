@@ -5,9 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { type ClusterFolder, clusterFolder } from "./cluster-folder.ts";
-import { lockCluster } from "./cluster-lock.ts";
-import { identityOf } from "./process-identity.ts";
-import { readProcesses, stopSurvivors, writeProcesses } from "./process-record.ts";
+import { identityOf, lockCluster, readProcesses, stopSurvivors, writeProcesses } from "./process-record.ts";
 
 let path: string;
 let folder: ClusterFolder;

@@ -1,5 +1,5 @@
 import { GIB, KIB, MIB, TIB } from "@ashlar/sdk/limits";
-import { visibleText } from "../observability/control-characters.ts";
+import { visibleText } from "./control-characters.ts";
 
 const UNITS = [
   [TIB, "TiB"],

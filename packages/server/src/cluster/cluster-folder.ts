@@ -4,8 +4,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import process from "node:process";
 import { makeStoreFolder } from "@ashlar/adapters/chunk-store/fs";
-import { isThere } from "../existing-store.ts";
-import { fileError } from "../file-error.ts";
+import { fileError, isThere } from "../files/file-error.ts";
 
 /** Where everything of a local cluster lies. All paths are absolute. */
 export interface ClusterFolder {

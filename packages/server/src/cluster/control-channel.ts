@@ -4,11 +4,14 @@ import process from "node:process";
 import { createInterface } from "node:readline";
 import { isMainThread } from "node:worker_threads";
 import { AshlarError, isErrorCode } from "@ashlar/sdk/errors";
-import { isDenied, notYours } from "../existing-store.ts";
-import { fileError } from "../file-error.ts";
-import { formatCount } from "../format.ts";
+import { systemClock } from "@ashlar/sdk/ports";
+import { shares } from "@ashlar/sdk/ring";
+import { fileError, isDenied, notYours } from "../files/file-error.ts";
+import { formatCount } from "../observability/format.ts";
 import type { ClusterFolder } from "./cluster-folder.ts";
 import { type RecordedProcess, survivorsIn } from "./process-record.ts";
+import type { ProcessView } from "./process-spec.ts";
+import type { Supervisor } from "./supervisor.ts";
 
 /** What the supervisor is asked: one line of JSON, answered by one. */
 export type ControlRequest =
@@ -23,6 +26,48 @@ export type ControlRequest =
   | { readonly command: "add" }
   | { readonly command: "down" };
 
+/** The answer to `status`. */
+export interface ClusterStatus {
+  readonly path: string;
+  readonly supervisorPid: number;
+  /** Whether every process is ready. */
+  readonly ready: boolean;
+  /** Base URL of the gateway. */
+  readonly url: string;
+  /** File with an admin key. */
+  readonly apiKeyFile: string;
+  readonly processes: readonly ProcessView[];
+}
+
+/** The answer to `kill` and `start`. */
+export interface ProcessAnswer {
+  readonly name: string;
+  /** Of what was started; of what was killed, absent if it had just ended by itself. */
+  readonly pid?: number | undefined;
+}
+
+/** The answer to `down`: everything was stopped, and this process ends next. */
+export interface DownAnswer {
+  readonly supervisorPid: number;
+}
+
+/** The answer to `add`: the node, and what each server holds from now on. */
+export interface AddAnswer {
+  readonly name: string;
+  readonly address: string;
+  readonly layoutVersion: number;
+  readonly shares: ReadonlyArray<{ readonly serverId: string; readonly totalShare: number }>;
+}
+
+/** What each request is answered with. */
+interface ControlAnswers {
+  readonly status: ClusterStatus;
+  readonly kill: ProcessAnswer;
+  readonly start: ProcessAnswer;
+  readonly add: AddAnswer;
+  readonly down: DownAnswer;
+}
+
 /** Takes requests. @returns what is sent back; a rejection is sent back as an error. */
 export type ControlHandler = (request: ControlRequest) => Promise<unknown>;
 
@@ -30,6 +75,52 @@ export type ControlHandler = (request: ControlRequest) => Promise<unknown>;
 export interface ControlServer {
   /** Takes no more requests, and sends the answers that it has. */
   close(): Promise<void>;
+}
+
+/** What {@link createControlHandler} takes. */
+export interface ControlHandlerOptions {
+  readonly folder: ClusterFolder;
+  readonly supervisor: Supervisor;
+  /** Begins the end. */
+  readonly down: () => void;
+  /** Settles when everything was stopped. */
+  readonly stopped: Promise<void>;
+}
+
+/** Does what the supervisor is asked for. */
+export function createControlHandler({ folder, supervisor, down, stopped }: ControlHandlerOptions): ControlHandler {
+  return async (request) => {
+    switch (request.command) {
+      case "status":
+        return statusOf(folder, supervisor, process.pid);
+      case "kill": {
+        const target = supervisor.process(request.name);
+        const pid = target.kill(request.keepDown ? Number.POSITIVE_INFINITY : request.downMs);
+        await target.until(() => pid === undefined || target.pid !== pid);
+        return { name: request.name, pid } satisfies ProcessAnswer;
+      }
+      case "start": {
+        const pid = await supervisor.startProcess(request.name);
+        return { name: request.name, pid } satisfies ProcessAnswer;
+      }
+      case "add": {
+        const node = await supervisor.addNode();
+        const [layout] = (await supervisor.snapshot()).layouts;
+        const view = layout === undefined ? [] : shares(layout);
+        return { ...node, layoutVersion: layout?.layoutVersion ?? 0, shares: view } satisfies AddAnswer;
+      }
+      case "down":
+        down();
+        await stopped;
+        return { supervisorPid: process.pid } satisfies DownAnswer;
+    }
+  };
+}
+
+/** The state of a cluster now. */
+export function statusOf(folder: ClusterFolder, supervisor: Supervisor, supervisorPid: number): ClusterStatus {
+  const { url, isReady: ready } = supervisor;
+  return { path: folder.path, supervisorPid, ready, url, apiKeyFile: folder.apiKey, processes: supervisor.views() };
 }
 
 const OWNER_ONLY = 0o600;
@@ -56,13 +147,15 @@ export async function serveControl(folder: ClusterFolder, handle: ControlHandler
     throw fileError(error, folder.control);
   }
   return {
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        setTimeout(() => {
-          for (const socket of sockets) socket.destroy();
-        }, LAST_ANSWERS_MS).unref();
-      }),
+    async close() {
+      const closed = new AbortController();
+      const destroyAll = (): void => {
+        for (const socket of sockets) socket.destroy();
+      };
+      systemClock.sleep(LAST_ANSWERS_MS, { signal: closed.signal }).then(destroyAll, () => {});
+      await new Promise<void>((resolve) => void server.close(() => resolve()));
+      closed.abort();
+    },
   };
 }
 
@@ -97,11 +190,11 @@ async function answer(socket: Socket, handle: ControlHandler): Promise<void> {
  *
  * @throws {AshlarError} NODE_UNAVAILABLE if none runs there, or it goes away; whatever it answers; CANCELED.
  */
-export async function askSupervisor<Value>(
+export async function askSupervisor<Name extends ControlRequest["command"]>(
   folder: ClusterFolder,
-  request: ControlRequest,
+  request: ControlRequest & { readonly command: Name },
   signal: AbortSignal,
-): Promise<Value> {
+): Promise<ControlAnswers[Name]> {
   const socket = connect({ path: folder.control });
   const abort = (): void => void socket.destroy(AshlarError.from(signal.reason));
   signal.addEventListener("abort", abort, { once: true });
@@ -115,9 +208,9 @@ export async function askSupervisor<Value>(
       socket.once("close", () => reject(awayError(folder, undefined, "the supervisor went away")));
       socket.write(`${JSON.stringify(request)}\n`);
     });
-    const { value, error } = JSON.parse(line) as { readonly value?: Value; readonly error?: SentError };
+    const { value, error } = JSON.parse(line) as { readonly value?: unknown; readonly error?: SentError };
     if (error !== undefined) throw receivedError(error);
-    return value as Value;
+    return value as ControlAnswers[Name];
   } catch (error) {
     if (isDenied(error)) throw notYours(error, folder.path);
     if (!isAway(error)) throw error;
@@ -143,7 +236,7 @@ function survivorsText({ path }: ClusterFolder, survivors: readonly RecordedProc
 }
 
 /** Whether an error says that no supervisor listens. */
-export function isAway(error: unknown): boolean {
+function isAway(error: unknown): boolean {
   return (
     error instanceof Error && "code" in error && ["ENOENT", "ECONNREFUSED", "ENOTDIR"].includes(String(error.code))
   );

@@ -13,8 +13,8 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { assertTakesCluster, removeCluster, undoFirstUp } from "./cluster-contents.ts";
 import { type ClusterFolder, clusterFolder, makeClusterFolder } from "./cluster-folder.ts";
-import { lockCluster } from "./cluster-lock.ts";
 import { writePlan } from "./cluster-plan.ts";
+import { lockCluster } from "./process-record.ts";
 
 let root: string;
 beforeEach(() => {

@@ -1,3 +1,4 @@
+import { statSync } from "node:fs";
 import { AshlarError, type ErrorCode } from "@ashlar/sdk/errors";
 
 const CODES: Readonly<Record<string, readonly [ErrorCode, string]>> = {
@@ -31,4 +32,40 @@ export function folderError(error: unknown, folder: string): unknown {
   const cause = error instanceof Error ? error.cause : undefined;
   const told = fileError(cause, folder);
   return told === cause ? error : told;
+}
+
+/**
+ * Whether something is there, a file or a folder. What may not be looked at is neither there nor absent: to call it absent would send its owner
+ * to make a second one.
+ *
+ * @throws {AshlarError} INVALID_ARGUMENT if this user may not look, NODE_UNAVAILABLE if the disk cannot.
+ */
+export function isThere(path: string): boolean {
+  try {
+    statSync(path);
+    return true;
+  } catch (error) {
+    const errno = errnoOf(error);
+    if (errno === "ENOENT" || errno === "ENOTDIR") return false;
+    if (isDenied(error)) throw notYours(error, path);
+    const details = { path, errno };
+    if (errno === "ELOOP") {
+      const message = `${path} is a symbolic link that leads round in a circle, or is below one`;
+      throw new AshlarError("INVALID_ARGUMENT", message, { cause: error, details });
+    }
+    throw new AshlarError("NODE_UNAVAILABLE", `${path} cannot be looked at: ${errno}`, { cause: error, details });
+  }
+}
+
+const errnoOf = (error: unknown): string => (error instanceof Error && "code" in error ? String(error.code) : "");
+
+/** Whether an error says that this user may not do it. */
+export function isDenied(error: unknown): boolean {
+  return ["EACCES", "EPERM"].includes(errnoOf(error));
+}
+
+/** The error for a store or a cluster of another user. */
+export function notYours(cause: unknown, path: string): AshlarError {
+  const message = `${path} may not be used by you: run this as its owner, or reach it through a server`;
+  return new AshlarError("INVALID_ARGUMENT", message, { cause, details: { path, errno: errnoOf(cause) } });
 }

@@ -1,9 +1,11 @@
-import { rmSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { readFileSync, rmSync } from "node:fs";
 import process from "node:process";
 import { type Clock, systemClock } from "@ashlar/sdk/ports";
+import { type FileLock, tryLockFile } from "../files/file-lock.ts";
+import { readJsonFile, writePrivateFile } from "../files/private-file.ts";
 import type { ClusterFolder } from "./cluster-folder.ts";
-import { readJsonFile, writePrivateFile } from "./private-file.ts";
-import { identityOf } from "./process-identity.ts";
+import { clusterError } from "./cluster-problem.ts";
 
 /** A process as it is written down. */
 export interface RecordedProcess {
@@ -45,6 +47,20 @@ function lives({ pid, identity }: RecordedProcess): boolean {
   return identity !== undefined && identityOf(pid) === identity;
 }
 
+/**
+ * Takes the folder for this process, or fails at once.
+ *
+ * @throws {AshlarError} PRECONDITION_FAILED naming the process that has it.
+ */
+export function lockCluster(folder: ClusterFolder): FileLock {
+  const lock = tryLockFile(folder.lock);
+  if (lock !== undefined) return lock;
+  const pid = readProcesses(folder)?.supervisorPid;
+  const who = pid === undefined ? "" : ` (process ${pid})`;
+  const message = `a cluster runs in ${folder.path} already${who}`;
+  throw clusterError("RUNS_ALREADY", message, { code: "PRECONDITION_FAILED" });
+}
+
 const POLL_MS = 50;
 
 /**
@@ -82,4 +98,34 @@ function signalTo(pid: number, signal: NodeJS.Signals): void {
     // Gone in the meantime.
     if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error;
   }
+}
+
+/** In `/proc/<pid>/stat`, after the name in parentheses: the state, and when it started in ticks since the boot. */
+const STATE_FIELD = 0;
+const START_FIELD = 19;
+
+/**
+ * Tells one process from another that got the same id later: when it started, in words of the system.
+ *
+ * @returns `undefined` if no such process lives, or the system does not tell: then nobody may kill it.
+ */
+export function identityOf(pid: number): string | undefined {
+  try {
+    return process.platform === "linux" ? fromProc(pid) : process.platform === "win32" ? undefined : fromPs(pid);
+  } catch {
+    return undefined;
+  }
+}
+
+function fromProc(pid: number): string | undefined {
+  const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  // Dead, and nobody has asked for its exit code yet.
+  if (fields[STATE_FIELD] === "Z") return undefined;
+  return `${readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim()} ${fields[START_FIELD]}`;
+}
+
+function fromPs(pid: number): string | undefined {
+  const started = execFileSync("ps", ["-o", "lstart=", "-p", String(pid)], { encoding: "utf8" }).trim();
+  return started === "" ? undefined : started;
 }

@@ -2,7 +2,7 @@ import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync
 import { dirname } from "node:path";
 import process from "node:process";
 import { AshlarError } from "@ashlar/sdk/errors";
-import { fileError } from "../file-error.ts";
+import { fileError } from "./file-error.ts";
 
 const OWNER_ONLY = 0o600;
 

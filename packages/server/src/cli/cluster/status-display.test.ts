@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { statusTable } from "./cluster-status.ts";
-import type { ProcessView } from "./supervised-process.ts";
+import type { ProcessView } from "../../cluster/index.ts";
+import { statusTable } from "./status-display.ts";
 
 const REASON = `exit code 1: ${"node-2 cannot use its folder because of something that takes many words to tell ".repeat(2)}`;
 

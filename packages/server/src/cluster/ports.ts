@@ -1,6 +1,7 @@
 import { createServer } from "node:net";
 import { AshlarError } from "@ashlar/sdk/errors";
 import { type Random, systemRandom } from "@ashlar/sdk/ports";
+import { clusterError } from "./cluster-problem.ts";
 
 export const LOOPBACK = "127.0.0.1";
 
@@ -42,33 +43,28 @@ export async function firstFreePort(first: number, count: number): Promise<numbe
 export interface WantedPort {
   readonly owner: string;
   readonly port: number;
-  /** The flag that sets it. */
-  readonly flag: string;
+  /** The option that sets it. */
+  readonly option: "gatewayPort" | "nodePort" | "postgresPort";
 }
 
 /**
  * Makes sure that all ports are free, and that no two are the same.
  *
- * @throws {AshlarError} INVALID_ARGUMENT naming the port, whose it is, and the flag that changes it.
+ * @throws {AshlarError} INVALID_ARGUMENT naming the port, whose it is, and the option that changes it.
  */
 export async function assertPortsFree(wanted: readonly WantedPort[]): Promise<void> {
   const owners = new Map<number, WantedPort>();
   for (const want of wanted) {
     const other = owners.get(want.port);
     if (other !== undefined) {
-      throw new AshlarError(
-        "INVALID_ARGUMENT",
-        `port ${want.port} is wanted by ${other.owner} and by ${want.owner}; set ${other.flag} or ${want.flag} to another one`,
-      );
+      throw clusterError("PORT_WANTED_TWICE", `port ${want.port} is wanted by ${other.owner} and by ${want.owner}`, {
+        options: [other.option, want.option],
+      });
     }
     owners.set(want.port, want);
   }
-  for (const { port, owner, flag } of wanted) {
+  for (const { port, owner, option } of wanted) {
     if (await isPortFree(port)) continue;
-    throw new AshlarError(
-      "INVALID_ARGUMENT",
-      `port ${port} of ${owner} is taken by another program; stop that program, or take another port: ${flag} <port>, or ${flag} 0 for any free one`,
-      { details: { setting: flag } },
-    );
+    throw clusterError("PORT_TAKEN", `port ${port} of ${owner} is taken by another program`, { options: [option] });
   }
 }

@@ -3,69 +3,11 @@ import { closeSync, openSync, statSync } from "node:fs";
 import process from "node:process";
 import { AshlarError } from "@ashlar/sdk/errors";
 import type { Clock } from "@ashlar/sdk/ports";
-import { formatDuration } from "../format.ts";
+import { formatDuration } from "../observability/format.ts";
 import { lastWords } from "./last-words.ts";
+import type { Look, ProcessSpec, ProcessState, ProcessView } from "./process-spec.ts";
 
-/**
- * `starting`: it runs and was not ready yet; `not ready`: it was, and its own check says no; `restarting`: it ended by itself and waits for its next
- * start; `kept down`: by `cluster kill`.
- */
-export type ProcessState = "starting" | "ready" | "not ready" | "restarting" | "kept down" | "stopping" | "stopped";
-
-/** How a process is started. */
-export interface Launch {
-  readonly file: string;
-  readonly args: readonly string[];
-  readonly env: NodeJS.ProcessEnv;
-  /** Default: ours. */
-  readonly cwd?: string;
-  readonly uid?: number;
-  readonly gid?: number;
-}
-
-/** What a look at a running process found. */
-export interface Look {
-  readonly ready: boolean;
-  /** Why it is not ready. */
-  readonly reason?: string | undefined;
-  readonly chunks?: number | undefined;
-  readonly bytesUsed?: number | undefined;
-  readonly bytesFree?: number | undefined;
-}
-
-/** A process to be kept running. */
-export interface ProcessSpec {
-  readonly name: string;
-  readonly kind: "postgres" | "node" | "gateway";
-  /** Where it is reached. */
-  readonly address: string;
-  /** File that takes both of its streams. */
-  readonly log: string;
-  readonly stopSignal: NodeJS.Signals;
-  /** Ends it at once, without leaving anything behind. */
-  readonly endSignal: NodeJS.Signals;
-  readonly launch: () => Launch;
-  /** Asks it how it is. Never rejects for what is wrong with it, only if the signal aborts. */
-  readonly look: (signal: AbortSignal) => Promise<Look>;
-  /** What to do about the words it ended with, if that is known. */
-  readonly advice?: (words: string) => string | undefined;
-}
-
-/** A process as status shows it. */
-export interface ProcessView extends Omit<Look, "ready"> {
-  readonly name: string;
-  readonly kind: ProcessSpec["kind"];
-  readonly state: ProcessState;
-  readonly pid: number | undefined;
-  readonly address: string;
-  /** Starts after the first one. */
-  readonly restarts: number;
-  /** How much longer it is kept down; absent where it is not, or until it is started. */
-  readonly keptDownForMs: number | undefined;
-  readonly log: string;
-}
-
-/** What {@link superviseProcess} needs beside the process. */
+/** What {@link SupervisedProcess} needs beside the process. */
 export interface SupervisionOptions {
   readonly clock: Clock;
   /** Called in the same turn as the change. */

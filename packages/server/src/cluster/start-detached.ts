@@ -2,73 +2,58 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { AshlarError, isErrorCode } from "@ashlar/sdk/errors";
 import { systemClock } from "@ashlar/sdk/ports";
-import { SETTINGS, type Setting } from "../config.ts";
-import { announcement } from "./announcement.ts";
 import { assertTakesCluster, undoFirstUp } from "./cluster-contents.ts";
 import { type ClusterFolder, type FolderBefore, holdsCluster, makeClusterFolder } from "./cluster-folder.ts";
-import { lockCluster } from "./cluster-lock.ts";
-import { UP_SETTINGS, type UpCall } from "./cluster-settings.ts";
-import { type ClusterStatus, changeLine } from "./cluster-status.ts";
-import { askSupervisor } from "./control-channel.ts";
+import { askSupervisor, type ClusterStatus } from "./control-channel.ts";
 import { lastWordsOf } from "./last-words.ts";
-import { pathFlag } from "./path-flag.ts";
-import { launchCli } from "./process-specs.ts";
+import { lockCluster } from "./process-record.ts";
+import { changeLine, type Launch } from "./process-spec.ts";
 
 const POLL_MS = 200;
 const READY_LIMIT_MS = 120_000;
 
 /**
- * `cluster up --detach`: starts the supervisor in the background and waits until the cluster is ready.
+ * Starts a supervisor in the background and waits until its cluster is ready.
  *
+ * @param options.launch a program that calls `runCluster` for this folder. It logs JSON lines, and its last one is its error, with code and details:
+ *   `{"error":{"code":…,"message":…,"details":…}}`.
  * @throws {AshlarError} what made the supervisor end; DEADLINE_EXCEEDED if not everything is ready in two minutes: it goes on in the background.
  */
-export async function runDetached(call: UpCall, folder: ClusterFolder): Promise<number> {
+export async function startDetached(
+  folder: ClusterFolder,
+  options: { readonly launch: Launch; readonly signal: AbortSignal },
+): Promise<ClusterStatus> {
+  const { launch, signal } = options;
   assertTakesCluster(folder);
   const before = await makeClusterFolder(folder);
-  lockCluster(folder, call.program).release();
+  lockCluster(folder).release();
   // Read through this handle: a first start that fails takes the file away again.
   const log = openSync(folder.log("supervisor"), "a+", 0o600);
   try {
     const logFrom = fstatSync(log).size;
-    const child = spawnSupervisor(call, folder, log);
-    const status = await waitUntilReady(call, folder, child);
-    if (status === undefined) {
-      const error = endOf(log, logFrom);
-      await undoUnlessTaken(folder, before, error);
-      throw error;
-    }
-    const { output, program } = call;
-    await output.result({ event: "ready", ...status }, announcement(folder, status, program));
-    output.note(`it runs in the background; stop it with ${program} cluster down${pathFlag(folder.path)}`);
-    return 0;
+    const child = spawn(launch.file, launch.args, { env: launch.env, detached: true, stdio: ["ignore", log, log] });
+    child.unref();
+    const status = await waitUntilReady(folder, child, signal);
+    if (status !== undefined) return status;
+    const error = endOf(log, logFrom);
+    await undoUnlessTaken(folder, before, error);
+    throw error;
   } finally {
     closeSync(log);
   }
 }
 
-function spawnSupervisor(call: UpCall, folder: ClusterFolder, log: number): ChildProcess {
-  const { databaseUrl } = call.settings;
-  const launch = launchCli(
-    // Its last line is its error, with code and details.
-    ["cluster", "up", ...flagsOf(call), "--path", folder.path, "--json"],
-    databaseUrl === undefined ? {} : { DATABASE_URL: databaseUrl },
-  );
-  const child = spawn(launch.file, launch.args, { env: launch.env, detached: true, stdio: ["ignore", log, log] });
-  child.unref();
-  return child;
-}
-
 /** @returns `undefined` if the supervisor ended. */
 async function waitUntilReady(
-  { signal }: UpCall,
   folder: ClusterFolder,
   child: ChildProcess,
+  signal: AbortSignal,
 ): Promise<ClusterStatus | undefined> {
   const untilMs = systemClock.monotonicMs() + READY_LIMIT_MS;
   for (;;) {
     await systemClock.sleep(POLL_MS, { signal });
     if (child.exitCode !== null || child.signalCode !== null) return undefined;
-    const status = await askSupervisor<ClusterStatus>(folder, { command: "status" }, signal).catch(() => undefined);
+    const status = await askSupervisor(folder, { command: "status" }, signal).catch(() => undefined);
     // Another one may have been first.
     if (status?.ready && status.supervisorPid === child.pid) return status;
     if (systemClock.monotonicMs() < untilMs) continue;
@@ -109,16 +94,4 @@ async function undoUnlessTaken(folder: ClusterFolder, before: FolderBefore, erro
   if (holdsCluster(folder) || error.code === "PRECONDITION_FAILED") return;
   using lock = lockCluster(folder);
   await undoFirstUp(folder, lock, before);
-}
-
-/** The flags that were given, again; not those which are about this process alone, and no secret. */
-function flagsOf({ settings, given }: UpCall): readonly string[] {
-  return UP_SETTINGS.flatMap((name) => {
-    const setting: Setting = SETTINGS[name];
-    const flag = setting.flag?.match(/--[a-z-]+/)?.[0];
-    const value = settings[name];
-    if (flag === undefined || setting.secret || !given.has(name)) return [];
-    if (["clusterPath", "detach", "json"].includes(name) || value === undefined) return [];
-    return typeof value === "boolean" ? [flag] : [flag, String(value)];
-  });
 }

@@ -1,0 +1,31 @@
+import { resolve } from "node:path";
+import { AshlarError } from "@ashlar/sdk/errors";
+import { expect, test } from "vitest";
+import { withAdvice } from "./cluster-advice.ts";
+
+const OPTIONS = { program: "npm run -s ashlar --", path: ` --path ${resolve("x")}` };
+
+test("a port that is taken is told with the flag that changes it", () => {
+  const details = { problem: "PORT_TAKEN", options: "gatewayPort" };
+  const error = withAdvice(new AshlarError("INVALID_ARGUMENT", "port 1 of gateway is taken", { details }), OPTIONS);
+  expect(error).toMatchObject({ code: "INVALID_ARGUMENT", details: { setting: "--gateway-port" } });
+  expect(error).toMatchObject({ message: expect.stringMatching(/^port 1 of gateway is taken; .*--gateway-port 0/) });
+  const two = { problem: "PORT_WANTED_TWICE", options: "postgresPort,gatewayPort" };
+  expect(withAdvice(new AshlarError("INVALID_ARGUMENT", "wanted twice", { details: two }), OPTIONS)).toMatchObject({
+    message: "wanted twice; set --postgres-port or --gateway-port to another one",
+  });
+});
+
+test("a cluster that runs already is told with the commands that show and stop it", () => {
+  const error = new AshlarError("PRECONDITION_FAILED", "it runs", { details: { problem: "RUNS_ALREADY" } });
+  const { program, path } = OPTIONS;
+  const told = withAdvice(error, OPTIONS);
+  expect(told).toMatchObject({ code: "PRECONDITION_FAILED", details: {}, cause: error });
+  for (const command of ["status", "down"])
+    expect(told).toMatchObject({ message: expect.stringContaining(`${program} cluster ${command}${path}`) });
+});
+
+test("every other error passes as it is", () => {
+  for (const error of [new AshlarError("INTERNAL", "x", { details: { problem: "OTHER" } }), new Error("x")])
+    expect(withAdvice(error, OPTIONS)).toBe(error);
+});

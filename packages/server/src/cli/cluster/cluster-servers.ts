@@ -1,0 +1,98 @@
+import { extname } from "node:path";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import {
+  type ClusterFolder,
+  type Launch,
+  LOOPBACK,
+  type Look,
+  type PlannedServer,
+  type ServerPrograms,
+} from "../../cluster/index.ts";
+import { SETTINGS, type Setting } from "../config.ts";
+import { askReadiness, readFigures } from "../health/index.ts";
+import type { UpSettings } from "./cluster-settings.ts";
+
+const ANSWER_MS = 3000;
+
+/** The servers of a cluster: this program as `node` and as `gateway`. */
+export function serverPrograms(folder: ClusterFolder, settings: UpSettings): ServerPrograms {
+  const flags = serverFlags(settings);
+  const launch = ({ port, databaseUrl }: PlannedServer, command: readonly string[]): Launch => {
+    const own = ["--port", String(port), "--host", LOOPBACK, "--cluster-key-file", folder.clusterKey, "--json"];
+    return launchCli([...command, ...own, ...flags.all], { DATABASE_URL: databaseUrl });
+  };
+  return {
+    node: (server) => {
+      const command = ["node", "--server-id", server.name, "--data-dir", folder.data(server.name), ...flags.node];
+      return { launch: () => launch(server, command), look: (signal) => lookAtNode(server.url, signal) };
+    },
+    gateway: (server) => ({
+      launch: () => launch(server, ["gateway"]),
+      look: (signal) => lookAtGateway(server.url, signal),
+    }),
+  };
+}
+
+/** Flags that the servers of a cluster are started with, by kind. */
+function serverFlags(settings: UpSettings): {
+  readonly all: readonly string[];
+  readonly node: readonly string[];
+} {
+  const { replicationFactor, durability, corsOrigins, heartbeatIntervalMs, logLevel, shutdownGraceMs } = settings;
+  return {
+    all: [
+      ...["--log-level", logLevel, "--shutdown-grace", String(shutdownGraceMs)],
+      ...["--replication-factor", String(replicationFactor)],
+      ...(durability === undefined ? [] : ["--durability", durability]),
+      ...(corsOrigins.length === 0 ? [] : ["--cors-origins", corsOrigins.join(",")]),
+    ],
+    node: ["--heartbeat-interval", String(heartbeatIntervalMs)],
+  };
+}
+
+/**
+ * This same program with other arguments: from the sources or from what was built of them, like the one that runs.
+ *
+ * Variables that mean something to the program are left out: the children are told everything.
+ */
+export function launchCli(args: readonly string[], env: Readonly<Record<string, string>> = {}): Launch {
+  const ours = new Set(Object.values(SETTINGS).map((setting: Setting) => setting.env));
+  const inherited = Object.entries(process.env).filter(([name]) => !ours.has(name));
+  const index = import.meta.resolve("@ashlar/server/cli");
+  const main = fileURLToPath(new URL(`./main${extname(index)}`, index));
+  // A debugger belongs to one process.
+  const nodeArgs = process.execArgv.filter((argument) => !argument.startsWith("--inspect"));
+  return {
+    file: process.execPath,
+    args: [...nodeArgs, main, ...args],
+    env: { ...Object.fromEntries(inherited), ...env },
+  };
+}
+
+/** Looks at a gateway: ready when its database answers. */
+async function lookAtGateway(url: string, signal: AbortSignal): Promise<Look> {
+  const answer = await askReadiness(url, { signal, limitMs: ANSWER_MS });
+  if ("reason" in answer) return { ready: false, reason: answer.reason };
+  return answer.ready ? { ready: true } : { ready: false, reason: reasonOf(answer.checks) };
+}
+
+/** Looks at a storage node: ready when it reads its disk and the registry knows it. Asking for the first renews its figures. */
+async function lookAtNode(url: string, signal: AbortSignal): Promise<Look> {
+  const answer = await askReadiness(url, { signal, limitMs: ANSWER_MS });
+  if ("reason" in answer) return { ready: false, reason: answer.reason };
+  const figure = await readFigures(url, signal);
+  return {
+    ready: answer.ready && answer.checks.registry === "registered",
+    reason: reasonOf(answer.checks),
+    chunks: figure("ashlar_node_chunks"),
+    bytesUsed: figure("ashlar_node_used_bytes"),
+    bytesFree: figure("ashlar_node_disk_free_bytes"),
+  };
+}
+
+/** The dependencies that are not well; `undefined` if all are. */
+function reasonOf(checks: Readonly<Record<string, string>>): string | undefined {
+  const bad = Object.entries(checks).filter(([, state]) => state !== "ok" && state !== "registered");
+  return bad.length === 0 ? undefined : bad.map(([name, state]) => `${name}: ${state}`).join(", ");
+}
