@@ -1,4 +1,4 @@
-import { type ConnectCodeName, ERROR_CODES, type ErrorCode } from "@ashlar/sdk/errors";
+import { AshlarError, type ConnectCodeName, ERROR_CODES, type ErrorCode } from "@ashlar/sdk/errors";
 
 /** Exit codes with their meaning; `docs/errors.md` and `--help` show them. */
 export const EXIT_CODES = Object.freeze({
@@ -42,4 +42,14 @@ export function exitCodeOf(code: ErrorCode): number {
   // Not the caller's words are wrong there, but the bytes.
   if (code === "CHECKSUM_MISMATCH") return EXIT_CODES.DAMAGED.value;
   return BY_CONNECT[ERROR_CODES[code].connect];
+}
+
+/** Why a command was ended from outside, with the exit code that follows. */
+export class Interruption extends AshlarError {
+  readonly exitCode: number;
+
+  constructor(message: string, exitCode: number) {
+    super("CANCELED", message);
+    this.exitCode = exitCode;
+  }
 }

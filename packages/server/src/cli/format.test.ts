@@ -10,11 +10,11 @@ import {
   formatShare,
   formatTable,
 } from "../observability/format.ts";
-import { parseByteRange } from "./byte-range-argument.ts";
-import { closest } from "./closest.ts";
-import { contentTypeOf } from "./content-type.ts";
+import { parseByteRange } from "./commands/get.ts";
+import { contentTypeOf } from "./commands/put.ts";
+import { closest } from "./hints.ts";
 import { folderPrefix, parseAddress, parseBucketName, parseObjectAddress, targetAddress } from "./object-address.ts";
-import { parseBytes, parseDuration } from "./quantities.ts";
+import { parseBytes, parseDuration } from "./settings.ts";
 import { shellWord } from "./shown-command.ts";
 
 test("sizes, rates and times are short and exact enough", () => {

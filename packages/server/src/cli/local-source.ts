@@ -2,8 +2,7 @@ import { type FileHandle, open } from "node:fs/promises";
 import { Readable } from "node:stream";
 import { AshlarError, throwIfAborted } from "@ashlar/sdk/errors";
 import { fileError } from "../files/file-error.ts";
-import type { CliIo } from "./cli-io.ts";
-import { closedStream } from "./standard-streams.ts";
+import { type CliIo, closedStream } from "./cli-io.ts";
 
 /** What happened to a file while it was read. */
 export type SourceChange = "grew" | "shrank" | "changed";

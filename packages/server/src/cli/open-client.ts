@@ -1,9 +1,10 @@
 import { nodeCryptoHasher } from "@ashlar/adapters/hash/node-crypto";
 import { createClient, direct, gateway, type ObjectClient, type RetryPolicy, type Seat } from "@ashlar/sdk";
 import { AshlarError } from "@ashlar/sdk/errors";
-import { openTransport } from "./open-transport.ts";
-import { noticedRetry } from "./retry-notice.ts";
-import { assertStoreThere } from "./servers/open-metadata.ts";
+import type { ServerRegistry, Transport } from "@ashlar/sdk/ports";
+import { formatDuration } from "../observability/format.ts";
+import type { TRANSPORT_NAMES } from "./config.ts";
+import { assertStoreThere, openExistingMetadata } from "./servers/open-metadata.ts";
 import type { Settings } from "./settings.ts";
 
 /** Settings that pick a seat. */
@@ -51,4 +52,75 @@ async function seatOf(
   const url = gatewayUrl ?? directUrl ?? "";
   const options = { url, apiKey, transport: await openTransport(transport), hasher: nodeCryptoHasher, retry };
   return gatewayUrl === undefined ? direct(options) : gateway(options);
+}
+
+/** Settings that say where the cluster's servers are written down. */
+export const CLUSTER_SETTINGS = ["gateway", "path", "apiKey", "transport", "databaseUrl"] as const;
+
+/** Servers and layouts, through a gateway or straight from its database. */
+export interface OpenedCluster extends AsyncDisposable {
+  readonly registry: Pick<ServerRegistry, "clusterSnapshot" | "changeLayout">;
+}
+
+/** @throws {AshlarError} INVALID_ARGUMENT if neither a gateway nor a database is named; BUCKET_NOT_FOUND if the folder holds no store. */
+export async function openCluster(
+  settings: Pick<Settings<(typeof CLUSTER_SETTINGS)[number]>, (typeof CLUSTER_SETTINGS)[number]>,
+): Promise<OpenedCluster> {
+  const { gateway: url, path, databaseUrl, apiKey } = settings;
+  if (url !== undefined) {
+    const transport = await openTransport(settings.transport);
+    const authorization = apiKey === undefined ? undefined : () => `Bearer ${apiKey}`;
+    const connection = transport.openGateway({ url, authorization });
+    return {
+      registry: connection.cluster,
+      async [Symbol.asyncDispose]() {
+        await connection.close();
+        await transport.close();
+      },
+    };
+  }
+  if (path === undefined && databaseUrl === undefined) {
+    throw new AshlarError(
+      "INVALID_ARGUMENT",
+      "which cluster? name a gateway with --gateway <url> or ASHLAR_GATEWAY, or set DATABASE_URL",
+    );
+  }
+  const opened = await openExistingMetadata({ path, databaseUrl });
+  return { registry: opened.metadata, [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose]() };
+}
+
+type TransportName = (typeof TRANSPORT_NAMES)[number];
+
+/** Loads only the transport that is asked for: each brings a library of its own, and commands should start fast. */
+const TRANSPORTS: Readonly<Record<TransportName, () => Promise<Transport>>> = {
+  undici: async () => (await import("@ashlar/adapters/transport/undici")).undiciTransport(),
+  http: async () => (await import("@ashlar/sdk/transport/http")).httpTransport(),
+  connect: async () => (await import("@ashlar/sdk/transport/connect")).connectTransport(),
+  "grpc-web": async () => (await import("@ashlar/sdk/transport/grpc-web")).grpcWebTransport(),
+  grpc: async () => (await import("@ashlar/adapters/transport/grpc")).grpcTransport(),
+  "grpc-js": async () => (await import("@ashlar/adapters/transport/grpc-js")).grpcJsTransport(),
+};
+
+/** Opens a transport by its name. @throws {AshlarError} INVALID_ARGUMENT for an unknown one. */
+export async function openTransport(name: string): Promise<Transport> {
+  const open = Object.hasOwn(TRANSPORTS, name) ? TRANSPORTS[name as TransportName] : undefined;
+  if (open === undefined) throw new AshlarError("INVALID_ARGUMENT", `no transport is called ${name}`);
+  return await open();
+}
+
+/** Patience that says so: the first wait of a command is a line on the terminal, so that nobody takes it for stuck. Silent elsewhere. */
+function noticedRetry(
+  stderr: NodeJS.WritableStream & { readonly isTTY?: boolean | undefined },
+  forMs: number,
+): RetryPolicy {
+  let told = stderr.isTTY !== true;
+  return {
+    forMs,
+    onRetry({ error, leftMs }) {
+      if (told) return;
+      told = true;
+      const why = error.code === "OVERLOADED" ? "the server is busy" : "the server does not answer";
+      stderr.write(`${why}, trying again for ${formatDuration(leftMs)}\n`);
+    },
+  };
 }

@@ -1,8 +1,12 @@
+import { readFileSync } from "node:fs";
 import process from "node:process";
-import { argumentProblem } from "./argument-bytes.ts";
+import { AshlarError } from "@ashlar/sdk/errors";
+import { closedStreams } from "./cli-io.ts";
 import { runCli } from "./run-cli.ts";
-import { closedStreams } from "./standard-streams.ts";
 import { superviseProcess } from "./supervise-process.ts";
+
+/** What Node decodes each byte to that is no UTF-8: of two names that differ in such bytes only, it makes one. */
+const LOST = "\ufffd";
 
 const argv = process.argv.slice(2);
 // Before the title changes, which writes over the arguments.
@@ -24,3 +28,61 @@ const exitCode = await runCli({
   program: process.env.ASHLAR_PROGRAM,
 });
 await supervision.exit(exitCode);
+
+/**
+ * Why an argument cannot be taken as it was typed: keys are UTF-8, and bytes that are none are lost before the program sees them.
+ *
+ * On Linux the kernel is asked for the bytes, so that U+FFFD itself may be typed; elsewhere an argument with it is refused.
+ *
+ * @param argv arguments after the program's name. Has to be asked before the title of the process changes.
+ */
+function argumentProblem(
+  argv: readonly string[],
+  read: () => Uint8Array | undefined = commandLine,
+): AshlarError | undefined {
+  if (!argv.some((argument) => argument.includes(LOST))) return undefined;
+  const raw = read();
+  const bytes = raw === undefined ? [] : split(raw).slice(-argv.length);
+  const isBroken = (argument: string, index: number): boolean =>
+    argument.includes(LOST) && (bytes.length !== argv.length || !isUtf8(bytes[index] ?? new Uint8Array(0)));
+  const index = argv.findIndex(isBroken);
+  if (index < 0) return undefined;
+  const shown = bytes[index] === undefined ? argv[index] : escaped(bytes[index]);
+  return new AshlarError("INVALID_ARGUMENT", `argument ${index + 1} is not UTF-8: ${shown}`);
+}
+
+function commandLine(): Uint8Array | undefined {
+  try {
+    return readFileSync("/proc/self/cmdline");
+  } catch {
+    return undefined; // another system
+  }
+}
+
+/** Each argument ends with a zero. */
+function split(raw: Uint8Array): Uint8Array[] {
+  const parts: Uint8Array[] = [];
+  for (let from = 0; from < raw.byteLength; ) {
+    const end = raw.indexOf(0, from);
+    const to = end < 0 ? raw.byteLength : end;
+    parts.push(raw.subarray(from, to));
+    from = to + 1;
+  }
+  return parts;
+}
+
+function isUtf8(bytes: Uint8Array): boolean {
+  try {
+    new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** As a shell's `$'…'` takes it. */
+function escaped(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) =>
+    byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : `\\x${byte.toString(16).padStart(2, "0")}`,
+  ).join("");
+}

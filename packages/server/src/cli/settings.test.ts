@@ -1,7 +1,6 @@
 import { expect, test } from "vitest";
 import { SETTING_GROUPS, SETTINGS, type Setting } from "./config.ts";
-import { parseBytes, parseDuration } from "./quantities.ts";
-import { defaultText, flagName, resolveSettings } from "./settings.ts";
+import { defaultText, flagName, parseBytes, parseDuration, resolveSettings } from "./settings.ts";
 
 const refusal = (run: () => unknown): string => {
   try {

@@ -3,8 +3,7 @@ import { AshlarError } from "@ashlar/sdk/errors";
 import { fileError } from "../files/file-error.ts";
 import { visibleLines } from "../observability/control-characters.ts";
 import { STANDARD_OUTPUT } from "./cli-io.ts";
-import { EXIT_CODES, exitCodeOf } from "./exit-codes.ts";
-import { Interruption } from "./interruption.ts";
+import { EXIT_CODES, exitCodeOf, Interruption } from "./exit-codes.ts";
 
 /** The process around a command line. */
 export interface ProcessSupervision {

@@ -10,7 +10,7 @@ import {
   type ServerPrograms,
 } from "../../cluster/index.ts";
 import { SETTINGS, type Setting } from "../config.ts";
-import { askReadiness, readFigures } from "../health/index.ts";
+import { askReadiness, readFigures } from "../health/ask-server.ts";
 import type { UpSettings } from "./cluster-settings.ts";
 
 const ANSWER_MS = 3000;

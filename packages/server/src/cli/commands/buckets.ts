@@ -1,6 +1,6 @@
 import { formatCount } from "../../observability/format.ts";
+import { confirm } from "../cli-io.ts";
 import { type CommandCall, defineCommand, textArgument } from "../command.ts";
-import { confirm } from "../confirm.ts";
 import { parseBucketName } from "../object-address.ts";
 import { openClient, openOrMakeClient, SEAT_SETTINGS } from "../open-client.ts";
 import {

@@ -1,15 +1,14 @@
-import type { GetObjectResult } from "@ashlar/sdk";
+import type { ByteRange, GetObjectResult } from "@ashlar/sdk";
+import { AshlarError } from "@ashlar/sdk/errors";
 import { fileError } from "../../files/file-error.ts";
 import { visibleText } from "../../observability/control-characters.ts";
 import { formatBytes, formatRate } from "../../observability/format.ts";
-import { parseByteRange } from "../byte-range-argument.ts";
-import { jsonText, STANDARD_OUTPUT, writeAll } from "../cli-io.ts";
+import { closedStream, jsonText, STANDARD_OUTPUT, writeAll } from "../cli-io.ts";
 import { type CommandCall, defineCommand, optionalArgument, textArgument } from "../command.ts";
 import { type LocalTarget, localTarget, writeTarget } from "../local-target.ts";
 import { parseObjectAddress } from "../object-address.ts";
 import { openClient, SEAT_SETTINGS } from "../open-client.ts";
 import { createProgress } from "../progress.ts";
-import { closedStream } from "../standard-streams.ts";
 
 const SETTINGS = [...SEAT_SETTINGS, "range", "concurrency", "timeoutMs", "quiet", "json", "debug"] as const;
 
@@ -69,4 +68,14 @@ async function report(
   else if (file !== "-" && !settings.quiet) {
     await writeAll(io.stdout, `${visibleText(file)}  ${formatBytes(length)}  ${formatRate(length, seconds)}\n`);
   }
+}
+
+/** Reads `first-last` (both included), `first-` and `-count`. @throws {AshlarError} INVALID_ARGUMENT. */
+export function parseByteRange(text: string): ByteRange {
+  const [, first = "", last = ""] = text.match(/^(\d*)-(\d*)$/) ?? [];
+  const [from, to] = [Number(first), Number(last)];
+  if (first === "" && last !== "" && to > 0) return { offset: -to };
+  if (first !== "" && last === "") return { offset: from };
+  if (first !== "" && last !== "" && to >= from) return { offset: from, length: to - from + 1 };
+  throw new AshlarError("INVALID_ARGUMENT", `a range is 0-1023, 1024- or -500, not "${text}"`);
 }

@@ -4,16 +4,12 @@ import { checkedUrl, systemClock } from "@ashlar/sdk/ports";
 import { visibleText } from "../../observability/control-characters.ts";
 import { type CommandCall, defineCommand, optionalArgument } from "../command.ts";
 import { EXIT_CODES } from "../exit-codes.ts";
-import {
-  askNodes,
-  type Finding,
-  findClockProblems,
-  findClusterProblems,
-  findFolderProblems,
-  findServerProblems,
-} from "../health/index.ts";
-import { CLUSTER_SETTINGS, openCluster } from "../open-cluster.ts";
-import { openTransport } from "../open-transport.ts";
+import { askNodes, findClockProblems } from "../health/ask-nodes.ts";
+import { findClusterProblems } from "../health/cluster-problems.ts";
+import type { Finding } from "../health/finding.ts";
+import { findFolderProblems } from "../health/folder-problems.ts";
+import { findServerProblems } from "../health/server-problems.ts";
+import { CLUSTER_SETTINGS, openCluster, openTransport } from "../open-client.ts";
 import { shellWord } from "../shown-command.ts";
 
 const SETTINGS = [...CLUSTER_SETTINGS, "json", "debug"] as const;

@@ -1,6 +1,6 @@
 import { AshlarError } from "@ashlar/sdk/errors";
 import { type CommandCall, defineCommand } from "../command.ts";
-import { CLUSTER_SETTINGS, openCluster } from "../open-cluster.ts";
+import { CLUSTER_SETTINGS, openCluster } from "../open-client.ts";
 
 const SETTINGS = [...CLUSTER_SETTINGS, "weights", "removeServers", "layoutReplicationFactor", "json", "debug"] as const;
 

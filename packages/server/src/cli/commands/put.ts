@@ -5,7 +5,6 @@ import { fileError } from "../../files/file-error.ts";
 import { visibleText } from "../../observability/control-characters.ts";
 import { formatBytes, formatCount, formatRate } from "../../observability/format.ts";
 import { type CommandCall, defineCommand, textArgument } from "../command.ts";
-import { contentTypeOf } from "../content-type.ts";
 import { type LocalSource, openSource, type SourceChange } from "../local-source.ts";
 import { type Address, parseAddress } from "../object-address.ts";
 import { openClient, openOrMakeClient, SEAT_SETTINGS } from "../open-client.ts";
@@ -123,4 +122,54 @@ function parseMetadata(entries: readonly string[]): Readonly<Record<string, stri
       throw new AshlarError("INVALID_ARGUMENT", `metadata is written name=value, not "${entry}"`);
     }),
   );
+}
+
+const TYPES: Readonly<Record<string, string>> = {
+  avif: "image/avif",
+  bmp: "image/bmp",
+  css: "text/css; charset=utf-8",
+  csv: "text/csv; charset=utf-8",
+  gif: "image/gif",
+  gz: "application/gzip",
+  htm: "text/html; charset=utf-8",
+  html: "text/html; charset=utf-8",
+  ico: "image/x-icon",
+  jpeg: "image/jpeg",
+  jpg: "image/jpeg",
+  js: "text/javascript; charset=utf-8",
+  json: "application/json",
+  m4a: "audio/mp4",
+  md: "text/markdown; charset=utf-8",
+  mjs: "text/javascript; charset=utf-8",
+  mov: "video/quicktime",
+  mp3: "audio/mpeg",
+  mp4: "video/mp4",
+  ogg: "audio/ogg",
+  parquet: "application/vnd.apache.parquet",
+  pdf: "application/pdf",
+  png: "image/png",
+  svg: "image/svg+xml",
+  tar: "application/x-tar",
+  tif: "image/tiff",
+  tiff: "image/tiff",
+  toml: "application/toml",
+  ttf: "font/ttf",
+  txt: "text/plain; charset=utf-8",
+  wasm: "application/wasm",
+  wav: "audio/wav",
+  webm: "video/webm",
+  webp: "image/webp",
+  woff: "font/woff",
+  woff2: "font/woff2",
+  xml: "application/xml",
+  yaml: "application/yaml",
+  yml: "application/yaml",
+  zip: "application/zip",
+  zst: "application/zstd",
+};
+
+/** The media type that a file name's extension stands for, if it is a common one. */
+export function contentTypeOf(name: string): string | undefined {
+  const extension = name.match(/\.([A-Za-z0-9]+)$/)?.[1]?.toLowerCase() ?? "";
+  return Object.hasOwn(TYPES, extension) ? TYPES[extension] : undefined;
 }

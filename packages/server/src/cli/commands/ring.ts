@@ -3,7 +3,7 @@ import { shownUrl } from "@ashlar/sdk/ports";
 import { type ServerShare, shares } from "@ashlar/sdk/ring";
 import { formatBytes, formatShare, formatTable } from "../../observability/format.ts";
 import { type CommandCall, defineCommand } from "../command.ts";
-import { CLUSTER_SETTINGS, openCluster } from "../open-cluster.ts";
+import { CLUSTER_SETTINGS, openCluster } from "../open-client.ts";
 
 const SETTINGS = [...CLUSTER_SETTINGS, "json", "debug"] as const;
 

@@ -2,8 +2,8 @@ import type { ObjectClient } from "@ashlar/sdk";
 import { AshlarError } from "@ashlar/sdk/errors";
 import { visibleText } from "../../observability/control-characters.ts";
 import { formatCount } from "../../observability/format.ts";
+import { confirm } from "../cli-io.ts";
 import { type CommandCall, defineCommand, listArgument } from "../command.ts";
-import { confirm } from "../confirm.ts";
 import { type Address, folderPrefix, parseAddress, parseObjectAddress } from "../object-address.ts";
 import { openClient, SEAT_SETTINGS } from "../open-client.ts";
 import {

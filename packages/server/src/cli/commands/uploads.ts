@@ -2,8 +2,8 @@ import type { UploadInfo } from "@ashlar/sdk";
 import { AshlarError } from "@ashlar/sdk/errors";
 import { visibleText } from "../../observability/control-characters.ts";
 import { formatCount, formatTime } from "../../observability/format.ts";
+import { confirm } from "../cli-io.ts";
 import { type CommandCall, defineCommand, listArgument, textArgument } from "../command.ts";
-import { confirm } from "../confirm.ts";
 import { parseAddress } from "../object-address.ts";
 import { openClient, SEAT_SETTINGS } from "../open-client.ts";
 

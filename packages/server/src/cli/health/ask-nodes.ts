@@ -1,7 +1,6 @@
 import { checkedUrl, type ServerRecord } from "@ashlar/sdk/ports";
-import { APART, askReadiness, type NoAnswer, type ReadyAnswer } from "./ask-readiness.ts";
-import { checkFinding, clockFinding } from "./check-finding.ts";
-import type { Finding } from "./finding.ts";
+import { APART, askReadiness, type NoAnswer, type ReadyAnswer } from "./ask-server.ts";
+import { checkFinding, clockFinding, type Finding } from "./finding.ts";
 
 const ANSWER_MS = 4000;
 

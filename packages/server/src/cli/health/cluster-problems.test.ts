@@ -2,10 +2,9 @@ import type { ClusterSnapshot } from "@ashlar/sdk";
 import { MIB } from "@ashlar/sdk/limits";
 import type { ServerRecord } from "@ashlar/sdk/ports";
 import { expect, test } from "vitest";
-import type { NoAnswer, ReadyAnswer } from "./ask-readiness.ts";
-import { checkFinding, clockFinding } from "./check-finding.ts";
+import type { NoAnswer, ReadyAnswer } from "./ask-server.ts";
 import { findClusterProblems } from "./cluster-problems.ts";
-import { diskFinding, type Finding } from "./finding.ts";
+import { checkFinding, clockFinding, diskFinding, type Finding } from "./finding.ts";
 
 function server(serverId: string, more: Partial<ServerRecord> = {}): ServerRecord {
   const times = { registeredAtMs: 0, lastHeartbeatAtMs: 0 };

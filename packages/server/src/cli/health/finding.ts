@@ -1,3 +1,6 @@
+import type { CheckWord } from "../../http/index.ts";
+import { formatDuration } from "../../observability/format.ts";
+
 /** One thing that was looked at. `broken`: something does not work; `warning`: it will not for long; `note`: worth knowing. */
 export interface Finding {
   readonly level: "ok" | "note" | "warning" | "broken";
@@ -30,4 +33,100 @@ export function diskFinding(
     action:
       "delete objects, enlarge the disk, or add a storage node and lower this one's weight: ashlar layout --weights <id>=0.5",
   };
+}
+
+/** States that servers tell of their dependencies, with what they mean for an operator. */
+const STATES: Readonly<Record<CheckWord, Omit<Finding, "what">>> = {
+  ok: { level: "ok" },
+  registered: { level: "ok" },
+  none: {
+    level: "note",
+    why: "gateways do not know it",
+    action: "start it with DATABASE_URL or --gateway to make it part of a cluster",
+  },
+  "not registered": {
+    level: "warning",
+    why: "it serves the chunks that it has, but is soon taken for down",
+    action: "start the database or the gateway that it registers with; it registers again by itself",
+  },
+  "not renewed": {
+    level: "warning",
+    why: "the gateway goes on with the servers and layouts that it last saw: it misses nodes that came, went or moved since",
+    action: "see in the gateway's log why it cannot read the list of servers; it tries again with each request",
+  },
+  refused: {
+    level: "broken",
+    why: "its cluster key is not that of the gateway, so that the cluster does not let it in",
+    action: "give it the CLUSTER_KEY (or CLUSTER_KEY_FILE) of the gateway, and start it again",
+  },
+  "another cluster key": {
+    level: "broken",
+    why: "it does not let this gateway in, which reads and writes what it can on the other nodes: copies are missing until that is mended",
+    action:
+      "give both the same CLUSTER_KEY (or CLUSTER_KEY_FILE), start the one again that had another, and see that their clocks agree within a minute",
+  },
+  "id held by another node": {
+    level: "broken",
+    why: "a node at another address runs under this server id, so that the cluster does not let this one in",
+    action:
+      "give it a SERVER_ID and a DATA_DIR of its own, or stop the other node; a moved node gets in by itself half a minute after its last heartbeat",
+  },
+  "read-only": {
+    level: "warning",
+    why: "its disk is full: writes go to the other copies, as long as there are enough",
+    action: "delete objects, enlarge the disk, or add a storage node",
+  },
+  away: {
+    level: "broken",
+    why: "nothing can be opened, listed or written; nothing is lost, and everything goes on when it is back",
+    action:
+      "start the database, or see in the gateway's log why it cannot be reached; the gateway connects again by itself",
+  },
+  "does not answer": {
+    level: "broken",
+    why: "what needs it waits and then fails; nothing is lost",
+    action: "see whether it runs, and look at its own logs; there is no need to restart the servers",
+  },
+  overloaded: {
+    level: "broken",
+    why: "all its request slots are taken, so that it refuses requests",
+    action: "see which clients call so often, or start another gateway",
+  },
+  "on a port of their own": {
+    level: "note",
+    why: "its own word about itself and its dependencies was not heard",
+    action: "name that address: ashlar health http://<operations host>:<operations port>",
+  },
+  stopping: { level: "broken", why: "it takes no new requests", action: "start it again" },
+};
+
+/** What a state means that a server tells of a dependency; it may be an error code, or the word of a newer release. */
+export function checkFinding(name: string, state: string): Finding {
+  const known = isKnown(state) ? STATES[state] : UNKNOWN;
+  return { ...known, what: `${name}: ${state}` };
+}
+
+const UNKNOWN: Omit<Finding, "what"> = { level: "broken", why: "it cannot do its work", action: "see its log" };
+
+function isKnown(state: string): state is CheckWord {
+  return Object.hasOwn(STATES, state);
+}
+
+/** Less is the time that the answer took, and the seconds that HTTP dates are cut to. */
+const CLOCK_WARNING_MS = 10_000;
+/** Signed permissions bear as much; see "clocks" in docs/limits.md. */
+const CLOCK_BROKEN_MS = 60_000;
+
+/** @returns nothing where the clocks agree, or a server does not tell its time. */
+export function clockFinding(name: string, dateMs: number | undefined, nowMs: number): readonly Finding[] {
+  const aheadMs = dateMs === undefined ? 0 : dateMs - nowMs;
+  if (Math.abs(aheadMs) < CLOCK_WARNING_MS) return [];
+  return [
+    {
+      level: Math.abs(aheadMs) < CLOCK_BROKEN_MS ? "warning" : "broken",
+      what: `the clock of ${name} is ${formatDuration(Math.abs(aheadMs))} ${aheadMs > 0 ? "ahead of" : "behind"} this machine's`,
+      why: "what servers sign for each other and for direct clients is refused when clocks differ by a minute",
+      action: "let all machines take their time from NTP (timedatectl set-ntp true)",
+    },
+  ];
 }

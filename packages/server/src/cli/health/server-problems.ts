@@ -1,11 +1,9 @@
 import { AshlarError } from "@ashlar/sdk/errors";
 import { systemClock, type Transport } from "@ashlar/sdk/ports";
 import { formatBytes, formatCount } from "../../observability/format.ts";
-import { askReadiness } from "./ask-readiness.ts";
-import { checkFinding, clockFinding } from "./check-finding.ts";
-import { diskFinding, type Finding } from "./finding.ts";
+import { askReadiness, type Figures, readFigures } from "./ask-server.ts";
+import { checkFinding, clockFinding, diskFinding, type Finding } from "./finding.ts";
 import { damagedMetadata } from "./folder-problems.ts";
-import { type Figures, readFigures } from "./read-figures.ts";
 
 /** What {@link findServerProblems} asks. */
 export interface ServerToExamine {

@@ -5,12 +5,10 @@ import { createGateway } from "../../gateway/index.ts";
 import { clusterAuthorization, createGrantKeeper } from "../../grants/index.ts";
 import type { ServerAddress } from "../../http/index.ts";
 import type { CommandCall } from "../command.ts";
-import { openTransport } from "../open-transport.ts";
+import { openTransport } from "../open-client.ts";
 import { requireClusterKey } from "./cluster-key.ts";
-import { makeFirstApiKey } from "./first-api-key.ts";
-import { listenOnFreePort } from "./free-port.ts";
 import { openMetadata } from "./open-metadata.ts";
-import { runUntilStopped } from "./run-until-stopped.ts";
+import { listenOnFreePort, makeFirstApiKey, runUntilStopped } from "./server-life.ts";
 import { createServerParts } from "./server-parts.ts";
 import type { GATEWAY_SETTINGS } from "./server-settings.ts";
 

@@ -1,16 +1,15 @@
 import { openFsChunkStore } from "@ashlar/adapters/chunk-store/fs";
 import { AshlarError } from "@ashlar/sdk/errors";
-import type { Durability } from "@ashlar/sdk/ports";
+import type { Durability, ServerRegistry } from "@ashlar/sdk/ports";
 import { folderError } from "../../files/file-error.ts";
 import { clusterAuthorization, createGrantKeeper, type GrantKeeper } from "../../grants/index.ts";
 import { createStorageNode } from "../../node/index.ts";
 import type { CommandCall } from "../command.ts";
-import { openTransport } from "../open-transport.ts";
+import { openTransport } from "../open-client.ts";
 import { requireClusterKey } from "./cluster-key.ts";
 import { takeNodeFolder } from "./node-folder.ts";
 import { openMetadata } from "./open-metadata.ts";
-import { lazyRegistry, type OpenedRegistry } from "./registry.ts";
-import { runUntilStopped } from "./run-until-stopped.ts";
+import { runUntilStopped } from "./server-life.ts";
 import { createServerParts, type ServerParts } from "./server-parts.ts";
 import type { NODE_SETTINGS } from "./server-settings.ts";
 
@@ -122,4 +121,41 @@ function openRegistry(settings: Call["settings"], parts: ServerParts, grants: Gr
       },
     };
   });
+}
+
+/** A registry and what it holds open. */
+export interface OpenedRegistry extends AsyncDisposable {
+  readonly registry: ServerRegistry;
+}
+
+/**
+ * A registry that is opened by its first call, and again by the next one if that failed: a node serves its chunks while the database is away.
+ */
+export function lazyRegistry(open: () => Promise<OpenedRegistry>): OpenedRegistry {
+  let opened: Promise<OpenedRegistry> | undefined;
+  const use = async <Answer>(call: (registry: ServerRegistry) => Promise<Answer>): Promise<Answer> => {
+    opened ??= open();
+    try {
+      return await call((await opened).registry);
+    } catch (error) {
+      // Only an opening that failed is done again.
+      await opened?.catch(() => {
+        opened = undefined;
+      });
+      throw error;
+    }
+  };
+  return {
+    registry: {
+      registerServer: (registration, options) => use((registry) => registry.registerServer(registration, options)),
+      heartbeat: (beat, options) => use((registry) => registry.heartbeat(beat, options)),
+      stopServer: (serverId, options) => use((registry) => registry.stopServer(serverId, options)),
+      clusterSnapshot: (options) => use((registry) => registry.clusterSnapshot(options)),
+      changeLayout: (change, options) => use((registry) => registry.changeLayout(change, options)),
+    },
+    async [Symbol.asyncDispose]() {
+      const holder = await opened?.catch(() => undefined);
+      await holder?.[Symbol.asyncDispose]();
+    },
+  };
 }

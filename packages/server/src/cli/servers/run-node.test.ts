@@ -1,7 +1,7 @@
 import { AshlarError } from "@ashlar/sdk/errors";
 import type { ServerRegistry } from "@ashlar/sdk/ports";
 import { expect, test } from "vitest";
-import { lazyRegistry } from "./registry.ts";
+import { lazyRegistry } from "./run-node.ts";
 
 const EMPTY = { servers: [], layouts: [] };
 
