@@ -10,6 +10,7 @@ import { defineConsumerTypes } from "./consumer-types.ts";
 import { defineNodeBundles } from "./node-bundles.ts";
 import { defineNodeLines } from "./node-lines.ts";
 import { createProject, filesOf, PACKAGES, packPackages, ROOT, readManifest, runModule } from "./packed-project.ts";
+import { defineWithoutGrpcJs } from "./without-grpc-js.ts";
 
 const run = promisify(execFile);
 const PEERS = ["undici", "pg", "@grpc/grpc-js", "@connectrpc/connect-node"];
@@ -22,6 +23,8 @@ beforeAll(async () => {
   tarballs = await packPackages(folder.at("packed"));
   await createProject(folder.at("small"), { tarballs, packages: ["@ashlar/sdk", "@ashlar/adapters"], thirdParty: [] });
   await createProject(folder.at("whole"), { tarballs, packages: [...tarballs.keys()], thirdParty: PEERS });
+  const thirdParty = PEERS.filter((name) => name !== "@grpc/grpc-js");
+  await createProject(folder.at("server"), { tarballs, packages: [...tarballs.keys()], thirdParty });
 }, 300_000);
 afterAll(async () => {
   await folder[Symbol.asyncDispose]();
@@ -109,4 +112,5 @@ describe("the packages in a project of their own", () => {
   defineBrowserBundles(() => folder.at("whole"));
   defineConsumerTypes(() => folder.at("small"));
   defineNodeBundles(() => folder.at("small"));
+  defineWithoutGrpcJs(() => folder.at("server"));
 });

@@ -83,7 +83,8 @@ const client = {
     unit: "text",
     default: "undici",
     choices: TRANSPORT_NAMES,
-    reason: "how servers are reached; plain HTTP over undici moves bulk bytes fastest",
+    reason:
+      "how servers are reached; plain HTTP over undici moves bulk bytes fastest, and grpc-js needs the package @grpc/grpc-js beside the program",
   },
   timeoutMs: {
     flag: "--timeout <duration>",

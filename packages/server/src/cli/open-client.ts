@@ -98,10 +98,22 @@ const TRANSPORTS: Readonly<Record<TransportName, () => Promise<Transport>>> = {
   connect: async () => (await import("@ashlar/sdk/transport/connect")).connectTransport(),
   "grpc-web": async () => (await import("@ashlar/sdk/transport/grpc-web")).grpcWebTransport(),
   grpc: async () => (await import("@ashlar/adapters/transport/grpc")).grpcTransport(),
-  "grpc-js": async () => (await import("@ashlar/adapters/transport/grpc-js")).grpcJsTransport(),
+  "grpc-js": async () => {
+    const { grpcJsTransport } = await import("@ashlar/adapters/transport/grpc-js").catch(needsGrpcJs);
+    return grpcJsTransport();
+  },
 };
 
-/** Opens a transport by its name. @throws {AshlarError} INVALID_ARGUMENT for an unknown one. */
+/** The one library of a transport that does not come with the program: gRPC works without it. */
+function needsGrpcJs(error: unknown): never {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  if (code !== "ERR_MODULE_NOT_FOUND") throw error;
+  const message =
+    "the transport grpc-js needs the package @grpc/grpc-js: npm install @grpc/grpc-js, or take the transport grpc";
+  throw new AshlarError("UNSUPPORTED", message, { cause: error });
+}
+
+/** Opens a transport by its name. @throws {AshlarError} INVALID_ARGUMENT for an unknown one; UNSUPPORTED if its library is not installed. */
 export async function openTransport(name: string): Promise<Transport> {
   const open = Object.hasOwn(TRANSPORTS, name) ? TRANSPORTS[name as TransportName] : undefined;
   if (open === undefined) throw new AshlarError("INVALID_ARGUMENT", `no transport is called ${name}`);
