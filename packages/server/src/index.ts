@@ -1,9 +1,23 @@
 /** The parts of a cluster, to be embedded in any process: storage node, gateway, and what both need. */
 
 // For those who run servers.
-export { createApiKey, createGateway, type Gateway, type GatewayOptions } from "./gateway/index.ts";
-// For those who put servers together themselves.
+// For those who put servers together themselves: what a gateway is made of, beside the ports of `@ashlar/server/http`.
+export {
+  createApiKey,
+  createGateway,
+  createGatewayCore,
+  type Gateway,
+  type GatewayCore,
+  type GatewayCoreOptions,
+  type GatewayOptions,
+} from "./gateway/index.ts";
 export { clusterAuthorization, createGrantKeeper, type GrantKeeper } from "./grants/index.ts";
+export {
+  createMaintenance,
+  type Maintenance,
+  type MaintenanceOptions,
+  type MaintenanceReport,
+} from "./maintenance/index.ts";
 export { createStorageNode, type StorageNode, type StorageNodeOptions } from "./node/index.ts";
 export {
   type CreateMetricsOptions,

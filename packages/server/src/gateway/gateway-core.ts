@@ -1,0 +1,263 @@
+import {
+  createClusterView,
+  createEngine,
+  createReplicatedStore,
+  type EngineOptions,
+  type ReplicatedStore,
+  type RetryPolicy,
+  type Topology,
+} from "@ashlar/sdk/engine";
+import { LIMITS } from "@ashlar/sdk/limits";
+import {
+  type Clock,
+  type Durability,
+  guardedLogger,
+  guardedTracer,
+  type Hasher,
+  type Logger,
+  type MetadataStore,
+  type ObjectBackend,
+  type Random,
+  type Tracer,
+} from "@ashlar/sdk/ports";
+import { type ClusterKeys, createGrantKeeperLazily, type GrantKeeper } from "../grants/index.ts";
+import { answersInTime } from "../http/answers-in-time.ts";
+import type { CorsOptions } from "../http/cors.ts";
+import { type FetchHandler, toFetchHandler } from "../http/fetch-handler.ts";
+import { HTTP_LIMITS } from "../http/http-limits.ts";
+import type { Readiness } from "../http/operations.ts";
+import { createServerHandlers, type ServerHandlers } from "../http/server-handler.ts";
+import { createServingState, type ServingState } from "../http/serving-state.ts";
+import type { Metrics } from "../observability/metrics.ts";
+import { type Authenticator, createAuthenticator, insecureAuthenticator } from "./auth/authenticator.ts";
+import { createLayoutView } from "./commit/layout-view.ts";
+import { gatewayChunkFace } from "./gateway-chunk-face.ts";
+import type { GatewayContext } from "./gateway-context.ts";
+import { createGatewayOperations } from "./operations/index.ts";
+import { createRefusalWatch, type RefusalWatch } from "./refusal-watch.ts";
+import { ACCESS_TOKENS_PATH, createAccessTokenRoute } from "./rest/access-tokens.ts";
+import { OBJECTS_ROOT } from "./rest/object-path.ts";
+import { createObjectRoutes } from "./rest/object-routes.ts";
+import { gatewayRpcRoutes } from "./rpc/rpc-routes.ts";
+
+/** What {@link createGatewayCore} takes. */
+export interface GatewayCoreOptions {
+  /** Stays the caller's to close. */
+  readonly metadata: MetadataStore;
+  /** Where chunks lie: a cluster's, or that of one local store. Closed with the gateway. */
+  readonly topology: Topology;
+  readonly hasher: Hasher;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  /** Makes a span of each request. Stores and transports make theirs where they are given it too. Default: none. */
+  readonly tracer?: Tracer | undefined;
+  readonly softwareVersion: string;
+
+  /** Secret of the cluster, at least 32 characters; there is no default. Needed unless `insecure` or `grants` is given. */
+  readonly clusterKey?: ClusterKeys | undefined;
+  /** A keeper that exists already, instead of `clusterKey`. */
+  readonly grants?: GrantKeeper | undefined;
+  /** Lets everybody do everything, and says so in the log. */
+  readonly insecure?: boolean | undefined;
+
+  /** Objects up to this many bytes live in their metadata row; default INLINE_MAX_BYTES. */
+  readonly inlineMaxBytes?: number | undefined;
+  /** Largest chunk in bytes that is taken; default CHUNK_MAX_BYTES_DEFAULT. */
+  readonly chunkMaxBytes?: number | undefined;
+  /** Of writes through the gateway's own engine; default `fixed(CHUNK_DEFAULT_BYTES)`. */
+  readonly chunker?: EngineOptions["chunker"];
+  /** Of writes that name none; default `strict`. */
+  readonly durability?: Durability | undefined;
+
+  /**
+   * How long stores keep a chunk that was claimed and not committed, in ms; default CLAIM_TTL_MS. Uploads must end within it; the same on every gateway
+   * of a cluster, because any of them collects.
+   */
+  readonly claimTtlMs?: number | undefined;
+
+  /** As `ChunkFaceOptions.proofsOfPossession`; default off. */
+  readonly proofsOfPossession?: boolean | undefined;
+
+  /** Health, metrics and reflection are answered by `handlers.operations` alone; default: by `handlers.handler` too. */
+  readonly operationsApart?: boolean | undefined;
+  /** Default: no web page may call. */
+  readonly cors?: CorsOptions | undefined;
+  readonly requestsInFlightMax?: number | undefined;
+  /** Bytes of request bodies held at once; default BYTES_IN_FLIGHT_MAX. */
+  readonly bytesInFlightMax?: number | undefined;
+}
+
+/** Metadata stores wait for their database by themselves, and clients for the gateway. */
+const CATALOG_RETRY: RetryPolicy = Object.freeze({ forMs: 0 });
+
+/** Of whole objects that the gateway's own engine writes: their senders have but one try, and still wait for an answer. */
+const CHUNK_RETRY: RetryPolicy = Object.freeze({ forMs: 5000 });
+
+/** What a gateway does with requests, wherever they come from. */
+export interface GatewayCore {
+  /** The object API, in process and without access control. */
+  readonly backend: ObjectBackend;
+  /** Answers a listener's requests; see `createServerPorts` of `@ashlar/server/http`. */
+  readonly handlers: ServerHandlers;
+  /** Answers requests without a port, for fetch-style servers; gRPC proper needs a port. */
+  readonly fetch: FetchHandler;
+  /** Everybody may do everything. */
+  readonly insecure: boolean;
+  /** The topology that was given, which sees besides which nodes do not let this gateway in; for maintenance beside it. */
+  readonly topology: Topology;
+  /** The chunks of the topology as one store, for maintenance beside it. */
+  readonly chunks: ReplicatedStore;
+  /** Tells health checks that it serves: whoever listens calls it then. Requests are answered before, too. */
+  start(): void;
+  /** Tells them that it ends. Requests are answered until {@link close}. */
+  stop(): void;
+  /** Closes engine and topology, once no request runs. Idempotent. */
+  close(): Promise<void>;
+}
+
+/**
+ * Creates the core of a gateway: the object engine behind RPCs, plain HTTP and a chunk face. It opens no port and does nothing by itself.
+ *
+ * @throws {AshlarError} INVALID_ARGUMENT without a cluster key, unless insecure.
+ */
+export function createGatewayCore(given: GatewayCoreOptions): GatewayCore {
+  const logger = guardedLogger(given.logger);
+  const { clock, random, metrics } = given;
+  const watch = createRefusalWatch(given.topology, { clock, logger });
+  const { topology } = watch;
+  const tracer = guardedTracer(given.tracer);
+  const options = { ...given, logger, tracer, topology };
+  const context = createContext(options);
+  const operations = createGatewayOperations(context);
+  const serving = createServingState();
+  let stopping = false;
+  const startedAtMs = clock.monotonicMs();
+  const chunkFace = gatewayChunkFace(context, {
+    softwareVersion: options.softwareVersion,
+    uptimeMs: () => clock.monotonicMs() - startedAtMs,
+    isStopping: () => stopping,
+    proofsOfPossession: options.proofsOfPossession,
+  });
+  const objectRoutes = createObjectRoutes({ ...operations, clock });
+  // The chunk that is being filled: those that are being stored have CHUNK_WRITES_MAX.
+  const heldMaxBytes = LIMITS.CHUNK_DEFAULT_BYTES.value;
+  const handlers = createServerHandlers({
+    rpcRoutes: [gatewayRpcRoutes(operations, context), chunkFace.rpcRoutes],
+    httpRoutes: [
+      { path: OBJECTS_ROOT, name: "objects", handler: objectRoutes, heldMaxBytes },
+      { path: `${OBJECTS_ROOT}/`, name: "objects", handler: objectRoutes, heldMaxBytes },
+      { path: ACCESS_TOKENS_PATH, name: "access-tokens", handler: createAccessTokenRoute(operations) },
+      ...chunkFace.httpRoutes,
+    ],
+    serving,
+    readiness: () => readinessOf(options, serving, watch),
+    requestsInFlightMax: options.requestsInFlightMax,
+    bytesInFlightMax: options.bytesInFlightMax,
+    operationsApart: options.operationsApart,
+    cors: options.cors,
+    logger,
+    metrics,
+    tracer,
+    clock,
+    random,
+  });
+  let closing: Promise<void> | undefined;
+  return {
+    backend: context.backend,
+    handlers,
+    fetch: toFetchHandler(handlers.handler),
+    insecure: context.insecure,
+    topology,
+    chunks: context.chunks,
+    start: () => serving.set("serving"),
+    stop() {
+      stopping = true;
+      serving.set("not-serving");
+    },
+    close() {
+      closing ??= context.backend.close();
+      return closing;
+    },
+  };
+}
+
+function createContext(options: GatewayCoreOptions): GatewayContext {
+  const { metadata, topology, hasher, clock, random, logger, clusterKey } = options;
+  const { inlineMaxBytes, chunker, durability = "strict", insecure = false } = options;
+  const { claimTtlMs = LIMITS.CLAIM_TTL_MS.value } = options;
+  const limits = {
+    inlineMaxBytes: inlineMaxBytes ?? LIMITS.INLINE_MAX_BYTES.value,
+    chunkMaxBytes: options.chunkMaxBytes ?? LIMITS.CHUNK_MAX_BYTES_DEFAULT.value,
+  };
+  let grants = options.grants;
+  if (grants === undefined && (clusterKey !== undefined || !insecure)) {
+    grants = createGrantKeeperLazily({ clusterKey: clusterKey ?? "", clock, random });
+  }
+  const chunks = createReplicatedStore({ topology, hasher, clock, random, logger });
+  const engine = {
+    catalog: metadata,
+    topology,
+    chunks,
+    hasher,
+    clock,
+    random,
+    logger,
+    inlineMaxBytes,
+    chunker,
+    durability,
+    claimTtlMs,
+    chunkWritesMax: HTTP_LIMITS.CHUNK_WRITES_MAX.value,
+    retry: CATALOG_RETRY,
+    chunkRetry: CHUNK_RETRY,
+  };
+  return Object.freeze({
+    backend: createEngine(engine),
+    metadata,
+    topology,
+    chunks,
+    layouts: createLayoutView(
+      topology.view ?? createClusterView({ registry: metadata, clock, logger }),
+      metadata,
+      clock,
+    ),
+    grants,
+    insecure,
+    authenticator: authenticatorOf(options, grants),
+    hasher,
+    clock,
+    random,
+    logger,
+    durability,
+    claimTtlMs,
+    limits,
+  });
+}
+
+function authenticatorOf(options: GatewayCoreOptions, grants: GrantKeeper | undefined): Authenticator {
+  const { metadata, clock, logger, insecure } = options;
+  if (insecure === true || grants === undefined) return insecureAuthenticator;
+  return createAuthenticator({ credentials: metadata, grants, clock, logger });
+}
+
+async function readinessOf(
+  { metadata, topology, clock }: Pick<GatewayCoreOptions, "metadata" | "topology" | "clock">,
+  serving: ServingState,
+  watch: RefusalWatch,
+): Promise<Readiness> {
+  const [found, refusals] = await Promise.all([
+    answersInTime(clock, (signal) => metadata.ping({ signal })).catch(() => "away" as const),
+    watch.refusals(),
+  ]);
+  const database = found === "late" ? "does not answer" : (found ?? "ok");
+  const listening = serving.get() === "serving" ? "ok" : "stopping";
+  // With an old view of the cluster it serves on: what it means for an operator stands in `health`.
+  const view = topology.viewFailure?.() === undefined ? {} : { "cluster view": "not renewed" as const };
+  const nodes = Object.fromEntries(refusals.serverIds.map((id) => [`node ${id}`, "another cluster key" as const]));
+  return {
+    // Other gateways may be let in where this one is not.
+    ready: database === "ok" && listening === "ok" && !refusals.isByAll,
+    checks: { ...nodes, metadata: database, gateway: listening, ...view },
+  };
+}
