@@ -2,7 +2,7 @@ import { visibleText } from "../observability/control-characters.ts";
 
 /**
  * `starting`: it runs and was not ready yet; `not ready`: it was, and its own check says no; `restarting`: it ended by itself and waits for its next
- * start; `kept down`: by `cluster kill`.
+ * start; `kept down`: since it was asked for.
  */
 export type ProcessState = "starting" | "ready" | "not ready" | "restarting" | "kept down" | "stopping" | "stopped";
 
