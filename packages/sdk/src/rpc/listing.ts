@@ -64,13 +64,10 @@ export function decodeObjectListPage(message: ListObjectsResponseMessage): Objec
 }
 
 export function encodeCopyObject(copy: CopyObject): MessageInitShape<typeof CopyObjectRequestSchema> {
+  // A member that is undefined counts as not given.
   return {
-    sourceBucket: copy.sourceBucket,
-    sourceKey: copy.sourceKey,
-    sourceIfMatch: copy.sourceIfMatch ?? "",
-    bucket: copy.bucket,
-    key: copy.key,
-    attributes: copy.attributes === undefined ? undefined : encodeAttributes(copy.attributes),
+    ...(copy as Omit<CopyObject, "sourceIfMatch">),
+    attributes: copy.attributes && encodeAttributes(copy.attributes),
     condition: encodeCondition(copy.condition),
   };
 }

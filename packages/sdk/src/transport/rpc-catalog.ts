@@ -1,5 +1,12 @@
 import { loadPart } from "../internal/load-part.ts";
-import type { AccessTokenSource, Catalog, GrantSource, ObjectCatalog, ServerRegistry } from "../ports/index.ts";
+import type {
+  AccessTokenSource,
+  Catalog,
+  GrantSource,
+  ObjectCatalog,
+  ObjectInfo,
+  ServerRegistry,
+} from "../ports/index.ts";
 import { encodeCondition } from "../rpc/attributes.ts";
 import { encodeCommitPart, encodeCommitWrite } from "../rpc/commit.ts";
 import { decodeInteger, encodeInteger, required } from "../rpc/integers.ts";
@@ -46,12 +53,15 @@ function bucketsOf({
   };
 }
 
+/** The object that a write made. */
+const infoOf = async (
+  answer: Promise<{ readonly info?: Parameters<typeof decodeObjectInfo>[0] }>,
+): Promise<ObjectInfo> => decodeObjectInfo((await answer).info);
+
 function objectsOf({ objects, call }: RpcConnection): ObjectCatalog {
   return {
-    async commitObject(commit, options) {
-      const answer = await call(options, (rpc) => objects.commitWrite(encodeCommitWrite(commit), rpc));
-      return decodeObjectInfo(answer.info);
-    },
+    commitObject: (commit, options) =>
+      infoOf(call(options, (rpc) => objects.commitWrite(encodeCommitWrite(commit), rpc))),
     async getObject(query, options) {
       const locate = call(options, (rpc) => objects.locate(encodeLocateRequest(query), rpc));
       const answer = await undefinedIf("OBJECT_NOT_FOUND", locate);
@@ -66,18 +76,12 @@ function objectsOf({ objects, call }: RpcConnection): ObjectCatalog {
       const request = { bucket, key, condition: encodeCondition(condition) };
       return (await call(options, (rpc) => objects.deleteObject(request, rpc))).deleted;
     },
-    async listObjects(query, options) {
-      return decodeObjectListPage(
-        await call(options, (rpc) => objects.listObjects(encodeListObjectsQuery(query), rpc)),
-      );
-    },
-    async copyObject(copy, options) {
-      return decodeObjectInfo((await call(options, (rpc) => objects.copyObject(encodeCopyObject(copy), rpc))).info);
-    },
-    async moveObject({ sourceIfMatch = "", condition, ...names }, options) {
-      const request = { ...names, sourceIfMatch, condition: encodeCondition(condition) };
-      return decodeObjectInfo((await call(options, (rpc) => objects.moveObject(request, rpc))).info);
-    },
+    listObjects: async (query, options) =>
+      decodeObjectListPage(await call(options, (rpc) => objects.listObjects(encodeListObjectsQuery(query), rpc))),
+    copyObject: (copy, options) => infoOf(call(options, (rpc) => objects.copyObject(encodeCopyObject(copy), rpc))),
+    // The same names as a copy's, without attributes.
+    moveObject: (move, options) =>
+      infoOf(call(options, (rpc) => objects.moveObject(encodeCopyObject(move) as object, rpc))),
   };
 }
 
@@ -89,26 +93,18 @@ function uploadsOf({
   "createUpload" | "getUpload" | "putPart" | "listParts" | "listUploads" | "completeUpload" | "abortUpload"
 > {
   return {
-    async createUpload(create, options) {
-      const answer = await call(options, (rpc) => objects.createUpload(encodeCreateUpload(create), rpc));
-      return decodeUploadInfo(answer.upload);
-    },
-    async getUpload(uploadId, options) {
-      return decodeUploadInfo((await call(options, (rpc) => objects.getUpload({ uploadId }, rpc))).upload);
-    },
-    async putPart(part, options) {
-      return decodePartInfo((await call(options, (rpc) => objects.commitPart(encodeCommitPart(part), rpc))).part);
-    },
-    async listParts(query, options) {
-      return decodePartPage(await call(options, (rpc) => objects.listParts(encodeListPartsQuery(query), rpc)));
-    },
-    async listUploads(query, options) {
-      return decodeUploadPage(await call(options, (rpc) => objects.listUploads(encodeListUploadsQuery(query), rpc)));
-    },
-    async completeUpload(complete, options) {
-      const answer = await call(options, (rpc) => objects.completeUpload(encodeCompleteUpload(complete), rpc));
-      return decodeObjectInfo(answer.info);
-    },
+    createUpload: async (create, options) =>
+      decodeUploadInfo((await call(options, (rpc) => objects.createUpload(encodeCreateUpload(create), rpc))).upload),
+    getUpload: async (uploadId, options) =>
+      decodeUploadInfo((await call(options, (rpc) => objects.getUpload({ uploadId }, rpc))).upload),
+    putPart: async (part, options) =>
+      decodePartInfo((await call(options, (rpc) => objects.commitPart(encodeCommitPart(part), rpc))).part),
+    listParts: async (query, options) =>
+      decodePartPage(await call(options, (rpc) => objects.listParts(encodeListPartsQuery(query), rpc))),
+    listUploads: async (query, options) =>
+      decodeUploadPage(await call(options, (rpc) => objects.listUploads(encodeListUploadsQuery(query), rpc))),
+    completeUpload: (complete, options) =>
+      infoOf(call(options, (rpc) => objects.completeUpload(encodeCompleteUpload(complete), rpc))),
     async abortUpload(uploadId, options) {
       await call(options, (rpc) => objects.abortUpload({ uploadId }, rpc));
     },
