@@ -152,11 +152,7 @@ export async function stopCluster(
   const wasRunning = await stopSupervisor(folder, signal);
   // Fails if the supervisor is there and does not answer.
   using lock = lockCluster(folder);
-<<<<<<< HEAD
   const survivors = await stopSurvivors(folder, { graceMs: LIMITS.SHUTDOWN_GRACE_MS });
-=======
-  const survivors = await stopSurvivors(folder, { graceMs: LIMITS.SHUTDOWN_GRACE_MS.value });
->>>>>>> shape-cluster
   const stayed = deleteData ? await removeCluster(folder, lock) : undefined;
   return { wasRunning: wasRunning || survivors.length > 0, stayed };
 }

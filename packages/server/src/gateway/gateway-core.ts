@@ -142,11 +142,7 @@ export function createGatewayCore(given: GatewayCoreOptions): GatewayCore {
   });
   const objectRoutes = createObjectRoutes({ ...operations, clock });
   // The chunk that is being filled: those that are being stored have CHUNK_WRITES_MAX.
-<<<<<<< HEAD
   const heldMaxBytes = LIMITS.CHUNK_DEFAULT_BYTES;
-=======
-  const heldMaxBytes = LIMITS.CHUNK_DEFAULT_BYTES.value;
->>>>>>> shape-cluster
   const handlers = createServerHandlers({
     rpcRoutes: [gatewayRpcRoutes(operations, context), chunkFace.rpcRoutes],
     httpRoutes: [
@@ -190,17 +186,10 @@ export function createGatewayCore(given: GatewayCoreOptions): GatewayCore {
 function createContext(options: GatewayCoreOptions): GatewayContext {
   const { metadata, topology, hasher, clock, random, logger, clusterKey } = options;
   const { inlineMaxBytes, chunker, durability = "strict", insecure = false } = options;
-<<<<<<< HEAD
   const { claimTtlMs = LIMITS.CLAIM_TTL_MS } = options;
   const limits = {
     inlineMaxBytes: inlineMaxBytes ?? LIMITS.INLINE_MAX_BYTES,
     chunkMaxBytes: options.chunkMaxBytes ?? LIMITS.CHUNK_MAX_BYTES_DEFAULT,
-=======
-  const { claimTtlMs = LIMITS.CLAIM_TTL_MS.value } = options;
-  const limits = {
-    inlineMaxBytes: inlineMaxBytes ?? LIMITS.INLINE_MAX_BYTES.value,
-    chunkMaxBytes: options.chunkMaxBytes ?? LIMITS.CHUNK_MAX_BYTES_DEFAULT.value,
->>>>>>> shape-cluster
   };
   let grants = options.grants;
   if (grants === undefined && (clusterKey !== undefined || !insecure)) {
