@@ -23,7 +23,10 @@ function branchesOf(text: string): readonly Branch[] {
   for (const written of masked(text).split("\n")) {
     if (written.includes("sql.clusterSnapshot")) continue;
     const depth = written.search(/[^├└│─ ]/);
-    const line = written.slice(Math.max(depth, 0)).replaceAll(/node-\d/g, "node-<n>").replaceAll(/ +/g, " ");
+    const line = written
+      .slice(Math.max(depth, 0))
+      .replaceAll(/node-\d/g, "node-<n>")
+      .replaceAll(/ +/g, " ");
     const branch = { line, below: [] };
     while (open.at(-1)!.depth >= depth && open.length > 1) open.pop();
     open.at(-1)!.branch.below.push(branch);
@@ -52,7 +55,9 @@ function onceOf(
   const text = JSON.stringify(wanted);
   const whole = branches.filter((branch) => JSON.stringify(branch) === text);
   const others = branches.filter((branch) => !whole.includes(branch));
-  const isSameWork = others.every(({ line }) => line.split(" ").slice(0, 2).join() === wanted?.line.split(" ").slice(0, 2).join());
+  const isSameWork = others.every(
+    ({ line }) => line.split(" ").slice(0, 2).join() === wanted?.line.split(" ").slice(0, 2).join(),
+  );
   return whole.length >= wholeCount && branches.length <= branchesMax && isSameWork ? whole.slice(0, 1) : branches;
 }
 
