@@ -29,7 +29,7 @@ function project(
   name: string,
   include: readonly string[],
   exclude: readonly string[] = [],
-  options: { readonly fileParallelism?: boolean; readonly sequence?: { readonly groupOrder: number } } = {},
+  options: { readonly sequence?: { readonly groupOrder: number } } = {},
 ): TestProjectConfiguration {
   return {
     resolve: { conditions: CONDITIONS },
@@ -83,10 +83,10 @@ function browserProject(executablePath: string | undefined = findChromium()): Te
 }
 
 /**
- * One file at a time, after the other projects: each has servers and a browser or a database of its own, and looks at what they do while they start and
- * fail. They wait more than they work, so the browser's files run beside those of the two projects that run in Node.
+ * After the other projects: each file has servers and a browser or a database of its own, and looks at what they do while they start and fail. They wait
+ * more than they work (a fifth of a core each), so two run side by side, as everywhere, and the browser's files beside those that run in Node.
  */
-const ALONGSIDE = { fileParallelism: false, sequence: { groupOrder: 1 } };
+const ALONGSIDE = { sequence: { groupOrder: 1 } };
 
 const BROWSER_DEPENDENCIES = [
   "@ashlar/sdk > @bufbuild/protobuf",

@@ -1,4 +1,4 @@
-import { type Browser, type BrowserContext, chromium, type Page } from "playwright";
+import { type Browser, type BrowserContext, chromium, type Locator, type Page } from "playwright";
 import { expect } from "vitest";
 import { CHROMIUM_ARGS, findChromium, requiresChromium } from "../support/chromium.ts";
 
@@ -36,6 +36,8 @@ export interface PageDriver {
   letGo(): Promise<void>;
   /** Waits until the transfer of the name is in the state. */
   untilState(name: string, state: string, timeoutMs?: number): Promise<void>;
+  /** Lets the page's own clock go ahead until something shows, while the page does nothing but wait. It must have been opened `hurried`. */
+  hurryUntil(shown: Locator): Promise<void>;
   /** The line under the transfer's name. */
   detail(name: string): Promise<string>;
   /** Bytes of request bodies that have left, of chunks alone. */
@@ -47,9 +49,19 @@ const CHUNK_URL = /\/chunks\/|WriteChunk/;
 /** Machines that run tests are busy. */
 const WAIT_MS = 90_000;
 
-export async function openPage(browser: Browser, url: string, context?: BrowserContext): Promise<PageDriver> {
+/** How a page is opened. */
+export interface PageOptions {
+  /** The browser profile; default: one of its own, which ends with the page. */
+  readonly context?: BrowserContext;
+  /** Gives the page a clock that can be hurried, and else goes as any other. Default: it has the machine's. */
+  readonly hurried?: boolean;
+}
+
+export async function openPage(browser: Browser, url: string, options: PageOptions = {}): Promise<PageDriver> {
+  const { context, hurried = false } = options;
   const own = context ?? (await browser.newContext({ viewport: { width: 1280, height: 800 } }));
   const page = await own.newPage();
+  if (hurried) await page.clock.install();
   page.setDefaultTimeout(WAIT_MS);
   const errors: string[] = [];
   page.on("pageerror", (error) => errors.push(error.stack ?? error.message));
@@ -98,6 +110,13 @@ export async function openPage(browser: Browser, url: string, context?: BrowserC
       await wanted.waitFor({ timeout: timeoutMs }).catch(async (error: unknown) => {
         throw new Error(`${name} is not ${state}: ${await page.locator("main").textContent()}`, { cause: error });
       });
+    },
+    async hurryUntil(shown) {
+      const look = async (): Promise<boolean> => {
+        await page.clock.fastForward(1000);
+        return await shown.isVisible();
+      };
+      await expect.poll(look, { timeout: WAIT_MS, interval: 100 }).toBe(true);
     },
     detail: async (name) => (await row(name).locator(".detail").textContent()) ?? "",
     sentChunkBytes: async () => (await Promise.all(sizes)).reduce((sum, each) => sum + each, 0),

@@ -2,7 +2,7 @@ import type { Browser } from "playwright";
 import { afterAll, beforeAll, describe } from "vitest";
 import { createTempFolder, type TempFolder } from "../support/temp-folder.ts";
 import { type PageCluster, startPageCluster } from "./page-cluster.ts";
-import { isWithoutChromium, launchChromium, openPage, type PageDriver } from "./page-driver.ts";
+import { isWithoutChromium, launchChromium, openPage, type PageDriver, type PageOptions } from "./page-driver.ts";
 
 const TEST_MS = 180_000;
 
@@ -12,7 +12,7 @@ export interface PageSuite {
   readonly browser: Browser;
   readonly folder: TempFolder;
   /** Opens the page in a browser profile of its own. */
-  open(): Promise<PageDriver>;
+  open(options?: Omit<PageOptions, "context">): Promise<PageDriver>;
 }
 
 /** A cluster, the example before it, and a browser, for the tests that `define` defines. Skipped where there is no Chromium. */
@@ -50,7 +50,7 @@ export function describePage(
       get folder() {
         return started().folder;
       },
-      open: () => openPage(started().browser, started().cluster.example.pageUrl),
+      open: (how) => openPage(started().browser, started().cluster.example.pageUrl, how),
     });
   });
 }

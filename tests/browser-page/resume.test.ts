@@ -7,7 +7,7 @@ import { openPage, type PageDriver } from "./page-driver.ts";
 import { describePage } from "./page-suite.ts";
 import { seenProgress, watchProgress } from "./watch-progress.ts";
 
-const SIZE = 24 * MIB;
+const SIZE = 16 * MIB;
 const PART = 4 * MIB;
 /** Bytes a second: slow enough that one part takes a while. */
 const SLOW = 2 * MIB;
@@ -58,7 +58,7 @@ describePage("an upload in the page", (suite) => {
     await driver.page.getByRole("button", { name: `Resume ${name}` }).click();
     await driver.untilState(name, "done");
     expect((await driver.sentChunkBytes()) - sent).toBe(SIZE - stored);
-    expect(await driver.detail(name)).toBe("24 MiB · done");
+    expect(await driver.detail(name)).toBe("16 MiB · done");
     expect(await suite.cluster.digestOf(name)).toEqual({ sha256: sha256Hex(bytes), sizeBytes: SIZE });
     await driver.close();
   });
@@ -74,7 +74,7 @@ describePage("an upload in the page", (suite) => {
     await unfinished.getByText(name).waitFor();
     const stored = await storedBytes(name);
     expect(stored).toBeLessThan(SIZE);
-    await unfinished.getByText(`${stored / MIB} MiB of 24 MiB are in the store`).waitFor();
+    await unfinished.getByText(`${stored / MIB} MiB of 16 MiB are in the store`).waitFor();
     const sent = await driver.sentChunkBytes();
     const notices = driver.page.locator("#notices");
     await writeFile(suite.folder.at("wrong.bin"), "another file");
@@ -111,7 +111,7 @@ describePage("an upload in the page", (suite) => {
     const driver = await suite.open();
     const bytes = await begin(driver, name, 38, 1);
     await untilStored(name, PART);
-    const other = await openPage(suite.browser, suite.cluster.example.pageUrl, driver.context);
+    const other = await openPage(suite.browser, suite.cluster.example.pageUrl, { context: driver.context });
     await other.page.setInputFiles("#files", suite.folder.at(name));
     await other.untilState(name, "done");
     await driver.letGo();
@@ -155,6 +155,29 @@ describePage("an upload in the page", (suite) => {
     await page.reload();
     await page.getByRole("button", { name: `Preview ${name}` }).waitFor();
     await expect.poll(() => page.getByRole("region", { name: "Unfinished uploads" }).isVisible()).toBe(false);
+    await driver.close();
+  });
+
+  test("is said to wait for a store that does not answer, and so is the list", async () => {
+    const driver = await suite.open({ hurried: true });
+    const { page } = driver;
+    const bytes = testBytes(SIZE, 64);
+    await writeFile(suite.folder.at("silent.bin"), bytes);
+    await driver.throttle(SLOW);
+    await page.setInputFiles("#files", suite.folder.at("silent.bin"));
+    await expect.poll(() => driver.detail("silent.bin"), { timeout: 60_000 }).toMatch(/MiB of 16 MiB/);
+    suite.cluster.gateway.freeze();
+    try {
+      await page.getByRole("button", { name: "Refresh" }).click();
+      await driver.hurryUntil(page.locator("#objects").getByText("The store does not answer"));
+      await driver.hurryUntil(page.locator("#transfers li").getByText("The store has not answered for"));
+    } finally {
+      suite.cluster.gateway.thaw();
+    }
+    await driver.throttle(undefined);
+    await driver.untilState("silent.bin", "done");
+    await page.getByRole("button", { name: "Refresh" }).click();
+    await page.locator("#objects").getByText("The store does not answer").waitFor({ state: "hidden" });
     await driver.close();
   });
 

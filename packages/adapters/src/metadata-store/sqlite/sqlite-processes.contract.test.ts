@@ -14,7 +14,10 @@ async function keysOf(store: MetadataStore, prefix: string): Promise<Set<string>
   return keys;
 }
 
-test("kill -9 of a writing process loses no answered commit in any durability mode, and the file stays sound", async () => {
+// Five rounds, each with a process to start: as long as five tests.
+test("kill -9 of a writing process loses no answered commit in any durability mode, and the file stays sound", {
+  timeout: 150_000,
+}, async () => {
   const subject = await createSqliteSubject();
   try {
     await subject.store.createBucket("case-bucket");
