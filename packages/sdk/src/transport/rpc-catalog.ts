@@ -40,9 +40,11 @@ function bucketsOf({
       return decodeBucket((await call(options, (rpc) => objects.createBucket({ bucket }, rpc))).bucket);
     },
     async getBucket(bucket, options) {
-      const head = call(options, (rpc) => objects.headBucket({ bucket }, rpc));
-      const answer = await undefinedIf("BUCKET_NOT_FOUND", head);
-      return answer === undefined ? undefined : decodeBucket(answer.bucket);
+      const answer = await undefinedIf(
+        "BUCKET_NOT_FOUND",
+        call(options, (rpc) => objects.headBucket({ bucket }, rpc)),
+      );
+      return answer && decodeBucket(answer.bucket);
     },
     async listBuckets(options) {
       return (await call(options, (rpc) => objects.listBuckets({}, rpc))).buckets.map(decodeBucket);
@@ -63,9 +65,11 @@ function objectsOf({ objects, call }: RpcConnection): ObjectCatalog {
     commitObject: (commit, options) =>
       infoOf(call(options, (rpc) => objects.commitWrite(encodeCommitWrite(commit), rpc))),
     async getObject(query, options) {
-      const locate = call(options, (rpc) => objects.locate(encodeLocateRequest(query), rpc));
-      const answer = await undefinedIf("OBJECT_NOT_FOUND", locate);
-      return answer === undefined ? undefined : decodeStoredObject(answer);
+      const answer = await undefinedIf(
+        "OBJECT_NOT_FOUND",
+        call(options, (rpc) => objects.locate(encodeLocateRequest(query), rpc)),
+      );
+      return answer && decodeStoredObject(answer);
     },
     async getManifestPage({ manifestId, fromOffset, limit }, options) {
       // The manifest's handle names its object; the gateway takes bucket and key from there.
