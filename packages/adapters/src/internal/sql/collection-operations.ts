@@ -2,7 +2,7 @@ import { AshlarError } from "@ashlar/sdk/errors";
 import { type Digest, digestFromBytes, encodeHex } from "@ashlar/sdk/hash";
 import { decodeSegment, type SegmentChunk } from "@ashlar/sdk/manifest";
 import type { CollectingChunk, RepairEntry } from "@ashlar/sdk/ports";
-import { createPlacement } from "@ashlar/sdk/ring";
+import { replicasUnder } from "../metadata/replicas-under.ts";
 import { lowerChunks, queueRepairs } from "./chunk-rows.ts";
 import { forgetFinished } from "./finished-operations.ts";
 import { readLayout } from "./layout-rows.ts";
@@ -187,7 +187,7 @@ async function queueRevived(session: SqlSession, rows: readonly ChunkRow[]): Pro
     const layout = await readLayout(session, row.layout_version);
     if (layout === undefined) continue;
     const chunkId = digestFromBytes(row.chunk_id);
-    const replicas = createPlacement(layout).placementOf(chunkId);
+    const replicas = replicasUnder(layout, chunkId);
     const { size_bytes: sizeBytes, layout_version: layoutVersion } = row;
     await queueRepairs(
       session,

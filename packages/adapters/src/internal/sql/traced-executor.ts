@@ -1,4 +1,5 @@
 import type { SpanAttributes, Tracer, WriteOptions } from "@ashlar/sdk/ports";
+import { inSpan } from "@ashlar/sdk/tracing";
 import type { OperationInput, OperationName, OperationOutput } from "./operations.ts";
 import type { SqlExecutor } from "./sql-metadata-store.ts";
 
@@ -24,15 +25,9 @@ export function tracedExecutor(executor: SqlExecutor, { tracer, system, kind }: 
       options?: WriteOptions,
     ): Promise<OperationOutput<Name>> {
       const attributes: SpanAttributes = { "db.system.name": system, "db.operation.name": name };
-      const span = tracer.start(`sql.${name}`, { kind, attributes });
-      try {
-        const output = await tracer.within(span, () => executor.execute(name, input, options));
-        span.end();
-        return output;
-      } catch (error) {
-        span.end(error);
-        throw error;
-      }
+      return await inSpan(tracer, { name: `sql.${name}`, kind, attributes }, () =>
+        executor.execute(name, input, options),
+      );
     },
     close: () => executor.close(),
   };

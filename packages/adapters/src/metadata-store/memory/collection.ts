@@ -1,6 +1,6 @@
 import { type Digest, encodeHex } from "@ashlar/sdk/hash";
 import type { CollectingChunk, CollectionQueue } from "@ashlar/sdk/ports";
-import { createPlacement } from "@ashlar/sdk/ring";
+import { replicasUnder } from "../../internal/metadata/replicas-under.ts";
 import { lowerChunks, queueRepair } from "./chunk-rows.ts";
 import type { ChunkRow, MemoryState } from "./state.ts";
 import { abortUpload } from "./uploads.ts";
@@ -62,7 +62,7 @@ function finishOne(state: MemoryState, outcome: { readonly chunkId: Digest; read
   // A replica refused, or a commit has taken the chunk back. In the second case its replicas may be gone: restore them all.
   if (outcome.removed && row.referenceCount > 0) {
     const layout = state.layouts.find(({ layoutVersion }) => layoutVersion === row.layoutVersion);
-    const replicas = layout === undefined ? [] : createPlacement(layout).placementOf(row.chunkId);
+    const replicas = layout === undefined ? [] : replicasUnder(layout, row.chunkId);
     for (const serverId of replicas) queueRepair(state, id, serverId);
   }
   if (row.collecting) {

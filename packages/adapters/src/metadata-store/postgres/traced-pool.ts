@@ -1,4 +1,5 @@
 import type { Tracer } from "@ashlar/sdk/ports";
+import { inSpan } from "@ashlar/sdk/tracing";
 import type { PgClient, PgPool, PgQueryConfig } from "./postgres-client.ts";
 
 /** The first word that says what is done; a transaction's script begins with BEGIN or ends with COMMIT. */
@@ -22,24 +23,14 @@ export function tracedPool(pool: PgPool, tracer: Tracer | undefined): PgPool {
 
 function tracedClient(client: PgClient, tracer: Tracer): PgClient {
   return {
-    async query(config) {
-      const operation = operationOf(config);
-      const span = tracer.start(operation, {
-        kind: "client",
-        attributes: {
-          "db.system.name": "postgresql",
-          "db.operation.name": operation,
-          "db.query.text": config.values === undefined ? undefined : config.text,
-        },
-      });
-      try {
-        const result = await tracer.within(span, () => client.query(config));
-        span.end();
-        return result;
-      } catch (error) {
-        span.end(error);
-        throw error;
-      }
+    query(config) {
+      const name = operationOf(config);
+      const attributes = {
+        "db.system.name": "postgresql",
+        "db.operation.name": name,
+        "db.query.text": config.values === undefined ? undefined : config.text,
+      };
+      return inSpan(tracer, { name, kind: "client", attributes }, () => client.query(config));
     },
     release: (error) => client.release(error),
     on: (event, listener) => client.on(event, listener),
