@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
 import type { OperationLocks } from "@ashlar/sdk/ports";
 import { POSTGRES_DIALECT } from "../../internal/sql/sql-dialect.ts";
-import type { SqlSession, SqlValue } from "../../internal/sql/sql-session.ts";
-import type { PgClient, PgResult, PgTypes } from "./postgres-client.ts";
+import type { SqlSession, SqlStatement, SqlValue } from "../../internal/sql/sql-session.ts";
+import type { PgResult, PgTypes } from "./postgres-client.ts";
+import type { StatementSender } from "./statements-in-order.ts";
 
 /** Statements with more parameters are lists of any length; each would stay prepared on the server for ever. */
 const NAMED_PARAMS_MAX = 16;
@@ -40,13 +41,15 @@ function statementName(sql: string): string {
 
 /** What a session needs beside its connection. */
 export interface PostgresSessionContext {
-  readonly client: PgClient;
+  readonly client: StatementSender;
   readonly operationId: string;
   readonly preparedStatements: boolean;
   /** The time of the transaction, where one was begun. */
-  readonly nowMs?: number;
+  readonly nowMs?: Promise<number>;
   /** Lock statements that the transaction ran when it began. */
   readonly heldLocks?: ReadonlySet<string>;
+  /** Takes the statements that go with the COMMIT. */
+  readonly last?: SqlStatement[];
 }
 
 export async function queryPg<Row extends object>(
@@ -61,10 +64,31 @@ export async function queryPg<Row extends object>(
 }
 
 /** Several statements without parameters in one round trip. @returns the rows of the last one. */
-export async function queryScript<Row extends object>(client: PgClient, sql: string): Promise<readonly Row[]> {
+export async function queryScript<Row extends object>(client: StatementSender, sql: string): Promise<readonly Row[]> {
   const result: PgResult | readonly PgResult[] = await client.query({ text: sql, types });
   const last = Array.isArray(result) ? (result as readonly PgResult[]).at(-1) : (result as PgResult);
   return (last?.rows ?? []) as Row[];
+}
+
+/** SQLSTATE of a division by zero. */
+const DIVISION_BY_ZERO = "22012";
+
+/**
+ * Runs a statement and holds it to what it must return. It divides by zero if it returns other rows, so that the transaction fails in the server: the
+ * COMMIT may be under way already.
+ */
+export async function queryChecked(
+  context: Pick<PostgresSessionContext, "client" | "preparedStatements">,
+  { sql, params, mustReturn }: SqlStatement,
+): Promise<void> {
+  if (mustReturn === undefined) return void (await queryPg(context, sql, params));
+  const { rowCount, otherwise } = mustReturn;
+  const checked = `WITH returned AS (${sql}) SELECT 1 / CASE count(*) WHEN ${rowCount} THEN 1 ELSE 0 END AS checked FROM returned`;
+  try {
+    await queryPg(context, checked, params);
+  } catch (error) {
+    throw error instanceof Error && "code" in error && error.code === DIVISION_BY_ZERO ? otherwise() : error;
+  }
 }
 
 /** Text as a literal, whatever the server's setting for backslashes is. */
@@ -82,13 +106,16 @@ export function postgresSession(context: PostgresSessionContext): SqlSession {
   const takeLock = async (statement: string): Promise<void> => {
     if (context.heldLocks?.has(statement) !== true) await queryScript(context.client, statement);
   };
+  const readClock = async (): Promise<number> =>
+    (await query<{ now_ms: number }>(`SELECT ${POSTGRES_DIALECT.nowMs} AS now_ms`))[0]?.now_ms ?? 0;
   return {
     dialect: POSTGRES_DIALECT,
     query,
-    async nowMs() {
-      nowMs ??= (await query<{ now_ms: number }>(`SELECT ${POSTGRES_DIALECT.nowMs} AS now_ms`))[0]?.now_ms ?? 0;
-      return nowMs;
+    async finish(statements) {
+      if (context.last === undefined) for (const statement of statements) await queryChecked(context, statement);
+      else context.last.push(...statements);
     },
+    nowMs: () => (nowMs ??= readClock()),
     newId: () => (idCount++ === 0 ? context.operationId : `${context.operationId}.${idCount - 1}`),
     async lockObjects(objects) {
       for (const lock of lockStatements({ objects, buckets: [] })) await takeLock(lock);

@@ -22,6 +22,7 @@ export function tracedPool(pool: PgPool, tracer: Tracer | undefined): PgPool {
 
 function tracedClient(client: PgClient, tracer: Tracer): PgClient {
   return {
+    pipeline: client.pipeline === true,
     async query(config) {
       const operation = operationOf(config);
       const span = tracer.start(operation, {
