@@ -33,7 +33,7 @@ export interface SqlSession {
   nowMs(): Promise<number>;
   /** A new id; a repeated attempt of the same operation gets the same ids in the same order. */
   newId(): string;
-  /** Serializes writers of the same objects until the transaction ends. Keys are byte texts. */
+  /** Serializes writers of the same objects until the transaction ends, for what is asked from now on. Keys are byte texts. */
   lockObjects(names: ReadonlyArray<{ readonly bucket: string; readonly key: string }>): Promise<void>;
   /** Keeps a bucket from being deleted (`shared`, for writers into it) or keeps writers out of it (`exclusive`) until the transaction ends. */
   lockBucket(bucket: string, mode: "shared" | "exclusive"): Promise<void>;

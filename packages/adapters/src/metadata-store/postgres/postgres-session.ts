@@ -3,10 +3,12 @@ import type { OperationLocks } from "@ashlar/sdk/ports";
 import { POSTGRES_DIALECT } from "../../internal/sql/sql-dialect.ts";
 import type { SqlSession, SqlStatement, SqlValue } from "../../internal/sql/sql-session.ts";
 import type { PgResult, PgTypes } from "./postgres-client.ts";
-import type { StatementSender } from "./statements-in-order.ts";
+import { allAnswered, type StatementSender } from "./statements-in-order.ts";
 
 /** Statements with more parameters are lists of any length; each would stay prepared on the server for ever. */
 const NAMED_PARAMS_MAX = 16;
+/** As many as the largest commit of a client needs. The time limit of a statement holds for all that are sent together, so there is an end. */
+const SENT_TOGETHER_MAX = 32;
 /** Any number that no other application is likely to lock. */
 const LAYOUT_LOCK = "4707464411937265408";
 export const MIGRATION_LOCK = "4707464411937265409";
@@ -102,9 +104,10 @@ export function postgresSession(context: PostgresSessionContext): SqlSession {
   let idCount = 0;
   const query = <Row extends object>(sql: string, params?: readonly SqlValue[]): Promise<readonly Row[]> =>
     queryPg<Row>(context, sql, params);
-  // No parameters: the numbers differ from call to call, and a prepared statement would gain nothing here.
-  const takeLock = async (statement: string): Promise<void> => {
-    if (context.heldLocks?.has(statement) !== true) await queryScript(context.client, statement);
+  // No parameters: the numbers differ from call to call, and a prepared statement would gain nothing here. Not waited for: what is asked next is
+  // behind it, and fails as it did.
+  const takeLock = (statement: string): void => {
+    if (context.heldLocks?.has(statement) !== true) queryScript(context.client, statement).catch(() => {});
   };
   const readClock = async (): Promise<number> =>
     (await query<{ now_ms: number }>(`SELECT ${POSTGRES_DIALECT.nowMs} AS now_ms`))[0]?.now_ms ?? 0;
@@ -112,17 +115,21 @@ export function postgresSession(context: PostgresSessionContext): SqlSession {
     dialect: POSTGRES_DIALECT,
     query,
     async finish(statements) {
-      if (context.last === undefined) for (const statement of statements) await queryChecked(context, statement);
-      else context.last.push(...statements);
+      const { last } = context;
+      if (last === undefined) throw new Error("only a transaction has an end");
+      const rest = [...statements];
+      while (rest.length > SENT_TOGETHER_MAX)
+        await allAnswered(rest.splice(0, SENT_TOGETHER_MAX).map((statement) => queryChecked(context, statement)));
+      last.push(...rest);
     },
     nowMs: () => (nowMs ??= readClock()),
     newId: () => (idCount++ === 0 ? context.operationId : `${context.operationId}.${idCount - 1}`),
     async lockObjects(objects) {
-      for (const lock of lockStatements({ objects, buckets: [] })) await takeLock(lock);
+      for (const lock of lockStatements({ objects, buckets: [] })) takeLock(lock);
     },
     async lockBucket(bucket, mode) {
-      if (mode === "exclusive") await takeLock(`SELECT pg_advisory_xact_lock(${bucketLock(bucket)})`);
-      else for (const lock of lockStatements({ objects: [], buckets: [bucket] })) await takeLock(lock);
+      if (mode === "exclusive") takeLock(`SELECT pg_advisory_xact_lock(${bucketLock(bucket)})`);
+      else for (const lock of lockStatements({ objects: [], buckets: [bucket] })) takeLock(lock);
     },
     async lockLayouts() {
       await query("SELECT pg_advisory_xact_lock($1::bigint)", [LAYOUT_LOCK]);
