@@ -207,7 +207,7 @@ async function openPostgres(proxied: boolean, resources: Resources): Promise<Met
   }
   // Gives up after a second, so that a test of a database that is away does not take ten.
   const pool = (): pg.Pool => {
-    const made = new pg.Pool({ connectionString: address.href.replaceAll("+", "%20") });
+    const made = new pg.Pool({ connectionString: address.href.replaceAll("+", "%20"), pipeline: true });
     made.on("error", () => {}); // idle connections break when the way is cut; the store opens new ones
     return made;
   };

@@ -35,8 +35,8 @@ export async function teardown(): Promise<void> {
 export interface TestSchema {
   /** Also the application name of its pools' connections. */
   readonly name: string;
-  /** A new pool whose connections work in the schema. */
-  createPool(): pg.Pool;
+  /** A new pool whose connections work in the schema. Default: 10 connections that pipeline. @param settings of its connections, or its own. */
+  createPool(settings?: pg.PoolConfig): pg.Pool;
   /** Drops the schema. Pools must be closed. */
   drop(): Promise<void>;
 }
@@ -56,8 +56,11 @@ export async function createTestSchema(url: string | undefined = process.env.DAT
   await run(`CREATE SCHEMA ${name}`);
   return {
     name,
-    createPool: () =>
-      new pg.Pool({ connectionString: url, options: `-c search_path=${name}`, application_name: name, max: 10 }),
+    createPool: ({ options = "", ...settings } = {}) =>
+      new pg.Pool({
+        ...{ connectionString: url, application_name: name, max: 10, pipeline: true, ...settings },
+        options: `-c search_path=${name} ${options}`,
+      }),
     drop: () => run(`DROP SCHEMA ${name} CASCADE`),
   };
 }

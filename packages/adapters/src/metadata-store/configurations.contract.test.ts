@@ -21,6 +21,7 @@ describe.each<[string, () => Promise<MetadataStoreSubject>]>([
   ["SQLite with durability batched", () => createSqliteSubject({ durability: "batched" })],
   ["SQLite with durability os", () => createSqliteSubject({ durability: "os" })],
   ["PostgreSQL without prepared statements", () => createPostgresSubject({ preparedStatements: false })],
+  ["PostgreSQL without pipelining", () => createPostgresSubject({ pipeline: false })],
 ])("%s", (_name, create) => {
   for (const name of TOUCHED) {
     test(name, async () => {

@@ -1,8 +1,8 @@
 import { bytesEqual, type Digest } from "@ashlar/sdk/hash";
-import type { ChunkedContent, ChunkRef, CommittedChunk } from "@ashlar/sdk/ports";
+import type { ChunkRef, CommittedChunk } from "@ashlar/sdk/ports";
 import { chunkSizeDiffers, layoutUnknown } from "../metadata/not-found.ts";
-import { insertRows, queryIn } from "./row-blocks.ts";
-import type { SqlSession, SqlValue } from "./sql-session.ts";
+import { insertRows, insertStatements, queryIn, type RowInsertion } from "./row-blocks.ts";
+import type { SqlSession, SqlStatement, SqlValue } from "./sql-session.ts";
 
 /** A chunk with how often a list names it. */
 interface CountedChunk {
@@ -34,18 +34,21 @@ const CHUNK_COLUMNS = "chunks (chunk_id, size_bytes, reference_count, state, lay
 
 /**
  * Raises the counts of the chunks of a commit: rows inserted or updated in order of their ids, collecting rows set live again (the replicas that
- * this commit claimed still exist, and no others are sure to), each chunk's layout moved forward, missed replicas queued for repair.
+ * this commit claimed still exist, and no others are sure to), each chunk's layout moved forward, missed replicas queued for repair. Their layouts
+ * are known: {@link assertLayoutsKnown}.
  *
- * @throws {AshlarError} INVALID_ARGUMENT for a size that differs from the row's, LAYOUT_STALE for an unknown layout.
+ * @throws {AshlarError} INVALID_ARGUMENT for a size that differs from another one's of the list; the statements for one that differs from the row's.
  */
-export async function raiseChunks(session: SqlSession, content: ChunkedContent): Promise<void> {
-  const { chunks } = content;
-  await assertLayoutsKnown(session, chunks);
+export async function raiseStatements(
+  session: SqlSession,
+  chunks: readonly CommittedChunk[],
+): Promise<readonly SqlStatement[]> {
   const counted = countChunks(chunks);
-  const raised = await insertRows(
-    session,
+  const raised = insertStatements(
+    session.dialect,
     {
       into: CHUNK_COLUMNS,
+      otherwise: chunkSizeDiffers,
       suffix: `ON CONFLICT (chunk_id) DO UPDATE SET
         reference_count = chunks.reference_count + excluded.reference_count,
         state = excluded.state,
@@ -64,24 +67,35 @@ export async function raiseChunks(session: SqlSession, content: ChunkedContent):
       null,
     ]),
   );
-  if (raised.length !== counted.length) throw chunkSizeDiffers();
-  await queueRepairs(
-    session,
-    chunks.flatMap(({ chunkId, sizeBytes, layoutVersion = 0, missedServerIds = [] }) =>
-      missedServerIds.map((serverId) => ({ chunkId, sizeBytes, serverId, layoutVersion })),
-    ),
+  const missed = chunks.flatMap(({ chunkId, sizeBytes, layoutVersion = 0, missedServerIds = [] }) =>
+    missedServerIds.map((serverId) => ({ chunkId, sizeBytes, serverId, layoutVersion })),
   );
+  const repairs = await repairRows(session, missed);
+  return [...raised, ...insertStatements(session.dialect, REPAIRS, repairs)];
+}
+
+/** A row of a layout that was written. */
+interface LayoutRow {
+  readonly layout_version: number;
+}
+
+/** The layouts that chunks name and that were written: for {@link assertLayoutsKnown}. */
+export function selectLayouts(session: SqlSession, chunks: readonly CommittedChunk[]): Promise<readonly LayoutRow[]> {
+  return queryIn<LayoutRow>(session, layoutsOf(chunks), {
+    sql: (list) => `SELECT layout_version FROM layouts WHERE layout_version IN (${list})`,
+  });
 }
 
 /** @throws {AshlarError} LAYOUT_STALE for a layout that was never written. */
-async function assertLayoutsKnown(session: SqlSession, chunks: readonly CommittedChunk[]): Promise<void> {
-  const versions = [...new Set(chunks.map(({ layoutVersion = 0 }) => layoutVersion))].filter((version) => version > 0);
-  const known = await queryIn<{ layout_version: number }>(session, versions, {
-    sql: (list) => `SELECT layout_version FROM layouts WHERE layout_version IN (${list})`,
-  });
+export function assertLayoutsKnown(chunks: readonly CommittedChunk[], known: readonly LayoutRow[]): void {
   const found = new Set(known.map((row) => row.layout_version));
-  const unknown = versions.find((version) => !found.has(version));
+  const unknown = layoutsOf(chunks).find((version) => !found.has(version));
   if (unknown !== undefined) throw layoutUnknown(unknown);
+}
+
+/** Chunks of a store that has no layouts name none. */
+function layoutsOf(chunks: readonly CommittedChunk[]): number[] {
+  return [...new Set(chunks.map(({ layoutVersion = 0 }) => layoutVersion))].filter((version) => version > 0);
 }
 
 /**
@@ -115,22 +129,24 @@ export interface MissedReplica {
  * Queues replicas for repair, each chunk and server once. A new miss gives an older entry a new id, so that finishing the older repair
  * does not hide it.
  */
+const REPAIRS: RowInsertion = {
+  into: "repair_queue (chunk_id, server_id, repair_id, size_bytes, layout_version, created_at_ms)",
+  suffix: `ON CONFLICT (chunk_id, server_id) DO UPDATE SET repair_id = excluded.repair_id,
+    layout_version = CASE WHEN repair_queue.layout_version > excluded.layout_version THEN repair_queue.layout_version ELSE excluded.layout_version END`,
+};
+
+/** Queues replicas for repair now. */
 export async function queueRepairs(session: SqlSession, missed: readonly MissedReplica[]): Promise<void> {
-  if (missed.length === 0) return;
+  await insertRows(session, REPAIRS, await repairRows(session, missed));
+}
+
+async function repairRows(session: SqlSession, missed: readonly MissedReplica[]): Promise<SqlValue[][]> {
+  if (missed.length === 0) return [];
   const nowMs = await session.nowMs();
   const rows = new Map<string, SqlValue[]>();
   for (const { chunkId, sizeBytes, serverId, layoutVersion } of missed) {
     const name = `${Buffer.from(chunkId).toString("hex")} ${serverId}`;
     if (!rows.has(name)) rows.set(name, [chunkId, serverId, session.newId(), sizeBytes, layoutVersion, nowMs]);
   }
-  const ordered = [...rows].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, row]) => row);
-  await insertRows(
-    session,
-    {
-      into: "repair_queue (chunk_id, server_id, repair_id, size_bytes, layout_version, created_at_ms)",
-      suffix: `ON CONFLICT (chunk_id, server_id) DO UPDATE SET repair_id = excluded.repair_id,
-        layout_version = CASE WHEN repair_queue.layout_version > excluded.layout_version THEN repair_queue.layout_version ELSE excluded.layout_version END`,
-    },
-    ordered,
-  );
+  return [...rows].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, row]) => row);
 }

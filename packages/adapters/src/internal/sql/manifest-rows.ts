@@ -1,10 +1,10 @@
 import { AshlarError } from "@ashlar/sdk/errors";
 import { decodeSegment, type SegmentChunk, splitIntoSegments } from "@ashlar/sdk/manifest";
 import type { ChunkedContent, LocatedChunk, ManifestPage } from "@ashlar/sdk/ports";
-import { raiseChunks } from "./chunk-rows.ts";
+import { raiseStatements } from "./chunk-rows.ts";
 import { openPart, PART_COLUMNS, type PartRow, sealPart } from "./part-rows.ts";
-import { insertRows } from "./row-blocks.ts";
-import type { SqlSession } from "./sql-session.ts";
+import { insertStatements } from "./row-blocks.ts";
+import type { SqlSession, SqlStatement } from "./sql-session.ts";
 
 /** A part of a manifest on its way into the tables. */
 export interface NewPart {
@@ -19,37 +19,36 @@ export interface NewPart {
   readonly content: ChunkedContent;
 }
 
-/** Raises the chunks of a part and writes its rows. */
-export async function insertPart(session: SqlSession, part: NewPart): Promise<void> {
-  await raiseChunks(session, part.content);
+/** Raises the chunks of a part, whose layouts are known, and writes its rows. @throws {AshlarError} INVALID_ARGUMENT as {@link raiseStatements}. */
+export async function insertPartStatements(session: SqlSession, part: NewPart): Promise<readonly SqlStatement[]> {
   const { partId, manifestId, partNumber, startOffset, sizeBytes, etag, sha256 = null, content } = part;
   const createdAtMs = await session.nowMs();
   const row = sealPart({
     ...{ part_id: partId, manifest_id: manifestId, part_number: partNumber, start_offset: startOffset },
     ...{ size_bytes: sizeBytes, chunk_count: content.chunks.length, etag, sha256, created_at_ms: createdAtMs },
   });
-  await insertRows(session, { into: `manifest_parts (${PART_COLUMNS.join(", ")})` }, [
-    PART_COLUMNS.map((column) => row[column]),
+  const segments = splitIntoSegments(content.chunks, partId).map((segment) => [
+    ...[partId, segment.startOffset, segment.sizeBytes, segment.chunkCount],
+    segment.data,
   ]);
-  await insertRows(
-    session,
-    { into: "manifest_segments (part_id, start_offset, size_bytes, chunk_count, data)" },
-    splitIntoSegments(content.chunks, partId).map((segment) => [
-      ...[partId, segment.startOffset, segment.sizeBytes, segment.chunkCount],
-      segment.data,
+  const segmentColumns = "manifest_segments (part_id, start_offset, size_bytes, chunk_count, data)";
+  return [
+    ...(await raiseStatements(session, content.chunks)),
+    ...insertStatements(session.dialect, { into: `manifest_parts (${PART_COLUMNS.join(", ")})` }, [
+      PART_COLUMNS.map((column) => row[column]),
     ]),
-  );
+    ...insertStatements(session.dialect, { into: segmentColumns }, segments),
+  ];
 }
 
 /** An object row names the manifest no more; with the last one it is released. A count that is too low is damage, and must not stop the delete. */
-export async function releaseManifest(session: SqlSession, manifestId: string | null): Promise<void> {
-  if (manifestId === null) return;
+export async function releaseStatement(session: SqlSession, manifestId: string): Promise<SqlStatement> {
   const { asInteger } = session.dialect;
-  await session.query(
-    `UPDATE manifests SET reference_count = CASE WHEN reference_count > 0 THEN reference_count - 1 ELSE 0 END,
+  return {
+    sql: `UPDATE manifests SET reference_count = CASE WHEN reference_count > 0 THEN reference_count - 1 ELSE 0 END,
       released_at_ms = CASE WHEN reference_count <= 1 THEN ${asInteger("$2")} ELSE released_at_ms END WHERE manifest_id = $1`,
-    [manifestId, await session.nowMs()],
-  );
+    params: [manifestId, await session.nowMs()],
+  };
 }
 
 /** A segment, and the part that it belongs to. */

@@ -13,29 +13,37 @@ import {
 import { toByteText } from "../metadata/byte-text.ts";
 import { objectNotFound } from "../metadata/not-found.ts";
 import { assertBucketExists } from "./bucket-operations.ts";
-import { insertPart, readManifestPage } from "./manifest-rows.ts";
+import { assertLayoutsKnown, selectLayouts } from "./chunk-rows.ts";
+import { insertPartStatements, readManifestPage } from "./manifest-rows.ts";
 import {
+  type CurrentObject,
+  currentOf,
   INFO_COLUMNS,
   type InfoRow,
   infoOf,
-  insertObject,
+  insertObjectStatement,
   keyBytes,
-  lockCurrent,
-  removeCurrent,
-  removeRow,
+  lockAndLook,
+  removeRowStatement,
+  removeStatements,
 } from "./object-rows.ts";
 import type { SqlSession } from "./sql-session.ts";
 
 const SINGLE_PART = 1;
 
 export async function commitObject(session: SqlSession, commit: CommitObject): Promise<ObjectInfo> {
-  const { bucket, key, sizeBytes, etag, sha256, content } = commit;
-  const current = await lockCurrent(session, commit);
+  const { sizeBytes, etag, sha256, content } = commit;
+  const chunks = "inline" in content ? [] : content.chunks;
+  const [look, layouts] = await Promise.all([lockAndLook(session, commit), selectLayouts(session, chunks)]);
+  const current = currentOf(commit, look);
+  assertLayoutsKnown(chunks, layouts);
   const objectVersion = session.newId();
   const info = committedInfo(commit, [objectVersion, await session.nowMs()]);
   if ("inline" in content) {
-    await removeCurrent(session, { bucket, key, current });
-    await insertObject(session, { info, manifestId: null, inline: content.inline });
+    await session.finish([
+      ...(await removeStatements(session, commit, current)),
+      insertObjectStatement({ info, manifestId: null, inline: content.inline }),
+    ]);
     return info;
   }
   const partId = session.newId();
@@ -49,14 +57,16 @@ export async function commitObject(session: SqlSession, commit: CommitObject): P
     sha256,
     content,
   };
-  // Chunk rows before manifest rows, here and everywhere: one order of locks.
-  await insertPart(session, part);
-  await session.query(
-    "INSERT INTO manifests (manifest_id, state, reference_count, size_bytes, created_at_ms) VALUES ($1, 'sealed', 1, $2, $3)",
-    [objectVersion, sizeBytes, info.createdAtMs],
-  );
-  await removeCurrent(session, { bucket, key, current });
-  await insertObject(session, { info, manifestId: objectVersion, inline: null });
+  await session.finish([
+    // Chunk rows before manifest rows, here and everywhere: one order of locks.
+    ...(await insertPartStatements(session, part)),
+    {
+      sql: "INSERT INTO manifests (manifest_id, state, reference_count, size_bytes, created_at_ms) VALUES ($1, 'sealed', 1, $2, $3)",
+      params: [objectVersion, sizeBytes, info.createdAtMs],
+    },
+    ...(await removeStatements(session, commit, current)),
+    insertObjectStatement({ info, manifestId: objectVersion, inline: null }),
+  ]);
   return info;
 }
 
@@ -122,62 +132,69 @@ export async function deleteObject(
   session: SqlSession,
   query: { readonly bucket: string; readonly key: string; readonly condition?: CommitCondition | undefined },
 ): Promise<boolean> {
-  const current = await lockCurrent(session, query);
-  await removeCurrent(session, { ...query, current });
+  const current = currentOf(query, await lockAndLook(session, query));
+  await session.finish(await removeStatements(session, query, current));
   return current !== undefined;
 }
 
 export async function copyObject(session: SqlSession, copy: CopyObject): Promise<ObjectInfo> {
-  const { sourceBucket, sourceKey, bucket, key } = copy;
-  // Both at once, so that the session can lock them in one order: two copies in opposite directions do not deadlock.
-  await session.lockObjects([
-    { bucket: sourceBucket, key: toByteText(sourceKey) },
-    { bucket, key: toByteText(key) },
-  ]);
-  const source = await getSource(session, copy);
-  const current = await lockCurrent(session, copy);
+  const { bucket, key } = copy;
+  const { source, current } = await lockBoth(session, copy);
   const info: ObjectInfo = {
     ...infoOf(source),
     ...{ bucket, key, objectVersion: session.newId(), createdAtMs: await session.nowMs() },
     ...(copy.attributes === undefined ? {} : { attributes: copy.attributes }),
   };
-  if (source.manifest_id !== null) {
+  const raise = "UPDATE manifests SET reference_count = reference_count + 1 WHERE manifest_id = $1";
+  await session.finish([
     // Raised before the target is replaced: a copy onto itself must not release its own manifest.
-    await session.query("UPDATE manifests SET reference_count = reference_count + 1 WHERE manifest_id = $1", [
-      source.manifest_id,
-    ]);
-  }
-  await removeCurrent(session, { bucket, key, current });
-  await insertObject(session, { info, manifestId: source.manifest_id, inline: source.inline_data });
+    ...(source.manifest_id === null ? [] : [{ sql: raise, params: [source.manifest_id] }]),
+    ...(await removeStatements(session, copy, current)),
+    insertObjectStatement({ info, manifestId: source.manifest_id, inline: source.inline_data }),
+  ]);
   return info;
 }
 
 /** The manifest goes with the name: its count stays. */
 export async function moveObject(session: SqlSession, move: TwoObjects): Promise<ObjectInfo> {
   const { sourceBucket, sourceKey, bucket, key } = move;
-  await session.lockObjects([
-    { bucket: sourceBucket, key: toByteText(sourceKey) },
-    { bucket, key: toByteText(key) },
-  ]);
-  const source = await getSource(session, move);
-  const current = await lockCurrent(session, move);
+  const { source, current } = await lockBoth(session, move);
   const createdAtMs = await session.nowMs();
   const info: ObjectInfo = { ...infoOf(source), bucket, key, objectVersion: session.newId(), createdAtMs };
-  await removeRow(session, { bucket: sourceBucket, key: sourceKey, objectVersion: source.object_version });
-  await removeCurrent(session, { bucket, key, current });
-  await insertObject(session, { info, manifestId: source.manifest_id, inline: source.inline_data });
+  await session.finish([
+    removeRowStatement({ bucket: sourceBucket, key: sourceKey, objectVersion: source.object_version }),
+    ...(await removeStatements(session, move, current)),
+    insertObjectStatement({ info, manifestId: source.manifest_id, inline: source.inline_data }),
+  ]);
   return info;
 }
 
 /** Two names of objects, and what is said of each. */
 type TwoObjects = Omit<CopyObject, "attributes">;
 
-async function getSource(session: SqlSession, copy: TwoObjects): Promise<StoredRow> {
+/** Locks source and target, and checks the conditions on each. @throws {AshlarError} BUCKET_NOT_FOUND, OBJECT_NOT_FOUND, PRECONDITION_FAILED. */
+async function lockBoth(
+  session: SqlSession,
+  names: TwoObjects,
+): Promise<{ readonly source: StoredRow; readonly current: CurrentObject | undefined }> {
+  const { sourceBucket, sourceKey, bucket, key } = names;
+  // Both at once, so that the session can lock them in one order: two copies in opposite directions do not deadlock.
+  await session.lockObjects([
+    { bucket: sourceBucket, key: toByteText(sourceKey) },
+    { bucket, key: toByteText(key) },
+  ]);
+  const [rows, look] = await Promise.all([
+    session.query<StoredRow>(
+      `SELECT ${INFO_COLUMNS}, inline_data FROM objects WHERE bucket = $1 AND key = $2 AND is_latest`,
+      [sourceBucket, keyBytes(sourceKey)],
+    ),
+    lockAndLook(session, names),
+  ]);
+  return { source: await sourceOf(session, names, rows), current: currentOf(names, look) };
+}
+
+async function sourceOf(session: SqlSession, copy: TwoObjects, [row]: readonly StoredRow[]): Promise<StoredRow> {
   const { sourceBucket: bucket, sourceKey: key, sourceIfMatch } = copy;
-  const [row] = await session.query<StoredRow>(
-    `SELECT ${INFO_COLUMNS}, inline_data FROM objects WHERE bucket = $1 AND key = $2 AND is_latest`,
-    [bucket, keyBytes(key)],
-  );
   if (row === undefined) {
     await assertBucketExists(session, bucket);
     await assertBucketExists(session, copy.bucket);

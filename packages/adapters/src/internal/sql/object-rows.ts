@@ -1,9 +1,9 @@
 import { assertWriteCondition, type CommitCondition, type Durability, type ObjectInfo } from "@ashlar/sdk/ports";
 import { bytesToByteText, byteTextToBytes, fromByteText, toByteText } from "../metadata/byte-text.ts";
 import { bucketNotFound } from "../metadata/not-found.ts";
-import { releaseManifest } from "./manifest-rows.ts";
+import { releaseStatement } from "./manifest-rows.ts";
 import { openAttributes, sealAttributes } from "./sealed-row.ts";
-import type { SqlSession } from "./sql-session.ts";
+import type { SqlSession, SqlStatement } from "./sql-session.ts";
 
 /** Columns of an object's info; see {@link infoOf}. */
 export const INFO_COLUMNS =
@@ -57,26 +57,36 @@ export interface CurrentObject {
   readonly manifest_id: string | null;
 }
 
-/**
- * Locks an object, holds its bucket, and checks the condition against the latest version.
- *
- * @returns the latest version, if there is one.
- * @throws {AshlarError} BUCKET_NOT_FOUND, PRECONDITION_FAILED.
- */
-export async function lockCurrent(
-  session: SqlSession,
-  target: { readonly bucket: string; readonly key: string; readonly condition?: CommitCondition | undefined },
-): Promise<CurrentObject | undefined> {
-  const { bucket, key, condition } = target;
+/** An object to write, and what must hold of its latest version. */
+export interface WriteTarget {
+  readonly bucket: string;
+  readonly key: string;
+  readonly condition?: CommitCondition | undefined;
+}
+
+/** What a writer saw: no row without the bucket, nulls without the object. For {@link currentOf}. */
+type Look = ReadonlyArray<{ readonly [Column in keyof CurrentObject]: CurrentObject[Column] | null }>;
+
+/** Locks an object, holds its bucket, and looks at the latest version. */
+export async function lockAndLook(session: SqlSession, { bucket, key }: WriteTarget): Promise<Look> {
   // First the locks, then, in a statement of its own, the look: it sees what the writer before us committed.
   await session.lockBucket(bucket, "shared");
   await session.lockObjects([{ bucket, key: toByteText(key) }]);
-  const [row] = await session.query<{ [Column in keyof CurrentObject]: CurrentObject[Column] | null }>(
+  return await session.query(
     `SELECT o.object_version, o.etag, o.created_at_ms, o.manifest_id FROM buckets b
       LEFT JOIN objects o ON o.bucket = b.bucket AND o.key = $2 AND o.is_latest
       WHERE b.bucket = $1`,
     [bucket, keyBytes(key)],
   );
+}
+
+/**
+ * Checks the condition against the latest version.
+ *
+ * @returns the latest version, if there is one.
+ * @throws {AshlarError} BUCKET_NOT_FOUND, PRECONDITION_FAILED.
+ */
+export function currentOf({ bucket, condition }: WriteTarget, [row]: Look): CurrentObject | undefined {
   if (row === undefined) throw bucketNotFound(bucket);
   const current = row.object_version === null ? undefined : (row as CurrentObject);
   assertWriteCondition(current && { etag: current.etag, createdAtMs: current.created_at_ms }, condition);
@@ -84,46 +94,51 @@ export async function lockCurrent(
 }
 
 /** Removes the latest version and releases what it names. */
-export async function removeCurrent(
+export async function removeStatements(
   session: SqlSession,
-  target: { readonly bucket: string; readonly key: string; readonly current: CurrentObject | undefined },
-): Promise<void> {
-  const { bucket, key, current } = target;
-  if (current === undefined) return;
-  await removeRow(session, { bucket, key, objectVersion: current.object_version });
-  await releaseManifest(session, current.manifest_id);
+  { bucket, key }: WriteTarget,
+  current: CurrentObject | undefined,
+): Promise<readonly SqlStatement[]> {
+  if (current === undefined) return [];
+  const removal = removeRowStatement({ bucket, key, objectVersion: current.object_version });
+  return current.manifest_id === null ? [removal] : [removal, await releaseStatement(session, current.manifest_id)];
 }
 
 /** Removes a version that was read under the lock; what it names is the caller's then. */
-export async function removeRow(
-  session: SqlSession,
-  version: { readonly bucket: string; readonly key: string; readonly objectVersion: string },
-): Promise<void> {
-  const removed = await session.query(
-    "DELETE FROM objects WHERE bucket = $1 AND key = $2 AND object_version = $3 RETURNING 1 AS removed",
-    [version.bucket, keyBytes(version.key), version.objectVersion],
-  );
-  // Cannot happen where the lock locks; where a database takes it for nothing, this keeps a manifest from being released twice.
-  if (removed.length === 0) throw Object.assign(new Error("the object changed under the lock"), { code: "40001" });
+export function removeRowStatement(version: {
+  readonly bucket: string;
+  readonly key: string;
+  readonly objectVersion: string;
+}): SqlStatement {
+  return {
+    sql: "DELETE FROM objects WHERE bucket = $1 AND key = $2 AND object_version = $3 RETURNING 1 AS removed",
+    params: [version.bucket, keyBytes(version.key), version.objectVersion],
+    // Cannot happen where the lock locks; where a database takes it for nothing, this keeps a manifest from being released twice.
+    mustReturn: {
+      rowCount: 1,
+      otherwise: () => Object.assign(new Error("the object changed under the lock"), { code: "40001" }),
+    },
+  };
 }
 
 /** Writes an object version as the latest one; the one before must be gone. */
-export async function insertObject(
-  session: SqlSession,
-  row: { readonly info: ObjectInfo; readonly manifestId: string | null; readonly inline: Uint8Array | null },
-): Promise<void> {
+export function insertObjectStatement(row: {
+  readonly info: ObjectInfo;
+  readonly manifestId: string | null;
+  readonly inline: Uint8Array | null;
+}): SqlStatement {
   const { info, manifestId, inline } = row;
   const { bucket, objectVersion, sizeBytes, etag, sha256 = null, createdAtMs, durability } = info;
   const fields = [
     ...[bucket, toByteText(info.key), objectVersion, sizeBytes, etag, sha256],
     ...[createdAtMs, durability, manifestId],
   ];
-  await session.query(
-    `INSERT INTO objects (bucket, key, object_version, is_latest, is_delete_marker, size_bytes, etag, sha256, created_at_ms, durability,
+  return {
+    sql: `INSERT INTO objects (bucket, key, object_version, is_latest, is_delete_marker, size_bytes, etag, sha256, created_at_ms, durability,
       manifest_id, attributes, inline_data) VALUES ($1, $2, $3, TRUE, FALSE, $4, $5, $6, $7, $8, $9, $10, $11)`,
-    [
+    params: [
       ...[bucket, keyBytes(info.key), objectVersion, sizeBytes, etag, sha256],
       ...[createdAtMs, durability, manifestId, sealAttributes(info.attributes, fields, inline), inline],
     ],
-  );
+  };
 }

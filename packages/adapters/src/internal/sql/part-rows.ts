@@ -1,7 +1,8 @@
 import type { PartInfo } from "@ashlar/sdk/ports";
-import { queryValues } from "./row-blocks.ts";
+import { valuesStatements } from "./row-blocks.ts";
 import { openText, type SealedFields, sealText } from "./sealed-row.ts";
-import type { SqlSession } from "./sql-session.ts";
+import type { SqlDialect } from "./sql-dialect.ts";
+import type { SqlStatement } from "./sql-session.ts";
 
 /** Columns of a part; see {@link partOf}. */
 export const PART_COLUMNS = [
@@ -55,16 +56,15 @@ export function partOf(row: PartRow): PartInfo {
 }
 
 /** Gives the parts of an upload, in their order, their places in the object; segments stay as they are. */
-export async function placeParts(session: SqlSession, rows: readonly PartRow[]): Promise<void> {
+export function placeStatements(dialect: SqlDialect, rows: readonly PartRow[]): readonly SqlStatement[] {
   let startOffset = 0;
   const placed = rows.map((row) => {
     const { part_id, start_offset, etag } = sealPart({ ...openPart(row), start_offset: startOffset });
     startOffset += row.size_bytes;
     return [part_id, start_offset, etag];
   });
-  const { asInteger } = session.dialect;
-  await queryValues(session, placed, {
-    row: ([partId = "", place = "", etag = ""]) => `(${partId}, ${asInteger(place)}, ${etag})`,
+  return valuesStatements(dialect, placed, {
+    row: ([partId = "", place = "", etag = ""]) => `(${partId}, ${dialect.asInteger(place)}, ${etag})`,
     sql: (values) => `WITH placed (part_id, start_offset, etag) AS (VALUES ${values})
       UPDATE manifest_parts SET start_offset = placed.start_offset, etag = placed.etag
       FROM placed WHERE manifest_parts.part_id = placed.part_id`,

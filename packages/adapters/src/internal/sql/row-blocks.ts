@@ -1,8 +1,8 @@
-import type { SqlSession, SqlValue } from "./sql-session.ts";
+import type { SqlDialect } from "./sql-dialect.ts";
+import type { SqlSession, SqlStatement, SqlValue } from "./sql-session.ts";
 
 /** Cuts `items` into blocks of the sizes that the dialect prepares statements for. */
-function blocksOf<T>(session: SqlSession, items: readonly T[]): T[][] {
-  const { blockSizes, anyBlockSize } = session.dialect;
+function blocksOf<T>({ blockSizes, anyBlockSize }: SqlDialect, items: readonly T[]): T[][] {
   const blocks: T[][] = [];
   let start = 0;
   while (start < items.length) {
@@ -19,51 +19,78 @@ function placeholders(count: number, first: number): string {
   return Array.from({ length: count }, (_, index) => `$${first + index}`).join(",");
 }
 
-/**
- * Inserts rows in blocks, in the order given (so row locks are taken in that order).
- *
- * @param statement `INSERT INTO t (a, b) VALUES` part and what follows the rows (`ON CONFLICT …`, `RETURNING …`).
- * @returns all rows returned.
- */
-export async function insertRows<Row extends object = object>(
-  session: SqlSession,
-  statement: { readonly into: string; readonly suffix?: string },
+/** An insertion of rows. */
+export interface RowInsertion {
+  /** Table and columns: what stands before VALUES. */
+  readonly into: string;
+  /** What follows the rows: `ON CONFLICT …`, `RETURNING …`. */
+  readonly suffix?: string;
+  /** Where each row must be returned: what it is if one is not. */
+  readonly otherwise?: () => Error;
+}
+
+/** Inserts rows in blocks, in the order given (so row locks are taken in that order). */
+export function insertStatements(
+  dialect: SqlDialect,
+  { into, suffix = "", otherwise }: RowInsertion,
   rows: ReadonlyArray<readonly SqlValue[]>,
-): Promise<Row[]> {
-  const returned: Row[] = [];
-  for (const block of blocksOf(session, rows)) {
+): SqlStatement[] {
+  return blocksOf(dialect, rows).map((block) => {
     const width = block[0]?.length ?? 0;
     const values = block.map((_, index) => `(${placeholders(width, index * width + 1)})`).join(",");
-    const sql = `INSERT INTO ${statement.into} VALUES ${values} ${statement.suffix ?? ""}`;
-    returned.push(...(await session.query<Row>(sql, block.flat())));
-  }
-  return returned;
+    const statement = { sql: `INSERT INTO ${into} VALUES ${values} ${suffix}`, params: block.flat() };
+    return otherwise === undefined ? statement : { ...statement, mustReturn: { rowCount: block.length, otherwise } };
+  });
 }
 
-/** Runs a statement with `IN (…)` over blocks of values. @param sql builds the statement around the list of placeholders. */
-export async function queryIn<Row extends object = object>(
-  session: SqlSession,
-  values: readonly SqlValue[],
-  statement: { readonly params?: readonly SqlValue[]; sql(list: string): string },
-): Promise<Row[]> {
+/** A statement with `IN (…)`. */
+export interface InStatement {
+  readonly params?: readonly SqlValue[];
+  /** @param list placeholders of the values; they come after `params`. */
+  sql(list: string): string;
+}
+
+/** The statement over blocks of values. */
+export function inStatements(dialect: SqlDialect, values: readonly SqlValue[], statement: InStatement): SqlStatement[] {
   const { params = [] } = statement;
-  const rows: Row[] = [];
-  for (const block of blocksOf(session, values)) {
-    const sql = statement.sql(placeholders(block.length, params.length + 1));
-    rows.push(...(await session.query<Row>(sql, [...params, ...block])));
-  }
-  return rows;
+  return blocksOf(dialect, values).map((block) => ({
+    sql: statement.sql(placeholders(block.length, params.length + 1)),
+    params: [...params, ...block],
+  }));
 }
 
-/** Runs a statement around `VALUES` over blocks of rows. @param row writes the placeholders of one. */
-export async function queryValues(
-  session: SqlSession,
+/** Statements around `VALUES` over blocks of rows. @param row writes the placeholders of one. */
+export function valuesStatements(
+  dialect: SqlDialect,
   rows: ReadonlyArray<readonly SqlValue[]>,
   statement: { row(placeholders: readonly string[]): string; sql(values: string): string },
-): Promise<void> {
-  for (const block of blocksOf(session, rows)) {
+): SqlStatement[] {
+  return blocksOf(dialect, rows).map((block) => {
     let last = 0;
     const values = block.map((row) => statement.row(row.map(() => `$${++last}`))).join(",");
-    await session.query(statement.sql(values), block.flat());
-  }
+    return { sql: statement.sql(values), params: block.flat() };
+  });
+}
+
+/** Runs {@link inStatements} now. @returns the rows of all. */
+export function queryIn<Row extends object = object>(
+  session: SqlSession,
+  values: readonly SqlValue[],
+  statement: InStatement,
+): Promise<Row[]> {
+  return queryEach<Row>(session, inStatements(session.dialect, values, statement));
+}
+
+/** Runs {@link insertStatements} now. */
+export async function insertRows(
+  session: SqlSession,
+  insertion: Omit<RowInsertion, "otherwise">,
+  rows: ReadonlyArray<readonly SqlValue[]>,
+): Promise<void> {
+  await queryEach(session, insertStatements(session.dialect, insertion, rows));
+}
+
+async function queryEach<Row extends object>(session: SqlSession, statements: readonly SqlStatement[]): Promise<Row[]> {
+  const blocks = await Promise.all(statements.map(({ sql, params }) => session.query<Row>(sql, params)));
+  return blocks.flat();
 }

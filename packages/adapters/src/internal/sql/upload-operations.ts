@@ -18,10 +18,11 @@ import { resolveListRange } from "../metadata/list-range.ts";
 import { uploadNotFound } from "../metadata/not-found.ts";
 import { decodeUploadCursor, encodeUploadCursor } from "../metadata/upload-cursor.ts";
 import { assertBucketExists, holdBucket } from "./bucket-operations.ts";
-import { insertPart } from "./manifest-rows.ts";
-import { insertObject, keyBytes, lockCurrent, removeCurrent } from "./object-rows.ts";
-import { PART_COLUMNS, type PartRow, partOf, placeParts } from "./part-rows.ts";
-import { queryIn } from "./row-blocks.ts";
+import { assertLayoutsKnown, selectLayouts } from "./chunk-rows.ts";
+import { insertPartStatements } from "./manifest-rows.ts";
+import { currentOf, insertObjectStatement, keyBytes, lockAndLook, removeStatements } from "./object-rows.ts";
+import { PART_COLUMNS, type PartRow, partOf, placeStatements } from "./part-rows.ts";
+import { inStatements } from "./row-blocks.ts";
 import { openAttributes, sealAttributes } from "./sealed-row.ts";
 import type { SqlSession } from "./sql-session.ts";
 
@@ -51,8 +52,16 @@ function uploadOf(row: UploadRow): UploadInfo {
 
 /** @param lock row lock of a writer; empty for readers. @throws {AshlarError} UPLOAD_NOT_FOUND. */
 async function requireUpload(session: SqlSession, uploadId: string, lock = ""): Promise<UploadInfo> {
-  const sql = `SELECT ${UPLOAD_COLUMNS} FROM uploads WHERE upload_id = $1 ${lock}`;
-  const [row] = await session.query<UploadRow>(sql, [uploadId]);
+  return foundUpload(uploadId, await selectUpload(session, uploadId, lock));
+}
+
+/** For {@link foundUpload}. */
+function selectUpload(session: SqlSession, uploadId: string, lock: string): Promise<readonly UploadRow[]> {
+  return session.query<UploadRow>(`SELECT ${UPLOAD_COLUMNS} FROM uploads WHERE upload_id = $1 ${lock}`, [uploadId]);
+}
+
+/** @throws {AshlarError} UPLOAD_NOT_FOUND. */
+function foundUpload(uploadId: string, [row]: readonly UploadRow[]): UploadInfo {
   if (row === undefined) throw uploadNotFound(uploadId);
   return uploadOf(row);
 }
@@ -62,19 +71,18 @@ export async function createUpload(session: SqlSession, create: CreateUpload): P
   await holdBucket(session, bucket);
   const uploadId = session.newId();
   const createdAtMs = await session.nowMs();
-  await session.query(`INSERT INTO uploads (${UPLOAD_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6)`, [
-    uploadId,
-    bucket,
-    keyBytes(key),
-    sealAttributes(attributes, [uploadId, bucket, toByteText(key), durability, createdAtMs]),
-    durability,
-    createdAtMs,
+  const sealed = sealAttributes(attributes, [uploadId, bucket, toByteText(key), durability, createdAtMs]);
+  await session.finish([
+    {
+      sql: `INSERT INTO uploads (${UPLOAD_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6)`,
+      params: [uploadId, bucket, keyBytes(key), sealed, durability, createdAtMs],
+    },
+    {
+      // The manifest of the upload has its id; nobody can read it before it is sealed.
+      sql: "INSERT INTO manifests (manifest_id, state, reference_count, size_bytes, created_at_ms) VALUES ($1, 'open', 0, 0, $2)",
+      params: [uploadId, createdAtMs],
+    },
   ]);
-  // The manifest of the upload has its id; nobody can read it before it is sealed.
-  await session.query(
-    "INSERT INTO manifests (manifest_id, state, reference_count, size_bytes, created_at_ms) VALUES ($1, 'open', 0, 0, $2)",
-    [uploadId, createdAtMs],
-  );
   return { bucket, key, uploadId, createdAtMs, attributes, durability };
 }
 
@@ -84,15 +92,22 @@ export function getUpload(session: SqlSession, uploadId: string): Promise<Upload
 
 export async function putPart(session: SqlSession, part: PutPart): Promise<PartInfo> {
   const { uploadId, partNumber, sizeBytes, etag, sha256, content } = part;
-  // Parts may arrive side by side; complete and abort lock the row for themselves.
-  await requireUpload(session, uploadId, session.dialect.forKeyShare);
+  const [rows, layouts] = await Promise.all([
+    // Parts may arrive side by side; complete and abort lock the row for themselves.
+    selectUpload(session, uploadId, session.dialect.forKeyShare),
+    selectLayouts(session, content.chunks),
+  ]);
+  foundUpload(uploadId, rows);
+  assertLayoutsKnown(content.chunks, layouts);
   const createdAtMs = await session.nowMs();
-  await session.query(
-    "UPDATE manifest_parts SET released_at_ms = $3 WHERE manifest_id = $1 AND part_number = $2 AND released_at_ms IS NULL",
-    [uploadId, partNumber, createdAtMs],
-  );
   const place = { partId: session.newId(), manifestId: uploadId, partNumber, startOffset: null };
-  await insertPart(session, { ...place, sizeBytes, etag, sha256, content });
+  await session.finish([
+    {
+      sql: "UPDATE manifest_parts SET released_at_ms = $3 WHERE manifest_id = $1 AND part_number = $2 AND released_at_ms IS NULL",
+      params: [uploadId, partNumber, createdAtMs],
+    },
+    ...(await insertPartStatements(session, { ...place, sizeBytes, etag, sha256, content })),
+  ]);
   return { partNumber, sizeBytes, etag, ...(sha256 === undefined ? {} : { sha256 }), createdAtMs };
 }
 
@@ -141,34 +156,40 @@ const ALL_PARTS = 1_000_000;
 
 export async function completeUpload(session: SqlSession, complete: CompleteUpload): Promise<ObjectInfo> {
   const { uploadId, condition } = complete;
-  const { bucket, key, attributes, durability } = await requireUpload(session, uploadId, session.dialect.forUpdate);
-  const rows = await selectParts(session, { uploadId, after: 0, limit: ALL_PARTS });
+  const [uploads, rows] = await Promise.all([
+    selectUpload(session, uploadId, session.dialect.forUpdate),
+    selectParts(session, { uploadId, after: 0, limit: ALL_PARTS }),
+  ]);
+  const { bucket, key, attributes, durability } = foundUpload(uploadId, uploads);
   const stored = new Map(rows.map((row) => [row.part_number, { ...partOf(row), partId: row.part_id }]));
   const { parts, sizeBytes, etag, sha256 } = chooseParts(stored, complete);
-  const current = await lockCurrent(session, { bucket, key, condition });
+  const target = { bucket, key, condition };
+  const current = currentOf(target, await lockAndLook(session, target));
   const nowMs = await session.nowMs();
   const chosen = new Set(parts.map((part) => part.partId));
-  await queryIn(
-    session,
-    rows.filter((row) => !chosen.has(row.part_id)).map((row) => row.part_id),
-    { params: [nowMs], sql: (list) => `UPDATE manifest_parts SET released_at_ms = $1 WHERE part_id IN (${list})` },
-  );
-  await placeParts(
-    session,
-    rows.filter((row) => chosen.has(row.part_id)),
-  );
-  await session.query(
-    "UPDATE manifests SET state = 'sealed', reference_count = 1, size_bytes = $2 WHERE manifest_id = $1",
-    [uploadId, sizeBytes],
-  );
-  await session.query("DELETE FROM uploads WHERE upload_id = $1", [uploadId]);
-  await removeCurrent(session, { bucket, key, current });
   const info: ObjectInfo = {
     ...{ bucket, key, objectVersion: session.newId(), sizeBytes, etag },
     ...(sha256 === undefined ? {} : { sha256 }),
     ...{ createdAtMs: nowMs, durability, attributes },
   };
-  await insertObject(session, { info, manifestId: uploadId, inline: null });
+  await session.finish([
+    ...inStatements(
+      session.dialect,
+      rows.filter((row) => !chosen.has(row.part_id)).map((row) => row.part_id),
+      { params: [nowMs], sql: (list) => `UPDATE manifest_parts SET released_at_ms = $1 WHERE part_id IN (${list})` },
+    ),
+    ...placeStatements(
+      session.dialect,
+      rows.filter((row) => chosen.has(row.part_id)),
+    ),
+    {
+      sql: "UPDATE manifests SET state = 'sealed', reference_count = 1, size_bytes = $2 WHERE manifest_id = $1",
+      params: [uploadId, sizeBytes],
+    },
+    { sql: "DELETE FROM uploads WHERE upload_id = $1", params: [uploadId] },
+    ...(await removeStatements(session, target, current)),
+    insertObjectStatement({ info, manifestId: uploadId, inline: null }),
+  ]);
   return info;
 }
 

@@ -24,7 +24,8 @@ export type { PgClient, PgPool, PgQueryConfig, PgResult, PgTypes } from "./postg
 /** Options of {@link openPostgresMetadataStore}. */
 export interface PostgresMetadataStoreOptions {
   /**
-   * A pool of connections: `new pg.Pool({ connectionString })`. A pool stays the caller's; of a function's pool the store is the owner, and
+   * A pool of connections: `new pg.Pool({ connectionString, pipeline: true })`. With `pipeline` a write takes two round trips, without it one for each
+   * of its statements, some ten where the object has chunks. A pool stays the caller's; of a function's pool the store is the owner, and
    * `close()` ends it. Tables are made in the schema that comes first in the search path.
    */
   readonly pool: PgPool | (() => PgPool | Promise<PgPool>);
@@ -44,7 +45,7 @@ export interface PostgresMetadataStoreOptions {
   readonly preparedStatements?: boolean | undefined;
   /** How long a call is tried again while the database is away, in ms; default 10,000: a restart passes unnoticed. */
   readonly retryForMs?: number | undefined;
-  /** How long one statement, or getting a connection, may take before the database counts as away, in ms; default 30,000. `ping()` takes 2 s at most. */
+  /** How long one statement, those that are sent with it, or getting a connection, may take before the database counts as away, in ms; default 30,000. `ping()` takes 2 s at most. */
   readonly statementTimeoutMs?: number | undefined;
 }
 

@@ -28,6 +28,8 @@ export interface PgResult {
 
 /** A connection that is checked out of the pool. */
 export interface PgClient {
+  /** Whether it sends a statement without waiting for the answer to the one before. https://node-postgres.com/features/pipelining */
+  readonly pipeline?: boolean;
   query(config: PgQueryConfig): Promise<PgResult>;
   /** With an error the connection is closed instead of reused. */
   release(error?: Error | boolean): void;

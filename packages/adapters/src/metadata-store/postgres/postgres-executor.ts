@@ -20,15 +20,11 @@ import {
 } from "../../internal/sql/operations.ts";
 import { POSTGRES_DIALECT } from "../../internal/sql/sql-dialect.ts";
 import type { SqlExecutor } from "../../internal/sql/sql-metadata-store.ts";
+import type { SqlStatement } from "../../internal/sql/sql-session.ts";
 import type { PgClient, PgPool } from "./postgres-client.ts";
 import { classifyPgError, fromPgError } from "./postgres-error.ts";
-import {
-  lockStatements,
-  type PostgresSessionContext,
-  postgresSession,
-  queryScript,
-  quoteLiteral,
-} from "./postgres-session.ts";
+import { lockStatements, postgresSession, queryChecked, queryScript, quoteLiteral } from "./postgres-session.ts";
+import { sendLast, statementsInOrder } from "./statements-in-order.ts";
 
 /** A conflict ends when the other transaction does, some ms later. */
 const CONFLICT_BACKOFF_MS = { base: 2, max: 100 } as const;
@@ -49,7 +45,7 @@ export interface PostgresExecutorOptions {
   readonly preparedStatements: boolean;
   /** How long an operation is tried again before METADATA_UNAVAILABLE, in ms. */
   readonly retryForMs: number;
-  /** How long one statement, or getting a connection, may take, in ms. */
+  /** How long one statement, those that are sent with it, or getting a connection, may take, in ms. */
   readonly statementTimeoutMs: number;
 }
 
@@ -125,7 +121,7 @@ export class PostgresExecutor implements SqlExecutor {
   async #attempt(call: Call): Promise<unknown> {
     const { kind } = rulesOfSql(call.name);
     return await this.withClient(async (client) => {
-      if (kind === "read" || kind === "statement") return await this.#run(client, call);
+      if (kind === "read" || kind === "statement") return await this.#withoutTransaction(client, call);
       return await this.#transaction(client, call);
     });
   }
@@ -180,18 +176,16 @@ export class PostgresExecutor implements SqlExecutor {
     }
   }
 
-  async #run(
-    client: PgClient,
-    call: Call,
-    begun: Pick<PostgresSessionContext, "nowMs" | "heldLocks"> = {},
-  ): Promise<unknown> {
+  async #withoutTransaction(client: PgClient, { operationId, name, input }: Call): Promise<unknown> {
     const { preparedStatements } = this.#options;
-    const { operationId } = call;
-    const session = postgresSession({ client, operationId, preparedStatements, ...begun });
-    return await runSql(session, call.name, call.input);
+    const session = postgresSession({ client: statementsInOrder(client), operationId, preparedStatements });
+    return await runSql(session, name, input);
   }
 
-  async #transaction(client: PgClient, call: Call): Promise<unknown> {
+  /** What a write asks first goes with BEGIN and the locks, and what it says last with its result and COMMIT: two round trips, if it asks no more. */
+  async #transaction(connection: PgClient, call: Call): Promise<unknown> {
+    const { preparedStatements } = this.#options;
+    const { operationId, name, input } = call;
     const rules = rulesOfSql(call.name);
     const once = rules.kind === "once";
     const { objects = [], buckets = [] } = rules.locks?.(call.input) ?? {};
@@ -199,21 +193,32 @@ export class PostgresExecutor implements SqlExecutor {
       objects: objects.map(({ bucket, key }) => ({ bucket, key: toByteText(key) })),
       buckets,
     });
-    const [begun] = await queryScript<{ now_ms: number }>(client, beginScript(call, locks));
-    const nowMs = begun?.now_ms ?? 0;
+    const client = statementsInOrder(connection);
+    const nowMs = queryScript<{ now_ms: number }>(client, beginScript(call, locks)).then(([row]) => row?.now_ms ?? 0);
+    nowMs.catch(() => {}); // every statement behind it fails as it did
+    const last: SqlStatement[] = [];
     try {
-      const output = await this.#run(client, call, { nowMs, heldLocks: new Set(locks) });
-      if (once) {
-        call.mayBeFinished = true;
-        call.commitLost = true;
-      }
-      await queryScript(client, once ? `${finishedScript(call, output, nowMs)}; COMMIT` : "COMMIT");
+      const session = postgresSession({
+        ...{ client, operationId, preparedStatements, nowMs, last },
+        heldLocks: new Set(locks),
+      });
+      const output = await runSql(session, name, input);
+      const commit = once ? `${finishedScript(call, output, await nowMs)}; COMMIT` : "COMMIT";
+      await sendLast(
+        last.map((statement) => () => queryChecked({ client, preparedStatements }, statement)),
+        () => {
+          call.mayBeFinished ||= once;
+          call.commitLost = once;
+          return queryScript(client, commit);
+        },
+      );
       call.commitLost = false;
       return output;
     } catch (error) {
       if (classifyPgError(error) === "unavailable") throw error; // the connection is closed, which rolls back too
-      await queryScript(client, "ROLLBACK");
-      const finished = once && call.mayBeFinished ? await this.#lookUp(client, call) : undefined;
+      await client.settled();
+      await queryScript(connection, "ROLLBACK");
+      const finished = once && call.mayBeFinished ? await this.#lookUp(connection, call) : undefined;
       // It is known by now what became of earlier tries: they waited for the same locks, or the primary key.
       call.commitLost = false;
       if (finished === undefined) throw error;
@@ -245,6 +250,7 @@ function listenAlways(client: PgClient): void {
 
 function withTimeLimit(client: PgClient, timeoutMs: number): PgClient {
   return {
+    pipeline: client.pipeline === true,
     query: (config) => client.query({ ...config, query_timeout: timeoutMs }),
     release: (error) => client.release(error),
     on: (event, listener) => client.on(event, listener),
@@ -253,7 +259,7 @@ function withTimeLimit(client: PgClient, timeoutMs: number): PgClient {
 }
 
 /**
- * One round trip: begins, takes the locks of the objects, and only then looks at the clock, so that times of one object never go back.
+ * In one round trip, with the first statements of the operation: begins, takes the locks of the objects, and only then looks at the clock, so that times of one object never go back.
  * `os` does not wait for the log; `strict` and `batched` do (PostgreSQL's own interval is longer than what `batched` promises).
  */
 function beginScript(call: Call, locks: readonly string[]): string {

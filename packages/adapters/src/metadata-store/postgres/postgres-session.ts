@@ -1,11 +1,14 @@
 import { createHash } from "node:crypto";
 import type { OperationLocks } from "@ashlar/sdk/ports";
 import { POSTGRES_DIALECT } from "../../internal/sql/sql-dialect.ts";
-import type { SqlSession, SqlValue } from "../../internal/sql/sql-session.ts";
-import type { PgClient, PgResult, PgTypes } from "./postgres-client.ts";
+import type { SqlSession, SqlStatement, SqlValue } from "../../internal/sql/sql-session.ts";
+import type { PgResult, PgTypes } from "./postgres-client.ts";
+import { allAnswered, type StatementSender } from "./statements-in-order.ts";
 
 /** Statements with more parameters are lists of any length; each would stay prepared on the server for ever. */
 const NAMED_PARAMS_MAX = 16;
+/** As many as the largest commit of a client needs. The time limit of a statement holds for all that are sent together, so there is an end. */
+const SENT_TOGETHER_MAX = 32;
 /** Any number that no other application is likely to lock. */
 const LAYOUT_LOCK = "4707464411937265408";
 export const MIGRATION_LOCK = "4707464411937265409";
@@ -40,13 +43,15 @@ function statementName(sql: string): string {
 
 /** What a session needs beside its connection. */
 export interface PostgresSessionContext {
-  readonly client: PgClient;
+  readonly client: StatementSender;
   readonly operationId: string;
   readonly preparedStatements: boolean;
   /** The time of the transaction, where one was begun. */
-  readonly nowMs?: number;
+  readonly nowMs?: Promise<number>;
   /** Lock statements that the transaction ran when it began. */
   readonly heldLocks?: ReadonlySet<string>;
+  /** Takes the statements that go with the COMMIT. */
+  readonly last?: SqlStatement[];
 }
 
 export async function queryPg<Row extends object>(
@@ -61,10 +66,31 @@ export async function queryPg<Row extends object>(
 }
 
 /** Several statements without parameters in one round trip. @returns the rows of the last one. */
-export async function queryScript<Row extends object>(client: PgClient, sql: string): Promise<readonly Row[]> {
+export async function queryScript<Row extends object>(client: StatementSender, sql: string): Promise<readonly Row[]> {
   const result: PgResult | readonly PgResult[] = await client.query({ text: sql, types });
   const last = Array.isArray(result) ? (result as readonly PgResult[]).at(-1) : (result as PgResult);
   return (last?.rows ?? []) as Row[];
+}
+
+/** SQLSTATE of a division by zero. */
+const DIVISION_BY_ZERO = "22012";
+
+/**
+ * Runs a statement and holds it to what it must return. It divides by zero if it returns other rows, so that the transaction fails in the server: the
+ * COMMIT may be under way already.
+ */
+export async function queryChecked(
+  context: Pick<PostgresSessionContext, "client" | "preparedStatements">,
+  { sql, params, mustReturn }: SqlStatement,
+): Promise<void> {
+  if (mustReturn === undefined) return void (await queryPg(context, sql, params));
+  const { rowCount, otherwise } = mustReturn;
+  const checked = `WITH returned AS (${sql}) SELECT 1 / CASE count(*) WHEN ${rowCount} THEN 1 ELSE 0 END AS checked FROM returned`;
+  try {
+    await queryPg(context, checked, params);
+  } catch (error) {
+    throw error instanceof Error && "code" in error && error.code === DIVISION_BY_ZERO ? otherwise() : error;
+  }
 }
 
 /** Text as a literal, whatever the server's setting for backslashes is. */
@@ -78,24 +104,32 @@ export function postgresSession(context: PostgresSessionContext): SqlSession {
   let idCount = 0;
   const query = <Row extends object>(sql: string, params?: readonly SqlValue[]): Promise<readonly Row[]> =>
     queryPg<Row>(context, sql, params);
-  // No parameters: the numbers differ from call to call, and a prepared statement would gain nothing here.
-  const takeLock = async (statement: string): Promise<void> => {
-    if (context.heldLocks?.has(statement) !== true) await queryScript(context.client, statement);
+  // No parameters: the numbers differ from call to call, and a prepared statement would gain nothing here. Not waited for: what is asked next is
+  // behind it, and fails as it did.
+  const takeLock = (statement: string): void => {
+    if (context.heldLocks?.has(statement) !== true) queryScript(context.client, statement).catch(() => {});
   };
+  const readClock = async (): Promise<number> =>
+    (await query<{ now_ms: number }>(`SELECT ${POSTGRES_DIALECT.nowMs} AS now_ms`))[0]?.now_ms ?? 0;
   return {
     dialect: POSTGRES_DIALECT,
     query,
-    async nowMs() {
-      nowMs ??= (await query<{ now_ms: number }>(`SELECT ${POSTGRES_DIALECT.nowMs} AS now_ms`))[0]?.now_ms ?? 0;
-      return nowMs;
+    async finish(statements) {
+      const { last } = context;
+      if (last === undefined) throw new Error("only a transaction has an end");
+      const rest = [...statements];
+      while (rest.length > SENT_TOGETHER_MAX)
+        await allAnswered(rest.splice(0, SENT_TOGETHER_MAX).map((statement) => queryChecked(context, statement)));
+      last.push(...rest);
     },
+    nowMs: () => (nowMs ??= readClock()),
     newId: () => (idCount++ === 0 ? context.operationId : `${context.operationId}.${idCount - 1}`),
     async lockObjects(objects) {
-      for (const lock of lockStatements({ objects, buckets: [] })) await takeLock(lock);
+      for (const lock of lockStatements({ objects, buckets: [] })) takeLock(lock);
     },
     async lockBucket(bucket, mode) {
-      if (mode === "exclusive") await takeLock(`SELECT pg_advisory_xact_lock(${bucketLock(bucket)})`);
-      else for (const lock of lockStatements({ objects: [], buckets: [bucket] })) await takeLock(lock);
+      if (mode === "exclusive") takeLock(`SELECT pg_advisory_xact_lock(${bucketLock(bucket)})`);
+      else for (const lock of lockStatements({ objects: [], buckets: [bucket] })) takeLock(lock);
     },
     async lockLayouts() {
       await query("SELECT pg_advisory_xact_lock($1::bigint)", [LAYOUT_LOCK]);

@@ -2,8 +2,8 @@ import type { Tracer } from "@ashlar/sdk/ports";
 import { inSpan } from "@ashlar/sdk/tracing";
 import type { PgClient, PgPool, PgQueryConfig } from "./postgres-client.ts";
 
-/** The first word that says what is done; a transaction's script begins with BEGIN or ends with COMMIT. */
-const FIRST_WORD = /^\s*([A-Za-z]+)/;
+/** The first word that says what is done, also of a statement that is held to what it returns; a transaction's script begins with BEGIN or ends with COMMIT. */
+const FIRST_WORD = /^\s*(?:WITH returned AS \()?([A-Za-z]+)/;
 const COMMIT = /\bCOMMIT\s*$/;
 
 /**
@@ -23,6 +23,7 @@ export function tracedPool(pool: PgPool, tracer: Tracer | undefined): PgPool {
 
 function tracedClient(client: PgClient, tracer: Tracer): PgClient {
   return {
+    pipeline: client.pipeline === true,
     query(config) {
       const name = operationOf(config);
       const attributes = {

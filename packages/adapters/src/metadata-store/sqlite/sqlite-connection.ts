@@ -109,10 +109,27 @@ export class SqliteConnection {
   session(context: OperationContext): SqlSession {
     this.#nowMs = context.nowMs;
     let idCount = 0;
+    let failure: unknown;
+    // Synchronous below; a promise because operations are shared with PostgreSQL. Throws become rejections.
+    const query = async <Row extends object>(sql: string, params?: readonly SqlValue[]): Promise<readonly Row[]> => {
+      // A full disk ends the transaction: what was asked together with the statement that met it must not be run outside of it.
+      if (failure !== undefined) throw failure;
+      try {
+        return this.all<Row>(sql, params);
+      } catch (error) {
+        failure = error;
+        throw error;
+      }
+    };
     return {
       dialect: SQLITE_DIALECT,
-      // Synchronous below; a promise because operations are shared with PostgreSQL. Throws become rejections.
-      query: async <Row extends object>(sql: string, params?: readonly SqlValue[]) => this.all<Row>(sql, params),
+      query,
+      async finish(statements) {
+        for (const { sql, params, mustReturn } of statements) {
+          const rows = await query(sql, params);
+          if (mustReturn !== undefined && rows.length !== mustReturn.rowCount) throw mustReturn.otherwise();
+        }
+      },
       nowMs: async () => context.nowMs,
       newId: () => (idCount++ === 0 ? context.operationId : `${context.operationId}.${idCount - 1}`),
       // One writer at a time: the transaction is the lock.

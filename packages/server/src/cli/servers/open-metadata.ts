@@ -81,7 +81,7 @@ async function openPostgres(
 ): Promise<OpenedMetadata> {
   const { default: pg } = await import("pg");
   const { openPostgresMetadataStore } = await import("@ashlar/adapters/metadata-store/postgres");
-  const pool = new pg.Pool({ connectionString: databaseUrl, max: POOL_CONNECTIONS });
+  const pool = new pg.Pool({ connectionString: databaseUrl, max: POOL_CONNECTIONS, pipeline: true });
   // Idle connections die with the database; the next query tells whoever asks.
   pool.on("error", (error) => options.logger.warn({ error }, "a database connection broke"));
   const store = await openPostgresMetadataStore({ pool, ...options }).catch(async (error: unknown) => {

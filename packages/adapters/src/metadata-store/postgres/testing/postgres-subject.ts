@@ -3,13 +3,14 @@ import type { RawSubject } from "../../../internal/raw-subject.ts";
 import { createTestSchema } from "../../../internal/test-postgres.ts";
 import { openPostgresMetadataStore, type PostgresMetadataStoreOptions } from "../index.ts";
 
-/** A metadata store in a schema of its own. */
-export async function createPostgresSubject(
-  options: Omit<PostgresMetadataStoreOptions, "pool"> = {},
-): Promise<MetadataStoreSubject> {
+/** A metadata store in a schema of its own. @param options its own, and whether its connections pipeline: default true. */
+export async function createPostgresSubject({
+  pipeline = true,
+  ...options
+}: Omit<PostgresMetadataStoreOptions, "pool"> & { readonly pipeline?: boolean } = {}): Promise<MetadataStoreSubject> {
   const schema = await createTestSchema();
   const open = (): ReturnType<typeof openPostgresMetadataStore> =>
-    openPostgresMetadataStore({ ...options, pool: () => schema.createPool() });
+    openPostgresMetadataStore({ ...options, pool: () => schema.createPool({ pipeline }) });
   let store = await open();
   const others: (typeof store)[] = [];
   return {
