@@ -1,10 +1,10 @@
-import { KIB, MIB } from "@ashlar/sdk/limits";
+import { LIMITS, MIB } from "@ashlar/sdk/limits";
 import type { ChunkReader, ChunkSpan, ReadBudget } from "@ashlar/sdk/ports";
 import { type BufferPool, createBufferPool, freshBuffer, type LentBuffer } from "../http/buffer-pool.ts";
 import type { Piece } from "../http/piece.ts";
 
 /** What a reader checks at once, as the port says. */
-const BLOCK_BYTES = 64 * KIB;
+const BLOCK_BYTES = LIMITS.CHECKSUM_BLOCK_BYTES.value;
 
 /** Bytes of one read: several fit into a processor's cache on their way from the file to the socket, and a call for each costs little. */
 const PIECE_BYTES = MIB;

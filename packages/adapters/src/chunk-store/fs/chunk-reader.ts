@@ -96,6 +96,7 @@ export async function readChunk(
     const checksums = decodeTrailer(chunkId, payloadBytes, file.subarray(payloadBytes));
     const range = resolveRange(payloadBytes, options);
     verifyBlocks(chunkId, file.subarray(0, payloadBytes), { checksums, firstIndex: 0 });
+    options?.onSize?.(payloadBytes);
     options?.onProgress?.(range.end - range.start);
     return file.subarray(range.start, range.end);
   }
@@ -109,6 +110,7 @@ export async function readChunk(
   };
   const chunk = { chunkId, trailer, payloadBytes };
   const bytes = await readWindow(handle, chunk, { start, end, signal: options?.signal, onChecked });
+  options?.onSize?.(payloadBytes);
   return bytes.subarray(range.start - start, range.end - start);
 }
 
