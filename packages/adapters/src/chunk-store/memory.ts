@@ -88,6 +88,7 @@ class MemoryChunkStore implements ChunkStore {
     const chunk = this.#chunks.get(encodeHex(chunkId));
     if (chunk === undefined) return undefined;
     const range = resolveRange(chunk.bytes.byteLength, options);
+    options?.onSize?.(chunk.bytes.byteLength);
     options?.onProgress?.(range.end - range.start);
     return chunk.bytes.slice(range.start, range.end);
   }

@@ -37,7 +37,11 @@ export async function openObject(
   const { info } = stored;
   const range = resolveByteRange(request.range, info.sizeBytes);
   const reading = { context, stored, range, options: { ...options, verify: request.verify } };
-  return { info, ...range, read: once(() => readStored(reading)) };
+  const isChunked = stored.inline === undefined && range.length > 0;
+  return {
+    ...{ info, ...range, read: once(() => readStored(reading)) },
+    ...(isChunked && { chunks: () => locate(reading) }),
+  };
 }
 
 /** The info of an object under a read condition. */

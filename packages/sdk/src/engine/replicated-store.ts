@@ -361,13 +361,23 @@ async function askStore(
   { serverId, store }: NamedStore,
   { chunkId, options }: Get,
 ): Promise<Uint8Array | undefined> {
-  const { offset, length, grant, signal, onProgress } = options;
+  const { offset, length, grant, signal, onProgress, onSize } = options;
+  let sizeBytes: number | undefined;
   try {
     const bytes = await store.getChunk(chunkId, {
       ...{ offset, length, grant, signal },
       ...(onProgress && { onProgress }),
+      // Only the size of a replica whose bytes are taken is passed on.
+      ...(onSize && {
+        onSize(told: number) {
+          sizeBytes = told;
+        },
+      }),
     });
-    if (bytes !== undefined && (await isWanted(context, bytes, { chunkId, options }))) return bytes;
+    if (bytes !== undefined && (await isWanted(context, bytes, { chunkId, options }))) {
+      if (sizeBytes !== undefined) onSize?.(sizeBytes);
+      return bytes;
+    }
     const details = { serverId, chunkId: encodeHex(chunkId) };
     if (bytes === undefined) {
       context.logger.warn(details, "replica is absent");

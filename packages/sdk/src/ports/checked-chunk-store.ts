@@ -1,6 +1,8 @@
+import { AshlarError } from "../errors/index.ts";
 import type { Digest } from "../hash/digest.ts";
 import { CheckedWholeChunks, checkChunkId, checkPutOptions, checkSize, reject } from "./checked-whole-chunks.ts";
 import {
+  type CallOptions,
   type ChunkStore,
   isStreamingChunkStore,
   type PutChunkOptions,
@@ -8,6 +10,12 @@ import {
   type StreamingChunkStore,
 } from "./chunk-store.ts";
 import { GuardedSource } from "./guarded-source.ts";
+import {
+  type ChunkReader,
+  type ChunkSpan,
+  isOpeningChunkStore,
+  type OpeningChunkStore,
+} from "./opening-chunk-store.ts";
 
 class CheckedStreamingChunkStore extends CheckedWholeChunks implements StreamingChunkStore {
   readonly #streaming: StreamingChunkStore;
@@ -45,6 +53,51 @@ class CheckedStreamingChunkStore extends CheckedWholeChunks implements Streaming
   }
 }
 
+class CheckedOpeningChunkStore extends CheckedStreamingChunkStore implements OpeningChunkStore {
+  readonly #opening: OpeningChunkStore;
+
+  constructor(inner: StreamingChunkStore & OpeningChunkStore) {
+    super(inner);
+    this.#opening = inner;
+  }
+
+  async openChunk(chunkId: Digest, options?: CallOptions): Promise<ChunkReader | undefined> {
+    let opening: Promise<ChunkReader | undefined> | undefined;
+    try {
+      const check = (): void => checkChunkId(chunkId);
+      const reader = await this.run(
+        options?.signal,
+        check,
+        () => (opening = this.#opening.openChunk(chunkId, options)),
+      );
+      return reader && this.#checkedReader(reader);
+    } catch (error) {
+      // An abort was first: nobody else closes what comes now.
+      opening?.then((late) => late?.close()).catch(() => {});
+      throw error;
+    }
+  }
+
+  #checkedReader(inner: ChunkReader): ChunkReader {
+    const { sizeBytes } = inner;
+    const checkSpan = ({ offset, length }: ChunkSpan): void => {
+      const isWithin = Number.isSafeInteger(offset) && offset >= 0 && offset + length <= sizeBytes;
+      if (isWithin && Number.isSafeInteger(length) && length >= 1) return;
+      throw new AshlarError("INVALID_RANGE", `a chunk of ${sizeBytes} bytes has no ${length} bytes at ${offset}`);
+    };
+    return {
+      sizeBytes,
+      read: (span, target, options) =>
+        this.run(
+          options?.signal,
+          () => checkSpan(span),
+          () => inner.read(span, target, options),
+        ),
+      close: () => inner.close(),
+    };
+  }
+}
+
 /**
  * Wraps a chunk store with everything that is the same in each: argument and size checks (INVALID_ARGUMENT, OBJECT_TOO_LARGE), the
  * closed state (STORE_CLOSED), and aborts that reject at once while the store below cleans up.
@@ -53,8 +106,12 @@ class CheckedStreamingChunkStore extends CheckedWholeChunks implements Streaming
  * because the caller owns its bytes again once an abort has rejected the call. `close()` waits for every call, also for what an aborted one
  * still cleans up; a stream whose source neither ends nor is aborted keeps it waiting.
  */
+export function checkedChunkStore(
+  inner: StreamingChunkStore & OpeningChunkStore,
+): StreamingChunkStore & OpeningChunkStore;
 export function checkedChunkStore(inner: StreamingChunkStore): StreamingChunkStore;
 export function checkedChunkStore(inner: ChunkStore): ChunkStore;
 export function checkedChunkStore(inner: ChunkStore): ChunkStore {
-  return isStreamingChunkStore(inner) ? new CheckedStreamingChunkStore(inner) : new CheckedWholeChunks(inner);
+  if (!isStreamingChunkStore(inner)) return new CheckedWholeChunks(inner);
+  return isOpeningChunkStore(inner) ? new CheckedOpeningChunkStore(inner) : new CheckedStreamingChunkStore(inner);
 }

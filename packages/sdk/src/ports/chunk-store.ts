@@ -65,6 +65,8 @@ export interface GetChunkOptions extends CallOptions {
   readonly length?: number | undefined;
   readonly grant?: string | undefined;
   readonly onProgress?: BytesProgress | undefined;
+  /** Told how long the whole chunk is, before a range of it is given: nobody need ask for the size first. */
+  readonly onSize?: ((sizeBytes: number) => void) | undefined;
 }
 
 export interface HasChunksOptions extends CallOptions {

@@ -117,6 +117,12 @@ export type {
   StoredObject,
   WriteCondition,
 } from "./objects.ts";
+export {
+  type ChunkReader,
+  type ChunkSpan,
+  isOpeningChunkStore,
+  type OpeningChunkStore,
+} from "./opening-chunk-store.ts";
 export { checkOptions, type OptionKind } from "./options.ts";
 export type { Random } from "./random.ts";
 export type {

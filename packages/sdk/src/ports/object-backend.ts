@@ -2,7 +2,7 @@ import type { Chunker } from "../chunking/chunker.ts";
 import type { CallOptions } from "./chunk-store.ts";
 import type { Durability } from "./durability.ts";
 import type { BucketCatalog, ObjectCatalog } from "./metadata-store.ts";
-import type { CommitCondition, ObjectAttributes, ObjectInfo, WriteCondition } from "./objects.ts";
+import type { CommitCondition, LocatedChunk, ObjectAttributes, ObjectInfo, WriteCondition } from "./objects.ts";
 import type {
   CompleteUpload,
   CreateUpload,
@@ -106,6 +106,8 @@ export interface OpenedObject {
    * Slices are the consumer's to keep.
    */
   read(): AsyncIterable<Uint8Array>;
+  /** The chunks that the range touches, in order, for those who read them by themselves instead. Absent where it touches none. */
+  readonly chunks?: (() => AsyncIterable<LocatedChunk>) | undefined;
 }
 
 /** A part on its way: at most `sizeBytes` of one slice of the body. */

@@ -13,7 +13,7 @@ export interface TracedChunkStoreOptions {
   readonly attributes?: SpanAttributes | undefined;
 }
 
-/** A chunk store whose calls are spans that tell chunk ids and sizes, never bytes. What else the store can do (streams, proofs) stays. */
+/** A chunk store whose calls are spans that tell chunk ids and sizes, never bytes. What else the store can do (streams, proofs, opening) stays. */
 export function tracedChunkStore<Store extends ChunkStore>(store: Store, options: TracedChunkStoreOptions): Store {
   return tracedPort(store, { ...options, prefix: options.prefix ?? "store", ...CHUNK_CALLS });
 }

@@ -115,8 +115,12 @@ async function getChunk(
         maxBytes: LIMITS.CHUNK_MAX_BYTES,
         onProgress: options?.onProgress,
       });
-      // A proxy may ignore a range and send everything.
-      if (!ranged || response.status === 206) return bytes;
+      const isPart = ranged && response.status === 206;
+      const told = isPart ? Number(response.header("content-range")?.split("/")[1]) : bytes.byteLength;
+      // A proxy may keep the field for itself.
+      if (told >= bytes.byteLength) options?.onSize?.(told);
+      // And it may ignore a range and send everything.
+      if (!ranged || isPart) return bytes;
       return bytes.slice(offset, length === undefined ? undefined : offset + length);
     },
   });

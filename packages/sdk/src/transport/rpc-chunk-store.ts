@@ -139,7 +139,9 @@ async function getInFrames({ chunks }: RpcConnection, { chunkId, options, rpc }:
   let assembly: ChunkAssembly | undefined;
   for await (const message of chunks.getChunk(request, rpc)) {
     if (assembly === undefined) {
-      const rest = decodeInteger(message.chunkSizeBytes, "chunkSizeBytes") - offset;
+      const sizeBytes = decodeInteger(message.chunkSizeBytes, "chunkSizeBytes");
+      options?.onSize?.(sizeBytes);
+      const rest = sizeBytes - offset;
       assembly = createChunkAssembly(Math.min(options?.length ?? rest, rest), options?.onProgress);
     }
     assembly.add(message.frame);

@@ -1,6 +1,7 @@
 import type { Hasher } from "@ashlar/sdk/hash";
-import type { ChunkStore } from "@ashlar/sdk/ports";
+import type { CallOptions, ChunkStore } from "@ashlar/sdk/ports";
 import type { GrantKeeper } from "../grants/index.ts";
+import type { BufferPool } from "../http/buffer-pool.ts";
 import type { ChunkAccess } from "./chunk-access.ts";
 import type { ChunkFaceOptions, ReceiptFacts } from "./chunk-face-options.ts";
 import type { ChunkWriter } from "./chunk-writer.ts";
@@ -17,7 +18,8 @@ export interface ChunkFaceContext
   readonly chunkMaxBytes: number;
   /** The most of a chunk that comes in that is held at once. */
   readonly heldMaxBytes: number;
-  readonly isStoreFar: boolean;
+  readonly readFrom: (options: CallOptions) => Promise<ChunkStore>;
+  readonly buffers: BufferPool;
   readonly maintenance: boolean;
   readonly proofsOfPossession: boolean;
 }

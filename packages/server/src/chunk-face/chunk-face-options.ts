@@ -1,6 +1,7 @@
 import type { Digest, Hasher } from "@ashlar/sdk/hash";
-import type { ChunkHolders, ChunkStore } from "@ashlar/sdk/ports";
+import type { CallOptions, ChunkHolders, ChunkStore } from "@ashlar/sdk/ports";
 import type { GrantKeeper } from "../grants/index.ts";
+import type { BufferPool } from "../http/buffer-pool.ts";
 
 /** How the server behind a chunk face is. `read-only`: the disk is full. `stopping`: it finishes what runs. */
 export type ChunkFaceStatus = "serving" | "read-only" | "stopping";
@@ -38,8 +39,10 @@ export interface ChunkFaceOptions {
    * bytes.
    */
   readonly proofsOfPossession?: boolean | undefined;
-  /** The store is far away: to ask for the size of a chunk costs as much as its bytes. Default false. */
-  readonly isStoreFar?: boolean | undefined;
+  /** Where chunks are read from; default `store`. */
+  readonly readFrom?: ((options: CallOptions) => Promise<ChunkStore>) | undefined;
+  /** For pieces of chunks on their way to a socket; default: buffers of its own. */
+  readonly buffers?: BufferPool | undefined;
   /** Refuses writes early, for instance with DISK_FULL. */
   readonly assertWritable?: (() => void | Promise<void>) | undefined;
   /** Told of each write that failed. */

@@ -1,7 +1,7 @@
 import { AshlarError } from "@ashlar/sdk/errors";
 import { type Digest, encodeHex } from "@ashlar/sdk/hash";
 import { assertMayRead } from "../grants/index.ts";
-import { contentRange, type ResolvedRange, resolveRange } from "../http/byte-range.ts";
+import { contentRange, parseByteRange } from "../http/byte-range.ts";
 import { judgeRead, rangeApplies } from "../http/conditions.ts";
 import { FOREIGN_CONTENT_HEADERS } from "../http/foreign-content.ts";
 import type { HttpRequest, HttpResponse } from "../http/http-handler.ts";
@@ -47,29 +47,19 @@ async function getChunk(
 ): Promise<HttpResponse> {
   // A range of another state than this one would be no use (RFC 9110 §13.1.5).
   const rangeHeader = rangeApplies(request.header, { etag }, 0) ? request.header.get("range") : null;
-  let unsatisfiedBytes: number | undefined;
-  let range: ResolvedRange | undefined;
+  const range = parseByteRange(rangeHeader);
   try {
-    const opened = await openChunk(face.store, chunkId, {
-      isStoreFar: face.isStoreFar,
+    const { signal } = request;
+    const opened = await openChunk(await face.readFrom({ signal }), chunkId, {
+      ...{ range, signal, buffers: face.buffers },
       budget: answerBudgetOf(request),
-      signal: request.signal,
-      range(sizeBytes) {
-        const resolved = resolveRange(rangeHeader, sizeBytes);
-        if (resolved === "unsatisfiable") {
-          unsatisfiedBytes = sizeBytes;
-          throw new AshlarError("INVALID_RANGE", `the chunk has ${sizeBytes} bytes`);
-        }
-        range = resolved;
-        return resolved ?? { offset: 0, length: sizeBytes };
-      },
     });
     header.set("content-length", String(opened.length));
-    if (range !== undefined) header.set("content-range", contentRange(range, opened.sizeBytes));
-    return { status: range === undefined ? 200 : 206, header, body: opened.whole ?? opened.slices };
+    if (range !== undefined) header.set("content-range", contentRange(opened, opened.sizeBytes));
+    return { status: range === undefined ? 200 : 206, header, body: opened.whole ?? { pieces: opened.pieces } };
   } catch (error) {
-    if (unsatisfiedBytes === undefined) throw error;
+    if (!AshlarError.is(error, "INVALID_RANGE")) throw error;
     const { requestId } = request;
-    return problemResponse(error, { requestId, header: { "content-range": `bytes */${unsatisfiedBytes}` } });
+    return problemResponse(error, { requestId, header: { "content-range": `bytes */${error.details.sizeBytes}` } });
   }
 }

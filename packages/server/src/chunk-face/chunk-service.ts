@@ -20,6 +20,7 @@ import {
 import { type ContextKey, createContextKey, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
 import { assertMayRead } from "../grants/index.ts";
 import { frameSize, framesOf } from "../http/frames.ts";
+import { bytesOf } from "../http/piece.ts";
 import { noteCaller, REQUEST_CONTEXT } from "../http/request-context.ts";
 import type { RpcGate, RpcRoutes } from "../http/rpc-handlers.ts";
 import { type ChunkAction, type ChunkCaller, callerIdOf } from "./chunk-access.ts";
@@ -152,25 +153,18 @@ async function* getChunk(face: ChunkFaceContext, request: GetChunkRequestMessage
   const offset = decodeInteger(request.offset, "offset");
   const length = decodeInteger(request.length, "length");
   const frameBytes = frameSize(request.frameBytes);
-  const opened = await openChunk(face.store, chunkId, {
-    isStoreFar: face.isStoreFar,
+  const { signal } = context;
+  // Its pieces are kept: when a frame was copied into its message only the library knows.
+  const opened = await openChunk(await face.readFrom({ signal }), chunkId, {
+    range: { offset, length: length === 0 ? undefined : length },
     budget: context.values.get(REQUEST_CONTEXT).answerBudget,
-    signal: context.signal,
-    range(sizeBytes) {
-      if (offset > 0 && offset >= sizeBytes) throw rangeError(offset, sizeBytes);
-      const restBytes = sizeBytes - offset;
-      return { offset, length: length === 0 ? restBytes : Math.min(length, restBytes) };
-    },
+    signal,
   });
   let chunkSizeBytes = encodeInteger(opened.sizeBytes);
-  for await (const frame of framesOf(opened.slices, frameBytes)) {
+  for await (const frame of framesOf(bytesOf(opened.pieces), frameBytes)) {
     yield { frame, chunkSizeBytes };
     chunkSizeBytes = 0n;
   }
-}
-
-function rangeError(offset: number, sizeBytes: number): AshlarError {
-  return new AshlarError("INVALID_RANGE", `the chunk has ${sizeBytes} bytes, so none at ${offset}`);
 }
 
 function assertMaintenance({ maintenance }: ChunkFaceContext): void {

@@ -7,6 +7,7 @@ import { createChunkAccess } from "./chunk-access.ts";
 import type { ChunkFaceContext } from "./chunk-face-context.ts";
 import type { ChunkFaceOptions, ReceiptFacts } from "./chunk-face-options.ts";
 import { chunkHttpRoutes } from "./chunk-http.ts";
+import { createPieceBuffers } from "./chunk-pieces.ts";
 import { chunkRpcRoutes } from "./chunk-service.ts";
 import { createChunkWriter } from "./chunk-writer.ts";
 
@@ -50,7 +51,8 @@ export function createChunkFace(options: ChunkFaceOptions): ChunkFace {
     writer: createChunkWriter({ store, serverId, chunkMaxBytes, hasher, issueReceipt, assertWritable, onWriteFailed }),
     // A gateway passes a chunk on to several nodes, each of which may need it again.
     heldMaxBytes: isStreamingChunkStore(store) && options.maintenance !== false ? STREAM_HELD_BYTES : chunkMaxBytes,
-    isStoreFar: options.isStoreFar ?? false,
+    readFrom: options.readFrom ?? (async () => store),
+    buffers: options.buffers ?? createPieceBuffers(),
     maintenance: options.maintenance ?? true,
     proofsOfPossession: options.proofsOfPossession ?? false,
   };

@@ -1,36 +1,40 @@
 import { AshlarError } from "@ashlar/sdk/errors";
 import { type Digest, encodeHex } from "@ashlar/sdk/hash";
 import { MIB } from "@ashlar/sdk/limits";
-import type { ChunkStore, GiveBack, ReadBudget } from "@ashlar/sdk/ports";
-
-/** What is wanted of a chunk of a known size. */
-export interface ChunkRange {
-  readonly offset: number;
-  /** Within the chunk. */
-  readonly length: number;
-}
+import {
+  type ByteRange,
+  type CallOptions,
+  type ChunkReader,
+  type ChunkSpan,
+  type ChunkStore,
+  isOpeningChunkStore,
+  type OpeningChunkStore,
+  type ReadBudget,
+} from "@ashlar/sdk/ports";
+import type { BufferPool } from "../http/buffer-pool.ts";
+import { begun, type Piece } from "../http/piece.ts";
+import { onePieceAhead, pieceBytes, readPieces } from "./chunk-pieces.ts";
 
 /** A chunk opened for reading: its first bytes are here, so most failures have happened by now. */
-export interface OpenedChunk extends ChunkRange {
+export interface OpenedChunk extends ChunkSpan {
   readonly sizeBytes: number;
-  /** The wanted bytes in order; to be read once. The next slice is read while the last one travels. */
-  readonly slices: AsyncIterable<Uint8Array>;
-  /** All wanted bytes, where they came in one piece. */
+  /** The wanted bytes in order; to be read once, or let go of. The next piece is read while the last one travels. */
+  readonly pieces: AsyncIterable<Piece>;
+  /** All wanted bytes, where they came in one slice of their own memory. */
   readonly whole: Uint8Array | undefined;
 }
 
 /** Options of {@link openChunk}. */
-export interface OpenChunkOptions {
-  /** Picks the range once the size is known; may throw. Absent: the whole chunk. */
-  readonly range?: ((sizeBytes: number) => ChunkRange) | undefined;
-  /** To ask for the size of a chunk costs as much as its bytes. Default false. */
-  readonly isStoreFar?: boolean | undefined;
-  /** For the slices that are held; its owner takes back what is left when the answer is over. */
+export interface OpenChunkOptions extends CallOptions {
+  /** Cut at the chunk's end; a negative offset counts from there. Absent: the whole chunk. */
+  readonly range?: ByteRange | undefined;
+  /** For the pieces that are held; its owner takes back what is left when the answer is over. */
   readonly budget?: ReadBudget | undefined;
-  readonly signal?: AbortSignal | undefined;
+  /** What pieces are lent from; absent: they are the reader's to keep. */
+  readonly buffers?: BufferPool | undefined;
 }
 
-/** A chunk of the default size in one read: every read of a file store opens, checks and closes the file, a quarter of a GET's work at 1 MiB. */
+/** Of stores that answer calls: a chunk of the default size in one, because each is a round trip to a node. */
 const SLICE_BYTES = 4 * MIB;
 
 /** Length of a chunk. @throws {AshlarError} CHUNK_NOT_FOUND. */
@@ -41,71 +45,107 @@ export async function chunkSize(store: ChunkStore, chunkId: Digest, signal?: Abo
 }
 
 /**
- * Opens a chunk or a range of it. Memory: two slices; of a store that is far away the chunk.
+ * Opens a chunk or a range of it, and tells its size: in one call of the store, which reads no more than the blocks of the range.
  *
- * @throws {AshlarError} CHUNK_NOT_FOUND, OVERLOADED without room in the budget, what `range` throws, and what the store throws; also from the slices,
- *   after the first.
+ * Memory: two pieces, or two slices of a store that opens nothing.
+ *
+ * @throws {AshlarError} CHUNK_NOT_FOUND, OVERLOADED without room in the budget, INVALID_RANGE with `details.sizeBytes` for a range that begins past the end,
+ *   and what the store throws; also from the pieces, after the first.
  */
 export async function openChunk(store: ChunkStore, chunkId: Digest, options: OpenChunkOptions): Promise<OpenedChunk> {
-  const { range, isStoreFar = false, budget, signal } = options;
-  const far = isStoreFar ? await readFar(store, chunkId, options) : undefined;
-  const sizeBytes = far?.byteLength ?? (await chunkSize(store, chunkId, signal));
-  const { offset, length } = range?.(sizeBytes) ?? { offset: 0, length: sizeBytes };
-  const end = offset + length;
-  const read = async (position: number): Promise<Uint8Array> => {
-    const wanted = Math.min(SLICE_BYTES, end - position);
-    const slice = found(chunkId, await store.getChunk(chunkId, { offset: position, length: wanted, signal }));
-    if (slice.byteLength !== wanted) throw new AshlarError("CHUNK_CORRUPT", "the chunk is shorter than it was");
+  return isOpeningChunkStore(store)
+    ? await openFile(store, chunkId, options)
+    : await openByCalls(store, chunkId, options);
+}
+
+async function openFile(store: OpeningChunkStore, chunkId: Digest, options: OpenChunkOptions): Promise<OpenedChunk> {
+  const { budget, signal } = options;
+  const reader = await store.openChunk(chunkId, { signal });
+  if (reader === undefined) throw chunkNotFound(chunkId);
+  try {
+    const { sizeBytes } = reader;
+    const span = spanWithin(options.range, sizeBytes);
+    const inOrder = closedAtEnd(reader, span, options);
+    const pieces = await begun(onePieceAhead(inOrder, { heldBytes: pieceBytes(span.length), budget, signal }));
+    return { ...span, sizeBytes, pieces, whole: undefined };
+  } catch (error) {
+    await reader.close();
+    throw error;
+  }
+}
+
+async function* closedAtEnd(
+  reader: ChunkReader,
+  span: ChunkSpan,
+  { buffers, signal }: OpenChunkOptions,
+): AsyncGenerator<Piece, void, undefined> {
+  try {
+    yield* readPieces(reader, span, { buffers, signal });
+  } finally {
+    await reader.close();
+  }
+}
+
+async function openByCalls(store: ChunkStore, chunkId: Digest, options: OpenChunkOptions): Promise<OpenedChunk> {
+  const { budget, signal } = options;
+  let told: number | undefined;
+  const onSize = (sizeBytes: number): void => {
+    told ??= sizeBytes;
+  };
+  const read = async (offset: number, length: number): Promise<Uint8Array> => {
+    const slice = await store.getChunk(chunkId, { offset, length, signal, onSize });
+    if (slice === undefined) throw chunkNotFound(chunkId);
     return slice;
   };
-  if (far !== undefined || length === 0) {
-    const whole = far?.subarray(offset, end) ?? new Uint8Array(0);
-    return { offset, length, sizeBytes, whole, slices: once(whole) };
-  }
-  const giveBack = await budget?.take(Math.min(length, SLICE_BYTES), { signal });
-  const first = await read(offset);
-  const whole = first.byteLength === length ? first : undefined;
-  const slices = whole ? once(whole) : readOn({ first, offset, end, giveBack }, read, budget);
-  return { offset, length, sizeBytes, whole, slices };
+  /** For certain, also while some of the servers behind the store are away: the first byte has to be read for it. */
+  const sizeOf = async (): Promise<number> => {
+    if (told === undefined) await read(0, 1);
+    told ??= await chunkSize(store, chunkId, signal);
+    return told;
+  };
+  const { offset: from, length: wanted = SLICE_BYTES } = options.range ?? { offset: 0 };
+  const start = from < 0 ? Math.max(0, (await sizeOf()) + from) : from;
+  const asked = Math.min(wanted, SLICE_BYTES);
+  const giveBack = await budget?.take(asked, { signal });
+  const first = await read(start, asked).catch(async (error: unknown) => {
+    giveBack?.();
+    throw AshlarError.is(error, "INVALID_RANGE") ? rangeError(start, await sizeOf()) : error;
+  });
+  giveBack?.(first.byteLength);
+  const sizeBytes = await sizeOf();
+  const span = spanWithin(options.range, sizeBytes);
+  const slices = { first, span, giveBack };
+  assertWhole(first, Math.min(span.length, SLICE_BYTES));
+  const whole = first.byteLength === span.length ? first : undefined;
+  return { ...span, sizeBytes, whole, pieces: kept(whole ? [first] : readOn(slices, read, budget)) };
 }
 
-/** A whole chunk: nothing less tells its size for certain while some of the servers behind the store are away. */
-async function readFar(store: ChunkStore, chunkId: Digest, { budget, signal }: OpenChunkOptions): Promise<Uint8Array> {
-  const giveBack = await budget?.take(SLICE_BYTES, { signal });
-  // One byte more than a slice tells whether there is more.
-  const first = found(chunkId, await store.getChunk(chunkId, { offset: 0, length: SLICE_BYTES + 1, signal }));
-  if (first.byteLength <= SLICE_BYTES) {
-    giveBack?.(first.byteLength);
-    return first;
-  }
-  giveBack?.();
-  const giveBackAll = await budget?.take(store.capabilities.chunkMaxBytes, { signal });
-  const bytes = found(chunkId, await store.getChunk(chunkId, { signal }));
-  giveBackAll?.(bytes.byteLength);
-  return bytes;
-}
-
-async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array, void, undefined> {
-  yield bytes;
+/** @throws {AshlarError} INVALID_RANGE. */
+function spanWithin(range: ByteRange | undefined, sizeBytes: number): ChunkSpan {
+  const { offset, length = sizeBytes } = range ?? { offset: 0 };
+  const start = offset < 0 ? Math.max(0, sizeBytes + offset) : offset;
+  if (start >= sizeBytes) throw rangeError(start, sizeBytes);
+  return { offset: start, length: Math.min(length, sizeBytes - start) };
 }
 
 /** @param begun.giveBack of the first slice. */
 async function* readOn(
   begun: {
     readonly first: Uint8Array;
-    readonly offset: number;
-    readonly end: number;
-    readonly giveBack: GiveBack | undefined;
+    readonly span: ChunkSpan;
+    readonly giveBack: ((keptBytes?: number) => void) | undefined;
   },
-  read: (position: number) => Promise<Uint8Array>,
+  read: (offset: number, length: number) => Promise<Uint8Array>,
   budget: ReadBudget | undefined,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const { end } = begun;
+  const { offset, length } = begun.span;
+  const end = offset + length;
   let { first: slice, giveBack } = begun;
-  let position = begun.offset + slice.byteLength;
+  let position = offset + slice.byteLength;
   while (position < end) {
-    const more = budget?.tryTake(Math.min(end - position, SLICE_BYTES));
-    const ahead = budget === undefined || more !== undefined ? read(position) : undefined;
+    const wanted = Math.min(end - position, SLICE_BYTES);
+    const more = budget?.tryTake(wanted);
+    const ahead = budget === undefined || more !== undefined ? read(position, wanted) : undefined;
     // Reported when it is awaited; until then nobody else may take it for unhandled.
     ahead?.catch(() => {});
     yield slice;
@@ -113,15 +153,26 @@ async function* readOn(
       giveBack?.();
       giveBack = more;
     }
-    slice = await (ahead ?? read(position));
+    slice = await (ahead ?? read(position, wanted));
+    assertWhole(slice, wanted);
     position += slice.byteLength;
   }
   yield slice;
 }
 
-function found(chunkId: Digest, bytes: Uint8Array | undefined): Uint8Array {
-  if (bytes === undefined) throw chunkNotFound(chunkId);
-  return bytes;
+function assertWhole({ byteLength }: Uint8Array, wantedBytes: number): void {
+  if (byteLength !== wantedBytes) throw new AshlarError("CHUNK_CORRUPT", "the chunk is shorter than it was");
+}
+
+/** Slices as pieces that nobody lent. */
+async function* kept(slices: Iterable<Uint8Array> | AsyncIterable<Uint8Array>): AsyncGenerator<Piece, void, undefined> {
+  for await (const bytes of slices) yield { bytes, byteLength: bytes.byteLength, giveBack: () => {} };
+}
+
+function rangeError(offset: number, sizeBytes: number): AshlarError {
+  return new AshlarError("INVALID_RANGE", `the chunk has ${sizeBytes} bytes, so none at ${offset}`, {
+    details: { sizeBytes: String(sizeBytes) },
+  });
 }
 
 function chunkNotFound(chunkId: Digest): AshlarError {

@@ -1,5 +1,6 @@
 import { bytesEqual, type Digest, type Hasher } from "@ashlar/sdk/hash";
 import type { ChunkStore } from "@ashlar/sdk/ports";
+import { bytesOf } from "../http/piece.ts";
 import { openChunk } from "./open-chunk.ts";
 
 /** Length of a proof: a SHA-256. */
@@ -21,9 +22,10 @@ export async function provesPossession(
   const { store, hasher, signal } = options;
   const [presence] = await store.hasChunks([request.chunkId], { claim: false, signal });
   if (presence === undefined || request.proof.byteLength !== PROOF_BYTES) return false;
-  const { slices } = await openChunk(store, request.chunkId, { signal });
   const hash = await hasher.incremental();
   hash.update(request.nonce);
-  for await (const slice of slices) hash.update(slice);
+  // Opened last: what is opened is read.
+  const { pieces } = await openChunk(store, request.chunkId, { signal });
+  for await (const slice of bytesOf(pieces)) hash.update(slice);
   return bytesEqual(hash.digest(), request.proof);
 }

@@ -2,6 +2,7 @@ import { AshlarError } from "@ashlar/sdk/errors";
 import { type ChunkFace, createChunkFace, type ReceiptFacts } from "../chunk-face/index.ts";
 import type { GrantKeeper } from "../grants/index.ts";
 import type { GatewayContext } from "./gateway-context.ts";
+import { ownStoreOf } from "./own-chunks.ts";
 import { replicatedChunkStore } from "./replicated-chunk-store.ts";
 
 /** What the chunk face of a gateway calls itself; clients that mean a certain node learn that they reached none. */
@@ -21,10 +22,13 @@ export function gatewayChunkFace(
     readonly proofsOfPossession?: boolean | undefined;
   },
 ): ChunkFace {
-  const { chunks, topology, hasher, limits } = context;
+  const { chunks, topology, hasher, limits, buffers } = context;
   const grants = context.insecure ? undefined : context.grants;
+  const store = replicatedChunkStore({ chunks, topology, hasher, chunkMaxBytes: limits.chunkMaxBytes });
   return createChunkFace({
-    store: replicatedChunkStore({ chunks, topology, hasher, chunkMaxBytes: limits.chunkMaxBytes }),
+    store,
+    readFrom: async (call) => (await ownStoreOf(topology, call)) ?? store,
+    buffers,
     grants,
     serverId: GATEWAY_SERVER_ID,
     chunkMaxBytes: limits.chunkMaxBytes,
@@ -35,8 +39,6 @@ export function gatewayChunkFace(
     issueReceipt: grants && ((facts) => issueGatewayReceipt(grants, facts)),
     maintenance: false,
     proofsOfPossession: options.proofsOfPossession,
-    // A slice would cost a round trip to a node.
-    isStoreFar: true,
   });
 }
 

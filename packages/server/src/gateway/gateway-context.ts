@@ -1,6 +1,7 @@
 import type { ReplicatedStore, Topology } from "@ashlar/sdk/engine";
 import type { Clock, Durability, Hasher, Logger, MetadataStore, ObjectBackend, Random } from "@ashlar/sdk/ports";
 import type { GrantKeeper } from "../grants/index.ts";
+import type { BufferPool } from "../http/buffer-pool.ts";
 import type { Authenticator } from "./auth/authenticator.ts";
 import type { LayoutView } from "./commit/layout-view.ts";
 
@@ -32,4 +33,6 @@ export interface GatewayContext {
   /** How long stores keep a claimed chunk, in ms; receipts are believed a little shorter. */
   readonly claimTtlMs: number;
   readonly limits: GatewayLimits;
+  /** For pieces of chunks on their way to a socket. */
+  readonly buffers: BufferPool;
 }

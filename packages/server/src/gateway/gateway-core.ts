@@ -20,6 +20,7 @@ import {
   type Random,
   type Tracer,
 } from "@ashlar/sdk/ports";
+import { createPieceBuffers } from "../chunk-face/index.ts";
 import { type ClusterKeys, createGrantKeeperLazily, type GrantKeeper } from "../grants/index.ts";
 import { answersInTime } from "../http/answers-in-time.ts";
 import type { CorsOptions } from "../http/cors.ts";
@@ -34,6 +35,7 @@ import { createLayoutView } from "./commit/layout-view.ts";
 import { gatewayChunkFace } from "./gateway-chunk-face.ts";
 import type { GatewayContext } from "./gateway-context.ts";
 import { createGatewayOperations } from "./operations/index.ts";
+import { CHUNK_RETRY } from "./own-chunks.ts";
 import { createRefusalWatch, type RefusalWatch } from "./refusal-watch.ts";
 import { ACCESS_TOKENS_PATH, createAccessTokenRoute } from "./rest/access-tokens.ts";
 import { OBJECTS_ROOT } from "./rest/object-path.ts";
@@ -91,9 +93,6 @@ export interface GatewayCoreOptions {
 
 /** Metadata stores wait for their database by themselves, and clients for the gateway. */
 const CATALOG_RETRY: RetryPolicy = Object.freeze({ forMs: 0 });
-
-/** Of whole objects that the gateway's own engine writes: their senders have but one try, and still wait for an answer. */
-const CHUNK_RETRY: RetryPolicy = Object.freeze({ forMs: 5000 });
 
 /** What a gateway does with requests, wherever they come from. */
 export interface GatewayCore {
@@ -232,6 +231,7 @@ function createContext(options: GatewayCoreOptions): GatewayContext {
     durability,
     claimTtlMs,
     limits,
+    buffers: createPieceBuffers(),
   });
 }
 

@@ -2,6 +2,7 @@ import { type ByteBudget, createLeases } from "./byte-budget.ts";
 import { countedBody } from "./counted-body.ts";
 import type { HttpHandler, HttpRequest, HttpResponse } from "./http-handler.ts";
 import { HTTP_LIMITS } from "./http-limits.ts";
+import { wrapBody } from "./piece.ts";
 import type { Holder } from "./shares.ts";
 
 /** Options of {@link budgetedHandler}. */
@@ -92,5 +93,5 @@ function releasedAtEnd(response: HttpResponse, release: () => void): HttpRespons
     release();
     return response;
   }
-  return { ...response, body: countedBody(body, { bytes: () => {}, ended: release }) };
+  return { ...response, body: wrapBody(body, (slices) => countedBody(slices, { bytes: () => {}, ended: release })) };
 }

@@ -1,3 +1,5 @@
+import type { Sized } from "./piece.ts";
+
 /** What a counted body tells. */
 export interface BodyObserver {
   bytes(count: number): void;
@@ -6,9 +8,12 @@ export interface BodyObserver {
 }
 
 /** Passes a body through and tells what moved. A plain iterator, not a generator: this runs for every slice of every body. */
-export function countedBody(body: AsyncIterable<Uint8Array>, observer: BodyObserver): AsyncIterable<Uint8Array> {
+export function countedBody<Slice extends Sized>(
+  body: AsyncIterable<Slice>,
+  observer: BodyObserver,
+): AsyncIterable<Slice> {
   return {
-    [Symbol.asyncIterator](): AsyncIterator<Uint8Array, undefined> {
+    [Symbol.asyncIterator](): AsyncIterator<Slice, undefined> {
       const inner = body[Symbol.asyncIterator]();
       let open = true;
       const end = (error?: unknown): void => {

@@ -4,6 +4,7 @@ import type { HttpHandler, HttpResponse } from "./http-handler.ts";
 import { HTTP_LIMITS } from "./http-limits.ts";
 import { createInterrupt, type Interrupt } from "./interrupt.ts";
 import { dropBody } from "./node-response.ts";
+import { bytesOf, isFileRange } from "./piece.ts";
 
 /** Answers a standard `Request`, as any fetch-style server (Deno, Bun, Hono, a test) calls it. */
 export type FetchHandler = (request: Request) => Promise<Response>;
@@ -45,7 +46,8 @@ export function toFetchHandler(handler: HttpHandler): FetchHandler {
       const bytes = body instanceof Uint8Array && status !== 204 && status !== 304 ? body : null;
       return new Response(bytes as Uint8Array<ArrayBuffer> | null, init);
     }
-    return new Response(toStream(body, request.signal, end), init);
+    const slices = isFileRange(body) ? bytesOf(body.pieces) : body;
+    return new Response(toStream(slices, request.signal, end), init);
   };
 }
 

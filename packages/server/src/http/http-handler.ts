@@ -1,5 +1,6 @@
 import type { UniversalServerRequest } from "@connectrpc/connect/protocol";
 import type { Exchange } from "./exchange.ts";
+import type { StreamedBody } from "./piece.ts";
 
 /**
  * One HTTP request, free of any server library. A superset of Connect's universal request, so that RPC handlers take it as it is.
@@ -23,8 +24,11 @@ export interface HttpRequest extends Omit<UniversalServerRequest, "body"> {
 export interface HttpResponse {
   readonly status: number;
   readonly header?: Headers | undefined;
-  /** Written with backpressure; its iterator is returned when the client goes away. A `Uint8Array` goes out with a content-length. */
-  readonly body?: AsyncIterable<Uint8Array> | Uint8Array | undefined;
+  /**
+   * Written with backpressure; its iterator is returned when the client goes away. A `Uint8Array` goes out with a content-length, and the pieces of a file
+   * range are given back as soon as they are written.
+   */
+  readonly body?: StreamedBody | Uint8Array | undefined;
   readonly trailer?: Headers | undefined;
 }
 

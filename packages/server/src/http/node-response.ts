@@ -1,7 +1,9 @@
 import type { OutgoingHttpHeaders, ServerResponse } from "node:http";
 import { isAnswerOver, isHttp2, type NodeResponse } from "./answer-end.ts";
+import type { BufferPool } from "./buffer-pool.ts";
 import type { HttpResponse } from "./http-handler.ts";
 import { HTTP_LIMITS } from "./http-limits.ts";
+import { iteratorOf, type StreamedBody } from "./piece.ts";
 import type { ServedExchange } from "./served-exchange.ts";
 
 /** Headers that belong to a connection; HTTP/2 forbids them (RFC 9113 §8.2.2). */
@@ -46,16 +48,18 @@ export async function writeResponse(
 
 async function writePieces(
   nodeResponse: NodeResponse,
-  response: HttpResponse & { readonly body: AsyncIterable<Uint8Array> },
+  response: HttpResponse & { readonly body: StreamedBody },
   exchange: WriteOptions["exchange"],
 ): Promise<void> {
-  const iterator = response.body[Symbol.asyncIterator]();
+  const iterator = iteratorOf(response.body);
   try {
     let next = await exchange.writing.wait(iterator.next());
     assertOpen(nodeResponse);
     writeHead(nodeResponse, response.status, nodeHeaders(response.header, nodeResponse));
     for (; next.done !== true; next = await exchange.writing.wait(iterator.next())) {
-      await writeSliced(nodeResponse, next.value, exchange);
+      const slice = next.value;
+      if (slice instanceof Uint8Array) await writeSliced(nodeResponse, slice, exchange);
+      else await writeSliced(nodeResponse, slice.bytes, exchange, slice.giveBack);
     }
     assertOpen(nodeResponse);
     writeTrailer(nodeResponse, response.trailer);
@@ -68,22 +72,26 @@ async function writePieces(
 /** Lets go of a body that nobody will read. */
 export function dropBody({ body }: Pick<HttpResponse, "body">): void {
   if (body === undefined || body instanceof Uint8Array) return;
-  body[Symbol.asyncIterator]()
+  iteratorOf(body)
     .return?.()
     .then(undefined, () => {});
 }
 
+/** @param giveBack called once Node has no more use for the bytes, never where they were not written: see {@link BufferPool}. */
 async function writeSliced(
   response: NodeResponse,
   bytes: Uint8Array,
   { writing, writePace }: WriteOptions["exchange"],
+  giveBack?: () => void,
 ): Promise<void> {
+  const onWritten = giveBack && ((error?: Error | null) => void (error == null && giveBack()));
   // Over HTTP/1.1 the pace allows for the kernel's megabytes, and smaller slices would cost a fast reader a third of its speed.
   const sliceBytes = isHttp2(response) ? SLICE_BYTES : 16 * SLICE_BYTES;
   for (let start = 0; start < bytes.byteLength; start += sliceBytes) {
     assertOpen(response);
     const slice = bytes.byteLength <= sliceBytes ? bytes : bytes.subarray(start, start + sliceBytes);
-    if (write(response, slice)) continue;
+    const isLast = start + sliceBytes >= bytes.byteLength;
+    if (write(response, slice, isLast ? onWritten : undefined)) continue;
     writePace.begin();
     await writing.wait(drained(response));
     writePace.end(slice.byteLength);
@@ -99,8 +107,8 @@ function writeHead(response: NodeResponse, status: number, headers: OutgoingHttp
   (response as ServerResponse).writeHead(status, headers);
 }
 
-function write(response: NodeResponse, bytes: Uint8Array): boolean {
-  return (response as ServerResponse).write(bytes);
+function write(response: NodeResponse, bytes: Uint8Array, onWritten?: (error?: Error | null) => void): boolean {
+  return (response as ServerResponse).write(bytes, onWritten);
 }
 
 function writeTrailer(response: NodeResponse, trailer: Headers | undefined): void {

@@ -8,6 +8,7 @@ import { countedBody } from "./counted-body.ts";
 import type { Exchange } from "./exchange.ts";
 import { type Finish, finishOnce } from "./finish-once.ts";
 import type { HttpHandler, HttpRequest, HttpResponse, RouteInfo } from "./http-handler.ts";
+import { wrapBody } from "./piece.ts";
 import { type RequestContext, withRequestContext } from "./request-context.ts";
 import { REQUEST_ID_HEADER, requestIdOf } from "./request-id.ts";
 import type { RequestLog } from "./request-log.ts";
@@ -155,21 +156,19 @@ function finishWithBody(response: HttpResponse, observation: Observation, finish
     finish(status, code);
     return response;
   }
-  return {
-    ...response,
-    body: countedBody(steppedIn(body, observation.span), {
-      bytes(count) {
-        observation.bytesOut += count;
-      },
-      ended: (error) => finish(observation.request.signal.aborted ? 499 : status, error),
-    }),
+  const observer = {
+    bytes(count: number) {
+      observation.bytesOut += count;
+    },
+    ended: (error: unknown) => finish(observation.request.signal.aborted ? 499 : status, error),
   };
+  return { ...response, body: wrapBody(body, (slices) => countedBody(steppedIn(slices, observation.span), observer)) };
 }
 
 /** A body is made while it is sent, long after its handler returned; what it starts belongs to the request all the same. */
-function steppedIn(body: AsyncIterable<Uint8Array>, span: RequestSpan): AsyncIterable<Uint8Array> {
+function steppedIn<Slice>(body: AsyncIterable<Slice>, span: RequestSpan): AsyncIterable<Slice> {
   return {
-    [Symbol.asyncIterator](): AsyncIterator<Uint8Array, undefined> {
+    [Symbol.asyncIterator](): AsyncIterator<Slice, undefined> {
       const inner = span.run(() => body[Symbol.asyncIterator]());
       return {
         next: () => span.run(() => inner.next()),

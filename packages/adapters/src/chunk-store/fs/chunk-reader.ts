@@ -1,8 +1,8 @@
 import { type BigIntStats, constants } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
-import { throwIfAborted } from "@ashlar/sdk/errors";
+import { AshlarError, throwIfAborted } from "@ashlar/sdk/errors";
 import type { Digest } from "@ashlar/sdk/hash";
-import type { GetChunkOptions } from "@ashlar/sdk/ports";
+import type { ChunkSpan, GetChunkOptions } from "@ashlar/sdk/ports";
 import { resolveRange } from "../../internal/chunk-request.ts";
 import {
   BLOCK_BYTES,
@@ -96,6 +96,7 @@ export async function readChunk(
     const checksums = decodeTrailer(chunkId, payloadBytes, file.subarray(payloadBytes));
     const range = resolveRange(payloadBytes, options);
     verifyBlocks(chunkId, file.subarray(0, payloadBytes), { checksums, firstIndex: 0 });
+    options?.onSize?.(payloadBytes);
     options?.onProgress?.(range.end - range.start);
     return file.subarray(range.start, range.end);
   }
@@ -109,6 +110,7 @@ export async function readChunk(
   };
   const chunk = { chunkId, trailer, payloadBytes };
   const bytes = await readWindow(handle, chunk, { start, end, signal: options?.signal, onChecked });
+  options?.onSize?.(payloadBytes);
   return bytes.subarray(range.start - start, range.end - start);
 }
 
@@ -145,6 +147,43 @@ async function readWindow(
     window.onChecked(window.start + Math.min(nextOffset, target.byteLength));
   }
   return target;
+}
+
+/** What is to be known of a chunk's file to read parts of it: its trailer, checked. */
+export interface ChunkTrailer {
+  readonly payloadBytes: number;
+  readonly checksums: readonly number[];
+}
+
+/** Reads and checks the trailer. @throws {AshlarError} CHUNK_CORRUPT. */
+export async function openTrailer({ handle, stats }: OpenedFile, chunkId: Digest): Promise<ChunkTrailer> {
+  const payloadBytes = payloadBytesOf(Number(stats.size));
+  if (payloadBytes === undefined) throw corruptChunk(chunkId, "the file has an impossible length");
+  const trailer = await readTrailer(handle, chunkId, payloadBytes);
+  return { payloadBytes, checksums: decodeTrailer(chunkId, payloadBytes, trailer) };
+}
+
+/**
+ * Reads the beginning of `span` into `target`: the blocks that cover it, as many as there is room for, each of them checked.
+ *
+ * @returns a view of `target`, at least one byte.
+ * @throws {AshlarError} CHUNK_CORRUPT, INVALID_ARGUMENT if not even the first block has room.
+ */
+export async function readBlocks(
+  { handle }: Pick<OpenedFile, "handle">,
+  chunk: ChunkTrailer & { readonly chunkId: Digest },
+  { offset, length, target }: ChunkSpan & { readonly target: Uint8Array },
+): Promise<Uint8Array> {
+  const { chunkId, payloadBytes, checksums } = chunk;
+  const firstIndex = Math.floor(offset / BLOCK_BYTES);
+  const start = firstIndex * BLOCK_BYTES;
+  let end = Math.min(payloadBytes, Math.ceil((offset + length) / BLOCK_BYTES) * BLOCK_BYTES);
+  if (end - start > target.byteLength) end = start + Math.floor(target.byteLength / BLOCK_BYTES) * BLOCK_BYTES;
+  if (end <= offset) throw new AshlarError("INVALID_ARGUMENT", "the target has no room for the first block");
+  const blocks = target.subarray(0, end - start);
+  await fill(handle, chunkId, { target: blocks, position: start });
+  verifyBlocks(chunkId, blocks, { checksums, firstIndex });
+  return blocks.subarray(offset - start, Math.min(end, offset + length) - start);
 }
 
 /** What a put brings: its bytes, or the block checksums that were taken while they were written aside. */

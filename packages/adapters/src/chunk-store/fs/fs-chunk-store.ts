@@ -4,6 +4,7 @@ import {
   type CallOptions,
   type ChunkPage,
   type ChunkPresence,
+  type ChunkReader,
   type ChunkStoreCapabilities,
   type ChunkStoreStats,
   type DeleteChunksOptions,
@@ -13,13 +14,14 @@ import {
   type GetChunkOptions,
   type HasChunksOptions,
   type ListChunksOptions,
+  type OpeningChunkStore,
   type PutChunkOptions,
   type PutChunkResult,
   type StreamingChunkStore,
 } from "@ashlar/sdk/ports";
 import { payloadBytesOf } from "./chunk-format.ts";
 import type { ChunkPlace } from "./chunk-names.ts";
-import { type OpenedFile, readChunk } from "./chunk-reader.ts";
+import { type ChunkTrailer, type OpenedFile, openTrailer, readBlocks, readChunk } from "./chunk-reader.ts";
 import { claimChunk, deleteChunk, findChunk, quarantine } from "./claims.ts";
 import { identityOf, lookAt, mapConcurrent, toStoreError } from "./file-system.ts";
 import type { MeetDatabase } from "./store-files.ts";
@@ -44,7 +46,7 @@ interface FsChunkStoreConfig {
 }
 
 /** The store below the checks of `checkedChunkStore`. */
-export class FsChunkStore implements StreamingChunkStore {
+export class FsChunkStore implements StreamingChunkStore, OpeningChunkStore {
   readonly capabilities: ChunkStoreCapabilities;
   readonly #parts: FsParts;
   readonly #durability: Durability;
@@ -76,24 +78,63 @@ export class FsChunkStore implements StreamingChunkStore {
   }
 
   async getChunk(chunkId: Digest, options?: GetChunkOptions): Promise<Uint8Array | undefined> {
-    const parts = this.#parts;
-    const place = parts.names.place(chunkId);
+    const place = this.#parts.names.place(chunkId);
     return await this.#io(false, async () => {
-      let opened: OpenedFile | undefined;
+      const opened = await this.#find(place);
       try {
-        opened = await findChunk(parts, place);
-        return opened && (await readChunk(opened, chunkId, options));
-      } catch (error) {
-        if (AshlarError.is(error, "CHUNK_CORRUPT")) {
-          const identity = opened && identityOf(opened.stats);
-          const problem = error.details.problem ?? error.message;
-          await parts.locks.run(place.id, () => quarantine(parts, place, { identity, problem }));
-        }
-        throw error;
+        return opened && (await this.#guarded(place, opened, () => readChunk(opened, chunkId, options)));
       } finally {
         await opened?.handle.close();
       }
     });
+  }
+
+  async openChunk(chunkId: Digest, _options?: CallOptions): Promise<ChunkReader | undefined> {
+    const place = this.#parts.names.place(chunkId);
+    return await this.#io(false, async () => {
+      const opened = await this.#find(place);
+      if (opened === undefined) return undefined;
+      try {
+        const trailer = await this.#guarded(place, opened, () => openTrailer(opened, chunkId));
+        return this.#reader(place, opened, trailer);
+      } catch (error) {
+        await opened.handle.close();
+        throw error;
+      }
+    });
+  }
+
+  #reader(place: ChunkPlace, opened: OpenedFile, trailer: ChunkTrailer): ChunkReader {
+    const chunk = { ...trailer, chunkId: place.chunkId };
+    let closing: Promise<void> | undefined;
+    return {
+      sizeBytes: trailer.payloadBytes,
+      read: (span, target) =>
+        this.#io(false, () => this.#guarded(place, opened, () => readBlocks(opened, chunk, { ...span, target }))),
+      close() {
+        closing ??= opened.handle.close();
+        return closing;
+      },
+    };
+  }
+
+  #find(place: ChunkPlace): Promise<OpenedFile | undefined> {
+    return this.#guarded(place, undefined, () => findChunk(this.#parts, place));
+  }
+
+  /** Quarantines what `work` finds damaged. @param opened undefined: nothing could be opened, so that what lies there may be no file. */
+  async #guarded<T>(place: ChunkPlace, opened: OpenedFile | undefined, work: () => Promise<T>): Promise<T> {
+    const parts = this.#parts;
+    try {
+      return await work();
+    } catch (error) {
+      if (AshlarError.is(error, "CHUNK_CORRUPT")) {
+        const identity = opened && identityOf(opened.stats);
+        const problem = error.details.problem ?? error.message;
+        await parts.locks.run(place.id, () => quarantine(parts, place, { identity, problem }));
+      }
+      throw error;
+    }
   }
 
   async hasChunks(

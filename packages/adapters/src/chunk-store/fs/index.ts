@@ -9,6 +9,7 @@ import {
   guardedLogger,
   guardedTracer,
   type Logger,
+  type OpeningChunkStore,
   type StreamingChunkStore,
   systemClock,
   type Tracer,
@@ -61,7 +62,7 @@ export interface FsChunkStoreOptions {
  * @throws {AshlarError} INVALID_ARGUMENT, STORE_INCOMPATIBLE (written by a newer version, or not a chunk store), DISK_FULL,
  *   NODE_UNAVAILABLE (the folder cannot be used; see the cause).
  */
-export async function openFsChunkStore(options: FsChunkStoreOptions): Promise<StreamingChunkStore> {
+export async function openFsChunkStore(options: FsChunkStoreOptions): Promise<StreamingChunkStore & OpeningChunkStore> {
   const checked = checkOptions(options); // now: a relative path is one of the folder in which the process is at the call
   const owner = await createOwner();
   try {
@@ -98,7 +99,7 @@ async function open(
   options: FsChunkStoreOptions,
   { root, durability, chunkMaxBytes }: CheckedOptions,
   owner: Owner,
-): Promise<StreamingChunkStore> {
+): Promise<StreamingChunkStore & OpeningChunkStore> {
   const { clock = systemClock, fileSystem = nodeFileSystem, reserveBytes = 0 } = options;
   const logger = guardedLogger(options.logger);
   const tracer = guardedTracer(options.tracer);

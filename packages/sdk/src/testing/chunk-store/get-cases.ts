@@ -49,6 +49,26 @@ export const GET_CASES: readonly ChunkStoreCase[] = [
     },
   },
   {
+    name: "get tells the size of the whole chunk, whatever part of it is wanted",
+    async run({ store }) {
+      const { chunkId, bytes } = await testChunk(RANGED_BYTES, 1);
+      await store.putChunk(chunkId, bytes);
+      for (const range of [
+        {},
+        { offset: 5, length: 10 },
+        { offset: RANGED_BYTES - 1 },
+        { length: 1 },
+        { length: 2 ** 30 },
+      ]) {
+        const told: number[] = [];
+        await store.getChunk(chunkId, { ...range, onSize: (sizeBytes) => void told.push(sizeBytes) });
+        expect(told).toEqual([RANGED_BYTES]);
+      }
+      const outside = { offset: RANGED_BYTES, onSize: () => expect.fail("nothing was read") };
+      await expectCode(store.getChunk(chunkId, outside), "INVALID_RANGE");
+    },
+  },
+  {
     name: "get of a range within a small chunk returns exactly the range",
     async run({ store }) {
       const { chunkId, bytes } = await testChunk(1000, 1);

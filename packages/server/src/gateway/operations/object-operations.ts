@@ -16,6 +16,7 @@ import {
 import { HTTP_LIMITS } from "../../http/http-limits.ts";
 import type { Touched } from "../auth/check-scope.ts";
 import type { GatewayContext } from "../gateway-context.ts";
+import { openForReader } from "../own-chunks.ts";
 import { type GatewayCall, operation } from "./operation.ts";
 
 /** Names an object. */
@@ -71,8 +72,7 @@ export const OBJECT_OPERATIONS = Object.freeze({
   getObject: operation({
     access: "read",
     scope: object,
-    run: ({ backend }, request: GetObjectRequest, { signal, budget }) =>
-      backend.openObject(request, { signal, budget: budget() }),
+    run: (context, request: GetObjectRequest, call) => openForReader(context, request, call),
   }),
   headObject: operation({
     access: "read",

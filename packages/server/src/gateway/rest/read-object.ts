@@ -1,9 +1,11 @@
 import { AshlarError } from "@ashlar/sdk/errors";
-import type { ByteRange, ObjectInfo, OpenedObject } from "@ashlar/sdk/ports";
+import type { ByteRange, ObjectInfo } from "@ashlar/sdk/ports";
 import { contentRange, parseByteRange } from "../../http/byte-range.ts";
 import { judgeRead, rangeApplies } from "../../http/conditions.ts";
 import type { HttpRequest, HttpResponse } from "../../http/http-handler.ts";
+import { begun, type StreamedBody } from "../../http/piece.ts";
 import { problemResponse } from "../../http/problem.ts";
+import type { ReadableObject } from "../own-chunks.ts";
 import { encodeHeaderText } from "./header-text.ts";
 import { objectHeaders, validatorHeaders } from "./object-headers.ts";
 import type { RestRequest } from "./rest-request.ts";
@@ -21,24 +23,12 @@ export async function getObject(rest: RestRequest): Promise<HttpResponse> {
   const answer = objectHeaders(info);
   answer.set("content-length", String(length));
   if (range !== undefined) answer.set("content-range", contentRange({ offset, length }, info.sizeBytes));
-  return { status: range === undefined ? 200 : 206, header: answer, body: await begun(opened.read()) };
+  return { status: range === undefined ? 200 : 206, header: answer, body: await bodyOf(opened) };
 }
 
-/** A body whose first piece is here: where that cannot be had, the answer is an error as a whole, and no 200 without its bytes. */
-async function begun(body: AsyncIterable<Uint8Array>): Promise<AsyncIterable<Uint8Array>> {
-  const iterator = body[Symbol.asyncIterator]();
-  let first: IteratorResult<Uint8Array> | undefined = await iterator.next();
-  return {
-    // No generator: one that nobody began to read would not let go of the body.
-    [Symbol.asyncIterator]: () => ({
-      async next() {
-        const next = first;
-        first = undefined;
-        return next ?? (await iterator.next());
-      },
-      return: async () => (await iterator.return?.()) ?? { done: true, value: undefined },
-    }),
-  };
+/** Where the chunks lie in this process their pieces go to the socket as they are read; otherwise the engine's slices do. */
+async function bodyOf(opened: ReadableObject): Promise<StreamedBody> {
+  return opened.pieces === undefined ? await begun(opened.read()) : { pieces: await begun(opened.pieces("lent")) };
 }
 
 /** `HEAD /objects/<bucket>/<key>`; a range makes no difference. */
@@ -51,7 +41,7 @@ export async function headObject({ gateway, bucket, key, request, call }: RestRe
   return { status: 200, header: answer };
 }
 
-interface Opened extends OpenedObject {
+interface Opened extends ReadableObject {
   /** What is answered: `undefined` for the whole object. */
   readonly range: ByteRange | undefined;
 }

@@ -1,6 +1,5 @@
 import { AshlarError } from "@ashlar/sdk/errors";
 import { LIMITS } from "@ashlar/sdk/limits";
-import type { OpenedObject } from "@ashlar/sdk/ports";
 import {
   decodePutObjectHeader,
   encodeInteger,
@@ -10,7 +9,9 @@ import {
 } from "@ashlar/sdk/rpc";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { framesOf } from "../../http/frames.ts";
+import { bytesOf } from "../../http/piece.ts";
 import type { PutObjectInput } from "../operations/object-operations.ts";
+import type { ReadableObject } from "../own-chunks.ts";
 
 /** The object of a stream whose first message is its header. The next message is read when the engine has room for it. */
 export async function putObject(messages: AsyncIterable<PutObjectRequestMessage>): Promise<PutObjectInput> {
@@ -35,13 +36,14 @@ async function* frames(messages: AsyncIterator<PutObjectRequestMessage>): AsyncG
 
 /** An object as a stream of messages. */
 export async function* sendObject(
-  opened: OpenedObject,
+  opened: ReadableObject,
   frameBytes: number,
 ): AsyncGenerator<MessageInitShape<typeof GetObjectResponseSchema>> {
   const { info, offset, length } = opened;
   const header = { info: encodeObjectInfo(info), offset: encodeInteger(offset), length: encodeInteger(length) };
   yield { payload: { case: "opened", value: header } };
-  for await (const frame of framesOf(opened.read(), frameBytes)) {
+  const slices = opened.pieces === undefined ? opened.read() : bytesOf(opened.pieces("kept"));
+  for await (const frame of framesOf(slices, frameBytes)) {
     if (frame.byteLength > 0) yield { payload: { case: "frame", value: frame } };
   }
 }
