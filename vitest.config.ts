@@ -84,7 +84,7 @@ function browserProject(executablePath: string | undefined = findChromium()): Te
 
 /**
  * After the other projects: each file has servers and a browser or a database of its own, and looks at what they do while they start and fail. They wait
- * more than they work (a fifth of a core each), so two run side by side, as everywhere, and the browser's files beside those that run in Node.
+ * more than they work, so two run side by side, as everywhere, and the browser's files beside those of the two projects that run in Node.
  */
 const ALONGSIDE = { sequence: { groupOrder: 1 } };
 

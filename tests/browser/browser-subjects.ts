@@ -4,7 +4,7 @@ import { connectTransport } from "@ashlar/sdk/transport/connect";
 import { grpcWebTransport } from "@ashlar/sdk/transport/grpc-web";
 import { httpTransport } from "@ashlar/sdk/transport/http";
 import { inject } from "vitest";
-import { type ConformanceScope, defineConformance } from "../conformance/define-conformance.ts";
+import { defineConformance, scopeOfSeat } from "../conformance/define-conformance.ts";
 import type { ConformanceSubject } from "../conformance/subject.ts";
 import { CHUNK_MAX_BYTES, type ServerAccess, SLOW_BYTES_PER_SECOND } from "./provided.ts";
 
@@ -27,7 +27,7 @@ function openClient(seat: SeatName, transport: () => Transport, { url, apiKey }:
 }
 
 /** The suite of all seats and transports, in a page, for both seats that have servers over one transport. */
-export function defineBrowserConformance(transport: () => Transport, scope: ConformanceScope): void {
+export function defineBrowserConformance(transport: () => Transport, scope: "full" | "transport"): void {
   const { name, capabilities } = transport();
   for (const seat of ["gateway", "direct"] as const) {
     const subject: ConformanceSubject = {
@@ -47,6 +47,6 @@ export function defineBrowserConformance(transport: () => Transport, scope: Conf
         close: async () => {},
       }),
     };
-    defineConformance(subject, scope);
+    defineConformance(subject, scopeOfSeat(seat, scope));
   }
 }

@@ -11,45 +11,56 @@ import { lifecycleCases } from "./cases/lifecycle.ts";
 import { listingCases } from "./cases/listing.ts";
 import { missingCases } from "./cases/missing.ts";
 import { multipartCases } from "./cases/multipart.ts";
-import { progressCases } from "./cases/progress.ts";
+import { progressCases, slowWayCases } from "./cases/progress.ts";
 import { rangeCases } from "./cases/ranges.ts";
 import { removalCases } from "./cases/removal.ts";
 import { takenInputCases } from "./cases/taken-input.ts";
 import type { ConformanceContext, ConformanceSubject, UseContext } from "./subject.ts";
 
-/** How much of the suite a subject runs. */
-export type ConformanceScope = "full" | "transport";
+/**
+ * How much of the suite a subject runs: `full` for the embedded seat, and for both seats with servers over one transport in Node and one in a page;
+ * `transport` for another transport or configuration; `other-seat` for the second seat over a transport whose first one runs `transport`.
+ */
+export type ConformanceScope = "full" | "transport" | "other-seat";
 
 let buckets = 0;
 
-/** What a transport can change of a call: how it encodes names, sizes and errors, and how bytes flow and end. */
-const TRANSPORT_CASES: readonly ((use: UseContext) => void)[] = [
-  largeCases,
-  rangeCases,
-  attributeCases,
-  missingCases,
-  abortCases,
-  progressCases,
-  multipartCases,
-  lifecycleCases,
-];
+interface Kind {
+  readonly define: (use: UseContext) => void;
+  /** The narrowest scope that runs it, and so do the wider ones. */
+  readonly scope: ConformanceScope;
+}
 
-/** What only the engine, a store or the client decides, whatever the transport. */
-const OTHER_CASES: readonly ((use: UseContext) => void)[] = [
-  bodyCases,
-  conditionCases,
-  argumentCases,
-  takenInputCases,
-  listingCases,
-  removalCases,
-  handleCases,
+const SCOPES: readonly ConformanceScope[] = ["full", "transport", "other-seat"];
+
+/** Every kind of case, and who has to run it, because of what can change it. */
+const KINDS: readonly Kind[] = [
+  // How a transport encodes names, sizes, attributes and errors, and how calls begin and end: also by which servers it speaks to.
+  { define: rangeCases, scope: "other-seat" },
+  { define: attributeCases, scope: "other-seat" },
+  { define: missingCases, scope: "other-seat" },
+  { define: listingCases, scope: "other-seat" },
+  { define: multipartCases, scope: "other-seat" },
+  { define: abortCases, scope: "other-seat" },
+  { define: progressCases, scope: "other-seat" },
+  { define: lifecycleCases, scope: "other-seat" },
+  // How its connections carry many bytes, and slowly: they do not know which seat they serve. tests/servers carries more bytes, on every way.
+  { define: largeCases, scope: "transport" },
+  { define: slowWayCases, scope: "transport" },
+  // What the client decides before a call, and the engine or a store behind it: the contract suites have every store.
+  { define: bodyCases, scope: "full" },
+  { define: conditionCases, scope: "full" },
+  { define: argumentCases, scope: "full" },
+  { define: takenInputCases, scope: "full" },
+  { define: removalCases, scope: "full" },
+  { define: handleCases, scope: "full" },
 ];
 
 /**
  * The promises of the object API as tests, the same for every seat and transport. A case that some seat cannot keep is a defect of that seat:
  * nothing is skipped but what the transport says of itself (progress within a chunk) or has no way to slow down (no socket).
  *
- * @param scope `full` once for each seat and for a page; `transport` for another way to the same seats.
+ * @param scope default `full`. Which kinds of cases it has, and why, says the table above.
  */
 export function defineConformance(definition: ConformanceSubject, scope: ConformanceScope = "full"): void {
   describe(definition.name, () => {
@@ -72,7 +83,11 @@ export function defineConformance(definition: ConformanceSubject, scope: Conform
       if (context === undefined) throw new Error("the subject did not start");
       return context;
     };
-    for (const define of TRANSPORT_CASES) define(use);
-    if (scope === "full") for (const define of OTHER_CASES) define(use);
+    for (const kind of KINDS) if (SCOPES.indexOf(kind.scope) >= SCOPES.indexOf(scope)) kind.define(use);
   });
+}
+
+/** The scopes of both seats over one transport: `full` for both, or `transport` for the one that knows more servers, and for the other what that leaves. */
+export function scopeOfSeat(seat: "gateway" | "direct", scope: "full" | "transport"): ConformanceScope {
+  return scope === "transport" && seat === "gateway" ? "other-seat" : scope;
 }

@@ -4,18 +4,22 @@ import { createClient, LIMITS } from "@ashlar/sdk";
 import { createTempFolder } from "../support/temp-folder.ts";
 import { defineConformance } from "./define-conformance.ts";
 
-defineConformance({
-  name: "in memory",
-  async start() {
-    const seat = inMemory();
-    return {
-      chunkMaxBytes: LIMITS.CHUNK_MAX_BYTES_DEFAULT,
-      uploadProgress: true,
-      openClient: () => createClient(seat),
-      close: async () => {},
-    };
+// The same seat over other stores.
+defineConformance(
+  {
+    name: "in memory",
+    async start() {
+      const seat = inMemory();
+      return {
+        chunkMaxBytes: LIMITS.CHUNK_MAX_BYTES_DEFAULT,
+        uploadProgress: true,
+        openClient: () => createClient(seat),
+        close: async () => {},
+      };
+    },
   },
-});
+  "transport",
+);
 
 defineConformance({
   name: "embedded in a folder",

@@ -2,12 +2,13 @@ import { nodeCryptoHasher } from "@ashlar/adapters/hash/node-crypto";
 import { createClient, direct, gateway, MIB, type ObjectClient, type RemoteSeatOptions, type Seat } from "@ashlar/sdk";
 import { startTestCluster, type TestCluster, type TestClusterOptions } from "../support/test-cluster.ts";
 import { openTransport, type TransportName } from "../support/transports.ts";
-import { type ConformanceScope, defineConformance } from "./define-conformance.ts";
+import { defineConformance, scopeOfSeat } from "./define-conformance.ts";
 import type { ConformanceSubject } from "./subject.ts";
 
 const CHUNK_MAX_BYTES = 8 * MIB;
 
 const SEATS: Readonly<Record<"gateway" | "direct", (options: RemoteSeatOptions) => Seat>> = { gateway, direct };
+const SEAT_NAMES = ["gateway", "direct"] as const;
 
 /**
  * The suite for both seats that have servers, over one transport. Each seat gets a cluster of its own: a gateway and three nodes on real ports, and
@@ -15,10 +16,11 @@ const SEATS: Readonly<Record<"gateway" | "direct", (options: RemoteSeatOptions) 
  */
 export function defineRemoteConformance(
   transportName: TransportName,
-  scope: ConformanceScope,
+  scope: "full" | "transport",
   options: TestClusterOptions = {},
 ): void {
-  for (const [seatName, seat] of Object.entries(SEATS)) {
+  for (const seatName of SEAT_NAMES) {
+    const seat = SEATS[seatName];
     const open = (cluster: TestCluster): ObjectClient => {
       const transport = openTransport(transportName, cluster);
       const { url, apiKey } = cluster;
@@ -37,7 +39,7 @@ export function defineRemoteConformance(
         return transportName === "in-process" ? running : { ...running, openThrottled: throttled(seatName, open) };
       },
     };
-    defineConformance(subject, scope);
+    defineConformance(subject, scopeOfSeat(seatName, scope));
   }
 }
 

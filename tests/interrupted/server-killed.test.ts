@@ -32,10 +32,11 @@ function startNode(index: number): Promise<ServerProcess> {
     { ...env, ASHLAR_DURABILITY: "os" },
   );
 }
-const open = (): ObjectClient =>
-  createClient(
-    gateway({ url: address.url, apiKey, durability: "os", chunker: fixed(CHUNK), retry: { forMs: 10_000 } }),
-  );
+/** @param forMs its patience: default long enough for what comes back, however busy the machine. */
+const open = (forMs: number = 10_000): ObjectClient =>
+  createClient(gateway({ url: address.url, apiKey, durability: "os", chunker: fixed(CHUNK), retry: { forMs } }));
+/** The patience with what stays away. */
+const BRIEF_MS = 1000;
 
 beforeAll(async () => {
   folder = await createTempFolder();
@@ -109,8 +110,9 @@ describe("a server that is killed in the middle of a transfer", { timeout: 150_0
 
   test("if the only gateway: the upload fails with NODE_UNAVAILABLE, and nothing is visible", async () => {
     await using client = open();
+    await using impatient = open(BRIEF_MS);
     const ref = { bucket: "box", key: "all-gone" };
-    const upload = client.putObject({
+    const upload = impatient.putObject({
       ...ref,
       body: testStream(SIZE, { seed: 3 }),
       onProgress: halfWay(() => void running.kill()),
@@ -124,6 +126,7 @@ describe("a server that is killed in the middle of a transfer", { timeout: 150_0
 
   test("if all nodes but one: the write quorum is missed, reads go on from the last copy", async () => {
     await using client = open();
+    await using impatient = open(BRIEF_MS);
     const ref = { bucket: "box", key: "kept" };
     const { sha256, replicas } = await client.putObject({ ...ref, body: testStream(SIZE, { seed: 4 }) });
     // A node that is a little late is not waited for, and then for a while not at all. Putting again need not reach it: with the bytes still to write, it
@@ -131,7 +134,7 @@ describe("a server that is killed in the middle of a transfer", { timeout: 150_0
     if (replicas < 3) await expect.poll(countRepairs, { timeout: 90_000, interval: 500 }).toBe(0);
     await Promise.all([nodes[0]!.kill(), nodes[1]!.kill()]);
     const large = { bucket: "box", key: "refused", timeoutMs: 30_000 };
-    await expectCode(client.putObject({ ...large, body: testStream(SIZE, { seed: 5 }) }), "QUORUM_NOT_REACHED");
+    await expectCode(impatient.putObject({ ...large, body: testStream(SIZE, { seed: 5 }) }), "QUORUM_NOT_REACHED");
     expect(await digestOf(await client.getObject(ref))).toEqual({ sizeBytes: SIZE, sha256 });
     [nodes[0], nodes[1]] = await Promise.all([startNode(1), startNode(2)]);
   });

@@ -67,7 +67,12 @@ export function progressCases(use: UseContext): void {
       expect(events[0]!.totalBytes).toBeUndefined();
       expectMonotonic(events, 25 * CHUNK);
     });
+  });
+}
 
+/** Progress within a chunk, which takes a way that is slow. */
+export function slowWayCases(use: UseContext): void {
+  describe("progress", () => {
     test("comes within a chunk on a slow way", { timeout: 60_000 }, async (test) => {
       const { subject } = use();
       const { openThrottled } = subject;
