@@ -90,15 +90,9 @@ module.exports = {
       severity: "error",
       // What tests of all backends share is a test, too.
       from: { path: `${ADAPTERS}([^/]+)/([^/.]+)`, pathNot: [TEST_FILES, `${ADAPTERS}metadata-store/testing/`].flat() },
-      // The folder that all SQL backends share is metadata-store/sql.
       to: {
         path: `${ADAPTERS}[^/]+/`,
-        pathNot: [
-          `${ADAPTERS}$1/$2[/.]`,
-          `${ADAPTERS}internal/`,
-          `${ADAPTERS}[^/]+/internal/`,
-          `${ADAPTERS}metadata-store/sql/`,
-        ],
+        pathNot: [`${ADAPTERS}$1/$2[/.]`, `${ADAPTERS}internal/`, `${ADAPTERS}[^/]+/internal/`],
       },
     },
 

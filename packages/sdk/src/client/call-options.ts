@@ -18,7 +18,7 @@ export interface ClientCallOptions {
 export interface ClientWriteOptions extends ClientCallOptions {
   /**
    * Names this call for the day in which the store keeps its result: called again with the same id and the same request it answers with its first
-   * result, whatever happened since. 22 to 64 of `[A-Za-z0-9_-]`, such as a UUID; with another request it is INVALID_ARGUMENT. Default: random,
+   * result, whatever happened since. 22 to 80 of `[A-Za-z0-9._-]`, such as a UUID (`deleteObjects` adds a number to it, so at most 76 there); with another request it is INVALID_ARGUMENT. Default: random,
    * so that only the tries of one call share it.
    */
   readonly operationId?: string | undefined;

@@ -12,7 +12,7 @@ export interface ReadContext {
   readonly explain: Explain;
 }
 
-/** Dresses an opened object for the app. What nobody reads holds neither a timer nor a listener. */
+/** What the app gets of an opened object. What nobody reads holds neither a timer nor a listener. */
 export function createGetResult(opened: OpenedObject, context: ReadContext): GetObjectResult {
   const slices = (): Slices => readSlices(opened, context);
   const bytes = async (): Promise<Uint8Array<ArrayBuffer>> => {

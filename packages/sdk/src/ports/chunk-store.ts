@@ -22,7 +22,7 @@ export type BytesProgress = (transferredBytes: number) => void;
 
 export interface PutChunkOptions extends CallOptions {
   readonly durability?: Durability | undefined;
-  /** A signed grant (direct seat); stores without access control ignore it. */
+  /** A signed grant, for stores on other machines; stores without access control ignore it. */
   readonly grant?: string | undefined;
   readonly onProgress?: BytesProgress | undefined;
   /**
@@ -37,7 +37,7 @@ export interface PutChunkResult {
   readonly sizeBytes: number;
   /** True if the store held the chunk already; it is claimed all the same. */
   readonly alreadyPresent: boolean;
-  /** A node's signed receipt for the commit of a direct client. */
+  /** A node's or gateway's signed receipt for the commit. */
   readonly receipt?: string | undefined;
   /** Copies behind this store that hold the chunk durably; default 1. A gateway's chunk face has several. */
   readonly replicas?: number | undefined;

@@ -65,7 +65,7 @@ export interface OperationRules<Input, Output> {
   /** What makes two requests of one name the same; default: all of the input. */
   readonly sameness?: ((input: Input) => unknown) | undefined;
   readonly kept?: KeptResult<Input, Output> | undefined;
-  /** Whether it adds lasting rows: refused once the disk is down to its reserve. All others (deletes, collection, heartbeats, layouts) go on. */
+  /** Whether it adds rows with every object: refused once the disk is down to its reserve. All others (deletes, collection, heartbeats, layouts, credentials) go on. */
   readonly grows?: boolean | undefined;
   readonly locks?: ((input: Input) => OperationLocks) | undefined;
   /** The mode that it asks for itself; default: the store's. */

@@ -59,7 +59,7 @@ export interface ObjectCatalog {
    * released, and its manifest stays readable for COLLECT_GRACE_MS.
    *
    * @throws {AshlarError} BUCKET_NOT_FOUND, PRECONDITION_FAILED, METADATA_UNAVAILABLE (not committed; with `details.outcome` "unknown" it may
-   *   have been: commit again under the same operation id); CLAIM_EXPIRED, PERMISSION_DENIED (direct seat).
+   *   have been: commit again under the same operation id); CLAIM_EXPIRED, PERMISSION_DENIED (through a gateway).
    */
   commitObject(commit: CommitObject, options?: WriteOptions): Promise<ObjectInfo>;
   /** `undefined` if there is no such object. @throws {AshlarError} BUCKET_NOT_FOUND. */
@@ -172,7 +172,7 @@ export interface MetadataStoreCapabilities {
   readonly sharedByProcesses: boolean;
 }
 
-/** What the engine needs; see {@link WriteOptions} for tries of one write. The direct seat implements exactly this over RPC. */
+/** What the engine needs; see {@link WriteOptions} for tries of one write. The seats `gateway` and `direct` implement exactly this over RPC. */
 export interface Catalog extends BucketCatalog, ObjectCatalog, UploadCatalog {}
 
 /** Everything that is not bytes: buckets, objects, uploads, chunk references, servers and layouts, credentials. */

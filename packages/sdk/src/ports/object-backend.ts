@@ -110,7 +110,7 @@ export interface OpenedObject {
   readonly chunks?: (() => AsyncIterable<LocatedChunk>) | undefined;
 }
 
-/** A part on its way: at most `sizeBytes` of one slice of the body. */
+/** A part of an upload, without its bytes. */
 export interface WritePartRequest {
   readonly uploadId: string;
   readonly partNumber: number;

@@ -25,8 +25,8 @@ import { type ClusterKeys, createGrantKeeperLazily, type GrantKeeper } from "../
 import { answersInTime } from "../http/answers-in-time.ts";
 import type { CorsOptions } from "../http/cors.ts";
 import { type FetchHandler, toFetchHandler } from "../http/fetch-handler.ts";
+import type { Readiness } from "../http/health-routes.ts";
 import { HTTP_LIMITS } from "../http/http-limits.ts";
-import type { Readiness } from "../http/operations.ts";
 import { createServerHandlers, type ServerHandlers } from "../http/server-handler.ts";
 import { createServingState, type ServingState } from "../http/serving-state.ts";
 import type { Metrics } from "../observability/metrics.ts";

@@ -5,6 +5,7 @@ export { contentRange, type ResolvedRange, resolveRange } from "./byte-range.ts"
 export { namesEntityTag } from "./conditions.ts";
 export type { CorsOptions } from "./cors.ts";
 export { type FetchHandler, toFetchHandler } from "./fetch-handler.ts";
+export type { CheckState, CheckWord, Readiness } from "./health-routes.ts";
 export type { HttpHandler, HttpRequest, HttpResponse } from "./http-handler.ts";
 export { HTTP_LIMITS } from "./http-limits.ts";
 export { jsonResponse } from "./json-response.ts";
@@ -15,7 +16,6 @@ export {
   type ListenAddress,
 } from "./listener.ts";
 export { methodNotAllowed } from "./method-not-allowed.ts";
-export type { CheckState, CheckWord, Readiness } from "./operations.ts";
 export { problemResponse } from "./problem.ts";
 export { trustCaller } from "./request-context.ts";
 export type { HttpRoute } from "./router.ts";

@@ -34,8 +34,8 @@ export interface RpcOptions {
 }
 
 /**
- * How a face registers its RPCs: without a gate for calls of strangers, with `control(gate)` for messages that are validated, `bulk(gate, maxBytes)`
- * for chunk bytes.
+ * How a face registers its RPCs: without a gate for calls of strangers, with `control(gate)` for messages that are validated, `bulk(maxBytes, gate)`
+ * for chunk bytes, `lists(maxBytes, gate)` for long lists.
  */
 export interface RpcOptionSource {
   /**

@@ -152,9 +152,22 @@ export class FsChunkStore implements StreamingChunkStore, OpeningChunkStore {
   }
 
   async #peek(place: ChunkPlace): Promise<ChunkPresence | undefined> {
-    const found = await lookAt(this.#parts, place.path);
+    const found = (await lookAt(this.#parts, place.path)) ?? (await this.#lookAside(place));
     const payloadBytes = found?.isFile() ? payloadBytesOf(Number(found.size)) : undefined;
     return payloadBytes === undefined ? undefined : { sizeBytes: payloadBytes };
+  }
+
+  /** A reader may ask for the size first: a chunk that another store has aside is there for it too. */
+  async #lookAside(place: ChunkPlace): Promise<OpenedFile["stats"] | undefined> {
+    try {
+      const opened = await findChunk(this.#parts, place);
+      await opened?.handle.close();
+      return opened?.stats;
+    } catch (error) {
+      // What lies there is no chunk: whoever reads or writes it puts it aside.
+      if (AshlarError.is(error, "CHUNK_CORRUPT")) return undefined;
+      throw error;
+    }
   }
 
   async deleteChunks(chunkIds: readonly Digest[], options: DeleteChunksOptions): Promise<readonly DeleteOutcome[]> {

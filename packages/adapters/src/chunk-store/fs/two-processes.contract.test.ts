@@ -150,6 +150,8 @@ describe("two processes with one folder open", () => {
     await rename(path, aside);
     try {
       expect(await reader.getChunk(chunk.chunkId)).toEqual(chunk.bytes);
+      await rename(path, aside);
+      expect(await reader.hasChunks([chunk.chunkId], { claim: false })).toEqual([{ sizeBytes: SIZE_BYTES }]);
     } finally {
       await reader.close();
     }

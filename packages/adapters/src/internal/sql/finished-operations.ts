@@ -36,7 +36,7 @@ interface FinishedRow {
 }
 
 /**
- * What an earlier try of a write left. To be asked when a try failed, whyever: what it met may be its own doing.
+ * What an earlier try of a write left. To be asked when a try failed, for whatever reason: what it met may be its own doing.
  *
  * @throws {AshlarError} INVALID_ARGUMENT if the caller used the id for another request.
  */

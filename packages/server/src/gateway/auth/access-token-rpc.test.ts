@@ -5,7 +5,7 @@ import { createMemoryMetadataStore } from "@ashlar/adapters/metadata-store/memor
 import { undiciTransport } from "@ashlar/adapters/transport/undici";
 import { encodeInteger } from "@ashlar/sdk/rpc";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { rulesOf } from "../operations/index.ts";
+import { accessRulesOf } from "../operations/index.ts";
 import type { OperationName as Operation } from "../operations/operation.ts";
 import { codeOf, type DirectClient } from "../testing/direct-client.ts";
 import { startTokenCluster, type TokenCluster } from "../testing/token-cluster.ts";
@@ -191,7 +191,7 @@ describe.each(OPERATIONS)("%s with an access token", (operation) => {
 
   it("of role readonly reads only", async () => {
     const token = await cluster.token({ bucket: "mine", prefix: PREFIX }, cluster.keys.readonly);
-    const reads = mayTake(operation) && ["read", "read-or-cluster"].includes(rulesOf(operation).access);
+    const reads = mayTake(operation) && ["read", "read-or-cluster"].includes(accessRulesOf(operation).access);
     expect(await call(token, inside)).toBe(reads ? "none" : "PERMISSION_DENIED");
   });
 

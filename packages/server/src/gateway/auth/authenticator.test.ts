@@ -4,7 +4,7 @@ import { silentLogger, systemClock, systemRandom } from "@ashlar/sdk/ports";
 import { ClusterService, CredentialService, ObjectService } from "@ashlar/sdk/rpc";
 import { beforeAll, describe, expect, it } from "vitest";
 import { createGrantKeeper, type GrantKeeper } from "../../grants/index.ts";
-import { GATEWAY_OPERATIONS, rulesOf } from "../operations/index.ts";
+import { accessRulesOf, GATEWAY_OPERATIONS } from "../operations/index.ts";
 import type { OperationName as Operation } from "../operations/operation.ts";
 import { createApiKey, parseApiKey, recoverSecret } from "./api-key.ts";
 import { type Authenticator, createAuthenticator, type Principal } from "./authenticator.ts";
@@ -48,7 +48,7 @@ const newKey = (role: ApiKeyRecord["role"]): ReturnType<typeof createApiKey> =>
 
 function authenticate(authorization: string | undefined, operation: Operation): Promise<Principal> {
   const header = new Headers(authorization === undefined ? {} : { authorization });
-  return authenticator.authenticate({ method: "POST", url: "http://localhost/", header }, rulesOf(operation));
+  return authenticator.authenticate({ method: "POST", url: "http://localhost/", header }, accessRulesOf(operation));
 }
 
 async function outcome(token: string | undefined, operation: Operation): Promise<string> {

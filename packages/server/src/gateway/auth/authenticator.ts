@@ -4,7 +4,7 @@ import { type AccessGrant, bearerToken, type GrantKeeper } from "../../grants/in
 import type { Caller } from "../../http/admission.ts";
 import { parseApiKey, secretMatches } from "./api-key.ts";
 import type { AccessScope } from "./check-scope.ts";
-import { ACCESS_WORDS, clusterAllows, type OperationRules, roleAllows } from "./roles.ts";
+import { ACCESS_WORDS, type AccessRules, clusterAllows, roleAllows } from "./roles.ts";
 
 /** Who calls. */
 export interface Principal {
@@ -46,7 +46,7 @@ export interface Authenticator {
    * @throws {AshlarError} UNAUTHENTICATED (none, unknown or malformed credentials), PERMISSION_DENIED (known, but not for this),
    *   METADATA_UNAVAILABLE.
    */
-  authenticate(head: CallHead, operation: OperationRules): Promise<Principal>;
+  authenticate(head: CallHead, operation: AccessRules): Promise<Principal>;
   /** Looks a key or a token up again, which was just deleted or called back here. @param id of the key or the token. */
   forget(id: string): void;
 }
@@ -101,7 +101,7 @@ export function createAuthenticator(options: {
     return revoked;
   };
 
-  const authorizeAccess = async (grant: AccessGrant, operation: OperationRules): Promise<Principal> => {
+  const authorizeAccess = async (grant: AccessGrant, operation: AccessRules): Promise<Principal> => {
     const { apiKeyId, tokenId, role, bucket, prefix, expiresAtMs } = grant;
     const issuer = await find(apiKeyId, () => true);
     if (issuer === undefined || hasEnded(issuer)) throw unauthenticated(ISSUER_GONE);
@@ -114,7 +114,7 @@ export function createAuthenticator(options: {
     throw denied(`an access token of role ${role} does not allow ${ACCESS_WORDS[access]}`);
   };
 
-  const authorizeKey = (record: ApiKeyRecord, operation: OperationRules): Principal => {
+  const authorizeKey = (record: ApiKeyRecord, operation: AccessRules): Principal => {
     if (hasEnded(record)) throw unauthenticated("this API key has expired; ask for a new one");
     const { keyId: apiKeyId, role, scope, expiresAtMs = Number.POSITIVE_INFINITY } = record;
     const { access } = operation;
@@ -152,7 +152,7 @@ export function createAuthenticator(options: {
 }
 
 /** The error of an operation that no access token does, or no API key with a scope. */
-function outOfReach({ name }: OperationRules, holder: "token" | "scoped key"): AshlarError {
+function outOfReach({ name }: AccessRules, holder: "token" | "scoped key"): AshlarError {
   return denied(
     holder === "token"
       ? `an access token does not allow ${name}; it takes an API key`

@@ -7,7 +7,7 @@ import type { ApiKeyRole } from "@ashlar/sdk/ports";
 export type Access = "read" | "write" | "admin" | "cluster" | "read-or-cluster";
 
 /** What decides who may call an operation before its input is known. */
-export interface OperationRules {
+export interface AccessRules {
   /** For messages and logs. */
   readonly name: string;
   readonly access: Access;

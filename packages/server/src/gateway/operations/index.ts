@@ -2,10 +2,10 @@ import { AshlarError } from "@ashlar/sdk/errors";
 import { NOBODY } from "../auth/auth-gate.ts";
 import type { CallHead, Principal } from "../auth/authenticator.ts";
 import { assertTouchesInScope, type Touched } from "../auth/check-scope.ts";
-import type { OperationRules } from "../auth/roles.ts";
+import type { AccessRules } from "../auth/roles.ts";
 import type { GatewayContext } from "../gateway-context.ts";
+import { CHUNKED_OPERATIONS } from "./chunked-operations.ts";
 import { CLUSTER_OPERATIONS, CREDENTIAL_OPERATIONS } from "./cluster-operations.ts";
-import { DIRECT_OPERATIONS } from "./direct-operations.ts";
 import { OBJECT_OPERATIONS } from "./object-operations.ts";
 import type { GatewayCall, GatewayOperation, OperationName, ScopeRule } from "./operation.ts";
 import { UPLOAD_OPERATIONS } from "./upload-operations.ts";
@@ -14,7 +14,7 @@ import { UPLOAD_OPERATIONS } from "./upload-operations.ts";
 export const GATEWAY_OPERATIONS = Object.freeze({
   ...OBJECT_OPERATIONS,
   ...UPLOAD_OPERATIONS,
-  ...DIRECT_OPERATIONS,
+  ...CHUNKED_OPERATIONS,
   ...CLUSTER_OPERATIONS,
   ...CREDENTIAL_OPERATIONS,
 } satisfies Readonly<Record<OperationName, GatewayOperation<never, unknown>>>);
@@ -59,14 +59,14 @@ export function createGatewayOperations(context: GatewayContext): GatewayOperati
     return () => run(context, input, call);
   };
   return {
-    authenticate: (head, name) => context.authenticator.authenticate(head, rulesOf(name)),
+    authenticate: (head, name) => context.authenticator.authenticate(head, accessRulesOf(name)),
     permit,
     perform: (name, input, call) => permit(name, input, call).then((run) => run()),
   };
 }
 
 /** Who may call an operation. */
-export function rulesOf(name: OperationName): OperationRules {
+export function accessRulesOf(name: OperationName): AccessRules {
   const { access, scope } = GATEWAY_OPERATIONS[name] as GatewayOperation<never, unknown>;
   return { name, access, scope: typeof scope === "function" ? "by-input" : scope };
 }

@@ -140,7 +140,7 @@ async function createBucketWithin(
   });
 }
 
-/** An object to write. */
+/** An object to write as a whole. Our SDK writes small ones by `commitWrite` and others in chunks; this is for plain HTTP and clients of the RPCs. */
 export interface PutObjectInput {
   readonly request: PutObjectRequest;
   /** As it arrives, or whole. */

@@ -1,4 +1,4 @@
-/** What clients ask for that move chunks themselves: where to, where from, and that it counts. */
+/** What clients ask for that cut and move chunks themselves, as our SDK does in every seat: where to, where from, and that it counts. */
 import { AshlarError } from "@ashlar/sdk/errors";
 import { LIMITS } from "@ashlar/sdk/limits";
 import { assertBucketName, assertObjectKey, type ManifestPage, type StoredObject } from "@ashlar/sdk/ports";
@@ -13,7 +13,7 @@ import { type GatewayCall, operation } from "./operation.ts";
 import { upload } from "./upload-operations.ts";
 
 /** The two-step write of clients that store chunks themselves, and the chunk lists that they read by. */
-export const DIRECT_OPERATIONS = Object.freeze({
+export const CHUNKED_OPERATIONS = Object.freeze({
   beginWrite: operation({
     access: "write",
     // A ticket without a key is narrowed to the scope where it is signed.
