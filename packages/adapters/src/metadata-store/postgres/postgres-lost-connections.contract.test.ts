@@ -22,7 +22,7 @@ function commitOf(key: string, change: Partial<CommitObject> = {}): CommitObject
   };
 }
 
-describe("a connection that breaks", () => {
+describe.each([true, false])("a connection that breaks (pipelined: %s)", (pipeline) => {
   let proxy: CuttingProxy;
   let schema: TestSchema;
   let store: MetadataStore;
@@ -30,7 +30,7 @@ describe("a connection that breaks", () => {
   beforeEach(async () => {
     proxy = await startCuttingProxy(process.env.DATABASE_URL ?? "");
     schema = await createTestSchema(proxy.url);
-    store = await openPostgresMetadataStore({ pool: () => schema.createPool() });
+    store = await openPostgresMetadataStore({ pool: () => schema.createPool({ pipeline }) });
     await store.createBucket(BUCKET);
   });
 
@@ -42,7 +42,7 @@ describe("a connection that breaks", () => {
 
   test("while the pool hands it out, when nobody listens to it yet, is replaced", async () => {
     for (let round = 0; round < 5; round++) {
-      const fresh = await openPostgresMetadataStore({ pool: () => schema.createPool() });
+      const fresh = await openPostgresMetadataStore({ pool: () => schema.createPool({ pipeline }) });
       proxy.cutAll();
       proxy.arm("when-made");
       expect(await fresh.getBucket(BUCKET)).toBeDefined();
@@ -94,7 +94,7 @@ describe("a connection that breaks", () => {
   test.each(["before-commit", "before-answer"] as const)(
     "%s, with no time to try again: each write says that it may have happened",
     async (cut) => {
-      const hasty = await openPostgresMetadataStore({ pool: () => schema.createPool(), retryForMs: 0 });
+      const hasty = await openPostgresMetadataStore({ pool: () => schema.createPool({ pipeline }), retryForMs: 0 });
       await store.commitObject(commitOf("gone"));
       const writes: ReadonlyArray<() => Promise<unknown>> = [
         () => hasty.createBucket("other-bucket"),
@@ -121,7 +121,7 @@ describe("a connection that breaks", () => {
   );
 
   test("before the answer to an overwrite, with another writer behind it: the older write does not come back", async () => {
-    const other = await openPostgresMetadataStore({ pool: () => schema.createPool() });
+    const other = await openPostgresMetadataStore({ pool: () => schema.createPool({ pipeline }) });
     for (let round = 0; round < 5; round++) {
       proxy.arm("before-answer");
       // The first is cut after it was committed; the second overwrites it while the first is being tried again.
