@@ -155,13 +155,16 @@ describe("statements that are sent together", () => {
     expect((await store.getObject({ bucket: BUCKET, key: "k" }))?.info.sizeBytes).toBe(3);
   });
 
-  test("one that the driver does not send is not committed around", async () => {
+  test.each(["rejects", "throws"])("one that the driver does not send is not committed around: it %s", async (how) => {
     let refused = "";
+    const refuse = (): Promise<PgResult> => {
+      const error = new TypeError("cannot be encoded");
+      if (how === "throws") throw error;
+      return Promise.reject(error);
+    };
     const store = await openPostgresMetadataStore({
       pool: poolWith((client, config) =>
-        refused !== "" && config.text.includes(refused)
-          ? Promise.reject(new TypeError("cannot be encoded"))
-          : client.query(config),
+        refused !== "" && config.text.includes(refused) ? refuse() : client.query(config),
       ),
     });
     await store.createBucket(BUCKET);

@@ -28,7 +28,8 @@ export function statementsInOrder(client: PgClient): StatementsInOrder {
   };
   return {
     query(config) {
-      const send = (): Promise<PgResult> => client.query(config);
+      // Async, because a driver may throw as well as reject.
+      const send = async (): Promise<PgResult> => await client.query(config);
       // Behind a known failure nothing is sent: the transaction may have been rolled back by then.
       const answer = client.pipeline === true && !failed ? sendNow(before, send) : before.then(send);
       before = answer;
