@@ -62,6 +62,10 @@ const LOGGED_MAX = 100;
 /** Reads all of an SQLite file, so not more often. */
 const CHECK_INTERVAL_MS = 24 * 3600 * 1000;
 
+/**
+ * Creates the background work of a gateway: collection, repair and their figures. It begins with `start()`, and one gateway's is enough for a cluster; any
+ * number may do it.
+ */
 export function createMaintenance(options: MaintenanceOptions): Maintenance {
   const { clock, random, logger } = options;
   const record = maintenanceMetrics(options);
