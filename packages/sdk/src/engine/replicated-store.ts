@@ -362,22 +362,13 @@ async function askStore(
   { chunkId, options }: Get,
 ): Promise<Uint8Array | undefined> {
   const { offset, length, grant, signal, onProgress, onSize } = options;
-  let sizeBytes: number | undefined;
   try {
     const bytes = await store.getChunk(chunkId, {
-      ...{ offset, length, grant, signal },
+      // A store tells a size only of a chunk whose file it has checked: whichever replica is asked, it is the same.
+      ...{ offset, length, grant, signal, onSize },
       ...(onProgress && { onProgress }),
-      // Only the size of a replica whose bytes are taken is passed on.
-      ...(onSize && {
-        onSize(told: number) {
-          sizeBytes = told;
-        },
-      }),
     });
-    if (bytes !== undefined && (await isWanted(context, bytes, { chunkId, options }))) {
-      if (sizeBytes !== undefined) onSize?.(sizeBytes);
-      return bytes;
-    }
+    if (bytes !== undefined && (await isWanted(context, bytes, { chunkId, options }))) return bytes;
     const details = { serverId, chunkId: encodeHex(chunkId) };
     if (bytes === undefined) {
       context.logger.warn(details, "replica is absent");

@@ -139,13 +139,12 @@ async function getInFrames({ chunks }: RpcConnection, { chunkId, options, rpc }:
   let assembly: ChunkAssembly | undefined;
   for await (const message of chunks.getChunk(request, rpc)) {
     if (assembly === undefined) {
-      const sizeBytes = decodeInteger(message.chunkSizeBytes, "chunkSizeBytes");
-      options?.onSize?.(sizeBytes);
-      const rest = sizeBytes - offset;
+      const rest = decodeInteger(message.chunkSizeBytes, "chunkSizeBytes") - offset;
+      options?.onSize?.(offset + rest);
       assembly = createChunkAssembly(Math.min(options?.length ?? rest, rest), options?.onProgress);
     }
     assembly.add(message.frame);
   }
-  if (assembly === undefined) throw new AshlarError("NODE_UNAVAILABLE", "the stream ended before its first frame");
+  if (assembly === undefined) throw new AshlarError("NODE_UNAVAILABLE", "the answer has no frame");
   return assembly.finish();
 }
