@@ -96,7 +96,7 @@ describe.each(["gateway", "direct"] as const)("a put and a get through the %s se
     );
 
     const get = await traceOf("ashlar.getObject");
-    const read = get.find(({ name }) => name === "store.getChunk") as WrittenSpan;
+    const read = get.find(({ name }) => name === "store.openChunk") as WrittenSpan;
     expect(read.service).toMatch(/^node-/);
     expect(pathUp(get, read).at(-1)?.name).toBe("ashlar.getObject");
     expect(names(get)).toContain("sql.getObject");
