@@ -49,7 +49,7 @@ const CALLS: Readonly<Record<Call, (scene: Scene) => Promise<unknown>>> = {
   createAccessToken: ({ client, bucket }) => client.createAccessToken({ bucket }),
   cluster: ({ client }) => client.cluster(),
   deleteObject: ({ client, bucket }) => client.deleteObject({ bucket, key }),
-  deleteObjects: ({ client, bucket }) => client.deleteObjects({ bucket, keys: ["copy"] }),
+  deleteObjects: ({ client, bucket }) => client.deleteObjects({ bucket, keys: ["moved"] }),
   deleteBucket: ({ client, bucket }) => client.deleteBucket({ bucket }),
   // The one that no remote seat has, in Node neither: servers free space by themselves.
   collect: async ({ client }) => {
