@@ -1,9 +1,8 @@
 import { AshlarError } from "@ashlar/sdk/errors";
-import type { ApiKeyRecord, ApiKeyRole, Clock, CredentialCatalog, Logger } from "@ashlar/sdk/ports";
+import type { ApiKeyRecord, ApiKeyRole, Clock, CredentialCatalog, CredentialScope, Logger } from "@ashlar/sdk/ports";
 import { type AccessGrant, bearerToken, type GrantKeeper } from "../../grants/index.ts";
 import type { Caller } from "../../http/admission.ts";
 import { parseApiKey, secretMatches } from "./api-key.ts";
-import type { AccessScope } from "./check-scope.ts";
 import { ACCESS_WORDS, type AccessRules, clusterAllows, roleAllows } from "./roles.ts";
 
 /** Who calls. */
@@ -16,7 +15,7 @@ export interface Principal {
   /** Of the API key, or of the access token. */
   readonly role?: ApiKeyRole | undefined;
   /** Set for holders of an access token or of an API key for one bucket: whoever lets them in must check what they touch. */
-  readonly scope?: AccessScope | undefined;
+  readonly scope?: CredentialScope | undefined;
   /** When the API key or access token ends, in ms since the Unix epoch; infinite: never. What lets write for it ends no later. */
   readonly expiresAtMs?: number | undefined;
   /** Holds an access token, and no API key. */

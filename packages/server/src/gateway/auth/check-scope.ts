@@ -1,13 +1,6 @@
 import { AshlarError } from "@ashlar/sdk/errors";
-import type { UploadCatalog } from "@ashlar/sdk/ports";
+import type { CredentialScope, UploadCatalog } from "@ashlar/sdk/ports";
 import type { GrantKeeper } from "../../grants/index.ts";
-
-/** How far an access token, or an API key for one bucket, reaches. */
-export interface AccessScope {
-  readonly bucket: string;
-  /** Only keys that begin with it; empty: every key of the bucket. */
-  readonly prefix: string;
-}
 
 /** What a call touches, to be compared with the scope of its credentials. */
 export type Touched =
@@ -38,7 +31,7 @@ export interface ScopeContext {
  */
 export async function assertTouchesInScope(
   context: ScopeContext,
-  scope: AccessScope | undefined,
+  scope: CredentialScope | undefined,
   touched: readonly Touched[],
   signal: AbortSignal | undefined,
 ): Promise<void> {
@@ -48,7 +41,7 @@ export async function assertTouchesInScope(
 
 async function assertOne(
   context: ScopeContext,
-  scope: AccessScope,
+  scope: CredentialScope,
   touched: Touched,
   signal: AbortSignal | undefined,
 ): Promise<void> {
@@ -76,17 +69,17 @@ async function assertOne(
   }
 }
 
-function assertBucket(scope: AccessScope, bucket: string): void {
+function assertBucket(scope: CredentialScope, bucket: string): void {
   if (bucket !== scope.bucket) throw denied(scope);
 }
 
 /** @param start a key, or what keys begin with. */
-function assertKeys(scope: AccessScope, bucket: string, start: string): void {
+function assertKeys(scope: CredentialScope, bucket: string, start: string): void {
   assertBucket(scope, bucket);
   if (!start.startsWith(scope.prefix)) throw denied(scope);
 }
 
-function denied({ bucket, prefix }: AccessScope): AshlarError {
+function denied({ bucket, prefix }: CredentialScope): AshlarError {
   const reach = prefix === "" ? `bucket ${bucket}` : `keys of bucket ${bucket} that begin with ${prefix}`;
   return new AshlarError("PERMISSION_DENIED", `these credentials are for ${reach} only`, {
     details: { bucket, prefix },
