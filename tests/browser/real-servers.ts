@@ -70,11 +70,11 @@ async function startCluster(): Promise<Cluster> {
   return { gateway, apiKey: String(gateway.ready.apiKey), env };
 }
 
-async function startNode(cluster: Cluster, serverId: string, publicUrl?: string): Promise<ServerProcess> {
+async function startNode(cluster: Cluster, nodeId: string, publicUrl?: string): Promise<ServerProcess> {
   const folder = await createTempFolder();
   closers.push(() => folder.remove());
   const address = publicUrl === undefined ? [] : ["--public-url", publicUrl];
-  return start(["node", "--server-id", serverId, "--data-dir", folder.path, "--port", "0", ...address], cluster.env);
+  return start(["node", "--server-id", nodeId, "--data-dir", folder.path, "--port", "0", ...address], cluster.env);
 }
 
 async function startSlowNode(cluster: Cluster): Promise<void> {

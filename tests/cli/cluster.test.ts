@@ -10,8 +10,8 @@ const CLUSTER_KEY = "the tests' own cluster key, 32 characters";
 interface RingJson {
   readonly layoutVersion: number;
   readonly replicationFactor: number;
-  readonly servers: ReadonlyArray<{
-    readonly serverId: string;
+  readonly nodes: ReadonlyArray<{
+    readonly nodeId: string;
     readonly state: string;
     readonly totalShare: number;
     readonly virtualNodes: number;
@@ -53,10 +53,10 @@ describe("a cluster by hand", () => {
   test("shows its ring", async () => {
     const [ring] = await cliJson<RingJson>(["ring"], { env: client });
     expect(ring).toMatchObject({ layoutVersion: 3, replicationFactor: 3 });
-    expect(ring?.servers.map(({ serverId }) => serverId)).toEqual(["n1", "n2", "n3"]);
-    for (const entry of ring?.servers ?? [])
-      expect(entry).toMatchObject({ state: "up", virtualNodes: 150, zone: `rack-${entry.serverId}` });
-    expect(ring?.servers.reduce((sum, entry) => sum + entry.totalShare, 0)).toBeCloseTo(1);
+    expect(ring?.nodes.map(({ nodeId }) => nodeId)).toEqual(["n1", "n2", "n3"]);
+    for (const entry of ring?.nodes ?? [])
+      expect(entry).toMatchObject({ state: "up", virtualNodes: 150, zone: `rack-${entry.nodeId}` });
+    expect(ring?.nodes.reduce((sum, entry) => sum + entry.totalShare, 0)).toBeCloseTo(1);
     const text = await cli(["ring"], { env: client });
     expect(text.stdout).toMatch(/^layout 3, 3 copies/);
     expect(text.stdout).toMatch(/n2 +rack-n2 +up/);
@@ -118,9 +118,9 @@ describe("a cluster by hand", () => {
     expect(health.exitCode).toBe(5);
     expect(health.stdout).toMatch(/broken +registry: id held by another node\n +why: .*\n +do: /);
     const { stderr } = await elsewhere.stop();
-    expect(stderr).toContain("the server id n1 is held by the node at");
+    expect(stderr).toContain("the node id n1 is held by the node at");
     const [ring] = await cliJson<RingJson>(["ring"], { env: client });
-    expect(ring?.servers.find(({ serverId }) => serverId === "n1")?.state).toBe("up");
+    expect(ring?.nodes.find(({ nodeId }) => nodeId === "n1")?.state).toBe("up");
     const afterwards = await intruder("n9", "n1-elsewhere");
     expect([afterwards.exitCode, afterwards.stderr]).toEqual([
       6,
@@ -132,14 +132,14 @@ describe("a cluster by hand", () => {
     const { exitCode } = await running.get("n2")!.stop();
     expect(exitCode).toBe(0);
     const [stopped] = await cliJson<RingJson>(["ring"], { env: client });
-    expect(stopped?.servers.find(({ serverId }) => serverId === "n2")?.state).toBe("stopped");
+    expect(stopped?.nodes.find(({ nodeId }) => nodeId === "n2")?.state).toBe("stopped");
     const health = await cli(["health"], { env: client });
     expect(health.stdout).toMatch(/warning +n2 was stopped in order/);
     running.set("n2", startCli(node("n2", "--zone", "rack-n2"), { env: server }));
     await running.get("n2")!.until(/listens on/);
     const [again] = await cliJson<RingJson>(["ring"], { env: client });
     expect(again).toMatchObject({ layoutVersion: 3 });
-    expect(again?.servers.find(({ serverId }) => serverId === "n2")?.state).toBe("up");
+    expect(again?.nodes.find(({ nodeId }) => nodeId === "n2")?.state).toBe("up");
   });
 
   test("changes its layout for an admin, and for nobody else", async () => {
@@ -149,11 +149,11 @@ describe("a cluster by hand", () => {
     const change = await cli(["layout", "--weights", "n1=2", "--replication-factor", "2"], { env: client });
     expect(change.stdout).toBe("layout 4 is in use: 2 copies on n1=2, n2=1, n3=1\n");
     const [ring] = await cliJson<RingJson>(["ring"], { env: client });
-    expect(ring?.servers[0]).toMatchObject({ serverId: "n1", virtualNodes: 300 });
+    expect(ring?.nodes[0]).toMatchObject({ nodeId: "n1", virtualNodes: 300 });
     const removal = await cli(["layout", "--remove", "n3", "--json"], { env: client });
     expect(JSON.parse(removal.stdout)).toMatchObject({
       layoutVersion: 5,
-      servers: [{ serverId: "n1" }, { serverId: "n2" }],
+      nodes: [{ nodeId: "n1" }, { nodeId: "n2" }],
     });
     const health = await cli(["health"], { env: client });
     expect(health.stdout).toMatch(/n3 is not part of the layout[\s\S]*layout --weights n3=1/);
@@ -184,7 +184,7 @@ describe("a cluster by hand", () => {
     await killed.ended.catch(() => {});
     const stateOf = async (): Promise<string | undefined> => {
       const [ring] = await cliJson<RingJson>(["ring"], { env: client });
-      return ring?.servers.find(({ serverId }) => serverId === "n9")?.state;
+      return ring?.nodes.find(({ nodeId }) => nodeId === "n9")?.state;
     };
     expect(await stateOf()).toBe("up");
     const atOnce = await cli(["health"], { env: client });
@@ -222,7 +222,7 @@ describe("servers that are told too little", () => {
       "a node with a bad id",
       ["node", "--server-id", "n n", "--data-dir", "TEMP", "--gateway", "http://127.0.0.1:1"],
       { CLUSTER_KEY },
-      "server id",
+      "node id",
     ],
     ["a gateway without a cluster key", ["gateway", "--path", "x"], {}, "CLUSTER_KEY"],
     ["a gateway with a short one", ["gateway", "--path", "TEMP"], { CLUSTER_KEY: "short" }, "32"],
@@ -250,10 +250,10 @@ describe("a cluster without PostgreSQL", () => {
     await other.until(/listens on/);
     const env = { ASHLAR_GATEWAY: url, ASHLAR_API_KEY: apiKey };
     expect(await cliJson(["ring"], { env })).toMatchObject([
-      { layoutVersion: 1, servers: [{ serverId: "m1", state: "up" }] },
+      { layoutVersion: 1, nodes: [{ nodeId: "m1", state: "up" }] },
     ]);
     const health = await cli(["health"], { env });
-    expect(health.stdout).toContain("3 copies are wanted, but there are only 1 server");
+    expect(health.stdout).toContain("3 copies are wanted, but there are only 1 node");
     const put = await cli(["put", "-", "box/x", "--create-bucket"], { env, input: testBytes(100_000, 1) });
     expect(put.exitCode, put.stderr).toBe(0);
     const ended = await other.stop();
@@ -277,7 +277,7 @@ describe("a cluster without PostgreSQL", () => {
       /broken +registry: refused\n +why: its cluster key.*\n +do: +give it the CLUSTER_KEY/,
     );
     expect(await cliJson(["ring"], { env: { ASHLAR_GATEWAY: url, ASHLAR_API_KEY: apiKey } })).toMatchObject([
-      { servers: [] },
+      { nodes: [] },
     ]);
     const ended = await stranger.stop();
     expect(ended.exitCode).toBe(0);

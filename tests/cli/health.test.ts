@@ -70,7 +70,7 @@ test("ring and health show a server's URL of an old row without its password", a
   const path = folder.at("old");
   await cli(["mb", "box", "--path", path]);
   const metadata = await openSqliteMetadataStore({ path: join(path, "metadata.sqlite") });
-  await metadata.registerServer({ serverId: "n1", url: "http://127.0.0.1:1", softwareVersion: "1" });
+  await metadata.registerNode({ nodeId: "n1", url: "http://127.0.0.1:1", softwareVersion: "1" });
   await metadata.close();
   const database = new DatabaseSync(join(path, "metadata.sqlite"));
   database.exec("UPDATE storage_servers SET url = 'http://user:pa55word@127.0.0.1:1'");
@@ -131,8 +131,8 @@ test("a gateway whose nodes do not let it in is broken, by the name of each", as
   const { url: strange } = await gateway.listen();
   const health = await cli(["health", strange, "--api-key", cluster.apiKey]);
   expect(health.exitCode, health.stdout).toBe(5);
-  for (const { serverId } of cluster.nodes)
-    expect(health.stdout).toMatch(new RegExp(`broken +node ${serverId}: another cluster key`));
+  for (const { nodeId } of cluster.nodes)
+    expect(health.stdout).toMatch(new RegExp(`broken +node ${nodeId}: another cluster key`));
   expect(health.stdout).toContain("CLUSTER_KEY");
   expect((await cli(["health", cluster.url, "--api-key", cluster.apiKey])).exitCode).toBe(0);
 });

@@ -20,8 +20,8 @@ test("a database that runs is used instead of one of the cluster's own, and must
     const [env, input] = [cluster.env(status), testBytes(100_000, 3)];
     const put = await cli(["put", "-", "box/x", "--create-bucket"], { env, input });
     expect(put.exitCode, put.stderr).toBe(0);
-    const servers = [{ serverId: "node-1" }, { serverId: "node-2" }];
-    expect(await cliJson(["ring"], { env: { DATABASE_URL: schema.url } })).toMatchObject([{ servers }]);
+    const nodes = [{ nodeId: "node-1" }, { nodeId: "node-2" }];
+    expect(await cliJson(["ring"], { env: { DATABASE_URL: schema.url } })).toMatchObject([{ nodes }]);
     expect((await cluster.run("down")).exitCode).toBe(0);
     const without = await cluster.up().ended;
     expect(without.exitCode).toBe(2);

@@ -72,7 +72,7 @@ describe("docker-compose.yml, its services as plain processes", { timeout: 60_00
         .digest("hex"),
     ).toBe(sha256);
     const { layouts } = await through.cluster();
-    expect(layouts[0]?.servers).toHaveLength(6);
+    expect(layouts[0]?.nodes).toHaveLength(6);
   });
 
   // Seats and transports have suites of their own; what is new here is the cluster, and direct clients see all of it.

@@ -14,7 +14,7 @@ test("the first write after a pause goes where the layout of now says", async ()
     cluster.backend.putObject({ bucket: "box", key, attributes: {}, chunker: fixed(CHUNK) }, testStream(CHUNK), {});
   await put("before");
   const [drained] = cluster.nodes.filter(({ chunks }) => chunks.size > 0);
-  await cluster.metadata.changeLayout({ weights: { [drained?.serverId ?? ""]: 0 } });
+  await cluster.metadata.changeLayout({ weights: { [drained?.nodeId ?? ""]: 0 } });
   drained?.chunks.clear();
   clock.advance(3000);
   await put("after");
@@ -28,10 +28,10 @@ test("a read after a pause finds what others wrote meanwhile, where the layout o
   const other = cluster.engine({ topology: cluster.newTopology() });
   const ref = { bucket: "box", key: "k" };
   const request = { ...ref, attributes: {}, chunker: fixed(CHUNK) };
-  for (const [index, { serverId: alone }] of cluster.nodes.entries()) {
+  for (const [index, { nodeId: alone }] of cluster.nodes.entries()) {
     const weigh = (weightOf: (isAlone: boolean) => number): Promise<unknown> =>
       cluster.metadata.changeLayout({
-        weights: Object.fromEntries(cluster.nodes.map(({ serverId }) => [serverId, weightOf(serverId === alone)])),
+        weights: Object.fromEntries(cluster.nodes.map(({ nodeId }) => [nodeId, weightOf(nodeId === alone)])),
       });
     await weigh((isAlone) => (isAlone ? 1 : 0));
     clock.advance(60_000);
@@ -49,7 +49,7 @@ async function createHalves() {
   const clock = createManualClock();
   const cluster = await createMemoryCluster({ nodeCount: 6, clock, inlineMaxBytes: 0 });
   const moveTo = async (half: 0 | 1): Promise<void> => {
-    const weights = cluster.nodes.map(({ serverId }, index) => [serverId, Number(index % 2 === half)] as const);
+    const weights = cluster.nodes.map(({ nodeId }, index) => [nodeId, Number(index % 2 === half)] as const);
     await cluster.metadata.changeLayout({ weights: Object.fromEntries(weights) });
     clock.advance(3000);
   };

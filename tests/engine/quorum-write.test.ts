@@ -45,7 +45,7 @@ describe("a write to three replicas", () => {
     const outcome = await put(cluster, bytes);
     expect(outcome.replicas).toBe(2);
     const repairs = await cluster.metadata.listRepairs({ limit: 10 });
-    expect(repairs.map((repair) => repair.serverId)).toEqual(["n1", "n1"]);
+    expect(repairs.map((repair) => repair.nodeId)).toEqual(["n1", "n1"]);
     expect(new Set(repairs.map((repair) => encodeHex(repair.chunkId)))).toEqual(
       new Set(cluster.nodes[0]!.chunks.keys()),
     );
@@ -112,7 +112,7 @@ describe("a write to three replicas", () => {
     // Time stands still: whoever waited now would wait for ever.
     await put(cluster, testBytes(CHUNK, 2));
     const repairs = await cluster.metadata.listRepairs({ limit: 10 });
-    expect(repairs.map((repair) => repair.serverId)).toEqual(["n2", "n2"]);
+    expect(repairs.map((repair) => repair.nodeId)).toEqual(["n2", "n2"]);
   });
 
   test("waits for a replica that is only a little slower, so that nothing is left to repair", async () => {

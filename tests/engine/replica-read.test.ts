@@ -31,7 +31,7 @@ async function prepare(
   );
   const stored = await cluster.metadata.getObject(ref);
   const candidates = await cluster.topology.readCandidates(stored!.page!.chunks[0]!.chunkId);
-  const order = candidates.map(({ serverId }) => cluster.nodes.find((node) => node.serverId === serverId)!);
+  const order = candidates.map(({ nodeId }) => cluster.nodes.find((node) => node.nodeId === nodeId)!);
   return { cluster, order };
 }
 
@@ -194,10 +194,10 @@ describe("a read", () => {
     );
     // A layout of other servers only: reads must look where the older layout says.
     const url = "http://n0:1";
-    for (const serverId of ["x0", "x1", "x2"]) {
-      await cluster.metadata.registerServer({
-        serverId,
-        url: `${url}/${serverId}`.replace("n0", serverId),
+    for (const nodeId of ["x0", "x1", "x2"]) {
+      await cluster.metadata.registerNode({
+        nodeId,
+        url: `${url}/${nodeId}`.replace("n0", nodeId),
         softwareVersion: "test",
       });
     }
@@ -206,7 +206,7 @@ describe("a read", () => {
     expect(
       (
         await cluster.topology.writePlacement((await cluster.metadata.getObject(ref))!.page!.chunks[0]!.chunkId)
-      ).stores.map((each) => each.serverId),
+      ).stores.map((each) => each.nodeId),
     ).not.toContain("n0");
     expect(await read(cluster)).toEqual(bytes);
   });

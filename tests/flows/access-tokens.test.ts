@@ -55,7 +55,7 @@ describe.concurrent.each(MATRIX)("an access token in the %s seat over %s", (seat
     expect(keys).toEqual(["", "-copy", "-parts", "-small"].map((end) => ref.key + end));
     expect(sha256Hex(await page.bucket("box").object(`${ref.key}-parts`).bytes())).toBe(put.sha256);
     expect(await page.headBucket({ bucket: "box" })).toMatchObject({ bucket: "box" });
-    expect((await page.cluster()).servers).toHaveLength(3);
+    expect((await page.cluster()).nodes).toHaveLength(3);
     expect((await page.deleteObjects({ bucket: "box", keys })).every(({ deleted }) => deleted)).toBe(true);
 
     const outside = { bucket: "box", key: "users/2/secret" };

@@ -74,7 +74,7 @@ const HTTP_HEADERS: readonly (readonly [string, readonly string[]])[] = [
   ["ashlar-sha256", ["0".repeat(64), "x", ""]],
   ["ashlar-durability", ["strict", "os", "never"]],
   ["ashlar-copy-source", ["fuzz-0/k0", "fuzz-0", "%", "/fuzz-1/k1", "no-such/k"]],
-  ["ashlar-server-id", ["x"]],
+  ["ashlar-node-id", ["x"]],
   ["ashlar-unclaimed-for-ms", ["0", "-1", "1e9", "9".repeat(17)]],
   ["ashlar-request-id", ["r1", "x".repeat(200), "\u00e9"]],
   ["traceparent", ["00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "ff-x", "00-0-0-0"]],

@@ -48,9 +48,8 @@ describe.skipIf(!mayMount())("a disk that is full", { timeout: 60_000 }, () => {
     "on every node ends an upload with DISK_FULL, mid-body (%s seat)",
     async (seat) => {
       const disks = new Map<string, string>();
-      for (const serverId of ["node-1", "node-2", "node-3"])
-        disks.set(serverId, await smallDisk(`${seat}-${serverId}`));
-      const cluster = await startTestCluster({ nodePath: (serverId) => disks.get(serverId)! });
+      for (const nodeId of ["node-1", "node-2", "node-3"]) disks.set(nodeId, await smallDisk(`${seat}-${nodeId}`));
+      const cluster = await startTestCluster({ nodePath: (nodeId) => disks.get(nodeId)! });
       const { url, apiKey } = cluster;
       const client = createClient(seat === "gateway" ? gateway({ url, apiKey }) : direct({ url, apiKey }));
       try {
@@ -84,7 +83,7 @@ describe.skipIf(!mayMount())("a disk that is full", { timeout: 60_000 }, () => {
     const small = await smallDisk("one-of-three");
     await using others = await createTempFolder();
     const cluster = await startTestCluster({
-      nodePath: (serverId) => (serverId === "node-2" ? small : others.at(serverId)),
+      nodePath: (nodeId) => (nodeId === "node-2" ? small : others.at(nodeId)),
     });
     const { url, apiKey } = cluster;
     const client = createClient(gateway({ url, apiKey }));
@@ -95,7 +94,7 @@ describe.skipIf(!mayMount())("a disk that is full", { timeout: 60_000 }, () => {
       expect(put.replicas).toBe(2);
       const repairs = await cluster.metadata.listRepairs({ limit: 100 });
       // Another replica may have been a little late now and then.
-      expect(repairs.filter((repair) => repair.serverId === "node-2").length).toBeGreaterThan(20);
+      expect(repairs.filter((repair) => repair.nodeId === "node-2").length).toBeGreaterThan(20);
       expect(await (await client.getObject(ref)).bytes()).toEqual(testBytes(16 * MIB));
     } finally {
       await client.close();

@@ -64,10 +64,10 @@ beforeAll(async () => {
   nodes.push(...(await Promise.all(Array.from({ length: NODE_COUNT }, (_, index) => startNode(index + 1)))));
   const setup = client("gateway", "undici");
   await setup.createBucket({ bucket: "files" });
-  const { servers, layouts } = await setup.cluster();
+  const { nodes: registered, layouts } = await setup.cluster();
   await setup.close();
-  expect(servers.filter((server) => server.state === "up")).toHaveLength(NODE_COUNT);
-  expect(layouts[0]?.servers).toHaveLength(NODE_COUNT);
+  expect(registered.filter((node) => node.state === "up")).toHaveLength(NODE_COUNT);
+  expect(layouts[0]?.nodes).toHaveLength(NODE_COUNT);
 }, 120_000);
 
 afterAll(async () => {

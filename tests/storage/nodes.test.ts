@@ -44,19 +44,19 @@ async function expectReadable(key: string, seed: number): Promise<void> {
   expect(sha256Hex(await got.bytes())).toBe(sha256Hex(testBytes(SIZE, seed)));
 }
 
-const stateOf = async (serverId: string): Promise<string | undefined> =>
-  (await client.cluster()).servers.find((server) => server.serverId === serverId)?.state;
+const stateOf = async (nodeId: string): Promise<string | undefined> =>
+  (await client.cluster()).nodes.find((node) => node.nodeId === nodeId)?.state;
 
 describe("a node that registers", { timeout: 60_000 }, () => {
   test("is up, joins the layout by itself, and takes its share", async () => {
     await start();
-    const { servers, layouts } = await client.cluster();
-    expect(servers.map((server) => [server.serverId, server.state])).toEqual([
+    const { nodes, layouts } = await client.cluster();
+    expect(nodes.map((node) => [node.nodeId, node.state])).toEqual([
       ["node-1", "up"],
       ["node-2", "up"],
       ["node-3", "up"],
     ]);
-    expect(layouts[0]!.servers.map((server) => server.serverId)).toEqual(["node-1", "node-2", "node-3"]);
+    expect(layouts[0]!.nodes.map((node) => node.nodeId)).toEqual(["node-1", "node-2", "node-3"]);
     await putEverywhere("a", 1);
     for (const node of cluster.nodes) expect((await node.store.stats()).chunkCount).toBe(SIZE / CHUNK);
   });
@@ -68,9 +68,9 @@ describe("a node that registers", { timeout: 60_000 }, () => {
     for (let count = 0; count < 3; count++) await cluster.addNode();
     const { layouts } = await client.cluster();
     expect(layouts[0]!.layoutVersion).toBeGreaterThan(before);
-    expect(layouts[0]!.servers).toHaveLength(6);
+    expect(layouts[0]!.nodes).toHaveLength(6);
     // The layout that the old object needs is still known.
-    expect(layouts.some((layout) => layout.servers.length === 3)).toBe(true);
+    expect(layouts.some((layout) => layout.nodes.length === 3)).toBe(true);
     cluster.topology.invalidate();
     await putEverywhere("new", 2);
     for (const node of cluster.nodes.slice(3)) expect((await node.store.stats()).chunkCount).toBeGreaterThan(0);
@@ -134,7 +134,7 @@ describe("a node that stops in order and comes back", { timeout: 60_000 }, () =>
     const node = cluster.nodes[1]!;
     await node.stop();
     expect(await stateOf("node-2")).toBe("stopped");
-    expect((await client.cluster()).layouts[0]!.servers).toHaveLength(3);
+    expect((await client.cluster()).layouts[0]!.nodes).toHaveLength(3);
     const put = await client.putObject({ ...ref("meanwhile"), body: testBytes(SIZE, 2) });
     expect(put.replicas).toBe(2);
     await expectReadable("meanwhile", 2);
@@ -161,20 +161,20 @@ describe("a database that is away", { timeout: 60_000 }, () => {
     way.resume();
     await expectReadable("a", 1);
     await putEverywhere("b", 2);
-    for (const { serverId } of cluster.nodes) await expect.poll(() => stateOf(serverId)).toBe("up");
+    for (const { nodeId } of cluster.nodes) await expect.poll(() => stateOf(nodeId)).toBe("up");
   });
 
   test("and comes back empty: the nodes register again by themselves", async () => {
     await start({ metadata: "postgres" });
     const rows = async (): Promise<ReadonlyMap<string, number>> => {
-      const { servers } = await cluster.metadata.clusterSnapshot();
-      return new Map(servers.map(({ serverId, registeredAtMs }) => [serverId, registeredAtMs]));
+      const { nodes } = await cluster.metadata.clusterSnapshot();
+      return new Map(nodes.map(({ nodeId, registeredAtMs }) => [nodeId, registeredAtMs]));
     };
     const before = await rows();
     await cluster.metadataQuery!("DELETE FROM hash_ring_nodes; DELETE FROM storage_servers");
     // Not that they are gone first: a heartbeat may be faster than we look.
     await expect
-      .poll(async () => [...(await rows())].filter(([serverId, atMs]) => atMs > (before.get(serverId) ?? 0)).length)
+      .poll(async () => [...(await rows())].filter(([nodeId, atMs]) => atMs > (before.get(nodeId) ?? 0)).length)
       .toBe(3);
     await putEverywhere("a", 1);
     await expectReadable("a", 1);

@@ -35,10 +35,10 @@ describe.each([0, 1, 2])("a PostgreSQL that is put back after %i collections", (
     const withCluster = async (schema: PostgresSchema, use: (cluster: TestCluster) => Promise<void>): Promise<void> => {
       const metadata = await open(schema);
       // In a copy they still run; a real one is restored long after.
-      for (const { serverId } of (await metadata.clusterSnapshot()).servers) await metadata.stopServer(serverId);
+      for (const { nodeId } of (await metadata.clusterSnapshot()).nodes) await metadata.stopNode(nodeId);
       const cluster = await startTestCluster({
         metadata,
-        nodePath: (serverId) => join(folder.path, serverId),
+        nodePath: (nodeId) => join(folder.path, nodeId),
         gateway: { maintenance: { collectIntervalMs: NEVER_MS, repairIntervalMs: NEVER_MS } },
       });
       try {

@@ -17,7 +17,7 @@ import { noJitter } from "./seeded-random.ts";
 
 /** One store of a {@link MemoryCluster}. */
 export interface MemoryNode {
-  readonly serverId: string;
+  readonly nodeId: string;
   /** What it holds, by hex id. */
   readonly chunks: Map<string, MemoryChunk>;
   /** What goes wrong from now on; set and clear the fields at will. */
@@ -52,13 +52,13 @@ export async function createMemoryCluster(options: MemoryClusterOptions = {}): P
   const nodes: MemoryNode[] = [];
   const stores = new Map<string, ReturnType<typeof createMemoryChunkStore>>();
   for (let index = 0; index < nodeCount; index++) {
-    const serverId = `n${index}`;
-    const url = `http://${serverId}:1`;
+    const nodeId = `n${index}`;
+    const url = `http://${nodeId}:1`;
     const chunks = new Map<string, MemoryChunk>();
     const faults: ChunkStoreFaults = {};
     stores.set(url, faultyChunkStore(createMemoryChunkStore({ clock, chunks, chunkMaxBytes }), faults));
-    nodes.push({ serverId, chunks, faults });
-    await metadata.registerServer({ serverId, url, softwareVersion: "test" });
+    nodes.push({ nodeId, chunks, faults });
+    await metadata.registerNode({ nodeId, url, softwareVersion: "test" });
   }
   const transport: Transport = {
     name: "memory",

@@ -29,7 +29,7 @@ export const CLUSTER_KEY = "a cluster key of the tests, 32 letters or more";
 
 /** One node of a {@link TestCluster}. */
 export interface TestNode {
-  readonly serverId: string;
+  readonly nodeId: string;
   /** Where it is reached: the proxy, if there is one. */
   readonly url: string;
   /** Where its data lies; absent for nodes in memory. */
@@ -80,7 +80,7 @@ export interface TestClusterOptions {
   readonly chunks?: "fs" | "memory";
   readonly chunkMaxBytes?: number;
   /** Where a node's data lies; default: a folder of the cluster's own. */
-  readonly nodePath?: (serverId: string) => string;
+  readonly nodePath?: (nodeId: string) => string;
   readonly heartbeatIntervalMs?: number;
   /** A proxy in front of every server, so that connections can be slowed and cut. */
   readonly proxied?: boolean;
@@ -162,11 +162,11 @@ export async function startTestCluster(options: TestClusterOptions = {}): Promis
 
 async function repairAll(metadata: MetadataStore, nodes: readonly TestNode[]): Promise<void> {
   const repairs = await metadata.listRepairs({ limit: 1000 });
-  for (const { chunkId, serverId } of repairs) {
+  for (const { chunkId, nodeId } of repairs) {
     let bytes: Uint8Array | undefined;
     for (const { store } of nodes) bytes ??= await store.getChunk(chunkId);
     if (bytes === undefined) throw new Error("no node has a copy of a chunk that is to be repaired");
-    await nodes.find((node) => node.serverId === serverId)?.store.putChunk(chunkId, bytes);
+    await nodes.find((node) => node.nodeId === nodeId)?.store.putChunk(chunkId, bytes);
   }
   await metadata.finishRepairs(repairs.map(({ repairId }) => repairId));
 }
@@ -215,18 +215,18 @@ async function openPostgres(proxied: boolean, resources: Resources): Promise<Met
 }
 
 async function startNode(
-  serverId: string,
+  nodeId: string,
   metadata: MetadataStore,
   options: TestClusterOptions,
   resources: Resources,
 ): Promise<TestNode> {
   const { chunks = "fs" } = options;
-  const path = chunks === "fs" ? (options.nodePath?.(serverId) ?? join(resources.folder.path, serverId)) : undefined;
+  const path = chunks === "fs" ? (options.nodePath?.(nodeId) ?? join(resources.folder.path, nodeId)) : undefined;
   const proxy = options.proxied === true ? await startTcpProxy() : undefined;
   const open = async (): Promise<RunningNode> => {
     const store = await openStore(path, options.chunkMaxBytes);
     const server = createStorageNode({
-      serverId,
+      nodeId,
       store,
       registry: metadata,
       clusterKey: CLUSTER_KEY,
@@ -249,7 +249,7 @@ async function startNode(
     await stop();
   });
   return {
-    serverId,
+    nodeId,
     path,
     proxy,
     get url() {

@@ -87,7 +87,7 @@ describe.each(["gateway", "direct"] as const)("a put and a get through the %s se
       const server = path.find(({ kind, service }) => kind === SERVER && service === span.service);
       expect(server?.attributes).toMatchObject({ "http.response.status_code": expect.any(Number) });
       const caller = path.find(({ kind, name }) => kind === CLIENT && name === "chunks.putChunk");
-      expect(caller?.attributes["ashlar.server.id"]).toBe(span.service);
+      expect(caller?.attributes["ashlar.node.id"]).toBe(span.service);
     }
     const committed = put.find(({ name }) => name === "COMMIT") as WrittenSpan;
     expect(committed.attributes).toMatchObject({ "db.system.name": "postgresql" });

@@ -22,24 +22,24 @@ def token(server_id, index):
     return int.from_bytes(hashlib.sha256(f"{server_id}#{index}".encode()).digest()[:8], "big")
 
 
-def virtual_nodes(layout, server):
-    if server["weight"] == 0:
+def virtual_nodes(layout, node):
+    if node["weight"] == 0:
         return 0
-    return max(1, math.floor(layout["virtualNodesPerServer"] * server["weight"] + 0.5))
+    return max(1, math.floor(layout["virtualNodesPerNode"] * node["weight"] + 0.5))
 
 
-def zone_of(server):
-    return ("zone", server["zone"]) if "zone" in server else ("alone", server["serverId"])
+def zone_of(node):
+    return ("zone", node["zone"]) if "zone" in node else ("alone", node["nodeId"])
 
 
 def distance_of(tokens, partition):
-    """Units of 2^11 from the start of the partition, clockwise, to the nearest of one server's tokens."""
+    """Units of 2^11 from the start of the partition, clockwise, to the nearest of one node's tokens."""
     start = partition * SLICE
     return min((t // 2**11 - start // 2**11) % 2**53 for t in tokens)
 
 
 def spread(near_first, zones, count):
-    """Deals out the zones in rounds; within a round the nearest server of each zone, nearest first."""
+    """Deals out the zones in rounds; within a round the nearest node of each zone, nearest first."""
     queues = {}
     for place, server_id in enumerate(near_first):
         queues.setdefault(zones[server_id], []).append((place, server_id))
@@ -64,10 +64,10 @@ def level_fill(total, weights, least, most):
 
 def fair_shares(live, count):
     zones = {}
-    for server in live:
-        zones.setdefault(zone_of(server), []).append(server)
+    for node in live:
+        zones.setdefault(zone_of(node), []).append(node)
     rounds = max(r for r in range(count + 1) if sum(min(len(z), r) for z in zones.values()) <= count)
-    weight = lambda server: Fraction(server["weight"])
+    weight = lambda node: Fraction(node["weight"])
     per_zone = level_fill(
         Fraction(count),
         [sum(map(weight, z)) for z in zones.values()],
@@ -77,17 +77,17 @@ def fair_shares(live, count):
     shares = {}
     for members, total in zip(zones.values(), per_zone):
         split = level_fill(total, [weight(s) for s in members], [0] * len(members), [1] * len(members))
-        shares.update(zip((s["serverId"] for s in members), split))
+        shares.update(zip((s["nodeId"] for s in members), split))
     return shares
 
 
 def table_of(layout):
-    """Returns the servers of every partition, and how many chains step 4 needed."""
-    live = sorted((s for s in layout["servers"] if s["weight"] > 0), key=lambda s: s["serverId"])
-    ids = [s["serverId"] for s in live]
-    zones = {s["serverId"]: zone_of(s) for s in live}
+    """Returns the nodes of every partition, and how many chains step 4 needed."""
+    live = sorted((s for s in layout["nodes"] if s["weight"] > 0), key=lambda s: s["nodeId"])
+    ids = [s["nodeId"] for s in live]
+    zones = {s["nodeId"]: zone_of(s) for s in live}
     count = min(layout["replicationFactor"], len(live))
-    tokens = {s["serverId"]: [token(s["serverId"], i) for i in range(virtual_nodes(layout, s))] for s in live}
+    tokens = {s["nodeId"]: [token(s["nodeId"], i) for i in range(virtual_nodes(layout, s))] for s in live}
     far = [{i: distance_of(tokens[i], p) for i in ids} for p in range(PARTITIONS)]
     near_first = [sorted(ids, key=lambda i: (far[p][i], i)) for p in range(PARTITIONS)]
     rows = [set(spread(near_first[p], zones, count)) for p in range(PARTITIONS)]
@@ -143,39 +143,39 @@ def table_of(layout):
     return [spread([i for i in near_first[p] if i in rows[p]], zones, count) for p in range(PARTITIONS)], chain_count
 
 
-def servers(count, **fields):
-    return [{"serverId": f"node-{i + 1}", "weight": 1, **{k: v(i) for k, v in fields.items()}} for i in range(count)]
+def nodes(count, **fields):
+    return [{"nodeId": f"node-{i + 1}", "weight": 1, **{k: v(i) for k, v in fields.items()}} for i in range(count)]
 
 
 def layout(listed, factor=3, nodes=150):
-    return {"layoutVersion": 1, "replicationFactor": factor, "virtualNodesPerServer": nodes, "servers": sorted(listed, key=lambda s: s["serverId"])}
+    return {"layoutVersion": 1, "replicationFactor": factor, "virtualNodesPerNode": nodes, "nodes": sorted(listed, key=lambda s: s["nodeId"])}
 
 
 LAYOUTS = {
-    "one server": layout(servers(1)),
-    "two servers": layout(servers(2)),
-    "three servers": layout(servers(3)),
-    "six servers": layout(servers(6)),
-    "six servers, one copy": layout(servers(6), factor=1),
-    "ten servers": layout(servers(10)),
-    "ten servers, seven copies": layout(servers(10), factor=7),
-    "thirty servers, twenty virtual nodes": layout(servers(30), nodes=20),
-    "weights, one of them 0": layout(servers(6, weight=lambda i: [1, 2, 0.5, 0, 4, 0.01][i])),
-    "weights that halve a virtual node": layout(servers(4, weight=lambda i: [0.03, 0.05, 0.07, 0.09][i]), factor=2),
-    "a server heavier than all others together": layout(servers(5, weight=lambda i: [20, 1, 1, 1, 1][i])),
-    "six servers in three zones": layout(servers(6, zone=lambda i: "abc"[i % 3])),
-    "seven servers in two uneven zones": layout(servers(7, zone=lambda i: "a" if i < 5 else "b")),
-    "seven servers, a zone of one": layout(servers(7, zone=lambda i: "aaabbbc"[i])),
-    "some servers without a zone": layout(
-        [{**s, "zone": "a"} if i < 3 else s for i, s in enumerate(servers(6))], factor=4
+    "one node": layout(nodes(1)),
+    "two nodes": layout(nodes(2)),
+    "three nodes": layout(nodes(3)),
+    "six nodes": layout(nodes(6)),
+    "six nodes, one copy": layout(nodes(6), factor=1),
+    "ten nodes": layout(nodes(10)),
+    "ten nodes, seven copies": layout(nodes(10), factor=7),
+    "thirty nodes, twenty virtual nodes": layout(nodes(30), nodes=20),
+    "weights, one of them 0": layout(nodes(6, weight=lambda i: [1, 2, 0.5, 0, 4, 0.01][i])),
+    "weights that halve a virtual node": layout(nodes(4, weight=lambda i: [0.03, 0.05, 0.07, 0.09][i]), factor=2),
+    "a node heavier than all others together": layout(nodes(5, weight=lambda i: [20, 1, 1, 1, 1][i])),
+    "six nodes in three zones": layout(nodes(6, zone=lambda i: "abc"[i % 3])),
+    "seven nodes in two uneven zones": layout(nodes(7, zone=lambda i: "a" if i < 5 else "b")),
+    "seven nodes, a zone of one": layout(nodes(7, zone=lambda i: "aaabbbc"[i])),
+    "some nodes without a zone": layout(
+        [{**s, "zone": "a"} if i < 3 else s for i, s in enumerate(nodes(6))], factor=4
     ),
     "zones and weights, five copies": layout(
-        servers(9, zone=lambda i: "aaabbbbcc"[i], weight=lambda i: [0.2, 3, 1.1, 0.4, 2.5, 0.7, 1, 3.3, 0.1][i]), factor=5, nodes=40
+        nodes(9, zone=lambda i: "aaabbbbcc"[i], weight=lambda i: [0.2, 3, 1.1, 0.4, 2.5, 0.7, 1, 3.3, 0.1][i]), factor=5, nodes=40
     ),
     "chains: zones and weights, four copies": layout(
-        servers(9, zone=lambda i: "aaaccbcbb"[i], weight=lambda i: [3.44, 3.31, 0.27, 0.07, 2.64, 3.36, 2.05, 2.95, 2.28][i]), factor=4, nodes=40
+        nodes(9, zone=lambda i: "aaaccbcbb"[i], weight=lambda i: [3.44, 3.31, 0.27, 0.07, 2.64, 3.36, 2.05, 2.95, 2.28][i]), factor=4, nodes=40
     ),
-    "chains: one virtual node each": layout(servers(9, zone=lambda i: "edeccacae"[i]), nodes=1),
+    "chains: one virtual node each": layout(nodes(9, zone=lambda i: "edeccacae"[i]), nodes=1),
 }
 CHUNK_IDS = [hashlib.sha256(f"chunk {i}".encode()).hexdigest() for i in range(12)] + ["00" * 32, "ff" * 32]
 
@@ -183,13 +183,13 @@ CHUNK_IDS = [hashlib.sha256(f"chunk {i}".encode()).hexdigest() for i in range(12
 def vectors():
     for name, plan in LAYOUTS.items():
         rows, chain_count = table_of(plan)
-        shown = [(s["serverId"], i) for s in plan["servers"] for i in (0, 1, virtual_nodes(plan, s) - 1) if 0 <= i < virtual_nodes(plan, s)]
+        shown = [(s["nodeId"], i) for s in plan["nodes"] for i in (0, 1, virtual_nodes(plan, s) - 1) if 0 <= i < virtual_nodes(plan, s)]
         yield {
             "name": name,
             "layout": plan,
-            "tokens": [{"serverId": s, "index": i, "token": f"{token(s, i):016x}"} for s, i in sorted(set(shown))],
-            "placements": [{"chunkId": c, "servers": rows[int(c[:3], 16)]} for c in CHUNK_IDS],
-            "loads": {s["serverId"]: sum(s["serverId"] in row for row in rows) for s in plan["servers"]},
+            "tokens": [{"nodeId": s, "index": i, "token": f"{token(s, i):016x}"} for s, i in sorted(set(shown))],
+            "placements": [{"chunkId": c, "nodes": rows[int(c[:3], 16)]} for c in CHUNK_IDS],
+            "loads": {s["nodeId"]: sum(s["nodeId"] in row for row in rows) for s in plan["nodes"]},
             "chains": chain_count,
             "tableSha256": hashlib.sha256("".join(",".join(row) + "\n" for row in rows).encode()).hexdigest(),
         }

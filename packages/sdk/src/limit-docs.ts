@@ -53,7 +53,7 @@ export const LIMIT_DOCS: Readonly<Record<keyof typeof LIMITS, LimitDoc>> = {
   DELETE_MANY_MAX: { unit: "count", reason: "S3's DeleteObjects limit" },
   PART_NUMBER_MAX: { unit: "count", reason: "parts of one upload" },
   REPLICATION_FACTOR_MAX: { unit: "count", reason: "more copies protect against nothing that 16 do not" },
-  VIRTUAL_NODES_PER_SERVER: {
+  VIRTUAL_NODES_PER_NODE: {
     unit: "count",
     reason: "ring tokens per server at weight 1; existing deployments use 150",
   },
@@ -61,7 +61,7 @@ export const LIMIT_DOCS: Readonly<Record<keyof typeof LIMITS, LimitDoc>> = {
     unit: "count",
     reason: "slices of the token space that are placed as one; keeps the fullest server within 1.05 of the mean",
   },
-  SERVERS_MAX: { unit: "count", reason: "servers of one layout; keeps a layout under 1 MiB on the wire" },
+  NODES_MAX: { unit: "count", reason: "nodes of one layout; keeps a layout under 1 MiB on the wire" },
   CONCURRENCY_DEFAULT: {
     unit: "count",
     reason: "chunks in flight per transfer; more adds memory, not speed, on loopback and LAN",
@@ -79,8 +79,7 @@ export const LIMIT_DOCS: Readonly<Record<keyof typeof LIMITS, LimitDoc>> = {
   HEDGE_AFTER_MS: { unit: "ms", reason: "a read slower than this also asks the next replica" },
   RECENT_LAYOUTS_MAX: {
     unit: "count",
-    reason:
-      "changes of the layout that an upload may live through; a placement among 256 servers takes 80 ms to compute",
+    reason: "changes of the layout that an upload may live through; a placement among 256 nodes takes 80 ms to compute",
   },
   CLAIM_TTL_MS: {
     unit: "ms",

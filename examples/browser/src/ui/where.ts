@@ -15,8 +15,8 @@ export async function describeWay(connections: Connections, way: Way): Promise<s
 
 async function nodeCount(client: Awaited<ReturnType<Connections["client"]>>): Promise<number> {
   try {
-    const { servers } = await client.cluster({ timeoutMs: ANSWER_MS });
-    return servers.filter(({ state }) => state === "up").length;
+    const { nodes } = await client.cluster({ timeoutMs: ANSWER_MS });
+    return nodes.filter(({ state }) => state === "up").length;
   } catch (error) {
     if (AshlarError.is(error, "UNSUPPORTED")) return 0;
     throw error;

@@ -54,7 +54,7 @@ describe.each(TRANSPORTS)("%s", (_name, createTransport) => {
         const frames: Uint8Array[] = [];
         for await (const { payload } of messages) if (payload.case === "frame") frames.push(payload.value);
         stored = Buffer.concat(frames);
-        return { sizeBytes: BigInt(stored.length), receipt: "r", serverId: "n1" };
+        return { sizeBytes: BigInt(stored.length), receipt: "r", nodeId: "n1" };
       },
       async *getChunk({ frameBytes }, { requestHeader }) {
         bearers.push(requestHeader.get("authorization"));

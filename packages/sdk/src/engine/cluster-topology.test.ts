@@ -7,8 +7,8 @@ import { createClusterTopology } from "./cluster-topology.ts";
 const CHUNK = sha256Sync(new Uint8Array([1, 2, 3]));
 
 const layoutOf = (layoutVersion: number): Layout => ({
-  ...{ layoutVersion, replicationFactor: 2, virtualNodesPerServer: 10 },
-  servers: ["a", "b", "c"].map((serverId) => ({ serverId, weight: 1 })),
+  ...{ layoutVersion, replicationFactor: 2, virtualNodesPerNode: 10 },
+  nodes: ["a", "b", "c"].map((nodeId) => ({ nodeId, weight: 1 })),
 });
 
 /** A registry whose answers are counted, and a topology over it; no store is ever called. */
@@ -19,7 +19,7 @@ function cluster() {
     async clusterSnapshot(): Promise<ClusterSnapshot> {
       state.asked++;
       if (state.failure !== undefined) throw state.failure;
-      return { servers: [], layouts: state.layouts };
+      return { nodes: [], layouts: state.layouts };
     },
   };
   const transport = { openChunkStore: () => ({}) } as unknown as Transport;

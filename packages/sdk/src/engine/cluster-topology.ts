@@ -9,8 +9,8 @@ import type {
   ClusterSnapshot,
   Endpoint,
   Logger,
-  ServerRecord,
-  ServerRegistry,
+  NodeRecord,
+  NodeRegistry,
   Transport,
 } from "../ports/index.ts";
 import { createPlacement, type Placement } from "../ring/index.ts";
@@ -18,7 +18,7 @@ import type { ChunkPlacement, ClusterView, NamedStore, Topology } from "./topolo
 
 /** What {@link createClusterTopology} takes. */
 export interface ClusterTopologyOptions {
-  readonly registry: Pick<ServerRegistry, "clusterSnapshot">;
+  readonly registry: Pick<NodeRegistry, "clusterSnapshot">;
   readonly transport: Transport;
   /** Bearer value for calls without a grant of their own (a gateway's cluster grant). */
   readonly authorization?: Endpoint["authorization"];
@@ -26,7 +26,7 @@ export interface ClusterTopologyOptions {
   readonly logger: Logger;
   /** Age in ms at which the view is renewed: in the background for reads, before the answer for writes; default 2,000: far below the heartbeat interval. */
   readonly refreshAfterMs?: number | undefined;
-  /** Takes the chunks while no server is registered: a gateway's own chunk face. It stays its owner's. */
+  /** Takes the chunks while no node is registered: a gateway's own chunk API. It stays its owner's. */
   readonly fallback?: NamedStore | undefined;
   /** Acknowledgements among `placedCount` replicas; default the majority. */
   readonly writeQuorum?: ((placedCount: number) => number) | undefined;
@@ -38,7 +38,7 @@ export function majority(placedCount: number): number {
 }
 
 /**
- * The topology of a cluster: servers and layouts from a registry, stores through a transport.
+ * The topology of a cluster: nodes and layouts from a registry, stores through a transport.
  *
  * The view is renewed when it is older than `refreshAfterMs`: in the background for reads, which find their chunks by an older layout too, and before
  * the answer for writes, which an older layout gives fewer copies; for both after `invalidate()`. If the registry is away, the last view stays good:
@@ -46,14 +46,14 @@ export function majority(placedCount: number): number {
  */
 export function createClusterTopology(options: ClusterTopologyOptions): Topology {
   const pool = createNodePool(options);
-  const { view, current, invalidate, failure } = openView(options, (snapshot) => pool.update(snapshot.servers));
+  const { view, current, invalidate, failure } = openView(options, (snapshot) => pool.update(snapshot.nodes));
   return {
     async writePlacement(chunkId: Digest): Promise<ChunkPlacement> {
       const [layout] = (await current("write")).layouts;
       if (layout === undefined) {
         invalidate();
         if (options.fallback !== undefined) return { layoutVersion: 0, stores: [options.fallback] };
-        throw new AshlarError("NODE_UNAVAILABLE", "no storage server has registered yet");
+        throw new AshlarError("NODE_UNAVAILABLE", "no storage node has registered yet");
       }
       return {
         layoutVersion: layout.layoutVersion,
@@ -62,13 +62,13 @@ export function createClusterTopology(options: ClusterTopologyOptions): Topology
     },
     async readCandidates(chunkId: Digest): Promise<readonly NamedStore[]> {
       const { layouts } = await current("read");
-      const serverIds = new Set(layouts.flatMap((layout) => view.placementOf(layout).placementOf(chunkId)));
-      if (serverIds.size === 0 && options.fallback !== undefined) return [options.fallback];
-      return [...serverIds].map(pool.storeOf);
+      const nodeIds = new Set(layouts.flatMap((layout) => view.placementOf(layout).placementOf(chunkId)));
+      if (nodeIds.size === 0 && options.fallback !== undefined) return [options.fallback];
+      return [...nodeIds].map(pool.storeOf);
     },
     async allStores(_options?: CallOptions): Promise<readonly NamedStore[]> {
-      const { servers } = await current("read");
-      return servers.map((server) => pool.storeOf(server.serverId));
+      const { nodes } = await current("read");
+      return nodes.map((node) => pool.storeOf(node.nodeId));
     },
     writeQuorum: options.writeQuorum ?? majority,
     view,
@@ -159,17 +159,17 @@ function openView(
   };
 }
 
-/** The chunk stores of the servers that are known, one per server, kept across views. */
+/** The chunk stores of the nodes that are known, one per node, kept across views. */
 interface NodePool {
   /**
-   * Takes the servers of a new view: opens stores for new addresses, closes those of old ones. A server whose URL cannot be used gets a store that
+   * Takes the nodes of a new view: opens stores for new addresses, closes those of old ones. A node whose URL cannot be used gets a store that
    * answers NODE_UNAVAILABLE: it is one that is away, and keeps nobody from the others.
    *
    * @throws {AshlarError} STORE_CLOSED by a transport that is closed; nothing else.
    */
-  update(servers: readonly ServerRecord[]): void;
-  /** The store of a server; of one that is not registered too, a store that answers NODE_UNAVAILABLE. */
-  readonly storeOf: (serverId: string) => NamedStore;
+  update(nodes: readonly NodeRecord[]): void;
+  /** The store of a node; of one that is not registered too, a store that answers NODE_UNAVAILABLE. */
+  readonly storeOf: (nodeId: string) => NamedStore;
   close(): Promise<void>;
 }
 
@@ -182,39 +182,36 @@ interface Entry {
 
 function createNodePool({ transport, authorization, logger }: ClusterTopologyOptions): NodePool {
   const entries = new Map<string, Entry>();
-  const open = ({ serverId, url, state }: ServerRecord): Entry => {
+  const open = ({ nodeId, url, state }: NodeRecord): Entry => {
     try {
-      const store = transport.openChunkStore({ url, serverId, authorization });
+      const store = transport.openChunkStore({ url, nodeId, authorization });
       return { url, store, isUsable: true, available: state === "up" };
     } catch (error) {
       if (AshlarError.is(error, "STORE_CLOSED")) throw error;
       const shown = shownUrl(url);
-      logger.warn({ err: error, serverId, url: shown }, "a server's URL cannot be used; it counts as away");
-      const store = unreachableStore(
-        serverId,
-        `server ${serverId} registered with a URL that cannot be used: ${shown}`,
-      );
+      logger.warn({ err: error, nodeId, url: shown }, "a node's URL cannot be used; it counts as away");
+      const store = unreachableStore(nodeId, `node ${nodeId} registered with a URL that cannot be used: ${shown}`);
       return { url, store, isUsable: false, available: false };
     }
   };
   return {
-    update(servers) {
-      for (const server of servers) {
-        const entry = entries.get(server.serverId);
-        if (entry?.url === server.url) entry.available = entry.isUsable && server.state === "up";
+    update(nodes) {
+      for (const node of nodes) {
+        const entry = entries.get(node.nodeId);
+        if (entry?.url === node.url) entry.available = entry.isUsable && node.state === "up";
         else {
-          entries.set(server.serverId, open(server));
+          entries.set(node.nodeId, open(node));
           void entry?.store.close();
         }
       }
     },
-    storeOf(serverId) {
-      const entry = entries.get(serverId);
+    storeOf(nodeId) {
+      const entry = entries.get(nodeId);
       if (entry === undefined) {
-        const store = unreachableStore(serverId, `server ${serverId} is in the layout, but it is not registered`);
-        return { serverId, store, available: false };
+        const store = unreachableStore(nodeId, `node ${nodeId} is in the layout, but it is not registered`);
+        return { nodeId, store, available: false };
       }
-      return { serverId, store: entry.store, available: entry.available };
+      return { nodeId, store: entry.store, available: entry.available };
     },
     async close() {
       await Promise.all([...entries.values()].map((entry) => entry.store.close()));
@@ -223,10 +220,10 @@ function createNodePool({ transport, authorization, logger }: ClusterTopologyOpt
   };
 }
 
-/** Stands for a server that a layout names and no record tells a good address of. */
-function unreachableStore(serverId: string, why: string): ChunkStore {
+/** Stands for a node that a layout names and no record tells a good address of. */
+function unreachableStore(nodeId: string, why: string): ChunkStore {
   const refuse = async (): Promise<never> => {
-    throw new AshlarError("NODE_UNAVAILABLE", why, { details: { serverId } });
+    throw new AshlarError("NODE_UNAVAILABLE", why, { details: { nodeId } });
   };
   return {
     capabilities: Object.freeze({

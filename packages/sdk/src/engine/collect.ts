@@ -173,15 +173,15 @@ async function groupByStore(
   topology: Topology,
   marked: readonly CollectingChunk[],
 ): Promise<ReadonlyMap<NamedStore, Digest[]>> {
-  const byServer = new Map<string, [NamedStore, Digest[]]>();
+  const byNode = new Map<string, [NamedStore, Digest[]]>();
   for (const { chunkId } of marked) {
     for (const target of await topology.readCandidates(chunkId)) {
-      const entry = byServer.get(target.serverId) ?? [target, []];
+      const entry = byNode.get(target.nodeId) ?? [target, []];
       entry[1].push(chunkId);
-      byServer.set(target.serverId, entry);
+      byNode.set(target.nodeId, entry);
     }
   }
-  return new Map(byServer.values());
+  return new Map(byNode.values());
 }
 
 async function tryDelete(
@@ -196,7 +196,7 @@ async function tryDelete(
     if (signal?.aborted) throw error;
     if (error.code === "METADATA_CORRUPT") return undefined; // told by the deletes
     logger.warn(
-      { err: error, serverId: target.serverId },
+      { err: error, nodeId: target.nodeId },
       "a store did not answer the collector; its chunks stay for the next run",
     );
     return undefined;
@@ -219,14 +219,14 @@ interface SweepReport {
 async function sweepUnlessEmptied(run: Run): Promise<SweepReport> {
   const { metadata, topology, logger, signal } = run;
   if ((await metadata.listBuckets({ signal })).length > 0) return sweepOrphans(run);
-  for (const { serverId, store } of await topology.allStores({ signal })) {
+  for (const { nodeId, store } of await topology.allStores({ signal })) {
     const chunkCount = await store.stats({ signal }).then(
       (stats) => stats.chunkCount,
       () => 0, // a store that is away is not swept either
     );
     if (chunkCount > 0) {
       logger.error(
-        { serverId, chunkCount },
+        { nodeId, chunkCount },
         "the metadata has no bucket, yet a store holds chunks: a lost or emptied database? Its chunks are left alone",
       );
     }
@@ -255,7 +255,7 @@ async function sweepOrphans(run: Run): Promise<SweepReport> {
     } catch (thrown) {
       const error = AshlarError.from(thrown);
       if (run.signal?.aborted || error.code === "METADATA_UNAVAILABLE") throw error;
-      run.logger.warn({ err: error, serverId: target.serverId }, "orphan sweep skipped a store");
+      run.logger.warn({ err: error, nodeId: target.nodeId }, "orphan sweep skipped a store");
     }
   }
   return { orphansDeleted, orphansKept, damagesFound };
@@ -289,17 +289,17 @@ async function deleteOrphans(run: Run, target: NamedStore, orphans: readonly Dig
   const isDamaged = (count: number | undefined): boolean => count === undefined;
   const found = await findNamedChunks(metadata, orphans, { isDamaged, signal });
   const { free, damagedCount: lostRows, unreadableCount } = found;
-  const { serverId } = target;
+  const { nodeId } = target;
   const code = "METADATA_CORRUPT";
   if (lostRows > 0) {
     logger.error(
-      { code, serverId, chunkCount: lostRows },
+      { code, nodeId, chunkCount: lostRows },
       "objects name chunks whose rows are lost or damaged: the chunks are left alone; see ashlar fsck",
     );
   }
   if (unreadableCount > 0) {
     logger.error(
-      { code, serverId, unreadableCount, chunkCount: orphans.length },
+      { code, nodeId, unreadableCount, chunkCount: orphans.length },
       "manifests cannot be read, so that chunks without a row may be theirs: none is deleted; see ashlar fsck",
     );
   }

@@ -54,8 +54,8 @@ export async function openMarkedDeletes(options: MarkedDeletesOptions): Promise<
       const { epoch } = mark();
       mark = await readMark();
       if (mark().epoch > epoch) return await deleteOnce(target, chunkIds, unclaimedForMs);
-      if (!refusing.has(target.serverId)) logger.error({ err: error, serverId: target.serverId }, error.message);
-      refusing.add(target.serverId);
+      if (!refusing.has(target.nodeId)) logger.error({ err: error, nodeId: target.nodeId }, error.message);
+      refusing.add(target.nodeId);
       if (error.details.databaseId === error.details.expectedDatabaseId) older = error;
       throw error;
     }

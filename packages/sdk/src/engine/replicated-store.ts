@@ -33,7 +33,7 @@ export interface ReplicatedStore {
    *
    * Asks the candidates in order; the next one is asked when one fails, and also when it is slow (hedging). A whole chunk is checked against its
    * SHA-256, end to end; a range is checked by whoever serves it (block checksums). That none has it is said only of the candidates of now: a view
-   * of the cluster from before the chunk was written knows nothing of servers that came meanwhile.
+   * of the cluster from before the chunk was written knows nothing of nodes that came meanwhile.
    *
    * @throws {AshlarError} CHUNK_MISSING if every candidate says absent, CHUNK_CORRUPT if only wrong bytes are left, NODE_UNAVAILABLE.
    */
@@ -81,7 +81,7 @@ export interface ReplicatedGetOptions extends GetChunkOptions, Patience {
 /** How long the replicas beyond the quorum may take longer than the quorum itself took, at least, in ms. */
 const STRAGGLER_GRACE_MS = 100;
 
-/** How long a server that did not answer is asked last and not waited for, in ms. */
+/** How long a node that did not answer is asked last and not waited for, in ms. */
 const SUSPECT_MS = 5000;
 
 /** One store made of many: writes go to the placement of each chunk until its quorum holds it, reads to whichever replica answers. */
@@ -104,19 +104,19 @@ interface ReplicationContext extends ReplicationOptions {
   readonly suspects: Suspects;
 }
 
-/** Servers that failed lately. Only a hint about order and patience: a suspect is still asked. */
+/** Nodes that failed lately. Only a hint about order and patience: a suspect is still asked. */
 export interface Suspects {
-  add(serverId: string): void;
-  has(serverId: string): boolean;
-  delete(serverId: string): void;
+  add(nodeId: string): void;
+  has(nodeId: string): boolean;
+  delete(nodeId: string): void;
 }
 
 export function createSuspects(clock: Clock): Suspects {
   const untilMs = new Map<string, number>();
   return {
-    add: (serverId) => void untilMs.set(serverId, clock.monotonicMs() + SUSPECT_MS),
-    has: (serverId) => (untilMs.get(serverId) ?? 0) > clock.monotonicMs(),
-    delete: (serverId) => void untilMs.delete(serverId),
+    add: (nodeId) => void untilMs.set(nodeId, clock.monotonicMs() + SUSPECT_MS),
+    has: (nodeId) => (untilMs.get(nodeId) ?? 0) > clock.monotonicMs(),
+    delete: (nodeId) => void untilMs.delete(nodeId),
   };
 }
 
@@ -128,7 +128,7 @@ interface Put {
 }
 
 interface Ack {
-  readonly serverId: string;
+  readonly nodeId: string;
   readonly result: PutChunkResult;
 }
 
@@ -139,7 +139,7 @@ async function putChunk(context: ReplicationContext, put: Put): Promise<Replicat
   const [only, second] = placement.stores;
   if (only === undefined || second !== undefined) return putToQuorum(context, placement, put);
   const result = await putToStore(context, only, put);
-  return summarize(placement, put, [{ serverId: only.serverId, result }]);
+  return summarize(placement, put, [{ nodeId: only.nodeId, result }]);
 }
 
 function putToStore(context: ReplicationContext, target: NamedStore, put: Put): Promise<PutChunkResult> {
@@ -149,8 +149,8 @@ function putToStore(context: ReplicationContext, target: NamedStore, put: Put): 
     ...put.patience,
     signal: options.signal,
     onRetry: (error, attempt) => {
-      if (error.code === "NODE_UNAVAILABLE") context.suspects.add(target.serverId);
-      context.logger.debug({ err: error, attempt, serverId: target.serverId }, "chunk write is tried again");
+      if (error.code === "NODE_UNAVAILABLE") context.suspects.add(target.nodeId);
+      context.logger.debug({ err: error, attempt, nodeId: target.nodeId }, "chunk write is tried again");
     },
   });
 }
@@ -173,8 +173,8 @@ async function putToQuorum(context: ReplicationContext, placement: ChunkPlacemen
     try {
       const options = { ...put.options, signal: link.signal, ...(meters && { onProgress: meters[index] }) };
       const result = await putToStore(context, target, { ...put, options });
-      acks.push({ serverId: target.serverId, result });
-      context.suspects.delete(target.serverId);
+      acks.push({ nodeId: target.nodeId, result });
+      context.suspects.delete(target.nodeId);
     } catch (error) {
       failures.push(AshlarError.from(error));
     }
@@ -217,8 +217,8 @@ async function waitForStragglers(
   stores: readonly NamedStore[],
   { acks, writes, startedAtMs }: RunningWrites,
 ): Promise<void> {
-  const isMissing = ({ serverId, available }: NamedStore): boolean =>
-    available && !suspects.has(serverId) && !acks.some((ack) => ack.serverId === serverId);
+  const isMissing = ({ nodeId, available }: NamedStore): boolean =>
+    available && !suspects.has(nodeId) && !acks.some((ack) => ack.nodeId === nodeId);
   const missing = stores.map(isMissing);
   const awaited = writes.filter((_, index) => missing[index]);
   if (awaited.length === 0) return;
@@ -227,7 +227,7 @@ async function waitForStragglers(
   const grace = clock.sleep(graceMs, { signal: timer.signal }).catch(() => {});
   await Promise.race([Promise.all(awaited), grace]);
   timer.abort();
-  for (const target of stores.filter(isMissing)) suspects.add(target.serverId);
+  for (const target of stores.filter(isMissing)) suspects.add(target.nodeId);
 }
 
 interface MissedQuorum {
@@ -247,7 +247,7 @@ function quorumError(stores: readonly NamedStore[], { quorum, ackCount, failures
     {
       cause: new AggregateError(failures),
       details: {
-        servers: stores.map((target) => target.serverId).join(","),
+        nodes: stores.map((target) => target.nodeId).join(","),
         quorum: String(quorum),
         codes: failures.map((failure) => failure.code).join(","),
       },
@@ -256,15 +256,15 @@ function quorumError(stores: readonly NamedStore[], { quorum, ackCount, failures
 }
 
 function summarize({ stores, layoutVersion }: ChunkPlacement, { bytes }: Put, acks: readonly Ack[]): ReplicatedPut {
-  const serverIds = acks.map((ack) => ack.serverId);
-  const held = new Set(serverIds);
+  const nodeIds = acks.map((ack) => ack.nodeId);
+  const held = new Set(nodeIds);
   return {
     sizeBytes: bytes.byteLength,
     alreadyPresent: acks.every((ack) => ack.result.alreadyPresent),
     layoutVersion,
-    serverIds,
+    nodeIds,
     replicas: acks.reduce((sum, ack) => sum + (ack.result.replicas ?? 1), 0),
-    missedServerIds: stores.map((target) => target.serverId).filter((serverId) => !held.has(serverId)),
+    missedNodeIds: stores.map((target) => target.nodeId).filter((nodeId) => !held.has(nodeId)),
     receipts: acks.flatMap((ack) => (ack.result.receipt === undefined ? [] : [ack.result.receipt])),
   };
 }
@@ -284,8 +284,8 @@ function getChunk(context: ReplicationContext, wanted: Get): Promise<Uint8Array>
         return await readFrom(context, candidates, wanted);
       } catch (error) {
         if (!(AshlarError.is(error, "CHUNK_MISSING") || AshlarError.is(error, "CHUNK_CORRUPT"))) throw error;
-        const asked = new Set(candidates.map(({ serverId }) => serverId));
-        const unasked = (await find()).filter(({ serverId }) => !asked.has(serverId));
+        const asked = new Set(candidates.map(({ nodeId }) => nodeId));
+        const unasked = (await find()).filter(({ nodeId }) => !asked.has(nodeId));
         if (unasked.length === 0) throw error;
         return await readFrom(context, unasked, wanted);
       }
@@ -297,7 +297,7 @@ function getChunk(context: ReplicationContext, wanted: Get): Promise<Uint8Array>
 /** The first good answer of the candidates; those that are up come first. */
 function readFrom(context: ReplicationContext, candidates: readonly NamedStore[], wanted: Get): Promise<Uint8Array> {
   const { chunkId, options } = wanted;
-  const rank = (each: NamedStore): number => (each.available && !context.suspects.has(each.serverId) ? 0 : 1);
+  const rank = (each: NamedStore): number => (each.available && !context.suspects.has(each.nodeId) ? 0 : 1);
   const queue = candidates.toSorted((a, b) => rank(a) - rank(b));
   const failures: AshlarError[] = [];
   const link = linkAbort(options.signal);
@@ -358,7 +358,7 @@ function furthest(onProgress: BytesProgress): BytesProgress {
 /** @returns `undefined` if the store does not have the chunk. */
 async function askStore(
   context: ReplicationContext,
-  { serverId, store }: NamedStore,
+  { nodeId, store }: NamedStore,
   { chunkId, options }: Get,
 ): Promise<Uint8Array | undefined> {
   const { offset, length, grant, signal, onProgress, onSize } = options;
@@ -369,7 +369,7 @@ async function askStore(
       ...(onProgress && { onProgress }),
     });
     if (bytes !== undefined && (await isWanted(context, bytes, { chunkId, options }))) return bytes;
-    const details = { serverId, chunkId: encodeHex(chunkId) };
+    const details = { nodeId, chunkId: encodeHex(chunkId) };
     if (bytes === undefined) {
       context.logger.warn(details, "replica is absent");
       return undefined;
@@ -379,7 +379,7 @@ async function askStore(
   } catch (thrown) {
     const error = AshlarError.from(thrown);
     if (error.code === "NODE_UNAVAILABLE") {
-      context.suspects.add(serverId);
+      context.suspects.add(nodeId);
       context.topology.invalidate();
     }
     throw error;

@@ -234,7 +234,7 @@ function createChunkPuts(
       const meter = progress.meter();
       const putting = known ?? put(chunkId, bytes, meter);
       if (known === undefined) puts.set(name, putting);
-      const { receipts, layoutVersion, missedServerIds, ...did } = await putting;
+      const { receipts, layoutVersion, missedNodeIds, ...did } = await putting;
       meter(bytes.byteLength);
       chunks[index] = {
         chunkId,
@@ -242,12 +242,12 @@ function createChunkPuts(
         // A commit takes each receipt once.
         receipts: known === undefined ? receipts : undefined,
         layoutVersion,
-        missedServerIds,
+        missedNodeIds,
       };
       replicas = Math.min(replicas, did.replicas);
       if (known !== undefined || did.alreadyPresent) deduplicatedBytes += bytes.byteLength;
       // The first chunk is kept for the digest of the body; one that a server missed may still be on its way there.
-      if (index > 0 && missedServerIds.length === 0) buffers.give(bytes);
+      if (index > 0 && missedNodeIds.length === 0) buffers.give(bytes);
     },
     outcome: () => ({ chunks, replicas, deduplicatedBytes }),
   };

@@ -3,11 +3,11 @@ import type { Digest } from "../hash/index.ts";
 import type { CallOptions, ChunkStore, Layout } from "../ports/index.ts";
 import type { Placement } from "../ring/index.ts";
 
-/** A chunk store under the name of its server. */
+/** A chunk store under the name of its node. */
 export interface NamedStore {
-  readonly serverId: string;
+  readonly nodeId: string;
   readonly store: ChunkStore;
-  /** False if the server is known to be down or stopped: it is asked last and never waited for. */
+  /** False if the node is known to be down or stopped: it is asked last and never waited for. */
   readonly available: boolean;
 }
 
@@ -29,7 +29,7 @@ export interface ClusterView {
 
 /** The stores that exist now and which of them holds what. Cheap to ask; refreshes itself in the background. */
 export interface Topology {
-  /** Placement of new chunks. @throws {AshlarError} NODE_UNAVAILABLE if there is no server at all. */
+  /** Placement of new chunks. @throws {AshlarError} NODE_UNAVAILABLE if there is no node at all. */
   writePlacement(chunkId: Digest, options?: CallOptions): Promise<ChunkPlacement>;
   /** Stores to read from, best first: the newest layout's placement, then those of older layouts still in use. */
   readCandidates(chunkId: Digest, options?: CallOptions): Promise<readonly NamedStore[]>;
@@ -47,8 +47,8 @@ export interface Topology {
 }
 
 /** The topology of one store: everything lies there, one acknowledgement is all. Closing it closes the store. */
-export function singleStoreTopology(store: ChunkStore, serverId: string = "local"): Topology {
-  const stores: readonly NamedStore[] = Object.freeze([{ serverId, store, available: true }]);
+export function singleStoreTopology(store: ChunkStore, nodeId: string = "local"): Topology {
+  const stores: readonly NamedStore[] = Object.freeze([{ nodeId, store, available: true }]);
   const placement = Object.freeze({ layoutVersion: 0, stores });
   return {
     writePlacement: async () => placement,

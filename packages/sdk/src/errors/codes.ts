@@ -51,7 +51,7 @@ export const ERROR_CODES = Object.freeze({
   BUCKET_NOT_FOUND: row("not_found", 404),
   OBJECT_NOT_FOUND: row("not_found", 404),
   CHUNK_NOT_FOUND: row("not_found", 404),
-  SERVER_NOT_FOUND: row("not_found", 404),
+  NODE_NOT_FOUND: row("not_found", 404),
   BUCKET_ALREADY_EXISTS: row("already_exists", 409),
   BUCKET_NOT_EMPTY: row("failed_precondition", 409),
   PRECONDITION_FAILED: row("failed_precondition", 412),

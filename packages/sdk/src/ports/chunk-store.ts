@@ -39,7 +39,7 @@ export interface PutChunkResult {
   readonly alreadyPresent: boolean;
   /** A node's or gateway's signed receipt for the commit. */
   readonly receipt?: string | undefined;
-  /** Copies behind this store that hold the chunk durably; default 1. A gateway's chunk face has several. */
+  /** Copies behind this store that hold the chunk durably; default 1. A gateway's chunk API has several. */
   readonly replicas?: number | undefined;
   /** Of a store that is made of many; it does not go over the wire. */
   readonly holders?: ChunkHolders | undefined;
@@ -50,9 +50,9 @@ export interface ChunkHolders {
   /** The layout that placed it; 0 for a single store. */
   readonly layoutVersion: number;
   /** Servers that hold it durably and claimed. */
-  readonly serverIds: readonly string[];
+  readonly nodeIds: readonly string[];
   /** Servers of the placement that had not acknowledged; they may still. */
-  readonly missedServerIds: readonly string[];
+  readonly missedNodeIds: readonly string[];
 }
 
 export interface GetChunkOptions extends CallOptions {

@@ -1,6 +1,6 @@
 export type { Digest, Hasher, IncrementalHash } from "../hash/index.ts";
 export { checkedUrl, shownUrl } from "../internal/checked-url.ts";
-export type { Layout, LayoutServer } from "../ring/layout.ts";
+export type { Layout, LayoutNode } from "../ring/layout.ts";
 export type { AccessRole, AccessToken, AccessTokenRequest, AccessTokenSource } from "./access-token.ts";
 export { checkedChunkStore } from "./checked-chunk-store.ts";
 export { checkedMetadataStore } from "./checked-metadata-store.ts";
@@ -85,6 +85,17 @@ export type {
 } from "./metadata-store.ts";
 export { assertBucketName, assertObjectKey, normalizeAttributes } from "./names.ts";
 export type {
+  ClusterSnapshot,
+  Heartbeat,
+  LayoutChange,
+  LayoutHistory,
+  NodeRecord,
+  NodeRegistration,
+  NodeRegistry,
+  NodeState,
+  NodeStats,
+} from "./nodes.ts";
+export type {
   ByteRange,
   GetObjectRequest,
   GiveBack,
@@ -125,17 +136,6 @@ export {
 } from "./opening-chunk-store.ts";
 export { checkOptions, type OptionKind } from "./options.ts";
 export type { Random } from "./random.ts";
-export type {
-  ClusterSnapshot,
-  Heartbeat,
-  LayoutChange,
-  LayoutHistory,
-  ServerRecord,
-  ServerRegistration,
-  ServerRegistry,
-  ServerState,
-  ServerStats,
-} from "./servers.ts";
 export { silentLogger, systemClock, systemRandom } from "./system.ts";
 export type { Span, SpanAttributes, SpanKind, SpanStart, Tracer } from "./tracer.ts";
 export type { Endpoint, GatewayConnection, Transport, TransportCapabilities } from "./transport.ts";

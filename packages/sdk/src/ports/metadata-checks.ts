@@ -6,14 +6,14 @@ import { checkChunks } from "../manifest/check-chunks.ts";
 import type { CredentialScope } from "./credentials.ts";
 import { DURABILITIES, type Durability } from "./durability.ts";
 import { assertBucketName, assertObjectKey, isWellFormedText, utf8Length } from "./names.ts";
+import type { NodeRegistration, NodeStats } from "./nodes.ts";
 import type { ChunkedContent, CommitCondition, CommitObject, HttpCondition, ListObjectsQuery } from "./objects.ts";
-import type { ServerRegistration, ServerStats } from "./servers.ts";
 
 /** An id or etag: printable ASCII without blanks and quotes. Unknown is not the same as malformed. */
 const OPAQUE = /^[\x21\x23-\x7e]{1,200}$/;
 /** The shortest is 128 random bits in base64url. Dots are for the parts of a call that is several operations. */
 const OPERATION_ID = /^[A-Za-z0-9._-]{22,80}$/;
-const SERVER_ID = /^[A-Za-z0-9._-]{1,64}$/;
+const NAME = /^[A-Za-z0-9._-]{1,64}$/;
 const TEXT_MAX_BYTES = 1024;
 /** What a row takes at all; the engine's limit for inline content (INLINE_MAX_BYTES or an option) lies far below. */
 const INLINE_HARD_MAX_BYTES = MIB;
@@ -157,9 +157,9 @@ export function checkChunkedContent(content: ChunkedContent, sizeBytes: number):
   if (!Array.isArray(content.chunks)) invalid("content is inline bytes or a list of chunks");
   const [problem] = checkChunks(content.chunks, sizeBytes);
   if (problem !== undefined) invalid(problem);
-  for (const { layoutVersion = 0, missedServerIds = [] } of content.chunks) {
+  for (const { layoutVersion = 0, missedNodeIds = [] } of content.chunks) {
     checkInteger(layoutVersion, "layoutVersion", { min: 0 });
-    for (const serverId of missedServerIds) checkServerId(serverId);
+    for (const nodeId of missedNodeIds) checkNodeId(nodeId);
   }
 }
 
@@ -185,15 +185,15 @@ export function checkCommit(commit: CommitObject): void {
   }
 }
 
-export function checkServerId(serverId: string): void {
-  if (typeof serverId !== "string" || !SERVER_ID.test(serverId)) invalid("a server id is 1 to 64 of [A-Za-z0-9._-]");
+export function checkNodeId(nodeId: string): void {
+  if (typeof nodeId !== "string" || !NAME.test(nodeId)) invalid("a node id is 1 to 64 of [A-Za-z0-9._-]");
 }
 
 function checkZone(zone: string): void {
-  if (typeof zone !== "string" || !SERVER_ID.test(zone)) invalid("a zone is 1 to 64 of [A-Za-z0-9._-]");
+  if (typeof zone !== "string" || !NAME.test(zone)) invalid("a zone is 1 to 64 of [A-Za-z0-9._-]");
 }
 
-/** Of RegisterServer too. It keeps the virtual nodes of one server countable. */
+/** Of RegisterNode too. It keeps the virtual nodes of one server countable. */
 const WEIGHT_MAX = 100;
 
 export function checkWeight(weight: number): void {
@@ -201,8 +201,8 @@ export function checkWeight(weight: number): void {
     invalid(`a weight is a number from 0 to ${WEIGHT_MAX}`);
 }
 
-export function checkRegistration(registration: ServerRegistration): void {
-  checkServerId(registration.serverId);
+export function checkRegistration(registration: NodeRegistration): void {
+  checkNodeId(registration.nodeId);
   checkText(registration.url, "url", 1);
   // What no transport opens is refused here, to the one server: later it would trouble all who read the list.
   checkedUrl(registration.url);
@@ -212,7 +212,7 @@ export function checkRegistration(registration: ServerRegistration): void {
   checkText(registration.softwareVersion, "softwareVersion");
 }
 
-export function checkStats(stats: ServerStats): void {
+export function checkStats(stats: NodeStats): void {
   for (const name of ["chunkCount", "bytesUsed", "bytesFree", "bytesTotal"] as const) {
     checkInteger(stats[name], name, { min: 0 });
   }

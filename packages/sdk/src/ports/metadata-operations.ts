@@ -361,7 +361,7 @@ export const METADATA_OPERATIONS: OperationTable = Object.freeze({
     },
   },
 
-  registerServer: {
+  registerNode: {
     kind: "repeat",
     prepare(registration) {
       check.checkRegistration(registration);
@@ -371,18 +371,18 @@ export const METADATA_OPERATIONS: OperationTable = Object.freeze({
   heartbeat: {
     kind: "statement",
     prepare(beat) {
-      check.checkServerId(beat.serverId);
+      check.checkNodeId(beat.nodeId);
       check.checkStats(beat.stats);
       return beat;
     },
     // A lost one is replaced by the next, so it never costs an fsync.
     durability: () => "os",
   },
-  stopServer: {
+  stopNode: {
     kind: "statement",
-    prepare(serverId) {
-      check.checkServerId(serverId);
-      return serverId;
+    prepare(nodeId) {
+      check.checkNodeId(nodeId);
+      return nodeId;
     },
   },
   clusterSnapshot: READ_ALL,
@@ -400,11 +400,11 @@ export const METADATA_OPERATIONS: OperationTable = Object.freeze({
       const max = LIMITS.REPLICATION_FACTOR_MAX;
       if (change.replicationFactor !== undefined)
         check.checkInteger(change.replicationFactor, "replicationFactor", { min: 1, max });
-      for (const [serverId, weight] of Object.entries(change.weights ?? {})) {
-        check.checkServerId(serverId);
+      for (const [nodeId, weight] of Object.entries(change.weights ?? {})) {
+        check.checkNodeId(nodeId);
         check.checkWeight(weight);
       }
-      for (const serverId of change.removeServerIds ?? []) check.checkServerId(serverId);
+      for (const nodeId of change.removeNodeIds ?? []) check.checkNodeId(nodeId);
       return change;
     },
   },

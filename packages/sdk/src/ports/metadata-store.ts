@@ -3,6 +3,7 @@ import type { CallOptions } from "./chunk-store.ts";
 import type { CredentialCatalog } from "./credentials.ts";
 import type { DatabaseIdentity } from "./database-identity.ts";
 import type { MetadataExamination } from "./examination.ts";
+import type { LayoutHistory, NodeRegistry } from "./nodes.ts";
 import type {
   BucketInfo,
   ChunkRef,
@@ -14,7 +15,6 @@ import type {
   ObjectListPage,
   StoredObject,
 } from "./objects.ts";
-import type { LayoutHistory, ServerRegistry } from "./servers.ts";
 import type {
   CompleteUpload,
   CreateUpload,
@@ -129,7 +129,7 @@ export interface RepairEntry {
   readonly repairId: string;
   readonly chunkId: Digest;
   readonly sizeBytes: number;
-  readonly serverId: string;
+  readonly nodeId: string;
   readonly layoutVersion: number;
 }
 
@@ -179,7 +179,7 @@ export interface Catalog extends BucketCatalog, ObjectCatalog, UploadCatalog {}
 export interface MetadataStore
   extends Catalog,
     CollectionQueue,
-    ServerRegistry,
+    NodeRegistry,
     LayoutHistory,
     CredentialCatalog,
     DatabaseIdentity,

@@ -52,7 +52,7 @@ export interface CommittedChunk extends ChunkRef {
   /** Signed receipts of the nodes that hold it (direct seat only). */
   readonly receipts?: readonly string[] | undefined;
   /** Servers of the placement that did not acknowledge; they go to the repair queue. */
-  readonly missedServerIds?: readonly string[] | undefined;
+  readonly missedNodeIds?: readonly string[] | undefined;
 }
 
 /** A chunk reference as read. */

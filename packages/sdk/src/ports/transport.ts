@@ -2,7 +2,7 @@ import type { AccessTokenSource } from "./access-token.ts";
 import type { ChunkStore } from "./chunk-store.ts";
 import type { GrantSource } from "./grant-source.ts";
 import type { Catalog } from "./metadata-store.ts";
-import type { ServerRegistry } from "./servers.ts";
+import type { NodeRegistry } from "./nodes.ts";
 
 /** What a transport can do; frozen. The table in the docs is generated from it. */
 export interface TransportCapabilities {
@@ -23,7 +23,7 @@ export interface Endpoint {
   /** Further headers of each call, asked at its start: what carries a trace to the server, for one. Lower-case names. */
   readonly headers?: (() => Readonly<Record<string, string>>) | undefined;
   /** Name of the server in its cluster, where it has one; for traces and messages. */
-  readonly serverId?: string | undefined;
+  readonly nodeId?: string | undefined;
   /** Largest chunk in bytes that the server takes, where it is known; default CHUNK_MAX_BYTES, and the server refuses what it does not take. */
   readonly chunkMaxBytes?: number | undefined;
 }
@@ -36,10 +36,10 @@ export interface GatewayConnection {
   readonly grants: GrantSource;
   /** Access tokens for those who must hold no API key. */
   readonly accessTokens: AccessTokenSource;
-  /** The gateway's own chunk face, which passes chunks on to the nodes of their placement (gateway seat). */
+  /** The gateway's own chunk API, which passes chunks on to the nodes of their placement (gateway seat). */
   readonly chunks: ChunkStore;
   /** Layout, servers, registration. */
-  readonly cluster: ServerRegistry;
+  readonly cluster: NodeRegistry;
   close(): Promise<void>;
 }
 

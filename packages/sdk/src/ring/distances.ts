@@ -6,38 +6,38 @@ import { PARTITION_COUNT } from "./token.ts";
 const DROPPED_BITS = 11n;
 const SPACE = 2 ** 53;
 
-/** Distance, in units of 2^11 tokens, clockwise from the start of each partition to the nearest token of each server. */
+/** Distance, in units of 2^11 tokens, clockwise from the start of each partition to the nearest token of each node. */
 export interface Distances {
-  /** `Infinity` for a server without tokens. */
-  of(partition: number, server: number): number;
+  /** `Infinity` for a node without tokens. */
+  of(partition: number, node: number): number;
 }
 
 /**
  * Measures the ring from the start of every partition.
  *
- * Cost: one sweep over the tokens; 8 bytes × 4096 × servers until the result is dropped.
+ * Cost: one sweep over the tokens; 8 bytes × 4096 × nodes until the result is dropped.
  */
 export function measureDistances(ring: Ring): Distances {
-  const serverCount = ring.servers.length;
+  const nodeCount = ring.nodes.length;
   const positions = Float64Array.from(ring.tokens, (token) => Number(token >> DROPPED_BITS));
-  const distances = new Float64Array(PARTITION_COUNT * serverCount);
-  // Position of the next token of each server clockwise; those below zero plus one turn. At first: past the end, so the first token of the turn.
-  const next = new Float64Array(serverCount).fill(Number.POSITIVE_INFINITY);
-  const wrapped = new Uint8Array(serverCount).fill(1);
+  const distances = new Float64Array(PARTITION_COUNT * nodeCount);
+  // Position of the next token of each node clockwise; those below zero plus one turn. At first: past the end, so the first token of the turn.
+  const next = new Float64Array(nodeCount).fill(Number.POSITIVE_INFINITY);
+  const wrapped = new Uint8Array(nodeCount).fill(1);
   for (let index = positions.length - 1; index >= 0; index--)
-    next[ring.serverIndexes[index] ?? 0] = positions[index] ?? 0;
+    next[ring.nodeIndexes[index] ?? 0] = positions[index] ?? 0;
   let index = positions.length - 1;
   for (let partition = PARTITION_COUNT - 1; partition >= 0; partition--) {
     const start = partition * (SPACE / PARTITION_COUNT);
     for (; index >= 0 && (positions[index] ?? 0) >= start; index--) {
-      const server = ring.serverIndexes[index] ?? 0;
-      next[server] = positions[index] ?? 0;
-      wrapped[server] = 0;
+      const node = ring.nodeIndexes[index] ?? 0;
+      next[node] = positions[index] ?? 0;
+      wrapped[node] = 0;
     }
-    for (let server = 0; server < serverCount; server++) {
+    for (let node = 0; node < nodeCount; node++) {
       // Subtract first: both steps are then exact in a double.
-      distances[partition * serverCount + server] = (next[server] ?? 0) - start + (wrapped[server] === 1 ? SPACE : 0);
+      distances[partition * nodeCount + node] = (next[node] ?? 0) - start + (wrapped[node] === 1 ? SPACE : 0);
     }
   }
-  return { of: (partition, server) => distances[partition * serverCount + server] ?? Number.POSITIVE_INFINITY };
+  return { of: (partition, node) => distances[partition * nodeCount + node] ?? Number.POSITIVE_INFINITY };
 }

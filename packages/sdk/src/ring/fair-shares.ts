@@ -1,37 +1,37 @@
-import type { LayoutServer } from "./layout.ts";
+import type { LayoutNode } from "./layout.ts";
 import { zoneIndexes } from "./zones.ts";
 
-/** Replicas per partition that one server should hold, 0 to 1, by server index. */
+/** Replicas per partition that one node should hold, 0 to 1, by node index. */
 export type FairShares = Float64Array;
 
 /**
- * What each server should hold: in proportion to its weight, as far as the spread over zones and "no server twice" allow.
+ * What each node should hold: in proportion to its weight, as far as the spread over zones and "no node twice" allow.
  *
  * A zone holds at least what the even spread puts there whatever its weight, at most one replica per partition more, and between
- * both in proportion to its weight; within a zone a server holds one replica per partition at most. So at equal weights, without
- * zones, each server's share is `replicas / servers`, and a small zone among big ones gets more than its weight: spread wins over balance.
+ * both in proportion to its weight; within a zone a node holds one replica per partition at most. So at equal weights, without
+ * zones, each node's share is `replicas / nodes`, and a small zone among big ones gets more than its weight: spread wins over balance.
  *
- * @param replicas copies per partition, at most the number of servers of weight > 0.
+ * @param replicas copies per partition, at most the number of nodes of weight > 0.
  * @returns shares that add up to `replicas`, exact to about 1e-12.
  */
-export function fairShares(servers: readonly LayoutServer[], replicas: number): FairShares {
-  const zones = zoneIndexes(servers);
+export function fairShares(nodes: readonly LayoutNode[], replicas: number): FairShares {
+  const zones = zoneIndexes(nodes);
   const members: number[][] = [];
-  servers.forEach((server, index) => {
+  nodes.forEach((node, index) => {
     const zone = zones[index] ?? 0;
     members[zone] ??= [];
-    if (server.weight > 0) members[zone].push(index);
+    if (node.weight > 0) members[zone].push(index);
   });
   const used = members.filter((list) => list.length > 0);
   const rounds = fullRounds(used, replicas);
-  const weightOf = (index: number): number => servers[index]?.weight ?? 0;
+  const weightOf = (index: number): number => nodes[index]?.weight ?? 0;
   const zoneShares = fill({
     total: replicas,
     weights: used.map((list) => list.reduce((sum, index) => sum + weightOf(index), 0)),
     least: used.map((list) => Math.min(list.length, rounds)),
     most: used.map((list) => Math.min(list.length, rounds + 1)),
   });
-  const shares = new Float64Array(servers.length);
+  const shares = new Float64Array(nodes.length);
   used.forEach((list, zone) => {
     const inZone = fill({
       total: zoneShares[zone] ?? 0,
@@ -46,7 +46,7 @@ export function fairShares(servers: readonly LayoutServer[], replicas: number): 
   return shares;
 }
 
-/** How many replicas every zone gets before any zone gets one more; a zone with fewer servers gets all it can hold. */
+/** How many replicas every zone gets before any zone gets one more; a zone with fewer nodes gets all it can hold. */
 function fullRounds(zones: readonly (readonly number[])[], replicas: number): number {
   const needed = (rounds: number): number => zones.reduce((sum, list) => sum + Math.min(list.length, rounds), 0);
   let rounds = 0;

@@ -1,10 +1,10 @@
-/** One storage server of a layout. */
-export interface LayoutServer {
+/** One storage node of a layout. */
+export interface LayoutNode {
   /** Unique, stable; 1 to 64 characters of [A-Za-z0-9._-]. */
-  readonly serverId: string;
-  /** Failure domain; servers without one are each their own. */
+  readonly nodeId: string;
+  /** Failure domain; nodes without one are each their own. */
   readonly zone?: string | undefined;
-  /** Relative share of the ring, > 0; 1 is normal. A server of weight 0 takes no new chunks. */
+  /** Relative share of the ring, > 0; 1 is normal. A node of weight 0 takes no new chunks. */
   readonly weight: number;
 }
 
@@ -12,9 +12,9 @@ export interface LayoutServer {
 export interface Layout {
   /** 1, 2, …; 0 means "one local store, no ring". */
   readonly layoutVersion: number;
-  /** Copies wanted; placements are shorter where there are fewer servers. */
+  /** Copies wanted; placements are shorter where there are fewer nodes. */
   readonly replicationFactor: number;
-  readonly virtualNodesPerServer: number;
-  /** Ascending by serverId. */
-  readonly servers: readonly LayoutServer[];
+  readonly virtualNodesPerNode: number;
+  /** Ascending by nodeId. */
+  readonly nodes: readonly LayoutNode[];
 }

@@ -1,12 +1,12 @@
 /**
- * Cuts the partition table from the ring, with a bound on every server's load.
+ * Cuts the partition table from the ring, with a bound on every node's load.
  *
- * 1. Each partition takes its servers from the ring: the nearest clockwise, zones spread first (`spreadOrder`).
- * 2. Each server may hold `bound` replicas: max(ceil(fair), floor(1.05 × fair)), where fair is its fair share of all partitions.
- * 3. Servers over their bound, by ascending id, give up their farthest partitions, each to the nearest server that has room and keeps the
- *    spread. Giving up the farthest is cutting the server's arcs short: it depends on the layout as little as the ring itself does,
- *    so layouts that differ by one server give up nearly the same partitions (figures: docs/decisions/0010-placement.md).
- * 4. A server still over its bound pushes replicas along the shortest chain of servers to one with room (few servers, odd weights).
+ * 1. Each partition takes its nodes from the ring: the nearest clockwise, zones spread first (`spreadOrder`).
+ * 2. Each node may hold `bound` replicas: max(ceil(fair), floor(1.05 × fair)), where fair is its fair share of all partitions.
+ * 3. Nodes over their bound, by ascending id, give up their farthest partitions, each to the nearest node that has room and keeps the
+ *    spread. Giving up the farthest is cutting the node's arcs short: it depends on the layout as little as the ring itself does,
+ *    so layouts that differ by one node give up nearly the same partitions (figures: docs/decisions/0010-placement.md).
+ * 4. A node still over its bound pushes replicas along the shortest chain of nodes to one with room (few nodes, odd weights).
  *
  * The result decides where bytes lie: a change of any step here is a change of format. tests/vectors/ring.json pins it.
  */
@@ -20,11 +20,11 @@ const LOAD_BOUND = 1.05;
 // Fair shares carry rounding errors around 1e-9 partitions; a bound must not jump by one because of them.
 const ROUNDING = 1e-6;
 
-/** Servers of every partition. */
+/** Nodes of every partition. */
 export interface PartitionTable {
-  /** Server indexes in preference order, by partition. */
+  /** Node indexes in preference order, by partition. */
   readonly rows: readonly (readonly number[])[];
-  /** Replicas each server may hold, by server index; see {@link loadBound}. */
+  /** Replicas each node may hold, by node index; see {@link loadBound}. */
   readonly bounds: readonly number[];
 }
 
@@ -40,40 +40,40 @@ interface Draft {
 /**
  * Builds the table of a ring.
  *
- * @param count servers per partition, at most the servers of weight > 0.
+ * @param count nodes per partition, at most the nodes of weight > 0.
  *
- * Cost: about 4096 × servers × count steps.
+ * Cost: about 4096 × nodes × count steps.
  */
 export function cutPartitionTable(ring: Ring, count: number): PartitionTable {
-  const live = ring.servers.flatMap((server, index) => (server.weight > 0 ? [index] : []));
-  const zones = zoneIndexes(ring.servers);
+  const live = ring.nodes.flatMap((node, index) => (node.weight > 0 ? [index] : []));
+  const zones = zoneIndexes(ring.nodes);
   const distances = measureDistances(ring);
   const order = (partition: number, candidates: readonly number[]): number[] =>
-    spreadOrder(candidates, { zones, count, distanceOf: (server) => distances.of(partition, server) });
+    spreadOrder(candidates, { zones, count, distanceOf: (node) => distances.of(partition, node) });
 
   const rows = Array.from({ length: PARTITION_COUNT }, (_, partition) => order(partition, live));
-  const bounds = Array.from(fairShares(ring.servers, count), loadBound);
-  const loads = ring.servers.map(() => 0);
-  for (const row of rows) for (const server of row) loads[server] = (loads[server] ?? 0) + 1;
+  const bounds = Array.from(fairShares(ring.nodes, count), loadBound);
+  const loads = ring.nodes.map(() => 0);
+  for (const row of rows) for (const node of row) loads[node] = (loads[node] ?? 0) + 1;
 
   const draft: Draft = { rows, loads, bounds, live, zones, distances };
-  for (const server of live) giveUpFarthest(draft, server);
-  for (const server of live) pushAlongChains(draft, server);
+  for (const node of live) giveUpFarthest(draft, node);
+  for (const node of live) pushAlongChains(draft, node);
   return { rows: rows.map((row, partition) => Object.freeze(order(partition, row))), bounds };
 }
 
-/** Most replicas that a server may hold: 1.05 of its fair load, rounded down, but never less than the fair load rounded up. */
+/** Most replicas that a node may hold: 1.05 of its fair load, rounded down, but never less than the fair load rounded up. */
 export function loadBound(fairShare: number): number {
   const fair = fairShare * PARTITION_COUNT;
   return Math.min(PARTITION_COUNT, Math.max(Math.ceil(fair - ROUNDING), Math.floor(fair * LOAD_BOUND + ROUNDING)));
 }
 
-function giveUpFarthest(draft: Draft, server: number): void {
-  if (excess(draft, server) <= 0) return;
-  for (const partition of farthestFirst(draft, server)) {
-    if (excess(draft, server) <= 0) return;
-    const target = nearestWithRoom(draft, partition, server);
-    if (target !== undefined) swap(draft, { partition, from: server, to: target });
+function giveUpFarthest(draft: Draft, node: number): void {
+  if (excess(draft, node) <= 0) return;
+  for (const partition of farthestFirst(draft, node)) {
+    if (excess(draft, node) <= 0) return;
+    const target = nearestWithRoom(draft, partition, node);
+    if (target !== undefined) swap(draft, { partition, from: node, to: target });
   }
 }
 
@@ -83,23 +83,23 @@ interface Step {
   readonly to: number;
 }
 
-function pushAlongChains(draft: Draft, server: number): void {
-  while (excess(draft, server) > 0) {
-    const chain = shortestChain(draft, server);
-    // No chain: distinct servers and the spread over zones win over the bound. checkPlacement reports it.
+function pushAlongChains(draft: Draft, node: number): void {
+  while (excess(draft, node) > 0) {
+    const chain = shortestChain(draft, node);
+    // No chain: distinct nodes and the spread over zones win over the bound. checkPlacement reports it.
     if (chain === undefined) return;
     for (const step of chain) swap(draft, step);
   }
 }
 
-/** Breadth-first from `server` to one with room; among equals the smaller server index, and the partition that its server holds from farthest. */
-function shortestChain(draft: Draft, server: number): readonly Step[] | undefined {
+/** Breadth-first from `node` to one with room; among equals the smaller node index, and the partition that its node holds from farthest. */
+function shortestChain(draft: Draft, node: number): readonly Step[] | undefined {
   const cameBy = new Map<number, Step>();
-  const queue = [server];
+  const queue = [node];
   const taken = new Set<number>();
   for (const from of queue) {
     const reached: Step[] = [];
-    const unseen = new Set(draft.live.filter((to) => to !== server && !cameBy.has(to)));
+    const unseen = new Set(draft.live.filter((to) => to !== node && !cameBy.has(to)));
     for (const partition of farthestFirst(draft, from)) {
       if (unseen.size === 0) break;
       if (taken.has(partition)) continue;
@@ -114,16 +114,16 @@ function shortestChain(draft: Draft, server: number): readonly Step[] | undefine
       cameBy.set(step.to, step);
       // Two steps of one chain must not touch one partition: the second was judged before the first changed it.
       taken.add(step.partition);
-      if (excess(draft, step.to) < 0) return backTo(server, step, cameBy);
+      if (excess(draft, step.to) < 0) return backTo(node, step, cameBy);
       queue.push(step.to);
     }
   }
   return undefined;
 }
 
-function backTo(server: number, last: Step, cameBy: ReadonlyMap<number, Step>): readonly Step[] {
+function backTo(node: number, last: Step, cameBy: ReadonlyMap<number, Step>): readonly Step[] {
   const chain: Step[] = [last];
-  for (let step = last; step.from !== server; ) {
+  for (let step = last; step.from !== node; ) {
     const before = cameBy.get(step.from);
     if (before === undefined) break;
     chain.unshift(before);
@@ -132,12 +132,12 @@ function backTo(server: number, last: Step, cameBy: ReadonlyMap<number, Step>): 
   return chain;
 }
 
-const excess = (draft: Draft, server: number): number => (draft.loads[server] ?? 0) - (draft.bounds[server] ?? 0);
+const excess = (draft: Draft, node: number): number => (draft.loads[node] ?? 0) - (draft.bounds[node] ?? 0);
 
-/** Partitions of a server by descending distance; equal distances by ascending partition. */
-function farthestFirst({ rows, distances }: Draft, server: number): number[] {
-  const held = rows.flatMap((row, partition) => (row.includes(server) ? [partition] : []));
-  return held.sort((a, b) => distances.of(b, server) - distances.of(a, server) || a - b);
+/** Partitions of a node by descending distance; equal distances by ascending partition. */
+function farthestFirst({ rows, distances }: Draft, node: number): number[] {
+  const held = rows.flatMap((row, partition) => (row.includes(node) ? [partition] : []));
+  return held.sort((a, b) => distances.of(b, node) - distances.of(a, node) || a - b);
 }
 
 function nearestWithRoom(draft: Draft, partition: number, from: number): number | undefined {

@@ -10,8 +10,8 @@ import { createPlacement, type Layout, PARTITION_COUNT, shares, virtualNodeToken
 interface Vector {
   readonly name: string;
   readonly layout: Layout;
-  readonly tokens: readonly { readonly serverId: string; readonly index: number; readonly token: string }[];
-  readonly placements: readonly { readonly chunkId: string; readonly servers: readonly string[] }[];
+  readonly tokens: readonly { readonly nodeId: string; readonly index: number; readonly token: string }[];
+  readonly placements: readonly { readonly chunkId: string; readonly nodes: readonly string[] }[];
   readonly loads: Readonly<Record<string, number>>;
   readonly chains: number;
   readonly tableSha256: string;
@@ -38,27 +38,26 @@ describe.each(vectors)("$name", ({ layout, tokens, placements, loads, tableSha25
 
   test("tokens are those of the vectors", () => {
     expect(tokens.length).toBeGreaterThan(0);
-    for (const { serverId, index, token } of tokens)
-      expect(virtualNodeToken(serverId, index)).toBe(BigInt(`0x${token}`));
+    for (const { nodeId, index, token } of tokens) expect(virtualNodeToken(nodeId, index)).toBe(BigInt(`0x${token}`));
   });
 
   test("chunks lie where the vectors say", () => {
     expect(placements).toHaveLength(14);
-    for (const { chunkId, servers } of placements) {
-      expect(placement.placementOf(decodeDigestHex(chunkId))).toEqual(servers);
+    for (const { chunkId, nodes } of placements) {
+      expect(placement.placementOf(decodeDigestHex(chunkId))).toEqual(nodes);
     }
   });
 
   test("the whole table is that of the vectors", () => {
     const hash = createHash("sha256");
     for (let partition = 0; partition < PARTITION_COUNT; partition++)
-      hash.update(`${placement.serversOf(partition).join()}\n`);
+      hash.update(`${placement.nodesOf(partition).join()}\n`);
     expect(hash.digest("hex")).toBe(tableSha256);
   });
 
   test("shares are the loads of the vectors", () => {
     const replicas = PARTITION_COUNT * placement.replicaCount;
-    const counted = shares(layout).map((share) => [share.serverId, Math.round(share.totalShare * replicas)]);
+    const counted = shares(layout).map((share) => [share.nodeId, Math.round(share.totalShare * replicas)]);
     expect(Object.fromEntries(counted)).toEqual(loads);
   });
 });

@@ -1,15 +1,15 @@
-import type { Layout, LayoutServer } from "./layout.ts";
+import type { Layout, LayoutNode } from "./layout.ts";
 import { virtualNodeToken } from "./token.ts";
 import { validateLayout, virtualNodeCount } from "./validate-layout.ts";
 
 /** The tokens of one layout in ascending order. Never changed after {@link buildRing}; treat the arrays as read-only. */
 export interface Ring {
-  /** The layout's servers by ascending id (ASCII order); server indexes below and in placement point into this list. */
-  readonly servers: readonly LayoutServer[];
-  /** Ascending; equal tokens, should there ever be any, by ascending server index. */
+  /** The layout's nodes by ascending id (ASCII order); node indexes below and in placement point into this list. */
+  readonly nodes: readonly LayoutNode[];
+  /** Ascending; equal tokens, should there ever be any, by ascending node index. */
   readonly tokens: BigUint64Array;
-  /** Server index of each token. */
-  readonly serverIndexes: Uint16Array;
+  /** Node index of each token. */
+  readonly nodeIndexes: Uint16Array;
 }
 
 /**
@@ -21,27 +21,27 @@ export interface Ring {
  */
 export function buildRing(layout: Layout): Ring {
   validateLayout(layout);
-  const servers = [...layout.servers].sort((a, b) => (a.serverId < b.serverId ? -1 : 1));
+  const nodes = [...layout.nodes].sort((a, b) => (a.nodeId < b.nodeId ? -1 : 1));
   const unsorted: bigint[] = [];
   const owners: number[] = [];
-  servers.forEach((server, serverIndex) => {
-    const count = virtualNodeCount(layout, server);
+  nodes.forEach((node, nodeIndex) => {
+    const count = virtualNodeCount(layout, node);
     for (let index = 0; index < count; index++) {
-      unsorted.push(virtualNodeToken(server.serverId, index));
-      owners.push(serverIndex);
+      unsorted.push(virtualNodeToken(node.nodeId, index));
+      owners.push(nodeIndex);
     }
   });
   const order = sortedOrder(unsorted);
   const tokens = new BigUint64Array(order.length);
-  const serverIndexes = new Uint16Array(order.length);
+  const nodeIndexes = new Uint16Array(order.length);
   order.forEach((from, to) => {
     tokens[to] = unsorted[from] ?? 0n;
-    serverIndexes[to] = owners[from] ?? 0;
+    nodeIndexes[to] = owners[from] ?? 0;
   });
-  return Object.freeze({ servers: Object.freeze(servers), tokens, serverIndexes });
+  return Object.freeze({ nodes: Object.freeze(nodes), tokens, nodeIndexes });
 }
 
-/** Positions of `tokens` by ascending token. Positions ascend with the server index, so they break ties. */
+/** Positions of `tokens` by ascending token. Positions ascend with the node index, so they break ties. */
 function sortedOrder(tokens: readonly bigint[]): Uint32Array {
   // Comparing doubles first is several times faster than comparing bigints, and decides all but one comparison in about 2^40.
   const approximate = Float64Array.from(tokens, Number);

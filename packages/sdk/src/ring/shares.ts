@@ -4,9 +4,9 @@ import { createPlacement } from "./placement.ts";
 import { PARTITION_COUNT } from "./token.ts";
 import { virtualNodeCount } from "./validate-layout.ts";
 
-/** What one server holds under a layout; all shares are fractions of 1 and add up to 1 over the servers. */
-export interface ServerShare {
-  readonly serverId: string;
+/** What one node holds under a layout; all shares are fractions of 1 and add up to 1 over the nodes. */
+export interface NodeShare {
+  readonly nodeId: string;
   readonly zone: string | undefined;
   readonly weight: number;
   readonly virtualNodes: number;
@@ -18,26 +18,26 @@ export interface ServerShare {
   readonly fairShare: number;
 }
 
-/** Shares of every server, by ascending server id. @throws {AshlarError} INVALID_ARGUMENT for what `validateLayout` refuses. */
-export function shares(layout: Layout): readonly ServerShare[] {
+/** Shares of every node, by ascending node id. @throws {AshlarError} INVALID_ARGUMENT for what `validateLayout` refuses. */
+export function shares(layout: Layout): readonly NodeShare[] {
   const placement = createPlacement(layout);
-  const servers = [...layout.servers].sort((a, b) => (a.serverId < b.serverId ? -1 : 1));
+  const nodes = [...layout.nodes].sort((a, b) => (a.nodeId < b.nodeId ? -1 : 1));
   const primary = new Map<string, number>();
   const total = new Map<string, number>();
   for (let partition = 0; partition < PARTITION_COUNT; partition++) {
-    placement.serversOf(partition).forEach((serverId, position) => {
-      if (position === 0) primary.set(serverId, (primary.get(serverId) ?? 0) + 1);
-      total.set(serverId, (total.get(serverId) ?? 0) + 1);
+    placement.nodesOf(partition).forEach((nodeId, position) => {
+      if (position === 0) primary.set(nodeId, (primary.get(nodeId) ?? 0) + 1);
+      total.set(nodeId, (total.get(nodeId) ?? 0) + 1);
     });
   }
-  const fair = fairShares(servers, placement.replicaCount);
-  return servers.map((server, index) => ({
-    serverId: server.serverId,
-    zone: server.zone,
-    weight: server.weight,
-    virtualNodes: virtualNodeCount(layout, server),
-    primaryShare: (primary.get(server.serverId) ?? 0) / PARTITION_COUNT,
-    totalShare: (total.get(server.serverId) ?? 0) / (PARTITION_COUNT * placement.replicaCount),
+  const fair = fairShares(nodes, placement.replicaCount);
+  return nodes.map((node, index) => ({
+    nodeId: node.nodeId,
+    zone: node.zone,
+    weight: node.weight,
+    virtualNodes: virtualNodeCount(layout, node),
+    primaryShare: (primary.get(node.nodeId) ?? 0) / PARTITION_COUNT,
+    totalShare: (total.get(node.nodeId) ?? 0) / (PARTITION_COUNT * placement.replicaCount),
     fairShare: (fair[index] ?? 0) / placement.replicaCount,
   }));
 }

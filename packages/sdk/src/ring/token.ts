@@ -8,12 +8,12 @@ export const PARTITION_COUNT: number = LIMITS.PARTITION_COUNT;
 const encoder = new TextEncoder();
 
 /**
- * Token of one virtual node: the first 8 bytes, big-endian, of SHA-256(UTF-8 `${serverId}#${index}`). Pinned by tests/vectors/ring.json.
+ * Token of one virtual node: the first 8 bytes, big-endian, of SHA-256(UTF-8 `${nodeId}#${index}`). Pinned by tests/vectors/ring.json.
  *
  * @param index 0-based, in decimal without padding.
  */
-export function virtualNodeToken(serverId: string, index: number): bigint {
-  return tokenOf(sha256Sync(encoder.encode(`${serverId}#${index}`)));
+export function virtualNodeToken(nodeId: string, index: number): bigint {
+  return tokenOf(sha256Sync(encoder.encode(`${nodeId}#${index}`)));
 }
 
 /** Token of a chunk: the first 8 bytes, big-endian, of its id. */

@@ -1,53 +1,53 @@
 import { AshlarError, type ErrorDetails } from "../errors/index.ts";
 import { LIMITS } from "../limits.ts";
-import type { Layout, LayoutServer } from "./layout.ts";
+import type { Layout, LayoutNode } from "./layout.ts";
 
-/** Tokens of one ring; the default of 150 for 256 servers needs 38,400. More costs time and balances no better. */
+/** Tokens of one ring; the default of 150 for 256 nodes needs 38,400. More costs time and balances no better. */
 export const RING_TOKENS_MAX = 262_144;
 
 const NAME = /^[A-Za-z0-9._-]{1,64}$/;
 
 /**
- * Checks everything about a layout that placement relies on. The order of `servers` does not matter here: placement sorts them.
+ * Checks everything about a layout that placement relies on. The order of `nodes` does not matter here: placement sorts them.
  *
- * @throws {AshlarError} INVALID_ARGUMENT naming the first problem: no server, none of weight > 0, an illegal or doubled server id, an
+ * @throws {AshlarError} INVALID_ARGUMENT naming the first problem: no node, none of weight > 0, an illegal or doubled node id, an
  *   illegal zone, a weight that is negative or not finite, a count or version out of its bounds.
  */
 export function validateLayout(layout: Layout): void {
   requireInteger("layoutVersion", layout.layoutVersion, 0, Number.MAX_SAFE_INTEGER);
   requireInteger("replicationFactor", layout.replicationFactor, 1, LIMITS.REPLICATION_FACTOR_MAX);
-  requireInteger("virtualNodesPerServer", layout.virtualNodesPerServer, 1, RING_TOKENS_MAX);
-  requireInteger("server count", layout.servers.length, 1, LIMITS.SERVERS_MAX);
+  requireInteger("virtualNodesPerNode", layout.virtualNodesPerNode, 1, RING_TOKENS_MAX);
+  requireInteger("node count", layout.nodes.length, 1, LIMITS.NODES_MAX);
   const seen = new Set<string>();
   let tokenCount = 0;
-  for (const server of layout.servers) {
-    validateServer(server);
-    if (seen.has(server.serverId)) throw invalid("a layout names a server once", { serverId: server.serverId });
-    seen.add(server.serverId);
-    tokenCount += virtualNodeCount(layout, server);
+  for (const node of layout.nodes) {
+    validateNode(node);
+    if (seen.has(node.nodeId)) throw invalid("a layout names a node once", { nodeId: node.nodeId });
+    seen.add(node.nodeId);
+    tokenCount += virtualNodeCount(layout, node);
   }
-  if (tokenCount === 0) throw invalid("a layout needs a server of weight > 0");
+  if (tokenCount === 0) throw invalid("a layout needs a node of weight > 0");
   if (tokenCount > RING_TOKENS_MAX)
     throw invalid(`the weights ask for ${tokenCount} virtual nodes, ${RING_TOKENS_MAX} at most; scale them down`);
 }
 
-/** Virtual nodes of one server: round(virtualNodesPerServer × weight), but at least one where the weight is > 0, and none at weight 0. */
-export function virtualNodeCount(layout: Layout, server: LayoutServer): number {
-  return server.weight > 0 ? Math.max(1, Math.round(layout.virtualNodesPerServer * server.weight)) : 0;
+/** Virtual nodes of one node: round(virtualNodesPerNode × weight), but at least one where the weight is > 0, and none at weight 0. */
+export function virtualNodeCount(layout: Layout, node: LayoutNode): number {
+  return node.weight > 0 ? Math.max(1, Math.round(layout.virtualNodesPerNode * node.weight)) : 0;
 }
 
-function validateServer(server: LayoutServer): void {
-  const { serverId, zone, weight } = server;
-  if (typeof serverId !== "string" || !NAME.test(serverId)) {
-    throw invalid("a server id has 1 to 64 characters of A-Z a-z 0-9 . _ -", {
-      serverId: String(serverId).slice(0, 80),
+function validateNode(node: LayoutNode): void {
+  const { nodeId, zone, weight } = node;
+  if (typeof nodeId !== "string" || !NAME.test(nodeId)) {
+    throw invalid("a node id has 1 to 64 characters of A-Z a-z 0-9 . _ -", {
+      nodeId: String(nodeId).slice(0, 80),
     });
   }
   if (zone !== undefined && (typeof zone !== "string" || !NAME.test(zone))) {
-    throw invalid("a zone has 1 to 64 characters of A-Z a-z 0-9 . _ -", { serverId, zone: String(zone).slice(0, 80) });
+    throw invalid("a zone has 1 to 64 characters of A-Z a-z 0-9 . _ -", { nodeId, zone: String(zone).slice(0, 80) });
   }
   if (typeof weight !== "number" || !Number.isFinite(weight) || weight < 0) {
-    throw invalid("a weight is a finite number of 0 or more", { serverId, weight: String(weight) });
+    throw invalid("a weight is a finite number of 0 or more", { nodeId, weight: String(weight) });
   }
 }
 

@@ -21,13 +21,13 @@ export { ChunkService, type PutChunkRequestSchema } from "../gen/ashlar/v1/chunk
 /** PutChunkResponse and WriteChunkResponse have the same members. */
 export function encodePutChunkResult(
   result: PutChunkResult,
-  serverId: string,
+  nodeId: string,
 ): Omit<MessageInitShape<typeof PutChunkResponseSchema>, "$typeName" | "$unknown"> {
   return {
     sizeBytes: encodeInteger(result.sizeBytes),
     alreadyPresent: result.alreadyPresent,
     receipt: result.receipt ?? "",
-    serverId,
+    nodeId,
     replicas: result.replicas ?? 1,
   };
 }

@@ -6,22 +6,22 @@ import {
   type GetClusterResponseSchema,
   type Layout as LayoutMessage,
   type LayoutSchema,
-  type RegisterServerRequest as RegisterServerRequestMessage,
-  type RegisterServerRequestSchema,
-  type Server as ServerMessage,
-  type ServerSchema,
-  ServerState as ServerStateEnum,
-  type ServerStats as ServerStatsMessage,
-  type ServerStatsSchema,
+  type Node as NodeMessage,
+  type NodeSchema,
+  NodeState as NodeStateEnum,
+  type NodeStats as NodeStatsMessage,
+  type NodeStatsSchema,
+  type RegisterNodeRequest as RegisterNodeRequestMessage,
+  type RegisterNodeRequestSchema,
 } from "../gen/ashlar/v1/cluster_service_pb.js";
 import type {
   ClusterSnapshot,
   Layout,
   LayoutChange,
-  ServerRecord,
-  ServerRegistration,
-  ServerState,
-  ServerStats,
+  NodeRecord,
+  NodeRegistration,
+  NodeState,
+  NodeStats,
 } from "../ports/index.ts";
 import { decodeInteger, decodeText, encodeInteger, required } from "./integers.ts";
 
@@ -33,23 +33,23 @@ export interface ClusterLimits {
   readonly chunkMaxBytes: number;
 }
 
-const STATE_TO_WIRE: Readonly<Record<ServerState, ServerStateEnum>> = {
-  up: ServerStateEnum.UP,
-  down: ServerStateEnum.DOWN,
-  stopped: ServerStateEnum.STOPPED,
+const STATE_TO_WIRE: Readonly<Record<NodeState, NodeStateEnum>> = {
+  up: NodeStateEnum.UP,
+  down: NodeStateEnum.DOWN,
+  stopped: NodeStateEnum.STOPPED,
 };
 
-function decodeState(state: ServerStateEnum): ServerState {
-  if (state === ServerStateEnum.UP) return "up";
-  return state === ServerStateEnum.STOPPED ? "stopped" : "down";
+function decodeState(state: NodeStateEnum): NodeState {
+  if (state === NodeStateEnum.UP) return "up";
+  return state === NodeStateEnum.STOPPED ? "stopped" : "down";
 }
 
 export function encodeLayout(layout: Layout): MessageInitShape<typeof LayoutSchema> {
   return {
     layoutVersion: encodeInteger(layout.layoutVersion),
     replicationFactor: layout.replicationFactor,
-    virtualNodesPerServer: layout.virtualNodesPerServer,
-    servers: layout.servers.map(({ serverId, zone, weight }) => ({ serverId, zone: zone ?? "", weight })),
+    virtualNodesPerNode: layout.virtualNodesPerNode,
+    nodes: layout.nodes.map(({ nodeId, zone, weight }) => ({ nodeId, zone: zone ?? "", weight })),
   };
 }
 
@@ -58,12 +58,12 @@ export function decodeLayout(message: LayoutMessage | undefined): Layout {
   return {
     layoutVersion: decodeInteger(layout.layoutVersion, "layoutVersion"),
     replicationFactor: layout.replicationFactor,
-    virtualNodesPerServer: layout.virtualNodesPerServer,
-    servers: layout.servers.map(({ serverId, zone, weight }) => ({ serverId, zone: decodeText(zone), weight })),
+    virtualNodesPerNode: layout.virtualNodesPerNode,
+    nodes: layout.nodes.map(({ nodeId, zone, weight }) => ({ nodeId, zone: decodeText(zone), weight })),
   };
 }
 
-export function encodeServerStats(stats: ServerStats): MessageInitShape<typeof ServerStatsSchema> {
+export function encodeNodeStats(stats: NodeStats): MessageInitShape<typeof NodeStatsSchema> {
   return {
     chunkCount: encodeInteger(stats.chunkCount),
     bytesUsed: encodeInteger(stats.bytesUsed),
@@ -72,7 +72,7 @@ export function encodeServerStats(stats: ServerStats): MessageInitShape<typeof S
   };
 }
 
-export function decodeServerStats(message: ServerStatsMessage | undefined): ServerStats {
+export function decodeNodeStats(message: NodeStatsMessage | undefined): NodeStats {
   const stats = required(message, "stats");
   return {
     chunkCount: decodeInteger(stats.chunkCount, "chunkCount"),
@@ -82,23 +82,23 @@ export function decodeServerStats(message: ServerStatsMessage | undefined): Serv
   };
 }
 
-function encodeServer(server: ServerRecord): MessageInitShape<typeof ServerSchema> {
+function encodeNode(node: NodeRecord): MessageInitShape<typeof NodeSchema> {
   return {
-    serverId: server.serverId,
-    url: server.url,
-    zone: server.zone ?? "",
-    weight: server.weight,
-    softwareVersion: server.softwareVersion,
-    state: STATE_TO_WIRE[server.state],
-    registeredAtMs: encodeInteger(server.registeredAtMs),
-    lastHeartbeatAtMs: encodeInteger(server.lastHeartbeatAtMs),
-    stats: server.stats === undefined ? undefined : encodeServerStats(server.stats),
+    nodeId: node.nodeId,
+    url: node.url,
+    zone: node.zone ?? "",
+    weight: node.weight,
+    softwareVersion: node.softwareVersion,
+    state: STATE_TO_WIRE[node.state],
+    registeredAtMs: encodeInteger(node.registeredAtMs),
+    lastHeartbeatAtMs: encodeInteger(node.lastHeartbeatAtMs),
+    stats: node.stats === undefined ? undefined : encodeNodeStats(node.stats),
   };
 }
 
-function decodeServer(message: ServerMessage): ServerRecord {
+function decodeNode(message: NodeMessage): NodeRecord {
   return {
-    serverId: message.serverId,
+    nodeId: message.nodeId,
     url: message.url,
     zone: decodeText(message.zone),
     weight: message.weight,
@@ -106,7 +106,7 @@ function decodeServer(message: ServerMessage): ServerRecord {
     state: decodeState(message.state),
     registeredAtMs: decodeInteger(message.registeredAtMs, "registeredAtMs"),
     lastHeartbeatAtMs: decodeInteger(message.lastHeartbeatAtMs, "lastHeartbeatAtMs"),
-    stats: message.stats === undefined ? undefined : decodeServerStats(message.stats),
+    stats: message.stats === undefined ? undefined : decodeNodeStats(message.stats),
   };
 }
 
@@ -115,7 +115,7 @@ export function encodeClusterSnapshot(
   limits: ClusterLimits,
 ): MessageInitShape<typeof GetClusterResponseSchema> {
   return {
-    servers: snapshot.servers.map(encodeServer),
+    nodes: snapshot.nodes.map(encodeNode),
     layouts: snapshot.layouts.map(encodeLayout),
     inlineMaxBytes: limits.inlineMaxBytes,
     chunkMaxBytes: encodeInteger(limits.chunkMaxBytes),
@@ -124,18 +124,18 @@ export function encodeClusterSnapshot(
 
 export function decodeClusterSnapshot(message: GetClusterResponseMessage): ClusterSnapshot & ClusterLimits {
   return {
-    servers: message.servers.map(decodeServer),
+    nodes: message.nodes.map(decodeNode),
     layouts: message.layouts.map(decodeLayout),
     inlineMaxBytes: message.inlineMaxBytes,
     chunkMaxBytes: decodeInteger(message.chunkMaxBytes, "chunkMaxBytes"),
   };
 }
 
-export function encodeServerRegistration(
-  registration: ServerRegistration,
-): MessageInitShape<typeof RegisterServerRequestSchema> {
+export function encodeNodeRegistration(
+  registration: NodeRegistration,
+): MessageInitShape<typeof RegisterNodeRequestSchema> {
   return {
-    serverId: registration.serverId,
+    nodeId: registration.nodeId,
     url: registration.url,
     zone: registration.zone ?? "",
     weight: registration.weight,
@@ -143,9 +143,9 @@ export function encodeServerRegistration(
   };
 }
 
-export function decodeServerRegistration(message: RegisterServerRequestMessage): ServerRegistration {
+export function decodeNodeRegistration(message: RegisterNodeRequestMessage): NodeRegistration {
   return {
-    serverId: message.serverId,
+    nodeId: message.nodeId,
     url: message.url,
     zone: decodeText(message.zone),
     weight: message.weight,
@@ -157,7 +157,7 @@ export function encodeLayoutChange(change: LayoutChange): MessageInitShape<typeo
   return {
     replicationFactor: change.replicationFactor,
     weights: { ...change.weights },
-    removeServerIds: [...(change.removeServerIds ?? [])],
+    removeNodeIds: [...(change.removeNodeIds ?? [])],
   };
 }
 
@@ -165,6 +165,6 @@ export function decodeLayoutChange(message: ChangeLayoutRequestMessage): LayoutC
   return {
     replicationFactor: message.replicationFactor,
     weights: Object.keys(message.weights).length > 0 ? { ...message.weights } : undefined,
-    removeServerIds: message.removeServerIds.length > 0 ? message.removeServerIds : undefined,
+    removeNodeIds: message.removeNodeIds.length > 0 ? message.removeNodeIds : undefined,
   };
 }

@@ -13,11 +13,11 @@ import type { ChunkedContent, CommittedChunk, LocatedChunk } from "../ports/inde
 import { decodeInteger, decodeText, encodeInteger } from "./integers.ts";
 
 /**
- * Chunks as a client sends them: what it knows by itself, and the receipts that prove it. Layout and missed servers are not sent; the
+ * Chunks as a client sends them: what it knows by itself, and the receipts that prove it. Layout and missed nodes are not sent; the
  * gateway takes both from the receipts.
  */
 export interface ReceivedContent {
-  readonly chunks: ReadonlyArray<Omit<CommittedChunk, "layoutVersion" | "missedServerIds">>;
+  readonly chunks: ReadonlyArray<Omit<CommittedChunk, "layoutVersion" | "missedNodeIds">>;
 }
 
 export function encodeChunkedContent(

@@ -12,7 +12,7 @@ import { AshlarError } from "../errors/index.ts";
 import {
   ChangeLayoutRequestSchema,
   LayoutSchema,
-  RegisterServerRequestSchema,
+  RegisterNodeRequestSchema,
 } from "../gen/ashlar/v1/cluster_service_pb.js";
 import { ConditionSchema } from "../gen/ashlar/v1/object_pb.js";
 import {
@@ -205,22 +205,22 @@ describe("object conversions keep every member", () => {
       { bucket: "b", key: "k", objectVersion: "v", condition },
     ],
     [
-      RegisterServerRequestSchema,
-      rpc.encodeServerRegistration,
-      rpc.decodeServerRegistration,
-      { serverId: "n1", url: "http://n1:1", zone: "z", weight: 0, softwareVersion: "1" },
+      RegisterNodeRequestSchema,
+      rpc.encodeNodeRegistration,
+      rpc.decodeNodeRegistration,
+      { nodeId: "n1", url: "http://n1:1", zone: "z", weight: 0, softwareVersion: "1" },
     ],
     [
-      RegisterServerRequestSchema,
-      rpc.encodeServerRegistration,
-      rpc.decodeServerRegistration,
-      { serverId: "n1", url: "http://n1:1", softwareVersion: "1" },
+      RegisterNodeRequestSchema,
+      rpc.encodeNodeRegistration,
+      rpc.decodeNodeRegistration,
+      { nodeId: "n1", url: "http://n1:1", softwareVersion: "1" },
     ],
     [
       ChangeLayoutRequestSchema,
       rpc.encodeLayoutChange,
       rpc.decodeLayoutChange,
-      { replicationFactor: 2, weights: { n1: 0, n2: 1.5 }, removeServerIds: ["n3"] },
+      { replicationFactor: 2, weights: { n1: 0, n2: 1.5 }, removeNodeIds: ["n3"] },
     ],
     [ChangeLayoutRequestSchema, rpc.encodeLayoutChange, rpc.decodeLayoutChange, {}],
     [
@@ -230,10 +230,10 @@ describe("object conversions keep every member", () => {
       {
         layoutVersion: 4,
         replicationFactor: 3,
-        virtualNodesPerServer: 150,
-        servers: [
-          { serverId: "n1", weight: 1 },
-          { serverId: "n2", zone: "z", weight: 0.5 },
+        virtualNodesPerNode: 150,
+        nodes: [
+          { nodeId: "n1", weight: 1 },
+          { nodeId: "n2", zone: "z", weight: 0.5 },
         ],
       },
     ],
@@ -296,8 +296,8 @@ describe("pages", () => {
   });
 
   test("the cluster", () => {
-    const server = {
-      serverId: "n1",
+    const node = {
+      nodeId: "n1",
       url: "http://n1:1",
       weight: 1,
       softwareVersion: "1",
@@ -306,17 +306,17 @@ describe("pages", () => {
     };
     const stats = { chunkCount: 1, bytesUsed: 2, bytesFree: 3, bytesTotal: 4 };
     const snapshot = {
-      servers: [
-        { ...server, state: "up" as const, stats },
-        { ...server, state: "down" as const },
-        { ...server, zone: "z", state: "stopped" as const },
+      nodes: [
+        { ...node, state: "up" as const, stats },
+        { ...node, state: "down" as const },
+        { ...node, zone: "z", state: "stopped" as const },
       ],
       layouts: [
         {
           layoutVersion: 1,
           replicationFactor: 3,
-          virtualNodesPerServer: 150,
-          servers: [{ serverId: "n1", weight: 1 }],
+          virtualNodesPerNode: 150,
+          nodes: [{ nodeId: "n1", weight: 1 }],
         },
       ],
     };

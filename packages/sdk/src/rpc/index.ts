@@ -32,8 +32,8 @@ export {
   ClusterService,
   GetClusterResponseSchema,
   HeartbeatResponseSchema,
-  RegisterServerResponseSchema,
-  ServerState as ServerStateEnum,
+  NodeState as NodeStateEnum,
+  RegisterNodeResponseSchema,
 } from "../gen/ashlar/v1/cluster_service_pb.js";
 export {
   type ApiKey as ApiKeyMessage,
@@ -110,13 +110,13 @@ export {
   decodeClusterSnapshot,
   decodeLayout,
   decodeLayoutChange,
-  decodeServerRegistration,
-  decodeServerStats,
+  decodeNodeRegistration,
+  decodeNodeStats,
   encodeClusterSnapshot,
   encodeLayout,
   encodeLayoutChange,
-  encodeServerRegistration,
-  encodeServerStats,
+  encodeNodeRegistration,
+  encodeNodeStats,
 } from "./cluster.ts";
 export {
   decodeCommitPart,

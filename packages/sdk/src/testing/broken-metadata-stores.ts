@@ -347,23 +347,23 @@ const COLLECTION_FAULTS: readonly BrokenMetadataStore[] = [
     }),
   },
   {
-    fault: "lets a server take the id of another one that runs",
-    caughtBy: "an id that is up under one URL is refused to another, until that server has stopped",
+    fault: "lets a node take the id of another one that runs",
+    caughtBy: "an id that is up under one URL is refused to another, until that node has stopped",
     override: (sound) => ({
-      registerServer: async (registration, options) => {
-        await sound.stopServer(registration.serverId).catch(() => {});
-        return await sound.registerServer(registration, options);
+      registerNode: async (registration, options) => {
+        await sound.stopNode(registration.nodeId).catch(() => {});
+        return await sound.registerNode(registration, options);
       },
     }),
   },
   {
-    fault: "makes a new layout whenever a server registers",
-    caughtBy: "a server that registers again updates its row and changes no layout",
+    fault: "makes a new layout whenever a node registers",
+    caughtBy: "a node that registers again updates its row and changes no layout",
     override: (sound) => ({
-      registerServer: async (registration, options) => {
-        const result = await sound.registerServer(registration, options);
+      registerNode: async (registration, options) => {
+        const result = await sound.registerNode(registration, options);
         const { layouts } = await sound.clusterSnapshot();
-        if (layouts[0]?.servers.length !== 1) return result;
+        if (layouts[0]?.nodes.length !== 1) return result;
         return await sound.changeLayout({ replicationFactor: 3 });
       },
     }),

@@ -9,8 +9,8 @@ import { CREDENTIAL_CASES } from "./metadata-store/credential-cases.ts";
 import { LIFECYCLE_CASES } from "./metadata-store/lifecycle-cases.ts";
 import { LIST_CASES } from "./metadata-store/list-cases.ts";
 import { MANIFEST_CASES } from "./metadata-store/manifest-cases.ts";
+import { NODE_CASES } from "./metadata-store/node-cases.ts";
 import { OPERATION_CASES } from "./metadata-store/operation-cases.ts";
-import { SERVER_CASES } from "./metadata-store/server-cases.ts";
 import { UPLOAD_CASES } from "./metadata-store/upload-cases.ts";
 
 /** Everything that is demanded of a metadata store, isolation first. */
@@ -24,7 +24,7 @@ export const METADATA_STORE_CASES: readonly MetadataStoreCase[] = Object.freeze(
   ...LIST_CASES,
   ...UPLOAD_CASES,
   ...COLLECTION_CASES,
-  ...SERVER_CASES,
+  ...NODE_CASES,
   ...CREDENTIAL_CASES,
   ...CONCURRENCY_CASES,
 ]);

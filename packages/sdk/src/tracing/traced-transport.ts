@@ -40,11 +40,11 @@ export function tracedTransport(transport: Transport, given: Tracer): Transport 
   };
 }
 
-function attributesOf({ name }: Transport, { url, serverId }: Endpoint): SpanAttributes {
+function attributesOf({ name }: Transport, { url, nodeId }: Endpoint): SpanAttributes {
   const { hostname, port, protocol } = new URL(url);
   return {
     "ashlar.transport": name,
-    "ashlar.server.id": serverId,
+    "ashlar.node.id": nodeId,
     "server.address": hostname,
     "server.port": Number(port) || (protocol === "https:" ? 443 : 80),
   };

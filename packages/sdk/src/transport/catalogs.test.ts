@@ -42,15 +42,15 @@ const part = { partNumber: 3, sizeBytes: 7, etag: "pe", sha256: "cd".repeat(32),
 const layout = {
   layoutVersion: 4,
   replicationFactor: 3,
-  virtualNodesPerServer: 150,
-  servers: [
-    { serverId: "n1", zone: "z", weight: 0.5 },
-    { serverId: "n2", weight: 1 },
+  virtualNodesPerNode: 150,
+  nodes: [
+    { nodeId: "n1", zone: "z", weight: 0.5 },
+    { nodeId: "n2", weight: 1 },
   ],
 };
 const stats = { chunkCount: 1, bytesUsed: 2, bytesFree: 3, bytesTotal: 4 };
-const server = {
-  serverId: "n1",
+const node = {
+  nodeId: "n1",
   url: "http://n1:1",
   weight: 1,
   softwareVersion: "1",
@@ -58,10 +58,10 @@ const server = {
   lastHeartbeatAtMs: 2,
 };
 const snapshot = {
-  servers: [
-    { ...server, state: "up" as const, stats },
-    { ...server, zone: "z", state: "stopped" as const },
-    { ...server, weight: 0, state: "down" as const },
+  nodes: [
+    { ...node, state: "up" as const, stats },
+    { ...node, zone: "z", state: "stopped" as const },
+    { ...node, weight: 0, state: "down" as const },
   ],
   layouts: [layout],
 };
@@ -91,7 +91,7 @@ const chunked: CommitObject = {
   attributes: {},
   content: {
     chunks: [
-      { chunkId: digest, sizeBytes: 5, layoutVersion: 4, receipts: ["r1", "r2"], missedServerIds: ["n2"] },
+      { chunkId: digest, sizeBytes: 5, layoutVersion: 4, receipts: ["r1", "r2"], missedNodeIds: ["n2"] },
       { chunkId: digest, sizeBytes: 5 },
     ],
   },
@@ -339,22 +339,22 @@ const cases: readonly Case[] = [
     { token: "t", expiresAtMs: 5 },
   ],
   [
-    "registerServer",
-    { RegisterServer: { layoutVersion: 4n } },
-    (g) => g.cluster.registerServer({ serverId: "n1", url: "http://n1:1", zone: "z", weight: 0, softwareVersion: "1" }),
+    "registerNode",
+    { RegisterNode: { layoutVersion: 4n } },
+    (g) => g.cluster.registerNode({ nodeId: "n1", url: "http://n1:1", zone: "z", weight: 0, softwareVersion: "1" }),
     { layoutVersion: 4 },
   ],
   [
     "heartbeat",
     { Heartbeat: { layoutVersion: 4n } },
-    (g) => g.cluster.heartbeat({ serverId: "n1", stats }),
+    (g) => g.cluster.heartbeat({ nodeId: "n1", stats }),
     { layoutVersion: 4 },
   ],
-  ["stopServer", {}, (g) => g.cluster.stopServer("n1"), undefined],
+  ["stopNode", {}, (g) => g.cluster.stopNode("n1"), undefined],
   [
     "changeLayout",
     { ChangeLayout: { layout: rpc.encodeLayout(layout) } },
-    (g) => g.cluster.changeLayout({ replicationFactor: 3, weights: { n1: 0.5 }, removeServerIds: ["n9"] }),
+    (g) => g.cluster.changeLayout({ replicationFactor: 3, weights: { n1: 0.5 }, removeNodeIds: ["n9"] }),
     layout,
   ],
 ];
@@ -367,7 +367,7 @@ describe("both catalogs send the same and read the same", () => {
   test("clusterSnapshot", async () => {
     const answer = rpc.encodeClusterSnapshot(snapshot, { inlineMaxBytes: 1, chunkMaxBytes: 2 });
     const { got } = await overBoth({ GetCluster: answer }, (g) =>
-      g.cluster.clusterSnapshot().then(({ servers, layouts }) => ({ servers, layouts })),
+      g.cluster.clusterSnapshot().then(({ nodes, layouts }) => ({ nodes, layouts })),
     );
     expect(got).toEqual(snapshot);
   });

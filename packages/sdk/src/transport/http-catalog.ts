@@ -2,8 +2,8 @@ import type {
   AccessTokenSource,
   Catalog,
   GrantSource,
+  NodeRegistry,
   ObjectCatalog,
-  ServerRegistry,
   WriteOptions,
 } from "../ports/index.ts";
 import { undefinedIf } from "./connection.ts";
@@ -14,10 +14,10 @@ import {
   jsonFromContent,
   layoutFrom,
   manifestPageFrom,
+  nodeFrom,
   objectInfoFrom,
   objectListEntryFrom,
   partFrom,
-  serverFrom,
   uploadFrom,
 } from "./http-messages.ts";
 import {
@@ -157,25 +157,25 @@ export function createHttpAccessTokenSource(connection: HttpConnection): AccessT
   };
 }
 
-/** A gateway's ClusterService in JSON as a server registry. */
-export function createHttpServerRegistry(connection: HttpConnection): ServerRegistry {
+/** A gateway's ClusterService in JSON as a node registry. */
+export function createHttpNodeRegistry(connection: HttpConnection): NodeRegistry {
   const call: Call = (method, request, options) => connection.rpc(`ClusterService/${method}`, request, options);
   return {
-    async registerServer(registration, options) {
-      const message = await call("RegisterServer", registration, options);
+    async registerNode(registration, options) {
+      const message = await call("RegisterNode", registration, options);
       return { layoutVersion: integerOf(message, "layoutVersion") };
     },
     async heartbeat(beat, options) {
       const message = await call("Heartbeat", beat, options);
       return { layoutVersion: integerOf(message, "layoutVersion") };
     },
-    async stopServer(serverId, options) {
-      await call("StopServer", { serverId }, options);
+    async stopNode(nodeId, options) {
+      await call("StopNode", { nodeId }, options);
     },
     async clusterSnapshot(options) {
       const message = await call("GetCluster", {}, options);
       return {
-        servers: listOf(message, "servers").map(serverFrom),
+        nodes: listOf(message, "nodes").map(nodeFrom),
         layouts: listOf(message, "layouts").map(layoutFrom),
       };
     },

@@ -4,12 +4,12 @@ import type {
   ChunkedContent,
   Layout,
   ManifestPage,
+  NodeRecord,
+  NodeState,
   ObjectAttributes,
   ObjectInfo,
   ObjectListEntry,
   PartInfo,
-  ServerRecord,
-  ServerState,
   UploadInfo,
 } from "../ports/index.ts";
 import {
@@ -94,7 +94,7 @@ export function manifestPageFrom(message: JsonMessage): ManifestPage {
   };
 }
 
-/** Layout and missed servers are not sent: the gateway takes both from the receipts. */
+/** Layout and missed nodes are not sent: the gateway takes both from the receipts. */
 export function jsonFromContent({ chunks }: ChunkedContent): object {
   return {
     chunks: chunks.map(({ chunkId, sizeBytes, receipts }) => ({
@@ -109,25 +109,25 @@ export function layoutFrom(message: JsonMessage): Layout {
   return {
     layoutVersion: integerOf(message, "layoutVersion"),
     replicationFactor: integerOf(message, "replicationFactor"),
-    virtualNodesPerServer: integerOf(message, "virtualNodesPerServer"),
-    servers: listOf(message, "servers").map((server) => ({
-      serverId: textOf(server, "serverId"),
-      zone: optionalTextOf(server, "zone"),
-      weight: Number(server.weight ?? 0),
+    virtualNodesPerNode: integerOf(message, "virtualNodesPerNode"),
+    nodes: listOf(message, "nodes").map((node) => ({
+      nodeId: textOf(node, "nodeId"),
+      zone: optionalTextOf(node, "zone"),
+      weight: Number(node.weight ?? 0),
     })),
   };
 }
 
-export function serverFrom(message: JsonMessage): ServerRecord {
+export function nodeFrom(message: JsonMessage): NodeRecord {
   const stats = messageOf(message, "stats");
-  const state = textOf(message, "state").slice("SERVER_STATE_".length).toLowerCase();
+  const state = textOf(message, "state").slice("NODE_STATE_".length).toLowerCase();
   return {
-    serverId: textOf(message, "serverId"),
+    nodeId: textOf(message, "nodeId"),
     url: textOf(message, "url"),
     zone: optionalTextOf(message, "zone"),
     weight: Number(message.weight ?? 0),
     softwareVersion: textOf(message, "softwareVersion"),
-    state: state === "up" || state === "stopped" ? state : ("down" satisfies ServerState),
+    state: state === "up" || state === "stopped" ? state : ("down" satisfies NodeState),
     registeredAtMs: integerOf(message, "registeredAtMs"),
     lastHeartbeatAtMs: integerOf(message, "lastHeartbeatAtMs"),
     stats:

@@ -7,7 +7,7 @@ import {
   createHttpAccessTokenSource,
   createHttpCatalog,
   createHttpGrantSource,
-  createHttpServerRegistry,
+  createHttpNodeRegistry,
 } from "./http-catalog.ts";
 import { createHttpChunkStore } from "./http-chunk-store.ts";
 import { createHttpConnection, type HttpConnection } from "./http-connection.ts";
@@ -46,7 +46,7 @@ export function createHttpTransport({ name, capabilities, exchange, close }: Htt
         grants: createHttpGrantSource(connection),
         accessTokens: createHttpAccessTokenSource(connection),
         chunks: createHttpChunkStore(connection),
-        cluster: createHttpServerRegistry(connection),
+        cluster: createHttpNodeRegistry(connection),
         close: () => connection.close(),
       };
     },

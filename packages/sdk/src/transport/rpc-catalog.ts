@@ -3,9 +3,9 @@ import type {
   AccessTokenSource,
   Catalog,
   GrantSource,
+  NodeRegistry,
   ObjectCatalog,
   ObjectInfo,
-  ServerRegistry,
 } from "../ports/index.ts";
 import { encodeCondition } from "../rpc/attributes.ts";
 import { encodeCommitPart, encodeCommitWrite } from "../rpc/commit.ts";
@@ -138,16 +138,16 @@ export function createRpcAccessTokenSource({ objects, call }: RpcConnection): Ac
 }
 
 /** A gateway's ClusterService as a server registry. Pages that talk to one gateway never ask for it, so its messages come with the first call. */
-export function createRpcServerRegistry(connection: RpcConnection): ServerRegistry {
-  let loaded: ServerRegistry | undefined;
-  const registry = async (): Promise<ServerRegistry> => {
-    loaded ??= (await loadPart(() => import("./rpc-registry.ts"))).openRpcServerRegistry(connection);
+export function createRpcNodeRegistry(connection: RpcConnection): NodeRegistry {
+  let loaded: NodeRegistry | undefined;
+  const registry = async (): Promise<NodeRegistry> => {
+    loaded ??= (await loadPart(() => import("./rpc-registry.ts"))).openRpcNodeRegistry(connection);
     return loaded;
   };
   return {
-    registerServer: async (registration, options) => (await registry()).registerServer(registration, options),
+    registerNode: async (registration, options) => (await registry()).registerNode(registration, options),
     heartbeat: async (beat, options) => (await registry()).heartbeat(beat, options),
-    stopServer: async (serverId, options) => (await registry()).stopServer(serverId, options),
+    stopNode: async (nodeId, options) => (await registry()).stopNode(nodeId, options),
     clusterSnapshot: async (options) => (await registry()).clusterSnapshot(options),
     changeLayout: async (change, options) => (await registry()).changeLayout(change, options),
   };

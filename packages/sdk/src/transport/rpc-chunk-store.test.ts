@@ -35,7 +35,7 @@ describe("put", () => {
           }
         }
         expect(Buffer.concat(received).equals(bytes)).toBe(true);
-        return { sizeBytes: BigInt(bytes.length), alreadyPresent: true, receipt: "r", serverId: "n1" };
+        return { sizeBytes: BigInt(bytes.length), alreadyPresent: true, receipt: "r", nodeId: "n1" };
       },
     });
     const result = await store.putChunk(chunkId, bytes, { grant: "g" });
@@ -51,7 +51,7 @@ describe("put", () => {
   test("sends a chunk of one frame in one message", async () => {
     const small = bytes.slice(0, MIB);
     const store = storeOver({
-      writeChunk: async ({ data }) => ({ sizeBytes: BigInt(data.length), serverId: "n1" }),
+      writeChunk: async ({ data }) => ({ sizeBytes: BigInt(data.length), nodeId: "n1" }),
     });
     expect(await store.putChunk(sha256Sync(small), small)).toMatchObject({ sizeBytes: MIB, alreadyPresent: false });
   });

@@ -1,32 +1,32 @@
 import { createClient } from "@connectrpc/connect";
-import type { ServerRegistry } from "../ports/index.ts";
+import type { NodeRegistry } from "../ports/index.ts";
 import {
   ClusterService,
   decodeClusterSnapshot,
   decodeLayout,
   encodeLayoutChange,
-  encodeServerRegistration,
-  encodeServerStats,
+  encodeNodeRegistration,
+  encodeNodeStats,
 } from "../rpc/cluster.ts";
 import { decodeInteger } from "../rpc/integers.ts";
 import type { RpcConnection } from "./rpc-connection.ts";
 
-/** A gateway's ClusterService as a server registry, with its messages: createRpcServerRegistry loads it. */
-export function openRpcServerRegistry({ rpc: transport, call }: RpcConnection): ServerRegistry {
+/** A gateway's ClusterService as a server registry, with its messages: createRpcNodeRegistry loads it. */
+export function openRpcNodeRegistry({ rpc: transport, call }: RpcConnection): NodeRegistry {
   const cluster = createClient(ClusterService, transport);
   return {
-    async registerServer(registration, options) {
-      const request = encodeServerRegistration(registration);
-      const { layoutVersion } = await call(options, (rpc) => cluster.registerServer(request, rpc));
+    async registerNode(registration, options) {
+      const request = encodeNodeRegistration(registration);
+      const { layoutVersion } = await call(options, (rpc) => cluster.registerNode(request, rpc));
       return { layoutVersion: decodeInteger(layoutVersion, "layoutVersion") };
     },
-    async heartbeat({ serverId, stats }, options) {
-      const request = { serverId, stats: encodeServerStats(stats) };
+    async heartbeat({ nodeId, stats }, options) {
+      const request = { nodeId, stats: encodeNodeStats(stats) };
       const { layoutVersion } = await call(options, (rpc) => cluster.heartbeat(request, rpc));
       return { layoutVersion: decodeInteger(layoutVersion, "layoutVersion") };
     },
-    async stopServer(serverId, options) {
-      await call(options, (rpc) => cluster.stopServer({ serverId }, rpc));
+    async stopNode(nodeId, options) {
+      await call(options, (rpc) => cluster.stopNode({ nodeId }, rpc));
     },
     async clusterSnapshot(options) {
       return decodeClusterSnapshot(await call(options, (rpc) => cluster.getCluster({}, rpc)));

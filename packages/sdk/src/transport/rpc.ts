@@ -5,7 +5,7 @@ import {
   createRpcAccessTokenSource,
   createRpcCatalog,
   createRpcGrantSource,
-  createRpcServerRegistry,
+  createRpcNodeRegistry,
 } from "./rpc-catalog.ts";
 import { createRpcChunkStore } from "./rpc-chunk-store.ts";
 import { createRpcConnection, type RpcChannel, type RpcConnection } from "./rpc-connection.ts";
@@ -55,7 +55,7 @@ export function createRpcTransport({ name, capabilities, openChannel }: RpcTrans
         grants: createRpcGrantSource(connection),
         accessTokens: createRpcAccessTokenSource(connection),
         chunks: createRpcChunkStore(connection, capabilities.clientStreaming),
-        cluster: createRpcServerRegistry(connection),
+        cluster: createRpcNodeRegistry(connection),
         close: () => connection.close(),
       };
     },

@@ -335,7 +335,7 @@ const allInOne = {
 } as const satisfies Readonly<Record<string, Setting>>;
 
 const storageNode = {
-  serverId: {
+  nodeId: {
     flag: "--server-id <id>",
     env: "SERVER_ID",
     unit: "text",
@@ -436,8 +436,8 @@ const administration = {
     default: LIMITS.ACCESS_TOKEN_TTL_MS,
     reason: "life of the access token, from 1s to 12h; the default makes a stolen one soon worthless",
   },
-  weights: { flag: "--weights <id=weight,...>", unit: "list", reason: "new weights by server id; 0 drains" },
-  removeServers: { flag: "--remove <ids>", unit: "list", reason: "servers to take out of the layout" },
+  weights: { flag: "--weights <id=weight,...>", unit: "list", reason: "new weights by node id; 0 drains" },
+  removeNodes: { flag: "--remove <ids>", unit: "list", reason: "nodes to take out of the layout" },
   layoutReplicationFactor: {
     flag: "--replication-factor <count>",
     unit: "count",

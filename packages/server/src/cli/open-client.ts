@@ -1,7 +1,7 @@
 import { nodeCryptoHasher } from "@ashlar/adapters/hash/node-crypto";
 import { createClient, direct, gateway, type ObjectClient, type RetryPolicy, type Seat } from "@ashlar/sdk";
 import { AshlarError } from "@ashlar/sdk/errors";
-import type { ServerRegistry, Transport } from "@ashlar/sdk/ports";
+import type { NodeRegistry, Transport } from "@ashlar/sdk/ports";
 import { formatDuration } from "../observability/format.ts";
 import type { TRANSPORT_NAMES } from "./config.ts";
 import { assertStoreThere, openExistingMetadata } from "./servers/open-metadata.ts";
@@ -59,7 +59,7 @@ export const CLUSTER_SETTINGS = ["gateway", "path", "apiKey", "transport", "data
 
 /** Servers and layouts, through a gateway or straight from its database. */
 export interface OpenedCluster extends AsyncDisposable {
-  readonly registry: Pick<ServerRegistry, "clusterSnapshot" | "changeLayout">;
+  readonly registry: Pick<NodeRegistry, "clusterSnapshot" | "changeLayout">;
 }
 
 /** @throws {AshlarError} INVALID_ARGUMENT if neither a gateway nor a database is named; BUCKET_NOT_FOUND if the folder holds no store. */

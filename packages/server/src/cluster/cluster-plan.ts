@@ -13,7 +13,7 @@ export type PlannedDatabase =
 
 /** A storage node of a local cluster. */
 export interface PlannedNode {
-  /** Also its server id and the name of its folder: `node-1`. */
+  /** Also its node id and the name of its folder: `node-1`. */
   readonly name: string;
   readonly port: number;
 }

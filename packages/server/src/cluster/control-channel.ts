@@ -56,7 +56,7 @@ export interface AddAnswer {
   readonly name: string;
   readonly address: string;
   readonly layoutVersion: number;
-  readonly shares: ReadonlyArray<{ readonly serverId: string; readonly totalShare: number }>;
+  readonly shares: ReadonlyArray<{ readonly nodeId: string; readonly totalShare: number }>;
 }
 
 /** What each request is answered with. */

@@ -5,7 +5,7 @@ import {
   type Clock,
   type Logger,
   type MetadataStore,
-  type ServerRegistry,
+  type NodeRegistry,
   silentLogger,
   systemRandom,
 } from "@ashlar/sdk/ports";
@@ -149,7 +149,7 @@ export class Supervisor {
   }
 
   /** The cluster's servers and layouts, from its database. */
-  async snapshot(): ReturnType<ServerRegistry["clusterSnapshot"]> {
+  async snapshot(): ReturnType<NodeRegistry["clusterSnapshot"]> {
     const { openDatabase, databaseUrl } = this.#options;
     await using opened = await openDatabase({ databaseUrl });
     return await opened.metadata.clusterSnapshot();

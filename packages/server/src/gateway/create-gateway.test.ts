@@ -39,9 +39,9 @@ async function clusterOf(
   const metadata: MetadataStore = {
     ...sound,
     async clusterSnapshot(call) {
-      const { servers, layouts } = await sound.clusterSnapshot(call);
-      const urlOf = (serverId: string, url: string): string => (serverId === "node-2" ? (spoilt.url ?? url) : url);
-      return { layouts, servers: servers.map((server) => ({ ...server, url: urlOf(server.serverId, server.url) })) };
+      const { nodes, layouts } = await sound.clusterSnapshot(call);
+      const urlOf = (nodeId: string, url: string): string => (nodeId === "node-2" ? (spoilt.url ?? url) : url);
+      return { layouts, nodes: nodes.map((node) => ({ ...node, url: urlOf(node.nodeId, node.url) })) };
     },
   };
   const parts = { metadata, hasher: nodeCryptoHasher, transport: undiciTransport(), nodeCount: 3 };
@@ -130,7 +130,7 @@ describe("a gateway over three nodes", () => {
     await stopNode("node-2");
     await roundTrip(client, "after");
     const repairs = await metadata.listRepairs({ limit: 100 });
-    expect(repairs.filter((repair) => repair.serverId === "node-2").length).toBe(3);
+    expect(repairs.filter((repair) => repair.nodeId === "node-2").length).toBe(3);
   });
 
   it.each([
@@ -147,19 +147,19 @@ describe("a gateway over three nodes", () => {
       await roundTrip(client, "key");
       // What it missed is noted, for when it has registered anew.
       const repairs = await metadata.listRepairs({ limit: 100 });
-      expect(new Set(repairs.map((repair) => repair.serverId))).toEqual(new Set(["node-2"]));
+      expect(new Set(repairs.map((repair) => repair.nodeId))).toEqual(new Set(["node-2"]));
       expect((await stores.get("node-2")?.stats())?.chunkCount).toBe(0);
     },
   );
 
-  it("reads ranges through its chunk face of a chunk that one node is left with", async () => {
+  it("reads ranges through its chunk API of a chunk that one node is left with", async () => {
     const { url, keys, stores, gateway: server } = await clusterOf();
     const client = clientOf(gateway, url, keys.readwrite);
     await client.createBucket({ bucket: "photos" });
     const bytes = randomBytes(100_000);
     const { sha256 = "" } = await client.putObject({ bucket: "photos", key: "key", body: bytes });
-    for (const serverId of ["node-1", "node-2"]) {
-      await stores.get(serverId)?.deleteChunks([decodeDigestHex(sha256)], { unclaimedForMs: 0 });
+    for (const nodeId of ["node-1", "node-2"]) {
+      await stores.get(nodeId)?.deleteChunks([decodeDigestHex(sha256)], { unclaimedForMs: 0 });
     }
     const read = await client.getObject({ bucket: "photos", key: "key", range: { offset: 500, length: 100 } });
     expect(Buffer.from(await read.bytes()).equals(bytes.subarray(500, 600))).toBe(true);

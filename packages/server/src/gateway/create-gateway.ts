@@ -37,7 +37,7 @@ export interface Gateway {
 }
 
 /**
- * Creates a gateway: the object engine behind RPCs, plain HTTP and a chunk face, on one port, and its maintenance. Each of the three can be had alone:
+ * Creates a gateway: the object engine behind RPCs, plain HTTP and a chunk API, on one port, and its maintenance. Each of the three can be had alone:
  * `createGatewayCore`, `createServerPorts` and `createMaintenance`.
  *
  * @throws {AshlarError} INVALID_ARGUMENT without a cluster key, unless insecure.

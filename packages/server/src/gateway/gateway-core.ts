@@ -20,7 +20,7 @@ import {
   type Random,
   type Tracer,
 } from "@ashlar/sdk/ports";
-import { createPieceBuffers } from "../chunk-face/index.ts";
+import { createPieceBuffers } from "../chunk-api/index.ts";
 import { type ClusterKeys, createGrantKeeperLazily, type GrantKeeper } from "../grants/index.ts";
 import { answersInTime } from "../http/answers-in-time.ts";
 import type { CorsOptions } from "../http/cors.ts";
@@ -32,7 +32,7 @@ import { createServingState, type ServingState } from "../http/serving-state.ts"
 import type { Metrics } from "../observability/metrics.ts";
 import { type Authenticator, createAuthenticator, insecureAuthenticator } from "./auth/authenticator.ts";
 import { createLayoutView } from "./commit/layout-view.ts";
-import { gatewayChunkFace } from "./gateway-chunk-face.ts";
+import { gatewayChunkApi } from "./gateway-chunk-api.ts";
 import type { GatewayContext } from "./gateway-context.ts";
 import { createGatewayOperations } from "./operations/index.ts";
 import { CHUNK_RETRY } from "./own-chunks.ts";
@@ -79,7 +79,7 @@ export interface GatewayCoreOptions {
    */
   readonly claimTtlMs?: number | undefined;
 
-  /** As `ChunkFaceOptions.proofsOfPossession`; default off. */
+  /** As `ChunkApiOptions.proofsOfPossession`; default off. */
   readonly proofsOfPossession?: boolean | undefined;
 
   /** Health, metrics and reflection are answered by `handlers.operations` alone; default: by `handlers.handler` too. */
@@ -117,7 +117,7 @@ export interface GatewayCore {
 }
 
 /**
- * Creates the core of a gateway: the object engine behind RPCs, plain HTTP and a chunk face. It opens no port and does nothing by itself.
+ * Creates the core of a gateway: the object engine behind RPCs, plain HTTP and a chunk API. It opens no port and does nothing by itself.
  *
  * @throws {AshlarError} INVALID_ARGUMENT without a cluster key, unless insecure.
  */
@@ -133,7 +133,7 @@ export function createGatewayCore(given: GatewayCoreOptions): GatewayCore {
   const serving = createServingState();
   let stopping = false;
   const startedAtMs = clock.monotonicMs();
-  const chunkFace = gatewayChunkFace(context, {
+  const chunkApi = gatewayChunkApi(context, {
     softwareVersion: options.softwareVersion,
     uptimeMs: () => clock.monotonicMs() - startedAtMs,
     isStopping: () => stopping,
@@ -143,12 +143,12 @@ export function createGatewayCore(given: GatewayCoreOptions): GatewayCore {
   // The chunk that is being filled: those that are being stored have CHUNK_WRITES_MAX.
   const heldMaxBytes = LIMITS.CHUNK_DEFAULT_BYTES;
   const handlers = createServerHandlers({
-    rpcRoutes: [gatewayRpcRoutes(operations, context), chunkFace.rpcRoutes],
+    rpcRoutes: [gatewayRpcRoutes(operations, context), chunkApi.rpcRoutes],
     httpRoutes: [
       { path: OBJECTS_ROOT, name: "objects", handler: objectRoutes, heldMaxBytes },
       { path: `${OBJECTS_ROOT}/`, name: "objects", handler: objectRoutes, heldMaxBytes },
       { path: ACCESS_TOKENS_PATH, name: "access-tokens", handler: createAccessTokenRoute(operations) },
-      ...chunkFace.httpRoutes,
+      ...chunkApi.httpRoutes,
     ],
     serving,
     readiness: () => readinessOf(options, serving, watch),
@@ -254,7 +254,7 @@ async function readinessOf(
   const listening = serving.get() === "serving" ? "ok" : "stopping";
   // With an old view of the cluster it serves on: what it means for an operator stands in `health`.
   const view = topology.viewFailure?.() === undefined ? {} : { "cluster view": "not renewed" as const };
-  const nodes = Object.fromEntries(refusals.serverIds.map((id) => [`node ${id}`, "another cluster key" as const]));
+  const nodes = Object.fromEntries(refusals.nodeIds.map((id) => [`node ${id}`, "another cluster key" as const]));
   return {
     // Other gateways may be let in where this one is not.
     ready: database === "ok" && listening === "ok" && !refusals.isByAll,

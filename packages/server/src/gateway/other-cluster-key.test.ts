@@ -98,7 +98,7 @@ test("nodes that stopped are not told to have another key any more", async () =>
   const cluster = await clusterOf(metadata);
   const { url } = await strangeGateway(metadata);
   expect((await readiness(url)).status).toBe(503);
-  for (const serverId of cluster.nodeUrls.keys()) await cluster.stopNode(serverId);
+  for (const nodeId of cluster.nodeUrls.keys()) await cluster.stopNode(nodeId);
   await expect
     .poll(async () => (await readiness(url)).checks, { timeout: 20_000 })
     .toEqual({

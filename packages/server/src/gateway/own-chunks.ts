@@ -16,7 +16,7 @@ import {
   type OpenedObject,
   type OpeningChunkStore,
 } from "@ashlar/sdk/ports";
-import { onePieceAhead, pieceBytes, readPieces } from "../chunk-face/index.ts";
+import { onePieceAhead, pieceBytes, readPieces } from "../chunk-api/index.ts";
 import type { BufferPool } from "../http/buffer-pool.ts";
 import type { Piece } from "../http/piece.ts";
 import type { GatewayContext } from "./gateway-context.ts";

@@ -6,7 +6,7 @@ import { answersInTime } from "../http/answers-in-time.ts";
 
 /** Nodes that turn a gateway's own grant away, as those with another cluster key do. */
 export interface Refusals {
-  readonly serverIds: readonly string[];
+  readonly nodeIds: readonly string[];
   /** No node that is up lets this gateway in: the fault is its own. */
   readonly isByAll: boolean;
 }
@@ -43,27 +43,27 @@ export function createRefusalWatch(inner: Topology, { clock, logger }: { clock: 
   let upCount = 0;
   let askedAtMs = Number.NEGATIVE_INFINITY;
 
-  const judge = async (serverId: string, call: () => unknown): Promise<unknown> => {
+  const judge = async (nodeId: string, call: () => unknown): Promise<unknown> => {
     try {
       const answer = await call();
-      refusing.delete(serverId);
+      refusing.delete(nodeId);
       return answer;
     } catch (error) {
       if (!AshlarError.is(error, "UNAUTHENTICATED") && !AshlarError.is(error, "PERMISSION_DENIED")) throw error;
-      const message = `${serverId} does not let this gateway in (${error.message}); give all servers of the cluster the same CLUSTER_KEY, and clocks that agree within a minute`;
-      if (!refusing.has(serverId)) logger.error({ err: error, serverId }, message);
-      refusing.add(serverId);
-      throw new AshlarError("NODE_UNAVAILABLE", message, { cause: error, details: { serverId } });
+      const message = `${nodeId} does not let this gateway in (${error.message}); give all servers of the cluster the same CLUSTER_KEY, and clocks that agree within a minute`;
+      if (!refusing.has(nodeId)) logger.error({ err: error, nodeId }, message);
+      refusing.add(nodeId);
+      throw new AshlarError("NODE_UNAVAILABLE", message, { cause: error, details: { nodeId } });
     }
   };
-  const watch = ({ serverId, store }: NamedStore): ChunkStore =>
+  const watch = ({ nodeId, store }: NamedStore): ChunkStore =>
     // Over an object without properties of its own, because a frozen store would insist on its methods.
     new Proxy<ChunkStore>(Object.create(store) as ChunkStore, {
       get(_, name) {
         const value: unknown = Reflect.get(store, name, store);
         if (typeof value !== "function") return value;
         const call = (args: unknown[]): unknown => Reflect.apply(value, store, args);
-        return (...args: unknown[]) => (GRANTED.has(name) ? judge(serverId, () => call(args)) : call(args));
+        return (...args: unknown[]) => (GRANTED.has(name) ? judge(nodeId, () => call(args)) : call(args));
       },
     });
   /** By the stores of the inner topology, each of which is one node's for as long as it is open; every chunk's placement names them anew. */
@@ -89,9 +89,9 @@ export function createRefusalWatch(inner: Topology, { clock, logger }: { clock: 
 
   const ask = async (signal: AbortSignal): Promise<void> => {
     const up = (await topology.allStores({ signal })).filter(({ available }) => available);
-    const ids = new Set(up.map(({ serverId }) => serverId));
+    const ids = new Set(up.map(({ nodeId }) => nodeId));
     upCount = ids.size;
-    for (const serverId of refusing) if (!ids.has(serverId)) refusing.delete(serverId);
+    for (const nodeId of refusing) if (!ids.has(nodeId)) refusing.delete(nodeId);
     // A node that is away or fails otherwise is told of elsewhere.
     await Promise.allSettled(up.map(({ store }) => store.hasChunks([NO_CHUNK], { claim: false, signal })));
   };
@@ -102,7 +102,7 @@ export function createRefusalWatch(inner: Topology, { clock, logger }: { clock: 
         askedAtMs = clock.monotonicMs();
         await answersInTime(clock, ask).catch(() => {});
       }
-      return { serverIds: [...refusing].sort(), isByAll: upCount > 0 && refusing.size >= upCount };
+      return { nodeIds: [...refusing].sort(), isByAll: upCount > 0 && refusing.size >= upCount };
     },
   };
 }

@@ -15,7 +15,7 @@ import {
   type PutChunkResult,
   type StreamingChunkStore,
 } from "@ashlar/sdk/ports";
-import { collectChunk } from "../chunk-face/index.ts";
+import { collectChunk } from "../chunk-api/index.ts";
 
 /** What a {@link replicatedChunkStore} is made of. */
 interface ReplicatedChunkStoreOptions {
@@ -27,11 +27,11 @@ interface ReplicatedChunkStoreOptions {
 
 type PutStreamOptions = PutChunkOptions & { readonly sizeBytes?: number | undefined };
 
-/** The clients of the chunk face try again by themselves: with full patience on both sides, each of their tries would be many. */
+/** The clients of the chunk API try again by themselves: with full patience on both sides, each of their tries would be many. */
 const ATTEMPTS = 2;
 
 /**
- * All stores of a topology as one chunk store: what a gateway puts behind its chunk face. It says which servers hold a chunk, for receipts.
+ * All stores of a topology as one chunk store: what a gateway puts behind its chunk API. It says which servers hold a chunk, for receipts.
  *
  * Deleting and listing are each node's own affair, so they are UNSUPPORTED. `close()`
  * leaves the topology open.
@@ -77,8 +77,8 @@ async function putChecked(
   // A client's write grant stays here: the nodes trust the gateway's own.
   const trusted = { ...options, digestVerified: true, grant: undefined, attempts: ATTEMPTS };
   const { sizeBytes, alreadyPresent, replicas, ...put } = await chunks.put(chunkId, bytes, trusted);
-  const { layoutVersion, serverIds, missedServerIds } = put;
-  return { sizeBytes, alreadyPresent, replicas, holders: { layoutVersion, serverIds, missedServerIds } };
+  const { layoutVersion, nodeIds, missedNodeIds } = put;
+  return { sizeBytes, alreadyPresent, replicas, holders: { layoutVersion, nodeIds, missedNodeIds } };
 }
 
 /**
@@ -99,7 +99,7 @@ async function putStream(
     return await putChecked(options, chunkId, bytes, put);
   }
   const result = await only.store.putChunkStream(chunkId, source, { ...put, grant: undefined });
-  return { ...result, holders: { layoutVersion, serverIds: [only.serverId], missedServerIds: [] } };
+  return { ...result, holders: { layoutVersion, nodeIds: [only.nodeId], missedNodeIds: [] } };
 }
 
 /**
@@ -117,8 +117,8 @@ async function hasChunks(
     const holders = held[index] ?? new Map<string, number>();
     const [sizeBytes] = holders.values();
     if (sizeBytes === undefined || holders.size < enough) return undefined;
-    const missedServerIds = stores.map((store) => store.serverId).filter((serverId) => !holders.has(serverId));
-    return { sizeBytes, holders: { layoutVersion, serverIds: [...holders.keys()], missedServerIds } };
+    const missedNodeIds = stores.map((store) => store.nodeId).filter((nodeId) => !holders.has(nodeId));
+    return { sizeBytes, holders: { layoutVersion, nodeIds: [...holders.keys()], missedNodeIds } };
   });
 }
 
@@ -144,21 +144,21 @@ function askHolders(
   const held = chunkIds.map(() => new Map<string, number>());
   const asked = new Map<string, { readonly store: ChunkStore; readonly ids: Digest[]; readonly indexes: number[] }>();
   for (const [index, chunkId] of chunkIds.entries()) {
-    for (const { serverId, store } of wanted[index]?.stores ?? []) {
-      const question = asked.get(serverId) ?? { store, ids: [], indexes: [] };
+    for (const { nodeId, store } of wanted[index]?.stores ?? []) {
+      const question = asked.get(nodeId) ?? { store, ids: [], indexes: [] };
       question.ids.push(chunkId);
       question.indexes.push(index);
-      asked.set(serverId, question);
+      asked.set(nodeId, question);
     }
   }
   const answered = (): boolean => wanted.every(({ enough }, index) => (held[index]?.size ?? 0) >= enough);
   return new Promise((resolve) => {
-    const questions = [...asked].map(async ([serverId, { store, ids, indexes }]) => {
+    const questions = [...asked].map(async ([nodeId, { store, ids, indexes }]) => {
       // A store that does not answer holds nothing that could be counted on.
       const answers = await store.hasChunks(ids, options).catch(() => []);
       for (const [position, index] of indexes.entries()) {
         const presence = answers[position];
-        if (presence !== undefined) held[index]?.set(serverId, presence.sizeBytes);
+        if (presence !== undefined) held[index]?.set(nodeId, presence.sizeBytes);
       }
       if (answered()) resolve(held);
     });

@@ -26,7 +26,7 @@ beforeAll(async () => {
     write: await keeper.issueWrite({ ticketId: "t", bucket: "photos", key: "ключ/1" }),
     ticket: await keeper.issueTicket({ ticketId: "t", bucket: "photos", apiKeyId: "k" }),
     read: await keeper.issueRead({ chunkId, apiKeyId: "k" }),
-    receipt: await keeper.issueNodeReceipt({ ticketId: "t", chunkId, sizeBytes: 3, serverId: "node-1" }),
+    receipt: await keeper.issueNodeReceipt({ ticketId: "t", chunkId, sizeBytes: 3, nodeId: "node-1" }),
     manifest: await keeper.issueManifest({ manifestId: "m", bucket: "photos", key: "k" }),
     access: await keeper.issueAccess({ ...ACCESS, expiresAtMs: nowMs + 15 * 60_000 }),
   };
@@ -64,8 +64,8 @@ describe("a grant keeper", () => {
       chunkId,
       sizeBytes: 3,
       layoutVersion: 2,
-      serverIds: ["a", "b"],
-      missedServerIds: ["c"],
+      nodeIds: ["a", "b"],
+      missedNodeIds: ["c"],
     };
     const receipt = await keeper.verify(await keeper.issueGatewayReceipt(gateway), ["receipt"]);
     expect(receipt).toMatchObject({ ...gateway, holder: "gateway" });

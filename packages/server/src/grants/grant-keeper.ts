@@ -74,7 +74,7 @@ export interface GrantKeeper {
   /** A new ticket id: 128 random bits. */
   newTicketId(): string;
   /** 32 bytes to prove possession of a chunk with: the same for ticket, chunk and server as long as the cluster key lives. */
-  nonceFor(ticketId: string, chunkId: Digest, serverId: string): Promise<Uint8Array<ArrayBuffer>>;
+  nonceFor(ticketId: string, chunkId: Digest, nodeId: string): Promise<Uint8Array<ArrayBuffer>>;
   /**
    * Seals a secret that has to be had again, to be kept in the database.
    *
@@ -170,8 +170,8 @@ function keeperOf(options: GrantKeeperOptions, subkeys: () => Promise<AllSubkeys
       }
       throw new AshlarError("UNAUTHENTICATED", "the secret was not sealed with this cluster's key");
     },
-    async nonceFor(ticketId, chunkId, serverId) {
-      const message = new TextEncoder().encode(JSON.stringify([ticketId, encodeHex(chunkId), serverId]));
+    async nonceFor(ticketId, chunkId, nodeId) {
+      const message = new TextEncoder().encode(JSON.stringify([ticketId, encodeHex(chunkId), nodeId]));
       return new Uint8Array(await crypto.subtle.sign("HMAC", (await subkeys())[0].nonce, message));
     },
   });

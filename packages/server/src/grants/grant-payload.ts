@@ -87,15 +87,15 @@ function decodeReceipt(fields: Fields, expiresAtMs: number): Grant | undefined {
   if (ticketId === undefined || chunkId === undefined || sizeBytes === undefined) return undefined;
   const facts = { kind: "receipt", ticketId, chunkId, sizeBytes, expiresAtMs } as const;
   if (fields.holder === "node") {
-    const serverId = text(fields.serverId);
-    return serverId === undefined ? undefined : { ...facts, holder: "node", serverId };
+    const nodeId = text(fields.nodeId);
+    return nodeId === undefined ? undefined : { ...facts, holder: "node", nodeId };
   }
   const layoutVersion = count(fields.layoutVersion);
-  const serverIds = texts(fields.serverIds);
-  const missedServerIds = texts(fields.missedServerIds);
+  const nodeIds = texts(fields.nodeIds);
+  const missedNodeIds = texts(fields.missedNodeIds);
   if (fields.holder !== "gateway" || layoutVersion === undefined) return undefined;
-  if (serverIds === undefined || missedServerIds === undefined) return undefined;
-  return { ...facts, holder: "gateway", layoutVersion, serverIds, missedServerIds };
+  if (nodeIds === undefined || missedNodeIds === undefined) return undefined;
+  return { ...facts, holder: "gateway", layoutVersion, nodeIds, missedNodeIds };
 }
 
 function optional<Name extends string>(name: Name, fields: Fields): { readonly [Key in Name]?: string } {

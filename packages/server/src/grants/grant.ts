@@ -7,7 +7,7 @@ export interface ClusterGrant {
   readonly expiresAtMs: number;
 }
 
-/** Goes to chunk faces: store and claim chunks under a ticket. */
+/** Goes to chunk APIs: store and claim chunks under a ticket. */
 export interface WriteGrant {
   readonly kind: "write";
   readonly ticketId: string;
@@ -54,7 +54,7 @@ interface ReceiptFacts {
 /** One node holds the chunk. */
 export interface NodeReceipt extends ReceiptFacts {
   readonly holder: "node";
-  readonly serverId: string;
+  readonly nodeId: string;
 }
 
 /** A gateway reached the write quorum. */
@@ -62,9 +62,9 @@ export interface GatewayReceipt extends ReceiptFacts {
   readonly holder: "gateway";
   readonly layoutVersion: number;
   /** Servers that hold it. */
-  readonly serverIds: readonly string[];
+  readonly nodeIds: readonly string[];
   /** Servers of the placement that did not acknowledge. */
-  readonly missedServerIds: readonly string[];
+  readonly missedNodeIds: readonly string[];
 }
 
 /** Proof for a commit that a chunk was uploaded. */

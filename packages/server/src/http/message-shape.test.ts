@@ -40,8 +40,8 @@ describe("the messages of requests", () => {
       "HasChunksRequest.chunk_ids": LIMITS.LIST_LIMIT_MAX,
       "HasChunksRequest.proofs": LIMITS.LIST_LIMIT_MAX,
       "DeleteChunkRequest.chunk_ids": LIMITS.LIST_LIMIT_MAX,
-      "ChangeLayoutRequest.weights": LIMITS.SERVERS_MAX,
-      "ChangeLayoutRequest.remove_server_ids": LIMITS.SERVERS_MAX,
+      "ChangeLayoutRequest.weights": LIMITS.NODES_MAX,
+      "ChangeLayoutRequest.remove_node_ids": LIMITS.NODES_MAX,
     });
   });
 

@@ -15,7 +15,7 @@ import type { RequestLog } from "./request-log.ts";
 import { type RequestSpan, startRequestSpan } from "./request-span.ts";
 
 /** Codes that no caller can do anything about; UNSUPPORTED is an answer. */
-const SERVER_FAULTS: ReadonlySet<string> = new Set(
+const NODE_FAULTS: ReadonlySet<string> = new Set(
   Object.entries(ERROR_CODES).flatMap(([code, { http }]) => (http >= 500 && http !== 501 ? [code] : [])),
 );
 
@@ -201,7 +201,7 @@ function createRecorder({ metrics, log, clock }: ObservedHandlerOptions): {
     labelNames: ["code"],
   });
   // From the start, because Prometheus sees no increase in a counter that begins with 1.
-  for (const code of SERVER_FAULTS) failures.add(0, { code });
+  for (const code of NODE_FAULTS) failures.add(0, { code });
   const durations = metrics.histogram({
     name: "ashlar_http_request_duration_seconds",
     help: "From the headers of a request to the last byte of its answer",
@@ -228,7 +228,7 @@ function createRecorder({ metrics, log, clock }: ObservedHandlerOptions): {
       const code = request.signal?.aborted === true ? "CANCELED" : codeOf(context, error);
       running.add(-1);
       requests.add(1, { route, protocol, status: String(status), code });
-      if (SERVER_FAULTS.has(code) && !isOwnDoing(context, code)) failures.add(1, { code });
+      if (NODE_FAULTS.has(code) && !isOwnDoing(context, code)) failures.add(1, { code });
       durations.observe(durationMs / 1000, { route, protocol });
       received.add(bytesIn, { route });
       sent.add(bytesOut, { route });

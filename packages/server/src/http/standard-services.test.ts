@@ -8,7 +8,7 @@ import { createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { Client, credentials, type ServiceError } from "@grpc/grpc-js";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { startTestNode, type TestNode } from "../chunk-face/testing/start-test-node.ts";
+import { startTestNode, type TestNode } from "../chunk-api/testing/start-test-node.ts";
 import { Health, HealthCheckRequestSchema, HealthCheckResponseSchema } from "./gen/grpc/health/v1/health_pb.js";
 import {
   type ServerReflectionRequest,
@@ -134,7 +134,7 @@ describe("server reflection", () => {
     const service = registry.getService("ashlar.v1.ChunkService");
     expect(service?.methods.map((method) => method.name)).toEqual(ChunkService.methods.map((method) => method.name));
     const client = createClient(service as typeof ChunkService, createGrpcTransport({ baseUrl: node.url }));
-    expect(await client.healthCheck({})).toMatchObject({ serverId: "node-1" });
+    expect(await client.healthCheck({})).toMatchObject({ nodeId: "node-1" });
   });
 
   it("finds methods, messages, fields, nested enums and enum values, by file name too", async () => {
@@ -198,7 +198,7 @@ describe("server reflection", () => {
     expect(JSON.parse(stdout)).toEqual({
       services: ["ashlar.v1.ChunkService", "grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection"],
       methods: ChunkService.methods.map((method) => method.name),
-      serverId: "node-1",
+      nodeId: "node-1",
       status: "STATUS_SERVING",
     });
   });
@@ -227,7 +227,7 @@ with grpc.insecure_channel(sys.argv[1]) as channel:
     print(json.dumps({
         "services": sorted(name for name in database.get_services() if "v1alpha" not in name),
         "methods": [method.name for method in service.methods],
-        "serverId": health.server_id,
+        "nodeId": health.server_id,
         "status": status,
     }))
 `;

@@ -26,25 +26,25 @@ import { createMaintenance, type Maintenance, type MaintenanceOptions } from "./
 
 const CHUNK_BYTES = 100_000;
 
-interface Server {
-  readonly serverId: string;
+interface Node {
+  readonly nodeId: string;
   readonly store: ChunkStore;
   up: boolean;
 }
 
 let metadata: MetadataStore;
-let servers: Server[];
+let nodes: Node[];
 let topology: Topology;
 let backend: ObjectBackend;
 
 /** A store that can be switched off. */
-function switchable(server: () => Server, inner: ChunkStore): ChunkStore {
+function switchable(node: () => Node, inner: ChunkStore): ChunkStore {
   return new Proxy(inner, {
     get(target, name) {
       const member: unknown = Reflect.get(target, name);
       if (typeof member !== "function" || name === "close") return member;
       return async (...given: unknown[]): Promise<unknown> => {
-        if (!server().up) throw new AshlarError("NODE_UNAVAILABLE", "switched off");
+        if (!node().up) throw new AshlarError("NODE_UNAVAILABLE", "switched off");
         return await Reflect.apply(member, target, given);
       };
     },
@@ -53,11 +53,11 @@ function switchable(server: () => Server, inner: ChunkStore): ChunkStore {
 
 beforeEach(async () => {
   metadata = createMemoryMetadataStore();
-  servers = ["a", "b", "c"].map((serverId, index) => {
-    const store = switchable(() => servers[index]!, createMemoryChunkStore());
-    return { serverId, store, up: true };
+  nodes = ["a", "b", "c"].map((nodeId, index) => {
+    const store = switchable(() => nodes[index]!, createMemoryChunkStore());
+    return { nodeId, store, up: true };
   });
-  const named = (): NamedStore[] => servers.map(({ serverId, store, up }) => ({ serverId, store, available: up }));
+  const named = (): NamedStore[] => nodes.map(({ nodeId, store, up }) => ({ nodeId, store, available: up }));
   topology = {
     writePlacement: async () => ({ layoutVersion: 1, stores: named() }),
     readCandidates: async () => named(),
@@ -66,8 +66,7 @@ beforeEach(async () => {
     invalidate: () => {},
     close: async () => {},
   };
-  for (const { serverId } of servers)
-    await metadata.registerServer({ serverId, url: "http://x", softwareVersion: "1" });
+  for (const { nodeId } of nodes) await metadata.registerNode({ nodeId, url: "http://x", softwareVersion: "1" });
   backend = createEngine({ ...common(), catalog: metadata, topology, inlineMaxBytes: 0 });
   await backend.createBucket("bucket");
 });
@@ -91,20 +90,20 @@ async function put(key: string, bytes: Uint8Array = randomBytes(CHUNK_BYTES)): P
 
 const holders = async (chunkId: Digest): Promise<string[]> => {
   const found: string[] = [];
-  for (const { serverId, store, up } of servers) {
-    if (up && (await store.hasChunks([chunkId], { claim: false }))[0] !== undefined) found.push(serverId);
+  for (const { nodeId, store, up } of nodes) {
+    if (up && (await store.hasChunks([chunkId], { claim: false }))[0] !== undefined) found.push(nodeId);
   }
   return found;
 };
 
 describe("repair", () => {
-  it("restores what a server missed while it was away", async () => {
-    servers[2]!.up = false;
+  it("restores what a node missed while it was away", async () => {
+    nodes[2]!.up = false;
     const chunkId = await put("key");
     expect(await holders(chunkId)).toEqual(["a", "b"]);
     const failing = await maintenanceOf().runOnce();
     expect(failing).toMatchObject({ chunksRepaired: 0, repairsFailed: 1 });
-    servers[2]!.up = true;
+    nodes[2]!.up = true;
     expect(await maintenanceOf().runOnce()).toMatchObject({ chunksRepaired: 1, repairsFailed: 0, chunksDeleted: 0 });
     expect(await holders(chunkId)).toEqual(["a", "b", "c"]);
     expect(await metadata.listRepairs({ limit: 10 })).toEqual([]);
@@ -112,29 +111,29 @@ describe("repair", () => {
   });
 
   it("reads from the replica that is whole", async () => {
-    servers[2]!.up = false;
+    nodes[2]!.up = false;
     const bytes = randomBytes(CHUNK_BYTES);
     const chunkId = await put("key", bytes);
-    const lying: ChunkStore = { ...servers[0]!.store, getChunk: async () => randomBytes(CHUNK_BYTES) };
-    servers = [{ serverId: "a", store: lying, up: true }, servers[1]!, servers[2]!];
-    servers[2]!.up = true;
+    const lying: ChunkStore = { ...nodes[0]!.store, getChunk: async () => randomBytes(CHUNK_BYTES) };
+    nodes = [{ nodeId: "a", store: lying, up: true }, nodes[1]!, nodes[2]!];
+    nodes[2]!.up = true;
     expect(await maintenanceOf().runOnce()).toMatchObject({ chunksRepaired: 1 });
-    expect(await servers[2]!.store.getChunk(chunkId)).toEqual(new Uint8Array(bytes));
+    expect(await nodes[2]!.store.getChunk(chunkId)).toEqual(new Uint8Array(bytes));
   });
 
-  it("keeps an entry that nobody can serve, and drops one whose chunk or server is gone", async () => {
-    servers[2]!.up = false;
+  it("keeps an entry that nobody can serve, and drops one whose chunk or node is gone", async () => {
+    nodes[2]!.up = false;
     const lost = await put("lost");
-    servers[2]!.up = true;
-    for (const { store } of servers.slice(0, 2)) await store.deleteChunks([lost], { unclaimedForMs: 0 });
+    nodes[2]!.up = true;
+    for (const { store } of nodes.slice(0, 2)) await store.deleteChunks([lost], { unclaimedForMs: 0 });
     expect(await maintenanceOf().runOnce()).toMatchObject({ repairsFailed: 1, repairsDropped: 0 });
-    servers.pop();
+    nodes.pop();
     expect(await maintenanceOf().runOnce()).toMatchObject({ repairsFailed: 0, repairsDropped: 1 });
   });
 });
 
 describe("collection", () => {
-  it("frees what nothing names any more, on every server, and tells in figures", async () => {
+  it("frees what nothing names any more, on every node, and tells in figures", async () => {
     const metrics = createMetrics();
     const gone = await put("gone");
     const kept = await put("kept");
@@ -148,14 +147,14 @@ describe("collection", () => {
     expect(text).toMatch(/ashlar_maintenance_duration_seconds_count\{task="collect",outcome="ok"\} 1/);
   });
 
-  it("keeps chunks that are claimed, and what a server that is away may still hold", async () => {
+  it("keeps chunks that are claimed, and what a node that is away may still hold", async () => {
     const claimed = await put("claimed");
     await backend.deleteObject({ bucket: "bucket", key: "claimed" });
     expect(await maintenanceOf({ graceMs: 0 }).runOnce()).toMatchObject({ chunksDeleted: 0, chunksKept: 1 });
     expect((await holders(claimed)).length).toBe(3);
-    servers[1]!.up = false;
+    nodes[1]!.up = false;
     expect(await maintenanceOf({ graceMs: 0, claimTtlMs: 0 }).runOnce()).toMatchObject({ chunksDeleted: 0 });
-    servers[1]!.up = true;
+    nodes[1]!.up = true;
     await maintenanceOf({ graceMs: 0, claimTtlMs: 0 }).runOnce();
     expect(await holders(claimed)).toEqual([]);
   });

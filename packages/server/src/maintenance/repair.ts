@@ -38,11 +38,11 @@ export async function repair(options: RepairOptions): Promise<RepairReport> {
     const entries = await metadata.listRepairs({ limit: BATCH }, { signal });
     const fresh = entries.filter((entry) => !seen.has(entry.repairId));
     if (fresh.length === 0) break;
-    const stores = new Map((await topology.allStores({ signal })).map((store) => [store.serverId, store]));
+    const stores = new Map((await topology.allStores({ signal })).map((store) => [store.nodeId, store]));
     const done: string[] = [];
     for (const entry of fresh) {
       seen.add(entry.repairId);
-      const outcome = await repairOne(options, entry, stores.get(entry.serverId));
+      const outcome = await repairOne(options, entry, stores.get(entry.nodeId));
       counts[outcome]++;
       if (outcome !== "failed") done.push(entry.repairId);
     }
@@ -54,9 +54,9 @@ export async function repair(options: RepairOptions): Promise<RepairReport> {
 
 async function repairOne(options: RepairOptions, entry: RepairEntry, target: NamedStore | undefined): Promise<Outcome> {
   const { logger, signal } = options;
-  const { chunkId, serverId, sizeBytes } = entry;
+  const { chunkId, nodeId, sizeBytes } = entry;
   if (target === undefined) {
-    logger.info({ serverId }, "a repair is dropped: the server is not part of the cluster any more");
+    logger.info({ nodeId }, "a repair is dropped: the server is not part of the cluster any more");
     return "dropped";
   }
   if (!target.available) return "failed";
@@ -68,7 +68,7 @@ async function repairOne(options: RepairOptions, entry: RepairEntry, target: Nam
     const error = AshlarError.from(thrown);
     if (signal?.aborted) throw error;
     if (error.code === "CHUNK_MISSING" && (await isForgotten(options, entry))) return "dropped";
-    const fields = { err: error, serverId, chunkId: encodeHex(chunkId) };
+    const fields = { err: error, nodeId, chunkId: encodeHex(chunkId) };
     if (error.code === "CHUNK_MISSING") logger.error(fields, "no replica of a chunk is left to repair from");
     else logger.warn(fields, "a replica could not be repaired; it stays in the queue");
     return "failed";

@@ -1,8 +1,8 @@
 import { AshlarError } from "@ashlar/sdk/errors";
 import { type Hasher, webCryptoHasher } from "@ashlar/sdk/hash";
-import type { ChunkStore, Clock, Logger, Random, ServerRegistry, ServerStats, Tracer } from "@ashlar/sdk/ports";
+import type { ChunkStore, Clock, Logger, NodeRegistry, NodeStats, Random, Tracer } from "@ashlar/sdk/ports";
 import { checkedUrl, guardedLogger, guardedTracer, systemClock, systemRandom } from "@ashlar/sdk/ports";
-import { createChunkFace } from "../chunk-face/index.ts";
+import { createChunkApi } from "../chunk-api/index.ts";
 import { type ClusterKeys, createGrantKeeperLazily, type GrantKeeper } from "../grants/index.ts";
 import { answersInTime } from "../http/answers-in-time.ts";
 import {
@@ -22,17 +22,17 @@ import { type Metrics, noMetrics } from "../observability/metrics.ts";
 import { createDiskWatch, type DiskWatch } from "./disk-watch.ts";
 import { gatewayHintRoutes } from "./gateway-hint.ts";
 import { createMembership, type Membership } from "./membership.ts";
+import { assertNodeId } from "./node-id.ts";
 import { storeGauges } from "./node-metrics.ts";
-import { assertServerId } from "./server-id.ts";
 
 /** Options of {@link createStorageNode}. */
 export interface StorageNodeOptions {
   /** 1 to 64 characters of [A-Za-z0-9._-]; the same for the life of the data. */
-  readonly serverId: string;
+  readonly nodeId: string;
   /** Holds the chunks. The caller opens it, and closes it after the node. */
   readonly store: ChunkStore;
   /** Where the node registers; without one it serves chunks and nobody finds it. */
-  readonly registry?: ServerRegistry | undefined;
+  readonly registry?: NodeRegistry | undefined;
   /** Base URL under which others reach it; default: where it listens. */
   readonly publicUrl?: string | undefined;
   /** Failure domain. */
@@ -65,7 +65,7 @@ export interface StorageNodeOptions {
   /** Release of the software, shown to operators. */
   readonly softwareVersion?: string | undefined;
   readonly hasher?: Hasher | undefined;
-  /** As `ChunkFaceOptions.proofsOfPossession`; default off. */
+  /** As `ChunkApiOptions.proofsOfPossession`; default off. */
   readonly proofsOfPossession?: boolean | undefined;
   readonly clock?: Clock | undefined;
   readonly random?: Random | undefined;
@@ -101,7 +101,7 @@ const DEFAULT_VERSION = "0.1.0";
 /**
  * Creates a storage node around a chunk store.
  *
- * @throws {AshlarError} INVALID_ARGUMENT for a bad server id or public URL, a short cluster key, or if neither key nor `insecure` is given.
+ * @throws {AshlarError} INVALID_ARGUMENT for a bad node id or public URL, a short cluster key, or if neither key nor `insecure` is given.
  */
 export function createStorageNode(given: StorageNodeOptions): StorageNode {
   const logger = guardedLogger(given.logger);
@@ -125,15 +125,15 @@ export function createStorageNode(given: StorageNodeOptions): StorageNode {
     async listen() {
       const address = await listener.listen();
       await parts.disk.stats();
-      const { serverId, zone, weight, softwareVersion = DEFAULT_VERSION } = options;
+      const { nodeId, zone, weight, softwareVersion = DEFAULT_VERSION } = options;
       const url = publicUrl ?? address.url;
       try {
-        await membership?.start({ serverId, url, zone, weight, softwareVersion });
+        await membership?.start({ nodeId, url, zone, weight, softwareVersion });
       } catch (error) {
         await node.close({ graceMs: 0 });
         throw error;
       }
-      logger.info({ serverId, url: address.url, publicUrl: url }, "storage node listens");
+      logger.info({ nodeId, url: address.url, publicUrl: url }, "storage node listens");
       return address;
     },
     close(closeOptions) {
@@ -154,15 +154,15 @@ interface NodeParts {
 }
 
 function assemble(options: StorageNodeOptions & { readonly logger: Logger }): NodeParts {
-  const { serverId, store, registry, clock = systemClock, random = systemRandom, logger } = options;
+  const { nodeId, store, registry, clock = systemClock, random = systemRandom, logger } = options;
   const metrics = options.metrics ?? noMetrics;
-  assertServerId(serverId);
+  assertNodeId(nodeId);
   const grants = grantsOf(options, clock, random);
-  if (grants === undefined) logger.warn({ serverId }, "insecure: everybody may read, write and delete chunks here");
+  if (grants === undefined) logger.warn({ nodeId }, "insecure: everybody may read, write and delete chunks here");
   const { chunkMaxBytes, requestsInFlightMax, cors, heartbeatIntervalMs } = options;
   const disk = createDiskWatch({ store, clock, logger, reserveBytes: options.diskReserveBytes });
   const showStore = storeGauges(metrics);
-  const stats = async (): Promise<ServerStats> => {
+  const stats = async (): Promise<NodeStats> => {
     const seen = await disk.stats();
     const { chunkCount, bytesUsed, bytesFree = 0, bytesTotal = 0 } = seen;
     showStore(seen, disk.isFull());
@@ -172,10 +172,10 @@ function assemble(options: StorageNodeOptions & { readonly logger: Logger }): No
     registry && createMembership({ registry, stats, heartbeatIntervalMs, clock, random, logger, metrics });
   const startedMs = clock.monotonicMs();
   let stopping = false;
-  const face = createChunkFace({
+  const face = createChunkApi({
     store,
     grants,
-    serverId,
+    nodeId,
     chunkMaxBytes,
     hasher: options.hasher ?? webCryptoHasher,
     proofsOfPossession: options.proofsOfPossession,
@@ -209,7 +209,7 @@ function assemble(options: StorageNodeOptions & { readonly logger: Logger }): No
 
 /** Ready is a node that reads its disk. One that the registry does not know yet still serves what gateways ask of it. */
 async function readiness(
-  look: () => Promise<ServerStats | "late">,
+  look: () => Promise<NodeStats | "late">,
   membership: Membership | undefined,
   disk: DiskWatch,
 ): Promise<Readiness> {

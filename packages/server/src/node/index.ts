@@ -1,3 +1,3 @@
 export { createStorageNode, type StorageNode, type StorageNodeOptions } from "./create-storage-node.ts";
 export { DISK_RESERVE_BYTES } from "./disk-watch.ts";
-export { assertServerId } from "./server-id.ts";
+export { assertNodeId } from "./node-id.ts";

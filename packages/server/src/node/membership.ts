@@ -3,10 +3,10 @@ import { LIMITS } from "@ashlar/sdk/limits";
 import {
   type Clock,
   type Logger,
+  type NodeRegistration,
+  type NodeRegistry,
+  type NodeStats,
   type Random,
-  type ServerRegistration,
-  type ServerRegistry,
-  type ServerStats,
   shownUrl,
 } from "@ashlar/sdk/ports";
 import { DURATION_BUCKETS_SECONDS, type Metrics } from "../observability/metrics.ts";
@@ -21,14 +21,14 @@ export interface Membership {
    *
    * @throws {AshlarError} INVALID_ARGUMENT if the registry finds fault with the registration itself.
    */
-  start(registration: ServerRegistration): Promise<void>;
+  start(registration: NodeRegistration): Promise<void>;
   /** Resolves, at the start or later, when the registry finds fault with the registration itself; nothing is tried again then. */
   readonly refusal: Promise<AshlarError>;
   /** Whether the registry knows the node, as far as the last call told. */
   isRegistered(): boolean;
   /** Whether it did not let the node in: the cluster key is another. */
   isRefused(): boolean;
-  /** Whether a node at another URL holds the server id; this one waits until that one has stopped or is down. */
+  /** Whether a node at another URL holds the node id; this one waits until that one has stopped or is down. */
   isIdHeld(): boolean;
   /** Marks the server as stopped (best effort) and ends the background work. Idempotent. */
   stop(): Promise<void>;
@@ -36,8 +36,8 @@ export interface Membership {
 
 /** Options of {@link createMembership}. */
 export interface MembershipOptions {
-  readonly registry: ServerRegistry;
-  readonly stats: () => Promise<ServerStats>;
+  readonly registry: NodeRegistry;
+  readonly stats: () => Promise<NodeStats>;
   readonly heartbeatIntervalMs?: number | undefined;
   readonly clock: Clock;
   readonly random: Random;
@@ -56,7 +56,7 @@ export function createMembership(options: MembershipOptions): Membership {
   const heartbeatIntervalMs = options.heartbeatIntervalMs ?? LIMITS.HEARTBEAT_INTERVAL_MS;
   const measured = measuredCalls(options);
   const abort = new AbortController();
-  let registration: ServerRegistration | undefined;
+  let registration: NodeRegistration | undefined;
   let registered = false;
   let refused = false;
   let idHeld = false;
@@ -70,20 +70,20 @@ export function createMembership(options: MembershipOptions): Membership {
   });
 
   /** The same words will find the same answer. */
-  const giveUp = (error: AshlarError, { serverId, url }: ServerRegistration): void => {
+  const giveUp = (error: AshlarError, { nodeId, url }: NodeRegistration): void => {
     fault = error;
-    logger.error({ error, serverId, url: shownUrl(url) }, "the registry refuses this node's registration for good");
+    logger.error({ error, nodeId, url: shownUrl(url) }, "the registry refuses this node's registration for good");
     abort.abort();
     refuse(error);
   };
-  const beat = async (known: ServerRegistration): Promise<void> => {
+  const beat = async (known: NodeRegistration): Promise<void> => {
     try {
       if (registered) {
         const stats = await options.stats();
-        await measured("heartbeat", (signal) => registry.heartbeat({ serverId: known.serverId, stats }, { signal }));
+        await measured("heartbeat", (signal) => registry.heartbeat({ nodeId: known.nodeId, stats }, { signal }));
       } else {
-        const { layoutVersion } = await measured("register", (signal) => registry.registerServer(known, { signal }));
-        logger.info({ serverId: known.serverId, url: shownUrl(known.url), layoutVersion }, "registered");
+        const { layoutVersion } = await measured("register", (signal) => registry.registerNode(known, { signal }));
+        logger.info({ nodeId: known.nodeId, url: shownUrl(known.url), layoutVersion }, "registered");
       }
       registered = true;
       refused = false;
@@ -96,8 +96,8 @@ export function createMembership(options: MembershipOptions): Membership {
       refused = AshlarError.is(error, "UNAUTHENTICATED") || AshlarError.is(error, "PERMISSION_DENIED");
       idHeld = AshlarError.is(error, "PRECONDITION_FAILED");
       // A forgotten server is no failure of the registry: register at once.
-      if (!AshlarError.is(error, "SERVER_NOT_FOUND") || failureCount > 0) failureCount++;
-      logger.warn({ error, serverId: known.serverId, failureCount }, whyNot({ idHeld, refused }));
+      if (!AshlarError.is(error, "NODE_NOT_FOUND") || failureCount > 0) failureCount++;
+      logger.warn({ error, nodeId: known.nodeId, failureCount }, whyNot({ idHeld, refused }));
     }
   };
   const pauseMs = (): number => {
@@ -106,7 +106,7 @@ export function createMembership(options: MembershipOptions): Membership {
     const ceilingMs = Math.min(LIMITS.RETRY_BASE_MS * 2 ** failureCount, heartbeatIntervalMs);
     return random.fraction() * ceilingMs;
   };
-  const keepAlive = async (known: ServerRegistration): Promise<void> => {
+  const keepAlive = async (known: NodeRegistration): Promise<void> => {
     while (!abort.signal.aborted) {
       await clock.sleep(pauseMs(), { signal: abort.signal }).catch(() => {});
       if (!abort.signal.aborted) await beat(known);
@@ -128,12 +128,12 @@ export function createMembership(options: MembershipOptions): Membership {
       abort.abort();
       await running;
       if (registration === undefined || !registered) return;
-      const { serverId } = registration;
+      const { nodeId } = registration;
       registered = false;
       try {
-        await measured("stop", (signal) => registry.stopServer(serverId, { signal }));
+        await measured("stop", (signal) => registry.stopNode(nodeId, { signal }));
       } catch (error) {
-        logger.warn({ error, serverId }, "the registry could not be told that this node stops");
+        logger.warn({ error, nodeId }, "the registry could not be told that this node stops");
       }
     },
   };
@@ -178,7 +178,7 @@ function measuredCalls({ clock, metrics }: MembershipOptions): Measured {
 }
 
 function whyNot({ idHeld, refused }: { readonly idHeld: boolean; readonly refused: boolean }): string {
-  if (idHeld) return "another node runs under this server id; trying again until it has stopped";
+  if (idHeld) return "another node runs under this node id; trying again until it has stopped";
   if (refused)
     return "the registry refuses this node: see that both have the same CLUSTER_KEY, and clocks that agree within a minute; trying again";
   return "the registry does not know this node; trying again";

@@ -5,7 +5,7 @@ import { MIB } from "@ashlar/sdk/limits";
 import {
   type ChunkStoreStats,
   type MetadataStore,
-  type ServerRegistry,
+  type NodeRegistry,
   silentLogger,
   systemClock,
 } from "@ashlar/sdk/ports";
@@ -22,7 +22,7 @@ import {
   patternBytes,
   startTestNode,
   type TestNode,
-} from "../chunk-face/testing/start-test-node.ts";
+} from "../chunk-api/testing/start-test-node.ts";
 import { rawRequest } from "../http/testing/raw-request.ts";
 import { createMetrics } from "../observability/index.ts";
 import { createStorageNode } from "./create-storage-node.ts";
@@ -40,8 +40,8 @@ async function start(...args: Parameters<typeof startTestNode>): Promise<TestNod
   return node;
 }
 
-async function serverOf(registry: ServerRegistry, serverId = "node-1") {
-  return (await registry.clusterSnapshot()).servers.find((server) => server.serverId === serverId);
+async function serverOf(registry: NodeRegistry, nodeId = "node-1") {
+  return (await registry.clusterSnapshot()).nodes.find((node) => node.nodeId === nodeId);
 }
 
 /** The registry over a database that can go away and come back, possibly without its memory. */
@@ -56,10 +56,10 @@ function unreliableRegistry() {
       return await call(...args);
     };
   };
-  const registry: ServerRegistry = {
-    registerServer: through((...args) => current.registerServer(...args)),
+  const registry: NodeRegistry = {
+    registerNode: through((...args) => current.registerNode(...args)),
     heartbeat: through((...args) => current.heartbeat(...args)),
-    stopServer: through((...args) => current.stopServer(...args)),
+    stopNode: through((...args) => current.stopNode(...args)),
     clusterSnapshot: (...args) => current.clusterSnapshot(...args),
     changeLayout: (...args) => current.changeLayout(...args),
   };
@@ -81,7 +81,7 @@ describe("a storage node", () => {
     const options = { registry, heartbeatIntervalMs: 30, zone: "a", weight: 2, softwareVersion: "9.9.9" };
     const node = await startTestNode(createMemoryChunkStore(), options);
     expect(await serverOf(registry)).toMatchObject({
-      serverId: "node-1",
+      nodeId: "node-1",
       url: node.url,
       zone: "a",
       weight: 2,
@@ -93,8 +93,8 @@ describe("a storage node", () => {
     await expect.poll(async () => (await serverOf(registry))?.stats?.bytesUsed).toBe(1234);
     await node.close();
     expect((await serverOf(registry))?.state).toBe("stopped");
-    // It stays in the layout: only an operator takes a server out.
-    expect((await registry.clusterSnapshot()).layouts[0]?.servers.map((server) => server.serverId)).toEqual(["node-1"]);
+    // It stays in the layout: only an operator takes a node out.
+    expect((await registry.clusterSnapshot()).layouts[0]?.nodes.map((node) => node.nodeId)).toEqual(["node-1"]);
   });
 
   it("hashes what comes over the wire, whatever the caller says that it has verified", async () => {
@@ -117,7 +117,7 @@ describe("a storage node", () => {
     const port = await freePort();
     await start(createMemoryChunkStore(), { registry, port });
     expect(await serverOf(registry)).toMatchObject({ url: `http://127.0.0.1:${port}`, state: "up" });
-    expect((await registry.clusterSnapshot()).servers).toHaveLength(1);
+    expect((await registry.clusterSnapshot()).nodes).toHaveLength(1);
   });
 
   it("is not let in under the id of another one that runs, and gets in once that has stopped", async () => {
@@ -215,9 +215,9 @@ describe("a storage node", () => {
   });
 
   it("gives up on a registry that does not answer, and closes all the same", async () => {
-    const hanging: ServerRegistry = {
+    const hanging: NodeRegistry = {
       ...unreliableRegistry().registry,
-      registerServer: (_registration, options) =>
+      registerNode: (_registration, options) =>
         new Promise((_resolve, reject) => {
           options?.signal?.addEventListener("abort", () => reject(options.signal?.reason as Error));
         }),
@@ -247,10 +247,10 @@ describe("a storage node", () => {
 
   it("refuses to be made without a key, with a short one, or under a bad id", () => {
     const store = createMemoryChunkStore();
-    const make = (options: object) => () => createStorageNode({ serverId: "node-1", store, ...options });
+    const make = (options: object) => () => createStorageNode({ nodeId: "node-1", store, ...options });
     expect(make({})).toThrow(AshlarError);
     expect(make({ clusterKey: "short" })).toThrow(AshlarError);
-    expect(make({ clusterKey: CLUSTER_KEY, serverId: "no spaces" })).toThrow(AshlarError);
+    expect(make({ clusterKey: CLUSTER_KEY, nodeId: "no spaces" })).toThrow(AshlarError);
     expect(make({ clusterKey: CLUSTER_KEY, chunkMaxBytes: 0 })).toThrow(AshlarError);
     expect(make({ insecure: true })).not.toThrow();
   });
@@ -264,7 +264,7 @@ describe("a storage node", () => {
     "",
   ])("refuses to be made under a public URL that nobody could use, and shows no password: %s", (publicUrl) => {
     const make = (): unknown =>
-      createStorageNode({ serverId: "node-1", store: createMemoryChunkStore(), insecure: true, publicUrl });
+      createStorageNode({ nodeId: "node-1", store: createMemoryChunkStore(), insecure: true, publicUrl });
     expect(make).toThrow(expect.objectContaining({ code: "INVALID_ARGUMENT" }));
     expect(make).toThrow(expect.objectContaining({ message: expect.not.stringContaining("pa55word") }));
   });
@@ -274,17 +274,17 @@ describe("a storage node", () => {
     const fault = new AshlarError("INVALID_ARGUMENT", "a zone is 1 to 64 of [A-Za-z0-9._-]");
     let refuses = true;
     let asked = 0;
-    const registry: ServerRegistry = {
+    const registry: NodeRegistry = {
       ...database.registry,
-      registerServer: async (...args) => {
+      registerNode: async (...args) => {
         asked++;
         if (refuses) throw fault;
-        return await database.registry.registerServer(...args);
+        return await database.registry.registerNode(...args);
       },
     };
     const make = () =>
       createStorageNode({
-        serverId: "node-1",
+        nodeId: "node-1",
         store: createMemoryChunkStore(),
         registry,
         insecure: true,

@@ -35,12 +35,12 @@ describe("the pino logger", () => {
   it("writes one JSON object a line, with level, fields, errors with their causes, and no secrets", () => {
     const lines: Record<string, unknown>[] = [];
     const destination = { write: (line: string) => void lines.push(JSON.parse(line)) };
-    const logger = createPinoLogger({ level: "info", fields: { serverId: "node-1" }, destination });
+    const logger = createPinoLogger({ level: "info", fields: { nodeId: "node-1" }, destination });
     logger.debug({}, "not shown");
     const error = new Error("outer", { cause: new Error("inner") });
     logger.child({ part: "http" }).warn({ error, authorization: "Bearer secret" }, "something happened");
     expect(lines).toHaveLength(1);
-    expect(lines[0]).toMatchObject({ serverId: "node-1", part: "http", msg: "something happened" });
+    expect(lines[0]).toMatchObject({ nodeId: "node-1", part: "http", msg: "something happened" });
     expect(lines[0]?.time).toMatch(/^\d{4}-\d\d-\d\dT/);
     const text = JSON.stringify(lines[0]);
     expect(text).toContain("outer");

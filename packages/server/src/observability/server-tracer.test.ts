@@ -16,7 +16,7 @@ describe("the tracer of a server", () => {
     tracer.start("sql.commitObject").end();
     tracer.start("sql.commitObject").end(new AshlarError("METADATA_UNAVAILABLE", "away"));
     tracer.start("file.fsync").end();
-    const call = tracer.start("chunks.putChunk", { attributes: { "ashlar.server.id": "node-2" } });
+    const call = tracer.start("chunks.putChunk", { attributes: { "ashlar.node.id": "node-2" } });
     call.end(new AshlarError("NODE_UNAVAILABLE", "away"));
     call.end();
     tracer.start("store.putChunk").end();
@@ -76,12 +76,12 @@ it("log lines of a request's work name it, also after it waited; a field of the 
   logger.info({}, "before");
   await inRequest({ requestId: "r1", ...TRACE }, async () => {
     await systemClock.sleep(1);
-    logger.child({ part: "x" }).warn({ serverId: "n1" }, "within");
+    logger.child({ part: "x" }).warn({ nodeId: "n1" }, "within");
     logger.info({ requestId: "own" }, "own");
   });
   await inRequest({ requestId: "r2" }, async () => logger.info({}, "untraced"));
   expect(lines[0]).not.toHaveProperty("requestId");
-  expect(lines[1]).toMatchObject({ requestId: "r1", ...TRACE, part: "x", serverId: "n1" });
+  expect(lines[1]).toMatchObject({ requestId: "r1", ...TRACE, part: "x", nodeId: "n1" });
   expect(lines[2]).toMatchObject({ requestId: "own" });
   expect(lines[3]).toMatchObject({ requestId: "r2" });
   expect(lines[3]).not.toHaveProperty("traceId");

@@ -1,62 +1,62 @@
 import { AshlarError } from "@ashlar/sdk/errors";
 import { LIMITS } from "@ashlar/sdk/limits";
-import { type Layout, type LayoutChange, type LayoutServer, shownUrl } from "@ashlar/sdk/ports";
+import { type Layout, type LayoutChange, type LayoutNode, shownUrl } from "@ashlar/sdk/ports";
 import { validateLayout } from "@ashlar/sdk/ring";
-import { SERVER_DOWN_AFTER_MS } from "./server-state.ts";
+import { NODE_DOWN_AFTER_MS } from "./node-state.ts";
 
 /** How new clusters are laid out. */
 export interface LayoutDefaults {
   readonly replicationFactor: number;
-  readonly virtualNodesPerServer: number;
+  readonly virtualNodesPerNode: number;
 }
 
 /**
- * The layout after a server has registered, or `undefined` if nothing changes: it is in the layout already, in the same zone.
- * The weight of a server in the layout is the operator's; what a node says about itself counts when it joins.
+ * The layout after a node has registered, or `undefined` if nothing changes: it is in the layout already, in the same zone.
+ * The weight of a node in the layout is the operator's; what a node says about itself counts when it joins.
  */
-export function layoutWithServer(
+export function layoutWithNode(
   current: Layout | undefined,
-  server: LayoutServer,
+  node: LayoutNode,
   defaults: LayoutDefaults,
 ): Layout | undefined {
-  const known = current?.servers.find(({ serverId }) => serverId === server.serverId);
-  if (known !== undefined && (server.zone === undefined || server.zone === known.zone)) return undefined;
-  const joined = known === undefined ? server : { ...known, zone: server.zone };
-  const others = (current?.servers ?? []).filter(({ serverId }) => serverId !== server.serverId);
-  const next = { ...(current ?? { layoutVersion: 0, ...defaults }), servers: [...others, joined] };
-  // A first server of weight 0 makes no ring; it joins with the first one that takes chunks.
-  if (next.servers.every(({ weight }) => weight === 0)) return undefined;
+  const known = current?.nodes.find(({ nodeId }) => nodeId === node.nodeId);
+  if (known !== undefined && (node.zone === undefined || node.zone === known.zone)) return undefined;
+  const joined = known === undefined ? node : { ...known, zone: node.zone };
+  const others = (current?.nodes ?? []).filter(({ nodeId }) => nodeId !== node.nodeId);
+  const next = { ...(current ?? { layoutVersion: 0, ...defaults }), nodes: [...others, joined] };
+  // A first node of weight 0 makes no ring; it joins with the first one that takes chunks.
+  if (next.nodes.every(({ weight }) => weight === 0)) return undefined;
   return nextLayout(next);
 }
 
 /**
- * The layout after an operator's change. A weight for a registered server outside of the layout brings it in.
+ * The layout after an operator's change. A weight for a registered node outside of the layout brings it in.
  *
- * @param registered servers by id.
- * @throws {AshlarError} SERVER_NOT_FOUND, INVALID_ARGUMENT (nothing would remain, or bad numbers).
+ * @param registered nodes by id.
+ * @throws {AshlarError} NODE_NOT_FOUND, INVALID_ARGUMENT (nothing would remain, or bad numbers).
  */
 export function changedLayout(
   current: Layout | undefined,
   change: LayoutChange,
-  context: { readonly registered: ReadonlyMap<string, LayoutServer>; readonly defaults: LayoutDefaults },
+  context: { readonly registered: ReadonlyMap<string, LayoutNode>; readonly defaults: LayoutDefaults },
 ): Layout {
-  const servers = new Map((current?.servers ?? []).map((server) => [server.serverId, server]));
-  for (const [serverId, weight] of Object.entries(change.weights ?? {})) {
-    const server = servers.get(serverId) ?? context.registered.get(serverId);
-    if (server === undefined) throw serverNotFound(serverId);
-    servers.set(serverId, { ...server, weight });
+  const nodes = new Map((current?.nodes ?? []).map((node) => [node.nodeId, node]));
+  for (const [nodeId, weight] of Object.entries(change.weights ?? {})) {
+    const node = nodes.get(nodeId) ?? context.registered.get(nodeId);
+    if (node === undefined) throw nodeNotFound(nodeId);
+    nodes.set(nodeId, { ...node, weight });
   }
-  for (const serverId of change.removeServerIds ?? []) {
-    if (!servers.delete(serverId)) throw serverNotFound(serverId);
+  for (const nodeId of change.removeNodeIds ?? []) {
+    if (!nodes.delete(nodeId)) throw nodeNotFound(nodeId);
   }
-  if (servers.size === 0) throw noServerLeft(current, context.registered.size);
+  if (nodes.size === 0) throw noNodeLeft(current, context.registered.size);
   const base = current ?? { layoutVersion: 0, ...context.defaults };
   const replicationFactor = change.replicationFactor ?? base.replicationFactor;
-  return nextLayout({ ...base, replicationFactor, servers: [...servers.values()] });
+  return nextLayout({ ...base, replicationFactor, nodes: [...nodes.values()] });
 }
 
-/** Of a change that leaves no server in the layout, and why. */
-function noServerLeft(current: Layout | undefined, registeredCount: number): AshlarError {
+/** Of a change that leaves no node in the layout, and why. */
+function noNodeLeft(current: Layout | undefined, registeredCount: number): AshlarError {
   const why =
     registeredCount === 0
       ? "there is no storage node here; a server with one local store has no layout, and keeps one copy of each chunk"
@@ -67,28 +67,28 @@ function noServerLeft(current: Layout | undefined, registeredCount: number): Ash
 }
 
 function nextLayout(layout: Layout): Layout {
-  const servers = layout.servers
-    .map(({ serverId, zone, weight }) => ({ serverId, ...(zone === undefined ? {} : { zone }), weight }))
-    .sort((a, b) => (a.serverId < b.serverId ? -1 : 1));
-  const next: Layout = { ...layout, layoutVersion: layout.layoutVersion + 1, servers };
+  const nodes = layout.nodes
+    .map(({ nodeId, zone, weight }) => ({ nodeId, ...(zone === undefined ? {} : { zone }), weight }))
+    .sort((a, b) => (a.nodeId < b.nodeId ? -1 : 1));
+  const next: Layout = { ...layout, layoutVersion: layout.layoutVersion + 1, nodes };
   validateLayout(next);
   return next;
 }
 
-/** The error of every call about an unknown server. */
-export function serverNotFound(serverId: string): AshlarError {
-  return new AshlarError("SERVER_NOT_FOUND", `no server ${serverId} is known here`, { details: { serverId } });
+/** The error of every call about an unknown node. */
+export function nodeNotFound(nodeId: string): AshlarError {
+  return new AshlarError("NODE_NOT_FOUND", `no node ${nodeId} is known here`, { details: { nodeId } });
 }
 
 /** The error of a registration under an id that another URL holds: two nodes under one id would hide each other's chunks. */
-export function serverIdHeld(serverId: string, holderUrl: string): AshlarError {
+export function nodeIdHeld(nodeId: string, holderUrl: string): AshlarError {
   // A row of an earlier release may hold a password.
   const url = shownUrl(holderUrl);
-  const seconds = SERVER_DOWN_AFTER_MS / 1000;
+  const seconds = NODE_DOWN_AFTER_MS / 1000;
   return new AshlarError(
     "PRECONDITION_FAILED",
-    `the server id ${serverId} is held by the node at ${url}, which runs: give this node an id of its own, or stop that one; without a heartbeat the id is free after ${seconds} s`,
-    { details: { serverId, url } },
+    `the node id ${nodeId} is held by the node at ${url}, which runs: give this node an id of its own, or stop that one; without a heartbeat the id is free after ${seconds} s`,
+    { details: { nodeId, url } },
   );
 }
 
@@ -99,5 +99,5 @@ export function resolveLayoutDefaults(options: { readonly replicationFactor?: nu
   if (!Number.isInteger(replicationFactor) || replicationFactor < 1 || replicationFactor > max) {
     throw new AshlarError("INVALID_ARGUMENT", `replicationFactor is an integer from 1 to ${max}`);
   }
-  return { replicationFactor, virtualNodesPerServer: LIMITS.VIRTUAL_NODES_PER_SERVER };
+  return { replicationFactor, virtualNodesPerNode: LIMITS.VIRTUAL_NODES_PER_NODE };
 }

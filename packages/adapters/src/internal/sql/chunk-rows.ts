@@ -67,8 +67,8 @@ export async function raiseStatements(
       null,
     ]),
   );
-  const missed = chunks.flatMap(({ chunkId, sizeBytes, layoutVersion = 0, missedServerIds = [] }) =>
-    missedServerIds.map((serverId) => ({ chunkId, sizeBytes, serverId, layoutVersion })),
+  const missed = chunks.flatMap(({ chunkId, sizeBytes, layoutVersion = 0, missedNodeIds = [] }) =>
+    missedNodeIds.map((nodeId) => ({ chunkId, sizeBytes, nodeId, layoutVersion })),
   );
   const repairs = await repairRows(session, missed);
   return [...raised, ...insertStatements(session.dialect, REPAIRS, repairs)];
@@ -121,7 +121,7 @@ export async function lowerChunks(session: SqlSession, chunks: readonly ChunkRef
 export interface MissedReplica {
   readonly chunkId: Digest;
   readonly sizeBytes: number;
-  readonly serverId: string;
+  readonly nodeId: string;
   readonly layoutVersion: number;
 }
 
@@ -144,9 +144,9 @@ async function repairRows(session: SqlSession, missed: readonly MissedReplica[])
   if (missed.length === 0) return [];
   const nowMs = await session.nowMs();
   const rows = new Map<string, SqlValue[]>();
-  for (const { chunkId, sizeBytes, serverId, layoutVersion } of missed) {
-    const name = `${Buffer.from(chunkId).toString("hex")} ${serverId}`;
-    if (!rows.has(name)) rows.set(name, [chunkId, serverId, session.newId(), sizeBytes, layoutVersion, nowMs]);
+  for (const { chunkId, sizeBytes, nodeId, layoutVersion } of missed) {
+    const name = `${Buffer.from(chunkId).toString("hex")} ${nodeId}`;
+    if (!rows.has(name)) rows.set(name, [chunkId, nodeId, session.newId(), sizeBytes, layoutVersion, nowMs]);
   }
   return [...rows].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, row]) => row);
 }

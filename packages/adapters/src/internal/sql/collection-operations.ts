@@ -191,7 +191,7 @@ async function queueRevived(session: SqlSession, rows: readonly ChunkRow[]): Pro
     const { size_bytes: sizeBytes, layout_version: layoutVersion } = row;
     await queueRepairs(
       session,
-      replicas.map((serverId) => ({ chunkId, sizeBytes, serverId, layoutVersion })),
+      replicas.map((nodeId) => ({ chunkId, sizeBytes, nodeId, layoutVersion })),
     );
   }
 }
@@ -224,7 +224,7 @@ export async function listRepairs(
     repairId: row.repair_id,
     chunkId: digestFromBytes(row.chunk_id),
     sizeBytes: row.size_bytes,
-    serverId: row.server_id,
+    nodeId: row.server_id,
     layoutVersion: row.layout_version,
   }));
 }

@@ -5,6 +5,13 @@ import type { SqlSession } from "./sql-session.ts";
 /** Form of the body column; a new form takes a new number, and this reader stays. */
 const LAYOUT_FORMAT = 1;
 
+/** The body in form 1, which calls nodes by the name that the tables have for them. */
+interface LayoutBody {
+  readonly replicationFactor: number;
+  readonly virtualNodesPerServer: number;
+  readonly servers: ReadonlyArray<{ readonly serverId: string; readonly zone?: string; readonly weight: number }>;
+}
+
 interface LayoutRow {
   readonly layout_version: number;
   readonly format_version: number;
@@ -17,7 +24,25 @@ function layoutOf(row: LayoutRow): Layout {
       details: { formatVersion: String(row.format_version) },
     });
   }
-  return { layoutVersion: row.layout_version, ...(JSON.parse(row.body) as Omit<Layout, "layoutVersion">) };
+  const { servers, virtualNodesPerServer, ...body } = JSON.parse(row.body) as LayoutBody;
+  return {
+    layoutVersion: row.layout_version,
+    ...body,
+    virtualNodesPerNode: virtualNodesPerServer,
+    nodes: servers.map(({ serverId, ...node }) => ({ nodeId: serverId, ...node })),
+  };
+}
+
+function bodyOf({ replicationFactor, virtualNodesPerNode, nodes }: Layout): LayoutBody {
+  return {
+    replicationFactor,
+    virtualNodesPerServer: virtualNodesPerNode,
+    servers: nodes.map(({ nodeId, zone, weight }) => ({
+      serverId: nodeId,
+      ...(zone !== undefined && { zone }),
+      weight,
+    })),
+  };
 }
 
 export async function readLayout(session: SqlSession, layoutVersion: number): Promise<Layout | undefined> {
@@ -62,9 +87,8 @@ export async function readRecentLayouts(
 }
 
 export async function insertLayout(session: SqlSession, layout: Layout): Promise<void> {
-  const { layoutVersion, ...body } = layout;
   await session.query(
     "INSERT INTO layouts (layout_version, format_version, body, created_at_ms) VALUES ($1, $2, $3, $4)",
-    [...[layoutVersion, LAYOUT_FORMAT, JSON.stringify(body)], await session.nowMs()],
+    [...[layout.layoutVersion, LAYOUT_FORMAT, JSON.stringify(bodyOf(layout))], await session.nowMs()],
   );
 }

@@ -15,14 +15,14 @@ import * as credentials from "./credential-operations.ts";
 import * as examination from "./examination-operations.ts";
 import * as identity from "./identity-operations.ts";
 import { listObjects } from "./list-operations.ts";
+import * as nodes from "./node-operations.ts";
 import * as objectExamination from "./object-examination.ts";
 import * as objects from "./object-operations.ts";
-import * as servers from "./server-operations.ts";
 import type { SqlSession } from "./sql-session.ts";
 import * as uploads from "./upload-operations.ts";
 
 /** Methods of the store that are not one operation of the same name and input here; see `createSqlMetadataStore`. */
-type OwnForm = "dropReleasedManifests" | "listSegments" | "registerServer" | "changeLayout";
+type OwnForm = "dropReleasedManifests" | "listSegments" | "registerNode" | "changeLayout";
 
 /** Every operation: a session, one input, one result. */
 export type SqlOperations = {
@@ -33,8 +33,8 @@ export type SqlOperations = {
 } & {
   readonly dropReleasedStep: typeof collection.dropReleasedStep;
   readonly listStoredSegments: typeof examination.listStoredSegments;
-  readonly registerServer: typeof servers.registerServer;
-  readonly changeLayout: typeof servers.changeLayout;
+  readonly registerNode: typeof nodes.registerNode;
+  readonly changeLayout: typeof nodes.changeLayout;
 };
 
 export type OperationName = keyof SqlOperations;
@@ -50,7 +50,7 @@ export const SQL_OPERATIONS: SqlOperations = Object.freeze({
   listObjects,
   ...uploads,
   ...collection,
-  ...servers,
+  ...nodes,
   ...credentials,
   ...identity,
   ...examination,

@@ -7,8 +7,8 @@ import {
   type WriteOptions,
 } from "@ashlar/sdk/ports";
 import { decodeSegments } from "./examination-operations.ts";
+import type { LayoutPolicy } from "./node-operations.ts";
 import type { OperationInput, OperationName, OperationOutput } from "./operations.ts";
-import type { LayoutPolicy } from "./server-operations.ts";
 
 /** Runs operations on a database. */
 export interface SqlExecutor {
@@ -34,7 +34,7 @@ export function createSqlMetadataStore(parts: SqlMetadataStoreParts): MetadataSt
   return {
     capabilities,
     ...metadataMethods(execute as unknown as RunOperation),
-    registerServer: (registration, options) => execute("registerServer", { registration, policy }, options),
+    registerNode: (registration, options) => execute("registerNode", { registration, policy }, options),
     changeLayout: (change, options) => execute("changeLayout", { change, policy }, options),
     listSegments: async (query, options) => decodeSegments(await execute("listStoredSegments", query, options)),
     dropReleasedManifests: (query, options) => dropReleased(executor, query, options),

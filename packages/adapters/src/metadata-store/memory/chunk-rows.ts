@@ -18,7 +18,7 @@ export function assertRaisable(state: MemoryState, content: ChunkedContent): voi
 
 /** Raises the count of each chunk, sets collecting rows live again, moves layouts forward, queues missed replicas for repair. */
 export function raiseChunks(state: MemoryState, content: ChunkedContent): void {
-  for (const { chunkId, sizeBytes, layoutVersion = 0, missedServerIds } of content.chunks) {
+  for (const { chunkId, sizeBytes, layoutVersion = 0, missedNodeIds } of content.chunks) {
     const id = encodeHex(chunkId);
     const row = state.chunks.get(id);
     // Of a row that was being collected only the copies of this commit are sure to be kept.
@@ -31,7 +31,7 @@ export function raiseChunks(state: MemoryState, content: ChunkedContent): void {
       layoutVersion: Math.max(known, layoutVersion),
       idleSinceMs: undefined,
     });
-    for (const serverId of missedServerIds ?? []) queueRepair(state, id, serverId);
+    for (const nodeId of missedNodeIds ?? []) queueRepair(state, id, nodeId);
   }
 }
 
@@ -46,15 +46,15 @@ export function lowerChunks(state: MemoryState, chunks: readonly ChunkRef[]): vo
 }
 
 /** Notes a replica to restore. A new miss replaces an older entry, so that finishing the older repair does not hide it. */
-export function queueRepair(state: MemoryState, chunkHex: string, serverId: string): void {
+export function queueRepair(state: MemoryState, chunkHex: string, nodeId: string): void {
   const row = state.chunks.get(chunkHex);
   if (row === undefined) return;
   const { chunkId, sizeBytes, layoutVersion } = row;
-  state.repairs.set(`${chunkHex} ${serverId}`, {
+  state.repairs.set(`${chunkHex} ${nodeId}`, {
     repairId: nextId(state),
     chunkId,
     sizeBytes,
-    serverId,
+    nodeId,
     layoutVersion,
   });
 }

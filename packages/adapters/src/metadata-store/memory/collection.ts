@@ -63,7 +63,7 @@ function finishOne(state: MemoryState, outcome: { readonly chunkId: Digest; read
   if (outcome.removed && row.referenceCount > 0) {
     const layout = state.layouts.find(({ layoutVersion }) => layoutVersion === row.layoutVersion);
     const replicas = layout === undefined ? [] : replicasUnder(layout, row.chunkId);
-    for (const serverId of replicas) queueRepair(state, id, serverId);
+    for (const nodeId of replicas) queueRepair(state, id, nodeId);
   }
   if (row.collecting) {
     row.collecting = false;

@@ -12,9 +12,9 @@ import { memoryCollection } from "./collection.ts";
 import { memoryCredentials } from "./credentials.ts";
 import { memoryExamination } from "./examination.ts";
 import { memoryIdentity } from "./identity.ts";
+import { memoryNodes } from "./nodes.ts";
 import { memoryObjects } from "./objects.ts";
 import { onceEach } from "./once.ts";
-import { memoryServers } from "./servers.ts";
 import { createState } from "./state.ts";
 import { memoryUploads } from "./uploads.ts";
 
@@ -49,7 +49,7 @@ export function createMemoryMetadataStore(options: MemoryMetadataStoreOptions = 
       ...memoryObjects(state),
       ...memoryUploads(state),
       ...memoryCollection(state),
-      ...memoryServers(state),
+      ...memoryNodes(state),
       ...memoryCredentials(state),
       ...memoryIdentity(state),
       ...memoryExamination(state),

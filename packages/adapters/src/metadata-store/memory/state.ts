@@ -5,11 +5,11 @@ import type {
   Clock,
   Layout,
   LocatedChunk,
+  NodeRecord,
   ObjectInfo,
   PartInfo,
   Random,
   RepairEntry,
-  ServerRecord,
   UploadInfo,
 } from "@ashlar/sdk/ports";
 import type { LayoutDefaults } from "../../internal/metadata/layout-changes.ts";
@@ -65,7 +65,7 @@ export interface BucketRow {
   readonly objects: Map<string, ObjectRow>;
 }
 
-export interface ServerRow extends Omit<ServerRecord, "state"> {
+export interface NodeRow extends Omit<NodeRecord, "state"> {
   readonly stopped: boolean;
   /** An operator took it out of the layout, so registering does not bring it back. */
   readonly removedFromLayout: boolean;
@@ -83,9 +83,9 @@ export interface MemoryState {
   readonly uploads: Map<string, UploadRow>;
   /** By digest in hex. */
   readonly chunks: Map<string, ChunkRow>;
-  /** By digest in hex and server id. */
+  /** By digest in hex and node id. */
   readonly repairs: Map<string, RepairEntry>;
-  readonly servers: Map<string, ServerRow>;
+  readonly nodes: Map<string, NodeRow>;
   /** Oldest first. */
   readonly layouts: Layout[];
   /** When each layout became the newest one, in ms, by version. */
@@ -113,7 +113,7 @@ export function createState(
     uploads: new Map(),
     chunks: new Map(),
     repairs: new Map(),
-    servers: new Map(),
+    nodes: new Map(),
     layouts: [],
     layoutsSinceMs: new Map(),
     apiKeys: new Map(),

@@ -70,7 +70,7 @@ describe.each([true, false])("a connection that breaks (pipelined: %s)", (pipeli
           }),
         () => store.deleteApiKey("one"),
         () => store.deleteBucket("other-bucket"),
-        () => store.registerServer({ serverId: "n1", url: "http://n1", softwareVersion: "1" }),
+        () => store.registerNode({ nodeId: "n1", url: "http://n1", softwareVersion: "1" }),
         () => store.changeLayout({ replicationFactor: 2 }),
       ];
       const results: unknown[] = [];

@@ -56,7 +56,7 @@ describe("round trips", () => {
     const far = (): pg.Pool => schema.createPool({ connectionString: proxy.url, max: 1, pipeline });
     const store = await openPostgresMetadataStore({ pool: far });
     await store.createBucket(BUCKET);
-    await store.registerServer({ serverId: "n1", url: "http://n1", softwareVersion: "1" });
+    await store.registerNode({ nodeId: "n1", url: "http://n1", softwareVersion: "1" });
     return store;
   };
 
@@ -68,7 +68,7 @@ describe("round trips", () => {
 
   test("a write of one object takes two, whatever it replaces and however many chunks it has", async () => {
     const store = await open(true);
-    const placed = { layoutVersion: 1, missedServerIds: ["n1"] };
+    const placed = { layoutVersion: 1, missedNodeIds: ["n1"] };
     const commit = async (next: CommitObject): Promise<number> => await count(() => store.commitObject(next));
     expect(await commit(inlineCommit("inline")), "inline").toBe(2);
     expect(await commit(inlineCommit("inline")), "inline over inline").toBe(2);

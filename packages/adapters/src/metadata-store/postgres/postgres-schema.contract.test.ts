@@ -1,5 +1,5 @@
 import { AshlarError } from "@ashlar/sdk/errors";
-import type { MetadataStore, ServerRegistration } from "@ashlar/sdk/ports";
+import type { MetadataStore, NodeRegistration } from "@ashlar/sdk/ports";
 import { virtualNodeToken } from "@ashlar/sdk/ring";
 import type pg from "pg";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -20,7 +20,7 @@ afterEach(async () => {
   await schema.drop();
 });
 
-const registration: ServerRegistration = { serverId: "n1", url: "http://n1:50051", softwareVersion: "1" };
+const registration: NodeRegistration = { nodeId: "n1", url: "http://n1:50051", softwareVersion: "1" };
 const stats = { chunkCount: 1, bytesUsed: 2, bytesFree: 3, bytesTotal: 4 };
 
 async function failureOf(open: Promise<MetadataStore>): Promise<string | undefined> {
@@ -62,7 +62,7 @@ test("a pool that was passed in stays the caller's", async () => {
   expect((await pool.query("SELECT 1 AS one")).rows).toEqual([{ one: 1 }]);
 });
 
-test("an idle connection that the server ends is replaced without an error", async () => {
+test("an idle connection that the node ends is replaced without an error", async () => {
   const store = await openPostgresMetadataStore({ pool });
   await store.createBucket("case-bucket");
   const admin = schema.createPool();
@@ -77,10 +77,10 @@ test("an idle connection that the server ends is replaced without an error", asy
   await store.close();
 });
 
-test("hash_ring_nodes holds the tokens of the ring, 150 for a server of weight 1", async () => {
+test("hash_ring_nodes holds the tokens of the ring, 150 for a node of weight 1", async () => {
   const store = await openPostgresMetadataStore({ pool });
-  await store.registerServer(registration);
-  await store.registerServer({ ...registration, serverId: "n2", weight: 0.5 });
+  await store.registerNode(registration);
+  await store.registerNode({ ...registration, nodeId: "n2", weight: 0.5 });
   const { rows } = await pool.query(
     "SELECT server_id, virtual_node_index, token FROM hash_ring_nodes ORDER BY server_id, virtual_node_index",
   );
@@ -131,13 +131,13 @@ test("a registration is a handful of statements, a heartbeat is one", async () =
   const median = (values: number[]): number => values.sort((a, b) => a - b)[values.length >> 1] ?? 0;
   const first: number[] = [];
   for (let index = 0; index < 21; index++) {
-    const { statements, ms } = await measure(() => store.registerServer({ ...registration, serverId: `s${index}` }));
+    const { statements, ms } = await measure(() => store.registerNode({ ...registration, nodeId: `s${index}` }));
     expect(statements).toBeLessThanOrEqual(8);
     first.push(ms);
   }
   const beats: number[] = [];
   for (let index = 0; index < 51; index++) {
-    const { statements, ms } = await measure(() => store.heartbeat({ serverId: "s1", stats }));
+    const { statements, ms } = await measure(() => store.heartbeat({ nodeId: "s1", stats }));
     expect(statements).toBe(1);
     beats.push(ms);
   }
@@ -147,15 +147,15 @@ test("a registration is a handful of statements, a heartbeat is one", async () =
   await store.close();
 });
 
-test("a server is up by the database's clock, whatever the clock of the process says", async () => {
+test("a node is up by the database's clock, whatever the clock of the process says", async () => {
   const clock = { nowMs: () => 0, monotonicMs: () => performance.now(), sleep: async () => {} };
   const store = await openPostgresMetadataStore({ pool, clock });
-  await store.registerServer(registration);
-  const [server] = (await store.clusterSnapshot()).servers;
-  expect(server?.state).toBe("up");
-  expect(server?.registeredAtMs).toBeGreaterThan(1_500_000_000_000);
+  await store.registerNode(registration);
+  const [node] = (await store.clusterSnapshot()).nodes;
+  expect(node?.state).toBe("up");
+  expect(node?.registeredAtMs).toBeGreaterThan(1_500_000_000_000);
   await pool.query("UPDATE storage_servers SET last_heartbeat_at_ms = last_heartbeat_at_ms - 31000");
-  expect((await store.clusterSnapshot()).servers[0]?.state).toBe("down");
+  expect((await store.clusterSnapshot()).nodes[0]?.state).toBe("down");
   await store.close();
 });
 

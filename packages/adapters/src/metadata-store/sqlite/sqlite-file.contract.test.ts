@@ -100,29 +100,29 @@ test("times come from the injected clock, ids from the injected randomness", asy
   expect(await store.createBucket("case-bucket")).toEqual({ bucket: "case-bucket", createdAtMs: 1_000_000_000_000 });
   const upload = await store.createUpload({ bucket: "case-bucket", key: "k", attributes: {}, durability: "os" });
   expect(upload.uploadId).toBe(`00e8d4a51000${"07".repeat(10)}`);
-  await store.registerServer({ serverId: "n1", url: "http://n1", softwareVersion: "1" });
-  expect((await store.clusterSnapshot()).servers[0]?.registeredAtMs).toBe(1_000_000_000_000);
+  await store.registerNode({ nodeId: "n1", url: "http://n1", softwareVersion: "1" });
+  expect((await store.clusterSnapshot()).nodes[0]?.registeredAtMs).toBe(1_000_000_000_000);
   await store.close();
 });
 
-test("a server is down once it has missed three heartbeats, on the injected clock", async () => {
+test("a node is down once it has missed three heartbeats, on the injected clock", async () => {
   let nowMs = 1_000_000_000_000;
   const clock = { nowMs: () => nowMs, monotonicMs: () => nowMs, sleep: async () => {} };
   const store = await openSqliteMetadataStore({ path, clock });
-  await store.registerServer({ serverId: "n1", url: "http://n1", softwareVersion: "1" });
-  const state = async (): Promise<string | undefined> => (await store.clusterSnapshot()).servers[0]?.state;
-  const moved = { serverId: "n1", url: "http://moved", softwareVersion: "1" };
+  await store.registerNode({ nodeId: "n1", url: "http://n1", softwareVersion: "1" });
+  const state = async (): Promise<string | undefined> => (await store.clusterSnapshot()).nodes[0]?.state;
+  const moved = { nodeId: "n1", url: "http://moved", softwareVersion: "1" };
   nowMs += 30_000;
   expect(await state()).toBe("up");
-  await expect(store.registerServer(moved)).rejects.toMatchObject({ code: "PRECONDITION_FAILED" });
+  await expect(store.registerNode(moved)).rejects.toMatchObject({ code: "PRECONDITION_FAILED" });
   nowMs += 1;
   expect(await state()).toBe("down");
   // From now on the id may go to another address.
-  await store.registerServer(moved);
+  await store.registerNode(moved);
   nowMs += 30_001;
   expect(await state()).toBe("down");
   await store.heartbeat({
-    serverId: "n1",
+    nodeId: "n1",
     stats: { chunkCount: 0, bytesUsed: 0, bytesFree: 0, bytesTotal: 0 },
   });
   expect(await state()).toBe("up");
@@ -131,7 +131,7 @@ test("a server is down once it has missed three heartbeats, on the injected cloc
 
 test("a staged cluster waits for the operator", async () => {
   const store = await openSqliteMetadataStore({ path, stagedLayouts: true, replicationFactor: 2 });
-  expect(await store.registerServer({ serverId: "n1", url: "http://n1", softwareVersion: "1" })).toEqual({
+  expect(await store.registerNode({ nodeId: "n1", url: "http://n1", softwareVersion: "1" })).toEqual({
     layoutVersion: 0,
   });
   expect((await store.clusterSnapshot()).layouts).toEqual([]);

@@ -55,7 +55,7 @@ export function renewingConnection(connection: GatewayConnection, holder: KeyHol
   };
 }
 
-/** Chunk faces are not among them: they take grants, and the key has no say there. */
+/** Chunk APIs are not among them: they take grants, and the key has no say there. */
 function renewing<Port extends object>(port: Port, holder: KeyHolder): Port {
   // Over an empty target, because a frozen port would insist on its own methods.
   return new Proxy({} as Port, {

@@ -16,7 +16,7 @@ export function openDirect(
       clock,
       logger,
       refreshAfterMs: options.refreshAfterMs,
-      fallback: { serverId: "gateway", store: connection.chunks, available: true },
+      fallback: { nodeId: "gateway", store: connection.chunks, available: true },
     }),
   );
 }

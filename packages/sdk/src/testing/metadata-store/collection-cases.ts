@@ -134,8 +134,8 @@ export const COLLECTION_CASES: readonly MetadataStoreCase[] = [
     name: "a chunk that was taken back after its replicas were removed has all replicas queued for repair",
     async run({ store }) {
       await withBucket(store);
-      for (const serverId of ["n1", "n2", "n3", "n4"]) {
-        await store.registerServer({ serverId, url: `http://${serverId}`, softwareVersion: "1" });
+      for (const nodeId of ["n1", "n2", "n3", "n4"]) {
+        await store.registerNode({ nodeId, url: `http://${nodeId}`, softwareVersion: "1" });
       }
       const layout = (await store.clusterSnapshot()).layouts[0]!;
       const variation = { layoutVersion: layout.layoutVersion };
@@ -147,7 +147,7 @@ export const COLLECTION_CASES: readonly MetadataStoreCase[] = [
       expect(await store.finishCollecting([removed("a")])).toEqual([]);
       const repairs = await store.listRepairs({ limit: 10 });
       const wanted = createPlacement(layout).placementOf(chunkIdOf("a"));
-      expect(repairs.map(({ serverId }) => serverId).sort()).toEqual([...wanted].sort());
+      expect(repairs.map(({ nodeId }) => nodeId).sort()).toEqual([...wanted].sort());
       expect(repairs[0]).toMatchObject({ chunkId: chunkIdOf("a"), sizeBytes: 1000, ...variation });
     },
   },
@@ -222,14 +222,14 @@ export const COLLECTION_CASES: readonly MetadataStoreCase[] = [
     name: "missed replicas are queued for repair once each, and finished by id",
     async run({ store }) {
       await withBucket(store);
-      const missed = (name: string, ...missedServerIds: string[]): Parameters<typeof chunkedCommit>[1][number] => ({
+      const missed = (name: string, ...missedNodeIds: string[]): Parameters<typeof chunkedCommit>[1][number] => ({
         ...chunksOf([name])[0]!,
-        missedServerIds,
+        missedNodeIds,
       });
       await store.commitObject(chunkedCommit("k", [missed("a", "n1", "n2"), missed("b")]));
       await store.commitObject(chunkedCommit("l", [missed("a", "n2"), missed("b", "n1")]));
       const repairs = await store.listRepairs({ limit: 10 });
-      const shown = repairs.map(({ chunkId, serverId }) => `${encodeHex(chunkId)} ${serverId}`).sort();
+      const shown = repairs.map(({ chunkId, nodeId }) => `${encodeHex(chunkId)} ${nodeId}`).sort();
       const wanted = [
         `${encodeHex(chunkIdOf("a"))} n1`,
         `${encodeHex(chunkIdOf("a"))} n2`,
@@ -245,7 +245,7 @@ export const COLLECTION_CASES: readonly MetadataStoreCase[] = [
     name: "a miss that is noted while an older repair runs is not finished with it",
     async run({ store }) {
       await withBucket(store);
-      const chunk = { ...chunksOf(["a"])[0]!, missedServerIds: ["n1"] };
+      const chunk = { ...chunksOf(["a"])[0]!, missedNodeIds: ["n1"] };
       await store.commitObject(chunkedCommit("k", [chunk]));
       const [repair] = await store.listRepairs({ limit: 10 });
       await store.commitObject(chunkedCommit("l", [chunk]));

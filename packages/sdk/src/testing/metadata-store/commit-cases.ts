@@ -180,7 +180,7 @@ export const COMMIT_CASES: readonly MetadataStoreCase[] = [
     async run({ store }) {
       await withBucket(store);
       await expectCode(store.commitObject(chunkedCommit("k", chunksOf(["a"]), { layoutVersion: 1 })), "LAYOUT_STALE");
-      await store.registerServer({ serverId: "n1", url: "http://n1", softwareVersion: "1" });
+      await store.registerNode({ nodeId: "n1", url: "http://n1", softwareVersion: "1" });
       await store.commitObject(chunkedCommit("k", chunksOf(["a"]), { layoutVersion: 1 }));
       await expectCode(store.commitObject(chunkedCommit("k", chunksOf(["a"]), { layoutVersion: 2 })), "LAYOUT_STALE");
     },

@@ -20,7 +20,7 @@ import {
 type Call = (store: MetadataStore, options: CallOptions) => Promise<unknown>;
 const AT = { bucket: BUCKET, key: "k" };
 const STATS = { chunkCount: 1, bytesUsed: 2, bytesFree: 3, bytesTotal: 4 };
-const REGISTRATION = { serverId: "n9", url: "http://n9", softwareVersion: "1" };
+const REGISTRATION = { nodeId: "n9", url: "http://n9", softwareVersion: "1" };
 const API_KEY = { keyId: "k9", name: "", role: "admin" as const, secretSha256: chunkIdOf("secret") };
 
 const CALLS: Readonly<Record<string, Call>> = {
@@ -52,9 +52,9 @@ const CALLS: Readonly<Record<string, Call>> = {
   knowsChunks: (store, options) => store.knowsChunks([], options),
   listRepairs: (store, options) => store.listRepairs({ limit: 1 }, options),
   finishRepairs: (store, options) => store.finishRepairs([], options),
-  registerServer: (store, options) => store.registerServer(REGISTRATION, options),
-  heartbeat: (store, options) => store.heartbeat({ serverId: "n1", stats: STATS }, options),
-  stopServer: (store, options) => store.stopServer("n1", options),
+  registerNode: (store, options) => store.registerNode(REGISTRATION, options),
+  heartbeat: (store, options) => store.heartbeat({ nodeId: "n1", stats: STATS }, options),
+  stopNode: (store, options) => store.stopNode("n1", options),
   clusterSnapshot: (store, options) => store.clusterSnapshot(options),
   recentLayouts: (store, options) => store.recentLayouts({ forMs: 0, limit: 1 }, options),
   changeLayout: (store, options) => store.changeLayout({ replicationFactor: 1 }, options),
@@ -77,7 +77,7 @@ const CALLS: Readonly<Record<string, Call>> = {
 
 /** What a store holds, for comparison. */
 async function everything(store: MetadataStore): Promise<unknown> {
-  const { servers, layouts } = await store.clusterSnapshot();
+  const { nodes, layouts } = await store.clusterSnapshot();
   const { uploads } = await store.listUploads({ bucket: BUCKET });
   return {
     buckets: await store.listBuckets(),
@@ -87,7 +87,7 @@ async function everything(store: MetadataStore): Promise<unknown> {
     uploads,
     parts: await Promise.all(uploads.map(({ uploadId }) => store.listParts({ uploadId }))),
     repairs: await store.listRepairs({ limit: 100 }),
-    servers,
+    nodes,
     layouts,
     apiKeys: await store.listApiKeys(),
   };
@@ -96,11 +96,11 @@ async function everything(store: MetadataStore): Promise<unknown> {
 async function fill(store: MetadataStore): Promise<void> {
   await withBucket(store);
   await store.commitObject(inlineCommit("k", "text"));
-  await store.registerServer({ serverId: "n1", url: "http://n1", softwareVersion: "1" });
-  const chunks = chunksOf(["a", "b"]).map((chunk) => ({ ...chunk, missedServerIds: ["n1"] }));
+  await store.registerNode({ nodeId: "n1", url: "http://n1", softwareVersion: "1" });
+  const chunks = chunksOf(["a", "b"]).map((chunk) => ({ ...chunk, missedNodeIds: ["n1"] }));
   await store.commitObject(chunkedCommit("chunked", chunks, { layoutVersion: 1 }));
   await store.putPart(partOf(await startUpload(store, "upload"), 3, chunksOf(["p"])));
-  await store.heartbeat({ serverId: "n1", stats: STATS });
+  await store.heartbeat({ nodeId: "n1", stats: STATS });
   await store.createApiKey(API_KEY);
 }
 

@@ -55,7 +55,7 @@ export async function runAdd(call: PlainCall): Promise<number> {
   const folder = clusterFolder(settings.clusterPath);
   const added = await advised(call, () => askSupervisor(folder, { command: "add" }, signal));
   const { name, address, layoutVersion } = added;
-  const rows = added.shares.map(({ serverId, totalShare }) => [serverId, formatShare(totalShare)]);
+  const rows = added.shares.map(({ nodeId, totalShare }) => [nodeId, formatShare(totalShare)]);
   const text = [
     `${name} listens on ${address} and is part of layout ${layoutVersion}: new chunks go by these shares`,
     formatTable([["server", "share"], ...rows]),

@@ -7,15 +7,13 @@ import { EXIT_CODES } from "../exit-codes.ts";
 import type { Finding } from "../health/finding.ts";
 import { examineMetadata, findFolderProblems } from "../health/folder-problems.ts";
 import { findRowProblems } from "../health/row-problems.ts";
-import { rebuildServerFile } from "../servers/node-folder.ts";
+import { rebuildNodeFile } from "../servers/node-folder.ts";
 import { holdsStore, type MetadataPlace, openMetadata } from "../servers/open-metadata.ts";
 import { findingLines } from "./health.ts";
 
 const SETTINGS = [
-  ...["path", "databaseUrl", "serverId", "rebuild", "startEmpty", "acceptDatabase", "json", "debug"],
-] as ReadonlyArray<
-  "path" | "databaseUrl" | "serverId" | "rebuild" | "startEmpty" | "acceptDatabase" | "json" | "debug"
->;
+  ...["path", "databaseUrl", "nodeId", "rebuild", "startEmpty", "acceptDatabase", "json", "debug"],
+] as ReadonlyArray<"path" | "databaseUrl" | "nodeId" | "rebuild" | "startEmpty" | "acceptDatabase" | "json" | "debug">;
 
 type Call = CommandCall<(typeof SETTINGS)[number]>;
 
@@ -55,14 +53,14 @@ function requirePath(path: string | undefined): string {
 }
 
 async function mend({ settings }: Call): Promise<readonly Finding[]> {
-  const { path, databaseUrl, serverId, rebuild, startEmpty, acceptDatabase } = settings;
+  const { path, databaseUrl, nodeId, rebuild, startEmpty, acceptDatabase } = settings;
   if (startEmpty && acceptDatabase) {
     throw new AshlarError("INVALID_ARGUMENT", "choose one of --start-empty and --accept-database");
   }
   const done: Finding[] = [];
   if (rebuild) {
     const folder = requirePath(path);
-    const rebuilt = [...(await rebuildStoreFiles(folder)), ...rebuildServerFile(folder, serverId)];
+    const rebuilt = [...(await rebuildStoreFiles(folder)), ...rebuildNodeFile(folder, nodeId)];
     for (const name of rebuilt)
       done.push({ level: "note", what: `${name} was written anew, or will be when it is opened` });
   }

@@ -80,7 +80,7 @@ async function examineCluster(call: Call): Promise<Examination> {
   try {
     await using cluster = await openCluster(settings);
     const snapshot = await cluster.registry.clusterSnapshot({ signal });
-    const answers = await askNodes(snapshot.servers, signal);
+    const answers = await askNodes(snapshot.nodes, signal);
     const findings = findClusterProblems(snapshot, answers);
     return { findings: [...findings, ...findClockProblems(answers, systemClock.nowMs())] };
   } catch (error) {

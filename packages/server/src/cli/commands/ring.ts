@@ -1,6 +1,6 @@
 import type { ClusterSnapshot } from "@ashlar/sdk";
 import { shownUrl } from "@ashlar/sdk/ports";
-import { type ServerShare, shares } from "@ashlar/sdk/ring";
+import { type NodeShare, shares } from "@ashlar/sdk/ring";
 import { formatBytes, formatShare, formatTable } from "../../observability/format.ts";
 import { type CommandCall, defineCommand } from "../command.ts";
 import { CLUSTER_SETTINGS, openCluster } from "../open-client.ts";
@@ -9,7 +9,7 @@ const SETTINGS = [...CLUSTER_SETTINGS, "json", "debug"] as const;
 
 export const ringCommand = defineCommand({
   name: "ring",
-  summary: "show the ring: which server holds which share of the chunks",
+  summary: "show the ring: which node holds which share of the chunks",
   arguments: [],
   settings: SETTINGS,
   examples: ["ring --gateway http://127.0.0.1:9000"],
@@ -22,24 +22,23 @@ export const ringCommand = defineCommand({
       layoutVersion: layout?.layoutVersion ?? 0,
       replicationFactor: layout?.replicationFactor ?? 1,
       layoutsInUse: snapshot.layouts.length,
-      servers: view.map((share) => ({ ...share, ...factsOf(snapshot, share.serverId) })),
+      nodes: view.map((share) => ({ ...share, ...factsOf(snapshot, share.nodeId) })),
     };
     await output.result(value, describe(snapshot, view));
     return 0;
   },
 });
 
-function factsOf(snapshot: ClusterSnapshot, serverId: string): Record<string, unknown> {
-  const { url, state, lastHeartbeatAtMs, stats } =
-    snapshot.servers.find((server) => server.serverId === serverId) ?? {};
+function factsOf(snapshot: ClusterSnapshot, nodeId: string): Record<string, unknown> {
+  const { url, state, lastHeartbeatAtMs, stats } = snapshot.nodes.find((node) => node.nodeId === nodeId) ?? {};
   return { url: url && shownUrl(url), state: state ?? "unknown", lastHeartbeatAtMs, ...stats };
 }
 
-function describe(snapshot: ClusterSnapshot, view: readonly ServerShare[]): string {
+function describe(snapshot: ClusterSnapshot, view: readonly NodeShare[]): string {
   const [layout, ...older] = snapshot.layouts;
   if (layout === undefined) return "no ring: one local store holds everything, or no storage node has registered yet";
   const heading = [
-    "server",
+    "node",
     "zone",
     "state",
     "weight",
@@ -53,12 +52,12 @@ function describe(snapshot: ClusterSnapshot, view: readonly ServerShare[]): stri
     "url",
   ];
   const rows = view.map((share) => {
-    const server = snapshot.servers.find((candidate) => candidate.serverId === share.serverId);
-    const stats = server?.stats;
+    const node = snapshot.nodes.find((candidate) => candidate.nodeId === share.nodeId);
+    const stats = node?.stats;
     return [
-      share.serverId,
+      share.nodeId,
       share.zone ?? "",
-      server?.state ?? "unknown",
+      node?.state ?? "unknown",
       String(share.weight),
       String(share.virtualNodes),
       formatShare(share.primaryShare),
@@ -67,11 +66,11 @@ function describe(snapshot: ClusterSnapshot, view: readonly ServerShare[]): stri
       stats === undefined ? "-" : String(stats.chunkCount),
       stats === undefined ? "-" : formatBytes(stats.bytesUsed),
       stats === undefined ? "-" : formatBytes(stats.bytesFree),
-      server === undefined ? "-" : shownUrl(server.url),
+      node === undefined ? "-" : shownUrl(node.url),
     ];
   });
   const lines = [
-    `layout ${layout.layoutVersion}, ${layout.replicationFactor} copies of each chunk, ${layout.virtualNodesPerServer} virtual nodes per server`,
+    `layout ${layout.layoutVersion}, ${layout.replicationFactor} copies of each chunk, ${layout.virtualNodesPerNode} virtual nodes per node`,
     formatTable([heading, ...rows]),
   ];
   if (older.length > 0) {

@@ -1,22 +1,22 @@
-import { checkedUrl, type ServerRecord } from "@ashlar/sdk/ports";
+import { checkedUrl, type NodeRecord } from "@ashlar/sdk/ports";
 import { APART, askReadiness, type NoAnswer, type ReadyAnswer } from "./ask-server.ts";
 import { checkFinding, clockFinding, type Finding } from "./finding.ts";
 
 const ANSWER_MS = 4000;
 
-/** What each node that was asked says now, by server id. */
+/** What each node that was asked says now, by node id. */
 export type NodeAnswers = ReadonlyMap<string, ReadyAnswer | NoAnswer>;
 
 /**
  * Asks every node that the registry takes for up how it is, all at once. Needs no credentials. One with its operations on a port of their own says
  * nothing: it counts by its last heartbeat.
  */
-export async function askNodes(servers: readonly ServerRecord[], signal: AbortSignal): Promise<NodeAnswers> {
-  const up = servers.filter((server) => server.state === "up" && isUsable(server));
+export async function askNodes(nodes: readonly NodeRecord[], signal: AbortSignal): Promise<NodeAnswers> {
+  const up = nodes.filter((node) => node.state === "up" && isUsable(node));
   const answers = await Promise.all(
     up.map(
-      async ({ serverId, url }): Promise<readonly [string, ReadyAnswer | NoAnswer]> => [
-        serverId,
+      async ({ nodeId, url }): Promise<readonly [string, ReadyAnswer | NoAnswer]> => [
+        nodeId,
         await askReadiness(url, { signal, limitMs: ANSWER_MS }),
       ],
     ),
@@ -25,7 +25,7 @@ export async function askNodes(servers: readonly ServerRecord[], signal: AbortSi
 }
 
 /** Whether its URL is one that transports open; a row of an earlier release may hold another. */
-export function isUsable({ url }: Pick<ServerRecord, "url">): boolean {
+export function isUsable({ url }: Pick<NodeRecord, "url">): boolean {
   try {
     checkedUrl(url);
     return true;
@@ -36,34 +36,34 @@ export function isUsable({ url }: Pick<ServerRecord, "url">): boolean {
 
 /** Clocks of nodes that do not agree with this machine's. */
 export function findClockProblems(answers: NodeAnswers, nowMs: number): readonly Finding[] {
-  return [...answers].flatMap(([serverId, answer]) =>
-    "reason" in answer ? [] : clockFinding(serverId, answer.dateMs, nowMs),
+  return [...answers].flatMap(([nodeId, answer]) =>
+    "reason" in answer ? [] : clockFinding(nodeId, answer.dateMs, nowMs),
   );
 }
 
 /** What is wrong with a node by its own answer, in one finding; `undefined` if nothing is. */
-export function answerFinding({ serverId, url }: ServerRecord, answer: ReadyAnswer | NoAnswer): Finding | undefined {
-  if ("reason" in answer) return noAnswerFinding({ serverId, url }, answer);
+export function answerFinding({ nodeId, url }: NodeRecord, answer: ReadyAnswer | NoAnswer): Finding | undefined {
+  if ("reason" in answer) return noAnswerFinding({ nodeId, url }, answer);
   const bad = Object.entries(answer.checks)
     .map(([name, state]) => ({ ...checkFinding(name, state), name, state }))
     .filter(({ level }) => level !== "ok");
   const worst = bad.find(({ level }) => level === "broken") ?? bad[0];
   if (worst === undefined) return undefined;
   const states = bad.map(({ name, state }) => `${name}: ${state}`).join(", ");
-  return { level: worst.level, what: `${serverId} runs, but ${states}`, why: worst.why, action: worst.action };
+  return { level: worst.level, what: `${nodeId} runs, but ${states}`, why: worst.why, action: worst.action };
 }
 
 function noAnswerFinding(
-  { serverId, url }: Pick<ServerRecord, "serverId" | "url">,
+  { nodeId, url }: Pick<NodeRecord, "nodeId" | "url">,
   { reason, isRefused, action }: NoAnswer,
 ): Finding {
-  const what = `${serverId} does not answer at ${url}: ${reason}`;
+  const what = `${nodeId} does not answer at ${url}: ${reason}`;
   if (isRefused) {
     return {
       level: "broken",
       what,
       why: "nothing listens there, so that it does not run; the cluster takes it for down when it has missed its heartbeats for half a minute",
-      action: `start it again; if it is lost for good: ashlar layout --remove ${serverId}`,
+      action: `start it again; if it is lost for good: ashlar layout --remove ${nodeId}`,
     };
   }
   return {

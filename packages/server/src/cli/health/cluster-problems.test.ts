@@ -1,25 +1,25 @@
 import type { ClusterSnapshot } from "@ashlar/sdk";
 import { MIB } from "@ashlar/sdk/limits";
-import type { ServerRecord } from "@ashlar/sdk/ports";
+import type { NodeRecord } from "@ashlar/sdk/ports";
 import { expect, test } from "vitest";
 import type { NoAnswer, ReadyAnswer } from "./ask-server.ts";
 import { findClusterProblems } from "./cluster-problems.ts";
 import { checkFinding, clockFinding, diskFinding, type Finding } from "./finding.ts";
 
-function server(serverId: string, more: Partial<ServerRecord> = {}): ServerRecord {
+function node(nodeId: string, more: Partial<NodeRecord> = {}): NodeRecord {
   const times = { registeredAtMs: 0, lastHeartbeatAtMs: 0 };
-  return { serverId, url: `http://${serverId}`, weight: 1, softwareVersion: "1", state: "up", ...times, ...more };
+  return { nodeId, url: `http://${nodeId}`, weight: 1, softwareVersion: "1", state: "up", ...times, ...more };
 }
 
-function cluster(servers: readonly ServerRecord[], layouts: number[] = [1]): ClusterSnapshot {
-  const placed = servers.map(({ serverId, weight }) => ({ serverId, weight }));
+function cluster(nodes: readonly NodeRecord[], layouts: number[] = [1]): ClusterSnapshot {
+  const placed = nodes.map(({ nodeId, weight }) => ({ nodeId, weight }));
   return {
-    servers,
+    nodes,
     layouts: layouts.map((layoutVersion) => ({
       layoutVersion,
       replicationFactor: 3,
-      virtualNodesPerServer: 150,
-      servers: placed,
+      virtualNodesPerNode: 150,
+      nodes: placed,
     })),
   };
 }
@@ -27,16 +27,16 @@ function cluster(servers: readonly ServerRecord[], layouts: number[] = [1]): Clu
 const levels = (snapshot: ClusterSnapshot): string[] => findClusterProblems(snapshot).map((finding) => finding.level);
 
 test("a cluster that is well has nothing but ok", () => {
-  expect(levels(cluster([server("a"), server("b"), server("c")]))).toEqual(["ok", "ok", "ok"]);
+  expect(levels(cluster([node("a"), node("b"), node("c")]))).toEqual(["ok", "ok", "ok"]);
 });
 
-test("one server down is broken; more than the quorum bears, and nothing can be written", () => {
-  const down = server("c", { state: "down" });
-  expect(levels(cluster([server("a"), server("b"), down]))).toEqual(["ok", "ok", "broken"]);
-  const findings = findClusterProblems(cluster([server("a"), server("b", { state: "down" }), down]));
+test("one node down is broken; more than the quorum bears, and nothing can be written", () => {
+  const down = node("c", { state: "down" });
+  expect(levels(cluster([node("a"), node("b"), down]))).toEqual(["ok", "ok", "broken"]);
+  const findings = findClusterProblems(cluster([node("a"), node("b", { state: "down" }), down]));
   expect(findings.at(-1)).toMatchObject({
     level: "broken",
-    what: "nothing can be written: 1 of 3 servers can take chunks, 2 needed",
+    what: "nothing can be written: 1 of 3 nodes can take chunks, 2 needed",
   });
 });
 
@@ -46,64 +46,64 @@ const well: ReadyAnswer = { ready: true, checks: { store: "ok", registry: "regis
 const refused: NoAnswer = { reason: "connect ECONNREFUSED", isRefused: true };
 
 test("what nodes answer wins over their last heartbeat, in one line each: all disks full, and nothing can be written", () => {
-  const servers = ["a", "b", "c"].map((id) => server(id, { stats }));
-  const answers = new Map(servers.map(({ serverId }) => [serverId, readOnly]));
-  const findings = findClusterProblems(cluster(servers), answers);
+  const nodes = ["a", "b", "c"].map((id) => node(id, { stats }));
+  const answers = new Map(nodes.map(({ nodeId }) => [nodeId, readOnly]));
+  const findings = findClusterProblems(cluster(nodes), answers);
   expect(findings.map(({ level }) => level)).toEqual(["warning", "warning", "warning", "broken"]);
   expect(findings[0]?.what).toBe("a runs, but store: read-only");
-  expect(findings.at(-1)?.what).toBe("nothing can be written: 0 of 3 servers can take chunks, 2 needed");
-  expect(findings.at(-1)?.action).toMatch(/^make room on the servers that are full \(a, b, c\)/);
+  expect(findings.at(-1)?.what).toBe("nothing can be written: 0 of 3 nodes can take chunks, 2 needed");
+  expect(findings.at(-1)?.action).toMatch(/^make room on the nodes that are full \(a, b, c\)/);
 });
 
 test("nodes that died just now count as away; ones that this machine does not reach count by their heartbeat", () => {
   const ids = ["a", "b", "c", "d", "e", "f"];
   const answer = (id: string, dead: NoAnswer): ReadyAnswer | NoAnswer => (id === "c" || id === "e" ? dead : well);
   const after = (dead: NoAnswer): readonly Finding[] =>
-    findClusterProblems(cluster(ids.map((id) => server(id))), new Map(ids.map((id) => [id, answer(id, dead)])));
+    findClusterProblems(cluster(ids.map((id) => node(id))), new Map(ids.map((id) => [id, answer(id, dead)])));
   const killed = after(refused);
   expect(killed.map(({ level }) => level)).toEqual(["ok", "ok", "broken", "ok", "broken", "ok", "broken"]);
   expect(killed.at(-1)?.what).toMatch(/% of new chunks cannot be written/);
-  expect(killed.at(-1)?.action).toBe("start the servers that are away: c, e");
+  expect(killed.at(-1)?.action).toBe("start the nodes that are away: c, e");
   const unseen = after({ reason: "getaddrinfo ENOTFOUND c", isRefused: false });
   expect(unseen.map(({ level }) => level)).toEqual(["ok", "ok", "warning", "ok", "warning", "ok"]);
 });
 
 test("a node that nobody can ask is full by its last heartbeat, too", () => {
   const full = { ...stats, bytesFree: MIB };
-  const findings = findClusterProblems(cluster(["a", "b", "c"].map((id) => server(id, { stats: full }))));
+  const findings = findClusterProblems(cluster(["a", "b", "c"].map((id) => node(id, { stats: full }))));
   expect(findings.at(-1)?.what).toMatch(/^nothing can be written: 0 of 3/);
 });
 
-test("a server outside the layout comes back by its weight, not by starting", () => {
-  const snapshot = cluster([server("a"), server("b"), server("c")]);
-  const note = findClusterProblems({ ...snapshot, servers: [...snapshot.servers, server("z")] }).at(-1);
+test("a node outside the layout comes back by its weight, not by starting", () => {
+  const snapshot = cluster([node("a"), node("b"), node("c")]);
+  const note = findClusterProblems({ ...snapshot, nodes: [...snapshot.nodes, node("z")] }).at(-1);
   expect(note?.action).toContain("ashlar layout --weights z=1");
 });
 
-test("two of six down: not everything is lost, but some chunks have too few servers, and it is said how many and whose", () => {
+test("two of six down: not everything is lost, but some chunks have too few nodes, and it is said how many and whose", () => {
   const ids = ["a", "b", "c", "d", "e", "f"];
   const away = (...down: string[]): ClusterSnapshot =>
-    cluster(ids.map((id) => server(id, down.includes(id) ? { state: "down" } : {})));
+    cluster(ids.map((id) => node(id, down.includes(id) ? { state: "down" } : {})));
   expect(levels(away("c"))).toEqual(["ok", "ok", "broken", "ok", "ok", "ok"]);
   const last = findClusterProblems(away("c", "e")).at(-1);
   const share = Number(last?.what.match(/^([\d.]+) % of new chunks cannot be written/)?.[1]);
-  // Both of two given servers are among the three of a chunk in 3 · 2 / (6 · 5) of all cases.
+  // Both of two given nodes are among the three of a chunk in 3 · 2 / (6 · 5) of all cases.
   expect(share).toBeGreaterThan(15);
   expect(share).toBeLessThan(25);
   expect(last?.why).not.toContain("cannot be read");
-  expect(last?.action).toBe("start the servers that are away: c, e");
+  expect(last?.action).toBe("start the nodes that are away: c, e");
   expect(findClusterProblems(away("a", "c", "e")).at(-1)?.why).toMatch(/[\d.]+ % of all chunks cannot be read/);
 });
 
-test("a drained server is up, and said to be drained", () => {
-  const [first] = findClusterProblems(cluster([server("a", { weight: 0 }), server("b"), server("c"), server("d")]));
+test("a drained node is up, and said to be drained", () => {
+  const [first] = findClusterProblems(cluster([node("a", { weight: 0 }), node("b"), node("c"), node("d")]));
   expect(first).toMatchObject({ level: "ok", what: expect.stringContaining("drained (weight 0)") });
 });
 
 test("whatever is not ok says why it matters and what to do", () => {
   const findings = [
-    ...findClusterProblems(cluster([server("a", { state: "down" }), server("b", { state: "stopped" })], [2, 1])),
-    ...findClusterProblems({ servers: [], layouts: [] }),
+    ...findClusterProblems(cluster([node("a", { state: "down" }), node("b", { state: "stopped" })], [2, 1])),
+    ...findClusterProblems({ nodes: [], layouts: [] }),
     ...[
       "none",
       "not registered",
@@ -132,16 +132,16 @@ test("clocks are compared: seconds are nothing, a minute breaks what is signed",
   expect(clockFinding("n1", undefined, 100_000)).toEqual([]);
 });
 
-test("stopped servers, too few servers and older layouts are told, each with what to do", () => {
-  const findings = findClusterProblems(cluster([server("a"), server("b", { state: "stopped" })], [2, 1]));
+test("stopped nodes, too few nodes and older layouts are told, each with what to do", () => {
+  const findings = findClusterProblems(cluster([node("a"), node("b", { state: "stopped" })], [2, 1]));
   expect(findings.map((finding) => finding.level)).toEqual(["ok", "warning", "warning", "broken", "note"]);
   for (const finding of findings) if (finding.level !== "ok") expect(finding.action).toBeDefined();
 });
 
-test("a cluster without servers, and servers outside the layout, are notes", () => {
-  expect(levels({ servers: [], layouts: [] })).toEqual(["note"]);
-  const [snapshot, stray] = [cluster([server("a"), server("b"), server("c")]), server("z")];
-  expect(levels({ ...snapshot, servers: [...snapshot.servers, stray] })).toEqual(["ok", "ok", "ok", "note"]);
+test("a cluster without nodes, and nodes outside the layout, are notes", () => {
+  expect(levels({ nodes: [], layouts: [] })).toEqual(["note"]);
+  const [snapshot, stray] = [cluster([node("a"), node("b"), node("c")]), node("z")];
+  expect(levels({ ...snapshot, nodes: [...snapshot.nodes, stray] })).toEqual(["ok", "ok", "ok", "note"]);
 });
 
 test("disks are judged by their free share", () => {
@@ -150,23 +150,23 @@ test("disks are judged by their free share", () => {
   expect([level(500), level(99), level(9)]).toEqual(["ok", "warning", "broken"]);
   expect(diskFinding("d", {}, String)).toBeUndefined();
   const full = { chunkCount: 1, bytesUsed: 1, bytesFree: 5, bytesTotal: 1000 };
-  expect(levels(cluster([server("a", { stats: full }), server("b"), server("c")]))).toEqual(["broken", "ok", "ok"]);
+  expect(levels(cluster([node("a", { stats: full }), node("b"), node("c")]))).toEqual(["broken", "ok", "ok"]);
 });
 
 test("older layouts are no reason to sit back: chunks do not move by themselves", () => {
-  const findings = findClusterProblems(cluster([server("a"), server("b"), server("c")], [2, 1]));
+  const findings = findClusterProblems(cluster([node("a"), node("b"), node("c")], [2, 1]));
   expect(findings.at(-1)?.action).not.toContain("nothing to do");
   expect(findings.at(-1)?.action).toContain("putting the same content again");
 });
 
-test("a server whose URL nobody can use is broken whatever its state, counts as away, and its password stays hidden", () => {
+test("a node whose URL nobody can use is broken whatever its state, counts as away, and its password stays hidden", () => {
   for (const state of ["up", "down", "stopped"] as const) {
-    const spoilt = server("c", { url: "http://user:pa55word@c:1", state });
-    const findings = findClusterProblems(cluster([server("a"), server("b"), spoilt]));
+    const spoilt = node("c", { url: "http://user:pa55word@c:1", state });
+    const findings = findClusterProblems(cluster([node("a"), node("b"), spoilt]));
     expect(findings.map(({ level }) => level)).toEqual(["ok", "ok", "broken"]);
     expect(findings[2]?.what).toBe("c registered with a URL that nobody can use: …c:1");
     expect(JSON.stringify(findings)).not.toContain("pa55word");
   }
-  const two = ["a", "b"].map((id) => server(id, { url: `ftp://${id}` }));
-  expect(findClusterProblems(cluster([...two, server("c")])).at(-1)?.what).toMatch(/^nothing can be written: 1 of 3/);
+  const two = ["a", "b"].map((id) => node(id, { url: `ftp://${id}` }));
+  expect(findClusterProblems(cluster([...two, node("c")])).at(-1)?.what).toMatch(/^nothing can be written: 1 of 3/);
 });

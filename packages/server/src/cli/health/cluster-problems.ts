@@ -1,6 +1,6 @@
 import type { ClusterSnapshot } from "@ashlar/sdk";
 import { majority } from "@ashlar/sdk/engine";
-import { type Layout, type ServerRecord, shownUrl } from "@ashlar/sdk/ports";
+import { type Layout, type NodeRecord, shownUrl } from "@ashlar/sdk/ports";
 import { createPlacement, PARTITION_COUNT } from "@ashlar/sdk/ring";
 import { DISK_RESERVE_BYTES } from "../../node/index.ts";
 import { formatBytes, formatCount, formatShare, formatTime } from "../../observability/format.ts";
@@ -8,7 +8,7 @@ import { answerFinding, isUsable, type NodeAnswers } from "./ask-nodes.ts";
 import { diskFinding, type Finding } from "./finding.ts";
 
 /**
- * What is wrong with the servers and layouts of a cluster. Pure.
+ * What is wrong with the nodes and layouts of a cluster. Pure.
  *
  * @param answers what nodes say now; it wins over what the registry last heard of them.
  */
@@ -24,82 +24,82 @@ export function findClusterProblems(snapshot: ClusterSnapshot, answers: NodeAnsw
       },
     ];
   }
-  const findings = snapshot.servers.map((server) => serverFinding(server, layout, answers));
+  const findings = snapshot.nodes.map((node) => nodeFinding(node, layout, answers));
   findings.push(...findWriteProblems(snapshot, layout, answers));
   if (older.length > 0) {
     const versions = older.map((entry) => entry.layoutVersion).join(", ");
     findings.push({
       level: "note",
       what: `chunks still lie by older layouts: ${versions}`,
-      why: "reads find them there, so that the servers of those layouts are still needed; this release does not move chunks",
-      action: "keep those servers; putting the same content again restores its copies by the present layout",
+      why: "reads find them there, so that the nodes of those layouts are still needed; this release does not move chunks",
+      action: "keep those nodes; putting the same content again restores its copies by the present layout",
     });
   }
   return findings;
 }
 
-function serverFinding(server: ServerRecord, layout: Layout, answers: NodeAnswers): Finding {
-  const { serverId, url, stats } = server;
-  const placed = layout.servers.find((entry) => entry.serverId === serverId);
-  const lastSeen = `last heard of ${formatTime(server.lastHeartbeatAtMs)} UTC`;
+function nodeFinding(node: NodeRecord, layout: Layout, answers: NodeAnswers): Finding {
+  const { nodeId, url, stats } = node;
+  const placed = layout.nodes.find((entry) => entry.nodeId === nodeId);
+  const lastSeen = `last heard of ${formatTime(node.lastHeartbeatAtMs)} UTC`;
   if (placed === undefined) {
     return {
       level: "note",
-      what: `${serverId} is not part of the layout`,
+      what: `${nodeId} is not part of the layout`,
       why: "no new chunk goes there; older ones may still lie there",
-      action: `to take it back, see that it runs, then: ashlar layout --weights ${serverId}=1; to be rid of it, stop it when no older layout is in use`,
+      action: `to take it back, see that it runs, then: ashlar layout --weights ${nodeId}=1; to be rid of it, stop it when no older layout is in use`,
     };
   }
-  if (!isUsable(server)) {
+  if (!isUsable(node)) {
     return {
       level: "broken",
-      what: `${serverId} registered with a URL that nobody can use: ${shownUrl(url)}`,
-      why: "chunks that belong there lack a copy: reads and writes go on with the others, until more servers are lost",
-      action: `start it again with a --public-url (PUBLIC_URL) such as http://host:port, without user, password or query; if it is lost for good: ashlar layout --remove ${serverId}`,
+      what: `${nodeId} registered with a URL that nobody can use: ${shownUrl(url)}`,
+      why: "chunks that belong there lack a copy: reads and writes go on with the others, until more nodes are lost",
+      action: `start it again with a --public-url (PUBLIC_URL) such as http://host:port, without user, password or query; if it is lost for good: ashlar layout --remove ${nodeId}`,
     };
   }
-  if (server.state === "down") {
+  if (node.state === "down") {
     return {
       level: "broken",
-      what: `${serverId} is down, ${lastSeen}`,
-      why: "chunks that belong there lack a copy: reads and writes go on with the others, until more servers are lost",
-      action: `start it again at ${url}; if it is lost for good: ashlar layout --remove ${serverId}`,
+      what: `${nodeId} is down, ${lastSeen}`,
+      why: "chunks that belong there lack a copy: reads and writes go on with the others, until more nodes are lost",
+      action: `start it again at ${url}; if it is lost for good: ashlar layout --remove ${nodeId}`,
     };
   }
-  if (server.state === "stopped") {
+  if (node.state === "stopped") {
     return {
       level: "warning",
-      what: `${serverId} was stopped in order, ${lastSeen}`,
+      what: `${nodeId} was stopped in order, ${lastSeen}`,
       why: "chunks that belong there lack a copy while it is away",
-      action: `start it again; if it is gone for good: ashlar layout --remove ${serverId}`,
+      action: `start it again; if it is gone for good: ashlar layout --remove ${nodeId}`,
     };
   }
-  const answer = answers.get(serverId);
-  const wrong = answer && answerFinding(server, answer);
+  const answer = answers.get(nodeId);
+  const wrong = answer && answerFinding(node, answer);
   if (wrong !== undefined) return wrong;
   const idle = placed.weight > 0 ? "" : "; it is drained (weight 0): no new chunk goes there";
-  const disk = stats && diskFinding(`disk of ${serverId}`, stats, formatBytes);
+  const disk = stats && diskFinding(`disk of ${nodeId}`, stats, formatBytes);
   return disk === undefined
-    ? { level: "ok", what: `${serverId} is up${idle}` }
-    : { ...disk, what: `${serverId} is up${idle}; ${disk.what}` };
+    ? { level: "ok", what: `${nodeId} is up${idle}` }
+    : { ...disk, what: `${nodeId} is up${idle}; ${disk.what}` };
 }
 
-/** Whether chunks get the copies that are asked for, and whether enough servers can take them. Pure. */
+/** Whether chunks get the copies that are asked for, and whether enough nodes can take them. Pure. */
 function findWriteProblems(snapshot: ClusterSnapshot, layout: Layout, answers: NodeAnswers): readonly Finding[] {
-  const members = layout.servers.filter((server) => server.weight > 0).map(({ serverId }) => serverId);
-  const records = new Map(snapshot.servers.map((server) => [server.serverId, server]));
-  const stateOf = (serverId: string): NodeState => nodeState(records.get(serverId), answers);
-  const away = members.filter((serverId) => stateOf(serverId) === "away");
-  const full = members.filter((serverId) => stateOf(serverId) === "full");
-  const writable = new Set(members.filter((serverId) => stateOf(serverId) === "writable"));
+  const members = layout.nodes.filter((node) => node.weight > 0).map(({ nodeId }) => nodeId);
+  const records = new Map(snapshot.nodes.map((node) => [node.nodeId, node]));
+  const stateOf = (nodeId: string): NodeState => nodeState(records.get(nodeId), answers);
+  const away = members.filter((nodeId) => stateOf(nodeId) === "away");
+  const full = members.filter((nodeId) => stateOf(nodeId) === "full");
+  const writable = new Set(members.filter((nodeId) => stateOf(nodeId) === "writable"));
   const copies = Math.min(layout.replicationFactor, members.length);
   const quorum = majority(copies);
   const findings: Finding[] = [];
   if (members.length < layout.replicationFactor) {
     findings.push({
       level: "warning",
-      what: `${layout.replicationFactor} copies are wanted, but there are only ${formatCount(members.length, "server")}`,
-      why: "each server holds one copy of a chunk at most, so that fewer losses are borne than you asked for",
+      what: `${layout.replicationFactor} copies are wanted, but there are only ${formatCount(members.length, "node")}`,
+      why: "each node holds one copy of a chunk at most, so that fewer losses are borne than you asked for",
       action: "add storage nodes, or ask for fewer copies: ashlar layout --replication-factor <count>",
     });
   }
@@ -107,7 +107,7 @@ function findWriteProblems(snapshot: ClusterSnapshot, layout: Layout, answers: N
   if (writable.size < quorum) {
     findings.push({
       level: "broken",
-      what: `nothing can be written: ${writable.size} of ${formatCount(members.length, "server")} can take chunks, ${quorum} needed`,
+      what: `nothing can be written: ${writable.size} of ${formatCount(members.length, "node")} can take chunks, ${quorum} needed`,
       why: `a write is acknowledged when ${quorum} of ${copies} copies are safe on disk`,
       action,
     });
@@ -118,7 +118,7 @@ function findWriteProblems(snapshot: ClusterSnapshot, layout: Layout, answers: N
     const state = full.length === 0 ? "away" : away.length === 0 ? "full" : "away or full";
     findings.push({
       level: "broken",
-      what: `${formatShare(unwritable)} of new chunks cannot be written: too many of the servers that they belong to are ${state}`,
+      what: `${formatShare(unwritable)} of new chunks cannot be written: too many of the nodes that they belong to are ${state}`,
       why: `puts fail with ${full.length === 0 ? "" : "DISK_FULL or "}QUORUM_NOT_REACHED; a larger object has some such chunk for certain${unreadable > 0 ? `, and ${formatShare(unreadable)} of all chunks cannot be read` : ""}`,
       action,
     });
@@ -131,12 +131,12 @@ type NodeState = "writable" | "full" | "away";
 /**
  * What a node says now wins over its last heartbeat. One that this machine does not reach counts by its heartbeat: gateways may reach it.
  */
-function nodeState(server: ServerRecord | undefined, answers: NodeAnswers): NodeState {
-  if (server?.state !== "up" || !isUsable(server)) return "away";
-  const answer = answers.get(server.serverId);
+function nodeState(node: NodeRecord | undefined, answers: NodeAnswers): NodeState {
+  if (node?.state !== "up" || !isUsable(node)) return "away";
+  const answer = answers.get(node.nodeId);
   if (answer === undefined || "reason" in answer) {
     if (answer?.isRefused) return "away";
-    const { bytesFree = 0, bytesTotal = 0 } = server.stats ?? {};
+    const { bytesFree = 0, bytesTotal = 0 } = node.stats ?? {};
     return bytesTotal > 0 && bytesFree < DISK_RESERVE_BYTES ? "full" : "writable";
   }
   if (!answer.ready || answer.checks.registry === "refused") return "away";
@@ -145,28 +145,28 @@ function nodeState(server: ServerRecord | undefined, answers: NodeAnswers): Node
 
 function actionFor(away: readonly string[], full: readonly string[]): string {
   const actions = [
-    ...(away.length === 0 ? [] : [`start the servers that are away: ${away.join(", ")}`]),
+    ...(away.length === 0 ? [] : [`start the nodes that are away: ${away.join(", ")}`]),
     ...(full.length === 0
       ? []
       : [
-          `make room on the servers that are full (${full.join(", ")}): delete objects, enlarge their disks, or add a storage node`,
+          `make room on the nodes that are full (${full.join(", ")}): delete objects, enlarge their disks, or add a storage node`,
         ]),
   ];
   return actions.join("; ");
 }
 
-/** Shares of all chunks, by the newest layout, whose servers are away or full: too many of them to write, or away all of them. */
+/** Shares of all chunks, by the newest layout, whose nodes are away or full: too many of them to write, or away all of them. */
 function lostShares(
   layout: Layout,
-  servers: { readonly writable: ReadonlySet<string>; readonly away: ReadonlySet<string>; readonly quorum: number },
+  nodes: { readonly writable: ReadonlySet<string>; readonly away: ReadonlySet<string>; readonly quorum: number },
 ): { readonly unwritable: number; readonly unreadable: number } {
-  const { writable, away, quorum } = servers;
+  const { writable, away, quorum } = nodes;
   const placement = createPlacement(layout);
   let [unwritable, unreadable] = [0, 0];
   for (let partition = 0; partition < PARTITION_COUNT; partition++) {
-    const ids = placement.serversOf(partition);
-    if (ids.filter((serverId) => writable.has(serverId)).length < quorum) unwritable++;
-    if (ids.every((serverId) => away.has(serverId))) unreadable++;
+    const ids = placement.nodesOf(partition);
+    if (ids.filter((nodeId) => writable.has(nodeId)).length < quorum) unwritable++;
+    if (ids.every((nodeId) => away.has(nodeId))) unreadable++;
   }
   return { unwritable: unwritable / PARTITION_COUNT, unreadable: unreadable / PARTITION_COUNT };
 }

@@ -67,7 +67,7 @@ const STATES: Readonly<Record<CheckWord, Omit<Finding, "what">>> = {
   },
   "id held by another node": {
     level: "broken",
-    why: "a node at another address runs under this server id, so that the cluster does not let this one in",
+    why: "a node at another address runs under this node id, so that the cluster does not let this one in",
     action:
       "give it a SERVER_ID and a DATA_DIR of its own, or stop the other node; a moved node gets in by itself half a minute after its last heartbeat",
   },

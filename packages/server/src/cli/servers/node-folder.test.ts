@@ -33,7 +33,7 @@ test("it stays its server's: another one is told whose it is, and does not keep 
   (await takeNodeFolder(path, "n1")).release();
   await expect(takeNodeFolder(path, "n2")).rejects.toMatchObject({
     code: "PRECONDITION_FAILED",
-    details: { serverId: "n1" },
+    details: { nodeId: "n1" },
   });
   (await takeNodeFolder(path, "n1")).release();
 });

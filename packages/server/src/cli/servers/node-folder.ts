@@ -4,7 +4,7 @@ import { makeStoreFolder } from "@ashlar/adapters/chunk-store/fs";
 import { AshlarError } from "@ashlar/sdk/errors";
 import { type FileLock, tryLockFile } from "../../files/file-lock.ts";
 import { readJsonFile, writePrivateFile } from "../../files/private-file.ts";
-import { assertServerId } from "../../node/index.ts";
+import { assertNodeId } from "../../node/index.ts";
 
 const FORMAT = "ashlar-node-folder";
 const FORMAT_VERSION = 1;
@@ -12,16 +12,16 @@ const FORMAT_VERSION = 1;
 /**
  * Takes a data folder for one storage node: two nodes over one folder would count one copy twice.
  *
- * `server.json` says for good whose folder it is; a folder without one, new or of an earlier release, becomes this server's. `server.lock` keeps
+ * `server.json` says for good whose folder it is; a folder without one, new or of an earlier release, becomes this node's. `server.lock` keeps
  * a second process out for as long as this one runs, and never longer. Stores that are opened without a node do not look at either.
  *
  * @param path made if it is missing.
  * @returns the lock, which the node holds until it has closed its store.
- * @throws {AshlarError} PRECONDITION_FAILED if another process or another server id has it, STORE_INCOMPATIBLE for a `server.json` that is
+ * @throws {AshlarError} PRECONDITION_FAILED if another process or another node id has it, STORE_INCOMPATIBLE for a `server.json` that is
  *   damaged or newer, INVALID_ARGUMENT for a bad id or a path that cannot be used.
  */
-export async function takeNodeFolder(path: string, serverId: string): Promise<FileLock> {
-  assertServerId(serverId);
+export async function takeNodeFolder(path: string, nodeId: string): Promise<FileLock> {
+  assertNodeId(nodeId);
   await makeStoreFolder(path);
   const lock = tryLockFile(join(path, "server.lock"));
   const file = join(path, "server.json");
@@ -35,12 +35,12 @@ export async function takeNodeFolder(path: string, serverId: string): Promise<Fi
   try {
     const owner = readOwner(file);
     if (owner === undefined) {
-      writeOwner(file, serverId);
-    } else if (owner !== serverId) {
+      writeOwner(file, nodeId);
+    } else if (owner !== nodeId) {
       throw new AshlarError(
         "PRECONDITION_FAILED",
-        `${path} is the folder of the storage node ${owner}, not of ${serverId}: give ${serverId} a folder of its own with DATA_DIR or --data-dir, or start the node as ${owner} with SERVER_ID or --server-id`,
-        { details: { path, serverId: owner } },
+        `${path} is the folder of the storage node ${owner}, not of ${nodeId}: give ${nodeId} a folder of its own with DATA_DIR or --data-dir, or start the node as ${owner} with SERVER_ID or --server-id`,
+        { details: { path, nodeId: owner } },
       );
     }
     return lock;
@@ -53,11 +53,11 @@ export async function takeNodeFolder(path: string, serverId: string): Promise<Fi
 /**
  * Writes a `server.json` that is empty or damaged anew; the damaged one is kept beside.
  *
- * @param serverId whose folder it is: nothing else in it says so.
+ * @param nodeId whose folder it is: nothing else in it says so.
  * @returns the name of the file, if it was damaged.
  * @throws {AshlarError} INVALID_ARGUMENT without an id.
  */
-export function rebuildServerFile(folder: string, serverId: string | undefined): readonly string[] {
+export function rebuildNodeFile(folder: string, nodeId: string | undefined): readonly string[] {
   const file = join(folder, "server.json");
   try {
     readOwner(file);
@@ -65,20 +65,20 @@ export function rebuildServerFile(folder: string, serverId: string | undefined):
   } catch (error) {
     if (!AshlarError.is(error, "STORE_INCOMPATIBLE")) throw error;
   }
-  if (serverId === undefined) {
+  if (nodeId === undefined) {
     throw new AshlarError("INVALID_ARGUMENT", `${file} is damaged: say whose folder it is with --server-id <id>`);
   }
-  assertServerId(serverId);
+  assertNodeId(nodeId);
   renameSync(file, `${file}.damaged`);
-  writeOwner(file, serverId);
+  writeOwner(file, nodeId);
   return ["server.json"];
 }
 
-function writeOwner(file: string, serverId: string): void {
-  writePrivateFile(file, `${JSON.stringify({ format: FORMAT, formatVersion: FORMAT_VERSION, serverId })}\n`);
+function writeOwner(file: string, nodeId: string): void {
+  writePrivateFile(file, `${JSON.stringify({ format: FORMAT, formatVersion: FORMAT_VERSION, serverId: nodeId })}\n`);
 }
 
-/** The id of the server that a folder belongs to; `undefined` if it is nobody's. @throws {AshlarError} STORE_INCOMPATIBLE. */
+/** The id of the node that a folder belongs to; `undefined` if it is nobody's. @throws {AshlarError} STORE_INCOMPATIBLE. */
 function readOwner(file: string): string | undefined {
   const marker = readMarker(file);
   if (marker === undefined) return undefined;

@@ -1,9 +1,9 @@
 import { AshlarError } from "@ashlar/sdk/errors";
-import type { ServerRegistry } from "@ashlar/sdk/ports";
+import type { NodeRegistry } from "@ashlar/sdk/ports";
 import { expect, test } from "vitest";
 import { lazyRegistry } from "./run-node.ts";
 
-const EMPTY = { servers: [], layouts: [] };
+const EMPTY = { nodes: [], layouts: [] };
 
 test("opens at the first call, again after a failure, and closes what it opened", async () => {
   let openings = 0;
@@ -12,7 +12,7 @@ test("opens at the first call, again after a failure, and closes what it opened"
     openings++;
     if (openings === 1) throw new AshlarError("METADATA_UNAVAILABLE", "the database is away");
     return {
-      registry: { clusterSnapshot: async () => EMPTY } as unknown as ServerRegistry,
+      registry: { clusterSnapshot: async () => EMPTY } as unknown as NodeRegistry,
       [Symbol.asyncDispose]: async () => void closings++,
     };
   });
@@ -30,12 +30,12 @@ test("a call that fails keeps what is open", async () => {
   const lazy = lazyRegistry(async () => {
     openings++;
     const fail = async (): Promise<never> => {
-      throw new AshlarError("SERVER_NOT_FOUND", "who?");
+      throw new AshlarError("NODE_NOT_FOUND", "who?");
     };
-    return { registry: { stopServer: fail } as unknown as ServerRegistry, [Symbol.asyncDispose]: async () => {} };
+    return { registry: { stopNode: fail } as unknown as NodeRegistry, [Symbol.asyncDispose]: async () => {} };
   });
-  await expect(lazy.registry.stopServer("n1")).rejects.toMatchObject({ code: "SERVER_NOT_FOUND" });
-  await expect(lazy.registry.stopServer("n1")).rejects.toMatchObject({ code: "SERVER_NOT_FOUND" });
+  await expect(lazy.registry.stopNode("n1")).rejects.toMatchObject({ code: "NODE_NOT_FOUND" });
+  await expect(lazy.registry.stopNode("n1")).rejects.toMatchObject({ code: "NODE_NOT_FOUND" });
   expect(openings).toBe(1);
 });
 

@@ -1,6 +1,6 @@
 import { openFsChunkStore } from "@ashlar/adapters/chunk-store/fs";
 import { AshlarError } from "@ashlar/sdk/errors";
-import type { Durability, ServerRegistry } from "@ashlar/sdk/ports";
+import type { Durability, NodeRegistry } from "@ashlar/sdk/ports";
 import { folderError } from "../../files/file-error.ts";
 import { clusterAuthorization, createGrantKeeper, type GrantKeeper } from "../../grants/index.ts";
 import { createStorageNode } from "../../node/index.ts";
@@ -21,15 +21,15 @@ const WILDCARDS: ReadonlySet<string> = new Set(["0.0.0.0", "::", "[::]"]);
 /** `ashlar node`: runs until the signal. */
 export async function runNode(call: Call): Promise<number> {
   const { settings, io, signal, output } = call;
-  const { serverId, dataDir } = requireNames(settings);
-  call.setTitle(`node ${serverId}`);
+  const { nodeId, dataDir } = requireNames(settings);
+  call.setTitle(`node ${nodeId}`);
   const parts = await createServerParts(settings, io);
   const { logger, chunkMaxBytes, tracer } = parts;
   const clusterKey = await requireClusterKey(settings, logger);
   const grants = clusterKey === undefined ? undefined : await createGrantKeeper({ ...parts, clusterKey });
   await using opened = openRegistry(settings, parts, grants);
   // Released last: until its store has closed, the folder is this node's.
-  using _folder = await takeNodeFolder(dataDir, serverId);
+  using _folder = await takeNodeFolder(dataDir, nodeId);
   const durability = settings.durability as Durability | undefined;
   const store = await openFsChunkStore({ path: dataDir, durability, chunkMaxBytes, logger, tracer }).catch(
     (error: unknown): never => {
@@ -40,7 +40,7 @@ export async function runNode(call: Call): Promise<number> {
   const { registry } = opened;
   const node = createStorageNode({
     ...parts,
-    serverId,
+    nodeId,
     store,
     registry,
     grants,
@@ -54,8 +54,8 @@ export async function runNode(call: Call): Promise<number> {
     const address = await node.listen();
     const url = publicUrl ?? address.url;
     await output.result(
-      { serverId, url: address.url, operationsUrl: address.operationsUrl, publicUrl: url, dataDir },
-      `node ${serverId} listens on ${address.url}${address.operationsUrl === undefined ? "" : `, health and metrics on ${address.operationsUrl}`}`,
+      { nodeId, url: address.url, operationsUrl: address.operationsUrl, publicUrl: url, dataDir },
+      `node ${nodeId} listens on ${address.url}${address.operationsUrl === undefined ? "" : `, health and metrics on ${address.operationsUrl}`}`,
     );
     const close = (graceMs: number): Promise<void> => node.close({ graceMs });
     const refused = new AbortController();
@@ -74,11 +74,11 @@ export async function runNode(call: Call): Promise<number> {
   }
 }
 
-function requireNames({ serverId, dataDir, host, publicUrl }: Call["settings"]): {
-  readonly serverId: string;
+function requireNames({ nodeId, dataDir, host, publicUrl }: Call["settings"]): {
+  readonly nodeId: string;
   readonly dataDir: string;
 } {
-  if (serverId === undefined) throw missing("a server id", "SERVER_ID", "--server-id");
+  if (nodeId === undefined) throw missing("a node id", "SERVER_ID", "--server-id");
   if (dataDir === undefined) throw missing("a folder for the chunks", "DATA_DIR", "--data-dir");
   if (WILDCARDS.has(host) && publicUrl === undefined) {
     throw new AshlarError(
@@ -86,7 +86,7 @@ function requireNames({ serverId, dataDir, host, publicUrl }: Call["settings"]):
       `a node on ${host} needs --public-url (PUBLIC_URL): the address under which the others reach it`,
     );
   }
-  return { serverId, dataDir };
+  return { nodeId, dataDir };
 }
 
 function missing(what: string, variable: string, flag: string): AshlarError {
@@ -125,7 +125,7 @@ function openRegistry(settings: Call["settings"], parts: ServerParts, grants: Gr
 
 /** A registry and what it holds open. */
 export interface OpenedRegistry extends AsyncDisposable {
-  readonly registry: ServerRegistry;
+  readonly registry: NodeRegistry;
 }
 
 /**
@@ -133,7 +133,7 @@ export interface OpenedRegistry extends AsyncDisposable {
  */
 export function lazyRegistry(open: () => Promise<OpenedRegistry>): OpenedRegistry {
   let opened: Promise<OpenedRegistry> | undefined;
-  const use = async <Answer>(call: (registry: ServerRegistry) => Promise<Answer>): Promise<Answer> => {
+  const use = async <Answer>(call: (registry: NodeRegistry) => Promise<Answer>): Promise<Answer> => {
     opened ??= open();
     try {
       return await call((await opened).registry);
@@ -147,9 +147,9 @@ export function lazyRegistry(open: () => Promise<OpenedRegistry>): OpenedRegistr
   };
   return {
     registry: {
-      registerServer: (registration, options) => use((registry) => registry.registerServer(registration, options)),
+      registerNode: (registration, options) => use((registry) => registry.registerNode(registration, options)),
       heartbeat: (beat, options) => use((registry) => registry.heartbeat(beat, options)),
-      stopServer: (serverId, options) => use((registry) => registry.stopServer(serverId, options)),
+      stopNode: (nodeId, options) => use((registry) => registry.stopNode(nodeId, options)),
       clusterSnapshot: (options) => use((registry) => registry.clusterSnapshot(options)),
       changeLayout: (change, options) => use((registry) => registry.changeLayout(change, options)),
     },

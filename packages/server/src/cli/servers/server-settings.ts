@@ -26,7 +26,7 @@ export type CommonSettingName = (typeof COMMON)[number];
 export const SERVE_SETTINGS = ["servePath", "port", "durability", "collectIntervalMs", ...COMMON] as const;
 
 export const NODE_SETTINGS = [
-  "serverId",
+  "nodeId",
   "dataDir",
   "grpcPort",
   "publicUrl",

@@ -77,10 +77,10 @@ const CALLS: Readonly<Record<Operation, Call>> = {
   },
   createAccessToken: (c, t, { bucket }) => c.objects(t).createAccessToken({ bucket }),
   getCluster: (c, t) => c.cluster(t).getCluster({}),
-  registerServer: (c, t) =>
-    c.cluster(t).registerServer({ serverId: "evil", url: "http://127.0.0.1:1", softwareVersion: "1" }),
-  heartbeat: (c, t) => c.cluster(t).heartbeat({ serverId: "node-1", stats: {} }),
-  stopServer: (c, t) => c.cluster(t).stopServer({ serverId: "node-1" }),
+  registerNode: (c, t) =>
+    c.cluster(t).registerNode({ nodeId: "evil", url: "http://127.0.0.1:1", softwareVersion: "1" }),
+  heartbeat: (c, t) => c.cluster(t).heartbeat({ nodeId: "node-1", stats: {} }),
+  stopNode: (c, t) => c.cluster(t).stopNode({ nodeId: "node-1" }),
   changeLayout: (c, t) => c.cluster(t).changeLayout({ weights: { "node-1": 0 } }),
   createApiKey: (c, t, { bucket }) => c.credentials(t).createApiKey({ bucket }),
   listApiKeys: (c, t) => c.credentials(t).listApiKeys({}),
@@ -145,8 +145,8 @@ async function stateOutside(): Promise<unknown> {
     (await metadata.listUploads({ bucket })).uploads.filter(({ key }) => bucket !== "mine" || !key.startsWith(PREFIX)),
   ];
   const parts = [otherBucket, otherPrefix].map(({ uploadId }) => metadata.listParts({ uploadId }));
-  const { layouts, servers } = await metadata.clusterSnapshot();
-  const states = servers.map(({ serverId, state }) => [serverId, state]);
+  const { layouts, nodes } = await metadata.clusterSnapshot();
+  const states = nodes.map(({ nodeId, state }) => [nodeId, state]);
   const all = [await listing("mine"), await listing("theirs"), await Promise.all(parts)];
   return { all, layouts, states, buckets: await metadata.listBuckets() };
 }
@@ -157,9 +157,9 @@ const NEVER: readonly Operation[] = [
   "listBuckets",
   "deleteBucket",
   "createAccessToken",
-  "registerServer",
+  "registerNode",
   "heartbeat",
-  "stopServer",
+  "stopNode",
   "changeLayout",
   "createApiKey",
   "listApiKeys",

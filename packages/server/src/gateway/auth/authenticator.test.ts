@@ -246,7 +246,7 @@ describe("the access table", () => {
       "revokeAccessToken",
     ];
     expect(await allowed(keys.readonly.apiKey)).toEqual(reads);
-    const cluster = ["heartbeat", "registerServer", "stopServer"];
+    const cluster = ["heartbeat", "registerNode", "stopNode"];
     const all = Object.keys(GATEWAY_OPERATIONS).sort();
     expect(await allowed(keys.admin.apiKey)).toEqual(all.filter((name) => !cluster.includes(name)));
     const admin = ["changeLayout", "createApiKey", "deleteApiKey", "listApiKeys"];

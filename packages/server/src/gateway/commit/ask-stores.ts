@@ -18,21 +18,21 @@ export async function askStores(
   const { layoutVersion, stores } = await context.topology.writePlacement(chunk.chunkId, { signal });
   const failures: AshlarError[] = [];
   const answers = await Promise.all(
-    stores.map(async ({ serverId, store }) => {
+    stores.map(async ({ nodeId, store }) => {
       try {
         const [presence] = await store.hasChunks([chunk.chunkId], { claim: true, signal });
-        return { serverId, held: presence?.sizeBytes === chunk.sizeBytes };
+        return { nodeId, held: presence?.sizeBytes === chunk.sizeBytes };
       } catch (error) {
-        context.logger.warn({ err: error, serverId }, "a store did not tell whether it holds a chunk");
+        context.logger.warn({ err: error, nodeId }, "a store did not tell whether it holds a chunk");
         failures.push(AshlarError.from(error));
-        return { serverId, held: false };
+        return { nodeId, held: false };
       }
     }),
   );
-  const missedServerIds = answers.flatMap(({ serverId, held }) => (held ? [] : [serverId]));
+  const missedNodeIds = answers.flatMap(({ nodeId, held }) => (held ? [] : [nodeId]));
   const quorum = context.topology.writeQuorum(stores.length);
-  const heldCount = stores.length - missedServerIds.length;
-  if (heldCount >= quorum) return { layoutVersion, missedServerIds };
+  const heldCount = stores.length - missedNodeIds.length;
+  if (heldCount >= quorum) return { layoutVersion, missedNodeIds };
   const chunkId = encodeHex(chunk.chunkId);
   if (heldCount + failures.length < quorum) {
     throw new AshlarError("CLAIM_EXPIRED", "too few stores hold a chunk of the commit; upload it again", {

@@ -17,20 +17,20 @@ import { placementCovering } from "./layout-view.ts";
 /** Where a chunk lies, as proven. */
 export interface ProvenChunk {
   readonly layoutVersion: number;
-  /** Servers of the placement without a receipt. */
-  readonly missedServerIds: readonly string[];
+  /** Nodes of the placement without a receipt. */
+  readonly missedNodeIds: readonly string[];
 }
 
 /**
- * Checks that the holder of a ticket uploaded this chunk to enough servers.
+ * Checks that the holder of a ticket uploaded this chunk to enough nodes.
  *
  * Either one receipt of a gateway, or receipts of distinct nodes that all belong to the placement of one recent layout and reach its write
  * quorum. Nothing of it rests on the client's word.
  *
- * A receipt that has expired counts as none: the servers of the others may still be enough. So one node whose clock is behind stops nobody.
+ * A receipt that has expired counts as none: the nodes of the others may still be enough. So one node whose clock is behind stops nobody.
  *
  * @throws {AshlarError} UNAUTHENTICATED (forged or malformed), CLAIM_EXPIRED (too few are left that are not too old), PERMISSION_DENIED (none; of another ticket, chunk or
- *   size; one server twice), LAYOUT_STALE (servers of no layout of the last day), QUORUM_NOT_REACHED.
+ *   size; one node twice), LAYOUT_STALE (nodes of no layout of the last day), QUORUM_NOT_REACHED.
  */
 export async function checkReceipts(
   context: GatewayContext & { readonly grants: GrantKeeper },
@@ -64,14 +64,14 @@ export async function checkReceipts(
 /** What usable receipts are refused with that more of them could mend. */
 const TOO_FEW: readonly ErrorCode[] = ["PERMISSION_DENIED", "LAYOUT_STALE", "QUORUM_NOT_REACHED"];
 
-/** Names the servers: a node whose clock is behind gives receipts that are old when they are new. */
+/** Names the nodes: a node whose clock is behind gives receipts that are old when they are new. */
 function tooOld(chunk: ChunkRef, expired: readonly ReceiptGrant[], cause: unknown): AshlarError {
-  const serverIds = expired.flatMap((receipt) => (receipt.holder === "node" ? [receipt.serverId] : receipt.serverIds));
-  const from = [...new Set(serverIds)].join(", ");
+  const nodeIds = expired.flatMap((receipt) => (receipt.holder === "node" ? [receipt.nodeId] : receipt.nodeIds));
+  const from = [...new Set(nodeIds)].join(", ");
   return new AshlarError(
     "CLAIM_EXPIRED",
-    `the receipts of ${from} have expired, and the others are too few: the chunk may be gone; upload it again. If that does not help, see whether the clocks of these servers are behind`,
-    { cause, details: { ...detailsOf(chunk), serverIds: from } },
+    `the receipts of ${from} have expired, and the others are too few: the chunk may be gone; upload it again. If that does not help, see whether the clocks of these nodes are behind`,
+    { cause, details: { ...detailsOf(chunk), nodeIds: from } },
   );
 }
 
@@ -92,17 +92,17 @@ async function checkGatewayReceipt(
   chunk: ChunkRef,
   receipt: GatewayReceipt,
 ): Promise<ProvenChunk> {
-  const { layoutVersion, missedServerIds } = receipt;
+  const { layoutVersion, missedNodeIds } = receipt;
   if (layoutVersion === 0) {
     const placement = await context.topology.writePlacement(chunk.chunkId);
-    if (placement.layoutVersion === 0) return { layoutVersion, missedServerIds };
+    if (placement.layoutVersion === 0) return { layoutVersion, missedNodeIds };
     throw stale(chunk);
   }
   const known = await findLayout(context, (layouts) =>
     layouts.find((layout) => layout.layoutVersion === layoutVersion),
   );
   if (known === undefined) throw stale(chunk);
-  return { layoutVersion, missedServerIds };
+  return { layoutVersion, missedNodeIds };
 }
 
 async function checkNodeReceipts(
@@ -111,20 +111,20 @@ async function checkNodeReceipts(
   receipts: readonly NodeReceipt[],
 ): Promise<ProvenChunk> {
   if (receipts.length === 0) throw denied("a chunk has no receipt", chunk);
-  const serverIds = new Set(receipts.map((receipt) => receipt.serverId));
-  if (serverIds.size < receipts.length) throw denied("two receipts are of the same server", chunk);
+  const nodeIds = new Set(receipts.map((receipt) => receipt.nodeId));
+  if (nodeIds.size < receipts.length) throw denied("two receipts are of the same node", chunk);
   const covering = await findLayout(context, (layouts) =>
-    placementCovering(layouts, context.layouts.placementOf, { chunkId: chunk.chunkId, serverIds }),
+    placementCovering(layouts, context.layouts.placementOf, { chunkId: chunk.chunkId, nodeIds }),
   );
   if (covering === undefined) throw stale(chunk);
-  const { layoutVersion, servers } = covering;
-  const quorum = context.topology.writeQuorum(servers.length);
-  if (serverIds.size < quorum) {
-    throw new AshlarError("QUORUM_NOT_REACHED", `a chunk has ${serverIds.size} receipts, ${quorum} are needed`, {
+  const { layoutVersion, nodes } = covering;
+  const quorum = context.topology.writeQuorum(nodes.length);
+  if (nodeIds.size < quorum) {
+    throw new AshlarError("QUORUM_NOT_REACHED", `a chunk has ${nodeIds.size} receipts, ${quorum} are needed`, {
       details: { ...detailsOf(chunk), quorum: String(quorum) },
     });
   }
-  return { layoutVersion, missedServerIds: servers.filter((serverId) => !serverIds.has(serverId)) };
+  return { layoutVersion, missedNodeIds: nodes.filter((nodeId) => !nodeIds.has(nodeId)) };
 }
 
 /** Looks in the layouts in use, then in those of the longest upload, and then whether one came since the view was taken. */

@@ -43,17 +43,17 @@ export function createLayoutView(
   };
 }
 
-/** The placement of a chunk under the first layout whose servers include all of `serverIds`; `undefined` if there is none. */
+/** The placement of a chunk under the first layout whose nodes include all of `nodeIds`; `undefined` if there is none. */
 export function placementCovering(
   layouts: readonly Layout[],
   placementOf: ClusterView["placementOf"],
-  { chunkId, serverIds }: { readonly chunkId: Digest; readonly serverIds: ReadonlySet<string> },
-): { readonly layoutVersion: number; readonly servers: readonly string[] } | undefined {
+  { chunkId, nodeIds }: { readonly chunkId: Digest; readonly nodeIds: ReadonlySet<string> },
+): { readonly layoutVersion: number; readonly nodes: readonly string[] } | undefined {
   for (const layout of layouts) {
-    const servers = placementOf(layout).placementOf(chunkId);
-    const inside = new Set(servers);
-    if ([...serverIds].every((serverId) => inside.has(serverId))) {
-      return { layoutVersion: layout.layoutVersion, servers };
+    const nodes = placementOf(layout).placementOf(chunkId);
+    const inside = new Set(nodes);
+    if ([...nodeIds].every((nodeId) => inside.has(nodeId))) {
+      return { layoutVersion: layout.layoutVersion, nodes };
     }
   }
   return undefined;

@@ -66,12 +66,12 @@ const begin = (
 
 async function upload(
   grant: string,
-  options: { bytes?: Uint8Array; serverIds?: readonly string[] } = {},
+  options: { bytes?: Uint8Array; nodeIds?: readonly string[] } = {},
 ): Promise<Uploaded> {
   const bytes = options.bytes ?? randomBytes(1000);
   const chunkId = digestOf(bytes);
   const placement = await client.placementOf(chunkId);
-  const receipts = await client.upload(bytes, chunkId, grant, options.serverIds ?? placement);
+  const receipts = await client.upload(bytes, chunkId, grant, options.nodeIds ?? placement);
   return { bytes, chunkId, receipts, placement };
 }
 
@@ -118,18 +118,18 @@ describe("an honest direct client", () => {
     const { ticket, grant } = await begin();
     const bytes = randomBytes(1000);
     const placement = await client.placementOf(digestOf(bytes));
-    const chunk = await upload(grant, { bytes, serverIds: placement.slice(0, 2) });
+    const chunk = await upload(grant, { bytes, nodeIds: placement.slice(0, 2) });
     expect(await commit(ticket, [chunkOf(chunk)], { sha256: encodeHex(chunk.chunkId) })).toBe("none");
     const repairs = await metadata.listRepairs({ limit: 1000 });
     expect(
-      repairs.filter((each) => encodeHex(each.chunkId) === encodeHex(chunk.chunkId)).map((each) => each.serverId),
+      repairs.filter((each) => encodeHex(each.chunkId) === encodeHex(chunk.chunkId)).map((each) => each.nodeId),
     ).toEqual([placement[2]]);
     expect((await client.objects(cluster.keys.readonly).headObject({ bucket: BUCKET, key: KEY })).info?.sha256).toBe(
       encodeHex(chunk.chunkId),
     );
   });
 
-  it("may store through the gateway's chunk face, with one receipt for the quorum", async () => {
+  it("may store through the gateway's chunk API, with one receipt for the quorum", async () => {
     const { ticket, grant } = await begin();
     const bytes = randomBytes(1000);
     const chunkId = digestOf(bytes);
@@ -149,8 +149,8 @@ describe("an honest direct client", () => {
     const stored = await upload((await begin()).grant);
     const { ticket, grant } = await begin();
     const receipts: string[] = [];
-    for (const serverId of stored.placement) {
-      const node = client.chunks(serverId, grant);
+    for (const nodeId of stored.placement) {
+      const node = client.chunks(nodeId, grant);
       const asked = await node.hasChunks({ chunkIds: [stored.chunkId] });
       expect(asked.chunks[0]).toMatchObject({ present: false, receipt: "" });
       const proof = createHash("sha256").update(asked.chunks[0]!.nonce).update(stored.bytes).digest();
@@ -162,7 +162,7 @@ describe("an honest direct client", () => {
   });
 });
 
-describe("an honest client of the gateway's chunk face", () => {
+describe("an honest client of the gateway's chunk API", () => {
   it("proves possession there, for one receipt of the quorum", async () => {
     const stored = await upload((await begin()).grant);
     const { ticket, grant } = await begin();
@@ -250,7 +250,7 @@ describe("receipts that lie", () => {
     });
     const { ticketId } = await cluster.keeper.verify(ticket, ["ticket"]);
     const { chunkId, placement } = honest;
-    const facts = placement.map((serverId) => ({ ticketId, chunkId, sizeBytes: 1000, serverId }));
+    const facts = placement.map((nodeId) => ({ ticketId, chunkId, sizeBytes: 1000, nodeId }));
     const stale = await Promise.all(facts.map((fact) => past.issueNodeReceipt(fact)));
     expect(await attempt(stale)).toBe("CLAIM_EXPIRED");
     const fresh = await Promise.all(facts.map((fact) => cluster.keeper.issueNodeReceipt(fact)));
@@ -260,9 +260,9 @@ describe("receipts that lie", () => {
     expect(await attempt(fresh)).toBe("none");
   });
 
-  it("are refused if one server speaks twice", async () => {
-    const again = await upload(grant, { bytes: honest.bytes, serverIds: honest.placement.slice(0, 1) });
-    // The same text twice counts once; a second receipt of the server is a second text.
+  it("are refused if one node speaks twice", async () => {
+    const again = await upload(grant, { bytes: honest.bytes, nodeIds: honest.placement.slice(0, 1) });
+    // The same text twice counts once; a second receipt of the node is a second text.
     expect(await attempt([honest.receipts[0]!, honest.receipts[0]!])).toBe("QUORUM_NOT_REACHED");
     if (again.receipts[0] !== honest.receipts[0]) {
       expect(await attempt([honest.receipts[0]!, again.receipts[0]!])).toBe("PERMISSION_DENIED");
@@ -273,20 +273,20 @@ describe("receipts that lie", () => {
     expect(await attempt(honest.receipts.slice(0, 1))).toBe("QUORUM_NOT_REACHED");
   });
 
-  it("are refused if a server lies outside of the placement", async () => {
+  it("are refused if a node lies outside of the placement", async () => {
     const [outside] = await client.outsideOf(honest.chunkId);
-    const [receipt] = (await upload(grant, { bytes: honest.bytes, serverIds: [outside!] })).receipts;
+    const [receipt] = (await upload(grant, { bytes: honest.bytes, nodeIds: [outside!] })).receipts;
     expect(await attempt([honest.receipts[0]!, receipt!])).toBe("LAYOUT_STALE");
     expect(await attempt([...honest.receipts, receipt!])).toBe("LAYOUT_STALE");
     const { ticketId } = await cluster.keeper.verify(ticket, ["ticket"]);
     const facts = { ticketId, chunkId: honest.chunkId, sizeBytes: 1000 };
-    const unknown = await cluster.keeper.issueNodeReceipt({ ...facts, serverId: "node-99" });
+    const unknown = await cluster.keeper.issueNodeReceipt({ ...facts, nodeId: "node-99" });
     expect(await attempt([honest.receipts[0]!, unknown])).toBe("LAYOUT_STALE");
   });
 
   it("are refused for a layout that is not in use", async () => {
     const { ticketId } = await cluster.keeper.verify(ticket, ["ticket"]);
-    const facts = { ticketId, chunkId: honest.chunkId, sizeBytes: 1000, serverIds: ["a"], missedServerIds: [] };
+    const facts = { ticketId, chunkId: honest.chunkId, sizeBytes: 1000, nodeIds: ["a"], missedNodeIds: [] };
     for (const layoutVersion of [0, 999]) {
       expect(await attempt([await cluster.keeper.issueGatewayReceipt({ ...facts, layoutVersion })])).toBe(
         "LAYOUT_STALE",
@@ -302,9 +302,7 @@ describe("receipts that lie", () => {
     });
     const { ticketId } = await cluster.keeper.verify(ticket, ["ticket"]);
     const facts = { ticketId, chunkId: honest.chunkId, sizeBytes: 1000 };
-    const forged = await Promise.all(
-      honest.placement.map((serverId) => stranger.issueNodeReceipt({ ...facts, serverId })),
-    );
+    const forged = await Promise.all(honest.placement.map((nodeId) => stranger.issueNodeReceipt({ ...facts, nodeId })));
     expect(await attempt(forged)).toBe("UNAUTHENTICATED");
     const [a, b] = honest.receipts as [string, string];
     const spliced = `${a.split(".")[0]}.${b.split(".")[1]}`;
@@ -486,24 +484,24 @@ describe("chunks are kept from a client", () => {
     mine = await upload(grant);
     another = await upload((await begin()).grant);
   });
-  async function read(serverId: string, token: string | undefined, chunkId: Digest): Promise<string> {
+  async function read(nodeId: string, token: string | undefined, chunkId: Digest): Promise<string> {
     const work = async (): Promise<void> => {
-      for await (const _ of client.chunks(serverId, token).getChunk({ chunkId }));
+      for await (const _ of client.chunks(nodeId, token).getChunk({ chunkId }));
     };
     return await codeOf(work());
   }
 
   it("that has no read grant for them, on nodes and on the gateway", async () => {
     const readAnother = await cluster.keeper.issueRead({ chunkId: another.chunkId });
-    for (const serverId of [mine.placement[0]!, "gateway"]) {
-      expect(await read(serverId, undefined, mine.chunkId)).toBe("UNAUTHENTICATED");
-      expect(await read(serverId, "nonsense", mine.chunkId)).toBe("UNAUTHENTICATED");
-      expect(await read(serverId, cluster.keys.admin, mine.chunkId)).toBe("UNAUTHENTICATED");
+    for (const nodeId of [mine.placement[0]!, "gateway"]) {
+      expect(await read(nodeId, undefined, mine.chunkId)).toBe("UNAUTHENTICATED");
+      expect(await read(nodeId, "nonsense", mine.chunkId)).toBe("UNAUTHENTICATED");
+      expect(await read(nodeId, cluster.keys.admin, mine.chunkId)).toBe("UNAUTHENTICATED");
       for (const token of [readAnother, grant, ticket, mine.receipts[0]]) {
-        expect(await read(serverId, token, mine.chunkId)).toBe("PERMISSION_DENIED");
+        expect(await read(nodeId, token, mine.chunkId)).toBe("PERMISSION_DENIED");
       }
       const readMine = await cluster.keeper.issueRead({ chunkId: mine.chunkId });
-      expect(await read(serverId, readMine, mine.chunkId)).toBe("none");
+      expect(await read(nodeId, readMine, mine.chunkId)).toBe("none");
     }
   });
 
@@ -559,9 +557,9 @@ describe("chunks are kept from a client", () => {
   });
 
   it("that stores bytes under a digest which is not theirs", async () => {
-    for (const serverId of [mine.placement[0]!, "gateway"]) {
+    for (const nodeId of [mine.placement[0]!, "gateway"]) {
       const writing = client
-        .chunks(serverId, grant)
+        .chunks(nodeId, grant)
         .writeChunk({ chunkId: digestOf(randomBytes(5)), data: randomBytes(5) });
       expect(await codeOf(writing)).toBe("CHUNK_DIGEST_MISMATCH");
     }
@@ -583,23 +581,23 @@ describe("chunks are kept from a client", () => {
 });
 
 describe("the cluster is kept from a client", () => {
-  it("that registers, beats or stops servers with an API key or a grant of another kind", async () => {
+  it("that registers, beats or stops nodes with an API key or a grant of another kind", async () => {
     const { ticket, grant } = await begin();
-    const registration = { serverId: "evil", url: "http://127.0.0.1:1", softwareVersion: "1" };
+    const registration = { nodeId: "evil", url: "http://127.0.0.1:1", softwareVersion: "1" };
     const attempts = (token: string | undefined): Promise<string[]> => {
       const service = client.cluster(token);
       return Promise.all([
-        codeOf(service.registerServer(registration)),
-        codeOf(service.heartbeat({ serverId: "node-1", stats: {} })),
-        codeOf(service.stopServer({ serverId: "node-1" })),
+        codeOf(service.registerNode(registration)),
+        codeOf(service.heartbeat({ nodeId: "node-1", stats: {} })),
+        codeOf(service.stopNode({ nodeId: "node-1" })),
       ]);
     };
     const all = (code: string): string[] => [code, code, code];
     for (const key of [cluster.keys.admin, cluster.keys.readwrite, ticket, grant])
       expect(await attempts(key)).toEqual(all("PERMISSION_DENIED"));
     expect(await attempts(undefined)).toEqual(all("UNAUTHENTICATED"));
-    const { servers } = await client.cluster(cluster.keys.readonly).getCluster({});
-    expect(servers.map((server) => server.serverId)).toEqual(["node-1", "node-2", "node-3", "node-4"]);
+    const { nodes } = await client.cluster(cluster.keys.readonly).getCluster({});
+    expect(nodes.map((node) => node.nodeId)).toEqual(["node-1", "node-2", "node-3", "node-4"]);
   });
 
   it("that changes the layout without an admin key", async () => {

@@ -138,17 +138,17 @@ describe("the handle of a manifest", () => {
 });
 
 describe("an access token in another place", () => {
-  it("opens no chunk face, of a node or of the gateway", async () => {
+  it("opens no chunk API, of a node or of the gateway", async () => {
     const token = await tokenFor("");
     const bytes = new Uint8Array([1, 2, 3]);
     const chunkId = digestFromBytes(createHash("sha256").update(bytes).digest());
-    for (const server of ["node-1", "gateway"]) {
-      const chunks = cluster.client.chunks(server, token);
+    for (const node of ["node-1", "gateway"]) {
+      const chunks = cluster.client.chunks(node, token);
       expect(await codeOf(chunks.writeChunk({ chunkId, data: bytes }))).toBe("PERMISSION_DENIED");
       expect(await codeOf(chunks.hasChunks({ chunkIds: [chunkId], claim: true }))).toBe("PERMISSION_DENIED");
       expect(await codeOf(chunks.listChunks({}))).toBe("PERMISSION_DENIED");
       expect(await codeOf(chunks.deleteChunk({ chunkIds: [chunkId] }))).toBe("PERMISSION_DENIED");
-      const url = server === "gateway" ? cluster.url : cluster.nodeUrls.get(server);
+      const url = node === "gateway" ? cluster.url : cluster.nodeUrls.get(node);
       const path = `${url}/chunks/${Buffer.from(chunkId).toString("hex")}`;
       const answer = await fetch(path, { headers: { authorization: `Bearer ${token}` } });
       expect(answer.status).toBe(403);

@@ -72,7 +72,7 @@ interface TicketScope {
   /** Of the access token that asks. */
   readonly prefix: string | undefined;
   readonly apiKeyId: string;
-  /** What the caller's use of chunk faces counts for. */
+  /** What the caller's use of chunk APIs counts for. */
   readonly credential: string | undefined;
 }
 
@@ -125,7 +125,7 @@ async function locate(
 }
 
 interface Locating {
-  /** Of the caller: what it reads from chunk faces counts for it. */
+  /** Of the caller: what it reads from chunk APIs counts for it. */
   readonly apiKeyId: string | undefined;
   readonly signal: AbortSignal | undefined;
 }

@@ -6,7 +6,7 @@ import type {
   CreatedApiKey,
   Heartbeat,
   LayoutChange,
-  ServerRegistration,
+  NodeRegistration,
 } from "@ashlar/sdk/ports";
 import { issueAccessToken, revokeAccessToken } from "../auth/access-tokens.ts";
 import { createApiKey } from "../auth/api-key.ts";
@@ -20,11 +20,11 @@ export const CLUSTER_OPERATIONS = Object.freeze({
     scope: "nothing",
     run: ({ metadata }, _none: object, { signal }) => metadata.clusterSnapshot({ signal }),
   }),
-  registerServer: operation({
+  registerNode: operation({
     access: "cluster",
     scope: "never",
-    async run({ metadata, topology }, registration: ServerRegistration, { signal }) {
-      const { layoutVersion } = await metadata.registerServer(registration, { signal });
+    async run({ metadata, topology }, registration: NodeRegistration, { signal }) {
+      const { layoutVersion } = await metadata.registerNode(registration, { signal });
       topology.invalidate();
       return layoutVersion;
     },
@@ -35,11 +35,11 @@ export const CLUSTER_OPERATIONS = Object.freeze({
     run: async ({ metadata }, beat: Heartbeat, { signal }) =>
       (await metadata.heartbeat(beat, { signal })).layoutVersion,
   }),
-  stopServer: operation({
+  stopNode: operation({
     access: "cluster",
     scope: "never",
-    async run({ metadata, topology }, { serverId }: { readonly serverId: string }, { signal }) {
-      await metadata.stopServer(serverId, { signal });
+    async run({ metadata, topology }, { nodeId }: { readonly nodeId: string }, { signal }) {
+      await metadata.stopNode(nodeId, { signal });
       topology.invalidate();
     },
   }),

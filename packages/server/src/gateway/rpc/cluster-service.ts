@@ -1,8 +1,8 @@
 import {
   type ClusterService,
   decodeLayoutChange,
-  decodeServerRegistration,
-  decodeServerStats,
+  decodeNodeRegistration,
+  decodeNodeStats,
   encodeClusterSnapshot,
   encodeInteger,
   encodeLayout,
@@ -19,16 +19,16 @@ export function createClusterService(
 ): ServiceImpl<typeof ClusterService> {
   return {
     getCluster: async (_message, call) => encodeClusterSnapshot(await perform("getCluster", {}, rpcCall(call)), limits),
-    registerServer: async (message, call) => ({
-      layoutVersion: encodeInteger(await perform("registerServer", decodeServerRegistration(message), rpcCall(call))),
+    registerNode: async (message, call) => ({
+      layoutVersion: encodeInteger(await perform("registerNode", decodeNodeRegistration(message), rpcCall(call))),
     }),
-    heartbeat: async ({ serverId, stats }, call) => ({
+    heartbeat: async ({ nodeId, stats }, call) => ({
       layoutVersion: encodeInteger(
-        await perform("heartbeat", { serverId, stats: decodeServerStats(stats) }, rpcCall(call)),
+        await perform("heartbeat", { nodeId, stats: decodeNodeStats(stats) }, rpcCall(call)),
       ),
     }),
-    async stopServer({ serverId }, call) {
-      await perform("stopServer", { serverId }, rpcCall(call));
+    async stopNode({ nodeId }, call) {
+      await perform("stopNode", { nodeId }, rpcCall(call));
       return {};
     },
     changeLayout: async (message, call) => ({

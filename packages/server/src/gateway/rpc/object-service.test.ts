@@ -314,7 +314,7 @@ describe("the rest", () => {
 
   it("tells the cluster and its limits", async () => {
     expect(await cluster.getCluster({})).toMatchObject({
-      servers: [],
+      nodes: [],
       layouts: [],
       inlineMaxBytes: 32_768,
       chunkMaxBytes: 67_108_864n,

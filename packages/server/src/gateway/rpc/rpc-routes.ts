@@ -11,7 +11,7 @@ import { WRITE_OBJECT_MAX_BYTES } from "./message-limits.ts";
 import { createObjectService } from "./object-service.ts";
 
 /**
- * The RPCs of a gateway beside those of its chunk face.
+ * The RPCs of a gateway beside those of its chunk API.
  *
  * Each is authorized at its gate, and held to the scope of its caller's credentials by the operation that it stands for. Control messages are validated by
  * the rules of the proto files; those that carry bytes or long chunk lists check themselves.

@@ -17,23 +17,23 @@ export interface DirectClient {
   readonly objects: (token: string | undefined) => Client<typeof ObjectService>;
   readonly cluster: (token: string | undefined) => Client<typeof ClusterService>;
   readonly credentials: (token: string | undefined) => Client<typeof CredentialService>;
-  /** @param serverId a node, or `gateway`. */
-  readonly chunks: (serverId: string, token: string | undefined) => Client<typeof ChunkService>;
+  /** @param nodeId a node, or `gateway`. */
+  readonly chunks: (nodeId: string, token: string | undefined) => Client<typeof ChunkService>;
   /** Where the newest layout puts a chunk. */
   placementOf(chunkId: Digest): Promise<readonly string[]>;
   /** Every other node. */
   outsideOf(chunkId: Digest): Promise<readonly string[]>;
   /** Stores a chunk under a grant. @returns one receipt for each server. */
-  upload(bytes: Uint8Array, chunkId: Digest, grant: string, serverIds: readonly string[]): Promise<string[]>;
+  upload(bytes: Uint8Array, chunkId: Digest, grant: string, nodeIds: readonly string[]): Promise<string[]>;
 }
 
 /** Clients of a cluster, over binary Connect. */
 export function directClient(cluster: Pick<TestCluster, "url" | "nodeUrls" | "keys">): DirectClient {
-  const urlOf = (serverId: string): string => cluster.nodeUrls.get(serverId) ?? cluster.url;
+  const urlOf = (nodeId: string): string => cluster.nodeUrls.get(nodeId) ?? cluster.url;
   const clusterOf: DirectClient["cluster"] = (token) =>
     createClient(ClusterService, bearerTransport(cluster.url, token));
-  const chunksOf: DirectClient["chunks"] = (serverId, token) =>
-    createClient(ChunkService, bearerTransport(urlOf(serverId), token));
+  const chunksOf: DirectClient["chunks"] = (nodeId, token) =>
+    createClient(ChunkService, bearerTransport(urlOf(nodeId), token));
   const placementOf = async (chunkId: Digest): Promise<readonly string[]> => {
     const { layouts } = decodeClusterSnapshot(await clusterOf(cluster.keys.readonly).getCluster({}));
     const [newest] = layouts;
@@ -47,12 +47,12 @@ export function directClient(cluster: Pick<TestCluster, "url" | "nodeUrls" | "ke
     placementOf,
     async outsideOf(chunkId) {
       const inside = await placementOf(chunkId);
-      return [...cluster.nodeUrls.keys()].filter((serverId) => !inside.includes(serverId));
+      return [...cluster.nodeUrls.keys()].filter((nodeId) => !inside.includes(nodeId));
     },
-    async upload(bytes, chunkId, grant, serverIds) {
+    async upload(bytes, chunkId, grant, nodeIds) {
       const receipts: string[] = [];
-      for (const serverId of serverIds) {
-        receipts.push((await chunksOf(serverId, grant).writeChunk({ chunkId, data: bytes })).receipt);
+      for (const nodeId of nodeIds) {
+        receipts.push((await chunksOf(nodeId, grant).writeChunk({ chunkId, data: bytes })).receipt);
       }
       return receipts;
     },

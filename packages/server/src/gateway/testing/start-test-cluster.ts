@@ -15,12 +15,12 @@ import { startTestGateway, TEST_CLUSTER_KEY, type TestGateway } from "./start-te
 
 /** A gateway and its storage nodes, each on a real port, in one process. */
 export interface TestCluster extends TestGateway {
-  /** Base URLs by server id. */
+  /** Base URLs by node id. */
   readonly nodeUrls: ReadonlyMap<string, string>;
   readonly stores: ReadonlyMap<string, ChunkStore>;
   /** What only servers hold. */
   readonly keeper: GrantKeeper;
-  stopNode(serverId: string): Promise<void>;
+  stopNode(nodeId: string): Promise<void>;
 }
 
 /** Starts `nodeCount` nodes and a gateway; the test brings stores and transport. */
@@ -43,15 +43,15 @@ export async function startTestCluster(
   const nodeUrls = new Map<string, string>();
   const stores = new Map<string, ChunkStore>();
   for (let index = 1; index <= parts.nodeCount; index++) {
-    const serverId = `node-${index}`;
+    const nodeId = `node-${index}`;
     const store = parts.openStore();
-    const clusterKey = parts.strangers?.includes(serverId) ? `${TEST_CLUSTER_KEY} of others` : TEST_CLUSTER_KEY;
+    const clusterKey = parts.strangers?.includes(nodeId) ? `${TEST_CLUSTER_KEY} of others` : TEST_CLUSTER_KEY;
     const access = insecure ? { insecure } : { clusterKey };
     const { proofsOfPossession } = options ?? {};
-    const node = createStorageNode({ serverId, store, registry: metadata, hasher, proofsOfPossession, ...access });
-    nodeUrls.set(serverId, (await node.listen()).url);
-    nodes.set(serverId, node);
-    stores.set(serverId, store);
+    const node = createStorageNode({ nodeId, store, registry: metadata, hasher, proofsOfPossession, ...access });
+    nodeUrls.set(nodeId, (await node.listen()).url);
+    nodes.set(nodeId, node);
+    stores.set(nodeId, store);
   }
   const topology = createClusterTopology({
     registry: metadata,
@@ -66,7 +66,7 @@ export async function startTestCluster(
     nodeUrls,
     stores,
     keeper,
-    stopNode: async (serverId) => await nodes.get(serverId)?.close({ graceMs: 0 }),
+    stopNode: async (nodeId) => await nodes.get(nodeId)?.close({ graceMs: 0 }),
     async close() {
       await gateway.close();
       await Promise.all([...nodes.values()].map((node) => node.close({ graceMs: 100 })));

@@ -31,11 +31,11 @@ export declare type PutChunkHeader = Message<"ashlar.v1.PutChunkHeader"> & {
   sizeBytes: bigint;
 
   /**
-   * The server that the client means, as a guard against stale addresses; empty: any. INVALID_ARGUMENT if it is another.
+   * The node that the client means, as a guard against stale addresses; empty: any. INVALID_ARGUMENT if it is another.
    *
-   * @generated from field: string server_id = 3;
+   * @generated from field: string node_id = 3;
    */
-  serverId: string;
+  nodeId: string;
 
   /**
    * Default: the node's.
@@ -115,11 +115,11 @@ export declare type PutChunkResponse = Message<"ashlar.v1.PutChunkResponse"> & {
   receipt: string;
 
   /**
-   * The server that stored it.
+   * The node that stored it.
    *
-   * @generated from field: string server_id = 4;
+   * @generated from field: string node_id = 4;
    */
-  serverId: string;
+  nodeId: string;
 
   /**
    * Copies that held it durably when this was answered: 1 from a node, at least the write quorum from a gateway.
@@ -156,11 +156,11 @@ export declare type WriteChunkRequest = Message<"ashlar.v1.WriteChunkRequest"> &
   data: Uint8Array;
 
   /**
-   * As PutChunkHeader.server_id.
+   * As PutChunkHeader.node_id.
    *
-   * @generated from field: string server_id = 3;
+   * @generated from field: string node_id = 3;
    */
-  serverId: string;
+  nodeId: string;
 
   /**
    * Default: the node's.
@@ -204,11 +204,11 @@ export declare type WriteChunkResponse = Message<"ashlar.v1.WriteChunkResponse">
   receipt: string;
 
   /**
-   * The server that stored it.
+   * The node that stored it.
    *
-   * @generated from field: string server_id = 4;
+   * @generated from field: string node_id = 4;
    */
-  serverId: string;
+  nodeId: string;
 
   /**
    * Copies that held it durably when this was answered: 1 from a node, at least the write quorum from a gateway.
@@ -602,9 +602,9 @@ export declare type HealthCheckResponse = Message<"ashlar.v1.HealthCheckResponse
   /**
    * The node's id.
    *
-   * @generated from field: string server_id = 2;
+   * @generated from field: string node_id = 2;
    */
-  serverId: string;
+  nodeId: string;
 
   /**
    * Chunks held.

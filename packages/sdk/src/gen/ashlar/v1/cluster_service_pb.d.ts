@@ -11,17 +11,17 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_ashlar_v1_cluster_service: GenFile;
 
 /**
- * A storage server of a layout.
+ * A storage node of a layout.
  *
- * @generated from message ashlar.v1.LayoutServer
+ * @generated from message ashlar.v1.LayoutNode
  */
-export declare type LayoutServer = Message<"ashlar.v1.LayoutServer"> & {
+export declare type LayoutNode = Message<"ashlar.v1.LayoutNode"> & {
   /**
    * 1 to 64 characters of [A-Za-z0-9._-].
    *
-   * @generated from field: string server_id = 1;
+   * @generated from field: string node_id = 1;
    */
-  serverId: string;
+  nodeId: string;
 
   /**
    * Failure domain; empty: its own.
@@ -39,10 +39,10 @@ export declare type LayoutServer = Message<"ashlar.v1.LayoutServer"> & {
 };
 
 /**
- * Describes the message ashlar.v1.LayoutServer.
- * Use `create(LayoutServerSchema)` to create a new message.
+ * Describes the message ashlar.v1.LayoutNode.
+ * Use `create(LayoutNodeSchema)` to create a new message.
  */
-export declare const LayoutServerSchema: GenMessage<LayoutServer>;
+export declare const LayoutNodeSchema: GenMessage<LayoutNode>;
 
 /**
  * The versioned input of placement.
@@ -65,18 +65,18 @@ export declare type Layout = Message<"ashlar.v1.Layout"> & {
   replicationFactor: number;
 
   /**
-   * Ring tokens of a server of weight 1; 150 by default.
+   * Ring tokens of a node of weight 1; 150 by default.
    *
-   * @generated from field: uint32 virtual_nodes_per_server = 3;
+   * @generated from field: uint32 virtual_nodes_per_node = 3;
    */
-  virtualNodesPerServer: number;
+  virtualNodesPerNode: number;
 
   /**
-   * Ascending by server_id.
+   * Ascending by node_id.
    *
-   * @generated from field: repeated ashlar.v1.LayoutServer servers = 4;
+   * @generated from field: repeated ashlar.v1.LayoutNode nodes = 4;
    */
-  servers: LayoutServer[];
+  nodes: LayoutNode[];
 };
 
 /**
@@ -86,11 +86,11 @@ export declare type Layout = Message<"ashlar.v1.Layout"> & {
 export declare const LayoutSchema: GenMessage<Layout>;
 
 /**
- * What a server tells with each heartbeat.
+ * What a node tells with each heartbeat.
  *
- * @generated from message ashlar.v1.ServerStats
+ * @generated from message ashlar.v1.NodeStats
  */
-export declare type ServerStats = Message<"ashlar.v1.ServerStats"> & {
+export declare type NodeStats = Message<"ashlar.v1.NodeStats"> & {
   /**
    * Chunks held.
    *
@@ -121,23 +121,23 @@ export declare type ServerStats = Message<"ashlar.v1.ServerStats"> & {
 };
 
 /**
- * Describes the message ashlar.v1.ServerStats.
- * Use `create(ServerStatsSchema)` to create a new message.
+ * Describes the message ashlar.v1.NodeStats.
+ * Use `create(NodeStatsSchema)` to create a new message.
  */
-export declare const ServerStatsSchema: GenMessage<ServerStats>;
+export declare const NodeStatsSchema: GenMessage<NodeStats>;
 
 /**
- * A storage server as registered.
+ * A storage node as registered.
  *
- * @generated from message ashlar.v1.Server
+ * @generated from message ashlar.v1.Node
  */
-export declare type Server = Message<"ashlar.v1.Server"> & {
+export declare type Node = Message<"ashlar.v1.Node"> & {
   /**
-   * Name of the server: 1 to 64 characters of [A-Za-z0-9._-].
+   * Name of the node: 1 to 64 characters of [A-Za-z0-9._-].
    *
-   * @generated from field: string server_id = 1;
+   * @generated from field: string node_id = 1;
    */
-  serverId: string;
+  nodeId: string;
 
   /**
    * Base URL.
@@ -170,9 +170,9 @@ export declare type Server = Message<"ashlar.v1.Server"> & {
   /**
    * Whether it is up, as told by its heartbeats.
    *
-   * @generated from field: ashlar.v1.ServerState state = 6;
+   * @generated from field: ashlar.v1.NodeState state = 6;
    */
-  state: ServerState;
+  state: NodeState;
 
   /**
    * Milliseconds since the Unix epoch.
@@ -191,16 +191,16 @@ export declare type Server = Message<"ashlar.v1.Server"> & {
   /**
    * Absent before the first heartbeat.
    *
-   * @generated from field: ashlar.v1.ServerStats stats = 9;
+   * @generated from field: ashlar.v1.NodeStats stats = 9;
    */
-  stats?: ServerStats | undefined;
+  stats?: NodeStats | undefined;
 };
 
 /**
- * Describes the message ashlar.v1.Server.
- * Use `create(ServerSchema)` to create a new message.
+ * Describes the message ashlar.v1.Node.
+ * Use `create(NodeSchema)` to create a new message.
  */
-export declare const ServerSchema: GenMessage<Server>;
+export declare const NodeSchema: GenMessage<Node>;
 
 /**
  * Request of GetCluster.
@@ -223,11 +223,11 @@ export declare const GetClusterRequestSchema: GenMessage<GetClusterRequest>;
  */
 export declare type GetClusterResponse = Message<"ashlar.v1.GetClusterResponse"> & {
   /**
-   * All registered servers, ascending by server_id.
+   * All registered nodes, ascending by node_id.
    *
-   * @generated from field: repeated ashlar.v1.Server servers = 1;
+   * @generated from field: repeated ashlar.v1.Node nodes = 1;
    */
-  servers: Server[];
+  nodes: Node[];
 
   /**
    * Newest first; writes use the first, reads try them in order.
@@ -258,17 +258,17 @@ export declare type GetClusterResponse = Message<"ashlar.v1.GetClusterResponse">
 export declare const GetClusterResponseSchema: GenMessage<GetClusterResponse>;
 
 /**
- * Request of RegisterServer.
+ * Request of RegisterNode.
  *
- * @generated from message ashlar.v1.RegisterServerRequest
+ * @generated from message ashlar.v1.RegisterNodeRequest
  */
-export declare type RegisterServerRequest = Message<"ashlar.v1.RegisterServerRequest"> & {
+export declare type RegisterNodeRequest = Message<"ashlar.v1.RegisterNodeRequest"> & {
   /**
-   * Name of the server: 1 to 64 characters of [A-Za-z0-9._-].
+   * Name of the node: 1 to 64 characters of [A-Za-z0-9._-].
    *
-   * @generated from field: string server_id = 1;
+   * @generated from field: string node_id = 1;
    */
-  serverId: string;
+  nodeId: string;
 
   /**
    * Base URL under which gateways and clients reach it.
@@ -300,17 +300,17 @@ export declare type RegisterServerRequest = Message<"ashlar.v1.RegisterServerReq
 };
 
 /**
- * Describes the message ashlar.v1.RegisterServerRequest.
- * Use `create(RegisterServerRequestSchema)` to create a new message.
+ * Describes the message ashlar.v1.RegisterNodeRequest.
+ * Use `create(RegisterNodeRequestSchema)` to create a new message.
  */
-export declare const RegisterServerRequestSchema: GenMessage<RegisterServerRequest>;
+export declare const RegisterNodeRequestSchema: GenMessage<RegisterNodeRequest>;
 
 /**
- * Answer of RegisterServer.
+ * Answer of RegisterNode.
  *
- * @generated from message ashlar.v1.RegisterServerResponse
+ * @generated from message ashlar.v1.RegisterNodeResponse
  */
-export declare type RegisterServerResponse = Message<"ashlar.v1.RegisterServerResponse"> & {
+export declare type RegisterNodeResponse = Message<"ashlar.v1.RegisterNodeResponse"> & {
   /**
    * The newest layout.
    *
@@ -320,10 +320,10 @@ export declare type RegisterServerResponse = Message<"ashlar.v1.RegisterServerRe
 };
 
 /**
- * Describes the message ashlar.v1.RegisterServerResponse.
- * Use `create(RegisterServerResponseSchema)` to create a new message.
+ * Describes the message ashlar.v1.RegisterNodeResponse.
+ * Use `create(RegisterNodeResponseSchema)` to create a new message.
  */
-export declare const RegisterServerResponseSchema: GenMessage<RegisterServerResponse>;
+export declare const RegisterNodeResponseSchema: GenMessage<RegisterNodeResponse>;
 
 /**
  * Request of Heartbeat.
@@ -332,18 +332,18 @@ export declare const RegisterServerResponseSchema: GenMessage<RegisterServerResp
  */
 export declare type HeartbeatRequest = Message<"ashlar.v1.HeartbeatRequest"> & {
   /**
-   * Name of the server: 1 to 64 characters of [A-Za-z0-9._-].
+   * Name of the node: 1 to 64 characters of [A-Za-z0-9._-].
    *
-   * @generated from field: string server_id = 1;
+   * @generated from field: string node_id = 1;
    */
-  serverId: string;
+  nodeId: string;
 
   /**
-   * What the server holds and has room for.
+   * What the node holds and has room for.
    *
-   * @generated from field: ashlar.v1.ServerStats stats = 2;
+   * @generated from field: ashlar.v1.NodeStats stats = 2;
    */
-  stats?: ServerStats | undefined;
+  stats?: NodeStats | undefined;
 };
 
 /**
@@ -373,38 +373,38 @@ export declare type HeartbeatResponse = Message<"ashlar.v1.HeartbeatResponse"> &
 export declare const HeartbeatResponseSchema: GenMessage<HeartbeatResponse>;
 
 /**
- * Request of StopServer.
+ * Request of StopNode.
  *
- * @generated from message ashlar.v1.StopServerRequest
+ * @generated from message ashlar.v1.StopNodeRequest
  */
-export declare type StopServerRequest = Message<"ashlar.v1.StopServerRequest"> & {
+export declare type StopNodeRequest = Message<"ashlar.v1.StopNodeRequest"> & {
   /**
-   * Name of the server: 1 to 64 characters of [A-Za-z0-9._-].
+   * Name of the node: 1 to 64 characters of [A-Za-z0-9._-].
    *
-   * @generated from field: string server_id = 1;
+   * @generated from field: string node_id = 1;
    */
-  serverId: string;
+  nodeId: string;
 };
 
 /**
- * Describes the message ashlar.v1.StopServerRequest.
- * Use `create(StopServerRequestSchema)` to create a new message.
+ * Describes the message ashlar.v1.StopNodeRequest.
+ * Use `create(StopNodeRequestSchema)` to create a new message.
  */
-export declare const StopServerRequestSchema: GenMessage<StopServerRequest>;
+export declare const StopNodeRequestSchema: GenMessage<StopNodeRequest>;
 
 /**
- * Answer of StopServer.
+ * Answer of StopNode.
  *
- * @generated from message ashlar.v1.StopServerResponse
+ * @generated from message ashlar.v1.StopNodeResponse
  */
-export declare type StopServerResponse = Message<"ashlar.v1.StopServerResponse"> & {
+export declare type StopNodeResponse = Message<"ashlar.v1.StopNodeResponse"> & {
 };
 
 /**
- * Describes the message ashlar.v1.StopServerResponse.
- * Use `create(StopServerResponseSchema)` to create a new message.
+ * Describes the message ashlar.v1.StopNodeResponse.
+ * Use `create(StopNodeResponseSchema)` to create a new message.
  */
-export declare const StopServerResponseSchema: GenMessage<StopServerResponse>;
+export declare const StopNodeResponseSchema: GenMessage<StopNodeResponse>;
 
 /**
  * Request of ChangeLayout.
@@ -420,18 +420,18 @@ export declare type ChangeLayoutRequest = Message<"ashlar.v1.ChangeLayoutRequest
   replicationFactor?: number | undefined;
 
   /**
-   * New weights by server id, at most 256; 0 drains.
+   * New weights by node id, at most 256; 0 drains.
    *
    * @generated from field: map<string, double> weights = 2;
    */
   weights: { [key: string]: number };
 
   /**
-   * Servers to take out, at most 256.
+   * Nodes to take out, at most 256.
    *
-   * @generated from field: repeated string remove_server_ids = 3;
+   * @generated from field: repeated string remove_node_ids = 3;
    */
-  removeServerIds: string[];
+  removeNodeIds: string[];
 };
 
 /**
@@ -461,54 +461,54 @@ export declare type ChangeLayoutResponse = Message<"ashlar.v1.ChangeLayoutRespon
 export declare const ChangeLayoutResponseSchema: GenMessage<ChangeLayoutResponse>;
 
 /**
- * State of a server, as the gateway's database sees it.
+ * State of a node, as the gateway's database sees it.
  *
- * @generated from enum ashlar.v1.ServerState
+ * @generated from enum ashlar.v1.NodeState
  */
-export enum ServerState {
+export enum NodeState {
   /**
    * Never sent.
    *
-   * @generated from enum value: SERVER_STATE_UNSPECIFIED = 0;
+   * @generated from enum value: NODE_STATE_UNSPECIFIED = 0;
    */
   UNSPECIFIED = 0,
 
   /**
    * Heartbeats arrive.
    *
-   * @generated from enum value: SERVER_STATE_UP = 1;
+   * @generated from enum value: NODE_STATE_UP = 1;
    */
   UP = 1,
 
   /**
    * Three heartbeats were missed.
    *
-   * @generated from enum value: SERVER_STATE_DOWN = 2;
+   * @generated from enum value: NODE_STATE_DOWN = 2;
    */
   DOWN = 2,
 
   /**
    * It was shut down in order.
    *
-   * @generated from enum value: SERVER_STATE_STOPPED = 3;
+   * @generated from enum value: NODE_STATE_STOPPED = 3;
    */
   STOPPED = 3,
 }
 
 /**
- * Describes the enum ashlar.v1.ServerState.
+ * Describes the enum ashlar.v1.NodeState.
  */
-export declare const ServerStateSchema: GenEnum<ServerState>;
+export declare const NodeStateSchema: GenEnum<NodeState>;
 
 /**
- * Servers, layout and ring, served by a gateway. Reading needs an API key; Register, Heartbeat and Stop need a cluster grant;
+ * Nodes, layout and ring, served by a gateway. Reading needs an API key; Register, Heartbeat and Stop need a cluster grant;
  * ChangeLayout needs an admin key.
  *
  * @generated from service ashlar.v1.ClusterService
  */
 export declare const ClusterService: GenService<{
   /**
-   * Servers and the layouts in use; a client computes ring and placement from them.
+   * Nodes and the layouts in use; a client computes ring and placement from them.
    *
    * @generated from rpc ashlar.v1.ClusterService.GetCluster
    */
@@ -518,18 +518,18 @@ export declare const ClusterService: GenService<{
     output: typeof GetClusterResponseSchema;
   },
   /**
-   * Registers a storage server or updates it; it joins the layout by itself unless the cluster stages layouts.
-   * Errors: FAILED_PRECONDITION while the id is up under another URL; it is free when that server has stopped or missed its heartbeats.
+   * Registers a storage node or updates it; it joins the layout by itself unless the cluster stages layouts.
+   * Errors: FAILED_PRECONDITION while the id is up under another URL; it is free when that node has stopped or missed its heartbeats.
    *
-   * @generated from rpc ashlar.v1.ClusterService.RegisterServer
+   * @generated from rpc ashlar.v1.ClusterService.RegisterNode
    */
-  registerServer: {
+  registerNode: {
     methodKind: "unary";
-    input: typeof RegisterServerRequestSchema;
-    output: typeof RegisterServerResponseSchema;
+    input: typeof RegisterNodeRequestSchema;
+    output: typeof RegisterNodeResponseSchema;
   },
   /**
-   * Errors: NOT_FOUND if the server is not registered (any more): register again.
+   * Errors: NOT_FOUND if the node is not registered (any more): register again.
    *
    * @generated from rpc ashlar.v1.ClusterService.Heartbeat
    */
@@ -539,14 +539,14 @@ export declare const ClusterService: GenService<{
     output: typeof HeartbeatResponseSchema;
   },
   /**
-   * Marks a server as stopped in order; it stays in the layout.
+   * Marks a node as stopped in order; it stays in the layout.
    *
-   * @generated from rpc ashlar.v1.ClusterService.StopServer
+   * @generated from rpc ashlar.v1.ClusterService.StopNode
    */
-  stopServer: {
+  stopNode: {
     methodKind: "unary";
-    input: typeof StopServerRequestSchema;
-    output: typeof StopServerResponseSchema;
+    input: typeof StopNodeRequestSchema;
+    output: typeof StopNodeResponseSchema;
   },
   /**
    * Applies a change as a new layout version.

@@ -8,13 +8,13 @@ import { enumDesc, fileDesc, messageDesc, serviceDesc, tsEnum } from "@bufbuild/
  * Describes the file ashlar/v1/cluster_service.proto.
  */
 export const file_ashlar_v1_cluster_service = /*@__PURE__*/
-  fileDesc("Ch9hc2hsYXIvdjEvY2x1c3Rlcl9zZXJ2aWNlLnByb3RvEglhc2hsYXIudjEiPwoMTGF5b3V0U2VydmVyEhEKCXNlcnZlcl9pZBgBIAEoCRIMCgR6b25lGAIgASgJEg4KBndlaWdodBgDIAEoASKIAQoGTGF5b3V0EhYKDmxheW91dF92ZXJzaW9uGAEgASgEEhoKEnJlcGxpY2F0aW9uX2ZhY3RvchgCIAEoDRIgChh2aXJ0dWFsX25vZGVzX3Blcl9zZXJ2ZXIYAyABKA0SKAoHc2VydmVycxgEIAMoCzIXLmFzaGxhci52MS5MYXlvdXRTZXJ2ZXIiXwoLU2VydmVyU3RhdHMSEwoLY2h1bmtfY291bnQYASABKAQSEgoKYnl0ZXNfdXNlZBgCIAEoBBISCgpieXRlc19mcmVlGAMgASgEEhMKC2J5dGVzX3RvdGFsGAQgASgEIuYBCgZTZXJ2ZXISEQoJc2VydmVyX2lkGAEgASgJEgsKA3VybBgCIAEoCRIMCgR6b25lGAMgASgJEg4KBndlaWdodBgEIAEoARIYChBzb2Z0d2FyZV92ZXJzaW9uGAUgASgJEiUKBXN0YXRlGAYgASgOMhYuYXNobGFyLnYxLlNlcnZlclN0YXRlEhgKEHJlZ2lzdGVyZWRfYXRfbXMYByABKAQSHAoUbGFzdF9oZWFydGJlYXRfYXRfbXMYCCABKAQSJQoFc3RhdHMYCSABKAsyFi5hc2hsYXIudjEuU2VydmVyU3RhdHMiEwoRR2V0Q2x1c3RlclJlcXVlc3QijwEKEkdldENsdXN0ZXJSZXNwb25zZRIiCgdzZXJ2ZXJzGAEgAygLMhEuYXNobGFyLnYxLlNlcnZlchIiCgdsYXlvdXRzGAIgAygLMhEuYXNobGFyLnYxLkxheW91dBIYChBpbmxpbmVfbWF4X2J5dGVzGAMgASgNEhcKD2NodW5rX21heF9ieXRlcxgEIAEoBCLTAQoVUmVnaXN0ZXJTZXJ2ZXJSZXF1ZXN0EjAKCXNlcnZlcl9pZBgBIAEoCUIdukgachgyFl5bQS1aYS16MC05Ll8tXXsxLDY0fSQSFQoDdXJsGAIgASgJQgi6SAVyA4gBARIVCgR6b25lGAMgASgJQge6SARyAhhAEiwKBndlaWdodBgEIAEoAUIXukgUEhIZAAAAAAAAWUApAAAAAAAAAABIAIgBARIhChBzb2Z0d2FyZV92ZXJzaW9uGAUgASgJQge6SARyAhhAQgkKB193ZWlnaHQiMAoWUmVnaXN0ZXJTZXJ2ZXJSZXNwb25zZRIWCg5sYXlvdXRfdmVyc2lvbhgBIAEoBCJzChBIZWFydGJlYXRSZXF1ZXN0EjAKCXNlcnZlcl9pZBgBIAEoCUIdukgachgyFl5bQS1aYS16MC05Ll8tXXsxLDY0fSQSLQoFc3RhdHMYAiABKAsyFi5hc2hsYXIudjEuU2VydmVyU3RhdHNCBrpIA8gBASIrChFIZWFydGJlYXRSZXNwb25zZRIWCg5sYXlvdXRfdmVyc2lvbhgBIAEoBCJFChFTdG9wU2VydmVyUmVxdWVzdBIwCglzZXJ2ZXJfaWQYASABKAlCHbpIGnIYMhZeW0EtWmEtejAtOS5fLV17MSw2NH0kIhQKElN0b3BTZXJ2ZXJSZXNwb25zZSL3AQoTQ2hhbmdlTGF5b3V0UmVxdWVzdBIqChJyZXBsaWNhdGlvbl9mYWN0b3IYASABKA1CCbpIBioEGBAoAUgAiAEBEkcKB3dlaWdodHMYAiADKAsyKy5hc2hsYXIudjEuQ2hhbmdlTGF5b3V0UmVxdWVzdC5XZWlnaHRzRW50cnlCCbpIBpoBAxCAAhIkChFyZW1vdmVfc2VydmVyX2lkcxgDIAMoCUIJukgGkgEDEIACGi4KDFdlaWdodHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBQhUKE19yZXBsaWNhdGlvbl9mYWN0b3IiOQoUQ2hhbmdlTGF5b3V0UmVzcG9uc2USIQoGbGF5b3V0GAEgASgLMhEuYXNobGFyLnYxLkxheW91dCpxCgtTZXJ2ZXJTdGF0ZRIcChhTRVJWRVJfU1RBVEVfVU5TUEVDSUZJRUQQABITCg9TRVJWRVJfU1RBVEVfVVAQARIVChFTRVJWRVJfU1RBVEVfRE9XThACEhgKFFNFUlZFUl9TVEFURV9TVE9QUEVEEAMylgMKDkNsdXN0ZXJTZXJ2aWNlEkkKCkdldENsdXN0ZXISHC5hc2hsYXIudjEuR2V0Q2x1c3RlclJlcXVlc3QaHS5hc2hsYXIudjEuR2V0Q2x1c3RlclJlc3BvbnNlElUKDlJlZ2lzdGVyU2VydmVyEiAuYXNobGFyLnYxLlJlZ2lzdGVyU2VydmVyUmVxdWVzdBohLmFzaGxhci52MS5SZWdpc3RlclNlcnZlclJlc3BvbnNlEkYKCUhlYXJ0YmVhdBIbLmFzaGxhci52MS5IZWFydGJlYXRSZXF1ZXN0GhwuYXNobGFyLnYxLkhlYXJ0YmVhdFJlc3BvbnNlEkkKClN0b3BTZXJ2ZXISHC5hc2hsYXIudjEuU3RvcFNlcnZlclJlcXVlc3QaHS5hc2hsYXIudjEuU3RvcFNlcnZlclJlc3BvbnNlEk8KDENoYW5nZUxheW91dBIeLmFzaGxhci52MS5DaGFuZ2VMYXlvdXRSZXF1ZXN0Gh8uYXNobGFyLnYxLkNoYW5nZUxheW91dFJlc3BvbnNlYgZwcm90bzM");
+  fileDesc("Ch9hc2hsYXIvdjEvY2x1c3Rlcl9zZXJ2aWNlLnByb3RvEglhc2hsYXIudjEiOwoKTGF5b3V0Tm9kZRIPCgdub2RlX2lkGAEgASgJEgwKBHpvbmUYAiABKAkSDgoGd2VpZ2h0GAMgASgBIoIBCgZMYXlvdXQSFgoObGF5b3V0X3ZlcnNpb24YASABKAQSGgoScmVwbGljYXRpb25fZmFjdG9yGAIgASgNEh4KFnZpcnR1YWxfbm9kZXNfcGVyX25vZGUYAyABKA0SJAoFbm9kZXMYBCADKAsyFS5hc2hsYXIudjEuTGF5b3V0Tm9kZSJdCglOb2RlU3RhdHMSEwoLY2h1bmtfY291bnQYASABKAQSEgoKYnl0ZXNfdXNlZBgCIAEoBBISCgpieXRlc19mcmVlGAMgASgEEhMKC2J5dGVzX3RvdGFsGAQgASgEIt4BCgROb2RlEg8KB25vZGVfaWQYASABKAkSCwoDdXJsGAIgASgJEgwKBHpvbmUYAyABKAkSDgoGd2VpZ2h0GAQgASgBEhgKEHNvZnR3YXJlX3ZlcnNpb24YBSABKAkSIwoFc3RhdGUYBiABKA4yFC5hc2hsYXIudjEuTm9kZVN0YXRlEhgKEHJlZ2lzdGVyZWRfYXRfbXMYByABKAQSHAoUbGFzdF9oZWFydGJlYXRfYXRfbXMYCCABKAQSIwoFc3RhdHMYCSABKAsyFC5hc2hsYXIudjEuTm9kZVN0YXRzIhMKEUdldENsdXN0ZXJSZXF1ZXN0IosBChJHZXRDbHVzdGVyUmVzcG9uc2USHgoFbm9kZXMYASADKAsyDy5hc2hsYXIudjEuTm9kZRIiCgdsYXlvdXRzGAIgAygLMhEuYXNobGFyLnYxLkxheW91dBIYChBpbmxpbmVfbWF4X2J5dGVzGAMgASgNEhcKD2NodW5rX21heF9ieXRlcxgEIAEoBCLPAQoTUmVnaXN0ZXJOb2RlUmVxdWVzdBIuCgdub2RlX2lkGAEgASgJQh26SBpyGDIWXltBLVphLXowLTkuXy1dezEsNjR9JBIVCgN1cmwYAiABKAlCCLpIBXIDiAEBEhUKBHpvbmUYAyABKAlCB7pIBHICGEASLAoGd2VpZ2h0GAQgASgBQhe6SBQSEhkAAAAAAABZQCkAAAAAAAAAAEgAiAEBEiEKEHNvZnR3YXJlX3ZlcnNpb24YBSABKAlCB7pIBHICGEBCCQoHX3dlaWdodCIuChRSZWdpc3Rlck5vZGVSZXNwb25zZRIWCg5sYXlvdXRfdmVyc2lvbhgBIAEoBCJvChBIZWFydGJlYXRSZXF1ZXN0Ei4KB25vZGVfaWQYASABKAlCHbpIGnIYMhZeW0EtWmEtejAtOS5fLV17MSw2NH0kEisKBXN0YXRzGAIgASgLMhQuYXNobGFyLnYxLk5vZGVTdGF0c0IGukgDyAEBIisKEUhlYXJ0YmVhdFJlc3BvbnNlEhYKDmxheW91dF92ZXJzaW9uGAEgASgEIkEKD1N0b3BOb2RlUmVxdWVzdBIuCgdub2RlX2lkGAEgASgJQh26SBpyGDIWXltBLVphLXowLTkuXy1dezEsNjR9JCISChBTdG9wTm9kZVJlc3BvbnNlIvUBChNDaGFuZ2VMYXlvdXRSZXF1ZXN0EioKEnJlcGxpY2F0aW9uX2ZhY3RvchgBIAEoDUIJukgGKgQYECgBSACIAQESRwoHd2VpZ2h0cxgCIAMoCzIrLmFzaGxhci52MS5DaGFuZ2VMYXlvdXRSZXF1ZXN0LldlaWdodHNFbnRyeUIJukgGmgEDEIACEiIKD3JlbW92ZV9ub2RlX2lkcxgDIAMoCUIJukgGkgEDEIACGi4KDFdlaWdodHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBQhUKE19yZXBsaWNhdGlvbl9mYWN0b3IiOQoUQ2hhbmdlTGF5b3V0UmVzcG9uc2USIQoGbGF5b3V0GAEgASgLMhEuYXNobGFyLnYxLkxheW91dCpnCglOb2RlU3RhdGUSGgoWTk9ERV9TVEFURV9VTlNQRUNJRklFRBAAEhEKDU5PREVfU1RBVEVfVVAQARITCg9OT0RFX1NUQVRFX0RPV04QAhIWChJOT0RFX1NUQVRFX1NUT1BQRUQQAzKKAwoOQ2x1c3RlclNlcnZpY2USSQoKR2V0Q2x1c3RlchIcLmFzaGxhci52MS5HZXRDbHVzdGVyUmVxdWVzdBodLmFzaGxhci52MS5HZXRDbHVzdGVyUmVzcG9uc2USTwoMUmVnaXN0ZXJOb2RlEh4uYXNobGFyLnYxLlJlZ2lzdGVyTm9kZVJlcXVlc3QaHy5hc2hsYXIudjEuUmVnaXN0ZXJOb2RlUmVzcG9uc2USRgoJSGVhcnRiZWF0EhsuYXNobGFyLnYxLkhlYXJ0YmVhdFJlcXVlc3QaHC5hc2hsYXIudjEuSGVhcnRiZWF0UmVzcG9uc2USQwoIU3RvcE5vZGUSGi5hc2hsYXIudjEuU3RvcE5vZGVSZXF1ZXN0GhsuYXNobGFyLnYxLlN0b3BOb2RlUmVzcG9uc2USTwoMQ2hhbmdlTGF5b3V0Eh4uYXNobGFyLnYxLkNoYW5nZUxheW91dFJlcXVlc3QaHy5hc2hsYXIudjEuQ2hhbmdlTGF5b3V0UmVzcG9uc2ViBnByb3RvMw");
 
 /**
- * Describes the message ashlar.v1.LayoutServer.
- * Use `create(LayoutServerSchema)` to create a new message.
+ * Describes the message ashlar.v1.LayoutNode.
+ * Use `create(LayoutNodeSchema)` to create a new message.
  */
-export const LayoutServerSchema = /*@__PURE__*/
+export const LayoutNodeSchema = /*@__PURE__*/
   messageDesc(file_ashlar_v1_cluster_service, 0);
 
 /**
@@ -25,17 +25,17 @@ export const LayoutSchema = /*@__PURE__*/
   messageDesc(file_ashlar_v1_cluster_service, 1);
 
 /**
- * Describes the message ashlar.v1.ServerStats.
- * Use `create(ServerStatsSchema)` to create a new message.
+ * Describes the message ashlar.v1.NodeStats.
+ * Use `create(NodeStatsSchema)` to create a new message.
  */
-export const ServerStatsSchema = /*@__PURE__*/
+export const NodeStatsSchema = /*@__PURE__*/
   messageDesc(file_ashlar_v1_cluster_service, 2);
 
 /**
- * Describes the message ashlar.v1.Server.
- * Use `create(ServerSchema)` to create a new message.
+ * Describes the message ashlar.v1.Node.
+ * Use `create(NodeSchema)` to create a new message.
  */
-export const ServerSchema = /*@__PURE__*/
+export const NodeSchema = /*@__PURE__*/
   messageDesc(file_ashlar_v1_cluster_service, 3);
 
 /**
@@ -53,17 +53,17 @@ export const GetClusterResponseSchema = /*@__PURE__*/
   messageDesc(file_ashlar_v1_cluster_service, 5);
 
 /**
- * Describes the message ashlar.v1.RegisterServerRequest.
- * Use `create(RegisterServerRequestSchema)` to create a new message.
+ * Describes the message ashlar.v1.RegisterNodeRequest.
+ * Use `create(RegisterNodeRequestSchema)` to create a new message.
  */
-export const RegisterServerRequestSchema = /*@__PURE__*/
+export const RegisterNodeRequestSchema = /*@__PURE__*/
   messageDesc(file_ashlar_v1_cluster_service, 6);
 
 /**
- * Describes the message ashlar.v1.RegisterServerResponse.
- * Use `create(RegisterServerResponseSchema)` to create a new message.
+ * Describes the message ashlar.v1.RegisterNodeResponse.
+ * Use `create(RegisterNodeResponseSchema)` to create a new message.
  */
-export const RegisterServerResponseSchema = /*@__PURE__*/
+export const RegisterNodeResponseSchema = /*@__PURE__*/
   messageDesc(file_ashlar_v1_cluster_service, 7);
 
 /**
@@ -81,17 +81,17 @@ export const HeartbeatResponseSchema = /*@__PURE__*/
   messageDesc(file_ashlar_v1_cluster_service, 9);
 
 /**
- * Describes the message ashlar.v1.StopServerRequest.
- * Use `create(StopServerRequestSchema)` to create a new message.
+ * Describes the message ashlar.v1.StopNodeRequest.
+ * Use `create(StopNodeRequestSchema)` to create a new message.
  */
-export const StopServerRequestSchema = /*@__PURE__*/
+export const StopNodeRequestSchema = /*@__PURE__*/
   messageDesc(file_ashlar_v1_cluster_service, 10);
 
 /**
- * Describes the message ashlar.v1.StopServerResponse.
- * Use `create(StopServerResponseSchema)` to create a new message.
+ * Describes the message ashlar.v1.StopNodeResponse.
+ * Use `create(StopNodeResponseSchema)` to create a new message.
  */
-export const StopServerResponseSchema = /*@__PURE__*/
+export const StopNodeResponseSchema = /*@__PURE__*/
   messageDesc(file_ashlar_v1_cluster_service, 11);
 
 /**
@@ -109,21 +109,21 @@ export const ChangeLayoutResponseSchema = /*@__PURE__*/
   messageDesc(file_ashlar_v1_cluster_service, 13);
 
 /**
- * Describes the enum ashlar.v1.ServerState.
+ * Describes the enum ashlar.v1.NodeState.
  */
-export const ServerStateSchema = /*@__PURE__*/
+export const NodeStateSchema = /*@__PURE__*/
   enumDesc(file_ashlar_v1_cluster_service, 0);
 
 /**
- * State of a server, as the gateway's database sees it.
+ * State of a node, as the gateway's database sees it.
  *
- * @generated from enum ashlar.v1.ServerState
+ * @generated from enum ashlar.v1.NodeState
  */
-export const ServerState = /*@__PURE__*/
-  tsEnum(ServerStateSchema);
+export const NodeState = /*@__PURE__*/
+  tsEnum(NodeStateSchema);
 
 /**
- * Servers, layout and ring, served by a gateway. Reading needs an API key; Register, Heartbeat and Stop need a cluster grant;
+ * Nodes, layout and ring, served by a gateway. Reading needs an API key; Register, Heartbeat and Stop need a cluster grant;
  * ChangeLayout needs an admin key.
  *
  * @generated from service ashlar.v1.ClusterService

@@ -122,11 +122,11 @@ export enum ErrorReason {
   CHUNK_NOT_FOUND = 10,
 
   /**
-   * No such storage server is registered.
+   * No such node is registered.
    *
-   * @generated from enum value: ERROR_REASON_SERVER_NOT_FOUND = 11;
+   * @generated from enum value: ERROR_REASON_NODE_NOT_FOUND = 11;
    */
-  SERVER_NOT_FOUND = 11,
+  NODE_NOT_FOUND = 11,
 
   /**
    * The bucket name is taken.

@@ -3,8 +3,8 @@ import type { CallOptions, ChunkHolders, ChunkStore } from "@ashlar/sdk/ports";
 import type { GrantKeeper } from "../grants/index.ts";
 import type { BufferPool } from "../http/buffer-pool.ts";
 
-/** How the server behind a chunk face is. `read-only`: the disk is full. `stopping`: it finishes what runs. */
-export type ChunkFaceStatus = "serving" | "read-only" | "stopping";
+/** How the server behind a chunk API is. `read-only`: the disk is full. `stopping`: it finishes what runs. */
+export type ChunkApiStatus = "serving" | "read-only" | "stopping";
 
 /** What a receipt is to say. */
 export interface ReceiptFacts {
@@ -15,21 +15,21 @@ export interface ReceiptFacts {
   readonly holders: ChunkHolders | undefined;
 }
 
-/** Options of {@link createChunkFace}. */
-export interface ChunkFaceOptions {
+/** Options of {@link createChunkApi}. */
+export interface ChunkApiOptions {
   /** Where chunks go; written as a stream where it can (`StreamingChunkStore`), from bounded memory otherwise. */
   readonly store: ChunkStore;
   /** Verifies grants and signs receipts. Absent: everybody may do everything, and there are no receipts. */
   readonly grants?: GrantKeeper | undefined;
-  readonly serverId: string;
+  readonly nodeId: string;
   /** Default: the store's, at most CHUNK_MAX_BYTES_DEFAULT. */
   readonly chunkMaxBytes?: number | undefined;
-  readonly status: () => ChunkFaceStatus;
+  readonly status: () => ChunkApiStatus;
   readonly uptimeMs: () => number;
   readonly softwareVersion: string;
   /** For proofs of possession. */
   readonly hasher: Hasher;
-  /** Signs a receipt; default: a node's, with the server id. */
+  /** Signs a receipt; default: a node's, with the node id. */
   readonly issueReceipt?: ((facts: ReceiptFacts) => Promise<string>) | undefined;
   /** Whether chunks can be deleted and listed here: a node's business (default), not a gateway's. */
   readonly maintenance?: boolean | undefined;

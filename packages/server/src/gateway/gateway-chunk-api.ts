@@ -1,19 +1,19 @@
 import { AshlarError } from "@ashlar/sdk/errors";
-import { type ChunkFace, createChunkFace, type ReceiptFacts } from "../chunk-face/index.ts";
+import { type ChunkApi, createChunkApi, type ReceiptFacts } from "../chunk-api/index.ts";
 import type { GrantKeeper } from "../grants/index.ts";
 import type { GatewayContext } from "./gateway-context.ts";
 import { ownStoreOf } from "./own-chunks.ts";
 import { replicatedChunkStore } from "./replicated-chunk-store.ts";
 
-/** What the chunk face of a gateway calls itself; clients that mean a certain node learn that they reached none. */
-const GATEWAY_SERVER_ID = "gateway";
+/** What the chunk API of a gateway calls itself; clients that mean a certain node learn that they reached none. */
+const GATEWAY_NODE_ID = "gateway";
 
 /**
- * The chunk face of a gateway: passes chunks on to the nodes of their placement, and signs for the write quorum in one receipt.
+ * The chunk API of a gateway: passes chunks on to the nodes of their placement, and signs for the write quorum in one receipt.
  *
  * On an insecure gateway it is as open as the rest, and gives no receipts: the commit asks the stores.
  */
-export function gatewayChunkFace(
+export function gatewayChunkApi(
   context: GatewayContext,
   options: {
     readonly softwareVersion: string;
@@ -21,16 +21,16 @@ export function gatewayChunkFace(
     readonly isStopping: () => boolean;
     readonly proofsOfPossession?: boolean | undefined;
   },
-): ChunkFace {
+): ChunkApi {
   const { chunks, topology, hasher, limits, buffers } = context;
   const grants = context.insecure ? undefined : context.grants;
   const store = replicatedChunkStore({ chunks, topology, hasher, chunkMaxBytes: limits.chunkMaxBytes });
-  return createChunkFace({
+  return createChunkApi({
     store,
     readFrom: async (call) => (await ownStoreOf(topology, call)) ?? store,
     buffers,
     grants,
-    serverId: GATEWAY_SERVER_ID,
+    nodeId: GATEWAY_NODE_ID,
     chunkMaxBytes: limits.chunkMaxBytes,
     status: () => (options.isStopping() ? "stopping" : "serving"),
     uptimeMs: options.uptimeMs,

@@ -24,13 +24,13 @@ export async function readPutChunk(requests: AsyncIterable<PutChunkRequestMessag
   if (first.done === true) throw invalid("the stream has no header");
   const { payload } = first.value;
   if (payload.case !== "header") throw invalid("the first message of the stream is not a header");
-  const { chunkId, sizeBytes, serverId, durability } = payload.value;
+  const { chunkId, sizeBytes, nodeId, durability } = payload.value;
   const declaredBytes = decodeInteger(sizeBytes, "size_bytes");
   return {
     chunk: {
       chunkId: digestFromBytes(chunkId),
       sizeBytes: declaredBytes,
-      serverId: decodeText(serverId),
+      nodeId: decodeText(nodeId),
       durability: decodeDurability(durability),
     },
     frames: readFrames(iterator, declaredBytes),

@@ -3,12 +3,11 @@ import type { CallOptions, ChunkStore } from "@ashlar/sdk/ports";
 import type { GrantKeeper } from "../grants/index.ts";
 import type { BufferPool } from "../http/buffer-pool.ts";
 import type { ChunkAccess } from "./chunk-access.ts";
-import type { ChunkFaceOptions, ReceiptFacts } from "./chunk-face-options.ts";
+import type { ChunkApiOptions, ReceiptFacts } from "./chunk-api-options.ts";
 import type { ChunkWriter } from "./chunk-writer.ts";
 
 /** What the handlers of both faces share: options with their defaults filled in, and the parts made of them. */
-export interface ChunkFaceContext
-  extends Pick<ChunkFaceOptions, "status" | "uptimeMs" | "softwareVersion" | "serverId"> {
+export interface ChunkApiContext extends Pick<ChunkApiOptions, "status" | "uptimeMs" | "softwareVersion" | "nodeId"> {
   readonly store: ChunkStore;
   readonly grants: GrantKeeper | undefined;
   readonly hasher: Hasher;

@@ -69,7 +69,7 @@ function framesOf(bytes: Uint8Array<ArrayBuffer>, frameBytes = 64 * KIB): Frame[
   return frames;
 }
 
-async function headerOf(bytes: Uint8Array, more: { serverId?: string; durability?: number } = {}): Promise<Frame> {
+async function headerOf(bytes: Uint8Array, more: { nodeId?: string; durability?: number } = {}): Promise<Frame> {
   const chunkId = await digestOf(bytes);
   return { case: "header", value: { chunkId, sizeBytes: BigInt(bytes.byteLength), ...more } as never };
 }
@@ -117,7 +117,7 @@ describe("every protocol", () => {
         messages(await headerOf(bytes), ...framesOf(bytes, 70_000)),
         auth(fsNode.cluster),
       );
-      expect(put).toMatchObject({ sizeBytes: 300_001n, alreadyPresent: false, receipt: "", serverId: "node-1" });
+      expect(put).toMatchObject({ sizeBytes: 300_001n, alreadyPresent: false, receipt: "", nodeId: "node-1" });
       const chunkId = await digestOf(bytes);
       const again = await client.writeChunk({ chunkId, data: bytes }, auth(fsNode.cluster));
       expect(again).toMatchObject({ sizeBytes: 300_001n, alreadyPresent: true });
@@ -186,7 +186,7 @@ for (const kind of ["file system", "memory"] as const) {
         connect: Code.DataLoss,
       },
       "another server's id": {
-        stream: async () => [await headerOf(patternBytes(9), { serverId: "node-2" }), ...framesOf(patternBytes(9))],
+        stream: async () => [await headerOf(patternBytes(9), { nodeId: "node-2" }), ...framesOf(patternBytes(9))],
         code: "INVALID_ARGUMENT",
         connect: Code.InvalidArgument,
       },
@@ -231,9 +231,9 @@ for (const kind of ["file system", "memory"] as const) {
       });
     }
 
-    it("takes a chunk of exactly the limit, in frames of 1 MiB, with the right server id and a durability", async () => {
+    it("takes a chunk of exactly the limit, in frames of 1 MiB, with the right node id and a durability", async () => {
       const bytes = patternBytes(CHUNK_MAX_BYTES, 20);
-      const header = await headerOf(bytes, { serverId: "node-1", durability: DurabilityEnum.OS });
+      const header = await headerOf(bytes, { nodeId: "node-1", durability: DurabilityEnum.OS });
       const put = await clientOf(node()).putChunk(messages(header, ...framesOf(bytes, MIB)), auth(node().cluster));
       expect(put.sizeBytes).toBe(BigInt(CHUNK_MAX_BYTES));
       const { bytes: back, chunkSizeBytes } = await read(node(), { chunkId: await digestOf(bytes) });
@@ -262,7 +262,7 @@ for (const kind of ["file system", "memory"] as const) {
       expect((await write({ chunkId, data: new Uint8Array(0) })).code).toBe("INVALID_ARGUMENT");
       expect((await write({ chunkId, data: patternBytes(1000, 31) })).code).toBe("CHUNK_DIGEST_MISMATCH");
       expect((await write({ chunkId, data: new Uint8Array(CHUNK_MAX_BYTES + 1) })).code).toBe("OBJECT_TOO_LARGE");
-      expect((await write({ chunkId, data: bytes, serverId: "node-9" })).code).toBe("INVALID_ARGUMENT");
+      expect((await write({ chunkId, data: bytes, nodeId: "node-9" })).code).toBe("INVALID_ARGUMENT");
       expect((await write({ chunkId: new Uint8Array(5), data: bytes })).code).toBe("INVALID_ARGUMENT");
     });
   });
@@ -364,7 +364,7 @@ describe("HealthCheck", () => {
     await clientOf(fsNode).writeChunk({ chunkId: await digestOf(data), data }, auth(fsNode.cluster));
     const health = await clientOf(fsNode).healthCheck({});
     expect(health.status).toBe(HealthCheckResponse_Status.SERVING);
-    expect(health).toMatchObject({ serverId: "node-1", chunkMaxBytes: BigInt(CHUNK_MAX_BYTES) });
+    expect(health).toMatchObject({ nodeId: "node-1", chunkMaxBytes: BigInt(CHUNK_MAX_BYTES) });
     expect(health.chunkCount).toBeGreaterThan(0n);
     expect(health.bytesTotal).toBeGreaterThan(health.bytesFree);
   });
@@ -429,7 +429,7 @@ describe("grants", () => {
     for (const node of [fsNode, memoryNode]) {
       const put = await clientOf(node).putChunk(messages(await headerOf(bytes), ...framesOf(bytes)), auth(node.write));
       const receipt = await node.grants.verify(put.receipt, ["receipt"]);
-      expect(receipt).toMatchObject({ holder: "node", ticketId: node.ticketId, sizeBytes: 4321, serverId: "node-1" });
+      expect(receipt).toMatchObject({ holder: "node", ticketId: node.ticketId, sizeBytes: 4321, nodeId: "node-1" });
       expect(Buffer.compare(receipt.chunkId, chunkId)).toBe(0);
     }
   });

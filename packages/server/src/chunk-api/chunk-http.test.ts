@@ -68,10 +68,10 @@ for (const kind of ["file system", "memory"] as const) {
     it("stores a chunk, answers 201, then 200", async () => {
       const bytes = patternBytes(3 * MIB + 5, 1);
       const path = await pathOf(bytes);
-      const headers = { "ashlar-durability": "os", "ashlar-server-id": "node-1" };
+      const headers = { "ashlar-durability": "os", "ashlar-node-id": "node-1" };
       const created = await call(node(), "PUT", path, { body: bytes, headers });
       expect(created.status).toBe(201);
-      expect(created.json()).toEqual({ sizeBytes: String(bytes.byteLength), serverId: "node-1", replicas: 1 });
+      expect(created.json()).toEqual({ sizeBytes: String(bytes.byteLength), nodeId: "node-1", replicas: 1 });
       const again = await call(node(), "PUT", path, { body: slices(bytes) });
       expect(again.status).toBe(200);
       expect(again.json()).toMatchObject({ alreadyPresent: true });
@@ -108,7 +108,7 @@ describe("PUT /chunks", () => {
       [401, "UNAUTHENTICATED", { grant: "" }],
       [401, "UNAUTHENTICATED", { grant: "Bearer nonsense" }],
       [403, "PERMISSION_DENIED", { grant: await fsNode.readFor(await digestOf(patternBytes(9, 10))) }],
-      [400, "INVALID_ARGUMENT", { headers: { "ashlar-server-id": "node-2" } }],
+      [400, "INVALID_ARGUMENT", { headers: { "ashlar-node-id": "node-2" } }],
       [400, "INVALID_ARGUMENT", { headers: { "ashlar-durability": "strictly" } }],
       [400, "INVALID_ARGUMENT", {}, "/chunks/xyz"],
       [400, "INVALID_ARGUMENT", {}, path.toUpperCase().replace("/CHUNKS", "/chunks")],
@@ -139,7 +139,7 @@ describe("PUT /chunks", () => {
     const put = await call(fsNode, "PUT", await pathOf(bytes), { body: bytes, grant: fsNode.write });
     const { receipt } = put.json();
     const facts = await fsNode.grants.verify(receipt as string, ["receipt"]);
-    expect(facts).toMatchObject({ ticketId: fsNode.ticketId, sizeBytes: 123, serverId: "node-1" });
+    expect(facts).toMatchObject({ ticketId: fsNode.ticketId, sizeBytes: 123, nodeId: "node-1" });
   });
 
   it("answers 507 when the disk is full and keeps nothing", async () => {
@@ -365,6 +365,6 @@ describe("the fetch face of a node", () => {
         body: "{}",
       }),
     );
-    expect(await rpc.json()).toMatchObject({ status: "STATUS_SERVING", serverId: "node-1" });
+    expect(await rpc.json()).toMatchObject({ status: "STATUS_SERVING", nodeId: "node-1" });
   });
 });

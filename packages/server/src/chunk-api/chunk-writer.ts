@@ -2,7 +2,7 @@ import { AshlarError } from "@ashlar/sdk/errors";
 import { bytesEqual, type Digest, encodeHex, type Hasher } from "@ashlar/sdk/hash";
 import { type ChunkStore, type Durability, isStreamingChunkStore, type PutChunkResult } from "@ashlar/sdk/ports";
 import type { ChunkCaller } from "./chunk-access.ts";
-import type { ReceiptFacts } from "./chunk-face-options.ts";
+import type { ReceiptFacts } from "./chunk-api-options.ts";
 import { collectChunk, emptyChunk } from "./collect-chunk.ts";
 
 /** A chunk on its way in, without its bytes. */
@@ -11,7 +11,7 @@ export interface IncomingChunk {
   /** Declared size; absent where the protocol does not tell (chunked HTTP). */
   readonly sizeBytes?: number | undefined;
   /** The server that the caller means. */
-  readonly serverId?: string | undefined;
+  readonly nodeId?: string | undefined;
   readonly durability?: Durability | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -31,7 +31,7 @@ export interface ChunkWriter {
 /** Parts that a {@link ChunkWriter} needs. */
 export interface ChunkWriterOptions {
   readonly store: ChunkStore;
-  readonly serverId: string;
+  readonly nodeId: string;
   readonly chunkMaxBytes: number;
   readonly hasher: Hasher;
   readonly issueReceipt: (facts: ReceiptFacts) => Promise<string>;
@@ -40,7 +40,7 @@ export interface ChunkWriterOptions {
 }
 
 export function createChunkWriter(options: ChunkWriterOptions): ChunkWriter {
-  const { store, chunkMaxBytes, serverId } = options;
+  const { store, chunkMaxBytes, nodeId } = options;
   const put = async (
     caller: ChunkCaller,
     { chunkId }: IncomingChunk,
@@ -60,7 +60,7 @@ export function createChunkWriter(options: ChunkWriterOptions): ChunkWriter {
   };
   return {
     async check(chunk) {
-      if (chunk.serverId !== undefined && chunk.serverId !== serverId) throw wrongServer(chunk.serverId, serverId);
+      if (chunk.nodeId !== undefined && chunk.nodeId !== nodeId) throw wrongNode(chunk.nodeId, nodeId);
       if (chunk.sizeBytes === 0) throw emptyChunk();
       if (chunk.sizeBytes !== undefined && chunk.sizeBytes > chunkMaxBytes)
         throw tooLarge(chunk.sizeBytes, chunkMaxBytes);
@@ -103,7 +103,7 @@ function tooLarge(sizeBytes: number, chunkMaxBytes: number): AshlarError {
   return new AshlarError("OBJECT_TOO_LARGE", `a chunk has at most ${chunkMaxBytes} bytes here`, { details });
 }
 
-function wrongServer(meant: string, serverId: string): AshlarError {
-  const details = { serverId, meantServerId: meant.slice(0, 64) };
+function wrongNode(meant: string, nodeId: string): AshlarError {
+  const details = { nodeId, meantNodeId: meant.slice(0, 64) };
   return new AshlarError("INVALID_ARGUMENT", "the request is meant for another server", { details });
 }

@@ -13,13 +13,13 @@ import { assertWholeBody, contentLength, durabilityOf, wholeNumber } from "../ht
 import type { HttpRoute } from "../http/router.ts";
 
 import { callerIdOf } from "./chunk-access.ts";
-import type { ChunkFaceContext } from "./chunk-face-context.ts";
+import type { ChunkApiContext } from "./chunk-api-context.ts";
 import { readChunk } from "./chunk-http-read.ts";
 
 const PATH = "/chunks/";
 
 /** Serves `PUT/GET/HEAD/DELETE /chunks/<sha256>`, see docs/wire-protocol.md. */
-export function chunkHttpRoutes(face: ChunkFaceContext): readonly HttpRoute[] {
+export function chunkHttpRoutes(face: ChunkApiContext): readonly HttpRoute[] {
   const handler: HttpHandler = async (request) => {
     const chunkId = decodeDigestHex(request.path.slice(PATH.length));
     switch (request.method) {
@@ -37,21 +37,21 @@ export function chunkHttpRoutes(face: ChunkFaceContext): readonly HttpRoute[] {
   return [{ path: PATH, name: "/chunks", handler, heldMaxBytes: face.heldMaxBytes }];
 }
 
-async function putChunk(face: ChunkFaceContext, request: HttpRequest, chunkId: Digest): Promise<HttpResponse> {
+async function putChunk(face: ChunkApiContext, request: HttpRequest, chunkId: Digest): Promise<HttpResponse> {
   const { header, signal } = request;
   const caller = await face.access(header.get("authorization"), "write");
   trustCaller(request, callerIdOf(caller));
   assertWholeBody(header);
-  const serverId = header.get("ashlar-server-id") ?? undefined;
-  const incoming = { chunkId, sizeBytes: contentLength(header), serverId, durability: durabilityOf(header), signal };
+  const nodeId = header.get("ashlar-node-id") ?? undefined;
+  const incoming = { chunkId, sizeBytes: contentLength(header), nodeId, durability: durabilityOf(header), signal };
   await face.writer.check(incoming);
   const result = await face.writer.write(caller, incoming, request.body);
-  const answer = encodePutChunkResult(result, face.serverId);
+  const answer = encodePutChunkResult(result, face.nodeId);
   const status = result.alreadyPresent ? 200 : 201;
   return messageResponse(PutChunkResponseSchema, answer, { status, header: NO_STORE });
 }
 
-async function deleteChunk(face: ChunkFaceContext, request: HttpRequest, chunkId: Digest): Promise<HttpResponse> {
+async function deleteChunk(face: ChunkApiContext, request: HttpRequest, chunkId: Digest): Promise<HttpResponse> {
   const { header, signal } = request;
   await face.access(header.get("authorization"), "maintain");
   trustCaller(request);

@@ -8,7 +8,7 @@ import type { HttpRequest, HttpResponse } from "../http/http-handler.ts";
 import { problemResponse } from "../http/problem.ts";
 import { answerBudgetOf, trustCaller } from "../http/request-context.ts";
 import { callerIdOf } from "./chunk-access.ts";
-import type { ChunkFaceContext } from "./chunk-face-context.ts";
+import type { ChunkApiContext } from "./chunk-api-context.ts";
 import { chunkSize, openChunk } from "./open-chunk.ts";
 
 /** A chunk never changes, but it is its reader's own: not for shared caches. */
@@ -19,7 +19,7 @@ const CACHE_CONTROL = "private, max-age=31536000, immutable";
  *
  * A failure after the first slice cuts the connection, so that a short body is never taken for the whole.
  */
-export async function readChunk(face: ChunkFaceContext, request: HttpRequest, chunkId: Digest): Promise<HttpResponse> {
+export async function readChunk(face: ChunkApiContext, request: HttpRequest, chunkId: Digest): Promise<HttpResponse> {
   const caller = await face.access(request.header.get("authorization"), "read");
   trustCaller(request, callerIdOf(caller));
   if (caller.kind === "read") assertMayRead(caller, chunkId);
@@ -41,7 +41,7 @@ export async function readChunk(face: ChunkFaceContext, request: HttpRequest, ch
 }
 
 async function getChunk(
-  face: ChunkFaceContext,
+  face: ChunkApiContext,
   request: HttpRequest,
   { chunkId, etag, header }: { readonly chunkId: Digest; readonly etag: string; readonly header: Headers },
 ): Promise<HttpResponse> {

@@ -4,15 +4,15 @@ import { isStreamingChunkStore } from "@ashlar/sdk/ports";
 import type { HttpRoute } from "../http/router.ts";
 import type { RpcRoutes } from "../http/rpc-handlers.ts";
 import { createChunkAccess } from "./chunk-access.ts";
-import type { ChunkFaceContext } from "./chunk-face-context.ts";
-import type { ChunkFaceOptions, ReceiptFacts } from "./chunk-face-options.ts";
+import type { ChunkApiContext } from "./chunk-api-context.ts";
+import type { ChunkApiOptions, ReceiptFacts } from "./chunk-api-options.ts";
 import { chunkHttpRoutes } from "./chunk-http.ts";
 import { createPieceBuffers } from "./chunk-pieces.ts";
 import { chunkRpcRoutes } from "./chunk-service.ts";
 import { createChunkWriter } from "./chunk-writer.ts";
 
 /** The chunk endpoints of a server, to be mounted with `createServerHandlers`. */
-export interface ChunkFace {
+export interface ChunkApi {
   readonly rpcRoutes: RpcRoutes;
   readonly httpRoutes: readonly HttpRoute[];
 }
@@ -25,8 +25,8 @@ const STREAM_HELD_BYTES = 3 * MIB;
  *
  * @throws {AshlarError} INVALID_ARGUMENT for a chunk limit that is not 1 to CHUNK_MAX_BYTES.
  */
-export function createChunkFace(options: ChunkFaceOptions): ChunkFace {
-  const { store, grants, serverId } = options;
+export function createChunkApi(options: ChunkApiOptions): ChunkApi {
+  const { store, grants, nodeId } = options;
   const chunkMaxBytes =
     options.chunkMaxBytes ?? Math.min(store.capabilities.chunkMaxBytes, LIMITS.CHUNK_MAX_BYTES_DEFAULT);
   if (!Number.isSafeInteger(chunkMaxBytes) || chunkMaxBytes < 1 || chunkMaxBytes > LIMITS.CHUNK_MAX_BYTES) {
@@ -35,12 +35,12 @@ export function createChunkFace(options: ChunkFaceOptions): ChunkFace {
   const issueReceipt =
     options.issueReceipt ??
     (async ({ ticketId, chunkId, sizeBytes }: ReceiptFacts) =>
-      (await grants?.issueNodeReceipt({ ticketId, chunkId, sizeBytes, serverId })) ?? "");
+      (await grants?.issueNodeReceipt({ ticketId, chunkId, sizeBytes, nodeId })) ?? "");
   const { assertWritable, onWriteFailed, hasher } = options;
-  const face: ChunkFaceContext = {
+  const face: ChunkApiContext = {
     store,
     grants,
-    serverId,
+    nodeId,
     chunkMaxBytes,
     issueReceipt,
     hasher,
@@ -48,7 +48,7 @@ export function createChunkFace(options: ChunkFaceOptions): ChunkFace {
     uptimeMs: options.uptimeMs,
     softwareVersion: options.softwareVersion,
     access: createChunkAccess(grants, options.status),
-    writer: createChunkWriter({ store, serverId, chunkMaxBytes, hasher, issueReceipt, assertWritable, onWriteFailed }),
+    writer: createChunkWriter({ store, nodeId, chunkMaxBytes, hasher, issueReceipt, assertWritable, onWriteFailed }),
     // A gateway passes a chunk on to several nodes, each of which may need it again.
     heldMaxBytes: isStreamingChunkStore(store) && options.maintenance !== false ? STREAM_HELD_BYTES : chunkMaxBytes,
     readFrom: options.readFrom ?? (async () => store),

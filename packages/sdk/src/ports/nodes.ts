@@ -2,8 +2,8 @@ import type { Layout } from "../ring/layout.ts";
 import type { CallOptions } from "./chunk-store.ts";
 
 /** What a node tells about itself when it registers. */
-export interface ServerRegistration {
-  readonly serverId: string;
+export interface NodeRegistration {
+  readonly nodeId: string;
   /** Base URL under which gateways and direct clients reach it, without a trailing slash. */
   readonly url: string;
   readonly zone?: string | undefined;
@@ -14,7 +14,7 @@ export interface ServerRegistration {
 }
 
 /** What a node tells with each heartbeat. */
-export interface ServerStats {
+export interface NodeStats {
   readonly chunkCount: number;
   readonly bytesUsed: number;
   readonly bytesFree: number;
@@ -23,31 +23,31 @@ export interface ServerStats {
 
 /** A sign of life. */
 export interface Heartbeat {
-  readonly serverId: string;
-  readonly stats: ServerStats;
+  readonly nodeId: string;
+  readonly stats: NodeStats;
 }
 
 /** `down`: missed HEARTBEAT_MISSED_MAX heartbeats; `stopped`: shut down in order, still in the layout. */
-export type ServerState = "up" | "down" | "stopped";
+export type NodeState = "up" | "down" | "stopped";
 
-/** A server as the registry knows it. */
-export interface ServerRecord {
-  readonly serverId: string;
+/** A node as the registry knows it. */
+export interface NodeRecord {
+  readonly nodeId: string;
   readonly url: string;
   readonly zone?: string | undefined;
   readonly weight: number;
   readonly softwareVersion: string;
   /** Derived from `stopped` and the age of the last heartbeat when read, on the database's clock. */
-  readonly state: ServerState;
+  readonly state: NodeState;
   readonly registeredAtMs: number;
   readonly lastHeartbeatAtMs: number;
-  readonly stats?: ServerStats | undefined;
+  readonly stats?: NodeStats | undefined;
 }
 
-/** The servers as they are and the layouts in use. */
+/** The nodes as they are and the layouts in use. */
 export interface ClusterSnapshot {
-  readonly servers: readonly ServerRecord[];
-  /** Newest first: the one that writes use, then older ones that some chunk row still needs. Empty before any server registered. */
+  readonly nodes: readonly NodeRecord[];
+  /** Newest first: the one that writes use, then older ones that some chunk row still needs. Empty before any node registered. */
   readonly layouts: readonly Layout[];
 }
 
@@ -66,27 +66,27 @@ export interface LayoutHistory {
 /** A change of the layout by an operator. */
 export interface LayoutChange {
   readonly replicationFactor?: number | undefined;
-  /** New weights by server id; 0 drains. */
+  /** New weights by node id; 0 drains. */
   readonly weights?: Readonly<Record<string, number>> | undefined;
-  /** Servers to take out. */
-  readonly removeServerIds?: readonly string[] | undefined;
+  /** Nodes to take out. */
+  readonly removeNodeIds?: readonly string[] | undefined;
 }
 
-/** Storage servers and layouts, kept where every gateway sees them. */
-export interface ServerRegistry {
+/** Storage nodes and layouts, kept where every gateway sees them. */
+export interface NodeRegistry {
   /**
-   * Registers a server or updates it, marks it up, and keeps its virtual nodes in `hash_ring_nodes`. A server that the newest layout lacks joins
+   * Registers a node or updates it, marks it up, and keeps its virtual nodes in `hash_ring_nodes`. A node that the newest layout lacks joins
    * it in a new layout version, unless the cluster stages layouts.
    * @returns the newest layout version.
-   * @throws {AshlarError} PRECONDITION_FAILED while the id is `up` under another URL (`details.url`): it is free when that server has stopped
+   * @throws {AshlarError} PRECONDITION_FAILED while the id is `up` under another URL (`details.url`): it is free when that node has stopped
    *   or is down. INVALID_ARGUMENT, METADATA_UNAVAILABLE.
    */
-  registerServer(registration: ServerRegistration, options?: CallOptions): Promise<{ readonly layoutVersion: number }>;
-  /** @throws {AshlarError} SERVER_NOT_FOUND if the database does not know the server (any more): register again. */
+  registerNode(registration: NodeRegistration, options?: CallOptions): Promise<{ readonly layoutVersion: number }>;
+  /** @throws {AshlarError} NODE_NOT_FOUND if the database does not know the node (any more): register again. */
   heartbeat(beat: Heartbeat, options?: CallOptions): Promise<{ readonly layoutVersion: number }>;
-  /** Marks a server stopped; it stays in the layout. Unknown servers: SERVER_NOT_FOUND. */
-  stopServer(serverId: string, options?: CallOptions): Promise<void>;
+  /** Marks a node stopped; it stays in the layout. Unknown nodes: NODE_NOT_FOUND. */
+  stopNode(nodeId: string, options?: CallOptions): Promise<void>;
   clusterSnapshot(options?: CallOptions): Promise<ClusterSnapshot>;
-  /** Applies a change as a new layout version. @throws {AshlarError} INVALID_ARGUMENT if no server would remain, SERVER_NOT_FOUND. */
+  /** Applies a change as a new layout version. @throws {AshlarError} INVALID_ARGUMENT if no node would remain, NODE_NOT_FOUND. */
   changeLayout(change: LayoutChange, options?: CallOptions): Promise<Layout>;
 }

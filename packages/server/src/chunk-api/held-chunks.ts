@@ -2,7 +2,7 @@ import { AshlarError } from "@ashlar/sdk/errors";
 import type { Digest, Hasher } from "@ashlar/sdk/hash";
 import type { ChunkPresence, ChunkStore } from "@ashlar/sdk/ports";
 import type { GrantKeeper, WriteGrant } from "../grants/index.ts";
-import type { ReceiptFacts } from "./chunk-face-options.ts";
+import type { ReceiptFacts } from "./chunk-api-options.ts";
 import { PROOF_BYTES, provesPossession } from "./possession.ts";
 
 /** One answer about one chunk, as it goes over the wire. */
@@ -25,7 +25,7 @@ export interface HeldChunksRequest {
 /** Parts that answering needs. */
 export interface HeldChunksOptions {
   readonly store: ChunkStore;
-  readonly serverId: string;
+  readonly nodeId: string;
   readonly hasher: Hasher;
   readonly issueReceipt: (facts: ReceiptFacts) => Promise<string>;
   /** Whether the holder of a write grant may prove possession. */
@@ -61,11 +61,11 @@ export async function heldChunksFor(
 ): Promise<HeldChunk[]> {
   checkProofs(request);
   if (!options.proofsOfPossession) return request.chunkIds.map(() => ABSENT);
-  const { serverId } = options;
+  const { nodeId } = options;
   const answers: HeldChunk[] = [];
   // One after the other: each proof reads a whole chunk.
   for (const [index, chunkId] of request.chunkIds.entries()) {
-    const nonce = await grants.nonceFor(grant.ticketId, chunkId, serverId);
+    const nonce = await grants.nonceFor(grant.ticketId, chunkId, nodeId);
     const proof = request.proofs[index];
     const presence =
       proof === undefined || proof.byteLength === 0

@@ -1,9 +1,9 @@
 import { AshlarError } from "@ashlar/sdk/errors";
 import { bearerToken, type GrantKeeper, type GrantOf } from "../grants/index.ts";
 import type { Caller } from "../http/admission.ts";
-import type { ChunkFaceStatus } from "./chunk-face-options.ts";
+import type { ChunkApiStatus } from "./chunk-api-options.ts";
 
-/** Grants that mean something to a chunk face. */
+/** Grants that mean something to a chunk API. */
 export type ChunkGrantKind = "cluster" | "write" | "read";
 
 /** Who calls: the holder of a grant, or anybody where access is not controlled. */
@@ -45,7 +45,7 @@ const ANYBODY: ChunkCaller = Object.freeze({ kind: "anybody" });
  * A read grant names one chunk; whoever learns the chunk id compares it.
  * @throws {AshlarError} (from the access) UNAUTHENTICATED, PERMISSION_DENIED, NODE_UNAVAILABLE while the server stops.
  */
-export function createChunkAccess(grants: GrantKeeper | undefined, status: () => ChunkFaceStatus): ChunkAccess {
+export function createChunkAccess(grants: GrantKeeper | undefined, status: () => ChunkApiStatus): ChunkAccess {
   return async (authorization, action) => {
     if (status() === "stopping") throw new AshlarError("NODE_UNAVAILABLE", "the server is shutting down");
     if (grants === undefined) return ANYBODY;

@@ -24,8 +24,8 @@ import { bytesOf } from "../http/piece.ts";
 import { noteCaller, REQUEST_CONTEXT } from "../http/request-context.ts";
 import type { RpcGate, RpcRoutes } from "../http/rpc-handlers.ts";
 import { type ChunkAction, type ChunkCaller, callerIdOf } from "./chunk-access.ts";
-import type { ChunkFaceContext } from "./chunk-face-context.ts";
-import type { ChunkFaceStatus } from "./chunk-face-options.ts";
+import type { ChunkApiContext } from "./chunk-api-context.ts";
+import type { ChunkApiStatus } from "./chunk-api-options.ts";
 import type { IncomingChunk } from "./chunk-writer.ts";
 import { heldChunks, heldChunksFor } from "./held-chunks.ts";
 import { openChunk } from "./open-chunk.ts";
@@ -33,17 +33,17 @@ import { readPutChunk } from "./put-chunk-frames.ts";
 import { createRecentStats } from "./recent-stats.ts";
 
 const CALLER: ContextKey<ChunkCaller | undefined> = createContextKey<ChunkCaller | undefined>(undefined, {
-  description: "caller of a chunk face",
+  description: "caller of a chunk API",
 });
 
-const STATUS: Readonly<Record<ChunkFaceStatus, Status>> = {
+const STATUS: Readonly<Record<ChunkApiStatus, Status>> = {
   serving: Status.SERVING,
   "read-only": Status.READ_ONLY,
   stopping: Status.STOPPING,
 };
 
 /** Serves ChunkService. Who may not call is turned away at the gate, before a body is read. */
-export function chunkRpcRoutes(face: ChunkFaceContext): RpcRoutes {
+export function chunkRpcRoutes(face: ChunkApiContext): RpcRoutes {
   const gate = (action: ChunkAction): RpcGate => {
     return async (context) => {
       const caller = await face.access(context.requestHeader.get("authorization"), action);
@@ -71,20 +71,20 @@ function callerOf(context: HandlerContext): ChunkCaller {
   return caller;
 }
 
-function createChunkService(face: ChunkFaceContext): ServiceImpl<typeof ChunkService> {
-  const { store, serverId, writer } = face;
+function createChunkService(face: ChunkApiContext): ServiceImpl<typeof ChunkService> {
+  const { store, nodeId, writer } = face;
   const recentStats = createRecentStats(store, face.uptimeMs);
   return {
     async putChunk(requests, context) {
       const { chunk, frames } = await readPutChunk(requests);
       const incoming = { ...chunk, signal: context.signal };
       await writer.check(incoming);
-      return encodePutChunkResult(await writer.write(callerOf(context), incoming, frames), serverId);
+      return encodePutChunkResult(await writer.write(callerOf(context), incoming, frames), nodeId);
     },
     async writeChunk(request, context) {
       const incoming = incomingChunk(request, context.signal);
       await writer.check(incoming);
-      return encodePutChunkResult(await writer.writeBytes(callerOf(context), incoming, request.data), serverId);
+      return encodePutChunkResult(await writer.writeBytes(callerOf(context), incoming, request.data), nodeId);
     },
     getChunk: (request, context) => getChunk(face, request, context),
     async hasChunks(request, context) {
@@ -118,7 +118,7 @@ function createChunkService(face: ChunkFaceContext): ServiceImpl<typeof ChunkSer
       return {
         ...encodeChunkStoreStats(stats),
         status: STATUS[face.status()],
-        serverId,
+        nodeId,
         uptimeMs: encodeInteger(Math.floor(face.uptimeMs())),
         softwareVersion: face.softwareVersion,
         chunkMaxBytes: encodeInteger(face.chunkMaxBytes),
@@ -137,7 +137,7 @@ function distinctIds(chunkIds: readonly Uint8Array[]): Digest[] {
 }
 
 /** HealthCheck needs no grant, but who shows that of a server gets figures of now. */
-async function isOfCluster(face: ChunkFaceContext, context: HandlerContext): Promise<boolean> {
+async function isOfCluster(face: ChunkApiContext, context: HandlerContext): Promise<boolean> {
   const authorization = context.requestHeader.get("authorization");
   if (face.grants !== undefined && authorization === null) return false;
   return await face.access(authorization, "maintain").then(
@@ -146,7 +146,7 @@ async function isOfCluster(face: ChunkFaceContext, context: HandlerContext): Pro
   );
 }
 
-async function* getChunk(face: ChunkFaceContext, request: GetChunkRequestMessage, context: HandlerContext) {
+async function* getChunk(face: ChunkApiContext, request: GetChunkRequestMessage, context: HandlerContext) {
   const chunkId = digestFromBytes(request.chunkId);
   const caller = callerOf(context);
   if (caller.kind === "read") assertMayRead(caller, chunkId);
@@ -167,7 +167,7 @@ async function* getChunk(face: ChunkFaceContext, request: GetChunkRequestMessage
   }
 }
 
-function assertMaintenance({ maintenance }: ChunkFaceContext): void {
+function assertMaintenance({ maintenance }: ChunkApiContext): void {
   if (!maintenance) throw new AshlarError("UNSUPPORTED", "this server holds no chunks of its own; ask the nodes");
 }
 
@@ -175,7 +175,7 @@ function incomingChunk(request: WriteChunkRequestMessage, signal: AbortSignal): 
   return {
     chunkId: digestFromBytes(request.chunkId),
     sizeBytes: request.data.byteLength,
-    serverId: decodeText(request.serverId),
+    nodeId: decodeText(request.nodeId),
     durability: decodeDurability(request.durability),
     signal,
   };

@@ -4,24 +4,24 @@ import type {
   Layout,
   LayoutChange,
   LayoutHistory,
-  LayoutServer,
-  ServerRecord,
-  ServerRegistration,
+  LayoutNode,
+  NodeRecord,
+  NodeRegistration,
 } from "@ashlar/sdk/ports";
 import { virtualNodeCount, virtualNodeToken } from "@ashlar/sdk/ring";
 import {
   changedLayout,
   type LayoutDefaults,
-  layoutWithServer,
-  serverIdHeld,
-  serverNotFound,
+  layoutWithNode,
+  nodeIdHeld,
+  nodeNotFound,
 } from "../metadata/layout-changes.ts";
-import { SERVER_DOWN_AFTER_MS, serverState } from "../metadata/server-state.ts";
+import { NODE_DOWN_AFTER_MS, nodeState } from "../metadata/node-state.ts";
 import { insertLayout, readLayoutsInUse, readNewestLayout, readRecentLayouts } from "./layout-rows.ts";
 import { insertRows } from "./row-blocks.ts";
 import type { SqlSession } from "./sql-session.ts";
 
-interface ServerRow {
+interface NodeRow {
   readonly server_id: string;
   readonly url: string;
   readonly zone: string | null;
@@ -43,37 +43,33 @@ export interface LayoutPolicy {
   readonly defaults: LayoutDefaults;
 }
 
-export async function registerServer(
+export async function registerNode(
   session: SqlSession,
-  input: { readonly registration: ServerRegistration; readonly policy: LayoutPolicy },
+  input: { readonly registration: NodeRegistration; readonly policy: LayoutPolicy },
 ): Promise<{ readonly layoutVersion: number }> {
   const { registration, policy } = input;
-  const { serverId } = registration;
+  const { nodeId } = registration;
   await session.lockLayouts();
   const layout = await readNewestLayout(session);
-  const inLayout = layout?.servers.some((server) => server.serverId === serverId) ?? false;
-  const row = await upsertServer(session, registration, inLayout);
-  const server: LayoutServer = { serverId, ...(row.zone === null ? {} : { zone: row.zone }), weight: row.weight };
+  const inLayout = layout?.nodes.some((node) => node.nodeId === nodeId) ?? false;
+  const row = await upsertNode(session, registration, inLayout);
+  const node: LayoutNode = { nodeId, ...(row.zone === null ? {} : { zone: row.zone }), weight: row.weight };
   const joins = !policy.stagedLayouts && !row.removed_from_layout;
-  const next = joins ? layoutWithServer(layout, server, policy.defaults) : undefined;
+  const next = joins ? layoutWithNode(layout, node, policy.defaults) : undefined;
   if (next !== undefined) await insertLayout(session, next);
-  await writeVirtualNodes(session, server, next ?? layout ?? { ...policy.defaults, layoutVersion: 0, servers: [] });
+  await writeVirtualNodes(session, node, next ?? layout ?? { ...policy.defaults, layoutVersion: 0, nodes: [] });
   return { layoutVersion: next?.layoutVersion ?? layout?.layoutVersion ?? 0 };
 }
 
 /**
- * @param inLayout in the layout the operator's weight holds, before that the server's own.
+ * @param inLayout in the layout the operator's weight holds, before that the node's own.
  * @throws {AshlarError} PRECONDITION_FAILED while a node at another URL holds the id.
  */
-async function upsertServer(
-  session: SqlSession,
-  registration: ServerRegistration,
-  inLayout: boolean,
-): Promise<ServerRow> {
-  const { serverId, url, zone = null, weight, softwareVersion } = registration;
+async function upsertNode(session: SqlSession, registration: NodeRegistration, inLayout: boolean): Promise<NodeRow> {
+  const { nodeId, url, zone = null, weight, softwareVersion } = registration;
   const keepWeight = inLayout || weight === undefined;
   const nowMs = await session.nowMs();
-  const [row] = await session.query<ServerRow>(
+  const [row] = await session.query<NodeRow>(
     `INSERT INTO storage_servers (server_id, url, zone, weight, software_version, stopped, removed_from_layout, registered_at_ms,
         last_heartbeat_at_ms) VALUES ($1, $2, $3, $4, $5, FALSE, FALSE, $6, $6)
       ON CONFLICT (server_id) DO UPDATE SET url = excluded.url, zone = COALESCE(excluded.zone, storage_servers.zone),
@@ -81,64 +77,64 @@ async function upsertServer(
         stopped = FALSE, last_heartbeat_at_ms = excluded.last_heartbeat_at_ms
       WHERE storage_servers.url = excluded.url OR storage_servers.stopped OR storage_servers.last_heartbeat_at_ms < $7
       RETURNING server_id, zone, weight, removed_from_layout`,
-    [serverId, url, zone, weight ?? 1, softwareVersion, nowMs, nowMs - SERVER_DOWN_AFTER_MS],
+    [nodeId, url, zone, weight ?? 1, softwareVersion, nowMs, nowMs - NODE_DOWN_AFTER_MS],
   );
   if (row !== undefined) return { ...row, removed_from_layout: Boolean(row.removed_from_layout) };
-  const [holder] = await session.query<ServerRow>("SELECT url FROM storage_servers WHERE server_id = $1", [serverId]);
-  throw serverIdHeld(serverId, holder?.url ?? "");
+  const [holder] = await session.query<NodeRow>("SELECT url FROM storage_servers WHERE server_id = $1", [nodeId]);
+  throw nodeIdHeld(nodeId, holder?.url ?? "");
 }
 
-/** Keeps the tokens of a server as its weight wants them. Tokens depend on the id and index only, so an equal count is an equal set. */
-async function writeVirtualNodes(session: SqlSession, server: LayoutServer, layout: Layout): Promise<void> {
-  const { serverId } = server;
-  const wanted = virtualNodeCount(layout, server);
+/** Keeps the tokens of a node as its weight wants them. Tokens depend on the id and index only, so an equal count is an equal set. */
+async function writeVirtualNodes(session: SqlSession, node: LayoutNode, layout: Layout): Promise<void> {
+  const { nodeId } = node;
+  const wanted = virtualNodeCount(layout, node);
   const [row] = await session.query<{ present: number }>(
     "SELECT count(*) AS present FROM hash_ring_nodes WHERE server_id = $1",
-    [serverId],
+    [nodeId],
   );
   const present = row?.present ?? 0;
   if (present > wanted) {
     await session.query("DELETE FROM hash_ring_nodes WHERE server_id = $1 AND virtual_node_index >= $2", [
-      serverId,
+      nodeId,
       wanted,
     ]);
   }
   const rows = Array.from({ length: Math.max(0, wanted - present) }, (_, offset) => {
     const index = present + offset;
     const token = new DataView(new ArrayBuffer(8));
-    token.setBigUint64(0, virtualNodeToken(serverId, index));
-    return [serverId, index, new Uint8Array(token.buffer)];
+    token.setBigUint64(0, virtualNodeToken(nodeId, index));
+    return [nodeId, index, new Uint8Array(token.buffer)];
   });
   await insertRows(session, { into: "hash_ring_nodes (server_id, virtual_node_index, token)" }, rows);
 }
 
 export async function heartbeat(
   session: SqlSession,
-  { serverId, stats }: Heartbeat,
+  { nodeId, stats }: Heartbeat,
 ): Promise<{ readonly layoutVersion: number }> {
   const [row] = await session.query<{ layout_version: number }>(
     `UPDATE storage_servers SET stopped = FALSE, last_heartbeat_at_ms = ${session.dialect.nowMs}, chunk_count = $2, bytes_used = $3,
       bytes_free = $4, bytes_total = $5 WHERE server_id = $1
       RETURNING (SELECT COALESCE(max(layout_version), 0) FROM layouts) AS layout_version`,
-    [serverId, stats.chunkCount, stats.bytesUsed, stats.bytesFree, stats.bytesTotal],
+    [nodeId, stats.chunkCount, stats.bytesUsed, stats.bytesFree, stats.bytesTotal],
   );
-  if (row === undefined) throw serverNotFound(serverId);
+  if (row === undefined) throw nodeNotFound(nodeId);
   return { layoutVersion: row.layout_version };
 }
 
-export async function stopServer(session: SqlSession, serverId: string): Promise<void> {
+export async function stopNode(session: SqlSession, nodeId: string): Promise<void> {
   const rows = await session.query(
     "UPDATE storage_servers SET stopped = TRUE WHERE server_id = $1 RETURNING server_id",
-    [serverId],
+    [nodeId],
   );
-  if (rows.length === 0) throw serverNotFound(serverId);
+  if (rows.length === 0) throw nodeNotFound(nodeId);
 }
 
 export async function clusterSnapshot(session: SqlSession): Promise<ClusterSnapshot> {
-  const rows = await session.query<ServerRow & { now_ms: number }>(
+  const rows = await session.query<NodeRow & { now_ms: number }>(
     `SELECT storage_servers.*, ${session.dialect.nowMs} AS now_ms FROM storage_servers ORDER BY server_id`,
   );
-  return { servers: rows.map((row) => recordOf(row, row.now_ms)), layouts: await readLayoutsInUse(session) };
+  return { nodes: rows.map((row) => recordOf(row, row.now_ms)), layouts: await readLayoutsInUse(session) };
 }
 
 export async function recentLayouts(
@@ -148,17 +144,17 @@ export async function recentLayouts(
   return await readRecentLayouts(session, { sinceMs: (await session.nowMs()) - forMs, limit });
 }
 
-function recordOf(row: ServerRow, nowMs: number): ServerRecord {
+function recordOf(row: NodeRow, nowMs: number): NodeRecord {
   const { chunk_count: chunkCount, bytes_used: bytesUsed, bytes_free: bytesFree, bytes_total: bytesTotal } = row;
   const known = chunkCount !== null && bytesUsed !== null && bytesFree !== null && bytesTotal !== null;
   const lastHeartbeatAtMs = row.last_heartbeat_at_ms;
   return {
-    serverId: row.server_id,
+    nodeId: row.server_id,
     url: row.url,
     ...(row.zone === null ? {} : { zone: row.zone }),
     weight: row.weight,
     softwareVersion: row.software_version,
-    state: serverState({ stopped: Boolean(row.stopped), lastHeartbeatAtMs }, nowMs),
+    state: nodeState({ stopped: Boolean(row.stopped), lastHeartbeatAtMs }, nowMs),
     registeredAtMs: row.registered_at_ms,
     lastHeartbeatAtMs,
     ...(known ? { stats: { chunkCount, bytesUsed, bytesFree, bytesTotal } } : {}),
@@ -171,27 +167,27 @@ export async function changeLayout(
 ): Promise<Layout> {
   const { change, policy } = input;
   await session.lockLayouts();
-  const rows = await session.query<ServerRow>("SELECT server_id, zone, weight FROM storage_servers");
+  const rows = await session.query<NodeRow>("SELECT server_id, zone, weight FROM storage_servers");
   const registered = new Map(
-    rows.map((row): [string, LayoutServer] => [
+    rows.map((row): [string, LayoutNode] => [
       row.server_id,
-      { serverId: row.server_id, ...(row.zone === null ? {} : { zone: row.zone }), weight: row.weight },
+      { nodeId: row.server_id, ...(row.zone === null ? {} : { zone: row.zone }), weight: row.weight },
     ]),
   );
   const layout = changedLayout(await readNewestLayout(session), change, { registered, defaults: policy.defaults });
   await insertLayout(session, layout);
   const changedIds = new Set(Object.keys(change.weights ?? {}));
-  for (const server of layout.servers) {
-    if (!changedIds.has(server.serverId) || !registered.has(server.serverId)) continue;
+  for (const node of layout.nodes) {
+    if (!changedIds.has(node.nodeId) || !registered.has(node.nodeId)) continue;
     await session.query("UPDATE storage_servers SET weight = $2, removed_from_layout = FALSE WHERE server_id = $1", [
-      server.serverId,
-      server.weight,
+      node.nodeId,
+      node.weight,
     ]);
-    await writeVirtualNodes(session, server, layout);
+    await writeVirtualNodes(session, node, layout);
   }
   // Otherwise its next registration would bring it back.
-  for (const serverId of change.removeServerIds ?? []) {
-    await session.query("UPDATE storage_servers SET removed_from_layout = TRUE WHERE server_id = $1", [serverId]);
+  for (const nodeId of change.removeNodeIds ?? []) {
+    await session.query("UPDATE storage_servers SET removed_from_layout = TRUE WHERE server_id = $1", [nodeId]);
   }
   return layout;
 }

@@ -1,0 +1,96 @@
+import type { ClusterSnapshot, Layout, LayoutHistory, NodeRegistration, NodeRegistry } from "@ashlar/sdk/ports";
+import { changedLayout, layoutWithNode, nodeIdHeld, nodeNotFound } from "../../internal/metadata/layout-changes.ts";
+import { nodeState } from "../../internal/metadata/node-state.ts";
+import type { MemoryState, NodeRow } from "./state.ts";
+
+export function memoryNodes(state: MemoryState): NodeRegistry & LayoutHistory {
+  return {
+    async registerNode(registration) {
+      const row = registeredRow(state, registration);
+      if (!state.stagedLayouts && !row.removedFromLayout) {
+        const next = layoutWithNode(state.layouts.at(-1), row, state.layoutDefaults);
+        if (next !== undefined) addLayout(state, next);
+      }
+      state.nodes.set(row.nodeId, row);
+      return { layoutVersion: newestVersion(state) };
+    },
+    async heartbeat({ nodeId, stats }) {
+      const row = requireNode(state, nodeId);
+      state.nodes.set(nodeId, { ...row, stats, stopped: false, lastHeartbeatAtMs: state.clock.nowMs() });
+      return { layoutVersion: newestVersion(state) };
+    },
+    async stopNode(nodeId) {
+      state.nodes.set(nodeId, { ...requireNode(state, nodeId), stopped: true });
+    },
+    clusterSnapshot: async () => clusterSnapshot(state),
+    async recentLayouts({ forMs, limit }) {
+      const sinceMs = state.clock.nowMs() - forMs;
+      const newestThen = state.layouts.findLastIndex(
+        ({ layoutVersion }) => (state.layoutsSinceMs.get(layoutVersion) ?? 0) <= sinceMs,
+      );
+      return state.layouts.slice(Math.max(0, newestThen)).reverse().slice(0, limit);
+    },
+    async changeLayout(change) {
+      const context = { registered: state.nodes, defaults: state.layoutDefaults };
+      const layout = changedLayout(state.layouts.at(-1), change, context);
+      addLayout(state, layout);
+      for (const { nodeId, weight } of layout.nodes) {
+        const row = state.nodes.get(nodeId);
+        if (row !== undefined) state.nodes.set(nodeId, { ...row, weight, removedFromLayout: false });
+      }
+      for (const nodeId of change.removeNodeIds ?? []) {
+        const row = state.nodes.get(nodeId);
+        if (row !== undefined) state.nodes.set(nodeId, { ...row, removedFromLayout: true });
+      }
+      return layout;
+    },
+  };
+}
+
+function addLayout(state: MemoryState, layout: Layout): void {
+  state.layouts.push(layout);
+  state.layoutsSinceMs.set(layout.layoutVersion, state.clock.nowMs());
+}
+
+function registeredRow(state: MemoryState, registration: NodeRegistration): NodeRow {
+  const { nodeId, url, softwareVersion } = registration;
+  const nowMs = state.clock.nowMs();
+  const known = state.nodes.get(nodeId);
+  if (known !== undefined && known.url !== url && nodeState(known, nowMs) === "up") {
+    throw nodeIdHeld(nodeId, known.url);
+  }
+  const zone = registration.zone ?? known?.zone;
+  const inLayout = state.layouts.at(-1)?.nodes.some((node) => node.nodeId === nodeId) ?? false;
+  return {
+    ...{ nodeId, url, ...(zone === undefined ? {} : { zone }) },
+    // In the layout the operator's weight holds.
+    weight: (inLayout ? known?.weight : (registration.weight ?? known?.weight)) ?? 1,
+    ...{ softwareVersion, registeredAtMs: known?.registeredAtMs ?? nowMs, lastHeartbeatAtMs: nowMs },
+    ...(known?.stats === undefined ? {} : { stats: known.stats }),
+    ...{ stopped: false, removedFromLayout: known?.removedFromLayout ?? false },
+  };
+}
+
+function requireNode(state: MemoryState, nodeId: string): NodeRow {
+  const row = state.nodes.get(nodeId);
+  if (row === undefined) throw nodeNotFound(nodeId);
+  return row;
+}
+
+function newestVersion(state: MemoryState): number {
+  return state.layouts.at(-1)?.layoutVersion ?? 0;
+}
+
+function clusterSnapshot(state: MemoryState): ClusterSnapshot {
+  const nowMs = state.clock.nowMs();
+  const newest = newestVersion(state);
+  const used = new Set([...state.chunks.values()].map((row) => row.layoutVersion));
+  const rows = [...state.nodes.values()].sort((a, b) => (a.nodeId < b.nodeId ? -1 : 1));
+  return {
+    nodes: rows.map((row) => {
+      const { stopped: _stopped, removedFromLayout: _removed, ...record } = row;
+      return { ...record, state: nodeState(row, nowMs) };
+    }),
+    layouts: state.layouts.filter(({ layoutVersion }) => layoutVersion === newest || used.has(layoutVersion)).reverse(),
+  };
+}
