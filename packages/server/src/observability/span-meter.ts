@@ -53,7 +53,7 @@ export function createSpanMeter(metrics: Metrics, clock: Pick<Clock, "monotonicM
         help: "Calls to a storage node that failed, by node and error code; CANCELED: no longer needed",
         labelNames: ["server", "method", "code"],
       }),
-      failureLabels: (attributes) => ({ server: String(attributes?.["ashlar.node.id"] ?? "") }),
+      failureLabels: (attributes) => ({ node: String(attributes?.["ashlar.node.id"] ?? "") }),
     },
   };
   return (name, attributes) => {
