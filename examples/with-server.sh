@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs a command with a fresh `ashlar serve` beside it: ASHLAR_GATEWAY and ASHLAR_API_KEY tell the command where it is.
-# Where ASHLAR_GATEWAY is set already, that server is used and none is started.
+# Starts a new `ashlar serve` and runs a command with it: ASHLAR_GATEWAY and ASHLAR_API_KEY tell the command where the server is.
+# If ASHLAR_GATEWAY is set already, that server is used and none is started.
 set -euo pipefail
 
 if [[ -n ${ASHLAR_GATEWAY:-} ]]; then

@@ -89,7 +89,7 @@ async function step(label, work) {
 }
 
 async function install() {
-  // The running Node's version is left out on purpose: nothing installed depends on it.
+  // The version of the running Node does not count: nothing installed depends on it.
   const wanted = `${digestOf(["pnpm-lock.yaml", "pnpm-workspace.yaml", ...workspaceManifests()])} ${process.platform}-${process.arch}`;
   if (readStamp("install") === wanted && existsSync(join(ROOT, "node_modules", "node", "bin"))) return;
   process.stderr.write("installing dependencies (the first time, or after they changed) ...\n");
@@ -107,7 +107,7 @@ function isAlive(pid) {
   }
 }
 
-/** Runs some work while no other of these processes does: two builds at once would clear each other's output. */
+/** Runs some work while no other process of this script does: two builds at once would clear each other's output. */
 async function alone(work) {
   mkdirSync(CACHE, { recursive: true });
   const lock = join(CACHE, "build.lock");
@@ -118,7 +118,7 @@ async function alone(work) {
     } catch (error) {
       if (error.code !== "EEXIST") throw error;
     }
-    // What a process that is gone left behind. It is empty for a moment after it was made.
+    // A lock of a process that has ended is removed. A new lock is empty for a moment.
     const owner = Number(existsSync(lock) ? readFileSync(lock, "utf8") : 0);
     if (owner > 0 && !isAlive(owner)) rmSync(lock, { force: true });
     else await sleep(100);
@@ -171,18 +171,18 @@ async function buildAlone({ declarations }) {
   });
 }
 
-/** Where the caller stands: npm changes to the repository's folder first, and says where it came from. */
+/** The caller's folder: npm changes to the repository's folder first, and says where it was called. */
 function callersFolder() {
   const { INIT_CWD, npm_lifecycle_event } = process.env;
   return npm_lifecycle_event === undefined || INIT_CWD === undefined ? process.cwd() : INIT_CWD;
 }
 
-/** Becomes the command: its streams, its signals, its exit code. */
+/** Acts like the command: passes on its streams, its signals and its exit code. */
 function hand(command, args, { env = {}, cwd = ROOT } = {}) {
   const child = spawn(command, args, { cwd, env: toolEnvironment(env), stdio: "inherit" });
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
     process.on(signal, () => {
-      // Ctrl-C in a terminal reaches the whole process group; passed on, it would look like the second, impatient one.
+      // Ctrl-C in a terminal reaches the whole process group. If it were passed on, the command would take it for a second Ctrl-C.
       if (signal === "SIGINT" && process.stdin.isTTY) return;
       child.kill(signal);
     });
@@ -207,7 +207,7 @@ function exampleScripts() {
   return Object.fromEntries(scripts.filter(([, script]) => script !== undefined));
 }
 
-/** A folder with `ashlar` in it, as npm makes of the published package's `bin`; pnpm makes none for a package that is not built yet. */
+/** A folder with `ashlar` in it, as npm makes it from the published package's `bin`; pnpm makes none for a package that is not built yet. */
 function commandFolder() {
   const folder = join(CACHE, "bin");
   mkdirSync(folder, { recursive: true });
@@ -238,7 +238,7 @@ const COMMANDS = {
     await build({ declarations: false });
     const cwd = join(ROOT, "examples", name);
     const path = [join(cwd, "node_modules", ".bin"), commandFolder(), toolEnvironment().PATH].join(delimiter);
-    // As npm hands arguments to a script.
+    // Like npm passes arguments to a script.
     hand("sh", ["-c", `${script} "$@"`, name, ...args], { cwd, env: { PATH: path } });
   },
   async test(args) {

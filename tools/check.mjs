@@ -1,7 +1,7 @@
 /**
- * The checks that CI runs beside the tests, by name: `node tools/check.mjs [format lint types deps proto apidocs workflows exports size]`.
+ * The checks that CI runs besides the tests, by name: `node tools/check.mjs [format lint types deps proto apidocs workflows exports size]`.
  *
- * Runs under the pinned Node with node_modules/.bin in PATH (tools/bootstrap.mjs sees to both). Every check runs even if
+ * Runs under the pinned Node with node_modules/.bin in PATH (tools/bootstrap.mjs provides both). Every check runs even if
  * an earlier one failed; the exit code is 1 if any did.
  */
 import { execFile, spawnSync } from "node:child_process";
@@ -10,15 +10,15 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 
 const CACHE = "node_modules/.cache/ashlar";
-/** Generated code by the template that makes it: our contract, and the standard services beside it. */
+/** Generated code with the template that makes it: our contract, and the standard services. */
 const GENERATED = [
   { template: "buf.gen.yaml", folder: "packages/sdk/src/gen" },
   { template: "buf.gen.vendor.yaml", folder: "packages/server/src/http/gen" },
 ];
 const PNPM = "pnpm@12.21.0";
-/** Written in Go: several times faster than the one that has the API, which bundler and API docs need. */
+/** The compiler written in Go: several times faster than the one with a JavaScript API, which the bundler and the API docs need. */
 const TYPE_CHECKER = join("tools", "node_modules", ".bin", "tsc");
-/** A program with thousands of mistakes says so in a few MiB. */
+/** Enough for the messages about thousands of mistakes, which take a few MiB. */
 const OUTPUT_MAX_BYTES = 64 * 1024 * 1024;
 
 /** Runs a command with its output shown; says whether it succeeded. */
@@ -28,7 +28,7 @@ function passes(command, args, options = {}) {
   return run.status === 0;
 }
 
-/** The same for commands that run beside others or talk much: what it wrote is shown when it has ended, and only if it failed. */
+/** The same for commands that run at the same time as others or print much: shows the output at the end, and only of a command that failed. */
 function passesQuietly(command, args) {
   return new Promise((resolve) => {
     execFile(command, args, { maxBuffer: OUTPUT_MAX_BYTES }, (error, stdout, stderr) => {
@@ -43,7 +43,7 @@ function output(command, args) {
   return run.status === 0 ? run.stdout.trim() : undefined;
 }
 
-/** Every program of the workspace: its sources, and apart from them its tests. */
+/** Every program of the workspace: its sources and, separately, its tests. */
 function typeScriptProjects() {
   const projects = globSync([
     "tsconfig.json",
@@ -60,7 +60,7 @@ function typeScriptProjects() {
   });
 }
 
-/** tsc uses one core: as many programs as there are cores are checked at once, in order of their names. */
+/** tsc uses one core, so as many programs are checked at once as there are cores, in order of their names. */
 async function checkTypes() {
   mkdirSync(CACHE, { recursive: true });
   const waiting = typeScriptProjects();
@@ -78,7 +78,7 @@ async function checkTypes() {
   return failures.length === 0;
 }
 
-/** The branch that a change is compared with: what is published, else the local main branch. */
+/** The commit that a change is compared with: that of the published main branch, else of the local one. */
 function baseCommit() {
   const base = ["origin/main", "main"]
     .map((ref) => output("git", ["rev-parse", "--verify", "--quiet", `${ref}^{commit}`]))
@@ -128,7 +128,7 @@ function checkProto() {
   ].every(Boolean);
 }
 
-/** Packs each package as npm would publish it, then asks two judges whether importers can use it. */
+/** Packs each package as npm would publish it, then checks with two tools whether importers can use it. */
 async function checkExports() {
   const packed = join(process.cwd(), CACHE, "packed");
   rmSync(packed, { recursive: true, force: true });
@@ -158,7 +158,7 @@ function checkSize() {
     process.stdout.write(`size: not checked, not built yet: ${missing.join(", ")}\n`);
     return true;
   }
-  // esbuild warns about every import between the chunks of one build; only a failure makes it worth reading.
+  // esbuild warns about every import between the files of one build; the warnings are worth reading only after a failure.
   const run = spawnSync("size-limit", [], { stdio: ["ignore", "inherit", "pipe"], maxBuffer: 64 * 1024 * 1024 });
   if (run.status !== 0) process.stderr.write(run.stderr ?? `size-limit: ${run.error?.message}\n`);
   return run.status === 0;
@@ -175,7 +175,7 @@ const CHECKS = {
       ...["packages", "tests", "bench", "examples"].filter((folder) => existsSync(folder)),
     ]),
   proto: checkProto,
-  // Broken links, and exports without a word about them.
+  // Broken links, and exports without documentation.
   apidocs: () => passesQuietly("typedoc", ["--emit", "none"]),
   workflows: () => passes("node", ["tools/ci/lint-workflows.mjs"]),
   exports: checkExports,

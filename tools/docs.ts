@@ -1,6 +1,6 @@
 /**
  * Writes the pages of docs/ that are made from tables in the sources or from measurements, and README's table of transports:
- * `node --conditions=ashlar-source tools/docs.ts`, or with `--check`: exit code 1 if one of them is stale.
+ * `node --conditions=ashlar-source tools/docs.ts`, or with `--check`: exit code 1 if one of them is out of date.
  */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import process from "node:process";

@@ -65,7 +65,7 @@ async function ensureBucket(client: ObjectClient, signal: AbortSignal): Promise<
   if (!buckets.some(({ bucket }) => bucket === BUCKET)) await client.createBucket({ bucket: BUCKET, signal });
 }
 
-/** The file's bytes as they are read, hashed on the way, independently of the store. */
+/** The file's bytes as they are read; also hashes them, independently of the store. */
 async function* hashed(file: string, hash: ReturnType<typeof createHash>): AsyncGenerator<Uint8Array> {
   for await (const slice of createReadStream(file, { highWaterMark: READ_BYTES })) {
     hash.update(slice as Uint8Array);

@@ -1,7 +1,7 @@
 /**
- * What `npm start` shows a newcomer: the main job on an embedded store in ./.ashlar, then the all-in-one server on the same folder.
+ * What `npm start` shows a new user: the main job on an embedded store in ./.ashlar, then the all-in-one server on the same folder.
  *
- * Runs under the pinned Node against the built packages; tools/bootstrap.mjs sees to both. `--once` ends after the main job;
+ * Runs under the pinned Node against the built packages; tools/bootstrap.mjs provides both. `--once` ends after the main job;
  * `--path <folder>` and `--port <port>` as for `ashlar serve`.
  */
 import { relative } from "node:path";
@@ -12,7 +12,7 @@ import { AshlarError } from "@ashlar/sdk/errors";
 import { exitCodeOf, runCli, superviseProcess } from "@ashlar/server/cli";
 import { runMainJob } from "./main-job.ts";
 
-/** How the command line is called in this folder, with whatever Node the caller has. */
+/** How the command line is called in this folder, with any Node that the caller has. */
 const PROGRAM = "npm run -s ashlar --";
 const USAGE = "usage: npm start -- [--once] [--path <folder>] [--port <port>]";
 
@@ -30,7 +30,7 @@ async function start(): Promise<number> {
   const streams = { stdin: process.stdin, stdout: process.stdout, stderr: process.stderr };
   try {
     const print = (line: string): void => console.log(line);
-    // The pinned Node binary: a real file of about 100 MB that is here in any case.
+    // The pinned Node binary: a real file of about 100 MB that is always here.
     const file = relative(process.cwd(), fileURLToPath(new URL("../node_modules/node/bin/node", import.meta.url)));
     if (!(await runMainJob({ path, file, print, signal: supervision.signal }))) return 1;
   } catch (error) {

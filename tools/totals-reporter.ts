@@ -9,7 +9,7 @@ export default class TotalsReporter implements Reporter {
         const state = test.result().state;
         counts[state === "pending" ? "failed" : state] += 1;
       }
-      // A file that does not load has no tests to count, yet it is a failure.
+      // A file that does not load has no tests to count, but it is a failure.
       counts.failed += testModule.errors().length;
     }
     counts.failed += unhandledErrors.length;
@@ -17,7 +17,7 @@ export default class TotalsReporter implements Reporter {
     // On exit, so that the coverage summary cannot come after it.
     process.once("exit", () => {
       process.stdout.write(`${counts.passed} passed, ${counts.failed} failed${skipped}\n`);
-      // A library may have ended the process in its own way; the verdict is ours.
+      // A library may have set another exit code; this one counts.
       if (counts.failed > 0) process.exitCode = 1;
     });
   }

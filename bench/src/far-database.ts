@@ -1,7 +1,7 @@
 /**
- * What a commit costs where PostgreSQL is far away: commits of objects inline, of one chunk and of 16 chunks, half of them over another object, one at a
- * time by way of a proxy that delays each way, in turn over a pool that waits for each statement (as all did before they pipelined) and one that
- * pipelines. Prints medians and ratios.
+ * What a commit costs where PostgreSQL is far away. Commits objects that are inline, of one chunk and of 16 chunks, each key twice, one at a time,
+ * through a proxy that delays each way. First a pool that waits for each statement (as all pools did before pipelining), then one that pipelines.
+ * Prints medians and ratios.
  *
  * Run: npm run bench:far-database -- [COMMITS=200] [ms each way=2]
  */
@@ -30,7 +30,7 @@ function commitOf(name: string, chunkCount: number): CommitObject {
   return { bucket: BUCKET, key: name, sizeBytes, etag: "x", durability: "os", attributes: {}, content };
 }
 
-/** Passes bytes on, each way later. */
+/** A proxy that passes bytes on, late, each way. */
 async function startFarProxy(databaseUrl: string): Promise<{ readonly url: string; close(): void }> {
   const target = new URL(databaseUrl);
   const server = createServer({ noDelay: true }, (near) => {

@@ -2,13 +2,13 @@ import { execFileSync } from "node:child_process";
 import { availableParallelism, cpus, release, totalmem, type } from "node:os";
 import type { MachineFacts } from "./results.ts";
 
-/** Describes this machine without naming it. @param folder lies on the disk that is measured. */
+/** Describes this machine without naming it. @param folder is on the disk that is measured. */
 export function machineFacts(folder: string): MachineFacts {
   return {
     cpu: cpus()[0]?.model.trim() ?? "unknown",
     cores: availableParallelism(),
     memoryBytes: totalmem(),
-    // Without the suffix of whoever built it.
+    // Without the suffix of the kernel that says who built it.
     kernel: `${type()} ${/^[\d.]+/.exec(release())?.[0] ?? ""}`.trim(),
     node: process.versions.node,
     fileSystem: fileSystemOf(folder),

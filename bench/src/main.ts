@@ -47,7 +47,7 @@ async function main(args: readonly string[]): Promise<number> {
 async function measure(options: BenchOptions, rows: readonly RowSpec[]): Promise<BenchmarkResults> {
   const startedAt = new Date().toISOString();
   const folder = await mkdtemp(join(resolve(options.folder), ".bench-"));
-  // PostgreSQL runs as another user and has its data below.
+  // PostgreSQL runs as another user and has its data in this folder.
   await chmod(folder, 0o755);
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => void process.exit(130));
   process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
@@ -96,7 +96,7 @@ function progressOf(round: number, rounds: number): (what: string) => void {
   };
 }
 
-/** A core beside the one that a pinned server has; `undefined` where there is none, or no `taskset`. */
+/** A core other than the one that a pinned server has; `undefined` where there is none, or no `taskset`. */
 function secondCore(): number | undefined {
   try {
     execFileSync("taskset", ["-c", "1", "true"], { stdio: "ignore" });

@@ -1,6 +1,6 @@
 /**
- * The memory proof: streams GIB gibibytes of unknown length in writes of WRITE_BYTES into an embedded store, and prints how far resident
- * memory grew over what it was before, beside the bound chunk × (concurrency + 2) + 64 MiB. Exit code 1 if it grew further.
+ * The memory proof: streams GIB gibibytes of unknown length in writes of WRITE_BYTES into an embedded store, and prints how much resident
+ * memory grew, and the bound chunk × (concurrency + 2) + 64 MiB. Exit code 1 if it grew more.
  *
  * Run: npm run bench:memory -- [GIB=10] [WRITE_BYTES=100]
  */

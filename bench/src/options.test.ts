@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { readOptions } from "./options.ts";
 import { ROWS } from "./rows.ts";
 
-test("a complete run writes results, a partial or a quick one only where it is told", () => {
+test("a complete run writes results, a partial or a quick one only into a given folder", () => {
   expect(readOptions([])).toMatchObject({ complete: true, rounds: 1, out: "bench/results" });
   for (const args of [["--quick"], ["--only", "grpc"]]) {
     expect(readOptions(args)).toMatchObject({ complete: false, out: undefined });

@@ -16,7 +16,7 @@ export interface BenchOptions {
   readonly chunkBytes: number;
   /** Folder for the results; `undefined`: none are written. */
   readonly out: string | undefined;
-  /** Folder on the disk to measure; a folder of the run's own is made in it. */
+  /** Folder on the disk to measure; the run makes a folder of its own in it. */
   readonly folder: string;
 }
 
@@ -33,7 +33,7 @@ const OBJECT_MIB = 64;
 /** Where complete runs go, and what the docs are drawn from: `latest.json` in it. */
 export const RESULTS_FOLDER = "bench/results";
 
-/** @throws {Error} for what is no option, or a value that makes no sense; the message is for the caller. */
+/** @throws {Error} for an unknown option or a value that makes no sense; the message is for the user. */
 export function readOptions(args: readonly string[]): BenchOptions {
   const { values } = parseArgs({
     args: [...args],

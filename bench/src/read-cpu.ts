@@ -1,11 +1,12 @@
 /**
- * What reading costs the server: MiB that one CPU second of `ashlar serve` sends, for GET of whole objects of 64 MiB over plain HTTP, by the builds of
- * two trees in turn.
+ * What reading costs the server: MiB that `ashlar serve` sends per second of CPU time, for GETs of whole objects of 64 MiB over plain HTTP. The
+ * builds of two trees take turns.
  *
  * Run: npm run build in both trees, then
  * node tools/bootstrap.mjs exec node bench/src/read-cpu.ts OLD-TREE NEW-TREE [ROUNDS=3] [SECONDS=10]
  *
- * Four keep-alive connections of `wrk` read, so that the readers are not Node and on no thread of the server; without `wrk` four of `fetch` here.
+ * `wrk` reads over four keep-alive connections, so that the readers need neither Node nor a thread of the server. Without
+ * `wrk`, four loops of `fetch` read.
  * Linux only: the time comes from /proc.
  */
 import { type ChildProcess, execFile, spawn } from "node:child_process";
@@ -25,7 +26,7 @@ const [rounds, seconds] = [Number(roundsText), Number(secondsText)];
 const CONNECTIONS = 4;
 const MIB = 1024 * 1024;
 const OBJECT_BYTES = 64 * MIB;
-/** Ticks of /proc/<pid>/stat in a second: USER_HZ, which no kernel of today has otherwise. */
+/** Ticks of /proc/<pid>/stat in a second: USER_HZ, the same on every kernel of today. */
 const TICKS_PER_SECOND = 100;
 
 interface Figures {
@@ -59,7 +60,7 @@ function format({ mibPerCpuSecond, mibPerSecond }: Figures): string {
   return `${mibPerCpuSecond.toFixed(0)} MiB per CPU second, ${mibPerSecond.toFixed(0)} MiB per second`;
 }
 
-/** One server with a store of its own: it is warmed up by one read, and then read from for `seconds`. */
+/** One server with a store of its own: one second of reads warms it up, then reads run for `seconds`. */
 async function measure(tree: string): Promise<Figures> {
   const folder = await mkdtemp(join(tmpdir(), "ashlar-read-cpu-"));
   const port = await freePort();
@@ -117,7 +118,7 @@ async function cpuSeconds({ pid }: ChildProcess): Promise<number> {
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
 }
 
-/** By the server's own count, which tells of answers that were cut at the end of the time too. */
+/** By the server's own counter, which also counts answers that were cut off at the end of the time. */
 async function sentBytes(port: number): Promise<number> {
   await new Promise((resolve) => setTimeout(resolve, 200));
   const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();

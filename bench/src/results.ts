@@ -3,7 +3,7 @@ import type { LoadPlan, LoadReport } from "./load/run-load.ts";
 import type { RowSpec } from "./rows.ts";
 import type { ServerMemory } from "./servers/setup.ts";
 
-/** Raised when a field changes its meaning or goes. */
+/** Raised when a field changes its meaning or is removed. */
 export const RESULTS_SCHEMA_VERSION = 1;
 
 /** What was measured on: nothing that names the machine. */

@@ -5,8 +5,8 @@ set -euo pipefail
 target=$1 partial=$1.partial
 shift
 
-# put stores whatever it reads, and cannot know that tar failed. So it writes under another name,
-# and the backup is there only after both have succeeded: cp moves no bytes.
+# put stores what it reads, and cannot know that tar failed. So it writes under another name, and cp
+# gives the backup its name only after both have succeeded. cp moves no bytes.
 trap 'ashlar rm --force --quiet "$partial"' EXIT
 tar --create --sort=name "$@" | ashlar put - "$partial" --create-bucket --chunk-bytes 64KiB
 ashlar cp --quiet "$partial" "$target"

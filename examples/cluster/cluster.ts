@@ -4,17 +4,17 @@ import { promisify } from "node:util";
 
 const run = promisify(execFile);
 
-/** A cluster of the command line's, in one folder. */
+/** A cluster that the command line runs, in one folder. */
 export interface Cluster extends AsyncDisposable {
-  /** Of its gateway. */
+  /** Address of its gateway. */
   readonly url: string;
   readonly apiKey: string;
-  /** `kill -9` at once, and then nobody starts it again. */
+  /** `kill -9` at once; the supervisor does not start it again. */
   kill(node: string): Promise<void>;
   start(node: string): Promise<void>;
 }
 
-/** What `ashlar cluster up --detach --json` tells. */
+/** What `ashlar cluster up --detach --json` prints. */
 interface Ready {
   readonly url: string;
   readonly apiKeyFile: string;

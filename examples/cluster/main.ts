@@ -16,7 +16,7 @@ console.log(`six storage nodes, PostgreSQL and a gateway at ${cluster.url}\n`);
 
 const seat = { url: cluster.url, apiKey: cluster.apiKey };
 await show("through the gateway", createClient(gateway(seat)), { node: "node-3", chunkBytes: 4 * MIB });
-// Cut elsewhere, or the nodes would have every chunk already and nothing would be sent.
+// Other chunk boundaries: with the same ones the nodes would have every chunk already, and nothing would be sent.
 await show("straight to the nodes", createClient(direct(seat)), { node: "node-5", chunkBytes: 3 * MIB });
 
 /** Puts the file, kills a node half way, and reads the file back while that node is still away. */
@@ -77,7 +77,7 @@ function readArguments(): { path: string; mib: number } {
   }
 }
 
-/** A mistake is told in a line, not by a stack trace. */
+/** Ends with the message in one line, without a stack trace. */
 function end(message: string, exitCode: number): never {
   console.error(message);
   process.exit(exitCode);

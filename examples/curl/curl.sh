@@ -6,11 +6,11 @@ set -euo pipefail
 url=$ASHLAR_GATEWAY
 folder=$(mktemp -d) && cd "$folder" && trap 'rm -rf "$folder"' EXIT
 
-# Every call carries the key. -f fails on an HTTP error, -sS shows nothing but errors.
+# Every call sends the key. -f fails on an HTTP error, -sS shows only errors.
 call() { curl -fsS -H "authorization: Bearer $ASHLAR_API_KEY" "$@"; }
 # The HTTP status of a call that may fail; its body goes to ./body.
 status() { curl -sS -o body -w '%{http_code}' -H "authorization: Bearer $ASHLAR_API_KEY" "$@"; }
-# Says what was tried and stops the script unless both are the same.
+# Prints what was tried; stops the script unless both values are the same.
 check() { [[ $2 == "$3" ]] && echo "$1: $2" || { echo "$1: expected $3, got $2" >&2; exit 1; }; }
 
 digest() { sha256sum | cut -d ' ' -f 1; }

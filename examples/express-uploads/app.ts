@@ -41,14 +41,14 @@ export function createApp({ files, fileMaxBytes }: AppOptions): Express {
 
 /** Every error of the store has a code, and every code an HTTP status. Express knows an error handler by its four parameters. */
 const answerError: ErrorRequestHandler = (error, _request, response, _next) => {
-  // Nothing can be told any more once an answer has begun, or the client is gone.
+  // If an answer has begun, or the client is gone, no error can be sent.
   if (response.headersSent || response.destroyed) return void response.destroy();
   // What express itself refuses, for instance a path that is not UTF-8.
   const isRefused = error?.status >= 400 && error.status < 500;
   const { code, message } = isRefused
     ? new AshlarError("INVALID_ARGUMENT", "the request cannot be read")
     : AshlarError.from(error);
-  // What nobody expected is told to whoever runs the app, and to nobody else.
+  // The details of an unexpected error go to the app's log, not to the client.
   if (code === "INTERNAL") console.error(error);
   const told = code === "INTERNAL" ? "something went wrong on this side" : message;
   response.status(ERROR_CODES[code].http).type("json").json({ code, message: told });

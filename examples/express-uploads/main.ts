@@ -9,7 +9,7 @@ const { PORT = "3000", FILE_MAX_BYTES = "1073741824" } = process.env;
 try {
   if (!(Number(FILE_MAX_BYTES) > 0)) throw new Error("FILE_MAX_BYTES must be a number of bytes");
   const store = openStore();
-  // A start that waits for ever tells nobody that the store is away.
+  // With a time limit, a store that is down shows at the start.
   await store.createBucket({ bucket: "uploads", ifMissing: true, timeoutMs: 10_000 });
 
   const app = createApp({ files: store.bucket("uploads"), fileMaxBytes: Number(FILE_MAX_BYTES) });

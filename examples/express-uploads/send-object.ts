@@ -13,11 +13,11 @@ export async function sendObject(object: ObjectHandle, request: Request, respons
     "last-modified": new Date(info.createdAtMs).toUTCString(),
     "cache-control": "private, no-cache",
     etag,
-    // Strangers' files: no script in them may run as a part of this site.
+    // Files of other users: no script in them may run as a part of this site.
     "content-security-policy": "sandbox",
     "x-content-type-options": "nosniff",
   };
-  // Not by express's set(), which would add a charset that the file may not have.
+  // Not with express's set(), which would add a charset that the file may not have.
   response.setHeaders(new Headers(headers));
   if (request.fresh) return void response.status(304).end();
   const range = wantedRange(request, { sizeBytes: info.sizeBytes, etag });
@@ -32,7 +32,7 @@ export async function sendObject(object: ObjectHandle, request: Request, respons
   }
   response.set("content-length", String(range?.length ?? info.sizeBytes));
   if (request.method === "HEAD") return void response.end();
-  // The condition holds the bytes to the headers, should the object be replaced in between.
+  // The condition makes sure that the bytes fit the headers, even if the object is replaced in between.
   const bytes = await object.get({ range, ifMatch: info.etag });
   await pipeline(bytes, response);
 }

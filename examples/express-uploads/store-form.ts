@@ -23,7 +23,7 @@ export async function storeForm(
     await new Promise<void>((resolve, reject) => {
       form.on("file", (_field, file, { filename, mimeType }) => {
         if (!filename) return void file.resume(); // a file input that was left empty
-        // The random part keeps files of one name apart, and keys from being guessed.
+        // With the random part, files of the same name have different keys, and nobody can guess a key.
         const key = `${randomUUID()}/${filename}`;
         const put = files.object(key).put(wholeFile(file, fileMaxBytes), { contentType: mimeType });
         put.catch(reject);
@@ -38,8 +38,8 @@ export async function storeForm(
     if (puts.length === 0) throw new AshlarError("INVALID_ARGUMENT", "the form has no file");
     return await Promise.all(puts);
   } catch (error) {
-    request.unpipe(form).resume(); // what still comes is read and forgotten, so that the client sees the answer
-    form.destroy(); // ends the files that are on their way, and with them their puts
+    request.unpipe(form).resume(); // the rest is read and dropped, so that the client sees the answer
+    form.destroy(); // ends the files that are still arriving, and so their puts
     for (const outcome of await Promise.allSettled(puts)) {
       if (outcome.status === "fulfilled") await files.object(outcome.value.key).delete();
     }
@@ -49,7 +49,7 @@ export async function storeForm(
 
 function openForm(request: Request, fileMaxBytes: number): busboy.Busboy {
   try {
-    // busboy takes a file that reaches the limit for one that passes it.
+    // busboy treats a file that reaches the limit like one that exceeds it.
     const limits = { files: FILES_MAX, fileSize: fileMaxBytes + 1 };
     return busboy({ headers: request.headers, defParamCharset: "utf8", limits });
   } catch (cause) {
@@ -57,7 +57,7 @@ function openForm(request: Request, fileMaxBytes: number): busboy.Busboy {
   }
 }
 
-/** busboy ends a file that is too large as if it were whole: an error instead makes the store forget it. */
+/** busboy ends a file that is too large as if it were complete. An error makes the store drop it. */
 async function* wholeFile(
   file: AsyncIterable<Uint8Array> & { readonly truncated?: boolean },
   fileMaxBytes: number,

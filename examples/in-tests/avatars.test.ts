@@ -8,7 +8,7 @@ const image = new Uint8Array([137, 80, 78, 71]);
 let store: ObjectClient;
 let avatars: Avatars;
 
-// A store of its own for each test: no folder, no server, nothing to clean up.
+// A new store for each test: no folder, no server, nothing to clean up.
 beforeEach(async () => {
   store = createClient(inMemory());
   avatars = createAvatars(store);

@@ -6,14 +6,14 @@ export interface Avatars {
   /** Makes the bucket at the first start. */
   prepare(): Promise<void>;
   save(userId: string, image: Uint8Array): Promise<void>;
-  /** The user's picture, or the placeholder: where there is none, and where the store does not answer. */
+  /** The user's picture, or the placeholder if there is none or the store does not answer. */
   load(userId: string): Promise<Uint8Array>;
 }
 
 /** What users without a picture get. */
 export const PLACEHOLDER: Uint8Array = new TextEncoder().encode("<svg xmlns='http://www.w3.org/2000/svg'/>");
 
-/** The app's own module. It takes a store and does not know which. */
+/** The app's own module. It works with any store. */
 export function createAvatars(store: ObjectClient): Avatars {
   const bucket = store.bucket("avatars");
   return {

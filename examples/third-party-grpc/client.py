@@ -74,7 +74,7 @@ def main():
 try:
     main()
 except grpc.RpcError as error:
-    hint = "ASHLAR_GATEWAY and ASHLAR_API_KEY name the server: is it there, and is the key one of its own?"
+    hint = "ASHLAR_GATEWAY and ASHLAR_API_KEY name the server: does it run, and is the key one of its keys?"
     sys.exit(f"{error.code().name} {error.details()}\n{hint}")
 finally:
     channel.close()

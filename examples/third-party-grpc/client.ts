@@ -12,11 +12,11 @@ const includeDirs = ["proto", "proto-vendor"].map((name) => fileURLToPath(new UR
 const files = ["ashlar/v1/object_service.proto", "grpc/health/v1/health.proto", "grpc/reflection/v1/reflection.proto"];
 const { ashlar, grpc }: Untyped = loadPackageDefinition(loadSync(files, { includeDirs, longs: String, enums: String }));
 
-// One line of what a call was answered is enough here.
+// Here one line about the error is enough.
 process.once("uncaughtException", (error: Untyped) => {
   const told = error.details === undefined ? error.message : `${status[error.code]} ${error.details}`;
   console.error(
-    `${told}\nASHLAR_GATEWAY and ASHLAR_API_KEY name the server: is it there, and is the key one of its own?`,
+    `${told}\nASHLAR_GATEWAY and ASHLAR_API_KEY name the server: does it run, and is the key one of its keys?`,
   );
   process.exit(1);
 });

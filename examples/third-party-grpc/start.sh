@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# start.sh [node|python]: runs that client beside a server.
+# start.sh [node|python]: starts a server and runs that client.
 set -euo pipefail
 
 case ${1:-node} in
@@ -7,7 +7,7 @@ case ${1:-node} in
     bash ../with-server.sh node client.ts
     ;;
   python)
-    # The first time, the requirements go into a virtual environment of its own; PYTHON names a Python that has them already.
+    # The first time, the requirements are installed into a virtual environment here. PYTHON names a Python that has them already.
     python=${PYTHON:-.venv/bin/python}
     if [[ ! -x $python ]]; then
       python3 -m venv .venv

@@ -16,7 +16,7 @@ const NODES = ["node-1", "node-2", "node-3"];
 export async function startCluster(folder: string, traceFile: string): Promise<Cluster> {
   const children: ChildProcess[] = [];
   const stop = async (): Promise<void> => {
-    // The gateway, which came first, goes last: the nodes sign off there.
+    // The gateway started first and stops last, because the nodes tell it that they stop.
     for (const child of children.reverse()) {
       if (child.exitCode !== null || !child.kill()) continue;
       await once(child, "exit");
@@ -38,7 +38,7 @@ export async function startCluster(folder: string, traceFile: string): Promise<C
     children.push(child);
     const exit = once(child, "exit").then(() => Promise.reject(new Error(`${service} did not start`)));
     const [line] = await Promise.race([once(createInterface({ input: child.stdout }), "line"), exit]);
-    exit.catch(() => {}); // it is meant to end, later
+    exit.catch(() => {}); // it ends later, on purpose
     return JSON.parse(String(line)) as Record<string, string>;
   };
   try {

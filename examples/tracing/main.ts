@@ -21,7 +21,7 @@ try {
   // The one line that makes spans of the app's calls.
   const client = createClient(traced(gateway({ url, apiKey }), openTelemetryTracer()));
   await client.createBucket({ bucket: "photos" });
-  // The first put opens connections; what a put costs shows the second.
+  // The first put also opens connections; the second shows what a put costs.
   await client.putObject({ bucket: "photos", key: "dog.jpg", body: randomBytes(100_000) });
   await client.putObject({ bucket: "photos", key: "cat.jpg", body: randomBytes(100_000) });
   const cat = await client.getObject({ bucket: "photos", key: "cat.jpg" });
@@ -38,7 +38,7 @@ try {
   await rm(folder, { recursive: true });
 }
 
-/** All spans of the last trace that begins with this one, once no more of them come: a third replica may be written after the put is acknowledged. */
+/** All spans of the last trace that begins with this one. It waits until no more come: a third replica may be written after the put is acknowledged. */
 async function traceOf(name: string): Promise<readonly SpanLine[]> {
   for (let before = -1; ; ) {
     const spans = readSpans(traceFile);

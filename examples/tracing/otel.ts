@@ -1,7 +1,7 @@
 /**
  * Registers OpenTelemetry in a process before anything else runs: `node --import ./otel.ts …`, or NODE_OPTIONS for the servers.
  *
- * An app in production has the like already, with a batching exporter to its collector. Here each span becomes a line of the file in TRACE_FILE.
+ * An app in production has a similar file, with a batching exporter to its collector. Here each span becomes a line of the file in TRACE_FILE.
  */
 import { appendFileSync } from "node:fs";
 import { context, trace } from "@opentelemetry/api";

@@ -21,7 +21,7 @@ export function readSpans(file: string): readonly SpanLine[] {
   return lines.filter((line) => line !== "").map((line) => JSON.parse(line) as SpanLine);
 }
 
-/** A trace as text: a line for each span, with its process and what it took, below the span that it belongs to. */
+/** A trace as text: a line for each span, with its process and its time, below its parent span. */
 export function spanTree(spans: readonly SpanLine[], root: SpanLine): string {
   const rows: { readonly tree: string; readonly span: SpanLine }[] = [];
   const visit = (span: SpanLine, lead: string, branch: string, below: string): void => {

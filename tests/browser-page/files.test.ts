@@ -16,7 +16,7 @@ describePage("the list of the page", (suite) => {
   const put = (key: string, body: string | Uint8Array, contentType?: string): Promise<unknown> =>
     suite.cluster.client.putObject({ bucket: BUCKET, key, body, contentType });
 
-  test("walks through folders and back by the crumbs", async () => {
+  test("walks through folders and back by the breadcrumbs", async () => {
     await put("walk/2026/cats/tom.txt", "meow");
     await put("walk/2026/readme.md", "# Cats");
     const driver = await suite.open();
@@ -126,7 +126,7 @@ describePage("the list of the page", (suite) => {
     const driver = await suite.open();
     const { page } = driver;
     await page.getByRole("button", { name: "Open folder down/" }).click();
-    // A picker is no part of a page that a program could click: the file that it would give lies in the browser's own file system.
+    // A program cannot click a file picker, which is no part of the page. The file that it would return is in the browser's own file system.
     await page.evaluate(() => {
       const pick = async ({ suggestedName }: { suggestedName: string }): Promise<FileSystemFileHandle> =>
         (await navigator.storage.getDirectory()).getFileHandle(suggestedName, { create: true });

@@ -30,7 +30,7 @@ describePage("the page with many files", (suite) => {
     await search.fill("");
     await page.getByRole("combobox", { name: "Order of the files" }).selectOption("largest");
     await expect.poll(async () => (await namesOf(page))[0]).toBe("ZEBRA.bin");
-    // The rest of the rows is drawn as one comes to it.
+    // The other rows are drawn as the user scrolls to them.
     expect((await namesOf(page)).length).toBeLessThan(231);
     await expect
       .poll(async () => {
@@ -111,7 +111,7 @@ describePage("the page with many files", (suite) => {
     await driver.close();
   });
 
-  test("keeps the focus beside what was deleted, and says that it is gone", async () => {
+  test("keeps the focus next to what was deleted, and says that it is gone", async () => {
     for (const name of ["a", "b", "c"]) await put(`focus/${name}.txt`, name);
     const driver = await suite.open();
     const { page } = driver;
@@ -161,7 +161,7 @@ describePage("the page with many files", (suite) => {
     await driver.close();
   });
 
-  test("gives fingers 40 pixels and more on a phone", async () => {
+  test("has only targets of 40 pixels and more on a phone", async () => {
     await put("phone/photo.jpg", "not really");
     const context = await suite.browser.newContext({
       viewport: { width: 390, height: 844 },

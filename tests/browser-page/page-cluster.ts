@@ -18,7 +18,7 @@ export async function allOf<T>(items: AsyncIterable<T>): Promise<readonly T[]> {
   return all;
 }
 
-/** PostgreSQL, a gateway and six storage nodes as processes, and the example's app server before them. */
+/** PostgreSQL, a gateway and six storage nodes as processes, and the example's app server in front of them. */
 export interface PageCluster {
   readonly example: ExampleProcess;
   readonly gateway: ServerProcess;

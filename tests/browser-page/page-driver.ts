@@ -5,7 +5,7 @@ import { CHROMIUM_ARGS, findChromium, requiresChromium } from "../support/chromi
 export type SeatLabel = "Gateway" | "Direct";
 export type TransportLabel = "HTTP" | "Connect" | "gRPC-Web";
 
-/** Whether there is nothing to drive. @throws where that is a failure. The project "browser" says so in words. */
+/** Whether there is no Chromium. @throws where there has to be one. The project "browser" prints what is missing. */
 export function isWithoutChromium(): boolean {
   const missing = findChromium() === undefined;
   if (missing && requiresChromium()) throw new Error("there is no Chromium: install it, or set CHROMIUM");
@@ -25,22 +25,22 @@ export interface PageDriver {
   readonly context: BrowserContext;
   /** Errors that no code of the page has caught. */
   readonly errors: readonly string[];
-  /** Chooses the way of what starts from now on. */
+  /** Chooses seat and transport of the transfers that start from now on. */
   choose(seat: SeatLabel, transport: TransportLabel, options?: { readonly nodes: boolean }): Promise<void>;
   /** Presses a button at once: a click waits for frames, which a busy machine draws late, and an upload does not wait. */
   press(name: string): Promise<void>;
-  /** Limits what the page sends to so many bytes a second, 0 for no network at all; `undefined`: no limit. */
+  /** Limits what the page sends to this many bytes a second, 0 for no network at all; `undefined`: no limit. */
   throttle(bytesPerSecond: number | undefined): Promise<void>;
-  /** Lets so many more chunks through, and holds what comes after them until {@link letGo}: an upload then stays where it is, however busy the machine. */
+  /** Lets this many more chunks through, and holds all later ones until {@link letGo}: an upload then stays where it is, on any machine. */
   holdAfter(chunkCount: number): Promise<void>;
   letGo(): Promise<void>;
   /** Waits until the transfer of the name is in the state. */
   untilState(name: string, state: string, timeoutMs?: number): Promise<void>;
-  /** Lets the page's own clock go ahead until something shows, while the page does nothing but wait. It must have been opened `hurried`. */
+  /** Moves the page's own clock forward until `shown` is visible. The page does nothing but wait; it must have been opened `hurried`. */
   hurryUntil(shown: Locator): Promise<void>;
   /** The line under the transfer's name. */
   detail(name: string): Promise<string>;
-  /** Bytes of request bodies that have left, of chunks alone. */
+  /** Bytes of request bodies sent so far, of chunks only. */
   readonly sentChunkBytes: () => Promise<number>;
   close(): Promise<void>;
 }
@@ -53,7 +53,7 @@ const WAIT_MS = 90_000;
 export interface PageOptions {
   /** The browser profile; default: one of its own, which ends with the page. */
   readonly context?: BrowserContext;
-  /** Gives the page a clock that can be hurried, and else goes as any other. Default: it has the machine's. */
+  /** Gives the page a clock that can be moved forward and otherwise runs as usual. Default: the machine's clock. */
   readonly hurried?: boolean;
 }
 

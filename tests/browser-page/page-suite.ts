@@ -15,7 +15,7 @@ export interface PageSuite {
   open(options?: Omit<PageOptions, "context">): Promise<PageDriver>;
 }
 
-/** A cluster, the example before it, and a browser, for the tests that `define` defines. Skipped where there is no Chromium. */
+/** A cluster, the example in front of it, and a browser, for the tests that `define` defines. Skipped where there is no Chromium. */
 export function describePage(
   title: string,
   define: (suite: PageSuite) => void,

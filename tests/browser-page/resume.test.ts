@@ -13,7 +13,7 @@ const PART = 4 * MIB;
 const SLOW = 2 * MIB;
 
 describePage("an upload in the page", (suite) => {
-  /** Begins an upload of which so many parts reach the store. */
+  /** Begins an upload of which `partCount` parts reach the store. */
   async function begin(driver: PageDriver, name: string, seed: number, partCount: number): Promise<Uint8Array> {
     const bytes = testBytes(SIZE, seed);
     await writeFile(suite.folder.at(name), bytes);
@@ -41,7 +41,7 @@ describePage("an upload in the page", (suite) => {
     await driver.page.evaluate(watchProgress);
     const bytes = await begin(driver, name, 31, 2);
     await untilStored(name, 2 * PART);
-    // The bar stood where no part ends: it counts bytes.
+    // The bar also stops where no part ends: it counts bytes.
     const seen = await driver.page.evaluate(seenProgress);
     expect(seen.some((value) => (value * SIZE) % PART > 0)).toBe(true);
     await driver.press(`Pause ${name}`);
@@ -90,7 +90,7 @@ describePage("an upload in the page", (suite) => {
     await driver.close();
   });
 
-  test("is offered again to nobody who has another file, and can be thrown away", async () => {
+  test("refuses another file after a reload, and can be discarded", async () => {
     const name = "discarded.bin";
     const driver = await suite.open();
     await begin(driver, name, 33, 1);
@@ -106,7 +106,7 @@ describePage("an upload in the page", (suite) => {
     await driver.close();
   });
 
-  test("that two tabs send is done in both when one has ended it", async () => {
+  test("that two tabs send is done in both when one of them completes it", async () => {
     const name = "tabs.bin";
     const driver = await suite.open();
     const bytes = await begin(driver, name, 38, 1);
@@ -122,7 +122,7 @@ describePage("an upload in the page", (suite) => {
     await driver.close();
   });
 
-  test("begins anew where the store has given it up, whatever has come to its key", async () => {
+  test("starts again if the store has dropped it, even if its key has another object by then", async () => {
     const name = "exchanged.bin";
     const driver = await suite.open();
     const bytes = await begin(driver, name, 39, 1);
@@ -146,7 +146,7 @@ describePage("an upload in the page", (suite) => {
     const { page } = driver;
     await begin(driver, name, 41, 1);
     await untilStored(name, PART);
-    // The store completes the upload, and the page never hears of it.
+    // The store completes the upload, but the page never gets the answer.
     const completed = new Promise<void>((resolve) => {
       void page.route(/CompleteUpload$/, (route) => route.fetch().then(() => resolve()));
     });
@@ -158,7 +158,7 @@ describePage("an upload in the page", (suite) => {
     await driver.close();
   });
 
-  test("is said to wait for a store that does not answer, and so is the list", async () => {
+  test("says that it waits for a store that does not answer, and so does the list", async () => {
     const driver = await suite.open({ hurried: true });
     const { page } = driver;
     const bytes = testBytes(SIZE, 64);

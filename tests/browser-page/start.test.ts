@@ -6,7 +6,7 @@ import { createTempFolder, type TempFolder } from "../support/temp-folder.ts";
 import { startExample } from "./example-process.ts";
 import { isWithoutChromium, launchChromium, openPage } from "./page-driver.ts";
 
-describe.skipIf(isWithoutChromium())("the example, as a newcomer starts it,", { timeout: 180_000 }, () => {
+describe.skipIf(isWithoutChromium())("the example, as a new user starts it,", { timeout: 180_000 }, () => {
   let browser: Browser;
   let folder: TempFolder;
   beforeAll(async () => {

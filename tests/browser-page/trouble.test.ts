@@ -50,7 +50,7 @@ describePage(
       await driver.throttle(0);
       await page.getByRole("status").filter({ hasText: "Trying again" }).waitFor();
       const row = page.locator("#transfers li", { hasText: "offline.bin" });
-      // The half minute for which it tries.
+      // It tries for half a minute.
       await driver.hurryUntil(page.locator('#transfers li[data-state="failed"]', { hasText: "offline.bin" }));
       expect(await row.textContent()).toContain("NODE_UNAVAILABLE");
       expect(await row.textContent()).toContain("Check the connection");
@@ -74,7 +74,7 @@ describePage(
       await driver.close();
     });
 
-    test("tells that a file is gone which somebody else has deleted", async () => {
+    test("says that a file is gone if somebody else has deleted it", async () => {
       const { client } = suite.cluster;
       await client.putObject({ bucket: BUCKET, key: "ghost.txt", body: "boo" });
       const driver = await suite.open();

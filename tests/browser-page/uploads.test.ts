@@ -19,7 +19,7 @@ describePage("the page uploads", (suite) => {
     await writeFile(suite.folder.at(name), bytes);
     const driver = await suite.open();
     await driver.choose(seat, transport);
-    // Without a limit, the kernel takes a whole chunk at once and there is no way to tell of.
+    // Without a limit, the kernel takes a whole chunk at once, and there is no progress in between.
     await driver.throttle(8 * MIB);
     await driver.page.evaluate(watchProgress);
     await driver.page.setInputFiles("#files", suite.folder.at(name));

@@ -7,7 +7,7 @@ import { WAYS } from "./browser-subjects.ts";
 
 type Call = Exclude<keyof ObjectClient, "close" | typeof Symbol.asyncDispose>;
 
-/** What calls hand on to later ones. */
+/** What calls leave for later ones. */
 interface Scene {
   readonly client: ObjectClient;
   readonly bucket: string;
@@ -18,7 +18,7 @@ interface Scene {
 const key = "wall";
 const body = testBytes(300 * KIB);
 
-/** Each call of the client, in an order in which each finds what it needs. The type asks for every one. */
+/** Each call of the client, in an order in which each finds what it needs. The type requires every call. */
 const CALLS: Readonly<Record<Call, (scene: Scene) => Promise<unknown>>> = {
   createBucket: ({ client, bucket }) => client.createBucket({ bucket }),
   headBucket: ({ client, bucket }) => client.headBucket({ bucket }),
@@ -51,14 +51,14 @@ const CALLS: Readonly<Record<Call, (scene: Scene) => Promise<unknown>>> = {
   deleteObject: ({ client, bucket }) => client.deleteObject({ bucket, key }),
   deleteObjects: ({ client, bucket }) => client.deleteObjects({ bucket, keys: ["moved"] }),
   deleteBucket: ({ client, bucket }) => client.deleteBucket({ bucket }),
-  // The one that no remote seat has, in Node neither: servers free space by themselves.
+  // The only call that no remote seat has, not even in Node: servers free space by themselves.
   collect: async ({ client }) => {
     const error = await client.collect().catch((caught: unknown) => caught);
     expect(AshlarError.is(error, "UNSUPPORTED")).toBe(true);
   },
 };
 
-// Client streaming, which browsers lack, is nothing that an app would notice.
+// Browsers lack client streaming, but an app does not notice that.
 describe.each(WAYS)("a page, %s,", (way, open) => {
   test("can make every call of the client", async () => {
     const client = open();

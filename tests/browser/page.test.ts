@@ -52,7 +52,7 @@ describe("the page", () => {
     }
   });
 
-  test("is not told of its origin where a server lets it in, but a call broke off", { timeout: 60_000 }, async () => {
+  test("gets no error about its origin if a server lets it in, but a call fails", { timeout: 60_000 }, async () => {
     const broken = (): Promise<Response> => Promise.reject(new TypeError("Failed to fetch"));
     for (const transport of [httpTransport({ fetch: broken }), connectTransport({ fetch: broken })]) {
       await using client = createClient(gateway({ ...inject("servers").cluster, transport, retry: { forMs: 500 } }));
@@ -61,7 +61,7 @@ describe("the page", () => {
   });
 });
 
-// Of the two seats the one that moves each byte three times; the suites move 16 MiB through both.
+// Only the direct seat, which sends each byte three times; the suites move 16 MiB through both seats.
 describe.each(WAYS.filter(([way]) => way.startsWith("direct")))("a page, %s,", (way, open) => {
   test("uploads a file of 64 MiB with progress that never goes back", { timeout: 120_000 }, async () => {
     await using client = open();

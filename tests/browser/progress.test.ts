@@ -14,8 +14,8 @@ interface Observed extends TransferProgress {
 }
 
 /**
- * Within the one chunk. How often is noted and not asked: it is ten times a second where nothing else is done (progress-tracker.test.ts). What follows the
- * last byte (copies, disks, the commit) is no movement.
+ * Progress within the one chunk. How often it comes is noted, not checked: ten times a second on an idle machine (progress-tracker.test.ts). What
+ * follows the last byte (copies, disks, the commit) is no movement.
  */
 function expectMovement(events: readonly Observed[]): void {
   const last = events.findIndex((event) => event.transferredBytes === SIZE);
@@ -39,7 +39,7 @@ describe.each(WAYS)("progress on a slow network, %s", { timeout: 60_000 }, (way,
   afterAll(() => client.close());
 
   test("comes within a chunk, up and down", async ({ annotate }) => {
-    // Other bytes each time: those that the cluster has already would not be sent.
+    // Other bytes each time: the client does not send chunks that the cluster already has.
     const body = testBytes(SIZE, WAYS.findIndex(([name]) => name === way) * 100 + ++seed);
     const up: Observed[] = [];
     const down: Observed[] = [];

@@ -1,9 +1,9 @@
-// The set-up in Node reads this file too, and resolves no sources of packages.
+// The set-up in Node reads this file too, and resolves no package names.
 const MIB = 1024 * 1024;
 
 /** Largest chunk that the servers take. */
 export const CHUNK_MAX_BYTES: number = 16 * MIB;
-/** How fast the slow ways are, per connection. */
+/** Speed of the slow network, per connection. */
 export const SLOW_BYTES_PER_SECOND: number = 10 * MIB;
 
 /** A gateway, and a key that may do everything there. */
@@ -15,9 +15,9 @@ export interface ServerAccess {
 /** What the set-up in Node tells the tests in the browser. */
 export interface BrowserTestServers {
   readonly cluster: ServerAccess;
-  /** The same cluster, on a slow way. */
+  /** The same cluster, over a slow network. */
   readonly slowGateway: ServerAccess;
-  /** Another one, whose only node is on a slow way. */
+  /** Another cluster, whose only node is reached over a slow network. */
   readonly slowNode: ServerAccess;
   /** A gateway that lets no page read its answers. */
   readonly closed: ServerAccess;

@@ -8,7 +8,7 @@ import { openTargetSession } from "./target-session.ts";
  *
  * Playwright has the browser report every request to it, with its body in base64: 4 MiB of a `Uint8Array` then take a second before their first
  * byte leaves (4 MiB/s instead of 200, measured with Chromium 156), which would make any test of speed, progress or aborts a test of Playwright.
- * Pages that others open in the browser's default context it leaves alone.
+ * Playwright ignores pages that others open in the browser's default context.
  */
 export function quietChromium(options: PlaywrightProviderOptions): BrowserProviderOption<PlaywrightProviderOptions> {
   return { ...playwright(options), providerFactory: (project) => new QuietChromium(project, options) };

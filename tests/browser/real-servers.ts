@@ -1,6 +1,6 @@
 /**
- * Real server processes for the tests in the browser, as vitest's global set-up: PostgreSQL, a gateway and three nodes; and a smaller cluster whose
- * ways are slow. The page is on a port of its own, so every call is cross-origin.
+ * Real server processes for the tests in the browser, as vitest's global set-up: PostgreSQL, a gateway and three nodes; and a smaller cluster over a
+ * slow network. The page is on a port of its own, so every call is cross-origin.
  */
 import { randomBytes } from "node:crypto";
 import type { TestProject } from "vitest/node";
@@ -41,9 +41,9 @@ async function startServers(): Promise<BrowserTestServers> {
   ]);
   return {
     cluster: { url: fast.gateway.url, apiKey: fast.apiKey },
-    // A gateway on a slow way, whose own way to the nodes is fast.
+    // The network to this gateway is slow, and fast from there to the nodes.
     slowGateway: { url: await slowWayTo(fast.gateway.url), apiKey: fast.apiKey },
-    // A gateway on a fast way, and a node on a slow one.
+    // The network to this gateway is fast, and slow to its node.
     slowNode: { url: slow.gateway.url, apiKey: slow.apiKey },
     closed: { url: closed.url, apiKey: fast.apiKey },
     nobody: { url: nobody, apiKey: fast.apiKey },

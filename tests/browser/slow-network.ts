@@ -10,7 +10,7 @@ export async function onSlowNetwork<T>(bytesPerSecond: number, work: () => Promi
       downloadThroughput: throughput,
       uploadThroughput: throughput,
     });
-  // Without the limit, DevTools would copy each body that leaves, for a second or so per chunk.
+  // Without this, DevTools would copy each body that is sent, which takes about a second per chunk.
   await devtools.send("Network.enable", { maxPostDataSize: 1 });
   try {
     await limit(bytesPerSecond);

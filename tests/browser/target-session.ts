@@ -15,7 +15,7 @@ interface Call {
   reject(error: Error): void;
 }
 
-/** A DevTools session with one page, by way of a session with its whole browser: for pages that Playwright knows nothing of. */
+/** A DevTools session with one page, through a session with its whole browser: for pages that Playwright does not know. */
 export async function openTargetSession(browser: PlaywrightSession, targetId: string): Promise<CDPSession> {
   const events = new EventEmitter();
   const calls = new Map<number, Call>();

@@ -177,7 +177,7 @@ describe("a cluster by hand", () => {
     expect((await second.stop()).exitCode).toBe(0);
   });
 
-  test("shows a killed node as down only after its beats are missed", async () => {
+  test("shows a killed node as down only after it has missed its heartbeats", async () => {
     const killed = spawnCli(node("n9"), { env: server });
     await killed.until(/listens on/);
     killed.kill("SIGKILL");
@@ -192,7 +192,7 @@ describe("a cluster by hand", () => {
       5,
       expect.stringMatching(/broken +n9 does not answer at .*ECONNREFUSED[\s\S]*layout --remove n9/),
     ]);
-    // Half a minute passes by in the database, which judges it by its own clock.
+    // Half a minute passes in the database, which judges the node by its own clock.
     await schema.query(
       "UPDATE storage_servers SET last_heartbeat_at_ms = last_heartbeat_at_ms - 31000 WHERE server_id = 'n9'",
     );
@@ -200,13 +200,13 @@ describe("a cluster by hand", () => {
     const health = await cli(["health"], { env: client });
     expect(health.exitCode).toBe(5);
     expect(health.stdout).toMatch(
-      /broken +n9 is down, last heard of .*\n +why: .*\n +do: +start it again at .*ashlar layout --remove n9/,
+      /broken +n9 is down, last heartbeat .*\n +why: .*\n +do: +start it again at .*ashlar layout --remove n9/,
     );
     await cli(["layout", "--remove", "n9"], { env: client });
   });
 });
 
-describe("servers that are told too little", () => {
+describe("servers that lack a setting", () => {
   test.each([
     ["a node without a name", ["node", "--data-dir", "x"], {}, "SERVER_ID"],
     ["a node without a folder", ["node", "--server-id", "n"], {}, "DATA_DIR"],
@@ -267,11 +267,11 @@ describe("a cluster without PostgreSQL", () => {
     });
     const [, url = ""] = await gateway.until(/listens on (\S+)/);
     const [, apiKey = ""] = await gateway.until(/shown this once: (\S+)/);
-    const stranger = startCli(node("s1", "--gateway", url), {
+    const refused = startCli(node("s1", "--gateway", url), {
       env: { CLUSTER_KEY: "another key that has 32 characters" },
     });
-    const [, strangerUrl = ""] = await stranger.until(/listens on (\S+)/);
-    const health = await cli(["health", strangerUrl]);
+    const [, refusedUrl = ""] = await refused.until(/listens on (\S+)/);
+    const health = await cli(["health", refusedUrl]);
     expect(health.exitCode).toBe(5);
     expect(health.stdout).toMatch(
       /broken +registry: refused\n +why: its cluster key.*\n +do: +give it the CLUSTER_KEY/,
@@ -279,7 +279,7 @@ describe("a cluster without PostgreSQL", () => {
     expect(await cliJson(["ring"], { env: { ASHLAR_GATEWAY: url, ASHLAR_API_KEY: apiKey } })).toMatchObject([
       { nodes: [] },
     ]);
-    const ended = await stranger.stop();
+    const ended = await refused.stop();
     expect(ended.exitCode).toBe(0);
     expect(ended.stderr).toContain("UNAUTHENTICATED");
     await gateway.stop();

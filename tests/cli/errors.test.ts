@@ -42,7 +42,7 @@ describe("exit codes", () => {
     ["a bucket that is not there", ["ls", "nothing-here"], 3],
     ["rm of what is not there", ["rm", "photos/none"], 3],
     ["rm -f of what is not there", ["rm", "-f", "photos/none"], 0],
-    ["a bucket name that is none", ["mb", "UPPER"], 2],
+    ["an invalid bucket name", ["mb", "UPPER"], 2],
     ["a bucket that exists", ["mb", "photos"], 6],
     ["a bucket with objects in it", ["rb", "photos"], 6],
     ["an unknown command", ["putt", "a", "b"], 2],
@@ -62,21 +62,21 @@ describe("exit codes", () => {
     ["standard input without a key", ["put", "-", "photos"], 2],
     ["an object address without a key", ["get", "photos"], 2],
     ["a bucket address with a key", ["mb", "photos/key"], 2],
-    ["a number that is none", ["put", "-", "photos/x", "--concurrency", "many"], 2],
-    ["a size that is none", ["put", "-", "photos/x", "--chunk-bytes", "4 potatoes"], 2],
+    ["an invalid number", ["put", "-", "photos/x", "--concurrency", "many"], 2],
+    ["an invalid size", ["put", "-", "photos/x", "--chunk-bytes", "4 potatoes"], 2],
     ["a chunk size out of bounds", ["put", "-", "photos/x", "--chunk-bytes", "1"], 2],
     ["an unknown transport", ["ls", "--transport", "pigeon"], 2],
     ["metadata without a value", ["put", "-", "photos/x", "--metadata", "name"], 2],
     ["two seats at once", ["ls", "--path", "x", "--gateway", "http://127.0.0.1:1"], 2],
-    ["a URL that is none", ["ls", "--gateway", "somewhere"], 2],
+    ["an invalid URL", ["ls", "--gateway", "somewhere"], 2],
     ["an empty path", ["ls", "--path", ""], 2],
     ["a folder that no store can be in", ["ls", "--path", "/proc/x"], 3],
     ["a URL without its scheme", ["health", "localhost:9000"], 2],
     ["a target that cannot be written", ["get", "photos/2026/cat.jpg", "/proc/no/file"], 2],
     ["collect without a folder", ["collect"], 2],
     ["a layout change without a change", ["layout"], 2],
-    ["a weight that is none", ["layout", "--weights", "n1"], 2],
-    ["an unknown server in a layout change", ["layout", "--remove", "n1"], 3],
+    ["an invalid weight", ["layout", "--weights", "n1"], 2],
+    ["an unknown node in a layout change", ["layout", "--remove", "n1"], 3],
     ["help", ["--help"], 0],
     ["help of a command", ["help", "put"], 0],
     ["the version", ["--version"], 0],
@@ -149,7 +149,7 @@ describe("messages", () => {
     [["key", "rm", "0011223344556677"]],
     [["ring"]],
     [["layout", "--replication-factor", "2"]],
-  ])("%s makes no store where there is none, and says how to", async (argv) => {
+  ])("%s makes no store where there is none, and says how to make one", async (argv) => {
     const path = folder.at("no-store-here");
     const run = await cli([...argv, "--path", path]);
     expect(run.exitCode, run.stderr).toBe(3);
@@ -159,7 +159,7 @@ describe("messages", () => {
   });
 
   test.each([[["mb", "photos"]], [["key", "ls"]], [["serve", "--port", "0"]], [["gateway", "--port", "0"]]])(
-    "%s says of a path that is a file what is wrong",
+    "%s says what is wrong with a path that is a file",
     async (argv) => {
       const path = folder.at("a-file");
       writeFileSync(path, "x");
@@ -170,7 +170,7 @@ describe("messages", () => {
     },
   );
 
-  // There mkdir says ENOENT although the folder above is there.
+  // In /proc, mkdir says ENOENT although the parent folder is there.
   test
     .runIf(process.platform === "linux")
     .each([
@@ -179,7 +179,7 @@ describe("messages", () => {
       [["gateway", "--port", "0", "--path"]],
       [["node", "--port", "0", "--server-id", "n1", "--data-dir"]],
       [["cluster", "up", "--path"]],
-    ])("%s ends with a word about it where no folder can be made", async (argv) => {
+    ])("%s says so where no folder can be made", async (argv) => {
     const env = {
       CLUSTER_KEY: "k".repeat(32),
       DATABASE_URL: argv[0] === "node" ? "postgres://127.0.0.1:1/x" : undefined,
@@ -201,12 +201,12 @@ describe("messages", () => {
     await second.stop();
   });
 
-  test("say of an etag in quotes that the quotes are too much", async () => {
+  test("say that an etag is given without quotes", async () => {
     const run = await cli(["put", "-", "photos/x", "--if-match", '"abc"'], { env: environment(), input: "x" });
     expect([run.exitCode, run.stderr]).toEqual([2, expect.stringContaining("no quotes")]);
   });
 
-  test("say of damage what helps there", async () => {
+  test("say what helps against damage", async () => {
     const path = folder.at("damaged");
     const argv = ["get", "photos/cat", "-", "--path", path];
     await cli(["put", "-", "photos/cat", "--create-bucket", "--path", path], { input: randomBytes(200_000) });
@@ -219,7 +219,7 @@ describe("messages", () => {
     }
     const corrupt = await cli(argv);
     expect(corrupt.stderr).toContain("CHUNK_CORRUPT");
-    expect(corrupt.stderr).toContain("put the same content again to heal it");
+    expect(corrupt.stderr).toContain("put the same content again to restore it");
     expect(corrupt.stderr).not.toContain("another one");
     for (const name of ["metadata.sqlite", "metadata.sqlite-wal"]) writeFileSync(join(path, name), "x".repeat(10_000));
     const incompatible = await cli(argv);
@@ -227,7 +227,7 @@ describe("messages", () => {
     expect(incompatible.stderr).toContain("restore it from a backup");
   });
 
-  test("say what token create takes, which is no folder", async () => {
+  test("say that token create takes a gateway, not a folder", async () => {
     const { exitCode, stderr } = await cli(["token", "create", "--bucket", "photos"], {
       env: { ASHLAR_PATH: folder.at("store") },
     });
@@ -236,7 +236,7 @@ describe("messages", () => {
     expect(stderr).not.toContain("--path");
   });
 
-  test("say which folder is missing, not that the file to be written is", async () => {
+  test("say which folder is missing, not that the file to write is missing", async () => {
     for (const target of ["nodir/", "nodir/file"]) {
       const { exitCode, stderr } = await cli(["get", "photos/2026/cat.jpg", folder.at(target)], { env: environment() });
       expect(exitCode).toBe(2);
@@ -244,7 +244,7 @@ describe("messages", () => {
     }
   });
 
-  test("say of a port that fetch refuses what to do, and of a database where it was looked for", async () => {
+  test("say what to do about a port that fetch refuses, and where a database was looked for", async () => {
     expect((await cli(["health", "http://127.0.0.1:9"])).stdout).toContain("on another port");
     const port = await freePort();
     const ring = await cli(["ring"], { env: { DATABASE_URL: `postgres://user:pa55word@127.0.0.1:${port}/x` } });
@@ -280,7 +280,7 @@ describe("messages", () => {
 
   test("name the variable that is wrong, and never a secret's value", async () => {
     expect((await cli(["ls"], { env: { ...environment(), ASHLAR_TIMEOUT_MS: "soon" } })).stderr).toContain(
-      'ASHLAR_TIMEOUT_MS is a duration, such as 500ms, 30s, 5m, 1h or 7d, not "soon"',
+      'ASHLAR_TIMEOUT_MS must be a duration, such as 500ms, 30s, 5m, 1h or 7d, not "soon"',
     );
     const run = await cli(["gateway"], { env: { DATABASE_URL: "no url but a secret", CLUSTER_KEY: "k".repeat(32) } });
     expect(run.exitCode).toBe(2);

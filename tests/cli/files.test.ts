@@ -47,7 +47,7 @@ describe.skipIf(process.platform === "win32")("put of a file that", () => {
     expect([put.exitCode, put.stderr]).toEqual([2, expect.stringContaining("may not be used by you")]);
   });
 
-  test("is a link in a circle, or has a name that is too long, says so", async () => {
+  test("is a circular link, or has a name that is too long, says so", async () => {
     symlinkSync("circle", folder.at("circle"));
     for (const name of ["circle", "x".repeat(256)]) {
       const put = await cli(["put", folder.at(name), "files/x"], { env });
@@ -55,7 +55,7 @@ describe.skipIf(process.platform === "win32")("put of a file that", () => {
     }
   });
 
-  test.runIf(process.platform === "linux")("the kernel makes up while it is read is read to its end", async () => {
+  test.runIf(process.platform === "linux")("the kernel generates while it is read is read to its end", async () => {
     expect((await cli(["put", "/proc/self/status", "files/status"], { env })).exitCode).toBe(0);
     expect(await contentOf("status")).toContain("Pid:");
     const sysfs = ["/sys/kernel/mm/transparent_hugepage/enabled", "/sys/kernel/profiling", "/sys/power/state"];
@@ -87,10 +87,10 @@ describe.skipIf(process.platform === "win32")("put of a file that", () => {
   });
 });
 
-/** More than lies in the buffers between a client and a server that does not read. */
+/** More than fits into the buffers between a client and a server that does not read. */
 const SIZE = 48 * 1024 * 1024;
 
-/** Changes a file when its first bytes are under way, and the last ones cannot have been read: the server is reached only after the change. */
+/** Changes a file when a put of it has begun, but cannot have read its last bytes: the server is reached only after the change. */
 async function putWhile(key: string, change: (file: string) => void): Promise<CliResult> {
   const file = folder.at(key);
   writeFileSync(file, Buffer.alloc(SIZE, "a"));
@@ -140,7 +140,7 @@ describe("get", () => {
   });
 
   test.skipIf(process.platform === "win32")(
-    "onto a link writes through it; of a key whose name is a link there, not",
+    "onto a link writes through it, but into a folder that has a link of the key's name is refused",
     async () => {
       mkdirSync(folder.at("links"));
       writeFileSync(folder.at("links", "real"), "old");
@@ -173,13 +173,13 @@ describe.runIf(existsSync("/dev/full"))("standard output that is full", () => {
       expect(stderr).not.toMatch(/should not have happened|collect/);
     },
   );
-  test("get into a full device is told as such", async () => {
+  test("get into a full device says so", async () => {
     const get = await cli(["get", "files/status", "/dev/full"], { env });
     expect([get.exitCode, get.stderr]).toEqual([5, expect.stringContaining("/dev/full")]);
   });
 });
 
-test("JSON of an odd file is one object a line", async () => {
+test("JSON of a put tells no change of a file that did not change", async () => {
   const [put] = await cliJson<{ fileChange?: string; sizeBytes: number }>(["put", CLI_MAIN, "files/main"], { env });
   expect(put?.fileChange).toBeUndefined();
   expect(put?.sizeBytes).toBe(readFileSync(CLI_MAIN).byteLength);

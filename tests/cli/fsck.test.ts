@@ -26,7 +26,7 @@ test("a sound store is fine", async () => {
   expect(fsck.stdout).toMatch(/ok +metadata: 1 bucket/);
 });
 
-test("damaged rows and missing chunks are told with the names of the objects that they hurt", async () => {
+test("damaged rows and missing chunks are reported with the names of the objects that they hurt", async () => {
   const path = await makeStore("hurt");
   const database = new DatabaseSync(join(path, "metadata.sqlite"));
   database.exec("UPDATE chunks SET reference_count = 5");
@@ -60,7 +60,7 @@ test("a folder where a chunk's file belongs is named, with the object that it hu
   expect((await cli(["fsck", "--path", path])).exitCode).toBe(0);
 });
 
-test("a lost database is told by every command, and only an operator's word makes an empty one", {
+test("every command reports a lost database, and only the operator's order makes an empty one", {
   timeout: 180_000,
 }, async () => {
   const path = await makeStore("lost");
@@ -77,7 +77,7 @@ test("a lost database is told by every command, and only an operator's word make
   const collected = await cli(["collect", "--path", path, "--grace", "0", "--claim-ttl", "0"]);
   expect(collected.exitCode, collected.stderr).toBe(0);
   expect((await cli(["fsck", "--path", path])).stdout).toMatch(/ok +1 chunk, /);
-  // The lost one turns up again.
+  // The lost database turns up again.
   for (const name of ["metadata.sqlite", "metadata.sqlite-wal", "metadata.sqlite-shm"])
     rmSync(join(path, name), { force: true });
   renameSync(kept, join(path, "metadata.sqlite"));
@@ -88,7 +88,7 @@ test("a lost database is told by every command, and only an operator's word make
   expect(readFileSync(folder.at("copy.bin"))).toEqual(Buffer.from(testBytes(300_000, 4)));
 });
 
-test("empty small files are told, and written anew from what is there", async () => {
+test("empty small files are reported, and rebuilt from what is there", async () => {
   const path = await makeStore("emptied");
   for (const name of ["format.json", "database.json"]) {
     const file = join(path, name);
@@ -106,7 +106,7 @@ test("empty small files are told, and written anew from what is there", async ()
   }
 });
 
-test("an empty server.json is told, and written anew for the server that is named", async () => {
+test("an empty server.json is reported, and rebuilt for the node that is named", async () => {
   const path = await makeStore("node");
   writeFileSync(join(path, "server.json"), "");
   const env = { CLUSTER_KEY: "k".repeat(64), ASHLAR_GATEWAY: "http://127.0.0.1:9" };

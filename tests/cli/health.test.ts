@@ -66,7 +66,7 @@ test.each([
   }
 });
 
-test("ring and health show a server's URL of an old row without its password", async () => {
+test("ring shows a node's URL from an old row without its password", async () => {
   const path = folder.at("old");
   await cli(["mb", "box", "--path", path]);
   const metadata = await openSqliteMetadataStore({ path: join(path, "metadata.sqlite") });
@@ -105,7 +105,7 @@ test("a server with its operations on a port of their own is well, and so are a 
   for (const { url } of [gateway, node, served]) {
     const health = await cli(["health", url]);
     expect(health.exitCode, health.stdout).toBe(0);
-    expect(health.stdout).toMatch(/note +operations: on a port of their own[\s\S]*do: +name that address/);
+    expect(health.stdout).toMatch(/note +operations: on a port of their own[\s\S]*do: +ask at that port/);
   }
   const cluster = await cli(["health", gateway.url, "--api-key", gateway.apiKey]);
   expect(cluster.stdout).toMatch(/ok +n1 is up/);
@@ -128,8 +128,8 @@ test("a gateway whose nodes do not let it in is broken, by the name of each", as
     await gateway.close({ graceMs: 100 });
     await transport.close();
   });
-  const { url: strange } = await gateway.listen();
-  const health = await cli(["health", strange, "--api-key", cluster.apiKey]);
+  const { url: otherUrl } = await gateway.listen();
+  const health = await cli(["health", otherUrl, "--api-key", cluster.apiKey]);
   expect(health.exitCode, health.stdout).toBe(5);
   for (const { nodeId } of cluster.nodes)
     expect(health.stdout).toMatch(new RegExp(`broken +node ${nodeId}: another cluster key`));
@@ -137,7 +137,7 @@ test("a gateway whose nodes do not let it in is broken, by the name of each", as
   expect((await cli(["health", cluster.url, "--api-key", cluster.apiKey])).exitCode).toBe(0);
 });
 
-test("a proxy that answers for a server that is away is told apart from what is no Ashlar server", async () => {
+test("a proxy that answers for a server that is away is not taken for a server of another kind", async () => {
   let status = 502;
   const proxy = createServer((_request, response) => void response.writeHead(status).end("<html>away</html>"));
   proxy.listen(0, "127.0.0.1");
@@ -147,5 +147,5 @@ test("a proxy that answers for a server that is away is told apart from what is 
   const away = await cli(["health", at]);
   expect([away.exitCode, away.stdout]).toEqual([5, expect.stringMatching(/502[\s\S]*behind the proxy/)]);
   status = 200;
-  expect((await cli(["health", at])).stdout).toContain("no Ashlar server");
+  expect((await cli(["health", at])).stdout).toContain("not an Ashlar server");
 });

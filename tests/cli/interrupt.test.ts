@@ -54,7 +54,7 @@ describe("a client command that is interrupted", () => {
   ] as const)("put: %s ends it with %i, at once, and nothing is visible", async (signal, exitCode) => {
     const put = await putInProgress(`never-${signal}`);
     put.kill(signal);
-    // Its input never ends: without the signal it would go on for ever.
+    // Its input never ends: without the signal it would run forever.
     const end = await put.ended;
     expect(end.exitCode, end.stderr).toBe(exitCode);
     expect(end.stderr).toContain("interrupted");
@@ -63,20 +63,20 @@ describe("a client command that is interrupted", () => {
     expect(keys.map(({ key }) => key)).toEqual(["large"]);
   });
 
-  test("get leaves no file, and an older one as it was", async () => {
+  test("get leaves no file, and keeps an older one as it was", async () => {
     const target = folder.at("target");
     writeFileSync(target, "the old bytes");
-    // Slow enough to be met half way.
-    const way = await startTcpProxy(env.ASHLAR_GATEWAY);
-    way.throttle(4 * MIB);
+    // Slow enough to be interrupted half way.
+    const proxy = await startTcpProxy(env.ASHLAR_GATEWAY);
+    proxy.throttle(4 * MIB);
     const get = spawnCli(["get", "box/large", target, "--concurrency", "1"], {
-      env: { ...env, ASHLAR_GATEWAY: way.url },
+      env: { ...env, ASHLAR_GATEWAY: proxy.url },
     });
     const isWriting = (): boolean => readdirSync(folder.path).some((name) => /^\.ashlar-.*\.tmp$/.test(name));
     while (!isWriting()) await new Promise((resolve) => setTimeout(resolve, 1));
     get.kill("SIGINT");
     const end = await get.ended;
-    await way.close();
+    await proxy.close();
     expect(end.exitCode, end.stderr).toBe(130);
     expect(isWriting()).toBe(false);
     expect(readFileSync(target, "utf8")).toBe("the old bytes");
@@ -155,11 +155,11 @@ describe("a server that is stopped", () => {
     );
     await untilRequestRuns(url);
     stubborn.kill("SIGINT");
-    // So soon it is the same Ctrl-C, which npm passes on to those who have it already.
+    // This soon it counts as the same Ctrl-C: npm passes it on to processes that have got it already.
     stubborn.kill("SIGINT");
     const later = (): Promise<string> => new Promise((resolve) => setTimeout(resolve, 800, "it runs"));
     expect(await Promise.race([stubborn.ended, later()])).toBe("it runs");
-    // On a busy machine the first may only just have arrived, and this one too would count as the same.
+    // On a busy machine the first signal may have arrived just now. Then this one counts as the same, too.
     do stubborn.kill("SIGINT");
     while ((await Promise.race([stubborn.ended, later()])) === "it runs");
     expect((await stubborn.ended).exitCode).toBe(130);

@@ -56,7 +56,7 @@ describe("API keys through a gateway", () => {
     expect((await as(apiKey, "key", "ls")).stdout).toContain("photos/users/1/");
   });
 
-  test("are deleted and end; what is wrong is said before one is made", async () => {
+  test("end when they are deleted; wrong options are refused before a key is made", async () => {
     const key = await create("--expires-in", "1h", "--role", "readonly");
     expect((await as(apiKey, "key", "rm", key)).exitCode).toBe(0);
     expect((await as(apiKey, "key", "rm", key)).exitCode).toBe(2);
@@ -73,17 +73,17 @@ describe("API keys through a gateway", () => {
     }
   });
 
-  test("call tokens back that they gave, and no others", async () => {
+  test("revoke the tokens that they made, and no others", async () => {
     const [mine, theirs] = [await create("--role", "readwrite"), await create("--role", "readwrite")];
     const token = (await as(mine, "token", "create", "--bucket", "photos")).stdout.trim();
     expect((await as(theirs, "token", "revoke", token)).exitCode).toBe(4);
     expect((await as(token, "token", "revoke", token)).exitCode).toBe(4);
     expect((await as(mine, "token", "revoke", "nonsense")).exitCode).toBe(2);
-    // Before it was used, so that the gateway has not begun to believe it.
+    // Before its first use, so that the gateway does not remember it as valid.
     expect((await as(mine, "token", "revoke", token)).exitCode).toBe(0);
     expect((await as(mine, "token", "revoke", token)).exitCode).toBe(0);
     const run = await as(token, "ls", "photos");
-    expect([run.exitCode, run.stderr]).toEqual([4, expect.stringContaining("called back")]);
+    expect([run.exitCode, run.stderr]).toEqual([4, expect.stringContaining("revoked")]);
     const another = (await as(mine, "token", "create", "--bucket", "photos")).stdout.trim();
     expect((await as(apiKey, "token", "revoke", another)).exitCode).toBe(0);
   });

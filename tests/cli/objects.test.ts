@@ -179,7 +179,7 @@ describe("collect and health of a folder", () => {
     await cli(["rm", "box/gone", "--path", path]);
     const kept = await cliJson<Record<string, number>>(["collect", "--path", path]);
     expect(kept[0]).toMatchObject({ chunksDeleted: 0 });
-    // Its claim keeps it, and the row's time begins anew; what is said to free it frees it all the same.
+    // Its claim keeps it, and the row's time starts again. The command that the output names frees it all the same.
     const told = (await cli(["collect", "--path", path, "--grace", "0"])).stdout;
     expect(told).toContain("1 wait");
     const [, remedy = ""] = /ashlar (collect .+)/.exec(told) ?? [];
@@ -191,7 +191,7 @@ describe("collect and health of a folder", () => {
     expect((await cli(["health", "--path", folder.at("nothing")])).exitCode).toBe(5);
   });
 
-  test("collect tells what a failed upload left, and how it goes", async () => {
+  test("collect reports what a failed upload left, and how to free it", async () => {
     const path = folder.at("failed");
     await cli(["mb", "box", "--path", path]);
     await using client = createClient(embedded({ path }));
@@ -204,14 +204,14 @@ describe("collect and health of a folder", () => {
     const [kept] = await cliJson<Record<string, number>>(["collect", "--path", path]);
     expect(kept).toMatchObject({ orphansDeleted: 0, orphansKept: 1 });
     const told = (await cli(["collect", "--path", path])).stdout;
-    expect(told).toMatch(/freed 0 chunks .* 1 wait/);
+    expect(told).toMatch(/freed 0 chunks .* 1 not freed yet/);
     const [, remedy = ""] = /ashlar (collect --claim-ttl 0s)/.exec(told) ?? [];
     const [freed] = await cliJson<Record<string, number>>([...remedy.split(" "), "--path", path]);
     expect(freed).toMatchObject({ orphansDeleted: 1, orphansKept: 0 });
     expect((await cli(["collect", "--path", path])).stdout).not.toContain("--claim-ttl");
   });
 
-  test("health of a folder tells of damaged chunks that were put aside, and of chunks that are gone", async () => {
+  test("health of a folder reports damaged chunks that were put aside, and chunks that are gone", async () => {
     const path = folder.at("hurt");
     await cli(["put", "-", "box/big", "--create-bucket", "--path", path], { input: testBytes(300_000, 4) });
     expect((await cli(["health", "--path", path])).exitCode).toBe(0);
@@ -219,7 +219,7 @@ describe("collect and health of a folder", () => {
     writeFileSync(join(path, "quarantine", `${"a".repeat(64)}-x`), "damaged");
     const damaged = await cli(["health", "--path", path]);
     expect(damaged.stdout).toMatch(/warning +1 damaged chunk was put aside/);
-    expect(damaged.stdout).toMatch(/not made anew by itself[\s\S]*do: .*put the same content again/);
+    expect(damaged.stdout).toMatch(/does not restore this one by itself[\s\S]*do: .*put the same content again/);
     expect(damaged.stdout).toContain("put the same content again");
     rmSync(join(path, "chunks"), { recursive: true });
     const gone = await cli(["health", "--path", path]);

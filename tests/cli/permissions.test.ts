@@ -23,7 +23,7 @@ let folder: TempFolder;
 let umask: number;
 beforeAll(async () => {
   folder = await createTempFolder();
-  // Inherited by every process below: the widest that there is.
+  // Every process below inherits it: the umask that permits most.
   umask = process.umask(0);
 });
 afterAll(async () => {
@@ -91,7 +91,7 @@ describe.skipIf(process.platform === "win32")("whatever the umask, nobody else c
     }
   });
 
-  test("an empty folder that was made for a store; a folder with other things in it keeps its mode, the store in it not", async () => {
+  test("an empty folder that was made for a store; a folder with other things in it keeps its mode, and only the store in it is closed", async () => {
     for (const name of ["empty", "app"]) mkdirSync(folder.at(name), { mode: 0o755 });
     writeFileSync(folder.at("app", "package.json"), "{}");
     for (const name of ["empty", "app"]) {
@@ -102,7 +102,7 @@ describe.skipIf(process.platform === "win32")("whatever the umask, nobody else c
   });
 });
 
-/** Without the right to pass over modes, which root has: then root is to a folder of mode 0 what any other user is to one of root's. */
+/** Takes away root's right to ignore modes: a folder of mode 0 then keeps root out, as a folder of root's keeps out any other user. */
 const POWERLESS = process.getuid?.() === 0 ? ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] : [];
 
 describe.skipIf(process.platform === "win32")("a store that this user may not use", () => {
@@ -130,7 +130,7 @@ describe.skipIf(process.platform === "win32")("a store that this user may not us
     ["cluster", "status"],
     ["cluster", "down"],
   ]) {
-    test(`is told as one by ${args.join(" ")}, and never as absent`, () => {
+    test(`is reported as such by ${args.join(" ")}, and never as absent`, () => {
       const [command = "", ...words] = [...POWERLESS, ...ASHLAR_COMMAND, ...args, "--path", path];
       const { NODE_COMPILE_CACHE, PATH } = process.env;
       const run = spawnSync(command, words, { encoding: "utf8", input: "x", env: { NODE_COMPILE_CACHE, PATH } });
@@ -140,7 +140,7 @@ describe.skipIf(process.platform === "win32")("a store that this user may not us
     }, 30_000);
   }
 
-  test("is told so by the embedded seat", () => {
+  test("is reported as such by the embedded seat", () => {
     const [command = "", ...words] = [...POWERLESS, process.execPath, ...NODE_ARGUMENTS, "--input-type=module", "-e"];
     const program = `
       import { createClient } from "@ashlar/sdk";

@@ -35,7 +35,7 @@ beforeAll(async () => {
   server = startCli(["serve", "--path", folder.at("store"), "--port", "0", "--json", "--log-level", "silent", ...tls]);
   const [line] = await server.until(/.*\n/);
   const facts = JSON.parse(line) as { readonly url: string; readonly apiKey: string };
-  // A name, because TLS has none for an address.
+  // By name: the certificate is for localhost, not for an address.
   url = `https://localhost:${new URL(facts.url).port}`;
   apiKey = facts.apiKey;
 });
@@ -52,7 +52,7 @@ async function makeBucket(transport: string, authority: string): Promise<string>
   const env = {
     ...{ PATH: process.env.PATH, ASHLAR_API_KEY: apiKey, NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE },
     NODE_EXTRA_CA_CERTS: folder.at(`${authority}.pem`),
-    // A variable of one library: no transport goes by it.
+    // One library reads this variable; no transport may follow it.
     GRPC_DEFAULT_SSL_ROOTS_FILE_PATH: folder.at("another authority.pem"),
   };
   return await run(command, [...args, ...mb], { env }).then(

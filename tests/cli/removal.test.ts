@@ -43,7 +43,7 @@ describe("rm of several objects", () => {
     const two = await cli(["rm", at("none"), "no-such-bucket/x", at("ab"), "--json"], { env });
     expect([two.exitCode, JSON.parse(two.stdout)]).toEqual([3, { deletedCount: 1 }]);
     expect(JSON.parse(two.stderr).error.message).toContain(
-      `2 of 3 objects are not there: ${at("none")}, no-such-bucket/x`,
+      `2 of 3 objects do not exist: ${at("none")}, no-such-bucket/x`,
     );
     expect(await keys()).toEqual(["a/1", "a/b/2"]);
     const forced = await cli(["rm", "-f", at("none"), at("a/1")], { env });
@@ -65,7 +65,7 @@ describe("rm -r", () => {
     ["a folder, with and without its slash", ["a"], ["a", "ab", "z"]],
     ["a folder, with and without its slash", ["a/"], ["a", "ab", "z"]],
     ["several", ["a", "z"], ["a", "ab", "z"]],
-    ["all that begins so, if told", ["a", "--prefix"], ["z"]],
+    ["all keys with that prefix, if asked", ["a", "--prefix"], ["z"]],
     ["the whole bucket", [""], []],
   ])("takes %s", async (_what, [key = "", ...more], left) => {
     const flags = more.filter((word) => word.startsWith("-"));
@@ -92,7 +92,7 @@ describe("rm -r", () => {
 
   test("of nothing says so; --dry-run deletes nothing without -r either; --prefix needs -r", async () => {
     const nothing = await cli(["rm", "-r", `${bucket}/none`], { env });
-    expect([nothing.exitCode, nothing.stderr]).toEqual([0, `nothing is in ${bucket}/none/\n`]);
+    expect([nothing.exitCode, nothing.stderr]).toEqual([0, `there is nothing in ${bucket}/none/\n`]);
     expect(await cliJson(["rm", "--dry-run", `${bucket}/a`], { env })).toEqual([
       { type: "object", bucket, key: "a" },
       { dryRun: true, objectCount: 1 },
@@ -105,7 +105,7 @@ describe("rm -r", () => {
 });
 
 describe("rb", () => {
-  test("says what is in the way, and how it goes", async () => {
+  test("says what is in the way, and how to remove it", async () => {
     const objects = await cli(["rb", bucket], { env });
     expect([objects.exitCode, objects.stderr]).toEqual([6, expect.stringContaining(`ashlar rm -r ${bucket}`)]);
     expect(objects.stderr).not.toContain("uploads ls");
@@ -132,7 +132,7 @@ describe("rb", () => {
 });
 
 describe("uploads", () => {
-  test("are listed, and given up by id, by prefix or all", async () => {
+  test("are listed, and aborted by id, by prefix or all", async () => {
     const [first, second, third] = [await startUpload("x/1"), await startUpload("x/2"), await startUpload("y")];
     expect(
       (await cliJson<{ uploadId: string }>(["uploads", "ls", bucket], { env })).map((upload) => upload.uploadId),
@@ -141,7 +141,7 @@ describe("uploads", () => {
     expect((await cli(["uploads", "abort", bucket, "nothing"], { env })).exitCode).toBe(3);
     expect((await cli(["uploads", "abort", bucket], { env })).exitCode).toBe(2);
     expect((await cli(["uploads", "abort", bucket, first ?? ""], { env })).stdout).toBe(
-      "gave up 1 unfinished upload\n",
+      "aborted 1 unfinished upload\n",
     );
     expect((await cli(["uploads", "abort", `${bucket}/x`, "--yes"], { env })).stdout).toContain("1 unfinished");
     expect(await cliJson(["uploads", "ls", bucket], { env })).toMatchObject([{ uploadId: third }]);

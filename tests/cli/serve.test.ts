@@ -74,7 +74,7 @@ describe("ashlar serve", () => {
 
   test("takes the next free port where nothing was asked for, and says so", async () => {
     const blocker = createServer();
-    // Whoever has it already, it is taken.
+    // The port is taken, by this test or by another process.
     await new Promise<void>((resolve) => blocker.once("error", () => resolve()).listen(9000, "127.0.0.1", resolve));
     const server = startCli(["serve", "--path", folder.at("store"), "--log-level", "silent"]);
     const [, port] = await server.until(/address +http:\/\/127\.0\.0\.1:(\d+)/);
@@ -122,7 +122,7 @@ describe("ashlar serve", () => {
     await server.stop();
   });
 
-  test("names flag and file of a certificate that is none", async () => {
+  test("names flag and file of an invalid certificate", async () => {
     const text = folder.at("text");
     await writeFile(text, "hello");
     const end = await cli(serve("--tls-cert", text, "--tls-key", text));
@@ -157,7 +157,7 @@ describe("ashlar serve", () => {
     await expect(fetch(`${url}/readyz`)).rejects.toThrow();
   });
 
-  test("answers a folder of something newer with STORE_INCOMPATIBLE, and changes nothing", async () => {
+  test("answers a folder of a newer release with STORE_INCOMPATIBLE", async () => {
     const first = startCli(serve("--log-level", "silent"));
     await first.until(/address/);
     await first.stop();
@@ -171,7 +171,7 @@ describe("ashlar serve", () => {
 });
 
 describe("ashlar key", () => {
-  test("makes, lists and deletes keys; roles hold", async () => {
+  test("makes, lists and deletes keys; roles are enforced", async () => {
     const path = folder.at("store");
     const server = startCli(serve("--log-level", "silent"));
     const [, url = ""] = await server.until(/address +(\S+)/);
@@ -217,7 +217,7 @@ describe("ashlar node", () => {
     expect(existsSync(folder.at("n1"))).toBe(false);
   });
 
-  test("ends with exit code 2 when the gateway finds fault with its registration", async () => {
+  test("ends with exit code 2 when the gateway refuses its registration as illegal", async () => {
     const server = startCli(serve("--insecure"));
     const [, url = ""] = await server.until(/address +(\S+)/);
     const argv = ["node", "--server-id", "n1", "--data-dir", folder.at("n1"), "--port", "0", "--insecure"];

@@ -16,7 +16,7 @@ beforeAll(async () => {
 });
 afterAll(() => folder[Symbol.asyncDispose]());
 
-/** Runs a line of a shell in which `$ASHLAR` stands for the program. */
+/** Runs a line of a shell in which the word `ashlar` is replaced by the program. */
 function shell(line: string, more: Readonly<Record<string, string>> = {}) {
   const program = ASHLAR_COMMAND.map((word) => `'${word}'`).join(" ");
   const path = process.env.PATH ?? "";
@@ -30,7 +30,7 @@ function shell(line: string, more: Readonly<Record<string, string>> = {}) {
 
 const kept = async (key = "kept"): Promise<string> => (await cli(["get", `bucket/${key}`, "-"], { env })).stdout;
 
-// The kernel tells how a stream was opened, and an argument's bytes, on Linux.
+// Only on Linux does the kernel tell how a stream was opened, and the bytes of an argument.
 describe.runIf(process.platform === "linux")("as a process of its own", () => {
   test("a closed standard input is no empty object, and one from /dev/null is", async () => {
     expect(shell("ashlar put - bucket/kept <&-")).toMatchObject({
@@ -58,14 +58,14 @@ describe.runIf(process.platform === "linux")("as a process of its own", () => {
       expect([end.exitCode, end.stderr]).toEqual([2, expect.stringContaining(`bucket/caf\\x${byte}`)]);
     }
     expect((await cli(["ls", "bucket/caf"], { env })).stdout).toBe("");
-    // Whoever means the character itself may type it.
+    // A user who means the character itself may type it.
     expect(shell("printf x | ashlar put - $'bucket/\\uFFFD'", { LC_ALL: "C.UTF-8" })).toMatchObject({ exitCode: 0 });
     expect(await kept("\ufffd")).toBe("x");
   });
 
   test("variables that are no UTF-8 are refused", () => {
     const end = shell("ASHLAR_PATH=$'/tmp/caf\\xe9' ashlar ls");
-    expect([end.exitCode, end.stderr]).toEqual([2, expect.stringContaining("ASHLAR_PATH is text in UTF-8")]);
+    expect([end.exitCode, end.stderr]).toEqual([2, expect.stringContaining("ASHLAR_PATH must be text in UTF-8")]);
   });
 });
 

@@ -7,7 +7,7 @@ import { createTempFolder, type TempFolder } from "../support/temp-folder.ts";
 /** A title, the clipboard, a line that is drawn over, one that is forged, a C1 sequence, text turned round, a line separator. */
 const EVIL =
   "a\u001b]0;owned\u0007\u001b]52;c;Y3VybA==\u0007\r2026-01-01  forged\nsecond\u009b31m\u202egpj.exe\u2028end";
-/** What a terminal obeys, or draws where it does not belong; line ends of ours are none of it. */
+/** Characters that a terminal obeys, or draws in the wrong place; our own line ends are allowed. */
 const OBEYED = /(?!\n)[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/u;
 
 let folder: TempFolder;
@@ -15,7 +15,7 @@ let env: Readonly<Record<string, string>>;
 beforeAll(async () => {
   folder = await createTempFolder();
   env = { ASHLAR_PATH: folder.at("store") };
-  // No request header takes C0, the rest does come.
+  // No request header takes C0 characters; the others get through.
   const put = ["put", "-", `photos/${EVIL}`, "--create-bucket", "--metadata", "note=\u009b31m\u202ered"];
   expect(await cli(put, { env, input: "x" })).toMatchObject({ exitCode: 0 });
 });
@@ -37,15 +37,15 @@ describe("nothing that a terminal obeys is printed", () => {
     ["du", ["du", `photos/${EVIL}`]],
     ["uploads ls", ["uploads", "ls", `photos/${EVIL}`]],
     ["put", ["put", "-", `photos/${EVIL}`]],
-    ["a bucket that is none", ["ls", EVIL]],
-    ["a command that is none", [EVIL]],
-    ["a setting that is none", ["ls", "--limit", EVIL]],
-    ["a path that is none", ["ls", "--path", `${EVIL}`]],
+    ["an invalid bucket", ["ls", EVIL]],
+    ["an unknown command", [EVIL]],
+    ["an invalid setting", ["ls", "--limit", EVIL]],
+    ["a path without a store", ["ls", "--path", `${EVIL}`]],
     ["health of a folder", ["health", "--path", EVIL]],
   ])("by %s, as text or JSON", async (_what, argv) => {
     for (const flags of [[], ["--json"]]) {
       const { stdout, stderr } = await cli([...argv, ...flags], { env, input: "x" });
-      // Of nothing, JSON tells nothing.
+      // Where there is nothing, JSON prints nothing.
       if (flags.length === 0) expect(stdout + stderr).not.toBe("");
       expect(stdout + stderr).not.toMatch(OBEYED);
       expect(stdout + stderr).not.toMatch(/^(?:second|2026-01-01)/m);

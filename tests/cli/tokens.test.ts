@@ -24,7 +24,7 @@ const as = (key: string, ...argv: string[]): ReturnType<typeof cli> =>
 
 async function create(...argv: string[]): Promise<string> {
   const made = await as(apiKey, "token", "create", "--bucket", "photos", ...argv);
-  expect(made.stderr).toMatch(/^good until \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC/);
+  expect(made.stderr).toMatch(/^valid until \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC/);
   expect(made.exitCode).toBe(0);
   return made.stdout.trim();
 }
@@ -50,7 +50,7 @@ describe("token create", () => {
     expect(put.stderr).not.toContain("key create");
   });
 
-  test("that has expired is told how to get a new one", async () => {
+  test("says how to get a new token when one has expired", async () => {
     const token = await create("--expires-in", "1s");
     await new Promise((resolve) => setTimeout(resolve, 1100));
     const run = await as(token, "ls", "photos");
@@ -59,7 +59,7 @@ describe("token create", () => {
     expect(run.stderr).not.toContain("key create");
   });
 
-  test("--json tells the end, which --expires-in sets", async () => {
+  test("--json tells when the token expires, which --expires-in sets", async () => {
     const before = Date.now();
     const made = await as(apiKey, "token", "create", "--bucket", "photos", "--expires-in", "2h", "--json");
     const { token, expiresAtMs } = JSON.parse(made.stdout) as { token: string; expiresAtMs: number };
@@ -74,7 +74,7 @@ describe("token create", () => {
   test.each<[string, string[], string]>([
     ["no bucket", [], "--bucket"],
     ["a bucket that is not there", ["--bucket", "nowhere"], "nowhere"],
-    ["a life that is none", ["--bucket", "photos", "--expires-in", "soon"], "--expires-in"],
+    ["an invalid life", ["--bucket", "photos", "--expires-in", "soon"], "--expires-in"],
     ["a life of more than 12 hours", ["--bucket", "photos", "--expires-in", "13h"], "at most 12h"],
   ])("refuses %s", async (_, argv, hint) => {
     const refused = await as(apiKey, "token", "create", ...argv);

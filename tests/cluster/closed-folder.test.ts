@@ -16,7 +16,7 @@ afterAll(async () => {
 }, CLUSTER_MS);
 
 test.skipIf(!isRoot)(
-  "a cluster below a folder that only root may enter has its database outside, and takes it along when it is deleted",
+  "a cluster below a folder that only root may enter has its database outside, and is deleted together with it",
   {
     timeout: CLUSTER_MS,
   },

@@ -101,7 +101,7 @@ describe("what fails in a cluster", { timeout: CLUSTER_MS }, () => {
     up = cluster.up();
     const status = await cluster.ready();
     expect(left.filter(runs)).toEqual([]);
-    expect(up.stderr()).toContain("stopped what an earlier run had left: postgres, node-1, node-2, node-3, gateway");
+    expect(up.stderr()).toContain("stopped processes of an earlier run: postgres, node-1, node-2, node-3, gateway");
     const get = await cli(["get", "box/after-the-crash", "-"], { env: cluster.env(status) });
     expect(get.stdoutBytes).toHaveLength(200_000);
   });
@@ -130,7 +130,7 @@ describe("what fails in a cluster", { timeout: CLUSTER_MS }, () => {
     await cluster.ready();
   });
 
-  test("down stops what a killed supervisor left; a stranger with a remembered process id is left alone", async () => {
+  test("down stops what a killed supervisor left; another process with a remembered process id is left alone", async () => {
     const left = pidsOf(await cluster.status()).filter((pid) => pid !== up.pid);
     up.kill("SIGKILL");
     await up.ended.catch(() => {});
@@ -141,9 +141,9 @@ describe("what fails in a cluster", { timeout: CLUSTER_MS }, () => {
     );
     expect(stderr).toMatch(/\n {2}stop them: ashlar cluster down --path \S+\n {2}.*: ashlar cluster up --path \S+\n$/);
     const file = join(cluster.path, "processes.json");
-    const stranger = { name: "stranger", pid: process.pid, identity: "another start", stopSignal: "SIGTERM" };
+    const other = { name: "other", pid: process.pid, identity: "another start", stopSignal: "SIGTERM" };
     const recorded = JSON.parse(readFileSync(file, "utf8")) as { processes: object[] };
-    writeFileSync(file, JSON.stringify({ ...recorded, processes: [...recorded.processes, stranger] }));
+    writeFileSync(file, JSON.stringify({ ...recorded, processes: [...recorded.processes, other] }));
     expect((await cluster.run("down")).stdout).toMatch(/^stopped;/);
     expect(left.filter(runs)).toEqual([]);
   });

@@ -61,7 +61,7 @@ describe("a cluster in one folder", { timeout: CLUSTER_MS }, () => {
     expect([detached.exitCode, detached.stderr]).toEqual([6, second.stderr]);
   });
 
-  test("starts a killed process again, and does what is put meanwhile", async () => {
+  test("starts a killed process again, and takes puts meanwhile", async () => {
     const { pid } = cluster.process("node-2", await cluster.status());
     const killed = await cluster.run("kill", "node-2");
     expect(killed.stdout).toContain(`killed node-2 (pid ${pid}); the supervisor starts it again`);
@@ -108,7 +108,7 @@ describe("a cluster in one folder", { timeout: CLUSTER_MS }, () => {
   });
 
   test("finds its data again, at the same addresses, in the background too", async () => {
-    // Two at once: one of them is told that the other was first.
+    // Two at once: one of them gets the error that the other was first.
     const both = await Promise.all([1, 2].map(() => cluster.up(["--detach", "--json"]).ended));
     const [detached, late] = both.sort((one, two) => one.exitCode - two.exitCode);
     if (detached === undefined || late === undefined) throw new Error("two were started");
@@ -130,7 +130,7 @@ describe("a cluster in one folder", { timeout: CLUSTER_MS }, () => {
     expect(pids.filter(runs)).toEqual([]);
   });
 
-  test("is deleted only by whoever says yes", async () => {
+  test("is deleted only with --yes", async () => {
     const refused = await cluster.run("down", "--delete");
     expect(refused.exitCode).toBe(2);
     expect(refused.stderr).toContain("--delete --yes");

@@ -80,7 +80,7 @@ export class LocalCluster {
       }
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     }
-    throw new Error(`not reached after a minute: ${String(last)}`);
+    throw new Error(`not reached in ${READY_LIMIT_MS} ms: ${String(last)}`);
   }
 
   ready(): Promise<ShownStatus> {

@@ -153,7 +153,7 @@ async function party(world: World): Promise<void> {
   }
 }
 
-/** One try: a settled past of some age, then parties side by side, then every visible object must be readable, and nothing else be left in the end. */
+/** One try: makes objects of some age, then runs parties at the same time. Every visible object must be readable then, and nothing else be left. */
 async function oneTry(world: World): Promise<void> {
   const { random, clock, scheduler, engine, counts } = world;
   const settle = async (work: Promise<unknown>): Promise<void> => {
@@ -161,7 +161,7 @@ async function oneTry(world: World): Promise<void> {
     await work;
   };
   await engine.createBucket("box");
-  // What was written in the first moments of a database, shorter than a delete is on its way, stores keep for good.
+  // A store keeps for good what was claimed in the first moments of a database: for as long as the first delete takes to reach it.
   clock.advance(CLAIM_TTL_MS);
   for (const key of KEYS)
     await settle(engine.putObject({ bucket: "box", key, attributes: {} }, once(pick(random, CONTENTS))));
@@ -227,10 +227,10 @@ describe("commits, deletes, reads and collections side by side", () => {
     const counts = noCounts();
     await race(SEEDS, counts);
     if (ONE_SEED !== undefined) return;
-    // Tries in which nothing was collected, kept by a claim, or refused would prove nothing.
+    // Tries in which nothing was collected, kept by a claim or revived would prove nothing.
     expect(counts.deleted).toBeGreaterThan(TRIES / 10);
     expect(counts.kept).toBeGreaterThan(TRIES / 100);
-    // Rare: what is written again while all manifests are looked through is found named, and never deleted.
+    // Rare: a chunk that is written again while the collector reads all manifests is found in one, and never deleted.
     expect(counts.revived).toBeGreaterThan(0);
     process.stdout.write(`commit-collect race: ${TRIES} tries, ${JSON.stringify(counts)}\n`);
   });

@@ -106,14 +106,14 @@ describe.each(Object.entries(SUBJECTS))("many at once (%s seat)", { timeout: 240
     );
   });
 
-  test("reads during overwrites: each gives one version, whole", async () => {
+  test("reads during overwrites: each gives one object version, whole", async () => {
     await newBucket();
     await put("key", 1);
     let writing = true;
     let reads = 0;
     const writers = (async () => {
       for (let seed = 2; seed <= 20; seed++) {
-        // The readers get a word in, however fast the writer is.
+        // Lets the readers read first, however fast the writer is.
         if (seed === 11) await expect.poll(() => reads, { timeout: 20_000 }).toBeGreaterThan(8);
         await put("key", seed);
       }
@@ -124,7 +124,7 @@ describe.each(Object.entries(SUBJECTS))("many at once (%s seat)", { timeout: 240
       let last = 0;
       while (writing) {
         const seed = await seedOf("key", 20);
-        // Versions never go back for one reader.
+        // Object versions never go back for one reader.
         expect(seed).toBeGreaterThanOrEqual(last);
         last = seed;
         seen.add(seed);
@@ -150,7 +150,7 @@ describe.each(Object.entries(SUBJECTS))("many at once (%s seat)", { timeout: 240
     );
   });
 
-  test("50 deletes of the same object: one of them was it", async () => {
+  test("50 deletes of the same object: exactly one deletes it", async () => {
     await newBucket();
     await put("key", 1);
     const outcomes = await Promise.all(
@@ -168,7 +168,7 @@ describe.each(Object.entries(SUBJECTS))("many at once (%s seat)", { timeout: 240
       // Neither ascending nor descending, so that new keys fall before and behind a listing's cursor.
       for (let index = 0; index < 150; index++) {
         const key = `key-${String((index * 67) % 150).padStart(3, "0")}`;
-        // The lister gets a word in, however fast the writer is.
+        // Lets the lister list first, however fast the writer is.
         if (index % 50 === 49) await expect.poll(() => lists, { timeout: 20_000 }).toBeGreaterThanOrEqual(index / 50);
         await client.putObject({ bucket, key, body: key });
         written.push(key);

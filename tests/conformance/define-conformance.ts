@@ -35,7 +35,7 @@ const SCOPES: readonly ConformanceScope[] = ["full", "transport", "other-seat"];
 
 /** Every kind of case, and who has to run it, because of what can change it. */
 const KINDS: readonly Kind[] = [
-  // How a transport encodes names, sizes, attributes and errors, and how calls begin and end: also by which servers it speaks to.
+  // How a transport encodes names, sizes, attributes and errors, and how calls begin and end: this also depends on the servers.
   { define: rangeCases, scope: "other-seat" },
   { define: attributeCases, scope: "other-seat" },
   { define: missingCases, scope: "other-seat" },
@@ -44,7 +44,7 @@ const KINDS: readonly Kind[] = [
   { define: abortCases, scope: "other-seat" },
   { define: progressCases, scope: "other-seat" },
   { define: lifecycleCases, scope: "other-seat" },
-  // How its connections carry many bytes, and slowly: they do not know which seat they serve. tests/servers carries more bytes, on every way.
+  // How its connections carry many bytes, and slow ones: the same for both seats. tests/servers moves more bytes over every transport.
   { define: largeCases, scope: "transport" },
   { define: slowWayCases, scope: "transport" },
   // What the client decides before a call, and the engine or a store behind it: the contract suites have every store.
@@ -57,10 +57,10 @@ const KINDS: readonly Kind[] = [
 ];
 
 /**
- * The promises of the object API as tests, the same for every seat and transport. A case that some seat cannot keep is a defect of that seat:
- * nothing is skipped but what the transport says of itself (progress within a chunk) or has no way to slow down (no socket).
+ * The promises of the object API as tests, the same for every seat and transport. A case that some seat cannot keep is a defect of that seat.
+ * Skipped is only what the transport says that it cannot do (progress within a chunk), and what needs a slow connection where there is no socket.
  *
- * @param scope default `full`. Which kinds of cases it has, and why, says the table above.
+ * @param scope default `full`. The table above says which kinds of cases it has, and why.
  */
 export function defineConformance(definition: ConformanceSubject, scope: ConformanceScope = "full"): void {
   describe(definition.name, () => {
@@ -87,7 +87,7 @@ export function defineConformance(definition: ConformanceSubject, scope: Conform
   });
 }
 
-/** The scopes of both seats over one transport: `full` for both, or `transport` for the one that knows more servers, and for the other what that leaves. */
+/** The scope of a seat over one transport: `full` for both seats, or `transport` for direct, which calls more servers, `other-seat` for gateway. */
 export function scopeOfSeat(seat: "gateway" | "direct", scope: "full" | "transport"): ConformanceScope {
   return scope === "transport" && seat === "gateway" ? "other-seat" : scope;
 }

@@ -11,8 +11,8 @@ const SEATS: Readonly<Record<"gateway" | "direct", (options: RemoteSeatOptions) 
 const SEAT_NAMES = ["gateway", "direct"] as const;
 
 /**
- * The suite for both seats that have servers, over one transport. Each seat gets a cluster of its own: a gateway and three nodes on real ports, and
- * one with slow connections where the suite asks for it.
+ * The suite for both seats that have servers, over one transport. Each seat gets a cluster of its own: a gateway and three nodes on real ports. Where
+ * the suite asks for slow connections, it gets a second one.
  */
 export function defineRemoteConformance(
   transportName: TransportName,
@@ -46,7 +46,7 @@ export function defineRemoteConformance(
 function throttled(seatName: string, open: (cluster: TestCluster) => ObjectClient) {
   return async (bytesPerSecond: number): Promise<{ client: ObjectClient; close(): Promise<void> }> => {
     const cluster = await startTestCluster({ nodeCount: 1, proxied: true });
-    // The way of the client's bytes, and no other.
+    // Only the connections that carry the client's bytes.
     for (const { proxy } of seatName === "gateway" ? [cluster] : cluster.nodes) proxy?.throttle(bytesPerSecond);
     const client = open(cluster);
     return {

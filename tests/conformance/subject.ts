@@ -1,6 +1,6 @@
 import type { ObjectClient } from "@ashlar/sdk";
 
-/** A seat with a transport, as the suite sees it: nothing but a client, and what differs by nature. */
+/** A seat with a transport, as the suite sees it: only a client, and what differs between seats and transports. */
 export interface ConformanceSubject {
   /** `gateway over grpc`, for test names. */
   readonly name: string;
@@ -13,9 +13,9 @@ export interface RunningSubject {
   openClient(): ObjectClient;
   /** Largest chunk that the store takes, in bytes. */
   readonly chunkMaxBytes: number;
-  /** Whether an upload tells of progress within a chunk. */
+  /** Whether an upload reports progress within a chunk. */
   readonly uploadProgress: boolean;
-  /** A client of another store of the same kind, where there is a way between them that can be slow: bytes a second, per connection. */
+  /** A client of another store of the same kind, if the network between them can be slowed down: bytes a second, per connection. */
   readonly openThrottled?: (bytesPerSecond: number) => Promise<ThrottledClient>;
   close(): Promise<void>;
 }

@@ -63,7 +63,7 @@ describe("docker-compose.yml, its services as plain processes", { timeout: 60_00
     await through.createBucket({ bucket: "box" });
     const put = await through.putObject({ bucket: "box", key: "one", body: bytes });
     expect(put.sha256).toBe(sha256);
-    // Two of three acknowledge the write; where the third is slow, it is repaired later.
+    // Two of three acknowledge the write; if the third is slow, its copy is repaired later.
     expect(put.replicas).toBeGreaterThanOrEqual(2);
     const got = await straight.getObject({ bucket: "box", key: "one" });
     expect(
@@ -75,10 +75,10 @@ describe("docker-compose.yml, its services as plain processes", { timeout: 60_00
     expect(layouts[0]?.nodes).toHaveLength(6);
   });
 
-  // Seats and transports have suites of their own; what is new here is the cluster, and direct clients see all of it.
+  // Seats and transports have suites of their own. New here is the cluster, and direct clients use all of it.
   defineEndToEnd({ seats: ["direct"], transports: ["undici"] }, () => ({ url, apiKey }));
 
-  test("are told by the health check when a node is gone, and stop in order on SIGTERM", async () => {
+  test("stop in order on SIGTERM, and the health check says so", async () => {
     const all = [...cluster.services.values()].toReversed();
     expect(await Promise.all(all.map((each) => each.stop()))).toEqual(Array(7).fill(0));
     for (const each of all) {

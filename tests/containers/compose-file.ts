@@ -27,14 +27,14 @@ export interface ComposeFile {
   readonly volumes?: Readonly<Record<string, unknown>>;
 }
 
-/** What the tag `!reset` leaves behind: the value of the file below is taken away. */
+/** What the tag `!reset` leaves: the value of the earlier file is removed. */
 const RESET = Symbol("!reset");
 
 /**
  * Reads Compose files as `docker compose -f first -f second` does, as far as ours need it: YAML with merge keys, interpolation, mappings merged
  * key by key, `!reset`. Sequences of a later file are not appended; ours have none.
  *
- * @param env what `$VARIABLE` stands for; nothing is taken from this process.
+ * @param env the values of `$VARIABLE`; nothing is taken from this process.
  * @throws Error with the message of `${NAME:?message}` if that variable is not set.
  */
 export function readCompose(paths: readonly string[], env: Readonly<Record<string, string>>): ComposeFile {

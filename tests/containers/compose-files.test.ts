@@ -15,7 +15,7 @@ describe("the Compose files", () => {
   let validate: ValidateFunction;
   beforeAll(() => {
     const schema = JSON.parse(readFileSync(new URL("compose-spec.schema.json", import.meta.url), "utf8"));
-    // The draft is ajv's default; its other address is one that ajv does not know.
+    // The draft is ajv's default, but ajv does not know it under this address.
     delete schema.$schema;
     const ajv = new Ajv({ strict: false, allErrors: true });
     validate = ajv.compile(schema);

@@ -13,7 +13,7 @@ import { readDockerfile } from "./dockerfile.ts";
 
 const run = promisify(execFile);
 const HEALTH_PATH = "/opt/ashlar/healthcheck.mjs";
-/** Long, because other tests run beside these. */
+/** Long, because other tests run at the same time. */
 const HEALTHY_MS = 90_000;
 const HEALTH_INTERVAL_MS = 250;
 const DATABASE_PORT = 5432;
@@ -41,9 +41,10 @@ export interface ComposeProcesses {
 }
 
 /**
- * Runs the services of a Compose file that are made from our Dockerfile: entry point, command, environment and health check are as the two files
- * say, in the order of `depends_on`, each when what it waits for is started or healthy. Different is what a container's own network and file system give: host
- * names become 127.0.0.1, ports free ones, `/data` a folder. The database is the run's PostgreSQL, with the role and database that the file names.
+ * Runs the services of a Compose file that are made from our Dockerfile. Entry point, command, environment and health check are as the two files
+ * say. The order is that of `depends_on`: each service starts when those that it waits for are started or healthy. There is no container network or
+ * file system: host names become 127.0.0.1, ports become free ones, `/data` becomes a folder. The database is one of its own in the run's PostgreSQL,
+ * with a role of its own and the password that the file names.
  */
 export async function composeUp(file: ComposeFile): Promise<ComposeProcesses> {
   const folder = await createTempFolder();
@@ -89,12 +90,12 @@ export async function composeUp(file: ComposeFile): Promise<ComposeProcesses> {
   return { services: running, down, url: (service, port) => `http://${addresses.get(`${service}:${port}`)}` };
 }
 
-/** A service whose process is there. In an object, because a promise of a promise waits for both. */
+/** A service whose process has started. In an object, because a promise of a promise waits for both. */
 interface BegunService {
   readonly healthy: Promise<void>;
 }
 
-/** What stands for what: addresses on this machine by `service:port` of the file, and the database's URL. */
+/** What replaces what: addresses on this machine by `service:port` of the file, and the database's URL. */
 type Addresses = ReadonlyMap<string, string>;
 
 /** The ports that a service's own environment names. */
@@ -153,7 +154,7 @@ async function startService(
   };
 }
 
-/** What a command of the image is in this checkout. */
+/** The program in this checkout for a command of the image. */
 function programOf([program = "", ...args]: readonly string[]): readonly string[] {
   const words = args.map((word) => (word === HEALTH_PATH ? join(ROOT, "containers/healthcheck.mjs") : word));
   if (program === "ashlar") return [...ASHLAR_COMMAND, ...words];

@@ -13,7 +13,7 @@ export interface ImageConfig {
   readonly baseImages: readonly string[];
 }
 
-/** Reads our Dockerfile. Of the instructions' many forms it knows those that are used there. */
+/** Reads our Dockerfile. It knows only the forms of instructions that are used there. */
 export function readDockerfile(): ImageConfig {
   const text = readFileSync(join(ROOT, "Dockerfile"), "utf8").replace(/\\\n/g, " ");
   const lines = text.split("\n").filter((line) => /^[A-Z]+ /.test(line));

@@ -22,7 +22,7 @@ const NOBODY = { fetch: () => Promise.reject(new Error("nothing runs in this pro
 /**
  * The promises of the object API, kept by a whole cluster and seen from outside: each of the seats over each of the transports.
  *
- * @param cluster is asked for when the tests run. It stays its owner's; what the tests wrote stays in it.
+ * @param cluster is called when the tests run. The tests do not stop the cluster, and what they wrote stays in it.
  */
 export function defineEndToEnd(
   ways: { readonly seats: readonly DeployedSeat[]; readonly transports: readonly TransportName[] },

@@ -6,7 +6,7 @@ export const ROOT: string = fileURLToPath(new URL("../..", import.meta.url));
 
 /** A block of code on a page. */
 export interface CodeBlock {
-  /** What stands behind the fence: `ts`, `sh`, `text`. */
+  /** The word after the fence: `ts`, `sh`, `text`. */
   readonly language: string;
   readonly code: string;
   /** Line of the fence, 1-based. */
@@ -15,7 +15,7 @@ export interface CodeBlock {
   readonly directive: string | undefined;
 }
 
-/** Languages whose blocks somebody will paste. */
+/** Languages whose blocks readers will paste. */
 export const RUNNABLE: ReadonlySet<string> = new Set(["ts", "js", "sh", "bash", "python"]);
 
 export function readPage(path: string): string {

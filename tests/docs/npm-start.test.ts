@@ -9,7 +9,7 @@ import { ROOT } from "./markdown.ts";
 
 const START_MS = 120_000;
 
-/** A command in the repository's folder, as a newcomer types it: with npm and the pinned Node, nothing of the tests' own environment. */
+/** A command in the repository's folder, as a new user types it: with npm and the pinned Node, and nothing of the tests' own environment. */
 function shell(command: string, env: Readonly<Record<string, string>> = {}): Running {
   const path = `${process.execPath.replace(/\/[^/]+$/, "")}:${process.env.PATH}`;
   // A process group of its own: a terminal's Ctrl-C reaches all of it.
@@ -46,7 +46,7 @@ interface Running {
 }
 
 describe("npm run ashlar", () => {
-  test("means the caller's folder, from a folder below too", { timeout: START_MS }, async () => {
+  test("uses the folder that it is called from, also a folder below", { timeout: START_MS }, async () => {
     await using folder = await createTempFolder();
     const put = `npm run -s ashlar -- put getting-started.md box/page --create-bucket --path ${folder.at("store")}`;
     const below = await shell(`cd docs && ${put}`).ended;
@@ -111,7 +111,7 @@ describe("npm start", () => {
     expect(run.output).toContain("usage: npm start");
   });
 
-  test("says of a path that is no folder what is wrong, without a stack", { timeout: START_MS }, async () => {
+  test("says what is wrong with a path that is no folder, without a stack", { timeout: START_MS }, async () => {
     const run = await shell("npm start -- --path README.md").ended;
     expect(run.exitCode, run.output).toBe(2);
     expect(run.output).toContain("README.md is a file");

@@ -11,7 +11,7 @@ export interface PageOptions {
   /** An empty folder. */
   readonly folder: string;
   readonly blocks: readonly CodeBlock[];
-  /** Stands in for the page's PostgreSQL address. */
+  /** Replaces the page's PostgreSQL address. */
   readonly databaseUrl?: string | undefined;
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -20,13 +20,13 @@ export interface PageOptions {
 export interface PageResult {
   readonly exitCode: number | null;
   readonly stdout: string;
-  /** Both streams in the order of their coming, with a line before each block. */
+  /** Both streams in the order of arrival, with a line before each block. */
   readonly transcript: string;
 }
 
 /**
- * Runs the blocks of a page as one shell script, so that what an earlier block made is there for the later ones: shell as it is, TypeScript under
- * Node. Ports and the database's address are replaced by free ones; `ashlar` is the command line of the sources.
+ * Runs the blocks of a page as one shell script, so that later blocks find what earlier ones made: shell as it is, TypeScript under Node.
+ * Free ports and the given database address replace those of the page; `ashlar` is the command line of the sources.
  */
 export async function runPage(options: PageOptions): Promise<PageResult> {
   const { folder } = options;
@@ -57,7 +57,7 @@ export async function runPage(options: PageOptions): Promise<PageResult> {
   return { exitCode, stdout, transcript };
 }
 
-/** Whatever a page leaves running ends with it. */
+/** Everything that a page leaves running ends with it. */
 const TRAP = "trap 'for job in $(jobs -p); do kill -KILL \"$job\" 2> /dev/null || true; done' EXIT";
 
 async function prepare(folder: string): Promise<void> {

@@ -8,7 +8,7 @@ import { startServedStore } from "../support/served-store.ts";
 import { createTempFolder, type TempFolder } from "../support/temp-folder.ts";
 import { readPage } from "./markdown.ts";
 
-/** The table of docs/seats-and-transports.md: what each seat offers beside objects. */
+/** The table of docs/seats-and-transports.md: what each seat offers besides objects. */
 const CALLS = ["collect", "cluster", "createAccessToken"] as const;
 
 let folder: TempFolder;
@@ -39,7 +39,7 @@ describe("what each seat offers", () => {
     cells.slice(0, CALLS.length).every((cell) => cell === "yes" || cell === "no"),
   );
 
-  test("stands in the page for all of them", () => {
+  test("is on the page for all of them", () => {
     expect(offers.map(({ seat }) => seat)).toEqual(["embedded", "inMemory", "gateway", "direct"]);
   });
 

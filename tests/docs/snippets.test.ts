@@ -119,7 +119,7 @@ describe("the examples", () => {
     expect(readPage("examples/README.md")).toContain(`| [${name}](${name}) |`);
   });
 
-  test("in the table are all there", () => {
+  test("in the table all exist", () => {
     const listed = [...readPage("examples/README.md").matchAll(/^\| \[([\w-]+)\]/gm)].map(([, name]) => name);
     expect(listed.sort()).toEqual(names.sort());
   });

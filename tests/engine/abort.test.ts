@@ -61,7 +61,7 @@ describe("aborting an upload", () => {
   });
 
   test("during a backoff does not wait for its end", async () => {
-    // Its time stands still, so the backoff has no end.
+    // Its time stands still, so the backoff never ends.
     const clock = createManualClock();
     const cluster = await createMemoryCluster({ clock });
     for (const node of cluster.nodes) node.faults.putChunk = failing("NODE_UNAVAILABLE");
@@ -73,7 +73,7 @@ describe("aborting an upload", () => {
     expect(listeners(controller.signal)).toBe(0);
   });
 
-  test("while it commits rejects, though the catalog hangs", async () => {
+  test("while it commits rejects, even if the catalog hangs", async () => {
     const cluster = await createMemoryCluster();
     const backend = cluster.engine({ catalog: { ...cluster.metadata, commitObject: () => dead() } });
     const controller = new AbortController();

@@ -47,7 +47,7 @@ async function open(catalog: MetadataStore = metadata): Promise<ObjectBackend> {
 
 beforeEach(async () => {
   folder = await createTempFolder();
-  // A whole second, which a file's time keeps exactly: one more nanosecond in a claim would make a step of a whole day too short.
+  // A whole second, which a file's time keeps exactly: with one more nanosecond in a claim, a step of a whole day would be too short.
   clock = createManualClock(Math.floor(Date.now() / 1000) * 1000);
   storeClock = { ...clock, sleep: systemClock.sleep };
   metadata = createMemoryMetadataStore({ clock });
@@ -60,7 +60,7 @@ afterEach(async () => {
   await folder[Symbol.asyncDispose]();
 });
 
-/** Collects as a process does that opens the folder only now. */
+/** Collects like a process that has just opened the folder. */
 async function collectAnew(times: Pick<CollectOptions, "graceMs" | "claimTtlMs"> = {}): Promise<CollectReport> {
   const topology = singleStoreTopology(await openFsChunkStore({ path: folder.path, clock: storeClock }));
   try {
@@ -88,7 +88,7 @@ const put = (meanwhile: () => Promise<unknown>): ReturnType<ObjectBackend["putOb
   engine.putObject({ ...REF, attributes: {} }, body(meanwhile));
 
 describe("while an upload runs, the wall clock", () => {
-  test.each([2 * DAY_MS, DAY_MS])("steps on by %i ms: it is not acknowledged without its bytes", async (stepMs) => {
+  test.each([2 * DAY_MS, DAY_MS])("steps forward by %i ms: no acknowledgement without the bytes", async (stepMs) => {
     let report: CollectReport | undefined;
     const putting = put(async () => {
       clock.stepWall(stepMs);
@@ -101,7 +101,7 @@ describe("while an upload runs, the wall clock", () => {
     expect(await readAll((await engine.openObject(REF)).read())).toEqual(BYTES);
   });
 
-  test("steps on and, after a chunk was put, back again: it is not acknowledged without its bytes", async () => {
+  test("steps forward and, after a chunk was put, back again: the upload is not acknowledged without its bytes", async () => {
     async function* slow(): AsyncGenerator<Uint8Array> {
       yield* body(async () => {
         clock.stepWall(2 * DAY_MS);
@@ -114,7 +114,7 @@ describe("while an upload runs, the wall clock", () => {
     await expectCode(engine.headObject(REF), "OBJECT_NOT_FOUND");
   });
 
-  test("steps back: it is not younger for it", async () => {
+  test("steps back: the upload does not get younger", async () => {
     const putting = put(async () => {
       clock.stepWall(-2 * DAY_MS);
       clock.advance(DAY_MS);
@@ -122,7 +122,7 @@ describe("while an upload runs, the wall clock", () => {
     await expectCode(putting, "CLAIM_EXPIRED");
   });
 
-  test("steps back, or on by less than claims last: nobody takes its chunks", async () => {
+  test("steps back, or forward by less than claims last: nobody deletes its chunks", async () => {
     for (const stepMs of [-2 * DAY_MS, 22 * 3_600_000]) {
       const ref = { bucket: "box", key: String(stepMs) };
       const slow = body(async () => {
@@ -136,7 +136,7 @@ describe("while an upload runs, the wall clock", () => {
     }
   });
 
-  test("steps on: a part of it is refused alike", async () => {
+  test("steps forward: a part of it is refused in the same way", async () => {
     const { uploadId } = await engine.createUpload({ ...REF, attributes: {} });
     const slow = body(async () => {
       clock.stepWall(2 * DAY_MS);
@@ -147,7 +147,7 @@ describe("while an upload runs, the wall clock", () => {
   });
 });
 
-/** The machine sleeps between two tries of a commit, and somebody collects as soon as it wakes. */
+/** The machine sleeps between two tries of a commit, and another process collects as soon as it wakes. */
 test("each try of a commit looks at the age of the claims", async () => {
   await engine.close();
   let tries = 0;

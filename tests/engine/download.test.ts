@@ -115,7 +115,7 @@ describe("a read in progress", () => {
     expect(new Uint8Array(Buffer.concat(parts))).toEqual(testBytes(8 * CHUNK));
   });
 
-  test("has no more than `concurrency` chunks on the way, and one given, however slow its reader", async () => {
+  test("has no more than `concurrency` chunks on the way, and one given out, however slow its reader is", async () => {
     const cluster = await prepare(30 * CHUNK, 1);
     let asked = 0;
     cluster.nodes[0]!.faults.getChunk = ({ pass }) => {
@@ -147,7 +147,7 @@ describe("a read in progress", () => {
     expect(most).toBe(5);
   });
 
-  /** A budget of so many chunks, which nobody waits for: `take` fails when there is no room. */
+  /** A budget of `chunksMax` chunks that never waits: `take` fails when there is no room. */
   function budgetOf(chunksMax: number) {
     const budget = {
       held: 0,
@@ -314,7 +314,7 @@ describe("a manifest whose pages do not fit", () => {
     "names itself as the next one": (page, fromOffset) => ({ ...page, nextOffset: fromOffset }),
   };
 
-  /** Seen only by who reads on past the page. */
+  /** Seen only by a reader that goes on past the page. */
   const SEEN_BEYOND = new Set(["begins earlier", "names a wrong next one", "names itself as the next one"]);
 
   async function damaged(fault: (page: ManifestPage, fromOffset: number) => ManifestPage, from: number) {
@@ -393,7 +393,7 @@ describe("progress of a download", () => {
     expect(events.at(-1)).toEqual({ transferredBytes: bytes.byteLength, totalBytes: bytes.byteLength });
   });
 
-  test.each([0, 10])("of %i inline bytes is told once", async (sizeBytes) => {
+  test.each([0, 10])("of %i inline bytes is reported once", async (sizeBytes) => {
     const cluster = await prepare(sizeBytes);
     const events: TransferProgress[] = [];
     const opened = await cluster.backend.openObject(ref, { onProgress: (event) => events.push(event) });
@@ -421,7 +421,7 @@ describe("a progress callback of a download", () => {
 });
 
 describe("the condition of a read", () => {
-  test("ifMatch refuses another version, ifNoneMatch tells that the caller's copy is current", async () => {
+  test("ifMatch refuses another object version, ifNoneMatch tells that the caller's copy is current", async () => {
     const cluster = await prepare(10);
     const { etag } = await cluster.backend.headObject(ref);
     for (const ask of [

@@ -6,7 +6,7 @@ import { testChunks } from "@ashlar/sdk/testing";
 import { expect, test } from "vitest";
 import { createManualClock } from "../support/manual-clock.ts";
 
-test("a database that came back empty does not cost the chunks it once named", async () => {
+test("a database that came back empty does not cause the loss of the chunks that it named before", async () => {
   const metadata = createMemoryMetadataStore({});
   const store = createMemoryChunkStore({});
   for (const { chunkId, bytes } of await testChunks(20, 100)) await store.putChunk(chunkId, bytes);

@@ -7,7 +7,7 @@ import { readAll, testBytes, testStream } from "../support/test-bytes.ts";
 
 const CHUNK = 64 * KIB;
 
-test("the first write after a pause goes where the layout of now says", async () => {
+test("the first write after a pause goes where the current layout says", async () => {
   const clock = createManualClock();
   const cluster = await createMemoryCluster({ nodeCount: 4, clock, inlineMaxBytes: 0 });
   const put = (key: string) =>
@@ -22,7 +22,7 @@ test("the first write after a pause goes where the layout of now says", async ()
   expect(drained?.chunks.size).toBe(0);
 });
 
-test("a read after a pause finds what others wrote meanwhile, where the layout of now says", async () => {
+test("a read after a pause finds what others wrote meanwhile, where the current layout says", async () => {
   const clock = createManualClock();
   const cluster = await createMemoryCluster({ nodeCount: 4, clock, inlineMaxBytes: 0 });
   const other = cluster.engine({ topology: cluster.newTopology() });
@@ -44,7 +44,7 @@ test("a read after a pause finds what others wrote meanwhile, where the layout o
   }
 });
 
-/** A cluster of twice as many nodes as copies, and what moves all new chunks to one half of them, for everybody to see. */
+/** A cluster of twice as many nodes as copies, and a function that moves all new chunks to one half of them, as all clients then see. */
 async function createHalves() {
   const clock = createManualClock();
   const cluster = await createMemoryCluster({ nodeCount: 6, clock, inlineMaxBytes: 0 });

@@ -1,4 +1,4 @@
-/** Options of seats and transports are checked when these are made, all of them and nowhere else. */
+/** All options of seats and transports are checked when the seat or transport is made, and nowhere else. */
 import { embedded } from "@ashlar/adapters/embedded";
 import { inMemory } from "@ashlar/adapters/memory";
 import * as node from "@ashlar/adapters/node";
@@ -95,7 +95,7 @@ function refusal(make: () => unknown): unknown {
 describe.each(Object.keys(MADE))("%s", (name) => {
   const [make, good, bad] = MADE[name] as (typeof MADE)[string];
 
-  test("takes what is right, and what is not given", () => {
+  test("takes good options, and undefined for those that are not given", () => {
     const none = Object.fromEntries(Object.keys(bad).map((option) => [option, undefined]));
     expect(refusal(() => make({ ...none, ...good } as never))).toBe("was taken");
   });
@@ -107,7 +107,7 @@ describe.each(Object.keys(MADE))("%s", (name) => {
     }
   });
 
-  test("refuses what is no options at all", () => {
+  test("refuses a value that is no options object", () => {
     for (const options of [null, 5, "http://127.0.0.1:1"])
       expect([options, refusal(() => make(options as never))]).toEqual([options, "INVALID_ARGUMENT"]);
   });

@@ -11,7 +11,7 @@ import { readAll, testBytes } from "../support/test-bytes.ts";
 
 const CHUNK = 64 * KIB;
 const ref = { bucket: "box", key: "wall" };
-/** How long a replica that is late is waited for. */
+/** How long a write waits for a late replica. */
 const GRACE_MS = 100;
 
 function put(cluster: MemoryCluster, bytes: Uint8Array): ReturnType<typeof cluster.backend.putObject> {
@@ -109,7 +109,7 @@ describe("a write to three replicas", () => {
     await expect.poll(() => clock.sleeperCount).toBe(1);
     clock.advance(GRACE_MS);
     await first;
-    // Time stands still: whoever waited now would wait for ever.
+    // Time stands still: a write that waited now would wait forever.
     await put(cluster, testBytes(CHUNK, 2));
     const repairs = await cluster.metadata.listRepairs({ limit: 10 });
     expect(repairs.map((repair) => repair.nodeId)).toEqual(["n2", "n2"]);
@@ -163,7 +163,7 @@ describe("a retry", () => {
     expect(tries).toBeGreaterThan(1);
   });
 
-  test("repeats an unconditional commit whose answer was lost, and makes one version", async () => {
+  test("repeats an unconditional commit whose answer was lost, and makes one object version", async () => {
     const cluster = await createMemoryCluster();
     let commits = 0;
     const backend = cluster.engine({

@@ -59,7 +59,7 @@ describe("a read asks the next replica when the first", () => {
     ["has wrong bytes", corrupt],
     ["says itself that its bytes are corrupt", failing("CHUNK_CORRUPT")],
     ["is away", failing("NODE_UNAVAILABLE")],
-    ["fails in a way nobody expects", failing("INTERNAL")],
+    ["fails in an unexpected way", failing("INTERNAL")],
     ["denies access", failing("PERMISSION_DENIED")],
   ])("%s", async (_, fault) => {
     const { cluster, order } = await prepare(bytes);
@@ -137,7 +137,7 @@ describe("a read", () => {
     expect(aborted).toBe(true);
   });
 
-  test("asks a server that failed a moment ago last", async () => {
+  test("asks a node that failed a moment ago last", async () => {
     const { cluster, order } = await prepare(bytes);
     let tries = 0;
     order[0]!.faults.getChunk = () => {
@@ -192,7 +192,7 @@ describe("a read", () => {
         yield bytes;
       })(),
     );
-    // A layout of other servers only: reads must look where the older layout says.
+    // A layout of other nodes only: reads must look where the older layout says.
     const url = "http://n0:1";
     for (const nodeId of ["x0", "x1", "x2"]) {
       await cluster.metadata.registerNode({

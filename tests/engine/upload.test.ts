@@ -110,12 +110,12 @@ describe("an upload", () => {
     expect(outcome).toMatchObject({ chunkCount: 41, sha256: sha256Hex(testBytes(sizeBytes)) });
     expect(late).toHaveLength(2);
     for (const { bytes, digest } of late) expect(sha256Hex(bytes)).toBe(digest);
-    // Two in flight, one that fills, the first one, the last and short one, and those that the hanging replica keeps.
+    // Two in flight, one that is being filled, the first, the short last one, and those that the hanging replica keeps.
     expect(buffers.size).toBeLessThanOrEqual(5 + late.length);
     expect(await read(cluster)).toEqual(testBytes(sizeBytes));
   });
 
-  test("leaves the object that it would have replaced as it was when it fails", async () => {
+  test("that fails leaves the object that it would have replaced as it was", async () => {
     const cluster = await createMemoryCluster();
     await put(cluster, testStream(100));
     await expectCode(put(cluster, scriptedBody([...slices(3, CHUNK), new Error("disk on fire")])), "INVALID_ARGUMENT");
@@ -234,7 +234,7 @@ describe("the condition of a write", () => {
     expect(await read(cluster)).toEqual(testBytes(2 * CHUNK));
   });
 
-  test("ifMatch replaces only the version that it names", async () => {
+  test("ifMatch replaces only the object version that it names", async () => {
     const cluster = await createMemoryCluster();
     const { etag } = await put(cluster, testStream(10));
     const second = await put(cluster, testStream(20), { condition: { ifMatch: etag } });
@@ -273,7 +273,7 @@ describe("progress of an upload", () => {
     else expect(events[0]!.totalBytes).toBeUndefined();
   });
 
-  test("of an inline and of an empty object is told once, at the end", async () => {
+  test("of an inline and of an empty object is reported once, at the end", async () => {
     const cluster = await createMemoryCluster();
     for (const sizeBytes of [10, 0]) {
       const events: TransferProgress[] = [];
@@ -329,7 +329,7 @@ describe("memory of an upload", () => {
       cluster.nodes[0]!.faults.putChunk = async ({ pass }) => {
         inStore++;
         most = Math.max(most, inStore);
-        // The first ones wait for each other; a little later than that, one too many would be there.
+        // The first calls wait for each other. If one too many came, it would come within the next few ms.
         if (inStore >= concurrency) open();
         await full;
         await new Promise((resolve) => setTimeout(resolve, 3));
@@ -337,7 +337,7 @@ describe("memory of an upload", () => {
         inStore--;
         return result;
       };
-      // A cut makes a chunk's buffer; the store gives it up. In between it is alive.
+      // A cut makes a chunk's buffer, and the store releases it. Between the two it is alive.
       let cut = 0;
       let stored = 0;
       let mostAlive = 0;

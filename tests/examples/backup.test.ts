@@ -20,7 +20,7 @@ test("a tar that fails leaves the backup as it was, through a gateway too", { ti
   try {
     const apiKey = String(server.ready.apiKey);
     const env = { ASHLAR_GATEWAY: server.url, ASHLAR_API_KEY: apiKey };
-    // `ashlar` as the example runner gives it: it has built it in the test above, or does now.
+    // The `ashlar` of the example runner, built by the test above or now.
     const script = (name: string, ...given: readonly string[]): string =>
       `cd '${folder.path}' && PATH='${ROOT}node_modules/.cache/ashlar/bin':$PATH bash '${ROOT}examples/backup/${name}' ${given.join(" ")}`;
     await mkdir(folder.at("data", "deep"), { recursive: true });

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { LocalCluster } from "../cluster/local-cluster.ts";
 import { masked, readExampleReadme, runExample } from "./run-example.ts";
 
-/** What the example tells, without size, speed and the moment of the kill. */
+/** The output of the example without size, speed and the moment of the kill. */
 function storyOf(text: string): string {
   return masked(text)
     .replaceAll(/\b\d+ MiB/g, "<size>")

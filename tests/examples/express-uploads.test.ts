@@ -96,7 +96,7 @@ async function serves64MiB(): Promise<void> {
   expect(head.headers.get("content-length")).toBe(String(BIG_BYTES));
   expect(head.headers.get("content-type")).toBe("image/png");
   const etag = head.headers.get("etag") ?? "";
-  // What a browser sends on its second visit; fetch itself would send cache-control: no-cache along.
+  // What a browser sends on its second visit; fetch alone would also send cache-control: no-cache.
   const again = { "if-none-match": etag, "cache-control": "max-age=0" };
   expect((await fetch(file, { headers: again })).status).toBe(304);
   const changed = await fetch(file, { headers: { range: "bytes=0-9", "if-range": '"another"' }, method: "HEAD" });
@@ -156,7 +156,7 @@ describe("express-uploads", () => {
     expect(await storedKeys()).toEqual([expect.stringMatching(/next\.bin$/)]);
   });
 
-  test("refuses what is no form, and a form that ends too soon", { timeout: TEST_MS }, async () => {
+  test("refuses a body that is no form, and a form that ends too soon", { timeout: TEST_MS }, async () => {
     await startApp({ ASHLAR_PATH: folder.path });
     const text = await fetch(`${url}/files`, { method: "POST", body: "hello" });
     expect([text.status, await text.json()]).toMatchObject([400, { code: "INVALID_ARGUMENT" }]);
@@ -171,7 +171,7 @@ describe("express-uploads", () => {
     expect(await storedKeys()).toEqual([]);
   });
 
-  test("answers JSON to what it cannot read and where it has nothing", { timeout: TEST_MS }, async () => {
+  test("answers JSON to a URL that it cannot read, and to an unknown one", { timeout: TEST_MS }, async () => {
     await startApp({ ASHLAR_PATH: folder.path });
     const unreadable = await fetch(`${url}/files/%ff`);
     expect([unreadable.status, await unreadable.json()]).toMatchObject([400, { code: "INVALID_ARGUMENT" }]);

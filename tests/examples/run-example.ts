@@ -12,7 +12,7 @@ export const ROOT: string = fileURLToPath(new URL("../../", import.meta.url));
 export interface ExampleEnd {
   readonly exitCode: number | null;
   readonly stdout: string;
-  /** Both streams, in the order of their coming. */
+  /** Both streams, in the order of arrival. */
   readonly output: string;
 }
 
@@ -20,7 +20,7 @@ export interface ExampleEnd {
 export interface RunningExample extends AsyncDisposable {
   /** Of the shell that the example was started from. */
   readonly pid: number;
-  /** Waits until a pattern shows in its output. Fails if it ends before. */
+  /** Waits until its output matches a pattern. Fails if it ends before. */
   until(pattern: RegExp): Promise<RegExpMatchArray>;
   readonly ended: Promise<ExampleEnd>;
   /** What it wrote so far. */
@@ -30,7 +30,7 @@ export interface RunningExample extends AsyncDisposable {
 }
 
 /**
- * Runs a command line in the repository's folder as a newcomer types it: with npm, and nothing of the tests' own environment.
+ * Runs a command line in the repository's folder as a new user types it: with npm, and nothing of the tests' own environment.
  *
  * @param command for instance `npm run -s example -- curl`.
  */
@@ -90,7 +90,7 @@ export function readExampleReadme(name: string): ExampleReadme {
   return { commands: of("sh"), outputs: of("text") };
 }
 
-/** A text with everything taken out that differs from run to run: digests, etags, addresses, times and rates. */
+/** A text without what differs from run to run: digests, etags, addresses, times and rates. */
 export function masked(text: string): string {
   return text
     .replaceAll(/\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b/g, "<uuid>")

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { masked, ROOT, readExampleReadme, runExample } from "./run-example.ts";
 
 const { commands, outputs } = readExampleReadme("third-party-grpc");
-// Made by .ci/run of the example's own requirements; without it, each run of the test would have to install them.
+// .ci/run makes it from the example's own requirements; without it, each run of the test would have to install them.
 const PYTHON = `${ROOT}node_modules/.cache/venv/bin/python`;
 const hasPython = existsSync(PYTHON);
 if (!hasPython && process.env.CI === "true") throw new Error("CI needs Python with grpcio: .ci/run sets it up");
@@ -21,7 +21,7 @@ test.skipIf(!hasPython)("so does Python's grpcio", { timeout: 120_000 }, async (
   expect(masked(stdout)).toBe(masked(outputs[1]!));
 });
 
-test("an unknown client is told what there is", { timeout: 120_000 }, async () => {
+test("an unknown client name is answered with the clients that there are", { timeout: 120_000 }, async () => {
   const { exitCode, output } = await runExample(`${commands[0]} cobol`).ended;
   expect(exitCode).toBe(2);
   expect(output).toContain("usage: start.sh [node|python]");

@@ -1,22 +1,22 @@
 import { expect, test } from "vitest";
 import { masked, readExampleReadme, runExample } from "./run-example.ts";
 
-/** A line of a tree, and what stands below it. */
+/** A line of a tree, and the branches below it. */
 interface Branch {
   readonly line: string;
   readonly below: readonly Branch[];
 }
 
 /**
- * Whose branches are the same work at several nodes, and how many of them have to be there: timing decides whether the last copy of a put is given up, and
- * whether a read asks a second node.
+ * Lines whose branches are the same work at several nodes, and how many of the branches have to be there. Timing decides whether the last copy of a
+ * put is given up, and whether a read asks a second node.
  */
 const SHARED = [
   { line: /^PUT \/chunks gateway/, wholeCount: 2, branchesMax: 3 },
   { line: /^chunks\.getChunk gateway/, wholeCount: 1, branchesMax: 3 },
 ];
 
-/** What differs from run to run is taken out: times, which node comes first, and whether the gateway looked at the cluster anew just then. */
+/** The tree without what differs from run to run: times, which node comes first, and whether the gateway just then read the cluster again. */
 function branchesOf(text: string): readonly Branch[] {
   const root: { line: string; below: Branch[] } = { line: "", below: [] };
   const open = [{ depth: -1, branch: root }];
@@ -35,7 +35,7 @@ function branchesOf(text: string): readonly Branch[] {
   return root.below;
 }
 
-/** The tree as text. What several nodes did stands there once, if enough of them did what the example says. */
+/** The tree as text. It has the work of several nodes once, if enough of them did what the example says. */
 function textOf(branches: readonly Branch[], expected: readonly Branch[], lead = ""): string {
   return branches
     .map(({ line, below }, index) => {

@@ -92,7 +92,7 @@ describe.concurrent.each(MATRIX)("an access token in the %s seat over %s", (seat
   /** Long enough for two calls on a busy machine. */
   const EXPIRES_IN_MS = 4000;
 
-  test("that has ended says so, and one that a function gives is replaced without a word", async () => {
+  test("that has expired says so, and one that a function gives is replaced without an error", async () => {
     await using server = as(cluster.apiKey);
     const give = async (expiresInMs: number): Promise<string> =>
       (await server.createAccessToken({ bucket: "box", expiresInMs })).token;
@@ -119,10 +119,10 @@ describe.concurrent.each(MATRIX)("an access token in the %s seat over %s", (seat
     ["a life that has passed", { expiresInMs: -1 }, "INVALID_ARGUMENT"],
     ["a life of half a millisecond more", { expiresInMs: 60_000.5 }, "INVALID_ARGUMENT"],
     ["a life of more than 12 hours", { expiresInMs: 12 * 3_600_000 + 1 }, "INVALID_ARGUMENT"],
-    ["a role that nobody knows", { role: "admin" as never }, "INVALID_ARGUMENT"],
+    ["an unknown role", { role: "admin" as never }, "INVALID_ARGUMENT"],
     ["a bucket that is not there", { bucket: "nowhere" }, "BUCKET_NOT_FOUND"],
-    ["a bucket's name that is none", { bucket: "No" }, "INVALID_BUCKET_NAME"],
-    ["a prefix of no UTF-8", { prefix: "\ud800" }, "INVALID_ARGUMENT"],
+    ["an invalid bucket name", { bucket: "No" }, "INVALID_BUCKET_NAME"],
+    ["a prefix that is no UTF-8", { prefix: "\ud800" }, "INVALID_ARGUMENT"],
   ])("is not made for %s", async (_, request, code) => {
     await using server = as(cluster.apiKey);
     await expectCode(server.createAccessToken({ bucket: "box", ...request }), code as "INVALID_ARGUMENT");
@@ -130,7 +130,7 @@ describe.concurrent.each(MATRIX)("an access token in the %s seat over %s", (seat
 });
 
 describe.each(["gateway", "direct"] as const)("tokens of two seconds under load in the %s seat", (seat) => {
-  test("fail no call, and are asked for as often as they end", { timeout: 60_000 }, async () => {
+  test("fail no call, and are asked for again when they expire", { timeout: 60_000 }, async () => {
     const TOKEN_MS = 2000;
     let asked = 0;
     const apiKey = async (): Promise<string> => {
@@ -153,7 +153,7 @@ describe.each(["gateway", "direct"] as const)("tokens of two seconds under load 
         calls += 3;
       }
     };
-    /** One upload that outlives several tokens, its ticket renewed on the way. */
+    /** One upload that lasts longer than several tokens; its ticket is renewed meanwhile. */
     async function* slowly(): AsyncGenerator<Uint8Array> {
       for (let index = 0; index < 16; index++) {
         yield testBytes(256 * KIB, 100 + index);
@@ -164,7 +164,7 @@ describe.each(["gateway", "direct"] as const)("tokens of two seconds under load 
     await Promise.all([...Array.from({ length: 8 }, (_, worker) => work(worker)), slow]);
     expect((await slow).sizeBytes).toBe(16 * 256 * KIB);
     expect(calls).toBeGreaterThan(0);
-    // Three lives of a token have passed. The next one is asked for when calls are refused; those that overlap may do so twice.
+    // Three lifetimes of a token have passed. Refused calls ask for the next token; calls at the same time may ask for it twice.
     expect(asked).toBeGreaterThanOrEqual(3);
     expect(asked).toBeLessThanOrEqual(2 + (2 * (performance.now() - startedAtMs)) / TOKEN_MS);
   });

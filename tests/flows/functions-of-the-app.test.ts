@@ -39,7 +39,7 @@ beforeEach(() => {
   told = vi.spyOn(console, "error").mockImplementation(() => {});
 });
 afterEach(async () => {
-  // Rejections that nobody takes are told after the turn in which they came.
+  // Node reports unhandled rejections after the turn in which they came.
   await new Promise((resolve) => setImmediate(resolve));
   process.off("unhandledRejection", onUnhandled);
   told.mockRestore();
@@ -90,7 +90,7 @@ describe.each(SEATS)("in the %s seat", (_, seat) => {
   });
 
   describe.each(FAILURES)("a tracer that %s", (_name, failing) => {
-    test.each(["start", "within", "headers", "set", "end"] as const)("in %s decides no call", async (name) => {
+    test.each(["start", "within", "headers", "set", "end"] as const)("in %s changes no outcome", async (name) => {
       const span = { traceId: "1".repeat(32), spanId: "2".repeat(16), set() {}, end() {} };
       const tracer = { start: () => span, within: (_: unknown, work: () => unknown) => work(), headers: () => ({}) };
       Object.assign(name === "set" || name === "end" ? span : tracer, { [name]: failing });
@@ -125,7 +125,7 @@ describe.each(SEATS)("in the %s seat", (_, seat) => {
 });
 
 describe.each(FAILURES)("a logger that %s", (_name, line) => {
-  test("decides no call, and is told of once", async () => {
+  test("does not change the outcome of a call, and is reported once", async () => {
     const logger = { debug: line, info: line, warn: line, error: line, child: line } as Logger;
     for (let round = 0; round < 2; round++) {
       await using client = createClient(embedded({ path: folder.at(`logged-${_name}`), logger }));
@@ -164,7 +164,7 @@ test.each<readonly [string, Partial<Hasher>]>([
   expect(error.cause).toBe(own);
 });
 
-describe("what has not the functions that it needs is refused when it is given", () => {
+describe("an option that lacks the functions it needs is refused at once", () => {
   const refused = (make: () => unknown): void => {
     expect(make).toThrow(expect.objectContaining({ code: "INVALID_ARGUMENT" }) as Error);
   };
@@ -181,7 +181,7 @@ describe("what has not the functions that it needs is refused when it is given",
     refused(() => traced(gateway(remote), {} as Tracer));
   });
 
-  test("the console does as a logger, and the house's own parts as the rest", () => {
+  test("the console is good as a logger, and our own parts as the other options", () => {
     const logger = console as unknown as Logger;
     const parts = { hasher: nodeCryptoHasher, chunker: fixed() };
     expect(gateway({ ...remote, logger, ...parts }).name).toBe("gateway");

@@ -29,7 +29,7 @@ const SEATS: ReadonlyArray<readonly [string, () => Seat]> = [
   ["direct", () => direct({ url: cluster.url, apiKey: cluster.apiKey })],
 ];
 
-/** The work of an app, that knows nothing of seats. */
+/** The work of an app that knows nothing of seats. */
 describe.each(SEATS)("an app in the %s seat", { timeout: 60_000 }, (_, seat) => {
   let client: ObjectClient;
   let bucket: string;
@@ -73,7 +73,7 @@ describe.each(SEATS)("an app in the %s seat", { timeout: 60_000 }, (_, seat) => 
     expect(Buffer.compare(await (await client.getObject(ref)).bytes(), expected)).toBe(0);
   });
 
-  test("downloads in ranges side by side and joins them", async () => {
+  test("downloads ranges at the same time and joins them", async () => {
     const bytes = testBytes(5 * MIB + 3, 8);
     await client.putObject({ bucket, key: "ranges", body: bytes });
     const size = MIB;
@@ -89,7 +89,7 @@ describe.each(SEATS)("an app in the %s seat", { timeout: 60_000 }, (_, seat) => 
     expect(Buffer.compare(Buffer.concat(parts), bytes)).toBe(0);
   });
 
-  test("cuts a file in six, one part for each of six servers", async () => {
+  test("cuts a file in six, one chunk for each of six nodes", async () => {
     const bytes = testBytes(6 * MIB, 3);
     const put = await client.putObject({ bucket, key: "six", body: bytes, chunker: byCount(6) });
     expect(put.chunkCount).toBe(6);

@@ -2,7 +2,7 @@ import { type DescField, type DescMessage, ScalarType } from "@bufbuild/protobuf
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import type { SeededRandom } from "../support/seeded-random.ts";
 
-/** Chooses among what is most likely to hurt; every value comes from the seed. */
+/** Chooses one of the values; the choice comes from the seed. */
 export function pick<Value>(random: SeededRandom, values: readonly Value[]): Value {
   return values[random.below(values.length)] as Value;
 }

@@ -3,7 +3,7 @@ import type { DescMethod } from "@bufbuild/protobuf";
 import { createSeededRandom, type SeededRandom } from "../support/seeded-random.ts";
 import { binaryMessage, chance, jsonMessage, mutated, pick } from "./fuzz-message.ts";
 
-/** The servers that are asked. */
+/** The servers that get the requests. */
 export type FuzzTarget = "serve" | "node";
 
 /** How the bytes of a request go out. */
@@ -24,7 +24,7 @@ export interface FuzzRequest {
   readonly raw?: Uint8Array | undefined;
 }
 
-/** What lets requests in, by target. */
+/** Credentials that are accepted, by target. */
 export type FuzzCredentials = Readonly<Record<FuzzTarget, readonly string[]>>;
 
 const METHODS: Readonly<Record<FuzzTarget, readonly DescMethod[]>> = {

@@ -9,7 +9,7 @@ import type { FuzzCredentials, FuzzTarget } from "./fuzz-request.ts";
 
 const CLUSTER_KEY = "a cluster key for fuzzing, of 32 letters and more";
 const KNOWN_BYTES = 300_000;
-/** Time for what was cut off to be noticed; a lost slot never comes back. */
+/** Time in which a server notices connections that were cut; a lost slot never comes back. */
 const SETTLE_MAX_MS = 60_000;
 const SETTLE_POLL_MS = 100;
 
@@ -17,7 +17,7 @@ const SETTLE_POLL_MS = 100;
 export interface FuzzedServers extends AsyncDisposable {
   readonly credentials: FuzzCredentials;
   urlOf(target: FuzzTarget): string;
-  /** What is wrong with the servers while nothing runs: lost slots, failures that were counted, error lines, wrong bytes, an end. */
+  /** What is wrong with the servers while no request runs: lost slots, counted failures, error lines, wrong bytes, an ended process. */
   problems(): Promise<string[]>;
   /** Resident memory by server, in MiB. */
   memoryMib(): Promise<Readonly<Record<FuzzTarget, number>>>;

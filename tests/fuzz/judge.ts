@@ -1,11 +1,11 @@
 import type { FuzzRequest } from "./fuzz-request.ts";
 import type { FuzzOutcome } from "./send-request.ts";
 
-/** INTERNAL and UNKNOWN of gRPC: nobody's request may cause them. */
+/** gRPC statuses that no request may cause. */
 const OUR_FAULTS: Readonly<Record<string, string>> = { "2": "UNKNOWN", "13": "INTERNAL", "14": "UNAVAILABLE" };
 const OUR_FAULT_NAMES = /"code":"(internal|unknown|unavailable)"/;
 
-/** What is wrong with an answer; `undefined` for a right one. */
+/** What is wrong with an answer; `undefined` if nothing is. */
 export function problemOf(
   request: FuzzRequest,
   { status, headers, body, grpcStatus }: FuzzOutcome,
@@ -13,7 +13,7 @@ export function problemOf(
   const fault = grpcStatus === undefined ? undefined : OUR_FAULTS[grpcStatus];
   if (fault !== undefined) return `gRPC status ${fault}`;
   const isBusy = /OVERLOADED|resource_exhausted/.test(headers + body);
-  // The client's own deadline.
+  // Of the client's own deadline.
   const isLate = status === 504 && request.headers.some(([name]) => /timeout/.test(name));
   if (status >= 500 && status !== 501 && !(status === 503 && isBusy) && !isLate) return `HTTP status ${status}`;
   const name = OUR_FAULT_NAMES.exec(body)?.[1];

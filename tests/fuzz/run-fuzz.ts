@@ -3,10 +3,10 @@ import type { FuzzedServers } from "./fuzzed-servers.ts";
 import { problemOf } from "./judge.ts";
 import { createFuzzSender, type FuzzOutcome } from "./send-request.ts";
 
-/** One finding, with what makes it happen again. */
+/** One finding, with what reproduces it. */
 export interface FuzzFinding {
   readonly problem: string;
-  /** Absent for what only shows after a batch. */
+  /** Absent for problems that show only after a batch. */
   readonly request?: FuzzRequest | undefined;
   readonly outcome?: FuzzOutcome | undefined;
 }
@@ -16,7 +16,7 @@ export interface FuzzRun {
   /** Number of the first request, default 0. */
   readonly from?: number | undefined;
   readonly requests: number;
-  /** Requests between two looks at the servers. */
+  /** Requests between two checks of the servers. */
   readonly batch: number;
   readonly concurrency: number;
   readonly servers: FuzzedServers;
@@ -26,10 +26,10 @@ export interface FuzzRun {
 
 /** More findings than this tell nothing new. */
 const FINDINGS_MAX = 50;
-/** By how much resident memory may grow after the first third: what is kept for each request shows within some ten thousand. */
+/** By how much resident memory may grow after the first third: a leak per request shows within some ten thousand requests. */
 const GROWTH_MAX_MIB = 192;
 
-/** Sends the requests of a seed and looks at every answer, and after each batch at the servers. @returns what was wrong. */
+/** Sends the requests of a seed and checks every answer, and after each batch the servers. @returns what was wrong. */
 export async function runFuzz(run: FuzzRun): Promise<FuzzFinding[]> {
   const { seed, requests, batch, servers, from = 0 } = run;
   const findings: FuzzFinding[] = [];
@@ -100,7 +100,7 @@ export function describeFinding({ problem, request, outcome }: FuzzFinding, seed
   return lines.join("\n");
 }
 
-/** Keys of a server that is gone are no secret, and no use either. */
+/** The keys of a server that is gone are no secret, but of no use either. */
 function shownHeaders(headers: unknown): unknown {
   const pairs = headers as FuzzRequest["headers"];
   return pairs.map(([name, value]) => [name, name === "authorization" ? `${value.slice(0, 14)}…` : value]);

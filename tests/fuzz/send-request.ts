@@ -12,7 +12,7 @@ export interface FuzzOutcome {
   readonly grpcStatus: string | undefined;
 }
 
-/** No request of a fuzz run takes longer, on the slowest machine; more is a hang. */
+/** No request of a fuzz run takes longer, even on the slowest machine: it hangs. */
 const END_MAX_MS = 90_000;
 const SLOW_PAUSE_MS = 5;
 const BODY_KEPT = 4000;
@@ -63,7 +63,7 @@ async function sendHttp1(url: string, request: FuzzRequest): Promise<FuzzOutcome
     if (request.manner === "cut-at-answer") socket.destroy();
   });
   socket.once("end", () => socket.end());
-  // Not events.once, which fails where a server closes before all is sent.
+  // Not events.once, which fails if a server closes before everything is sent.
   const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
   const head = Buffer.from(headOf(request), "latin1");
   const { body, manner, raw } = request;

@@ -35,11 +35,11 @@ describe("a client that is killed in the middle of an upload", { timeout: 60_000
         };
         // Sixteen chunks were acknowledged, each by two nodes at least.
         expect(await copies()).toBeGreaterThanOrEqual(2 * 16);
-        // Chunks in the claim's time stay; when it is over, they go, and nothing else does.
+        // Claimed chunks stay; when the claims have ended, these chunks are deleted, and no others.
         expect((await cluster.collect({ graceMs: 0 })).orphansDeleted).toBe(0);
         const { orphansDeleted } = await cluster.collect({ graceMs: 0, claimTtlMs: 0 });
         expect(orphansDeleted).toBeGreaterThanOrEqual(2 * 16);
-        // The gateway may have passed one on after that.
+        // The gateway may have passed a chunk on after that.
         const collectAgain = async (): Promise<number> => {
           await cluster.collect({ graceMs: 0, claimTtlMs: 0 });
           return await copies();
@@ -67,7 +67,7 @@ describe("a client that is killed in the middle of an upload", { timeout: 60_000
       await upload.reached(2 * MIB);
       await upload.kill();
     }
-    // Spares nothing, so that what the killed uploads left is old enough.
+    // Keeps nothing, so that what the killed uploads left is old enough.
     await using client = createClient(embedded({ ...seat, claimTtlMs: 0, collectGraceMs: 0 }));
     await expectCode(client.headObject({ bucket: "box", key: "lost" }), "OBJECT_NOT_FOUND");
     const got = await client.getObject({ bucket: "box", key: "kept" });

@@ -28,13 +28,13 @@ function open(seat: "gateway" | "direct", transport: TransportName): ObjectClien
     hasher: nodeCryptoHasher,
     chunker: fixed(CHUNK),
     durability: "os" as const,
-    // Long enough for a cut, and a way that is gone for good is soon told.
+    // Long enough for a cut, and short enough to report soon that a connection is gone for good.
     retry: { forMs: 10_000 },
   };
   return createClient(seat === "gateway" ? gateway(options) : direct(options));
 }
 
-/** Cuts every connection each time that another quarter has moved. */
+/** Cuts every connection when another quarter of the bytes has moved, three times in all. */
 function cutter(): {
   readonly cuts: () => number;
   readonly onProgress: (progress: { transferredBytes: number }) => void;
@@ -97,7 +97,7 @@ async function chunksOnAllNodes(): Promise<readonly string[]> {
   return first.filter((id) => others.every((ids) => ids.includes(id)));
 }
 
-describe("a way that is gone for good in the middle", { timeout: 60_000 }, () => {
+describe("a connection that is gone for good in the middle", { timeout: 60_000 }, () => {
   test("of an upload ends it with NODE_UNAVAILABLE and leaves nothing visible; when it is back, all works", async () => {
     const client = open("gateway", "undici");
     const ref = { bucket: `gone-${++buckets}`, key: "wall" };
@@ -119,7 +119,7 @@ describe("a way that is gone for good in the middle", { timeout: 60_000 }, () =>
       expect(error.cause).toBeDefined();
       cluster.proxy!.resume();
       await expectCode(client.headObject(ref), "OBJECT_NOT_FOUND");
-      // How far it came is a matter of luck; what is not: a chunk that every node had by then is not sent again.
+      // How far it came is a matter of luck. But a chunk that every node had by then is not sent again.
       const kept = (await chunksOnAllNodes()).filter((id) => !before.includes(id));
       const again = await client.putObject({ ...ref, body: testStream(SIZE, { seed: 99 }) });
       expect(again.deduplicatedBytes).toBeGreaterThanOrEqual(kept.length * CHUNK);

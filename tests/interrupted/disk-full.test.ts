@@ -60,7 +60,7 @@ describe.skipIf(!mayMount())("a disk that is full", { timeout: 60_000 }, () => {
         expect(body.returned).toBe(true);
         expect(body.pulls).toBeLessThan(60);
         await expectCode(client.headObject(ref), "OBJECT_NOT_FOUND");
-        // Small objects lie in the metadata: they still go.
+        // Small objects are in the metadata: they can still be written.
         await client.putObject({ bucket: "box", key: "small", body: "x" });
         // Once the chunks of the failed upload are collected, there is room again.
         expect((await cluster.collect({ claimTtlMs: 0, graceMs: 0 })).orphansDeleted).toBeGreaterThan(20);
@@ -93,7 +93,7 @@ describe.skipIf(!mayMount())("a disk that is full", { timeout: 60_000 }, () => {
       const put = await client.putObject({ ...ref, body: testStream(16 * MIB), chunker: fixed(CHUNK) });
       expect(put.replicas).toBe(2);
       const repairs = await cluster.metadata.listRepairs({ limit: 100 });
-      // Another replica may have been a little late now and then.
+      // Another replica may have been a little late from time to time.
       expect(repairs.filter((repair) => repair.nodeId === "node-2").length).toBeGreaterThan(20);
       expect(await (await client.getObject(ref)).bytes()).toEqual(testBytes(16 * MIB));
     } finally {
@@ -111,7 +111,7 @@ describe.skipIf(!mayMount())("a disk that is full", { timeout: 60_000 }, () => {
     const large = { bucket: "box", key: "large", chunker: fixed(CHUNK) };
     await expectCode(client.putObject({ ...large, body: testStream(12 * MIB, { seed: 2 }) }), "DISK_FULL");
     expect(await (await client.getObject(kept)).bytes()).toEqual(testBytes(3 * MIB));
-    // What was stored of it waits for its claims, and is told.
+    // What was stored of it waits for its claims to end, and the report counts it.
     const waiting = await client.collect();
     expect(waiting).toMatchObject({ orphansDeleted: 0, chunksKept: 0 });
     expect(waiting.orphansKept).toBeGreaterThan(5);

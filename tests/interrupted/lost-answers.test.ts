@@ -24,7 +24,7 @@ async function etagNow(): Promise<string | undefined> {
   return (await cluster.metadata.getObject({ ...ref, chunkLimit: 0 }))?.info.etag;
 }
 
-/** Somebody else, whose answers are not lost. */
+/** A put by another client, whose answers are not lost. */
 async function putByOther(text: string): Promise<string> {
   const body = async function* (): AsyncGenerator<Uint8Array> {
     yield new TextEncoder().encode(text);
@@ -33,7 +33,7 @@ async function putByOther(text: string): Promise<string> {
 }
 
 /**
- * Runs a write whose answers do not arrive; once it happened (seen through the database) somebody else acts, and then the connections break: the
+ * Runs a write whose answers do not arrive. Once it happened (seen through the database), another client acts. Then the connections break, and the
  * write is tried again.
  */
 async function loseAnswerOf<T>(
@@ -59,7 +59,7 @@ for (const [seatName, seat] of Object.entries(SEATS)) {
       const transport = openTransport(transportName, cluster);
       client = createClient(seat({ url: cluster.url, apiKey: cluster.apiKey, transport, hasher: nodeCryptoHasher }));
       await client.createBucket({ bucket: BUCKET, ifMissing: true });
-      // The ticket and the view of the cluster are there before answers get lost.
+      // The client gets its ticket and its view of the cluster before answers get lost.
       await client.putObject({ ...ref, body: testBytes(40 * KIB, 1) });
       await client.deleteObject(ref);
     });
@@ -69,11 +69,11 @@ for (const [seatName, seat] of Object.entries(SEATS)) {
       await client.close();
     });
 
-    // Through a gateway the answers of chunks would be lost as well; conditions of large bodies are asked for early, and that answer too.
+    // Through a gateway, the answers for chunks would be lost as well. So would the early answer about the condition of a large body.
     const sizes = [["small", 10, [{}, { ifNoneMatch: "*" }]] as const, ["in chunks", 40 * KIB, [{}]] as const];
     const shown = seatName === "direct" ? sizes : sizes.slice(0, 1);
     test.each(shown)(
-      "of a put (%s): what another one wrote since stays, and so does a delete",
+      "of a put (%s): what another client wrote since stays, and so does its delete",
       async (_, sizeBytes, conditions) => {
         for (const condition of conditions) {
           let theirs: string | undefined;
@@ -98,7 +98,7 @@ for (const [seatName, seat] of Object.entries(SEATS)) {
       },
     );
 
-    test("of a delete: what another one wrote since stays", async () => {
+    test("of a delete: what another client wrote since stays", async () => {
       const { etag } = await client.putObject({ ...ref, body: "mine" });
       for (const condition of [{}, { ifMatch: etag }]) {
         if ((await etagNow()) !== etag) await client.putObject({ ...ref, body: "mine" });

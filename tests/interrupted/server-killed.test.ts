@@ -17,13 +17,13 @@ let folder: TempFolder;
 let schema: PostgresSchema;
 let env: Record<string, string>;
 let apiKey: string;
-/** Stands where a load balancer would, so that another gateway can take over the address. */
+/** In the place of a load balancer, so that another gateway can take over the address. */
 let address: TcpProxy;
 let running: ServerProcess;
 const nodes: ServerProcess[] = [];
 
 const startGateway = (): Promise<ServerProcess> => startServerProcess(["gateway", "--port", "0"], env);
-/** On its old port when it comes back: until its heartbeats are missed, its id goes to no other address. */
+/** A node comes back on its old port: until its heartbeats are missed, no other address gets its id. */
 function startNode(index: number): Promise<ServerProcess> {
   const before = nodes[index - 1];
   const port = before === undefined ? "0" : new URL(before.url).port;
@@ -32,10 +32,10 @@ function startNode(index: number): Promise<ServerProcess> {
     { ...env, ASHLAR_DURABILITY: "os" },
   );
 }
-/** @param forMs its patience: default long enough for what comes back, however busy the machine. */
+/** @param forMs how long it retries: by default long enough for a server that comes back, on a busy machine too. */
 const open = (forMs: number = 10_000): ObjectClient =>
   createClient(gateway({ url: address.url, apiKey, durability: "os", chunker: fixed(CHUNK), retry: { forMs } }));
-/** The patience with what stays away. */
+/** How long to retry where a server stays away. */
 const BRIEF_MS = 1000;
 
 beforeAll(async () => {
@@ -68,7 +68,7 @@ function halfWay(act: () => void): (progress: TransferProgress) => void {
 }
 
 describe("a server that is killed in the middle of a transfer", { timeout: 150_000 }, () => {
-  test("if a node: the upload ends well with two copies, and the third is queued for repair", async () => {
+  test("if a node: the upload succeeds with two copies, and the third is queued for repair", async () => {
     await using client = open();
     const ref = { bucket: "box", key: "node-killed" };
     let killing: Promise<void> | undefined;
@@ -82,7 +82,7 @@ describe("a server that is killed in the middle of a transfer", { timeout: 150_0
     await killing;
     expect(put).toMatchObject({ sizeBytes: SIZE, replicas: 2 });
     expect(await digestOf(await client.getObject(ref))).toEqual({ sizeBytes: SIZE, sha256: put.sha256 });
-    // Restoring the third copy is in tests/storage; that it is known to be missing is what must survive.
+    // tests/storage restores the third copy. Here the database must know that it is missing.
     expect(await countRepairs()).toBeGreaterThan(0);
     nodes[1] = await startNode(2);
   });
@@ -129,8 +129,8 @@ describe("a server that is killed in the middle of a transfer", { timeout: 150_0
     await using impatient = open(BRIEF_MS);
     const ref = { bucket: "box", key: "kept" };
     const { sha256, replicas } = await client.putObject({ ...ref, body: testStream(SIZE, { seed: 4 }) });
-    // A node that is a little late is not waited for, and then for a while not at all. Putting again need not reach it: with the bytes still to write, it
-    // is later than those that have them. What it missed comes with the gateway's next repairs, which it makes 38 seconds apart at most.
+    // The gateway does not wait for a node that is a little late, and then ignores it for a while. Putting again may not reach it either: it still
+    // has to write the bytes, and so is later than those that have them. The gateway's next repair brings what it missed, after 38 seconds at most.
     if (replicas < 3) await expect.poll(countRepairs, { timeout: 90_000, interval: 500 }).toBe(0);
     await Promise.all([nodes[0]!.kill(), nodes[1]!.kill()]);
     const large = { bucket: "box", key: "refused", timeoutMs: 30_000 };

@@ -12,13 +12,13 @@ const BUCKET = "unknown-outcome";
 const TRANSPORTS: readonly TransportName[] = ["undici", "fetch", "connect", "grpc"];
 
 let cluster: TestCluster;
-/** What the next writes to the metadata end with, though the first of them happens. */
+/** Errors of the next writes to the metadata. A write whose error has the outcome "unknown" happens all the same. */
 let failures: AshlarError[] = [];
 
 const lost = (): AshlarError =>
   new AshlarError("METADATA_UNAVAILABLE", "a sync failed", { details: { outcome: "unknown" } });
 
-/** Writes whose commit happens, and whose store then says what a store says whose sync failed. */
+/** A store whose writes fail with {@link failures}, as if the sync after the commit had failed. */
 function losing(store: MetadataStore): MetadataStore {
   const lose =
     <Args extends unknown[], T>(write: (...args: Args) => Promise<T>) =>

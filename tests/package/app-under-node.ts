@@ -1,6 +1,6 @@
 /**
  * An app outside the workspace, run by the packed packages' tests under each line of Node: the same work embedded, through a gateway over three
- * transports, and with the command line. Arguments: the command line's main file, a folder. Prints one JSON value; fails where anything does.
+ * transports, and with the command line. Arguments: the command line's main file, a folder. Prints one JSON value; fails if any step fails.
  */
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";

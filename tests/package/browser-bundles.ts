@@ -71,7 +71,7 @@ async function readBundle(outdir: string): Promise<Bundle> {
   return { files, firstBytes: packed([...first]), allBytes: packed(names) };
 }
 
-/** The packed SDK in a web app's bundle: nothing of Node is left in it, parts load when they are needed, and it works in a browser. */
+/** The packed SDK in a web app's bundle: nothing in it needs Node, parts load when they are needed, and it works in a browser. */
 export function defineBrowserBundles(project: () => string): void {
   describe.each(Object.entries(BUNDLERS))("bundled by %s", (name, bundle) => {
     test("asks for nothing of Node, and loads parts when they are needed", { timeout: 60_000 }, async () => {

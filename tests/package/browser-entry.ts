@@ -1,9 +1,9 @@
-/** What a web app would write, bundled from the packed packages by the tests. */
+/** Code as a web app would have it; the tests bundle it with the packed packages. */
 import { createClient, direct, gateway } from "@ashlar/sdk";
 import { connectTransport } from "@ashlar/sdk/transport/connect";
 import { grpcWebTransport } from "@ashlar/sdk/transport/grpc-web";
 
-/** Puts and gets in both seats over the transports that browsers have. @returns digests as the store told them. */
+/** Puts and gets in both seats over the transports that browsers have. @returns the digests that the store gave. */
 export async function putAndGet(options: { readonly url: string; readonly apiKey: string }): Promise<string[]> {
   const seats = {
     http: gateway(options),

@@ -29,7 +29,7 @@ async function compile(project: string, compilerOptions: Readonly<Record<string,
   await writeFile(
     join(folder, "tsconfig.json"),
     JSON.stringify({
-      // Declarations are looked at too: what they need must be in the program's own libraries, or be asked for by them.
+      // Declarations are checked too: what they need must be in the program's own libraries, or be named by the declarations.
       compilerOptions: { ...shared, skipLibCheck: false, ...compilerOptions },
       files: ["app.ts"],
     }),
@@ -62,7 +62,7 @@ export function defineConsumerTypes(project: () => string): void {
       expect(await compile(project(), { moduleResolution: "nodenext", module: "nodenext", ...node })).toBe("");
     });
 
-    test("is told by the compiler which moduleResolution to set where it has an old one", {
+    test("with an old moduleResolution gets from the compiler the ones to set", {
       timeout: 120_000,
     }, async () => {
       const said = await compile(project(), {

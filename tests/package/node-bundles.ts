@@ -10,7 +10,7 @@ const run = promisify(execFile);
 const PAGE = "docs/seats-and-transports.md";
 const ESBUILD = ["app.ts", "--bundle", "--platform=node", "--log-level=error"];
 
-/** More than stays inline, so that both threads and the chunk store have work. No `await` at the top, which CommonJS has not. */
+/** More bytes than stay inline, so that both threads and the chunk store have work. No top-level `await`, which CommonJS lacks. */
 const app = (options: string, imports = ""): string => `
 import { createClient } from "@ashlar/sdk";
 import { embedded } from "@ashlar/adapters/embedded";
@@ -28,7 +28,7 @@ async function main(): Promise<void> {
 main().catch(({ code, message }) => console.log(code, message));
 `;
 
-/** Lines of the page's section, by what they say they are for. */
+/** The command of the page's section below the comment that contains `words`. */
 function commandOf(words: string): string {
   const blocks = codeBlocks(readPage(PAGE)).filter(({ directive }) =>
     directive?.endsWith("tests/package/node-bundles.ts"),
@@ -39,7 +39,7 @@ function commandOf(words: string): string {
   return command;
 }
 
-/** Makes the app in a folder of its own, bundles it by a line of shell, and runs what came out. @returns what it printed. */
+/** Makes the app in a folder of its own, bundles it with a shell command, and runs the bundle. @returns what it printed. */
 async function bundleAndRun(folder: string, source: string, command: string, main: string): Promise<string> {
   await mkdir(folder);
   await writeFile(join(folder, "app.ts"), source);
@@ -48,7 +48,7 @@ async function bundleAndRun(folder: string, source: string, command: string, mai
   return (await run(process.execPath, ["--disable-warning=ExperimentalWarning", main], { cwd: folder, env })).stdout;
 }
 
-/** The embedded seat in an app's bundle, which knows nothing of the file that its thread starts from. */
+/** The embedded seat in an app's bundle: the bundler does not know of the file that the seat's thread starts from. */
 export function defineNodeBundles(project: () => string): void {
   describe("a Node app's bundle", { timeout: 60_000 }, () => {
     const folder = (name: string): string => join(project(), `node-${name}`);
@@ -56,14 +56,14 @@ export function defineNodeBundles(project: () => string): void {
     test.each([
       ["esm", ""],
       ["cjs", ""],
-    ])("without the worker's file tells what to do (%s)", async (format) => {
+    ])("without the worker's file says what to do (%s)", async (format) => {
       const command = `esbuild ${ESBUILD.join(" ")} --format=${format} --outfile=out/app.${format === "cjs" ? "cjs" : "js"}`;
       const main = format === "cjs" ? "out/app.cjs" : "out/app.js";
       const said = await bundleAndRun(folder(`bare-${format}`), app(""), command, main);
       expect(said).toMatch(/^INVALID_ARGUMENT .*workerUrl/);
     });
 
-    test("leaves a worker.js of the app's own alone", async () => {
+    test("does not use a worker.js of the app's own", async () => {
       const own = `mkdir out && echo 'import { parentPort } from "node:worker_threads"; parentPort.on("message", () => {});' > out/worker.js`;
       const command = `${own} && esbuild ${ESBUILD.join(" ")} --format=esm --outfile=out/app.js`;
       expect(await bundleAndRun(folder("own-worker"), app(""), command, "out/app.js")).toMatch(/^INVALID_ARGUMENT/);

@@ -24,10 +24,10 @@ function nodeLines(): readonly NodeLine[] {
   ];
 }
 
-/** The packed packages, installed in a project of their own, at work under each line of Node that they promise. */
+/** The packed packages, installed in a project of their own, in use under each line of Node that they promise. */
 export function defineNodeLines(project: () => string): void {
   describe.each(nodeLines())("under Node $major", ({ major, path }) => {
-    // A machine without it tests what it has; CI must have all.
+    // A machine without this line tests those that it has; CI must have all.
     const isAbsent = !existsSync(path);
     if (isAbsent && !process.env.CI) return test.skip("is not here: tools/ci/prepare.sh nodes", () => {});
 
@@ -48,10 +48,10 @@ export function defineNodeLines(project: () => string): void {
       });
     });
 
-    test("what it needs at least is what package.json says", async () => {
+    test("the oldest version that it needs is the one in package.json", async () => {
       const { stdout } = await run(path, ["--version"]);
       const { engines } = await readManifest(join(ROOT, "packages/server"));
-      // The oldest line is here in the oldest version.
+      // Of the oldest line, the oldest version is installed here.
       if (major === 22) expect(engines?.node).toBe(`>=${stdout.trim().slice(1).replace(/\.0$/, "")}`);
       else expect(Number(stdout.slice(1).split(".")[0])).toBeGreaterThan(22);
     });

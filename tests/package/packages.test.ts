@@ -50,7 +50,7 @@ describe.each(PACKAGES)("@ashlar/%s as it is packed", (name) => {
     expect(ranges.filter((range) => /^(workspace|catalog|link|file):/.test(range))).toEqual([]);
   });
 
-  test("can be imported by every subpath, and exports the names that are written down", async () => {
+  test("can be imported by every subpath, and exports the names in the snapshot", async () => {
     const { exports } = await readManifest(join(ROOT, "packages", name));
     const subpaths = Object.keys(exports).filter((subpath) => subpath !== "./package.json");
     const specifiers = subpaths.map((subpath) => `@ashlar/${name}${subpath.slice(1)}`);
@@ -77,7 +77,7 @@ describe("an app with only the SDK and the adapters", () => {
     expect(await runModule(folder.at("small"), app)).toContain("3000000 1024");
   });
 
-  test("is told to install undici by the seats that need it", async () => {
+  test("gets from the seats that need undici an error that says to install it", async () => {
     const app = [
       'import { createClient } from "@ashlar/sdk";',
       'import { gateway } from "@ashlar/adapters/node";',

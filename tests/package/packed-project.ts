@@ -27,7 +27,7 @@ export async function readManifest(folder: string): Promise<Manifest> {
   return JSON.parse(await readFile(join(folder, "package.json"), "utf8")) as Manifest;
 }
 
-/** Packs the three packages as a registry would get them; packing builds what is stale, or has no declarations. @returns tarballs by package name. */
+/** Packs the three packages as a registry would get them; packing builds what is stale or lacks declarations. @returns tarballs by package name. */
 export async function packPackages(folder: string): Promise<ReadonlyMap<string, string>> {
   await mkdir(folder, { recursive: true });
   const tarballs = new Map<string, string>();
@@ -68,7 +68,7 @@ export async function createProject(
   );
   const dependencies = Object.fromEntries([...options.packages.map((name) => [name, local(name)]), ...versions]);
   await writeFile(join(folder, "package.json"), JSON.stringify({ type: "module", private: true, dependencies }));
-  // What they depend on of each other is not in a registry.
+  // The packages depend on each other, and none of them is in a registry.
   const overrides = [...options.tarballs.keys()].map((name) => `  "${name}": "${local(name)}"`);
   await writeFile(join(folder, "pnpm-workspace.yaml"), `overrides:\n${overrides.join("\n")}\n`);
   await run("npx", [...PNPM, "install", "--prefer-offline", "--ignore-scripts"], {

@@ -7,7 +7,7 @@ import { runModule } from "./packed-project.ts";
 
 const run = promisify(execFile);
 
-/** A server in a program of one's own, asked over gRPC. */
+/** A program that embeds a server and calls it over gRPC. */
 const APP = `
 import { openFsChunkStore } from "@ashlar/adapters/chunk-store/fs";
 import { nodeCryptoHasher } from "@ashlar/adapters/hash/node-crypto";
@@ -37,13 +37,13 @@ await metadata.close();
 /** The packages in a project that has every optional package but @grpc/grpc-js. */
 export function defineWithoutGrpcJs(project: () => string): void {
   describe("without @grpc/grpc-js", () => {
-    test("nothing brings it along", () => {
+    test("no dependency installs it", () => {
       const folders = ["", "node_modules/@ashlar/server", "node_modules/@ashlar/adapters", "node_modules/.pnpm"];
       for (const folder of folders)
         expect(existsSync(join(project(), folder, "node_modules/@grpc/grpc-js")), folder).toBe(false);
     });
 
-    test("a server in a program of one's own speaks gRPC all the same", async () => {
+    test("an embedded server speaks gRPC all the same", async () => {
       mkdirSync(join(project(), "embedded"));
       expect(await runModule(project(), APP)).toBe("3000000\n");
     });

@@ -73,7 +73,7 @@ describe.each(MATRIX)("a page in the %s seat over %s", (seat, name) => {
     expect(await server.bucket("box").object("users/2/secret").text()).toBe("not yours");
   });
 
-  it("is let in by another gateway of the cluster too, and by its own in another bucket by none", async () => {
+  it("is accepted by another gateway of the cluster too, within the role of its token", async () => {
     const { token } = await server.createAccessToken({ bucket: "box", prefix: "users/1/", role: "readonly" });
     await using page = open(token, otherGateway.url);
     expect(await page.headObject({ bucket: "box", key: `users/1/${seat}-${name}` })).toMatchObject({
@@ -86,7 +86,7 @@ describe.each(MATRIX)("a page in the %s seat over %s", (seat, name) => {
   });
 });
 
-it("a token ends with the API key that made it, at a gateway that has not used the key lately at once", async () => {
+it("a token ends with the API key that made it: at once at a gateway that has not used the key lately", async () => {
   const made = await cli(["key", "create", "--name", "app", "--json"], { env });
   const { apiKey, keyId } = JSON.parse(made.stdout) as { apiKey: string; keyId: string };
   await using app = createClient(gateway({ url: gatewayProcess.url, apiKey }));

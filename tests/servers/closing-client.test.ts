@@ -1,4 +1,4 @@
-/** What runs when a client is closed: it ends at once, whatever it waits for, and nothing of it goes on. */
+/** Calls that run when a client is closed: they end at once, whatever they wait for, and no part of them goes on. */
 import { getEventListeners } from "node:events";
 import { createServer as createHttp2Server } from "node:http2";
 import { type AddressInfo, createServer } from "node:net";
@@ -70,7 +70,7 @@ describe("at a server that accepts and never answers", () => {
   let server: ListeningServer;
   let received = 0;
 
-  /** HTTP/2 clients send no request before the server has shaken hands. */
+  /** HTTP/2 clients send no request before the handshake with the server is done. */
   async function start(isHttp2: boolean): Promise<void> {
     received = 0;
     const noteRequest = (): void => void received++;
@@ -137,7 +137,7 @@ test.each(["gateway", "direct"] as const)("close() ends the wait for another try
   };
   const client = createClient(SEATS[seat]({ url, transport: openTransport("undici", NOBODY), clock }));
   await expectAllEnd(client, () => sleeps.size > Object.keys(CALLS).length);
-  // None goes on sleeping for a client that is gone.
+  // No sleep goes on for a closed client.
   await expect.poll(() => sleeps.size).toBe(0);
 });
 
@@ -167,6 +167,6 @@ test("close() ends calls while a seat opens that never does", async () => {
     expectCode(client.getObject(ref), "STORE_CLOSED"),
     expectCode(firstOf(client.listObjects({ bucket: "photos" })), "STORE_CLOSED"),
   ];
-  void client.close(); // waits for what it has to close
+  void client.close(); // waits for the seat, which never opens
   await expectPrompt(Promise.all(ended));
 });

@@ -1,4 +1,4 @@
-/** Every transport at the address of a server of another kind: real sockets, and one answer in one wording. */
+/** Every transport at the address of a server of another kind: over real sockets, each gives the same error with the same words. */
 import { createServer as createHttp1Server, type IncomingMessage, type ServerResponse } from "node:http";
 import { createServer as createHttp2Server } from "node:http2";
 import { createServer as createTcpServer, type Server } from "node:net";
@@ -80,7 +80,7 @@ function open(name: TransportName, seat = gateway, forMs?: number): ObjectClient
   return client;
 }
 
-/** Those whose answer may be empty, and some whose may not. */
+/** Calls whose answer may be empty, and some whose answer may not. */
 const CALLS: Readonly<Record<string, (client: ObjectClient) => Promise<unknown>>> = {
   listBuckets: (client) => client.listBuckets(),
   createBucket: (client) => client.createBucket({ bucket: "photos", ifMissing: true }),
@@ -105,7 +105,7 @@ async function expectForeign(client: ObjectClient): Promise<void> {
     expect(error.message, name).toContain(`the server at ${foreign?.url} is no Ashlar server`);
     expect(error.details, name).toMatchObject({ url: foreign?.url, reason: "NOT_ASHLAR" });
     expect(error.details.outcome, name).toBeUndefined();
-    // Not tried again: it becomes no other server by waiting. HTTP/2 libraries may open their next connection by themselves.
+    // Not tried again: waiting does not turn it into an Ashlar server. HTTP/2 libraries may open their next connection by themselves.
     expect((foreign?.count() ?? 0) - before, name).toBeLessThanOrEqual(2);
   }
 }

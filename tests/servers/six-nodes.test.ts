@@ -9,7 +9,7 @@ import { openTransport, type TransportName } from "../support/transports.ts";
 
 const NODE_COUNT = 6;
 const MB = 1000 * 1000;
-/** What is killed half way is the same on every way; the whole size goes over the default one. */
+/** The kill half way is the same over every transport; only the default one carries the full size. */
 const fileMegabytes = (transport: TransportName): number => (transport === "undici" ? 100 : 20);
 const TRANSPORTS: readonly TransportName[] = ["undici", "fetch", "connect", "grpc-web", "grpc", "grpc-js"];
 const NOBODY = { fetch: () => Promise.reject(new Error("nothing runs in this process")) };
@@ -20,7 +20,7 @@ let gatewayProcess: ServerProcess;
 let apiKey: string;
 const nodes: ServerProcess[] = [];
 
-/** On its old port when it comes back: until its heartbeats are missed, its id goes to no other address. */
+/** A node comes back on its old port: until its heartbeats are missed, no other address gets its id. */
 function startNode(index: number): Promise<ServerProcess> {
   const before = nodes[index - 1];
   const port = before === undefined ? "0" : new URL(before.url).port;
@@ -30,7 +30,7 @@ function startNode(index: number): Promise<ServerProcess> {
   );
 }
 
-/** The same bytes each time, never the same as those of another salt. */
+/** The same bytes for the same salt, other bytes for another one. */
 async function* body(salt: number, sizeBytes: number): AsyncGenerator<Uint8Array> {
   const block = createHash("sha512").update(String(salt)).digest();
   const slice = Buffer.alloc(MIB, block);

@@ -3,7 +3,7 @@ import { testBytes } from "../support/test-bytes.ts";
 
 const SIZE = 32 * 1024 * 1024;
 
-test("bytes are compared to the last one, wherever they stand", () => {
+test("bytes are compared to the last one, wherever they are in a value", () => {
   const bytes = testBytes(1000);
   const changed = bytes.with(-1, bytes.at(-1)! ^ 1);
   expect(bytes).toEqual(bytes.slice());
@@ -17,7 +17,7 @@ test("bytes are compared to the last one, wherever they stand", () => {
   expect(bytes).not.toEqual(new Uint16Array(1000));
 });
 
-test("large ones cost little: place by place, a core would need six seconds", () => {
+test("large arrays take little time: index by index, a core would need six seconds", () => {
   const [one, other] = [testBytes(SIZE), testBytes(SIZE)];
   const before = process.cpuUsage();
   expect(one).toEqual(other);

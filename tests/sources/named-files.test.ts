@@ -1,4 +1,4 @@
-/** Every file that a comment names is there: who follows one that was moved finds nothing. */
+/** Every file that a comment names exists: a reader cannot find a file that was moved. */
 import { readdir, readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -6,7 +6,7 @@ import { expect, it } from "vitest";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const FOLDERS = ["packages", "proto", "tests", "tools", "bench", "examples"];
-/** Not ours, or made. */
+/** Not ours, or generated. */
 const PASSED_OVER = new Set(["node_modules", "dist", "coverage", "gen"]);
 const COMMENT = /\/\*[\s\S]*?\*\/|(?<!:)\/\/[^\n]*/g;
 const ADDRESS = /https?:\/\/\S+/g;

@@ -1,20 +1,20 @@
 /**
- * Every regular expression of the packages takes time by the length of a text, whatever the text. One that knows two ways to read it, or that begins
- * anew at each character and runs to the end, takes the square: a header of 64 KiB held a server for seconds.
+ * Every regular expression of the packages takes time linear in the length of a text, whatever the text. A pattern that can read a text in two ways,
+ * or that starts again at each character and runs to the end, takes quadratic time: a header of 64 KiB kept a server busy for seconds.
  */
 import { readdir, readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import ts from "typescript";
 import { expect, it } from "vitest";
 
-// The checker's own JavaScript: it would look for a Java and for programs that are not installed.
+// The checker's own JavaScript: otherwise it would look for Java and for programs that are not installed.
 process.env.RECHECK_BACKEND = "pure";
 const { checkSync } = await import("recheck");
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const PACKAGES = ["sdk", "adapters", "server"];
 const NOT_OURS = /\.test(-d)?\.ts$|\.d\.ts$|^gen\/|\/gen\//;
-/** Without one of these a pattern looks at no more characters than it has itself. */
+/** A pattern without one of these reads no more characters than it has itself. */
 const UNBOUNDED = /(?<!\\)[*+]|,\}/;
 
 interface Found {
@@ -35,7 +35,7 @@ async function sourceFiles(): Promise<readonly string[]> {
   return files.flat().sort();
 }
 
-/** Literals of a file, and how many patterns it puts together with `RegExp`. */
+/** Literals of a file, and how many patterns it makes with `RegExp`. */
 async function read(file: string): Promise<{ readonly literals: readonly Found[]; readonly made: number }> {
   const source = ts.createSourceFile(file, await readFile(ROOT + file, "utf8"), ts.ScriptTarget.Latest, true);
   const literals: Found[] = [];
@@ -54,7 +54,7 @@ async function read(file: string): Promise<{ readonly literals: readonly Found[]
   return { literals, made };
 }
 
-/** What a module puts together while it loads. */
+/** The patterns that a module makes while it loads. */
 async function madeBy(file: string): Promise<readonly Found[]> {
   const found: Found[] = [];
   const before = globalThis.RegExp;
@@ -73,7 +73,7 @@ async function madeBy(file: string): Promise<readonly Found[]> {
 }
 
 const problemOf = ({ source, flags, where }: Found): string | undefined => {
-  // No time limit of its own: what is not finished would be "unknown", on a busy machine only.
+  // No time limit: on a busy machine, a check that did not finish would be "unknown".
   const result = checkSync(source, flags, { checker: "automaton", timeout: null });
   if (result.status === "safe") return undefined;
   const what = result.status === "vulnerable" ? result.complexity.summary : "more than can be judged";
@@ -86,12 +86,12 @@ it("a checker tells linear patterns from others", () => {
   expect(["a+$", "^ *(\\d*) *$", "^(a+)+$", "a.*b"].map(isLinear)).toEqual([false, false, false, false]);
 });
 
-it("each pattern of the packages takes time by the length of the text", { timeout: 600_000 }, async () => {
+it("each pattern of the packages takes time linear in the length of the text", { timeout: 600_000 }, async () => {
   const patterns = new Map<string, Found>();
   for (const file of await sourceFiles()) {
     const { literals, made } = await read(file);
     const composed = made === 0 ? [] : await madeBy(file);
-    // What is made later, of who knows what, nobody can check.
+    // Nobody can check patterns that are made later, from unknown parts.
     expect([file, composed.length >= made]).toEqual([file, true]);
     for (const each of [...literals, ...composed]) {
       if (UNBOUNDED.test(each.source)) patterns.set(`/${each.source}/${each.flags}`, each);

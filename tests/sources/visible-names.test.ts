@@ -35,7 +35,7 @@ describe("the words of a search", () => {
   const objects = Array.from({ length: 100 }, () => ({}) as never);
   const part = { contents: { folders: [], objects, nextCursor: "more" }, isListed: true };
 
-  test("tell what was looked at, and nothing of the rest", () => {
+  test("tell what was searched, and nothing of the rest", () => {
     expect(wordsForNone("x", { ...part, state: "loading" })).toBe(
       "No name among the first 100 has “x” in it. Looking at the rest …",
     );
@@ -44,7 +44,7 @@ describe("the words of a search", () => {
     expect(wordsForNone("x", { ...part, isListed: false, state: "loading" })).toBe("Looking …");
   });
 
-  test("tell of all where all was looked at", () => {
+  test("tell of all files when all were searched", () => {
     const whole = { contents: { folders: [], objects }, isListed: true, state: "idle" } as const;
     expect(wordsForNone("x", whole)).toBe("No name here has “x” in it.");
     expect(wordsBelow(whole)).toBe("");

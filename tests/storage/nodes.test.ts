@@ -28,8 +28,8 @@ afterEach(async () => {
 const ref = (key: string): { bucket: string; key: string } => ({ bucket: "box", key });
 
 /**
- * Puts, and brings every node what it missed. A node that is a little late is not waited for, and then for a while not at all: on a busy machine, no
- * number of puts need reach all three.
+ * Puts, and gives every node what it missed. The gateway does not wait for a node that is a little late, and then ignores it for a while: on a busy
+ * machine, even many puts may not reach all three.
  */
 async function putEverywhere(key: string, seed: number): Promise<void> {
   const { replicas } = await client.putObject({ ...ref(key), body: testBytes(SIZE, seed) });
@@ -110,7 +110,7 @@ describe("a node that restarts", { timeout: 60_000 }, () => {
 });
 
 describe.skipIf(process.platform === "win32")("a node with a bad entry in its folder", { timeout: 60_000 }, () => {
-  test("starts, serves all other chunks, names it, and is healed by a put", async () => {
+  test("starts, serves all other chunks, names it, and has the chunk again after a put", async () => {
     await start();
     await putEverywhere("a", 1);
     const [node] = cluster.nodes;
@@ -128,7 +128,7 @@ describe.skipIf(process.platform === "win32")("a node with a bad entry in its fo
 });
 
 describe("a node that stops in order and comes back", { timeout: 60_000 }, () => {
-  test("is stopped, stays in the layout, and is given what it missed", async () => {
+  test("is stopped, stays in the layout, and gets what it missed", async () => {
     await start({ gateway: { maintenance: { repairIntervalMs: 200 } } });
     await putEverywhere("before", 1);
     const node = cluster.nodes[1]!;
@@ -142,7 +142,7 @@ describe("a node that stops in order and comes back", { timeout: 60_000 }, () =>
     expect(await stateOf("node-2")).toBe("up");
     await expect.poll(async () => (await node.store.stats()).chunkCount).toBe((2 * SIZE) / CHUNK);
     await expect.poll(async () => (await cluster.metadata.listRepairs({ limit: 1 })).length).toBe(0);
-    // The copies that were made later are good: they alone answer now.
+    // The copies that were made later are good: only they answer now.
     await cluster.nodes[0]!.stop();
     await cluster.nodes[2]!.stop();
     await expectReadable("meanwhile", 2);
@@ -150,15 +150,15 @@ describe("a node that stops in order and comes back", { timeout: 60_000 }, () =>
 });
 
 describe("a database that is away", { timeout: 60_000 }, () => {
-  test("is told as METADATA_UNAVAILABLE; when it is back, all goes on, and the nodes are up", async () => {
+  test("is reported as METADATA_UNAVAILABLE; when it is back, all goes on, and the nodes are up", async () => {
     await start({ metadata: "postgres", metadataProxied: true });
     await putEverywhere("a", 1);
-    const way = cluster.metadataProxy!;
-    way.stop();
-    // The others here are as patient with a database that comes back as an app's.
+    const proxy = cluster.metadataProxy!;
+    proxy.stop();
+    // The other clients here retry as long as an app's, until the database is back.
     await using impatient = createClient(gateway({ url: cluster.url, apiKey: cluster.apiKey, retry: { forMs: 0 } }));
     await expectCode(impatient.headObject(ref("a")), "METADATA_UNAVAILABLE");
-    way.resume();
+    proxy.resume();
     await expectReadable("a", 1);
     await putEverywhere("b", 2);
     for (const { nodeId } of cluster.nodes) await expect.poll(() => stateOf(nodeId)).toBe("up");
@@ -172,7 +172,7 @@ describe("a database that is away", { timeout: 60_000 }, () => {
     };
     const before = await rows();
     await cluster.metadataQuery!("DELETE FROM hash_ring_nodes; DELETE FROM storage_servers");
-    // Not that they are gone first: a heartbeat may be faster than we look.
+    // Does not check that they are gone first: a heartbeat may come before our query.
     await expect
       .poll(async () => [...(await rows())].filter(([nodeId, atMs]) => atMs > (before.get(nodeId) ?? 0)).length)
       .toBe(3);
@@ -187,7 +187,7 @@ describe("files that no row knows", { timeout: 60_000 }, () => {
     await putEverywhere("kept", 1);
     const { uploadId } = await client.createUpload(ref("parts"));
     const part = await client.writePart({ uploadId, partNumber: 1, body: testBytes(SIZE, 2) });
-    // What a client leaves that died before its commit.
+    // The chunks of a client that died before its commit.
     const orphan = await import("node:crypto").then((crypto) => crypto.createHash("sha256").update("orphan").digest());
     for (const node of cluster.nodes) await node.store.putChunk(orphan as never, new TextEncoder().encode("orphan"));
     expect(await cluster.collect({ graceMs: 0 })).toMatchObject({ orphansDeleted: 0, chunksDeleted: 0 });
@@ -204,7 +204,7 @@ describe("files that no row knows", { timeout: 60_000 }, () => {
     await putEverywhere("c", 3);
     await client.deleteObject(ref("a"));
     await client.deleteObject(ref("c"));
-    // The first run releases what the overwritten and deleted objects named, in whatever order.
+    // The first run releases what the overwritten and deleted objects named, in any order.
     const report = await cluster.collect({ graceMs: 0, claimTtlMs: 0 });
     expect(report.chunksDeleted).toBe(SIZE / CHUNK);
     await expectReadable("b", 1);

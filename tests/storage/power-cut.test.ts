@@ -24,7 +24,7 @@ beforeEach(async () => {
 
 afterEach(() => rm(base, { recursive: true, force: true }));
 
-/** The real file system, which also writes down what a power cut would leave: files whose bytes were synced, in folders whose entries were. */
+/** The real file system. It also records what a power cut would leave: files whose bytes were synced, in folders whose entries were synced. */
 class SyncRecorder {
   readonly #syncedFiles = new Set<number>();
   readonly #syncedEntries = new Map<string, ReadonlyMap<string, number>>();
@@ -49,7 +49,7 @@ class SyncRecorder {
     }) as FileSystem["open"],
   };
 
-  /** Copies what is on the disk. Of the database everything: the system may have written it back at any time. */
+  /** Copies what is on the disk. Copies all of the database: the system may have written it back at any time. */
   async cutPower(to: string): Promise<void> {
     await mkdir(to, { recursive: true });
     for (const name of await readdir(root)) {
@@ -105,7 +105,7 @@ async function* bodyOf(seed: number): AsyncGenerator<Uint8Array> {
 }
 
 for (const durability of ["strict", "batched"] as const) {
-  test(`a power cut leaves no object whose chunks are not there, in ${durability}`, { timeout: 60_000 }, async () => {
+  test(`a power cut leaves no object whose chunks are missing, in ${durability}`, { timeout: 60_000 }, async () => {
     const recorder = new SyncRecorder();
     const backend = await openStore(root, durability, recorder.fileSystem);
     await backend.createBucket("box");

@@ -19,7 +19,7 @@ function open({ url }: PostgresSchema): Promise<MetadataStore> {
 
 const nameOf = ({ url }: PostgresSchema): string => /search_path=(\w+)/.exec(decodeURIComponent(url))?.[1] ?? "";
 
-/** What a dump that is read back elsewhere comes to. */
+/** Has the effect of a dump that is restored into another schema. */
 async function copySchema(from: PostgresSchema, to: PostgresSchema): Promise<void> {
   await from.query(`DO $$ DECLARE name text; BEGIN
     FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = '${nameOf(from)}' LOOP
@@ -34,7 +34,7 @@ describe.each([0, 1, 2])("a PostgreSQL that is put back after %i collections", (
     const [live, copy] = [await createPostgresSchema(), await createPostgresSchema()];
     const withCluster = async (schema: PostgresSchema, use: (cluster: TestCluster) => Promise<void>): Promise<void> => {
       const metadata = await open(schema);
-      // In a copy they still run; a real one is restored long after.
+      // In the copy the nodes still run; a real copy is restored much later.
       for (const { nodeId } of (await metadata.clusterSnapshot()).nodes) await metadata.stopNode(nodeId);
       const cluster = await startTestCluster({
         metadata,
@@ -71,7 +71,7 @@ describe.each([0, 1, 2])("a PostgreSQL that is put back after %i collections", (
         expect(await collect(cluster)).toMatchObject({ storesRefusing: 3, orphansDeleted: 0, chunksDeleted: 0 });
       }
     });
-    // The newer one is found after all.
+    // The newer database is back after all.
     await withCluster(live, async (cluster) => {
       expect(await collect(cluster)).toMatchObject({ storesRefusing: 0, orphansDeleted: 0 });
       const counts = await Promise.all(

@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 
-/** The program's entry. By its path: vitest's global set-up, which starts servers too, resolves no package names. */
+/** The program's entry. A path, because vitest's global set-up starts servers too and resolves no package names. */
 export const CLI_MAIN: string = fileURLToPath(new URL("../../packages/server/src/cli/main.ts", import.meta.url));
 
 /** Arguments of Node that run the sources. */
@@ -12,8 +12,8 @@ export const NODE_ARGUMENTS: readonly string[] = [
 const BUILT_MAIN = CLI_MAIN.replace(/\/src\/cli\/main\.ts$/, "/dist/cli/main.js");
 
 /**
- * `ashlar`, for a process of its own: words to start it with. From the sources; in a run of everything, which builds the packages first, as it is published:
- * hundreds of processes then start in half the time.
+ * The words that start `ashlar` in a process of its own: from the sources, or in a run of all tests as it is published. Such a run builds the
+ * packages first, and hundreds of processes start in half the time.
  */
 export const ASHLAR_COMMAND: readonly [string, ...string[]] =
   process.env.ASHLAR_TEST_PROGRAM === "built"

@@ -9,12 +9,12 @@ export interface ObservedBody extends AsyncIterable<Uint8Array> {
   readonly returned: boolean;
 }
 
-/** One step of a body: a slice, an error to throw, or a wait without end. */
+/** One step of a body: a slice, an error to throw, or an endless wait. */
 export type BodyStep = Uint8Array | Error | "stall";
 
 /**
- * A body that plays steps, after the last of which it ends. Its iterator is no generator: `return()` arrives at once, also while a `next()` hangs,
- * as it does with a socket.
+ * A body that plays steps and ends after the last one. Its iterator is no generator: `return()` arrives at once, also while a `next()` hangs, as it
+ * does with a socket.
  */
 export function scriptedBody(steps: Iterable<BodyStep>): ObservedBody {
   let pulls = 0;

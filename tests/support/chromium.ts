@@ -1,4 +1,4 @@
-/** Where a Chromium is, and how tests start it. Downloads nothing: CI and people install the distribution's package. */
+/** Where Chromium is, and how tests start it. Downloads nothing: CI and developers install the distribution's package. */
 import { accessSync, constants } from "node:fs";
 
 const PLACES = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
@@ -13,7 +13,7 @@ export function requiresChromium(env: Readonly<Record<string, string | undefined
   return isOn(env.CI) || (env.REQUIRE_BACKENDS ?? "").split(",").includes("chromium");
 }
 
-/** No sandbox (containers and root have none to give), no talk with its maker, no shared memory in containers' small /dev/shm. */
+/** No sandbox (containers and root cannot have one), no calls to Google, no shared memory in the small /dev/shm of containers. */
 export const CHROMIUM_ARGS: readonly string[] = [
   "--no-sandbox",
   "--disable-dev-shm-usage",

@@ -21,9 +21,9 @@ export interface CliRunOptions {
 export interface RunningCli {
   readonly stdout: () => string;
   readonly stderr: () => string;
-  /** Waits until a pattern shows on standard output. Fails if the command ends before, or after 20 s. */
+  /** Waits until standard output matches a pattern. Fails if the command ends before, or after 20 s. */
   until(pattern: RegExp): Promise<RegExpMatchArray>;
-  /** Ends it as a signal would, and waits. */
+  /** Ends it like a signal, and waits. */
   stop(): Promise<CliResult>;
   /** Settles when it ends. */
   readonly ended: Promise<CliResult>;
@@ -103,7 +103,7 @@ export function spawnCli(argv: readonly string[], options: Pick<CliRunOptions, "
     if (code === null) throw new Error(`killed by ${signal}: ${stderr.text()}`);
     return result(code, stdout, stderr);
   });
-  ended.catch(() => {}); // whoever waits is told
+  ended.catch(() => {}); // callers that wait get the error
   return {
     pid: child.pid ?? 0,
     stdin: child.stdin,

@@ -9,16 +9,16 @@ export async function expectCode(work: Promise<unknown>, code: ErrorCode): Promi
   );
   if (!("error" in outcome)) expect.fail(`resolved, but ${code} was expected`);
   const { error } = outcome;
-  // The error itself goes into the failure, or its stack would be lost.
+  // The failure has the error as its cause, or the stack would be lost.
   if (!AshlarError.is(error)) throw new Error(`not an AshlarError, but ${code} was expected`, { cause: error });
   if (error.code !== code) throw new Error(`${error.code} instead of ${code}`, { cause: error });
   return error;
 }
 
-/** Longer than any machine is too busy for a call that waits for nothing; shorter than what these tests let hang. */
+/** Longer than a call that waits for nothing takes on a busy machine; shorter than what these tests let hang. */
 const PROMPT_MS = 10_000;
 
-/** Aborts, and expects that the work rejects then, instead of waiting for what hangs below it. */
+/** Aborts, and expects that the work rejects then and does not wait for a hanging call below it. */
 export async function expectAborts(
   controller: AbortController,
   work: Promise<unknown>,
@@ -28,7 +28,7 @@ export async function expectAborts(
   return await expectPrompt(expectCode(work, code));
 }
 
-/** Expects that work ends, whose other ways to end are hanging or waiting out a long time. */
+/** Expects that work ends soon, where it could hang or wait for a long time. */
 export async function expectPrompt<T>(work: Promise<T>): Promise<T> {
   const limit = new AbortController();
   const late = new Promise<never>((_, reject) => {

@@ -1,7 +1,7 @@
 import { AshlarError, abortError, type ErrorCode } from "@ashlar/sdk/errors";
 import type { CallOptions, ChunkStore, Digest } from "@ashlar/sdk/ports";
 
-/** A call on its way to the store below; a fault may delay it, answer in its place, or change its answer. */
+/** A call on its way to the store below; a fault may delay it, answer it, or change its answer. */
 export interface FaultyCall<Answer, Options extends CallOptions = CallOptions> {
   readonly chunkId: Digest;
   readonly bytes: Uint8Array | undefined;
@@ -10,7 +10,7 @@ export interface FaultyCall<Answer, Options extends CallOptions = CallOptions> {
   pass(): Promise<Answer>;
 }
 
-/** What goes wrong, by method; absent: nothing. Mutable, so that a test can break and mend a store while it runs. */
+/** What goes wrong, by method; absent: nothing. Mutable, so that a test can break and repair a store while it runs. */
 export interface ChunkStoreFaults {
   putChunk?:
     | ((call: FaultyCall<Awaited<ReturnType<ChunkStore["putChunk"]>>>) => ReturnType<ChunkStore["putChunk"]>)

@@ -2,9 +2,9 @@ import { randomBytes } from "node:crypto";
 import pg from "pg";
 
 /**
- * An empty database on the server in DATABASE_URL, which vitest's global set-up sees to.
+ * An empty database on the server in DATABASE_URL, which vitest's global set-up provides.
  *
- * @param prefix of its name, so that one can tell in the server whose it is.
+ * @param prefix of its name, which tells on the server which test made it.
  * @returns its URL.
  */
 export async function freshDatabase(prefix: string): Promise<string> {

@@ -1,7 +1,7 @@
 import type { ServerHttp2Session } from "node:http2";
 import type { AddressInfo, Server, Socket } from "node:net";
 
-/** A server of a test's own, on a free port, that can be closed whatever its clients keep open. */
+/** A server of a test's own, on a free port. It can be closed even if clients keep connections open. */
 export interface ListeningServer {
   readonly url: string;
   readonly socketCount: () => number;

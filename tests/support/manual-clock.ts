@@ -1,13 +1,13 @@
 import { abortError, throwIfAborted } from "@ashlar/sdk/errors";
 import type { Clock } from "@ashlar/sdk/ports";
 
-/** A clock that stands still until told otherwise. */
+/** A clock that stands still until a test moves it. */
 export interface ManualClock extends Clock {
-  /** Moves time on and wakes every sleeper that is due, in order of its time. */
+  /** Moves time forward and wakes every sleeper that is due, in order of its time. */
   advance(durationMs: number): void;
-  /** Moves wall time alone, as while the machine sleeps, or when somebody sets its clock. */
+  /** Moves only wall time, as happens while the machine sleeps or when its clock is set. */
   stepWall(byMs: number): void;
-  /** How many wait in `sleep`. */
+  /** How many calls wait in `sleep`. */
   readonly sleeperCount: number;
 }
 
@@ -16,7 +16,7 @@ interface Sleeper {
   readonly wake: () => void;
 }
 
-/** @param startMs what both readings begin with. */
+/** @param startMs where both readings start. */
 export function createManualClock(startMs: number = 1_000_000): ManualClock {
   let now = startMs;
   let wallAheadMs = 0;

@@ -24,7 +24,7 @@ export interface MemoryNode {
   readonly faults: ChunkStoreFaults;
 }
 
-/** The engine over memory stores, wired as in a cluster: registry, layouts, ring placement, one store per server. */
+/** The engine over memory stores, wired as in a cluster: registry, layouts, ring placement, one store per node. */
 export interface MemoryCluster {
   readonly metadata: MetadataStore;
   readonly nodes: readonly MemoryNode[];
@@ -80,7 +80,7 @@ export async function createMemoryCluster(options: MemoryClusterOptions = {}): P
       clock,
       random,
       logger: silentLogger,
-      // Enough for some tries, so that tests of what fails for good are soon over.
+      // Enough for some tries, and short, so that tests of permanent failures end soon.
       retry: { forMs: 1000 },
       ...engineOptions,
       ...more,

@@ -1,8 +1,8 @@
-/** What the conformance cases need of the machine they run on, in a browser; see platform-node.ts. */
+/** What the conformance cases need from their platform, in a browser; see platform-node.ts. */
 import { sha256 } from "@noble/hashes/sha2.js";
 import type { AbortListeners, PlatformBody, Sha256 } from "./platform.ts";
 
-/** A SHA-256 in one go is the browser's own in the SDK, so here it is the other one. */
+/** A SHA-256 in JavaScript: the SDK uses the browser's own for a digest in one go. */
 export function createSha256(): Sha256 {
   const hash = sha256.create();
   return {
@@ -11,7 +11,7 @@ export function createSha256(): Sha256 {
   };
 }
 
-/** Counts the listeners that are added from now on: a page cannot ask for those that are there. */
+/** Counts the listeners that are added from now on: a page cannot ask for the earlier ones. */
 export function watchAbortListeners(signal: AbortSignal): AbortListeners {
   const listening = new Map<unknown, boolean>();
   const add = signal.addEventListener.bind(signal);
@@ -57,5 +57,5 @@ function throughTransform(slices: AsyncIterable<Uint8Array>): ReadableStream<Uin
   return readable;
 }
 
-/** Tells runs apart that share a store. */
+/** Distinguishes runs that share a store. */
 export const RUN_ID: string = crypto.randomUUID().slice(0, 8);

@@ -1,6 +1,6 @@
 /**
- * What the conformance cases need of the machine they run on, in Node. `#platform` of tests/package.json picks this file or platform-browser.ts, which
- * have the same exports.
+ * What the conformance cases need from their platform, in Node. `#platform` of tests/package.json picks this file or platform-browser.ts; both have
+ * the same exports.
  */
 import { createHash } from "node:crypto";
 import { getEventListeners } from "node:events";
@@ -16,7 +16,7 @@ export function createSha256(): Sha256 {
   };
 }
 
-/** Counts who listens for an abort. */
+/** Counts the listeners for an abort. */
 export function watchAbortListeners(signal: AbortSignal): AbortListeners {
   return { count: () => getEventListeners(signal, "abort").length };
 }
@@ -29,5 +29,5 @@ export function nextTurn(): Promise<void> {
 /** Kinds of bodies that only this platform has. */
 export const PLATFORM_BODIES: readonly PlatformBody[] = [["a Node Readable", (slices) => Readable.from(slices)]];
 
-/** Tells runs apart that share a store. */
+/** Distinguishes runs that share a store. */
 export const RUN_ID: string = String(process.pid);

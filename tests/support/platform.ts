@@ -7,7 +7,7 @@ export interface Sha256 {
   hex(): string;
 }
 
-/** Who listens for the abort of one signal. */
+/** The listeners for the abort of one signal. */
 export interface AbortListeners {
   count(): number;
 }

@@ -7,11 +7,11 @@ export interface PostgresSchema {
   readonly url: string;
   /** Runs one statement in the schema. */
   query(sql: string): Promise<void>;
-  /** Drops the schema; whatever uses it must have stopped. */
+  /** Drops the schema; everything that uses it must have stopped. */
   drop(): Promise<void>;
 }
 
-/** @throws if DATABASE_URL is not set: vitest's global set-up sees to it. */
+/** @throws if DATABASE_URL is not set; vitest's global set-up sets it. */
 export async function createPostgresSchema(): Promise<PostgresSchema> {
   const base = process.env.DATABASE_URL;
   if (base === undefined) throw new Error("DATABASE_URL is not set, and the global set-up did not run");

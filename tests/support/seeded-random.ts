@@ -1,6 +1,6 @@
 import type { Random } from "@ashlar/sdk/ports";
 
-/** Randomness that a seed replays (Mulberry32). Not for secrets. */
+/** Random numbers that a seed can repeat (Mulberry32). Not for secrets. */
 export interface SeededRandom extends Random {
   /** A whole number in [0, bound). */
   below(bound: number): number;
@@ -25,7 +25,7 @@ export function createSeededRandom(seed: number): SeededRandom {
   };
 }
 
-/** No jitter: every backoff is 0 ms, so that retries cost a test no time. */
+/** No jitter: every backoff is 0 ms, so that retries take no time in a test. */
 export const noJitter: Random = Object.freeze({
   bytes: (count: number): Uint8Array => crypto.getRandomValues(new Uint8Array(count)),
   fraction: (): number => 0,

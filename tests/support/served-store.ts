@@ -5,7 +5,7 @@ import type { TempFolder } from "./temp-folder.ts";
 export interface ServedStore {
   readonly server: RunningCli;
   readonly url: string;
-  /** The first one, which it prints. */
+  /** The first API key, which the program prints. */
   readonly apiKey: string;
 }
 

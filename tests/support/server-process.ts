@@ -3,14 +3,14 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { ASHLAR_COMMAND } from "./ashlar-program.ts";
 
-/** What a process that a test starts has of the tests' own environment. With the cache it need not strip the types of what another one has run. */
+/** The part of the tests' own environment that a started process gets. With the cache it need not strip types that another process has stripped. */
 export const CHILD_ENVIRONMENT: Readonly<Record<string, string | undefined>> = {
   PATH: process.env.PATH,
   HOME: process.env.HOME,
   NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE,
 };
 
-/** A server of the CLI as a process of its own. */
+/** A server of the command line as a process of its own. */
 export interface ServerProcess {
   /** The first line of its standard output: address and, at first start, credentials. */
   readonly ready: Readonly<Record<string, unknown>>;
@@ -22,7 +22,7 @@ export interface ServerProcess {
   hasEnded(): boolean;
   /** Kills it like a crash would. */
   kill(): Promise<void>;
-  /** Freezes it: it keeps its connections and answers nothing. */
+  /** Freezes it: it keeps its connections, but answers nothing. */
   freeze(): void;
   thaw(): void;
   /** Stops it in order. @returns its exit code. */

@@ -9,14 +9,14 @@ export interface TcpProxy {
   /** Bytes that went from clients to the server, and back, so far. */
   readonly upBytes: number;
   readonly downBytes: number;
-  /** Limits each connection and direction to so many bytes a second from now on; `undefined`: no limit. */
+  /** Limits each connection and direction to this many bytes a second from now on; `undefined`: no limit. */
   throttle(bytesPerSecond: number | undefined): void;
-  /** Breaks every connection with a reset. New ones are taken. */
+  /** Breaks every connection with a reset. New ones are accepted. */
   cut(): void;
-  /** Breaks every connection and takes no new ones until `resume()`. */
+  /** Breaks every connection and accepts no new ones until `resume()`. */
   stop(): void;
   resume(): void;
-  /** Drops what servers answer from now on, and leaves connections as they are: whoever waits, waits until `cut()`. */
+  /** Drops the answers of servers from now on, but keeps connections open: clients wait until `cut()`. */
   swallowAnswers(swallow: boolean): void;
   /** Sends new connections to another server. */
   redirect(targetUrl: string): void;
@@ -37,11 +37,11 @@ export async function startTcpProxy(targetUrl?: string): Promise<TcpProxy> {
   const track = (socket: Socket): void => {
     sockets.add(socket);
     socket.setNoDelay(true);
-    socket.on("error", () => {}); // cut connections are what a proxy is for
+    socket.on("error", () => {}); // the proxy cuts connections on purpose
     socket.on("close", () => sockets.delete(socket));
   };
   const relay = (from: Socket, to: Socket, count: (bytes: number) => void, drop = (): boolean => false): void => {
-    // When the next byte may go; in between, timers round up, so short waits are saved until they are worth one.
+    // When the next byte may go. Timers round up, so short waits add up until a timer is worth it.
     let dueAtMs = 0;
     const limiter = new Transform({
       highWaterMark: PIECE_BYTES,

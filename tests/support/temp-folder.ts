@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** A folder that goes away with its scope. */
+/** A folder that is deleted at the end of its scope. */
 export interface TempFolder extends AsyncDisposable {
   readonly path: string;
   /** A path below it. */

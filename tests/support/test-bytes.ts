@@ -1,9 +1,9 @@
 import { createSha256 } from "#platform";
 
 /**
- * Bytes that look random and follow from the seed and their position alone: any part of a long body can be made without the rest.
+ * Bytes that look random and depend only on the seed and their position: any part of a long body can be made without the rest.
  *
- * @param offset where in the endless sequence of this seed the bytes lie; a multiple of 4.
+ * @param offset where in the endless sequence of this seed the bytes begin; a multiple of 4.
  */
 export function testBytes(sizeBytes: number, seed: number = 1, offset: number = 0): Uint8Array<ArrayBuffer> {
   const words = new Uint32Array(Math.ceil(sizeBytes / 4));

@@ -32,10 +32,10 @@ export interface TestNode {
   readonly nodeId: string;
   /** Where it is reached: the proxy, if there is one. */
   readonly url: string;
-  /** Where its data lies; absent for nodes in memory. */
+  /** Folder of its data; absent for nodes in memory. */
   readonly path: string | undefined;
   readonly store: ChunkStore;
-  readonly server: StorageNode;
+  readonly storageNode: StorageNode;
   /** In front of the node, in a proxied cluster. */
   readonly proxy: TcpProxy | undefined;
   /** Shuts the node down in order. */
@@ -56,7 +56,7 @@ export interface TestCluster {
   /** Adds a node to the running cluster. */
   addNode(): Promise<TestNode>;
   collect(options?: { readonly claimTtlMs?: number; readonly graceMs?: number }): Promise<CollectReport>;
-  /** Gives the nodes what puts have left to repair, as a gateway's background work does at its own times. */
+  /** Repairs what puts have missed, as a gateway's background work does from time to time. */
   repair(): Promise<void>;
   /** In front of the gateway, in a proxied cluster. */
   readonly proxy: TcpProxy | undefined;
@@ -72,14 +72,14 @@ export interface TestCluster {
 export interface TestClusterOptions {
   /** Default 3. */
   readonly nodeCount?: number;
-  /** Default `memory`. A store that is given stays its owner's. */
+  /** Default `memory`. A store that is given is not closed with the cluster. */
   readonly metadata?: "memory" | "sqlite" | "postgres" | MetadataStore;
   /** A proxy between this process and PostgreSQL. */
   readonly metadataProxied?: boolean;
   /** Default `fs`, in a temporary folder, with durability `os`. */
   readonly chunks?: "fs" | "memory";
   readonly chunkMaxBytes?: number;
-  /** Where a node's data lies; default: a folder of the cluster's own. */
+  /** Folder of a node's data; default: one in the cluster's own folder. */
   readonly nodePath?: (nodeId: string) => string;
   readonly heartbeatIntervalMs?: number;
   /** A proxy in front of every server, so that connections can be slowed and cut. */
@@ -148,7 +148,7 @@ export async function startTestCluster(options: TestClusterOptions = {}): Promis
     fetch(request) {
       const { origin } = new URL(request.url);
       const node = nodes.find((each) => each.url === origin);
-      return (node?.server ?? gateway).fetch(request);
+      return (node?.storageNode ?? gateway).fetch(request);
     },
     async close() {
       await proxy?.close();
@@ -208,7 +208,7 @@ async function openPostgres(proxied: boolean, resources: Resources): Promise<Met
   // Gives up after a second, so that a test of a database that is away does not take ten.
   const pool = (): pg.Pool => {
     const made = new pg.Pool({ connectionString: address.href.replaceAll("+", "%20"), pipeline: true });
-    made.on("error", () => {}); // idle connections break when the way is cut; the store opens new ones
+    made.on("error", () => {}); // idle connections break when the proxy cuts them; the store opens new ones
     return made;
   };
   return openPostgresMetadataStore({ pool, retryForMs: proxied ? 1000 : 10_000 });
@@ -225,7 +225,7 @@ async function startNode(
   const proxy = options.proxied === true ? await startTcpProxy() : undefined;
   const open = async (): Promise<RunningNode> => {
     const store = await openStore(path, options.chunkMaxBytes);
-    const server = createStorageNode({
+    const storageNode = createStorageNode({
       nodeId,
       store,
       registry: metadata,
@@ -235,13 +235,13 @@ async function startNode(
       diskReserveBytes: 0,
       heartbeatIntervalMs: options.heartbeatIntervalMs,
     });
-    const { url } = await server.listen();
+    const { url } = await storageNode.listen();
     proxy?.redirect(url);
-    return { store, server, url };
+    return { store, storageNode, url };
   };
   let running = await open();
   const stop = async (): Promise<void> => {
-    await running.server.close({ graceMs: 100 });
+    await running.storageNode.close({ graceMs: 100 });
     await running.store.close();
   };
   resources.closers.push(async () => {
@@ -258,8 +258,8 @@ async function startNode(
     get store() {
       return running.store;
     },
-    get server() {
-      return running.server;
+    get storageNode() {
+      return running.storageNode;
     },
     stop,
     async start() {
@@ -270,7 +270,7 @@ async function startNode(
 
 interface RunningNode {
   readonly store: ChunkStore;
-  readonly server: StorageNode;
+  readonly storageNode: StorageNode;
   readonly url: string;
 }
 

@@ -2,7 +2,7 @@ import { setImmediate as settled } from "node:timers/promises";
 import type { SeededRandom } from "./seeded-random.ts";
 
 /**
- * Decides, from a seed, in which order things that run side by side go on.
+ * Decides from a seed in which order concurrent calls go on.
  *
  * Each call of a wrapped object waits for its turn before it begins and again before its answer arrives, and the seed picks who is next. So every
  * step of one party can come between any two steps of another, and a run can be replayed.
@@ -10,7 +10,7 @@ import type { SeededRandom } from "./seeded-random.ts";
 export interface TurnScheduler {
   /** Waits for a turn. */
   turn(): Promise<void>;
-  /** The object with a turn before and after each call of the methods named. */
+  /** The object, but each call of the named methods waits for a turn before and after. */
   wrap<T extends object>(target: T, methods: readonly (keyof T)[]): T;
   /** Gives turns until all of `work` has settled. @param onTurn called before each turn. */
   run(work: readonly Promise<unknown>[], onTurn: () => void): Promise<void>;

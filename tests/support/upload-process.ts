@@ -6,7 +6,7 @@ const PROGRAM = fileURLToPath(new URL("upload-program.ts", import.meta.url));
 
 /** An upload that runs in a process of its own, and never ends by itself. */
 export interface UploadProcess {
-  /** Resolves when the store has acknowledged so many bytes. */
+  /** Resolves when the store has acknowledged this many bytes. */
   reached(bytes: number): Promise<void>;
   /** Kills the process like a crash would. */
   kill(): Promise<void>;

@@ -1,4 +1,4 @@
-/** Changes all that an object consists of, as a caller does who uses it for the next call: every text, number and list, at any depth. */
+/** Changes everything in an object, like a caller that uses it again for the next call: every text, number and list, at any depth. */
 export function wreck(value: object): void {
   const members = value as Record<string, unknown>;
   for (const [name, member] of Object.entries(members)) {

@@ -9,7 +9,7 @@ import {
 import { loadSync } from "@grpc/proto-loader";
 import { PROTO_FOLDERS } from "./servers-under-test.ts";
 
-/** A message as proto-loader gives it: names as in the `.proto` files, 64-bit integers as text, bytes as Buffer. */
+/** A message as proto-loader returns it: names as in the `.proto` files, 64-bit integers as text, bytes as Buffer. */
 // biome-ignore lint/suspicious/noExplicitAny: made at run time, without types.
 export type Message = Record<string, any>;
 

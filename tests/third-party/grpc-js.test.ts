@@ -44,7 +44,7 @@ describe("a storage node, called by @grpc/grpc-js from the .proto files", () => 
     const writer = connect("ashlar.v1.ChunkService", servers.node, grant);
     const header = { chunk_id: chunkId, size_bytes: String(chunk.byteLength), durability: "DURABILITY_OS" };
     const put = await writer.clientStream("PutChunk", frames(header, chunk));
-    expect(put).toMatchObject({ size_bytes: String(chunk.byteLength), already_present: false, server_id: "n1" });
+    expect(put).toMatchObject({ size_bytes: String(chunk.byteLength), already_present: false, node_id: "n1" });
     expect(put.receipt).not.toBe("");
     const reader = connect("ashlar.v1.ChunkService", servers.node, await servers.grants.issueRead({ chunkId }));
     const read = async (range: Message): Promise<Buffer> => {
@@ -58,22 +58,22 @@ describe("a storage node, called by @grpc/grpc-js from the .proto files", () => 
 
   test("answers errors with the codes of the table", async () => {
     const cluster = connect("ashlar.v1.ChunkService", servers.node, await servers.grants.issueCluster());
-    const stranger = connect("ashlar.v1.ChunkService", servers.node);
+    const unauthenticated = connect("ashlar.v1.ChunkService", servers.node);
     const other = digestOf(testBytes(10, 99));
     const wrong = frames({ chunk_id: other, size_bytes: String(chunk.byteLength) }, chunk);
     expect(await statusOf(cluster.clientStream("PutChunk", wrong))).toBe("DATA_LOSS");
     expect(await statusOf(cluster.serverStream("GetChunk", { chunk_id: other }))).toBe("NOT_FOUND");
     expect(await statusOf(cluster.serverStream("GetChunk", { chunk_id: Buffer.alloc(5) }))).toBe("INVALID_ARGUMENT");
     expect(await statusOf(cluster.clientStream("PutChunk", []))).toBe("INVALID_ARGUMENT");
-    expect(await statusOf(stranger.serverStream("GetChunk", { chunk_id: other }))).toBe("UNAUTHENTICATED");
+    expect(await statusOf(unauthenticated.serverStream("GetChunk", { chunk_id: other }))).toBe("UNAUTHENTICATED");
     const reading = await servers.grants.issueRead({ chunkId: other });
     const reader = connect("ashlar.v1.ChunkService", servers.node, reading);
     expect(await statusOf(reader.serverStream("GetChunk", { chunk_id: digestOf(chunk) }))).toBe("PERMISSION_DENIED");
   });
 
-  test("tells its health to everybody, in its own and in gRPC's own service", async () => {
+  test("tells its health to unauthenticated callers too, in its own and in gRPC's health service", async () => {
     const own = await connect("ashlar.v1.ChunkService", servers.node).unary("HealthCheck", {});
-    expect(own).toMatchObject({ status: "STATUS_SERVING", server_id: "n1" });
+    expect(own).toMatchObject({ status: "STATUS_SERVING", node_id: "n1" });
     expect(Number(own.bytes_total)).toBeGreaterThan(0);
     for (const address of [servers.node, servers.gateway]) {
       const health = connect("grpc.health.v1.Health", address);
@@ -106,7 +106,7 @@ describe("a gateway, called by @grpc/grpc-js from the .proto files", () => {
     });
     expect(await statusOf(objects.unary("CreateBucket", { bucket: "UPPER" }))).toBe("INVALID_ARGUMENT");
     expect(await statusOf(objects.unary("CreateBucket", { bucket: "from-grpc-js" }))).toBe("ALREADY_EXISTS");
-    const stranger = connect("ashlar.v1.ObjectService", servers.gateway, "ashlar_0000000000000000_no");
-    expect(await statusOf(stranger.unary("ListBuckets", {}))).toBe("UNAUTHENTICATED");
+    const unauthenticated = connect("ashlar.v1.ObjectService", servers.gateway, "ashlar_0000000000000000_no");
+    expect(await statusOf(unauthenticated.unary("ListBuckets", {}))).toBe("UNAUTHENTICATED");
   });
 });

@@ -1,4 +1,4 @@
-"""Puts and gets a chunk and an object with Python's grpcio, from code that grpcio-tools made of the .proto files.
+"""Puts and gets a chunk and an object with Python's grpcio, with code that grpcio-tools made from the .proto files.
 
 Arguments: <generated folder> <node> <gateway> <write grant> <API key>; a read grant for the chunk comes on standard input
 after the chunk's id was printed. Prints one JSON object with what it saw.

@@ -33,7 +33,7 @@ if (python === undefined && process.env.CI === "true") {
 }
 if (python === undefined) process.stdout.write("skipped: no Python with grpcio and grpcio-tools here\n");
 
-describe("Python's grpcio, with code made of the .proto files", () => {
+describe("Python's grpcio, with code made from the .proto files", () => {
   test.skipIf(python === undefined)("puts and gets a chunk and an object", { timeout: 120_000 }, async () => {
     await using folder = await createTempFolder();
     await using servers = await startServers();

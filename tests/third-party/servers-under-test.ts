@@ -4,7 +4,7 @@ import { createGrantKeeper, type GrantKeeper } from "@ashlar/server";
 import { startCli } from "../support/cli.ts";
 import { createTempFolder } from "../support/temp-folder.ts";
 
-/** Where the `.proto` files lie. */
+/** Folders of the `.proto` files. */
 export const PROTO_FOLDERS: readonly string[] = ["proto", "proto-vendor"].map((folder) =>
   fileURLToPath(new URL(`../../${folder}`, import.meta.url)),
 );

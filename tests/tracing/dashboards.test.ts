@@ -66,8 +66,8 @@ async function look(url: string): Promise<void> {
   }
 }
 
-async function makeTraffic({ gateway: server, apiKey, nodes }: SmallCluster): Promise<void> {
-  await using client = createClient(gateway({ url: server.url, apiKey }));
+async function makeTraffic({ gateway: gatewayProcess, apiKey, nodes }: SmallCluster): Promise<void> {
+  await using client = createClient(gateway({ url: gatewayProcess.url, apiKey }));
   await client.createBucket({ bucket: "watched" });
   await client.createBucket({ bucket: "watched" }).catch(() => {});
   const body = (): Uint8Array => new Uint8Array(randomBytes(200_000));
@@ -80,7 +80,7 @@ async function makeTraffic({ gateway: server, apiKey, nodes }: SmallCluster): Pr
 beforeAll(async () => {
   await using cluster = await startSmallCluster({ traced: false, env: { COLLECT_INTERVAL_MS: "1000" } });
   await using folder = await createTempFolder();
-  // A node that nobody answers: its calls to the registry fail.
+  // A node without a gateway: its calls to the registry fail.
   const lonely = await startServerProcess(
     ["node", "--server-id", "lonely", "--data-dir", folder.path, "--port", "0", "--insecure"],
     { ASHLAR_GATEWAY: "http://127.0.0.1:1" },
@@ -103,7 +103,7 @@ beforeAll(async () => {
 afterAll(() => exposed.clear());
 
 describe.each(queries)("$where", ({ expression }) => {
-  // Of Grafana's variables Prometheus sees only what they stand for.
+  // Prometheus sees only the values of Grafana's variables.
   const plain = expression.replaceAll("$__rate_interval", "5m").replaceAll("$instance", ".*");
 
   it("asks for series and labels that servers expose", () => {
@@ -139,7 +139,7 @@ it("legends name labels that their queries keep", () => {
   }
 });
 
-it("panels stand side by side, have ids of their own, and take the data source that is chosen", () => {
+it("panels do not overlap, have ids of their own, and use the chosen data source", () => {
   const { panels } = dashboard;
   expect(new Set(panels.map(({ id }) => id)).size).toBe(panels.length);
   const taken = new Set<string>();
@@ -166,7 +166,7 @@ it("panels stand side by side, have ids of their own, and take the data source t
   expect(exposed.has(metric)).toBe(true);
 });
 
-it("alerts have names of their own, say what to do, and for whom", () => {
+it("alerts have names of their own, and say what to do and how urgent it is", () => {
   expect(new Set(rules.map(({ alert }) => alert)).size).toBe(rules.length);
   for (const { alert, labels, annotations } of rules) {
     expect(alert).toMatch(/^Ashlar[A-Z]\w+$/);

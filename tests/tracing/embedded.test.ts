@@ -79,7 +79,7 @@ it("the span of a read lasts until its last byte is taken", async () => {
   expect(get?.status.code).not.toBe(2);
 });
 
-it("and ends when the reader gives it up", async () => {
+it("the span of a read ends when the reader gives up", async () => {
   const loop = await client.getObject({ bucket: "photos", key: "k" });
   for await (const slice of loop) {
     expect(slice.byteLength).toBeGreaterThan(0);
@@ -111,7 +111,7 @@ it("a read that fails names its code", async () => {
   expect(get?.attributes["error.type"]).toMatch(/^CHUNK_/);
 });
 
-it("tells keys where it is asked to", async () => {
+it("records keys if it is asked to", async () => {
   const seat = traced(embedded({ path: folder.path }), openTelemetryTracer({ tracerProvider }), { keys: true });
   await using open = createClient(seat);
   await open.headObject({ bucket: "photos", key: "k" });

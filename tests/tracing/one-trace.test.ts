@@ -41,7 +41,7 @@ function client(seat: "gateway" | "direct", transport: TransportName): ObjectCli
   return createClient(traced(inner, openTelemetryTracer({ tracerProvider })));
 }
 
-/** All spans, of the app and of the servers, of the trace that begins with `rootName`; once none is missing and no more come. */
+/** All spans of the app and of the servers in the trace that begins with `rootName`; waits until no more come. */
 async function traceOf(rootName: string): Promise<readonly WrittenSpan[]> {
   const root = memory.getFinishedSpans().find(({ name }) => name === rootName);
   if (root === undefined) throw new Error(`no span ${rootName}`);
@@ -71,7 +71,7 @@ describe.each(["gateway", "direct"] as const)("a put and a get through the %s se
 
     const put = await traceOf("ashlar.putObject");
     const root = put.find(({ name }) => name === "ashlar.putObject");
-    // Every span hangs below the app's call: nobody lost the thread.
+    // Every span is below the app's call: no process lost the trace.
     for (const span of put) expect(pathUp(put, span).at(-1)?.spanId, span.name).toBe(root?.spanId);
     expect(root?.attributes).toMatchObject({
       "ashlar.seat": seat,
@@ -103,7 +103,7 @@ describe.each(["gateway", "direct"] as const)("a put and a get through the %s se
   });
 });
 
-it("tells RPCs from plain requests as OpenTelemetry's conventions do", async () => {
+it("names RPCs and plain requests as OpenTelemetry's conventions say", async () => {
   memory.reset();
   await using store = client("gateway", "grpc");
   await store.headObject({ bucket: "traced", key: "no such key" }).catch(() => {});
@@ -116,7 +116,7 @@ it("tells RPCs from plain requests as OpenTelemetry's conventions do", async () 
     "rpc.response.status_code": "NOT_FOUND",
     "error.type": "OBJECT_NOT_FOUND",
   });
-  // Refusing is what the server should do; for the app the call failed.
+  // The server is right to refuse; for the app the call failed.
   expect(rpc?.statusCode).not.toBe(2);
   const call = spans.find(({ name }) => name === "ashlar.headObject");
   expect(call).toMatchObject({ statusCode: 2, attributes: { "error.type": "OBJECT_NOT_FOUND" } });
@@ -128,10 +128,10 @@ it("names trace and request in the log lines of every server that took part", as
   await store.putObject({ bucket: "traced", key: "logged", body: randomBytes(100_000) });
   const spans = await traceOf("ashlar.putObject");
   const traceId = spans[0]?.traceId;
-  const face = logLines(cluster.gateway).find((line) => line.traceId === traceId && line.route === "/chunks");
-  expect(face?.spanId).toBe(spans.find(({ name, service }) => name === "PUT /chunks" && service === "gateway")?.spanId);
-  const onNodes = cluster.nodes.flatMap(logLines).filter((line) => line.traceId === traceId);
+  const line = logLines(cluster.gateway).find((each) => each.traceId === traceId && each.route === "/chunks");
+  expect(line?.spanId).toBe(spans.find(({ name, service }) => name === "PUT /chunks" && service === "gateway")?.spanId);
+  const onNodes = cluster.nodes.flatMap(logLines).filter((each) => each.traceId === traceId);
   expect(onNodes.length).toBeGreaterThanOrEqual(2);
-  // One id finds the lines of the gateway and of the nodes that it asked.
-  for (const line of onNodes) expect(line.requestId).toBe(face?.requestId);
+  // One id finds the lines of the gateway and of the nodes that it called.
+  for (const each of onNodes) expect(each.requestId).toBe(line?.requestId);
 });

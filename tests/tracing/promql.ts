@@ -5,7 +5,7 @@ export interface PromQlUse {
   readonly matchers: ReadonlyArray<{ readonly label: string; readonly operator: string; readonly value: string }>;
 }
 
-/** An expression taken apart: enough of PromQL for dashboards and alerts, and an error for what is not understood. */
+/** A parsed expression: enough of PromQL for dashboards and alerts, and an error for anything else. */
 export interface PromQl {
   readonly uses: readonly PromQlUse[];
   /** Labels by which aggregations group. */
@@ -19,7 +19,7 @@ const TOKEN =
   /(?<space>\s+)|(?<grouping>\b(?:by|without)\s*\([^)]*\))|(?<range>\[[^\]]*\])|(?<matchers>\{[^}]*\})|(?<name>[A-Za-z_:][A-Za-z0-9_:]*)|(?<other>[0-9.]+|[-+*/()<>=!,]+)/y;
 const MATCHER = /^([A-Za-z_][A-Za-z0-9_]*)\s*(=~|!~|!=|=)\s*"([^"]*)"$/;
 
-/** @throws for a word that is neither a known function nor a metric with a prefix of ours, and for anything that is not PromQL. */
+/** @throws for a word that is neither a known function nor a metric by `isMetric`, and for anything that is not PromQL. */
 export function parsePromQl(expression: string, isMetric: (name: string) => boolean): PromQl {
   const uses: PromQlUse[] = [];
   const groupedBy: string[] = [];
@@ -54,7 +54,7 @@ function fail(expression: string, position: number): never {
   throw new Error(`not understood at ${position}: ${expression}`);
 }
 
-/** The series in a page of Prometheus' text format: label names by the name of the sample. */
+/** The series in a page of Prometheus' text format: label names by sample name. */
 export function seriesOf(page: string): ReadonlyMap<string, ReadonlySet<string>> {
   const series = new Map<string, Set<string>>();
   for (const line of page.split("\n")) {

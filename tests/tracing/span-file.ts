@@ -35,7 +35,7 @@ export function readSpans(file: string): readonly WrittenSpan[] {
   return lines.filter((line) => line !== "").map((line) => JSON.parse(line) as WrittenSpan);
 }
 
-/** The span and all above it, up to the first that is not among `spans`; itself first. */
+/** The span and its ancestors, as far as they are in `spans`; the span itself comes first. */
 export function pathUp(spans: readonly WrittenSpan[], span: WrittenSpan): readonly WrittenSpan[] {
   const parent = spans.find(({ spanId }) => spanId === span.parentSpanId);
   return parent === undefined ? [span] : [span, ...pathUp(spans, parent)];

@@ -14,7 +14,7 @@ def fixed(size, total):
 
 
 def by_count(count, total):
-    # Part i ends where the first i parts of the longer kind come first.
+    # The longer chunks come first: chunk i ends here.
     ends = [i * (total // count) + min(i, total % count) for i in range(count + 1)]
     return [b - a for a, b in zip(ends, ends[1:]) if b > a]
 

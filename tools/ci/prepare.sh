@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What tests need and npm's lockfile does not bring; .ci/run and the workflows call it. Each part is quick if it is there already.
+# Installs what tests need and npm's lockfile lacks; .ci/run and the workflows call it. Each part is quick if it is installed already.
 #
 #   tools/ci/prepare.sh [system] [python] [nodes]     default: all
 set -euo pipefail

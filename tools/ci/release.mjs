@@ -1,6 +1,6 @@
 /**
- * Publishes what `changeset version` has given a new version: `npm run release`. With `--dry-run` it does everything but that: builds, packs and
- * judges the packages as `npm run exports` does, and tells what would be released.
+ * Publishes the packages that got a new version from `changeset version`: `npm run release`. With `--dry-run` it publishes nothing: it builds, packs
+ * and checks the packages as `npm run exports` does, and tells what would be released.
  */
 import { spawnSync } from "node:child_process";
 import { globSync, statSync } from "node:fs";
@@ -16,15 +16,15 @@ function run(command, ...args) {
   process.exit(1);
 }
 
-// Builds first: the packages that are judged are those that are published.
+// Builds first: the packages that are checked are those that are published.
 run(process.execPath, "tools/bootstrap.mjs", "check", "exports");
 if (values["dry-run"]) {
   for (const file of globSync("node_modules/.cache/ashlar/packed/*.tgz").sort()) {
     process.stdout.write(`${file.split("/").at(-1)}: ${(statSync(file).size / 1000).toFixed(0)} kB\n`);
   }
-  // Fails where a changeset names what is not there. What waits is released by `npm run release:version` first.
+  // Fails if a changeset names a package that does not exist. `npm run release:version` has to apply waiting changesets before a release.
   run("changeset", "status", "--verbose");
 } else {
-  // changesets publishes with pnpm, which puts versions in the place of "workspace:" and "catalog:".
+  // changesets publishes with pnpm, which replaces "workspace:" and "catalog:" by versions.
   run("npx", "--yes", `--package=${PNPM}`, "--", "changeset", "publish");
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs a command COUNT times, stops at the first failure and says at which try: tools/ci/repeat.sh 20 npm test -- tests/concurrency
+# Runs a command COUNT times, stops at the first failure and prints its number: tools/ci/repeat.sh 20 npm test -- tests/concurrency
 set -uo pipefail
 count=${1:?how often}
 shift

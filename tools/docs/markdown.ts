@@ -13,7 +13,7 @@ export function code(text: string | undefined): string {
   return text === undefined || text === "" ? "" : `\`${text}\``;
 }
 
-/** Replaces what stands between `<!-- name -->` and `<!-- /name -->`. @throws if the page has no such section. */
+/** Replaces the text between `<!-- name -->` and `<!-- /name -->`. @throws if the page has no such section. */
 export function withSection(page: string, name: string, text: string): string {
   const [open, close] = [`<!-- ${name} -->`, `<!-- /${name} -->`];
   const [start, end] = [page.indexOf(open), page.indexOf(close)];

@@ -1,14 +1,14 @@
 import type { BenchmarkResults, RowResult } from "../../bench/src/results.ts";
 import { markdownTable } from "./markdown.ts";
 
-/** What the app's bytes pass, in the words of the page. */
+/** The servers that the app's bytes pass, in the words of the page. */
 const SERVERS: Readonly<Record<RowResult["servers"], string>> = {
   none: "none",
   one: "one server",
   cluster: "cluster, three copies",
 };
 
-/** Throughput of large objects by seat and transport, from the latest benchmark; a word instead while there is none that counts. */
+/** Throughput of large objects by seat and transport, from the latest benchmark; a note if there is none, or only a quick one. */
 export function speedTable(results: BenchmarkResults | undefined): string {
   if (results === undefined || results.quick) return "Not measured yet: `npm run bench`.";
   const rows = results.rows.flatMap(({ seat, transport, servers, durability, phases: { putBulk, getBulk } }) =>

@@ -60,7 +60,7 @@ const TRANSPORTS: readonly Entry[] = [
   },
 ];
 
-/** The transports with the capabilities that they declare themselves. */
+/** The transports with the capabilities that they declare. */
 export function transportsTable(): string {
   const rows = TRANSPORTS.map(({ create, factory, from, wire }) => {
     const { name, capabilities } = create();
@@ -74,7 +74,7 @@ export function transportsTable(): string {
   ]);
 }
 
-/** The transport as it is made where there is an XMLHttpRequest, which makes the difference. */
+/** The transport as it is made in a page: there is an XMLHttpRequest there. */
 function asInPage(create: () => Transport): Transport {
   const scope = globalThis as { XMLHttpRequest?: unknown };
   scope.XMLHttpRequest = function XMLHttpRequest() {};

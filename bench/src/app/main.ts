@@ -7,7 +7,7 @@ import { type LoadPlan, runLoad } from "../load/run-load.ts";
 import type { ClientSpec } from "./client-spec.ts";
 import { openStoreClient } from "./open-client.ts";
 
-/** What the app is told to do. */
+/** The task of the app. */
 export interface AppTask {
   readonly client: ClientSpec;
   readonly plan: LoadPlan;

@@ -1,4 +1,4 @@
-/** node:http and nothing else: drops what is put (with `sha256`: answers its digest) and sends 4 MiB to whoever gets. Prints its URL as JSON. */
+/** node:http and nothing else: drops the bytes of a PUT (with `sha256`: answers their digest), answers a GET with 4 MiB. Prints its URL as JSON. */
 import { createHash } from "node:crypto";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";

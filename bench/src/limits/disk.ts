@@ -6,7 +6,7 @@ import { uniqueSlices } from "../load/unique-body.ts";
 import { megabytesPerSecond } from "../statistics.ts";
 import type { SmallFilesTask } from "./small-files-thread.ts";
 
-/** One file, written in pieces of 1 MiB with an fdatasync now and then and at the end, in MB/s. */
+/** One file, written in pieces of 1 MiB with an fdatasync after each `syncEveryBytes` and at the end, in MB/s. */
 export async function measureDisk(
   folder: string,
   { sizeBytes, syncEveryBytes }: { readonly sizeBytes: number; readonly syncEveryBytes: number },

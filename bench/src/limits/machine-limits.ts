@@ -18,7 +18,7 @@ export interface MachineLimits {
   readonly httpSha256GetMegabytesPerSecond: number;
 }
 
-/** What the process that measures {@link MachineLimits} is told. */
+/** Input of the process that measures {@link MachineLimits}. */
 export interface LimitsTask {
   /** A folder on the disk that the rows write to. */
   readonly folder: string;

@@ -3,7 +3,7 @@ import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, writeSync } from
 import { join } from "node:path";
 import { parentPort, workerData } from "node:worker_threads";
 
-/** What the thread is told. */
+/** Input of the thread. */
 export interface SmallFilesTask {
   /** Its own folder; made here. */
   readonly folder: string;

@@ -6,9 +6,9 @@ export interface LoadBody {
 }
 
 /**
- * What the load generator drives: any object store with one bucket. Ashlar's seats stand behind it, and so can an S3 client.
+ * What the load generator drives: any object store with one bucket: Ashlar's seats, or an S3 client.
  *
- * All calls may run side by side.
+ * All calls may run at the same time.
  */
 export interface ObjectStoreClient {
   /** Writes an object; resolves when the store has acknowledged it. */

@@ -13,7 +13,7 @@ export interface PhaseReport {
   /** Of one object, from the call to its end. */
   readonly latencyP50Ms: number;
   readonly latencyP99Ms: number;
-  /** How long the app's event loop did not turn, beyond the sampling interval. */
+  /** How long the app's event loop was blocked, beyond the sampling interval. */
   readonly loopP99Ms: number;
   readonly loopMaxMs: number;
   /** Largest resident memory of the app's process while the phase ran. */
@@ -26,7 +26,7 @@ export interface PhasePlan {
   readonly count: number;
   /** Calls at once. */
   readonly inFlight: number;
-  /** No new object is begun after this long; default: all are. */
+  /** No new object starts after this time; default: no limit. */
   readonly limitMs?: number | undefined;
 }
 
@@ -73,7 +73,7 @@ function watchProcess(): {
   };
   const timer = setInterval(sample, MEMORY_INTERVAL_MS);
   loop.enable();
-  // The histogram holds the time between two looks: the interval is no stall.
+  // The histogram holds the time between two samples: the sampling interval is no stall.
   const stallMs = (nanoseconds: number): number => Math.max(0, nanoseconds / 1e6 - LOOP_RESOLUTION_MS);
   return {
     figures() {

@@ -72,7 +72,7 @@ test("what a plan leaves out is not run", async () => {
   expect(Object.keys(report)).toEqual(["putSmall", "getSmall"]);
 });
 
-test("a phase ends by its time, and sees the event loop stand still", async () => {
+test("a phase ends at its time limit, and sees that the event loop was blocked", async () => {
   const block = async (): Promise<number> => {
     await new Promise((resolve) => setTimeout(resolve, 5));
     for (const begunAtMs = performance.now(); performance.now() - begunAtMs < 60; );
@@ -85,7 +85,7 @@ test("a phase ends by its time, and sees the event loop stand still", async () =
   expect(report.latencyP50Ms).toBeGreaterThan(60);
 });
 
-test("no two MiB of any bodies are alike, opened twice or side by side, and none compresses", async () => {
+test("no two MiB of any bodies are alike, opened twice or at the same time", async () => {
   const digests = new Set<string>();
   const one = uniqueBody(4 * MIB);
   const other = uniqueBody(3 * MIB + 1);
@@ -94,7 +94,7 @@ test("no two MiB of any bodies are alike, opened twice or side by side, and none
       for await (const slice of body.open()) {
         const digest = createHash("sha256").update(slice).digest("hex");
         await new Promise((resolve) => setImmediate(resolve));
-        // Valid until the next is asked for, whatever the others do.
+        // A slice is valid until the next one is asked for, whatever the other bodies do.
         expect(createHash("sha256").update(slice).digest("hex")).toBe(digest);
         digests.add(digest);
       }

@@ -10,7 +10,7 @@ export interface LoadPlan {
   readonly bulkInFlight: number;
   /** One large object; none for 0. */
   readonly singleBytes: number;
-  /** A slow store moves less than that: no large object is begun after this long, and the single one is as large as fits in it. */
+  /** A slow store moves less: no large object starts after this time, and the single object is only as large as fits into it. */
   readonly largeLimitMs: number;
   /** Small objects, until the count or the time is reached; none for a count of 0. */
   readonly smallCount: number;
@@ -28,11 +28,11 @@ export type PhaseName = (typeof PHASES)[number];
 /** What a load showed; phases that were not asked for are absent. */
 export type LoadReport = Readonly<Partial<Record<PhaseName, PhaseReport>>>;
 
-/** Bytes put and got before anything is measured: connections are made, code is compiled. */
+/** Bytes put and got before anything is measured, so that connections exist and code is compiled. */
 const WARM_UP_BYTES = 32 * 1024 * 1024;
 const WARM_UP_SMALL_COUNT = 500;
 
-/** Puts and gets what the plan says, through any store. The objects stay there: whoever made the store throws it away. */
+/** Puts and gets what the plan says, through any store. The objects stay there: the caller deletes the store. */
 export async function runLoad(client: ObjectStoreClient, plan: LoadPlan): Promise<LoadReport> {
   const large = await bulk(client, plan);
   return { ...large, ...(await single(client, plan, large.putBulk)), ...(await small(client, plan)) };
@@ -89,7 +89,7 @@ async function small(client: ObjectStoreClient, plan: LoadPlan): Promise<LoadRep
   await runPhase(warmUp, (index) => get(client, `warm-up/${index}`, smallBytes));
   const limits = { inFlight: smallInFlight, limitMs: smallLimitMs };
   const putSmall = await runPhase({ ...limits, count: smallCount }, (index) => putOne(`small/${index}`));
-  // All that are there, again and again until the count or the time is reached.
+  // Gets all objects in turn, again and again, until the count or the time is reached.
   const getSmall = await runPhase({ ...limits, count: smallCount }, (index) =>
     get(client, `small/${index % putSmall.objects}`, smallBytes),
   );

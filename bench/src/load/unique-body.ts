@@ -3,7 +3,7 @@ import type { LoadBody } from "./object-store-client.ts";
 
 const MIB = 1024 * 1024;
 
-/** Bytes that do not compress, made once: filling a gibibyte anew costs as much as sending it. */
+/** Bytes that do not compress, made once: filling a gibibyte each time costs as much as sending it. */
 const RANDOM_BLOCK: Buffer = randomFillSync(Buffer.allocUnsafeSlow(MIB));
 
 /** Raised for each body of the process, so that no two bodies share a chunk. */

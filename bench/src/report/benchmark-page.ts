@@ -2,7 +2,7 @@ import { markdownTable } from "../../../tools/docs/markdown.ts";
 import type { BenchmarkResults } from "../results.ts";
 import { largeTable, limitsTable, smallTable, targetsTable } from "./tables.ts";
 
-/** What stands between the markers of docs/benchmarks.md. */
+/** The text between the markers of docs/benchmarks.md. */
 export function benchmarkSection(results: BenchmarkResults): string {
   const { machine, plan, quick, rounds, startedAt } = results;
   const memoryGib = Math.round(machine.memoryBytes / 1024 ** 3);

@@ -59,7 +59,7 @@ export function smallTable(results: BenchmarkResults): Table {
 export function wholeTable(results: BenchmarkResults): Table {
   const heading = [
     "MB/s and 4 KiB objects/s",
-    "mode",
+    "durability",
     "put",
     "get",
     "put 1",

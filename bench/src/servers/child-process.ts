@@ -11,7 +11,7 @@ export interface ProgramStart {
   readonly file: string;
   readonly args?: readonly string[] | undefined;
   readonly env?: Readonly<Record<string, string>> | undefined;
-  /** Core that the process stays on; where `taskset` is missing, that is said and it may use all. */
+  /** Core that the process stays on, by `taskset`; default: it may use all. */
   readonly core?: number | undefined;
 }
 
@@ -21,7 +21,7 @@ export interface ServerProcess {
   readonly ready: Readonly<Record<string, unknown>>;
   /** Largest resident memory so far; `undefined` where the system does not tell. */
   peakRssBytes(): number | undefined;
-  /** Ends it at once: its data goes away with it. */
+  /** Kills it at once: nobody needs its data any more. */
   stop(): Promise<void>;
 }
 
@@ -77,7 +77,7 @@ process.on("exit", () => {
   for (const child of running) child.kill("SIGKILL");
 });
 
-/** Node keeps what it has stripped of types, so that eight servers start in half the time. */
+/** Node caches the code that it has stripped of types, so that eight servers start in half the time. */
 const COMPILE_CACHE = fileURLToPath(new URL("../../../node_modules/.cache/node-compile/", import.meta.url));
 
 /** Linux keeps the high-water mark of each process. */

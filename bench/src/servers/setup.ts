@@ -36,7 +36,7 @@ export async function startOneServer(options: {
   const { folder, durability, core } = options;
   const args = ["serve", "--path", folder, "--port", "0", "--log-level", "silent", "--json"];
   const server = await startServer({ file: MAIN, args, core, env: { ASHLAR_DURABILITY: durability } });
-  return nodesOf(server, [server]);
+  return serversOf(server, [server]);
 }
 
 /** A gateway and six storage nodes, each in a process of its own, over an empty database. */
@@ -61,10 +61,10 @@ export async function startCluster(options: {
       return startServer({ file: MAIN, args: ["node", ...own, ...common], env });
     }),
   );
-  return nodesOf(gateway, [gateway, ...nodes]);
+  return serversOf(gateway, [gateway, ...nodes]);
 }
 
-function nodesOf(front: ServerProcess, all: readonly ServerProcess[]): Servers {
+function serversOf(front: ServerProcess, all: readonly ServerProcess[]): Servers {
   return {
     url: String(front.ready.url),
     apiKey: String(front.ready.apiKey),

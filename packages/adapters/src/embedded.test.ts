@@ -47,7 +47,7 @@ test("starts its threads from the file that it is given", async () => {
   await expect(client.listBuckets()).rejects.toMatchObject({ code: "METADATA_UNAVAILABLE" });
 });
 
-test("goes by what its options were, whatever they are when it is opened", async () => {
+test("uses its options as they were at the call, even if they differ when it is opened", async () => {
   const options = { path: join(folder, "held"), durability: "os" as "os" | "strict", retry: { forMs: 1000 } };
   await using client = createClient(embedded(options));
   Object.assign(options, { path: join(folder, "a-file"), durability: "strict" });

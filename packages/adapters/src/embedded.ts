@@ -24,15 +24,15 @@ export interface EmbeddedOptions {
   readonly durability?: Durability | undefined;
   /** Objects up to this many bytes live in their metadata row; default INLINE_MAX_BYTES. */
   readonly inlineMaxBytes?: number | undefined;
-  /** How long an uploaded chunk is kept for its commit, and how long `collect()` spares what is new, in ms; default CLAIM_TTL_MS. */
+  /** How long an uploaded chunk is kept for its commit, and how long `collect()` leaves new data alone, in ms; default CLAIM_TTL_MS. */
   readonly claimTtlMs?: number | undefined;
   /** How long `collect()` keeps what was deleted or replaced, in ms, so that running reads can finish; default COLLECT_GRACE_MS. */
   readonly collectGraceMs?: number | undefined;
-  /** How patient calls are with a database that another process holds; default RETRY_FOR_MS. */
+  /** How long calls wait for a database that another process holds; default RETRY_FOR_MS. */
   readonly retry?: RetryPolicy | undefined;
-  /** Default: no lines. */
+  /** Default: logs nothing. */
   readonly logger?: Logger | undefined;
-  /** File of the worker's code, `@ashlar/adapters/sqlite-worker` as it was bundled; only bundled apps need it. Default: beside this module. */
+  /** File of the worker's code, `@ashlar/adapters/sqlite-worker` as it was bundled; only bundled apps need it. Default: next to this module. */
   readonly workerUrl?: URL | undefined;
 }
 
@@ -41,8 +41,9 @@ export interface EmbeddedOptions {
  *
  * Layout of the folder: `chunks/` and `format.json` (see `@ashlar/adapters/chunk-store/fs`) and `metadata.sqlite`.
  *
- * @throws {AshlarError} INVALID_ARGUMENT at once for a path that is no text, an amount that is none, a logger without its methods, or a `workerUrl` that names no file. Nothing is opened before the first call, which fails with
- *   INVALID_ARGUMENT if the path is no folder and with UNSUPPORTED under a Node without `node:sqlite`.
+ * @throws {AshlarError} INVALID_ARGUMENT at once for a path that is no text, an invalid amount, a logger without its methods, or a
+ *   `workerUrl` that names no file. Nothing is opened before the first call, which fails with INVALID_ARGUMENT if the path is no folder and with
+ *   UNSUPPORTED under a Node without `node:sqlite`.
  */
 export function embedded(options: EmbeddedOptions): Seat {
   assertFolderPath((options as EmbeddedOptions | undefined)?.path);
@@ -52,7 +53,7 @@ export function embedded(options: EmbeddedOptions): Seat {
   });
   assertWorkerUrl(options.workerUrl);
   const { retry } = options;
-  // All of them now: at the first call the caller may have changed its object, and the process be in another folder.
+  // All options are read now: before the first call the caller may change its object, and the process may change its folder.
   const logger = guardedLogger(options.logger);
   const taken = { ...options, path: resolve(options.path), retry: retry && { ...retry }, logger };
   return { name: "embedded", open: (instruments) => openEmbedded(taken, instruments) };
@@ -73,7 +74,7 @@ async function openEmbedded(
     tracer,
     workerUrl: options.workerUrl,
   });
-  // Chunks leave what the metadata needs to delete them.
+  // Chunks leave the room that the metadata needs to delete them.
   const { reserveBytes } = diskRoom(options.path);
   const store = await openFsChunkStore({ path: options.path, durability, logger, reserveBytes, tracer }).catch(
     async (error: unknown) => {

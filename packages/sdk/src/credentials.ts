@@ -1,4 +1,4 @@
-/** API keys and access tokens of a gateway, for operators' programs: what an app's own client needs none of, so no page loads it. */
+/** API keys and access tokens of a gateway, for operators' programs. An app's own client does not need this, so no page loads it. */
 import { assertApiKey } from "./client/seats/remote-options.ts";
 import { AshlarError } from "./errors/index.ts";
 import { checkedUrl } from "./internal/checked-url.ts";
@@ -22,28 +22,28 @@ export type { ApiKeyInfo, ApiKeyRequest, ApiKeyRole, CreatedApiKey } from "./por
 export interface CredentialClientOptions {
   /** Base URL of a gateway. */
   readonly url: string;
-  /** For API keys one of role `admin` without a scope; for tokens the key that gave them, or such an admin key. */
+  /** For calls on API keys: a key of role `admin` without a scope. For calls on tokens: the key that made the token, or such an admin key. */
   readonly apiKey: string;
   /** Default: the global one. */
   readonly fetch?: typeof globalThis.fetch | undefined;
 }
 
-/** Credentials of a gateway. Every call rejects with UNAUTHENTICATED or PERMISSION_DENIED if the key does not do for it. */
+/** Credentials of a gateway. Every call rejects with UNAUTHENTICATED or PERMISSION_DENIED if the key does not allow it. */
 export interface CredentialClient {
   /** @throws {AshlarError} INVALID_ARGUMENT, INVALID_BUCKET_NAME, BUCKET_NOT_FOUND; UNSUPPORTED at a gateway that runs insecure. */
   createApiKey(request: ApiKeyRequest, options?: CallOptions): Promise<CreatedApiKey>;
   /** All of them, by id. */
   listApiKeys(options?: CallOptions): AsyncIterable<ApiKeyInfo>;
-  /** Other gateways that just used it believe it for up to 30 s more. `false` if there was none. */
+  /** `false` if there was none. Other gateways that just used the key accept it for up to 30 s more. */
   deleteApiKey(keyId: string, options?: CallOptions): Promise<boolean>;
-  /** Calls an access token back before its end; other gateways that just used it believe it for up to 30 s more. */
+  /** Revokes an access token before it expires. Other gateways that just used the token accept it for up to 30 s more. */
   revokeAccessToken(token: string, options?: CallOptions): Promise<void>;
 }
 
 /**
  * Creates a client for the credentials of a gateway.
  *
- * @throws {AshlarError} INVALID_ARGUMENT for what is no base URL, or a key that no header can carry.
+ * @throws {AshlarError} INVALID_ARGUMENT for a `url` that is no base URL, or a key that no header can carry.
  */
 export function createCredentialClient(options: CredentialClientOptions): CredentialClient {
   checkOptions(options, { url: "", apiKey: "" });
@@ -56,7 +56,7 @@ export function createCredentialClient(options: CredentialClientOptions): Creden
   return {
     async createApiKey(request, options) {
       const { name, role, bucket, prefix, expiresInMs } = request;
-      // The wire cannot tell an empty life or scope from none, which is more.
+      // On the wire an empty lifetime or scope looks like none, and none allows more.
       if (expiresInMs !== undefined && !(Number.isSafeInteger(expiresInMs) && expiresInMs > 0))
         throw new AshlarError("INVALID_ARGUMENT", "expiresInMs is a whole number of milliseconds above 0");
       if (bucket === "") throw new AshlarError("INVALID_ARGUMENT", "bucket is a name, or not given");

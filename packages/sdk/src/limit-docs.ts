@@ -19,7 +19,7 @@ export const LIMIT_DOCS: Readonly<Record<keyof typeof LIMITS, LimitDoc>> = {
     unit: "bytes",
     reason: "frame of a streaming RPC: small enough for every client's receive limit",
   },
-  FRAME_MAX_BYTES: { unit: "bytes", reason: "larger frames stop paying and stall other streams of the connection" },
+  FRAME_MAX_BYTES: { unit: "bytes", reason: "larger frames gain nothing and stall other streams of the connection" },
   CONTROL_MESSAGE_MAX_BYTES: {
     unit: "bytes",
     reason: "a control RPC never needs more: 1,000 listing rows or 100,000 chunk references fit",
@@ -37,29 +37,29 @@ export const LIMIT_DOCS: Readonly<Record<keyof typeof LIMITS, LimitDoc>> = {
   COMMIT_CHUNKS_MAX: {
     unit: "count",
     reason:
-      "chunks of one write or part through a gateway: 64 GiB in default chunks, 1 TiB in chunks of 64 MiB, and 50 TiB in parts. A longer list stalls whoever decodes it",
+      "chunks of one write or part through a gateway: 64 GiB in default chunks, 1 TiB in chunks of 64 MiB, and 50 TiB in parts. A longer list stalls the process that decodes it",
   },
   METADATA_ENTRIES_MAX: {
     unit: "count",
     reason:
-      "entries of user metadata; with more, what goes around each would not fit the 16 KiB of headers that clients take",
+      "entries of user metadata; the overhead of more entries would not fit into the 16 KiB of headers that clients take",
   },
   HEADER_FIELDS_MAX_BYTES: {
     unit: "bytes",
-    reason: "content-type, cache-control and the like together; fits beside the metadata into 16 KiB of headers",
+    reason: "content-type, cache-control and the like together; fits with the metadata into 16 KiB of headers",
   },
   LIST_LIMIT_DEFAULT: { unit: "count", reason: "S3's page size" },
   LIST_LIMIT_MAX: { unit: "count", reason: "S3's page size; a page costs < 6 ms" },
   DELETE_MANY_MAX: { unit: "count", reason: "S3's DeleteObjects limit" },
   PART_NUMBER_MAX: { unit: "count", reason: "parts of one upload" },
-  REPLICATION_FACTOR_MAX: { unit: "count", reason: "more copies protect against nothing that 16 do not" },
+  REPLICATION_FACTOR_MAX: { unit: "count", reason: "more than 16 copies add no protection" },
   VIRTUAL_NODES_PER_NODE: {
     unit: "count",
-    reason: "ring tokens per server at weight 1; existing deployments use 150",
+    reason: "ring tokens per node at weight 1; existing deployments use 150",
   },
   PARTITION_COUNT: {
     unit: "count",
-    reason: "slices of the token space that are placed as one; keeps the fullest server within 1.05 of the mean",
+    reason: "slices of the token space that are placed as one; keeps the fullest node within 1.05 of the mean",
   },
   NODES_MAX: { unit: "count", reason: "nodes of one layout; keeps a layout under 1 MiB on the wire" },
   CONCURRENCY_DEFAULT: {
@@ -67,40 +67,40 @@ export const LIMIT_DOCS: Readonly<Record<keyof typeof LIMITS, LimitDoc>> = {
     reason: "chunks in flight per transfer; more adds memory, not speed, on loopback and LAN",
   },
   CONCURRENCY_MAX: { unit: "count", reason: "bounds the memory of one transfer" },
-  CHUNK_ATTEMPTS: { unit: "count", reason: "tries of a chunk whose bytes arrive spoiled: more would not help" },
-  RETRY_FOR_MS: { unit: "ms", reason: "how long a call is tried again: a server restarts within it" },
+  CHUNK_ATTEMPTS: { unit: "count", reason: "tries of a chunk whose bytes arrive damaged; more would not help" },
+  RETRY_FOR_MS: { unit: "ms", reason: "how long a call is tried again; a server restarts within this time" },
   RETRY_BASE_MS: { unit: "ms", reason: "first backoff, full jitter" },
   RETRY_MAX_MS: { unit: "ms", reason: "longest backoff, full jitter; a server that is back is noticed soon" },
   OPERATION_KEPT_MS: {
     unit: "ms",
     reason:
-      "how long the result of a write is kept under its operation id; a client that has not come back by then does not come back",
+      "how long the result of a write is kept under its operation id; a client that has not tried again by then never does",
   },
   HEDGE_AFTER_MS: { unit: "ms", reason: "a read slower than this also asks the next replica" },
   RECENT_LAYOUTS_MAX: {
     unit: "count",
-    reason: "changes of the layout that an upload may live through; a placement among 256 nodes takes 80 ms to compute",
+    reason: "changes of the layout during one upload; a placement among 256 nodes takes 80 ms to compute",
   },
   CLAIM_TTL_MS: {
     unit: "ms",
-    reason: "chunks are kept this long for the commit of their upload, which may last 23 hours of it",
+    reason: "chunks are kept this long for the commit of their upload; the upload may take 23 of the 24 hours",
   },
   GRANT_TTL_MS: { unit: "ms", reason: "life of a signed grant; the client renews it during long uploads" },
   ACCESS_TOKEN_TTL_MS: {
     unit: "ms",
     reason: "life of an access token; the page asks for another one, so a stolen token is soon worth nothing",
   },
-  ACCESS_TOKEN_TTL_MIN_MS: { unit: "ms", reason: "shorter tokens would end on their way to the page" },
-  ACCESS_TOKEN_TTL_MAX_MS: { unit: "ms", reason: "a working day; who needs more holds an API key or asks again" },
+  ACCESS_TOKEN_TTL_MIN_MS: { unit: "ms", reason: "shorter tokens would expire on their way to the page" },
+  ACCESS_TOKEN_TTL_MAX_MS: { unit: "ms", reason: "a working day; who needs longer uses an API key or asks again" },
   UPLOAD_TTL_MS: { unit: "ms", reason: "an unfinished multipart upload is aborted by the collector after a week" },
   COLLECT_GRACE_MS: { unit: "ms", reason: "an unreferenced chunk row waits this long before collection" },
   COLLECT_INTERVAL_MS: { unit: "ms", reason: "how often a server runs the collector" },
-  HEARTBEAT_INTERVAL_MS: { unit: "ms", reason: "how often a node tells that it is alive" },
+  HEARTBEAT_INTERVAL_MS: { unit: "ms", reason: "how often a node reports that it is alive" },
   HEARTBEAT_MISSED_MAX: { unit: "count", reason: "missed heartbeats after which a node is seen as down" },
   SHUTDOWN_GRACE_MS: { unit: "ms", reason: "running requests may finish this long after a stop signal" },
   REQUESTS_IN_FLIGHT_MAX: {
     unit: "count",
     reason:
-      "requests of one API key that a server works on at once, a quarter more in all, before it answers OVERLOADED",
+      "requests of one API key that a server works on at once (a quarter more in all) before it answers OVERLOADED",
   },
 };

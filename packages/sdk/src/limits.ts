@@ -1,5 +1,5 @@
 /**
- * Every bound of the system. Its unit and reason stand in `limit-docs.ts`, from which `docs/limits.md` is generated, so that no page loads prose.
+ * Every bound of the system. Units and reasons are in `limit-docs.ts`, so that no page loads prose; `docs/limits.md` is generated from that file.
  *
  * Byte offsets and totals are `number` in memory (safe up to 2^53 - 1 bytes, 8 PiB) and 64-bit integers on the wire; a decoder that
  * meets a larger value throws INVALID_ARGUMENT.

@@ -1,7 +1,7 @@
-/** The parts of a cluster, to be embedded in any process: storage node, gateway, and what both need. */
+/** The parts of a cluster, for use in any process: storage node, gateway, and what both need. */
 
-// For those who run servers.
-// For those who put servers together themselves: what a gateway is made of, beside the ports of `@ashlar/server/http`.
+// For users who run servers.
+// For users who build a server from parts: the parts of a gateway. Its HTTP ports are in `@ashlar/server/http`.
 export {
   createApiKey,
   createGateway,

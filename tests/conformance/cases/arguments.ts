@@ -5,7 +5,7 @@ import { expectCode } from "../../support/expect-code.ts";
 import { sha256Hex, testBytes } from "../../support/test-bytes.ts";
 import type { UseContext } from "../subject.ts";
 
-/** Bad arguments and what is too large. */
+/** Bad arguments, and arguments that are too large. */
 export function argumentCases(use: UseContext): void {
   describe("a bad argument", () => {
     test.each(["", "ab", "Upper", "under_score", "a..b", "-a-", "192.168.1.1", "x".repeat(64), "grün", "a/b"])(
@@ -73,7 +73,7 @@ export function argumentCases(use: UseContext): void {
     const beyondFields = [2 ** 31, 2 ** 32, 2 ** 32 + 1, 2 ** 40, 2 ** 53];
 
     test.each([...noNumbers, ...beyondFields, LIMITS.PART_NUMBER_MAX + 1])(
-      "number %s is refused by the same code in every seat, and nothing changes, where there is none such",
+      "number %s that is out of bounds is refused by the same code in every seat, and nothing changes",
       async (value) => {
         const { client, bucket } = use();
         const ref = { bucket: await bucket(), key: "wall" };
@@ -115,7 +115,7 @@ export function argumentCases(use: UseContext): void {
     );
 
     test.each([2 ** 31, 2 ** 32, 2 ** 40, Number.MAX_SAFE_INTEGER])(
-      "number that is no mistake, %d, means what it says, whatever a field or timer holds",
+      "number %d is allowed and works, even if a field or a timer cannot hold it",
       async (number) => {
         const { client, bucket } = use();
         const ref = { bucket: await bucket(), key: "wall" };
@@ -140,7 +140,7 @@ export function argumentCases(use: UseContext): void {
     });
 
     test.each([["", null, 0, false, "two words", '"quoted"', "grün"]].flat())(
-      "condition, version or cursor %j is INVALID_ARGUMENT, and nothing changes",
+      "condition, object version or cursor %j is INVALID_ARGUMENT, and nothing changes",
       async (value) => {
         const { client, bucket } = use();
         const ref = { bucket: await bucket(), key: "guarded" };
@@ -166,7 +166,7 @@ export function argumentCases(use: UseContext): void {
       },
     );
 
-    test("null, or a value of another kind, is INVALID_ARGUMENT wherever it is no value", async () => {
+    test("null, or a value of another type, is INVALID_ARGUMENT wherever it is not allowed", async () => {
       const { client, bucket } = use();
       const ref = { bucket: await bucket(), key: "wall" };
       await client.putObject({ ...ref, body: "original" });
@@ -224,7 +224,7 @@ export function argumentCases(use: UseContext): void {
       expect((await client.completeUpload({ uploadId, parts })).metadata).toEqual({ ...metadata });
     });
 
-    test("undefined is as good as not given", async () => {
+    test("undefined is the same as not given", async () => {
       const { client, bucket } = use();
       const ref = { bucket: await bucket(), key: "wall" };
       const none = { ifMatch: undefined, ifNoneMatch: undefined, signal: undefined, timeoutMs: undefined };
@@ -248,7 +248,7 @@ export function argumentCases(use: UseContext): void {
           author = "me";
         })(),
       ],
-      ["an heir", Object.create({ author: "me" })],
+      ["an object with an inherited member", Object.create({ author: "me" })],
       ["of symbols", { [Symbol("author")]: "me" }],
       ["of hidden members", Object.defineProperty({}, "author", { value: "me", enumerable: false })],
       ["a Proxy that lists nothing", new Proxy({}, { get: () => "me" })],
@@ -312,7 +312,7 @@ export function argumentCases(use: UseContext): void {
       await expectCode(client.completeUpload({ uploadId, parts, sha256 }), "INVALID_ARGUMENT");
     });
 
-    test("case of a sha256 is none: upper case is the same digest", async () => {
+    test("case of a sha256 does not matter: upper case is the same digest", async () => {
       const { client, bucket } = use();
       const ref = { bucket: await bucket(), key: "wall" };
       const body = testBytes(10);

@@ -14,7 +14,7 @@ const ATTRIBUTES = {
   metadata: { stone: "ashlar", größe: "zwölf", place: "東京 🧱", empty: "" },
 };
 
-/** What an object carries beside its bytes. */
+/** What an object has besides its bytes. */
 export function attributeCases(use: UseContext): void {
   describe("attributes", () => {
     test.each([
@@ -35,7 +35,7 @@ export function attributeCases(use: UseContext): void {
       expect(Math.abs(got.createdAtMs - Date.now())).toBeLessThan(60_000);
     });
 
-    test("stand in an answer where a call takes them: what was read can be written again", async () => {
+    test("are in an answer under the names that a call takes: what was read can be written again", async () => {
       const { client, bucket } = use();
       const ref = { bucket: await bucket(), key: "wall" };
       await client.putObject({ ...ref, body: "wall", ...ATTRIBUTES, metadata: { stone: "ashlar" } });
@@ -51,7 +51,7 @@ export function attributeCases(use: UseContext): void {
       );
     });
 
-    test("have a content type even where none was given", async () => {
+    test("have a content type even if none was given", async () => {
       const { client, bucket } = use();
       const ref = { bucket: await bucket(), key: "wall" };
       await client.putObject({ ...ref, body: "x" });

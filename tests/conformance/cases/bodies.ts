@@ -192,7 +192,7 @@ export function bodyCases(use: UseContext): void {
       await expectCode(client.putObject({ ...ref, body: refused }), "INVALID_ARGUMENT");
     });
 
-    test("text that is cut within a character is whole again", async () => {
+    test("text that is cut within a character is joined again", async () => {
       const { client, bucket } = use();
       const ref = { bucket: await bucket(), key: "wall" };
       const brick = "\u{1f9f1}";

@@ -24,7 +24,7 @@ export function conditionCases(use: UseContext): void {
       expect(await (await client.getObject(ref)).bytes()).toEqual(body(1));
     });
 
-    test("ifMatch replaces only the version that it names", async () => {
+    test("ifMatch replaces only the object version that it names", async () => {
       const { client, bucket } = use();
       const ref = { bucket: await bucket(), key: "wall" };
       await expectCode(client.putObject({ ...ref, body: body(1), ifMatch: "*" }), "PRECONDITION_FAILED");

@@ -17,7 +17,7 @@ export function handleCases(use: UseContext): void {
       handle.stream();
     });
 
-    test("writes, reads, tells, and deletes", async () => {
+    test("writes, reads, lists, and deletes", async () => {
       const { client, bucket } = use();
       const box = client.bucket(await bucket());
       const wall = box.object("wall");
@@ -39,7 +39,7 @@ export function handleCases(use: UseContext): void {
       await box.delete();
     });
 
-    test("of what is no JSON says so, with the parser's error as the cause", async () => {
+    test("of an object that is no JSON says so, with the parser's error as the cause", async () => {
       const { client, bucket } = use();
       const wall = client.bucket(await bucket()).object("wall");
       await wall.put("{stone");
@@ -98,7 +98,7 @@ export function handleCases(use: UseContext): void {
       await wall.put(text);
       const blob = new Blob([text]);
       const ends = [-Infinity, -100, -11, -10, -7, -3, -1, 0, 1, 3, 9, 10, 11, 100, Infinity, NaN];
-      // Each start with three ends of all: where slices are cut is the client's matter, and the same on every way.
+      // Each start with three of all ends: the client cuts slices, in the same way over every transport.
       const cases = ends.flatMap((start, at) =>
         [undefined, ends.at(at - 3), ends.at(at - 10)].map((end) => [start, end] as const),
       );

@@ -31,7 +31,7 @@ export function listingCases(use: UseContext): void {
       expect(await list()).toEqual(SORTED);
     });
 
-    test("tells size, etag, digest and version of each object", async () => {
+    test("tells size, etag, digest and object version of each object", async () => {
       const { client } = use();
       const [first] = await take(client.listObjects({ bucket, prefix: "a/1" }));
       const { etag, sha256, objectVersion, sizeBytes, createdAtMs } = await client.headObject({ bucket, key: "a/1" });
@@ -67,7 +67,7 @@ export function listingCases(use: UseContext): void {
       expect(await list({ prefix: "nothing" })).toEqual([]);
     });
 
-    test("with a delimiter rolls up what lies below", async () => {
+    test("with a delimiter gives one prefix for all keys below it", async () => {
       expect(await list({ delimiter: "/" })).toEqual(
         SORTED.filter((key) => !key.includes("/"))
           .concat("a/*", "b/*")

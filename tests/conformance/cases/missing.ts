@@ -6,7 +6,7 @@ import type { UseContext } from "../subject.ts";
 
 const nowhere = { bucket: "no-such-bucket", key: "wall" };
 
-/** What is not there has its own code, everywhere the same. */
+/** What is not there has a code of its own, the same everywhere. */
 export function missingCases(use: UseContext): void {
   describe("a bucket that is not there is BUCKET_NOT_FOUND", () => {
     test("for reads, lists and deletes", async () => {

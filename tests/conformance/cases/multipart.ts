@@ -17,7 +17,7 @@ const named = ({ partNumber, etag }: PartInfo): { partNumber: number; etag: stri
 /** Uploads in parts. */
 export function multipartCases(use: UseContext): void {
   describe("a multipart upload", () => {
-    test("joins its parts in the order of their numbers, whatever the order of their writing", async () => {
+    test("joins its parts in the order of their numbers, whatever the order of writing", async () => {
       const { client, bucket } = use();
       const ref = { bucket: await bucket(), key: "wall" };
       const { uploadId } = await client.createUpload({ ...ref, contentType: "text/plain", metadata: { a: "ä" } });

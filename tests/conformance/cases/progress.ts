@@ -5,11 +5,11 @@ import { testBytes, testStream } from "../../support/test-bytes.ts";
 import type { UseContext } from "../subject.ts";
 
 const CHUNK = 64 * KIB;
-/** One chunk, much larger than what the kernel's socket buffers swallow at once (up to 10 MB on loopback). */
+/** One chunk, much larger than what the kernel's socket buffers take at once (up to 10 MB on loopback). */
 const SLOW_BYTES = 16 * MIB;
 const SLOW_BYTES_PER_SECOND = 10 * MIB;
 
-/** Begins differently in each run: it is also the seed of the bytes. */
+/** Starts at another number in each run: it is also the seed of the bytes. */
 let slowTransfers = Number.parseInt(RUN_ID, 16);
 
 function observe(): { readonly events: TransferProgress[]; readonly onProgress: (progress: TransferProgress) => void } {
@@ -62,7 +62,7 @@ export function progressCases(use: UseContext): void {
         }
       };
       await client.putObject({ ...ref, body: body(), chunker: fixed(CHUNK), onProgress });
-      // The slices alone take six tenths of a second; on a busy machine several are told of at once.
+      // The slices alone take six tenths of a second; on a busy machine one event may tell of several.
       expect(events.length).toBeGreaterThanOrEqual(3);
       expect(events[0]!.totalBytes).toBeUndefined();
       expectMonotonic(events, 25 * CHUNK);
@@ -70,15 +70,15 @@ export function progressCases(use: UseContext): void {
   });
 }
 
-/** Progress within a chunk, which takes a way that is slow. */
+/** Progress within a chunk, which needs a slow network. */
 export function slowWayCases(use: UseContext): void {
   describe("progress", () => {
-    test("comes within a chunk on a slow way", { timeout: 60_000 }, async (test) => {
+    test("comes within a chunk on a slow network", { timeout: 60_000 }, async (test) => {
       const { subject } = use();
       const { openThrottled } = subject;
       if (openThrottled === undefined) return test.skip("nothing lies between client and store that could be slow");
       const { client, close } = await openThrottled(SLOW_BYTES_PER_SECOND);
-      // Subjects may share a store, and what it has already would not be sent.
+      // Subjects may share a store, and chunks that it already has are not sent.
       const ref = { bucket: `slow-${RUN_ID}-${++slowTransfers}`, key: "wall" };
       const sizeBytes = subject.uploadProgress ? SLOW_BYTES : SLOW_BYTES / 4;
       const body = testBytes(sizeBytes, slowTransfers);

@@ -7,7 +7,7 @@ import type { UseContext } from "../subject.ts";
 const CHUNK = 64 * KIB;
 const SIZE = 2 * CHUNK + 100;
 
-/** Parts of objects. */
+/** Reads of ranges of an object. */
 export function rangeCases(use: UseContext): void {
   describe("a range", () => {
     const bytes = testBytes(SIZE);

@@ -9,7 +9,7 @@ const CHUNK = 64 * KIB;
 /** Deletes and copies. */
 export function removalCases(use: UseContext): void {
   describe("deleting", () => {
-    test("many tells of each key what became of it", async () => {
+    test("many keys tells the outcome of each", async () => {
       const { client, bucket } = use();
       const name = await bucket();
       for (const key of ["a", "b", "c"]) await client.putObject({ bucket: name, key, body: key });
@@ -23,7 +23,7 @@ export function removalCases(use: UseContext): void {
       expect((await client.listObjectsPage({ bucket: name })).objects.map((each) => each.key)).toEqual(["b"]);
     });
 
-    test("many goes on after a key that fails", async () => {
+    test("many keys goes on after one that fails", async () => {
       const { client, bucket } = use();
       const name = await bucket();
       await client.putObject({ bucket: name, key: "b", body: "x" });
@@ -32,7 +32,7 @@ export function removalCases(use: UseContext): void {
       expect(good).toEqual({ key: "b", deleted: true });
     });
 
-    test("none is no error", async () => {
+    test("no keys is no error", async () => {
       const { client, bucket } = use();
       expect(await client.deleteObjects({ bucket: await bucket(), keys: [] })).toEqual([]);
     });

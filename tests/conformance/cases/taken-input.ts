@@ -5,9 +5,9 @@ import { readAll } from "../../support/test-bytes.ts";
 import { wreck } from "../../support/wreck.ts";
 import type { UseContext } from "../subject.ts";
 
-/** Calls, whose input is changed right after: they go by what it was. */
+/** Calls whose input is changed right after the call: they use what it was before. */
 export function takenInputCases(use: UseContext): void {
-  /** Makes a call, and wrecks its input in the same turn. */
+  /** Makes a call, and changes all of its input in the same turn. */
   function wrecked<Input extends object, Answer>(call: (input: Input) => Answer, input: Input): Answer {
     const answer = call(input);
     wreck(input);
@@ -113,7 +113,7 @@ export function takenInputCases(use: UseContext): void {
       for (const key of ["k1", "k2", "k3"]) expect(await client.bucket(name).object(key).text()).toBe(`body of ${key}`);
     });
 
-    test("may be of any make: what is inherited, or a getter, is an argument as any", async () => {
+    test("may be any object: inherited members and getters count as arguments", async () => {
       const { client, bucket } = use();
       const name = await bucket();
       class Input {

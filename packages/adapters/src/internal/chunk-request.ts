@@ -1,4 +1,4 @@
-/** What every chunk store makes of the range and the cursor of a request. */
+/** How every chunk store reads the range and the cursor of a request. */
 import { AshlarError } from "@ashlar/sdk/errors";
 import { isDigestHex } from "@ashlar/sdk/hash";
 

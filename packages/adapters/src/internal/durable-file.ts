@@ -14,7 +14,7 @@ export async function syncFolder(fileSystem: Pick<DurableFileSystem, "open">, fo
   try {
     await handle.sync();
   } catch (error) {
-    // Windows, and some network file systems, cannot fsync a folder; their renames are as durable as they get.
+    // Windows, and some network file systems, cannot fsync a folder; their renames are as durable as they can be.
     if (errnoOf(error) !== "EPERM" && errnoOf(error) !== "EINVAL") throw error;
   } finally {
     await handle.close();
@@ -24,8 +24,8 @@ export async function syncFolder(fileSystem: Pick<DurableFileSystem, "open">, fo
 type FolderFileSystem = Pick<typeof nodeFs, "mkdir" | "open" | "stat">;
 
 /**
- * Makes a folder and those above it that are missing, closed to others unless `mode` says otherwise, and syncs the entry of each that it made: a power loss must not take a whole
- * store.
+ * Makes a folder and those above it that are missing, closed to others unless `mode` says otherwise. Syncs the entry of each folder that it made: a
+ * power loss must not remove a whole store.
  *
  * @returns the outermost folder that it made; `undefined` if all were there.
  */
@@ -45,8 +45,8 @@ export async function makeFolderDurably(
 /**
  * Makes a folder and those above it that are missing, and syncs nothing.
  *
- * Step by step: Node's own recursive `mkdir` takes ENOENT for a folder above that is missing, and tries for ever where there is one in which nothing
- * can be made, as in /proc.
+ * Works step by step: Node's own recursive `mkdir` takes every ENOENT for a missing folder above, and tries forever in a folder where nothing can be
+ * made, such as /proc.
  *
  * @returns the outermost folder that it made; `undefined` if all were there.
  */
@@ -131,7 +131,7 @@ export async function readJsonObject(
   }
 }
 
-/** The error for a small file of a store that is there and says nothing: it is never overwritten by itself. */
+/** The error for a small file of a store that is there but cannot be read: the store never overwrites it by itself. */
 export function damagedFile(path: string, remedy: string): AshlarError {
   return new AshlarError("STORE_INCOMPATIBLE", `${path} is empty or damaged and is left as it is: ${remedy}`, {
     details: { path },

@@ -5,8 +5,8 @@ import process from "node:process";
 import { threadId } from "node:worker_threads";
 
 /**
- * A store belongs to one user of the machine: what it makes is closed to everybody else, whatever the umask. Who shares it lets others reach it
- * through a server, which asks for credentials; files know none.
+ * A store belongs to one user of the machine: what it makes is closed to all others, whatever the umask is. To share a store, let others reach it
+ * through a server, which asks for credentials; files ask for none.
  */
 export const PRIVATE_FOLDER_MODE = 0o700;
 /** See {@link PRIVATE_FOLDER_MODE}. */
@@ -15,17 +15,17 @@ export const PRIVATE_FILE_MODE = 0o600;
 const OTHERS = 0o077;
 const OWNERS = 0o700;
 
-/** What stores and servers put at the top of their folder. A folder with anything else in it is more than a store's. */
+/** What stores and servers put at the top of their folder. A folder with anything else in it is not only a store's. */
 const STORE_ENTRY =
   /^(?:(?:chunks|quarantine|lost\+found|cluster\.key)$|metadata\.sqlite|(?:format|boot|server|database)[.-])/;
 
 /**
  * Closes a store's folder to others, and what earlier releases made in it with the modes of the umask.
  *
- * The folder itself is left as it is where it holds other things too (an app's own folder, a home): then only the store's part is closed. So is
- * whatever another user owns, and a file system without modes.
+ * If the folder holds other things too (an app's own folder, a home), it stays as it is and only the store's parts are closed. What another user owns
+ * also stays as it is, and so does everything on a file system without modes.
  *
- * @param root is there.
+ * @param root an existing folder.
  * @param parts names in it; absent ones are passed over.
  */
 export async function closeToOthers(root: string, parts: readonly string[]): Promise<void> {
@@ -50,10 +50,10 @@ export function closePath(path: string): void {
 }
 
 /**
- * Makes a file that only its owner may use, empty, unless it is there: for libraries that would make it by the umask. Never throws: whoever opens
- * the file next tells what is wrong.
+ * Makes an empty file that only its owner may use, unless it is there: for libraries that would make it with the mode of the umask. Never throws: the
+ * next opening of the file shows what is wrong.
  *
- * It is closed before it gets its name: closing a file takes away the locks that SQLite holds on it anywhere in this process.
+ * The file is closed before it gets its name: closing a file drops the locks that SQLite holds on it anywhere in this process.
  */
 export function makePrivateFile(path: string): void {
   if (existsSync(path)) return;
@@ -62,7 +62,7 @@ export function makePrivateFile(path: string): void {
     closeSync(openSync(fresh, "w", PRIVATE_FILE_MODE));
     linkSync(fresh, path);
   } catch {
-    // Somebody was faster, or the file system knows no links.
+    // Another process was faster, or the file system has no links.
   } finally {
     rmSync(fresh, { force: true });
   }

@@ -1,11 +1,11 @@
 import type { MetadataStore } from "@ashlar/sdk/ports";
 
-/** The second channel: reads and writes a database behind its store's back. */
+/** The second channel: reads and writes a database without its store. */
 export interface RawDatabase {
   query(sql: string, params?: readonly unknown[]): Promise<ReadonlyArray<Record<string, unknown>>>;
 }
 
-/** A store with its database beside it. */
+/** A store, and direct access to its database. */
 export interface RawSubject {
   readonly store: MetadataStore;
   readonly raw: RawDatabase;

@@ -5,7 +5,7 @@ import { makeFolderDurably } from "./durable-file.ts";
 
 const NOT_YOURS = "may not be used by this user: run this as the owner of the store, or reach it through a server";
 
-/** What `mkdir` says where a file is in the way, or no folder can be made at all. */
+/** What the errors of `mkdir` mean: a file is in the way, or no folder can be made at all. */
 const NO_FOLDER: Readonly<Record<string, string>> = {
   EEXIST: "is a file, not a folder",
   ENOTDIR: "is below a file, not a folder",
@@ -16,14 +16,14 @@ const NO_FOLDER: Readonly<Record<string, string>> = {
   EROFS: "is on a disk that cannot be written",
 };
 
-/** @throws {AshlarError} INVALID_ARGUMENT for what names no folder. */
+/** @throws {AshlarError} INVALID_ARGUMENT for a value that can name no folder. */
 export function assertFolderPath(path: unknown): asserts path is string {
   if (typeof path === "string" && path !== "" && !path.includes("\0")) return;
   throw new AshlarError("INVALID_ARGUMENT", "path is the folder of the store, a text that is not empty");
 }
 
 /**
- * Makes the folder of a store, with those above it, unless it is there; what it makes is closed to other users. One that is there may be used by this user.
+ * Makes the folder of a store, and missing folders above it, closed to other users. Checks that this user may use the folder if it is there.
  *
  * @param mode of the folders that it makes; default 0700.
  * @returns the outermost folder that it made; `undefined` if all were there.
@@ -39,7 +39,7 @@ export async function makeStoreFolder(path: string, mode?: number): Promise<stri
   }
 }
 
-/** Says of an error of the file system what it means for the store in `path`; every other error passes. */
+/** Says what an error of the file system means for the store in `path`; passes every other error on. */
 export async function explained(error: unknown, path: string): Promise<AshlarError> {
   if (AshlarError.is(error)) return error;
   const errno = error instanceof Error && "code" in error ? String(error.code) : "";
@@ -53,7 +53,7 @@ export async function explained(error: unknown, path: string): Promise<AshlarErr
   return new AshlarError("INVALID_ARGUMENT", `the store's path ${path} ${problem}`, { cause: error, details });
 }
 
-/** Whether what was in the way is a link, of the path itself or above it. */
+/** Whether a link was in the way: the path itself, or one above it. */
 async function leadsNowhere(error: unknown, path: string): Promise<boolean> {
   const inTheWay = error instanceof Error && "path" in error ? String(error.path) : path;
   return await nodeFs.lstat(inTheWay).then(

@@ -10,8 +10,8 @@ import {
 import { describe, expect, test } from "vitest";
 import { createMemoryMetadataStore } from "./memory/index.ts";
 
-/** A memory store that counts as persistent and shared: each opening is another face of the same rows. */
-async function createFacedSubject(): Promise<MetadataStoreSubject> {
+/** A memory store that counts as persistent and shared: each opening is another store over the same rows. */
+async function createSharedSubject(): Promise<MetadataStoreSubject> {
   const rows = createMemoryMetadataStore();
   const capabilities = Object.freeze({ persistent: true, sharedByProcesses: true });
   const open = (): MetadataStore => checkedMetadataStore({ ...rows, capabilities, close: async () => {} });
@@ -19,7 +19,7 @@ async function createFacedSubject(): Promise<MetadataStoreSubject> {
 }
 
 const createBroken = (broken: BrokenMetadataStore) => async (): Promise<MetadataStoreSubject> =>
-  breakMetadataStore(await createFacedSubject(), broken);
+  breakMetadataStore(await createSharedSubject(), broken);
 
 describe("the metadata store contract notices a store that", () => {
   for (const broken of BROKEN_METADATA_STORES) {

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { createPostgresSubject } from "./postgres/testing/postgres-subject.ts";
 import { createSqliteSubject } from "./sqlite/testing/sqlite-subject.ts";
 
-/** Cases that go through the code in which the configurations differ: how statements and syncs run, not what they say. */
+/** Cases that go through the code in which the configurations differ: how statements and syncs run, not their text. */
 const TOUCHED = [
   "everything survives reopening",
   "close waits for the writes that run, and they are kept",
@@ -14,7 +14,7 @@ const TOUCHED = [
   'of 50 writers of one key with ifNoneMatch "*" exactly one wins',
   "50 writers of one key and one chunk leave one object and the right count",
   "copies in opposite directions, overwrites and deletes at once end well",
-  "ten servers that register at once are all in the newest layout",
+  "ten nodes that register at once are all in the newest layout",
 ];
 
 describe.each<[string, () => Promise<MetadataStoreSubject>]>([

@@ -76,7 +76,7 @@ for (const [name, create] of Object.entries({ sqlite: createRawSqlite, postgres:
       }
     }
 
-    test("keeps a living object's chunk whose row has another id by one bit", async () => {
+    test("keeps a living object's chunk whose row has an id with one bit flipped", async () => {
       for (const { chunk_id: id } of await subject.raw.query("SELECT chunk_id FROM chunks")) {
         const flipped = Buffer.from(id as Uint8Array);
         flipped[31]! ^= 1;
@@ -113,7 +113,7 @@ for (const [name, create] of Object.entries({ sqlite: createRawSqlite, postgres:
       await expectAllThere();
     });
 
-    test("keeps chunks that a count forgot, and those of the one that it was right about", async () => {
+    test("keeps chunks whose count is too low, until nothing names them", async () => {
       await subject.raw.query("UPDATE chunks SET reference_count = 1 WHERE reference_count = 3");
       await remove("d1");
       expect(await collectNow()).toMatchObject({ manifestsDropped: 1, chunksDeleted: 0, damagesFound: 1 });
@@ -140,7 +140,7 @@ for (const [name, create] of Object.entries({ sqlite: createRawSqlite, postgres:
       await expectAllThere();
     });
 
-    test("keeps manifests, parts and uploads whose time of release or making is not theirs", async () => {
+    test("keeps manifests, parts and uploads whose time of release or creation is wrong", async () => {
       const { uploadId } = await backend.createUpload({ bucket: "box", key: "up", attributes: {} });
       const bytes = new Uint8Array(200 * KIB).fill(7);
       const part = await backend.writePart({ uploadId, partNumber: 1 }, bodyOf(bytes));
@@ -177,7 +177,7 @@ for (const [name, create] of Object.entries({ sqlite: createRawSqlite, postgres:
       expect(await subject.raw.query("SELECT 1 AS row FROM manifests")).toEqual([]);
     });
 
-    test("tells an object whose manifest was lost as damaged, not as one that changes too fast", async () => {
+    test("reports an object whose manifest was lost as damaged, not as one that changes too fast", async () => {
       await subject.raw.query("DELETE FROM manifest_segments");
       await subject.raw.query("DELETE FROM manifest_parts");
       await subject.raw.query("DELETE FROM manifests");
@@ -222,7 +222,7 @@ for (const [name, create] of Object.entries({ sqlite: createRawSqlite, postgres:
       "no chunk rows": { sql: "DELETE FROM chunks" },
     };
 
-    test("is not called when nothing is damaged: the examination finds nothing", async () => {
+    test("is not needed when nothing is damaged: the examination finds nothing", async () => {
       const { uploadId } = await backend.createUpload({ bucket: "box", key: "up", attributes: {} });
       for (let round = 0; round < 2; round++) {
         await backend.writePart({ uploadId, partNumber: 1 }, bodyOf(new Uint8Array(200 * KIB).fill(round)));
@@ -232,7 +232,7 @@ for (const [name, create] of Object.entries({ sqlite: createRawSqlite, postgres:
       expect(await examine()).toEqual([]);
     });
 
-    test.each(Object.entries(DAMAGES))("is told of %s by the examination", async (_, { sql, key }) => {
+    test.each(Object.entries(DAMAGES))("has an examination that finds %s", async (_, { sql, key }) => {
       await subject.raw.query(sql, sql.includes("$1") ? [Buffer.from(key ?? "")] : []);
       const problems = await examine();
       expect(problems).not.toEqual([]);
@@ -240,7 +240,7 @@ for (const [name, create] of Object.entries({ sqlite: createRawSqlite, postgres:
       else expect(problems[0]).toMatchObject({ bucket: "box", what: expect.stringMatching(/^chunk [0-9a-f]{64}: /) });
     });
 
-    test("is told whose chunk is gone from the store", async () => {
+    test("has an examination that names the object whose chunk is gone from the store", async () => {
       const stored = await subject.store.getObject({ bucket: "box", key: "b" });
       await chunks.deleteChunks([stored!.page!.chunks[0]!.chunkId], { unclaimedForMs: 0 });
       expect(await examine()).toEqual([expect.objectContaining({ bucket: "box", key: "b" })]);

@@ -23,13 +23,13 @@ const CHUNK_BYTES = 16;
 const CHUNKS = 1100;
 /** Chunks of the parts of an upload; two are of one size. */
 const PARTS = [500, 500, 100];
-/** Once put at once and once as an upload, both twice, so that what is exchanged has the same size. */
+/** Two objects put at once and two as uploads, so that the rows that are exchanged have the same size. */
 const KEYS = ["single-1", "single-2", "parts-1", "parts-2"] as const;
 type Key = (typeof KEYS)[number];
 
 type Row = Readonly<Record<string, unknown>>;
 
-/** What finds a row again. */
+/** Columns that identify a row. */
 const PRIMARY_KEYS = {
   manifests: ["manifest_id"],
   manifest_parts: ["part_id"],
@@ -128,7 +128,7 @@ for (const [name, create] of Object.entries({ sqlite: createRawSqlite, postgres:
       length: 100,
     }));
 
-    /** Reads all of an object and parts of it; whatever they are, they are right or refused. @returns what all of it gave. */
+    /** Reads all of an object and ranges of it; each range must be right or refused. @returns what the read of all of it gave. */
     async function lookAtAll(key: Key, what: string): Promise<string> {
       for (const range of RANGES) {
         for (const verify of [undefined, "chunks"] as const) {
@@ -218,7 +218,7 @@ for (const [name, create] of Object.entries({ sqlite: createRawSqlite, postgres:
       }
     });
 
-    test("tell a past end from a wrong size", async () => {
+    test("tell an offset past the end from a wrong size", async () => {
       const stored = await subject.store.getObject({ bucket: BUCKET, key: "parts-1" });
       const manifestId = stored!.manifestId!;
       const sizeBytes = CHUNKS * CHUNK_BYTES;

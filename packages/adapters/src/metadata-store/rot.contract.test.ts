@@ -52,7 +52,7 @@ for (const [name, create] of Object.entries({ sqlite: createRawSqlite, postgres:
       return Buffer.concat(parts);
     }
 
-    /** Flips bits one after the other, tries all that reads it, and puts the value back. */
+    /** Flips bits one after the other, tries every call that reads the value, and puts the value back. */
     async function expectNoticed(options: {
       readonly table: string;
       readonly column: string;
@@ -83,13 +83,13 @@ for (const [name, create] of Object.entries({ sqlite: createRawSqlite, postgres:
       backend.copyObject({ sourceBucket: ref.bucket, sourceKey: ref.key, bucket: "box", key: "copy" });
     const list = (): Promise<unknown> => backend.listObjects({ bucket: "box" });
 
-    test("of inline bytes is METADATA_CORRUPT, never bytes, and no copy carries it on", async () => {
+    test("of inline bytes is METADATA_CORRUPT, never bytes, and is not copied", async () => {
       const calls = [read(INLINE), copy(INLINE)];
       await expectNoticed({ table: "objects", column: "inline_data", where: WHERE, params: [keyOf("inline")], calls });
     });
 
     for (const column of ["attributes", "etag", "sha256", "object_version", "durability"]) {
-      test(`of ${column} is METADATA_CORRUPT wherever it is told`, async () => {
+      test(`of ${column} is METADATA_CORRUPT in every call that reads it`, async () => {
         for (const ref of [INLINE, CHUNKED]) {
           const calls = [read(ref), head(ref), copy(ref), list];
           await expectNoticed({ table: "objects", column, where: WHERE, params: [keyOf(ref.key)], calls });

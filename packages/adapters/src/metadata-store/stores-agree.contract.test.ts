@@ -1,4 +1,4 @@
-/** Random calls on two stores that were written apart: the memory store and an SQL store must answer alike, errors included. */
+/** Random calls on two separate implementations: the memory store and an SQL store must give the same answers, errors included. */
 import { AshlarError } from "@ashlar/sdk/errors";
 import { type Digest, encodeHex, sha256Sync } from "@ashlar/sdk/hash";
 import type { ChunkRef, CommitCondition, MetadataStore, ObjectInfo } from "@ashlar/sdk/ports";
@@ -22,7 +22,7 @@ const condition: fc.Arbitrary<CommitCondition | undefined> = fc.oneof(
   { weight: 3, arbitrary: fc.constant(undefined) },
   fc.record({ ifMatch: fc.oneof(etag, fc.constant("*")) }),
   fc.record({ ifNoneMatch: fc.oneof(etag, fc.constant("*")) }),
-  // Of dates only those that no clock makes a matter of luck.
+  // Only dates for which the result does not depend on the clock.
   fc.record(
     { ifMatchAny: etags, ifNoneMatchAny: etags, ifUnmodifiedSinceMs: fc.constantFrom(0, Number.MAX_SAFE_INTEGER) },
     { requiredKeys: [] },
@@ -92,7 +92,7 @@ const chunkIdOf = (text: string): Digest => sha256Sync(new TextEncoder().encode(
 const chunksOf = (names: readonly string[]): ChunkRef[] =>
   names.map((text) => ({ chunkId: chunkIdOf(text), sizeBytes: 100 + NAMES.indexOf(text) }));
 const totalOf = (chunks: readonly ChunkRef[]): number => chunks.reduce((sum, chunk) => sum + chunk.sizeBytes, 0);
-/** An info without what is each store's own. */
+/** An info without the fields that differ in each store. */
 const shown = ({ objectVersion: _version, createdAtMs: _time, ...info }: ObjectInfo): unknown => info;
 
 /** Runs one step. @param slots upload ids, of which each store has its own. */
@@ -196,7 +196,7 @@ async function outcomeOf(store: MetadataStore, one: Step, slots: string[]): Prom
 async function empty(store: MetadataStore): Promise<void> {
   for (const one of KEYS) await store.deleteObject({ bucket: BUCKET, key: one });
   await store.abortStaleUploads({ olderThanMs: 0, limit: 100 });
-  // Several times: how a store counts what it drops is its own affair.
+  // Several times: stores may count what they drop differently.
   while ((await store.dropReleasedManifests({ graceMs: 0, limit: 100 })) > 0);
   await collect(store, true);
   expect(await store.knowsChunks(NAMES.map(chunkIdOf))).toEqual(NAMES.map(() => false));
@@ -206,7 +206,7 @@ describe.each<[string, () => Promise<MetadataStoreSubject>, number]>([
   ["SQLite", () => createSqliteSubject(), 60],
   ["PostgreSQL", () => createPostgresSubject(), 25],
 ])("the memory store and %s", (_name, create, numRuns) => {
-  test("answer alike, whatever is asked of them", async () => {
+  test("give the same answers to any calls", async () => {
     const subject = await create();
     const memory = createMemoryMetadataStore();
     const stores = [memory, subject.store];
@@ -214,7 +214,7 @@ describe.each<[string, () => Promise<MetadataStoreSubject>, number]>([
     const property = fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 60 }), async (steps) => {
       const slots: [string[], string[]] = [[], []];
       for (const one of steps) {
-        // Counts of drops may differ: SQL drops parts that were let go one by one. So everything is dropped at such a step.
+        // Counts of drops may differ: SQL drops released parts one by one. So everything is dropped at such a step.
         const whole = one.op === "drop" ? { ...one, limit: 100 } : one;
         const [expected, actual] = await Promise.all([
           outcomeOf(memory, whole, slots[0]),

@@ -19,7 +19,7 @@ export interface OpenTelemetryTracerOptions {
   readonly tracerProvider?: TracerProvider | undefined;
 }
 
-/** Under this name the spans appear. */
+/** The spans appear under this name. */
 const INSTRUMENTATION = "@ashlar";
 
 const KINDS: Readonly<Record<SpanKind, OpenTelemetryKind>> = {
@@ -28,11 +28,11 @@ const KINDS: Readonly<Record<SpanKind, OpenTelemetryKind>> = {
   server: OpenTelemetryKind.SERVER,
 };
 
-/** What stands for a span while no provider is registered: nothing is made, told or carried. */
+/** The span that is given while no provider is registered; it does nothing. */
 const NO_SPAN: Span = Object.freeze({ set: () => {}, end: () => {} });
 
 /**
- * Spans through `@opentelemetry/api`, so through whatever SDK the app has registered there; without one it costs next to nothing.
+ * Makes spans through `@opentelemetry/api`, so through the SDK that the app has registered there; without one it costs next to nothing.
  *
  * The trace travels by the registered propagator, or in `traceparent` (W3C Trace Context) where none is registered. Spans nest as far as the
  * registered context manager follows asynchronous calls: in Node `AsyncLocalStorageContextManager` (of `@opentelemetry/context-async-hooks`)
@@ -49,7 +49,7 @@ export function openTelemetryTracer(options: OpenTelemetryTracerOptions = {}): T
       const parent = remote === undefined ? context.active() : continued(remote);
       const inner = tracer.startSpan(name, { kind: KINDS[kind], ...attributesOf(attributes) }, parent);
       const { traceId, spanId } = inner.spanContext();
-      // Without a provider the API hands out its parent again, which is nobody's span here.
+      // Without a provider the API returns the parent again, which is no span of ours.
       const isOwn = spanId !== trace.getSpanContext(parent)?.spanId;
       if (!isOwn || !trace.isSpanContextValid(inner.spanContext())) return NO_SPAN;
       const span = spanOver(inner, { traceId, spanId });

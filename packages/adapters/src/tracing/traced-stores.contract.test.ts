@@ -6,7 +6,7 @@ import { createFsSubject } from "../chunk-store/fs/testing/fs-subject.ts";
 import { createPostgresSubject } from "../metadata-store/postgres/testing/postgres-subject.ts";
 import { createSqliteSubject } from "../metadata-store/sqlite/testing/sqlite-subject.ts";
 
-/** Counts spans, and has each active for all that its work awaits. */
+/** Counts spans, and keeps each active for everything that its work awaits. */
 class CountingTracer implements Tracer {
   started = 0;
   ended = 0;
@@ -41,7 +41,7 @@ const tracer = new CountingTracer();
 
 chunkStoreContract({ name: "the fs chunk store with spans", create: () => createFsSubject({ tracer }) });
 
-/** What spans could disturb: aborts, ends, and many calls at once. What statements say is the same. */
+/** Cases that spans could disturb: aborts, closing, and many calls at once. The text of statements is the same. */
 const TOUCHED = /abort|close|reopen|writers|at once|manifest of many segments/i;
 
 describe.each([

@@ -8,20 +8,20 @@ import { createGrpcJsCalls } from "./grpc-js/calls.ts";
 
 /** Options of {@link grpcJsTransport}. */
 export interface GrpcJsTransportOptions {
-  /** Certificate authorities in PEM, for servers whose certificate no public one has signed. Default: those that Node trusts. */
+  /** Certificate authorities in PEM, for servers whose certificate no public authority has signed. Default: those that Node trusts. */
   readonly ca?: string | undefined;
   /** Further options of @grpc/grpc-js channels, for instance keep-alive pings. */
   readonly channelOptions?: ChannelOptions | undefined;
 }
 
 const CHANNEL_OPTIONS: ChannelOptions = Object.freeze({
-  // Its default, 4 MiB, is less than a page of a large manifest.
+  // The library's default, 4 MiB, is less than a page of a large manifest.
   "grpc.max_receive_message_length": LIMITS.CONTROL_MESSAGE_MAX_BYTES,
   "grpc.max_send_message_length": -1,
   "grpc-node.flow_control_window": 4 * MIB,
   // The engine retries chunk by chunk; a second copy of every message for the library's own retries would only cost memory.
   "grpc.enable_retries": 0,
-  // The environment is not ours to read.
+  // The transport must not read the environment.
   "grpc.enable_http_proxy": 0,
   // Each transport has its own connections, so that closing one closes them.
   "grpc.use_local_subchannel_pool": 1,
@@ -59,6 +59,6 @@ function targetOf(text: string): string {
 
 function credentialsFor(url: string, ca: string | undefined): ChannelCredentials {
   if (!url.startsWith("https:")) return credentials.createInsecure();
-  // Not createSsl: its own variables would put other roots in the place of those that Node, and so every other transport, trusts.
+  // Not createSsl: its own environment variables would replace the roots that Node, and so every other transport, trusts.
   return credentials.createFromSecureContext(createSecureContext(ca === undefined ? {} : { ca }));
 }

@@ -37,7 +37,7 @@ describe.each(TRANSPORTS)("%s", (_name, createTransport) => {
   test("https:// to a port without TLS is NODE_UNAVAILABLE, and says what to do", async () => {
     server = await startGrpcServer({});
     transport = createTransport();
-    // A name, because TLS has none for an address.
+    // A host name, because TLS sends none for an address.
     const store = transport.openChunkStore({ url: `https://localhost:${new URL(server.url).port}` });
     await expect(store.getChunk(chunkId)).rejects.toMatchObject({
       code: "NODE_UNAVAILABLE",
@@ -96,7 +96,7 @@ describe.each(TRANSPORTS)("%s", (_name, createTransport) => {
       },
     });
     for (code of CODES) {
-      // What the server cancels, the caller did not: another server may answer.
+      // A cancel by the server is not one by the caller: another server may answer.
       const expected =
         code === "CANCELED" ? { code: "NODE_UNAVAILABLE" } : { code, message: "what happened: 100 %", details };
       await expect(store.stats()).rejects.toMatchObject(expected);
@@ -126,7 +126,7 @@ describe.each(TRANSPORTS)("%s", (_name, createTransport) => {
     await expect(store.listChunks()).rejects.toMatchObject({ code: "OBJECT_TOO_LARGE" });
   });
 
-  test("an abort ends the call here within 100 ms, and there too", async () => {
+  test("an abort ends the call at the client, and at the server too", async () => {
     let ended: (value: unknown) => void = () => {};
     const serverEnded = new Promise((resolve) => {
       ended = resolve;
@@ -152,7 +152,7 @@ describe.each(TRANSPORTS)("%s", (_name, createTransport) => {
     await expect(store.stats({ signal: AbortSignal.timeout(50) })).rejects.toMatchObject({ code: "DEADLINE_EXCEEDED" });
   });
 
-  test("a connection that is cut is NODE_UNAVAILABLE, and the next call connects anew", async () => {
+  test("a connection that is cut is NODE_UNAVAILABLE, and the next call connects again", async () => {
     let hang = true;
     const store = await open({
       async healthCheck() {
@@ -169,7 +169,7 @@ describe.each(TRANSPORTS)("%s", (_name, createTransport) => {
     expect(await again().catch(again)).toBe(7);
   });
 
-  test("a method that the server lacks is UNSUPPORTED, a stranger's status is the nearest code", async () => {
+  test("a method that the server lacks is UNSUPPORTED, a status without a code of ours is the nearest code", async () => {
     const store = await open({ listChunks: () => Promise.reject(new ConnectError("busy", Code.ResourceExhausted)) });
     await expect(store.stats()).rejects.toMatchObject({ code: "UNSUPPORTED" });
     await expect(store.listChunks()).rejects.toMatchObject({ code: "OVERLOADED" });

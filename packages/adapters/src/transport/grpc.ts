@@ -8,13 +8,13 @@ import { createNodeHttpClient, type GrpcTransportOptions, Http2SessionManager } 
 
 /** Options of {@link grpcTransport}. */
 export interface NodeGrpcTransportOptions {
-  /** HTTP/2 connections to one server; default 1. More help where one connection's window is shorter than the way to the server. */
+  /** HTTP/2 connections to one server; default 1. More of them help where one connection's window is too small for the distance to the server. */
   readonly connectionsPerServer?: number | undefined;
-  /** Certificate authorities in PEM, for servers whose certificate no public one has signed. */
+  /** Certificate authorities in PEM, for servers whose certificate no public authority has signed. */
   readonly ca?: string | undefined;
 }
 
-/** Node's 64 KiB stall every stream at once; one chunk may be under way per stream, four on the connection. */
+/** Node's default of 64 KiB stalls every stream at once. Here one chunk may be under way per stream, four on the connection. */
 const STREAM_WINDOW_BYTES = 4 * MIB;
 const CONNECTION_WINDOW_BYTES = 16 * MIB;
 /** In MB, as Node counts it. At Node's 10, three 4 MiB messages at once end the session with ENHANCE_YOUR_CALM. */
@@ -50,7 +50,7 @@ export function grpcTransport(options: NodeGrpcTransportOptions = {}): Transport
   });
 }
 
-/** HTTP/2 that gives answers of our servers only. Connect would name others by what its parsers miss in them. */
+/** An HTTP/2 client that gives answers of our servers only. For other answers, Connect would report what its parsers miss in them. */
 function ownAnswers(manager: SessionManager, baseUrl: string): UniversalClientFn {
   const request = createNodeHttpClient({ httpVersion: "2", sessionProvider: () => manager });
   return async (call) => {
@@ -67,7 +67,7 @@ interface Sessions {
   close(): void;
 }
 
-/** The sessions of one server as one: requests go round, and each session's window is raised when it is first used. */
+/** Uses the sessions of one server as one: requests take them in turn, and each session's window is raised when it is first used. */
 function createSessions(baseUrl: string, { connectionsPerServer, ca }: NodeGrpcTransportOptions): Sessions {
   const nodeOptions: SecureClientSessionOptions = {
     settings: { initialWindowSize: STREAM_WINDOW_BYTES, enablePush: false },
@@ -91,7 +91,7 @@ function createSessions(baseUrl: string, { connectionsPerServer, ca }: NodeGrpcT
         const session = stream.session as ClientHttp2Session | undefined;
         if (session !== undefined && !raised.has(session)) {
           raised.add(session);
-          // The manager listens until it is closed. An error that ended the streams before reaches the session a moment later, and would end the process.
+          // The manager listens only until it is closed. An error that ended the streams reaches the session later, and would end the process.
           session.on("error", () => {});
           session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
         }

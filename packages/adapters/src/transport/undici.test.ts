@@ -23,7 +23,7 @@ afterEach(async () => {
   await server?.close();
 });
 
-test.each([true, false])("puts a chunk with its length told (progress: %s)", async (withProgress) => {
+test.each([true, false])("puts a chunk with its length in a header (progress: %s)", async (withProgress) => {
   const store = await open(async (request, response) => {
     const slices: Buffer[] = [];
     for await (const slice of request) slices.push(slice as Buffer);
@@ -43,7 +43,7 @@ test.each([true, false])("puts a chunk with its length told (progress: %s)", asy
   expect(seen.at(-1)).toBe(bytes.length);
 });
 
-test("gets a range, also where a proxy ignores that it was asked for", async () => {
+test("gets a range, also where a proxy ignores the range that was asked for", async () => {
   const asked: unknown[] = [];
   const store = await open((request, response) => {
     asked.push(request.headers.range);
@@ -92,7 +92,7 @@ test("an upload that is cut off is NODE_UNAVAILABLE", async () => {
   await expect(store.putChunk(chunkId, bytes)).rejects.toMatchObject({ code: "NODE_UNAVAILABLE" });
 });
 
-test("nobody at the address is NODE_UNAVAILABLE", async () => {
+test("an address where nobody listens is NODE_UNAVAILABLE", async () => {
   const store = await open(() => {});
   await server?.close();
   await expect(store.stats()).rejects.toMatchObject({
@@ -102,7 +102,7 @@ test("nobody at the address is NODE_UNAVAILABLE", async () => {
   });
 });
 
-test("a name that nobody knows is told from an address where nobody listens", async () => {
+test("an unknown host name has another reason than an address where nobody listens", async () => {
   transport = undiciTransport();
   const store = transport.openChunkStore({ url: "http://no-such-host.invalid:9000" });
   await expect(store.stats()).rejects.toMatchObject({
@@ -135,7 +135,7 @@ test("connections are kept and reused, and closed with the transport", async () 
     request.resume().once("end", () => response.writeHead(200).end("{}"));
   });
   for (let index = 0; index < 50; index++) await store.stats();
-  // undici may open a second one while the first is not quite through with its answer.
+  // undici may open a second one while the first has not quite finished its answer.
   expect(connections).toBeLessThanOrEqual(2);
   await transport?.close();
   await expect.poll(() => server?.connectionCount()).toBe(0);

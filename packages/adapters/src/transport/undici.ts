@@ -8,19 +8,19 @@ import { Agent, type Dispatcher } from "undici";
 export interface UndiciTransportOptions {
   /** Connections to one server at most; default 128. HTTP/1.1 carries one request each. */
   readonly connectionsPerServer?: number | undefined;
-  /** Certificate authorities in PEM, for servers whose certificate no public one has signed. */
+  /** Certificate authorities in PEM, for servers whose certificate no public authority has signed. */
   readonly ca?: string | undefined;
-  /** An agent to use instead of an own one; it stays open when the transport closes. */
+  /** An agent to use instead of the transport's own; it stays open when the transport closes. */
   readonly dispatcher?: Dispatcher | undefined;
 }
 
 const CONNECTIONS_PER_SERVER = 128;
 const CONNECT_TIMEOUT_MS = 10_000;
-/** Silence of this length in the middle of an answer means a dead peer; a slow one keeps sending. */
+/** Silence of this length in the middle of an answer means a dead server; a slow one keeps sending. */
 const SILENCE_MAX_MS = 60_000;
 /** Idle connections are kept this long: longer than the pauses of an app, shorter than the idle timeout of common proxies. */
 const KEEP_ALIVE_MS = 30_000;
-/** Progress is told once a slice; at 1 GB/s that is 4,000 times a second. */
+/** Progress is reported once per slice; at 1 GB/s that is 4,000 times a second. */
 const PROGRESS_SLICE_BYTES = MIB / 4;
 
 /**
@@ -79,10 +79,10 @@ function createUndiciExchange(dispatcher: Dispatcher): HttpExchange {
   };
 }
 
-/** The system's names (ECONNREFUSED, ENOTFOUND, EAI_AGAIN) and undici's for a server that gives no answer. A TLS failure (EPROTO) is another matter. */
+/** The system's names (ECONNREFUSED, ENOTFOUND, EAI_AGAIN) and undici's for a server that gives no answer. A TLS failure (EPROTO) is none of them. */
 const NO_ANSWER = /^(E[A-Z]+|EAI_[A-Z]+|UND_ERR_(SOCKET|[A-Z]+_TIMEOUT))$/;
 
-/** Says which server was meant and why it gave no answer; any other error passes, for the rules of all transports. */
+/** Says which server was called and why it gave no answer; any other error passes, for the rules of all transports. */
 function unreachable(error: unknown, url: string): unknown {
   const reason = error instanceof Error && "code" in error ? String(error.code) : "";
   if (AshlarError.is(error) || reason === "EPROTO" || !NO_ANSWER.test(reason)) return error;

@@ -3,14 +3,14 @@ import { LIMITS } from "../limits.ts";
 import type { ChunkCutter, Chunker } from "./chunker.ts";
 
 /**
- * Cuts a body of known length in `count` near-equal chunks, for example six for six servers: the first `total % count` chunks are one
+ * Cuts a body of known length in `count` near-equal chunks, for example six for six nodes. The first `total % count` chunks are one
  * byte longer than the rest. A body shorter than `count` bytes gives one chunk per byte, an empty one none.
  *
  * Its memory is the chunk size, so it suits bodies up to `count` × 64 MiB; `fixed` has no such limit.
  *
  * @param count 1 to 1,000,000 (PART_NUMBER_MAX).
- * @throws {AshlarError} INVALID_ARGUMENT for another count; from `start`, where the length is unknown or a chunk would be over 64 MiB
- *   (CHUNK_MAX_BYTES_DEFAULT), with the smallest count that would do in the message and in `details.countMin`.
+ * @throws {AshlarError} INVALID_ARGUMENT for another count; from `start`, if the length is unknown or a chunk would be over 64 MiB
+ *   (CHUNK_MAX_BYTES_DEFAULT), with the smallest count that is enough in the message and in `details.countMin`.
  */
 export function byCount(count: number): Chunker {
   const max = LIMITS.PART_NUMBER_MAX;
@@ -49,7 +49,7 @@ function startByCount(count: number, totalBytes: number | undefined): ChunkCutte
   return {
     maxBytes,
     cut(buffered: Uint8Array, ended: boolean): number | undefined {
-      // A body longer than it said goes on in chunks of the short size: whoever compares the lengths reports it.
+      // A body longer than declared goes on in chunks of the short size: the code that compares the lengths reports it.
       const wanted = Math.max(1, index < longCount ? shortBytes + 1 : shortBytes);
       if (buffered.byteLength < wanted && !ended) return undefined;
       index++;

@@ -101,7 +101,7 @@ describe("chunkBody", () => {
     expect(chunk).toEqual(slice);
   });
 
-  test("fills used buffers where it is given some, and leaves none of their old bytes in a chunk", async () => {
+  test("fills used buffers if it is given some, and leaves none of their old bytes in a chunk", async () => {
     const bytes = pattern(9 * CHUNK + 123);
     const used: Uint8Array<ArrayBuffer>[] = [];
     let taken = 0;
@@ -254,7 +254,7 @@ describe("byCount", () => {
     expect(() => byCount(6).start(total)).toThrow(expect.objectContaining({ code: "INVALID_ARGUMENT" }));
   });
 
-  test("refuses chunks over 64 MiB and tells the count that would do", () => {
+  test("refuses chunks over 64 MiB and tells the count that is enough", () => {
     const limit = LIMITS.CHUNK_MAX_BYTES_DEFAULT;
     expect(byCount(6).start(6 * limit).maxBytes).toBe(limit);
     const refusal = { code: "INVALID_ARGUMENT", details: { countMin: "7" } };
@@ -262,7 +262,7 @@ describe("byCount", () => {
     expect(byCount(7).start(6 * limit + 1).maxBytes).toBeLessThanOrEqual(limit);
   });
 
-  test("starts anew for each body", async () => {
+  test("starts again for each body", async () => {
     const chunker = byCount(3);
     for (let run = 0; run < 2; run++) {
       const chunks = await collect(chunkBody(source(pattern(11), [2]), chunker.start(11)));
@@ -270,7 +270,7 @@ describe("byCount", () => {
     }
   });
 
-  test("goes on to the end of a body that is longer than it said", async () => {
+  test("goes on to the end of a body that is longer than declared", async () => {
     const chunks = await collect(chunkBody(source(pattern(20), [2]), byCount(3).start(11)));
     expect(Buffer.compare(joined(chunks), pattern(20))).toBe(0);
   });

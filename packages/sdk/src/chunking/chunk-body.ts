@@ -1,12 +1,12 @@
 import { AshlarError } from "../errors/index.ts";
 import type { ChunkCutter } from "./chunker.ts";
 
-// A body of many small slices must not grow its buffer slice by slice: the second one is at least this large, and each further one doubles.
+// A body of many small slices must not grow its buffer slice by slice: the second buffer has at least this size, each further one twice the last.
 const GROWN_BUFFER_MIN_BYTES = 64 * 1024;
 
 const NO_BYTES: Uint8Array<ArrayBuffer> = new Uint8Array(0);
 
-/** Full-size buffers on their way back to {@link chunkBody}: fresh ones cost page faults and garbage collections. */
+/** Full-size buffers that {@link chunkBody} uses again: new ones cost page faults and garbage collections. */
 export interface ChunkBuffers {
   /** A buffer of just `sizeBytes` that nobody reads any more, if there is one; its old bytes are still in it. */
   take(sizeBytes: number): Uint8Array<ArrayBuffer> | undefined;
@@ -15,23 +15,23 @@ export interface ChunkBuffers {
 /**
  * Turns a body that arrives in slices of any size into chunks.
  *
- * Slices are copied and let go at once: small slices of a stream are often views of a shared pool, and keeping one keeps the whole pool alive.
+ * Slices are copied and released at once: small slices of a stream are often views of a shared pool, and keeping one keeps the whole pool alive.
  *
  * @param body pulled one slice at a time; its `return()` is called when the consumer stops early or an error ends the work.
- * @param buffers where the consumer leaves chunks that it is done with; default: every chunk is allocated.
+ * @param buffers where the consumer leaves chunks that it no longer needs; default: every chunk is allocated.
  * @returns chunks of 1 to `cutter.maxBytes` bytes, each alone in an ArrayBuffer of just its size, which then belongs to the consumer;
  *   none for an empty body. Where it is cut depends on the bytes only, not on the slices.
  * @throws {AshlarError} INVALID_ARGUMENT for a slice that is no Uint8Array, INTERNAL for a cutter that breaks its contract; what the body throws
  *   passes through.
  *
- * Memory: one buffer of `cutter.maxBytes` in progress, beside the chunk that the consumer holds and the slice that the body gave.
+ * Memory: one buffer of `cutter.maxBytes` in progress, plus the chunk that the consumer holds and the slice that the body gave.
  */
 export async function* chunkBody(
   body: AsyncIterable<Uint8Array>,
   cutter: ChunkCutter,
   buffers?: ChunkBuffers,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>, void, undefined> {
-  // The first buffer is just as large as the first slice: many bodies are one slice, and such a one costs its size, not a chunk's.
+  // The first buffer is just as large as the first slice: many bodies are one slice, and cost their own size, not that of a chunk.
   let buffer = NO_BYTES;
   let filled = 0;
   let cuts = 0;
@@ -45,7 +45,7 @@ export async function* chunkBody(
       buffer.set(taken === 0 && copied === slice.byteLength ? slice : slice.subarray(taken, taken + copied), filled);
       filled += copied;
       taken += copied;
-      // Asking only when full keeps the cuts independent of the slicing and spares a call per slice.
+      // The cutter is asked only when the buffer is full: so the cuts do not depend on the slices, and no slice costs a call.
       if (filled < cutter.maxBytes) continue;
       const length = cutLength(cutter, buffer.subarray(0, filled), false);
       const [chunk, rest] = split(buffer, filled, length);
@@ -64,7 +64,7 @@ export async function* chunkBody(
   }
 }
 
-/** The chunk, without a copy where it fills the buffer, and a buffer that begins with the remaining bytes: none yet where nothing remains. */
+/** The chunk, without a copy if it fills the buffer, and a buffer that begins with the remaining bytes: an empty one if the chunk filled it. */
 function split(
   buffer: Uint8Array<ArrayBuffer>,
   filled: number,

@@ -6,7 +6,7 @@ export function attributesOf(input: ObjectAttributes): ObjectAttributes {
   return { contentType, cacheControl, contentDisposition, contentEncoding, contentLanguage, expires, metadata };
 }
 
-/** An object's info as the client gives it: its attributes stand where a call takes them, so that what was read can be written again. */
+/** An object's info as the client gives it: its attributes are where a call takes them, so that the result of a read can be written again. */
 export type WithAttributes<Info extends { readonly attributes: ObjectAttributes }> = Omit<Info, "attributes"> &
   ObjectAttributes;
 

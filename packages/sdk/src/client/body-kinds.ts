@@ -7,7 +7,7 @@ const isArrayBuffer = (value: unknown): value is ArrayBuffer => tagOf(value) ===
 const isUint8Array = (value: unknown): value is Uint8Array =>
   ArrayBuffer.isView(value) && tagOf(value) === "[object Uint8Array]";
 
-/** Whether a value is bytes in memory, of whatever realm. */
+/** Whether a value is bytes in memory, of any realm. */
 export function isBytes(value: unknown): value is Uint8Array | ArrayBuffer {
   return isUint8Array(value) || isArrayBuffer(value);
 }
@@ -17,7 +17,7 @@ export function isBlob(value: object): value is Blob {
   return "stream" in value && typeof value.stream === "function" && "size" in value && typeof value.size === "number";
 }
 
-/** Whether a value gives its slices by a loop. */
+/** Whether a loop over a value gives its slices. */
 export function isIterable(value: object): value is AsyncIterable<unknown> | Iterable<unknown> {
   return Symbol.asyncIterator in value || Symbol.iterator in value;
 }
@@ -39,7 +39,7 @@ export function toBytes(slice: unknown): Uint8Array {
   if (slice instanceof Uint8Array && slice.byteLength > 0) return slice;
   const [buffer, offset] = isArrayBuffer(slice) ? [slice, 0] : [slice.buffer, slice.byteOffset];
   try {
-    return new Uint8Array(buffer, offset, slice.byteLength); // fails over memory that is gone
+    return new Uint8Array(buffer, offset, slice.byteLength); // throws if the memory was transferred
   } catch (cause) {
     throw new AshlarError("INVALID_ARGUMENT", "the body's bytes were transferred away", { cause });
   }

@@ -189,7 +189,7 @@ describe("a body that is not read to its end", () => {
     expect(closed).toBe(true);
   });
 
-  test("a cancel that fails hides nothing and breaks nothing", async () => {
+  test("stays unlocked when its cancel fails", async () => {
     const stream = new ReadableStream<Uint8Array>({
       pull: (controller) => controller.enqueue(BYTES),
       cancel: () => Promise.reject(new Error("cannot cancel")),
@@ -215,7 +215,7 @@ describe("a body that hangs", () => {
   async function stopWhileHanging(body: ObjectBody): Promise<void> {
     const iterator = toByteStream(body).stream[Symbol.asyncIterator]();
     const hanging = iterator.next();
-    hanging.catch(() => {}); // how a pull ends that nobody waits for is the source's affair
+    hanging.catch(() => {}); // nobody waits for this pull: how it ends does not matter
     await nextTurn();
     await iterator.return?.();
   }
@@ -237,7 +237,7 @@ describe("a body that hangs", () => {
     expect(readable.destroyed).toBe(true);
   });
 
-  test("hears return() if it is an iterable of its own", async () => {
+  test("gets return() if it is any other iterable", async () => {
     let returned = false;
     const body: AsyncIterable<Uint8Array> = {
       [Symbol.asyncIterator]: () => ({

@@ -6,19 +6,19 @@ import { decoded, type HeldBody } from "./held-body.ts";
 export type BodySlice = Uint8Array | string;
 
 /**
- * What `putObject` takes. Blob covers File, AsyncIterable covers Node's Readable. Strings are taken as UTF-8. A Response or Request stands for its body.
+ * What `putObject` takes. Blob covers File, AsyncIterable covers Node's Readable. Strings are taken as UTF-8, and a Response or Request as its body.
  *
- * Streams and iterators are taken when the call is made and read once. A stream that was read, cancelled, destroyed or locked before is refused, and so
- * is an iterator that another call took. An iterator that other code has moved on cannot be told from a new one: of a generator that was looped over before,
- * what is left is stored, be it nothing; give `sizeBytes` where that may be. When the call fails they are given up: a web stream is cancelled, a Node
- * Readable destroyed, an iterator told to return.
+ * The call takes a stream or an iterator when it is made, and reads it once. It refuses a stream that was read, cancelled, destroyed or locked
+ * before, and an iterator that another call took. It cannot tell an iterator that other code has advanced from a new one: of a generator that was
+ * looped over before, it stores the rest, which may be nothing. Give `sizeBytes` where that can happen. If the call fails, a web stream is cancelled,
+ * a Node Readable is destroyed, and an iterator is told to return.
  *
- * Bytes in memory, also the slices of an array, are borrowed until the call settles: what is changed before is stored as it was or as it is. A Node
- * Readable that decodes (`createReadStream(file, "utf8")`) is taken with the encoding utf8 alone, and refused at the first byte that is none of UTF-8, because
- * that byte is lost; one that is told to decode after the call is refused at the first text that it gives. Half a surrogate pair in a string has no UTF-8
- * form: it becomes U+FFFD, as in a Blob or a request of fetch.
+ * Bytes in memory, also the slices of an array, are borrowed until the call settles: if they change before, the old or the new bytes are stored. A
+ * Node Readable that decodes (`createReadStream(file, "utf8")`) is taken only with the encoding utf8. It is refused at the first byte that is not
+ * UTF-8, because that byte is lost. A Readable that is told to decode after the call is refused at the first text that it gives. Half a surrogate
+ * pair in a string has no UTF-8 form: it becomes U+FFFD, as in a Blob or a request of fetch.
  *
- * A length that the body tells is held against what it gives: a Blob's size, the `content-length` of a Response, `start` to `end` of a file stream.
+ * A length that the body declares is compared with its bytes: a Blob's size, the `content-length` of a Response, `start` to `end` of a file stream.
  * Too few or too many bytes are INVALID_ARGUMENT, and nothing is written.
  */
 export type ObjectBody =
@@ -44,10 +44,10 @@ const EXPECTED =
   "a body is a string, Uint8Array, ArrayBuffer, Blob, Response, ReadableStream or an iterable of Uint8Array";
 
 /**
- * Makes one kind of stream of every kind of body. Reads nothing yet, and copies nothing.
+ * Turns every kind of body into one kind of stream. Reads nothing yet, and copies nothing.
  *
- * @throws {AshlarError} the body's `problem`; INVALID_ARGUMENT naming what was given, for anything that is no {@link ObjectBody}. The stream throws it for a slice
- *   that is neither Uint8Array nor string. What the body itself throws passes through unchanged.
+ * @throws {AshlarError} the body's `problem`; INVALID_ARGUMENT naming what was given, for anything that is no {@link ObjectBody}. The stream throws
+ *   it for a slice that is neither Uint8Array nor string. An error that the body itself throws passes through unchanged.
  */
 export function toByteStream({ source, given, reader, encoding, problem }: HeldBody): ByteStream {
   if (problem !== undefined) throw problem;
@@ -63,11 +63,11 @@ export function toByteStream({ source, given, reader, encoding, problem }: HeldB
   throw refused(source);
 }
 
-/** What a body tells of its own length, where that counts just the bytes that it gives. */
+/** The length that a body declares, if that counts exactly the bytes that the body gives. */
 function knownLength(body: unknown): { sizeBytes?: number } {
   const { headers, bytesRead, start = 0, end } = body as Readonly<Record<string, unknown>>;
   const sizeBytes = isHeaders(headers)
-    ? // fetch decodes what is encoded, and leaves the length of the encoded bytes.
+    ? // fetch decodes an encoded body, but the header still has the length of the encoded bytes.
       !headers.get("content-encoding") && Number(headers.get("content-length") ?? Number.NaN)
     : typeof bytesRead === "number" && (end as number) - (start as number) + 1;
   return Number.isSafeInteger(sizeBytes) ? { sizeBytes: sizeBytes as number } : {};
@@ -83,7 +83,7 @@ function encodeAll(
   return {
     [Symbol.asyncIterator]() {
       const iterator = Symbol.asyncIterator in body ? body[Symbol.asyncIterator]() : body[Symbol.iterator]();
-      // The iterator of a Node Readable is a generator itself, so it is the stream that must hear it.
+      // The iterator of a Node Readable is a generator itself, so the stream is destroyed instead.
       const stop = async (): Promise<void> => {
         if (isDestroyable(body)) body.destroy();
         else await iterator.return?.();
@@ -92,7 +92,7 @@ function encodeAll(
         async () => iterator.next(),
         stop,
         (text) => {
-          // U+FFFD of a stream that decodes stands for bytes that are lost.
+          // In the text of a stream that decodes, U+FFFD can mean lost bytes.
           if (body.readableEncoding !== encoding || (encoding && text.includes("\ufffd")))
             throw decoded(body.readableEncoding);
         },
@@ -126,12 +126,12 @@ function byteIterator(
   assertText: (text: string) => void = () => {},
 ): AsyncIterator<Uint8Array, undefined> {
   let ended = false;
-  /** First half of a character whose second one comes with the next slice. */
+  /** First half of a surrogate pair whose second half comes with the next slice. */
   let half = "";
   const end = async (): Promise<void> => {
     if (ended) return;
     ended = true;
-    // The error that ended the reading is the one to tell; a source that failed rejects this with the same error again.
+    // The caller gets the error that ended the reading. A source that failed rejects `stop` with the same error again.
     await stop().catch(() => undefined);
   };
   const encode = (slice: unknown): Uint8Array => {

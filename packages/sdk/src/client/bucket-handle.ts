@@ -7,7 +7,7 @@ import { takenInput } from "./taken-input.ts";
 
 /** The client's reads. */
 export type Reads = Pick<ObjectClient, "getObject" | "headObject">;
-/** Reads whose errors have the frames of `caller`, for calls that begin in somebody else's turn. */
+/** Reads whose errors have the stack frames of `caller`, for calls that begin in a later turn of the event loop. */
 export type ReadsFor = (caller: Error) => Reads;
 
 export function createBucketHandle(client: ObjectClient, bucket: string, readsFor: ReadsFor): BucketHandle {
@@ -66,12 +66,12 @@ function createSlice(
       try {
         return await reads.getObject({ ...input, range: { offset: start, length } });
       } catch (error) {
-        // A slice from past the end is an empty one.
+        // A slice that starts past the end is empty.
         if (!AshlarError.is(error, "INVALID_RANGE")) throw error;
         return reads.getObject({ ...input, range: { offset: 0, length: 0 } });
       }
     }
-    // An end counts from the back, or from the front where the start does not: the size decides.
+    // Start or end counts from the end of the object, so the size is needed.
     const { sizeBytes, etag } = await reads.headObject(input);
     const at = (place: number): number => (place < 0 ? Math.max(0, sizeBytes + place) : Math.min(place, sizeBytes));
     const offset = at(start);
@@ -87,13 +87,18 @@ function createSlice(
 
 const MOST = Number.MAX_SAFE_INTEGER;
 
-/** A place as `Blob.slice` takes it (Web IDL, [Clamp] long long): cut to what is safe, rounded to the nearest whole number, ties to the even one. */
+/** A position as `Blob.slice` takes it (Web IDL, [Clamp] long long): limited to safe integers, rounded to the nearest whole number, ties to even. */
 function clamped(place: number): number {
   const near = Math.round(Math.min(Math.max(place, -MOST), MOST));
   return (Math.abs(place % 1) === 0.5 && near % 2 !== 0 ? near - 1 : near) || 0;
 }
 
-/** A stream that opens its source on the first pull. @param options as they were when the stream was asked for. @param reads for whoever asked for it. */
+/**
+ * A stream that opens its source on the first pull.
+ *
+ * @param options as they were when the stream was asked for.
+ * @param reads whose errors have the stack frames of the caller that asked for the stream.
+ */
 function lazyStream<Options>(
   open: (options: Options, reads: Reads) => Promise<GetObjectResult>,
   options: Options,
@@ -108,7 +113,7 @@ function lazyStream<Options>(
         if (done) controller.close();
         else controller.enqueue(value);
       },
-      // Also while it opens; that is not waited for, because a silent server may not answer.
+      // Cancels also while the source opens. Does not wait for that, because a silent server may not answer.
       cancel(reason) {
         reading?.then((reader) => reader.cancel(reason)).catch(() => {});
       },

@@ -10,7 +10,7 @@ import type { ArgumentName } from "./taken-input.ts";
 /** Throws INVALID_ARGUMENT, or a code of its own, for a bad value. @param name of the argument, for the message. */
 type Check = (value: unknown, name: string) => void;
 
-/** `undefined` means "not given"; anything else is looked at, `null` too. */
+/** `undefined` means "not given"; anything else is checked, `null` too. */
 const optional =
   (checkValue: Check): Check =>
   (value, name) => {
@@ -36,7 +36,7 @@ const key: Check = (value) => assertObjectKey(value as string);
 const flag = isA((value) => typeof value === "boolean", "true or false");
 const opaque: Check = check.checkOpaque;
 const keyText: Check = check.checkKeyText;
-/** Once their place; silently ignored, they would be lost. */
+/** Attributes were given under this name once. To ignore it would lose them silently. */
 const noAttributes: Check = (value) => {
   if (value !== undefined)
     check.invalid("attributes is no argument: contentType, metadata and the like are, by their own names");
@@ -93,7 +93,7 @@ const FROM_OBJECT = {
   attributes: noAttributes,
 };
 
-/** What each call takes. What is not named here is nobody's argument, and ignored. */
+/** What each call takes. Anything that is not named here is ignored. */
 const CHECKS: Readonly<Record<keyof ClientCalls, Readonly<Partial<Record<ArgumentName, Check>>>>> = {
   createBucket: { ...WRITE, bucket, ifMissing: optional(flag) },
   headBucket: { ...CALL, bucket },
@@ -147,14 +147,14 @@ const CHECKS: Readonly<Record<keyof ClientCalls, Readonly<Partial<Record<Argumen
 };
 
 /**
- * Checks the arguments of a call before anything of it begins: the one place where the client does, so that all seats and transports say the
- * same, and nothing that a wire has no form for (an empty condition, `null`, a fraction) turns into "not given" on its way.
+ * Checks the arguments of a call before the call begins. The client checks them only here, so that all seats and transports say the same.
+ * No value that a wire has no form for (an empty condition, `null`, a fraction) turns into "not given" on its way.
  *
  * @throws {AshlarError} INVALID_ARGUMENT naming the argument, INVALID_BUCKET_NAME, INVALID_PART.
  */
 export function checkedInput(name: keyof ClientCalls, input: unknown): object {
   const checks = CHECKS[name];
-  if (input === undefined && checks === CALL) return {}; // nothing that must be given
+  if (input === undefined && checks === CALL) return {}; // the call has no required argument
   if (!input) throw new AshlarError("INVALID_ARGUMENT", "the call's argument is missing");
   if (typeof input !== "object") check.invalid("the call's argument is an object");
   for (const [argument, checkValue] of Object.entries(checks)) {

@@ -14,7 +14,7 @@ async function errorOf(work: Promise<unknown>): Promise<AshlarError> {
 }
 
 describe("an error of a call", () => {
-  test("names object, call and server, in words and in details", async () => {
+  test("names object, call and gateway, in message and details", async () => {
     const client = broken(new AshlarError("NODE_UNAVAILABLE", "gone"), "http://127.0.0.1:9000");
     const error = await errorOf(client.headObject({ bucket: "photos", key: "a\u001b[2J" }));
     expect(error.message).toBe('gone (headObject "photos/a\\u001b[2J" at http://127.0.0.1:9000)');
@@ -35,7 +35,7 @@ describe("an error of a call", () => {
   test.each([
     ["an object", (client: ReturnType<typeof broken>) => client.bucket("photos").object("cat").stream()],
     ["a slice", (client: ReturnType<typeof broken>) => client.bucket("photos").object("cat").slice(-5).stream()],
-  ])("has whoever asked for the stream of %s in its stack, whoever reads it and when", async (_name, streamOf) => {
+  ])("has the caller that asked for the stream of %s in its stack, whoever reads it", async (_name, streamOf) => {
     const client = broken(new AshlarError("DISK_FULL", "full"));
     function theAppsOwnFunction(): ReadableStream<Uint8Array> {
       return streamOf(client);
@@ -46,7 +46,7 @@ describe("an error of a call", () => {
     expect(stack).toContain("theAppsOwnFunction");
   });
 
-  test("that ends several calls tells each its own", async () => {
+  test("that ends several calls names each call's own key", async () => {
     const shared = new AshlarError("STORE_CLOSED", "closed");
     const client = broken(shared);
     const [first, second] = await Promise.all(
@@ -82,7 +82,7 @@ describe("an error of a call", () => {
     }
   });
 
-  test("that the caller aborted with stays the caller's", async () => {
+  test("with which the caller aborted stays unchanged", async () => {
     const own = new AshlarError("CANCELED", "mine");
     const client = createClient({ name: "test", open: () => new Promise(() => {}) });
     const reading = client.getObject({ bucket: "photos", key: "a", signal: AbortSignal.abort(own) });

@@ -11,19 +11,19 @@ export interface FailedCall {
   readonly caller: Error;
 }
 
-/** Makes of anything thrown an error that says what failed, and where it was called. */
+/** Turns anything thrown into an error that says what failed, and where it was called. */
 export type Explain = (thrown: unknown) => AshlarError;
 
 const NAMES = ["bucket", "key", "sourceBucket", "sourceKey", "uploadId", "partNumber"] as const;
-/** Of a name in a message: keys may have 1,024 bytes. */
+/** Characters of a name that a message shows: keys may have 1,024 bytes. */
 const SHOWN_MAX = 200;
 
-/** Errors that tell of a call already; one that ends several calls, as `close()` does, gets a copy for each further one. */
+/** Errors that name a call already. An error that ends several calls, as the one of `close()` does, is copied for each further call. */
 const explained = new WeakMap<AshlarError, Pick<AshlarError, "message" | "details">>();
 
 /**
- * Puts bucket, key and the gateway's URL into an error, and the frames of the caller under its own: they were lost where the call waited for a socket
- * or a worker. An error that the caller itself aborted with stays as it is.
+ * Puts bucket, key and the gateway's URL into an error, and adds the caller's stack frames below its own: they were lost while the call waited for a
+ * socket or a worker. An error with which the caller itself aborted stays as it is.
  */
 export function explainError(thrown: unknown, { name, input, caller }: FailedCall, seat: Seat): AshlarError {
   const known = AshlarError.from(thrown);
@@ -75,7 +75,7 @@ function withContext(error: AshlarError, name: string, details: Readonly<Record<
   return `${message} (${name}${isNamed ? "" : ` ${shown(where)}`}${at})`;
 }
 
-/** A name of others' making, without what a terminal or a log would obey. */
+/** A name that somebody else chose, without characters that would control a terminal or a log. */
 function shown(text: string): string {
   const safe = text
     .slice(0, SHOWN_MAX)

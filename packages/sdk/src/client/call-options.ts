@@ -8,8 +8,8 @@ export interface ClientCallOptions {
   /** Ends the call with CANCELED within 100 ms. */
   readonly signal?: AbortSignal | undefined;
   /**
-   * Ends the call with DEADLINE_EXCEEDED after this many ms; default: no limit. For a read, it covers the bytes too. Where the call was being tried again,
-   * the error's `cause` is what the last try failed with.
+   * Ends the call with DEADLINE_EXCEEDED after this many ms; default: no limit. For a read, it covers the bytes too. If the call was being tried
+   * again, the error's `cause` is the error of the last try.
    */
   readonly timeoutMs?: number | undefined;
 }
@@ -17,9 +17,9 @@ export interface ClientCallOptions {
 /** Options of calls that change something. */
 export interface ClientWriteOptions extends ClientCallOptions {
   /**
-   * Names this call for the day in which the store keeps its result: called again with the same id and the same request it answers with its first
-   * result, whatever happened since. 22 to 80 of `[A-Za-z0-9._-]`, such as a UUID (`deleteObjects` adds a number to it, so at most 76 there); with another request it is INVALID_ARGUMENT. Default: random,
-   * so that only the tries of one call share it.
+   * Names this call for the day in which the store keeps its result. A call with the same id and the same request answers with the first result,
+   * whatever happened since; the same id with another request is INVALID_ARGUMENT. 22 to 80 of `[A-Za-z0-9._-]`, such as a UUID (`deleteObjects` adds
+   * a number to it, so at most 76 there). Default: random, so that only the tries of one call share it.
    */
   readonly operationId?: string | undefined;
 }
@@ -32,20 +32,20 @@ export interface ClientTransferOptions extends ClientCallOptions {
   readonly concurrency?: number | undefined;
 }
 
-/** A running call's signal: the caller's, the client's end and the timeout in one. */
+/** A running call's signal: the caller's signal, the client's `close()` and the timeout in one. */
 export interface CallScope {
   readonly signal: AbortSignal;
   /** Ends what runs under the signal. */
   abort(error: AshlarError): void;
-  /** Has the timeout end it too, which counts from now on, also while it rests. */
+  /** Starts the timeout, which counts from now on, also while the scope rests. */
   limit(clock: Clock): void;
-  /** Frees the timer and the listeners for a time without work, such as that until a reader comes. */
+  /** Frees the timer and the listeners while there is no work, such as until somebody reads. */
   rest(): void;
-  /** Follows the caller's signal, the client and the time again; what came to pass meanwhile counts. */
+  /** Follows the caller's signal, the client and the time again; what happened meanwhile counts. */
   wake(): void;
 }
 
-/** Begins a call, awake. All that the client does runs under such a scope: it is what `close()` ends. */
+/** Begins a call, awake. Everything that the client does runs under such a scope, and `close()` ends the scope. */
 export function beginCall(
   { signal, timeoutMs }: ClientCallOptions,
   { onClose }: Pick<SeatOpener, "onClose">,

@@ -4,9 +4,9 @@ import type { Hasher } from "../hash/hasher.ts";
 import { dropRejection } from "../internal/app-functions.ts";
 
 /**
- * What a function of the caller answers at once. A promise is no such answer, and its rejection would be nobody's.
+ * The answer of a function of the caller that must answer at once. A promise is refused, and its rejection is dropped, as nobody waits for it.
  *
- * @throws {AshlarError} INVALID_ARGUMENT that names the part, as `callerError` tells, also for an answer that is not `fine`.
+ * @throws {AshlarError} INVALID_ARGUMENT that names the part, see `callerError`, also for an answer that is not `fine`.
  */
 function answerOf<T>(part: string, call: () => T, fine: (answer: T) => boolean = () => true): T {
   try {
@@ -21,7 +21,7 @@ function answerOf<T>(part: string, call: () => T, fine: (answer: T) => boolean =
 const CHUNKER = "the chunker";
 const HASHER = "the hasher";
 
-/** A chunker of the caller, whose failures and senseless cuts are INVALID_ARGUMENT and name it. */
+/** A chunker of the caller. Its failures and impossible cuts are INVALID_ARGUMENT and name it. */
 export function callersChunker(chunker: Chunker | undefined): Chunker | undefined {
   return (
     chunker && {
@@ -46,7 +46,7 @@ export function callersChunker(chunker: Chunker | undefined): Chunker | undefine
   );
 }
 
-/** A hasher of the caller, whose failures are INVALID_ARGUMENT and name it. */
+/** A hasher of the caller. Its failures are INVALID_ARGUMENT and name it. */
 export function callersHasher(hasher: Hasher): Hasher {
   const waited = async <T>(call: () => T): Promise<Awaited<T>> => {
     try {

@@ -9,18 +9,18 @@ import { createSeatCall, type SeatCall } from "./seat-calls.ts";
 import type { SeatOpener } from "./seat-opener.ts";
 import { createUploadCalls } from "./upload-calls.ts";
 
-/** One call, whose body is held already where it has one. */
+/** Runs one call; its body, if it has one, is held already. */
 type RunCall = (input: never, held: HeldBody, explain: Explain) => unknown;
 
-/** What a client is made of, apart from its face. */
+/** What is behind a client's methods. */
 export interface ClientParts {
-  /** Runs one call: a promise, or an iterable for a listing. @throws {AshlarError} of the arguments. */
+  /** Runs one call: a promise, or an iterable for a listing. @throws {AshlarError} for bad arguments. */
   run(name: keyof ClientCalls, input: unknown, held: HeldBody | undefined, explain: Explain): unknown;
-  /** Tells an error whose it is. */
+  /** Says in an error which call it belongs to. */
   explain(thrown: unknown, call: FailedCall): AshlarError;
 }
 
-/** All calls of a client, with their arguments checked. Loaded with the first call, so that a page's first load is without them. */
+/** All calls of a client, with their arguments checked. Loaded with the first call, so that a page can start without them. */
 export function createClientParts(seat: Seat, opener: SeatOpener): ClientParts {
   const call = createSeatCall(opener);
   const calls: Readonly<Record<keyof ClientCalls, RunCall>> = {
@@ -71,7 +71,7 @@ function createBucketCalls(call: SeatCall, seat: Seat): BucketCalls {
       call(
         input,
         ({ cluster }, signal) =>
-          cluster?.({ signal }) ?? Promise.reject(unsupported(seat, "cluster; it has no servers")),
+          cluster?.({ signal }) ?? Promise.reject(unsupported(seat, "cluster; it has no storage nodes")),
       ),
     createAccessToken: (input) =>
       call(

@@ -16,7 +16,7 @@ import { gateway } from "./seats/gateway.ts";
 
 const client = { onClose: () => () => {} };
 
-/** A call whose time runs. */
+/** A call whose timeout has started. */
 function timedCall(options: Parameters<typeof beginCall>[0], clock = systemClock): ReturnType<typeof beginCall> {
   const scope = beginCall(options, client);
   scope.limit(clock);
@@ -35,11 +35,11 @@ describe("the scope of a call", () => {
   });
 
   test.each([
-    ["fails on", [], false, { code: "METADATA_UNAVAILABLE" }],
-    ["waits with others for what fails on", [], true, { code: "METADATA_UNAVAILABLE" }],
-    ["has gone on since", ["done"], false, undefined],
+    ["keeps failing", [], false, { code: "METADATA_UNAVAILABLE" }],
+    ["waits with others for work that keeps failing", [], true, { code: "METADATA_UNAVAILABLE" }],
+    ["has succeeded since", ["done"], false, undefined],
   ] as const)(
-    "whose time runs out has what it failed with as its cause, where it %s",
+    "whose timeout ends it gives the last failure as the cause, unless a later try worked: it %s",
     async (...[, answers, underOwner, cause]) => {
       const sleepers = new Map<number, () => void>();
       const clock: Clock = {
@@ -95,7 +95,7 @@ describe("the scope of a call", () => {
     expect(getEventListeners(signal, "abort")).toHaveLength(0);
   });
 
-  test("rests without timer and listener, and sees on waking what came to pass", () => {
+  test("rests without timer and listener, and sees what happened meanwhile when it wakes", () => {
     let now = 0;
     const sleepers = new Set<AbortSignal>();
     const clock: Clock = {
@@ -226,7 +226,7 @@ describe("a seat", () => {
     await opener.close();
   });
 
-  test("that hangs while it opens, or in a call, does not hold an abort up", async () => {
+  test("that hangs while it opens, or in a call, does not delay an abort", async () => {
     const hanging = createSeatCall(createSeatOpener({ name: "test", open: () => new Promise(() => {}) }));
     await expect(hanging({ signal: AbortSignal.timeout(10) }, async () => 1)).rejects.toMatchObject({
       code: "DEADLINE_EXCEEDED",
@@ -242,7 +242,7 @@ describe("a seat", () => {
     { retry: { forMs: Number.NaN } },
     { hedgeAfterMs: -1 },
     { hedgeAfterMs: Number.NaN },
-  ])("whose times are no times is refused at once: %j", (options) => {
+  ])("whose times are invalid is refused at once: %j", (options) => {
     for (const seat of [gateway, direct])
       expect(() => seat({ url: "http://127.0.0.1:1", ...options })).toThrow(
         expect.objectContaining({ code: "INVALID_ARGUMENT" }),

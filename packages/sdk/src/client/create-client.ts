@@ -12,7 +12,7 @@ import { takenInput } from "./taken-input.ts";
 /**
  * Creates a client for a seat. Opens nothing yet.
  *
- * @throws {AshlarError} INVALID_ARGUMENT for what is no seat, such as the function `embedded` instead of what it returns.
+ * @throws {AshlarError} INVALID_ARGUMENT if `seat` is no seat, but for example the function `embedded` instead of what it returns.
  *
  * @example
  * const client = createClient(embedded({ path: "./data" }));
@@ -38,7 +38,7 @@ export function createClient(seat: Seat): ObjectClient {
 
 type Input = { readonly body?: unknown; readonly signal?: unknown } | undefined;
 
-/** Makes the client's methods, which load what is behind them with the first call. */
+/** Makes the client's methods. The first call loads the code behind them. */
 function createCallers(opener: SeatOpener, load: () => Promise<ClientParts>) {
   let loading: Promise<ClientParts> | undefined;
   const parts = async (input: Input): Promise<ClientParts> => {
@@ -47,7 +47,7 @@ function createCallers(opener: SeatOpener, load: () => Promise<ClientParts>) {
       throw error;
     });
     const signal = input?.signal;
-    // One that is aborted already is the call's to tell, with the names of what it was about.
+    // The call itself reports a signal that is aborted already: its error has the names of bucket and key.
     const link = linkAbort(signal instanceof AbortSignal && !signal.aborted ? signal : undefined);
     const forget = opener.onClose(link.abort);
     try {
@@ -57,7 +57,7 @@ function createCallers(opener: SeatOpener, load: () => Promise<ClientParts>) {
       link.unlink();
     }
   };
-  // Input and error are taken in the turn of the call: later, the caller may use its objects for the next one, and no stack would show who called.
+  // Input and error are taken in the turn of the call: later, the caller may reuse its objects for the next call, and no stack would show the caller.
   const one = <Name extends keyof ClientCalls>(name: Name, caller?: Error): ClientCalls[Name] =>
     ((input: Input) => runCall(takenInput(input), name, caller ?? new Error())) as never;
   const readsFor: ReadsFor = (caller) => ({

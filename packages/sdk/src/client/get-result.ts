@@ -5,14 +5,14 @@ import type { Explain } from "./call-error.ts";
 import type { CallScope } from "./call-options.ts";
 import type { GetObjectResult } from "./inputs.ts";
 
-/** What a read belongs to. */
+/** The call that a read belongs to. */
 export interface ReadContext {
   /** Rests until the bytes are asked for. */
   readonly scope: CallScope;
   readonly explain: Explain;
 }
 
-/** What the app gets of an opened object. What nobody reads holds neither a timer nor a listener. */
+/** What the app gets for an opened object. While nobody reads it, it holds neither a timer nor a listener. */
 export function createGetResult(opened: OpenedObject, context: ReadContext): GetObjectResult {
   const slices = (): Slices => readSlices(opened, context);
   const bytes = async (): Promise<Uint8Array<ArrayBuffer>> => {
@@ -40,7 +40,7 @@ export function createGetResult(opened: OpenedObject, context: ReadContext): Get
 type Slices = AsyncIterableIterator<Uint8Array<ArrayBuffer>, undefined>;
 
 /**
- * The bytes, from the first `next()` to the last one, an error, `return()` or the client's `close()`. No generator: `return()` would wait
+ * The bytes, from the first `next()` to the last one, an error, `return()` or the client's `close()`. No generator: its `return()` would wait
  * for a `next()` that a silent server keeps waiting.
  */
 function readSlices(opened: OpenedObject, { scope, explain }: ReadContext): Slices {
@@ -48,7 +48,7 @@ function readSlices(opened: OpenedObject, { scope, explain }: ReadContext): Slic
   let ended = false;
   const end = (): void => {
     ended = true;
-    if (source !== undefined) scope.rest(); // else somebody else reads
+    if (source !== undefined) scope.rest(); // without a source, another iterator may be reading
   };
   const begin = (): AsyncIterator<Uint8Array> => {
     const iterator = opened.read()[Symbol.asyncIterator]();
@@ -78,7 +78,7 @@ function readSlices(opened: OpenedObject, { scope, explain }: ReadContext): Slic
       end();
       if (source === undefined) return { done: true, value: undefined };
       scope.abort(new AshlarError("CANCELED", "the reader stopped"));
-      source.return?.().then(undefined, () => {}); // it ends by the abort, and nobody needs to wait for that
+      source.return?.().then(undefined, () => {}); // the abort ends it, and nobody needs to wait for that
       return { done: true, value: undefined };
     },
     [Symbol.asyncIterator]() {

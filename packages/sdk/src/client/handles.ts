@@ -46,8 +46,8 @@ export interface ObjectHandle {
   exists(options?: ClientCallOptions): Promise<boolean>;
   /** @see ObjectClient.deleteObject */
   delete(options?: ClientCallOptions): Promise<boolean>;
-  /** The bytes from `start` up to but not including `end` (default: the end), as `Blob.slice`: negative values count from the end, what lies beyond
-   * an end is cut, and fractions are rounded. */
+  /** The bytes from `start` up to but not including `end` (default: the end), as `Blob.slice`: negative values count from the end, positions outside
+   * the object are moved to its start or end, and fractions are rounded. */
   slice(start: number, end?: number): ObjectSlice;
 }
 

@@ -45,8 +45,8 @@ describe("a Node stream", () => {
     ],
     ["that was destroyed", async () => createReadStream(file).destroy()],
     ["that was destroyed, as its events tell later", async () => destroyed(createReadStream(file))],
-    ["that another aborted", async () => destroyed(createReadStream(file), new DOMException("no more", "AbortError"))],
-    ["that was too slow for another", async () => destroyed(createReadStream(file), AbortSignal.timeout(0))],
+    ["that others aborted", async () => destroyed(createReadStream(file), new DOMException("no more", "AbortError"))],
+    ["that a timeout of others aborted", async () => destroyed(createReadStream(file), AbortSignal.timeout(0))],
     [
       "that was left by break",
       async () => {

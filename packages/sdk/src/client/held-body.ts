@@ -1,12 +1,12 @@
 import { AshlarError, callerError } from "../errors/ashlar-error.ts";
 
 /**
- * A body in the hands of one call: nobody else can read it, and an error of it ends that call instead of the process.
+ * A body that one call holds: nobody else can read it, and its error ends that call instead of the process.
  *
- * Taken in the turn of the call, because a file stream may fail, and a web stream be read by another, while the seat is still opening.
+ * It is taken in the turn of the call: while the seat is still opening, a file stream may fail, and other code may read a web stream.
  */
 export interface HeldBody {
-  /** What to read: the caller's body, or that of a Response or Request; `null` where such a one has none. */
+  /** What to read: the caller's body, or that of a Response or Request; `null` if that has no body. */
   readonly source: unknown;
   /** What the caller gave. */
   readonly given: unknown;
@@ -16,14 +16,14 @@ export interface HeldBody {
   readonly encoding: unknown;
   /** Why it cannot be stored: read already, locked, failed. */
   readonly problem: AshlarError | undefined;
-  /** Ends the call's hold. @param isStored false: what was not read is given up, so that no file or connection stays open for it. */
+  /** Ends the call's hold. @param isStored if false, the rest is cancelled or destroyed, so that no file or connection stays open for it. */
   letGo(isStored: boolean): void;
 }
 
 /** Iterators that a call took: what is left of them is not the whole body. */
 const taken = new WeakSet<object>();
 
-/** Takes a body for one call. Never throws: what is wrong with it is its `problem`. */
+/** Takes a body for one call. Never throws: a fault of the body is its `problem`. */
 export function holdBody(given: unknown): HeldBody {
   const source: unknown = isObject(given) && "bodyUsed" in given ? given.body : given;
   let reader: HeldBody["reader"];
@@ -54,7 +54,7 @@ export function holdBody(given: unknown): HeldBody {
   };
 }
 
-/** What we ask of a Node stream, and of older ones if they have it. */
+/** What we use of a Node stream; older streams may lack some of it. */
 interface NodeStream {
   on(event: "error", listener: () => void): unknown;
   readonly readable?: boolean;
@@ -68,11 +68,11 @@ const UTF8 = /^utf-?8$/i;
 
 /** @returns its encoding. */
 function holdNodeStream(stream: NodeStream): unknown {
-  // For good: a file that cannot be opened says so when the call may be long over, and an error that nobody hears ends the process.
+  // Never removed: a file that cannot be opened may say so long after the call, and an error without a listener ends the process.
   stream.on("error", () => {});
   if (stream.errored) {
     const error = callerError("the body", stream.errored);
-    // A loop that is left by `break`, and `destroy()`, abort the stream: nobody canceled this call.
+    // `break` in a loop and `destroy()` abort the stream, but nobody canceled this call.
     throw error.code === "INVALID_ARGUMENT" ? error : spent(stream.errored);
   }
   if (stream.readableDidRead || stream.destroyed || stream.readable === false) throw spent();
@@ -94,7 +94,7 @@ function lock(stream: ReadableStream<unknown>): ReadableStreamDefaultReader<unkn
     throw new AshlarError("INVALID_ARGUMENT", "the body's ReadableStream is locked: someone else reads it");
   }
   try {
-    // The one way to ask a web stream whether it was read or cancelled before (Fetch, "extract a body"). Reads and locks nothing.
+    // The only way to find out whether a web stream was read or cancelled before (Fetch, "extract a body"). Reads and locks nothing.
     if (stream instanceof ReadableStream) new Response(stream as ReadableStream<Uint8Array<ArrayBuffer>>);
   } catch (cause) {
     throw spent(cause);
@@ -103,7 +103,7 @@ function lock(stream: ReadableStream<unknown>): ReadableStreamDefaultReader<unkn
 }
 
 function giveUp(source: Members, reader: HeldBody["reader"]): void {
-  const ignore = (): void => {}; // why the call failed is what its caller hears
+  const ignore = (): void => {}; // the caller gets the error of the call instead
   try {
     if (reader !== undefined) reader.cancel().catch(ignore);
     else if (isUntouchedRequest(source)) return;
@@ -115,7 +115,7 @@ function giveUp(source: Members, reader: HeldBody["reader"]): void {
   }
 }
 
-/** Node's server drops what nobody read of a request when the app has answered it; destroyed, it takes the answer with it. */
+/** Node's HTTP server drops the unread body of a request after the app has answered. To destroy the request would also end the answer. */
 function isUntouchedRequest({ method, readableDidRead }: Members): boolean {
   return typeof method === "string" && readableDidRead === false;
 }

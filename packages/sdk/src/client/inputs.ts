@@ -18,7 +18,7 @@ export interface BucketRef {
 
 /** How to make a bucket. */
 export interface CreateBucketOptions extends ClientWriteOptions {
-  /** True: a bucket that is there already is the answer, and no error; default false. */
+  /** If true, a bucket that exists already is the answer, and no error; default false. */
   readonly ifMissing?: boolean | undefined;
 }
 
@@ -27,9 +27,9 @@ export interface ObjectRef extends BucketRef {
   readonly key: string;
 }
 
-/** How to write, beside where and what. */
+/** How to write; where and what are in {@link PutObjectInput}. */
 export interface PutOptions extends ObjectAttributes, WriteCondition, ClientTransferOptions, ClientWriteOptions {
-  /** Length of the body where the body does not tell it itself; another length is INVALID_ARGUMENT. */
+  /** Length of the body, if the body itself does not declare it; another length is INVALID_ARGUMENT. */
   readonly sizeBytes?: number | undefined;
   /** Where to cut the body; default `fixed(CHUNK_DEFAULT_BYTES)`. */
   readonly chunker?: Chunker | undefined;
@@ -109,7 +109,7 @@ export interface DeleteOutcomeForKey {
 }
 
 /**
- * Attributes that are given replace all of the source's; where none is, the copy has the source's. To drop them all, give `metadata: {}`.
+ * If any attribute is given, the given ones replace all of the source's. If none is, the copy has the source's. To drop all, give `metadata: {}`.
  *
  * @see ObjectClient.copyObject
  */
@@ -138,8 +138,8 @@ export interface CompleteUploadInput extends WriteCondition, ClientWriteOptions 
   readonly uploadId: string;
   readonly parts: ReadonlyArray<{ readonly partNumber: number; readonly etag: string }>;
   /**
-   * SHA-256 of the whole object in hex. With one part whose digest is known it must be that one, or the call fails with CHECKSUM_MISMATCH;
-   * otherwise nobody can check it and it is ignored: the object has no `sha256`.
+   * SHA-256 of the whole object in hex. With one part whose digest is known it must be that digest, or the call fails with CHECKSUM_MISMATCH.
+   * Otherwise nobody can check it: it is ignored, and the object has no `sha256`.
    */
   readonly sha256?: string | undefined;
 }

@@ -93,7 +93,7 @@ export function createObjectCalls(call: SeatCall, opener: SeatOpener): ObjectCal
   return calls;
 }
 
-/** Unlike other calls, a read outlives this function: its signal and timeout cover the bytes too, and rest until they are asked for. */
+/** Unlike other calls, a read outlives this function: its signal and timeout cover the bytes too, and rest until somebody reads the bytes. */
 async function openForReading(opener: SeatOpener, input: GetObjectInput, explain: Explain): Promise<GetObjectResult> {
   const scope = beginCall(input, opener);
   try {
@@ -118,7 +118,7 @@ async function* atMost<Item>(limit: number, items: AsyncIterable<Item>): AsyncGe
   }
 }
 
-/** @throws {AshlarError} INVALID_ARGUMENT where caller and body say different things. */
+/** @throws {AshlarError} INVALID_ARGUMENT if caller and body give different lengths. */
 function declaredSize(given: number | undefined, known: number | undefined): number | undefined {
   if (given === undefined || known === undefined || given === known) return given ?? known;
   throw new AshlarError("INVALID_ARGUMENT", `sizeBytes is ${given}, but the body has ${known} bytes`);

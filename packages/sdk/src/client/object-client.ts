@@ -34,13 +34,13 @@ import type { ObjectInfo, PutObjectOutcome, UploadInfo } from "./results.ts";
  *
  * The client is opened lazily by its first call; a client that could not be opened tries again with the next call.
  *
- * Calls wait for servers that are away, restart or are busy, for RETRY_FOR_MS or as the seat's `retry` says, and a write happens once however often
- * it is tried. One whose last answer was lost rejects with `details.outcome` "unknown": it may have happened.
+ * Calls wait for servers that are away, restart or are busy, for RETRY_FOR_MS or as the seat's `retry` says. A write happens once, however often it
+ * is tried. If its last answer was lost, it rejects with `details.outcome` "unknown": it may have happened.
  */
 export interface ObjectClient {
   /** Makes a bucket. @throws {AshlarError} BUCKET_ALREADY_EXISTS unless `ifMissing` is set, INVALID_BUCKET_NAME. */
   createBucket(input: BucketRef & CreateBucketOptions): Promise<BucketInfo>;
-  /** Tells what is known of a bucket. @throws {AshlarError} BUCKET_NOT_FOUND. */
+  /** What is known of a bucket. @throws {AshlarError} BUCKET_NOT_FOUND. */
   headBucket(input: BucketRef & ClientCallOptions): Promise<BucketInfo>;
   /** All buckets, by name. */
   listBuckets(input?: ClientCallOptions): Promise<readonly BucketInfo[]>;
@@ -53,13 +53,13 @@ export interface ObjectClient {
   deleteBucket(input: BucketRef & ClientWriteOptions): Promise<void>;
 
   /**
-   * Writes an object of any length. Resolves when it is durable and visible; a refused write leaves nothing visible. If the server's answer was
-   * lost for good, or the call was given up while it waited for that, `details.outcome` of the error is "unknown": it may have happened.
+   * Writes an object of any length. Resolves when it is durable and visible; a refused write leaves nothing visible. If the server's last answer was
+   * lost, or the call ended while it waited for an answer, `details.outcome` of the error is "unknown": the write may have happened.
    */
   putObject(input: PutObjectInput): Promise<PutObjectOutcome>;
   /** Opens an object for reading. @throws {AshlarError} OBJECT_NOT_FOUND, BUCKET_NOT_FOUND, INVALID_RANGE, PRECONDITION_FAILED, NOT_MODIFIED. */
   getObject(input: GetObjectInput): Promise<GetObjectResult>;
-  /** Tells what is known of an object, without its bytes. @throws {AshlarError} OBJECT_NOT_FOUND, BUCKET_NOT_FOUND, PRECONDITION_FAILED, NOT_MODIFIED. */
+  /** What is known of an object, without its bytes. @throws {AshlarError} OBJECT_NOT_FOUND, BUCKET_NOT_FOUND, PRECONDITION_FAILED, NOT_MODIFIED. */
   headObject(input: Omit<GetObjectInput, "range">): Promise<ObjectInfo>;
   /** Deletes an object; `false` if there was none. */
   deleteObject(input: ObjectRef & WriteCondition & ClientWriteOptions): Promise<boolean>;
@@ -74,8 +74,8 @@ export interface ObjectClient {
   /** Copies an object within the store; no bytes move. */
   copyObject(input: CopyObjectInput): Promise<ObjectInfo>;
   /**
-   * Gives an object another name, with its attributes, in one step: nobody sees it under both names, or under none. What the target held is replaced, unless
-   * a condition says otherwise. No bytes move.
+   * Gives an object another name, with its attributes, in one step: nobody sees it under both names, or under none. Replaces an object that has the
+   * new name, unless a condition says otherwise. No bytes move.
    *
    * @throws {AshlarError} OBJECT_NOT_FOUND, BUCKET_NOT_FOUND, PRECONDITION_FAILED; INVALID_ARGUMENT if both names are the same.
    */
@@ -83,7 +83,7 @@ export interface ObjectClient {
 
   /** Begins an upload in parts; nothing is visible before {@link ObjectClient.completeUpload}. */
   createUpload(input: CreateUploadInput): Promise<UploadInfo>;
-  /** Writes one part, in any order and again at will; its etag goes into {@link ObjectClient.completeUpload}. */
+  /** Writes one part. Parts may be written in any order, and again. The part's etag goes into {@link ObjectClient.completeUpload}. */
   writePart(input: WritePartInput): Promise<PartInfo>;
   /** The parts stored so far, by number: what to skip when an upload goes on later. */
   listParts(input: { readonly uploadId: string } & ClientCallOptions): AsyncIterable<PartInfo>;
@@ -91,7 +91,11 @@ export interface ObjectClient {
   listUploads(
     input: BucketRef & { readonly prefix?: string | undefined } & ClientCallOptions,
   ): AsyncIterable<UploadInfo>;
-  /** Makes the object of its parts; called again with the same parts, it answers the same for a day. @throws {AshlarError} INVALID_PART, UPLOAD_NOT_FOUND, PRECONDITION_FAILED. */
+  /**
+   * Makes the object from its parts; called again with the same parts, it answers the same for a day.
+   *
+   * @throws {AshlarError} INVALID_PART, UPLOAD_NOT_FOUND, PRECONDITION_FAILED.
+   */
   completeUpload(input: CompleteUploadInput): Promise<ObjectInfo>;
   /** Gives an upload up; its parts are freed later. */
   abortUpload(input: { readonly uploadId: string } & ClientWriteOptions): Promise<void>;
@@ -101,12 +105,12 @@ export interface ObjectClient {
 
   /** Frees what nothing names any more. @throws {AshlarError} UNSUPPORTED in seats where servers do it. */
   collect(input?: ClientCallOptions): Promise<CollectReport>;
-  /** Servers and layouts behind the seat. @throws {AshlarError} UNSUPPORTED where there is no cluster. */
+  /** Nodes and layouts behind the seat. @throws {AshlarError} UNSUPPORTED where there is no cluster. */
   cluster(input?: ClientCallOptions): Promise<ClusterSnapshot>;
 
   /**
-   * Makes a short-lived token for one bucket, or the keys under a prefix of it, for those who must hold no API key: an app's server makes
-   * it, a page uses it as its `apiKey`. It never allows more than the API key that makes it, and ends with that at the latest.
+   * Makes a short-lived token for one bucket, or for the keys under a prefix of it, for programs that must hold no API key: an app's server makes
+   * it, a page uses it as its `apiKey`. It never allows more than the API key that makes it, and expires with that key at the latest.
    *
    * @throws {AshlarError} BUCKET_NOT_FOUND; PERMISSION_DENIED for a role above the API key's and for a client that has a token itself;
    *   UNSUPPORTED in the embedded seat, and at a gateway that runs insecure.
@@ -114,15 +118,15 @@ export interface ObjectClient {
   createAccessToken(input: AccessTokenRequest & ClientCallOptions): Promise<AccessToken>;
 
   /**
-   * Ends all that runs with STORE_CLOSED, whatever it waits for (a server, the app's `apiKey` function, another try, a body), aborts its requests and
-   * releases everything. A write whose request was under way may have happened: `details.outcome` is "unknown". Idempotent.
+   * Ends all running calls with STORE_CLOSED, whatever they wait for (a server, the app's `apiKey` function, another try, a body), aborts their
+   * requests and releases everything. A write whose request was under way may have happened: `details.outcome` is "unknown". Idempotent.
    */
   close(): Promise<void>;
   /** `close()`, for `await using`. */
   readonly [Symbol.asyncDispose]: () => Promise<void>;
 }
 
-/** The client's methods that do something: all but handles and what ends it. */
+/** The client's methods that do something: all but those that give a handle or close the client. */
 export type ClientCalls = Omit<ObjectClient, "bucket" | "close" | typeof Symbol.asyncDispose>;
 
 /** How each method answers: once, or with many values, page after page. */

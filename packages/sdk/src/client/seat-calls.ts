@@ -6,8 +6,8 @@ import type { OpenedSeat } from "./seat.ts";
 import type { SeatOpener } from "./seat-opener.ts";
 
 /**
- * Runs one call on the opened seat, until the caller's signal, the timeout or the client's `close()` ends it; what it throws is an Ashlar error, with `details.outcome` "unknown" for
- * a write that may have happened. Those who write pass on the third argument.
+ * Runs one call on the opened seat, until the caller's signal, the timeout or the client's `close()` ends it. Throws only Ashlar errors, with
+ * `details.outcome` "unknown" for a write that may have happened. Calls that write pass the third argument on.
  */
 export type SeatCall = <T>(
   options: ClientWriteOptions,
@@ -31,7 +31,7 @@ export function createSeatCall(opener: SeatOpener): SeatCall {
   };
 }
 
-/** The seat, for a call whose timeout counts from then on: opening one may take long the first time. */
+/** The opened seat, for a call. The timeout counts only from then on, because the first opening may take long. */
 export async function openSeat(opener: SeatOpener, { signal, limit }: CallScope): Promise<OpenedSeat> {
   throwIfAborted(signal);
   const opened = await raceAbort(opener.get(), signal);

@@ -5,12 +5,12 @@ import type { OpenedSeat, Seat } from "./seat.ts";
 export interface SeatOpener {
   /** @throws {AshlarError} STORE_CLOSED after `close()`. */
   get(): Promise<OpenedSeat>;
-  /** Has `end` called with STORE_CLOSED when the client is closed, at once if it is. @returns a function that takes that back. */
+  /** Calls `end` with STORE_CLOSED when the client is closed, at once if it is closed already. @returns a function that cancels this. */
   onClose(end: (error: AshlarError) => void): () => void;
   close(): Promise<void>;
 }
 
-/** Opens a seat once; a failed opening is tried again by the next call. @throws {AshlarError} INVALID_ARGUMENT at once for what is no seat. */
+/** Opens a seat once; a failed opening is tried again by the next call. @throws {AshlarError} INVALID_ARGUMENT at once if `seat` is no seat. */
 export function createSeatOpener(seat: Seat): SeatOpener {
   if (typeof seat?.open !== "function")
     throw new AshlarError("INVALID_ARGUMENT", "the client's argument is not a seat");

@@ -16,7 +16,7 @@ export interface OpenedSeat {
   readonly clock: Clock;
   /** Frees what nothing names any more; only where the seat owns its stores (embedded). */
   readonly collect?: ((options?: CallOptions) => Promise<CollectReport>) | undefined;
-  /** Servers and layouts; only where there is a cluster behind the seat. */
+  /** Nodes and layouts; only where there is a cluster behind the seat. */
   readonly cluster?: ((options?: CallOptions) => Promise<ClusterSnapshot>) | undefined;
   /** Only where a gateway checks API keys. */
   readonly createAccessToken?: AccessTokenSource["createAccessToken"] | undefined;
@@ -24,11 +24,11 @@ export interface OpenedSeat {
   close(): Promise<void>;
 }
 
-/** What whoever watches a seat puts into it: see `traced` of `@ashlar/sdk/tracing`. */
+/** What a program that watches a seat puts into it: see `traced` of `@ashlar/sdk/tracing`. */
 export interface SeatInstruments {
   /** For stores that make spans of their own. */
   readonly tracer: Tracer;
-  /** Stands between the seat and its transport. */
+  /** Wraps the seat's transport. */
   readonly wrapTransport: (transport: Transport) => Transport;
 }
 

@@ -15,7 +15,7 @@ test("each argument is read once, and nothing else", () => {
   expect(read).not.toContain("password");
 });
 
-test("what stands within is taken too, to its last member", () => {
+test("the members of arguments are taken too, to the last one", () => {
   const input = {
     keys: ["a", "b"],
     parts: [{ partNumber: 1, etag: "e" }],
@@ -46,7 +46,7 @@ test.each<[string, unknown]>([
   expect(takenInput(input)).toBe(input);
 });
 
-test("an array that has nothing but its length is no list to copy", () => {
+test("an array that has only a length is not copied", () => {
   const keys = new Array(2 ** 32 - 1);
   expect(takenInput({ keys }).keys).toBe(keys);
   const parts = Array.from({ length: LIMITS.PART_NUMBER_MAX }, (_, index) => index);

@@ -32,7 +32,7 @@ function source(expiresInMs: number) {
 }
 
 describe("a ticket cache", () => {
-  test("asks once for a bucket, also when many ask at once, and apart for another bucket", async () => {
+  test("asks once for a bucket, also when many ask at once, and again for another bucket", async () => {
     const { grants, asked } = source(900);
     const cache = createTicketCache(grants, manual().clock);
     const tickets = await Promise.all([cache.get("a"), cache.get("a"), cache.get("a")]);
@@ -54,7 +54,7 @@ describe("a ticket cache", () => {
     expect(asked).toEqual([undefined, "a-1"]);
   });
 
-  test("counts the time that the machine slept, and no time back", async () => {
+  test("counts the time that the machine slept, and never counts back", async () => {
     const { grants, asked } = source(900);
     const { clock, sleep } = manual();
     const cache = createTicketCache(grants, clock);
@@ -66,7 +66,7 @@ describe("a ticket cache", () => {
     expect(asked).toEqual([undefined, "a-1"]);
   });
 
-  test.each(["UNAUTHENTICATED", "PERMISSION_DENIED"] as const)("begins anew when renewing is %s", async (code) => {
+  test.each(["UNAUTHENTICATED", "PERMISSION_DENIED"] as const)("begins again when renewing is %s", async (code) => {
     const { grants, asked, failures } = source(900);
     const { clock, advance } = manual();
     const cache = createTicketCache(grants, clock);

@@ -27,7 +27,7 @@ function cluster() {
   return { topology, view: topology.view!, state };
 }
 
-test("the view of a topology is the topology's own: they ask the registry once, also at once", async () => {
+test("a topology and its view share what they know: they ask the registry once, also when both need it at the same time", async () => {
   const { topology, view, state } = cluster();
   await Promise.all([view.layoutsInUse(), topology.writePlacement(CHUNK), topology.readCandidates(CHUNK)]);
   await view.layoutsInUse();
@@ -38,13 +38,13 @@ test("the view of a topology is the topology's own: they ask the registry once, 
   expect(state.asked).toBe(2);
 });
 
-test("the table of a layout is made once, for all who ask", async () => {
+test("the table of a layout is made once, for all callers", async () => {
   const { view } = cluster();
   const [layout] = await view.layoutsInUse();
   expect(view.placementOf(layout!)).toBe(view.placementOf(layoutOf(1)));
 });
 
-test("tables of layouts that are in use no more are kept for uploads that began under them, and not without end", async () => {
+test("tables of layouts that are no longer in use are kept for uploads that began under them, up to a limit", async () => {
   const { view, state } = cluster();
   const tables = new Map<number, unknown>();
   const last = LIMITS.RECENT_LAYOUTS_MAX + 2;

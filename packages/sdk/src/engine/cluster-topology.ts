@@ -24,9 +24,12 @@ export interface ClusterTopologyOptions {
   readonly authorization?: Endpoint["authorization"];
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Age in ms at which the view is renewed: in the background for reads, before the answer for writes; default 2,000: far below the heartbeat interval. */
+  /**
+   * Age in ms at which the view is renewed: in the background for reads, before the answer for writes.
+   * Default 2,000: far below the heartbeat interval.
+   */
   readonly refreshAfterMs?: number | undefined;
-  /** Takes the chunks while no node is registered: a gateway's own chunk API. It stays its owner's. */
+  /** Takes the chunks while no node is registered: a gateway's own chunk API. Not closed with the topology. */
   readonly fallback?: NamedStore | undefined;
   /** Acknowledgements among `placedCount` replicas; default the majority. */
   readonly writeQuorum?: ((placedCount: number) => number) | undefined;
@@ -41,8 +44,8 @@ export function majority(placedCount: number): number {
  * The topology of a cluster: nodes and layouts from a registry, stores through a transport.
  *
  * The view is renewed when it is older than `refreshAfterMs`: in the background for reads, which find their chunks by an older layout too, and before
- * the answer for writes, which an older layout gives fewer copies; for both after `invalidate()`. If the registry is away, the last view stays good:
- * where chunks lie does not depend on it.
+ * the answer for writes, which get fewer copies under an older layout. After `invalidate()` it is renewed before the answer for both. If the registry
+ * is away, the last view stays in use: where chunks lie does not depend on the registry.
  */
 export function createClusterTopology(options: ClusterTopologyOptions): Topology {
   const pool = createNodePool(options);
@@ -78,15 +81,15 @@ export function createClusterTopology(options: ClusterTopologyOptions): Topology
   };
 }
 
-/** The view of a registry by itself, for those whose topology brings none. */
+/** The view of a registry alone, for a process whose topology has none. */
 export function createClusterView(options: ClusterViewOptions): ClusterView {
   return openView(options, () => {}).view;
 }
 
-/** What a {@link createClusterView} takes; as for a topology. */
+/** What {@link createClusterView} takes; as for a topology. */
 export type ClusterViewOptions = Pick<ClusterTopologyOptions, "registry" | "clock" | "logger" | "refreshAfterMs">;
 
-/** A view, and what only its topology does with it. */
+/** A view, and the functions that only its topology calls. */
 interface OpenView {
   readonly view: ClusterView;
   readonly current: (use: "read" | "write") => Promise<ClusterSnapshot>;
@@ -95,7 +98,7 @@ interface OpenView {
   readonly failure: () => AshlarError | undefined;
 }
 
-/** Tables of layouts that are in use no more: uploads may have begun under them. */
+/** How many tables are kept of layouts that are no longer in use: uploads may have begun under them. */
 const RETIRED_MAX = LIMITS.RECENT_LAYOUTS_MAX;
 
 function openView(
@@ -113,8 +116,8 @@ function openView(
       const snapshot = await registry.clusterSnapshot();
       onRenewed(snapshot);
       const inUse = new Set(snapshot.layouts.map((layout) => layout.layoutVersion));
-      const retired = [...placements.keys()].filter((version) => !inUse.has(version));
-      for (const version of retired.slice(0, -RETIRED_MAX)) placements.delete(version);
+      const retired = [...placements.keys()].filter((layoutVersion) => !inUse.has(layoutVersion));
+      for (const layoutVersion of retired.slice(0, -RETIRED_MAX)) placements.delete(layoutVersion);
       last = { takenAtMs: clock.monotonicMs(), snapshot };
       mustRefresh = false;
       failure = undefined;
@@ -163,12 +166,12 @@ function openView(
 interface NodePool {
   /**
    * Takes the nodes of a new view: opens stores for new addresses, closes those of old ones. A node whose URL cannot be used gets a store that
-   * answers NODE_UNAVAILABLE: it is one that is away, and keeps nobody from the others.
+   * answers NODE_UNAVAILABLE: it counts as away, and the others stay usable.
    *
-   * @throws {AshlarError} STORE_CLOSED by a transport that is closed; nothing else.
+   * @throws {AshlarError} STORE_CLOSED if the transport is closed; nothing else.
    */
   update(nodes: readonly NodeRecord[]): void;
-  /** The store of a node; of one that is not registered too, a store that answers NODE_UNAVAILABLE. */
+  /** The store of a node; for one that is not registered, a store that answers NODE_UNAVAILABLE. */
   readonly storeOf: (nodeId: string) => NamedStore;
   close(): Promise<void>;
 }
@@ -220,7 +223,7 @@ function createNodePool({ transport, authorization, logger }: ClusterTopologyOpt
   };
 }
 
-/** Stands for a node that a layout names and no record tells a good address of. */
+/** The store of a node that a layout names, but for which no record has a usable address. */
 function unreachableStore(nodeId: string, why: string): ChunkStore {
   const refuse = async (): Promise<never> => {
     throw new AshlarError("NODE_UNAVAILABLE", why, { details: { nodeId } });

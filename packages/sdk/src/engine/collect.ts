@@ -47,11 +47,11 @@ export interface CollectReport {
   readonly chunksKept: number;
   /** Files that no row knew. */
   readonly orphansDeleted: number;
-  /** Files that no row knows and that were claimed lately: of uploads that run, and of those that failed or were interrupted. */
+  /** Files that no row knows and that were claimed lately: of running uploads, and of uploads that failed or were interrupted. */
   readonly orphansKept: number;
   /** Stores that deleted nothing, because they serve another metadata database or a newer state of it: see `ashlar fsck`. */
   readonly storesRefusing: number;
-  /** Contradictions in the metadata that were met, such as a chunk that an object names and no row counts. What they are about was left alone: see `ashlar fsck`. */
+  /** Contradictions found in the metadata, such as a chunk that an object names and no row counts. The chunks were left alone: see `ashlar fsck`. */
   readonly damagesFound: number;
 }
 
@@ -63,11 +63,11 @@ interface Run extends CollectOptions {
 }
 
 /**
- * Frees what nothing names any more. May run in any number of processes at once, and crash anywhere: what is left is done by the next run.
+ * Frees what nothing names any more. May run in any number of processes at once, and crash anywhere: the next run does the rest.
  *
- * A chunk goes in four steps: its row is marked `collecting`, all manifests are looked through for it (a row that was damaged must not cost bytes),
- * each store is asked for the conditional delete, the row goes if it is still `collecting` and every store said deleted or absent. A commit in between sets the row live; the claims that it rests on made a store refuse,
- * or were made after the delete, and then the bytes are there again.
+ * A chunk goes in four steps. Its row is marked `collecting`. All manifests are searched for it, because a damaged row must not cost bytes. Each
+ * store is asked for the conditional delete. The row goes if it is still `collecting` and every store said deleted or absent. A commit in between
+ * sets the row live: the claims of that commit made a store refuse, or were made after the delete, and then the bytes are there again.
  */
 export async function collect(options: CollectOptions): Promise<CollectReport> {
   const { metadata, topology, signal, clock = systemClock } = options;
@@ -111,19 +111,19 @@ async function collectUnreferenced(
     total.chunksDeleted += chunksDeleted;
     total.chunksKept += marked.length - chunksDeleted;
     total.damagesFound += damagesFound;
-    // Nothing gone: what is left stays claimed, and would only be marked again.
+    // Nothing was deleted: the rest is still claimed, and would only be marked again.
     if (marked.length < BATCH || chunksDeleted === 0) return total;
   }
 }
 
-/** Marks in small transactions up to what one walk over the manifests looks for, each row once. */
+/** Marks rows in small transactions, each row once, up to the number that one walk over the manifests looks for. */
 async function markMany({ metadata, graceMs, signal }: Run): Promise<readonly CollectingChunk[]> {
   const marked = new Map<string, CollectingChunk>();
   while (marked.size <= CANDIDATES_MAX - BATCH) {
     const before = marked.size;
     const batch = await metadata.markCollecting({ graceMs, limit: BATCH }, { signal });
     for (const chunk of batch) marked.set(encodeHex(chunk.chunkId), chunk);
-    // Without a grace the same rows come again.
+    // Without a grace period the same rows come again.
     if (batch.length < BATCH || marked.size < before + batch.length) break;
   }
   return [...marked.values()];
@@ -194,7 +194,7 @@ async function tryDelete(
   } catch (thrown) {
     const error = AshlarError.from(thrown);
     if (signal?.aborted) throw error;
-    if (error.code === "METADATA_CORRUPT") return undefined; // told by the deletes
+    if (error.code === "METADATA_CORRUPT") return undefined; // logged by the deletes
     logger.warn(
       { err: error, nodeId: target.nodeId },
       "a store did not answer the collector; its chunks stay for the next run",
@@ -208,13 +208,13 @@ interface SweepReport {
   readonly orphansDeleted: number;
   /** Chunks that no row knows and that were claimed too lately to go. */
   readonly orphansKept: number;
-  /** Chunks whose row is lost though something names them, and segments that nobody can read, each counted once a store. */
+  /** Chunks that are named but whose row is lost, and segments that nobody can read; each is counted once per store. */
   readonly damagesFound: number;
 }
 
 /**
- * Sweeps orphans, unless the metadata has not one bucket: then it is a new, lost or emptied database, every chunk would look like an orphan, and
- * whoever brings the database back would find nothing.
+ * Sweeps orphans, unless the metadata has no bucket at all. That is a new, lost or emptied database: every chunk would look like an orphan, and an
+ * operator who restores the database would find no chunks.
  */
 async function sweepUnlessEmptied(run: Run): Promise<SweepReport> {
   const { metadata, topology, logger, signal } = run;
@@ -235,11 +235,11 @@ async function sweepUnlessEmptied(run: Run): Promise<SweepReport> {
 }
 
 /**
- * Deletes chunks that no row knows and nothing names: what a crashed upload left. A chunk that a writer claims between the look and the delete is
+ * Deletes chunks that no row knows and nothing names: what a crashed upload left. A chunk that a writer claims between the check and the delete is
  * kept, because the delete is conditional too. A store that does not answer is skipped.
  *
- * That a row is missing is not enough: before the first delete all manifests are walked over. While one of them cannot be read nothing is deleted,
- * for nobody knows what it names.
+ * A missing row is not enough: before the first delete all manifests are searched. If one of them cannot be read, nothing is deleted, because nobody
+ * knows what it names.
  */
 async function sweepOrphans(run: Run): Promise<SweepReport> {
   let orphansDeleted = 0;

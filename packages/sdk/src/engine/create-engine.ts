@@ -20,14 +20,14 @@ import { writeObject, writePart } from "./write-object.ts";
 /**
  * The object engine: chunk → hash → place → store → commit, and back.
  *
- * Owns `topology` (closed with it); the catalog stays its creator's. After `close()` every call is STORE_CLOSED, and transfers that run end with it.
+ * Closing it closes `topology`; the catalog is left to its creator. After `close()` every call fails with STORE_CLOSED, and running transfers end.
  */
 export function createEngine(options: EngineOptions): ObjectBackend {
   const closing = new AbortController();
   const context = createEngineContext(options, closing.signal);
   const { catalog } = context;
   const named = nameWrites(options);
-  // Whatever hangs below, a caller that aborts is answered at once.
+  // A caller that aborts is answered at once, whatever hangs below.
   const abortable = <T>(call: CallOptions | undefined, work: () => Promise<T>): Promise<T> =>
     raceAbort(work(), call?.signal);
   const open = <T>(work: () => Promise<T>): Promise<T> => {
@@ -80,13 +80,13 @@ export function createEngine(options: EngineOptions): ObjectBackend {
     createUpload: (request, call) =>
       onObject(request, () => {
         const durability = request.durability ?? context.durability;
-        checkDurability(durability); // here, because the wire has no form for another
+        checkDurability(durability); // here, because the wire has no form for an unknown one
         const attributes = normalizeAttributes(request.attributes);
         return catalog.createUpload({ ...request, durability, attributes }, named(call));
       }),
     writePart: (request, body, transfer) =>
       open(async () => {
-        // Before its bytes move, and because a transport may not be able to say -1 at all.
+        // Here, before its bytes move, and because a transport may not be able to send -1 at all.
         checkInteger(request.partNumber, "partNumber", { min: 1, max: LIMITS.PART_NUMBER_MAX });
         return abortable(transfer, () => writePart(context, request, body, named(transfer)));
       }),
@@ -110,10 +110,10 @@ export function createEngine(options: EngineOptions): ObjectBackend {
 const OPERATION_ID_BITS = 128;
 
 /**
- * Gives each write a name for all its tries, unless the caller gave one: a try whose answer was lost is then recognised, and happens once. Where
- * nothing is tried again, none is needed.
+ * Gives each write an operation id for all its tries, unless the caller gave one: the store then recognises a try whose answer was lost, and the
+ * write happens once. If nothing is tried again, no id is needed.
  *
- * @throws {AshlarError} INVALID_ARGUMENT for a name that no store takes.
+ * @throws {AshlarError} INVALID_ARGUMENT for an id that no store takes.
  */
 function nameWrites({ random, retry }: EngineOptions): <Options extends WriteOptions>(given?: Options) => Options {
   return (given) => {

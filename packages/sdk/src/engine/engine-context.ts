@@ -28,22 +28,22 @@ export interface EngineOptions {
   /** How long the stores keep a claimed chunk; default CLAIM_TTL_MS. A commit that comes in the last 24th of it, or later, is refused. */
   readonly claimTtlMs?: number | undefined;
   readonly hedgeAfterMs?: number | undefined;
-  /** Chunks that are stored side by side for all writes together, whatever their number; default: each write has its own concurrency. */
+  /** Chunks that all writes together store side by side, however many writes there are; default: each write has its own concurrency. */
   readonly chunkWritesMax?: number | undefined;
-  /** How patient calls of the catalog and the grants are, and of the chunk stores; default RETRY_FOR_MS for all. */
+  /** How long calls of the catalog, the grants and the chunk stores are tried again; default RETRY_FOR_MS for all. */
   readonly retry?: RetryPolicy | undefined;
-  /** Of the chunk stores alone; default `retry`. */
+  /** The same for calls of the chunk stores only; default `retry`. */
   readonly chunkRetry?: RetryPolicy | undefined;
-  /** Over the same topology, where the process has one already; default: one of its own, with `hedgeAfterMs`. */
+  /** A replicated store over the same topology, if the process has one already; default: the engine makes its own, with `hedgeAfterMs`. */
   readonly chunks?: ReplicatedStore | undefined;
 }
 
 /** The options, completed; what every operation of the engine works with. */
 export interface EngineContext {
-  /** Tries again by itself. */
+  /** Tries its calls again by itself. */
   readonly catalog: Catalog;
   readonly chunks: ReplicatedStore;
-  /** For its calls. */
+  /** For calls of `chunks`. */
   readonly chunkRetry: RetryPolicy | undefined;
   readonly tickets: TicketCache | undefined;
   readonly hasher: Hasher;
@@ -54,7 +54,7 @@ export interface EngineContext {
   readonly chunker: Chunker;
   readonly durability: Durability;
   readonly claimTtlMs: number;
-  /** A permit for each chunk that is being stored, where all writes share them. */
+  /** A permit for each chunk that is being stored, if all writes share the permits. */
   readonly chunkWrites: Semaphore | undefined;
   /** Aborted with STORE_CLOSED when the engine closes; every transfer follows it. */
   readonly closing: AbortSignal;

@@ -12,10 +12,10 @@ import type {
 } from "../ports/index.ts";
 import { walkSegments } from "./named-chunks.ts";
 
-/** Damage that was found, and whose it is where that is known. */
+/** Damage that was found, and the object that has it, if known. */
 export interface StoreProblem {
   readonly what: string;
-  /** The metadata is what was written, and chunks that it names are not there. */
+  /** The metadata is what was written, but chunks that it names are not there. */
   readonly lacksChunks?: boolean;
   readonly bucket?: string | undefined;
   readonly key?: string | undefined;
@@ -27,29 +27,29 @@ export interface ExamineOptions extends CallOptions {
     Pick<BucketCatalog, "listBuckets"> &
     Pick<ObjectCatalog, "getManifestPage" | "getObject"> &
     Pick<UploadCatalog, "listUploads" | "listParts">;
-  /** Looks whether every chunk that an object names is there. Default: chunks are not looked for. */
+  /** The store that must have every chunk that an object names. Default: chunks are not looked for. */
   readonly chunks?: Pick<ChunkStore, "hasChunks"> | undefined;
-  /** Told of each problem when it is found; the next one waits. */
+  /** Called with each problem when it is found; the walk waits for it. */
   readonly onProblem: (problem: StoreProblem) => Promise<void> | void;
-  /** Told now and then how far it is. */
+  /** Called now and then with how far the walk is. */
   readonly onProgress?: ((progress: { readonly stage: string; readonly count: number }) => void) | undefined;
 }
 
 /** Rows of one page of a walk. */
 const PAGE = 100;
-/** Chunk rows that one pass over all segments is compared with: some 50 MB. */
+/** Chunk rows that are compared in one pass over all segments: about 50 MB. */
 const ROWS_PER_PASS = 200_000;
-/** Chunks without a row that one pass holds; more of them are told as a number. */
+/** Chunks without a row that one pass holds; of more, only the number is reported. */
 const MISSING_MAX = 200_000;
 /** Chunk rows of one page. */
 const ROWS = 5000;
-/** Doubtful chunks that are looked at again and told one by one; of more only the number is told. */
+/** Doubtful chunks that are checked again and reported one by one; of more, only the number is reported. */
 const DOUBTS_MAX = 10_000;
 
 /**
- * Walks over all rows of the metadata and compares them with each other: objects with their buckets, checksums and manifests, manifests with their
- * parts, segments, sizes and counts, chunk counts with what names them; and, where `chunks` is given, with the chunks that are there. May run while the
- * store is in use: what changes meanwhile is looked at again before it is called damage. It reads no chunk's bytes.
+ * Walks over all rows of the metadata and compares them with each other: objects with their buckets, checksums and manifests; manifests with their
+ * parts, segments, sizes and counts; the reference counts of chunks with what names the chunks. If `chunks` is given, also looks for the named
+ * chunks. May run while the store is in use: rows that change meanwhile are checked again before they are called damage. It reads no chunk's bytes.
  *
  * Memory: some pages, and the chunk rows that one pass compares (see `examineCounts`).
  */
@@ -77,7 +77,7 @@ async function examineObjects(options: ExamineOptions): Promise<void> {
   } while (cursor !== undefined);
 }
 
-/** What is wrong with an object's manifest or chunks, if it has them and still is there. */
+/** What is wrong with an object's manifest or chunks, if the object has them and still exists. */
 async function contentProblem(options: ExamineOptions, object: ExaminedObject): Promise<StoreProblem | undefined> {
   const { metadata, signal } = options;
   const { bucket, key, objectVersion, manifestId, sizeBytes } = object;
@@ -129,7 +129,7 @@ async function manifestProblem(
   return { what, lacksChunks: true };
 }
 
-/** In halves where they cannot be looked at together: one that the disk cannot show must not hide the others. */
+/** Asks in halves if the store cannot look at all of them together: a chunk that the disk cannot show must not hide the others. */
 async function presenceOf(
   chunks: NonNullable<ExamineOptions["chunks"]>,
   chunkIds: readonly Digest[],
@@ -160,7 +160,7 @@ async function examineManifests({ metadata, onProblem, signal }: ExamineOptions)
   } while (cursor !== undefined);
 }
 
-/** Unfinished uploads and their parts, as far as a listing tells. */
+/** Unfinished uploads and their parts, as far as a listing shows their damage. */
 async function examineUploads({ metadata, onProblem, signal }: ExamineOptions): Promise<void> {
   for (const { bucket } of await metadata.listBuckets({ signal })) {
     try {
@@ -194,8 +194,8 @@ interface IdRange {
 const LAST_ID = "f".repeat(64);
 
 /**
- * Compares what each chunk row counts with how often segments name the chunk. So that memory is bounded it takes one pass over all segments for each
- * 200,000 chunk rows. Doubts are looked at in one more pass, and a count that changed around it is no damage: it is in use.
+ * Compares the reference count of each chunk row with how often segments name the chunk. To bound memory, it takes one pass over all segments for
+ * each 200,000 chunk rows. One more pass checks the doubtful chunks. A count that changes during that pass is no damage: the chunk is in use.
  */
 async function examineCounts(options: ExamineOptions): Promise<void> {
   const { metadata, signal } = options;
@@ -242,7 +242,7 @@ async function compareRange(
   }
   if (isFirst && strayCount > 0) await onProblem({ what: `${strayCount} segments belong to no part` });
   if (lostCount > 0) await onProblem({ what: `${lostCount} more chunks that are named have no row` });
-  // What a segment that cannot be read named looks as if it were counted too often.
+  // A chunk that an unreadable segment names looks as if its row counted too many references.
   const doubts = [...left].filter(([, rest]) => (damagedCount > 0 ? rest < 0 : rest !== 0)).map(([id]) => id);
   await lookAgain(options, doubts.slice(0, DOUBTS_MAX));
   const moreCount = doubts.length - DOUBTS_MAX;

@@ -10,21 +10,21 @@ export interface MarkedDeletesOptions extends CallOptions {
   readonly logger: Logger;
 }
 
-/** Deletes in the name of one metadata database, so that no store loses chunks to a lost, emptied or restored one. */
+/** Deletes for one metadata database, so that no store loses chunks because of a lost, emptied or restored database. */
 export interface MarkedDeletes {
   /** @throws {AshlarError} METADATA_CORRUPT if the store serves another database, or a newer state of this one; it is counted once. */
   delete(target: NamedStore, chunkIds: readonly Digest[], unclaimedForMs: number): Promise<readonly DeleteOutcome[]>;
   /**
-   * Begins a round, before the first delete: shows every store the mark and, if most take it and nobody refuses, takes the database one step further and
-   * shows that.
-   * From here on every copy of the database that was made before is older than what the stores have seen.
+   * Begins a round, before the first delete: shows every store the mark. If most stores take it (all, if the database takes over) and none refuses,
+   * takes the database one step further and shows the new mark. From then on every earlier copy of the database is older than what the stores have
+   * seen.
    */
   begin(targets: readonly NamedStore[]): Promise<void>;
   /** How many stores refused. */
   readonly refusingCount: number;
 }
 
-/** No bytes are known whose SHA-256 this is: a delete of it shows the mark and does nothing else. */
+/** No known bytes have this SHA-256: a delete of it shows the mark and does nothing else. */
 const NO_CHUNK = digestFromBytes(new Uint8Array(DIGEST_BYTES));
 
 export async function openMarkedDeletes(options: MarkedDeletesOptions): Promise<MarkedDeletes> {
@@ -36,7 +36,7 @@ export async function openMarkedDeletes(options: MarkedDeletesOptions): Promise<
   };
   let mark = await readMark();
   const refusing = new Set<string>();
-  /** A store has proved that the database is an older state: then nothing is deleted anywhere, also where a store has not heard of the newer one. */
+  /** Set once a store has proved that the database is an older state: then no store deletes, not even one that has not seen the newer state. */
   let older: AshlarError | undefined;
 
   const deleteOnce = (
@@ -60,7 +60,7 @@ export async function openMarkedDeletes(options: MarkedDeletesOptions): Promise<
       throw error;
     }
   };
-  /** Shows every store the mark, so that it knows how far the database is though nothing is to be deleted there. @returns how many took it. */
+  /** Shows every store the mark, so that it knows how far the database is, even if it has nothing to delete. @returns how many took it. */
   const showTo = async (targets: readonly NamedStore[]): Promise<number> => {
     let reachedCount = 0;
     for (const target of targets) {
@@ -78,7 +78,7 @@ export async function openMarkedDeletes(options: MarkedDeletesOptions): Promise<
     async begin(targets) {
       const reachedCount = await showTo(targets);
       const { epoch, takesOver } = mark();
-      // Of two majorities one store is in both: a restored database cannot count itself up while those are away that would refuse it.
+      // Two majorities have a store in common: a restored database cannot go a step further while the stores that would refuse it are away.
       const isEnough = takesOver ? reachedCount === targets.length : reachedCount > targets.length / 2;
       if (refusing.size > 0 || !isEnough) return;
       await metadata.advanceDatabase(epoch, { signal });
@@ -98,7 +98,7 @@ export interface DatabaseStepOptions extends MarkedDeletesOptions {
 
 /**
  * Takes a database one step further and tells every store that answers, as each collection does when it begins: a copy that was made before is
- * noticed if it is put back. Servers do so when they start and when they end.
+ * noticed if it is put back. Servers with maintenance do so when they start and when they end.
  */
 export async function takeDatabaseStep(options: DatabaseStepOptions): Promise<void> {
   const deletes = await openMarkedDeletes(options);

@@ -1,13 +1,13 @@
 import { type Digest, encodeHex } from "../hash/digest.ts";
 import type { CallOptions, ManifestSegment, MetadataExamination } from "../ports/index.ts";
 
-/** Ids that one walk over the manifests looks for: some 10 MB, and a round of most stores needs one walk. */
+/** Ids that one walk over the manifests looks for: about 10 MB. One round needs one walk in most stores. */
 export const CANDIDATES_MAX = 50_000;
 
-/** Segments of one page: some 600 KB. */
+/** Segments of one page: about 600 KB. */
 const SEGMENTS_PER_PAGE = 16;
 
-/** All segments, a page at a time. @param onPage told how many have been walked over. */
+/** All segments, a page at a time. @param onPage called with how many have been walked over. */
 export async function* walkSegments(
   metadata: Pick<MetadataExamination, "listSegments">,
   options: CallOptions,
@@ -28,20 +28,20 @@ export async function* walkSegments(
 export interface NamedChunks {
   /** The candidates that nothing names. */
   readonly free: readonly Digest[];
-  /** Of those that are named, how many have a row that is not as it has to be then. */
+  /** How many of the named candidates have a row that is wrong for a named chunk. */
   readonly damagedCount: number;
   /** Segments that nobody can read: what they name is not known. */
   readonly unreadableCount: number;
 }
 
 /**
- * Looks which of some chunks no manifest or upload names, whatever their own rows say: a row that was damaged or lost must not cost bytes.
+ * Finds which of some chunks no manifest or upload names, whatever their own rows say: a damaged or lost row must not cost bytes.
  *
- * Reads some 36 bytes for each chunk that any object has, far less than listing a store costs. Memory: the candidates and one page.
+ * Reads about 36 bytes for each chunk that any object has, far less than listing a store costs. Memory: the candidates and one page.
  *
  * @param candidates at most CANDIDATES_MAX.
- * @param isDamaged whether the row of a chunk that is named is wrong, by the references that it counts (`undefined`: there is none). Asked after the walk:
- *   a commit may have taken the chunk meanwhile.
+ * @param isDamaged whether the row of a named chunk is wrong, given the references that it counts (`undefined`: there is no row). Called after the
+ *   walk: a commit may have taken the chunk meanwhile.
  */
 export async function findNamedChunks(
   metadata: Pick<MetadataExamination, "listSegments" | "chunkCounts">,
@@ -52,7 +52,7 @@ export async function findNamedChunks(
   const named = new Set<string>();
   let unreadableCount = 0;
   const ids = new Set(candidates.map(encodeHex));
-  // Most chunks are told apart by four bytes, without their hex.
+  // Four bytes tell most chunks apart, without their hex.
   const heads = new Set(candidates.map(headOf));
   for await (const { chunks } of walkSegments(metadata, { signal })) {
     if (chunks === undefined) unreadableCount++;

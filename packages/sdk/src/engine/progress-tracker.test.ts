@@ -59,7 +59,7 @@ describe("a progress tracker", () => {
     expect(events).toHaveLength(2);
   });
 
-  test("tells a total that becomes known at the end, also where no byte is left to tell of", async () => {
+  test("reports a total that becomes known at the end, also if no byte is left to report", async () => {
     const { tracker, events } = observed();
     tracker.meter()(10);
     expect(events).toEqual([{ transferredBytes: 10, totalBytes: undefined }]);
@@ -87,7 +87,7 @@ describe("a progress tracker", () => {
     };
     const tracker = createProgressTracker({ onProgress, totalBytes: 10, clock, fail: (error) => failures.push(error) });
     const meter = tracker.meter();
-    // All at once: nothing is left for the last event to tell, and it is told all the same.
+    // All bytes at once: the last event has nothing new to report, and the error is thrown all the same.
     meter(10);
     meter(10);
     const ended: unknown = await tracker.finish().catch((error: unknown) => error);
@@ -96,7 +96,7 @@ describe("a progress tracker", () => {
     expect(calls).toBe(1);
   });
 
-  test("says nothing to nobody", async () => {
+  test("does nothing without an onProgress", async () => {
     const clock: Clock = { nowMs: () => 0, monotonicMs: () => 0, sleep: async () => {} };
     const tracker = createProgressTracker({ onProgress: undefined, totalBytes: 10, clock, fail: unexpected });
     tracker.meter()(5);

@@ -2,14 +2,14 @@ import { type AshlarError, callerError } from "../errors/ashlar-error.ts";
 import { dropRejection } from "../internal/app-functions.ts";
 import type { Clock, TransferProgress } from "../ports/index.ts";
 
-/** Events are at least this far apart, in ms: 20 a second at most, beside the last one. */
+/** Events are at least this far apart, in ms: 20 a second at most, plus the last one. */
 const EVENT_INTERVAL_MS = 50;
 
 /** Sums the progress of chunks that move side by side. */
 export interface ProgressTracker {
   /** A meter for one chunk: takes the bytes moved in the current attempt; what an earlier attempt had reached already is not taken back. */
   meter(): (transferredBytes: number) => void;
-  /** Tells the total once it is known. */
+  /** Sets the total once it is known. */
   setTotal(totalBytes: number): void;
   /** Sends the last event. @throws {AshlarError} what the caller's `onProgress` threw or rejected with, now or before. */
   finish(): Promise<void>;
@@ -20,7 +20,7 @@ const SILENT: ProgressTracker = Object.freeze({ meter: () => () => {}, setTotal:
 /** What {@link createProgressTracker} takes. */
 export interface ProgressOptions {
   readonly onProgress: ((progress: TransferProgress) => void) | undefined;
-  /** Unknown: the body tells, at its end. */
+  /** Absent: known only at the end of the body. */
   readonly totalBytes: number | undefined;
   readonly clock: Clock;
   /** Ends the transfer, with what the caller's `onProgress` threw or rejected with. */
@@ -30,8 +30,9 @@ export interface ProgressOptions {
 /**
  * Creates the tracker of one transfer.
  *
- * Meters never throw: they are called by transports, each for one replica, and would take the caller's own error for that replica's failure. An `onProgress`
- * that returns a promise is not waited for; where it rejects while bytes move, or at once with the last event, the transfer ends. Later nobody is concerned.
+ * Meters never throw: transports call them, each for one replica, and would take the caller's own error for a failure of that replica. A promise that
+ * `onProgress` returns is not waited for. If it rejects while bytes move, or at once after the last event, the transfer ends; a later rejection
+ * changes nothing.
  */
 export function createProgressTracker({ onProgress, totalBytes, clock, fail }: ProgressOptions): ProgressTracker {
   if (onProgress === undefined) return SILENT;
@@ -72,7 +73,7 @@ export function createProgressTracker({ onProgress, totalBytes, clock, fail }: P
     },
     async finish() {
       send();
-      await undefined; // a promise that is rejected already tells so in this turn
+      await undefined; // a promise that is rejected already is noticed in this turn
       if (failure !== undefined) throw failure;
     },
   };

@@ -68,7 +68,7 @@ async function findObject(
   return stored;
 }
 
-/** Inline bytes are checked against the digest beside them, end to end, whatever they came through. @throws {AshlarError} METADATA_CORRUPT. */
+/** Checks inline bytes end to end against the digest in the object's info. @throws {AshlarError} METADATA_CORRUPT. */
 async function verifyInline({ hasher }: EngineContext, { info, inline }: StoredObject): Promise<void> {
   if (inline === undefined) return;
   const { bucket, key, sizeBytes, sha256 } = info;
@@ -158,11 +158,11 @@ async function* readStored({ context, stored, range, options }: Reading): AsyncG
 /**
  * Yields the bytes of a range in order while the next chunks are under way.
  *
- * Memory: at most `concurrency` chunks in flight or waiting and the one that was yielded last; with a budget, as much of it as the budget has room
- * for, and one chunk until the reader comes back for the second. The owner of the signal aborts it when the consumer stops; transfers in flight then
+ * Memory: at most `concurrency` chunks in flight or waiting, and the one that was yielded last. With a budget, only as many of them as the budget has
+ * room for, and only one until the reader asks for the second. The owner of the signal aborts it when the consumer stops; transfers in flight then
  * end.
  *
- * @param progress is finished by whoever made it.
+ * @param progress the caller that made it finishes it.
  */
 async function* readChunks(reading: Reading, progress: ProgressTracker): AsyncGenerator<Uint8Array> {
   const { concurrency = LIMITS.CONCURRENCY_DEFAULT, budget, signal } = reading.options;
@@ -207,7 +207,7 @@ interface FetchedChunk {
   readonly giveBack: GiveBack | undefined;
 }
 
-/** The bytes of a chunk that are in the range. @param meter told how many of them have come. */
+/** The bytes of a chunk that are in the range. @param meter called with how many of them have arrived. */
 async function fetchChunk(
   reading: Reading,
   chunk: LocatedChunk,
@@ -226,7 +226,7 @@ async function fetchChunk(
       grant,
       signal,
       retry: context.chunkRetry,
-      // Of a chunk that is fetched whole for a part of it, only the part counts.
+      // If a chunk is fetched whole for a part of it, only the part counts.
       onProgress: onProgress && ((transferredBytes) => meter(Math.min(transferredBytes, to - from))),
     });
     return bytes.byteLength > to - from ? bytes.slice(from, to) : bytes;
@@ -234,7 +234,7 @@ async function fetchChunk(
   try {
     return await get(chunk.grant);
   } catch (error) {
-    // A read grant lives for minutes, a paused download for hours: ask for a fresh one, once.
+    // A read grant lives for minutes, a paused download for hours: ask once for a fresh grant.
     if (
       chunk.grant === undefined ||
       !(AshlarError.is(error, "UNAUTHENTICATED") || AshlarError.is(error, "PERMISSION_DENIED"))
@@ -246,7 +246,7 @@ async function fetchChunk(
 }
 
 /**
- * The chunks that overlap the range, page by page; they must follow on each other from its first byte to its last one, wherever the pages come from.
+ * The chunks that overlap the range, page by page. They must follow each other from its first byte to its last one, wherever the pages come from.
  *
  * @throws {AshlarError} METADATA_CORRUPT if they do not.
  */

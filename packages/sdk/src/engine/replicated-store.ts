@@ -22,25 +22,25 @@ export interface ReplicatedStore {
   /**
    * Writes one chunk to every store of its placement and answers when the write quorum holds it.
    *
-   * The other replicas get a short grace, so that a healthy cluster has all copies and no repairs; then they are given up (their calls are
-   * aborted, because the caller takes its buffer back) and reported as missed. Each store is tried with backoff by itself.
+   * The other replicas get a short grace, so that a healthy cluster has all copies and no repairs. Then they are reported as missed, and their calls
+   * are aborted, because the caller takes its buffer back. Each store is tried again with a backoff of its own.
    *
-   * @throws {AshlarError} the stores' own error where they agree on its code and it is not NODE_UNAVAILABLE, else QUORUM_NOT_REACHED with the causes.
+   * @throws {AshlarError} the stores' own error if they agree on its code and it is not NODE_UNAVAILABLE, else QUORUM_NOT_REACHED with the causes.
    */
   put(chunkId: Digest, bytes: Uint8Array, options?: ReplicatedPutOptions): Promise<ReplicatedPut>;
   /**
    * Reads one chunk, or a range of it, from the first store that answers with the right bytes.
    *
    * Asks the candidates in order; the next one is asked when one fails, and also when it is slow (hedging). A whole chunk is checked against its
-   * SHA-256, end to end; a range is checked by whoever serves it (block checksums). That none has it is said only of the candidates of now: a view
-   * of the cluster from before the chunk was written knows nothing of nodes that came meanwhile.
+   * SHA-256, end to end; a range is checked by the store that serves it (block checksums). Before it says that no store has the chunk, it renews its
+   * view of the cluster: a view from before the chunk was written lacks nodes that came later.
    *
    * @throws {AshlarError} CHUNK_MISSING if every candidate says absent, CHUNK_CORRUPT if only wrong bytes are left, NODE_UNAVAILABLE.
    */
   get(chunkId: Digest, options: ReplicatedGetOptions): Promise<Uint8Array>;
 }
 
-/** What replication needs of its surroundings. */
+/** What {@link createReplicatedStore} takes. */
 export interface ReplicationOptions {
   readonly topology: Topology;
   readonly hasher: Hasher;
@@ -51,9 +51,9 @@ export interface ReplicationOptions {
   readonly hedgeAfterMs?: number | undefined;
 }
 
-/** How patient a call is. */
+/** How long and how often a call is tried. */
 export interface Patience {
-  /** With each of the chunk's stores; default: as {@link RetryPolicy}. */
+  /** For each of the chunk's stores; default: as {@link RetryPolicy}. */
   readonly retry?: RetryPolicy | undefined;
   /** Tries per replica, ≥ 1; default: as many as the time allows. */
   readonly attempts?: number | undefined;
@@ -65,26 +65,26 @@ export interface ReplicatedPutOptions extends PutChunkOptions, Patience {}
 /** What a replicated write did. */
 export interface ReplicatedPut extends Omit<PutChunkResult, "holders">, ChunkHolders {
   readonly replicas: number;
-  /** Receipts of the nodes, where they gave any. */
+  /** Receipts of the nodes, if they gave any. */
   readonly receipts: readonly string[];
 }
 
 /** Options of a replicated read. */
 export interface ReplicatedGetOptions extends GetChunkOptions, Patience {
   /**
-   * Length of the chunk in bytes as the manifest tells it: answers of another length are refused, and a whole chunk is checked against its
-   * digest. Absent (a gateway that passes bytes on): nothing is checked here, the reader at the end does it.
+   * Length of the chunk in bytes, from the manifest: answers of another length are refused, and a whole chunk is checked against its
+   * digest. Absent (a gateway that passes bytes on): nothing is checked here, the reader at the end checks.
    */
   readonly sizeBytes?: number | undefined;
 }
 
-/** How long the replicas beyond the quorum may take longer than the quorum itself took, at least, in ms. */
+/** Least extra time for the replicas beyond the quorum, in ms. If the quorum itself took longer than this, they get as long as it took. */
 const STRAGGLER_GRACE_MS = 100;
 
 /** How long a node that did not answer is asked last and not waited for, in ms. */
 const SUSPECT_MS = 5000;
 
-/** One store made of many: writes go to the placement of each chunk until its quorum holds it, reads to whichever replica answers. */
+/** Makes one store of many: a write goes to the placement of each chunk until its quorum holds it, a read to a replica that answers. */
 export function createReplicatedStore(options: ReplicationOptions): ReplicatedStore {
   const context: ReplicationContext = {
     ...options,
@@ -104,7 +104,7 @@ interface ReplicationContext extends ReplicationOptions {
   readonly suspects: Suspects;
 }
 
-/** Nodes that failed lately. Only a hint about order and patience: a suspect is still asked. */
+/** Nodes that failed lately. Only a hint about whom to ask first and how long to wait: a suspect is still asked. */
 export interface Suspects {
   add(nodeId: string): void;
   has(nodeId: string): boolean;
@@ -168,7 +168,7 @@ async function putToQuorum(context: ReplicationContext, placement: ChunkPlacemen
   const decided = new Promise<void>((resolve) => {
     decide = resolve;
   });
-  /** Never rejects: the outcome is kept in acks and failures, until more of either settles the quorum. */
+  /** Never rejects: keeps the outcome in `acks` or `failures`, and ends the wait once these settle the quorum. */
   const write = async (target: NamedStore, index: number): Promise<void> => {
     try {
       const options = { ...put.options, signal: link.signal, ...(meters && { onProgress: meters[index] }) };
@@ -196,7 +196,7 @@ async function putToQuorum(context: ReplicationContext, placement: ChunkPlacemen
   }
 }
 
-/** A meter for each of `count` replicas; told is how far all of them are on average. */
+/** A meter for each of `count` replicas; reports how far they are on average. */
 function meanProgress(count: number, onProgress: BytesProgress): readonly BytesProgress[] {
   const reached = new Array<number>(count).fill(0);
   return reached.map((_, index) => (transferredBytes) => {
@@ -238,7 +238,7 @@ interface MissedQuorum {
 
 function quorumError(stores: readonly NamedStore[], { quorum, ackCount, failures }: MissedQuorum): AshlarError {
   const [first] = failures;
-  // What all stores say (a full disk, a denied grant) is the reason; that some cannot be reached is exactly what a missed quorum means.
+  // An error that all stores give (a full disk, a denied grant) is the reason. NODE_UNAVAILABLE is not: it is what a missed quorum means.
   const agreed = failures.every((failure) => failure.code === first?.code);
   if (first !== undefined && agreed && first.code !== "NODE_UNAVAILABLE") return first;
   return new AshlarError(
@@ -294,7 +294,7 @@ function getChunk(context: ReplicationContext, wanted: Get): Promise<Uint8Array>
   );
 }
 
-/** The first good answer of the candidates; those that are up come first. */
+/** The first good answer of the candidates; those that are up are asked first. */
 function readFrom(context: ReplicationContext, candidates: readonly NamedStore[], wanted: Get): Promise<Uint8Array> {
   const { chunkId, options } = wanted;
   const rank = (each: NamedStore): number => (each.available && !context.suspects.has(each.nodeId) ? 0 : 1);
@@ -345,7 +345,7 @@ function readFrom(context: ReplicationContext, candidates: readonly NamedStore[]
   });
 }
 
-/** Of replicas that are read side by side, tells the one that is furthest. */
+/** Reports the progress of the furthest of the replicas that are read side by side. */
 function furthest(onProgress: BytesProgress): BytesProgress {
   let reached = 0;
   return (transferredBytes) => {
@@ -364,7 +364,7 @@ async function askStore(
   const { offset, length, grant, signal, onProgress, onSize } = options;
   try {
     const bytes = await store.getChunk(chunkId, {
-      // A store tells a size only of a chunk whose file it has checked: whichever replica is asked, it is the same.
+      // A store gives a size only for a chunk whose file it has checked, so all replicas give the same size.
       ...{ offset, length, grant, signal, onSize },
       ...(onProgress && { onProgress }),
     });
@@ -402,7 +402,7 @@ function noneAnswered(
   chunkId: Digest,
   { failures, asked }: { readonly failures: readonly AshlarError[]; readonly asked: number },
 ): AshlarError {
-  // Whoever asks for candidates next gets those of now.
+  // The next call for candidates gets a fresh view.
   topology.invalidate();
   const [first] = failures;
   // A replica that is away may hold what the others lack: that is worth another try.

@@ -64,7 +64,7 @@ describe("withRetry", () => {
     expect(two.sleeps).toHaveLength(1);
   });
 
-  test("waits as long as the server asks, and gives up where that is longer than it may", async () => {
+  test("waits as long as the server asks, and gives up if that is longer than the time that is left", async () => {
     const asks = (ms: number): AshlarError =>
       new AshlarError("OVERLOADED", "full", { details: { retryAfterMs: String(ms) } });
     const patient = parts(0);
@@ -75,11 +75,11 @@ describe("withRetry", () => {
     expect(hasty.sleeps).toEqual([]);
   });
 
-  test("does not go on for long over bytes that arrive spoiled, nor at all over TLS", async () => {
-    const spoiled = parts(0);
-    const mismatch = new AshlarError("CHUNK_DIGEST_MISMATCH", "spoiled");
-    await expect(withRetry(failing(99, mismatch), spoiled)).rejects.toBe(mismatch);
-    expect(spoiled.sleeps).toHaveLength(5);
+  test("gives up soon on bytes that arrive damaged, and at once on a failed TLS handshake", async () => {
+    const damaged = parts(0);
+    const mismatch = new AshlarError("CHUNK_DIGEST_MISMATCH", "damaged");
+    await expect(withRetry(failing(99, mismatch), damaged)).rejects.toBe(mismatch);
+    expect(damaged.sleeps).toHaveLength(5);
     const secured = parts(0);
     const cause = Object.assign(new Error("self-signed"), { code: "DEPTH_ZERO_SELF_SIGNED_CERT" });
     const tls = new AshlarError("NODE_UNAVAILABLE", "TLS failed", { cause });
@@ -87,7 +87,7 @@ describe("withRetry", () => {
     expect(secured.sleeps).toEqual([]);
   });
 
-  test("tells the policy's owner how long it waits and how long it will go on", async () => {
+  test("tells the policy's `onRetry` how long it waits and how long it will go on", async () => {
     const events: RetryEvent[] = [];
     const retry = { forMs: 1000, onRetry: (event: RetryEvent) => void events.push(event) };
     await withRetry(failing(2), { ...parts(1), retry });
@@ -97,7 +97,7 @@ describe("withRetry", () => {
     ]);
   });
 
-  test("tells of each retry", async () => {
+  test("reports each retry", async () => {
     const seen: [string, number][] = [];
     await withRetry(failing(2), { ...parts(0), onRetry: (error, attempt) => seen.push([error.code, attempt]) });
     expect(seen).toEqual([
@@ -149,7 +149,7 @@ describe("a port that tries again", () => {
     expect(outcome.unknown).toBe(unknown);
   });
 
-  test("goes on saying that a write may have happened when a later try is refused, also to those who pass no outcome", async () => {
+  test("goes on saying that a write may have happened when a later try is refused, also to callers that pass no outcome", async () => {
     const lost = new AshlarError("METADATA_UNAVAILABLE", "lost", { details: { outcome: "unknown" } });
     const errors = [lost, new AshlarError("METADATA_UNAVAILABLE", "stopped"), new AshlarError("DISK_FULL", "full")];
     const port = retrying({ write: async () => Promise.reject(errors.shift()) }, parts(1));

@@ -16,15 +16,15 @@ export interface RetryEvent {
   readonly leftMs: number;
 }
 
-/** How patient a seat is with servers that are away, restart or are busy. */
+/** How long a seat tries again while servers are away, restart or are busy. */
 export interface RetryPolicy {
   /** How long a call is tried again, in ms from its first failure; default RETRY_FOR_MS. 0: each call is tried once. */
   readonly forMs?: number | undefined;
-  /** Called before each wait, also for each of several calls that wait at once: for those who want to say so. What it throws changes nothing. */
+  /** Called before each wait, and for each of several calls that wait at once, so that an app can show it. What it throws changes nothing. */
   readonly onRetry?: ((event: RetryEvent) => void) | undefined;
 }
 
-/** How often and how patiently to try. */
+/** How often and how long to try. */
 export interface RetryOptions {
   readonly clock: Clock;
   readonly random: Random;
@@ -40,7 +40,7 @@ export interface RetryOptions {
  * Runs `work` until it succeeds, fails with an error that is not retryable, or the time is over.
  *
  * Waits between tries with full jitter: a random part of an exponentially growing bound, so that many clients that failed together
- * do not come back together; longer where the server asks for it (`details.retryAfterMs`). The last try is made when the time ends. Source: AWS
+ * do not come back together. Waits longer if the server asks for it (`details.retryAfterMs`). The last try is made when the time ends. Source: AWS
  * Architecture Blog, "Exponential Backoff And Jitter" (2015).
  */
 export async function withRetry<T>(work: () => Promise<T>, options: RetryOptions): Promise<T> {
@@ -72,7 +72,7 @@ export async function withRetry<T>(work: () => Promise<T>, options: RetryOptions
   }
 }
 
-/** Bytes that arrive spoiled again and again, and a failed TLS handshake, are no matter of time. */
+/** More time does not help bytes that arrive damaged again and again, nor a failed TLS handshake. */
 function isWorthTrying(error: AshlarError, attempt: number): boolean {
   if (!error.retryable || tlsProblem(error) !== undefined) return false;
   return error.code !== "CHUNK_DIGEST_MISMATCH" || attempt < LIMITS.CHUNK_ATTEMPTS;
@@ -80,17 +80,17 @@ function isWorthTrying(error: AshlarError, attempt: number): boolean {
 
 /** Options of a call of a {@link retrying} port. */
 export interface TriedOptions extends WriteOptions {
-  /** Called at the beginning of each try, which fails with what it throws. */
+  /** Called at the beginning of each try; if it throws, the try fails with that. */
   readonly beforeTry?: (() => void) | undefined;
 }
 
 /**
  * A port whose calls are tried again: reads because they change nothing, writes because their operation id is the same for all tries.
  *
- * Tells whether a write may have happened (`outcome` of its options): from its first try on, until a try was refused by somebody who knows.
+ * Keeps in `outcome` of the options whether a write may have happened: yes while a try runs, and after a lost answer until a try succeeds.
  */
 export function retrying<Port extends object>(port: Port, options: Omit<RetryOptions, "signal">): Port {
-  // Over an empty target, because a frozen port would insist on its own methods.
+  // The target is empty: over a frozen port, a Proxy may only give the port's own methods.
   return new Proxy({} as Port, {
     get(_, name) {
       const method: unknown = Reflect.get(port, name);
@@ -109,8 +109,8 @@ export function retrying<Port extends object>(port: Port, options: Omit<RetryOpt
 }
 
 /**
- * Once a try said that it may have happened, so do the errors of the tries after it: for those who pass no `outcome`, such as gateways, whose
- * clients see the last error only. Success takes it back.
+ * Once a try said that the write may have happened, the errors of later tries say so too. This is for callers that pass no `outcome`, such as
+ * gateways, whose clients see the last error only. A success clears it.
  */
 function keepingUnknown<T>(call: () => Promise<T>): () => Promise<T> {
   let isUnknown = false;
@@ -138,16 +138,16 @@ async function tell<T>(call: () => Promise<T>, outcome: NonNullable<WriteOptions
     outcome.unknown = false;
     return result;
   } catch (error) {
-    // Once an answer was lost, no later refusal tells what became of that try: it may still be on its way.
+    // Once an answer was lost, no later refusal says what that try did: it may still be on its way.
     outcome.unknown = before || mayHaveHappened(AshlarError.from(error));
     throw error;
   }
 }
 
-/** Errors of the system when nobody took the connection: no request has left. */
+/** Errors of the system when no connection was made: no request was sent. */
 const NOT_CONNECTED = /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|UND_ERR_CONNECT_TIMEOUT)$/;
 
-/** Whether a write that failed with this may have happened all the same. */
+/** Whether a write that failed with this error may still have happened. */
 function mayHaveHappened(error: AshlarError): boolean {
   if (error.details.outcome === "unknown") return true;
   if (/^(CANCELED|DEADLINE_EXCEEDED|STORE_CLOSED|INTERNAL)$/.test(error.code)) return true;

@@ -22,7 +22,7 @@ export interface StoreBodyRequest {
   readonly durability: Durability;
   /** A body of at most this many bytes is returned instead of stored; 0: never. */
   readonly inlineMaxBytes: number;
-  /** Asked while the first chunks move; the upload ends with what it throws. Not asked for a body that goes inline. */
+  /** Called while the first chunks move; the upload ends with what it throws. Not called for a body that goes inline. */
   readonly check?: ((call: CallOptions) => Promise<void>) | undefined;
 }
 
@@ -33,7 +33,7 @@ export interface StoredBody {
   readonly chunks: readonly CommittedChunk[];
   readonly replicas: number;
   readonly deduplicatedBytes: number;
-  /** Throws CLAIM_EXPIRED once no commit may rest on the claims of the chunks any more; for before each try of one. */
+  /** Throws CLAIM_EXPIRED once a commit may no longer rely on the claims of the chunks; to be called before each try of the commit. */
   readonly assertClaimed?: (() => void) | undefined;
   /** The bytes, if they go inline; then there are no chunks. */
   readonly inline?: Uint8Array | undefined;
@@ -42,9 +42,11 @@ export interface StoredBody {
 /**
  * Cuts a body into chunks and stores them side by side.
  *
- * Memory: at most (concurrency + 2) chunks: those in flight, the one being filled, and the first one until a second shows that the body's digest
- * is not its own; buffers go round. On any failure every transfer is aborted, the body is told to stop, and the chunks stored so far are left to the collector:
- * another process may have claimed them since, and no store can tell its claim from ours.
+ * Memory: at most (concurrency + 2) chunks: those in flight, the one being filled, and the first one, which is kept until a second one comes (a body
+ * of one chunk has the digest of that chunk). Buffers are used again.
+ *
+ * On any failure every transfer is aborted, the body is told to stop, and the chunks stored so far are left to the collector: another process may
+ * have claimed them since, and no store can tell its claim from ours.
  */
 export async function storeBody(
   context: EngineContext,
@@ -68,7 +70,7 @@ export async function storeBody(
     stored = await cutAndStore(upload, stoppableBody(body, link.signal));
     return stored;
   } finally {
-    // An inline body moved nothing that could still run, and small objects are many.
+    // An inline body leaves no transfer that could still run. Small objects are frequent, so the abort is saved.
     if (stored?.inline === undefined) link.abort(new AshlarError("CANCELED", "the write is over"));
     link.unlink();
   }
@@ -78,7 +80,7 @@ export async function storeBody(
 interface Upload {
   readonly context: EngineContext;
   readonly request: StoreBodyRequest;
-  /** Of the caller, of the engine's closing and of the first step that fails. */
+  /** Aborted by the caller, by the close of the engine, and by the first step that fails. */
   readonly signal: AbortSignal;
   readonly fail: (error: unknown) => void;
   readonly concurrency: number;
@@ -104,13 +106,13 @@ async function cutAndStore(upload: Upload, body: AsyncIterable<Uint8Array>): Pro
     if (isInline) return await finishInline(upload, ahead[0] ?? new Uint8Array(0));
     return await storeChunks(upload, async () => ahead.shift() ?? (await pull()), buffers);
   } catch (error) {
-    // The body may be stuck in next(): it is told to stop, and not waited for.
+    // The body may be stuck in next(): this tells it to stop, and does not wait for it.
     iterator.return().catch(() => {});
     throw AshlarError.from(error);
   }
 }
 
-/** Pulls chunks, as long as there are not more bytes than there may be, and at the end not fewer. */
+/** Pulls chunks; throws once there are more bytes than declared or allowed, and at the end if there are fewer than declared. */
 function sizeChecked(
   { request, signal }: Upload,
   iterator: AsyncGenerator<Chunk, void, undefined>,
@@ -131,7 +133,7 @@ function sizeChecked(
   };
 }
 
-/** One chunk, or two where the first might be all that there is and small enough to go inline; none of an empty body. */
+/** One chunk, or two if the first is small enough to go inline and might be the only one; none of an empty body. */
 async function pullFirst(pull: () => Promise<Chunk | undefined>, inlineMaxBytes: number): Promise<Chunk[]> {
   const first = await pull();
   if (first === undefined) return [];
@@ -160,12 +162,12 @@ async function storeChunks(
   check?.catch(fail);
   const writes: Promise<void>[] = [];
   let sizeBytes = 0;
-  /** Kept until a second one shows that the digest of the body is not its own. */
+  /** Kept until a second one comes: a body of one chunk has the digest of that chunk. */
   let first: Chunk | undefined;
   let wholeHash: IncrementalHash | undefined;
   let chunk = await next();
   for (let index = 0; chunk !== undefined; index++) {
-    // Another decodes the commit: better told now than after the upload.
+    // A gateway has to decode the commit: better to refuse now than after the upload.
     if (context.tickets !== undefined && index >= LIMITS.COMMIT_CHUNKS_MAX) throw tooManyChunks();
     if (index === 0) first = chunk;
     else if (first !== undefined) {
@@ -195,7 +197,7 @@ async function storeChunks(
 }
 
 interface ChunkPuts {
-  /** Puts a chunk; its buffer is the puts' from here on. */
+  /** Puts a chunk, and takes over its buffer. */
   store(index: number, bytes: Chunk): Promise<void>;
   /** What all puts together did. */
   outcome(): Pick<StoredBody, "chunks" | "replicas" | "deduplicatedBytes">;
@@ -246,7 +248,7 @@ function createChunkPuts(
       };
       replicas = Math.min(replicas, did.replicas);
       if (known !== undefined || did.alreadyPresent) deduplicatedBytes += bytes.byteLength;
-      // The first chunk is kept for the digest of the body; one that a server missed may still be on its way there.
+      // The first chunk is kept for the digest of the body; one that a node missed may still be on its way there.
       if (index > 0 && missedNodeIds.length === 0) buffers.give(bytes);
     },
     outcome: () => ({ chunks, replicas, deduplicatedBytes }),
@@ -277,12 +279,12 @@ function tooManyChunks(): AshlarError {
 
 /** Chunk buffers of one body between two uses. */
 interface IdleBuffers extends ChunkBuffers {
-  /** Leaves a buffer that nobody reads any more, whole and alone in its ArrayBuffer. */
+  /** Takes back a buffer that nobody reads any more, whole and alone in its ArrayBuffer. */
   give(buffer: Uint8Array<ArrayBuffer>): void;
 }
 
 /**
- * Keeps the buffers of one body for its next chunks. Of one size only, which is that of nearly all chunks: others are dropped.
+ * Keeps the buffers of one body for its next chunks. Keeps one size only, which nearly all chunks have, and drops the others.
  *
  * Memory: none beyond the buffers that were in use at once, because idle ones are taken before new ones are made.
  */
@@ -291,7 +293,7 @@ function createIdleBuffers(): IdleBuffers {
   let sizeBytes = 0;
   return {
     take(wantedBytes) {
-      // What is asked for first is what will be asked for again; content-defined chunks are cut from it and come back in other sizes.
+      // The full size is asked for again and again. Content-defined chunks are cut from such buffers and come back in other sizes.
       if (wantedBytes > sizeBytes) {
         idle.length = 0;
         sizeBytes = wantedBytes;
@@ -307,17 +309,18 @@ function createIdleBuffers(): IdleBuffers {
 /**
  * A body that stops with a signal, also while it hangs.
  *
- * An async generator in between would queue `return()` behind the `next()` that hangs, so that a stalled source (a socket, a file) would never
- * hear that nobody wants it any more. Here an abort rejects the pull and tells the source at once; its answer is not waited for.
+ * An async generator in between would queue `return()` behind the `next()` that hangs, so a stalled source (a socket, a file) would never be told
+ * to stop. Here an abort rejects the pull and tells the source to stop at once, without waiting for its answer.
  *
- * One listener for the whole body, gone with its end: bodies may come in slices of 100 bytes, and one for each slice cost more than all else.
+ * One listener serves the whole body and is removed at its end: bodies may come in slices of 100 bytes, and a listener for each slice cost more than
+ * everything else.
  */
 function stoppableBody(body: AsyncIterable<Uint8Array>, signal: AbortSignal): AsyncIterable<Uint8Array> {
   return {
     [Symbol.asyncIterator]() {
       const iterator = body[Symbol.asyncIterator]();
       let ended = false;
-      /** Rejects the pull that runs. */
+      /** Rejects the running pull. */
       let giveUp: ((error: unknown) => void) | undefined;
       const end = (): void => {
         ended = true;
@@ -327,7 +330,7 @@ function stoppableBody(body: AsyncIterable<Uint8Array>, signal: AbortSignal): As
       const stop = (): void => {
         if (ended) return;
         end();
-        iterator.return?.()?.then(undefined, () => {}); // the error that stopped the reader is the one to tell
+        iterator.return?.()?.then(undefined, () => {}); // the caller gets the error that stopped the reader
       };
       const onAbort = (): void => {
         const reject = giveUp;

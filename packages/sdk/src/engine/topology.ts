@@ -23,7 +23,7 @@ export interface ChunkPlacement {
 export interface ClusterView {
   /** Newest first. */
   layoutsInUse(): Promise<readonly Layout[]>;
-  /** Made at the first question and kept, of every layout in use, and of as many others as uploads may have begun under. */
+  /** Made at the first call and kept, for every layout in use, and for as many others as uploads may have begun under. */
   readonly placementOf: (layout: Layout) => Placement;
 }
 
@@ -39,14 +39,14 @@ export interface Topology {
   writeQuorum(placedCount: number): number;
   /** Asks for a fresh view before the next answer, after a node failed or a layout was stale. */
   invalidate(): void;
-  /** The layouts behind it: for everybody in the process, so that each table is made once. Absent where there are none, as of a single store. */
+  /** The layouts behind it. The whole process shares this view, so that each table is made once. Absent if there are none, as for a single store. */
   readonly view?: ClusterView | undefined;
-  /** Why the view could not be renewed the last time, so that an old one is in use; `undefined`, as without this method, if it was. */
+  /** Why the last renewal of the view failed, so that an old one is in use; `undefined` if it did not fail, as for a topology without this method. */
   viewFailure?(): AshlarError | undefined;
   close(): Promise<void>;
 }
 
-/** The topology of one store: everything lies there, one acknowledgement is all. Closing it closes the store. */
+/** The topology of one store: everything lies there, one acknowledgement is enough. Closing it closes the store. */
 export function singleStoreTopology(store: ChunkStore, nodeId: string = "local"): Topology {
   const stores: readonly NamedStore[] = Object.freeze([{ nodeId, store, available: true }]);
   const placement = Object.freeze({ layoutVersion: 0, stores });

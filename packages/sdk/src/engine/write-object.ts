@@ -39,7 +39,7 @@ export async function writeObject(
       chunker,
       durability,
       inlineMaxBytes: context.inlineMaxBytes,
-      // A write that the caller named may have happened already, and what it met then is its own doing: its commit knows.
+      // A write with an operation id of the caller may have happened already, and the check may find its own result. Only the commit knows.
       check: mayBeRepeat ? undefined : (call) => checkEarly(context, request, call),
     },
     body,
@@ -85,7 +85,7 @@ export async function writePart(
       sizeBytes: request.sizeBytes,
       chunker: context.chunker,
       durability: upload.durability,
-      inlineMaxBytes: 0, // parts have no row to lie in
+      inlineMaxBytes: 0, // a part has no row for inline bytes
     },
     body,
     options,
@@ -108,11 +108,11 @@ export async function writePart(
 }
 
 /**
- * Refuses a write while its first chunks move, where it can be known that the commit would refuse it: no such bucket, a condition that does not
- * hold. The commit decides all of it again; this only spares the rest of the transfer. Lists and dates are left to the commit, and to the gateway, which
- * takes them: every page would load what judges them.
+ * Refuses a write while its first chunks move, if the commit would refuse it: no such bucket, or a condition that does not hold. The commit decides
+ * all of it again; this only saves the rest of the transfer. Lists of etags and dates are left to the commit, and to the gateway, which takes them:
+ * every page would have to load the code that checks them.
  *
- * Where tickets are needed, the bucket has been checked by whoever issued the ticket.
+ * Where tickets are needed, the gateway that issued the ticket has checked the bucket.
  *
  * @throws {AshlarError} BUCKET_NOT_FOUND, PRECONDITION_FAILED.
  */

@@ -12,7 +12,7 @@ describe("an Ashlar error", () => {
     expect("cause" in new AshlarError("DISK_FULL", "full")).toBe(false);
   });
 
-  test("is known by its marker, so also when a second copy of the package made it", () => {
+  test("is recognised by its marker, so also when a second copy of the package made it", () => {
     const error = new AshlarError("DISK_FULL", "full");
     expect(AshlarError.is(error)).toBe(true);
     expect(AshlarError.is(error, "DISK_FULL")).toBe(true);
@@ -60,7 +60,7 @@ describe("the error of an aborted signal", () => {
 });
 
 describe("the table of codes", () => {
-  test("gives every code a meaning on every face", () => {
+  test("gives every code a meaning in every API", () => {
     for (const [code, row] of Object.entries(ERROR_CODES)) {
       expect(code).toMatch(/^[A-Z]+(_[A-Z]+)*$/);
       expect(row.http).toBeGreaterThanOrEqual(300);

@@ -5,7 +5,7 @@ const MARKER: unique symbol = Symbol.for("ashlar.error") as never;
 /** Plain data that goes with an error: names, limits and sizes, as text so that every transport carries it unchanged. */
 export type ErrorDetails = Readonly<Record<string, string>>;
 
-/** What {@link AshlarError} takes beside code and message. */
+/** What {@link AshlarError} takes in addition to code and message. */
 export interface AshlarErrorOptions {
   readonly cause?: unknown;
   readonly details?: ErrorDetails;
@@ -50,10 +50,10 @@ export class AshlarError extends Error {
   }
 }
 
-/** Outside of the class: where that names itself, bundlers call it `_AshlarError`, and so do stack traces. */
+/** Outside of the class: bundlers rename a class that names itself to `_AshlarError`, also in stack traces. */
 function fromThrown(error: unknown, fallback: ErrorCode): AshlarError {
   if (AshlarError.is(error)) return error;
-  // Not by its class: what a body of another realm throws has another one.
+  // Not by its class: an error that a body of another realm throws has another class.
   const { name, message = "a value that is not an Error was thrown" } = (error ?? {}) as {
     name?: string;
     message?: string;
@@ -65,8 +65,8 @@ function fromThrown(error: unknown, fallback: ErrorCode): AshlarError {
 }
 
 /**
- * The error of code that the app handed in, such as its body: an INVALID_ARGUMENT that names it and has the app's error as its cause, so that
- * nobody takes it for a failure of Ashlar. Ashlar errors, aborts and timeouts stay what they are.
+ * The error of something that the app passed in, such as its body: an INVALID_ARGUMENT that names that thing and has the app's error as its cause, so
+ * that nobody takes it for a failure of Ashlar. Ashlar errors, aborts and timeouts stay what they are.
  */
 export function callerError(what: string, thrown: unknown): AshlarError {
   const error = AshlarError.from(thrown, "INVALID_ARGUMENT");
@@ -79,7 +79,7 @@ export function throwIfAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw abortError(signal);
 }
 
-/** The error of an aborted signal: DEADLINE_EXCEEDED where its reason is a timeout, an Ashlar error where it is one, else CANCELED. */
+/** The error of an aborted signal: its reason if that is an Ashlar error, DEADLINE_EXCEEDED if the reason is a timeout, else CANCELED. */
 export function abortError(signal: AbortSignal): AshlarError {
   const reason: unknown = signal.reason;
   if (AshlarError.is(reason)) return reason;

@@ -12,7 +12,7 @@ export const ERROR_CODE_DOCS: Readonly<Record<ErrorCode, string>> = {
   BUCKET_NOT_FOUND: "no such bucket",
   OBJECT_NOT_FOUND: "no such object",
   CHUNK_NOT_FOUND: "the storage node does not hold this chunk",
-  NODE_NOT_FOUND: "no such storage server is registered",
+  NODE_NOT_FOUND: "no such storage node is registered",
   BUCKET_ALREADY_EXISTS: "the bucket name is taken",
   BUCKET_NOT_EMPTY: "only an empty bucket can be deleted",
   PRECONDITION_FAILED: "ifMatch or ifNoneMatch does not hold",

@@ -1,9 +1,9 @@
 /**
- * The error taxonomy: one table, from which every face (Connect, plain HTTP, CLI exit codes, docs) takes its own column.
+ * The error taxonomy: one table, from which every API (Connect, plain HTTP, CLI exit codes, docs) takes its own column.
  *
  * Codes are stable within a major version, messages are not. `proto/ashlar/v1/error.proto` has the same names as an enum and
- * `docs/errors.md` is generated from this table; a test compares both, so this file imports nothing. What each code means in words
- * stands in `code-docs.ts`, so that no page loads it.
+ * `docs/errors.md` is generated from this table; a test compares both, so this file imports nothing. The meaning of each code in words
+ * is in `code-docs.ts`, so that no page loads it.
  */
 
 /** Connect's code names in the wire spelling of the Connect protocol. */
@@ -31,7 +31,7 @@ export type RetryRule = "never" | "backoff" | "caller";
 /** One row of the table. */
 export interface ErrorCodeRow {
   readonly connect: ConnectCodeName;
-  /** HTTP status of the plain HTTP faces (problem+json). */
+  /** HTTP status of the plain HTTP APIs (problem+json). */
   readonly http: number;
   readonly retry: RetryRule;
 }
@@ -39,7 +39,7 @@ export interface ErrorCodeRow {
 const row = (connect: ConnectCodeName, http: number, retry: RetryRule = "never"): ErrorCodeRow =>
   Object.freeze({ connect, http, retry });
 
-/** Every error code with its meaning on each face. Order is documentation order. */
+/** Every error code with its meaning in each API. Order is documentation order. */
 export const ERROR_CODES = Object.freeze({
   INVALID_ARGUMENT: row("invalid_argument", 400),
   INVALID_BUCKET_NAME: row("invalid_argument", 400),

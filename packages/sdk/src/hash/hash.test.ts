@@ -5,7 +5,7 @@ const ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
 const abc = new TextEncoder().encode("abc");
 
 describe("SHA-256", () => {
-  it("is the standard's in every form", async () => {
+  it("agrees with the standard in every form", async () => {
     expect(encodeHex(sha256Sync(abc))).toBe(ABC);
     expect(encodeHex(await webCryptoHasher.digest(abc))).toBe(ABC);
     const hash = await webCryptoHasher.incremental();

@@ -12,6 +12,6 @@ export interface IncrementalHash {
 export interface Hasher {
   /** SHA-256 of `bytes`, which are borrowed until the promise settles. */
   digest(bytes: Uint8Array): Promise<Digest>;
-  /** Starts a hash. A promise where its code has to be loaded first; NODE_UNAVAILABLE if it cannot be. */
+  /** Starts a hash. A promise if its code has to be loaded first; NODE_UNAVAILABLE if it cannot be loaded. */
   incremental(): IncrementalHash | Promise<IncrementalHash>;
 }

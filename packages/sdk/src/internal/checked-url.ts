@@ -1,10 +1,10 @@
 import { AshlarError } from "../errors/index.ts";
 
 /**
- * A base URL in its normal form, without a slash at the end. A path is a prefix of every request's, as behind a proxy.
+ * A base URL in its normal form, without a slash at the end. A path is put before the path of every request, as behind a proxy.
  *
- * @throws {AshlarError} INVALID_ARGUMENT unless it is http or https, and for one with a user, password, query or fragment: some transports would
- *   send such parts, others drop them, and URLs go into messages and logs. Neither does this message show them.
+ * @throws {AshlarError} INVALID_ARGUMENT unless the URL is http or https, and for a URL with a user, password, query or fragment: some transports
+ *   would send such parts, others drop them, and URLs go into messages and logs. The error's message does not show them either.
  */
 export function checkedUrl(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
@@ -14,7 +14,7 @@ export function checkedUrl(text: string): string {
   throw new AshlarError("INVALID_ARGUMENT", `a server's URL is http://host:port or https://host, ${fault}`);
 }
 
-/** Any text for a URL as messages and logs may show it: without what may be a user, password, query or fragment. */
+/** A URL, or any text given for one, for messages and logs: without parts that may be a user, password, query or fragment. */
 export function shownUrl(text: string): string {
   return String(text).replace(/^.*@|[?#].*/gs, "…");
 }

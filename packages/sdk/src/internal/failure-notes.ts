@@ -1,12 +1,12 @@
 import type { AshlarError } from "../errors/index.ts";
 import { type LinkedAbort, linkAbort } from "./linked-abort.ts";
 
-// What a call fails with and tries again, by its signal: so that it can say so if its time runs out meanwhile. Apart from the signals themselves,
-// because a page loads those first and this with its first call.
+// Keeps, by a call's signal, the error for which the call is being retried, so that a timeout can report it. Separate from linked-abort.ts, because a
+// page loads that file first and this one with its first call.
 
 interface FailureNote {
   error?: AshlarError | undefined;
-  /** Of what the call waits for together with others, such as a ticket. */
+  /** The note of work that several calls wait for, such as a ticket. */
   shared?: FailureNote;
 }
 
@@ -18,7 +18,7 @@ function noteOf(signal: AbortSignal): FailureNote {
   return note;
 }
 
-/** As {@link linkAbort}; what fails under the new signal is noted for the call, and so is what fails under `owner`. */
+/** Like {@link linkAbort}. Failures under the new signal are noted for the call, and so are failures under `owner`. */
 export function linkCall(call: AbortSignal | undefined, owner?: AbortSignal): LinkedAbort {
   const link = linkAbort(call, owner);
   if (call) {
@@ -29,12 +29,12 @@ export function linkCall(call: AbortSignal | undefined, owner?: AbortSignal): Li
   return link;
 }
 
-/** @param error `undefined`: it failed no more. */
+/** @param error `undefined`: the last try did not fail. */
 export function noteFailure(signal: AbortSignal | undefined, error?: AshlarError): void {
   if (signal) noteOf(signal).error = error;
 }
 
-/** What the call of this signal is being tried again for. */
+/** The error for which the call of this signal is being retried. */
 export function notedFailure(signal: AbortSignal): AshlarError | undefined {
   const { error, shared } = noteOf(signal);
   return error ?? shared?.error;

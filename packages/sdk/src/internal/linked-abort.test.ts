@@ -27,7 +27,7 @@ describe("a linked abort", () => {
     expect(link.signal.reason).toBe("first");
   });
 
-  test("follows no more once unlinked, and leaves no listener", () => {
+  test("stops following after unlink, and leaves no listener", () => {
     const parent = new AbortController();
     const link = linkAbort(parent.signal);
     expect(listeners(parent.signal)).toBe(1);
@@ -56,14 +56,14 @@ describe.each([["raceAbort", raceAbort]])("%s", (_, race) => {
     expect(listeners(signal)).toBe(0);
   });
 
-  test("rejects as soon as the signal aborts, however long the promise takes", async () => {
+  test("rejects as soon as the signal aborts, even if the promise never settles", async () => {
     const controller = new AbortController();
     const racing = race(new Promise(() => {}), controller.signal);
     controller.abort();
     await expect(racing).rejects.toMatchObject({ code: "CANCELED" });
   });
 
-  test("rejects at once for a signal that is aborted already, and swallows the promise's own failure", async () => {
+  test("rejects at once for a signal that is aborted already, and ignores the promise's own failure", async () => {
     const own = new AshlarError("OVERLOADED", "own");
     await expect(race(Promise.reject(new Error("late")), AbortSignal.abort(own))).rejects.toBe(own);
   });

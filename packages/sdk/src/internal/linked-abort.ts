@@ -5,11 +5,11 @@ export interface LinkedAbort {
   readonly signal: AbortSignal;
   /** Aborts with `reason`; the first reason wins. */
   abort(reason: unknown): void;
-  /** Stops following. Call it when the work is over, however it ended. */
+  /** Stops following. Call it when the work has ended, with success or not. */
   unlink(): void;
 }
 
-/** @param parents signals to follow, the caller's for one; missing or already aborted is fine. */
+/** @param parents signals to follow, such as the caller's; they may be missing or aborted already. */
 export function linkAbort(...parents: readonly (AbortSignal | undefined)[]): LinkedAbort {
   const controller = new AbortController();
   const links = parents.map((parent) => {
@@ -29,7 +29,7 @@ export function linkAbort(...parents: readonly (AbortSignal | undefined)[]): Lin
 
 /**
  * Settles as `promise` does, or rejects with the abort error as soon as `signal` aborts; leaves no listener behind. The work itself goes on
- * until it notices the signal by itself; what becomes of it then is dropped.
+ * until it notices the signal; its outcome is dropped.
  */
 export function raceAbort<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return promise;
@@ -37,7 +37,7 @@ export function raceAbort<T>(promise: Promise<T>, signal: AbortSignal | undefine
     const onAbort = (): void => reject(abortError(signal));
     if (signal.aborted) {
       onAbort();
-      promise.catch(() => {}); // its own failure is no longer of interest
+      promise.catch(() => {}); // its failure no longer matters
       return;
     }
     signal.addEventListener("abort", onAbort, { once: true });

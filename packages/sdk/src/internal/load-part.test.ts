@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { loadPart } from "./load-part.ts";
 
-it("answers what was loaded, and tells a failure so that it can be tried again", async () => {
+it("returns the loaded part, and reports a failure as retryable", async () => {
   expect(await loadPart(() => Promise.resolve(7))).toBe(7);
   const cause = new TypeError("Failed to fetch dynamically imported module");
   await expect(loadPart(() => Promise.reject(cause))).rejects.toMatchObject({

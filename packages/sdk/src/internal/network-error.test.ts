@@ -6,7 +6,7 @@ const withCode = (code: string): Error => Object.assign(new Error(code), { code 
 
 describe("a network error", () => {
   test.each(["ECONNREFUSED", "ECONNRESET", "EPIPE", "ENOTFOUND", "UND_ERR_SOCKET", "ERR_HTTP2_STREAM_CANCEL"])(
-    "is one by its code %s, also as the cause of another",
+    "is recognized by its code %s, also as the cause of another error",
     (code) => {
       expect(isNetworkError(withCode(code))).toBe(true);
       expect(isNetworkError(new Error("outer", { cause: new Error("middle", { cause: withCode(code) }) }))).toBe(true);
@@ -15,7 +15,7 @@ describe("a network error", () => {
   );
 
   test.each(["fetch failed", "Failed to fetch", "terminated", "NetworkError when attempting", "Load failed"])(
-    "is one by what fetch says: %s",
+    "is recognized by fetch's message: %s",
     (message) => {
       expect(isNetworkError(new TypeError(message))).toBe(true);
       expect(isNetworkError(new Error(message))).toBe(false);
@@ -40,7 +40,7 @@ describe("a network error", () => {
     ["UNABLE_TO_VERIFY_LEAF_SIGNATURE", /`ca`.*certificate/],
     ["ERR_TLS_CERT_ALTNAME_INVALID", /`ca`.*certificate/],
     ["CERT_HAS_EXPIRED", /`ca`.*certificate/],
-  ])("is one where TLS fails, and says what to do: %s", (code, message) => {
+  ])("includes a TLS failure, and says what to do: %s", (code, message) => {
     for (const error of [withCode(code), new TypeError("fetch failed", { cause: withCode(code) })]) {
       expect(fromNetworkError(error)).toMatchObject({
         code: "NODE_UNAVAILABLE",
@@ -50,7 +50,7 @@ describe("a network error", () => {
     }
   });
 
-  test("keeps an Ashlar error as it is, and ends with causes that form a ring", () => {
+  test("keeps an Ashlar error as it is, and stops at causes that form a ring", () => {
     const own = new AshlarError("DISK_FULL", "full", { cause: withCode("ECONNRESET") });
     expect(fromNetworkError(own)).toBe(own);
     const ring = new Error("a");

@@ -25,7 +25,7 @@ test.each<[string, unknown]>([
   ],
   ["a Proxy that lists its members", new Proxy({ a: "b" }, {})],
   [
-    "one whose names mean something elsewhere",
+    "one whose names have a meaning in JavaScript",
     JSON.parse('{"__proto__": "a", "constructor": "b", "toJSON": "c", "isPrototypeOf": "d"}'),
   ],
 ])("%s is plain", (_, value) => {
@@ -61,13 +61,13 @@ test.each<[string, unknown]>([
       }
     })(),
   ],
-  ["an heir", Object.create({ a: "b" })],
-  ["an heir of one without a prototype", Object.create(Object.assign(Object.create(null), { a: "b" }))],
+  ["an object that inherits", Object.create({ a: "b" })],
+  ["an object whose parent has no prototype", Object.create(Object.assign(Object.create(null), { a: "b" }))],
   ["one with a symbol", { a: "b", [Symbol("c")]: "d" }],
   ["one with a hidden member", Object.defineProperty({ a: "b" }, "c", { value: "d", enumerable: false })],
   ["Object.prototype", Object.prototype],
   ["a Proxy that lists nothing", new Proxy({}, { get: () => "b" })],
-  ["a Proxy that is no more", revoked()],
+  ["a revoked Proxy", revoked()],
   [
     "one with a getter that throws",
     {

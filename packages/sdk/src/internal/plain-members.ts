@@ -1,20 +1,21 @@
 /**
- * The members of a plain object, in a new one; `undefined` for anything of which they are not all there is: an instance of a class, what it inherits
- * (`Object.create({ a: "b" })`), a Map, members that no loop finds (symbols, non-enumerable ones). To copy those, or to write them as JSON, would
- * drop what their owner sees in them, without a word.
+ * The members of a plain object, in a new object. `undefined` for a value that has more than its own enumerable members: an instance of a class, an
+ * object that inherits members (`Object.create({ a: "b" })`), a Map, or an object with symbols or non-enumerable members. A copy or JSON of such a
+ * value would silently lose data.
  *
- * Of another realm, without a prototype and a Proxy that lists its members is as plain as any; a Proxy that lists none may still answer to every name.
+ * Objects of another realm, objects without a prototype, and Proxies that list their members are plain. A Proxy that lists none is not plain,
+ * because it may still answer to every name.
  */
 export function plainMembers(value: unknown): Record<string, unknown> | undefined {
   if (typeof value !== "object" || value === null) return undefined;
   try {
     const parent = Object.getPrototypeOf(value) as object | null;
-    // Every realm has an Object.prototype of its own.
+    // Every realm has its own Object.prototype.
     if (parent && (Object.getPrototypeOf(parent) || !("isPrototypeOf" in parent))) return undefined;
     const members = { ...value };
     const count = Reflect.ownKeys(value).length;
     if (count !== Object.keys(members).length) return undefined;
-    // To clone is the one thing that no Proxy pretends to do (HTML, StructuredSerialize).
+    // structuredClone fails for every Proxy (HTML, StructuredSerialize).
     if (count === 0) structuredClone(value);
     return members;
   } catch {

@@ -1,7 +1,7 @@
 import { AshlarError } from "../errors/index.ts";
 
 /**
- * The error with `details.retryAfterMs` from the header `retry-after`: seconds, or a date, which the server's own clock tells in `date`.
+ * The error with `details.retryAfterMs` from the header `retry-after`: seconds, or a date, compared with the server's clock in the header `date`.
  * https://www.rfc-editor.org/rfc/rfc9110#field.retry-after
  */
 export function withRetryAfter(error: AshlarError, header: (name: string) => string | null | undefined): AshlarError {

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { createSemaphore } from "./semaphore.ts";
 
 describe("a semaphore", () => {
-  test("lets as many in as it has permits, and the others in the order of asking", async () => {
+  test("gives out as many permits as it has, and then in the order of the calls", async () => {
     const semaphore = createSemaphore(2);
     const order: number[] = [];
     const enter = async (id: number): Promise<() => void> => {
@@ -22,7 +22,7 @@ describe("a semaphore", () => {
     expect(order).toEqual([1, 2, 3, 4]);
   });
 
-  test("gives a permit back once, however often it is released", async () => {
+  test("gives a permit back once, even if it is released twice", async () => {
     const semaphore = createSemaphore(1);
     const release = await semaphore.acquire();
     release();
@@ -36,7 +36,7 @@ describe("a semaphore", () => {
     expect(entered).toBe(false);
   });
 
-  test("lets a waiter go that aborts, who then holds no permit", async () => {
+  test("rejects a waiter that aborts, which then holds no permit", async () => {
     const semaphore = createSemaphore(1);
     const release = await semaphore.acquire();
     const controller = new AbortController();

@@ -1,19 +1,19 @@
 import { abortError, throwIfAborted } from "../errors/index.ts";
 
-/** Gives back one permit; calling it again does nothing. */
+/** Gives one permit back; calling it again does nothing. */
 export type Release = () => void;
 
 /**
  * Bounds how many pieces of work run at once.
  *
- * Fair: permits are given in the order of asking. A waiter whose signal aborts leaves the queue and rejects; it never holds a permit.
+ * Fair: permits are given in the order of the calls. A waiter whose signal aborts leaves the queue and rejects; it never holds a permit.
  * A holder that throws must still release: use try/finally.
  */
 export interface Semaphore {
   acquire(signal?: AbortSignal): Promise<Release>;
 }
 
-/** @param permitCount how many holders at once, ≥ 1. */
+/** @param permitCount how many holders there can be at once; at least 1. */
 export function createSemaphore(permitCount: number): Semaphore {
   let free = permitCount;
   const waiters = new Set<() => void>();

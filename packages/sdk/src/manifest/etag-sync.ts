@@ -1,4 +1,4 @@
-/** The rules of etag.ts where no promise fits, within a SQL transaction for example. Apart, because it brings SHA-256 in JavaScript along. */
+/** The rules of etag.ts for code that cannot await, such as a SQL transaction. In its own file, because it imports SHA-256 in JavaScript. */
 import { AshlarError } from "../errors/index.ts";
 import type { Digest } from "../hash/digest.ts";
 import { sha256Sync } from "../hash/sha256-sync.ts";

@@ -1,6 +1,6 @@
 /**
  * How etags are made. An etag is an opaque validator, never used for integrity; S3 tools expect 32 hex characters, with `-count` for
- * content that was put together from pieces. Changing a rule changes the etag of equal content, so don't.
+ * content that was put together from pieces. Never change a rule: equal content would get another etag.
  */
 import { AshlarError } from "../errors/index.ts";
 import { DIGEST_BYTES, type Digest, encodeHex } from "../hash/digest.ts";

@@ -27,7 +27,7 @@ const code = (run: () => unknown): string => {
 };
 
 describe("segment codec", () => {
-  it("keeps the bytes of formats 1, 2 and 4 for ever", () => {
+  it("keeps the bytes of formats 1, 2 and 4 unchanged", () => {
     const chunkId = digestFromBytes(Uint8Array.from({ length: 32 }, (_, index) => index));
     const chunks = [
       { chunkId, sizeBytes: 4 * 1024 * 1024 },
@@ -38,7 +38,7 @@ describe("segment codec", () => {
     expect(encodeHex(encodeSegment(chunks, { partId: "p-1", startOffset: 4096 }))).toBe(
       `41534704cff0b3d9${body}03ad4d74`,
     );
-    // Where they lie says nothing of these.
+    // These formats do not contain their place.
     for (const older of [`41534701${body}`, `41534702${body}2a5bd2f7`]) {
       expect(decodeSegment(Buffer.from(older, "hex"), PLACE)).toEqual(chunks);
     }

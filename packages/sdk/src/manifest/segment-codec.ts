@@ -34,7 +34,7 @@ export interface SegmentChunk {
 /** Where a segment belongs, so that the segment of another part is never taken for it. */
 export interface SegmentPlace {
   readonly partId: string;
-  /** Of its first byte, in the part. */
+  /** Offset of its first byte in the part. */
   readonly startOffset: number;
 }
 
@@ -106,14 +106,14 @@ export function decodeSegment(stored: Uint8Array, place?: SegmentPlace): Segment
   return chunks;
 }
 
-/** The bytes of the chunks; the checksums around them have been compared. */
+/** The bytes of the chunks, after a check of the checksums around them. */
 function checkedSegment(bytes: Uint8Array, place: SegmentPlace | undefined): Uint8Array {
   if (bytes.byteLength < HEADER_BYTES) throw cutOff();
   const formatVersion = bytes[3];
   const isMarked = MARKER.every((byte, index) => bytes[index] === byte);
   if (isMarked && formatVersion === UNCHECKED_FORMAT_VERSION) return bytes.subarray(HEADER_BYTES);
   const end = bytes.byteLength - CHECKSUM_BYTES;
-  // First the checksum: a format that is unknown because a bit of it flipped is damage, and no newer release.
+  // The checksum comes first: a format that is unknown because one bit flipped is damage, not a newer release.
   const isSound = end >= HEADER_BYTES && viewOf(bytes).getUint32(end, true) === crc32(bytes.subarray(0, end));
   if (!isMarked || !isSound) throw cutOff();
   if (formatVersion === PLACELESS_FORMAT_VERSION) return bytes.subarray(HEADER_BYTES, end);

@@ -3,12 +3,12 @@ import type { CallOptions } from "./chunk-store.ts";
 /** What the holder of an access token may do within its scope: `readonly` reads and lists, `readwrite` writes and deletes too. */
 export type AccessRole = "readonly" | "readwrite";
 
-/** What an access token is to reach, and for how long. */
+/** What an access token may reach, and for how long. */
 export interface AccessTokenRequest {
-  /** The only bucket that it reaches; it must exist. */
+  /** The only bucket that the token reaches; it must exist. */
   readonly bucket: string;
   /**
-   * Only keys that begin with it; default: every key of the bucket. Give it a slash at its end: `users/1` covers `users/10` too.
+   * Only keys that begin with this prefix; default: every key of the bucket. End it with a slash: `users/1` covers `users/10` too.
    */
   readonly prefix?: string | undefined;
   /** Default: all that the API key may do with objects. */
@@ -17,7 +17,7 @@ export interface AccessTokenRequest {
   readonly expiresInMs?: number | undefined;
 }
 
-/** A token for those who must hold no API key, such as web pages. It goes where an API key goes. */
+/** A token for clients that must hold no API key, such as web pages. It is sent in place of an API key. */
 export interface AccessToken {
   /** Opaque. */
   readonly token: string;

@@ -53,7 +53,7 @@ function countedSignal(): { controller: AbortController; listeners: () => number
 const idOf = (): Promise<Digest> => webCryptoHasher.digest(BYTES);
 
 describe("a checked chunk store", () => {
-  test("does not bother the store below with illegal calls", async () => {
+  test("passes no illegal call to the store below", async () => {
     const { inner, calls } = heldStore();
     const store = checkedChunkStore(inner);
     const chunkId = await idOf();
@@ -66,7 +66,7 @@ describe("a checked chunk store", () => {
     expect(calls).toEqual([]);
   });
 
-  test("rejects at once on an abort, while close still waits for what goes on below", async () => {
+  test("rejects at once on an abort, while close still waits for the call in the store below", async () => {
     const { inner, calls, end } = heldStore();
     const store = checkedChunkStore(inner);
     const controller = new AbortController();
@@ -110,7 +110,7 @@ describe("a checked chunk store", () => {
     expect(isStreamingChunkStore(checkedChunkStore(streaming))).toBe(true);
   });
 
-  test("gives the source's own error back, whatever the store below made of it", async () => {
+  test("gives the source's own error back, even if the store below wraps it", async () => {
     const { inner } = heldStore();
     const failure = new Error("the disk of the caller");
     const streaming: StreamingChunkStore = {

@@ -46,7 +46,7 @@ class CheckedStreamingChunkStore extends CheckedWholeChunks implements Streaming
       try {
         return await this.#streaming.putChunkStream(chunkId, guarded, options);
       } catch (error) {
-        // Whatever the store made of it, the caller gets its own source's error back.
+        // The caller gets its own source's error back, even if the store has wrapped it.
         throw guarded.failure ?? error;
       }
     });
@@ -72,7 +72,7 @@ class CheckedOpeningChunkStore extends CheckedStreamingChunkStore implements Ope
       );
       return reader && this.#checkedReader(reader);
     } catch (error) {
-      // An abort was first: nobody else closes what comes now.
+      // The call was aborted: nobody else closes a chunk that opens now.
       opening?.then((late) => late?.close()).catch(() => {});
       throw error;
     }
@@ -99,12 +99,12 @@ class CheckedOpeningChunkStore extends CheckedStreamingChunkStore implements Ope
 }
 
 /**
- * Wraps a chunk store with everything that is the same in each: argument and size checks (INVALID_ARGUMENT, OBJECT_TOO_LARGE), the
+ * Wraps a chunk store with what is the same in every store: argument and size checks (INVALID_ARGUMENT, OBJECT_TOO_LARGE), the
  * closed state (STORE_CLOSED), and aborts that reject at once while the store below cleans up.
  *
- * The store below sees only valid calls. It must still look at `signal` itself, at the latest before the step that makes a write visible,
- * because the caller owns its bytes again once an abort has rejected the call. `close()` waits for every call, also for what an aborted one
- * still cleans up; a stream whose source neither ends nor is aborted keeps it waiting.
+ * The store below sees only valid calls. It must still check `signal` itself, at the latest before the step that makes a write visible,
+ * because the caller owns its bytes again once an abort has rejected the call. `close()` waits for every call, and for the clean-up of aborted
+ * ones; it waits without end for a stream whose source neither ends nor is aborted.
  */
 export function checkedChunkStore(
   inner: StreamingChunkStore & OpeningChunkStore,

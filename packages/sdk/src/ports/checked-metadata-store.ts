@@ -6,11 +6,11 @@ import type { MetadataStore } from "./metadata-store.ts";
 import type { WriteOptions } from "./write-options.ts";
 
 /**
- * Wraps a metadata store with what all of them share, so that an adapter holds only its own matter: argument checks (INVALID_ARGUMENT,
+ * Wraps a metadata store with what all of them share, so that adapters stay small: argument checks (INVALID_ARGUMENT,
  * INVALID_BUCKET_NAME, OBJECT_TOO_LARGE), attributes in their stored form, default page sizes, STORE_CLOSED after `close()`, and an abort
  * that rejects at once.
  *
- * An aborted write may still happen underneath: abort says "stop waiting", as on any network. `close()` waits for calls in flight.
+ * An aborted write may still happen in the store: an abort only stops the waiting, as on any network. `close()` waits for calls in flight.
  */
 export function checkedMetadataStore(inner: MetadataStore): MetadataStore {
   const run = runOn(inner) as (name: MetadataOperation, input: unknown, options?: WriteOptions) => Promise<unknown>;

@@ -64,9 +64,9 @@ function checkListOptions(options: ListChunksOptions | undefined): void {
 }
 
 /**
- * What `checkedChunkStore` adds to a store that takes whole chunks; remote stores, which never stream through this port, need no more.
+ * What `checkedChunkStore` adds to a store that takes whole chunks. Remote stores need no more: they never stream through this port.
  *
- * State: whether it is closed, and what still runs below, aborted calls included.
+ * State: whether it is closed, and which calls still run in the store below, aborted ones included.
  */
 export class CheckedWholeChunks implements ChunkStore {
   readonly capabilities: ChunkStore["capabilities"];
@@ -79,7 +79,7 @@ export class CheckedWholeChunks implements ChunkStore {
     this.capabilities = inner.capabilities;
   }
 
-  /** Runs `work` unless closed or aborted, and keeps sight of it past an abort so that `close()` can wait for its clean-up. */
+  /** Runs `work` unless closed or aborted. Remembers it even after an abort, so that `close()` can wait for its clean-up. */
   protected async run<T>(signal: AbortSignal | undefined, check: () => void, work: () => Promise<T>): Promise<T> {
     if (this.#closing !== undefined) throw new AshlarError("STORE_CLOSED", "the chunk store is closed");
     check();

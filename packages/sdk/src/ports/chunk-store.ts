@@ -8,11 +8,11 @@ export interface ChunkStoreCapabilities {
   readonly persistent: boolean;
   /** Largest chunk in bytes that the store takes. */
   readonly chunkMaxBytes: number;
-  /** Durability modes that make a difference here. */
+  /** Durability modes that make a difference in this store. */
   readonly durabilities: readonly Durability[];
 }
 
-/** Options that every call takes. */
+/** Options of every call. */
 export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
 }
@@ -26,7 +26,7 @@ export interface PutChunkOptions extends CallOptions {
   readonly grant?: string | undefined;
   readonly onProgress?: BytesProgress | undefined;
   /**
-   * The caller has just computed the chunk id from these very bytes, in this process: a store in the same process need not hash them again.
+   * The caller has just computed the chunk id from these bytes in this process, so a store in the same process need not hash them again.
    * A hint: stores may ignore it. It never leaves the process, and a server never sets it for bytes that came from elsewhere. Default false.
    */
   readonly digestVerified?: boolean | undefined;
@@ -41,17 +41,17 @@ export interface PutChunkResult {
   readonly receipt?: string | undefined;
   /** Copies behind this store that hold the chunk durably; default 1. A gateway's chunk API has several. */
   readonly replicas?: number | undefined;
-  /** Of a store that is made of many; it does not go over the wire. */
+  /** From a store that combines several nodes; not sent over the wire. */
   readonly holders?: ChunkHolders | undefined;
 }
 
-/** Which servers hold a chunk, as a store that is made of many says for a receipt. */
+/** Which nodes hold a chunk. A store that combines several nodes reports it, for a receipt. */
 export interface ChunkHolders {
   /** The layout that placed it; 0 for a single store. */
   readonly layoutVersion: number;
-  /** Servers that hold it durably and claimed. */
+  /** Nodes that hold the chunk durably and claimed. */
   readonly nodeIds: readonly string[];
-  /** Servers of the placement that had not acknowledged; they may still. */
+  /** Nodes of the placement that had not acknowledged yet; they still may. */
   readonly missedNodeIds: readonly string[];
 }
 
@@ -65,7 +65,7 @@ export interface GetChunkOptions extends CallOptions {
   readonly length?: number | undefined;
   readonly grant?: string | undefined;
   readonly onProgress?: BytesProgress | undefined;
-  /** Told how long the whole chunk is, before a range of it is given: nobody need ask for the size first. */
+  /** Called with the size of the whole chunk before a range of it is returned, so that no call for the size is needed. */
   readonly onSize?: ((sizeBytes: number) => void) | undefined;
 }
 
@@ -96,7 +96,7 @@ export interface DeleteChunksOptions extends CallOptions {
 }
 
 export interface ListChunksOptions extends CallOptions {
-  /** Opaque; from the page before. */
+  /** Opaque; `nextCursor` of the page before. */
   readonly cursor?: string | undefined;
   /** 1 to 1,000; default 1,000. */
   readonly limit?: number | undefined;
@@ -118,7 +118,7 @@ export interface ChunkPage {
   readonly nextCursor?: string | undefined;
 }
 
-/** Something in a store's folder that is passed over: it cannot be looked at, or is no file where a chunk's belongs, or no folder. */
+/** An entry of a store's folder that is skipped: it cannot be read, or it is not a file or a folder where one belongs. */
 export interface BadEntry {
   /** Relative to the store's folder. */
   readonly path: string;
@@ -126,7 +126,7 @@ export interface BadEntry {
   readonly problem: string;
 }
 
-/** How much a store holds, and how much more it could. */
+/** How much a store holds, and how much room it has. */
 export interface ChunkStoreStats {
   readonly chunkCount: number;
   /** Payload bytes of all chunks. */
@@ -134,14 +134,14 @@ export interface ChunkStoreStats {
   /** Free and total bytes of the disk below; undefined where there is no disk. */
   readonly bytesFree?: number | undefined;
   readonly bytesTotal?: number | undefined;
-  /** What the store had to pass over since it was opened, up to 1,000; undefined: nothing, or it has no folder. It stays on the machine. */
+  /** Entries that the store skipped since it was opened, up to 1,000; undefined: none, or it has no folder. Not sent to other machines. */
   readonly badEntries?: readonly BadEntry[] | undefined;
 }
 
 /**
  * One place that holds chunks. A storage node seen through a transport is a chunk store too.
  *
- * A **claim** is what keeps a chunk alive between its upload and the commit that names it: `putChunk` (chunk new or present) and
+ * A **claim** protects a chunk between its upload and the commit that names it. `putChunk` (new or present chunk) and
  * `hasChunks({ claim: true })` claim; `deleteChunks` refuses a chunk that was claimed less than `unclaimedForMs` ago. Claim, write and
  * delete of one chunk exclude each other. Claims survive a restart of the store.
  *
@@ -161,8 +161,8 @@ export interface ChunkStore {
   /**
    * Reads a chunk or a range of it; `undefined` if absent. The result is the caller's to keep.
    *
-   * Stored bytes are checked against block checksums before they are released, never against the digest: whoever wants the end-to-end
-   * check of a whole chunk hashes it (the engine does).
+   * Stored bytes are checked against block checksums before they are released, never against the digest: for the end-to-end check of a whole
+   * chunk the caller hashes it, as the engine does.
    *
    * @throws {AshlarError} CHUNK_CORRUPT, INVALID_RANGE, NODE_UNAVAILABLE.
    */
@@ -182,7 +182,7 @@ export interface ChunkStore {
   close(): Promise<void>;
 }
 
-/** Streaming write, offered by stores on a disk so that a node need not hold a chunk in memory while it arrives. */
+/** Streaming write, offered by stores on a disk: a node does not hold a whole chunk in memory while it arrives. */
 export interface StreamingChunkStore extends ChunkStore {
   /**
    * Like `putChunk`, from a stream; hashes while it writes.
@@ -202,19 +202,19 @@ export function isStreamingChunkStore(store: ChunkStore): store is StreamingChun
   return "putChunkStream" in store && typeof store.putChunkStream === "function";
 }
 
-/** What a proof of possession is asked with. */
+/** Options of {@link ProvingChunkStore.proveChunk}. */
 export interface ProveChunkOptions extends CallOptions {
   /** The write grant under which the receipt is wanted. */
   readonly grant?: string | undefined;
 }
 
 /**
- * Claiming a chunk without sending its bytes, offered by remote stores to clients that hold a write grant: knowing a digest gives them no
- * right to a chunk, having its bytes does.
+ * Claiming a chunk without sending its bytes, offered by remote stores to clients that hold a write grant. Knowing the digest gives no right to a
+ * chunk; having its bytes does.
  */
 export interface ProvingChunkStore extends ChunkStore {
   /**
-   * Claims the chunk if the store holds it; `undefined` if it does not, or if the proof is wrong (nobody learns which). Two round trips.
+   * Claims the chunk if the store holds it. `undefined` if it does not, or if the proof is wrong; the caller cannot tell which. Two round trips.
    *
    * @param prove answers SHA-256(nonce ‖ bytes of the chunk).
    * @throws {AshlarError} UNAUTHENTICATED, PERMISSION_DENIED, NODE_UNAVAILABLE.

@@ -1,8 +1,8 @@
-/** Time, injected so that tests and the simulation can own it. */
+/** Time, injected so that tests and the simulation can control it. */
 export interface Clock {
   /** Milliseconds since the Unix epoch; may jump. */
   nowMs(): number;
-  /** Milliseconds that never jump nor go back; only differences mean anything. */
+  /** Milliseconds that never jump and never go back; only differences between two readings have a meaning. */
   monotonicMs(): number;
   /** Resolves after `durationMs`. Rejects with CANCELED (or DEADLINE_EXCEEDED) as soon as `signal` aborts, leaving no timer behind. */
   sleep(durationMs: number, options?: { readonly signal?: AbortSignal | undefined }): Promise<void>;

@@ -19,38 +19,38 @@ export interface ApiKeyRecord {
   /** SHA-256 of the secret (which has 256 random bits, so needs no slow hash). */
   readonly secretSha256: Digest;
   /**
-   * The secret itself, sealed by whoever serves the key, for signatures that cannot be checked against a digest (SigV4). At most SEALED_SECRET_MAX_BYTES,
-   * opaque to the store. Absent: nobody can recover it.
+   * The secret itself, sealed by the gateway, for signatures that cannot be checked against a digest (SigV4). At most SEALED_SECRET_MAX_BYTES,
+   * opaque to the store. Absent: nobody can recover the secret.
    */
   readonly sealedSecret?: Uint8Array | undefined;
   readonly createdAtMs: number;
-  /** Absent: it reaches everything. */
+  /** Absent: the key reaches everything. */
   readonly scope?: CredentialScope | undefined;
   /** When it ends, in ms since the Unix epoch; absent: never. */
   readonly expiresAtMs?: number | undefined;
 }
 
-/** An access token that was called back. */
+/** An access token that was revoked. */
 export interface TokenRevocation {
-  /** Of the token, 128 random bits in base64url. */
+  /** Id of the token: 128 random bits in base64url. */
   readonly tokenId: string;
-  /** When the token ends by itself, in ms since the Unix epoch: the row may go then. */
+  /** When the token ends by itself, in ms since the Unix epoch; the row may be deleted then. */
   readonly expiresAtMs: number;
 }
 
-/** API keys, and access tokens that were called back. */
+/** API keys, and access tokens that were revoked. */
 export interface CredentialCatalog {
   createApiKey(record: Omit<ApiKeyRecord, "createdAtMs">, options?: CallOptions): Promise<ApiKeyRecord>;
   findApiKey(keyId: string, options?: CallOptions): Promise<ApiKeyRecord | undefined>;
   listApiKeys(options?: CallOptions): Promise<readonly ApiKeyRecord[]>;
   /** `false` if there was none. */
   deleteApiKey(keyId: string, options?: CallOptions): Promise<boolean>;
-  /** Remembers a token as called back until it ends; forgets those that have ended. Idempotent. */
+  /** Remembers a token as revoked until it ends; forgets those that have ended. Idempotent. */
   revokeToken(revocation: TokenRevocation, options?: CallOptions): Promise<void>;
   isTokenRevoked(tokenId: string, options?: CallOptions): Promise<boolean>;
 }
 
-/** What an API key is to be. */
+/** An API key to create. */
 export interface ApiKeyRequest {
   /** For people, to tell keys apart; default: none. */
   readonly name?: string | undefined;
@@ -64,11 +64,11 @@ export interface ApiKeyRequest {
   readonly expiresInMs?: number | undefined;
 }
 
-/** An API key as it is shown: what tells of its secret stays in the store. */
+/** An API key as it is shown: without the digest of its secret and without the sealed secret. */
 export type ApiKeyInfo = Omit<ApiKeyRecord, "secretSha256" | "sealedSecret">;
 
 /** An API key that was just made. */
 export interface CreatedApiKey extends ApiKeyInfo {
-  /** `ashlar_<keyId>_<secret>`; it cannot be had again. */
+  /** `ashlar_<keyId>_<secret>`; it is shown only now. */
   readonly apiKey: string;
 }

@@ -1,26 +1,27 @@
 import { AshlarError } from "../errors/index.ts";
 
 /**
- * Which metadata database speaks, and where in its life it is.
+ * Which metadata database deletes chunks, and which state of it.
  *
- * Chunk stores keep the mark of the database that they serve. To a database that was lost and made anew, emptied, or restored to an older day every
- * chunk that it does not know looks like garbage: a store deletes nothing for a database with another id, or with a lower epoch than it has seen.
+ * Chunk stores keep the mark of the database that they serve. A database that was lost and created again, emptied, or restored to an older state
+ * takes every chunk that it does not know for garbage. So a store deletes nothing for a database with another id, or with a lower epoch than it
+ * has seen.
  *
- * That a restored database is noticed rests on three rules. The epoch rises in the database, durably, *before* a store is told of it, so that a
- * database is never older than what stores saw of itself. Every copy of it has the epoch of its moment, so that one step after the copy makes it
- * older than what the stores saw. And a database is shown as it is before it takes a step, so that a restored one is refused first and cannot count
- * itself up. Steps are taken when a collection begins, before anything is deleted; when a server starts and when it ends; and, where database
- * and chunks share a folder, before the first write that names chunks, once a minute among them, and at the close. What is not noticed: a copy
- * of a *running* database that is put back before any of these came, which takes a process that was killed.
+ * Three rules make a restored database noticeable. First, the epoch rises durably in the database *before* a store sees it, so a database is never
+ * older than what stores have seen of it. Second, a copy keeps the epoch of its moment: after one more step of the database, the copy is older than
+ * what the stores have seen. Third, a database shows its mark before it takes a step, so a restored one is refused before it can raise its epoch.
+ * A step is taken when a collection begins, before anything is deleted; when a server starts and when it stops; and, where database and chunks share
+ * a folder, before the first write that names chunks, then once a minute while there are such writes, and at `close()`. Not noticed: a copy of a
+ * *running* database that is put back before the next step. That can happen only if its process was killed.
  */
 export interface DatabaseMark {
-  /** 32 characters of lower-case hex, drawn at random when the database was made. */
+  /** 32 characters of lower-case hex, drawn at random when the database was created. */
   readonly databaseId: string;
-  /** Rises by one with each step; never falls, but in a database that was restored. */
+  /** Rises by one with each step, and by more when an operator accepts the database; falls only if the database is restored. */
   readonly epoch: number;
   /**
-   * Since the database was made, or last accepted by an operator, in ms on its own clock. A store that meets a database for the first time keeps
-   * for good what was claimed before that: the database cannot know it.
+   * Time since the database was created or last accepted by an operator, in ms on its own clock. A store that sees a database for the first time
+   * keeps for good the chunks that were claimed before that moment: the database cannot know them.
    */
   readonly ageMs: number;
   /** An operator has accepted this database in place of the one that the stores served before. */
@@ -31,20 +32,20 @@ export interface DatabaseMark {
 export interface SeenDatabase {
   readonly databaseId: string;
   readonly epoch: number;
-  /** Chunks last claimed before this wall time of the store are not deleted for the database; undefined: no such bound. */
+  /** Chunks last claimed before this moment, in ms of the store's clock, are not deleted for the database; undefined: no such bound. */
   readonly keptBeforeMs?: number | undefined;
 }
 
-/** Both clocks tell whole milliseconds: what was claimed right after the database was made must not seem older than it. */
+/** Both clocks have whole milliseconds: a chunk claimed right after the database was created must not seem older than the database. */
 const ROUNDING_MS = 1;
 
 /**
- * What a store remembers once `mark` has asked it for a delete.
+ * What a store remembers after a delete with `mark`.
  *
- * @param seen what it remembers now; undefined at the first time.
- * @param nowMs wall time of the store.
+ * @param seen what it remembers now; undefined the first time.
+ * @param nowMs the store's clock, in ms.
  * @returns `seen` itself if nothing changes.
- * @throws {AshlarError} METADATA_CORRUPT for another database, or an older state of the same; INVALID_ARGUMENT for a mark that is none.
+ * @throws {AshlarError} METADATA_CORRUPT for another database, or an older state of the same; INVALID_ARGUMENT for a malformed mark.
  */
 export function meetDatabase(seen: SeenDatabase | undefined, mark: DatabaseMark, nowMs: number): SeenDatabase {
   const { databaseId, epoch } = mark;

@@ -2,28 +2,28 @@ import type { Digest } from "../hash/index.ts";
 import type { CallOptions } from "./chunk-store.ts";
 import type { ChunkRef } from "./objects.ts";
 
-/** A run of chunks that a part names: of an object, of an unfinished upload, or of one that was released and is not dropped yet. */
+/** One row of a manifest: a run of chunks of an object, of an unfinished upload, or of a manifest that was released and is not dropped yet. */
 export interface ManifestSegment {
   readonly manifestId: string;
-  /** `undefined` if the run is not what was written, so that nobody knows what it named. */
+  /** `undefined` if the row is damaged, so that its chunks are unknown. */
   readonly chunks: readonly ChunkRef[] | undefined;
 }
 
-/** Some segments, in an order of the store's own. */
+/** A page of segments; the store chooses their order. */
 export interface SegmentPage {
   readonly segments: readonly ManifestSegment[];
-  /** Where the next page begins; `undefined` on the last. */
+  /** Where the next page begins; `undefined` on the last page. */
   readonly nextCursor?: string | undefined;
 }
 
 /** Which page of a walk. */
 export interface ExaminationQuery {
-  /** Of the page before; default: the first. */
+  /** `nextCursor` of the page before; default: the first page. */
   readonly cursor?: string | undefined;
   readonly limit: number;
 }
 
-/** An object's row, of whatever version. */
+/** The row of one object version, latest or not. */
 export interface ExaminedObject {
   readonly bucket: string;
   /** As far as it can be read. */
@@ -41,7 +41,7 @@ export interface ExaminedObjectPage {
   readonly nextCursor?: string | undefined;
 }
 
-/** Manifests whose rows do not agree with what names them. */
+/** Manifests whose rows disagree with the object or upload that names them. */
 export interface ManifestProblemPage {
   readonly problems: ReadonlyArray<{ readonly manifestId: string; readonly problem: string }>;
   readonly nextCursor?: string | undefined;
@@ -53,20 +53,20 @@ export interface ChunkRowPage {
   readonly nextCursor?: string | undefined;
 }
 
-/** Where an object is. */
+/** An object that names a manifest. */
 export interface ManifestOwner {
   readonly manifestId: string;
   readonly bucket: string;
   readonly key: string;
 }
 
-/** Whole walks over the metadata, a page at a time: what its parts say of each other is compared by whoever asks. */
+/** Walks over all metadata, page by page. The caller compares what the pages say. */
 export interface MetadataExamination {
-  /** Every chunk that any part names. A commit meanwhile may or may not be among them. At most `limit` segments of up to 1,024 chunks. */
+  /** Every segment. Those of a commit during the walk may be missing. At most `limit` segments of up to 1,024 chunks per page. */
   listSegments(query: ExaminationQuery, options?: CallOptions): Promise<SegmentPage>;
-  /** How many references each chunk's row counts, by the order of the ids; `undefined` where there is no row. */
+  /** The reference count in each chunk's row, in the order of the ids; `undefined` where there is no row. */
   chunkCounts(chunkIds: readonly Digest[], options?: CallOptions): Promise<ReadonlyArray<number | undefined>>;
-  /** All object rows, and what is wrong with each: bytes that are not what was written, a bucket that is not there. */
+  /** All object rows, and what is wrong with each: damaged bytes, or a bucket that does not exist. */
   examineObjects(query: ExaminationQuery, options?: CallOptions): Promise<ExaminedObjectPage>;
   /** All manifest rows, compared with the objects and uploads that name them. */
   examineManifests(query: ExaminationQuery, options?: CallOptions): Promise<ManifestProblemPage>;

@@ -5,11 +5,12 @@ import { silentLogger } from "./system.ts";
 const guarded = new WeakSet<Logger>([silentLogger]);
 
 /**
- * A logger of the app that decides nothing: what its methods throw, or reject with, goes nowhere but once to the console. Everything that takes a logger as
- * an option takes it through here, once: a guarded one stays as it is. `child` is never asked of it, so the console does.
+ * Wraps the app's logger so that its failures change nothing: the first error that a method throws or rejects with goes to the console, later ones
+ * are dropped. Every option that takes a logger passes it through here; a logger that is guarded already is returned as it is. The logger's own
+ * `child` is never called, so the console can be the logger.
  *
- * @returns one that writes nothing where none is given.
- * @throws {AshlarError} INVALID_ARGUMENT for one without debug, info, warn and error.
+ * @returns a logger that writes nothing if none is given.
+ * @throws {AshlarError} INVALID_ARGUMENT for a logger without debug, info, warn and error.
  */
 export function guardedLogger(logger: Logger | undefined): Logger {
   assertFunctions("logger", logger, LOGGER_FUNCTIONS);

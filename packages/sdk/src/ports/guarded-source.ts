@@ -10,9 +10,9 @@ export interface GuardedSourceOptions {
 }
 
 /**
- * A caller's byte stream, made safe to consume: pieces are checked and counted, and an abort ends a wait for the next piece at once.
+ * A caller's byte stream, made safe to read: pieces are checked and counted, and an abort ends a wait for the next piece at once.
  *
- * Holds no bytes. The source is told to stop (`return()`) when the reader stops early, but never waited for: a stalled source would not
+ * Holds no bytes. When the reader stops early, the source's `return()` is called but not awaited: a stalled source would not
  * answer. An error that the source itself throws is kept in {@link failure}, so that it can pass through a store unchanged.
  */
 export class GuardedSource implements AsyncIterable<Uint8Array> {
@@ -51,7 +51,7 @@ export class GuardedSource implements AsyncIterable<Uint8Array> {
         throw new AshlarError("INVALID_ARGUMENT", "a chunk has at least one byte");
       }
     } finally {
-      // A source that has failed or ended needs no return(); one that is stalled may never answer it.
+      // A source that has failed or ended needs no return(). It is not awaited: a stalled source may never answer.
       if (!ended && this.failure === undefined) iterator.return?.().then(undefined, () => {});
     }
     if (sizeBytes !== undefined && receivedBytes < sizeBytes) {

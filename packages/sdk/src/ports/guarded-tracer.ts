@@ -27,10 +27,11 @@ class GuardedSpan implements Span {
 const guarded = new WeakSet<Tracer>();
 
 /**
- * A tracer of the app that decides nothing: what its methods and its spans throw goes nowhere but once to the console, and the work within a span runs once,
- * whatever the tracer does. Everything that takes a tracer as an option takes it through here, once: a guarded one stays as it is.
+ * Wraps the app's tracer so that its failures change nothing: the first error that the tracer or its spans throw goes to the console, later ones are
+ * dropped, and the work within a span runs exactly once in every case. Every option that takes a tracer passes it through here; a tracer that is
+ * guarded already is returned as it is.
  *
- * @throws {AshlarError} INVALID_ARGUMENT for one without start, within and headers.
+ * @throws {AshlarError} INVALID_ARGUMENT for a tracer without start, within and headers.
  */
 export function guardedTracer<Given extends Tracer | undefined>(tracer: Given): Given {
   assertFunctions("tracer", tracer, "start within headers");
@@ -50,7 +51,7 @@ function guard(tracer: Tracer): Tracer {
       const once = runOnce(work);
       callWatcher(tracer, "tracer.within", () => {
         const answer: unknown = tracer.within(span.inner, once.run);
-        // Of an asynchronous one: it rejects with what the work rejects with, which is for those who wait for the work.
+        // An asynchronous tracer rejects as the work does; that error belongs to the caller that waits for the work.
         if (answer !== once.run()) dropRejection(answer);
       });
       return once.outcome();
@@ -61,7 +62,7 @@ function guard(tracer: Tracer): Tracer {
   return own;
 }
 
-/** Work that runs once at most, and fails only for those who ask for its outcome: its error is no failure of the tracer. */
+/** Runs work at most once. Only `outcome` throws the work's error: it is no failure of the tracer. */
 function runOnce<T>(work: () => T): { run(): T; outcome(): T } {
   let settled: { readonly value?: T; readonly error?: unknown } | undefined;
   const run = (): T => {

@@ -1,7 +1,7 @@
 /** Structured fields of one log line. */
 export type LogFields = Readonly<Record<string, unknown>>;
 
-/** Where log lines go. pino fits this shape, and so does the console, of which `child` is never asked. What methods throw decides nothing. */
+/** Where log lines go. pino has this shape; the console will do too, because `child` of an app's logger is never called. Errors change nothing. */
 export interface Logger {
   debug(fields: LogFields, message: string): void;
   info(fields: LogFields, message: string): void;

@@ -9,13 +9,13 @@ import { assertBucketName, assertObjectKey, isWellFormedText, utf8Length } from 
 import type { NodeRegistration, NodeStats } from "./nodes.ts";
 import type { ChunkedContent, CommitCondition, CommitObject, HttpCondition, ListObjectsQuery } from "./objects.ts";
 
-/** An id or etag: printable ASCII without blanks and quotes. Unknown is not the same as malformed. */
+/** An id or etag: printable ASCII without blanks and quotes. An unknown id is not malformed. */
 const OPAQUE = /^[\x21\x23-\x7e]{1,200}$/;
-/** The shortest is 128 random bits in base64url. Dots are for the parts of a call that is several operations. */
+/** The shortest is 128 random bits in base64url. A call of several operations adds a dot and a suffix for each. */
 const OPERATION_ID = /^[A-Za-z0-9._-]{22,80}$/;
 const NAME = /^[A-Za-z0-9._-]{1,64}$/;
 const TEXT_MAX_BYTES = 1024;
-/** What a row takes at all; the engine's limit for inline content (INLINE_MAX_BYTES or an option) lies far below. */
+/** The most that a row takes; the engine's limit for inline content (INLINE_MAX_BYTES or an option) is far below. */
 const INLINE_HARD_MAX_BYTES = MIB;
 
 /** @throws {AshlarError} INVALID_ARGUMENT, always. */
@@ -29,7 +29,7 @@ export function checkOpaque(value: unknown, what: string): void {
     invalid(`${what} is 1 to 200 printable ASCII characters, no blanks and no quotes`);
 }
 
-/** The name that a caller gave to a write. */
+/** The operation id that a caller gave to a write. */
 export function checkOperationId(value: unknown): void {
   if (value !== undefined && (typeof value !== "string" || !OPERATION_ID.test(value)))
     invalid("an operation id is 22 to 80 of [A-Za-z0-9._-]");
@@ -54,13 +54,13 @@ export function pageLimit(limit: number | undefined): number {
   return limit;
 }
 
-/** Where an object is. */
+/** The bucket and the key of an object. */
 export function checkObjectName(bucket: string, key: string): void {
   assertBucketName(bucket);
   assertObjectKey(key);
 }
 
-/** Text without bounds on its characters, but with a UTF-8 form. */
+/** Text of at most 1,024 bytes with any characters except NUL, if it has a UTF-8 form. */
 export function checkText(value: unknown, what: string, minLength = 0): void {
   if (typeof value !== "string" || value.length < minLength || !isWellFormedText(value) || value.includes("\0")) {
     invalid(`${what} is well-formed text`);
@@ -68,7 +68,7 @@ export function checkText(value: unknown, what: string, minLength = 0): void {
   if (utf8Length(value) > TEXT_MAX_BYTES) invalid(`${what} has at most ${TEXT_MAX_BYTES} bytes`);
 }
 
-/** A prefix, delimiter or start of a listing: may contain NUL, as keys may; longer than any key is pointless, not wrong. */
+/** A prefix, delimiter or start of a listing. It may contain NUL, as keys may, and may be up to four times as long as the longest key. */
 export function checkKeyText(value: unknown, what: string): void {
   if (value === undefined) return;
   if (typeof value !== "string" || !isWellFormedText(value)) invalid(`${what} is well-formed text`);
@@ -101,12 +101,12 @@ export function checkCondition(condition: CommitCondition | undefined): void {
   checkTags(ifNoneMatchAny, "ifNoneMatchAny");
   if (ifUnmodifiedSinceMs !== undefined)
     checkInteger(ifUnmodifiedSinceMs, "ifUnmodifiedSinceMs", { min: Number.MIN_SAFE_INTEGER });
-  // Where only single etags are known, the rest would be lost silently.
+  // Code that knows single etags only would silently ignore the lists and the date.
   if ((ifMatch ?? ifNoneMatch) !== undefined && (ifMatchAny ?? ifNoneMatchAny ?? ifUnmodifiedSinceMs) !== undefined)
     invalid("a condition has single etags, or lists and a date");
 }
 
-/** What others call an etag may be no etag of ours: it matches nothing. */
+/** HTTP clients may send etags that no store of ours can have made: these match nothing and are no error. */
 function checkTags(tags: unknown, what: string): void {
   if (tags === undefined) return;
   const isList = Array.isArray(tags) && tags.length > 0 && tags.every((tag) => typeof tag === "string" && tag !== "");
@@ -129,7 +129,7 @@ export function normalizeDeclaredDigest(declaredHex: string | undefined): string
   throw new AshlarError("INVALID_ARGUMENT", "sha256 is the SHA-256 of the body in 64 characters of hex");
 }
 
-/** @throws {AshlarError} INVALID_PART if none is named, a number is none of 1 to PART_NUMBER_MAX, or the numbers do not ascend. */
+/** @throws {AshlarError} INVALID_PART if no part is named, a number is not from 1 to PART_NUMBER_MAX, or the numbers do not ascend. */
 export function checkNamedParts(parts: unknown): void {
   if (!Array.isArray(parts) || parts.length === 0) {
     throw new AshlarError("INVALID_PART", "an upload is completed with at least one part");
@@ -193,7 +193,7 @@ function checkZone(zone: string): void {
   if (typeof zone !== "string" || !NAME.test(zone)) invalid("a zone is 1 to 64 of [A-Za-z0-9._-]");
 }
 
-/** Of RegisterNode too. It keeps the virtual nodes of one server countable. */
+/** Also the limit of RegisterNode. It bounds the number of virtual nodes of one node. */
 const WEIGHT_MAX = 100;
 
 export function checkWeight(weight: number): void {
@@ -204,9 +204,9 @@ export function checkWeight(weight: number): void {
 export function checkRegistration(registration: NodeRegistration): void {
   checkNodeId(registration.nodeId);
   checkText(registration.url, "url", 1);
-  // What no transport opens is refused here, to the one server: later it would trouble all who read the list.
+  // A URL that no transport can open is refused here, to the one node. Later it would fail for everybody who reads the list of nodes.
   checkedUrl(registration.url);
-  if (/\s|\/$/.test(registration.url)) invalid("a server's url has no blanks and no slash at its end");
+  if (/\s|\/$/.test(registration.url)) invalid("a node's url has no blanks and no slash at its end");
   if (registration.zone !== undefined) checkZone(registration.zone);
   if (registration.weight !== undefined) checkWeight(registration.weight);
   checkText(registration.softwareVersion, "softwareVersion");

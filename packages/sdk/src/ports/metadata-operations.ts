@@ -1,6 +1,6 @@
 /**
- * The operations of a metadata store in one table: what each takes, how it runs, and what it means for locks, disks and repeated tries. The checked wrapper,
- * the SQL stores, the worker's protocol and the results that are kept of writes derive from it, so that a new operation is a method of the port, a row
+ * The operations of a metadata store in one table: what each takes, how it runs, and what it means for locks, disks and repeated tries. The checked
+ * wrapper, the SQL stores, the worker's protocol and the kept results of writes derive from it. A new operation is a method of the port, a row
  * here, and its implementations.
  */
 import { decodeDigestHex, encodeHex } from "../hash/digest.ts";
@@ -18,7 +18,7 @@ import type { WriteOptions } from "./write-options.ts";
 /** Every operation of a metadata store, by the name of its method. */
 export type MetadataOperation = Exclude<keyof MetadataStore, "capabilities" | "close">;
 
-/** What an operation takes beside options; `undefined` for one that takes nothing. */
+/** What an operation takes before its options; `undefined` if it takes nothing. */
 export type MetadataInput<Name extends MetadataOperation> = Parameters<MetadataStore[Name]>["length"] extends 0 | 1
   ? undefined
   : Parameters<MetadataStore[Name]>[0];
@@ -36,39 +36,42 @@ export type MetadataOutput<Name extends MetadataOperation> = Awaited<ReturnType<
  */
 export type OperationKind = "read" | "statement" | "repeat" | "once";
 
-/** Locks that an operation asks for anyway, where its input tells: a store may take them when it begins. */
+/** Locks that an operation needs in any case, as its input shows. A store may take them when the operation begins. */
 export interface OperationLocks {
   readonly objects: ReadonlyArray<{ readonly bucket: string; readonly key: string }>;
-  /** Held against deletion. */
+  /** Locked so that nobody deletes the bucket meanwhile. */
   readonly buckets: readonly string[];
 }
 
-/** How the result of a write is kept for its next try, as JSON. Default: as it is. */
+/** How the result of a write is kept for its next try, as JSON. Default: unchanged. */
 export interface KeptResult<Input, Output> {
   encode(output: Output): unknown;
   /** @param input of the same request. */
   decode(kept: never, input: Input): Output;
 }
 
-/** What holds for an operation in every store. */
+/** The rules of an operation, the same in every store. */
 export interface OperationRules<Input, Output> {
   readonly kind: OperationKind;
   /**
-   * Its input in the form that stores get: checked, defaults filled in. `undefined` if it takes none.
+   * Checks the input, fills in defaults, and returns it as stores get it. `undefined` if the operation takes no input.
    * @throws {AshlarError} INVALID_ARGUMENT, or a code of its own.
    */
   readonly prepare: Input extends undefined ? undefined : (input: Input) => Input;
-  /** An answer that takes no store. */
+  /** An answer that needs no call of the store. */
   readonly known?: ((input: Input) => { readonly output: Output } | undefined) | undefined;
-  /** Whether callers may name it (see {@link WriteOptions}): its result is kept then. */
+  /** Whether callers may give it an operation id (see {@link WriteOptions}); its result is kept then. */
   readonly named?: boolean | undefined;
-  /** What makes two requests of one name the same; default: all of the input. */
+  /** The part of the input that must be equal in all tries under one operation id; default: all of it. */
   readonly sameness?: ((input: Input) => unknown) | undefined;
   readonly kept?: KeptResult<Input, Output> | undefined;
-  /** Whether it adds rows with every object: refused once the disk is down to its reserve. All others (deletes, collection, heartbeats, layouts, credentials) go on. */
+  /**
+   * Whether it adds rows with every object. Such operations are refused once the disk is down to its reserve; all others (deletes, collection,
+   * heartbeats, layouts, credentials) go on.
+   */
   readonly grows?: boolean | undefined;
   readonly locks?: ((input: Input) => OperationLocks) | undefined;
-  /** The mode that it asks for itself; default: the store's. */
+  /** The durability mode of this operation; default: the store's. */
   readonly durability?: ((input: Input) => Durability) | undefined;
   /** Whether it names chunks that an older state of the database does not know. */
   readonly namesChunks?: ((input: Input) => boolean) | undefined;
@@ -103,7 +106,7 @@ const digests = <Ids extends Parameters<typeof check.checkDigests>[0]>(chunkIds:
 
 const checkWorkLimit = (limit: number): void => check.checkInteger(limit, "limit", { min: 1, max: 100_000 });
 
-/** A step of background work on what is at least so old. */
+/** A step of background work on rows of at least this age. */
 const olderThan =
   <Age extends string>(age: Age) =>
   <Query extends { readonly limit: number } & { readonly [Name in Age]: number }>(query: Query): Query => {
@@ -118,7 +121,7 @@ const examination = <Query extends { readonly limit: number }>(query: Query): Qu
   return query;
 };
 
-/** Two tries of one write may find their chunks in different places, and have different tickets; the etag tells the bytes. */
+/** Two tries of one write may place their chunks differently and have different tickets; equal bytes show in the etag. */
 const withoutPlaces = (input: object): unknown => {
   const { content: _content, ticket: _ticket, ...request } = input as Record<string, unknown>;
   return request;
@@ -155,7 +158,7 @@ const isOpaque = (value: string): boolean => {
   }
 };
 
-/** A malformed id is somebody's wrong credential, not a wrong call: it is simply unknown. */
+/** A malformed id comes from a wrong credential. It is answered as unknown, not as INVALID_ARGUMENT. */
 const unlessOpaque =
   <Output>(output: Output) =>
   (id: string) =>
@@ -183,7 +186,7 @@ type StoredKey = Omit<ApiKeyRecord, "secretSha256" | "sealedSecret"> & {
   readonly sealedSecret?: true;
 };
 
-/** Room for a secret of some hundred bytes with what seals it. */
+/** Enough for a secret of some hundred bytes and its seal. */
 const SEALED_SECRET_MAX_BYTES = 1024;
 
 /** The one table. An operation that is missing here does not compile. */
@@ -203,7 +206,7 @@ export const METADATA_OPERATIONS: OperationTable = Object.freeze({
     },
     named: true,
     sameness: withoutPlaces,
-    // Only what the store added: there are many commits, and the rest stands in the request, which comes again.
+    // Only what the store added, because there are many commits. The next try brings the rest in its request.
     kept: {
       encode: ({ objectVersion, createdAtMs }) => [objectVersion, createdAtMs],
       decode: (kept: CommittedAs, commit) => committedInfo(commit, kept),
@@ -266,7 +269,7 @@ export const METADATA_OPERATIONS: OperationTable = Object.freeze({
     prepare(move) {
       checkSourceAndTarget(move);
       if (move.sourceBucket === move.bucket && move.sourceKey === move.key)
-        check.invalid("an object is moved to another name than its own");
+        check.invalid("an object cannot be moved to its own name");
       return move;
     },
     named: true,
@@ -375,7 +378,7 @@ export const METADATA_OPERATIONS: OperationTable = Object.freeze({
       check.checkStats(beat.stats);
       return beat;
     },
-    // A lost one is replaced by the next, so it never costs an fsync.
+    // The next heartbeat replaces a lost one, so it needs no fsync.
     durability: () => "os",
   },
   stopNode: {
@@ -451,7 +454,7 @@ export const METADATA_OPERATIONS: OperationTable = Object.freeze({
   isTokenRevoked: { kind: "read", prepare: (tokenId) => tokenId, known: unlessOpaque(false) },
 
   databaseMark: READ_ALL,
-  // A power cut must not take the database back behind what its chunk stores have written down.
+  // After a power loss the database must not have a lower epoch than its chunk stores have recorded.
   advanceDatabase: {
     kind: "statement",
     prepare(epoch) {
@@ -478,7 +481,7 @@ export type RunOperation = <Name extends MetadataOperation>(
   options: WriteOptions | undefined,
 ) => Promise<MetadataOutput<Name>>;
 
-/** The methods of a metadata store, each of which is one operation by its name. */
+/** The methods of a metadata store; each runs the operation of its name. */
 export function metadataMethods(run: RunOperation): Omit<MetadataStore, "capabilities" | "close"> {
   const names = Object.keys(METADATA_OPERATIONS) as MetadataOperation[];
   const methods = names.map((name) => {
@@ -496,7 +499,7 @@ export const runOn =
     return takesInput(name) ? methods[name](input, options) : methods[name](options);
   };
 
-/** The rules of an operation, for who has its input untyped. */
+/** The rules of an operation, for code that has its input untyped. */
 export function rulesOf(name: MetadataOperation): OperationRules<unknown, unknown> {
   return METADATA_OPERATIONS[name] as unknown as OperationRules<unknown, unknown>;
 }

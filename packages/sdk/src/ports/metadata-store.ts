@@ -35,11 +35,14 @@ export interface BucketCatalog {
   getBucket(bucket: string, options?: CallOptions): Promise<BucketInfo | undefined>;
   /** All buckets by name, ascending. */
   listBuckets(options?: CallOptions): Promise<readonly BucketInfo[]>;
-  /** @throws {AshlarError} BUCKET_NOT_FOUND, BUCKET_NOT_EMPTY (objects or unfinished uploads in it: `details.hasObjects` is `true` or `false`, `details.uploadCount` counts up to 1,000). */
+  /**
+   * @throws {AshlarError} BUCKET_NOT_FOUND, BUCKET_NOT_EMPTY (objects or unfinished uploads in it: `details.hasObjects` is `true` or `false`,
+   *   `details.uploadCount` counts up to 1,000).
+   */
   deleteBucket(bucket: string, options?: WriteOptions): Promise<void>;
 }
 
-/** Which object, and from where its chunk list is wanted. */
+/** Which object, and at which offset its chunk list begins. */
 export interface GetObjectQuery {
   readonly bucket: string;
   readonly key: string;
@@ -54,9 +57,9 @@ export interface GetObjectQuery {
 /** Objects and manifests. The commit is the only point at which anything becomes visible. */
 export interface ObjectCatalog {
   /**
-   * Commits an object in one transaction: chunk rows upserted in digest order with raised reference counts, rows in state `collecting` set
-   * live again, manifest and object row written under the condition, missed replicas queued for repair. The version that it replaces is
-   * released, and its manifest stays readable for COLLECT_GRACE_MS.
+   * Commits an object in one transaction: upserts chunk rows in digest order and raises their reference counts, sets rows in state `collecting`
+   * live again, writes manifest and object row under the condition, and queues missed replicas for repair. The version that it replaces is
+   * released; its manifest stays readable for COLLECT_GRACE_MS.
    *
    * @throws {AshlarError} BUCKET_NOT_FOUND, PRECONDITION_FAILED, METADATA_UNAVAILABLE (not committed; with `details.outcome` "unknown" it may
    *   have been: commit again under the same operation id); CLAIM_EXPIRED, PERMISSION_DENIED (through a gateway).
@@ -84,14 +87,15 @@ export interface ObjectCatalog {
    */
   copyObject(copy: CopyObject, options?: WriteOptions): Promise<ObjectInfo>;
   /**
-   * Gives an object another name in one transaction, as a new version with its attributes: nobody sees it under both names, or under none. What the target
-   * held is replaced.
-   * @throws {AshlarError} OBJECT_NOT_FOUND, BUCKET_NOT_FOUND, PRECONDITION_FAILED (`sourceIfMatch`, `condition`); INVALID_ARGUMENT if both names are the same.
+   * Gives an object another name in one transaction, as a new version with its attributes: nobody sees it under both names, or under neither.
+   * An object that the target name had is replaced.
+   * @throws {AshlarError} OBJECT_NOT_FOUND, BUCKET_NOT_FOUND, PRECONDITION_FAILED (`sourceIfMatch`, `condition`); INVALID_ARGUMENT if both names
+   *   are the same.
    */
   moveObject(move: Omit<CopyObject, "attributes">, options?: WriteOptions): Promise<ObjectInfo>;
 }
 
-/** A server-side copy. */
+/** A copy within the store. */
 export interface CopyObject {
   readonly sourceBucket: string;
   readonly sourceKey: string;
@@ -111,7 +115,7 @@ export interface UploadCatalog {
   listParts(query: ListPartsQuery, options?: CallOptions): Promise<PartPage>;
   listUploads(query: ListUploadsQuery, options?: CallOptions): Promise<UploadPage>;
   /**
-   * Once more with the same parts, condition and credential, the completed upload answers with its first result for OPERATION_KEPT_MS.
+   * A second call with the same parts, condition and credential returns the first result, for OPERATION_KEPT_MS after the completion.
    * @throws {AshlarError} INVALID_PART (missing, other etag, not ascending, none named), PRECONDITION_FAILED; the upload then stays as it was.
    */
   completeUpload(complete: CompleteUpload, options?: WriteOptions): Promise<ObjectInfo>;
@@ -133,9 +137,12 @@ export interface RepairEntry {
   readonly layoutVersion: number;
 }
 
-/** Background work, claimed through SQL so that any number of workers may share it. Durations are measured on the database's clock. */
+/** Background work. Workers claim it through SQL, so any number of them may share it. Durations are measured on the database's clock. */
 export interface CollectionQueue {
-  /** Drops manifests that were released at least `graceMs` ago and lowers the counts of their chunks; at most `limit` manifests. @returns how many. */
+  /**
+   * Drops manifests that were released at least `graceMs` ago and lowers the reference counts of their chunks; at most `limit` manifests.
+   * @returns how many.
+   */
   dropReleasedManifests(
     query: { readonly graceMs: number; readonly limit: number },
     options?: CallOptions,
@@ -145,15 +152,18 @@ export interface CollectionQueue {
     query: { readonly olderThanMs: number; readonly limit: number },
     options?: CallOptions,
   ): Promise<number>;
-  /** Marks rows without references for at least `graceMs` as `collecting` and returns them, with rows left `collecting` for `graceMs` by a crashed worker. */
+  /**
+   * Marks rows without references for at least `graceMs` as `collecting` and returns them. Also returns rows that a crashed worker left `collecting`
+   * at least `graceMs` ago.
+   */
   markCollecting(
     query: { readonly graceMs: number; readonly limit: number },
     options?: CallOptions,
   ): Promise<readonly CollectingChunk[]>;
   /**
-   * Ends a collection. `removed`: every replica said deleted or absent; the row goes if it is still `collecting`, and stays (live, with
-   * a repair entry for every replica if it has references) if a commit raised it meanwhile. Not `removed`: the row is live again.
-   * @returns ids of the rows that are gone.
+   * Ends a collection. `removed` means that every replica answered deleted or absent: the row is deleted if it is still `collecting`. If a commit
+   * set it live meanwhile, it stays, with a repair entry for every replica if it has references. Without `removed` the row is live again.
+   * @returns ids of the deleted rows.
    */
   finishCollecting(
     outcomes: ReadonlyArray<{ readonly chunkId: Digest; readonly removed: boolean }>,
@@ -172,10 +182,10 @@ export interface MetadataStoreCapabilities {
   readonly sharedByProcesses: boolean;
 }
 
-/** What the engine needs; see {@link WriteOptions} for tries of one write. The seats `gateway` and `direct` implement exactly this over RPC. */
+/** What the engine needs; see {@link WriteOptions} for repeated tries of a write. The seats `gateway` and `direct` implement this over RPC. */
 export interface Catalog extends BucketCatalog, ObjectCatalog, UploadCatalog {}
 
-/** Everything that is not bytes: buckets, objects, uploads, chunk references, servers and layouts, credentials. */
+/** Everything that is not bytes: buckets, objects, uploads, chunk references, nodes and layouts, credentials. */
 export interface MetadataStore
   extends Catalog,
     CollectionQueue,

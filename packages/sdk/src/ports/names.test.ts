@@ -38,7 +38,7 @@ test("bucket names follow S3's rules", () => {
   expect(code(() => assertBucketName(undefined as never))).toBe("INVALID_BUCKET_NAME");
 });
 
-test("keys are 1 to 1,024 bytes of UTF-8, whatever the characters", () => {
+test("keys are 1 to 1,024 bytes of UTF-8, of any characters", () => {
   for (const key of ["a", "\0", "..", "/", "é".repeat(512), "\u{1f600}".repeat(256)]) assertObjectKey(key);
   for (const key of ["", "a".repeat(1025), "é".repeat(513), "\ud800", "a\udc00b", 7 as never]) {
     expect(code(() => assertObjectKey(key))).toBe("INVALID_ARGUMENT");

@@ -7,10 +7,10 @@ const BUCKET_NAME = /^[a-z0-9](?:\.?[a-z0-9-])*\.?[a-z0-9]$/;
 const IP_FORM = /^\d+\.\d+\.\d+\.\d+$/;
 const RESERVED_PREFIXES: readonly string[] = ["xn--", "sthree-", "amzn-s3-demo-"];
 const RESERVED_SUFFIXES: readonly string[] = ["-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3"];
-/** A surrogate without its partner: has no UTF-8 form, so two such texts would become one key. */
+/** A surrogate without its partner. It has no UTF-8 form, so two different texts would become one key. */
 const LONE_SURROGATE = /\p{Cs}/u;
 /** What a header value cannot carry: control characters other than the tab. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for.
+// biome-ignore lint/suspicious/noControlCharactersInRegex: the pattern looks for control characters.
 const CONTROL = /[\u0000-\u0008\u000a-\u001f\u007f]/;
 const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9a-z-]+$/;
 const HEADER_FIELDS = [
@@ -79,18 +79,18 @@ export function assertObjectKey(key: string): void {
 }
 
 /**
- * Checks attributes and brings them to the one form that is stored: only the fields that are set and not empty, metadata names in lower case, the content
- * type filled in. Idempotent.
+ * Checks attributes and brings them to the form that is stored: only fields that are set and not empty, metadata names in lower case, and the default
+ * content type where none is set. Idempotent.
  *
- * @throws {AshlarError} INVALID_ARGUMENT for values that no header could carry, two metadata names that differ only in case, or more than
- *   METADATA_MAX_BYTES or METADATA_ENTRIES_MAX of metadata, or than HEADER_FIELDS_MAX_BYTES of the other fields.
+ * @throws {AshlarError} INVALID_ARGUMENT for values that no header can carry, for two metadata names that differ only in case, for more than
+ *   METADATA_MAX_BYTES or METADATA_ENTRIES_MAX of metadata, and for more than HEADER_FIELDS_MAX_BYTES of the other fields.
  */
 export function normalizeAttributes(attributes: ObjectAttributes | undefined): ObjectAttributes {
   const result: { -readonly [Name in (typeof HEADER_FIELDS)[number]]?: string } = { contentType: CONTENT_TYPE_DEFAULT };
   let headerBytes = 0;
   for (const field of HEADER_FIELDS) {
     const value = attributes?.[field];
-    if (value === undefined || value === "") continue; // to HTTP and the wire, empty and absent are one
+    if (value === undefined || value === "") continue; // HTTP and the wire cannot tell empty from absent
     assertHeaderValue(field, value);
     headerBytes += utf8Length(value);
     result[field] = value;
@@ -108,7 +108,7 @@ function normalizeMetadata(metadata: Readonly<Record<string, string>> | undefine
   const entries = new Map<string, string>();
   for (const [given, value] of Object.entries(members)) {
     const name = given.toLowerCase();
-    // Some parsers drop the one name that JavaScript keeps for itself.
+    // Some parsers drop `__proto__`, which is special in JavaScript.
     if (!HEADER_NAME.test(name) || name === "__proto__") throw invalidAttribute(given, "is not a header name");
     if (entries.has(name)) throw invalidAttribute(given, "occurs twice, differing only in case");
     assertHeaderValue(given, value);

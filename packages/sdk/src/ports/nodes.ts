@@ -21,7 +21,7 @@ export interface NodeStats {
   readonly bytesTotal: number;
 }
 
-/** A sign of life. */
+/** Tells the registry that the node is up. */
 export interface Heartbeat {
   readonly nodeId: string;
   readonly stats: NodeStats;
@@ -44,18 +44,18 @@ export interface NodeRecord {
   readonly stats?: NodeStats | undefined;
 }
 
-/** The nodes as they are and the layouts in use. */
+/** The registered nodes and the layouts in use. */
 export interface ClusterSnapshot {
   readonly nodes: readonly NodeRecord[];
-  /** Newest first: the one that writes use, then older ones that some chunk row still needs. Empty before any node registered. */
+  /** Newest first: the layout that writes use, then older ones that some chunk row still needs. Empty until the first node registers. */
   readonly layouts: readonly Layout[];
 }
 
-/** Layouts that an upload may have begun under. */
+/** The layouts under which an unfinished upload may have begun. */
 export interface LayoutHistory {
   /**
-   * The newest layout, then those that were the newest one at some time in the last `forMs`, in ms: chunks that were stored meanwhile lie as one of
-   * them says, though no row names it before their commit.
+   * The newest layout, then those that were the newest at some time in the last `forMs` ms. Chunks that were stored in that time were placed under
+   * one of them, although no row names that layout before their commit.
    */
   recentLayouts(
     query: { readonly forMs: number; readonly limit: number },
@@ -78,7 +78,7 @@ export interface NodeRegistry {
    * Registers a node or updates it, marks it up, and keeps its virtual nodes in `hash_ring_nodes`. A node that the newest layout lacks joins
    * it in a new layout version, unless the cluster stages layouts.
    * @returns the newest layout version.
-   * @throws {AshlarError} PRECONDITION_FAILED while the id is `up` under another URL (`details.url`): it is free when that node has stopped
+   * @throws {AshlarError} PRECONDITION_FAILED while the id is `up` under another URL (`details.url`): the id is free when that node has stopped
    *   or is down. INVALID_ARGUMENT, METADATA_UNAVAILABLE.
    */
   registerNode(registration: NodeRegistration, options?: CallOptions): Promise<{ readonly layoutVersion: number }>;

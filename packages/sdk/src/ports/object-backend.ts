@@ -29,20 +29,20 @@ export interface TransferOptions extends CallOptions {
   readonly concurrency?: number | undefined;
 }
 
-/** Bounds what all reads of a server hold at once: many ask, and some never take what they asked for. */
+/** Bounds the memory that all reads of a server hold together: there are many readers, and some never read what they asked for. */
 export interface ReadBudget {
-  /** Takes bytes before they are fetched, as soon as they are to be had. */
+  /** Reserves bytes before they are fetched; waits until the budget has room. */
   take(bytes: number, options?: CallOptions): Promise<GiveBack>;
-  /** The same for bytes that are fetched ahead of their reader: at once, or `undefined`. */
+  /** Reserves bytes that are fetched ahead of their reader. Does not wait: `undefined` if there is no room now. */
   tryTake(bytes: number): GiveBack | undefined;
 }
 
-/** Gives bytes back; calling it again does nothing. @param keptBytes that are not given back yet; default none. */
+/** Gives reserved bytes back; a repeated call does nothing. @param keptBytes how many stay reserved; default 0. */
 export type GiveBack = (keptBytes?: number) => void;
 
 /** Options of a read. */
 export interface ReadTransferOptions extends TransferOptions {
-  /** With it, chunks are fetched ahead only as their reader takes those before, and as the budget has room. Default: the app's own memory. */
+  /** Chunks are fetched ahead only as the reader takes the earlier ones and the budget has room. Default: only `concurrency` bounds them. */
   readonly budget?: ReadBudget | undefined;
 }
 
@@ -88,14 +88,14 @@ export interface GetObjectRequest {
   /** On a read: `ifMatch` → PRECONDITION_FAILED, `ifNoneMatch` → NOT_MODIFIED. */
   readonly condition?: WriteCondition | undefined;
   /**
-   * What is checked before bytes are released. `blocks` (default): whole chunks against their SHA-256, here; parts of a chunk against the CRC-32 of their
-   * 64 KiB blocks, by whoever stores them, which finds damage but not a forger. `chunks`: each chunk that the range touches is fetched whole and
-   * checked against its SHA-256 here, at the price of up to two chunks more than the range.
+   * What is checked before bytes are released. `blocks` (default): whole chunks are checked here against their SHA-256; parts of a chunk are checked
+   * where they are stored, against the CRC-32 of their 64 KiB blocks, which finds damage but not forgery. `chunks`: each chunk that the range touches
+   * is fetched whole and checked here against its SHA-256; that costs up to two chunks more than the range.
    */
   readonly verify?: "blocks" | "chunks" | undefined;
 }
 
-/** An object opened for reading: its info is known, its bytes flow when asked. */
+/** An object opened for reading: its info is known, its bytes are fetched on demand. */
 export interface OpenedObject {
   readonly info: ObjectInfo;
   /** The range that will be delivered, within [0, info.sizeBytes]. */
@@ -103,10 +103,10 @@ export interface OpenedObject {
   readonly length: number;
   /**
    * The bytes, in order, checked before release; may be called once. Breaking out of the loop stops all transfers.
-   * Slices are the consumer's to keep.
+   * The reader may keep the slices.
    */
   read(): AsyncIterable<Uint8Array>;
-  /** The chunks that the range touches, in order, for those who read them by themselves instead. Absent where it touches none. */
+  /** The chunks that the range touches, in order, for callers that read them themselves. Absent if it touches none. */
   readonly chunks?: (() => AsyncIterable<LocatedChunk>) | undefined;
 }
 
@@ -118,12 +118,12 @@ export interface WritePartRequest {
   readonly sha256?: string | undefined;
 }
 
-/** What the engine makes of the catalog for whole objects: it is not passed through. */
+/** Catalog methods that the engine uses for whole objects and does not pass through. */
 type ByTheEngine = "commitObject" | "getObject" | "getManifestPage";
 
 /**
- * The object API in its raw form, as the engine provides it in every seat: to the client's face in an app, to the RPC and HTTP faces in a
- * gateway. Bodies are streams of slices of any size, read once.
+ * The object API in its raw form, as the engine provides it in every seat. In an app `ObjectClient` is built on it, in a gateway the RPC and HTTP
+ * APIs are. Bodies are streams of slices of any size, read once.
  */
 export interface ObjectBackend extends BucketCatalog, Omit<ObjectCatalog, ByTheEngine> {
   putObject(

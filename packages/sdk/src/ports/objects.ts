@@ -7,7 +7,7 @@ export interface BucketInfo {
   readonly createdAtMs: number;
 }
 
-/** What an object carries beside its bytes; header values are kept as given, without interpretation. */
+/** What an object has besides its bytes; header values are kept as given, without interpretation. */
 export interface ObjectAttributes {
   /** Default `application/octet-stream`. */
   readonly contentType?: string | undefined;
@@ -28,11 +28,11 @@ export interface ObjectInfo {
   readonly objectVersion: string;
   readonly sizeBytes: number;
   /**
-   * Opaque validator of the bytes and how they are cut, without quotes. A change of attributes alone (a copy onto itself) leaves it, where
-   * `objectVersion` changes with every write.
+   * Opaque validator of the bytes and of how they are cut into chunks, without quotes. A change of attributes alone (a copy onto itself) does not
+   * change it; `objectVersion` changes with every write.
    */
   readonly etag: string;
-  /** SHA-256 of all bytes in hex; absent where nobody saw them in order (multipart without a declared digest). */
+  /** SHA-256 of all bytes in hex; absent if no writer saw all bytes in order (an upload of several parts). */
   readonly sha256?: string | undefined;
   readonly createdAtMs: number;
   readonly durability: Durability;
@@ -47,11 +47,11 @@ export interface ChunkRef {
 
 /** A chunk reference on its way into a commit. */
 export interface CommittedChunk extends ChunkRef {
-  /** Layout by which this chunk's copies were placed; default 0, a single local store. An upload may live through several. */
+  /** Layout under which this chunk's copies were placed; default 0, a single local store. One upload may have chunks of several layouts. */
   readonly layoutVersion?: number | undefined;
-  /** Signed receipts of the nodes that hold it (direct seat only). */
+  /** Signed receipts: of the nodes that hold it (direct seat), or one of the gateway's chunk API (gateway seat). */
   readonly receipts?: readonly string[] | undefined;
-  /** Servers of the placement that did not acknowledge; they go to the repair queue. */
+  /** Nodes of the placement that did not acknowledge; they go to the repair queue. */
   readonly missedNodeIds?: readonly string[] | undefined;
 }
 
@@ -59,15 +59,15 @@ export interface CommittedChunk extends ChunkRef {
 export interface LocatedChunk extends ChunkRef {
   /** Offset of the chunk's first byte in the object. */
   readonly offset: number;
-  /** A signed grant to read this chunk (direct seat only). */
+  /** A signed grant to read this chunk (direct and gateway seats only). */
   readonly grant?: string | undefined;
 }
 
 /** Conditions on the current latest version; both must hold. PRECONDITION_FAILED otherwise. */
 export interface WriteCondition {
   /**
-   * The etag that the current version must have, or "*" for "any version exists". It guards bytes: a change of attributes alone, and a write of the same
-   * bytes, leave the etag and are not noticed.
+   * The etag that the current version must have, or "*" for "any version exists". It guards the bytes only: a change of attributes alone and a write
+   * of the same bytes keep the etag, so they are not noticed.
    */
   readonly ifMatch?: string | undefined;
   /** The etag that the current version must not have, or "*" for "no version exists". */
@@ -75,21 +75,22 @@ export interface WriteCondition {
 }
 
 /**
- * A write condition as HTTP has it (RFC 9110 §13.1), for what a {@link WriteCondition} cannot say; all members that are given must hold. It is judged in
- * the transaction of the write, so that nobody gets between, and another try of the write says the same. It stays within a server: no RPC carries it.
+ * A write condition as in HTTP (RFC 9110 §13.1), for what a {@link WriteCondition} cannot express; all members that are given must hold. It is
+ * checked in the transaction of the write, so no other write can come between, and a repeated try gets the same answer. It stays within the gateway:
+ * no RPC carries it.
  */
 export interface HttpCondition {
   readonly ifMatch?: undefined;
   readonly ifNoneMatch?: undefined;
-  /** Etags of which the current version has one; "*" is that of every version. */
+  /** The current version must have one of these etags; "*" matches every version. */
   readonly ifMatchAny?: readonly string[] | undefined;
-  /** Etags of which the current version has none; "*" is that of every version. */
+  /** The current version must have none of these etags; "*" matches every version. */
   readonly ifNoneMatchAny?: readonly string[] | undefined;
-  /** Since when the current version is the current one, at the latest, to the second as in HTTP dates. Holds where there is none. */
+  /** The current version must not be newer than this, in whole seconds as in HTTP dates. The condition holds if there is no version. */
   readonly ifUnmodifiedSinceMs?: number | undefined;
 }
 
-/** What a write may be held against. */
+/** The conditions that a write may have. */
 export type CommitCondition = WriteCondition | HttpCondition;
 
 /** The chunks of a commit, in order. */
@@ -97,7 +98,7 @@ export interface ChunkedContent {
   readonly chunks: readonly CommittedChunk[];
 }
 
-/** A single-step object write: chunks are stored already, or the bytes travel inline. */
+/** An object write in one step: the chunks are stored already, or the bytes are inline. */
 export interface CommitObject {
   readonly bucket: string;
   readonly key: string;
@@ -108,7 +109,7 @@ export interface CommitObject {
   readonly attributes: ObjectAttributes;
   readonly content: { readonly inline: Uint8Array } | ChunkedContent;
   readonly condition?: CommitCondition | undefined;
-  /** The write ticket of a direct client (see GrantSource). */
+  /** The write ticket of a client in the direct or gateway seat (see GrantSource). */
   readonly ticket?: string | undefined;
 }
 
@@ -119,7 +120,7 @@ export interface StoredObject {
   readonly inline?: Uint8Array | undefined;
   /** Names the manifest of a chunked object; readable until COLLECT_GRACE_MS after the version was replaced or deleted. */
   readonly manifestId?: string | undefined;
-  /** Of a chunked object: the first page of its chunks, from the one that contains `fromOffset`. */
+  /** The first page of the chunks of a chunked object, from the one that contains `fromOffset`. */
   readonly page?: ManifestPage | undefined;
 }
 
@@ -153,7 +154,7 @@ export interface ObjectListPage {
 export interface ListObjectsQuery {
   readonly bucket: string;
   readonly prefix?: string | undefined;
-  /** Rolls keys up to and including its first occurrence after the prefix; any non-empty string. */
+  /** Keys that are equal up to and including its first occurrence after the prefix become one entry of `prefixes`; any non-empty string. */
   readonly delimiter?: string | undefined;
   readonly cursor?: string | undefined;
   /** Only keys after this one; ignored where a cursor is given. */

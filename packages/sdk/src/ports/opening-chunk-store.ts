@@ -8,17 +8,18 @@ export interface ChunkSpan {
   readonly length: number;
 }
 
-/** A chunk that is open for reading. It can be read to its end though it is deleted meanwhile. Whoever opened it closes it. */
+/** A chunk that is open for reading. It can be read to its end even if it is deleted meanwhile. The caller that opened it must close it. */
 export interface ChunkReader {
   readonly sizeBytes: number;
   /**
-   * Reads bytes into memory of the caller's: the beginning of `span`, as much of it as there is room for. Every block that is touched is checked against its
-   * checksum before the promise settles, as in `getChunk`.
+   * Reads the beginning of `span` into the caller's memory, as much as fits. Every block that is touched is checked against its checksum before the
+   * promise settles, as in `getChunk`.
    *
-   * @param target room for the 64 KiB blocks that cover the first byte of the span, and for as many more as are to be read at once. Borrowed until the
-   *   promise settles; after an abort for good, because the read below may still be filling it.
+   * @param target room for the 64 KiB block that has the first byte of the span, and for as many more blocks as one call may read. Borrowed until the
+   *   promise settles. After an abort do not use it again: the read below may still be filling it.
    * @returns a view of `target`, at least one byte.
-   * @throws {AshlarError} CHUNK_CORRUPT, INVALID_RANGE for a span that is not within the chunk, INVALID_ARGUMENT without room for a block, STORE_CLOSED.
+   * @throws {AshlarError} CHUNK_CORRUPT; INVALID_RANGE for a span that is not within the chunk; INVALID_ARGUMENT without room for a block;
+   *   STORE_CLOSED.
    */
   read(span: ChunkSpan, target: Uint8Array, options?: CallOptions): Promise<Uint8Array>;
   /** Idempotent; waits for reads that run. */
@@ -26,8 +27,8 @@ export interface ChunkReader {
 }
 
 /**
- * Reading into memory of the reader's, offered by stores on a disk of this machine: what they read and check in this process needs no memory of its own,
- * and one opening tells the size and serves every range.
+ * Reading into the reader's memory, offered by stores on a disk of this machine: the store reads and checks without memory of its own. A chunk is
+ * opened once; that gives its size and serves every range.
  */
 export interface OpeningChunkStore extends ChunkStore {
   /** Opens a chunk; `undefined` if absent. @throws {AshlarError} CHUNK_CORRUPT, NODE_UNAVAILABLE. */

@@ -2,12 +2,12 @@ import { AshlarError } from "../errors/ashlar-error.ts";
 import { assertFunctions, LOGGER_FUNCTIONS } from "../internal/app-functions.ts";
 
 /**
- * What an option is: `number` (0 or more), `count` (a whole number from 1 on), another type by its name, `.one two` for an object with these
- * methods, or texts between bars. Empty: somebody else checks it.
+ * What an option must be: `number` (0 or more), `count` (a whole number, 1 or more), another `typeof` name, `.one two` for an object with the
+ * methods `one` and `two`, or the allowed texts with `|` between them. Empty: other code checks it.
  */
 export type OptionKind = string;
 
-/** Options that several seats and transports have, each with one meaning. */
+/** Options that several seats and transports share. */
 const KINDS = {
   chunker: ".start",
   clock: ".nowMs monotonicMs sleep",
@@ -29,12 +29,12 @@ const WORDS: Readonly<Record<OptionKind, string>> = {
   count: "a whole number of 1 or more",
 };
 
-/** The kinds of the options that are not in the table: one that is forgotten does not compile. */
+/** The kinds of the options that are not in the table. If one is missing, the call does not compile. */
 type OtherKinds<Options> = Readonly<Record<Exclude<keyof Options, keyof typeof KINDS>, OptionKind>>;
 
 /**
- * Checks the options of a seat or a transport when it is made: the one place for all, so that what is no option of its kind fails there and not
- * in the middle of a call, or never. `undefined` means "not given".
+ * Checks all options of a seat or a transport when it is made, so that a wrong option fails there, and not in the middle of a call, or never.
+ * `undefined` means "not given".
  *
  * @throws {AshlarError} INVALID_ARGUMENT naming the option.
  */

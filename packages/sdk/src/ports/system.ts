@@ -7,8 +7,7 @@ import type { Random } from "./random.ts";
 const TIMER_MAX_MS = 2 ** 31 - 1;
 
 /**
- * The system's own clock, randomness and a logger that drops everything: the defaults of the ports, and the only place of the SDK that
- * touches them.
+ * The system's clock, the default of the port. Only this file of the SDK uses the platform's clock and randomness.
  */
 export const systemClock: Clock = Object.freeze({
   nowMs: (): number => Date.now(),
@@ -33,7 +32,7 @@ export const systemClock: Clock = Object.freeze({
   },
 });
 
-/** Randomness of the platform: cryptographic bytes, and `Math.random` for what only has to spread. */
+/** The platform's randomness: cryptographic bytes, and `Math.random` for fractions. */
 export const systemRandom: Random = Object.freeze({
   bytes: (count: number): Uint8Array => crypto.getRandomValues(new Uint8Array(count)),
   fraction: (): number => Math.random(),

@@ -6,25 +6,25 @@ import type { NodeRegistry } from "./nodes.ts";
 
 /** What a transport can do; frozen. The table in the docs is generated from it. */
 export interface TransportCapabilities {
-  /** Client streaming works (browsers lack it); without it, bodies travel in unary steps. */
+  /** Client streaming works (browsers lack it); without it, a body is sent in several single messages. */
   readonly clientStreaming: boolean;
   /** Runs in browsers. */
   readonly browser: boolean;
-  /** Reports progress within a chunk while uploading; without it, once per acknowledged chunk. */
+  /** Reports progress within a chunk while uploading; otherwise once per acknowledged chunk. */
   readonly uploadProgress: boolean;
 }
 
-/** Where a server is and how to be let in. */
+/** Where a server is and how to authenticate to it. */
 export interface Endpoint {
   /** Base URL, `http://host:port` or `https://…`. */
   readonly url: string;
-  /** Value of the `authorization` header for each call (asked each time, so that it may be renewed); none where absent. */
+  /** Returns the `authorization` header of a call. It is called before each call, so the value may change. Absent: no such header. */
   readonly authorization?: (() => string | undefined | Promise<string | undefined>) | undefined;
-  /** Further headers of each call, asked at its start: what carries a trace to the server, for one. Lower-case names. */
+  /** Returns further headers of a call, such as those of a trace. It is called at the start of each call. Lower-case names. */
   readonly headers?: (() => Readonly<Record<string, string>>) | undefined;
-  /** Name of the server in its cluster, where it has one; for traces and messages. */
+  /** The node's id, where the server is a node; for traces and messages. */
   readonly nodeId?: string | undefined;
-  /** Largest chunk in bytes that the server takes, where it is known; default CHUNK_MAX_BYTES, and the server refuses what it does not take. */
+  /** Largest chunk in bytes that the server takes, if known. Default CHUNK_MAX_BYTES: the server then refuses larger chunks itself. */
   readonly chunkMaxBytes?: number | undefined;
 }
 
@@ -34,11 +34,11 @@ export interface GatewayConnection {
   readonly catalog: Catalog;
   /** Tickets for commits and grants for chunk stores. */
   readonly grants: GrantSource;
-  /** Access tokens for those who must hold no API key. */
+  /** Access tokens for clients that must hold no API key. */
   readonly accessTokens: AccessTokenSource;
   /** The gateway's own chunk API, which passes chunks on to the nodes of their placement (gateway seat). */
   readonly chunks: ChunkStore;
-  /** Layout, servers, registration. */
+  /** Layout, nodes, registration. */
   readonly cluster: NodeRegistry;
   close(): Promise<void>;
 }

@@ -4,9 +4,9 @@ import type { CommitCondition, HttpCondition, ObjectInfo } from "./objects.ts";
 const SECOND_MS = 1000;
 
 /**
- * Holds a condition against the latest version.
+ * Checks a condition against the latest version.
  *
- * @param current `undefined`: there is none.
+ * @param current the latest version; `undefined` if there is none.
  * @throws {AshlarError} PRECONDITION_FAILED, with `details.condition` and `details.currentEtag`.
  */
 export function assertWriteCondition(
@@ -23,7 +23,7 @@ export function assertWriteCondition(
     current !== undefined && tags.some((tag) => tag === "*" || tag === current.etag);
   if (ifMatchAny !== undefined && !isNamed(ifMatchAny)) throw failed("ifMatch", current?.etag);
   if (ifNoneMatchAny !== undefined && isNamed(ifNoneMatchAny)) throw failed("ifNoneMatch", current?.etag);
-  // `last-modified`, from which the date comes, tells whole seconds.
+  // The date comes from a `last-modified` header, which has whole seconds only.
   if (current !== undefined && Math.floor(current.createdAtMs / SECOND_MS) * SECOND_MS > ifUnmodifiedSinceMs)
     throw failed("ifUnmodifiedSince", current.etag);
 }

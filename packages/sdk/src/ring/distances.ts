@@ -21,7 +21,7 @@ export function measureDistances(ring: Ring): Distances {
   const nodeCount = ring.nodes.length;
   const positions = Float64Array.from(ring.tokens, (token) => Number(token >> DROPPED_BITS));
   const distances = new Float64Array(PARTITION_COUNT * nodeCount);
-  // Position of the next token of each node clockwise; those below zero plus one turn. At first: past the end, so the first token of the turn.
+  // Position of the next token of each node clockwise, one turn later where `wrapped` is 1: before the sweep, that is each node's first token.
   const next = new Float64Array(nodeCount).fill(Number.POSITIVE_INFINITY);
   const wrapped = new Uint8Array(nodeCount).fill(1);
   for (let index = positions.length - 1; index >= 0; index--)

@@ -7,9 +7,9 @@ export type FairShares = Float64Array;
 /**
  * What each node should hold: in proportion to its weight, as far as the spread over zones and "no node twice" allow.
  *
- * A zone holds at least what the even spread puts there whatever its weight, at most one replica per partition more, and between
- * both in proportion to its weight; within a zone a node holds one replica per partition at most. So at equal weights, without
- * zones, each node's share is `replicas / nodes`, and a small zone among big ones gets more than its weight: spread wins over balance.
+ * Whatever its weight, a zone holds at least what the even spread puts there, and at most one replica per partition more; between these bounds it
+ * holds in proportion to its weight. Within a zone, a node holds at most one replica per partition. So at equal weights, without zones, each node's
+ * share is `replicas / nodes`, and a small zone among big ones gets more than its weight: spread wins over balance.
  *
  * @param replicas copies per partition, at most the number of nodes of weight > 0.
  * @returns shares that add up to `replicas`, exact to about 1e-12.
@@ -61,7 +61,7 @@ interface Fill {
   readonly most: readonly number[];
 }
 
-/** Splits `total` in proportion to the weights within the bounds: the water level that gives the total is found by bisection. */
+/** Splits `total` in proportion to the weights within the bounds: bisection finds the level at which the shares add up to the total. */
 function fill({ total, weights, least, most }: Fill): number[] {
   const at = (level: number): number[] =>
     weights.map((weight, index) => Math.min(most[index] ?? 0, Math.max(least[index] ?? 0, level * weight)));

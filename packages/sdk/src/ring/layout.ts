@@ -4,7 +4,7 @@ export interface LayoutNode {
   readonly nodeId: string;
   /** Failure domain; nodes without one are each their own. */
   readonly zone?: string | undefined;
-  /** Relative share of the ring, > 0; 1 is normal. A node of weight 0 takes no new chunks. */
+  /** Relative share of the ring, 0 or more; 1 is normal. A node of weight 0 takes no new chunks. */
   readonly weight: number;
 }
 
@@ -12,7 +12,7 @@ export interface LayoutNode {
 export interface Layout {
   /** 1, 2, …; 0 means "one local store, no ring". */
   readonly layoutVersion: number;
-  /** Copies wanted; placements are shorter where there are fewer nodes. */
+  /** Copies wanted; placements are shorter if there are fewer nodes. */
   readonly replicationFactor: number;
   readonly virtualNodesPerNode: number;
   /** Ascending by nodeId. */

@@ -4,8 +4,8 @@
  * 1. Each partition takes its nodes from the ring: the nearest clockwise, zones spread first (`spreadOrder`).
  * 2. Each node may hold `bound` replicas: max(ceil(fair), floor(1.05 × fair)), where fair is its fair share of all partitions.
  * 3. Nodes over their bound, by ascending id, give up their farthest partitions, each to the nearest node that has room and keeps the
- *    spread. Giving up the farthest is cutting the node's arcs short: it depends on the layout as little as the ring itself does,
- *    so layouts that differ by one node give up nearly the same partitions (figures: docs/decisions/0010-placement.md).
+ *    spread. This shortens the node's arcs, so the choice depends on the layout as little as the ring itself does, and layouts that
+ *    differ by one node give up nearly the same partitions (figures: docs/decisions/0010-placement.md).
  * 4. A node still over its bound pushes replicas along the shortest chain of nodes to one with room (few nodes, odd weights).
  *
  * The result decides where bytes lie: a change of any step here is a change of format. tests/vectors/ring.json pins it.
@@ -149,7 +149,7 @@ function nearestWithRoom(draft: Draft, partition: number, from: number): number 
   return best;
 }
 
-/** Whether a replica may move: the target holds none of the partition yet, and its zone does not end with more than the one it leaves had. */
+/** Whether a replica may move: the target holds none of the partition yet, and its zone does not get more of them than the old zone had. */
 function maySwap({ rows, zones }: Draft, { partition, from, to }: Step): boolean {
   const row = rows[partition] ?? [];
   if (row.includes(to)) return false;

@@ -23,10 +23,10 @@ export interface Placement {
 /**
  * Creates the placement of a layout.
  *
- * The first question pays for the partition table (a few milliseconds for six nodes), later ones are a table look-up: keep one placement
+ * The first call computes the partition table (a few milliseconds for six nodes), later ones are a table look-up: keep one placement
  * per layout version.
  *
- * @throws {AshlarError} INVALID_ARGUMENT for what `validateLayout` refuses.
+ * @throws {AshlarError} INVALID_ARGUMENT for a layout that `validateLayout` refuses.
  */
 export function createPlacement(layout: Layout): Placement {
   const ring = buildRing(layout);
@@ -51,7 +51,7 @@ export function createPlacement(layout: Layout): Placement {
   });
 }
 
-/** Names the rows; equal rows share one array, of which six nodes need 120 at most instead of 4096. */
+/** Puts node ids into the rows. Equal rows share one array: six nodes need at most 120 arrays instead of 4096. */
 function named(rows: readonly (readonly number[])[], nameOf: (node: number) => string): readonly (readonly string[])[] {
   const known = new Map<string, readonly string[]>();
   return rows.map((row) => {

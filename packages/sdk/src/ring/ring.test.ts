@@ -74,7 +74,7 @@ describe("ring", () => {
     expect(checkRing(buildRing(layout), layout)).toEqual([]);
   });
 
-  test("checkRing tells a missing, a foreign and an unordered token", () => {
+  test("checkRing reports a missing, a foreign and an unordered token", () => {
     const layout = layoutOf(equal(2));
     const ring = buildRing(layout);
     const tokens = ring.tokens.slice();
@@ -134,7 +134,7 @@ describe("placement", () => {
     expect(shares(layout).find((share) => share.nodeId === "drained")?.totalShare).toBe(0);
   });
 
-  test("checkPlacement tells every kind of violation", () => {
+  test("checkPlacement reports every kind of violation", () => {
     const layout = layoutOf([...equal(6, { zones: 3 }), { nodeId: "drained", weight: 0 }]);
     const good = createPlacement(layout);
     const broken = (nodes: readonly string[]): readonly string[] =>
@@ -142,7 +142,7 @@ describe("placement", () => {
     expect(broken(["node-1", "node-2"])).toContain("partition 7 has 2 nodes instead of 3");
     expect(broken(["node-1", "node-1", "node-2"])).toContain("partition 7 has a node twice");
     expect(broken(["node-1", "node-2", "drained"])).toContain("partition 7 has a node that takes no chunks");
-    expect(broken(["node-1", "node-2", "stranger"])).toContain("partition 7 has a node that takes no chunks");
+    expect(broken(["node-1", "node-2", "unknown"])).toContain("partition 7 has a node that takes no chunks");
     expect(broken(["node-1", "node-4", "node-2"])).toContain("partition 7 is not spread over the zones");
     const lopsided = checkPlacement({ ...good, nodesOf: () => ["node-1", "node-2", "node-3"] }, layout);
     expect(lopsided.filter((problem) => problem.endsWith("2150 at most"))).toHaveLength(3);

@@ -6,7 +6,7 @@ import { validateLayout, virtualNodeCount } from "./validate-layout.ts";
 export interface Ring {
   /** The layout's nodes by ascending id (ASCII order); node indexes below and in placement point into this list. */
   readonly nodes: readonly LayoutNode[];
-  /** Ascending; equal tokens, should there ever be any, by ascending node index. */
+  /** Ascending; equal tokens, if there ever are any, by ascending node index. */
   readonly tokens: BigUint64Array;
   /** Node index of each token. */
   readonly nodeIndexes: Uint16Array;
@@ -15,7 +15,7 @@ export interface Ring {
 /**
  * Computes the ring of a layout.
  *
- * @throws {AshlarError} INVALID_ARGUMENT for what {@link validateLayout} refuses.
+ * @throws {AshlarError} INVALID_ARGUMENT for a layout that {@link validateLayout} refuses.
  *
  * Cost: one SHA-256 per virtual node and a sort; 10 bytes a token stay.
  */

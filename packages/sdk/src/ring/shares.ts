@@ -18,7 +18,7 @@ export interface NodeShare {
   readonly fairShare: number;
 }
 
-/** Shares of every node, by ascending node id. @throws {AshlarError} INVALID_ARGUMENT for what `validateLayout` refuses. */
+/** Shares of every node, by ascending node id. @throws {AshlarError} INVALID_ARGUMENT for a layout that `validateLayout` refuses. */
 export function shares(layout: Layout): readonly NodeShare[] {
   const placement = createPlacement(layout);
   const nodes = [...layout.nodes].sort((a, b) => (a.nodeId < b.nodeId ? -1 : 1));

@@ -2,7 +2,7 @@ import { AshlarError, type ErrorDetails } from "../errors/index.ts";
 import { LIMITS } from "../limits.ts";
 import type { Layout, LayoutNode } from "./layout.ts";
 
-/** Tokens of one ring; the default of 150 for 256 nodes needs 38,400. More costs time and balances no better. */
+/** Most tokens of one ring; the default of 150 for 256 nodes needs 38,400. More costs time and balances no better. */
 export const RING_TOKENS_MAX = 262_144;
 
 const NAME = /^[A-Za-z0-9._-]{1,64}$/;
@@ -10,7 +10,7 @@ const NAME = /^[A-Za-z0-9._-]{1,64}$/;
 /**
  * Checks everything about a layout that placement relies on. The order of `nodes` does not matter here: placement sorts them.
  *
- * @throws {AshlarError} INVALID_ARGUMENT naming the first problem: no node, none of weight > 0, an illegal or doubled node id, an
+ * @throws {AshlarError} INVALID_ARGUMENT naming the first problem: no node, none of weight > 0, an illegal or repeated node id, an
  *   illegal zone, a weight that is negative or not finite, a count or version out of its bounds.
  */
 export function validateLayout(layout: Layout): void {
@@ -31,7 +31,7 @@ export function validateLayout(layout: Layout): void {
     throw invalid(`the weights ask for ${tokenCount} virtual nodes, ${RING_TOKENS_MAX} at most; scale them down`);
 }
 
-/** Virtual nodes of one node: round(virtualNodesPerNode × weight), but at least one where the weight is > 0, and none at weight 0. */
+/** Virtual nodes of one node: round(virtualNodesPerNode × weight), but at least one if the weight is > 0, and none at weight 0. */
 export function virtualNodeCount(layout: Layout, node: LayoutNode): number {
   return node.weight > 0 ? Math.max(1, Math.round(layout.virtualNodesPerNode * node.weight)) : 0;
 }

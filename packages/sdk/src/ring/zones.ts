@@ -13,13 +13,13 @@ export function zoneIndexes(nodes: readonly LayoutNode[]): Uint16Array {
 }
 
 /**
- * Orders nodes for one partition: again and again the nearest node of a zone that was used least so far.
+ * Orders nodes for one partition: each next node is the nearest one of a zone that was used least so far.
  *
  * So every prefix of the result is spread over as many zones as it can be.
  *
  * @param candidates distinct node indexes; not changed.
  * @param distanceOf distance of a node from the partition; equal distances go by ascending index.
- * @returns the first `count` in preference order, fewer where there are fewer candidates.
+ * @returns the first `count` in preference order, fewer if there are fewer candidates.
  */
 export function spreadOrder(
   candidates: readonly number[],

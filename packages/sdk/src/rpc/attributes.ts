@@ -18,14 +18,14 @@ const HEADERS = [
   "expires",
 ] as const;
 
-/** Attributes for the wire; what is not set travels as empty text. */
+/** Attributes for the wire; a member that is not set is sent as empty text. */
 export function encodeAttributes(attributes: ObjectAttributes): MessageInitShape<typeof ObjectAttributesSchema> {
   const init: MessageInitShape<typeof ObjectAttributesSchema> = { metadata: { ...attributes.metadata } };
   for (const name of HEADERS) init[name] = attributes[name] ?? "";
   return init;
 }
 
-/** Attributes from the wire; what is not set is left out. An absent message has none. */
+/** Attributes from the wire; members that are not set are left out. An absent message has no attributes. */
 export function decodeAttributes(message: ObjectAttributesMessage | undefined): ObjectAttributes {
   const attributes: { -readonly [Name in keyof ObjectAttributes]: ObjectAttributes[Name] } = {};
   if (message === undefined) return attributes;
@@ -34,7 +34,7 @@ export function decodeAttributes(message: ObjectAttributesMessage | undefined): 
   return attributes;
 }
 
-/** A condition for the wire. One that has no form there travels as one that asks for nothing, which is refused, and not as none. */
+/** A condition for the wire. Lists of etags and dates have no form there: they are sent as an empty condition, which the gateway refuses. */
 export function encodeCondition(
   condition: CommitCondition | undefined,
 ): MessageInitShape<typeof ConditionSchema> | undefined {
@@ -43,9 +43,9 @@ export function encodeCondition(
 }
 
 /**
- * A condition from the wire; `undefined` where none came.
+ * A condition from the wire; `undefined` if there is none.
  *
- * @throws {AshlarError} INVALID_ARGUMENT for one that asks for nothing: whoever sent it meant to guard its write, with an etag that it did not have.
+ * @throws {AshlarError} INVALID_ARGUMENT for an empty condition: the caller wanted to guard its write, but had no etag.
  */
 export function decodeCondition(message: ConditionMessage | undefined): WriteCondition | undefined {
   if (message === undefined) return undefined;

@@ -57,7 +57,7 @@ export function encodeDeleteChunk(
   };
 }
 
-/** The options of a delete as a server got them. @throws {AshlarError} INVALID_ARGUMENT. */
+/** The options of a delete as a node receives them. @throws {AshlarError} INVALID_ARGUMENT. */
 export function decodeDeleteChunk({
   unclaimedForMs,
   database,
@@ -83,7 +83,7 @@ export function encodeDeleteOutcome(outcome: DeleteOutcome): DeleteOutcomeEnum {
   return OUTCOME_TO_WIRE[outcome];
 }
 
-/** @throws {AshlarError} INTERNAL for an outcome that this version does not know: nothing may be concluded from it. */
+/** @throws {AshlarError} INTERNAL for an outcome that this version does not know: the chunk may or may not be deleted. */
 export function decodeDeleteOutcome(outcome: DeleteOutcomeEnum): DeleteOutcome {
   if (outcome === DeleteOutcomeEnum.DELETED) return "deleted";
   if (outcome === DeleteOutcomeEnum.ABSENT) return "absent";
@@ -96,7 +96,7 @@ export function encodeChunkPage(page: ChunkPage): MessageInitShape<typeof ListCh
     chunks: page.chunks.map((chunk) => ({
       chunkId: chunk.chunkId,
       sizeBytes: encodeInteger(chunk.sizeBytes),
-      // Rounded down: a chunk must never look older than it is.
+      // Rounded down: a claim must never look older than it is.
       unclaimedForMs: encodeInteger(Math.floor(chunk.unclaimedForMs)),
     })),
     nextCursor: page.nextCursor ?? "",
@@ -114,7 +114,7 @@ export function decodeChunkPage(message: ListChunksResponseMessage): ChunkPage {
   };
 }
 
-/** The part of a HealthCheckResponse that a store's stats give. Free and total bytes are 0 where there is no disk. */
+/** The part of a HealthCheckResponse that comes from a store's stats. Free and total bytes are 0 if there is no disk. */
 export function encodeChunkStoreStats(
   stats: ChunkStoreStats,
 ): Pick<

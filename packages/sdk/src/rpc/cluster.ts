@@ -27,7 +27,7 @@ import { decodeInteger, decodeText, encodeInteger, required } from "./integers.t
 
 export { ClusterService } from "../gen/ashlar/v1/cluster_service_pb.js";
 
-/** Limits that a gateway tells with the cluster. */
+/** Limits that a gateway sends with the cluster. */
 export interface ClusterLimits {
   readonly inlineMaxBytes: number;
   readonly chunkMaxBytes: number;

@@ -12,13 +12,13 @@ import { decodeChunkedContent, encodeChunkedContent, type ReceivedContent } from
 import { decodeDurability, encodeDurability } from "./durability.ts";
 import { decodeInteger, decodeText, encodeInteger } from "./integers.ts";
 
-/** A commit as a gateway receives it: etag, default durability, layout and missed servers are the gateway's to fill in. */
+/** A commit as a gateway receives it: the gateway fills in etag, default durability, layout and missed nodes. */
 export interface ReceivedCommit extends Omit<CommitObject, "etag" | "durability" | "content"> {
   readonly durability: Durability | undefined;
   readonly content: { readonly inline: Uint8Array } | ReceivedContent;
 }
 
-/** A part as a gateway receives it; as {@link ReceivedCommit}. */
+/** A part as a gateway receives it: the gateway fills in etag, layout and missed nodes. */
 export interface ReceivedPart extends Omit<PutPart, "etag" | "content"> {
   readonly content: ReceivedContent;
 }
@@ -44,7 +44,7 @@ export function encodeCommitWrite(
 }
 
 /**
- * Inline bytes are a view of the message, which holds little else: copy them before keeping them beyond the call.
+ * Inline bytes are a view of the message: copy them to keep them after the call.
  *
  * @throws {AshlarError} INVALID_ARGUMENT without content, or for malformed chunk ids or sizes.
  */

@@ -13,7 +13,7 @@ import type { ChunkedContent, CommittedChunk, LocatedChunk } from "../ports/inde
 import { decodeInteger, decodeText, encodeInteger } from "./integers.ts";
 
 /**
- * Chunks as a client sends them: what it knows by itself, and the receipts that prove it. Layout and missed nodes are not sent; the
+ * Chunks as a client sends them, with the receipts that prove that they are stored. Layout and missed nodes are not sent; the
  * gateway takes both from the receipts.
  */
 export interface ReceivedContent {
@@ -32,7 +32,7 @@ export function encodeChunkedContent(
   };
 }
 
-/** @throws {AshlarError} INVALID_ARGUMENT for a chunk id that has not 32 bytes. */
+/** @throws {AshlarError} INVALID_ARGUMENT for a chunk id that does not have 32 bytes. */
 export function decodeChunkedContent(message: ChunkedContentMessage | undefined): ReceivedContent {
   return { chunks: (message?.chunks ?? []).map(decodeCommittedChunk) };
 }

@@ -45,18 +45,18 @@ describe.each(CODES)("%s", (code) => {
 test.each<[string, Code, ErrorCode]>([
   ["canceled", Code.Canceled, "CANCELED"],
   ["unavailable", Code.Unavailable, "NODE_UNAVAILABLE"],
-  ["unimplemented, as any 404 of a stranger", Code.Unimplemented, "UNSUPPORTED"],
+  ["unimplemented, as any 404 of a server that is not ours", Code.Unimplemented, "UNSUPPORTED"],
   ["deadline exceeded", Code.DeadlineExceeded, "DEADLINE_EXCEEDED"],
   ["not found", Code.NotFound, "OBJECT_NOT_FOUND"],
   ["resource exhausted", Code.ResourceExhausted, "OVERLOADED"],
-  ["aborted, as of a broken stream", Code.Aborted, "NODE_UNAVAILABLE"],
+  ["aborted, as for a broken stream", Code.Aborted, "NODE_UNAVAILABLE"],
   ["unauthenticated", Code.Unauthenticated, "UNAUTHENTICATED"],
   ["unknown", Code.Unknown, "INTERNAL"],
   ["data loss", Code.DataLoss, "CHUNK_CORRUPT"],
   ["out of range", Code.OutOfRange, "INVALID_RANGE"],
   ["invalid argument", Code.InvalidArgument, "INVALID_ARGUMENT"],
 ])("%s without a detail maps to the nearest code", (_name, code, expected) => {
-  expect(ashlarErrorFrom(new ConnectError("stranger", code)).code).toBe(expected);
+  expect(ashlarErrorFrom(new ConnectError("not ours", code)).code).toBe(expected);
 });
 
 test("a detail with a reason that this version does not know falls back to the status", () => {

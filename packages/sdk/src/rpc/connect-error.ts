@@ -23,7 +23,7 @@ const CODE_BY_NAME: Readonly<Record<ConnectCodeName, Code>> = {
   unauthenticated: Code.Unauthenticated,
 };
 
-/** What a status without our detail most likely means: it comes from a proxy, a load balancer or the RPC library itself. */
+/** The most likely code for a status without our detail, which comes from a proxy, a load balancer or the RPC library itself. */
 const NEAREST: Readonly<Record<Code, ErrorCode>> = {
   [Code.Canceled]: "CANCELED",
   [Code.Unknown]: "INTERNAL",
@@ -34,7 +34,7 @@ const NEAREST: Readonly<Record<Code, ErrorCode>> = {
   [Code.PermissionDenied]: "PERMISSION_DENIED",
   [Code.ResourceExhausted]: "OVERLOADED",
   [Code.FailedPrecondition]: "PRECONDITION_FAILED",
-  // The library's word for a stream that broke; our own uses of Aborted carry a detail.
+  // The library reports a broken stream this way; our own errors with Aborted carry a detail.
   [Code.Aborted]: "NODE_UNAVAILABLE",
   [Code.OutOfRange]: "INVALID_RANGE",
   // Also any 404 that is not ours: the server is there and does not speak this protocol.
@@ -45,13 +45,13 @@ const NEAREST: Readonly<Record<Code, ErrorCode>> = {
   [Code.Unauthenticated]: "UNAUTHENTICATED",
 };
 
-/** What RPC libraries make of a connection that could not be opened. */
+/** The codes that RPC libraries give to a connection that could not be opened. */
 const LIBRARY_FAILURES: ReadonlySet<Code> = new Set([Code.Internal, Code.Unknown, Code.Unavailable]);
 
-/** How connect-es and grpc-js word a message over a size limit; both use ResourceExhausted, which would be retried for ever. */
+/** The texts of connect-es and grpc-js for a message over a size limit. Both use ResourceExhausted, which would be retried again and again. */
 const SIZE_LIMIT = /(read|write)MaxBytes|larger than (max|configured)|message size/i;
 
-/** HTTP/2 resets that a dying or restarting peer causes; connect-node calls them Internal. */
+/** HTTP/2 resets by a peer that stops or restarts; connect-node reports them as Internal. */
 const BROKEN_STREAM = /^http\/2 (stream|connection) closed|^missing (trailer|EndStream)|h2 ping|premature close/i;
 
 /** The error as a handler throws it: the status of the table, and an ErrorInfo detail that names the code and carries the details. */
@@ -62,11 +62,11 @@ export function connectErrorFrom(error: AshlarError): ConnectError {
 }
 
 /**
- * The Ashlar error behind whatever an RPC client or handler threw.
+ * The Ashlar error for anything that an RPC client or handler threw.
  *
- * An ErrorInfo detail decides. Without one the cause does (a refused or reset connection is NODE_UNAVAILABLE), then the status: the
- * nearest code. What was thrown stays as `cause`. Whoever passed a signal asks it first (`abortError`): connect-es reports a timeout signal
- * as Canceled, without a trace of the timeout.
+ * An ErrorInfo detail decides the code. Without one the cause does (a refused or reset connection is NODE_UNAVAILABLE), and then the status, by
+ * the nearest code. The thrown value stays as `cause`. A caller that passed a signal must check the signal first (`abortError`): connect-es
+ * reports a timeout signal as Canceled and does not say that it was a timeout.
  */
 export function ashlarErrorFrom(error: unknown): AshlarError {
   if (AshlarError.is(error)) return error;

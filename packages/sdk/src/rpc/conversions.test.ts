@@ -30,7 +30,7 @@ import {
 import { sha256Sync } from "../hash/index.ts";
 import * as rpc from "./index.ts";
 
-/** Through the bytes of the wire, as a peer would see it. */
+/** Encodes and decodes a message, as the other end would. */
 function overTheWire<Schema extends DescMessage>(schema: Schema, init: MessageInitShape<Schema>): MessageShape<Schema> {
   return fromBinary(schema, toBinary(schema, create(schema, init)));
 }
@@ -175,7 +175,7 @@ describe("object conversions keep every member", () => {
       rpc.decodeListUploadsQuery,
       { bucket: "b", prefix: "p", cursor: "c", limit: 3 },
     ],
-    // Of these only others' clients make the messages.
+    // Our SDK has no encoder for these messages; only other clients send them.
     [
       PutObjectHeaderSchema,
       () => ({
@@ -289,7 +289,7 @@ describe("pages", () => {
     expect(() => rpc.decodeStoredObject(further)).toThrow(expect.objectContaining({ code: "INTERNAL" }));
   });
 
-  test("chunks of a store, whose age is never rounded up", () => {
+  test("chunks of a store; the age of a claim is never rounded up", () => {
     const page = { chunks: [{ chunkId: digest, sizeBytes: 5, unclaimedForMs: 999.9 }], nextCursor: "c" };
     const decoded = rpc.decodeChunkPage(overTheWire(rpc.ListChunksResponseSchema, rpc.encodeChunkPage(page)));
     expect(decoded).toEqual({ chunks: [{ ...page.chunks[0], unclaimedForMs: 999 }], nextCursor: "c" });
@@ -366,13 +366,13 @@ describe("what must not pass", () => {
     );
   });
 
-  test("numbers that are none", () => {
+  test("numbers that are not finite", () => {
     for (const value of [Number.NaN, Number.POSITIVE_INFINITY]) {
       expect(() => rpc.encodeInteger(value)).toThrow(expect.objectContaining({ code: "INVALID_ARGUMENT" }));
     }
   });
 
-  test("chunk ids that have not 32 bytes", () => {
+  test("chunk ids that do not have 32 bytes", () => {
     const message = create(rpc.CommitWriteRequestSchema, {
       content: { case: "chunked", value: { chunks: [{ chunkId: digest.subarray(1), sizeBytes: 1n }] } },
     });
@@ -385,7 +385,7 @@ describe("what must not pass", () => {
     expect(() => rpc.decodeDurability(99 as never)).toThrow(expect.objectContaining({ code: "INVALID_ARGUMENT" }));
   });
 
-  test("a condition without a form on the wire, as none", () => {
+  test("a condition without a form on the wire, as no condition", () => {
     for (const given of [{ ifMatchAny: ["a", "b"] }, { ifUnmodifiedSinceMs: 0 }]) {
       const sent = create(ConditionSchema, rpc.encodeCondition(given));
       expect(() => rpc.decodeCondition(sent)).toThrow(expect.objectContaining({ code: "INVALID_ARGUMENT" }));

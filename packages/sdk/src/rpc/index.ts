@@ -1,4 +1,4 @@
-/** The only door to the generated code: service descriptors and messages, named one by one, and conversions to and from the ports' types. */
+/** The only access to the generated code: service descriptors and messages, named one by one, and conversions to and from the ports' types. */
 export {
   type ChunkPresence as ChunkPresenceMessage,
   ChunkService,

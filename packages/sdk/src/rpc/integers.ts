@@ -1,6 +1,6 @@
 import { AshlarError } from "../errors/index.ts";
 
-/** A 64-bit integer of the wire. @param value an integer of at least `Number.MIN_SAFE_INTEGER`; fractions of a unit are rounded up. */
+/** A 64-bit integer for the wire. @param value at least `Number.MIN_SAFE_INTEGER`; fractions are rounded up. */
 export function encodeInteger(value: number): bigint {
   if (!Number.isFinite(value)) throw new AshlarError("INVALID_ARGUMENT", "a number that is not finite cannot be sent");
   return BigInt(Math.ceil(value));
@@ -9,7 +9,7 @@ export function encodeInteger(value: number): bigint {
 /**
  * A number from a 64-bit integer of the wire.
  *
- * @param field what to name in the error.
+ * @param field the name to show in the error.
  * @throws {AshlarError} INVALID_ARGUMENT beyond ±(2^53 - 1).
  */
 export function decodeInteger(value: bigint, field: string): number {
@@ -23,15 +23,15 @@ export function decodeText(value: string): string | undefined {
   return value === "" ? undefined : value;
 }
 
-/** As {@link decodeText}, for counts whose 0 means not set. */
+/** Like {@link decodeText}, for counts where 0 means not set. */
 export function decodeCount(value: number): number | undefined {
   return value === 0 ? undefined : value;
 }
 
 /**
- * Takes a member that the contract says is always there: a message, or a text that names something and so is never empty.
+ * Returns a member that the contract always requires: a message, or a text that is never empty.
  *
- * @throws {AshlarError} INTERNAL: the sender breaks the contract.
+ * @throws {AshlarError} INTERNAL if it is missing: the sender breaks the contract.
  */
 export function required<T>(member: T | undefined, name: string): T {
   if (member === undefined || member === "") throw new AshlarError("INTERNAL", `the answer lacks ${name}`);

@@ -40,7 +40,7 @@ export function decodeLocateRequest(message: LocateRequestMessage): ReceivedLoca
 /**
  * An object and its first page; for a further page pass `{ manifestId, page }`.
  *
- * @param grantsExpireInMs life of the read grants that the chunks carry; 0 where they carry none.
+ * @param grantsExpireInMs life of the chunks' read grants in ms; 0 if they have none.
  */
 export function encodeLocateResponse(
   located: StoredObject | (Omit<StoredObject, "info"> & { readonly info?: undefined }),
@@ -56,7 +56,7 @@ export function encodeLocateResponse(
   };
 }
 
-/** Inline bytes are a view of the message, which holds little else. @throws {AshlarError} INTERNAL without `info`. */
+/** Inline bytes are a view of the message. @throws {AshlarError} INTERNAL without `info`. */
 export function decodeStoredObject(message: LocateResponseMessage): StoredObject {
   const manifestId = decodeText(message.manifestId);
   return {

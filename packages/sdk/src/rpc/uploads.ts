@@ -34,7 +34,7 @@ import { decodeAttributes, decodeCondition, encodeAttributes, encodeCondition } 
 import { decodeDurability, encodeDurability } from "./durability.ts";
 import { decodeCount, decodeInteger, decodeText, encodeInteger, required } from "./integers.ts";
 
-/** A new upload as a gateway receives it; without a durability it is the gateway's to choose. */
+/** A new upload as a gateway receives it; if no durability is given, the gateway chooses. */
 export interface ReceivedUpload extends Omit<CreateUpload, "durability"> {
   readonly durability: Durability | undefined;
 }

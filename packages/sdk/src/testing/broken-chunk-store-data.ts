@@ -7,7 +7,7 @@ import type { BrokenChunkStore } from "./broken-chunk-store.ts";
 export const READ_FAULTS: readonly BrokenChunkStore[] = [
   {
     fault: "drops the last byte",
-    caughtBy: "put and get return the bytes, and they lie below the store",
+    caughtBy: "put and get return the bytes, which are stored unchanged",
     override: (sound) => ({
       getChunk: async (chunkId, options) => {
         const bytes = await sound.getChunk(chunkId, options);
@@ -48,8 +48,8 @@ export const READ_FAULTS: readonly BrokenChunkStore[] = [
     }),
   },
   {
-    fault: "hands out its own cached bytes",
-    caughtBy: "what get returned is the caller's: changing it changes nothing in the store",
+    fault: "returns its own cached bytes",
+    caughtBy: "the caller owns the bytes that get returns: changing them changes nothing in the store",
     override: (sound) => {
       const cache = new Map<string, Uint8Array>();
       return {
@@ -75,7 +75,7 @@ export const READ_FAULTS: readonly BrokenChunkStore[] = [
 export const WRITE_FAULTS: readonly BrokenChunkStore[] = [
   {
     fault: "acknowledges before it has written",
-    caughtBy: "put and get return the bytes, and they lie below the store",
+    caughtBy: "put and get return the bytes, which are stored unchanged",
     override: (sound) => ({
       putChunk: async (chunkId, bytes, options) => {
         if (!bytesEqual(await webCryptoHasher.digest(bytes), chunkId))
@@ -94,7 +94,7 @@ export const WRITE_FAULTS: readonly BrokenChunkStore[] = [
     }),
   },
   {
-    fault: "keeps what a failed stream had sent",
+    fault: "keeps the bytes that a failed stream had sent",
     caughtBy: "an error of the source passes through unchanged and nothing is kept",
     override: (sound) => ({
       putChunkStream: async (chunkId, source, options) => {
@@ -114,8 +114,8 @@ export const WRITE_FAULTS: readonly BrokenChunkStore[] = [
     }),
   },
   {
-    fault: "does not count what a stream sends against its declared size",
-    caughtBy: "a stream that is long by one byte is refused, told to stop, and nothing is kept",
+    fault: "does not compare the bytes of a stream with their declared size",
+    caughtBy: "a stream that is one byte too long is refused and told to stop, and nothing is kept",
     override: (sound) => ({
       putChunkStream: (chunkId, source, options) =>
         sound.putChunkStream(chunkId, source, { ...options, sizeBytes: undefined }),
@@ -137,7 +137,7 @@ export const WRITE_FAULTS: readonly BrokenChunkStore[] = [
 export const LIST_FAULTS: readonly BrokenChunkStore[] = [
   {
     fault: "leaves out the last chunk of a page",
-    caughtBy: "list names every chunk once, in digest order, with its size, whatever the page size",
+    caughtBy: "list returns every chunk once, in digest order, with its size, for every page size",
     override: (sound) => ({
       listChunks: async (options) => {
         const page = await sound.listChunks(options);
@@ -147,7 +147,7 @@ export const LIST_FAULTS: readonly BrokenChunkStore[] = [
   },
   {
     fault: "repeats the chunk at a page border",
-    caughtBy: "list names every chunk once, in digest order, with its size, whatever the page size",
+    caughtBy: "list returns every chunk once, in digest order, with its size, for every page size",
     override: (sound) => {
       let last: ListedChunk | undefined;
       return {
@@ -165,7 +165,7 @@ export const LIST_FAULTS: readonly BrokenChunkStore[] = [
   },
   {
     fault: "lists in the order of writing",
-    caughtBy: "list names every chunk once, in digest order, with its size, whatever the page size",
+    caughtBy: "list returns every chunk once, in digest order, with its size, for every page size",
     override: (sound) => ({
       listChunks: async (options) => {
         const page = await sound.listChunks(options);

@@ -2,7 +2,7 @@ import { bytesEqual, type Digest, encodeHex, webCryptoHasher } from "../hash/ind
 import { systemClock } from "../ports/index.ts";
 import type { BrokenChunkStore } from "./broken-chunk-store.ts";
 
-/** A sound store seen by a caller that forgets to pass its signal on. */
+/** Options without their signal: the store forgets to pass it on. */
 const withoutSignal = <T extends object>(options: T | undefined): T =>
   ({ ...options, signal: undefined }) as unknown as T;
 
@@ -41,7 +41,7 @@ export const CLAIM_FAULTS: readonly BrokenChunkStore[] = [
     }),
   },
   {
-    fault: "looks at the claim, and deletes a moment later",
+    fault: "checks the claim, and deletes a moment later",
     caughtBy: "a put raced by deletes is kept once it is acknowledged",
     override: (sound) => {
       const claimedAtMs = new Map<string, number>();
@@ -66,7 +66,7 @@ export const CLAIM_FAULTS: readonly BrokenChunkStore[] = [
 /** Faults in aborting, closing and reopening. */
 export const LIFECYCLE_FAULTS: readonly BrokenChunkStore[] = [
   {
-    fault: "swallows aborts",
+    fault: "ignores aborts",
     caughtBy: "every method refuses a signal that is aborted already, and does nothing",
     override: (sound) => ({
       putChunk: (chunkId, bytes, options) => sound.putChunk(chunkId, bytes, withoutSignal(options)),
@@ -74,14 +74,14 @@ export const LIFECYCLE_FAULTS: readonly BrokenChunkStore[] = [
     }),
   },
   {
-    fault: "looks at the signal only before it begins",
+    fault: "checks the signal only before it begins",
     caughtBy: "every method rejects within 100 ms of an abort during the call",
     override: (sound) => ({
       listChunks: (options) => sound.listChunks(options?.signal?.aborted ? options : withoutSignal(options)),
     }),
   },
   {
-    fault: "lets a stalled source keep an aborted call waiting",
+    fault: "waits for a stalled source after an abort",
     caughtBy: "an abort ends a stream whose source is stalled, and nothing is kept",
     override: (sound) => ({
       putChunkStream: (chunkId, source, options) => {
@@ -98,7 +98,7 @@ export const LIFECYCLE_FAULTS: readonly BrokenChunkStore[] = [
     }),
   },
   {
-    fault: "calls an expired deadline an abort",
+    fault: "reports an expired deadline as an abort",
     caughtBy: "every method refuses a signal that is aborted already, and does nothing",
     override: (sound) => ({
       getChunk: (chunkId, options) =>
@@ -120,11 +120,11 @@ export const LIFECYCLE_FAULTS: readonly BrokenChunkStore[] = [
     }),
   },
   {
-    fault: "forgets when it is reopened",
+    fault: "loses its chunks when it is reopened",
     caughtBy: "chunks, their sizes and the stats survive reopening",
     override: () => ({}),
     beforeReopen: async (sound) => {
-      // The store may be closed by now; then the next one forgets.
+      // The store may be closed already; then nothing is deleted until the next reopening.
       const { chunks } = await sound.listChunks().catch(() => ({ chunks: [] }));
       const chunkIds = chunks.map(({ chunkId }) => chunkId);
       if (chunkIds.length > 0) await sound.deleteChunks(chunkIds, { unclaimedForMs: 0 });

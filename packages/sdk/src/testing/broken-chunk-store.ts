@@ -1,19 +1,19 @@
 import { type ChunkStore, isStreamingChunkStore, type StreamingChunkStore } from "../ports/index.ts";
 import type { ChunkStoreSubject } from "./chunk-store/contract-case.ts";
 
-/** A chunk store with one fault. The contract suite must fail on each one, or it would not notice that fault in a real store either. */
+/** A chunk store with one fault. The contract suite must fail on each broken store; otherwise it would not notice that fault in a real store. */
 export interface BrokenChunkStore {
-  /** What it does wrong, as a phrase. */
+  /** What the store does wrong, as a phrase. */
   readonly fault: string;
-  /** Name of the contract case that is there for this fault. Others may notice it too. */
+  /** Name of the contract case that must notice this fault. Other cases may notice it too. */
   readonly caughtBy: string;
-  /** Methods that replace those of a sound store. */
+  /** Methods that replace those of a store without faults. */
   readonly override: (sound: StreamingChunkStore) => Partial<StreamingChunkStore>;
-  /** Runs before the sound store is reopened. */
+  /** Runs before the store without faults is reopened. */
   readonly beforeReopen?: (sound: StreamingChunkStore) => Promise<void>;
 }
 
-/** Puts a fault over a sound subject, whose store must be persistent and take streams. */
+/** Adds a fault to a subject without faults, whose store must be persistent and take streams. */
 export function breakChunkStore(sound: ChunkStoreSubject, broken: BrokenChunkStore): ChunkStoreSubject {
   let store = overrideStore(sound.store, broken);
   return {

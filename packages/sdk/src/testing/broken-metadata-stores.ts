@@ -10,19 +10,19 @@ import {
 } from "../ports/index.ts";
 import type { MetadataStoreSubject } from "./metadata-store/contract-case.ts";
 
-/** A metadata store with one fault. The contract suite must fail on each one, or it would not notice that fault in a real store either. */
+/** A metadata store with one fault. The contract suite must fail on each broken store; otherwise it would not notice that fault in a real store. */
 export interface BrokenMetadataStore {
-  /** What it does wrong, as a phrase. */
+  /** What the store does wrong, as a phrase. */
   readonly fault: string;
-  /** Name of the contract case that is there for this fault. Others may notice it too. */
+  /** Name of the contract case that must notice this fault. Other cases may notice it too. */
   readonly caughtBy: string;
-  /** Methods that replace those of a sound store. */
+  /** Methods that replace those of a store without faults. */
   readonly override: (sound: MetadataStore) => Partial<MetadataStore>;
-  /** Runs before the sound store is reopened. */
+  /** Runs before the store without faults is reopened. */
   readonly beforeReopen?: (sound: MetadataStore) => Promise<void>;
 }
 
-/** Puts a fault over a sound subject, whose store must be persistent and shared. */
+/** Adds a fault to a subject without faults, whose store must be persistent and shared. */
 export function breakMetadataStore(sound: MetadataStoreSubject, broken: BrokenMetadataStore): MetadataStoreSubject {
   const overlay = (store: MetadataStore): MetadataStore => ({ ...store, ...broken.override(store) });
   let store = overlay(sound.store);
@@ -42,7 +42,7 @@ export function breakMetadataStore(sound: MetadataStoreSubject, broken: BrokenMe
 
 const KEY_FAULTS: readonly BrokenMetadataStore[] = [
   {
-    fault: "takes keys that differ only in case for the same",
+    fault: "treats keys that differ only in case as the same key",
     caughtBy: "every adversarial key is a key of its own, and all are listed in the order of their bytes",
     override: (sound) => ({
       commitObject: (commit, options) => sound.commitObject({ ...commit, key: commit.key.toLowerCase() }, options),
@@ -81,7 +81,7 @@ const KEY_FAULTS: readonly BrokenMetadataStore[] = [
   },
   {
     fault: "keeps the caller's buffer instead of its bytes",
-    caughtBy: "inline bytes are the store's own: what the caller does to its buffers later changes nothing",
+    caughtBy: "the store keeps its own copy of inline bytes: later changes of the caller's buffers change nothing",
     override: (sound) => {
       const kept = new Map<string, Uint8Array>();
       return {
@@ -108,7 +108,7 @@ const CONDITION_FAULTS: readonly BrokenMetadataStore[] = [
     }),
   },
   {
-    fault: "looks at the condition, and writes a moment later",
+    fault: "checks the condition, and writes a moment later",
     caughtBy: 'of 50 writers of one key with ifNoneMatch "*" exactly one wins',
     override: (sound) => ({
       commitObject: async (commit, options) => {
@@ -123,8 +123,8 @@ const CONDITION_FAULTS: readonly BrokenMetadataStore[] = [
     }),
   },
   {
-    fault: "knows single etags only, and forgets lists and dates",
-    caughtBy: "lists of etags and dates are held against the current version, by every kind of write",
+    fault: "knows single etags only, and ignores lists and dates",
+    caughtBy: "every kind of write checks lists of etags and dates against the current version",
     override: (sound) => ({
       commitObject: (commit, options) => {
         const { ifMatch, ifNoneMatch } = commit.condition ?? {};
@@ -133,9 +133,9 @@ const CONDITION_FAULTS: readonly BrokenMetadataStore[] = [
     }),
   },
   {
-    fault: "makes one etag of a list, and so another request of another try",
+    fault: "replaces a list by one etag, so that the next try is another request",
     caughtBy:
-      "a write under a list or a date that is tried again has its first answer, whatever the current version is by then",
+      "a write with a list or a date that is tried again returns its first result, even if the current version has changed",
     override: (sound) => ({
       commitObject: async (commit, options) => {
         const { bucket, key, condition } = commit;
@@ -174,7 +174,7 @@ const CONDITION_FAULTS: readonly BrokenMetadataStore[] = [
 
 const LIST_FAULTS: readonly BrokenMetadataStore[] = [
   {
-    fault: "is sloppy about prefixes",
+    fault: "ignores a slash at the end of a prefix",
     caughtBy: "a prefix is a prefix of bytes, not of folders, and nothing else comes with it",
     override: (sound) => ({
       listObjects: (query, options) =>
@@ -256,7 +256,7 @@ const MANIFEST_FAULTS: readonly BrokenMetadataStore[] = [
     }),
   },
   {
-    fault: "completes an upload with whatever parts it has",
+    fault: "completes an upload with all parts that it has",
     caughtBy: "completing with missing, differing, unordered or no parts is refused and leaves the upload as it was",
     override: (sound) => ({
       completeUpload: async (complete, options) => {
@@ -267,7 +267,7 @@ const MANIFEST_FAULTS: readonly BrokenMetadataStore[] = [
   },
   {
     fault: "keeps the first part of a number",
-    caughtBy: "a part of the same number replaces the one before, whose chunks are released; unchosen parts too",
+    caughtBy: "a part of the same number replaces the earlier one; chunks of replaced and unchosen parts are released",
     override: (sound) => ({
       putPart: async (part, options) => {
         const { parts } = await sound.listParts({ uploadId: part.uploadId });
@@ -279,7 +279,7 @@ const MANIFEST_FAULTS: readonly BrokenMetadataStore[] = [
 
 const COLLECTION_FAULTS: readonly BrokenMetadataStore[] = [
   {
-    fault: "never lets a chunk go",
+    fault: "never releases a chunk",
     caughtBy: "a chunk becomes collectable when the last object that names it is dropped, not before",
     override: (sound) => ({
       commitObject: async (commit, options) => {
@@ -310,8 +310,8 @@ const COLLECTION_FAULTS: readonly BrokenMetadataStore[] = [
     },
   },
   {
-    fault: "does not wait for the grace",
-    caughtBy: "the grace of dropping and marking is kept",
+    fault: "does not wait for the grace period",
+    caughtBy: "dropping and marking wait for the grace period",
     override: (sound) => ({
       dropReleasedManifests: (query, options) => sound.dropReleasedManifests({ ...query, graceMs: 0 }, options),
     }),
@@ -324,7 +324,7 @@ const COLLECTION_FAULTS: readonly BrokenMetadataStore[] = [
     }),
   },
   {
-    fault: "says that a row is gone which a commit has taken back",
+    fault: "says that a row is gone although a commit has taken it back",
     caughtBy: "a commit takes a chunk back from the collector, and the row stays",
     override: (sound) => ({
       finishCollecting: async (outcomes, options) => {
@@ -347,8 +347,8 @@ const COLLECTION_FAULTS: readonly BrokenMetadataStore[] = [
     }),
   },
   {
-    fault: "lets a node take the id of another one that runs",
-    caughtBy: "an id that is up under one URL is refused to another, until that node has stopped",
+    fault: "lets a node take the id of another node that is up",
+    caughtBy: "a node id that is up under one URL is refused for another URL, until that node has stopped",
     override: (sound) => ({
       registerNode: async (registration, options) => {
         await sound.stopNode(registration.nodeId).catch(() => {});
@@ -374,7 +374,7 @@ const withoutSignal = (_options: CallOptions | undefined): CallOptions => ({});
 
 const unnamed = (options: WriteOptions | undefined): CallOptions => ({ signal: options?.signal });
 
-/** Remembers results of commits by their operation id beside a store that knows nothing of ids. */
+/** Remembers results of commits by their operation id outside of the store, which does not see the ids. */
 function rememberingBeside(sound: MetadataStore): MetadataStore["commitObject"] {
   const results = new Map<string, ObjectInfo>();
   return async (commit, options) => {
@@ -390,31 +390,31 @@ function rememberingBeside(sound: MetadataStore): MetadataStore["commitObject"] 
 const OPERATION_FAULTS: readonly BrokenMetadataStore[] = [
   {
     fault: "forgets the operation id",
-    caughtBy: "a write that is tried again changes nothing of what others did since",
+    caughtBy: "a write that is tried again changes nothing that others have done since",
     override: (sound) => ({
       deleteObject: (query, options) => sound.deleteObject(query, unnamed(options)),
     }),
   },
   {
-    fault: "keeps results outside of the transaction: between the two, a second try gets in",
-    caughtBy: "of 20 tries of one write at once one happens, and all have its answer",
+    fault: "keeps results outside of the transaction, so that a second try can come between",
+    caughtBy: "of 20 tries of one write at once, one happens, and all get its result",
     override: (sound) => ({ commitObject: rememberingBeside(sound) }),
   },
   {
-    fault: "keeps results outside of the data: they end with the process",
-    caughtBy: "results of named writes outlive the store that gave them",
+    fault: "keeps results outside of the data, so that they end with the process",
+    caughtBy: "results of writes with an operation id are kept with the data",
     override: (sound) => ({ commitObject: rememberingBeside(sound) }),
   },
   {
-    fault: "ignores whose operation id it is",
-    caughtBy: "the same operation id of another credential names another call",
+    fault: "ignores the credential of an operation id",
+    caughtBy: "the same operation id under another credential is another call",
     override: (sound) => ({
       commitObject: (commit, options) => sound.commitObject(commit, { ...options, credential: "" }),
     }),
   },
   {
-    fault: "answers another request with the result of the one that had its id before",
-    caughtBy: "an operation id is good for one request",
+    fault: "answers another request with the result of the earlier request with its id",
+    caughtBy: "an operation id is valid for one request only",
     override: (sound) => {
       const results = new Map<string, ObjectInfo>();
       return {
@@ -449,14 +449,14 @@ const OPERATION_FAULTS: readonly BrokenMetadataStore[] = [
 
 const LIFECYCLE_FAULTS: readonly BrokenMetadataStore[] = [
   {
-    fault: "swallows an abort that came before the call",
+    fault: "ignores an abort before the call",
     caughtBy: "every method refuses a signal that is aborted already, and does nothing",
     override: (sound) => ({
       commitObject: (commit, options) => sound.commitObject(commit, withoutSignal(options)),
     }),
   },
   {
-    fault: "swallows an abort that comes during the call",
+    fault: "ignores an abort during the call",
     caughtBy: "an abort during a call rejects at once, and the store goes on working",
     override: (sound) => ({
       commitObject: (commit, options) =>
@@ -466,8 +466,8 @@ const LIFECYCLE_FAULTS: readonly BrokenMetadataStore[] = [
     }),
   },
   {
-    fault: "forgets how far an API key reaches",
-    caughtBy: "API keys keep their scope and their end, whatever the prefix is made of",
+    fault: "forgets the scope of an API key",
+    caughtBy: "API keys keep their scope and their end, with any characters in the prefix",
     override: (sound) => ({
       findApiKey: async (keyId, options) => {
         const { scope: _scope, ...record } = (await sound.findApiKey(keyId, options)) ?? {};
@@ -476,8 +476,8 @@ const LIFECYCLE_FAULTS: readonly BrokenMetadataStore[] = [
     }),
   },
   {
-    fault: "forgets that a token was called back when the next one is",
-    caughtBy: "a token that was called back stays so until it ends, and then is forgotten",
+    fault: "forgets that a token was revoked when the next one is revoked",
+    caughtBy: "a token that was revoked stays revoked until it ends, and then is forgotten",
     override: (sound) => {
       let last = "";
       return {
@@ -490,7 +490,7 @@ const LIFECYCLE_FAULTS: readonly BrokenMetadataStore[] = [
     },
   },
   {
-    fault: "does what an aborted signal forbids, and refuses afterwards",
+    fault: "carries out an aborted call, and refuses afterwards",
     caughtBy: "every method refuses a signal that is aborted already, and does nothing",
     override: (sound) => ({
       createApiKey: async (record, options) => {

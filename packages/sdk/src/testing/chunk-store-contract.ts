@@ -8,7 +8,7 @@ import { LIST_CASES } from "./chunk-store/list-cases.ts";
 import { PUT_CASES } from "./chunk-store/put-cases.ts";
 import { STREAM_CASES } from "./chunk-store/stream-cases.ts";
 
-/** Everything that is demanded of a chunk store, isolation first. */
+/** Everything that a chunk store must do, isolation first. */
 export const CHUNK_STORE_CASES: readonly ChunkStoreCase[] = Object.freeze([
   ...LIFECYCLE_CASES,
   ...PUT_CASES,
@@ -19,15 +19,15 @@ export const CHUNK_STORE_CASES: readonly ChunkStoreCase[] = Object.freeze([
   ...STREAM_CASES,
 ]);
 
-/** What {@link chunkStoreContract} takes. */
+/** Options of {@link chunkStoreContract}. */
 export interface ChunkStoreContractOptions {
-  /** Of the store and its configuration, as it stands in the test report. */
+  /** Name of the store and its configuration in the test report. */
   readonly name: string;
   readonly create: CreateChunkStoreSubject;
 }
 
 /**
- * Runs one case on a subject of its own; rejects if the store breaks it.
+ * Runs one case on its own subject; rejects if the store breaks the case.
  *
  * @returns false if the case does not apply to this store.
  */
@@ -45,7 +45,7 @@ export async function runChunkStoreCase(
   }
 }
 
-/** Registers the contract of `ChunkStore` with vitest, one test per case; what does not apply is shown as skipped. */
+/** Registers the contract of `ChunkStore` with vitest, one test per case; cases that do not apply are shown as skipped. */
 export function chunkStoreContract({ name, create }: ChunkStoreContractOptions): void {
   describe(`${name} keeps the contract of a chunk store`, () => {
     for (const contractCase of CHUNK_STORE_CASES) {

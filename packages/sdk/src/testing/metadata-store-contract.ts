@@ -13,7 +13,7 @@ import { NODE_CASES } from "./metadata-store/node-cases.ts";
 import { OPERATION_CASES } from "./metadata-store/operation-cases.ts";
 import { UPLOAD_CASES } from "./metadata-store/upload-cases.ts";
 
-/** Everything that is demanded of a metadata store, isolation first. */
+/** Everything that a metadata store must do, isolation first. */
 export const METADATA_STORE_CASES: readonly MetadataStoreCase[] = Object.freeze([
   ...LIFECYCLE_CASES,
   ...BUCKET_CASES,
@@ -29,15 +29,15 @@ export const METADATA_STORE_CASES: readonly MetadataStoreCase[] = Object.freeze(
   ...CONCURRENCY_CASES,
 ]);
 
-/** What {@link metadataStoreContract} takes. */
+/** Options of {@link metadataStoreContract}. */
 export interface MetadataStoreContractOptions {
-  /** Of the store and its configuration, as it stands in the test report. */
+  /** Name of the store and its configuration in the test report. */
   readonly name: string;
   readonly create: CreateMetadataStoreSubject;
 }
 
 /**
- * Runs one case on a subject of its own; rejects if the store breaks it.
+ * Runs one case on its own subject; rejects if the store breaks the case.
  *
  * @returns false if the case does not apply to this store.
  */
@@ -55,7 +55,7 @@ export async function runMetadataStoreCase(
   }
 }
 
-/** Registers the contract of `MetadataStore` with vitest, one test per case; what does not apply is shown as skipped. */
+/** Registers the contract of `MetadataStore` with vitest, one test per case; cases that do not apply are shown as skipped. */
 export function metadataStoreContract({ name, create }: MetadataStoreContractOptions): void {
   describe(`${name} keeps the contract of a metadata store`, () => {
     for (const contractCase of METADATA_STORE_CASES) {

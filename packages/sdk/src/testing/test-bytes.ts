@@ -7,8 +7,8 @@ export interface TestChunk {
 }
 
 /**
- * Bytes that look random and are the same for the same seed and size (Mulberry32, one word at a time): no compression, no repetition within a
- * chunk, no two seeds alike.
+ * Bytes that look random and are the same for the same seed and size (Mulberry32, one word at a time): they do not compress, do not repeat within
+ * a chunk, and differ between seeds.
  */
 export function testBytes(sizeBytes: number, seed: number): Uint8Array {
   const bytes = new Uint8Array(Math.ceil(sizeBytes / 4) * 4);

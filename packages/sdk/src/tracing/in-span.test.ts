@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import type { Span, Tracer } from "../ports/index.ts";
 import { inSpan } from "./in-span.ts";
 
-/** Writes down what happens; `within` keeps its span active while the work's synchronous part runs. */
+/** Records starts and ends; `within` keeps its span active while the work's synchronous part runs. */
 function recordingTracer(): {
   readonly tracer: Tracer;
   readonly events: string[];
@@ -31,7 +31,7 @@ function recordingTracer(): {
   return { tracer, events, active: () => active };
 }
 
-test("work runs in a span of its own, which ends with what it returns or resolves with", async () => {
+test("work runs in its own span, which ends when the work returns or resolves", async () => {
   const { tracer, events, active } = recordingTracer();
   expect(inSpan(tracer, { name: "now" }, (span) => active() === span)).toBe(true);
   const later = inSpan(tracer, { name: "later", kind: "client" }, async () => {
@@ -43,7 +43,7 @@ test("work runs in a span of its own, which ends with what it returns or resolve
   expect(events).toEqual(["start now internal", "end", "start later client", "work", "end"]);
 });
 
-test("what work fails with, at once or later, passes through unchanged and ends the span", async () => {
+test("an error of the work, at once or later, passes through unchanged and ends the span", async () => {
   const { tracer, events } = recordingTracer();
   const error = new TypeError("no");
   const fail = (): never => {
@@ -54,7 +54,7 @@ test("what work fails with, at once or later, passes through unchanged and ends 
   expect(events).toEqual(["start now internal", "end with no", "start later internal", "end with no"]);
 });
 
-test("a span that goes on is left to the work that succeeded", async () => {
+test("with goesOn, work that succeeded ends its span itself", async () => {
   const { tracer, events } = recordingTracer();
   const span = await inSpan(tracer, { name: "stream", goesOn: true }, async (own) => own);
   expect(events).toEqual(["start stream internal"]);
@@ -62,10 +62,10 @@ test("a span that goes on is left to the work that succeeded", async () => {
   expect(events).toEqual(["start stream internal", "end"]);
 });
 
-test("without a tracer the work runs as it is", () => {
-  const told = inSpan(undefined, { name: "none" }, (span) => {
+test("without a tracer the work runs without a trace", () => {
+  const traceId = inSpan(undefined, { name: "none" }, (span) => {
     span.set({ a: 1 });
     return span.traceId;
   });
-  expect(told).toBeUndefined();
+  expect(traceId).toBeUndefined();
 });

@@ -1,18 +1,19 @@
 import type { Span, SpanStart, Tracer } from "../ports/index.ts";
 import { NO_SPAN } from "../ports/tracer.ts";
 
-/** How the span of a piece of work is called, and when it ends. */
+/** The name of a span, how it begins, and when it ends. */
 export interface WorkSpan extends SpanStart {
-  /** Few different ones: what is done, not to what. */
+  /** What is done, not to which object: there must be few different names. */
   readonly name: string;
-  /** The work hands its span on where it succeeds, to end with something later, such as a stream. Default false: it ends with the work. */
+  /** If the work succeeds, it ends the span itself later, for example with a stream. Default false: the span ends with the work. */
   readonly goesOn?: boolean | undefined;
 }
 
 /**
- * Runs work in a span of its own, which is active in it and ends with what the work returns, or resolves with, or fails with. That passes through unchanged.
+ * Runs work in its own span. The span is active during the work and ends when the work returns, resolves or fails. Results and errors pass through
+ * unchanged.
  *
- * @param tracer absent: the work runs as it is, and what it tells its span goes nowhere.
+ * @param tracer absent: the work runs with {@link NO_SPAN}, which drops everything.
  */
 export function inSpan<T>(tracer: Tracer | undefined, start: WorkSpan, work: (span: Span) => Promise<T>): Promise<T>;
 export function inSpan<T>(tracer: Tracer | undefined, start: WorkSpan, work: (span: Span) => T): T;
@@ -37,7 +38,7 @@ export function inSpan(tracer: Tracer | undefined, start: WorkSpan, work: (span:
   return answer instanceof Promise ? answer.then(succeeded, failed) : succeeded(answer);
 }
 
-/** A stream whose every step runs in a span, because the requests of a stream begin when it is read. The span ends with it. */
+/** Reads a stream with every step in `span`, because the requests of a stream begin when it is read. The span ends with the stream. */
 export function streamInSpan<Item>(tracer: Tracer, span: Span, source: AsyncIterable<Item>): AsyncIterable<Item> {
   return {
     [Symbol.asyncIterator](): AsyncIterator<Item, undefined> {

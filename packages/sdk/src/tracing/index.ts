@@ -1,6 +1,4 @@
-// For users.
-
-// For authors of tracers and servers.
+// For users: `traced`. For authors of tracers and servers: the rest.
 export { inSpan, type WorkSpan } from "./in-span.ts";
 export { type TracedOptions, traced } from "./traced.ts";
 export { type TracedChunkStoreOptions, tracedChunkStore } from "./traced-chunk-store.ts";

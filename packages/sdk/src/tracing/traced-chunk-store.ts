@@ -5,15 +5,15 @@ import { type CallDescription, tracedPort } from "./traced-port.ts";
 /** How {@link tracedChunkStore} names its spans. */
 export interface TracedChunkStoreOptions {
   readonly tracer: Tracer;
-  /** Spans are called `<prefix>.putChunk` and so on; default `store`. */
+  /** Spans are named `<prefix>.putChunk` and so on; default `store`. */
   readonly prefix?: string | undefined;
   /** Default `internal`. */
   readonly kind?: SpanKind | undefined;
-  /** Of every call. */
+  /** Attributes of every span. */
   readonly attributes?: SpanAttributes | undefined;
 }
 
-/** A chunk store whose calls are spans that tell chunk ids and sizes, never bytes. What else the store can do (streams, proofs, opening) stays. */
+/** A chunk store with a span for each call. Spans have chunk ids and sizes, never bytes. Other abilities (streams, proofs, opening) stay. */
 export function tracedChunkStore<Store extends ChunkStore>(store: Store, options: TracedChunkStoreOptions): Store {
   return tracedPort(store, { ...options, prefix: options.prefix ?? "store", ...CHUNK_CALLS });
 }

@@ -9,7 +9,7 @@ interface Recorded {
   ends: number;
 }
 
-/** Keeps spans; active is whichever `within` runs, which is enough for calls that begin at once. */
+/** Records spans. The active span is that of the running `within`, which is enough for calls that begin at once. */
 function recordingTracer(): {
   readonly tracer: Tracer;
   readonly spans: Recorded[];
@@ -66,7 +66,7 @@ class Store {
   }
 }
 
-test("each call is a span that tells what went in and out, and the port works as before", async () => {
+test("each call has a span with attributes of its input and result, and the port works as before", async () => {
   const { tracer, spans } = recordingTracer();
   const store = new Store();
   const traced = tracedPort(store, {
@@ -87,7 +87,7 @@ test("each call is a span that tells what went in and out, and the port works as
   expect(spans).toHaveLength(1);
 });
 
-test("what a call fails with passes through unchanged and ends its span", async () => {
+test("an error of a call passes through unchanged and ends its span", async () => {
   const { tracer, spans } = recordingTracer();
   const traced = tracedPort(new Store(), { tracer, prefix: "store" });
   await expect(traced.fail()).rejects.toThrow(TypeError);

@@ -2,30 +2,30 @@ import { guardedTracer } from "../ports/guarded-tracer.ts";
 import type { SpanAttributes, SpanKind, Tracer } from "../ports/index.ts";
 import { inSpan } from "./in-span.ts";
 
-/** What is told of one call of a port. Asked only where a span is recorded. */
+/** Attributes for the span of a call. The functions are called only if the span is recorded. */
 export interface CallDescription {
-  /** Of a call that begins. @param args as given; borrowed. */
+  /** Returns attributes when a call begins. @param args the call's arguments; borrowed. */
   readonly before?: ((method: string, args: readonly unknown[]) => SpanAttributes) | undefined;
-  /** Of a call that succeeded. */
+  /** Returns attributes when a call has succeeded. */
   readonly after?: ((method: string, result: unknown) => SpanAttributes) | undefined;
 }
 
 /** How {@link tracedPort} names and describes spans. */
 export interface TracedPortOptions extends CallDescription {
   readonly tracer: Tracer;
-  /** Spans are called `<prefix>.<method>`. */
+  /** Spans are named `<prefix>.<method>`. */
   readonly prefix: string;
   readonly kind?: SpanKind | undefined;
-  /** Of every call. */
+  /** Attributes of every span. */
   readonly attributes?: SpanAttributes | undefined;
 }
 
 type Method = (this: unknown, ...args: unknown[]) => unknown;
 
 /**
- * A port whose calls are spans: each asynchronous method but `close` begins one, is active in it, and ends it when its promise settles.
+ * A port with a span for each call: every method except `close` runs in its own span, which ends when the method's promise settles.
  *
- * Whatever else the target has, optional methods too, shows through unchanged.
+ * All other members of the target are unchanged, and optional methods that it lacks stay absent.
  */
 export function tracedPort<Port extends object>(target: Port, given: TracedPortOptions): Port {
   const { prefix, kind, attributes, before, after } = given;
@@ -54,7 +54,7 @@ export function tracedPort<Port extends object>(target: Port, given: TracedPortO
   });
 }
 
-/** Private fields are not those of the proxy. */
+/** Methods need the target as `this`, because a proxy does not have the target's private fields. */
 function bound(port: object, value: unknown): unknown {
   return typeof value === "function" ? value.bind(port) : value;
 }

@@ -4,10 +4,10 @@ import { tracedChunkStore } from "./traced-chunk-store.ts";
 import { tracedPort } from "./traced-port.ts";
 
 /**
- * A transport whose calls are `client` spans, and carry the trace to the server in `traceparent`.
+ * A transport with a `client` span for each call. Calls carry the trace to the server in the header `traceparent`.
  *
- * Spans are called `chunks.*`, `catalog.*`, `grants.*` and `cluster.*`. On transports over fetch in a browser, another origin has to allow
- * the header (Ashlar's servers do).
+ * Spans are named `chunks.*`, `catalog.*`, `grants.*` and `cluster.*`. In a browser, a server of another origin must allow the header; Ashlar's
+ * servers do.
  */
 export function tracedTransport(transport: Transport, given: Tracer): Transport {
   const tracer = guardedTracer(given);

@@ -8,16 +8,16 @@ import { tracedTransport } from "./traced-transport.ts";
 
 /** Options of {@link traced}. */
 export interface TracedOptions {
-  /** Whether spans tell object keys, as `ashlar.key`. Default false: keys may be private, and traces go to other eyes. */
+  /** Whether spans contain object keys, as `ashlar.key`. Default false: keys may be private, and other people read traces. */
   readonly keys?: boolean | undefined;
 }
 
 /**
- * A seat whose calls are spans, down to each request and, in the embedded seat, to the files and the SQL below.
+ * A seat with spans for its calls, for each request below them and, in the embedded seat, for files and SQL.
  *
- * The tracer decides no call: what it throws goes nowhere but once to the console.
+ * Errors of the tracer change no call; the first one is written to the console.
  *
- * The span of a read lasts until its last byte is taken or it is given up; one that is opened and never read does not end.
+ * The span of a read ends when its last byte is read or the reader stops. If an object is opened and never read, its span does not end.
  *
  * @example
  * const client = createClient(traced(gateway({ url, apiKey }), openTelemetryTracer()));

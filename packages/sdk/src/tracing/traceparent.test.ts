@@ -11,7 +11,7 @@ test("reads and writes the header of W3C Trace Context", () => {
   expect(parseTraceParent(formatTraceParent(parent))).toEqual(parent);
 });
 
-test("reads what a later version may append, and looks only at the flag that it knows", () => {
+test("accepts fields that a later version appends, and reads only the flag that it knows", () => {
   expect(parseTraceParent(`01-${TRACE}-${SPAN}-03-more`)?.sampled).toBe(true);
   expect(parseTraceParent(`01-${TRACE}-${SPAN}-02`)?.sampled).toBe(false);
 });

@@ -1,8 +1,8 @@
-/** Where a request comes from, as the header `traceparent` of W3C Trace Context says it. */
+/** The span that sent a request, from the header `traceparent` of W3C Trace Context. */
 export interface TraceParent {
   /** 32 hex digits. */
   readonly traceId: string;
-  /** 16 hex digits: the span that the request was sent from. */
+  /** 16 hex digits: the span that sent the request. */
   readonly spanId: string;
   readonly sampled: boolean;
 }
@@ -12,7 +12,7 @@ const FORM = /^(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})
 const LENGTH_OF_00 = 55;
 
 /**
- * Reads a `traceparent` header. @returns `undefined` for none, and for one that is not well formed: it is to be ignored then.
+ * Reads a `traceparent` header. @returns `undefined` if it is missing or malformed; a malformed header is ignored.
  *
  * Source: https://www.w3.org/TR/trace-context/#traceparent-header
  */

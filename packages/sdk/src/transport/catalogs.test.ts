@@ -10,7 +10,7 @@ import { httpTransport } from "./http.ts";
 import { inProcessTransport } from "./in-process.ts";
 
 /**
- * The protobuf catalog and the hand-written JSON catalog against the same handlers: both must send equal messages and read equal answers. The
+ * Runs the protobuf catalog and the hand-written JSON catalog against the same handlers: both must send equal messages and read equal answers. The
  * handlers' JSON parser is strict, so a member that the contract does not know fails.
  */
 
@@ -101,7 +101,7 @@ const copied = { sourceBucket: "b", sourceKey: "s" };
 
 type Log = Array<{ readonly method: string; readonly message: unknown; readonly authorization: string | null }>;
 
-/** Handlers that note what they got and answer `answers[method]`. */
+/** Handlers that record the messages they get and answer `answers[method]`. */
 function routesNoting(
   log: Log,
   answers: Readonly<Record<string, object | AshlarError>>,
@@ -140,7 +140,7 @@ function fetchOver(routes: (router: ConnectRouter) => void): typeof globalThis.f
   };
 }
 
-/** Runs one call over both and checks that they agree. @returns what both sent and both got. */
+/** Runs one call with both catalogs and checks that they agree. @returns what both sent and what both got. */
 async function overBoth(
   answers: Readonly<Record<string, object | AshlarError>>,
   call: (gateway: GatewayConnection) => Promise<unknown>,
@@ -161,7 +161,7 @@ async function overBoth(
   return first;
 }
 
-/** What both must agree on; the cause is each library's own. */
+/** The part of an error that must be equal; the causes differ by library. */
 function plainError(error: unknown): unknown {
   if (!AshlarError.is(error)) throw error;
   return { code: error.code, message: error.message, details: error.details };
@@ -420,7 +420,7 @@ describe("both catalogs send the same and read the same", () => {
   });
 });
 
-test("commits do not carry what only the gateway may say", async () => {
+test("commits do not carry values that only the gateway may set", async () => {
   const { sent } = await overBoth({ CommitWrite: { info: rpc.encodeObjectInfo(info) } }, (g) =>
     g.catalog.commitObject(chunked),
   );

@@ -2,21 +2,21 @@ import { AshlarError } from "../errors/index.ts";
 import { LIMITS } from "../limits.ts";
 import type { BytesProgress } from "../ports/index.ts";
 
-/** A buffer of a size known beforehand, filled from slices. */
+/** A buffer of a known size, filled from slices. */
 export interface ChunkAssembly {
-  /** Copies `slice` behind what is there. @throws {AshlarError} NODE_UNAVAILABLE if more arrives than was told. */
+  /** Copies `slice` behind the earlier ones. @throws {AshlarError} NODE_UNAVAILABLE if there are more bytes than declared. */
   add(slice: Uint8Array): void;
-  /** The whole. @throws {AshlarError} NODE_UNAVAILABLE if less arrived than was told: the connection was cut. */
+  /** Returns all bytes. @throws {AshlarError} NODE_UNAVAILABLE if there are fewer than declared: the connection was cut. */
   finish(): Uint8Array;
 }
 
 /**
- * @param sizeBytes what the sender told; one allocation of that size.
- * @throws {AshlarError} NODE_UNAVAILABLE for a size that no chunk can have: a sender's word must not exhaust memory.
+ * @param sizeBytes the size that the sender declared; allocated at once.
+ * @throws {AshlarError} NODE_UNAVAILABLE for a size that no chunk can have: a false size must not exhaust memory.
  */
 export function createChunkAssembly(sizeBytes: number, onProgress?: BytesProgress): ChunkAssembly {
   const cut = (receivedBytes: number): AshlarError =>
-    new AshlarError("NODE_UNAVAILABLE", "the answer has another length than it told", {
+    new AshlarError("NODE_UNAVAILABLE", "the answer does not have the length that the server declared", {
       details: { sizeBytes: String(sizeBytes), receivedBytes: String(receivedBytes) },
     });
   if (!(sizeBytes >= 0 && sizeBytes <= LIMITS.CHUNK_MAX_BYTES)) throw cut(0);

@@ -5,9 +5,9 @@ import { createWebTransport, type FetchTransportOptions } from "./web.ts";
 export type { FetchTransportOptions } from "./web.ts";
 
 /**
- * The Connect protocol over fetch, in binary: for browsers and edge runtimes; in Node it works too, others are faster.
+ * The Connect protocol over fetch, in binary: for browsers and edge runtimes. It works in Node too, but other transports are faster there.
  *
- * fetch cannot stream to a server, so a chunk is one message. Its upload reports progress within the chunk in browsers, once elsewhere.
+ * fetch cannot stream to a server, so a chunk is one message. In browsers its upload reports progress within the chunk, elsewhere once.
  */
 export function connectTransport(options: FetchTransportOptions = {}): Transport {
   return createWebTransport("connect", options, createConnectTransport);

@@ -6,7 +6,7 @@ const errorFrom = (error: unknown): AshlarError => AshlarError.from(error);
 const endpoint = { url: "http://localhost" };
 
 describe("a connection", () => {
-  test("asks the endpoint who it is at each call, and a call's grant goes before that", async () => {
+  test("asks the endpoint for its authorization at each call, and a call's grant replaces it", async () => {
     let asked = 0;
     const authorization = (): string => `Bearer key${asked++}`;
     const connection = createConnection({ endpoint: { ...endpoint, authorization }, errorFrom });
@@ -26,7 +26,7 @@ describe("a connection", () => {
     await expect(call).rejects.toMatchObject({ code: "CANCELED" });
   });
 
-  test("tells a deadline from an abort, whatever the library below says", async () => {
+  test("tells a deadline from an abort, even if the library below does not", async () => {
     const connection = createConnection({ endpoint, errorFrom });
     const signal = AbortSignal.timeout(10);
     const call = connection.run(

@@ -5,23 +5,23 @@ import { isOtherProtocol } from "../internal/network-error.ts";
 import type { Endpoint, WriteOptions } from "../ports/index.ts";
 import { foreignServer } from "./foreign-server.ts";
 
-/** Options that decide who is asking (the grant of one call, or the endpoint's own authorization) and for which call. */
+/** Options of one call: its grant, in place of the endpoint's authorization, and its operation id. */
 export interface AuthorizedCallOptions extends WriteOptions {
   readonly grant?: string | undefined;
 }
 
-/** One opened endpoint: who asks, whether it is closed, and how failures look. Every transport's calls go through {@link Connection.run}. */
+/** One opened endpoint: adds headers to calls, refuses them after close, maps errors. Every transport's calls go through {@link Connection.run}. */
 export interface Connection {
   /**
-   * Runs one call, which is given the headers that say who asks and for what trace, and a signal that aborts with the caller's, at `close()`, and
-   * when the call has failed: what is left of its answer is given up. Rejects with STORE_CLOSED from `close()` on, with the signal's error within
-   * 100 ms of an abort, and with whatever `errorFrom` makes of a failure.
+   * Runs one call. The call gets the headers (authorization, trace, operation id) and a signal. The signal aborts when the caller aborts, at
+   * `close()`, and when the call has failed, so that the rest of its answer is dropped. Rejects with STORE_CLOSED after `close()`, with the
+   * signal's error within 100 ms of an abort, and with the result of `errorFrom` for other failures.
    */
   run<T>(
     options: AuthorizedCallOptions | undefined,
     call: (headers: Readonly<Record<string, string>>, signal: AbortSignal) => Promise<T>,
   ): Promise<T>;
-  /** Ends the calls that run, those that nobody waits for any more too. */
+  /** Ends all running calls, also those that nobody waits for any more. */
   close(): Promise<void>;
 }
 
@@ -53,11 +53,11 @@ export function createConnection({ endpoint, errorFrom, release }: ConnectionOpt
       try {
         return await raceAbort(work(), signal);
       } catch (error) {
-        // Libraries word aborts in their own ways, and none tells a timeout from the caller's wish.
+        // Libraries report aborts in different ways, and none tells a timeout from the caller's abort.
         if (signal.aborted) throw abortError(signal);
         link.abort(error);
         const known = isOtherProtocol(error) ? foreignServer(endpoint.url, error) : errorFrom(error);
-        // Only pages have an origin that a server could refuse.
+        // Only web pages have an origin that a server could refuse.
         if (known.code !== "NODE_UNAVAILABLE" || !("location" in globalThis)) throw known;
         throw await (await loadPart(() => import("./cors-refusal.ts"))).orCorsRefusal(known, endpoint.url);
       } finally {
@@ -75,7 +75,7 @@ export function createConnection({ endpoint, errorFrom, release }: ConnectionOpt
   };
 }
 
-/** Turns one error code, the one that means "there is none", into `undefined`; anything else stays an error. */
+/** Returns `undefined` for the one error code that means "absent"; any other error is thrown. */
 export async function undefinedIf<T>(code: ErrorCode, call: Promise<T>): Promise<T | undefined> {
   try {
     return await call;

@@ -1,13 +1,13 @@
 import { AshlarError } from "../errors/index.ts";
 
-/** For each of two small requests to a server that has just failed to answer. */
+/** For each of the two small requests to a server that has just failed to answer. */
 const PROBE_TIMEOUT_MS = 3000;
 
 /**
- * Tells a page why its request to another origin failed. A browser says the same of a server that is down and of one that is there and lets
- * no page of this origin in; only the second answers a request without CORS and none with it.
+ * Finds out why a page's request to another origin failed. Browsers report the same error for a server that is down and for one that does not
+ * allow pages of this origin. Only the second answers a request without CORS, but none with CORS.
  *
- * @returns PERMISSION_DENIED with the origin and the server's flag, which no retry changes; else `error`.
+ * @returns PERMISSION_DENIED, which is not retried, with the origin and the server's flag; else `error`.
  */
 export async function orCorsRefusal(error: AshlarError, url: string): Promise<AshlarError> {
   const { origin } = globalThis.location;

@@ -2,13 +2,13 @@ import { AshlarError, type ErrorCode } from "../errors/index.ts";
 import { withRetryAfter } from "../internal/retry-after.ts";
 import type { HttpResponse } from "./http-exchange.ts";
 
-/** On every answer of our servers, whatever its protocol and status, and shown to pages (docs/wire-protocol.md). No other server has it. */
+/** Every answer of our servers has this header, in all protocols; pages can read it (docs/wire-protocol.md). No other server sends it. */
 const OUR_HEADER = "ashlar-request-id";
 
-/** `details.reason` of the error: UNSUPPORTED has other ones too. */
+/** `details.reason` of the error: UNSUPPORTED has other reasons too. */
 const NOT_ASHLAR = "NOT_ASHLAR";
 
-/** What proxies say for themselves; behind them there may be a server of ours. */
+/** Answers that proxies send themselves; behind the proxy there may be a server of ours. */
 const OF_PROXIES: Readonly<Record<number, ErrorCode>> = {
   401: "UNAUTHENTICATED",
   403: "PERMISSION_DENIED",
@@ -19,14 +19,14 @@ const OF_PROXIES: Readonly<Record<number, ErrorCode>> = {
   504: "NODE_UNAVAILABLE",
 };
 
-/** The head of an answer: all that tells whose it is. */
+/** Status and headers of an answer, which show whether the server is ours. */
 export type AnswerHead = Pick<HttpResponse, "status" | "header">;
 
 /**
- * Whose answer this is, before anything of its body is believed: the same for all transports.
+ * Checks whether an answer is from one of our servers, before its body is used. All transports do this.
  *
- * @returns `undefined` for one of ours. Of a proxy NODE_UNAVAILABLE (502 to 504), OVERLOADED, OBJECT_TOO_LARGE, UNAUTHENTICATED or PERMISSION_DENIED;
- *   UNSUPPORTED for anything else, a redirect too, which no wait and no other try changes.
+ * @returns `undefined` if the server is ours. For a proxy NODE_UNAVAILABLE (502 to 504), OVERLOADED, OBJECT_TOO_LARGE, UNAUTHENTICATED or
+ *   PERMISSION_DENIED. UNSUPPORTED, which is not retried, for anything else, redirects included.
  */
 export function foreignAnswer(answer: AnswerHead, url: string): AshlarError | undefined {
   if (answer.header(OUR_HEADER)) return undefined;
@@ -34,7 +34,7 @@ export function foreignAnswer(answer: AnswerHead, url: string): AshlarError | un
   return OF_PROXIES[status] ? errorOfStatus(answer) : foreignServer(url);
 }
 
-/** The error of an answer that says no more than its status. */
+/** The error for an answer that has only a status. */
 export function errorOfStatus(answer: AnswerHead): AshlarError {
   const { status } = answer;
   const error = new AshlarError(OF_PROXIES[status] ?? "INTERNAL", `the server answered ${status}`, {
@@ -43,7 +43,7 @@ export function errorOfStatus(answer: AnswerHead): AshlarError {
   return withRetryAfter(error, (name) => answer.header(name));
 }
 
-/** The error of an address where no server of ours is. @param cause what shows it, where it is an error. */
+/** The error for an address where another server listens. @param cause the error that showed it, if there was one. */
 export function foreignServer(url: string, cause?: unknown): AshlarError {
   return new AshlarError("UNSUPPORTED", `the server at ${url} is no Ashlar server`, {
     cause,

@@ -1,13 +1,13 @@
 import type { UniversalClientFn } from "@connectrpc/connect/protocol";
 import { slicesOf } from "./stream-slices.ts";
 
-/** A server as a function, as `createGateway().fetch` and any fetch-style server is. */
+/** A server as a function, such as `createGateway().fetch` or any fetch-style server. */
 export type FetchHandler = (request: Request) => Promise<Response>;
 
 /** An HTTP client for Connect's protocols that calls a handler in this process instead of the network; streams flow both ways. */
 export function createHandlerClient(handler: FetchHandler): UniversalClientFn {
   return async ({ url, method, header, signal, body }) => {
-    // "half" is how a request says that its body is a stream; lib.dom does not know it.
+    // A request with a stream as its body needs "half"; the types of lib.dom lack it.
     const init: RequestInit & { readonly duplex: "half" } = { method, headers: header, duplex: "half" };
     if (signal !== undefined) init.signal = signal;
     if (body !== undefined) init.body = streamOf(body);

@@ -17,9 +17,9 @@ const counted = (size: number): Uint8Array => new Uint8Array(size).map((_, index
 
 describe("reading a body", () => {
   test.each([
-    ["of told length", { "content-length": "7" }],
+    ["of declared length", { "content-length": "7" }],
     ["of unknown length", {}],
-    ["whose told length is that of its compressed form", { "content-length": "3", "content-encoding": "gzip" }],
+    ["whose declared length is that of its compressed form", { "content-length": "3", "content-encoding": "gzip" }],
   ])("%s gives all bytes and rising progress", async (_name, headers) => {
     const seen: number[] = [];
     const body = await readBody(response([3, 0, 4], headers), { maxBytes: 7, onProgress: (bytes) => seen.push(bytes) });
@@ -28,11 +28,11 @@ describe("reading a body", () => {
   });
 
   test.each([
-    ["shorter than told", [3], { "content-length": "7" }, "NODE_UNAVAILABLE"],
-    ["longer than told", [3, 5], { "content-length": "7" }, "NODE_UNAVAILABLE"],
-    ["told to be over the limit, before any byte is read", [], { "content-length": "101" }, "OBJECT_TOO_LARGE"],
+    ["shorter than declared", [3], { "content-length": "7" }, "NODE_UNAVAILABLE"],
+    ["longer than declared", [3, 5], { "content-length": "7" }, "NODE_UNAVAILABLE"],
+    ["declared to be over the limit, before any byte is read", [], { "content-length": "101" }, "OBJECT_TOO_LARGE"],
     ["over the limit", [60, 60], {}, "OBJECT_TOO_LARGE"],
-    ["with a length that is none", [3], { "content-length": "many" }, "OBJECT_TOO_LARGE"],
+    ["with a length that is not a number", [3], { "content-length": "many" }, "OBJECT_TOO_LARGE"],
     ["with a negative length", [3], { "content-length": "-1" }, "NODE_UNAVAILABLE"],
   ])("%s is refused", async (_name, slices, headers, code) => {
     await expect(

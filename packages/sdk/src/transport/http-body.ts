@@ -10,14 +10,14 @@ export interface ReadBodyOptions {
 }
 
 /**
- * Reads a whole body: into one buffer of its told length, or, where none is told, piece by piece up to the limit.
+ * Reads a whole body: into one buffer of its declared length, or, without a declared length, piece by piece up to the limit.
  *
- * @throws {AshlarError} OBJECT_TOO_LARGE beyond `maxBytes`, NODE_UNAVAILABLE for another length than told.
+ * @throws {AshlarError} OBJECT_TOO_LARGE beyond `maxBytes`, NODE_UNAVAILABLE if the length is not the declared one.
  */
 export async function readBody(response: HttpResponse, { maxBytes, onProgress }: ReadBodyOptions): Promise<Uint8Array> {
-  // A proxy that compresses tells the length of what it sends, not of what arrives here.
-  const told = response.header("content-encoding") ? null : response.header("content-length");
-  if (told) return readInto(createChunkAssembly(checkedLength(Number(told), maxBytes), onProgress), response.body);
+  // A proxy that compresses declares the compressed length; the body here is decompressed.
+  const length = response.header("content-encoding") ? null : response.header("content-length");
+  if (length) return readInto(createChunkAssembly(checkedLength(Number(length), maxBytes), onProgress), response.body);
   const slices: Uint8Array[] = [];
   let sizeBytes = 0;
   for await (const slice of response.body) {

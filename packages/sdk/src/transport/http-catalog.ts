@@ -34,7 +34,7 @@ import {
 
 type Call = (method: string, request: object, options: WriteOptions | undefined) => Promise<JsonMessage>;
 
-/** A gateway's ObjectService in JSON as the catalog of an engine. Port types travel as they are wherever their members have the wire's names. */
+/** A gateway's ObjectService in JSON as the catalog of an engine. Port types whose members have the wire's names are sent unchanged. */
 export function createHttpCatalog(connection: HttpConnection): Catalog {
   const call: Call = (method, request, options) => connection.rpc(`ObjectService/${method}`, request, options);
   return { ...bucketsOf(call), ...objectsOf(call), ...uploadsOf(call) };
@@ -77,7 +77,7 @@ function objectsOf(call: Call): ObjectCatalog {
       };
     },
     async getManifestPage({ manifestId, fromOffset, limit }, options) {
-      // The manifest's handle names its object; the gateway takes bucket and key from there.
+      // The manifest id contains the object's name; the gateway takes bucket and key from it.
       const request = { bucket: "-", key: "-", manifestId, fromOffset, chunkLimit: limit };
       return manifestPageFrom(await call("Locate", request, options));
     },

@@ -12,7 +12,7 @@ import { expectOnePerId, remoteCapabilities } from "./remote-capabilities.ts";
 
 const OUTCOME_PREFIX = "DELETE_OUTCOME_";
 
-/** A server's `/chunks` endpoints, and for the rest its ChunkService in JSON, as a chunk store. */
+/** A node's or gateway's `/chunks` paths, and its ChunkService in JSON for the rest, as a chunk store. */
 export function createHttpChunkStore(connection: HttpConnection): ProvingChunkStore {
   const ids = (chunkIds: readonly Digest[]): readonly string[] => chunkIds.map(base64FromBytes);
   const store = new CheckedWholeChunks({
@@ -116,17 +116,17 @@ async function getChunk(
         onProgress: options?.onProgress,
       });
       const isPart = ranged && response.status === 206;
-      const told = isPart ? Number(response.header("content-range")?.split("/")[1]) : bytes.byteLength;
-      // A proxy may keep the field for itself.
-      if (told >= bytes.byteLength) options?.onSize?.(told);
-      // And it may ignore a range and send everything.
+      const sizeBytes = isPart ? Number(response.header("content-range")?.split("/")[1]) : bytes.byteLength;
+      // A proxy may remove the header.
+      if (sizeBytes >= bytes.byteLength) options?.onSize?.(sizeBytes);
+      // A proxy may also ignore a range and send the whole chunk.
       if (!ranged || isPart) return bytes;
       return bytes.slice(offset, length === undefined ? undefined : offset + length);
     },
   });
 }
 
-/** @throws {AshlarError} INTERNAL for an outcome that this version does not know: nothing may be concluded from it. */
+/** @throws {AshlarError} INTERNAL for an outcome that this version does not know: the chunk may or may not be deleted. */
 function outcomeOf(name: unknown): DeleteOutcome {
   const outcome = String(name).slice(OUTCOME_PREFIX.length).toLowerCase();
   if (outcome === "deleted" || outcome === "absent" || outcome === "claimed") return outcome;

@@ -8,7 +8,7 @@ import { errorFromResponse } from "./http-error.ts";
 import type { HttpExchange, HttpRequest, HttpResponse } from "./http-exchange.ts";
 import { type JsonMessage, messageFrom } from "./proto-json.ts";
 
-/** A request below the endpoint's URL, without who asks. */
+/** A request below the endpoint's URL, without its authorization. */
 export interface HttpCall<T> extends Omit<HttpRequest, "url" | "signal"> {
   /** Begins with a slash. */
   readonly path: string;

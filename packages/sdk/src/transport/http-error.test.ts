@@ -58,20 +58,20 @@ describe("an answer of another server", () => {
     expect(error).toMatchObject({ code, details: { httpStatus: String(status), retryAfterMs: "7000" } });
   });
 
-  // 0 is what a browser shows of a redirect.
+  // Browsers show a redirect as status 0.
   test.each([0, 200, 204, 302, 400, 404, 405, 412, 416, 500, 501, 507])(
-    "is no server of ours, if it is %i",
+    "means that the server is not ours, if it is %i",
     (status) => {
       expect(foreignAnswer(response(status, "{}"), URL)).toMatchObject({ code: "UNSUPPORTED", details: { url: URL } });
     },
   );
 
-  test("is told from one of ours by the header that all of ours have", () => {
+  test("differs from an answer of our servers by the header that all of ours have", () => {
     expect(foreignAnswer(response(200, "{}", { "ashlar-request-id": "r1" }), URL)).toBeUndefined();
   });
 });
 
-test("a status without a word is INTERNAL, unless it is a proxy's", async () => {
+test("a status without a body is INTERNAL, unless proxies send it", async () => {
   expect((await errorFromResponse(response(500, ""))).code).toBe("INTERNAL");
   expect((await errorFromResponse(response(503, ""))).code).toBe("NODE_UNAVAILABLE");
 });
@@ -81,7 +81,7 @@ test.each([
   ["a number", 7],
   ["an unknown code", { code: "SOMETHING_NEW", detail: "x" }],
   ["a foreign detail", errorToJson(new ConnectError("x"), {})],
-  ["details that are no list", { details: { a: 1 } }],
+  ["details that are not a list", { details: { a: 1 } }],
   ["a detail whose value is cut off", { details: [{ type: "ashlar.v1.ErrorInfo", value: "CAESBQ" }] }],
 ])("a body that is %s still gives an error", async (_name, body) => {
   expect(AshlarError.is(await errorFromResponse(response(503, body)))).toBe(true);

@@ -6,10 +6,10 @@ import { readBody } from "./http-body.ts";
 import type { HttpResponse } from "./http-exchange.ts";
 import { type JsonMessage, listOf, messageFrom, messageOf, textOf } from "./proto-json.ts";
 
-/** How the enum of the wire contract names our codes. */
+/** Prefix of our codes in the enum of the wire contract. */
 const REASON_PREFIX = "ERROR_REASON_";
 
-/** The error that a response which is not a success carries: problem+json, Connect's JSON, or only a status. Reads the body. */
+/** The error of a response that is not a success, from problem+json, Connect's JSON, or only the status. Reads the body. */
 export async function errorFromResponse(response: HttpResponse): Promise<AshlarError> {
   const error = await errorOf(response);
   return withRetryAfter(error, (name) => response.header(name));
@@ -27,7 +27,7 @@ async function readError(response: HttpResponse): Promise<JsonMessage> {
     const bytes = await readBody(response, { maxBytes: LIMITS.FRAME_MAX_BYTES });
     return messageFrom(JSON.parse(new TextDecoder().decode(bytes)));
   } catch (error) {
-    // An abort must stay one; a body that is no JSON leaves the status, which says enough.
+    // An abort must stay an abort. If the body is not JSON, the status is enough.
     if (error instanceof Error && (error.name === "AbortError" || error.name === "TimeoutError")) throw error;
     return {};
   }
@@ -42,7 +42,7 @@ function fromProblem(message: JsonMessage, header: string | null | undefined): A
 function fromConnectJson(message: JsonMessage): AshlarError | undefined {
   for (const detail of listOf(message, "details")) {
     if (detail.type !== "ashlar.v1.ErrorInfo") continue;
-    // The readable form of the detail, which all of our servers send.
+    // The readable form of the detail; all our servers send it.
     const info = messageOf(detail, "debug");
     const code = textOf(info, "reason").slice(REASON_PREFIX.length);
     if (isErrorCode(code)) return new AshlarError(code, textOf(message, "message"), { details: detailsOf(info) });

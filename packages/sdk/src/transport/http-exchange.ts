@@ -9,18 +9,18 @@ export interface HttpRequest {
   /** Borrowed until the exchange settles. */
   readonly body?: Uint8Array | string | undefined;
   readonly signal?: AbortSignal | undefined;
-  /** Bytes of the body that were handed to the network so far; called only where the client can tell. */
+  /** Called with the number of bytes handed to the network so far, if the client can tell. */
   readonly onUploadProgress?: BytesProgress | undefined;
 }
 
-/** One HTTP response, as soon as its headers are here. */
+/** One HTTP response, as soon as its headers have arrived. */
 export interface HttpResponse {
   readonly status: number;
   /** Value of a header, by its lower-case name. */
   header(name: string): string | null | undefined;
-  /** The body in slices, read once; leaving the loop early gives the connection up. */
+  /** The body in slices, read once; leaving the loop early ends the connection. */
   readonly body: AsyncIterable<Uint8Array>;
 }
 
-/** All that the http transport needs of an HTTP client. Follows no redirects. Rejects with whatever the client throws. */
+/** All that the http transport needs of an HTTP client. Follows no redirects. Rejects with the error that the client throws. */
 export type HttpExchange = (request: HttpRequest) => Promise<HttpResponse>;

@@ -26,7 +26,7 @@ import {
   textOf,
 } from "./proto-json.ts";
 
-/** The member that holds the whole answer. @throws {AshlarError} INTERNAL without it: the server breaks the contract. */
+/** The member that holds the whole answer. @throws {AshlarError} INTERNAL if it is missing: the server breaks the contract. */
 export function answerOf(message: JsonMessage, member: string): JsonMessage {
   if (!(member in message)) lacks(member);
   return messageOf(message, member);
@@ -36,7 +36,7 @@ export function bucketFrom(message: JsonMessage): BucketInfo {
   return { bucket: nameOf(message, "bucket"), createdAtMs: integerOf(message, "createdAtMs") };
 }
 
-/** Members of ObjectAttributes have the names of the port's. */
+/** Members of ObjectAttributes have the same names on the wire and in the port. */
 function attributesFrom(message: JsonMessage): ObjectAttributes {
   return messageOf(message, "attributes");
 }

@@ -26,7 +26,7 @@ export interface HttpTransportParts {
 }
 
 /**
- * A transport over any HTTP client: bytes of chunks over the plain `/chunks` endpoints, everything else as Connect's unary JSON. No protobuf.
+ * A transport over any HTTP client: the bytes of chunks over the plain `/chunks` paths, everything else as Connect's unary JSON. No protobuf.
  */
 export function createHttpTransport({ name, capabilities, exchange, close }: HttpTransportParts): Transport {
   let closed = false;

@@ -14,22 +14,22 @@ export type { FetchHandler } from "./handler-client.ts";
 export type InProcessTransportOptions =
   | {
       /**
-       * Registers the RPCs of the server at `url`, as its own listener would. Asked once for each endpoint that is opened; where there is
-       * one server, the URL says nothing. These are Connect's routes, for services of one's own or parts of a server in tests; a whole gateway
-       * or storage node comes in by `fetch` instead.
+       * Registers the RPCs of the server at `url`, as its own listener would. Called once for each endpoint that is opened; if there is only
+       * one server, ignore the URL. These are Connect's routes, for your own services or parts of a server in tests; for a whole gateway or
+       * storage node use `fetch`.
        */
       readonly routes: (router: ConnectRouter, url: string) => void;
-      /** Largest message that a handler takes in bytes unless it says so itself; default CHUNK_MAX_BYTES_DEFAULT and room for the other fields. */
+      /** Largest message in bytes that a handler takes, unless it sets its own limit; default CHUNK_MAX_BYTES_DEFAULT and room for other fields. */
       readonly readMaxBytes?: number | undefined;
     }
   | {
-      /** A whole server, such as `createGateway(options).fetch`, with its access control and limits; the request's URL says which one. */
+      /** A whole server, such as `createGateway(options).fetch`, with its access control and limits; the request's URL says which server. */
       readonly fetch: FetchHandler;
     };
 
 const ENVELOPE_BYTES = 1024;
 
-/** Servers called without a socket: same serialisation, errors and limits as on the wire. For tests, and for seats in one process. */
+/** Calls servers without a socket, with the same serialisation, errors and limits as on the wire. For tests, and for seats in one process. */
 export function inProcessTransport(options: InProcessTransportOptions): Transport {
   checkOptions(options, { routes: "function", readMaxBytes: "count" });
   if (!("fetch" in options || "routes" in options))

@@ -12,7 +12,7 @@ import {
   textOf,
 } from "./proto-json.ts";
 
-test("bytes survive base64, as Node's own agrees", () => {
+test("bytes survive base64, in the same form as Node's own", () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 1000 }), (bytes) => {
       const text = base64FromBytes(bytes);
@@ -37,7 +37,7 @@ test("64-bit integers come as text and are checked", () => {
   }
 });
 
-test("what is absent or of another type is empty", () => {
+test("members that are absent or of another type are empty", () => {
   expect(textOf({ a: 1 }, "a")).toBe("");
   expect(optionalTextOf({ a: "" }, "a")).toBeUndefined();
   expect(listOf({ a: "text" }, "a")).toEqual([]);

@@ -2,14 +2,14 @@ import { AshlarError } from "../errors/index.ts";
 import type { Durability } from "../ports/index.ts";
 
 /**
- * The proto3 JSON form, by hand: 64-bit integers may be strings, bytes are base64, enums are names, and members that have their default
- * value are absent. What is sent uses plain numbers, which every parser takes too.
+ * The proto3 JSON form, written by hand: 64-bit integers may be strings, bytes are base64, enums are names, and members that have their default
+ * value are absent. We send 64-bit integers as plain numbers, which every parser also takes.
  */
 export interface JsonMessage {
   readonly [member: string]: unknown;
 }
 
-/** The value as a message; an empty one for anything that is not an object. */
+/** The value as a message; an empty message for anything that is not an object. */
 export function messageFrom(value: unknown): JsonMessage {
   return typeof value === "object" && value !== null ? (value as JsonMessage) : {};
 }
@@ -31,7 +31,7 @@ export function textOf(message: JsonMessage, member: string): string {
   return typeof value === "string" ? value : "";
 }
 
-/** A text that names something, and so is never empty. @throws {AshlarError} INTERNAL where it is: the server breaks the contract. */
+/** A text that is never empty, because it names something. @throws {AshlarError} INTERNAL if it is empty: the server breaks the contract. */
 export function nameOf(message: JsonMessage, member: string): string {
   return textOf(message, member) || lacks(member);
 }
@@ -40,7 +40,7 @@ export function lacks(member: string): never {
   throw new AshlarError("INTERNAL", `the answer lacks ${member}`);
 }
 
-/** A text whose "" means not set. */
+/** A text; "" means not set. */
 export function optionalTextOf(message: JsonMessage, member: string): string | undefined {
   return textOf(message, member) || undefined;
 }
@@ -52,7 +52,7 @@ export function integerOf(message: JsonMessage, member: string): number {
   throw new AshlarError("INVALID_ARGUMENT", `${member} is beyond 2^53 - 1`, { details: { field: member } });
 }
 
-/** Enum names are their type's name and the value's; `strict` is `DURABILITY_STRICT`. */
+/** Names of enum values begin with the enum's name: `strict` is `DURABILITY_STRICT`. */
 export function durabilityName(durability: Durability | undefined): string | undefined {
   return durability && `DURABILITY_${durability.toUpperCase()}`;
 }
@@ -65,14 +65,14 @@ export function durabilityOf(message: JsonMessage): Durability {
 export function bytesFromBase64(text: string): Uint8Array {
   const binary = atob(text);
   const bytes = new Uint8Array(binary.length);
-  // A loop: Uint8Array.from() with a function takes ten times as long, and every small object that is read comes through here.
+  // A loop: Uint8Array.from() with a function takes ten times as long, and every read of a small object calls this.
   for (let index = 0; index < bytes.length; index++) bytes[index] = binary.charCodeAt(index);
   return bytes;
 }
 
 export function base64FromBytes(bytes: Uint8Array): string {
   let binary = "";
-  // In pieces that fit on the stack as arguments.
+  // In pieces, because the bytes are arguments on the stack.
   for (let from = 0; from < bytes.length; from += 8192)
     binary += String.fromCharCode(...bytes.subarray(from, from + 8192));
   return btoa(binary);

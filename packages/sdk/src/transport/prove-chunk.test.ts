@@ -13,7 +13,7 @@ const nonce = sha256Sync(new Uint8Array([9]));
 const proofOf = (given: Uint8Array, content: Uint8Array): ReturnType<typeof sha256Sync> =>
   sha256Sync(Uint8Array.from([...given, ...content]));
 
-/** Does what a node does for the holder of a write grant. */
+/** Answers as a node does to the holder of a write grant. */
 const node: Partial<ServiceImpl<typeof ChunkService>> = {
   hasChunks: async ({ proofs: [proof], claim }, { requestHeader }) => {
     expect([claim, requestHeader.get("authorization")]).toEqual([true, "Bearer g"]);

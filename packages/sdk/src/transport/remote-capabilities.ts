@@ -12,7 +12,7 @@ export function remoteCapabilities({ chunkMaxBytes }: Pick<Endpoint, "chunkMaxBy
   });
 }
 
-/** @throws {AshlarError} INTERNAL: answers that cannot be told apart must not be guessed at. */
+/** @throws {AshlarError} INTERNAL if the counts differ: nobody knows which answer belongs to which id. */
 export function expectOnePerId(answerCount: number, idCount: number): void {
   if (answerCount !== idCount) throw new AshlarError("INTERNAL", `${answerCount} answers for ${idCount} chunk ids`);
 }

@@ -72,7 +72,7 @@ function objectsOf({ objects, call }: RpcConnection): ObjectCatalog {
       return answer && decodeStoredObject(answer);
     },
     async getManifestPage({ manifestId, fromOffset, limit }, options) {
-      // The manifest's handle names its object; the gateway takes bucket and key from there.
+      // The manifest id contains the object's name; the gateway takes bucket and key from it.
       const request = { bucket: "-", key: "-", manifestId, fromOffset: encodeInteger(fromOffset), chunkLimit: limit };
       return decodeManifestPage(await call(options, (rpc) => objects.locate(request, rpc)));
     },
@@ -83,7 +83,7 @@ function objectsOf({ objects, call }: RpcConnection): ObjectCatalog {
     listObjects: async (query, options) =>
       decodeObjectListPage(await call(options, (rpc) => objects.listObjects(encodeListObjectsQuery(query), rpc))),
     copyObject: (copy, options) => infoOf(call(options, (rpc) => objects.copyObject(encodeCopyObject(copy), rpc))),
-    // The same names as a copy's, without attributes.
+    // The request has the members of a copy, without attributes.
     moveObject: (move, options) =>
       infoOf(call(options, (rpc) => objects.moveObject(encodeCopyObject(move) as object, rpc))),
   };
@@ -126,7 +126,7 @@ export function createRpcGrantSource({ objects, call }: RpcConnection): GrantSou
   };
 }
 
-/** A gateway's access tokens. Pages are given tokens and make none, so their code comes with the first call. */
+/** A gateway's access tokens. Web pages use tokens but create none, so this code is loaded with the first call. */
 export function createRpcAccessTokenSource({ objects, call }: RpcConnection): AccessTokenSource {
   return {
     async createAccessToken(request, options) {
@@ -137,7 +137,7 @@ export function createRpcAccessTokenSource({ objects, call }: RpcConnection): Ac
   };
 }
 
-/** A gateway's ClusterService as a server registry. Pages that talk to one gateway never ask for it, so its messages come with the first call. */
+/** A gateway's ClusterService as a node registry. Web pages that talk to one gateway never use it, so its messages are loaded with the first call. */
 export function createRpcNodeRegistry(connection: RpcConnection): NodeRegistry {
   let loaded: NodeRegistry | undefined;
   const registry = async (): Promise<NodeRegistry> => {

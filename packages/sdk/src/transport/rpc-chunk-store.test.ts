@@ -16,7 +16,7 @@ function storeOver(service: Partial<ServiceImpl<typeof ChunkService>>): ChunkSto
 }
 
 describe("put", () => {
-  test("sends a header, then frames of 1 MiB, of 64 KiB where somebody watches, and reports each", async () => {
+  test("sends a header, then frames of 1 MiB, or of 64 KiB with onProgress, and reports each", async () => {
     const frames: number[] = [];
     const store = storeOver({
       async putChunk(messages, context) {
@@ -56,7 +56,7 @@ describe("put", () => {
     expect(await store.putChunk(sha256Sync(small), small)).toMatchObject({ sizeBytes: MIB, alreadyPresent: false });
   });
 
-  test("hears the server's error in the middle of the upload, and stops sending", async () => {
+  test("gets the node's error in the middle of the upload, and stops sending", async () => {
     let received = 0;
     const store = storeOver({
       async putChunk(messages) {
@@ -102,7 +102,7 @@ describe("get", () => {
 
   test.each([
     ["a stream that ends early", [new Uint8Array(9)], 10],
-    ["a stream that goes on too long", [new Uint8Array(9), new Uint8Array(2)], 10],
+    ["a stream that is too long", [new Uint8Array(9), new Uint8Array(2)], 10],
     ["a stream without a frame", [], 10],
     ["a size that no chunk has", [new Uint8Array(1)], 2 ** 50],
   ])("%s is NODE_UNAVAILABLE", async (_name, frames, size) => {
@@ -131,7 +131,7 @@ test("answers that do not match the ids are refused", async () => {
   await expect(store.deleteChunks([chunkId], { unclaimedForMs: 0 })).rejects.toMatchObject({ code: "INTERNAL" });
 });
 
-test("a call that the server gives up is NODE_UNAVAILABLE, not the caller's own CANCELED", async () => {
+test("a call that the node cancels is NODE_UNAVAILABLE, not the caller's own CANCELED", async () => {
   const store = storeOver({ healthCheck: () => Promise.reject(new ConnectError("gone", Code.Canceled)) });
   await expect(store.stats()).rejects.toMatchObject({ code: "NODE_UNAVAILABLE" });
 });
@@ -143,7 +143,7 @@ test("handlers refuse messages over their limit", async () => {
   await expect(store.putChunk(sha256Sync(big), big)).rejects.toMatchObject({ code: "OBJECT_TOO_LARGE" });
 });
 
-test("a transport serves nothing after close, and no URL but http", async () => {
+test("a transport refuses calls after close, and URLs that are not http", async () => {
   const transport = inProcessTransport({ routes: () => {} });
   expect(() => transport.openChunkStore({ url: "ftp://node" })).toThrow(
     expect.objectContaining({ code: "INVALID_ARGUMENT" }),

@@ -21,19 +21,19 @@ import { proveChunk } from "./prove-chunk.ts";
 import { expectOnePerId, remoteCapabilities } from "./remote-capabilities.ts";
 import type { RpcConnection } from "./rpc-connection.ts";
 
-/** Frames both ways: the largest that the contract allows, because each frame costs the same time (measured in the transport benchmark). */
+/** Frames in both directions: the largest that the contract allows, because each frame costs the same time (measured in the transport benchmark). */
 const FRAME_BYTES = LIMITS.FRAME_MAX_BYTES;
-/** Where somebody watches: ten frames a second even at 0.6 MiB/s (tests/conformance/cases/progress.ts). */
+/** With `onProgress`: ten frames a second even at 0.6 MiB/s (tests/conformance/cases/progress.ts). */
 const WATCHED_FRAME_BYTES = LIMITS.FRAME_DEFAULT_BYTES;
 
 const frameBytesFor = (options: { readonly onProgress?: unknown } | undefined): number =>
   options?.onProgress === undefined ? FRAME_BYTES : WATCHED_FRAME_BYTES;
 
 /**
- * A server's ChunkService as a chunk store.
+ * The ChunkService of a node or gateway as a chunk store.
  *
- * @param clientStreaming whether large chunks go through PutChunk in frames, with progress; otherwise each goes in one WriteChunk message.
- *   A chunk of one frame always does.
+ * @param clientStreaming whether large chunks are sent with PutChunk in frames, with progress; otherwise each is one WriteChunk message.
+ *   A chunk of one frame is always one message.
  */
 export function createRpcChunkStore(connection: RpcConnection, clientStreaming: boolean): ProvingChunkStore {
   const { chunks, call } = connection;
@@ -116,7 +116,7 @@ async function* framesOf(put: PutCall): AsyncGenerator<MessageInitShape<typeof P
   };
   for (let offset = 0; offset < bytes.byteLength; offset += frameBytes) {
     yield { payload: { case: "frame", value: bytes.subarray(offset, offset + frameBytes) } };
-    // Asked for the next frame: the transport has taken this one.
+    // The transport asks for the next frame, so it has taken this one.
     options?.onProgress?.(Math.min(offset + frameBytes, bytes.byteLength));
   }
 }
@@ -127,7 +127,7 @@ interface GetCall {
   readonly rpc: RpcCallOptions;
 }
 
-/** One buffer of the wanted size, filled frame by frame; the first message tells the size of the chunk. */
+/** Reads into one buffer of the wanted size, frame by frame; the first message has the size of the chunk. */
 async function getInFrames({ chunks }: RpcConnection, { chunkId, options, rpc }: GetCall): Promise<Uint8Array> {
   const offset = options?.offset ?? 0;
   const request = {

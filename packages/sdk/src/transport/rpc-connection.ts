@@ -15,11 +15,11 @@ import { type AuthorizedCallOptions, createConnection } from "./connection.ts";
 export interface RpcChannel {
   readonly transport: RpcTransport;
   /**
-   * The same server through calls that tell how many bytes of their message, its envelope included, have left. Absent where the library
-   * cannot tell.
+   * Calls of the same server that report how many bytes of their message, envelope included, were sent. Absent if the library cannot report
+   * them.
    */
   watched?(onProgress: BytesProgress): Promise<RpcTransport>;
-  /** Closes idle connections; absent where nothing is kept open. */
+  /** Closes idle connections; absent if none are kept. */
   close?(): void | Promise<void>;
 }
 
@@ -30,7 +30,7 @@ export interface RpcConnection {
   readonly objects: Client<typeof ObjectService>;
   /** For clients of services that are loaded later. */
   readonly rpc: RpcTransport;
-  /** `chunks` for one call whose message tells how much of it has left, where the library can tell. */
+  /** `chunks` for one call that reports how many bytes of its message were sent, if the library can report them. */
   watchedChunks(onProgress: BytesProgress | undefined): Promise<Client<typeof ChunkService>>;
   /** Runs one RPC; see {@link createConnection}. */
   call<T>(options: AuthorizedCallOptions | undefined, rpc: (options: RpcCallOptions) => Promise<T>): Promise<T>;
@@ -58,7 +58,7 @@ export function createRpcConnection(endpoint: Endpoint, channel: RpcChannel): Rp
   };
 }
 
-/** Asked only if the caller did not abort: a call that is canceled all the same was given up by the server, which others may serve. */
+/** Called only if the caller did not abort. So CANCELED comes from the server here, and another server may take the call. */
 function errorFrom(error: unknown): AshlarError {
   const known = ashlarErrorFrom(error);
   if (known.code !== "CANCELED") return known;

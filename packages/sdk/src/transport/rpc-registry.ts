@@ -11,7 +11,7 @@ import {
 import { decodeInteger } from "../rpc/integers.ts";
 import type { RpcConnection } from "./rpc-connection.ts";
 
-/** A gateway's ClusterService as a server registry, with its messages: createRpcNodeRegistry loads it. */
+/** A gateway's ClusterService as a node registry, with its messages. createRpcNodeRegistry loads this file. */
 export function openRpcNodeRegistry({ rpc: transport, call }: RpcConnection): NodeRegistry {
   const cluster = createClient(ClusterService, transport);
   return {

@@ -24,9 +24,9 @@ export interface RpcTransportOptions {
 /**
  * A transport over any RPC library that implements Connect's `Transport`: typed errors, aborts, grants and progress are the same on all.
  *
- * Whoever opens the channel shows the head of each answer to {@link foreignAnswer}: what comes from another server is not to be believed.
+ * `openChannel` must pass the head of each answer to {@link foreignAnswer}: answers of servers that are not ours must not be used.
  *
- * Bytes go in frames of 1 MiB where the library streams to the server, in one message otherwise. Reads fill one buffer of the wanted size.
+ * Bytes are sent in frames of 1 MiB if the library streams to the server, otherwise in one message. Reads fill one buffer of the wanted size.
  */
 export function createRpcTransport({ name, capabilities, openChannel }: RpcTransportOptions): Transport {
   const open = new Set<RpcConnection>();

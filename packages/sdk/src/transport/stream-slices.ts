@@ -1,4 +1,4 @@
-/** Web streams are not async iterable everywhere (Safari). Leaving early gives the stream up. */
+/** The slices of a web stream, which is not async iterable everywhere (Safari). Leaving the loop early cancels the stream. */
 export async function* slicesOf(
   stream: ReadableStream<Uint8Array> | null,
 ): AsyncGenerator<Uint8Array, void, undefined> {
@@ -7,7 +7,7 @@ export async function* slicesOf(
   try {
     for (let next = await reader.read(); !next.done; next = await reader.read()) yield next.value;
   } finally {
-    // Nothing happens where the stream is at its end; otherwise the connection is given up without waiting for it.
+    // At the end of the stream this does nothing; otherwise it ends the connection, without waiting for that.
     reader.cancel().catch(() => {});
   }
 }

@@ -11,14 +11,14 @@ export interface FetchTransportOptions {
   readonly fetch?: typeof globalThis.fetch | undefined;
 }
 
-/** What Connect-Web's transports are made from. Their default, JSON, would carry bytes as base64. */
+/** Options of Connect-Web's transports. Their default, JSON, would send bytes as base64. */
 interface WebTransportOptions {
   baseUrl: string;
   useBinaryFormat: true;
   fetch: typeof globalThis.fetch;
 }
 
-/** A transport over one of Connect-Web's protocols; in browsers, uploads with progress go through a `fetch` that can tell of it. */
+/** A transport over one of Connect-Web's protocols. In browsers, uploads with progress use a `fetch` that can report it. */
 export function createWebTransport(
   name: string,
   options: FetchTransportOptions,
@@ -40,7 +40,7 @@ export function createWebTransport(
   });
 }
 
-/** A `fetch` that gives answers of our servers only: of others, Connect would believe what looks like one of its own. */
+/** A `fetch` that returns answers of our servers only. Connect would accept any answer that looks like its own protocol. */
 function ownAnswers(fetch: typeof globalThis.fetch | undefined, baseUrl: string): typeof globalThis.fetch {
   return async (url, init) => {
     const response = await (fetch ?? globalThis.fetch)(url, { ...init, redirect: "manual" });

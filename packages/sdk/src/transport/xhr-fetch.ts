@@ -1,11 +1,11 @@
 import type { BytesProgress } from "../ports/index.ts";
 
 /**
- * A `fetch` over XMLHttpRequest: the one way for a browser to tell how much of an upload has left. For requests with small answers, which arrive whole.
+ * A `fetch` over XMLHttpRequest: the only way in a browser to see how much of an upload was sent. For small answers only: they are read whole.
  *
- * As with `redirect: "manual"`, an answer from elsewhere is one without status or headers. Browsers tell of progress at most every 100 ms or so.
+ * As with `redirect: "manual"`, the answer after a redirect has no status and no headers. Browsers report progress at most about once per 100 ms.
  *
- * @param onProgress bytes of the body that were handed to the network so far.
+ * @param onProgress called with the number of bytes of the body handed to the network so far.
  */
 export function createXhrFetch(onProgress: BytesProgress): typeof globalThis.fetch {
   return (url, { method, headers, body, signal } = {}) =>
@@ -16,7 +16,7 @@ export function createXhrFetch(onProgress: BytesProgress): typeof globalThis.fet
         reject(reason);
       };
       const abort = (): void => stop(signal?.reason);
-      // The words by which transports know that a server went away (network-error.ts).
+      // network-error.ts recognizes a lost connection by this text.
       const fail = (): void => reject(new TypeError("network error"));
       xhr.open(method ?? "GET", String(url));
       xhr.responseType = "arraybuffer";
@@ -28,7 +28,7 @@ export function createXhrFetch(onProgress: BytesProgress): typeof globalThis.fet
           stop(error);
         }
       };
-      // An answer from elsewhere is none, as a redirect that fetch did not follow.
+      // XMLHttpRequest follows redirects: an answer from another URL counts as a redirect that was not followed.
       xhr.onload = () => resolve(xhr.responseURL === new URL(String(url)).href ? responseOf(xhr) : Response.error());
       xhr.onerror = fail;
       xhr.onloadend = () => signal?.removeEventListener("abort", abort);
@@ -44,6 +44,6 @@ function responseOf(xhr: XMLHttpRequest): Response {
     const colon = line.indexOf(":");
     if (colon > 0) headers.append(line.slice(0, colon), line.slice(colon + 1));
   }
-  // A Response refuses a body, were it empty, for 204 and its like.
+  // For 204 and similar statuses a Response refuses a body, even an empty one.
   return new Response(xhr.response.byteLength > 0 ? xhr.response : null, { status: xhr.status, headers });
 }

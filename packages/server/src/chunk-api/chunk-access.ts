@@ -3,7 +3,7 @@ import { bearerToken, type GrantKeeper, type GrantOf } from "../grants/index.ts"
 import type { Caller } from "../http/admission.ts";
 import type { ChunkApiStatus } from "./chunk-api-options.ts";
 
-/** Grants that mean something to a chunk API. */
+/** Kinds of grants that a chunk API accepts. */
 export type ChunkGrantKind = "cluster" | "write" | "read";
 
 /** Who calls: the holder of a grant, or anybody where access is not controlled. */
@@ -19,12 +19,11 @@ export const ALLOWED_GRANTS = Object.freeze({
 
 export type ChunkAction = keyof typeof ALLOWED_GRANTS;
 
-/** Lets a caller in, or not. */
+/** Decides whether a caller is let in. */
 export type ChunkAccess = (authorization: string | null, action: ChunkAction) => Promise<ChunkCaller>;
 
 /**
- * What a caller counts as where slots and bytes are shared out: the API key that its grant came from, and the ticket. Grants of earlier releases tell no
- * key.
+ * For whom slots and bytes of a caller count: the API key that its grant came from, and the ticket. Grants of earlier releases name no key.
  */
 export function callerIdOf(caller: ChunkCaller): Caller {
   switch (caller.kind) {
@@ -42,7 +41,7 @@ const ANYBODY: ChunkCaller = Object.freeze({ kind: "anybody" });
 /**
  * Checks the `authorization` header of a call before anything of its body is read.
  *
- * A read grant names one chunk; whoever learns the chunk id compares it.
+ * A read grant names one chunk; the handler that learns the chunk id compares it.
  * @throws {AshlarError} (from the access) UNAUTHENTICATED, PERMISSION_DENIED, NODE_UNAVAILABLE while the server stops.
  */
 export function createChunkAccess(grants: GrantKeeper | undefined, status: () => ChunkApiStatus): ChunkAccess {

@@ -6,7 +6,7 @@ import type { ChunkAccess } from "./chunk-access.ts";
 import type { ChunkApiOptions, ReceiptFacts } from "./chunk-api-options.ts";
 import type { ChunkWriter } from "./chunk-writer.ts";
 
-/** What the handlers of both faces share: options with their defaults filled in, and the parts made of them. */
+/** What the handlers of RPC and plain HTTP share: options with their defaults filled in, and the parts made of them. */
 export interface ChunkApiContext extends Pick<ChunkApiOptions, "status" | "uptimeMs" | "softwareVersion" | "nodeId"> {
   readonly store: ChunkStore;
   readonly grants: GrantKeeper | undefined;
@@ -15,7 +15,7 @@ export interface ChunkApiContext extends Pick<ChunkApiOptions, "status" | "uptim
   readonly writer: ChunkWriter;
   readonly issueReceipt: (facts: ReceiptFacts) => Promise<string>;
   readonly chunkMaxBytes: number;
-  /** The most of a chunk that comes in that is held at once. */
+  /** The most bytes of an incoming chunk that are held at once. */
   readonly heldMaxBytes: number;
   readonly readFrom: (options: CallOptions) => Promise<ChunkStore>;
   readonly buffers: BufferPool;

@@ -3,7 +3,7 @@ import type { CallOptions, ChunkHolders, ChunkStore } from "@ashlar/sdk/ports";
 import type { GrantKeeper } from "../grants/index.ts";
 import type { BufferPool } from "../http/buffer-pool.ts";
 
-/** How the server behind a chunk API is. `read-only`: the disk is full. `stopping`: it finishes what runs. */
+/** State of the server behind a chunk API. `read-only`: the disk is full. `stopping`: it finishes what runs. */
 export type ChunkApiStatus = "serving" | "read-only" | "stopping";
 
 /** What a receipt is to say. */
@@ -11,13 +11,13 @@ export interface ReceiptFacts {
   readonly ticketId: string;
   readonly chunkId: Digest;
   readonly sizeBytes: number;
-  /** As the store said; a replicated store does. */
+  /** As the store reported; only a replicated store does. */
   readonly holders: ChunkHolders | undefined;
 }
 
 /** Options of {@link createChunkApi}. */
 export interface ChunkApiOptions {
-  /** Where chunks go; written as a stream where it can (`StreamingChunkStore`), from bounded memory otherwise. */
+  /** Where chunks go: written as a stream if the store can (`StreamingChunkStore`), otherwise from bounded memory. */
   readonly store: ChunkStore;
   /** Verifies grants and signs receipts. Absent: everybody may do everything, and there are no receipts. */
   readonly grants?: GrantKeeper | undefined;
@@ -27,24 +27,24 @@ export interface ChunkApiOptions {
   readonly status: () => ChunkApiStatus;
   readonly uptimeMs: () => number;
   readonly softwareVersion: string;
-  /** For proofs of possession. */
+  /** For digests of chunks that the store does not write as a stream, and for proofs of possession. */
   readonly hasher: Hasher;
   /** Signs a receipt; default: a node's, with the node id. */
   readonly issueReceipt?: ((facts: ReceiptFacts) => Promise<string>) | undefined;
-  /** Whether chunks can be deleted and listed here: a node's business (default), not a gateway's. */
+  /** Whether chunks can be deleted and listed here: yes on a node (default), no on a gateway. */
   readonly maintenance?: boolean | undefined;
   /**
    * Lets holders of a write grant claim a chunk that is here by proving that they have its bytes, SHA-256(nonce ‖ bytes), instead of sending them.
-   * Default: off. A wrong proof takes longer where the chunk is here than where it is not, so this tells who knows a digest whether somebody has such
+   * Default: off. A wrong proof takes longer if the chunk is here than if it is not, so a caller that knows a digest learns whether somebody has such
    * bytes.
    */
   readonly proofsOfPossession?: boolean | undefined;
   /** Where chunks are read from; default `store`. */
   readonly readFrom?: ((options: CallOptions) => Promise<ChunkStore>) | undefined;
-  /** For pieces of chunks on their way to a socket; default: buffers of its own. */
+  /** Memory for pieces of chunks on their way to a socket; default: buffers of its own. */
   readonly buffers?: BufferPool | undefined;
   /** Refuses writes early, for instance with DISK_FULL. */
   readonly assertWritable?: (() => void | Promise<void>) | undefined;
-  /** Told of each write that failed. */
+  /** Called for each write that failed. */
   readonly onWriteFailed?: ((error: unknown) => void) | undefined;
 }

@@ -11,7 +11,7 @@ import { callerIdOf } from "./chunk-access.ts";
 import type { ChunkApiContext } from "./chunk-api-context.ts";
 import { chunkSize, openChunk } from "./open-chunk.ts";
 
-/** A chunk never changes, but it is its reader's own: not for shared caches. */
+/** A chunk never changes, but only its reader may have it: no shared cache may keep it. */
 const CACHE_CONTROL = "private, max-age=31536000, immutable";
 
 /**
@@ -19,39 +19,39 @@ const CACHE_CONTROL = "private, max-age=31536000, immutable";
  *
  * A failure after the first slice cuts the connection, so that a short body is never taken for the whole.
  */
-export async function readChunk(face: ChunkApiContext, request: HttpRequest, chunkId: Digest): Promise<HttpResponse> {
-  const caller = await face.access(request.header.get("authorization"), "read");
+export async function readChunk(api: ChunkApiContext, request: HttpRequest, chunkId: Digest): Promise<HttpResponse> {
+  const caller = await api.access(request.header.get("authorization"), "read");
   trustCaller(request, callerIdOf(caller));
   if (caller.kind === "read") assertMayRead(caller, chunkId);
   const etag = encodeHex(chunkId);
   const header = new Headers({ etag: `"${etag}"`, "cache-control": CACHE_CONTROL, "accept-ranges": "bytes" });
   const verdict = judgeRead(request.header, { etag });
   if (verdict !== "proceed") {
-    await chunkSize(face.store, chunkId, request.signal);
+    await chunkSize(api.store, chunkId, request.signal);
     if (verdict === "not-modified") return { status: 304, header };
     throw new AshlarError("PRECONDITION_FAILED", "a chunk's etag is its digest", { details: { etag } });
   }
   header.set("content-type", "application/octet-stream");
   for (const [name, value] of Object.entries(FOREIGN_CONTENT_HEADERS)) header.set(name, value);
   if (request.method === "HEAD") {
-    header.set("content-length", String(await chunkSize(face.store, chunkId, request.signal)));
+    header.set("content-length", String(await chunkSize(api.store, chunkId, request.signal)));
     return { status: 200, header };
   }
-  return await getChunk(face, request, { chunkId, etag, header });
+  return await getChunk(api, request, { chunkId, etag, header });
 }
 
 async function getChunk(
-  face: ChunkApiContext,
+  api: ChunkApiContext,
   request: HttpRequest,
   { chunkId, etag, header }: { readonly chunkId: Digest; readonly etag: string; readonly header: Headers },
 ): Promise<HttpResponse> {
-  // A range of another state than this one would be no use (RFC 9110 §13.1.5).
+  // The range is ignored if `if-range` names another state than this one (RFC 9110 §13.1.5).
   const rangeHeader = rangeApplies(request.header, { etag }, 0) ? request.header.get("range") : null;
   const range = parseByteRange(rangeHeader);
   try {
     const { signal } = request;
-    const opened = await openChunk(await face.readFrom({ signal }), chunkId, {
-      ...{ range, signal, buffers: face.buffers },
+    const opened = await openChunk(await api.readFrom({ signal }), chunkId, {
+      ...{ range, signal, buffers: api.buffers },
       budget: answerBudgetOf(request),
     });
     header.set("content-length", String(opened.length));

@@ -39,7 +39,7 @@ async function* slices(bytes: Uint8Array, sliceBytes = 50_000): AsyncGenerator<U
   for (let start = 0; start < bytes.byteLength; start += sliceBytes) yield bytes.subarray(start, start + sliceBytes);
 }
 
-/** Bytes for ever; remembers whether it was asked to go on after the answer. */
+/** Bytes without end. */
 async function* endless(): AsyncGenerator<Uint8Array> {
   for (;;) yield new Uint8Array(64 * KIB);
 }
@@ -184,7 +184,7 @@ describe("PUT /chunks", () => {
   });
 });
 
-/** Sends a request head, and the body once the server asks for it; everything the server says. */
+/** Sends a request head, and the body once the node asks for it. @returns everything that the node answers. */
 function converse(head: string, body: Uint8Array): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = connect(Number(new URL(fsNode.url).port), "127.0.0.1");
@@ -349,8 +349,8 @@ describe("other methods and paths", () => {
   });
 });
 
-describe("the fetch face of a node", () => {
-  it("serves the same endpoints without a port", async () => {
+describe("fetch of a node", () => {
+  it("serves the same API without a port", async () => {
     const bytes = patternBytes(2 * MIB, 50);
     const url = `http://node${await pathOf(bytes)}`;
     const headers = { authorization: memoryNode.cluster };

@@ -12,7 +12,7 @@ const PIECE_BYTES = MIB;
 /** 32 MiB: sixteen answers of two pieces each that are taken at the same time. */
 const IDLE_MAX = 32;
 
-/** Memory for pieces of chunks. One a server, so that what is idle is bounded. */
+/** Memory for pieces of chunks. One pool per server, so that idle memory is bounded. */
 export function createPieceBuffers(): BufferPool {
   return createBufferPool({ bufferBytes: PIECE_BYTES, idleMax: IDLE_MAX });
 }
@@ -23,9 +23,9 @@ export function pieceBytes(length: number): number {
 }
 
 /**
- * Reads a part of an open chunk piece by piece; the next one when it is asked for.
+ * Reads a part of an open chunk piece by piece; the next piece when it is asked for.
  *
- * @param options.buffers what large pieces are lent from; absent: all are the reader's to keep.
+ * @param options.buffers lend large pieces; absent: the reader keeps all pieces.
  */
 export async function* readPieces(
   reader: Pick<ChunkReader, "read">,
@@ -52,10 +52,10 @@ function bufferFor({ offset, length }: ChunkSpan, buffers: BufferPool | undefine
 }
 
 /**
- * The same pieces, the next of which is read while the last one travels: where the budget has room for two. It is asked for room for the first before
- * anything is read.
+ * The same pieces, read one ahead: the next piece is read while the last one is sent, if the budget has room for two. Room for the first piece is
+ * taken before anything is read.
  *
- * @param options.heldBytes of one piece.
+ * @param options.heldBytes memory of one piece.
  * @throws {AshlarError} OVERLOADED without room for the first.
  */
 export async function* onePieceAhead(
@@ -76,7 +76,7 @@ export async function* onePieceAhead(
         if (more !== undefined) held.push(more);
       }
       const ahead = budget === undefined || held.length === 2 ? pieces.next() : undefined;
-      // Reported when it is awaited; until then nobody else may take it for unhandled.
+      // Its error is reported when it is awaited; until then it must not count as unhandled.
       ahead?.catch(() => {});
       yield next.value;
       next = await (ahead ?? pieces.next());

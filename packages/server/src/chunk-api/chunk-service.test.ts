@@ -185,7 +185,7 @@ for (const kind of ["file system", "memory"] as const) {
         code: "CHUNK_DIGEST_MISMATCH",
         connect: Code.DataLoss,
       },
-      "another server's id": {
+      "another node's id": {
         stream: async () => [await headerOf(patternBytes(9), { nodeId: "node-2" }), ...framesOf(patternBytes(9))],
         code: "INVALID_ARGUMENT",
         connect: Code.InvalidArgument,
@@ -253,7 +253,7 @@ for (const kind of ["file system", "memory"] as const) {
   });
 
   describe(`WriteChunk to a ${kind} store`, () => {
-    it("refuses no bytes, other bytes, too many bytes and another server", async () => {
+    it("refuses no bytes, other bytes, too many bytes and another node", async () => {
       const client = clientOf(node());
       const bytes = patternBytes(1000, 30);
       const chunkId = await digestOf(bytes);
@@ -485,7 +485,7 @@ describe("a proof of possession", () => {
 });
 
 describe("what a store holds", () => {
-  /** A store that tells what it was asked. */
+  /** A store that records what it was asked. */
   function watched(): { readonly store: ChunkStore; readonly asked: string[] } {
     const asked: string[] = [];
     const inner = createMemoryChunkStore();
@@ -502,7 +502,7 @@ describe("what a store holds", () => {
     return { store, asked };
   }
 
-  it("has no part in what a node does with a proof, unless proofs are on", async () => {
+  it("does not change what a node does with a proof, unless proofs are on", async () => {
     const { store, asked } = watched();
     const node = await startTestNode(store);
     const bytes = patternBytes(500, 95);
@@ -521,7 +521,7 @@ describe("what a store holds", () => {
     await node.close();
   });
 
-  it("has no part in how wrong bytes under a digest are refused", async () => {
+  it("does not change how wrong bytes under a digest are refused", async () => {
     const { store, asked } = watched();
     const node = await startTestNode(store);
     const chunkId = await digestOf(patternBytes(500, 96));
@@ -544,7 +544,7 @@ describe("what a store holds", () => {
     await node.close();
   });
 
-  it("is asked once about a chunk in a call, and by no stranger more than once a second", async () => {
+  it("is asked once about a chunk in a call, and at most once a second for unauthenticated callers", async () => {
     const { store, asked } = watched();
     const node = await startTestNode(store);
     const client = clientOf(node);

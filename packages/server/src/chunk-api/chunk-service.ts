@@ -42,21 +42,21 @@ const STATUS: Readonly<Record<ChunkApiStatus, Status>> = {
   stopping: Status.STOPPING,
 };
 
-/** Serves ChunkService. Who may not call is turned away at the gate, before a body is read. */
-export function chunkRpcRoutes(face: ChunkApiContext): RpcRoutes {
+/** Serves ChunkService. A caller that may not call is refused at the gate, before a body is read. */
+export function chunkRpcRoutes(api: ChunkApiContext): RpcRoutes {
   const gate = (action: ChunkAction): RpcGate => {
     return async (context) => {
-      const caller = await face.access(context.requestHeader.get("authorization"), action);
+      const caller = await api.access(context.requestHeader.get("authorization"), action);
       context.values.set(CALLER, caller);
       noteCaller(context.values, callerIdOf(caller));
     };
   };
-  const service = createChunkService(face);
+  const service = createChunkService(api);
   const { method } = ChunkService;
   return (router, options) => {
     const frames = LIMITS.FRAME_MAX_BYTES + 4 * KIB;
-    router.rpc(method.putChunk, service.putChunk, options.bulk(frames, gate("write"), face.heldMaxBytes));
-    router.rpc(method.writeChunk, service.writeChunk, options.bulk(face.chunkMaxBytes, gate("write")));
+    router.rpc(method.putChunk, service.putChunk, options.bulk(frames, gate("write"), api.heldMaxBytes));
+    router.rpc(method.writeChunk, service.writeChunk, options.bulk(api.chunkMaxBytes, gate("write")));
     router.rpc(method.getChunk, service.getChunk, options.control(gate("read")));
     router.rpc(method.hasChunks, service.hasChunks, options.control(gate("claim")));
     router.rpc(method.deleteChunk, service.deleteChunk, options.control(gate("maintain")));
@@ -71,9 +71,9 @@ function callerOf(context: HandlerContext): ChunkCaller {
   return caller;
 }
 
-function createChunkService(face: ChunkApiContext): ServiceImpl<typeof ChunkService> {
-  const { store, nodeId, writer } = face;
-  const recentStats = createRecentStats(store, face.uptimeMs);
+function createChunkService(api: ChunkApiContext): ServiceImpl<typeof ChunkService> {
+  const { store, nodeId, writer } = api;
+  const recentStats = createRecentStats(store, api.uptimeMs);
   return {
     async putChunk(requests, context) {
       const { chunk, frames } = await readPutChunk(requests);
@@ -86,15 +86,15 @@ function createChunkService(face: ChunkApiContext): ServiceImpl<typeof ChunkServ
       await writer.check(incoming);
       return encodePutChunkResult(await writer.writeBytes(callerOf(context), incoming, request.data), nodeId);
     },
-    getChunk: (request, context) => getChunk(face, request, context),
+    getChunk: (request, context) => getChunk(api, request, context),
     async hasChunks(request, context) {
       const chunkIds = distinctIds(request.chunkIds);
       const asked = { chunkIds, claim: request.claim, proofs: request.proofs, signal: context.signal };
       const caller = callerOf(context);
       const held =
-        caller.kind === "write" && face.grants !== undefined
-          ? await heldChunksFor(caller, face.grants, asked, face)
-          : await heldChunks(asked, face);
+        caller.kind === "write" && api.grants !== undefined
+          ? await heldChunksFor(caller, api.grants, asked, api)
+          : await heldChunks(asked, api);
       return {
         chunks: held.map(({ present, sizeBytes, nonce = NO_BYTES, receipt = "" }) => {
           return { present, sizeBytes: encodeInteger(sizeBytes), nonce: Uint8Array.from(nonce), receipt };
@@ -102,26 +102,26 @@ function createChunkService(face: ChunkApiContext): ServiceImpl<typeof ChunkServ
       };
     },
     async deleteChunk(request, context) {
-      assertMaintenance(face);
+      assertMaintenance(api);
       const chunkIds = distinctIds(request.chunkIds);
       const outcomes = await store.deleteChunks(chunkIds, { ...decodeDeleteChunk(request), signal: context.signal });
       return { outcomes: outcomes.map(encodeDeleteOutcome) };
     },
     async listChunks(request, context) {
-      assertMaintenance(face);
+      assertMaintenance(api);
       const cursor = decodeText(request.cursor);
       const limit = decodeCount(request.limit);
       return encodeChunkPage(await store.listChunks({ cursor, limit, signal: context.signal }));
     },
     async healthCheck(_request, context) {
-      const stats = await recentStats({ fresh: await isOfCluster(face, context), signal: context.signal });
+      const stats = await recentStats({ fresh: await isOfCluster(api, context), signal: context.signal });
       return {
         ...encodeChunkStoreStats(stats),
-        status: STATUS[face.status()],
+        status: STATUS[api.status()],
         nodeId,
-        uptimeMs: encodeInteger(Math.floor(face.uptimeMs())),
-        softwareVersion: face.softwareVersion,
-        chunkMaxBytes: encodeInteger(face.chunkMaxBytes),
+        uptimeMs: encodeInteger(Math.floor(api.uptimeMs())),
+        softwareVersion: api.softwareVersion,
+        chunkMaxBytes: encodeInteger(api.chunkMaxBytes),
       };
     },
   };
@@ -129,24 +129,24 @@ function createChunkService(face: ChunkApiContext): ServiceImpl<typeof ChunkServ
 
 const NO_BYTES: Uint8Array = new Uint8Array(0);
 
-/** Ids that occur once. Asking again in the same call would only multiply what one answer costs, or tells. */
+/** Refuses ids that occur twice: asking again in the same call would only multiply what one answer costs, or tells. */
 function distinctIds(chunkIds: readonly Uint8Array[]): Digest[] {
   const digests = chunkIds.map(digestFromBytes);
   if (new Set(digests.map(encodeHex)).size === digests.length) return digests;
   throw new AshlarError("INVALID_ARGUMENT", "a chunk id occurs twice; name each once");
 }
 
-/** HealthCheck needs no grant, but who shows that of a server gets figures of now. */
-async function isOfCluster(face: ChunkApiContext, context: HandlerContext): Promise<boolean> {
+/** HealthCheck needs no grant, but a caller with a cluster grant gets current figures. */
+async function isOfCluster(api: ChunkApiContext, context: HandlerContext): Promise<boolean> {
   const authorization = context.requestHeader.get("authorization");
-  if (face.grants !== undefined && authorization === null) return false;
-  return await face.access(authorization, "maintain").then(
+  if (api.grants !== undefined && authorization === null) return false;
+  return await api.access(authorization, "maintain").then(
     () => true,
     () => false,
   );
 }
 
-async function* getChunk(face: ChunkApiContext, request: GetChunkRequestMessage, context: HandlerContext) {
+async function* getChunk(api: ChunkApiContext, request: GetChunkRequestMessage, context: HandlerContext) {
   const chunkId = digestFromBytes(request.chunkId);
   const caller = callerOf(context);
   if (caller.kind === "read") assertMayRead(caller, chunkId);
@@ -154,8 +154,8 @@ async function* getChunk(face: ChunkApiContext, request: GetChunkRequestMessage,
   const length = decodeInteger(request.length, "length");
   const frameBytes = frameSize(request.frameBytes);
   const { signal } = context;
-  // Its pieces are kept: when a frame was copied into its message only the library knows.
-  const opened = await openChunk(await face.readFrom({ signal }), chunkId, {
+  // Its pieces are not lent: only the library knows when a frame was copied into its message.
+  const opened = await openChunk(await api.readFrom({ signal }), chunkId, {
     range: { offset, length: length === 0 ? undefined : length },
     budget: context.values.get(REQUEST_CONTEXT).answerBudget,
     signal,

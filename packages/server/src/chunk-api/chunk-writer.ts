@@ -10,17 +10,17 @@ export interface IncomingChunk {
   readonly chunkId: Digest;
   /** Declared size; absent where the protocol does not tell (chunked HTTP). */
   readonly sizeBytes?: number | undefined;
-  /** The server that the caller means. */
+  /** The node that the caller means. */
   readonly nodeId?: string | undefined;
   readonly durability?: Durability | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Writes chunks for all faces. */
+/** Writes chunks for RPC and plain HTTP. */
 export interface ChunkWriter {
   /**
-   * What can be refused before the body is read.
-   * @throws {AshlarError} INVALID_ARGUMENT (another server is meant, size 0), OBJECT_TOO_LARGE, DISK_FULL.
+   * Refuses what can be refused before the body is read.
+   * @throws {AshlarError} INVALID_ARGUMENT (another node is meant, size 0), OBJECT_TOO_LARGE, DISK_FULL.
    */
   check(chunk: IncomingChunk): Promise<void>;
   /** @throws {AshlarError} as `ChunkStore.putChunk`, and INVALID_ARGUMENT for a chunk without bytes; errors of the source pass through. */
@@ -82,8 +82,8 @@ export function createChunkWriter(options: ChunkWriterOptions): ChunkWriter {
 }
 
 /**
- * Puts bytes whose digest was checked before the store is asked at all: it answers wrong bytes under a known digest sooner or later as the chunk is
- * there or not, and the time would tell.
+ * Checks the digest of the bytes before the store is asked at all. How soon a store refuses wrong bytes depends on whether it holds the chunk, so the
+ * time would tell that.
  */
 async function putVerified(
   { store, hasher }: ChunkWriterOptions,
@@ -105,5 +105,5 @@ function tooLarge(sizeBytes: number, chunkMaxBytes: number): AshlarError {
 
 function wrongNode(meant: string, nodeId: string): AshlarError {
   const details = { nodeId, meantNodeId: meant.slice(0, 64) };
-  return new AshlarError("INVALID_ARGUMENT", "the request is meant for another server", { details });
+  return new AshlarError("INVALID_ARGUMENT", "the request is meant for another node", { details });
 }

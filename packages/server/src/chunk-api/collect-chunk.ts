@@ -1,7 +1,7 @@
 import { AshlarError } from "@ashlar/sdk/errors";
 import { MIB } from "@ashlar/sdk/limits";
 
-/** What is allocated on a caller's word alone; more only as bytes arrive. */
+/** The most that is allocated for a declared size; more only as bytes arrive. */
 const TRUSTED_BYTES = 8 * MIB;
 
 /**

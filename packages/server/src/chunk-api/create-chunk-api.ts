@@ -11,13 +11,13 @@ import { createPieceBuffers } from "./chunk-pieces.ts";
 import { chunkRpcRoutes } from "./chunk-service.ts";
 import { createChunkWriter } from "./chunk-writer.ts";
 
-/** The chunk endpoints of a server, to be mounted with `createServerHandlers`. */
+/** The chunk API of a server, to be mounted with `createServerHandlers`. */
 export interface ChunkApi {
   readonly rpcRoutes: RpcRoutes;
   readonly httpRoutes: readonly HttpRoute[];
 }
 
-/** What a streaming store holds of a chunk, its two buffers, and a slice on its way. */
+/** What a streaming store holds of a chunk: its two buffers, and a slice on its way. */
 const STREAM_HELD_BYTES = 3 * MIB;
 
 /**
@@ -37,7 +37,7 @@ export function createChunkApi(options: ChunkApiOptions): ChunkApi {
     (async ({ ticketId, chunkId, sizeBytes }: ReceiptFacts) =>
       (await grants?.issueNodeReceipt({ ticketId, chunkId, sizeBytes, nodeId })) ?? "");
   const { assertWritable, onWriteFailed, hasher } = options;
-  const face: ChunkApiContext = {
+  const api: ChunkApiContext = {
     store,
     grants,
     nodeId,
@@ -56,5 +56,5 @@ export function createChunkApi(options: ChunkApiOptions): ChunkApi {
     maintenance: options.maintenance ?? true,
     proofsOfPossession: options.proofsOfPossession ?? false,
   };
-  return { rpcRoutes: chunkRpcRoutes(face), httpRoutes: chunkHttpRoutes(face) };
+  return { rpcRoutes: chunkRpcRoutes(api), httpRoutes: chunkHttpRoutes(api) };
 }

@@ -47,11 +47,11 @@ export async function heldChunks(request: HeldChunksRequest, { store }: HeldChun
 }
 
 /**
- * Answers the holder of a write grant. Where proofs are off: that nothing is here. Else a nonce for each chunk, and for a right proof also its
- * presence, and the receipt if it was claimed.
+ * Answers the holder of a write grant. If proofs are off, the answer is that nothing is here. Otherwise each chunk gets a nonce; with a right proof
+ * also its presence, and a receipt if it was claimed.
  *
- * Without a proof the store is not even asked, so that neither answer nor time tell whether somebody has such bytes. With a wrong one the time
- * does: a chunk that is here is read to compare. That is why proofs are off by default.
+ * Without a proof the store is not even asked, so that neither answer nor time tell whether somebody has such bytes. With a wrong proof the time
+ * tells: a chunk that is here is read to compare. That is why proofs are off by default.
  */
 export async function heldChunksFor(
   grant: WriteGrant,
@@ -90,7 +90,7 @@ async function provenPresence(
   { store, hasher }: HeldChunksOptions,
 ): Promise<ChunkPresence | undefined> {
   if (!(await provesPossession(proven, { store, hasher, signal }))) return undefined;
-  // It may have gone since it was read: only the claim makes sure.
+  // The chunk may be gone since it was read: only the claim makes sure.
   const [presence] = await store.hasChunks([proven.chunkId], { claim, signal });
   return presence;
 }

@@ -18,7 +18,7 @@ import { onePieceAhead, pieceBytes, readPieces } from "./chunk-pieces.ts";
 /** A chunk opened for reading: its first bytes are here, so most failures have happened by now. */
 export interface OpenedChunk extends ChunkSpan {
   readonly sizeBytes: number;
-  /** The wanted bytes in order; to be read once, or let go of. The next piece is read while the last one travels. */
+  /** The wanted bytes in order; to be read once, or closed. The next piece is read while the last one is sent. */
   readonly pieces: AsyncIterable<Piece>;
   /** All wanted bytes, where they came in one slice of their own memory. */
   readonly whole: Uint8Array | undefined;
@@ -28,13 +28,13 @@ export interface OpenedChunk extends ChunkSpan {
 export interface OpenChunkOptions extends CallOptions {
   /** Cut at the chunk's end; a negative offset counts from there. Absent: the whole chunk. */
   readonly range?: ByteRange | undefined;
-  /** For the pieces that are held; its owner takes back what is left when the answer is over. */
+  /** Budget for the pieces that are held; its owner takes back what is left when the answer is over. */
   readonly budget?: ReadBudget | undefined;
-  /** What pieces are lent from; absent: they are the reader's to keep. */
+  /** Lends the pieces; absent: the reader keeps them. */
   readonly buffers?: BufferPool | undefined;
 }
 
-/** Of stores that answer calls: a chunk of the default size in one, because each is a round trip to a node. */
+/** Bytes of one call to a store that cannot open chunks: a chunk of the default size, because each call is a round trip to a node. */
 const SLICE_BYTES = 4 * MIB;
 
 /** Length of a chunk. @throws {AshlarError} CHUNK_NOT_FOUND. */
@@ -47,10 +47,10 @@ export async function chunkSize(store: ChunkStore, chunkId: Digest, signal?: Abo
 /**
  * Opens a chunk or a range of it, and tells its size: in one call of the store, which reads no more than the blocks of the range.
  *
- * Memory: two pieces, or two slices of a store that opens nothing.
+ * Memory: two pieces, or two slices of a store that cannot open chunks.
  *
- * @throws {AshlarError} CHUNK_NOT_FOUND, OVERLOADED without room in the budget, INVALID_RANGE with `details.sizeBytes` for a range that begins past the end,
- *   and what the store throws; also from the pieces, after the first.
+ * @throws {AshlarError} CHUNK_NOT_FOUND, OVERLOADED without room in the budget, INVALID_RANGE with `details.sizeBytes` for a range that begins past
+ *   the end, and what the store throws; also from the pieces, after the first.
  */
 export async function openChunk(store: ChunkStore, chunkId: Digest, options: OpenChunkOptions): Promise<OpenedChunk> {
   return isOpeningChunkStore(store)
@@ -97,7 +97,7 @@ async function openByCalls(store: ChunkStore, chunkId: Digest, options: OpenChun
     if (slice === undefined) throw chunkNotFound(chunkId);
     return slice;
   };
-  /** For certain, also while some of the servers behind the store are away: the first byte has to be read for it. */
+  /** The size, for certain even if some of the nodes behind the store are away: where no read told it yet, the first byte is read for it. */
   const sizeOf = async (): Promise<number> => {
     if (told === undefined) await read(0, 1);
     told ??= await chunkSize(store, chunkId, signal);
@@ -146,7 +146,7 @@ async function* readOn(
     const wanted = Math.min(end - position, SLICE_BYTES);
     const more = budget?.tryTake(wanted);
     const ahead = budget === undefined || more !== undefined ? read(position, wanted) : undefined;
-    // Reported when it is awaited; until then nobody else may take it for unhandled.
+    // Its error is reported when it is awaited; until then it must not count as unhandled.
     ahead?.catch(() => {});
     yield slice;
     if (more !== undefined) {
@@ -164,7 +164,7 @@ function assertWhole({ byteLength }: Uint8Array, wantedBytes: number): void {
   if (byteLength !== wantedBytes) throw new AshlarError("CHUNK_CORRUPT", "the chunk is shorter than it was");
 }
 
-/** Slices as pieces that nobody lent. */
+/** Slices as pieces that are not lent. */
 async function* kept(slices: Iterable<Uint8Array> | AsyncIterable<Uint8Array>): AsyncGenerator<Piece, void, undefined> {
   for await (const bytes of slices) yield { bytes, byteLength: bytes.byteLength, giveBack: () => {} };
 }

@@ -1,10 +1,10 @@
 import type { CallOptions, ChunkStore, ChunkStoreStats } from "@ashlar/sdk/ports";
 
-/** How long figures are told again, in ms: strangers may ask as often as they like. */
+/** How long figures are given again, in ms: unauthenticated callers may ask as often as they like. */
 const KEPT_MS = 1000;
 
 /**
- * The figures of a store for whoever asks: those of at most a second ago, and one look for all who wait for it. A failure is told to them and
+ * The figures of a store for any caller: at most a second old, and one look for all callers that wait for it. A failure goes to these callers and is
  * not kept.
  *
  * @param nowMs a clock that never goes back.
@@ -15,7 +15,7 @@ export function createRecentStats(
 ): (call: { readonly fresh: boolean } & CallOptions) => Promise<ChunkStoreStats> {
   let known: { readonly stats: ChunkStoreStats; readonly seenAtMs: number } | undefined;
   let looking: Promise<ChunkStoreStats> | undefined;
-  // No signal of a caller's: others may wait for the same look.
+  // No caller's signal ends it: others may wait for the same look.
   const look = async (): Promise<ChunkStoreStats> => {
     try {
       const stats = await store.stats();

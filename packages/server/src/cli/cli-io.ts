@@ -10,14 +10,14 @@ export interface CliIo {
   readonly stdin: Readable & { readonly isTTY?: boolean | undefined };
   readonly stdout: Writable & { readonly isTTY?: boolean | undefined };
   readonly stderr: Writable & { readonly isTTY?: boolean | undefined; readonly columns?: number | undefined };
-  /** Streams that lead nowhere, because they were closed at the start; default: none. */
+  /** Which streams were closed when the program started; default: none. */
   readonly closed?: ClosedStreams | undefined;
 }
 
 /**
- * What commands print with. Results go to standard output, everything about them to standard error.
+ * How commands print. Results go to standard output, everything about them to standard error.
  *
- * Nothing that a terminal would obey passes. Text of others within a line needs `visibleText` besides, which takes its line ends too.
+ * Control characters are made visible, so that no terminal obeys them. A text of others inside a line also needs `visibleText`, for its line ends.
  */
 export interface Output {
   /** Whether results are JSON. */
@@ -44,26 +44,26 @@ export function jsonText(value: unknown): string {
   return visibleJson(JSON.stringify(value));
 }
 
-/** Writes and waits until the stream wants more. @throws {AshlarError} DISK_FULL where it leads to a file that is full; errors of the stream. */
+/** Writes and waits until the stream wants more. @throws {AshlarError} DISK_FULL if it is a file on a full disk; errors of the stream. */
 export function writeAll(stream: Writable, bytes: string | Uint8Array): Promise<void> {
   return new Promise((resolve, reject) => {
     stream.write(bytes, (error) => (error ? reject(fileError(error, STANDARD_OUTPUT)) : resolve()));
   });
 }
 
-/** How messages name it. */
+/** Name of the stream in messages. */
 export const STANDARD_OUTPUT = "standard output";
 
-/** Standard streams that whoever started the program left closed. */
+/** Which standard streams were closed when the program started. */
 export interface ClosedStreams {
   readonly stdin: boolean;
   readonly stdout: boolean;
 }
 
 /**
- * Finds out which streams were closed (`<&-`, `>&-`). Node opens `/dev/null` in their place, for reading and writing, as no shell does for `</dev/null` and
- * `>/dev/null`. Some programs do, for a child whose streams they discard (`subprocess.DEVNULL`, `stdio: "ignore"`): the two cannot be told apart, so only
- * commands whose very point is the stream refuse it, `put -` and `get … -`. Elsewhere than on Linux nobody can tell.
+ * Finds out which streams were closed (`<&-`, `>&-`). In their place Node opens `/dev/null` for both reading and writing. A shell does not do so for
+ * `</dev/null` and `>/dev/null`, but some programs do for a child whose streams they discard (`subprocess.DEVNULL`, `stdio: "ignore"`). The two cases
+ * look the same, so only commands that need the stream refuse it: `put -` and `get … -`. On systems other than Linux no stream counts as closed.
  */
 export function closedStreams(): ClosedStreams {
   return { stdin: isOpenedByNode(0), stdout: isOpenedByNode(1) };
@@ -84,7 +84,7 @@ function isOpenedByNode(descriptor: number): boolean {
   }
 }
 
-/** @param instead how nothing is meant. */
+/** @param instead how to say that an empty or discarded stream is intended. */
 export function closedStream(name: string, instead: string): AshlarError {
   return new AshlarError("INVALID_ARGUMENT", `${name} is closed; ${instead}`);
 }
@@ -98,16 +98,16 @@ export interface ConfirmCall {
 }
 
 /**
- * Asks on the terminal before something is deleted that nobody can bring back.
+ * Asks on the terminal before something is deleted for good.
  *
- * @param what would be done, as "delete 3 objects"; a fact of the store, so that whoever mistyped sees it.
+ * @param what would be done, such as "delete 3 objects". It states a fact of the store, so that the user sees a typing mistake.
  * @throws {AshlarError} CANCELED if the answer is not yes; INVALID_ARGUMENT where nobody can be asked and --yes was not given.
  */
 export async function confirm({ settings, io, output, signal }: ConfirmCall, what: string): Promise<void> {
   if (settings.yes) return;
   const { stdin, stderr } = io;
   if (output.json || stdin.isTTY !== true || stderr.isTTY !== true) {
-    throw new AshlarError("INVALID_ARGUMENT", `this would ${what}; if that is meant, say --yes`);
+    throw new AshlarError("INVALID_ARGUMENT", `this would ${what}; if you want that, give --yes`);
   }
   const lines = createInterface({ input: stdin, output: stderr });
   try {

@@ -16,9 +16,9 @@ export interface CommandCall<Name extends SettingName> {
   readonly given: ResolvedSettings<Name>["given"];
   readonly io: CliIo;
   readonly output: Output;
-  /** Aborted by SIGINT, SIGTERM and a reader that went away. */
+  /** Aborted by SIGINT, SIGTERM, SIGHUP, and when the reader of standard output goes away. */
   readonly signal: AbortSignal;
-  /** Says in the list of processes which one this is, as `node n3`; no secrets. */
+  /** Sets the title in the list of processes, such as `node n3`; no secrets. */
   readonly setTitle: (title: string) => void;
   /** How the program is called, for commands that are shown to the user: `ashlar`. */
   readonly program: string;
@@ -29,7 +29,7 @@ export interface Command {
   /** `put`, or `key create` for one of a group. */
   readonly name: string;
   readonly summary: string;
-  /** The command of its group that is meant where none is named. */
+  /** The command of its group that runs if none is named. */
   readonly isDefault?: boolean;
   readonly arguments: readonly CommandArgument[];
   readonly settings: readonly SettingName[];
@@ -39,7 +39,7 @@ export interface Command {
   readonly run: (call: CommandCall<SettingName>) => Promise<number | undefined>;
 }
 
-/** Ties the type of the settings that a command reads to their names. */
+/** Gives the settings that a command reads the types that belong to their names. */
 export function defineCommand<Name extends SettingName>(
   command: Omit<Command, "settings" | "run"> & {
     readonly settings: readonly Name[];
@@ -49,7 +49,7 @@ export function defineCommand<Name extends SettingName>(
   return Object.freeze(command) as unknown as Command;
 }
 
-/** A positional argument that commander has made sure of. */
+/** A required positional argument; commander has checked that it is there. */
 export function textArgument(call: Pick<CommandCall<SettingName>, "args">, index: number): string {
   const argument = call.args[index];
   if (typeof argument !== "string") throw new TypeError(`argument ${index} is missing`);

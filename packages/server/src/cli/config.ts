@@ -6,7 +6,10 @@ import { HTTP_LIMITS } from "../http/http-limits.ts";
  * through this table only, `--help` shows it and `docs/configuration.md` is generated from it.
  */
 
-/** What the text of a setting must look like. `bytes` takes KiB, MiB, GiB and TiB, a `duration` ms, s, m, h and d, and plain numbers are bytes and ms; `list` and `origins` are separated by commas; a `flag` takes no value. */
+/**
+ * What the text of a setting must look like. `bytes` takes KiB, MiB, GiB and TiB, `duration` takes ms, s, m, h and d; plain numbers are bytes and ms.
+ * `list` and `origins` are separated by commas. A `flag` takes no value.
+ */
 export type SettingUnit =
   | "text"
   | "url"
@@ -22,23 +25,23 @@ export type SettingUnit =
 
 /** One setting. */
 export interface Setting {
-  /** As commander writes it, with the name of the value; absent: it may only come from the environment. */
+  /** In commander's notation, with the name of the value; absent: only the environment sets it. */
   readonly flag?: string;
   /** Environment variable; the flag wins over it, an empty one counts as not set. */
   readonly env?: string;
   readonly unit: SettingUnit;
-  /** Smallest and largest value, in bytes, ms or whatever is counted; absent: what the unit allows. */
+  /** Smallest and largest value, in bytes, ms or as a count; absent: what the unit allows. */
   readonly min?: number;
   readonly max?: number;
-  /** Of a URL that is no server's of ours; absent: http and https, as `checkedUrl` takes them. */
+  /** Schemes of a URL that is not an Ashlar server's; absent: http and https, as `checkedUrl` accepts them. */
   readonly schemes?: readonly string[];
-  /** In bytes, ms or whatever is counted. Absent: none, or told in the reason. */
+  /** In bytes, ms or as a count. Absent: none, or the reason says it. */
   readonly default?: string | number;
   /** The only values allowed. */
   readonly choices?: readonly string[];
   /** What it does and why the default is what it is; shown in `--help` and in the docs. */
   readonly reason: string;
-  /** Never shown, in no message and no log. */
+  /** Never shown in a message or a log. */
   readonly secret?: true;
   /** Settings of one group exclude each other: a flag of the group hides the variables of the others. */
   readonly choiceGroup?: string;
@@ -84,7 +87,7 @@ const client = {
     default: "undici",
     choices: TRANSPORT_NAMES,
     reason:
-      "how servers are reached; plain HTTP over undici moves bulk bytes fastest, and grpc-js needs the package @grpc/grpc-js beside the program",
+      "how servers are reached; plain HTTP over undici moves bulk bytes fastest; grpc-js needs the package @grpc/grpc-js, which is not part of the program",
   },
   timeoutMs: {
     flag: "--timeout <duration>",
@@ -106,7 +109,7 @@ const client = {
     default: LIMITS.CONCURRENCY_DEFAULT,
     reason: "chunks in flight; memory is bounded by chunk size × (concurrency + 2)",
   },
-  quiet: { flag: "-q, --quiet", unit: "flag", reason: "no progress, no lines that only say that it worked" },
+  quiet: { flag: "-q, --quiet", unit: "flag", reason: "print no progress, and no lines that only report success" },
 } as const satisfies Readonly<Record<string, Setting>>;
 
 const upload = {
@@ -136,16 +139,16 @@ const upload = {
     unit: "list",
     reason: "user metadata kept with the object",
   },
-  ifMatch: { flag: "--if-match <etag>", unit: "text", reason: "write only over the version with this etag" },
+  ifMatch: { flag: "--if-match <etag>", unit: "text", reason: "write only over the object version with this etag" },
   ifNoneMatch: {
     flag: "--if-none-match <etag>",
     unit: "text",
-    reason: "write only if the current version has another etag; `*`: only if there is none",
+    reason: "write only if the current object version has another etag; `*`: only if there is no object",
   },
   createBucket: {
     flag: "--create-bucket",
     unit: "flag",
-    reason: "make the bucket first if it is missing, and in a folder the store",
+    reason: "make the bucket first if it is missing; with --path, also the store",
   },
 } as const satisfies Readonly<Record<string, Setting>>;
 
@@ -154,34 +157,34 @@ const listing = {
     flag: "--range <first-last>",
     unit: "text",
     reason:
-      "bytes wanted, both ends included: `0-1023`, `1024-` from there on, `-500` the last 500; what begins behind the end is INVALID_RANGE, but of an empty object every range from 0 on is empty",
+      "bytes to read, both ends included: `0-1023`, `1024-` from there to the end, `-500` the last 500; a range that begins at or after the end is INVALID_RANGE, but a range from 0 of an empty object is empty",
   },
   recursive: {
     flag: "-r, --recursive",
     unit: "flag",
-    reason: "everything below the prefix; `rm`: all that is in the folder",
+    reason: "everything below the prefix; `rm`: everything in the folder",
   },
   nullEnded: {
     flag: "-0, --null",
     unit: "flag",
     reason:
-      "only bucket/key, as it is and ended by NUL, for `xargs -0`; without it, control characters in keys are shown as `\\n` and `\\x1b`",
+      "print only bucket/key, unchanged and ended by NUL, for `xargs -0`; without this flag, control characters in keys are shown as `\\n` and `\\x1b`",
   },
   byPrefix: {
     flag: "--prefix",
     unit: "flag",
-    reason: "with -r: all whose key begins so (`a` takes `ab` too), not only what is in the folder",
+    reason: "with -r: all objects whose key begins like this (`a` means `ab` too), not only those in the folder",
   },
   dryRun: { flag: "--dry-run", unit: "flag", reason: "show what would be deleted, and delete nothing" },
-  summarize: { flag: "-s, --summarize", unit: "flag", reason: "only the line for all" },
+  summarize: { flag: "-s, --summarize", unit: "flag", reason: "print only the line for all" },
   withContents: {
     flag: "--force",
     unit: "flag",
     reason: "delete the objects and unfinished uploads of the bucket too; asks on a terminal, needs --yes elsewhere",
   },
-  yes: { flag: "--yes", unit: "flag", reason: "yes, delete it: nobody is asked" },
+  yes: { flag: "--yes", unit: "flag", reason: "delete without asking" },
   limit: { flag: "--limit <count>", unit: "count", reason: "stop after this many entries; default: all" },
-  force: { flag: "-f, --force", unit: "flag", reason: "what is not there is no error" },
+  force: { flag: "-f, --force", unit: "flag", reason: "an object that does not exist is no error" },
 } as const satisfies Readonly<Record<string, Setting>>;
 
 const server = {
@@ -190,7 +193,7 @@ const server = {
     env: "LISTEN_HOST",
     unit: "text",
     default: "127.0.0.1",
-    reason: "address to listen on; whoever serves other machines says so, for instance with 0.0.0.0",
+    reason: "address to listen on; to serve other machines, give another one, for instance 0.0.0.0",
   },
   port: {
     flag: "--port <port>",
@@ -198,7 +201,7 @@ const server = {
     unit: "port",
     default: 9000,
     reason:
-      "port to listen on; 0 takes any free one. Where nothing was asked for and 9000 is taken, the next free port is used",
+      "port to listen on; 0 takes any free one. If no port is given and 9000 is taken, the next free port is used",
   },
   clusterKey: {
     env: "CLUSTER_KEY",
@@ -241,21 +244,21 @@ const server = {
     flag: "--tls-key <file>",
     env: "TLS_KEY",
     unit: "path",
-    reason: "private key in PEM; both files are looked at again every 30 s, so a renewed certificate needs no restart",
+    reason: "private key in PEM; both files are read again every 30 s, so a renewed certificate needs no restart",
   },
   hstsMaxAgeMs: {
     flag: "--hsts-max-age <duration>",
     env: "HSTS_MAX_AGE",
     unit: "duration",
     default: HTTP_LIMITS.HSTS_MAX_AGE_MS.value,
-    reason: "with TLS: for how long browsers come back over TLS only (strict-transport-security); 0s turns it off",
+    reason: "with TLS: how long browsers use TLS only for this host (strict-transport-security); 0s turns it off",
   },
   operationsPort: {
     flag: "--operations-port <port>",
     env: "OPERATIONS_PORT",
     unit: "port",
     reason:
-      "port of /healthz, /readyz, /metrics, the gRPC health service and reflection, which the other port has no more then; default: all on one port",
+      "port of /healthz, /readyz, /metrics, the gRPC health service and reflection, which are then no longer on the other port; default: all on one port",
   },
   operationsHost: {
     flag: "--operations-host <address>",
@@ -269,7 +272,7 @@ const server = {
     unit: "text",
     default: "info",
     choices: ["debug", "info", "warn", "error", "silent"],
-    reason: "least severity of the JSON lines on standard error",
+    reason: "lowest severity of the JSON lines on standard error",
   },
   shutdownGraceMs: {
     flag: "--shutdown-grace <duration>",
@@ -283,14 +286,14 @@ const server = {
     env: "CHUNK_MAX_BYTES",
     unit: "bytes",
     default: LIMITS.CHUNK_MAX_BYTES_DEFAULT,
-    reason: "largest chunk taken, up to 1 GiB; bounds the memory of a request",
+    reason: "largest chunk accepted, up to 1 GiB; bounds the memory of a request",
   },
   requestsInFlightMax: {
     flag: "--requests-in-flight-max <count>",
     env: "REQUESTS_IN_FLIGHT_MAX",
     unit: "count",
     default: LIMITS.REQUESTS_IN_FLIGHT_MAX,
-    reason: "requests of one API key that are worked on at once, a quarter more in all; others are answered OVERLOADED",
+    reason: "requests of one API key that run at once (a quarter more in all); others are answered OVERLOADED",
   },
   bytesInFlightMax: {
     flag: "--bytes-in-flight-max <size>",
@@ -304,7 +307,7 @@ const server = {
     env: "COLLECT_INTERVAL_MS",
     unit: "duration",
     default: LIMITS.COLLECT_INTERVAL_MS,
-    reason: "how often what nothing names any more is freed",
+    reason: "how often data that no object uses any more is freed",
   },
   databaseUrl: {
     env: "DATABASE_URL",
@@ -320,7 +323,7 @@ const server = {
     unit: "count",
     max: LIMITS.REPLICATION_FACTOR_MAX,
     default: 3,
-    reason: "copies of each chunk that a cluster's first layout asks for; later changes: `ashlar layout`",
+    reason: "copies of each chunk in a cluster's first layout; later changes: `ashlar layout`",
   },
 } as const satisfies Readonly<Record<string, Setting>>;
 
@@ -358,7 +361,7 @@ const storageNode = {
     flag: "--public-url <url>",
     env: "PUBLIC_URL",
     unit: "url",
-    reason: "URL under which gateways and direct clients reach the node; default: the address it listens on",
+    reason: "URL at which gateways and direct clients reach the node; default: the address it listens on",
   },
   nodeGateway: {
     flag: "--gateway <url>",
@@ -370,7 +373,8 @@ const storageNode = {
     flag: "--zone <name>",
     env: "ZONE",
     unit: "text",
-    reason: "failure domain, for instance a rack; replicas are spread over zones first; default: each node is its own",
+    reason:
+      "failure domain, for instance a rack; replicas are spread over zones first; default: each node is its own zone",
   },
   weight: {
     flag: "--weight <number>",
@@ -384,12 +388,12 @@ const storageNode = {
     env: "HEARTBEAT_INTERVAL_MS",
     unit: "duration",
     default: LIMITS.HEARTBEAT_INTERVAL_MS,
-    reason: "how often the node tells that it is alive; three missed beats count as down",
+    reason: "how often the node reports that it is alive; after three missed heartbeats it counts as down",
   },
 } as const satisfies Readonly<Record<string, Setting>>;
 
 const administration = {
-  keyName: { flag: "--name <name>", unit: "text", default: "", reason: "for people, to tell API keys apart" },
+  keyName: { flag: "--name <name>", unit: "text", default: "", reason: "for people, to distinguish API keys" },
   keyRole: {
     flag: "--role <role>",
     unit: "text",
@@ -405,13 +409,13 @@ const administration = {
   keyPrefix: {
     flag: "--prefix <prefix>",
     unit: "text",
-    reason: "only keys of the bucket that begin with it, best with a slash at its end; default: every key",
+    reason: "only keys of the bucket that begin with it; it should end with a slash; default: every key",
   },
   keyLifeMs: {
     flag: "--expires-in <duration>",
     unit: "duration",
     min: LIMITS.ACCESS_TOKEN_TTL_MIN_MS,
-    reason: "life of the API key; default: it never ends",
+    reason: "lifetime of the API key; default: it never ends",
   },
   tokenBucket: {
     flag: "--bucket <name>",
@@ -421,7 +425,7 @@ const administration = {
   tokenPrefix: {
     flag: "--prefix <prefix>",
     unit: "text",
-    reason: "only keys that begin with it, best with a slash at its end; default: every key of the bucket",
+    reason: "only keys that begin with it; it should end with a slash; default: every key of the bucket",
   },
   tokenReadOnly: {
     flag: "--read-only",
@@ -434,9 +438,9 @@ const administration = {
     min: LIMITS.ACCESS_TOKEN_TTL_MIN_MS,
     max: LIMITS.ACCESS_TOKEN_TTL_MAX_MS,
     default: LIMITS.ACCESS_TOKEN_TTL_MS,
-    reason: "life of the access token, from 1s to 12h; the default makes a stolen one soon worthless",
+    reason: "lifetime of the access token, from 1s to 12h; with the default, a stolen one is soon useless",
   },
-  weights: { flag: "--weights <id=weight,...>", unit: "list", reason: "new weights by node id; 0 drains" },
+  weights: { flag: "--weights <id=weight,...>", unit: "list", reason: "new weights by node id; 0 drains the node" },
   removeNodes: { flag: "--remove <ids>", unit: "list", reason: "nodes to take out of the layout" },
   layoutReplicationFactor: {
     flag: "--replication-factor <count>",
@@ -455,7 +459,7 @@ const administration = {
     unit: "duration",
     default: LIMITS.CLAIM_TTL_MS,
     reason:
-      "keep chunks that were uploaded less than this long ago: their commit may come; not shorter than the longest upload",
+      "keep chunks that were uploaded less than this long ago: they may still be committed; not shorter than the longest upload",
   },
 } as const satisfies Readonly<Record<string, Setting>>;
 
@@ -466,51 +470,54 @@ const localCluster = {
     unit: "path",
     default: ".ashlar-cluster",
     reason:
-      "folder of the whole cluster: data, keys, ports, logs; made if it is missing, refused if other things are in it",
+      "folder of the whole cluster: data, keys, ports, logs; made if it is missing, refused if it holds other files",
   },
   nodes: {
     flag: "--nodes <count>",
     unit: "count",
-    reason: "storage nodes; default: as many as there are, 6 at the first start; more than there are adds some",
+    reason: "number of storage nodes; default: the existing ones, 6 at the first start; a larger number adds nodes",
   },
   gatewayPort: {
     flag: "--gateway-port <port>",
     unit: "port",
-    reason: "of the gateway; default: that of the last start, at first 9000 or the next free one; 0 takes any free one",
+    reason:
+      "port of the gateway; default: that of the last start, at the first start 9000 or the next free one; 0 takes any free one",
   },
   nodePort: {
     flag: "--node-port <port>",
     unit: "port",
-    reason: "of the first node, the others follow; default: those of the last start, at first any free ones, as with 0",
+    reason:
+      "port of the first node, the others follow; default: those of the last start, at the first start any free ones, as with 0",
   },
   postgresPort: {
     flag: "--postgres-port <port>",
     unit: "port",
-    reason: "of the cluster's own PostgreSQL; default: that of the last start, at first any free one, as with 0",
+    reason:
+      "port of the cluster's own PostgreSQL; default: that of the last start, at the first start any free one, as with 0",
   },
   detach: { flag: "--detach", unit: "flag", reason: "run in the background; returns when the cluster is ready" },
-  keepDown: { flag: "--keep-down", unit: "flag", reason: "it is not started again until `cluster start`" },
+  keepDown: { flag: "--keep-down", unit: "flag", reason: "do not start it again until `cluster start`" },
   downForMs: {
     flag: "--for <duration>",
     unit: "duration",
-    reason: "it is started again after this long, such as 30s or 2m; default: like after a crash, in half a second",
+    reason: "start it again after this long, such as 30s or 2m; default: as after a crash, in half a second",
   },
-  deleteData: { flag: "--delete", unit: "flag", reason: "delete what the cluster made too, every object; needs --yes" },
+  deleteData: { flag: "--delete", unit: "flag", reason: "delete the cluster's data too, every object; needs --yes" },
   rebuild: {
     flag: "--rebuild",
     unit: "flag",
-    reason: "write small files that are empty or damaged anew from what is there; the damaged ones are kept beside",
+    reason: "rebuild small files that are empty or damaged, from what is there; the damaged ones are kept too",
   },
   startEmpty: {
     flag: "--start-empty",
     unit: "flag",
-    reason: "make a new, empty database where the old one is lost for good; the chunks stay, and are never freed",
+    reason: "make a new, empty database if the old one is lost for good; the chunks stay, and are never freed",
   },
   acceptDatabase: {
     flag: "--accept-database",
     unit: "flag",
     reason:
-      "take this database though it is another or an older one than the chunks were kept for; what it does not know stays",
+      "accept this database, although the chunks were kept for another or a newer one; chunks that it does not know stay",
   },
 } as const satisfies Readonly<Record<string, Setting>>;
 
@@ -520,7 +527,7 @@ const everywhere = {
     unit: "flag",
     reason: "results as JSON, one value a line, on standard output; errors as one JSON object on standard error",
   },
-  debug: { flag: "--debug", unit: "flag", reason: "stack traces and causes of errors" },
+  debug: { flag: "--debug", unit: "flag", reason: "print stack traces and causes of errors" },
 } as const satisfies Readonly<Record<string, Setting>>;
 
 /** The settings in groups, as the docs show them. */

@@ -5,16 +5,16 @@ export const EXIT_CODES = Object.freeze({
   OK: { value: 0, meaning: "it worked; a server was stopped in order" },
   ERROR: { value: 1, meaning: "an unexpected failure" },
   USAGE: { value: 2, meaning: "the command line, a setting or an argument is wrong" },
-  NOT_FOUND: { value: 3, meaning: "the bucket, object or upload is not there" },
+  NOT_FOUND: { value: 3, meaning: "the bucket, object or upload does not exist" },
   DENIED: { value: 4, meaning: "the credentials are missing, wrong, or do not allow this" },
   UNAVAILABLE: {
     value: 5,
-    meaning: "a server, the database or the disk cannot take it now, or time ran out; later it may work",
+    meaning: "a server, the database or the disk cannot do it now, or time ran out; it may work later",
   },
   CONFLICT: { value: 6, meaning: "the state does not allow it: it exists, it is not empty, a condition does not hold" },
   DAMAGED: { value: 7, meaning: "bytes are lost, or are not what they should be" },
   INTERRUPTED: { value: 130, meaning: "Ctrl-C (SIGINT)" },
-  BROKEN_PIPE: { value: 141, meaning: "whoever read standard output went away" },
+  BROKEN_PIPE: { value: 141, meaning: "the reader of standard output went away" },
   TERMINATED: { value: 143, meaning: "SIGTERM or a closed terminal while a client command ran" },
 } as const);
 
@@ -39,7 +39,7 @@ const BY_CONNECT: Readonly<Record<ConnectCodeName, number>> = Object.freeze({
 
 /** The exit code of an error, derived from its row in the error table. */
 export function exitCodeOf(code: ErrorCode): number {
-  // Not the caller's words are wrong there, but the bytes.
+  // The arguments are right, the bytes are wrong.
   if (code === "CHECKSUM_MISMATCH") return EXIT_CODES.DAMAGED.value;
   return BY_CONNECT[ERROR_CODES[code].connect];
 }

@@ -3,7 +3,7 @@ import { AshlarError } from "@ashlar/sdk/errors";
 import { expect, test } from "vitest";
 import { hintFor } from "./hints.ts";
 
-test("speak of DATABASE_URL only to a server that has one", async () => {
+test("mention DATABASE_URL only where it is set", async () => {
   const error = new AshlarError("METADATA_UNAVAILABLE", "away");
   const hint = (settings: Record<string, string>): Promise<string | undefined> =>
     hintFor(error, { program: "ashlar", context: { command: "ls", args: [], settings: settings as never, env: {} } });
@@ -12,7 +12,7 @@ test("speak of DATABASE_URL only to a server that has one", async () => {
   expect(await hint({ gateway: "http://x" })).not.toContain("DATABASE_URL");
 });
 
-test("take an access token for what it is", async () => {
+test("distinguish an access token from an API key", async () => {
   const hint = (
     code: "UNAUTHENTICATED" | "PERMISSION_DENIED",
     apiKey: string,
@@ -33,7 +33,7 @@ test("take an access token for what it is", async () => {
   }
 });
 
-test("about a cluster name its folder, and what its supervisor left", async () => {
+test("about a cluster name its folder, and the processes that its supervisor left", async () => {
   const hint = (details: Record<string, string>): Promise<string | undefined> => {
     const context = { command: "cluster status", args: [], settings: {} as never, env: {} };
     return hintFor(new AshlarError("NODE_UNAVAILABLE", "away", { details }), {
@@ -53,7 +53,7 @@ test("about a cluster name its folder, and what its supervisor left", async () =
   expect(await hint({})).toBeUndefined();
 });
 
-test("speak of TLS where a server ended the connection without an answer", async () => {
+test("mention TLS if a server ended the connection without an answer", async () => {
   const hint = (url: string, code: string): Promise<string | undefined> =>
     hintFor(new AshlarError("NODE_UNAVAILABLE", "away", { cause: Object.assign(new Error("x"), { code }) }), {
       program: "ashlar",
@@ -64,7 +64,7 @@ test("speak of TLS where a server ended the connection without an answer", async
   expect(await hint("https://h", "ECONNRESET")).not.toContain("has TLS");
 });
 
-test("advise no more time where the time went into a server that is away", async () => {
+test("do not advise more time if a server was away", async () => {
   const hint = (cause?: AshlarError): Promise<string | undefined> =>
     hintFor(new AshlarError("DEADLINE_EXCEEDED", "not finished", { cause }), {
       program: "ashlar",

@@ -28,15 +28,15 @@ const HINTS: HintTable = {
   UNAUTHENTICATED: ({ program, context }) => {
     if (isServer(context))
       return "all servers of a cluster need the same CLUSTER_KEY, and clocks that agree within a minute";
-    if (holdsToken(context)) return `who holds an API key makes a new token: ${program} token create --bucket …`;
+    if (holdsToken(context)) return `make a new token with an API key: ${program} token create --bucket …`;
     return `give an API key with ASHLAR_API_KEY or --api-key; make one with: ${program} key create`;
   },
   PERMISSION_DENIED: ({ program, context }, { details }) => {
     if (!holdsToken(context))
       return `use an API key whose role allows it; make one with: ${program} key create --role …`;
     const { bucket, prefix = "" } = details;
-    if (bucket === undefined) return "this is an access token, which does less than the API key that made it: use that";
-    return `stay within it (${program} ls ${shellWord(`${bucket}/${prefix}`)}), or use an API key`;
+    if (bucket === undefined) return "an access token may do less than the API key that made it: use the API key";
+    return `use what the token reaches (${program} ls ${shellWord(`${bucket}/${prefix}`)}), or an API key`;
   },
   NODE_UNAVAILABLE: ({ program, context }, error) => {
     if (context?.command.startsWith("cluster ")) return clusterHint(program, error);
@@ -44,8 +44,8 @@ const HINTS: HintTable = {
     const url = gateway ?? direct;
     if (url === undefined) return undefined;
     const alternative =
-      direct === undefined ? "" : "\na server with one local store has no nodes to go to: use --gateway";
-    const overTls = url.startsWith("http:") && wasCutOff(error) ? "\nif the port has TLS, name it with https://" : "";
+      direct === undefined ? "" : "\na server with one local store has no nodes to connect to: use --gateway";
+    const overTls = url.startsWith("http:") && wasCutOff(error) ? "\nif the port has TLS, use https://" : "";
     return `is a gateway running there? ask it: ${program} health ${url}${overTls}${alternative}`;
   },
   UNSUPPORTED: ({ program }, { details: { url, reason } }) =>
@@ -63,25 +63,25 @@ const HINTS: HintTable = {
     // A file of this machine is full, not the store.
     details.file !== undefined
       ? undefined
-      : `delete objects and free their space with \`${program} collect\` (servers do it by themselves), or add a storage node; what a failed upload had stored goes by itself after a day, and in a folder at once with \`${program} collect --claim-ttl 0s\` while nothing else uploads`,
+      : `delete objects and free their space with \`${program} collect\` (servers do it by themselves), or add a storage node; chunks of a failed upload are freed after a day; to free them at once in a folder, run \`${program} collect --claim-ttl 0s\` while nothing else uploads`,
   BUCKET_NOT_EMPTY: ({ program, context }, { details }) =>
     notEmptyHint(program, details.bucket ?? argument(context), details),
   CHUNK_CORRUPT: ({ context }) =>
     context?.settings.path === undefined
-      ? "a damaged copy is put aside, and another one is read where there is one; put the same content again to heal it"
-      : "put the same content again to heal it, from here or from a backup: what lies in the chunk's place is put aside",
-  // A server that is away is away longer than anybody waits.
+      ? "a damaged copy is put aside, and another one is read if there is one; put the same content again to restore it"
+      : "put the same content again to restore it, from here or from a backup: the damaged file is put aside",
+  // While a server is away, more time does not help.
   DEADLINE_EXCEEDED: (options, { cause }) =>
     AshlarError.is(cause) && cause.retryable ? HINTS[cause.code]?.(options, cause) : "give it more time with --timeout",
   STORE_INCOMPATIBLE: () =>
-    "the file is damaged, of a newer release or of something else; nothing was changed: restore it from a backup, or use that release",
-  OVERLOADED: () => "the server has more to do than it takes; try again in a moment",
+    "the file is damaged, of a newer release, or of another program; nothing was changed: restore it from a backup, or use that release",
+  OVERLOADED: () => "the server has too much to do; try again in a moment",
 };
 
 /**
- * What to do about an error; `undefined` where nobody knows.
+ * What to do about an error; `undefined` if there is no hint for it.
  *
- * For a bucket or an object that is not there it looks for similar names, for two seconds at most.
+ * If a bucket or an object does not exist, looks for similar names, for two seconds at most.
  */
 export async function hintFor(error: AshlarError, options: HintOptions): Promise<string | undefined> {
   const { program, context } = options;
@@ -101,7 +101,7 @@ export async function hintFor(error: AshlarError, options: HintOptions): Promise
   return HINTS[error.code]?.(options, error);
 }
 
-/** What is in the way, and how it goes; servers of older releases do not tell which of both it is. */
+/** What is in the bucket, and how to remove it. Servers of older releases do not say whether it has objects or uploads. */
 function notEmptyHint(program: string, name: string, details: AshlarError["details"]): string {
   const bucket = shellWord(name);
   const { hasObjects = "true", uploadCount = "0" } = details;
@@ -111,9 +111,9 @@ function notEmptyHint(program: string, name: string, details: AshlarError["detai
       ? []
       : [
           `see its unfinished uploads: ${program} uploads ls ${bucket}`,
-          `end them: ${program} uploads abort ${bucket}`,
+          `abort them: ${program} uploads abort ${bucket}`,
         ]),
-    `or remove the bucket with all that is in it: ${program} rb --force ${bucket}`,
+    `or remove the bucket with everything in it: ${program} rb --force ${bucket}`,
   ];
   return lines.join("\n");
 }
@@ -124,7 +124,7 @@ function holdsToken(context: HintContext | undefined): boolean {
   return apiKey?.includes(".") === true && !apiKey.startsWith("ashlar_");
 }
 
-/** For whoever found no supervisor: how to begin again, with what is left of the last one. */
+/** For a command that found no supervisor: how to start the cluster again, and to stop the processes that the last supervisor left. */
 function clusterHint(program: string, { details }: AshlarError): string | undefined {
   const { clusterPath, survivors } = details;
   if (clusterPath === undefined) return undefined;
@@ -155,7 +155,7 @@ function argument(context: HintContext | undefined): string {
   return typeof first === "string" ? first : "";
 }
 
-/** The address that the error is about: its details know, else the command's first argument that is one. */
+/** The address that the error is about: from its details, otherwise the first argument of the command with a slash, or its first. */
 function missingAddress({ details }: AshlarError, { args }: HintContext): string {
   if (details.bucket !== undefined)
     return details.key === undefined ? details.bucket : `${details.bucket}/${details.key}`;
@@ -184,7 +184,7 @@ async function similarKey(context: HintContext, bucket: string, key: string): Pr
   return match === undefined ? undefined : `did you mean ${visibleText(`${bucket}/${match}`)}?`;
 }
 
-/** The candidate that a name was probably meant to be: at most a third of its letters differ. `undefined` if none is that close. */
+/** The candidate that the user probably meant: at most a third of its letters differ. `undefined` if none is that close. */
 export function closest(name: string, candidates: readonly string[]): string | undefined {
   let best: string | undefined;
   let bestDistance = Math.floor(name.length / 3) + 1;

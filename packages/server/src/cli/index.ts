@@ -1,4 +1,4 @@
-/** The command line as a function, for programs that bring it along. */
+/** The command line as a function, for programs that include it. */
 export type { CliIo } from "./cli-io.ts";
 export type { Command, CommandArgument } from "./command.ts";
 export { COMMANDS } from "./commands/index.ts";

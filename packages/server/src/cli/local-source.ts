@@ -10,20 +10,20 @@ export type SourceChange = "grew" | "shrank" | "changed";
 /** Bytes of this machine that become an object. */
 export interface LocalSource extends AsyncDisposable {
   readonly body: Readable;
-  /** `undefined` where only the end tells. */
+  /** `undefined` if it is known only at the end. */
   readonly sizeBytes: number | undefined;
-  /** Compares the file with what it was at the start; `undefined`: nothing happened, or nobody can tell. */
+  /** Compares the file with its state at the start; `undefined`: nothing changed, or that cannot be known. */
   change(): Promise<SourceChange | undefined>;
 }
 
-/** What fits a reading of one file well: large enough that syscalls do not count. */
+/** Size of one read: large enough that the cost of system calls does not matter. */
 const READ_BYTES = 1024 * 1024;
 
 /**
  * Opens a file, or standard input.
  *
- * Of a file that grows meanwhile, such as a log, the bytes are those that were there at the start. Files that the kernel makes up as they are
- * read (`/proc`, `/sys`) tell a size of 0, or one that they do not keep: they are read to their end.
+ * Of a file that grows meanwhile, such as a log, only the bytes that were there at the start are read. Files that the kernel generates while they are
+ * read (`/proc`, `/sys`) report a size of 0, or a wrong one: they are read to their end.
  *
  * @param file `-` for standard input.
  * @throws {AshlarError} INVALID_ARGUMENT if it is a folder, cannot be opened, or is a standard input that was closed.
@@ -46,12 +46,12 @@ export async function openSource(file: string, io: CliIo, signal: AbortSignal): 
 async function sourceOf(handle: FileHandle, file: string): Promise<LocalSource> {
   const before = await handle.stat({ bigint: true });
   if (before.isDirectory()) throw new AshlarError("INVALID_ARGUMENT", `${file} is a folder; put takes one file`);
-  // What holds no block on any disk may be made up while it is read.
+  // A file without blocks on a disk may be generated while it is read.
   const isKnown = before.isFile() && before.size > 0n && before.blocks > 0n;
   const maxBytes = before.isFile() && before.size > 0n ? Number(before.size) : Number.POSITIVE_INFINITY;
-  // No stream of the file system's own: those close the file when they are let go, and what happened to it is asked afterwards.
+  // Not a stream of the file handle: that closes the file when it is destroyed, and `change` looks at the file afterwards.
   const body = Readable.from(slicesOf(handle, maxBytes), { objectMode: false, highWaterMark: READ_BYTES });
-  // Whoever reads it is told; before anybody does, an error would end the process.
+  // The reader gets the error. Without this listener, an error before anything reads would end the process.
   body.on("error", () => {});
   return {
     body,
@@ -64,14 +64,14 @@ async function sourceOf(handle: FileHandle, file: string): Promise<LocalSource> 
     },
     async [Symbol.asyncDispose]() {
       body.destroy();
-      // A pipe that nobody writes to is closed when its last read ends, which may be never.
+      // A pipe is closed when its last read ends. If nothing writes to it, that may never happen.
       const closed = handle.close().catch(() => {});
       if (before.isFile()) await closed;
     },
   };
 }
 
-/** The bytes from where the file stands, up to a count or its end. */
+/** The bytes from the file's current position, up to a count or its end. */
 async function* slicesOf(handle: FileHandle, maxBytes: number): AsyncGenerator<Uint8Array, void, undefined> {
   for (let left = maxBytes; left > 0; ) {
     const { buffer, bytesRead } = await handle.read(Buffer.allocUnsafeSlow(Math.min(READ_BYTES, left)));
@@ -81,7 +81,7 @@ async function* slicesOf(handle: FileHandle, maxBytes: number): AsyncGenerator<U
   }
 }
 
-/** A pipe opens when somebody writes to it: until then only the signal ends the wait. */
+/** Opening a pipe waits until something writes to it: until then only the signal ends the wait. */
 async function openFile(file: string, signal: AbortSignal): Promise<FileHandle> {
   throwIfAborted(signal);
   const opening = open(file, "r");
@@ -93,7 +93,7 @@ async function openFile(file: string, signal: AbortSignal): Promise<FileHandle> 
   try {
     return await Promise.race([opening, aborted]);
   } catch (error) {
-    // It may still open, when nobody wants it any more.
+    // The file may still open later: close it then.
     opening.then(
       (handle) => handle.close(),
       () => {},

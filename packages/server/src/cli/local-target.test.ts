@@ -28,7 +28,7 @@ const write = (target: LocalTarget, text = "new"): Promise<void> => writeTarget(
 const named = (file: string): LocalTarget => ({ file: join(folder, file), isNamedByKey: false });
 const byKey = (key: string): Promise<LocalTarget> => localTarget(folder, key);
 
-describe("the name of a file by a key", () => {
+describe("the file name for a key", () => {
   test.each([
     ["2026/cat.jpg", "cat.jpg"],
     ["a/../../etc/passwd", "passwd"],
@@ -39,11 +39,11 @@ describe("the name of a file by a key", () => {
   ])("%s", (key, name) => expect(fileNameOf(key, "linux")).toBe(name));
 
   test.each(["..", "a/..", ".", "a/", "", "a\0b", "a\u001b[2J", "a\nb", "a\u009b", "\u202egpj", "é".repeat(128)])(
-    "%j names none",
+    "%j gives none",
     (key) => expect(() => fileNameOf(key, "linux")).toThrow(),
   );
 
-  test("on Windows, backslashes lead to folders too, and some names to devices", () => {
+  test("on Windows, backslashes separate folders too, and some names are devices", () => {
     expect(fileNameOf("a\\..\\..\\evil.exe", "win32")).toBe("evil.exe");
     for (const key of ["..\\..", "C:x", "x:stream", "nul", "COM1.txt", "a ", "a."]) {
       expect(() => fileNameOf(key, "win32"), key).toThrow();
@@ -52,7 +52,7 @@ describe("the name of a file by a key", () => {
 });
 
 describe("a target", () => {
-  test("that is a link stays one, and what it leads to is replaced in one step, with its permissions", async () => {
+  test("that is a link stays a link, and the file behind it is replaced in one step and keeps its permissions", async () => {
     mkdirSync(join(folder, "real"));
     writeFileSync(join(folder, "real", "config"), "old", { mode: 0o640 });
     symlinkSync(join("real", "config"), join(folder, "inner"));
@@ -65,7 +65,7 @@ describe("a target", () => {
     expect(readdirSync(folder).sort()).toEqual(["config", "inner", "real"]);
   });
 
-  test("that is a link to nothing, or in a circle, is refused", async () => {
+  test("that is a link to nothing, or to itself, is refused", async () => {
     symlinkSync("nowhere", join(folder, "dangling"));
     symlinkSync("circle", join(folder, "circle"));
     await expect(write(named("dangling"))).rejects.toThrow();
@@ -73,7 +73,7 @@ describe("a target", () => {
     expect(readdirSync(folder).sort()).toEqual(["circle", "dangling"]);
   });
 
-  test("that is named by a key never leads through a link, to a folder or a device", async () => {
+  test("that is named by a key is never written through a link, or to a folder or a device", async () => {
     writeFileSync(join(folder, "outside"), "kept");
     symlinkSync(join(folder, "outside"), join(folder, "link"));
     symlinkSync("/dev/null", join(folder, "device"));
@@ -84,20 +84,20 @@ describe("a target", () => {
     expect(readFileSync(join(folder, "outside"), "utf8")).toBe("new");
   });
 
-  test("with a name as long as names may be is written", async () => {
+  test("with the longest possible name is written", async () => {
     const name = "n".repeat(255);
     await write(await byKey(name));
     expect(readdirSync(folder)).toEqual([name]);
   });
 
-  test("keeps its old bytes, and nothing beside them, when the new ones do not come", async () => {
+  test("keeps its old bytes, and leaves no other file, when the new bytes do not come", async () => {
     writeFileSync(join(folder, "file"), "old");
     await expect(writeTarget(named("file"), bytesOf("half", new Error("lost")))).rejects.toThrow("lost");
     expect(readdirSync(folder)).toEqual(["file"]);
     expect(readFileSync(join(folder, "file"), "utf8")).toBe("old");
   });
 
-  test("below /dev is written as it is", async () => {
+  test("below /dev is written directly, not replaced", async () => {
     await write({ file: "/dev/null", isNamedByKey: false });
     expect(statSync("/dev/null").isCharacterDevice()).toBe(true);
   });

@@ -10,19 +10,19 @@ import { visibleText } from "../observability/control-characters.ts";
 export interface LocalTarget {
   /** `-` for standard output. */
   readonly file: string;
-  /** The file's name is taken from the key, which others may have chosen: it leads nowhere but into the folder. */
+  /** The file's name is taken from the key, which other people may have chosen: the file must be in the folder itself. */
   readonly isNamedByKey: boolean;
 }
 
-/** What file systems take, in bytes of UTF-8. */
+/** Longest name that file systems accept, in bytes of UTF-8. */
 const NAME_MAX_BYTES = 255;
-/** Windows takes neither these nor names of devices, whatever their extension. */
+/** Windows accepts neither these characters nor names of devices, with any extension. */
 const WINDOWS_REFUSES = /[<>:"|?*]|[ .]$|^(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)/i;
-/** Links in there stand for what a process has open: they are written through, never replaced. */
+/** Links in these folders refer to open files of a process: they are written through, never replaced. */
 const SYSTEM_FOLDERS = /^\/(?:dev|proc)\//;
 const PERMISSIONS = 0o777;
 
-/** @param argument file or folder as the user named it; absent: this folder. @throws {AshlarError} INVALID_ARGUMENT if the key names no file. */
+/** @param argument file or folder that the user named; absent: the current one. @throws {AshlarError} INVALID_ARGUMENT if the key names no file. */
 export async function localTarget(argument: string | undefined, key: string): Promise<LocalTarget> {
   if (argument === "-") return { file: "-", isNamedByKey: false };
   const folder = argument === undefined ? "." : await folderOf(argument);
@@ -36,9 +36,9 @@ async function folderOf(path: string): Promise<string | undefined> {
 }
 
 /**
- * The file that a key stands for: its part behind the last slash, on Windows behind the last backslash too.
+ * The file name for a key: its part after the last slash, on Windows after the last slash or backslash.
  *
- * @throws {AshlarError} INVALID_ARGUMENT if no file can be called so, or none should: an escape sequence in a name waits for the next `ls`.
+ * @throws {AshlarError} INVALID_ARGUMENT if no file can or should have that name: a terminal would obey an escape sequence in it at the next `ls`.
  */
 export function fileNameOf(key: string, platform: NodeJS.Platform = process.platform): string {
   const name = key.split(platform === "win32" ? /[/\\]/ : "/").at(-1) ?? "";
@@ -48,18 +48,18 @@ export function fileNameOf(key: string, platform: NodeJS.Platform = process.plat
     new TextEncoder().encode(name).byteLength <= NAME_MAX_BYTES &&
     !(platform === "win32" && WINDOWS_REFUSES.test(name));
   if (isUsable) return name;
-  throw new AshlarError("INVALID_ARGUMENT", `no file should be called "${visibleText(name)}": say where to write to`);
+  throw new AshlarError("INVALID_ARGUMENT", `"${visibleText(name)}" cannot be a file name: name the file to write to`);
 }
 
 /**
- * Writes a file whole or not at all: under another name in the same folder until the last byte is there. A file that is replaced keeps its
- * permissions; a symbolic link that the user named stays one, and what it leads to is replaced. A device or a pipe is written as it is.
+ * Writes a file completely or not at all: until the last byte is written, it has another name in the same folder. A file that is replaced keeps its
+ * permissions. A symbolic link that the user named stays a link, and the file behind it is replaced. A device or a pipe is written directly.
  *
  * @throws {AshlarError} INVALID_ARGUMENT if the target cannot be written, DISK_FULL; what reading the bytes throws.
  */
 export async function writeTarget(target: LocalTarget, bytes: AsyncIterable<Uint8Array>): Promise<void> {
   const place = await placeOf(target);
-  // Short and of one length: a name as long as file systems take has no room for more.
+  // Short, and not made from the file's name: the longest possible name leaves no room for a suffix.
   const name = `.ashlar-${process.pid}-${encodeHex(systemRandom.bytes(6))}.tmp`;
   const written = place.isSpecial ? place.path : join(dirname(place.path), name);
   const handle = await open(written, place.isSpecial ? "w" : "wx", place.mode);
@@ -79,7 +79,7 @@ interface Place {
   readonly path: string;
   /** It is opened and written, not replaced. */
   readonly isSpecial: boolean;
-  /** Of the file that is replaced. */
+  /** Permissions of the file that is replaced. */
   readonly mode?: number;
 }
 
@@ -92,12 +92,12 @@ async function placeOf({ file, isNamedByKey }: LocalTarget): Promise<Place> {
     return { path: file, isSpecial: false };
   }
   if (isNamedByKey && entry.isSymbolicLink()) {
-    throw new AshlarError("INVALID_ARGUMENT", `${file} is a symbolic link: to write to what it leads to, name it`);
+    throw new AshlarError("INVALID_ARGUMENT", `${file} is a symbolic link: to write through it, give this path`);
   }
   const stats = await ifThere(stat(file));
-  if (stats === undefined) throw new AshlarError("INVALID_ARGUMENT", `${file} is a symbolic link to what is not there`);
+  if (stats === undefined) throw new AshlarError("INVALID_ARGUMENT", `${file} is a symbolic link to a missing file`);
   if (isNamedByKey && !stats.isFile()) {
-    throw new AshlarError("INVALID_ARGUMENT", `${file} is there already, and no plain file: say where to write to`);
+    throw new AshlarError("INVALID_ARGUMENT", `${file} already exists and is not a regular file: name another one`);
   }
   if (!stats.isFile() || SYSTEM_FOLDERS.test(resolve(file))) return { path: file, isSpecial: true };
   const path = entry.isSymbolicLink() ? await realpath(file) : file;

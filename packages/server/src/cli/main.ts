@@ -2,7 +2,7 @@
 import process from "node:process";
 import { nodeProblem } from "./node-version.ts";
 
-// Nothing else is imported before: under an older Node an import fails with a stack that tells nobody what to do.
+// Nothing else is imported before the check: in an older Node an import fails, and its stack does not say what to do.
 const problem = nodeProblem(process.versions.node);
 if (problem === undefined) await import("./run-process.ts");
 else {

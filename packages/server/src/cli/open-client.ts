@@ -13,16 +13,15 @@ export const SEAT_SETTINGS = ["path", "gateway", "direct", "apiKey", "transport"
 /** Resolved settings that pick a seat. */
 export type SeatSettings = Pick<Settings<(typeof SEAT_SETTINGS)[number]>, (typeof SEAT_SETTINGS)[number]>;
 
-/** Opens a client that makes a store where the folder of the embedded seat holds none; otherwise as {@link openClient}. */
+/** Like {@link openClient}, but makes a store if the folder of the embedded seat holds none. */
 export async function openOrMakeClient(settings: SeatSettings): Promise<ObjectClient> {
   return createClient(await seatOf(settings, noticedRetry(process.stderr, settings.retryForMs)));
 }
 
 /**
- * Opens a client for the seat that the settings name, over a store that is there.
+ * Opens a client for the seat that the settings name, over a store that exists.
  *
- * @param retry how patient it is; default: as the settings say, with a line on the terminal when it waits.
- * @param given what was set on purpose: flags win over variables by being named there alone.
+ * @param retry how long calls are tried again; default: as the settings say, with a line on the terminal at the first wait.
  * @throws {AshlarError} INVALID_ARGUMENT if none or more than one is named; BUCKET_NOT_FOUND if the folder holds no store.
  */
 export async function openClient(
@@ -54,10 +53,10 @@ async function seatOf(
   return gatewayUrl === undefined ? direct(options) : gateway(options);
 }
 
-/** Settings that say where the cluster's servers are written down. */
+/** Settings that say where the cluster's nodes and layouts are recorded. */
 export const CLUSTER_SETTINGS = ["gateway", "path", "apiKey", "transport", "databaseUrl"] as const;
 
-/** Servers and layouts, through a gateway or straight from its database. */
+/** Nodes and layouts, through a gateway or straight from its database. */
 export interface OpenedCluster extends AsyncDisposable {
   readonly registry: Pick<NodeRegistry, "clusterSnapshot" | "changeLayout">;
 }
@@ -91,7 +90,7 @@ export async function openCluster(
 
 type TransportName = (typeof TRANSPORT_NAMES)[number];
 
-/** Loads only the transport that is asked for: each brings a library of its own, and commands should start fast. */
+/** Each entry loads its transport only when it is used: each needs a library of its own, and commands should start fast. */
 const TRANSPORTS: Readonly<Record<TransportName, () => Promise<Transport>>> = {
   undici: async () => (await import("@ashlar/adapters/transport/undici")).undiciTransport(),
   http: async () => (await import("@ashlar/sdk/transport/http")).httpTransport(),
@@ -104,33 +103,33 @@ const TRANSPORTS: Readonly<Record<TransportName, () => Promise<Transport>>> = {
   },
 };
 
-/** The one library of a transport that does not come with the program: gRPC works without it. */
+/** `@grpc/grpc-js` is the only library of a transport that does not come with the program: the transport `grpc` works without it. */
 function needsGrpcJs(error: unknown): never {
   const code = error instanceof Error && "code" in error ? error.code : undefined;
   if (code !== "ERR_MODULE_NOT_FOUND") throw error;
   const message =
-    "the transport grpc-js needs the package @grpc/grpc-js: npm install @grpc/grpc-js, or take the transport grpc";
+    "the transport grpc-js needs the package @grpc/grpc-js: npm install @grpc/grpc-js, or use the transport grpc";
   throw new AshlarError("UNSUPPORTED", message, { cause: error });
 }
 
 /** Opens a transport by its name. @throws {AshlarError} INVALID_ARGUMENT for an unknown one; UNSUPPORTED if its library is not installed. */
 export async function openTransport(name: string): Promise<Transport> {
   const open = Object.hasOwn(TRANSPORTS, name) ? TRANSPORTS[name as TransportName] : undefined;
-  if (open === undefined) throw new AshlarError("INVALID_ARGUMENT", `no transport is called ${name}`);
+  if (open === undefined) throw new AshlarError("INVALID_ARGUMENT", `there is no transport ${name}`);
   return await open();
 }
 
-/** Patience that says so: the first wait of a command is a line on the terminal, so that nobody takes it for stuck. Silent elsewhere. */
+/** A retry policy that prints a line on the terminal at the first wait of a command, so that it does not look stuck. Prints nothing elsewhere. */
 function noticedRetry(
   stderr: NodeJS.WritableStream & { readonly isTTY?: boolean | undefined },
   forMs: number,
 ): RetryPolicy {
-  let told = stderr.isTTY !== true;
+  let isSilent = stderr.isTTY !== true;
   return {
     forMs,
     onRetry({ error, leftMs }) {
-      if (told) return;
-      told = true;
+      if (isSilent) return;
+      isSilent = true;
       const why = error.code === "OVERLOADED" ? "the server is busy" : "the server does not answer";
       stderr.write(`${why}, trying again for ${formatDuration(leftMs)}\n`);
     },

@@ -23,12 +23,12 @@ export interface ProgramOptions {
 
 const GROUPS: Readonly<Record<string, string>> = {
   key: "API keys of a gateway",
-  uploads: "unfinished uploads in parts",
-  token: "access tokens for those who must hold no API key",
+  uploads: "unfinished multipart uploads",
+  token: "access tokens for clients that must not hold an API key",
   cluster: "a whole cluster on this machine: PostgreSQL, storage nodes and a gateway",
 };
 
-/** Makes commander's program of the table of commands. It throws instead of ending the process. */
+/** Builds commander's program from the table of commands. It throws instead of ending the process. */
 export function createProgram(options: ProgramOptions): Commander {
   const program = new Commander(options.name)
     .description("Ashlar: an object store that an app embeds, and that grows into a cluster.")
@@ -64,7 +64,7 @@ function add(parent: Commander, name: string, command: Command, options: Program
   for (const settingName of command.settings) addOption(child, SETTINGS[settingName]);
   const examples = command.examples.map((example) => `  ${options.name} ${example}`).join("\n");
   if (examples !== "") child.addHelpText("after", `\nExamples:\n${examples}`);
-  // A mistyped command of a group with a default one would be an argument of that.
+  // In a group with a default command, commander takes a mistyped command as an argument of the default.
   if (command.isDefault === true) child.allowExcessArguments();
   child.action(async () => {
     const [unknown] = child.args.slice(command.arguments.length);

@@ -2,7 +2,7 @@ import { PassThrough } from "node:stream";
 import { expect, test } from "vitest";
 import { createProgress, progressLine } from "./progress.ts";
 
-test("a line tells bytes, rate and the time left", () => {
+test("a line shows bytes, rate and the time left", () => {
   const progress = { transferredBytes: 25_000_000, totalBytes: 100_000_000 };
   expect(progressLine("cat.jpg", progress, 5, false)).toBe("cat.jpg  25 %  23.8 MiB of 95.4 MiB  4.8 MiB/s  15s left");
   expect(progressLine("x", progress, 5, true)).toContain(`[${"=".repeat(6)}${" ".repeat(18)}] 25 %`);
@@ -12,7 +12,7 @@ test("a line tells bytes, rate and the time left", () => {
   expect(progressLine("x", { transferredBytes: 0, totalBytes: 0 }, 0, true)).toBe("x  0 B  0 B/s");
 });
 
-test("a terminal gets a bar that is redrawn, cut to its width, and taken away", () => {
+test("a terminal gets a bar that is redrawn, cut to its width, and erased at the end", () => {
   const stream = Object.assign(new PassThrough(), { isTTY: true, columns: 40 });
   const progress = createProgress(stream, { label: "a label that is quite long", shown: true });
   progress.onProgress({ transferredBytes: 1, totalBytes: 2 });
@@ -24,7 +24,7 @@ test("a terminal gets a bar that is redrawn, cut to its width, and taken away", 
   expect(drawn.endsWith("\r\x1b[K")).toBe(true);
 });
 
-test("anything else stays silent over short transfers, and whatever is not to be shown always", () => {
+test("nothing is printed for short transfers elsewhere, or if progress is not to be shown", () => {
   for (const [isTTY, shown] of [
     [false, true],
     [true, false],

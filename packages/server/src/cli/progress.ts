@@ -3,10 +3,10 @@ import { visibleText } from "../observability/control-characters.ts";
 import { formatBytes, formatDuration, formatRate } from "../observability/format.ts";
 import type { CliIo } from "./cli-io.ts";
 
-/** Shows how a transfer gets on. */
+/** Shows the progress of a transfer. */
 export interface ProgressDisplay {
   readonly onProgress: (progress: TransferProgress) => void;
-  /** Takes the display away. */
+  /** Erases the display. */
   end(): void;
   /** Seconds since it began. */
   seconds(): number;
@@ -14,7 +14,7 @@ export interface ProgressDisplay {
 
 const BAR_WIDTH = 24;
 const REDRAW_MS = 100;
-/** Where lines cannot be redrawn, one this often. */
+/** Time between two lines where they cannot be redrawn. */
 const LINE_MS = 5000;
 
 /**

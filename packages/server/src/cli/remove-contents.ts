@@ -2,7 +2,7 @@ import { LIMITS, type ObjectClient } from "@ashlar/sdk";
 import { formatBytes, formatCount } from "../observability/format.ts";
 import type { CliIo } from "./cli-io.ts";
 
-/** What of a bucket is meant, and how it is reached. */
+/** Part of a bucket, and the client to reach it with. */
 export interface ContentsOptions {
   readonly client: ObjectClient;
   readonly bucket: string;
@@ -11,15 +11,15 @@ export interface ContentsOptions {
   readonly timeoutMs: number | undefined;
 }
 
-/** How much there is. */
+/** How much there is in it. */
 export interface Contents {
   readonly objectCount: number;
   readonly sizeBytes: number;
-  /** There is more: counting was ended. */
+  /** There is more: counting stopped early. */
   readonly isMore: boolean;
 }
 
-/** Enough for a question: counting millions would take longer than deleting what was meant. */
+/** Enough for the question to the user: counting millions would take too long. */
 const COUNT_MAX = 10_000;
 
 /** Counts objects, up to ten thousand. */
@@ -35,14 +35,14 @@ export async function countContents(options: ContentsOptions): Promise<Contents>
   return { objectCount, sizeBytes, isMore: false };
 }
 
-/** `12 objects (3.0 MiB)`, or that there are more than were counted. */
+/** `12 objects (3.0 MiB)`, or `more than 10000 objects`. */
 export function describeContents({ objectCount, sizeBytes, isMore }: Contents): string {
   return isMore
     ? `more than ${objectCount} objects`
     : `${formatCount(objectCount, "object")} (${formatBytes(sizeBytes)})`;
 }
 
-/** Deletes objects page by page. @param onDeleted told how many are deleted so far. @returns how many were. */
+/** Deletes objects page by page. @param onDeleted called with the number deleted so far. @returns the number deleted. */
 export async function removeObjects(options: ContentsOptions, onDeleted?: (count: number) => void): Promise<number> {
   const { client, bucket, prefix, signal, timeoutMs } = options;
   let deletedCount = 0;
@@ -66,7 +66,7 @@ export async function countUploads({ client, bucket, prefix, signal, timeoutMs }
   return count;
 }
 
-/** Gives up the unfinished uploads of keys that begin with a prefix. @returns how many there were. */
+/** Aborts the unfinished uploads of keys that begin with a prefix. @returns how many there were. */
 export async function abortUploads(options: ContentsOptions): Promise<number> {
   const { client, bucket, prefix, signal, timeoutMs } = options;
   let abortedCount = 0;

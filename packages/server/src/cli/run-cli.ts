@@ -12,12 +12,12 @@ import { type Environment, resolveSettings } from "./settings.ts";
 export interface CliOptions extends CliIo {
   /** Arguments after the program's name. */
   readonly argv: readonly string[];
-  /** Why they are not what was typed: they came as bytes that are no text. */
+  /** Why `argv` is not what the user typed: it was given as bytes that are not UTF-8. */
   readonly argumentProblem?: AshlarError | undefined;
   readonly env: Environment;
-  /** Ends a client command with CANCELED, and a server in order. Its reason may be an `Interruption`, which knows the exit code. */
+  /** Ends a client command with CANCELED, and stops a server in order. Its reason may be an `Interruption`, which has the exit code. */
   readonly signal: AbortSignal;
-  /** Takes the title of the process, such as `ashlar node n3`; default: nobody wants to know. */
+  /** Called with the title for the process, such as `ashlar node n3`; default: the title is not set. */
   readonly setTitle?: ((title: string) => void) | undefined;
   /** How the program is called, for commands that are shown; default `ashlar`. */
   readonly program?: string | undefined;
@@ -66,13 +66,13 @@ export async function runCli(options: CliOptions): Promise<number> {
   }
 }
 
-/** An empty argument is mostly a variable that was not set, and no file, object or bucket is called so. */
+/** An empty argument is mostly a variable that was not set, and no file, object or bucket has an empty name. */
 function assertNotEmpty(command: Command, args: Parameters<Dispatch>[1]): void {
   for (const [index, { name }] of command.arguments.entries())
     if ([args[index]].flat().includes("")) throw new AshlarError("INVALID_ARGUMENT", `${name} is empty`);
 }
 
-/** Commander answers `help` for an unknown command with the help for all. */
+/** Refuses `help` for an unknown command: commander would print the help for all. */
 function assertKnownCommand(program: Commander, [word, ...names]: readonly string[]): void {
   if (word !== "help") return;
   let group = program;
@@ -89,13 +89,13 @@ function assertKnownCommand(program: Commander, [word, ...names]: readonly strin
   }
 }
 
-/** What {@link reportError} needs beside the error. */
+/** What {@link reportError} needs besides the error. */
 interface ReportOptions {
   readonly io: CliIo;
   readonly json: boolean;
   /** Stack traces and causes too. */
   readonly debug: boolean;
-  /** How it is called, for the commands in hints. */
+  /** How the program is called, for the commands in hints. */
   readonly program: string;
   /** What ran; absent if the command line was not understood. */
   readonly context: HintContext | undefined;
@@ -103,9 +103,9 @@ interface ReportOptions {
 }
 
 /**
- * Tells what went wrong and what to do about it, on standard error: lines for people, or one line of JSON.
+ * Prints what went wrong and what to do about it, on standard error: lines for people, or one line of JSON.
  *
- * @returns the exit code that belongs to it.
+ * @returns the exit code for the error.
  */
 async function reportError(thrown: unknown, options: ReportOptions): Promise<number> {
   if (thrown instanceof CommanderError) return reportUsage(thrown, options);
@@ -119,7 +119,7 @@ async function reportError(thrown: unknown, options: ReportOptions): Promise<num
   else {
     write(options, `ashlar: ${visibleText(message)} (${code})`);
     if (hint !== undefined) for (const line of hint.split("\n")) write(options, `  ${line}`);
-    // The message of an INTERNAL error only says that the server's log knows more.
+    // The message of an INTERNAL error says only that the server's log has the details.
     if (code === "INTERNAL" && details.requestId !== undefined) write(options, `  request id: ${details.requestId}`);
   }
   if (options.debug) write(options, stackOf(error));
@@ -128,7 +128,7 @@ async function reportError(thrown: unknown, options: ReportOptions): Promise<num
 
 function reportUsage(error: CommanderError, options: ReportOptions): number {
   const exitCode = EXIT_CODES.USAGE.value;
-  // Help that was asked for by leaving everything out is on the screen already.
+  // A group without a command has printed its help already.
   if (error.code === "commander.help") return exitCode;
   const [message = "", ...more] = error.message.replace(/^error: /, "").split("\n");
   const guesses = more.map((line) => line.replace(/^\((.*)\)$/, "$1"));

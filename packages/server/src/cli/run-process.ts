@@ -5,11 +5,11 @@ import { closedStreams } from "./cli-io.ts";
 import { runCli } from "./run-cli.ts";
 import { superviseProcess } from "./supervise-process.ts";
 
-/** What Node decodes each byte to that is no UTF-8: of two names that differ in such bytes only, it makes one. */
+/** Node decodes each byte that is not UTF-8 to this character: names that differ only in such bytes become equal. */
 const LOST = "\ufffd";
 
 const argv = process.argv.slice(2);
-// Before the title changes, which writes over the arguments.
+// Before the title of the process changes: that overwrites the arguments.
 const problem = argumentProblem(argv);
 const supervision = superviseProcess();
 const exitCode = await runCli({
@@ -24,17 +24,19 @@ const exitCode = await runCli({
   setTitle: (title) => {
     process.title = title;
   },
-  // Whoever starts it under another name says how, for the commands that it shows.
+  // A program that starts this one under another name sets it, for the commands that are shown.
   program: process.env.ASHLAR_PROGRAM,
 });
 await supervision.exit(exitCode);
 
 /**
- * Why an argument cannot be taken as it was typed: keys are UTF-8, and bytes that are none are lost before the program sees them.
+ * Why an argument cannot be used as it was typed: keys are UTF-8, and Node loses other bytes before the program sees them.
  *
- * On Linux the kernel is asked for the bytes, so that U+FFFD itself may be typed; elsewhere an argument with it is refused.
+ * On Linux the kernel has the original bytes, so U+FFFD itself may be typed; elsewhere an argument with it is refused.
  *
- * @param argv arguments after the program's name. Has to be asked before the title of the process changes.
+ * Call it before the title of the process changes.
+ *
+ * @param argv arguments after the program's name.
  */
 function argumentProblem(
   argv: readonly string[],
@@ -59,7 +61,7 @@ function commandLine(): Uint8Array | undefined {
   }
 }
 
-/** Each argument ends with a zero. */
+/** Each argument ends with a zero byte. */
 function split(raw: Uint8Array): Uint8Array[] {
   const parts: Uint8Array[] = [];
   for (let from = 0; from < raw.byteLength; ) {
@@ -80,7 +82,7 @@ function isUtf8(bytes: Uint8Array): boolean {
   }
 }
 
-/** As a shell's `$'…'` takes it. */
+/** In the notation of a shell's `$'…'`. */
 function escaped(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) =>
     byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : `\\x${byte.toString(16).padStart(2, "0")}`,

@@ -114,37 +114,37 @@ test.each([
   expect(refusal(() => resolveSettings([name], { [key]: value }, {}))).toContain(setting.flag?.split(" ")[0]);
 });
 
-test("bounds are told as they would be written", () => {
-  const told = (name: "timeoutMs" | "keyLifeMs" | "tokenLifeMs" | "chunkBytes", text: string): string =>
+test("bounds are shown in the notation of the command line", () => {
+  const refused = (name: "timeoutMs" | "keyLifeMs" | "tokenLifeMs" | "chunkBytes", text: string): string =>
     refusal(() => resolveSettings([name], { [flagName(SETTINGS[name]) ?? ""]: text }, {}));
-  expect(told("timeoutMs", "0")).toMatch(/at least 1ms, not "0"/);
-  expect(told("keyLifeMs", "0s")).toMatch(/at least 1s, not "0s"/);
-  expect(told("tokenLifeMs", "13h")).toMatch(/at most 12h, not "13h"/);
-  expect(told("chunkBytes", "1KiB")).toMatch(/at least 64KiB, not "1KiB"/);
-  expect(told("chunkBytes", "2GiB")).toMatch(/at most 1GiB, not "2GiB"/);
+  expect(refused("timeoutMs", "0")).toMatch(/at least 1ms, not "0"/);
+  expect(refused("keyLifeMs", "0s")).toMatch(/at least 1s, not "0s"/);
+  expect(refused("tokenLifeMs", "13h")).toMatch(/at most 12h, not "13h"/);
+  expect(refused("chunkBytes", "1KiB")).toMatch(/at least 64KiB, not "1KiB"/);
+  expect(refused("chunkBytes", "2GiB")).toMatch(/at most 1GiB, not "2GiB"/);
 });
 
 test.each(["gateway", "direct", "publicUrl", "nodeGateway"] as const)(
   "%s takes no password, and shows none",
   (name) => {
     for (const text of ["http://user:pa55word@h", "user:pa55word@h", "ftp://user:pa55word@h", "http://h?pa55word"]) {
-      const told = refusal(() => resolveSettings([name], { [flagName(SETTINGS[name]) ?? ""]: text }, {}));
-      expect(told).toMatch(/without user, password or query/);
-      expect(told).not.toContain("pa55word");
+      const message = refusal(() => resolveSettings([name], { [flagName(SETTINGS[name]) ?? ""]: text }, {}));
+      expect(message).toMatch(/without user, password or query/);
+      expect(message).not.toContain("pa55word");
     }
   },
 );
 
-test("a database of another kind is refused before anybody tries to reach it", () => {
+test("a database of another kind is refused before anything connects to it", () => {
   const read = (url: string): unknown => resolveSettings(["databaseUrl"], {}, { DATABASE_URL: url }).values.databaseUrl;
-  expect(refusal(() => read("mysql://host/x"))).toMatch(/^DATABASE_URL is a URL such as postgres:/);
+  expect(refusal(() => read("mysql://host/x"))).toMatch(/^DATABASE_URL must be a URL such as postgres:/);
   expect(read("postgresql://host/x")).toBe("postgresql://host/x");
   expect(read("postgres://host/x")).toBe("postgres://host/x");
 });
 
 test("a secret's value is never in the message", () => {
   expect(refusal(() => resolveSettings(["databaseUrl"], {}, { DATABASE_URL: "my password" }))).toMatch(
-    /^DATABASE_URL is a URL/,
+    /^DATABASE_URL must be a URL/,
   );
   expect(refusal(() => resolveSettings(["databaseUrl"], {}, { DATABASE_URL: "my password" }))).not.toContain(
     "password,",

@@ -71,14 +71,16 @@ export function resolveSettings<Name extends SettingName>(
 function parse(setting: Setting, text: string, origin: string): unknown {
   const refuse = (expected: string): never => {
     const shown = setting.secret ? "" : `, not "${setting.unit === "url" ? shownUrl(text) : text}"`;
-    throw new AshlarError("INVALID_ARGUMENT", `${origin} is ${expected}${shown}`, { details: { setting: origin } });
+    throw new AshlarError("INVALID_ARGUMENT", `${origin} must be ${expected}${shown}`, {
+      details: { setting: origin },
+    });
   };
   const bounded = (value: number): number => {
     const { min = 0, max = Number.MAX_SAFE_INTEGER } = setting;
     if (value < min) return refuse(`at least ${quantity(min, setting.unit)}`);
     return value > max ? refuse(`at most ${quantity(max, setting.unit)}`) : value;
   };
-  // Node's form of bytes that are no UTF-8: two names that differ in them would be one.
+  // Node decodes each byte that is not UTF-8 to this character: names that differ only in such bytes would be equal.
   if (origin === setting.env && text.includes("\ufffd")) refuse("text in UTF-8");
   if (setting.choices !== undefined && !setting.choices.includes(text)) {
     refuse(`one of ${setting.choices.join(", ")}`);
@@ -145,20 +147,20 @@ export function isUrl(text: string): boolean {
 
 const wholeNumber = (text: string): boolean => /^\d+$/.test(text) && Number.isSafeInteger(Number(text));
 
-/** A setting's default as a person would write it; `undefined` where there is none to be shown. */
+/** A setting's default as a user would write it; `undefined` if there is none to show. */
 export function defaultText({ default: value, unit }: Setting): string | undefined {
   if (value === undefined || value === "") return undefined;
   if (typeof value === "string") return value;
   return quantity(value, unit);
 }
 
-/** A number as it would be given on the command line. */
+/** A number in the notation of the command line. */
 function quantity(value: number, unit: Setting["unit"]): string {
   if (unit === "bytes") return formatExactBytes(value);
   return unit === "duration" ? formatExactDuration(value) : String(value);
 }
 
-/** The one notation of sizes and durations, of flags, variables and messages alike. */
+/** Units of sizes and durations, in flags, variables and messages. */
 const UNITS_BYTES = [
   ["TiB", TIB],
   ["GiB", GIB],
@@ -186,7 +188,7 @@ export function parseDuration(text: string): number | undefined {
   return safe(UNITS_MS.reduce((sum, [, unitMs], index) => sum + Number(numbers[index] ?? 0) * unitMs, 0));
 }
 
-/** Reads `65536` (bytes), `64KiB`, `1.5 GiB`. @returns `undefined` for anything else; MB is nothing here: it means two things. */
+/** Reads `65536` (bytes), `64KiB`, `1.5 GiB`. @returns `undefined` for anything else; MB is refused, because it means two things. */
 export function parseBytes(text: string): number | undefined {
   if (/^\d+$/.test(text)) return safe(Number(text));
   const [, number, unit] = text.match(/^(\d+(?:\.\d+)?) ?([A-Za-z]+)$/) ?? [];
@@ -194,7 +196,7 @@ export function parseBytes(text: string): number | undefined {
   return safe(Number(number) * factor);
 }
 
-/** A fraction of a unit is rounded to what can be counted. */
+/** Rounds to whole bytes or ms; `undefined` if the value is not finite or too large to be exact. */
 function safe(value: number): number | undefined {
   const whole = Math.round(value);
   return Number.isSafeInteger(whole) ? whole : undefined;

@@ -1,6 +1,6 @@
 import { createRequire } from "node:module";
 
-/** Release of the server package, from its package.json, which lies two folders up from the sources and from the bundle alike. */
+/** Release of the server package, from its package.json. */
 export const SOFTWARE_VERSION: string = readVersion();
 
 function readVersion(): string {

@@ -7,14 +7,17 @@ import { EXIT_CODES, exitCodeOf, Interruption } from "./exit-codes.ts";
 
 /** The process around a command line. */
 export interface ProcessSupervision {
-  /** Aborted with an {@link Interruption} by SIGINT, SIGTERM and when the reader of standard output goes away; with DISK_FULL where that is a file which is full. */
+  /**
+   * Aborted with an {@link Interruption} by SIGINT, SIGTERM, SIGHUP and when the reader of standard output goes away; with DISK_FULL if standard
+   * output is a file on a full disk.
+   */
   readonly signal: AbortSignal;
-  /** Ends the process when everything printed is out. */
+  /** Ends the process after everything printed is written. */
   exit(exitCode: number): Promise<never>;
 }
 
 /**
- * A signal to the whole process group arrives a second time from a parent that passes it on, such as npm: so soon after the first, the same signal is no
+ * A signal to the whole process group arrives twice if a parent such as npm passes it on. The same signal within this time after the first is not a
  * second one.
  */
 const SAME_SIGNAL_MS = 500;
@@ -50,30 +53,30 @@ export function superviseProcess(): ProcessSupervision {
       : AshlarError.from(fileError(error, STANDARD_OUTPUT));
     controller.abort(outputError);
   });
-  // Nobody is left to tell.
+  // There is nobody left to report this to.
   process.stderr.on("error", () => {});
   return {
     signal: controller.signal,
     async exit(exitCode) {
       await Promise.all([flushed(process.stdout), flushed(process.stderr)]);
-      // What was printed without waiting for it, such as the help.
-      const isTold = exitCode !== EXIT_CODES.OK.value || outputError instanceof Interruption;
-      if (outputError === undefined || isTold) process.exit(exitCode);
+      // An error of output that nothing waited for, such as the help, has not been reported yet.
+      const isReported = exitCode !== EXIT_CODES.OK.value || outputError instanceof Interruption;
+      if (outputError === undefined || isReported) process.exit(exitCode);
       process.stderr.write(`ashlar: ${outputError.message} (${outputError.code})\n`);
       process.exit(exitCodeOf(outputError.code));
     },
   };
 }
 
-/** A bug: told in a line, with the stack for those who look for it. */
+/** A bug: prints one line, and the stack with --debug. */
 function crash(error: unknown): never {
   const { message, stack } = error instanceof Error ? error : new Error("a value that is not an Error was thrown");
-  const detail = process.argv.includes("--debug") ? `\n${stack}` : "; --debug tells more";
+  const detail = process.argv.includes("--debug") ? `\n${stack}` : "; --debug shows more";
   process.stderr.write(visibleLines(`ashlar: this should not have happened: ${message}${detail}\n`));
   process.exit(EXIT_CODES.ERROR.value);
 }
 
-/** Resolves when what was written is with the operating system, or cannot get there. */
+/** Resolves when the operating system has everything that was written, or cannot get it. */
 function flushed(stream: NodeJS.WriteStream): Promise<void> {
   return new Promise((resolve) => {
     if (stream.destroyed || stream.writableEnded) resolve();

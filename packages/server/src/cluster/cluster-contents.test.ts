@@ -60,10 +60,10 @@ test("a file is refused", () => {
   expect(() => assertTakesCluster(clusterFolder(join(root, "file")))).toThrow(refusal);
 });
 
-test("what an interrupted first start left is taken, unless somebody put something in", async () => {
+test("what an interrupted first start left is taken, unless something else was put in", async () => {
   const folder = clusterFolder(root);
   await makeClusterFolder(folder);
-  // Folders of these names alone are anybody's.
+  // Folders of these names alone may belong to anything.
   expect(() => assertTakesCluster(folder)).toThrow();
   lockCluster(folder).release();
   writeFileSync(folder.log("supervisor"), "");
@@ -87,7 +87,7 @@ test("deletion takes the folder too where nothing else is in it", async () => {
   expect(readdirSync(root)).toEqual([]);
 });
 
-test("a first start is taken back to what was there before; a cluster that was there is not touched", async () => {
+test("a first start is undone to what was there before; a cluster that was there is not touched", async () => {
   const absent = clusterFolder(join(root, "a", "b", "cluster"));
   const before = await makeClusterFolder(absent);
   await undoFirstUp(absent, lockCluster(absent), before);

@@ -19,15 +19,15 @@ const OWN = {
   log: /^(?:supervisor|postgres|gateway|node-\d+)\.log$/,
   node: /^node-\d+$/,
 } as const;
-/** What is there before the plan is. */
+/** What may be there before the plan is written. */
 const OWN_EARLY = /^(?:lock\.sqlite|logs|nodes|cluster\.json\.\d+\.new)$/;
 const NAMES_SHOWN = 3;
 
 /**
- * Makes sure that a cluster may live in the folder: it is absent, empty, a cluster's, or what a first start left that was interrupted. Writes nothing.
+ * Makes sure that the folder may take a cluster: it is absent, empty, a cluster's, or left by an interrupted first start. Writes nothing.
  *
- * @throws {AshlarError} INVALID_ARGUMENT if other things are there; STORE_INCOMPATIBLE for a cluster of a newer release, and a `cluster.json` of something
- *   else.
+ * @throws {AshlarError} INVALID_ARGUMENT if other things are there; STORE_INCOMPATIBLE for a cluster of a newer release, and a `cluster.json` of
+ *   something else.
  */
 export function assertTakesCluster(folder: ClusterFolder): void {
   const names = namesIn(folder.path);
@@ -47,7 +47,8 @@ function isUnfinished(folder: ClusterFolder, names: readonly string[]): boolean 
 }
 
 /**
- * Deletes what the cluster made, then the folder if nothing else is in it. The plan goes last, so that an interrupted deletion can be asked for again.
+ * Deletes what the cluster made, then the folder if nothing else is in it. The plan goes last, so that an interrupted deletion can be asked for
+ * again.
  *
  * @param lock is released.
  * @returns what is not the cluster's and stays, as paths in the folder; nothing if the folder is gone.
@@ -61,7 +62,7 @@ export async function removeCluster(folder: ClusterFolder, lock: FileLock): Prom
   });
 }
 
-/** Takes back what a first `up` made that was refused, folders above it too. Does nothing in a folder that had a cluster already. */
+/** Removes what a refused first `up` made, also folders above it. Removes nothing from a folder that had a cluster already. */
 export async function undoFirstUp(folder: ClusterFolder, lock: FileLock, before: FolderBefore): Promise<void> {
   if (holdsCluster(folder)) return lock.release();
   await removeContents(folder, lock);
@@ -80,7 +81,7 @@ async function removeContents(folder: ClusterFolder, lock: FileLock): Promise<vo
   await removeMatching(folder.path, OWN.other);
   await removeMatching(folder.path, OWN.unfinished);
   await removeMatching(folder.path, OWN.plan);
-  // Windows deletes no file that is open; elsewhere nobody may take it in between.
+  // Windows deletes no file that is open. Elsewhere the lock is kept until its file is gone, so that nobody takes it in between.
   if (process.platform === "win32") lock.release();
   await removeMatching(folder.path, OWN.lock);
   lock.release();
@@ -102,7 +103,7 @@ async function removeIfEmpty(path: string): Promise<boolean> {
   }
 }
 
-/** Not empty, in the words of several systems; not there; a mount point, or in a folder of somebody else's. */
+/** Not empty, as several systems say it; not there; a mount point, or in a folder of another user. */
 const STAYS: ReadonlySet<string> = new Set(["ENOTEMPTY", "EEXIST", "ENOTDIR", "ENOENT", "EBUSY", "EPERM", "EACCES"]);
 
 /** @returns nothing for what is not there. */

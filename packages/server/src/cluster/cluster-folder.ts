@@ -11,7 +11,7 @@ export interface ClusterFolder {
   readonly path: string;
   /** What a second `up` must know: names, ports, the database. Owner only. */
   readonly plan: string;
-  /** Processes that run now, for whoever finds them after the supervisor was killed. */
+  /** Processes that run now, so that they can be found after the supervisor was killed. */
   readonly processes: string;
   readonly lock: string;
   readonly clusterKey: string;
@@ -31,7 +31,7 @@ export interface ClusterFolder {
 
 /** Longest path of a Unix socket on every system that has them, less a margin. */
 const SOCKET_PATH_MAX_BYTES = 100;
-/** As root the database runs as another user, who must get through to its data, but not see what else is there. */
+/** Under root the database runs as another user, who must reach its data, but not see what else is there. */
 const PASS_ONLY = 0o711;
 const OWNER_ONLY = 0o700;
 const PERMISSIONS = 0o7777;

@@ -6,7 +6,7 @@ import type { ClusterFolder } from "./cluster-folder.ts";
 import { clusterError } from "./cluster-problem.ts";
 import { assertPortsFree, firstFreePort, pickPort, type WantedPort } from "./ports.ts";
 
-/** The database of a local cluster: one of its own, or one that is told anew at each start, because of its password. */
+/** The database of a local cluster: its own, or an external one. Its URL is then given at each start and not kept, because it may have a password. */
 export type PlannedDatabase =
   | { readonly kind: "embedded"; readonly port: number; readonly password: string }
   | { readonly kind: "external" };
@@ -25,17 +25,17 @@ export interface ClusterPlan {
   readonly nodes: readonly PlannedNode[];
 }
 
-/** What may be asked of a plan; what is `undefined` stays as the last start had it. */
+/** Settings of a plan; those that are `undefined` stay as the last start had them. */
 export interface PlanSettings {
-  /** How many storage nodes. Default at first: 6. */
+  /** How many storage nodes. Default at the first start: 6. */
   readonly nodes?: number | undefined;
-  /** 0: any free one. Default at first: 9000, or the next one that is free. */
+  /** 0: any free one. Default at the first start: 9000, or the next one that is free. */
   readonly gatewayPort?: number | undefined;
-  /** Of the first node, the others follow; 0: any free ones. Default at first: as 0. */
+  /** Port of the first node, the others follow; 0: any free ones. Default at the first start: as 0. */
   readonly nodePort?: number | undefined;
-  /** Of the cluster's own PostgreSQL; 0: any free one. Default at first: as 0. */
+  /** Port of the cluster's own PostgreSQL; 0: any free one. Default at the first start: as 0. */
   readonly postgresPort?: number | undefined;
-  /** The database of somebody else, told at each start. Default: the cluster has its own. */
+  /** An external database, given at each start. Default: the cluster has its own. */
   readonly databaseUrl?: string | undefined;
 }
 
@@ -46,7 +46,7 @@ const GATEWAY_PORT_TRIES = 20;
 const PASSWORD_BYTES = 24;
 
 /**
- * The plan of this start: what the last one kept, changed by what is asked for now.
+ * Makes the plan of this start: the last plan, changed by the settings.
  *
  * Ports that were asked for or are remembered must be free; all others are picked.
  *
@@ -75,7 +75,7 @@ export async function makePlan(last: ClusterPlan | undefined, settings: PlanSett
   return plan;
 }
 
-/** One node more. */
+/** Plans one more node. */
 export async function planNode(plan: ClusterPlan): Promise<PlannedNode> {
   assertNodeCount(plan.nodes.length + 1, plan);
   const taken = new Set(portsOf(plan).map(({ port }) => port));
@@ -95,14 +95,14 @@ function assertNodeCount(count: number, last: ClusterPlan | undefined): void {
   }
 }
 
-/** 9000 is easy to remember, where it is free. */
+/** Prefers 9000, which is easy to remember. */
 async function gatewayPortFor(taken: Set<number>, pick: () => Promise<number>): Promise<number> {
   const port = (await firstFreePort(GATEWAY_PORT_FIRST, GATEWAY_PORT_TRIES)) ?? (await pick());
   taken.add(port);
   return port;
 }
 
-/** Of one node: the setting is the first one's, the others follow; 0 takes any. */
+/** The port of one node. The setting is that of the first node, the others follow; 0: any. */
 function portOf(node: PlannedNode, index: number, { nodePort }: PlanSettings): number {
   if (nodePort === undefined) return node.port;
   return nodePort === 0 ? 0 : nodePort + index;
@@ -122,7 +122,7 @@ async function planDatabase(
   if (last?.kind === "external") {
     throw clusterError(
       "OTHER_DATABASE",
-      "this cluster was started with a database of its own choice, which knows its objects",
+      "this cluster was first started with an external database, which knows its objects",
     );
   }
   const wanted = postgresPort ?? last?.port ?? 0;

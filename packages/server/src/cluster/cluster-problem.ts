@@ -1,9 +1,9 @@
 import { AshlarError, type ErrorCode } from "@ashlar/sdk/errors";
 
 /**
- * What may stand in the way of a cluster, and goes away if it is asked for otherwise.
+ * Problems that prevent the start of a cluster, and that other options solve.
  *
- * `details.problem` of the error is one of them: how another choice is made is told by whoever takes it, the command line for instance.
+ * `details.problem` of the error is one of them. The caller, for instance the command line, tells its user how to choose otherwise.
  */
 export const CLUSTER_PROBLEMS = [
   "OTHER_FILES",
@@ -29,7 +29,7 @@ export function clusterError(
   });
 }
 
-/** The problem that an error tells of, and the options that would change it; `undefined` for every other error. */
+/** The problem that an error is about, and the options that would change it; `undefined` for every other error. */
 export function clusterProblemOf(
   error: unknown,
 ): { readonly problem: ClusterProblem; readonly options: readonly string[] } | undefined {

@@ -13,7 +13,7 @@ import { type RecordedProcess, survivorsIn } from "./process-record.ts";
 import type { ProcessView } from "./process-spec.ts";
 import type { Supervisor } from "./supervisor.ts";
 
-/** What the supervisor is asked: one line of JSON, answered by one. */
+/** A request to the supervisor: one line of JSON, answered by one line. */
 export type ControlRequest =
   | { readonly command: "status" }
   | {
@@ -42,7 +42,7 @@ export interface ClusterStatus {
 /** The answer to `kill` and `start`. */
 export interface ProcessAnswer {
   readonly name: string;
-  /** Of what was started; of what was killed, absent if it had just ended by itself. */
+  /** Id of the process that was started or killed; absent if the one to kill had just ended by itself. */
   readonly pid?: number | undefined;
 }
 
@@ -51,7 +51,7 @@ export interface DownAnswer {
   readonly supervisorPid: number;
 }
 
-/** The answer to `add`: the node, and what each server holds from now on. */
+/** The answer to `add`: the node, and what each node holds from now on. */
 export interface AddAnswer {
   readonly name: string;
   readonly address: string;
@@ -81,13 +81,13 @@ export interface ControlServer {
 export interface ControlHandlerOptions {
   readonly folder: ClusterFolder;
   readonly supervisor: Supervisor;
-  /** Begins the end. */
+  /** Begins to stop the cluster. */
   readonly down: () => void;
   /** Settles when everything was stopped. */
   readonly stopped: Promise<void>;
 }
 
-/** Does what the supervisor is asked for. */
+/** Creates what answers the requests to the supervisor. */
 export function createControlHandler({ folder, supervisor, down, stopped }: ControlHandlerOptions): ControlHandler {
   return async (request) => {
     switch (request.command) {
@@ -125,10 +125,10 @@ export function statusOf(folder: ClusterFolder, supervisor: Supervisor, supervis
 
 const OWNER_ONLY = 0o600;
 const ALL_BUT_OWNER = 0o077;
-/** When everything is stopped, whoever still says nothing is not waited for. */
+/** When everything is stopped, connections that are still open after this long are cut. */
 const LAST_ANSWERS_MS = 500;
 
-/** Listens in the folder, for its owner only. The caller holds the folder's lock, so that an old socket is nobody's. */
+/** Listens in the folder, for its owner only. The caller holds the folder's lock, so no other process uses a socket that is left there. */
 export async function serveControl(folder: ClusterFolder, handle: ControlHandler): Promise<ControlServer> {
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
@@ -159,7 +159,7 @@ export async function serveControl(folder: ClusterFolder, handle: ControlHandler
   };
 }
 
-/** The socket is made in the same turn: nobody else may connect before its mode is set. A thread has no umask of its own. */
+/** The socket is made in the turn that sets the umask: nobody else may connect before its mode is set. Only the main thread can set the umask. */
 function listenPrivately(listen: () => void): void {
   const umask = isMainThread ? process.umask(ALL_BUT_OWNER) : undefined;
   try {
@@ -170,7 +170,7 @@ function listenPrivately(listen: () => void): void {
 }
 
 async function answer(socket: Socket, handle: ControlHandler): Promise<void> {
-  // Whoever asked may be gone.
+  // The client may be gone.
   socket.on("error", () => {});
   for await (const line of createInterface({ input: socket })) {
     const reply = await handle(JSON.parse(line) as ControlRequest).then(
@@ -188,7 +188,7 @@ async function answer(socket: Socket, handle: ControlHandler): Promise<void> {
 /**
  * Asks the supervisor of a folder.
  *
- * @throws {AshlarError} NODE_UNAVAILABLE if none runs there, or it goes away; whatever it answers; CANCELED.
+ * @throws {AshlarError} NODE_UNAVAILABLE if none runs there, or it goes away; the error that it answers with; CANCELED.
  */
 export async function askSupervisor<Name extends ControlRequest["command"]>(
   folder: ClusterFolder,
@@ -200,7 +200,7 @@ export async function askSupervisor<Name extends ControlRequest["command"]>(
   signal.addEventListener("abort", abort, { once: true });
   try {
     const lines = createInterface({ input: socket });
-    // It passes the socket's errors on, which are taken below.
+    // The interface passes on the socket's errors, which are handled below.
     lines.on("error", () => {});
     const line = await new Promise<string>((resolve, reject) => {
       lines.once("line", resolve);
@@ -221,7 +221,7 @@ export async function askSupervisor<Name extends ControlRequest["command"]>(
   }
 }
 
-/** Nobody answers: then nothing runs, or what a supervisor that was killed left. The hint goes by the details. */
+/** The error when nobody answers: nothing runs, or only what a killed supervisor left. The hint to the user depends on `details`. */
 function awayError(folder: ClusterFolder, cause: unknown, what = `no cluster runs in ${folder.path}`): AshlarError {
   const survivors = survivorsIn(folder);
   const message = survivors.length === 0 ? what : survivorsText(folder, survivors);

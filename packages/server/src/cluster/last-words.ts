@@ -12,7 +12,7 @@ export function lastWords(log: string, from: number): string | undefined {
   return lastWordsOf(tailOf(log, from));
 }
 
-/** The same of its output. */
+/** The same for text of its log. */
 export function lastWordsOf(text: string): string | undefined {
   const lines = text
     .split("\n")
@@ -33,7 +33,7 @@ function tailOf(log: string, from: number): string {
       closeSync(file);
     }
   } catch {
-    // Without its log, nobody knows.
+    // Without its log, its last words are not known.
     return "";
   }
 }

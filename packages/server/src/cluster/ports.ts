@@ -5,7 +5,7 @@ import { clusterError } from "./cluster-problem.ts";
 
 export const LOOPBACK = "127.0.0.1";
 
-/** Below the ports that systems give to outgoing connections, so that one which is remembered stays free. */
+/** Below the ports that systems give to outgoing connections, so that a remembered port stays free. */
 const FIRST_RANDOM_PORT = 20_000;
 const RANDOM_PORTS = 10_000;
 const RANDOM_TRIES = 200;
@@ -33,7 +33,7 @@ export async function pickPort(taken: ReadonlySet<number>, random: Random = syst
   throw new AshlarError("OVERLOADED", `no free port found between ${FIRST_RANDOM_PORT} and 30000`);
 }
 
-/** The first free port from `first` on, of so many. @returns `undefined` if all are taken. */
+/** The first free one of `count` ports from `first` on. @returns `undefined` if all are taken. */
 export async function firstFreePort(first: number, count: number): Promise<number | undefined> {
   for (let port = first; port < first + count; port++) if (await isPortFree(port)) return port;
   return undefined;

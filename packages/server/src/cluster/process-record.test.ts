@@ -15,7 +15,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(path, { recursive: true }));
 
-test("a survivor is stopped, and killed if it does not listen; another process with a remembered id is not", async () => {
+test("a survivor is stopped, and killed if it ignores that; another process with a remembered id is not", async () => {
   const stubborn = "process.on('SIGTERM', () => {}); setInterval(() => {}, 1000); console.log('up')";
   const script = "setInterval(() => {}, 1000); console.log('up')";
   const children = [script, stubborn, script].map((code) => spawn(process.execPath, ["-e", code]));
@@ -36,7 +36,7 @@ test("a survivor is stopped, and killed if it does not listen; another process w
   children[2]?.kill("SIGKILL");
 });
 
-test("a process is known by its start; a dead one by nothing", async () => {
+test("a process is identified by its start; a dead one has no identity", async () => {
   expect(identityOf(process.pid)).toBe(identityOf(process.pid));
   const child = spawn(process.execPath, ["-e", "setInterval(() => {}, 1000)"]);
   const pid = child.pid ?? 0;

@@ -16,7 +16,7 @@ export interface RecordedProcess {
   readonly stopSignal: NodeJS.Signals;
 }
 
-/** Who runs in a folder, written whenever it changes. */
+/** The processes that run in a folder, written whenever they change. */
 export interface RecordedProcesses {
   readonly supervisorPid: number;
   readonly processes: readonly RecordedProcess[];
@@ -28,17 +28,17 @@ export function readProcesses(folder: ClusterFolder): RecordedProcesses | undefi
   return value as RecordedProcesses | undefined;
 }
 
-/** Writes down who runs, before anything else happens. */
+/** Writes down the processes that run, before anything else happens. */
 export function writeProcesses(folder: ClusterFolder, processes: readonly RecordedProcess[]): void {
   writePrivateFile(folder.processes, `${JSON.stringify({ supervisorPid: process.pid, processes }, undefined, 2)}\n`);
 }
 
-/** Forgets: everything was stopped. */
+/** Removes the record: everything was stopped. */
 export function removeProcesses(folder: ClusterFolder): void {
   rmSync(folder.processes, { force: true });
 }
 
-/** Recorded processes that run: the very ones that were written down. Children of a supervisor that lives are among them. */
+/** Recorded processes that still run, and no others that got the same id later. Children of a running supervisor are among them. */
 export function survivorsIn(folder: ClusterFolder): readonly RecordedProcess[] {
   return (readProcesses(folder)?.processes ?? []).filter(lives);
 }
@@ -48,7 +48,7 @@ function lives({ pid, identity }: RecordedProcess): boolean {
 }
 
 /**
- * Takes the folder for this process, or fails at once.
+ * Locks the folder for this process, or fails at once.
  *
  * @throws {AshlarError} PRECONDITION_FAILED naming the process that has it.
  */
@@ -64,7 +64,7 @@ export function lockCluster(folder: ClusterFolder): FileLock {
 const POLL_MS = 50;
 
 /**
- * Stops what a supervisor that was killed left running; only processes that are the very ones that were written down.
+ * Stops what a killed supervisor left running: recorded processes only, and no others that got the same id later.
  *
  * @param options.graceMs after this long they are killed.
  * @returns names of those that were still there.
@@ -75,7 +75,7 @@ export async function stopSurvivors(
 ): Promise<readonly string[]> {
   const { graceMs, clock = systemClock } = options;
   const found = survivorsIn(folder);
-  // Whoever writes to the database goes first.
+  // Processes that write to the database are stopped first.
   const rounds = [
     found.filter(({ stopSignal }) => stopSignal === "SIGTERM"),
     found.filter(({ stopSignal }) => stopSignal !== "SIGTERM"),
@@ -105,9 +105,9 @@ const STATE_FIELD = 0;
 const START_FIELD = 19;
 
 /**
- * Tells one process from another that got the same id later: when it started, in words of the system.
+ * Tells one process from another that got the same id later: by the time of its start, as the system writes it.
  *
- * @returns `undefined` if no such process lives, or the system does not tell: then nobody may kill it.
+ * @returns `undefined` if no such process lives, or the system does not tell: then it must not be killed.
  */
 export function identityOf(pid: number): string | undefined {
   try {
@@ -120,7 +120,7 @@ export function identityOf(pid: number): string | undefined {
 function fromProc(pid: number): string | undefined {
   const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  // Dead, and nobody has asked for its exit code yet.
+  // Dead, but its exit code was not read yet.
   if (fields[STATE_FIELD] === "Z") return undefined;
   return `${readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim()} ${fields[START_FIELD]}`;
 }

@@ -1,8 +1,8 @@
 import { visibleText } from "../observability/control-characters.ts";
 
 /**
- * `starting`: it runs and was not ready yet; `not ready`: it was, and its own check says no; `restarting`: it ended by itself and waits for its next
- * start; `kept down`: since it was asked for.
+ * `starting`: it runs and was not ready yet; `not ready`: it was ready, and its own check says no now; `restarting`: it ended by itself and waits for
+ * its next start; `kept down`: on request.
  */
 export type ProcessState = "starting" | "ready" | "not ready" | "restarting" | "kept down" | "stopping" | "stopped";
 
@@ -11,7 +11,7 @@ export interface Launch {
   readonly file: string;
   readonly args: readonly string[];
   readonly env: NodeJS.ProcessEnv;
-  /** Default: ours. */
+  /** Default: that of this process. */
   readonly cwd?: string;
   readonly uid?: number;
   readonly gid?: number;
@@ -33,15 +33,15 @@ export interface ProcessSpec {
   readonly kind: "postgres" | "node" | "gateway";
   /** Where it is reached. */
   readonly address: string;
-  /** File that takes both of its streams. */
+  /** File that takes its standard output and standard error. */
   readonly log: string;
   readonly stopSignal: NodeJS.Signals;
   /** Ends it at once, without leaving anything behind. */
   readonly endSignal: NodeJS.Signals;
   readonly launch: () => Launch;
-  /** Asks it how it is. Never rejects for what is wrong with it, only if the signal aborts. */
+  /** Asks the process for its state. Never rejects for what is wrong with the process, only if the signal aborts. */
   readonly look: (signal: AbortSignal) => Promise<Look>;
-  /** What to do about the words it ended with, if that is known. */
+  /** What to do about the last words of the process, if that is known. */
   readonly advice?: (words: string) => string | undefined;
 }
 
@@ -54,12 +54,12 @@ export interface ProcessView extends Omit<Look, "ready"> {
   readonly address: string;
   /** Starts after the first one. */
   readonly restarts: number;
-  /** How much longer it is kept down; absent where it is not, or until it is started. */
+  /** How much longer it is kept down; absent if it is not, or if it stays down until it is started. */
   readonly keptDownForMs: number | undefined;
   readonly log: string;
 }
 
-/** What happened to one process, as a line of its own. */
+/** The state of one process, as one line. */
 export function changeLine(view: ProcessView): string {
   const pid = view.pid === undefined ? "" : ` (pid ${view.pid})`;
   const reason = view.reason === undefined ? "" : `: ${visibleText(view.reason)}`;

@@ -12,7 +12,7 @@ import { identityOf, lockCluster, removeProcesses, stopSurvivors } from "./proce
 import type { ProcessView } from "./process-spec.ts";
 import { type OpenDatabase, type ServerPrograms, Supervisor } from "./supervisor.ts";
 
-/** Who is shown how a cluster is while it runs. */
+/** Shows the state of a cluster while it runs. */
 export interface ClusterWatcher {
   /** Something may have changed. */
   update(): void;
@@ -36,7 +36,7 @@ export interface RunClusterOptions {
   readonly makeClusterKey: (folder: ClusterFolder) => Promise<unknown>;
   /** Names of processes that an earlier supervisor had left, and that were stopped now. */
   readonly onLeftovers: (names: readonly string[]) => void;
-  /** Called once, when everything that can be refused was not. */
+  /** Called once, after all checks that can refuse the start. */
   readonly watch: (views: () => readonly ProcessView[]) => ClusterWatcher;
   /** Stops the cluster in order; so does a request for `down`. */
   readonly signal: AbortSignal;
@@ -46,8 +46,8 @@ export interface RunClusterOptions {
 /**
  * Runs a whole cluster as processes of this machine, until the signal or a request for `down`.
  *
- * @throws {AshlarError} INVALID_ARGUMENT and PRECONDITION_FAILED for what stands in the way, see `clusterProblemOf`; what a first start had made until
- *   then is taken back.
+ * @throws {AshlarError} INVALID_ARGUMENT and PRECONDITION_FAILED for what prevents the start, see `clusterProblemOf`; what a first start had made
+ *   until then is removed.
  */
 export async function runCluster(options: RunClusterOptions): Promise<void> {
   const { folder } = options;
@@ -66,7 +66,7 @@ interface Prepared {
   readonly postgres: LocalPostgres | undefined;
 }
 
-/** Everything that can be refused before anything is started. */
+/** Makes all checks that can refuse the start, before anything is started. */
 async function prepare(options: RunClusterOptions): Promise<Prepared> {
   const { folder, settings, graceMs } = options;
   const survivors = await stopSurvivors(folder, { graceMs });
@@ -113,7 +113,7 @@ async function supervise(options: RunClusterOptions, { plan, postgres }: Prepare
   }
 }
 
-/** Starts, and then waits for the end, which is no error, whenever it comes. */
+/** Calls `start`, and then waits until the signal aborts. The abort is no error, whenever it comes. */
 async function runUntil(ended: AbortSignal, start: (ended: AbortSignal) => Promise<void>): Promise<void> {
   try {
     await start(ended);
@@ -126,9 +126,9 @@ async function runUntil(ended: AbortSignal, start: (ended: AbortSignal) => Promi
 
 /** What {@link stopCluster} found and left. */
 export interface StoppedCluster {
-  /** Whether anything ran: the supervisor, or what one that was killed had left. */
+  /** Whether anything ran: the supervisor, or what a killed one had left. */
   readonly wasRunning: boolean;
-  /** Of a deletion: what is not the cluster's and stays, as paths in the folder. */
+  /** After a deletion: what is not the cluster's and stays, as paths in the folder. */
   readonly stayed: readonly string[] | undefined;
 }
 
@@ -136,11 +136,11 @@ const POLL_MS = 50;
 const GONE_LIMIT_MS = 10_000;
 
 /**
- * Stops the cluster of a folder, also what a supervisor that was killed left running.
+ * Stops the cluster of a folder, also what a killed supervisor left running.
  *
  * @param options.deleteData deletes what the cluster made, too.
- * @throws {AshlarError} PRECONDITION_FAILED if a supervisor is there and does not answer; STORE_INCOMPATIBLE, before anything is stopped, for a deletion
- *   where the folder is not known to be a cluster's.
+ * @throws {AshlarError} PRECONDITION_FAILED if a supervisor is there and does not answer; STORE_INCOMPATIBLE, before anything is stopped, for a
+ *   deletion where the folder is not known to be a cluster's.
  */
 export async function stopCluster(
   folder: ClusterFolder,
@@ -157,7 +157,7 @@ export async function stopCluster(
   return { wasRunning: wasRunning || survivors.length > 0, stayed };
 }
 
-/** Asks it to stop everything, and waits until it is gone. @returns whether there was one. */
+/** Asks the supervisor to stop everything, and waits until it is gone. @returns whether there was one. */
 async function stopSupervisor(folder: ClusterFolder, signal: AbortSignal): Promise<boolean> {
   const answer = await askSupervisor(folder, { command: "down" }, signal).catch((error: unknown) => {
     // Nobody listens, or the answer was lost with the process that ended.

@@ -15,8 +15,8 @@ const READY_LIMIT_MS = 120_000;
 /**
  * Starts a supervisor in the background and waits until its cluster is ready.
  *
- * @param options.launch a program that calls `runCluster` for this folder. It logs JSON lines, and its last one is its error, with code and details:
- *   `{"error":{"code":…,"message":…,"details":…}}`.
+ * @param options.launch a program that calls `runCluster` for this folder. It logs JSON lines; if it fails, the last one is its error, with code and
+ *   details: `{"error":{"code":…,"message":…,"details":…}}`.
  * @throws {AshlarError} what made the supervisor end; DEADLINE_EXCEEDED if not everything is ready in two minutes: it goes on in the background.
  */
 export async function startDetached(
@@ -27,7 +27,7 @@ export async function startDetached(
   assertTakesCluster(folder);
   const before = await makeClusterFolder(folder);
   lockCluster(folder).release();
-  // Read through this handle: a first start that fails takes the file away again.
+  // The log is read through this handle, because a first start that fails deletes the file.
   const log = openSync(folder.log("supervisor"), "a+", 0o600);
   try {
     const logFrom = fstatSync(log).size;
@@ -54,7 +54,7 @@ async function waitUntilReady(
     await systemClock.sleep(POLL_MS, { signal });
     if (child.exitCode !== null || child.signalCode !== null) return undefined;
     const status = await askSupervisor(folder, { command: "status" }, signal).catch(() => undefined);
-    // Another one may have been first.
+    // Another supervisor may have been first.
     if (status?.ready && status.supervisorPid === child.pid) return status;
     if (systemClock.monotonicMs() < untilMs) continue;
     const away = status?.processes.filter(({ state }) => state !== "ready").map(changeLine);
@@ -65,7 +65,7 @@ async function waitUntilReady(
 
 const ERROR_MAX_BYTES = 65_536;
 
-/** What the supervisor ended with: its own error, where it told one. */
+/** The error that the supervisor ended with: its own, if it logged one. */
 function endOf(log: number, from: number): AshlarError {
   const bytes = new Uint8Array(ERROR_MAX_BYTES);
   const start = Math.max(from, fstatSync(log).size - ERROR_MAX_BYTES);
@@ -84,12 +84,12 @@ function toldError(line: string): AshlarError | undefined {
     const { code, message, details } = error;
     return isErrorCode(code) ? new AshlarError(code, message, { details }) : undefined;
   } catch {
-    // Cut off.
+    // The line is cut off.
     return undefined;
   }
 }
 
-/** The supervisor took back what it had made; the folder and the log were made here. One that another supervisor works in is left alone. */
+/** Removes the folder and the log, which were made here; the supervisor removed what it made. If another supervisor has the folder, it stays. */
 async function undoUnlessTaken(folder: ClusterFolder, before: FolderBefore, error: AshlarError): Promise<void> {
   if (holdsCluster(folder) || error.code === "PRECONDITION_FAILED") return;
   using lock = lockCluster(folder);

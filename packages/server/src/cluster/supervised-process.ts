@@ -7,7 +7,7 @@ import { formatDuration } from "../observability/format.ts";
 import { lastWords } from "./last-words.ts";
 import type { Look, ProcessSpec, ProcessState, ProcessView } from "./process-spec.ts";
 
-/** What {@link SupervisedProcess} needs beside the process. */
+/** What {@link SupervisedProcess} needs besides the process. */
 export interface SupervisionOptions {
   readonly clock: Clock;
   /** Called in the same turn as the change. */
@@ -16,15 +16,15 @@ export interface SupervisionOptions {
 
 const RESTART_FIRST_MS = 500;
 const RESTART_MAX_MS = 10_000;
-/** After running this long, a crash is a new one. */
+/** After running this long, a crash counts as the first one again. */
 const SETTLED_MS = 10_000;
-/** A start that takes longer says why. */
+/** When a start takes longer than this, its reason is shown. */
 const START_USUAL_MS = 8000;
 const LOOK_STARTING_MS = 200;
 const LOOK_MS = 1000;
 const LOOK_LIMIT_MS = 4000;
 
-/** Keeps one process running: starts it again when it ends, a little later each time, and asks it how it is. */
+/** Keeps one process running: starts it again when it ends, after a longer pause each time, and asks it for its state. */
 export class SupervisedProcess {
   readonly spec: ProcessSpec;
   readonly #clock: Clock;
@@ -76,10 +76,10 @@ export class SupervisedProcess {
   }
 
   /**
-   * Kills it like a crash would.
+   * Kills it as a crash would.
    *
    * @param downMs how long it stays down; `undefined`: it starts again like after a crash; Infinity: until `start()`.
-   * @returns the process; `undefined` if it had just ended by itself and stays down now.
+   * @returns the id of the process; `undefined` if it had just ended by itself and stays down now.
    * @throws {AshlarError} PRECONDITION_FAILED if it does not run.
    */
   kill(downMs: number | undefined): number | undefined {

@@ -19,23 +19,23 @@ import { identityOf, type RecordedProcess, writeProcesses } from "./process-reco
 import type { ProcessSpec, ProcessView } from "./process-spec.ts";
 import { SupervisedProcess } from "./supervised-process.ts";
 
-/** What a server of a cluster is as a program: how it is started, and how it tells that it is ready. */
+/** The program of a node or gateway: how it is started, and how it tells that it is ready. */
 export type ServerProgram = Pick<ProcessSpec, "launch" | "look">;
 
-/** A server that is about to be started. */
+/** A node or gateway that is about to be started. */
 export interface PlannedServer extends PlannedNode {
-  /** Base URL that it is to be reached at; its port is on the loopback address. */
+  /** Base URL under which it will be reached; its port is on the loopback address. */
   readonly url: string;
   readonly databaseUrl: string;
 }
 
-/** The programs that storage nodes and gateways are: the supervisor runs them and knows nothing of their arguments. */
+/** The programs of storage nodes and gateways. The supervisor runs them and does not know their arguments. */
 export interface ServerPrograms {
   node(server: PlannedServer): ServerProgram;
   gateway(server: PlannedServer): ServerProgram;
 }
 
-/** Opens the cluster's database; who closes it leaves it running. The first open makes the schema, with so many copies in its first layout. */
+/** Opens the cluster's database; closing it leaves the database running. The first open makes the schema, with `replicationFactor` in its layout. */
 export type OpenDatabase = (place: {
   readonly databaseUrl: string;
   readonly replicationFactor?: number | undefined;
@@ -46,7 +46,7 @@ export type OpenDatabase = (place: {
 export interface SupervisorOptions {
   readonly folder: ClusterFolder;
   readonly plan: ClusterPlan;
-  /** Absent: the database is somebody else's. */
+  /** Absent: the database is external. */
   readonly postgres: LocalPostgres | undefined;
   readonly databaseUrl: string;
   readonly replicationFactor: number;
@@ -57,7 +57,7 @@ export interface SupervisorOptions {
   readonly onChange: () => void;
 }
 
-/** Beyond what the servers themselves give to running requests. */
+/** Added to the time that the servers themselves give to running requests. */
 const STOP_MARGIN_MS = 5000;
 const READY_LIMIT_MS = 60_000;
 
@@ -98,7 +98,7 @@ export class Supervisor {
   /**
    * Starts everything and waits until it is ready, however long that takes: what fails is started again.
    *
-   * @throws {AshlarError} when the signal aborts; METADATA_UNAVAILABLE if somebody else's database does not answer.
+   * @throws {AshlarError} when the signal aborts; METADATA_UNAVAILABLE if an external database does not answer.
    */
   async start(signal: AbortSignal): Promise<void> {
     const { postgres } = this.#options;
@@ -108,14 +108,14 @@ export class Supervisor {
       await this.#postgres.until(() => this.#postgres?.isReady === true, signal);
     }
     await this.#prepareDatabase(signal);
-    // The gateway comes last: one that has seen half of the nodes gives the first objects fewer copies than they shall have.
+    // The gateway comes last: if it knew only half of the nodes, it would give the first objects too few copies.
     for (const processes of [this.#nodes, [this.#gateway]]) {
       for (const process of processes) process.start();
       for (const process of processes) await process.until(() => process.isReady, signal);
     }
   }
 
-  /** Adds a node and waits until it has its place. @throws {AshlarError} NODE_UNAVAILABLE if it does not come up in a minute. */
+  /** Adds a node and waits until it is ready. @throws {AshlarError} NODE_UNAVAILABLE if it does not come up in a minute. */
   async addNode(): Promise<{ readonly name: string; readonly address: string }> {
     const node = await planNode(this.#plan);
     this.#plan = { ...this.#plan, nodes: [...this.#plan.nodes, node] };
@@ -128,10 +128,10 @@ export class Supervisor {
   }
 
   /**
-   * Starts a process that is kept down, or waits for its next start, and waits until it is ready.
+   * Starts a process that is kept down or has not restarted yet, and waits until it is ready.
    *
-   * @returns its id.
-   * @throws {AshlarError} NODE_UNAVAILABLE if it ends at once, or is not ready in a minute: it is tried again all the same.
+   * @returns the id of the process.
+   * @throws {AshlarError} NODE_UNAVAILABLE if it ends at once, or is not ready in a minute; it is tried again in both cases.
    */
   async startProcess(name: string): Promise<number | undefined> {
     const process = this.process(name);
@@ -148,14 +148,14 @@ export class Supervisor {
     throw new AshlarError("INVALID_ARGUMENT", `no process is called "${name}"; there are ${names.join(", ")}`);
   }
 
-  /** The cluster's servers and layouts, from its database. */
+  /** The cluster's nodes and layouts, from its database. */
   async snapshot(): ReturnType<NodeRegistry["clusterSnapshot"]> {
     const { openDatabase, databaseUrl } = this.#options;
     await using opened = await openDatabase({ databaseUrl });
     return await opened.metadata.clusterSnapshot();
   }
 
-  /** Stops the gateway, then the nodes, then the database: nobody loses what he still writes to. */
+  /** Stops the gateway, then the nodes, then the database: no process loses what it still writes to. */
   async stop(): Promise<void> {
     const graceMs = this.#options.graceMs + STOP_MARGIN_MS;
     await this.#gateway.stop(graceMs);
@@ -206,7 +206,7 @@ export class Supervisor {
     });
   }
 
-  /** Writes down who runs, for the next supervisor, if that changed. */
+  /** Writes down the processes that run, for the next supervisor, if they changed. */
   #record(): void {
     const processes = this.#all().flatMap(({ pid, spec }): RecordedProcess[] =>
       pid === undefined ? [] : [{ name: spec.name, pid, identity: identityOf(pid), stopSignal: spec.stopSignal }],
@@ -217,7 +217,7 @@ export class Supervisor {
     writeProcesses(this.#options.folder, processes);
   }
 
-  /** Makes the schema once, before eight processes would, and the first API key, which the gateway would print into a log. */
+  /** Makes the schema once, before all processes would try, and the first API key, which the gateway would otherwise print into a log. */
   async #prepareDatabase(signal: AbortSignal): Promise<void> {
     const { databaseUrl, folder, replicationFactor, openDatabase } = this.#options;
     await using opened = await openDatabase({ databaseUrl, replicationFactor, logger: silentLogger });

@@ -27,7 +27,7 @@ export function fileError(error: unknown, file: string): unknown {
   return new AshlarError(known[0], `${file} ${known[1]}`, { cause: error, details: { file } });
 }
 
-/** The same for a folder that a store could not be opened in: the store tells what failed, but not where. */
+/** The same for a folder in which a store could not be opened: the store says what failed, but not where. */
 export function folderError(error: unknown, folder: string): unknown {
   const cause = error instanceof Error ? error.cause : undefined;
   const told = fileError(cause, folder);
@@ -35,10 +35,9 @@ export function folderError(error: unknown, folder: string): unknown {
 }
 
 /**
- * Whether something is there, a file or a folder. What may not be looked at is neither there nor absent: to call it absent would send its owner
- * to make a second one.
+ * Whether a file or a folder is there. What may not be looked at gives an error: if it were called absent, its owner would make a second one.
  *
- * @throws {AshlarError} INVALID_ARGUMENT if this user may not look, NODE_UNAVAILABLE if the disk cannot.
+ * @throws {AshlarError} INVALID_ARGUMENT if this user may not look, or links lead round in a circle; NODE_UNAVAILABLE if the disk cannot be read.
  */
 export function isThere(path: string): boolean {
   try {

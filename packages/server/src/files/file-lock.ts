@@ -13,11 +13,11 @@ export interface FileLock extends Disposable {
 /**
  * Locks a file for this process, or fails at once.
  *
- * SQLite's file lock, which the system takes back when the process ends in whatever way, so no lock is ever stale and none is broken by guessing
- * from process ids. Node itself has no file locks.
+ * Uses SQLite's file lock. The system takes it back however the process ends, so no lock is ever stale, and none is broken by guessing from process
+ * ids. Node itself has no file locks.
  *
  * @param file made if it is missing; it stays, empty.
- * @returns `undefined` if another one holds it.
+ * @returns `undefined` if another process or caller holds it.
  * @throws {AshlarError} INVALID_ARGUMENT if the file cannot be made or locked.
  */
 export function tryLockFile(file: string): FileLock | undefined {
@@ -42,7 +42,7 @@ export function tryLockFile(file: string): FileLock | undefined {
   return { release, [Symbol.dispose]: release };
 }
 
-/** Whoever may read it could hold a lock on it. A file of another user's stays as it is. */
+/** Whoever may read the file could lock it. A file of another user stays as it is. */
 function closeToOthers(file: string): void {
   try {
     chmodSync(file, OWNER_ONLY);

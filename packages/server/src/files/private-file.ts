@@ -7,9 +7,9 @@ import { fileError } from "./file-error.ts";
 const OWNER_ONLY = 0o600;
 
 /**
- * Replaces a file of the owner's in one step, so that whoever reads sees the old or the new text and never half of one.
+ * Replaces a file that only its owner may read. This is one step: a reader sees the old or the new text, and never half of one.
  *
- * Synchronous on purpose: nothing can happen between the start of a process and its being written down.
+ * Synchronous on purpose: nothing can happen between the start of a process and the record of it.
  */
 export function writePrivateFile(file: string, text: string): void {
   const fresh = `${file}.${process.pid}.new`;
@@ -22,7 +22,7 @@ export function writePrivateFile(file: string, text: string): void {
   }
 }
 
-/** Without it a power loss may bring the old file back, or none. Not every system can. */
+/** Without this a power loss may bring the old file back, or leave none. Not every system can do it. */
 function syncFolder(folder: string): void {
   const handle = openSync(folder, "r");
   try {
@@ -48,7 +48,7 @@ export function readJsonFile(file: string): Readonly<Record<string, unknown>> | 
     const value: unknown = JSON.parse(text);
     if (typeof value === "object" && value !== null) return value as Readonly<Record<string, unknown>>;
   } catch {
-    // Told below.
+    // Reported below.
   }
   throw new AshlarError("STORE_INCOMPATIBLE", `${file} is damaged: it is no JSON object`);
 }

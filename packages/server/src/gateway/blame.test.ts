@@ -11,7 +11,7 @@ import { createGrantKeeper } from "../grants/index.ts";
 import { createMetrics } from "../observability/index.ts";
 import { startTestGateway, TEST_CLUSTER_KEY, type TestGateway } from "./testing/start-test-gateway.ts";
 
-// What a client sends wrong is INVALID_ARGUMENT on every protocol, logged by nobody as an error and counted by no alert.
+// What a client sends wrong is INVALID_ARGUMENT on every protocol. It is not logged as an error and not counted as a failure.
 
 const errors: LogFields[] = [];
 const logger: Logger = { ...silentLogger, error: (fields) => void errors.push(fields), child: () => logger };
@@ -61,7 +61,7 @@ const CONTENT_TYPES: Readonly<Record<Kind, string>> = {
   "connect-stream+json": "application/connect+json",
 };
 
-/** grpc-status and Connect names of what is looked for here. */
+/** Connect names of the values of grpc-status that occur here. */
 const GRPC_NAMES: Readonly<Record<string, string>> = {
   "0": "ok",
   "1": "canceled",
@@ -175,7 +175,7 @@ describe.each(KINDS)("over %s", (kind) => {
     ]);
   });
 
-  it("so are timeouts that are none", async () => {
+  it("so are timeouts that are not valid", async () => {
     const header = kind.startsWith("grpc") ? "grpc-timeout" : "connect-timeout-ms";
     for (const value of ["-1", "soon", "1e3", "99999999999"]) {
       expect([value, (await send(kind, text(""), { [header]: value })).code]).toEqual([value, "invalid_argument"]);
@@ -243,7 +243,7 @@ describe("envelopes", () => {
 });
 
 describe("what does not fit a method", () => {
-  it("is refused with the status that says so, and words", async () => {
+  it("is refused with the status that says so, and a message", async () => {
     const get = `${OBJECTS}/HeadObject?encoding=proto&base64=1&message=%2A%2A`;
     expect(await call(get, "", text(""), { method: "GET" })).toEqual({ status: 405, code: "unsupported" });
     const answers = [

@@ -1,4 +1,4 @@
-/** What ten bytes of an object cost the disk that its chunk lies on: the blocks that they touch and the chunk's trailer, in every seat. */
+/** What is read from the disk for ten bytes of an object: the blocks that they touch and the chunk's trailer, in every seat. */
 import { randomBytes } from "node:crypto";
 import * as nodeFs from "node:fs/promises";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -84,7 +84,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true });
 });
 
-/** Bytes that the disk gave for each of {@link RANGES}. */
+/** Bytes read from the disk for each of {@link RANGES}. */
 async function costs(read: (offset: number) => Promise<Uint8Array>): Promise<number[]> {
   const found: number[] = [];
   for (const [offset] of RANGES) {

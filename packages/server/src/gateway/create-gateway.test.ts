@@ -30,17 +30,17 @@ afterEach(async () => {
   for (const close of closers.splice(0).reverse()) await close();
 });
 
-/** @param spoilt gives `node-2` another URL than it registered, as a row of an older release may. */
+/** @param replaced gives `node-2` another URL than it registered, as a row of an older release may. */
 async function clusterOf(
   options?: Partial<GatewayOptions>,
-  spoilt: { readonly url?: string | undefined } = {},
+  replaced: { readonly url?: string | undefined } = {},
 ): Promise<TestCluster & { readonly metadata: MetadataStore }> {
   const sound = createMemoryMetadataStore();
   const metadata: MetadataStore = {
     ...sound,
     async clusterSnapshot(call) {
       const { nodes, layouts } = await sound.clusterSnapshot(call);
-      const urlOf = (nodeId: string, url: string): string => (nodeId === "node-2" ? (spoilt.url ?? url) : url);
+      const urlOf = (nodeId: string, url: string): string => (nodeId === "node-2" ? (replaced.url ?? url) : url);
       return { layouts, nodes: nodes.map((node) => ({ ...node, url: urlOf(node.nodeId, node.url) })) };
     },
   };
@@ -83,7 +83,7 @@ describe("a gateway whose logger and tracer fail", () => {
       },
     ],
     ["reject", (): Promise<never> => Promise.reject(own)],
-  ])("and %s answers all the same, and tells the console once of each", async (_name, fail) => {
+  ])("and %s still answers, and reports each of them once on the console", async (_name, fail) => {
     const told = vi.spyOn(console, "error").mockImplementation(() => {});
     try {
       const logger = { debug: fail, info: fail, warn: fail, error: fail, child: fail } as unknown as Logger;
@@ -99,7 +99,7 @@ describe("a gateway whose logger and tracer fail", () => {
     }
   });
 
-  it("is not made with ones that lack their methods", async () => {
+  it("is not created with a logger or tracer that lacks its methods", async () => {
     await expect(singleOf({ logger: {} as Logger })).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
     await expect(singleOf({ tracer: {} as Tracer })).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
   });
@@ -139,20 +139,20 @@ describe("a gateway over three nodes", () => {
     ["gateway", gateway, "nonsense"],
     ["direct", direct, "nonsense"],
   ] as const)(
-    "serves the %s seat although a row of old names one node by a URL that nobody can use",
+    "serves the %s seat although an old row names one node by a URL that nobody can use",
     async (_name, seat, bad) => {
       const { url, keys, metadata, stores } = await clusterOf({}, { url: bad });
       const client = clientOf(seat, url, keys.readwrite);
       await client.createBucket({ bucket: "photos" });
       await roundTrip(client, "key");
-      // What it missed is noted, for when it has registered anew.
+      // What the node missed is noted, for when it has registered again.
       const repairs = await metadata.listRepairs({ limit: 100 });
       expect(new Set(repairs.map((repair) => repair.nodeId))).toEqual(new Set(["node-2"]));
       expect((await stores.get("node-2")?.stats())?.chunkCount).toBe(0);
     },
   );
 
-  it("reads ranges through its chunk API of a chunk that one node is left with", async () => {
+  it("reads ranges through its chunk API of a chunk that only one node still has", async () => {
     const { url, keys, stores, gateway: server } = await clusterOf();
     const client = clientOf(gateway, url, keys.readwrite);
     await client.createBucket({ bucket: "photos" });
@@ -194,7 +194,7 @@ describe("an insecure gateway", () => {
     expect([answer.status, ((await answer.json()) as { code: string }).code]).toEqual([409, "aborted"]);
   });
 
-  it("says that stores failed where they did not tell whether a chunk is there, and not that it is to be uploaded again", async () => {
+  it("says that stores failed if they did not tell whether a chunk is there, and does not ask to upload it again", async () => {
     const failing = Object.assign(createMemoryChunkStore(), {
       hasChunks: async () => Promise.reject(new AshlarError("NODE_UNAVAILABLE", "EIO: i/o error")),
     });
@@ -272,7 +272,7 @@ describe("a gateway's life", () => {
     await expect(server.backend.listBuckets()).rejects.toMatchObject({ code: "STORE_CLOSED" });
   });
 
-  it("is shutting down, not in conflict, for requests that its end cuts off", async () => {
+  it("answers NODE_UNAVAILABLE, and no conflict, to requests that its end cuts off", async () => {
     const { gateway: server, keys } = await singleOf();
     const headers = { authorization: `Bearer ${keys.admin}` };
     await server.fetch(new Request("http://gateway/objects/photos", { method: "PUT", headers }));
@@ -311,7 +311,7 @@ describe("a gateway's life", () => {
     expect(await (await fetch(`${url}/metrics`)).text()).toContain("ashlar_http_requests_running");
   });
 
-  it("tells that it is not ready although its database hangs", async () => {
+  it("answers that it is not ready while its database hangs", async () => {
     const metadata: MetadataStore = { ...createMemoryMetadataStore(), ping: () => new Promise(() => {}) };
     const topology = singleStoreTopology(createMemoryChunkStore());
     const { url, close } = await startTestGateway({ metadata, topology, hasher: nodeCryptoHasher });
@@ -323,7 +323,7 @@ describe("a gateway's life", () => {
     ]);
   });
 
-  it("needs no port: fetch does", async () => {
+  it("needs no port: fetch is enough", async () => {
     const { gateway: server, keys } = await singleOf();
     const call = (method: string, path: string, body?: Uint8Array<ArrayBuffer>): Promise<Response> =>
       server.fetch(

@@ -5,14 +5,14 @@ import type { TlsOptions } from "../http/tls.ts";
 import { createMaintenance, type Maintenance, type MaintenanceOptions } from "../maintenance/index.ts";
 import { createGatewayCore, type GatewayCore, type GatewayCoreOptions } from "./gateway-core.ts";
 
-/** What {@link createGateway} takes: what its core does, and where it listens. */
+/** What {@link createGateway} takes: the options of its core, and where it listens. */
 export interface GatewayOptions extends Omit<GatewayCoreOptions, "operationsApart"> {
   /** Default 127.0.0.1. */
   readonly host?: string | undefined;
   /** Default 0: any free port. */
   readonly port?: number | undefined;
   readonly tls?: TlsOptions | undefined;
-  /** Of health, metrics and reflection, which `port` has no more then; 0: any free port. Default: `port` has them too. */
+  /** Port of health, metrics and reflection; `port` then no longer has them. 0: any free port. Default: `port` has them too. */
   readonly operationsPort?: number | undefined;
   /** Default: `host`. */
   readonly operationsHost?: string | undefined;
@@ -24,9 +24,9 @@ type MaintenanceSetting = "collectIntervalMs" | "repairIntervalMs" | "graceMs" |
 
 /** A gateway: stateless, so any number may serve one database. */
 export interface Gateway {
-  /** Opens the port and starts background work. @throws {AshlarError} INVALID_ARGUMENT if the address cannot be had. */
+  /** Opens the port and starts background work. @throws {AshlarError} INVALID_ARGUMENT if the address cannot be used. */
   listen(): Promise<ServerAddress>;
-  /** Gives new connections another certificate. @throws {AshlarError} INVALID_ARGUMENT for one that does not do; the old one stays. */
+  /** Gives new connections another certificate. @throws {AshlarError} INVALID_ARGUMENT if it cannot be used; the old one stays. */
   setTls(tls: TlsOptions): void;
   /** Lets running requests finish for `graceMs` (default SHUTDOWN_GRACE_MS), then closes engine and topology. Idempotent. */
   close(options?: { readonly graceMs?: number | undefined }): Promise<void>;
@@ -37,8 +37,8 @@ export interface Gateway {
 }
 
 /**
- * Creates a gateway: the object engine behind RPCs, plain HTTP and a chunk API, on one port, and its maintenance. Each of the three can be had alone:
- * `createGatewayCore`, `createServerPorts` and `createMaintenance`.
+ * Creates a gateway: the object engine behind RPCs, plain HTTP and a chunk API, on one port, and its maintenance. Core, ports and maintenance can
+ * also be used alone: `createGatewayCore`, `createServerPorts` and `createMaintenance`.
  *
  * @throws {AshlarError} INVALID_ARGUMENT without a cluster key, unless insecure.
  */
@@ -53,7 +53,7 @@ export function createGateway(given: GatewayOptions): Gateway {
   const close = async (graceMs: number | undefined): Promise<void> => {
     core.stop();
     await listener.close({ graceMs });
-    // After the last write: its end takes the database a step further.
+    // After the last write: when maintenance stops, it takes the database one step further.
     await maintenance?.stop();
     await core.close();
   };
@@ -76,7 +76,7 @@ export function createGateway(given: GatewayOptions): Gateway {
   };
 }
 
-/** Over the core's own stores: what it learned of the nodes holds for both. */
+/** Uses the core's own stores, so that both share what is known of the nodes. */
 function maintenanceBeside({ topology, chunks }: GatewayCore, options: GatewayOptions): Maintenance | undefined {
   if (options.maintenance === false) return undefined;
   return createMaintenance({ ...options, topology, chunks, ...options.maintenance });

@@ -71,7 +71,7 @@ function callOf(method: "HeadObject" | "PutObject", contentType: string, timeout
   };
 }
 
-/** What a call over HTTP/2 comes to; its body ends, or stays open for ever. */
+/** All that a call over HTTP/2 is answered; its body ends, or stays open. */
 function overHttp2({ path, headers, whole, part }: Call, ends: boolean): Promise<string> {
   return new Promise((resolve) => {
     const stream = session.request({ ":method": "POST", ":path": path, ...headers });

@@ -6,7 +6,7 @@ import { principalKey } from "./auth/auth-gate.ts";
 import type { Principal } from "./auth/authenticator.ts";
 import type { GatewayCall } from "./operations/operation.ts";
 
-/** Carries the operation id of a write, on every protocol. The draft of the same name quotes it, many clients do not. */
+/** Carries the operation id of a write, on every protocol. The HTTP draft of this header puts the id in quotes; many clients do not. */
 const OPERATION_ID_HEADER = "idempotency-key";
 
 /** An RPC as the call of an operation. */
@@ -35,7 +35,7 @@ function callOf(
   };
 }
 
-/** Nobody gets the answer of somebody else: neither another key's, nor, within one, that of a token that reaches elsewhere. */
+/** Keeps answers for operation ids apart: nobody gets that of another API key, or of a token of the same key with another scope. */
 function credentialOf({ apiKeyId, scope }: Principal): string {
   return scope === undefined ? apiKeyId : `${apiKeyId} ${scope.bucket}/${scope.prefix}`;
 }

@@ -5,11 +5,11 @@ import type { GatewayContext } from "./gateway-context.ts";
 import { ownStoreOf } from "./own-chunks.ts";
 import { replicatedChunkStore } from "./replicated-chunk-store.ts";
 
-/** What the chunk API of a gateway calls itself; clients that mean a certain node learn that they reached none. */
+/** The node id of a gateway's chunk API. A client that means a certain node learns from it that it reached no node. */
 const GATEWAY_NODE_ID = "gateway";
 
 /**
- * The chunk API of a gateway: passes chunks on to the nodes of their placement, and signs for the write quorum in one receipt.
+ * The chunk API of a gateway: passes chunks on to the nodes of their placement, and signs one receipt for the write quorum.
  *
  * On an insecure gateway it is as open as the rest, and gives no receipts: the commit asks the stores.
  */
@@ -43,6 +43,6 @@ export function gatewayChunkApi(
 }
 
 async function issueGatewayReceipt(grants: GrantKeeper, { holders, ...facts }: ReceiptFacts): Promise<string> {
-  if (holders === undefined) throw new AshlarError("INTERNAL", "the store does not say which servers hold a chunk");
+  if (holders === undefined) throw new AshlarError("INTERNAL", "the store does not say which nodes hold a chunk");
   return await grants.issueGatewayReceipt({ ...facts, ...holders });
 }

@@ -5,7 +5,7 @@ import type { BufferPool } from "../http/buffer-pool.ts";
 import type { Authenticator } from "./auth/authenticator.ts";
 import type { LayoutView } from "./commit/layout-view.ts";
 
-/** Bounds that the gateway tells its clients and holds them to, in bytes. */
+/** Bounds, in bytes, that the gateway tells its clients and enforces. */
 export interface GatewayLimits {
   readonly inlineMaxBytes: number;
   readonly chunkMaxBytes: number;
@@ -28,11 +28,11 @@ export interface GatewayContext {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
-  /** Of writes that name none. */
+  /** Durability of writes that name none. */
   readonly durability: Durability;
-  /** How long stores keep a claimed chunk, in ms; receipts are believed a little shorter. */
+  /** How long stores keep a claimed chunk, in ms; receipts are accepted a little shorter. */
   readonly claimTtlMs: number;
   readonly limits: GatewayLimits;
-  /** For pieces of chunks on their way to a socket. */
+  /** Memory for pieces of chunks on their way to a socket. */
   readonly buffers: BufferPool;
 }

@@ -73,7 +73,7 @@ test("a core is ready from its start to its stop, and answers afterwards until i
   await expect(store.stats()).rejects.toMatchObject({ code: "STORE_CLOSED" });
 });
 
-test("health is answered apart where a core is told so", async () => {
+test("with operationsApart the main handler of a core does not answer health", async () => {
   const core = coreOf({ operationsApart: true });
   core.start();
   expect(await statusOf(core, "/readyz")).toBe(404);

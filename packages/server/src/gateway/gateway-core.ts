@@ -44,16 +44,16 @@ import { gatewayRpcRoutes } from "./rpc/rpc-routes.ts";
 
 /** What {@link createGatewayCore} takes. */
 export interface GatewayCoreOptions {
-  /** Stays the caller's to close. */
+  /** The caller closes it. */
   readonly metadata: MetadataStore;
-  /** Where chunks lie: a cluster's, or that of one local store. Closed with the gateway. */
+  /** Where chunks lie: in a cluster, or in one local store. Closed with the gateway. */
   readonly topology: Topology;
   readonly hasher: Hasher;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
   readonly metrics: Metrics;
-  /** Makes a span of each request. Stores and transports make theirs where they are given it too. Default: none. */
+  /** Makes a span of each request. Stores and transports make their own spans if they are given the tracer too. Default: none. */
   readonly tracer?: Tracer | undefined;
   readonly softwareVersion: string;
 
@@ -66,16 +66,16 @@ export interface GatewayCoreOptions {
 
   /** Objects up to this many bytes live in their metadata row; default INLINE_MAX_BYTES. */
   readonly inlineMaxBytes?: number | undefined;
-  /** Largest chunk in bytes that is taken; default CHUNK_MAX_BYTES_DEFAULT. */
+  /** Largest chunk in bytes that is accepted; default CHUNK_MAX_BYTES_DEFAULT. */
   readonly chunkMaxBytes?: number | undefined;
-  /** Of writes through the gateway's own engine; default `fixed(CHUNK_DEFAULT_BYTES)`. */
+  /** Chunker of writes through the gateway's own engine; default `fixed(CHUNK_DEFAULT_BYTES)`. */
   readonly chunker?: EngineOptions["chunker"];
-  /** Of writes that name none; default `strict`. */
+  /** Durability of writes that name none; default `strict`. */
   readonly durability?: Durability | undefined;
 
   /**
-   * How long stores keep a chunk that was claimed and not committed, in ms; default CLAIM_TTL_MS. Uploads must end within it; the same on every gateway
-   * of a cluster, because any of them collects.
+   * How long stores keep a chunk that was claimed and not committed, in ms; default CLAIM_TTL_MS. Uploads must end within this time. It must be the
+   * same on every gateway of a cluster, because any of them collects.
    */
   readonly claimTtlMs?: number | undefined;
 
@@ -91,7 +91,7 @@ export interface GatewayCoreOptions {
   readonly bytesInFlightMax?: number | undefined;
 }
 
-/** Metadata stores wait for their database by themselves, and clients for the gateway. */
+/** No retries here: metadata stores wait for their database, and clients retry their calls of the gateway. */
 const CATALOG_RETRY: RetryPolicy = Object.freeze({ forMs: 0 });
 
 /** What a gateway does with requests, wherever they come from. */
@@ -104,15 +104,15 @@ export interface GatewayCore {
   readonly fetch: FetchHandler;
   /** Everybody may do everything. */
   readonly insecure: boolean;
-  /** The topology that was given, which sees besides which nodes do not let this gateway in; for maintenance beside it. */
+  /** The given topology, which also notes the nodes that do not let this gateway in. For maintenance in the same process. */
   readonly topology: Topology;
-  /** The chunks of the topology as one store, for maintenance beside it. */
+  /** The chunks of the topology as one store. For maintenance in the same process. */
   readonly chunks: ReplicatedStore;
-  /** Tells health checks that it serves: whoever listens calls it then. Requests are answered before, too. */
+  /** Tells health checks that the gateway serves; to be called when it listens. Requests are answered before that, too. */
   start(): void;
-  /** Tells them that it ends. Requests are answered until {@link close}. */
+  /** Tells health checks that the gateway stops. Requests are answered until {@link close}; those of the chunk API with NODE_UNAVAILABLE. */
   stop(): void;
-  /** Closes engine and topology, once no request runs. Idempotent. */
+  /** Closes engine and topology; to be called when no request runs. Idempotent. */
   close(): Promise<void>;
 }
 
@@ -140,7 +140,7 @@ export function createGatewayCore(given: GatewayCoreOptions): GatewayCore {
     proofsOfPossession: options.proofsOfPossession,
   });
   const objectRoutes = createObjectRoutes({ ...operations, clock });
-  // The chunk that is being filled: those that are being stored have CHUNK_WRITES_MAX.
+  // The chunk that is being filled; CHUNK_WRITES_MAX bounds those that are being stored.
   const heldMaxBytes = LIMITS.CHUNK_DEFAULT_BYTES;
   const handlers = createServerHandlers({
     rpcRoutes: [gatewayRpcRoutes(operations, context), chunkApi.rpcRoutes],
@@ -252,7 +252,7 @@ async function readinessOf(
   ]);
   const database = found === "late" ? "does not answer" : (found ?? "ok");
   const listening = serving.get() === "serving" ? "ok" : "stopping";
-  // With an old view of the cluster it serves on: what it means for an operator stands in `health`.
+  // With an old view of the cluster the gateway goes on serving; `health` tells operators what that means.
   const view = topology.viewFailure?.() === undefined ? {} : { "cluster view": "not renewed" as const };
   const nodes = Object.fromEntries(refusals.nodeIds.map((id) => [`node ${id}`, "another cluster key" as const]));
   return {

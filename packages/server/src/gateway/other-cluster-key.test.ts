@@ -1,4 +1,4 @@
-/** Nodes that do not let a gateway in, because one of them has another cluster key: the cluster's fault, and nobody else's. */
+/** Nodes that do not let a gateway in, because their cluster key is another than the gateway's: the fault of the cluster, and of no client. */
 import { randomBytes } from "node:crypto";
 import { createMemoryChunkStore } from "@ashlar/adapters/chunk-store/memory";
 import { nodeCryptoHasher } from "@ashlar/adapters/hash/node-crypto";
@@ -15,7 +15,7 @@ import { startTestGateway, type TestGateway } from "./testing/start-test-gateway
 
 const HASHER = nodeCryptoHasher;
 
-/** Time runs fast here, because a gateway tries its nodes again for seconds; only a probe has the time that it needs. */
+/** Time runs fast here, because a gateway retries its nodes for seconds; only a probe has its real time. */
 const clock = {
   ...systemClock,
   monotonicMs: () => systemClock.monotonicMs() * 100,
@@ -25,27 +25,27 @@ const clock = {
 
 async function clusterOf(
   metadata: MetadataStore,
-  strangers: readonly string[] = [],
+  otherKeyNodeIds: readonly string[] = [],
 ): Promise<TestCluster & { readonly metadata: MetadataStore }> {
-  const parts = { metadata, hasher: HASHER, transport: undiciTransport(), nodeCount: 3, strangers };
+  const parts = { metadata, hasher: HASHER, transport: undiciTransport(), nodeCount: 3, otherKeyNodeIds };
   const cluster = await startTestCluster({ ...parts, openStore: () => createMemoryChunkStore() }, { clock });
   onTestFinished(() => cluster.close());
   return { ...cluster, metadata };
 }
 
 /** A gateway of the same cluster that was given another key. */
-async function strangeGateway(metadata: MetadataStore): Promise<TestGateway> {
+async function otherKeyGateway(metadata: MetadataStore): Promise<TestGateway> {
   const clusterKey = "another cluster key, of 32 letters or more";
   const keeper = await createGrantKeeper({ clusterKey, clock: systemClock, random: systemRandom });
   const transport = undiciTransport();
   const authorization = clusterAuthorization(keeper, systemClock);
   const topology = createClusterTopology({ registry: metadata, transport, authorization, clock, logger: silentLogger });
-  const stranger = await startTestGateway({ metadata, topology, hasher: HASHER }, { clusterKey, clock });
+  const started = await startTestGateway({ metadata, topology, hasher: HASHER }, { clusterKey, clock });
   onTestFinished(async () => {
-    await stranger.close();
+    await started.close();
     await transport.close();
   });
-  return stranger;
+  return started;
 }
 
 async function readiness(url: string): Promise<{ readonly status: number; readonly checks: object }> {
@@ -56,7 +56,7 @@ async function readiness(url: string): Promise<{ readonly status: number; readon
 test.each([
   ["gateway", gateway],
   ["direct", direct],
-] as const)("one such node costs a copy and is told by the gateway: %s", async (_name, seat) => {
+] as const)("one such node costs a copy and is named by the gateway: %s", async (_name, seat) => {
   const cluster = await clusterOf(createMemoryMetadataStore(), ["node-3"]);
   const options = { url: cluster.url, apiKey: cluster.keys.admin, transport: undiciTransport(), hasher: HASHER };
   await using client = createClient(seat(options));
@@ -78,7 +78,7 @@ test("a gateway that no node lets in is not ready, and blames no client: each an
   const body = randomBytes(3_000_000);
   await fetch(`${cluster.url}/objects/photos`, { method: "PUT", headers });
   expect((await fetch(`${cluster.url}/objects/photos/key`, { method: "PUT", headers, body })).status).toBe(200);
-  const { url } = await strangeGateway(metadata);
+  const { url } = await otherKeyGateway(metadata);
   const put = await fetch(`${url}/objects/photos/other`, { method: "PUT", headers, body: randomBytes(3_000_000) });
   const problem = (await put.json()) as { readonly code: string; readonly detail: string };
   expect([put.status, problem.code]).toEqual([503, "QUORUM_NOT_REACHED"]);
@@ -93,10 +93,10 @@ test("a gateway that no node lets in is not ready, and blames no client: each an
   expect((await readiness(cluster.url)).status).toBe(200);
 });
 
-test("nodes that stopped are not told to have another key any more", async () => {
+test("nodes that stopped are no longer reported to have another key", async () => {
   const metadata = createMemoryMetadataStore();
   const cluster = await clusterOf(metadata);
-  const { url } = await strangeGateway(metadata);
+  const { url } = await otherKeyGateway(metadata);
   expect((await readiness(url)).status).toBe(503);
   for (const nodeId of cluster.nodeUrls.keys()) await cluster.stopNode(nodeId);
   await expect

@@ -24,7 +24,7 @@ const SIZE = 3 * CHUNK + 1000;
 let folder: string;
 let server: TestGateway;
 let body: Buffer;
-/** Digests that the server took. */
+/** Digests that the gateway computed. */
 let hashed: number;
 /** Files that are open now. */
 let openCount: number;
@@ -97,7 +97,7 @@ async function damage(offset: number): Promise<void> {
 }
 
 describe("an object in the gateway's own store", () => {
-  it("is read whole and in parts, with its digest for the reader, who alone takes it", async () => {
+  it("is read whole and in parts, and its digest is left to the reader", async () => {
     await start();
     const whole = await get();
     expect(whole.headers.get("content-length")).toBe(String(SIZE));
@@ -161,14 +161,14 @@ describe("an object in the gateway's own store", () => {
     const bytes = Buffer.concat(received);
     expect(bytes.byteLength).toBeLessThanOrEqual(offset);
     expect(bytes.equals(body.subarray(0, bytes.byteLength))).toBe(true);
-    // A part without the damage is whole, as far as its chunk is still there.
+    // A range without the damage is read, as its chunk is still there.
     expect(
       (await bytesOf(await get({ range: `bytes=${CHUNK}-${CHUNK + 9}` }))).equals(body.subarray(CHUNK, CHUNK + 10)),
     ).toBe(true);
     await expect.poll(() => openCount).toBe(0);
   });
 
-  it("is let go of by a client that goes away, and held by none that stops", async () => {
+  it("is read by others while a client stops, and is closed when that client goes away", async () => {
     await start();
     const sockets = Array.from({ length: 5 }, () => connect(Number(new URL(server.url).port), "127.0.0.1"));
     for (const socket of sockets) {
@@ -182,7 +182,7 @@ describe("an object in the gateway's own store", () => {
     await expect.poll(() => openCount).toBe(0);
   });
 
-  it("waits for room among the answers that the server holds", async () => {
+  it("waits for room among the answers that the gateway holds", async () => {
     await start({ bytesInFlightMax: 16 * MIB });
     const answers = await Promise.all(Array.from({ length: 12 }, async () => await bytesOf(await get())));
     for (const bytes of answers) expect(bytes.equals(body)).toBe(true);

@@ -1,8 +1,8 @@
 /**
- * Objects whose chunks lie in a store of this very process, as with `ashlar serve`: read from their files into memory of the server's, without the engine.
+ * Reads objects whose chunks lie in a store of this process, as with `ashlar serve`: from their files into memory of the gateway, without the engine.
  *
- * Their bytes are checked once, against the CRC-32 of their blocks, and their SHA-256 is left to the reader, who gets it with the answer: the one who
- * wants the end-to-end check is not here (docs/decisions/0049-checks-of-reads.md).
+ * The bytes are checked once, against the CRC-32 of their blocks. Their SHA-256 goes with the answer and is left to the reader, because only the
+ * reader can check end to end (docs/decisions/0049-checks-of-reads.md).
  */
 import { type RetryPolicy, type Topology, withRetry } from "@ashlar/sdk/engine";
 import { AshlarError } from "@ashlar/sdk/errors";
@@ -22,31 +22,31 @@ import type { Piece } from "../http/piece.ts";
 import type { GatewayContext } from "./gateway-context.ts";
 import type { GatewayCall } from "./operations/operation.ts";
 
-/** Of whole objects that the gateway's own engine moves: their senders and readers have but one try, and still wait for an answer. */
+/** Retries for chunks of whole objects that the gateway itself moves: senders and readers of these have only one try, and wait for the answer. */
 export const CHUNK_RETRY: RetryPolicy = Object.freeze({ forMs: 5000 });
 
 /** The store of this process in which all chunks lie; `undefined` where they lie on nodes, or in memory. */
 export async function ownStoreOf(topology: Topology, options: CallOptions): Promise<OpeningChunkStore | undefined> {
-  // One that has layouts is a cluster, be it of one node today.
+  // A topology that has layouts is a cluster, even if it has only one node today.
   if (topology.view !== undefined) return undefined;
   const [only, second] = await topology.allStores(options);
   return only !== undefined && second === undefined && isOpeningChunkStore(only.store) ? only.store : undefined;
 }
 
-/** How pieces are to be had: `lent` from the server's buffers, for those who give them back, or `kept`, the reader's for good. */
+/** How a reader gets pieces: `lent` from the gateway's buffers, to be given back, or `kept` by the reader. */
 export type PieceKind = "lent" | "kept";
 
-/** An object whose bytes can be had as pieces. */
+/** An object whose bytes can be read as pieces. */
 export interface ReadableObject extends OpenedObject {
   /**
-   * In place of `read`, where the chunks lie in this process. Memory: two pieces, as the budget has room.
+   * Replaces `read` where the chunks lie in this process. Memory: two pieces, or one if the budget has no room for a second.
    *
    * @throws {AshlarError} (from the pieces) CHUNK_MISSING, CHUNK_CORRUPT, METADATA_CORRUPT, OVERLOADED, STORE_CLOSED.
    */
   readonly pieces?: ((kind: PieceKind) => AsyncIterable<Piece>) | undefined;
 }
 
-/** Opens an object for a reader elsewhere. */
+/** Opens an object for a reader outside of this process. */
 export async function openForReader(
   context: GatewayContext,
   request: GetObjectRequest,
@@ -54,7 +54,7 @@ export async function openForReader(
 ): Promise<ReadableObject> {
   const budget = budgetOf();
   const opened = await context.backend.openObject(request, { signal, budget });
-  // Who asks for the digests of chunks gets them checked: by the engine.
+  // If the digests of chunks are to be checked, the engine reads, because it checks them.
   if (opened.chunks === undefined || request.verify === "chunks") return opened;
   const store = await ownStoreOf(context.topology, { signal });
   if (store === undefined) return opened;
@@ -84,7 +84,7 @@ async function* readObject(
     const reader = await withRetry(() => openChunk(reading, chunk), patience);
     const start = Math.max(0, offset - chunk.offset);
     const span = { offset: start, length: Math.min(chunk.sizeBytes, end - chunk.offset) - start };
-    // A read that failed has let go of its target, so the next try may fill it; after an abort there is none.
+    // A read that failed no longer writes to its target, so the next try may fill it. After an abort there is no next try.
     const read: ChunkReader["read"] = (...args) => withRetry(() => reader.read(...args), patience);
     try {
       yield* readPieces({ read }, span, reading);

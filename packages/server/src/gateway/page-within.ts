@@ -3,10 +3,10 @@ import { HTTP_LIMITS } from "../http/http-limits.ts";
 const encoder = new TextEncoder();
 
 /**
- * A page of a listing whose rows may be large, cut by bytes as well as by rows: a page that is too large is asked for again with fewer rows, so that
- * its cursor is the store's own and nothing is left out. A single row is always a page.
+ * Cuts a page of a listing by bytes as well as by rows, because its rows may be large. A page that is too large is asked for again with fewer rows,
+ * so that its cursor is the store's own and nothing is left out. A single row is always a page.
  *
- * @param fetch a page of at most so many rows, in the form in which it is sent.
+ * @param fetch gets a page of at most so many rows; `rows` are measured as JSON.
  * @param limit rows that were asked for; absent: as many as a page has.
  */
 export async function pageWithin<Page>(
@@ -19,7 +19,7 @@ export async function pageWithin<Page>(
     const bytes = encoder.encode(JSON.stringify(rows)).byteLength;
     const maxBytes = HTTP_LIMITS.PAGE_MAX_BYTES.value;
     if (bytes <= maxBytes || rows.length <= 1) return page;
-    // Rows differ in size, so a little fewer than their average says.
+    // Rows differ in size, so ask for a little fewer than fit on average.
     wanted = Math.max(1, Math.floor((rows.length * maxBytes * 0.9) / bytes));
   }
 }

@@ -4,28 +4,28 @@ import { DIGEST_BYTES, digestFromBytes } from "@ashlar/sdk/hash";
 import type { ChunkStore, Clock, Logger } from "@ashlar/sdk/ports";
 import { answersInTime } from "../http/answers-in-time.ts";
 
-/** Nodes that turn a gateway's own grant away, as those with another cluster key do. */
+/** Nodes that refuse a gateway's own grant, as nodes with another cluster key do. */
 export interface Refusals {
   readonly nodeIds: readonly string[];
-  /** No node that is up lets this gateway in: the fault is its own. */
+  /** No node that is up lets this gateway in: the fault is the gateway's. */
   readonly isByAll: boolean;
 }
 
 /** Sees which nodes do not let this gateway in. */
 export interface RefusalWatch {
   /**
-   * The stores of the inner topology. A grant that a node refuses is the gateway's own, so no client is told that its credentials are wrong: the node
-   * is NODE_UNAVAILABLE for this gateway.
+   * The inner topology, with its stores watched. The grant that a node refuses is the gateway's own, so no client is told that its credentials are
+   * wrong: the call fails with NODE_UNAVAILABLE instead.
    */
   readonly topology: Topology;
-  /** What is known; asks the nodes first where the last asking is older than {@link ASK_INTERVAL_MS}. Never rejects. */
+  /** Tells what is known. Asks the nodes first if it did so last {@link ASK_INTERVAL_MS} ago or earlier. Never rejects. */
   refusals(): Promise<Refusals>;
 }
 
-/** Readiness is open to strangers and asked by each load balancer, so that it must not multiply into calls to every node. */
+/** Any caller may ask for readiness without a key, and each load balancer does. Such a request must not become a call to every node each time. */
 const ASK_INTERVAL_MS = 10_000;
 
-/** Calls that need a grant; `stats` is answered to everybody. */
+/** Calls that need a grant; nodes answer `stats` without one. */
 const GRANTED: ReadonlySet<PropertyKey> = new Set([
   "putChunk",
   "putChunkStream",
@@ -35,7 +35,7 @@ const GRANTED: ReadonlySet<PropertyKey> = new Set([
   "listChunks",
 ]);
 
-/** No bytes are known whose SHA-256 this is: whether it is there tells only whether one is let in. */
+/** No bytes with this SHA-256 are known. Asking for it tells only whether the node lets the gateway in. */
 const NO_CHUNK = digestFromBytes(new Uint8Array(DIGEST_BYTES));
 
 export function createRefusalWatch(inner: Topology, { clock, logger }: { clock: Clock; logger: Logger }): RefusalWatch {
@@ -57,7 +57,7 @@ export function createRefusalWatch(inner: Topology, { clock, logger }: { clock: 
     }
   };
   const watch = ({ nodeId, store }: NamedStore): ChunkStore =>
-    // Over an object without properties of its own, because a frozen store would insist on its methods.
+    // The target has no properties of its own: a proxy of a frozen store would have to return the store's own methods.
     new Proxy<ChunkStore>(Object.create(store) as ChunkStore, {
       get(_, name) {
         const value: unknown = Reflect.get(store, name, store);
@@ -66,7 +66,7 @@ export function createRefusalWatch(inner: Topology, { clock, logger }: { clock: 
         return (...args: unknown[]) => (GRANTED.has(name) ? judge(nodeId, () => call(args)) : call(args));
       },
     });
-  /** By the stores of the inner topology, each of which is one node's for as long as it is open; every chunk's placement names them anew. */
+  /** The watched store for each store of the inner topology, because every placement names these again. Each belongs to one node while it is open. */
   const stores = new WeakMap<ChunkStore, ChunkStore>();
   const watched = (target: NamedStore): NamedStore => {
     const store = stores.get(target.store) ?? watch(target);
@@ -92,7 +92,7 @@ export function createRefusalWatch(inner: Topology, { clock, logger }: { clock: 
     const ids = new Set(up.map(({ nodeId }) => nodeId));
     upCount = ids.size;
     for (const nodeId of refusing) if (!ids.has(nodeId)) refusing.delete(nodeId);
-    // A node that is away or fails otherwise is told of elsewhere.
+    // A node that is away, or fails in another way, is reported elsewhere.
     await Promise.allSettled(up.map(({ store }) => store.hasChunks([NO_CHUNK], { claim: false, signal })));
   };
   return {

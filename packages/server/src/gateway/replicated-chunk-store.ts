@@ -27,14 +27,13 @@ interface ReplicatedChunkStoreOptions {
 
 type PutStreamOptions = PutChunkOptions & { readonly sizeBytes?: number | undefined };
 
-/** The clients of the chunk API try again by themselves: with full patience on both sides, each of their tries would be many. */
+/** The clients of the chunk API retry too: with all retries on both sides, each of their tries would become many. */
 const ATTEMPTS = 2;
 
 /**
- * All stores of a topology as one chunk store: what a gateway puts behind its chunk API. It says which servers hold a chunk, for receipts.
+ * All stores of a topology as one chunk store: what a gateway puts behind its chunk API. It says which nodes hold a chunk, for receipts.
  *
- * Deleting and listing are each node's own affair, so they are UNSUPPORTED. `close()`
- * leaves the topology open.
+ * Each node deletes and lists its own chunks, so both are UNSUPPORTED here. `close()` leaves the topology open.
  */
 export function replicatedChunkStore(options: ReplicatedChunkStoreOptions): StreamingChunkStore {
   const { chunks, topology, chunkMaxBytes } = options;
@@ -44,7 +43,7 @@ export function replicatedChunkStore(options: ReplicatedChunkStoreOptions): Stre
     putChunkStream: (chunkId, source, put) => putStream(options, chunkId, source, put ?? {}),
     async getChunk(chunkId, get) {
       try {
-        // No size, so no digest check here: the client does it, end to end.
+        // No size is given, so the digest is not checked here: the client checks it, end to end.
         return await chunks.get(chunkId, { ...get, grant: undefined, attempts: ATTEMPTS });
       } catch (error) {
         if (AshlarError.is(error, "CHUNK_MISSING")) return undefined;
@@ -60,8 +59,8 @@ export function replicatedChunkStore(options: ReplicatedChunkStoreOptions): Stre
 }
 
 /**
- * Puts a chunk to its stores, after its digest was checked: wrong bytes are the client's doing and go nowhere, instead of being sent to every store
- * again as if the way there had spoiled them. And what the stores hold has no part in how soon they are refused.
+ * Checks the digest of a chunk, then puts the chunk to its stores. Wrong bytes are the client's fault and go to no store. Otherwise they would be
+ * sent to every store again, as if the network had damaged them. How soon they are refused also does not depend on what the stores hold.
  */
 async function putChecked(
   { chunks, hasher }: ReplicatedChunkStoreOptions,
@@ -74,7 +73,7 @@ async function putChecked(
       details: { chunkId: encodeHex(chunkId) },
     });
   }
-  // A client's write grant stays here: the nodes trust the gateway's own.
+  // The client's write grant is not passed on: the nodes get the gateway's own.
   const trusted = { ...options, digestVerified: true, grant: undefined, attempts: ATTEMPTS };
   const { sizeBytes, alreadyPresent, replicas, ...put } = await chunks.put(chunkId, bytes, trusted);
   const { layoutVersion, nodeIds, missedNodeIds } = put;
@@ -82,8 +81,8 @@ async function putChecked(
 }
 
 /**
- * Passes a stream on to the one store of a chunk where that writes streams: it checks the digest on the way to the disk, and no chunk is held here.
- * For several stores, each of which may have to be tried again, the chunk is collected.
+ * Passes a stream on if the chunk has only one store and that store writes streams: it checks the digest on the way to the disk, and no chunk is held
+ * here. For several stores the chunk is collected, because each of them may have to be tried again.
  */
 async function putStream(
   options: ReplicatedChunkStoreOptions,
@@ -103,8 +102,8 @@ async function putStream(
 }
 
 /**
- * With `claim`: what the write quorum of its placement holds, claimed there. Without: what any store that a read would ask holds, so that a chunk
- * with few replicas left can still be read.
+ * With `claim`: a chunk is present if the write quorum of its placement holds it, and it is claimed there. Without: if any store holds it that a read
+ * would ask, so that a chunk with few replicas left can still be read.
  */
 async function hasChunks(
   topology: Topology,
@@ -125,7 +124,7 @@ async function hasChunks(
 interface Wanted {
   readonly layoutVersion: number;
   readonly stores: readonly NamedStore[];
-  /** Holders that make the chunk present. */
+  /** How many holders make the chunk present. */
   readonly enough: number;
 }
 
@@ -135,7 +134,7 @@ async function wantedOf(topology: Topology, chunkId: Digest, { claim, signal }: 
   return { ...placement, enough: topology.writeQuorum(placement.stores.length) };
 }
 
-/** Asks each store once for all of its chunks. @returns for each chunk the sizes by server, as soon as every chunk has enough holders. */
+/** Asks each store once for all of its chunks. @returns for each chunk the sizes by node, as soon as every chunk has enough holders. */
 function askHolders(
   chunkIds: readonly Digest[],
   wanted: readonly Wanted[],
@@ -154,7 +153,7 @@ function askHolders(
   const answered = (): boolean => wanted.every(({ enough }, index) => (held[index]?.size ?? 0) >= enough);
   return new Promise((resolve) => {
     const questions = [...asked].map(async ([nodeId, { store, ids, indexes }]) => {
-      // A store that does not answer holds nothing that could be counted on.
+      // A store that does not answer counts as one that holds nothing.
       const answers = await store.hasChunks(ids, options).catch(() => []);
       for (const [position, index] of indexes.entries()) {
         const presence = answers[position];
@@ -167,8 +166,8 @@ function askHolders(
 }
 
 /**
- * Chunks of all stores that answer, added up, and the disk that is fullest by its share. Disks are not added up: several stores may lie on one,
- * and a full one stops writes whatever the others have.
+ * Adds up the chunks of all stores that answer, and gives the disk with the smallest free share. Disks are not added up: several stores may lie on
+ * one disk, and a full disk stops writes whatever the others have.
  */
 async function sumStats(topology: Topology, options: CallOptions | undefined): Promise<ChunkStoreStats> {
   const stores = await topology.allStores(options);

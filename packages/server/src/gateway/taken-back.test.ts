@@ -12,7 +12,7 @@ import { createManualClock } from "../http/testing/manual-clock.ts";
 import { rawRequest } from "../http/testing/raw-request.ts";
 import { startTestGateway, type TestGateway } from "./testing/start-test-gateway.ts";
 
-// HTTP/2 clients cancel an upload by END_STREAM and RST_STREAM, and a hop on the way may part the two. Here the clock stands still between them.
+// HTTP/2 clients cancel an upload by END_STREAM and RST_STREAM, and a hop on the way may separate the two. Here the clock stands still between them.
 
 const LATE_RESET_MS = HTTP_LIMITS.LATE_RESET_MS.value;
 const BYTES = new Uint8Array(100_000).fill(120);
@@ -21,7 +21,7 @@ const SHA256 = Buffer.from(await crypto.subtle.digest("SHA-256", BYTES)).toStrin
 
 const manual = createManualClock();
 let waiting = 0;
-/** Counts those who wait for a late reset. */
+/** Counts the calls that wait for a late reset. */
 const clock: Clock = {
   ...manual,
   sleep(durationMs, options) {
@@ -72,7 +72,7 @@ interface Declared {
   readonly sha256?: string;
 }
 
-/** Begins to upload BYTES, all but the end of the body. */
+/** Begins to upload BYTES, and does not end the body. */
 type Upload = (key: string, declared?: Declared, on?: ClientHttp2Session) => ClientHttp2Stream;
 
 const plain: Upload = (key, { sizeBytes, sha256 } = {}, on = session) => {
@@ -127,7 +127,7 @@ const sizeOf = async (key: string): Promise<string | undefined> => {
   return status === 200 ? found["content-length"] : undefined;
 };
 
-/** What the server has left to do when it was told of a reset is done within a few requests. */
+/** After a few requests the gateway has done all that it does about a reset. */
 const settled = async (): Promise<void> => {
   for (let turn = 0; turn < 5; turn++) await sizeOf("none");
 };

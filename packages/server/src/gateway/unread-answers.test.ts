@@ -112,12 +112,12 @@ test.each(Object.keys(ASKS))("%s: each answer that nobody takes holds one chunk"
   const session = openSession(prepared.cluster.url);
   for (let index = 0; index < STREAMS; index++) ASKS[what]?.(session, prepared).on("error", () => {});
   await expect.poll(() => prepared.counts.reads).toBe(STREAMS);
-  // What others ask meanwhile is answered, and by then nothing more was fetched for these.
+  // Other requests are answered meanwhile, and then nothing more has been fetched for these.
   expect(await prepared.read()).toEqual(prepared.body);
   expect(prepared.counts.reads).toBe(STREAMS + 8);
 });
 
-test.each(Object.keys(ASKS))("%s: all answers together hold what the server may", async (what) => {
+test.each(Object.keys(ASKS))("%s: all answers together hold no more than the gateway may", async (what) => {
   const prepared = await prepare(100 * CHUNK);
   const { counts } = prepared;
   const ask = (count: number): readonly ClientHttp2Session[] => {
@@ -128,7 +128,7 @@ test.each(Object.keys(ASKS))("%s: all answers together hold what the server may"
   };
   const sessions = ask(150);
   await expect.poll(() => counts.reads).toBeGreaterThan(20);
-  // Somebody else has a share of its own.
+  // Another client has a share of its own.
   for (let index = 0; index < 5; index++) expect(await prepared.read()).toEqual(prepared.body);
   expect(counts.reads - 5 * 8).toBeLessThan(100);
   for (const session of sessions) {
@@ -136,7 +136,7 @@ test.each(Object.keys(ASKS))("%s: all answers together hold what the server may"
     session.destroy();
     await gone;
   }
-  // All of it comes back. Until then, what waited may still get what others left.
+  // All of the budget comes back. Until then, waiting requests may still get what others gave back.
   const readsOfOne = async (): Promise<number> => {
     const before = counts.reads;
     await prepared.read();

@@ -10,7 +10,7 @@ export function bearerToken(authorization: string | null | undefined): string | 
 }
 
 /**
- * The `authorization` header of calls between the servers of a cluster: a cluster grant, signed anew when a third of its life is left.
+ * The `authorization` header of calls between the servers of a cluster: a cluster grant, renewed when a third of its life is left.
  * Fits `Endpoint.authorization`.
  */
 export function clusterAuthorization(keeper: GrantKeeper, clock: Pick<Clock, "monotonicMs">): () => Promise<string> {

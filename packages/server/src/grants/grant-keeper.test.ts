@@ -134,9 +134,9 @@ describe("a grant keeper", () => {
   });
 
   it("refuses grants of a cluster with another key", async () => {
-    const stranger = await createGrantKeeper({ clusterKey: `${CLUSTER_KEY}x`, clock, random: systemRandom });
+    const outsider = await createGrantKeeper({ clusterKey: `${CLUSTER_KEY}x`, clock, random: systemRandom });
     for (const token of Object.values(tokens))
-      expect(await codeOf(stranger.verify(token, kinds))).toBe("UNAUTHENTICATED");
+      expect(await codeOf(outsider.verify(token, kinds))).toBe("UNAUTHENTICATED");
   });
 
   it("lets a cluster change its key without a grant that is refused on the way", async () => {
@@ -193,9 +193,9 @@ describe("a grant keeper", () => {
     }
   });
 
-  it("derives nonces that differ by ticket, chunk, server and cluster, and by nothing else", async () => {
+  it("derives nonces that differ by ticket, chunk, node and cluster, and by nothing else", async () => {
     const twin = await createGrantKeeper({ clusterKey: CLUSTER_KEY, clock, random: systemRandom });
-    const stranger = await createGrantKeeper({ clusterKey: `${CLUSTER_KEY}x`, clock, random: systemRandom });
+    const outsider = await createGrantKeeper({ clusterKey: `${CLUSTER_KEY}x`, clock, random: systemRandom });
     const nonce = await keeper.nonceFor("t", chunkId, "a");
     expect(nonce.byteLength).toBe(32);
     expect(await twin.nonceFor("t", chunkId, "a")).toEqual(nonce);
@@ -203,7 +203,7 @@ describe("a grant keeper", () => {
       await keeper.nonceFor("u", chunkId, "a"),
       await keeper.nonceFor("t", otherChunkId, "a"),
       await keeper.nonceFor("t", chunkId, "b"),
-      await stranger.nonceFor("t", chunkId, "a"),
+      await outsider.nonceFor("t", chunkId, "a"),
     ]) {
       expect(other).not.toEqual(nonce);
     }
@@ -239,7 +239,7 @@ describe("scopes", () => {
 });
 
 describe("bearer headers", () => {
-  it("are parsed by the book", () => {
+  it("are parsed as RFC 9110 says", () => {
     expect(bearerToken("Bearer abc.def")).toBe("abc.def");
     expect(bearerToken("bearer  abc")).toBe("abc");
     for (const header of [undefined, null, "", "Bearer", "Bearer ", "Basic abc", "abc", "Bearer a b"]) {

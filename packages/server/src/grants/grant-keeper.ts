@@ -26,12 +26,10 @@ export const CLUSTER_GRANT_TTL_MS = 300_000;
  */
 export const RECEIPT_TTL_MS: number = LIMITS.CLAIM_TTL_MS - LIMITS.COLLECT_GRACE_MS;
 
-/**
- * Life of a read grant: as long as the manifest of a version that was replaced stays readable, so that whoever began to read may finish.
- */
+/** Life of a read grant: as long as the manifest of a replaced object version stays readable, so that a reader that began may finish. */
 export const READ_GRANT_TTL_MS: number = LIMITS.COLLECT_GRACE_MS;
 
-/** Life of the handle of a manifest; it goes with an API key only, so a day-long read may go on paging. */
+/** Life of the handle of a manifest. It is accepted only together with an API key or access token, so it may last for a read of a day. */
 export const MANIFEST_TTL_MS: number = LIMITS.CLAIM_TTL_MS;
 
 // The longest honest token names a key of 1,024 control characters, which JSON writes with six characters each.
@@ -48,7 +46,7 @@ export interface EndOptions {
 /** Signs and verifies the grants of one cluster. Stateless: any holder of the cluster key verifies what any other signed. */
 export interface GrantKeeper {
   issueCluster(): Promise<string>;
-  /** @param options.notAfterMs ends it earlier than usual: what lets somebody write ends with the credential that it came from. */
+  /** @param options.notAfterMs ends it earlier than usual: a write grant ends with the credential that it came from. */
   issueWrite(claims: Claims<GrantOf<"write">>, options?: EndOptions): Promise<string>;
   /** As {@link issueWrite}. */
   issueTicket(claims: Claims<GrantOf<"ticket">>, options?: EndOptions): Promise<string>;
@@ -56,7 +54,7 @@ export interface GrantKeeper {
   issueNodeReceipt(claims: Claims<NodeReceipt>): Promise<string>;
   issueGatewayReceipt(claims: Claims<GatewayReceipt>): Promise<string>;
   issueManifest(claims: Claims<GrantOf<"manifest">>): Promise<string>;
-  /** @param claims.expiresAtMs when it ends; kept to the millisecond, with no allowance for other clocks, because its holder was told. */
+  /** @param claims.expiresAtMs when it ends; exact to the millisecond, with no allowance for other clocks, because its holder was told the time. */
   issueAccess(claims: Omit<GrantOf<"access">, "kind">): Promise<string>;
   /**
    * Checks a token.
@@ -73,17 +71,18 @@ export interface GrantKeeper {
   ): Promise<GrantOf<Kind>>;
   /** A new ticket id: 128 random bits. */
   newTicketId(): string;
-  /** 32 bytes to prove possession of a chunk with: the same for ticket, chunk and server as long as the cluster key lives. */
+  /** 32 bytes to prove possession of a chunk with: the same for ticket, chunk and node as long as the cluster key stays. */
   nonceFor(ticketId: string, chunkId: Digest, nodeId: string): Promise<Uint8Array<ArrayBuffer>>;
   /**
-   * Seals a secret that has to be had again, to be kept in the database.
+   * Seals a secret that will be needed again, so that the database can keep it.
    *
-   * @param owner whose it is, such as a key id: sealed for one, it opens for no other.
+   * @param owner whose secret it is, such as a key id: it is unsealed for the same owner only.
    * @returns a byte for the format, a nonce of 12 bytes, AES-256-GCM under a subkey of the cluster key: 29 bytes more than the secret.
    */
   seal(secret: string, owner: string): Promise<Uint8Array<ArrayBuffer>>;
   /**
-   * The inverse of {@link GrantKeeper.seal}, with any key that the cluster has: after a change of the key, what was sealed before opens as long as both are given.
+   * The inverse of {@link GrantKeeper.seal}, with any key that the cluster has: after a change of the key, earlier secrets can be unsealed as long as
+   * both keys are given.
    *
    * @throws {AshlarError} UNAUTHENTICATED if it was sealed under another key or for another owner, or is damaged.
    */
@@ -92,7 +91,7 @@ export interface GrantKeeper {
 
 /** What a keeper is made of. */
 export interface GrantKeeperOptions {
-  /** At least 32 characters; the same on every server of the cluster, but while it is changed. There is no default. */
+  /** At least 32 characters; the same on every server of the cluster, except while it is changed. There is no default. */
   readonly clusterKey: ClusterKeys;
   readonly clock: Pick<Clock, "nowMs">;
   readonly random: Pick<Random, "bytes">;
@@ -113,7 +112,7 @@ export async function createGrantKeeper(options: GrantKeeperOptions): Promise<Gr
 }
 
 /**
- * The same, at once: its keys are derived at its first use. For constructors, which cannot wait.
+ * The same, without waiting: its keys are derived at its first use. For constructors, which cannot wait.
  *
  * @throws {AshlarError} INVALID_ARGUMENT if the cluster key is too short.
  */
@@ -126,7 +125,7 @@ export function createGrantKeeperLazily(options: GrantKeeperOptions): GrantKeepe
   });
 }
 
-/** Of the key that signs, then of others that are accepted. */
+/** Subkeys of the key that signs, then of others that are accepted. */
 type AllSubkeys = readonly [Subkeys, ...Subkeys[]];
 
 function keeperOf(options: GrantKeeperOptions, subkeys: () => Promise<AllSubkeys>): GrantKeeper {

@@ -11,7 +11,7 @@ export function encodePayload(grant: Grant): Uint8Array<ArrayBuffer> {
   return encoder.encode(JSON.stringify({ kind, exp: expiresAtMs, ...fields }));
 }
 
-/** Kind of a payload that nobody has verified yet, to choose the key by; `undefined` if it is no payload at all. */
+/** Kind of a payload that is not verified yet, to choose the key by; `undefined` if it is no payload at all. */
 export function peekKind(payload: Uint8Array): { readonly fields: Fields; readonly kind: string } | undefined {
   try {
     const fields: unknown = JSON.parse(decoder.decode(payload));
@@ -59,7 +59,7 @@ function decodeTicket(fields: Fields, expiresAtMs: number): Grant | undefined {
   const key = text(fields.key);
   const prefix = text(fields.prefix);
   if (ticketId === undefined || bucket === undefined) return undefined;
-  // What narrows the scope is either absent or understood.
+  // A field that narrows the scope is absent or understood, and never ignored.
   if ((fields.key !== undefined && key === undefined) || (fields.prefix !== undefined && prefix === undefined))
     return undefined;
   const narrowed = { ...(key === undefined ? {} : { key }), ...(prefix === undefined ? {} : { prefix }) };

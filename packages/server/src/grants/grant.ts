@@ -16,7 +16,7 @@ export interface WriteGrant {
   readonly key?: string | undefined;
   /** Absent: none. */
   readonly prefix?: string | undefined;
-  /** The API key that asked for it: what it uses of a server counts for that. Absent in grants of earlier releases. */
+  /** The API key that asked for it: what its holder uses of a server counts for that key. Absent in grants of earlier releases. */
   readonly apiKeyId?: string | undefined;
   readonly expiresAtMs: number;
 }
@@ -28,7 +28,7 @@ export interface TicketGrant {
   readonly bucket: string;
   readonly key?: string | undefined;
   readonly prefix?: string | undefined;
-  /** The API key that asked for it, or that issued the access token which did; no other may commit with it. */
+  /** The API key that asked for it, or that issued the access token that asked; no other may commit with it. */
   readonly apiKeyId: string;
   readonly expiresAtMs: number;
 }
@@ -61,9 +61,9 @@ export interface NodeReceipt extends ReceiptFacts {
 export interface GatewayReceipt extends ReceiptFacts {
   readonly holder: "gateway";
   readonly layoutVersion: number;
-  /** Servers that hold it. */
+  /** Nodes that hold it. */
   readonly nodeIds: readonly string[];
-  /** Servers of the placement that did not acknowledge. */
+  /** Nodes of the placement that did not acknowledge. */
   readonly missedNodeIds: readonly string[];
 }
 
@@ -80,12 +80,12 @@ export interface ManifestGrant {
   readonly expiresAtMs: number;
 }
 
-/** Goes where an API key goes: what its holder may do at a gateway, within a scope. */
+/** Used like an API key: what its holder may do at a gateway, within a scope. */
 export interface AccessGrant {
   readonly kind: "access";
   /** The API key that asked for it: without that key it is void. */
   readonly apiKeyId: string;
-  /** 128 random bits by which it can be called back. Absent in tokens of earlier releases, which live 12 hours at most. */
+  /** 128 random bits by which it can be revoked. Absent in tokens of earlier releases, which live 12 hours at most. */
   readonly tokenId?: string | undefined;
   readonly role: AccessRole;
   readonly bucket: string;

@@ -7,7 +7,7 @@ export const CLUSTER_KEY_MIN_LENGTH = 32;
 /** Keys derived from the cluster key, one for each purpose, so that a signature of one kind never passes as another. */
 export interface Subkeys {
   readonly grants: Readonly<Record<GrantKind, CryptoKey>>;
-  /** Keys the nonces of possession proofs. */
+  /** Makes the nonces of possession proofs. */
   readonly nonce: CryptoKey;
   /** Seals secrets that are kept in the database. */
   readonly seal: CryptoKey;
@@ -19,13 +19,17 @@ const AES = { name: "AES-GCM", length: 256 } as const;
 // Names the format of tokens too: a format change gets another label, so that old and new tokens never mix.
 const LABEL = "ashlar grant v1 ";
 
-/** The cluster key; while it is changed several: the first signs, all are accepted. At most {@link CLUSTER_KEYS_MAX}. */
+/** The cluster key, or several while it is changed: the first signs, all are accepted. At most {@link CLUSTER_KEYS_MAX}. */
 export type ClusterKeys = string | readonly string[];
 
-/** A change needs two. More would only make each forged grant dearer to refuse. */
+/** A change needs two. With more, it would only cost more to refuse a forged grant. */
 export const CLUSTER_KEYS_MAX = 2;
 
-/** @throws {AshlarError} INVALID_ARGUMENT if there is no cluster key or too many, or one is shorter than {@link CLUSTER_KEY_MIN_LENGTH}; there is no default. */
+/**
+ * Checks the cluster keys; there is no default.
+ *
+ * @throws {AshlarError} INVALID_ARGUMENT if there is no cluster key or too many, or one is shorter than {@link CLUSTER_KEY_MIN_LENGTH}.
+ */
 export function assertClusterKeys(clusterKeys: ClusterKeys): void {
   const keys = listOf(clusterKeys);
   if (keys.length > CLUSTER_KEYS_MAX)

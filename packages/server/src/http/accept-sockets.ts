@@ -8,13 +8,13 @@ export interface AcceptOptions {
   readonly isEncrypted: boolean;
   /** Connections of one address; more are closed at once. */
   readonly perAddressMax: number;
-  /** For the first bytes, or the TLS handshake, however they trickle. */
+  /** Time for the first bytes, or for the TLS handshake, however slowly they come. */
   readonly headersTimeoutMs: number;
   readonly dispatch: (protocol: "http1" | "http2", socket: Socket) => void;
 }
 
 /**
- * Takes the connections of a port until their protocol is known.
+ * Accepts the connections of a port, and dispatches each when its protocol is known.
  *
  * @returns all sockets that are open, of whatever protocol.
  */
@@ -52,7 +52,7 @@ export function acceptSockets(front: Server, options: AcceptOptions): ReadonlySe
   return sockets;
 }
 
-/** A TLS socket and the socket below it have this in common, and no two connections of a port. */
+/** The same for a TLS socket and the socket below it, and different for any two connections of a port. */
 function peerName(socket: Socket): string {
   return `${socket.remoteAddress} ${socket.remotePort}`;
 }

@@ -10,7 +10,7 @@ const start = (): Admission =>
   createAdmission({ requestsInFlightMax: MAX, metrics: createMetrics(), clock: createManualClock() });
 const peer = (address: string): Peer => ({ address, connection: {} });
 
-/** A request whose key is good, as far as it comes. */
+/** Lets a request with a good key in; `undefined` if it is refused. */
 function enter(admission: Admission, from: Peer, credential?: string): Place | undefined {
   const place = admission.admit(from);
   try {
@@ -24,12 +24,12 @@ function enter(admission: Admission, from: Peer, credential?: string): Place | u
   }
 }
 
-/** How many of many requests got in. */
+/** How many of 4 × MAX requests got in. */
 const flood = (admission: Admission, from: (index: number) => [Peer, string?]): number =>
   Array.from({ length: 4 * MAX }, (_, index) => enter(admission, ...from(index))).filter(Boolean).length;
 
 describe("slots of requests whose key is good", () => {
-  it("go to one client down to REQUESTS_IN_FLIGHT_MAX when nobody else wants them", () => {
+  it("go to one client, up to REQUESTS_IN_FLIGHT_MAX, when nobody else wants them", () => {
     expect(flood(start(), () => [peer("10.0.0.1"), "key"])).toBe(MAX);
     expect(flood(start(), (index) => [peer(`10.0.${index}.1`), "key"])).toBe(MAX);
   });
@@ -49,13 +49,13 @@ describe("slots of requests whose key is good", () => {
     expect(enter(admission, peer("10.1.0.1"), "other")).toBeDefined();
   });
 
-  it("are left over by several greedy ones together", () => {
+  it("are left even by several greedy clients together", () => {
     const admission = start();
     flood(admission, (index) => [peer(`10.0.0.${index % 5}`), `greedy ${index % 5}`]);
     expect(enter(admission, peer("10.1.0.1"), "other")).toBeDefined();
   });
 
-  it("are not held by what was refused", () => {
+  it("are not held by refused requests", () => {
     const admission = start();
     flood(admission, () => [peer("10.0.0.1"), "greedy"]);
     const before = admission.crowding();
@@ -96,7 +96,7 @@ describe("slots of requests whose key is good", () => {
 });
 
 describe("slots of requests whose key is being checked", () => {
-  it("are left over by several addresses together", () => {
+  it("are left even by several addresses together", () => {
     const admission = createAdmission({
       requestsInFlightMax: 8192,
       metrics: createMetrics(),
@@ -109,7 +109,7 @@ describe("slots of requests whose key is being checked", () => {
 });
 
 describe("calls without a key", () => {
-  /** A server, and who gave way on it, in order. */
+  /** Makes calls, and notes the addresses whose calls gave way, in order. */
   function calls(kind: OpenKind): { readonly gone: string[]; call(address: string): boolean } {
     const admission = start();
     const gone: string[] = [];
@@ -139,7 +139,7 @@ describe("calls without a key", () => {
     expect(call("10.1.0.1")).toBe(true);
   });
 
-  it("that stay open: a newcomer ends one of who has more, and an address keeps what it has", () => {
+  it("that stay open: a newcomer ends a call of an address that has more, and an address keeps what it has", () => {
     const { gone, call } = calls("long-lived");
     const max = HTTP_LIMITS.LONG_LIVED_CALLS_PER_ADDRESS_MAX.value;
     expect(Array.from({ length: 2 * max }, () => call("10.0.0.1")).filter(Boolean)).toHaveLength(max);

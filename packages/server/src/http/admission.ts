@@ -7,7 +7,7 @@ import { HTTP_LIMITS } from "./http-limits.ts";
 import type { Holder } from "./shares.ts";
 import { createSlotPool, type GivesWay, type SlotPool } from "./slot-pool.ts";
 
-/** What becomes of calls that need no key: one that is answered at once, or one that stays open for as long as its client likes. */
+/** Kinds of calls that need no key: answered at once, or open for as long as the client likes. */
 export type OpenKind = "open" | "long-lived";
 
 /** What a caller showed. One API key, or one access token that it issued, counts as one client from however many addresses it is used. */
@@ -20,16 +20,16 @@ export interface Caller {
 
 /** A request's place among those that run. */
 export interface Place {
-  /** Why the request is refused; it has no slot then, and {@link release} is to be called all the same. */
+  /** Why the request is refused; it has no slot then, but {@link release} must still be called. */
   readonly refusal: AshlarError | undefined;
   /**
-   * The caller showed that it may call: it no longer counts among the unknown, and counts for its credential.
+   * Notes that the caller showed that it may call: the request leaves the pool of unknown callers, and counts for its credential.
    *
-   * @throws {AshlarError} OVERLOADED if that has its share of slots; the request has none then.
+   * @throws {AshlarError} OVERLOADED if that credential already has its share of slots; the request has none then.
    */
   trust(caller: Caller): void;
   /**
-   * The call needs no key: it moves to the small pool of its kind, so that strangers never eat the slots of everybody.
+   * The call needs no key: it moves to the small pool of its kind, so that callers without a key never use up the slots of all others.
    *
    * @param gives ends the call where another needs its place.
    * @throws {AshlarError} OVERLOADED if that pool has no slot for its peer, and nobody gives way.
@@ -39,14 +39,14 @@ export interface Place {
   release(): void;
 }
 
-/** Who may run. Each slot is taken before any work, and given back exactly once. */
+/** Decides which requests may run. Each slot is taken before any work, and given back exactly once. */
 export interface Admission {
   admit(peer: Peer | undefined): Place;
-  /** Whether a request of this peer with a good key would be refused now: at the door, where keys are checked, or behind it. */
+  /** Whether a request of this peer with a good key would be refused now, while its key is checked or after it. */
   isFull(peer: Peer | undefined): boolean;
   /** How much of the ordinary slots is taken, from 0 to 1. */
   crowding(): number;
-  /** For how many ms REQUESTS_IN_FLIGHT_MAX were running and no slot was taken anew; 0 if fewer are. */
+  /** For how many ms REQUESTS_IN_FLIGHT_MAX or more requests have been running and nobody got a slot; 0 if fewer run. */
   fullForMs(): number;
 }
 
@@ -112,7 +112,7 @@ export function createAdmission(options: {
   };
 }
 
-/** Who gives way is counted with those who are refused. */
+/** Counts a call that gives way like a refused one. */
 function countedWay(gives: GivesWay, count: () => void): GivesWay {
   return {
     mayGiveWay: () => gives.mayGiveWay(),
@@ -132,9 +132,9 @@ interface Taken {
 type Take = (name: PoolName, peer: Peer | undefined, gives?: GivesWay) => Taken;
 
 /**
- * A quarter more than REQUESTS_IN_FLIGHT_MAX runs in all, so that one credential can have as many as that when nobody else wants any, and something is left
- * for others. Of it an address may have more than a credential, and a credential more than one of its tokens: else one user of a proxy, or one
- * page with a token, would keep out those beside it.
+ * In all, a quarter more than REQUESTS_IN_FLIGHT_MAX may run. One credential can have REQUESTS_IN_FLIGHT_MAX when nobody else wants any, and some are
+ * left for others. An address may have more than a credential, and a credential more than one of its tokens: otherwise one user of a proxy, or one
+ * page with a token, would keep out the others.
  */
 function ordinaryPool(max: number): SlotPool {
   return createSlotPool({

@@ -4,10 +4,10 @@ import type { Exchange } from "./exchange.ts";
 import type { Holder } from "./shares.ts";
 
 /**
- * One answer's part in what a server holds for answers. What a handler forgets, or a client that went away leaves, is given back when the exchange is
- * over.
+ * One answer's part of the bytes that a server holds for answers. Bytes that a handler forgets, or that a client did not take before it went away,
+ * are given back when the exchange is over.
  *
- * @param holderOf asked with every take: a caller is known only once its key was checked.
+ * @param holderOf called for every take: a caller is known only once its key was checked.
  */
 export function createAnswerBudget(
   budget: ByteBudget,

@@ -11,7 +11,7 @@ export function isHttp2(response: NodeResponse): response is Http2ServerResponse
 }
 
 /**
- * Tells once when an answer is over, and how.
+ * Calls `listener` once when an answer is over, and says how it ended.
  *
  * This is the only place that knows it. On HTTP/2 the compatibility response cannot be asked: Node ends the writable side of a stream that was
  * reset, so `writableFinished` is true after a reset, and there is no `destroyed`. The stream has `aborted` (reset before we ended it) and the
@@ -36,7 +36,7 @@ export function onAnswerEnd(response: NodeResponse, listener: (end: ExchangeEnd)
     // After a reset with NO_ERROR Node waits for the end of writes that can never end, and no "close" comes.
     stream.once("aborted", () => {
       tell();
-      // Not at once: a reset of ours, with its own code, is on its way when this is told.
+      // Not at once: our own reset, with its own code, may be on its way when this event comes.
       setImmediate(() => stream.destroy());
     });
   }

@@ -1,11 +1,11 @@
 import type { Clock } from "@ashlar/sdk/ports";
 
-/** How long a readiness probe waits for what it asks, in ms: its answer has to be there before a load balancer gives up. */
+/** How long a readiness probe waits for a dependency, in ms: the probe has to answer before a load balancer gives up. */
 export const PROBE_MS = 1500;
 
 /**
- * What a probe of a dependency found, or `"late"` if it does not answer in time. What the probe still does then is told to stop by its signal,
- * and its end does not matter.
+ * What a probe of a dependency found, or `"late"` if it does not answer in time. The signal then tells the probe to stop, and nobody waits for its
+ * end.
  *
  * @throws whatever the probe throws in time.
  */

@@ -9,7 +9,7 @@ const loud: string[] = [];
 const note = (_fields: LogFields, message: string): void => void loud.push(message);
 const logger: Logger = { debug: () => {}, info: note, warn: note, error: note, child: () => logger };
 
-/** Tells the URL that it made of the request, and takes the body. */
+/** Answers with the URL that it was given, and the length of the body. */
 const mirror: HttpHandler = async ({ url, body }) => {
   let receivedBytes = 0;
   for await (const piece of body) receivedBytes += piece.byteLength;
@@ -35,7 +35,7 @@ const withHost = (host: string): string => `GET /a HTTP/1.1\r\nhost: ${host}\r\n
 
 describe("a header that has one value", () => {
   it.each(["authorization", "content-type", "expires", "if-modified-since", "if-unmodified-since"])(
-    "%s is refused where it comes twice, whichever a server would take",
+    "%s is refused where it comes twice, whichever of the two a server would take",
     async (name) => {
       const request = `GET /a HTTP/1.1\r\nhost: a\r\n${name}: x\r\n${name.toUpperCase()}: y\r\nconnection: close\r\n\r\n`;
       const { statuses, text } = await talk(request);
@@ -72,13 +72,13 @@ describe("a host", () => {
 
   it.each([
     ["a port out of range", "a:99999"],
-    ["a port that is none", "a:b"],
+    ["a port that is no number", "a:b"],
     ["two ports", "a:1:2"],
     ["a user", "user:password@a"],
     ["a path", "a/b"],
     ["a space", "a b"],
-    ["an address that is none", "1.2.3.999"],
-    ["an IPv6 address that is none", "[::zz]"],
+    ["an invalid IPv4 address", "1.2.3.999"],
+    ["an invalid IPv6 address", "[::zz]"],
     ["an open bracket", "[::1"],
     ["a list", "a, b"],
     ["a query", "a?b"],
@@ -95,7 +95,7 @@ describe("a host", () => {
     expect((await talk("GET /a HTTP/1.0\r\n\r\n")).statuses).toEqual([200]);
   });
 
-  it("of an absolute target goes before the header, and is checked as well", async () => {
+  it("of an absolute target wins over the header, and is checked as well", async () => {
     const ask = (target: string): Promise<{ text: string; statuses: readonly number[] }> =>
       talk(`GET ${target} HTTP/1.1\r\nhost: b\r\nconnection: close\r\n\r\n`);
     expect((await ask("http://a:81/x?y")).text).toContain("http://a:81/x?y 0");
@@ -160,7 +160,7 @@ describe("bytes that are no request", () => {
     expect(text.lastIndexOf("/first 3")).toBeLessThan(text.indexOf("UNSUPPORTED"));
   });
 
-  it("leave the answer before them whole where it takes long to be taken", async () => {
+  it("leave the answer before them whole, even if the client takes it slowly", async () => {
     const bytes = new Uint8Array(32 * 1024 * 1024).fill(120);
     const large = createHttpListener({ handler: async () => ({ status: 200, body: bytes }) });
     const address = await large.listen();
@@ -175,7 +175,7 @@ describe("bytes that are no request", () => {
 describe("a request for an upgrade", () => {
   const head = "host: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n";
 
-  it("is answered without one, and the connection closes behind it: what came with it is lost to the parser", async () => {
+  it("is answered without one, and the connection closes after it: the parser loses what came with it", async () => {
     const behind = "PUT /behind HTTP/1.1\r\nhost: a\r\ncontent-length: 45\r\n\r\n";
     const body = "DELETE /victim HTTP/1.1\r\nhost: a\r\n\r\n12345678";
     const { statuses, text, closed } = await talk(`GET /first HTTP/1.1\r\n${head}\r\n${behind}`, body);
@@ -191,7 +191,7 @@ describe("a request for an upgrade", () => {
 });
 
 describe("pipelined requests", () => {
-  it("are answered in order, one at a time, and the connection closes behind too many", async () => {
+  it("are answered in order, one at a time, and the connection closes after too many", async () => {
     const order: string[] = [];
     let running = 0;
     let most = 0;

@@ -14,7 +14,7 @@ export async function wasReset(stream: Pick<ServerHttp2Stream, "closed">): Promi
 }
 
 /**
- * Makes `confirmEnd` of an HTTP/2 exchange; `undefined` where the request tells its length. HTTP/2 itself then refuses a body of another.
+ * Makes `confirmEnd` of an HTTP/2 exchange. `undefined` if the request has no body, or declares its length: HTTP/2 refuses a body of another length.
  *
  * @param signal aborts when the exchange ends without its answer.
  */
@@ -25,7 +25,7 @@ export function endConfirmation(
   if (req.headers["content-length"] !== undefined || stream.endAfterHeaders) return undefined;
   return async () => {
     await clock.sleep(HTTP_LIMITS.LATE_RESET_MS.value, { signal });
-    // A busy process is woken before it has read what came meanwhile.
+    // A busy process may wake up before it has read what came meanwhile.
     if (await wasReset(stream)) throw new AshlarError("CANCELED", "the client took the request back");
   };
 }

@@ -2,10 +2,10 @@ import type { UniversalHandler, UniversalServerRequest } from "@connectrpc/conne
 import { boundedMessages } from "./bounded-messages.ts";
 import { rpcRefusal } from "./rpc-refusal.ts";
 
-/** An RPC with what it may hold of its request, in bytes. */
+/** An RPC's handler, and how many bytes of its request it may hold. */
 export type BoundedHandler = UniversalHandler & { readonly heldMaxBytes: number };
 
-/** What the messages of an RPC may have. */
+/** Bounds of an RPC's messages. */
 export interface MessageBounds {
   /** Fields of one message, nested ones included. */
   readonly fieldsMax: number;
@@ -16,8 +16,8 @@ export interface MessageBounds {
 }
 
 /**
- * Holds an RPC to what one message may have, before it is decoded; JSON is held to it by its decoder. What the body throws reaches the handler as an
- * error of its protocol.
+ * Checks the messages of an RPC against its bounds before they are decoded; for JSON the decoder does it. What the body throws reaches the handler as
+ * an error of its protocol.
  */
 export function boundedHandler(handler: UniversalHandler, bounds: MessageBounds): BoundedHandler {
   const { method } = handler;

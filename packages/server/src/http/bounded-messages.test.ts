@@ -14,7 +14,7 @@ function countTurns(): { readonly now: () => number; readonly stop: () => void }
   return { now: () => turn, stop: () => (on = false) };
 }
 
-/** Reads bodies of one slice side by side, and tells in which turn each was at its end. */
+/** Reads bodies of one slice side by side, and returns in which turn each of them ended. */
 async function endsOf(
   bodies: number,
   options: { readonly bytes: number; readonly inTurns: boolean },
@@ -36,11 +36,11 @@ async function endsOf(
 describe("long lists that come in together", () => {
   const long = HTTP_LIMITS.DECODED_AT_ONCE_MAX_BYTES.value + 1;
 
-  it("end in a turn of the event loop each", async () => {
+  it("end in one turn of the event loop each", async () => {
     expect(new Set(await endsOf(10, { bytes: long, inTurns: true })).size).toBe(10);
   });
 
-  it("wait for nobody if they are short, or bytes", async () => {
+  it("do not wait for each other if they are short, or if they are bytes", async () => {
     expect(new Set(await endsOf(10, { bytes: long - 1, inTurns: true })).size).toBe(1);
     expect(new Set(await endsOf(10, { bytes: long, inTurns: false })).size).toBe(1);
   });

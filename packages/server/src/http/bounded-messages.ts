@@ -7,7 +7,7 @@ import { HTTP_LIMITS } from "./http-limits.ts";
 export interface MessageFraming {
   readonly desc: DescMessage;
   readonly fieldsMax: number;
-  /** Each message comes behind five bytes with its length, as in gRPC; else the body is one message. */
+  /** Each message follows five bytes with its length, as in gRPC; else the body is one message. */
   readonly enveloped: boolean;
 }
 
@@ -16,8 +16,8 @@ const ENVELOPE_BYTES = 5;
 let lastTurn: Promise<void> = Promise.resolve();
 
 /**
- * Waits for a turn of the event loop that nobody else has who waits here. A long list is decoded in one go when its last bytes are there: bodies that come
- * in together would be decoded one behind the other otherwise, before anybody else is heard.
+ * Waits for a turn of the event loop that no other caller of this function gets. A long list is decoded in one go when its last bytes are there.
+ * Without turns, bodies that come in together would be decoded one after the other, before anything else runs.
  */
 export function ownTurn(): Promise<void> {
   lastTurn = lastTurn.then(() => nextTurn());
@@ -27,9 +27,9 @@ export function ownTurn(): Promise<void> {
 /**
  * Passes a body of protobuf messages through, and refuses one with too many fields while it comes in: before it is collected to its end and decoded.
  *
- * @param options.framing absent: whatever comes.
- * @param options.inTurns above DECODED_AT_ONCE_MAX_BYTES, what comes has turns of the event loop of its own; default false.
- * @param options.refuse makes the error that the reader gets of INVALID_ARGUMENT, and of what the body throws.
+ * @param options.framing `undefined`: any body, and nothing is counted.
+ * @param options.inTurns above DECODED_AT_ONCE_MAX_BYTES, each slice waits for its own turn of the event loop; default false.
+ * @param options.refuse turns INVALID_ARGUMENT, and what the body throws, into the error that the reader gets.
  */
 export function boundedMessages(
   body: AsyncIterable<Uint8Array>,

@@ -44,17 +44,17 @@ export function budgetedHandler(handler: HttpHandler, options: BudgetedHandlerOp
 
 type Take = (bytes: number, isFirst: boolean) => Promise<void>;
 
-/** Until this part of a declared length has come, it is counted as it comes; then the rest at once, so that bodies do not wait for each other half-way. */
+/** Until this part of a declared length has come, bytes are taken as they come; then the rest at once: no bodies wait for each other half-way. */
 const BEGUN_PART = 1 / 8;
 
-/** What is to be held after `receivedBytes`: four times more each time where nothing is declared. */
+/** How many bytes to hold after `receivedBytes`: four times as many each time if no length is declared. */
 function wantedBytes(receivedBytes: number, heldBytes: number, neededBytes: number | undefined): number {
   if (neededBytes === undefined) return Math.max(receivedBytes, heldBytes * 4);
   const doubled = Math.max(receivedBytes, heldBytes * 2);
   return doubled <= neededBytes * BEGUN_PART ? doubled : neededBytes;
 }
 
-/** Takes before it hands on: a sender's word alone takes nothing from others. */
+/** Takes bytes before it passes them on. A declared length alone takes nothing from others. */
 function leasedBody({ body, header }: HttpRequest, heldMaxBytes: number, take: Take): AsyncIterable<Uint8Array> {
   const declared = Number(header.get("content-length") ?? Number.NaN);
   const neededBytes = Number.isSafeInteger(declared) ? Math.min(declared, heldMaxBytes) : undefined;

@@ -32,7 +32,7 @@ const holder = (address: string, connection: object = {}): { address: string; co
 });
 
 describe("a budget of bytes", () => {
-  it("lets wait who asks for more than there is, in order, and gives what comes back", async () => {
+  it("makes takers of more than there is wait, in order, and grants what comes back", async () => {
     const budget = createByteBudget({ maxBytes: 100, clock: manualSleep() });
     const first = await budget.take(60, {});
     const order: string[] = [];
@@ -101,7 +101,7 @@ describe("a budget of bytes", () => {
     expect(await give((index) => ({ ...holder(`10.0.${index}.1`), credential: "greedy" }))).toBe(1);
   });
 
-  it("lets the bodies that have begun end: those that begin leave room for them", async () => {
+  it("lets bodies that have begun end: new ones leave room for them", async () => {
     const budget = createByteBudget({ maxBytes: 1000, clock: manualSleep() });
     const one = (): Peer => holder("10.0.0.1");
     for (let index = 0; index < 100; index++) void budget.take(10, { holder: one(), isFirst: true }).catch(() => {});
@@ -138,7 +138,7 @@ describe("a handler under a budget", () => {
     };
   }
 
-  it("takes what it holds before it holds it, and gives all back whatever the end", async () => {
+  it("takes bytes before it holds them, and gives all back however it ends", async () => {
     const budget = createByteBudget({ maxBytes: 4 * MIB, clock: manualSleep() });
     const seen: number[] = [];
     const watched = (handler: HttpHandler): HttpHandler =>
@@ -172,7 +172,7 @@ describe("a handler under a budget", () => {
     expect(budget.takenBytes()).toBe(0);
   });
 
-  it("counts a declared length as it fills, not on the sender's word", async () => {
+  it("counts a declared length as its bytes come, and does not trust the sender", async () => {
     const budget = createByteBudget({ maxBytes: 512 * MIB, clock: manualSleep() });
     async function* stalled(): AsyncGenerator<Uint8Array> {
       yield new Uint8Array(70 * KIB);
@@ -185,7 +185,7 @@ describe("a handler under a budget", () => {
     expect(budget.takenBytes()).toBeLessThanOrEqual(100 * 70 * KIB);
   });
 
-  it("holds an answer's body against it until the last byte is taken", async () => {
+  it("keeps what it took until the last byte of the answer is taken", async () => {
     const budget = createByteBudget({ maxBytes: MIB, clock: manualSleep() });
     async function* answer(): AsyncGenerator<Uint8Array> {
       yield new Uint8Array(1);

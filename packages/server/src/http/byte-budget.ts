@@ -6,11 +6,11 @@ import { createShares, type Holder, type ShortOf } from "./shares.ts";
 /** The bytes of bodies that a server holds at once. */
 export interface ByteBudget {
   /**
-   * Takes bytes, in the order of asking, before they are held. What is more than all there is counts as all.
+   * Takes bytes before they are held, in the order of the calls. More than the whole budget counts as the whole.
    *
    * @param options.holder `undefined` counts only against the whole.
-   * @param options.isFirst more will be asked for before any of it is given back: shares are smaller then, so that what has begun can end.
-   * @throws {AshlarError} OVERLOADED if they are not to be had within BYTES_WAIT_MS; the signal's reason.
+   * @param options.isFirst the holder will take more before it gives any of it back: shares are smaller then, so that what has begun can end.
+   * @throws {AshlarError} OVERLOADED if they are not free within BYTES_WAIT_MS; the signal's reason.
    */
   take(
     bytes: number,
@@ -20,7 +20,7 @@ export interface ByteBudget {
       readonly signal?: AbortSignal | undefined;
     },
   ): Promise<GiveBack>;
-  /** Takes bytes if they are to be had at once, and nobody waits for them. */
+  /** Takes bytes if they are free now and nobody waits for them; else `undefined`. */
   tryTake(bytes: number, holder: Holder | undefined): GiveBack | undefined;
   takenBytes(): number;
   /** What is taken, from 0 to 1. */
@@ -28,21 +28,21 @@ export interface ByteBudget {
 }
 
 interface Waiter {
-  /** Whether only the whole is short, and not a share of its own. */
+  /** Whether it waits for the whole budget, and not for a share of its holder. */
   isNext(): boolean;
   fits(): boolean;
   grant(): void;
 }
 
-/** Of its shares, what a holder may have taken with bodies that have only begun: alone, half of the budget where its share is three quarters. */
+/** The part of its shares that a holder may take for bodies that have only begun: alone, half of the budget where its share is three quarters. */
 const FIRST_PART = 1 / 3;
 
 /**
- * Bounds what all bodies together hold. One connection has at most half of it, one credential three quarters, one address seven eighths, and less the more is taken by
- * others: some is always left (see {@link createShares}).
+ * Bounds what all bodies together hold. One connection or token has at most half of it, one credential three quarters, one address seven eighths, and
+ * the less the more others have taken: some is always left (see {@link createShares}).
  *
- * Who must wait reads nothing meanwhile, so that the network holds the sender back. Fair to the whole: those behind a waiter pass it only where it
- * waits for a share of its own.
+ * A body that has to wait is not read meanwhile, so the network holds its sender back. Others pass a waiter only if it waits for a share of its own
+ * holder.
  */
 export function createByteBudget(options: {
   readonly maxBytes: number;
@@ -122,7 +122,7 @@ export function createByteBudget(options: {
   };
 }
 
-/** What one request holds of a budget: whatever its handler forgets goes back at its end. */
+/** What one request holds of a budget. What its handler forgets goes back when the request ends. */
 export interface Leases {
   /** Takes charge of bytes that were taken. After the end they go back at once. */
   keep(giveBack: GiveBack): GiveBack;

@@ -8,7 +8,7 @@ export interface ResolvedRange {
   readonly length: number;
 }
 
-// After each run of blanks or digits comes what is neither, so that there is one way to read a header.
+// After each run of blanks or digits comes something else, so that the expression has only one way to match a header.
 const ONE_RANGE = /^bytes *= *(?:(\d+) *)?- *(?:(\d+) *)?$/i;
 
 /**
@@ -29,12 +29,12 @@ export function parseByteRange(header: string | null): ByteRange | undefined {
   return end < offset ? undefined : { offset, length: Math.min(end - offset + 1, Number.MAX_SAFE_INTEGER) };
 }
 
-/** A position beyond any body stands for all of them. */
+/** Positions that are too large for a number become one that is beyond any body. */
 function positionOf(digits: string): number {
   return Math.min(Number(digits), Number.MAX_SAFE_INTEGER);
 }
 
-/** The last bytes of a body. The last none of them is a range that nothing satisfies: one that starts beyond any body. */
+/** The last `count` bytes of a body. No body satisfies a count of 0: its range starts beyond any body. */
 function suffixRange(count: number): ByteRange {
   return count === 0 ? { offset: Number.MAX_SAFE_INTEGER } : { offset: -count };
 }

@@ -31,8 +31,8 @@ export function judgeRead(header: Headers, info: Validators): ReadVerdict {
 /**
  * Whether the range of a request applies: always, unless `if-range` names another state of the object (RFC 9110 §13.1.5).
  *
- * Only an exact match of a strong validator counts: the one etag, or the very date of `last-modified`, once its second is over (before that a
- * second write could bear the same date, §8.8.2.2). Lists, weak tags and anything else give the whole object.
+ * Only an exact match of a strong validator counts: the etag, or exactly the date of `last-modified` once that second is over (until then another
+ * write could get the same date, §8.8.2.2). Lists, weak tags and anything else give the whole object.
  */
 export function rangeApplies(header: Headers, info: Validators, nowMs: number): boolean {
   const ifRange = header.get("if-range")?.trim();
@@ -48,7 +48,7 @@ function modifiedAtMs({ createdAtMs }: Validators): number | undefined {
   return createdAtMs === undefined ? undefined : Math.floor(createdAtMs / SECOND_MS) * SECOND_MS;
 }
 
-/** Whether it is newer than a date; `undefined` if there is no valid date, or none to compare it with. */
+/** Whether the state is newer than `date`; `undefined` if there is no valid date, or the state has none. */
 function isLaterThan(info: Validators, date: string | null): boolean | undefined {
   const dateMs = date === null ? undefined : parseHttpDate(date);
   const modifiedMs = modifiedAtMs(info);
@@ -58,11 +58,11 @@ function isLaterThan(info: Validators, date: string | null): boolean | undefined
 /**
  * The condition of a write (PUT, DELETE), from `if-match`, `if-none-match` and `if-unmodified-since`, by RFC 9110 §13.2.2.
  *
- * It says what the caller said, and the transaction of the write judges it. Judged here, it would be held against what an earlier try of the same
- * write left, and others could write between.
+ * Only reads what the caller said; the transaction of the write judges the condition. Judged here, it would be compared with what an earlier try
+ * of the same write left, and others could write in between.
  *
- * @throws {AshlarError} INVALID_ARGUMENT for values that are neither etags nor `*`, and for more than CONDITION_ETAGS_MAX; PRECONDITION_FAILED where no
- *   object can match.
+ * @throws {AshlarError} INVALID_ARGUMENT for values that are neither etags nor `*`, and for more than CONDITION_ETAGS_MAX; PRECONDITION_FAILED
+ *   where no object can match.
  */
 export function writeCondition(header: Headers): CommitCondition | undefined {
   const ifMatchAny = tagsOf(header, "if-match");
@@ -80,7 +80,7 @@ export function writeCondition(header: Headers): CommitCondition | undefined {
   return ifMatch === undefined && ifNoneMatch === undefined ? undefined : { ifMatch, ifNoneMatch };
 }
 
-/** The tags that an object can have, each once; weak ones are among them where weak comparison is asked for (RFC 9110 §13.1.1, §13.1.2). */
+/** The tags that an object can have, each once; weak ones only where the comparison is weak (RFC 9110 §13.1.1, §13.1.2). */
 function tagsOf(header: Headers, name: "if-match" | "if-none-match"): readonly string[] | undefined {
   const value = header.get(name);
   if (value === null) return undefined;
@@ -89,7 +89,7 @@ function tagsOf(header: Headers, name: "if-match" | "if-none-match"): readonly s
   if (tags === undefined)
     throw new AshlarError("INVALID_ARGUMENT", `${name} is a list of quoted etags, or *`, { details });
   if (tags === "*") return [tags];
-  // The star in quotes is a tag like any other, which no object has.
+  // A star in quotes is an ordinary tag, but no object has it.
   const usable = tags.filter(({ tag, weak }) => tag !== "*" && tag !== "" && (name === "if-none-match" || !weak));
   const distinct = [...new Set(usable.map(({ tag }) => tag))];
   const max = HTTP_LIMITS.CONDITION_ETAGS_MAX.value;

@@ -3,7 +3,7 @@ import type { Socket } from "node:net";
 /** One accepted connection, as both protocols keep it. */
 export interface Connection {
   readonly socket: Socket;
-  /** Whom it counts for: see {@link addressOf}. */
+  /** The address that it counts for: see {@link addressOf}. */
   readonly address: string;
   /** A good key was seen on it. */
   isTrusted: boolean;
@@ -13,7 +13,7 @@ export interface Connection {
   quietSinceMs: number;
 }
 
-/** The address that a connection counts for: an IPv4 address, or the first 64 bits of an IPv6 address, of which one subscriber has the rest. */
+/** The address that a connection counts for: an IPv4 address, or the first 64 bits of an IPv6 address, because one subscriber has all the rest. */
 export function addressOf(socket: Pick<Socket, "remoteAddress">): string {
   const address = socket.remoteAddress ?? "";
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];

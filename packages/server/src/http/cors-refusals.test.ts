@@ -59,7 +59,7 @@ describe("a page that is refused", () => {
     expect(lines).toHaveLength(2);
   });
 
-  test("fills neither log nor memory with origins that strangers make up", async () => {
+  test("fills neither log nor memory with origins that any caller can make up", async () => {
     const { lines, ask, pass } = start();
     for (let index = 0; index < 1000; index++) await ask(`https://${index}.example`);
     expect(lines).toHaveLength(100);
@@ -74,7 +74,7 @@ test.each([
   ["the server's own", "http://store.example:9000"],
   ["no origin", "null"],
   ["no text for a log", `https://${"x".repeat(300)}`],
-])("a page whose origin is %s is no line", async (_, origin) => {
+])("a page whose origin is %s is not logged", async (_, origin) => {
   const { lines, ask } = start(["https://app.example"]);
   await ask(origin);
   expect(lines).toEqual([]);

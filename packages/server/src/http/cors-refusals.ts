@@ -1,20 +1,20 @@
 import type { Clock, Logger } from "@ashlar/sdk/ports";
 import type { HttpRequest } from "./http-handler.ts";
 
-/** A page that is refused asks again and again, and strangers send what origins they like: one line per origin and time, for so many origins. */
+/** A refused page asks again and again, and any caller can send any origin: one line per origin in this time, for at most ORIGINS_MAX origins. */
 const QUIET_MS = 10 * 60 * 1000;
 const ORIGINS_MAX = 100;
-/** Longest that a browser sends is a scheme, a host name of 253 characters and a port. */
+/** The longest that a browser sends is a scheme, a host name of 253 characters and a port. */
 const ORIGIN_MAX_LENGTH = 280;
-/** What an `Origin` header has to say; anything else is no page's. */
+/** The form of an `Origin` header; anything else comes from no page. */
 const ORIGIN = /^[a-z][a-z0-9+.-]*:\/\/[\x21-\x7e]+$/;
 
 /** Notes that the page of a request was refused. */
 export type NoteRefusal = (request: HttpRequest, origin: string) => void;
 
 /**
- * Writes a warning with the origin and the flag when a web page of another origin is refused: its browser tells the page nothing but that the
- * request failed.
+ * Writes a warning with the origin and the flag when a web page of another origin is refused: the page itself learns only that the request
+ * failed.
  */
 export function createRefusalLog(logger: Logger, clock: Clock): NoteRefusal {
   const notedAtMs = new Map<string, number>();
@@ -37,7 +37,7 @@ export function createRefusalLog(logger: Logger, clock: Clock): NoteRefusal {
   };
 }
 
-/** Browsers tell the origin of a page to its own server as well, unless it only reads. */
+/** Browsers send the origin of a page to the page's own server too, unless the page only reads. */
 function isOwn({ header, url }: HttpRequest, origin: string): boolean {
   const host = header.get("host") ?? (URL.canParse(url) ? new URL(url).host : "");
   return URL.canParse(origin) && new URL(origin).host === host;

@@ -4,7 +4,10 @@ import type { HttpHandler, HttpRequest, HttpResponse } from "./http-handler.ts";
 
 /** Which web pages may call the server. */
 export interface CorsOptions {
-  /** Origins like `https://app.example`, as browsers write them, or `*` for any. No cookies are involved, so `*` gives a page no more than its own key does. */
+  /**
+   * Origins like `https://app.example`, as browsers write them, or `*` for any. No cookies are involved, so `*` gives a page no more than its own key
+   * does.
+   */
   readonly allowedOrigins: readonly string[] | "*";
   /** How long a browser may remember the answer, default 2 hours (the longest that Chrome honours). */
   readonly maxAgeSeconds?: number | undefined;
@@ -13,7 +16,7 @@ export interface CorsOptions {
 const MAX_AGE_SECONDS = 7200;
 const METHODS = "GET, HEAD, PUT, POST, DELETE";
 
-/** Request headers of our HTTP faces, of Connect, of gRPC-Web and of traces, beside what a preflight asks for by pattern (`ashlar-*`). */
+/** Request headers of our HTTP APIs, of Connect, of gRPC-Web and of traces. A preflight may also ask for names like `ashlar-*`. */
 const REQUEST_HEADERS: readonly string[] = [
   "authorization",
   "content-type",
@@ -64,13 +67,13 @@ const EXPOSED_HEADERS = [
 
 const OUR_HEADER = /^ashlar-[a-z0-9-]{1,128}$/;
 
-/** Of pages that are no web site's, such as `capacitor://localhost`: browsers do not put them in another form. */
+/** Origins of pages that are no web site, such as `capacitor://localhost`: browsers do not change their form. */
 const OTHER_ORIGIN = /^[a-z][a-z0-9+.-]*:\/\/[^\s/?#@]+$/;
 const OF_WEB = /^https?:/;
 
 /**
- * What to write instead of an origin that no browser ever sends, because its form is another: with a path or a slash, without a scheme, in capitals, with
- * the port that its scheme has anyway. `undefined` for one that does.
+ * What to write instead of an origin that no browser ever sends because of its form: with a path or a slash, without a scheme, in capitals, with the
+ * default port of its scheme. `undefined` for an origin that browsers send.
  */
 export function originProblem(text: string): string | undefined {
   const originOf = (url: string): string | undefined => {
@@ -80,7 +83,7 @@ export function originProblem(text: string): string | undefined {
   const own = originOf(text);
   if (text === "*" || text === "null" || text === own || (!OF_WEB.test(text) && OTHER_ORIGIN.test(text)))
     return undefined;
-  // A host with a port alone would pass as a URL of a scheme with the host's name.
+  // Without a scheme, a host with a port would be read as a URL whose scheme is the host.
   const meant = own ?? (/^[\w.-]+:\d+\/?$|^[\w-]+(\.[\w-]+)+\/?$/.test(text) ? originOf(`http://${text}`) : undefined);
   return meant === undefined ? "write scheme, host and port, such as https://app.example" : `write ${meant}`;
 }
@@ -94,7 +97,12 @@ function assertOrigins({ allowedOrigins }: CorsOptions): void {
   }
 }
 
-/** Lets web pages of the allowed origins call the handler; without options nobody's page may, and nothing is added. @param noteRefusal told of each page that may not. @throws {AshlarError} INVALID_ARGUMENT for an origin that can match no page. */
+/**
+ * Lets web pages of the allowed origins call the handler. Without options no page may, and nothing is added to answers.
+ *
+ * @param noteRefusal called for each page that may not.
+ * @throws {AshlarError} INVALID_ARGUMENT for an origin that can match no page.
+ */
 export function corsHandler(
   handler: HttpHandler,
   options: CorsOptions | undefined,
@@ -147,7 +155,7 @@ function vary(base?: Headers): Headers {
   return header;
 }
 
-/** Metadata headers have names of the user's making; a browser shows only those that are listed. */
+/** Users choose the names of metadata headers, and a browser shows only the headers that are listed. */
 function exposed(header: Headers | undefined): string {
   const names = [...EXPOSED_HEADERS];
   header?.forEach((_, name) => {

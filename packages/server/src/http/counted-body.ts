@@ -1,13 +1,13 @@
 import type { Sized } from "./piece.ts";
 
-/** What a counted body tells. */
+/** Learns what a counted body moves. */
 export interface BodyObserver {
   bytes(count: number): void;
   /** Once: after the last byte, an error, or an early return. */
   ended(error?: unknown): void;
 }
 
-/** Passes a body through and tells what moved. A plain iterator, not a generator: this runs for every slice of every body. */
+/** Passes a body through and reports what moved. A plain iterator, not a generator: this runs for every slice of every body. */
 export function countedBody<Slice extends Sized>(
   body: AsyncIterable<Slice>,
   observer: BodyObserver,

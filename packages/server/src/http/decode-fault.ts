@@ -2,7 +2,7 @@ import { AshlarError } from "@ashlar/sdk/errors";
 import { ashlarErrorFrom } from "@ashlar/sdk/rpc";
 import { Code, ConnectError } from "@connectrpc/connect";
 
-/** How the RPC library words a breach of a protocol; some of them it calls Unimplemented. */
+/** How the RPC library's messages about a broken protocol begin; it calls some of these errors Unimplemented. */
 const PROTOCOL_ERROR = /^protocol error: /;
 
 /** Statuses that the library gives to input it cannot read: malformed protobuf and compressed envelopes are Internal to it. */
@@ -11,9 +11,9 @@ const UNREADABLE: ReadonlySet<Code> = new Set([Code.Internal, Code.Unknown, Code
 /**
  * The error of a request that could not be read.
  *
- * What is thrown while a client's input is decoded is the client's doing, whatever the library calls it: INVALID_ARGUMENT. An unknown compression
- * stays UNSUPPORTED, which tells clients to send without (that is in the specifications of gRPC and Connect), a message over the limit
- * OBJECT_TOO_LARGE, a body that was cut off CANCELED.
+ * An error while a client's input is decoded is the client's fault, whatever the library calls it: INVALID_ARGUMENT. Three errors keep their codes.
+ * An unknown compression stays UNSUPPORTED, which tells clients to send without one (so say the specifications of gRPC and Connect); a message over
+ * the limit stays OBJECT_TOO_LARGE, and a body that was cut off CANCELED.
  */
 export function decodeFault(error: unknown): AshlarError {
   if (AshlarError.is(error)) return error;

@@ -10,7 +10,7 @@ import {
 import { type FileDescriptorProto, FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 
-/** Number of the options of buf/validate/validate.proto, the same for files' fields, oneofs and messages. */
+/** Extension number of the options of buf/validate/validate.proto, the same for fields, oneofs and messages. */
 const RULES_EXTENSION = 1159;
 
 /** The proto files of some services with everything that they import. */
@@ -43,7 +43,7 @@ export function describeFiles(services: readonly DescService[]): DescribedFiles 
     if (descriptor.dependency.includes(file_buf_validate_validate.proto.name)) add(file_buf_validate_validate);
   };
   for (const service of services) add(service.file);
-  // Strangers ask for them, so each is serialised once, when it is first asked for.
+  // Any caller may ask for them, so each is serialised once, when it is first asked for.
   const serialised = new Map<string, Uint8Array>();
   const answers = new Map<string, readonly Uint8Array[]>();
   const serialise = (name: string): readonly Uint8Array[] => {

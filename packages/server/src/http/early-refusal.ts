@@ -4,7 +4,7 @@ import { problemResponse } from "./problem.ts";
 import { REQUEST_ID_HEADER, requestIdOf } from "./request-id.ts";
 
 /**
- * The answer to what reaches no handler, with a request id like every other; of our making, because nothing in such a request is believed.
+ * The answer to a request that reaches no handler. It has a request id like every answer, but a new one: nothing in such a request is trusted.
  *
  * @param error anything thrown.
  * @param status default: that of the error's code.

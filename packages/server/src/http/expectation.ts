@@ -7,9 +7,9 @@ export function expectsContinue(expect: string | undefined): boolean {
 }
 
 /**
- * What a request with an expectation that nobody knows is refused with, as 417 (RFC 9110 §10.1.1). `undefined` for all others; HTTP/1.0 has none.
+ * The error for a request with an unknown expectation, to be answered as 417 (RFC 9110 §10.1.1). `undefined` for all others; HTTP/1.0 has none.
  *
- * Asked where all requests are counted and refused: Node's own 417 would pass by every bound on strangers.
+ * Checked where all requests are counted and refused: Node's own 417 would bypass every bound on unauthenticated callers.
  */
 export function unknownExpectation({
   header,

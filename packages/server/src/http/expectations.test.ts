@@ -54,8 +54,8 @@ function http2(headers: OutgoingHttpHeaders, endStream = false): Promise<Incomin
   }).finally(() => session.destroy());
 }
 
-describe("an expectation that nobody knows", () => {
-  it("is refused with 417 as all else is, over HTTP/1.1", async () => {
+describe("an unknown expectation", () => {
+  it("is refused with 417 like any other refusal, over HTTP/1.1", async () => {
     const before = await counted();
     const request = http1("host: a\r\norigin: https://app.example\r\nashlar-request-id: mine\r\nconnection: close\r\n");
     const { statuses, text, closed } = await rawTalk(port, [request]);
@@ -67,7 +67,7 @@ describe("an expectation that nobody knows", () => {
     await expect.poll(counted).toBe(before + 1);
   });
 
-  it("is refused with 417 as all else is, over HTTP/2", async () => {
+  it("is refused with 417 like any other refusal, over HTTP/2", async () => {
     const before = await counted();
     const answer = await http2({ ":method": "PUT", ":path": "/things/1", expect: "much", "ashlar-request-id": "mine" });
     expect(answer).toMatchObject({ ":status": 417, "ashlar-request-id": "mine", "ashlar-error-code": "UNSUPPORTED" });
@@ -75,7 +75,7 @@ describe("an expectation that nobody knows", () => {
     await expect.poll(counted).toBe(before + 1);
   });
 
-  it("is looked at after what makes a request a bad one", async () => {
+  it("is checked after everything that makes a request invalid", async () => {
     expect((await rawTalk(port, [http1("connection: close\r\n")])).statuses).toEqual([400]);
     const coded = http1("host: a\r\ntransfer-encoding: gzip, chunked\r\n", "0\r\n\r\n");
     expect((await rawTalk(port, [coded])).statuses).toEqual([501]);
@@ -104,7 +104,7 @@ describe("an expectation that nobody knows", () => {
     expect(answered).toBeGreaterThan(burst / 2);
   });
 
-  it("is passed over where HTTP says so, and 100-continue is known in any case", async () => {
+  it("is ignored where HTTP says so, and 100-continue is known in upper and lower case", async () => {
     const old = "PUT /things/1 HTTP/1.0\r\nhost: a\r\nexpect: much\r\ncontent-length: 0\r\n\r\n";
     expect((await rawTalk(port, [old])).statuses).toEqual([204]);
     const known =

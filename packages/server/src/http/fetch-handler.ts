@@ -13,8 +13,8 @@ export type FetchHandler = (request: Request) => Promise<Response>;
  * Serves a handler without a port of its own.
  *
  * gRPC needs HTTP trailers, which a `Response` cannot carry: use gRPC-Web, Connect or plain HTTP here. Paths are normalised by `Request`
- * before we see them, so object keys with `..` segments must be percent-encoded. Whom a request comes from is not known here: bounds per address and
- * connection, and the times of slow uploads, are the server's around it.
+ * before we see them, so object keys with `..` segments must be percent-encoded. It is not known here whom a request comes from: the server around
+ * the handler has to bound addresses, connections and slow uploads.
  */
 export function toFetchHandler(handler: HttpHandler): FetchHandler {
   return async (request) => {
@@ -100,7 +100,7 @@ async function* readStream(
   }
 }
 
-/** The body of an answer as a stream that tells how it ended: read, let go, aborted, failed, or left lying for ANSWER_WINDOW_MS. */
+/** The body of an answer as a stream. Calls `end` when it was read, canceled or aborted, failed, or was not read for ANSWER_WINDOW_MS. */
 function toStream(
   body: AsyncIterable<Uint8Array>,
   signal: AbortSignal,

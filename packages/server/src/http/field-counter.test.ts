@@ -46,7 +46,7 @@ describe("the fields of a message", () => {
     }
   });
 
-  it("are counted for what nobody knows too, and bytes are never taken for fields", () => {
+  it("include unknown ones, and bytes are never taken for fields", () => {
     const unknown = Uint8Array.from({ length: 200 }, (_, index) => (index % 2 === 0 ? 0x78 : 1));
     expect(countsAsMany([unknown], 100)).toBe(true);
     expect(countsAsMany([unknown], 99)).toBe(false);
@@ -54,7 +54,7 @@ describe("the fields of a message", () => {
     expect(countsAsMany([text], 1)).toBe(true);
   });
 
-  it("begin anew with each enveloped message", async () => {
+  it("are counted anew in each enveloped message", async () => {
     const message = toBinary(
       DeleteChunkRequestSchema,
       create(DeleteChunkRequestSchema, { chunkIds: [new Uint8Array(300), new Uint8Array(32)] }),
@@ -79,7 +79,7 @@ describe("the fields of a message", () => {
     }
   });
 
-  it("of a frame of a megabyte are two", () => {
+  it("of a frame of a megabyte are one", () => {
     const message = create(PutObjectRequestSchema, { payload: { case: "frame", value: new Uint8Array(1024 * 1024) } });
     const counter = createFieldCounter(PutObjectRequestSchema, 1);
     counter.begin(Number.POSITIVE_INFINITY);
@@ -105,16 +105,16 @@ describe("the items of a list", () => {
   const taken = (...slices: Uint8Array[]): boolean => countsAsMany(slices, Number.POSITIVE_INFINITY);
   const max = LIMITS.COMMIT_CHUNKS_MAX;
 
-  it("are as many as the proto files say, in each message of its own", () => {
+  it("are at most as many as the proto files say, in each message", () => {
     expect([taken(list(max)), taken(list(max + 1))]).toEqual([true, false]);
     expect([taken(list(100, 16)), taken(list(100, 17))]).toEqual([true, false]);
   });
 
-  it("are those of both where a message is set twice", () => {
+  it("are those of both values where a message is set twice", () => {
     expect([taken(list(max - 2), list(2)), taken(list(max - 2), list(3))]).toEqual([true, false]);
   });
 
-  it("are entries where it is a map", () => {
+  it("are the entries where the field is a map", () => {
     const attributes = (count: number): Uint8Array => {
       const names = Array.from({ length: count }, (_, index) => [`n${index}`, ""] as const);
       const message = { attributes: { metadata: Object.fromEntries(names) } };

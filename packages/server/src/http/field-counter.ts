@@ -4,9 +4,9 @@ import { HTTP_LIMITS } from "./http-limits.ts";
 import { addItem, createItemCount, enterField, type ItemCount } from "./item-count.ts";
 import { type FieldShape, messageShape } from "./message-shape.ts";
 
-/** Counts the fields of protobuf messages, and the items of their lists and maps, as their bytes come by. */
+/** Counts the fields of protobuf messages, and the items of their lists and maps, as their bytes come in. */
 export interface FieldCounter {
-  /** Begins a message. @param sizeBytes its length, `Infinity` where the end of the body is its end. */
+  /** Begins a message. @param sizeBytes its length, `Infinity` if it ends with the body. */
   begin(sizeBytes: number): void;
   /** Takes the next bytes of the message. @throws {AshlarError} INVALID_ARGUMENT for too many fields or items. */
   feed(bytes: Uint8Array): void;

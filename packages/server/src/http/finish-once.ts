@@ -2,7 +2,7 @@ import type { Clock } from "@ashlar/sdk/ports";
 import type { HttpRequest } from "./http-handler.ts";
 import { HTTP_LIMITS } from "./http-limits.ts";
 
-/** Tells that the work for a request is done; calls after the first do nothing. */
+/** Reports that the work for a request is done; calls after the first do nothing. */
 export type Finish = (status: number, error?: unknown) => void;
 
 /** The status of a request whose client went away first, in logs and metrics. */
@@ -11,8 +11,8 @@ const CLIENT_GONE = 499;
 /**
  * Watches a request to its end, whatever its handler, its answer or its client does.
  *
- * The work ends when `finish` is called, or ABANDONED_MS after the client is gone: what does not stop when it is told to is not waited for. The
- * slot of a known caller is given back when the work and the exchange have ended, that of a stranger with the work.
+ * The work ends when `finish` is called, or ABANDONED_MS after the client is gone: work that does not stop when it is told to is not waited for. A
+ * known caller's slot is given back when the work and the exchange have ended, an unauthenticated caller's when the work has ended.
  *
  * @param watchers.finished once, with the work's outcome.
  * @param watchers.released once, when nothing of the request is left to bound.

@@ -5,7 +5,10 @@ import { problemResponse } from "./problem.ts";
 import { REQUEST_CONTEXT } from "./request-context.ts";
 import type { RequestLog } from "./request-log.ts";
 
-/** Turns what a handler throws into problem+json, logs what is our fault, and refuses plain HTTP requests above the limit with OVERLOADED, and unknown expectations. */
+/**
+ * Turns what a handler throws into problem+json and logs what is our fault. Refuses plain HTTP requests above the limit with OVERLOADED, and unknown
+ * expectations with 417.
+ */
 export function guardedHandler(
   handler: HttpHandler,
   options: { readonly routeOf: (request: HttpRequest) => RouteInfo; readonly log: RequestLog },
@@ -24,7 +27,7 @@ export function guardedHandler(
     } catch (error) {
       const response = problemResponse(error, { requestId });
       const isOverload = AshlarError.is(error, "OVERLOADED");
-      // Of a client that left nobody knows whether it, or what it cut off, was the reason.
+      // If the client left, its leaving may be the reason of the failure.
       const isGone = request.signal?.aborted === true;
       if (response.status >= 500 && !isOverload && !isGone) {
         const fields = { error, requestId, route };

@@ -9,7 +9,7 @@ import { rawTalk } from "./testing/raw-talk.ts";
 const MAX = HTTP_LIMITS.HEADER_COUNT_MAX.value;
 
 let handled = 0;
-/** Tells how many headers it got, and the last of them. */
+/** Answers with the number of headers that it got, and the last of them. */
 const counting: HttpHandler = async ({ header, body }) => {
   handled++;
   for await (const _ of body) {
@@ -91,7 +91,7 @@ describe("header fields up to HEADER_COUNT_MAX", () => {
 });
 
 describe("one header field more", () => {
-  it("is refused with 431 over HTTP/1.1, and none is passed over", async () => {
+  it("is refused with 431 over HTTP/1.1, and none is silently dropped", async () => {
     handled = 0;
     // Node hands headers over by 32.
     for (const count of [MAX + 1, MAX + 2, MAX + 31, MAX + 32, MAX + 33, 2 * MAX, 8000]) {
@@ -113,7 +113,7 @@ describe("one header field more", () => {
     expect(handled).toBe(0);
   });
 
-  it("resets it among the trailers too", async () => {
+  it("resets the stream if it is among the trailers too", async () => {
     expect((await http2(10, MAX)).status).toBe(200);
     expect((await http2(10, MAX + 1)).resetWith).toBe(constants.NGHTTP2_ENHANCE_YOUR_CALM);
   });

@@ -6,7 +6,7 @@ import type { HttpHandler } from "./http-handler.ts";
 import { HTTP_LIMITS } from "./http-limits.ts";
 import { jsonResponse } from "./json-response.ts";
 
-/** States of a dependency, in words for operators. `ashlar health` says of each what it means: a state that it does not know does not compile. */
+/** States of a dependency, in words for operators. `ashlar health` explains each state: one without an explanation does not compile. */
 export type CheckWord =
   | "ok"
   | "registered"
@@ -21,10 +21,10 @@ export type CheckWord =
   | "does not answer"
   | "overloaded"
   | "stopping"
-  // No server says this of itself: it is what `ashlar health` finds.
+  // No server reports this about itself: `ashlar health` finds it.
   | "on a port of their own";
 
-/** The code is that of a failure. */
+/** The state of a dependency; an error code if its check failed. */
 export type CheckState = CheckWord | ErrorCode;
 
 /** Whether a server's dependencies answer. */
@@ -44,8 +44,8 @@ export interface OperationOptions {
 const NO_STORE = { "cache-control": "no-store" };
 
 /**
- * What load balancers and monitoring ask: `/healthz` (the process answers and is not stuck), `/readyz` (its dependencies do and it has a slot for
- * a request, else 503), `/metrics`. Exact paths. They are open, and are answered under overload too.
+ * The routes for load balancers and monitoring: `/healthz` (the process answers and is not stuck), `/readyz` (its dependencies answer and it has a
+ * slot for a request, else 503), `/metrics`. Exact paths. They need no key, and are answered under overload too.
  */
 export function operationRoutes(options: OperationOptions): ReadonlyMap<string, HttpHandler> {
   const { readiness, admission } = options;
@@ -60,7 +60,7 @@ export function operationRoutes(options: OperationOptions): ReadonlyMap<string, 
     [
       "/healthz",
       guarded(async () => {
-        // A busy server is alive. One that refuses everybody for this long does not come back by itself.
+        // A busy server is alive. One that refuses everybody for this long does not recover by itself.
         const isStuck = admission.fullForMs() >= HTTP_LIMITS.STUCK_MS.value;
         return jsonResponse(isStuck ? 503 : 200, { status: isStuck ? "stuck" : "alive" }, NO_STORE);
       }),
@@ -88,7 +88,7 @@ interface Rendered {
   readonly text: Uint8Array;
 }
 
-/** How much longer than it took a rendering is kept: strangers who ask for the metrics without end take at most a tenth of a core for them. */
+/** A rendering is kept this many times as long as it took: callers who ask for the metrics without pause take at most a tenth of a core. */
 const KEPT_TIMES = 9;
 
 function sharedMetrics(metrics: Metrics, clock: Pick<Clock, "monotonicMs">): () => Promise<Rendered> {

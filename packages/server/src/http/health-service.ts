@@ -12,7 +12,7 @@ const ON_WIRE: Readonly<Record<ServingStatus, Status>> = {
 /**
  * The standard health service, for gRPC load balancers and probes. Open to everybody.
  *
- * @param services all have the server's own status; the empty name is the server.
+ * @param services all have the server's own status; the empty name means the server.
  */
 export function healthRoutes(state: ServingState, services: readonly DescService[]): RpcRoutes {
   const names = new Set(["", ...services.map((service) => service.typeName)]);

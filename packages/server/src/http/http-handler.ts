@@ -10,11 +10,11 @@ export interface HttpRequest extends Omit<UniversalServerRequest, "body"> {
   readonly path: string;
   /** Query string without the question mark; empty if there is none. */
   readonly query: string;
-  /** The body in order, to be read once; may be left unread. Slices are the reader's to keep. Throws CANCELED if the client goes away. */
+  /** The body in order, to be read once; may be left unread. The reader may keep the slices. Throws CANCELED if the client goes away. */
   readonly body: AsyncIterable<Uint8Array>;
   /** Identifies the request in logs and answers. */
   readonly requestId: string;
-  /** Who answers it, once that was looked up. */
+  /** The route that answers it, once it was looked up. */
   readonly route?: ResolvedRoute | undefined;
   /** What carries the request; absent where a handler is called without a server. */
   readonly exchange?: Exchange | undefined;
@@ -25,8 +25,8 @@ export interface HttpResponse {
   readonly status: number;
   readonly header?: Headers | undefined;
   /**
-   * Written with backpressure; its iterator is returned when the client goes away. A `Uint8Array` goes out with a content-length, and the pieces of a file
-   * range are given back as soon as they are written.
+   * Written with backpressure; its iterator is returned when the client goes away. A `Uint8Array` goes out with a content-length, and the pieces of a
+   * file range are given back as soon as they are written.
    */
   readonly body?: StreamedBody | Uint8Array | undefined;
   readonly trailer?: Headers | undefined;
@@ -42,7 +42,7 @@ export interface RouteInfo {
   readonly kind: "rpc" | "http";
 }
 
-/** Who answers a request, and what is to be known of that before it does. */
+/** The handler of a request, and what has to be known about it before it runs. */
 export interface ResolvedRoute extends RouteInfo {
   /** The most of a request's body that `answer` holds at once, in bytes. */
   readonly heldMaxBytes: number;

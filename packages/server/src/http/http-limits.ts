@@ -1,13 +1,13 @@
 import type { LimitDoc } from "@ashlar/sdk/docs";
 import { KIB, MIB } from "@ashlar/sdk/limits";
 
-/** A limit with its documentation: a server has room for both in one place. */
+/** A limit with its documentation. The SDK keeps them apart, for browsers; a server can load both. */
 type DocumentedLimit = LimitDoc & { readonly value: number };
 
 const limit = (value: number, unit: LimitDoc["unit"], reason: string): DocumentedLimit =>
   Object.freeze({ value, unit, reason });
 
-/** Bounds of the HTTP listener, by name; beside `LIMITS` of the SDK, which knows nothing of sockets. */
+/** Bounds of the HTTP listener, by name. `LIMITS` of the SDK has the others: it knows nothing of sockets. */
 export const HTTP_LIMITS = Object.freeze({
   HEADER_MAX_BYTES: limit(
     64 * KIB,
@@ -22,7 +22,7 @@ export const HTTP_LIMITS = Object.freeze({
   RANGE_MAX_BYTES: limit(
     KIB,
     "bytes",
-    "a `Range` header that is looked at: one range fits in any spacing. Longer ones are answered with the whole, as several ranges are",
+    "longest `Range` header that is read: one range fits, with any spacing. Longer ones are answered with the whole body, as several ranges are",
   ),
   HEADERS_TIMEOUT_MS: limit(
     15_000,
@@ -52,12 +52,12 @@ export const HTTP_LIMITS = Object.freeze({
   PROGRESS_WINDOW_MS: limit(
     30_000,
     "ms",
-    "the rate is taken over this much waiting before a key was checked, and over IDLE_TIMEOUT_MS after: a dump may pause, a stranger may not",
+    "the rate is measured over this much waiting before a key was checked, and over IDLE_TIMEOUT_MS after: a known caller may pause, an unauthenticated one may not",
   ),
   ANSWER_WINDOW_MS: limit(
     600_000,
     "ms",
-    "the same for who takes an answer over HTTP/1.1 after the check: the kernel takes megabytes at once, and tells nothing until a third of them is read",
+    "the same for a client that takes an answer over HTTP/1.1 after the check: the kernel takes megabytes at once, and shows no movement until a third of them is read",
   ),
   PACE_CHECK_MS: limit(1000, "ms", "how often those times are looked at"),
   KEEP_ALIVE_TIMEOUT_MS: limit(65_000, "ms", "above the 60 s of common load balancers, so that they close first"),
@@ -70,12 +70,12 @@ export const HTTP_LIMITS = Object.freeze({
   PIPELINED_MAX: limit(
     32,
     "count",
-    "HTTP/1.1 requests that wait for the one before them on their connection; the connection closes behind the last of them",
+    "HTTP/1.1 requests that wait for the one before them on their connection; the connection closes after the last of them",
   ),
   UNKNOWN_REQUESTS_MAX: limit(
     512,
     "count",
-    "requests whose key is being checked, and no longer: half of REQUESTS_IN_FLIGHT_MAX. Good callers pass here too; who is refused leaves at once, whether or not the answer is taken, and `/readyz` tells when no place is left",
+    "requests whose key is being checked: half of REQUESTS_IN_FLIGHT_MAX. Callers with a good key pass here too; a refused request gives its slot back at once, whether or not its answer is taken, and `/readyz` answers 503 when no slot is left",
   ),
   UNKNOWN_REQUESTS_PER_ADDRESS_MAX: limit(
     256,
@@ -92,12 +92,12 @@ export const HTTP_LIMITS = Object.freeze({
   LONG_LIVED_CALLS_MAX: limit(
     256,
     "count",
-    "calls that stay open without a key (health watchers, reflection); they have slots of their own. Above it the oldest of the address that has most ends in order",
+    "calls that stay open without a key (health watchers, reflection); they have slots of their own. Above it the oldest call of the address that has most ends in order",
   ),
   LONG_LIVED_CALLS_PER_ADDRESS_MAX: limit(
     32,
     "count",
-    "of those, from one address when no other wants any: a balancer watches once a backend",
+    "of those, from one address when no other wants any: a load balancer watches each backend once",
   ),
   LONG_LIVED_CALLS_PER_CONNECTION_MAX: limit(8, "count", "of those, on one connection"),
   LONG_LIVED_MAX_MS: limit(
@@ -108,12 +108,12 @@ export const HTTP_LIMITS = Object.freeze({
   ABANDONED_MS: limit(
     10_000,
     "ms",
-    "what still works for a client that is gone loses its slot after this long, although it was told to stop",
+    "a request that still runs this long after its client is gone, although it was told to stop, loses its slot",
   ),
   HSTS_MAX_AGE_MS: limit(
     2_592_000_000,
     "ms",
-    "30 days for which browsers that came over TLS do not fall back to cleartext on that host name; short enough to outlive a change of mind",
+    "for 30 days browsers that came over TLS do not fall back to cleartext on that host name; short enough to wait for if TLS is given up",
   ),
   STRANGER_REQUESTS_BURST: limit(
     200,
@@ -124,17 +124,17 @@ export const HTTP_LIMITS = Object.freeze({
   STRANGER_REQUESTS_PER_ADDRESS_BURST: limit(
     1000,
     "count",
-    "of those, from one address: half a second of work, a whole one if each has HEADER_COUNT_MAX fields; the first request of each connection is looked at all the same",
+    "of those, from one address: half a second of work, a whole one if each has HEADER_COUNT_MAX fields; the first request of each connection is served all the same",
   ),
   STRANGER_REQUESTS_PER_ADDRESS_PER_SECOND: limit(
     250,
     "count",
-    "and after that per second: an eighth of a core, or a quarter",
+    "and after that per second: an eighth of a core, or a quarter if each has HEADER_COUNT_MAX fields",
   ),
   STRANGER_ANSWER_MS: limit(
     3000,
     "ms",
-    "for which an HTTP/2 client without a key may leave an answer untaken: a refusal is one small frame",
+    "how long an HTTP/2 client without a key may leave an answer untaken: a refusal is one small frame",
   ),
   STRANGER_ANSWERS_MAX: limit(
     8192,
@@ -146,12 +146,12 @@ export const HTTP_LIMITS = Object.freeze({
   STRANGER_STREAMS_MAX: limit(
     100,
     "count",
-    "and before: what clients open before they have read the settings of a server",
+    "and before a good key was seen: what clients open before they have read a server's settings",
   ),
   STRANGER_WINDOW_BYTES: limit(
     64 * KIB - 1,
     "bytes",
-    "HTTP/2 window of a stream before a good key was seen on its connection: the protocol's own. Node acknowledges a connection's window on receipt, so this alone bounds what nobody reads",
+    "HTTP/2 window of a stream before a good key was seen on its connection: the protocol's default. Node acknowledges a connection's window on receipt, so this alone bounds what nobody reads",
   ),
   STREAM_WINDOW_BYTES: limit(
     2 * MIB,
@@ -161,7 +161,7 @@ export const HTTP_LIMITS = Object.freeze({
   CONNECTION_WINDOW_BYTES: limit(
     16 * MIB,
     "bytes",
-    "HTTP/2 window of a connection: bounds what is on its way; what all its streams buffer is bounded by theirs",
+    "HTTP/2 window of a connection: bounds what is on its way; the windows of its streams bound what they buffer",
   ),
   SESSION_MEMORY_MAX_BYTES: limit(
     256 * MIB,
@@ -171,12 +171,12 @@ export const HTTP_LIMITS = Object.freeze({
   LINGER_MS: limit(
     2000,
     "ms",
-    "an early answer is followed by this much reading, so that a reset does not overtake the answer on its way to the client",
+    "the request is read for this long after an early answer, so that a reset does not overtake the answer on its way to the client",
   ),
   STUCK_MS: limit(
     60_000,
     "ms",
-    "`/healthz` says 503 when all slots are taken and none was given back for this long: a busy server is alive, this one is not",
+    "`/healthz` answers 503 when REQUESTS_IN_FLIGHT_MAX requests run and nobody got a slot for this long: a busy server is alive, this one is not",
   ),
   STRANGER_LINES_BURST: limit(
     200,
@@ -186,7 +186,7 @@ export const HTTP_LIMITS = Object.freeze({
   STRANGER_LINES_PER_SECOND: limit(
     10,
     "count",
-    "and after that per second; the rest is counted in the next line, and all are in the metrics: strangers fill no disk",
+    "and after that per second; the rest is counted in the next line, and all are in the metrics: callers without a key cannot fill the disk",
   ),
   STRANGER_LINE_BYTES_BURST: limit(
     256 * KIB,
@@ -227,12 +227,12 @@ export const HTTP_LIMITS = Object.freeze({
   LATE_RESET_MS: limit(
     50,
     "ms",
-    "for which the end of an HTTP/2 upload without a declared length or digest waits for a reset that takes it back: both leave a client that cancels in one go, and only a hop or a loss on the way parts them",
+    "how long the end of an HTTP/2 upload without a declared length or digest waits for a reset that takes it back: a client that cancels sends both at once, and only a proxy or a lost packet on the way separates them",
   ),
   OPEN_MESSAGE_MAX_BYTES: limit(
     4 * KIB,
     "bytes",
-    "a message of a call that needs no key: a service name or a symbol fits, and a stranger can make nobody collect or decode more",
+    "a message of a call that needs no key: a service name or a symbol fits, and a caller without a key cannot make the server collect or decode more",
   ),
   REQUEST_MESSAGE_MAX_BYTES: limit(
     256 * KIB,
@@ -249,7 +249,7 @@ export const HTTP_LIMITS = Object.freeze({
   MESSAGE_FIELDS_MAX: limit(
     16_384,
     "count",
-    "fields of one message, nested ones included, counted before it is decoded: decoding costs time by their number. The longest lists have a thousand items; each list has a bound of its own in the proto files",
+    "fields of one message, nested ones included, counted before it is decoded: the time of decoding grows with their number. The longest lists have a thousand items; each list has a bound of its own in the proto files",
   ),
   LISTS_MESSAGE_FIELDS_MAX: limit(
     160_000,
@@ -259,13 +259,13 @@ export const HTTP_LIMITS = Object.freeze({
   DECODED_AT_ONCE_MAX_BYTES: limit(
     256 * KIB,
     "bytes",
-    "of a long list that are passed on to the decoder in one turn of the event loop; of longer ones, only one call's in each",
+    "of a long list that are passed to the decoder in one turn of the event loop; calls with longer lists take turns, one call in each",
   ),
   MESSAGE_DEPTH_MAX: limit(32, "count", "nesting of a message, JSON or not; the deepest of ours is 5"),
   JSON_NUMBER_MAX: limit(
     128,
     "count",
-    "characters of a number in JSON, which may be a text: 64 bits have 20 digits, and each may be escaped. Turning a long one into a number takes time by the square of its length",
+    "characters of a number in JSON, which may be a text: 64 bits have 20 digits, and each may be escaped. The time of parsing one grows with the square of its length",
   ),
   FRAME_MIN_BYTES: limit(4 * KIB, "bytes", "smallest frame that a reader may ask for: each is a message of its own"),
   COMPLETE_PARTS_MAX: limit(
@@ -281,12 +281,12 @@ export const HTTP_LIMITS = Object.freeze({
   PAGE_MAX_BYTES: limit(
     3 * MIB,
     "bytes",
-    "a page of a listing whose rows carry metadata, beside LIST_LIMIT_MAX: below the 4 MiB that gRPC clients take by default. 1,000 keys of 1,024 bytes fit without",
+    "a page of a listing whose rows carry metadata, in addition to LIST_LIMIT_MAX: below the 4 MiB that gRPC clients take by default. 1,000 keys of 1,024 bytes without metadata fit",
   ),
   CONDITION_ETAGS_MAX: limit(
     1024,
     "count",
-    "etags in one `if-match` or `if-none-match` of a write; they travel to the transaction that judges them. A client names the few versions that it has",
+    "etags in one `if-match` or `if-none-match` of a write; they travel to the transaction that judges them. A client names the few object versions that it has",
   ),
   BUCKETS_MAX: limit(
     10_000,
@@ -296,14 +296,14 @@ export const HTTP_LIMITS = Object.freeze({
   BYTES_IN_FLIGHT_MAX: limit(
     512 * MIB,
     "bytes",
-    "of request bodies that a server holds at once, whatever their number, and as many of answers that are being taken; beyond it they wait, and are answered OVERLOADED after BYTES_WAIT_MS. A connection has at most half, a credential three quarters, an address seven eighths, and less the more is taken",
+    "of request bodies that a server holds at once, whatever their number, and as many of answers that are being taken; bodies beyond it wait, and are answered OVERLOADED after BYTES_WAIT_MS. A connection has at most half, a credential three quarters, an address seven eighths, and the less the more is taken",
   ),
   BYTES_FREE: limit(64 * KIB, "bytes", "of each body, which are not counted: small requests never wait"),
   BYTES_WAIT_MS: limit(5000, "ms", "how long a body waits for its bytes; the network holds its sender back meanwhile"),
   CHUNK_WRITES_MAX: limit(
     32,
     "count",
-    "chunks that a gateway's own engine stores side by side, for all objects that are being put: 128 MiB of default chunks, more than disks gain by",
+    "chunks that a gateway's own engine stores side by side, for all objects that are being put: 128 MiB of default chunks; more of them make no disk faster",
   ),
   ERROR_TEXT_MAX: limit(
     300,

@@ -10,15 +10,15 @@ import type { ServedExchange } from "./served-exchange.ts";
 import type { StrangerRequests } from "./stranger-requests.ts";
 import { type TlsOptions, tlsContext } from "./tls.ts";
 
-/** The HTTP/1.1 half of a listener, whose server also owns the port. */
+/** The HTTP/1.1 half of a listener; its server also owns the port. */
 export interface Http1Side {
   readonly front: Server;
   accept(connection: Connection): void;
-  /** Looks after times that no event tells. */
+  /** Checks the timeouts for which Node has no event. */
   check(nowMs: number): void;
 }
 
-/** Options of {@link createHttp1Side}; what they mean stands at the listener's. */
+/** Options of {@link createHttp1Side}; the listener's options explain them. */
 export interface Http1SideOptions {
   readonly exchange: NodeExchange;
   readonly strangers: StrangerRequests;
@@ -71,7 +71,7 @@ export function createHttp1Side(options: Http1SideOptions): Http1Side {
     entries.get(request.socket)?.turns.add({ request, response, expectsContinue });
   front.on("request", (request, response) => add(request, response, false));
   front.on("checkContinue", (request, response) => add(request, response, true));
-  // Refused where all requests are: Node's own 417 would pass by every bound.
+  // Refused where all requests are refused: Node's own 417 would bypass every bound.
   front.on("checkExpectation", (request, response) => add(request, response, false));
   front.on("connect", (_request, socket) => entries.get(socket as Socket)?.turns.tunnel());
   front.on("clientError", (error, socket) => {
@@ -80,7 +80,7 @@ export function createHttp1Side(options: Http1SideOptions): Http1Side {
     else entry.turns.fail(error);
   });
   front.setTimeout(idleTimeoutMs, (socket) => {
-    // A slow taker of an answer is its pace's to judge: the kernel shows no movement for minutes.
+    // Its pace judges a client that takes an answer slowly: the kernel shows no movement for minutes.
     if (entries.get(socket)?.running?.writePace.isWaiting() !== true) socket.destroy();
   });
   return {
@@ -105,19 +105,19 @@ function createFront({ tls, maxHeaderBytes, headersTimeoutMs, keepAliveTimeoutMs
   const limits = {
     maxHeaderSize: maxHeaderBytes,
     headersTimeout: headersTimeoutMs,
-    // A body may take as long as it moves: its pace guards it.
+    // A body may take any time as long as it moves: its pace watches it.
     requestTimeout: 0,
     keepAliveTimeout: keepAliveTimeoutMs,
     connectionsCheckingInterval: HTTP_LIMITS.PACE_CHECK_MS.value,
     noDelay: true,
-    // Refused where all bad hosts are, with a problem that says so.
+    // Refused where all bad hosts are refused, with a problem that says so.
     requireHostHeader: false,
   };
   const front: Server =
     tls === undefined
       ? createServer(limits)
       : createTlsServer({ ...limits, ...tlsContext(tls), ALPNProtocols: ["h2", "http/1.1"] });
-  // Beyond this many Node 24 refuses, and Node 22 passes over the rest without a word, a condition among them: one more than may be, so that it is
+  // Beyond this count Node 24 refuses, and Node 22 silently drops the rest, perhaps a condition. One more than allowed is let through, so that it is
   // seen here and refused.
   front.maxHeadersCount = HTTP_LIMITS.HEADER_COUNT_MAX.value + 1;
   return front;

@@ -15,7 +15,7 @@ export interface Turn {
 /** The requests of one HTTP/1.1 connection, one after the other. */
 export interface Http1Turns {
   add(turn: Turn): void;
-  /** The connection brought something that is no HTTP. The requests before it are answered first. */
+  /** The connection sent something that is no HTTP. The requests before it are answered first. */
   fail(error: ParserError): void;
   /** The connection asked for a tunnel, and is read no further. The requests before it are answered first. */
   tunnel(): void;
@@ -25,12 +25,12 @@ export interface Http1Turns {
  * Serves pipelined requests in order.
  *
  * Node announces each request as soon as its headers are parsed, whether or not the one before it is answered; RFC 9112 §9.3.2 lets only safe
- * methods run side by side, and a client that pipelines a write and a read wants to read what it wrote. Order costs safe ones little.
+ * methods run side by side, and a client that pipelines a write and a read wants to read what it wrote. Order costs safe methods little.
  */
 export function createHttp1Turns(socket: Socket, serve: (turn: Turn) => ServedExchange | undefined): Http1Turns {
   const waiting: Turn[] = [];
   let current: { readonly turn: Turn; readonly exchange: ServedExchange } | undefined;
-  /** What ends the connection behind its requests. */
+  /** Ends the connection after its requests. */
   let last: (() => void) | undefined;
   let isFull = false;
   const start = (turn: Turn): void => {
@@ -57,10 +57,11 @@ export function createHttp1Turns(socket: Socket, serve: (turn: Turn) => ServedEx
   return {
     add(turn) {
       if (isFull) return;
-      // Node's parser drops what comes in one packet behind a request for an upgrade, a part of a later request as well, and what follows would be misread.
+      // Node's parser drops what comes in the same packet after a request for an upgrade, perhaps a part of a later request. What follows would be
+      // misread then.
       const isUpgrade = turn.request.headers.upgrade !== undefined;
       if (isUpgrade || (current !== undefined && waiting.length + 1 >= HTTP_LIMITS.PIPELINED_MAX.value)) {
-        // The client learns from the close that what it sent behind this one was not done.
+        // The close tells the client that the requests after this one were not done.
         isFull = true;
         turn.response.shouldKeepAlive = false;
       }
@@ -78,7 +79,7 @@ export function createHttp1Turns(socket: Socket, serve: (turn: Turn) => ServedEx
       }
     },
     tunnel() {
-      // Node takes its hands off the socket: from now on nobody else tells the answers that it has room.
+      // Node no longer serves the socket: from now on nobody else tells the answers that the socket has room.
       socket.on("error", () => {}).on("drain", () => current?.turn.response.emit("drain"));
       endWith(() => refuseTunnel(socket));
     },

@@ -18,13 +18,13 @@ interface WatchOptions {
 }
 
 /**
- * Watches what no event of Node tells.
+ * Watches for what Node has no event.
  *
  * - No byte for `idleTimeoutMs`: the session ends, whatever is open on it. `close()` alone would wait for open streams, and Node's timer fires once.
  * - No request for `idleTimeoutMs`, whatever bytes trickle meanwhile (PINGs, half frames): the same.
- * - No SETTINGS, or a header block that is not complete, for `headersTimeoutMs`. nghttp2 counts a stream when its header block begins and Node
- *   tells of it when it ends. Within a block no other frame may come, so an answered PING proves that none is open.
- * - Calls that stay open are asked by PING whether their client still lives, so that honest watchers may be silent.
+ * - No SETTINGS, or a header block that is not complete, for `headersTimeoutMs`. nghttp2 counts a stream when its header block begins, and Node
+ *   announces it when the block ends. Inside a block no other frame may come, so an answered PING proves that none is open.
+ * - While calls stay open, a PING asks whether their client still lives, so that honest watchers may be silent.
  * - More PING and SETTINGS frames than anybody needs.
  */
 export function createSessionWatch(

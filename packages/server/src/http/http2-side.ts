@@ -21,14 +21,14 @@ import type { Charge, StrangerRequests } from "./stranger-requests.ts";
 /** The HTTP/2 half of a listener. */
 export interface Http2Side {
   accept(connection: Connection): void;
-  /** Looks after times that no event tells. */
+  /** Checks the timeouts for which Node has no event. */
   check(nowMs: number): void;
   /** Tells all peers to go away. */
   close(): void;
   destroy(): void;
 }
 
-/** Options of {@link createHttp2Side}; what they mean stands at the listener's. */
+/** Options of {@link createHttp2Side}; the listener's options explain them. */
 export interface Http2SideOptions {
   readonly exchange: NodeExchange;
   readonly strangers: StrangerRequests;
@@ -62,7 +62,7 @@ export function createHttp2Side(options: Http2SideOptions): Http2Side {
         charges.set(stream, charge);
         return;
       }
-      // The rest of a read is handed over all the same, and is not looked at.
+      // Node still hands over the rest of a read; nobody looks at it.
       session.removeAllListeners("stream");
       calmDown(session);
     });
@@ -71,7 +71,7 @@ export function createHttp2Side(options: Http2SideOptions): Http2Side {
   const arrive = (request: Http2ServerRequest): (Session & { readonly charge: Charge }) | undefined => {
     const { stream } = request;
     const charge = charges.get(stream);
-    // Nobody wants the answer of what was reset in the same read.
+    // Nobody wants the answer of a stream that was reset in the same read.
     if (stream.destroyed || stream.closed) return undefined;
     const entry = sessions.get(stream.session as ServerHttp2Session);
     if (entry === undefined || charge === undefined) {
@@ -107,7 +107,7 @@ export function createHttp2Side(options: Http2SideOptions): Http2Side {
   };
   server.on("request", (request, response) => serve(request, response, false));
   server.on("checkContinue", (request, response) => serve(request, response, true));
-  // Node's own answers to these would be the peer's to leave untaken.
+  // Nothing would bound Node's own answers to these, which the peer may leave untaken.
   server.on("checkExpectation", (request: Http2ServerRequest, response: Http2ServerResponse) =>
     serve(request, response, expectsContinue(request.headers.expect)),
   );
@@ -136,7 +136,7 @@ export function createHttp2Side(options: Http2SideOptions): Http2Side {
 
 function serverOptions({ maxHeaderBytes }: Http2SideOptions): Parameters<typeof createServer>[0] {
   return {
-    // Node resets the stream at one more, before anything is made of them.
+    // Node resets a stream with more of them, before it makes a request of them.
     maxHeaderListPairs: HTTP_LIMITS.HEADER_COUNT_MAX.value,
     maxSessionMemory: HTTP_LIMITS.SESSION_MEMORY_MAX_BYTES.value / MIB,
     streamResetBurst: HTTP_LIMITS.STREAM_RESETS_BURST.value,

@@ -1,8 +1,8 @@
-/** Ends a wait from outside. A plain promise in a race would do, but collects a reaction for every slice of a body. */
+/** Ends a wait from outside. `Promise.race` with one promise could do it too, but would collect a reaction for every slice of a body. */
 export interface Interrupt {
-  /** Settles as `work` does, unless {@link strike} comes first. What `work` comes to after that is dropped. */
+  /** Settles as `work` does, unless {@link strike} comes first. A later result of `work` is dropped. */
   wait<Value>(work: Promise<Value>): Promise<Value>;
-  /** Rejects what waits now and whatever will wait. The first error stays. */
+  /** Rejects the current wait and all later ones. Only the first error counts. */
   strike(error: Error): void;
 }
 

@@ -1,7 +1,7 @@
 import { AshlarError } from "@ashlar/sdk/errors";
 import type { FieldShape, MessageShape } from "./message-shape.ts";
 
-/** A message whose items are counted while its bytes, binary or JSON, come by. There are as many of them as messages: plain data, made lazily. */
+/** Counts the items of one message while its bytes, binary or JSON, come in. Each nested message has one too: plain data, made lazily. */
 export interface ItemCount {
   readonly shape: MessageShape;
   counts: Map<FieldShape, number> | undefined;
@@ -13,7 +13,7 @@ export function createItemCount(shape: MessageShape): ItemCount {
   return { shape, counts: undefined, singles: undefined };
 }
 
-/** Takes an item of a list or map of a message. @throws {AshlarError} INVALID_ARGUMENT for one too many. */
+/** Counts one item of a list or map of a message. @throws {AshlarError} INVALID_ARGUMENT for one too many. */
 export function addItem(message: ItemCount, field: FieldShape): void {
   if (field.itemsMax === Number.POSITIVE_INFINITY) return;
   const count = (message.counts?.get(field) ?? 0) + 1;
@@ -22,7 +22,7 @@ export function addItem(message: ItemCount, field: FieldShape): void {
   message.counts.set(field, count);
 }
 
-/** Enters a message of a shape that is the value of a field. One that is set twice is one, and has the items of both. */
+/** Enters the message that is the value of a field. A field that is set twice holds one message with the items of both. */
 export function enterField(message: ItemCount, field: FieldShape, shape: MessageShape): ItemCount {
   if (field.kind !== "single") return createItemCount(shape);
   const inner = message.singles?.get(field) ?? createItemCount(shape);

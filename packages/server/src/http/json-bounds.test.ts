@@ -17,7 +17,7 @@ const refused = (text: string, options: { readonly desc?: DescMessage; readonly 
 };
 
 describe("a JSON text", () => {
-  it("has a depth, which brackets in texts do not add to", () => {
+  it("has a bounded depth, and brackets in texts do not count", () => {
     const depth = HTTP_LIMITS.MESSAGE_DEPTH_MAX.value;
     const nested = (count: number): string => `${"[".repeat(count)}${"]".repeat(count)}`;
     expect([refused(nested(depth)), refused(nested(depth + 1))]).toEqual([false, true]);
@@ -25,7 +25,7 @@ describe("a JSON text", () => {
     expect(refused(`{"a":${'{"a":'.repeat(40)}1${"}".repeat(41)}`)).toBe(true);
   });
 
-  it("has a number of values", () => {
+  it("has a bounded number of values", () => {
     const list = (count: number): string => JSON.stringify(Array.from({ length: count }, () => "a,[{b"));
     expect([refused(list(100), { fieldsMax: 100 }), refused(list(101), { fieldsMax: 100 })]).toEqual([false, true]);
   });
@@ -57,7 +57,7 @@ describe("a number in JSON", () => {
     `"-${digits.slice(1)}"`,
   ];
 
-  it("is no longer than numbers are, bare or as a text, at any place of the message", () => {
+  it("has at most JSON_NUMBER_MAX characters, bare or as a text, anywhere in the message", () => {
     for (const [index, number] of written("9".repeat(max)).entries()) {
       const longer = written("9".repeat(max + 1))[index] ?? "";
       for (const place of [
@@ -76,7 +76,7 @@ describe("a number in JSON", () => {
     expect(refused(weights(`"1${"0".repeat(max)}"`), { desc })).toBe(true);
   });
 
-  it("is not what is a text or bytes, nor what nobody knows", () => {
+  it("is no text of a text field, a bytes field or an unknown field", () => {
     const digits = `"${"9".repeat(100_000)}"`;
     for (const field of ["key", "inline", "sizeBytesOfNobody"]) expect(refused(`{"${field}":${digits}}`)).toBe(false);
     expect(refused(`{"chunked":{"chunks":[{"chunkId":${digits},"receipts":[${digits}]}]}}`)).toBe(false);

@@ -7,7 +7,7 @@ import { endOfText, endOfWord, nameOf } from "./json-tokens.ts";
 import { type FieldShape, messageShape } from "./message-shape.ts";
 
 /**
- * Decodes the JSON of RPC messages, after a look over it.
+ * Decodes the bytes of RPC messages in JSON, and checks the text with {@link assertJsonWithin}.
  *
  * @param fieldsMax members and elements of one message, nested ones included.
  */
@@ -20,7 +20,7 @@ export function boundedTextDecoder(desc: DescMessage, fieldsMax: number): Pick<T
       try {
         assertJsonWithin(json, { desc, fieldsMax });
       } catch (error) {
-        throw connectErrorFrom(AshlarError.from(error)); // nobody behind Connect's decoding translates errors
+        throw connectErrorFrom(AshlarError.from(error)); // nothing after Connect's decoding translates errors
       }
       return json;
     },
@@ -31,11 +31,11 @@ export function boundedTextDecoder(desc: DescMessage, fieldsMax: number): Pick<T
 interface Level {
   /** Of an object whose fields are known. */
   readonly message: ItemCount | undefined;
-  /** An object: a text at the beginning or behind a comma is a name. */
+  /** An object: a text at its beginning or after a comma is a name. */
   readonly named: boolean;
   /** The list or map whose items these are, with the message that it belongs to. */
   readonly items: { readonly of: ItemCount; readonly field: FieldShape } | undefined;
-  /** What the next value is for: of a message, what was named last. */
+  /** The field of the next value; in a message, the field that was named last. */
   field: FieldShape | undefined;
 }
 
@@ -50,9 +50,9 @@ const COLON = 0x3a;
 const SPACE = 0x20;
 
 /**
- * Looks over the JSON of a message before it is parsed: how deep it nests, how many values it has, how many items each of its lists, and how long its
- * numbers are, which may be texts. Everything else is the parser's affair. Texts are passed over with a native search, so that base64 of megabytes
- * costs little.
+ * Checks the JSON of a message before it is parsed: how deep it nests, how many values it has, how many items each of its lists has, and how long its
+ * numbers are, also those written as texts. Everything else is left to the parser. Texts are skipped with a native search, so that megabytes of
+ * base64 cost little.
  *
  * @throws {AshlarError} INVALID_ARGUMENT.
  */
@@ -111,7 +111,7 @@ export function assertJsonWithin(
   }
 }
 
-/** An object of a message, or something that nobody knows. */
+/** An object of a message, or something unknown. */
 function levelOf(named: boolean, message: ItemCount | undefined): Level {
   return { message, named, items: undefined, field: undefined };
 }

@@ -1,7 +1,7 @@
 const QUOTE = '"';
 const BACKSLASH = "\\";
 
-/** Where a text of JSON ends: at its closing quote, or behind the last character. */
+/** Where a text of JSON ends: at its closing quote, or after the last character. */
 export function endOfText(json: string, start: number): number {
   for (let from = start; ; ) {
     const quote = json.indexOf(QUOTE, from);
@@ -17,7 +17,7 @@ export function endOfText(json: string, start: number): number {
 const WORD_ENDS: ReadonlySet<number> = new Set([0x22, 0x2c, 0x3a, 0x5b, 0x5d, 0x7b, 0x7d]);
 const SPACE = 0x20;
 
-/** Where a number, `true`, `false` or `null` ends, looked for in as many characters at most. */
+/** Where a number, `true`, `false` or `null` ends, looked for in at most `lengthMax` characters. */
 export function endOfWord(json: string, start: number, lengthMax: number): number {
   let end = start + 1;
   for (const last = Math.min(json.length, start + lengthMax); end < last; end++) {
@@ -27,10 +27,10 @@ export function endOfWord(json: string, start: number, lengthMax: number): numbe
   return end;
 }
 
-/** Names of fields are shorter, each character escaped as `\u0000`. */
+/** Names of fields are shorter, even with each character escaped as `\u0000`. */
 const NAME_MAX = 256;
 
-/** The name of a member, empty where it is too long to be one that anybody knows. */
+/** The name of a member; empty if it is too long to be a known one. */
 export function nameOf(json: string, start: number, end: number): string {
   if (end - start > NAME_MAX) return "";
   const name = json.slice(start, end);

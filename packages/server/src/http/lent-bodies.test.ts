@@ -22,7 +22,7 @@ afterEach(async () => {
   listener = undefined;
 });
 
-/** Answers `/n` with bytes that all are `n`, in pieces that are lent; tells what is lent and how many bodies are still read. */
+/** Answers `/n` with bytes that are all `n`, in pieces that are lent; counts what is lent and how many bodies are still read. */
 function lending() {
   const pool = createBufferPool({ bufferBytes: BUFFER, idleMax: 100 });
   const taken = new Set<Uint8Array>();
@@ -113,7 +113,7 @@ describe.each([
   });
 });
 
-it("what waits for a client that stopped in the middle is nobody else's until it was written", async () => {
+it("memory that waits for a client that stopped in the middle is not used again until it was written", async () => {
   const { handler, pool, taken, counts } = lending();
   const port = await listen(handler);
   const slow = await Promise.all([101, 102, 103].map((value) => stopIn(port, value)));
@@ -127,7 +127,7 @@ it("what waits for a client that stopped in the middle is nobody else's until it
   await expect.poll(() => pool.idleCount()).toBe(taken.size);
 });
 
-it("what waited for a client that went away is never used again, and the body is let go of", async () => {
+it("memory that waited for a client that went away is never used again, and the body is closed", async () => {
   const { handler, pool, taken, counts } = lending();
   const port = await listen(handler);
   const gone = await Promise.all([101, 102, 103].map((value) => stopIn(port, value)));
@@ -144,7 +144,7 @@ it("what waited for a client that went away is never used again, and the body is
   for (let value = 1; value <= 3; value++) expect(isAll(await readHttp1(port, value), value)).toBe(true);
 });
 
-it("are let go of where nobody reads them: HEAD, and a fetch-style server", async () => {
+it("bodies that nobody reads are closed: HEAD, and a fetch-style server", async () => {
   const { handler, pool, counts } = lending();
   const port = await listen(handler);
   await fetch(`http://127.0.0.1:${port}/1`, { method: "HEAD" });
@@ -169,7 +169,7 @@ describe("a pool of buffers", () => {
     const [next, other] = [pool.take(), pool.take()];
     expect(next.bytes).toBe(loans[0]?.bytes);
     expect(other.bytes).not.toBe(next.bytes);
-    // An old loan has no say over the memory that is lent anew.
+    // An old loan cannot give back memory that is lent anew.
     loans[0]?.giveBack();
     expect(pool.idleCount()).toBe(0);
     for (const { giveBack } of [next, other, ...loans]) giveBack();

@@ -19,7 +19,7 @@ afterEach(async () => {
 
 const text = (value: string): Uint8Array => new TextEncoder().encode(value);
 
-/** Tells what it saw of the request. */
+/** Answers with what it saw of the request. */
 const mirror: HttpHandler = async ({ method, path, query, httpVersion, header }) => ({
   status: 200,
   header: new Headers({ "content-type": "text/plain" }),
@@ -183,7 +183,7 @@ describe("an answer before the end of the request", () => {
     opened.destroy();
   });
 
-  it("cuts a client off that does not stop sending", async () => {
+  it("cuts off a client that does not stop sending", async () => {
     const { port } = await listen(refuse);
     const stubborn = dial(port);
     stubborn.socket.write("PUT / HTTP/1.1\r\nhost: a\r\ncontent-length: 1000000000\r\n\r\n");

@@ -18,7 +18,7 @@ import { changeCertificate, type TlsOptions } from "./tls.ts";
 /** Options of {@link createHttpListener}; defaults in `LIMITS` and `HTTP_LIMITS`. */
 export interface HttpListenerOptions {
   readonly handler: HttpHandler;
-  /** Default 127.0.0.1: whoever serves other machines says so. */
+  /** Default 127.0.0.1: to serve other machines, name another host. */
   readonly host?: string | undefined;
   /** Default 0: any free port. */
   readonly port?: number | undefined;
@@ -30,7 +30,7 @@ export interface HttpListenerOptions {
   readonly keepAliveTimeoutMs?: number | undefined;
   readonly connectionsMax?: number | undefined;
   readonly connectionsPerAddressMax?: number | undefined;
-  /** Owns the times that clients are held to; default: the system's. */
+  /** Measures the time limits of clients; default: the system's clock. */
   readonly clock?: Clock | undefined;
   readonly logger?: Logger | undefined;
 }
@@ -53,12 +53,12 @@ export interface ListenAddress {
 
 /** One port that speaks HTTP/1.1 and HTTP/2. */
 export interface HttpListener {
-  /** @throws {AshlarError} INVALID_ARGUMENT if the address cannot be had (in use, not ours, no permission). */
+  /** @throws {AshlarError} INVALID_ARGUMENT if the address cannot be used (in use, not ours, no permission). */
   listen(): Promise<ListenAddress>;
   /**
    * Gives new connections another certificate.
    *
-   * @throws {AshlarError} INVALID_ARGUMENT for one that does not do; the port keeps the one it has.
+   * @throws {AshlarError} INVALID_ARGUMENT if it cannot be used; the port keeps the one it has.
    */
   setTls(tls: TlsOptions): void;
   /**
@@ -71,8 +71,8 @@ export interface HttpListener {
 /**
  * Serves a handler on one port.
  *
- * In cleartext the protocol of a connection is told by its first bytes (the HTTP/2 preface with prior knowledge, or else HTTP/1.1); with a
- * certificate by ALPN. TCP_NODELAY on every socket. One rule for both protocols: progress or the end, see `HTTP_LIMITS`.
+ * In cleartext the first bytes of a connection show its protocol (the HTTP/2 preface with prior knowledge, or else HTTP/1.1); with a certificate
+ * ALPN does. TCP_NODELAY on every socket. One rule for both protocols: a client that makes no progress is cut off, see `HTTP_LIMITS`.
  */
 export function createHttpListener(options: HttpListenerOptions): HttpListener {
   const logger = guardedLogger(options.logger);
@@ -127,7 +127,7 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
   };
 }
 
-/** Browsers believe it over TLS only. Behind a proxy that speaks TLS it is the proxy's to say. */
+/** Adds the HSTS header. Browsers believe it over TLS only. Behind a proxy that speaks TLS, the proxy has to send it. */
 function withHsts({ handler, tls }: HttpListenerOptions): HttpHandler {
   const maxAgeMs = tls === undefined ? 0 : (tls.hstsMaxAgeMs ?? HTTP_LIMITS.HSTS_MAX_AGE_MS.value);
   if (maxAgeMs === 0) return handler;
@@ -149,7 +149,7 @@ function timesOf(options: HttpListenerOptions): ListenerTimes {
   };
 }
 
-/** Looks at the times again and again until the signal aborts; often enough for the shortest of them. */
+/** Calls `look` again and again until the signal aborts; often enough for the shortest of the times. */
 async function everyTick(
   { clock, times, signal }: { clock: Clock; times: ListenerTimes; signal: AbortSignal },
   look: () => void,

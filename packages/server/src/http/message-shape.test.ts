@@ -27,7 +27,7 @@ const isMany = ({ fieldKind }: DescField): boolean => fieldKind === "list" || fi
 describe("the messages of requests", () => {
   const fields = requestFields();
 
-  it("have a bound for each list and map, those that the limits tell", () => {
+  it("have a bound for each list and map, as the limits say", () => {
     const bounds = fields
       .filter(isMany)
       .map((field) => [`${field.parent?.name}.${field.name}`, shapeOf(field)?.itemsMax]);
@@ -45,7 +45,7 @@ describe("the messages of requests", () => {
     });
   });
 
-  it("have nothing that is counted or measured otherwise: packed lists, numbers that name entries, types with a JSON of their own", () => {
+  it("have nothing that would have to be counted or measured in another way: packed lists, numbers that name entries, types with a JSON of their own", () => {
     for (const field of fields) {
       const name = `${field.parent?.name}.${field.name}`;
       if (field.fieldKind === "list") expect([name, shapeOf(field)?.isNumber]).toEqual([name, false]);
@@ -54,7 +54,7 @@ describe("the messages of requests", () => {
     }
   });
 
-  it("tell which fields are numbers", () => {
+  it("say which fields are numbers", () => {
     const commit = messageShape(ObjectService.method.commitWrite.input);
     const isNumber = (name: string): boolean | undefined => commit.byName.get(name)?.isNumber;
     expect([isNumber("sizeBytes"), isNumber("size_bytes"), isNumber("durability"), isNumber("key")]).toEqual([

@@ -7,11 +7,11 @@ export interface FieldShape {
   /** The most items of a list, or entries of a map, in one message; `Infinity` where the proto files name none, and for what is neither. */
   readonly itemsMax: number;
   readonly kind: "single" | "list" | "map";
-  /** It, or what it is a list or map of, is a number: in JSON a text may stand for it. */
+  /** Whether the field, or what it is a list or map of, is a number: JSON may write it as a text. */
   readonly isNumber: boolean;
-  /** Its message, or that of which it is a list or map. */
+  /** The message that the field is, or that it is a list or map of. */
   readonly message: (() => MessageShape) | undefined;
-  /** What its bytes are in binary, where they are a message: as `message`, of a map an entry. */
+  /** The message that its bytes are in binary: the same as `message`, but for a map an entry. */
   readonly onWire: (() => MessageShape) | undefined;
 }
 
@@ -23,7 +23,7 @@ export interface MessageShape {
 
 const known = new WeakMap<DescMessage, MessageShape>();
 
-/** The shape of a message. Made once; nested ones when they are met. */
+/** The shape of a message. Made once; nested shapes are made when they are first needed. */
 export function messageShape(desc: DescMessage): MessageShape {
   const before = known.get(desc);
   if (before !== undefined) return before;

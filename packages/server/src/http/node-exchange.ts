@@ -39,10 +39,10 @@ export interface NodeExchangeOptions extends ExchangeTimes {
   readonly logger: Logger;
 }
 
-/** Keeps each exchange from its headers to its end, whatever handler and client do. */
+/** Manages each exchange from its headers to its end, whatever handler and client do. */
 export function createNodeExchange(options: NodeExchangeOptions): NodeExchange {
   const running = new Map<NodeResponse, ServedExchange>();
-  const strangerAnswers = createSlotPool({
+  const unauthenticatedAnswers = createSlotPool({
     max: HTTP_LIMITS.STRANGER_ANSWERS_MAX.value,
     alone: { address: HTTP_LIMITS.STRANGER_ANSWERS_PER_ADDRESS_MAX.value },
   });
@@ -53,9 +53,9 @@ export function createNodeExchange(options: NodeExchangeOptions): NodeExchange {
       const { clock, paces, idleTimeoutMs } = options;
       const stop = (): void => cut(nodeResponse);
       const onStranger = (): void => {
-        // Over HTTP/1.1 the kernel takes what a refusal has, and a connection has one.
+        // Over HTTP/1.1 the kernel takes a whole refusal, and a connection has one at a time.
         if (!isHttp2(nodeResponse)) return;
-        const slot = strangerAnswers.take(peer);
+        const slot = unauthenticatedAnswers.take(peer);
         if (slot === undefined) stop();
         else void exchange.ended.then(slot.release);
       };
@@ -116,11 +116,11 @@ async function answer(options: NodeExchangeOptions, answering: Answering): Promi
   const responding = respond(options, answering);
   const response = await exchange.writing.wait(responding).catch(() => undefined);
   if (response === undefined) {
-    // Gone before there was an answer: whatever the handler still comes to, nobody takes it.
+    // The client is gone before there was an answer: nobody takes what the handler still returns.
     void responding.then(dropBody);
     return;
   }
-  // Nobody reads on; what waits in the stream would wait with an answer that is not taken.
+  // Nobody reads the request any further; its bytes would wait in the stream for as long as the answer is not taken.
   if (isHttp2(nodeResponse) && isWhole(response)) nodeRequest.resume();
   try {
     await writeResponse(nodeResponse, response, { exchange, isHead: nodeRequest.method === "HEAD" });
@@ -169,7 +169,7 @@ function cut(response: NodeResponse): void {
   const { stream } = response;
   if (stream.destroyed) return;
   stream.close(constants.NGHTTP2_INTERNAL_ERROR);
-  // The reset waits behind what the peer does not read; then the stream ends without it.
+  // The reset waits behind bytes that the peer does not read; after this time the stream ends without it.
   const timer = setTimeout(() => stream.destroy(), HTTP_LIMITS.LINGER_MS.value);
   timer.unref();
   stream.once("close", () => clearTimeout(timer));

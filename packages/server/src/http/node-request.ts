@@ -45,7 +45,7 @@ function webHeaders(headers: IncomingHttpHeaders): Headers {
 /**
  * A request body as an async iterable that may be left early without hurting the connection, so that an early answer still gets through.
  *
- * @param exchange ends a wait for the client when the exchange does, and measures the client.
+ * @param exchange ends a wait for the client when the exchange ends, and measures the client's pace.
  * @param onRead called when the body is asked for the first time.
  */
 export function readBody(

@@ -41,7 +41,7 @@ export async function writeResponse(
     await writeSliced(nodeResponse, body, exchange);
     writeTrailer(nodeResponse, response.trailer);
   } else await writePieces(nodeResponse, { ...response, body }, exchange);
-  // What is still on its way is the client's to take.
+  // From here on we wait for the client to take what is still on its way.
   exchange.writePace.begin();
   nodeResponse.end();
 }
@@ -69,7 +69,7 @@ async function writePieces(
   }
 }
 
-/** Lets go of a body that nobody will read. */
+/** Closes a body that nobody will read. */
 export function dropBody({ body }: Pick<HttpResponse, "body">): void {
   if (body === undefined || body instanceof Uint8Array) return;
   iteratorOf(body)
@@ -77,7 +77,7 @@ export function dropBody({ body }: Pick<HttpResponse, "body">): void {
     .then(undefined, () => {});
 }
 
-/** @param giveBack called once Node has no more use for the bytes, never where they were not written: see {@link BufferPool}. */
+/** @param giveBack called once Node has no more use for the bytes, never if they were not written: see {@link BufferPool}. */
 async function writeSliced(
   response: NodeResponse,
   bytes: Uint8Array,
@@ -139,7 +139,7 @@ function nodeHeaders(header: Headers | undefined, response: NodeResponse): Outgo
   return result;
 }
 
-/** Resolves when the response takes more. Whoever waits is interrupted when the exchange ends, so only the listener is to be taken off. */
+/** Resolves when the response takes more. The caller's wait is interrupted when the exchange ends, so this need not reject then. */
 function drained(response: NodeResponse): Promise<void> {
   return new Promise((resolve) => {
     response.once("drain", resolve);

@@ -14,8 +14,8 @@ import { REQUEST_ID_HEADER, requestIdOf } from "./request-id.ts";
 import type { RequestLog } from "./request-log.ts";
 import { type RequestSpan, startRequestSpan } from "./request-span.ts";
 
-/** Codes that no caller can do anything about; UNSUPPORTED is an answer. */
-const NODE_FAULTS: ReadonlySet<string> = new Set(
+/** Codes of failures that no caller can do anything about. UNSUPPORTED (501) is not one: it is an answer. */
+const SERVER_FAULTS: ReadonlySet<string> = new Set(
   Object.entries(ERROR_CODES).flatMap(([code, { http }]) => (http >= 500 && http !== 501 ? [code] : [])),
 );
 
@@ -50,8 +50,9 @@ interface Observation {
 /**
  * Gives each request an id, a span and a slot, counts, measures and logs it.
  *
- * A request counts as running until the last byte of its answer is made, and holds its slot until its exchange is over as well, so that answers which
- * nobody reads are bounded too; one whose caller showed no key only until its answer is there. Both end on every way out, also where a handler or the body of an answer never ends: see {@link finishOnce}.
+ * A request counts as running until the last byte of its answer is made. It holds its slot until its exchange is over as well, so that answers that
+ * nobody reads are bounded too; if its caller showed no key, it holds the slot only until its answer is there. Both end in every case, even if a
+ * handler or the body of an answer never ends: see {@link finishOnce}.
  */
 export function observedHandler(handler: HttpHandler, options: ObservedHandlerOptions): HttpHandler {
   const record = createRecorder(options);
@@ -68,7 +69,7 @@ export function observedHandler(handler: HttpHandler, options: ObservedHandlerOp
     record.started();
     const finish = finishOnce(received, options.clock, {
       finished(status, error) {
-        // A stranger's answer is bounded where it is written; a slot kept until it is taken would be the stranger's to keep.
+        // An unauthenticated caller's answer is bounded where it is written. A slot kept until it is taken could be kept by the caller at will.
         if (context.isTrusted !== true) {
           if (status >= 400 || error !== undefined || context.errorCode !== undefined)
             received.exchange?.markStranger();
@@ -108,7 +109,7 @@ function contextOf(
 ): RequestContext {
   const context: RequestContext = {
     requestId,
-    // Made for those who ask: most answers hold nothing that counts.
+    // Made only if somebody asks: most answers hold nothing that counts.
     get answerBudget() {
       return exchange && createAnswerBudget(answers, () => ({ ...exchange.peer, ...context.caller }), exchange);
     },
@@ -123,7 +124,8 @@ function contextOf(
         context.refusedBy = "ordinary";
         throw error;
       }
-      // Not before: who has more than its share leaves like a stranger, or answers that it does not take would hold what it was refused.
+      // Not earlier: a caller above its share is treated as unauthenticated, or answers that it does not take would hold the slots that it was
+      // refused.
       context.isTrusted = true;
       context.caller = caller;
       exchange?.trust(crowding);
@@ -165,7 +167,7 @@ function finishWithBody(response: HttpResponse, observation: Observation, finish
   return { ...response, body: wrapBody(body, (slices) => countedBody(steppedIn(slices, observation.span), observer)) };
 }
 
-/** A body is made while it is sent, long after its handler returned; what it starts belongs to the request all the same. */
+/** Runs a body in its request's span: a body is made while it is sent, long after its handler returned. */
 function steppedIn<Slice>(body: AsyncIterable<Slice>, span: RequestSpan): AsyncIterable<Slice> {
   return {
     [Symbol.asyncIterator](): AsyncIterator<Slice, undefined> {
@@ -201,7 +203,7 @@ function createRecorder({ metrics, log, clock }: ObservedHandlerOptions): {
     labelNames: ["code"],
   });
   // From the start, because Prometheus sees no increase in a counter that begins with 1.
-  for (const code of NODE_FAULTS) failures.add(0, { code });
+  for (const code of SERVER_FAULTS) failures.add(0, { code });
   const durations = metrics.histogram({
     name: "ashlar_http_request_duration_seconds",
     help: "From the headers of a request to the last byte of its answer",
@@ -224,11 +226,11 @@ function createRecorder({ metrics, log, clock }: ObservedHandlerOptions): {
       const { request, info, protocol, context, span, bytesIn, bytesOut } = observation;
       const { route } = info;
       const durationMs = clock.monotonicMs() - observation.startedMs;
-      // A client that left saw no failure, and what failed for want of its bytes is none of ours.
+      // A client that left saw no failure, and what failed because its bytes were missing is not our failure.
       const code = request.signal?.aborted === true ? "CANCELED" : codeOf(context, error);
       running.add(-1);
       requests.add(1, { route, protocol, status: String(status), code });
-      if (NODE_FAULTS.has(code) && !isOwnDoing(context, code)) failures.add(1, { code });
+      if (SERVER_FAULTS.has(code) && !isOwnDoing(context, code)) failures.add(1, { code });
       durations.observe(durationMs / 1000, { route, protocol });
       received.add(bytesIn, { route });
       sent.add(bytesOut, { route });
@@ -243,7 +245,7 @@ function createRecorder({ metrics, log, clock }: ObservedHandlerOptions): {
   };
 }
 
-/** What strangers can bring about as often as they like wakes nobody: too many calls without a key, a deadline that cannot be met. */
+/** Failures that any caller can cause at will are not ours, and raise no alarm: too many calls without a key, a deadline that cannot be met. */
 function isOwnDoing({ isTrusted, refusedBy }: RequestContext, code: string): boolean {
   if (code === "OVERLOADED") return refusedBy !== undefined && refusedBy !== "ordinary";
   return code === "DEADLINE_EXCEEDED" && isTrusted !== true;

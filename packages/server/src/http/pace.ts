@@ -2,39 +2,39 @@ import type { Clock } from "@ashlar/sdk/ports";
 import { HTTP_LIMITS } from "./http-limits.ts";
 
 /**
- * Holds one direction of an exchange to "progress or the end". Only the time in which the server waits for the client counts, so that a slow
- * disk or a slow app is never taken for a slow client.
+ * Watches whether one direction of an exchange makes progress. Only the time in which the server waits for the client counts, so a slow disk or a
+ * slow app is never taken for a slow client.
  */
 export interface Pace {
   /** The server waits for the client from now on. */
   begin(): void;
   /** The wait is over, and this many bytes moved. */
   end(movedBytes: number): void;
-  /** Nothing is waited for any more. */
+  /** Ends the watch. */
   close(): void;
   /** Whether the server waits for the client now. */
   isWaiting(): boolean;
 }
 
-/** What has to move. */
+/** The rate that a client has to keep up. */
 export interface Demand {
-  /** Of waiting, over which the rate is taken. */
+  /** Waiting time over which the rate is measured. */
   readonly windowMs: number;
   readonly minBytesPerSecond: number;
 }
 
-/** The paces of one listener; whoever owns its clock looks at them every now and then. */
+/** The paces of one listener, which calls {@link PaceKeeper.check} again and again. */
 export interface PaceKeeper {
   /**
-   * @param demand asked whenever a wait is judged; `undefined` while silence is no fault.
-   * @param onSlow called once, with what was not met.
+   * @param demand called whenever a wait is judged; `undefined` while the client may be silent.
+   * @param onSlow called once, with the demand that was not met.
    */
   start(demand: () => Demand | undefined, onSlow: (missed: Demand) => void): Pace;
   /** Judges everything that waits. */
   check(): void;
 }
 
-/** Keeps time by `clock`, and no timer of its own: thousands of bodies wait and go on in every second. */
+/** Reads `clock` and starts no timers: thousands of bodies begin and end a wait every second. */
 export function createPaceKeeper(clock: Pick<Clock, "monotonicMs">): PaceKeeper {
   const waiting = new Set<(nowMs: number) => void>();
   return {

@@ -1,6 +1,6 @@
 /**
- * Bytes in memory that may be lent. Whoever gives it back promises that nobody reads or fills it any more; who cannot promise that, or copies the bytes
- * somewhere else, leaves it: what is not given back is the reader's to keep.
+ * Bytes in memory that may be lent. A reader that gives a piece back promises that nobody reads or fills it any more. A reader that cannot promise
+ * that, or that copies the bytes somewhere else, does not give the piece back, and may keep it.
  */
 export interface Piece {
   readonly bytes: Uint8Array;
@@ -21,7 +21,7 @@ export function isFileRange(body: StreamedBody): body is FileRange {
   return "pieces" in body;
 }
 
-/** The same body with whatever it consists of passed through `wrap`. */
+/** The same body with its slices or pieces passed through `wrap`. */
 export function wrapBody(
   body: StreamedBody,
   wrap: <Slice extends Sized>(slices: AsyncIterable<Slice>) => AsyncIterable<Slice>,
@@ -29,17 +29,17 @@ export function wrapBody(
   return isFileRange(body) ? { pieces: wrap(body.pieces) } : wrap(body);
 }
 
-/** What a body consists of. */
+/** A slice or piece of a body. */
 export interface Sized {
   readonly byteLength: number;
 }
 
-/** The pieces of a body; those of one that is no file range are the reader's to keep. */
+/** The pieces of a body, or its slices if it is no file range; the reader may keep slices. */
 export function iteratorOf(body: StreamedBody): AsyncIterator<Uint8Array | Piece> {
   return isFileRange(body) ? body.pieces[Symbol.asyncIterator]() : body[Symbol.asyncIterator]();
 }
 
-/** The bytes of pieces, for those who never give them back. No generator: one that nobody began to read would not let go of the pieces. */
+/** The bytes of pieces, for readers that never give them back. No generator: one that nobody began to read would not close the pieces. */
 export function bytesOf(pieces: AsyncIterable<Piece>): AsyncIterable<Uint8Array> {
   return {
     [Symbol.asyncIterator](): AsyncIterator<Uint8Array, undefined> {
@@ -58,12 +58,12 @@ export function bytesOf(pieces: AsyncIterable<Piece>): AsyncIterable<Uint8Array>
   };
 }
 
-/** A body whose first slice is here: where that cannot be had, the answer is an error as a whole, and no 200 without its bytes. */
+/** Reads the first slice of a body before the answer begins: if that fails, the answer is an error, and not a 200 without its bytes. */
 export async function begun<Slice>(body: AsyncIterable<Slice>): Promise<AsyncIterable<Slice>> {
   const iterator = body[Symbol.asyncIterator]();
   let first: IteratorResult<Slice> | undefined = await iterator.next();
   return {
-    // No generator: one that nobody began to read would not let go of the body.
+    // No generator: one that nobody began to read would not close the body.
     [Symbol.asyncIterator]: () => ({
       async next() {
         const next = first;

@@ -46,8 +46,8 @@ export function problemResponse(
 }
 
 /**
- * The error as it leaves the server: its details name the id under which its log has the request, so that whoever catches the error can ask for it,
- * and what it quotes of the request is cut short.
+ * The error as it leaves the server. Its details have the request id, so that whoever catches the error can find the request in the server's log.
+ * What the error quotes of the request is cut short.
  */
 export function withRequestId(error: AshlarError, requestId: string): AshlarError {
   const { code, message, cause } = error;
@@ -58,8 +58,8 @@ export function withRequestId(error: AshlarError, requestId: string): AshlarErro
 }
 
 /**
- * The error as it may leave the server: a failure that is not an Ashlar error tells nothing about our insides, and a store that was closed below
- * a running request means that the server goes away, not that the caller made a mistake.
+ * The error as it may leave the server. A failure that is not an Ashlar error says nothing about our insides. A store that was closed during a
+ * request means that the server shuts down, not that the caller made a mistake.
  */
 export function publicError(error: unknown): AshlarError {
   const known = AshlarError.from(error);

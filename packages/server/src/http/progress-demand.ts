@@ -1,15 +1,15 @@
 import { HTTP_LIMITS } from "./http-limits.ts";
 import type { Demand } from "./pace.ts";
 
-/** From here on, of 1, slots or bytes are crowded: slow clients are in the way of others. */
+/** Slots or bytes are crowded when this share of them is taken: slow clients are in the way of others then. */
 const CROWDED_FROM = 1 / 2;
 
-/** Above what one client comes to alone, answers that are not taken are in the way too; below, a kernel's silence is no fault. */
+/** From this share on, answers that are not taken are in the way too. One client alone does not reach it; below it, a silent kernel is no fault. */
 const ANSWERS_CROWDED_FROM = 7 / 8;
 
 const MIN_RATE = HTTP_LIMITS.PROGRESS_MIN_BYTES_PER_SECOND.value;
 
-/** Windows of a client that nobody waits for, and of one that others wait for, in ms. */
+/** Windows in ms: `patienceMs` while nobody waits for the client's place, at most `strangerMs` while others do. */
 export interface Patience {
   readonly patienceMs: number;
   readonly strangerMs: number;
@@ -21,8 +21,8 @@ export function isCrowded(crowding: number): boolean {
 }
 
 /**
- * What the sender of a body has to keep up: when crowded, the rate doubles with each sixteenth that is taken, and the window shrinks, so that holding what
- * others wait for costs the more bandwidth the more of it is held.
+ * The rate that the sender of a body has to keep up. When crowded, the rate doubles with each sixteenth that is taken, and the window shrinks: the
+ * more is held of what others wait for, the more bandwidth it costs to hold it.
  *
  * @param crowding from 0 to 1.
  */
@@ -36,7 +36,7 @@ export function bodyDemand({ patienceMs, strangerMs }: Patience, crowding: numbe
   };
 }
 
-/** What the taker of an answer has to keep up. The rate stays: the kernel takes much at once, and then shows no movement. */
+/** The rate that the taker of an answer has to keep up. It never rises: the kernel takes much at once, and then shows no movement. */
 export function answerDemand({ patienceMs, strangerMs }: Patience, crowding: number): Demand {
   const windowMs = crowding < ANSWERS_CROWDED_FROM ? patienceMs : Math.min(patienceMs, strangerMs);
   return { windowMs, minBytesPerSecond: MIN_RATE };

@@ -53,7 +53,7 @@ async function seconds(clock: ManualClock, count: number, each: () => void = () 
   }
 }
 
-/** Tells how far a body came, and what ended it. */
+/** Records how far a body came, and what ended it. */
 function reader(): { handler: HttpHandler; ended: string[]; receivedBytes: () => number } {
   const ended: string[] = [];
   let receivedBytes = 0;
@@ -130,7 +130,7 @@ describe("a request's body", () => {
     expect(ended).toEqual([]);
   });
 
-  it("over HTTP/2 is held to the same, beside other streams that live on", async () => {
+  it("over HTTP/2 is held to the same, and other streams go on", async () => {
     const { handler, ended } = reader();
     const { clock, url } = await listen(handler);
     const session = connectHttp2(url);
@@ -252,7 +252,7 @@ describe("a connection", () => {
     await expect.poll(() => [silent.isClosed(), trickling.isClosed()], poll).toEqual([true, true]);
   });
 
-  it("that floods PINGs ends, one among as many as an address may have is refused", async () => {
+  it("that floods PINGs ends, and one more than an address may have is refused", async () => {
     const { port } = await listen(async () => ({ status: 204 }), { connectionsPerAddressMax: 2 });
     const flood = dial(port);
     flood.socket.write("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");

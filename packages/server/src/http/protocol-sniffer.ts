@@ -4,9 +4,9 @@ import type { Socket } from "node:net";
 const PREFACE = new TextEncoder().encode("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
 
 /**
- * Tells by its first bytes which protocol a cleartext connection speaks, and hands it over with those bytes put back.
+ * Finds out from its first bytes which protocol a cleartext connection speaks, puts them back, and hands the connection to `dispatch`.
  *
- * @param timeoutMs a socket that has not shown its protocol by then is destroyed; so is one that errs before.
+ * @param timeoutMs a socket that has not shown its protocol by then is destroyed; so is one that fails or ends before.
  */
 export function sniffProtocol(
   socket: Socket,

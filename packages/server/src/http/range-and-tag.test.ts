@@ -32,7 +32,7 @@ describe("resolveRange", () => {
     expect(resolveRange("bytes=-1", 0)).toBe("unsatisfiable");
   });
 
-  it("looks at no header that is longer than a range is", () => {
+  it("ignores a header that is longer than RANGE_MAX_BYTES", () => {
     const spaced = (bytes: number): string => `bytes=0-9${" ".repeat(bytes - "bytes=0-9".length)}`;
     const max = HTTP_LIMITS.RANGE_MAX_BYTES.value;
     expect(resolveRange(spaced(max), 100)).toEqual({ offset: 0, length: 10 });

@@ -17,9 +17,10 @@ type Answer = NonNullable<MessageInitShape<typeof ServerReflectionResponseSchema
 const QUESTIONS_MAX = 256;
 
 /**
- * Server reflection v1 and v1alpha (the same messages under an older name, the only ones that Python's client and older tools know), so that grpcurl and its like can call a server without its .proto files. Open to everybody: the contract is public.
+ * Server reflection v1 and v1alpha, so that grpcurl and similar tools can call a server without its .proto files. v1alpha has the same messages under
+ * an older name; Python's client and older tools know nothing else. Open to everybody: the contract is public.
  *
- * @param services what the server offers beside the standard services, which are listed too.
+ * @param services what the server offers in addition to the standard services, which are listed too.
  */
 export function reflectionRoutes(services: readonly DescService[]): RpcRoutes {
   const offered = [...services, Health, ServerReflection, ServerReflectionV1Alpha];

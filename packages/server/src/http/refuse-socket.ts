@@ -4,7 +4,7 @@ import { AshlarError } from "@ashlar/sdk/errors";
 import { earlyRefusal } from "./early-refusal.ts";
 import { HTTP_LIMITS } from "./http-limits.ts";
 
-/** What Node's HTTP/1.1 server says of bytes that it cannot take. */
+/** The error of Node's HTTP/1.1 server for bytes that it cannot parse. */
 export type ParserError = Error & { readonly code?: string | undefined };
 
 /** Codes of Node and llhttp with statuses of their own; all else is 400. */

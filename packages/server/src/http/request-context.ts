@@ -8,7 +8,7 @@ import type { HttpRequest } from "./http-handler.ts";
 /** What the layers of a server tell each other about one request; RPC handlers reach it as `context.values.get(REQUEST_CONTEXT)`. */
 export interface RequestContext {
   readonly requestId: string;
-  /** Why the request may not run (OVERLOADED), to be answered in its own protocol. */
+  /** Why the request may not run (OVERLOADED); it is answered in its own protocol. */
   readonly refusal?: AshlarError | undefined;
   /** The pool that had no slot for the request. */
   refusedBy?: unknown;
@@ -17,24 +17,27 @@ export interface RequestContext {
   /** What the caller showed: see {@link noteCaller}. */
   caller?: Caller | undefined;
   /**
-   * To be called when the caller has shown that it may call: it counts among the known from then on.
+   * To be called when the caller has shown that it may call: from then on it counts as known.
    *
-   * @throws {AshlarError} OVERLOADED if what it showed has its share of slots.
+   * @throws {AshlarError} OVERLOADED if what it showed already has its share of slots.
    */
   trust(caller?: Caller): void;
   /**
-   * To be called, before anything of the body is read, by a call that needs no key.
+   * To be called by a call that needs no key, before any of its body is read.
    *
-   * @throws {AshlarError} OVERLOADED if its peer has too many of them.
+   * @throws {AshlarError} OVERLOADED if its peer has too many such calls.
    */
   moveTo(kind: OpenKind): void;
-  /** For what the answer holds until it is taken; given back when the exchange is over. `undefined` where nobody can tell when that is. To be asked for once. */
+  /**
+   * Budget for the bytes that the answer holds until they are taken; all are given back when the exchange is over. `undefined` without an exchange.
+   * To be read once.
+   */
   readonly answerBudget?: ReadBudget | undefined;
   /** See {@link Exchange.confirmEnd}. */
   readonly confirmEnd?: Exchange["confirmEnd"];
   /** See {@link Exchange.refuseBody}. */
   readonly refuseBody?: Exchange["refuseBody"] | undefined;
-  /** The code of the error that an RPC answered with; its HTTP status does not tell. */
+  /** The code of the error that an RPC answered with; its HTTP status does not show it. */
   errorCode?: ErrorCode | undefined;
 }
 
@@ -52,26 +55,26 @@ export function withRequestContext(request: HttpRequest, context: RequestContext
 }
 
 /**
- * The caller of a plain HTTP request has shown that it may call. RPCs need not say it: their gate does.
+ * Notes that the caller of a plain HTTP request has shown that it may call. RPCs need not do this: their gate does.
  *
  * @param caller what it showed: requests with the same credential count as one client, whatever their addresses.
- * @throws {AshlarError} OVERLOADED if that client has its share of slots.
+ * @throws {AshlarError} OVERLOADED if that client already has its share of slots.
  */
 export function trustCaller(
   { contextValues, exchange }: Pick<HttpRequest, "contextValues" | "exchange">,
   caller: Caller = {},
 ): void {
   if (contextValues !== undefined) contextValues.get(REQUEST_CONTEXT).trust(caller);
-  // A listener with a handler of its own has no slots, but windows.
+  // A handler that runs without our HTTP layers has no slots, but its connection has windows.
   else exchange?.trust(() => 0);
 }
 
-/** For what the answer to a plain HTTP request holds until it is taken. RPCs ask their context. */
+/** Budget for the bytes that the answer to a plain HTTP request holds until they are taken. RPCs read it from their context. */
 export function answerBudgetOf({ contextValues }: Pick<HttpRequest, "contextValues">): ReadBudget | undefined {
   return contextValues?.get(REQUEST_CONTEXT).answerBudget;
 }
 
-/** Tells, at an RPC's gate, what its caller showed: requests with the same credential count as one client, whatever their addresses. */
+/** Notes, at an RPC's gate, what its caller showed: requests with the same credential count as one client, whatever their addresses. */
 export function noteCaller(values: ContextValues, caller: Caller): void {
   const context = values.get(REQUEST_CONTEXT);
   if (context !== NONE) context.caller = caller;

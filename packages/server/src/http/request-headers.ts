@@ -17,7 +17,7 @@ export function durabilityOf(header: Headers): Durability | undefined {
   throw new AshlarError("INVALID_ARGUMENT", `ashlar-durability is one of ${DURABILITIES.join(", ")}`);
 }
 
-/** The value of a header that counts. @throws {AshlarError} INVALID_ARGUMENT. */
+/** The value of a header that is a count. @throws {AshlarError} INVALID_ARGUMENT. */
 export function wholeNumber(text: string, name: string): number {
   const value = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
   if (Number.isSafeInteger(value)) return value;
@@ -25,7 +25,7 @@ export function wholeNumber(text: string, name: string): number {
 }
 
 /**
- * Refuses a PUT that brings a part of a body, as `curl -C - -T` sends it: taken for the whole, the part would replace everything (RFC 9110 §14.5).
+ * Refuses a PUT of a part of a body, as `curl -C - -T` sends it: taken for the whole, the part would replace everything (RFC 9110 §14.5).
  *
  * @throws {AshlarError} INVALID_ARGUMENT.
  */

@@ -42,7 +42,7 @@ async function start(handler: HttpHandler, ownLogger?: Logger): Promise<Written>
   return { url, clock, lines };
 }
 
-/** Each on a connection of its own, so that no bound of requests is met. */
+/** Sends each request on its own connection, so that no bound on requests is reached. */
 async function ask(url: string, headers: Record<string, string>): Promise<void> {
   const session = connect(url, { maxSendHeaderBlockLength: 1_000_000 });
   sessions.push(session);
@@ -58,11 +58,11 @@ const refusing: HttpHandler = async () => {
   throw new AshlarError("UNAUTHENTICATED", "no");
 };
 const bytesOf = (lines: readonly string[]): number => Buffer.byteLength(lines.join(""));
-/** Each becomes six bytes on its way into the log. */
+/** Each of these characters becomes six bytes in the log. */
 const evil = `/things/${"\u009b".repeat(30_000)}`;
 
-describe("the log lines of strangers", () => {
-  it("have a budget of bytes, whatever is in them, and the next line tells how many were left out", async () => {
+describe("the log lines of unauthenticated callers", () => {
+  it("have a budget of bytes, whatever is in them, and the next line says how many were left out", async () => {
     const { url, clock, lines } = await start(refusing);
     for (let count = 0; count < 150; count++) await ask(url, { ":path": evil });
     const first = lines.length;
@@ -77,7 +77,7 @@ describe("the log lines of strangers", () => {
     expect(JSON.parse(lines[1] ?? "")).not.toHaveProperty("linesLeftOut");
   });
 
-  it("have it in common with those that tell of a failure", async () => {
+  it("share their budget with the lines that report a failure", async () => {
     const { url, lines } = await start(async () => {
       throw new AshlarError("METADATA_UNAVAILABLE", "\u009b".repeat(60_000));
     });
@@ -112,7 +112,7 @@ describe("what a client sent", () => {
     expect(JSON.parse(lines[0] ?? "")).toMatchObject({ status: 200, code: "OK" });
   });
 
-  it("is cut short for a logger of the app's own", async () => {
+  it("is cut short for the app's own logger too", async () => {
     const seen: LogFields[] = [];
     const note = (fields: LogFields): void => void seen.push(fields);
     const logger: Logger = { debug: note, info: note, warn: note, error: note, child: () => logger };

@@ -5,7 +5,7 @@ import { HTTP_LIMITS } from "./http-limits.ts";
 import type { RequestContext } from "./request-context.ts";
 import { createTokenBucket } from "./token-bucket.ts";
 
-/** Where the lines go that requests cause, and where those of strangers are bounded: a disk full of them stops a server too. */
+/** Writes the lines that requests cause, and bounds those of unauthenticated callers: a disk full of them would stop a server too. */
 export interface RequestLog {
   /** Texts in the fields may be of any length. @param context of the request that the line is about. */
   write(level: "info" | "error", line: RequestLine): void;
@@ -18,12 +18,12 @@ export interface RequestLine {
   readonly message: string;
 }
 
-/** What stands in a line beside its fields: level, time, message. */
+/** Bytes of a line around its fields: level, time, message. */
 const AROUND_BYTES = 120;
 
 /**
- * Lines about requests that showed no key have one budget, of lines and of bytes, full at the start. What is beyond it is written at level `debug` only,
- * and the next line tells in `linesLeftOut` how many there were.
+ * Lines about requests that showed no key share one budget of lines and of bytes, which is full at the start. Lines beyond it are written at level
+ * `debug` only, and the next line says in `linesLeftOut` how many there were.
  */
 export function createRequestLog(logger: Logger, clock: Pick<Clock, "monotonicMs">): RequestLog {
   const nowMs = (): number => clock.monotonicMs();
@@ -59,7 +59,7 @@ export function createRequestLog(logger: Logger, clock: Pick<Clock, "monotonicMs
   };
 }
 
-/** Bytes of a line as the house's logger writes it. */
+/** Bytes of a line as our own logger writes it. */
 function sizeOf(fields: LogFields): number {
   const { error, ...rest } = fields;
   const told = error instanceof Error ? boundedFields({ message: error.message, stack: error.stack }) : {};

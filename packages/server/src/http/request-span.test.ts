@@ -18,7 +18,7 @@ const request = (method: string, header: Record<string, string> = {}): HttpReque
 
 const rest = { requestId: "r1", route: "things", protocol: "http" };
 
-it("a span tells the methods that everybody knows, and of any other that it is one", () => {
+it("a span names known methods, and calls any other _OTHER", () => {
   const started: [string, SpanStart | undefined][] = [];
   const tracer = {
     start(name: string, options?: SpanStart) {
@@ -35,7 +35,7 @@ it("a span tells the methods that everybody knows, and of any other that it is o
   ]);
 });
 
-it("what a trace header has beyond what is known is not passed on", () => {
+it("what a trace header has beyond the known fields is not passed on", () => {
   const known = `${"a".repeat(32)}-${"b".repeat(16)}-01`;
   const traceparent = `01-${known}-${"c".repeat(60_000)}`;
   const span = startRequestSpan(request("PUT", { traceparent }), { tracer: undefined, ...rest });

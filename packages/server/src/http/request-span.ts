@@ -21,7 +21,7 @@ export interface RequestOutcome {
   readonly bytesOut: number;
 }
 
-/** What the router and the headers tell of a request. */
+/** What the router and the headers say about a request. */
 export interface RequestSpanStart {
   readonly tracer: Tracer | undefined;
   readonly requestId: string;
@@ -30,13 +30,13 @@ export interface RequestSpanStart {
   readonly protocol: string;
 }
 
-/** Others are told by OpenTelemetry's word for them: over HTTP/2 a method is any text. */
+/** Other methods are reported as `_OTHER`, OpenTelemetry's word for them: over HTTP/2 a method may be any text. */
 const METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE"]);
 
 /**
  * Begins the `server` span of a request, below the span that its `traceparent` names.
  *
- * Attributes follow OpenTelemetry's conventions for HTTP and RPC servers. `url.path` is left out on purpose: it holds object keys, which may be private.
+ * Attributes follow OpenTelemetry's conventions for HTTP and RPC servers. `url.path` is left out on purpose: object keys may be private.
  */
 export function startRequestSpan(request: HttpRequest, options: RequestSpanStart): RequestSpan {
   const { tracer, requestId, route, protocol } = options;
@@ -71,7 +71,7 @@ function scopeOf(request: HttpRequest, requestId: string, span: Span | undefined
   if (span?.traceId !== undefined) return { requestId, traceId: span.traceId, spanId: span.spanId };
   const parent = parseTraceParent(request.header.get("traceparent"));
   if (parent === undefined) return { requestId };
-  // Written anew: what a later version appends may be of any length, and is not ours to pass on.
+  // Formatted anew: what a later version appends may be of any length, and is not ours to pass on.
   return { requestId, traceId: parent.traceId, spanId: parent.spanId, traceParent: formatTraceParent(parent) };
 }
 

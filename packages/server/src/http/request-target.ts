@@ -13,23 +13,23 @@ export interface RequestTarget {
   readonly target: string;
 }
 
-/** What a name may consist of (RFC 3986 §3.2.2), with an optional port; IPv6 addresses stand in brackets. No user, no password. */
+/** What a name may consist of (RFC 3986 §3.2.2), with an optional port; IPv6 addresses are in brackets. No user, no password. */
 const AUTHORITY = /^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]+)(?::(\d{0,5}))?$/;
 
 const PORT_MAX = 65_535;
 
 const VERSIONS: ReadonlySet<string> = new Set(["1.0", "1.1"]);
 
-/** Stands in for a host where HTTP allows none: an empty Host, HTTP/1.0, HTTP/2 without `:authority`. */
+/** Taken as the host where HTTP allows none: an empty Host, HTTP/1.0, HTTP/2 without `:authority`. */
 const NO_HOST = "localhost";
 
-/** The last authority that was found good: nearly all requests of a server name the same. */
+/** The last authority that was valid: nearly all requests to a server name the same one. */
 let lastGood = NO_HOST;
 
 /**
- * The authority and target of a request by RFC 9112 §3.2 and RFC 9113 §8.3.1: the one host that it names, and that of an absolute target before it.
+ * The authority and target of a request by RFC 9112 §3.2 and RFC 9113 §8.3.1: the host of an absolute target, else the one that the request names.
  *
- * @throws {AshlarError} INVALID_ARGUMENT for HTTP/0.9, two hosts or other single headers, a host that is none, a port out of range, and a target in
+ * @throws {AshlarError} INVALID_ARGUMENT for HTTP/0.9, two hosts or other single headers, an invalid host, a port out of range, and a target in
  *   no known form; UNSUPPORTED for a transfer coding other than chunked.
  */
 export function parseTarget(request: NodeRequest): RequestTarget {
@@ -57,7 +57,7 @@ function namedAuthority(request: NodeRequest): string {
   return checkAuthority(authority || host || NO_HOST);
 }
 
-/** Of several with one of these names Node keeps the first and says nothing of the others, where another server may take the last. */
+/** If one of these comes several times, Node keeps the first and silently drops the others; another server may take the last. */
 const SINGLE_HEADERS: ReadonlySet<string> = new Set([
   "host",
   "authorization",
@@ -79,7 +79,7 @@ function singleHeaders(rawHeaders: readonly string[]): ReadonlyMap<string, strin
   return found;
 }
 
-/** RFC 9112 §6.1: what was coded in a way that the receiver does not know must not be taken for the content itself. */
+/** RFC 9112 §6.1: a body in a coding that the receiver does not know must not be taken for the content itself. */
 function assertNotCoded(request: NodeRequest): void {
   const coding = request.headers["transfer-encoding"];
   if (coding === undefined || coding.trim().toLowerCase() === "chunked") return;

@@ -3,7 +3,7 @@ import type { BoundedHandler } from "./bounded-handler.ts";
 import type { HttpHandler, HttpRequest, ResolvedRoute } from "./http-handler.ts";
 import { problemResponse } from "./problem.ts";
 
-/** A plain HTTP face under a path. */
+/** A plain HTTP API under a path. */
 export interface HttpRoute {
   /** `/chunks/` takes everything below; `/objects` takes exactly itself. */
   readonly path: string;
@@ -14,7 +14,7 @@ export interface HttpRoute {
   readonly heldMaxBytes?: number | undefined;
 }
 
-/** Finds who answers a request: an RPC by its exact path, else the HTTP route with the longest matching path, else 404. */
+/** Finds the handler of a request: an RPC by its exact path, else the HTTP route with the longest matching path, else 404. */
 export type HttpRouter = (request: Pick<HttpRequest, "path">) => ResolvedRoute;
 
 const NOBODY: ResolvedRoute = Object.freeze({

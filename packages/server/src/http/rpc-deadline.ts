@@ -3,10 +3,10 @@ import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
 import { REQUEST_CONTEXT } from "./request-context.ts";
 
 /**
- * Makes a call's deadline what it is to the rest of the server: the reason of its signal is DEADLINE_EXCEEDED, where an error of the RPC library's would
- * be taken for any abort, and a body that is still on its way ends with it. The library waits for that whatever the time.
+ * Makes DEADLINE_EXCEEDED the reason of a call's signal when its deadline passes: an error of the RPC library would be taken for any other abort. A
+ * body that is still on its way ends with the same error, because the library waits for the body however late it is.
  *
- * To be called at the gate, which comes before anything of the body is read.
+ * To be called at the gate, before any of the body is read.
  */
 export function keepDeadline(context: HandlerContext): void {
   const { signal, values } = context;
@@ -18,7 +18,7 @@ export function keepDeadline(context: HandlerContext): void {
   };
   if (signal.aborted) onAbort();
   else signal.addEventListener("abort", onAbort, { once: true });
-  // The library reads it anew for whatever it calls behind the gate.
+  // The library reads the signal again for everything that it calls after the gate.
   (context as { signal: AbortSignal }).signal = own.signal;
 }
 

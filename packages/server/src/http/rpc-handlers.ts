@@ -13,60 +13,60 @@ import { keepDeadline } from "./rpc-deadline.ts";
 import { rpcRefusal } from "./rpc-refusal.ts";
 import { tolerantHandler } from "./rpc-request.ts";
 
-/** Runs when the headers of a call are known and nothing of its body is read. What it throws ends the call. */
+/** Runs when the headers of a call are known, before any of its body is read. What it throws ends the call. */
 export type RpcGate = (context: HandlerContext) => void | Promise<void>;
 
-/** Options with which a face registers its RPCs. */
+/** Options with which an API registers its RPCs. */
 export interface RpcOptions {
   readonly readMaxBytes: number;
   readonly writeMaxBytes: number;
   /** Fields that a message may have, nested ones included; see `MESSAGE_FIELDS_MAX`. */
   readonly fieldsMax: number;
-  /** Long messages are decoded in turns; those that carry bytes are not: they cost little for their length. */
+  /** Long messages are decoded in turns; messages that carry bytes are not, because they cost little for their length. */
   readonly inTurns: boolean;
   /** The most of a request's messages that the handler holds at once, in bytes. */
   readonly heldMaxBytes: number;
   readonly interceptors: Interceptor[];
   readonly requestGate: RpcGate;
   readonly binaryOptions: { readonly readUnknownFields: boolean; readonly recursionLimit: number };
-  /** Default: members of a JSON message that nobody knows are passed over, as the Connect protocol has it. */
+  /** Unknown members of a JSON message are ignored, as the Connect protocol says. */
   readonly jsonOptions: { readonly ignoreUnknownFields: boolean };
 }
 
 /**
- * How a face registers its RPCs: without a gate for calls of strangers, with `control(gate)` for messages that are validated, `bulk(maxBytes, gate)`
- * for chunk bytes, `lists(maxBytes, gate)` for long lists.
+ * How an API registers its RPCs: `control(gate)` for messages that are validated, `control()` for calls that need no key, `bulk(maxBytes, gate)` for
+ * chunk bytes, `lists(maxBytes, gate)` for long lists.
  */
 export interface RpcOptionSource {
   /**
-   * Messages that are checked against the rules of the proto files: up to `messageMaxBytes`, by default REQUEST_MESSAGE_MAX_BYTES; without a gate, the
-   * call is open to strangers and takes OPEN_MESSAGE_MAX_BYTES. Answers up to CONTROL_MESSAGE_MAX_BYTES.
+   * Messages that are checked against the rules of the proto files: up to `messageMaxBytes`, by default REQUEST_MESSAGE_MAX_BYTES. Without a gate the
+   * call needs no key and takes OPEN_MESSAGE_MAX_BYTES. Answers up to CONTROL_MESSAGE_MAX_BYTES.
    */
   control(gate?: RpcGate, messageMaxBytes?: number): RpcOptions;
   /**
-   * Messages up to `messageMaxBytes` of bytes, and little around them; the handler checks them itself.
+   * Messages with up to `messageMaxBytes` of chunk bytes and little else; the handler checks them itself.
    *
-   * @param heldMaxBytes for streams: what of all messages is held at once; default: one message.
+   * @param heldMaxBytes for streams: how much of all messages is held at once; default: one message.
    */
   bulk(messageMaxBytes: number, gate: RpcGate, heldMaxBytes?: number): RpcOptions;
   /** Messages up to `messageMaxBytes` that are long lists; the handler checks them itself. */
   lists(messageMaxBytes: number, gate: RpcGate): RpcOptions;
 }
 
-/** Registers the RPCs of one face. */
+/** Registers the RPCs of one API. */
 export type RpcRoutes = (router: ConnectRouter, options: RpcOptionSource) => void;
 
-/** Room for what goes around the bytes of a chunk in one message. */
+/** Room for what a message with the bytes of a chunk has in addition to them. */
 const MESSAGE_SLACK_BYTES = 64 * 1024;
 
-/** Fields that nobody knows are skipped: kept, they cost hundreds of bytes for each two that came in. */
+/** Unknown fields are skipped: to keep them would cost hundreds of bytes for every two received. */
 const BINARY = Object.freeze({ readUnknownFields: false, recursionLimit: HTTP_LIMITS.MESSAGE_DEPTH_MAX.value });
 
 /**
  * Builds the handlers of all RPCs. They speak gRPC, gRPC-Web and Connect, uncompressed: chunk bytes do not compress, and Connect's default of
  * gzipping each message costs three quarters of the throughput.
  *
- * A call that its gate refuses has no byte of its body read, on any protocol: Connect asks the gate first.
+ * If the gate refuses a call, no byte of its body is read, on any protocol: Connect asks the gate first.
  */
 export function createRpcHandlers(
   routes: readonly RpcRoutes[],
@@ -120,7 +120,7 @@ export function createRpcHandlers(
     rpc(method, implementation, options) {
       const rpc = options as RpcOptions;
       bounds.set(pathOf(method), rpc);
-      // What a message may have is known of its own method alone.
+      // The bounds of a message depend on its method.
       const jsonOptions = { ...rpc.jsonOptions, textDecoder: boundedTextDecoder(method.input, rpc.fieldsMax) };
       router.rpc(method, implementation, { ...rpc, jsonOptions });
       return noted;
@@ -144,8 +144,8 @@ const pathOf = ({ parent, name }: DescMethod): string => `/${parent.typeName}/${
 async function passGate(context: HandlerContext, gate: RpcGate | undefined): Promise<void> {
   try {
     const request = context.values.get(REQUEST_CONTEXT);
-    // Without a gate a call is open to strangers, and if it streams, it stays open for as long as they like. It has slots of its own, also when all others
-    // are taken: a server that is busy is alive.
+    // A call without a gate needs no key, and a stream stays open for as long as its caller likes. Such calls have slots of their own, so that they
+    // are answered even when all other slots are taken: a busy server is alive.
     if (gate === undefined) request.moveTo(context.method.methodKind === "unary" ? "open" : "long-lived");
     else {
       if (request.refusal !== undefined) throw request.refusal;

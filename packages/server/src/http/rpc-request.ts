@@ -4,7 +4,7 @@ import type { HttpRequest } from "./http-handler.ts";
 import { problemResponse } from "./problem.ts";
 import { REQUEST_CONTEXT } from "./request-context.ts";
 
-/** The longest that a timer of Node takes; with more it fires at once. */
+/** The longest time that a timer of Node takes; with a longer one it fires at once. */
 const TIMER_MAX_MS = 2 ** 31 - 1;
 
 const CONNECT_TIMEOUT = /^\d{1,10}$/;
@@ -19,8 +19,8 @@ const BARE: Readonly<Record<number, string>> = {
 };
 
 /**
- * A handler of the RPC library that meets requests as they come: a deadline beyond the longest timer is the longest, and refusals that it gives a bare
- * status say what to do.
+ * Wraps a handler of the RPC library. A deadline beyond the longest timer becomes the longest timer, and a refusal for which the library gives only a
+ * status says what to do.
  */
 export function tolerantHandler(handler: UniversalHandler): UniversalHandler {
   const run = async (request: UniversalServerRequest): Promise<UniversalServerResponse> => {
@@ -32,7 +32,7 @@ export function tolerantHandler(handler: UniversalHandler): UniversalHandler {
   return Object.assign(run, handler);
 }
 
-/** Connect has one HTTP status for all data loss; wrong bytes that a client sent are its own fault, and a 500 would count as ours. */
+/** Connect answers 500 for all data loss. Wrong bytes that a client sent are the client's fault, and a 500 would count as ours. */
 function withOwnStatus(request: UniversalServerRequest, response: UniversalServerResponse): UniversalServerResponse {
   const errorCode = request.contextValues?.get(REQUEST_CONTEXT).errorCode;
   const status = errorCode === undefined ? response.status : ERROR_CODES[errorCode].http;
@@ -47,7 +47,7 @@ function refusal(
   const { requestId = "" } = request as Partial<HttpRequest>;
   const answer = problemResponse(new AshlarError(code, BARE[status] ?? ""), {
     requestId,
-    // 505 would page somebody for a client that took the wrong protocol.
+    // A 505 would raise an alarm because a client took the wrong protocol.
     status: status === 505 ? 501 : status,
     header,
   });

@@ -15,7 +15,7 @@ export interface ExchangeTimes {
   readonly idleTimeoutMs: number;
 }
 
-/** An exchange as the code knows it that moves its bytes. */
+/** An exchange as seen by the code that moves its bytes. */
 export interface ServedExchange extends Exchange {
   /** Aborts when the exchange ends without the whole answer, or outlives its time. */
   readonly signal: AbortSignal;
@@ -36,7 +36,7 @@ export interface ServedExchangeOptions extends ExchangeTimes {
   readonly peer: Peer | undefined;
   /** Called whenever the caller shows that it may call. */
   readonly onTrust: () => void;
-  /** Called once, if the answer goes to somebody who showed no key. */
+  /** Called once, if the answer goes to a caller that showed no key. */
   readonly onStranger: () => void;
   /** Ends the answer's connection (HTTP/1.1) or stream (HTTP/2). */
   readonly cut: () => void;
@@ -54,7 +54,7 @@ export function createServedExchange(response: NodeResponse, options: ServedExch
   let outlived = false;
   const strangerMs = Math.min(idleTimeoutMs, HTTP_LIMITS.PROGRESS_WINDOW_MS.value);
   const patience = (trustedMs: number): Patience => ({ patienceMs: isTrusted ? trustedMs : strangerMs, strangerMs });
-  // The kernel takes megabytes of an answer at once and tells nothing until a third of them is gone; HTTP/2 has windows of its own.
+  // The kernel takes megabytes of an answer at once and shows nothing until a third of them is gone; HTTP/2 has windows of its own.
   const answerWindowMs = isHttp2(response) ? idleTimeoutMs : HTTP_LIMITS.ANSWER_WINDOW_MS.value;
   const readPace = paces.start(
     () => (openedMs === undefined ? bodyDemand(patience(idleTimeoutMs), crowding()) : undefined),
@@ -62,7 +62,7 @@ export function createServedExchange(response: NodeResponse, options: ServedExch
   );
   const writePace = paces.start(
     () => {
-      if (isStranger && isHttp2(response)) return STRANGER_ANSWER;
+      if (isStranger && isHttp2(response)) return UNAUTHENTICATED_ANSWER;
       if (openedMs !== undefined) return undefined;
       return answerDemand(patience(answerWindowMs), crowding());
     },
@@ -127,7 +127,7 @@ export function createServedExchange(response: NodeResponse, options: ServedExch
   };
 }
 
-const STRANGER_ANSWER: Demand = {
+const UNAUTHENTICATED_ANSWER: Demand = {
   windowMs: HTTP_LIMITS.STRANGER_ANSWER_MS.value,
   minBytesPerSecond: HTTP_LIMITS.PROGRESS_MIN_BYTES_PER_SECOND.value,
 };

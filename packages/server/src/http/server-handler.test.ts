@@ -81,7 +81,7 @@ describe("the metrics", () => {
 });
 
 describe("request ids", () => {
-  it("are given back if they are sane, made up otherwise, and stand in every answer", async () => {
+  it("are sent back if they are valid, made up otherwise, and are in every answer", async () => {
     const url = await start(ok);
     const ask = async (id?: string): Promise<string | string[] | undefined> => {
       const headers = id === undefined ? {} : { "ashlar-request-id": id };
@@ -115,7 +115,7 @@ describe("errors", () => {
     });
   });
 
-  it("that nobody expected are INTERNAL: the log tells everything, the answer nothing", async () => {
+  it("that are unexpected become INTERNAL: the log has everything, the answer nothing", async () => {
     const lines: Line[] = [];
     const failure = async (): Promise<never> => {
       throw new TypeError("secret detail of our insides");
@@ -130,7 +130,7 @@ describe("errors", () => {
     expect(logged?.fields.requestId).toBe(answer.headers["ashlar-request-id"]);
   });
 
-  it("that say 'later' say when", async () => {
+  it("that say 'try later' say when", async () => {
     const url = await start(async () => {
       throw new AshlarError("NODE_UNAVAILABLE", "starting");
     });
@@ -156,7 +156,7 @@ describe("overload", () => {
       };
     };
     const url = await start(stuck, { requestsInFlightMax: 2 });
-    // One more than the limit, which is left for others.
+    // One more than the limit: the pool has a quarter more, for others.
     const running = ["/things/1", "/things/2", "/things/3"].map((path) => rawRequest(url, path));
     await expect.poll(() => begun).toBe(3);
     const refused = await rawRequest(url, "/things/5");
@@ -211,7 +211,7 @@ describe("logs and metrics", () => {
     expect(text).toMatch(/ashlar_http_request_duration_seconds_count\{route="things",protocol="http"\} 2/);
   });
 
-  it("tell when a client left before the end", async () => {
+  it("show when a client left before the end", async () => {
     const lines: Line[] = [];
     const url = await start(
       async ({ signal }) => ({

@@ -49,7 +49,7 @@ export interface ServerHandlers {
 }
 
 /**
- * Puts a whole server together: RPCs with health and reflection, plain HTTP faces, operations, and around them request ids, CORS, overload
+ * Puts a whole server together: RPCs with health and reflection, plain HTTP APIs, operations, and around them request ids, CORS, overload
  * protection, logs and metrics.
  */
 export function createServerHandlers(options: ServerHandlerOptions): ServerHandlers {

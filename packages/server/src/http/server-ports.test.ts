@@ -48,7 +48,7 @@ async function statuses(url: string): Promise<Record<string, number>> {
 }
 
 describe("operations", () => {
-  it("are on the server's port where nothing else was asked for", async () => {
+  it("are on the server's port by default", async () => {
     const { address } = await start();
     expect(address.operationsUrl).toBeUndefined();
     expect(Object.values(await statuses(address.url))).toEqual([200, 200, 200, 200, 200]);
@@ -64,7 +64,7 @@ describe("operations", () => {
     });
   });
 
-  it("leave no port open where the other cannot be had", async () => {
+  it("leave no port open if the other cannot be opened", async () => {
     const taken = await start();
     const ports = createServerPorts({
       handlers: { handler: async () => ({ status: 200 }), operations: async () => ({ status: 200 }) },
@@ -87,7 +87,7 @@ describe("TLS", () => {
       asked.once("error", reject).end();
     });
 
-  it("takes a renewed certificate without a restart, on both ports, and keeps the old one where the new does not do", async () => {
+  it("takes a renewed certificate without a restart, on both ports, and keeps the old one if the new one cannot be used", async () => {
     const [first, second] = [certificate("first"), certificate("second")];
     const { ports, address } = await start({ operationsPort: 0, tls: first });
     for (const url of [address.url, address.operationsUrl ?? ""]) expect((await look(url)).name).toBe("first");

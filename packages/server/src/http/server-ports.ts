@@ -3,7 +3,7 @@ import { createHttpListener, type HttpListener, type ListenAddress } from "./lis
 import type { ServerHandlers } from "./server-handler.ts";
 import type { TlsOptions } from "./tls.ts";
 
-/** Where a server listens. */
+/** Options of {@link createServerPorts}. */
 export interface ServerPortsOptions {
   readonly handlers: ServerHandlers;
   /** Default 127.0.0.1. */
@@ -11,24 +11,24 @@ export interface ServerPortsOptions {
   /** Default 0: any free port. */
   readonly port?: number | undefined;
   readonly tls?: TlsOptions | undefined;
-  /** Of health, metrics and reflection, which `port` has no more then; 0: any free port. Default: `port` has them too. */
+  /** Port of health, metrics and reflection, which `port` then no longer answers; 0: any free port. Default: `port` answers them too. */
   readonly operationsPort?: number | undefined;
   /** Default: `host`. */
   readonly operationsHost?: string | undefined;
-  /** Owns the times that clients are held to; default: the system's. */
+  /** Measures the time limits of clients; default: the system's clock. */
   readonly clock?: Clock | undefined;
   readonly logger: Logger;
 }
 
 /** Where a server can be reached. */
 export interface ServerAddress extends ListenAddress {
-  /** Of health, metrics and reflection, where they have a port of their own. */
+  /** URL of health, metrics and reflection, if they have a port of their own. */
   readonly operationsUrl?: string | undefined;
 }
 
-/** The ports of one server as one. */
+/** All ports of one server. */
 export interface ServerPorts extends Omit<HttpListener, "listen"> {
-  /** @throws {AshlarError} INVALID_ARGUMENT if an address cannot be had; none is open then. */
+  /** @throws {AshlarError} INVALID_ARGUMENT if an address cannot be used; no port is open then. */
   listen(): Promise<ServerAddress>;
 }
 

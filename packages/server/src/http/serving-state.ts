@@ -1,4 +1,4 @@
-/** How a server is, as `grpc.health.v1` knows it. */
+/** The state of a server, as `grpc.health.v1` knows it. */
 export type ServingStatus = "serving" | "not-serving";
 
 /** A status that can be set, read and watched. */

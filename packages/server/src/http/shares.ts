@@ -1,23 +1,23 @@
-/** What counts as one client: whoever has many of one kind is still held together by the others. */
+/** What counts as one client. A client that has many of one kind, such as addresses, is still bounded by the other kinds. */
 export type ShareKind = "address" | "connection" | "credential" | "token";
 
-/** Whom something counts for; what is not known is left out, and counts only in all. */
+/** Whom an amount counts for. Kinds that are not known are left out; it still counts in the total. */
 export type Holder = { readonly [Kind in ShareKind]?: object | string | undefined };
 
-/** Why something does not fit: a share of its holder's own, or the whole. */
+/** Why an amount does not fit: a share of its holder is used up, or the whole is. */
 export type ShortOf = ShareKind | "all";
 
-/** What a bounded number of slots or bytes is shared out by. */
+/** Shares out a bounded number of slots or bytes. */
 export interface Shares {
   /**
-   * What keeps `amount` more from this holder; `undefined`: nothing does.
+   * Why this holder cannot have `amount` more; `undefined` if it can.
    *
-   * @param part of the holder's shares; default: all of them.
+   * @param part of the holder's shares that it may use, up to 1; default 1.
    */
   shortOf(amount: number, holder: Holder | undefined, part?: number): ShortOf | undefined;
-  /** Counts it; a negative amount gives back. */
+  /** Counts `amount` for the holder; a negative amount gives back. */
   add(amount: number, holder: Holder | undefined): void;
-  /** Counts what is taken already for this holder too. @returns whether that is within its shares; else nothing changes. */
+  /** Counts an amount that is taken already for this holder too. @returns whether that is within its shares; else nothing changes. */
   join(amount: number, holder: Holder): boolean;
   countOf(kind: ShareKind, id: object | string): number;
   takenCount(): number;
@@ -27,8 +27,8 @@ export interface Shares {
  * Shares that shrink as the whole fills: a holder has at most a multiple of what is free (dynamic thresholds, Choudhury and Hahne 1998,
  * https://doi.org/10.1109/90.664262).
  *
- * Alone it comes to `alone`, several greedy ones come to equal parts, and some is always free for whoever has nothing yet. Nothing is taken from
- * anybody, so nobody loses work. The first of a holder's fits wherever there is room at all.
+ * A holder gets up to `alone` if nobody else wants any. Several greedy holders get equal parts, and some is always free for one that has nothing yet.
+ * Nothing is taken away from a holder, so nobody loses work. What a holder takes first fits if there is room at all.
  *
  * @param options.alone what one of a kind gets when nobody else wants any; a kind that is not named has no share.
  */

@@ -1,6 +1,6 @@
 import { HTTP_LIMITS } from "./http-limits.ts";
 
-/** Text of an answer that may quote what a client sent: no more than `max` characters of it, by default ERROR_TEXT_MAX. Well-formed text stays so. */
+/** Cuts a text that may quote a client to `max` characters, by default ERROR_TEXT_MAX, and adds `…`. Well-formed text stays well-formed. */
 export function shortened(text: string, max: number = HTTP_LIMITS.ERROR_TEXT_MAX.value): string {
   if (text.length <= max) return text;
   const cut = text.slice(0, max);

@@ -1,11 +1,11 @@
 import { createShares, type Holder, type ShareKind, type ShortOf } from "./shares.ts";
 
-/** How many of one kind of request may run at once; a holder that nobody can tell counts only in all. */
+/** How many of one kind of request may run at once; an unknown holder counts only in the total. */
 export interface SlotPoolLimits {
   readonly max: number;
-  /** What one address, connection or credential has of them when nobody else wants any: see {@link createShares}. */
+  /** What one address, connection or credential may have of them when nobody else wants any: see {@link createShares}. */
   readonly alone?: { readonly [Kind in ShareKind]?: number | undefined };
-  /** Whether a newcomer may end an older one of its own, where its own share is short. Default: only others', who hold more. */
+  /** Whether a newcomer whose share is used up may end an older entry of its own holder. Default: only an entry of others, who hold more. */
   readonly ownGiveWay?: boolean | undefined;
 }
 
@@ -18,7 +18,7 @@ export interface GivesWay {
 
 /** A slot that is taken. */
 export interface Slot {
-  /** Counts it for more than is known yet. @returns whether it is within those shares. */
+  /** Counts the slot for further kinds of its holder too. @returns whether it is within those shares. */
   join(more: Holder): boolean;
   /** Gives it back. Idempotent. */
   release(): void;

@@ -355,7 +355,7 @@ describe("bodies of a known caller", () => {
 });
 
 describe("requests whose caller is not known yet", () => {
-  it("leave room from one address for callers that are, and count no longer once they are", async () => {
+  it("from one address leave room for known callers, and count no longer once their caller is known", async () => {
     const perAddress = HTTP_LIMITS.UNKNOWN_REQUESTS_PER_ADDRESS_MAX.value;
     const { url, metric } = await start(async (request) => {
       if (request.header.get("authorization") === "good") trustCaller(request);
@@ -405,11 +405,11 @@ describe("refused requests whose answers nobody takes", () => {
 });
 
 describe("probes", () => {
-  it("say that a server is not ready while every place at the door is taken", async () => {
+  it("say that a server is not ready while every slot for unchecked keys is taken", async () => {
     const { url, fetch } = await start(never, 4096);
     const abort = new AbortController();
     const { signal } = abort;
-    // Whom nobody can tell from others has no share of an address.
+    // A caller whose address is not known has no share of an address.
     for (let index = 0; index < HTTP_LIMITS.UNKNOWN_REQUESTS_MAX.value; index++) {
       void fetch(new Request("http://a/things/1", { signal })).catch(() => undefined);
     }
@@ -420,7 +420,7 @@ describe("probes", () => {
 
   it("say that a server is not ready while it refuses everybody, and not alive when that does not end", async () => {
     const { url, clock } = await start(never, 3);
-    // One credential has three at most; the fourth is left for others.
+    // One connection has three at most; the fourth is left for others.
     const [opened, other] = [await session(url), await session(url)];
     const streams = [opened, opened, opened, other].map((each) => call(each, { ":path": "/things/1" }));
     const probe = async (path: string): Promise<number> => (await rawRequest(url, path)).status;

@@ -72,7 +72,7 @@ describe("grpc.health.v1", () => {
     await watched.node.close();
     await watching;
     expect(statuses).toEqual([SERVING, NOT_SERVING]);
-    // Watchers do not hold up the shutdown, which would let running requests go on for ten seconds.
+    // Watchers do not delay the shutdown, which lets running requests go on for up to ten seconds.
     expect(performance.now() - startedMs).toBeLessThan(9000);
     await watched.close();
   });
@@ -227,7 +227,7 @@ with grpc.insecure_channel(sys.argv[1]) as channel:
     print(json.dumps({
         "services": sorted(name for name in database.get_services() if "v1alpha" not in name),
         "methods": [method.name for method in service.methods],
-        "nodeId": health.server_id,
+        "nodeId": health.node_id,
         "status": status,
     }))
 `;

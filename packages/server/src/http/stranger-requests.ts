@@ -2,15 +2,15 @@ import type { Connection } from "./connection.ts";
 import { HTTP_LIMITS } from "./http-limits.ts";
 import { createTokenBucket, type TokenBucket } from "./token-bucket.ts";
 
-/** What a request of a connection on which no good key was seen counts until it turns out well. */
+/** What a request is charged on a connection on which no good key was seen, until it turns out well. */
 export interface Charge {
-  /** Its caller showed a key, or nobody had to. Idempotent. */
+  /** To be called if the caller showed a good key or needed none. Idempotent. */
   giveBack(): void;
 }
 
 /** Bounds the requests that come to nothing: refused ones, and those that are reset before they have an answer. */
 export interface StrangerRequests {
-  /** To be called for each request before any work. @returns `undefined` if the connection has had too many: it is to be ended. */
+  /** To be called for each request before any work. @returns `undefined` if the connection has had too many: it must be ended. */
   charge(connection: Connection): Charge | undefined;
   /** Forgets addresses that owe nothing. */
   check(): void;
@@ -19,9 +19,9 @@ export interface StrangerRequests {
 const FREE: Charge = Object.freeze({ giveBack: () => {} });
 
 /**
- * A request is counted when it comes, since a flood is handed over in one go, before any of it is found bad; it is given back when it turns out well.
+ * A request is charged when it comes: Node hands a flood over in one go, before any of it is found bad. The charge is given back if all is well.
  *
- * Whoever shares an address with a flood gets in: the first request of a connection does not depend on the others of its address.
+ * A caller that shares its address with a flood still gets in: the first request of a connection does not depend on the others of its address.
  */
 export function createStrangerRequests(nowMs: () => number): StrangerRequests {
   const ofAddress = new Map<string, TokenBucket>();

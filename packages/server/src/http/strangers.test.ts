@@ -21,7 +21,7 @@ afterEach(async () => {
 
 const GOOD = { authorization: "good" };
 
-/** Refuses whoever shows no key, at once; takes whole bodies of those who show one. */
+/** Refuses callers without a key at once; reads the whole body of callers that show one. */
 const guarded: HttpHandler = async (request) => {
   if (request.header.get("authorization") !== GOOD.authorization) return { status: 401, body: new Uint8Array(300) };
   trustCaller(request);
@@ -81,7 +81,7 @@ async function statusesOf(
 
 const pinged = (on: ClientHttp2Session): Promise<unknown> => new Promise((resolve) => on.ping(resolve));
 
-describe("an answer to somebody without a key that is not taken", () => {
+describe("an untaken answer to a caller without a key", () => {
   const ways = {
     "a refusal": { ":method": "PUT" },
     "one to a probe": { ":path": "/healthz" },
@@ -102,11 +102,11 @@ describe("an answer to somebody without a key that is not taken", () => {
     expect(opened.closed).toBe(false);
   });
 
-  it("has few places", async () => {
+  it("has a bounded number of places", async () => {
     const { url } = await start(guarded);
     const perAddress = HTTP_LIMITS.STRANGER_ANSWERS_PER_ADDRESS_MAX.value;
     const all: ClientHttp2Stream[] = [];
-    // Probes are no refusals: they may be many where nobody has a key.
+    // Probes are not refusals: callers without a key may send many of them.
     for (let index = 0; index <= perAddress / 64; index++) {
       const opened = await session(url, { initialWindowSize: 0 });
       for (let count = 0; count < 64; count++) all.push(send(opened, { ":path": "/healthz" }));
@@ -128,7 +128,7 @@ describe("an answer to somebody without a key that is not taken", () => {
   });
 });
 
-describe("bytes that a stranger sends and nobody reads", () => {
+describe("bytes that an unauthenticated caller sends and nobody reads", () => {
   it("are no more than the small windows while the key is being checked", async () => {
     const { url } = await start(() => new Promise(() => {}));
     const opened = await session(url);
@@ -142,7 +142,7 @@ describe("bytes that a stranger sends and nobody reads", () => {
     expect(sent()).toBeLessThan(maxBytes + 50_000);
   });
 
-  it("are dropped once it was refused, also where the answer is not taken", async () => {
+  it("are dropped once the request was refused, even if the answer is not taken", async () => {
     const { url } = await start(guarded);
     const opened = await session(url, { initialWindowSize: 0 });
     const body = new Uint8Array(4_000_000);
@@ -192,7 +192,7 @@ describe("requests that come to nothing", () => {
     }
   });
 
-  it("count where not even their head can be taken", async () => {
+  it("count even if their head is invalid", async () => {
     const { url } = await start(guarded);
     const opened = await session(url);
     const noHost = { ":authority": "a:99999" };
@@ -236,7 +236,7 @@ describe("requests that come to nothing", () => {
     expect(await statusesOf(await session(url), 100, GOOD)).toEqual(Array(100).fill(200));
   });
 
-  it("are not worked off when they were reset in the same breath", async () => {
+  it("are not handled if they were reset in the same write", async () => {
     let handled = 0;
     const { url } = await start(async () => {
       handled++;

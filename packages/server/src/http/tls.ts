@@ -14,14 +14,14 @@ export interface TlsOptions {
   readonly hstsMaxAgeMs?: number | undefined;
 }
 
-/** Whose fault it is that a certificate and its key do not do: that of one of them, or of both together. */
+/** Why a certificate and its key cannot be used: one of them is wrong, or they do not belong together. */
 export interface TlsProblem {
   readonly part: "cert" | "key" | "pair";
   readonly message: string;
   readonly cause?: unknown;
 }
 
-/** What keeps a port from speaking TLS with these, if anything does. Whether the certificate holds today is not asked: clients do that. */
+/** Why a port cannot speak TLS with these, if so. Does not check whether the certificate is valid today: clients do that. */
 export function tlsProblem({ cert, key }: TlsOptions): TlsProblem | undefined {
   let certificate: X509Certificate;
   let privateKey: KeyObject;
@@ -49,7 +49,7 @@ export function tlsProblem({ cert, key }: TlsOptions): TlsProblem | undefined {
 
 const PARTS = { cert: "the certificate", key: "the key", pair: "the key" } as const;
 
-/** The certificate as Node's TLS takes it. @throws {AshlarError} INVALID_ARGUMENT for what does not do. */
+/** The certificate and key as Node's TLS takes them. @throws {AshlarError} INVALID_ARGUMENT if they cannot be used. */
 export function tlsContext({ cert, key }: TlsOptions): {
   readonly cert: string | Buffer;
   readonly key: string | Buffer;
@@ -63,7 +63,7 @@ export function tlsContext({ cert, key }: TlsOptions): {
 /**
  * Gives a port another certificate; connections that are open keep theirs.
  *
- * @throws {AshlarError} INVALID_ARGUMENT for what does not do, or where the port speaks no TLS; it keeps what it had.
+ * @throws {AshlarError} INVALID_ARGUMENT if the certificate cannot be used, or the port speaks no TLS; the port keeps what it had.
  */
 export function changeCertificate(front: Http1Server, tls: TlsOptions): void {
   if (!(front instanceof TlsServer)) throw new AshlarError("INVALID_ARGUMENT", "this port speaks no TLS");

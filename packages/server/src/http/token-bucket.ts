@@ -1,8 +1,8 @@
-/** Something that may happen a number of times at once, and then so many times a second. */
+/** Bounds how often something may happen: a number of times at once, and then a number of times per second. */
 export interface TokenBucket {
   /** @param count for what counts more than once; default 1. @returns whether it may happen now. */
   take(count?: number): boolean;
-  /** It did not count after all. */
+  /** Gives one back: it did not count after all. */
   giveBack(): void;
   isFull(): boolean;
 }

@@ -133,7 +133,7 @@ describe("repair", () => {
 });
 
 describe("collection", () => {
-  it("frees what nothing names any more, on every node, and tells in figures", async () => {
+  it("frees what nothing names any more, on every node, and counts it in metrics", async () => {
     const metrics = createMetrics();
     const gone = await put("gone");
     const kept = await put("kept");
@@ -160,7 +160,7 @@ describe("collection", () => {
   });
 });
 
-/** The metadata database is examined once in it. */
+/** The metadata database is examined once in this time. */
 const DAY_MS = 24 * 3600 * 1000;
 
 describe("schedules", () => {

@@ -19,7 +19,7 @@ import { type Schedule, startSchedule } from "./schedule.ts";
 /** What {@link createMaintenance} takes. Durations in ms; defaults in `LIMITS`. */
 export interface MaintenanceOptions {
   readonly metadata: CollectOptions["metadata"] & ExamineOptions["metadata"] & Pick<DatabaseIdentity, "checkIntegrity">;
-  /** Stays the caller's to close. */
+  /** The caller closes it. */
   readonly topology: Topology;
   /** Over the topology; repair reads from it. */
   readonly chunks: Pick<ReplicatedStore, "get">;
@@ -55,16 +55,16 @@ export interface Maintenance {
 }
 
 const REPAIR_INTERVAL_MS = 30_000;
-/** A node that does not answer must not keep a server from ending. */
+/** Longest time of the last database step: a node that does not answer must not keep a gateway from stopping. */
 const STEP_AT_END_MS = 2000;
-/** Damages of one examination that the log tells one by one; the figure counts all. */
+/** Damages of one examination that are logged one by one; the metric counts all. */
 const LOGGED_MAX = 100;
-/** Reads all of an SQLite file, so not more often. */
+/** The check reads all of an SQLite file, so it does not run more often. */
 const CHECK_INTERVAL_MS = 24 * 3600 * 1000;
 
 /**
- * Creates the background work of a gateway: collection, repair and their figures. It begins with `start()`, and one gateway's is enough for a cluster; any
- * number may do it.
+ * Creates the background work of a gateway: collection, repair and their figures. It begins with `start()`. One gateway that does it is enough for a
+ * cluster; any number may do it.
  */
 export function createMaintenance(options: MaintenanceOptions): Maintenance {
   const { clock, random, logger } = options;
@@ -103,7 +103,7 @@ export function createMaintenance(options: MaintenanceOptions): Maintenance {
     takeDatabaseStep({ ...options, signal }).catch((error: unknown) => {
       if (signal.aborted) return;
       const { message } = AshlarError.from(error);
-      logger.warn({ error: message }, "not every store was told how far the metadata database is");
+      logger.warn({ error: message }, "not every store was told the latest step of the metadata database");
     });
 
   let schedules: readonly Schedule[] = [];

@@ -4,14 +4,14 @@ import { inSpan } from "@ashlar/sdk/tracing";
 import { DURATION_BUCKETS_SECONDS, type Metrics } from "../observability/metrics.ts";
 import type { RepairReport } from "./repair.ts";
 
-/** Puts figures beside the work that they are about. */
+/** Runs work and measures it. */
 export interface MaintenanceRecorder {
   collection(work: () => Promise<CollectReport>): Promise<CollectReport>;
   repair(work: () => Promise<RepairReport>): Promise<RepairReport>;
   check(work: () => Promise<{ readonly problems: number }>): Promise<void>;
 }
 
-/** @param options.tracer makes each round a span called `maintenance.<task>`; without it, everything below one would be a trace of its own. */
+/** @param options.tracer makes each round a span called `maintenance.<task>`; without it, every call in a round would be a trace of its own. */
 export function maintenanceMetrics(options: {
   readonly metrics: Metrics;
   readonly clock: Pick<Clock, "monotonicMs">;
@@ -31,7 +31,7 @@ export function maintenanceMetrics(options: {
   });
   const waiting = metrics.gauge({
     name: "ashlar_repairs_waiting",
-    help: "Missing copies that the last round of repair had to leave: their server, or every other copy, was away",
+    help: "Missing copies that the last round of repair had to leave: their node, or every other copy, was away",
   });
   const refusing = metrics.gauge({
     name: "ashlar_stores_refusing",

@@ -14,9 +14,9 @@ export interface RepairOptions extends CallOptions {
 /** What a repair pass did. */
 export interface RepairReport {
   readonly chunksRepaired: number;
-  /** Entries that need nothing any more: the chunk is collected, or the server left the cluster. */
+  /** Entries that need nothing any more: the chunk is collected, or the node left the cluster. */
   readonly repairsDropped: number;
-  /** Entries that stay: the server or every other replica was away. */
+  /** Entries that stay: the node or every other replica was away. */
   readonly repairsFailed: number;
 }
 
@@ -56,7 +56,7 @@ async function repairOne(options: RepairOptions, entry: RepairEntry, target: Nam
   const { logger, signal } = options;
   const { chunkId, nodeId, sizeBytes } = entry;
   if (target === undefined) {
-    logger.info({ nodeId }, "a repair is dropped: the server is not part of the cluster any more");
+    logger.info({ nodeId }, "a repair is dropped: the node is not part of the cluster any more");
     return "dropped";
   }
   if (!target.available) return "failed";

@@ -8,8 +8,8 @@ export interface Schedule {
 }
 
 /**
- * Runs a job at intervals, first after a random part of one, then with a quarter of jitter either way, so that the servers of a cluster that
- * started together do not work at the same moments. A run that fails is logged, and the next one comes as if it had not.
+ * Runs a job at intervals: first after a random part of the interval, then with a quarter of jitter either way, so that gateways that started
+ * together do not work at the same moments. A run that fails is logged, and the next one comes as usual.
  */
 export function startSchedule(options: {
   readonly name: string;

@@ -31,9 +31,9 @@ export interface StorageNodeOptions {
   readonly nodeId: string;
   /** Holds the chunks. The caller opens it, and closes it after the node. */
   readonly store: ChunkStore;
-  /** Where the node registers; without one it serves chunks and nobody finds it. */
+  /** Where the node registers. Without a registry it serves chunks, but nobody finds it. */
   readonly registry?: NodeRegistry | undefined;
-  /** Base URL under which others reach it; default: where it listens. */
+  /** Base URL under which others reach the node; default: where it listens. */
   readonly publicUrl?: string | undefined;
   /** Failure domain. */
   readonly zone?: string | undefined;
@@ -49,7 +49,7 @@ export interface StorageNodeOptions {
   /** Default 0: any free port. */
   readonly port?: number | undefined;
   readonly tls?: TlsOptions | undefined;
-  /** Of health, metrics and reflection, which `port` has no more then; 0: any free port. Default: `port` has them too. */
+  /** Port of health, metrics and reflection; `port` then no longer has them. 0: any free port. Default: `port` has them too. */
   readonly operationsPort?: number | undefined;
   /** Default: `host`. */
   readonly operationsHost?: string | undefined;
@@ -71,28 +71,29 @@ export interface StorageNodeOptions {
   readonly random?: Random | undefined;
   readonly logger?: Logger | undefined;
   readonly metrics?: Metrics | undefined;
-  /** Makes a span of each request; a store makes its own where it is given it too. Default: none. */
+  /** Makes a span of each request. A store makes its own spans if it is given the tracer too. Default: none. */
   readonly tracer?: Tracer | undefined;
 }
 
 /** A storage node: chunks over RPC and HTTP, and a place in the cluster. */
 export interface StorageNode {
   /**
-   * Starts to serve, then registers; a registry that is away delays nothing. May be called once.
+   * Starts to serve, then tries to register; a registry that is away does not make it fail. May be called once.
    *
-   * @throws {AshlarError} INVALID_ARGUMENT if the address cannot be had, or the registry finds fault with the registration: the port is closed again.
+   * @throws {AshlarError} INVALID_ARGUMENT if the address cannot be used, or the registry rejects the registration as invalid; then the port is
+   *   closed again.
    */
   listen(): Promise<ServerAddress>;
-  /** Resolves with INVALID_ARGUMENT when the registry finds fault with the registration, which is final: close the node. Else pending. */
+  /** Resolves with INVALID_ARGUMENT when the registry rejects the registration as invalid. That is final: close the node. Else pending. */
   readonly refused: Promise<AshlarError>;
-  /** Gives new connections another certificate. @throws {AshlarError} INVALID_ARGUMENT for one that does not do; the old one stays. */
+  /** Gives new connections another certificate. @throws {AshlarError} INVALID_ARGUMENT if it cannot be used; the old one stays. */
   setTls(tls: TlsOptions): void;
   /**
    * Shuts down in order: tells the registry, lets running requests finish for `graceMs` (default SHUTDOWN_GRACE_MS), closes the port. The node
    * stays in the layout, and the store stays open. Idempotent.
    */
   close(options?: { readonly graceMs?: number | undefined }): Promise<void>;
-  /** The same endpoints for a fetch-style server; works without `listen()`. */
+  /** The same API for a fetch-style server; works without `listen()`. */
   readonly fetch: FetchHandler;
 }
 
@@ -114,7 +115,7 @@ export function createStorageNode(given: StorageNodeOptions): StorageNode {
   const close = async (closeOptions?: { readonly graceMs?: number | undefined }): Promise<void> => {
     serving.set("not-serving");
     await membership?.stop();
-    // Only now: until the registry knew, gateways kept sending.
+    // Only now: until the registry knew of the stop, gateways kept sending requests.
     parts.stop();
     await listener.close(closeOptions);
   };
@@ -149,7 +150,7 @@ interface NodeParts {
   readonly disk: DiskWatch;
   readonly membership: Membership | undefined;
   readonly serving: ReturnType<typeof createServingState>;
-  /** From now on calls are answered with NODE_UNAVAILABLE. */
+  /** Makes the node answer calls with NODE_UNAVAILABLE from now on. */
   readonly stop: () => void;
 }
 
@@ -172,7 +173,7 @@ function assemble(options: StorageNodeOptions & { readonly logger: Logger }): No
     registry && createMembership({ registry, stats, heartbeatIntervalMs, clock, random, logger, metrics });
   const startedMs = clock.monotonicMs();
   let stopping = false;
-  const face = createChunkApi({
+  const api = createChunkApi({
     store,
     grants,
     nodeId,
@@ -187,8 +188,8 @@ function assemble(options: StorageNodeOptions & { readonly logger: Logger }): No
   });
   const serving = createServingState("serving");
   const handlers = createServerHandlers({
-    rpcRoutes: [face.rpcRoutes],
-    httpRoutes: [...face.httpRoutes, ...gatewayHintRoutes],
+    rpcRoutes: [api.rpcRoutes],
+    httpRoutes: [...api.httpRoutes, ...gatewayHintRoutes],
     serving,
     readiness: () => readiness(() => answersInTime(clock, stats), membership, disk),
     requestsInFlightMax,
@@ -207,7 +208,7 @@ function assemble(options: StorageNodeOptions & { readonly logger: Logger }): No
   return { handlers, disk, membership, serving, stop };
 }
 
-/** Ready is a node that reads its disk. One that the registry does not know yet still serves what gateways ask of it. */
+/** A node is ready when it can read its disk. It need not be registered: without that it still serves what gateways ask of it. */
 async function readiness(
   look: () => Promise<NodeStats | "late">,
   membership: Membership | undefined,

@@ -5,7 +5,7 @@ import type { ChunkStore, ChunkStoreStats, Clock, Logger } from "@ashlar/sdk/por
 /** Free bytes below which a node takes no more chunks: room for the file system and for what is being written. */
 export const DISK_RESERVE_BYTES: number = 16 * MIB;
 
-/** How long a refusal stands before the disk is looked at again. */
+/** How long the disk counts as full before it is looked at again. */
 const RECHECK_AFTER_MS = 1000;
 
 /** Knows whether the data disk is full. */
@@ -13,9 +13,9 @@ export interface DiskWatch {
   isFull(): boolean;
   /** @throws {AshlarError} DISK_FULL, before anything of a chunk is read. */
   assertWritable(): Promise<void>;
-  /** Tells of a write that failed; DISK_FULL makes the disk full until it is seen to have room again. */
+  /** Reports a failed write. After DISK_FULL the disk counts as full until a look at it shows room again. */
   onWriteFailed(error: unknown): void;
-  /** Figures of the store, and a fresh look at the disk. */
+  /** Reads the figures of the store, and decides from them whether the disk is full. */
   stats(): Promise<ChunkStoreStats>;
 }
 

@@ -6,11 +6,11 @@ import type { HttpRoute } from "../http/router.ts";
 
 const MESSAGE = "this is a storage node, which knows chunks only: ask a gateway";
 
-/** Tells whoever takes a storage node for a gateway, in the protocol that was spoken. */
+/** Tells a caller that takes a storage node for a gateway, in the protocol of its request. */
 const handler: HttpHandler = async (request) => {
   const type = request.header.get("content-type") ?? "";
   if (type.startsWith("application/grpc")) {
-    // An answer of trailers only: they go as headers.
+    // An answer of trailers only: the trailers go as headers.
     const header = new Headers({ "content-type": type, "grpc-status": "12", "grpc-message": MESSAGE });
     return { status: 200, header };
   }
@@ -22,7 +22,7 @@ const handler: HttpHandler = async (request) => {
   return { status: 501, header, body: new TextEncoder().encode(body) };
 };
 
-/** What only gateways serve. */
+/** Paths that only gateways serve. */
 export const gatewayHintRoutes: readonly HttpRoute[] = [
   "/objects",
   "/objects/",

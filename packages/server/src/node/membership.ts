@@ -19,18 +19,18 @@ export interface Membership {
   /**
    * Tries to register once, then goes on in the background; a registry that is away does not reject.
    *
-   * @throws {AshlarError} INVALID_ARGUMENT if the registry finds fault with the registration itself.
+   * @throws {AshlarError} INVALID_ARGUMENT if the registry rejects the registration itself as invalid.
    */
   start(registration: NodeRegistration): Promise<void>;
-  /** Resolves, at the start or later, when the registry finds fault with the registration itself; nothing is tried again then. */
+  /** Resolves, at the start or later, when the registry rejects the registration itself as invalid; nothing is tried again then. */
   readonly refusal: Promise<AshlarError>;
-  /** Whether the registry knows the node, as far as the last call told. */
+  /** Whether the registry knows the node, as far as the last call showed. */
   isRegistered(): boolean;
-  /** Whether it did not let the node in: the cluster key is another. */
+  /** Whether the registry did not let the node in: the cluster keys differ, or the clocks. */
   isRefused(): boolean;
-  /** Whether a node at another URL holds the node id; this one waits until that one has stopped or is down. */
+  /** Whether another node, at another URL, holds the node id. This node waits until the other has stopped or is down. */
   isIdHeld(): boolean;
-  /** Marks the server as stopped (best effort) and ends the background work. Idempotent. */
+  /** Marks the node as stopped (best effort) and ends the background work. Idempotent. */
   stop(): Promise<void>;
 }
 
@@ -48,8 +48,8 @@ export interface MembershipOptions {
 /**
  * Registers a node and keeps it alive.
  *
- * A registry that forgot the server (restored database) gets a new registration at once. While the registry is away the node retries with full
- * jitter, from RETRY_BASE_MS up to the heartbeat interval, and then registers anew: its address may have changed meanwhile.
+ * A registry that forgot the node (restored database) gets a new registration at once. While the registry is away the node retries with full
+ * jitter, from RETRY_BASE_MS up to the heartbeat interval, and then registers again: the registry may hold another record by now.
  */
 export function createMembership(options: MembershipOptions): Membership {
   const { registry, clock, random, logger } = options;
@@ -69,7 +69,7 @@ export function createMembership(options: MembershipOptions): Membership {
     refuse = resolve;
   });
 
-  /** The same words will find the same answer. */
+  /** Stops for good: the registry would give the same answer to the same registration. */
   const giveUp = (error: AshlarError, { nodeId, url }: NodeRegistration): void => {
     fault = error;
     logger.error({ error, nodeId, url: shownUrl(url) }, "the registry refuses this node's registration for good");
@@ -95,7 +95,7 @@ export function createMembership(options: MembershipOptions): Membership {
       registered = false;
       refused = AshlarError.is(error, "UNAUTHENTICATED") || AshlarError.is(error, "PERMISSION_DENIED");
       idHeld = AshlarError.is(error, "PRECONDITION_FAILED");
-      // A forgotten server is no failure of the registry: register at once.
+      // A forgotten node is no failure of the registry: register at once.
       if (!AshlarError.is(error, "NODE_NOT_FOUND") || failureCount > 0) failureCount++;
       logger.warn({ error, nodeId: known.nodeId, failureCount }, whyNot({ idHeld, refused }));
     }

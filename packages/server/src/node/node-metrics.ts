@@ -1,7 +1,7 @@
 import type { ChunkStoreStats } from "@ashlar/sdk/ports";
 import type { Metrics } from "../observability/metrics.ts";
 
-/** Puts what a node knows about its store into gauges whenever it looks. */
+/** Creates the gauges of a node's store. The function that it returns sets them. */
 export function storeGauges(metrics: Metrics): (stats: ChunkStoreStats, isFull: boolean) => void {
   const gauge = (name: string, help: string): { set(value: number): void } => metrics.gauge({ name, help });
   const chunkCount = gauge("ashlar_node_chunks", "Chunks held");

@@ -40,11 +40,11 @@ async function start(...args: Parameters<typeof startTestNode>): Promise<TestNod
   return node;
 }
 
-async function serverOf(registry: NodeRegistry, nodeId = "node-1") {
+async function recordOf(registry: NodeRegistry, nodeId = "node-1") {
   return (await registry.clusterSnapshot()).nodes.find((node) => node.nodeId === nodeId);
 }
 
-/** The registry over a database that can go away and come back, possibly without its memory. */
+/** The registry over a database that can go away, come back, and lose what it held. */
 function unreliableRegistry() {
   let current: MetadataStore = createMemoryMetadataStore();
   let away = false;
@@ -80,7 +80,7 @@ describe("a storage node", () => {
     const registry = createMemoryMetadataStore();
     const options = { registry, heartbeatIntervalMs: 30, zone: "a", weight: 2, softwareVersion: "9.9.9" };
     const node = await startTestNode(createMemoryChunkStore(), options);
-    expect(await serverOf(registry)).toMatchObject({
+    expect(await recordOf(registry)).toMatchObject({
       nodeId: "node-1",
       url: node.url,
       zone: "a",
@@ -90,9 +90,9 @@ describe("a storage node", () => {
     });
     const bytes = patternBytes(1234);
     await node.store.putChunk(await digestOf(bytes), bytes);
-    await expect.poll(async () => (await serverOf(registry))?.stats?.bytesUsed).toBe(1234);
+    await expect.poll(async () => (await recordOf(registry))?.stats?.bytesUsed).toBe(1234);
     await node.close();
-    expect((await serverOf(registry))?.state).toBe("stopped");
+    expect((await recordOf(registry))?.state).toBe("stopped");
     // It stays in the layout: only an operator takes a node out.
     expect((await registry.clusterSnapshot()).layouts[0]?.nodes.map((node) => node.nodeId)).toEqual(["node-1"]);
   });
@@ -112,34 +112,34 @@ describe("a storage node", () => {
   it("registers its public URL where it has one, and comes back under a new address", async () => {
     const registry = createMemoryMetadataStore();
     const first = await startTestNode(createMemoryChunkStore(), { registry, publicUrl: "https://node-1.example/" });
-    expect((await serverOf(registry))?.url).toBe("https://node-1.example");
+    expect((await recordOf(registry))?.url).toBe("https://node-1.example");
     await first.close();
     const port = await freePort();
     await start(createMemoryChunkStore(), { registry, port });
-    expect(await serverOf(registry)).toMatchObject({ url: `http://127.0.0.1:${port}`, state: "up" });
+    expect(await recordOf(registry)).toMatchObject({ url: `http://127.0.0.1:${port}`, state: "up" });
     expect((await registry.clusterSnapshot()).nodes).toHaveLength(1);
   });
 
-  it("is not let in under the id of another one that runs, and gets in once that has stopped", async () => {
+  it("is not registered under the id of another node that runs, and is once that one has stopped", async () => {
     const registry = createMemoryMetadataStore();
     const first = await startTestNode(createMemoryChunkStore(), { registry, heartbeatIntervalMs: 30 });
     const second = await start(createMemoryChunkStore(), { registry, heartbeatIntervalMs: 30 });
     const registryOf = async (node: TestNode): Promise<unknown> =>
       ((await rawRequest(node.url, "/readyz")).json() as { checks: { registry: string } }).checks.registry;
     expect([await registryOf(first), await registryOf(second)]).toEqual(["registered", "id held by another node"]);
-    expect((await serverOf(registry))?.url).toBe(first.url);
+    expect((await recordOf(registry))?.url).toBe(first.url);
     await first.close();
     await expect.poll(() => registryOf(second)).toBe("registered");
-    expect(await serverOf(registry)).toMatchObject({ url: second.url, state: "up" });
+    expect(await recordOf(registry)).toMatchObject({ url: second.url, state: "up" });
   });
 
   it("registers again at once when the database forgot it", async () => {
     const database = unreliableRegistry();
     const node = await start(createMemoryChunkStore(), { registry: database.registry, heartbeatIntervalMs: 50 });
     database.forget();
-    expect(await serverOf(database.registry)).toBeUndefined();
+    expect(await recordOf(database.registry)).toBeUndefined();
     await expect
-      .poll(() => serverOf(database.registry), { timeout: 20_000 })
+      .poll(() => recordOf(database.registry), { timeout: 20_000 })
       .toMatchObject({ url: node.url, state: "up" });
   });
 
@@ -160,7 +160,7 @@ describe("a storage node", () => {
       { ready: true, checks: { store: "ok", registry: "not registered" } },
     ]);
     database.setAway(false);
-    await expect.poll(() => serverOf(database.registry), { timeout: 20_000 }).toMatchObject({ state: "up" });
+    await expect.poll(() => recordOf(database.registry), { timeout: 20_000 }).toMatchObject({ state: "up" });
     const before = database.callCount();
     database.setAway(true);
     await new Promise((resolve) => setTimeout(resolve, 200));
@@ -172,7 +172,7 @@ describe("a storage node", () => {
       .toMatchObject({ checks: { registry: "registered" } });
   });
 
-  it("says that it is a storage node to whoever takes it for a gateway", async () => {
+  it("says that it is a storage node to a caller that takes it for a gateway", async () => {
     const node = await start(createMemoryChunkStore(), {});
     const hint = expect.stringContaining("this is a storage node");
     const rest = await rawRequest(node.url, "/objects/photos/key");
@@ -185,7 +185,7 @@ describe("a storage node", () => {
     }
   });
 
-  it("tells that it is not ready although its disk hangs", async () => {
+  it("answers that it is not ready while its disk hangs", async () => {
     const store = createMemoryChunkStore();
     let hangs = false;
     const stats = store.stats.bind(store);
@@ -269,7 +269,7 @@ describe("a storage node", () => {
     expect(make).toThrow(expect.objectContaining({ message: expect.not.stringContaining("pa55word") }));
   });
 
-  it("closes when the registry finds fault with its registration, at the start and later, and does not ask again", async () => {
+  it("closes when the registry rejects its registration as invalid, at the start and later, and does not ask again", async () => {
     const database = unreliableRegistry();
     const fault = new AshlarError("INVALID_ARGUMENT", "a zone is 1 to 64 of [A-Za-z0-9._-]");
     let refuses = true;
@@ -324,7 +324,7 @@ describe("a full disk", () => {
     bytesTotal: 100 * MIB,
   });
 
-  it("makes the node read-only before a body is read, and is noticed to have room again", async () => {
+  it("makes the node read-only before a body is read, until the node sees that it has room again", async () => {
     let bytesFree = MIB;
     const store = Object.assign(createMemoryChunkStore(), { stats: async () => stats(bytesFree) });
     const bytes = patternBytes(100);
@@ -344,7 +344,7 @@ describe("a full disk", () => {
     expect((await client.healthCheck({})).status).toBe(HealthCheckResponse_Status.SERVING);
   });
 
-  it("is believed when a write says so, until a look at the disk says otherwise", async () => {
+  it("counts as full when a write failed with DISK_FULL, until a look at the disk shows room", async () => {
     const store = Object.assign(createMemoryChunkStore(), { stats: async () => stats(50 * MIB) });
     let nowMs = 0;
     const clock = { ...systemClock, monotonicMs: () => nowMs };

@@ -7,12 +7,15 @@ export function boundedText(text: string): string {
   return shortened(text, HTTP_LIMITS.LOG_TEXT_MAX.value);
 }
 
-/** The fields of a log line, each text in them cut to LOG_TEXT_MAX: paths, names and messages are made by others. Errors stay what they are. */
+/** The fields of a log line, each text in them cut to LOG_TEXT_MAX: paths, names and messages come from others. Errors stay as they are. */
 export function boundedFields(fields: LogFields): LogFields {
   return boundedEntries(fields);
 }
 
-/** The same for an error as a serializer made it, causes and details included. Its stack begins with its message, which must not displace the rest. */
+/**
+ * The same for an error as a serializer made it, causes and details included. The message at the beginning of its stack is cut too, so that the rest
+ * has room.
+ */
 export function boundedError(serialized: unknown): unknown {
   if (!isEntries(serialized)) return boundedValue(serialized);
   const { message, stack } = serialized;
@@ -37,7 +40,7 @@ function isEntries(value: unknown): value is LogFields {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** What has a class writes itself. */
+/** Objects of other classes serialize themselves. */
 function isPlain(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value);
   return prototype === Object.prototype || prototype === null;

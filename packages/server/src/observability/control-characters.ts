@@ -1,7 +1,7 @@
 /**
- * Keys, metadata and messages are made by others, and a terminal obeys what it is shown: colours, titles, the clipboard, a line drawn over another.
- * One list of what must not reach a terminal, a log or a line as it is: controls (C0, DEL, C1), separators of lines, what changes the direction of
- * text, what cannot be seen at all, and halves of surrogate pairs.
+ * Keys, metadata and messages come from others, and a terminal obeys what it is shown: colours, titles, the clipboard, a line drawn over another.
+ * This is the one list of what must not reach a terminal, a log or a line unchanged: controls (C0, DEL, C1), line separators, what changes the
+ * direction of text, what is invisible, and halves of surrogate pairs.
  */
 const CONTROL_CHARACTERS =
   /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Bidi_Control}\u00ad\u180e\u200b\u2060-\u2064\ufeff\ufff9-\ufffb]/gu;
@@ -13,14 +13,14 @@ export function visibleText(text: string): string {
   return text.replace(CONTROL_CHARACTERS, (character) => SHORT[character] ?? escapeOf(character));
 }
 
-/** The same for text of our own making, whose lines stay lines. */
+/** The same for text of our own, whose line breaks stay. */
 export function visibleLines(text: string): string {
   return text.replace(CONTROL_CHARACTERS, (character) =>
     character === "\n" ? character : (SHORT[character] ?? escapeOf(character)),
   );
 }
 
-/** JSON that holds none of them either: valid and equal, because they can stand in strings only. A line's end stays. */
+/** JSON with none of them: still valid and equal, because they can occur only in strings. Line ends stay. */
 export function visibleJson(json: string): string {
   return json.replace(CONTROL_CHARACTERS, (character) => (character === "\n" ? character : unicodeEscape(character)));
 }

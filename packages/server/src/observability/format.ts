@@ -38,7 +38,7 @@ export function formatDuration(ms: number): string {
     const count = Math.floor(rest / unitMs);
     rest -= count * unitMs;
     if (count > 0) parts.push(`${count}${unit}`);
-    // The unit behind the largest one ends it, also where there is none of it.
+    // The unit after the largest one is the last, also if its count is 0.
     else if (parts.length > 0) break;
     if (parts.length === 2) break;
   }
@@ -50,7 +50,7 @@ export function formatShare(fraction: number): string {
   return `${(fraction * 100).toFixed(2)} %`;
 }
 
-/** Local-independent date and time, to the second. */
+/** Date and time in UTC, independent of the locale, to the second. */
 export function formatTime(timeMs: number): string {
   return new Date(timeMs).toISOString().replace("T", " ").slice(0, 19);
 }

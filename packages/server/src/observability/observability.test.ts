@@ -7,7 +7,7 @@ import { createMetrics, createPinoLogger, noMetrics } from "./index.ts";
 describe("metrics", () => {
   it("are kept once per name, in a registry of one's own if wanted", async () => {
     const registry = new Registry();
-    const metrics = createMetrics({ registry, defaultLabels: { server: "node-1" } });
+    const metrics = createMetrics({ registry, defaultLabels: { node: "node-1" } });
     const spec = { name: "ashlar_test_total", help: "Tests", labelNames: ["kind"] };
     metrics.counter(spec).add(2, { kind: "a" });
     metrics.counter(spec).add(3, { kind: "a" });
@@ -16,10 +16,10 @@ describe("metrics", () => {
     gauge.add(-2);
     metrics.histogram({ name: "ashlar_test_seconds", help: "Time", buckets: [0.1, 1] }).observe(0.5);
     const { text } = await metrics.render();
-    expect(text).toContain('ashlar_test_total{kind="a",server="node-1"} 5');
-    expect(text).toContain('ashlar_test_level{server="node-1"} 5');
-    expect(text).toContain('ashlar_test_seconds_bucket{le="0.1",server="node-1"} 0');
-    expect(text).toContain('ashlar_test_seconds_bucket{le="1",server="node-1"} 1');
+    expect(text).toContain('ashlar_test_total{kind="a",node="node-1"} 5');
+    expect(text).toContain('ashlar_test_level{node="node-1"} 5');
+    expect(text).toContain('ashlar_test_seconds_bucket{le="0.1",node="node-1"} 0');
+    expect(text).toContain('ashlar_test_seconds_bucket{le="1",node="node-1"} 1');
     expect(await registry.metrics()).toBe(text);
   });
 

@@ -4,7 +4,7 @@ import { boundedError, boundedFields, boundedText } from "./bounded-fields.ts";
 import { visibleJson } from "./control-characters.ts";
 import { requestFields } from "./request-scope.ts";
 
-/** Levels, most talkative first. */
+/** Levels, from the most to the least verbose. */
 export type LogLevel = "debug" | "info" | "warn" | "error" | "silent";
 
 /** Options of {@link createPinoLogger}. */
@@ -17,7 +17,7 @@ export interface PinoLoggerOptions {
   readonly destination?: DestinationStream | undefined;
 }
 
-/** Header values that must never reach a log. */
+/** Fields whose values must never reach a log. */
 const SECRETS: readonly string[] = [
   "authorization",
   "apiKey",

@@ -9,7 +9,7 @@ import type { Counter, Gauge, Histogram, MetricSpec, Metrics } from "./metrics.t
 
 /** Options of {@link createMetrics}. */
 export interface CreateMetricsOptions {
-  /** Where to register, for those who have a registry; a new one otherwise. */
+  /** Where to register; default: a new registry. */
   readonly registry?: Registry | undefined;
   /** Put on every time series. */
   readonly defaultLabels?: Readonly<Record<string, string>> | undefined;

@@ -4,10 +4,10 @@ import type { LogFields } from "@ashlar/sdk/ports";
 /** The request that is being worked on. */
 export interface RequestScope {
   readonly requestId: string;
-  /** Of the span that stands for the request here, or of the caller's where nothing is traced here. */
+  /** Of the request's span here, or of the caller's span if nothing is traced here. */
   readonly traceId?: string | undefined;
   readonly spanId?: string | undefined;
-  /** What the caller sent, to be passed on where nothing is traced here. */
+  /** The caller's `traceparent`, to be passed on if nothing is traced here. */
   readonly traceParent?: string | undefined;
 }
 

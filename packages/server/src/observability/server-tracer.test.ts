@@ -10,7 +10,7 @@ import { createServerTracer } from "./server-tracer.ts";
 const TRACE = { traceId: "4bf92f3577b34da6a3ce929d0e0e4736", spanId: "00f067aa0ba902b7" };
 
 describe("the tracer of a server", () => {
-  it("makes metrics of the spans of stores and transports, with and without anything behind it", async () => {
+  it("makes metrics of the spans of stores and transports, with and without an inner tracer", async () => {
     const metrics = createMetrics();
     const tracer = createServerTracer({ metrics, clock: systemClock });
     tracer.start("sql.commitObject").end();

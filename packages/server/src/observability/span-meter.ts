@@ -2,7 +2,7 @@ import { AshlarError } from "@ashlar/sdk/errors";
 import type { Clock, SpanAttributes } from "@ashlar/sdk/ports";
 import { type Counter, DURATION_BUCKETS_SECONDS, type Histogram, type MetricLabels, type Metrics } from "./metrics.ts";
 
-/** Begins to measure what a span stands for; `undefined` if no metric is kept of it. The function it returns is called at the end. */
+/** Begins to measure what a span covers; `undefined` if no metric is kept of it. The returned function is to be called at the end. */
 export type SpanMeter = (
   name: string,
   attributes: SpanAttributes | undefined,
@@ -13,7 +13,7 @@ interface MeteredKind {
   readonly durations: Histogram;
   readonly failures?: Counter | undefined;
   readonly labelName: string;
-  /** Of failures, beside the operation and the code. */
+  /** Further labels of failures, in addition to the operation and the code. */
   readonly failureLabels?: ((attributes: SpanAttributes | undefined) => MetricLabels) | undefined;
 }
 
@@ -51,7 +51,7 @@ export function createSpanMeter(metrics: Metrics, clock: Pick<Clock, "monotonicM
       failures: metrics.counter({
         name: "ashlar_replica_failures_total",
         help: "Calls to a storage node that failed, by node and error code; CANCELED: no longer needed",
-        labelNames: ["server", "method", "code"],
+        labelNames: ["node", "method", "code"],
       }),
       failureLabels: (attributes) => ({ node: String(attributes?.["ashlar.node.id"] ?? "") }),
     },

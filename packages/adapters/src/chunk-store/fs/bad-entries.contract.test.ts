@@ -9,14 +9,14 @@ import { type FileSystem, nodeFileSystem } from "./file-system.ts";
 import { rebuildStoreFiles } from "./index.ts";
 import { createFsSubject } from "./testing/fs-subject.ts";
 
-/** Of the hurt chunk; the sound one has a byte more. */
+/** Size of the hurt chunk; the sound chunk has one byte more. */
 const SIZE_BYTES = 5000;
 
 let subject: Awaited<ReturnType<typeof createFsSubject>>;
 let logged: Array<Readonly<Record<string, unknown>>>;
 let hurt: TestChunk;
 let sound: TestChunk;
-/** Paths that the disk cannot show, by their end. */
+/** The disk cannot show paths with this end. */
 let failing: { readonly end: string; readonly errno: string } | undefined;
 
 /** The real file system, in which looking at one path may fail. */
@@ -56,7 +56,7 @@ function pathOf({ chunkId }: TestChunk): string {
   return join(subject.root, "chunks", id.slice(0, 2), id.slice(2, 4), id);
 }
 
-/** Every way to put the hurt chunk, which must end with the chunk there. */
+/** Every way to put the hurt chunk. After each of them the chunk must be there. */
 const puts: Readonly<Record<string, () => Promise<unknown>>> = {
   putChunk: () => subject.store.putChunk(hurt.chunkId, hurt.bytes),
   putChunkStream: () =>
@@ -219,7 +219,7 @@ describe("an entry that the disk cannot show", () => {
     });
   }
 
-  test("keeps no other chunk of a batch from being deleted, and stays itself", async () => {
+  test("does not stop the deletion of other chunks in the batch, and stays itself", async () => {
     failing = { end: basename(pathOf(hurt)), errno: "EIO" };
     const ids = [hurt.chunkId, sound.chunkId];
     expect(await subject.store.deleteChunks(ids, { unclaimedForMs: 0 })).toEqual(["claimed", "deleted"]);
@@ -227,7 +227,7 @@ describe("an entry that the disk cannot show", () => {
     expect(await subject.store.getChunk(hurt.chunkId)).toEqual(hurt.bytes);
   });
 
-  test("is an error for whoever asks for it alone, never absent", async () => {
+  test("is an error for a caller that asks for it alone, never absent", async () => {
     failing = { end: basename(pathOf(hurt)), errno: "EIO" };
     await expect(subject.store.hasChunks([hurt.chunkId], { claim: false })).rejects.toMatchObject({
       code: "NODE_UNAVAILABLE",

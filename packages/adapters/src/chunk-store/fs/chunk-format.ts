@@ -19,8 +19,8 @@ import { bytesEqual, DIGEST_BYTES, type Digest, encodeHex } from "@ashlar/sdk/ha
  *   60  CRC-32 of footer[0, 60), u32
  * ```
  *
- * All integers are little-endian. A footer at the end, not a header, because a streamed chunk's checksums are known last; its presence in
- * the last 64 bytes also shows that the file was written to its end.
+ * All integers are little-endian. There is a footer at the end and no header, because the checksums of a streamed chunk are known last. A footer
+ * in the last 64 bytes also shows that the file was written to its end.
  */
 export const BLOCK_BYTES = 65_536;
 export const FOOTER_BYTES = 64;
@@ -33,7 +33,7 @@ export function trailerBytes(payloadBytes: number): number {
   return Math.ceil(payloadBytes / BLOCK_BYTES) * CHECKSUM_BYTES + FOOTER_BYTES;
 }
 
-/** Payload size that a file of `fileBytes` has by its length alone; undefined if no payload gives that length. */
+/** Computes the payload size from the length of the file alone; undefined if no payload gives that length. */
 export function payloadBytesOf(fileBytes: number): number | undefined {
   const bodyBytes = fileBytes - FOOTER_BYTES;
   if (bodyBytes < 0) return undefined;
@@ -98,7 +98,7 @@ export function decodeTrailer(chunkId: Digest, payloadBytes: number, trailer: Ui
   );
 }
 
-/** Checks blocks from block `firstIndex` on; the last one may be the short one at the payload's end. @throws {AshlarError} CHUNK_CORRUPT */
+/** Checks blocks from block `firstIndex` on; the last one may be the short block at the payload's end. @throws {AshlarError} CHUNK_CORRUPT */
 export function verifyBlocks(
   chunkId: Digest,
   bytes: Uint8Array,
@@ -114,7 +114,7 @@ export function verifyBlocks(
 /**
  * Writes one chunk file from its first byte to its footer, with block checksums taken on the way.
  *
- * Calls follow one another: the promise of one `append` settles before the next call, though the caller may prepare bytes meanwhile.
+ * Calls must not overlap: the caller waits until the promise of one `append` settles, and may prepare the next bytes meanwhile.
  */
 export class ChunkWriter {
   readonly #handle: FileHandle;

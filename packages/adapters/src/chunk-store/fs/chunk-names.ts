@@ -36,8 +36,8 @@ export class ChunkNames {
   readonly chunksFolder: string;
   readonly quarantineFolder: string;
   /**
-   * Where files are written before they get their names: on the same file system, and one folder for all, so that a write whose bytes turn out to be
-   * wrong does the same work whatever its digest, and leaves no folder. Its name is no two hex digits, so that earlier releases pass it over.
+   * Files are written here before they get their names. It is on the same file system, and one folder for all chunks: a write with wrong bytes does
+   * the same work for any digest, and leaves no folder. Its name is not two hex digits, so earlier releases pass it over.
    */
   readonly tempFolder: string;
   readonly #ownerToken: string;
@@ -69,7 +69,7 @@ export class ChunkNames {
     return `${place.path}.deleting-${this.#suffix()}`;
   }
 
-  /** @param name of what is put aside: a chunk's id, or that of a folder. */
+  /** @param name what is set aside: a chunk's id, or the hex digits of a folder's path. */
   quarantinePath(name: string): string {
     return join(this.quarantineFolder, `${name}-${this.#suffix()}`);
   }
@@ -93,12 +93,12 @@ export function classifyLeafEntry(name: string): LeafEntry {
 /**
  * Who made a temporary file: `<scope>-<pid>-<thread><session>` in hex.
  *
- * The scope names the system and the process-id space (two containers may both have a process 1); only within one scope does a process id
- * tell whether the owner lives.
+ * The scope names the system and the process-id space (two containers may both have a process 1). A process id tells whether the owner is
+ * alive only within one scope.
  */
 export interface Owner {
   readonly token: string;
-  /** `unknown` for owners in another scope, and where the process id may have been given out again. */
+  /** `unknown` for owners in another scope, and where another process may have got the same id since. */
   stateOf(token: string): "alive" | "dead" | "unknown";
   /** Ends this owner: from now on its leftovers may be swept. */
   release(): void;
@@ -129,7 +129,7 @@ export async function createOwner(): Promise<Owner> {
 const REGISTRY: unique symbol = Symbol.for("ashlar.chunk-store-fs.owners") as never;
 const shared = globalThis as typeof globalThis & { [REGISTRY]?: Set<string> };
 
-/** Tokens of the stores that are open in this thread, whichever copy of this package opened them. One folder opened twice has two. */
+/** Tokens of the stores that are open in this thread, whichever copy of this package opened them. A folder that is opened twice has two. */
 shared[REGISTRY] ??= new Set();
 const liveTokens: Set<string> = shared[REGISTRY];
 
@@ -155,7 +155,7 @@ function isProcessAlive(pid: number): boolean {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    // EPERM: it lives, and belongs to someone else.
+    // EPERM: the process is alive, and belongs to another user.
     return !(error instanceof Error && "code" in error && error.code === "ESRCH");
   }
 }

@@ -17,9 +17,9 @@ import {
 import type { ChunkPlace } from "./chunk-names.ts";
 import { type FileSystem, isAbsent, isNoFile } from "./file-system.ts";
 
-/** Bytes per read call. Checking one piece costs about a millisecond, which is what the event loop is held for at most. */
+/** Bytes per read call. Checking one piece takes about a millisecond; the event loop is blocked no longer than that. */
 const PIECE_BYTES = 4 * 1024 * 1024;
-/** Files up to here are read in one call: a second call costs more than the bytes. */
+/** Files up to this size are read in one call: a second call costs more than the bytes. */
 const WHOLE_READ_MAX_BYTES = 4 * BLOCK_BYTES;
 /** Bytes per read call of a comparison, a multiple of the block size. */
 const COMPARED_BYTES = 16 * BLOCK_BYTES;
@@ -30,14 +30,14 @@ export interface OpenedFile {
   readonly stats: BigIntStats;
 }
 
-/** No link is followed, and no pipe waited for; a system that knows no such flag gets none. */
+/** Follows no link and waits for no pipe. A system without such a flag gets none. */
 const AS_A_FILE = (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
 const NO_FILE_THERE = "what lies under its name is no file";
 
 /**
  * Opens a chunk's file, or answers undefined where it does not exist.
  *
- * @throws {AshlarError} CHUNK_CORRUPT if something else than a file lies there; every other failure as it is.
+ * @throws {AshlarError} CHUNK_CORRUPT if something other than a file lies there; every other failure as it is.
  */
 export async function openIfPresent(
   { fileSystem }: { readonly fileSystem: FileSystem },
@@ -122,7 +122,7 @@ async function readWindow(
     readonly start: number;
     readonly end: number;
     readonly signal: AbortSignal | undefined;
-    /** Told how far into the chunk the bytes are read and checked. */
+    /** Called with the position in the chunk up to which the bytes are read and checked. */
     readonly onChecked: (position: number) => void;
   },
 ): Promise<Uint8Array> {
@@ -149,7 +149,7 @@ async function readWindow(
   return target;
 }
 
-/** What is to be known of a chunk's file to read parts of it: its trailer, checked. */
+/** The checked trailer of a chunk's file: what reading parts of the file needs. */
 export interface ChunkTrailer {
   readonly payloadBytes: number;
   readonly checksums: readonly number[];
@@ -164,7 +164,7 @@ export async function openTrailer({ handle, stats }: OpenedFile, chunkId: Digest
 }
 
 /**
- * Reads the beginning of `span` into `target`: the blocks that cover it, as many as there is room for, each of them checked.
+ * Reads the blocks that cover the start of the span into `target`, as many as there is room for, and checks each of them.
  *
  * @returns a view of `target`, at least one byte.
  * @throws {AshlarError} CHUNK_CORRUPT, INVALID_ARGUMENT if not even the first block has room.
@@ -186,7 +186,7 @@ export async function readBlocks(
   return blocks.subarray(offset - start, Math.min(end, offset + length) - start);
 }
 
-/** What a put brings: its bytes, or the block checksums that were taken while they were written aside. */
+/** What a put brings: its bytes, or the block checksums that were taken while the bytes were written to a temporary file. */
 export type IncomingContent =
   | { readonly sizeBytes: number; readonly bytes: Uint8Array }
   | { readonly sizeBytes: number; readonly checksums: readonly number[] };
@@ -223,13 +223,13 @@ async function readTrailer(handle: FileHandle, chunkId: Digest, payloadBytes: nu
   return await readExactly(handle, chunkId, { start: payloadBytes, end: payloadBytes + trailerBytes(payloadBytes) });
 }
 
-/** Reads a span into memory of its own. @throws {AshlarError} CHUNK_CORRUPT if the file ends before it. */
+/** Reads a span into memory of its own. @throws {AshlarError} CHUNK_CORRUPT if the file ends before the span does. */
 async function readExactly(
   handle: FileHandle,
   chunkId: Digest,
   span: { readonly start: number; readonly end: number },
 ): Promise<Uint8Array> {
-  // Not from Node's shared pool: the result is the caller's to keep.
+  // Not from Node's shared pool: the caller may keep the result.
   const target = new Uint8Array(Buffer.allocUnsafeSlow(span.end - span.start).buffer);
   await fill(handle, chunkId, { target, position: span.start });
   return target;
@@ -245,7 +245,7 @@ async function fill(
   if (filled < target.byteLength) throw corruptChunk(chunkId, "the file is shorter than it was");
 }
 
-/** Fills `target` from `position`; returns the bytes read, fewer only at the end of the file. */
+/** Fills `target` from `position`; returns the count of bytes read, which is smaller only at the end of the file. */
 async function readFully(handle: FileHandle, target: Uint8Array, position: number): Promise<number> {
   let filled = 0;
   while (filled < target.byteLength) {

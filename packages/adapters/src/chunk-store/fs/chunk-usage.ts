@@ -6,7 +6,7 @@ export interface LeafUsage {
   readonly bytesUsed: number;
 }
 
-/** What a change adds that added and removed nothing. */
+/** The result of a change that added and removed nothing. */
 export const UNCHANGED: LeafUsage = Object.freeze({ chunkCount: 0, bytesUsed: 0 });
 
 /** How {@link ChunkUsage} looks at the disk. Keys are the first four hex digits of the chunk ids in a leaf folder. */
@@ -21,8 +21,8 @@ const RESCAN_PAUSE_MS = 2;
 /**
  * Counts chunks and bytes: one walk over the disk, kept up to date by the changes this process makes.
  *
- * A leaf folder is either counted, and then changes in it add to the totals, or not yet, and then the walk will see them. A scan during which
- * a change was under way in the same folder is repeated. Changes by other processes show up only after the store is opened anew.
+ * Changes in a counted leaf folder are added to the totals; changes in a folder that is not counted yet are seen by the walk later. A folder that
+ * changes during its scan is scanned again. Changes by other processes show up only after the store is opened again.
  */
 export class ChunkUsage {
   readonly #scanner: UsageScanner;
@@ -70,14 +70,14 @@ export class ChunkUsage {
     return this.#walk;
   }
 
-  /** Waits for the walk, then tells the totals. */
+  /** Waits for the walk, then returns the totals. */
   async totals(): Promise<LeafUsage> {
     await this.walk();
-    // A file that was damaged behind our back left with another size than it came with.
+    // A file that was damaged on the disk may be removed with another size than it was added with.
     return { chunkCount: Math.max(0, this.#chunkCount), bytesUsed: Math.max(0, this.#bytesUsed) };
   }
 
-  /** Ends a walk that is under way, soon. */
+  /** Ends a walk that is under way, and waits for its end. */
   async stop(): Promise<void> {
     this.#stopped = true;
     await this.#walk?.catch(() => {});

@@ -71,7 +71,7 @@ describe("the clock of claims", () => {
 
 const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 1));
 
-test("work under one key runs alone and in order, work under another key beside it", async () => {
+test("work under one key runs alone and in order, work under another key at the same time", async () => {
   const lock = new KeyedLock();
   const log: string[] = [];
   const work = (name: string) => async (): Promise<string> => {

@@ -1,11 +1,11 @@
 /**
- * Claim, delete and find: who may take a chunk's file away, and why no acknowledged chunk goes.
+ * Claim, delete and find: who may remove a chunk's file, and why no acknowledged chunk is lost.
  *
- * PROMISE. A put or claim that was answered keeps the chunk under its name N: no delete of "what is unclaimed for u ms" takes it away within u ms, by the
- * clocks of {@link ClaimClock}. A delete with u = 0 asks nobody.
+ * PROMISE. A put or claim that was answered keeps the chunk under its name N: no delete of "what is unclaimed for u ms" removes it within u ms, by
+ * the clocks of {@link ClaimClock}. A delete with u = 0 looks at no claim.
  *
- * WHO RACES. Within one open store nobody: the chunk's lock keeps its claims, writes, deletes and quarantines apart (reads and walks take none). Another
- * store may have the folder open, in this process or in another one, and there is no lock between them. So the order of steps has to do:
+ * WHO RACES. Nobody within one open store: the chunk's lock separates its claims, writes, deletes and quarantines (reads and walks take no lock). But
+ * another store may have the folder open, in this process or in another one, and no lock lies between the two. So the order of steps must be enough:
  *
  *   put         P1 write a temporary file       P2 stamp it               P3 rename(temporary → N), then acknowledged (write-chunk.ts)
  *   claim       C1 open(N), check the file      C2 stamp its inode        C3 lstat(N): still that inode? then acknowledged, else "absent"
@@ -13,32 +13,33 @@
  *   quarantine  Q1 lstat(N): the damaged one?   Q2 rename(N → elsewhere)  Q3 lstat(elsewhere): still the damaged one? If not, put it back
  *   put back    B1 link(aside → N)              B2 unlink(aside)
  *
- * WHAT THE SYSTEM GUARANTEES. A rename is one step: of two that take the same name one gets the file and the other ENOENT. A link never
- * replaces what is there (EEXIST). A stamp goes to the inode, whatever its name is by now. A name aside is made once (owner and number), so what lies
- * under it is what its own D2 took. An inode that somebody holds open is given to no other file.
+ * WHAT THE SYSTEM GUARANTEES. A rename is one step: if two renames take the same name, one gets the file and the other ENOENT. A link never replaces
+ * a file (EEXIST). A stamp goes to the inode, whatever the inode's name is by then. A name aside is used once (owner and number), so the file under
+ * it is the one that its own D2 took. An inode that a process holds open is given to no other file.
  *
- * PROOF. Let F be the inode that was acknowledged. It was under N at P3 or C3, and its stamp (P2, C2) came before that. Unless another inode takes its
- * place (see below), only a D4 can unlink it, of a delete whose D2 took F from N.
+ * PROOF. Let F be the inode that was acknowledged. It was under N at P3 or C3, and was stamped before that (P2, C2). Unless another inode takes its
+ * place (see below), only the D4 of a delete can unlink F, and only if the D2 of the same delete took F from N.
  *
- * - D2 came after P3 or C3. Then the stamp came before D3, which sees it, and F goes back.
- * - D2 came before C3. Then F was under N again at C3, so it had been put back, and D4 takes the name aside from it, not N. (Before P3 F was under no
- *   other name than its temporary one.)
+ * - D2 came after P3 or C3. Then the stamp came before D3. D3 sees it, and F is put back.
+ * - D2 came before C3. Then F was under N again at C3: it had been put back. So D4 removes only the name aside of F, not N. (Before P3, F had only
+ *   its temporary name.)
  *
- * Another inode G of the same chunk takes F's place if a put's P3 lands on F, or lands on N while F is aside: then B1 fails and F goes for good. (Where
- * there are no links, F is renamed onto G.) Either has the same bytes, whole, and G's stamp is older than F's by no more than the time between G's P2
- * and P3. G is as durable as its own put asked: stores that share a folder give each other no more than the weakest durability among them. An old G can
- * come only from a delete that died, if the sweep puts it back in the very microseconds while F is aside: then F's claim is lost, and not the bytes.
+ * Another inode G of the same chunk can take F's place: the P3 of a put replaces F, or takes N while F is aside. In the second case B1 fails, and F
+ * is removed. (Where there are no links, F is renamed onto G.) F and G have the same whole bytes, and G's stamp is older than F's by no more than the
+ * time between G's P2 and P3. G is as durable as its own put asked: stores that share a folder give each other no more than the weakest durability
+ * among them. A G with an old stamp can come only from a delete that died, if the sweep puts it back in the microseconds while F is aside. Then F's
+ * claim is lost, but not the bytes.
  *
- * Whoever is told "absent" writes the chunk anew, under the same name.
+ * A caller that gets "absent" writes the chunk again, under the same name.
  *
- * Quarantine keeps an F only if that very inode was found damaged, by somebody who still holds it open; any other is put back, and is in quarantine for
- * good only if the process dies before that. A process that dies between D2 and D4 has told nobody that the chunk is gone: {@link findChunk} reads it
- * where it lies, and the sweep puts it back (walk-chunks.ts).
+ * Quarantine keeps F only if this inode was found damaged by a reader that still holds it open. Any other inode is put back; it stays in quarantine
+ * only if the process dies before that. A process that dies between D2 and D4 has not reported the chunk as deleted: {@link findChunk} reads the file
+ * aside, and the sweep puts it back (walk-chunks.ts).
  *
- * POWER LOSS. Neither D4 nor B is synced. A deleted chunk that comes back is an orphan, which the orphan sweep deletes again; one that was aside on the
- * disk is found and put back as above. Stamps are not synced either: see `floorMs` of {@link ClaimClock}.
+ * POWER LOSS. Neither D4 nor B is synced. A deleted chunk may come back: it is then an orphan, and the orphan sweep deletes it again. A file that was
+ * aside on the disk is found and put back as above. Stamps are not synced either: see `floorMs` of {@link ClaimClock}.
  *
- * Tests: two-processes.contract.test.ts lets claims and puts of one process meet the deletes of another in all orders.
+ * Tests: two-processes.contract.test.ts runs claims and puts of one process against the deletes of another, in all orders.
  */
 import type { BigIntStats } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
@@ -79,7 +80,7 @@ export interface ClaimParts {
   readonly assertHome: AssertHome;
 }
 
-/** Claims a chunk if it is there; what could not be made durable is as good as absent: whoever has the bytes puts them, and they are written anew. */
+/** Claims a chunk if it is there. A chunk that could not be made durable counts as absent: a caller that has the bytes then writes them again. */
 export async function claimChunk(
   parts: ClaimParts,
   place: ChunkPlace,
@@ -101,13 +102,13 @@ export async function claimChunk(
 export interface PresentChunk {
   readonly handle: FileHandle;
   readonly payloadBytes: number;
-  /** Device and inode: the name may stand for another file by now. */
+  /** Device and inode: the name may belong to another file by now. */
   readonly identity: string;
 }
 
 /**
- * Opens the chunk file and checks its footer; a file that fails, and what is none, is quarantined and counts as absent. The caller holds the chunk's lock and
- * closes the handle.
+ * Opens the chunk file and checks its footer. A file that fails the check, or an entry that is no file, is quarantined and counts as absent. The
+ * caller holds the chunk's lock and closes the handle.
  */
 export async function openPresent(parts: ClaimParts, place: ChunkPlace): Promise<PresentChunk | undefined> {
   const opened = await openIfPresent(parts, place, "claim").catch(async (error: unknown) => {
@@ -130,7 +131,7 @@ export async function openPresent(parts: ClaimParts, place: ChunkPlace): Promise
   return undefined;
 }
 
-/** `in-doubt`: a sync of the file failed, so that nothing it holds counts; it is written anew, or the put fails. */
+/** `in-doubt`: a sync of the file failed, so its contents do not count. The chunk is written again, or the put fails. */
 export type ClaimOutcome = "claimed" | "absent" | "in-doubt";
 
 /**
@@ -181,7 +182,7 @@ async function identityAt(parts: ClaimParts, path: string): Promise<string | und
   return stats && identityOf(stats);
 }
 
-/** Which chunks go. */
+/** Which chunks are deleted. */
 interface DeleteRule {
   readonly unclaimedForMs: number;
   /** Chunks last claimed before this wall time stay in any case, in ms; undefined: no such bound. */
@@ -213,13 +214,13 @@ async function deleteUnlocked(
   try {
     before = await lookAt(parts, place.path);
   } catch (error) {
-    // It stays, and so does its row; the other chunks of the batch must go all the same.
+    // The entry stays, and so does its row; the other chunks of the batch must still be deleted.
     parts.badEntries.passOver(place.path, error);
     return { outcome: "claimed", ...UNCHANGED };
   }
-  // A chunk is a file: what else lies there is found by the walks, and set aside by the next put or read.
+  // A chunk is a file. The walks find anything else, and the next put or read sets it aside.
   if (!before?.isFile()) return { outcome: "absent", ...UNCHANGED };
-  // The time as it stands on the disk: after a power loss it may be too old, which keeps the chunk.
+  // The time on the disk. After a power loss it may be too old, and then the chunk is kept.
   if (modifiedAtMs(before) < keptBeforeMs) return { outcome: "claimed", ...UNCHANGED };
   try {
     if (unclaimedForMs === 0) {
@@ -243,8 +244,8 @@ async function deleteUnlocked(
 }
 
 /**
- * Puts a file back under `path` unless something is there: `link` does not replace, so a chunk that was written meanwhile stays, and with it
- * its newer claim.
+ * Puts a file back under `path` unless something is there: `link` does not replace, so a chunk that was written meanwhile stays with its newer
+ * claim.
  */
 export async function restoreChunk(fileSystem: FileSystem, aside: string, path: string): Promise<void> {
   try {
@@ -253,7 +254,7 @@ export async function restoreChunk(fileSystem: FileSystem, aside: string, path: 
     const errno = errnoOf(error);
     if (errno === "ENOENT") return;
     if (errno !== "EEXIST") {
-      // The bytes are the same, whichever wins.
+      // Both files have the same bytes, so either may win.
       if (!hasNoLinks(error)) throw error;
       return await fileSystem.rename(aside, path);
     }
@@ -262,8 +263,8 @@ export async function restoreChunk(fileSystem: FileSystem, aside: string, path: 
 }
 
 /**
- * Opens a chunk for reading, also while another store has it aside, between D2 and D4: a chunk that was freshly claimed must not seem absent for those
- * microseconds. It may come back between the looks, so the last one is under its name.
+ * Opens a chunk for reading, also while another store has it aside, between D2 and D4: a chunk that was freshly claimed must not seem absent for
+ * those microseconds. The file may be put back during the search, so the last look is under the chunk's name again.
  */
 export async function findChunk(parts: ClaimParts, place: ChunkPlace): Promise<OpenedFile | undefined> {
   const opened = await openIfPresent(parts, place, "read");
@@ -288,10 +289,10 @@ async function readLeaf({ fileSystem }: ClaimParts, leaf: string): Promise<reado
 }
 
 /**
- * Moves a damaged chunk file, or whatever else lies under its name, out of the way, so that the chunk is absent and can be written again, and keeps it
- * for inspection. The caller holds the chunk's lock, and the damaged file open if it was opened.
+ * Moves a damaged chunk file, or anything else under its name, to the quarantine folder and keeps it there for inspection. The chunk is then absent
+ * and can be written again. The caller holds the chunk's lock, and keeps the damaged file open if it was opened.
  *
- * @param damaged.identity of the file that was read; undefined: none could be, and only what is no file goes.
+ * @param damaged.identity identity of the file that was read; undefined if none could be opened: then only an entry that is no file is moved.
  */
 export async function quarantine(
   parts: ClaimParts,
@@ -319,7 +320,7 @@ export async function quarantine(
     }
     const problem = found.isFile() ? damaged.problem : `${kindOf(found)} lay under its name`;
     logger.error({ chunkId: place.id, problem, quarantine: aside }, "quarantined a damaged chunk");
-    // What is no file was not counted either.
+    // An entry that is no file was not counted.
     return found.isFile() ? without(found) : UNCHANGED;
   });
 }
@@ -328,18 +329,18 @@ export async function quarantine(
  * The clock behind claims.
  *
  * A claim is the modification time of the chunk file, in wall time so that it survives a restart and other processes can read it. Wall time
- * may jump, so both ends lean to the safe side, where a chunk lives longer than it must and never shorter:
+ * may jump, so both ends choose the safe value: a chunk may live longer than it must, never shorter.
  *
  * - a stamp is the later of wall time and (wall time at open + monotonic time since);
  * - "now", when ages are computed, is the earlier of the two.
  *
- * In a store that was open before it, a step forward therefore cannot age the claims made before, and a machine that sleeps (wall time goes on,
- * monotonic time may not) stamps what other processes expect. A store that is opened after a step forward knows wall time alone, and to it such
- * claims are as old as the step is long. So whoever commits counts both clocks too, and takes the later one (the SDK's `startClaims`); receipts
- * end by wall time.
+ * So a step forward cannot age earlier claims in a store that was open before the step. A machine that sleeps (wall time goes on, monotonic time
+ * may not) stamps what other processes expect. A store that is opened after a step forward knows only wall time: for it, earlier claims are older
+ * by the length of the step. So a writer that commits also reads both clocks and takes the later one (the SDK's `startClaims`); receipts end by
+ * wall time.
  *
- * A step back leaves stamps in the future, and their chunks stay until the clock is there. They are not stamped anew: to a process whose own clock is
- * the one that is behind, every claim looks like that, and once its clock is mended the chunks of a running upload would seem old.
+ * A step back leaves stamps in the future. Their chunks stay until the clock reaches them. They are not stamped again: if a process's own clock is
+ * behind, all claims look like that to it, and after its clock is corrected the chunks of a running upload would seem old.
  *
  * A stamp is not fsynced: `utimes` on each claim would cost a disk flush. After a power loss the times on disk may be old, so no claim
  * counts as older than the first opening of the store in this run of the operating system (`floorMs`).
@@ -378,7 +379,7 @@ const IDS_MAX = 65_536;
  */
 export class SyncedChunks {
   readonly #ids = new Set<string>();
-  /** Files (device and inode) whose sync failed. The kernel may call their pages clean since, so that a later sync of them says nothing. */
+  /** Files (device and inode) whose sync failed. The kernel may mark their pages clean since, so a later sync of them proves nothing. */
   readonly #inDoubt = new Set<string>();
 
   isInDoubt(identity: string): boolean {
@@ -406,7 +407,7 @@ export class SyncedChunks {
 /**
  * Mutual exclusion by key, first come, first served.
  *
- * Holds one entry per key that is in use and none otherwise. Not reentrant: a holder that asks for its own key waits for itself for ever.
+ * Holds one entry per key that is in use and none otherwise. Not reentrant: a holder that asks for its own key waits for itself forever.
  */
 export class KeyedLock {
   readonly #tails = new Map<string, Promise<void>>();

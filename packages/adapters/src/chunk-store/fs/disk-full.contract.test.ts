@@ -28,7 +28,7 @@ afterAll(async () => {
   await rm(mountPoint, { recursive: true, force: true });
 });
 
-test("the disk that counts is the one that the chunks lie on, where they have one of their own", async (context) => {
+test("the disk that counts is the disk of the chunks, if they have one of their own", async (context) => {
   if (!mounted) context.skip();
   const root = await makeFolder();
   await (await openFsChunkStore({ path: root })).close();
@@ -41,7 +41,7 @@ test("the disk that counts is the one that the chunks lie on, where they have on
     expect((await store.stats()).bytesTotal).toBe(DISK_BYTES);
     const [small, large] = [await testChunk(CHUNK_BYTES, 1), await testChunk(2 * CHUNK_BYTES, 2)];
     await store.putChunk(small.chunkId, small.bytes);
-    // Before anything of it is written.
+    // Refused before any of its bytes is written.
     await expect(store.putChunk(large.chunkId, large.bytes)).rejects.toMatchObject({ code: "DISK_FULL" });
     expect((await inspectFolder(root)).leftovers).toEqual([]);
   } finally {
@@ -130,7 +130,7 @@ describe("an fs store on a disk of 1 MiB", () => {
     expect(await store.putChunk(chunkId, bytes)).toMatchObject({ alreadyPresent: true });
   });
 
-  test("a store with a reserve leaves it free, whoever puts at once; claims, repeated puts and deletes go on", async () => {
+  test("a store with a reserve leaves it free, even with many puts at once; claims, repeated puts and deletes go on", async () => {
     const reserveBytes = 300_000;
     const careful = await openFsChunkStore({ path: root, reserveBytes });
     const outcomes = await Promise.allSettled(chunks.map(({ chunkId, bytes }) => careful.putChunk(chunkId, bytes)));

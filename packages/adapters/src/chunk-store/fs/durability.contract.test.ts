@@ -16,7 +16,7 @@ let steps: string[];
 /** A step that fails, by its name. */
 let failing: { readonly step: string; readonly errno: string } | undefined;
 
-/** The real file system, which also writes down the steps that durability is made of, and may be told to fail one. */
+/** The real file system. It also records the steps that durability consists of, and fails one of them if the test asks for it. */
 function watchedFileSystem(): FileSystem {
   const step = (name: string): void => {
     steps.push(name);
@@ -176,7 +176,7 @@ describe("a put of wrong bytes", () => {
     });
   }
 
-  test("asks the same of the file system whether the chunk is there or not, or its folder: the time would tell", async () => {
+  test("makes the same file system calls whether the chunk, or its folder, is there or not: the time would tell", async () => {
     const calls: string[] = [];
     const noted = new Proxy(nodeFileSystem, {
       get:

@@ -13,7 +13,7 @@ export type FileSystem = Pick<
 /** The real one. */
 export const nodeFileSystem: FileSystem = nodeFs;
 
-/** What lies under a path, itself and not what a link leads to: a chunk's file is never a link. */
+/** Stats the entry under a path itself, not the target of a link: a chunk's file is never a link. */
 export async function lookAt(
   { fileSystem }: { readonly fileSystem: FileSystem },
   path: string,
@@ -21,7 +21,7 @@ export async function lookAt(
   try {
     return await fileSystem.lstat(path, { bigint: true });
   } catch (error) {
-    // A folder above that is a link in a circle: nothing is below it.
+    // ELOOP: a folder above is a link in a circle, so nothing is below it.
     if (isAbsent(error) || errnoOf(error) === "ELOOP") return undefined;
     throw error;
   }
@@ -37,7 +37,7 @@ export function modifiedAtMs(stats: BigIntStats): number {
   return Number(stats.mtimeNs) / NS_PER_MS;
 }
 
-/** Names what is no plain file, for people. */
+/** Describes, for people, an entry that is no plain file. */
 export function kindOf(stats: Pick<Stats | BigIntStats, "isDirectory" | "isSymbolicLink">): string {
   if (stats.isDirectory()) return "a folder";
   return stats.isSymbolicLink() ? "a symbolic link" : "no plain file";
@@ -59,34 +59,34 @@ export function errnoOf(error: unknown): string | undefined {
 }
 
 /**
- * Whether `error` says that the file or a folder above it does not exist: the one condition that means "absent". Nothing lies below what is no folder,
- * either.
+ * Whether `error` says that the file or a folder above it does not exist: the one condition that means "absent". An entry above that is no folder
+ * (ENOTDIR) counts too: nothing lies below it.
  */
 export function isAbsent(error: unknown): boolean {
   const errno = errnoOf(error);
   return errno === "ENOENT" || errno === "ENOTDIR";
 }
 
-/** What opening says of a link that may not be followed, of a folder, and of a socket. */
+/** Errors of opening a link that may not be followed, a folder, or a socket. */
 const NO_FILE: ReadonlySet<string | undefined> = new Set(["ELOOP", "EMLINK", "EISDIR", "ENXIO"]);
 
-/** Whether opening a path failed because something else than a file lies there. */
+/** Whether opening a path failed because something other than a file lies there. */
 export function isNoFile(error: unknown): boolean {
   return NO_FILE.has(errnoOf(error));
 }
 
-/** Whether making a hard link failed because there are none here (exFAT, some network file systems). */
+/** Whether making a hard link failed because the file system has none (exFAT, some network file systems). */
 export function hasNoLinks(error: unknown): boolean {
   const errno = errnoOf(error);
   return errno === "EPERM" || errno === "ENOTSUP" || errno === "EOPNOTSUPP";
 }
 
-/** Whether `error` is about the process, which ran out of something, and not about a file. */
+/** Whether `error` is not about a file: the process or the system ran out of file handles or memory. */
 export function isShortage(error: unknown): boolean {
   return CODE_OF_ERRNO[errnoOf(error) ?? ""] === "OVERLOADED";
 }
 
-// Each row was met by a test (disk-full, unreadable folder) or is named by open(2), write(2), fsync(2).
+// Each row occurs in a test (disk-full, unreadable folder) or is named in open(2), write(2), fsync(2).
 const CODE_OF_ERRNO: Readonly<Record<string, ErrorCode>> = Object.freeze({
   ENOSPC: "DISK_FULL",
   EDQUOT: "DISK_FULL",
@@ -119,8 +119,8 @@ export function toStoreError(error: unknown): unknown {
 /**
  * Maps items in order, up to `concurrency` at once.
  *
- * On the first failure no further item is started; the promise rejects with it once those that run have settled, so nothing goes on behind
- * the caller's back.
+ * After the first failure no further item is started. The promise rejects with that failure once the running items have settled, so no work goes
+ * on after it.
  */
 export async function mapConcurrent<Item, Result>(
   items: readonly Item[],

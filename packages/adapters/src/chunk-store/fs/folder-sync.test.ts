@@ -30,7 +30,7 @@ beforeEach(async () => {
 afterEach(() => rm(root, { recursive: true, force: true }));
 
 describe("folder syncs", () => {
-  test("one fsync serves all who wait for it, and none who came while it ran is served by that one", async () => {
+  test("one fsync serves all waiting callers, and no caller that came while it ran", async () => {
     const folders = new FolderSync(fileSystem);
     await Promise.all(Array.from({ length: 100 }, () => folders.sync(root)));
     expect(synced).toEqual([root, root]);
@@ -42,7 +42,7 @@ describe("folder syncs", () => {
     const folders = new FolderSync(fileSystem);
     for (let round = 0; round < 50; round++) {
       const before = folders.sync(root);
-      // Somewhere within the fsync that runs.
+      // At some point during the running fsync.
       for (let turn = 0; turn < round % 7; turn++) await Promise.resolve();
       const begun = synced.length;
       await folders.sync(root);
@@ -60,7 +60,7 @@ describe("folder syncs", () => {
     const folders = new FolderSync({ ...nodeFileSystem, open });
     const [first, second] = [folders.sync(root), folders.sync(root)];
     await expect(first).rejects.toMatchObject({ code: "EIO" });
-    // What the second has renamed may have been in the fsync that failed.
+    // The second caller's renames may have been in the fsync that failed.
     await expect(second).rejects.toMatchObject({ code: "EIO" });
     await expect(folders.sync(root)).resolves.toBeUndefined();
   });

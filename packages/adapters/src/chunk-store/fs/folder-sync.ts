@@ -13,7 +13,7 @@ interface LeafFoldersOptions {
   readonly names: ChunkNames;
   readonly logger: Logger;
   readonly assertHome: AssertHome;
-  /** Told when a folder could not be synced. */
+  /** Called when a folder could not be synced. */
   readonly onFailure: (error: unknown) => void;
 }
 
@@ -41,17 +41,17 @@ export class LeafFolders {
     this.#present.add(leaf);
   }
 
-  /** Forgets a folder that turned out to be gone, and those above it; says whether it was thought to be there. */
+  /** Forgets that a folder is there, and which folders are durable, because the folder is gone. @returns whether it was thought to be there. */
   forget(leaf: string): boolean {
     this.#durable.clear();
     return this.#present.delete(leaf);
   }
 
   /**
-   * Makes the entries of `leaf` durable, and once per run the leaf itself in the folders above, up to `chunks` in the store's own folder: another
-   * process may have made it and not come to its own fsync.
+   * Makes the entries of `leaf` durable. Once per run it also makes the leaf itself durable in the folders above, up to `chunks` in the store's own
+   * folder: another process may have made the leaf without reaching its own fsync.
    *
-   * A folder that cannot be synced ends the store's writes: whose entries were in the fsync that failed, nobody knows, and the next one would succeed
+   * A folder that cannot be synced ends the store's writes: nobody knows whose entries were in the failed fsync, and the next fsync would succeed
    * without them.
    */
   async sync(leaf: string): Promise<void> {
@@ -78,9 +78,9 @@ interface FolderQueue {
 }
 
 /**
- * Fsyncs folders, one fsync for everyone who waits.
+ * Fsyncs folders; all waiting callers share one fsync.
  *
- * A caller who comes while an fsync runs cannot use it (its rename may be too late for it) and shares the one after it with all others who
+ * A caller that comes while an fsync runs cannot use that one (its rename may be too late for it). It shares the next fsync with all callers that
  * came meanwhile.
  */
 export class FolderSync {
@@ -100,7 +100,7 @@ export class FolderSync {
       this.#watch(folder, created);
       return created.running;
     }
-    // If the one that runs fails, so does this: the entries may have been in it, and the next fsync would say nothing about them.
+    // If the running fsync fails, so does this call: its entries may have been in that one, and the next fsync would say nothing about them.
     queue.next ??= queue.running.then(() => syncFolder(this.#fileSystem, folder));
     return queue.next;
   }
@@ -122,7 +122,7 @@ export class FolderSync {
 type ClearParts = Pick<LeafFoldersOptions, "fileSystem" | "names" | "logger">;
 
 /**
- * Moves what lies where a folder of the store belongs, and is none, into quarantine, so that the folder can be made. A link to a folder is one. The
+ * Makes way for a folder of the store: an entry that lies there and is no folder goes to quarantine. A link to a folder counts as a folder. The
  * folder `chunks` is never touched: a link there that leads nowhere is a disk that is not mounted.
  *
  * @param folder below `chunks`.
@@ -155,8 +155,8 @@ async function leadsToFolder({ fileSystem }: ClearParts, link: string): Promise<
 }
 
 /**
- * By `link` and `unlink`, which take no folder: another process may have cleared the way meanwhile, and made it, and its chunks must not go. Where
- * they fail the folder is tried again all the same, and tells.
+ * Moves the entry with `link` and `unlink`, which refuse folders: another process may have cleared the way and made the folder meanwhile, and its
+ * chunks must stay. If a call fails, the caller tries to make the folder anyway, and gets the error of that.
  */
 async function setAside({ fileSystem, names }: ClearParts, path: string, aside: string): Promise<void> {
   await fileSystem.mkdir(names.quarantineFolder, { recursive: true, mode: PRIVATE_FOLDER_MODE });

@@ -38,7 +38,7 @@ interface FsParts extends PutParts, WalkParts {
   readonly health: StoreHealth;
 }
 
-/** How {@link FsChunkStore} is set. */
+/** Settings of {@link FsChunkStore}. */
 interface FsChunkStoreConfig {
   /** Unless a call says otherwise. */
   readonly durability: Durability;
@@ -122,7 +122,7 @@ export class FsChunkStore implements StreamingChunkStore, OpeningChunkStore {
     return this.#guarded(place, undefined, () => findChunk(this.#parts, place));
   }
 
-  /** Quarantines what `work` finds damaged. @param opened undefined: nothing could be opened, so that what lies there may be no file. */
+  /** Quarantines what `work` finds damaged. @param opened undefined: nothing could be opened, so the entry may be no file. */
   async #guarded<T>(place: ChunkPlace, opened: OpenedFile | undefined, work: () => Promise<T>): Promise<T> {
     const parts = this.#parts;
     try {
@@ -157,14 +157,14 @@ export class FsChunkStore implements StreamingChunkStore, OpeningChunkStore {
     return payloadBytes === undefined ? undefined : { sizeBytes: payloadBytes };
   }
 
-  /** A reader may ask for the size first: a chunk that another store has aside is there for it too. */
+  /** A reader may ask for the size first, so a chunk that another store has set aside counts as present here too. */
   async #lookAside(place: ChunkPlace): Promise<OpenedFile["stats"] | undefined> {
     try {
       const opened = await findChunk(this.#parts, place);
       await opened?.handle.close();
       return opened?.stats;
     } catch (error) {
-      // What lies there is no chunk: whoever reads or writes it puts it aside.
+      // The entry is no chunk: the next read or write sets it aside.
       if (AshlarError.is(error, "CHUNK_CORRUPT")) return undefined;
       throw error;
     }
@@ -202,7 +202,7 @@ export class FsChunkStore implements StreamingChunkStore, OpeningChunkStore {
     this.#parts.owner.release();
   }
 
-  /** Runs file system work, giving its errors their codes. */
+  /** Runs file system work and gives its errors their codes. */
   async #io<T>(writes: boolean, work: () => Promise<T>): Promise<T> {
     if (writes) this.#parts.health.assertWritable();
     try {

@@ -35,18 +35,18 @@ export { rebuildStoreFiles } from "./store-files.ts";
 
 /** Options of {@link openFsChunkStore}. */
 export interface FsChunkStoreOptions {
-  /** Folder of the store, relative to where the process is at the call; made if it does not exist. */
+  /** Folder of the store; made if it does not exist. A relative path starts at the process's working directory at the call. */
   readonly path: string;
   /** When writes are acknowledged unless a call says otherwise; default `strict`, because an acknowledged write should survive. */
   readonly durability?: Durability | undefined;
   /** Largest chunk in bytes, 1 to 1 GiB; default 64 MiB, as for a storage node. */
   readonly chunkMaxBytes?: number | undefined;
-  /** Bytes of the disk that puts leave free, for what else lies on it, such as the metadata that a delete writes; default 0. */
+  /** Bytes of the disk that puts leave free for other data on it, such as the metadata that a delete writes; default 0. */
   readonly reserveBytes?: number | undefined;
   readonly clock?: Clock | undefined;
-  /** Told of quarantined chunks, swept leftovers and failed syncs; default silent. */
+  /** Logs quarantined chunks, swept leftovers and failed syncs; default silent. */
   readonly logger?: Logger | undefined;
-  /** Makes a span of each call, and of each step on the files below a write. Default: none. */
+  /** Makes a span for each call, and for each step of a write on its files. Default: none. */
   readonly tracer?: Tracer | undefined;
   /** The file system to use; default Node's. */
   readonly fileSystem?: FileSystem | undefined;
@@ -55,15 +55,15 @@ export interface FsChunkStoreOptions {
 /**
  * Opens a chunk store in a folder of this machine, and creates it where there is none.
  *
- * One file per chunk under `chunks/ab/cd/<sha256>`, written to a temporary file in `chunks/tmp` and renamed; block checksums behind the payload guard every
- * read, ranges too. Damaged files move to `quarantine/`. What crashes left behind is swept in the background after the opening. Several
- * processes may have one folder open; `stats()` then counts another one's changes only from the next opening on.
+ * There is one file per chunk under `chunks/ab/cd/<sha256>`, written to a temporary file in `chunks/tmp` and renamed. Block checksums behind the
+ * payload guard every read, ranges too. Damaged files move to `quarantine/`. Leftovers of crashes are swept in the background after the opening.
+ * Several processes may have one folder open; `stats()` then counts the changes of another process only after the next opening.
  *
  * @throws {AshlarError} INVALID_ARGUMENT, STORE_INCOMPATIBLE (written by a newer version, or not a chunk store), DISK_FULL,
  *   NODE_UNAVAILABLE (the folder cannot be used; see the cause).
  */
 export async function openFsChunkStore(options: FsChunkStoreOptions): Promise<StreamingChunkStore & OpeningChunkStore> {
-  const checked = checkOptions(options); // now: a relative path is one of the folder in which the process is at the call
+  const checked = checkOptions(options); // now: a relative path starts at the working directory at the call
   const owner = await createOwner();
   try {
     return await open(options, checked, owner);
@@ -92,7 +92,7 @@ function checkOptions(options: FsChunkStoreOptions): CheckedOptions {
   return { root: resolve(path), durability, chunkMaxBytes };
 }
 
-/** Closed to others one by one where the folder above holds other things too. */
+/** Closed to others one by one: the folder above may hold other things too, and then stays as it is. */
 const PRIVATE_PARTS: readonly string[] = ["chunks", "quarantine"];
 
 async function open(

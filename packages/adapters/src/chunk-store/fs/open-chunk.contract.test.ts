@@ -1,4 +1,4 @@
-/** Chunks that are opened, and read into memory of the reader's. */
+/** Chunks that are opened, and read into the reader's own memory. */
 import { open as openFile, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { encodeHex } from "@ashlar/sdk/hash";
@@ -75,7 +75,7 @@ async function flipBit(position: number): Promise<void> {
 
 const inQuarantine = (): Promise<string[]> => readdir(join(subject.root, "quarantine")).catch(() => []);
 
-test("an open chunk tells its size, and gives what there is room for, as a view of the target", async () => {
+test("an open chunk has its size, and gives as much as there is room for, as a view of the target", async () => {
   const reader = await openChunk();
   expect(reader.sizeBytes).toBe(SIZE);
   const target = new Uint8Array(3 * BLOCK);
@@ -101,7 +101,7 @@ test("ten bytes cost the blocks that they touch, and the trailer", async () => {
   expect(bytesRead).toBe(2 * BLOCK + 11 * 4 + 64);
 });
 
-test("what is not there is undefined, what is not within it INVALID_RANGE, and too small a target INVALID_ARGUMENT", async () => {
+test("an absent chunk is undefined, a span outside the chunk INVALID_RANGE, and too small a target INVALID_ARGUMENT", async () => {
   expect(await store.openChunk((await testChunk(9, 2)).chunkId)).toBeUndefined();
   const reader = await openChunk();
   const target = new Uint8Array(BLOCK);
@@ -118,7 +118,7 @@ test("what is not there is undefined, what is not within it INVALID_RANGE, and t
   await reader.close();
 });
 
-test("a damaged block is found by whoever touches it, and by nobody else; the file is quarantined", async () => {
+test("a damaged block is found by a read that touches it, and by no other; the file is quarantined", async () => {
   await flipBit(5 * BLOCK + 77);
   const reader = await openChunk();
   const target = new Uint8Array(BLOCK);
@@ -170,7 +170,7 @@ test("an opening that was aborted leaves no file open", async () => {
   await expect.poll(() => openCount).toBe(0);
 });
 
-test("after the store's end its readers give nothing more", async () => {
+test("after the store is closed its readers give nothing more", async () => {
   const reader = await openChunk();
   await store.close();
   const late = reader.read({ offset: 0, length: 1 }, new Uint8Array(BLOCK));

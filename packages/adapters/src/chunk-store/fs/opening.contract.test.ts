@@ -50,7 +50,7 @@ describe("opening a folder", () => {
     expect(await readdir(join(base, "relative"))).toContain("format.json");
   });
 
-  test.runIf(process.platform === "linux")("fails where no folder can be made, and does not try for ever", async () => {
+  test.runIf(process.platform === "linux")("fails where no folder can be made, and does not try forever", async () => {
     await expect(openFsChunkStore({ path: "/proc/ashlar/store" })).rejects.toMatchObject({ name: "AshlarError" });
     await expect(makeStoreFolder("/proc/ashlar/store")).rejects.toMatchObject({
       code: "INVALID_ARGUMENT",

@@ -1,6 +1,6 @@
 /**
- * The small files at the top of a store's folder: `format.json` (what lies here), `boot.json` (how old a claim may be taken to be) and `database.json`
- * (whose deletes count).
+ * The small files at the top of a store's folder: `format.json` (what lies here), `boot.json` (how old a claim can be at most) and `database.json`
+ * (which database may delete).
  */
 import { randomUUID } from "node:crypto";
 import { join, resolve } from "node:path";
@@ -67,18 +67,18 @@ async function exists(fileSystem: FileSystem, path: string): Promise<boolean> {
 }
 
 /**
- * The wall time before which no claim may be taken to lie: the first opening in this run of the operating system.
+ * Returns the wall time that no claim counts as older than: the first opening in this run of the operating system.
  *
- * Claims are not fsynced; as long as the system runs, its page cache has them all, across any number of process restarts. After a reboot
- * the ones on disk may be too old, so the floor moves to now. Where a run of the system has no id, every opening moves it.
+ * Claims are not fsynced. While the system runs, its page cache has them all, across any number of process restarts. After a reboot the claims
+ * on disk may be too old, so the floor moves to now. Where a run of the system has no id, every opening moves the floor.
  */
 export async function readClaimFloor(folder: StoreFolder, bootId: string | undefined, nowMs: number): Promise<number> {
   if (bootId === undefined) return nowMs;
   const found = await readJsonObject(folder.fileSystem, join(folder.root, "boot.json"));
-  // A damaged one is replaced: a floor that is too late only keeps chunks longer.
+  // A damaged file is replaced: a floor that is too late only keeps chunks longer.
   const known = found === "damaged" ? undefined : found;
   const floorMs = known?.claimFloorMs;
-  // A floor in the future (the wall clock was set back) would keep chunks alive for ever.
+  // A floor in the future (the wall clock was set back) would keep chunks alive forever.
   if (known?.bootId === bootId && typeof floorMs === "number" && floorMs <= nowMs) return floorMs;
   const text = `${JSON.stringify({ bootId, claimFloorMs: nowMs })}\n`;
   const temp = `boot-${folder.ownerToken}.tmp`;
@@ -86,21 +86,21 @@ export async function readClaimFloor(folder: StoreFolder, bootId: string | undef
   return nowMs;
 }
 
-/** Lets a metadata database ask for deletes, or not; answers the wall time before which claims keep their chunks from it, in ms. */
+/** Checks whether a metadata database may delete. Resolves to a wall time in ms: chunks that were last claimed before it are kept. */
 export type MeetDatabase = (mark: DatabaseMark, nowMs: number) => Promise<number>;
 
 /**
  * Remembers in `database.json` which metadata database the chunks of a folder are kept for. The file is read each time: another process may have the
- * folder open. Calls follow one another.
+ * folder open. Calls run one after another.
  *
- * @returns a function that fails with METADATA_CORRUPT or STORE_INCOMPATIBLE where nothing may be deleted.
+ * @returns a function that fails with METADATA_CORRUPT or STORE_INCOMPATIBLE if nothing may be deleted.
  */
 export function rememberDatabase({ fileSystem, root, ownerToken }: StoreFolder): MeetDatabase {
   let last: Promise<unknown> = Promise.resolve();
   const meet = async (mark: DatabaseMark, nowMs: number): Promise<number> => {
     const known = await readSeenDatabase(fileSystem, root);
     const seen = meetDatabase(known, mark, nowMs);
-    // Durable before the first delete that rests on it.
+    // Durable before the first delete that depends on it.
     if (seen !== known) await writeSeenDatabase(fileSystem, root, { seen, unique: ownerToken });
     return seen.keptBeforeMs ?? Number.NEGATIVE_INFINITY;
   };
@@ -111,17 +111,17 @@ export function rememberDatabase({ fileSystem, root, ownerToken }: StoreFolder):
   };
 }
 
-/** Chunk files that are looked at: enough to know whose folder this is. */
+/** Chunk files that are looked at: enough to know what the folder holds. */
 const PROBES_MAX = 64;
 
 /**
- * Writes the small files of a chunk store's folder anew from what is there: `format.json` if chunk files of its format lie below, and takes a damaged
- * `database.json` away, which the next opening of the metadata writes again. A damaged file is kept beside as `<name>.damaged`; sound ones, chunks
- * and the database stay as they are. Objects cannot be rebuilt: which chunks make an object, and its name, are in the metadata alone.
+ * Rebuilds the small files of a chunk store's folder from what is there. Writes `format.json` if chunk files of its format lie below. Moves a damaged
+ * `database.json` away; the next opening of the metadata writes it again. A damaged file is kept next to it as `<name>.damaged`; sound files, chunks
+ * and the database stay as they are. Objects cannot be rebuilt: only the metadata knows which chunks make an object, and its name.
  *
- * @param path folder of the store, which nobody has open.
+ * @param path folder of the store; no process may have it open.
  * @returns names of the files that were damaged or missing.
- * @throws {AshlarError} STORE_INCOMPATIBLE if the folder has no chunk of this format to tell by.
+ * @throws {AshlarError} STORE_INCOMPATIBLE if the folder has no chunk that shows this format.
  */
 export async function rebuildStoreFiles(path: string): Promise<readonly string[]> {
   const root = resolve(path);
@@ -150,7 +150,7 @@ async function setAside(file: string): Promise<void> {
   await nodeFileSystem.rename(file, `${file}.damaged`);
 }
 
-/** What cannot be read is passed over: one good chunk tells. */
+/** Passes over what cannot be read: one good chunk is enough. */
 async function holdsOurChunk(root: string): Promise<boolean> {
   const names = new ChunkNames(root, "");
   let probes = 0;

@@ -5,14 +5,14 @@ import type { BadEntry, Logger } from "@ashlar/sdk/ports";
 import type { ChunkNames } from "./chunk-names.ts";
 import { errnoOf, type FileSystem, identityOf, isAbsent, isShortage } from "./file-system.ts";
 
-/** Failures to sync that say nothing of the disk: a folder that is gone, no room, no handles. */
+/** Failures to sync that say nothing about the disk: a folder that is gone, no room, no handles. */
 const HARMLESS: ReadonlySet<string> = new Set(["ENOENT", "ENOSPC", "EDQUOT", "EMFILE", "ENFILE"]);
 
 /**
  * Whether the store still takes writes.
  *
- * After a failed sync the kernel may call the same pages clean, and the next sync of the same file or folder succeeds though they never reached the
- * disk. What can be written anew is; where that is not possible, the store stops: nothing that it would acknowledge could be believed.
+ * After a failed sync the kernel may mark the pages clean. Then the next sync of the same file or folder succeeds although they never reached the
+ * disk. Data that can be written again is written again. Where that is not possible, the store stops: its acknowledgements could not be trusted.
  */
 export class StoreHealth {
   readonly #logger: Logger;
@@ -42,7 +42,7 @@ export class StoreHealth {
 /** Throws NODE_UNAVAILABLE if the folder of an open store was deleted, moved or exchanged since the opening. */
 export type AssertHome = () => Promise<void>;
 
-/** Remembers which folder a store was opened in. Its path may come to name another one, or none; what is written below it then is nobody's any more. */
+/** Remembers which folder a store was opened in. The path may later name another folder, or none; what is written there then belongs to no store. */
 export async function watchHome(fileSystem: FileSystem, root: string): Promise<AssertHome> {
   const look = async (): Promise<string | undefined> => {
     try {
@@ -73,7 +73,7 @@ export interface DiskReserve {
 /**
  * Refuses a chunk that would use up the reserve. Deletes need no room and are never refused.
  *
- * @param sizeBytes that are still to be written.
+ * @param sizeBytes bytes that are still to be written.
  * @throws {AshlarError} DISK_FULL
  */
 export async function assertRoom(
@@ -87,7 +87,7 @@ export async function assertRoom(
   throw new AshlarError("DISK_FULL", "the disk of the chunk store is full up to its reserve; the chunk is not kept");
 }
 
-/** The disk that chunks are written to. Their folder may be a mount of its own, and may not be there before the first of them. */
+/** The disk that chunks are written to. Their folder may be a mount of its own, and may not exist before the first chunk. */
 export async function diskOf(parts: { readonly fileSystem: FileSystem; readonly names: ChunkNames }): Promise<StatsFs> {
   const { fileSystem, names } = parts;
   try {
@@ -102,8 +102,8 @@ export async function diskOf(parts: { readonly fileSystem: FileSystem; readonly 
 const NAMED_MAX = 1000;
 
 /**
- * What walks over the folders found in a store and had to pass over: a file that the disk cannot show, something else than a file under a chunk's
- * name, something else than a folder above. One such entry must not hide all others.
+ * Entries of a store that walks over its folders found and had to pass over: a file that the disk cannot show, something other than a file under a
+ * chunk's name, something other than a folder above. One such entry must not hide all others.
  */
 export class BadEntries {
   readonly #found = new Map<string, BadEntry>();
@@ -123,8 +123,8 @@ export class BadEntries {
   /**
    * Passes over an entry, and logs it once.
    *
-   * @param why what it is, or what the look at it failed with.
-   * @throws `why` if it says nothing of the entry: the process has no files or memory left, and the next look may succeed.
+   * @param why what the entry is, or the error of looking at it.
+   * @throws `why` if it says nothing about the entry: the process has no file handles or memory left, and the next look may succeed.
    */
   passOver(path: string, why: unknown): void {
     if (typeof why !== "string" && (errnoOf(why) === undefined || isShortage(why))) throw why;

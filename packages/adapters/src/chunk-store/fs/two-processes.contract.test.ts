@@ -35,7 +35,7 @@ const seedsFrom = (first: number): number[] => Array.from({ length: RACED }, (_,
 const chunksOf = (seeds: readonly number[]): Promise<TestChunk[]> =>
   Promise.all(seeds.map((seed) => testChunk(SIZE_BYTES, seed)));
 
-/** Races `claim` here against conditional deletes there, of chunks that are just old enough to go. */
+/** Races `claim` in this process against conditional deletes in the other one. The chunks are just old enough to be deleted. */
 async function race(claim: (chunk: TestChunk) => Promise<boolean>): Promise<Record<string, number>> {
   const tally: Record<string, number> = {};
   const seeds = seedsFrom(1);
@@ -54,14 +54,14 @@ async function race(claim: (chunk: TestChunk) => Promise<boolean>): Promise<Reco
     await pause(round % 4);
     const claimed = await Promise.all(chunks.map(claim));
     const deleted = await outcomes;
-    // Claims that have grown old by themselves prove nothing; a machine that stalls that long gets more time.
+    // Claims that became old by themselves prove nothing; a machine that stalls that long gets more time.
     if (performance.now() - startedAtMs > idleMs - 20) {
       idleMs *= 2;
       continue;
     }
     for (const [index, { chunkId, bytes }] of chunks.entries()) {
       const found = await store.getChunk(chunkId);
-      // A claim that met the file while it was set aside says "absent" although the file comes back; the caller then uploads in vain.
+      // A claim says "absent" if the file was set aside at that moment, although it comes back; the caller then uploads it without need.
       if (claimed[index]) expect(found, `claimed, and the delete said ${deleted[index]}`).toEqual(bytes);
       else if (found === undefined) expect(deleted[index]).toBe("deleted");
       else expect([deleted[index], found]).toEqual(["claimed", bytes]);
@@ -131,7 +131,7 @@ describe("two processes with one folder open", () => {
     expect(await store.getChunk(chunk.chunkId)).toEqual(chunk.bytes);
   });
 
-  test("a read that meets a delete which puts the chunk back finds it, wherever it looks first", async () => {
+  test("a read finds a chunk that a delete puts back meanwhile, wherever it looks first", async () => {
     const chunk = await testChunk(SIZE_BYTES, 1);
     await store.putChunk(chunk.chunkId, chunk.bytes);
     const id = encodeHex(chunk.chunkId);

@@ -21,9 +21,9 @@ import {
 import type { BadEntries } from "./store-health.ts";
 
 const FOLDER_NAME = /^[0-9a-f]{2}$/;
-/** Stats at once: libuv has four threads for all file calls of the process. */
+/** Calls of `stat` at once: libuv has four threads for all file calls of the process. */
 const STAT_CONCURRENCY = 4;
-/** A leftover whose owner cannot be asked is left alone this long; no write touches its temporary file less often. */
+/** A leftover whose owner cannot be asked is left alone this long; every write touches its temporary file more often. */
 const UNKNOWN_OWNER_GRACE_MS = 3600 * 1000;
 
 /** What a walk over the folders needs. */
@@ -39,8 +39,8 @@ export interface WalkParts {
 /**
  * Lists chunks in digest order, reading only the folders that the page needs.
  *
- * A damaged file is listed too (with 0 bytes if its length is impossible), so that whoever sweeps by listing can delete it. Chunks deleted
- * during the call are left out; a page may therefore be shorter than its limit and still have a cursor.
+ * A damaged file is listed too (with 0 bytes if its length is impossible), so that a sweep that lists chunks can delete it. Chunks deleted
+ * during the call are left out, so a page may be shorter than its limit and still have a cursor.
  */
 export async function listChunks(
   parts: WalkParts & { readonly claimClock: ClaimClock },
@@ -77,7 +77,10 @@ export function createUsageScanner(parts: WalkParts): UsageScanner {
   };
 }
 
-/** Walks the leaf folders in digest order, from the one of `fromId` (hex) on; yields four-digit keys. If `fromId` is empty it sweeps leftovers of writes first. */
+/**
+ * Walks the leaf folders in digest order, from the one of `fromId` (hex) on; yields four-digit keys. If `fromId` is empty, it sweeps leftovers of
+ * writes first.
+ */
 async function* leafKeys(parts: WalkParts, fromId: string): AsyncGenerator<string, void> {
   const { chunksFolder, tempFolder } = parts.names;
   if (fromId === "") for (const name of await readFolder(parts, tempFolder)) await sweepEntry(parts, tempFolder, name);
@@ -94,7 +97,7 @@ function subfolders(names: readonly string[], from: string): readonly string[] {
   return names.filter((name) => FOLDER_NAME.test(name) && name >= from).sort();
 }
 
-/** Names in `chunks`. If that cannot be read, nothing of the store can: a failure is one. */
+/** Names in `chunks`. If that folder cannot be read, no chunk can: the call fails. */
 async function readTop({ fileSystem, names }: WalkParts): Promise<readonly string[]> {
   try {
     return await fileSystem.readdir(names.chunksFolder);
@@ -104,7 +107,7 @@ async function readTop({ fileSystem, names }: WalkParts): Promise<readonly strin
   }
 }
 
-/** Names in a folder below `chunks`; none in one that cannot be read, which is passed over. */
+/** Names in a folder below `chunks`. A folder that cannot be read is passed over, and gives no names. */
 async function readFolder({ fileSystem, badEntries }: WalkParts, folder: string): Promise<readonly string[]> {
   try {
     return await fileSystem.readdir(folder);
@@ -168,9 +171,9 @@ async function sweepEntry(parts: WalkParts, folder: string, name: string): Promi
 /**
  * Clears what interrupted calls left: temporary files, in leaf folders too where earlier releases wrote them, and chunks set aside.
  *
- * A temporary file goes; a chunk that was set aside for deletion comes back, because its deletion was never reported and it may have been
- * claimed. Both only if their owner is dead, or unknown and the file untouched for an hour: other processes may have the folder open. An
- * owner that was wrongly held for dead loses one upload, which fails with a typed error, and nothing else.
+ * A temporary file is removed. A chunk that was set aside for deletion is put back, because its deletion was never reported and it may have been
+ * claimed. Both happen only if the owner is dead, or is unknown and the file was not touched for an hour: other processes may have the folder open.
+ * An owner that is wrongly taken for dead loses one upload, which fails with a typed error, and nothing else.
  *
  * @returns the id of a chunk that came back.
  */

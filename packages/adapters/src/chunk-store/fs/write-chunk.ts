@@ -25,18 +25,18 @@ import { assertRoom, type DiskReserve } from "./store-health.ts";
 /** Bytes per write call of a chunk in memory. */
 const PIECE_BYTES = 4 * 1024 * 1024;
 
-/** What writing takes. */
+/** What a put needs. */
 export interface PutParts extends ClaimParts, DiskReserve {
   readonly buffers: BufferPool;
   readonly step: FsStep;
 }
 
-/** Options of a put, with the durability that holds for it. */
+/** Options of a put, with the durability that applies to it. */
 export interface PutOptions extends PutChunkOptions {
   readonly durability: Durability;
 }
 
-/** Puts a chunk that is in memory: claims it where it is, and writes it otherwise. It is hashed meanwhile. */
+/** Puts a chunk that is in memory: claims it if it is there, and writes it otherwise. Hashes the bytes meanwhile. */
 export async function putBytes(
   parts: PutParts,
   { place, bytes }: { readonly place: ChunkPlace; readonly bytes: Uint8Array },
@@ -71,7 +71,7 @@ export async function putBytes(
 /**
  * Puts a chunk that comes in pieces: writes it to a temporary file first, and drops that if the chunk is there already.
  *
- * The lock is taken only to publish: a slow source must not keep others from this chunk.
+ * The lock is taken only after the last piece: a slow source must not block other callers from this chunk.
  */
 export async function putStream(
   parts: PutParts,
@@ -101,10 +101,10 @@ export async function putStream(
   return result as PutChunkResult;
 }
 
-/** Hashes beside the write; whoever makes the chunk visible or claims it waits for the promise first. @throws {AshlarError} CHUNK_DIGEST_MISMATCH */
+/** Hashes during the write. Claims and the rename of the chunk wait for the promise first. @throws {AshlarError} CHUNK_DIGEST_MISMATCH */
 function checkDigest(chunkId: Digest, bytes: Uint8Array): Promise<void> {
   const digestRight = nodeCryptoHasher.digest(bytes).then((digest) => assertDigest(chunkId, digest));
-  // Met by whoever waits for it, which may be after it has failed.
+  // The caller may await it only after it has failed.
   digestRight.catch(() => {});
   return digestRight;
 }
@@ -114,7 +114,7 @@ function assertDigest(chunkId: Digest, digest: Digest): void {
   throw new AshlarError("CHUNK_DIGEST_MISMATCH", "the bytes do not have the chunk id as their SHA-256");
 }
 
-/** What a put that looks for its chunk brings. */
+/** What a put brings when it looks for its chunk. */
 interface Wanted {
   readonly incoming: IncomingContent;
   /** Rejects if the bytes are not the chunk's. */
@@ -138,8 +138,8 @@ async function claimIfSame(parts: PutParts, place: ChunkPlace, wanted: Wanted): 
 }
 
 /**
- * Whether the file holds what a put brings; one that does not is quarantined. The put has the right bytes in hand, and must not be answered with a
- * copy that nobody can read.
+ * Whether the file holds what a put brings; a file that does not is quarantined. The put has the right bytes, so it must not be answered with a copy
+ * that nobody can read.
  */
 async function holdsSame(
   parts: PutParts,
@@ -152,7 +152,7 @@ async function holdsSame(
     return true;
   } catch (error) {
     if (!AshlarError.is(error, "CHUNK_CORRUPT")) throw error;
-    // A caller whose abort has rejected may have changed its bytes: then it is they that differ.
+    // After an abort has rejected, the caller may have changed its bytes: then the bytes are wrong, not the file.
     throwIfAborted(signal);
     const problem = error.details.problem ?? error.message;
     await quarantine(parts, place, { identity: present.identity, problem });
@@ -168,7 +168,7 @@ interface TempChunk {
 }
 
 /**
- * Runs `use` with a new temporary file, the same for every chunk; the file is gone afterwards unless `use` gave it its name.
+ * Runs `use` with a new temporary file, in the same way for every chunk. The file is removed afterwards unless `use` gave it its name.
  *
  * @param use returns true if it published the file.
  */
@@ -179,7 +179,7 @@ async function withTemp(parts: PutParts, use: (temp: TempChunk) => Promise<boole
     published = await use(temp);
   } finally {
     await temp.handle.close();
-    // Published files have left this name; after a failure behind the rename there is nothing under it either.
+    // A published file no longer has this name. After a failure that follows the rename, nothing is under it either.
     if (!published) await removeTemp(parts, temp.path);
   }
 }
@@ -193,13 +193,13 @@ async function openTemp(parts: PutParts): Promise<TempChunk> {
     const handle = await parts.fileSystem.open(path, "wx", PRIVATE_FILE_MODE);
     return { path, handle, writer: new ChunkWriter(handle) };
   } catch (error) {
-    // Somebody removed the folder, or put something in its place, behind our back; make it again, once.
+    // Another process removed the folder, or put something in its place: make it again, once.
     if (!hasNoFolder(error) || !parts.folders.forget(parts.names.tempFolder)) throw error;
     return await openTemp(parts);
   }
 }
 
-/** Never throws: what made the write fail must reach the caller, and the sweep finds what is left here. */
+/** Never throws: the error of the write must reach the caller, and the sweep finds what is left here. */
 async function removeTemp(parts: PutParts, path: string): Promise<void> {
   try {
     await removeIfPresent(parts.fileSystem, path);
@@ -213,9 +213,10 @@ async function syncTemp(parts: PutParts, { handle }: TempChunk, { durability }: 
 }
 
 /**
- * Gives a complete temporary file its name, claimed and as durable as asked: P2 and P3 of the protocol in claims.ts. The caller holds the chunk's lock.
+ * Gives a complete temporary file its name, claimed and as durable as asked: P2 and P3 of the protocol in claims.ts. The caller holds the chunk's
+ * lock.
  *
- * The look at `signal` is the last step before the rename: a caller whose abort has rejected may change its bytes, and then they must not
+ * The check of `signal` is the last step before the rename: after an abort has rejected, the caller may change its bytes, and then they must not
  * become visible. From the rename on, an abort comes too late and the chunk stays.
  */
 async function publish(
@@ -223,15 +224,15 @@ async function publish(
   place: ChunkPlace,
   file: {
     readonly temp: TempChunk;
-    /** A file of the same chunk lies there, is counted, and goes. */
+    /** A file of the same chunk lies there and is counted; the rename replaces it. */
     readonly replaces: boolean;
     readonly options: PutOptions;
   },
 ): Promise<void> {
   const { temp, replaces, options } = file;
-  // The file has its room by now, and so have those of other writers: nobody publishes into the reserve.
+  // The file takes up its room by now, and so do those of other writers: nobody publishes into the reserve.
   await assertRoom(parts, 0);
-  // Not before: the bytes have turned out to be the chunk's.
+  // Not earlier: only now are the bytes known to be the chunk's.
   await parts.folders.ensure(place.leaf);
   await stampClaim(parts, temp.handle);
   throwIfAborted(options.signal);
@@ -243,7 +244,7 @@ async function publish(
   try {
     await parts.step("fsync_folder", () => parts.folders.sync(place.leaf));
   } catch (error) {
-    // It stays: another process may have put the same chunk, and been told that it is there. The next put writes it anew.
+    // The file stays: another process may have put the same chunk, and got the answer that it is there. The next put writes it again.
     parts.synced.doubt(identityOf(await temp.handle.stat({ bigint: true })));
     throw error;
   }
@@ -285,7 +286,7 @@ async function writeStream(
     await writing;
     onProgress?.(writer.sizeBytes);
     writing = writer.append(full);
-    // Its failure is met by the next flush, or at the end.
+    // Its failure is handled by the next flush, or at the end.
     writing.catch(() => {});
     [filling, spare] = [spare, filling];
     filledBytes = 0;
@@ -317,7 +318,7 @@ const BUFFER_BYTES = 1024 * 1024;
 /** Idle buffers kept for the next stream; fresh ones cost page faults. */
 const IDLE_BUFFERS_MAX = 8;
 
-/** Buffers that go round between streams. */
+/** Buffers that streams use one after another. */
 export class BufferPool {
   readonly #idle: Uint8Array[] = [];
 
@@ -330,7 +331,7 @@ export class BufferPool {
   }
 }
 
-/** Runs one step of work on files; where somebody watches, it becomes a span. */
+/** Runs one step of work on files; with a tracer, the step becomes a span. */
 type FsStep = <T>(name: "write" | "fsync" | "rename" | "fsync_folder", work: () => Promise<T>) => Promise<T>;
 
 /** Steps as spans called `file.<step>`; without a tracer the work runs as it is. */

@@ -7,12 +7,12 @@ import type { PostgresUser } from "./postgres-user.ts";
 import { canEnter } from "./reachable.ts";
 import { openRootFolder } from "./root-folder.ts";
 
-/** Only this is ever deleted outside of the caller's folder. */
+/** Only a folder with such a name is ever deleted outside of the caller's folder. */
 const OUTSIDE_NAME = /^postgres-[0-9a-f]{16}-[0-9a-f-]{36}$/;
 
 /** Where PostgreSQL's data lies. */
 export interface DataFolder {
-  /** The folder itself: the path that was asked for, or, where PostgreSQL's user cannot reach that, one outside, to which a link stands there. */
+  /** The folder itself: the path that was asked for, or, if PostgreSQL's user cannot reach that, a folder outside, which the path then links to. */
   readonly path: string;
   readonly exists: boolean;
   /** Puts finished data there. */
@@ -20,8 +20,8 @@ export interface DataFolder {
 }
 
 /**
- * @param places where data goes that cannot be reached at `path`.
- * @throws {AshlarError} INVALID_ARGUMENT if the user can reach neither; STORE_INCOMPATIBLE if a link stands there whose data is gone.
+ * @param places where the data goes if the user cannot reach it at `path`.
+ * @throws {AshlarError} INVALID_ARGUMENT if the user can reach neither; STORE_INCOMPATIBLE if `path` is a link whose data is gone.
  */
 export function openDataFolder(path: string, user: PostgresUser | undefined, places: readonly string[]): DataFolder {
   const found = lstatSync(path, { throwIfNoEntry: false });
@@ -50,7 +50,7 @@ export function openDataFolder(path: string, user: PostgresUser | undefined, pla
   };
 }
 
-/** Deletes the data, and what stands for it at `path`. */
+/** Deletes the data, and the link to it if `path` is one. */
 export async function removeDataFolder(path: string): Promise<void> {
   if (lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink()) {
     const real = readlinkSync(path);

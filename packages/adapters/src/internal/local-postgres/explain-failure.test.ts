@@ -32,11 +32,11 @@ test.each(SAID)("%s", (said, code, advice) => {
   expect(adviceFor(said)).toMatch(advice);
   const error = startError("PostgreSQL does not start", said);
   expect(error.code).toBe(code);
-  // What it said stands there too.
+  // The message also has what PostgreSQL said.
   expect(error.message).toContain(said.split("\n").at(-1));
 });
 
-test("what nobody knows is shown as it was said", () => {
+test("an unknown failure is shown as PostgreSQL said it", () => {
   expect(adviceFor("FATAL: the moon is full")).toBeUndefined();
   const error = startError("PostgreSQL does not start", `${"line\n".repeat(50)}FATAL: the moon is full\n`);
   expect(error.code).toBe("METADATA_UNAVAILABLE");

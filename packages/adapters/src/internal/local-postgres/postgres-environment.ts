@@ -1,6 +1,6 @@
 import process from "node:process";
 
-/** Of our environment, what programs need to run at all. PGDATA and the like would change what they do; secrets are none of another user's business. */
+/** The part of our environment that programs need to run. PGDATA and the like would change what they do; another user must not see our secrets. */
 const PASSED_ON = [
   "PATH",
   "LD_LIBRARY_PATH",
@@ -14,12 +14,12 @@ const PASSED_ON = [
 
 /** Folder and environment in which PostgreSQL's programs are started. */
 export interface PostgresEnvironment {
-  /** One that everybody may enter, unlike ours. */
+  /** A folder that everybody may enter, unlike ours. */
   readonly cwd?: string;
   readonly env: NodeJS.ProcessEnv;
 }
 
-/** Its messages are read, so they are English; "C" is there on every system. */
+/** The messages of PostgreSQL are parsed, so they must be English; "C" is there on every system. */
 export function postgresEnvironment(): PostgresEnvironment {
   const env = Object.fromEntries(
     PASSED_ON.map((name) => [name, process.env[name]]).filter(([, value]) => value !== undefined),

@@ -5,7 +5,7 @@ import { AshlarError } from "@ashlar/sdk/errors";
 
 const run = promisify(execFile);
 
-/** Whom PostgreSQL runs as where it must not run as whoever started it. */
+/** The user that PostgreSQL runs as where it must not run as the user that started it. */
 export interface PostgresUser {
   readonly uid: number;
   readonly gid: number;
@@ -29,7 +29,7 @@ const MAKES: ReadonlyArray<readonly (readonly [command: string, ...args: string[
 ];
 
 /**
- * The user "postgres", made if there is none; `undefined` unless root asks: everybody else runs PostgreSQL as himself.
+ * The user "postgres", made if there is none; `undefined` unless root asks: every other user runs PostgreSQL as itself.
  *
  * @throws {AshlarError} UNSUPPORTED if the user cannot be made.
  */
@@ -44,7 +44,7 @@ export async function postgresUser(): Promise<PostgresUser | undefined> {
     } catch (error) {
       said.push(error instanceof Error ? (error.message.trim().split("\n").at(-1) ?? "") : "");
     }
-    // Looked for even so: another process may have been faster.
+    // Looked for even after a failure: another process may have been faster.
     const made = await findUser();
     if (made !== undefined) return made;
   }

@@ -1,5 +1,5 @@
 /**
- * What another user may do is asked by doing it as that user: permission bits alone know nothing of access lists, mount options and security modules.
+ * Finds out what another user may do by doing it as that user: permission bits alone do not show access lists, mount options and security modules.
  */
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
@@ -7,14 +7,14 @@ import { dirname, join, resolve } from "node:path";
 import { postgresEnvironment } from "./postgres-environment.ts";
 import type { PostgresUser } from "./postgres-user.ts";
 
-/** Read by initdb and by each server that starts; where these may be read, all others of the package may be. */
+/** Read by initdb and by each server that starts; if these may be read, so may all other files of the package. */
 const READ_FIRST = [
   "share/postgresql/postgres.bki",
   "share/postgresql/timezonesets/Default",
   "share/postgresql/extension/plpgsql.control",
 ] as const;
 
-/** Whether the user may enter the folder; for one that is not there, the nearest one above it that is. */
+/** Whether the user may enter the folder; if it does not exist, the nearest folder above it that does. */
 export function canEnter(folder: string, user: PostgresUser): boolean {
   const path = resolve(folder);
   if (!existsSync(path)) return canEnter(dirname(path), user);

@@ -1,6 +1,6 @@
 /**
- * Folders of root's that everybody may enter and nobody else may write to. Programs that lie there are run and data is trusted, so nothing is used
- * that somebody else could have put there: not the folder, and none above it.
+ * Folders of root that everybody may enter and only root may write to. Programs there are run and data there is trusted, so nothing is used that
+ * another user could have put there: neither the folder nor any folder above it.
  */
 import { chmodSync, lstatSync, mkdirSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -14,15 +14,15 @@ const OPEN_TO_ALL = 0o755;
 const WRITTEN_BY_OTHERS = 0o022;
 const STICKY = 0o1000;
 
-/** Where copies of programs go: they can be made again. Temporary folders come last, because they are often mounted without the right to run programs. */
+/** Where copies of programs go: they can be made again. Temporary folders come last: they are often mounted without the right to run programs. */
 export const PROGRAM_PLACES: readonly string[] = ["/var/cache/ashlar", join(tmpdir(), "ashlar"), "/tmp/ashlar"];
-/** Where data goes that must outlive a restart of the machine. */
+/** Where data goes that must survive a restart of the machine. */
 export const DATA_PLACES: readonly string[] = ["/var/lib/ashlar"];
-/** Where data goes that nobody wants back. */
+/** Where temporary data goes. */
 export const TEMPORARY_PLACES: readonly string[] = [join(tmpdir(), "ashlar"), "/tmp/ashlar", "/var/lib/ashlar"];
 
 /**
- * The first of the places that is, or can be made, a folder of root's that the user may enter.
+ * Returns the first of the places that is a folder of root that the user may enter. Makes a place that is missing.
  *
  * @throws {AshlarError} INVALID_ARGUMENT with each place and what is wrong with it.
  */
@@ -43,7 +43,7 @@ export function openRootFolder(places: readonly string[], user: PostgresUser): s
 function makeRootFolder(path: string): string | undefined {
   try {
     mkdirSync(path);
-    // Whatever the umask made of it.
+    // Whatever the umask is.
     chmodSync(path, OPEN_TO_ALL);
   } catch (error) {
     const code = error instanceof Error && "code" in error ? String(error.code) : "";

@@ -11,18 +11,18 @@ const FOLDER_MODE = 0o755;
 const FILE_MODE = 0o644;
 const PROGRAM_MODE = 0o755;
 const RUN_BY_ANYBODY = 0o111;
-/** A copy takes a second; what is older was left by a process that was killed. */
+/** A copy takes a second; an unfinished one that is older was left by a process that was killed. */
 const ABANDONED_MS = 60 * 60 * 1000;
 /** Only compilers need these. */
 const LEFT_OUT = /\.(?:a|pc)$/;
 const UNFINISHED = ".new-";
 
 /**
- * An installation of PostgreSQL that the user can run: the one given, or, below a folder that only root may enter, a copy of it. The copy is named after its
- * contents, made in one step, kept for the next time, and belongs to root alone.
+ * An installation of PostgreSQL that the user can run: the given one, or a copy of it if the user cannot reach the given one. The copy is named after
+ * its contents, appears in one step, is kept for the next time, and belongs to root alone.
  *
  * @param root folder with `bin`, `lib` and `share`.
- * @throws {AshlarError} UNSUPPORTED if no copy can be made that runs.
+ * @throws {AshlarError} UNSUPPORTED if no copy can be made, or the copy does not run.
  */
 export async function reachablePrograms(root: string, user: PostgresUser, places = PROGRAM_PLACES): Promise<string> {
   if (canRunPrograms(root, user)) return root;
@@ -58,7 +58,7 @@ async function copyPrograms(root: string, place: string): Promise<string> {
       await rename(fresh, copy);
     } catch (error) {
       await rm(fresh, { recursive: true, force: true });
-      // Somebody else was faster.
+      // Another process was faster.
       if (!isThere(copy)) throw error;
     }
   }

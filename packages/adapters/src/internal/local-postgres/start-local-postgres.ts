@@ -12,7 +12,7 @@ import { isStillHeld, startError } from "./explain-failure.ts";
 import { type LocalPostgres, openLocalPostgres } from "./local-postgres.ts";
 import { TEMPORARY_PLACES } from "./root-folder.ts";
 
-/** A PostgreSQL that runs, with data of its own that nobody wants back. It ends with this process. */
+/** A running PostgreSQL with temporary data of its own. It ends with this process. */
 export interface RunningPostgres {
   readonly url: string;
   /** Kills it as a crash would; nothing is flushed. */
@@ -59,7 +59,7 @@ export async function startLocalPostgres(options: StartLocalPostgresOptions = {}
     await rm(folder, { recursive: true, force: true });
   };
   try {
-    // PostgreSQL's user, where that is another one, has to get through to its data.
+    // PostgreSQL's user, if it is another one, must be able to reach its data.
     await chmod(folder, PASS_ONLY);
     const password = randomBytes(12).toString("hex");
     for (let tried = 1; ; tried++) {
@@ -150,12 +150,12 @@ class LocalServer {
   }
 }
 
-/** However this process ends, but by SIGKILL: no server is left behind. */
+/** Ends the server when this process ends in any way except by SIGKILL. */
 function endWithThisProcess(child: ChildProcess): void {
   const end = (): void => void child.kill("SIGQUIT");
   const onSignal = (signal: NodeJS.Signals): void => {
     end();
-    // Nobody else takes it: it does what it would have done without this listener.
+    // No other listener takes the signal: it does what it would have done without this one.
     if (process.listenerCount(signal) === 0) process.kill(process.pid, signal);
   };
   process.once("exit", end);

@@ -1,6 +1,6 @@
 /**
  * Keys as "byte text": one character (U+0000 to U+00FF) for each byte of the UTF-8 form. JavaScript compares text by UTF-16 units, S3 and SQL
- * order keys by UTF-8 bytes; of byte text the plain `<` gives the order of the bytes.
+ * order keys by UTF-8 bytes. For byte text, plain `<` gives the order of the bytes.
  */
 export function toByteText(text: string): string {
   return Buffer.from(text, "utf8").toString("latin1");

@@ -37,7 +37,7 @@ export function chooseParts<Part extends Pick<PartInfo, "partNumber" | "etag" | 
   if (sizeBytes > LIMITS.OBJECT_MAX_BYTES) {
     throw new AshlarError("OBJECT_TOO_LARGE", `an object has at most ${LIMITS.OBJECT_MAX_BYTES} bytes`);
   }
-  // Of several parts nobody here knows the digest of the whole, and what nobody has checked is not served as if somebody had.
+  // With several parts, the digest of the whole is not known here. A digest that was not checked is not served as if it had been.
   const sha256 = parts.length === 1 ? parts[0]?.sha256 : undefined;
   if (sha256 !== undefined && complete.sha256 !== undefined && complete.sha256 !== sha256) {
     throw new AshlarError("CHECKSUM_MISMATCH", "the only part has another SHA-256 than the one declared");

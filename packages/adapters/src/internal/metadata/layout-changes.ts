@@ -12,7 +12,7 @@ export interface LayoutDefaults {
 
 /**
  * The layout after a node has registered, or `undefined` if nothing changes: it is in the layout already, in the same zone.
- * The weight of a node in the layout is the operator's; what a node says about itself counts when it joins.
+ * The operator sets the weight of a node in the layout; the weight that a node reports counts only when it joins.
  */
 export function layoutWithNode(
   current: Layout | undefined,
@@ -24,7 +24,7 @@ export function layoutWithNode(
   const joined = known === undefined ? node : { ...known, zone: node.zone };
   const others = (current?.nodes ?? []).filter(({ nodeId }) => nodeId !== node.nodeId);
   const next = { ...(current ?? { layoutVersion: 0, ...defaults }), nodes: [...others, joined] };
-  // A first node of weight 0 makes no ring; it joins with the first one that takes chunks.
+  // A first node of weight 0 makes no ring. It joins when it registers again after a node that takes chunks.
   if (next.nodes.every(({ weight }) => weight === 0)) return undefined;
   return nextLayout(next);
 }
@@ -55,7 +55,7 @@ export function changedLayout(
   return nextLayout({ ...base, replicationFactor, nodes: [...nodes.values()] });
 }
 
-/** Of a change that leaves no node in the layout, and why. */
+/** The error of a change that leaves no node in the layout, with the reason. */
 function noNodeLeft(current: Layout | undefined, registeredCount: number): AshlarError {
   const why =
     registeredCount === 0

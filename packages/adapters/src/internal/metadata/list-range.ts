@@ -43,7 +43,7 @@ export function commonPrefixOf(range: ListRange, key: string): string | undefine
   return position < 0 ? undefined : key.slice(0, position + range.delimiter.length);
 }
 
-/** Where the listing goes on after `key`: past the common prefix that it stands for, or right behind it. */
+/** Where the listing goes on after `key`: past the common prefix that the key is rolled into, or right behind the key. */
 export function nextLower(range: ListRange, key: string): string {
   const common = commonPrefixOf(range, key);
   return common === undefined ? justAfter(key) : successorOf(common);
@@ -56,7 +56,7 @@ export interface ListStep {
 }
 
 /**
- * Makes a page from steps: ascending keys, each at or above `nextLower` of the one before. One step more than the limit tells that
+ * Makes a page from steps: ascending keys, each at or above `nextLower` of the one before. One step more than the limit shows that
  * there is a next page.
  */
 export function pageOf(range: ListRange, steps: readonly ListStep[]): ObjectListPage {

@@ -2,7 +2,7 @@ import type { Clock, Random } from "@ashlar/sdk/ports";
 
 const RANDOM_BYTES = 10;
 const TIME_HEX = 12;
-/** Ids worth of random bytes asked for at once: one call to the system's generator costs as much as the rest of a small write's bookkeeping. */
+/** Ids whose random bytes are asked for at once: one call to the system's generator costs as much as the other bookkeeping of a small write. */
 const POOLED_IDS = 128;
 
 interface Pool {
@@ -10,7 +10,7 @@ interface Pool {
   used: number;
 }
 
-/** What is left of the bytes that each source gave, in the order in which it gave them. */
+/** The unused bytes of each source, in the order in which it gave them. */
 const pools = new WeakMap<Random, Pool>();
 
 /**

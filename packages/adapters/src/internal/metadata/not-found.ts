@@ -20,7 +20,7 @@ export function bucketExists(bucket: string): AshlarError {
   return new AshlarError("BUCKET_ALREADY_EXISTS", `there is a bucket ${bucket} already`, { details: { bucket } });
 }
 
-/** Uploads are counted up to here: beyond, the number is told as it is, and there are more. */
+/** Uploads are counted up to this number; from there on the error says that there may be more. */
 export const UPLOADS_COUNTED_MAX = 1000;
 
 /** A bucket with objects or unfinished uploads in it; the details say which, because uploads are in no listing of objects. */

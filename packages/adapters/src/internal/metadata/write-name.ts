@@ -2,17 +2,17 @@ import { createHash } from "node:crypto";
 import { AshlarError } from "@ashlar/sdk/errors";
 import { type CompleteUpload, type MetadataOperation, rulesOf, type WriteOptions } from "@ashlar/sdk/ports";
 
-/** Under what the result of a write is kept; plain data. */
+/** A name that the result of a write is kept under; plain data. */
 export interface WriteName {
-  /** Digest of the credential and what it named; what a row costs does not depend on what callers choose. */
+  /** Digest of the credential and its operation id or upload: the size of a row does not depend on what callers choose. */
   readonly key: string;
   /** Digest of the request. */
   readonly fingerprint: string;
-  /** Whether the caller chose it: with another request it is then the caller's mistake. Otherwise it names an upload, which others may have completed. */
+  /** Whether the caller chose it: then another request under it is the caller's mistake. Else it names an upload, which others may have completed. */
   readonly chosen: boolean;
 }
 
-/** 144 bits: a caller could only make its own names collide, and not even that. */
+/** 144 bits: a collision would affect only names of one credential, and no caller can make one. */
 const DIGEST_CHARACTERS = 24;
 
 function digestOf(...texts: readonly string[]): string {
@@ -22,8 +22,8 @@ function digestOf(...texts: readonly string[]): string {
 }
 
 /**
- * The names of a write: the caller's operation id, if it gave one, and of a completed upload the upload itself, so that an app which completes
- * it once more finds the result. None of what may not be named.
+ * The names of a write: the caller's operation id, if it gave one. A write that completes an upload is also named by the upload, so that an app that
+ * completes it once more finds the result. An operation that may not be named has no names.
  */
 export function namesOf(
   operation: MetadataOperation,
@@ -43,7 +43,7 @@ export function namesOf(
   return names;
 }
 
-/** Members in one order, whoever built the object. */
+/** Sorts the members, so that the order in which the caller built the object does not count. */
 function ordered(_name: string, value: unknown): unknown {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
   return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));

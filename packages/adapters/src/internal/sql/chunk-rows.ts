@@ -33,11 +33,11 @@ function countChunks(chunks: readonly CommittedChunk[]): CountedChunk[] {
 const CHUNK_COLUMNS = "chunks (chunk_id, size_bytes, reference_count, state, layout_version, idle_since_ms)";
 
 /**
- * Raises the counts of the chunks of a commit: rows inserted or updated in order of their ids, collecting rows set live again (the replicas that
- * this commit claimed still exist, and no others are sure to), each chunk's layout moved forward, missed replicas queued for repair. Their layouts
- * are known: {@link assertLayoutsKnown}.
+ * Raises the counts of the chunks of a commit: inserts or updates rows in order of their ids, sets collecting rows live again (the replicas that
+ * this commit claimed still exist, other replicas may not), moves each chunk's layout forward, and queues missed replicas for repair. The caller
+ * checks the layouts: {@link assertLayoutsKnown}.
  *
- * @throws {AshlarError} INVALID_ARGUMENT for a size that differs from another one's of the list; the statements for one that differs from the row's.
+ * @throws {AshlarError} INVALID_ARGUMENT if the list has two sizes for one chunk; the statements throw it if a size differs from the row's.
  */
 export async function raiseStatements(
   session: SqlSession,
@@ -126,7 +126,7 @@ export interface MissedReplica {
 }
 
 /**
- * Queues replicas for repair, each chunk and server once. A new miss gives an older entry a new id, so that finishing the older repair
+ * Queues replicas for repair, each chunk and node once. A new miss gives an older entry a new id, so that finishing the older repair
  * does not hide it.
  */
 const REPAIRS: RowInsertion = {

@@ -14,11 +14,11 @@ const STEP_SEGMENTS = 4;
 /** Parts and manifests that one step looks at. */
 const STEP_ROWS = 64;
 
-/** No object and no upload has it, whatever its count and its time of release say: they may be damaged. */
+/** No object and no upload names it. Its count and its time of release are not trusted: they may be damaged. */
 const UNNAMED_MANIFEST = `NOT EXISTS (SELECT 1 FROM objects o WHERE o.manifest_id = m.manifest_id)
   AND NOT EXISTS (SELECT 1 FROM uploads u WHERE u.upload_id = m.manifest_id)`;
 
-/** Was never placed in an object, and another one took its place in the upload if that is still open. */
+/** It was never placed in an object, and if its upload is still open, another part took its place there. */
 const UNUSED_PART = `p.start_offset IS NULL AND (NOT EXISTS (SELECT 1 FROM uploads u WHERE u.upload_id = p.manifest_id)
   OR EXISTS (SELECT 1 FROM manifest_parts q
     WHERE q.manifest_id = p.manifest_id AND q.part_number = p.part_number AND q.released_at_ms IS NULL))`;
@@ -29,7 +29,7 @@ interface SegmentRow {
   readonly data: Uint8Array;
 }
 
-/** What one step did: units (manifests, or parts that never became part of one) wholly gone, and whether anything changed at all. */
+/** What one step did: how many units (manifests, or parts that never became part of one) are now gone, and whether anything changed at all. */
 export interface DropStep {
   readonly droppedCount: number;
   readonly progressed: boolean;
@@ -53,7 +53,7 @@ export async function dropReleasedStep(
     [border, Math.min(query.limit - looseParts.length, STEP_ROWS)],
   );
   const manifestIds = manifests.map((row) => row.manifest_id);
-  // From here on nobody reads them: a page that is short of segments would not be noticed otherwise.
+  // From here on nobody reads them: otherwise a page with missing segments would not be noticed.
   await queryIn(session, manifestIds, {
     sql: (list) => `UPDATE manifests SET state = 'dropping' WHERE manifest_id IN (${list})`,
   });
@@ -113,7 +113,7 @@ async function dropSegments(session: SqlSession, partIds: readonly string[]): Pr
   return emptied;
 }
 
-/** What a damaged segment named keeps its count, and so its bytes, for good: nobody knows what it was, and the collection must go on. */
+/** Chunks that a damaged segment named keep their counts, and so their bytes: nobody knows which they were, and the collection must go on. */
 function chunksOf({ part_id, start_offset, data }: SegmentRow): readonly SegmentChunk[] {
   try {
     return decodeSegment(data, { partId: part_id, startOffset: start_offset });
@@ -169,7 +169,7 @@ export async function finishCollecting(
     sql: (list) =>
       `UPDATE chunks SET state = 'live', idle_since_ms = $1 WHERE chunk_id IN (${list}) AND state = 'collecting'`,
   });
-  // What is still there was taken back by a commit meanwhile; its replicas may be gone, so all are restored.
+  // A row that is still there was set live by a commit meanwhile; its replicas may be gone, so all are restored.
   const revived = await queryIn<ChunkRow>(session, removed, {
     sql: (list) =>
       `SELECT chunk_id, size_bytes, layout_version, reference_count FROM chunks WHERE chunk_id IN (${list})`,

@@ -65,7 +65,7 @@ export async function deleteApiKey(session: SqlSession, keyId: string): Promise<
 }
 
 export async function revokeToken(session: SqlSession, { tokenId, expiresAtMs }: TokenRevocation): Promise<void> {
-  // What has ended by itself is refused anyway, so the table holds no more than what was called back within the longest life of a token.
+  // A token that has expired is refused anyway, so the table holds only tokens that were revoked within the longest life of a token.
   await session.query("DELETE FROM revoked_tokens WHERE expires_at_ms < $1", [await session.nowMs()]);
   await session.query(
     "INSERT INTO revoked_tokens (token_id, expires_at_ms) VALUES ($1, $2) ON CONFLICT (token_id) DO NOTHING",

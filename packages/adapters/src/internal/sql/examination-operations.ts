@@ -5,7 +5,7 @@ import type { ChunkRowPage, ExaminationQuery, ManifestSegment, SegmentPage } fro
 import { queryIn } from "./row-blocks.ts";
 import type { SqlSession } from "./sql-session.ts";
 
-/** Segments as they are stored: they are decoded by whoever asked, so that a walk keeps no reader waiting. */
+/** Segments as they are stored. The caller decodes them, so that a walk keeps no reader waiting. */
 interface StoredSegments {
   readonly segments: readonly StoredSegment[];
   readonly nextCursor?: string | undefined;
@@ -25,7 +25,7 @@ interface SegmentRow {
   readonly data: Uint8Array;
 }
 
-/** By the primary key. The cursor is the offset and the part of the last one. */
+/** In the order of the primary key. The cursor is the offset and the part of the last segment. */
 export async function listStoredSegments(session: SqlSession, query: ExaminationQuery): Promise<StoredSegments> {
   const [, offset = "-1", partId = ""] = /^(-?\d+) (.*)$/s.exec(query.cursor ?? "") ?? [];
   const rows = await session.query<SegmentRow>(

@@ -5,10 +5,10 @@ import { findFinished, type WriteName } from "../metadata/write-name.ts";
 import { queryIn } from "./row-blocks.ts";
 import type { SqlSession, SqlValue } from "./sql-session.ts";
 
-/** Rows that one step forgets; each goes with two index entries. */
+/** Rows that one step deletes; each has two index entries. */
 const FORGET_ROWS = 1000;
 
-/** A write and what it is called. */
+/** A write and its names. */
 export interface NamedOperation {
   readonly name: string;
   readonly input: unknown;
@@ -18,7 +18,7 @@ export interface NamedOperation {
 /** Columns of {@link finishedRows}. */
 export const FINISHED_COLUMNS = "finished_operations (operation_id, fingerprint, result, finished_at_ms)";
 
-/** The rows that a write leaves under its names, in the transaction of its change. The primary key keeps a second try from happening too. */
+/** The rows that a write leaves under its names, in the transaction of its change. The primary key stops a second try from happening too. */
 export function finishedRows(
   { name, names }: Pick<NamedOperation, "name" | "names">,
   output: unknown,
@@ -36,7 +36,7 @@ interface FinishedRow {
 }
 
 /**
- * What an earlier try of a write left. To be asked when a try failed, for whatever reason: what it met may be its own doing.
+ * Returns what an earlier try of a write left. Call it when a try failed for any reason: the earlier try may be that reason.
  *
  * @throws {AshlarError} INVALID_ARGUMENT if the caller used the id for another request.
  */
@@ -61,7 +61,7 @@ export async function lookUpFinished(
   if (found === undefined) return undefined;
   const { kept } = rulesOf(name as MetadataOperation);
   const result: unknown = JSON.parse(found.result);
-  // Nothing comes back as `undefined`.
+  // A missing result is stored as `null`, and comes back as `undefined`.
   return { output: kept === undefined ? (result ?? undefined) : kept.decode(result as never, input) };
 }
 
@@ -78,7 +78,7 @@ export async function forgetFinished(session: SqlSession, limit: number = FORGET
   return gone.length === limit;
 }
 
-/** What an executor throws for a write whose commit was begun and whose answer it does not have: it may have happened. */
+/** What an executor throws for a write whose commit was started and not answered: the write may have happened. */
 export function withUnknownOutcome(thrown: unknown): AshlarError {
   const { code, message, details, cause } = AshlarError.from(thrown);
   return new AshlarError(code, message, { cause, details: { ...details, outcome: "unknown" } });

@@ -27,8 +27,8 @@ export async function advanceDatabase(session: SqlSession, epoch: number): Promi
 }
 
 /**
- * The epoch leaps to the time in ms, which no counting reaches: a store that has seen a later state of a restored database must not take its next
- * count for the one that it knows.
+ * The epoch jumps to the time in ms, which counting never reaches: a store that has seen a later state of a restored database must not take the
+ * next epoch of that database for the one that it knows.
  */
 export async function acceptDatabase(session: SqlSession, accept: { readonly keepOlder: boolean }): Promise<void> {
   const nowMs = await session.nowMs();
@@ -39,10 +39,10 @@ export async function acceptDatabase(session: SqlSession, accept: { readonly kee
   );
 }
 
-/** Findings that are told; more of them say nothing more. */
+/** Findings that are reported; more of them would add nothing. */
 const PROBLEMS_MAX = 20;
 
-/** SQLite reads every page and compares indexes with tables; PostgreSQL watches over its own pages (data checksums). */
+/** SQLite reads every page and compares indexes with tables; PostgreSQL checks its own pages (data checksums). */
 export async function checkIntegrity(session: SqlSession): Promise<readonly string[]> {
   if (session.dialect.name !== "sqlite") return [];
   const rows = await session.query<{ integrity_check: string }>(`PRAGMA integrity_check(${PROBLEMS_MAX})`);

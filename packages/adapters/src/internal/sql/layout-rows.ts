@@ -5,7 +5,7 @@ import type { SqlSession } from "./sql-session.ts";
 /** Form of the body column; a new form takes a new number, and this reader stays. */
 const LAYOUT_FORMAT = 1;
 
-/** The body in form 1, which calls nodes by the name that the tables have for them. */
+/** The body in form 1. It calls nodes servers, as the tables do. */
 interface LayoutBody {
   readonly replicationFactor: number;
   readonly virtualNodesPerServer: number;

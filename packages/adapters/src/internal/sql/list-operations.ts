@@ -30,8 +30,8 @@ function scan(session: SqlSession, bucket: string, range: ListRange): Promise<re
 }
 
 /**
- * Walks the index by seeks: from a key to the next one, or past all keys of the common prefix that it opens. One seek per row of the page,
- * however many keys lie beneath a prefix. Done inside the database, so a page is one round trip.
+ * Walks the index by seeks: from a key to the next one, or past all keys of the key's common prefix. A page takes one seek per row, however
+ * many keys lie beneath a prefix. The walk runs inside the database, so a page is one round trip.
  */
 function skipScan(session: SqlSession, bucket: string, range: ListRange): Promise<readonly InfoRow[]> {
   const { head, tail, position, concat, asBytes, asInteger } = session.dialect;
@@ -42,7 +42,7 @@ function skipScan(session: SqlSession, bucket: string, range: ListRange): Promis
   const firstKey = (lower: string): string =>
     `(SELECT o.key FROM objects o WHERE o.bucket = $1 AND o.is_latest AND o.key >= ${lower} AND o.key < $3 ORDER BY o.key LIMIT 1)`;
   const delimiter = range.delimiter ?? "";
-  // CROSS JOIN keeps SQLite from turning the join around, which would read every key of the bucket (list-plan.test.ts).
+  // CROSS JOIN stops SQLite from reversing the join, which would read every key of the bucket (list-plan.test.ts).
   return session.query<InfoRow>(
     `WITH RECURSIVE walk (step, key) AS (
         SELECT ${asInteger("1")}, ${firstKey("$2")}

@@ -19,7 +19,11 @@ export interface NewPart {
   readonly content: ChunkedContent;
 }
 
-/** Raises the chunks of a part, whose layouts are known, and writes its rows. @throws {AshlarError} INVALID_ARGUMENT as {@link raiseStatements}. */
+/**
+ * Raises the counts of the chunks of a part and writes its rows. The caller checks the layouts of the chunks.
+ *
+ * @throws {AshlarError} INVALID_ARGUMENT as {@link raiseStatements}.
+ */
 export async function insertPartStatements(session: SqlSession, part: NewPart): Promise<readonly SqlStatement[]> {
   const { partId, manifestId, partNumber, startOffset, sizeBytes, etag, sha256 = null, content } = part;
   const createdAtMs = await session.nowMs();
@@ -41,7 +45,7 @@ export async function insertPartStatements(session: SqlSession, part: NewPart): 
   ];
 }
 
-/** An object row names the manifest no more; with the last one it is released. A count that is too low is damage, and must not stop the delete. */
+/** For an object row that stops naming the manifest; the last one releases it. A count that is too low is damage, and must not stop the delete. */
 export async function releaseStatement(session: SqlSession, manifestId: string): Promise<SqlStatement> {
   const { asInteger } = session.dialect;
   return {
@@ -73,7 +77,7 @@ export interface ManifestPageQuery {
  * A page from the chunk that contains `fromOffset`. Reads only the segments that it needs (they have up to 1,024 chunks each, so a page of
  * an object that was put at once is one or two of them).
  *
- * @returns `undefined` if the segments have gaps, or another size together: the collector is dropping them at this moment, or rows are damaged.
+ * @returns `undefined` if the segments have gaps, or a wrong total size: the collector is dropping them at this moment, or rows are damaged.
  * @throws {AshlarError} METADATA_CORRUPT if a row is not what was written.
  */
 export async function readManifestPage(
@@ -135,7 +139,7 @@ function openSegment(row: SegmentRow): readonly SegmentChunk[] {
   });
 }
 
-/** Whether the parts end where the manifest says: so a wrong size is no early end. */
+/** Whether the parts end where the manifest says: otherwise a wrong size would look like an early end. */
 async function endsAt(session: SqlSession, { manifestId, sizeBytes }: ManifestPageQuery): Promise<boolean> {
   const part = await lastPart(session, manifestId, Number.MAX_SAFE_INTEGER);
   return part !== undefined && endOfPart(openPart(part)) === sizeBytes;

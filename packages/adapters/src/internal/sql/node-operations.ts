@@ -62,7 +62,7 @@ export async function registerNode(
 }
 
 /**
- * @param inLayout in the layout the operator's weight holds, before that the node's own.
+ * @param inLayout whether the node is in the layout: there the operator's weight holds, before that the node's own.
  * @throws {AshlarError} PRECONDITION_FAILED while a node at another URL holds the id.
  */
 async function upsertNode(session: SqlSession, registration: NodeRegistration, inLayout: boolean): Promise<NodeRow> {
@@ -84,7 +84,7 @@ async function upsertNode(session: SqlSession, registration: NodeRegistration, i
   throw nodeIdHeld(nodeId, holder?.url ?? "");
 }
 
-/** Keeps the tokens of a node as its weight wants them. Tokens depend on the id and index only, so an equal count is an equal set. */
+/** Adds or deletes tokens of a node to match its weight. Tokens depend on the id and index only, so an equal count is an equal set. */
 async function writeVirtualNodes(session: SqlSession, node: LayoutNode, layout: Layout): Promise<void> {
   const { nodeId } = node;
   const wanted = virtualNodeCount(layout, node);

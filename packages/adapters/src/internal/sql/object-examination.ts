@@ -17,16 +17,16 @@ interface ObjectRow extends InfoRow {
   readonly known_bucket: string | null;
 }
 
-/** By the primary key; the cursor is the last one as JSON, the key in hex. */
+/** In the order of the primary key. The cursor is the last primary key as JSON, with the object's key in hex. */
 export async function examineObjects(session: SqlSession, query: ExaminationQuery): Promise<ExaminedObjectPage> {
-  const [bucket, key, version] =
+  const [bucket, key, objectVersion] =
     query.cursor === undefined ? ["", "", ""] : (JSON.parse(query.cursor) as [string, string, string]);
   const rows = await session.query<ObjectRow>(
     `SELECT ${INFO_COLUMNS.replaceAll(/\w+/g, "o.$&")}, o.is_latest, o.is_delete_marker, o.inline_data, b.bucket AS known_bucket
       FROM objects o LEFT JOIN buckets b ON b.bucket = o.bucket
       WHERE o.bucket >= $1 AND (o.bucket > $1 OR (o.key >= $2 AND (o.key > $2 OR o.object_version > $3)))
       ORDER BY o.bucket, o.key, o.object_version LIMIT $4`,
-    [bucket, Buffer.from(key, "hex"), version, query.limit],
+    [bucket, Buffer.from(key, "hex"), objectVersion, query.limit],
   );
   const last = rows.length < query.limit ? undefined : rows.at(-1);
   const cursor = last && JSON.stringify([last.bucket, Buffer.from(last.key).toString("hex"), last.object_version]);
@@ -77,7 +77,7 @@ interface ManifestRow {
   readonly open: number;
 }
 
-/** One statement, so that rows are compared as they were at one moment. */
+/** Runs one statement, so that rows are compared as they were at one moment. */
 export async function examineManifests(session: SqlSession, query: ExaminationQuery): Promise<ManifestProblemPage> {
   const rows = await session.query<ManifestRow>(
     `SELECT m.manifest_id, m.state, m.reference_count, m.released_at_ms,

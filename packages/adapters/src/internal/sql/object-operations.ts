@@ -74,7 +74,7 @@ interface StoredRow extends InfoRow {
   readonly inline_data: Uint8Array | null;
 }
 
-/** How often a read starts over when the collector takes the manifest from under it. */
+/** How often a read starts again when the collector drops the manifest during the read. */
 const READ_ATTEMPTS = 5;
 
 export async function getObject(session: SqlSession, query: GetObjectQuery): Promise<StoredObject | undefined> {
@@ -94,7 +94,7 @@ export async function getObject(session: SqlSession, query: GetObjectQuery): Pro
     if (row.manifest_id === null) return { info, inline: Uint8Array.from(row.inline_data ?? []) };
     const manifestId = row.manifest_id;
     if (chunkLimit === 0) return { info, manifestId };
-    // A manifest with gaps is one that the collector is dropping; one that an object still names is never dropped.
+    // Gaps mean that the collector is dropping the manifest, and it never drops one that an object still names.
     if (manifestId === gapped) throw damaged(manifestId);
     const { sizeBytes } = info;
     const page = await readManifestPage(session, { manifestId, sizeBytes, fromOffset, limit: chunkLimit });
@@ -115,7 +115,7 @@ export async function getManifestPage(
   );
   const page = row && (await readManifestPage(session, { manifestId, sizeBytes: row.size_bytes, fromOffset, limit }));
   if (page !== undefined) return page;
-  // Rows of a manifest that objects name must be whole, whatever they say themselves.
+  // Rows of a manifest that an object names must be complete, whatever state they have.
   const named = await session.query("SELECT 1 AS named FROM objects WHERE manifest_id = $1 LIMIT 1", [manifestId]);
   throw named.length > 0 ? damaged(manifestId) : objectNotFound({ manifestId });
 }
@@ -155,7 +155,7 @@ export async function copyObject(session: SqlSession, copy: CopyObject): Promise
   return info;
 }
 
-/** The manifest goes with the name: its count stays. */
+/** The manifest moves to the new name, so its count stays. */
 export async function moveObject(session: SqlSession, move: TwoObjects): Promise<ObjectInfo> {
   const { sourceBucket, sourceKey, bucket, key } = move;
   const { source, current } = await lockBoth(session, move);
@@ -169,7 +169,7 @@ export async function moveObject(session: SqlSession, move: TwoObjects): Promise
   return info;
 }
 
-/** Two names of objects, and what is said of each. */
+/** Two objects by name, and the conditions on each. */
 type TwoObjects = Omit<CopyObject, "attributes">;
 
 /** Locks source and target, and checks the conditions on each. @throws {AshlarError} BUCKET_NOT_FOUND, OBJECT_NOT_FOUND, PRECONDITION_FAILED. */

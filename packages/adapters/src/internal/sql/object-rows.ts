@@ -21,7 +21,7 @@ export interface InfoRow {
   readonly durability: string;
   readonly manifest_id: string | null;
   readonly attributes: string;
-  /** Where it was selected too. */
+  /** Only if it was selected too. */
   readonly inline_data?: Uint8Array | null;
 }
 
@@ -57,7 +57,7 @@ export interface CurrentObject {
   readonly manifest_id: string | null;
 }
 
-/** An object to write, and what must hold of its latest version. */
+/** An object to write, and the condition on its latest version. */
 export interface WriteTarget {
   readonly bucket: string;
   readonly key: string;
@@ -69,7 +69,7 @@ type Look = ReadonlyArray<{ readonly [Column in keyof CurrentObject]: CurrentObj
 
 /** Locks an object, holds its bucket, and looks at the latest version. */
 export async function lockAndLook(session: SqlSession, { bucket, key }: WriteTarget): Promise<Look> {
-  // First the locks, then, in a statement of its own, the look: it sees what the writer before us committed.
+  // The look comes after the locks, in a statement of its own: so it sees what the writer before us committed.
   await session.lockBucket(bucket, "shared");
   await session.lockObjects([{ bucket, key: toByteText(key) }]);
   return await session.query(
@@ -104,7 +104,7 @@ export async function removeStatements(
   return current.manifest_id === null ? [removal] : [removal, await releaseStatement(session, current.manifest_id)];
 }
 
-/** Removes a version that was read under the lock; what it names is the caller's then. */
+/** Removes a version that was read under the lock. The caller takes care of the manifest that the version names. */
 export function removeRowStatement(version: {
   readonly bucket: string;
   readonly key: string;
@@ -113,7 +113,7 @@ export function removeRowStatement(version: {
   return {
     sql: "DELETE FROM objects WHERE bucket = $1 AND key = $2 AND object_version = $3 RETURNING 1 AS removed",
     params: [version.bucket, keyBytes(version.key), version.objectVersion],
-    // Cannot happen where the lock locks; where a database takes it for nothing, this keeps a manifest from being released twice.
+    // Cannot happen where the lock works. Where a database ignores the lock, this stops a manifest from being released twice.
     mustReturn: {
       rowCount: 1,
       otherwise: () => Object.assign(new Error("the object changed under the lock"), { code: "40001" }),

@@ -1,6 +1,6 @@
 /**
  * All operations by name. Both SQL stores run these: SQLite in a worker thread (so inputs and outputs are plain data), PostgreSQL in a
- * transaction of a pooled connection. What holds for each stands in the table of the port.
+ * transaction of a pooled connection. The rules of each are in the table of the port.
  */
 import {
   type MetadataInput,
@@ -57,7 +57,7 @@ export const SQL_OPERATIONS: SqlOperations = Object.freeze({
   ...objectExamination,
 });
 
-/** The method that an operation is a step of, where it is none itself. */
+/** For operations that are not methods themselves: the method that each is a step of. */
 const STEPS: Readonly<Record<Exclude<OperationName, MetadataOperation>, MetadataOperation>> = Object.freeze({
   dropReleasedStep: "dropReleasedManifests",
   listStoredSegments: "listSegments",
@@ -67,7 +67,7 @@ export function methodOf(name: OperationName): MetadataOperation {
   return name in STEPS ? STEPS[name as keyof typeof STEPS] : (name as MetadataOperation);
 }
 
-/** What holds for an operation. */
+/** The rules of an operation. */
 export function rulesOfSql(name: OperationName): OperationRules<unknown, unknown> {
   return rulesOf(methodOf(name));
 }

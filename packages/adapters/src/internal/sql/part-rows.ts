@@ -33,7 +33,7 @@ export function sealPart(part: PartRow): PartRow {
 /** The inverse of {@link sealPart}. @throws {AshlarError} METADATA_CORRUPT if the row is not what was written. */
 export function openPart(row: PartRow): PartRow {
   const { part_id, manifest_id, part_number, size_bytes, sha256, created_at_ms } = row;
-  // Form 1 knew neither place nor number of chunks.
+  // Form 1 covered neither the place nor the number of chunks.
   const fewer = [part_id, manifest_id, part_number, size_bytes, sha256, created_at_ms];
   return { ...row, etag: openText(row.etag, sealedFields(row), fewer) };
 }

@@ -25,7 +25,7 @@ export interface RowInsertion {
   readonly into: string;
   /** What follows the rows: `ON CONFLICT …`, `RETURNING …`. */
   readonly suffix?: string;
-  /** Where each row must be returned: what it is if one is not. */
+  /** If each row must be returned: the error for a row that is not. */
   readonly otherwise?: () => Error;
 }
 
@@ -59,7 +59,7 @@ export function inStatements(dialect: SqlDialect, values: readonly SqlValue[], s
   }));
 }
 
-/** Statements around `VALUES` over blocks of rows. @param row writes the placeholders of one. */
+/** Statements around `VALUES` over blocks of rows. @param row writes the placeholders of one row. */
 export function valuesStatements(
   dialect: SqlDialect,
   rows: ReadonlyArray<readonly SqlValue[]>,

@@ -25,7 +25,7 @@ export const MIGRATIONS: readonly Migration[] = Object.freeze([
   {
     version: 2,
     name: "requests of finished operations",
-    // Digest of the request, so that an operation id is good for one request only. Rows of before have none, and no caller knows their ids.
+    // Digest of the request, so that an operation id is good for one request only. Older rows have none, and no caller knows their ids.
     statements: ({ types: { text } }: SqlDialect): readonly string[] => [
       `ALTER TABLE finished_operations ADD COLUMN fingerprint ${text}`,
     ],
@@ -43,7 +43,7 @@ export const MIGRATIONS: readonly Migration[] = Object.freeze([
   {
     version: 7,
     name: "objects by manifest",
-    // Whether an object still names a manifest is looked up before it is dropped, not believed from a count.
+    // Before a manifest is dropped, the objects are searched for its id: a count is not trusted.
     statements: (): readonly string[] => [
       "CREATE INDEX objects_by_manifest ON objects (manifest_id) WHERE manifest_id IS NOT NULL",
     ],
@@ -112,7 +112,7 @@ function objectTables({ types }: SqlDialect): string[] {
 function manifestTables({ types }: SqlDialect): string[] {
   const { text, bytes, integer } = types;
   return [
-    // state: open (an upload), sealed (readable), dropping (its segments are going).
+    // state: open (an upload), sealed (readable), dropping (its segments are being deleted).
     `CREATE TABLE manifests (
       manifest_id ${text} PRIMARY KEY,
       state ${text} NOT NULL,
@@ -153,7 +153,7 @@ function manifestTables({ types }: SqlDialect): string[] {
 function chunkTables({ types }: SqlDialect): string[] {
   const { text, bytes, integer } = types;
   return [
-    // A chunk that a part names k times counts k references. idle_since_ms: when the last one went, or when it was marked collecting.
+    // A chunk that a part names k times counts k references. idle_since_ms: when the last one was removed, or when it was marked collecting.
     `CREATE TABLE chunks (
       chunk_id ${bytes} PRIMARY KEY,
       size_bytes ${integer} NOT NULL,

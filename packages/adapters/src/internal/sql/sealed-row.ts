@@ -1,9 +1,9 @@
 /**
  * Rows that carry a checksum of themselves, in front of their attributes: `1:<8 hex of the row>:<8 hex of the inline bytes, or nothing>:<JSON>`.
  *
- * One flipped bit in a database is then METADATA_CORRUPT and never taken for what was written. In front of the attributes, because a column behind the
- * inline bytes would make SQLite read over them in every listing. Rows of release 0.1 begin with the JSON's brace, have no checksum and are still read.
- * Never change the form: a new one takes a new number.
+ * So one flipped bit in a database is METADATA_CORRUPT and never taken for what was written. The checksum is in front of the attributes, because
+ * SQLite would read over the inline bytes in every listing to reach a column behind them. Rows of release 0.1 begin with the JSON's brace, have no
+ * checksum and are still read. Never change the form: a new one takes a new number.
  */
 import { crc32 } from "node:zlib";
 import { AshlarError } from "@ashlar/sdk/errors";
@@ -11,7 +11,7 @@ import type { ObjectAttributes } from "@ashlar/sdk/ports";
 
 const SEALED = /^1:(?<row>[0-9a-f]{8}):(?<inline>[0-9a-f]{8}|):(?<json>\{.*\})$/s;
 
-/** What else a row holds, in an order that never changes; null for what it has not. */
+/** The other fields of a row, in an order that never changes; null for a field without a value. */
 export type SealedFields = ReadonlyArray<string | number | null>;
 
 const hexOf = (checksum: number): string => checksum.toString(16).padStart(8, "0");
@@ -54,7 +54,10 @@ export function openAttributes(
 
 const SEALED_TEXT = /^(?<form>[12]):(?<row>[0-9a-f]{8}):(?<text>.*)$/s;
 
-/** The same for a row without attributes, in front of one of its texts, which has no colon itself where a row of release 0.1 may have it: `2:<8 hex of the row>:<text>`. */
+/**
+ * The same for a row without attributes, in front of one of its texts: `2:<8 hex of the row>:<text>`. A row of release 0.1 may have the text alone,
+ * which then has no colon.
+ */
 export function sealText(text: string, fields: SealedFields): string {
   return `2:${rowChecksum(fields, "", text)}:${text}`;
 }
@@ -62,11 +65,11 @@ export function sealText(text: string, fields: SealedFields): string {
 /**
  * The inverse of {@link sealText}.
  *
- * @param fewerFields what form 1, which is still read, covers of them.
+ * @param fewerFields those of the fields that form 1 covers; it is still read.
  * @throws {AshlarError} METADATA_CORRUPT.
  */
 export function openText(stored: string, fields: SealedFields, fewerFields: SealedFields): string {
-  // Not by the first character alone: one flipped bit of it must not make the row one without a checksum.
+  // Not decided by the first character alone: one flipped bit of it must not make this a row without a checksum.
   if (!stored.includes(":")) return stored;
   const { form, row, text = "" } = SEALED_TEXT.exec(stored)?.groups ?? {};
   const expected = rowChecksum(form === "1" ? fewerFields : fields, "", text);

@@ -29,7 +29,7 @@ export interface SqlDialect {
   head(value: string, length: string): string;
   /** Concatenated bytes. */
   concat(left: string, right: string): string;
-  /** A parameter that is known to be bytes, or an integer, where the context does not tell. */
+  /** Marks a parameter as bytes, or as an integer, where the context does not show it. */
   asBytes(parameter: string): string;
   asInteger(parameter: string): string;
 }

@@ -27,7 +27,7 @@ export interface SqlMetadataStoreParts {
   readonly layoutPolicy: LayoutPolicy;
 }
 
-/** The port over the operations: each method is the operation of its name, but four. Wrap it with checkedMetadataStore. */
+/** The port over the operations: each method is the operation of its name, except four. Wrap it with checkedMetadataStore. */
 export function createSqlMetadataStore(parts: SqlMetadataStoreParts): MetadataStore {
   const { executor, capabilities, layoutPolicy: policy } = parts;
   const execute: SqlExecutor["execute"] = (name, input, options) => executor.execute(name, input, options);

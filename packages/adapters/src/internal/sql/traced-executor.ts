@@ -13,8 +13,8 @@ export interface TracedExecutorOptions {
 }
 
 /**
- * An executor whose operations are spans called `sql.<operation>`: from the call to the answer, so waiting for a connection or for the group
- * commit, and further attempts, are in it.
+ * An executor whose operations are spans called `sql.<operation>`. A span lasts from the call to the answer, so it includes further attempts and
+ * waiting for a connection or for the group commit.
  */
 export function tracedExecutor(executor: SqlExecutor, { tracer, system, kind }: TracedExecutorOptions): SqlExecutor {
   if (tracer === undefined) return executor;

@@ -93,7 +93,7 @@ export function getUpload(session: SqlSession, uploadId: string): Promise<Upload
 export async function putPart(session: SqlSession, part: PutPart): Promise<PartInfo> {
   const { uploadId, partNumber, sizeBytes, etag, sha256, content } = part;
   const [rows, layouts] = await Promise.all([
-    // Parts may arrive side by side; complete and abort lock the row for themselves.
+    // Several parts may arrive at once; complete and abort lock the row exclusively.
     selectUpload(session, uploadId, session.dialect.forKeyShare),
     selectLayouts(session, content.chunks),
   ]);
@@ -198,7 +198,7 @@ export async function abortUpload(session: SqlSession, uploadId: string): Promis
   await forgetUpload(session, uploadId);
 }
 
-/** Forgets an upload whose row is locked; its parts go with its manifest. */
+/** Forgets an upload whose row is locked; its parts are dropped with its manifest. */
 async function forgetUpload(session: SqlSession, uploadId: string): Promise<void> {
   await session.query("DELETE FROM uploads WHERE upload_id = $1", [uploadId]);
   await session.query("UPDATE manifests SET released_at_ms = $2 WHERE manifest_id = $1", [
@@ -221,7 +221,7 @@ export async function abortStaleUploads(
   return stale.length;
 }
 
-/** A time that was damaged must not cost an upload. */
+/** A damaged time must not abort an upload. */
 function isAsWritten(row: UploadRow): boolean {
   try {
     uploadOf(row);

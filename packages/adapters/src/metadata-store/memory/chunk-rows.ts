@@ -21,7 +21,7 @@ export function raiseChunks(state: MemoryState, content: ChunkedContent): void {
   for (const { chunkId, sizeBytes, layoutVersion = 0, missedNodeIds } of content.chunks) {
     const id = encodeHex(chunkId);
     const row = state.chunks.get(id);
-    // Of a row that was being collected only the copies of this commit are sure to be kept.
+    // If the row was being collected, only the replicas of this commit are sure to be kept.
     const known = row === undefined || row.collecting ? 0 : row.layoutVersion;
     state.chunks.set(id, {
       chunkId: row?.chunkId ?? chunkId,

@@ -24,7 +24,7 @@ export interface MemoryMetadataStoreOptions {
   readonly clock?: Clock | undefined;
   /** Default: the system's. */
   readonly random?: Random | undefined;
-  /** True: servers that register wait for an operator's changeLayout. Default false: they join by themselves. */
+  /** True: nodes that register wait for an operator's changeLayout. Default false: they join by themselves. */
   readonly stagedLayouts?: boolean | undefined;
   /** Copies wanted in the first layout, 1 to REPLICATION_FACTOR_MAX; default 3. */
   readonly replicationFactor?: number | undefined;
@@ -33,7 +33,7 @@ export interface MemoryMetadataStoreOptions {
 /**
  * A metadata store in memory, for tests, simulations and throw-away data: all semantics, no persistence, one process.
  *
- * Written apart from the SQL stores on purpose: the one checks the other.
+ * It shares little code with the SQL stores on purpose: each checks the other.
  */
 export function createMemoryMetadataStore(options: MemoryMetadataStoreOptions = {}): MetadataStore {
   const state = createState({

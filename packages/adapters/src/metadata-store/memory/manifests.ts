@@ -25,7 +25,7 @@ export function manifestPage(row: ManifestRow, fromOffset: number, limit: number
   return { chunks: row.chunks.slice(low, low + limit), ...(next === undefined ? {} : { nextOffset: next.offset }) };
 }
 
-/** An object row names the manifest no more; with the last one the manifest is released. */
+/** For an object row that stops naming the manifest; the last one releases it. */
 export function releaseManifest(state: MemoryState, manifestId: string | undefined): void {
   const row = manifestId === undefined ? undefined : state.manifests.get(manifestId);
   if (manifestId === undefined || row === undefined) return;

@@ -14,7 +14,7 @@ const FORGET_MAX = 4;
 
 type Methods = Omit<MetadataStore, "capabilities" | "close">;
 
-/** The methods of a store with named writes that happen once: one that ran under the same name before answers with its first result. */
+/** The methods of a store, with named writes that happen once: a write that ran before under the same name answers with its first result. */
 export function onceEach(state: MemoryState, methods: Methods): Methods {
   const run = runOn(methods) as (name: MetadataOperation, input: unknown) => Promise<unknown>;
   return metadataMethods((async (name: MetadataOperation, input: unknown, options: WriteOptions | undefined) => {
@@ -23,7 +23,7 @@ export function onceEach(state: MemoryState, methods: Methods): Methods {
     const kept = names.flatMap(({ key }) => state.finished.get(key) ?? []);
     const finished = findFinished(names, kept) as FinishedRow | undefined;
     if (finished !== undefined) return await finished.result;
-    // Kept before anybody else has a turn: what a write in memory does is done when it returns its promise.
+    // Kept before any other call runs: a write in memory has done its work when it returns its promise.
     const result = run(name, input);
     const finishedAtMs = state.clock.nowMs();
     for (const { key, fingerprint } of names) state.finished.set(key, { key, fingerprint, result, finishedAtMs });

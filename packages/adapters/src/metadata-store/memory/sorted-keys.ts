@@ -1,4 +1,4 @@
-/** Keys in ascending order with cheap seeks; insertion moves what lies behind (a memmove: fine up to some 100,000 keys). */
+/** Keys in ascending order with cheap seeks; insertion moves the keys behind it (a memmove: fine up to some 100,000 keys). */
 export class SortedKeys {
   readonly #keys: string[] = [];
 

@@ -25,7 +25,7 @@ export interface ChunkRow {
   referenceCount: number;
   collecting: boolean;
   layoutVersion: number;
-  /** When the last reference went, or when it was marked `collecting`. */
+  /** When the last reference was removed, or when the row was marked `collecting`. */
   idleSinceMs: number | undefined;
 }
 
@@ -67,7 +67,7 @@ export interface BucketRow {
 
 export interface NodeRow extends Omit<NodeRecord, "state"> {
   readonly stopped: boolean;
-  /** An operator took it out of the layout, so registering does not bring it back. */
+  /** An operator took the node out of the layout, so registering does not bring it back. */
   readonly removedFromLayout: boolean;
 }
 

@@ -24,8 +24,8 @@ export type { PgClient, PgPool, PgQueryConfig, PgResult, PgTypes } from "./postg
 /** Options of {@link openPostgresMetadataStore}. */
 export interface PostgresMetadataStoreOptions {
   /**
-   * A pool of connections: `new pg.Pool({ connectionString, pipeline: true })`. With `pipeline` a write takes two round trips, without it one for each
-   * of its statements, some ten where the object has chunks. A pool stays the caller's; of a function's pool the store is the owner, and
+   * A pool of connections: `new pg.Pool({ connectionString, pipeline: true })`. With `pipeline` a write takes two round trips; without it, one for
+   * each of its statements, some ten if the object has chunks. A pool stays the caller's. A pool that a function returns belongs to the store, and
    * `close()` ends it. Tables are made in the schema that comes first in the search path.
    */
   readonly pool: PgPool | (() => PgPool | Promise<PgPool>);
@@ -33,11 +33,11 @@ export interface PostgresMetadataStoreOptions {
   readonly clock?: Clock | undefined;
   /** Default: the system's. */
   readonly random?: Random | undefined;
-  /** Default: no lines. */
+  /** Default: logs nothing. */
   readonly logger?: Logger | undefined;
-  /** Makes a span of each operation, and of each statement below it. Default: none. */
+  /** Makes a span for each operation, and for each of its statements. Default: none. */
   readonly tracer?: Tracer | undefined;
-  /** True: servers that register wait for an operator's changeLayout. Default false. */
+  /** True: nodes that register wait for an operator's changeLayout. Default false. */
   readonly stagedLayouts?: boolean | undefined;
   /** Copies wanted in the first layout; default 3. */
   readonly replicationFactor?: number | undefined;
@@ -45,12 +45,15 @@ export interface PostgresMetadataStoreOptions {
   readonly preparedStatements?: boolean | undefined;
   /** How long a call is tried again while the database is away, in ms; default 10,000: a restart passes unnoticed. */
   readonly retryForMs?: number | undefined;
-  /** How long one statement, those that are sent with it, or getting a connection, may take before the database counts as away, in ms; default 30,000. `ping()` takes 2 s at most. */
+  /**
+   * How long one statement with those that are sent with it, or getting a connection, may take before the database counts as away, in ms; default
+   * 30,000. `ping()` takes 2 s at most.
+   */
   readonly statementTimeoutMs?: number | undefined;
 }
 
 /**
- * Opens the metadata store of a cluster on PostgreSQL ≥ 13, or what speaks its protocol and dialect, and brings the schema up to date.
+ * Opens the metadata store of a cluster on PostgreSQL ≥ 13, or on a database with its protocol and dialect, and brings the schema up to date.
  *
  * Any number of processes may share the database. Conflicts and lost connections are tried again; a write happens once, also when the
  * answer to its commit is lost.

@@ -10,7 +10,7 @@ export interface PgQueryConfig {
   /** A named statement is prepared once per connection. */
   readonly name?: string;
   readonly types?: PgTypes;
-  /** Rejects where no answer has come after so many ms; the connection is useless then. */
+  /** Rejects if no answer has come after so many ms; the connection is useless then. */
   readonly query_timeout?: number;
 }
 
@@ -37,7 +37,7 @@ export interface PgClient {
   removeListener(event: "error", listener: (error: Error) => void): unknown;
 }
 
-/** `pg.Pool` fits. It tells of each connection that it makes before it hands it out, and of those that break while idle. */
+/** `pg.Pool` fits. It emits `connect` for each new connection before it hands it out, and `error` for a connection that breaks while idle. */
 export interface PgPool {
   connect(): Promise<PgClient>;
   end(): Promise<void>;

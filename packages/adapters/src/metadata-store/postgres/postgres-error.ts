@@ -1,6 +1,9 @@
 import { AshlarError } from "@ashlar/sdk/errors";
 
-/** Two transactions met and this one lost, or rows appeared in between: the same again from the start. https://www.postgresql.org/docs/current/errcodes-appendix.html */
+/**
+ * Two transactions met and this one lost, or rows appeared in between: try the same again from the start.
+ * https://www.postgresql.org/docs/current/errcodes-appendix.html
+ */
 const CONFLICTS: ReadonlySet<string> = new Set([
   "40001", // serialization_failure
   "40P01", // deadlock_detected
@@ -27,7 +30,7 @@ const UNAVAILABLE: ReadonlySet<string> = new Set([
   "EAI_AGAIN",
 ]);
 
-/** PostgreSQL's own checksums, or what it makes of a page, say that it is not what was written. */
+/** PostgreSQL's own checksums, or its reading of a page, show that the page is not what was written. */
 const DAMAGE: ReadonlySet<string> = new Set([
   "XX001", // data_corrupted
   "XX002", // index_corrupted

@@ -31,7 +31,7 @@ const CONFLICT_BACKOFF_MS = { base: 2, max: 100 } as const;
 /** A restart takes seconds. */
 const UNAVAILABLE_BACKOFF_MS = { base: 50, max: 1000 } as const;
 
-/** Who asks whether the database is there wants to know soon. */
+/** A caller that asks whether the database is there wants to know soon. */
 const PING_MAX_MS = 2000;
 
 /** What an executor is made of. */
@@ -45,7 +45,7 @@ export interface PostgresExecutorOptions {
   readonly preparedStatements: boolean;
   /** How long an operation is tried again before METADATA_UNAVAILABLE, in ms. */
   readonly retryForMs: number;
-  /** How long one statement, those that are sent with it, or getting a connection, may take, in ms. */
+  /** How long one statement with those that are sent with it, or getting a connection, may take, in ms. */
   readonly statementTimeoutMs: number;
 }
 
@@ -61,12 +61,12 @@ interface Call extends NamedOperation {
 }
 
 /**
- * Runs operations on pooled connections, again where that helps.
+ * Runs operations on pooled connections, and tries them again where that helps.
  *
- * A write whose connection breaks after COMMIT was sent may or may not have happened. Such writes leave their result under their operation id
- * (the caller's, or one of their own) in the same transaction (`finished_operations`), so an attempt that fails where an earlier one may have
- * succeeded finds its result and answers with it. The primary key stops the two from both happening, also while the server is still working on
- * the first. What succeeds at once asks for nothing.
+ * A write whose connection breaks after COMMIT was sent may or may not have happened. So writes leave their result under their operation id
+ * (the caller's, or one of their own) in the same transaction (`finished_operations`). An attempt that fails where an earlier one may have
+ * succeeded finds that result and answers with it. The primary key stops both attempts from happening, also while the server still works on
+ * the first. An attempt that succeeds at once looks nothing up.
  */
 export class PostgresExecutor implements SqlExecutor {
   readonly #options: PostgresExecutorOptions;
@@ -126,10 +126,10 @@ export class PostgresExecutor implements SqlExecutor {
     });
   }
 
-  /** @throws {AshlarError} METADATA_UNAVAILABLE if `work` takes longer than `timeoutMs`; it goes on then. */
+  /** @throws {AshlarError} METADATA_UNAVAILABLE if `work` takes longer than `timeoutMs`; the work goes on then. */
   async #within<T>(timeoutMs: number, work: Promise<T>): Promise<T> {
     const over = new AbortController();
-    // Real time, as the driver's own limits: it is a real database that does not answer.
+    // Real time, like the driver's own limits: a real database is what does not answer.
     const late = systemClock.sleep(timeoutMs, { signal: over.signal }).then((): never => {
       throw new AshlarError("METADATA_UNAVAILABLE", `the metadata database did not answer within ${timeoutMs} ms`);
     });
@@ -142,7 +142,7 @@ export class PostgresExecutor implements SqlExecutor {
   }
 
   /**
-   * Checks a connection out; one that failed is closed, not reused. A database that is frozen, or behind a dead network, answers nothing at all,
+   * Checks a connection out; a connection that failed is closed, not reused. A database that is frozen, or behind a dead network, never answers,
    * so statements have a time limit, unless `timed` is false.
    */
   async withClient<T>(
@@ -152,7 +152,7 @@ export class PostgresExecutor implements SqlExecutor {
     const { pool, statementTimeoutMs } = this.#options;
     const connecting = pool.connect();
     const client = await this.#within(statementTimeoutMs, connecting).catch((error: unknown) => {
-      // It may still come, and belongs to nobody then.
+      // The connection may still come: nobody uses it then, so it goes back.
       connecting.then(
         (late) => late.release(),
         () => {},
@@ -182,7 +182,7 @@ export class PostgresExecutor implements SqlExecutor {
     return await runSql(session, name, input);
   }
 
-  /** What a write asks first goes with BEGIN and the locks, and what it says last with its result and COMMIT: two round trips, if it asks no more. */
+  /** The first statements of a write go with BEGIN and the locks, the last ones with its result and COMMIT: two round trips, if it has no others. */
   async #transaction(connection: PgClient, call: Call): Promise<unknown> {
     const { preparedStatements } = this.#options;
     const { operationId, name, input } = call;
@@ -219,7 +219,7 @@ export class PostgresExecutor implements SqlExecutor {
       await client.settled();
       await queryScript(connection, "ROLLBACK");
       const finished = once && call.mayBeFinished ? await this.#lookUp(connection, call) : undefined;
-      // It is known by now what became of earlier tries: they waited for the same locks, or the primary key.
+      // The outcome of earlier tries is known by now: tries wait for each other at the same locks, or at the primary key.
       call.commitLost = false;
       if (finished === undefined) throw error;
       return finished.output;
@@ -233,7 +233,7 @@ export class PostgresExecutor implements SqlExecutor {
 
   async close(): Promise<void> {
     const { pool, ownsPool } = this.#options;
-    // A pool that ends still hears from connections on their way out, so its listener stays; of the caller's pool it goes.
+    // Connections may report errors while their pool ends, so our own pool keeps its listener; the caller's pool loses it.
     if (ownsPool) return await pool.end();
     pool.removeListener("error", this.#onPoolError);
     pool.removeListener("connect", listenAlways);
@@ -241,8 +241,8 @@ export class PostgresExecutor implements SqlExecutor {
 }
 
 /**
- * The pool stops listening to a new connection when it hands it out, and we start some turns later: an error of the server in one packet with its
- * "ready" comes between the two. The next statement finds out that the connection is useless.
+ * The pool stops listening to a new connection when it hands it out, and we start some turns later: an error that the server sends in one packet with
+ * its "ready" comes between the two. The next statement shows that the connection is useless.
  */
 function listenAlways(client: PgClient): void {
   client.on("error", () => {});
@@ -259,8 +259,9 @@ function withTimeLimit(client: PgClient, timeoutMs: number): PgClient {
 }
 
 /**
- * In one round trip, with the first statements of the operation: begins, takes the locks of the objects, and only then looks at the clock, so that times of one object never go back.
- * `os` does not wait for the log; `strict` and `batched` do (PostgreSQL's own interval is longer than what `batched` promises).
+ * Begins, takes the locks of the objects, and only then reads the clock, so that times of one object never go back. All of it goes in one round trip
+ * with the first statements of the operation. `os` does not wait for the log; `strict` and `batched` do (PostgreSQL's own interval is longer than
+ * what `batched` promises).
  */
 function beginScript(call: Call, locks: readonly string[]): string {
   const durability = rulesOfSql(call.name).durability?.(call.input);

@@ -18,7 +18,7 @@ function signal(name: "STOP" | "CONT"): void {
   if (pids.length > 0) execFileSync("kill", [`-${name}`, ...pids.map(String)]);
 }
 
-/** @returns false where the server's processes are not of this machine. */
+/** @returns false if the server's processes do not run on this machine. */
 async function freeze(): Promise<boolean> {
   const { rows } = await pool.query("SELECT pid FROM pg_stat_activity WHERE application_name = $1", [schema.name]);
   const found = rows.map((row: { pid: number }) => row.pid);
@@ -48,7 +48,7 @@ afterAll(async () => {
   await schema.drop();
 });
 
-/** A frozen database answers never; this is more than any machine is too busy for. */
+/** A frozen database never answers; even a very busy machine takes less time than this. */
 const HANG_MS = 20_000;
 
 test("a database that is frozen is METADATA_UNAVAILABLE within the time limit, and is used again afterwards", async (context) => {

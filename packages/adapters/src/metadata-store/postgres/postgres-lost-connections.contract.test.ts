@@ -109,7 +109,7 @@ describe.each([true, false])("a connection that breaks (pipelined: %s)", (pipeli
         });
       }
       expect(proxy.cutCount).toBe(writes.length);
-      // The server rolls back what it got no COMMIT for, and commits the rest though nobody hears of it.
+      // The server rolls back what it got no COMMIT for, and commits the rest although nobody gets the answer.
       await expect
         .poll(async () => (await store.listObjects({ bucket: BUCKET })).objects.map(({ key }) => key))
         .toEqual([cut === "before-answer" ? "k" : "gone"]);
@@ -163,7 +163,7 @@ describe("a server that dies", () => {
     let done = false;
     const writer = async (name: string): Promise<void> => {
       for (let index = 0; !done; index++) {
-        // A commit that happened unseen, and then again, would be refused by its condition.
+        // If a commit happened without an answer and then again, its condition would refuse the second one.
         const commit = commitOf(`${name}/${index}`, { condition: { ifNoneMatch: "*" } });
         answered.set(commit.key, (await store.commitObject(commit)).objectVersion);
       }

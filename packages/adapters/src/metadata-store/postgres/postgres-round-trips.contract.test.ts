@@ -16,7 +16,7 @@ function inlineCommit(key: string, change: Partial<CommitObject> = {}): CommitOb
   return { bucket: BUCKET, key, sizeBytes: 3, etag: "x", durability: "strict", attributes: {}, content, ...change };
 }
 
-/** @param count of chunks; no two of all tests are the same, unless the names of their commits are. */
+/** @param count number of chunks; in all tests, chunks are the same only if the names of their commits are. */
 function chunkedCommit(name: string, count: number, change: Partial<CommittedChunk> = {}): CommitObject {
   const chunkIdOf = (index: number): Digest => sha256Sync(new TextEncoder().encode(`${name} ${index}`));
   const chunks = Array.from({ length: count }, (_, index) => ({
@@ -40,7 +40,7 @@ afterEach(async () => {
   await schema.drop();
 });
 
-/** The rows of a table, past the store. */
+/** The rows of a table, read without the store. */
 const rowsOf = async (table: string): Promise<unknown[]> => (await pool.query(`SELECT * FROM ${table}`)).rows;
 
 describe("round trips", () => {
@@ -155,7 +155,7 @@ describe("statements that are sent together", () => {
     expect((await store.getObject({ bucket: BUCKET, key: "k" }))?.info.sizeBytes).toBe(3);
   });
 
-  test.each(["rejects", "throws"])("one that the driver does not send is not committed around: it %s", async (how) => {
+  test.each(["rejects", "throws"])("one that the driver does not send stops the commit: the driver %s", async (how) => {
     let refused = "";
     const refuse = (): Promise<PgResult> => {
       const error = new TypeError("cannot be encoded");
@@ -185,7 +185,7 @@ describe("statements that are sent together", () => {
         const result = await client.query(config);
         if (!config.text.includes("LEFT JOIN objects")) return result;
         looks.push(config.text);
-        // Behind the back of the first look, as a database does that takes advisory locks for nothing.
+        // After the look of the second write, as in a database that ignores advisory locks.
         if (looks.length === 2) await pool.query("DELETE FROM objects");
         return result;
       }),
@@ -198,7 +198,7 @@ describe("statements that are sent together", () => {
     expect((await store.getObject({ bucket: BUCKET, key: "k" }))?.info.sizeBytes).toBe(3);
   });
 
-  test("a commit of more statements than are sent together is as whole as any", async () => {
+  test("a commit of more statements than are sent together is complete", async () => {
     const store = await openPostgresMetadataStore({ pool });
     await store.createBucket(BUCKET);
     const count = 40 * 1024;
@@ -219,7 +219,7 @@ describe("statements that are sent together", () => {
       const holder = await pool.connect();
       try {
         await holder.query("BEGIN");
-        // Writers share the bucket's lock; who deletes it has it alone.
+        // Writers share the bucket's lock; a delete of the bucket has it alone.
         for (const lock of lockStatements({ objects: [], buckets: [BUCKET] }))
           await holder.query(lock.replace("_shared", ""));
         for (const write of [() => store.commitObject(inlineCommit("k")), () => store.createUpload(upload)]) {

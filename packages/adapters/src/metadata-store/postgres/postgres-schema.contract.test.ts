@@ -62,7 +62,7 @@ test("a pool that was passed in stays the caller's", async () => {
   expect((await pool.query("SELECT 1 AS one")).rows).toEqual([{ one: 1 }]);
 });
 
-test("an idle connection that the node ends is replaced without an error", async () => {
+test("an idle connection that the server ends is replaced without an error", async () => {
   const store = await openPostgresMetadataStore({ pool });
   await store.createBucket("case-bucket");
   const admin = schema.createPool();

@@ -5,9 +5,9 @@ import type { SqlSession, SqlStatement, SqlValue } from "../../internal/sql/sql-
 import type { PgResult, PgTypes } from "./postgres-client.ts";
 import { allAnswered, type StatementSender } from "./statements-in-order.ts";
 
-/** Statements with more parameters are lists of any length; each would stay prepared on the server for ever. */
+/** Statements with more parameters are lists of any length; each would stay prepared on the server forever. */
 const NAMED_PARAMS_MAX = 16;
-/** As many as the largest commit of a client needs. The time limit of a statement holds for all that are sent together, so there is an end. */
+/** As many as the largest commit of a client needs. The time limit of a statement holds for all that are sent together, so there is a maximum. */
 const SENT_TOGETHER_MAX = 32;
 /** Any number that no other application is likely to lock. */
 const LAYOUT_LOCK = "4707464411937265408";
@@ -25,7 +25,7 @@ const parsers: ReadonlyMap<number, (text: string) => unknown> = new Map<number, 
   [1700, toNumber], // numeric: sums
 ]);
 
-/** Own parsers, so that settings which the app makes on its driver do not matter here. All integers of the schema are below 2^53. */
+/** The store has its own parsers, so that the app's settings of its driver do not matter here. All integers of the schema are below 2^53. */
 const types: PgTypes = {
   getTypeParser: (oid: number) => parsers.get(oid) ?? ((text: string): string => text),
 };
@@ -41,12 +41,12 @@ function statementName(sql: string): string {
   return name;
 }
 
-/** What a session needs beside its connection. */
+/** What a session works with. */
 export interface PostgresSessionContext {
   readonly client: StatementSender;
   readonly operationId: string;
   readonly preparedStatements: boolean;
-  /** The time of the transaction, where one was begun. */
+  /** The time of the transaction, if one was begun. */
   readonly nowMs?: Promise<number>;
   /** Lock statements that the transaction ran when it began. */
   readonly heldLocks?: ReadonlySet<string>;
@@ -76,8 +76,8 @@ export async function queryScript<Row extends object>(client: StatementSender, s
 const DIVISION_BY_ZERO = "22012";
 
 /**
- * Runs a statement and holds it to what it must return. It divides by zero if it returns other rows, so that the transaction fails in the server: the
- * COMMIT may be under way already.
+ * Runs a statement and checks what it must return. The statement divides by zero if it returns another number of rows, so that the transaction fails
+ * in the server: the COMMIT may be under way already.
  */
 export async function queryChecked(
   context: Pick<PostgresSessionContext, "client" | "preparedStatements">,
@@ -104,8 +104,8 @@ export function postgresSession(context: PostgresSessionContext): SqlSession {
   let idCount = 0;
   const query = <Row extends object>(sql: string, params?: readonly SqlValue[]): Promise<readonly Row[]> =>
     queryPg<Row>(context, sql, params);
-  // No parameters: the numbers differ from call to call, and a prepared statement would gain nothing here. Not waited for: what is asked next is
-  // behind it, and fails as it did.
+  // No parameters: the numbers differ from call to call, and a prepared statement would gain nothing here. Not waited for: the next statement is
+  // behind it, and fails if it failed.
   const takeLock = (statement: string): void => {
     if (context.heldLocks?.has(statement) !== true) queryScript(context.client, statement).catch(() => {});
   };
@@ -138,9 +138,9 @@ export function postgresSession(context: PostgresSessionContext): SqlSession {
 }
 
 /**
- * Statements that take locks; keys are byte texts. Objects in ascending order, so that two writers of the same two objects cannot wait for each other. Advisory
- * locks, because the object may not exist yet, so there is no row to lock; and because a row lock on the bucket would be written down for
- * every object in it.
+ * Statements that take locks; keys are byte texts. Objects are locked in ascending order, so that two writers of the same two objects cannot wait for
+ * each other. The locks are advisory, because the object may not exist yet, so there is no row to lock; and because a row lock on the bucket would be
+ * written to disk for every object in it.
  */
 export function lockStatements({ objects, buckets }: OperationLocks): string[] {
   const numbers = [...new Set(objects.map(objectLock))].sort((a, b) => (a < b ? -1 : 1));

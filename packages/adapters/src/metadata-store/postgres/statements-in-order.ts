@@ -10,10 +10,10 @@ export interface StatementsInOrder extends StatementSender {
 }
 
 /**
- * Sends statements in the order of the calls; one behind a statement that failed fails as that one did.
+ * Sends statements in the order of the calls; a statement behind a failed one fails with the same error.
  *
- * A connection that pipelines sends each at once, so statements that are asked together cost one round trip; the transaction keeps what follows a
- * failure from having an effect. Any other connection sends each after the answer to the one before, and nothing after a failure.
+ * A connection that pipelines sends each at once, so statements that are called together cost one round trip; in the transaction, statements after a
+ * failure have no effect. Any other connection sends each after the answer to the one before, and nothing after a failure.
  */
 export function statementsInOrder(client: PgClient): StatementsInOrder {
   let before: Promise<unknown> = Promise.resolve();
@@ -45,7 +45,7 @@ export function statementsInOrder(client: PgClient): StatementsInOrder {
 /**
  * Sends the last statements of a transaction, and `commit` behind them, and waits for all answers.
  *
- * @throws what the first statement that failed was answered.
+ * @throws the error of the first statement that failed.
  */
 export async function sendLast(
   statements: ReadonlyArray<() => Promise<unknown>>,
@@ -54,12 +54,12 @@ export async function sendLast(
   const sent = statements.map((send) => send());
   const answered = allAnswered(sent);
   answered.catch(() => {});
-  // What the driver cannot encode it refuses at once, and the server never hears of it: by now that is known, and COMMIT does not follow.
+  // The driver refuses at once what it cannot encode, and the server never gets it: after this tick that is known, and COMMIT does not follow.
   await new Promise<void>((resolve) => process.nextTick(resolve));
   await allAnswered([answered, commit()]);
 }
 
-/** Waits for the answers of statements in their order. @throws what the first of them that failed was answered; the others failed because of it. */
+/** Waits for the answers of statements in their order. @throws the error of the first that failed; the others failed because of it. */
 export async function allAnswered(answers: ReadonlyArray<Promise<unknown>>): Promise<void> {
   for (const outcome of await Promise.allSettled(answers)) if (outcome.status === "rejected") throw outcome.reason;
 }

@@ -2,14 +2,14 @@ import type { Tracer } from "@ashlar/sdk/ports";
 import { inSpan } from "@ashlar/sdk/tracing";
 import type { PgClient, PgPool, PgQueryConfig } from "./postgres-client.ts";
 
-/** The first word that says what is done, also of a statement that is held to what it returns; a transaction's script begins with BEGIN or ends with COMMIT. */
+/** The first word of a statement, also of one whose rows are checked. A transaction's script begins with BEGIN or ends with COMMIT. */
 const FIRST_WORD = /^\s*(?:WITH returned AS \()?([A-Za-z]+)/;
 const COMMIT = /\bCOMMIT\s*$/;
 
 /**
  * A pool whose statements are `client` spans called after their first word, with the statement's text (`db.query.text`).
  *
- * Texts have placeholders instead of values, except the locks and results that go with BEGIN and COMMIT: of those only the word is told.
+ * Texts have placeholders instead of values, except the locks and results that go with BEGIN and COMMIT: of those the span has only the word.
  */
 export function tracedPool(pool: PgPool, tracer: Tracer | undefined): PgPool {
   if (tracer === undefined) return pool;

@@ -6,14 +6,14 @@ import { readSeenDatabase, writeSeenDatabase } from "../../internal/seen-databas
 import type { SqlExecutor } from "../../internal/sql/sql-metadata-store.ts";
 
 /**
- * How long a step lasts for the writes after it: a copy of the running database is noticed if a write came so long after it. A step costs a commit
- * and a small synced file, next to nothing once a minute.
+ * How long a step lasts for the writes after it: a copy of the running database is noticed if a write came this long after the copy. A step costs a
+ * commit and a small synced file, next to nothing once a minute.
  */
 export const STEP_LASTS_MS = 60_000;
 
 /** What {@link DatabaseSteps} works with. */
 export interface DatabaseStepsOptions {
-  /** With the database and its chunks, and `database.json`. */
+  /** The folder with the database, its chunks and `database.json`. */
   readonly folder: string;
   readonly executor: Pick<SqlExecutor, "execute">;
   readonly clock: Clock;
@@ -21,8 +21,8 @@ export interface DatabaseStepsOptions {
 }
 
 /**
- * Takes the database of a folder a step further before writes that name chunks, and after the last of them, and writes that down beside the chunks: see
- * `DatabaseMark` in the SDK for why. Whoever only reads, or writes what lies inline, pays nothing.
+ * Takes steps with the database of a folder, before writes that name chunks and after the last of them: raises its epoch, and notes that next to the
+ * chunks. See `DatabaseMark` in the SDK for why. Reads and inline writes cost nothing.
  */
 export class DatabaseSteps {
   readonly #options: DatabaseStepsOptions;
@@ -64,9 +64,9 @@ export class DatabaseSteps {
     const { executor, folder, clock } = this.#options;
     const mark = await executor.execute("databaseMark", undefined);
     const seen = await readSeenDatabase(nodeFs, folder);
-    // A step would end the takeover, which is for the collection that every store has accepted.
+    // A step would end the takeover; only the collection that every store has accepted may do that.
     if (mark.takesOver) return;
-    // Restored, or another one: it must not count itself up to what the chunks are kept for.
+    // The database was restored, or is another one: it must not count up to the epoch that the chunks are kept for.
     if (seen !== undefined && (seen.databaseId !== mark.databaseId || seen.epoch > mark.epoch)) return;
     await executor.execute("advanceDatabase", mark.epoch);
     const next = meetDatabase(seen, await executor.execute("databaseMark", undefined), clock.nowMs());

@@ -5,9 +5,9 @@ const RESERVE_SHARE = 0.05;
 
 /** Room on a disk. */
 export interface DiskRoom {
-  /** Bytes that this process may still write; undefined where the system does not tell. */
+  /** Bytes that this process may still write; undefined where the system does not say. */
   freeBytes(): number | undefined;
-  /** Bytes that only what makes room may use: 16 MiB, less on disks below 320 MiB (5 %). */
+  /** Bytes that only operations that make room may use: 16 MiB, less on disks below 320 MiB (5 %). */
   readonly reserveBytes: number;
 }
 
@@ -18,7 +18,7 @@ export function diskRoom(folder: string): DiskRoom {
       const { bavail, bsize } = statfsSync(folder);
       return bavail * bsize;
     } catch {
-      return undefined; // the write itself will tell
+      return undefined; // the write itself will show it
     }
   };
   let reserveBytes = RESERVE_MAX_BYTES;

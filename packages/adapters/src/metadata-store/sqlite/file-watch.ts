@@ -1,7 +1,7 @@
 import { statSync } from "node:fs";
 import { AshlarError } from "@ashlar/sdk/errors";
 
-/** The files of an open database by device and inode: a path may come to name another file, or none, and what is written then is nobody's. */
+/** The files of an open database by device and inode: a path may later name another file, or none, and what is written then is lost. */
 export class FileWatch {
   readonly #paths: readonly string[];
   #known: string | undefined;

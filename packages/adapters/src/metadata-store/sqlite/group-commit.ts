@@ -15,7 +15,7 @@ import type { SqliteConnection } from "./sqlite-connection.ts";
 import { fromSqliteError, isFailedSync, isFull, isIoError } from "./sqlite-error.ts";
 import { encodeError, type WorkerAnswer, type WorkerRequest } from "./worker-protocol.ts";
 
-/** Operations of one transaction: more share an fsync, but the first waits for the last (some 30 µs each). */
+/** Most operations of one transaction: more of them share an fsync, but the first waits for the last (some 30 µs each). */
 const GROUP_MAX = 128;
 
 /** Results of earlier writes that a group forgets at most: more than it adds, so that they stay bounded where nobody collects. */
@@ -35,9 +35,9 @@ export interface GroupCommitOptions {
 /**
  * Commits many writes with one fsync.
  *
- * What is waiting runs in one transaction, each operation in a savepoint of its own, so that one that fails takes back only itself. Answers
- * are given after the commit: a success is durable, and a refusal never rests on a write that did not happen. While one group is being
- * synced the next one gathers, so the size of the groups follows the load and nobody waits for a timer.
+ * All waiting operations run in one transaction, each in a savepoint of its own, so an operation that fails undoes only itself. Answers are
+ * given after the commit: a success is durable, and a refusal never rests on a write that did not happen. While one group is being synced
+ * the next one gathers, so the size of the groups follows the load and nobody waits for a timer.
  */
 export class GroupCommit {
   readonly #options: GroupCommitOptions;
@@ -47,7 +47,7 @@ export class GroupCommit {
   readonly #waiting: WorkerRequest[] = [];
   #running: Promise<void> | undefined;
   #synchronous = "FULL";
-  /** When the oldest answered write of mode `batched` that is not synced yet was answered, monotonic; undefined if there is none. */
+  /** Monotonic time of the answer to the oldest `batched` write that is not synced yet; undefined if there is none. */
   #unsyncedSinceMs: number | undefined;
   #lastSyncMs = 0;
   #failure: AshlarError | undefined;
@@ -112,7 +112,7 @@ export class GroupCommit {
     }
   }
 
-  /** What is left of the window decides: once it is used up, or if syncs take longer than it, `batched` writers wait for the disk too. */
+  /** The rest of the window decides: once it is used up, or if a sync takes longer than the window, `batched` writers wait for the disk too. */
   #modeOf(group: readonly WorkerRequest[]): Durability {
     const mode = strongestOf(group);
     if (mode !== "batched") return mode;
@@ -122,8 +122,8 @@ export class GroupCommit {
   }
 
   /**
-   * @throws {LostCommit} if the group may be found when the file is opened anew: after a failed sync or write all of it may stand in the log, and a
-   *   file that was moved is somewhere. Anything else is thrown before the commit began, or by a disk that was full: then nothing is kept.
+   * @throws {LostCommit} if the group may be there when the file is opened again: after a failed sync or write all of it may be in the log, and a
+   *   moved file still exists somewhere. Any other error comes before the commit begins, or from a full disk: then nothing is kept.
    */
   #commitNow(mode: Durability): void {
     const { monotonicMs, watch } = this.#options;
@@ -142,8 +142,8 @@ export class GroupCommit {
   }
 
   /**
-   * After a write or sync that failed, the log may lack what the kernel calls written by now, and a second try would be answered as if all were there.
-   * So the store stops: only opening it anew reads what is really there. A full disk is no such failure: nothing of the group was kept.
+   * After a failed write or sync, the log may lack pages that the kernel calls written by now, and a second try would be answered as if all were
+   * there. So the store stops: only opening it again reads what is really there. A full disk is no such failure: nothing of the group was kept.
    */
   #failed(error: unknown): AshlarError {
     const known = fromSqliteError(error, this.#room.freeBytes);
@@ -157,7 +157,7 @@ export class GroupCommit {
     return this.#failure;
   }
 
-  /** Whether the reserve is untouched. Near it the log goes first: it may hold more room than is left. */
+  /** Whether the reserve is untouched. Near the reserve the log is truncated first: it may take more room than is left. */
   #hasRoom(): boolean {
     const { reserveBytes, freeBytes } = this.#room;
     if ((freeBytes() ?? Number.POSITIVE_INFINITY) >= 2 * reserveBytes) return true;
@@ -185,7 +185,7 @@ export class GroupCommit {
     }
   }
 
-  /** What an earlier try of the same write left, or else the error: what this try met may be that one's doing. */
+  /** Answers with what an earlier try of the same write left, or else with the error: the earlier try may have caused it. */
   async #earlierAnswer(request: WorkerRequest, error: unknown): Promise<WorkerAnswer> {
     const { requestId } = request;
     try {
@@ -202,7 +202,7 @@ export class GroupCommit {
     if (named !== undefined) await forgetFinished(this.#connection.session(named), FORGET_MAX);
   }
 
-  /** Syncs what `batched` writes left behind: one small synced commit carries all frames before it. */
+  /** Syncs what `batched` writes left behind: one small synced commit also syncs all frames before it. */
   sync(): void {
     if (!this.unsynced || this.#failure !== undefined) return;
     try {
@@ -233,7 +233,7 @@ export class GroupCommit {
   }
 }
 
-/** A commit was begun, and it is not known whether it happened. */
+/** A commit was started, and it is not known whether it happened. */
 class LostCommit extends Error {
   constructor(cause: unknown) {
     super("a commit may have happened", { cause });

@@ -29,7 +29,7 @@ import { assertWorkerUrl } from "./worker-thread.ts";
 
 /** Options of {@link openSqliteMetadataStore}. */
 export interface SqliteMetadataStoreOptions {
-  /** File of the database; made if it is missing, its folder is not. `-wal` and `-shm` files appear beside it. */
+  /** File of the database; made if it is missing, its folder is not. `-wal` and `-shm` files appear next to it. */
   readonly path: string;
   /** When a write that names no mode of its own (buckets, deletes, parts, …) is acknowledged; default `strict`. */
   readonly durability?: Durability | undefined;
@@ -37,22 +37,22 @@ export interface SqliteMetadataStoreOptions {
   readonly clock?: Clock | undefined;
   /** Default: the system's. */
   readonly random?: Random | undefined;
-  /** Default: no lines. */
+  /** Default: logs nothing. */
   readonly logger?: Logger | undefined;
-  /** Makes a span of each operation. Default: none. */
+  /** Makes a span for each operation. Default: none. */
   readonly tracer?: Tracer | undefined;
-  /** True: servers that register wait for an operator's changeLayout. Default false. */
+  /** True: nodes that register wait for an operator's changeLayout. Default false. */
   readonly stagedLayouts?: boolean | undefined;
   /** Copies wanted in the first layout; default 3. */
   readonly replicationFactor?: number | undefined;
   /**
-   * Folder of the store that the file belongs to, with its chunks. What that folder remembers of its database is held against the file: one that
-   * was lost, emptied or exchanged is METADATA_CORRUPT, and not a new store. Default: the file stands alone.
+   * Folder of the store that the file belongs to, with its chunks. The file is compared with what that folder remembers of its database: a file that
+   * was lost, emptied or exchanged is METADATA_CORRUPT, and not a new store. Default: the file belongs to no folder.
    */
   readonly storeFolder?: string | undefined;
-  /** An operator's decision where `storeFolder` refuses the file: make a new database beside the chunks, or take this one. They are kept either way. */
+  /** An operator's decision where `storeFolder` refuses the file: make a new database, or take this one. The chunks are kept either way. */
   readonly takeOver?: TakeOver | undefined;
-  /** File of the worker's code, `@ashlar/adapters/sqlite-worker` as it was bundled; only bundled apps need it. Default: beside this module. */
+  /** File of the worker's code, `@ashlar/adapters/sqlite-worker` as it was bundled; only bundled apps need it. Default: next to this module. */
   readonly workerUrl?: URL | undefined;
 }
 
@@ -73,8 +73,9 @@ type AskWorker = (
  *
  * After a crash the file is examined before it is used, up to 256 MiB of it.
  *
- * @throws {AshlarError} METADATA_CORRUPT if the file is damaged, or is not the one that `storeFolder` had; STORE_INCOMPATIBLE if the file is of a newer release, of another application, or no database;
- *   METADATA_UNAVAILABLE if it cannot be opened; DISK_FULL; UNSUPPORTED under a Node that brings no SQLite.
+ * @throws {AshlarError} METADATA_CORRUPT if the file is damaged, or is not the one that `storeFolder` had; STORE_INCOMPATIBLE if the file is of a
+ *   newer release, of another application, or no database; METADATA_UNAVAILABLE if it cannot be opened; DISK_FULL; UNSUPPORTED under a Node
+ *   without SQLite.
  */
 export async function openSqliteMetadataStore(options: SqliteMetadataStoreOptions): Promise<MetadataStore> {
   const {
@@ -112,7 +113,7 @@ export async function openSqliteMetadataStore(options: SqliteMetadataStoreOption
       ...{ name, input: input as OperationInput<OperationName>, durability, names },
       ...{ nowMs: clock.nowMs(), operationId: client === writer ? newId(clock, random) : "" },
     });
-  /** Whoever asks whether the store answers is told once it takes no more writes. */
+  /** What `ping` fails with once the store takes no more writes. */
   let stopped: AshlarError | undefined;
   const direct: Pick<SqlExecutor, "execute"> = {
     execute: async <Name extends OperationName>(name: Name, input: OperationInput<Name>, options?: WriteOptions) => {
@@ -136,7 +137,7 @@ export async function openSqliteMetadataStore(options: SqliteMetadataStoreOption
     },
     async close() {
       await steps?.atClose();
-      // The writer last: the last connection to close tidies the log away.
+      // The writer closes last: the last connection to close removes the log.
       await reader.close();
       await writer.close();
     },
@@ -157,8 +158,8 @@ export async function openSqliteMetadataStore(options: SqliteMetadataStoreOption
 }
 
 /**
- * The index of the log is a file too, which a full disk has no room for: then one connection has it in memory, and does everything. It excludes other
- * processes until the store is closed. Reads need no room so, and writes find out for themselves once there is some.
+ * The index of the log is a file too, and a full disk has no room for it: then one connection has it in memory, and does everything. It excludes
+ * other processes until the store is closed. So reads need no room, and writes work again once there is some.
  */
 async function openAlone(init: Omit<WorkerInit, "role">, workerUrl: URL | undefined): ReturnType<typeof openWorkers> {
   const alone = new WorkerClient({ ...init, role: "alone" }, workerUrl);
@@ -171,7 +172,7 @@ async function openAlone(init: Omit<WorkerInit, "role">, workerUrl: URL | undefi
   }
 }
 
-/** What stopped the store, without what became of the write that met it. */
+/** The error that stopped the store, without the outcome of the write that got it. */
 function aboutStore({ code, message, cause, details }: AshlarError): AshlarError {
   const { outcome: _, ...rest } = details;
   return new AshlarError(code, message, { cause, details: rest });
@@ -194,7 +195,7 @@ async function openWorkers(
   }
 }
 
-/** In a thread of its own that ends with it: a pass over the whole file must keep no reader waiting. */
+/** Runs in a thread of its own: a pass over the whole file must keep no reader waiting. */
 async function checkApart(
   init: Omit<WorkerInit, "role">,
   workerUrl: URL | undefined,
@@ -205,7 +206,7 @@ async function checkApart(
     await checker.open();
     return await request(checker, { name: "checkIntegrity", input: undefined, durability: "os" });
   } catch (error) {
-    // Damage so deep that the examination itself cannot go on.
+    // The damage is so deep that the examination itself cannot go on.
     if (AshlarError.is(error, "METADATA_CORRUPT")) return [error.message];
     throw error;
   } finally {

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { assertNodeHasSqlite } from "./node-version.ts";
 
-test("a Node without SQLite is UNSUPPORTED, which no retry mends, and says what is needed", () => {
+test("a Node without SQLite is UNSUPPORTED, which no retry fixes, and says what is needed", () => {
   assertNodeHasSqlite();
   let thrown: unknown;
   try {

@@ -3,9 +3,9 @@ import process from "node:process";
 import { AshlarError } from "@ashlar/sdk/errors";
 
 /**
- * Asked before a worker thread is started: there the import would fail as a bug does, and look as if a retry could help.
+ * Called before a worker thread is started: in the thread, the import would fail like a bug, and look as if a retry could help.
  *
- * @throws {AshlarError} UNSUPPORTED if this Node brings no `node:sqlite`.
+ * @throws {AshlarError} UNSUPPORTED if this Node has no `node:sqlite`.
  */
 export function assertNodeHasSqlite(
   runtime: { readonly hasSqlite: boolean; readonly version: string } = {

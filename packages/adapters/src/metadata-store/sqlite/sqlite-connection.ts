@@ -12,7 +12,7 @@ const BUSY_TIMEOUT_MS = 2000;
 const BUSY_ATTEMPTS = 8;
 /** Bytes in the write-ahead log before it is copied back: 16 MiB, so that copying is rare and its fsync shared by many commits. */
 const LOG_MAX_BYTES = 16 * 1024 * 1024;
-/** Examined whole after a crash: some 0.3 s. Above, up to the other, without comparing indexes with tables: some 0.5 s. */
+/** Up to this size a file is examined fully after a crash: some 0.3 s. Up to the next, without comparing indexes with tables: some 0.5 s. */
 const FULL_CHECK_MAX_BYTES = 64 * 1024 * 1024;
 const QUICK_CHECK_MAX_BYTES = 256 * 1024 * 1024;
 const PAGE_BYTES = 4096;
@@ -32,7 +32,7 @@ export class SqliteConnection {
 
   /** @param path of the file; made if it is missing. @throws errors of node:sqlite. */
   constructor(path: string) {
-    // SQLite would make it by the umask; its log and its shared memory take the mode of the file.
+    // SQLite would make it with the mode of the umask; its log and its shared memory take the mode of the file.
     makePrivateFile(path);
     for (const suffix of ["", "-wal", "-shm"]) closePath(`${path}${suffix}`);
     this.database = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS, enableForeignKeyConstraints: true });
@@ -61,7 +61,7 @@ export class SqliteConnection {
   }
 
   #assertOurs(): void {
-    // The tables first: whoever makes the file meanwhile makes them and the mark in one transaction, so that with the one the other is there.
+    // The tables first: a process that makes the file meanwhile makes them and the mark in one transaction, so the mark is there if they are.
     const [tables] = this.all<{ count: number }>("SELECT count(*) AS count FROM sqlite_schema");
     if (tables?.count === 0) return;
     const [header] = this.all<{ application_id: number }>("PRAGMA application_id");
@@ -70,7 +70,7 @@ export class SqliteConnection {
   }
 
   /**
-   * Examines the file after a crash, as deeply as its size allows at a start; larger ones are left to the scheduled examination.
+   * Examines the file after a crash, as deeply as its size allows at a start; a file that is too large is left to the scheduled examination.
    * @throws {AshlarError} METADATA_CORRUPT.
    */
   assertSound(sizeBytes: number): void {
@@ -112,7 +112,7 @@ export class SqliteConnection {
     let failure: unknown;
     // Synchronous below; a promise because operations are shared with PostgreSQL. Throws become rejections.
     const query = async <Row extends object>(sql: string, params?: readonly SqlValue[]): Promise<readonly Row[]> => {
-      // A full disk ends the transaction: what was asked together with the statement that met it must not be run outside of it.
+      // A full disk ends the transaction: statements that were called together with the failed one must not run outside of it.
       if (failure !== undefined) throw failure;
       try {
         return this.all<Row>(sql, params);
@@ -144,12 +144,12 @@ export class SqliteConnection {
     retryWhileBusy(() => this.exec("BEGIN IMMEDIATE"));
   }
 
-  /** Copies the log back and cuts it to nothing, as far as other connections and the disk let it. */
+  /** Copies the log back and cuts it to nothing, as far as other connections and the disk allow it. */
   truncateLog(): void {
     try {
       this.exec("PRAGMA wal_checkpoint(TRUNCATE)");
     } catch {
-      // A full disk: what the log holds stays in it, and who asked looks at the room that there is.
+      // A full disk: what the log holds stays in it, and the caller looks at the room that there is.
     }
   }
 
@@ -158,7 +158,7 @@ export class SqliteConnection {
   }
 }
 
-/** SQLite's busy handler is not asked in every case (it gives up at once where waiting could deadlock), so busy is tried again out here. */
+/** SQLite does not call its busy handler in every case (it gives up at once where waiting could deadlock), so a busy file is tried again here. */
 function retryWhileBusy(run: () => void): void {
   const pause = new Int32Array(new SharedArrayBuffer(4));
   for (let attempt = 1; ; attempt++) {

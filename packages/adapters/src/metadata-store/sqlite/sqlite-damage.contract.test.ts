@@ -82,7 +82,7 @@ describe("a damaged metadata file", () => {
     const whole = await openSqliteMetadataStore({ path: crashed });
     expect(await whole.getObject({ bucket: "case-bucket", key: "later" })).toBeDefined();
     await whole.close();
-    // A log that nobody tidied away is the mark of a crash.
+    // A log that was not removed is the sign of a crash.
     await writeFile(`${crashed}-wal`, Buffer.alloc(32));
     const pages = Math.floor((await stat(crashed)).size / PAGE_BYTES);
     await zeroPages(Math.floor(pages / 2), pages - 1);
@@ -126,7 +126,7 @@ describe("group commit", () => {
   let nowMs: number;
   let answers: WorkerAnswer[];
   let group: GroupCommit;
-  /** What the driver makes of a commit whose sync fails: https://sqlite.org/rescode.html#ioerr_fsync */
+  /** The driver's error code for a commit whose sync fails: https://sqlite.org/rescode.html#ioerr_fsync */
   let failing: { readonly errcode: number } | undefined;
   let statements: string[];
 

@@ -11,8 +11,8 @@ const SQLITE_CANTOPEN = 14;
 const SQLITE_NOTADB = 26;
 
 /**
- * What to do about a damaged file. SQLite says SQLITE_CORRUPT also where the disk failed to read a page (its own SQLITE_IOERR_CORRUPTFS, which it hides:
- * https://sqlite.org/rescode.html#ioerr_corruptfs), and nothing in the error tells the two apart.
+ * What to do about a damaged file. SQLite says SQLITE_CORRUPT also where the disk failed to read a page (its own SQLITE_IOERR_CORRUPTFS, which it
+ * hides: https://sqlite.org/rescode.html#ioerr_corruptfs), and nothing in the error tells the two apart.
  */
 export const DAMAGED_REMEDY =
   "if the system's log tells of a disk that could not be read just now, mend that and open the store again; else restore the file from a backup";
@@ -60,13 +60,13 @@ export function isBusy(error: unknown): boolean {
   return code === SQLITE_BUSY || code === SQLITE_LOCKED;
 }
 
-/** Less than SQLite's files beside the database need at least: 32 KiB for the log's index, and some pages. */
+/** With less room than this, SQLite's files next to the database may not fit: 32 KiB for the log's index, and some pages. */
 const NO_ROOM_BYTES = 64 * 1024;
 
 /**
  * Translates what the driver throws; Ashlar errors pass through.
  *
- * @param freeBytes tells the room on the disk: SQLite reports a full one as an I/O error where it was making its log's index or a file.
+ * @param freeBytes returns the room on the disk: SQLite reports a full disk as an I/O error if it was making its log's index or a file.
  */
 export function fromSqliteError(error: unknown, freeBytes?: () => number | undefined): AshlarError {
   if (AshlarError.is(error)) return error;

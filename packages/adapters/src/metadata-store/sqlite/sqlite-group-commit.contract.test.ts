@@ -12,7 +12,7 @@ function commitOf(key: string, durability: Durability = "strict"): CommitObject 
   return { bucket: BUCKET, key, sizeBytes: 4, etag: "x", durability, attributes: {}, content: { inline } };
 }
 
-/** Transactions in the write-ahead log: frames whose header says how large the database is after them. https://sqlite.org/fileformat2.html#walformat */
+/** Transactions in the write-ahead log: frames whose header gives the size of the database then. https://sqlite.org/fileformat2.html#walformat */
 async function countTransactions(path: string): Promise<number> {
   const log = await readFile(`${path}-wal`);
   const pageBytes = log.readUInt32BE(8);
@@ -25,7 +25,7 @@ async function countTransactions(path: string): Promise<number> {
   return count;
 }
 
-test("200 commits at once take few transactions, and one that is refused takes only itself back", async () => {
+test("200 commits at once take few transactions, and one that is refused undoes only itself", async () => {
   const subject = await createSqliteSubject();
   const { store } = subject;
   await store.createBucket(BUCKET);
@@ -58,7 +58,7 @@ test("a batched write is synced after its answer, an os write is not", async () 
   await store.commitObject(commitOf("b", "strict"));
   await settle();
   expect(marks()).toBe(0);
-  // Where syncs take long, writers wait for them and nothing is put off; on any disk some are fast enough.
+  // Where syncs take long, writers wait for them and no sync is postponed; on any disk some syncs are fast enough.
   await expect
     .poll(async () => {
       await Promise.all([commitOf("c", "batched"), commitOf("d", "batched")].map((each) => store.commitObject(each)));

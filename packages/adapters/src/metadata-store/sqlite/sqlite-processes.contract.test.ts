@@ -52,7 +52,7 @@ test("two processes and this one write to one file at the same time, and nobody 
     for (let index = 0; index < 100; index++)
       await store.commitObject({ ...commit, key: `c/${index}`, content: { inline } });
     await Promise.all(writers.map((writer) => writer.until(150)));
-    // What another process was answered for is there for this one at once.
+    // A commit that was answered to another process is there for this one at once.
     for (const writer of writers) {
       const last = writer.acknowledged.at(-1) ?? "";
       expect(await store.getObject({ bucket: "case-bucket", key: last })).toBeDefined();

@@ -23,7 +23,7 @@ import {
   type WorkerRequest,
 } from "./worker-protocol.ts";
 
-/** Reads answered in one message: a message costs the app's thread more than an answer does, and the first waits for the last. */
+/** Reads answered in one message: a message costs the app's thread more than an answer does, but the first answer waits for the last. */
 const READ_GROUP = 16;
 
 function post(port: MessagePort, message: FromWorker): void {
@@ -42,7 +42,7 @@ async function openWriter(init: WorkerInit, room: DiskRoom): Promise<SqliteConne
       connection.all("SELECT 1 AS present FROM sqlite_schema WHERE type = 'table' AND name = $1", [name]).length > 0;
     if (init.mustExist && !(await hasTable("schema_migrations"))) throw lostDatabase(init.path);
     await migrate(session, hasTable);
-    // Nothing is written anew that is there: a full disk may have no room for it.
+    // Writes nothing that is there already: a full disk may have no room for it.
     if (!(await hasTable("sync_marks"))) {
       connection.exec("CREATE TABLE sync_marks (id INTEGER PRIMARY KEY, mark INTEGER NOT NULL)");
       connection.exec("INSERT INTO sync_marks (id, mark) VALUES (1, 0)");
@@ -57,12 +57,12 @@ async function openWriter(init: WorkerInit, room: DiskRoom): Promise<SqliteConne
   }
 }
 
-/** A log beside the file: whoever had it open last did not close it, or still has it open. */
+/** Bytes in the log. If there are any, the process that had the file open last did not close it, or still has it open. */
 function logBytes(path: string): number {
   return statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0;
 }
 
-/** Without it a power loss could take a freshly made file with all that was synced into it. */
+/** Without this, a power loss could remove a new file with all that was synced into it. */
 function syncFolder(path: string): void {
   const folder = openSync(path, "r");
   try {
@@ -86,7 +86,7 @@ function serveWrites(port: MessagePort, init: WorkerInit, connection: SqliteConn
     try {
       group.sync();
     } catch {
-      // Another process holds the lock: try again. After a failed sync never: the next write is told.
+      // Another process holds the lock: try again. Never after a failed sync: the next write gets the error.
       if (!group.stopped) timer = setTimeout(syncLater, BATCHED_SYNC_MS);
     }
   };
@@ -101,7 +101,7 @@ function serveWrites(port: MessagePort, init: WorkerInit, connection: SqliteConn
     try {
       group.sync();
     } catch (error) {
-      // Not a thread to go on with: its end tells the client.
+      // The thread must not be used again: its end tells the client.
       port.close();
       throw error;
     } finally {
@@ -139,14 +139,14 @@ function serveReads(port: MessagePort, connection: SqliteConnection, room: DiskR
   port.on("message", receive);
 }
 
-/** The file is closed; the thread, with its code loaded, waits for the next one. */
+/** The file is closed; the thread, with its code loaded, waits for the next file. */
 function endFile(port: MessagePort, receive: (message: ToWorker) => void): void {
   port.off("message", receive);
   awaitFile(port);
   post(port, { closed: true });
 }
 
-/** The thread loads its code before it is told to open a file, so that reader and writer can start side by side. */
+/** The thread loads its code before it is told to open a file, so that reader and writer can start at the same time. */
 function awaitFile(port: MessagePort): void {
   port.once("message", (message: ToWorker) => {
     if ("open" in message) void main(port, message.open);
@@ -154,7 +154,7 @@ function awaitFile(port: MessagePort): void {
   });
 }
 
-/** Why even a store that is only read may need room. */
+/** Explains that even a store that is only read may need room. */
 function whileOpening(error: AshlarError): AshlarError {
   if (error.code !== "DISK_FULL") return error;
   return new AshlarError(

@@ -5,15 +5,15 @@ import { AshlarError } from "@ashlar/sdk/errors";
 import { type DatabaseMark, type Logger, meetDatabase, type SeenDatabase } from "@ashlar/sdk/ports";
 import { readSeenDatabase, writeSeenDatabase } from "../../internal/seen-database.ts";
 
-/** What an operator has decided about a database that is not the one which a folder's chunks belong to. */
+/** An operator's decision about a database that the folder's chunks do not belong to. */
 export type TakeOver = "start-empty" | "accept";
 
-/** What a folder knows of its database before that is opened. */
+/** What a folder knows about its database before the database is opened. */
 export interface FolderView {
   readonly folder: string;
   readonly seen: SeenDatabase | undefined;
   readonly hasChunks: boolean;
-  /** There was a database: one that is empty is a lost one. */
+  /** There was a database, so an empty one is a lost one. */
   readonly mustExist: boolean;
 }
 
@@ -63,8 +63,8 @@ export async function viewFolder(path: string, folder: string, takeOver: TakeOve
 }
 
 /**
- * Writes down which database a folder has, once that is synced to the disk: a crash in between leaves a database that nobody expects, which the next
- * opening takes up.
+ * Writes down which database a folder has, after that database is synced to the disk: a crash in between leaves a database that the folder does not
+ * know yet, and the next opening accepts it.
  *
  * @throws {AshlarError} METADATA_CORRUPT if the folder's chunks belong to another database.
  */

@@ -15,7 +15,7 @@ export class WorkerClient {
   readonly #init: WorkerInit;
   readonly #workerUrl: URL | undefined;
   readonly #pending = new Map<number, Pending>();
-  /** The file is closed: by the thread, that lives on, or with it. */
+  /** Resolves when the file is closed: by the thread, which lives on, or because the thread exited. */
   readonly #ended: Promise<"closed" | "exited">;
   readonly #ready: Promise<void>;
   #outgoing: WorkerRequest[] = [];
@@ -70,7 +70,7 @@ export class WorkerClient {
     await this.#worker.terminate();
   }
 
-  /** Runs an operation in the worker. Not cancellable: an abort is the caller's to race. */
+  /** Runs an operation in the worker. Not cancellable: the caller races it against an abort. */
   request(request: Omit<WorkerRequest, "requestId">): Promise<unknown> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
     const requestId = ++this.#requestCount;
@@ -83,8 +83,8 @@ export class WorkerClient {
   }
 
   /**
-   * A request alone leaves at once. Among others it waits for the end of the turn: a request that leaves while answers are being handled
-   * could be answered in the same turn, and the app's event loop would not turn before a thousand of them.
+   * A single request is sent at once. If others are pending, it waits for the end of the turn: a request that is sent while answers are being
+   * handled could be answered in the same turn, and the app's event loop would not turn before a thousand of them.
    */
   #flushSoon(): void {
     if (this.#pending.size === 1) queueMicrotask(() => this.#flush());

@@ -3,14 +3,14 @@ import type { Durability } from "@ashlar/sdk/ports";
 import type { WriteName } from "../../internal/metadata/write-name.ts";
 import type { OperationInput, OperationName } from "../../internal/sql/operations.ts";
 
-/** What a worker is told of the file that it opens. */
+/** What a worker must know about the file that it opens. */
 export interface WorkerInit {
   readonly path: string;
   /** `alone`: writer and reader in one, where the disk has no room for the index of the log. */
   readonly role: "writer" | "reader" | "alone";
   /** Time of the opening, for the migration. */
   readonly nowMs: number;
-  /** There was a database at `path`: an empty one is a lost one. */
+  /** There was a database at `path`, so an empty one is a lost one. */
   readonly mustExist: boolean;
 }
 
@@ -21,7 +21,7 @@ export interface WorkerRequest {
   readonly input: OperationInput<OperationName>;
   readonly nowMs: number;
   readonly operationId: string;
-  /** What its result is kept under; none where the caller gave no name. */
+  /** The names that its result is kept under; empty if it has none. */
   readonly names: readonly WriteName[];
   readonly durability: Durability;
 }

@@ -36,7 +36,7 @@ test("a store that opens takes over the threads of one that closed, and none of 
   expect(started).toBeLessThanOrEqual(2);
 });
 
-test("a store that opens beside another has threads of its own", async () => {
+test("a store that opens while another is open has threads of its own", async () => {
   const [one, two] = await Promise.all([open("one"), open("two")]);
   await Promise.all([one.createBucket("one-bucket"), two.createBucket("two-bucket")]);
   expect(await Promise.all([one, two].map(bucketsOf))).toEqual([["one-bucket"], ["two-bucket"]]);

@@ -4,9 +4,9 @@ import { Worker } from "node:worker_threads";
 import { AshlarError } from "@ashlar/sdk/errors";
 import type { ToWorker } from "./worker-protocol.ts";
 
-/** Threads that wait for another file: a writer's and a reader's of two stores. */
+/** Most threads that wait for another file: those of the writers and readers of two stores. */
 const IDLE_THREADS_MAX = 4;
-/** How long one waits. A thread takes some 80 ms of CPU to start and to load its code: an app that opens store after store pays once. */
+/** How long a thread waits. A thread takes some 80 ms of CPU to start and to load its code: an app that opens store after store pays once. */
 const IDLE_MS = 2000;
 const SOURCE_CONDITION = "--conditions=ashlar-source";
 
@@ -20,7 +20,7 @@ interface IdleThread {
 /** The longest-waiting first. None keeps the process alive. */
 const idle: IdleThread[] = [];
 
-/** A thread that has loaded, or loads, the worker's code and waits to be told which file to open; one that another store has closed, if there is one. */
+/** A thread that has loaded, or loads, the worker's code and waits for a file to open. If another store has given one back, it is that one. */
 export function takeThread(workerUrl: URL | undefined): Worker {
   const thread = idle.findLast((each) => each.workerUrl === workerUrl?.href);
   if (thread === undefined) return startWorker(workerUrl);
@@ -36,7 +36,7 @@ export function giveBackThread(worker: Worker, workerUrl: URL | undefined): void
   const thread: IdleThread = { worker, workerUrl: workerUrl?.href, timer };
   dropListeners(worker);
   worker.once("exit", () => leave(thread));
-  // One that fails while it waits is no loss: it exits next.
+  // A thread that fails while it waits is no loss: it exits next.
   worker.on("error", () => leave(thread));
   worker.unref();
   idle.push(thread);
@@ -44,12 +44,12 @@ export function giveBackThread(worker: Worker, workerUrl: URL | undefined): void
   if (idle.length > IDLE_THREADS_MAX && oldest !== undefined) end(oldest);
 }
 
-/** Takes all our listeners off, by name: without names Node's own would go too, and no message come any more. */
+/** Removes all our listeners, by name: without names, Node's own would be removed too, and no message would arrive any more. */
 function dropListeners(worker: Worker): void {
   for (const event of ["message", "error", "exit"]) worker.removeAllListeners(event);
 }
 
-/** Waits no longer. */
+/** Takes a thread out of the waiting ones. */
 function leave(thread: IdleThread): void {
   clearTimeout(thread.timer);
   const index = idle.indexOf(thread);
@@ -61,7 +61,7 @@ function end(thread: IdleThread): void {
   thread.worker.postMessage({ end: true } satisfies ToWorker);
 }
 
-/** Refuses what no thread can be started from, before anything is opened. @throws {AshlarError} INVALID_ARGUMENT */
+/** Refuses a URL that no thread can be started from, before anything is opened. @throws {AshlarError} INVALID_ARGUMENT */
 export function assertWorkerUrl(workerUrl: URL | undefined): void {
   if (workerUrl === undefined || (workerUrl as URL | null)?.protocol === "file:") return;
   throw new AshlarError(
@@ -71,8 +71,9 @@ export function assertWorkerUrl(workerUrl: URL | undefined): void {
 }
 
 /**
- * Where the worker's code lies. Built, this code lies in a chunk at the top of dist or beside the worker, depending on who else shares it; in
- * an app's bundle anywhere, and in one of CommonJS it is not told where. The file has a name of its own, since `worker.js` beside a bundle is the app's.
+ * Finds the worker's code. After the build, this module lies in a chunk at the top of dist or next to the worker, depending on which modules share
+ * it; in an app's bundle it lies anywhere, and in a CommonJS bundle it does not know where. The worker's file has a special name, because `worker.js`
+ * next to a bundle is the app's.
  */
 function findWorker(ownUrl: string | undefined): URL {
   const candidates = ownUrl?.endsWith(".ts")

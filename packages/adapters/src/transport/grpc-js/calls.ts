@@ -76,7 +76,7 @@ interface Wire<I extends DescMessage, O extends DescMessage> {
   readonly deserialize: (bytes: Buffer) => MessageShape<O>;
 }
 
-interface Peer {
+interface Target {
   readonly client: Client;
   readonly url: string;
 }
@@ -106,7 +106,7 @@ function wireOf<I extends DescMessage, O extends DescMessage>(method: {
 
 /** Sends as fast as the stream takes messages; yields the one answer. An answer that comes early, mostly an error, ends the sending. */
 async function* clientStream<I extends DescMessage, O extends DescMessage>(
-  { client, url }: Peer,
+  { client, url }: Target,
   { path, serialize, deserialize }: Wire<I, O>,
   { metadata, call: options, signal }: StreamOptions,
   input: AsyncIterable<MessageInitShape<I>>,
@@ -152,7 +152,7 @@ async function sendAll<Message>(
 }
 
 async function* serverStream<I extends DescMessage, O extends DescMessage>(
-  { client, url }: Peer,
+  { client, url }: Target,
   { path, serialize, deserialize }: Wire<I, O>,
   { metadata, call: options, signal }: StreamOptions,
   input: AsyncIterable<MessageInitShape<I>>,
@@ -178,13 +178,15 @@ async function* serverStream<I extends DescMessage, O extends DescMessage>(
   throw new ConnectError("a server stream begins with a request", Code.Internal);
 }
 
-/** How grpc-js words an answer that is no gRPC; it keeps nothing of it but the status. */
+/** The text of grpc-js about an answer that is no gRPC; of that answer it keeps only the status. */
 const HTTP_STATUS = /^Received HTTP status code (\d+)/;
 
 /**
- * Looks whose answer it is. @returns what tells so far why it is none of ours, or what error the call ended with; `undefined` for a good one.
+ * Checks whether an answer comes from one of our servers.
  *
  * Cancels nothing: the status, which tells a proxy from any other server, is only in the error that the call ends with.
+ *
+ * @returns a function that says why the answer is none of ours, or else what error the call ended with; `undefined` for a good answer.
  */
 function watchAnswer(call: Answering, url: string): (error: ServiceError | null) => Error | undefined {
   let foreign: AshlarError | undefined;
@@ -202,7 +204,7 @@ interface Answering {
   on(event: "metadata", listener: (metadata: Metadata) => void): unknown;
 }
 
-/** Cancels the call when the signal aborts. @returns what takes the listener away again. */
+/** Cancels the call when the signal aborts. @returns a function that removes the listener. */
 function cancelOnAbort(call: { cancel(): void }, signal: AbortSignal | undefined): () => void {
   const cancel = (): void => call.cancel();
   if (signal?.aborted) cancel();

@@ -32,7 +32,7 @@ export function startHttpServer(listener: RequestListener): Promise<TestServer> 
   return startServer(createHttp1Server(marked(listener)));
 }
 
-/** With the header by which clients know our servers. */
+/** Adds the header by which clients recognise our servers. */
 function marked(listener: RequestListener): never {
   const withHeader = (request: never, response: ServerResponse): void => {
     response.setHeader("ashlar-request-id", "r1");

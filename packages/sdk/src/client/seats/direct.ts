@@ -4,7 +4,7 @@ import { checkedRemoteOptions, openTransport, type RemoteSeatOptions } from "./r
 
 /** Options of the direct seat. */
 export interface DirectSeatOptions extends RemoteSeatOptions {
-  /** Age in ms at which the view of servers and layouts is renewed in the background; default 2,000. */
+  /** Age in ms at which the view of nodes and layouts is renewed in the background; default 2,000. */
   readonly refreshAfterMs?: number | undefined;
 }
 
@@ -15,7 +15,9 @@ export interface DirectSeatOptions extends RemoteSeatOptions {
  *
  * The client holds no cluster secret: the gateway gives it grants that the nodes check, and checks the nodes' receipts at the commit.
  *
- * @throws {AshlarError} INVALID_ARGUMENT at once for a bad URL or a key that no header can carry. Nothing is opened before the first call, and no code of the engine loaded.
+ * Before the first call, nothing is opened and no code of the engine is loaded.
+ *
+ * @throws {AshlarError} INVALID_ARGUMENT at once for a bad URL or a key that no header can carry.
  */
 export function direct(options: DirectSeatOptions): Seat {
   const checked = checkedRemoteOptions(options);

@@ -5,7 +5,9 @@ import { checkedRemoteOptions, openTransport, type RemoteSeatOptions } from "./r
 /**
  * The gateway seat: metadata and chunks through a gateway, which places the chunks on the nodes.
  *
- * @throws {AshlarError} INVALID_ARGUMENT at once for a bad URL or a key that no header can carry. Nothing is opened before the first call, and no code of the engine loaded.
+ * Before the first call, nothing is opened and no code of the engine is loaded.
+ *
+ * @throws {AshlarError} INVALID_ARGUMENT at once for a bad URL or a key that no header can carry.
  */
 export function gateway(options: RemoteSeatOptions): Seat {
   const checked = checkedRemoteOptions(options);

@@ -5,13 +5,13 @@ import { assertApiKey } from "./remote-options.ts";
 
 /** The key that the app gave, as long as gateways take it. */
 export interface KeyHolder {
-  /** The key; asks the app where there is none. */
+  /** The key; asks the app if there is none. */
   get(): Promise<string>;
-  /** Another key than the one that was refused. Asks the app, unless another call has done so. @returns whether this call asked. */
+  /** Forgets the key that was refused, so that `get` asks the app again, unless another call has done so. @returns whether this call forgot it. */
   renew(refused: Promise<string>): boolean;
 }
 
-/** @param ask the app's function. If it fails, the calls that wait for it do, and the next one asks again. */
+/** @param ask the app's function. If it fails, the calls that wait for it fail, and the next call asks again. */
 export function createKeyHolder(ask: () => string | Promise<string>): KeyHolder {
   let held: Promise<string> | undefined;
   const askApp = async (): Promise<string> => {
@@ -42,7 +42,7 @@ export function createKeyHolder(ask: () => string | Promise<string>): KeyHolder 
   };
 }
 
-/** The connection, with calls that a gateway refuses as UNAUTHENTICATED tried again under a new key. */
+/** The connection. A call that a gateway refuses as UNAUTHENTICATED is tried again with a new key. */
 export function renewingConnection(connection: GatewayConnection, holder: KeyHolder): GatewayConnection {
   const { catalog, grants, accessTokens, cluster } = connection;
   return {
@@ -55,9 +55,9 @@ export function renewingConnection(connection: GatewayConnection, holder: KeyHol
   };
 }
 
-/** Chunk APIs are not among them: they take grants, and the key has no say there. */
+/** The port, with such calls tried again. Not for chunk APIs: they take grants, not the key. */
 function renewing<Port extends object>(port: Port, holder: KeyHolder): Port {
-  // Over an empty target, because a frozen port would insist on its own methods.
+  // The target is empty: over a frozen port, a Proxy may only give the port's own methods.
   return new Proxy({} as Port, {
     get(_, name) {
       const method: unknown = Reflect.get(port, name);
@@ -70,7 +70,7 @@ function renewing<Port extends object>(port: Port, holder: KeyHolder): Port {
   });
 }
 
-/** Other calls may have renewed the key while this one ran; it asks the app itself once at most. */
+/** Other calls may have renewed the key while this one ran; this one asks for a new key once at most. */
 async function callWithKey<T>(call: () => Promise<T>, holder: KeyHolder, signal?: AbortSignal): Promise<T> {
   for (let hasAsked = false; ; ) {
     const used = holder.get();

@@ -18,7 +18,7 @@ export interface TopologyParts {
   readonly logger: Logger;
 }
 
-/** The engine over a gateway's metadata, and wherever the seat says that the chunks lie. */
+/** The engine over a gateway's metadata, and over the chunk stores that the seat chooses. */
 export function openRemote(
   options: RemoteSeatOptions,
   transport: Transport,

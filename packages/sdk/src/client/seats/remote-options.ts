@@ -10,8 +10,8 @@ import type { SeatInstruments } from "../seat.ts";
 /**
  * What lets a client in: an API key, an access token, or a function that gives one.
  *
- * The function is asked at the first call and its answer is kept. When a gateway refuses that, it is asked again: once for each call at
- * most, and once for all calls that run. So a page asks its app for an access token, and goes on when that has ended.
+ * The function is called at the first call of the client, and its answer is kept. When a gateway refuses that answer, the function is called again:
+ * at most once for each call, and once for all calls that run. So a page asks its app for an access token, and goes on when the token has expired.
  */
 export type ApiKeySource = string | (() => string | Promise<string>);
 
@@ -27,7 +27,7 @@ export interface RemoteSeatOptions {
   readonly durability?: Durability | undefined;
   /** A read slower than this also asks the next replica; default HEDGE_AFTER_MS. */
   readonly hedgeAfterMs?: number | undefined;
-  /** How patient calls are with servers that are away, restart or are busy; default RETRY_FOR_MS. */
+  /** How long calls are tried again while servers are away, restart or are busy; default RETRY_FOR_MS. */
   readonly retry?: RetryPolicy | undefined;
   /** SHA-256; default Web Crypto. */
   readonly hasher?: Hasher | undefined;
@@ -37,17 +37,17 @@ export interface RemoteSeatOptions {
   readonly logger?: Logger | undefined;
 }
 
-/** What no header carries, or not as it was given. */
+/** Characters that a header does not carry, or not unchanged. */
 const NOT_IN_KEYS = /[^\x21-\x7e]/;
 
-/** @throws {AshlarError} INVALID_ARGUMENT for what no header can carry. */
+/** @throws {AshlarError} INVALID_ARGUMENT for a key that no header can carry. */
 export function assertApiKey(apiKey: unknown): asserts apiKey is string {
   if (typeof apiKey === "string" && apiKey !== "" && !NOT_IN_KEYS.test(apiKey)) return;
   // The key is a secret: no message shows it.
   throw new AshlarError("INVALID_ARGUMENT", "an API key is printable ASCII without blanks or line ends");
 }
 
-/** The options as they are now, with the URL in its one form. Defaults are filled in where the seat opens: a page loads them then. */
+/** The options as they are now, with the URL in its one form. Defaults are filled in when the seat opens, so that a page loads them only then. */
 export function checkedRemoteOptions<Options extends RemoteSeatOptions>(options: Options): Options {
   checkOptions<RemoteSeatOptions>(options, { url: "", apiKey: "" });
   const { apiKey } = options;

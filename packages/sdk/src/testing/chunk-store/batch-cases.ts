@@ -6,7 +6,7 @@ import { expectBytes, expectCode, expectKept } from "./expectations.ts";
 const NOW = Object.freeze({ unclaimedForMs: 0 });
 const LOOK = Object.freeze({ claim: false });
 
-/** `hasChunks` and `deleteChunks` without their claims. */
+/** Cases of `hasChunks` and `deleteChunks`, without those about claims. */
 export const BATCH_CASES: readonly ChunkStoreCase[] = [
   {
     name: "has answers once per id and in order",
@@ -22,7 +22,7 @@ export const BATCH_CASES: readonly ChunkStoreCase[] = [
     },
   },
   {
-    name: "has of nothing is nothing",
+    name: "has of no ids returns an empty list",
     async run({ store }) {
       expect(await store.hasChunks([], LOOK)).toEqual([]);
     },
@@ -52,7 +52,7 @@ export const BATCH_CASES: readonly ChunkStoreCase[] = [
     },
   },
   {
-    name: "100 questions at once are each answered",
+    name: "100 has calls at once are each answered",
     async run({ store }) {
       const chunks = await testChunks(100, 50);
       for (const { chunkId, bytes } of chunks.slice(0, 50)) await store.putChunk(chunkId, bytes);

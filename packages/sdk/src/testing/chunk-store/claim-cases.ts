@@ -6,10 +6,10 @@ import type { ChunkStoreCase, ChunkStoreCaseContext } from "./contract-case.ts";
 import { expectBytes } from "./expectations.ts";
 
 const LONG = Object.freeze({ unclaimedForMs: 3_600_000 });
-/** What a store may be off by: file times and timers are kept in ms. */
+/** Allowed error of a store's ages: file times and timers have whole ms. */
 const TOLERANCE_MS = 20;
 const IDLE_MS = 250;
-/** How long a chunk may lie idle on a machine that stalls. */
+/** The longest idle time of a chunk, on a machine that stalls. */
 const IDLE_MAX_MS = 8000;
 
 async function unclaimedForMs(store: ChunkStore, chunk: TestChunk): Promise<number> {
@@ -20,10 +20,10 @@ async function unclaimedForMs(store: ChunkStore, chunk: TestChunk): Promise<numb
 }
 
 /**
- * Checks what a claim, or a call that must not claim, does to the age of an idle chunk, by the store's own listing.
+ * Checks what a claim, or a call that must not claim, does to the age of an idle chunk in the store's own listing.
  *
- * Bounds come from times measured around the calls, so a slow machine widens them and cannot make the case fail. Nor can it hide a fault: where the
- * calls took so long that both ages would be within the bounds, the chunk lies idle for longer, and it is looked at again.
+ * The bounds come from times measured around the calls, so a slow machine widens them and cannot make the case fail. It cannot hide a fault either:
+ * if the calls took so long that both ages would be within the bounds, the check is repeated with a longer idle time.
  */
 async function expectAge(
   { store }: Pick<ChunkStoreCaseContext, "store">,
@@ -40,8 +40,8 @@ async function expectAge(
   const listStartedAtMs = systemClock.monotonicMs();
   const ageMs = await unclaimedForMs(store, chunk);
   const listEndedAtMs = systemClock.monotonicMs();
-  const tellsNothing = listEndedAtMs - actStartedAtMs > idleMs / 2;
-  if (tellsNothing && idleMs < IDLE_MAX_MS) return await expectAge({ store }, claims, act, 2 * idleMs);
+  const isTooSlow = listEndedAtMs - actStartedAtMs > idleMs / 2;
+  if (isTooSlow && idleMs < IDLE_MAX_MS) return await expectAge({ store }, claims, act, 2 * idleMs);
   if (claims) expect(ageMs).toBeLessThanOrEqual(listEndedAtMs - actStartedAtMs + TOLERANCE_MS);
   else expect(ageMs).toBeGreaterThanOrEqual(listStartedAtMs - putEndedAtMs - TOLERANCE_MS);
 }
@@ -49,10 +49,10 @@ async function expectAge(
 const RACED_CHUNKS = 40;
 const RACE_ROUNDS = 5;
 const RACE_ATTEMPTS_MAX = 8;
-/** How much later than the delete the claim starts; negative: the delete starts later. Wide enough for a disk's steps to interleave. */
+/** How much later than the delete the claim starts; negative: the delete starts later. Wide enough for the steps of both on disk to interleave. */
 const CLAIM_LAGS_MS = Object.freeze([0, 1, 2, 3, 4, 6, 8, 0, -1, -2]);
 
-/** Starts at once, in this turn, unless there is something to wait for. */
+/** Starts `work` after `delayMs`; at once, in the same turn, if that is 0 or less. */
 async function startAfter<T>(delayMs: number, work: () => Promise<T>): Promise<T> {
   if (delayMs > 0) await systemClock.sleep(delayMs);
   return await work();
@@ -61,7 +61,7 @@ async function startAfter<T>(delayMs: number, work: () => Promise<T>): Promise<T
 /**
  * Races one claim against one delete of each of many chunks that are just old enough to be deleted.
  *
- * A round counts only if it ended while the claims were still fresh; a machine that stalls repeats it, with more time.
+ * A round counts only if it ended while the claims were still fresh; otherwise it is repeated with more time.
  *
  * @param claim resolves to whether the chunk was claimed.
  */
@@ -122,7 +122,7 @@ export const CLAIM_CASES: readonly ChunkStoreCase[] = [
     },
   },
   {
-    name: "one conditional delete takes the old chunks and refuses the claimed ones",
+    name: "one conditional delete removes the old chunks and refuses the claimed ones",
     async run({ store }) {
       const chunks = await testChunks(6, 400);
       const claimed = chunks.filter((_, index) => index % 2 === 1).map(({ chunkId }) => chunkId);
@@ -133,7 +133,7 @@ export const CLAIM_CASES: readonly ChunkStoreCase[] = [
         const startedAtMs = systemClock.monotonicMs();
         await store.hasChunks(claimed, { claim: true });
         const outcomes = await store.deleteChunks(ids, { unclaimedForMs: 0.9 * idleMs });
-        // On a machine that stalled this long the claims are old too, and nothing can be said.
+        // If the machine stalled this long, the claims are old too, and the outcomes prove nothing.
         if (systemClock.monotonicMs() - startedAtMs > 0.8 * idleMs && idleMs < IDLE_MAX_MS) continue;
         expect(outcomes).toEqual(["deleted", "claimed", "deleted", "claimed", "deleted", "claimed"]);
         return;
@@ -198,7 +198,7 @@ export const CLAIM_CASES: readonly ChunkStoreCase[] = [
     applies: isStreamingChunkStore,
     run: (context) =>
       raceClaims(context, async (store, { chunkId, bytes }) => {
-        if (!isStreamingChunkStore(store)) return expect.fail("the store changed its mind about streams");
+        if (!isStreamingChunkStore(store)) return expect.fail("the store does not take streams any more");
         const source = async function* (): AsyncGenerator<Uint8Array> {
           yield bytes;
         };
@@ -222,7 +222,7 @@ export const CLAIM_CASES: readonly ChunkStoreCase[] = [
       await expect(remove(again, kept, other)).rejects.toMatchObject(refusal);
       await expect(remove(again, kept, { ...mark, epoch: 4 })).rejects.toMatchObject(refusal);
       expectBytes(await again.getChunk(kept.chunkId), kept.bytes);
-      // A database that is younger than the chunk cannot know it. Clocks tell whole milliseconds: by them, too, the chunk shall be older.
+      // A database that is younger than the chunk cannot know it. Clocks have whole milliseconds, so wait until the chunk is older by them too.
       await systemClock.sleep(TOLERANCE_MS);
       expect(await remove(again, kept, { ...other, ageMs: 0, takesOver: true })).toEqual(["claimed"]);
       await expect(remove(again, kept, mark)).rejects.toMatchObject(refusal);

@@ -1,10 +1,10 @@
 import type { ChunkStore } from "../../ports/index.ts";
 
-/** What the second channel saw below a store. */
+/** What a store holds, seen through a second channel. */
 export interface ChunkStoreInspection {
   /** Payload of every chunk by hex id, read without the store's own code. */
   readonly chunks: ReadonlyMap<string, Uint8Array>;
-  /** Names of everything that is not a whole chunk: temporary files, chunks set aside. Empty when nothing is under way. */
+  /** Names of everything that is not a whole chunk, such as temporary files and quarantined chunks. Empty when no call is running. */
   readonly leftovers: readonly string[];
 }
 
@@ -14,7 +14,7 @@ export interface ChunkStoreSubject {
   readonly store: ChunkStore;
   /** Closes the store and opens another on the same data. Called only if `capabilities.persistent`. */
   reopen(): Promise<ChunkStore>;
-  /** Looks below the store by other means than the store. */
+  /** Looks at what the store holds without using the store. */
   inspect(): Promise<ChunkStoreInspection>;
   /** Closes the store and removes its data. */
   dispose(): Promise<void>;
@@ -23,7 +23,7 @@ export interface ChunkStoreSubject {
 /** Makes a new, empty subject. */
 export type CreateChunkStoreSubject = () => Promise<ChunkStoreSubject>;
 
-/** What a case gets. */
+/** The input of a case. */
 export interface ChunkStoreCaseContext {
   readonly subject: ChunkStoreSubject;
   readonly store: ChunkStore;
@@ -31,10 +31,10 @@ export interface ChunkStoreCaseContext {
   readonly create: CreateChunkStoreSubject;
 }
 
-/** One sentence about the behaviour of a chunk store, and how to find out whether it is true. */
+/** One sentence about the behaviour of a chunk store, and a check whether it is true. */
 export interface ChunkStoreCase {
   readonly name: string;
-  /** Whether the case makes sense for this store, by what the store says of itself; default always. */
+  /** Whether the case makes sense for this store, by its capabilities and methods; default always. */
   readonly applies?: (store: ChunkStore) => boolean;
   /** Throws if the sentence is false. */
   readonly run: (context: ChunkStoreCaseContext) => Promise<void>;

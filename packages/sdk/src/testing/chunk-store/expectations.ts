@@ -6,12 +6,12 @@ import type { TestChunk } from "../test-bytes.ts";
 import type { ChunkStoreSubject } from "./contract-case.ts";
 
 /**
- * What an aborted call may take: so many pauses of this process, each of them at least this long. On an idle machine that is a second, far more than the
- * 100 ms that the port promises; on a busy one the pauses grow with everything else, so that only a call which waits for something misses it.
+ * The time for an aborted call: this many pauses of this process, each at least this long. On an idle machine that is one second, far more than the
+ * 100 ms that the port promises. On a busy machine the pauses grow too, so only a call that waits for something misses the limit.
  */
 const ABORT_PAUSES_MAX = 200;
 const ABORT_PAUSE_MS = 5;
-/** What an aborted call may go on cleaning up behind the rejection, ms. */
+/** How long an aborted call may clean up after its rejection, in ms. */
 const CLEANUP_MAX_MS = 5000;
 
 /** Waits for a rejection and checks its code. */
@@ -58,7 +58,7 @@ export async function expectAborts(
   await outcome;
 }
 
-/** Checks through the second channel that exactly these chunks are kept, waiting a little for what an aborted call still cleans up. */
+/** Checks through the second channel that exactly these chunks are kept. Waits up to CLEANUP_MAX_MS for the clean-up of an aborted call. */
 export async function expectKept(subject: ChunkStoreSubject, expected: readonly TestChunk[]): Promise<void> {
   const startedAtMs = systemClock.monotonicMs();
   let seen = await subject.inspect();

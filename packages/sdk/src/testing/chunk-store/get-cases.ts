@@ -5,10 +5,10 @@ import type { ChunkStoreCase } from "./contract-case.ts";
 import { expectBytes, expectCode } from "./expectations.ts";
 
 const BLOCK = LIMITS.CHECKSUM_BLOCK_BYTES;
-/** Twelve blocks and a short one: large enough that a store reads parts of it. */
+/** Twelve blocks and a short one: large enough that a store reads only parts of the chunk. */
 const RANGED_BYTES = 12 * BLOCK + 777;
 
-/** Every pair of these starts and ends: both sides of the block borders, and the chunk's ends. */
+/** Ranges start and end at every pair of these: both sides of block borders, and both ends of the chunk. */
 const BORDERS = [
   0,
   1,
@@ -49,7 +49,7 @@ export const GET_CASES: readonly ChunkStoreCase[] = [
     },
   },
   {
-    name: "get tells the size of the whole chunk, whatever part of it is wanted",
+    name: "get reports the size of the whole chunk for every range",
     async run({ store }) {
       const { chunkId, bytes } = await testChunk(RANGED_BYTES, 1);
       await store.putChunk(chunkId, bytes);
@@ -60,9 +60,9 @@ export const GET_CASES: readonly ChunkStoreCase[] = [
         { length: 1 },
         { length: 2 ** 30 },
       ]) {
-        const told: number[] = [];
-        await store.getChunk(chunkId, { ...range, onSize: (sizeBytes) => void told.push(sizeBytes) });
-        expect(told).toEqual([RANGED_BYTES]);
+        const sizes: number[] = [];
+        await store.getChunk(chunkId, { ...range, onSize: (sizeBytes) => void sizes.push(sizeBytes) });
+        expect(sizes).toEqual([RANGED_BYTES]);
       }
       const outside = { offset: RANGED_BYTES, onSize: () => expect.fail("nothing was read") };
       await expectCode(store.getChunk(chunkId, outside), "INVALID_RANGE");
@@ -113,7 +113,7 @@ export const GET_CASES: readonly ChunkStoreCase[] = [
     },
   },
   {
-    name: "what get returned is the caller's: changing it changes nothing in the store",
+    name: "the caller owns the bytes that get returns: changing them changes nothing in the store",
     async run({ store }) {
       const { chunkId, bytes } = await testChunk(1000, 1);
       await store.putChunk(chunkId, bytes);

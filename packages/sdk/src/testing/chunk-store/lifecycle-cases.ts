@@ -6,7 +6,7 @@ import { type TestChunk, testChunk, testChunks } from "../test-bytes.ts";
 import { type ChunkStoreCase, ifPersistent } from "./contract-case.ts";
 import { expectAborts, expectBytes, expectCode, expectKept } from "./expectations.ts";
 
-/** Every method in one shape, so that what is true of all is checked of all. */
+/** Every method with the same signature, so that one check can run all of them. */
 type Call = (store: ChunkStore, chunk: TestChunk, options: CallOptions) => Promise<unknown>;
 
 const CALLS: Readonly<Record<string, Call>> = {
@@ -84,12 +84,12 @@ export const LIFECYCLE_CASES: readonly ChunkStoreCase[] = [
     },
   },
   {
-    name: "a put that is aborted at any moment keeps the whole chunk or nothing, and leaves nothing lying about",
+    name: "a put that is aborted at any moment keeps the whole chunk or nothing, and no leftovers",
     async run({ store, subject }) {
       const chunk = await testChunk(store.capabilities.chunkMaxBytes, 1);
       for (const delayMs of [0, 1, 2, 4, 8, 16]) {
         const controller = new AbortController();
-        // A caller may reuse its buffer once the call has rejected; that must never become visible.
+        // The caller may reuse its buffer once the call has rejected; the new content must never become visible.
         const buffer = chunk.bytes.slice();
         const call = store
           .putChunk(chunk.chunkId, buffer, { signal: controller.signal })
@@ -136,7 +136,7 @@ export const LIFECYCLE_CASES: readonly ChunkStoreCase[] = [
       let settledCount = 0;
       for (const put of puts) put.then(() => settledCount++).catch(() => {});
       await store.close();
-      // One turn, so that what has settled below the store has reached these promises.
+      // Wait one turn, so that calls that have settled in the store below have settled these promises too.
       await systemClock.sleep(0);
       expect(settledCount, "puts that had succeeded when close() did").toBe(puts.length);
       await subject.reopen();

@@ -42,7 +42,7 @@ export const LIST_CASES: readonly ChunkStoreCase[] = [
     },
   },
   {
-    name: "list names every chunk once, in digest order, with its size, whatever the page size",
+    name: "list returns every chunk once, in digest order, with its size, for every page size",
     async run({ store }) {
       const chunks = await testChunks(60, 10);
       await putAll(store, chunks);
@@ -94,7 +94,7 @@ export const LIST_CASES: readonly ChunkStoreCase[] = [
     },
   },
   {
-    name: "100 listings at once are alike",
+    name: "100 listings at once are equal",
     async run({ store }) {
       const chunks = await testChunks(20, 10);
       await putAll(store, chunks);
@@ -136,7 +136,7 @@ export const LIST_CASES: readonly ChunkStoreCase[] = [
     },
   },
   {
-    name: "stats tell a disk's free and total bytes, or neither",
+    name: "stats have a disk's free and total bytes, or neither",
     async run({ store }) {
       const { bytesFree, bytesTotal } = await store.stats();
       expect(bytesFree === undefined).toBe(bytesTotal === undefined);

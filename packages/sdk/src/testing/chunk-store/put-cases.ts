@@ -16,7 +16,7 @@ async function roundTrip({ store, subject }: Parameters<ChunkStoreCase["run"]>[0
 }
 
 export const PUT_CASES: readonly ChunkStoreCase[] = [
-  { name: "put and get return the bytes, and they lie below the store", run: (context) => roundTrip(context, 100_000) },
+  { name: "put and get return the bytes, which are stored unchanged", run: (context) => roundTrip(context, 100_000) },
   {
     name: "put refuses a chunk without bytes",
     async run({ store, subject }) {
@@ -93,7 +93,7 @@ export const PUT_CASES: readonly ChunkStoreCase[] = [
     },
   },
   {
-    name: "put of a view stores the view and not what lies around it",
+    name: "put of a view stores the view and not the bytes around it",
     async run({ store, subject }) {
       const around = testBytes(10_000, 9);
       const chunk = await testChunk(3000, 1);

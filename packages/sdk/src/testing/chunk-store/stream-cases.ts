@@ -6,7 +6,7 @@ import { expectAborts, expectBytes, expectCode, expectKept, flipBit } from "./ex
 
 type StreamOptions = PutChunkOptions & { readonly sizeBytes?: number };
 
-/** A source that may be opened once, says whether it was told to stop, and gives views of one buffer that it overwrites. */
+/** A source that may be opened once and remembers whether it was told to stop. */
 class OneShotSource implements AsyncIterable<Uint8Array> {
   returned = false;
   #opened = false;
@@ -30,7 +30,7 @@ class OneShotSource implements AsyncIterable<Uint8Array> {
   }
 }
 
-/** Gives `bytes` in pieces of `pieceBytes`, all in one reused buffer. */
+/** A source of `bytes` in pieces of `pieceBytes`. All pieces are views of one buffer, which is overwritten each time. */
 function sourceOf(bytes: Uint8Array, pieceBytes: number, then?: () => Promise<void>): OneShotSource {
   return new OneShotSource(async function* () {
     const buffer = new Uint8Array(pieceBytes);
@@ -51,7 +51,7 @@ function put(
   source: AsyncIterable<Uint8Array>,
   options?: StreamOptions,
 ): Promise<PutChunkResult> {
-  if (!isStreamingChunkStore(store)) return expect.fail("the store changed its mind about streams");
+  if (!isStreamingChunkStore(store)) return expect.fail("the store does not take streams any more");
   return store.putChunkStream(chunk.chunkId, source, options);
 }
 
@@ -111,7 +111,7 @@ const CASES: ReadonlyArray<Pick<ChunkStoreCase, "name" | "run">> = [
     },
   },
   {
-    name: "a stream that is short by one byte is refused and nothing is kept",
+    name: "a stream that is one byte too short is refused, and nothing is kept",
     async run(context) {
       const chunk = await testChunk(100_000, 1);
       const short = (): OneShotSource => sourceOf(chunk.bytes.subarray(0, 99_999), 5000);
@@ -121,7 +121,7 @@ const CASES: ReadonlyArray<Pick<ChunkStoreCase, "name" | "run">> = [
     },
   },
   {
-    name: "a stream that is long by one byte is refused, told to stop, and nothing is kept",
+    name: "a stream that is one byte too long is refused and told to stop, and nothing is kept",
     async run(context) {
       const chunk = await testChunk(100_000, 1);
       const source = sourceOf(chunk.bytes, 5000);
@@ -209,7 +209,7 @@ const CASES: ReadonlyArray<Pick<ChunkStoreCase, "name" | "run">> = [
     },
   },
   {
-    name: "a slow stream does not keep others from the same chunk",
+    name: "a slow stream does not block other writers of the same chunk",
     async run(context) {
       const chunk = await testChunk(20_000, 1);
       let resume = (): void => {};

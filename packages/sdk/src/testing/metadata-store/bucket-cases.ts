@@ -11,7 +11,7 @@ const BAD_NAMES: readonly string[] = [
 
 export const BUCKET_CASES: readonly MetadataStoreCase[] = [
   {
-    name: "a bucket that was created can be got, and is listed by name",
+    name: "a bucket that was created can be read, and buckets are listed by name",
     async run({ store }) {
       const before = await store.createBucket("zebra");
       await store.createBucket("ant.hill");

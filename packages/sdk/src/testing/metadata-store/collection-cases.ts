@@ -38,7 +38,7 @@ export const COLLECTION_CASES: readonly MetadataStoreCase[] = [
     },
   },
   {
-    name: "a chunk that one object names several times is let go with that object",
+    name: "a chunk that one object names several times is released with that object",
     async run({ store }) {
       await withBucket(store);
       await store.commitObject(chunkedCommit("k", chunksOf(["a", "b", "a", "a"])));
@@ -59,7 +59,7 @@ export const COLLECTION_CASES: readonly MetadataStoreCase[] = [
     },
   },
   {
-    name: "the grace of dropping and marking is kept",
+    name: "dropping and marking wait for the grace period",
     async run({ store }) {
       await withBucket(store);
       await store.commitObject(chunkedCommit("k", chunksOf(["a"])));
@@ -68,7 +68,7 @@ export const COLLECTION_CASES: readonly MetadataStoreCase[] = [
       await dropAll(store);
       expect(await store.markCollecting({ graceMs: 60_000, limit: 10 })).toEqual([]);
       expect(await store.markCollecting({ graceMs: 0, limit: 10 })).toHaveLength(1);
-      // Marked a moment ago: not yet left behind by a worker that crashed.
+      // Marked a moment ago, so it does not count as left by a crashed worker yet.
       expect(await store.markCollecting({ graceMs: 60_000, limit: 10 })).toEqual([]);
     },
   },
@@ -99,7 +99,7 @@ export const COLLECTION_CASES: readonly MetadataStoreCase[] = [
     },
   },
   {
-    name: "a collected row is gone, and a commit makes it anew",
+    name: "a collected row is gone, and a commit creates it again",
     async run({ store }) {
       await withBucket(store);
       await store.commitObject(chunkedCommit("k", chunksOf(["a"])));
@@ -160,14 +160,14 @@ export const COLLECTION_CASES: readonly MetadataStoreCase[] = [
       await dropAll(store);
       await store.markCollecting({ graceMs: 0, limit: 10 });
       expect(await store.finishCollecting([{ chunkId: chunkIdOf("a"), removed: false }])).toEqual([]);
-      // Live again: a late worker of an earlier round cannot remove the row.
+      // The row is live again: a late worker of an earlier round cannot remove it.
       expect(await store.finishCollecting([removed("a")])).toEqual([]);
       expect(await store.knowsChunks([chunkIdOf("a")])).toEqual([true]);
       expect(await collectable(store, ["a"])).toEqual(["a"]);
     },
   },
   {
-    name: "what a crashed worker left marked is marked again",
+    name: "rows that a crashed worker left marked are marked again",
     async run({ store }) {
       await withBucket(store);
       await store.commitObject(chunkedCommit("k", chunksOf(["a"])));
@@ -179,7 +179,7 @@ export const COLLECTION_CASES: readonly MetadataStoreCase[] = [
     },
   },
   {
-    name: "known chunks are answered once per id and in order",
+    name: "knowsChunks answers once per id and in order",
     async run({ store }) {
       await withBucket(store);
       const names = Array.from({ length: 700 }, (_, index) => `c${index}`);
@@ -190,7 +190,7 @@ export const COLLECTION_CASES: readonly MetadataStoreCase[] = [
     },
   },
   {
-    name: "a walk over the segments, a page at a time, meets what objects, copies and unfinished uploads name, as often as rows count",
+    name: "a walk over all segments finds each chunk of objects, copies and unfinished uploads as often as its row counts",
     async run({ store }) {
       await withBucket(store);
       const names = Array.from({ length: 2500 }, (_, index) => `w${index}`);
@@ -263,7 +263,7 @@ export const COLLECTION_CASES: readonly MetadataStoreCase[] = [
         while (!done) {
           await store.dropReleasedManifests({ graceMs: 0, limit: 100 });
           const marked = await store.markCollecting({ graceMs: 0, limit: 100 });
-          // Nodes refuse what a writer holds a claim on; here every chunk that an object names again counts as claimed.
+          // Every replica answers that it has deleted the chunk. Only rows that a commit took back must stay.
           const outcomes = marked.map(({ chunkId }) => ({ chunkId, removed: true }));
           await store.finishCollecting(outcomes);
         }
@@ -293,7 +293,7 @@ export const COLLECTION_CASES: readonly MetadataStoreCase[] = [
     },
   },
   {
-    name: "the mark of a database stays its own, and rises by one step of whoever saw the last",
+    name: "a database keeps its id, and a step raises its epoch by one, but only from the current epoch",
     async run({ store, subject }) {
       const first = await store.databaseMark();
       expect(first).toMatchObject({ epoch: 0, takesOver: false });

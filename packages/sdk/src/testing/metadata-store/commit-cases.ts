@@ -33,8 +33,8 @@ const BAD_COMMITS: ReadonlyArray<readonly [string, Partial<CommitObject>]> = [
   ["a negative size", { sizeBytes: -1 }],
   ["an empty etag", { etag: "" }],
   ["an etag with quotes", { etag: '"abc"' }],
-  ["a digest that is none", { sha256: "abc" }],
-  ["a durability that is none", { durability: "weak" as "os" }],
+  ["a malformed digest", { sha256: "abc" }],
+  ["an unknown durability", { durability: "weak" as "os" }],
   ["no chunks", { content: { chunks: [] } }],
   ["chunks of another total", { content: { chunks: chunksOf(["a"]) } }],
   ["a negative layout", chunkedCommit("k", chunksOf(["a"]), { layoutVersion: -1 })],
@@ -47,7 +47,7 @@ const BAD_COMMITS: ReadonlyArray<readonly [string, Partial<CommitObject>]> = [
 
 export const COMMIT_CASES: readonly MetadataStoreCase[] = [
   {
-    name: "a committed object is got as it was committed, attributes included",
+    name: "a committed object is read as it was committed, with its attributes",
     async run({ store }) {
       await withBucket(store);
       const commit = inlineCommit("k", "hello", { attributes: ATTRIBUTES });
@@ -80,7 +80,7 @@ export const COMMIT_CASES: readonly MetadataStoreCase[] = [
     },
   },
   {
-    name: "inline bytes are the store's own: what the caller does to its buffers later changes nothing",
+    name: "the store keeps its own copy of inline bytes: later changes of the caller's buffers change nothing",
     async run({ store }) {
       await withBucket(store);
       const inline = new TextEncoder().encode("hello");
@@ -160,7 +160,7 @@ export const COMMIT_CASES: readonly MetadataStoreCase[] = [
     },
   },
   {
-    name: "a chunk whose size differs from what the store knows for its id is refused, and nothing is raised",
+    name: "a chunk whose size differs from the size that the store knows is refused, and no count is raised",
     async run({ store }) {
       await withBucket(store);
       await store.commitObject(chunkedCommit("k", chunksOf(["a", "b"])));

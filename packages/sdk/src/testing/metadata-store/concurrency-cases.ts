@@ -24,7 +24,7 @@ function winners(results: ReadonlyArray<PromiseSettledResult<unknown>>): number 
   return results.filter(({ status }) => status === "fulfilled").length;
 }
 
-/** A counter kept in an object, raised by compare and swap. */
+/** Raises a counter in an object by compare and swap. */
 async function raiseCounter(store: MetadataStore, times: number): Promise<void> {
   for (let done = 0; done < times; ) {
     const stored = await store.getObject({ bucket: BUCKET, key: "counter" });
@@ -73,7 +73,7 @@ export const CONCURRENCY_CASES: readonly MetadataStoreCase[] = [
     },
   },
   {
-    name: "of 50 writers over one of the etags that they list exactly one wins",
+    name: "of 50 writers that list the current etag exactly one wins",
     async run({ store }) {
       await withBucket(store);
       const { etag } = await store.commitObject(inlineCommit("k", "before"));
@@ -89,7 +89,7 @@ export const CONCURRENCY_CASES: readonly MetadataStoreCase[] = [
     },
   },
   {
-    name: "a counter that four raise by ifMatch loses no step",
+    name: "a counter that four clients raise with ifMatch loses no step",
     async run({ store }) {
       await withBucket(store);
       await store.commitObject(inlineCommit("counter", "0"));
@@ -104,7 +104,7 @@ export const CONCURRENCY_CASES: readonly MetadataStoreCase[] = [
       const chunks = chunksOf(["a", "b", "c"]);
       await Promise.all(
         Array.from({ length: WRITERS }, (_, index) =>
-          // Both orders of the same chunks: rows must be locked in one order all the same.
+          // Both orders of the same chunks: the store must still lock the rows in one order.
           store.commitObject(chunkedCommit("k", index % 2 === 0 ? chunks : chunks.toReversed())),
         ),
       );
@@ -136,7 +136,7 @@ export const CONCURRENCY_CASES: readonly MetadataStoreCase[] = [
     },
   },
   {
-    name: "an object that is moved to and fro is in each listing once, and moves at once in opposite directions lose nothing",
+    name: "an object that is moved back and forth is in each listing once, and moves at once in opposite directions lose nothing",
     async run({ store }) {
       await withBucket(store);
       await store.commitObject(chunkedCommit("a", chunksOf(["a", "b"])));
@@ -166,7 +166,7 @@ export const CONCURRENCY_CASES: readonly MetadataStoreCase[] = [
     },
   },
   {
-    name: "readers during overwrites see one version or the other, whole",
+    name: "readers during overwrites see one whole version or the other",
     async run({ store }) {
       await withBucket(store);
       const versions = [0, 1, 2].map((index) => chunksOf([`${index}a`, `${index}b`, `${index}c`], 1000 * (index + 1)));

@@ -52,7 +52,7 @@ export const CONDITION_CASES: readonly MetadataStoreCase[] = [
     },
   },
   {
-    name: "lists of etags and dates are held against the current version, by every kind of write",
+    name: "every kind of write checks lists of etags and dates against the current version",
     async run({ store }) {
       await withBucket(store);
       const at = { bucket: BUCKET, key: "k" };
@@ -75,7 +75,7 @@ export const CONDITION_CASES: readonly MetadataStoreCase[] = [
         await write({ ifNoneMatchAny: ["*"], ifUnmodifiedSinceMs: 0 });
         const before = async (): Promise<ObjectInfo> => await store.commitObject(inlineCommit("k", "before"));
         const { etag, createdAtMs } = await before();
-        // What last-modified says.
+        // The value of `last-modified`.
         const ifUnmodifiedSinceMs = Math.floor(createdAtMs / 1000) * 1000;
         const refused: readonly HttpCondition[] = [
           { ifMatchAny: ["a", "b"] },
@@ -95,7 +95,7 @@ export const CONDITION_CASES: readonly MetadataStoreCase[] = [
     },
   },
   {
-    name: "a condition of empty lists, or of single etags beside lists, is refused",
+    name: "a condition with empty lists, or with both single etags and lists, is refused",
     async run({ store }) {
       await withBucket(store);
       const conditions: readonly object[] = [
@@ -113,7 +113,7 @@ export const CONDITION_CASES: readonly MetadataStoreCase[] = [
     },
   },
   {
-    name: "a commit that its condition refuses raises no chunk",
+    name: "a commit that its condition refuses adds no chunk",
     async run({ store }) {
       await withBucket(store);
       await store.commitObject(inlineCommit("k"));
@@ -139,7 +139,7 @@ export const CONDITION_CASES: readonly MetadataStoreCase[] = [
     },
   },
   {
-    name: "a copy has the source's bytes and its own attributes, version and life",
+    name: "a copy has the source's bytes, its own attributes and version, and outlives the source",
     async run({ store }) {
       await withBucket(store);
       await store.createBucket("case-copies");
@@ -175,14 +175,14 @@ export const CONDITION_CASES: readonly MetadataStoreCase[] = [
     },
   },
   {
-    name: "copies of chunked objects share their chunks until the last one goes",
+    name: "copies of chunked objects share their chunks until the last one is deleted",
     async run({ store }) {
       await withBucket(store);
       const names = ["a", "b"];
       await store.commitObject(chunkedCommit("k", chunksOf(names)));
       await store.copyObject({ sourceBucket: BUCKET, sourceKey: "k", bucket: BUCKET, key: "l" });
       await store.copyObject({ sourceBucket: BUCKET, sourceKey: "l", bucket: BUCKET, key: "m" });
-      // Onto itself, to change attributes: must not lose its own manifest.
+      // A copy onto itself, to change attributes, must not lose its own manifest.
       await store.copyObject({ sourceBucket: BUCKET, sourceKey: "l", bucket: BUCKET, key: "l", attributes: {} });
       for (const key of ["k", "l", "m"]) {
         await dropAll(store);
@@ -219,7 +219,7 @@ export const CONDITION_CASES: readonly MetadataStoreCase[] = [
     },
   },
   {
-    name: "a move takes the chunks along, and releases those of what it replaces",
+    name: "a move keeps the object's chunks, and releases those of the object that it replaces",
     async run({ store }) {
       await withBucket(store);
       const move = (sourceKey: string, key: string): Promise<unknown> =>

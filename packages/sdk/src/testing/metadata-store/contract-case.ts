@@ -6,7 +6,7 @@ export interface MetadataStoreSubject {
   readonly store: MetadataStore;
   /** Closes the store and opens another on the same data. Called only if `capabilities.persistent`. */
   reopen(): Promise<MetadataStore>;
-  /** Opens another store on the same data beside the first; `dispose()` closes it. Called only if `capabilities.sharedByProcesses`. */
+  /** Opens a second store on the same data; `dispose()` closes it. Called only if `capabilities.sharedByProcesses`. */
   second(): Promise<MetadataStore>;
   /** Closes the stores and removes the data. */
   dispose(): Promise<void>;
@@ -15,7 +15,7 @@ export interface MetadataStoreSubject {
 /** Makes a new, empty subject. */
 export type CreateMetadataStoreSubject = () => Promise<MetadataStoreSubject>;
 
-/** What a case gets. */
+/** The input of a case. */
 export interface MetadataStoreCaseContext {
   readonly subject: MetadataStoreSubject;
   readonly store: MetadataStore;
@@ -23,10 +23,10 @@ export interface MetadataStoreCaseContext {
   readonly create: CreateMetadataStoreSubject;
 }
 
-/** One sentence about the behaviour of a metadata store, and how to find out whether it is true. */
+/** One sentence about the behaviour of a metadata store, and a check whether it is true. */
 export interface MetadataStoreCase {
   readonly name: string;
-  /** Whether the case makes sense for this store, by what the store says of itself; default always. */
+  /** Whether the case makes sense for this store, by its capabilities; default always. */
   readonly applies?: (store: MetadataStore) => boolean;
   /** Throws if the sentence is false. */
   readonly run: (context: MetadataStoreCaseContext) => Promise<void>;

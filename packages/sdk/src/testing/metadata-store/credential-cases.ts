@@ -27,7 +27,7 @@ export const CREDENTIAL_CASES: readonly MetadataStoreCase[] = [
     },
   },
   {
-    name: "unknown and malformed key ids are simply unknown; a taken one and bad fields are refused",
+    name: "unknown and malformed key ids are not found; a taken key id and bad fields are refused",
     async run({ store }) {
       for (const keyId of ["nobody", "", "a b", "\0", "ä".repeat(300)]) {
         expect(await store.findApiKey(keyId)).toBeUndefined();
@@ -42,7 +42,7 @@ export const CREDENTIAL_CASES: readonly MetadataStoreCase[] = [
     },
   },
   {
-    name: "API keys keep their scope and their end, whatever the prefix is made of",
+    name: "API keys keep their scope and their end, with any characters in the prefix",
     async run({ store }) {
       const record = { name: "n", role: "readonly" as const, secretSha256, expiresAtMs: 1_900_000_000_000 };
       for (const [index, prefix] of ["", "users/1/", "a\0b", "ünï/\u{1F600}", "%_"].entries()) {
@@ -69,7 +69,7 @@ export const CREDENTIAL_CASES: readonly MetadataStoreCase[] = [
     },
   },
   {
-    name: "API keys keep the sealed secret that they were made with, and others have none",
+    name: "API keys keep the sealed secret that they were created with, and others have none",
     async run({ store }) {
       const record = { name: "n", role: "readonly" as const, secretSha256 };
       const sealedSecret = Uint8Array.from({ length: 256 }, (_, index) => index);
@@ -84,7 +84,7 @@ export const CREDENTIAL_CASES: readonly MetadataStoreCase[] = [
     },
   },
   {
-    name: "a token that was called back stays so until it ends, and then is forgotten",
+    name: "a token that was revoked stays revoked until it ends, and then is forgotten",
     async run({ store }) {
       const farMs = 4_000_000_000_000;
       expect(await store.isTokenRevoked("t1")).toBe(false);

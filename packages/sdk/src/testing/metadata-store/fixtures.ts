@@ -17,13 +17,13 @@ export const BUCKET = "case-bucket";
 
 const encoder = new TextEncoder();
 
-/** A store with the bucket of the cases. */
+/** Creates the bucket of the cases in `store`. */
 export async function withBucket(store: MetadataStore): Promise<MetadataStore> {
   await store.createBucket(BUCKET);
   return store;
 }
 
-/** What a commit may differ in. */
+/** Members of a commit that a case may choose. */
 export interface CommitVariation {
   readonly bucket?: string;
   readonly condition?: CommitCondition;
@@ -48,7 +48,7 @@ export function inlineCommit(key: string, text = key, variation: CommitVariation
   };
 }
 
-/** The id of a chunk that exists only by name: no metadata store ever sees bytes. */
+/** The id of a chunk without bytes: metadata stores never see the bytes of chunks. */
 export function chunkIdOf(name: string): Digest {
   return sha256Sync(encoder.encode(`chunk ${name}`));
 }
@@ -89,7 +89,7 @@ export async function startUpload(store: MetadataStore, key: string): Promise<st
   return upload.uploadId;
 }
 
-/** All pages of a listing. Fails on a page that is over its limit, empty without being the last, or a cursor that goes nowhere. */
+/** All pages of a listing. Fails if a page is over its limit, if a page is empty but not the last, or if the listing never ends. */
 export async function listAll(
   store: MetadataStore,
   query: Omit<ListObjectsQuery, "bucket"> = {},
@@ -121,7 +121,7 @@ export async function textOf(store: MetadataStore, key: string, bucket: string =
   return stored?.inline === undefined ? undefined : new TextDecoder().decode(stored.inline);
 }
 
-/** Marks what nothing references and says which of these chunks are among it, by name. Whatever was marked is set live again. */
+/** Marks chunks without references, returns which of `names` are among them, and sets all marked chunks live again. */
 export async function collectable(store: MetadataStore, names: readonly string[]): Promise<string[]> {
   const marked = await store.markCollecting({ graceMs: 0, limit: 10_000 });
   await store.finishCollecting(marked.map(({ chunkId }) => ({ chunkId, removed: false })));
@@ -129,14 +129,14 @@ export async function collectable(store: MetadataStore, names: readonly string[]
   return names.filter((name) => ids.has(encodeHex(chunkIdOf(name))));
 }
 
-/** Drops everything that is released. */
+/** Drops all released manifests. @returns how many. */
 export async function dropAll(store: MetadataStore): Promise<number> {
   let dropped = 0;
   for (let step = 1; step > 0; dropped += step) step = await store.dropReleasedManifests({ graceMs: 0, limit: 1000 });
   return dropped;
 }
 
-/** Keys that tend to break stores: prefixes of each other, dots, NUL, other planes, cases, the longest. */
+/** Keys that often break stores: prefixes of each other, dots, NUL, characters of other Unicode planes, upper and lower case, the longest keys. */
 export const ADVERSARIAL_KEYS: readonly string[] = [
   ..."a,ab,a/b,a/b/c,a//b,a/,/,//,/a,.,..,../..,a/../b,A,Ab,aB, ,a ,a%2Fb,a?b,a#b,a&b,a'b,a\"b,a\\b,%,_,*".split(","),
   "\0",

@@ -16,7 +16,7 @@ import {
   withBucket,
 } from "./fixtures.ts";
 
-/** Every method in one shape, so that what is true of all is checked of all. */
+/** Methods with the same signature, so that one check can run all of them. */
 type Call = (store: MetadataStore, options: CallOptions) => Promise<unknown>;
 const AT = { bucket: BUCKET, key: "k" };
 const STATS = { chunkCount: 1, bytesUsed: 2, bytesFree: 3, bytesTotal: 4 };
@@ -151,7 +151,7 @@ export const LIFECYCLE_CASES: readonly MetadataStoreCase[] = [
       for (let round = 0; round < 5; round++) {
         const controller = new AbortController();
         const call = store.commitObject(commit, { signal: controller.signal });
-        // Not awaited first: the call is certain to be under way, and cannot be over.
+        // The abort comes in the same turn, so the call has begun and cannot have ended.
         await expectAborts(call, () => controller.abort());
       }
       await store.commitObject(inlineCommit("k", "text"));

@@ -8,7 +8,7 @@ async function commitAll(store: MetadataStore, keys: readonly string[]): Promise
   await Promise.all(keys.map((key) => store.commitObject(inlineCommit(key))));
 }
 
-/** What a listing must show, worked out the plain way. */
+/** What a listing must show, computed in the simplest way. */
 function expected(keys: readonly string[], prefix: string, delimiter: string): { keys: string[]; prefixes: string[] } {
   const plain: string[] = [];
   const prefixes = new Set<string>();
@@ -149,7 +149,7 @@ export const LIST_CASES: readonly MetadataStoreCase[] = [
     },
   },
   {
-    name: "startAfter skips what is not behind it, and a cursor goes before it",
+    name: "startAfter skips all keys up to it, and a cursor has precedence over it",
     async run({ store }) {
       await withBucket(store);
       await commitAll(store, TREE);
@@ -159,7 +159,7 @@ export const LIST_CASES: readonly MetadataStoreCase[] = [
           sorted.filter((key) => startAfter === "" || byBytes(key, startAfter) > 0),
         );
       }
-      // Keys of the folder that lie behind it still show the folder.
+      // A common prefix is shown as long as keys after `startAfter` have it.
       expect((await listAll(store, { startAfter: "a/1", delimiter: "/" })).prefixes).toContain("a/");
       expect((await listAll(store, { startAfter: "a/z", delimiter: "/" })).prefixes).not.toContain("a/");
       const page = await store.listObjects({ bucket: BUCKET, limit: 2 });
@@ -200,7 +200,7 @@ export const LIST_CASES: readonly MetadataStoreCase[] = [
     },
   },
   {
-    name: "what was there all along is listed exactly once while others write",
+    name: "objects that are there all the time are listed exactly once while others write",
     async run({ store }) {
       await withBucket(store);
       const steady = Array.from({ length: 60 }, (_, index) => `s/${String(index).padStart(3, "0")}`);

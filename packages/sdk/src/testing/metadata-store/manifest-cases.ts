@@ -28,7 +28,7 @@ function located(chunks: ReturnType<typeof chunksOf>): LocatedChunk[] {
 
 const names = (count: number): string[] => Array.from({ length: count }, (_, index) => `n${index}`);
 
-/** Reads a manifest page by page and checks that pages are full, end to end, and only the last one has no next offset. */
+/** Reads a manifest page by page. Checks that pages are full, follow each other without a gap, and that only the last has no next offset. */
 async function readAll(store: MetadataStore, limit: number): Promise<LocatedChunk[]> {
   const stored = await store.getObject({ ...AT, chunkLimit: limit });
   const chunks = [...(stored?.page?.chunks ?? [])];
@@ -45,7 +45,7 @@ async function readAll(store: MetadataStore, limit: number): Promise<LocatedChun
 
 export const MANIFEST_CASES: readonly MetadataStoreCase[] = [
   {
-    name: "the chunks of an object come back in order with their offsets, whatever the page size",
+    name: "the chunks of an object are returned in order with their offsets, for every page size",
     async run({ store }) {
       await withBucket(store);
       const chunks = chunksOf(names(2500));
@@ -73,7 +73,7 @@ export const MANIFEST_CASES: readonly MetadataStoreCase[] = [
     },
   },
   {
-    name: "no chunks are read where none are wanted",
+    name: "no chunks are read if none are wanted",
     async run({ store }) {
       await withBucket(store);
       const info = await store.commitObject(chunkedCommit("k", chunksOf(["a"])));

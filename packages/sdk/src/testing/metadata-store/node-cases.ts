@@ -62,7 +62,7 @@ export const NODE_CASES: readonly MetadataStoreCase[] = [
     },
   },
   {
-    name: "an id that is up under one URL is refused to another, until that node has stopped",
+    name: "a node id that is up under one URL is refused for another URL, until that node has stopped",
     async run({ store }) {
       await store.registerNode(node("n1"));
       const elsewhere = node("n1", { url: "http://elsewhere:1", zone: "z", softwareVersion: "2.0.0" });
@@ -70,7 +70,7 @@ export const NODE_CASES: readonly MetadataStoreCase[] = [
       const refused = await expectCode(store.registerNode(elsewhere), "PRECONDITION_FAILED");
       expect(refused.details).toEqual({ nodeId: "n1", url: "http://n1:50051" });
       expect(await store.clusterSnapshot()).toEqual(before);
-      // The same URL comes back at once, after a crash too.
+      // A node with the same URL may register again at once, also after a crash.
       await store.registerNode(node("n1"));
       await store.stopNode("n1");
       await store.registerNode(elsewhere);
@@ -78,7 +78,7 @@ export const NODE_CASES: readonly MetadataStoreCase[] = [
     },
   },
   {
-    name: "a heartbeat stores the statistics and says the newest layout; an unknown node has to register",
+    name: "a heartbeat stores the statistics and returns the newest layout version; an unknown node has to register",
     async run({ store }) {
       await store.registerNode(node("n1"));
       const [before] = (await store.clusterSnapshot()).nodes;
@@ -112,13 +112,13 @@ export const NODE_CASES: readonly MetadataStoreCase[] = [
     },
   },
   {
-    name: "an operator changes replication and weights, and takes nodes out for good",
+    name: "an operator changes replication and weights, and removes nodes for good",
     async run({ store }) {
       for (const id of ["n1", "n2", "n3"]) await store.registerNode(node(id));
       const layout = await store.changeLayout({ replicationFactor: 2, weights: { n1: 0.5 }, removeNodeIds: ["n3"] });
       expect([layout.layoutVersion, layout.replicationFactor]).toEqual([4, 2]);
       expect(await newestLayout(store)).toEqual({ version: 4, nodes: { n1: 0.5, n2: 1 } });
-      // What an operator decided outlives restarts of the nodes.
+      // A restart of a node does not undo an operator's decision.
       await store.registerNode(node("n3"));
       await store.registerNode(node("n1", { weight: 1 }));
       expect(await newestLayout(store)).toEqual({ version: 4, nodes: { n1: 0.5, n2: 1 } });
@@ -173,7 +173,7 @@ export const NODE_CASES: readonly MetadataStoreCase[] = [
     },
   },
   {
-    name: "each chunk of a commit keeps the layout by which it was placed, and no other chunk's",
+    name: "each chunk of a commit keeps the layout under which it was placed, and not another chunk's",
     async run({ store }) {
       await withBucket(store);
       const versions = async (): Promise<number[]> =>
@@ -202,7 +202,7 @@ export const NODE_CASES: readonly MetadataStoreCase[] = [
     },
   },
   {
-    name: "a chunk that was being collected lies where the commit that takes it back placed it",
+    name: "a chunk that a commit takes back from the collector has the layout of that commit",
     async run({ store }) {
       await withBucket(store);
       for (const id of ["n1", "n2", "n3"]) await store.registerNode(node(id));
@@ -210,13 +210,13 @@ export const NODE_CASES: readonly MetadataStoreCase[] = [
       await store.deleteObject({ bucket: BUCKET, key: "k" });
       await dropAll(store);
       await store.markCollecting({ graceMs: 0, limit: 10 });
-      // An upload that began under an older layout: only its copies are sure to be kept.
+      // An upload that began under an older layout: only the copies of that layout are sure to be kept.
       await store.commitObject(chunkedCommit("l", chunksOf(["a"]), { layoutVersion: 1 }));
       expect((await store.clusterSnapshot()).layouts.map((one) => one.layoutVersion)).toEqual([3, 1]);
     },
   },
   {
-    name: "recent layouts are those that an upload may have begun under, though no row needs them",
+    name: "recent layouts are those under which an upload may have begun, even if no row needs them",
     async run({ store }) {
       const DAY_MS = 24 * 3600 * 1000;
       const versions = async (forMs: number, limit = 10): Promise<number[]> =>
@@ -240,7 +240,7 @@ export const NODE_CASES: readonly MetadataStoreCase[] = [
         { nodeId: "a".repeat(65) },
         { url: "n1:50051" },
         { url: "http://n1/" },
-        // No transport could open these: gateways of all nodes would be asked in vain.
+        // No transport can open these URLs.
         { url: "http://user:pa55word@n1:50051" },
         { url: "http://n1:50051/?zone=a" },
         { url: "http://n1:50051#a" },

@@ -19,7 +19,7 @@ import {
 const idOf = (number: number): string => number.toString(16).padStart(32, "0");
 const named = (number: number, credential?: string): WriteOptions => ({ operationId: idOf(number), credential });
 
-/** Every kind of write, each under a name of its own, on a store with the bucket of the cases; what it answers, and how to try it again. */
+/** Runs every kind of write except a move, each under its own operation id. @returns for each a function that tries it again, and its result. */
 async function everyWrite(store: MetadataStore): Promise<ReadonlyArray<readonly [() => Promise<unknown>, unknown]>> {
   await store.commitObject(inlineCommit("source"));
   const toAbort = await startUpload(store, "aborted");
@@ -48,7 +48,7 @@ async function everyWrite(store: MetadataStore): Promise<ReadonlyArray<readonly 
   return answers;
 }
 
-/** Names that a store, its encoding of results or JavaScript itself could take for its own. */
+/** Metadata with names that a store, its encoding of results or JavaScript may use itself. */
 const METADATA_OF_ANY_NAME: ReadonlyArray<Readonly<Record<string, string>>> = [
   { digest: "deadbeef" },
   { digest: "ab".repeat(32) },
@@ -61,7 +61,7 @@ const METADATA_OF_ANY_NAME: ReadonlyArray<Readonly<Record<string, string>>> = [
 
 export const OPERATION_CASES: readonly MetadataStoreCase[] = [
   {
-    name: "a write that is tried again under its operation id answers with its first result, whatever its condition says by now",
+    name: "a write that is tried again under its operation id returns its first result, even if its condition does not hold any more",
     async run({ store }) {
       await withBucket(store);
       const answers = await everyWrite(store);
@@ -74,7 +74,7 @@ export const OPERATION_CASES: readonly MetadataStoreCase[] = [
     },
   },
   {
-    name: "a write that is tried again answers with its metadata, whatever names and values that has",
+    name: "a write that is tried again returns its metadata, with any names and values",
     async run({ store }) {
       await withBucket(store);
       let number = 0;
@@ -102,7 +102,7 @@ export const OPERATION_CASES: readonly MetadataStoreCase[] = [
     },
   },
   {
-    name: "a write that is tried again changes nothing of what others did since",
+    name: "a write that is tried again changes nothing that others have done since",
     async run({ store }) {
       await withBucket(store);
       const put = (): Promise<unknown> => store.commitObject(inlineCommit("k", "mine"), named(1));
@@ -140,7 +140,7 @@ export const OPERATION_CASES: readonly MetadataStoreCase[] = [
     },
   },
   {
-    name: "an operation id is good for one request",
+    name: "an operation id is valid for one request only",
     async run({ store }) {
       await withBucket(store);
       await everyWrite(store);
@@ -161,7 +161,7 @@ export const OPERATION_CASES: readonly MetadataStoreCase[] = [
     },
   },
   {
-    name: "the same operation id of another credential names another call",
+    name: "the same operation id under another credential is another call",
     async run({ store }) {
       await withBucket(store);
       const put = (text: string, credential: string): Promise<{ readonly objectVersion: string }> =>
@@ -177,7 +177,7 @@ export const OPERATION_CASES: readonly MetadataStoreCase[] = [
     },
   },
   {
-    name: "a completed upload answers once more with its object, to the same parts of the same credential",
+    name: "a completed upload returns its object again, for the same parts and the same credential",
     async run({ store }) {
       await withBucket(store);
       const uploadId = await startUpload(store, "k");
@@ -197,7 +197,7 @@ export const OPERATION_CASES: readonly MetadataStoreCase[] = [
     },
   },
   {
-    name: "a write under a list or a date that is tried again has its first answer, whatever the current version is by then",
+    name: "a write with a list or a date that is tried again returns its first result, even if the current version has changed",
     async run({ store }) {
       await withBucket(store);
       const at = { bucket: BUCKET, key: "k" };
@@ -230,7 +230,7 @@ export const OPERATION_CASES: readonly MetadataStoreCase[] = [
     },
   },
   {
-    name: "of 20 tries of one write at once one happens, and all have its answer",
+    name: "of 20 tries of one write at once, one happens, and all get its result",
     async run({ store }) {
       await withBucket(store);
       await store.commitObject(inlineCommit("k", "before"));
@@ -245,7 +245,7 @@ export const OPERATION_CASES: readonly MetadataStoreCase[] = [
     },
   },
   {
-    name: "an operation id is 22 to 80 of a few characters",
+    name: "an operation id has 22 to 80 characters of a small set",
     async run({ store }) {
       await withBucket(store);
       for (const operationId of [
@@ -266,7 +266,7 @@ export const OPERATION_CASES: readonly MetadataStoreCase[] = [
     },
   },
   {
-    name: "results of named writes outlive the store that gave them",
+    name: "results of writes with an operation id are kept with the data",
     applies: ifPersistent,
     async run({ store, subject }) {
       await withBucket(store);
@@ -278,7 +278,7 @@ export const OPERATION_CASES: readonly MetadataStoreCase[] = [
     },
   },
   {
-    name: "a second store on the same data knows the named writes of the first",
+    name: "a second store on the same data knows the operation ids of the first",
     applies: ifShared,
     async run({ store, subject }) {
       await withBucket(store);

@@ -24,7 +24,7 @@ const named = (part: { readonly partNumber: number; readonly etag: string }): { 
 
 export const UPLOAD_CASES: readonly MetadataStoreCase[] = [
   {
-    name: "an upload is got as it was created, and shows nothing in the bucket",
+    name: "an upload is read as it was created, and adds nothing to the bucket's listing",
     async run({ store }) {
       await withBucket(store);
       const create = { bucket: BUCKET, key: "k", attributes: { contentType: "text/a" }, durability: "os" as const };
@@ -86,7 +86,7 @@ export const UPLOAD_CASES: readonly MetadataStoreCase[] = [
         attributes,
         durability: "batched",
       });
-      // A digest that nobody can check is not kept.
+      // A digest that the store cannot check is not kept.
       expect(info.sha256).toBeUndefined();
       expect((await store.getObject({ bucket: BUCKET, key: "k" }))?.info).toEqual(info);
       await expectCode(store.getUpload(uploadId), "UPLOAD_NOT_FOUND");
@@ -96,7 +96,7 @@ export const UPLOAD_CASES: readonly MetadataStoreCase[] = [
     },
   },
   {
-    name: "an upload of one part has its etag and digest; without a digest of anybody there is none",
+    name: "an upload of one part has the part's etag and digest; an upload of several parts has no digest",
     async run({ store }) {
       await withBucket(store);
       const one = await startUpload(store, "one");
@@ -113,7 +113,7 @@ export const UPLOAD_CASES: readonly MetadataStoreCase[] = [
     },
   },
   {
-    name: "a declared digest must be the one of the only part; a differing one is refused and leaves the upload as it was",
+    name: "a declared digest must be the digest of the only part; another one is refused and leaves the upload as it was",
     async run({ store }) {
       await withBucket(store);
       const uploadId = await startUpload(store, "k");
@@ -154,7 +154,7 @@ export const UPLOAD_CASES: readonly MetadataStoreCase[] = [
     },
   },
   {
-    name: "a part of the same number replaces the one before, whose chunks are released; unchosen parts too",
+    name: "a part of the same number replaces the earlier one; chunks of replaced and unchosen parts are released",
     async run({ store }) {
       await withBucket(store);
       const uploadId = await startUpload(store, "k");
@@ -240,7 +240,7 @@ export const UPLOAD_CASES: readonly MetadataStoreCase[] = [
     },
   },
   {
-    name: "50 parts written at once are all there; a number written by 20 at once has one of them",
+    name: "50 parts written at once are all there; of 20 writes of one part number at once one is kept",
     async run({ store }) {
       await withBucket(store);
       const uploadId = await startUpload(store, "k");

@@ -5,7 +5,7 @@ import { createGrantKeeper, type GrantKeeper } from "../../grants/index.ts";
 import { createHttpListener } from "../../http/index.ts";
 import { createStorageNode, type StorageNode, type StorageNodeOptions } from "../../node/index.ts";
 
-/** Of all test nodes. */
+/** The cluster key of all test nodes. */
 export const CLUSTER_KEY = "a cluster key of at least thirty-two characters";
 
 /** A storage node on a free port, and what its tests need to be let in. */

@@ -5,7 +5,7 @@ import { withAdvice } from "./cluster-advice.ts";
 
 const OPTIONS = { program: "npm run -s ashlar --", path: ` --path ${resolve("x")}` };
 
-test("a port that is taken is told with the flag that changes it", () => {
+test("the message about a taken port names the flag that changes it", () => {
   const details = { problem: "PORT_TAKEN", options: "gatewayPort" };
   const error = withAdvice(new AshlarError("INVALID_ARGUMENT", "port 1 of gateway is taken", { details }), OPTIONS);
   expect(error).toMatchObject({ code: "INVALID_ARGUMENT", details: { setting: "--gateway-port" } });
@@ -16,16 +16,16 @@ test("a port that is taken is told with the flag that changes it", () => {
   });
 });
 
-test("a cluster that runs already is told with the commands that show and stop it", () => {
+test("the message about a cluster that already runs names the commands that show and stop it", () => {
   const error = new AshlarError("PRECONDITION_FAILED", "it runs", { details: { problem: "RUNS_ALREADY" } });
   const { program, path } = OPTIONS;
-  const told = withAdvice(error, OPTIONS);
-  expect(told).toMatchObject({ code: "PRECONDITION_FAILED", details: {}, cause: error });
+  const advised = withAdvice(error, OPTIONS);
+  expect(advised).toMatchObject({ code: "PRECONDITION_FAILED", details: {}, cause: error });
   for (const command of ["status", "down"])
-    expect(told).toMatchObject({ message: expect.stringContaining(`${program} cluster ${command}${path}`) });
+    expect(advised).toMatchObject({ message: expect.stringContaining(`${program} cluster ${command}${path}`) });
 });
 
-test("every other error passes as it is", () => {
+test("every other error is returned unchanged", () => {
   for (const error of [new AshlarError("INTERNAL", "x", { details: { problem: "OTHER" } }), new Error("x")])
     expect(withAdvice(error, OPTIONS)).toBe(error);
 });

@@ -13,9 +13,9 @@ interface AdviceOptions {
   readonly flags: readonly string[];
 }
 
-/** What goes away by which flag, as the end of the message. */
+/** Which flag or command solves the problem; appended to the message. */
 const ADVICE: Readonly<Record<ClusterProblem, (options: AdviceOptions) => string>> = {
-  OTHER_FILES: () => "; give a --path that is not there yet, is empty, or holds a cluster",
+  OTHER_FILES: () => "; give a --path that does not exist yet, is empty, or holds a cluster",
   RUNS_ALREADY: ({ program, path }) =>
     `; see it with ${program} cluster status${path}, stop it with ${program} cluster down${path}, or take another --path`,
   FEWER_NODES: ({ program }) => `: start it without --nodes, and take nodes out with ${program} layout --remove <id>`,
@@ -26,7 +26,7 @@ const ADVICE: Readonly<Record<ClusterProblem, (options: AdviceOptions) => string
     `; stop that program, or take another port: ${flag} <port>, or ${flag} 0 for any free one`,
 };
 
-/** Runs a command on a cluster. What stands in its way is told with the flags that change it; every other error passes. */
+/** Runs a command on a cluster. Adds advice to errors about problems of clusters ({@link withAdvice}); other errors stay unchanged. */
 export async function advised<Value>(
   { settings, program }: Pick<CommandCall<"clusterPath">, "settings" | "program">,
   run: () => Promise<Value>,
@@ -38,7 +38,7 @@ export async function advised<Value>(
   }
 }
 
-/** @returns the error as it is, if it is not about a problem of clusters. */
+/** Adds to an error which flags or commands solve the problem. @returns the same error if it is not about a problem of clusters. */
 export function withAdvice(error: unknown, options: Omit<AdviceOptions, "flags">): unknown {
   const found = clusterProblemOf(error);
   if (found === undefined || !AshlarError.is(error)) return error;
@@ -51,7 +51,7 @@ export function withAdvice(error: unknown, options: Omit<AdviceOptions, "flags">
   });
 }
 
-/** Options of the cluster are called as their settings are. */
+/** The flag of a cluster option. An option has the name of its setting. */
 function flagOf(option: string): string {
   const setting: Setting | undefined = Object.hasOwn(SETTINGS, option)
     ? SETTINGS[option as keyof typeof SETTINGS]

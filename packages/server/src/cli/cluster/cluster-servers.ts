@@ -23,13 +23,13 @@ export function serverPrograms(folder: ClusterFolder, settings: UpSettings): Ser
     return launchCli([...command, ...own, ...flags.all], { DATABASE_URL: databaseUrl });
   };
   return {
-    node: (server) => {
-      const command = ["node", "--server-id", server.name, "--data-dir", folder.data(server.name), ...flags.node];
-      return { launch: () => launch(server, command), look: (signal) => lookAtNode(server.url, signal) };
+    node: (node) => {
+      const command = ["node", "--server-id", node.name, "--data-dir", folder.data(node.name), ...flags.node];
+      return { launch: () => launch(node, command), look: (signal) => lookAtNode(node.url, signal) };
     },
-    gateway: (server) => ({
-      launch: () => launch(server, ["gateway"]),
-      look: (signal) => lookAtGateway(server.url, signal),
+    gateway: (gateway) => ({
+      launch: () => launch(gateway, ["gateway"]),
+      look: (signal) => lookAtGateway(gateway.url, signal),
     }),
   };
 }
@@ -52,9 +52,9 @@ function serverFlags(settings: UpSettings): {
 }
 
 /**
- * This same program with other arguments: from the sources or from what was built of them, like the one that runs.
+ * This program with other arguments. Runs from the sources or from the bundle, as this process does.
  *
- * Variables that mean something to the program are left out: the children are told everything.
+ * The environment variables that the program reads are left out: the children get all their settings from the arguments and from `env`.
  */
 export function launchCli(args: readonly string[], env: Readonly<Record<string, string>> = {}): Launch {
   const ours = new Set(Object.values(SETTINGS).map((setting: Setting) => setting.env));
@@ -77,7 +77,7 @@ async function lookAtGateway(url: string, signal: AbortSignal): Promise<Look> {
   return answer.ready ? { ready: true } : { ready: false, reason: reasonOf(answer.checks) };
 }
 
-/** Looks at a storage node: ready when it reads its disk and the registry knows it. Asking for the first renews its figures. */
+/** Looks at a storage node: ready when it can read its disk and is registered. Its check of the disk also renews its figures. */
 async function lookAtNode(url: string, signal: AbortSignal): Promise<Look> {
   const answer = await askReadiness(url, { signal, limitMs: ANSWER_MS });
   if ("reason" in answer) return { ready: false, reason: answer.reason };
@@ -91,7 +91,7 @@ async function lookAtNode(url: string, signal: AbortSignal): Promise<Look> {
   };
 }
 
-/** The dependencies that are not well; `undefined` if all are. */
+/** The dependencies that are not healthy; `undefined` if all are. */
 function reasonOf(checks: Readonly<Record<string, string>>): string | undefined {
   const bad = Object.entries(checks).filter(([, state]) => state !== "ok" && state !== "registered");
   return bad.length === 0 ? undefined : bad.map(([name, state]) => `${name}: ${state}`).join(", ");

@@ -1,7 +1,7 @@
 import type { CommandCall } from "../command.ts";
 import type { Settings } from "../settings.ts";
 
-/** Settings of every `cluster` command, and all of most. */
+/** Settings of every `cluster` command. Most have no others. */
 export const PLAIN_SETTINGS = ["clusterPath", "json", "debug"] as const;
 
 /** Settings of `cluster kill`. */

@@ -11,7 +11,7 @@ import { statusTable } from "./status-display.ts";
 
 type PlainCall = CommandCall<(typeof PLAIN_SETTINGS)[number]>;
 
-/** `cluster status`: a script learns from the exit code whether it may begin. */
+/** `cluster status`: the exit code tells a script whether everything is ready. */
 export async function runStatus({ settings, signal, output }: PlainCall): Promise<number> {
   const folder = clusterFolder(settings.clusterPath);
   const status = await askSupervisor(folder, { command: "status" }, signal);
@@ -57,14 +57,14 @@ export async function runAdd(call: PlainCall): Promise<number> {
   const { name, address, layoutVersion } = added;
   const rows = added.shares.map(({ nodeId, totalShare }) => [nodeId, formatShare(totalShare)]);
   const text = [
-    `${name} listens on ${address} and is part of layout ${layoutVersion}: new chunks go by these shares`,
-    formatTable([["server", "share"], ...rows]),
+    `${name} listens on ${address} and is part of layout ${layoutVersion}: new chunks are spread by these shares`,
+    formatTable([["node", "share"], ...rows]),
   ];
   await output.result(added, text.join("\n"));
   return 0;
 }
 
-/** `cluster down`: also stops what a supervisor that was killed left running. */
+/** `cluster down`: also stops processes that a killed supervisor left running. */
 export async function runDown(call: CommandCall<(typeof DOWN_SETTINGS)[number]>): Promise<number> {
   const { settings, signal, output, program } = call;
   const { deleteData } = settings;
@@ -73,7 +73,7 @@ export async function runDown(call: CommandCall<(typeof DOWN_SETTINGS)[number]>)
   if (deleteData && !settings.yes) {
     throw new AshlarError(
       "INVALID_ARGUMENT",
-      `this would delete every object, key and log in ${folder.path}; if that is meant: ${program} cluster down${pathFlag(folder.path)} --delete --yes`,
+      `this would delete every object, key and log in ${folder.path}; if you want that: ${program} cluster down${pathFlag(folder.path)} --delete --yes`,
     );
   }
   const { wasRunning, stayed } = await advised(call, () => stopCluster(folder, { deleteData, signal }));
@@ -87,5 +87,5 @@ export async function runDown(call: CommandCall<(typeof DOWN_SETTINGS)[number]>)
 function dataText({ path }: ClusterFolder, stayed: readonly string[] | undefined): string {
   if (stayed === undefined) return `its data stays in ${path}`;
   if (stayed.length === 0) return `deleted ${path}`;
-  return `deleted the cluster in ${path}; what is not the cluster's stays there: ${stayed.map(visibleText).join(", ")}`;
+  return `deleted the cluster in ${path}; files that are not the cluster's stay there: ${stayed.map(visibleText).join(", ")}`;
 }

@@ -16,7 +16,7 @@ import { launchCli, serverPrograms } from "./cluster-servers.ts";
 import { UP_SETTINGS, type UpCall } from "./cluster-settings.ts";
 import { createStatusDisplay } from "./status-display.ts";
 
-/** `cluster up`: runs the cluster until the signal or `cluster down`; with `--detach` in the background, until it is ready. */
+/** `cluster up`: runs the cluster until the signal or `cluster down`. With `--detach`: starts it in the background and returns when it is ready. */
 export async function runUp(call: UpCall): Promise<number> {
   const folder = clusterFolder(call.settings.clusterPath);
   await advised(call, () => (call.settings.detach ? runDetached(call, folder) : runAttached(call, folder)));
@@ -34,7 +34,7 @@ async function runAttached(call: UpCall, folder: ClusterFolder): Promise<void> {
     programs: serverPrograms(folder, settings),
     openDatabase: openMetadata,
     makeClusterKey: () => keepClusterKey(folder.path, silentLogger),
-    onLeftovers: (names) => output.note(`stopped what an earlier run had left: ${names.join(", ")}`),
+    onLeftovers: (names) => output.note(`stopped processes of an earlier run: ${names.join(", ")}`),
     watch: (views: () => readonly ProcessView[]) => {
       const display = createStatusDisplay(io, output, views);
       const ready = (status: ClusterStatus): Promise<void> =>
@@ -49,7 +49,7 @@ async function runDetached(call: UpCall, folder: ClusterFolder): Promise<void> {
   const { settings, output, program, signal } = call;
   const { databaseUrl } = settings;
   const launch = launchCli(
-    // Its last line is its error, with code and details.
+    // With --json its last line is its error, with code and details.
     ["cluster", "up", ...flagsOf(call), "--path", folder.path, "--json"],
     databaseUrl === undefined ? {} : { DATABASE_URL: databaseUrl },
   );
@@ -58,7 +58,7 @@ async function runDetached(call: UpCall, folder: ClusterFolder): Promise<void> {
   output.note(`it runs in the background; stop it with ${program} cluster down${pathFlag(folder.path)}`);
 }
 
-/** The flags that were given, again; not those which are about this process alone, and no secret. */
+/** The flags that were given, for the background process. Leaves out secrets, `--detach` and the flags that `runDetached` sets. */
 function flagsOf({ settings, given }: UpCall): readonly string[] {
   return UP_SETTINGS.flatMap((name) => {
     const setting: Setting = SETTINGS[name];
@@ -70,7 +70,7 @@ function flagsOf({ settings, given }: UpCall): readonly string[] {
   });
 }
 
-/** What is told when a cluster is ready. */
+/** What is printed when a cluster is ready. */
 function announcement(folder: ClusterFolder, { url, processes }: ClusterStatus, program: string): string {
   const victim = processes
     .filter(({ kind }) => kind === "node")

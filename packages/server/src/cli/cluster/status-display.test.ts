@@ -18,7 +18,7 @@ const views = [
   view("node-2", { state: "restarting", reason: REASON }),
 ];
 
-test("on a narrow screen nothing is cut: notes stand below their process, in as many lines as they need", () => {
+test("on a narrow screen nothing is cut: notes are below their process, in as many lines as they need", () => {
   const text = statusTable(views, 79);
   for (const line of text.split("\n")) expect(line.length, line).toBeLessThanOrEqual(79);
   expect(text.replaceAll(/\s+/g, " ")).toContain(REASON.trim());
@@ -26,7 +26,7 @@ test("on a narrow screen nothing is cut: notes stand below their process, in as 
   expect(text).toMatch(/^node-1 +kept down +1234567 +20123 .* 12\n {2}for another 59m 59s$/m);
 });
 
-test("where there is room, addresses are whole and a note is one line", () => {
+test("on a wide screen addresses are complete and a note is one line", () => {
   const text = statusTable(views);
   expect(text).toContain("http://127.0.0.1:20123");
   expect(text).toContain(`\n  ${REASON}`);

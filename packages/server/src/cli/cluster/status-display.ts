@@ -3,9 +3,9 @@ import { visibleText } from "../../observability/control-characters.ts";
 import { formatBytes, formatDuration, formatTable } from "../../observability/format.ts";
 import type { CliIo, Output } from "../cli-io.ts";
 
-/** Shows how the processes are while they run; at the end the last state stays on the screen. */
+/** Shows the state of the processes while they run; at the end the last state stays on the screen. */
 export type StatusDisplay = Pick<ClusterWatcher, "update" | "end"> & {
-  /** Prints above what is redrawn. */
+  /** Prints above the table that is redrawn. */
   print(value: unknown, text: string): Promise<void>;
 };
 
@@ -39,7 +39,7 @@ function terminalDisplay(io: CliIo, output: Output, views: () => readonly Proces
   const erase = (): string => (drawnLines === 0 ? "" : `\x1b[${drawnLines}A\x1b[J`);
   const draw = (): void => {
     const columns = (stdout as { readonly columns?: number }).columns ?? 80;
-    // A line that the terminal would wrap could not be erased.
+    // A line that the terminal wraps takes several rows, but `erase` counts one.
     const lines = statusTable(views(), columns - 1)
       .split("\n")
       .map((line) => line.slice(0, columns - 1));
@@ -67,9 +67,9 @@ const NOTE_INDENT = "  ";
 const NOTE_COLUMNS_MIN = 20;
 
 /**
- * One line per process, below a heading; why one is not ready stands below it.
+ * A heading, then one line per process. The reason why a process is not ready is below its line.
  *
- * @param columns width of the screen; then nothing is wider, where that can be: addresses become ports, and notes several lines.
+ * @param columns width of the screen. To keep lines within it, addresses become ports, and notes get several lines.
  */
 export function statusTable(processes: readonly ProcessView[], columns: number = Number.POSITIVE_INFINITY): string {
   const lines = tableOf(processes, "address").split("\n");
@@ -102,7 +102,7 @@ function noteOf({ reason, keptDownForMs }: ProcessView): string {
   return keptDownForMs === undefined ? visibleText(reason ?? "") : `for another ${formatDuration(keptDownForMs)}`;
 }
 
-/** At words where there are any. */
+/** Cut into indented lines, between words where possible. */
 function wrapped(text: string, columns: number): readonly string[] {
   const width = columns - NOTE_INDENT.length;
   const lines: string[] = [];

@@ -39,7 +39,7 @@ type RemoveCall = CommandCall<(typeof REMOVE_SETTINGS)[number]>;
 
 export const rbCommand = defineCommand({
   name: "rb",
-  summary: "remove an empty bucket; with --force one with all that is in it",
+  summary: "remove an empty bucket; with --force, a bucket and everything in it",
   arguments: [{ name: "<bucket>", help: "its name" }],
   settings: REMOVE_SETTINGS,
   examples: ["rb photos", "rb photos --force --yes"],
@@ -60,7 +60,7 @@ export const rbCommand = defineCommand({
   },
 });
 
-/** Asks, then empties the bucket: objects first, which people know of. What is written meanwhile makes the removal fail. */
+/** Asks, then empties the bucket: objects first, because users know of them. Anything written meanwhile makes the removal of the bucket fail. */
 async function removeContents(
   call: RemoveCall,
   contents: ContentsOptions,

@@ -3,7 +3,7 @@ import { defineCommand } from "../command.ts";
 
 const PROCESS = { name: "<name>", help: "gateway, postgres, or a node such as node-3" };
 
-/** What runs the cluster is loaded only when it is asked for: client commands should start fast. */
+/** The code that runs a cluster is loaded only when it is needed: client commands should start fast. */
 export const clusterUpCommand = defineCommand({
   name: "cluster up",
   summary: "start a cluster on this machine and keep it running, with its status; Ctrl-C stops it, its data stays",
@@ -17,7 +17,7 @@ export const clusterUpCommand = defineCommand({
 export const clusterStatusCommand = defineCommand({
   name: "cluster status",
   summary:
-    "every process of the cluster: state, address, chunks, disk, restarts; exit code 5 if not everything is ready",
+    "show every process of the cluster: state, address, chunks, disk, restarts; exit code 5 if not everything is ready",
   arguments: [],
   settings: PLAIN_SETTINGS,
   examples: ["cluster status"],
@@ -26,7 +26,7 @@ export const clusterStatusCommand = defineCommand({
 
 export const clusterKillCommand = defineCommand({
   name: "cluster kill",
-  summary: "kill one process like a crash would; the supervisor starts it again",
+  summary: "kill one process, as a crash would; the supervisor starts it again",
   arguments: [PROCESS],
   settings: KILL_SETTINGS,
   examples: ["cluster kill node-3", "cluster kill node-3 --for 30s", "cluster kill postgres"],
@@ -35,7 +35,7 @@ export const clusterKillCommand = defineCommand({
 
 export const clusterStartCommand = defineCommand({
   name: "cluster start",
-  summary: "start a process that is kept down, or waits for its next start, now",
+  summary: "start a process now that is kept down or waits for its next start",
   arguments: [PROCESS],
   settings: PLAIN_SETTINGS,
   examples: ["cluster start node-3"],

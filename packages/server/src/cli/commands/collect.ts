@@ -8,7 +8,7 @@ const SETTINGS = ["path", "graceMs", "claimTtlMs", "json", "debug"] as const;
 
 export const collectCommand = defineCommand({
   name: "collect",
-  summary: "free the space of what nothing names any more, in a local folder; servers do it by themselves",
+  summary: "free the space of data that no object uses any more, in a local folder; servers do it by themselves",
   arguments: [],
   settings: SETTINGS,
   examples: ["collect --path .ashlar"],
@@ -22,7 +22,7 @@ export const collectCommand = defineCommand({
     const report = await client.collect({ signal });
     const { manifestsDropped, uploadsAborted, chunksDeleted, orphansDeleted } = report;
     const waiting = report.chunksKept + report.orphansKept;
-    // For those that a deleted object named the grace has begun anew.
+    // For chunks of a deleted object the grace has started again.
     const remedy = `${program} collect --claim-ttl 0s${report.chunksKept > 0 ? " --grace 0s" : ""}`;
     const why =
       waiting > 0 && claimTtlMs > 0
@@ -30,18 +30,18 @@ export const collectCommand = defineCommand({
         : "";
     await output.result(
       report,
-      `freed ${chunksDeleted + orphansDeleted} chunks of ${manifestsDropped} deleted versions and ${uploadsAborted} unfinished uploads; ${waiting} wait${why}`,
+      `freed ${chunksDeleted + orphansDeleted} chunks of ${manifestsDropped} deleted object versions and ${uploadsAborted} unfinished uploads; ${waiting} not freed yet${why}`,
     );
     if (report.storesRefusing > 0) {
       throw new AshlarError(
         "METADATA_CORRUPT",
-        "nothing was freed: the metadata is an older state than the one that the chunks were kept for. Restore the right database, or accept this one with: ashlar fsck --accept-database",
+        "nothing was freed: the chunks were last kept for another metadata database, or for a newer state of this one. Restore the right database, or accept this one with: ashlar fsck --accept-database",
       );
     }
     if (report.damagesFound > 0) {
       throw new AshlarError(
         "METADATA_CORRUPT",
-        `the metadata contradicts itself in ${report.damagesFound} places; what they are about was kept. See which objects are hurt with: ashlar fsck`,
+        `the metadata contradicts itself in ${report.damagesFound} places; everything that these places concern was kept. See which objects are damaged with: ashlar fsck`,
       );
     }
     return 0;

@@ -13,7 +13,7 @@ export const cpCommand = defineCommand({
   summary: "copy an object within the store; no bytes move",
   arguments: [
     { name: "<source>", help: "bucket/key" },
-    { name: "<target>", help: "bucket/key; a key that is missing or ends with / gets the source's last part" },
+    { name: "<target>", help: "bucket/key; to a key that is missing or ends with /, the source's last part is added" },
   ],
   settings: SETTINGS,
   examples: ["cp photos/cat.jpg archive/2026/"],

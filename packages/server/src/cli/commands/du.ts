@@ -11,7 +11,7 @@ const COUNT_WIDTH = 16;
 
 type Call = CommandCall<(typeof SETTINGS)[number]>;
 
-/** Objects, and the bytes that their bodies have. */
+/** A number of objects, and the total size of their bodies. */
 interface Usage {
   objectCount: number;
   sizeBytes: number;
@@ -19,7 +19,7 @@ interface Usage {
 
 export const duCommand = defineCommand({
   name: "du",
-  summary: "how many objects and bytes there are: by bucket, or by folder in one, and in all",
+  summary: "count objects and bytes: of each bucket, or of each folder in a bucket, and in all",
   arguments: [{ name: "[folder]", help: "bucket or bucket/folder; default: all buckets" }],
   settings: SETTINGS,
   examples: ["du", "du photos", "du photos/2026 --summarize"],
@@ -41,7 +41,7 @@ export const duCommand = defineCommand({
   },
 });
 
-/** The folders directly in one, in the order of their keys: one is complete when the next begins. */
+/** Prints the folders directly in a bucket or folder. Objects come in the order of their keys: a folder is complete when the next begins. */
 async function addFolders(
   call: Call,
   client: ObjectClient,

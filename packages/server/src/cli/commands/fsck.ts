@@ -20,7 +20,7 @@ type Call = CommandCall<(typeof SETTINGS)[number]>;
 export const fsckCommand = defineCommand({
   name: "fsck",
   summary:
-    "examine a store's folder or database, and mend what can be mended. Objects whose database is lost cannot be rebuilt: chunks do not know their names",
+    "examine a store's folder or database, and fix what can be fixed. Objects whose database is lost cannot be rebuilt: chunks do not hold their names",
   arguments: [],
   settings: SETTINGS,
   examples: ["fsck --path .ashlar", "fsck --path .ashlar --start-empty"],
@@ -44,7 +44,7 @@ async function examine({ settings, signal, output }: Call): Promise<readonly Fin
 }
 
 function requirePath(path: string | undefined): string {
-  // Before anything is mended: nothing can be said of a folder that may not be looked into.
+  // Throws before anything is changed if this process may not read the folder.
   if (path !== undefined) {
     isThere(join(path, "format.json"));
     return path;
@@ -62,14 +62,14 @@ async function mend({ settings }: Call): Promise<readonly Finding[]> {
     const folder = requirePath(path);
     const rebuilt = [...(await rebuildStoreFiles(folder)), ...rebuildNodeFile(folder, nodeId)];
     for (const name of rebuilt)
-      done.push({ level: "note", what: `${name} was written anew, or will be when it is opened` });
+      done.push({ level: "note", what: `${name} was written again, or will be when the store is opened` });
   }
   if (startEmpty || acceptDatabase) {
     const takeOver = startEmpty ? "start-empty" : "accept";
     if (startEmpty && databaseUrl !== undefined) {
       throw new AshlarError(
         "INVALID_ARGUMENT",
-        "an empty PostgreSQL database is made by itself; then: --accept-database",
+        "--start-empty is for folders; with PostgreSQL, create an empty database, then run: ashlar fsck --accept-database",
       );
     }
     await using opened = await openMetadata(

@@ -19,7 +19,7 @@ export const getCommand = defineCommand({
     { name: "<object>", help: "bucket/key" },
     {
       name: "[file]",
-      help: "file or folder to write to; - for standard output; default: the key's last part, in this folder. A link that is named is written through",
+      help: "file or folder to write to; - for standard output; default: the key's last part, in this folder. If you name a symbolic link, the file behind it is written",
     },
   ],
   settings: SETTINGS,
@@ -29,7 +29,7 @@ export const getCommand = defineCommand({
     const target = await localTarget(optionalArgument(call, 1), address.key);
     const { settings, signal, io, output } = call;
     if (target.file === "-" && io.closed?.stdout)
-      throw closedStream(STANDARD_OUTPUT, "to read the object for nothing give the file /dev/null");
+      throw closedStream(STANDARD_OUTPUT, "to read the object and discard it, give the file /dev/null");
     const shown = !output.json && !settings.quiet;
     const progress = createProgress(io.stderr, { label: address.key, shown });
     await using client = await openClient(settings);
@@ -61,9 +61,9 @@ async function report(
   { target: { file }, seconds }: { readonly target: LocalTarget; readonly seconds: number },
 ): Promise<void> {
   const { length } = object;
-  // What reads the bytes are functions, and JSON has none.
+  // The methods that read the bytes are not part of the JSON.
   const line = jsonText({ ...object, file, seconds });
-  // Standard output is taken by the bytes then.
+  // With `-`, standard output carries the object's bytes.
   if (output.json) await writeAll(file === "-" ? io.stderr : io.stdout, `${line}\n`);
   else if (file !== "-" && !settings.quiet) {
     await writeAll(io.stdout, `${visibleText(file)}  ${formatBytes(length)}  ${formatRate(length, seconds)}\n`);

@@ -10,7 +10,7 @@ const LABEL_WIDTH = 20;
 
 export const headCommand = defineCommand({
   name: "head",
-  summary: "show what is known of an object or a bucket, without its bytes",
+  summary: "show the facts about an object or a bucket, without its bytes",
   arguments: [{ name: "<name>", help: "bucket/key, or a bucket" }],
   settings: SETTINGS,
   examples: ["head photos/2026/cat.jpg"],

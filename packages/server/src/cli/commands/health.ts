@@ -19,7 +19,7 @@ type Call = CommandCall<(typeof SETTINGS)[number]>;
 export const healthCommand = defineCommand({
   name: "health",
   summary:
-    "what is wrong with a gateway, a node, a cluster or a folder, and what to do; exit code 5 if anything is broken",
+    "show what is wrong with a gateway, a node, a cluster or a folder, and what to do; exit code 5 if anything is broken",
   arguments: [{ name: "[url]", help: "a gateway or a storage node; default: --gateway, --path or DATABASE_URL" }],
   settings: SETTINGS,
   examples: ["health http://127.0.0.1:9000", "health --path .ashlar"],
@@ -46,7 +46,7 @@ export function findingLines({ level, what, why, action }: Finding, program: str
 /** What was found. */
 interface Examination {
   readonly findings: readonly Finding[];
-  /** The API key that was given is none of this cluster's. */
+  /** The cluster refused the given API key. */
   readonly isKeyRefused?: boolean;
 }
 
@@ -71,10 +71,10 @@ async function examine(call: Call, named: string | undefined): Promise<Examinati
 function serverUrl(text: string): string {
   if (!/^[.~/]/.test(text) && !existsSync(text)) return checkedUrl(text);
   const hint = `for a folder: health --path ${shellWord(text)}`;
-  throw new AshlarError("INVALID_ARGUMENT", `a URL such as http://127.0.0.1:9000 is wanted, not "${text}"; ${hint}`);
+  throw new AshlarError("INVALID_ARGUMENT", `give a URL such as http://127.0.0.1:9000, not "${text}"; ${hint}`);
 }
 
-/** The cluster behind a gateway, as far as the API key lets us see it; nothing behind a storage node. */
+/** Examines the cluster behind a gateway, as far as the API key allows. Finds nothing for a storage node. */
 async function examineCluster(call: Call): Promise<Examination> {
   const { settings, signal } = call;
   try {
@@ -84,7 +84,7 @@ async function examineCluster(call: Call): Promise<Examination> {
     const findings = findClusterProblems(snapshot, answers);
     return { findings: [...findings, ...findClockProblems(answers, systemClock.nowMs())] };
   } catch (error) {
-    // A storage node has no such service.
+    // A storage node does not offer this service.
     if (AshlarError.is(error, "UNSUPPORTED") || AshlarError.is(error, "OBJECT_NOT_FOUND")) return { findings: [] };
     if (AshlarError.is(error, "UNAUTHENTICATED") && settings.apiKey !== undefined) {
       return { findings: [keyRefused], isKeyRefused: true };

@@ -63,13 +63,13 @@ export const keyLsCommand = defineCommand({
 
 export const keyRmCommand = defineCommand({
   name: "key rm",
-  summary: "delete an API key; other running gateways believe it for up to 30 s more",
-  arguments: [{ name: "<id>", help: "the key's id, the part between the two underscores; a whole key is taken too" }],
+  summary: "delete an API key; other running gateways accept it for up to 30 s more",
+  arguments: [{ name: "<id>", help: "the key's id, the part between the two underscores; or the whole key" }],
   settings: STORE_SETTINGS,
   examples: ["key rm 0011223344556677 --path .ashlar"],
   async run(call: CommandCall<(typeof STORE_SETTINGS)[number]>) {
     const text = textArgument(call, 0);
-    // Whoever pastes the whole key means its id; the secret goes nowhere.
+    // Of a whole key only the id is used; the secret is not sent.
     const keyId = text.match(/^ashlar_([^_]+)_/)?.[1] ?? text;
     await using credentials = await openCredentials(call.settings, call.signal);
     if (!(await credentials.deleteApiKey(keyId))) {
@@ -107,10 +107,10 @@ async function openCredentials(
   signal: AbortSignal,
 ): Promise<OpenedCredentials> {
   const { gateway: url, apiKey, path, databaseUrl } = settings;
-  // Whoever has the database needs no key yet: that is how the first admin key of an operator is made.
+  // With access to the database no API key is needed: an operator makes the first admin key in this way.
   if (url !== undefined && (apiKey !== undefined || (path === undefined && databaseUrl === undefined))) {
     if (apiKey === undefined)
-      throw new AshlarError("INVALID_ARGUMENT", "managing API keys needs one of role admin: set ASHLAR_API_KEY");
+      throw new AshlarError("INVALID_ARGUMENT", "to manage API keys, set ASHLAR_API_KEY to a key of role admin");
     const client = createCredentialClient({ url, apiKey });
     return {
       createApiKey: (request) => client.createApiKey(request, { signal }),

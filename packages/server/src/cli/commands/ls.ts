@@ -15,7 +15,7 @@ type Call = CommandCall<(typeof SETTINGS)[number]>;
 
 export const lsCommand = defineCommand({
   name: "ls",
-  summary: "list buckets, or what is in one",
+  summary: "list buckets, or the contents of one",
   arguments: [{ name: "[prefix]", help: "bucket, bucket/ or bucket/prefix; default: all buckets" }],
   settings: SETTINGS,
   examples: ["ls", "ls photos/2026/", "ls -r photos --json", "ls -r --null photos | xargs -0 -n 1 ashlar head"],
@@ -60,7 +60,7 @@ async function printEntry({ settings, io, output }: Call, bucket: string, entry:
   const name = entry.type === "prefix" ? entry.prefix : entry.key;
   if (settings.nullEnded) {
     if (!name.includes("\0")) return await writeAll(io.stdout, `${bucket}/${name}\0`);
-    throw new AshlarError("UNSUPPORTED", "there is a key with NUL in it, which --null cannot tell: use --json");
+    throw new AshlarError("UNSUPPORTED", "a key contains NUL, which --null cannot show: use --json");
   }
   const columns =
     entry.type === "prefix"

@@ -12,7 +12,7 @@ export const mvCommand = defineCommand({
   summary: "give an object another name within the store; no bytes move",
   arguments: [
     { name: "<source>", help: "bucket/key" },
-    { name: "<target>", help: "bucket/key; a key that is missing or ends with / gets the source's last part" },
+    { name: "<target>", help: "bucket/key; to a key that is missing or ends with /, the source's last part is added" },
   ],
   settings: SETTINGS,
   examples: ["mv photos/cat.jpg archive/2026/", "mv photos/a photos/b --if-none-match '*'"],

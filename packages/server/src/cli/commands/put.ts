@@ -32,7 +32,7 @@ export const putCommand = defineCommand({
   summary: "write a file, or standard input, as an object",
   arguments: [
     { name: "<file>", help: "file to read; - for standard input" },
-    { name: "<object>", help: "bucket/key; a key that is missing or ends with / gets the file's name" },
+    { name: "<object>", help: "bucket/key; to a key that is missing or ends with /, the file's name is added" },
   ],
   settings: SETTINGS,
   examples: ["put cat.jpg photos/2026/cat.jpg --gateway http://127.0.0.1:9000", "put - backups/db.sql < dump.sql"],
@@ -99,11 +99,11 @@ async function upload(
   }
 }
 
-/** Told, because what is stored may not be what was meant. */
+/** Warnings for the user: the object may not be what the user wanted to store. */
 const CHANGES: Readonly<Record<SourceChange, string>> = {
   grew: "grew while it was read: what was there at the start is stored",
   shrank: "became shorter just after it was read",
-  changed: "was written to while it was read: what is stored may be neither the old nor the new",
+  changed: "was written to while it was read: what is stored may be neither the old nor the new content",
 };
 
 function targetOf(file: string, text: string): Address {
@@ -168,7 +168,7 @@ const TYPES: Readonly<Record<string, string>> = {
   zst: "application/zstd",
 };
 
-/** The media type that a file name's extension stands for, if it is a common one. */
+/** The media type for a file name's extension; `undefined` if the extension is not a common one. */
 export function contentTypeOf(name: string): string | undefined {
   const extension = name.match(/\.([A-Za-z0-9]+)$/)?.[1]?.toLowerCase() ?? "";
   return Object.hasOwn(TYPES, extension) ? TYPES[extension] : undefined;

@@ -32,17 +32,16 @@ type Call = CommandCall<(typeof SETTINGS)[number]>;
 
 export const rmCommand = defineCommand({
   name: "rm",
-  summary:
-    "delete objects; with -r all that is in a folder, which is asked for on a terminal and needs --yes elsewhere",
+  summary: "delete objects; with -r everything in a folder: asks first on a terminal, and needs --yes elsewhere",
   arguments: [
-    { name: "<objects...>", help: "bucket/key; with -r bucket/folder, where a and a/ both mean what begins with a/" },
+    { name: "<objects...>", help: "bucket/key; with -r bucket/folder; a and a/ both mean keys that begin with a/" },
   ],
   settings: SETTINGS,
   examples: ["rm photos/2026/cat.jpg", "rm -r photos/2026 --dry-run", "rm -r photos/2026 --yes"],
   async run(call: Call) {
     const { settings, output } = call;
     const { recursive, byPrefix } = settings;
-    if (byPrefix && !recursive) throw new AshlarError("INVALID_ARGUMENT", "--prefix goes with -r");
+    if (byPrefix && !recursive) throw new AshlarError("INVALID_ARGUMENT", "--prefix needs -r");
     const addresses = listArgument(call, 0).map(recursive ? parseAddress : parseObjectAddress);
     await using client = await openClient(settings);
     if (settings.dryRun) return await showMeant(call, client, addresses);
@@ -52,7 +51,7 @@ export const rmCommand = defineCommand({
       await (recursive ? removeBelow : removeEach)(call, client, { addresses, tally });
       isDone = true;
     } finally {
-      // What was deleted is told although something else failed.
+      // Also after a failure, prints how many objects were deleted.
       const { deletedCount } = tally;
       if ((isDone || deletedCount > 0) && (output.json || !settings.quiet)) {
         await output.result({ deletedCount }, `deleted ${formatCount(deletedCount, "object")}`);
@@ -62,7 +61,7 @@ export const rmCommand = defineCommand({
   },
 });
 
-/** What was done so far. */
+/** What was deleted so far. */
 interface Tally {
   deletedCount: number;
 }
@@ -81,14 +80,14 @@ async function removeEach(call: Call, client: ObjectClient, { addresses, tally }
   });
 }
 
-/** Of names in a message. */
+/** Most names in a message. */
 const NAMES_SHOWN_MAX = 10;
 
 /**
- * Does something to each object, and goes on where one is not there, as rm(1) does.
+ * Calls `act` for each object, and continues when one does not exist, as rm(1) does.
  *
- * @param act returns whether the object was there.
- * @throws {AshlarError} at the end OBJECT_NOT_FOUND for objects that were not there, unless --force is given, and BUCKET_NOT_FOUND; any other at once.
+ * @param act returns whether the object existed.
+ * @throws {AshlarError} at the end OBJECT_NOT_FOUND for objects that did not exist, unless --force is given, and BUCKET_NOT_FOUND; any other at once.
  */
 async function eachThere(
   { settings }: Call,
@@ -113,7 +112,7 @@ async function eachThere(
   if (others.length === 0) throw first.error;
   const names = missing.slice(0, NAMES_SHOWN_MAX).map(({ name }) => name);
   if (names.length < missing.length) names.push("…");
-  const what = `${missing.length} of ${formatCount(addresses.length, "object")} are not there: ${names.join(", ")}`;
+  const what = `${missing.length} of ${formatCount(addresses.length, "object")} do not exist: ${names.join(", ")}`;
   throw new AshlarError(first.error.code, what, { details: first.error.details, cause: first.error });
 }
 
@@ -124,7 +123,7 @@ async function removeBelow(call: Call, client: ObjectClient, { addresses, tally 
   for (const folder of folders) {
     const contents = await countContents(folder);
     if (contents.objectCount > 0) found.push({ folder, contents });
-    else output.note(`nothing is ${placeOf(call, folder)}`);
+    else output.note(`there is nothing ${placeOf(call, folder)}`);
   }
   if (found.length === 0) return;
   const parts = found.map(({ folder, contents }) => `${describeContents(contents)} ${placeOf(call, folder)}`);
@@ -143,7 +142,7 @@ async function removeBelow(call: Call, client: ObjectClient, { addresses, tally 
   }
 }
 
-/** `--dry-run`: what would be deleted, and how much that is. */
+/** `--dry-run`: prints what would be deleted, and how many objects that is. */
 async function showMeant(call: Call, client: ObjectClient, addresses: readonly Address[]): Promise<number> {
   const { settings, signal, output } = call;
   const { timeoutMs } = settings;

@@ -22,7 +22,7 @@ const SETTINGS = [
 export const tokenCreateCommand = defineCommand({
   name: "token create",
   summary:
-    "make a short-lived access token for one bucket, or keys under a prefix of it; for those who must hold no API key",
+    "make a short-lived access token for one bucket, or keys under a prefix of it; for clients that must not hold an API key",
   arguments: [],
   settings: SETTINGS,
   examples: [
@@ -35,7 +35,7 @@ export const tokenCreateCommand = defineCommand({
     if (settings.gateway === undefined && settings.direct === undefined) {
       throw new AshlarError(
         "INVALID_ARGUMENT",
-        "which gateway is to make it? name one with --gateway <url> or ASHLAR_GATEWAY; a folder asks for no token",
+        "which gateway should make it? name one with --gateway <url> or ASHLAR_GATEWAY; a store in a folder needs no token",
       );
     }
     await using client = await openClient({ ...settings, path: undefined });
@@ -43,7 +43,7 @@ export const tokenCreateCommand = defineCommand({
     const call = { signal, timeoutMs: settings.timeoutMs };
     const { token, expiresAtMs } = await client.createAccessToken({ bucket, prefix, role, expiresInMs, ...call });
     await output.result({ token, expiresAtMs }, token);
-    output.note(`good until ${formatTime(expiresAtMs)} UTC; use it where an API key is asked for`);
+    output.note(`valid until ${formatTime(expiresAtMs)} UTC; use it in place of an API key`);
     return 0;
   },
 });
@@ -52,7 +52,7 @@ const REVOKE_SETTINGS = ["gateway", "apiKey", "json", "debug"] as const;
 
 export const tokenRevokeCommand = defineCommand({
   name: "token revoke",
-  summary: "call an access token back before its end; other running gateways believe it for up to 30 s more",
+  summary: "revoke an access token before it expires; other running gateways accept it for up to 30 s more",
   arguments: [{ name: "<token>", help: "the token itself" }],
   settings: REVOKE_SETTINGS,
   examples: ["token revoke eyJraW5kIjoiYWNjZXNzIn0.pQ4"],
@@ -65,7 +65,7 @@ export const tokenRevokeCommand = defineCommand({
       );
     }
     await createCredentialClient({ url, apiKey }).revokeAccessToken(textArgument(call, 0), { signal: call.signal });
-    await call.output.result({ revoked: true }, "called back");
+    await call.output.result({ revoked: true }, "revoked");
     return 0;
   },
 });

@@ -12,7 +12,7 @@ const ABORT_SETTINGS = [...SEAT_SETTINGS, "yes", "timeoutMs", "quiet", "json", "
 
 export const uploadsLsCommand = defineCommand({
   name: "uploads ls",
-  summary: "list unfinished uploads in parts: they hold chunks, and keep their bucket from being removed",
+  summary: "list unfinished multipart uploads: they hold chunks, and a bucket that has one cannot be removed",
   arguments: [{ name: "<prefix>", help: "bucket, bucket/ or bucket/prefix" }],
   settings: LIST_SETTINGS,
   examples: ["uploads ls photos"],
@@ -33,7 +33,7 @@ export const uploadsLsCommand = defineCommand({
 
 export const uploadsAbortCommand = defineCommand({
   name: "uploads abort",
-  summary: "give up unfinished uploads: those that are named, or all, which is asked for or needs --yes",
+  summary: "abort unfinished uploads: those that are named, or all, which asks first or needs --yes",
   arguments: [
     { name: "<prefix>", help: "bucket, bucket/ or bucket/prefix" },
     { name: "[ids...]", help: "as uploads ls shows them; default: all" },
@@ -55,12 +55,12 @@ export const uploadsAbortCommand = defineCommand({
     }
     const meant = ids.length === 0 ? uploads : uploads.filter(({ uploadId }) => ids.includes(uploadId));
     if (ids.length === 0 && meant.length > 0) {
-      await confirm(call, `give up ${formatCount(meant.length, "unfinished upload")} of ${bucket}/${prefix}`);
+      await confirm(call, `abort ${formatCount(meant.length, "unfinished upload")} of ${bucket}/${prefix}`);
     }
     for (const { uploadId } of meant) await client.abortUpload({ uploadId, ...options });
     if (output.json || !settings.quiet) {
       const value = { bucket, abortedCount: meant.length };
-      await output.result(value, `gave up ${formatCount(meant.length, "unfinished upload")}`);
+      await output.result(value, `aborted ${formatCount(meant.length, "unfinished upload")}`);
     }
     return 0;
   },

@@ -8,8 +8,8 @@ const ANSWER_MS = 4000;
 export type NodeAnswers = ReadonlyMap<string, ReadyAnswer | NoAnswer>;
 
 /**
- * Asks every node that the registry takes for up how it is, all at once. Needs no credentials. One with its operations on a port of their own says
- * nothing: it counts by its last heartbeat.
+ * Asks all nodes that the registry counts as up how they are, all at once. Needs no credentials. A node that has its health on a separate port gives
+ * no answer: its last heartbeat counts.
  */
 export async function askNodes(nodes: readonly NodeRecord[], signal: AbortSignal): Promise<NodeAnswers> {
   const up = nodes.filter((node) => node.state === "up" && isUsable(node));
@@ -24,7 +24,7 @@ export async function askNodes(nodes: readonly NodeRecord[], signal: AbortSignal
   return new Map(answers.filter(([, answer]) => answer !== APART));
 }
 
-/** Whether its URL is one that transports open; a row of an earlier release may hold another. */
+/** Whether transports can open its URL; a row of an earlier release may hold a URL that they refuse. */
 export function isUsable({ url }: Pick<NodeRecord, "url">): boolean {
   try {
     checkedUrl(url);
@@ -34,7 +34,7 @@ export function isUsable({ url }: Pick<NodeRecord, "url">): boolean {
   }
 }
 
-/** Clocks of nodes that do not agree with this machine's. */
+/** Finds nodes whose clocks differ from this machine's. */
 export function findClockProblems(answers: NodeAnswers, nowMs: number): readonly Finding[] {
   return [...answers].flatMap(([nodeId, answer]) =>
     "reason" in answer ? [] : clockFinding(nodeId, answer.dateMs, nowMs),
@@ -62,16 +62,16 @@ function noAnswerFinding(
     return {
       level: "broken",
       what,
-      why: "nothing listens there, so that it does not run; the cluster takes it for down when it has missed its heartbeats for half a minute",
+      why: "nothing listens there, so it does not run; the cluster counts it as down after half a minute without heartbeats",
       action: `start it again; if it is lost for good: ashlar layout --remove ${nodeId}`,
     };
   }
   return {
     level: "warning",
     what,
-    why: "its machine died less than half a minute ago, or gateways reach it and this machine does not; direct clients here then fail to write to it",
+    why: "its machine died less than half a minute ago, or gateways reach it and this machine does not; then direct clients on this machine cannot write to it",
     action:
       action ??
-      "see whether it runs; else let PUBLIC_URL name an address that every client reaches, and open the firewall",
+      "see whether it runs; if it does, set PUBLIC_URL to an address that every client reaches, and open the firewall",
   };
 }

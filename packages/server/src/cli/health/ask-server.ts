@@ -1,16 +1,16 @@
 import { AshlarError } from "@ashlar/sdk/errors";
 import type { Readiness } from "../../http/index.ts";
 
-/** What a server answers under `/readyz`. */
+/** What a server answers to `/readyz`. */
 export interface ReadyAnswer {
   readonly ready: boolean;
   /** Its dependencies by name, each with its state in a word or two. */
   readonly checks: Readonly<Record<string, string>>;
-  /** What time the server has, in ms since the Unix epoch, cut to the second. */
+  /** The server's time, in ms since the Unix epoch, cut to the second. */
   readonly dateMs?: number | undefined;
 }
 
-/** Of a server that answers as ours do, and has its health on a port that others may not reach. */
+/** The answer for an Ashlar server that has its health on a separate port, which this process may not reach. */
 export const APART: ReadyAnswer & Readiness = Object.freeze({
   ready: true,
   checks: { operations: "on a port of their own" as const },
@@ -19,9 +19,9 @@ export const APART: ReadyAnswer & Readiness = Object.freeze({
 /** Why there is no answer. */
 export interface NoAnswer {
   readonly reason: string;
-  /** The machine was reached, and nothing listens on that port: the server does not run. Anything else may be the way there. */
+  /** True: the machine was reached and nothing listens on that port, so the server does not run. False: the network may be the cause. */
   readonly isRefused: boolean;
-  /** What to do, where the reason tells. */
+  /** What to do, if the reason is clear enough. */
   readonly action?: string | undefined;
 }
 
@@ -32,7 +32,7 @@ const TLS_FAILURE = /^(EPROTO|CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|ERR_(SSL
  * Asks a server whether it and its dependencies are ready. Needs no credentials.
  *
  * @param url base URL without a trailing slash.
- * @param options.signal the caller's own: its abort rejects.
+ * @param options.signal the caller's: an abort rejects the call.
  */
 export async function askReadiness(
   url: string,
@@ -55,8 +55,8 @@ export async function askReadiness(
 }
 
 function notOurs(status: number): NoAnswer {
-  if (status < 500) return { reason: "it is no Ashlar server", isRefused: false };
-  const action = "see whether the server behind the proxy runs, and what the proxy's log says of it";
+  if (status < 500) return { reason: "it is not an Ashlar server", isRefused: false };
+  const action = "see whether the server behind the proxy runs, and what the proxy's log says about it";
   return { reason: `a proxy answered ${status}`, isRefused: false, action };
 }
 
@@ -74,21 +74,21 @@ function noAnswerOf(error: unknown): NoAnswer {
     return { reason: cause.message || code, isRefused: false, action };
   }
   if (cause.message === "bad port") {
-    const reason = "its port is one of those that fetch refuses, as browsers do";
+    const reason = "fetch refuses to connect to this port, as browsers do";
     return { reason, isRefused: false, action: "let the server listen on another port" };
   }
   // A name with two addresses fails with an AggregateError, which has a code and no message.
   return { reason: cause.message || code || cause.name, isRefused: code === "ECONNREFUSED" };
 }
 
-/** Reads figures without labels by name. @returns `undefined` for one that the server does not have. */
+/** Looks up a metric without labels by its name. @returns `undefined` if the server does not have it. */
 export type Figures = (name: string) => number | undefined;
 
 /** Reads a server's `/metrics`. Needs no credentials. @throws what fetch throws if it does not answer. */
 export async function readFigures(url: string, signal: AbortSignal): Promise<Figures> {
   const response = await fetch(`${url}/metrics`, { signal });
-  // On a port of its own, which others may not reach.
-  if (!response.ok) throw new Error(`no figures: status ${response.status}`);
+  // The metrics are on a separate port, which this process may not reach.
+  if (!response.ok) throw new Error(`no metrics: status ${response.status}`);
   const lines = (await response.text()).split("\n").map((line) => line.split(" "));
   return (name) => {
     const value = lines.find(([found]) => found === name)?.[1];

@@ -30,7 +30,7 @@ test("a cluster that is well has nothing but ok", () => {
   expect(levels(cluster([node("a"), node("b"), node("c")]))).toEqual(["ok", "ok", "ok"]);
 });
 
-test("one node down is broken; more than the quorum bears, and nothing can be written", () => {
+test("one node down is broken; with too many down for a quorum, nothing can be written", () => {
   const down = node("c", { state: "down" });
   expect(levels(cluster([node("a"), node("b"), down]))).toEqual(["ok", "ok", "broken"]);
   const findings = findClusterProblems(cluster([node("a"), node("b", { state: "down" }), down]));
@@ -45,7 +45,7 @@ const readOnly: ReadyAnswer = { ready: true, checks: { store: "read-only", regis
 const well: ReadyAnswer = { ready: true, checks: { store: "ok", registry: "registered" } };
 const refused: NoAnswer = { reason: "connect ECONNREFUSED", isRefused: true };
 
-test("what nodes answer wins over their last heartbeat, in one line each: all disks full, and nothing can be written", () => {
+test("answers of nodes count more than their last heartbeats, one finding each: with all disks full, nothing can be written", () => {
   const nodes = ["a", "b", "c"].map((id) => node(id, { stats }));
   const answers = new Map(nodes.map(({ nodeId }) => [nodeId, readOnly]));
   const findings = findClusterProblems(cluster(nodes), answers);
@@ -55,7 +55,7 @@ test("what nodes answer wins over their last heartbeat, in one line each: all di
   expect(findings.at(-1)?.action).toMatch(/^make room on the nodes that are full \(a, b, c\)/);
 });
 
-test("nodes that died just now count as away; ones that this machine does not reach count by their heartbeat", () => {
+test("nodes that just died count as away; for nodes that this machine does not reach, the heartbeat counts", () => {
   const ids = ["a", "b", "c", "d", "e", "f"];
   const answer = (id: string, dead: NoAnswer): ReadyAnswer | NoAnswer => (id === "c" || id === "e" ? dead : well);
   const after = (dead: NoAnswer): readonly Finding[] =>
@@ -68,19 +68,19 @@ test("nodes that died just now count as away; ones that this machine does not re
   expect(unseen.map(({ level }) => level)).toEqual(["ok", "ok", "warning", "ok", "warning", "ok"]);
 });
 
-test("a node that nobody can ask is full by its last heartbeat, too", () => {
+test("a node without an answer is full if its last heartbeat says so", () => {
   const full = { ...stats, bytesFree: MIB };
   const findings = findClusterProblems(cluster(["a", "b", "c"].map((id) => node(id, { stats: full }))));
   expect(findings.at(-1)?.what).toMatch(/^nothing can be written: 0 of 3/);
 });
 
-test("a node outside the layout comes back by its weight, not by starting", () => {
+test("a node outside the layout comes back when it gets a weight, not when it starts", () => {
   const snapshot = cluster([node("a"), node("b"), node("c")]);
   const note = findClusterProblems({ ...snapshot, nodes: [...snapshot.nodes, node("z")] }).at(-1);
   expect(note?.action).toContain("ashlar layout --weights z=1");
 });
 
-test("two of six down: not everything is lost, but some chunks have too few nodes, and it is said how many and whose", () => {
+test("with two of six nodes down, some chunks have too few nodes: the finding says what share, and which nodes are away", () => {
   const ids = ["a", "b", "c", "d", "e", "f"];
   const away = (...down: string[]): ClusterSnapshot =>
     cluster(ids.map((id) => node(id, down.includes(id) ? { state: "down" } : {})));
@@ -95,12 +95,12 @@ test("two of six down: not everything is lost, but some chunks have too few node
   expect(findClusterProblems(away("a", "c", "e")).at(-1)?.why).toMatch(/[\d.]+ % of all chunks cannot be read/);
 });
 
-test("a drained node is up, and said to be drained", () => {
+test("a drained node is up, and the finding says that it is drained", () => {
   const [first] = findClusterProblems(cluster([node("a", { weight: 0 }), node("b"), node("c"), node("d")]));
   expect(first).toMatchObject({ level: "ok", what: expect.stringContaining("drained (weight 0)") });
 });
 
-test("whatever is not ok says why it matters and what to do", () => {
+test("every finding that is not ok says why it matters and what to do", () => {
   const findings = [
     ...findClusterProblems(cluster([node("a", { state: "down" }), node("b", { state: "stopped" })], [2, 1])),
     ...findClusterProblems({ nodes: [], layouts: [] }),
@@ -124,7 +124,7 @@ test("whatever is not ok says why it matters and what to do", () => {
   }
 });
 
-test("clocks are compared: seconds are nothing, a minute breaks what is signed", () => {
+test("clocks are compared: a few seconds are no finding, a minute is broken", () => {
   const at = (dateMs: number): unknown => clockFinding("n1", dateMs, 100_000)[0];
   expect([at(95_000), at(104_000)]).toEqual([undefined, undefined]);
   expect(at(70_000)).toMatchObject({ level: "warning", what: "the clock of n1 is 30s behind this machine's" });
@@ -132,7 +132,7 @@ test("clocks are compared: seconds are nothing, a minute breaks what is signed",
   expect(clockFinding("n1", undefined, 100_000)).toEqual([]);
 });
 
-test("stopped nodes, too few nodes and older layouts are told, each with what to do", () => {
+test("stopped nodes, too few nodes and older layouts are reported, each with what to do", () => {
   const findings = findClusterProblems(cluster([node("a"), node("b", { state: "stopped" })], [2, 1]));
   expect(findings.map((finding) => finding.level)).toEqual(["ok", "warning", "warning", "broken", "note"]);
   for (const finding of findings) if (finding.level !== "ok") expect(finding.action).toBeDefined();
@@ -153,16 +153,16 @@ test("disks are judged by their free share", () => {
   expect(levels(cluster([node("a", { stats: full }), node("b"), node("c")]))).toEqual(["broken", "ok", "ok"]);
 });
 
-test("older layouts are no reason to sit back: chunks do not move by themselves", () => {
+test("the finding about older layouts asks for action: chunks do not move by themselves", () => {
   const findings = findClusterProblems(cluster([node("a"), node("b"), node("c")], [2, 1]));
   expect(findings.at(-1)?.action).not.toContain("nothing to do");
   expect(findings.at(-1)?.action).toContain("putting the same content again");
 });
 
-test("a node whose URL nobody can use is broken whatever its state, counts as away, and its password stays hidden", () => {
+test("a node whose URL nobody can use is broken in every state and counts as away; its password stays hidden", () => {
   for (const state of ["up", "down", "stopped"] as const) {
-    const spoilt = node("c", { url: "http://user:pa55word@c:1", state });
-    const findings = findClusterProblems(cluster([node("a"), node("b"), spoilt]));
+    const unusable = node("c", { url: "http://user:pa55word@c:1", state });
+    const findings = findClusterProblems(cluster([node("a"), node("b"), unusable]));
     expect(findings.map(({ level }) => level)).toEqual(["ok", "ok", "broken"]);
     expect(findings[2]?.what).toBe("c registered with a URL that nobody can use: …c:1");
     expect(JSON.stringify(findings)).not.toContain("pa55word");

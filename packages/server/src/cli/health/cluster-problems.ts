@@ -10,7 +10,7 @@ import { diskFinding, type Finding } from "./finding.ts";
 /**
  * What is wrong with the nodes and layouts of a cluster. Pure.
  *
- * @param answers what nodes say now; it wins over what the registry last heard of them.
+ * @param answers what nodes say now; it counts more than their last heartbeats in the registry.
  */
 export function findClusterProblems(snapshot: ClusterSnapshot, answers: NodeAnswers = new Map()): readonly Finding[] {
   const [layout, ...older] = snapshot.layouts;
@@ -30,9 +30,9 @@ export function findClusterProblems(snapshot: ClusterSnapshot, answers: NodeAnsw
     const versions = older.map((entry) => entry.layoutVersion).join(", ");
     findings.push({
       level: "note",
-      what: `chunks still lie by older layouts: ${versions}`,
-      why: "reads find them there, so that the nodes of those layouts are still needed; this release does not move chunks",
-      action: "keep those nodes; putting the same content again restores its copies by the present layout",
+      what: `some chunks may still be placed by older layouts: ${versions}`,
+      why: "reads find them there, so the nodes of those layouts are still needed; this release does not move chunks",
+      action: "keep those nodes; putting the same content again restores its copies by the current layout",
     });
   }
   return findings;
@@ -41,13 +41,13 @@ export function findClusterProblems(snapshot: ClusterSnapshot, answers: NodeAnsw
 function nodeFinding(node: NodeRecord, layout: Layout, answers: NodeAnswers): Finding {
   const { nodeId, url, stats } = node;
   const placed = layout.nodes.find((entry) => entry.nodeId === nodeId);
-  const lastSeen = `last heard of ${formatTime(node.lastHeartbeatAtMs)} UTC`;
+  const lastSeen = `last heartbeat ${formatTime(node.lastHeartbeatAtMs)} UTC`;
   if (placed === undefined) {
     return {
       level: "note",
       what: `${nodeId} is not part of the layout`,
-      why: "no new chunk goes there; older ones may still lie there",
-      action: `to take it back, see that it runs, then: ashlar layout --weights ${nodeId}=1; to be rid of it, stop it when no older layout is in use`,
+      why: "no new chunk goes there; older ones may still be there",
+      action: `to use it again, start it if it does not run, then: ashlar layout --weights ${nodeId}=1; to remove it, stop it when no older layout is in use`,
     };
   }
   if (!isUsable(node)) {
@@ -84,7 +84,7 @@ function nodeFinding(node: NodeRecord, layout: Layout, answers: NodeAnswers): Fi
     : { ...disk, what: `${nodeId} is up${idle}; ${disk.what}` };
 }
 
-/** Whether chunks get the copies that are asked for, and whether enough nodes can take them. Pure. */
+/** Whether chunks get as many copies as the layout asks for, and whether enough nodes can take them. Pure. */
 function findWriteProblems(snapshot: ClusterSnapshot, layout: Layout, answers: NodeAnswers): readonly Finding[] {
   const members = layout.nodes.filter((node) => node.weight > 0).map(({ nodeId }) => nodeId);
   const records = new Map(snapshot.nodes.map((node) => [node.nodeId, node]));
@@ -99,7 +99,7 @@ function findWriteProblems(snapshot: ClusterSnapshot, layout: Layout, answers: N
     findings.push({
       level: "warning",
       what: `${layout.replicationFactor} copies are wanted, but there are only ${formatCount(members.length, "node")}`,
-      why: "each node holds one copy of a chunk at most, so that fewer losses are borne than you asked for",
+      why: "each node holds at most one copy of a chunk, so the cluster survives fewer losses than you asked for",
       action: "add storage nodes, or ask for fewer copies: ashlar layout --replication-factor <count>",
     });
   }
@@ -119,7 +119,7 @@ function findWriteProblems(snapshot: ClusterSnapshot, layout: Layout, answers: N
     findings.push({
       level: "broken",
       what: `${formatShare(unwritable)} of new chunks cannot be written: too many of the nodes that they belong to are ${state}`,
-      why: `puts fail with ${full.length === 0 ? "" : "DISK_FULL or "}QUORUM_NOT_REACHED; a larger object has some such chunk for certain${unreadable > 0 ? `, and ${formatShare(unreadable)} of all chunks cannot be read` : ""}`,
+      why: `puts fail with ${full.length === 0 ? "" : "DISK_FULL or "}QUORUM_NOT_REACHED; a larger object certainly has such a chunk${unreadable > 0 ? `, and ${formatShare(unreadable)} of all chunks cannot be read` : ""}`,
       action,
     });
   }
@@ -129,7 +129,7 @@ function findWriteProblems(snapshot: ClusterSnapshot, layout: Layout, answers: N
 type NodeState = "writable" | "full" | "away";
 
 /**
- * What a node says now wins over its last heartbeat. One that this machine does not reach counts by its heartbeat: gateways may reach it.
+ * What a node says now counts more than its last heartbeat. If this machine does not reach it, the heartbeat counts: gateways may reach it.
  */
 function nodeState(node: NodeRecord | undefined, answers: NodeAnswers): NodeState {
   if (node?.state !== "up" || !isUsable(node)) return "away";
@@ -155,7 +155,10 @@ function actionFor(away: readonly string[], full: readonly string[]): string {
   return actions.join("; ");
 }
 
-/** Shares of all chunks, by the newest layout, whose nodes are away or full: too many of them to write, or away all of them. */
+/**
+ * Shares of all chunks, by the newest layout. `unwritable`: too many of their nodes are away or full for a quorum; `unreadable`: all of their nodes
+ * are away.
+ */
 function lostShares(
   layout: Layout,
   nodes: { readonly writable: ReadonlySet<string>; readonly away: ReadonlySet<string>; readonly quorum: number },

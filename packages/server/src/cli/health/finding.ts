@@ -1,7 +1,7 @@
 import type { CheckWord } from "../../http/index.ts";
 import { formatDuration } from "../../observability/format.ts";
 
-/** One thing that was looked at. `broken`: something does not work; `warning`: it will not for long; `note`: worth knowing. */
+/** One thing that was examined. `broken`: something does not work; `warning`: it may stop working soon; `note`: worth knowing. */
 export interface Finding {
   readonly level: "ok" | "note" | "warning" | "broken";
   readonly what: string;
@@ -11,11 +11,11 @@ export interface Finding {
   readonly action?: string | undefined;
 }
 
-/** Below this share of free space a disk is worth a warning, below the other it is as good as full. */
+/** Below the first share of free space a disk is worth a warning; below the second it counts as full. */
 const FREE_WARNING = 0.1;
 const FREE_BROKEN = 0.01;
 
-/** @returns what a disk is like; nothing where its size is not known. */
+/** @returns how full a disk is; `undefined` if its size is not known. */
 export function diskFinding(
   name: string,
   disk: { readonly bytesFree?: number | undefined; readonly bytesTotal?: number | undefined },
@@ -29,13 +29,13 @@ export function diskFinding(
   return {
     level: share < FREE_BROKEN ? "broken" : "warning",
     what,
-    why: "below 16 MiB it takes no more chunks; writes then fail when too few of their servers have room",
+    why: "below 16 MiB it takes no more chunks; writes then fail when too few of their nodes have room",
     action:
       "delete objects, enlarge the disk, or add a storage node and lower this one's weight: ashlar layout --weights <id>=0.5",
   };
 }
 
-/** States that servers tell of their dependencies, with what they mean for an operator. */
+/** States that servers report of their dependencies, with what they mean for an operator. */
 const STATES: Readonly<Record<CheckWord, Omit<Finding, "what">>> = {
   ok: { level: "ok" },
   registered: { level: "ok" },
@@ -46,28 +46,28 @@ const STATES: Readonly<Record<CheckWord, Omit<Finding, "what">>> = {
   },
   "not registered": {
     level: "warning",
-    why: "it serves the chunks that it has, but is soon taken for down",
+    why: "it serves the chunks that it has, but soon counts as down",
     action: "start the database or the gateway that it registers with; it registers again by itself",
   },
   "not renewed": {
     level: "warning",
-    why: "the gateway goes on with the servers and layouts that it last saw: it misses nodes that came, went or moved since",
-    action: "see in the gateway's log why it cannot read the list of servers; it tries again with each request",
+    why: "the gateway goes on with the nodes and layouts that it last saw: it does not know of nodes that joined, left or moved since",
+    action: "see in the gateway's log why it cannot read the list of nodes; it tries again with each request",
   },
   refused: {
     level: "broken",
-    why: "its cluster key is not that of the gateway, so that the cluster does not let it in",
+    why: "its cluster key is not that of the gateway, so the cluster does not let it in",
     action: "give it the CLUSTER_KEY (or CLUSTER_KEY_FILE) of the gateway, and start it again",
   },
   "another cluster key": {
     level: "broken",
-    why: "it does not let this gateway in, which reads and writes what it can on the other nodes: copies are missing until that is mended",
+    why: "it does not let this gateway in; the gateway reads and writes what it can on the other nodes, and copies are missing until this is fixed",
     action:
-      "give both the same CLUSTER_KEY (or CLUSTER_KEY_FILE), start the one again that had another, and see that their clocks agree within a minute",
+      "give both the same CLUSTER_KEY (or CLUSTER_KEY_FILE), restart the one whose key you changed, and make sure that their clocks agree within a minute",
   },
   "id held by another node": {
     level: "broken",
-    why: "a node at another address runs under this node id, so that the cluster does not let this one in",
+    why: "a node at another address runs under this node id, so the cluster does not let this one in",
     action:
       "give it a SERVER_ID and a DATA_DIR of its own, or stop the other node; a moved node gets in by itself half a minute after its last heartbeat",
   },
@@ -84,23 +84,23 @@ const STATES: Readonly<Record<CheckWord, Omit<Finding, "what">>> = {
   },
   "does not answer": {
     level: "broken",
-    why: "what needs it waits and then fails; nothing is lost",
+    why: "requests that need it wait and then fail; nothing is lost",
     action: "see whether it runs, and look at its own logs; there is no need to restart the servers",
   },
   overloaded: {
     level: "broken",
-    why: "all its request slots are taken, so that it refuses requests",
+    why: "all its request slots are taken, so it refuses requests",
     action: "see which clients call so often, or start another gateway",
   },
   "on a port of their own": {
     level: "note",
-    why: "its own word about itself and its dependencies was not heard",
-    action: "name that address: ashlar health http://<operations host>:<operations port>",
+    why: "its own report on itself and its dependencies was not read",
+    action: "ask at that port: ashlar health http://<operations host>:<operations port>",
   },
   stopping: { level: "broken", why: "it takes no new requests", action: "start it again" },
 };
 
-/** What a state means that a server tells of a dependency; it may be an error code, or the word of a newer release. */
+/** What a state means that a server reports of a dependency. The state may also be an error code, or a word that only a newer release knows. */
 export function checkFinding(name: string, state: string): Finding {
   const known = isKnown(state) ? STATES[state] : UNKNOWN;
   return { ...known, what: `${name}: ${state}` };
@@ -112,12 +112,12 @@ function isKnown(state: string): state is CheckWord {
   return Object.hasOwn(STATES, state);
 }
 
-/** Less is the time that the answer took, and the seconds that HTTP dates are cut to. */
+/** Smaller differences may come from the time that the answer took, and from HTTP dates, which are cut to the second. */
 const CLOCK_WARNING_MS = 10_000;
-/** Signed permissions bear as much; see "clocks" in docs/limits.md. */
+/** Signed permissions allow as much; see "Clocks" in docs/operations.md. */
 const CLOCK_BROKEN_MS = 60_000;
 
-/** @returns nothing where the clocks agree, or a server does not tell its time. */
+/** @returns no finding if the clocks agree, or if the server does not send its time. */
 export function clockFinding(name: string, dateMs: number | undefined, nowMs: number): readonly Finding[] {
   const aheadMs = dateMs === undefined ? 0 : dateMs - nowMs;
   if (Math.abs(aheadMs) < CLOCK_WARNING_MS) return [];
@@ -125,7 +125,7 @@ export function clockFinding(name: string, dateMs: number | undefined, nowMs: nu
     {
       level: Math.abs(aheadMs) < CLOCK_BROKEN_MS ? "warning" : "broken",
       what: `the clock of ${name} is ${formatDuration(Math.abs(aheadMs))} ${aheadMs > 0 ? "ahead of" : "behind"} this machine's`,
-      why: "what servers sign for each other and for direct clients is refused when clocks differ by a minute",
+      why: "when clocks differ by a minute, servers refuse what other servers signed for them or for direct clients",
       action: "let all machines take their time from NTP (timedatectl set-ntp true)",
     },
   ];

@@ -8,17 +8,17 @@ import { formatBytes, formatCount } from "../../observability/format.ts";
 import { holdsStore, type MetadataPlace, openMetadata } from "../servers/open-metadata.ts";
 import { diskFinding, type Finding } from "./finding.ts";
 
-/** Bad entries that are told one by one; the rest is a number. */
-const TOLD_MAX = 100;
+/** At most this many bad entries are listed; the others are only counted. */
+const LISTED_MAX = 100;
 
-/** What is wrong with the folder of an embedded store. Makes nothing where there is none. */
+/** What is wrong with the folder of an embedded store. If there is no store, makes none. */
 export async function findFolderProblems(path: string, signal: AbortSignal): Promise<readonly Finding[]> {
   if (!holdsStore(path)) {
-    // Says whether the database was lost.
+    // The examination says whether the database was lost.
     if (isThere(join(path, "database.json")) && !isThere(join(path, "server.json"))) {
       return await examineMetadata({ path }, signal);
     }
-    // The data folder of a storage node: chunks alone.
+    // The data folder of a storage node holds chunks only.
     if (isThere(join(path, "format.json"))) {
       return [
         ...(await examine("chunks", () => countChunks(path, signal))),
@@ -58,7 +58,7 @@ async function examine(name: string, look: () => Promise<readonly Finding[]>): P
   }
 }
 
-/** Whether the metadata answers, and is what was written. Reads all of an SQLite file. */
+/** Whether the metadata can be read, and is what was written. Reads all of an SQLite file. */
 export function examineMetadata(place: MetadataPlace, signal: AbortSignal): Promise<readonly Finding[]> {
   return examine("metadata", async () => {
     await using opened = await openMetadata(place);
@@ -75,9 +75,9 @@ export function damagedMetadata(problem: string): Finding {
   return {
     level: "broken",
     what: `the metadata is damaged: ${problem}`,
-    why: "bytes changed in the database's file; objects may be missing or unreadable, and more writes may spread it",
+    why: "bytes changed in the database's file; objects may be missing or unreadable, and more writes may spread the damage",
     action:
-      "stop what uses it, copy the folder, and restore the database from a backup; sqlite3 metadata.sqlite .recover saves what can be read",
+      "stop the programs that use it, copy the folder, and restore the database from a backup; sqlite3 metadata.sqlite .recover saves what can be read",
   };
 }
 
@@ -96,15 +96,15 @@ async function countChunks(path: string, signal: AbortSignal): Promise<readonly 
   }
 }
 
-/** What the count had to pass over. */
+/** Entries that the count had to skip. */
 function badEntries(entries: readonly BadEntry[]): readonly Finding[] {
-  const findings = entries.slice(0, TOLD_MAX).map(
+  const findings = entries.slice(0, LISTED_MAX).map(
     ({ path, problem }): Finding => ({
       level: "broken",
       what: `${path}: ${problem}`,
-      why: "what belongs there cannot be read or written here; of a chunk, a cluster reads another copy",
+      why: "what belongs there cannot be read or written here; a cluster reads another copy of a chunk",
       action:
-        "look at the disk if it cannot be looked at; else move it away by hand, and put the content again that belongs there",
+        "if the entry cannot be read, check the disk; otherwise move it away by hand, and put the content again that belongs there",
     }),
   );
   const moreCount = entries.length - findings.length;
@@ -122,26 +122,26 @@ async function damagedChunks(path: string): Promise<readonly Finding[]> {
     {
       level: "warning",
       what: `${formatCount(names.length, "damaged chunk")} ${names.length === 1 ? "was" : "were"} put aside in ${folder}`,
-      why: "bytes changed on the disk, which may be failing; in a cluster another copy is read, and this one is not made anew by itself, so that one loss less is borne",
-      action: "look at the disk; put the same content again, which makes the copy anew, then delete those files",
+      why: "bytes changed on the disk, which may be failing; a cluster reads another copy, but does not restore this one by itself, so it survives one loss less",
+      action: "check the disk; put the same content again, which restores the copy, then delete those files",
     },
   ];
 }
 
-/** The folder makes itself with the first chunk, so that it may be missing as long as no object has one. */
+/** The folder is made with the first chunk, so it may be missing while no object has chunks. */
 async function missingChunks(path: string, signal: AbortSignal): Promise<readonly Finding[]> {
   if (isThere(join(path, "chunks")) || !(await hasChunkedObject(path, signal))) return [];
   return [
     {
       level: "broken",
       what: `the chunks folder is missing in ${path}, but objects have chunks`,
-      why: "what is larger than 32 KiB cannot be read",
+      why: "objects larger than 32 KiB cannot be read",
       action: "restore it from a backup, or put the same content again",
     },
   ];
 }
 
-/** Looks at the largest object in the first page of each bucket: whatever is chunked, the largest is. */
+/** Looks at the largest object in the first page of each bucket: if an object there has chunks, the largest has. */
 async function hasChunkedObject(path: string, signal: AbortSignal): Promise<boolean> {
   await using opened = await openMetadata({ path });
   const { metadata } = opened;

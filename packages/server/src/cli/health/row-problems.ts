@@ -5,27 +5,27 @@ import { formatCount } from "../../observability/format.ts";
 import { type MetadataPlace, openMetadata } from "../servers/open-metadata.ts";
 import type { Finding } from "./finding.ts";
 
-/** Problems that are told one by one; the rest is a number. */
-const TOLD_MAX = 100;
-/** Between two lines about how far it is. */
+/** At most this many problems are listed; the others are only counted. */
+const LISTED_MAX = 100;
+/** Time between two lines of progress. */
 const PROGRESS_MS = 10_000;
 
 /** What {@link findRowProblems} takes. */
 export interface RowExamination {
   readonly place: MetadataPlace;
   readonly signal: AbortSignal;
-  /** Told from time to time how far it is. */
+  /** Called from time to time with the progress. */
   readonly onProgress: (text: string) => void;
 }
 
 /**
- * Walks over all rows of the metadata, and in a folder looks for every chunk that they name. A database that cannot be opened is told by whoever
- * opened it before.
+ * Walks over all rows of the metadata, and in a folder looks for every chunk that they name. Finds nothing if the database cannot be opened: the
+ * caller has reported that before, with `examineMetadata`.
  */
 export async function findRowProblems({ place, signal, onProgress }: RowExamination): Promise<readonly Finding[]> {
   const findings: Finding[] = [];
   let moreCount = 0;
-  let toldAtMs = performance.now();
+  let shownAtMs = performance.now();
   const opened = await openMetadata(place).catch(() => undefined);
   if (opened === undefined) return [];
   await using metadata = opened;
@@ -37,25 +37,25 @@ export async function findRowProblems({ place, signal, onProgress }: RowExaminat
     await examineStore({
       ...{ metadata: metadata.metadata, chunks, signal },
       onProblem: (problem) => {
-        if (findings.length < TOLD_MAX) findings.push(rowFinding(problem));
+        if (findings.length < LISTED_MAX) findings.push(rowFinding(problem));
         else moreCount++;
       },
       onProgress: ({ stage, count }) => {
-        if (performance.now() - toldAtMs < PROGRESS_MS) return;
-        toldAtMs = performance.now();
+        if (performance.now() - shownAtMs < PROGRESS_MS) return;
+        shownAtMs = performance.now();
         onProgress(`examining ${stage}: ${count} so far`);
       },
     });
   } catch (thrown) {
     const { message } = AshlarError.from(thrown);
     if (signal.aborted) throw thrown;
-    findings.push({ level: "broken", what: `the examination could not go on: ${message}` });
+    findings.push({ level: "broken", what: `the examination could not continue: ${message}` });
   } finally {
     await chunks?.close();
   }
   if (moreCount > 0) findings.push({ level: "broken", what: `and ${formatCount(moreCount, "more problem")}` });
   if (chunks === undefined) {
-    const what = "chunks were not looked for: they are on the nodes, whose disks ashlar fsck --path <folder> examines";
+    const what = "chunks were not examined: they are on the nodes; for each node run: ashlar fsck --path <data folder>";
     findings.push({ level: "note", what });
   }
   return findings;
@@ -67,11 +67,11 @@ function rowFinding({ what, bucket, key, lacksChunks }: StoreProblem): Finding {
 }
 
 const LOST_CHUNKS = {
-  why: "a file below chunks is lost or unreadable, while the metadata is right: an older database would not bring it back",
+  why: "a file in the chunks folder is lost or unreadable, while the metadata is right: an older database would not bring it back",
   action:
-    "put the object again if its content is at hand, or put the chunk's file back from a backup; see what ashlar health --path says of the disk",
+    "put the object again if you have its content, or put the chunk's file back from a backup; see what ashlar health --path says about the disk",
 };
 const WRONG_ROWS = {
-  why: "the metadata is not what was written; nothing is deleted on its word",
-  action: "put the object again if its content is at hand; restore the database from a backup if it is more than a few",
+  why: "the metadata is not what was written; nothing is deleted because of it",
+  action: "put the object again if you have its content; if many are damaged, restore the database from a backup",
 };

@@ -8,7 +8,7 @@ import { damagedMetadata } from "./folder-problems.ts";
 /** What {@link findServerProblems} asks. */
 export interface ServerToExamine {
   readonly url: string;
-  /** Stays the caller's to close. */
+  /** The caller closes it. */
   readonly transport: Transport;
   readonly signal: AbortSignal;
 }
@@ -16,13 +16,13 @@ export interface ServerToExamine {
 /** What was found about one server. */
 export interface ServerExamination {
   readonly findings: readonly Finding[];
-  /** It and its dependencies answer, so that it can be asked about its cluster. */
+  /** It and its dependencies are ready, so it can be asked about its cluster. */
   readonly isReady: boolean;
 }
 
 const ANSWER_MS = 5000;
 
-/** Asks one server whether it answers, whether its dependencies do, and what its disk is like. Needs no credentials. */
+/** Examines one server: whether it and its dependencies answer, and how full its disk is. Needs no credentials. */
 export async function findServerProblems({ url, transport, signal }: ServerToExamine): Promise<ServerExamination> {
   const answer = await askReadiness(url, { signal, limitMs: ANSWER_MS });
   if ("reason" in answer) {
@@ -31,7 +31,7 @@ export async function findServerProblems({ url, transport, signal }: ServerToExa
       what: `${url} does not answer: ${answer.reason}`,
       why: "nobody can use it from here",
       action:
-        answer.action ?? "see whether it runs, whether this is its address, and whether a firewall stands between",
+        answer.action ?? "see whether it runs, whether this is its address, and whether a firewall blocks the way",
     };
     return { findings: [finding], isReady: false };
   }
@@ -40,25 +40,25 @@ export async function findServerProblems({ url, transport, signal }: ServerToExa
     findings.push({
       level: "broken",
       what: `${url} is not ready`,
-      why: "load balancers send it nothing",
+      why: "load balancers send it no requests",
       action: "see its log",
     });
   }
   findings.push(...clockFinding(url, answer.dateMs, systemClock.nowMs()), ...(await maintenanceProblems(url, signal)));
-  // A gateway answers for the fullest of its disks.
+  // A gateway reports the fullest of its disks.
   const disk = "metadata" in answer.checks ? "fullest disk" : "disk";
   findings.push(...(await diskOf(disk, { url, transport, signal })));
   return { findings, isReady: answer.ready };
 }
 
-/** What background work has met; only gateways have these figures. */
+/** Problems that background work has found; only gateways have these metrics. */
 async function maintenanceProblems(url: string, signal: AbortSignal): Promise<readonly Finding[]> {
   const limit = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]);
   const figure = await readFigures(url, limit).catch(() => undefined);
   const damages = figure?.("ashlar_metadata_problems") ?? 0;
   const refusing = figure?.("ashlar_stores_refusing") ?? 0;
   return [
-    ...(damages === 0 ? [] : [damagedMetadata(`${formatCount(damages, "finding")}, told in the gateway's log`)]),
+    ...(damages === 0 ? [] : [damagedMetadata(`${formatCount(damages, "finding")}, listed in the gateway's log`)]),
     ...(refusing === 0 ? [] : [refusingStores(refusing)]),
     ...waitingRepairs(figure),
   ];
@@ -68,7 +68,7 @@ function refusingStores(count: number): Finding {
   return {
     level: "broken",
     what: `${formatCount(count, "chunk store")} ${count === 1 ? "refuses" : "refuse"} to delete for this metadata database: it is another one than they served, or an older state of it`,
-    why: "the database was lost, emptied, exchanged or restored to an older day; whoever brings the right one back finds all chunks there",
+    why: "the database was lost, emptied, replaced or restored to an older state; with the right one back, all chunks are still there",
     action:
       "restore the right database; or accept this one, which keeps the chunks that it does not know: ashlar fsck --accept-database",
   };
@@ -82,9 +82,9 @@ function waitingRepairs(figure: Figures | undefined): readonly Finding[] {
     {
       level: "warning",
       what: `${formatCount(count, "missing copy", "missing copies")} could not be restored yet`,
-      why: "those chunks have fewer copies than they should; whoever loses another server may lose them",
+      why: "those chunks have fewer copies than they should; if another node is lost, they may be lost too",
       action:
-        "start servers that are away, make room on those whose disk is full; repair goes on by itself. For one that is lost for good: ashlar layout --remove <id>",
+        "start nodes that are away, make room on those whose disk is full; repair goes on by itself. For a node that is lost for good: ashlar layout --remove <id>",
     },
   ];
 }

@@ -11,7 +11,7 @@ const FILE_NAME = "cluster.key";
 const KEY_BYTES = 32;
 const OWNER_ONLY = 0o600;
 
-/** Where a cluster key may come from. */
+/** The settings that give a cluster key. */
 export interface ClusterKeySources {
   readonly clusterKey: string | undefined;
   readonly clusterKeyFile: string | undefined;
@@ -20,7 +20,7 @@ export interface ClusterKeySources {
 }
 
 /**
- * The cluster key of a server that shares it with others.
+ * Reads the cluster key that a server shares with others.
  *
  * @returns `undefined` if none is given.
  * @throws {AshlarError} INVALID_ARGUMENT if both are given, or the file cannot be read.
@@ -32,7 +32,7 @@ export async function readClusterKey(sources: ClusterKeySources, logger: Logger)
     return [clusterKey, clusterKeyAccepted];
   }
   if (clusterKeyAccepted !== undefined) {
-    throw new AshlarError("INVALID_ARGUMENT", "beside CLUSTER_KEY_FILE a second key is the second line of that file");
+    throw new AshlarError("INVALID_ARGUMENT", "with CLUSTER_KEY_FILE, a second key is the second line of that file");
   }
   if (clusterKey !== undefined) {
     throw new AshlarError("INVALID_ARGUMENT", "give CLUSTER_KEY or CLUSTER_KEY_FILE, not both");
@@ -40,7 +40,7 @@ export async function readClusterKey(sources: ClusterKeySources, logger: Logger)
   return await readKeyFile(clusterKeyFile, logger);
 }
 
-/** The same, for servers that cannot do without: tells how to make one. */
+/** Like {@link readClusterKey}, for servers that need a key: the error says how to make one. */
 export async function requireClusterKey(
   sources: ClusterKeySources & { readonly insecure: boolean },
   logger: Logger,
@@ -53,7 +53,11 @@ export async function requireClusterKey(
   );
 }
 
-/** The cluster key that lives in a server's own folder, readable by its owner only; made at the first start. @throws {AshlarError} INVALID_ARGUMENT if the path is no folder. */
+/**
+ * The cluster key that a server keeps in its own folder, readable by its owner only; made at the first start.
+ *
+ * @throws {AshlarError} INVALID_ARGUMENT if the path is no folder.
+ */
 export async function keepClusterKey(folder: string, logger: Logger): Promise<ClusterKeys> {
   const file = join(folder, FILE_NAME);
   await makeStoreFolder(folder);
@@ -70,7 +74,7 @@ export async function keepClusterKey(folder: string, logger: Logger): Promise<Cl
   }
 }
 
-/** One key a line: the first signs, a second one is accepted while the key is changed. */
+/** One key per line: the first signs, a second one is accepted while the key is changed. */
 async function readKeyFile(file: string, logger: Logger): Promise<ClusterKeys> {
   try {
     const { mode } = await stat(file);
@@ -85,7 +89,7 @@ async function readKeyFile(file: string, logger: Logger): Promise<ClusterKeys> {
   }
   throw new AshlarError(
     "STORE_INCOMPATIBLE",
-    `${file} is empty and is left as it is: put the key back from a backup, or remove the file to have a new one made (what was signed with the old one then ends)`,
+    `${file} is empty and is left as it is: put the key back from a backup, or remove the file to have a new one made (what was signed with the old key is then refused)`,
     { details: { path: file } },
   );
 }

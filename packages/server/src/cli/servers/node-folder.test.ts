@@ -15,7 +15,7 @@ afterEach(() => rmSync(root, { recursive: true, force: true }));
 
 const refusal = (code: string): unknown => expect.objectContaining({ code });
 
-test("a folder is made, marked, and free again once its node has gone", async () => {
+test("a folder is made, marked, and free again after its node has closed", async () => {
   (await takeNodeFolder(path, "n1")).release();
   const marker = readFileSync(join(path, "server.json"), "utf8");
   expect(JSON.parse(marker)).toEqual({ format: "ashlar-node-folder", formatVersion: 1, serverId: "n1" });
@@ -23,13 +23,13 @@ test("a folder is made, marked, and free again once its node has gone", async ()
   expect(readFileSync(join(path, "server.json"), "utf8")).toBe(marker);
 });
 
-test("one process at a time has it, whichever id it has", async () => {
+test("only one process at a time has it, under any id", async () => {
   using _first = await takeNodeFolder(path, "n1");
   await expect(takeNodeFolder(path, "n1")).rejects.toThrow(/\(n1\) runs in .* already/);
   await expect(takeNodeFolder(path, "n2")).rejects.toEqual(refusal("PRECONDITION_FAILED"));
 });
 
-test("it stays its server's: another one is told whose it is, and does not keep the lock", async () => {
+test("it stays with its node: another one gets an error that names the owner, and does not keep the lock", async () => {
   (await takeNodeFolder(path, "n1")).release();
   await expect(takeNodeFolder(path, "n2")).rejects.toMatchObject({
     code: "PRECONDITION_FAILED",
@@ -38,7 +38,7 @@ test("it stays its server's: another one is told whose it is, and does not keep 
   (await takeNodeFolder(path, "n1")).release();
 });
 
-test("one of an earlier release, with chunks and without the file, is adopted", async () => {
+test("a folder of an earlier release, with chunks and without server.json, becomes the node's", async () => {
   mkdirSync(join(path, "chunks"), { recursive: true });
   writeFileSync(join(path, "format.json"), '{"format":"ashlar-chunk-store","formatVersion":1}\n');
   (await takeNodeFolder(path, "n1")).release();

@@ -12,8 +12,8 @@ const FORMAT_VERSION = 1;
 /**
  * Takes a data folder for one storage node: two nodes over one folder would count one copy twice.
  *
- * `server.json` says for good whose folder it is; a folder without one, new or of an earlier release, becomes this node's. `server.lock` keeps
- * a second process out for as long as this one runs, and never longer. Stores that are opened without a node do not look at either.
+ * `server.json` says permanently whose folder it is. A folder without it, new or of an earlier release, becomes this node's. `server.lock` keeps
+ * other processes out as long as this one runs, and no longer. Stores that are opened without a node read neither file.
  *
  * @param path made if it is missing.
  * @returns the lock, which the node holds until it has closed its store.
@@ -51,9 +51,9 @@ export async function takeNodeFolder(path: string, nodeId: string): Promise<File
 }
 
 /**
- * Writes a `server.json` that is empty or damaged anew; the damaged one is kept beside.
+ * Writes `server.json` again if it is empty or damaged. Keeps the damaged file as `server.json.damaged`.
  *
- * @param nodeId whose folder it is: nothing else in it says so.
+ * @param nodeId whose folder it is: no other file says so.
  * @returns the name of the file, if it was damaged.
  * @throws {AshlarError} INVALID_ARGUMENT without an id.
  */
@@ -78,7 +78,7 @@ function writeOwner(file: string, nodeId: string): void {
   writePrivateFile(file, `${JSON.stringify({ format: FORMAT, formatVersion: FORMAT_VERSION, serverId: nodeId })}\n`);
 }
 
-/** The id of the node that a folder belongs to; `undefined` if it is nobody's. @throws {AshlarError} STORE_INCOMPATIBLE. */
+/** The id of the node that a folder belongs to; `undefined` if it belongs to none. @throws {AshlarError} STORE_INCOMPATIBLE. */
 function readOwner(file: string): string | undefined {
   const marker = readMarker(file);
   if (marker === undefined) return undefined;
@@ -86,14 +86,14 @@ function readOwner(file: string): string | undefined {
   if (format === FORMAT && formatVersion === FORMAT_VERSION && typeof serverId === "string") return serverId;
   throw new AshlarError(
     "STORE_INCOMPATIBLE",
-    `${file} does not say whose folder this is in a form that is known here, and is left as it is; if it is damaged, write it anew with: ashlar fsck --rebuild --path <folder> --server-id <id>`,
+    `${file} does not say whose folder this is in a format that this release knows, and is left as it is; if it is damaged, write it again with: ashlar fsck --rebuild --path <folder> --server-id <id>`,
     {
       details: { path: file, format: String(format), formatVersion: String(formatVersion) },
     },
   );
 }
 
-/** An empty or garbled file is told like one that says nothing. */
+/** An empty or garbled file counts as one that names no format. */
 function readMarker(file: string): Readonly<Record<string, unknown>> | undefined {
   try {
     return readJsonFile(file);
@@ -103,7 +103,7 @@ function readMarker(file: string): Readonly<Record<string, unknown>> | undefined
   }
 }
 
-/** For a message only. */
+/** The owner as text for a message; empty if it cannot be read. */
 function namedOwner(file: string): string {
   try {
     const owner = readOwner(file);

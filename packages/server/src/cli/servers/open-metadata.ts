@@ -3,13 +3,13 @@ import { AshlarError } from "@ashlar/sdk/errors";
 import { type Logger, type MetadataStore, silentLogger, type Tracer } from "@ashlar/sdk/ports";
 import { isThere } from "../../files/file-error.ts";
 
-/** Where metadata lies, and how it is opened. */
+/** Where metadata is stored, and how to open it. */
 export interface MetadataPlace {
   /** Folder with a `metadata.sqlite`; made if it is missing. */
   readonly path?: string | undefined;
-  /** PostgreSQL; wins over the folder. */
+  /** PostgreSQL; used instead of the folder if both are given. */
   readonly databaseUrl?: string | undefined;
-  /** An operator's decision about a folder whose database was lost or exchanged. */
+  /** An operator's decision about a folder whose database was lost or replaced. */
   readonly takeOver?: "start-empty" | "accept" | undefined;
   /** Copies that a cluster's first layout asks for. */
   readonly replicationFactor?: number | undefined;
@@ -17,7 +17,7 @@ export interface MetadataPlace {
   readonly tracer?: Tracer | undefined;
 }
 
-/** A metadata store that is closed with its scope. */
+/** A metadata store that is closed at the end of its scope. */
 export interface OpenedMetadata extends AsyncDisposable {
   readonly metadata: MetadataStore;
 }
@@ -51,7 +51,7 @@ export async function openMetadata(place: MetadataPlace): Promise<OpenedMetadata
 }
 
 /**
- * The same for commands that look at a store or give out keys to it: they make none, because a path that was mistyped would get one.
+ * Like {@link openMetadata}, for commands that look at a store or make keys for it. They make no store: a mistyped path would get one.
  *
  * @throws {AshlarError} as {@link openMetadata}; BUCKET_NOT_FOUND if the folder holds no store.
  */
@@ -65,7 +65,11 @@ export function holdsStore(path: string): boolean {
   return isThere(join(path, "metadata.sqlite"));
 }
 
-/** Only commands that make a bucket, and `serve`, make a store: a path that was mistyped would look like an empty one. @throws {AshlarError} BUCKET_NOT_FOUND; as {@link isThere}. */
+/**
+ * Fails if a folder holds no store. Only `serve` and commands that make a bucket make one: otherwise a mistyped path would look like an empty store.
+ *
+ * @throws {AshlarError} BUCKET_NOT_FOUND; as {@link isThere}.
+ */
 export function assertStoreThere(path: string): void {
   if (holdsStore(path)) return;
   throw new AshlarError("BUCKET_NOT_FOUND", `there is no store in ${path}`, { details: { path } });
@@ -82,7 +86,7 @@ async function openPostgres(
   const { default: pg } = await import("pg");
   const { openPostgresMetadataStore } = await import("@ashlar/adapters/metadata-store/postgres");
   const pool = new pg.Pool({ connectionString: databaseUrl, max: POOL_CONNECTIONS, pipeline: true });
-  // Idle connections die with the database; the next query tells whoever asks.
+  // Idle connections break when the database stops; the next query reports that to its caller.
   pool.on("error", (error) => options.logger.warn({ error }, "a database connection broke"));
   const store = await openPostgresMetadataStore({ pool, ...options }).catch(async (error: unknown) => {
     await pool.end();
@@ -94,7 +98,7 @@ async function openPostgres(
   });
 }
 
-/** Names host, port and the driver's code, which tell a database that is down from a name that is wrong; never the user or the password. */
+/** Adds host, port and the driver's code, which distinguish a stopped database from a wrong name; never the user or the password. */
 function atPlace(error: unknown, databaseUrl: string): unknown {
   if (!AshlarError.is(error, "METADATA_UNAVAILABLE") || !URL.canParse(databaseUrl)) return error;
   const { host } = new URL(databaseUrl);

@@ -25,7 +25,7 @@ test("opens at the first call, again after a failure, and closes what it opened"
   expect(closings).toBe(1);
 });
 
-test("a call that fails keeps what is open", async () => {
+test("a call that fails keeps the registry open", async () => {
   let openings = 0;
   const lazy = lazyRegistry(async () => {
     openings++;
@@ -39,7 +39,7 @@ test("a call that fails keeps what is open", async () => {
   expect(openings).toBe(1);
 });
 
-test("closing what was never opened opens nothing", async () => {
+test("closing a registry that was never opened does not open it", async () => {
   let openings = 0;
   const lazy = lazyRegistry(async () => {
     openings++;

@@ -28,7 +28,7 @@ export async function runNode(call: Call): Promise<number> {
   const clusterKey = await requireClusterKey(settings, logger);
   const grants = clusterKey === undefined ? undefined : await createGrantKeeper({ ...parts, clusterKey });
   await using opened = openRegistry(settings, parts, grants);
-  // Released last: until its store has closed, the folder is this node's.
+  // Released last: the folder is this node's until its store has closed.
   using _folder = await takeNodeFolder(dataDir, nodeId);
   const durability = settings.durability as Durability | undefined;
   const store = await openFsChunkStore({ path: dataDir, durability, chunkMaxBytes, logger, tracer }).catch(
@@ -83,7 +83,7 @@ function requireNames({ nodeId, dataDir, host, publicUrl }: Call["settings"]): {
   if (WILDCARDS.has(host) && publicUrl === undefined) {
     throw new AshlarError(
       "INVALID_ARGUMENT",
-      `a node on ${host} needs --public-url (PUBLIC_URL): the address under which the others reach it`,
+      `a node on ${host} needs --public-url (PUBLIC_URL): the address at which gateways and direct clients reach it`,
     );
   }
   return { nodeId, dataDir };
@@ -93,7 +93,7 @@ function missing(what: string, variable: string, flag: string): AshlarError {
   return new AshlarError("INVALID_ARGUMENT", `a storage node needs ${what}: set ${variable} or ${flag}`);
 }
 
-/** Where the node registers: the database, or a gateway that passes it on. */
+/** Where the node registers: the database, or a gateway that passes the calls on. */
 function openRegistry(settings: Call["settings"], parts: ServerParts, grants: GrantKeeper | undefined): OpenedRegistry {
   const { databaseUrl, nodeGateway, replicationFactor } = settings;
   const { logger, clock } = parts;
@@ -123,13 +123,13 @@ function openRegistry(settings: Call["settings"], parts: ServerParts, grants: Gr
   });
 }
 
-/** A registry and what it holds open. */
+/** A registry, to be closed after use. */
 export interface OpenedRegistry extends AsyncDisposable {
   readonly registry: NodeRegistry;
 }
 
 /**
- * A registry that is opened by its first call, and again by the next one if that failed: a node serves its chunks while the database is away.
+ * A registry that its first call opens. If opening fails, the next call tries again: a node serves its chunks while the database is away.
  */
 export function lazyRegistry(open: () => Promise<OpenedRegistry>): OpenedRegistry {
   let opened: Promise<OpenedRegistry> | undefined;
@@ -138,7 +138,7 @@ export function lazyRegistry(open: () => Promise<OpenedRegistry>): OpenedRegistr
     try {
       return await call((await opened).registry);
     } catch (error) {
-      // Only an opening that failed is done again.
+      // Opens again only if opening failed.
       await opened?.catch(() => {
         opened = undefined;
       });

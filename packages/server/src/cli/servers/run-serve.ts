@@ -72,12 +72,12 @@ function credentialsLine({ firstApiKey, path }: AllInOne, insecure: boolean, pro
 /** What {@link startAllInOne} takes. */
 interface AllInOneOptions {
   readonly parts: ServerParts;
-  /** Folder of everything. */
+  /** Folder of metadata, chunks and the cluster key. */
   readonly path: string;
   readonly port: number;
-  /** The port was asked for: a taken one is an error. */
+  /** The user chose the port: it is an error if it is taken. */
   readonly fixedPort: boolean;
-  /** Instead of the one that the folder keeps. */
+  /** Used instead of the key in the folder. */
   readonly clusterKey: ClusterKeys | undefined;
   readonly durability: Durability | undefined;
   readonly collectIntervalMs: number;
@@ -131,7 +131,7 @@ async function startGateway(
   { path, clusterKey, metadata, port }: GatewayParts,
 ): Promise<{ readonly server: Gateway; readonly address: ServerAddress }> {
   const { chunkMaxBytes, logger, tracer } = parts;
-  // The gateway closes its topology, and that the store: each try needs its own.
+  // The gateway closes its topology, which closes the store: each try needs its own.
   const store = await openFsChunkStore({ path, durability, chunkMaxBytes, logger, tracer });
   const topology = singleStoreTopology(store);
   const maintenance = { collectIntervalMs };
@@ -144,10 +144,10 @@ async function startGateway(
   }
 }
 
-/** What the commands to try are made of. */
+/** Values in the commands to try. */
 interface TryOptions {
   readonly url: string;
-  /** Absent: the commands take it from ASHLAR_API_KEY, or none on an insecure server. */
+  /** Absent: the commands take it from ASHLAR_API_KEY; on an insecure server they need none. */
   readonly apiKey: string | undefined;
   readonly insecure: boolean;
   /** How the command line is called here. */
@@ -160,7 +160,7 @@ interface TryCommand {
   readonly command: string;
 }
 
-/** Three ways in: curl, the command line, and a Node program. Each works as it is, in any order, again and again. */
+/** Three ways to call the server: curl, the command line, and a Node program. Each works unchanged, in any order, and any number of times. */
 function tryCommands(options: TryOptions): readonly TryCommand[] {
   const { url, apiKey, insecure, program } = options;
   const bearer = insecure ? "" : `-H "authorization: Bearer ${apiKey ?? "$ASHLAR_API_KEY"}" `;

@@ -5,15 +5,15 @@ import type { ServerAddress, TlsOptions } from "../../http/index.ts";
 import type { ServerParts } from "./server-parts.ts";
 import { keepTlsFresh } from "./tls-files.ts";
 
-/** How many ports above the first are tried. */
+/** How many ports are tried, the first included. */
 const TRIES = 20;
 
 /**
  * Listens on the first free port.
  *
- * @param options.fixed the port was asked for: a taken one is an error.
+ * @param options.fixed the user chose the port: it is an error if it is taken.
  * @param listen opens a new listener on that port.
- * @returns what listens, and the ports that were taken.
+ * @returns the listener, and the ports that were taken.
  * @throws {AshlarError} INVALID_ARGUMENT if no port is free.
  */
 export async function listenOnFreePort<Server>(
@@ -45,7 +45,7 @@ function isTaken(error: unknown): boolean {
 /**
  * Makes the first API key of a store that has none, with all rights.
  *
- * Called once the server listens: a start that fails must not use up the only time that the key is shown.
+ * Call it after the server listens: the key is shown only once, and must not get lost in a start that fails.
  *
  * @returns the key, to be shown once; `undefined` if there are keys already.
  */
@@ -57,9 +57,9 @@ export async function makeFirstApiKey(metadata: MetadataStore): Promise<string |
 }
 
 /**
- * Waits for the signal, keeps the certificate fresh meanwhile, then shuts down in order.
+ * Waits for the signal, takes over renewed certificates meanwhile, then shuts down in order.
  *
- * @param options.close is given the time that running requests may take, in ms.
+ * @param options.close called with the time that running requests may take, in ms.
  */
 export async function runUntilStopped(
   signal: AbortSignal,
@@ -75,7 +75,7 @@ export async function runUntilStopped(
   if (tls !== undefined && tlsFiles !== undefined)
     void keepTlsFresh(tlsFiles, { ...parts, current: tls, server, signal });
   if (!signal.aborted) {
-    // A listener alone does not keep the process alive once the port is closed from elsewhere.
+    // A listener on the signal does not keep the process alive once other code has closed the port.
     await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
   }
   logger.info({ graceMs: options.graceMs }, "shutting down; running requests may finish");

@@ -22,7 +22,7 @@ import { SOFTWARE_VERSION } from "../software-version.ts";
 import type { CommonSettingName } from "./server-settings.ts";
 import { readTls, type TlsFiles, tlsFilesOf } from "./tls-files.ts";
 
-/** What every server is made of. */
+/** The parts that every server is made of. */
 export interface ServerParts {
   readonly clock: Clock;
   readonly random: Random;
@@ -34,7 +34,7 @@ export interface ServerParts {
   readonly host: string;
   readonly insecure: boolean;
   readonly tls: TlsOptions | undefined;
-  /** Files that `tls` was read from, to be read again. */
+  /** The files of `tls`, to be read again when they change. */
   readonly tlsFiles: TlsFiles | undefined;
   readonly operationsPort: number | undefined;
   readonly operationsHost: string | undefined;
@@ -45,7 +45,7 @@ export interface ServerParts {
 }
 
 /**
- * Reads what the settings of every server stand for. Logs go to standard error as JSON lines.
+ * Makes the parts of a server from its settings. Logs go to standard error as JSON lines.
  *
  * @throws {AshlarError} INVALID_ARGUMENT for a certificate without its key, or files that cannot be read.
  */
@@ -78,7 +78,7 @@ export async function createServerParts(settings: Settings<CommonSettingName>, i
   });
 }
 
-/** Spans go to the provider that `node --import ./otel.js …` has registered; where `@opentelemetry/api` is not installed, nobody can have. */
+/** Spans go to the provider that `node --import ./otel.js …` registers; `undefined` if `@opentelemetry/api` is not installed. */
 async function loadOpenTelemetry(): Promise<Tracer | undefined> {
   try {
     return (await import("@ashlar/adapters/tracing/opentelemetry")).openTelemetryTracer();

@@ -20,7 +20,7 @@ const COMMON = [
   "debug",
 ] as const;
 
-/** Settings of a server that every kind of server has. */
+/** Name of a setting that every kind of server has. */
 export type CommonSettingName = (typeof COMMON)[number];
 
 export const SERVE_SETTINGS = ["servePath", "port", "durability", "collectIntervalMs", ...COMMON] as const;

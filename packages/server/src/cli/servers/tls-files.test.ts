@@ -39,7 +39,7 @@ describe("files of a certificate", () => {
     ["one.pem", "one.pem", "--tls-key: ", "one.pem holds no private key"],
     ["one.pem", "locked.key", "--tls-key: ", "locked.key is encrypted"],
     ["one.pem", "two.key", "--tls-key: ", "two.key is not that of the certificate"],
-  ])("%s and %s are refused by flag and name", async (cert, key, flag, problem) => {
+  ])("%s and %s are refused with the flag and the file's name", async (cert, key, flag, problem) => {
     const error: unknown = await readTls(files(cert, key)).catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ code: "INVALID_ARGUMENT" });
     expect((error as Error).message.startsWith(flag)).toBe(true);
@@ -47,7 +47,7 @@ describe("files of a certificate", () => {
   });
 });
 
-describe("a certificate that is kept fresh", () => {
+describe("a certificate whose files are watched", () => {
   const DAY_MS = 24 * 3600 * 1000;
 
   /** Looks twice at the files, with `change` between the looks. */
@@ -78,21 +78,21 @@ describe("a certificate that is kept fresh", () => {
     return { lines, set };
   }
 
-  test("is said to have ended, at the start and when another comes that has", async () => {
+  test("is logged as ended, at the start and when a new one has ended too", async () => {
     makePair("kept");
     const { lines, set } = await watch(2 * DAY_MS, () => makePair("kept"));
     expect(set).toBe(1);
-    const told = [expect.objectContaining({ file: at("kept.pem") }), expect.stringContaining("has ended")];
-    expect(lines).toEqual([told, told]);
+    const line = [expect.objectContaining({ file: at("kept.pem") }), expect.stringContaining("has ended")];
+    expect(lines).toEqual([line, line]);
   });
 
-  test("is said not to hold yet", async () => {
+  test("is logged as not valid yet", async () => {
     makePair("kept");
     const { lines } = await watch(-2 * DAY_MS, () => {});
-    expect(lines.map(([, message]) => message)).toEqual([expect.stringContaining("does not hold yet")]);
+    expect(lines.map(([, message]) => message)).toEqual([expect.stringContaining("is not valid yet")]);
   });
 
-  test("stays while the new files do not belong together, which is told once", async () => {
+  test("stays while the new files do not belong together, which is logged once", async () => {
     makePair("kept");
     const { lines, set } = await watch(0, () => writeFileSync(at("kept.key"), readFileSync(at("one.key"))));
     expect([set, lines.map(([, message]) => message)]).toEqual([0, ["the certificate was not changed"]]);

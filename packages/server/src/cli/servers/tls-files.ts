@@ -15,7 +15,7 @@ export interface TlsFiles {
   readonly hstsMaxAgeMs: number;
 }
 
-/** A renewed certificate is taken up within this time; those that renew it begin weeks before the old one ends. */
+/** A renewed certificate is in use after this time at most; programs that renew it begin weeks before the old one ends. */
 const LOOK_MS = 30_000;
 
 /** @returns `undefined` where no certificate is named. @throws {AshlarError} INVALID_ARGUMENT for a certificate without its key. */
@@ -28,7 +28,7 @@ export function tlsFilesOf(settings: Settings<"tlsCert" | "tlsKey" | "hstsMaxAge
   return { cert, key, hstsMaxAgeMs };
 }
 
-/** @throws {AshlarError} INVALID_ARGUMENT for files that cannot be read or used, by flag and name. */
+/** @throws {AshlarError} INVALID_ARGUMENT for files that cannot be read or used; names the file, and its flag if it cannot be used. */
 export async function readTls({ cert, key, hstsMaxAgeMs }: TlsFiles): Promise<TlsOptions> {
   const read = async (file: string): Promise<string> => {
     try {
@@ -46,8 +46,8 @@ export async function readTls({ cert, key, hstsMaxAgeMs }: TlsFiles): Promise<Tl
 }
 
 /**
- * Gives a server the certificate anew whenever its files have changed, and tells when it ends, until the signal. A pair that does not do (half written, not yet
- * both renewed) is left, told once and tried again with the next look.
+ * Until the signal, gives a server the new certificate whenever its files have changed, and logs when one has ended. A pair that cannot be used (half
+ * written, or only one file renewed) is not taken; this is logged once, and the files are read again at the next look.
  */
 export async function keepTlsFresh(
   files: TlsFiles,
@@ -66,16 +66,16 @@ export async function keepTlsFresh(
     help: "When the certificate of the port ends, in seconds since the Unix epoch",
   });
   let taken = options.current;
-  let told = "";
-  const tellEnd = (): void => {
+  let loggedProblem = "";
+  const reportEnd = (): void => {
     const { validFrom, validTo } = new X509Certificate(taken.cert);
     ends.set(Date.parse(validTo) / 1000);
     const nowMs = clock.nowMs();
     const fields = { file: files.cert, validFrom, validTo };
     if (Date.parse(validTo) <= nowMs) logger.warn(fields, "the certificate has ended: clients refuse it");
-    else if (Date.parse(validFrom) > nowMs) logger.warn(fields, "the certificate does not hold yet: clients refuse it");
+    else if (Date.parse(validFrom) > nowMs) logger.warn(fields, "the certificate is not valid yet: clients refuse it");
   };
-  tellEnd();
+  reportEnd();
   for (;;) {
     try {
       await clock.sleep(LOOK_MS, { signal });
@@ -87,13 +87,13 @@ export async function keepTlsFresh(
       if (found.cert === taken.cert && found.key === taken.key) continue;
       server.setTls(found);
       taken = found;
-      told = "";
-      tellEnd();
+      loggedProblem = "";
+      reportEnd();
       logger.info({ file: files.cert }, "the port has the new certificate");
     } catch (error) {
       const { message } = AshlarError.from(error);
-      if (message !== told) logger.error({ error, file: files.cert }, "the certificate was not changed");
-      told = message;
+      if (message !== loggedProblem) logger.error({ error, file: files.cert }, "the certificate was not changed");
+      loggedProblem = message;
     }
   }
 }

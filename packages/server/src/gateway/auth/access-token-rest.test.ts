@@ -164,7 +164,7 @@ describe("CreateAccessToken in the Connect protocol's JSON", () => {
     { bucket: "mine", role: "ACCESS_ROLE_READONLY" },
     { bucket: "mine", role: "read-only" },
     { bucket: "mine", role: 9 },
-  ])("gives nothing for what is misspelt: %o", async (body) => {
+  ])("gives no token if anything is misspelt: %o", async (body) => {
     const answer = await rawRequest(cluster.url, "/ashlar.v1.ObjectService/CreateAccessToken", {
       method: "POST",
       headers: { authorization: `Bearer ${cluster.keys.readwrite}`, "content-type": "application/json" },
@@ -184,7 +184,7 @@ describe("POST /access-tokens", () => {
         : { body: new TextEncoder().encode(typeof body === "string" ? body : JSON.stringify(body)) }),
     });
 
-  it("answers a token, its end, and that nobody may keep it", async () => {
+  it("answers a token, its end, and that no cache may keep it", async () => {
     const before = Date.now();
     const answer = await ask({ bucket: "mine", prefix: PREFIX, role: "readonly", expiresInMs: 60_000 });
     expect([answer.status, answer.headers["cache-control"]]).toEqual([201, "no-store"]);

@@ -26,7 +26,7 @@ const PREFIX = "users/1/";
 const BYTES = new Uint8Array(40_000).fill(7);
 const HEADER = ({ bucket, key }: Place): { bucket: string; key: string } => ({ bucket, key });
 
-/** One call of every operation at a place. What is missing does not compile. */
+/** One call of every operation at a place. If one is missing, the code does not compile. */
 const CALLS: Readonly<Record<Operation, Call>> = {
   createBucket: (c, t, { bucket }) => c.objects(t).createBucket({ bucket }),
   headBucket: (c, t, { bucket }) => c.objects(t).headBucket({ bucket }),
@@ -151,7 +151,7 @@ async function stateOutside(): Promise<unknown> {
   return { all, layouts, states, buckets: await metadata.listBuckets() };
 }
 
-/** Said again, apart from the table that is tested. */
+/** Written again here, independent of the table that is tested. */
 const NEVER: readonly Operation[] = [
   "createBucket",
   "listBuckets",
@@ -219,7 +219,7 @@ describe.each(OPERATIONS)("%s with an access token", (operation) => {
   });
 });
 
-describe("what a request touches beside its own key", () => {
+describe("what a request touches besides its own key", () => {
   const objects = async (): Promise<ReturnType<DirectClient["objects"]>> =>
     cluster.client.objects(await cluster.token({ bucket: "mine", prefix: PREFIX }));
 
@@ -266,7 +266,7 @@ describe("what a request touches beside its own key", () => {
       expect(own).toEqual(expect.arrayContaining(await list({ prefix: PREFIX, ...more })));
   });
 
-  it("a stream of PutObject in whatever message the name stands", async () => {
+  it("the name in a stream of PutObject, in whichever message it comes", async () => {
     const client = await objects();
     async function* twice(): ReturnType<typeof putMessages> {
       yield* putMessages(inside);
@@ -276,7 +276,7 @@ describe("what a request touches beside its own key", () => {
     expect((await cluster.metadata.getObject({ ...otherPrefix, chunkLimit: 0 }))?.info.sizeBytes).toBe(BYTES.length);
   });
 
-  it("a key is text: dots and slashes lead nowhere", async () => {
+  it("a key is text: dots and slashes do not lead out of the prefix", async () => {
     const client = await objects();
     const key = `${PREFIX}../2/a`;
     await client.writeObject({ header: { bucket: "mine", key }, data: new Uint8Array([1]) });

@@ -34,7 +34,7 @@ export async function issueAccessToken(
   assertLife(expiresInMs);
   const { apiKeyId, scope, expiresAtMs: keyEndsAtMs = Number.POSITIVE_INFINITY } = call.principal;
   const role = roleOf(call.principal, request.role);
-  // A key for one bucket gives tokens for what it reaches itself.
+  // A key for one bucket gives tokens only for what it reaches itself.
   await assertTouchesInScope(context, scope, [{ kind: "prefix", bucket, prefix }], call.signal);
   await requireBucket(context.backend, bucket, call.signal);
   const expiresAtMs = Math.floor(Math.min(clock.nowMs() + expiresInMs, keyEndsAtMs));
@@ -50,7 +50,7 @@ function assertLife(expiresInMs: number): void {
   });
 }
 
-/** Never more than the API key: a key that only reads gives tokens that only read. */
+/** A token never allows more than the API key: a key that only reads gives tokens that only read. */
 function roleOf({ role, byToken }: Principal, wanted: AccessRole | undefined): AccessRole {
   if (role === undefined || byToken === true) {
     throw new AshlarError("PERMISSION_DENIED", "only an API key gives access tokens");
@@ -63,7 +63,7 @@ function roleOf({ role, byToken }: Principal, wanted: AccessRole | undefined): A
 }
 
 /**
- * Calls an access token back. A token that has ended, or one of an earlier release that has no id, is left to its end.
+ * Revokes an access token. A token of an earlier release has no id and cannot be revoked: it works until it expires.
  *
  * @throws {AshlarError} INVALID_ARGUMENT for what is no token of this cluster, PERMISSION_DENIED for the token of another key unless the
  *   caller is an admin.
@@ -84,7 +84,7 @@ export async function revokeAccessToken(
   if (grant.apiKeyId !== apiKeyId && !(role === "admin" && scope === undefined)) {
     throw new AshlarError(
       "PERMISSION_DENIED",
-      "another API key gave this token; that key calls it back, or one of role admin",
+      "another API key gave this token; only that key or one of role admin can revoke it",
     );
   }
   const { tokenId, expiresAtMs } = grant;

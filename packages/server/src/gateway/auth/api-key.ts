@@ -50,12 +50,12 @@ export interface CreateApiKeyOptions extends ApiKeyRequest {
   /** Default: the system's. */
   readonly clock?: Pick<Clock, "nowMs"> | undefined;
   readonly signal?: AbortSignal | undefined;
-  /** Seals the secret, so that it can be had again by {@link recoverSecret}; default: only its digest is kept. */
+  /** Seals the secret, so that {@link recoverSecret} can return it; default: only its digest is kept. */
   readonly grants?: Pick<GrantKeeper, "seal"> | undefined;
 }
 
 /**
- * Makes an API key and stores its digest. The key itself is in the answer only and cannot be had again.
+ * Makes an API key and stores its digest. The key itself is only in the answer; without `grants` it cannot be recovered.
  *
  * @throws {AshlarError} INVALID_ARGUMENT, INVALID_BUCKET_NAME, BUCKET_NOT_FOUND, METADATA_UNAVAILABLE.
  */

@@ -4,10 +4,10 @@ import type { RpcGate } from "../../http/rpc-handlers.ts";
 import type { OperationName } from "../operations/operation.ts";
 import { type CallHead, callerOf, type Principal } from "./authenticator.ts";
 
-/** Who calls where no gate was passed. */
+/** The caller of a call that passed no gate. */
 export const NOBODY: Principal = Object.freeze({ apiKeyId: "" });
 
-/** Who calls, for handlers: `context.values.get(principalKey)`. Without a gate before it, nobody. */
+/** The caller, for handlers: `context.values.get(principalKey)`; {@link NOBODY} if the call passed no gate. */
 export const principalKey: ContextKey<Principal> = createContextKey<Principal>(NOBODY, {
   description: "who calls",
 });

@@ -60,7 +60,7 @@ async function outcome(token: string | undefined, operation: Operation): Promise
 }
 
 describe("the secret of an API key", () => {
-  it("can be had again where it was sealed, by this cluster and for this key alone, and is in the database by digest only where not", async () => {
+  it("can be recovered if it was sealed, by this cluster and for this key only; otherwise the database has only its digest", async () => {
     const { apiKey, record } = await createApiKey({ metadata: credentials, random: systemRandom, grants });
     expect(`ashlar_${record.keyId}_${await recoverSecret(record, grants)}`).toBe(apiKey);
     const secret = apiKey.slice(`ashlar_${record.keyId}_`.length);
@@ -85,8 +85,8 @@ describe("the secret of an API key", () => {
   });
 });
 
-describe("an access token that was called back", () => {
-  it("is refused, at the latest 30 s after a gateway believed it", async () => {
+describe("an access token that was revoked", () => {
+  it("is refused, at the latest 30 s after a gateway looked it up", async () => {
     const { record } = await newKey("readwrite");
     const claims = { apiKeyId: record.keyId, role: "readwrite", bucket: "photos", prefix: "" } as const;
     const token = await grants.issueAccess({ ...claims, tokenId: "t1", expiresAtMs: Date.now() + 600_000 });
@@ -131,14 +131,14 @@ describe("an API key", () => {
     }
   });
 
-  it.each(["secret", "my.secret", "ashlar_nonsense"])("that is none says so: %s", async (token) => {
+  it.each(["secret", "my.secret", "ashlar_nonsense"])("in no valid form is refused as such: %s", async (token) => {
     await expect(authenticate(`Bearer ${token}`, "getObject")).rejects.toMatchObject({
       code: "UNAUTHENTICATED",
       message: "this is not an API key of this gateway",
     });
   });
 
-  it("that was found is believed for 30 s, one that was not is looked up each time", async () => {
+  it("that was found is cached for 30 s, one that was not is looked up each time", async () => {
     const { apiKey, record } = await newKey("readonly");
     lookUps = 0;
     for (let turn = 0; turn < 3; turn++) expect(await outcome(apiKey, "getObject")).toBe(record.keyId);
@@ -152,7 +152,7 @@ describe("an API key", () => {
     expect(await outcome(apiKey, "getObject")).toBe(record.keyId);
   });
 
-  it("ends when it was told to, and its tokens with it", async () => {
+  it("ends at its time, and its tokens with it", async () => {
     const made = { metadata: credentials, random: systemRandom, clock: { nowMs: () => nowMs }, expiresInMs: 5000 };
     const { apiKey, record } = await createApiKey(made);
     expect(record).toMatchObject({ role: "readwrite", name: "", expiresAtMs: nowMs + 5000 });
@@ -183,7 +183,7 @@ describe("an API key", () => {
       });
   });
 
-  it("is looked up for the access tokens that it issued, and believed for 30 s too", async () => {
+  it("is looked up for the access tokens that it issued, and cached for 30 s too", async () => {
     const { record } = await newKey("readonly");
     const claims = { apiKeyId: record.keyId, bucket: "photos", prefix: "", expiresAtMs: Date.now() + 600_000 } as const;
     const token = await grants.issueAccess({ ...claims, role: "readwrite" });
@@ -200,7 +200,7 @@ describe("an API key", () => {
     expect(await outcome(token, "getObject")).toBe("UNAUTHENTICATED");
   });
 
-  it("is not believed with another secret because the right one was", async () => {
+  it("is refused with another secret although the right one was accepted before", async () => {
     const { apiKey, record } = await newKey("admin");
     expect(await outcome(apiKey, "getObject")).toBe(record.keyId);
     const other = `ashlar_${record.keyId}_${"A".repeat(43)}`;

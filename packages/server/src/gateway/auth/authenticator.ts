@@ -8,23 +8,23 @@ import { ACCESS_WORDS, type AccessRules, clusterAllows, roleAllows } from "./rol
 /** Who calls. */
 export interface Principal {
   /**
-   * The API key's id, for an access token that of the key which issued it; `cluster` for a server of the cluster, `insecure` on a gateway
-   * without access control.
+   * The id of the API key, or of the API key that issued the access token. `cluster` for a server of the cluster, `insecure` on a gateway without
+   * access control.
    */
   readonly apiKeyId: string;
-  /** Of the API key, or of the access token. */
+  /** The role of the API key or access token. */
   readonly role?: ApiKeyRole | undefined;
-  /** Set for holders of an access token or of an API key for one bucket: whoever lets them in must check what they touch. */
+  /** Set for holders of an access token or of an API key for one bucket: the code that lets them in must check what they touch. */
   readonly scope?: CredentialScope | undefined;
-  /** When the API key or access token ends, in ms since the Unix epoch; infinite: never. What lets write for it ends no later. */
+  /** When the API key or access token ends, in ms since the Unix epoch; infinite: never. Tickets and write grants of its holder end no later. */
   readonly expiresAtMs?: number | undefined;
   /** Holds an access token, and no API key. */
   readonly byToken?: boolean | undefined;
-  /** Of the access token; absent in those of earlier releases. */
+  /** The id of the access token; absent in tokens of earlier releases. */
   readonly tokenId?: string | undefined;
 }
 
-/** What a principal counts as where slots and bytes are shared out; a cluster's own servers, and everybody on an insecure gateway, count by address alone. */
+/** For whom slots and bytes of a principal count. The cluster's own servers, and all callers of an insecure gateway, count by address alone. */
 export function callerOf({ apiKeyId, role, tokenId }: Principal): Caller {
   return role === undefined ? {} : { credential: apiKeyId, token: tokenId };
 }
@@ -37,29 +37,29 @@ export interface CallHead {
   readonly header: Headers;
 }
 
-/** Lets calls in, or not. */
+/** Decides which calls are let in. */
 export interface Authenticator {
   /**
-   * Finds out who calls, and whether they may call this at all.
+   * Finds out who calls, and whether this caller may call the operation at all.
    *
    * @throws {AshlarError} UNAUTHENTICATED (none, unknown or malformed credentials), PERMISSION_DENIED (known, but not for this),
    *   METADATA_UNAVAILABLE.
    */
   authenticate(head: CallHead, operation: AccessRules): Promise<Principal>;
-  /** Looks a key or a token up again, which was just deleted or called back here. @param id of the key or the token. */
+  /** Drops a key or token, just deleted or revoked here, from the cache. @param id of the key or the token. */
   forget(id: string): void;
 }
 
-/** How long a key that was found is believed: a deleted key works this much longer on gateways that just used it. */
+/** How long a key that was found stays in the cache: a deleted key works this much longer on gateways that just used it. */
 const KEY_CACHE_MS = 30_000;
 const KEY_CACHE_MAX = 1024;
-/** Tokens whose revocation was looked up lately; a page has one each, so there are more of them than keys. */
+/** Most tokens whose revocation is cached. Each web page has a token of its own, so there are more tokens than keys. */
 const TOKEN_CACHE_MAX = 16_384;
 
 const UNKNOWN_KEY = "this is not an API key of this gateway";
 const ISSUER_GONE = "the API key that issued this access token was deleted, or has expired";
 
-/** A grant is a payload and a digest of 32 bytes. What looks otherwise was meant as an API key. */
+/** A grant is a payload and a digest of 32 bytes. Any other text was meant as an API key. */
 const GRANT_SHAPE = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{43}$/;
 
 /** Lets everybody in. */
@@ -69,8 +69,8 @@ export const insecureAuthenticator: Authenticator = Object.freeze({
 });
 
 /**
- * Checks API keys against the catalog, with a cache of the keys that exist (what does not exist is looked up each time, so that a new key
- * works at once), and cluster grants by their signature; access tokens by both: theirs, and whether the API key that issued them is still there.
+ * Checks API keys against the catalog, cluster grants by their signature, and access tokens by both: by their signature, and by whether the API key
+ * that issued them still exists. Keys that exist are cached. A key that does not exist is looked up each time, so that a new key works at once.
  */
 export function createAuthenticator(options: {
   readonly credentials: Pick<CredentialCatalog, "findApiKey" | "isTokenRevoked">;
@@ -84,7 +84,7 @@ export function createAuthenticator(options: {
   const hasEnded = ({ expiresAtMs }: ApiKeyRecord): boolean =>
     expiresAtMs !== undefined && clock.nowMs() >= expiresAtMs;
 
-  /** @param isRight what is not is not remembered, so that guesses push nothing out of the cache. */
+  /** @param isRight only records that it accepts are cached, so that guesses push nothing out of the cache. */
   const find = async (keyId: string, isRight: (record: ApiKeyRecord) => boolean): Promise<ApiKeyRecord | undefined> => {
     const known = keys.get(keyId);
     const record = known ?? (await credentials.findApiKey(keyId));
@@ -92,7 +92,7 @@ export function createAuthenticator(options: {
     if (known === undefined) keys.set(keyId, record);
     return record;
   };
-  // Asked for what carries a right signature only, so strangers push nothing out of the cache.
+  // Called only for tokens with a right signature, so unauthenticated callers push nothing out of the cache.
   const isRevoked = async (tokenId: string | undefined): Promise<boolean> => {
     if (tokenId === undefined) return false;
     const revoked = revocations.get(tokenId) ?? (await credentials.isTokenRevoked(tokenId));
@@ -104,7 +104,7 @@ export function createAuthenticator(options: {
     const { apiKeyId, tokenId, role, bucket, prefix, expiresAtMs } = grant;
     const issuer = await find(apiKeyId, () => true);
     if (issuer === undefined || hasEnded(issuer)) throw unauthenticated(ISSUER_GONE);
-    if (await isRevoked(tokenId)) throw unauthenticated("this access token was called back");
+    if (await isRevoked(tokenId)) throw unauthenticated("this access token was revoked");
     const { access } = operation;
     if (operation.scope === "never" || operation.scope === "key") throw outOfReach(operation, "token");
     if (roleAllows(role, access) && roleAllows(issuer.role, access)) {
@@ -150,7 +150,7 @@ export function createAuthenticator(options: {
   };
 }
 
-/** The error of an operation that no access token does, or no API key with a scope. */
+/** The error of an operation that is not open to access tokens, or not to API keys with a scope. */
 function outOfReach({ name }: AccessRules, holder: "token" | "scoped key"): AshlarError {
   return denied(
     holder === "token"
@@ -162,7 +162,7 @@ function outOfReach({ name }: AccessRules, holder: "token" | "scoped key"): Ashl
 const unauthenticated = (message: string): AshlarError => new AshlarError("UNAUTHENTICATED", message);
 const denied = (message: string): AshlarError => new AshlarError("PERMISSION_DENIED", message);
 
-/** What was looked up in the last {@link KEY_CACHE_MS}, the oldest forgotten above a count. */
+/** Results of look-ups in the last {@link KEY_CACHE_MS}; above a maximum count the oldest is dropped. */
 interface RecentLookups<Value> {
   get(id: string): Value | undefined;
   set(id: string, value: Value): void;

@@ -7,14 +7,14 @@ export type Touched =
   /** The bucket as such: that it exists. */
   | { readonly kind: "bucket"; readonly bucket: string }
   | { readonly kind: "object"; readonly bucket: string; readonly key: string }
-  /** Every key of the bucket that begins so. */
+  /** Every key of the bucket that begins with `prefix`. */
   | { readonly kind: "prefix"; readonly bucket: string; readonly prefix: string }
   /** The object that a multipart upload is for. */
   | { readonly kind: "upload"; readonly uploadId: string }
   /** The object of a handle that Locate gave. */
   | { readonly kind: "manifest"; readonly handle: string };
 
-/** What is needed to find out which objects uploads and handles stand for. */
+/** What is needed to find the objects of uploads and handles. */
 export interface ScopeContext {
   readonly metadata: Pick<UploadCatalog, "getUpload">;
   readonly grants: Pick<GrantKeeper, "verify"> | undefined;
@@ -57,12 +57,12 @@ async function assertOne(
         if (AshlarError.is(error, "UPLOAD_NOT_FOUND")) return undefined;
         throw error;
       });
-      // Of an upload that is gone, the operation gives what this very scope did to it, or UPLOAD_NOT_FOUND.
+      // If the upload is gone, the operation returns what a call with this same scope did to it, or UPLOAD_NOT_FOUND.
       return upload && assertKeys(scope, upload.bucket, upload.key);
     }
     case "manifest": {
       const grant = await context.grants?.verify(touched.handle, ["manifest"]);
-      // Handles of an earlier release do not tell their object; the client locates it anew.
+      // Handles of an earlier release do not name their object; the client locates it again.
       if (grant?.bucket === undefined || grant.key === undefined) throw denied(scope);
       return assertKeys(scope, grant.bucket, grant.key);
     }

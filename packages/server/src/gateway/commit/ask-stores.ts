@@ -7,8 +7,8 @@ import type { ProvenChunk } from "./check-receipts.ts";
 /**
  * Finds out which stores hold a chunk, and claims it there: how an insecure gateway checks a commit for which nobody signed receipts.
  *
- * @throws {AshlarError} CLAIM_EXPIRED if fewer stores than the write quorum hold it with this size, QUORUM_NOT_REACHED if it may be there, and too many
- *   stores failed to tell; NODE_UNAVAILABLE.
+ * @throws {AshlarError} CLAIM_EXPIRED if fewer stores than the write quorum hold it with this size, QUORUM_NOT_REACHED if they may hold it, but too
+ *   many stores failed to answer; NODE_UNAVAILABLE.
  */
 export async function askStores(
   context: GatewayContext,

@@ -16,8 +16,8 @@ type ReceivedChunk = ReceivedContent["chunks"][number];
 const CHECK_BATCH = 64;
 
 /**
- * Checks the chunk list of a commit and turns it into what the catalog takes: sizes add up, and every chunk is proven to be stored by
- * receipts or, on an insecure gateway, by the stores themselves. A chunk that occurs more than once needs its receipts once.
+ * Checks the chunk list of a commit and turns it into what the catalog takes. Sizes must add up, and receipts or, on an insecure gateway, the stores
+ * themselves must prove that every chunk is stored. A chunk that occurs more than once needs its receipts once.
  *
  * @throws {AshlarError} INVALID_ARGUMENT for impossible lists; as `checkReceipts` and `askStores`.
  */
@@ -45,8 +45,8 @@ export async function checkContent(
 }
 
 /**
- * Holds a chunk list to what its bytes are worth: each entry is work here, a row, and a request of every reader. One chunk may occur often, in a file
- * of zeros, so this asks for their size and not whether they differ.
+ * Refuses a list with too many chunks for its bytes: each entry is work here, a row, and a request of every reader. One chunk may occur often, as in
+ * an object of zeros, so this compares sizes and does not ask whether the chunks differ.
  */
 function assertFewEnough(chunkCount: number, sizeBytes: number): void {
   const averageMin = LIMITS.CHUNK_MIN_BYTES;
@@ -66,7 +66,7 @@ function prove(
   signal: AbortSignal | undefined,
 ): Promise<ProvenChunk> {
   const { grants } = context;
-  const receipts = [...new Set(chunk.receipts)]; // the same text twice says no more than once
+  const receipts = [...new Set(chunk.receipts)]; // the same receipt twice proves no more than once
   const unsigned = ticket === undefined || receipts.length === 0;
   if (grants === undefined || (context.insecure && unsigned)) return askStores(context, chunk, signal);
   if (ticket === undefined) throw new AshlarError("UNAUTHENTICATED", "a commit of chunks needs a ticket");
@@ -79,8 +79,8 @@ interface NamedChunk {
 }
 
 /**
- * One entry for each chunk id, with the receipts of the occurrence that has most: each occurrence was a put of its own, and the nodes sign
- * each put anew.
+ * One entry for each chunk id, with the receipts of the occurrence that has the most: each occurrence was a put of its own, and the nodes sign a new
+ * receipt for each put.
  */
 function mergeReceipts(chunks: readonly ReceivedChunk[]): readonly NamedChunk[] {
   const byName = new Map<string, ReceivedChunk>();

@@ -14,7 +14,7 @@ import {
 import type { GatewayContext } from "../gateway-context.ts";
 import { placementCovering } from "./layout-view.ts";
 
-/** Where a chunk lies, as proven. */
+/** Where a chunk is proven to lie. */
 export interface ProvenChunk {
   readonly layoutVersion: number;
   /** Nodes of the placement without a receipt. */
@@ -25,12 +25,12 @@ export interface ProvenChunk {
  * Checks that the holder of a ticket uploaded this chunk to enough nodes.
  *
  * Either one receipt of a gateway, or receipts of distinct nodes that all belong to the placement of one recent layout and reach its write
- * quorum. Nothing of it rests on the client's word.
+ * quorum. Nothing of it relies on the client's word.
  *
- * A receipt that has expired counts as none: the nodes of the others may still be enough. So one node whose clock is behind stops nobody.
+ * A receipt that has expired does not count, but the others may be enough. So one node whose clock is behind stops no client.
  *
- * @throws {AshlarError} UNAUTHENTICATED (forged or malformed), CLAIM_EXPIRED (too few are left that are not too old), PERMISSION_DENIED (none; of another ticket, chunk or
- *   size; one node twice), LAYOUT_STALE (nodes of no layout of the last day), QUORUM_NOT_REACHED.
+ * @throws {AshlarError} UNAUTHENTICATED (forged or malformed), CLAIM_EXPIRED (too few are left that have not expired), PERMISSION_DENIED (none; of
+ *   another ticket, chunk or size; one node twice), LAYOUT_STALE (nodes of no layout of the last day), QUORUM_NOT_REACHED.
  */
 export async function checkReceipts(
   context: GatewayContext & { readonly grants: GrantKeeper },
@@ -61,10 +61,10 @@ export async function checkReceipts(
   }
 }
 
-/** What usable receipts are refused with that more of them could mend. */
+/** The codes with which usable receipts are refused, where more receipts could help. */
 const TOO_FEW: readonly ErrorCode[] = ["PERMISSION_DENIED", "LAYOUT_STALE", "QUORUM_NOT_REACHED"];
 
-/** Names the nodes: a node whose clock is behind gives receipts that are old when they are new. */
+/** Names the nodes: a node whose clock is behind gives receipts that expire too early. */
 function tooOld(chunk: ChunkRef, expired: readonly ReceiptGrant[], cause: unknown): AshlarError {
   const nodeIds = expired.flatMap((receipt) => (receipt.holder === "node" ? [receipt.nodeId] : receipt.nodeIds));
   const from = [...new Set(nodeIds)].join(", ");
@@ -127,7 +127,7 @@ async function checkNodeReceipts(
   return { layoutVersion, missedNodeIds: nodes.filter((nodeId) => !nodeIds.has(nodeId)) };
 }
 
-/** Looks in the layouts in use, then in those of the longest upload, and then whether one came since the view was taken. */
+/** Looks in the layouts in use, then in recent ones (as long as the longest upload), then asks the registry for newer ones. */
 async function findLayout<T>(
   { layouts }: GatewayContext,
   find: (layouts: readonly Layout[]) => T | undefined,

@@ -19,8 +19,8 @@ import { checkTicket } from "./check-ticket.ts";
 type Facts = Pick<CommitObject, "content" | "etag" | "sha256">;
 
 /**
- * Commits an object whose bytes come along or whose chunks are stored. Etag, layout and missing replicas are found out here; of what the
- * client says, only a digest of several chunks is kept as declared.
+ * Commits an object whose bytes come with the call or whose chunks are stored. Etag, layout and missing replicas are determined here. Of the facts
+ * that the client declares, only the digest of several chunks is kept without a check.
  */
 export async function commitWrite(
   context: GatewayContext,
@@ -87,7 +87,7 @@ export async function commitPart(context: GatewayContext, part: ReceivedPart, ca
 
 const etagOf = (content: ChunkedContent): string => chunkedEtag(content.chunks.map((chunk) => chunk.chunkId));
 
-/** The digest of content: certain for one chunk, whose id it is; as declared for several. */
+/** The digest of content: for one chunk its id, which is certain; for several as declared. */
 function digestOf(content: ChunkedContent, declared: string | undefined): string | undefined {
   const [first, second] = content.chunks;
   if (first !== undefined && second === undefined) {

@@ -1,4 +1,4 @@
-/** Uploads during which the layout changes, and more than once: nothing names the layout that they began under until they are committed. */
+/** Uploads during which the layout changes, also more than once: until they are committed, nothing names the layout under which they began. */
 import { createHash, randomBytes } from "node:crypto";
 import { createMemoryChunkStore } from "@ashlar/adapters/chunk-store/memory";
 import { nodeCryptoHasher } from "@ashlar/adapters/hash/node-crypto";
@@ -60,7 +60,7 @@ test.each(["nodes", "gateway"] as const)(
   },
 );
 
-test("an upload by an app lives through it", async () => {
+test("an upload by an app survives changes of the layout", async () => {
   const { metadata, app } = await prepare();
   const bytes = randomBytes(512 * KIB);
   async function* body() {

@@ -2,20 +2,20 @@ import type { ClusterView } from "@ashlar/sdk/engine";
 import { LIMITS } from "@ashlar/sdk/limits";
 import type { Clock, Digest, Layout, LayoutHistory } from "@ashlar/sdk/ports";
 
-/** The layouts that the chunks of a commit may lie by. */
+/** The layouts under which the chunks of a commit may have been placed. */
 export interface LayoutView extends ClusterView {
   /**
-   * Those that the longest upload may have begun under, newest first: a layout that no row names retires, but not from under an upload.
+   * Layouts under which the longest upload may have begun, newest first. A layout that no row names is retired, but not while an upload may use it.
    *
    * @param options.fresh asks the registry now.
    */
   recent(options?: { readonly fresh?: boolean | undefined }): Promise<readonly Layout[]>;
 }
 
-/** Age at which the recent ones are asked for anew. */
+/** Age at which the recent layouts are asked for again. */
 const RECENT_MAX_AGE_MS = 2000;
 
-/** Adds to the view of a process what its registry still knows of earlier layouts. Those who ask at once share one question. */
+/** Adds to the view of a process the earlier layouts that its registry still knows. Callers that ask at the same time share one query. */
 export function createLayoutView(
   view: ClusterView,
   history: LayoutHistory,

@@ -21,7 +21,7 @@ let metadata: MetadataStore;
 let cluster: TestCluster;
 let client: DirectClient;
 
-/** A chunk that honest `grant` holder uploaded to its whole placement. */
+/** A chunk that an honest holder of a grant uploaded to its whole placement. */
 interface Uploaded {
   readonly bytes: Uint8Array;
   readonly chunkId: Digest;
@@ -166,11 +166,11 @@ describe("an honest client of the gateway's chunk API", () => {
   it("proves possession there, for one receipt of the quorum", async () => {
     const stored = await upload((await begin()).grant);
     const { ticket, grant } = await begin();
-    const face = client.chunks("gateway", grant);
+    const api = client.chunks("gateway", grant);
     const prove = async (): Promise<{ readonly present: boolean; readonly receipt: string }> => {
-      const [asked] = (await face.hasChunks({ chunkIds: [stored.chunkId] })).chunks;
+      const [asked] = (await api.hasChunks({ chunkIds: [stored.chunkId] })).chunks;
       const proof = createHash("sha256").update(asked!.nonce).update(stored.bytes).digest();
-      const { chunks } = await face.hasChunks({ chunkIds: [stored.chunkId], claim: true, proofs: [proof] });
+      const { chunks } = await api.hasChunks({ chunkIds: [stored.chunkId], claim: true, proofs: [proof] });
       return chunks[0]!;
     };
     const proven = await prove();
@@ -180,7 +180,7 @@ describe("an honest client of the gateway's chunk API", () => {
     await cluster.stores.get(first!)?.deleteChunks([stored.chunkId], { unclaimedForMs: 0 });
     expect((await prove()).present).toBe(true);
     await cluster.stores.get(second!)?.deleteChunks([stored.chunkId], { unclaimedForMs: 0 });
-    // Readable still, but no quorum stands behind it: it has to be uploaded again.
+    // Still readable, but no quorum holds it: it has to be uploaded again.
     expect(await prove()).toMatchObject({ present: false, receipt: "" });
   });
 
@@ -260,9 +260,9 @@ describe("receipts that lie", () => {
     expect(await attempt(fresh)).toBe("none");
   });
 
-  it("are refused if one node speaks twice", async () => {
+  it("are refused if two are of one node", async () => {
     const again = await upload(grant, { bytes: honest.bytes, nodeIds: honest.placement.slice(0, 1) });
-    // The same text twice counts once; a second receipt of the node is a second text.
+    // The same receipt twice counts once; a second receipt of the node is another text.
     expect(await attempt([honest.receipts[0]!, honest.receipts[0]!])).toBe("QUORUM_NOT_REACHED");
     if (again.receipts[0] !== honest.receipts[0]) {
       expect(await attempt([honest.receipts[0]!, again.receipts[0]!])).toBe("PERMISSION_DENIED");
@@ -295,14 +295,14 @@ describe("receipts that lie", () => {
   });
 
   it("are refused if forged, truncated, spliced or of another kind", async () => {
-    const stranger = await createGrantKeeper({
+    const foreign = await createGrantKeeper({
       clusterKey: `${TEST_CLUSTER_KEY}!`,
       clock: { nowMs: Date.now },
       random: systemRandom,
     });
     const { ticketId } = await cluster.keeper.verify(ticket, ["ticket"]);
     const facts = { ticketId, chunkId: honest.chunkId, sizeBytes: 1000 };
-    const forged = await Promise.all(honest.placement.map((nodeId) => stranger.issueNodeReceipt({ ...facts, nodeId })));
+    const forged = await Promise.all(honest.placement.map((nodeId) => foreign.issueNodeReceipt({ ...facts, nodeId })));
     expect(await attempt(forged)).toBe("UNAUTHENTICATED");
     const [a, b] = honest.receipts as [string, string];
     const spliced = `${a.split(".")[0]}.${b.split(".")[1]}`;
@@ -618,7 +618,7 @@ describe("the cluster is kept from a client", () => {
     const list = (token: string): Promise<string> => codeOf(client.objects(token).listBuckets({}));
     expect(await list(`${apiKey.slice(0, -1)}${apiKey.endsWith("A") ? "E" : "A"}`)).toBe("UNAUTHENTICATED");
     expect(await list(apiKey.replace(record.keyId, "0".repeat(16)))).toBe("UNAUTHENTICATED");
-    // A gateway that used the key lately believes it for half a minute; this one only saw wrong secrets.
+    // A gateway that used the key lately accepts it for half a minute more; this one only saw wrong secrets.
     await metadata.deleteApiKey(record.keyId);
     expect(await list(apiKey)).toBe("UNAUTHENTICATED");
     expect(await codeOf(client.objects(undefined).listBuckets({}))).toBe("UNAUTHENTICATED");

@@ -105,7 +105,7 @@ describe("a ticket that a token holder got", () => {
     expect((await cluster.keeper.verify(answer.grant, ["write"])).expiresAtMs).toBe(record.expiresAtMs);
   });
 
-  it("does not serve without a token that is still good", async () => {
+  it("is not enough without a token that is still good", async () => {
     const { record, apiKey } = await cluster.newKey("readwrite");
     const token = await cluster.token({ bucket: "mine" }, apiKey);
     const stored = await upload(token);
@@ -119,7 +119,7 @@ describe("a ticket that a token holder got", () => {
 });
 
 describe("the handle of a manifest", () => {
-  it("leads on in the scope that it was got in, and in no other", async () => {
+  it("leads on in the scope in which it was given, and in no other", async () => {
     const owner = await tokenFor("a/");
     expect(await commit(owner, await upload(owner), "a/located")).toBe("none");
     const { manifestId } = await cluster.client.objects(owner).locate({ bucket: "mine", key: "a/located" });
@@ -170,7 +170,7 @@ describe("an access token in another place", () => {
       expect(await codeOf(client.objects(other).headBucket({ bucket: "mine" }))).toBe("PERMISSION_DENIED");
   });
 
-  it("is worth nothing at a gateway that checks nobody, which says so", async () => {
+  it("is not given by an insecure gateway, which says so", async () => {
     const parts = { metadata: createMemoryMetadataStore(), topology: singleStoreTopology(createMemoryChunkStore()) };
     const open = await startTestGateway({ ...parts, hasher: nodeCryptoHasher }, { insecure: true });
     const answer = await fetch(`${open.url}/access-tokens`, { method: "POST", body: '{"bucket":"mine"}' });

@@ -1,4 +1,4 @@
-/** What clients ask for that cut and move chunks themselves, as our SDK does in every seat: where to, where from, and that it counts. */
+/** Operations for clients that cut and move chunks themselves, as our SDK does in every seat: where to write, where to read, and the commit. */
 import { AshlarError } from "@ashlar/sdk/errors";
 import { LIMITS } from "@ashlar/sdk/limits";
 import { assertBucketName, assertObjectKey, type ManifestPage, type StoredObject } from "@ashlar/sdk/ports";
@@ -12,11 +12,11 @@ import { bucketAsSuch, object, requireBucket } from "./object-operations.ts";
 import { type GatewayCall, operation } from "./operation.ts";
 import { upload } from "./upload-operations.ts";
 
-/** The two-step write of clients that store chunks themselves, and the chunk lists that they read by. */
+/** The two-step write of clients that store chunks themselves, and the chunk lists for their reads. */
 export const CHUNKED_OPERATIONS = Object.freeze({
   beginWrite: operation({
     access: "write",
-    // A ticket without a key is narrowed to the scope where it is signed.
+    // `beginWrite` narrows a ticket without a key to the scope.
     scope: ({ bucket, key }: BeginWrite) => (key === undefined ? bucketAsSuch({ bucket }) : object({ bucket, key })),
     run: beginWrite,
   }),
@@ -30,18 +30,18 @@ export interface BeginWrite {
   readonly bucket: string;
   /** Absent: any key that the caller may write. */
   readonly key?: string | undefined;
-  /** The ticket that it goes on from. */
+  /** The ticket to renew. */
   readonly renew?: string | undefined;
 }
 
-/** What lets a write go on. */
+/** What a client needs to go on with a write. */
 export interface BegunWrite {
   readonly ticket: string;
   readonly grant: string;
   readonly expiresInMs: number;
 }
 
-/** What an insecure gateway without a cluster key gives: nobody checks it. */
+/** Given by an insecure gateway without a cluster key; nobody checks these. */
 const UNSIGNED: Tokens = Object.freeze({ ticket: "unsigned", grant: "unsigned" });
 
 async function beginWrite(
@@ -69,16 +69,16 @@ interface Tokens {
 interface TicketScope {
   readonly bucket: string;
   readonly key: string | undefined;
-  /** Of the access token that asks. */
+  /** Prefix of the caller's scope. */
   readonly prefix: string | undefined;
   readonly apiKeyId: string;
-  /** What the caller's use of chunk APIs counts for. */
+  /** The credential for which the caller's use of chunk APIs counts. */
   readonly credential: string | undefined;
 }
 
 /**
- * Signs a ticket and the write grant that belongs to it. A renewal keeps the ticket id, to which receipts are bound, and may come late:
- * the caller showed an API key or access token, and the old ticket only tells which receipts go on being good.
+ * Signs a ticket and the write grant that belongs to it. A renewal keeps the ticket id, to which receipts are bound. It may come late, because the
+ * caller has shown an API key or access token: the old ticket only tells which receipts stay valid.
  */
 async function issueTicket(
   grants: GrantKeeper,
@@ -110,7 +110,7 @@ function located({ manifestId, bucket, key }: ReceivedLocate): readonly Touched[
   return manifestId === undefined ? object({ bucket, key }) : [{ kind: "manifest", handle: manifestId }];
 }
 
-/** A page of chunks with what lets their reader in; the whole object where the first page is asked for. */
+/** A page of chunks with grants to read them; the whole `StoredObject` if the first page is asked for. */
 export type Located = StoredObject | { readonly manifestId: string; readonly page: ManifestPage };
 
 async function locate(
@@ -125,7 +125,7 @@ async function locate(
 }
 
 interface Locating {
-  /** Of the caller: what it reads from chunk APIs counts for it. */
+  /** The caller's: what the caller reads from chunk APIs counts for this key. */
   readonly apiKeyId: string | undefined;
   readonly signal: AbortSignal | undefined;
 }

@@ -13,7 +13,7 @@ import { createApiKey } from "../auth/api-key.ts";
 import type { GatewayContext } from "../gateway-context.ts";
 import { type GatewayCall, operation } from "./operation.ts";
 
-/** Servers and layouts. */
+/** Nodes and layouts. */
 export const CLUSTER_OPERATIONS = Object.freeze({
   getCluster: operation({
     access: "read-or-cluster",
@@ -56,9 +56,9 @@ export const CLUSTER_OPERATIONS = Object.freeze({
 
 /** API keys and access tokens. */
 export const CREDENTIAL_OPERATIONS = Object.freeze({
-  // Whoever may read may pass that on; the role of the token is checked against the key's where it is signed.
+  // A key that may read may pass that on; `issueAccessToken` checks the role of the token against the key's.
   createAccessToken: operation({ access: "read", scope: "key", run: issueAccessToken }),
-  // Whoever may give tokens may call them back; whose they are is checked where that is done.
+  // A key that may give tokens may revoke them; `revokeAccessToken` checks which key gave the token.
   revokeAccessToken: operation({ access: "read", scope: "key", run: revokeAccessToken }),
   createApiKey: operation({ access: "admin", scope: "never", run: makeApiKey }),
   listApiKeys: operation({ access: "admin", scope: "never", run: listApiKeys }),

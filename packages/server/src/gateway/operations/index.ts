@@ -10,7 +10,7 @@ import { OBJECT_OPERATIONS } from "./object-operations.ts";
 import type { GatewayCall, GatewayOperation, OperationName, ScopeRule } from "./operation.ts";
 import { UPLOAD_OPERATIONS } from "./upload-operations.ts";
 
-/** All that a gateway does for callers. An operation that is missing here does not compile. */
+/** All that a gateway does for callers. If an operation is missing here, the code does not compile. */
 export const GATEWAY_OPERATIONS = Object.freeze({
   ...OBJECT_OPERATIONS,
   ...UPLOAD_OPERATIONS,
@@ -25,8 +25,8 @@ export type OperationOutput<Name extends OperationName> =
   Table[Name] extends GatewayOperation<never, infer Output> ? Output : never;
 
 /**
- * What the APIs of a gateway share: they turn their requests into the input of an operation, and its result into their answers. Who may do it is
- * decided here, in two steps: by the head of the call before a byte of its body is read, and by the input before anything is done.
+ * What the APIs of a gateway share. They turn their requests into the input of an operation, and its result into their answers. Whether the caller
+ * may do it is decided here, in two steps: by the head of the call before a byte of its body is read, and by the input before anything is done.
  */
 export interface GatewayOperations {
   /** @throws {AshlarError} UNAUTHENTICATED, PERMISSION_DENIED, METADATA_UNAVAILABLE. */
@@ -34,7 +34,7 @@ export interface GatewayOperations {
   /**
    * Holds the caller to the scope of its credentials.
    *
-   * @returns what does it.
+   * @returns a function that performs the operation.
    * @throws {AshlarError} PERMISSION_DENIED; see {@link assertTouchesInScope}.
    */
   permit<Name extends OperationName>(
@@ -42,7 +42,7 @@ export interface GatewayOperations {
     input: OperationInput<Name>,
     call: GatewayCall,
   ): Promise<() => Promise<OperationOutput<Name>>>;
-  /** Both in one. */
+  /** Permits and performs an operation. */
   perform<Name extends OperationName>(
     name: Name,
     input: OperationInput<Name>,
@@ -53,7 +53,7 @@ export interface GatewayOperations {
 export function createGatewayOperations(context: GatewayContext): GatewayOperations {
   const permit: GatewayOperations["permit"] = async (name, input, call) => {
     if (call.principal === NOBODY) throw new AshlarError("INTERNAL", "the call did not pass its gate");
-    // The table pairs operations with their inputs; over a union TypeScript cannot.
+    // The table pairs operations with their inputs; TypeScript cannot do that over a union.
     const { scope, run } = GATEWAY_OPERATIONS[name] as unknown as GatewayOperation<typeof input, never>;
     await assertTouchesInScope(context, call.principal.scope, touchedBy(scope, input), call.signal);
     return () => run(context, input, call);
@@ -71,7 +71,7 @@ export function accessRulesOf(name: OperationName): AccessRules {
   return { name, access, scope: typeof scope === "function" ? "by-input" : scope };
 }
 
-/** Those who have a scope and may not do it at all were refused when they showed their credentials. */
+/** Callers with a scope that may not call an operation at all were refused earlier, by `authenticate`. */
 function touchedBy<Input>(scope: ScopeRule<Input>, input: Input): readonly Touched[] {
   return typeof scope === "function" ? scope(input) : [];
 }

@@ -67,7 +67,7 @@ export const OBJECT_OPERATIONS = Object.freeze({
   }),
 
   putObject,
-  /** The same, in one message. */
+  /** As `putObject`, in one message. */
   writeObject: putObject,
   getObject: operation({
     access: "read",
@@ -119,9 +119,9 @@ export async function requireBucket(
 }
 
 /**
- * Makes a bucket, unless there are so many that listing them would be too long an answer. Whoever makes buckets side by side may pass the bound by a few.
+ * Creates a bucket, unless there are so many that a list of them would be too long an answer. Calls side by side may pass the bound by a few.
  *
- * @throws {AshlarError} BUCKET_EXISTS, INVALID_BUCKET_NAME, INVALID_ARGUMENT above BUCKETS_MAX.
+ * @throws {AshlarError} BUCKET_ALREADY_EXISTS, INVALID_BUCKET_NAME, INVALID_ARGUMENT above BUCKETS_MAX.
  */
 async function createBucketWithin(
   { backend }: GatewayContext,
@@ -131,7 +131,7 @@ async function createBucketWithin(
   assertBucketName(bucket);
   const max = HTTP_LIMITS.BUCKETS_MAX.value;
   const buckets = await backend.listBuckets({ signal: call.signal });
-  // One that exists is told as such.
+  // For a bucket that exists, the backend throws BUCKET_ALREADY_EXISTS.
   if (buckets.length < max || buckets.some((each) => each.bucket === bucket)) {
     return await backend.createBucket(bucket, call);
   }
@@ -167,7 +167,7 @@ export async function* single(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
 /**
  * Refuses a write before its body moves, where that can be known: bad names, too long, no such bucket, a condition that does not hold.
  *
- * The commit decides all of it again; this only spares the transfer. A body that goes inline has nothing to spare, so it is not asked for.
+ * The commit checks all of it again; this only saves the transfer. A body that goes inline is small: bucket and condition are not checked for it.
  */
 async function assertWorthSending(
   context: GatewayContext,
@@ -183,7 +183,7 @@ async function assertWorthSending(
     });
   }
   if (sizeBytes !== undefined && sizeBytes <= context.limits.inlineMaxBytes) return;
-  // A write with a name may have happened already, and what it would meet here is its own doing: the commit knows.
+  // A write with an operation id may have happened already. Then this check would meet its own result; the commit can tell.
   if (operationId !== undefined) return;
   await requireBucket(context.backend, bucket, signal);
   if (condition === undefined) return;
@@ -192,8 +192,9 @@ async function assertWorthSending(
 }
 
 /**
- * The body of an object that is being put. Where neither a size nor a digest was declared, its end is what makes the object whole, and is believed only
- * once the client has not taken the request back: HTTP/2 clients cancel by ending the body in order and resetting the stream behind it.
+ * The body of an object that is being put. If neither a size nor a digest was declared, only the end of the body tells that the object is whole. The
+ * end counts only once it is certain that the client did not take the request back: HTTP/2 clients cancel by ending the body in order and then
+ * resetting the stream.
  */
 function confirmed(
   body: AsyncIterable<Uint8Array>,
@@ -251,7 +252,7 @@ async function deleteObjects(
       const write = { signal, operationId: operationId && `${operationId}.${index}`, credential };
       return { key, deleted: await backend.deleteObject({ bucket, key }, write) };
     } catch (error) {
-      // Told by the deletes themselves: one that happened before has its result, even if the bucket went since.
+      // The deletes themselves tell that the bucket is gone: a delete that happened before has its result even if the bucket is gone since.
       if (signal?.aborted || AshlarError.is(error, "BUCKET_NOT_FOUND")) throw error;
       return { key, deleted: false, error: AshlarError.from(error) };
     }

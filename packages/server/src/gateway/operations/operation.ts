@@ -5,28 +5,28 @@ import type { Touched } from "../auth/check-scope.ts";
 import type { Access } from "../auth/roles.ts";
 import type { GatewayContext } from "../gateway-context.ts";
 
-/** Operations of a gateway, named as its RPCs; routes of other APIs go by the operation that they stand for. */
+/** Operations of a gateway, named as its RPCs; routes of plain HTTP use the name of their operation. */
 export type OperationName =
   | keyof typeof ObjectService.method
   | keyof typeof ClusterService.method
   | keyof typeof CredentialService.method;
 
-/** Who calls, and what the call said of itself beside its input. What a write passes on as its options. */
+/** Who calls, and what the call says besides its input. A write passes it on as its options. */
 export interface GatewayCall extends WriteOptions {
   readonly principal: Principal;
-  /** For what an answer holds until it is taken; asked for by reads alone, because each answer of a server has one. */
+  /** Budget for what an answer holds until it is taken; the same on each call. Made when it is asked for, which only reads do. */
   budget(): ReadBudget | undefined;
   /** Resolves once the client can no longer have taken back a body that ended. */
   readonly confirmEnd?: (() => Promise<void>) | undefined;
 }
 
 /**
- * `never`: nobody with a scope does it. `key`: API keys do, also with a scope, to which the operation holds them itself; no access token does.
- * `nothing`: it tells of no bucket. Else what an input touches; all of it must lie in the scope.
+ * `never`: no caller with a scope may do it. `key`: API keys may, also those with a scope, which the operation checks itself; access tokens may not.
+ * `nothing`: the operation touches no bucket. Otherwise a function: what an input touches; all of it must lie in the scope.
  */
 export type ScopeRule<Input> = "never" | "key" | "nothing" | ((input: Input) => readonly Touched[]);
 
-/** What a gateway does for a caller, whatever API the call came by. */
+/** What a gateway does for a caller, whichever API the call used. */
 export interface GatewayOperation<Input, Output> {
   readonly access: Access;
   readonly scope: ScopeRule<Input>;

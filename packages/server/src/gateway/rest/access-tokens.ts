@@ -15,10 +15,10 @@ import { callerOf } from "../auth/authenticator.ts";
 import { httpCall } from "../gateway-call.ts";
 import type { GatewayOperations } from "../operations/index.ts";
 
-/** Where access tokens are asked for. */
+/** Path under which clients ask for access tokens. */
 export const ACCESS_TOKENS_PATH = "/access-tokens";
 
-/** Room for a bucket and a prefix in any escaping. */
+/** Room for a bucket and a prefix, however they are escaped. */
 const BODY_MAX_BYTES = 16 * KIB;
 
 /** `POST /access-tokens` with the JSON of CreateAccessTokenRequest. */
@@ -29,7 +29,7 @@ export function createAccessTokenRoute({ authenticate, perform }: GatewayOperati
     trustCaller(request, callerOf(principal));
     const wanted = decodeAccessTokenRequest(await readRequest(request));
     const token = await perform("createAccessToken", wanted, httpCall(request, principal));
-    // Nobody on the way may keep it.
+    // No cache on the way may keep the token.
     const header = { "cache-control": "no-store" };
     return messageResponse(CreateAccessTokenResponseSchema, encodeAccessToken(token), { status: 201, header });
   };

@@ -36,7 +36,7 @@ const put = (key: string, headers: Record<string, string>): Promise<Response> =>
 
 describe("8 KiB of metadata", () => {
   it.each(Object.entries(SCRIPTS))(
-    "in %s go in and out by fetch, beside header fields at their limit",
+    "in %s go in and out by fetch, together with header fields at their limit",
     async (name, metadata) => {
       const key = encodeURIComponent(name);
       const headers = Object.fromEntries(
@@ -51,7 +51,7 @@ describe("8 KiB of metadata", () => {
         expect(metadataFromHeaders(answer.headers)).toEqual(metadata);
         await answer.arrayBuffer();
       }
-      // As it came it can go in again.
+      // In the form in which it came, it can go in again.
       const [again] = metadataHeaders(metadata);
       expect((await put(`${key}-again`, Object.fromEntries([again ?? []]))).status).toBe(200);
     },
@@ -61,7 +61,7 @@ describe("8 KiB of metadata", () => {
 describe("metadata headers", () => {
   const read = (entries: [string, string][]): unknown => metadataFromHeaders(new Headers(entries));
 
-  it("of usual size stand for themselves", () => {
+  it("of usual size are one for each entry", () => {
     expect(metadataHeaders({ "taken-by": "Олег Å", empty: "" })).toEqual([
       ["ashlar-meta-taken-by", "%D0%9E%D0%BB%D0%B5%D0%B3%20%C3%85"],
       ["ashlar-meta-empty", ""],
@@ -79,7 +79,7 @@ describe("metadata headers", () => {
         ["ashlar-meta-a", "2"],
       ]),
     ).toEqual({ a: "1, 2" });
-    // Some parsers of JSON drop that name without a word, so it is refused with one.
+    // Some parsers of JSON drop that name silently, so it is refused.
     expect((await put("proto", { "ashlar-meta-__proto__": "kept", "ashlar-meta-a": "b" })).status).toBe(400);
     expect((await fetch(`${gateway.url}/objects/meta/proto`, { headers: auth() })).status).toBe(404);
   });
@@ -113,7 +113,7 @@ describe("metadata headers", () => {
   it("beyond the number of entries are refused, and not cut", async () => {
     const headers = Object.fromEntries(Array.from({ length: 513 }, (_, index) => [`ashlar-meta-${index}`, "1"]));
     expect((await put("too-many", headers)).status).toBe(400);
-    // Where headers are passed over, the condition would be among the lost.
+    // If headers beyond a count were ignored, the condition would be lost.
     const many = (length: number) => Object.fromEntries(Array.from({ length }, (_, index) => [`x-${index}`, "1"]));
     expect((await put("conditional", { ...many(600), "if-match": '"none"' })).status).toBe(412);
     expect((await put("conditional", { ...many(2100), "if-match": '"none"' })).status).toBe(431);

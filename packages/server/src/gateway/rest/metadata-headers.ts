@@ -5,23 +5,26 @@ import { decodeHeaderText } from "./header-text.ts";
 
 const PREFIX = "ashlar-meta-";
 
-/** All of an object's metadata in one header: base64url of UTF-8 lines `name=value`, each ended by a line feed. Names have no `=`, values no line feed. */
+/**
+ * All of an object's metadata in one header: base64url of UTF-8 lines `name=value`, each ended by a line feed. Names have no `=`, values no line
+ * feed.
+ */
 const WHOLE = "ashlar-metadata";
 
-/** Around name and value of a header: the prefix, colon, space and line end. */
+/** Bytes of a header besides its name and value: the prefix, colon, space and line end. */
 const ENTRY_BYTES = PREFIX.length + 4;
 
 /**
- * More than this in headers of their own goes into one. Clients take 16 KiB of headers (undici and with it Node's fetch, node:http); the other headers of
- * an answer need up to 3.5.
+ * Entries that need more than this as headers of their own go into one header. Clients accept 16 KiB of headers (undici and with it Node's fetch,
+ * node:http); the other headers of an answer need up to 3.5 KiB.
  */
 const OWN_HEADERS_MAX_BYTES = 12 * KIB;
 
 /**
  * User metadata as headers of an answer.
  *
- * Each entry is a header of its own, percent-encoded, as people read it. Percent-encoding triples scripts beyond Latin, and small entries cost more than they
- * hold; where that comes to too much, the one header has it all, at 4/3 of its size.
+ * Each entry is a header of its own, percent-encoded, so that people can read it. Percent-encoding triples the size of scripts beyond Latin, and
+ * small entries cost more than they hold. If that is too much in all, one header has all entries, at 4/3 of their size.
  */
 export function metadataHeaders(metadata: Readonly<Record<string, string>>): readonly (readonly [string, string])[] {
   const entries = Object.entries(metadata);
@@ -38,13 +41,13 @@ export function metadataHeaders(metadata: Readonly<Record<string, string>>): rea
 /**
  * User metadata of a request: `ashlar-meta-<name>` headers (percent-encoded, or UTF-8 as it is), the one header, or both.
  *
- * A name that is repeated as a header has its values joined by a comma, as HTTP has it.
+ * If a header is repeated, its values are joined by a comma, as HTTP says.
  *
  * @returns `undefined` if there is none.
- * @throws {AshlarError} INVALID_ARGUMENT for values that cannot be decoded, and for a name that stands in both. Nothing is dropped.
+ * @throws {AshlarError} INVALID_ARGUMENT for values that cannot be decoded, and for a name that occurs in both. Nothing is dropped.
  */
 export function metadataFromHeaders(header: Headers): Readonly<Record<string, string>> | undefined {
-  // A map, because in an object literal `__proto__` would be set and not kept.
+  // A map, because assigning to `__proto__` of an object sets its prototype and stores no entry.
   const entries = new Map<string, string>();
   header.forEach((value, name) => {
     if (name.startsWith(PREFIX)) entries.set(name.slice(PREFIX.length), decodeValue(name, value));

@@ -27,7 +27,7 @@ describe("REST paths", () => {
     expect(() => parseObjectPath(path)).toThrow(expect.objectContaining({ code: "INVALID_ARGUMENT" }));
   });
 
-  it("belong to the face only under its root", () => {
+  it("belong to the API only under its root", () => {
     expect(["/objects", "/objects/x"].every(isObjectPath)).toBe(true);
     expect(["/objectsx", "/object", "/", "/chunks/objects/"].some(isObjectPath)).toBe(false);
   });
@@ -47,7 +47,7 @@ describe("header text", () => {
     expect(decodeHeaderText("cafÃ©")).toBe("café");
   });
 
-  it("that is no UTF-8 stays as it is", () => {
+  it("that is not UTF-8 stays as it is", () => {
     expect(decodeHeaderText("caf\u00e9")).toBe("caf\u00e9");
   });
 

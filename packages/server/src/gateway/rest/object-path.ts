@@ -6,10 +6,10 @@ export type ObjectPath =
   | { readonly kind: "bucket"; readonly bucket: string }
   | { readonly kind: "object"; readonly bucket: string; readonly key: string };
 
-/** First segment of every path of the REST face. */
+/** First segment of every path of the REST API. */
 export const OBJECTS_ROOT = "/objects";
 
-/** Whether a raw path belongs to the REST face. */
+/** Whether a raw path belongs to the REST API. */
 export function isObjectPath(path: string): boolean {
   return path === OBJECTS_ROOT || path.startsWith(`${OBJECTS_ROOT}/`);
 }
@@ -20,7 +20,7 @@ export function isObjectPath(path: string): boolean {
  * The key is everything after the bucket's slash, percent-decoded once and never normalised: `..`, empty segments and encoded slashes are key
  * characters like any other. An empty key is left for the key rules to refuse.
  *
- * @throws {AshlarError} INVALID_ARGUMENT for text that is no percent-encoded UTF-8.
+ * @throws {AshlarError} INVALID_ARGUMENT for text that is not percent-encoded UTF-8.
  */
 export function parseObjectPath(path: string): ObjectPath {
   const rest = path.slice(OBJECTS_ROOT.length + 1);

@@ -342,7 +342,7 @@ describe("conditions over plain HTTP", () => {
     expect(ranged.status).toBe(304);
   });
 
-  it("with dates that are none are ignored, whatever JavaScript makes of them", async () => {
+  it("with invalid dates are ignored, also those that JavaScript would accept", async () => {
     for (const junk of [
       "1",
       "2001",
@@ -418,11 +418,11 @@ describe("conditions over plain HTTP", () => {
     ["one etag that is not there", () => ({ "if-none-match": '"x"' })],
     ["a list of etags that are not there", () => ({ "if-none-match": '"x", W/"y"' })],
     ["all of these", (etag) => ({ "if-match": `"other", ${etag}`, "if-none-match": '"x", "y"' })],
-  ])("with %s: a write that is tried again under its key gets the first one's answer", (name, conditionFor) => {
+  ])("with %s: a write tried again under its operation id gets the first one's answer", (name, conditionFor) => {
     const key = `again-${name.replaceAll(" ", "-")}`;
     const path = `/objects/photos/${key}`;
 
-    /** The same request twice, and others write between the two. */
+    /** The same request three times; before the third one another caller writes. */
     async function twice(headers: Record<string, string>, method: string, body?: string): Promise<Answer[]> {
       const again = { ...headers, "idempotency-key": randomBytes(16).toString("hex") };
       const send = (): Promise<Answer> =>
@@ -434,8 +434,8 @@ describe("conditions over plain HTTP", () => {
     }
 
     async function expectOneAnswer(answers: readonly Answer[], status: number): Promise<void> {
-      // What a try found in the stores already is its own affair.
-      const of = ({ json: { deduplicatedBytes: _ownAffair, ...json } }: Answer): unknown => json;
+      // Tries differ in what they found in the stores already.
+      const of = ({ json: { deduplicatedBytes: _differs, ...json } }: Answer): unknown => json;
       for (const answer of answers) expect([answer.status, of(answer)]).toEqual([status, of(answers[0] as Answer)]);
       expect((await call("GET", path)).body.toString()).toBe("of another");
     }
@@ -467,7 +467,7 @@ describe("conditions over plain HTTP", () => {
     const of = (headers: Record<string, string>): unknown => writeCondition(new Headers(headers));
     const date = new Date(9000).toUTCString();
     expect(of({})).toBeUndefined();
-    // The forms of one tag are those of earlier releases, whose results are kept under them.
+    // Conditions with one tag have the form of earlier releases, because results are kept under it.
     expect(of({ "if-match": '"a"' })).toEqual({ ifMatch: "a" });
     expect(of({ "if-match": '"a", W/"b"', "if-none-match": "*" })).toEqual({ ifMatch: "a", ifNoneMatch: "*" });
     expect(of({ "if-match": "*", "if-none-match": 'W/"a"' })).toEqual({ ifMatch: "*", ifNoneMatch: "a" });
@@ -484,7 +484,7 @@ describe("conditions over plain HTTP", () => {
     });
   });
 
-  it("with more etags than anybody keeps are refused", async () => {
+  it("with too many etags are refused", async () => {
     const tags = Array.from({ length: 1025 }, (_, index) => `"${index}"`);
     for (const name of ["if-match", "if-none-match"]) {
       expect((await put("many-tags", "x", { [name]: tags.join() })).json.code).toBe("INVALID_ARGUMENT");

@@ -10,13 +10,13 @@ import { getObject, headObject } from "./read-object.ts";
 import type { RestGateway, RestRequest } from "./rest-request.ts";
 import { COPY_SOURCE_HEADER, copyObject, deleteObject, putObject } from "./write-object.ts";
 
-/** The operation that a request stands for, and what turns the one into the other. */
+/** The operation of a request, and the function that performs it and answers. */
 interface Route {
   readonly operation: OperationName;
   readonly answer: (rest: RestRequest) => Promise<HttpResponse>;
 }
 
-/** By method; a method may stand for several operations. */
+/** By method. If a method has several operations, the request decides which. */
 type Routes = Readonly<Record<string, Route | ((request: HttpRequest) => Route)>>;
 
 const PUT: Route = { operation: "putObject", answer: putObject };
@@ -42,7 +42,7 @@ const ROUTES: Readonly<Record<ObjectPath["kind"], Routes>> = Object.freeze({
 /**
  * Plain HTTP for whole objects, as docs/wire-protocol.md describes it. Answers paths for which `isObjectPath` holds.
  *
- * Who may do it is decided before a byte of the body is read.
+ * Whether the caller may do it is decided before a byte of the body is read.
  */
 export function createObjectRoutes(gateway: RestGateway): HttpHandler {
   return async (request) => {

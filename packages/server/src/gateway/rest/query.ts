@@ -3,9 +3,10 @@ import { AshlarError } from "@ashlar/sdk/errors";
 /**
  * The parameters of a query string (`a=1&b=2`), percent-decoded; a plus is a space.
  *
- * Stricter than URLSearchParams, which shows bad encoding as U+FFFD and lets a reader take one of two values: either would list something else than was meant.
+ * Stricter than URLSearchParams, which turns bad encoding into U+FFFD and lets a reader take one of two values. Both could list something else than
+ * the caller meant.
  *
- * @throws {AshlarError} INVALID_ARGUMENT for what is no percent-encoded UTF-8, and for a name that occurs twice.
+ * @throws {AshlarError} INVALID_ARGUMENT for text that is not percent-encoded UTF-8, and for a name that occurs twice.
  */
 export function parseQuery(query: string): ReadonlyMap<string, string> {
   const parameters = new Map<string, string>();

@@ -26,7 +26,7 @@ export async function getObject(rest: RestRequest): Promise<HttpResponse> {
   return { status: range === undefined ? 200 : 206, header: answer, body: await bodyOf(opened) };
 }
 
-/** Where the chunks lie in this process their pieces go to the socket as they are read; otherwise the engine's slices do. */
+/** If the chunks lie in this process, their pieces go to the socket as they are read; otherwise the engine's slices do. */
 async function bodyOf(opened: ReadableObject): Promise<StreamedBody> {
   return opened.pieces === undefined ? await begun(opened.read()) : { pieces: await begun(opened.pieces("lent")) };
 }
@@ -42,11 +42,11 @@ export async function headObject({ gateway, bucket, key, request, call }: RestRe
 }
 
 interface Opened extends ReadableObject {
-  /** What is answered: `undefined` for the whole object. */
+  /** The range that is answered: `undefined` for the whole object. */
   readonly range: ByteRange | undefined;
 }
 
-/** Opens an object. Whether a range applies is judged by the version that was opened, not by one that was there before. */
+/** Opens an object. Whether a range applies depends on the object version that was opened, not on an earlier one. */
 async function open(
   { gateway, bucket, key, request, call }: RestRequest,
   range: ByteRange | undefined,
@@ -59,7 +59,7 @@ async function open(
     if (isPartial(opened.info)) return { ...opened, range };
   } catch (error) {
     if (!AshlarError.is(error, "INVALID_RANGE")) throw error;
-    // A condition goes before a range, so that a client with a stale copy learns that first.
+    // A condition is checked before a range, so that a client with a stale copy learns that first.
     const info = await gateway.perform("headObject", { bucket, key }, call);
     const early = answerByCondition(header, info);
     if (early !== undefined) return early;

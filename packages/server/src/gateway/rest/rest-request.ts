@@ -13,15 +13,15 @@ export interface RestRequest {
   readonly gateway: RestGateway;
   readonly request: HttpRequest;
   readonly call: GatewayCall;
-  /** Of the path; empty where it names none. */
+  /** Bucket of the path; empty if the path names none. So is the key. */
   readonly bucket: string;
   readonly key: string;
 }
 
 /**
- * Bytes beside a copy's source, or those of a bucket, would be lost without a word.
+ * Refuses a body for a copy or a new bucket, because its bytes would be lost silently.
  *
- * @param what takes no body; begins the message.
+ * @param what the subject of the message: what takes no body.
  * @throws {AshlarError} INVALID_ARGUMENT.
  */
 export async function assertNoBody({ header, body }: HttpRequest, what: string): Promise<void> {

@@ -66,7 +66,7 @@ async function call(
 const encode = <Desc extends DescMessage>(schema: Desc, message: MessageInitShape<Desc>): Uint8Array =>
   toBinary(schema, create(schema, message));
 
-describe("a stranger's message", () => {
+describe("a message without a key", () => {
   const OPEN = ["grpc.health.v1.Health/Check", "ashlar.v1.ChunkService/HealthCheck"];
 
   it("is a few KiB, on every protocol", async () => {
@@ -80,7 +80,7 @@ describe("a stranger's message", () => {
     }
   });
 
-  it("is not read where a key is missing", async () => {
+  it("is not read where a key is needed", async () => {
     // More than any message may have: had it been read, the answer would be another.
     const filler = new Uint8Array(40 * MIB);
     for (const type of ["application/proto", "application/json"]) {
@@ -177,7 +177,7 @@ describe("a message with a key", () => {
     expect((await send(unknown)).code).toBe("invalid_argument");
   });
 
-  it("names as many chunks as its bytes are worth, and one chunk as often as it occurs", async () => {
+  it("names no more chunks than its size allows, and one chunk as often as it occurs", async () => {
     const { ticket } = await begin();
     const commit = async (count: number, sizeBytes: number): Promise<string> => {
       const { text } = await call("ashlar.v1.ObjectService/CommitWrite", chunks(ticket, count, sizeBytes));
@@ -186,7 +186,7 @@ describe("a message with a key", () => {
     const tooMany = LIMITS.COMMIT_CHUNKS_MAX + 1;
     expect(await commit(tooMany, MIB)).toContain("chunks has at most 16384 items");
     expect(await commit(HTTP_LIMITS.SMALL_CHUNKS_MAX.value + 2, 1)).toContain("on average");
-    // Refused for what is checked next.
+    // Not too many: the next check refuses them.
     expect(await commit(HTTP_LIMITS.SMALL_CHUNKS_MAX.value, 1)).toContain("no receipt");
     expect(await commit(tooMany - 1, 4 * MIB)).toContain("no receipt");
   });
@@ -221,7 +221,7 @@ describe("a message with a key", () => {
     }
   });
 
-  it("is quoted a little, however long it is", async () => {
+  it("is quoted only in part, however long it is", async () => {
     const long = "x".repeat(200 * KIB);
     for (const body of [
       { offset: long },
@@ -251,7 +251,7 @@ async function begin(): Promise<{ readonly ticket: string; readonly grant: strin
 }
 
 describe("frames", () => {
-  it("have a least size, so that a reader cannot ask for a message a byte", async () => {
+  it("have a least size, so that a reader cannot ask for one message per byte", async () => {
     const authorize: Interceptor = (next) => (request) => {
       request.header.set("authorization", `Bearer ${test.keys.readwrite}`);
       return next(request);

@@ -227,7 +227,7 @@ describe("deletes", () => {
     expect(await codeOf(readonlyObjects.deleteObjects({ bucket: BUCKET, keys: ["k"] }))).toBe("PERMISSION_DENIED");
   });
 
-  it("of many that are tried again under their name have their first outcomes, though the bucket is gone", async () => {
+  it("of many that are tried again under their operation id have their first outcomes, though the bucket is gone", async () => {
     const bucket = "emptied";
     await objects.createBucket({ bucket });
     const keys = Array.from({ length: 20 }, (_, index) => `d${index}`);

@@ -11,10 +11,10 @@ import { WRITE_OBJECT_MAX_BYTES } from "./message-limits.ts";
 import { createObjectService } from "./object-service.ts";
 
 /**
- * The RPCs of a gateway beside those of its chunk API.
+ * The RPCs of a gateway, without those of its chunk API.
  *
- * Each is authorized at its gate, and held to the scope of its caller's credentials by the operation that it stands for. Control messages are validated by
- * the rules of the proto files; those that carry bytes or long chunk lists check themselves.
+ * Each is authorized at its gate; its operation holds it to the scope of the caller's credentials. Control messages are validated by the rules of the
+ * proto files. Messages that carry bytes or long chunk lists are checked by the code that handles them.
  */
 export function gatewayRpcRoutes(operations: GatewayOperations, context: GatewayContext): RpcRoutes {
   const gate = authGate(operations.authenticate);
@@ -34,7 +34,7 @@ export function gatewayRpcRoutes(operations: GatewayOperations, context: Gateway
   };
 }
 
-/** A prefix or role that is misspelt must not give a token that may do more. */
+/** A misspelt field name, such as that of prefix or role, must not give a token that may do more. */
 const strict = (rpc: RpcOptions): RpcOptions => ({
   ...rpc,
   jsonOptions: { ...rpc.jsonOptions, ignoreUnknownFields: false },

@@ -12,7 +12,7 @@ import { type Client, createClient } from "@connectrpc/connect";
 import { bearerTransport } from "./bearer-transport.ts";
 import type { TestCluster } from "./start-test-cluster.ts";
 
-/** RPC clients that call as whoever the test says. */
+/** RPC clients that call with the token that the test gives. */
 export interface DirectClient {
   readonly objects: (token: string | undefined) => Client<typeof ObjectService>;
   readonly cluster: (token: string | undefined) => Client<typeof ClusterService>;
@@ -23,7 +23,7 @@ export interface DirectClient {
   placementOf(chunkId: Digest): Promise<readonly string[]>;
   /** Every other node. */
   outsideOf(chunkId: Digest): Promise<readonly string[]>;
-  /** Stores a chunk under a grant. @returns one receipt for each server. */
+  /** Stores a chunk under a grant. @returns one receipt for each of `nodeIds`. */
   upload(bytes: Uint8Array, chunkId: Digest, grant: string, nodeIds: readonly string[]): Promise<string[]>;
 }
 

@@ -18,7 +18,7 @@ export interface TestCluster extends TestGateway {
   /** Base URLs by node id. */
   readonly nodeUrls: ReadonlyMap<string, string>;
   readonly stores: ReadonlyMap<string, ChunkStore>;
-  /** What only servers hold. */
+  /** Signs with the cluster key, which only servers hold. */
   readonly keeper: GrantKeeper;
   stopNode(nodeId: string): Promise<void>;
 }
@@ -32,7 +32,7 @@ export async function startTestCluster(
     readonly nodeCount: number;
     readonly openStore: () => ChunkStore;
     /** Nodes whose cluster key is another than the gateway's. */
-    readonly strangers?: readonly string[];
+    readonly otherKeyNodeIds?: readonly string[];
   },
   options?: Partial<GatewayOptions>,
 ): Promise<TestCluster> {
@@ -45,7 +45,7 @@ export async function startTestCluster(
   for (let index = 1; index <= parts.nodeCount; index++) {
     const nodeId = `node-${index}`;
     const store = parts.openStore();
-    const clusterKey = parts.strangers?.includes(nodeId) ? `${TEST_CLUSTER_KEY} of others` : TEST_CLUSTER_KEY;
+    const clusterKey = parts.otherKeyNodeIds?.includes(nodeId) ? `${TEST_CLUSTER_KEY} of others` : TEST_CLUSTER_KEY;
     const access = insecure ? { insecure } : { clusterKey };
     const { proofsOfPossession } = options ?? {};
     const node = createStorageNode({ nodeId, store, registry: metadata, hasher, proofsOfPossession, ...access });

@@ -15,7 +15,7 @@ export interface TestGateway {
   close(): Promise<void>;
 }
 
-/** Starts a gateway for a test, which brings the stores. Closing it closes the topology, not the metadata store. */
+/** Starts a gateway for a test; the test gives the stores. Closing it closes the topology, not the metadata store. */
 export async function startTestGateway(
   parts: { readonly metadata: MetadataStore; readonly topology: Topology; readonly hasher: Hasher },
   options?: Partial<GatewayOptions>,

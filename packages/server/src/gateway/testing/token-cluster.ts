@@ -19,7 +19,7 @@ export interface TokenRequest {
   readonly expiresInMs?: bigint;
 }
 
-/** Starts it; the test brings stores and transport. */
+/** Starts such a cluster; the test gives stores and transport. */
 export async function startTokenCluster(
   parts: Omit<Parameters<typeof startTestCluster>[0], "nodeCount">,
 ): Promise<TokenCluster> {

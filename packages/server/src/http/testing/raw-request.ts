@@ -19,7 +19,7 @@ export interface RawRequestOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** One HTTP/1.1 request as it stands: no redirects, no path normalisation, and the answer is seen even while the body is still being sent. */
+/** Sends one HTTP/1.1 request unchanged: no redirects, no path normalisation, and the answer is seen even while the body is still being sent. */
 export function rawRequest(base: string, path: string, options: RawRequestOptions = {}): Promise<RawAnswer> {
   const { method = "GET", headers = {}, body, signal } = options;
   const { hostname, port } = new URL(base);

@@ -1,6 +1,6 @@
 import { connect } from "node:net";
 
-/** What came back on a connection of its own for bytes as they stand, and whether the server closed it within `waitMs`. */
+/** Sends bytes unchanged on a new connection. Returns what came back, and whether the server closed the connection within `waitMs`. */
 export function rawTalk(
   port: number,
   pieces: readonly (string | Uint8Array)[],

@@ -5,8 +5,8 @@ import { createServerHandlers, type ServerHandlerOptions, type ServerHandlers } 
 import { createServingState } from "../serving-state.ts";
 
 /**
- * Whole handlers of a server that has one route, `/things/`, beside health, metrics and reflection: ready, silent and by the system's clock, unless
- * the options say otherwise.
+ * All handlers of a server with one route, `/things/`, in addition to health, metrics and reflection. It is ready, logs nothing and uses the system's
+ * clock, unless the options say otherwise.
  */
 export function thingsHandlers(handler: HttpHandler, options: Partial<ServerHandlerOptions> = {}): ServerHandlers {
   return createServerHandlers({

@@ -15,7 +15,7 @@ export interface StoreProcess {
   next(): Promise<unknown>;
   /** Sends a command and waits for its answer. */
   ask(command: StoreCommand): Promise<unknown>;
-  /** Kills it at once, as a crash would; resolves to everything that it had still answered. */
+  /** Kills it at once, as a crash would; resolves to its answers that were not read yet. */
   kill(): Promise<unknown[]>;
   /** Lets it close its store and end. */
   end(): Promise<void>;

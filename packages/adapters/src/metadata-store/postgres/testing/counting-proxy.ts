@@ -1,12 +1,12 @@
 import { connect, createServer, type Socket } from "node:net";
 
-/** A TCP proxy before PostgreSQL that is far away from its clients, and counts how often they wait for it. */
+/** A TCP proxy in front of PostgreSQL that acts as if far away from its clients, and counts how often they wait for it. */
 export interface CountingProxy {
   /** The database's address, by way of the proxy. */
   readonly url: string;
   /**
-   * Round trips of all connections until now, without those that made them: how often statements were sent that may depend on an answer. Statements
-   * that were sent before an answer to any of them came are one.
+   * Round trips of all connections until now, without those of connecting: how often statements were sent that may depend on an answer. Statements
+   * that were sent before any of them was answered count as one.
    */
   readonly roundTripCount: number;
   close(): Promise<void>;
@@ -36,7 +36,7 @@ export async function startCountingProxy(databaseUrl: string, delayMs = 2): Prom
         setTimeout(() => other.destroy(), delayMs);
       });
     }
-    // The round trip of each statement that has no answer, of the newest answer that was passed on, and the last that was counted.
+    // The round trip of each statement that has no answer, of the newest answer that was passed on, and the last one that was counted.
     const waiting: number[] = [];
     let answered = -1;
     let counted = 0;
@@ -56,7 +56,7 @@ export async function startCountingProxy(databaseUrl: string, delayMs = 2): Prom
       const readyCount = fromServer(data).filter((type) => type === READY).length;
       setTimeout(() => {
         client.write(data);
-        // The first is the end of the start.
+        // The first one ends the start of the connection.
         for (let index = 0; index < readyCount; index++) answered = answered < 0 ? 0 : (waiting.shift() ?? answered);
       }, delayMs);
     });

@@ -1,12 +1,12 @@
 import { connect, createServer, type Socket } from "node:net";
 
 /**
- * Where the next connection breaks: before the server gets COMMIT, before the client gets the answer to it, or as soon as it was made, with the
- * server's farewell in one packet with its "ready".
+ * Where the next connection breaks: before the server gets COMMIT, before the client gets the answer to it, or as soon as it is made, with the
+ * server's error in one packet with its "ready".
  */
 export type Cut = "before-commit" | "before-answer" | "when-made";
 
-/** A TCP proxy before PostgreSQL that cuts connections at the moment that hurts most. */
+/** A TCP proxy in front of PostgreSQL that cuts connections at the worst moments. */
 export interface CuttingProxy {
   /** The database's address, by way of the proxy. */
   readonly url: string;

@@ -3,7 +3,7 @@ import type { RawSubject } from "../../../internal/raw-subject.ts";
 import { createTestSchema } from "../../../internal/test-postgres.ts";
 import { openPostgresMetadataStore, type PostgresMetadataStoreOptions } from "../index.ts";
 
-/** A metadata store in a schema of its own. @param options its own, and whether its connections pipeline: default true. */
+/** A metadata store in a schema of its own. @param options options of the store, and whether its connections pipeline: default true. */
 export async function createPostgresSubject({
   pipeline = true,
   ...options

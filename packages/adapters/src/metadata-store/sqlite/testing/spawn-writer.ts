@@ -11,7 +11,7 @@ export function spawnWriter(
   durability: string,
   name: string,
 ): {
-  /** Keys that it was answered for, so far. */
+  /** Keys whose commits were answered so far. */
   readonly acknowledged: readonly string[];
   /** Resolves once there are that many. */
   until(count: number): Promise<void>;
