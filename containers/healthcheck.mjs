@@ -1,8 +1,8 @@
 /**
- * The image's health check: asks the server in this container whether it and what it depends on are ready (`/readyz`).
+ * The image's health check: asks the server in this container whether it is ready, with everything that it depends on (`/readyz`).
  *
- * `serve` and `gateway` listen on PORT, `node` on GRPC_PORT; without either, on 9000 or 50051. A server that was given its port or certificate by
- * flags is not found: in a container, configure by variables. Exit code 0: ready; 1: not, with the reason in one line.
+ * `serve` and `gateway` listen on PORT, `node` on GRPC_PORT; without either, on 9000 or 50051. The check does not find a server whose port or
+ * certificate is set by flags: in a container, configure by variables. Exit code 0: ready; 1: not ready, with the reason in one line.
  */
 import { get as getPlain } from "node:http";
 import { get as getTls } from "node:https";
@@ -12,7 +12,7 @@ const TIMEOUT_MS = 4000;
 const { PORT, GRPC_PORT, TLS_CERT } = process.env;
 const SET_PORTS = [PORT, GRPC_PORT].filter(Boolean);
 
-/** @returns status and body, or undefined where nothing listens. */
+/** @returns status and body, or undefined if nothing listens. */
 function ask(port) {
   const url = `${TLS_CERT ? "https" : "http"}://127.0.0.1:${port}/readyz`;
   const get = TLS_CERT ? getTls : getPlain;

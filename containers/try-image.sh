@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Builds the Dockerfile and tries the image where there is no Docker engine and no way to an image registry: as root on Debian, with
-# buildah and debootstrap (apt-get install buildah debootstrap), in chroot isolation. Nothing but the kernel is shared with the real thing:
-# the base images are made here from Debian's packages and the pinned Node, under the names that the Dockerfile expects.
+# Builds the Dockerfile and tries the image on a machine without Docker engine and image registry: as root on Debian, with buildah and
+# debootstrap (apt-get install buildah debootstrap), in chroot isolation. The base images are not the published ones: they are made here from
+# Debian's packages and the pinned Node, under the names that the Dockerfile expects.
 #
-#   containers/try-image.sh            builds, tries, prints times and sizes; a few minutes the first time, less than one later
+#   containers/try-image.sh            builds, tries, prints times and sizes; takes a few minutes the first time, less than one later
 #
-# State lies in ASHLAR_IMAGE_CACHE (default node_modules/.cache/image): base system and image storage, a few GB; when done, unmount what
+# Its state is in ASHLAR_IMAGE_CACHE (default node_modules/.cache/image): base system and image storage, a few GB. When done, unmount what
 # `mount` shows below it, and remove it.
-# NPMRC (default ~/.npmrc) and the machine's CA certificates are lent to the build, and do not get into the image.
+# The build can read NPMRC (default ~/.npmrc) and the machine's CA certificates, but they do not get into the image.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -19,7 +19,7 @@ IMAGE=localhost/ashlar:try
 mkdir -p "$CACHE"
 exec 9> "$CACHE/lock" && flock 9
 
-# Storage of our own: the machine's images are left alone. Overlay where the file system can, else whole copies.
+# A separate storage: the machine's images stay as they are. Overlay if the file system supports it, otherwise whole copies.
 storage() { buildah --root "$CACHE/storage-$DRIVER" --runroot "$CACHE/run-$DRIVER" --storage-driver "$DRIVER" "$@"; }
 DRIVER=overlay
 storage images > /dev/null 2>&1 || DRIVER=vfs
@@ -34,7 +34,7 @@ timed() {
   say "$name: $((SECONDS - started)) s"
 }
 
-# As small as debian:bookworm-slim, which leaves out the same.
+# As small as debian:bookworm-slim, which leaves out the same files.
 base_system() {
   local root=$CACHE/rootfs
   if [[ ! -e $root.done ]]; then
@@ -51,10 +51,10 @@ base_system() {
   storage commit -q --rm "$container" localhost/debian:bookworm-slim
 }
 
-# node:<version>-bookworm-slim has Node and npm; here npm is this machine's.
+# node:<version>-bookworm-slim has Node and npm; here npm comes from this machine.
 node_system() {
   local node=node_modules/node/bin/node container npm image=localhost/node:$NODE_VERSION-bookworm-slim
-  # Made anew, it would be another image, and nothing built on it would be found in the cache.
+  # If it were made again, it would be another image, and the cache would have nothing that is built on it.
   image_exists "$image" && return 0
   npm=$(dirname "$(dirname "$(realpath "$(command -v npm)")")")
   [[ $("$node" --version) == "v$NODE_VERSION" ]] || fail "the Dockerfile wants Node $NODE_VERSION, installed is $("$node" --version)"
@@ -62,7 +62,7 @@ node_system() {
   storage copy -q "$container" "$(realpath "$node")" /usr/local/bin/node > /dev/null
   storage copy -q "$container" "$npm" /usr/local/lib/node_modules/npm > /dev/null
   storage run --isolation chroot "$container" -- sh -c 'cd /usr/local/bin && ln -s ../lib/node_modules/npm/bin/npm-cli.js npm && ln -s ../lib/node_modules/npm/bin/npx-cli.js npx && npm --version'
-  # Whoever looks into this machine's TLS is believed while building; the last stage does not descend from this image.
+  # A proxy that opens this machine's TLS is trusted while building; the last stage is not based on this image.
   [[ -r $CA_FILE ]] && storage config --env "NODE_EXTRA_CA_CERTS=$CA_FILE" "$container"
   storage commit -q --rm "$container" "$image"
 }
@@ -78,7 +78,7 @@ timed base-system base_system
 timed node-system node_system
 timed build build_image
 
-# --- what it is
+# --- what the image is
 
 inspect() { storage inspect --type image --format "$1" "$IMAGE"; }
 [[ $(inspect '{{.Docker.Config.User}}') == ashlar ]] || fail "the image runs as $(inspect '{{.Docker.Config.User}}')"
@@ -100,7 +100,7 @@ for (const layer of layers) if (layer.plain > 1e5) console.log(`  layer ${mb(lay
 console.log(`size: ${sum(layers, "plain")}, compressed ${sum(layers, "packed")}; added to the base: ${sum(layers.slice(1), "plain")}, compressed ${sum(layers.slice(1), "packed")}`);
 JS
 
-# --- what it does
+# --- what the image does
 
 CONTAINER=$(storage from --pull-never "$IMAGE")
 SERVER=
@@ -122,7 +122,7 @@ inside node /opt/ashlar/healthcheck.mjs > /dev/null 2>&1 && fail "healthy before
 say "version: $(inside ashlar --version), Node $(inside node --version)"
 
 started=$SECONDS
-# Entry point and arguments as the image names them, and JSON to read the key from.
+# Entry point and arguments as in the image, and JSON to read the key from.
 rm -f "$OUT"
 inside ashlar serve --json > "$OUT" 2> "$LOG" &
 BUILDAH=$!

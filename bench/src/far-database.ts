@@ -50,10 +50,11 @@ async function startFarProxy(databaseUrl: string): Promise<{ readonly url: strin
   return { url: near.href, close: () => server.close() };
 }
 
-async function commitMs(store: MetadataStore, chunkCount: number): Promise<number[]> {
+/** Each store has keys of its own, so that half of its commits replace an object. */
+async function commitMs(store: MetadataStore, keys: string, chunkCount: number): Promise<number[]> {
   const times: number[] = [];
   for (let index = 0; index < commitCount; index++) {
-    const commit = commitOf(`${chunkCount}/${index >> 1}`, chunkCount);
+    const commit = commitOf(`${keys}/${chunkCount}/${index >> 1}`, chunkCount);
     const startedAtMs = performance.now();
     await store.commitObject(commit);
     times.push(performance.now() - startedAtMs);
@@ -69,8 +70,8 @@ async function compare(farUrl: string): Promise<void> {
     await waiting.createBucket(BUCKET);
     console.log(`PostgreSQL, ${delayMs} ms each way, ${commitCount} commits one at a time, median ms`);
     for (const chunkCount of [0, 1, 16]) {
-      const before = median(await commitMs(waiting, chunkCount));
-      const after = median(await commitMs(pipelining, chunkCount));
+      const before = median(await commitMs(waiting, "waiting", chunkCount));
+      const after = median(await commitMs(pipelining, "pipelining", chunkCount));
       const what = chunkCount === 0 ? "inline" : `${chunkCount} chunks`;
       console.log(`${what}: ${before.toFixed(1)}, pipelined ${after.toFixed(1)}, ratio ${(before / after).toFixed(1)}`);
     }

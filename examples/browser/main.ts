@@ -1,5 +1,5 @@
 /**
- * Starts all that the page needs, on this machine only: a real store, the app's own server, and the page as Vite builds it.
+ * Starts everything that the page needs, on this machine only: a real store, the app's own server, and the page as Vite builds it.
  *
  *     node main.ts [--cluster] [--gateway <url>] [--port <port>] [--path <folder>] [--dev]
  */
@@ -15,7 +15,7 @@ const USAGE = `usage: npm run example:browser -- [options]
   --cluster         six storage nodes and a gateway instead of one server
   --gateway <url>   a store that runs already; its API key in ASHLAR_API_KEY, and the page among its --cors-origins
   --port <port>     port of the page, default 5173
-  --path <folder>   where the store's data lies, default .ashlar-browser
+  --path <folder>   where the store's data is, default .ashlar-browser
   --token-life <s>  life of the page's access tokens in seconds, default 300
   --dev             the page by Vite's development server, which reloads it when a source changes`;
 
@@ -48,7 +48,7 @@ function readArguments() {
   }
 }
 
-/** A mistake is told in a line, not by a stack trace. */
+/** Ends with the message in one line, without a stack trace. */
 function end(message: string, exitCode: number): never {
   console.error(message);
   process.exit(exitCode);
@@ -76,7 +76,7 @@ async function start(): Promise<void> {
     await app.close();
     await store?.close();
   }
-  // Vite keeps watching files.
+  // Vite still watches files, so the process would not end by itself.
   process.exit();
 }
 

@@ -3,11 +3,11 @@ import { defaultClientConditions, defineConfig } from "vite";
 export default defineConfig({
   root: import.meta.dirname,
   resolve: {
-    // Within this repository the packages are taken from their sources, so that nothing has to be built first. An app needs no such line.
+    // In this repository the packages are read from their sources, so that nothing has to be built first. An app does not need this line.
     conditions: ["ashlar-source", ...defaultClientConditions],
   },
   optimizeDeps: {
-    // The page loads a transport when it is chosen. Found only then, its libraries would make the development server reload the page.
+    // The page loads a transport when it is chosen. If the development server found its libraries only then, it would reload the page.
     include: [
       "@ashlar/sdk > @bufbuild/protobuf",
       "@ashlar/sdk > @bufbuild/protobuf/codegenv2",

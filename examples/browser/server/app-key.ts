@@ -2,11 +2,11 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { runAshlar } from "./ashlar-process.ts";
 
-/** A store in a folder keeps its keys there, also where the environment names a database for something else. */
+/** A store in a folder keeps its keys there, even if the environment names a database for something else. */
 const OWN_METADATA = { DATABASE_URL: "" };
 
 /**
- * The API key under which the app's server asks, made at the first start and kept in a file that only its owner can read.
+ * The API key of the app's server, made at the first start and kept in a file that only its owner can read.
  *
  * @param store folder of the metadata.
  * @param folder where the key is kept.

@@ -6,10 +6,10 @@ import type { Store } from "./store.ts";
 /** What answers requests for the page's files. */
 export type PageHandler = (request: IncomingMessage, response: ServerResponse) => void;
 
-/** The app's own server: gives out the page, and to the page short-lived access to the store. */
+/** The app's own server: serves the page, and gives the page short-lived access to the store. */
 export interface AppServer {
   readonly server: Server;
-  /** Takes the port, or the next free one. */
+  /** Listens on the port, or on the next free one. */
   listen(port: number): Promise<{ readonly url: string; readonly origins: readonly string[] }>;
   servePage(page: PageHandler): void;
   /** Prepares the bucket; from then on the page gets sessions. */
@@ -49,8 +49,8 @@ export function createAppServer(): AppServer {
 }
 
 /**
- * Here a real app first finds out who is asking, by its own log-in, and what that user may see. This one only refuses other web sites: browsers say of
- * every request where it comes from.
+ * A real app first finds out here who is asking, by its own log-in, and what that user may see. This one only refuses other web sites: browsers say
+ * with every request where it comes from.
  */
 async function answerSession(
   request: IncomingMessage,

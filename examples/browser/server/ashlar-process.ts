@@ -4,9 +4,9 @@ import process from "node:process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
-/** A server of the `ashlar` command line, in a process of its own. */
+/** A server of the `ashlar` command line, in a separate process. */
 export interface AshlarProcess {
-  /** What it said when it was ready: its address, and at a first start its first API key. */
+  /** What it printed when it was ready: its address, and at a first start its first API key. */
   readonly ready: Readonly<Record<string, unknown>>;
   readonly url: string;
   readonly pid: number;
@@ -56,7 +56,7 @@ function run(args: readonly string[], env: Readonly<Record<string, string>>): Ch
   });
 }
 
-/** The line of its output that tells the result; a cluster tells each of its processes before. */
+/** The line of its output that has the result; a cluster prints a line for each of its processes before. */
 function readyLine(child: ChildProcess, args: readonly string[]): Promise<Record<string, unknown>> {
   return new Promise((resolve, reject) => {
     if (child.stdout === null) throw new Error("the process has no standard output");

@@ -6,8 +6,8 @@ import type { Store, StoreOptions } from "./store.ts";
 const NODES = 6;
 
 /**
- * PostgreSQL, six storage nodes and a gateway, as `ashlar cluster up` runs them; the page calls gateway and nodes, each on a port of its own. Every chunk
- * lies on three of the nodes.
+ * PostgreSQL, six storage nodes and a gateway, as `ashlar cluster up` runs them; the page calls gateway and nodes, each on its own port. Every chunk
+ * is on three of the nodes.
  */
 export async function startCluster({ path, pageOrigins }: StoreOptions): Promise<Store> {
   const folder = join(path, "cluster");

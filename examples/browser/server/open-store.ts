@@ -19,7 +19,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
 
 function givenStore(url: string): Store {
   const apiKey = process.env.ASHLAR_API_KEY;
-  if (apiKey === undefined) throw new Error(`set ASHLAR_API_KEY to a key of ${url}: the app's server asks with it`);
+  if (apiKey === undefined) throw new Error(`set ASHLAR_API_KEY to a key of ${url}: the app's server uses it`);
   const ended = new Promise<void>(() => {});
   return { gatewayUrl: url, apiKey, description: url, ended, close: async () => {} };
 }

@@ -19,7 +19,7 @@ const CONTENT_TYPES: Readonly<Record<string, string>> = {
   ".map": "application/json",
 };
 
-/** The page as Vite builds it, a second or two at each start. @param folder where the files go; what is there is replaced. */
+/** The page as Vite builds it, which takes a second or two at each start. @param folder where the files go; files there are replaced. */
 export async function builtPage(folder: string): Promise<PageHandler> {
   const { build } = await import("vite");
   const outDir = resolve(folder);
@@ -36,7 +36,7 @@ export async function builtPage(folder: string): Promise<PageHandler> {
   };
 }
 
-/** The page from its sources, by Vite's development server within the app's own: it reloads when a source changes, and interrupts uploads then. */
+/** The page from its sources, by Vite's development server inside the app's own. It reloads when a source changes, which interrupts uploads. */
 export async function developmentPage(server: Server): Promise<PageHandler> {
   const { createServer } = await import("vite");
   const vite = await createServer({ ...CONFIG, server: { middlewareMode: { server }, ws: { server } } });

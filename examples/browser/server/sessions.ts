@@ -17,7 +17,7 @@ export interface Sessions {
 }
 
 const BUCKET = "browser-example";
-/** A store that takes longer is one that does not answer. In ms; the page waits a little longer for this server. */
+/** After this long, in ms, the store counts as not answering. The page waits a little longer for this server. */
 const ANSWER_MS = 8000;
 
 /**

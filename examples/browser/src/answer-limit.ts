@@ -1,2 +1,2 @@
-/** A list, a look at an object or a delete that takes longer is given up, in ms: somebody waits before the page, and should be told. */
+/** Time limit of a list, a look at an object or a delete, in ms: the user is waiting and should get an answer. */
 export const ANSWER_MS = 10_000;

@@ -3,7 +3,7 @@ import type { Transport } from "@ashlar/sdk/ports";
 import { newSession, type Session } from "./session.ts";
 import { showPatience } from "./ui/notices.ts";
 
-/** Who places the chunks: the gateway, or this page, which then talks to the storage nodes itself. */
+/** What places the chunks: the gateway, or this page, which then calls the storage nodes itself. */
 export type SeatName = "gateway" | "direct";
 export type TransportName = "http" | "connect" | "grpc-web";
 
@@ -17,7 +17,7 @@ export interface Way {
 export interface Connections {
   readonly gatewayUrl: string;
   readonly bucket: string;
-  /** The client of a way. Made once each, so that transfers may run on while another way is chosen. */
+  /** The client of a way. Each is made once, so that transfers go on while another way is chosen. */
   client(way: Way): Promise<ObjectClient>;
 }
 

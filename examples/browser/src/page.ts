@@ -63,11 +63,11 @@ interface Transfers {
   download(entry: { readonly key: string; readonly sizeBytes: number }): Promise<void>;
 }
 
-/** The queue and what shows it. @param onUploaded is told each key that is new in the store. */
+/** The queue and its list. @param onUploaded is called with each key that is new in the store. */
 function startTransfers({ bucket, client }: Shared, onUploaded: (key: string) => void): Transfers {
   const queue = createTransferQueue(() => list.changed());
   const list = createTransferList(queue);
-  // The browser asks in its own words.
+  // The browser asks the user, with its own text.
   addEventListener("beforeunload", (event) => queue.transfers().some(isUnderWay) && event.preventDefault());
   const onChange = (): void => {
     list.changed();
@@ -120,7 +120,7 @@ function createObjects({ bucket, client }: Shared, download: Transfers["download
       return agreed;
     },
     moved(prefix) {
-      // Not where the address has led here already.
+      // Not if the page came here by its address.
       if (prefixOf(location.hash) !== prefix) history.pushState(null, "", hashOf(prefix));
       byId("target").textContent = prefix === "" ? "All files" : visibleName(prefix);
     },

@@ -14,7 +14,7 @@ const STARTING_TRIES = 60;
 
 let asking: Promise<Session> | undefined;
 
-/** A session from the app's server. Calls that come while one is being asked for share it. */
+/** A session from the app's server. Calls that come while one is requested share it. */
 export function newSession(): Promise<Session> {
   asking ??= ask().finally(() => {
     asking = undefined;
@@ -24,7 +24,7 @@ export function newSession(): Promise<Session> {
 
 async function ask(): Promise<Session> {
   let answer = await post();
-  // The app's server is there before its store.
+  // The app's server starts before its store.
   for (let tries = 0; answer.status === 503 && tries < STARTING_TRIES; tries++) {
     await new Promise((resolve) => setTimeout(resolve, STARTING_RETRY_MS));
     answer = await post();

@@ -1,7 +1,7 @@
 import type { ObjectListEntry } from "@ashlar/sdk";
 import type { FolderPage } from "./folder.ts";
 
-/** How a folder is looked at. */
+/** How a folder is searched and sorted. */
 export interface FolderView {
   /** Only names that have this text in them, in any case; empty: all. */
   readonly search: string;

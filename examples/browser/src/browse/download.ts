@@ -13,11 +13,11 @@ export interface DownloadOptions {
 /** Only Chromium has it. */
 type SaveFilePicker = (options: { readonly suggestedName: string }) => Promise<FileSystemFileHandle>;
 
-/** Larger objects are refused where the browser cannot write to the disk as the bytes come: all of them would lie in memory first. */
+/** Larger objects are refused if the browser cannot write bytes to the disk as they come: the whole object would be in memory first. */
 export const IN_MEMORY_MAX_BYTES: number = 512 * MIB;
 
 /**
- * Prepares a download: to a file that the user picks where the browser can write one as the bytes come, else through memory.
+ * Prepares a download: to a file that the user picks, if the browser can write to it as the bytes come; otherwise through memory.
  *
  * Must be called by a click: the browser asks where to put the file.
  *
@@ -59,13 +59,13 @@ async function pickFile(suggestedName: string): Promise<FileSystemFileHandle | "
   }
 }
 
-/** Hands bytes to the browser's own downloads. */
+/** Gives bytes to the browser's own downloads. */
 function save(blob: Blob, name: string): void {
   const url = URL.createObjectURL(blob);
   const link = document.createElement("a");
   link.href = url;
   link.download = name;
   link.click();
-  // The browser has begun to read the bytes when the next task runs.
+  // By then the browser has begun to read the bytes.
   setTimeout(() => URL.revokeObjectURL(url), 60_000);
 }

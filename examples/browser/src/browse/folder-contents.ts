@@ -1,9 +1,9 @@
 import type { FolderPage } from "./folder.ts";
 
-/** What is known of a folder: its first pages, or, without a cursor, all of it. */
+/** The part of a folder that was listed: its first pages, or, without a cursor, all of it. */
 export type FolderContents = FolderPage;
 
-/** Entries that are searched and sorted at most: more would keep a phone busy, and nobody reads them. */
+/** The most entries that are searched and sorted: more would keep a phone busy, and nobody reads them. */
 export const ARRANGED_MAX = 10_000;
 
 export const NO_CONTENTS: FolderContents = { folders: [], objects: [] };
@@ -13,8 +13,8 @@ export const countOf = ({ folders, objects }: FolderContents): number => folders
 /**
  * Lists a folder page by page.
  *
- * @param options.after what is known already; default: from the start.
- * @param options.untilCount pages are added until there are so many entries, or all.
+ * @param options.after what was listed already; default: from the start.
+ * @param options.untilCount pages are added until there are this many entries, or all.
  */
 export async function listUntil(
   list: (cursor?: string) => Promise<FolderPage>,

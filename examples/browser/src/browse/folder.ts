@@ -1,7 +1,7 @@
 import type { ObjectClient, ObjectListEntry } from "@ashlar/sdk";
 import { ANSWER_MS } from "../answer-limit.ts";
 
-/** One page of what lies directly in a folder. A folder is a prefix that ends with a slash; the store itself knows keys only. */
+/** One page of what is directly in a folder. A folder is a prefix that ends with a slash; the store itself knows only keys. */
 export interface FolderPage {
   /** Whole prefixes, each with its slash. */
   readonly folders: readonly string[];
@@ -12,7 +12,7 @@ export interface FolderPage {
 
 /** Entries of a page. */
 const PAGE_ENTRIES = 100;
-/** For a page of deletes, which may be a thousand. */
+/** Time limit for a page of up to a thousand deletes. */
 const DELETES_MS = 60_000;
 
 export async function listFolder(

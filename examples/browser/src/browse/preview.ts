@@ -8,9 +8,9 @@ export type Preview =
   | { readonly kind: "none"; readonly info: ObjectInfo; readonly why: string };
 
 const IMAGE_MAX_BYTES = 32 * MIB;
-/** Of a text, only its beginning is read. */
+/** Only the beginning of a text is read. */
 const TEXT_MAX_BYTES = 256 * KIB;
-/** What an `<img>` shows. A picture in SVG cannot run scripts there. */
+/** Types that an `<img>` shows. A picture in SVG cannot run scripts there. */
 const IMAGE_TYPES = /^image\/(png|jpeg|gif|webp|avif|bmp|svg\+xml|x-icon|vnd\.microsoft\.icon)$/;
 const TEXT_TYPES = /^(text\/|application\/(json|xml|javascript|toml|yaml|x-sh|x-yaml|sql))/;
 const TEXT_NAMES = /\.(txt|md|json|ts|js|mjs|css|html?|ya?ml|toml|csv|log|sh|py|rs|go|xml|proto|sql)$/i;
@@ -39,7 +39,7 @@ export async function loadPreview(
   return { kind: "none", info, why: "There is no preview for this kind of file." };
 }
 
-/** Whether bytes that were read as UTF-8 are meant to be read: texts in older encodings have a few characters that cannot be decoded. */
+/** Whether bytes that were decoded as UTF-8 look like text. A text in an older encoding has a few characters that cannot be decoded. */
 function isText(text: string): boolean {
   const undecoded = text.split("\uFFFD").length - 1;
   return !text.includes("\0") && undecoded * 5 <= text.length;

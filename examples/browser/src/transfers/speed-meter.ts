@@ -1,11 +1,11 @@
-/** Looks back this far, in ms: long enough to be calm, short enough to be true. */
+/** Looks back this far, in ms: long enough for a steady figure, short enough for a current one. */
 const WINDOW_MS = 4000;
-/** No speed is told before so many ms have been seen. */
+/** No speed is known before so many ms have been seen. */
 const SEEN_MIN_MS = 500;
 
-/** Tells how fast a growing count grows. */
+/** Measures how fast a count grows. */
 export interface SpeedMeter {
-  /** @param bytes so far; a count that falls begins anew. */
+  /** @param bytes so far; if the count falls, the measurement starts again. */
   add(bytes: number, nowMs: number): void;
   /** Bytes per second over the last seconds; `undefined` while that is not known. */
   bytesPerSecond(): number | undefined;

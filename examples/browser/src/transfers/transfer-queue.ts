@@ -13,7 +13,7 @@ export interface TransferQueue {
   resume(transfer: Transfer): void;
   pauseAll(): void;
   resumeAll(): void;
-  /** Takes what is done and what was canceled off the list. */
+  /** Removes the transfers that are done or canceled from the list. */
   clearEnded(): void;
   /** Starts what may start: to be called when a transfer has changed. */
   advance(): void;
@@ -60,12 +60,12 @@ export function createTransferQueue(onChange: () => void): TransferQueue {
   };
 }
 
-/** Whether pausing it now means something. */
+/** Whether it can be paused now. */
 export function isPausable(transfer: Transfer): boolean {
   return transfer.pausable && ["waiting", "checking", "moving"].includes(transfer.status().state);
 }
 
-/** Whether it may go on: what the store has refused, for instance a name that is too long, it would refuse again. */
+/** Whether it may go on: the store would refuse again what it has refused once, for instance a name that is too long. */
 export function isResumable(transfer: Transfer): boolean {
   const { state, error } = transfer.status();
   if (state === "failed")
@@ -73,7 +73,7 @@ export function isResumable(transfer: Transfer): boolean {
   return state === "paused";
 }
 
-/** Whether it would be interrupted if the page went away now. */
+/** Whether closing the page now would interrupt it. */
 export function isUnderWay(transfer: Transfer): boolean {
   return ["waiting", "checking", "moving", "finishing"].includes(transfer.status().state);
 }

@@ -1,7 +1,7 @@
 /** `checking`: comparing a file with what the store has. `finishing`: all bytes are there, the object is being made. */
 export type TransferState = "waiting" | "checking" | "moving" | "finishing" | "paused" | "done" | "failed" | "canceled";
 
-/** Where a transfer stands. */
+/** The state of a transfer. */
 export interface TransferStatus {
   readonly state: TransferState;
   readonly totalBytes: number;
@@ -13,14 +13,14 @@ export interface TransferStatus {
   readonly error?: unknown;
 }
 
-/** One file on its way to the store or from it. */
+/** One file that is uploaded or downloaded. */
 export interface Transfer {
   readonly id: string;
   readonly direction: "upload" | "download";
   /** What the list calls it: the file's name, with its folders. */
   readonly name: string;
   readonly key: string;
-  /** Whether it can be paused and goes on from where it was. */
+  /** Whether it can be paused and resumed where it was. */
   readonly pausable: boolean;
   readonly status: () => TransferStatus;
   /** Moves the bytes until it is done, paused, canceled or failed; never rejects. */
@@ -61,7 +61,7 @@ export function createTransfer(work: TransferWork): Transfer {
       await work.move((change) => !signal.aborted && tell(change), signal);
       tell({ state: "done" });
     } catch (error) {
-      // Whoever aborted has said what it is now.
+      // The code that aborted has set the state already.
       if (!signal.aborted) tell({ state: "failed", error });
     }
   };

@@ -32,7 +32,7 @@ export async function confirmDelete({ what, name, detail }: Deletion): Promise<b
   return await ask;
 }
 
-/** Shows an object: a picture, the beginning of a text, or at least what is known of it. @throws what the store throws; nothing is open then. */
+/** Shows an object: a picture, the beginning of a text, or at least its facts. @throws what the store throws; then no dialog is open. */
 export async function previewDialog(
   client: ObjectClient,
   ref: { readonly bucket: string; readonly key: string },
@@ -108,12 +108,12 @@ function factsOf({ info }: Preview): string {
   return facts.join(" · ");
 }
 
-/** Closes whatever dialog is open, as the Escape key does. */
+/** Closes the open dialog, as the Escape key does. */
 export function closeDialogs(): void {
   for (const dialog of document.querySelectorAll("dialog")) dialog.close();
 }
 
-/** A dialog that leaves the page when it closes, by its buttons, the Escape key or a click beside it. */
+/** A dialog that is removed from the page when it closes, by its buttons, the Escape key or a click outside. */
 function open(dialog: HTMLDialogElement): void {
   dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
   dialog.addEventListener("close", () => dialog.remove());

@@ -1,17 +1,17 @@
 /** Rows that are drawn before the user scrolls on: more than any screen shows. */
 const ROWS_AT_ONCE = 100;
-/** Further ones are drawn when the end of the drawn ones is this near. */
+/** More rows are drawn when the end of the drawn ones is this near. */
 const NEAR_PIXELS = 800;
 
-/** Rows of a long list, drawn as the user comes to them: a page with ten thousand of them at once would not answer for seconds. */
+/** Rows of a long list, drawn as the user scrolls to them: with ten thousand rows at once the page would not react for seconds. */
 export interface DrawnRows<Item> {
-  /** Shows other rows; as many are drawn as were before. */
+  /** Shows other rows; as many are drawn as before. */
   show(items: readonly Item[]): void;
   /** Moves the focus to what `button` finds in the row at an index, or in the last row. @returns false if there is none. */
   focus(index: number): boolean;
 }
 
-/** @param end stands below the rows; when it comes near, more are drawn. */
+/** @param end the element below the rows; when it comes near, more rows are drawn. */
 export function createDrawnRows<Item>(options: {
   readonly body: HTMLElement;
   readonly end: HTMLElement;
@@ -22,7 +22,7 @@ export function createDrawnRows<Item>(options: {
   const draw = (count: number): void => {
     const from = body.childElementCount;
     body.append(...items.slice(from, count).map((item, index) => rowOf(item, from + index)));
-    // Told anew, because an end that was near and still is tells nothing.
+    // Observed again, because the observer reports only changes, and the end may still be near.
     nearEnd.unobserve(end);
     if (count < items.length) nearEnd.observe(end);
   };
@@ -37,7 +37,7 @@ export function createDrawnRows<Item>(options: {
       items = next;
       body.replaceChildren();
       draw(drawnCount);
-      // Whoever works with the keyboard stays where they were.
+      // The keyboard focus stays where it was.
       if (label) body.querySelector<HTMLElement>(`[aria-label="${CSS.escape(label)}"]`)?.focus({ preventScroll: true });
     },
     focus(index) {

@@ -2,7 +2,7 @@ import { filesOfDrop, filesOfInput, type PickedFile } from "../uploads/picked-fi
 import { byId } from "./elements.ts";
 import { attempt } from "./notices.ts";
 
-/** Takes files by drop, anywhere on the page, and by the two buttons. */
+/** Takes files that are dropped anywhere on the page, or chosen with the two buttons. */
 export function connectDropZone(onFiles: (files: readonly PickedFile[]) => void): void {
   const zone = byId("drop");
   document.addEventListener("dragover", (event) => {

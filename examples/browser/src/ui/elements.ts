@@ -3,7 +3,7 @@ import { visibleName } from "./visible-name.ts";
 type Attributes = Readonly<Record<string, string | boolean | undefined>>;
 type Child = Node | string | undefined;
 
-/** An element with attributes (`true` for those without a value) and children. Text is text: no HTML is made of it. */
+/** An element with attributes (`true` for those without a value) and children. Text stays text: it is never read as HTML. */
 export function element<K extends keyof HTMLElementTagNameMap>(
   tag: K,
   attributes: Attributes = {},
@@ -18,12 +18,12 @@ export function element<K extends keyof HTMLElementTagNameMap>(
   return made;
 }
 
-/** A name that users gave, to be seen as it is: letters that run from right to left do not turn what stands around it. */
+/** A name that users gave. Letters that run from right to left do not turn the text around it. */
 export function nameText(name: string): HTMLElement {
   return element("bdi", { class: "given" }, visibleName(name));
 }
 
-/** A button. @param label what a screen reader says, where the text alone does not tell. */
+/** A button. @param label what a screen reader says, if the text alone is not clear. */
 export function button(
   text: string | readonly Child[],
   onClick: () => void,

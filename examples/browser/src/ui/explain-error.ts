@@ -1,8 +1,8 @@
 import { AshlarError, type ErrorCode } from "@ashlar/sdk";
 
-/** An error in words for the person at the page. */
+/** An error in words for the user of the page. */
 export interface Explanation {
-  /** The stable code, to look up in docs/errors.md; absent for what is no error of the store. */
+  /** The stable code, to look up in docs/errors.md; absent if it is not an error of the store. */
   readonly code?: ErrorCode | undefined;
   readonly what: string;
   readonly whatToDo: string;

@@ -26,7 +26,7 @@ export function formatSeconds(seconds: number): string {
 
 const TIME = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 
-/** In the reader's own form. */
+/** In the form of the reader's language. */
 export function formatTime(atMs: number): string {
   return TIME.format(atMs);
 }

@@ -6,7 +6,7 @@ const PATHS = {
   down: "M12 5v13m0 0-5-5m5 5 5-5",
 } as const;
 
-/** A drawn sign beside a text that says the same. */
+/** A drawn sign next to a text with the same meaning. */
 export function icon(name: keyof typeof PATHS): SVGElement {
   const svg = document.createElementNS(SVG, "svg");
   svg.setAttribute("viewBox", "0 0 24 24");

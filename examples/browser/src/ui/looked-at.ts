@@ -1,11 +1,11 @@
 import { countOf, type FolderContents } from "../browse/folder-contents.ts";
 
-/** How far a folder is known. */
+/** How much of a folder was listed. */
 export interface LookedAt {
   readonly contents: FolderContents;
   /** False before its first page has come. */
   readonly isListed: boolean;
-  /** Of what is asked for. `idle` and not all of it: no more is asked for. */
+  /** Of the request for more. `idle` and not all of it: no more is requested. */
   readonly state: "idle" | "loading" | "failed";
 }
 
@@ -15,7 +15,7 @@ const REST: Readonly<Record<LookedAt["state"], string>> = {
   failed: "The rest could not be looked at.",
 };
 
-/** In the place of rows, where there are none: no untruth of what was not looked at. @param search what was searched for; empty: nothing. */
+/** The text in place of rows, if there are none. It says nothing about entries that were not listed. @param search the searched text, or empty. */
 export function wordsForNone(search: string, { contents, isListed, state }: LookedAt): string {
   if (!isListed) return "Looking …";
   if (search === "") return "Nothing here yet. What you upload appears here.";
@@ -23,7 +23,7 @@ export function wordsForNone(search: string, { contents, isListed, state }: Look
   return `No name among the first ${countOf(contents)} has “${search}” in it. ${REST[state]}`;
 }
 
-/** Below rows that were searched or sorted. */
+/** The text below rows that were searched or sorted. */
 export function wordsBelow({ contents, state }: LookedAt): string {
   return contents.nextCursor === undefined ? "" : `Only of the first ${countOf(contents)}. ${REST[state]}`;
 }

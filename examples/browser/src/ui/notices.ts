@@ -1,18 +1,18 @@
 import { button, byId, element } from "./elements.ts";
 import { explainError } from "./explain-error.ts";
 
-/** What the user is told at the top of the page. */
+/** A message to the user at the top of the page. */
 export interface Notice {
   /** What was tried, as in "list the files". */
   readonly doing: string;
   readonly whatToDo: string;
-  /** For whoever helps the user. */
+  /** For the person who helps the user. */
   readonly what: string;
-  /** A stable code of the store's. */
+  /** A stable error code of the store. */
   readonly code?: string | undefined;
 }
 
-/** Shows a notice until the user has read it, or what was tried succeeds. It takes the place of an older one. */
+/** Shows a notice until the user closes it, or until the action succeeds. It replaces an older one. */
 export function showNotice({ doing, whatToDo, what, code }: Notice): void {
   const notice = element(
     "div",
@@ -29,14 +29,14 @@ export function showError(doing: string, error: unknown): void {
   showNotice({ doing, ...explainError(error) });
 }
 
-/** Takes the notice away that this could not be done: now it could. */
+/** Removes the notice that this failed: now it has succeeded. */
 export function clearNotice(doing: string): void {
   for (const notice of byId("notices").querySelectorAll<HTMLElement>(".notice")) {
     if (notice.dataset.doing === doing) notice.remove();
   }
 }
 
-/** Runs what a click asked for; a failure is shown. */
+/** Runs the action of a click; a failure is shown. */
 export function attempt(doing: string, work: () => Promise<void>): void {
   work().then(
     () => clearNotice(doing),
@@ -44,16 +44,16 @@ export function attempt(doing: string, work: () => Promise<void>): void {
   );
 }
 
-/** Tells screen readers what has happened, where nothing that has the focus tells it. */
+/** Tells screen readers what has happened, if the focused element does not. */
 export function announce(text: string): void {
   byId("announcements").textContent = text;
 }
 
-/** Tries come at least this often while a call waits for the store, in ms. */
+/** While a call waits for the store, it is tried at least this often, in ms. */
 const STILL_WAITING_MS = 4000;
 let patience: ReturnType<typeof setTimeout> | undefined;
 
-/** Says that calls are tried again by themselves, as long as they are. */
+/** Says that calls are tried again automatically, as long as they are. */
 export function showPatience(): void {
   const line = byId("patience");
   line.textContent = "The store does not answer. Trying again …";

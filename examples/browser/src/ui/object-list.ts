@@ -10,7 +10,7 @@ import { announce } from "./notices.ts";
 import { crumbsOf, folderRow, head, objectRow } from "./object-rows.ts";
 import { visibleName } from "./visible-name.ts";
 
-/** What the list asks of the page. */
+/** What the list needs from the page. */
 export interface ObjectListActions {
   list(prefix: string, cursor?: string): Promise<FolderPage>;
   preview(entry: ObjectListEntry): Promise<void>;
@@ -22,12 +22,12 @@ export interface ObjectListActions {
   moved(prefix: string): void;
 }
 
-/** The list of a folder: crumbs, search and order, folders, objects, and more pages where there are any. */
+/** The list of a folder: path, search and order, folders, objects, and more pages if there are any. */
 export interface ObjectList {
   readonly node: HTMLElement;
   readonly prefix: () => string;
   open(prefix: string): void;
-  /** Lists the folder anew, once for all calls within that time. */
+  /** Lists the folder again, once for all calls within that time. */
   refreshSoon(afterMs: number): void;
 }
 
@@ -44,15 +44,15 @@ export function createObjectList(actions: ObjectListActions): ObjectList {
   const { node, crumbs, body, trouble, table, empty, more, end, search, order } = parts;
   let prefix = "";
   let contents = NO_CONTENTS;
-  /** Whose rows are shown. */
+  /** The folder whose rows are shown. */
   let listed: string | undefined;
-  // The answer to an older question is dropped.
+  // The answer to an older request is dropped.
   let asked = 0;
   let state: LookedAt["state"] = "idle";
   const wantsAll = (): boolean => search.value !== "" || order.value !== "name";
   const rows = createDrawnRows<FolderEntry>({ body, end, rowOf: (entry, index) => rowOf(entry, index) });
 
-  /** Deletes, and leaves the focus on the row that has taken the place. */
+  /** Deletes, and puts the focus on the row that is now in this place. */
   const remove = async ({ kind, name }: FolderEntry, index: number, deleting: Promise<boolean>): Promise<void> => {
     if (!(await deleting)) return;
     await load();
@@ -77,7 +77,7 @@ export function createObjectList(actions: ObjectListActions): ObjectList {
     more.hidden = contents.nextCursor === undefined || wantsAll();
     end.textContent = wantsAll() && empty.hidden ? wordsBelow(looked) : "";
   };
-  /** @param after lists on from there; default: anew, as far as it was shown. */
+  /** @param after continues from there; default: from the start, as far as it was shown. */
   const load = async (after?: FolderContents): Promise<void> => {
     const question = ++asked;
     const known = countOf(contents);
@@ -114,10 +114,10 @@ export function createObjectList(actions: ObjectListActions): ObjectList {
     actions.moved(prefix);
     void load();
   };
-  /** What is known is arranged at once; the rest of the folder is listed for it. */
+  /** The entries that were listed are arranged at once; the rest of the folder is listed then. */
   const arrangeAnew = (): void => {
     if (wantsAll() && contents.nextCursor !== undefined && countOf(contents) < ARRANGED_MAX) void load(contents);
-    // Of a folder that could not be listed there is nothing to arrange.
+    // A folder that could not be listed has nothing to arrange.
     if (listed === prefix || state === "loading") show();
   };
   let typing: ReturnType<typeof setTimeout> | undefined;
@@ -136,7 +136,7 @@ function troubleOf(error: unknown): readonly (Node | string)[] {
   return [`Could not list the files. ${whatToDo} `, element("code", {}, code)];
 }
 
-/** Runs work after a time, once for all calls until then. A call does not put it off: while many files end one after the other, they appear all the same. */
+/** Runs work after a time, once for all calls until then. More calls do not delay it, so files appear even while many end one after the other. */
 function createSoon(work: () => void): (afterMs: number) => void {
   let isDue = false;
   return (afterMs) => {

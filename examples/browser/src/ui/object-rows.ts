@@ -12,7 +12,7 @@ export function head(): HTMLTableSectionElement {
   return element("thead", {}, element("tr", {}, ...titles, element("th", { scope: "col" }, hidden)));
 }
 
-/** The way to a folder, each step of it a button. */
+/** The path to a folder; each part is a button. */
 export function crumbsOf(prefix: string, open: (prefix: string) => void): readonly HTMLElement[] {
   const names = prefix.split("/").slice(0, -1);
   const places = [{ name: "All files", to: "" }].concat(

@@ -8,7 +8,7 @@ import { icon } from "./icons.ts";
 import { announce, attempt } from "./notices.ts";
 import { visibleName } from "./visible-name.ts";
 
-/** One line of the list, and what it remembers. */
+/** One line of the list, and its state. */
 interface Row {
   readonly node: HTMLLIElement;
   readonly update: () => void;
@@ -16,21 +16,21 @@ interface Row {
 
 /** Redraws at most this often, in ms: the numbers are for people. */
 const REDRAW_MS = 100;
-/** Redraws at least this often while bytes should move: that none do is told too. */
+/** Redraws at least this often while bytes should move, to show also that none do. */
 const LOOK_AGAIN_MS = 1000;
-/** After so many ms without a byte the store is said not to answer. */
+/** After so many ms without a byte, the list says that the store does not answer. */
 const STALLED_MS = 8000;
 /** States in which the store has to do something. */
 const MOVING: ReadonlySet<TransferState> = new Set(["moving", "finishing"]);
 
-/** Rows that are drawn at most: a folder of thousands of files would keep the page from answering. What runs is always among them. */
+/** The most rows that are drawn: with thousands of files the page would not react. Running transfers are always among them. */
 const ROWS_MAX = 100;
 /** What the user may want to look at first. */
 const RANKS: Readonly<Record<TransferState, number>> = {
   ...{ finishing: 0, moving: 0, checking: 0, failed: 1, paused: 2, waiting: 3, done: 4, canceled: 4 },
 };
 
-/** Running ones first, ended ones last, and within that as they came. */
+/** Running ones first, ended ones last; those of a kind in the order in which they came. */
 function inOrder(transfers: readonly Transfer[]): readonly Transfer[] {
   return transfers
     .map((transfer) => ({ transfer, rank: RANKS[transfer.status().state] }))
@@ -38,7 +38,7 @@ function inOrder(transfers: readonly Transfer[]): readonly Transfer[] {
     .map(({ transfer }) => transfer);
 }
 
-/** Puts the rows in order and moves only those that are not; a row that has the focus keeps it. */
+/** Puts the rows in order and moves only those in a wrong place; a row with the focus keeps it. */
 function place(list: HTMLElement, nodes: readonly HTMLElement[]): void {
   const focused = document.activeElement;
   for (const [index, node] of nodes.entries()) {
@@ -119,7 +119,7 @@ function createRow(transfer: Transfer, queue: TransferQueue): Row {
       const status = transfer.status();
       if (node.dataset.state !== status.state && TOLD.has(status.state)) announce(`${name}: ${status.state}`);
       node.dataset.state = status.state;
-      // What lies before a pause says nothing about the speed after it.
+      // Bytes from before a pause say nothing about the speed after it.
       if (status.state !== "moving") meter = createSpeedMeter();
       meter.add(status.movedBytes, performance.now());
       progress.value = fractionOf(status);
@@ -137,7 +137,7 @@ function createRow(transfer: Transfer, queue: TransferQueue): Row {
   };
 }
 
-/** Tells for how long nothing has come of a transfer that should move, in ms. */
+/** For how long no byte of a running transfer has moved, in ms. */
 function createStillness(): { lookAt(status: TransferStatus, nowMs: number): number } {
   let [seen, sinceMs] = ["", 0];
   return {
@@ -149,7 +149,7 @@ function createStillness(): { lookAt(status: TransferStatus, nowMs: number): num
   };
 }
 
-/** How transfers end is told to screen readers; the numbers on the way would drown everything else. */
+/** Screen readers are told only how transfers end; all the numbers would be too much. */
 const TOLD: ReadonlySet<TransferState> = new Set(["done", "failed"]);
 
 function fractionOf({ state, totalBytes, presentBytes, movedBytes }: TransferStatus): number {

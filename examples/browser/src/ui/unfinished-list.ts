@@ -7,13 +7,13 @@ import { visibleName } from "./visible-name.ts";
 
 /** What can be done with an upload that an earlier visit left unfinished. */
 export interface UnfinishedActions {
-  /** Bytes that the store has of it; `undefined` if it has given the upload up. */
+  /** Bytes that the store has of it; `undefined` if the store has aborted the upload. */
   storedBytes(token: ResumeToken): Promise<number | undefined>;
   resume(token: ResumeToken, picked: PickedFile): void;
   discard(token: ResumeToken): Promise<void>;
 }
 
-/** The uploads of earlier visits. A page may not open a file by itself again: the user chooses it, or allows it where the browser kept a handle. */
+/** The uploads of earlier visits. A page may not open a file again by itself: the user chooses it, or allows it if the browser kept a handle. */
 export function unfinishedList(tokens: readonly ResumeToken[], actions: UnfinishedActions): HTMLElement {
   const list = element("ul", { class: "transfers" }, ...tokens.map((token) => unfinishedRow(token, actions)));
   return element(

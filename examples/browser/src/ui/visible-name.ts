@@ -1,13 +1,13 @@
 /**
- * What names of others must not show as it is: the list of the command line (`visibleText`). A change of direction makes `exe.jpg` of `gpj.exe`, and what
- * cannot be seen makes two names look alike. Letters that run from right to left by themselves stay.
+ * Characters that are escaped in names: the same list as in the command line (`visibleText`). A change of direction makes `gpj.exe` look like
+ * `exe.jpg`, and invisible characters make two names look alike. Letters of scripts that run from right to left stay.
  */
 const CONTROL_CHARACTERS =
   /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Bidi_Control}\u00ad\u180e\u200b\u2060-\u2064\ufeff\ufff9-\ufffb]/gu;
-/** A row whose name begins or ends with nothing to see looks like another one, or empty. What follows a sign, as emoji have it, belongs to it. */
+/** Invisible characters at either end: such a name looks like another one, or empty. Those that belong to the sign before, as in emoji, stay. */
 const UNSEEN_ENDS = /^[\p{Zs}\p{Default_Ignorable_Code_Point}\u2800]+|[\p{Zs}\u2800]+$/gu;
 
-/** A name or key as people see it: `\u202egpj.exe`, `\x20`. What is shown so once is not changed by a second time. */
+/** A name or key as people see it: `\u202egpj.exe`, `\x20`. Escaping it a second time changes nothing. */
 export function visibleName(name: string): string {
   if (name === "") return "(no name)";
   const controls = name.replace(CONTROL_CHARACTERS, escapeOf);

@@ -13,7 +13,7 @@ const TRANSPORTS: ReadonlyArray<readonly [TransportName, string, string]> = [
 const KEPT_AS = "ashlar-way";
 const DEFAULT: Way = { seat: "gateway", transport: "http" };
 
-/** The two choices of how bytes travel. What runs already goes on as it began; a choice holds for what starts or goes on later. */
+/** The two choices of how bytes travel. Running transfers go on as they began; a choice is for transfers that start or resume later. */
 export function createWayPicker(onChange: (way: Way) => void): { readonly node: Node; readonly way: () => Way } {
   let way = keptWay();
   const choose = (change: Partial<Way>): void => {

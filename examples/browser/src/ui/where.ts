@@ -3,7 +3,7 @@ import { ANSWER_MS } from "../answer-limit.ts";
 import type { Connections, Way } from "../connections.ts";
 import { formatCount } from "./format.ts";
 
-/** In words, how the page reaches the store. Asks the store, so that it is true. */
+/** How the page reaches the store, in words. Asks the store, so that it is true. */
 export async function describeWay(connections: Connections, way: Way): Promise<string> {
   const client = await connections.client(way);
   const gateway = new URL(connections.gatewayUrl).host;

@@ -1,5 +1,5 @@
 /**
- * Works on the items side by side. The first failure, or the signal, ends the work on all of them.
+ * Works on several items at once. The first failure, or the signal, ends the work on all of them.
  *
  * @param count how many at once.
  * @param work gets a signal that aborts when the others have failed.

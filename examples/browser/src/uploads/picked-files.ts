@@ -17,7 +17,7 @@ export function filesOfInput(input: HTMLInputElement): readonly PickedFile[] {
   return [...(input.files ?? [])].map((file) => ({ file, path: file.webkitRelativePath || file.name }));
 }
 
-/** The files of a drop, with all that the dropped folders contain. */
+/** The dropped files, with everything in the dropped folders. */
 export async function filesOfDrop(data: DataTransfer): Promise<readonly PickedFile[]> {
   // The items are gone after the first await.
   const dropped = [...data.items]

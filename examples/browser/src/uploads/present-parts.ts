@@ -15,8 +15,8 @@ export interface PresentPartsOptions {
 }
 
 /**
- * Asks the store which parts it has, and believes those whose SHA-256 the file's own bytes have: somebody may have changed the file without changing
- * its size. Reading a file is much faster than sending it.
+ * Asks the store which parts it has. A part counts only if the file's own bytes have the same SHA-256: somebody may have changed the file without
+ * changing its size. Reading a file is much faster than sending it.
  *
  * @throws {AshlarError} UPLOAD_NOT_FOUND, CANCELED.
  */

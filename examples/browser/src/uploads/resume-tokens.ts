@@ -1,4 +1,4 @@
-/** All that resuming an upload needs, also after a reload: kept in IndexedDB until the upload is complete. */
+/** Everything that is needed to resume an upload, also after a reload: kept in IndexedDB until the upload is complete. */
 export interface ResumeToken {
   /** Names the upload in the store, which knows the parts that it has. */
   readonly uploadId: string;
@@ -10,7 +10,7 @@ export interface ResumeToken {
   readonly partBytes: number;
   /** By the store's clock. */
   readonly createdAtMs: number;
-  /** What the object will carry, see {@link UPLOAD_MARK}. Older pages kept none. */
+  /** The mark that the object gets, see {@link UPLOAD_MARK}. Older pages kept none. */
   readonly mark?: string | undefined;
   /** Lets the browser open the file again without asking for it; where the browser has such handles. */
   readonly handle?: FileSystemFileHandle | undefined;
@@ -24,7 +24,7 @@ export async function listTokens(): Promise<readonly ResumeToken[]> {
   return tokens.toSorted((one, other) => one.createdAtMs - other.createdAtMs);
 }
 
-/** The upload of this very file to this key. What tells files apart is their size and when they were last changed; their bytes are compared later. */
+/** The upload of this file to this key. Files are told apart by size and time of the last change; their bytes are compared later. */
 export async function findToken(bucket: string, key: string, file: File): Promise<ResumeToken | undefined> {
   const tokens = await listTokens();
   return tokens.find((token) => token.bucket === bucket && token.key === key && isFileOf(token, file));

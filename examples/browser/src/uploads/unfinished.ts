@@ -17,7 +17,7 @@ export interface UnfinishedOptions {
   readonly upload: (picked: PickedFile, key: string) => void;
 }
 
-/** The uploads that earlier visits left unfinished. `show` looks for them anew. */
+/** The uploads that earlier visits left unfinished. `show` looks for them again. */
 export function createUnfinished(options: UnfinishedOptions): { readonly node: HTMLElement; show(): void } {
   const { bucket, client, isListed, upload } = options;
   const node = element("div");

@@ -6,15 +6,15 @@ import { presentParts, sha256Hex } from "./present-parts.ts";
 import { dropToken, findToken, keepToken, type ResumeToken } from "./resume-tokens.ts";
 
 /**
- * Metadata of an object that names the upload that made it. An upload that is complete is not found any more, and an object made of parts has no SHA-256:
- * without the mark nobody could tell it from another one that came to its key.
+ * Metadata of an object that names the upload that made it. A complete upload is not found any more, and an object made of parts has no SHA-256. So
+ * without this mark the page could not tell the object from another one under the same key.
  */
 const UPLOAD_MARK = "browser-upload";
 
 /** Parts of one file in flight. */
 const LANES = 3;
 
-/** One file on its way. */
+/** One file that is being uploaded. */
 export interface FileUpload {
   readonly client: ObjectClient;
   readonly bucket: string;
@@ -50,7 +50,7 @@ export async function uploadFile(upload: FileUpload): Promise<void> {
   try {
     return await uploadParts(upload, token);
   } catch (error) {
-    // The store gives unfinished uploads up after a week, the answer to a completion may have been lost, and another tab goes on with the same upload.
+    // The store aborts unfinished uploads after a week, the answer to a completion may have been lost, or another tab works on the same upload.
     if (!AshlarError.is(error, "UPLOAD_NOT_FOUND")) throw error;
     await dropToken(token.uploadId);
     if (await isComplete(upload.client, token)) return;
@@ -59,7 +59,7 @@ export async function uploadFile(upload: FileUpload): Promise<void> {
   }
 }
 
-/** Whether an upload that the store does not know any more has become its object. */
+/** Whether an upload that the store does not know any more was completed and became its object. */
 export async function isComplete(client: ObjectClient, token: ResumeToken): Promise<boolean> {
   const { bucket, key, mark } = token;
   try {
@@ -117,7 +117,7 @@ async function uploadParts(upload: FileUpload, token: ResumeToken): Promise<void
     const body = file.slice(part.startByte, part.endByte);
     const { etag } = await client.writePart({
       ...{ uploadId, partNumber, body },
-      // Of the bytes as they were read here: a file that is written to meanwhile is noticed, not stored half old, half new.
+      // The digest of the bytes as they were read here: so a file that changes meanwhile is noticed, and not stored half old, half new.
       sha256: await sha256Hex(body),
       signal: laneSignal,
       onProgress: ({ transferredBytes }) => {

@@ -34,7 +34,7 @@ export function createUpload({ picked, bucket, key, client, onChange }: UploadOp
         ...{ client: await client(), bucket, key, file, handle, signal, known },
         onStage: (state) => tell({ state }),
         onProgress({ presentBytes, sentBytes }) {
-          // After a pause there is what this page has sent; and less than ever if the store has given the upload up.
+          // After a pause, bytes that this page has sent are there too; if the store has aborted the upload, less is there.
           foundBytes = Math.min(foundBytes, presentBytes);
           tell({ presentBytes: foundBytes, movedBytes: presentBytes + sentBytes - foundBytes });
         },
@@ -47,7 +47,7 @@ export function createUpload({ picked, bucket, key, client, onChange }: UploadOp
   });
 }
 
-/** Gives an unfinished upload up: the store frees its parts. */
+/** Aborts an unfinished upload: the store frees its parts. */
 export async function discardUpload(client: ObjectClient, uploadId: string): Promise<void> {
   await client.abortUpload({ uploadId, timeoutMs: ANSWER_MS }).catch((error: unknown) => {
     if (!AshlarError.is(error, "UPLOAD_NOT_FOUND")) throw error;

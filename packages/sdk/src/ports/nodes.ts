@@ -6,8 +6,9 @@ export interface NodeRegistration {
   readonly nodeId: string;
   /** Base URL under which gateways and direct clients reach it, without a trailing slash. */
   readonly url: string;
+  /** Default: a new node is a zone of its own, a known node keeps its zone. */
   readonly zone?: string | undefined;
-  /** Default 1. */
+  /** Default 1 for a new node. Once the node is in the layout, only `changeLayout` changes its weight. */
   readonly weight?: number | undefined;
   /** Release of the node software. */
   readonly softwareVersion: string;

@@ -1,6 +1,6 @@
 import { AshlarError } from "@ashlar/sdk/errors";
 import { bearerToken, type GrantKeeper, type GrantOf } from "../grants/index.ts";
-import type { Caller } from "../http/admission.ts";
+import type { Caller } from "../http/bounds/admission.ts";
 import type { ChunkApiStatus } from "./chunk-api-options.ts";
 
 /** Kinds of grants that a chunk API accepts. */

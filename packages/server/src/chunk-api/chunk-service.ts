@@ -19,10 +19,10 @@ import {
 } from "@ashlar/sdk/rpc";
 import { type ContextKey, createContextKey, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
 import { assertMayRead } from "../grants/index.ts";
-import { frameSize, framesOf } from "../http/frames.ts";
 import { bytesOf } from "../http/piece.ts";
 import { noteCaller, REQUEST_CONTEXT } from "../http/request-context.ts";
-import type { RpcGate, RpcRoutes } from "../http/rpc-handlers.ts";
+import { frameSize, framesOf } from "../http/rpc/frames.ts";
+import type { RpcGate, RpcRoutes } from "../http/rpc/rpc-handlers.ts";
 import { type ChunkAction, type ChunkCaller, callerIdOf } from "./chunk-access.ts";
 import type { ChunkApiContext } from "./chunk-api-context.ts";
 import type { ChunkApiStatus } from "./chunk-api-options.ts";

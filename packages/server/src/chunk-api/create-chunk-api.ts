@@ -2,7 +2,7 @@ import { AshlarError } from "@ashlar/sdk/errors";
 import { LIMITS, MIB } from "@ashlar/sdk/limits";
 import { isStreamingChunkStore } from "@ashlar/sdk/ports";
 import type { HttpRoute } from "../http/router.ts";
-import type { RpcRoutes } from "../http/rpc-handlers.ts";
+import type { RpcRoutes } from "../http/rpc/rpc-handlers.ts";
 import { createChunkAccess } from "./chunk-access.ts";
 import type { ChunkApiContext } from "./chunk-api-context.ts";
 import type { ChunkApiOptions, ReceiptFacts } from "./chunk-api-options.ts";

@@ -1,5 +1,5 @@
 import { LIMITS } from "@ashlar/sdk/limits";
-import { HTTP_LIMITS } from "../http/http-limits.ts";
+import { HTTP_LIMITS } from "../http/bounds/http-limits.ts";
 
 /**
  * Every setting of the command line, once: flags, environment variables, units, defaults and reasons. The programs read the environment

@@ -1,7 +1,7 @@
 import { guardedLogger, guardedTracer, type ObjectBackend } from "@ashlar/sdk/ports";
+import type { TlsOptions } from "../http/connection/tls.ts";
 import type { FetchHandler } from "../http/fetch-handler.ts";
 import { createServerPorts, type ServerAddress } from "../http/server-ports.ts";
-import type { TlsOptions } from "../http/tls.ts";
 import { createMaintenance, type Maintenance, type MaintenanceOptions } from "../maintenance/index.ts";
 import { createGatewayCore, type GatewayCore, type GatewayCoreOptions } from "./gateway-core.ts";
 

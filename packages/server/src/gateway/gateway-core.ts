@@ -23,10 +23,10 @@ import {
 import { createPieceBuffers } from "../chunk-api/index.ts";
 import { type ClusterKeys, createGrantKeeperLazily, type GrantKeeper } from "../grants/index.ts";
 import { answersInTime } from "../http/answers-in-time.ts";
+import { HTTP_LIMITS } from "../http/bounds/http-limits.ts";
 import type { CorsOptions } from "../http/cors.ts";
 import { type FetchHandler, toFetchHandler } from "../http/fetch-handler.ts";
 import type { Readiness } from "../http/health-routes.ts";
-import { HTTP_LIMITS } from "../http/http-limits.ts";
 import { createServerHandlers, type ServerHandlers } from "../http/server-handler.ts";
 import { createServingState, type ServingState } from "../http/serving-state.ts";
 import type { Metrics } from "../observability/metrics.ts";

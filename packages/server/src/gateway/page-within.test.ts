@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { HTTP_LIMITS } from "../http/http-limits.ts";
+import { HTTP_LIMITS } from "../http/bounds/http-limits.ts";
 import { pageWithin } from "./page-within.ts";
 
 describe("a page of large rows", () => {

@@ -1,4 +1,4 @@
-import { HTTP_LIMITS } from "../http/http-limits.ts";
+import { HTTP_LIMITS } from "../http/bounds/http-limits.ts";
 
 const encoder = new TextEncoder();
 

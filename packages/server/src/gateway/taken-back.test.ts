@@ -7,7 +7,7 @@ import type { Clock } from "@ashlar/sdk/ports";
 import { PutObjectRequestSchema } from "@ashlar/sdk/rpc";
 import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { HTTP_LIMITS } from "../http/http-limits.ts";
+import { HTTP_LIMITS } from "../http/bounds/http-limits.ts";
 import { createManualClock } from "../http/testing/manual-clock.ts";
 import { rawRequest } from "../http/testing/raw-request.ts";
 import { startTestGateway, type TestGateway } from "./testing/start-test-gateway.ts";

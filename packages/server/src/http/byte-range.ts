@@ -1,5 +1,5 @@
 import type { ByteRange } from "@ashlar/sdk/ports";
-import { HTTP_LIMITS } from "./http-limits.ts";
+import { HTTP_LIMITS } from "./bounds/http-limits.ts";
 
 /** A satisfiable range of a body, within its size. */
 export interface ResolvedRange {

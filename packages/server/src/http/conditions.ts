@@ -1,8 +1,8 @@
 /** Conditional requests (RFC 9110 §13), the same for all that is served. */
 import { AshlarError } from "@ashlar/sdk/errors";
 import type { CommitCondition } from "@ashlar/sdk/ports";
+import { HTTP_LIMITS } from "./bounds/http-limits.ts";
 import { parseHttpDate } from "./http-date.ts";
-import { HTTP_LIMITS } from "./http-limits.ts";
 
 /** What the conditions of a read say; RFC 9110 §13.2.2 gives the order. */
 export type ReadVerdict = "proceed" | "not-modified" | "failed";

@@ -1,9 +1,9 @@
 import { AshlarError } from "@ashlar/sdk/errors";
-import type { Exchange, ExchangeEnd } from "./exchange.ts";
+import { HTTP_LIMITS } from "./bounds/http-limits.ts";
+import type { Exchange, ExchangeEnd } from "./exchange/exchange.ts";
+import { createInterrupt, type Interrupt } from "./exchange/interrupt.ts";
+import { dropBody } from "./exchange/node-response.ts";
 import type { HttpHandler, HttpResponse } from "./http-handler.ts";
-import { HTTP_LIMITS } from "./http-limits.ts";
-import { createInterrupt, type Interrupt } from "./interrupt.ts";
-import { dropBody } from "./node-response.ts";
 import { bytesOf, isFileRange } from "./piece.ts";
 
 /** Answers a standard `Request`, as any fetch-style server (Deno, Bun, Hono, a test) calls it. */
@@ -68,7 +68,7 @@ function fetchExchange(signal: AbortSignal): {
   if (signal.aborted) end("cut");
   else signal.addEventListener("abort", () => end("cut"), { once: true });
   const nothing = (): void => {};
-  const told = { trust: nothing, markStranger: nothing, stayOpen: nothing, giveWay: nothing };
+  const told = { trust: nothing, markUnauthenticated: nothing, stayOpen: nothing, giveWay: nothing };
   const exchange = { peer: undefined, ended, ...told, mayGiveWay: () => false, refuseBody: reading.strike };
   return { exchange, reading, end };
 }

@@ -1,6 +1,6 @@
 import type { Clock } from "@ashlar/sdk/ports";
+import { HTTP_LIMITS } from "./bounds/http-limits.ts";
 import type { HttpRequest } from "./http-handler.ts";
-import { HTTP_LIMITS } from "./http-limits.ts";
 
 /** Reports that the work for a request is done; calls after the first do nothing. */
 export type Finish = (status: number, error?: unknown) => void;

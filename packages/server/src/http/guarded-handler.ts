@@ -1,5 +1,5 @@
 import { AshlarError } from "@ashlar/sdk/errors";
-import { unknownExpectation } from "./expectation.ts";
+import { unknownExpectation } from "./exchange/expectation.ts";
 import type { HttpHandler, HttpRequest, RouteInfo } from "./http-handler.ts";
 import { problemResponse } from "./problem.ts";
 import { REQUEST_CONTEXT } from "./request-context.ts";

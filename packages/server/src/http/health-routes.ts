@@ -1,9 +1,9 @@
 import type { ErrorCode } from "@ashlar/sdk/errors";
 import type { Clock } from "@ashlar/sdk/ports";
 import type { Metrics } from "../observability/metrics.ts";
-import type { Admission } from "./admission.ts";
+import type { Admission } from "./bounds/admission.ts";
+import { HTTP_LIMITS } from "./bounds/http-limits.ts";
 import type { HttpHandler } from "./http-handler.ts";
-import { HTTP_LIMITS } from "./http-limits.ts";
 import { jsonResponse } from "./json-response.ts";
 
 /** States of a dependency, in words for operators. `ashlar health` explains each state: one without an explanation does not compile. */

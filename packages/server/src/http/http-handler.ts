@@ -1,5 +1,5 @@
 import type { UniversalServerRequest } from "@connectrpc/connect/protocol";
-import type { Exchange } from "./exchange.ts";
+import type { Exchange } from "./exchange/exchange.ts";
 import type { StreamedBody } from "./piece.ts";
 
 /**

@@ -1,11 +1,11 @@
 import { AshlarError, ERROR_CODES } from "@ashlar/sdk/errors";
 import type { Clock, Random, Tracer } from "@ashlar/sdk/ports";
 import { DURATION_BUCKETS_SECONDS, type Metrics } from "../observability/metrics.ts";
-import type { Admission, Place } from "./admission.ts";
-import { createAnswerBudget } from "./answer-budget.ts";
-import type { ByteBudget } from "./byte-budget.ts";
-import { countedBody } from "./counted-body.ts";
-import type { Exchange } from "./exchange.ts";
+import type { Admission, Place } from "./bounds/admission.ts";
+import { createAnswerBudget } from "./bounds/answer-budget.ts";
+import type { ByteBudget } from "./bounds/byte-budget.ts";
+import { countedBody } from "./bounds/counted-body.ts";
+import type { Exchange } from "./exchange/exchange.ts";
 import { type Finish, finishOnce } from "./finish-once.ts";
 import type { HttpHandler, HttpRequest, HttpResponse, RouteInfo } from "./http-handler.ts";
 import { wrapBody } from "./piece.ts";
@@ -72,7 +72,7 @@ export function observedHandler(handler: HttpHandler, options: ObservedHandlerOp
         // An unauthenticated caller's answer is bounded where it is written. A slot kept until it is taken could be kept by the caller at will.
         if (context.isTrusted !== true) {
           if (status >= 400 || error !== undefined || context.errorCode !== undefined)
-            received.exchange?.markStranger();
+            received.exchange?.markUnauthenticated();
           place.release();
         }
         record.finished(observation, status, error);
@@ -144,7 +144,7 @@ function contextOf(
         throw error;
       }
       if (kind === "long-lived") exchange?.stayOpen();
-      else exchange?.markStranger();
+      else exchange?.markUnauthenticated();
     },
   };
   return context;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
+import { HTTP_LIMITS } from "./bounds/http-limits.ts";
 import { resolveRange } from "./byte-range.ts";
 import { namesEntityTag } from "./conditions.ts";
-import { HTTP_LIMITS } from "./http-limits.ts";
 
 describe("resolveRange", () => {
   it("follows RFC 9110", () => {

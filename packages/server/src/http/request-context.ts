@@ -1,8 +1,8 @@
 import type { AshlarError, ErrorCode } from "@ashlar/sdk/errors";
 import type { ReadBudget } from "@ashlar/sdk/ports";
 import { type ContextKey, type ContextValues, createContextKey, createContextValues } from "@connectrpc/connect";
-import type { Caller, OpenKind } from "./admission.ts";
-import type { Exchange } from "./exchange.ts";
+import type { Caller, OpenKind } from "./bounds/admission.ts";
+import type { Exchange } from "./exchange/exchange.ts";
 import type { HttpRequest } from "./http-handler.ts";
 
 /** What the layers of a server tell each other about one request; RPC handlers reach it as `context.values.get(REQUEST_CONTEXT)`. */

@@ -3,16 +3,16 @@ import { AshlarError } from "@ashlar/sdk/errors";
 import type { LogFields, Logger } from "@ashlar/sdk/ports";
 import { afterEach, describe, expect, it } from "vitest";
 import { createPinoLogger } from "../observability/index.ts";
+import { HTTP_LIMITS } from "./bounds/http-limits.ts";
+import { createHttpListener, type HttpListener } from "./connection/listener.ts";
 import type { HttpHandler } from "./http-handler.ts";
-import { HTTP_LIMITS } from "./http-limits.ts";
-import { createHttpListener, type HttpListener } from "./listener.ts";
 import { trustCaller } from "./request-context.ts";
 import { createManualClock, type ManualClock } from "./testing/manual-clock.ts";
 import { thingsHandlers } from "./testing/things-handlers.ts";
 
 const TEXT_MAX = HTTP_LIMITS.LOG_TEXT_MAX.value;
-const BURST_BYTES = HTTP_LIMITS.STRANGER_LINE_BYTES_BURST.value;
-const BYTES_PER_SECOND = HTTP_LIMITS.STRANGER_LINE_BYTES_PER_SECOND.value;
+const BURST_BYTES = HTTP_LIMITS.UNAUTHENTICATED_LINE_BYTES_BURST.value;
+const BYTES_PER_SECOND = HTTP_LIMITS.UNAUTHENTICATED_LINE_BYTES_PER_SECOND.value;
 
 /** A line with one text at its longest. */
 const LINE_MAX_BYTES = 6 * TEXT_MAX + 1000;

@@ -1,9 +1,9 @@
 import type { Clock, LogFields, Logger } from "@ashlar/sdk/ports";
 import { boundedFields } from "../observability/bounded-fields.ts";
 import { visibleJson } from "../observability/control-characters.ts";
-import { HTTP_LIMITS } from "./http-limits.ts";
+import { HTTP_LIMITS } from "./bounds/http-limits.ts";
+import { createTokenBucket } from "./bounds/token-bucket.ts";
 import type { RequestContext } from "./request-context.ts";
-import { createTokenBucket } from "./token-bucket.ts";
 
 /** Writes the lines that requests cause, and bounds those of unauthenticated callers: a disk full of them would stop a server too. */
 export interface RequestLog {
@@ -28,13 +28,13 @@ const AROUND_BYTES = 120;
 export function createRequestLog(logger: Logger, clock: Pick<Clock, "monotonicMs">): RequestLog {
   const nowMs = (): number => clock.monotonicMs();
   const lines = createTokenBucket({
-    burst: HTTP_LIMITS.STRANGER_LINES_BURST.value,
-    perSecond: HTTP_LIMITS.STRANGER_LINES_PER_SECOND.value,
+    burst: HTTP_LIMITS.UNAUTHENTICATED_LINES_BURST.value,
+    perSecond: HTTP_LIMITS.UNAUTHENTICATED_LINES_PER_SECOND.value,
     nowMs,
   });
   const bytes = createTokenBucket({
-    burst: HTTP_LIMITS.STRANGER_LINE_BYTES_BURST.value,
-    perSecond: HTTP_LIMITS.STRANGER_LINE_BYTES_PER_SECOND.value,
+    burst: HTTP_LIMITS.UNAUTHENTICATED_LINE_BYTES_BURST.value,
+    perSecond: HTTP_LIMITS.UNAUTHENTICATED_LINE_BYTES_PER_SECOND.value,
     nowMs,
   });
   let leftOut = 0;

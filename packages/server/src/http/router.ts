@@ -1,7 +1,7 @@
 import { AshlarError } from "@ashlar/sdk/errors";
-import type { BoundedHandler } from "./bounded-handler.ts";
 import type { HttpHandler, HttpRequest, ResolvedRoute } from "./http-handler.ts";
 import { problemResponse } from "./problem.ts";
+import type { BoundedHandler } from "./rpc/bounded-handler.ts";
 
 /** A plain HTTP API under a path. */
 export interface HttpRoute {

@@ -1,23 +1,23 @@
 import { AshlarError } from "@ashlar/sdk/errors";
 import { type Clock, guardedLogger, guardedTracer, type Logger, type Random, type Tracer } from "@ashlar/sdk/ports";
 import type { Metrics } from "../observability/metrics.ts";
-import { createAdmission } from "./admission.ts";
-import { budgetedHandler } from "./budgeted-handler.ts";
-import { createByteBudget } from "./byte-budget.ts";
+import { createAdmission } from "./bounds/admission.ts";
+import { budgetedHandler } from "./bounds/budgeted-handler.ts";
+import { createByteBudget } from "./bounds/byte-budget.ts";
+import { HTTP_LIMITS } from "./bounds/http-limits.ts";
 import { type CorsOptions, corsHandler } from "./cors.ts";
 import { createRefusalLog } from "./cors-refusals.ts";
 import { guardedHandler } from "./guarded-handler.ts";
 import { operationRoutes, type Readiness } from "./health-routes.ts";
-import { healthRoutes } from "./health-service.ts";
 import type { HttpHandler, HttpRequest, ResolvedRoute } from "./http-handler.ts";
-import { HTTP_LIMITS } from "./http-limits.ts";
 import { observedHandler } from "./observed-handler.ts";
 import { problemResponse } from "./problem.ts";
-import { reflectionRoutes } from "./reflection-service.ts";
 import { REQUEST_CONTEXT } from "./request-context.ts";
 import { createRequestLog } from "./request-log.ts";
 import { createHttpRouter, type HttpRoute } from "./router.ts";
-import { createRpcHandlers, type RpcRoutes } from "./rpc-handlers.ts";
+import { healthRoutes } from "./rpc/health-service.ts";
+import { reflectionRoutes } from "./rpc/reflection-service.ts";
+import { createRpcHandlers, type RpcRoutes } from "./rpc/rpc-handlers.ts";
 import type { ServingState } from "./serving-state.ts";
 
 /** Options of {@link createServerHandlers}. */
@@ -91,7 +91,7 @@ export function createServerHandlers(options: ServerHandlerOptions): ServerHandl
   const answer: HttpHandler = async (request) => {
     const operation = operations.get(request.path);
     if (operation === undefined) return await observed({ ...request, route: resolve(request) });
-    request.exchange?.markStranger();
+    request.exchange?.markUnauthenticated();
     return await operation(request);
   };
   return {

@@ -6,9 +6,9 @@ import { join } from "node:path";
 import type { TLSSocket } from "node:tls";
 import { silentLogger } from "@ashlar/sdk/ports";
 import { afterEach, describe, expect, it } from "vitest";
+import type { TlsOptions } from "./connection/tls.ts";
 import { createServerPorts, type ServerAddress, type ServerPorts } from "./server-ports.ts";
 import { thingsHandlers } from "./testing/things-handlers.ts";
-import type { TlsOptions } from "./tls.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "ashlar-ports-"));
 const open: ServerPorts[] = [];

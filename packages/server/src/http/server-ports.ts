@@ -1,7 +1,7 @@
 import type { Clock, Logger } from "@ashlar/sdk/ports";
-import { createHttpListener, type HttpListener, type ListenAddress } from "./listener.ts";
+import { createHttpListener, type HttpListener, type ListenAddress } from "./connection/listener.ts";
+import type { TlsOptions } from "./connection/tls.ts";
 import type { ServerHandlers } from "./server-handler.ts";
-import type { TlsOptions } from "./tls.ts";
 
 /** Options of {@link createServerPorts}. */
 export interface ServerPortsOptions {

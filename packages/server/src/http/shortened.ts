@@ -1,4 +1,4 @@
-import { HTTP_LIMITS } from "./http-limits.ts";
+import { HTTP_LIMITS } from "./bounds/http-limits.ts";
 
 /** Cuts a text that may quote a client to `max` characters, by default ERROR_TEXT_MAX, and adds `…`. Well-formed text stays well-formed. */
 export function shortened(text: string, max: number = HTTP_LIMITS.ERROR_TEXT_MAX.value): string {

@@ -1,5 +1,5 @@
 import type { LogFields } from "@ashlar/sdk/ports";
-import { HTTP_LIMITS } from "../http/http-limits.ts";
+import { HTTP_LIMITS } from "../http/bounds/http-limits.ts";
 import { shortened } from "../http/shortened.ts";
 
 /** A text of a log line: no more than LOG_TEXT_MAX characters of it. */

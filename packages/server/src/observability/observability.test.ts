@@ -1,7 +1,7 @@
 import { AshlarError } from "@ashlar/sdk/errors";
 import { Registry } from "prom-client";
 import { describe, expect, it } from "vitest";
-import { HTTP_LIMITS } from "../http/http-limits.ts";
+import { HTTP_LIMITS } from "../http/bounds/http-limits.ts";
 import { createMetrics, createPinoLogger, noMetrics } from "./index.ts";
 
 describe("metrics", () => {

@@ -26,9 +26,7 @@ describe("the tracer of a server", () => {
     expect(text).toContain('ashlar_sql_failures_total{operation="commitObject",code="METADATA_UNAVAILABLE"} 1');
     expect(text).toContain('ashlar_file_duration_seconds_count{step="fsync"} 1');
     expect(text).toContain('ashlar_replica_duration_seconds_count{method="putChunk"} 1');
-    expect(text).toContain(
-      'ashlar_replica_failures_total{method="putChunk",node="node-2",code="NODE_UNAVAILABLE"} 1',
-    );
+    expect(text).toContain('ashlar_replica_failures_total{method="putChunk",node="node-2",code="NODE_UNAVAILABLE"} 1');
   });
 
   it("hands spans on, measured or not, and makes them active", () => {

@@ -3,8 +3,8 @@ import { readFile } from "node:fs/promises";
 import { AshlarError } from "@ashlar/sdk/errors";
 import type { Clock, Logger } from "@ashlar/sdk/ports";
 import { fileError } from "../../files/file-error.ts";
+import { tlsProblem } from "../../http/connection/tls.ts";
 import type { TlsOptions } from "../../http/index.ts";
-import { tlsProblem } from "../../http/tls.ts";
 import type { Metrics } from "../../observability/index.ts";
 import type { Settings } from "../settings.ts";
 

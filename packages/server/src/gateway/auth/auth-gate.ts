@@ -1,6 +1,6 @@
 import { type ContextKey, createContextKey } from "@connectrpc/connect";
 import { noteCaller } from "../../http/request-context.ts";
-import type { RpcGate } from "../../http/rpc-handlers.ts";
+import type { RpcGate } from "../../http/rpc/rpc-handlers.ts";
 import type { OperationName } from "../operations/operation.ts";
 import { type CallHead, callerOf, type Principal } from "./authenticator.ts";
 

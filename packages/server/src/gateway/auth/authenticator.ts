@@ -1,7 +1,7 @@
 import { AshlarError } from "@ashlar/sdk/errors";
 import type { ApiKeyRecord, ApiKeyRole, Clock, CredentialCatalog, CredentialScope, Logger } from "@ashlar/sdk/ports";
 import { type AccessGrant, bearerToken, type GrantKeeper } from "../../grants/index.ts";
-import type { Caller } from "../../http/admission.ts";
+import type { Caller } from "../../http/bounds/admission.ts";
 import { parseApiKey, secretMatches } from "./api-key.ts";
 import { ACCESS_WORDS, type AccessRules, clusterAllows, roleAllows } from "./roles.ts";
 

@@ -5,7 +5,7 @@ import { checkChunks } from "@ashlar/sdk/manifest";
 import type { ChunkedContent, CommittedChunk } from "@ashlar/sdk/ports";
 import type { ReceivedContent } from "@ashlar/sdk/rpc";
 import type { TicketGrant } from "../../grants/index.ts";
-import { HTTP_LIMITS } from "../../http/http-limits.ts";
+import { HTTP_LIMITS } from "../../http/bounds/http-limits.ts";
 import type { GatewayContext } from "../gateway-context.ts";
 import { askStores } from "./ask-stores.ts";
 import { checkReceipts, type ProvenChunk } from "./check-receipts.ts";

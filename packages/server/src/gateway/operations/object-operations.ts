@@ -13,7 +13,7 @@ import {
   type PutObjectOutcome,
   type PutObjectRequest,
 } from "@ashlar/sdk/ports";
-import { HTTP_LIMITS } from "../../http/http-limits.ts";
+import { HTTP_LIMITS } from "../../http/bounds/http-limits.ts";
 import type { Touched } from "../auth/check-scope.ts";
 import type { GatewayContext } from "../gateway-context.ts";
 import { openForReader } from "../own-chunks.ts";

@@ -10,7 +10,7 @@ import { create, type DescMessage, type MessageInitShape, toBinary } from "@bufb
 import { createClient, type Interceptor } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { HTTP_LIMITS } from "../../http/http-limits.ts";
+import { HTTP_LIMITS } from "../../http/bounds/http-limits.ts";
 import { codeOf } from "../testing/direct-client.ts";
 import { startTestGateway, type TestGateway } from "../testing/start-test-gateway.ts";
 

@@ -31,7 +31,7 @@ import {
 } from "@ashlar/sdk/rpc";
 import type { ServiceImpl } from "@connectrpc/connect";
 import { READ_GRANT_TTL_MS } from "../../grants/index.ts";
-import { frameSize } from "../../http/frames.ts";
+import { frameSize } from "../../http/rpc/frames.ts";
 import { rpcCall } from "../gateway-call.ts";
 import type { GatewayContext } from "../gateway-context.ts";
 import type { GatewayOperations } from "../operations/index.ts";

@@ -8,8 +8,8 @@ import {
   type PutObjectRequestMessage,
 } from "@ashlar/sdk/rpc";
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { framesOf } from "../../http/frames.ts";
 import { bytesOf } from "../../http/piece.ts";
+import { framesOf } from "../../http/rpc/frames.ts";
 import type { PutObjectInput } from "../operations/object-operations.ts";
 import type { ReadableObject } from "../own-chunks.ts";
 

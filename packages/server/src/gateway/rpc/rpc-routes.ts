@@ -1,7 +1,7 @@
 import { LIMITS } from "@ashlar/sdk/limits";
 import { ClusterService, CredentialService, ObjectService } from "@ashlar/sdk/rpc";
-import { HTTP_LIMITS } from "../../http/http-limits.ts";
-import type { RpcOptionSource, RpcOptions, RpcRoutes } from "../../http/rpc-handlers.ts";
+import { HTTP_LIMITS } from "../../http/bounds/http-limits.ts";
+import type { RpcOptionSource, RpcOptions, RpcRoutes } from "../../http/rpc/rpc-handlers.ts";
 import { authGate } from "../auth/auth-gate.ts";
 import type { GatewayContext } from "../gateway-context.ts";
 import type { GatewayOperations } from "../operations/index.ts";
