@@ -14,12 +14,13 @@ const TOUCHED = [
   'of 50 writers of one key with ifNoneMatch "*" exactly one wins',
   "50 writers of one key and one chunk leave one object and the right count",
   "copies in opposite directions, overwrites and deletes at once end well",
-  "ten servers that register at once are all in the newest layout",
+  "ten nodes that register at once are all in the newest layout",
 ];
 
 describe.each<[string, () => Promise<MetadataStoreSubject>]>([
   ["SQLite with durability batched", () => createSqliteSubject({ durability: "batched" })],
   ["SQLite with durability os", () => createSqliteSubject({ durability: "os" })],
+  ["SQLite in the thread of the caller", () => createSqliteSubject({ thread: "caller" })],
   ["PostgreSQL without prepared statements", () => createPostgresSubject({ preparedStatements: false })],
   ["PostgreSQL without pipelining", () => createPostgresSubject({ pipeline: false })],
 ])("%s", (_name, create) => {
