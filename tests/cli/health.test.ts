@@ -118,7 +118,7 @@ test("a gateway whose nodes do not let it in is broken, by the name of each", as
   const { metadata } = cluster;
   const clusterKey = "another cluster key, of 32 letters or more";
   const [clock, random, logger] = [systemClock, systemRandom, silentLogger];
-  const grants = await createGrantKeeper({ clusterKey, clock, random });
+  const grants = createGrantKeeper({ clusterKey, clock, random });
   const transport = undiciTransport();
   const authorization = clusterAuthorization(grants, clock);
   const topology = createClusterTopology({ registry: metadata, transport, authorization, clock, logger });

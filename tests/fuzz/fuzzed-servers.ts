@@ -40,7 +40,7 @@ export async function startFuzzedServers(): Promise<FuzzedServers> {
     await expectOk(fetch(`${serve.url}/objects/${bucket}`, { method: "PUT", headers: authorization }));
   }
   await expectOk(fetch(knownUrl, { method: "PUT", headers: authorization, body: known }));
-  const grants = await createGrantKeeper({ clusterKey: CLUSTER_KEY, clock: systemClock, random: systemRandom });
+  const grants = createGrantKeeper({ clusterKey: CLUSTER_KEY, clock: systemClock, random: systemRandom });
   const chunkId = createHash("sha256").update(known).digest();
   const clusterGrant = await grants.issueCluster();
   const credentials: FuzzCredentials = { serve: [apiKey, apiKey, clusterGrant], node: [clusterGrant] };

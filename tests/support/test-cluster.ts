@@ -102,7 +102,7 @@ export async function startTestCluster(options: TestClusterOptions = {}): Promis
   for (let index = 0; index < (options.nodeCount ?? 3); index++) {
     nodes.push(await startNode(`node-${index + 1}`, metadata, options, resources));
   }
-  const keeper = await createGrantKeeper({ clusterKey: CLUSTER_KEY, clock: systemClock, random: systemRandom });
+  const keeper = createGrantKeeper({ clusterKey: CLUSTER_KEY, clock: systemClock, random: systemRandom });
   const transport = undiciTransport();
   const topology = createClusterTopology({
     registry: metadata,

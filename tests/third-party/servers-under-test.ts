@@ -33,7 +33,7 @@ export async function startServers(): Promise<ServersUnderTest> {
     gateway: new URL(gatewayUrl).host,
     node: new URL(nodeUrl).host,
     apiKey,
-    grants: await createGrantKeeper({ clusterKey, clock: systemClock, random: systemRandom }),
+    grants: createGrantKeeper({ clusterKey, clock: systemClock, random: systemRandom }),
     async [Symbol.asyncDispose]() {
       await node.stop();
       await gateway.stop();

@@ -11,7 +11,15 @@ export {
   type GatewayCoreOptions,
   type GatewayOptions,
 } from "./gateway/index.ts";
-export { clusterAuthorization, createGrantKeeper, type GrantKeeper } from "./grants/index.ts";
+export {
+  clusterAuthorization,
+  createGrantKeeper,
+  type GrantKeeper,
+  type GrantKeeperOptions,
+  type Signer,
+  type SigningPurpose,
+  webCryptoSigner,
+} from "./grants/index.ts";
 export {
   createMaintenance,
   type Maintenance,

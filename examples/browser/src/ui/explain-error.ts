@@ -16,7 +16,7 @@ const WHAT_TO_DO: Partial<Record<ErrorCode, string>> = {
   OVERLOADED: "The store has too much to do. Try again in a moment.",
   DISK_FULL: "The store's disks are full. Delete something, or ask the operator for room.",
   UNAUTHENTICATED: "This page's access has ended. Reload the page; uploads go on from where they were.",
-  PERMISSION_DENIED: "This page may not do that. Ask whoever runs the app.",
+  PERMISSION_DENIED: "This page may not do that. Ask the operator of the app.",
   OBJECT_NOT_FOUND: "Somebody has deleted or moved it. Refresh the list.",
   BUCKET_NOT_FOUND: "The bucket is gone. Restart the app's server, which makes it.",
   PRECONDITION_FAILED: "Somebody has changed it meanwhile. Refresh the list.",
@@ -25,7 +25,7 @@ const WHAT_TO_DO: Partial<Record<ErrorCode, string>> = {
   CHUNK_MISSING: "Copies in the store are missing. Try again later; the operator should run `ashlar health`.",
   DEADLINE_EXCEEDED: "The store does not answer. Check the connection, then try again.",
   INVALID_ARGUMENT: "The store does not take this name or file. Give it a shorter or plainer name.",
-  UPLOAD_NOT_FOUND: "The upload was ended in another tab, or given up by the store. Try again; it begins anew.",
+  UPLOAD_NOT_FOUND: "The upload was ended in another tab, or aborted by the store. Try again; it starts over.",
   OBJECT_TOO_LARGE: "The file is larger than the store takes.",
 };
 
@@ -36,7 +36,7 @@ export function explainError(error: unknown): Explanation {
   return {
     code: AshlarError.is(error) ? known.code : undefined,
     what: known.message,
-    whatToDo: WHAT_TO_DO[known.code] ?? "Try again; if it stays, tell whoever runs the app.",
+    whatToDo: WHAT_TO_DO[known.code] ?? "Try again; if that does not help, tell the operator of the app.",
   };
 }
 

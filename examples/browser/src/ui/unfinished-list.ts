@@ -33,7 +33,7 @@ function unfinishedRow(token: ResumeToken, actions: UnfinishedActions): HTMLLIEl
     const stored = await actions.storedBytes(token);
     detail.textContent =
       stored === undefined
-        ? `${formatBytes(sizeBytes)}, begins anew: the store has given it up`
+        ? `${formatBytes(sizeBytes)}, starts again: the store has aborted it`
         : `${formatBytes(stored)} of ${formatBytes(sizeBytes)} are in the store`;
   });
   const resume = (picked: PickedFile): void => {

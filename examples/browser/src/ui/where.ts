@@ -9,7 +9,7 @@ export async function describeWay(connections: Connections, way: Way): Promise<s
   const gateway = new URL(connections.gatewayUrl).host;
   const nodes = await nodeCount(client);
   if (way.seat === "gateway") return `through the gateway ${gateway}`;
-  if (nodes === 0) return `through ${gateway}, which has no storage nodes beside it`;
+  if (nodes === 0) return `through ${gateway}, which has no separate storage nodes`;
   return `straight to ${formatCount(nodes, "storage node")}, metadata from ${gateway}`;
 }
 

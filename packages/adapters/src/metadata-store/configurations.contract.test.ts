@@ -20,6 +20,7 @@ const TOUCHED = [
 describe.each<[string, () => Promise<MetadataStoreSubject>]>([
   ["SQLite with durability batched", () => createSqliteSubject({ durability: "batched" })],
   ["SQLite with durability os", () => createSqliteSubject({ durability: "os" })],
+  ["SQLite in the thread of the caller", () => createSqliteSubject({ thread: "caller" })],
   ["PostgreSQL without prepared statements", () => createPostgresSubject({ preparedStatements: false })],
   ["PostgreSQL without pipelining", () => createPostgresSubject({ pipeline: false })],
 ])("%s", (_name, create) => {

@@ -128,7 +128,7 @@ function envelope(bytes: Uint8Array, flags = 0): Buffer {
 }
 
 const clusterGrant = async (): Promise<string> =>
-  (await createGrantKeeper({ clusterKey: TEST_CLUSTER_KEY, clock: systemClock, random: systemRandom })).issueCluster();
+  createGrantKeeper({ clusterKey: TEST_CLUSTER_KEY, clock: systemClock, random: systemRandom }).issueCluster();
 const text = (value: string): Buffer => Buffer.from(value);
 const { method } = ObjectService;
 const OBJECTS = "/ashlar.v1.ObjectService";

@@ -21,7 +21,7 @@ import {
   type Tracer,
 } from "@ashlar/sdk/ports";
 import { createPieceBuffers } from "../chunk-api/index.ts";
-import { type ClusterKeys, createGrantKeeperLazily, type GrantKeeper } from "../grants/index.ts";
+import { type ClusterKeys, createGrantKeeper, type GrantKeeper } from "../grants/index.ts";
 import { answersInTime } from "../http/answers-in-time.ts";
 import { HTTP_LIMITS } from "../http/bounds/http-limits.ts";
 import type { CorsOptions } from "../http/cors.ts";
@@ -192,7 +192,7 @@ function createContext(options: GatewayCoreOptions): GatewayContext {
   };
   let grants = options.grants;
   if (grants === undefined && (clusterKey !== undefined || !insecure)) {
-    grants = createGrantKeeperLazily({ clusterKey: clusterKey ?? "", clock, random });
+    grants = createGrantKeeper({ clusterKey, clock, random });
   }
   const chunks = createReplicatedStore({ topology, hasher, clock, random, logger });
   const engine = {

@@ -36,7 +36,7 @@ async function clusterOf(
 /** A gateway of the same cluster that was given another key. */
 async function otherKeyGateway(metadata: MetadataStore): Promise<TestGateway> {
   const clusterKey = "another cluster key, of 32 letters or more";
-  const keeper = await createGrantKeeper({ clusterKey, clock: systemClock, random: systemRandom });
+  const keeper = createGrantKeeper({ clusterKey, clock: systemClock, random: systemRandom });
   const transport = undiciTransport();
   const authorization = clusterAuthorization(keeper, systemClock);
   const topology = createClusterTopology({ registry: metadata, transport, authorization, clock, logger: silentLogger });

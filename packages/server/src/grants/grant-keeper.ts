@@ -12,7 +12,8 @@ import {
   type NodeReceipt,
 } from "./grant.ts";
 import { decodePayload, encodePayload, peekKind } from "./grant-payload.ts";
-import { assertClusterKeys, type ClusterKeys, deriveSubkeys, type Subkeys } from "./subkeys.ts";
+import type { Signer } from "./signer.ts";
+import { type ClusterKeys, webCryptoSigner } from "./web-crypto-signer.ts";
 
 /** How far the clocks of two machines may differ before one refuses the other's grants. */
 export const CLOCK_SKEW_MS = 60_000;
@@ -92,7 +93,9 @@ export interface GrantKeeper {
 /** What a keeper is made of. */
 export interface GrantKeeperOptions {
   /** At least 32 characters; the same on every server of the cluster, except while it is changed. There is no default. */
-  readonly clusterKey: ClusterKeys;
+  readonly clusterKey?: ClusterKeys | undefined;
+  /** Instead of `clusterKey`. Default: {@link webCryptoSigner} with it. */
+  readonly signer?: Signer | undefined;
   readonly clock: Pick<Clock, "nowMs">;
   readonly random: Pick<Random, "bytes">;
   /** Life of tickets and write grants in ms; default GRANT_TTL_MS. */
@@ -106,34 +109,13 @@ export interface GrantKeeperOptions {
  *
  * @throws {AshlarError} INVALID_ARGUMENT if the cluster key is too short.
  */
-export async function createGrantKeeper(options: GrantKeeperOptions): Promise<GrantKeeper> {
-  const subkeys = await deriveSubkeys(options.clusterKey);
-  return keeperOf(options, () => Promise.resolve(subkeys));
-}
-
-/**
- * The same, without waiting: its keys are derived at its first use. For constructors, which cannot wait.
- *
- * @throws {AshlarError} INVALID_ARGUMENT if the cluster key is too short.
- */
-export function createGrantKeeperLazily(options: GrantKeeperOptions): GrantKeeper {
-  assertClusterKeys(options.clusterKey);
-  let subkeys: Promise<AllSubkeys> | undefined;
-  return keeperOf(options, () => {
-    subkeys ??= deriveSubkeys(options.clusterKey);
-    return subkeys;
-  });
-}
-
-/** Subkeys of the key that signs, then of others that are accepted. */
-type AllSubkeys = readonly [Subkeys, ...Subkeys[]];
-
-function keeperOf(options: GrantKeeperOptions, subkeys: () => Promise<AllSubkeys>): GrantKeeper {
+export function createGrantKeeper(options: GrantKeeperOptions): GrantKeeper {
+  const { signer = webCryptoSigner(options.clusterKey ?? "") } = options;
   const { clock, random, grantTtlMs = LIMITS.GRANT_TTL_MS, receiptTtlMs = RECEIPT_TTL_MS } = options;
   const until = (ttlMs: number, { notAfterMs = Number.POSITIVE_INFINITY }: EndOptions = {}): Ending => ({
     expiresAtMs: Math.floor(Math.min(clock.nowMs() + ttlMs, notAfterMs)),
   });
-  const issue = async (grant: Grant): Promise<string> => signGrant((await subkeys())[0], grant);
+  const issue = async (grant: Grant): Promise<string> => signGrant(signer, grant);
   return Object.freeze<GrantKeeper>({
     issueCluster: () => issue({ kind: "cluster", ...until(CLUSTER_GRANT_TTL_MS) }),
     issueWrite: (claims, end) => issue({ kind: "write", ...claims, ...until(grantTtlMs, end) }),
@@ -144,7 +126,7 @@ function keeperOf(options: GrantKeeperOptions, subkeys: () => Promise<AllSubkeys
     issueManifest: (claims) => issue({ kind: "manifest", ...claims, ...until(MANIFEST_TTL_MS) }),
     issueAccess: (claims) => issue({ kind: "access", ...claims }),
     async verify(token, kinds, { expiredForMs = 0 } = {}) {
-      const grant = await readGrant(await subkeys(), token);
+      const grant = await readGrant(signer, token);
       assertAlive(grant, clock.nowMs() - expiredForMs);
       if (!isOf(grant, kinds)) {
         throw new AshlarError("PERMISSION_DENIED", `a grant of kind ${grant.kind} does not allow this`);
@@ -153,26 +135,20 @@ function keeperOf(options: GrantKeeperOptions, subkeys: () => Promise<AllSubkeys
     },
     newTicketId: () => encodeBase64Url(random.bytes(16)),
     async seal(secret, owner) {
-      const iv = Uint8Array.from(random.bytes(SEAL_NONCE_BYTES));
-      const algorithm = { name: "AES-GCM", iv, additionalData: encoder.encode(owner) };
-      const text = await crypto.subtle.encrypt(algorithm, (await subkeys())[0].seal, encoder.encode(secret));
-      return Uint8Array.from([SEAL_FORMAT, ...iv, ...new Uint8Array(text)]);
+      const nonce = Uint8Array.from(random.bytes(SEAL_NONCE_BYTES));
+      const sealed = await signer.seal(encoder.encode(secret), { nonce, owner: encoder.encode(owner) });
+      return Uint8Array.from([SEAL_FORMAT, ...nonce, ...sealed]);
     },
     async unseal(sealed, owner) {
       const [format, ...rest] = sealed;
-      const iv = Uint8Array.from(rest.slice(0, SEAL_NONCE_BYTES));
-      const text = Uint8Array.from(rest.slice(SEAL_NONCE_BYTES));
-      const algorithm = { name: "AES-GCM", iv, additionalData: encoder.encode(owner) };
-      for (const { seal } of format === SEAL_FORMAT ? await subkeys() : []) {
-        const opened = await crypto.subtle.decrypt(algorithm, seal, text).catch(() => undefined);
-        if (opened !== undefined) return new TextDecoder().decode(opened);
-      }
+      const box = { nonce: Uint8Array.from(rest.slice(0, SEAL_NONCE_BYTES)), owner: encoder.encode(owner) };
+      const text =
+        format === SEAL_FORMAT ? await signer.unseal(Uint8Array.from(rest.slice(SEAL_NONCE_BYTES)), box) : undefined;
+      if (text !== undefined) return new TextDecoder().decode(text);
       throw new AshlarError("UNAUTHENTICATED", "the secret was not sealed with this cluster's key");
     },
-    async nonceFor(ticketId, chunkId, nodeId) {
-      const message = new TextEncoder().encode(JSON.stringify([ticketId, encodeHex(chunkId), nodeId]));
-      return new Uint8Array(await crypto.subtle.sign("HMAC", (await subkeys())[0].nonce, message));
-    },
+    nonceFor: (ticketId, chunkId, nodeId) =>
+      signer.sign("nonce", encoder.encode(JSON.stringify([ticketId, encodeHex(chunkId), nodeId]))),
   });
 }
 
@@ -193,13 +169,12 @@ function assertAlive({ kind, expiresAtMs }: Grant, nowMs: number): void {
   }
 }
 
-async function signGrant(subkeys: Subkeys, grant: Grant): Promise<string> {
+async function signGrant(signer: Signer, grant: Grant): Promise<string> {
   const payload = encodeBase64Url(encodePayload(grant));
-  const mac = await crypto.subtle.sign("HMAC", subkeys.grants[grant.kind], new TextEncoder().encode(payload));
-  return `${payload}.${encodeBase64Url(new Uint8Array(mac))}`;
+  return `${payload}.${encodeBase64Url(await signer.sign(grant.kind, encoder.encode(payload)))}`;
 }
 
-async function readGrant(all: AllSubkeys, token: string | undefined): Promise<Grant> {
+async function readGrant(signer: Signer, token: string | undefined): Promise<Grant> {
   if (token === undefined || token === "") throw unauthenticated("a grant is needed");
   const [payloadText = "", macText, ...more] = token.length <= TOKEN_MAX_LENGTH ? token.split(".") : [];
   const payload = decodeBase64Url(payloadText);
@@ -207,22 +182,11 @@ async function readGrant(all: AllSubkeys, token: string | undefined): Promise<Gr
   if (payload === undefined || mac === undefined || more.length > 0) throw unauthenticated("the grant is malformed");
   const peeked = peekKind(payload);
   if (!peeked || !isGrantKind(peeked.kind)) throw unauthenticated("the grant is malformed");
-  if (!(await isSigned(all, peeked.kind, mac, new TextEncoder().encode(payloadText))))
+  if (!(await signer.verify(peeked.kind, mac, encoder.encode(payloadText))))
     throw unauthenticated("the grant is not signed by this cluster");
   const grant = decodePayload(peeked.fields);
   if (grant === undefined) throw unauthenticated("the grant is malformed");
   return grant;
-}
-
-async function isSigned(
-  all: AllSubkeys,
-  kind: GrantKind,
-  mac: Uint8Array<ArrayBuffer>,
-  payload: Uint8Array<ArrayBuffer>,
-): Promise<boolean> {
-  // subtle.verify compares in constant time.
-  for (const { grants } of all) if (await crypto.subtle.verify("HMAC", grants[kind], mac, payload)) return true;
-  return false;
 }
 
 const isGrantKind = (kind: string): kind is GrantKind => (GRANT_KINDS as readonly string[]).includes(kind);

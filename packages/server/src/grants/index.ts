@@ -17,7 +17,6 @@ export {
   CLOCK_SKEW_MS,
   CLUSTER_GRANT_TTL_MS,
   createGrantKeeper,
-  createGrantKeeperLazily,
   type EndOptions,
   type GrantKeeper,
   type GrantKeeperOptions,
@@ -25,4 +24,5 @@ export {
   RECEIPT_TTL_MS,
 } from "./grant-keeper.ts";
 export { assertInScope, assertMayRead } from "./grant-scope.ts";
-export { CLUSTER_KEYS_MAX, type ClusterKeys } from "./subkeys.ts";
+export type { Signer, SigningPurpose } from "./signer.ts";
+export { CLUSTER_KEYS_MAX, type ClusterKeys, webCryptoSigner } from "./web-crypto-signer.ts";

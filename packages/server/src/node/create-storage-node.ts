@@ -3,7 +3,7 @@ import { type Hasher, webCryptoHasher } from "@ashlar/sdk/hash";
 import type { ChunkStore, Clock, Logger, NodeRegistry, NodeStats, Random, Tracer } from "@ashlar/sdk/ports";
 import { checkedUrl, guardedLogger, guardedTracer, systemClock, systemRandom } from "@ashlar/sdk/ports";
 import { createChunkApi } from "../chunk-api/index.ts";
-import { type ClusterKeys, createGrantKeeperLazily, type GrantKeeper } from "../grants/index.ts";
+import { type ClusterKeys, createGrantKeeper, type GrantKeeper } from "../grants/index.ts";
 import { answersInTime } from "../http/answers-in-time.ts";
 import {
   type CheckState,
@@ -236,7 +236,7 @@ function grantsOf(
   random: Random,
 ): GrantKeeper | undefined {
   if (grants !== undefined) return grants;
-  if (clusterKey !== undefined) return createGrantKeeperLazily({ clusterKey, clock, random });
+  if (clusterKey !== undefined) return createGrantKeeper({ clusterKey, clock, random });
   if (insecure) return undefined;
   throw new AshlarError("INVALID_ARGUMENT", "a storage node needs the cluster key, or insecure: true");
 }

@@ -21,9 +21,10 @@ import { createSqlMetadataStore, type SqlExecutor } from "../../internal/sql/sql
 import { tracedExecutor } from "../../internal/sql/traced-executor.ts";
 import { explained } from "../../internal/store-folder.ts";
 import { DatabaseSteps } from "./database-steps.ts";
+import { inThreadClient } from "./in-thread-client.ts";
 import { assertNodeHasSqlite } from "./node-version.ts";
 import { rememberDatabase, type TakeOver, viewFolder } from "./store-guard.ts";
-import { WorkerClient } from "./worker-client.ts";
+import { type SqliteClient, WorkerClient } from "./worker-client.ts";
 import type { WorkerInit, WorkerRequest } from "./worker-protocol.ts";
 import { assertWorkerUrl } from "./worker-thread.ts";
 
@@ -54,11 +55,20 @@ export interface SqliteMetadataStoreOptions {
   readonly takeOver?: TakeOver | undefined;
   /** File of the worker's code, `@ashlar/adapters/sqlite-worker` as it was bundled; only bundled apps need it. Default: next to this module. */
   readonly workerUrl?: URL | undefined;
+  /**
+   * Where SQLite runs. `worker` (default): in two threads of its own, so that the app's event loop never waits for a disk. `caller`: in this one, where
+   * no thread can be started or one order of all steps is wanted (simulation); each `strict` write then stops the event loop for its fsync, and a file
+   * that another process keeps locked stops it for up to 16 s.
+   */
+  readonly thread?: "worker" | "caller" | undefined;
 }
+
+/** Makes a client of the file, not open yet. A worker starts its thread at once. */
+type Connect = (role: WorkerInit["role"]) => SqliteClient;
 
 /** Asks a worker for one operation. @param names under which its result is kept; default: none. */
 type AskWorker = (
-  client: WorkerClient,
+  client: SqliteClient,
   ask: Pick<WorkerRequest, "name" | "durability"> & {
     readonly input: unknown;
     readonly names?: WorkerRequest["names"];
@@ -82,6 +92,7 @@ export async function openSqliteMetadataStore(options: SqliteMetadataStoreOption
     clock = systemClock,
     random = systemRandom,
     workerUrl,
+    thread = "worker",
     stagedLayouts = false,
     durability: defaultDurability = "strict",
   } = options;
@@ -99,13 +110,15 @@ export async function openSqliteMetadataStore(options: SqliteMetadataStoreOption
           throw await explained(error, storeFolder);
         });
   const init = { path, nowMs: clock.nowMs(), mustExist: view?.mustExist ?? false };
-  const { writer, reader } = await openWorkers(init, workerUrl).catch(async (error: unknown) => {
+  const connect: Connect = (role) =>
+    thread === "caller" ? inThreadClient({ ...init, role }, clock) : new WorkerClient({ ...init, role }, workerUrl);
+  const { writer, reader } = await openBoth(connect).catch(async (error: unknown) => {
     if (!AshlarError.is(error, "DISK_FULL")) throw error;
     logger.warn(
       { path },
       "the disk is full: the metadata is opened without a file for its log's index, by this process alone",
     );
-    return await openAlone(init, workerUrl);
+    return await openAlone(connect);
   });
   logger.debug({ path }, "metadata file opened");
   const request: AskWorker = (client, { name, input, durability, names = [] }) =>
@@ -117,7 +130,7 @@ export async function openSqliteMetadataStore(options: SqliteMetadataStoreOption
   let stopped: AshlarError | undefined;
   const direct: Pick<SqlExecutor, "execute"> = {
     execute: async <Name extends OperationName>(name: Name, input: OperationInput<Name>, options?: WriteOptions) => {
-      if (name === "checkIntegrity" && reader !== writer) return (await checkApart(init, workerUrl, request)) as never;
+      if (name === "checkIntegrity" && reader !== writer) return (await checkApart(connect, request)) as never;
       const rules = rulesOfSql(name);
       const client = rules.kind === "read" ? reader : writer;
       const durability = rules.durability?.(input) ?? defaultDurability;
@@ -161,8 +174,8 @@ export async function openSqliteMetadataStore(options: SqliteMetadataStoreOption
  * The index of the log is a file too, and a full disk has no room for it: then one connection has it in memory, and does everything. It excludes
  * other processes until the store is closed. So reads need no room, and writes work again once there is some.
  */
-async function openAlone(init: Omit<WorkerInit, "role">, workerUrl: URL | undefined): ReturnType<typeof openWorkers> {
-  const alone = new WorkerClient({ ...init, role: "alone" }, workerUrl);
+async function openAlone(connect: Connect): ReturnType<typeof openBoth> {
+  const alone = connect("alone");
   try {
     await alone.open();
     return { writer: alone, reader: alone };
@@ -179,12 +192,9 @@ function aboutStore({ code, message, cause, details }: AshlarError): AshlarError
 }
 
 /** The writer opens first: it makes the tables that the reader needs. */
-async function openWorkers(
-  init: Omit<WorkerInit, "role">,
-  workerUrl: URL | undefined,
-): Promise<{ readonly writer: WorkerClient; readonly reader: WorkerClient }> {
-  const writer = new WorkerClient({ ...init, role: "writer" }, workerUrl);
-  const reader = new WorkerClient({ ...init, role: "reader" }, workerUrl);
+async function openBoth(connect: Connect): Promise<{ readonly writer: SqliteClient; readonly reader: SqliteClient }> {
+  const writer = connect("writer");
+  const reader = connect("reader");
   try {
     await writer.open();
     await reader.open();
@@ -195,13 +205,9 @@ async function openWorkers(
   }
 }
 
-/** Runs in a thread of its own: a pass over the whole file must keep no reader waiting. */
-async function checkApart(
-  init: Omit<WorkerInit, "role">,
-  workerUrl: URL | undefined,
-  request: AskWorker,
-): Promise<unknown> {
-  const checker = new WorkerClient({ ...init, role: "reader" }, workerUrl);
+/** Uses a connection of its own, in a thread of its own where there are threads: a pass over the whole file must keep no reader waiting. */
+async function checkApart(connect: Connect, request: AskWorker): Promise<unknown> {
+  const checker = connect("reader");
   try {
     await checker.open();
     return await request(checker, { name: "checkIntegrity", input: undefined, durability: "os" });

@@ -71,6 +71,27 @@ test("a batched write is synced after its answer, an os write is not", async () 
   await subject.dispose();
 });
 
+test("in the thread of the caller it is synced when the clock of the caller says so, and not before", async () => {
+  const sleepers: (() => void)[] = [];
+  const clock = {
+    nowMs: () => 1_800_000_000_000,
+    monotonicMs: () => 0,
+    sleep: () => new Promise<void>((resolve) => sleepers.push(resolve)),
+  };
+  const subject = await createSqliteSubject({ thread: "caller", clock });
+  await subject.store.createBucket(BUCKET);
+  const file = new DatabaseSync(subject.path, { readOnly: true });
+  const marks = (): unknown => file.prepare("SELECT mark FROM sync_marks").get()?.mark;
+  await subject.store.commitObject(commitOf("a", "batched"));
+  await subject.store.commitObject(commitOf("b", "batched"));
+  expect([marks(), sleepers.length]).toEqual([0, 1]);
+  sleepers.pop()?.();
+  await expect.poll(marks).toBe(1);
+  expect(sleepers).toHaveLength(0);
+  file.close();
+  await subject.dispose();
+});
+
 test("the app's event loop goes on while the store works hard", async () => {
   const subject = await createSqliteSubject();
   const { store } = subject;

@@ -9,8 +9,20 @@ interface Pending {
   readonly reject: (error: Error) => void;
 }
 
+/** One connection to the file of a store, wherever it runs. */
+export interface SqliteClient {
+  /** @throws {AshlarError} STORE_INCOMPATIBLE, METADATA_CORRUPT, METADATA_UNAVAILABLE, DISK_FULL. */
+  open(): Promise<void>;
+  /** Ends one that could not be opened, or was never told to. */
+  stop(): Promise<void>;
+  /** Runs an operation. Not cancellable: an abort is the caller's to race. */
+  request(request: Omit<WorkerRequest, "requestId">): Promise<unknown>;
+  /** Finishes what was asked, syncs and closes the file. */
+  close(): Promise<void>;
+}
+
 /** A worker thread as seen from the app's thread. Requests made in one turn of the event loop travel in one message. */
-export class WorkerClient {
+export class WorkerClient implements SqliteClient {
   readonly #worker: Worker;
   readonly #init: WorkerInit;
   readonly #workerUrl: URL | undefined;

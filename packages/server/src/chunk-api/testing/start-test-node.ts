@@ -24,7 +24,7 @@ export interface TestNode {
 }
 
 export async function startTestNode(store: ChunkStore, options: Partial<StorageNodeOptions> = {}): Promise<TestNode> {
-  const grants = await createGrantKeeper({ clusterKey: CLUSTER_KEY, clock: systemClock, random: systemRandom });
+  const grants = createGrantKeeper({ clusterKey: CLUSTER_KEY, clock: systemClock, random: systemRandom });
   const node = createStorageNode({ nodeId: "node-1", store, clusterKey: CLUSTER_KEY, ...options });
   const { url } = await node.listen();
   const ticketId = grants.newTicketId();

@@ -20,7 +20,7 @@ export async function runGateway(call: Call): Promise<number> {
   const parts = await createServerParts(settings, io);
   const { logger, clock, tracer } = parts;
   const clusterKey = await requireClusterKey(settings, logger);
-  const grants = clusterKey === undefined ? undefined : await createGrantKeeper({ ...parts, clusterKey });
+  const grants = clusterKey === undefined ? undefined : createGrantKeeper({ ...parts, clusterKey });
   const { databaseUrl, path, replicationFactor, collectIntervalMs } = settings;
   await using opened = await openMetadata({ databaseUrl, path, replicationFactor, logger, tracer });
   const { metadata } = opened;

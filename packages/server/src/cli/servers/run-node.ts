@@ -26,7 +26,7 @@ export async function runNode(call: Call): Promise<number> {
   const parts = await createServerParts(settings, io);
   const { logger, chunkMaxBytes, tracer } = parts;
   const clusterKey = await requireClusterKey(settings, logger);
-  const grants = clusterKey === undefined ? undefined : await createGrantKeeper({ ...parts, clusterKey });
+  const grants = clusterKey === undefined ? undefined : createGrantKeeper({ ...parts, clusterKey });
   await using opened = openRegistry(settings, parts, grants);
   // Released last: the folder is this node's until its store has closed.
   using _folder = await takeNodeFolder(dataDir, nodeId);

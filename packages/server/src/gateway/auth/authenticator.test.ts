@@ -34,7 +34,7 @@ const credentials = {
 };
 
 beforeAll(async () => {
-  grants = await createGrantKeeper({ clusterKey: "k".repeat(32), clock: systemClock, random: systemRandom });
+  grants = createGrantKeeper({ clusterKey: "k".repeat(32), clock: systemClock, random: systemRandom });
   authenticator = createAuthenticator({
     credentials,
     grants,
@@ -66,9 +66,9 @@ describe("the secret of an API key", () => {
     const secret = apiKey.slice(`ashlar_${record.keyId}_`.length);
     expect(Buffer.from(record.sealedSecret ?? []).includes(secret)).toBe(false);
     const parts = { clock: systemClock, random: systemRandom };
-    const renewed = await createGrantKeeper({ ...parts, clusterKey: ["n".repeat(32), "k".repeat(32)] });
+    const renewed = createGrantKeeper({ ...parts, clusterKey: ["n".repeat(32), "k".repeat(32)] });
     expect(await recoverSecret(record, renewed)).toBe(secret);
-    const other = await createGrantKeeper({ ...parts, clusterKey: "n".repeat(32) });
+    const other = createGrantKeeper({ ...parts, clusterKey: "n".repeat(32) });
     const damaged = Uint8Array.from(record.sealedSecret ?? [], (byte, index) => (index === 20 ? byte ^ 1 : byte));
     const bad = [record, other] as const;
     for (const [wrong, keeper] of [

@@ -243,7 +243,7 @@ describe("receipts that lie", () => {
   });
 
   it("are refused after their end, with the advice to upload again", async () => {
-    const past = await createGrantKeeper({
+    const past = createGrantKeeper({
       clusterKey: TEST_CLUSTER_KEY,
       clock: { nowMs: () => Date.now() - 24 * HOUR_MS },
       random: systemRandom,
@@ -295,7 +295,7 @@ describe("receipts that lie", () => {
   });
 
   it("are refused if forged, truncated, spliced or of another kind", async () => {
-    const foreign = await createGrantKeeper({
+    const foreign = createGrantKeeper({
       clusterKey: `${TEST_CLUSTER_KEY}!`,
       clock: { nowMs: Date.now },
       random: systemRandom,
@@ -358,7 +358,7 @@ describe("tickets that lie", () => {
   it("are refused if missing, forged, expired or of another kind", async () => {
     const { ticket, grant } = await begin();
     const chunk = chunkOf(await upload(grant));
-    const past = await createGrantKeeper({
+    const past = createGrantKeeper({
       clusterKey: TEST_CLUSTER_KEY,
       clock: { nowMs: () => Date.now() - HOUR_MS },
       random: systemRandom,

@@ -37,7 +37,7 @@ export async function startTestCluster(
   options?: Partial<GatewayOptions>,
 ): Promise<TestCluster> {
   const { metadata, hasher, transport } = parts;
-  const keeper = await createGrantKeeper({ clusterKey: TEST_CLUSTER_KEY, clock: systemClock, random: systemRandom });
+  const keeper = createGrantKeeper({ clusterKey: TEST_CLUSTER_KEY, clock: systemClock, random: systemRandom });
   const insecure = options?.insecure === true;
   const nodes = new Map<string, StorageNode>();
   const nodeUrls = new Map<string, string>();
