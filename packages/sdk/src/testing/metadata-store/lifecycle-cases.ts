@@ -23,7 +23,7 @@ const STATS = { chunkCount: 1, bytesUsed: 2, bytesFree: 3, bytesTotal: 4 };
 const REGISTRATION = { nodeId: "n9", url: "http://n9", softwareVersion: "1" };
 const API_KEY = { keyId: "k9", name: "", role: "admin" as const, secretSha256: chunkIdOf("secret") };
 
-const CALLS: Readonly<Record<string, Call>> = {
+const CALLS: Readonly<Record<Exclude<keyof MetadataStore, "capabilities" | "close">, Call>> = {
   createBucket: (store, options) => store.createBucket("new-bucket", options),
   getBucket: (store, options) => store.getBucket(BUCKET, options),
   listBuckets: (store, options) => store.listBuckets(options),
@@ -62,6 +62,8 @@ const CALLS: Readonly<Record<string, Call>> = {
   findApiKey: (store, options) => store.findApiKey("k9", options),
   listApiKeys: (store, options) => store.listApiKeys(options),
   deleteApiKey: (store, options) => store.deleteApiKey("k9", options),
+  revokeToken: (store, options) => store.revokeToken({ tokenId: "t9", expiresAtMs: 4_000_000_000_000 }, options),
+  isTokenRevoked: (store, options) => store.isTokenRevoked("t9", options),
   databaseMark: (store, options) => store.databaseMark(options),
   advanceDatabase: (store, options) => store.advanceDatabase(0, options),
   acceptDatabase: (store, options) => store.acceptDatabase({ keepOlder: true }, options),

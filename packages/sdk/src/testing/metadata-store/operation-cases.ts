@@ -22,6 +22,7 @@ const named = (number: number, credential?: string): WriteOptions => ({ operatio
 /** Runs every kind of write except a move, each under its own operation id. @returns for each a function that tries it again, and its result. */
 async function everyWrite(store: MetadataStore): Promise<ReadonlyArray<readonly [() => Promise<unknown>, unknown]>> {
   await store.commitObject(inlineCommit("source"));
+  await store.commitObject(inlineCommit("movable"));
   const toAbort = await startUpload(store, "aborted");
   const toComplete = await startUpload(store, "completed");
   const part = await store.putPart(partOf(toComplete, 1, chunksOf(["p"])));
@@ -37,6 +38,7 @@ async function everyWrite(store: MetadataStore): Promise<ReadonlyArray<readonly 
         named(3),
       ),
     () => store.copyObject({ ...at, key: "copied", condition }, named(4)),
+    () => store.moveObject({ ...at, sourceKey: "movable", key: "moved", condition }, named(10)),
     () => store.createUpload({ bucket: BUCKET, key: "u", attributes: {}, durability: "strict" }, named(5)),
     () => store.putPart(partOf(toAbort, 1, chunksOf(["q"])), named(6)),
     () => store.abortUpload(toAbort, named(7)),
@@ -66,7 +68,7 @@ export const OPERATION_CASES: readonly MetadataStoreCase[] = [
       await withBucket(store);
       const answers = await everyWrite(store);
       for (const [again, first] of answers) expect(await again()).toEqual(first);
-      expect(await keysOf(store)).toEqual(["completed", "copied", "put"]);
+      expect(await keysOf(store)).toEqual(["completed", "copied", "moved", "put"]);
       expect((await store.listUploads({ bucket: BUCKET })).uploads.map(({ key }) => key)).toEqual(["u"]);
       expect((await store.listBuckets()).map(({ bucket }) => bucket)).toEqual([BUCKET, "case-made"]);
       expect(await dropAll(store), "released: the aborted upload").toBe(1);
@@ -157,7 +159,7 @@ export const OPERATION_CASES: readonly MetadataStoreCase[] = [
       ];
       for (const run of others) await expectCode(run(), "INVALID_ARGUMENT");
       expect(await textOf(store, "put")).toBe("put");
-      expect(await keysOf(store)).toEqual(["completed", "copied", "put"]);
+      expect(await keysOf(store)).toEqual(["completed", "copied", "moved", "put"]);
     },
   },
   {

@@ -24,21 +24,21 @@ export declare type PutChunkHeader = Message<"ashlar.v1.PutChunkHeader"> & {
   chunkId: Uint8Array;
 
   /**
-   * Length of the chunk in bytes; 1 up to the node's limit (64 MiB by default, 1 GiB at most).
+   * Length of the chunk in bytes: from 1 to the node's limit (64 MiB by default, 1 GiB at most).
    *
    * @generated from field: uint64 size_bytes = 2;
    */
   sizeBytes: bigint;
 
   /**
-   * The node that the client means, as a guard against stale addresses; empty: any. INVALID_ARGUMENT if it is another.
+   * Id of the node that the client expects at this address, at most 64 characters: another node answers INVALID_ARGUMENT. Empty: any node.
    *
    * @generated from field: string node_id = 3;
    */
   nodeId: string;
 
   /**
-   * Default: the node's.
+   * When the write is acknowledged. Default: the node's.
    *
    * @generated from field: ashlar.v1.Durability durability = 4;
    */
@@ -72,7 +72,7 @@ export declare type PutChunkRequest = Message<"ashlar.v1.PutChunkRequest"> & {
     case: "header";
   } | {
     /**
-     * The next bytes of the chunk: 64 KiB by custom, at most 1 MiB.
+     * The next bytes of the chunk: usually 64 KiB, at most 1 MiB.
      *
      * @generated from field: bytes frame = 2;
      */
@@ -108,14 +108,14 @@ export declare type PutChunkResponse = Message<"ashlar.v1.PutChunkResponse"> & {
   alreadyPresent: boolean;
 
   /**
-   * For a write grant: the node's signed receipt, to be named in the commit. Empty otherwise.
+   * With a write grant: the node's signed receipt, for the commit. Empty otherwise.
    *
    * @generated from field: string receipt = 3;
    */
   receipt: string;
 
   /**
-   * The node that stored it.
+   * Id of the node that stored it.
    *
    * @generated from field: string node_id = 4;
    */
@@ -149,7 +149,7 @@ export declare type WriteChunkRequest = Message<"ashlar.v1.WriteChunkRequest"> &
   chunkId: Uint8Array;
 
   /**
-   * The whole chunk: 1 byte up to the node's limit.
+   * The whole chunk: from 1 byte to the node's limit.
    *
    * @generated from field: bytes data = 2;
    */
@@ -163,7 +163,7 @@ export declare type WriteChunkRequest = Message<"ashlar.v1.WriteChunkRequest"> &
   nodeId: string;
 
   /**
-   * Default: the node's.
+   * When the write is acknowledged. Default: the node's.
    *
    * @generated from field: ashlar.v1.Durability durability = 4;
    */
@@ -204,7 +204,7 @@ export declare type WriteChunkResponse = Message<"ashlar.v1.WriteChunkResponse">
   receipt: string;
 
   /**
-   * The node that stored it.
+   * Id of the node that stored it.
    *
    * @generated from field: string node_id = 4;
    */
@@ -231,21 +231,21 @@ export declare const WriteChunkResponseSchema: GenMessage<WriteChunkResponse>;
  */
 export declare type GetChunkRequest = Message<"ashlar.v1.GetChunkRequest"> & {
   /**
-   * 32 bytes.
+   * Id of the chunk: 32 bytes.
    *
    * @generated from field: bytes chunk_id = 1;
    */
   chunkId: Uint8Array;
 
   /**
-   * First byte wanted; default 0. OUT_OF_RANGE beyond the chunk.
+   * First byte wanted; default 0. OUT_OF_RANGE at or past the end of the chunk.
    *
    * @generated from field: uint64 offset = 2;
    */
   offset: bigint;
 
   /**
-   * Bytes wanted; 0 (default): up to the end. Cut at the end of the chunk.
+   * Number of bytes wanted; 0 (default): up to the end. Cut at the end of the chunk.
    *
    * @generated from field: uint64 length = 3;
    */
@@ -272,7 +272,7 @@ export declare const GetChunkRequestSchema: GenMessage<GetChunkRequest>;
  */
 export declare type GetChunkResponse = Message<"ashlar.v1.GetChunkResponse"> & {
   /**
-   * The next bytes.
+   * The next bytes of the chunk.
    *
    * @generated from field: bytes frame = 1;
    */
@@ -299,14 +299,14 @@ export declare const GetChunkResponseSchema: GenMessage<GetChunkResponse>;
  */
 export declare type HasChunksRequest = Message<"ashlar.v1.HasChunksRequest"> & {
   /**
-   * 1 to 1,000 ids of 32 bytes, each once.
+   * Ids of chunks: 1 to 1,000 of 32 bytes, each once.
    *
    * @generated from field: repeated bytes chunk_ids = 1;
    */
   chunkIds: Uint8Array[];
 
   /**
-   * Claim each chunk that is present (needs a cluster grant, or a write grant with proofs).
+   * Whether to claim each chunk that is present (needs a cluster grant, or a write grant with proofs). Default false.
    *
    * @generated from field: bool claim = 2;
    */
@@ -328,13 +328,13 @@ export declare type HasChunksRequest = Message<"ashlar.v1.HasChunksRequest"> & {
 export declare const HasChunksRequestSchema: GenMessage<HasChunksRequest>;
 
 /**
- * What the node says of one chunk.
+ * The answer about one chunk.
  *
  * @generated from message ashlar.v1.ChunkPresence
  */
 export declare type ChunkPresence = Message<"ashlar.v1.ChunkPresence"> & {
   /**
-   * With a write grant and without a proof always false: knowing a digest tells nothing.
+   * With a write grant and without a proof always false: a client that knows only the digest learns nothing.
    *
    * @generated from field: bool present = 1;
    */
@@ -348,14 +348,14 @@ export declare type ChunkPresence = Message<"ashlar.v1.ChunkPresence"> & {
   sizeBytes: bigint;
 
   /**
-   * With a write grant, where proofs are taken: 32 bytes to prove possession with; the same for a grant, chunk and node until the grant expires.
+   * With a write grant, if the node takes proofs: 32 bytes for the proof of possession. The same for one ticket, chunk and node.
    *
    * @generated from field: bytes nonce = 3;
    */
   nonce: Uint8Array;
 
   /**
-   * With a write grant and a right proof: the signed receipt.
+   * With a write grant, a right proof and `claim`: the signed receipt.
    *
    * @generated from field: string receipt = 4;
    */
@@ -395,7 +395,7 @@ export declare const HasChunksResponseSchema: GenMessage<HasChunksResponse>;
  */
 export declare type DeleteChunkRequest = Message<"ashlar.v1.DeleteChunkRequest"> & {
   /**
-   * 1 to 1,000 ids of 32 bytes, each once.
+   * Ids of chunks: 1 to 1,000 of 32 bytes, each once.
    *
    * @generated from field: repeated bytes chunk_ids = 1;
    */
@@ -409,8 +409,8 @@ export declare type DeleteChunkRequest = Message<"ashlar.v1.DeleteChunkRequest">
   unclaimedForMs: bigint;
 
   /**
-   * The metadata database on whose behalf chunks are deleted. A node keeps the mark of the database that it served last, and refuses one that
-   * is another or older (METADATA_CORRUPT), because to a lost, emptied or restored database every chunk looks like garbage. Unset: not checked.
+   * The metadata database that deletes the chunks. A node remembers the mark of the database that it served last, and refuses another database
+   * or an older state (METADATA_CORRUPT): a lost, emptied or restored database takes every chunk for garbage. Absent: not checked.
    *
    * @generated from field: ashlar.v1.DatabaseMark database = 3;
    */
@@ -424,34 +424,35 @@ export declare type DeleteChunkRequest = Message<"ashlar.v1.DeleteChunkRequest">
 export declare const DeleteChunkRequestSchema: GenMessage<DeleteChunkRequest>;
 
 /**
- * Which metadata database speaks, and where in its life it is.
+ * Which metadata database deletes chunks, and which state of it.
  *
  * @generated from message ashlar.v1.DatabaseMark
  */
 export declare type DatabaseMark = Message<"ashlar.v1.DatabaseMark"> & {
   /**
-   * 32 characters of lower-case hex, drawn at random when the database was made.
+   * 32 characters of lower-case hex, drawn at random when the database was created.
    *
    * @generated from field: string database_id = 1;
    */
   databaseId: string;
 
   /**
-   * Rises by one with each collection that ended well.
+   * Rises by one with each step, as when a collection begins; by more when an operator accepts the database.
    *
    * @generated from field: uint64 epoch = 2;
    */
   epoch: bigint;
 
   /**
-   * Age of the database in ms, since it was made or last accepted: a node that meets it first keeps what was claimed before that for good.
+   * Time in ms since the database was created or last accepted. A node that sees the database for the first time keeps chunks that were claimed
+   * before that for good.
    *
    * @generated from field: uint64 age_ms = 3;
    */
   ageMs: bigint;
 
   /**
-   * An operator has accepted this database in place of the one that the node served before.
+   * Whether an operator has accepted this database in place of the one that the node served before.
    *
    * @generated from field: bool takes_over = 4;
    */
@@ -491,14 +492,14 @@ export declare const DeleteChunkResponseSchema: GenMessage<DeleteChunkResponse>;
  */
 export declare type ListChunksRequest = Message<"ashlar.v1.ListChunksRequest"> & {
   /**
-   * From the page before; empty for the first.
+   * next_cursor of the page before, at most 1,024 characters; empty for the first page.
    *
    * @generated from field: string cursor = 1;
    */
   cursor: string;
 
   /**
-   * 1 to 1,000; 0 (default): 1,000.
+   * Most chunks of a page: 1 to 1,000; 0 (default): 1,000.
    *
    * @generated from field: uint32 limit = 2;
    */
@@ -518,7 +519,7 @@ export declare const ListChunksRequestSchema: GenMessage<ListChunksRequest>;
  */
 export declare type ListedChunk = Message<"ashlar.v1.ListedChunk"> & {
   /**
-   * 32 bytes.
+   * Id of the chunk: 32 bytes.
    *
    * @generated from field: bytes chunk_id = 1;
    */
@@ -532,7 +533,7 @@ export declare type ListedChunk = Message<"ashlar.v1.ListedChunk"> & {
   sizeBytes: bigint;
 
   /**
-   * Time since its last claim, in ms.
+   * Time since its last claim, in ms on the node's own clock.
    *
    * @generated from field: uint64 unclaimed_for_ms = 3;
    */
@@ -559,7 +560,7 @@ export declare type ListChunksResponse = Message<"ashlar.v1.ListChunksResponse">
   chunks: ListedChunk[];
 
   /**
-   * Empty at the end.
+   * Pass as cursor for the next page; empty at the end.
    *
    * @generated from field: string next_cursor = 2;
    */
@@ -593,7 +594,7 @@ export declare const HealthCheckRequestSchema: GenMessage<HealthCheckRequest>;
  */
 export declare type HealthCheckResponse = Message<"ashlar.v1.HealthCheckResponse"> & {
   /**
-   * How the node is.
+   * Status of the node.
    *
    * @generated from field: ashlar.v1.HealthCheckResponse.Status status = 1;
    */
@@ -621,21 +622,21 @@ export declare type HealthCheckResponse = Message<"ashlar.v1.HealthCheckResponse
   bytesUsed: bigint;
 
   /**
-   * Free bytes of the data disk.
+   * Free bytes of the data disk; 0 if there is no disk.
    *
    * @generated from field: uint64 bytes_free = 5;
    */
   bytesFree: bigint;
 
   /**
-   * Size of the data disk in bytes.
+   * Size of the data disk in bytes; 0 if there is no disk.
    *
    * @generated from field: uint64 bytes_total = 6;
    */
   bytesTotal: bigint;
 
   /**
-   * Time since start in ms.
+   * Time since the node started, in ms.
    *
    * @generated from field: uint64 uptime_ms = 7;
    */
@@ -663,7 +664,7 @@ export declare type HealthCheckResponse = Message<"ashlar.v1.HealthCheckResponse
 export declare const HealthCheckResponseSchema: GenMessage<HealthCheckResponse>;
 
 /**
- * How the node is.
+ * Status of a node or gateway.
  *
  * @generated from enum ashlar.v1.HealthCheckResponse.Status
  */
@@ -683,14 +684,14 @@ export enum HealthCheckResponse_Status {
   SERVING = 1,
 
   /**
-   * Shuts down: finishes what runs.
+   * Shuts down: finishes running calls.
    *
    * @generated from enum value: STATUS_STOPPING = 2;
    */
   STOPPING = 2,
 
   /**
-   * Reads only: the disk is full or failing.
+   * Takes reads only: the disk is full or failing.
    *
    * @generated from enum value: STATUS_READ_ONLY = 3;
    */
@@ -716,7 +717,7 @@ export enum Durability {
   UNSPECIFIED = 0,
 
   /**
-   * After file and folder were fsynced: survives power loss.
+   * After file and folder are fsynced: survives a power loss.
    *
    * @generated from enum value: DURABILITY_STRICT = 1;
    */
@@ -730,7 +731,7 @@ export enum Durability {
   BATCHED = 2,
 
   /**
-   * Before any fsync; the operating system writes when it likes.
+   * Without an fsync: the operating system decides when to write.
    *
    * @generated from enum value: DURABILITY_OS = 3;
    */
@@ -743,7 +744,7 @@ export enum Durability {
 export declare const DurabilitySchema: GenEnum<Durability>;
 
 /**
- * What became of a chunk.
+ * Outcome of one chunk.
  *
  * @generated from enum ashlar.v1.DeleteOutcome
  */
@@ -756,21 +757,21 @@ export enum DeleteOutcome {
   UNSPECIFIED = 0,
 
   /**
-   * It was there and is gone.
+   * The chunk was present and is deleted.
    *
    * @generated from enum value: DELETE_OUTCOME_DELETED = 1;
    */
   DELETED = 1,
 
   /**
-   * It was not there.
+   * The chunk was not present.
    *
    * @generated from enum value: DELETE_OUTCOME_ABSENT = 2;
    */
   ABSENT = 2,
 
   /**
-   * It was claimed too recently and stays.
+   * The chunk was claimed too recently, or the database is too young to know it; it stays.
    *
    * @generated from enum value: DELETE_OUTCOME_CLAIMED = 3;
    */
@@ -783,24 +784,23 @@ export enum DeleteOutcome {
 export declare const DeleteOutcomeSchema: GenEnum<DeleteOutcome>;
 
 /**
- * A storage node: immutable chunks, each named by the SHA-256 of its bytes. A gateway serves PutChunk, WriteChunk, GetChunk, HasChunks and
- * HealthCheck too, and passes chunks on to the nodes of their placement.
+ * The chunk API of a storage node: immutable chunks, each named by the SHA-256 of its bytes. A gateway also serves PutChunk, WriteChunk, GetChunk,
+ * HasChunks and HealthCheck, and passes chunks on to the nodes of their placement.
  *
- * Calls need `authorization: Bearer <grant>`, where the grant is signed with the cluster key: a cluster grant (gateways, other nodes) allows
- * everything; a write grant (direct clients) allows PutChunk, WriteChunk and HasChunks; a read grant allows GetChunk of one chunk.
+ * Calls need `authorization: Bearer <grant>`. The grant is signed with the cluster key: a cluster grant (gateways, other nodes) allows
+ * everything; a write grant (clients) allows PutChunk, WriteChunk and HasChunks; a read grant allows GetChunk of one chunk.
  *
  * Storing or claiming a chunk protects it from collection for the node's claim time (24 hours by default).
  *
- * Errors of every call: INVALID_ARGUMENT for a missing or bad parameter, UNAUTHENTICATED, PERMISSION_DENIED, RESOURCE_EXHAUSTED when the
- * node is overloaded, UNAVAILABLE while it shuts down, INTERNAL for the unexpected.
+ * Errors of every call: INVALID_ARGUMENT for a missing or invalid parameter, UNAUTHENTICATED, PERMISSION_DENIED, RESOURCE_EXHAUSTED if the
+ * node is overloaded, UNAVAILABLE while it shuts down, INTERNAL for unexpected failures.
  *
  * @generated from service ashlar.v1.ChunkService
  */
 export declare const ChunkService: GenService<{
   /**
    * Stores a chunk from a stream: one header, then frames until header.size_bytes are sent. Not for browsers: see WriteChunk.
-   * Errors: DATA_LOSS if the bytes do not have the chunk id as their SHA-256, RESOURCE_EXHAUSTED if the disk is full; nothing is kept in
-   * both cases.
+   * Errors: DATA_LOSS if the SHA-256 of the bytes is not the chunk id, RESOURCE_EXHAUSTED if the disk is full; nothing is kept in both cases.
    *
    * @generated from rpc ashlar.v1.ChunkService.PutChunk
    */
@@ -810,7 +810,7 @@ export declare const ChunkService: GenService<{
     output: typeof PutChunkResponseSchema;
   },
   /**
-   * Stores a chunk in one message. Errors as PutChunk.
+   * Stores a chunk in one message. Errors as for PutChunk.
    *
    * @generated from rpc ashlar.v1.ChunkService.WriteChunk
    */
@@ -830,8 +830,8 @@ export declare const ChunkService: GenService<{
     output: typeof GetChunkResponseSchema;
   },
   /**
-   * Tells which chunks are here, and claims those that are. A direct client gets a receipt only against a proof of possession, and only where
-   * the node takes proofs, which is off by default: then nothing is present for it.
+   * Tells which chunks are present, and claims them if `claim` is set. A client with a write grant gets a receipt only for a proof of possession,
+   * and only if the node takes proofs. Proofs are off by default; then no chunk is present for such a client.
    *
    * @generated from rpc ashlar.v1.ChunkService.HasChunks
    */
@@ -841,7 +841,7 @@ export declare const ChunkService: GenService<{
     output: typeof HasChunksResponseSchema;
   },
   /**
-   * Deletes chunks that nobody claimed for a while. Needs a cluster grant. Deleting an absent chunk is not an error.
+   * Deletes chunks that were not claimed for some time. Needs a cluster grant. It is not an error if a chunk is absent.
    *
    * @generated from rpc ashlar.v1.ChunkService.DeleteChunk
    */
@@ -861,7 +861,7 @@ export declare const ChunkService: GenService<{
     output: typeof ListChunksResponseSchema;
   },
   /**
-   * Tells how the node is. Needs no grant.
+   * Reports the status of the node. Needs no grant.
    *
    * @generated from rpc ashlar.v1.ChunkService.HealthCheck
    */

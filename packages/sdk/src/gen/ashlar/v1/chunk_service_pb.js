@@ -143,7 +143,7 @@ export const HealthCheckResponse_StatusSchema = /*@__PURE__*/
   enumDesc(file_ashlar_v1_chunk_service, 17, 0);
 
 /**
- * How the node is.
+ * Status of a node or gateway.
  *
  * @generated from enum ashlar.v1.HealthCheckResponse.Status
  */
@@ -171,7 +171,7 @@ export const DeleteOutcomeSchema = /*@__PURE__*/
   enumDesc(file_ashlar_v1_chunk_service, 1);
 
 /**
- * What became of a chunk.
+ * Outcome of one chunk.
  *
  * @generated from enum ashlar.v1.DeleteOutcome
  */
@@ -179,16 +179,16 @@ export const DeleteOutcome = /*@__PURE__*/
   tsEnum(DeleteOutcomeSchema);
 
 /**
- * A storage node: immutable chunks, each named by the SHA-256 of its bytes. A gateway serves PutChunk, WriteChunk, GetChunk, HasChunks and
- * HealthCheck too, and passes chunks on to the nodes of their placement.
+ * The chunk API of a storage node: immutable chunks, each named by the SHA-256 of its bytes. A gateway also serves PutChunk, WriteChunk, GetChunk,
+ * HasChunks and HealthCheck, and passes chunks on to the nodes of their placement.
  *
- * Calls need `authorization: Bearer <grant>`, where the grant is signed with the cluster key: a cluster grant (gateways, other nodes) allows
- * everything; a write grant (direct clients) allows PutChunk, WriteChunk and HasChunks; a read grant allows GetChunk of one chunk.
+ * Calls need `authorization: Bearer <grant>`. The grant is signed with the cluster key: a cluster grant (gateways, other nodes) allows
+ * everything; a write grant (clients) allows PutChunk, WriteChunk and HasChunks; a read grant allows GetChunk of one chunk.
  *
  * Storing or claiming a chunk protects it from collection for the node's claim time (24 hours by default).
  *
- * Errors of every call: INVALID_ARGUMENT for a missing or bad parameter, UNAUTHENTICATED, PERMISSION_DENIED, RESOURCE_EXHAUSTED when the
- * node is overloaded, UNAVAILABLE while it shuts down, INTERNAL for the unexpected.
+ * Errors of every call: INVALID_ARGUMENT for a missing or invalid parameter, UNAUTHENTICATED, PERMISSION_DENIED, RESOURCE_EXHAUSTED if the
+ * node is overloaded, UNAVAILABLE while it shuts down, INTERNAL for unexpected failures.
  *
  * @generated from service ashlar.v1.ChunkService
  */

@@ -17,21 +17,21 @@ export declare const file_ashlar_v1_cluster_service: GenFile;
  */
 export declare type LayoutNode = Message<"ashlar.v1.LayoutNode"> & {
   /**
-   * 1 to 64 characters of [A-Za-z0-9._-].
+   * Name of the node: 1 to 64 characters of [A-Za-z0-9._-].
    *
    * @generated from field: string node_id = 1;
    */
   nodeId: string;
 
   /**
-   * Failure domain; empty: its own.
+   * Failure domain, 1 to 64 characters of [A-Za-z0-9._-]. Empty: the node is a zone of its own.
    *
    * @generated from field: string zone = 2;
    */
   zone: string;
 
   /**
-   * Relative share of the ring, 0 or more; 0 takes no new chunks.
+   * Relative share of the ring, 0 to 100; 1 is normal; 0: the node gets no new chunks.
    *
    * @generated from field: double weight = 3;
    */
@@ -51,14 +51,14 @@ export declare const LayoutNodeSchema: GenMessage<LayoutNode>;
  */
 export declare type Layout = Message<"ashlar.v1.Layout"> & {
   /**
-   * 1, 2, …; 0: one local store, no ring.
+   * Rises by one with each layout, from 1 on; 0: one local store, no ring.
    *
    * @generated from field: uint64 layout_version = 1;
    */
   layoutVersion: bigint;
 
   /**
-   * Copies wanted, 1 to 16.
+   * Copies of each chunk, 1 to 16.
    *
    * @generated from field: uint32 replication_factor = 2;
    */
@@ -72,7 +72,7 @@ export declare type Layout = Message<"ashlar.v1.Layout"> & {
   virtualNodesPerNode: number;
 
   /**
-   * Ascending by node_id.
+   * Nodes of the layout, ascending by node_id.
    *
    * @generated from field: repeated ashlar.v1.LayoutNode nodes = 4;
    */
@@ -86,7 +86,7 @@ export declare type Layout = Message<"ashlar.v1.Layout"> & {
 export declare const LayoutSchema: GenMessage<Layout>;
 
 /**
- * What a node tells with each heartbeat.
+ * What a node reports with each heartbeat.
  *
  * @generated from message ashlar.v1.NodeStats
  */
@@ -140,21 +140,21 @@ export declare type Node = Message<"ashlar.v1.Node"> & {
   nodeId: string;
 
   /**
-   * Base URL.
+   * Base URL under which gateways and clients reach it.
    *
    * @generated from field: string url = 2;
    */
   url: string;
 
   /**
-   * Failure domain, at most 64 characters. Empty: its own.
+   * Failure domain, 1 to 64 characters of [A-Za-z0-9._-]. Empty: the node is a zone of its own.
    *
    * @generated from field: string zone = 3;
    */
   zone: string;
 
   /**
-   * Relative share of the ring, 0 or more; 1 is normal.
+   * Relative share of the ring, 0 to 100; 1 is normal; 0: the node gets no new chunks.
    *
    * @generated from field: double weight = 4;
    */
@@ -168,28 +168,28 @@ export declare type Node = Message<"ashlar.v1.Node"> & {
   softwareVersion: string;
 
   /**
-   * Whether it is up, as told by its heartbeats.
+   * Whether the node is up, by its heartbeats.
    *
    * @generated from field: ashlar.v1.NodeState state = 6;
    */
   state: NodeState;
 
   /**
-   * Milliseconds since the Unix epoch.
+   * When it registered first, in ms since the Unix epoch.
    *
    * @generated from field: uint64 registered_at_ms = 7;
    */
   registeredAtMs: bigint;
 
   /**
-   * Milliseconds since the Unix epoch.
+   * Time of the last heartbeat or registration, in ms since the Unix epoch.
    *
    * @generated from field: uint64 last_heartbeat_at_ms = 8;
    */
   lastHeartbeatAtMs: bigint;
 
   /**
-   * Absent before the first heartbeat.
+   * What the last heartbeat reported. Absent before the first heartbeat.
    *
    * @generated from field: ashlar.v1.NodeStats stats = 9;
    */
@@ -230,14 +230,14 @@ export declare type GetClusterResponse = Message<"ashlar.v1.GetClusterResponse">
   nodes: Node[];
 
   /**
-   * Newest first; writes use the first, reads try them in order.
+   * Layouts in use, newest first. Writes use the first, reads try them in order.
    *
    * @generated from field: repeated ashlar.v1.Layout layouts = 2;
    */
   layouts: Layout[];
 
   /**
-   * Inline limit in bytes: smaller objects go into their metadata row.
+   * Objects of at most this many bytes are stored in their metadata row.
    *
    * @generated from field: uint32 inline_max_bytes = 3;
    */
@@ -271,21 +271,22 @@ export declare type RegisterNodeRequest = Message<"ashlar.v1.RegisterNodeRequest
   nodeId: string;
 
   /**
-   * Base URL under which gateways and clients reach it.
+   * Base URL under which gateways and clients reach it, without a slash at its end; at most 1,024 bytes.
    *
    * @generated from field: string url = 2;
    */
   url: string;
 
   /**
-   * Failure domain, at most 64 characters. Empty: its own.
+   * Failure domain, 1 to 64 characters of [A-Za-z0-9._-]. Empty: a new node is a zone of its own; a known node keeps its zone.
    *
    * @generated from field: string zone = 3;
    */
   zone: string;
 
   /**
-   * Absent: 1.
+   * Relative share of the ring, 0 to 100; 0: the node gets no new chunks. Absent: 1 for a new node. Once the node is in the layout, only
+   * ChangeLayout changes its weight.
    *
    * @generated from field: optional double weight = 4;
    */
@@ -312,7 +313,7 @@ export declare const RegisterNodeRequestSchema: GenMessage<RegisterNodeRequest>;
  */
 export declare type RegisterNodeResponse = Message<"ashlar.v1.RegisterNodeResponse"> & {
   /**
-   * The newest layout.
+   * Version of the newest layout.
    *
    * @generated from field: uint64 layout_version = 1;
    */
@@ -359,7 +360,7 @@ export declare const HeartbeatRequestSchema: GenMessage<HeartbeatRequest>;
  */
 export declare type HeartbeatResponse = Message<"ashlar.v1.HeartbeatResponse"> & {
   /**
-   * The newest layout.
+   * Version of the newest layout.
    *
    * @generated from field: uint64 layout_version = 1;
    */
@@ -413,21 +414,21 @@ export declare const StopNodeResponseSchema: GenMessage<StopNodeResponse>;
  */
 export declare type ChangeLayoutRequest = Message<"ashlar.v1.ChangeLayoutRequest"> & {
   /**
-   * Absent: as it is.
+   * Copies of each chunk, 1 to 16. Absent: unchanged.
    *
    * @generated from field: optional uint32 replication_factor = 1;
    */
   replicationFactor?: number | undefined;
 
   /**
-   * New weights by node id, at most 256; 0 drains.
+   * New weights, 0 to 100, by node id; at most 256 entries. 0 drains a node.
    *
    * @generated from field: map<string, double> weights = 2;
    */
   weights: { [key: string]: number };
 
   /**
-   * Nodes to take out, at most 256.
+   * Ids of the nodes to remove from the layout, at most 256.
    *
    * @generated from field: repeated string remove_node_ids = 3;
    */
@@ -447,7 +448,7 @@ export declare const ChangeLayoutRequestSchema: GenMessage<ChangeLayoutRequest>;
  */
 export declare type ChangeLayoutResponse = Message<"ashlar.v1.ChangeLayoutResponse"> & {
   /**
-   * The layout that is in force now.
+   * The new layout.
    *
    * @generated from field: ashlar.v1.Layout layout = 1;
    */
@@ -461,7 +462,7 @@ export declare type ChangeLayoutResponse = Message<"ashlar.v1.ChangeLayoutRespon
 export declare const ChangeLayoutResponseSchema: GenMessage<ChangeLayoutResponse>;
 
 /**
- * State of a node, as the gateway's database sees it.
+ * State of a node, by the clock of the gateway's database.
  *
  * @generated from enum ashlar.v1.NodeState
  */
@@ -501,14 +502,14 @@ export enum NodeState {
 export declare const NodeStateSchema: GenEnum<NodeState>;
 
 /**
- * Nodes, layout and ring, served by a gateway. Reading needs an API key; Register, Heartbeat and Stop need a cluster grant;
+ * Nodes, layout and ring, served by a gateway. GetCluster needs an API key; RegisterNode, Heartbeat and StopNode need a cluster grant;
  * ChangeLayout needs an admin key.
  *
  * @generated from service ashlar.v1.ClusterService
  */
 export declare const ClusterService: GenService<{
   /**
-   * Nodes and the layouts in use; a client computes ring and placement from them.
+   * Returns the nodes and the layouts in use; a client computes ring and placement from them.
    *
    * @generated from rpc ashlar.v1.ClusterService.GetCluster
    */
@@ -518,8 +519,8 @@ export declare const ClusterService: GenService<{
     output: typeof GetClusterResponseSchema;
   },
   /**
-   * Registers a storage node or updates it; it joins the layout by itself unless the cluster stages layouts.
-   * Errors: FAILED_PRECONDITION while the id is up under another URL; it is free when that node has stopped or missed its heartbeats.
+   * Registers a storage node or updates it. A new node joins the layout automatically, unless the cluster stages layouts.
+   * Errors: FAILED_PRECONDITION while a node with this id is up under another URL; the id is free when that node has stopped or is down.
    *
    * @generated from rpc ashlar.v1.ClusterService.RegisterNode
    */
@@ -529,7 +530,7 @@ export declare const ClusterService: GenService<{
     output: typeof RegisterNodeResponseSchema;
   },
   /**
-   * Errors: NOT_FOUND if the node is not registered (any more): register again.
+   * Tells the gateway that a node is up. Errors: NOT_FOUND if the node is not registered (any more): register again.
    *
    * @generated from rpc ashlar.v1.ClusterService.Heartbeat
    */
@@ -539,7 +540,7 @@ export declare const ClusterService: GenService<{
     output: typeof HeartbeatResponseSchema;
   },
   /**
-   * Marks a node as stopped in order; it stays in the layout.
+   * Marks a node as stopped in order; it stays in the layout. Errors: NOT_FOUND if the node is not registered.
    *
    * @generated from rpc ashlar.v1.ClusterService.StopNode
    */
@@ -549,7 +550,7 @@ export declare const ClusterService: GenService<{
     output: typeof StopNodeResponseSchema;
   },
   /**
-   * Applies a change as a new layout version.
+   * Applies a change as a new layout version. Errors: INVALID_ARGUMENT if no node would remain; NOT_FOUND for an unknown node.
    *
    * @generated from rpc ashlar.v1.ClusterService.ChangeLayout
    */

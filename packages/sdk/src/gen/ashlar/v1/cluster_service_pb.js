@@ -115,7 +115,7 @@ export const NodeStateSchema = /*@__PURE__*/
   enumDesc(file_ashlar_v1_cluster_service, 0);
 
 /**
- * State of a node, as the gateway's database sees it.
+ * State of a node, by the clock of the gateway's database.
  *
  * @generated from enum ashlar.v1.NodeState
  */
@@ -123,7 +123,7 @@ export const NodeState = /*@__PURE__*/
   tsEnum(NodeStateSchema);
 
 /**
- * Nodes, layout and ring, served by a gateway. Reading needs an API key; Register, Heartbeat and Stop need a cluster grant;
+ * Nodes, layout and ring, served by a gateway. GetCluster needs an API key; RegisterNode, Heartbeat and StopNode need a cluster grant;
  * ChangeLayout needs an admin key.
  *
  * @generated from service ashlar.v1.ClusterService

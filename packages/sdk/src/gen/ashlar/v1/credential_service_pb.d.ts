@@ -17,7 +17,7 @@ export declare const file_ashlar_v1_credential_service: GenFile;
  */
 export declare type ApiKey = Message<"ashlar.v1.ApiKey"> & {
   /**
-   * 16 hex digits.
+   * Id of the key: 16 hex digits.
    *
    * @generated from field: string key_id = 1;
    */
@@ -38,21 +38,21 @@ export declare type ApiKey = Message<"ashlar.v1.ApiKey"> & {
   role: string;
 
   /**
-   * The only bucket that it reaches; empty: all.
+   * The only bucket that the API key reaches; empty: all buckets.
    *
    * @generated from field: string bucket = 4;
    */
   bucket: string;
 
   /**
-   * Only keys of the bucket that begin with it; empty: every key.
+   * The API key reaches only object keys that begin with this prefix; empty: every object key of the bucket.
    *
    * @generated from field: string prefix = 5;
    */
   prefix: string;
 
   /**
-   * When it was made, in ms since the Unix epoch.
+   * When it was created, in ms since the Unix epoch.
    *
    * @generated from field: uint64 created_at_ms = 6;
    */
@@ -73,7 +73,7 @@ export declare type ApiKey = Message<"ashlar.v1.ApiKey"> & {
 export declare const ApiKeySchema: GenMessage<ApiKey>;
 
 /**
- * Parsed strictly: what is misspelt must not give a key that may do more.
+ * Request of CreateApiKey. JSON with an unknown field is refused: a misspelt field must not give a key more rights.
  *
  * @generated from message ashlar.v1.CreateApiKeyRequest
  */
@@ -86,28 +86,29 @@ export declare type CreateApiKeyRequest = Message<"ashlar.v1.CreateApiKeyRequest
   name: string;
 
   /**
-   * `admin`, `readwrite` (default) or `readonly`. A text, as in CreateAccessTokenRequest.
+   * `admin`, `readwrite` (default) or `readonly`. A text, not an enum, for the reason in CreateAccessTokenRequest.
    *
    * @generated from field: string role = 2;
    */
   role: string;
 
   /**
-   * The only bucket that it reaches, which must exist; empty (default): all. Not with `admin`.
+   * The only bucket that the API key reaches, which must exist; empty (default): all buckets. Not with `admin`.
    *
    * @generated from field: string bucket = 3;
    */
   bucket: string;
 
   /**
-   * Only keys of the bucket that begin with it; needs a bucket.
+   * The API key reaches only object keys that begin with this prefix, of at most 1,024 bytes of UTF-8; empty (default): every object key.
+   * Needs a bucket.
    *
    * @generated from field: string prefix = 4;
    */
   prefix: string;
 
   /**
-   * Life in ms, at least 1,000; 0 (default): it never ends.
+   * Life in ms, at least 1,000; 0 (default): the key never ends.
    *
    * @generated from field: uint64 expires_in_ms = 5;
    */
@@ -121,20 +122,20 @@ export declare type CreateApiKeyRequest = Message<"ashlar.v1.CreateApiKeyRequest
 export declare const CreateApiKeyRequestSchema: GenMessage<CreateApiKeyRequest>;
 
 /**
- * The API key that was made.
+ * Answer of CreateApiKey.
  *
  * @generated from message ashlar.v1.CreateApiKeyResponse
  */
 export declare type CreateApiKeyResponse = Message<"ashlar.v1.CreateApiKeyResponse"> & {
   /**
-   * What is kept of it.
+   * The key without its secret.
    *
    * @generated from field: ashlar.v1.ApiKey key = 1;
    */
   key?: ApiKey | undefined;
 
   /**
-   * `ashlar_<id>_<secret>`; it cannot be had again.
+   * The whole key, `ashlar_<id>_<secret>`. No later call returns it.
    *
    * @generated from field: string api_key = 2;
    */
@@ -148,20 +149,20 @@ export declare type CreateApiKeyResponse = Message<"ashlar.v1.CreateApiKeyRespon
 export declare const CreateApiKeyResponseSchema: GenMessage<CreateApiKeyResponse>;
 
 /**
- * Which page of the API keys.
+ * Request of ListApiKeys.
  *
  * @generated from message ashlar.v1.ListApiKeysRequest
  */
 export declare type ListApiKeysRequest = Message<"ashlar.v1.ListApiKeysRequest"> & {
   /**
-   * The last key id of the page before; empty: from the start.
+   * The last key id of the page before, at most 200 characters; empty: from the start.
    *
    * @generated from field: string after_key_id = 1;
    */
   afterKeyId: string;
 
   /**
-   * Keys of a page, up to 1,000; 0 (default): 1,000.
+   * Most keys of a page: 1 to 1,000; 0 (default): 1,000.
    *
    * @generated from field: uint32 limit = 2;
    */
@@ -175,7 +176,7 @@ export declare type ListApiKeysRequest = Message<"ashlar.v1.ListApiKeysRequest">
 export declare const ListApiKeysRequestSchema: GenMessage<ListApiKeysRequest>;
 
 /**
- * A page of API keys.
+ * Answer of ListApiKeys.
  *
  * @generated from message ashlar.v1.ListApiKeysResponse
  */
@@ -188,7 +189,7 @@ export declare type ListApiKeysResponse = Message<"ashlar.v1.ListApiKeysResponse
   keys: ApiKey[];
 
   /**
-   * The id to go on after; empty at the end.
+   * Pass as after_key_id for the next page; empty at the end.
    *
    * @generated from field: string next_key_id = 2;
    */
@@ -202,13 +203,13 @@ export declare type ListApiKeysResponse = Message<"ashlar.v1.ListApiKeysResponse
 export declare const ListApiKeysResponseSchema: GenMessage<ListApiKeysResponse>;
 
 /**
- * Which API key.
+ * Request of DeleteApiKey.
  *
  * @generated from message ashlar.v1.DeleteApiKeyRequest
  */
 export declare type DeleteApiKeyRequest = Message<"ashlar.v1.DeleteApiKeyRequest"> & {
   /**
-   * The key's id, not the whole key.
+   * The key's id, not the whole key: 1 to 200 characters.
    *
    * @generated from field: string key_id = 1;
    */
@@ -222,13 +223,13 @@ export declare type DeleteApiKeyRequest = Message<"ashlar.v1.DeleteApiKeyRequest
 export declare const DeleteApiKeyRequestSchema: GenMessage<DeleteApiKeyRequest>;
 
 /**
- * Whether there was one.
+ * Answer of DeleteApiKey.
  *
  * @generated from message ashlar.v1.DeleteApiKeyResponse
  */
 export declare type DeleteApiKeyResponse = Message<"ashlar.v1.DeleteApiKeyResponse"> & {
   /**
-   * False if there was none.
+   * False if there was no such key.
    *
    * @generated from field: bool deleted = 1;
    */
@@ -242,13 +243,13 @@ export declare type DeleteApiKeyResponse = Message<"ashlar.v1.DeleteApiKeyRespon
 export declare const DeleteApiKeyResponseSchema: GenMessage<DeleteApiKeyResponse>;
 
 /**
- * Which access token.
+ * Request of RevokeAccessToken.
  *
  * @generated from message ashlar.v1.RevokeAccessTokenRequest
  */
 export declare type RevokeAccessTokenRequest = Message<"ashlar.v1.RevokeAccessTokenRequest"> & {
   /**
-   * The token itself; at most 12 KiB.
+   * The token itself: 1 to 12,288 characters.
    *
    * @generated from field: string token = 1;
    */
@@ -262,7 +263,7 @@ export declare type RevokeAccessTokenRequest = Message<"ashlar.v1.RevokeAccessTo
 export declare const RevokeAccessTokenRequestSchema: GenMessage<RevokeAccessTokenRequest>;
 
 /**
- * Nothing: the token is void.
+ * Answer of RevokeAccessToken.
  *
  * @generated from message ashlar.v1.RevokeAccessTokenResponse
  */
@@ -276,15 +277,15 @@ export declare type RevokeAccessTokenResponse = Message<"ashlar.v1.RevokeAccessT
 export declare const RevokeAccessTokenResponseSchema: GenMessage<RevokeAccessTokenResponse>;
 
 /**
- * API keys of a gateway, and access tokens that are called back. Calls need `authorization: Bearer <api key>`: CreateApiKey, ListApiKeys and
- * DeleteApiKey one of role `admin` without a scope, RevokeAccessToken the key that gave the token, or such an admin key.
+ * API keys of a gateway, and revocation of access tokens. Calls need `authorization: Bearer <api key>`. CreateApiKey, ListApiKeys and DeleteApiKey
+ * need a key of role `admin` without a scope. RevokeAccessToken needs the key that issued the token, or such an admin key.
  *
  * @generated from service ashlar.v1.CredentialService
  */
 export declare const CredentialService: GenService<{
   /**
-   * Makes an API key. Its secret is in the answer and nowhere else.
-   * Errors: NOT_FOUND if there is no such bucket; UNIMPLEMENTED on an insecure gateway, which checks none.
+   * Creates an API key. Only this answer contains its secret.
+   * Errors: NOT_FOUND if there is no such bucket; UNIMPLEMENTED on an insecure gateway, which checks no keys.
    *
    * @generated from rpc ashlar.v1.CredentialService.CreateApiKey
    */
@@ -294,7 +295,7 @@ export declare const CredentialService: GenService<{
     output: typeof CreateApiKeyResponseSchema;
   },
   /**
-   * A page of the API keys, by id, without their secrets.
+   * Lists the API keys by id, page by page, without their secrets.
    *
    * @generated from rpc ashlar.v1.CredentialService.ListApiKeys
    */
@@ -304,7 +305,7 @@ export declare const CredentialService: GenService<{
     output: typeof ListApiKeysResponseSchema;
   },
   /**
-   * Deletes an API key, and with it all tokens that it gave. Other gateways that just used it believe it for up to 30 s more.
+   * Deletes an API key, and with it all tokens that it issued. Other gateways that just used the key accept it for up to 30 s more.
    *
    * @generated from rpc ashlar.v1.CredentialService.DeleteApiKey
    */
@@ -314,8 +315,8 @@ export declare const CredentialService: GenService<{
     output: typeof DeleteApiKeyResponseSchema;
   },
   /**
-   * Calls an access token back before its end. Other gateways that just used it believe it for up to 30 s more. A token that has ended, or was
-   * called back already, is no error.
+   * Revokes an access token before its end. Other gateways that just used the token accept it for up to 30 s more. It is not an error if the
+   * token has ended or is revoked already.
    *
    * @generated from rpc ashlar.v1.CredentialService.RevokeAccessToken
    */

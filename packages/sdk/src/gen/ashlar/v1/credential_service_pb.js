@@ -74,8 +74,8 @@ export const RevokeAccessTokenResponseSchema = /*@__PURE__*/
   messageDesc(file_ashlar_v1_credential_service, 8);
 
 /**
- * API keys of a gateway, and access tokens that are called back. Calls need `authorization: Bearer <api key>`: CreateApiKey, ListApiKeys and
- * DeleteApiKey one of role `admin` without a scope, RevokeAccessToken the key that gave the token, or such an admin key.
+ * API keys of a gateway, and revocation of access tokens. Calls need `authorization: Bearer <api key>`. CreateApiKey, ListApiKeys and DeleteApiKey
+ * need a key of role `admin` without a scope. RevokeAccessToken needs the key that issued the token, or such an admin key.
  *
  * @generated from service ashlar.v1.CredentialService
  */

@@ -24,7 +24,7 @@ export declare type ErrorInfo = Message<"ashlar.v1.ErrorInfo"> & {
   reason: ErrorReason;
 
   /**
-   * Names, limits and sizes that belong to the error, for programs; the message is for people.
+   * Names, limits and sizes of the error by name, for programs; the message is for people.
    *
    * @generated from field: map<string, string> details = 2;
    */
@@ -38,21 +38,21 @@ export declare type ErrorInfo = Message<"ashlar.v1.ErrorInfo"> & {
 export declare const ErrorInfoSchema: GenMessage<ErrorInfo>;
 
 /**
- * The error taxonomy. Every failed call carries one ErrorInfo in the error details (gRPC, gRPC-Web, Connect); plain HTTP answers carry the
- * name without its prefix in the `code` member of an application/problem+json body and in the `ashlar-error-code` header.
+ * All error codes. Every failed call has one ErrorInfo in its error details (gRPC, gRPC-Web, Connect). Plain HTTP answers have the name
+ * without its prefix in the `code` member of an application/problem+json body and in the `ashlar-error-code` header.
  *
  * @generated from enum ashlar.v1.ErrorReason
  */
 export enum ErrorReason {
   /**
-   * Not set; a server never sends it.
+   * Never sent.
    *
    * @generated from enum value: ERROR_REASON_UNSPECIFIED = 0;
    */
   UNSPECIFIED = 0,
 
   /**
-   * A parameter is missing or bad.
+   * A parameter is missing or invalid.
    *
    * @generated from enum value: ERROR_REASON_INVALID_ARGUMENT = 1;
    */
@@ -199,7 +199,7 @@ export enum ErrorReason {
   CHUNK_CORRUPT = 21,
 
   /**
-   * Received bytes do not have the chunk id as their SHA-256; nothing is kept.
+   * The SHA-256 of the received bytes is not the chunk id; nothing is kept.
    *
    * @generated from enum value: ERROR_REASON_CHUNK_DIGEST_MISMATCH = 22;
    */
@@ -213,7 +213,7 @@ export enum ErrorReason {
   QUORUM_NOT_REACHED = 23,
 
   /**
-   * A server cannot be reached or is shutting down.
+   * A gateway or node cannot be reached or is shutting down.
    *
    * @generated from enum value: ERROR_REASON_NODE_UNAVAILABLE = 24;
    */
@@ -262,7 +262,7 @@ export enum ErrorReason {
   STORE_CLOSED = 30,
 
   /**
-   * Data was written by a newer or foreign format version.
+   * Data has a newer or unknown format version.
    *
    * @generated from enum value: ERROR_REASON_STORE_INCOMPATIBLE = 31;
    */

@@ -24,8 +24,8 @@ export const ErrorReasonSchema = /*@__PURE__*/
   enumDesc(file_ashlar_v1_error, 0);
 
 /**
- * The error taxonomy. Every failed call carries one ErrorInfo in the error details (gRPC, gRPC-Web, Connect); plain HTTP answers carry the
- * name without its prefix in the `code` member of an application/problem+json body and in the `ashlar-error-code` header.
+ * All error codes. Every failed call has one ErrorInfo in its error details (gRPC, gRPC-Web, Connect). Plain HTTP answers have the name
+ * without its prefix in the `code` member of an application/problem+json body and in the `ashlar-error-code` header.
  *
  * @generated from enum ashlar.v1.ErrorReason
  */

@@ -25,7 +25,7 @@ export declare type Bucket = Message<"ashlar.v1.Bucket"> & {
   bucket: string;
 
   /**
-   * Milliseconds since the Unix epoch.
+   * When it was created, in ms since the Unix epoch.
    *
    * @generated from field: uint64 created_at_ms = 2;
    */
@@ -39,55 +39,55 @@ export declare type Bucket = Message<"ashlar.v1.Bucket"> & {
 export declare const BucketSchema: GenMessage<Bucket>;
 
 /**
- * What an object carries beside its bytes. Header values are kept as given; empty means not set.
+ * What an object has besides its bytes. Header values are kept as given; empty means not set. All header values together have at most 2 KiB.
  *
  * @generated from message ashlar.v1.ObjectAttributes
  */
 export declare type ObjectAttributes = Message<"ashlar.v1.ObjectAttributes"> & {
   /**
-   * Default application/octet-stream.
+   * The Content-Type header, at most 1,024 characters. Default application/octet-stream.
    *
    * @generated from field: string content_type = 1;
    */
   contentType: string;
 
   /**
-   * The Cache-Control header.
+   * The Cache-Control header, at most 1,024 characters.
    *
    * @generated from field: string cache_control = 2;
    */
   cacheControl: string;
 
   /**
-   * The Content-Disposition header.
+   * The Content-Disposition header, at most 1,024 characters.
    *
    * @generated from field: string content_disposition = 3;
    */
   contentDisposition: string;
 
   /**
-   * The Content-Encoding header.
+   * The Content-Encoding header, at most 1,024 characters.
    *
    * @generated from field: string content_encoding = 4;
    */
   contentEncoding: string;
 
   /**
-   * The Content-Language header.
+   * The Content-Language header, at most 1,024 characters.
    *
    * @generated from field: string content_language = 5;
    */
   contentLanguage: string;
 
   /**
-   * The Expires header, an HTTP date.
+   * The Expires header, an HTTP date, at most 1,024 characters.
    *
    * @generated from field: string expires = 6;
    */
   expires: string;
 
   /**
-   * User metadata: lower-case names; at most 512, and names and values together at most 8 KiB.
+   * User metadata by name, at most 512 entries. Names become lower case. Names and values together have at most 8 KiB.
    *
    * @generated from field: map<string, string> metadata = 7;
    */
@@ -121,7 +121,7 @@ export declare type ObjectInfo = Message<"ashlar.v1.ObjectInfo"> & {
   key: string;
 
   /**
-   * Names this immutable state of the object.
+   * Id of this immutable state of the object.
    *
    * @generated from field: string object_version = 3;
    */
@@ -142,28 +142,28 @@ export declare type ObjectInfo = Message<"ashlar.v1.ObjectInfo"> & {
   etag: string;
 
   /**
-   * SHA-256 of all bytes in hex; empty where nobody saw them in order.
+   * SHA-256 of all bytes in lower-case hex; empty if it is not known, as for an upload of several parts.
    *
    * @generated from field: string sha256 = 6;
    */
   sha256: string;
 
   /**
-   * Milliseconds since the Unix epoch.
+   * When this version was created, in ms since the Unix epoch.
    *
    * @generated from field: uint64 created_at_ms = 7;
    */
   createdAtMs: bigint;
 
   /**
-   * How it was written.
+   * Durability mode of the write.
    *
    * @generated from field: ashlar.v1.Durability durability = 8;
    */
   durability: Durability;
 
   /**
-   * What the object carries beside its bytes. Absent: none, with the default content type.
+   * Attributes of the object. Absent: none, with the default content type.
    *
    * @generated from field: ashlar.v1.ObjectAttributes attributes = 9;
    */
@@ -177,20 +177,20 @@ export declare type ObjectInfo = Message<"ashlar.v1.ObjectInfo"> & {
 export declare const ObjectInfoSchema: GenMessage<ObjectInfo>;
 
 /**
- * Conditions on the current version; all that are set must hold.
+ * Conditions on the current version; all that are set must hold. A condition with neither field is INVALID_ARGUMENT.
  *
  * @generated from message ashlar.v1.Condition
  */
 export declare type Condition = Message<"ashlar.v1.Condition"> & {
   /**
-   * The etag that the current version has, or "*" for any version. Empty: no condition.
+   * The etag that the current version must have, or "*" for any version; at most 256 characters. Empty: no condition.
    *
    * @generated from field: string if_match = 1;
    */
   ifMatch: string;
 
   /**
-   * The etag that the current version has not, or "*" for no version. Empty: no condition.
+   * The etag that the current version must not have, or "*" for no version; at most 256 characters. Empty: no condition.
    *
    * @generated from field: string if_none_match = 2;
    */
@@ -204,13 +204,13 @@ export declare type Condition = Message<"ashlar.v1.Condition"> & {
 export declare const ConditionSchema: GenMessage<Condition>;
 
 /**
- * A chunk of an object with its place in it.
+ * A chunk of an object with its place in the object.
  *
  * @generated from message ashlar.v1.LocatedChunk
  */
 export declare type LocatedChunk = Message<"ashlar.v1.LocatedChunk"> & {
   /**
-   * 32 bytes.
+   * Id of the chunk: 32 bytes.
    *
    * @generated from field: bytes chunk_id = 1;
    */
@@ -224,14 +224,14 @@ export declare type LocatedChunk = Message<"ashlar.v1.LocatedChunk"> & {
   sizeBytes: bigint;
 
   /**
-   * Offset of its first byte in the object.
+   * Offset of the chunk's first byte in the object.
    *
    * @generated from field: uint64 offset = 3;
    */
   offset: bigint;
 
   /**
-   * Signed grant to read this chunk from a node, until the time told in the answer.
+   * Signed grant to read this chunk, for grants_expire_in_ms of the answer.
    *
    * @generated from field: string grant = 4;
    */
@@ -245,13 +245,13 @@ export declare type LocatedChunk = Message<"ashlar.v1.LocatedChunk"> & {
 export declare const LocatedChunkSchema: GenMessage<LocatedChunk>;
 
 /**
- * A chunk named by a commit.
+ * A chunk that a commit names.
  *
  * @generated from message ashlar.v1.CommittedChunk
  */
 export declare type CommittedChunk = Message<"ashlar.v1.CommittedChunk"> & {
   /**
-   * 32 bytes.
+   * Id of the chunk: 32 bytes.
    *
    * @generated from field: bytes chunk_id = 1;
    */
@@ -265,8 +265,8 @@ export declare type CommittedChunk = Message<"ashlar.v1.CommittedChunk"> & {
   sizeBytes: bigint;
 
   /**
-   * Receipts of the nodes that hold it, at least the write quorum of its placement under one layout in use; or one receipt of a gateway's
-   * ChunkService, which reached that quorum itself.
+   * Receipts, at most 16: of the nodes that hold the chunk, at least the write quorum of its placement under one layout in use; or one receipt
+   * of a gateway's ChunkService, which has reached that quorum itself.
    *
    * @generated from field: repeated string receipts = 3;
    */
@@ -300,28 +300,28 @@ export declare type UploadInfo = Message<"ashlar.v1.UploadInfo"> & {
   key: string;
 
   /**
-   * Names the upload; from CreateUpload.
+   * Id of the upload, from CreateUpload.
    *
    * @generated from field: string upload_id = 3;
    */
   uploadId: string;
 
   /**
-   * Milliseconds since the Unix epoch.
+   * When it was created, in ms since the Unix epoch.
    *
    * @generated from field: uint64 created_at_ms = 4;
    */
   createdAtMs: bigint;
 
   /**
-   * What the object carries beside its bytes. Absent: none, with the default content type.
+   * Attributes of the object. Absent: none, with the default content type.
    *
    * @generated from field: ashlar.v1.ObjectAttributes attributes = 5;
    */
   attributes?: ObjectAttributes | undefined;
 
   /**
-   * When the write is acknowledged. Default: the gateway's.
+   * Durability mode of the object.
    *
    * @generated from field: ashlar.v1.Durability durability = 6;
    */
@@ -341,7 +341,7 @@ export declare const UploadInfoSchema: GenMessage<UploadInfo>;
  */
 export declare type PartInfo = Message<"ashlar.v1.PartInfo"> & {
   /**
-   * 1 to 1,000,000.
+   * Number of the part: 1 to 1,000,000.
    *
    * @generated from field: uint32 part_number = 1;
    */
@@ -355,21 +355,21 @@ export declare type PartInfo = Message<"ashlar.v1.PartInfo"> & {
   sizeBytes: bigint;
 
   /**
-   * Opaque validator of the part.
+   * Opaque validator of the part, without quotes.
    *
    * @generated from field: string etag = 3;
    */
   etag: string;
 
   /**
-   * SHA-256 of the part in hex; may be empty.
+   * SHA-256 of the part in hex; empty if it is not known.
    *
    * @generated from field: string sha256 = 4;
    */
   sha256: string;
 
   /**
-   * Milliseconds since the Unix epoch.
+   * When the part was written, in ms since the Unix epoch.
    *
    * @generated from field: uint64 created_at_ms = 5;
    */

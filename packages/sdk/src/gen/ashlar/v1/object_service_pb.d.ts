@@ -40,7 +40,7 @@ export declare const CreateBucketRequestSchema: GenMessage<CreateBucketRequest>;
  */
 export declare type CreateBucketResponse = Message<"ashlar.v1.CreateBucketResponse"> & {
   /**
-   * Name of the bucket: 3 to 63 characters, S3's rules.
+   * The new bucket.
    *
    * @generated from field: ashlar.v1.Bucket bucket = 1;
    */
@@ -80,7 +80,7 @@ export declare const HeadBucketRequestSchema: GenMessage<HeadBucketRequest>;
  */
 export declare type HeadBucketResponse = Message<"ashlar.v1.HeadBucketResponse"> & {
   /**
-   * Name of the bucket: 3 to 63 characters, S3's rules.
+   * The bucket.
    *
    * @generated from field: ashlar.v1.Bucket bucket = 1;
    */
@@ -182,35 +182,35 @@ export declare type PutObjectHeader = Message<"ashlar.v1.PutObjectHeader"> & {
   key: string;
 
   /**
-   * What the object carries beside its bytes. Absent: none, with the default content type.
+   * Attributes of the object. Absent: none, with the default content type.
    *
    * @generated from field: ashlar.v1.ObjectAttributes attributes = 3;
    */
   attributes?: ObjectAttributes | undefined;
 
   /**
-   * What must hold of the current version, or the call fails with FAILED_PRECONDITION. Absent: nothing.
+   * Must hold for the current version, or the call fails with FAILED_PRECONDITION. Absent: no condition.
    *
    * @generated from field: ashlar.v1.Condition condition = 4;
    */
   condition?: Condition | undefined;
 
   /**
-   * Default: the gateway's.
+   * When the write is acknowledged. Default: the gateway's.
    *
    * @generated from field: ashlar.v1.Durability durability = 5;
    */
   durability: Durability;
 
   /**
-   * Length in bytes where known; a body of another length fails. Absent: unknown.
+   * Length in bytes, at most 50 TiB; a body of another length fails with INVALID_ARGUMENT. Absent: unknown.
    *
    * @generated from field: optional uint64 size_bytes = 6;
    */
   sizeBytes?: bigint | undefined;
 
   /**
-   * SHA-256 of all bytes in hex (64 characters), or empty; other bytes fail.
+   * SHA-256 of all bytes in hex (64 characters); other bytes fail with INVALID_ARGUMENT. Empty: not declared.
    *
    * @generated from field: string sha256 = 7;
    */
@@ -244,7 +244,7 @@ export declare type PutObjectRequest = Message<"ashlar.v1.PutObjectRequest"> & {
     case: "header";
   } | {
     /**
-     * The next bytes: 64 KiB by custom, at most 1 MiB.
+     * The next bytes: usually 64 KiB, at most 1 MiB.
      *
      * @generated from field: bytes frame = 2;
      */
@@ -293,7 +293,7 @@ export declare type PutObjectOutcome = Message<"ashlar.v1.PutObjectOutcome"> & {
   info?: ObjectInfo | undefined;
 
   /**
-   * Fewest copies that any chunk had durably when the write was acknowledged.
+   * The lowest number of durable copies that any chunk had when the write was acknowledged; 1 for an inline object.
    *
    * @generated from field: uint32 replicas = 2;
    */
@@ -388,7 +388,7 @@ export declare type GetObjectRequest = Message<"ashlar.v1.GetObjectRequest"> & {
   key: string;
 
   /**
-   * Empty: the latest.
+   * The version to read; empty: the latest.
    *
    * @generated from field: string object_version = 3;
    */
@@ -402,14 +402,14 @@ export declare type GetObjectRequest = Message<"ashlar.v1.GetObjectRequest"> & {
   offset: bigint;
 
   /**
-   * Bytes wanted; absent: up to the end.
+   * Number of bytes wanted; absent: up to the end.
    *
    * @generated from field: optional uint64 length = 5;
    */
   length?: bigint | undefined;
 
   /**
-   * What must hold of the current version, or the call fails with FAILED_PRECONDITION. Absent: nothing.
+   * Must hold for the version that is read, or the call fails with FAILED_PRECONDITION. Absent: no condition.
    *
    * @generated from field: ashlar.v1.Condition condition = 6;
    */
@@ -442,7 +442,7 @@ export declare type GetObjectResponse = Message<"ashlar.v1.GetObjectResponse"> &
    */
   payload: {
     /**
-     * First message.
+     * First message, and only the first.
      *
      * @generated from field: ashlar.v1.OpenedObject opened = 1;
      */
@@ -450,7 +450,7 @@ export declare type GetObjectResponse = Message<"ashlar.v1.GetObjectResponse"> &
     case: "opened";
   } | {
     /**
-     * The next bytes.
+     * The next bytes of the object.
      *
      * @generated from field: bytes frame = 2;
      */
@@ -479,14 +479,14 @@ export declare type OpenedObject = Message<"ashlar.v1.OpenedObject"> & {
   info?: ObjectInfo | undefined;
 
   /**
-   * First byte that follows.
+   * Offset in the object of the first byte that follows.
    *
    * @generated from field: uint64 offset = 2;
    */
   offset: bigint;
 
   /**
-   * Bytes that follow.
+   * Number of bytes that follow.
    *
    * @generated from field: uint64 length = 3;
    */
@@ -520,14 +520,14 @@ export declare type HeadObjectRequest = Message<"ashlar.v1.HeadObjectRequest"> &
   key: string;
 
   /**
-   * Empty: the latest.
+   * The version to look at; empty: the latest.
    *
    * @generated from field: string object_version = 3;
    */
   objectVersion: string;
 
   /**
-   * What must hold of the current version, or the call fails with FAILED_PRECONDITION. Absent: nothing.
+   * Must hold for that version, or the call fails with FAILED_PRECONDITION. Absent: no condition.
    *
    * @generated from field: ashlar.v1.Condition condition = 4;
    */
@@ -581,7 +581,7 @@ export declare type DeleteObjectRequest = Message<"ashlar.v1.DeleteObjectRequest
   key: string;
 
   /**
-   * What must hold of the current version, or the call fails with FAILED_PRECONDITION. Absent: nothing.
+   * Must hold for the current version, or the call fails with FAILED_PRECONDITION. Absent: no condition.
    *
    * @generated from field: ashlar.v1.Condition condition = 3;
    */
@@ -601,7 +601,7 @@ export declare const DeleteObjectRequestSchema: GenMessage<DeleteObjectRequest>;
  */
 export declare type DeleteObjectResponse = Message<"ashlar.v1.DeleteObjectResponse"> & {
   /**
-   * False if there was none.
+   * False if there was no object.
    *
    * @generated from field: bool deleted = 1;
    */
@@ -628,7 +628,7 @@ export declare type DeleteObjectsRequest = Message<"ashlar.v1.DeleteObjectsReque
   bucket: string;
 
   /**
-   * 1 to 1,000.
+   * Keys to delete, 1 to 1,000.
    *
    * @generated from field: repeated string keys = 2;
    */
@@ -662,7 +662,7 @@ export declare type DeleteObjectsResponse = Message<"ashlar.v1.DeleteObjectsResp
 export declare const DeleteObjectsResponseSchema: GenMessage<DeleteObjectsResponse>;
 
 /**
- * What became of one key.
+ * Outcome of one key.
  *
  * @generated from message ashlar.v1.DeleteObjectsOutcome
  */
@@ -675,14 +675,14 @@ export declare type DeleteObjectsOutcome = Message<"ashlar.v1.DeleteObjectsOutco
   key: string;
 
   /**
-   * False if there was none, or on an error.
+   * False if there was no object, or on an error.
    *
    * @generated from field: bool deleted = 2;
    */
   deleted: boolean;
 
   /**
-   * Set if this key failed.
+   * Set if the delete of this key failed.
    *
    * @generated from field: ashlar.v1.ErrorInfo error = 3;
    */
@@ -709,35 +709,36 @@ export declare type ListObjectsRequest = Message<"ashlar.v1.ListObjectsRequest">
   bucket: string;
 
   /**
-   * Only keys that begin with it.
+   * Only keys that begin with this prefix, of at most 4,096 bytes of UTF-8. Empty: all keys.
    *
    * @generated from field: string prefix = 2;
    */
   prefix: string;
 
   /**
-   * Rolls keys up to its first occurrence after the prefix. Empty: no rolling up.
+   * Keys that are equal up to and including the delimiter's first occurrence after the prefix become one entry of `prefixes`. At most 4,096
+   * bytes of UTF-8. Empty: no such entries.
    *
    * @generated from field: string delimiter = 3;
    */
   delimiter: string;
 
   /**
-   * From the page before.
+   * next_cursor of the page before; empty for the first page.
    *
    * @generated from field: string cursor = 4;
    */
   cursor: string;
 
   /**
-   * Only keys after this one.
+   * Only keys after this one, of at most 4,096 bytes of UTF-8; ignored with a cursor. Empty: from the start.
    *
    * @generated from field: string start_after = 5;
    */
   startAfter: string;
 
   /**
-   * 1 to 1,000; 0 (default): 1,000.
+   * Most objects and prefixes of a page together: 1 to 1,000; 0 (default): 1,000.
    *
    * @generated from field: uint32 limit = 6;
    */
@@ -764,7 +765,7 @@ export declare type ObjectListEntry = Message<"ashlar.v1.ObjectListEntry"> & {
   key: string;
 
   /**
-   * Names this immutable state of the object.
+   * Id of this immutable state of the object.
    *
    * @generated from field: string object_version = 2;
    */
@@ -785,14 +786,14 @@ export declare type ObjectListEntry = Message<"ashlar.v1.ObjectListEntry"> & {
   etag: string;
 
   /**
-   * Milliseconds since the Unix epoch.
+   * When this version was created, in ms since the Unix epoch.
    *
    * @generated from field: uint64 created_at_ms = 5;
    */
   createdAtMs: bigint;
 
   /**
-   * SHA-256 of all bytes in lower-case hex; empty where nobody saw them in order, as in an upload of several parts.
+   * SHA-256 of all bytes in lower-case hex; empty if it is not known, as for an upload of several parts.
    *
    * @generated from field: string sha256 = 6;
    */
@@ -819,14 +820,14 @@ export declare type ListObjectsResponse = Message<"ashlar.v1.ListObjectsResponse
   objects: ObjectListEntry[];
 
   /**
-   * Rolled-up prefixes, each ending with the delimiter, ascending.
+   * Common prefixes, each ending with the delimiter, ascending.
    *
    * @generated from field: repeated string prefixes = 2;
    */
   prefixes: string[];
 
   /**
-   * Empty at the end.
+   * Pass as cursor for the next page; empty at the end.
    *
    * @generated from field: string next_cursor = 3;
    */
@@ -881,14 +882,14 @@ export declare type CopyObjectRequest = Message<"ashlar.v1.CopyObjectRequest"> &
   key: string;
 
   /**
-   * Absent: the source's.
+   * Attributes of the copy. Absent: the source's.
    *
    * @generated from field: ashlar.v1.ObjectAttributes attributes = 6;
    */
   attributes?: ObjectAttributes | undefined;
 
   /**
-   * What must hold of the current version, or the call fails with FAILED_PRECONDITION. Absent: nothing.
+   * Must hold for the current version, or the call fails with FAILED_PRECONDITION. Absent: no condition.
    *
    * @generated from field: ashlar.v1.Condition condition = 7;
    */
@@ -963,7 +964,7 @@ export declare type MoveObjectRequest = Message<"ashlar.v1.MoveObjectRequest"> &
   key: string;
 
   /**
-   * What must hold of the current version under the new name, or the call fails with FAILED_PRECONDITION. Absent: nothing.
+   * Must hold for the current version under the new name, or the call fails with FAILED_PRECONDITION. Absent: no condition.
    *
    * @generated from field: ashlar.v1.Condition condition = 6;
    */
@@ -1017,7 +1018,7 @@ export declare type CreateUploadRequest = Message<"ashlar.v1.CreateUploadRequest
   key: string;
 
   /**
-   * What the object carries beside its bytes. Absent: none, with the default content type.
+   * Attributes of the object. Absent: none, with the default content type.
    *
    * @generated from field: ashlar.v1.ObjectAttributes attributes = 3;
    */
@@ -1064,7 +1065,7 @@ export declare const CreateUploadResponseSchema: GenMessage<CreateUploadResponse
  */
 export declare type GetUploadRequest = Message<"ashlar.v1.GetUploadRequest"> & {
   /**
-   * Names the upload; from CreateUpload.
+   * Id of the upload, from CreateUpload.
    *
    * @generated from field: string upload_id = 1;
    */
@@ -1104,28 +1105,28 @@ export declare const GetUploadResponseSchema: GenMessage<GetUploadResponse>;
  */
 export declare type WritePartRequest = Message<"ashlar.v1.WritePartRequest"> & {
   /**
-   * Names the upload; from CreateUpload.
+   * Id of the upload, from CreateUpload.
    *
    * @generated from field: string upload_id = 1;
    */
   uploadId: string;
 
   /**
-   * 1 to 1,000,000.
+   * Number of the part: 1 to 1,000,000.
    *
    * @generated from field: uint32 part_number = 2;
    */
   partNumber: number;
 
   /**
-   * SHA-256 of the data in hex (64 characters), or empty.
+   * SHA-256 of the data in hex (64 characters); other bytes fail. Empty: not declared.
    *
    * @generated from field: string sha256 = 3;
    */
   sha256: string;
 
   /**
-   * The whole part: at most the gateway's message limit (64 MiB by default).
+   * The whole part, at most chunk_max_bytes of GetCluster (64 MiB by default).
    *
    * @generated from field: bytes data = 4;
    */
@@ -1159,7 +1160,7 @@ export declare type WritePartResponse = Message<"ashlar.v1.WritePartResponse"> &
 export declare const WritePartResponseSchema: GenMessage<WritePartResponse>;
 
 /**
- * A part as named on completion.
+ * A part that CompleteUpload names.
  *
  * @generated from message ashlar.v1.CompletedPart
  */
@@ -1172,7 +1173,7 @@ export declare type CompletedPart = Message<"ashlar.v1.CompletedPart"> & {
   partNumber: number;
 
   /**
-   * Opaque validator, without quotes.
+   * The part's etag, without quotes.
    *
    * @generated from field: string etag = 2;
    */
@@ -1192,29 +1193,29 @@ export declare const CompletedPartSchema: GenMessage<CompletedPart>;
  */
 export declare type CompleteUploadRequest = Message<"ashlar.v1.CompleteUploadRequest"> & {
   /**
-   * Names the upload; from CreateUpload.
+   * Id of the upload, from CreateUpload.
    *
    * @generated from field: string upload_id = 1;
    */
   uploadId: string;
 
   /**
-   * Ascending by part number; at most 50,000.
+   * The parts of the object, 1 to 50,000, ascending by part number. Other parts are released.
    *
    * @generated from field: repeated ashlar.v1.CompletedPart parts = 2;
    */
   parts: CompletedPart[];
 
   /**
-   * SHA-256 of the whole object in hex as the uploader computed it. With one part whose digest is known it must be that one, or the call
-   * fails; otherwise nobody can check it and it is ignored: the object has no digest. May be empty.
+   * SHA-256 of the whole object in hex, as the uploader computed it; may be empty. If there is one part and its digest is known, both must be
+   * equal, or the call fails. Otherwise the value cannot be checked and is ignored: the object has no digest.
    *
    * @generated from field: string sha256 = 3;
    */
   sha256: string;
 
   /**
-   * What must hold of the current version, or the call fails with FAILED_PRECONDITION. Absent: nothing.
+   * Must hold for the current version, or the call fails with FAILED_PRECONDITION. Absent: no condition.
    *
    * @generated from field: ashlar.v1.Condition condition = 4;
    */
@@ -1254,7 +1255,7 @@ export declare const CompleteUploadResponseSchema: GenMessage<CompleteUploadResp
  */
 export declare type AbortUploadRequest = Message<"ashlar.v1.AbortUploadRequest"> & {
   /**
-   * Names the upload; from CreateUpload.
+   * Id of the upload, from CreateUpload.
    *
    * @generated from field: string upload_id = 1;
    */
@@ -1288,21 +1289,21 @@ export declare const AbortUploadResponseSchema: GenMessage<AbortUploadResponse>;
  */
 export declare type ListPartsRequest = Message<"ashlar.v1.ListPartsRequest"> & {
   /**
-   * Names the upload; from CreateUpload.
+   * Id of the upload, from CreateUpload.
    *
    * @generated from field: string upload_id = 1;
    */
   uploadId: string;
 
   /**
-   * Only parts above this number.
+   * Only parts above this number; 0 (default): all.
    *
    * @generated from field: uint32 after_part_number = 2;
    */
   afterPartNumber: number;
 
   /**
-   * 1 to 1,000; 0 (default): 1,000.
+   * Most parts of a page: 1 to 1,000; 0 (default): 1,000.
    *
    * @generated from field: uint32 limit = 3;
    */
@@ -1329,7 +1330,7 @@ export declare type ListPartsResponse = Message<"ashlar.v1.ListPartsResponse"> &
   parts: PartInfo[];
 
   /**
-   * 0 at the end.
+   * Pass as after_part_number for the next page; 0 at the end.
    *
    * @generated from field: uint32 next_part_number = 2;
    */
@@ -1356,21 +1357,21 @@ export declare type ListUploadsRequest = Message<"ashlar.v1.ListUploadsRequest">
   bucket: string;
 
   /**
-   * Only keys that begin with it. Empty: all.
+   * Only keys that begin with this prefix, of at most 4,096 bytes of UTF-8. Empty: all.
    *
    * @generated from field: string prefix = 2;
    */
   prefix: string;
 
   /**
-   * From the page before; empty for the first.
+   * next_cursor of the page before; empty for the first page.
    *
    * @generated from field: string cursor = 3;
    */
   cursor: string;
 
   /**
-   * 1 to 1,000; 0 (default): 1,000. A page has fewer where their metadata is long.
+   * Most uploads of a page: 1 to 1,000; 0 (default): 1,000. A page has fewer if their metadata is long.
    *
    * @generated from field: uint32 limit = 4;
    */
@@ -1397,7 +1398,7 @@ export declare type ListUploadsResponse = Message<"ashlar.v1.ListUploadsResponse
   uploads: UploadInfo[];
 
   /**
-   * Empty at the end.
+   * Pass as cursor for the next page; empty at the end.
    *
    * @generated from field: string next_cursor = 2;
    */
@@ -1431,7 +1432,7 @@ export declare type BeginWriteRequest = Message<"ashlar.v1.BeginWriteRequest"> &
   key: string;
 
   /**
-   * A ticket to renew: receipts given under it stay good.
+   * A ticket to renew: receipts given under it stay valid. Empty: a new ticket.
    *
    * @generated from field: string renew = 3;
    */
@@ -1451,14 +1452,14 @@ export declare const BeginWriteRequestSchema: GenMessage<BeginWriteRequest>;
  */
 export declare type BeginWriteResponse = Message<"ashlar.v1.BeginWriteResponse"> & {
   /**
-   * Goes with the commit.
+   * Pass it to CommitWrite or CommitPart. Opaque.
    *
    * @generated from field: string ticket = 1;
    */
   ticket: string;
 
   /**
-   * Goes to the nodes as a bearer token.
+   * Send it to the ChunkService of nodes or gateway, as `authorization: Bearer <grant>`. Opaque.
    *
    * @generated from field: string grant = 2;
    */
@@ -1485,7 +1486,7 @@ export declare const BeginWriteResponseSchema: GenMessage<BeginWriteResponse>;
  */
 export declare type ChunkedContent = Message<"ashlar.v1.ChunkedContent"> & {
   /**
-   * In the order of their bytes; at most 16,384. More than 1,024 have at least 64 KiB each on average.
+   * Chunks in the order of their bytes; at most 16,384. More than 1,024 chunks must have at least 64 KiB each on average.
    *
    * @generated from field: repeated ashlar.v1.CommittedChunk chunks = 1;
    */
@@ -1526,14 +1527,14 @@ export declare type CommitWriteRequest = Message<"ashlar.v1.CommitWriteRequest">
   ticket: string;
 
   /**
-   * What the object carries beside its bytes. Absent: none, with the default content type.
+   * Attributes of the object. Absent: none, with the default content type.
    *
    * @generated from field: ashlar.v1.ObjectAttributes attributes = 4;
    */
   attributes?: ObjectAttributes | undefined;
 
   /**
-   * What must hold of the current version, or the call fails with FAILED_PRECONDITION. Absent: nothing.
+   * Must hold for the current version, or the call fails with FAILED_PRECONDITION. Absent: no condition.
    *
    * @generated from field: ashlar.v1.Condition condition = 5;
    */
@@ -1547,14 +1548,14 @@ export declare type CommitWriteRequest = Message<"ashlar.v1.CommitWriteRequest">
   durability: Durability;
 
   /**
-   * Length of the object in bytes.
+   * Length of the object in bytes, at most 50 TiB.
    *
    * @generated from field: uint64 size_bytes = 7;
    */
   sizeBytes: bigint;
 
   /**
-   * SHA-256 of all bytes in hex as the client computed it; checked where the object is inline or one chunk. May be empty.
+   * SHA-256 of all bytes in hex, as the client computed it; may be empty. It is checked if the object is inline or one chunk.
    *
    * @generated from field: string sha256 = 8;
    */
@@ -1567,7 +1568,7 @@ export declare type CommitWriteRequest = Message<"ashlar.v1.CommitWriteRequest">
    */
   content: {
     /**
-     * All bytes of a small object, at most 32 KiB.
+     * All bytes of a small object, at most inline_max_bytes of GetCluster (32 KiB by default).
      *
      * @generated from field: bytes inline = 9;
      */
@@ -1575,7 +1576,7 @@ export declare type CommitWriteRequest = Message<"ashlar.v1.CommitWriteRequest">
     case: "inline";
   } | {
     /**
-     * Chunks that are stored already.
+     * The chunks of the object, which are stored already.
      *
      * @generated from field: ashlar.v1.ChunkedContent chunked = 10;
      */
@@ -1624,7 +1625,7 @@ export declare type CommitPartRequest = Message<"ashlar.v1.CommitPartRequest"> &
   ticket: string;
 
   /**
-   * Names the upload; from CreateUpload.
+   * Id of the upload, from CreateUpload.
    *
    * @generated from field: string upload_id = 2;
    */
@@ -1645,7 +1646,7 @@ export declare type CommitPartRequest = Message<"ashlar.v1.CommitPartRequest"> &
   sizeBytes: bigint;
 
   /**
-   * SHA-256 of the part in hex; may be empty.
+   * SHA-256 of the part in hex, as the client computed it; may be empty.
    *
    * @generated from field: string sha256 = 5;
    */
@@ -1706,28 +1707,29 @@ export declare type LocateRequest = Message<"ashlar.v1.LocateRequest"> & {
   key: string;
 
   /**
-   * Empty: the latest.
+   * The version to read; empty: the latest.
    *
    * @generated from field: string object_version = 3;
    */
   objectVersion: string;
 
   /**
-   * The first chunk told is the one that contains this offset.
+   * The list begins with the chunk that contains this offset in bytes; default 0.
    *
    * @generated from field: uint64 from_offset = 4;
    */
   fromOffset: bigint;
 
   /**
-   * 1 to 1,024; absent: 1,024; 0: none.
+   * Most chunks of a page: 1 to 1,024; absent: 1,024; 0: none.
    *
    * @generated from field: optional uint32 chunk_limit = 5;
    */
   chunkLimit?: number | undefined;
 
   /**
-   * For further pages: the manifest of the first answer, which stays readable for an hour after the version was replaced.
+   * For further pages: manifest_id of the first answer, which stays valid for an hour after the version was replaced. Bucket and key are then
+   * ignored, but must not be empty.
    *
    * @generated from field: string manifest_id = 6;
    */
@@ -1747,28 +1749,28 @@ export declare const LocateRequestSchema: GenMessage<LocateRequest>;
  */
 export declare type LocateResponse = Message<"ashlar.v1.LocateResponse"> & {
   /**
-   * Absent on further pages.
+   * The object version. Absent on further pages.
    *
    * @generated from field: ashlar.v1.ObjectInfo info = 1;
    */
   info?: ObjectInfo | undefined;
 
   /**
-   * All bytes of an inline object.
+   * All bytes of an inline object; absent for a chunked one.
    *
    * @generated from field: optional bytes inline = 2;
    */
   inline?: Uint8Array | undefined;
 
   /**
-   * Signed handle of the manifest for further pages; empty for an inline object.
+   * Signed id of the manifest, for further pages; empty for an inline object.
    *
    * @generated from field: string manifest_id = 3;
    */
   manifestId: string;
 
   /**
-   * In the order of their bytes.
+   * Chunks in the order of their bytes.
    *
    * @generated from field: repeated ashlar.v1.LocatedChunk chunks = 4;
    */
@@ -1782,7 +1784,7 @@ export declare type LocateResponse = Message<"ashlar.v1.LocateResponse"> & {
   nextOffset: bigint;
 
   /**
-   * Life of the read grants in ms.
+   * Life of the read grants in ms; 0 if the gateway issues none.
    *
    * @generated from field: uint64 grants_expire_in_ms = 6;
    */
@@ -1809,7 +1811,7 @@ export declare type CreateAccessTokenRequest = Message<"ashlar.v1.CreateAccessTo
   bucket: string;
 
   /**
-   * Only keys that begin with it; at most 1,024 bytes of UTF-8. Empty (default): every key of the bucket. Give it a slash at its end:
+   * Only keys that begin with this prefix; at most 1,024 bytes of UTF-8. Empty (default): every key of the bucket. End the prefix with a slash:
    * `users/1` covers `users/10` too.
    *
    * @generated from field: string prefix = 2;
@@ -1817,8 +1819,8 @@ export declare type CreateAccessTokenRequest = Message<"ashlar.v1.CreateAccessTo
   prefix: string;
 
   /**
-   * `readonly` reads and lists, `readwrite` writes and deletes too; empty (default): all that the API key may do with objects. A text,
-   * because parsers of JSON may pass over enum names that they do not know, and here that would mean more rights.
+   * `readonly` may read and list, `readwrite` may also write and delete; empty (default): all that the API key may do with objects. A text, not
+   * an enum: parsers of JSON may ignore unknown enum names, which would give more rights here.
    *
    * @generated from field: string role = 3;
    */
@@ -1868,13 +1870,13 @@ export declare const CreateAccessTokenResponseSchema: GenMessage<CreateAccessTok
 /**
  * The object API of a gateway. Calls need `authorization: Bearer <api key or access token>` unless the gateway runs insecure.
  *
- * An access token reaches what lies in its bucket under its prefix and nothing else; any other bucket or key is PERMISSION_DENIED, whether
- * it exists or not. CreateBucket, ListBuckets, DeleteBucket and CreateAccessToken take an API key only.
+ * An access token reaches only the keys of its bucket that begin with its prefix. Any other bucket or key is PERMISSION_DENIED, whether
+ * it exists or not. CreateBucket, ListBuckets, DeleteBucket and CreateAccessToken need an API key.
  *
- * Calls that change something take the header `idempotency-key`: 22 to 80 of [A-Za-z0-9._-], the same for all tries of one call. Within a day
- * a further try under the same credentials gets the first one's result and changes nothing; with another request it is INVALID_ARGUMENT.
+ * Calls that change something may have the header `idempotency-key`: 22 to 80 characters of [A-Za-z0-9._-], the same for all tries of one call.
+ * For a day, a further try with the same credentials gets the first result and changes nothing; with another request it is INVALID_ARGUMENT.
  *
- * Buckets are named by S3's rules (3 to 63 characters); keys are 1 to 1,024 bytes of UTF-8.
+ * Bucket names follow S3's rules (3 to 63 characters); keys are 1 to 1,024 bytes of UTF-8.
  * Errors of every call: INVALID_ARGUMENT, UNAUTHENTICATED, PERMISSION_DENIED, UNAVAILABLE (database or nodes away), RESOURCE_EXHAUSTED
  * (overloaded), INTERNAL; NOT_FOUND for a missing bucket, object or upload; FAILED_PRECONDITION for a condition that does not hold.
  *
@@ -1882,7 +1884,7 @@ export declare const CreateAccessTokenResponseSchema: GenMessage<CreateAccessTok
  */
 export declare const ObjectService: GenService<{
   /**
-   * Errors: ALREADY_EXISTS; INVALID_ARGUMENT if there are 10,000.
+   * Creates a bucket. Errors: ALREADY_EXISTS; INVALID_ARGUMENT if there are 10,000 buckets.
    *
    * @generated from rpc ashlar.v1.ObjectService.CreateBucket
    */
@@ -1892,7 +1894,7 @@ export declare const ObjectService: GenService<{
     output: typeof CreateBucketResponseSchema;
   },
   /**
-   * Tells whether a bucket exists. Errors: NOT_FOUND.
+   * Checks whether a bucket exists. Errors: NOT_FOUND.
    *
    * @generated from rpc ashlar.v1.ObjectService.HeadBucket
    */
@@ -1902,7 +1904,7 @@ export declare const ObjectService: GenService<{
     output: typeof HeadBucketResponseSchema;
   },
   /**
-   * All buckets by name.
+   * Lists all buckets by name.
    *
    * @generated from rpc ashlar.v1.ObjectService.ListBuckets
    */
@@ -1912,7 +1914,7 @@ export declare const ObjectService: GenService<{
     output: typeof ListBucketsResponseSchema;
   },
   /**
-   * Errors: FAILED_PRECONDITION if it is not empty.
+   * Deletes an empty bucket. Errors: FAILED_PRECONDITION if it is not empty.
    *
    * @generated from rpc ashlar.v1.ObjectService.DeleteBucket
    */
@@ -1933,7 +1935,7 @@ export declare const ObjectService: GenService<{
     output: typeof PutObjectResponseSchema;
   },
   /**
-   * Writes a small object (up to one chunk) in one message.
+   * Writes a small object, of at most 16 MiB, in one message.
    *
    * @generated from rpc ashlar.v1.ObjectService.WriteObject
    */
@@ -1953,7 +1955,7 @@ export declare const ObjectService: GenService<{
     output: typeof GetObjectResponseSchema;
   },
   /**
-   * Tells what is known of an object, without its bytes.
+   * Returns the info of an object, without its bytes.
    *
    * @generated from rpc ashlar.v1.ObjectService.HeadObject
    */
@@ -1963,7 +1965,7 @@ export declare const ObjectService: GenService<{
     output: typeof HeadObjectResponseSchema;
   },
   /**
-   * Deletes the latest version. Deleting what is not there is not an error.
+   * Deletes the latest version. It is not an error if there is no object.
    *
    * @generated from rpc ashlar.v1.ObjectService.DeleteObject
    */
@@ -1993,7 +1995,7 @@ export declare const ObjectService: GenService<{
     output: typeof ListObjectsResponseSchema;
   },
   /**
-   * Copies within the store; no bytes move.
+   * Copies an object within the store; no bytes move.
    *
    * @generated from rpc ashlar.v1.ObjectService.CopyObject
    */
@@ -2003,7 +2005,7 @@ export declare const ObjectService: GenService<{
     output: typeof CopyObjectResponseSchema;
   },
   /**
-   * Gives an object another name in one step: nobody sees it under both names, or under none. No bytes move.
+   * Gives an object another name in one step: nobody sees it under both names, or under neither. No bytes move.
    * Errors: INVALID_ARGUMENT if both names are the same.
    *
    * @generated from rpc ashlar.v1.ObjectService.MoveObject
@@ -2024,7 +2026,7 @@ export declare const ObjectService: GenService<{
     output: typeof CreateUploadResponseSchema;
   },
   /**
-   * Tells what is known of an upload in progress.
+   * Returns the facts of an upload in progress.
    *
    * @generated from rpc ashlar.v1.ObjectService.GetUpload
    */
@@ -2044,7 +2046,8 @@ export declare const ObjectService: GenService<{
     output: typeof WritePartResponseSchema;
   },
   /**
-   * Errors: INVALID_ARGUMENT if a part is missing, has another etag, or is out of order; the upload then stays.
+   * Makes the parts of an upload an object. Errors: INVALID_ARGUMENT if a part is missing, has another etag, or is out of order; the upload
+   * then stays.
    *
    * @generated from rpc ashlar.v1.ObjectService.CompleteUpload
    */
@@ -2054,7 +2057,7 @@ export declare const ObjectService: GenService<{
     output: typeof CompleteUploadResponseSchema;
   },
   /**
-   * Gives an upload up and releases its parts.
+   * Ends an upload without an object and releases its parts.
    *
    * @generated from rpc ashlar.v1.ObjectService.AbortUpload
    */
@@ -2084,8 +2087,8 @@ export declare const ObjectService: GenService<{
     output: typeof ListUploadsResponseSchema;
   },
   /**
-   * For clients that cut and place chunks themselves, on the nodes (direct seat) or through the gateway's own ChunkService (gateway seat):
-   * gives a ticket for commits and a grant to store chunks. Stateless; renewable.
+   * For clients that cut and store chunks themselves, on the nodes (direct seat) or through the gateway's own ChunkService (gateway seat):
+   * returns a ticket for commits and a grant to store chunks. Stateless; renewable.
    *
    * @generated from rpc ashlar.v1.ObjectService.BeginWrite
    */
@@ -2115,7 +2118,7 @@ export declare const ObjectService: GenService<{
     output: typeof CommitPartResponseSchema;
   },
   /**
-   * Tells where the bytes of an object are, with a read grant for each chunk.
+   * Returns the chunk list of an object, with a read grant for each chunk, or its inline bytes.
    *
    * @generated from rpc ashlar.v1.ObjectService.Locate
    */
@@ -2125,10 +2128,10 @@ export declare const ObjectService: GenService<{
     output: typeof LocateResponseSchema;
   },
   /**
-   * Gives a short-lived access token for one bucket or the keys under a prefix of it: for web pages and others that must hold no API key. It
-   * goes where an API key goes, as `authorization: Bearer <token>`. Nothing is stored; a token ends by itself, or when the API key that
-   * asked for it is deleted. Errors: PERMISSION_DENIED for a role above the API key's, and for a call with an access token; UNIMPLEMENTED
-   * on an insecure gateway, which checks none.
+   * Issues a short-lived access token for one bucket or the keys under a prefix of it, for clients that must hold no API key, such as web pages.
+   * The token is sent in place of an API key, as `authorization: Bearer <token>`. Nothing is stored. A token ends by itself, or when the API key
+   * that asked for it is deleted. Errors: PERMISSION_DENIED for a role above the API key's, and for a call with an access token; UNIMPLEMENTED
+   * on an insecure gateway, which checks no tokens.
    *
    * @generated from rpc ashlar.v1.ObjectService.CreateAccessToken
    */

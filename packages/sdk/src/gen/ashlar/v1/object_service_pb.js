@@ -415,13 +415,13 @@ export const CreateAccessTokenResponseSchema = /*@__PURE__*/
 /**
  * The object API of a gateway. Calls need `authorization: Bearer <api key or access token>` unless the gateway runs insecure.
  *
- * An access token reaches what lies in its bucket under its prefix and nothing else; any other bucket or key is PERMISSION_DENIED, whether
- * it exists or not. CreateBucket, ListBuckets, DeleteBucket and CreateAccessToken take an API key only.
+ * An access token reaches only the keys of its bucket that begin with its prefix. Any other bucket or key is PERMISSION_DENIED, whether
+ * it exists or not. CreateBucket, ListBuckets, DeleteBucket and CreateAccessToken need an API key.
  *
- * Calls that change something take the header `idempotency-key`: 22 to 80 of [A-Za-z0-9._-], the same for all tries of one call. Within a day
- * a further try under the same credentials gets the first one's result and changes nothing; with another request it is INVALID_ARGUMENT.
+ * Calls that change something may have the header `idempotency-key`: 22 to 80 characters of [A-Za-z0-9._-], the same for all tries of one call.
+ * For a day, a further try with the same credentials gets the first result and changes nothing; with another request it is INVALID_ARGUMENT.
  *
- * Buckets are named by S3's rules (3 to 63 characters); keys are 1 to 1,024 bytes of UTF-8.
+ * Bucket names follow S3's rules (3 to 63 characters); keys are 1 to 1,024 bytes of UTF-8.
  * Errors of every call: INVALID_ARGUMENT, UNAUTHENTICATED, PERMISSION_DENIED, UNAVAILABLE (database or nodes away), RESOURCE_EXHAUSTED
  * (overloaded), INTERNAL; NOT_FOUND for a missing bucket, object or upload; FAILED_PRECONDITION for a condition that does not hold.
  *
