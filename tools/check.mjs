@@ -88,9 +88,16 @@ function baseCommit() {
   return tree.includes("buf.yaml") && tree.includes(".proto") ? base : undefined;
 }
 
+/** The newest commit since `base` that says in a trailer why it breaks the protocol: what comes after it must keep to it. */
+function declaredBreak(base) {
+  const format = "--format=%H %(trailers:key=Breaks-Protocol,valueonly,separator=%x20)";
+  const lines = output("git", ["log", format, `${base}..HEAD`])?.split("\n") ?? [];
+  return lines.map((line) => line.trim().split(" ")).find(([, why]) => why !== undefined)?.[0];
+}
+
 function checkBreaking() {
   const base = baseCommit();
-  if (base !== undefined) return passes("buf", ["breaking", "--against", `.git#ref=${base}`]);
+  if (base !== undefined) return passes("buf", ["breaking", "--against", `.git#ref=${declaredBreak(base) ?? base}`]);
   process.stdout.write(
     "proto: breaking changes not checked, there is no main branch with .proto files to compare with\n",
   );
