@@ -4,7 +4,7 @@
 # Versions: the same as package.json ("node") and tools/bootstrap.mjs (pnpm); tests/containers compares them.
 ARG NODE_VERSION=24.21.0
 
-# --- manifests: the part of the source on which installing depends, so that a changed source installs nothing anew
+# --- manifests: the part of the source on which installing depends, so that a change of the source installs nothing again
 FROM node:${NODE_VERSION}-bookworm-slim AS manifests
 ARG PNPM_VERSION=12.21.0
 ENV CI=true npm_config_store_dir=/pnpm/store
