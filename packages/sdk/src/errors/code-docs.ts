@@ -19,7 +19,7 @@ export const ERROR_CODE_DOCS: Readonly<Record<ErrorCode, string>> = {
   NOT_MODIFIED: "ifNoneMatch holds on a read: the caller's copy is current",
   UNAUTHENTICATED: "credentials are missing, unknown or expired",
   PERMISSION_DENIED: "the credentials or the grant do not allow this",
-  LAYOUT_STALE: "the caller's layout version is no longer in use; upload again",
+  LAYOUT_STALE: "no layout of the last day places the chunk on the nodes that hold it; upload again",
   CLAIM_EXPIRED: "a chunk of the commit is not held under a valid claim any more; upload it again",
   CHUNK_MISSING: "a manifest names a chunk that no replica holds",
   CHUNK_CORRUPT: "stored bytes differ from what was written",

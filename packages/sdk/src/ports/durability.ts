@@ -2,7 +2,8 @@
  * When a write is acknowledged.
  *
  * - `strict` (default): file, folder and SQL are fsynced before the answer; survives power loss.
- * - `batched`: synced within 100 ms after the answer; a power loss can lose that window, a process crash loses nothing.
+ * - `batched`: chunks are synced before the answer, SQLite within 100 ms after it; a power loss can lose that window, a process crash loses nothing.
+ *   PostgreSQL syncs before the answer, as with `strict`.
  * - `os`: the operating system writes when it likes; a power loss can lose recent writes, a process crash loses nothing.
  */
 export type Durability = "strict" | "batched" | "os";

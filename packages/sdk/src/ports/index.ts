@@ -81,6 +81,7 @@ export type {
   MetadataStoreCapabilities,
   ObjectCatalog,
   RepairEntry,
+  RepairQueue,
   UploadCatalog,
 } from "./metadata-store.ts";
 export { assertBucketName, assertObjectKey, normalizeAttributes } from "./names.ts";

@@ -137,7 +137,7 @@ export interface RepairEntry {
   readonly layoutVersion: number;
 }
 
-/** Background work. Workers claim it through SQL, so any number of them may share it. Durations are measured on the database's clock. */
+/** What the collector does with rows. Any number of workers may share it. Durations are measured on the database's clock. */
 export interface CollectionQueue {
   /**
    * Drops manifests that were released at least `graceMs` ago and lowers the reference counts of their chunks; at most `limit` manifests.
@@ -171,7 +171,13 @@ export interface CollectionQueue {
   ): Promise<readonly Digest[]>;
   /** For each id whether a row names it (any state). For the orphan sweep. */
   knowsChunks(chunkIds: readonly Digest[], options?: CallOptions): Promise<readonly boolean[]>;
+}
+
+/** Replicas that are missing: a write did not reach them, or a collection was undone by a commit. */
+export interface RepairQueue {
+  /** Oldest first. */
   listRepairs(query: { readonly limit: number }, options?: CallOptions): Promise<readonly RepairEntry[]>;
+  /** Removes entries. Unknown ids are ignored. */
   finishRepairs(repairIds: readonly string[], options?: CallOptions): Promise<void>;
 }
 
@@ -189,6 +195,7 @@ export interface Catalog extends BucketCatalog, ObjectCatalog, UploadCatalog {}
 export interface MetadataStore
   extends Catalog,
     CollectionQueue,
+    RepairQueue,
     NodeRegistry,
     LayoutHistory,
     CredentialCatalog,

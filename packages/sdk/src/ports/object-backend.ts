@@ -31,7 +31,7 @@ export interface TransferOptions extends CallOptions {
 
 /** Bounds the memory that all reads of a server hold together: there are many readers, and some never read what they asked for. */
 export interface ReadBudget {
-  /** Reserves bytes before they are fetched; waits until the budget has room. */
+  /** Reserves bytes before they are fetched; waits a bounded time until the budget has room. @throws {AshlarError} OVERLOADED after that. */
   take(bytes: number, options?: CallOptions): Promise<GiveBack>;
   /** Reserves bytes that are fetched ahead of their reader. Does not wait: `undefined` if there is no room now. */
   tryTake(bytes: number): GiveBack | undefined;

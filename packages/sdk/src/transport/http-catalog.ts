@@ -77,7 +77,7 @@ function objectsOf(call: Call): ObjectCatalog {
       };
     },
     async getManifestPage({ manifestId, fromOffset, limit }, options) {
-      // The manifest id contains the object's name; the gateway takes bucket and key from it.
+      // On a gateway with a cluster key the id is signed and says which object it is of; no gateway looks at this bucket and key.
       const request = { bucket: "-", key: "-", manifestId, fromOffset, chunkLimit: limit };
       return manifestPageFrom(await call("Locate", request, options));
     },

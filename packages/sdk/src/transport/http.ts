@@ -63,7 +63,7 @@ export interface HttpTransportOptions {
   readonly fetch?: typeof globalThis.fetch | undefined;
 }
 
-/** Plain HTTP over fetch: the smallest transport, for browsers and everywhere else. In Node `undiciTransport` of the adapters is faster. */
+/** Chunks over plain HTTP (`/chunks`), everything else as Connect JSON, over fetch: the smallest transport, for browsers and everywhere else. In Node `undiciTransport` of the adapters is faster. */
 export function httpTransport(options: HttpTransportOptions = {}): Transport {
   checkOptions(options, {});
   const { fetch } = options;

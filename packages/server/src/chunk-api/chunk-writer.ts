@@ -3,7 +3,7 @@ import { bytesEqual, type Digest, encodeHex, type Hasher } from "@ashlar/sdk/has
 import { type ChunkStore, type Durability, isStreamingChunkStore, type PutChunkResult } from "@ashlar/sdk/ports";
 import type { ChunkCaller } from "./chunk-access.ts";
 import type { ReceiptFacts } from "./chunk-api-options.ts";
-import { collectChunk, emptyChunk } from "./collect-chunk.ts";
+import { emptyChunk, gatherChunk } from "./gather-chunk.ts";
 
 /** A chunk on its way in, without its bytes. */
 export interface IncomingChunk {
@@ -72,7 +72,7 @@ export function createChunkWriter(options: ChunkWriterOptions): ChunkWriter {
         if (isStreamingChunkStore(store)) {
           return await store.putChunkStream(chunkId, source, { sizeBytes, durability, signal });
         }
-        return await putVerified(options, chunk, await collectChunk(source, { sizeBytes, chunkMaxBytes }));
+        return await putVerified(options, chunk, await gatherChunk(source, { sizeBytes, chunkMaxBytes }));
       });
     },
     writeBytes(caller, chunk, bytes) {

@@ -1,9 +1,9 @@
 import { AshlarError } from "@ashlar/sdk/errors";
 import { type ChunkApi, createChunkApi, type ReceiptFacts } from "../chunk-api/index.ts";
 import type { GrantKeeper } from "../grants/index.ts";
+import { replicatedChunkStore } from "./cluster-chunk-store.ts";
 import type { GatewayContext } from "./gateway-context.ts";
 import { ownStoreOf } from "./own-chunks.ts";
-import { replicatedChunkStore } from "./replicated-chunk-store.ts";
 
 /** The node id of a gateway's chunk API. A client that means a certain node learns from it that it reached no node. */
 const GATEWAY_NODE_ID = "gateway";

@@ -36,10 +36,10 @@ import { gatewayChunkApi } from "./gateway-chunk-api.ts";
 import type { GatewayContext } from "./gateway-context.ts";
 import { createGatewayOperations } from "./operations/index.ts";
 import { CHUNK_RETRY } from "./own-chunks.ts";
+import { ACCESS_TOKENS_PATH, createAccessTokenRoute } from "./plain-http/access-tokens.ts";
+import { OBJECTS_ROOT } from "./plain-http/object-path.ts";
+import { createObjectRoutes } from "./plain-http/object-routes.ts";
 import { createRefusalWatch, type RefusalWatch } from "./refusal-watch.ts";
-import { ACCESS_TOKENS_PATH, createAccessTokenRoute } from "./rest/access-tokens.ts";
-import { OBJECTS_ROOT } from "./rest/object-path.ts";
-import { createObjectRoutes } from "./rest/object-routes.ts";
 import { gatewayRpcRoutes } from "./rpc/rpc-routes.ts";
 
 /** What {@link createGatewayCore} takes. */

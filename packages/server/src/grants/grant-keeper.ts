@@ -37,7 +37,7 @@ export const MANIFEST_TTL_MS: number = LIMITS.CLAIM_TTL_MS;
 const TOKEN_MAX_LENGTH = 12 * 1024;
 
 /** A grant before it has a kind and an end of life. */
-type Claims<G extends Grant> = G extends Grant ? Omit<G, "kind" | "holder" | "expiresAtMs"> : never;
+type GrantFields<G extends Grant> = G extends Grant ? Omit<G, "kind" | "holder" | "expiresAtMs"> : never;
 
 /** When a grant ends at the latest, in ms since the Unix epoch. */
 export interface EndOptions {
@@ -48,15 +48,15 @@ export interface EndOptions {
 export interface GrantKeeper {
   issueCluster(): Promise<string>;
   /** @param options.notAfterMs ends it earlier than usual: a write grant ends with the credential that it came from. */
-  issueWrite(claims: Claims<GrantOf<"write">>, options?: EndOptions): Promise<string>;
+  issueWrite(fields: GrantFields<GrantOf<"write">>, options?: EndOptions): Promise<string>;
   /** As {@link issueWrite}. */
-  issueTicket(claims: Claims<GrantOf<"ticket">>, options?: EndOptions): Promise<string>;
-  issueRead(claims: Claims<GrantOf<"read">>): Promise<string>;
-  issueNodeReceipt(claims: Claims<NodeReceipt>): Promise<string>;
-  issueGatewayReceipt(claims: Claims<GatewayReceipt>): Promise<string>;
-  issueManifest(claims: Claims<GrantOf<"manifest">>): Promise<string>;
-  /** @param claims.expiresAtMs when it ends; exact to the millisecond, with no allowance for other clocks, because its holder was told the time. */
-  issueAccess(claims: Omit<GrantOf<"access">, "kind">): Promise<string>;
+  issueTicket(fields: GrantFields<GrantOf<"ticket">>, options?: EndOptions): Promise<string>;
+  issueRead(fields: GrantFields<GrantOf<"read">>): Promise<string>;
+  issueNodeReceipt(fields: GrantFields<NodeReceipt>): Promise<string>;
+  issueGatewayReceipt(fields: GrantFields<GatewayReceipt>): Promise<string>;
+  issueManifest(fields: GrantFields<GrantOf<"manifest">>): Promise<string>;
+  /** @param fields.expiresAtMs when it ends; exact to the millisecond, with no allowance for other clocks, because its holder was told the time. */
+  issueAccess(fields: Omit<GrantOf<"access">, "kind">): Promise<string>;
   /**
    * Checks a token.
    *
@@ -118,13 +118,13 @@ export function createGrantKeeper(options: GrantKeeperOptions): GrantKeeper {
   const issue = async (grant: Grant): Promise<string> => signGrant(signer, grant);
   return Object.freeze<GrantKeeper>({
     issueCluster: () => issue({ kind: "cluster", ...until(CLUSTER_GRANT_TTL_MS) }),
-    issueWrite: (claims, end) => issue({ kind: "write", ...claims, ...until(grantTtlMs, end) }),
-    issueTicket: (claims, end) => issue({ kind: "ticket", ...claims, ...until(grantTtlMs, end) }),
-    issueRead: (claims) => issue({ kind: "read", ...claims, ...until(READ_GRANT_TTL_MS) }),
-    issueNodeReceipt: (claims) => issue({ kind: "receipt", holder: "node", ...claims, ...until(receiptTtlMs) }),
-    issueGatewayReceipt: (claims) => issue({ kind: "receipt", holder: "gateway", ...claims, ...until(receiptTtlMs) }),
-    issueManifest: (claims) => issue({ kind: "manifest", ...claims, ...until(MANIFEST_TTL_MS) }),
-    issueAccess: (claims) => issue({ kind: "access", ...claims }),
+    issueWrite: (fields, end) => issue({ kind: "write", ...fields, ...until(grantTtlMs, end) }),
+    issueTicket: (fields, end) => issue({ kind: "ticket", ...fields, ...until(grantTtlMs, end) }),
+    issueRead: (fields) => issue({ kind: "read", ...fields, ...until(READ_GRANT_TTL_MS) }),
+    issueNodeReceipt: (fields) => issue({ kind: "receipt", holder: "node", ...fields, ...until(receiptTtlMs) }),
+    issueGatewayReceipt: (fields) => issue({ kind: "receipt", holder: "gateway", ...fields, ...until(receiptTtlMs) }),
+    issueManifest: (fields) => issue({ kind: "manifest", ...fields, ...until(MANIFEST_TTL_MS) }),
+    issueAccess: (fields) => issue({ kind: "access", ...fields }),
     async verify(token, kinds, { expiredForMs = 0 } = {}) {
       const grant = await readGrant(signer, token);
       assertAlive(grant, clock.nowMs() - expiredForMs);

@@ -1,13 +1,6 @@
 import type { ByteRange } from "@ashlar/sdk/ports";
 import { HTTP_LIMITS } from "./bounds/http-limits.ts";
 
-/** A satisfiable range of a body, within its size. */
-export interface ResolvedRange {
-  readonly offset: number;
-  /** At least 1. */
-  readonly length: number;
-}
-
 // After each run of blanks or digits comes something else, so that the expression has only one way to match a header.
 const ONE_RANGE = /^bytes *= *(?:(\d+) *)?- *(?:(\d+) *)?$/i;
 
@@ -39,20 +32,7 @@ function suffixRange(count: number): ByteRange {
   return count === 0 ? { offset: Number.MAX_SAFE_INTEGER } : { offset: -count };
 }
 
-/**
- * Resolves a `Range` header against a body's size.
- *
- * @returns `undefined` where the whole body is the answer: no header, another unit, bad syntax, or several ranges; `"unsatisfiable"` for 416.
- */
-export function resolveRange(header: string | null, sizeBytes: number): ResolvedRange | "unsatisfiable" | undefined {
-  const range = parseByteRange(header);
-  if (range === undefined) return undefined;
-  const offset = range.offset < 0 ? Math.max(0, sizeBytes + range.offset) : range.offset;
-  if (offset >= sizeBytes) return "unsatisfiable";
-  return { offset, length: Math.min(range.length ?? sizeBytes, sizeBytes - offset) };
-}
-
-/** Value of `content-range` for a part of a body. */
-export function contentRange(range: ResolvedRange, sizeBytes: number): string {
+/** Value of `content-range` for a part of a body: at least one byte, within its size. */
+export function contentRange(range: { readonly offset: number; readonly length: number }, sizeBytes: number): string {
   return `bytes ${range.offset}-${range.offset + range.length - 1}/${sizeBytes}`;
 }

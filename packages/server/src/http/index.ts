@@ -2,7 +2,7 @@
 
 export type { Caller } from "./bounds/admission.ts";
 export { HTTP_LIMITS } from "./bounds/http-limits.ts";
-export { contentRange, type ResolvedRange, resolveRange } from "./byte-range.ts";
+export { contentRange, parseByteRange } from "./byte-range.ts";
 export { namesEntityTag } from "./conditions.ts";
 export {
   createHttpListener,

@@ -10,7 +10,7 @@ import {
 } from "@ashlar/sdk/engine";
 import { AshlarError } from "@ashlar/sdk/errors";
 import { LIMITS } from "@ashlar/sdk/limits";
-import type { CallOptions, Clock, DatabaseIdentity, Logger, Random, Tracer } from "@ashlar/sdk/ports";
+import type { CallOptions, Clock, DatabaseIdentity, Logger, Random, RepairQueue, Tracer } from "@ashlar/sdk/ports";
 import type { Metrics } from "../observability/metrics.ts";
 import { maintenanceMetrics } from "./maintenance-metrics.ts";
 import { type RepairReport, repair } from "./repair.ts";
@@ -18,7 +18,10 @@ import { type Schedule, startSchedule } from "./schedule.ts";
 
 /** What {@link createMaintenance} takes. Durations in ms; defaults in `LIMITS`. */
 export interface MaintenanceOptions {
-  readonly metadata: CollectOptions["metadata"] & ExamineOptions["metadata"] & Pick<DatabaseIdentity, "checkIntegrity">;
+  readonly metadata: CollectOptions["metadata"] &
+    ExamineOptions["metadata"] &
+    RepairQueue &
+    Pick<DatabaseIdentity, "checkIntegrity">;
   /** The caller closes it. */
   readonly topology: Topology;
   /** Over the topology; repair reads from it. */

@@ -1,11 +1,11 @@
 import type { NamedStore, ReplicatedStore, Topology } from "@ashlar/sdk/engine";
 import { AshlarError } from "@ashlar/sdk/errors";
 import { encodeHex } from "@ashlar/sdk/hash";
-import type { CallOptions, CollectionQueue, Logger, RepairEntry } from "@ashlar/sdk/ports";
+import type { CallOptions, CollectionQueue, Logger, RepairEntry, RepairQueue } from "@ashlar/sdk/ports";
 
 /** What {@link repair} takes. */
 export interface RepairOptions extends CallOptions {
-  readonly metadata: Pick<CollectionQueue, "listRepairs" | "finishRepairs" | "knowsChunks">;
+  readonly metadata: RepairQueue & Pick<CollectionQueue, "knowsChunks">;
   readonly topology: Pick<Topology, "allStores">;
   readonly chunks: Pick<ReplicatedStore, "get">;
   readonly logger: Logger;

@@ -1,7 +1,7 @@
 import { bytesEqual, type Digest } from "@ashlar/sdk/hash";
 import type { ChunkRef, CommittedChunk } from "@ashlar/sdk/ports";
 import { chunkSizeDiffers, layoutUnknown } from "../metadata/not-found.ts";
-import { insertRows, insertStatements, queryIn, type RowInsertion } from "./row-blocks.ts";
+import { insertRows, insertStatements, queryIn, type RowInsertion } from "./row-batches.ts";
 import type { SqlSession, SqlStatement, SqlValue } from "./sql-session.ts";
 
 /** A chunk with how often a list names it. */

@@ -6,7 +6,7 @@ import { replicasUnder } from "../metadata/replicas-under.ts";
 import { lowerChunks, queueRepairs } from "./chunk-rows.ts";
 import { forgetFinished } from "./finished-operations.ts";
 import { readLayout } from "./layout-rows.ts";
-import { queryIn } from "./row-blocks.ts";
+import { queryIn } from "./row-batches.ts";
 import type { SqlSession } from "./sql-session.ts";
 
 /** Segments of one step: some 4,000 chunk rows, so that a step holds its locks for tens of ms. */

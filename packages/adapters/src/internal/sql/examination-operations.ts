@@ -2,7 +2,7 @@ import { AshlarError } from "@ashlar/sdk/errors";
 import { type Digest, digestFromBytes, encodeHex } from "@ashlar/sdk/hash";
 import { decodeSegment } from "@ashlar/sdk/manifest";
 import type { ChunkRowPage, ExaminationQuery, ManifestSegment, SegmentPage } from "@ashlar/sdk/ports";
-import { queryIn } from "./row-blocks.ts";
+import { queryIn } from "./row-batches.ts";
 import type { SqlSession } from "./sql-session.ts";
 
 /** Segments as they are stored. The caller decodes them, so that a walk keeps no reader waiting. */

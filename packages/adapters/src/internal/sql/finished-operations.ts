@@ -2,7 +2,7 @@ import { AshlarError } from "@ashlar/sdk/errors";
 import { LIMITS } from "@ashlar/sdk/limits";
 import { type MetadataOperation, rulesOf } from "@ashlar/sdk/ports";
 import { findFinished, type WriteName } from "../metadata/write-name.ts";
-import { queryIn } from "./row-blocks.ts";
+import { queryIn } from "./row-batches.ts";
 import type { SqlSession, SqlValue } from "./sql-session.ts";
 
 /** Rows that one step deletes; each has two index entries. */

@@ -2,8 +2,8 @@ import { AshlarError } from "@ashlar/sdk/errors";
 import { decodeSegment, type SegmentChunk, splitIntoSegments } from "@ashlar/sdk/manifest";
 import type { ChunkedContent, LocatedChunk, ManifestPage } from "@ashlar/sdk/ports";
 import { raiseStatements } from "./chunk-rows.ts";
-import { openPart, PART_COLUMNS, type PartRow, sealPart } from "./part-rows.ts";
-import { insertStatements } from "./row-blocks.ts";
+import { PART_COLUMNS, type PartRow, sealPart, unsealPart } from "./part-rows.ts";
+import { insertStatements } from "./row-batches.ts";
 import type { SqlSession, SqlStatement } from "./sql-session.ts";
 
 /** A part of a manifest on its way into the tables. */
@@ -96,9 +96,9 @@ export async function readManifestPage(
     const segments = await nextSegments(session, { manifestId, ...position, limit: batch });
     for (const segment of segments) {
       if (!follows(segment, last)) return undefined;
-      if (segment.part_id !== last?.part_id) openPart(segment);
+      if (segment.part_id !== last?.part_id) unsealPart(segment);
       let offset = segment.start_offset + segment.segment_offset;
-      for (const chunk of openSegment(segment)) {
+      for (const chunk of decodeSegmentRow(segment)) {
         const located = { ...chunk, offset };
         offset += chunk.sizeBytes;
         if (offset <= fromOffset || nextOffset !== undefined) continue;
@@ -129,7 +129,7 @@ function follows(segment: SegmentRow, last: SegmentRow | undefined): boolean {
 }
 
 /** The chunks of a segment. @throws {AshlarError} METADATA_CORRUPT if it is not what was written there. */
-function openSegment(row: SegmentRow): readonly SegmentChunk[] {
+function decodeSegmentRow(row: SegmentRow): readonly SegmentChunk[] {
   const { part_id: partId, segment_offset: startOffset, segment_bytes, segment_chunks } = row;
   const chunks = decodeSegment(row.data, { partId, startOffset });
   const sizeBytes = chunks.reduce((sum, chunk) => sum + chunk.sizeBytes, 0);
@@ -142,7 +142,7 @@ function openSegment(row: SegmentRow): readonly SegmentChunk[] {
 /** Whether the parts end where the manifest says: otherwise a wrong size would look like an early end. */
 async function endsAt(session: SqlSession, { manifestId, sizeBytes }: ManifestPageQuery): Promise<boolean> {
   const part = await lastPart(session, manifestId, Number.MAX_SAFE_INTEGER);
-  return part !== undefined && endOfPart(openPart(part)) === sizeBytes;
+  return part !== undefined && endOfPart(unsealPart(part)) === sizeBytes;
 }
 
 /** The part with the last byte at or before `offset`. */

@@ -18,7 +18,7 @@ import {
 } from "../metadata/layout-changes.ts";
 import { NODE_DOWN_AFTER_MS, nodeState } from "../metadata/node-state.ts";
 import { insertLayout, readLayoutsInUse, readNewestLayout, readRecentLayouts } from "./layout-rows.ts";
-import { insertRows } from "./row-blocks.ts";
+import { insertRows } from "./row-batches.ts";
 import type { SqlSession } from "./sql-session.ts";
 
 interface NodeRow {

@@ -2,7 +2,7 @@ import { assertWriteCondition, type CommitCondition, type Durability, type Objec
 import { bytesToByteText, byteTextToBytes, fromByteText, toByteText } from "../metadata/byte-text.ts";
 import { bucketNotFound } from "../metadata/not-found.ts";
 import { releaseStatement } from "./manifest-rows.ts";
-import { openAttributes, sealAttributes } from "./sealed-row.ts";
+import { sealAttributes, unsealAttributes } from "./sealed-row.ts";
 import type { SqlSession, SqlStatement } from "./sql-session.ts";
 
 /** Columns of an object's info; see {@link infoOf}. */
@@ -40,7 +40,7 @@ export function infoOf(row: InfoRow): ObjectInfo {
     ...(row.sha256 === null ? {} : { sha256: row.sha256 }),
     createdAtMs: row.created_at_ms,
     durability: row.durability as Durability,
-    attributes: openAttributes(row.attributes, fields, row.inline_data),
+    attributes: unsealAttributes(row.attributes, fields, row.inline_data),
   };
 }
 

@@ -1,6 +1,6 @@
 import type { PartInfo } from "@ashlar/sdk/ports";
-import { valuesStatements } from "./row-blocks.ts";
-import { openText, type SealedFields, sealText } from "./sealed-row.ts";
+import { valuesStatements } from "./row-batches.ts";
+import { type SealedFields, sealText, unsealText } from "./sealed-row.ts";
 import type { SqlDialect } from "./sql-dialect.ts";
 import type { SqlStatement } from "./sql-session.ts";
 
@@ -31,11 +31,11 @@ export function sealPart(part: PartRow): PartRow {
 }
 
 /** The inverse of {@link sealPart}. @throws {AshlarError} METADATA_CORRUPT if the row is not what was written. */
-export function openPart(row: PartRow): PartRow {
+export function unsealPart(row: PartRow): PartRow {
   const { part_id, manifest_id, part_number, size_bytes, sha256, created_at_ms } = row;
   // Form 1 covered neither the place nor the number of chunks.
   const fewer = [part_id, manifest_id, part_number, size_bytes, sha256, created_at_ms];
-  return { ...row, etag: openText(row.etag, sealedFields(row), fewer) };
+  return { ...row, etag: unsealText(row.etag, sealedFields(row), fewer) };
 }
 
 function sealedFields(row: PartRow): SealedFields {
@@ -45,7 +45,7 @@ function sealedFields(row: PartRow): SealedFields {
 
 /** @throws {AshlarError} METADATA_CORRUPT if the row is not what was written. */
 export function partOf(row: PartRow): PartInfo {
-  const { part_number, size_bytes, etag, sha256, created_at_ms } = openPart(row);
+  const { part_number, size_bytes, etag, sha256, created_at_ms } = unsealPart(row);
   return {
     partNumber: part_number,
     sizeBytes: size_bytes,
@@ -59,7 +59,7 @@ export function partOf(row: PartRow): PartInfo {
 export function placeStatements(dialect: SqlDialect, rows: readonly PartRow[]): readonly SqlStatement[] {
   let startOffset = 0;
   const placed = rows.map((row) => {
-    const { part_id, start_offset, etag } = sealPart({ ...openPart(row), start_offset: startOffset });
+    const { part_id, start_offset, etag } = sealPart({ ...unsealPart(row), start_offset: startOffset });
     startOffset += row.size_bytes;
     return [part_id, start_offset, etag];
   });

@@ -40,6 +40,7 @@ export const MIGRATIONS: readonly Migration[] = Object.freeze([
     name: "API keys with a scope and an end, revoked tokens",
     statements: credentialTables,
   },
+  // 5 and 6 were never used.
   {
     version: 7,
     name: "objects by manifest",

@@ -37,7 +37,7 @@ export function sealAttributes(
  * @param inline the row's inline bytes as read; undefined where they were not read.
  * @throws {AshlarError} METADATA_CORRUPT if row or bytes are not what was written.
  */
-export function openAttributes(
+export function unsealAttributes(
   stored: string,
   fields: SealedFields,
   inline?: Uint8Array | null | undefined,
@@ -68,7 +68,7 @@ export function sealText(text: string, fields: SealedFields): string {
  * @param fewerFields those of the fields that form 1 covers; it is still read.
  * @throws {AshlarError} METADATA_CORRUPT.
  */
-export function openText(stored: string, fields: SealedFields, fewerFields: SealedFields): string {
+export function unsealText(stored: string, fields: SealedFields, fewerFields: SealedFields): string {
   // Not decided by the first character alone: one flipped bit of it must not make this a row without a checksum.
   if (!stored.includes(":")) return stored;
   const { form, row, text = "" } = SEALED_TEXT.exec(stored)?.groups ?? {};

@@ -22,8 +22,8 @@ import { assertLayoutsKnown, selectLayouts } from "./chunk-rows.ts";
 import { insertPartStatements } from "./manifest-rows.ts";
 import { currentOf, insertObjectStatement, keyBytes, lockAndLook, removeStatements } from "./object-rows.ts";
 import { PART_COLUMNS, type PartRow, partOf, placeStatements } from "./part-rows.ts";
-import { inStatements } from "./row-blocks.ts";
-import { openAttributes, sealAttributes } from "./sealed-row.ts";
+import { inStatements } from "./row-batches.ts";
+import { sealAttributes, unsealAttributes } from "./sealed-row.ts";
 import type { SqlSession } from "./sql-session.ts";
 
 interface UploadRow {
@@ -43,7 +43,7 @@ function uploadOf(row: UploadRow): UploadInfo {
     key: fromByteText(bytesToByteText(row.key)),
     uploadId: row.upload_id,
     createdAtMs: row.created_at_ms,
-    attributes: openAttributes(row.attributes, [
+    attributes: unsealAttributes(row.attributes, [
       ...[row.upload_id, row.bucket, bytesToByteText(row.key), row.durability, row.created_at_ms],
     ]),
     durability: row.durability as Durability,

@@ -1,11 +1,11 @@
 import { type Digest, encodeHex } from "@ashlar/sdk/hash";
-import type { CollectingChunk, CollectionQueue } from "@ashlar/sdk/ports";
+import type { CollectingChunk, CollectionQueue, RepairQueue } from "@ashlar/sdk/ports";
 import { replicasUnder } from "../../internal/metadata/replicas-under.ts";
 import { lowerChunks, queueRepair } from "./chunk-rows.ts";
 import type { ChunkRow, MemoryState } from "./state.ts";
 import { abortUpload } from "./uploads.ts";
 
-export function memoryCollection(state: MemoryState): CollectionQueue {
+export function memoryCollection(state: MemoryState): CollectionQueue & RepairQueue {
   return {
     async dropReleasedManifests({ graceMs, limit }) {
       const due = [...state.released]

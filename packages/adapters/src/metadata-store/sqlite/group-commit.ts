@@ -8,7 +8,7 @@ import {
   withUnknownOutcome,
 } from "../../internal/sql/finished-operations.ts";
 import { rulesOfSql, runSql } from "../../internal/sql/operations.ts";
-import { insertRows } from "../../internal/sql/row-blocks.ts";
+import { insertRows } from "../../internal/sql/row-batches.ts";
 import type { DiskRoom } from "./disk-reserve.ts";
 import type { FileWatch } from "./file-watch.ts";
 import type { SqliteConnection } from "./sqlite-connection.ts";

@@ -7,7 +7,7 @@ import { HTTP_LIMITS } from "./http-limits.ts";
 import type { Holder } from "./shares.ts";
 import { createSlotPool, type GivesWay, type SlotPool } from "./slot-pool.ts";
 
-/** Kinds of calls that need no key: answered at once, or open for as long as the client likes. */
+/** Kinds of calls that need no key: answered at once, or open until the client ends them or LONG_LIVED_MAX_MS has passed. */
 export type OpenKind = "open" | "long-lived";
 
 /** What a caller showed. One API key, or one access token that it issued, counts as one client from however many addresses it is used. */

@@ -171,7 +171,7 @@ export const HTTP_LIMITS = Object.freeze({
   LINGER_MS: limit(
     2000,
     "ms",
-    "the request is read for this long after an early answer, so that a reset does not overtake the answer on its way to the client",
+    "what ends a connection or stream waits so long for its last bytes: a reset must not overtake an answer on its way to the client",
   ),
   STUCK_MS: limit(
     60_000,

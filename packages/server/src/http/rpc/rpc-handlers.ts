@@ -144,7 +144,7 @@ const pathOf = ({ parent, name }: DescMethod): string => `/${parent.typeName}/${
 async function passGate(context: HandlerContext, gate: RpcGate | undefined): Promise<void> {
   try {
     const request = context.values.get(REQUEST_CONTEXT);
-    // A call without a gate needs no key, and a stream stays open for as long as its caller likes. Such calls have slots of their own, so that they
+    // A call without a gate needs no key, and a stream may stay open for LONG_LIVED_MAX_MS. Such calls have slots of their own, so that they
     // are answered even when all other slots are taken: a busy server is alive.
     if (gate === undefined) request.moveTo(context.method.methodKind === "unary" ? "open" : "long-lived");
     else {

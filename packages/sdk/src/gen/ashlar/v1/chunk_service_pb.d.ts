@@ -724,7 +724,7 @@ export enum Durability {
   STRICT = 1,
 
   /**
-   * Before the fsync, which follows within 100 ms.
+   * A chunk is fsynced before the answer, as with STRICT; the fsync of the commit that names it follows within 100 ms after its answer.
    *
    * @generated from enum value: DURABILITY_BATCHED = 2;
    */

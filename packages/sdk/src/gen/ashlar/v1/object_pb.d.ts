@@ -265,8 +265,8 @@ export declare type CommittedChunk = Message<"ashlar.v1.CommittedChunk"> & {
   sizeBytes: bigint;
 
   /**
-   * Receipts, at most 16: of the nodes that hold the chunk, at least the write quorum of its placement under one layout in use; or one receipt
-   * of a gateway's ChunkService, which has reached that quorum itself.
+   * Receipts, at most 16: of the nodes that hold the chunk, at least the write quorum of its placement under one layout that was in use within the
+   * last day; or one receipt of a gateway's ChunkService, which has reached that quorum itself.
    *
    * @generated from field: repeated string receipts = 3;
    */

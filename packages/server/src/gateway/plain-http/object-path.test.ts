@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { decodeHeaderText, encodeHeaderText } from "./header-text.ts";
 import { isObjectPath, parseObjectPath } from "./object-path.ts";
 
-describe("REST paths", () => {
+describe("plain HTTP paths", () => {
   it.each([
     ["/objects", { kind: "service" }],
     ["/objects/", { kind: "service" }],

@@ -1,15 +1,15 @@
 import { AshlarError } from "@ashlar/sdk/errors";
 
-/** What a REST path names. */
+/** What an HTTP path names. */
 export type ObjectPath =
   | { readonly kind: "service" }
   | { readonly kind: "bucket"; readonly bucket: string }
   | { readonly kind: "object"; readonly bucket: string; readonly key: string };
 
-/** First segment of every path of the REST API. */
+/** First segment of every path of the object API over plain HTTP. */
 export const OBJECTS_ROOT = "/objects";
 
-/** Whether a raw path belongs to the REST API. */
+/** Whether a raw path belongs to the object API over plain HTTP. */
 export function isObjectPath(path: string): boolean {
   return path === OBJECTS_ROOT || path.startsWith(`${OBJECTS_ROOT}/`);
 }

@@ -6,14 +6,14 @@ import { httpCall } from "../gateway-call.ts";
 import type { OperationName } from "../operations/operation.ts";
 import { createBucket, deleteBucket, headBucket, listBuckets, listObjects } from "./buckets.ts";
 import { type ObjectPath, parseObjectPath } from "./object-path.ts";
+import type { PlainHttpGateway, PlainHttpRequest } from "./plain-http-request.ts";
 import { getObject, headObject } from "./read-object.ts";
-import type { RestGateway, RestRequest } from "./rest-request.ts";
 import { COPY_SOURCE_HEADER, copyObject, deleteObject, putObject } from "./write-object.ts";
 
 /** The operation of a request, and the function that performs it and answers. */
 interface Route {
   readonly operation: OperationName;
-  readonly answer: (rest: RestRequest) => Promise<HttpResponse>;
+  readonly answer: (request: PlainHttpRequest) => Promise<HttpResponse>;
 }
 
 /** By method. If a method has several operations, the request decides which. */
@@ -44,7 +44,7 @@ const ROUTES: Readonly<Record<ObjectPath["kind"], Routes>> = Object.freeze({
  *
  * Whether the caller may do it is decided before a byte of the body is read.
  */
-export function createObjectRoutes(gateway: RestGateway): HttpHandler {
+export function createObjectRoutes(gateway: PlainHttpGateway): HttpHandler {
   return async (request) => {
     const path = parseObjectPath(request.path);
     const routes = ROUTES[path.kind];

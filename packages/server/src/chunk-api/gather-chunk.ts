@@ -11,7 +11,7 @@ const TRUSTED_BYTES = 8 * MIB;
  * @throws {AshlarError} OBJECT_TOO_LARGE for more bytes than declared or allowed, CHUNK_DIGEST_MISMATCH for fewer than declared, INVALID_ARGUMENT for
  *   none, and what the source throws. Memory: up to twice the chunk while it grows past 8 MiB.
  */
-export async function collectChunk(
+export async function gatherChunk(
   source: AsyncIterable<Uint8Array>,
   options: { readonly sizeBytes?: number | undefined; readonly chunkMaxBytes: number },
 ): Promise<Uint8Array> {

@@ -8,10 +8,10 @@ import { problemResponse } from "../../http/problem.ts";
 import type { ReadableObject } from "../own-chunks.ts";
 import { encodeHeaderText } from "./header-text.ts";
 import { objectHeaders, validatorHeaders } from "./object-headers.ts";
-import type { RestRequest } from "./rest-request.ts";
+import type { PlainHttpRequest } from "./plain-http-request.ts";
 
 /** `GET /objects/<bucket>/<key>`. */
-export async function getObject(rest: RestRequest): Promise<HttpResponse> {
+export async function getObject(rest: PlainHttpRequest): Promise<HttpResponse> {
   const { request } = rest;
   const { header } = request;
   const opened = await open(rest, parseByteRange(header.get("range")));
@@ -32,7 +32,7 @@ async function bodyOf(opened: ReadableObject): Promise<StreamedBody> {
 }
 
 /** `HEAD /objects/<bucket>/<key>`; a range makes no difference. */
-export async function headObject({ gateway, bucket, key, request, call }: RestRequest): Promise<HttpResponse> {
+export async function headObject({ gateway, bucket, key, request, call }: PlainHttpRequest): Promise<HttpResponse> {
   const info = await gateway.perform("headObject", { bucket, key }, call);
   const early = answerByCondition(request.header, info);
   if (early !== undefined) return early;
@@ -48,7 +48,7 @@ interface Opened extends ReadableObject {
 
 /** Opens an object. Whether a range applies depends on the object version that was opened, not on an earlier one. */
 async function open(
-  { gateway, bucket, key, request, call }: RestRequest,
+  { gateway, bucket, key, request, call }: PlainHttpRequest,
   range: ByteRange | undefined,
 ): Promise<HttpResponse | Opened> {
   const { header } = request;

@@ -6,11 +6,11 @@ import type { GatewayOperations } from "../operations/index.ts";
 import type { GatewayCall } from "../operations/operation.ts";
 
 /** What plain HTTP works with. */
-export interface RestGateway extends GatewayOperations, Pick<GatewayContext, "clock"> {}
+export interface PlainHttpGateway extends GatewayOperations, Pick<GatewayContext, "clock"> {}
 
 /** A request on its way to its operation. */
-export interface RestRequest {
-  readonly gateway: RestGateway;
+export interface PlainHttpRequest {
+  readonly gateway: PlainHttpGateway;
   readonly request: HttpRequest;
   readonly call: GatewayCall;
   /** Bucket of the path; empty if the path names none. So is the key. */

@@ -15,7 +15,7 @@ import {
   type PutChunkResult,
   type StreamingChunkStore,
 } from "@ashlar/sdk/ports";
-import { collectChunk } from "../chunk-api/index.ts";
+import { gatherChunk } from "../chunk-api/index.ts";
 
 /** What a {@link replicatedChunkStore} is made of. */
 interface ReplicatedChunkStoreOptions {
@@ -82,7 +82,7 @@ async function putChecked(
 
 /**
  * Passes a stream on if the chunk has only one store and that store writes streams: it checks the digest on the way to the disk, and no chunk is held
- * here. For several stores the chunk is collected, because each of them may have to be tried again.
+ * here. For several stores the chunk is gathered in memory, because each of them may have to be tried again.
  */
 async function putStream(
   options: ReplicatedChunkStoreOptions,
@@ -94,7 +94,7 @@ async function putStream(
   const { layoutVersion, stores } = await topology.writePlacement(chunkId, { signal: put.signal });
   const [only, second] = stores;
   if (only === undefined || second !== undefined || !isStreamingChunkStore(only.store)) {
-    const bytes = await collectChunk(source, { sizeBytes: put.sizeBytes, chunkMaxBytes });
+    const bytes = await gatherChunk(source, { sizeBytes: put.sizeBytes, chunkMaxBytes });
     return await putChecked(options, chunkId, bytes, put);
   }
   const result = await only.store.putChunkStream(chunkId, source, { ...put, grant: undefined });

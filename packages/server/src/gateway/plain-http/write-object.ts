@@ -8,13 +8,19 @@ import { messageResponse } from "../../http/json-response.ts";
 import { assertWholeBody, contentLength, durabilityOf } from "../../http/request-headers.ts";
 import { attributesFromHeaders } from "./object-headers.ts";
 import { splitReference } from "./object-path.ts";
-import { assertNoBody, type RestRequest } from "./rest-request.ts";
+import { assertNoBody, type PlainHttpRequest } from "./plain-http-request.ts";
 
 /** Names the source of a copy; its presence makes a PUT a copy. */
 export const COPY_SOURCE_HEADER = "ashlar-copy-source";
 
 /** `PUT /objects/<bucket>/<key>` with the bytes as body, of any length, known or not. */
-export async function putObject({ gateway, bucket, key, request: http, call }: RestRequest): Promise<HttpResponse> {
+export async function putObject({
+  gateway,
+  bucket,
+  key,
+  request: http,
+  call,
+}: PlainHttpRequest): Promise<HttpResponse> {
   const { header, body } = http;
   assertWholeBody(header);
   const request = {
@@ -30,7 +36,7 @@ export async function putObject({ gateway, bucket, key, request: http, call }: R
 }
 
 /** `PUT` with `ashlar-copy-source`. Attributes in the headers replace the source's, all of them. */
-export async function copyObject({ gateway, bucket, key, request, call }: RestRequest): Promise<HttpResponse> {
+export async function copyObject({ gateway, bucket, key, request, call }: PlainHttpRequest): Promise<HttpResponse> {
   const { header } = request;
   assertWholeBody(header);
   const target = { bucket, key, attributes: attributesFromHeaders(header), condition: writeCondition(header) };
@@ -53,7 +59,7 @@ function copySource({ header }: Pick<HttpRequest, "header">): Pick<CopyObject, "
 }
 
 /** `DELETE /objects/<bucket>/<key>`: 204, whether it was there or not. */
-export async function deleteObject({ gateway, bucket, key, request, call }: RestRequest): Promise<HttpResponse> {
+export async function deleteObject({ gateway, bucket, key, request, call }: PlainHttpRequest): Promise<HttpResponse> {
   await gateway.perform("deleteObject", { bucket, key, condition: writeCondition(request.header) }, call);
   return { status: 204 };
 }

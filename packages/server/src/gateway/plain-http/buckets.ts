@@ -10,36 +10,36 @@ import {
 } from "@ashlar/sdk/rpc";
 import type { HttpResponse } from "../../http/http-handler.ts";
 import { messageResponse } from "../../http/json-response.ts";
+import { assertNoBody, type PlainHttpRequest } from "./plain-http-request.ts";
 import { parseQuery } from "./query.ts";
-import { assertNoBody, type RestRequest } from "./rest-request.ts";
 
 /** `GET /objects`. */
-export async function listBuckets({ gateway, call }: RestRequest): Promise<HttpResponse> {
+export async function listBuckets({ gateway, call }: PlainHttpRequest): Promise<HttpResponse> {
   const buckets = await gateway.perform("listBuckets", {}, call);
   return messageResponse(ListBucketsResponseSchema, { buckets: buckets.map(encodeBucket) });
 }
 
 /** `PUT /objects/<bucket>`. */
-export async function createBucket({ gateway, bucket, request, call }: RestRequest): Promise<HttpResponse> {
+export async function createBucket({ gateway, bucket, request, call }: PlainHttpRequest): Promise<HttpResponse> {
   const create = await gateway.permit("createBucket", { bucket }, call);
   await assertNoBody(request, "a bucket");
   return messageResponse(CreateBucketResponseSchema, { bucket: encodeBucket(await create()) }, { status: 201 });
 }
 
 /** `HEAD /objects/<bucket>`. */
-export async function headBucket({ gateway, bucket, call }: RestRequest): Promise<HttpResponse> {
+export async function headBucket({ gateway, bucket, call }: PlainHttpRequest): Promise<HttpResponse> {
   await gateway.perform("headBucket", { bucket }, call);
   return { status: 200 };
 }
 
 /** `DELETE /objects/<bucket>`. */
-export async function deleteBucket({ gateway, bucket, call }: RestRequest): Promise<HttpResponse> {
+export async function deleteBucket({ gateway, bucket, call }: PlainHttpRequest): Promise<HttpResponse> {
   await gateway.perform("deleteBucket", { bucket }, call);
   return { status: 204 };
 }
 
 /** `GET /objects/<bucket>?prefix=&delimiter=&cursor=&startAfter=&limit=`. */
-export async function listObjects({ gateway, bucket, request, call }: RestRequest): Promise<HttpResponse> {
+export async function listObjects({ gateway, bucket, request, call }: PlainHttpRequest): Promise<HttpResponse> {
   const page = await gateway.perform("listObjects", listQuery(bucket, request.query), call);
   return messageResponse(ListObjectsResponseSchema, encodeObjectListPage(page));
 }
