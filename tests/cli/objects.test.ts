@@ -181,7 +181,7 @@ describe("collect and health of a folder", () => {
     expect(kept[0]).toMatchObject({ chunksDeleted: 0 });
     // Its claim keeps it, and the row's time starts again. The command that the output names frees it all the same.
     const told = (await cli(["collect", "--path", path, "--grace", "0"])).stdout;
-    expect(told).toContain("1 wait");
+    expect(told).toContain("1 not freed yet");
     const [, remedy = ""] = /ashlar (collect .+)/.exec(told) ?? [];
     const freed = await cliJson<Record<string, number>>([...remedy.split(" "), "--path", path]);
     expect(freed[0]).toMatchObject({ chunksDeleted: 1, chunksKept: 0 });

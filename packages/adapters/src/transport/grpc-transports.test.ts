@@ -153,16 +153,23 @@ describe.each(TRANSPORTS)("%s", (_name, createTransport) => {
   });
 
   test("a connection that is cut is NODE_UNAVAILABLE, and the next call connects again", async () => {
+    let arrive: (value: unknown) => void = () => {};
+    const arrived = new Promise((resolve) => {
+      arrive = resolve;
+    });
     let hang = true;
     const store = await open({
       async healthCheck() {
+        arrive(undefined);
         if (hang) await new Promise(() => {});
         return { chunkCount: 7n };
       },
     });
-    const call = store.stats();
-    setTimeout(() => server?.cut(), 50);
-    await expect(call).rejects.toMatchObject({ code: "NODE_UNAVAILABLE" });
+    const call = expect(store.stats()).rejects.toMatchObject({ code: "NODE_UNAVAILABLE" });
+    // Earlier there may be no connection yet that could be cut.
+    await arrived;
+    server?.cut();
+    await call;
     hang = false;
     const again = async (): Promise<unknown> => (await store.stats()).chunkCount;
     // The first call after it may still meet the old connection.
