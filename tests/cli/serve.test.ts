@@ -35,7 +35,8 @@ describe("ashlar serve", () => {
     const env = { ASHLAR_GATEWAY: url, ASHLAR_API_KEY: apiKey };
     expect((await cli(["ls"], { env })).exitCode).toBe(0);
     await second.stop();
-    const secret = apiKey.slice(apiKey.lastIndexOf("_") + 1);
+    const [, secret = ""] = /^ashlar_[0-9a-f]{16}_(.{43})$/.exec(apiKey) ?? [];
+    expect(secret).toHaveLength(43);
     for (const name of ["metadata.sqlite", "cluster.key", "format.json"]) {
       expect((await readFile(folder.at("store", name))).includes(secret), name).toBe(false);
     }
