@@ -5,7 +5,7 @@ import { CHROMIUM_ARGS, findChromium } from "./tests/support/chromium.ts";
 const CONDITION = "ashlar-source";
 const SECOND_MS = 1000;
 /** What is waited for comes; a busy machine takes its time. */
-const POLL_TIMEOUT_MS = 20 * SECOND_MS;
+const POLL_TIMEOUT_MS = 60 * SECOND_MS;
 /**
  * Worker threads that run TypeScript strip its types with WebAssembly, each with an instance of its own. Where many of them come and go, V8's books of
  * code pages can end the process ("Check failed: jit_page.has_value()", https://github.com/nodejs/node/issues/64500): these take its part away that frees code
@@ -44,8 +44,9 @@ function project(
       pool: "forks",
       setupFiles: SETUP_FILES,
       execArgv: [`--conditions=${CONDITION}`, ...SOUND_THREADS],
-      testTimeout: 30 * SECOND_MS,
-      hookTimeout: 60 * SECOND_MS,
+      // Only to end what hangs: a busy machine is many times slower, and no test is about speed.
+      testTimeout: 90 * SECOND_MS,
+      hookTimeout: 120 * SECOND_MS,
       expect: { poll: { timeout: POLL_TIMEOUT_MS } },
       // One PostgreSQL server per run, for the projects that may ask for it; its address is in DATABASE_URL.
       globalSetup: WITHOUT_POSTGRES.includes(name) ? [] : ["./packages/adapters/src/internal/test-postgres.ts"],
@@ -66,8 +67,8 @@ function browserProject(executablePath: string | undefined = findChromium()): Te
       include: ["tests/browser/**/*.test.ts"],
       setupFiles: SETUP_FILES,
       globalSetup: ["./packages/adapters/src/internal/test-postgres.ts", "./tests/browser/real-servers.ts"],
-      testTimeout: 30 * SECOND_MS,
-      hookTimeout: 60 * SECOND_MS,
+      testTimeout: 90 * SECOND_MS,
+      hookTimeout: 120 * SECOND_MS,
       expect: { poll: { timeout: POLL_TIMEOUT_MS } },
       ...ALONGSIDE,
       browser: {

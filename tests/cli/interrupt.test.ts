@@ -87,16 +87,16 @@ describe("a client command that is interrupted", () => {
     await get.until(/./s);
     get.closeStdout();
     const end = await get.ended;
-    expect([end.exitCode, end.stderr]).toEqual([141, ""]);
+    expect(end.exitCode).toBe(141);
+    // A transfer that takes seconds, as on a busy machine, shows its progress, and nothing else.
+    expect(end.stderr).toMatch(/^(large +\d+ %.*\n)*$/);
   });
 
   test("hides its arguments from other users of the machine", async () => {
     const { ASHLAR_API_KEY: apiKey = "", ...rest } = env;
     const put = spawnCli(["put", "-", "box/hidden", "--api-key", apiKey], { env: rest });
     const commandLine = (): string => readFileSync(`/proc/${put.pid}/cmdline`, "utf8");
-    for (let turn = 0; turn < 200 && commandLine().includes("--api-key"); turn++) {
-      await new Promise((resolve) => setTimeout(resolve, 25));
-    }
+    await expect.poll(commandLine).not.toContain("--api-key");
     expect(commandLine()).not.toContain(apiKey);
     expect(commandLine()).toContain("ashlar");
     put.kill("SIGINT");
