@@ -1,5 +1,6 @@
 import { fixed } from "@ashlar/sdk";
 import { KIB } from "@ashlar/sdk/limits";
+import type { PartInfo } from "@ashlar/sdk/ports";
 import { expect, test } from "vitest";
 import { expectCode } from "../support/expect-code.ts";
 import { failing } from "../support/faulty-chunk-store.ts";
@@ -45,6 +46,15 @@ test("a read after a pause finds what others wrote meanwhile, where the current 
     expect(await readAll((await cluster.backend.openObject(ref, {})).read())).toEqual(testBytes(CHUNK, seed));
   }
 });
+
+/** Something to wait for that the test opens. */
+function gate() {
+  let open = (): void => {};
+  const opened = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return { opened, open: () => open() };
+}
 
 /** A cluster of twice as many nodes as copies, and a function that moves all new chunks to one half of them, as all clients then see. */
 async function createHalves() {
@@ -151,6 +161,32 @@ test("an upload that holds another object's chunk leaves it where its copies are
   }
 });
 
+test("parts of several layouts are read, copied and moved, and stay readable after the next changes", async () => {
+  const { cluster, moveTo, read } = await createHalves();
+  const { backend } = cluster;
+  const bytes = testBytes(8 * CHUNK);
+  await moveTo(0);
+  const { uploadId } = await backend.createUpload({ bucket: "box", key: "k", attributes: {} });
+  async function* body(first: number, half: 0 | 1) {
+    yield bytes.subarray(first * CHUNK, (first + 2) * CHUNK);
+    await moveTo(half);
+    yield bytes.subarray((first + 2) * CHUNK, (first + 4) * CHUNK);
+  }
+  const write = (partNumber: number, source: AsyncIterable<Uint8Array>): Promise<PartInfo> =>
+    backend.writePart({ uploadId, partNumber }, source, { concurrency: 1 });
+  const parts = [await write(1, body(0, 1)), await write(2, body(4, 0))];
+  await backend.completeUpload({ uploadId, parts });
+  const names = { sourceBucket: "box", bucket: "box" };
+  await backend.copyObject({ ...names, sourceKey: "k", key: "copy" });
+  await backend.moveObject({ ...names, sourceKey: "copy", key: "moved" });
+  await backend.deleteObject({ bucket: "box", key: "k" });
+  await cluster.collect({ claimTtlMs: 0, graceMs: 0 });
+  for (const half of [1, 0, 1, 1] as const) {
+    await moveTo(half);
+    expect(await read("moved")).toEqual(bytes);
+  }
+});
+
 test("an upload under an older layout is found, although the collector took half of the chunk's copies meanwhile", async () => {
   const { clock, cluster, moveTo, put, read } = await createHalves();
   const HOUR_MS = 3_600_000;
@@ -160,36 +196,36 @@ test("an upload under an older layout is found, although the collector took half
   // Keeps the first layout in use, so that the collector asks its nodes too.
   await put("pin", testStream(CHUNK, { seed: 2 }));
   // The upload is placed under this layout, and its copies arrive later.
-  const placed = Promise.withResolvers<void>();
-  const arrive = Promise.withResolvers<void>();
-  const arrived = Promise.withResolvers<void>();
+  const placed = gate();
+  const arrive = gate();
+  const arrived = gate();
   let arrivedCount = 0;
   for (const { faults } of cluster.nodes.filter((_, index) => index % 2 === 0)) {
     faults.putChunk = async ({ bytes, pass }) => {
       if (!isShared(bytes)) return await pass();
-      placed.resolve();
-      await arrive.promise;
+      placed.open();
+      await arrive.opened;
       const result = await pass();
-      if (++arrivedCount === 3) arrived.resolve();
+      if (++arrivedCount === 3) arrived.open();
       return result;
     };
   }
-  const collected = Promise.withResolvers<void>();
+  const collected = gate();
   async function* body() {
     yield shared;
-    await collected.promise;
+    await collected.opened;
     yield testBytes(CHUNK, 3);
   }
   const upload = put("new", body());
-  await placed.promise;
+  await placed.opened;
   await moveTo(1);
   await put("old", testStream(CHUNK, { seed: 1 }));
   await cluster.backend.deleteObject({ bucket: "box", key: "old" });
   clock.advance(2 * HOUR_MS);
-  arrive.resolve();
-  await arrived.promise;
+  arrive.open();
+  await arrived.opened;
   await cluster.collect({ claimTtlMs: HOUR_MS, graceMs: 0 });
-  collected.resolve();
+  collected.open();
   await upload;
   await cluster.backend.deleteObject({ bucket: "box", key: "pin" });
   await cluster.collect({ claimTtlMs: HOUR_MS, graceMs: 0 });
