@@ -125,6 +125,8 @@ function nodePool() {
   });
   const state = { nodes: ["a", "b", "c"].map((nodeId) => nodeOf(nodeId)), layouts: [layoutOf(1)] };
   const closed: string[] = [];
+  /** URLs in the order in which they were read from. */
+  const asked: string[] = [];
   const reads: (() => void)[] = [];
   const transport = {
     openChunkStore: ({ url }: { url: string }) => {
@@ -132,6 +134,7 @@ function nodePool() {
       return {
         getChunk: () =>
           new Promise((resolve, reject) => {
+            asked.push(url);
             reads.push(() => (isOpen ? resolve(new Uint8Array([1])) : reject(new Error("closed while it was read"))));
           }),
         close: async () => {
@@ -150,7 +153,7 @@ function nodePool() {
     const named = await candidatesOf(topology);
     return layouts.flatMap(({ nodes }) => nodes).map(({ nodeId }) => [nodeId, named.get(nodeId)?.available ?? false]);
   };
-  return { topology, state, closed, reads, nodeOf, seen };
+  return { topology, state, closed, asked, reads, nodeOf, seen };
 }
 
 /** Every node that a read of some chunk would ask. */
@@ -205,14 +208,18 @@ test("a node that neither the registry nor a layout names is closed, after the r
 });
 
 test("a node that moves to another URL is closed at the old one, after the reads that run", async () => {
-  const { topology, state, closed, reads, nodeOf, seen } = nodePool();
+  const { topology, state, closed, asked, reads, nodeOf, seen } = nodePool();
   await seen();
-  const read = (await candidatesOf(topology)).get("b")!.store.getChunk(CHUNK);
+  const { store } = (await candidatesOf(topology)).get("b")!;
+  const read = store.getChunk(CHUNK);
   state.nodes = state.nodes.map((node) => (node.nodeId === "b" ? nodeOf("b", "http://elsewhere:1") : node));
   await seen();
   reads[0]!();
   expect(await read).toEqual(new Uint8Array([1]));
   await expect.poll(() => closed).toEqual(["http://b:1"]);
+  // The next try of a call that began before goes to the new URL.
+  void store.getChunk(CHUNK);
+  expect(asked).toEqual(["http://b:1", "http://elsewhere:1"]);
 });
 
 test("a topology that is closed closes also the stores that it let go", async () => {

@@ -53,10 +53,10 @@ export function createNodePool({ transport, authorization, logger }: NodePoolOpt
       return unreachable(nodeId, url, `node ${nodeId} registered with a URL that cannot be used: ${shown}`);
     }
   };
-  const letGo = (lease: Lease): void => {
+  const letGo = (lease: Lease, successor?: ChunkStore): void => {
     leaving.add(lease);
     const gone = (): boolean => leaving.delete(lease);
-    lease.retire().then(gone, (error: unknown) => {
+    lease.retire(successor).then(gone, (error: unknown) => {
       gone();
       logger.warn({ err: error }, "the store of a node that left or moved did not close");
     });
@@ -68,8 +68,9 @@ export function createNodePool({ transport, authorization, logger }: NodePoolOpt
         const entry = entries.get(node.nodeId);
         if (entry?.url === node.url) entry.available = entry.isUsable && node.state === "up";
         else {
-          entries.set(node.nodeId, open(node));
-          if (entry !== undefined) letGo(entry.lease);
+          const moved = open(node);
+          entries.set(node.nodeId, moved);
+          if (entry !== undefined) letGo(entry.lease, moved.lease.store);
         }
       }
       const registered = new Set(nodes.map(({ nodeId }) => nodeId));
@@ -102,10 +103,10 @@ export function createNodePool({ transport, authorization, logger }: NodePoolOpt
 
 /** A store that can be closed without breaking the calls that run. */
 interface Lease {
-  /** Passes calls on; after the end it answers NODE_UNAVAILABLE, so that its caller looks where the node is now. */
+  /** Passes calls on; after the end to the successor, so that the next try of a call finds a node that moved. Without one: NODE_UNAVAILABLE. */
   readonly store: ChunkStore;
-  /** Closes the store when no call runs any more. Settles when it is closed. */
-  retire(): Promise<void>;
+  /** Closes the store when no call runs any more; new calls go to the successor at once. Settles when the store is closed. */
+  retire(successor?: ChunkStore): Promise<void>;
   /** Closes the store at once. */
   close(): Promise<void>;
 }
@@ -113,6 +114,7 @@ interface Lease {
 function leaseStore(nodeId: string, inner: ChunkStore): Lease {
   let runningCount = 0;
   let onIdle: (() => void) | undefined;
+  let next: ChunkStore | undefined;
   let retiring: Promise<void> | undefined;
   let closing: Promise<void> | undefined;
   const close = (): Promise<void> => {
@@ -121,7 +123,7 @@ function leaseStore(nodeId: string, inner: ChunkStore): Lease {
   };
   const run = async (call: () => unknown): Promise<unknown> => {
     if (retiring !== undefined && closing !== undefined) {
-      throw new AshlarError("NODE_UNAVAILABLE", `node ${nodeId} has left or moved`, { details: { nodeId } });
+      throw new AshlarError("NODE_UNAVAILABLE", `node ${nodeId} has left the cluster`, { details: { nodeId } });
     }
     runningCount++;
     try {
@@ -137,12 +139,17 @@ function leaseStore(nodeId: string, inner: ChunkStore): Lease {
       const value: unknown = Reflect.get(inner, name, inner);
       if (typeof value !== "function") return value;
       if (name === "close") return close;
-      return (...args: unknown[]) => run(() => Reflect.apply(value, inner, args));
+      return (...args: unknown[]) => {
+        const successors: unknown = next && Reflect.get(next, name);
+        if (typeof successors === "function") return Reflect.apply(successors, next, args) as unknown;
+        return run(() => Reflect.apply(value, inner, args));
+      };
     },
   });
   return {
     store,
-    retire() {
+    retire(successor) {
+      next = successor;
       retiring ??= new Promise<void>((resolve, reject) => {
         onIdle = () => void close().then(resolve, reject);
         if (runningCount === 0) onIdle();
