@@ -225,3 +225,14 @@ test("a gateway says that a chunk is absent only after the nodes of now said so"
   await cluster.stopNode("node-3");
   expect(await statusOf()).toBe(503);
 });
+
+test("a client that proves that it has a chunk is told to send it while a node is away that may hold it", async () => {
+  const { cluster, signed } = await prepare(3, { proofsOfPossession: true });
+  const { grant } = await signed.objects(cluster.keys.readwrite).beginWrite({ bucket: BUCKET });
+  const chunkId = digestFromBytes(createHash("sha256").update(randomBytes(1000)).digest());
+  const [away = ""] = await signed.placementOf(chunkId);
+  await cluster.stopNode(away);
+  const proofs = [randomBytes(32)];
+  const { chunks } = await signed.chunks("gateway", grant).hasChunks({ chunkIds: [chunkId], claim: true, proofs });
+  expect(chunks.map(({ present }) => present)).toEqual([false]);
+});
