@@ -82,6 +82,36 @@ describe("a node that registers", { timeout: 60_000 }, () => {
   });
 });
 
+describe("a client that was idle while six nodes came", { timeout: 60_000 }, () => {
+  test.each([
+    ["gateway", gateway],
+    ["direct", direct],
+  ] as const)("finds at once what others wrote meanwhile: %s", async (_, seat) => {
+    await start();
+    await putEverywhere("old", 1);
+    const options = { url: cluster.url, apiKey: cluster.apiKey, chunker: fixed(CHUNK), retry: { forMs: 0 } };
+    await using idle = createClient(seat({ ...options, durability: "os", refreshAfterMs: 3_600_000 }));
+    expect(await (await idle.getObject(ref("old"))).bytes()).toEqual(testBytes(SIZE, 1));
+    // Nothing is left that names the first layout.
+    await client.deleteObject(ref("old"));
+    await cluster.collect({ graceMs: 0, claimTtlMs: 0 });
+    for (let count = 0; count < 6; count++) await cluster.addNode();
+    cluster.topology.invalidate();
+    await putEverywhere("new", 2);
+    const bytes = testBytes(SIZE, 2);
+    expect(await idle.headObject(ref("new"))).toMatchObject({ sizeBytes: SIZE });
+    const range = { offset: SIZE - CHUNK - 1000, length: CHUNK };
+    expect(await (await idle.getObject({ ...ref("new"), range })).bytes()).toEqual(
+      bytes.subarray(range.offset, range.offset + CHUNK),
+    );
+    expect(await (await idle.getObject(ref("new"))).bytes()).toEqual(bytes);
+    // An upload of the same bytes finds them too.
+    const again = await idle.putObject({ ...ref("again"), body: bytes });
+    expect(again.deduplicatedBytes).toBe(SIZE);
+    expect(await (await idle.getObject(ref("again"))).bytes()).toEqual(bytes);
+  });
+});
+
 describe("a node that restarts", { timeout: 60_000 }, () => {
   test("with its data has its chunks, and is found at its new address", async () => {
     await start();

@@ -6,6 +6,7 @@ import { collect, createClusterTopology, createEngine } from "@ashlar/sdk/engine
 import {
   type Clock,
   type MetadataStore,
+  type NodeRegistry,
   type ObjectBackend,
   type Random,
   silentLogger,
@@ -29,8 +30,8 @@ export interface MemoryCluster {
   readonly metadata: MetadataStore;
   readonly nodes: readonly MemoryNode[];
   readonly topology: Topology;
-  /** Another view of the same cluster. */
-  newTopology(): Topology;
+  /** Another view of the same cluster. @param registry default: the metadata. */
+  newTopology(registry?: Pick<NodeRegistry, "clusterSnapshot">): Topology;
   readonly backend: ObjectBackend;
   /** A second engine over the same stores. */
   engine(options?: Partial<EngineOptions>): ObjectBackend;
@@ -69,8 +70,8 @@ export async function createMemoryCluster(options: MemoryClusterOptions = {}): P
     },
     close: async () => {},
   };
-  const newTopology = (): Topology =>
-    createClusterTopology({ registry: metadata, transport, clock, logger: silentLogger });
+  const newTopology: MemoryCluster["newTopology"] = (registry = metadata) =>
+    createClusterTopology({ registry, transport, clock, logger: silentLogger });
   const topology = newTopology();
   const engine = (more: Partial<EngineOptions> = {}): ObjectBackend =>
     createEngine({

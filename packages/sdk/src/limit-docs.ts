@@ -79,7 +79,8 @@ export const LIMIT_DOCS: Readonly<Record<keyof typeof LIMITS, LimitDoc>> = {
   HEDGE_AFTER_MS: { unit: "ms", reason: "a read slower than this also asks the next replica" },
   RECENT_LAYOUTS_MAX: {
     unit: "count",
-    reason: "changes of the layout during one upload; a placement among 256 nodes takes 80 ms to compute",
+    reason:
+      "changes of the layout during one upload straight to the nodes; a placement among 256 nodes takes 80 ms to compute",
   },
   CLAIM_TTL_MS: {
     unit: "ms",

@@ -1,19 +1,9 @@
 import { AshlarError } from "../errors/index.ts";
 import type { Digest } from "../hash/index.ts";
-import { shownUrl } from "../internal/checked-url.ts";
 import { LIMITS } from "../limits.ts";
-import type {
-  CallOptions,
-  ChunkStore,
-  Clock,
-  ClusterSnapshot,
-  Endpoint,
-  Logger,
-  NodeRecord,
-  NodeRegistry,
-  Transport,
-} from "../ports/index.ts";
+import type { CallOptions, Clock, ClusterSnapshot, Endpoint, Logger, NodeRegistry, Transport } from "../ports/index.ts";
 import { createPlacement, type Placement } from "../ring/index.ts";
+import { createNodePool } from "./node-pool.ts";
 import type { ChunkPlacement, ClusterView, NamedStore, Topology } from "./topology.ts";
 
 /** What {@link createClusterTopology} takes. */
@@ -44,12 +34,12 @@ export function majority(placedCount: number): number {
  * The topology of a cluster: nodes and layouts from a registry, stores through a transport.
  *
  * The view is renewed when it is older than `refreshAfterMs`: in the background for reads, which find their chunks by an older layout too, and before
- * the answer for writes, which get fewer copies under an older layout. After `invalidate()` it is renewed before the answer for both. If the registry
- * is away, the last view stays in use: where chunks lie does not depend on the registry.
+ * the answer for writes, which get fewer copies under an older layout, and for sweeps, which must see every node. After `invalidate()` it is renewed
+ * before the answer for all. If the registry is away, the last view stays in use: where chunks lie does not depend on the registry.
  */
 export function createClusterTopology(options: ClusterTopologyOptions): Topology {
   const pool = createNodePool(options);
-  const { view, current, invalidate, failure } = openView(options, (snapshot) => pool.update(snapshot.nodes));
+  const { view, current, invalidate, failure } = openView(options, (snapshot) => pool.update(snapshot));
   return {
     async writePlacement(chunkId: Digest): Promise<ChunkPlacement> {
       const [layout] = (await current("write")).layouts;
@@ -70,7 +60,7 @@ export function createClusterTopology(options: ClusterTopologyOptions): Topology
       return [...nodeIds].map(pool.storeOf);
     },
     async allStores(_options?: CallOptions): Promise<readonly NamedStore[]> {
-      const { nodes } = await current("read");
+      const { nodes } = await current("write");
       return nodes.map((node) => pool.storeOf(node.nodeId));
     },
     writeQuorum: options.writeQuorum ?? majority,
@@ -106,20 +96,23 @@ function openView(
   onRenewed: (snapshot: ClusterSnapshot) => void,
 ): OpenView {
   const placements = new Map<number, Placement>();
-  let last: { readonly takenAtMs: number; readonly snapshot: ClusterSnapshot } | undefined;
-  let mustRefresh = true;
-  let refreshing: Promise<ClusterSnapshot> | undefined;
+  let last: { readonly askedAtMs: number; readonly snapshot: ClusterSnapshot } | undefined;
+  /** How often `invalidate()` was called, and how often before the last renewal that succeeded began. */
+  let wantedCount = 0;
+  let renewedCount = 0;
+  let renewing: { readonly count: number; readonly snapshot: Promise<ClusterSnapshot> } | undefined;
   let failure: AshlarError | undefined;
 
-  const refresh = async (): Promise<ClusterSnapshot> => {
+  const refresh = async (count: number): Promise<ClusterSnapshot> => {
+    const askedAtMs = clock.monotonicMs();
     try {
       const snapshot = await registry.clusterSnapshot();
       onRenewed(snapshot);
       const inUse = new Set(snapshot.layouts.map((layout) => layout.layoutVersion));
       const retired = [...placements.keys()].filter((layoutVersion) => !inUse.has(layoutVersion));
       for (const layoutVersion of retired.slice(0, -RETIRED_MAX)) placements.delete(layoutVersion);
-      last = { takenAtMs: clock.monotonicMs(), snapshot };
-      mustRefresh = false;
+      last = { askedAtMs, snapshot };
+      renewedCount = count;
       failure = undefined;
       return snapshot;
     } catch (error) {
@@ -128,25 +121,38 @@ function openView(
     }
   };
 
+  /** A view that was asked for after the first `count` calls of `invalidate()`. One renewal runs at a time, and all who can use it share it. */
+  const renew = (count: number): Promise<ClusterSnapshot> => {
+    if (renewing === undefined) {
+      const snapshot = refresh(wantedCount).finally(() => {
+        renewing = undefined;
+      });
+      renewing = { count: wantedCount, snapshot };
+    }
+    if (renewing.count >= count) return renewing.snapshot;
+    // It began earlier, so it may not show what `invalidate()` was about.
+    const again = (): Promise<ClusterSnapshot> => renew(count);
+    return renewing.snapshot.then(again, again);
+  };
+
   const current = async (use: "read" | "write"): Promise<ClusterSnapshot> => {
     const known = last;
-    const isNew = known !== undefined && clock.monotonicMs() - known.takenAtMs <= refreshAfterMs;
-    if (isNew && !mustRefresh) return known.snapshot;
-    refreshing ??= refresh().finally(() => {
-      refreshing = undefined;
-    });
-    if (known === undefined) return refreshing;
-    const renewed = refreshing.catch((error: unknown) => {
+    const mustRenew = renewedCount < wantedCount;
+    const isNew = known !== undefined && clock.monotonicMs() - known.askedAtMs <= refreshAfterMs;
+    if (isNew && !mustRenew) return known.snapshot;
+    const renewal = renew(wantedCount);
+    if (known === undefined) return renewal;
+    const renewed = renewal.catch((error: unknown) => {
       logger.warn({ err: error }, "cluster view not renewed; the last one stays in use");
       return known.snapshot;
     });
-    return mustRefresh || use === "write" ? renewed : known.snapshot;
+    return mustRenew || use === "write" ? renewed : known.snapshot;
   };
 
   return {
     current,
     invalidate: () => {
-      mustRefresh = true;
+      wantedCount++;
     },
     failure: () => failure,
     view: {
@@ -159,87 +165,5 @@ function openView(
         return placement;
       },
     },
-  };
-}
-
-/** The chunk stores of the nodes that are known, one per node, kept across views. */
-interface NodePool {
-  /**
-   * Takes the nodes of a new view: opens stores for new addresses, closes those of old ones. A node whose URL cannot be used gets a store that
-   * answers NODE_UNAVAILABLE: it counts as away, and the others stay usable.
-   *
-   * @throws {AshlarError} STORE_CLOSED if the transport is closed; nothing else.
-   */
-  update(nodes: readonly NodeRecord[]): void;
-  /** The store of a node; for one that is not registered, a store that answers NODE_UNAVAILABLE. */
-  readonly storeOf: (nodeId: string) => NamedStore;
-  close(): Promise<void>;
-}
-
-interface Entry {
-  readonly url: string;
-  readonly store: ChunkStore;
-  readonly isUsable: boolean;
-  available: boolean;
-}
-
-function createNodePool({ transport, authorization, logger }: ClusterTopologyOptions): NodePool {
-  const entries = new Map<string, Entry>();
-  const open = ({ nodeId, url, state }: NodeRecord): Entry => {
-    try {
-      const store = transport.openChunkStore({ url, nodeId, authorization });
-      return { url, store, isUsable: true, available: state === "up" };
-    } catch (error) {
-      if (AshlarError.is(error, "STORE_CLOSED")) throw error;
-      const shown = shownUrl(url);
-      logger.warn({ err: error, nodeId, url: shown }, "a node's URL cannot be used; it counts as away");
-      const store = unreachableStore(nodeId, `node ${nodeId} registered with a URL that cannot be used: ${shown}`);
-      return { url, store, isUsable: false, available: false };
-    }
-  };
-  return {
-    update(nodes) {
-      for (const node of nodes) {
-        const entry = entries.get(node.nodeId);
-        if (entry?.url === node.url) entry.available = entry.isUsable && node.state === "up";
-        else {
-          entries.set(node.nodeId, open(node));
-          void entry?.store.close();
-        }
-      }
-    },
-    storeOf(nodeId) {
-      const entry = entries.get(nodeId);
-      if (entry === undefined) {
-        const store = unreachableStore(nodeId, `node ${nodeId} is in the layout, but it is not registered`);
-        return { nodeId, store, available: false };
-      }
-      return { nodeId, store: entry.store, available: entry.available };
-    },
-    async close() {
-      await Promise.all([...entries.values()].map((entry) => entry.store.close()));
-      entries.clear();
-    },
-  };
-}
-
-/** The store of a node that a layout names, but for which no record has a usable address. */
-function unreachableStore(nodeId: string, why: string): ChunkStore {
-  const refuse = async (): Promise<never> => {
-    throw new AshlarError("NODE_UNAVAILABLE", why, { details: { nodeId } });
-  };
-  return {
-    capabilities: Object.freeze({
-      persistent: true,
-      chunkMaxBytes: LIMITS.CHUNK_MAX_BYTES_DEFAULT,
-      durabilities: [],
-    }),
-    putChunk: refuse,
-    getChunk: refuse,
-    hasChunks: refuse,
-    deleteChunks: refuse,
-    listChunks: refuse,
-    stats: refuse,
-    close: async () => {},
   };
 }

@@ -1,4 +1,4 @@
-import { AshlarError } from "../errors/index.ts";
+import { AshlarError, type ErrorCode } from "../errors/index.ts";
 import { bytesEqual, type Digest, encodeHex } from "../hash/digest.ts";
 import { linkCall } from "../internal/failure-notes.ts";
 import { linkAbort } from "../internal/linked-abort.ts";
@@ -32,10 +32,11 @@ export interface ReplicatedStore {
    * Reads one chunk, or a range of it, from the first store that answers with the right bytes.
    *
    * Asks the candidates in order; the next one is asked when one fails, and also when it is slow (hedging). A whole chunk is checked against its
-   * SHA-256, end to end; a range is checked by the store that serves it (block checksums). Before it says that no store has the chunk, it renews its
-   * view of the cluster: a view from before the chunk was written lacks nodes that came later.
+   * SHA-256, end to end; a range is checked by the store that serves it (block checksums). Before it fails, it renews its view of the cluster and asks
+   * the nodes that it did not know: a view from before the chunk was written lacks nodes that came later.
    *
-   * @throws {AshlarError} CHUNK_MISSING if every candidate says absent, CHUNK_CORRUPT if only wrong bytes are left, NODE_UNAVAILABLE.
+   * @throws {AshlarError} CHUNK_MISSING if every candidate of a renewed view says absent, CHUNK_CORRUPT if only wrong bytes are left, NODE_UNAVAILABLE
+   *   if a candidate is away, or if the view cannot be renewed.
    */
   get(chunkId: Digest, options: ReplicatedGetOptions): Promise<Uint8Array>;
 }
@@ -283,14 +284,43 @@ function getChunk(context: ReplicationContext, wanted: Get): Promise<Uint8Array>
       try {
         return await readFrom(context, candidates, wanted);
       } catch (error) {
-        if (!(AshlarError.is(error, "CHUNK_MISSING") || AshlarError.is(error, "CHUNK_CORRUPT"))) throw error;
-        const asked = new Set(candidates.map(({ nodeId }) => nodeId));
-        const unasked = (await find()).filter(({ nodeId }) => !asked.has(nodeId));
-        if (unasked.length === 0) throw error;
-        return await readFrom(context, unasked, wanted);
+        if (signal?.aborted || !ABOUT_REPLICAS.some((code) => AshlarError.is(error, code))) throw error;
+        // The view is renewed now. A node that moved has another store.
+        const asked = new Set(candidates.map(({ store }) => store));
+        const unasked = (await find()).filter(({ store }) => !asked.has(store));
+        if (unasked.length > 0) return await readFromOthers(context, unasked, { ...wanted, error });
+        throw viewProblem(context, wanted, error) ?? error;
       }
     },
     { ...context, retry, attempts, signal },
+  );
+}
+
+/** With these a read ends that other nodes might still answer. */
+const ABOUT_REPLICAS: readonly ErrorCode[] = ["CHUNK_MISSING", "CHUNK_CORRUPT", "NODE_UNAVAILABLE"];
+
+/** Reads from nodes that were not asked yet. If these have nothing either, the `error` of the others says more. */
+async function readFromOthers(
+  context: ReplicationContext,
+  unasked: readonly NamedStore[],
+  { error, ...wanted }: Get & { readonly error: unknown },
+): Promise<Uint8Array> {
+  try {
+    return await readFrom(context, unasked, wanted);
+  } catch (second) {
+    throw AshlarError.is(second, "CHUNK_MISSING") ? error : second;
+  }
+}
+
+/** An error to try again with, if the nodes of an old view do not have a chunk and there is no newer view: nodes that came later may have it. */
+function viewProblem({ topology }: ReplicationContext, { chunkId }: Get, cause: unknown): AshlarError | undefined {
+  const failure = topology.viewFailure?.();
+  if (failure === undefined || AshlarError.is(cause, "NODE_UNAVAILABLE")) return undefined;
+  const id = encodeHex(chunkId);
+  return new AshlarError(
+    "NODE_UNAVAILABLE",
+    `no node that is known here has chunk ${id}, and the view of the cluster cannot be renewed: ${failure.message}`,
+    { cause, details: { chunkId: id } },
   );
 }
 

@@ -33,7 +33,7 @@ export interface Topology {
   writePlacement(chunkId: Digest, options?: CallOptions): Promise<ChunkPlacement>;
   /** Stores to read from, best first: the newest layout's placement, then those of older layouts still in use. */
   readCandidates(chunkId: Digest, options?: CallOptions): Promise<readonly NamedStore[]>;
-  /** Every store there is, for sweeps. */
+  /** Every store there is now, for sweeps: the view is renewed first if it is old. */
   allStores(options?: CallOptions): Promise<readonly NamedStore[]>;
   /** Acknowledgements that a write needs among `placedCount` stores: the majority unless configured. */
   writeQuorum(placedCount: number): number;

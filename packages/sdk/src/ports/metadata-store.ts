@@ -162,7 +162,8 @@ export interface CollectionQueue {
   ): Promise<readonly CollectingChunk[]>;
   /**
    * Ends a collection. `removed` means that every replica answered deleted or absent: the row is deleted if it is still `collecting`. If a commit
-   * set it live meanwhile, it stays, with a repair entry for every replica if it has references. Without `removed` the row is live again.
+   * set it live meanwhile, it stays, with a repair entry for every replica if it has references. Without `removed` the row is live again, but some
+   * replicas may be gone: until a commit names the chunk again, nobody relies on the row's layout.
    * @returns ids of the deleted rows.
    */
   finishCollecting(

@@ -47,7 +47,10 @@ export interface ChunkRef {
 
 /** A chunk reference on its way into a commit. */
 export interface CommittedChunk extends ChunkRef {
-  /** Layout under which this chunk's copies were placed; default 0, a single local store. One upload may have chunks of several layouts. */
+  /**
+   * Layout under which this chunk's copies were placed; default 0, a single local store. One upload may have chunks of several layouts. The chunk's row
+   * keeps a newer layout of an earlier commit, if something still names the chunk: the copies of that layout exist too.
+   */
   readonly layoutVersion?: number | undefined;
   /** Signed receipts: of the nodes that hold it (direct seat), or one of the gateway's chunk API (gateway seat). */
   readonly receipts?: readonly string[] | undefined;

@@ -1,4 +1,5 @@
 import { AshlarError } from "../errors/index.ts";
+import { encodeHex } from "../hash/index.ts";
 import {
   type CallOptions,
   type ChunkRef,
@@ -322,6 +323,29 @@ const COLLECTION_FAULTS: readonly BrokenMetadataStore[] = [
     override: (sound) => ({
       dropReleasedManifests: (query, options) => sound.dropReleasedManifests({ ...query, limit: 1000 }, options),
     }),
+  },
+  {
+    fault: "trusts the layout of a chunk that the collector asked stores to delete",
+    caughtBy:
+      "a chunk without references has the layout of the next commit, also an older one: the collector may have taken its copies",
+    override: (sound) => {
+      const marked = new Map<string, number>();
+      return {
+        markCollecting: async (query, options) => {
+          const chunks = await sound.markCollecting(query, options);
+          for (const { chunkId, layoutVersion } of chunks) marked.set(encodeHex(chunkId), layoutVersion);
+          return chunks;
+        },
+        commitObject: async (commit, options) => {
+          if ("inline" in commit.content) return await sound.commitObject(commit, options);
+          const chunks = commit.content.chunks.map((chunk) => {
+            const layoutVersion = Math.max(chunk.layoutVersion ?? 0, marked.get(encodeHex(chunk.chunkId)) ?? 0);
+            return { ...chunk, layoutVersion };
+          });
+          return await sound.commitObject({ ...commit, content: { chunks } }, options);
+        },
+      };
+    },
   },
   {
     fault: "says that a row is gone although a commit has taken it back",

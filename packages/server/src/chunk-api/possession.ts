@@ -1,3 +1,4 @@
+import { AshlarError } from "@ashlar/sdk/errors";
 import { bytesEqual, type Digest, type Hasher } from "@ashlar/sdk/hash";
 import type { ChunkStore } from "@ashlar/sdk/ports";
 import { bytesOf } from "../http/piece.ts";
@@ -20,7 +21,11 @@ export async function provesPossession(
   },
 ): Promise<boolean> {
   const { store, hasher, signal } = options;
-  const [presence] = await store.hasChunks([request.chunkId], { claim: false, signal });
+  const [presence] = await store.hasChunks([request.chunkId], { claim: false, signal }).catch((error: unknown) => {
+    // A node behind a gateway is away. The client then sends the chunk, as for one that is absent.
+    if (AshlarError.is(error, "NODE_UNAVAILABLE")) return [];
+    throw error;
+  });
   if (presence === undefined || request.proof.byteLength !== PROOF_BYTES) return false;
   const hash = await hasher.incremental();
   hash.update(request.nonce);

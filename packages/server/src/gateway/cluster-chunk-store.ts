@@ -50,7 +50,7 @@ export function replicatedChunkStore(options: ReplicatedChunkStoreOptions): Stre
         throw error;
       }
     },
-    hasChunks: (chunkIds, has) => hasChunks(topology, chunkIds, has),
+    hasChunks: (chunkIds, has) => (has.claim ? claimChunks : findChunks)(topology, chunkIds, has),
     deleteChunks: unsupported,
     listChunks: unsupported,
     stats: (call) => sumStats(topology, call),
@@ -101,46 +101,86 @@ async function putStream(
   return { ...result, holders: { layoutVersion, nodeIds: [only.nodeId], missedNodeIds: [] } };
 }
 
-/**
- * With `claim`: a chunk is present if the write quorum of its placement holds it, and it is claimed there. Without: if any store holds it that a read
- * would ask, so that a chunk with few replicas left can still be read.
- */
-async function hasChunks(
+/** With `claim`: a chunk is present if the write quorum of its placement holds it, and it is claimed there. */
+async function claimChunks(
   topology: Topology,
   chunkIds: readonly Digest[],
   options: HasChunksOptions,
 ): Promise<ReadonlyArray<ChunkPresence | undefined>> {
-  const wanted = await Promise.all(chunkIds.map((chunkId) => wantedOf(topology, chunkId, options)));
-  const held = await askHolders(chunkIds, wanted, options);
-  return wanted.map(({ layoutVersion, stores, enough }, index) => {
+  const { signal } = options;
+  const placements = await Promise.all(chunkIds.map((chunkId) => topology.writePlacement(chunkId, { signal })));
+  const wanted = placements.map(({ stores }) => ({ stores, enough: topology.writeQuorum(stores.length) }));
+  // A store that does not answer counts as one that holds nothing: then the chunk is sent again.
+  const { held } = await askHolders(chunkIds, wanted, options);
+  return placements.map(({ layoutVersion, stores }, index) => {
     const holders = held[index] ?? new Map<string, number>();
     const [sizeBytes] = holders.values();
-    if (sizeBytes === undefined || holders.size < enough) return undefined;
+    if (sizeBytes === undefined || holders.size < (wanted[index]?.enough ?? 1)) return undefined;
     const missedNodeIds = stores.map((store) => store.nodeId).filter((nodeId) => !holders.has(nodeId));
     return { sizeBytes, holders: { layoutVersion, nodeIds: [...holders.keys()], missedNodeIds } };
   });
 }
 
+/**
+ * Without `claim`: a chunk is present if any store holds it that a read would ask, so that a chunk with few replicas left can still be read. As with a
+ * read, a chunk is absent only if all stores of a renewed view said so.
+ *
+ * @throws {AshlarError} NODE_UNAVAILABLE if a chunk was not found, and a store that may hold it did not answer.
+ */
+async function findChunks(
+  topology: Topology,
+  chunkIds: readonly Digest[],
+  options: HasChunksOptions,
+): Promise<ReadonlyArray<ChunkPresence | undefined>> {
+  const { signal } = options;
+  const candidatesOf = (ids: readonly Digest[]): Promise<Wanted[]> =>
+    Promise.all(ids.map(async (id) => ({ stores: await topology.readCandidates(id, { signal }), enough: 1 })));
+  const wanted = await candidatesOf(chunkIds);
+  const first = await askHolders(chunkIds, wanted, options);
+  const found = first.held.map((holders) => presenceAt(holders));
+  const open = chunkIds.flatMap((chunkId, index) => (found[index] === undefined ? [{ chunkId, index }] : []));
+  if (open.length === 0) return found;
+  topology.invalidate();
+  const openIds = open.map(({ chunkId }) => chunkId);
+  const renewed = await candidatesOf(openIds);
+  const others = renewed.map(({ stores, enough }, position) => {
+    const asked = new Set(wanted[open[position]?.index ?? 0]?.stores.map(({ store }) => store));
+    return { stores: stores.filter(({ store }) => !asked.has(store)), enough };
+  });
+  const second = await askHolders(openIds, others, options);
+  for (const [position, { index }] of open.entries()) found[index] = presenceAt(second.held[position]);
+  const failure = first.failures[0] ?? second.failures[0] ?? topology.viewFailure?.();
+  if (failure !== undefined && open.some(({ index }) => found[index] === undefined)) {
+    if (signal?.aborted) throw failure;
+    const message = `chunks were not found, and not every node could be asked: ${failure.message}`;
+    throw new AshlarError("NODE_UNAVAILABLE", message, { cause: failure });
+  }
+  return found;
+}
+
+function presenceAt(holders: ReadonlyMap<string, number> | undefined): ChunkPresence | undefined {
+  const [sizeBytes] = holders?.values() ?? [];
+  if (holders === undefined || sizeBytes === undefined) return undefined;
+  return { sizeBytes, holders: { layoutVersion: 0, nodeIds: [...holders.keys()], missedNodeIds: [] } };
+}
+
 interface Wanted {
-  readonly layoutVersion: number;
   readonly stores: readonly NamedStore[];
   /** How many holders make the chunk present. */
   readonly enough: number;
 }
 
-async function wantedOf(topology: Topology, chunkId: Digest, { claim, signal }: HasChunksOptions): Promise<Wanted> {
-  if (!claim) return { layoutVersion: 0, stores: await topology.readCandidates(chunkId, { signal }), enough: 1 };
-  const placement = await topology.writePlacement(chunkId, { signal });
-  return { ...placement, enough: topology.writeQuorum(placement.stores.length) };
+interface Asked {
+  /** For each chunk its sizes by node. */
+  readonly held: ReadonlyArray<ReadonlyMap<string, number>>;
+  /** Of stores that did not answer. */
+  readonly failures: readonly AshlarError[];
 }
 
-/** Asks each store once for all of its chunks. @returns for each chunk the sizes by node, as soon as every chunk has enough holders. */
-function askHolders(
-  chunkIds: readonly Digest[],
-  wanted: readonly Wanted[],
-  options: HasChunksOptions,
-): Promise<ReadonlyArray<ReadonlyMap<string, number>>> {
+/** Asks each store once for all of its chunks. Answers as soon as every chunk has enough holders. */
+function askHolders(chunkIds: readonly Digest[], wanted: readonly Wanted[], options: HasChunksOptions): Promise<Asked> {
   const held = chunkIds.map(() => new Map<string, number>());
+  const failures: AshlarError[] = [];
   const asked = new Map<string, { readonly store: ChunkStore; readonly ids: Digest[]; readonly indexes: number[] }>();
   for (const [index, chunkId] of chunkIds.entries()) {
     for (const { nodeId, store } of wanted[index]?.stores ?? []) {
@@ -153,15 +193,18 @@ function askHolders(
   const answered = (): boolean => wanted.every(({ enough }, index) => (held[index]?.size ?? 0) >= enough);
   return new Promise((resolve) => {
     const questions = [...asked].map(async ([nodeId, { store, ids, indexes }]) => {
-      // A store that does not answer counts as one that holds nothing.
-      const answers = await store.hasChunks(ids, options).catch(() => []);
-      for (const [position, index] of indexes.entries()) {
-        const presence = answers[position];
-        if (presence !== undefined) held[index]?.set(nodeId, presence.sizeBytes);
+      try {
+        const answers = await store.hasChunks(ids, options);
+        for (const [position, index] of indexes.entries()) {
+          const presence = answers[position];
+          if (presence !== undefined) held[index]?.set(nodeId, presence.sizeBytes);
+        }
+      } catch (error) {
+        failures.push(AshlarError.from(error));
       }
-      if (answered()) resolve(held);
+      if (answered()) resolve({ held, failures });
     });
-    void Promise.all(questions).then(() => resolve(held));
+    void Promise.all(questions).then(() => resolve({ held, failures }));
   });
 }
 

@@ -20,6 +20,7 @@ import {
   systemClock,
   systemRandom,
 } from "@ashlar/sdk/ports";
+import { createPlacement } from "@ashlar/sdk/ring";
 import { beforeEach, describe, expect, it } from "vitest";
 import { createMetrics, noMetrics } from "../observability/index.ts";
 import { createMaintenance, type Maintenance, type MaintenanceOptions } from "./index.ts";
@@ -128,6 +129,15 @@ describe("repair", () => {
     for (const { store } of nodes.slice(0, 2)) await store.deleteChunks([lost], { unclaimedForMs: 0 });
     expect(await maintenanceOf().runOnce()).toMatchObject({ repairsFailed: 1, repairsDropped: 0 });
     nodes.pop();
+    // An old view may lack a node that registered meanwhile.
+    topology = { ...topology, viewFailure: () => new AshlarError("METADATA_UNAVAILABLE", "away") };
+    expect(await maintenanceOf().runOnce()).toMatchObject({ repairsFailed: 1, repairsDropped: 0 });
+    // A node that a layout in use names may register again.
+    const [layout] = (await metadata.clusterSnapshot()).layouts;
+    const view = { layoutsInUse: async () => [layout!], placementOf: createPlacement };
+    topology = { ...topology, view, viewFailure: () => undefined };
+    expect(await maintenanceOf().runOnce()).toMatchObject({ repairsFailed: 1, repairsDropped: 0 });
+    topology = { ...topology, view: undefined };
     expect(await maintenanceOf().runOnce()).toMatchObject({ repairsFailed: 0, repairsDropped: 1 });
   });
 });

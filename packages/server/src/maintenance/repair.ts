@@ -6,7 +6,7 @@ import type { CallOptions, CollectionQueue, Logger, RepairEntry, RepairQueue } f
 /** What {@link repair} takes. */
 export interface RepairOptions extends CallOptions {
   readonly metadata: RepairQueue & Pick<CollectionQueue, "knowsChunks">;
-  readonly topology: Pick<Topology, "allStores">;
+  readonly topology: Pick<Topology, "allStores" | "view" | "viewFailure">;
   readonly chunks: Pick<ReplicatedStore, "get">;
   readonly logger: Logger;
 }
@@ -39,10 +39,13 @@ export async function repair(options: RepairOptions): Promise<RepairReport> {
     const fresh = entries.filter((entry) => !seen.has(entry.repairId));
     if (fresh.length === 0) break;
     const stores = new Map((await topology.allStores({ signal })).map((store) => [store.nodeId, store]));
+    const expected = await expectedNodeIds(topology);
     const done: string[] = [];
     for (const entry of fresh) {
       seen.add(entry.repairId);
-      const outcome = await repairOne(options, entry, stores.get(entry.nodeId));
+      const target = stores.get(entry.nodeId);
+      const mayComeBack = expected === "any" || expected.has(entry.nodeId);
+      const outcome = target === undefined && mayComeBack ? "failed" : await repairOne(options, entry, target);
       counts[outcome]++;
       if (outcome !== "failed") done.push(entry.repairId);
     }
@@ -50,6 +53,13 @@ export async function repair(options: RepairOptions): Promise<RepairReport> {
     if (entries.length < BATCH) break;
   }
   return { chunksRepaired: counts.repaired, repairsDropped: counts.dropped, repairsFailed: counts.failed };
+}
+
+/** Nodes that may register (again): those that a layout in use names. Any node, if the view is an old one: it may lack a node that came later. */
+async function expectedNodeIds({ view, viewFailure }: RepairOptions["topology"]): Promise<ReadonlySet<string> | "any"> {
+  const layouts = (await view?.layoutsInUse()) ?? [];
+  if (viewFailure?.() !== undefined) return "any";
+  return new Set(layouts.flatMap(({ nodes }) => nodes.map(({ nodeId }) => nodeId)));
 }
 
 async function repairOne(options: RepairOptions, entry: RepairEntry, target: NamedStore | undefined): Promise<Outcome> {

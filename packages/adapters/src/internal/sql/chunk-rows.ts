@@ -33,9 +33,11 @@ function countChunks(chunks: readonly CommittedChunk[]): CountedChunk[] {
 const CHUNK_COLUMNS = "chunks (chunk_id, size_bytes, reference_count, state, layout_version, idle_since_ms)";
 
 /**
- * Raises the counts of the chunks of a commit: inserts or updates rows in order of their ids, sets collecting rows live again (the replicas that
- * this commit claimed still exist, other replicas may not), moves each chunk's layout forward, and queues missed replicas for repair. The caller
- * checks the layouts: {@link assertLayoutsKnown}.
+ * Raises the counts of the chunks of a commit: inserts or updates rows in order of their ids, sets collecting rows live again, and queues missed
+ * replicas for repair. The caller checks the layouts: {@link assertLayoutsKnown}.
+ *
+ * The layout of a row moves forward only. But a row that nothing named takes the layout of the commit in any case: a collector may have deleted some
+ * of its replicas, and only those that the commit claimed are sure to exist.
  *
  * @throws {AshlarError} INVALID_ARGUMENT if the list has two sizes for one chunk; the statements throw it if a size differs from the row's.
  */
@@ -52,8 +54,8 @@ export async function raiseStatements(
       suffix: `ON CONFLICT (chunk_id) DO UPDATE SET
         reference_count = chunks.reference_count + excluded.reference_count,
         state = excluded.state,
-        layout_version = CASE WHEN chunks.state <> 'collecting' AND chunks.layout_version > excluded.layout_version
-          THEN chunks.layout_version ELSE excluded.layout_version END,
+        layout_version = CASE WHEN chunks.state <> 'collecting' AND chunks.reference_count > 0
+          AND chunks.layout_version > excluded.layout_version THEN chunks.layout_version ELSE excluded.layout_version END,
         idle_since_ms = NULL
         WHERE chunks.size_bytes = excluded.size_bytes
         RETURNING 1 AS raised`,

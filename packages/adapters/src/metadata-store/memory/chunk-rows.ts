@@ -21,8 +21,8 @@ export function raiseChunks(state: MemoryState, content: ChunkedContent): void {
   for (const { chunkId, sizeBytes, layoutVersion = 0, missedNodeIds } of content.chunks) {
     const id = encodeHex(chunkId);
     const row = state.chunks.get(id);
-    // If the row was being collected, only the replicas of this commit are sure to be kept.
-    const known = row === undefined || row.collecting ? 0 : row.layoutVersion;
+    // If nothing named the chunk, a collector may have deleted replicas: only those that this commit claimed are sure to exist.
+    const known = row === undefined || row.collecting || row.referenceCount === 0 ? 0 : row.layoutVersion;
     state.chunks.set(id, {
       chunkId: row?.chunkId ?? chunkId,
       sizeBytes,

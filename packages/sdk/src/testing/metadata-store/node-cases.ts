@@ -216,6 +216,21 @@ export const NODE_CASES: readonly MetadataStoreCase[] = [
     },
   },
   {
+    name: "a chunk without references has the layout of the next commit, also an older one: the collector may have taken its copies",
+    async run({ store }) {
+      await withBucket(store);
+      for (const id of ["n1", "n2", "n3"]) await store.registerNode(node(id));
+      await store.commitObject(chunkedCommit("k", chunksOf(["a"]), { layoutVersion: 2 }));
+      await store.deleteObject({ bucket: BUCKET, key: "k" });
+      await dropAll(store);
+      await store.markCollecting({ graceMs: 0, limit: 10 });
+      // Some nodes deleted their copies; another one kept its own for an upload that began under an older layout.
+      await store.finishCollecting([{ chunkId: chunksOf(["a"])[0]!.chunkId, removed: false }]);
+      await store.commitObject(chunkedCommit("l", chunksOf(["a"]), { layoutVersion: 1 }));
+      expect((await store.clusterSnapshot()).layouts.map((one) => one.layoutVersion)).toEqual([3, 1]);
+    },
+  },
+  {
     name: "recent layouts are those under which an upload may have begun, even if no row needs them",
     async run({ store }) {
       const DAY_MS = 24 * 3600 * 1000;

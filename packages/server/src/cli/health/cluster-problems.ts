@@ -47,7 +47,7 @@ function nodeFinding(node: NodeRecord, layout: Layout, answers: NodeAnswers): Fi
       level: "note",
       what: `${nodeId} is not part of the layout`,
       why: "no new chunk goes there; older ones may still be there",
-      action: `to use it again, start it if it does not run, then: ashlar layout --weights ${nodeId}=1; to remove it, stop it when no older layout is in use`,
+      action: `to use it again, start it if it does not run, then: ashlar layout --weights ${nodeId}=1; to remove it, stop it a day after it left the layout (uploads may last that long), when no older layout is in use`,
     };
   }
   if (!isUsable(node)) {

@@ -12,12 +12,12 @@ import {
   type TicketGrant,
 } from "../../grants/index.ts";
 import type { GatewayContext } from "../gateway-context.ts";
-import { placementCovering } from "./layout-view.ts";
+import { type LayoutPlacement, placementsCovering } from "./layout-view.ts";
 
 /** Where a chunk is proven to lie. */
 export interface ProvenChunk {
   readonly layoutVersion: number;
-  /** Nodes of the placement without a receipt. */
+  /** Nodes of the placement without a receipt; or, if the newest layout wants more copies, the nodes that it wants besides. */
   readonly missedNodeIds: readonly string[];
 }
 
@@ -30,7 +30,7 @@ export interface ProvenChunk {
  * A receipt that has expired does not count, but the others may be enough. So one node whose clock is behind stops no client.
  *
  * @throws {AshlarError} UNAUTHENTICATED (forged or malformed), CLAIM_EXPIRED (too few are left that have not expired), PERMISSION_DENIED (none; of
- *   another ticket, chunk or size; one node twice), LAYOUT_STALE (nodes of no layout of the last day), QUORUM_NOT_REACHED.
+ *   another ticket, chunk or size; one node twice), LAYOUT_STALE (nodes of no layout of the last day), QUORUM_NOT_REACHED (too few for each layout).
  */
 export async function checkReceipts(
   context: GatewayContext & { readonly grants: GrantKeeper },
@@ -98,10 +98,7 @@ async function checkGatewayReceipt(
     if (placement.layoutVersion === 0) return { layoutVersion, missedNodeIds };
     throw stale(chunk);
   }
-  const known = await findLayout(context, (layouts) =>
-    layouts.find((layout) => layout.layoutVersion === layoutVersion),
-  );
-  if (known === undefined) throw stale(chunk);
+  // Not looked for among the recent layouts, which are bounded: the metadata refuses a layout that was never written.
   return { layoutVersion, missedNodeIds };
 }
 
@@ -113,18 +110,25 @@ async function checkNodeReceipts(
   if (receipts.length === 0) throw denied("a chunk has no receipt", chunk);
   const nodeIds = new Set(receipts.map((receipt) => receipt.nodeId));
   if (nodeIds.size < receipts.length) throw denied("two receipts are of the same node", chunk);
-  const covering = await findLayout(context, (layouts) =>
-    placementCovering(layouts, context.layouts.placementOf, { chunkId: chunk.chunkId, nodeIds }),
-  );
-  if (covering === undefined) throw stale(chunk);
-  const { layoutVersion, nodes } = covering;
-  const quorum = context.topology.writeQuorum(nodes.length);
-  if (nodeIds.size < quorum) {
-    throw new AshlarError("QUORUM_NOT_REACHED", `a chunk has ${nodeIds.size} receipts, ${quorum} are needed`, {
-      details: { ...detailsOf(chunk), quorum: String(quorum) },
-    });
-  }
-  return { layoutVersion, missedNodeIds: nodes.filter((nodeId) => !nodeIds.has(nodeId)) };
+  const { layouts, topology } = context;
+  const missedOf = ({ nodes }: LayoutPlacement): readonly string[] => nodes.filter((nodeId) => !nodeIds.has(nodeId));
+  /** Of the newest layout that places the chunk on these nodes, and wants more of them: nodes came, or the number of copies was raised. */
+  let wider: LayoutPlacement | undefined;
+  const reaching = await findLayout(context, (candidates): LayoutPlacement | undefined => {
+    for (const placement of placementsCovering(candidates, layouts.placementOf, { chunkId: chunk.chunkId, nodeIds })) {
+      if (nodeIds.size >= topology.writeQuorum(placement.nodes.length)) return placement;
+      wider ??= placement;
+    }
+    return undefined;
+  });
+  // The repair makes the copies that the wider placement has more.
+  if (reaching !== undefined)
+    return { layoutVersion: reaching.layoutVersion, missedNodeIds: missedOf(wider ?? reaching) };
+  if (wider === undefined) throw stale(chunk);
+  const quorum = topology.writeQuorum(wider.nodes.length);
+  throw new AshlarError("QUORUM_NOT_REACHED", `a chunk has ${nodeIds.size} receipts, ${quorum} are needed`, {
+    details: { ...detailsOf(chunk), quorum: String(quorum) },
+  });
 }
 
 /** Looks in the layouts in use, then in recent ones (as long as the longest upload), then asks the registry for newer ones. */

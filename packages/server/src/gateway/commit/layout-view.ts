@@ -43,18 +43,21 @@ export function createLayoutView(
   };
 }
 
-/** The placement of a chunk under the first layout whose nodes include all of `nodeIds`; `undefined` if there is none. */
-export function placementCovering(
+/** Where a layout puts a chunk. */
+export interface LayoutPlacement {
+  readonly layoutVersion: number;
+  readonly nodes: readonly string[];
+}
+
+/** The placements of a chunk, under those layouts whose placement includes all of `nodeIds`. */
+export function* placementsCovering(
   layouts: readonly Layout[],
   placementOf: ClusterView["placementOf"],
   { chunkId, nodeIds }: { readonly chunkId: Digest; readonly nodeIds: ReadonlySet<string> },
-): { readonly layoutVersion: number; readonly nodes: readonly string[] } | undefined {
+): Generator<LayoutPlacement> {
   for (const layout of layouts) {
     const nodes = placementOf(layout).placementOf(chunkId);
     const inside = new Set(nodes);
-    if ([...nodeIds].every((nodeId) => inside.has(nodeId))) {
-      return { layoutVersion: layout.layoutVersion, nodes };
-    }
+    if ([...nodeIds].every((nodeId) => inside.has(nodeId))) yield { layoutVersion: layout.layoutVersion, nodes };
   }
-  return undefined;
 }
