@@ -1,14 +1,23 @@
 /** Clocks that jump, and keys that change: whoever holds a grant renews it when it is refused, and says so if that does not help. */
 import { randomBytes } from "node:crypto";
+import { createMemoryChunkStore } from "@ashlar/adapters/chunk-store/memory";
 import { nodeCryptoHasher } from "@ashlar/adapters/hash/node-crypto";
+import { undiciTransport } from "@ashlar/adapters/transport/undici";
 import { createClient, direct, fixed, gateway, type ObjectClient } from "@ashlar/sdk";
 import { AshlarError } from "@ashlar/sdk/errors";
 import { KIB } from "@ashlar/sdk/limits";
-import { type Logger, silentLogger } from "@ashlar/sdk/ports";
-import { createMetrics, type Signer, webCryptoSigner } from "@ashlar/server";
+import { type Logger, silentLogger, systemRandom } from "@ashlar/sdk/ports";
+import {
+  clusterAuthorization,
+  createGrantKeeper,
+  createMetrics,
+  createStorageNode,
+  type Signer,
+  webCryptoSigner,
+} from "@ashlar/server";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { createSteppedClock, type SteppedClock } from "../support/stepped-clock.ts";
-import { startTestCluster, type TestCluster } from "../support/test-cluster.ts";
+import { CLUSTER_KEY, startTestCluster, type TestCluster } from "../support/test-cluster.ts";
 import { openTransport, type TransportName } from "../support/transports.ts";
 
 const SECOND_MS = 1000;
@@ -319,4 +328,42 @@ describe.each(SEAT_NAMES)("%s seat: the clock", (seat) => {
       expect((await checksOf())["node node-1"]).toBeUndefined();
     },
   );
+});
+
+test("a node that registers through a gateway: its grant is renewed when it is refused, and a clock that differs is named", async () => {
+  const clock = createSteppedClock();
+  const gatewayClock = createSteppedClock();
+  const cluster = await startTestCluster({ nodeCount: 0, clocks: { gateway: gatewayClock } });
+  const grants = createGrantKeeper({ clusterKey: CLUSTER_KEY, clock, random: systemRandom });
+  const transport = undiciTransport();
+  const authorization = clusterAuthorization(grants, clock);
+  const registry = transport.openGateway({ url: cluster.url, authorization }).cluster;
+  const store = createMemoryChunkStore();
+  const metrics = createMetrics();
+  const options = { nodeId: "far", store, registry, grants, clock, metrics, heartbeatIntervalMs: 20 };
+  // The node makes its first grant while its clock is behind.
+  clock.stepWall(-2 * HOUR_MS);
+  const node = createStorageNode(options);
+  const { url } = await node.listen();
+  onTestFinished(async () => {
+    await node.close({ graceMs: 0 });
+    await transport.close();
+    await cluster.close();
+  });
+  const registryState = async (): Promise<string | undefined> =>
+    ((await (await fetch(`${url}/readyz`)).json()) as { checks: Record<string, string> }).checks.registry;
+  const aheadHours = async (): Promise<number> => {
+    const text = await (await fetch(`${url}/metrics`)).text();
+    return Math.round(Number(text.match(/^ashlar_node_registry_clock_ahead_seconds (\S+)$/m)?.[1]) / 3600);
+  };
+  expect(await registryState()).toBe("its clock differs");
+  expect(await aheadHours()).toBe(2);
+  clock.stepWall(2 * HOUR_MS);
+  await expect.poll(registryState).toBe("registered");
+  expect(await aheadHours()).toBe(0);
+  // Both machines sleep for an hour, and the node does not notice.
+  gatewayClock.stepWall(HOUR_MS);
+  await expect.poll(registryState).toBe("its clock differs");
+  clock.stepWall(HOUR_MS);
+  await expect.poll(registryState).toBe("registered");
 });

@@ -46,23 +46,31 @@ export function createClockWatch({
   });
   let offsetMs = clock.nowMs() - clock.monotonicMs();
   let last = { byMs: 0, seenAtMs: 0 };
+  /** Nodes that have a series. */
+  const shown = new Set<string>();
+  const show = (nodeId: string, aheadMs: number): void => {
+    shown.add(nodeId);
+    gauge.set(aheadMs / 1000, { node: nodeId });
+  };
   const forget = (nodeId: string): void => {
     aheadMsOf.delete(nodeId);
-    gauge.set(0, { node: nodeId });
+    show(nodeId, 0);
   };
   return {
     differs(nodeId, aheadMs) {
       if (!aheadMsOf.has(nodeId))
         logger.error({ nodeId, aheadMs: Math.round(aheadMs) }, `${clockText(nodeId, aheadMs)}; set both right (NTP)`);
       aheadMsOf.set(nodeId, aheadMs);
-      gauge.set(aheadMs / 1000, { node: nodeId });
+      show(nodeId, aheadMs);
     },
     agrees(nodeId, side) {
+      if (!shown.has(nodeId)) show(nodeId, 0);
       const aheadMs = aheadMsOf.get(nodeId);
       if (aheadMs !== undefined && aheadMs > 0 === (side === "ahead")) forget(nodeId);
     },
     keepOnly(nodeIds) {
       for (const nodeId of aheadMsOf.keys()) if (!nodeIds.has(nodeId)) forget(nodeId);
+      for (const nodeId of shown) if (!nodeIds.has(nodeId)) shown.delete(nodeId);
     },
     differing: () => aheadMsOf,
     ownStepMs() {
