@@ -73,6 +73,48 @@ describe.each(MATRIX)("a page in the %s seat over %s", (seat, name) => {
     expect(await server.bucket("box").object("users/2/secret").text()).toBe("not yours");
   });
 
+  it("goes on with an upload when the gateway was frozen for longer than its token lives", {
+    timeout: 60_000,
+  }, async () => {
+    const ref = { bucket: "box", key: `users/1/${seat}-${name}-frozen` };
+    await using app = createClient(gateway({ url: otherGateway.url, apiKey: String(gatewayProcess.ready.apiKey) }));
+    const endsMs: number[] = [];
+    await using page = open(async () => {
+      const request = { bucket: "box", prefix: "users/1/", expiresInMs: 2000 };
+      const { token, expiresAtMs } = await app.createAccessToken(request);
+      endsMs.push(expiresAtMs);
+      return token;
+    });
+    const slices = Array.from({ length: 6 }, (_, index) => testBytes(512 * KIB, 100 + index));
+    let thawed: { readonly heldEndMs: number; readonly atMs: number } | undefined;
+    async function* freezing(): AsyncGenerator<Uint8Array> {
+      for (const [index, slice] of slices.entries()) {
+        // The chunks before it may be on their way, stored, or waiting for their answer.
+        if (index === 3) {
+          const heldEndMs = endsMs.at(-1) ?? Number.NaN;
+          gatewayProcess.freeze();
+          setTimeout(
+            () => {
+              thawed = { heldEndMs, atMs: Date.now() };
+              gatewayProcess.thaw();
+            },
+            heldEndMs - Date.now() + 500,
+          );
+        }
+        yield slice;
+      }
+    }
+    // The body is pulled before the first ticket is asked for: without this, the page would hold no token yet when the gateway freezes.
+    await page.listObjects({ bucket: "box", prefix: "users/1/" })[Symbol.asyncIterator]().next();
+    expect(endsMs).toHaveLength(1);
+    await page.putObject({ ...ref, body: freezing(), chunker: fixed(512 * KIB) });
+    // It was still frozen when the token that the page held ended.
+    expect(thawed?.atMs).toBeGreaterThan(thawed?.heldEndMs ?? Number.NaN);
+    expect(endsMs.length).toBeGreaterThan(1);
+    const bytes = await page.bucket("box").object(ref.key).bytes();
+    expect(sha256Hex(bytes)).toBe(sha256Hex(Buffer.concat(slices)));
+  });
+
   it("is accepted by another gateway of the cluster too, within the role of its token", async () => {
     const { token } = await server.createAccessToken({ bucket: "box", prefix: "users/1/", role: "readonly" });
     await using page = open(token, otherGateway.url);

@@ -7,7 +7,14 @@ import { openPostgresMetadataStore } from "@ashlar/adapters/metadata-store/postg
 import { openSqliteMetadataStore } from "@ashlar/adapters/metadata-store/sqlite";
 import { undiciTransport } from "@ashlar/adapters/transport/undici";
 import { type CollectReport, collect, createClusterTopology, type Topology } from "@ashlar/sdk/engine";
-import { type ChunkStore, type MetadataStore, silentLogger, systemClock, systemRandom } from "@ashlar/sdk/ports";
+import {
+  type ChunkStore,
+  type Clock,
+  type MetadataStore,
+  silentLogger,
+  systemClock,
+  systemRandom,
+} from "@ashlar/sdk/ports";
 import {
   clusterAuthorization,
   createApiKey,
@@ -17,6 +24,7 @@ import {
   type Gateway,
   type GatewayOptions,
   noMetrics,
+  type Signer,
   type StorageNode,
 } from "@ashlar/server";
 import pg from "pg";
@@ -85,6 +93,10 @@ export interface TestClusterOptions {
   /** A proxy in front of every server, so that connections can be slowed and cut. */
   readonly proxied?: boolean;
   readonly gateway?: Partial<GatewayOptions>;
+  /** Instead of {@link CLUSTER_KEY}, for gateway and nodes. */
+  readonly signer?: Signer | undefined;
+  /** Default: the system's. The gateway's own grants are made by its clock. */
+  readonly clocks?: { readonly gateway?: Clock; readonly node?: (nodeId: string) => Clock };
 }
 
 interface Resources {
@@ -102,13 +114,15 @@ export async function startTestCluster(options: TestClusterOptions = {}): Promis
   for (let index = 0; index < (options.nodeCount ?? 3); index++) {
     nodes.push(await startNode(`node-${index + 1}`, metadata, options, resources));
   }
-  const keeper = createGrantKeeper({ clusterKey: CLUSTER_KEY, clock: systemClock, random: systemRandom });
+  const clock = options.clocks?.gateway ?? systemClock;
+  const { signer } = options;
+  const keeper = createGrantKeeper({ clusterKey: CLUSTER_KEY, signer, clock, random: systemRandom });
   const transport = undiciTransport();
   const topology = createClusterTopology({
     registry: metadata,
     transport,
-    authorization: clusterAuthorization(keeper, systemClock),
-    clock: systemClock,
+    authorization: clusterAuthorization(keeper, clock),
+    clock,
     logger: silentLogger,
   });
   const gateway = createGateway({
@@ -116,7 +130,7 @@ export async function startTestCluster(options: TestClusterOptions = {}): Promis
     topology,
     grants: keeper,
     hasher: nodeCryptoHasher,
-    clock: systemClock,
+    clock,
     random: systemRandom,
     logger: silentLogger,
     metrics: noMetrics,
@@ -223,17 +237,20 @@ async function startNode(
   const { chunks = "fs" } = options;
   const path = chunks === "fs" ? (options.nodePath?.(nodeId) ?? join(resources.folder.path, nodeId)) : undefined;
   const proxy = options.proxied === true ? await startTcpProxy() : undefined;
+  const clock = options.clocks?.node?.(nodeId) ?? systemClock;
+  const { signer } = options;
   const open = async (): Promise<RunningNode> => {
     const store = await openStore(path, options.chunkMaxBytes);
     const storageNode = createStorageNode({
       nodeId,
       store,
       registry: metadata,
-      clusterKey: CLUSTER_KEY,
+      grants: createGrantKeeper({ clusterKey: CLUSTER_KEY, signer, clock, random: systemRandom }),
       hasher: nodeCryptoHasher,
       publicUrl: proxy?.url,
       diskReserveBytes: 0,
       heartbeatIntervalMs: options.heartbeatIntervalMs,
+      clock,
     });
     const { url } = await storageNode.listen();
     proxy?.redirect(url);

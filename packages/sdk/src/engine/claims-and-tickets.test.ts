@@ -25,7 +25,7 @@ function source(expiresInMs: number) {
       asked.push(renew);
       const failure = failures.shift();
       if (failure !== undefined) throw failure;
-      return { ticket: `${bucket}-${asked.length}`, grant: "grant", expiresInMs };
+      return { ticket: `${bucket}-${asked.length}`, grant: `grant-${asked.length}`, expiresInMs };
     },
   };
   return { grants, asked, failures };
@@ -67,14 +67,38 @@ describe("a ticket cache", () => {
   });
 
   test.each(["UNAUTHENTICATED", "PERMISSION_DENIED"] as const)("begins again when renewing is %s", async (code) => {
+    for (const details of [[{ refused: "ticket" }], [{}, {}]]) {
+      const { grants, asked, failures } = source(900);
+      const { clock, advance } = manual();
+      const cache = createTicketCache(grants, clock);
+      const { lineage } = await cache.get("a");
+      advance(10_000);
+      failures.push(...details.map((each) => new AshlarError(code, "no", { details: each })));
+      const begun = await cache.get("a");
+      expect(asked).toEqual([undefined, ...details.map(() => "a-1"), undefined]);
+      expect(begun.lineage).not.toBe(lineage);
+    }
+  });
+
+  test("continues a ticket where the caller was refused, and not the ticket", async () => {
     const { grants, asked, failures } = source(900);
     const { clock, advance } = manual();
     const cache = createTicketCache(grants, clock);
-    await cache.get("a");
+    const { lineage } = await cache.get("a");
     advance(10_000);
-    failures.push(new AshlarError(code, "no"));
-    expect((await cache.get("a")).ticket).toBe("a-3");
-    expect(asked).toEqual([undefined, "a-1", undefined]);
+    failures.push(new AshlarError("UNAUTHENTICATED", "the access token has expired"));
+    expect(await cache.get("a")).toMatchObject({ ticket: "a-3", lineage });
+    expect(asked).toEqual([undefined, "a-1", "a-1"]);
+  });
+
+  test("renews a ticket that was refused, once for all that it was refused to", async () => {
+    const { grants, asked } = source(900);
+    const cache = createTicketCache(grants, manual().clock);
+    const { ticket, lineage } = await cache.get("a");
+    const renewed = await Promise.all([1, 2, 3].map(() => cache.renew("a", ticket)));
+    expect(renewed).toEqual(renewed.map(() => ({ ...renewed[0], ticket: "a-2", lineage })));
+    expect((await cache.renew("a", ticket)).ticket).toBe("a-2");
+    expect(asked).toEqual([undefined, "a-1"]);
   });
 
   test("passes a refusal on, keeps nothing of it, and asks again next time", async () => {

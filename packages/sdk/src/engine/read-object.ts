@@ -36,7 +36,8 @@ export async function openObject(
   const stored = await findObject(context, request, { ...options, fromOffset });
   const { info } = stored;
   const range = resolveByteRange(request.range, info.sizeBytes);
-  const reading = { context, stored, range, options: { ...options, verify: request.verify } };
+  const pages = createPages(context, stored);
+  const reading = { context, stored, range, options: { ...options, verify: request.verify }, pages };
   const isChunked = stored.inline === undefined && range.length > 0;
   return {
     ...{ info, ...range, read: once(() => readStored(reading)) },
@@ -132,9 +133,11 @@ interface Reading {
   readonly stored: StoredObject;
   readonly range: ResolvedRange;
   readonly options: ReadTransferOptions & Pick<GetObjectRequest, "verify">;
+  readonly pages: Pages;
 }
 
-async function* readStored({ context, stored, range, options }: Reading): AsyncGenerator<Uint8Array> {
+async function* readStored(reading: Reading): AsyncGenerator<Uint8Array> {
+  const { context, stored, range, options } = reading;
   const { offset, length } = range;
   const tracked = { onProgress: options.onProgress, totalBytes: length, clock: context.clock };
   if (stored.inline !== undefined || length === 0) {
@@ -147,7 +150,7 @@ async function* readStored({ context, stored, range, options }: Reading): AsyncG
   const link = linkCall(options.signal, context.closing);
   const progress = createProgressTracker({ ...tracked, fail: (error) => link.abort(error) });
   try {
-    yield* readChunks({ context, stored, range, options: { ...options, signal: link.signal } }, progress);
+    yield* readChunks({ ...reading, options: { ...options, signal: link.signal } }, progress);
     await progress.finish();
   } finally {
     link.abort(new AshlarError("CANCELED", "the reader stopped"));
@@ -213,36 +216,24 @@ async function fetchChunk(
   chunk: LocatedChunk,
   meter: (transferredBytes: number) => void,
 ): Promise<Uint8Array> {
-  const { context, range, options } = reading;
+  const { context, range, options, pages } = reading;
   const from = Math.max(0, range.offset - chunk.offset);
   const to = Math.min(chunk.sizeBytes, range.offset + range.length - chunk.offset);
   const { verify = "blocks", signal, onProgress } = options;
   // Only a whole chunk has a digest to be checked against.
   const whole = verify === "chunks" || (from === 0 && to === chunk.sizeBytes);
-  const get = async (grant: string | undefined): Promise<Uint8Array> => {
-    const bytes = await context.chunks.get(chunk.chunkId, {
-      sizeBytes: chunk.sizeBytes,
-      ...(whole ? {} : { offset: from, length: to - from }),
-      grant,
-      signal,
-      retry: context.chunkRetry,
-      // If a chunk is fetched whole for a part of it, only the part counts.
-      onProgress: onProgress && ((transferredBytes) => meter(Math.min(transferredBytes, to - from))),
-    });
-    return bytes.byteLength > to - from ? bytes.slice(from, to) : bytes;
-  };
-  try {
-    return await get(chunk.grant);
-  } catch (error) {
-    // A read grant lives for minutes, a paused download for hours: ask once for a fresh grant.
-    if (
-      chunk.grant === undefined ||
-      !(AshlarError.is(error, "UNAUTHENTICATED") || AshlarError.is(error, "PERMISSION_DENIED"))
-    )
-      throw error;
-    const page = await pageAt(reading, chunk.offset);
-    return await get(page.chunks[0]?.grant);
-  }
+  const bytes = await context.chunks.get(chunk.chunkId, {
+    sizeBytes: chunk.sizeBytes,
+    ...(whole ? {} : { offset: from, length: to - from }),
+    grant: pages.grantOf(chunk),
+    // A read grant lives for an hour, a paused download may last for days.
+    renewGrant: (refused) => pages.renewGrant(chunk, refused, { signal }),
+    signal,
+    retry: context.chunkRetry,
+    // If a chunk is fetched whole for a part of it, only the part counts.
+    onProgress: onProgress && ((transferredBytes) => meter(Math.min(transferredBytes, to - from))),
+  });
+  return bytes.byteLength > to - from ? bytes.slice(from, to) : bytes;
 }
 
 /**
@@ -283,8 +274,54 @@ function gapAt({ info: { bucket, key } }: StoredObject, offset: number): AshlarE
   });
 }
 
-function pageAt({ context, stored, options }: Reading, fromOffset: number): Promise<ManifestPage> {
-  const { manifestId } = stored;
-  assert(manifestId !== undefined, "a chunked object has a manifest");
-  return context.catalog.getManifestPage({ manifestId, fromOffset }, { signal: options.signal });
+function pageAt({ pages, options }: Reading, fromOffset: number): Promise<ManifestPage> {
+  return pages.at(fromOffset, { signal: options.signal });
+}
+
+/** The chunk list of one object version. Its handle and its grants last for a time, and are renewed when they are refused. */
+interface Pages {
+  at(fromOffset: number, call: CallOptions): Promise<ManifestPage>;
+  /** The newest grant for a chunk. */
+  grantOf(chunk: LocatedChunk): string | undefined;
+  /** Another grant for a chunk. Asks for a page, unless one that was asked for another chunk has it. */
+  renewGrant(chunk: LocatedChunk, refused: string, call: CallOptions): Promise<string | undefined>;
+}
+
+/** Memory: the grants of one page. */
+function createPages({ catalog }: EngineContext, { info, manifestId: firstHandle }: StoredObject): Pages {
+  const { bucket, key, objectVersion } = info;
+  let manifestId = firstHandle;
+  /** By the offset of the chunk. */
+  let renewed: ReadonlyMap<number, string | undefined> = new Map();
+  let asking: Promise<unknown> | undefined;
+
+  const at: Pages["at"] = async (fromOffset, call) => {
+    assert(manifestId !== undefined, "a chunked object has a manifest");
+    try {
+      return await catalog.getManifestPage({ manifestId, fromOffset }, call);
+    } catch (error) {
+      if (!AshlarError.is(error, "UNAUTHENTICATED")) throw error;
+      // The handle has ended: find the same version again. If it was the caller who was refused, this is refused too.
+      const found = await catalog.getObject({ bucket, key, objectVersion, fromOffset }, call);
+      if (found?.page === undefined) {
+        const message = `${bucket}/${key} was replaced while it was read`;
+        throw new AshlarError("OBJECT_NOT_FOUND", message, { cause: error, details: { bucket, key } });
+      }
+      ({ manifestId } = found);
+      return found.page;
+    }
+  };
+  const known = (chunk: LocatedChunk): string | undefined => renewed.get(chunk.offset) ?? chunk.grant;
+  return {
+    at,
+    grantOf: known,
+    async renewGrant(chunk, refused, call) {
+      await asking?.catch(() => {}); // reported to the call that asked
+      if (known(chunk) !== refused) return known(chunk);
+      const page = at(chunk.offset, call);
+      asking = page;
+      renewed = new Map((await page).chunks.map(({ offset, grant }) => [offset, grant]));
+      return known(chunk);
+    },
+  };
 }

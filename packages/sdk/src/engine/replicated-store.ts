@@ -14,6 +14,7 @@ import type {
   PutChunkResult,
   Random,
 } from "../ports/index.ts";
+import { isRefusal } from "./claims-and-tickets.ts";
 import { type RetryPolicy, withRetry } from "./retry.ts";
 import type { ChunkPlacement, NamedStore, Topology } from "./topology.ts";
 
@@ -60,8 +61,18 @@ export interface Patience {
   readonly attempts?: number | undefined;
 }
 
+/** A grant that can be renewed. */
+export interface RenewableGrant {
+  /**
+   * Gets another grant, once for each store that refuses the first: it may have ended by that store's clock.
+   *
+   * @returns `refused` again, or `undefined`, if there is no other.
+   */
+  readonly renewGrant?: ((refused: string) => Promise<string | undefined>) | undefined;
+}
+
 /** Options of a replicated write. */
-export interface ReplicatedPutOptions extends PutChunkOptions, Patience {}
+export interface ReplicatedPutOptions extends PutChunkOptions, Patience, RenewableGrant {}
 
 /** What a replicated write did. */
 export interface ReplicatedPut extends Omit<PutChunkResult, "holders">, ChunkHolders {
@@ -71,7 +82,7 @@ export interface ReplicatedPut extends Omit<PutChunkResult, "holders">, ChunkHol
 }
 
 /** Options of a replicated read. */
-export interface ReplicatedGetOptions extends GetChunkOptions, Patience {
+export interface ReplicatedGetOptions extends GetChunkOptions, Patience, RenewableGrant {
   /**
    * Length of the chunk in bytes, from the manifest: answers of another length are refused, and a whole chunk is checked against its
    * digest. Absent (a gateway that passes bytes on): nothing is checked here, the reader at the end checks.
@@ -91,10 +102,11 @@ export function createReplicatedStore(options: ReplicationOptions): ReplicatedSt
     ...options,
     hedgeAfterMs: options.hedgeAfterMs ?? LIMITS.HEDGE_AFTER_MS,
     suspects: createSuspects(options.clock),
+    refusing: createSuspects(options.clock),
   };
   return {
-    put: (chunkId, bytes, { retry, attempts, ...putOptions } = {}) =>
-      putChunk(context, { chunkId, bytes, options: putOptions, patience: { retry, attempts } }),
+    put: (chunkId, bytes, { retry, attempts, renewGrant, ...putOptions } = {}) =>
+      putChunk(context, { chunkId, bytes, options: putOptions, patience: { retry, attempts }, renewGrant }),
     get: (chunkId, getOptions) => getChunk(context, { chunkId, options: getOptions }),
   };
 }
@@ -103,6 +115,8 @@ export function createReplicatedStore(options: ReplicationOptions): ReplicatedSt
 interface ReplicationContext extends ReplicationOptions {
   readonly hedgeAfterMs: number;
   readonly suspects: Suspects;
+  /** Nodes that lately refused a grant that was new: for these no grant is renewed again. */
+  readonly refusing: Suspects;
 }
 
 /** Nodes that failed lately. Only a hint about whom to ask first and how long to wait: a suspect is still asked. */
@@ -121,7 +135,7 @@ export function createSuspects(clock: Clock): Suspects {
   };
 }
 
-interface Put {
+interface Put extends RenewableGrant {
   readonly chunkId: Digest;
   readonly bytes: Uint8Array;
   readonly options: PutChunkOptions;
@@ -145,7 +159,8 @@ async function putChunk(context: ReplicationContext, put: Put): Promise<Replicat
 
 function putToStore(context: ReplicationContext, target: NamedStore, put: Put): Promise<PutChunkResult> {
   const { chunkId, bytes, options } = put;
-  return withRetry(() => target.store.putChunk(chunkId, bytes, options), {
+  const write = renewing(context, target, { ...options, renewGrant: put.renewGrant });
+  return withRetry(() => write((grant) => target.store.putChunk(chunkId, bytes, { ...options, grant })), {
     ...context,
     ...put.patience,
     signal: options.signal,
@@ -155,6 +170,56 @@ function putToStore(context: ReplicationContext, target: NamedStore, put: Put): 
     },
   });
 }
+
+/**
+ * Runs a call of a store with a grant. If the store refuses the grant, renews it and runs the call once more; later calls take the new one.
+ *
+ * @throws {AshlarError} NODE_UNAVAILABLE if the store does not take a grant that was given just now either: that is the fault of the cluster, and
+ *   not of the caller. Errors of `renewGrant`.
+ */
+function renewing(
+  { refusing }: ReplicationContext,
+  { nodeId }: Pick<NamedStore, "nodeId">,
+  { grant: given, renewGrant }: RenewableGrant & { readonly grant?: string | undefined },
+): <T>(call: (grant: string | undefined) => Promise<T>) => Promise<T> {
+  let grant = given;
+  let isNew = false;
+  return async (call) => {
+    for (;;) {
+      try {
+        return await call(grant);
+      } catch (error) {
+        if (grant === undefined || renewGrant === undefined || !isRefusal(error)) throw error;
+        if (isNew || refusing.has(nodeId)) {
+          if (error.code !== "UNAUTHENTICATED") throw error;
+          if (isNew) refusing.add(nodeId);
+          throw refusedAnew(nodeId, error);
+        }
+        const renewed = await renewGrant(grant);
+        if (renewed === undefined || renewed === grant) throw error;
+        grant = renewed;
+        isNew = true;
+      }
+    }
+  };
+}
+
+/** The error for a node that refuses what its gateway has just signed. If it takes that for old, its clock is ahead by as much. */
+function refusedAnew(nodeId: string, cause: AshlarError): AshlarError {
+  const ageMs = Number(cause.details.grantAgeMs);
+  const why =
+    ageMs > 0
+      ? `the clock of ${nodeId} is ${roughly(ageMs)} ahead of the gateway's: set both right (NTP)`
+      : "give all servers of the cluster the same CLUSTER_KEY, and clocks that agree within a minute";
+  return new AshlarError(
+    "NODE_UNAVAILABLE",
+    `${nodeId} refuses a grant that the gateway has just given (${cause.message}); ${why}`,
+    { cause, details: { nodeId, ...(ageMs > 0 && { clockAheadMs: String(ageMs) }) } },
+  );
+}
+
+const roughly = (ms: number): string =>
+  ms < 5_400_000 ? `${Math.round(ms / 60_000)} min` : `${Math.round(ms / 3_600_000)} h`;
 
 async function putToQuorum(context: ReplicationContext, placement: ChunkPlacement, put: Put): Promise<ReplicatedPut> {
   const { stores } = placement;
@@ -327,7 +392,8 @@ function viewProblem({ topology }: ReplicationContext, { chunkId }: Get, cause: 
 /** The first good answer of the candidates; those that are up are asked first. */
 function readFrom(context: ReplicationContext, candidates: readonly NamedStore[], wanted: Get): Promise<Uint8Array> {
   const { chunkId, options } = wanted;
-  const rank = (each: NamedStore): number => (each.available && !context.suspects.has(each.nodeId) ? 0 : 1);
+  const rank = (each: NamedStore): number =>
+    each.available && !context.suspects.has(each.nodeId) && !context.refusing.has(each.nodeId) ? 0 : 1;
   const queue = candidates.toSorted((a, b) => rank(a) - rank(b));
   const failures: AshlarError[] = [];
   const link = linkAbort(options.signal);
@@ -391,13 +457,19 @@ async function askStore(
   { nodeId, store }: NamedStore,
   { chunkId, options }: Get,
 ): Promise<Uint8Array | undefined> {
-  const { offset, length, grant, signal, onProgress, onSize } = options;
+  const { offset, length, signal, onProgress, onSize } = options;
   try {
-    const bytes = await store.getChunk(chunkId, {
-      // A store gives a size only for a chunk whose file it has checked, so all replicas give the same size.
-      ...{ offset, length, grant, signal, onSize },
-      ...(onProgress && { onProgress }),
-    });
+    const bytes = await renewing(
+      context,
+      { nodeId },
+      options,
+    )((grant) =>
+      store.getChunk(chunkId, {
+        // A store gives a size only for a chunk whose file it has checked, so all replicas give the same size.
+        ...{ offset, length, grant, signal, onSize },
+        ...(onProgress && { onProgress }),
+      }),
+    );
     if (bytes !== undefined && (await isWanted(context, bytes, { chunkId, options }))) return bytes;
     const details = { nodeId, chunkId: encodeHex(chunkId) };
     if (bytes === undefined) {

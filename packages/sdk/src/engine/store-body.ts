@@ -9,7 +9,7 @@ import { raceAbort } from "../internal/linked-abort.ts";
 import { createSemaphore } from "../internal/semaphore.ts";
 import { LIMITS } from "../limits.ts";
 import type { CallOptions, CommittedChunk, Durability, TransferOptions } from "../ports/index.ts";
-import { startClaims } from "./claims-and-tickets.ts";
+import { startClaims, startTickets, type UploadTickets } from "./claims-and-tickets.ts";
 import type { EngineContext } from "./engine-context.ts";
 import { createProgressTracker, type ProgressTracker } from "./progress-tracker.ts";
 import type { ReplicatedPut } from "./replicated-store.ts";
@@ -35,6 +35,8 @@ export interface StoredBody {
   readonly deduplicatedBytes: number;
   /** Throws CLAIM_EXPIRED once a commit may no longer rely on the claims of the chunks; to be called before each try of the commit. */
   readonly assertClaimed?: (() => void) | undefined;
+  /** The tickets that the chunks were stored under, in seats that need some. */
+  readonly tickets?: UploadTickets | undefined;
   /** The bytes, if they go inline; then there are no chunks. */
   readonly inline?: Uint8Array | undefined;
 }
@@ -64,6 +66,7 @@ export async function storeBody(
     progress: createProgressTracker({ onProgress, totalBytes: request.sizeBytes, clock: context.clock, fail }),
     wantsProgress: onProgress !== undefined,
     assertClaimed: startClaims(context.clock, context.claimTtlMs),
+    tickets: context.tickets && startTickets(context.tickets, request.bucket),
   };
   let stored: StoredBody | undefined;
   try {
@@ -87,6 +90,7 @@ interface Upload {
   readonly progress: ProgressTracker;
   readonly wantsProgress: boolean;
   readonly assertClaimed: () => void;
+  readonly tickets: UploadTickets | undefined;
 }
 
 /** Alone in its ArrayBuffer. */
@@ -141,13 +145,13 @@ async function pullFirst(pull: () => Promise<Chunk | undefined>, inlineMaxBytes:
   return second === undefined ? [first] : [first, second];
 }
 
-async function finishInline({ context, progress }: Upload, inline: Uint8Array): Promise<StoredBody> {
+async function finishInline({ context, progress, tickets }: Upload, inline: Uint8Array): Promise<StoredBody> {
   const sizeBytes = inline.byteLength;
   progress.setTotal(sizeBytes);
   progress.meter()(sizeBytes);
   await progress.finish();
   const sha256 = await context.hasher.digest(inline);
-  return { sizeBytes, sha256, chunks: [], replicas: 1, deduplicatedBytes: 0, inline };
+  return { sizeBytes, sha256, chunks: [], replicas: 1, deduplicatedBytes: 0, inline, tickets };
 }
 
 async function storeChunks(
@@ -193,7 +197,7 @@ async function storeChunks(
   const { chunks, ...outcome } = puts.outcome();
   const sha256 = wholeHash?.digest() ?? chunks[0]?.chunkId;
   assert(sha256 !== undefined, "a body without chunks goes inline");
-  return { sizeBytes, sha256, chunks, ...outcome, assertClaimed };
+  return { sizeBytes, sha256, chunks, ...outcome, assertClaimed, tickets: upload.tickets };
 }
 
 interface ChunkPuts {
@@ -204,7 +208,7 @@ interface ChunkPuts {
 }
 
 function createChunkPuts(
-  { context, request, signal, progress, wantsProgress, assertClaimed }: Upload,
+  { context, request, signal, progress, wantsProgress, assertClaimed, tickets }: Upload,
   buffers: IdleBuffers,
 ): ChunkPuts {
   /** By chunk id in hex: a chunk that occurs twice in a body (a file of zeros) moves once. */
@@ -218,15 +222,17 @@ function createChunkPuts(
     meter: (transferredBytes: number) => void,
   ): Promise<ReplicatedPut> => {
     assertClaimed();
-    const ticket = await context.tickets?.get(request.bucket, { signal });
-    return await context.chunks.put(chunkId, bytes, {
-      signal,
-      durability: request.durability,
-      grant: ticket?.grant,
-      onProgress: wantsProgress ? meter : undefined,
-      digestVerified: true,
-      retry: context.chunkRetry,
-    });
+    const write = (grant?: string): Promise<ReplicatedPut> =>
+      context.chunks.put(chunkId, bytes, {
+        signal,
+        durability: request.durability,
+        grant,
+        renewGrant: tickets?.renewGrant,
+        onProgress: wantsProgress ? meter : undefined,
+        digestVerified: true,
+        retry: context.chunkRetry,
+      });
+    return tickets === undefined ? await write() : await tickets.forChunk(write);
   };
   return {
     async store(index, bytes) {

@@ -4,7 +4,6 @@ import { chunkedEtagBy, singleEtag } from "../manifest/etag.ts";
 import type {
   CallOptions,
   CommitObject,
-  ObjectInfo,
   PartInfo,
   PutObjectOutcome,
   PutObjectRequest,
@@ -14,6 +13,7 @@ import type {
 } from "../ports/index.ts";
 import { checkDurability, normalizeDeclaredDigest } from "../ports/metadata-checks.ts";
 import { normalizeAttributes } from "../ports/names.ts";
+import type { UploadTickets } from "./claims-and-tickets.ts";
 import type { EngineContext } from "./engine-context.ts";
 import type { TriedOptions } from "./retry.ts";
 import { type StoredBody, storeBody } from "./store-body.ts";
@@ -46,20 +46,21 @@ export async function writeObject(
     options,
   );
   assertDeclaredDigest(declared, stored.sha256);
-  const info = await commit(
-    context,
-    {
-      bucket: request.bucket,
-      key: request.key,
-      sizeBytes: stored.sizeBytes,
-      etag: await etagOf(context, stored),
-      sha256: encodeHex(stored.sha256),
-      durability,
-      attributes,
-      content: stored.inline === undefined ? { chunks: stored.chunks } : { inline: stored.inline },
-      condition: request.condition,
-    },
-    commitOptionsOf(options, stored),
+  const commit: CommitObject = {
+    bucket: request.bucket,
+    key: request.key,
+    sizeBytes: stored.sizeBytes,
+    etag: await etagOf(context, stored),
+    sha256: encodeHex(stored.sha256),
+    durability,
+    attributes,
+    content: stored.inline === undefined ? { chunks: stored.chunks } : { inline: stored.inline },
+    condition: request.condition,
+  };
+  const commitOptions = commitOptionsOf(options, stored);
+  const tickets = stored.inline === undefined ? stored.tickets : undefined;
+  const info = await withTicket(tickets, (ticket) =>
+    context.catalog.commitObject({ ...commit, ticket }, commitOptions),
   );
   return {
     ...info,
@@ -91,20 +92,17 @@ export async function writePart(
     options,
   );
   assertDeclaredDigest(declared, stored.sha256);
-  const etag = await etagOf(context, stored);
-  const ticket = await context.tickets?.get(upload.bucket, { signal: options.signal });
-  return await context.catalog.putPart(
-    {
-      uploadId: request.uploadId,
-      partNumber: request.partNumber,
-      sizeBytes: stored.sizeBytes,
-      etag,
-      sha256: encodeHex(stored.sha256),
-      content: { chunks: stored.chunks },
-      ticket: ticket?.ticket,
-    },
-    commitOptionsOf(options, stored),
-  );
+  const part = {
+    uploadId: request.uploadId,
+    partNumber: request.partNumber,
+    sizeBytes: stored.sizeBytes,
+    etag: await etagOf(context, stored),
+    sha256: encodeHex(stored.sha256),
+    content: { chunks: stored.chunks },
+  };
+  const commitOptions = commitOptionsOf(options, stored);
+  // An empty part needs a ticket too, although it has no chunk.
+  return await withTicket(stored.tickets, (ticket) => context.catalog.putPart({ ...part, ticket }, commitOptions));
 }
 
 /**
@@ -150,10 +148,8 @@ async function etagOf({ hasher }: EngineContext, { chunks, sha256 }: StoredBody)
   return await chunkedEtagBy(hasher, chunkIds);
 }
 
-async function commit(context: EngineContext, request: CommitObject, options: TriedOptions): Promise<ObjectInfo> {
-  const inline = "inline" in request.content;
-  const ticket = inline ? undefined : await context.tickets?.get(request.bucket, { signal: options.signal });
-  return await context.catalog.commitObject({ ...request, ticket: ticket?.ticket }, options);
+function withTicket<T>(tickets: UploadTickets | undefined, commit: (ticket?: string) => Promise<T>): Promise<T> {
+  return tickets === undefined ? commit() : tickets.forCommit(commit);
 }
 
 function commitOptionsOf(

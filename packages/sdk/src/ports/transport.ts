@@ -18,8 +18,13 @@ export interface TransportCapabilities {
 export interface Endpoint {
   /** Base URL, `http://host:port` or `https://…`. */
   readonly url: string;
-  /** Returns the `authorization` header of a call. It is called before each call, so the value may change. Absent: no such header. */
-  readonly authorization?: (() => string | undefined | Promise<string | undefined>) | undefined;
+  /**
+   * Returns the `authorization` header of a call. It is called before each call, so the value may change. Absent: no such header.
+   *
+   * @param refused set if the server has just refused this value as UNAUTHENTICATED. If the function returns another value then, the call is made
+   *   once more with that.
+   */
+  readonly authorization?: ((refused?: string) => string | undefined | Promise<string | undefined>) | undefined;
   /** Returns further headers of a call, such as those of a trace. It is called at the start of each call. Lower-case names. */
   readonly headers?: (() => Readonly<Record<string, string>>) | undefined;
   /** The node's id, where the server is a node; for traces and messages. */

@@ -267,6 +267,17 @@ const MANIFEST_FAULTS: readonly BrokenMetadataStore[] = [
     }),
   },
   {
+    fault: "gives a completed upload the time of its first part",
+    caughtBy:
+      "times of one key never go back: what stays of puts, copies and completed uploads at once is not older than any of them",
+    override: (sound) => ({
+      completeUpload: async (complete, options) => {
+        const info = await sound.completeUpload(complete, options);
+        return { ...info, createdAtMs: info.createdAtMs - 60_000 };
+      },
+    }),
+  },
+  {
     fault: "keeps the first part of a number",
     caughtBy: "a part of the same number replaces the earlier one; chunks of replaced and unchosen parts are released",
     override: (sound) => ({

@@ -46,9 +46,18 @@ export function createConnection({ endpoint, errorFrom, release }: ConnectionOpt
       const work = async (): Promise<Awaited<ReturnType<typeof call>>> => {
         const operationId = options?.operationId;
         const headers = { ...endpoint.headers?.(), ...(operationId && { "idempotency-key": operationId }) };
-        const authorization =
-          options?.grant === undefined ? await endpoint.authorization?.() : `Bearer ${options.grant}`;
-        return await call(authorization === undefined ? headers : { ...headers, authorization }, signal);
+        const callWith = (authorization: string | undefined): ReturnType<typeof call> =>
+          call(authorization === undefined ? headers : { ...headers, authorization }, signal);
+        if (options?.grant !== undefined) return await callWith(`Bearer ${options.grant}`);
+        const authorization = await endpoint.authorization?.();
+        try {
+          return await callWith(authorization);
+        } catch (error) {
+          if (authorization === undefined || signal.aborted || errorFrom(error).code !== "UNAUTHENTICATED") throw error;
+          const renewed = await endpoint.authorization?.(authorization);
+          if (renewed === authorization) throw error;
+          return await callWith(renewed);
+        }
       };
       try {
         return await raceAbort(work(), signal);

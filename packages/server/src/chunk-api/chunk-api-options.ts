@@ -13,6 +13,8 @@ export interface ReceiptFacts {
   readonly sizeBytes: number;
   /** As the store reported; only a replicated store does. */
   readonly holders: ChunkHolders | undefined;
+  /** When it ends at the latest. */
+  readonly notAfterMs: number | undefined;
 }
 
 /** Options of {@link createChunkApi}. */

@@ -35,6 +35,7 @@ export interface ChunkWriterOptions {
   readonly chunkMaxBytes: number;
   readonly hasher: Hasher;
   readonly issueReceipt: (facts: ReceiptFacts) => Promise<string>;
+  readonly receiptsEndMs: () => number | undefined;
   readonly assertWritable?: (() => void | Promise<void>) | undefined;
   readonly onWriteFailed?: ((error: unknown) => void) | undefined;
 }
@@ -46,6 +47,7 @@ export function createChunkWriter(options: ChunkWriterOptions): ChunkWriter {
     { chunkId }: IncomingChunk,
     run: () => Promise<PutChunkResult>,
   ): Promise<PutChunkResult> => {
+    const notAfterMs = options.receiptsEndMs();
     let result: PutChunkResult;
     try {
       result = await run();
@@ -56,7 +58,7 @@ export function createChunkWriter(options: ChunkWriterOptions): ChunkWriter {
     if (caller.kind !== "write") return result;
     const { ticketId } = caller;
     const { sizeBytes, holders } = result;
-    return { ...result, receipt: await options.issueReceipt({ ticketId, chunkId, sizeBytes, holders }) };
+    return { ...result, receipt: await options.issueReceipt({ ticketId, chunkId, sizeBytes, holders, notAfterMs }) };
   };
   return {
     async check(chunk) {

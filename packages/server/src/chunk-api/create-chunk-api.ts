@@ -34,8 +34,9 @@ export function createChunkApi(options: ChunkApiOptions): ChunkApi {
   }
   const issueReceipt =
     options.issueReceipt ??
-    (async ({ ticketId, chunkId, sizeBytes }: ReceiptFacts) =>
-      (await grants?.issueNodeReceipt({ ticketId, chunkId, sizeBytes, nodeId })) ?? "");
+    (async ({ ticketId, chunkId, sizeBytes, notAfterMs }: ReceiptFacts) =>
+      (await grants?.issueNodeReceipt({ ticketId, chunkId, sizeBytes, nodeId }, { notAfterMs })) ?? "");
+  const receiptsEndMs = (): number | undefined => grants?.receiptsEndMs();
   const { assertWritable, onWriteFailed, hasher } = options;
   const api: ChunkApiContext = {
     store,
@@ -48,7 +49,10 @@ export function createChunkApi(options: ChunkApiOptions): ChunkApi {
     uptimeMs: options.uptimeMs,
     softwareVersion: options.softwareVersion,
     access: createChunkAccess(grants, options.status),
-    writer: createChunkWriter({ store, nodeId, chunkMaxBytes, hasher, issueReceipt, assertWritable, onWriteFailed }),
+    writer: createChunkWriter({
+      ...{ store, nodeId, chunkMaxBytes, hasher },
+      ...{ issueReceipt, receiptsEndMs, assertWritable, onWriteFailed },
+    }),
     // A gateway passes a chunk on to several nodes, each of which may need it again.
     heldMaxBytes: isStreamingChunkStore(store) && options.maintenance !== false ? STREAM_HELD_BYTES : chunkMaxBytes,
     readFrom: options.readFrom ?? (async () => store),

@@ -67,6 +67,7 @@ export async function heldChunksFor(
   for (const [index, chunkId] of request.chunkIds.entries()) {
     const nonce = await grants.nonceFor(grant.ticketId, chunkId, nodeId);
     const proof = request.proofs[index];
+    const notAfterMs = grants.receiptsEndMs();
     const presence =
       proof === undefined || proof.byteLength === 0
         ? undefined
@@ -76,7 +77,7 @@ export async function heldChunksFor(
       continue;
     }
     const { sizeBytes, holders } = presence;
-    const facts = { ticketId: grant.ticketId, chunkId, sizeBytes, holders };
+    const facts = { ticketId: grant.ticketId, chunkId, sizeBytes, holders, notAfterMs };
     // A receipt promises a claim.
     const receipt = request.claim ? await options.issueReceipt(facts) : undefined;
     answers.push({ present: true, sizeBytes, nonce, receipt });

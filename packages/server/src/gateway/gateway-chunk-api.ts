@@ -42,7 +42,10 @@ export function gatewayChunkApi(
   });
 }
 
-async function issueGatewayReceipt(grants: GrantKeeper, { holders, ...facts }: ReceiptFacts): Promise<string> {
+async function issueGatewayReceipt(
+  grants: GrantKeeper,
+  { holders, notAfterMs, ...facts }: ReceiptFacts,
+): Promise<string> {
   if (holders === undefined) throw new AshlarError("INTERNAL", "the store does not say which nodes hold a chunk");
-  return await grants.issueGatewayReceipt({ ...facts, ...holders });
+  return await grants.issueGatewayReceipt({ ...facts, ...holders }, { notAfterMs });
 }

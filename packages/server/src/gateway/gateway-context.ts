@@ -3,6 +3,7 @@ import type { Clock, Durability, Hasher, Logger, MetadataStore, ObjectBackend, R
 import type { GrantKeeper } from "../grants/index.ts";
 import type { BufferPool } from "../http/buffer-pool.ts";
 import type { Authenticator } from "./auth/authenticator.ts";
+import type { ClockWatch } from "./clock-watch.ts";
 import type { LayoutView } from "./commit/layout-view.ts";
 
 /** Bounds, in bytes, that the gateway tells its clients and enforces. */
@@ -28,6 +29,7 @@ export interface GatewayContext {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  readonly clocks: ClockWatch;
   /** Durability of writes that name none. */
   readonly durability: Durability;
   /** How long stores keep a claimed chunk, in ms; receipts are accepted a little shorter. */

@@ -31,6 +31,7 @@ import { createServerHandlers, type ServerHandlers } from "../http/server-handle
 import { createServingState, type ServingState } from "../http/serving-state.ts";
 import type { Metrics } from "../observability/metrics.ts";
 import { type Authenticator, createAuthenticator, insecureAuthenticator } from "./auth/authenticator.ts";
+import { type ClockWatch, createClockWatch } from "./clock-watch.ts";
 import { createLayoutView } from "./commit/layout-view.ts";
 import { gatewayChunkApi } from "./gateway-chunk-api.ts";
 import type { GatewayContext } from "./gateway-context.ts";
@@ -124,11 +125,12 @@ export interface GatewayCore {
 export function createGatewayCore(given: GatewayCoreOptions): GatewayCore {
   const logger = guardedLogger(given.logger);
   const { clock, random, metrics } = given;
-  const watch = createRefusalWatch(given.topology, { clock, logger });
+  const clocks = createClockWatch({ clock, logger, metrics });
+  const watch = createRefusalWatch(given.topology, { clock, logger, clocks });
   const { topology } = watch;
   const tracer = guardedTracer(given.tracer);
   const options = { ...given, logger, tracer, topology };
-  const context = createContext(options);
+  const context = createContext(options, clocks);
   const operations = createGatewayOperations(context);
   const serving = createServingState();
   let stopping = false;
@@ -151,7 +153,7 @@ export function createGatewayCore(given: GatewayCoreOptions): GatewayCore {
       ...chunkApi.httpRoutes,
     ],
     serving,
-    readiness: () => readinessOf(options, serving, watch),
+    readiness: () => readinessOf(options, serving, { watch, clocks }),
     requestsInFlightMax: options.requestsInFlightMax,
     bytesInFlightMax: options.bytesInFlightMax,
     operationsApart: options.operationsApart,
@@ -182,7 +184,7 @@ export function createGatewayCore(given: GatewayCoreOptions): GatewayCore {
   };
 }
 
-function createContext(options: GatewayCoreOptions): GatewayContext {
+function createContext(options: GatewayCoreOptions, clocks: ClockWatch): GatewayContext {
   const { metadata, topology, hasher, clock, random, logger, clusterKey } = options;
   const { inlineMaxBytes, chunker, durability = "strict", insecure = false } = options;
   const { claimTtlMs = LIMITS.CLAIM_TTL_MS } = options;
@@ -228,6 +230,7 @@ function createContext(options: GatewayCoreOptions): GatewayContext {
     clock,
     random,
     logger,
+    clocks,
     durability,
     claimTtlMs,
     limits,
@@ -244,7 +247,7 @@ function authenticatorOf(options: GatewayCoreOptions, grants: GrantKeeper | unde
 async function readinessOf(
   { metadata, topology, clock }: Pick<GatewayCoreOptions, "metadata" | "topology" | "clock">,
   serving: ServingState,
-  watch: RefusalWatch,
+  { watch, clocks }: { readonly watch: RefusalWatch; readonly clocks: ClockWatch },
 ): Promise<Readiness> {
   const [found, refusals] = await Promise.all([
     answersInTime(clock, (signal) => metadata.ping({ signal })).catch(() => "away" as const),
@@ -254,7 +257,10 @@ async function readinessOf(
   const listening = serving.get() === "serving" ? "ok" : "stopping";
   // With an old view of the cluster the gateway goes on serving; `health` tells operators what that means.
   const view = topology.viewFailure?.() === undefined ? {} : { "cluster view": "not renewed" as const };
-  const nodes = Object.fromEntries(refusals.nodeIds.map((id) => [`node ${id}`, "another cluster key" as const]));
+  const nodes = Object.fromEntries([
+    ...refusals.nodeIds.map((id) => [`node ${id}`, "another cluster key" as const] as const),
+    ...[...clocks.differing().keys()].sort().map((id) => [`node ${id}`, "its clock differs" as const] as const),
+  ]);
   return {
     // Other gateways may be let in where this one is not.
     ready: database === "ok" && listening === "ok" && !refusals.isByAll,

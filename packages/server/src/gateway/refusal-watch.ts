@@ -3,8 +3,9 @@ import { AshlarError } from "@ashlar/sdk/errors";
 import { DIGEST_BYTES, digestFromBytes } from "@ashlar/sdk/hash";
 import type { ChunkStore, Clock, Logger } from "@ashlar/sdk/ports";
 import { answersInTime } from "../http/answers-in-time.ts";
+import { type ClockWatch, clockText } from "./clock-watch.ts";
 
-/** Nodes that refuse a gateway's own grant, as nodes with another cluster key do. */
+/** Nodes that refuse a gateway's own grant, as nodes with another cluster key do. Those whose clocks differ are in the {@link ClockWatch} instead. */
 export interface Refusals {
   readonly nodeIds: readonly string[];
   /** No node that is up lets this gateway in: the fault is the gateway's. */
@@ -38,7 +39,10 @@ const GRANTED: ReadonlySet<PropertyKey> = new Set([
 /** No bytes with this SHA-256 are known. Asking for it tells only whether the node lets the gateway in. */
 const NO_CHUNK = digestFromBytes(new Uint8Array(DIGEST_BYTES));
 
-export function createRefusalWatch(inner: Topology, { clock, logger }: { clock: Clock; logger: Logger }): RefusalWatch {
+export function createRefusalWatch(
+  inner: Topology,
+  { clock, logger, clocks }: { clock: Clock; logger: Logger; clocks: ClockWatch },
+): RefusalWatch {
   const refusing = new Set<string>();
   let upCount = 0;
   let askedAtMs = Number.NEGATIVE_INFINITY;
@@ -47,9 +51,19 @@ export function createRefusalWatch(inner: Topology, { clock, logger }: { clock: 
     try {
       const answer = await call();
       refusing.delete(nodeId);
+      clocks.agrees(nodeId, "ahead");
       return answer;
     } catch (error) {
       if (!AshlarError.is(error, "UNAUTHENTICATED") && !AshlarError.is(error, "PERMISSION_DENIED")) throw error;
+      // The transport has renewed a grant that was refused: this one was made for the call.
+      const ageMs = Number(error.details.grantAgeMs);
+      if (ageMs > 0) {
+        refusing.delete(nodeId);
+        clocks.differs(nodeId, ageMs);
+        const text = `${nodeId} takes this gateway's grants for old ones: ${clockText(nodeId, ageMs)}; set both right (NTP)`;
+        const details = { nodeId, clockAheadMs: String(ageMs) };
+        throw new AshlarError("NODE_UNAVAILABLE", text, { cause: error, details });
+      }
       const message = `${nodeId} does not let this gateway in (${error.message}); give all servers of the cluster the same CLUSTER_KEY, and clocks that agree within a minute`;
       if (!refusing.has(nodeId)) logger.error({ err: error, nodeId }, message);
       refusing.add(nodeId);
@@ -92,6 +106,7 @@ export function createRefusalWatch(inner: Topology, { clock, logger }: { clock: 
     const ids = new Set(up.map(({ nodeId }) => nodeId));
     upCount = ids.size;
     for (const nodeId of refusing) if (!ids.has(nodeId)) refusing.delete(nodeId);
+    clocks.keepOnly(ids);
     // A node that is away, or fails in another way, is reported elsewhere.
     await Promise.allSettled(up.map(({ store }) => store.hasChunks([NO_CHUNK], { claim: false, signal })));
   };
@@ -100,9 +115,11 @@ export function createRefusalWatch(inner: Topology, { clock, logger }: { clock: 
     async refusals() {
       if (clock.monotonicMs() - askedAtMs >= ASK_INTERVAL_MS) {
         askedAtMs = clock.monotonicMs();
+        clocks.ownStepMs();
         await answersInTime(clock, ask).catch(() => {});
       }
-      return { nodeIds: [...refusing].sort(), isByAll: upCount > 0 && refusing.size >= upCount };
+      const aheadCount = [...clocks.differing().values()].filter((aheadMs) => aheadMs > 0).length;
+      return { nodeIds: [...refusing].sort(), isByAll: upCount > 0 && refusing.size + aheadCount >= upCount };
     },
   };
 }

@@ -290,4 +290,51 @@ describe("bearer headers", () => {
     expect(second).not.toBe(first);
     expect((await keeper.verify(bearerToken(second), ["cluster"])).expiresAtMs).toBe(nowMs + CLUSTER_GRANT_TTL_MS);
   });
+
+  it("between servers are renewed by wall time too, because monotonic time stands still while a machine sleeps", async () => {
+    const authorization = clusterAuthorization(keeper, { ...clock, monotonicMs: () => 0 });
+    const first = await authorization();
+    nowMs += CLUSTER_GRANT_TTL_MS * 0.7;
+    expect(await authorization()).not.toBe(first);
+  });
+
+  it("between servers are renewed when they are refused, once for all calls that were refused", async () => {
+    const authorization = clusterAuthorization(keeper, clock);
+    const first = await authorization();
+    nowMs++;
+    const renewed = await Promise.all([1, 2, 3].map(() => authorization(first)));
+    expect(new Set(renewed).size).toBe(1);
+    expect(renewed[0]).not.toBe(first);
+    expect(await authorization()).toBe(renewed[0]);
+  });
+
+  it("that could not be made are made by the next call", async () => {
+    let failing = true;
+    const issueCluster = async (): Promise<string> => {
+      if (failing) throw new Error("the signer is away");
+      return "token";
+    };
+    const authorization = clusterAuthorization({ ...keeper, issueCluster }, clock);
+    await expect(authorization()).rejects.toThrow("the signer is away");
+    failing = false;
+    expect(await authorization()).toBe("Bearer token");
+  });
+});
+
+describe("a grant that has expired", () => {
+  it("is refused with its age, from which its holder sees how far the clocks differ", async () => {
+    const ahead = createGrantKeeper({
+      clusterKey: CLUSTER_KEY,
+      clock: { nowMs: () => nowMs + 25 * 3_600_000 },
+      random: systemRandom,
+    });
+    const details = { grantAgeMs: String(25 * 3_600_000) };
+    for (const token of [
+      await keeper.issueCluster(),
+      await keeper.issueWrite({ ticketId: "t", bucket: "photos" }),
+      await keeper.issueRead({ chunkId }),
+      await keeper.issueManifest({ manifestId: "m" }),
+    ])
+      await expect(ahead.verify(token, ["cluster"])).rejects.toMatchObject({ code: "UNAUTHENTICATED", details });
+  });
 });

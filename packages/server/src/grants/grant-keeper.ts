@@ -52,8 +52,12 @@ export interface GrantKeeper {
   /** As {@link issueWrite}. */
   issueTicket(fields: GrantFields<GrantOf<"ticket">>, options?: EndOptions): Promise<string>;
   issueRead(fields: GrantFields<GrantOf<"read">>): Promise<string>;
-  issueNodeReceipt(fields: GrantFields<NodeReceipt>): Promise<string>;
-  issueGatewayReceipt(fields: GrantFields<GatewayReceipt>): Promise<string>;
+  /** @param options.notAfterMs what {@link GrantKeeper.receiptsEndMs} said before the chunk was claimed. */
+  issueNodeReceipt(fields: GrantFields<NodeReceipt>, options?: EndOptions): Promise<string>;
+  /** As {@link issueNodeReceipt}. */
+  issueGatewayReceipt(fields: GrantFields<GatewayReceipt>, options?: EndOptions): Promise<string>;
+  /** When a receipt of now ends, in ms since the Unix epoch. A claim is older than its receipt by whatever time the server sleeps between the two. */
+  receiptsEndMs(): number;
   issueManifest(fields: GrantFields<GrantOf<"manifest">>): Promise<string>;
   /** @param fields.expiresAtMs when it ends; exact to the millisecond, with no allowance for other clocks, because its holder was told the time. */
   issueAccess(fields: Omit<GrantOf<"access">, "kind">): Promise<string>;
@@ -63,7 +67,8 @@ export interface GrantKeeper {
    * @param kinds what is accepted here.
    * @param options.expiredForMs accept tokens that ended up to this long ago (default 0), for renewals; the clock skew comes on top.
    * @throws {AshlarError} UNAUTHENTICATED if it is malformed, not signed with this cluster's key, or expired; PERMISSION_DENIED if it is
-   *   valid but of another kind. The message never tells more than that.
+   *   valid but of another kind. The message never tells more than that. Details of one that has expired: `grantAgeMs`, its age by this clock. A
+   *   caller that has just got it learns from this how far the clocks differ.
    */
   verify<Kind extends GrantKind>(
     token: string | undefined,
@@ -116,18 +121,27 @@ export function createGrantKeeper(options: GrantKeeperOptions): GrantKeeper {
     expiresAtMs: Math.floor(Math.min(clock.nowMs() + ttlMs, notAfterMs)),
   });
   const issue = async (grant: Grant): Promise<string> => signGrant(signer, grant);
+  const livesMs: Readonly<Record<GrantKind, number>> = {
+    ...{ cluster: CLUSTER_GRANT_TTL_MS, write: grantTtlMs, ticket: grantTtlMs, read: READ_GRANT_TTL_MS },
+    // The end of an access token is chosen: its age cannot be told.
+    ...{ receipt: receiptTtlMs, manifest: MANIFEST_TTL_MS, access: Number.NaN },
+  };
   return Object.freeze<GrantKeeper>({
     issueCluster: () => issue({ kind: "cluster", ...until(CLUSTER_GRANT_TTL_MS) }),
     issueWrite: (fields, end) => issue({ kind: "write", ...fields, ...until(grantTtlMs, end) }),
     issueTicket: (fields, end) => issue({ kind: "ticket", ...fields, ...until(grantTtlMs, end) }),
     issueRead: (fields) => issue({ kind: "read", ...fields, ...until(READ_GRANT_TTL_MS) }),
-    issueNodeReceipt: (fields) => issue({ kind: "receipt", holder: "node", ...fields, ...until(receiptTtlMs) }),
-    issueGatewayReceipt: (fields) => issue({ kind: "receipt", holder: "gateway", ...fields, ...until(receiptTtlMs) }),
+    issueNodeReceipt: (fields, end) =>
+      issue({ kind: "receipt", holder: "node", ...fields, ...until(receiptTtlMs, end) }),
+    issueGatewayReceipt: (fields, end) =>
+      issue({ kind: "receipt", holder: "gateway", ...fields, ...until(receiptTtlMs, end) }),
+    receiptsEndMs: () => clock.nowMs() + receiptTtlMs,
     issueManifest: (fields) => issue({ kind: "manifest", ...fields, ...until(MANIFEST_TTL_MS) }),
     issueAccess: (fields) => issue({ kind: "access", ...fields }),
     async verify(token, kinds, { expiredForMs = 0 } = {}) {
       const grant = await readGrant(signer, token);
-      assertAlive(grant, clock.nowMs() - expiredForMs);
+      const nowMs = clock.nowMs();
+      assertAlive(grant, nowMs - expiredForMs, nowMs - (grant.expiresAtMs - livesMs[grant.kind]));
       if (!isOf(grant, kinds)) {
         throw new AshlarError("PERMISSION_DENIED", `a grant of kind ${grant.kind} does not allow this`);
       }
@@ -161,11 +175,11 @@ interface Ending {
   readonly expiresAtMs: number;
 }
 
-function assertAlive({ kind, expiresAtMs }: Grant, nowMs: number): void {
+function assertAlive({ kind, expiresAtMs }: Grant, nowMs: number, ageMs: number): void {
   if (kind === "access") {
     if (nowMs >= expiresAtMs) throw unauthenticated("the access token has expired; ask for a new one");
   } else if (nowMs > expiresAtMs + CLOCK_SKEW_MS) {
-    throw unauthenticated("the grant has expired");
+    throw new AshlarError("UNAUTHENTICATED", "the grant has expired", { details: { grantAgeMs: String(ageMs) } });
   }
 }
 

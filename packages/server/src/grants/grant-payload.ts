@@ -66,7 +66,9 @@ function decodeTicket(fields: Fields, expiresAtMs: number): Grant | undefined {
   const scope = { ticketId, bucket, ...narrowed, expiresAtMs };
   if (fields.kind === "write") return { kind: "write", ...scope, ...optional("apiKeyId", fields) };
   const apiKeyId = text(fields.apiKeyId);
-  return apiKeyId === undefined ? undefined : { kind: "ticket", apiKeyId, ...scope };
+  const begunAtMs = count(fields.begunAtMs);
+  if (apiKeyId === undefined) return undefined;
+  return { kind: "ticket", apiKeyId, ...(begunAtMs === undefined ? {} : { begunAtMs }), ...scope };
 }
 
 function decodeAccess(fields: Fields, expiresAtMs: number): Grant | undefined {

@@ -30,6 +30,8 @@ export interface TicketGrant {
   readonly prefix?: string | undefined;
   /** The API key that asked for it, or that issued the access token that asked; no other may commit with it. */
   readonly apiKeyId: string;
+  /** When the first of the tickets that it continues was given, by the gateway's clock: no receipt of the upload is older. Absent in earlier releases. */
+  readonly begunAtMs?: number | undefined;
   readonly expiresAtMs: number;
 }
 

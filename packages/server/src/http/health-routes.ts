@@ -16,6 +16,7 @@ export type CheckWord =
   | "refused"
   | "id held by another node"
   | "another cluster key"
+  | "its clock differs"
   | "read-only"
   | "away"
   | "does not answer"

@@ -227,6 +227,7 @@ function registration(membership: Membership | undefined): CheckState {
   if (membership === undefined) return "none";
   if (membership.isRegistered()) return "registered";
   if (membership.isIdHeld()) return "id held by another node";
+  if (membership.isClockOff()) return "its clock differs";
   return membership.isRefused() ? "refused" : "not registered";
 }
 

@@ -9,6 +9,7 @@ import {
   type Random,
   shownUrl,
 } from "@ashlar/sdk/ports";
+import { formatDuration } from "../observability/format.ts";
 import { DURATION_BUCKETS_SECONDS, type Metrics } from "../observability/metrics.ts";
 
 /** Longest wait of one call to the registry; a database that hangs must not stop the heartbeat for good. */
@@ -26,8 +27,10 @@ export interface Membership {
   readonly refusal: Promise<AshlarError>;
   /** Whether the registry knows the node, as far as the last call showed. */
   isRegistered(): boolean;
-  /** Whether the registry did not let the node in: the cluster keys differ, or the clocks. */
+  /** Whether the registry did not let the node in: the cluster keys differ. */
   isRefused(): boolean;
+  /** Whether it did not let the node in because its clock is ahead of the node's. */
+  isClockOff(): boolean;
   /** Whether another node, at another URL, holds the node id. This node waits until the other has stopped or is down. */
   isIdHeld(): boolean;
   /** Marks the node as stopped (best effort) and ends the background work. Idempotent. */
@@ -55,6 +58,7 @@ export function createMembership(options: MembershipOptions): Membership {
   const { registry, clock, random, logger } = options;
   const heartbeatIntervalMs = options.heartbeatIntervalMs ?? LIMITS.HEARTBEAT_INTERVAL_MS;
   const measured = measuredCalls(options);
+  const gatewayClock = watchGatewayClock(options.metrics);
   const abort = new AbortController();
   let registration: NodeRegistration | undefined;
   let registered = false;
@@ -88,24 +92,25 @@ export function createMembership(options: MembershipOptions): Membership {
       registered = true;
       refused = false;
       idHeld = false;
+      gatewayClock.note(undefined);
       failureCount = 0;
     } catch (error) {
       if (abort.signal.aborted) return;
       if (!registered && AshlarError.is(error, "INVALID_ARGUMENT")) return giveUp(error, known);
       registered = false;
+      gatewayClock.note(error);
       refused = AshlarError.is(error, "UNAUTHENTICATED") || AshlarError.is(error, "PERMISSION_DENIED");
       idHeld = AshlarError.is(error, "PRECONDITION_FAILED");
       // A forgotten node is no failure of the registry: register at once.
       if (!AshlarError.is(error, "NODE_NOT_FOUND") || failureCount > 0) failureCount++;
-      logger.warn({ error, nodeId: known.nodeId, failureCount }, whyNot({ idHeld, refused }));
+      logger.warn(
+        { error, nodeId: known.nodeId, failureCount },
+        whyNot({ idHeld, refused, aheadMs: gatewayClock.aheadMs() }),
+      );
     }
   };
-  const pauseMs = (): number => {
-    if (registered) return heartbeatIntervalMs;
-    if (failureCount === 0) return 0;
-    const ceilingMs = Math.min(LIMITS.RETRY_BASE_MS * 2 ** failureCount, heartbeatIntervalMs);
-    return random.fraction() * ceilingMs;
-  };
+  const pauseMs = (): number =>
+    registered ? heartbeatIntervalMs : random.fraction() * backoffMs(failureCount, heartbeatIntervalMs);
   const keepAlive = async (known: NodeRegistration): Promise<void> => {
     while (!abort.signal.aborted) {
       await clock.sleep(pauseMs(), { signal: abort.signal }).catch(() => {});
@@ -121,7 +126,8 @@ export function createMembership(options: MembershipOptions): Membership {
     },
     refusal,
     isRegistered: () => registered,
-    isRefused: () => refused,
+    isRefused: () => refused && gatewayClock.aheadMs() === 0,
+    isClockOff: () => gatewayClock.aheadMs() > 0,
     isIdHeld: () => idHeld,
     async stop() {
       if (abort.signal.aborted) return;
@@ -136,6 +142,36 @@ export function createMembership(options: MembershipOptions): Membership {
         logger.warn({ error, nodeId }, "the registry could not be told that this node stops");
       }
     },
+  };
+}
+
+/** Longest pause before the next try to register. */
+function backoffMs(failureCount: number, heartbeatIntervalMs: number): number {
+  return failureCount === 0 ? 0 : Math.min(LIMITS.RETRY_BASE_MS * 2 ** failureCount, heartbeatIntervalMs);
+}
+
+/** How far the clock of the gateway that the node registers with is ahead of the node's. */
+interface GatewayClock {
+  /** Takes what a call failed with; `undefined`: it succeeded. */
+  note(error: unknown): void;
+  /** 0 unless the gateway refuses the node for it. */
+  aheadMs(): number;
+}
+
+function watchGatewayClock(metrics: Metrics): GatewayClock {
+  const gauge = metrics.gauge({
+    name: "ashlar_node_registry_clock_ahead_seconds",
+    help: "How far the gateway's clock is ahead of this node's, if the gateway refuses the node for that; else 0",
+  });
+  let aheadMs = 0;
+  return {
+    note(error) {
+      // The transport has renewed a grant that was refused: the age of the new one is how far the clocks differ.
+      const ageMs = AshlarError.is(error, "UNAUTHENTICATED") ? Number(error.details.grantAgeMs ?? 0) : 0;
+      if (ageMs !== aheadMs) gauge.set(ageMs / 1000);
+      aheadMs = ageMs;
+    },
+    aheadMs: () => aheadMs,
   };
 }
 
@@ -177,7 +213,17 @@ function measuredCalls({ clock, metrics }: MembershipOptions): Measured {
   };
 }
 
-function whyNot({ idHeld, refused }: { readonly idHeld: boolean; readonly refused: boolean }): string {
+function whyNot({
+  idHeld,
+  refused,
+  aheadMs,
+}: {
+  readonly idHeld: boolean;
+  readonly refused: boolean;
+  readonly aheadMs: number;
+}): string {
+  if (aheadMs > 0)
+    return `the gateway takes this node's grants for old ones: its clock is ${formatDuration(aheadMs)} ahead of this node's; set both right (NTP); trying again`;
   if (idHeld) return "another node runs under this node id; trying again until it has stopped";
   if (refused)
     return "the registry refuses this node: see that both have the same CLUSTER_KEY, and clocks that agree within a minute; trying again";

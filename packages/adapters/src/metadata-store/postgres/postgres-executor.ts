@@ -18,12 +18,19 @@ import {
   rulesOfSql,
   runSql,
 } from "../../internal/sql/operations.ts";
-import { POSTGRES_DIALECT } from "../../internal/sql/sql-dialect.ts";
 import type { SqlExecutor } from "../../internal/sql/sql-metadata-store.ts";
 import type { SqlStatement } from "../../internal/sql/sql-session.ts";
 import type { PgClient, PgPool } from "./postgres-client.ts";
 import { classifyPgError, fromPgError } from "./postgres-error.ts";
-import { lockStatements, postgresSession, queryChecked, queryScript, quoteLiteral } from "./postgres-session.ts";
+import {
+  lockStatements,
+  postgresSession,
+  queryChecked,
+  queryScript,
+  quoteLiteral,
+  READ_CLOCK,
+  timeOf,
+} from "./postgres-session.ts";
 import { sendLast, statementsInOrder } from "./statements-in-order.ts";
 
 /** A conflict ends when the other transaction does, some ms later. */
@@ -194,7 +201,7 @@ export class PostgresExecutor implements SqlExecutor {
       buckets,
     });
     const client = statementsInOrder(connection);
-    const nowMs = queryScript<{ now_ms: number }>(client, beginScript(call, locks)).then(([row]) => row?.now_ms ?? 0);
+    const nowMs = queryScript<{ now_ms: number }>(client, beginScript(call, locks)).then(timeOf);
     nowMs.catch(() => {}); // every statement behind it fails as it did
     const last: SqlStatement[] = [];
     try {
@@ -269,7 +276,7 @@ function beginScript(call: Call, locks: readonly string[]): string {
     "BEGIN ISOLATION LEVEL READ COMMITTED",
     ...(durability === "os" ? ["SET LOCAL synchronous_commit = off"] : []),
     ...locks,
-    `SELECT ${POSTGRES_DIALECT.nowMs} AS now_ms`,
+    READ_CLOCK,
   ].join("; ");
 }
 

@@ -46,7 +46,7 @@ export interface PostgresSessionContext {
   readonly client: StatementSender;
   readonly operationId: string;
   readonly preparedStatements: boolean;
-  /** The time of the transaction, if one was begun. */
+  /** The time at which the transaction had its first locks, if one was begun. */
   readonly nowMs?: Promise<number>;
   /** Lock statements that the transaction ran when it began. */
   readonly heldLocks?: ReadonlySet<string>;
@@ -98,6 +98,16 @@ export function quoteLiteral(text: string): string {
   return `E'${text.replaceAll("\\", "\\\\").replaceAll("'", "''")}'`;
 }
 
+interface ClockRow {
+  readonly now_ms: number;
+}
+
+/** Reads the database's clock. */
+export const READ_CLOCK: string = `SELECT ${POSTGRES_DIALECT.nowMs} AS now_ms`;
+
+/** The answer to {@link READ_CLOCK}. */
+export const timeOf = ([row]: readonly ClockRow[]): number => row?.now_ms ?? 0;
+
 /** A session over one connection. */
 export function postgresSession(context: PostgresSessionContext): SqlSession {
   let nowMs = context.nowMs;
@@ -109,8 +119,7 @@ export function postgresSession(context: PostgresSessionContext): SqlSession {
   const takeLock = (statement: string): void => {
     if (context.heldLocks?.has(statement) !== true) queryScript(context.client, statement).catch(() => {});
   };
-  const readClock = async (): Promise<number> =>
-    (await query<{ now_ms: number }>(`SELECT ${POSTGRES_DIALECT.nowMs} AS now_ms`))[0]?.now_ms ?? 0;
+  const readClock = async (): Promise<number> => timeOf(await query<ClockRow>(READ_CLOCK));
   return {
     dialect: POSTGRES_DIALECT,
     query,
@@ -125,7 +134,11 @@ export function postgresSession(context: PostgresSessionContext): SqlSession {
     nowMs: () => (nowMs ??= readClock()),
     newId: () => (idCount++ === 0 ? context.operationId : `${context.operationId}.${idCount - 1}`),
     async lockObjects(objects) {
-      for (const lock of lockStatements({ objects, buckets: [] })) takeLock(lock);
+      const locks = lockStatements({ objects, buckets: [] }).filter((lock) => context.heldLocks?.has(lock) !== true);
+      if (locks.length === 0) return;
+      // The transaction may wait here for a writer of the same object, whose time must not be after this one's. In the same round trip as the locks.
+      nowMs = queryScript<ClockRow>(context.client, [...locks, READ_CLOCK].join("; ")).then(timeOf);
+      nowMs.catch(() => {}); // the next statement is behind it, and fails if it failed
     },
     async lockBucket(bucket, mode) {
       if (mode === "exclusive") takeLock(`SELECT pg_advisory_xact_lock(${bucketLock(bucket)})`);

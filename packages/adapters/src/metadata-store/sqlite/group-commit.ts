@@ -1,5 +1,5 @@
 import { AshlarError } from "@ashlar/sdk/errors";
-import type { Durability } from "@ashlar/sdk/ports";
+import type { Clock, Durability } from "@ashlar/sdk/ports";
 import {
   FINISHED_COLUMNS,
   finishedRows,
@@ -23,12 +23,15 @@ const FORGET_MAX = 2 * GROUP_MAX;
 /** A `batched` write is synced within 100 ms after its answer: half of that to gather, half for the sync itself. */
 export const BATCHED_SYNC_MS = 50;
 
+/** A request with the time that its rows get. */
+type TimedRequest = WorkerRequest & { readonly nowMs: number };
+
 /** What {@link GroupCommit} works with. */
 export interface GroupCommitOptions {
   readonly connection: SqliteConnection;
   readonly room: DiskRoom;
   readonly watch: FileWatch;
-  readonly monotonicMs: () => number;
+  readonly clock: Pick<Clock, "nowMs" | "monotonicMs">;
   readonly answer: (answers: readonly WorkerAnswer[]) => void;
 }
 
@@ -92,14 +95,17 @@ export class GroupCommit {
       this.#setSynchronous(mode);
       const full = !this.#hasRoom();
       connection.beginWrite();
+      // Only now: another process may have written meanwhile, and times of one object never go back.
+      const nowMs = this.#options.clock.nowMs();
+      const timed = group.map((request) => ({ ...request, nowMs: request.nowMs ?? nowMs }));
       const answers: WorkerAnswer[] = [];
-      for (const request of group)
+      for (const request of timed)
         answers.push(
           full && rulesOfSql(request.name).grows === true
             ? await this.#earlierAnswer(request, noRoom())
             : await this.#runOne(request),
         );
-      await this.#forgetFinished(group);
+      await this.#forgetFinished(timed);
       this.#commitNow(mode);
       return answers;
     } catch (error) {
@@ -116,7 +122,7 @@ export class GroupCommit {
   #modeOf(group: readonly WorkerRequest[]): Durability {
     const mode = strongestOf(group);
     if (mode !== "batched") return mode;
-    const nowMs = this.#options.monotonicMs();
+    const nowMs = this.#options.clock.monotonicMs();
     const isLate = this.#unsyncedSinceMs !== undefined && nowMs - this.#unsyncedSinceMs >= BATCHED_SYNC_MS;
     return isLate || this.#lastSyncMs > BATCHED_SYNC_MS ? "strict" : "batched";
   }
@@ -126,8 +132,8 @@ export class GroupCommit {
    *   moved file still exists somewhere. Any other error comes before the commit begins, or from a full disk: then nothing is kept.
    */
   #commitNow(mode: Durability): void {
-    const { monotonicMs, watch } = this.#options;
-    const startedAtMs = monotonicMs();
+    const { clock, watch } = this.#options;
+    const startedAtMs = clock.monotonicMs();
     watch.assertThere();
     try {
       this.#connection.exec("COMMIT");
@@ -136,9 +142,9 @@ export class GroupCommit {
       throw isFull(error) ? error : new LostCommit(error);
     }
     if (mode === "strict") {
-      this.#lastSyncMs = monotonicMs() - startedAtMs;
+      this.#lastSyncMs = clock.monotonicMs() - startedAtMs;
       this.#unsyncedSinceMs = undefined;
-    } else if (mode === "batched") this.#unsyncedSinceMs ??= monotonicMs();
+    } else if (mode === "batched") this.#unsyncedSinceMs ??= clock.monotonicMs();
   }
 
   /**
@@ -165,7 +171,7 @@ export class GroupCommit {
     return (freeBytes() ?? Number.POSITIVE_INFINITY) >= reserveBytes;
   }
 
-  async #runOne(request: WorkerRequest): Promise<WorkerAnswer> {
+  async #runOne(request: TimedRequest): Promise<WorkerAnswer> {
     const connection = this.#connection;
     const { requestId, name, input } = request;
     connection.exec("SAVEPOINT operation");
@@ -186,7 +192,7 @@ export class GroupCommit {
   }
 
   /** Answers with what an earlier try of the same write left, or else with the error: the earlier try may have caused it. */
-  async #earlierAnswer(request: WorkerRequest, error: unknown): Promise<WorkerAnswer> {
+  async #earlierAnswer(request: TimedRequest, error: unknown): Promise<WorkerAnswer> {
     const { requestId } = request;
     try {
       const finished = await lookUpFinished(this.#connection.session(request), request);
@@ -197,7 +203,7 @@ export class GroupCommit {
     return { requestId, error: encodeError(fromSqliteError(error, this.#room.freeBytes)) };
   }
 
-  async #forgetFinished(group: readonly WorkerRequest[]): Promise<void> {
+  async #forgetFinished(group: readonly TimedRequest[]): Promise<void> {
     const named = group.find(({ names }) => names.length > 0);
     if (named !== undefined) await forgetFinished(this.#connection.session(named), FORGET_MAX);
   }

@@ -110,6 +110,8 @@ export async function openSqliteMetadataStore(options: SqliteMetadataStoreOption
           throw await explained(error, storeFolder);
         });
   const init = { path, nowMs: clock.nowMs(), mustExist: view?.mustExist ?? false };
+  // A thread can read the system's clock, and no other clock of the caller.
+  const threadHasClock = thread === "caller" || clock.nowMs === systemClock.nowMs;
   const connect: Connect = (role) =>
     thread === "caller" ? inThreadClient({ ...init, role }, clock) : new WorkerClient({ ...init, role }, workerUrl);
   const { writer, reader } = await openBoth(connect).catch(async (error: unknown) => {
@@ -124,7 +126,10 @@ export async function openSqliteMetadataStore(options: SqliteMetadataStoreOption
   const request: AskWorker = (client, { name, input, durability, names = [] }) =>
     client.request({
       ...{ name, input: input as OperationInput<OperationName>, durability, names },
-      ...{ nowMs: clock.nowMs(), operationId: client === writer ? newId(clock, random) : "" },
+      ...{
+        nowMs: threadHasClock ? undefined : clock.nowMs(),
+        operationId: client === writer ? newId(clock, random) : "",
+      },
     });
   /** What `ping` fails with once the store takes no more writes. */
   let stopped: AshlarError | undefined;

@@ -152,7 +152,7 @@ describe("group commit", () => {
       connection,
       room: { reserveBytes: 0, freeBytes: () => undefined },
       watch,
-      monotonicMs: () => nowMs,
+      clock: { nowMs: () => nowMs, monotonicMs: () => nowMs },
       answer: (given) => void answers.push(...given),
     });
   });

@@ -28,19 +28,19 @@ export interface SqliteFile {
 export interface SqliteFileParts {
   readonly init: WorkerInit;
   readonly answer: (answers: readonly WorkerAnswer[]) => void;
-  /** Says when `batched` writes are synced. */
-  readonly clock: Pick<Clock, "monotonicMs" | "sleep">;
+  /** Says when `batched` writes are synced, and what time it is for a request that does not say it. */
+  readonly clock: Clock;
 }
 
 /** @throws {AshlarError} STORE_INCOMPATIBLE, METADATA_CORRUPT, METADATA_UNAVAILABLE, DISK_FULL. */
 export async function openSqliteFile(parts: SqliteFileParts): Promise<SqliteFile> {
-  const { init, answer } = parts;
+  const { init } = parts;
   const room = diskRoom(dirname(init.path));
   try {
     if (init.role !== "reader") return writing(parts, await openWriter(init, room), room);
     const connection = new SqliteConnection(init.path);
     connection.configure("reader", room.reserveBytes);
-    return reading(answer, connection, room);
+    return reading(parts, connection, room);
   } catch (error) {
     throw whileOpening(fromSqliteError(error, room.freeBytes));
   }
@@ -85,7 +85,7 @@ function writing({ init, answer, clock }: SqliteFileParts, connection: SqliteCon
   const closing = new AbortController();
   let syncing: Promise<void> | undefined;
   const group = new GroupCommit({
-    ...{ connection, room, watch, monotonicMs: () => clock.monotonicMs() },
+    ...{ connection, room, watch, clock },
     answer(answers) {
       answer(answers);
       if (group.unsynced) syncing ??= syncLater();
@@ -117,11 +117,11 @@ function writing({ init, answer, clock }: SqliteFileParts, connection: SqliteCon
   };
 }
 
-function reading(answer: SqliteFileParts["answer"], connection: SqliteConnection, room: DiskRoom): SqliteFile {
+function reading({ answer, clock }: SqliteFileParts, connection: SqliteConnection, room: DiskRoom): SqliteFile {
   const read = async (request: WorkerRequest): Promise<WorkerAnswer> => {
-    const { requestId, name, input } = request;
+    const { requestId, operationId, name, input, nowMs = clock.nowMs() } = request;
     try {
-      return { requestId, output: await runSql(connection.session(request), name, input) };
+      return { requestId, output: await runSql(connection.session({ nowMs, operationId }), name, input) };
     } catch (error) {
       return { requestId, error: encodeError(fromSqliteError(error, room.freeBytes)) };
     }

@@ -19,7 +19,8 @@ export interface WorkerRequest {
   readonly requestId: number;
   readonly name: OperationName;
   readonly input: OperationInput<OperationName>;
-  readonly nowMs: number;
+  /** Absent: the clock of the thread counts. A write reads it when its transaction has begun, so it is not before the writes that it waited for. */
+  readonly nowMs?: number | undefined;
   readonly operationId: string;
   /** The names that its result is kept under; empty if it has none. */
   readonly names: readonly WriteName[];

@@ -1,6 +1,6 @@
 import { expect } from "vitest";
 import { AshlarError } from "../../errors/index.ts";
-import type { MetadataStore } from "../../ports/index.ts";
+import type { MetadataStore, ObjectInfo } from "../../ports/index.ts";
 import { ifShared, type MetadataStoreCase } from "./contract-case.ts";
 import {
   BUCKET,
@@ -10,6 +10,8 @@ import {
   dropAll,
   inlineCommit,
   keysOf,
+  partOf,
+  startUpload,
   textOf,
   withBucket,
 } from "./fixtures.ts";
@@ -133,6 +135,35 @@ export const CONCURRENCY_CASES: readonly MetadataStoreCase[] = [
       for (const key of ["a", "b"]) await store.deleteObject({ bucket: BUCKET, key });
       await dropAll(store);
       expect(await collectable(store, ["a", "b"])).toEqual(["a", "b"]);
+    },
+  },
+  {
+    name: "times of one key never go back: what stays of puts, copies and completed uploads at once is not older than any of them",
+    async run({ subject, store }) {
+      await withBucket(store);
+      await store.commitObject(inlineCommit("source"));
+      const stores = store.capabilities.sharedByProcesses ? [store, await subject.second()] : [store];
+      const complete = async (one: MetadataStore): Promise<() => Promise<ObjectInfo>> => {
+        const uploadId = await startUpload(store, "k");
+        const { partNumber, etag } = await store.putPart(partOf(uploadId, 1, chunksOf(["a"])));
+        return () => one.completeUpload({ uploadId, parts: [{ partNumber, etag }] });
+      };
+      const copy = { sourceBucket: BUCKET, sourceKey: "source", bucket: BUCKET, key: "k" };
+      for (let round = 0; round < 3; round++) {
+        const writes: (() => Promise<ObjectInfo>)[] = [];
+        for (let index = 0; index < 6; index++)
+          for (const one of stores) {
+            writes.push(() => one.commitObject(inlineCommit("k", `${index}`)));
+            writes.push(await complete(one));
+            writes.push(() => one.copyObject(copy));
+          }
+        const infos = await Promise.all(writes.map((write) => write()));
+        const last = await store.getObject({ bucket: BUCKET, key: "k" });
+        for (const { createdAtMs } of infos) expect(last?.info.createdAtMs).toBeGreaterThanOrEqual(createdAtMs);
+      }
+      const put = await store.commitObject(inlineCommit("k"));
+      const completed = await (await complete(store))();
+      expect(completed.createdAtMs).toBeGreaterThanOrEqual(put.createdAtMs);
     },
   },
   {

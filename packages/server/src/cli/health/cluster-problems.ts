@@ -139,7 +139,8 @@ function nodeState(node: NodeRecord | undefined, answers: NodeAnswers): NodeStat
     const { bytesFree = 0, bytesTotal = 0 } = node.stats ?? {};
     return bytesTotal > 0 && bytesFree < DISK_RESERVE_BYTES ? "full" : "writable";
   }
-  if (!answer.ready || answer.checks.registry === "refused") return "away";
+  if (!answer.ready || answer.checks.registry === "refused" || answer.checks.registry === "its clock differs")
+    return "away";
   return answer.checks.store === "read-only" ? "full" : "writable";
 }
 

@@ -65,6 +65,12 @@ const STATES: Readonly<Record<CheckWord, Omit<Finding, "what">>> = {
     action:
       "give both the same CLUSTER_KEY (or CLUSTER_KEY_FILE), restart the one whose key you changed, and make sure that their clocks agree within a minute",
   },
+  "its clock differs": {
+    level: "broken",
+    why: "the clocks of the two servers differ by more than a minute, so one takes for old what the other signs; puts, gets or commits fail that need it",
+    action:
+      "let all machines take their time from NTP (timedatectl set-ntp true); the server's log and the metric ashlar_node_clock_ahead_seconds say by how much they differ",
+  },
   "id held by another node": {
     level: "broken",
     why: "a node at another address runs under this node id, so the cluster does not let this one in",

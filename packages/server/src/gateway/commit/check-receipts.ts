@@ -11,6 +11,7 @@ import {
   type ReceiptGrant,
   type TicketGrant,
 } from "../../grants/index.ts";
+import { clockText, stepText } from "../clock-watch.ts";
 import type { GatewayContext } from "../gateway-context.ts";
 import { type LayoutPlacement, placementsCovering } from "./layout-view.ts";
 
@@ -42,6 +43,7 @@ export async function checkReceipts(
   const asked = { expiredForMs: Number.POSITIVE_INFINITY };
   const receipts = await Promise.all(tokens.map((token) => context.grants.verify(token, ["receipt"], asked)));
   for (const receipt of receipts) assertSame(receipt, ticket, chunk);
+  noteClocks(context, ticket, receipts);
   const nowMs = context.clock.nowMs();
   const isUsable = (receipt: ReceiptGrant): boolean => nowMs <= usableUntilMs(context, receipt) + CLOCK_SKEW_MS;
   const usable = receipts.filter(isUsable);
@@ -56,7 +58,7 @@ export async function checkReceipts(
     );
   } catch (error) {
     const isFor = (code: ErrorCode): boolean => AshlarError.is(error, code);
-    if (expired.length > 0 && TOO_FEW.some(isFor)) throw tooOld(chunk, expired, error);
+    if (expired.length > 0 && TOO_FEW.some(isFor)) throw tooOld(context, chunk, expired, error);
     throw error;
   }
 }
@@ -65,14 +67,39 @@ export async function checkReceipts(
 const TOO_FEW: readonly ErrorCode[] = ["PERMISSION_DENIED", "LAYOUT_STALE", "QUORUM_NOT_REACHED"];
 
 /** Names the nodes: a node whose clock is behind gives receipts that expire too early. */
-function tooOld(chunk: ChunkRef, expired: readonly ReceiptGrant[], cause: unknown): AshlarError {
+function tooOld(
+  { clocks }: GatewayContext,
+  chunk: ChunkRef,
+  expired: readonly ReceiptGrant[],
+  cause: unknown,
+): AshlarError {
   const nodeIds = expired.flatMap((receipt) => (receipt.holder === "node" ? [receipt.nodeId] : receipt.nodeIds));
-  const from = [...new Set(nodeIds)].join(", ");
+  const from = [...new Set(nodeIds)];
+  const behind = from.flatMap((nodeId) => {
+    const aheadMs = clocks.differing().get(nodeId) ?? 0;
+    return aheadMs < 0 ? [clockText(nodeId, aheadMs)] : [];
+  });
+  const stepMs = clocks.ownStepMs();
+  const help =
+    behind.length > 0
+      ? `${behind.join(", ")}: set both right (NTP)`
+      : `upload it again. If that does not help, see whether the clocks of these nodes are behind${stepMs > 0 ? `: ${stepText(stepMs)}` : ""}`;
   return new AshlarError(
     "CLAIM_EXPIRED",
-    `the receipts of ${from} have expired, and the others are too few: the chunk may be gone; upload it again. If that does not help, see whether the clocks of these nodes are behind`,
-    { cause, details: { ...detailsOf(chunk), nodeIds: from } },
+    `the receipts of ${from.join(", ")} have expired, and the others are too few: the chunk may be gone; ${help}`,
+    { cause, details: { ...detailsOf(chunk), nodeIds: from.join(", ") } },
   );
+}
+
+/** No receipt is older than its ticket, unless the clock of its node is behind. */
+function noteClocks({ clocks }: GatewayContext, { begunAtMs }: TicketGrant, receipts: readonly ReceiptGrant[]): void {
+  clocks.ownStepMs();
+  for (const receipt of receipts) {
+    if (receipt.holder !== "node" || begunAtMs === undefined) continue;
+    const behindMs = begunAtMs - (receipt.expiresAtMs - RECEIPT_TTL_MS);
+    if (behindMs > CLOCK_SKEW_MS) clocks.differs(receipt.nodeId, -behindMs);
+    else clocks.agrees(receipt.nodeId, "behind");
+  }
 }
 
 /** A receipt's own end, or earlier on a cluster whose claims are shorter than usual: the claim must outlive the receipt. */

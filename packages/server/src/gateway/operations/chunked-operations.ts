@@ -3,7 +3,7 @@ import { AshlarError } from "@ashlar/sdk/errors";
 import { LIMITS } from "@ashlar/sdk/limits";
 import { assertBucketName, assertObjectKey, type ManifestPage, type StoredObject } from "@ashlar/sdk/ports";
 import type { ReceivedCommit, ReceivedLocate, ReceivedPart } from "@ashlar/sdk/rpc";
-import { type EndOptions, type GrantKeeper, type ManifestGrant, RECEIPT_TTL_MS } from "../../grants/index.ts";
+import type { EndOptions, GrantKeeper, ManifestGrant, TicketGrant } from "../../grants/index.ts";
 import { callerOf } from "../auth/authenticator.ts";
 import type { Touched } from "../auth/check-scope.ts";
 import { commitPart, commitWrite } from "../commit/commit-write.ts";
@@ -53,11 +53,12 @@ async function beginWrite(
   if (key !== undefined) assertObjectKey(key);
   const { apiKeyId, scope, expiresAtMs } = principal;
   const { credential } = callerOf(principal);
-  const wanted = { bucket, key, prefix: scope?.prefix || undefined, apiKeyId, credential };
+  const nowMs = Math.floor(context.clock.nowMs());
+  const wanted = { bucket, key, prefix: scope?.prefix || undefined, apiKeyId, credential, nowMs };
   const end = { notAfterMs: expiresAtMs };
   const tokens = context.grants ? await issueTicket(context.grants, wanted, end, renew) : UNSIGNED;
   const lifeMs = LIMITS.GRANT_TTL_MS;
-  const leftMs = Math.max(0, (expiresAtMs ?? Number.POSITIVE_INFINITY) - context.clock.nowMs());
+  const leftMs = Math.max(0, (expiresAtMs ?? Number.POSITIVE_INFINITY) - nowMs);
   return { ...tokens, expiresInMs: Math.min(lifeMs, leftMs) };
 }
 
@@ -74,11 +75,13 @@ interface TicketScope {
   readonly apiKeyId: string;
   /** The credential for which the caller's use of chunk APIs counts. */
   readonly credential: string | undefined;
+  /** The gateway's time. */
+  readonly nowMs: number;
 }
 
 /**
- * Signs a ticket and the write grant that belongs to it. A renewal keeps the ticket id, to which receipts are bound. It may come late, because the
- * caller has shown an API key or access token: the old ticket only tells which receipts stay valid.
+ * Signs a ticket and the write grant that belongs to it. A renewal keeps the ticket id, to which receipts are bound. It may come however late, because
+ * the caller has shown an API key or access token: the old ticket only tells which receipts belong to the upload, and these have an end of their own.
  */
 async function issueTicket(
   grants: GrantKeeper,
@@ -86,24 +89,42 @@ async function issueTicket(
   end: EndOptions,
   renew: string | undefined,
 ): Promise<Tokens> {
-  const { apiKeyId, bucket, key, prefix, credential } = scope;
+  const { apiKeyId, bucket, key, prefix, credential, nowMs } = scope;
   let ticketId = grants.newTicketId();
+  let begunAtMs: number | undefined = nowMs;
   if (renew !== undefined) {
-    const earlier = await grants.verify(renew, ["ticket"], { expiredForMs: RECEIPT_TTL_MS });
-    const isSame = earlier.bucket === bucket && earlier.key === key && earlier.prefix === prefix;
-    if (!isSame || earlier.apiKeyId !== apiKeyId) {
-      throw new AshlarError(
-        "PERMISSION_DENIED",
-        "a renewal has the bucket, key, prefix and API key of the ticket that it renews",
-      );
-    }
+    const earlier = await earlierTicket(grants, renew, scope);
     ticketId = earlier.ticketId;
+    // Absent in tickets of earlier releases: then nothing is known.
+    begunAtMs = earlier.begunAtMs;
   }
   const [ticket, grant] = await Promise.all([
-    grants.issueTicket({ ticketId, bucket, key, prefix, apiKeyId }, end),
+    grants.issueTicket({ ticketId, bucket, key, prefix, apiKeyId, begunAtMs }, end),
     grants.issueWrite({ ticketId, bucket, key, prefix, apiKeyId: credential }, end),
   ]);
   return { ticket, grant };
+}
+
+/** @throws {AshlarError} UNAUTHENTICATED, PERMISSION_DENIED, with `refused: "ticket"` in the details: no fault of the caller's credentials. */
+async function earlierTicket(
+  grants: GrantKeeper,
+  renew: string,
+  { apiKeyId, bucket, key, prefix }: TicketScope,
+): Promise<TicketGrant> {
+  const refused = { refused: "ticket" };
+  const earlier = await grants
+    .verify(renew, ["ticket"], { expiredForMs: Number.POSITIVE_INFINITY })
+    .catch((cause: unknown): never => {
+      const { code, message } = AshlarError.from(cause);
+      throw new AshlarError(code, message, { cause, details: refused });
+    });
+  const isSame = earlier.bucket === bucket && earlier.key === key && earlier.prefix === prefix;
+  if (isSame && earlier.apiKeyId === apiKeyId) return earlier;
+  throw new AshlarError(
+    "PERMISSION_DENIED",
+    "a renewal has the bucket, key, prefix and API key of the ticket that it renews",
+    { details: refused },
+  );
 }
 
 function located({ manifestId, bucket, key }: ReceivedLocate): readonly Touched[] {
