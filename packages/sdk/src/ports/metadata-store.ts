@@ -137,6 +137,14 @@ export interface RepairEntry {
   readonly layoutVersion: number;
 }
 
+/** A copy that a reader found missing or damaged. */
+export interface MissedCopy {
+  readonly chunkId: Digest;
+  readonly nodeId: string;
+  /** Every layout by which the copy belongs on that node. */
+  readonly layoutVersions: readonly number[];
+}
+
 /** Background work. Workers claim it through SQL, so any number of them may share it. Durations are measured on the database's clock. */
 export interface CollectionQueue {
   /**
@@ -171,7 +179,20 @@ export interface CollectionQueue {
   ): Promise<readonly Digest[]>;
   /** For each id whether a row names it (any state). For the orphan sweep. */
   knowsChunks(chunkIds: readonly Digest[], options?: CallOptions): Promise<readonly boolean[]>;
-  listRepairs(query: { readonly limit: number }, options?: CallOptions): Promise<readonly RepairEntry[]>;
+  /**
+   * Queues copies for repair: each chunk and node once, and only chunks that are live and named by an object or upload, whose row has one of the given
+   * layouts. A node that a newer layout names need not hold a chunk of an older one. An entry that is there already stays as it is.
+   * @returns how many were queued. At most LIST_LIMIT_MAX copies in one call.
+   */
+  queueRepairs(copies: readonly MissedCopy[], options?: CallOptions): Promise<number>;
+  /**
+   * Lists the queue in the order of the repair ids, oldest first.
+   * @param query.after lists what follows this repair id, so that entries that cannot be repaired now do not hide those behind them.
+   */
+  listRepairs(
+    query: { readonly limit: number; readonly after?: string | undefined },
+    options?: CallOptions,
+  ): Promise<readonly RepairEntry[]>;
   finishRepairs(repairIds: readonly string[], options?: CallOptions): Promise<void>;
 }
 
