@@ -21,6 +21,7 @@ import type {
 } from "../ports/index.ts";
 import type { EngineContext } from "./engine-context.ts";
 import { createProgressTracker, type ProgressTracker } from "./progress-tracker.ts";
+import type { ReadFor } from "./replicated-store.ts";
 
 /** Finds an object and makes it ready to read; no chunk is asked for yet. */
 export async function openObject(
@@ -213,7 +214,8 @@ async function fetchChunk(
   chunk: LocatedChunk,
   meter: (transferredBytes: number) => void,
 ): Promise<Uint8Array> {
-  const { context, range, options } = reading;
+  const { context, stored, range, options } = reading;
+  const readFor = { bucket: stored.info.bucket, key: stored.info.key };
   const from = Math.max(0, range.offset - chunk.offset);
   const to = Math.min(chunk.sizeBytes, range.offset + range.length - chunk.offset);
   const { verify = "blocks", signal, onProgress } = options;
@@ -222,6 +224,7 @@ async function fetchChunk(
   const get = async (grant: string | undefined): Promise<Uint8Array> => {
     const bytes = await context.chunks.get(chunk.chunkId, {
       sizeBytes: chunk.sizeBytes,
+      readFor,
       ...(whole ? {} : { offset: from, length: to - from }),
       grant,
       signal,
@@ -232,17 +235,34 @@ async function fetchChunk(
     return bytes.byteLength > to - from ? bytes.slice(from, to) : bytes;
   };
   try {
-    return await get(chunk.grant);
-  } catch (error) {
-    // A read grant lives for minutes, a paused download for hours: ask once for a fresh grant.
-    if (
-      chunk.grant === undefined ||
-      !(AshlarError.is(error, "UNAUTHENTICATED") || AshlarError.is(error, "PERMISSION_DENIED"))
-    )
-      throw error;
-    const page = await pageAt(reading, chunk.offset);
-    return await get(page.chunks[0]?.grant);
+    return await get(chunk.grant).catch(async (error: unknown) => {
+      // A read grant lives for minutes, a paused download for hours: ask once for a fresh grant.
+      if (
+        chunk.grant === undefined ||
+        !(AshlarError.is(error, "UNAUTHENTICATED") || AshlarError.is(error, "PERMISSION_DENIED"))
+      )
+        throw error;
+      const page = await pageAt(reading, chunk.offset);
+      return await get(page.chunks[0]?.grant);
+    });
+  } catch (thrown) {
+    const error = namingObject(thrown, readFor);
+    if (error !== thrown) context.logger.error({ err: thrown, ...readFor }, "an object cannot be read");
+    throw error;
   }
+}
+
+/**
+ * Says which object cannot be read, if a chunk is damaged or missing everywhere: its digest alone tells a user nothing.
+ *
+ * @returns other errors as they are.
+ */
+export function namingObject(error: unknown, { bucket, key }: ReadFor): unknown {
+  if (!AshlarError.is(error, "CHUNK_MISSING") && !AshlarError.is(error, "CHUNK_CORRUPT")) return error;
+  return new AshlarError(error.code, `${bucket}/${key} cannot be read: ${error.message}`, {
+    cause: error,
+    details: { ...error.details, bucket, key },
+  });
 }
 
 /**

@@ -27,7 +27,8 @@ export function gatewayChunkApi(
   const store = replicatedChunkStore({ chunks, topology, hasher, chunkMaxBytes: limits.chunkMaxBytes });
   return createChunkApi({
     store,
-    readFrom: async (call) => (await ownStoreOf(topology, call)) ?? store,
+    readFrom: async (call) => (await ownStoreOf(context, call)) ?? store,
+    wholeInOneCall: true,
     buffers,
     grants,
     nodeId: GATEWAY_NODE_ID,

@@ -43,7 +43,7 @@ export function replicatedChunkStore(options: ReplicatedChunkStoreOptions): Stre
     putChunkStream: (chunkId, source, put) => putStream(options, chunkId, source, put ?? {}),
     async getChunk(chunkId, get) {
       try {
-        // No size is given, so the digest is not checked here: the client checks it, end to end.
+        // No size is known here. A whole chunk is checked all the same, because only this side can ask the next replica.
         return await chunks.get(chunkId, { ...get, grant: undefined, attempts: ATTEMPTS });
       } catch (error) {
         if (AshlarError.is(error, "CHUNK_MISSING")) return undefined;
