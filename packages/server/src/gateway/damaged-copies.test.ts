@@ -374,6 +374,11 @@ describe("a copy that is gone", { timeout: TIMEOUT_MS }, () => {
       headers: { authorization: `Bearer ${cluster.keys.readonly}` },
     });
     expect(await answer.json()).toMatchObject({ code, detail: expect.stringContaining(`${BUCKET}/k cannot be read`) });
+    // The chunk API knows from the chunk's row that it is not just unknown: that would be 404, which raises no alarm.
+    const path = `${cluster.url}/chunks/${encodeHex(chunkId)}`;
+    const missing = await fetch(path, { headers: { authorization: `Bearer ${await grantFor(chunkId)}` } });
+    expect([missing.status, missing.headers.get("ashlar-error-code")]).toEqual([500, code]);
+    expect(await figure(gatewayMetrics, `ashlar_http_failures_total{code="${code}"}`)).toBeGreaterThan(0);
     const told = lines.find(({ message }) => message === "an object cannot be read");
     expect(told).toMatchObject({ level: "error", fields: details });
   });
