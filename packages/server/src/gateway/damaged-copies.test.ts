@@ -282,6 +282,18 @@ describe("a damaged copy", { timeout: TIMEOUT_MS }, () => {
     expect(await figure(gatewayMetrics, "ashlar_chunks_damaged_total")).toBeGreaterThan(0);
   });
 
+  it.each(Object.keys(READERS))(
+    "far from the start of a chunk costs a reader of %s nothing, though its node has begun to answer",
+    async (reader) => {
+      await start();
+      const stored = await put("k", 3 * MIB);
+      const nodeId = await firstOf(stored.chunkId);
+      await flip(await fileOf(nodeId, stored.chunkId), 2.5 * MIB);
+      const read = await READERS[reader]!(stored);
+      expect(read.equals(stored.bytes)).toBe(true);
+    },
+  );
+
   it.each(Object.keys(SEEN_BY_NODE))(
     "on a node that %s is counted by the node, also if a write finds it",
     async (what) => {

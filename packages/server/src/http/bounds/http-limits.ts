@@ -303,7 +303,7 @@ export const HTTP_LIMITS = Object.freeze({
   READ_REPAIRS_MAX: limit(
     4096,
     "count",
-    "missing and damaged copies that readers met and that wait to be queued for repair, and as many that were queued lately: half a MiB each. One more is met again by a later reader",
+    "missing and damaged copies that readers met and that wait to be queued for repair, and as many that were queued lately: together a MiB. One more is met again by a later reader",
   ),
   READ_REPAIR_AGAIN_MS: limit(
     60_000,
