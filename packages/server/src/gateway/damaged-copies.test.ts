@@ -294,6 +294,22 @@ describe("a damaged copy", { timeout: TIMEOUT_MS }, () => {
     },
   );
 
+  it("far from the start of a chunk is queued for repair when its node says that it has put it aside", async () => {
+    await start();
+    const stored = await put("k", 3 * MIB);
+    const nodeId = await firstOf(stored.chunkId);
+    await flip(await fileOf(nodeId, stored.chunkId), 2.5 * MIB);
+    // The node cuts its first answer, so for some seconds it is asked last.
+    await vi.waitFor(
+      async () => {
+        const read = await OBJECT_READERS["the object API over plain HTTP"]!(stored);
+        expect(read.equals(stored.bytes)).toBe(true);
+        expect(await repairs()).toEqual([`${nodeId} ${encodeHex(stored.chunkId)}`]);
+      },
+      { timeout: TIMEOUT_MS / 2, interval: 500 },
+    );
+  });
+
   it.each(Object.keys(SEEN_BY_NODE))(
     "on a node that %s is counted by the node, also if a write finds it",
     async (what) => {
