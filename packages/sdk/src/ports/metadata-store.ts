@@ -180,8 +180,8 @@ export interface CollectionQueue {
   /** For each id whether a row names it (any state). For the orphan sweep. */
   knowsChunks(chunkIds: readonly Digest[], options?: CallOptions): Promise<readonly boolean[]>;
   /**
-   * Queues copies for repair: each chunk and node once, and only chunks that are live and named by an object or upload, whose row has one of the given
-   * layouts. A node that a newer layout names need not hold a chunk of an older one. An entry that is there already stays as it is.
+   * Queues copies for repair: each chunk and node once, and only chunks that are live and named by an object or upload, whose row has one of the
+   * given layouts. A node that a newer layout names need not hold a chunk of an older one. An entry that is there already stays as it is.
    * @returns how many were queued. At most LIST_LIMIT_MAX copies in one call.
    */
   queueRepairs(copies: readonly MissedCopy[], options?: CallOptions): Promise<number>;

@@ -50,7 +50,8 @@ export function replicatedChunkStore(options: ReplicatedChunkStoreOptions): Stre
         return await chunks.get(chunkId, { ...get, grant: undefined, attempts: ATTEMPTS });
       } catch (error) {
         if (!AshlarError.is(error, "CHUNK_MISSING")) throw error;
-        // If an object names it, it is lost: "absent" would be an ordinary answer (404), and nobody would be told. A database that is away cannot tell.
+        // If an object names it, it is lost: "absent" would be an ordinary answer (404), and nobody would be told. A database that is away cannot
+        // tell.
         const [isKnown] = await options.metadata.knowsChunks([chunkId], { signal: get?.signal }).catch(() => [true]);
         if (isKnown) throw error;
         return undefined;
