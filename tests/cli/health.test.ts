@@ -1,18 +1,23 @@
 import { once } from "node:events";
+import { readdir, readFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { nodeCryptoHasher } from "@ashlar/adapters/hash/node-crypto";
 import { openSqliteMetadataStore } from "@ashlar/adapters/metadata-store/sqlite";
+import { gateway } from "@ashlar/adapters/node";
 import { undiciTransport } from "@ashlar/adapters/transport/undici";
+import { createClient } from "@ashlar/sdk";
 import { createClusterTopology } from "@ashlar/sdk/engine";
 import { silentLogger, systemClock, systemRandom } from "@ashlar/sdk/ports";
-import { clusterAuthorization, createGateway, createGrantKeeper, noMetrics } from "@ashlar/server";
+import { clusterAuthorization, createGateway, createGrantKeeper, createMetrics, noMetrics } from "@ashlar/server";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { cli, type RunningCli, startCli } from "../support/cli.ts";
+import { expectCode } from "../support/expect-code.ts";
 import { startServedStore } from "../support/served-store.ts";
 import { createTempFolder, type TempFolder } from "../support/temp-folder.ts";
+import { testBytes } from "../support/test-bytes.ts";
 import { startTestCluster } from "../support/test-cluster.ts";
 
 let folder: TempFolder;
@@ -148,4 +153,35 @@ test("a proxy that answers for a server that is away is not taken for a server o
   expect([away.exitCode, away.stdout]).toEqual([5, expect.stringMatching(/502[\s\S]*behind the proxy/)]);
   status = 200;
   expect((await cli(["health", at])).stdout).toContain("not an Ashlar server");
+});
+
+test("a node that found a damaged copy is named, and the gateway says that readers met one", async () => {
+  const cluster = await startTestCluster({ gateway: { metrics: createMetrics() } });
+  onTestFinished(() => cluster.close());
+  await using client = createClient(gateway({ url: cluster.url, apiKey: cluster.apiKey }));
+  await client.createBucket({ bucket: "box" });
+  await client.putObject({ bucket: "box", key: "k", body: testBytes(100_000, 1) });
+  const env = { ASHLAR_API_KEY: cluster.apiKey };
+  const before = await cli(["health", cluster.url], { env });
+  expect(before.stdout).not.toContain("damaged");
+  let damagedCount = 0;
+  for (const { path } of cluster.nodes) {
+    for (const name of await readdir(join(path!, "chunks"), { recursive: true })) {
+      if (!/[0-9a-f]{64}$/.test(name)) continue;
+      const file = join(path!, "chunks", name);
+      const bytes = await readFile(file);
+      bytes[1000]! ^= 1;
+      await writeFile(file, bytes);
+      damagedCount++;
+    }
+  }
+  // The put may have left a copy out; all that are there are damaged, so the reader meets each of them.
+  expect(damagedCount).toBeGreaterThanOrEqual(2);
+  await expectCode(
+    client.getObject({ bucket: "box", key: "k" }).then((got) => got.bytes()),
+    "CHUNK_CORRUPT",
+  );
+  const health = await cli(["health", cluster.url], { env });
+  expect(health.stdout).toMatch(/warning readers found \d damaged copies since the gateway started\n +why: .*\n +do: /);
+  expect(health.stdout).toMatch(/warning node-\d runs, but copies: some were damaged\n +why: .*\n +do: /);
 });

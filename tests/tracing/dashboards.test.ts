@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { readFile } from "node:fs/promises";
+import { readdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { gateway } from "@ashlar/adapters/node";
 import { createClient } from "@ashlar/sdk";
 import { isErrorCode } from "@ashlar/sdk/errors";
@@ -7,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { parse } from "yaml";
 import { startServerProcess } from "../support/server-process.ts";
 import { createTempFolder } from "../support/temp-folder.ts";
-import { parsePromQl, seriesOf } from "./promql.ts";
+import { type PromQlUse, parsePromQl, seriesOf } from "./promql.ts";
 import { type SmallCluster, startSmallCluster } from "./small-cluster.ts";
 
 const FOLDER = new URL("../../dashboards/", import.meta.url);
@@ -66,13 +67,55 @@ async function look(url: string): Promise<void> {
   }
 }
 
-async function makeTraffic({ gateway: gatewayProcess, apiKey, nodes }: SmallCluster): Promise<void> {
+/** The samples of a server, under the name of its scrape job. */
+interface Scrape {
+  readonly job: string;
+  readonly page: string;
+}
+
+/** Before and after a chunk was damaged, and what the gateway logged until then. */
+const scrapes = { before: [] as readonly Scrape[], after: [] as readonly Scrape[], log: "" };
+
+async function scrape({ gateway: gatewayProcess, nodes }: SmallCluster): Promise<readonly Scrape[]> {
+  const jobs = [["ashlar-gateway", gatewayProcess], ...nodes.map((node) => ["ashlar-node", node] as const)] as const;
+  return await Promise.all(
+    // A node renews the figures of its store when it is asked whether it is ready.
+    jobs.map(async ([job, { url }]) => {
+      await fetch(`${url}/readyz`);
+      return { job, page: await (await fetch(`${url}/metrics`)).text() };
+    }),
+  );
+}
+
+/** Damages every copy of the only object, and reads it. */
+async function meetDamage(cluster: SmallCluster): Promise<void> {
+  for (const folder of cluster.dataFolders) {
+    for (const name of await readdir(join(folder, "chunks"), { recursive: true })) {
+      if (!/[0-9a-f]{64}$/.test(name)) continue;
+      const file = join(folder, "chunks", name);
+      const bytes = await readFile(file);
+      bytes[1000]! ^= 1;
+      await writeFile(file, bytes);
+    }
+  }
+  scrapes.before = await scrape(cluster);
+  await using client = createClient(gateway({ url: cluster.gateway.url, apiKey: cluster.apiKey, retry: { forMs: 0 } }));
+  await expect(client.getObject({ bucket: "watched", key: "a" }).then((got) => got.bytes())).rejects.toThrow(
+    "watched/a",
+  );
+  scrapes.after = await scrape(cluster);
+  scrapes.log = cluster.gateway.log();
+}
+
+async function makeTraffic(cluster: SmallCluster): Promise<void> {
+  const { gateway: gatewayProcess, apiKey, nodes } = cluster;
   await using client = createClient(gateway({ url: gatewayProcess.url, apiKey }));
   await client.createBucket({ bucket: "watched" });
   await client.createBucket({ bucket: "watched" }).catch(() => {});
   const body = (): Uint8Array => new Uint8Array(randomBytes(200_000));
   await client.putObject({ bucket: "watched", key: "a", body: body() });
   await (await client.getObject({ bucket: "watched", key: "a" })).bytes();
+  await meetDamage(cluster);
   await nodes[2]?.kill();
   await client.putObject({ bucket: "watched", key: "b", body: body() });
 }
@@ -124,6 +167,49 @@ describe.each(queries)("$where", ({ expression }) => {
         for (const code of value.split("|")) expect(code === "OK" || isErrorCode(code), code).toBe(true);
     }
   });
+});
+
+/** What the samples of a metric add up to on all servers that the matchers of a query let through. */
+function sumOf(found: readonly Scrape[], { metric, matchers }: PromQlUse): number {
+  let sum = 0;
+  for (const { job, page } of found) {
+    for (const line of page.split("\n")) {
+      const [, name, labels = "", value = ""] = /^(\w+)(?:\{(.*)\})? (\S+)$/.exec(line) ?? [];
+      if (name !== metric) continue;
+      const of = new Map([...labels.matchAll(/(\w+)="([^"]*)"/g)].map(([, label = "", text = ""]) => [label, text]));
+      of.set("job", job);
+      const isMatched = matchers.every(({ label, operator, value: wanted }) => {
+        const isSame = operator.endsWith("~")
+          ? new RegExp(`^(?:${wanted})$`).test(of.get(label) ?? "")
+          : of.get(label) === wanted;
+        return isSame !== operator.startsWith("!");
+      });
+      if (isMatched) sum += Number(value);
+    }
+  }
+  return sum;
+}
+
+it.each(["AshlarChunkDamaged", "AshlarChunkUnreadable"])(
+  "%s fires when a chunk is damaged, from counters that were there before",
+  (name) => {
+    const rule = rules.find(({ alert }) => alert === name);
+    const { uses } = parsePromQl(rule?.expr ?? "", () => true);
+    const [use] = uses.filter(({ metric }) => metric.startsWith("ashlar_"));
+    expect(use).toBeDefined();
+    expect(scrapes.before[0]?.page).toContain(`# TYPE ${use!.metric} counter`);
+    expect(sumOf(scrapes.before, use!)).toBe(0);
+    expect(sumOf(scrapes.after, use!), scrapes.log).toBeGreaterThan(0);
+  },
+);
+
+it("damaged copies are counted by the gateway that met them and by the nodes that held them", () => {
+  const use = { metric: "ashlar_chunks_damaged_total", matchers: [] };
+  const counts = (found: readonly Scrape[]): readonly number[] => found.map((each) => sumOf([each], use));
+  expect(counts(scrapes.before)).toEqual([0, 0, 0, 0]);
+  const [atGateway, ...atNodes] = counts(scrapes.after);
+  expect(atGateway, scrapes.log).toBeGreaterThanOrEqual(1);
+  expect(Math.max(...atNodes), scrapes.log).toBe(1);
 });
 
 it("legends name labels that their queries keep", () => {

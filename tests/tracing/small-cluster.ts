@@ -7,6 +7,8 @@ export interface SmallCluster extends AsyncDisposable {
   readonly gateway: ServerProcess;
   readonly nodes: readonly ServerProcess[];
   readonly apiKey: string;
+  /** Folders of the nodes' data, in the order of the nodes. */
+  readonly dataFolders: readonly string[];
   /** Where traced servers write their spans. */
   readonly traceFile: string;
 }
@@ -38,16 +40,16 @@ export async function startSmallCluster(options: SmallClusterOptions): Promise<S
       return server;
     };
     const gateway = await start("gateway", "gateway");
+    const names = ["node-1", "node-2", "node-3"];
     const nodes = await Promise.all(
-      ["node-1", "node-2", "node-3"].map((name) =>
-        start(name, "node", "--server-id", name, "--data-dir", folder.at(name)),
-      ),
+      names.map((name) => start(name, "node", "--server-id", name, "--data-dir", folder.at(name))),
     );
     const owned = stack.move();
     return {
       gateway,
       nodes,
       apiKey: String(gateway.ready.apiKey),
+      dataFolders: names.map((name) => folder.at(name)),
       traceFile,
       [Symbol.asyncDispose]: () => owned.disposeAsync(),
     };

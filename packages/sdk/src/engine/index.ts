@@ -10,9 +10,12 @@ export { createEngine } from "./create-engine.ts";
 export type { EngineOptions } from "./engine-context.ts";
 export { type ExamineOptions, examineStore, type StoreProblem } from "./examine-store.ts";
 export { type DatabaseStepOptions, takeDatabaseStep } from "./marked-deletes.ts";
+export { namingObject } from "./read-object.ts";
 export {
+  type BadCopy,
   createReplicatedStore,
   type Patience,
+  type ReadFor,
   type ReplicatedGetOptions,
   type ReplicatedPut,
   type ReplicatedPutOptions,

@@ -21,6 +21,7 @@ import type {
 } from "../ports/index.ts";
 import type { EngineContext } from "./engine-context.ts";
 import { createProgressTracker, type ProgressTracker } from "./progress-tracker.ts";
+import type { ReadFor } from "./replicated-store.ts";
 
 /** Finds an object and makes it ready to read; no chunk is asked for yet. */
 export async function openObject(
@@ -216,24 +217,45 @@ async function fetchChunk(
   chunk: LocatedChunk,
   meter: (transferredBytes: number) => void,
 ): Promise<Uint8Array> {
-  const { context, range, options, pages } = reading;
+  const { context, stored, range, options, pages } = reading;
+  const readFor = { bucket: stored.info.bucket, key: stored.info.key };
   const from = Math.max(0, range.offset - chunk.offset);
   const to = Math.min(chunk.sizeBytes, range.offset + range.length - chunk.offset);
   const { verify = "blocks", signal, onProgress } = options;
   // Only a whole chunk has a digest to be checked against.
   const whole = verify === "chunks" || (from === 0 && to === chunk.sizeBytes);
-  const bytes = await context.chunks.get(chunk.chunkId, {
-    sizeBytes: chunk.sizeBytes,
-    ...(whole ? {} : { offset: from, length: to - from }),
-    grant: pages.grantOf(chunk),
-    // A read grant lives for an hour, a paused download may last for days.
-    renewGrant: (refused) => pages.renewGrant(chunk, refused, { signal }),
-    signal,
-    retry: context.chunkRetry,
-    // If a chunk is fetched whole for a part of it, only the part counts.
-    onProgress: onProgress && ((transferredBytes) => meter(Math.min(transferredBytes, to - from))),
+  try {
+    const bytes = await context.chunks.get(chunk.chunkId, {
+      sizeBytes: chunk.sizeBytes,
+      readFor,
+      ...(whole ? {} : { offset: from, length: to - from }),
+      grant: pages.grantOf(chunk),
+      // A read grant lives for an hour, a paused download may last for days.
+      renewGrant: (refused) => pages.renewGrant(chunk, refused, { signal }),
+      signal,
+      retry: context.chunkRetry,
+      // If a chunk is fetched whole for a part of it, only the part counts.
+      onProgress: onProgress && ((transferredBytes) => meter(Math.min(transferredBytes, to - from))),
+    });
+    return bytes.byteLength > to - from ? bytes.slice(from, to) : bytes;
+  } catch (thrown) {
+    const error = namingObject(thrown, readFor);
+    if (error !== thrown) context.logger.error({ err: thrown, ...readFor }, "an object cannot be read");
+    throw error;
+  }
+}
+
+/**
+ * Says which object cannot be read, if a chunk is damaged or missing everywhere: its digest alone tells a user nothing.
+ *
+ * @returns other errors as they are.
+ */
+export function namingObject(error: unknown, { bucket, key }: ReadFor): unknown {
+  if (!AshlarError.is(error, "CHUNK_MISSING") && !AshlarError.is(error, "CHUNK_CORRUPT")) return error;
+  return new AshlarError(error.code, `${bucket}/${key} cannot be read: ${error.message}`, {
+    cause: error,
+    details: { ...error.details, bucket, key },
   });
-  return bytes.byteLength > to - from ? bytes.slice(from, to) : bytes;
 }
 
 /**

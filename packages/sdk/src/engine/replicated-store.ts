@@ -51,6 +51,22 @@ export interface ReplicationOptions {
   readonly logger: Logger;
   /** A read slower than this also asks the next replica; default HEDGE_AFTER_MS. */
   readonly hedgeAfterMs?: number | undefined;
+  /** Called for each copy that a read finds missing or damaged, for repair and metrics. Must not throw. */
+  readonly onBadCopy?: ((copy: BadCopy) => void) | undefined;
+}
+
+/** A copy that a read could not use. A node that did not answer is none: it may hold the chunk. */
+export interface BadCopy {
+  readonly chunkId: Digest;
+  readonly nodeId: string;
+  /** `absent` may be right: the node may belong to a newer layout than the chunk. */
+  readonly fault: "absent" | "corrupt";
+}
+
+/** The object for which a chunk is read. */
+export interface ReadFor {
+  readonly bucket: string;
+  readonly key: string;
 }
 
 /** How long and how often a call is tried. */
@@ -85,9 +101,13 @@ export interface ReplicatedPut extends Omit<PutChunkResult, "holders">, ChunkHol
 export interface ReplicatedGetOptions extends GetChunkOptions, Patience, RenewableGrant {
   /**
    * Length of the chunk in bytes, from the manifest: answers of another length are refused, and a whole chunk is checked against its
-   * digest. Absent (a gateway that passes bytes on): nothing is checked here, the reader at the end checks.
+   * digest. Absent (a gateway that passes bytes on): answers that are the whole chunk by the node's own word are checked against the digest.
    */
   readonly sizeBytes?: number | undefined;
+  /** For log lines. */
+  readonly readFor?: ReadFor | undefined;
+  /** A node whose copy is being repaired: it is not told again to `onBadCopy`. */
+  readonly queuedNodeId?: string | undefined;
 }
 
 /** Least extra time for the replicas beyond the quorum, in ms. If the quorum itself took longer than this, they get as long as it took. */
@@ -455,9 +475,11 @@ function furthest(onProgress: BytesProgress): BytesProgress {
 async function askStore(
   context: ReplicationContext,
   { nodeId, store }: NamedStore,
-  { chunkId, options }: Get,
+  read: Get,
 ): Promise<Uint8Array | undefined> {
+  const { chunkId, options } = read;
   const { offset, length, signal, onProgress, onSize } = options;
+  let toldBytes: number | undefined;
   try {
     const bytes = await renewing(
       context,
@@ -465,21 +487,27 @@ async function askStore(
       options,
     )((grant) =>
       store.getChunk(chunkId, {
-        // A store gives a size only for a chunk whose file it has checked, so all replicas give the same size.
-        ...{ offset, length, grant, signal, onSize },
+        ...{ offset, length, grant, signal },
+        onSize: (sizeBytes) => {
+          toldBytes = sizeBytes;
+        },
         ...(onProgress && { onProgress }),
       }),
     );
-    if (bytes !== undefined && (await isWanted(context, bytes, { chunkId, options }))) return bytes;
-    const details = { nodeId, chunkId: encodeHex(chunkId) };
     if (bytes === undefined) {
-      context.logger.warn(details, "replica is absent");
+      noteBadCopy(context, read, { nodeId, fault: "absent" });
       return undefined;
     }
-    context.logger.error(details, "replica is corrupt");
-    throw new AshlarError("CHUNK_CORRUPT", "the bytes read are not those of the chunk", { details });
+    if (!(await isWanted(context, bytes, { ...read, toldBytes }))) {
+      const details = { nodeId, chunkId: encodeHex(chunkId) };
+      throw new AshlarError("CHUNK_CORRUPT", "the bytes read are not those of the chunk", { details });
+    }
+    // Only now: a store that sends wrong bytes may tell a wrong size.
+    if (toldBytes !== undefined) onSize?.(toldBytes);
+    return bytes;
   } catch (thrown) {
     const error = AshlarError.from(thrown);
+    if (error.code === "CHUNK_CORRUPT") noteBadCopy(context, read, { nodeId, fault: "corrupt", error });
     if (error.code === "NODE_UNAVAILABLE") {
       context.suspects.add(nodeId);
       context.topology.invalidate();
@@ -488,11 +516,25 @@ async function askStore(
   }
 }
 
+/** Logs a copy that is missing or damaged, and tells `onBadCopy`. */
+function noteBadCopy(
+  { logger, onBadCopy }: ReplicationContext,
+  { chunkId, options: { readFor, queuedNodeId } }: Get,
+  { nodeId, fault, error }: Pick<BadCopy, "nodeId" | "fault"> & { readonly error?: AshlarError },
+): void {
+  const fields = { nodeId, chunkId: encodeHex(chunkId), ...readFor };
+  if (fault === "absent") logger.warn(fields, "replica is absent");
+  else logger.error({ ...fields, problem: error?.details.problem ?? error?.message }, "replica is corrupt");
+  if (nodeId !== queuedNodeId) onBadCopy?.({ chunkId, nodeId, fault });
+}
+
+/** Whether an answer has the right length, and the right digest if it is a whole chunk. @param read.toldBytes size of the chunk by its store. */
 async function isWanted(
   { hasher }: ReplicationContext,
   bytes: Uint8Array,
-  { chunkId, options: { offset = 0, length, sizeBytes } }: Get,
+  { chunkId, toldBytes, options }: Get & { readonly toldBytes: number | undefined },
 ): Promise<boolean> {
+  const { offset = 0, length, sizeBytes = toldBytes } = options;
   if (sizeBytes === undefined) return true;
   const expectedBytes = Math.min(length ?? sizeBytes, sizeBytes - offset);
   if (bytes.byteLength !== expectedBytes) return false;

@@ -136,6 +136,8 @@ export interface ChunkStoreStats {
   readonly bytesTotal?: number | undefined;
   /** Entries that the store skipped since it was opened, up to 1,000; undefined: none, or it has no folder. Not sent to other machines. */
   readonly badEntries?: readonly BadEntry[] | undefined;
+  /** Copies that the store found damaged and put aside since it was opened; undefined: none, or it has no disk. Not sent to other machines. */
+  readonly damagedCount?: number | undefined;
 }
 
 /**

@@ -79,6 +79,7 @@ export type {
   GetObjectQuery,
   MetadataStore,
   MetadataStoreCapabilities,
+  MissedCopy,
   ObjectCatalog,
   RepairEntry,
   RepairQueue,

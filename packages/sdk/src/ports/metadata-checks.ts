@@ -5,6 +5,7 @@ import { LIMITS, MIB } from "../limits.ts";
 import { checkChunks } from "../manifest/check-chunks.ts";
 import type { CredentialScope } from "./credentials.ts";
 import { DURABILITIES, type Durability } from "./durability.ts";
+import type { MissedCopy } from "./metadata-store.ts";
 import { assertBucketName, assertObjectKey, isWellFormedText, utf8Length } from "./names.ts";
 import type { NodeRegistration, NodeStats } from "./nodes.ts";
 import type { ChunkedContent, CommitCondition, CommitObject, HttpCondition, ListObjectsQuery } from "./objects.ts";
@@ -150,6 +151,16 @@ export function checkNamedParts(parts: unknown): void {
 export function checkDigests(chunkIds: readonly Digest[]): void {
   for (const chunkId of chunkIds) {
     if (!(chunkId instanceof Uint8Array) || chunkId.byteLength !== DIGEST_BYTES) invalid("a chunk id has 32 bytes");
+  }
+}
+
+/** @throws {AshlarError} INVALID_ARGUMENT. */
+export function checkMissedCopies(copies: readonly MissedCopy[]): void {
+  if (copies.length > LIMITS.LIST_LIMIT_MAX) invalid(`one call queues up to ${LIMITS.LIST_LIMIT_MAX} copies`);
+  checkDigests(copies.map(({ chunkId }) => chunkId));
+  for (const { nodeId, layoutVersions } of copies) {
+    checkNodeId(nodeId);
+    for (const layoutVersion of layoutVersions) checkInteger(layoutVersion, "layoutVersion", { min: 0 });
   }
 }
 

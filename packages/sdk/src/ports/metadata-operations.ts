@@ -349,10 +349,18 @@ export const METADATA_OPERATIONS: OperationTable = Object.freeze({
     },
   },
   knowsChunks: { kind: "read", prepare: digests },
+  queueRepairs: {
+    kind: "repeat",
+    prepare(copies) {
+      check.checkMissedCopies(copies);
+      return copies;
+    },
+  },
   listRepairs: {
     kind: "read",
     prepare(query) {
       checkWorkLimit(query.limit);
+      if (query.after !== undefined) check.checkOpaque(query.after, "after");
       return query;
     },
   },

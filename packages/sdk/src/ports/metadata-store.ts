@@ -137,6 +137,14 @@ export interface RepairEntry {
   readonly layoutVersion: number;
 }
 
+/** A copy that a reader found missing or damaged. */
+export interface MissedCopy {
+  readonly chunkId: Digest;
+  readonly nodeId: string;
+  /** Every layout by which the copy belongs on that node. */
+  readonly layoutVersions: readonly number[];
+}
+
 /** What the collector does with rows. Any number of workers may share it. Durations are measured on the database's clock. */
 export interface CollectionQueue {
   /**
@@ -174,10 +182,22 @@ export interface CollectionQueue {
   knowsChunks(chunkIds: readonly Digest[], options?: CallOptions): Promise<readonly boolean[]>;
 }
 
-/** Replicas that are missing: a write did not reach them, or a collection was undone by a commit. */
+/** Copies that are missing: a write did not reach them, a reader missed them, or a collection was undone by a commit. */
 export interface RepairQueue {
-  /** Oldest first. */
-  listRepairs(query: { readonly limit: number }, options?: CallOptions): Promise<readonly RepairEntry[]>;
+  /**
+   * Queues copies for repair: each chunk and node once, and only chunks that are live and named by an object or upload, whose row has one of the
+   * given layouts. A node that a newer layout names need not hold a chunk of an older one. An entry that is there already stays as it is.
+   * @returns how many were queued. At most LIST_LIMIT_MAX copies in one call.
+   */
+  queueRepairs(copies: readonly MissedCopy[], options?: CallOptions): Promise<number>;
+  /**
+   * Lists the queue in the order of the repair ids, oldest first.
+   * @param query.after lists what follows this repair id, so that entries that cannot be repaired now do not hide those behind them.
+   */
+  listRepairs(
+    query: { readonly limit: number; readonly after?: string | undefined },
+    options?: CallOptions,
+  ): Promise<readonly RepairEntry[]>;
   /** Removes entries. Unknown ids are ignored. */
   finishRepairs(repairIds: readonly string[], options?: CallOptions): Promise<void>;
 }

@@ -382,6 +382,24 @@ const COLLECTION_FAULTS: readonly BrokenMetadataStore[] = [
     }),
   },
   {
+    fault: "queues every copy for repair that a reader names, wherever it belongs",
+    caughtBy: "a copy that a reader missed is queued once, if an object names the chunk and a given layout placed it",
+    override: (sound) => ({
+      queueRepairs: (copies, options) =>
+        sound.queueRepairs(
+          copies.map((copy) => ({ ...copy, layoutVersions: Array.from({ length: 10 }, (_, version) => version) })),
+          options,
+        ),
+    }),
+  },
+  {
+    fault: "lists the same repairs on every page",
+    caughtBy: "repairs are listed page by page: those at the front do not hide those behind them",
+    override: (sound) => ({
+      listRepairs: ({ limit }, options) => sound.listRepairs({ limit }, options),
+    }),
+  },
+  {
     fault: "lets a node take the id of another node that is up",
     caughtBy: "a node id that is up under one URL is refused for another URL, until that node has stopped",
     override: (sound) => ({

@@ -18,6 +18,7 @@ export interface ChunkApiContext extends Pick<ChunkApiOptions, "status" | "uptim
   /** The most bytes of an incoming chunk that are held at once. */
   readonly heldMaxBytes: number;
   readonly readFrom: (options: CallOptions) => Promise<ChunkStore>;
+  readonly wholeInOneCall: boolean;
   readonly buffers: BufferPool;
   readonly maintenance: boolean;
   readonly proofsOfPossession: boolean;

@@ -43,6 +43,11 @@ export interface ChunkApiOptions {
   readonly proofsOfPossession?: boolean | undefined;
   /** Where chunks are read from; default `store`. */
   readonly readFrom?: ((options: CallOptions) => Promise<ChunkStore>) | undefined;
+  /**
+   * Reads a whole chunk in one call of the store, however large it is, if the store cannot open chunks: a store with several copies then checks it
+   * against its digest, and asks for another copy, before a byte is sent. Default: slices of 4 MiB.
+   */
+  readonly wholeInOneCall?: boolean | undefined;
   /** Memory for pieces of chunks on their way to a socket; default: buffers of its own. */
   readonly buffers?: BufferPool | undefined;
   /** Refuses writes early, for instance with DISK_FULL. */

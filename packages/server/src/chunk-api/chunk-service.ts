@@ -158,6 +158,7 @@ async function* getChunk(api: ChunkApiContext, request: GetChunkRequestMessage, 
   const opened = await openChunk(await api.readFrom({ signal }), chunkId, {
     range: { offset, length: length === 0 ? undefined : length },
     budget: context.values.get(REQUEST_CONTEXT).answerBudget,
+    wholeInOneCall: api.wholeInOneCall,
     signal,
   });
   let chunkSizeBytes = encodeInteger(opened.sizeBytes);

@@ -56,6 +56,7 @@ export function createChunkApi(options: ChunkApiOptions): ChunkApi {
     // A gateway passes a chunk on to several nodes, each of which may need it again.
     heldMaxBytes: isStreamingChunkStore(store) && options.maintenance !== false ? STREAM_HELD_BYTES : chunkMaxBytes,
     readFrom: options.readFrom ?? (async () => store),
+    wholeInOneCall: options.wholeInOneCall ?? false,
     buffers: options.buffers ?? createPieceBuffers(),
     maintenance: options.maintenance ?? true,
     proofsOfPossession: options.proofsOfPossession ?? false,

@@ -32,6 +32,8 @@ export interface OpenChunkOptions extends CallOptions {
   readonly budget?: ReadBudget | undefined;
   /** Lends the pieces; absent: the reader keeps them. */
   readonly buffers?: BufferPool | undefined;
+  /** As in `ChunkApiOptions`. */
+  readonly wholeInOneCall?: boolean | undefined;
 }
 
 /** Bytes of one call to a store that cannot open chunks: a chunk of the default size, because each call is a round trip to a node. */
@@ -47,7 +49,7 @@ export async function chunkSize(store: ChunkStore, chunkId: Digest, signal?: Abo
 /**
  * Opens a chunk or a range of it, and tells its size: in one call of the store, which reads no more than the blocks of the range.
  *
- * Memory: two pieces, or two slices of a store that cannot open chunks.
+ * Memory: two pieces, or two slices of a store that cannot open chunks; the chunk, if it is wanted whole and in one call.
  *
  * @throws {AshlarError} CHUNK_NOT_FOUND, OVERLOADED without room in the budget, INVALID_RANGE with `details.sizeBytes` for a range that begins past
  *   the end, and what the store throws; also from the pieces, after the first.
@@ -114,6 +116,13 @@ async function openByCalls(store: ChunkStore, chunkId: Digest, options: OpenChun
   giveBack?.(first.byteLength);
   const sizeBytes = await sizeOf();
   const span = spanWithin(options.range, sizeBytes);
+  if (options.wholeInOneCall === true && span.length === sizeBytes && first.byteLength < sizeBytes) {
+    giveBack?.();
+    await budget?.take(sizeBytes, { signal });
+    const whole = await read(0, sizeBytes);
+    assertWhole(whole, sizeBytes);
+    return { ...span, sizeBytes, whole, pieces: kept([whole]) };
+  }
   const slices = { first, span, giveBack };
   assertWhole(first, Math.min(span.length, SLICE_BYTES));
   const whole = first.byteLength === span.length ? first : undefined;

@@ -6,6 +6,7 @@ import {
   type ChunkPresence,
   type ChunkStore,
   type ChunkStoreStats,
+  type CollectionQueue,
   checkedChunkStore,
   type Digest,
   DURABILITIES,
@@ -19,6 +20,8 @@ import { gatherChunk } from "../chunk-api/index.ts";
 
 /** What a {@link replicatedChunkStore} is made of. */
 interface ReplicatedChunkStoreOptions {
+  /** Tells a chunk that is lost from one that nobody knows. */
+  readonly metadata: Pick<CollectionQueue, "knowsChunks">;
   readonly chunks: ReplicatedStore;
   readonly topology: Topology;
   readonly chunkMaxBytes: number;
@@ -43,11 +46,15 @@ export function replicatedChunkStore(options: ReplicatedChunkStoreOptions): Stre
     putChunkStream: (chunkId, source, put) => putStream(options, chunkId, source, put ?? {}),
     async getChunk(chunkId, get) {
       try {
-        // No size is given, so the digest is not checked here: the client checks it, end to end.
+        // No size is known here. A whole chunk is checked all the same, because only this side can ask the next replica.
         return await chunks.get(chunkId, { ...get, grant: undefined, attempts: ATTEMPTS });
       } catch (error) {
-        if (AshlarError.is(error, "CHUNK_MISSING")) return undefined;
-        throw error;
+        if (!AshlarError.is(error, "CHUNK_MISSING")) throw error;
+        // If an object names it, it is lost: "absent" would be an ordinary answer (404), and nobody would be told. A database that is away cannot
+        // tell.
+        const [isKnown] = await options.metadata.knowsChunks([chunkId], { signal: get?.signal }).catch(() => [true]);
+        if (isKnown) throw error;
+        return undefined;
       }
     },
     hasChunks: (chunkIds, has) => (has.claim ? claimChunks : findChunks)(topology, chunkIds, has),

@@ -22,12 +22,13 @@ export function gatewayChunkApi(
     readonly proofsOfPossession?: boolean | undefined;
   },
 ): ChunkApi {
-  const { chunks, topology, hasher, limits, buffers } = context;
+  const { metadata, chunks, topology, hasher, limits, buffers } = context;
   const grants = context.insecure ? undefined : context.grants;
-  const store = replicatedChunkStore({ chunks, topology, hasher, chunkMaxBytes: limits.chunkMaxBytes });
+  const store = replicatedChunkStore({ metadata, chunks, topology, hasher, chunkMaxBytes: limits.chunkMaxBytes });
   return createChunkApi({
     store,
-    readFrom: async (call) => (await ownStoreOf(topology, call)) ?? store,
+    readFrom: async (call) => (await ownStoreOf(context, call)) ?? store,
+    wholeInOneCall: true,
     buffers,
     grants,
     nodeId: GATEWAY_NODE_ID,

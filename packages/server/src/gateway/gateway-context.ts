@@ -3,6 +3,7 @@ import type { Clock, Durability, Hasher, Logger, MetadataStore, ObjectBackend, R
 import type { GrantKeeper } from "../grants/index.ts";
 import type { BufferPool } from "../http/buffer-pool.ts";
 import type { Authenticator } from "./auth/authenticator.ts";
+import type { BadCopies } from "./bad-copies.ts";
 import type { ClockWatch } from "./clock-watch.ts";
 import type { LayoutView } from "./commit/layout-view.ts";
 
@@ -20,6 +21,8 @@ export interface GatewayContext {
   readonly metadata: MetadataStore;
   readonly topology: Topology;
   readonly chunks: ReplicatedStore;
+  /** Where readers tell copies that are missing or damaged. */
+  readonly badCopies: BadCopies;
   readonly layouts: LayoutView;
   /** Absent on an insecure gateway without a cluster key: then nothing is signed and commits are checked by asking the stores. */
   readonly grants: GrantKeeper | undefined;

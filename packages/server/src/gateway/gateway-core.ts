@@ -31,6 +31,7 @@ import { createServerHandlers, type ServerHandlers } from "../http/server-handle
 import { createServingState, type ServingState } from "../http/serving-state.ts";
 import type { Metrics } from "../observability/metrics.ts";
 import { type Authenticator, createAuthenticator, insecureAuthenticator } from "./auth/authenticator.ts";
+import { createBadCopies } from "./bad-copies.ts";
 import { type ClockWatch, createClockWatch } from "./clock-watch.ts";
 import { createLayoutView } from "./commit/layout-view.ts";
 import { gatewayChunkApi } from "./gateway-chunk-api.ts";
@@ -178,7 +179,7 @@ export function createGatewayCore(given: GatewayCoreOptions): GatewayCore {
       serving.set("not-serving");
     },
     close() {
-      closing ??= context.backend.close();
+      closing ??= context.badCopies.close().then(() => context.backend.close());
       return closing;
     },
   };
@@ -196,7 +197,8 @@ function createContext(options: GatewayCoreOptions, clocks: ClockWatch): Gateway
   if (grants === undefined && (clusterKey !== undefined || !insecure)) {
     grants = createGrantKeeper({ clusterKey, clock, random });
   }
-  const chunks = createReplicatedStore({ topology, hasher, clock, random, logger });
+  const badCopies = createBadCopies({ metadata, topology, clock, logger, metrics: options.metrics });
+  const chunks = createReplicatedStore({ topology, hasher, clock, random, logger, onBadCopy: badCopies.note });
   const engine = {
     catalog: metadata,
     topology,
@@ -218,6 +220,7 @@ function createContext(options: GatewayCoreOptions, clocks: ClockWatch): Gateway
     metadata,
     topology,
     chunks,
+    badCopies,
     layouts: createLayoutView(
       topology.view ?? createClusterView({ registry: metadata, clock, logger }),
       metadata,

@@ -15,6 +15,7 @@ import { createClient, fixed, gateway, MIB } from "@ashlar/sdk";
 import { singleStoreTopology } from "@ashlar/sdk/engine";
 import type { Hasher, Transport } from "@ashlar/sdk/ports";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { createMetrics } from "../observability/index.ts";
 import type { GatewayOptions } from "./create-gateway.ts";
 import { startTestGateway, type TestGateway } from "./testing/start-test-gateway.ts";
 
@@ -131,13 +132,15 @@ describe("an object in the gateway's own store", () => {
     await app.close();
   });
 
-  it("that is damaged in its first bytes is an error as a whole", async () => {
-    await start();
+  it("that is damaged in its first bytes is an error as a whole, which names the object and is counted", async () => {
+    const metrics = createMetrics();
+    await start({ metrics });
     await damage(100);
     const answer = await get();
     expect(answer.status).toBe(500);
     expect(answer.headers.get("ashlar-error-code")).toBe("CHUNK_CORRUPT");
-    await answer.arrayBuffer();
+    expect(await answer.json()).toMatchObject({ detail: expect.stringContaining("box/k cannot be read") });
+    expect((await metrics.render()).text).toContain("\nashlar_chunks_damaged_total 1\n");
     expect(await readdir(join(folder, "quarantine"))).toHaveLength(1);
     const next = await get();
     expect(next.headers.get("ashlar-error-code")).toBe("CHUNK_MISSING");

@@ -4,7 +4,7 @@
  * The bytes are checked once, against the CRC-32 of their blocks. Their SHA-256 goes with the answer and is left to the reader, because only the
  * reader can check end to end (docs/decisions/0049-checks-of-reads.md).
  */
-import { type RetryPolicy, type Topology, withRetry } from "@ashlar/sdk/engine";
+import { namingObject, type RetryPolicy, withRetry } from "@ashlar/sdk/engine";
 import { AshlarError } from "@ashlar/sdk/errors";
 import { encodeHex } from "@ashlar/sdk/hash";
 import {
@@ -25,12 +25,17 @@ import type { GatewayCall } from "./operations/operation.ts";
 /** Retries for chunks of whole objects that the gateway itself moves: senders and readers of these have only one try, and wait for the answer. */
 export const CHUNK_RETRY: RetryPolicy = Object.freeze({ forMs: 5000 });
 
-/** The store of this process in which all chunks lie; `undefined` where they lie on nodes, or in memory. */
-export async function ownStoreOf(topology: Topology, options: CallOptions): Promise<OpeningChunkStore | undefined> {
+/** The store of this process in which all chunks lie; `undefined` where they lie on nodes, or in memory. What is damaged there is counted. */
+export async function ownStoreOf(
+  { topology, badCopies }: Pick<GatewayContext, "topology" | "badCopies">,
+  options: CallOptions,
+): Promise<OpeningChunkStore | undefined> {
   // A topology that has layouts is a cluster, even if it has only one node today.
   if (topology.view !== undefined) return undefined;
   const [only, second] = await topology.allStores(options);
-  return only !== undefined && second === undefined && isOpeningChunkStore(only.store) ? only.store : undefined;
+  return only !== undefined && second === undefined && isOpeningChunkStore(only.store)
+    ? badCopies.watched(only.store)
+    : undefined;
 }
 
 /** How a reader gets pieces: `lent` from the gateway's buffers, to be given back, or `kept` by the reader. */
@@ -56,7 +61,7 @@ export async function openForReader(
   const opened = await context.backend.openObject(request, { signal, budget });
   // If the digests of chunks are to be checked, the engine reads, because it checks them.
   if (opened.chunks === undefined || request.verify === "chunks") return opened;
-  const store = await ownStoreOf(context.topology, { signal });
+  const store = await ownStoreOf(context, { signal });
   if (store === undefined) return opened;
   const { chunks, length } = opened;
   const pieces = (kind: PieceKind): AsyncIterable<Piece> => {
@@ -74,6 +79,21 @@ interface OwnReading extends Pick<GatewayContext, "clock" | "random" | "logger">
 }
 
 async function* readObject(
+  reading: OwnReading,
+  opened: Pick<OpenedObject, "info" | "offset" | "length">,
+  chunks: AsyncIterable<LocatedChunk>,
+): AsyncGenerator<Piece, void, undefined> {
+  try {
+    yield* readPiecesOf(reading, opened, chunks);
+  } catch (thrown) {
+    const { bucket, key } = opened.info;
+    const error = namingObject(thrown, { bucket, key });
+    if (error !== thrown) reading.logger.error({ err: thrown, bucket, key }, "an object cannot be read");
+    throw error;
+  }
+}
+
+async function* readPiecesOf(
   reading: OwnReading,
   { offset, length }: Pick<OpenedObject, "offset" | "length">,
   chunks: AsyncIterable<LocatedChunk>,

@@ -21,6 +21,7 @@ export type CheckWord =
   | "away"
   | "does not answer"
   | "overloaded"
+  | "some were damaged"
   | "stopping"
   // No server reports this about itself: `ashlar health` finds it.
   | "on a port of their own";

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { createMemoryChunkStore } from "@ashlar/adapters/chunk-store/memory";
 import { nodeCryptoHasher } from "@ashlar/adapters/hash/node-crypto";
 import { createMemoryMetadataStore } from "@ashlar/adapters/metadata-store/memory";
+import { fixed, KIB } from "@ashlar/sdk";
 import {
   createEngine,
   createReplicatedStore,
@@ -109,6 +110,27 @@ describe("repair", () => {
     expect(await holders(chunkId)).toEqual(["a", "b", "c"]);
     expect(await metadata.listRepairs({ limit: 10 })).toEqual([]);
     expect(await maintenanceOf().runOnce()).toMatchObject({ chunksRepaired: 0, repairsFailed: 0 });
+  });
+
+  it("goes past those that wait for a node that is away, however many they are", async () => {
+    const chunkId = await put("key");
+    nodes[1]!.up = false;
+    const count = 300;
+    async function* body(): AsyncGenerator<Uint8Array> {
+      yield randomBytes(count * 64 * KIB);
+    }
+    const small = createEngine({
+      ...common(),
+      catalog: metadata,
+      topology,
+      inlineMaxBytes: 0,
+      chunker: fixed(64 * KIB),
+    });
+    await small.putObject({ bucket: "bucket", key: "many", attributes: {}, durability: "os" }, body());
+    await nodes[2]!.store.deleteChunks([chunkId], { unclaimedForMs: 0 });
+    expect(await metadata.queueRepairs([{ chunkId, nodeId: "c", layoutVersions: [0, 1] }])).toBe(1);
+    expect(await maintenanceOf().runOnce()).toMatchObject({ chunksRepaired: 1, repairsFailed: count });
+    expect(await holders(chunkId)).toEqual(["a", "c"]);
   });
 
   it("reads from the replica that is whole", async () => {

@@ -28,21 +28,21 @@ type Outcome = "repaired" | "dropped" | "failed";
 /**
  * Restores the replicas of the repair queue: reads each chunk from a good replica, checked against its digest, and puts it where it is missing.
  *
- * One chunk at a time, so that users' requests come first. Puts are idempotent: several workers may take the same entry.
+ * One chunk at a time, so that users' requests come first. Puts are idempotent: several workers may take the same entry. A pass goes through the whole
+ * queue, page by page: entries of a node that is away do not hide those behind them.
  */
 export async function repair(options: RepairOptions): Promise<RepairReport> {
   const { metadata, topology, signal } = options;
   const counts = { repaired: 0, dropped: 0, failed: 0 };
-  const seen = new Set<string>();
+  let after: string | undefined;
   for (;;) {
-    const entries = await metadata.listRepairs({ limit: BATCH }, { signal });
-    const fresh = entries.filter((entry) => !seen.has(entry.repairId));
-    if (fresh.length === 0) break;
+    const entries = await metadata.listRepairs({ limit: BATCH, after }, { signal });
+    if (entries.length === 0) break;
+    after = entries.at(-1)?.repairId;
     const stores = new Map((await topology.allStores({ signal })).map((store) => [store.nodeId, store]));
     const expected = await expectedNodeIds(topology);
     const done: string[] = [];
-    for (const entry of fresh) {
-      seen.add(entry.repairId);
+    for (const entry of entries) {
       const target = stores.get(entry.nodeId);
       const mayComeBack = expected === "any" || expected.has(entry.nodeId);
       const outcome = target === undefined && mayComeBack ? "failed" : await repairOne(options, entry, target);
@@ -71,7 +71,7 @@ async function repairOne(options: RepairOptions, entry: RepairEntry, target: Nam
   }
   if (!target.available) return "failed";
   try {
-    const bytes = await options.chunks.get(chunkId, { sizeBytes, signal });
+    const bytes = await options.chunks.get(chunkId, { sizeBytes, signal, queuedNodeId: nodeId });
     await target.store.putChunk(chunkId, bytes, { durability: "strict", signal });
     return "repaired";
   } catch (thrown) {

@@ -163,8 +163,10 @@ function assemble(options: StorageNodeOptions & { readonly logger: Logger }): No
   const { chunkMaxBytes, requestsInFlightMax, cors, heartbeatIntervalMs } = options;
   const disk = createDiskWatch({ store, clock, logger, reserveBytes: options.diskReserveBytes });
   const showStore = storeGauges(metrics);
+  let hasDamage = false;
   const stats = async (): Promise<NodeStats> => {
     const seen = await disk.stats();
+    hasDamage = (seen.damagedCount ?? 0) > 0;
     const { chunkCount, bytesUsed, bytesFree = 0, bytesTotal = 0 } = seen;
     showStore(seen, disk.isFull());
     return { chunkCount, bytesUsed, bytesFree, bytesTotal };
@@ -191,7 +193,10 @@ function assemble(options: StorageNodeOptions & { readonly logger: Logger }): No
     rpcRoutes: [api.rpcRoutes],
     httpRoutes: [...api.httpRoutes, ...gatewayHintRoutes],
     serving,
-    readiness: () => readiness(() => answersInTime(clock, stats), membership, disk),
+    readiness: async () => {
+      const { ready, checks } = await readiness(() => answersInTime(clock, stats), membership, disk);
+      return { ready, checks: hasDamage ? { ...checks, copies: "some were damaged" } : checks };
+    },
     requestsInFlightMax,
     bytesInFlightMax: options.bytesInFlightMax,
     operationsApart: options.operationsPort !== undefined,

@@ -63,7 +63,7 @@ import {
   removeIfPresent,
 } from "./file-system.ts";
 import type { LeafFolders } from "./folder-sync.ts";
-import type { AssertHome, BadEntries } from "./store-health.ts";
+import type { AssertHome, BadEntries, DamagedChunks } from "./store-health.ts";
 
 /** What the protocol works on. */
 export interface ClaimParts {
@@ -77,6 +77,7 @@ export interface ClaimParts {
   readonly folders: LeafFolders;
   readonly usage: ChunkUsage;
   readonly badEntries: BadEntries;
+  readonly damaged: DamagedChunks;
   readonly assertHome: AssertHome;
 }
 
@@ -299,7 +300,7 @@ export async function quarantine(
   place: ChunkPlace,
   damaged: { readonly identity: string | undefined; readonly problem: string },
 ): Promise<void> {
-  const { fileSystem, names, usage, logger, synced } = parts;
+  const { fileSystem, names, usage, logger, synced, damaged: damagedChunks } = parts;
   const found = await lookAt(parts, place.path);
   if (found === undefined) return;
   const identity = identityOf(found);
@@ -319,6 +320,7 @@ export async function quarantine(
       return UNCHANGED;
     }
     const problem = found.isFile() ? damaged.problem : `${kindOf(found)} lay under its name`;
+    damagedChunks.count++;
     logger.error({ chunkId: place.id, problem, quarantine: aside }, "quarantined a damaged chunk");
     // An entry that is no file was not counted.
     return found.isFile() ? without(found) : UNCHANGED;

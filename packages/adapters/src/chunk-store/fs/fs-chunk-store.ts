@@ -187,13 +187,17 @@ export class FsChunkStore implements StreamingChunkStore, OpeningChunkStore {
   }
 
   async stats(_options?: CallOptions): Promise<ChunkStoreStats> {
-    const { usage, fileSystem, names, badEntries } = this.#parts;
+    const { usage, fileSystem, names, badEntries, damaged } = this.#parts;
     return await this.#io(false, async () => {
       const { chunkCount, bytesUsed } = await usage.totals();
       const disk = await diskOf({ fileSystem, names });
       const [bytesFree, bytesTotal] = [disk.bavail * disk.bsize, disk.blocks * disk.bsize];
       const found = badEntries.list();
-      return { chunkCount, bytesUsed, bytesFree, bytesTotal, badEntries: found.length === 0 ? undefined : found };
+      return {
+        ...{ chunkCount, bytesUsed, bytesFree, bytesTotal },
+        badEntries: found.length === 0 ? undefined : found,
+        damagedCount: damaged.count === 0 ? undefined : damaged.count,
+      };
     });
   }
 

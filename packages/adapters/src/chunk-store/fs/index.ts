@@ -25,7 +25,7 @@ import { type FileSystem, nodeFileSystem, toStoreError } from "./file-system.ts"
 import { FolderSync, LeafFolders } from "./folder-sync.ts";
 import { FsChunkStore } from "./fs-chunk-store.ts";
 import { ensureFormat, readClaimFloor, rememberDatabase } from "./store-files.ts";
-import { BadEntries, StoreHealth, watchHome } from "./store-health.ts";
+import { BadEntries, DamagedChunks, StoreHealth, watchHome } from "./store-health.ts";
 import { createUsageScanner } from "./walk-chunks.ts";
 import { BufferPool, fsSteps } from "./write-chunk.ts";
 
@@ -120,6 +120,7 @@ async function open(
   const store = new FsChunkStore(
     {
       ...{ ...walked, claimClock, assertHome, health, folders, usage, reserveBytes },
+      damaged: new DamagedChunks(),
       locks: new KeyedLock(),
       synced: new SyncedChunks(),
       buffers: new BufferPool(),

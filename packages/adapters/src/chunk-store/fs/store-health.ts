@@ -64,6 +64,11 @@ export async function watchHome(fileSystem: FileSystem, root: string): Promise<A
   };
 }
 
+/** How many chunk files were put aside since the opening, because they were damaged. */
+export class DamagedChunks {
+  count: number = 0;
+}
+
 /** What the store leaves free for others on its disk. */
 export interface DiskReserve {
   readonly fileSystem: FileSystem;

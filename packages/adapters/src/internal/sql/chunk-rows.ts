@@ -138,8 +138,14 @@ const REPAIRS: RowInsertion = {
 };
 
 /** Queues replicas for repair now. */
-export async function queueRepairs(session: SqlSession, missed: readonly MissedReplica[]): Promise<void> {
+export async function insertRepairs(session: SqlSession, missed: readonly MissedReplica[]): Promise<void> {
   await insertRows(session, REPAIRS, await repairRows(session, missed));
+}
+
+/** Queues replicas for repair that are not queued yet. @returns how many. */
+export async function insertNewRepairs(session: SqlSession, missed: readonly MissedReplica[]): Promise<number> {
+  const insertion = { into: REPAIRS.into, suffix: "ON CONFLICT (chunk_id, server_id) DO NOTHING RETURNING repair_id" };
+  return (await insertRows(session, insertion, await repairRows(session, missed))).length;
 }
 
 async function repairRows(session: SqlSession, missed: readonly MissedReplica[]): Promise<SqlValue[][]> {

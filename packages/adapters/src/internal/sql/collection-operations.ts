@@ -1,9 +1,9 @@
 import { AshlarError } from "@ashlar/sdk/errors";
 import { type Digest, digestFromBytes, encodeHex } from "@ashlar/sdk/hash";
 import { decodeSegment, type SegmentChunk } from "@ashlar/sdk/manifest";
-import type { CollectingChunk, RepairEntry } from "@ashlar/sdk/ports";
+import type { CollectingChunk, MissedCopy, RepairEntry } from "@ashlar/sdk/ports";
 import { replicasUnder } from "../metadata/replicas-under.ts";
-import { lowerChunks, queueRepairs } from "./chunk-rows.ts";
+import { insertNewRepairs, insertRepairs, lowerChunks } from "./chunk-rows.ts";
 import { forgetFinished } from "./finished-operations.ts";
 import { readLayout } from "./layout-rows.ts";
 import { queryIn } from "./row-batches.ts";
@@ -189,7 +189,7 @@ async function queueRevived(session: SqlSession, rows: readonly ChunkRow[]): Pro
     const chunkId = digestFromBytes(row.chunk_id);
     const replicas = replicasUnder(layout, chunkId);
     const { size_bytes: sizeBytes, layout_version: layoutVersion } = row;
-    await queueRepairs(
+    await insertRepairs(
       session,
       replicas.map((nodeId) => ({ chunkId, sizeBytes, nodeId, layoutVersion })),
     );
@@ -212,13 +212,32 @@ interface RepairRow {
   readonly layout_version: number;
 }
 
+/** A chunk that the collector has marked needs no copies: the row becomes live again, and is noted again, if it is still wanted. */
+export async function queueRepairs(session: SqlSession, copies: readonly MissedCopy[]): Promise<number> {
+  const rows = await queryIn<ChunkRow>(
+    session,
+    copies.map(({ chunkId }) => chunkId),
+    {
+      sql: (list) => `SELECT chunk_id, size_bytes, layout_version, reference_count FROM chunks
+        WHERE chunk_id IN (${list}) AND state = 'live' AND reference_count > 0`,
+    },
+  );
+  const known = new Map(rows.map((row) => [encodeHex(row.chunk_id), row]));
+  const missed = copies.flatMap(({ chunkId, nodeId, layoutVersions }) => {
+    const row = known.get(encodeHex(chunkId));
+    if (row === undefined || !layoutVersions.includes(row.layout_version)) return [];
+    return [{ chunkId, nodeId, sizeBytes: row.size_bytes, layoutVersion: row.layout_version }];
+  });
+  return await insertNewRepairs(session, missed);
+}
+
 export async function listRepairs(
   session: SqlSession,
-  query: { readonly limit: number },
+  query: { readonly limit: number; readonly after?: string | undefined },
 ): Promise<readonly RepairEntry[]> {
   const rows = await session.query<RepairRow>(
-    `SELECT repair_id, chunk_id, size_bytes, server_id, layout_version FROM repair_queue ORDER BY created_at_ms, repair_id LIMIT $1`,
-    [query.limit],
+    `SELECT repair_id, chunk_id, size_bytes, server_id, layout_version FROM repair_queue WHERE repair_id > $1 ORDER BY repair_id LIMIT $2`,
+    [query.after ?? "", query.limit],
   );
   return rows.map((row) => ({
     repairId: row.repair_id,

@@ -81,13 +81,13 @@ export function queryIn<Row extends object = object>(
   return queryEach<Row>(session, inStatements(session.dialect, values, statement));
 }
 
-/** Runs {@link insertStatements} now. */
+/** Runs {@link insertStatements} now. @returns what the statements return. */
 export async function insertRows(
   session: SqlSession,
   insertion: Omit<RowInsertion, "otherwise">,
   rows: ReadonlyArray<readonly SqlValue[]>,
-): Promise<void> {
-  await queryEach(session, insertStatements(session.dialect, insertion, rows));
+): Promise<object[]> {
+  return await queryEach(session, insertStatements(session.dialect, insertion, rows));
 }
 
 async function queryEach<Row extends object>(session: SqlSession, statements: readonly SqlStatement[]): Promise<Row[]> {

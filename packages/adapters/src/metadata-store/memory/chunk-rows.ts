@@ -45,12 +45,17 @@ export function lowerChunks(state: MemoryState, chunks: readonly ChunkRef[]): vo
   }
 }
 
+/** The key of `state.repairs`. */
+export function repairKey(chunkHex: string, nodeId: string): string {
+  return `${chunkHex} ${nodeId}`;
+}
+
 /** Notes a replica to restore. A new miss replaces an older entry, so that finishing the older repair does not hide it. */
 export function queueRepair(state: MemoryState, chunkHex: string, nodeId: string): void {
   const row = state.chunks.get(chunkHex);
   if (row === undefined) return;
   const { chunkId, sizeBytes, layoutVersion } = row;
-  state.repairs.set(`${chunkHex} ${nodeId}`, {
+  state.repairs.set(repairKey(chunkHex, nodeId), {
     repairId: nextId(state),
     chunkId,
     sizeBytes,

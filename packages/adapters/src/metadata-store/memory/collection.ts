@@ -1,7 +1,7 @@
 import { type Digest, encodeHex } from "@ashlar/sdk/hash";
-import type { CollectingChunk, CollectionQueue, RepairQueue } from "@ashlar/sdk/ports";
+import type { CollectingChunk, CollectionQueue, MissedCopy, RepairQueue } from "@ashlar/sdk/ports";
 import { replicasUnder } from "../../internal/metadata/replicas-under.ts";
-import { lowerChunks, queueRepair } from "./chunk-rows.ts";
+import { lowerChunks, queueRepair, repairKey } from "./chunk-rows.ts";
 import type { ChunkRow, MemoryState } from "./state.ts";
 import { abortUpload } from "./uploads.ts";
 
@@ -29,12 +29,27 @@ export function memoryCollection(state: MemoryState): CollectionQueue & RepairQu
       return outcomes.filter((outcome) => finishOne(state, outcome)).map((outcome) => outcome.chunkId);
     },
     knowsChunks: async (chunkIds) => chunkIds.map((chunkId) => state.chunks.has(encodeHex(chunkId))),
-    listRepairs: async ({ limit }) => [...state.repairs.values()].slice(0, limit),
+    queueRepairs: async (copies) => copies.filter((copy) => queueMissed(state, copy)).length,
+    listRepairs: async ({ limit, after = "" }) =>
+      [...state.repairs.values()]
+        .filter(({ repairId }) => repairId > after)
+        .sort((a, b) => (a.repairId < b.repairId ? -1 : 1))
+        .slice(0, limit),
     async finishRepairs(repairIds) {
       const done = new Set(repairIds);
       for (const [key, repair] of state.repairs) if (done.has(repair.repairId)) state.repairs.delete(key);
     },
   };
+}
+
+/** @returns whether it was queued. */
+function queueMissed(state: MemoryState, { chunkId, nodeId, layoutVersions }: MissedCopy): boolean {
+  const id = encodeHex(chunkId);
+  const row = state.chunks.get(id);
+  if (row === undefined || row.collecting || row.referenceCount === 0) return false;
+  if (!layoutVersions.includes(row.layoutVersion) || state.repairs.has(repairKey(id, nodeId))) return false;
+  queueRepair(state, id, nodeId);
+  return true;
 }
 
 function markCollecting(state: MemoryState, graceMs: number, limit: number): readonly CollectingChunk[] {

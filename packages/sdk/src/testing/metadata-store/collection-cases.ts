@@ -1,5 +1,6 @@
 import { expect } from "vitest";
 import { encodeHex } from "../../hash/index.ts";
+import type { MissedCopy } from "../../ports/index.ts";
 import { createPlacement } from "../../ring/index.ts";
 import type { MetadataStoreCase } from "./contract-case.ts";
 import {
@@ -251,6 +252,67 @@ export const COLLECTION_CASES: readonly MetadataStoreCase[] = [
       await store.commitObject(chunkedCommit("l", [chunk]));
       await store.finishRepairs([repair!.repairId]);
       expect(await store.listRepairs({ limit: 10 })).toHaveLength(1);
+    },
+  },
+  {
+    name: "a copy that a reader missed is queued once, if an object names the chunk and a given layout placed it",
+    async run({ store }) {
+      await withBucket(store);
+      await store.commitObject(
+        chunkedCommit("k", [chunksOf(["a"])[0]!, { ...chunksOf(["b"])[0]!, missedNodeIds: ["n1"] }]),
+      );
+      await store.commitObject(chunkedCommit("l", chunksOf(["gone"])));
+      await store.deleteObject({ bucket: BUCKET, key: "l" });
+      await dropAll(store);
+      const copy = (name: string, nodeId: string, layoutVersions: readonly number[] = [0]): MissedCopy => {
+        return { chunkId: chunkIdOf(name), nodeId, layoutVersions };
+      };
+      const [older] = await store.listRepairs({ limit: 10 });
+      const copies = [
+        ...[copy("a", "n1"), copy("a", "n2", [7, 0]), copy("a", "n1")],
+        ...[copy("b", "n1"), copy("b", "n2", [7]), copy("gone", "n1"), copy("nobody", "n1")],
+      ];
+      expect(await store.queueRepairs(copies)).toBe(2);
+      expect(await store.queueRepairs(copies)).toBe(0);
+      const repairs = await store.listRepairs({ limit: 10 });
+      const shown = repairs.map(({ chunkId, nodeId }) => `${encodeHex(chunkId)} ${nodeId}`).sort();
+      const [a, b] = ["a", "b"].map((name) => encodeHex(chunkIdOf(name)));
+      expect(shown).toEqual([`${a} n1`, `${a} n2`, `${b} n1`].sort());
+      expect(repairs.find(({ nodeId }) => nodeId === "n2")).toMatchObject({ sizeBytes: 1000, layoutVersion: 0 });
+      // The entry that was there stays: a repair of it that runs now ends it.
+      await store.finishRepairs([older!.repairId]);
+      expect(await store.listRepairs({ limit: 10 })).toHaveLength(2);
+      await expect(store.queueRepairs([copy("a", "not a node id")])).rejects.toMatchObject({
+        code: "INVALID_ARGUMENT",
+      });
+    },
+  },
+  {
+    name: "a chunk that the collector has marked is not queued for repair",
+    async run({ store }) {
+      await withBucket(store);
+      await store.commitObject(chunkedCommit("k", chunksOf(["a"])));
+      await store.deleteObject(AT);
+      await dropAll(store);
+      expect(await store.markCollecting({ graceMs: 0, limit: 10 })).toHaveLength(1);
+      expect(await store.queueRepairs([{ chunkId: chunkIdOf("a"), nodeId: "n1", layoutVersions: [0] }])).toBe(0);
+    },
+  },
+  {
+    name: "repairs are listed page by page: those at the front do not hide those behind them",
+    async run({ store }) {
+      await withBucket(store);
+      const nodeIds = ["n1", "n2", "n3", "n4", "n5"];
+      await store.commitObject(chunkedCommit("k", [{ ...chunksOf(["a"])[0]!, missedNodeIds: nodeIds }]));
+      const listed: string[] = [];
+      let after: string | undefined;
+      for (let page = 0; page < 3; page++) {
+        const repairs = await store.listRepairs({ limit: 2, after });
+        listed.push(...repairs.map(({ nodeId }) => nodeId));
+        after = repairs.at(-1)?.repairId;
+      }
+      expect(listed.sort()).toEqual(nodeIds);
+      expect(await store.listRepairs({ limit: 2, after })).toEqual([]);
     },
   },
   {

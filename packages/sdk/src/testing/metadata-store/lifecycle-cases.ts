@@ -50,6 +50,7 @@ const CALLS: Readonly<Record<Exclude<keyof MetadataStore, "capabilities" | "clos
   markCollecting: (store, options) => store.markCollecting({ graceMs: 0, limit: 1 }, options),
   finishCollecting: (store, options) => store.finishCollecting([], options),
   knowsChunks: (store, options) => store.knowsChunks([], options),
+  queueRepairs: (store, options) => store.queueRepairs([], options),
   listRepairs: (store, options) => store.listRepairs({ limit: 1 }, options),
   finishRepairs: (store, options) => store.finishRepairs([], options),
   registerNode: (store, options) => store.registerNode(REGISTRATION, options),

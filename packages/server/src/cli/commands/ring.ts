@@ -1,8 +1,9 @@
 import type { ClusterSnapshot } from "@ashlar/sdk";
-import { shownUrl } from "@ashlar/sdk/ports";
+import { type NodeRecord, shownUrl, systemClock } from "@ashlar/sdk/ports";
 import { type NodeShare, shares } from "@ashlar/sdk/ring";
-import { formatBytes, formatShare, formatTable } from "../../observability/format.ts";
+import { formatBytes, formatDuration, formatShare, formatTable } from "../../observability/format.ts";
 import { type CommandCall, defineCommand } from "../command.ts";
+import { askNodes, type NodeAnswers } from "../health/ask-nodes.ts";
 import { CLUSTER_SETTINGS, openCluster } from "../open-client.ts";
 
 const SETTINGS = [...CLUSTER_SETTINGS, "json", "debug"] as const;
@@ -18,29 +19,51 @@ export const ringCommand = defineCommand({
     const snapshot = await cluster.registry.clusterSnapshot({ signal });
     const [layout] = snapshot.layouts;
     const view = layout === undefined ? [] : shares(layout);
+    // The registry takes a node that was killed for up until it misses three heartbeats.
+    const answers = await askNodes(snapshot.nodes, signal);
     const value = {
       layoutVersion: layout?.layoutVersion ?? 0,
       replicationFactor: layout?.replicationFactor ?? 1,
       layoutsInUse: snapshot.layouts.length,
-      nodes: view.map((share) => ({ ...share, ...factsOf(snapshot, share.nodeId) })),
+      nodes: view.map((share) => ({ ...share, ...factsOf(snapshot, answers, share.nodeId) })),
     };
-    await output.result(value, describe(snapshot, view));
+    await output.result(value, describe(snapshot, { view, answers, nowMs: systemClock.nowMs() }));
     return 0;
   },
 });
 
-function factsOf(snapshot: ClusterSnapshot, nodeId: string): Record<string, unknown> {
+/** `state` is the registry's. `answers` says whether the node answers this machine now; absent: it was not asked. */
+function factsOf(snapshot: ClusterSnapshot, nodeAnswers: NodeAnswers, nodeId: string): Record<string, unknown> {
   const { url, state, lastHeartbeatAtMs, stats } = snapshot.nodes.find((node) => node.nodeId === nodeId) ?? {};
-  return { url: url && shownUrl(url), state: state ?? "unknown", lastHeartbeatAtMs, ...stats };
+  const answer = nodeAnswers.get(nodeId);
+  const problem = answer !== undefined && "reason" in answer ? answer.reason : undefined;
+  const answers = answer === undefined ? undefined : problem === undefined;
+  return { url: url && shownUrl(url), state: state ?? "unknown", answers, problem, lastHeartbeatAtMs, ...stats };
 }
 
-function describe(snapshot: ClusterSnapshot, view: readonly NodeShare[]): string {
+/** What the node says now counts more than its last heartbeat. */
+function stateOf(node: NodeRecord | undefined, answers: NodeAnswers): string {
+  if (node === undefined) return "unknown";
+  const answer = answers.get(node.nodeId);
+  if (answer === undefined || !("reason" in answer)) return node.state;
+  return answer.isRefused ? "does not run" : "no answer";
+}
+
+function describe(
+  snapshot: ClusterSnapshot,
+  {
+    view,
+    answers,
+    nowMs,
+  }: { readonly view: readonly NodeShare[]; readonly answers: NodeAnswers; readonly nowMs: number },
+): string {
   const [layout, ...older] = snapshot.layouts;
   if (layout === undefined) return "no ring: one local store holds everything, or no storage node has registered yet";
   const heading = [
     "node",
     "zone",
     "state",
+    "last heartbeat",
     "weight",
     "virtual nodes",
     "first",
@@ -57,7 +80,8 @@ function describe(snapshot: ClusterSnapshot, view: readonly NodeShare[]): string
     return [
       share.nodeId,
       share.zone ?? "",
-      node?.state ?? "unknown",
+      stateOf(node, answers),
+      node === undefined ? "-" : `${formatDuration(Math.max(0, nowMs - node.lastHeartbeatAtMs))} ago`,
       String(share.weight),
       String(share.virtualNodes),
       formatShare(share.primaryShare),

@@ -98,6 +98,12 @@ const STATES: Readonly<Record<CheckWord, Omit<Finding, "what">>> = {
     why: "all its request slots are taken, so it refuses requests",
     action: "see which clients call so often, or start another gateway",
   },
+  "some were damaged": {
+    level: "warning",
+    why: "since its start it found copies whose bytes the disk had changed or cut; they are put aside, and repair makes them again from other nodes",
+    action:
+      "see in its log which (quarantined a damaged chunk), and examine the disk; if it fails, replace the node. Starting the node again ends this warning",
+  },
   "on a port of their own": {
     level: "note",
     why: "its own report on itself and its dependencies was not read",

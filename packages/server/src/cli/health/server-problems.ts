@@ -60,6 +60,7 @@ async function maintenanceProblems(url: string, signal: AbortSignal): Promise<re
   return [
     ...(damages === 0 ? [] : [damagedMetadata(`${formatCount(damages, "finding")}, listed in the gateway's log`)]),
     ...(refusing === 0 ? [] : [refusingStores(refusing)]),
+    ...damagedCopies(figure),
     ...waitingRepairs(figure),
   ];
 }
@@ -72,6 +73,21 @@ function refusingStores(count: number): Finding {
     action:
       "restore the right database; or accept this one, which keeps the chunks that it does not know: ashlar fsck --accept-database",
   };
+}
+
+/** Copies that readers of a gateway found damaged. A node tells its own as a state. */
+function damagedCopies(figure: Figures | undefined): readonly Finding[] {
+  const isNode = figure?.("ashlar_node_chunks") !== undefined;
+  const count = isNode ? 0 : (figure?.("ashlar_chunks_damaged_total") ?? 0);
+  if (count === 0) return [];
+  return [
+    {
+      level: "warning",
+      what: `readers found ${formatCount(count, "damaged copy", "damaged copies")} since the gateway started`,
+      why: "a disk has changed or cut what it stored, and may do so again; in a cluster they got another copy, and repair makes the damaged one again",
+      action: "see in the gateway's log which node had it (replica is corrupt), and examine its disk",
+    },
+  ];
 }
 
 /** Copies that repair could not restore yet. */

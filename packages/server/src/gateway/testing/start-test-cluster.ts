@@ -9,7 +9,7 @@ import {
   type Transport,
 } from "@ashlar/sdk/ports";
 import { clusterAuthorization, createGrantKeeper, type GrantKeeper } from "../../grants/index.ts";
-import { createStorageNode, type StorageNode } from "../../node/index.ts";
+import { createStorageNode, type StorageNode, type StorageNodeOptions } from "../../node/index.ts";
 import type { GatewayOptions } from "../create-gateway.ts";
 import { startTestGateway, TEST_CLUSTER_KEY, type TestGateway } from "./start-test-gateway.ts";
 
@@ -30,7 +30,9 @@ export async function startTestCluster(
     readonly hasher: Hasher;
     readonly transport: Transport;
     readonly nodeCount: number;
-    readonly openStore: () => ChunkStore;
+    readonly openStore: (nodeId: string) => ChunkStore;
+    /** Further options of each node. */
+    readonly nodeOptions?: ((nodeId: string) => Partial<StorageNodeOptions>) | undefined;
     /** Nodes whose cluster key is another than the gateway's. */
     readonly otherKeyNodeIds?: readonly string[];
   },
@@ -44,11 +46,20 @@ export async function startTestCluster(
   const stores = new Map<string, ChunkStore>();
   for (let index = 1; index <= parts.nodeCount; index++) {
     const nodeId = `node-${index}`;
-    const store = parts.openStore();
+    const store = parts.openStore(nodeId);
     const clusterKey = parts.otherKeyNodeIds?.includes(nodeId) ? `${TEST_CLUSTER_KEY} of others` : TEST_CLUSTER_KEY;
     const access = insecure ? { insecure } : { clusterKey };
     const { proofsOfPossession } = options ?? {};
-    const node = createStorageNode({ nodeId, store, registry: metadata, hasher, proofsOfPossession, ...access });
+    const more = parts.nodeOptions?.(nodeId);
+    const node = createStorageNode({
+      nodeId,
+      store,
+      registry: metadata,
+      hasher,
+      proofsOfPossession,
+      ...access,
+      ...more,
+    });
     nodeUrls.set(nodeId, (await node.listen()).url);
     nodes.set(nodeId, node);
     stores.set(nodeId, store);

@@ -300,6 +300,16 @@ export const HTTP_LIMITS = Object.freeze({
   ),
   BYTES_FREE: limit(64 * KIB, "bytes", "of each body, which are not counted: small requests never wait"),
   BYTES_WAIT_MS: limit(5000, "ms", "how long a body waits for its bytes; the network holds its sender back meanwhile"),
+  READ_REPAIRS_MAX: limit(
+    4096,
+    "count",
+    "missing and damaged copies that readers met and that wait to be queued for repair, and as many that were queued lately: together a MiB. One more is met again by a later reader",
+  ),
+  READ_REPAIR_AGAIN_MS: limit(
+    60_000,
+    "ms",
+    "a copy that readers meet again and again is told to the database once in this time; maintenance repairs it meanwhile",
+  ),
   CHUNK_WRITES_MAX: limit(
     32,
     "count",
