@@ -13,18 +13,28 @@ const layoutOf = (layoutVersion: number): Layout => ({
 
 /** A registry whose answers are counted, and a topology over it; no store is ever called. */
 function cluster() {
-  const state = { nowMs: 0, asked: 0, layouts: [layoutOf(1)], failure: undefined as Error | undefined };
-  const clock: Clock = { nowMs: () => state.nowMs, monotonicMs: () => state.nowMs, sleep: async () => {} };
+  const state = { nowMs: 0, asked: 0, layouts: [layoutOf(1)], failure: undefined as Error | undefined, hangs: false };
+  const timers: { readonly atMs: number; readonly wake: () => void }[] = [];
+  const clock: Clock = {
+    nowMs: () => state.nowMs,
+    monotonicMs: () => state.nowMs,
+    sleep: (durationMs) => new Promise((wake) => timers.push({ atMs: state.nowMs + durationMs, wake })),
+  };
+  const pass = (durationMs: number): void => {
+    state.nowMs += durationMs;
+    for (const { atMs, wake } of timers) if (atMs <= state.nowMs) wake();
+  };
   const registry = {
     async clusterSnapshot(): Promise<ClusterSnapshot> {
       state.asked++;
+      if (state.hangs) return await new Promise(() => {});
       if (state.failure !== undefined) throw state.failure;
       return { nodes: [], layouts: state.layouts };
     },
   };
   const transport = { openChunkStore: () => ({}) } as unknown as Transport;
   const topology = createClusterTopology({ registry, transport, clock, logger: silentLogger, refreshAfterMs: 2000 });
-  return { topology, view: topology.view!, state };
+  return { topology, view: topology.view!, state, pass };
 }
 
 test("a topology and its view share what they know: they ask the registry once, also when both need it at the same time", async () => {
@@ -70,4 +80,20 @@ test("while the registry is away the last view stays in use, and says so until i
   state.nowMs += 2001;
   expect((await view.layoutsInUse()).map(({ layoutVersion }) => layoutVersion)).toEqual([2]);
   expect(topology.viewFailure?.()).toBeUndefined();
+});
+
+test("while the registry hangs the last view is used after VIEW_WAIT_MS, once for all calls that wait", async () => {
+  const { topology, state, pass } = cluster();
+  await topology.writePlacement(CHUNK);
+  state.hangs = true;
+  topology.invalidate();
+  const waiting = Promise.all([topology.writePlacement(CHUNK), topology.readCandidates(CHUNK)]);
+  await new Promise((resolve) => setTimeout(resolve, 0));
+  pass(LIMITS.VIEW_WAIT_MS);
+  expect((await waiting)[0].layoutVersion).toBe(1);
+  expect(topology.viewFailure?.()?.code).toBe("METADATA_UNAVAILABLE");
+  const next = topology.writePlacement(CHUNK);
+  await new Promise((resolve) => setTimeout(resolve, 0));
+  pass(0);
+  expect((await next).layoutVersion).toBe(1);
 });

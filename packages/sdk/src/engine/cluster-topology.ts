@@ -45,7 +45,7 @@ export function majority(placedCount: number): number {
  *
  * The view is renewed when it is older than `refreshAfterMs`: in the background for reads, which find their chunks by an older layout too, and before
  * the answer for writes, which get fewer copies under an older layout. After `invalidate()` it is renewed before the answer for both. If the registry
- * is away, the last view stays in use: where chunks lie does not depend on the registry.
+ * is away, or does not answer for VIEW_WAIT_MS, the last view stays in use: where chunks lie does not depend on the registry.
  */
 export function createClusterTopology(options: ClusterTopologyOptions): Topology {
   const pool = createNodePool(options);
@@ -109,6 +109,7 @@ function openView(
   let last: { readonly takenAtMs: number; readonly snapshot: ClusterSnapshot } | undefined;
   let mustRefresh = true;
   let refreshing: Promise<ClusterSnapshot> | undefined;
+  let refreshingSinceMs = 0;
   let failure: AshlarError | undefined;
 
   const refresh = async (): Promise<ClusterSnapshot> => {
@@ -132,15 +133,35 @@ function openView(
     const known = last;
     const isNew = known !== undefined && clock.monotonicMs() - known.takenAtMs <= refreshAfterMs;
     if (isNew && !mustRefresh) return known.snapshot;
-    refreshing ??= refresh().finally(() => {
-      refreshing = undefined;
-    });
+    if (refreshing === undefined) {
+      refreshingSinceMs = clock.monotonicMs();
+      refreshing = refresh().finally(() => {
+        refreshing = undefined;
+      });
+    }
     if (known === undefined) return refreshing;
     const renewed = refreshing.catch((error: unknown) => {
       logger.warn({ err: error }, "cluster view not renewed; the last one stays in use");
       return known.snapshot;
     });
-    return mustRefresh || use === "write" ? renewed : known.snapshot;
+    if (!mustRefresh && use === "read") return known.snapshot;
+    return await renewedInTime(renewed, known.snapshot);
+  };
+
+  /** `renewed`, or the last snapshot if the renewal has run for VIEW_WAIT_MS: a registry that hangs must not hold up each chunk. */
+  const renewedInTime = async (renewed: Promise<ClusterSnapshot>, known: ClusterSnapshot): Promise<ClusterSnapshot> => {
+    const leftMs = refreshingSinceMs + LIMITS.VIEW_WAIT_MS - clock.monotonicMs();
+    const timer = new AbortController();
+    const late = clock.sleep(Math.max(0, leftMs), { signal: timer.signal }).then(() => {
+      failure ??= new AshlarError("METADATA_UNAVAILABLE", "the registry does not answer");
+      return known;
+    });
+    late.catch(() => {});
+    try {
+      return await Promise.race([renewed, late]);
+    } finally {
+      timer.abort();
+    }
   };
 
   return {

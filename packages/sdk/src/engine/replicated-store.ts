@@ -241,6 +241,8 @@ function quorumError(stores: readonly NamedStore[], { quorum, ackCount, failures
   // An error that all stores give (a full disk, a denied grant) is the reason. NODE_UNAVAILABLE is not: it is what a missed quorum means.
   const agreed = failures.every((failure) => failure.code === first?.code);
   if (first !== undefined && agreed && first.code !== "NODE_UNAVAILABLE") return first;
+  // The longest that a node was waited for in vain: who tries again counts it.
+  const silentMs = Math.max(0, ...failures.map(({ details }) => Number(details.silentMs ?? 0) || 0));
   return new AshlarError(
     "QUORUM_NOT_REACHED",
     `${ackCount} of ${quorum} acknowledgements needed for a chunk${first ? `; ${first.message}` : ""}`,
@@ -250,6 +252,7 @@ function quorumError(stores: readonly NamedStore[], { quorum, ackCount, failures
         nodes: stores.map((target) => target.nodeId).join(","),
         quorum: String(quorum),
         codes: failures.map((failure) => failure.code).join(","),
+        ...(silentMs > 0 && { silentMs: String(silentMs) }),
       },
     },
   );
@@ -286,12 +289,20 @@ function getChunk(context: ReplicationContext, wanted: Get): Promise<Uint8Array>
         if (!(AshlarError.is(error, "CHUNK_MISSING") || AshlarError.is(error, "CHUNK_CORRUPT"))) throw error;
         const asked = new Set(candidates.map(({ nodeId }) => nodeId));
         const unasked = (await find()).filter(({ nodeId }) => !asked.has(nodeId));
-        if (unasked.length === 0) throw error;
+        if (unasked.length === 0) throw underOldView(context, error);
         return await readFrom(context, unasked, wanted);
       }
     },
     { ...context, retry, attempts, signal },
   );
+}
+
+/** Under a view that could not be renewed nobody knows that a chunk is missing: it may lie on nodes that came later. */
+function underOldView({ topology }: ReplicationContext, error: AshlarError): AshlarError {
+  const failure = topology.viewFailure?.();
+  if (failure === undefined || error.code !== "CHUNK_MISSING") return error;
+  const message = `${error.message} that the last view of the cluster has, and the view cannot be renewed`;
+  return new AshlarError("NODE_UNAVAILABLE", message, { cause: failure, details: error.details });
 }
 
 /** The first good answer of the candidates; those that are up are asked first. */
@@ -304,16 +315,17 @@ function readFrom(context: ReplicationContext, candidates: readonly NamedStore[]
   const onProgress = options.onProgress && furthest(options.onProgress);
   const read = { chunkId, options: { ...options, onProgress, signal: link.signal } };
   let asked = 0;
-  let running = 0;
+  /** In the order in which they were asked. */
+  const running = new Set<NamedStore>();
   return new Promise<Uint8Array>((resolve, reject) => {
     const askNext = (): void => {
       const target = queue[asked];
       if (target === undefined) {
-        if (running === 0) reject(noneAnswered(context, chunkId, { failures, asked }));
+        if (running.size === 0) reject(noneAnswered(context, chunkId, { failures, asked }));
         return;
       }
       asked++;
-      running++;
+      running.add(target);
       const hedge = linkAbort(link.signal);
       if (asked < queue.length) {
         context.clock.sleep(context.hedgeAfterMs, { signal: hedge.signal }).then(askNext, () => {});
@@ -321,13 +333,16 @@ function readFrom(context: ReplicationContext, candidates: readonly NamedStore[]
       const settled = (): void => {
         hedge.abort(undefined);
         hedge.unlink();
-        running--;
+        running.delete(target);
       };
       askStore(context, target, read).then(
         (bytes) => {
+          const slower = [...running].slice(0, [...running].indexOf(target));
           settled();
-          if (bytes === undefined) askNext();
-          else resolve(bytes);
+          if (bytes === undefined) return askNext();
+          // Asked earlier, and still without an answer: the next chunks should not wait for them first.
+          for (const { nodeId } of slower) context.suspects.add(nodeId);
+          resolve(bytes);
         },
         (thrown: unknown) => {
           settled();
