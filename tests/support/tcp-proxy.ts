@@ -18,6 +18,9 @@ export interface TcpProxy {
   resume(): void;
   /** Drops the answers of servers from now on, but keeps connections open: clients wait until `cut()`. */
   swallowAnswers(swallow: boolean): void;
+  /** Forwards nothing from now on, like a frozen server: connections stay and new ones are accepted. What was held goes on after `thaw()`. */
+  freeze(): void;
+  thaw(): void;
   /** Sends new connections to another server. */
   redirect(targetUrl: string): void;
   close(): Promise<void>;
@@ -31,6 +34,8 @@ export async function startTcpProxy(targetUrl?: string): Promise<TcpProxy> {
   let bytesPerSecond: number | undefined;
   let accepting = true;
   let swallowing = false;
+  let frozen: Promise<void> | undefined;
+  let melt = (): void => {};
   let upBytes = 0;
   let downBytes = 0;
   const sockets = new Set<Socket>();
@@ -53,6 +58,7 @@ export async function startTcpProxy(targetUrl?: string): Promise<TcpProxy> {
             const waitMs = dueAtMs - performance.now();
             if (waitMs > 4) await sleep(waitMs);
           }
+          await frozen;
           count(piece.byteLength);
           if (!drop()) this.push(piece);
         }
@@ -104,6 +110,15 @@ export async function startTcpProxy(targetUrl?: string): Promise<TcpProxy> {
     },
     swallowAnswers(swallow) {
       swallowing = swallow;
+    },
+    freeze() {
+      frozen ??= new Promise((resolve) => {
+        melt = resolve;
+      });
+    },
+    thaw() {
+      frozen = undefined;
+      melt();
     },
     redirect(url) {
       target = new URL(url);

@@ -77,6 +77,26 @@ export const LIMIT_DOCS: Readonly<Record<keyof typeof LIMITS, LimitDoc>> = {
       "how long the result of a write is kept under its operation id; a client that has not tried again by then never does",
   },
   HEDGE_AFTER_MS: { unit: "ms", reason: "a read slower than this also asks the next replica" },
+  PEER_PROBE_AFTER_MS: {
+    unit: "ms",
+    reason:
+      "a server or database that owes an answer and moves no byte for this long gets a small question on another connection, which every process that runs answers at once",
+  },
+  PEER_STALLED_AFTER_MS: {
+    unit: "ms",
+    reason:
+      "if it moves no byte for this long and answers no such question either, it hangs: the calls that wait for it end. Ten seconds for the question are enough for a full uplink and a new TLS connection",
+  },
+  ANSWER_SILENCE_MAX_MS: {
+    unit: "ms",
+    reason:
+      "a server that answers others may work on one call this long without a byte of its answer; a connection that only this end still knows ends then, too",
+  },
+  VIEW_WAIT_MS: {
+    unit: "ms",
+    reason:
+      "how long calls wait for a renewal of the cluster's view before they go on with the last one: where chunks lie does not depend on the registry",
+  },
   RECENT_LAYOUTS_MAX: {
     unit: "count",
     reason:

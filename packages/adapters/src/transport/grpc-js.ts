@@ -37,11 +37,18 @@ export function grpcJsTransport(options: GrpcJsTransportOptions = {}): Transport
     name: "grpc-js",
     capabilities: { clientStreaming: true, browser: false, uploadProgress: true },
     openChannel(url) {
-      const client = new Client(targetOf(url), credentialsFor(url, options.ca), {
-        ...CHANNEL_OPTIONS,
-        ...options.channelOptions,
-      });
-      return { transport: createGrpcJsCalls(client, url), close: () => client.close() };
+      const open = (): Client =>
+        new Client(targetOf(url), credentialsFor(url, options.ca), { ...CHANNEL_OPTIONS, ...options.channelOptions });
+      let client = open();
+      return {
+        transport: createGrpcJsCalls(() => client, url),
+        reset() {
+          const old = client;
+          client = open();
+          old.close();
+        },
+        close: () => client.close(),
+      };
     },
   });
 }

@@ -44,6 +44,7 @@ export function grpcTransport(options: NodeGrpcTransportOptions = {}): Transport
           readMaxBytes: LIMITS.CONTROL_MESSAGE_MAX_BYTES,
           writeMaxBytes: LIMITS.CHUNK_MAX_BYTES + ENVELOPE_BYTES,
         }),
+        reset: sessions.reset,
         close: sessions.close,
       };
     },
@@ -64,6 +65,8 @@ function ownAnswers(manager: SessionManager, baseUrl: string): UniversalClientFn
 
 interface Sessions {
   readonly manager: SessionManager;
+  /** Ends the sessions and what runs on them; the next request opens new ones. */
+  reset(): void;
   close(): void;
 }
 
@@ -98,6 +101,9 @@ function createSessions(baseUrl: string, { connectionsPerServer, ca }: NodeGrpcT
         return stream;
       },
       notifyResponseByteRead: (stream) => ownerOf.get(stream)?.notifyResponseByteRead(stream),
+    },
+    reset() {
+      for (const manager of managers) manager.abort();
     },
     close() {
       for (const manager of managers) manager.abort();

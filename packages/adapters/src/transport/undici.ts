@@ -1,5 +1,5 @@
 import { AshlarError } from "@ashlar/sdk/errors";
-import { MIB } from "@ashlar/sdk/limits";
+import { LIMITS, MIB } from "@ashlar/sdk/limits";
 import { checkOptions, type Transport } from "@ashlar/sdk/ports";
 import { createHttpTransport, type HttpExchange, type HttpRequest } from "@ashlar/sdk/transport/http";
 import { Agent, type Dispatcher } from "undici";
@@ -16,7 +16,7 @@ export interface UndiciTransportOptions {
 
 const CONNECTIONS_PER_SERVER = 128;
 const CONNECT_TIMEOUT_MS = 10_000;
-/** Silence of this length in the middle of an answer means a dead server; a slow one keeps sending. */
+/** Silence of this length in the middle of an answer means a dead connection, also if the server answers others; a slow one keeps sending. */
 const SILENCE_MAX_MS = 60_000;
 /** Idle connections are kept this long: longer than the pauses of an app, shorter than the idle timeout of common proxies. */
 const KEEP_ALIVE_MS = 30_000;
@@ -31,13 +31,16 @@ export function undiciTransport(options: UndiciTransportOptions = {}): Transport
   checkOptions(options, { connectionsPerServer: "count", ca: "string", dispatcher: ".request" });
   const own = options.dispatcher === undefined ? createAgent(options) : undefined;
   const dispatcher = options.dispatcher ?? own;
+  // All connections of `own` may be taken by calls that wait for a silent server.
+  const probes = own && createAgent({ ...options, connectionsPerServer: 1 });
   return createHttpTransport({
     name: "http",
     capabilities: { clientStreaming: false, browser: false, uploadProgress: true },
     exchange: createUndiciExchange(dispatcher as Dispatcher),
+    probeExchange: probes && createUndiciExchange(probes),
     async close() {
       // Not close(), which would wait for requests that nobody waits for any more.
-      await own?.destroy();
+      await Promise.all([own?.destroy(), probes?.destroy()]);
     },
   });
 }
@@ -48,6 +51,7 @@ function createAgent({ connectionsPerServer, ca }: UndiciTransportOptions): Agen
     pipelining: 1,
     connections: connectionsPerServer ?? CONNECTIONS_PER_SERVER,
     keepAliveTimeout: KEEP_ALIVE_MS,
+    headersTimeout: LIMITS.ANSWER_SILENCE_MAX_MS,
     bodyTimeout: SILENCE_MAX_MS,
     connect: { timeout: CONNECT_TIMEOUT_MS, ...(ca === undefined ? {} : { ca }) },
   });

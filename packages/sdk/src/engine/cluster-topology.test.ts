@@ -27,19 +27,30 @@ function cluster() {
     asked: 0,
     layouts: [layoutOf(1)],
     failure: undefined as Error | undefined,
+    hangs: false,
     nodes: [] as NodeRecord[],
   };
-  const clock: Clock = { nowMs: () => state.nowMs, monotonicMs: () => state.nowMs, sleep: async () => {} };
+  const timers: { readonly atMs: number; readonly wake: () => void }[] = [];
+  const clock: Clock = {
+    nowMs: () => state.nowMs,
+    monotonicMs: () => state.nowMs,
+    sleep: (durationMs) => new Promise((wake) => timers.push({ atMs: state.nowMs + durationMs, wake })),
+  };
+  const pass = (durationMs: number): void => {
+    state.nowMs += durationMs;
+    for (const { atMs, wake } of timers) if (atMs <= state.nowMs) wake();
+  };
   const registry = {
     async clusterSnapshot(): Promise<ClusterSnapshot> {
       state.asked++;
+      if (state.hangs) return await new Promise(() => {});
       if (state.failure !== undefined) throw state.failure;
       return { nodes: state.nodes, layouts: state.layouts };
     },
   };
   const transport = { openChunkStore: () => ({}) } as unknown as Transport;
   const topology = createClusterTopology({ registry, transport, clock, logger: silentLogger, refreshAfterMs: 2000 });
-  return { topology, view: topology.view!, state };
+  return { topology, view: topology.view!, state, pass };
 }
 
 test("a topology and its view share what they know: they ask the registry once, also when both need it at the same time", async () => {
@@ -90,7 +101,7 @@ test("while the registry is away the last view stays in use, and says so until i
 /** A topology whose registry answers when the test says so. */
 function slowRegistry() {
   const answers: ((layoutVersion: number) => void)[] = [];
-  const clock: Clock = { nowMs: () => 0, monotonicMs: () => 0, sleep: async () => {} };
+  const clock: Clock = { nowMs: () => 0, monotonicMs: () => 0, sleep: () => new Promise(() => {}) };
   const registry = {
     clusterSnapshot: () =>
       new Promise<ClusterSnapshot>((resolve) => {
@@ -144,7 +155,7 @@ function nodePool() {
       };
     },
   } as unknown as Transport;
-  const clock: Clock = { nowMs: () => 0, monotonicMs: () => 0, sleep: async () => {} };
+  const clock: Clock = { nowMs: () => 0, monotonicMs: () => 0, sleep: () => new Promise(() => {}) };
   const registry = { clusterSnapshot: async () => ({ nodes: state.nodes, layouts: state.layouts }) };
   const topology = createClusterTopology({ registry, transport, clock, logger: silentLogger });
   const seen = async (): Promise<[string, boolean][]> => {
@@ -249,4 +260,20 @@ test("all stores are those of now: a sweep after a pause asks nodes that came me
   ];
   state.nowMs += 60_000;
   expect((await topology.allStores()).map(({ nodeId }) => nodeId)).toEqual(["a"]);
+});
+
+test("while the registry hangs the last view is used after VIEW_WAIT_MS, once for all calls that wait", async () => {
+  const { topology, state, pass } = cluster();
+  await topology.writePlacement(CHUNK);
+  state.hangs = true;
+  topology.invalidate();
+  const waiting = Promise.all([topology.writePlacement(CHUNK), topology.readCandidates(CHUNK)]);
+  await new Promise((resolve) => setTimeout(resolve, 0));
+  pass(LIMITS.VIEW_WAIT_MS);
+  expect((await waiting)[0].layoutVersion).toBe(1);
+  expect(topology.viewFailure?.()?.code).toBe("METADATA_UNAVAILABLE");
+  const next = topology.writePlacement(CHUNK);
+  await new Promise((resolve) => setTimeout(resolve, 0));
+  pass(0);
+  expect((await next).layoutVersion).toBe(1);
 });

@@ -35,7 +35,8 @@ export function majority(placedCount: number): number {
  *
  * The view is renewed when it is older than `refreshAfterMs`: in the background for reads, which find their chunks by an older layout too, and before
  * the answer for writes, which get fewer copies under an older layout, and for sweeps, which must see every node. After `invalidate()` it is renewed
- * before the answer for all. If the registry is away, the last view stays in use: where chunks lie does not depend on the registry.
+ * before the answer for all. If the registry is away, or does not answer for VIEW_WAIT_MS, the last view stays in use: where chunks lie does not
+ * depend on the registry.
  */
 export function createClusterTopology(options: ClusterTopologyOptions): Topology {
   const pool = createNodePool(options);
@@ -100,7 +101,9 @@ function openView(
   /** How often `invalidate()` was called, and how often before the last renewal that succeeded began. */
   let wantedCount = 0;
   let renewedCount = 0;
-  let renewing: { readonly count: number; readonly snapshot: Promise<ClusterSnapshot> } | undefined;
+  let renewing:
+    | { readonly count: number; readonly sinceMs: number; readonly snapshot: Promise<ClusterSnapshot> }
+    | undefined;
   let failure: AshlarError | undefined;
 
   const refresh = async (count: number): Promise<ClusterSnapshot> => {
@@ -127,7 +130,7 @@ function openView(
       const snapshot = refresh(wantedCount).finally(() => {
         renewing = undefined;
       });
-      renewing = { count: wantedCount, snapshot };
+      renewing = { count: wantedCount, sinceMs: clock.monotonicMs(), snapshot };
     }
     if (renewing.count >= count) return renewing.snapshot;
     // It began earlier, so it may not show what `invalidate()` was about.
@@ -146,7 +149,24 @@ function openView(
       logger.warn({ err: error }, "cluster view not renewed; the last one stays in use");
       return known.snapshot;
     });
-    return mustRenew || use === "write" ? renewed : known.snapshot;
+    if (!mustRenew && use === "read") return known.snapshot;
+    return await renewedInTime(renewed, known.snapshot);
+  };
+
+  /** `renewed`, or the last snapshot if the renewal has run for VIEW_WAIT_MS: a registry that hangs must not hold up each chunk. */
+  const renewedInTime = async (renewed: Promise<ClusterSnapshot>, known: ClusterSnapshot): Promise<ClusterSnapshot> => {
+    const leftMs = (renewing?.sinceMs ?? clock.monotonicMs()) + LIMITS.VIEW_WAIT_MS - clock.monotonicMs();
+    const timer = new AbortController();
+    const late = clock.sleep(Math.max(0, leftMs), { signal: timer.signal }).then(() => {
+      failure ??= new AshlarError("METADATA_UNAVAILABLE", "the registry does not answer");
+      return known;
+    });
+    late.catch(() => {});
+    try {
+      return await Promise.race([renewed, late]);
+    } finally {
+      timer.abort();
+    }
   };
 
   return {

@@ -327,6 +327,8 @@ function quorumError(stores: readonly NamedStore[], { quorum, ackCount, failures
   // An error that all stores give (a full disk, a denied grant) is the reason. NODE_UNAVAILABLE is not: it is what a missed quorum means.
   const agreed = failures.every((failure) => failure.code === first?.code);
   if (first !== undefined && agreed && first.code !== "NODE_UNAVAILABLE") return first;
+  // The longest that a node was waited for in vain: who tries again counts it.
+  const silentMs = Math.max(0, ...failures.map(({ details }) => Number(details.silentMs ?? 0) || 0));
   return new AshlarError(
     "QUORUM_NOT_REACHED",
     `${ackCount} of ${quorum} acknowledgements needed for a chunk${first ? `; ${first.message}` : ""}`,
@@ -336,6 +338,7 @@ function quorumError(stores: readonly NamedStore[], { quorum, ackCount, failures
         nodes: stores.map((target) => target.nodeId).join(","),
         quorum: String(quorum),
         codes: failures.map((failure) => failure.code).join(","),
+        ...(silentMs > 0 && { silentMs: String(silentMs) }),
       },
     },
   );
@@ -420,16 +423,17 @@ function readFrom(context: ReplicationContext, candidates: readonly NamedStore[]
   const onProgress = options.onProgress && furthest(options.onProgress);
   const read = { chunkId, options: { ...options, onProgress, signal: link.signal } };
   let asked = 0;
-  let running = 0;
+  /** In the order in which they were asked. */
+  const running = new Set<NamedStore>();
   return new Promise<Uint8Array>((resolve, reject) => {
     const askNext = (): void => {
       const target = queue[asked];
       if (target === undefined) {
-        if (running === 0) reject(noneAnswered(context, chunkId, { failures, asked }));
+        if (running.size === 0) reject(noneAnswered(context, chunkId, { failures, asked }));
         return;
       }
       asked++;
-      running++;
+      running.add(target);
       const hedge = linkAbort(link.signal);
       if (asked < queue.length) {
         context.clock.sleep(context.hedgeAfterMs, { signal: hedge.signal }).then(askNext, () => {});
@@ -437,13 +441,16 @@ function readFrom(context: ReplicationContext, candidates: readonly NamedStore[]
       const settled = (): void => {
         hedge.abort(undefined);
         hedge.unlink();
-        running--;
+        running.delete(target);
       };
       askStore(context, target, read).then(
         (bytes) => {
+          const slower = [...running].slice(0, [...running].indexOf(target));
           settled();
-          if (bytes === undefined) askNext();
-          else resolve(bytes);
+          if (bytes === undefined) return askNext();
+          // Asked earlier, and still without an answer: the next chunks should not wait for them first.
+          for (const { nodeId } of slower) context.suspects.add(nodeId);
+          resolve(bytes);
         },
         (thrown: unknown) => {
           settled();

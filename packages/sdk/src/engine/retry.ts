@@ -53,7 +53,8 @@ export async function withRetry<T>(work: () => Promise<T>, options: RetryOptions
         return await work();
       } catch (thrown) {
         const error = AshlarError.from(thrown);
-        endsAtMs ??= clock.monotonicMs() + forMs;
+        // A server that hung until it was given up has used up that time already.
+        endsAtMs ??= clock.monotonicMs() + forMs - Math.min(forMs, Number(error.details.silentMs ?? 0) || 0);
         const leftMs = endsAtMs - clock.monotonicMs();
         const askedMs = Number(error.details.retryAfterMs ?? 0) || 0;
         if (!isWorthTrying(error, attempt) || attempt >= (options.attempts ?? Infinity)) throw error;
@@ -144,8 +145,9 @@ async function tell<T>(call: () => Promise<T>, outcome: NonNullable<WriteOptions
   }
 }
 
-/** Errors of the system when no connection was made: no request was sent. */
-const NOT_CONNECTED = /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|UND_ERR_CONNECT_TIMEOUT)$/;
+/** Codes of causes of calls that were not sent: errors of the system when no connection was made, and {@link NOT_SENT}. */
+const NOT_CONNECTED =
+  /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|UND_ERR_CONNECT_TIMEOUT|ERR_NOT_SENT)$/;
 
 /** Whether a write that failed with this error may still have happened. */
 function mayHaveHappened(error: AshlarError): boolean {

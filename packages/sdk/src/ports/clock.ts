@@ -7,3 +7,6 @@ export interface Clock {
   /** Resolves after `durationMs`. Rejects with CANCELED (or DEADLINE_EXCEEDED) as soon as `signal` aborts, leaving no timer behind. */
   sleep(durationMs: number, options?: { readonly signal?: AbortSignal | undefined }): Promise<void>;
 }
+
+/** Calls `tick` every `everyMs` until the function that it returns is called. Does not keep a process of Node alive. */
+export type Ticker = (everyMs: number, tick: () => void) => () => void;

@@ -28,7 +28,7 @@ export {
   type PutChunkResult,
   type StreamingChunkStore,
 } from "./chunk-store.ts";
-export type { Clock } from "./clock.ts";
+export type { Clock, Ticker } from "./clock.ts";
 export type {
   ApiKeyInfo,
   ApiKeyRecord,
@@ -138,6 +138,13 @@ export {
 } from "./opening-chunk-store.ts";
 export { checkOptions, type OptionKind } from "./options.ts";
 export type { Random } from "./random.ts";
+export {
+  createStallWatch,
+  NOT_SENT,
+  type StallWatch,
+  type StallWatchOptions,
+  type WatchedCall,
+} from "./stall-watch.ts";
 export { silentLogger, systemClock, systemRandom } from "./system.ts";
 export type { Span, SpanAttributes, SpanKind, SpanStart, Tracer } from "./tracer.ts";
 export type { Endpoint, GatewayConnection, Transport, TransportCapabilities } from "./transport.ts";

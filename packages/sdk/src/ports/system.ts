@@ -1,5 +1,5 @@
 import { abortError, throwIfAborted } from "../errors/index.ts";
-import type { Clock } from "./clock.ts";
+import type { Clock, Ticker } from "./clock.ts";
 import type { Logger } from "./logger.ts";
 import type { Random } from "./random.ts";
 
@@ -31,6 +31,13 @@ export const systemClock: Clock = Object.freeze({
     });
   },
 });
+
+/** The platform's timer. */
+export const systemTicker: Ticker = (everyMs, tick) => {
+  const timer: unknown = setInterval(tick, everyMs);
+  (timer as { unref?: () => void }).unref?.();
+  return () => clearInterval(timer as number);
+};
 
 /** The platform's randomness: cryptographic bytes, and `Math.random` for fractions. */
 export const systemRandom: Random = Object.freeze({

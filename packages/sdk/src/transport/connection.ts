@@ -2,7 +2,8 @@ import { AshlarError, abortError, type ErrorCode, throwIfAborted } from "../erro
 import { type LinkedAbort, linkAbort, raceAbort } from "../internal/linked-abort.ts";
 import { loadPart } from "../internal/load-part.ts";
 import { isOtherProtocol } from "../internal/network-error.ts";
-import type { Endpoint, WriteOptions } from "../ports/index.ts";
+import type { Endpoint, WatchedCall, WriteOptions } from "../ports/index.ts";
+import { createStallWatch, type StallWatchOptions } from "../ports/stall-watch.ts";
 import { foreignServer } from "./foreign-server.ts";
 
 /** Options of one call: its grant, in place of the endpoint's authorization, and its operation id. */
@@ -15,11 +16,13 @@ export interface Connection {
   /**
    * Runs one call. The call gets the headers (authorization, trace, operation id) and a signal. The signal aborts when the caller aborts, at
    * `close()`, and when the call has failed, so that the rest of its answer is dropped. Rejects with STORE_CLOSED after `close()`, with the
-   * signal's error within 100 ms of an abort, and with the result of `errorFrom` for other failures.
+   * signal's error within 100 ms of an abort, with NODE_UNAVAILABLE if the server hangs, and with the result of `errorFrom` for other failures.
+   *
+   * @param call calls `heard` whenever bytes of the call moved, in either direction.
    */
   run<T>(
     options: AuthorizedCallOptions | undefined,
-    call: (headers: Readonly<Record<string, string>>, signal: AbortSignal) => Promise<T>,
+    call: (headers: Readonly<Record<string, string>>, signal: AbortSignal, heard: () => void) => Promise<T>,
   ): Promise<T>;
   /** Ends all running calls, also those that nobody waits for any more. */
   close(): Promise<void>;
@@ -31,10 +34,23 @@ export interface ConnectionOptions {
   readonly errorFrom: (error: unknown) => AshlarError;
   /** Releases what the transport opened for this endpoint. */
   readonly release?: (() => void | Promise<void>) | undefined;
+  /** Makes a small call on a network connection of its own. It resolves with any answer, errors of the server included. Default: see {@link StallWatchOptions}. */
+  readonly probe?: StallWatchOptions["probe"];
+  /** Drops network connections that are shared by calls, when the server hangs. */
+  readonly reset?: (() => void) | undefined;
+  /** Default: the system's timer. */
+  readonly ticker?: StallWatchOptions["ticker"];
 }
 
-export function createConnection({ endpoint, errorFrom, release }: ConnectionOptions): Connection {
+export function createConnection(options: ConnectionOptions): Connection {
+  const { endpoint, errorFrom, release } = options;
   const running = new Set<LinkedAbort>();
+  const watch = createStallWatch({
+    peer: `the server at ${endpoint.url}`,
+    code: "NODE_UNAVAILABLE",
+    details: { url: endpoint.url, ...(endpoint.nodeId && { nodeId: endpoint.nodeId }) },
+    ...{ probe: options.probe, onStalled: options.reset, ticker: options.ticker },
+  });
   let closing: Promise<void> | undefined;
   return {
     async run(options, call) {
@@ -43,17 +59,24 @@ export function createConnection({ endpoint, errorFrom, release }: ConnectionOpt
       const link = linkAbort(options?.signal);
       const { signal } = link;
       running.add(link);
+      let watched: WatchedCall | undefined;
       const work = async (): Promise<Awaited<ReturnType<typeof call>>> => {
+        if (watch.isStalled()) await watch.ready(signal);
         const operationId = options?.operationId;
         const headers = { ...endpoint.headers?.(), ...(operationId && { "idempotency-key": operationId }) };
-        const callWith = (authorization: string | undefined): ReturnType<typeof call> =>
-          call(authorization === undefined ? headers : { ...headers, authorization }, signal);
+        const callWith = async (authorization: string | undefined): Promise<Awaited<ReturnType<typeof call>>> => {
+          // Only now does the server owe an answer: the app may take its time for the authorization.
+          const one = watch.begin(link.abort);
+          watched = one;
+          return await call(authorization === undefined ? headers : { ...headers, authorization }, signal, one.heard);
+        };
         if (options?.grant !== undefined) return await callWith(`Bearer ${options.grant}`);
         const authorization = await endpoint.authorization?.();
         try {
           return await callWith(authorization);
         } catch (error) {
           if (authorization === undefined || signal.aborted || errorFrom(error).code !== "UNAUTHENTICATED") throw error;
+          watched?.end();
           const renewed = await endpoint.authorization?.(authorization);
           if (renewed === authorization) throw error;
           return await callWith(renewed);
@@ -70,12 +93,14 @@ export function createConnection({ endpoint, errorFrom, release }: ConnectionOpt
         if (known.code !== "NODE_UNAVAILABLE" || !("location" in globalThis)) throw known;
         throw await (await loadPart(() => import("./cors-refusal.ts"))).orCorsRefusal(known, endpoint.url);
       } finally {
+        watched?.end();
         running.delete(link);
         link.unlink();
       }
     },
     close() {
       closing ??= (async (): Promise<void> => {
+        watch.close();
         for (const { abort } of running) abort(new AshlarError("STORE_CLOSED", "the connection was closed"));
         await release?.();
       })();

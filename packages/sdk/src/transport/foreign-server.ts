@@ -50,3 +50,12 @@ export function foreignServer(url: string, cause?: unknown): AshlarError {
     details: { url, reason: NOT_ASHLAR },
   });
 }
+
+/** A call of the standard health service, which needs no key: the smallest question that every server of ours answers. */
+export const HEALTH_CHECK_PATH = "/grpc.health.v1.Health/Check";
+
+/** Whatever answers is alive, also where it refuses the question. @throws {AshlarError} NODE_UNAVAILABLE if a proxy says that the server is away. */
+export function expectSignOfLife(answer: AnswerHead, url: string): void {
+  const foreign = foreignAnswer(answer, url);
+  if (foreign?.code === "NODE_UNAVAILABLE") throw foreign;
+}

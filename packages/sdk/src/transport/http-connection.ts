@@ -2,7 +2,7 @@ import { fromNetworkError } from "../internal/network-error.ts";
 import { LIMITS } from "../limits.ts";
 import type { Endpoint, WriteOptions } from "../ports/index.ts";
 import { type AuthorizedCallOptions, createConnection } from "./connection.ts";
-import { foreignAnswer } from "./foreign-server.ts";
+import { expectSignOfLife, foreignAnswer, HEALTH_CHECK_PATH } from "./foreign-server.ts";
 import { readBody } from "./http-body.ts";
 import { errorFromResponse } from "./http-error.ts";
 import type { HttpExchange, HttpRequest, HttpResponse } from "./http-exchange.ts";
@@ -25,16 +25,40 @@ export interface HttpConnection {
   close(): Promise<void>;
 }
 
-export function createHttpConnection(endpoint: Endpoint, exchange: HttpExchange): HttpConnection {
-  const connection = createConnection({ endpoint, errorFrom: fromNetworkError });
-  const send: HttpConnection["send"] = (options, { path, headers, read, ...rest }) =>
-    connection.run(options, async (own, signal) => {
-      const response = await exchange({
+/** Headers of a unary RPC in Connect's JSON. */
+const JSON_RPC = Object.freeze({ "content-type": "application/json", "connect-protocol-version": "1" });
+
+/** @param probeExchange for a call that must not wait for other calls; default `exchange`. */
+export function createHttpConnection(
+  endpoint: Endpoint,
+  exchange: HttpExchange,
+  probeExchange: HttpExchange = exchange,
+): HttpConnection {
+  const connection = createConnection({
+    endpoint,
+    errorFrom: fromNetworkError,
+    async probe(signal) {
+      const url = endpoint.url + HEALTH_CHECK_PATH;
+      const response = await probeExchange({ method: "POST", url, headers: JSON_RPC, body: "{}", signal });
+      expectSignOfLife(response, endpoint.url);
+      for await (const _ of response.body); // else the client would have to break the connection
+    },
+  });
+  const send: HttpConnection["send"] = (options, { path, headers, read, onUploadProgress, ...rest }) =>
+    connection.run(options, async (own, signal, heard) => {
+      const report = (sentBytes: number): void => {
+        heard();
+        onUploadProgress?.(sentBytes);
+      };
+      const answer = await exchange({
         ...rest,
+        onUploadProgress: onUploadProgress && report,
         url: endpoint.url + path,
         headers: { ...headers, ...own },
         signal,
       });
+      heard();
+      const response = { ...answer, body: heardSlices(answer.body, heard) };
       const foreign = foreignAnswer(response, endpoint.url);
       if (foreign !== undefined) throw foreign;
       if (response.status >= 200 && response.status < 300) return await read(response);
@@ -47,12 +71,19 @@ export function createHttpConnection(endpoint: Endpoint, exchange: HttpExchange)
       send(options, {
         method: "POST",
         path: `/ashlar.v1.${method}`,
-        headers: { "content-type": "application/json", "connect-protocol-version": "1" },
+        headers: JSON_RPC,
         body: JSON.stringify(request),
         read: readJson,
       }),
     close: () => connection.close(),
   };
+}
+
+async function* heardSlices(body: AsyncIterable<Uint8Array>, heard: () => void): AsyncGenerator<Uint8Array> {
+  for await (const slice of body) {
+    heard();
+    yield slice;
+  }
 }
 
 /** A JSON answer of at most CONTROL_MESSAGE_MAX_BYTES. */

@@ -21,6 +21,8 @@ export interface HttpTransportParts {
   readonly name: string;
   readonly capabilities: TransportCapabilities;
   readonly exchange: HttpExchange;
+  /** For the call that asks a silent server for a sign of life; needed if calls of `exchange` wait for each other. Default: `exchange`. */
+  readonly probeExchange?: HttpExchange | undefined;
   /** Closes the client's idle connections. */
   readonly close?: (() => Promise<void>) | undefined;
 }
@@ -28,13 +30,17 @@ export interface HttpTransportParts {
 /**
  * A transport over any HTTP client: the bytes of chunks over the plain `/chunks` paths, everything else as Connect's unary JSON. No protobuf.
  */
-export function createHttpTransport({ name, capabilities, exchange, close }: HttpTransportParts): Transport {
+export function createHttpTransport(parts: HttpTransportParts): Transport {
+  const { name, capabilities, exchange, probeExchange = exchange, close } = parts;
   let closed = false;
-  const connect = (endpoint: Endpoint): HttpConnection =>
-    createHttpConnection({ ...endpoint, url: checkedUrl(endpoint.url) }, (request) => {
+  const whileOpen =
+    (send: HttpExchange): HttpExchange =>
+    (request) => {
       if (closed) throw new AshlarError("STORE_CLOSED", `the ${name} transport is closed`);
-      return exchange(request);
-    });
+      return send(request);
+    };
+  const connect = (endpoint: Endpoint): HttpConnection =>
+    createHttpConnection({ ...endpoint, url: checkedUrl(endpoint.url) }, whileOpen(exchange), whileOpen(probeExchange));
   return {
     name,
     capabilities: Object.freeze(capabilities),

@@ -1,5 +1,4 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { CallOptions as RpcCallOptions } from "@connectrpc/connect";
 import { AshlarError } from "../errors/index.ts";
 import type { Digest } from "../hash/index.ts";
 import { LIMITS } from "../limits.ts";
@@ -19,7 +18,7 @@ import { type ChunkAssembly, createChunkAssembly } from "./chunk-assembly.ts";
 import { undefinedIf } from "./connection.ts";
 import { proveChunk } from "./prove-chunk.ts";
 import { expectOnePerId, remoteCapabilities } from "./remote-capabilities.ts";
-import type { RpcConnection } from "./rpc-connection.ts";
+import type { HeardCallOptions, RpcConnection } from "./rpc-connection.ts";
 
 /** Frames in both directions: the largest that the contract allows, because each frame costs the same time (measured in the transport benchmark). */
 const FRAME_BYTES = LIMITS.FRAME_MAX_BYTES;
@@ -91,14 +90,18 @@ interface PutCall {
   readonly chunkId: Digest;
   readonly bytes: Uint8Array;
   readonly options: PutChunkOptions | undefined;
-  readonly rpc: RpcCallOptions;
+  readonly rpc: HeardCallOptions;
 }
 
 async function putInOneMessage(connection: RpcConnection, put: PutCall): Promise<PutChunkResult> {
   const { chunkId, bytes, options, rpc } = put;
   const onProgress = options?.onProgress;
   // The message is some bytes longer than the chunk.
-  const chunks = await connection.watchedChunks(onProgress && ((sent) => onProgress(Math.min(sent, bytes.byteLength))));
+  const report = (sentBytes: number): void => {
+    rpc.heard();
+    onProgress?.(Math.min(sentBytes, bytes.byteLength));
+  };
+  const chunks = await connection.watchedChunks(onProgress && report);
   const durability = encodeDurability(options?.durability);
   return decodePutChunkResult(await chunks.writeChunk({ chunkId, data: bytes, durability }, rpc));
 }
@@ -117,6 +120,7 @@ async function* framesOf(put: PutCall): AsyncGenerator<MessageInitShape<typeof P
   for (let offset = 0; offset < bytes.byteLength; offset += frameBytes) {
     yield { payload: { case: "frame", value: bytes.subarray(offset, offset + frameBytes) } };
     // The transport asks for the next frame, so it has taken this one.
+    put.rpc.heard();
     options?.onProgress?.(Math.min(offset + frameBytes, bytes.byteLength));
   }
 }
@@ -124,7 +128,7 @@ async function* framesOf(put: PutCall): AsyncGenerator<MessageInitShape<typeof P
 interface GetCall {
   readonly chunkId: Digest;
   readonly options: GetChunkOptions | undefined;
-  readonly rpc: RpcCallOptions;
+  readonly rpc: HeardCallOptions;
 }
 
 /** Reads into one buffer of the wanted size, frame by frame; the first message has the size of the chunk. */
@@ -143,6 +147,7 @@ async function getInFrames({ chunks }: RpcConnection, { chunkId, options, rpc }:
       options?.onSize?.(offset + rest);
       assembly = createChunkAssembly(Math.min(options?.length ?? rest, rest), options?.onProgress);
     }
+    rpc.heard();
     assembly.add(message.frame);
   }
   if (assembly === undefined) throw new AshlarError("NODE_UNAVAILABLE", "the answer has no frame");

@@ -19,8 +19,16 @@ export interface RpcChannel {
    * them.
    */
   watched?(onProgress: BytesProgress): Promise<RpcTransport>;
+  /** Drops the connections: the next call makes new ones. Absent if calls share none. */
+  reset?(): void;
   /** Closes idle connections; absent if none are kept. */
   close?(): void | Promise<void>;
+}
+
+/** Options of one RPC. */
+export interface HeardCallOptions extends RpcCallOptions {
+  /** To be called for each message of a stream, in either direction. */
+  readonly heard: () => void;
 }
 
 /** The typed clients of one server, with the error and abort rules of all transports. */
@@ -33,14 +41,21 @@ export interface RpcConnection {
   /** `chunks` for one call that reports how many bytes of its message were sent, if the library can report them. */
   watchedChunks(onProgress: BytesProgress | undefined): Promise<Client<typeof ChunkService>>;
   /** Runs one RPC; see {@link createConnection}. */
-  call<T>(options: AuthorizedCallOptions | undefined, rpc: (options: RpcCallOptions) => Promise<T>): Promise<T>;
+  call<T>(options: AuthorizedCallOptions | undefined, rpc: (options: HeardCallOptions) => Promise<T>): Promise<T>;
   close(): Promise<void>;
 }
 
-export function createRpcConnection(endpoint: Endpoint, channel: RpcChannel): RpcConnection {
+/** @param openProbe opens a channel of its own for a call that asks the server for a sign of life. */
+export function createRpcConnection(
+  endpoint: Endpoint,
+  channel: RpcChannel,
+  openProbe: () => RpcChannel,
+): RpcConnection {
   const connection = createConnection({
     endpoint,
     errorFrom,
+    probe: (signal) => probeOver(openProbe(), signal),
+    reset: () => channel.reset?.(),
     release: () => channel.close?.(),
   });
   const chunks = createClient(ChunkService, channel.transport);
@@ -53,9 +68,27 @@ export function createRpcConnection(endpoint: Endpoint, channel: RpcChannel): Rp
       if (onProgress === undefined || channel.watched === undefined) return chunks;
       return createClient(ChunkService, await channel.watched(onProgress));
     },
-    call: (options, rpc) => connection.run(options, (headers, signal) => rpc({ headers, signal })),
+    call: (options, rpc) =>
+      connection.run(options, (headers, signal, heard) => rpc({ headers, signal, onHeader: heard, heard })),
     close: () => connection.close(),
   };
+}
+
+/** Any answer is a sign of life: the answer's message is not that of the description, and is not read. */
+async function probeOver({ transport, close }: RpcChannel, signal: AbortSignal): Promise<void> {
+  const { healthCheck } = ChunkService.method;
+  const method = {
+    ...healthCheck,
+    name: "Check",
+    parent: { ...healthCheck.parent, typeName: "grpc.health.v1.Health" },
+  };
+  try {
+    await transport.unary(method as typeof healthCheck, signal, undefined, undefined, {});
+  } catch (error) {
+    if (ashlarErrorFrom(error).code === "NODE_UNAVAILABLE") throw error;
+  } finally {
+    await close?.();
+  }
 }
 
 /** Called only if the caller did not abort. So CANCELED comes from the server here, and another server may take the call. */

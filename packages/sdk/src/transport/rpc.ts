@@ -33,14 +33,13 @@ export function createRpcTransport({ name, capabilities, openChannel }: RpcTrans
   let closed = false;
   const connect = (endpoint: Endpoint): RpcConnection => {
     if (closed) throw new AshlarError("STORE_CLOSED", `the ${name} transport is closed`);
-    const channel = openChannel(checkedUrl(endpoint.url));
-    const connection = createRpcConnection(endpoint, {
-      ...channel,
-      async close() {
-        open.delete(connection);
-        await channel.close?.();
-      },
-    });
+    const url = checkedUrl(endpoint.url);
+    const channel = openChannel(url);
+    const ownClose = async (): Promise<void> => {
+      open.delete(connection);
+      await channel.close?.();
+    };
+    const connection = createRpcConnection(endpoint, { ...channel, close: ownClose }, () => openChannel(url));
     open.add(connection);
     return connection;
   };

@@ -77,10 +77,15 @@ export function createServerHandlers(options: ServerHandlerOptions): ServerHandl
   const guarded = guardedHandler(budgeted, { routeOf, log });
   const crowding = (): number => Math.max(admission.crowding(), budget.crowding(), answers.crowding());
   const observing = { routeOf, admission, answers, crowding, log, metrics, tracer, clock, random };
-  const observed = observedHandler(corsHandler(guarded, options.cors, createRefusalLog(logger, clock)), observing);
+  const refusals = createRefusalLog(logger, clock);
+  const withCors = (inner: HttpHandler): HttpHandler => corsHandler(inner, options.cors, refusals);
+  const observed = observedHandler(withCors(guarded), observing);
+  // Pages may read this too: for clients that ask whether a silent server is alive, any answer is a good one.
   const elsewhere = (message: string): HttpHandler =>
     observedHandler(
-      async ({ requestId }) => problemResponse(new AshlarError("UNSUPPORTED", message), { requestId, status: 404 }),
+      withCors(async ({ requestId }) =>
+        problemResponse(new AshlarError("UNSUPPORTED", message), { requestId, status: 404 }),
+      ),
       observing,
     );
   const onOperationsPort = elsewhere("this is answered on the server's operations port");

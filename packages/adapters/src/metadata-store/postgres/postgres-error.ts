@@ -16,6 +16,7 @@ const UNAVAILABLE: ReadonlySet<string> = new Set([
   "57P02", // crash_shutdown
   "57P03", // cannot_connect_now
   "57P05", // idle_session_timeout
+  "25P03", // idle_in_transaction_session_timeout: this process was frozen in the middle of a transaction
   "53300", // too_many_connections
   "25006", // read_only_sql_transaction: a standby, before the failover is complete
   "0A000", // "cached plan must not change result type", after another process migrated: a fresh connection knows no plan

@@ -1,5 +1,15 @@
 import { AshlarError, abortError } from "@ashlar/sdk/errors";
-import { type Clock, type Logger, type Random, systemClock, type WriteOptions } from "@ashlar/sdk/ports";
+import { LIMITS } from "@ashlar/sdk/limits";
+import {
+  type Clock,
+  createStallWatch,
+  type Logger,
+  type Random,
+  type StallWatch,
+  systemClock,
+  type Ticker,
+  type WriteOptions,
+} from "@ashlar/sdk/ports";
 import { toByteText } from "../../internal/metadata/byte-text.ts";
 import { newId } from "../../internal/metadata/new-id.ts";
 import { namesOf, type WriteName } from "../../internal/metadata/write-name.ts";
@@ -41,6 +51,12 @@ const UNAVAILABLE_BACKOFF_MS = { base: 50, max: 1000 } as const;
 /** A caller that asks whether the database is there wants to know soon. */
 const PING_MAX_MS = 2000;
 
+/**
+ * How long a transaction may wait for the next statement of its gateway, in ms. Statements follow each other without waiting for anything else; only a
+ * gateway that is frozen or cut off takes longer, and its locks would stop all others.
+ */
+const TRANSACTION_IDLE_MAX_MS = 30_000;
+
 /** What an executor is made of. */
 export interface PostgresExecutorOptions {
   readonly pool: PgPool;
@@ -54,6 +70,8 @@ export interface PostgresExecutorOptions {
   readonly retryForMs: number;
   /** How long one statement with those that are sent with it, or getting a connection, may take, in ms. */
   readonly statementTimeoutMs: number;
+  /** Default: the system's timer. */
+  readonly ticker?: Ticker | undefined;
 }
 
 /** One call, across its attempts. */
@@ -78,6 +96,8 @@ interface Call extends NamedOperation {
 export class PostgresExecutor implements SqlExecutor {
   readonly #options: PostgresExecutorOptions;
   readonly #onPoolError: (error: Error) => void;
+  readonly #watch: StallWatch;
+  #probing: Promise<void> | undefined;
 
   constructor(options: PostgresExecutorOptions) {
     this.#options = options;
@@ -85,6 +105,12 @@ export class PostgresExecutor implements SqlExecutor {
     this.#onPoolError = (error) => options.logger.warn({ error: error.message }, "idle metadata connection lost");
     options.pool.on("error", this.#onPoolError);
     options.pool.on("connect", listenAlways);
+    this.#watch = createStallWatch({
+      peer: "the metadata database",
+      code: "METADATA_UNAVAILABLE",
+      probe: () => this.#probe(),
+      ticker: options.ticker,
+    });
   }
 
   async execute<Name extends OperationName>(
@@ -148,17 +174,59 @@ export class PostgresExecutor implements SqlExecutor {
     }
   }
 
+  /** Any answer, and be it an error, is a sign of life. While all connections are taken there is none: then only the answers to statements count. */
+  #probe(): Promise<void> {
+    // One at a time: a pool keeps whoever waits for a connection, also after that one has given up.
+    this.#probing ??= this.#askOnce().finally(() => {
+      this.#probing = undefined;
+    });
+    return this.#probing;
+  }
+
+  async #askOnce(): Promise<void> {
+    const client = await this.#options.pool.connect();
+    let failure: Error | undefined;
+    try {
+      await client.query({ text: "SELECT 1", query_timeout: LIMITS.PEER_PROBE_AFTER_MS });
+    } catch (error) {
+      failure = error as Error;
+      if (classifyPgError(error) === "unavailable") throw error;
+    } finally {
+      client.release(failure);
+    }
+  }
+
   /**
-   * Checks a connection out; a connection that failed is closed, not reused. A database that is frozen, or behind a dead network, never answers,
-   * so statements have a time limit, unless `timed` is false.
+   * Checks a connection out; a connection that failed is closed, not reused. A database that is frozen, or behind a dead network, never answers: then
+   * the call ends after PEER_STALLED_AFTER_MS. Each statement has a time limit too. If `timed` is false, there is neither.
    */
   async withClient<T>(
     use: (client: PgClient) => Promise<T>,
     { timed = true }: { readonly timed?: boolean } = {},
   ): Promise<T> {
+    if (!timed) return await this.#useClient(use);
+    const { statementTimeoutMs } = this.#options;
+    if (this.#watch.isStalled()) await this.#watch.ready();
+    let stop: (error: AshlarError) => void = () => {};
+    const stalled = new Promise<never>((_, reject) => {
+      stop = reject;
+    });
+    stalled.catch(() => {});
+    const { heard, end } = this.#watch.begin(stop);
+    try {
+      return await this.#useClient((client) => use(withTimeLimit(client, statementTimeoutMs, heard)), stalled);
+    } finally {
+      end();
+    }
+  }
+
+  /** @param stalled rejects when the database hangs. */
+  async #useClient<T>(use: (client: PgClient) => Promise<T>, stalled?: Promise<never>): Promise<T> {
     const { pool, statementTimeoutMs } = this.#options;
+    const orStalled = <R>(work: Promise<R>): Promise<R> =>
+      stalled === undefined ? work : Promise.race([work, stalled]);
     const connecting = pool.connect();
-    const client = await this.#within(statementTimeoutMs, connecting).catch((error: unknown) => {
+    const client = await orStalled(this.#within(statementTimeoutMs, connecting)).catch((error: unknown) => {
       // The connection may still come: nobody uses it then, so it goes back.
       connecting.then(
         (late) => late.release(),
@@ -172,8 +240,11 @@ export class PostgresExecutor implements SqlExecutor {
       broken = error;
     };
     client.on("error", onError);
+    stalled?.catch(onError);
     try {
-      return await use(timed ? withTimeLimit(client, statementTimeoutMs) : client);
+      const work = use(client);
+      work.catch(() => {}); // it fails when its connection is closed
+      return await orStalled(work);
     } catch (error) {
       if (classifyPgError(error) === "unavailable") broken ??= error as Error;
       throw error;
@@ -240,6 +311,7 @@ export class PostgresExecutor implements SqlExecutor {
 
   async close(): Promise<void> {
     const { pool, ownsPool } = this.#options;
+    this.#watch.close();
     // Connections may report errors while their pool ends, so our own pool keeps its listener; the caller's pool loses it.
     if (ownsPool) return await pool.end();
     pool.removeListener("error", this.#onPoolError);
@@ -255,10 +327,17 @@ function listenAlways(client: PgClient): void {
   client.on("error", () => {});
 }
 
-function withTimeLimit(client: PgClient, timeoutMs: number): PgClient {
+/** @param heard called with each answer; an error of the driver itself is none. */
+function withTimeLimit(client: PgClient, timeoutMs: number, heard: () => void): PgClient {
   return {
     pipeline: client.pipeline === true,
-    query: (config) => client.query({ ...config, query_timeout: timeoutMs }),
+    query(config) {
+      const answer = client.query({ ...config, query_timeout: timeoutMs });
+      answer.then(heard, (error: unknown) => {
+        if (classifyPgError(error) !== "unavailable") heard();
+      });
+      return answer;
+    },
     release: (error) => client.release(error),
     on: (event, listener) => client.on(event, listener),
     removeListener: (event, listener) => client.removeListener(event, listener),
@@ -274,6 +353,7 @@ function beginScript(call: Call, locks: readonly string[]): string {
   const durability = rulesOfSql(call.name).durability?.(call.input);
   return [
     "BEGIN ISOLATION LEVEL READ COMMITTED",
+    `SET LOCAL idle_in_transaction_session_timeout = ${TRANSACTION_IDLE_MAX_MS}`,
     ...(durability === "os" ? ["SET LOCAL synchronous_commit = off"] : []),
     ...locks,
     READ_CLOCK,

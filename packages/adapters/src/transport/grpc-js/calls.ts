@@ -12,14 +12,18 @@ import { Code, ConnectError, type Transport } from "@connectrpc/connect";
 import { findTrailerError } from "@connectrpc/connect/protocol-grpc";
 import { type CallOptions, type Client, type ClientWritableStream, Metadata, type ServiceError } from "@grpc/grpc-js";
 
-/** Calls through a @grpc/grpc-js client as Connect's transport interface: unary, client streams and server streams. */
-export function createGrpcJsCalls(client: Client, url: string): Transport {
+/**
+ * Calls through a @grpc/grpc-js client as Connect's transport interface: unary, client streams and server streams.
+ *
+ * @param clientNow asked at each call: a client whose connection is dead is replaced.
+ */
+export function createGrpcJsCalls(clientNow: () => Client, url: string): Transport {
   return {
     unary(method, signal, timeoutMs, header, input) {
       const { path, serialize, deserialize } = wireOf(method);
       return new Promise((resolve, reject) => {
         const response = new Headers();
-        const call = client.makeUnaryRequest(
+        const call = clientNow().makeUnaryRequest(
           path,
           serialize,
           deserialize,
@@ -48,6 +52,7 @@ export function createGrpcJsCalls(client: Client, url: string): Transport {
     },
     async stream(method, signal, timeoutMs, header, input) {
       const wire = wireOf(method);
+      const client = clientNow();
       const options = { metadata: metadataFrom(header), call: callOptions(timeoutMs), signal };
       const respond = (message: AsyncIterable<never>): never =>
         ({

@@ -24,6 +24,8 @@ export interface OpenedMetadata extends AsyncDisposable {
 
 /** Connections of one process: a gateway's statements are short, so more would only queue in the database. */
 const POOL_CONNECTIONS = 16;
+/** As PEER_STALLED_AFTER_MS: whoever waits longer for a connection is told so, and a connection that is never made is closed. */
+const CONNECT_TIMEOUT_MS = 15_000;
 
 /**
  * Opens PostgreSQL or SQLite.
@@ -85,7 +87,13 @@ async function openPostgres(
 ): Promise<OpenedMetadata> {
   const { default: pg } = await import("pg");
   const { openPostgresMetadataStore } = await import("@ashlar/adapters/metadata-store/postgres");
-  const pool = new pg.Pool({ connectionString: databaseUrl, max: POOL_CONNECTIONS, pipeline: true });
+  const pool = new pg.Pool({
+    connectionString: databaseUrl,
+    max: POOL_CONNECTIONS,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    keepAlive: true,
+    pipeline: true,
+  });
   // Idle connections break when the database stops; the next query reports that to its caller.
   pool.on("error", (error) => options.logger.warn({ error }, "a database connection broke"));
   const store = await openPostgresMetadataStore({ pool, ...options }).catch(async (error: unknown) => {

@@ -14,6 +14,9 @@ export interface CuttingProxy {
   arm(cut: Cut): void;
   /** Cuts all connections now; new ones are accepted. */
   cutAll(): void;
+  /** Passes nothing on from now on, like a frozen server: connections stay and new ones are accepted. What is held goes on after `thaw()`. */
+  freeze(): void;
+  thaw(): void;
   /** How many were cut. */
   readonly cutCount: number;
   close(): Promise<void>;
@@ -38,6 +41,7 @@ export async function startCuttingProxy(url: string): Promise<CuttingProxy> {
   const sockets = new Set<Socket>();
   let armed: Cut | undefined;
   let cutCount = 0;
+  let frozen = false;
   const server = createServer((client) => {
     const upstream = connect(Number(target.port || 5432), target.hostname);
     const destroy = (): void => {
@@ -70,6 +74,8 @@ export async function startCuttingProxy(url: string): Promise<CuttingProxy> {
         client.end(Buffer.concat([data, FAREWELL]));
       } else client.write(data);
     });
+    // After the listeners, which make the sockets flow.
+    if (frozen) for (const socket of [client, upstream]) socket.pause();
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const address = server.address();
@@ -84,6 +90,14 @@ export async function startCuttingProxy(url: string): Promise<CuttingProxy> {
     },
     cutAll() {
       for (const socket of sockets) socket.destroy();
+    },
+    freeze() {
+      frozen = true;
+      for (const socket of sockets) socket.pause();
+    },
+    thaw() {
+      frozen = false;
+      for (const socket of sockets) socket.resume();
     },
     get cutCount() {
       return cutCount;
