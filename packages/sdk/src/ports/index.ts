@@ -77,6 +77,7 @@ export type {
   CollectionQueue,
   CopyObject,
   GetObjectQuery,
+  LostCopiesStep,
   MetadataStore,
   MetadataStoreCapabilities,
   ObjectCatalog,
@@ -87,13 +88,17 @@ export { assertBucketName, assertObjectKey, normalizeAttributes } from "./names.
 export type {
   ClusterSnapshot,
   Heartbeat,
+  HeartbeatAnswer,
   LayoutChange,
   LayoutHistory,
+  LostDisk,
+  LostDiskKind,
   NodeRecord,
   NodeRegistration,
   NodeRegistry,
   NodeState,
   NodeStats,
+  RegisteredNode,
 } from "./nodes.ts";
 export type {
   ByteRange,

@@ -353,6 +353,16 @@ export const METADATA_OPERATIONS: OperationTable = Object.freeze({
     kind: "read",
     prepare(query) {
       checkWorkLimit(query.limit);
+      if (query.nodeId !== undefined) check.checkNodeId(query.nodeId);
+      if (query.afterRepairId !== undefined) check.checkOpaque(query.afterRepairId, "afterRepairId");
+      return query;
+    },
+  },
+  countRepairs: READ_ALL,
+  queueLostCopies: {
+    kind: "repeat",
+    prepare(query) {
+      checkWorkLimit(query.limit);
       return query;
     },
   },

@@ -137,6 +137,14 @@ export interface RepairEntry {
   readonly layoutVersion: number;
 }
 
+/** What a step over the chunk rows did. */
+export interface LostCopiesStep {
+  readonly rowsWalked: number;
+  readonly copiesQueued: number;
+  /** No walk is left, for any node. */
+  readonly isDone: boolean;
+}
+
 /** Background work. Workers claim it through SQL, so any number of them may share it. Durations are measured on the database's clock. */
 export interface CollectionQueue {
   /**
@@ -171,7 +179,26 @@ export interface CollectionQueue {
   ): Promise<readonly Digest[]>;
   /** For each id whether a row names it (any state). For the orphan sweep. */
   knowsChunks(chunkIds: readonly Digest[], options?: CallOptions): Promise<readonly boolean[]>;
-  listRepairs(query: { readonly limit: number }, options?: CallOptions): Promise<readonly RepairEntry[]>;
+  /** A page of the queue, in an order that does not change. */
+  listRepairs(
+    query: {
+      readonly limit: number;
+      /** Only entries of this node; default: of all. */
+      readonly nodeId?: string | undefined;
+      /** Entries after this one, which may be finished meanwhile; default: from the first on. */
+      readonly afterRepairId?: string | undefined;
+    },
+    options?: CallOptions,
+  ): Promise<readonly RepairEntry[]>;
+  /** How many entries wait for each node that has any. */
+  countRepairs(options?: CallOptions): Promise<ReadonlyArray<{ readonly nodeId: string; readonly count: number }>>;
+  /**
+   * One bounded step over the chunk rows for a node that lost its disk: queues what belongs there by the layout of each row. Where the walk is, is
+   * kept with the data: any worker goes on with it. A node has its disk back when its walk is done and the queue has nothing for it.
+   *
+   * @param query.limit chunk rows of the step.
+   */
+  queueLostCopies(query: { readonly limit: number }, options?: CallOptions): Promise<LostCopiesStep>;
   finishRepairs(repairIds: readonly string[], options?: CallOptions): Promise<void>;
 }
 

@@ -357,6 +357,55 @@ const COLLECTION_FAULTS: readonly BrokenMetadataStore[] = [
     }),
   },
   {
+    fault: "compares counts of chunks only, and not folders",
+    caughtBy: "an emptied folder, a new folder and the folder of another time are told apart",
+    override: (sound) => ({
+      registerNode: (registration, options) => sound.registerNode({ ...registration, folderId: undefined }, options),
+    }),
+  },
+  {
+    fault: "registers a node that asks to be refused after a loss",
+    caughtBy: "a node that refuses to start after a loss is not registered, and nothing is changed",
+    override: (sound) => ({
+      registerNode: (registration, options) => sound.registerNode({ ...registration, refuseLostDisk: false }, options),
+    }),
+  },
+  {
+    fault: "queues only what the first step over the chunk rows meets",
+    caughtBy: "every chunk that belongs on a lost disk is queued for repair, in bounded steps, and nothing else",
+    override: (sound) => {
+      let steps = 0;
+      return {
+        queueLostCopies: async (query, options) => {
+          const before = await sound.listRepairs({ limit: 100 });
+          const step = await sound.queueLostCopies(query, options);
+          const known = new Set(before.map(({ repairId }) => repairId));
+          const added = (await sound.listRepairs({ limit: 100 })).filter(({ repairId }) => !known.has(repairId));
+          if (steps++ > 0) await sound.finishRepairs(added.map(({ repairId }) => repairId));
+          return step;
+        },
+      };
+    },
+  },
+  {
+    fault: "forgets a lost disk when the walk is done, before the copies are back",
+    caughtBy: "every chunk that belongs on a lost disk is queued for repair, in bounded steps, and nothing else",
+    override: (sound) => ({
+      clusterSnapshot: async (options) => {
+        const snapshot = await sound.clusterSnapshot(options);
+        const nodes = snapshot.nodes.map((node) => (node.lostDisk?.isQueued ? { ...node, lostDisk: undefined } : node));
+        return { ...snapshot, nodes };
+      },
+    }),
+  },
+  {
+    fault: "begins every page of repairs with the first entry",
+    caughtBy: "repairs are listed by node, page after page, and counted by node",
+    override: (sound) => ({
+      listRepairs: ({ limit, nodeId }, options) => sound.listRepairs({ limit, nodeId }, options),
+    }),
+  },
+  {
     fault: "makes a new layout whenever a node registers",
     caughtBy: "a node that registers again updates its row and changes no layout",
     override: (sound) => ({

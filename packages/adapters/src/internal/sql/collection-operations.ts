@@ -1,7 +1,7 @@
 import { AshlarError } from "@ashlar/sdk/errors";
 import { type Digest, digestFromBytes, encodeHex } from "@ashlar/sdk/hash";
 import { decodeSegment, type SegmentChunk } from "@ashlar/sdk/manifest";
-import type { CollectingChunk, RepairEntry } from "@ashlar/sdk/ports";
+import type { CollectingChunk, MetadataInput, RepairEntry } from "@ashlar/sdk/ports";
 import { replicasUnder } from "../metadata/replicas-under.ts";
 import { lowerChunks, queueRepairs } from "./chunk-rows.ts";
 import { forgetFinished } from "./finished-operations.ts";
@@ -214,11 +214,13 @@ interface RepairRow {
 
 export async function listRepairs(
   session: SqlSession,
-  query: { readonly limit: number },
+  { limit, nodeId, afterRepairId = "" }: MetadataInput<"listRepairs">,
 ): Promise<readonly RepairEntry[]> {
+  const ofNode = nodeId === undefined ? "" : "server_id = $3 AND";
   const rows = await session.query<RepairRow>(
-    `SELECT repair_id, chunk_id, size_bytes, server_id, layout_version FROM repair_queue ORDER BY created_at_ms, repair_id LIMIT $1`,
-    [query.limit],
+    `SELECT repair_id, chunk_id, size_bytes, server_id, layout_version FROM repair_queue
+      WHERE ${ofNode} repair_id > $2 ORDER BY repair_id LIMIT $1`,
+    [limit, afterRepairId, ...(nodeId === undefined ? [] : [nodeId])],
   );
   return rows.map((row) => ({
     repairId: row.repair_id,
@@ -227,6 +229,15 @@ export async function listRepairs(
     nodeId: row.server_id,
     layoutVersion: row.layout_version,
   }));
+}
+
+export async function countRepairs(
+  session: SqlSession,
+): Promise<ReadonlyArray<{ readonly nodeId: string; readonly count: number }>> {
+  const rows = await session.query<{ server_id: string; waiting: number }>(
+    "SELECT server_id, count(*) AS waiting FROM repair_queue GROUP BY server_id",
+  );
+  return rows.map((row) => ({ nodeId: row.server_id, count: row.waiting }));
 }
 
 export async function finishRepairs(session: SqlSession, repairIds: readonly string[]): Promise<void> {

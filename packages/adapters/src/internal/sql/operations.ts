@@ -15,6 +15,7 @@ import * as credentials from "./credential-operations.ts";
 import * as examination from "./examination-operations.ts";
 import * as identity from "./identity-operations.ts";
 import { listObjects } from "./list-operations.ts";
+import { queueLostCopies } from "./lost-copies.ts";
 import * as nodes from "./node-operations.ts";
 import * as objectExamination from "./object-examination.ts";
 import * as objects from "./object-operations.ts";
@@ -50,6 +51,7 @@ export const SQL_OPERATIONS: SqlOperations = Object.freeze({
   listObjects,
   ...uploads,
   ...collection,
+  queueLostCopies,
   ...nodes,
   ...credentials,
   ...identity,

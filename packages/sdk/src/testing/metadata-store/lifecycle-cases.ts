@@ -51,6 +51,8 @@ const CALLS: Readonly<Record<Exclude<keyof MetadataStore, "capabilities" | "clos
   finishCollecting: (store, options) => store.finishCollecting([], options),
   knowsChunks: (store, options) => store.knowsChunks([], options),
   listRepairs: (store, options) => store.listRepairs({ limit: 1 }, options),
+  countRepairs: (store, options) => store.countRepairs(options),
+  queueLostCopies: (store, options) => store.queueLostCopies({ limit: 1 }, options),
   finishRepairs: (store, options) => store.finishRepairs([], options),
   registerNode: (store, options) => store.registerNode(REGISTRATION, options),
   heartbeat: (store, options) => store.heartbeat({ nodeId: "n1", stats: STATS }, options),
