@@ -17,6 +17,7 @@ export type CheckWord =
   | "id held by another node"
   | "another cluster key"
   | "read-only"
+  | "lost its disk"
   | "away"
   | "does not answer"
   | "overloaded"

@@ -1,7 +1,7 @@
 import type { ClusterSnapshot } from "@ashlar/sdk";
 import { shownUrl } from "@ashlar/sdk/ports";
 import { type NodeShare, shares } from "@ashlar/sdk/ring";
-import { formatBytes, formatShare, formatTable } from "../../observability/format.ts";
+import { formatBytes, formatShare, formatTable, formatTime } from "../../observability/format.ts";
 import { type CommandCall, defineCommand } from "../command.ts";
 import { CLUSTER_SETTINGS, openCluster } from "../open-client.ts";
 
@@ -30,8 +30,9 @@ export const ringCommand = defineCommand({
 });
 
 function factsOf(snapshot: ClusterSnapshot, nodeId: string): Record<string, unknown> {
-  const { url, state, lastHeartbeatAtMs, stats } = snapshot.nodes.find((node) => node.nodeId === nodeId) ?? {};
-  return { url: url && shownUrl(url), state: state ?? "unknown", lastHeartbeatAtMs, ...stats };
+  const { url, state, lastHeartbeatAtMs, stats, lostDisk } =
+    snapshot.nodes.find((node) => node.nodeId === nodeId) ?? {};
+  return { url: url && shownUrl(url), state: state ?? "unknown", lastHeartbeatAtMs, ...stats, lostDisk };
 }
 
 function describe(snapshot: ClusterSnapshot, view: readonly NodeShare[]): string {
@@ -73,6 +74,10 @@ function describe(snapshot: ClusterSnapshot, view: readonly NodeShare[]): string
     `layout ${layout.layoutVersion}, ${layout.replicationFactor} copies of each chunk, ${layout.virtualNodesPerNode} virtual nodes per node`,
     formatTable([heading, ...rows]),
   ];
+  for (const { nodeId, lostDisk } of snapshot.nodes) {
+    if (lostDisk !== undefined)
+      lines.push(`${nodeId} lost its disk on ${formatTime(lostDisk.atMs)} UTC; \`health\` says what to do`);
+  }
   if (older.length > 0) {
     lines.push(`older layouts still in use: ${older.map((entry) => entry.layoutVersion).join(", ")}`);
   }
