@@ -43,7 +43,9 @@ export type { DatabaseIdentity } from "./database-identity.ts";
 export { type DatabaseMark, meetDatabase, type SeenDatabase } from "./database-mark.ts";
 export { DURABILITIES, type Durability } from "./durability.ts";
 export type {
+  ChunkCopies,
   ChunkRowPage,
+  CopiesPage,
   ExaminationQuery,
   ExaminedObject,
   ExaminedObjectPage,
@@ -82,6 +84,7 @@ export type {
   MetadataStoreCapabilities,
   ObjectCatalog,
   RepairEntry,
+  RepairQueue,
   UploadCatalog,
 } from "./metadata-store.ts";
 export { assertBucketName, assertObjectKey, normalizeAttributes } from "./names.ts";

@@ -481,6 +481,14 @@ export const METADATA_OPERATIONS: OperationTable = Object.freeze({
   examineObjects: { kind: "read", prepare: examination },
   examineManifests: { kind: "read", prepare: examination },
   listChunkRows: { kind: "read", prepare: examination },
+  countCopies: {
+    kind: "read",
+    prepare(query) {
+      checkWorkLimit(query.limit);
+      return query;
+    },
+  },
+  copiesOf: { kind: "read", prepare: digests },
   manifestOwners: { kind: "read", prepare: examination },
 } satisfies OperationTable);
 

@@ -145,8 +145,33 @@ export interface LostCopiesStep {
   readonly isDone: boolean;
 }
 
+/** Copies that are to be restored. Any number of workers may share the work. */
+export interface RepairQueue {
+  /** A page of the queue, in an order that does not change. */
+  listRepairs(
+    query: {
+      readonly limit: number;
+      /** Only entries of this node; default: of all. */
+      readonly nodeId?: string | undefined;
+      /** Entries after this one, which may be finished meanwhile; default: from the first on. */
+      readonly afterRepairId?: string | undefined;
+    },
+    options?: CallOptions,
+  ): Promise<readonly RepairEntry[]>;
+  /** How many entries wait for each node that has any. */
+  countRepairs(options?: CallOptions): Promise<ReadonlyArray<{ readonly nodeId: string; readonly count: number }>>;
+  /**
+   * One bounded step over the chunk rows for a node that lost its disk: queues what belongs there by the layout of each row. Where the walk is, is
+   * kept with the data: any worker goes on with it. A node has its disk back when its walk is done and the queue has nothing for it.
+   *
+   * @param query.limit chunk rows of the step.
+   */
+  queueLostCopies(query: { readonly limit: number }, options?: CallOptions): Promise<LostCopiesStep>;
+  finishRepairs(repairIds: readonly string[], options?: CallOptions): Promise<void>;
+}
+
 /** Background work. Workers claim it through SQL, so any number of them may share it. Durations are measured on the database's clock. */
-export interface CollectionQueue {
+export interface CollectionQueue extends RepairQueue {
   /**
    * Drops manifests that were released at least `graceMs` ago and lowers the reference counts of their chunks; at most `limit` manifests.
    * @returns how many.
@@ -179,27 +204,6 @@ export interface CollectionQueue {
   ): Promise<readonly Digest[]>;
   /** For each id whether a row names it (any state). For the orphan sweep. */
   knowsChunks(chunkIds: readonly Digest[], options?: CallOptions): Promise<readonly boolean[]>;
-  /** A page of the queue, in an order that does not change. */
-  listRepairs(
-    query: {
-      readonly limit: number;
-      /** Only entries of this node; default: of all. */
-      readonly nodeId?: string | undefined;
-      /** Entries after this one, which may be finished meanwhile; default: from the first on. */
-      readonly afterRepairId?: string | undefined;
-    },
-    options?: CallOptions,
-  ): Promise<readonly RepairEntry[]>;
-  /** How many entries wait for each node that has any. */
-  countRepairs(options?: CallOptions): Promise<ReadonlyArray<{ readonly nodeId: string; readonly count: number }>>;
-  /**
-   * One bounded step over the chunk rows for a node that lost its disk: queues what belongs there by the layout of each row. Where the walk is, is
-   * kept with the data: any worker goes on with it. A node has its disk back when its walk is done and the queue has nothing for it.
-   *
-   * @param query.limit chunk rows of the step.
-   */
-  queueLostCopies(query: { readonly limit: number }, options?: CallOptions): Promise<LostCopiesStep>;
-  finishRepairs(repairIds: readonly string[], options?: CallOptions): Promise<void>;
 }
 
 /** What a metadata store can do; frozen. */

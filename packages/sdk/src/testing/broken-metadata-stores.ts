@@ -399,6 +399,28 @@ const COLLECTION_FAULTS: readonly BrokenMetadataStore[] = [
     }),
   },
   {
+    fault: "counts copies on nodes that are away as if they could be read",
+    caughtBy:
+      "chunks are counted by their copies: what is queued for repair, lost or on a node that is away is not there",
+    override: (sound) => ({
+      countCopies: async (query, options) => {
+        const page = await sound.countCopies(query, options);
+        return { ...page, reachable: page.held };
+      },
+    }),
+  },
+  {
+    fault: "counts the copies that wait for repair",
+    caughtBy:
+      "chunks are counted by their copies: what is queued for repair, lost or on a node that is away is not there",
+    override: (sound) => ({
+      copiesOf: async (chunkIds, options) =>
+        (await sound.copiesOf(chunkIds, options)).map(
+          (copies) => copies && { ...copies, held: copies.wanted, reachable: copies.wanted },
+        ),
+    }),
+  },
+  {
     fault: "begins every page of repairs with the first entry",
     caughtBy: "repairs are listed by node, page after page, and counted by node",
     override: (sound) => ({

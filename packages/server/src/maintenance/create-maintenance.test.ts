@@ -174,6 +174,29 @@ describe("repair", () => {
     expect(queued).toEqual([100, 100, 50]);
   });
 
+  it("counts chunks by their copies after the repairs, and again when the count is old", async () => {
+    let monotonicMs = 0;
+    const clock: Clock = { ...systemClock, nowMs: () => 5_000_000, monotonicMs: () => monotonicMs };
+    const metrics = createMetrics();
+    const figure = async (name: string): Promise<string | undefined> =>
+      (await metrics.render()).text.split("\n").find((line) => line.startsWith(`${name} `));
+    const maintenance = maintenanceOf({ clock, metrics });
+    // By this topology chunks are on three nodes; by the layout in their rows on one, the first that registered.
+    await put("one");
+    await put("two");
+    await maintenance.runOnce();
+    expect(await figure('ashlar_chunks_by_copies{copies="1"}')).toMatch(/ 2$/);
+    expect(await figure("ashlar_chunks_counted_timestamp_seconds")).toMatch(/ 5000$/);
+    await metadata.stopNode("a");
+    await maintenance.runOnce();
+    expect(await figure('ashlar_chunks_by_copies{copies="0"}')).toMatch(/ 0$/);
+    monotonicMs += 5 * 60_000;
+    await maintenance.runOnce();
+    expect(await figure('ashlar_chunks_by_copies{copies="0"}')).toMatch(/ 2$/);
+    expect(await figure("ashlar_chunks_short_of_copies")).toMatch(/ 2$/);
+    expect(await figure("ashlar_chunks_lost")).toMatch(/ 0$/);
+  });
+
   it("keeps an entry that nobody can serve, and drops one whose chunk or node is gone", async () => {
     nodes[2]!.up = false;
     const lost = await put("lost");

@@ -11,6 +11,7 @@ import {
 } from "@ashlar/sdk/ports";
 import * as buckets from "./bucket-operations.ts";
 import * as collection from "./collection-operations.ts";
+import * as copies from "./copies-operations.ts";
 import * as credentials from "./credential-operations.ts";
 import * as examination from "./examination-operations.ts";
 import * as identity from "./identity-operations.ts";
@@ -52,6 +53,7 @@ export const SQL_OPERATIONS: SqlOperations = Object.freeze({
   ...uploads,
   ...collection,
   queueLostCopies,
+  ...copies,
   ...nodes,
   ...credentials,
   ...identity,

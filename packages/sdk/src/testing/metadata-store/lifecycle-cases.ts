@@ -75,6 +75,8 @@ const CALLS: Readonly<Record<Exclude<keyof MetadataStore, "capabilities" | "clos
   examineManifests: (store, options) => store.examineManifests({ limit: 1 }, options),
   listChunkRows: (store, options) => store.listChunkRows({ limit: 1 }, options),
   manifestOwners: (store, options) => store.manifestOwners({ manifestId: "m", limit: 1 }, options),
+  countCopies: (store, options) => store.countCopies({ limit: 1 }, options),
+  copiesOf: (store, options) => store.copiesOf([], options),
   chunkCounts: (store, options) => store.chunkCounts([], options),
   ping: (store, options) => store.ping(options),
 };

@@ -4,7 +4,7 @@ import type { MetadataStore, NodeRegistration } from "../../ports/index.ts";
 import { createPlacement } from "../../ring/index.ts";
 import { expectCode } from "../chunk-store/expectations.ts";
 import { ifPersistent, type MetadataStoreCase } from "./contract-case.ts";
-import { chunkedCommit, chunksOf, withBucket } from "./fixtures.ts";
+import { BUCKET, chunkedCommit, chunkIdOf, chunksOf, dropAll, withBucket } from "./fixtures.ts";
 
 const STATS = { chunkCount: 3, bytesUsed: 300, bytesFree: 3, bytesTotal: 400 };
 const STEPS_MAX = 1000;
@@ -182,6 +182,62 @@ export const LOST_DISK_CASES: readonly MetadataStoreCase[] = [
       const store = await subject.reopen();
       expect(await walk(store, 15)).toEqual([5, 0]);
       expect(await queued(store)).toEqual(missing.map((id) => `n1 ${id}`));
+    },
+  },
+  {
+    name: "chunks are counted by their copies: what is queued for repair, lost or on a node that is away is not there",
+    async run({ store }) {
+      await withBucket(store);
+      const count = async (limit: number): Promise<unknown> => {
+        const sum = { held: [0, 0, 0, 0], reachable: [0, 0, 0, 0], shortCount: 0, chunkCount: 0 };
+        let cursor: string | undefined;
+        do {
+          const page = await store.countCopies({ cursor, limit });
+          expect(page.chunkCount).toBeLessThanOrEqual(limit);
+          for (const name of ["held", "reachable"] as const)
+            for (const [copies, chunks] of page[name].entries()) sum[name][copies]! += chunks;
+          sum.shortCount += page.shortCount;
+          sum.chunkCount += page.chunkCount;
+          cursor = page.nextCursor;
+        } while (cursor !== undefined);
+        return sum;
+      };
+      await store.commitObject(chunkedCommit("local", chunksOf(["of one local store"])));
+      expect(await store.copiesOf([chunkIdOf("of one local store"), chunkIdOf("nobody")])).toEqual([
+        undefined,
+        undefined,
+      ]);
+      for (const id of ["n1", "n2", "n3"]) await store.registerNode(node(id, { folderId: `${id}-1` }));
+      const chunks = chunksOf(Array.from({ length: 10 }, (_, index) => `c${index}`)).map((chunk, index) => ({
+        ...chunk,
+        layoutVersion: 3,
+        missedNodeIds: [[], ["n1"], ["n1", "n2"], ["n1", "n2", "n3"]][index] ?? [],
+      }));
+      await store.commitObject(chunkedCommit("k", chunks));
+      for (const limit of [1, 3, 10, 1000]) {
+        const held = [1, 1, 1, 7];
+        expect(await count(limit)).toEqual({ held, reachable: held, shortCount: 3, chunkCount: 10 });
+      }
+      const ids = chunks.slice(0, 4).map(({ chunkId }) => chunkId);
+      expect(await store.copiesOf(ids)).toEqual(
+        [3, 2, 1, 0].map((copies) => ({ wanted: 3, held: copies, reachable: copies })),
+      );
+      await store.stopNode("n3");
+      const away = { held: [1, 1, 1, 7], reachable: [2, 1, 7, 0], shortCount: 10, chunkCount: 10 };
+      expect(await count(4)).toEqual(away);
+      expect((await store.copiesOf(ids)).map((copies) => copies?.reachable)).toEqual([2, 1, 0, 0]);
+      await store.registerNode(node("n3", { folderId: "n3-1" }));
+      await store.registerNode(node("n1", { folderId: "n1-2", chunkCount: 0 }));
+      // Before, during and after the walk.
+      const lost = { held: [1, 1, 8, 0], reachable: [1, 1, 8, 0], shortCount: 10, chunkCount: 10 };
+      expect(await count(4)).toEqual(lost);
+      await store.queueLostCopies({ limit: 5 });
+      expect(await count(4)).toEqual(lost);
+      await walk(store, 5);
+      expect(await count(4)).toEqual(lost);
+      await store.deleteObject({ bucket: BUCKET, key: "k" });
+      await dropAll(store);
+      expect(await count(4)).toMatchObject({ chunkCount: 0 });
     },
   },
   {

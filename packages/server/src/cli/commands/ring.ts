@@ -1,8 +1,9 @@
 import type { ClusterSnapshot } from "@ashlar/sdk";
-import { shownUrl } from "@ashlar/sdk/ports";
+import { shownUrl, systemClock } from "@ashlar/sdk/ports";
 import { type NodeShare, shares } from "@ashlar/sdk/ring";
 import { formatBytes, formatShare, formatTable, formatTime } from "../../observability/format.ts";
 import { type CommandCall, defineCommand } from "../command.ts";
+import { askCopies, copiesLine } from "../health/copies.ts";
 import { CLUSTER_SETTINGS, openCluster } from "../open-client.ts";
 
 const SETTINGS = [...CLUSTER_SETTINGS, "json", "debug"] as const;
@@ -18,13 +19,16 @@ export const ringCommand = defineCommand({
     const snapshot = await cluster.registry.clusterSnapshot({ signal });
     const [layout] = snapshot.layouts;
     const view = layout === undefined ? [] : shares(layout);
+    const copies = settings.gateway === undefined ? undefined : await askCopies(settings.gateway, signal);
     const value = {
       layoutVersion: layout?.layoutVersion ?? 0,
       replicationFactor: layout?.replicationFactor ?? 1,
       layoutsInUse: snapshot.layouts.length,
+      chunksByCopies: copies?.byCopies,
       nodes: view.map((share) => ({ ...share, ...factsOf(snapshot, share.nodeId) })),
     };
-    await output.result(value, describe(snapshot, view));
+    const lines = copies === undefined ? [] : [copiesLine(copies, systemClock.nowMs())];
+    await output.result(value, [describe(snapshot, view), ...lines].join("\n"));
     return 0;
   },
 });
