@@ -1,6 +1,5 @@
 import { LIMITS } from "@ashlar/sdk/limits";
 import type { CallOptions, Clock, MetadataExamination } from "@ashlar/sdk/ports";
-import type { MaintenanceRecorder } from "./maintenance-metrics.ts";
 
 /** Counting reads every chunk row, which takes seconds for a million of them (`npm run bench:copies`): too long for each call of `health`. */
 const COPIES_INTERVAL_MS = 5 * 60_000;
@@ -21,7 +20,7 @@ export interface CopiesReport {
 /** Counts, unless the last count is new enough. */
 export function copiesCounter(
   options: { readonly metadata: Pick<MetadataExamination, "countCopies">; readonly clock: Clock },
-  record: Pick<MaintenanceRecorder, "copies">,
+  record: { copies(work: () => Promise<CopiesReport>): Promise<void> },
 ): (call: CallOptions) => Promise<void> {
   const { metadata, clock } = options;
   let countedAtMs = Number.NEGATIVE_INFINITY;
