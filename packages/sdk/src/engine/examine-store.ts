@@ -3,6 +3,7 @@ import { type Digest, decodeDigestHex, encodeHex } from "../hash/digest.ts";
 import type {
   BucketCatalog,
   CallOptions,
+  ChunkCopies,
   ChunkStore,
   ExaminedObject,
   ManifestSegment,
@@ -17,6 +18,11 @@ export interface StoreProblem {
   readonly what: string;
   /** The metadata is what was written, but chunks that it names are not there. */
   readonly lacksChunks?: boolean;
+  /**
+   * Copies of its chunks on the nodes of a cluster. `lost`: a chunk has no copy left; `unreachable`: all copies of a chunk are on nodes that are away;
+   * `at risk`: a chunk has one copy left, and should have more.
+   */
+  readonly copies?: "lost" | "unreachable" | "at risk";
   readonly bucket?: string | undefined;
   readonly key?: string | undefined;
 }
@@ -29,6 +35,8 @@ export interface ExamineOptions extends CallOptions {
     Pick<UploadCatalog, "listUploads" | "listParts">;
   /** The store that must have every chunk that an object names. Default: chunks are not looked for. */
   readonly chunks?: Pick<ChunkStore, "hasChunks"> | undefined;
+  /** Whether the copies of chunks are counted by the metadata of a cluster; no node is asked. Default false. */
+  readonly countsCopies?: boolean | undefined;
   /** Called with each problem when it is found; the walk waits for it. */
   readonly onProblem: (problem: StoreProblem) => Promise<void> | void;
   /** Called now and then with how far the walk is. */
@@ -95,13 +103,14 @@ async function contentProblem(options: ExamineOptions, object: ExaminedObject): 
 }
 
 async function manifestProblem(
-  { metadata, chunks, signal }: ExamineOptions,
+  { metadata, chunks, countsCopies = false, signal }: ExamineOptions,
   { manifestId, sizeBytes }: { readonly manifestId: string; readonly sizeBytes: number },
 ): Promise<StoreProblem | undefined> {
   let fromOffset: number | undefined = 0;
   let end = 0;
   let firstMissing: string | undefined;
   let missingCount = 0;
+  const copies = createCopiesCount();
   try {
     while (fromOffset !== undefined) {
       const page = await metadata.getManifestPage({ manifestId, fromOffset }, { signal });
@@ -110,6 +119,7 @@ async function manifestProblem(
         end += chunk.sizeBytes;
       }
       const chunkIds = page.chunks.map(({ chunkId }) => chunkId);
+      if (countsCopies) copies.add(chunkIds, await metadata.copiesOf(chunkIds, { signal }));
       const there = chunks && (await presenceOf(chunks, chunkIds, signal));
       for (const [index, { chunkId }] of page.chunks.entries()) {
         if (there === undefined || there[index] !== undefined) continue;
@@ -124,9 +134,52 @@ async function manifestProblem(
     throw error;
   }
   if (end !== sizeBytes) return { what: `its manifest has ${end} bytes, and the object ${sizeBytes}` };
-  if (missingCount === 0) return undefined;
+  if (missingCount === 0) return copies.problem();
   const what = `${missingCount} of its chunks ${missingCount === 1 ? "is" : "are"} missing or cannot be looked at, the first ${firstMissing}`;
   return { what, lacksChunks: true };
+}
+
+/** Counts the chunks of one object that have too few copies. */
+function createCopiesCount(): {
+  add(chunkIds: readonly Digest[], copies: ReadonlyArray<ChunkCopies | undefined>): void;
+  problem(): StoreProblem | undefined;
+} {
+  const found = { lost: new HurtChunks(), unreachable: new HurtChunks(), "at risk": new HurtChunks() };
+  const texts = {
+    lost: "no copy left",
+    unreachable: "no copy on a node that is up",
+    "at risk": "one copy left",
+  } as const;
+  return {
+    add(chunkIds, copies) {
+      for (const [index, chunkId] of chunkIds.entries()) {
+        const { wanted = 0, held = 0, reachable = 0 } = copies[index] ?? {};
+        if (wanted === 0) continue;
+        if (held === 0) found.lost.add(chunkId);
+        else if (reachable === 0) found.unreachable.add(chunkId);
+        else if (reachable === 1 && wanted > 1) found["at risk"].add(chunkId);
+      }
+    },
+    problem() {
+      for (const kind of ["lost", "unreachable", "at risk"] as const) {
+        const { count, first } = found[kind];
+        if (first === undefined) continue;
+        const what = `${count} of its chunks ${count === 1 ? "has" : "have"} ${texts[kind]}, the first ${encodeHex(first)}`;
+        return { what, copies: kind };
+      }
+      return undefined;
+    },
+  };
+}
+
+class HurtChunks {
+  count = 0;
+  first: Digest | undefined;
+
+  add(chunkId: Digest): void {
+    this.count++;
+    this.first ??= chunkId;
+  }
 }
 
 /** Asks in halves if the store cannot look at all of them together: a chunk that the disk cannot show must not hide the others. */

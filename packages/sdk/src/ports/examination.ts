@@ -60,6 +60,27 @@ export interface ManifestOwner {
   readonly key: string;
 }
 
+/** The copies of one chunk, by its row, the repair queue and the states of nodes. Nobody is asked whether the copies are really there. */
+export interface ChunkCopies {
+  /** Copies that its layout places. */
+  readonly wanted: number;
+  /** Copies that are not known to be missing; nodes that are away still have theirs. */
+  readonly held: number;
+  /** Those of them on nodes that are up. */
+  readonly reachable: number;
+}
+
+/** Chunks of a page, by their numbers of copies. The index is the number of copies. */
+export interface CopiesPage {
+  readonly held: readonly number[];
+  readonly reachable: readonly number[];
+  /** Chunks that have fewer reachable copies than wanted. */
+  readonly shortCount: number;
+  /** Chunks that objects and uploads name. Those of a store without layouts are not counted. */
+  readonly chunkCount: number;
+  readonly nextCursor?: string | undefined;
+}
+
 /** Walks over all metadata, page by page. The caller compares what the pages say. */
 export interface MetadataExamination {
   /** Every segment. Those of a commit during the walk may be missing. At most `limit` segments of up to 1,024 chunks per page. */
@@ -71,6 +92,10 @@ export interface MetadataExamination {
   /** All manifest rows, compared with the objects and uploads that name them. */
   examineManifests(query: ExaminationQuery, options?: CallOptions): Promise<ManifestProblemPage>;
   listChunkRows(query: ExaminationQuery, options?: CallOptions): Promise<ChunkRowPage>;
+  /** Counts chunks by their copies. `limit` is the number of chunk rows of a page, at most 100,000. */
+  countCopies(query: ExaminationQuery, options?: CallOptions): Promise<CopiesPage>;
+  /** The copies of each chunk; `undefined` for one without a row, and where there are no layouts. */
+  copiesOf(chunkIds: readonly Digest[], options?: CallOptions): Promise<ReadonlyArray<ChunkCopies | undefined>>;
   /** Some of the objects that name a manifest, at most `limit`. */
   manifestOwners(
     query: { readonly manifestId: string; readonly limit: number },

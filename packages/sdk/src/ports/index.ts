@@ -43,7 +43,9 @@ export type { DatabaseIdentity } from "./database-identity.ts";
 export { type DatabaseMark, meetDatabase, type SeenDatabase } from "./database-mark.ts";
 export { DURABILITIES, type Durability } from "./durability.ts";
 export type {
+  ChunkCopies,
   ChunkRowPage,
+  CopiesPage,
   ExaminationQuery,
   ExaminedObject,
   ExaminedObjectPage,
@@ -77,6 +79,7 @@ export type {
   CollectionQueue,
   CopyObject,
   GetObjectQuery,
+  LostCopiesStep,
   MetadataStore,
   MetadataStoreCapabilities,
   MissedCopy,
@@ -89,13 +92,17 @@ export { assertBucketName, assertObjectKey, normalizeAttributes } from "./names.
 export type {
   ClusterSnapshot,
   Heartbeat,
+  HeartbeatAnswer,
   LayoutChange,
   LayoutHistory,
+  LostDisk,
+  LostDiskKind,
   NodeRecord,
   NodeRegistration,
   NodeRegistry,
   NodeState,
   NodeStats,
+  RegisteredNode,
 } from "./nodes.ts";
 export type {
   ByteRange,

@@ -221,6 +221,12 @@ export function checkRegistration(registration: NodeRegistration): void {
   if (registration.zone !== undefined) checkZone(registration.zone);
   if (registration.weight !== undefined) checkWeight(registration.weight);
   checkText(registration.softwareVersion, "softwareVersion");
+  if (registration.folderId !== undefined) checkFolderId(registration.folderId);
+  if (registration.chunkCount !== undefined) checkInteger(registration.chunkCount, "chunkCount", { min: 0 });
+}
+
+function checkFolderId(folderId: string): void {
+  if (typeof folderId !== "string" || !NAME.test(folderId)) invalid("a folder id is 1 to 64 of [A-Za-z0-9._-]");
 }
 
 export function checkStats(stats: NodeStats): void {

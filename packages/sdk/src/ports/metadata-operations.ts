@@ -360,7 +360,16 @@ export const METADATA_OPERATIONS: OperationTable = Object.freeze({
     kind: "read",
     prepare(query) {
       checkWorkLimit(query.limit);
-      if (query.after !== undefined) check.checkOpaque(query.after, "after");
+      if (query.nodeId !== undefined) check.checkNodeId(query.nodeId);
+      if (query.afterRepairId !== undefined) check.checkOpaque(query.afterRepairId, "afterRepairId");
+      return query;
+    },
+  },
+  countRepairs: READ_ALL,
+  queueLostCopies: {
+    kind: "repeat",
+    prepare(query) {
+      checkWorkLimit(query.limit);
       return query;
     },
   },
@@ -479,6 +488,14 @@ export const METADATA_OPERATIONS: OperationTable = Object.freeze({
   examineObjects: { kind: "read", prepare: examination },
   examineManifests: { kind: "read", prepare: examination },
   listChunkRows: { kind: "read", prepare: examination },
+  countCopies: {
+    kind: "read",
+    prepare(query) {
+      checkWorkLimit(query.limit);
+      return query;
+    },
+  },
+  copiesOf: { kind: "read", prepare: digests },
   manifestOwners: { kind: "read", prepare: examination },
 } satisfies OperationTable);
 

@@ -145,6 +145,49 @@ export interface MissedCopy {
   readonly layoutVersions: readonly number[];
 }
 
+/** What a step over the chunk rows did. */
+export interface LostCopiesStep {
+  readonly rowsWalked: number;
+  readonly copiesQueued: number;
+  /** No walk is left, for any node. */
+  readonly isDone: boolean;
+}
+
+/**
+ * Copies that are missing: a write did not reach them, a reader missed them, their node lost its disk, or a collection was undone by a commit. Any
+ * number of workers may share the work.
+ */
+export interface RepairQueue {
+  /**
+   * Queues copies for repair: each chunk and node once, and only chunks that are live and named by an object or upload, whose row has one of the
+   * given layouts. A node that a newer layout names need not hold a chunk of an older one. An entry that is there already stays as it is.
+   * @returns how many were queued. At most LIST_LIMIT_MAX copies in one call.
+   */
+  queueRepairs(copies: readonly MissedCopy[], options?: CallOptions): Promise<number>;
+  /** A page of the queue in the order of the repair ids, oldest first. */
+  listRepairs(
+    query: {
+      readonly limit: number;
+      /** Only entries of this node; default: of all. */
+      readonly nodeId?: string | undefined;
+      /** Entries after this one, which may be finished meanwhile; default: from the first on. */
+      readonly afterRepairId?: string | undefined;
+    },
+    options?: CallOptions,
+  ): Promise<readonly RepairEntry[]>;
+  /** How many entries wait for each node that has any. */
+  countRepairs(options?: CallOptions): Promise<ReadonlyArray<{ readonly nodeId: string; readonly count: number }>>;
+  /**
+   * One bounded step over the chunk rows for a node that lost its disk: queues what belongs there by the layout of each row. Where the walk is, is
+   * kept with the data: any worker goes on with it. A node has its disk back when its walk is done and the queue has nothing for it.
+   *
+   * @param query.limit chunk rows of the step.
+   */
+  queueLostCopies(query: { readonly limit: number }, options?: CallOptions): Promise<LostCopiesStep>;
+  /** Removes entries. Unknown ids are ignored. */
+  finishRepairs(repairIds: readonly string[], options?: CallOptions): Promise<void>;
+}
+
 /** What the collector does with rows. Any number of workers may share it. Durations are measured on the database's clock. */
 export interface CollectionQueue {
   /**
@@ -180,26 +223,6 @@ export interface CollectionQueue {
   ): Promise<readonly Digest[]>;
   /** For each id whether a row names it (any state). For the orphan sweep. */
   knowsChunks(chunkIds: readonly Digest[], options?: CallOptions): Promise<readonly boolean[]>;
-}
-
-/** Copies that are missing: a write did not reach them, a reader missed them, or a collection was undone by a commit. */
-export interface RepairQueue {
-  /**
-   * Queues copies for repair: each chunk and node once, and only chunks that are live and named by an object or upload, whose row has one of the
-   * given layouts. A node that a newer layout names need not hold a chunk of an older one. An entry that is there already stays as it is.
-   * @returns how many were queued. At most LIST_LIMIT_MAX copies in one call.
-   */
-  queueRepairs(copies: readonly MissedCopy[], options?: CallOptions): Promise<number>;
-  /**
-   * Lists the queue in the order of the repair ids, oldest first.
-   * @param query.after lists what follows this repair id, so that entries that cannot be repaired now do not hide those behind them.
-   */
-  listRepairs(
-    query: { readonly limit: number; readonly after?: string | undefined },
-    options?: CallOptions,
-  ): Promise<readonly RepairEntry[]>;
-  /** Removes entries. Unknown ids are ignored. */
-  finishRepairs(repairIds: readonly string[], options?: CallOptions): Promise<void>;
 }
 
 /** What a metadata store can do; frozen. */

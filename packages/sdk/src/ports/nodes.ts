@@ -12,6 +12,46 @@ export interface NodeRegistration {
   readonly weight?: number | undefined;
   /** Release of the node software. */
   readonly softwareVersion: string;
+  /** Id of the folder that holds its chunks, made with the folder; a copy of the folder has the same id. Default: the folder is not compared. */
+  readonly folderId?: string | undefined;
+  /** Chunks in the folder now. Default: not compared with what the registry remembers. */
+  readonly chunkCount?: number | undefined;
+  /** Default false: a node whose folder lacks what the registry remembers is registered, and its copies are queued for repair. True: it is refused. */
+  readonly refuseLostDisk?: boolean | undefined;
+}
+
+/**
+ * How a folder differs from the one that the registry remembers. `emptied`: the same folder, or one whose id is not known, has no chunks any more;
+ * `replaced`: another folder, without chunks; `other`: another folder, with chunks, such as a wrong mount or an earlier disk.
+ */
+export type LostDiskKind = "emptied" | "replaced" | "other";
+
+/** A node that registered without what it held before. It is up, and repair restores its copies. */
+export interface LostDisk {
+  readonly kind: LostDiskKind;
+  /** When it registered so, in ms since the Unix epoch on the database's clock. */
+  readonly atMs: number;
+  /** Chunks that it held by its last heartbeat before that. */
+  readonly chunkCount: number;
+  readonly bytesUsed: number;
+  /** Whether every chunk that belongs there was queued for repair; else the walk over the chunk rows goes on. */
+  readonly isQueued: boolean;
+}
+
+/** What the registry answers to a registration. */
+export interface RegisteredNode {
+  /** The newest one. */
+  readonly layoutVersion: number;
+  /** Copies that the node held are missing; since this registration, or still. */
+  readonly lostDisk?: LostDisk | undefined;
+}
+
+/** What the registry answers to a heartbeat. */
+export interface HeartbeatAnswer {
+  /** The newest one. */
+  readonly layoutVersion: number;
+  /** Copies are still missing on the node since it lost its disk. Absent: none. */
+  readonly hasLostDisk?: true | undefined;
 }
 
 /** What a node tells with each heartbeat. */
@@ -43,6 +83,8 @@ export interface NodeRecord {
   readonly registeredAtMs: number;
   readonly lastHeartbeatAtMs: number;
   readonly stats?: NodeStats | undefined;
+  /** Present from the registration that lacked what the node held until the last copy is restored. */
+  readonly lostDisk?: LostDisk | undefined;
 }
 
 /** The registered nodes and the layouts in use. */
@@ -78,13 +120,16 @@ export interface NodeRegistry {
   /**
    * Registers a node or updates it, marks it up, and keeps its virtual nodes in `hash_ring_nodes`. A node that the newest layout lacks joins
    * it in a new layout version, unless the cluster stages layouts.
-   * @returns the newest layout version.
+   *
+   * A node has lost its disk if it has no chunks and its last heartbeat told of some, or if its folder has another id than before. From then on
+   * `queueLostCopies` queues for repair what belongs there.
    * @throws {AshlarError} PRECONDITION_FAILED while the id is `up` under another URL (`details.url`): the id is free when that node has stopped
-   *   or is down. INVALID_ARGUMENT, METADATA_UNAVAILABLE.
+   *   or is down; also with `refuseLostDisk` for a folder that lacks chunks (`details.reason` LOST_DISK), and then nothing is changed.
+   *   INVALID_ARGUMENT, METADATA_UNAVAILABLE.
    */
-  registerNode(registration: NodeRegistration, options?: CallOptions): Promise<{ readonly layoutVersion: number }>;
+  registerNode(registration: NodeRegistration, options?: CallOptions): Promise<RegisteredNode>;
   /** @throws {AshlarError} NODE_NOT_FOUND if the database does not know the node (any more): register again. */
-  heartbeat(beat: Heartbeat, options?: CallOptions): Promise<{ readonly layoutVersion: number }>;
+  heartbeat(beat: Heartbeat, options?: CallOptions): Promise<HeartbeatAnswer>;
   /** Marks a node stopped; it stays in the layout. Unknown nodes: NODE_NOT_FOUND. */
   stopNode(nodeId: string, options?: CallOptions): Promise<void>;
   clusterSnapshot(options?: CallOptions): Promise<ClusterSnapshot>;

@@ -6,6 +6,9 @@ import {
   type GetClusterResponseSchema,
   type Layout as LayoutMessage,
   type LayoutSchema,
+  LostDiskKind as LostDiskKindEnum,
+  type LostDisk as LostDiskMessage,
+  type LostDiskSchema,
   type Node as NodeMessage,
   type NodeSchema,
   NodeState as NodeStateEnum,
@@ -13,15 +16,20 @@ import {
   type NodeStatsSchema,
   type RegisterNodeRequest as RegisterNodeRequestMessage,
   type RegisterNodeRequestSchema,
+  type RegisterNodeResponse as RegisterNodeResponseMessage,
+  type RegisterNodeResponseSchema,
 } from "../gen/ashlar/v1/cluster_service_pb.js";
 import type {
   ClusterSnapshot,
   Layout,
   LayoutChange,
+  LostDisk,
+  LostDiskKind,
   NodeRecord,
   NodeRegistration,
   NodeState,
   NodeStats,
+  RegisteredNode,
 } from "../ports/index.ts";
 import { decodeInteger, decodeText, encodeInteger, required } from "./integers.ts";
 
@@ -82,6 +90,53 @@ export function decodeNodeStats(message: NodeStatsMessage | undefined): NodeStat
   };
 }
 
+const LOST_TO_WIRE: Readonly<Record<LostDiskKind, LostDiskKindEnum>> = {
+  emptied: LostDiskKindEnum.EMPTIED,
+  replaced: LostDiskKindEnum.REPLACED,
+  other: LostDiskKindEnum.OTHER,
+};
+
+/** A kind that only a newer release knows is another folder. */
+function decodeLostKind(kind: LostDiskKindEnum): LostDiskKind {
+  if (kind === LostDiskKindEnum.EMPTIED) return "emptied";
+  return kind === LostDiskKindEnum.REPLACED ? "replaced" : "other";
+}
+
+function encodeLostDisk(lost: LostDisk): MessageInitShape<typeof LostDiskSchema> {
+  const { kind, atMs, chunkCount, bytesUsed, isQueued } = lost;
+  return {
+    kind: LOST_TO_WIRE[kind],
+    atMs: encodeInteger(atMs),
+    chunkCount: encodeInteger(chunkCount),
+    bytesUsed: encodeInteger(bytesUsed),
+    isQueued,
+  };
+}
+
+function decodeLostDisk({ kind, atMs, chunkCount, bytesUsed, isQueued }: LostDiskMessage): LostDisk {
+  return {
+    kind: decodeLostKind(kind),
+    atMs: decodeInteger(atMs, "atMs"),
+    chunkCount: decodeInteger(chunkCount, "chunkCount"),
+    bytesUsed: decodeInteger(bytesUsed, "bytesUsed"),
+    isQueued,
+  };
+}
+
+export function encodeRegisteredNode(node: RegisteredNode): MessageInitShape<typeof RegisterNodeResponseSchema> {
+  return {
+    layoutVersion: encodeInteger(node.layoutVersion),
+    lostDisk: node.lostDisk && encodeLostDisk(node.lostDisk),
+  };
+}
+
+export function decodeRegisteredNode({ layoutVersion, lostDisk }: RegisterNodeResponseMessage): RegisteredNode {
+  return {
+    layoutVersion: decodeInteger(layoutVersion, "layoutVersion"),
+    ...(lostDisk && { lostDisk: decodeLostDisk(lostDisk) }),
+  };
+}
+
 function encodeNode(node: NodeRecord): MessageInitShape<typeof NodeSchema> {
   return {
     nodeId: node.nodeId,
@@ -93,6 +148,7 @@ function encodeNode(node: NodeRecord): MessageInitShape<typeof NodeSchema> {
     registeredAtMs: encodeInteger(node.registeredAtMs),
     lastHeartbeatAtMs: encodeInteger(node.lastHeartbeatAtMs),
     stats: node.stats === undefined ? undefined : encodeNodeStats(node.stats),
+    lostDisk: node.lostDisk && encodeLostDisk(node.lostDisk),
   };
 }
 
@@ -107,6 +163,7 @@ function decodeNode(message: NodeMessage): NodeRecord {
     registeredAtMs: decodeInteger(message.registeredAtMs, "registeredAtMs"),
     lastHeartbeatAtMs: decodeInteger(message.lastHeartbeatAtMs, "lastHeartbeatAtMs"),
     stats: message.stats === undefined ? undefined : decodeNodeStats(message.stats),
+    lostDisk: message.lostDisk && decodeLostDisk(message.lostDisk),
   };
 }
 
@@ -140,6 +197,9 @@ export function encodeNodeRegistration(
     zone: registration.zone ?? "",
     weight: registration.weight,
     softwareVersion: registration.softwareVersion,
+    folderId: registration.folderId ?? "",
+    chunkCount: registration.chunkCount === undefined ? undefined : encodeInteger(registration.chunkCount),
+    refuseLostDisk: registration.refuseLostDisk ?? false,
   };
 }
 
@@ -150,6 +210,9 @@ export function decodeNodeRegistration(message: RegisterNodeRequestMessage): Nod
     zone: decodeText(message.zone),
     weight: message.weight,
     softwareVersion: message.softwareVersion,
+    folderId: decodeText(message.folderId),
+    chunkCount: message.chunkCount === undefined ? undefined : decodeInteger(message.chunkCount, "chunkCount"),
+    refuseLostDisk: message.refuseLostDisk || undefined,
   };
 }
 

@@ -217,6 +217,15 @@ describe("object conversions keep every member", () => {
       { nodeId: "n1", url: "http://n1:1", softwareVersion: "1" },
     ],
     [
+      RegisterNodeRequestSchema,
+      rpc.encodeNodeRegistration,
+      rpc.decodeNodeRegistration,
+      {
+        ...{ nodeId: "n1", url: "http://n1:1", softwareVersion: "1" },
+        ...{ folderId: "f1", chunkCount: 0, refuseLostDisk: true },
+      },
+    ],
+    [
       ChangeLayoutRequestSchema,
       rpc.encodeLayoutChange,
       rpc.decodeLayoutChange,

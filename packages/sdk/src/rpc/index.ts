@@ -112,11 +112,13 @@ export {
   decodeLayoutChange,
   decodeNodeRegistration,
   decodeNodeStats,
+  decodeRegisteredNode,
   encodeClusterSnapshot,
   encodeLayout,
   encodeLayoutChange,
   encodeNodeRegistration,
   encodeNodeStats,
+  encodeRegisteredNode,
 } from "./cluster.ts";
 export {
   decodeCommitPart,

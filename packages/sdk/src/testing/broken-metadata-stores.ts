@@ -410,6 +410,77 @@ const COLLECTION_FAULTS: readonly BrokenMetadataStore[] = [
     }),
   },
   {
+    fault: "compares counts of chunks only, and not folders",
+    caughtBy: "an emptied folder, a new folder and the folder of another time are told apart",
+    override: (sound) => ({
+      registerNode: (registration, options) => sound.registerNode({ ...registration, folderId: undefined }, options),
+    }),
+  },
+  {
+    fault: "registers a node that asks to be refused after a loss",
+    caughtBy: "a node that refuses to start after a loss is not registered, and nothing is changed",
+    override: (sound) => ({
+      registerNode: (registration, options) => sound.registerNode({ ...registration, refuseLostDisk: false }, options),
+    }),
+  },
+  {
+    fault: "queues only what the first step over the chunk rows meets",
+    caughtBy: "every chunk that belongs on a lost disk is queued for repair, in bounded steps, and nothing else",
+    override: (sound) => {
+      let steps = 0;
+      return {
+        queueLostCopies: async (query, options) => {
+          const before = await sound.listRepairs({ limit: 100 });
+          const step = await sound.queueLostCopies(query, options);
+          const known = new Set(before.map(({ repairId }) => repairId));
+          const added = (await sound.listRepairs({ limit: 100 })).filter(({ repairId }) => !known.has(repairId));
+          if (steps++ > 0) await sound.finishRepairs(added.map(({ repairId }) => repairId));
+          return step;
+        },
+      };
+    },
+  },
+  {
+    fault: "forgets a lost disk when the walk is done, before the copies are back",
+    caughtBy: "every chunk that belongs on a lost disk is queued for repair, in bounded steps, and nothing else",
+    override: (sound) => ({
+      clusterSnapshot: async (options) => {
+        const snapshot = await sound.clusterSnapshot(options);
+        const nodes = snapshot.nodes.map((node) => (node.lostDisk?.isQueued ? { ...node, lostDisk: undefined } : node));
+        return { ...snapshot, nodes };
+      },
+    }),
+  },
+  {
+    fault: "counts copies on nodes that are away as if they could be read",
+    caughtBy:
+      "chunks are counted by their copies: what is queued for repair, lost or on a node that is away is not there",
+    override: (sound) => ({
+      countCopies: async (query, options) => {
+        const page = await sound.countCopies(query, options);
+        return { ...page, reachable: page.held };
+      },
+    }),
+  },
+  {
+    fault: "counts the copies that wait for repair",
+    caughtBy:
+      "chunks are counted by their copies: what is queued for repair, lost or on a node that is away is not there",
+    override: (sound) => ({
+      copiesOf: async (chunkIds, options) =>
+        (await sound.copiesOf(chunkIds, options)).map(
+          (copies) => copies && { ...copies, held: copies.wanted, reachable: copies.wanted },
+        ),
+    }),
+  },
+  {
+    fault: "begins every page of repairs with the first entry",
+    caughtBy: "repairs are listed by node, page after page, and counted by node",
+    override: (sound) => ({
+      listRepairs: ({ limit, nodeId }, options) => sound.listRepairs({ limit, nodeId }, options),
+    }),
+  },
+  {
     fault: "makes a new layout whenever a node registers",
     caughtBy: "a node that registers again updates its row and changes no layout",
     override: (sound) => ({

@@ -49,6 +49,7 @@ const layout = {
   ],
 };
 const stats = { chunkCount: 1, bytesUsed: 2, bytesFree: 3, bytesTotal: 4 };
+const lostDisk = { kind: "replaced" as const, atMs: 5, chunkCount: 6, bytesUsed: 7, isQueued: true };
 const node = {
   nodeId: "n1",
   url: "http://n1:1",
@@ -62,6 +63,8 @@ const snapshot = {
     { ...node, state: "up" as const, stats },
     { ...node, zone: "z", state: "stopped" as const },
     { ...node, weight: 0, state: "down" as const },
+    { ...node, state: "up" as const, lostDisk },
+    { ...node, state: "up" as const, lostDisk: { ...lostDisk, kind: "other" as const, isQueued: false } },
   ],
   layouts: [layout],
 };
@@ -349,6 +352,22 @@ const cases: readonly Case[] = [
     { Heartbeat: { layoutVersion: 4n } },
     (g) => g.cluster.heartbeat({ nodeId: "n1", stats }),
     { layoutVersion: 4 },
+  ],
+  [
+    "registerNode of a node that lost its disk",
+    { RegisterNode: rpc.encodeRegisteredNode({ layoutVersion: 4, lostDisk }) },
+    (g) =>
+      g.cluster.registerNode({
+        ...{ nodeId: "n1", url: "http://n1:1", softwareVersion: "1" },
+        ...{ folderId: "f1", chunkCount: 0, refuseLostDisk: true },
+      }),
+    { layoutVersion: 4, lostDisk },
+  ],
+  [
+    "heartbeat of a node that lost its disk",
+    { Heartbeat: { layoutVersion: 4n, hasLostDisk: true } },
+    (g) => g.cluster.heartbeat({ nodeId: "n1", stats }),
+    { layoutVersion: 4, hasLostDisk: true },
   ],
   ["stopNode", {}, (g) => g.cluster.stopNode("n1"), undefined],
   [

@@ -13,6 +13,7 @@ import {
   bucketFrom,
   jsonFromContent,
   layoutFrom,
+  lostDiskFrom,
   manifestPageFrom,
   nodeFrom,
   objectInfoFrom,
@@ -163,11 +164,13 @@ export function createHttpNodeRegistry(connection: HttpConnection): NodeRegistry
   return {
     async registerNode(registration, options) {
       const message = await call("RegisterNode", registration, options);
-      return { layoutVersion: integerOf(message, "layoutVersion") };
+      const lostDisk = lostDiskFrom(message);
+      return { layoutVersion: integerOf(message, "layoutVersion"), ...(lostDisk && { lostDisk }) };
     },
     async heartbeat(beat, options) {
       const message = await call("Heartbeat", beat, options);
-      return { layoutVersion: integerOf(message, "layoutVersion") };
+      const layoutVersion = integerOf(message, "layoutVersion");
+      return { layoutVersion, ...(message.hasLostDisk === true && { hasLostDisk: true }) };
     },
     async stopNode(nodeId, options) {
       await call("StopNode", { nodeId }, options);

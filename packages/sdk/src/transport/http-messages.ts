@@ -3,6 +3,8 @@ import type {
   BucketInfo,
   ChunkedContent,
   Layout,
+  LostDisk,
+  LostDiskKind,
   ManifestPage,
   NodeRecord,
   NodeState,
@@ -118,6 +120,20 @@ export function layoutFrom(message: JsonMessage): Layout {
   };
 }
 
+/** The lost disk of a node or of an answer to a registration. A kind that only a newer release knows is another folder. */
+export function lostDiskFrom(message: JsonMessage): LostDisk | undefined {
+  if (!("lostDisk" in message)) return undefined;
+  const lost = messageOf(message, "lostDisk");
+  const kind = textOf(lost, "kind").slice("LOST_DISK_KIND_".length).toLowerCase();
+  return {
+    kind: kind === "emptied" || kind === "replaced" ? kind : ("other" satisfies LostDiskKind),
+    atMs: integerOf(lost, "atMs"),
+    chunkCount: integerOf(lost, "chunkCount"),
+    bytesUsed: integerOf(lost, "bytesUsed"),
+    isQueued: lost.isQueued === true,
+  };
+}
+
 export function nodeFrom(message: JsonMessage): NodeRecord {
   const stats = messageOf(message, "stats");
   const state = textOf(message, "state").slice("NODE_STATE_".length).toLowerCase();
@@ -139,5 +155,6 @@ export function nodeFrom(message: JsonMessage): NodeRecord {
             bytesTotal: integerOf(stats, "bytesTotal"),
           }
         : undefined,
+    lostDisk: lostDiskFrom(message),
   };
 }

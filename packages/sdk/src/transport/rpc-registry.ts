@@ -4,6 +4,7 @@ import {
   ClusterService,
   decodeClusterSnapshot,
   decodeLayout,
+  decodeRegisteredNode,
   encodeLayoutChange,
   encodeNodeRegistration,
   encodeNodeStats,
@@ -17,13 +18,15 @@ export function openRpcNodeRegistry({ rpc: transport, call }: RpcConnection): No
   return {
     async registerNode(registration, options) {
       const request = encodeNodeRegistration(registration);
-      const { layoutVersion } = await call(options, (rpc) => cluster.registerNode(request, rpc));
-      return { layoutVersion: decodeInteger(layoutVersion, "layoutVersion") };
+      return decodeRegisteredNode(await call(options, (rpc) => cluster.registerNode(request, rpc)));
     },
     async heartbeat({ nodeId, stats }, options) {
       const request = { nodeId, stats: encodeNodeStats(stats) };
-      const { layoutVersion } = await call(options, (rpc) => cluster.heartbeat(request, rpc));
-      return { layoutVersion: decodeInteger(layoutVersion, "layoutVersion") };
+      const { layoutVersion, hasLostDisk } = await call(options, (rpc) => cluster.heartbeat(request, rpc));
+      return {
+        layoutVersion: decodeInteger(layoutVersion, "layoutVersion"),
+        ...(hasLostDisk && { hasLostDisk }),
+      };
     },
     async stopNode(nodeId, options) {
       await call(options, (rpc) => cluster.stopNode({ nodeId }, rpc));

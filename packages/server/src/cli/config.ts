@@ -357,6 +357,13 @@ const storageNode = {
     unit: "path",
     reason: "folder of the chunks; made if it is missing; required",
   },
+  refuseLostDisk: {
+    flag: "--refuse-lost-disk",
+    env: "REFUSE_LOST_DISK",
+    unit: "flag",
+    reason:
+      "do not start over a folder that lacks what the registry remembers of the node (it is empty, or another one); default: the node starts, and its copies are restored from the other nodes",
+  },
   publicUrl: {
     flag: "--public-url <url>",
     env: "PUBLIC_URL",

@@ -43,7 +43,8 @@ export function survivorsIn(folder: ClusterFolder): readonly RecordedProcess[] {
   return (readProcesses(folder)?.processes ?? []).filter(lives);
 }
 
-function lives({ pid, identity }: RecordedProcess): boolean {
+/** Whether a recorded process still runs. */
+export function lives({ pid, identity }: RecordedProcess): boolean {
   return identity !== undefined && identityOf(pid) === identity;
 }
 
@@ -91,7 +92,8 @@ export async function stopSurvivors(
   return found.map(({ name }) => name);
 }
 
-function signalTo(pid: number, signal: NodeJS.Signals): void {
+/** Sends a signal to a process that may be gone. */
+export function signalTo(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal);
   } catch (error) {

@@ -6,7 +6,7 @@ import { assertTakesCluster, undoFirstUp } from "./cluster-contents.ts";
 import { type ClusterFolder, type FolderBefore, holdsCluster, makeClusterFolder } from "./cluster-folder.ts";
 import { askSupervisor, type ClusterStatus } from "./control-channel.ts";
 import { lastWordsOf } from "./last-words.ts";
-import { lockCluster } from "./process-record.ts";
+import { lives, lockCluster, survivorsIn } from "./process-record.ts";
 import { changeLine, type Launch } from "./process-spec.ts";
 
 const POLL_MS = 200;
@@ -17,16 +17,22 @@ const READY_LIMIT_MS = 120_000;
  *
  * @param options.launch a program that calls `runCluster` for this folder. It logs JSON lines; if it fails, the last one is its error, with code and
  *   details: `{"error":{"code":…,"message":…,"details":…}}`.
+ * @param options.onLeftovers gets the names of processes that an earlier supervisor had left, and that were stopped now.
  * @throws {AshlarError} what made the supervisor end; DEADLINE_EXCEEDED if not everything is ready in two minutes: it goes on in the background.
  */
 export async function startDetached(
   folder: ClusterFolder,
-  options: { readonly launch: Launch; readonly signal: AbortSignal },
+  options: {
+    readonly launch: Launch;
+    readonly signal: AbortSignal;
+    readonly onLeftovers: (names: readonly string[]) => void;
+  },
 ): Promise<ClusterStatus> {
-  const { launch, signal } = options;
+  const { launch, signal, onLeftovers } = options;
   assertTakesCluster(folder);
   const before = await makeClusterFolder(folder);
   lockCluster(folder).release();
+  const survivors = survivorsIn(folder);
   // The log is read through this handle, because a first start that fails deletes the file.
   const log = openSync(folder.log("supervisor"), "a+", 0o600);
   try {
@@ -34,6 +40,8 @@ export async function startDetached(
     const child = spawn(launch.file, launch.args, { env: launch.env, detached: true, stdio: ["ignore", log, log] });
     child.unref();
     const status = await waitUntilReady(folder, child, signal);
+    const stopped = survivors.filter((survivor) => !lives(survivor));
+    if (stopped.length > 0) onLeftovers(stopped.map(({ name }) => name));
     if (status !== undefined) return status;
     const error = endOf(log, logFrom);
     await undoUnlessTaken(folder, before, error);

@@ -15,7 +15,7 @@ import type { ClusterFolder } from "./cluster-folder.ts";
 import { type ClusterPlan, type PlannedNode, planNode, writePlan } from "./cluster-plan.ts";
 import { LOOPBACK } from "./ports.ts";
 import { postgresSpec } from "./postgres-process.ts";
-import { identityOf, type RecordedProcess, writeProcesses } from "./process-record.ts";
+import { identityOf, type RecordedProcess, signalTo, writeProcesses } from "./process-record.ts";
 import type { ProcessSpec, ProcessView } from "./process-spec.ts";
 import { SupervisedProcess } from "./supervised-process.ts";
 
@@ -68,6 +68,8 @@ export class Supervisor {
   readonly #gateway: SupervisedProcess;
   readonly #nodes: SupervisedProcess[];
   #plan: ClusterPlan;
+  /** The program that makes the database's data, while it runs. */
+  #makingPid: number | undefined;
   #recorded = "";
 
   constructor(options: SupervisorOptions) {
@@ -103,7 +105,12 @@ export class Supervisor {
   async start(signal: AbortSignal): Promise<void> {
     const { postgres } = this.#options;
     if (this.#postgres !== undefined) {
-      await postgres?.prepare();
+      await postgres?.prepare({
+        onProcess: (pid) => {
+          this.#makingPid = pid;
+          this.#record();
+        },
+      });
       this.#postgres.start();
       await this.#postgres.until(() => this.#postgres?.isReady === true, signal);
     }
@@ -165,6 +172,7 @@ export class Supervisor {
 
   /** Ends everything at once. */
   end(): void {
+    if (this.#makingPid !== undefined) signalTo(this.#makingPid, "SIGTERM");
     for (const process of this.#all()) process.end();
   }
 
@@ -208,7 +216,8 @@ export class Supervisor {
 
   /** Writes down the processes that run, for the next supervisor, if they changed. */
   #record(): void {
-    const processes = this.#all().flatMap(({ pid, spec }): RecordedProcess[] =>
+    const making = { pid: this.#makingPid, spec: { name: "initdb", stopSignal: "SIGTERM" as const } };
+    const processes = [making, ...this.#all()].flatMap(({ pid, spec }): RecordedProcess[] =>
       pid === undefined ? [] : [{ name: spec.name, pid, identity: identityOf(pid), stopSignal: spec.stopSignal }],
     );
     const text = JSON.stringify(processes);

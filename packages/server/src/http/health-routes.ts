@@ -18,6 +18,7 @@ export type CheckWord =
   | "another cluster key"
   | "its clock differs"
   | "read-only"
+  | "lost its disk"
   | "away"
   | "does not answer"
   | "overloaded"

@@ -11,7 +11,7 @@ import {
   type Topology,
 } from "@ashlar/sdk/engine";
 import { AshlarError } from "@ashlar/sdk/errors";
-import { type Digest, digestFromBytes } from "@ashlar/sdk/hash";
+import { type Digest, digestFromBytes, sha256Sync } from "@ashlar/sdk/hash";
 import {
   type ChunkStore,
   type Clock,
@@ -144,6 +144,82 @@ describe("repair", () => {
     expect(await nodes[2]!.store.getChunk(chunkId)).toEqual(new Uint8Array(bytes));
   });
 
+  it("restores what one node missed, although more entries than a page wait for a node that is away", async () => {
+    const missed = (nodeId: string, name: string) => ({
+      chunkId: sha256Sync(new TextEncoder().encode(name)),
+      sizeBytes: 1,
+      layoutVersion: 1,
+      missedNodeIds: [nodeId],
+    });
+    const waiting = Array.from({ length: 300 }, (_, index) => missed("a", `waits ${index}`));
+    await metadata.commitObject({
+      ...{ bucket: "bucket", key: "waiting", etag: "x", sizeBytes: 300, attributes: {}, durability: "os" },
+      content: { chunks: waiting },
+    });
+    nodes[2]!.up = false;
+    const chunkId = await put("key");
+    nodes[2]!.up = true;
+    nodes[0]!.up = false;
+    expect(await maintenanceOf().runOnce()).toMatchObject({ chunksRepaired: 1, repairsFailed: 300 });
+    expect(await holders(chunkId)).toEqual(["b", "c"]);
+  });
+
+  it("restores everything that belongs on a node that lost its disk, and then forgets the loss", async () => {
+    const chunkIds = await Promise.all(["one", "two", "three"].map((key) => put(key)));
+    const registration = { nodeId: "a", url: "http://x", softwareVersion: "1" };
+    const stats = { chunkCount: 3, bytesUsed: 3 * CHUNK_BYTES, bytesFree: 1, bytesTotal: 1 };
+    await metadata.heartbeat({ nodeId: "a", stats });
+    const empty = switchable(() => nodes[0]!, createMemoryChunkStore());
+    nodes[0] = { nodeId: "a", store: empty, up: true };
+    const { lostDisk } = await metadata.registerNode({ ...registration, chunkCount: 0 });
+    expect(lostDisk).toMatchObject({ kind: "emptied", chunkCount: 3 });
+    expect(await maintenanceOf().runOnce()).toMatchObject({ chunksRepaired: 3, repairsFailed: 0, copiesQueued: 3 });
+    for (const chunkId of chunkIds) expect(await holders(chunkId)).toEqual(["a", "b", "c"]);
+    const stateOf = async () => (await metadata.clusterSnapshot()).nodes.find(({ nodeId }) => nodeId === "a")?.lostDisk;
+    expect(await stateOf()).toMatchObject({ isQueued: true });
+    expect(await maintenanceOf().runOnce()).toMatchObject({ chunksRepaired: 0, copiesQueued: 0 });
+    expect(await stateOf()).toBeUndefined();
+  });
+
+  it("walks over so many rows in one round that repair and other work go on, and over the others in the next", async () => {
+    let stepsLeft = 250;
+    const long: MetadataStore = {
+      ...metadata,
+      async queueLostCopies({ limit }) {
+        if (stepsLeft === 0) return { rowsWalked: 0, copiesQueued: 0, isDone: true };
+        stepsLeft--;
+        return { rowsWalked: limit, copiesQueued: 1, isDone: false };
+      },
+    };
+    const maintenance = maintenanceOf({ metadata: long });
+    const queued: number[] = [];
+    for (let round = 0; round < 3; round++) queued.push((await maintenance.runOnce()).copiesQueued);
+    expect(queued).toEqual([100, 100, 50]);
+  });
+
+  it("counts chunks by their copies after the repairs, and again when the count is old", async () => {
+    let monotonicMs = 0;
+    const clock: Clock = { ...systemClock, nowMs: () => 5_000_000, monotonicMs: () => monotonicMs };
+    const metrics = createMetrics();
+    const figure = async (name: string): Promise<string | undefined> =>
+      (await metrics.render()).text.split("\n").find((line) => line.startsWith(`${name} `));
+    const maintenance = maintenanceOf({ clock, metrics });
+    // By this topology chunks are on three nodes; by the layout in their rows on one, the first that registered.
+    await put("one");
+    await put("two");
+    await maintenance.runOnce();
+    expect(await figure('ashlar_chunks_by_copies{copies="1"}')).toMatch(/ 2$/);
+    expect(await figure("ashlar_chunks_counted_timestamp_seconds")).toMatch(/ 5000$/);
+    await metadata.stopNode("a");
+    await maintenance.runOnce();
+    expect(await figure('ashlar_chunks_by_copies{copies="0"}')).toMatch(/ 0$/);
+    monotonicMs += 5 * 60_000;
+    await maintenance.runOnce();
+    expect(await figure('ashlar_chunks_by_copies{copies="0"}')).toMatch(/ 2$/);
+    expect(await figure("ashlar_chunks_short_of_copies")).toMatch(/ 2$/);
+    expect(await figure("ashlar_chunks_lost")).toMatch(/ 0$/);
+  });
+
   it("keeps an entry that nobody can serve, and drops one whose chunk or node is gone", async () => {
     nodes[2]!.up = false;
     const lost = await put("lost");
@@ -221,7 +297,7 @@ describe("schedules", () => {
     let asked = 0;
     const failing: MetadataStore = {
       ...metadata,
-      listRepairs: async () => {
+      queueLostCopies: async () => {
         asked++;
         throw new AshlarError("METADATA_UNAVAILABLE", "away");
       },
@@ -251,7 +327,7 @@ describe("schedules", () => {
     let aborted = false;
     const hanging: MetadataStore = {
       ...metadata,
-      listRepairs: (_query, call) =>
+      queueLostCopies: (_query, call) =>
         new Promise((_, reject) => {
           begun = true;
           call?.signal?.addEventListener("abort", () => {
@@ -273,6 +349,7 @@ describe("schedules", () => {
       chunksRepaired: 0,
       repairsDropped: 0,
       repairsFailed: 0,
+      copiesQueued: 0,
       manifestsDropped: 0,
       uploadsAborted: 0,
       chunksDeleted: 0,

@@ -12,6 +12,7 @@ import { AshlarError } from "@ashlar/sdk/errors";
 import { LIMITS } from "@ashlar/sdk/limits";
 import type { CallOptions, Clock, DatabaseIdentity, Logger, Random, RepairQueue, Tracer } from "@ashlar/sdk/ports";
 import type { Metrics } from "../observability/metrics.ts";
+import { copiesCounter } from "./count-copies.ts";
 import { maintenanceMetrics } from "./maintenance-metrics.ts";
 import { type RepairReport, repair } from "./repair.ts";
 import { type Schedule, startSchedule } from "./schedule.ts";
@@ -86,6 +87,8 @@ export function createMaintenance(options: MaintenanceOptions): Maintenance {
       return report;
     });
 
+  const countNow = copiesCounter(options, record);
+
   const checkNow = (call: CallOptions): Promise<void> =>
     record.check(async () => {
       const problems = await options.metadata.checkIntegrity(call);
@@ -114,6 +117,7 @@ export function createMaintenance(options: MaintenanceOptions): Maintenance {
   return {
     async runOnce(call = {}) {
       const repaired = await repairNow(call);
+      await countNow(call);
       return { ...repaired, ...(await collectNow(call)) };
     },
     start() {
@@ -132,7 +136,11 @@ export function createMaintenance(options: MaintenanceOptions): Maintenance {
           ...common,
           name: "repair",
           intervalMs: options.repairIntervalMs ?? REPAIR_INTERVAL_MS,
-          run: async (signal) => void (await repairNow({ signal })),
+          // The count comes after the repairs, which change it.
+          run: async (signal) => {
+            await repairNow({ signal });
+            await countNow({ signal });
+          },
         }),
         startSchedule({
           ...common,

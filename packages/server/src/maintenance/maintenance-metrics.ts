@@ -2,6 +2,7 @@ import type { CollectReport } from "@ashlar/sdk/engine";
 import type { Clock, Tracer } from "@ashlar/sdk/ports";
 import { inSpan } from "@ashlar/sdk/tracing";
 import { DURATION_BUCKETS_SECONDS, type Metrics } from "../observability/metrics.ts";
+import type { CopiesReport } from "./count-copies.ts";
 import type { RepairReport } from "./repair.ts";
 
 /** Runs work and measures it. */
@@ -9,12 +10,13 @@ export interface MaintenanceRecorder {
   collection(work: () => Promise<CollectReport>): Promise<CollectReport>;
   repair(work: () => Promise<RepairReport>): Promise<RepairReport>;
   check(work: () => Promise<{ readonly problems: number }>): Promise<void>;
+  copies(work: () => Promise<CopiesReport>): Promise<void>;
 }
 
 /** @param options.tracer makes each round a span called `maintenance.<task>`; without it, every call in a round would be a trace of its own. */
 export function maintenanceMetrics(options: {
   readonly metrics: Metrics;
-  readonly clock: Pick<Clock, "monotonicMs">;
+  readonly clock: Pick<Clock, "monotonicMs" | "nowMs">;
   readonly tracer?: Tracer | undefined;
 }): MaintenanceRecorder {
   const { metrics, clock, tracer } = options;
@@ -41,17 +43,22 @@ export function maintenanceMetrics(options: {
     name: "ashlar_metadata_problems",
     help: "Damages that the last examination and the last collection found in the metadata database",
   });
+  const tellCopies = copiesGauges(options);
   const problems = { check: 0, collection: 0 };
   const tellDamage = (found: Partial<typeof problems>): void => {
     Object.assign(problems, found);
     damaged.set(problems.check + problems.collection);
   };
-  const timed = async <Report extends object>(task: string, work: () => Promise<Report>): Promise<Report> => {
+  const timed = async <Report extends object>(
+    task: string,
+    work: () => Promise<Report>,
+    done: (report: Report) => ReadonlyArray<[string, number]> = (report) => Object.entries(report),
+  ): Promise<Report> => {
     const startedAtMs = clock.monotonicMs();
     let outcome = "failed";
     try {
       const report = await inSpan(tracer, { name: `maintenance.${task}` }, work);
-      for (const [what, count] of Object.entries(report)) things.add(count, { what });
+      for (const [what, count] of done(report)) things.add(count, { what });
       outcome = "ok";
       return report;
     } finally {
@@ -68,10 +75,40 @@ export function maintenanceMetrics(options: {
     async check(work) {
       tellDamage({ check: (await timed("check", work)).problems });
     },
+    async copies(work) {
+      tellCopies(await timed("copies", work, () => []));
+    },
     async repair(work) {
       const report = await timed("repair", work);
       waiting.set(report.repairsFailed);
       return report;
     },
+  };
+}
+
+/** Creates the gauges of the last count of copies. The function that it returns sets them. */
+function copiesGauges({
+  metrics,
+  clock,
+}: Pick<Parameters<typeof maintenanceMetrics>[0], "metrics" | "clock">): (report: CopiesReport) => void {
+  const byCopies = metrics.gauge({
+    name: "ashlar_chunks_by_copies",
+    help: "Chunks, by how many of their copies are on nodes that are up",
+    labelNames: ["copies"],
+  });
+  const lost = metrics.gauge({ name: "ashlar_chunks_lost", help: "Chunks that no node has a copy of" });
+  const short = metrics.gauge({
+    name: "ashlar_chunks_short_of_copies",
+    help: "Chunks that have fewer copies on nodes that are up than their layout asks for",
+  });
+  const counted = metrics.gauge({
+    name: "ashlar_chunks_counted_timestamp_seconds",
+    help: "When chunks were last counted by their copies, in seconds since the Unix epoch; 0: not yet",
+  });
+  return (report) => {
+    for (const [copies, count] of report.byCopies.entries()) byCopies.set(count, { copies: String(copies) });
+    lost.set(report.lost);
+    short.set(report.short);
+    counted.set(clock.nowMs() / 1000);
   };
 }

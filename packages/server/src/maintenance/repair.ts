@@ -18,48 +18,80 @@ export interface RepairReport {
   readonly repairsDropped: number;
   /** Entries that stay: the node or every other replica was away. */
   readonly repairsFailed: number;
+  /** Copies that were queued because their node lost its disk. */
+  readonly copiesQueued: number;
 }
 
 /** Entries taken at once. */
 const BATCH = 256;
+/** Chunk rows of one step for a node that lost its disk: a transaction of tens of ms. */
+const LOST_STEP_ROWS = 1000;
+/** Steps of one round: after 100,000 rows, what is queued is restored before the walk goes on, so the queue stays short. */
+const LOST_STEPS_MAX = 100;
 
 type Outcome = "repaired" | "dropped" | "failed";
+type Counts = Record<Outcome, number>;
 
 /**
- * Restores the replicas of the repair queue: reads each chunk from a good replica, checked against its digest, and puts it where it is missing.
+ * Queues what belongs on nodes that lost their disks, then restores the replicas of the repair queue: reads each chunk from a good replica, checked
+ * against its digest, and puts it where it is missing.
  *
- * One chunk at a time, so that users' requests come first. Puts are idempotent: several workers may take the same entry. A pass goes through the whole
- * queue, page by page: entries of a node that is away do not hide those behind them.
+ * Node by node, so that what waits for a node that is away does not keep the others waiting. One chunk at a time, so that users' requests come first.
+ * Puts are idempotent: several workers may take the same entry.
  */
 export async function repair(options: RepairOptions): Promise<RepairReport> {
+  const copiesQueued = await queueLostCopies(options);
+  const counts: Counts = { repaired: 0, dropped: 0, failed: 0 };
+  for (const { nodeId, count } of await options.metadata.countRepairs({ signal: options.signal })) {
+    await repairNode(options, { nodeId, count, counts });
+  }
+  return {
+    ...{ chunksRepaired: counts.repaired, repairsDropped: counts.dropped, repairsFailed: counts.failed },
+    copiesQueued,
+  };
+}
+
+async function queueLostCopies({ metadata, signal }: RepairOptions): Promise<number> {
+  let copies = 0;
+  for (let step = 0; step < LOST_STEPS_MAX; step++) {
+    const { copiesQueued, isDone } = await metadata.queueLostCopies({ limit: LOST_STEP_ROWS }, { signal });
+    copies += copiesQueued;
+    if (isDone) break;
+  }
+  return copies;
+}
+
+/** Takes the entries of one node that were there when the round began; later ones are for the next round. */
+async function repairNode(
+  options: RepairOptions,
+  { nodeId, count, counts }: { readonly nodeId: string; readonly count: number; readonly counts: Counts },
+): Promise<void> {
   const { metadata, topology, signal } = options;
-  const counts = { repaired: 0, dropped: 0, failed: 0 };
-  let after: string | undefined;
-  for (;;) {
-    const entries = await metadata.listRepairs({ limit: BATCH, after }, { signal });
-    if (entries.length === 0) break;
-    after = entries.at(-1)?.repairId;
-    const stores = new Map((await topology.allStores({ signal })).map((store) => [store.nodeId, store]));
-    const expected = await expectedNodeIds(topology);
+  let afterRepairId: string | undefined;
+  for (let left = count; left > 0; ) {
+    const target = (await topology.allStores({ signal })).find((store) => store.nodeId === nodeId);
+    if (target === undefined ? await mayComeBack(topology, nodeId) : !target.available) {
+      counts.failed += left;
+      return;
+    }
+    const entries = await metadata.listRepairs({ limit: Math.min(BATCH, left), nodeId, afterRepairId }, { signal });
+    if (entries.length === 0) return;
     const done: string[] = [];
     for (const entry of entries) {
-      const target = stores.get(entry.nodeId);
-      const mayComeBack = expected === "any" || expected.has(entry.nodeId);
-      const outcome = target === undefined && mayComeBack ? "failed" : await repairOne(options, entry, target);
+      const outcome = await repairOne(options, entry, target);
       counts[outcome]++;
       if (outcome !== "failed") done.push(entry.repairId);
     }
     if (done.length > 0) await metadata.finishRepairs(done, { signal });
-    if (entries.length < BATCH) break;
+    left -= entries.length;
+    afterRepairId = entries.at(-1)?.repairId;
   }
-  return { chunksRepaired: counts.repaired, repairsDropped: counts.dropped, repairsFailed: counts.failed };
 }
 
-/** Nodes that may register (again): those that a layout in use names. Any node, if the view is an old one: it may lack a node that came later. */
-async function expectedNodeIds({ view, viewFailure }: RepairOptions["topology"]): Promise<ReadonlySet<string> | "any"> {
+/** Whether a node may register (again): a layout in use names it, or the view is an old one, which may lack a node that came later. */
+async function mayComeBack({ view, viewFailure }: RepairOptions["topology"], nodeId: string): Promise<boolean> {
   const layouts = (await view?.layoutsInUse()) ?? [];
-  if (viewFailure?.() !== undefined) return "any";
-  return new Set(layouts.flatMap(({ nodes }) => nodes.map(({ nodeId }) => nodeId)));
+  return viewFailure?.() !== undefined || layouts.some(({ nodes }) => nodes.some((node) => node.nodeId === nodeId));
 }
 
 async function repairOne(options: RepairOptions, entry: RepairEntry, target: NamedStore | undefined): Promise<Outcome> {

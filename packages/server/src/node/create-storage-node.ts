@@ -31,6 +31,13 @@ export interface StorageNodeOptions {
   readonly nodeId: string;
   /** Holds the chunks. The caller opens it, and closes it after the node. */
   readonly store: ChunkStore;
+  /** Id of the folder that holds the chunks, made with the folder: so a replaced disk and a wrong mount are noticed. Default: only empty stores are. */
+  readonly folderId?: string | undefined;
+  /**
+   * Default false: a node whose store lacks chunks that the registry remembers serves, and its copies are restored. True: `listen` and `refused` say
+   * PRECONDITION_FAILED, with the detail `reason` LOST_DISK.
+   */
+  readonly refuseLostDisk?: boolean | undefined;
   /** Where the node registers. Without a registry it serves chunks, but nobody finds it. */
   readonly registry?: NodeRegistry | undefined;
   /** Base URL under which others reach the node; default: where it listens. */
@@ -80,11 +87,11 @@ export interface StorageNode {
   /**
    * Starts to serve, then tries to register; a registry that is away does not make it fail. May be called once.
    *
-   * @throws {AshlarError} INVALID_ARGUMENT if the address cannot be used, or the registry rejects the registration as invalid; then the port is
-   *   closed again.
+   * @throws {AshlarError} INVALID_ARGUMENT if the address cannot be used, or the registry rejects the registration as invalid; PRECONDITION_FAILED
+   *   with `refuseLostDisk`. The port is closed again.
    */
   listen(): Promise<ServerAddress>;
-  /** Resolves with INVALID_ARGUMENT when the registry rejects the registration as invalid. That is final: close the node. Else pending. */
+  /** Resolves with the error when the registry refuses the registration, as `listen` throws it. That is final: close the node. Else pending. */
   readonly refused: Promise<AshlarError>;
   /** Gives new connections another certificate. @throws {AshlarError} INVALID_ARGUMENT if it cannot be used; the old one stays. */
   setTls(tls: TlsOptions): void;
@@ -126,10 +133,10 @@ export function createStorageNode(given: StorageNodeOptions): StorageNode {
     async listen() {
       const address = await listener.listen();
       await parts.disk.stats();
-      const { nodeId, zone, weight, softwareVersion = DEFAULT_VERSION } = options;
+      const { nodeId, zone, weight, softwareVersion = DEFAULT_VERSION, folderId, refuseLostDisk } = options;
       const url = publicUrl ?? address.url;
       try {
-        await membership?.start({ nodeId, url, zone, weight, softwareVersion });
+        await membership?.start({ nodeId, url, zone, weight, softwareVersion, folderId, refuseLostDisk });
       } catch (error) {
         await node.close({ graceMs: 0 });
         throw error;
@@ -222,7 +229,8 @@ async function readiness(
   const registry = registration(membership);
   try {
     if ((await look()) === "late") return { ready: false, checks: { store: "does not answer", registry } };
-    return { ready: true, checks: { store: disk.isFull() ? "read-only" : "ok", registry } };
+    const store = disk.isFull() ? "read-only" : membership?.hasLostDisk() ? "lost its disk" : "ok";
+    return { ready: true, checks: { store, registry } };
   } catch (error) {
     return { ready: false, checks: { store: AshlarError.from(error).code, registry } };
   }

@@ -7,10 +7,12 @@ import {
   type NodeRegistry,
   type NodeStats,
   type Random,
+  type RegisteredNode,
   shownUrl,
 } from "@ashlar/sdk/ports";
 import { formatDuration } from "../observability/format.ts";
 import { DURATION_BUCKETS_SECONDS, type Metrics } from "../observability/metrics.ts";
+import { lostDiskAction, lostDiskWords } from "./lost-disk.ts";
 
 /** Longest wait of one call to the registry; a database that hangs must not stop the heartbeat for good. */
 const CALL_TIMEOUT_MS = 5000;
@@ -20,10 +22,12 @@ export interface Membership {
   /**
    * Tries to register once, then goes on in the background; a registry that is away does not reject.
    *
-   * @throws {AshlarError} INVALID_ARGUMENT if the registry rejects the registration itself as invalid.
+   * @param registration without `chunkCount`, which each registration takes from `stats`.
+   * @throws {AshlarError} INVALID_ARGUMENT if the registry rejects the registration itself as invalid; PRECONDITION_FAILED if the node lost its disk
+   *   and asked to be refused then.
    */
-  start(registration: NodeRegistration): Promise<void>;
-  /** Resolves, at the start or later, when the registry rejects the registration itself as invalid; nothing is tried again then. */
+  start(registration: Omit<NodeRegistration, "chunkCount">): Promise<void>;
+  /** Resolves, at the start or later, when the registry refuses the registration itself (see `start`); nothing is tried again then. */
   readonly refusal: Promise<AshlarError>;
   /** Whether the registry knows the node, as far as the last call showed. */
   isRegistered(): boolean;
@@ -33,6 +37,8 @@ export interface Membership {
   isClockOff(): boolean;
   /** Whether another node, at another URL, holds the node id. This node waits until the other has stopped or is down. */
   isIdHeld(): boolean;
+  /** Whether copies that the node held are still missing, as far as the last call showed. */
+  hasLostDisk(): boolean;
   /** Marks the node as stopped (best effort) and ends the background work. Idempotent. */
   stop(): Promise<void>;
 }
@@ -60,10 +66,11 @@ export function createMembership(options: MembershipOptions): Membership {
   const measured = measuredCalls(options);
   const gatewayClock = watchGatewayClock(options.metrics);
   const abort = new AbortController();
-  let registration: NodeRegistration | undefined;
+  let registration: Registration | undefined;
   let registered = false;
   let refused = false;
   let idHeld = false;
+  let lostDisk = false;
   let failureCount = 0;
   let running: Promise<void> | undefined;
 
@@ -74,21 +81,17 @@ export function createMembership(options: MembershipOptions): Membership {
   });
 
   /** Stops for good: the registry would give the same answer to the same registration. */
-  const giveUp = (error: AshlarError, { nodeId, url }: NodeRegistration): void => {
+  const giveUp = (error: AshlarError, { nodeId, url }: Registration): void => {
     fault = error;
     logger.error({ error, nodeId, url: shownUrl(url) }, "the registry refuses this node's registration for good");
     abort.abort();
     refuse(error);
   };
-  const beat = async (known: NodeRegistration): Promise<void> => {
+  const beat = async (known: Registration): Promise<void> => {
     try {
-      if (registered) {
-        const stats = await options.stats();
-        await measured("heartbeat", (signal) => registry.heartbeat({ nodeId: known.nodeId, stats }, { signal }));
-      } else {
-        const { layoutVersion } = await measured("register", (signal) => registry.registerNode(known, { signal }));
-        logger.info({ nodeId: known.nodeId, url: shownUrl(known.url), layoutVersion }, "registered");
-      }
+      const hasLostDisk = await callRegistry(options, measured, { known, registered });
+      if (lostDisk && !hasLostDisk) logger.info({ nodeId: known.nodeId }, "every copy of the lost disk is restored");
+      lostDisk = hasLostDisk;
       registered = true;
       refused = false;
       idHeld = false;
@@ -96,7 +99,7 @@ export function createMembership(options: MembershipOptions): Membership {
       failureCount = 0;
     } catch (error) {
       if (abort.signal.aborted) return;
-      if (!registered && AshlarError.is(error, "INVALID_ARGUMENT")) return giveUp(error, known);
+      if (!registered && isFinal(error)) return giveUp(error, known);
       registered = false;
       gatewayClock.note(error);
       refused = AshlarError.is(error, "UNAUTHENTICATED") || AshlarError.is(error, "PERMISSION_DENIED");
@@ -111,7 +114,7 @@ export function createMembership(options: MembershipOptions): Membership {
   };
   const pauseMs = (): number =>
     registered ? heartbeatIntervalMs : random.fraction() * backoffMs(failureCount, heartbeatIntervalMs);
-  const keepAlive = async (known: NodeRegistration): Promise<void> => {
+  const keepAlive = async (known: Registration): Promise<void> => {
     while (!abort.signal.aborted) {
       await clock.sleep(pauseMs(), { signal: abort.signal }).catch(() => {});
       if (!abort.signal.aborted) await beat(known);
@@ -129,6 +132,7 @@ export function createMembership(options: MembershipOptions): Membership {
     isRefused: () => refused && gatewayClock.aheadMs() === 0,
     isClockOff: () => gatewayClock.aheadMs() > 0,
     isIdHeld: () => idHeld,
+    hasLostDisk: () => lostDisk,
     async stop() {
       if (abort.signal.aborted) return;
       abort.abort();
@@ -173,6 +177,43 @@ function watchGatewayClock(metrics: Metrics): GatewayClock {
     },
     aheadMs: () => aheadMs,
   };
+}
+
+type Registration = Omit<NodeRegistration, "chunkCount">;
+
+/** Registers the node, or sends a heartbeat. @returns whether copies that the node held are missing. */
+async function callRegistry(
+  { registry, stats, logger }: MembershipOptions,
+  measured: Measured,
+  { known, registered }: { readonly known: Registration; readonly registered: boolean },
+): Promise<boolean> {
+  const now = await stats();
+  if (registered) {
+    const beat = { nodeId: known.nodeId, stats: now };
+    const { hasLostDisk } = await measured("heartbeat", (signal) => registry.heartbeat(beat, { signal }));
+    return hasLostDisk ?? false;
+  }
+  const { chunkCount } = now;
+  const answer = await measured("register", (signal) => registry.registerNode({ ...known, chunkCount }, { signal }));
+  tellRegistered(logger, known, answer);
+  return answer.lostDisk !== undefined;
+}
+
+/** Whether the registry gives the same answer to the same registration for good. */
+function isFinal(error: unknown): error is AshlarError {
+  if (AshlarError.is(error, "INVALID_ARGUMENT")) return true;
+  return AshlarError.is(error, "PRECONDITION_FAILED") && error.details.reason === "LOST_DISK";
+}
+
+function tellRegistered(logger: Logger, { nodeId, url }: Registration, answer: RegisteredNode): void {
+  const { layoutVersion, lostDisk } = answer;
+  logger.info({ nodeId, url: shownUrl(url), layoutVersion }, "registered");
+  if (lostDisk === undefined) return;
+  const { kind, atMs, chunkCount, bytesUsed } = lostDisk;
+  logger.error(
+    { nodeId, kind, atMs, chunkCount, bytesUsed },
+    `this node lost its disk: ${lostDiskWords(kind)}; ${lostDiskAction(lostDisk)}`,
+  );
 }
 
 type Measured = <Result>(

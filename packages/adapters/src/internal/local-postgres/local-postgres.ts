@@ -31,9 +31,11 @@ export interface LocalPostgres {
   /**
    * Makes the data if there is none. An interrupted call leaves nothing behind that the next one would take for data.
    *
+   * @param options.onProcess gets the id of the program that makes the data, in the turn that starts it, and `undefined` when it has ended. It lives
+   *   on if this process is killed, and ends in order by SIGTERM.
    * @throws {AshlarError} with what to do, if it cannot be made.
    */
-  prepare(): Promise<void>;
+  prepare(options?: { readonly onProcess?: ((pid: number | undefined) => void) | undefined }): Promise<void>;
   /** How the server is started, once there is data. */
   launch(): PostgresLaunch;
 }
@@ -71,9 +73,9 @@ export async function openLocalPostgres(options: LocalPostgresOptions): Promise<
   const program = (name: string): string => join(root, "bin", process.platform === "win32" ? `${name}.exe` : name);
   return {
     url: `postgresql://${USER}:${encodeURIComponent(password)}@127.0.0.1:${port}/postgres`,
-    async prepare() {
+    async prepare({ onProcess = () => {} } = {}) {
       if (data.exists) return;
-      await makeData(data, { initdb: program("initdb"), user, password, onLog });
+      await makeData(data, { initdb: program("initdb"), user, password, onLog, onProcess });
       data = openDataFolder(folder, user, places);
     },
     launch() {
@@ -90,10 +92,12 @@ interface MakeDataOptions {
   readonly user: PostgresUser | undefined;
   readonly password: string;
   readonly onLog: (text: string) => void;
+  readonly onProcess: (pid: number | undefined) => void;
 }
 
 /** While initdb runs, the password is in a file that only its owner may read, in a folder that only its owner may enter. */
-async function makeData(data: DataFolder, { initdb, user, password, onLog }: MakeDataOptions): Promise<void> {
+async function makeData(data: DataFolder, options: MakeDataOptions): Promise<void> {
+  const { initdb, user, password, onLog, onProcess } = options;
   const workshop = `${data.path}.new`;
   const fresh = join(workshop, "data");
   const passwordFile = join(workshop, "password");
@@ -105,7 +109,7 @@ async function makeData(data: DataFolder, { initdb, user, password, onLog }: Mak
     if (user !== undefined) for (const path of [passwordFile, workshop]) await chown(path, user.uid, user.gid);
     const locale = ["--encoding=UTF8", "--locale=C"];
     const access = [`--username=${USER}`, `--pwfile=${passwordFile}`, "--auth=scram-sha-256"];
-    await runInitdb(initdb, [`--pgdata=${fresh}`, ...access, ...locale], { user, log });
+    await runInitdb(initdb, [`--pgdata=${fresh}`, ...access, ...locale], { user, log, onProcess });
     await data.adopt(fresh);
   } catch (error) {
     const said = log.join("") || (error instanceof Error ? error.message : "");
@@ -119,7 +123,7 @@ async function makeData(data: DataFolder, { initdb, user, password, onLog }: Mak
 function runInitdb(
   file: string,
   args: readonly string[],
-  { user, log }: { readonly user: PostgresUser | undefined; readonly log: string[] },
+  { user, log, onProcess }: Pick<MakeDataOptions, "user" | "onProcess"> & { readonly log: string[] },
 ): Promise<void> {
   return new Promise((resolvePromise, reject) => {
     const child = spawn(file, args, {
@@ -128,9 +132,11 @@ function runInitdb(
       stdio: ["ignore", "pipe", "pipe"],
       windowsHide: true,
     });
+    onProcess(child.pid);
     for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (text) => log.push(text));
     child.once("error", reject);
     child.once("close", (code, signal) => {
+      onProcess(undefined);
       if (code === 0) resolvePromise();
       else reject(new Error(`initdb ended with ${signal ?? `exit code ${code}`}`));
     });

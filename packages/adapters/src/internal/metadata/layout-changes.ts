@@ -80,14 +80,18 @@ export function nodeNotFound(nodeId: string): AshlarError {
   return new AshlarError("NODE_NOT_FOUND", `no node ${nodeId} is known here`, { details: { nodeId } });
 }
 
-/** The error of a registration under an id that another URL holds: two nodes under one id would hide each other's chunks. */
-export function nodeIdHeld(nodeId: string, holderUrl: string): AshlarError {
+/**
+ * The error of a registration under an id that another URL holds: two nodes under one id would hide each other's chunks.
+ *
+ * @param hasSameFolder whether both tell the same id of their folder.
+ */
+export function nodeIdHeld(nodeId: string, holderUrl: string, hasSameFolder = false): AshlarError {
   // A row of an earlier release may hold a password.
   const url = shownUrl(holderUrl);
   const seconds = NODE_DOWN_AFTER_MS / 1000;
   return new AshlarError(
     "PRECONDITION_FAILED",
-    `the node id ${nodeId} is held by the node at ${url}, which runs: give this node an id of its own, or stop that one; without a heartbeat the id is free after ${seconds} s`,
+    `the node id ${nodeId} is held by the node at ${url}, which runs${hasSameFolder ? " over the same folder, or a copy of it" : ""}: give this node an id of its own, or stop that one; without a heartbeat the id is free after ${seconds} s`,
     { details: { nodeId, url } },
   );
 }

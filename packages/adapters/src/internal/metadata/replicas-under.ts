@@ -14,11 +14,16 @@ const kept = new Map<string, Placement>();
  * the layout and not by its version, because one thread serves many stores.
  */
 export function replicasUnder(layout: Layout, chunkId: Digest): readonly string[] {
+  return placementUnder(layout).placementOf(chunkId);
+}
+
+/** The table of a layout, for many chunks. */
+export function placementUnder(layout: Layout): Placement {
   const name = JSON.stringify(layout);
   const placement = kept.get(name) ?? createPlacement(layout);
   kept.delete(name);
   kept.set(name, placement);
   const [oldest] = kept.keys();
   if (kept.size > KEPT_MAX && oldest !== undefined) kept.delete(oldest);
-  return placement.placementOf(chunkId);
+  return placement;
 }

@@ -1,7 +1,7 @@
 import { AshlarError } from "@ashlar/sdk/errors";
 import { type Digest, digestFromBytes, encodeHex } from "@ashlar/sdk/hash";
 import { decodeSegment, type SegmentChunk } from "@ashlar/sdk/manifest";
-import type { CollectingChunk, MissedCopy, RepairEntry } from "@ashlar/sdk/ports";
+import type { CollectingChunk, MetadataInput, MissedCopy, RepairEntry } from "@ashlar/sdk/ports";
 import { replicasUnder } from "../metadata/replicas-under.ts";
 import { insertNewRepairs, insertRepairs, lowerChunks } from "./chunk-rows.ts";
 import { forgetFinished } from "./finished-operations.ts";
@@ -233,11 +233,13 @@ export async function queueRepairs(session: SqlSession, copies: readonly MissedC
 
 export async function listRepairs(
   session: SqlSession,
-  query: { readonly limit: number; readonly after?: string | undefined },
+  { limit, nodeId, afterRepairId = "" }: MetadataInput<"listRepairs">,
 ): Promise<readonly RepairEntry[]> {
+  const ofNode = nodeId === undefined ? "" : "server_id = $3 AND";
   const rows = await session.query<RepairRow>(
-    `SELECT repair_id, chunk_id, size_bytes, server_id, layout_version FROM repair_queue WHERE repair_id > $1 ORDER BY repair_id LIMIT $2`,
-    [query.after ?? "", query.limit],
+    `SELECT repair_id, chunk_id, size_bytes, server_id, layout_version FROM repair_queue
+      WHERE ${ofNode} repair_id > $2 ORDER BY repair_id LIMIT $1`,
+    [limit, afterRepairId, ...(nodeId === undefined ? [] : [nodeId])],
   );
   return rows.map((row) => ({
     repairId: row.repair_id,
@@ -246,6 +248,15 @@ export async function listRepairs(
     nodeId: row.server_id,
     layoutVersion: row.layout_version,
   }));
+}
+
+export async function countRepairs(
+  session: SqlSession,
+): Promise<ReadonlyArray<{ readonly nodeId: string; readonly count: number }>> {
+  const rows = await session.query<{ server_id: string; waiting: number }>(
+    "SELECT server_id, count(*) AS waiting FROM repair_queue GROUP BY server_id",
+  );
+  return rows.map((row) => ({ nodeId: row.server_id, count: row.waiting }));
 }
 
 export async function finishRepairs(session: SqlSession, repairIds: readonly string[]): Promise<void> {

@@ -1,12 +1,16 @@
 import type {
   ClusterSnapshot,
   Heartbeat,
+  HeartbeatAnswer,
   Layout,
   LayoutChange,
   LayoutHistory,
   LayoutNode,
+  LostDisk,
+  LostDiskKind,
   NodeRecord,
   NodeRegistration,
+  RegisteredNode,
 } from "@ashlar/sdk/ports";
 import { virtualNodeCount, virtualNodeToken } from "@ashlar/sdk/ring";
 import {
@@ -16,6 +20,7 @@ import {
   nodeIdHeld,
   nodeNotFound,
 } from "../metadata/layout-changes.ts";
+import { diskLost, isRefused, newLostDisk } from "../metadata/lost-disk.ts";
 import { NODE_DOWN_AFTER_MS, nodeState } from "../metadata/node-state.ts";
 import { insertLayout, readLayoutsInUse, readNewestLayout, readRecentLayouts } from "./layout-rows.ts";
 import { insertRows } from "./row-batches.ts";
@@ -35,6 +40,12 @@ interface NodeRow {
   readonly bytes_used: number | null;
   readonly bytes_free: number | null;
   readonly bytes_total: number | null;
+  readonly folder_id: string | null;
+  readonly lost_at_ms: number | null;
+  readonly lost_kind: LostDiskKind | null;
+  readonly lost_chunk_count: number | null;
+  readonly lost_bytes_used: number | null;
+  readonly lost_cursor: string | null;
 }
 
 /** How the store lays out clusters; travels with each call that may change the layout. */
@@ -46,42 +57,77 @@ export interface LayoutPolicy {
 export async function registerNode(
   session: SqlSession,
   input: { readonly registration: NodeRegistration; readonly policy: LayoutPolicy },
-): Promise<{ readonly layoutVersion: number }> {
+): Promise<RegisteredNode> {
   const { registration, policy } = input;
   const { nodeId } = registration;
   await session.lockLayouts();
   const layout = await readNewestLayout(session);
   const inLayout = layout?.nodes.some((node) => node.nodeId === nodeId) ?? false;
-  const row = await upsertNode(session, registration, inLayout);
+  const [known] = await session.query<NodeRow>("SELECT * FROM storage_servers WHERE server_id = $1", [nodeId]);
+  const lost = newLostDisk(known && folderOf(known), registration, await session.nowMs());
+  const row = await upsertNode(session, registration, { inLayout, lost, known });
+  if (lost !== undefined && isRefused(registration, lost)) throw diskLost(nodeId, lost);
   const node: LayoutNode = { nodeId, ...(row.zone === null ? {} : { zone: row.zone }), weight: row.weight };
   const joins = !policy.stagedLayouts && !row.removed_from_layout;
   const next = joins ? layoutWithNode(layout, node, policy.defaults) : undefined;
   if (next !== undefined) await insertLayout(session, next);
   await writeVirtualNodes(session, node, next ?? layout ?? { ...policy.defaults, layoutVersion: 0, nodes: [] });
-  return { layoutVersion: next?.layoutVersion ?? layout?.layoutVersion ?? 0 };
+  const lostDisk = lost ?? (known && lostDiskOf(known));
+  return { layoutVersion: next?.layoutVersion ?? layout?.layoutVersion ?? 0, ...(lostDisk && { lostDisk }) };
 }
 
-/**
- * @param inLayout whether the node is in the layout: there the operator's weight holds, before that the node's own.
- * @throws {AshlarError} PRECONDITION_FAILED while a node at another URL holds the id.
- */
-async function upsertNode(session: SqlSession, registration: NodeRegistration, inLayout: boolean): Promise<NodeRow> {
-  const { nodeId, url, zone = null, weight, softwareVersion } = registration;
+function folderOf(row: NodeRow): Parameters<typeof newLostDisk>[0] {
+  const { folder_id, chunk_count, bytes_used } = row;
+  return {
+    folderId: folder_id ?? undefined,
+    chunkCount: chunk_count ?? undefined,
+    bytesUsed: bytes_used ?? undefined,
+    lostDisk: lostDiskOf(row),
+  };
+}
+
+function lostDiskOf(row: NodeRow): LostDisk | undefined {
+  const { lost_at_ms: atMs, lost_kind: kind, lost_cursor: cursor } = row;
+  if (atMs === null || kind === null) return undefined;
+  const { lost_chunk_count: chunkCount, lost_bytes_used: bytesUsed } = row;
+  return { kind, atMs, chunkCount: chunkCount ?? 0, bytesUsed: bytesUsed ?? 0, isQueued: cursor === null };
+}
+
+/** What is known when a node registers. */
+interface NodeBefore {
+  /** Whether it is in the layout: there the operator's weight holds, before that the node's own. */
+  readonly inLayout: boolean;
+  readonly lost: LostDisk | undefined;
+  readonly known: NodeRow | undefined;
+}
+
+/** Begins a walk over the chunk rows, and takes the chunks out of the statistics, so that registering again is no second loss. */
+const LOSE_DISK = `, lost_at_ms = excluded.last_heartbeat_at_ms, lost_kind = $9, lost_chunk_count = $10, lost_bytes_used = $11,
+  lost_cursor = '', chunk_count = CASE WHEN storage_servers.chunk_count IS NULL THEN NULL ELSE 0 END,
+  bytes_used = CASE WHEN storage_servers.bytes_used IS NULL THEN NULL ELSE 0 END`;
+
+/** @throws {AshlarError} PRECONDITION_FAILED while a node at another URL holds the id. */
+async function upsertNode(session: SqlSession, registration: NodeRegistration, before: NodeBefore): Promise<NodeRow> {
+  const { nodeId, url, zone = null, weight, softwareVersion, folderId = null } = registration;
+  const { inLayout, lost, known } = before;
   const keepWeight = inLayout || weight === undefined;
   const nowMs = await session.nowMs();
   const [row] = await session.query<NodeRow>(
     `INSERT INTO storage_servers (server_id, url, zone, weight, software_version, stopped, removed_from_layout, registered_at_ms,
-        last_heartbeat_at_ms) VALUES ($1, $2, $3, $4, $5, FALSE, FALSE, $6, $6)
+        last_heartbeat_at_ms, folder_id) VALUES ($1, $2, $3, $4, $5, FALSE, FALSE, $6, $6, $8)
       ON CONFLICT (server_id) DO UPDATE SET url = excluded.url, zone = COALESCE(excluded.zone, storage_servers.zone),
         weight = ${keepWeight ? "storage_servers.weight" : "excluded.weight"}, software_version = excluded.software_version,
-        stopped = FALSE, last_heartbeat_at_ms = excluded.last_heartbeat_at_ms
+        stopped = FALSE, last_heartbeat_at_ms = excluded.last_heartbeat_at_ms,
+        folder_id = COALESCE(excluded.folder_id, storage_servers.folder_id)${lost === undefined ? "" : LOSE_DISK}
       WHERE storage_servers.url = excluded.url OR storage_servers.stopped OR storage_servers.last_heartbeat_at_ms < $7
       RETURNING server_id, zone, weight, removed_from_layout`,
-    [nodeId, url, zone, weight ?? 1, softwareVersion, nowMs, nowMs - NODE_DOWN_AFTER_MS],
+    [
+      ...[nodeId, url, zone, weight ?? 1, softwareVersion, nowMs, nowMs - NODE_DOWN_AFTER_MS, folderId],
+      ...(lost === undefined ? [] : [lost.kind, lost.chunkCount, lost.bytesUsed]),
+    ],
   );
   if (row !== undefined) return { ...row, removed_from_layout: Boolean(row.removed_from_layout) };
-  const [holder] = await session.query<NodeRow>("SELECT url FROM storage_servers WHERE server_id = $1", [nodeId]);
-  throw nodeIdHeld(nodeId, holder?.url ?? "");
+  throw nodeIdHeld(nodeId, known?.url ?? "", folderId !== null && folderId === known?.folder_id);
 }
 
 /** Adds or deletes tokens of a node to match its weight. Tokens depend on the id and index only, so an equal count is an equal set. */
@@ -108,18 +154,15 @@ async function writeVirtualNodes(session: SqlSession, node: LayoutNode, layout: 
   await insertRows(session, { into: "hash_ring_nodes (server_id, virtual_node_index, token)" }, rows);
 }
 
-export async function heartbeat(
-  session: SqlSession,
-  { nodeId, stats }: Heartbeat,
-): Promise<{ readonly layoutVersion: number }> {
-  const [row] = await session.query<{ layout_version: number }>(
+export async function heartbeat(session: SqlSession, { nodeId, stats }: Heartbeat): Promise<HeartbeatAnswer> {
+  const [row] = await session.query<{ layout_version: number; lost_at_ms: number | null }>(
     `UPDATE storage_servers SET stopped = FALSE, last_heartbeat_at_ms = ${session.dialect.nowMs}, chunk_count = $2, bytes_used = $3,
       bytes_free = $4, bytes_total = $5 WHERE server_id = $1
-      RETURNING (SELECT COALESCE(max(layout_version), 0) FROM layouts) AS layout_version`,
+      RETURNING (SELECT COALESCE(max(layout_version), 0) FROM layouts) AS layout_version, lost_at_ms`,
     [nodeId, stats.chunkCount, stats.bytesUsed, stats.bytesFree, stats.bytesTotal],
   );
   if (row === undefined) throw nodeNotFound(nodeId);
-  return { layoutVersion: row.layout_version };
+  return { layoutVersion: row.layout_version, ...(row.lost_at_ms === null ? {} : { hasLostDisk: true }) };
 }
 
 export async function stopNode(session: SqlSession, nodeId: string): Promise<void> {
@@ -148,6 +191,7 @@ function recordOf(row: NodeRow, nowMs: number): NodeRecord {
   const { chunk_count: chunkCount, bytes_used: bytesUsed, bytes_free: bytesFree, bytes_total: bytesTotal } = row;
   const known = chunkCount !== null && bytesUsed !== null && bytesFree !== null && bytesTotal !== null;
   const lastHeartbeatAtMs = row.last_heartbeat_at_ms;
+  const lostDisk = lostDiskOf(row);
   return {
     nodeId: row.server_id,
     url: row.url,
@@ -158,6 +202,7 @@ function recordOf(row: NodeRow, nowMs: number): NodeRecord {
     registeredAtMs: row.registered_at_ms,
     lastHeartbeatAtMs,
     ...(known ? { stats: { chunkCount, bytesUsed, bytesFree, bytesTotal } } : {}),
+    ...(lostDisk && { lostDisk }),
   };
 }
 

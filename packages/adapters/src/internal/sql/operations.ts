@@ -11,10 +11,12 @@ import {
 } from "@ashlar/sdk/ports";
 import * as buckets from "./bucket-operations.ts";
 import * as collection from "./collection-operations.ts";
+import * as copies from "./copies-operations.ts";
 import * as credentials from "./credential-operations.ts";
 import * as examination from "./examination-operations.ts";
 import * as identity from "./identity-operations.ts";
 import { listObjects } from "./list-operations.ts";
+import { queueLostCopies } from "./lost-copies.ts";
 import * as nodes from "./node-operations.ts";
 import * as objectExamination from "./object-examination.ts";
 import * as objects from "./object-operations.ts";
@@ -50,6 +52,8 @@ export const SQL_OPERATIONS: SqlOperations = Object.freeze({
   listObjects,
   ...uploads,
   ...collection,
+  queueLostCopies,
+  ...copies,
   ...nodes,
   ...credentials,
   ...identity,

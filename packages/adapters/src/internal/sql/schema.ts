@@ -56,7 +56,29 @@ export const MIGRATIONS: readonly Migration[] = Object.freeze([
       `ALTER TABLE api_keys ADD COLUMN sealed_secret ${bytes}`,
     ],
   },
+  {
+    version: 9,
+    name: "folders of nodes, lost disks",
+    statements: lostDiskColumns,
+  },
 ]);
+
+/**
+ * folder_id: what the node told at its last registration. lost_*: null unless the node registered without what it held before, and not all of it is
+ * restored. lost_cursor: the last chunk id in hex that was walked over to queue repairs; null when the walk is done.
+ */
+function lostDiskColumns({ types }: SqlDialect): string[] {
+  const { text, integer } = types;
+  return [
+    `ALTER TABLE storage_servers ADD COLUMN folder_id ${text}`,
+    `ALTER TABLE storage_servers ADD COLUMN lost_at_ms ${integer}`,
+    `ALTER TABLE storage_servers ADD COLUMN lost_kind ${text}`,
+    `ALTER TABLE storage_servers ADD COLUMN lost_chunk_count ${integer}`,
+    `ALTER TABLE storage_servers ADD COLUMN lost_bytes_used ${integer}`,
+    `ALTER TABLE storage_servers ADD COLUMN lost_cursor ${text}`,
+    "CREATE INDEX repair_queue_by_node ON repair_queue (server_id, repair_id)",
+  ];
+}
 
 /** One row. accepted_at_ms: when the database was made, or an operator last let it take the place of another. */
 function identityTable({ types, randomId }: SqlDialect): string[] {

@@ -1,5 +1,13 @@
-import type { ClusterSnapshot, Layout, LayoutHistory, NodeRegistration, NodeRegistry } from "@ashlar/sdk/ports";
+import type {
+  ClusterSnapshot,
+  Layout,
+  LayoutHistory,
+  NodeRegistration,
+  NodeRegistry,
+  NodeStats,
+} from "@ashlar/sdk/ports";
 import { changedLayout, layoutWithNode, nodeIdHeld, nodeNotFound } from "../../internal/metadata/layout-changes.ts";
+import { diskLost, isRefused, newLostDisk } from "../../internal/metadata/lost-disk.ts";
 import { nodeState } from "../../internal/metadata/node-state.ts";
 import type { MemoryState, NodeRow } from "./state.ts";
 
@@ -12,12 +20,13 @@ export function memoryNodes(state: MemoryState): NodeRegistry & LayoutHistory {
         if (next !== undefined) addLayout(state, next);
       }
       state.nodes.set(row.nodeId, row);
-      return { layoutVersion: newestVersion(state) };
+      const { lostDisk } = row;
+      return { layoutVersion: newestVersion(state), ...(lostDisk && { lostDisk }) };
     },
     async heartbeat({ nodeId, stats }) {
       const row = requireNode(state, nodeId);
       state.nodes.set(nodeId, { ...row, stats, stopped: false, lastHeartbeatAtMs: state.clock.nowMs() });
-      return { layoutVersion: newestVersion(state) };
+      return { layoutVersion: newestVersion(state), ...(row.lostDisk && { hasLostDisk: true }) };
     },
     async stopNode(nodeId) {
       state.nodes.set(nodeId, { ...requireNode(state, nodeId), stopped: true });
@@ -57,8 +66,14 @@ function registeredRow(state: MemoryState, registration: NodeRegistration): Node
   const nowMs = state.clock.nowMs();
   const known = state.nodes.get(nodeId);
   if (known !== undefined && known.url !== url && nodeState(known, nowMs) === "up") {
-    throw nodeIdHeld(nodeId, known.url);
+    throw nodeIdHeld(
+      nodeId,
+      known.url,
+      registration.folderId !== undefined && registration.folderId === known.folderId,
+    );
   }
+  const lost = newLostDisk(known && { ...known, ...known.stats }, registration, nowMs);
+  if (lost !== undefined && isRefused(registration, lost)) throw diskLost(nodeId, lost);
   const zone = registration.zone ?? known?.zone;
   const inLayout = state.layouts.at(-1)?.nodes.some((node) => node.nodeId === nodeId) ?? false;
   return {
@@ -66,10 +81,16 @@ function registeredRow(state: MemoryState, registration: NodeRegistration): Node
     // In the layout the operator's weight holds.
     weight: (inLayout ? known?.weight : (registration.weight ?? known?.weight)) ?? 1,
     ...{ softwareVersion, registeredAtMs: known?.registeredAtMs ?? nowMs, lastHeartbeatAtMs: nowMs },
-    ...(known?.stats === undefined ? {} : { stats: known.stats }),
+    ...(known?.stats === undefined ? {} : { stats: lost === undefined ? known.stats : withoutChunks(known.stats) }),
+    folderId: registration.folderId ?? known?.folderId,
+    ...(known?.lostDisk === undefined ? {} : { lostDisk: known.lostDisk, lostCursor: known.lostCursor }),
+    ...(lost === undefined ? {} : { lostDisk: lost, lostCursor: "" }),
     ...{ stopped: false, removedFromLayout: known?.removedFromLayout ?? false },
   };
 }
+
+/** Until the next heartbeat, so that registering again is no second loss. */
+const withoutChunks = (stats: NodeStats): NodeStats => ({ ...stats, chunkCount: 0, bytesUsed: 0 });
 
 function requireNode(state: MemoryState, nodeId: string): NodeRow {
   const row = state.nodes.get(nodeId);
@@ -88,7 +109,7 @@ function clusterSnapshot(state: MemoryState): ClusterSnapshot {
   const rows = [...state.nodes.values()].sort((a, b) => (a.nodeId < b.nodeId ? -1 : 1));
   return {
     nodes: rows.map((row) => {
-      const { stopped: _stopped, removedFromLayout: _removed, ...record } = row;
+      const { stopped: _stopped, removedFromLayout: _removed, folderId: _folder, lostCursor: _cursor, ...record } = row;
       return { ...record, state: nodeState(row, nowMs) };
     }),
     layouts: state.layouts.filter(({ layoutVersion }) => layoutVersion === newest || used.has(layoutVersion)).reverse(),

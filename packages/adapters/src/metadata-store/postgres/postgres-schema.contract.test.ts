@@ -132,7 +132,8 @@ test("a registration is a handful of statements, a heartbeat is one", async () =
   const first: number[] = [];
   for (let index = 0; index < 21; index++) {
     const { statements, ms } = await measure(() => store.registerNode({ ...registration, nodeId: `s${index}` }));
-    expect(statements).toBeLessThanOrEqual(8);
+    // One of them reads what is remembered of the node's folder.
+    expect(statements).toBeLessThanOrEqual(9);
     first.push(ms);
   }
   const beats: number[] = [];

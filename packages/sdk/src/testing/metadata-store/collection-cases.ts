@@ -307,12 +307,12 @@ export const COLLECTION_CASES: readonly MetadataStoreCase[] = [
       const listed: string[] = [];
       let after: string | undefined;
       for (let page = 0; page < 3; page++) {
-        const repairs = await store.listRepairs({ limit: 2, after });
+        const repairs = await store.listRepairs({ limit: 2, afterRepairId: after });
         listed.push(...repairs.map(({ nodeId }) => nodeId));
         after = repairs.at(-1)?.repairId;
       }
       expect(listed.sort()).toEqual(nodeIds);
-      expect(await store.listRepairs({ limit: 2, after })).toEqual([]);
+      expect(await store.listRepairs({ limit: 2, afterRepairId: after })).toEqual([]);
     },
   },
   {

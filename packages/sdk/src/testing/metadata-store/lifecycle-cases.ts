@@ -52,6 +52,8 @@ const CALLS: Readonly<Record<Exclude<keyof MetadataStore, "capabilities" | "clos
   knowsChunks: (store, options) => store.knowsChunks([], options),
   queueRepairs: (store, options) => store.queueRepairs([], options),
   listRepairs: (store, options) => store.listRepairs({ limit: 1 }, options),
+  countRepairs: (store, options) => store.countRepairs(options),
+  queueLostCopies: (store, options) => store.queueLostCopies({ limit: 1 }, options),
   finishRepairs: (store, options) => store.finishRepairs([], options),
   registerNode: (store, options) => store.registerNode(REGISTRATION, options),
   heartbeat: (store, options) => store.heartbeat({ nodeId: "n1", stats: STATS }, options),
@@ -74,6 +76,8 @@ const CALLS: Readonly<Record<Exclude<keyof MetadataStore, "capabilities" | "clos
   examineManifests: (store, options) => store.examineManifests({ limit: 1 }, options),
   listChunkRows: (store, options) => store.listChunkRows({ limit: 1 }, options),
   manifestOwners: (store, options) => store.manifestOwners({ manifestId: "m", limit: 1 }, options),
+  countCopies: (store, options) => store.countCopies({ limit: 1 }, options),
+  copiesOf: (store, options) => store.copiesOf([], options),
   chunkCounts: (store, options) => store.chunkCounts([], options),
   ping: (store, options) => store.ping(options),
 };

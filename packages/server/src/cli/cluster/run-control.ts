@@ -1,9 +1,11 @@
 import { AshlarError } from "@ashlar/sdk/errors";
+import { systemClock } from "@ashlar/sdk/ports";
 import { askSupervisor, type ClusterFolder, clusterFolder, holdsCluster, stopCluster } from "../../cluster/index.ts";
 import { visibleText } from "../../observability/control-characters.ts";
 import { formatDuration, formatShare, formatTable } from "../../observability/format.ts";
 import { type CommandCall, textArgument } from "../command.ts";
 import { EXIT_CODES } from "../exit-codes.ts";
+import { askCopies, copiesLine } from "../health/copies.ts";
 import { pathFlag } from "../shown-command.ts";
 import { advised } from "./cluster-advice.ts";
 import type { DOWN_SETTINGS, KILL_SETTINGS, PLAIN_SETTINGS } from "./cluster-settings.ts";
@@ -16,7 +18,12 @@ export async function runStatus({ settings, signal, output }: PlainCall): Promis
   const folder = clusterFolder(settings.clusterPath);
   const status = await askSupervisor(folder, { command: "status" }, signal);
   const end = status.ready ? "everything is ready" : "not everything is ready";
-  await output.result(status, `${statusTable(status.processes)}\n\ngateway ${status.url}; ${end}`);
+  const copies = await askCopies(status.url, signal);
+  const counted = copies === undefined ? "" : `\n${copiesLine(copies, systemClock.nowMs())}`;
+  await output.result(
+    { ...status, chunksByCopies: copies?.byCopies },
+    `${statusTable(status.processes)}\n\ngateway ${status.url}; ${end}${counted}`,
+  );
   return status.ready ? EXIT_CODES.OK.value : EXIT_CODES.UNAVAILABLE.value;
 }
 

@@ -34,7 +34,7 @@ async function runAttached(call: UpCall, folder: ClusterFolder): Promise<void> {
     programs: serverPrograms(folder, settings),
     openDatabase: openMetadata,
     makeClusterKey: () => keepClusterKey(folder.path, silentLogger),
-    onLeftovers: (names) => output.note(`stopped processes of an earlier run: ${names.join(", ")}`),
+    onLeftovers: (names) => output.note(leftoversText(names)),
     watch: (views: () => readonly ProcessView[]) => {
       const display = createStatusDisplay(io, output, views);
       const ready = (status: ClusterStatus): Promise<void> =>
@@ -53,10 +53,13 @@ async function runDetached(call: UpCall, folder: ClusterFolder): Promise<void> {
     ["cluster", "up", ...flagsOf(call), "--path", folder.path, "--json"],
     databaseUrl === undefined ? {} : { DATABASE_URL: databaseUrl },
   );
-  const status = await startDetached(folder, { launch, signal });
+  const onLeftovers = (names: readonly string[]): void => output.note(leftoversText(names));
+  const status = await startDetached(folder, { launch, signal, onLeftovers });
   await output.result({ event: "ready", ...status }, announcement(folder, status, program));
   output.note(`it runs in the background; stop it with ${program} cluster down${pathFlag(folder.path)}`);
 }
+
+const leftoversText = (names: readonly string[]): string => `stopped processes of an earlier run: ${names.join(", ")}`;
 
 /** The flags that were given, for the background process. Leaves out secrets, `--detach` and the flags that `runDetached` sets. */
 function flagsOf({ settings, given }: UpCall): readonly string[] {

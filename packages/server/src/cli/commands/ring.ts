@@ -1,9 +1,10 @@
 import type { ClusterSnapshot } from "@ashlar/sdk";
 import { type NodeRecord, shownUrl, systemClock } from "@ashlar/sdk/ports";
 import { type NodeShare, shares } from "@ashlar/sdk/ring";
-import { formatBytes, formatDuration, formatShare, formatTable } from "../../observability/format.ts";
+import { formatBytes, formatDuration, formatShare, formatTable, formatTime } from "../../observability/format.ts";
 import { type CommandCall, defineCommand } from "../command.ts";
 import { askNodes, type NodeAnswers } from "../health/ask-nodes.ts";
+import { askCopies, copiesLine } from "../health/copies.ts";
 import { CLUSTER_SETTINGS, openCluster } from "../open-client.ts";
 
 const SETTINGS = [...CLUSTER_SETTINGS, "json", "debug"] as const;
@@ -21,24 +22,30 @@ export const ringCommand = defineCommand({
     const view = layout === undefined ? [] : shares(layout);
     // The registry takes a node that was killed for up until it misses three heartbeats.
     const answers = await askNodes(snapshot.nodes, signal);
+    const copies = settings.gateway === undefined ? undefined : await askCopies(settings.gateway, signal);
     const value = {
       layoutVersion: layout?.layoutVersion ?? 0,
       replicationFactor: layout?.replicationFactor ?? 1,
       layoutsInUse: snapshot.layouts.length,
+      chunksByCopies: copies?.byCopies,
       nodes: view.map((share) => ({ ...share, ...factsOf(snapshot, answers, share.nodeId) })),
     };
-    await output.result(value, describe(snapshot, { view, answers, nowMs: systemClock.nowMs() }));
+    const nowMs = systemClock.nowMs();
+    const lines = copies === undefined ? [] : [copiesLine(copies, nowMs)];
+    await output.result(value, [describe(snapshot, { view, answers, nowMs }), ...lines].join("\n"));
     return 0;
   },
 });
 
 /** `state` is the registry's. `answers` says whether the node answers this machine now; absent: it was not asked. */
 function factsOf(snapshot: ClusterSnapshot, nodeAnswers: NodeAnswers, nodeId: string): Record<string, unknown> {
-  const { url, state, lastHeartbeatAtMs, stats } = snapshot.nodes.find((node) => node.nodeId === nodeId) ?? {};
+  const { url, state, lastHeartbeatAtMs, stats, lostDisk } =
+    snapshot.nodes.find((node) => node.nodeId === nodeId) ?? {};
   const answer = nodeAnswers.get(nodeId);
   const problem = answer !== undefined && "reason" in answer ? answer.reason : undefined;
   const answers = answer === undefined ? undefined : problem === undefined;
-  return { url: url && shownUrl(url), state: state ?? "unknown", answers, problem, lastHeartbeatAtMs, ...stats };
+  const facts = { url: url && shownUrl(url), state: state ?? "unknown", answers, problem };
+  return { ...facts, lastHeartbeatAtMs, ...stats, lostDisk };
 }
 
 /** What the node says now counts more than its last heartbeat. */
@@ -97,6 +104,10 @@ function describe(
     `layout ${layout.layoutVersion}, ${layout.replicationFactor} copies of each chunk, ${layout.virtualNodesPerNode} virtual nodes per node`,
     formatTable([heading, ...rows]),
   ];
+  for (const { nodeId, lostDisk } of snapshot.nodes) {
+    if (lostDisk !== undefined)
+      lines.push(`${nodeId} lost its disk on ${formatTime(lostDisk.atMs)} UTC; \`health\` says what to do`);
+  }
   if (older.length > 0) {
     lines.push(`older layouts still in use: ${older.map((entry) => entry.layoutVersion).join(", ")}`);
   }

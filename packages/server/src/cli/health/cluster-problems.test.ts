@@ -100,6 +100,23 @@ test("a drained node is up, and the finding says that it is drained", () => {
   expect(first).toMatchObject({ level: "ok", what: expect.stringContaining("drained (weight 0)") });
 });
 
+test("a node that lost its disk is a warning with the date, what it held, and what to do, whatever it answers", () => {
+  const lostDisk = { atMs: Date.UTC(2026, 0, 2), chunkCount: 12, bytesUsed: 12 * MIB, isQueued: false };
+  const kinds = ["emptied", "replaced", "other"] as const;
+  const nodes = kinds.map((kind) => node(kind, { lostDisk: { ...lostDisk, kind } }));
+  const answer: ReadyAnswer = { ready: true, checks: { store: "lost its disk", registry: "registered" } };
+  const findings = findClusterProblems(cluster(nodes), new Map(kinds.map((kind) => [kind, answer])));
+  expect(findings.map(({ level }) => level)).toEqual(["warning", "warning", "warning"]);
+  expect(findings.map(({ what }) => what)).toEqual([
+    expect.stringMatching(
+      /^emptied lost its disk on 2026-01-02 .*: its folder has no chunks any more; before, it held 12/,
+    ),
+    expect.stringMatching(/^replaced lost its disk on .*: it runs over a new folder without chunks; /),
+    expect.stringMatching(/^other lost its disk on .*: it runs over another folder than before: a wrong mount, /),
+  ]);
+  for (const { action } of findings) expect(action).toMatch(/if the disk was replaced, nothing: .*--refuse-lost-disk/);
+});
+
 test("every finding that is not ok says why it matters and what to do", () => {
   const findings = [
     ...findClusterProblems(cluster([node("a", { state: "down" }), node("b", { state: "stopped" })], [2, 1])),
@@ -110,6 +127,7 @@ test("every finding that is not ok says why it matters and what to do", () => {
       "refused",
       "id held by another node",
       "read-only",
+      "lost its disk",
       "away",
       "does not answer",
       "stopping",

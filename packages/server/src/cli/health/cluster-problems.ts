@@ -1,8 +1,8 @@
 import type { ClusterSnapshot } from "@ashlar/sdk";
 import { majority } from "@ashlar/sdk/engine";
-import { type Layout, type NodeRecord, shownUrl } from "@ashlar/sdk/ports";
+import { type Layout, type LostDisk, type NodeRecord, shownUrl } from "@ashlar/sdk/ports";
 import { createPlacement, PARTITION_COUNT } from "@ashlar/sdk/ring";
-import { DISK_RESERVE_BYTES } from "../../node/index.ts";
+import { DISK_RESERVE_BYTES, lostDiskAction, lostDiskWords } from "../../node/index.ts";
 import { formatBytes, formatCount, formatShare, formatTime } from "../../observability/format.ts";
 import { answerFinding, isUsable, type NodeAnswers } from "./ask-nodes.ts";
 import { diskFinding, type Finding } from "./finding.ts";
@@ -74,6 +74,7 @@ function nodeFinding(node: NodeRecord, layout: Layout, answers: NodeAnswers): Fi
       action: `start it again; if it is gone for good: ashlar layout --remove ${nodeId}`,
     };
   }
+  if (node.lostDisk !== undefined) return lostDiskFinding(nodeId, node.lostDisk);
   const answer = answers.get(nodeId);
   const wrong = answer && answerFinding(node, answer);
   if (wrong !== undefined) return wrong;
@@ -82,6 +83,16 @@ function nodeFinding(node: NodeRecord, layout: Layout, answers: NodeAnswers): Fi
   return disk === undefined
     ? { level: "ok", what: `${nodeId} is up${idle}` }
     : { ...disk, what: `${nodeId} is up${idle}; ${disk.what}` };
+}
+
+function lostDiskFinding(nodeId: string, lostDisk: LostDisk): Finding {
+  const { kind, atMs, chunkCount, bytesUsed } = lostDisk;
+  return {
+    level: "warning",
+    what: `${nodeId} lost its disk on ${formatTime(atMs)} UTC: ${lostDiskWords(kind)}; before, it held ${formatCount(chunkCount, "chunk")}, ${formatBytes(bytesUsed)}`,
+    why: "until its copies are restored, those chunks have one copy less; if another node is lost meanwhile, some may be lost too",
+    action: lostDiskAction(lostDisk),
+  };
 }
 
 /** Whether chunks get as many copies as the layout asks for, and whether enough nodes can take them. Pure. */

@@ -82,6 +82,11 @@ const STATES: Readonly<Record<CheckWord, Omit<Finding, "what">>> = {
     why: "its disk is full: writes go to the other copies, as long as there are enough",
     action: "delete objects, enlarge the disk, or add a storage node",
   },
+  "lost its disk": {
+    level: "warning",
+    why: "copies that it held are missing until repair has restored them; if another node is lost meanwhile, chunks may be lost too",
+    action: "if the disk was replaced, nothing; otherwise stop the node, mount the right disk, and start it again",
+  },
   away: {
     level: "broken",
     why: "nothing can be opened, listed or written; nothing is lost, and everything goes on when it is back",

@@ -141,10 +141,12 @@ async function missingChunks(path: string, signal: AbortSignal): Promise<readonl
   ];
 }
 
-/** Looks at the largest object in the first page of each bucket: if an object there has chunks, the largest has. */
+/** Whether an object has chunks in this folder. Looks at the largest object in the first page of each bucket: if one there has chunks, it has. */
 async function hasChunkedObject(path: string, signal: AbortSignal): Promise<boolean> {
   await using opened = await openMetadata({ path });
   const { metadata } = opened;
+  // The chunks of a cluster are on its nodes.
+  if ((await metadata.clusterSnapshot({ signal })).layouts.length > 0) return false;
   for (const { bucket } of await metadata.listBuckets({ signal })) {
     const { objects } = await metadata.listObjects({ bucket }, { signal });
     const [largest] = [...objects].sort((a, b) => b.sizeBytes - a.sizeBytes);

@@ -25,19 +25,30 @@ export interface RowExamination {
 export async function findRowProblems({ place, signal, onProgress }: RowExamination): Promise<readonly Finding[]> {
   const findings: Finding[] = [];
   let moreCount = 0;
+  // Apart, so that many of them do not hide what is lost.
+  const atRisk: Finding[] = [];
+  let moreAtRisk = 0;
   let shownAtMs = performance.now();
   const opened = await openMetadata(place).catch(() => undefined);
   if (opened === undefined) return [];
   await using metadata = opened;
+  // The chunks of a cluster are on its nodes, also where its metadata is in a folder.
+  const isCluster = await metadata.metadata.clusterSnapshot({ signal }).then(
+    ({ layouts }) => layouts.length > 0,
+    () => false,
+  );
   const chunks =
-    place.databaseUrl === undefined && place.path !== undefined
+    !isCluster && place.databaseUrl === undefined && place.path !== undefined
       ? await openFsChunkStore({ path: place.path })
       : undefined;
   try {
     await examineStore({
-      ...{ metadata: metadata.metadata, chunks, signal },
+      ...{ metadata: metadata.metadata, chunks, countsCopies: isCluster, signal },
       onProblem: (problem) => {
-        if (findings.length < LISTED_MAX) findings.push(rowFinding(problem));
+        if (problem.copies === "at risk") {
+          if (atRisk.length < LISTED_MAX) atRisk.push(rowFinding(problem));
+          else moreAtRisk++;
+        } else if (findings.length < LISTED_MAX) findings.push(rowFinding(problem));
         else moreCount++;
       },
       onProgress: ({ stage, count }) => {
@@ -53,18 +64,42 @@ export async function findRowProblems({ place, signal, onProgress }: RowExaminat
   } finally {
     await chunks?.close();
   }
+  findings.push(...atRisk);
+  if (moreAtRisk > 0)
+    findings.push({ level: "warning", what: `and ${formatCount(moreAtRisk, "more object")} at risk` });
   if (moreCount > 0) findings.push({ level: "broken", what: `and ${formatCount(moreCount, "more problem")}` });
   if (chunks === undefined) {
-    const what = "chunks were not examined: they are on the nodes; for each node run: ashlar fsck --path <data folder>";
+    const what =
+      "copies were counted by the metadata; the nodes were not asked: for each node run: ashlar fsck --path <data folder>";
     findings.push({ level: "note", what });
   }
   return findings;
 }
 
-function rowFinding({ what, bucket, key, lacksChunks }: StoreProblem): Finding {
+function rowFinding({ what, bucket, key, lacksChunks, copies }: StoreProblem): Finding {
   const name = bucket === undefined || key === undefined ? "" : `${bucket}/${key}: `;
+  if (copies !== undefined) return { ...HURT[copies], what: `${name}${copies}: ${what}` };
   return { level: "broken", what: `${name}${what}`, ...(lacksChunks ? LOST_CHUNKS : WRONG_ROWS) };
 }
+
+const HURT: Readonly<Record<NonNullable<StoreProblem["copies"]>, Omit<Finding, "what">>> = {
+  lost: {
+    level: "broken",
+    why: "no node has these bytes any more, as far as the metadata knows",
+    action:
+      "bring back a disk that was lost, start the node over it, and wait for repair; or put the object again, or delete it",
+  },
+  unreachable: {
+    level: "broken",
+    why: "it cannot be read until one of the nodes that have its chunks is back",
+    action: "start the nodes that are away; see which: ashlar health",
+  },
+  "at risk": {
+    level: "warning",
+    why: "if the node with the only copy is lost, the object is lost",
+    action: "start nodes that are away, and let repair restore the copies; see how far it is: ashlar health",
+  },
+};
 
 const LOST_CHUNKS = {
   why: "a file in the chunks folder is lost or unreadable, while the metadata is right: an older database would not bring it back",

@@ -2,6 +2,7 @@ import { AshlarError } from "@ashlar/sdk/errors";
 import { systemClock, type Transport } from "@ashlar/sdk/ports";
 import { formatBytes, formatCount } from "../../observability/format.ts";
 import { askReadiness, type Figures, readFigures } from "./ask-server.ts";
+import { copiesFindings, copiesOf } from "./copies.ts";
 import { checkFinding, clockFinding, diskFinding, type Finding } from "./finding.ts";
 import { damagedMetadata } from "./folder-problems.ts";
 
@@ -62,6 +63,7 @@ async function maintenanceProblems(url: string, signal: AbortSignal): Promise<re
     ...(refusing === 0 ? [] : [refusingStores(refusing)]),
     ...damagedCopies(figure),
     ...waitingRepairs(figure),
+    ...copiesFindings(copiesOf(figure), systemClock.nowMs()),
   ];
 }
 

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -18,9 +18,33 @@ const refusal = (code: string): unknown => expect.objectContaining({ code });
 test("a folder is made, marked, and free again after its node has closed", async () => {
   (await takeNodeFolder(path, "n1")).release();
   const marker = readFileSync(join(path, "server.json"), "utf8");
-  expect(JSON.parse(marker)).toEqual({ format: "ashlar-node-folder", formatVersion: 1, serverId: "n1" });
+  const folderId = expect.stringMatching(/^[0-9a-f]{32}$/);
+  expect(JSON.parse(marker)).toEqual({ format: "ashlar-node-folder", formatVersion: 1, serverId: "n1", folderId });
   (await takeNodeFolder(path, "n1")).release();
   expect(readFileSync(join(path, "server.json"), "utf8")).toBe(marker);
+});
+
+test("its id stays with it, also in a copy; another folder of the same node has another id", async () => {
+  const idOf = async (folder: string): Promise<string> => {
+    using taken = await takeNodeFolder(folder, "n1");
+    return taken.folderId;
+  };
+  const first = await idOf(path);
+  expect(await idOf(path)).toBe(first);
+  cpSync(path, `${path}-copy`, { recursive: true });
+  expect(await idOf(`${path}-copy`)).toBe(first);
+  expect(await idOf(`${path}-new`)).not.toBe(first);
+});
+
+test("a server.json of an earlier release gets an id, which stays", async () => {
+  mkdirSync(path);
+  const marker = { format: "ashlar-node-folder", formatVersion: 1, serverId: "n1" };
+  writeFileSync(join(path, "server.json"), JSON.stringify(marker));
+  const { folderId, release } = await takeNodeFolder(path, "n1");
+  release();
+  expect(JSON.parse(readFileSync(join(path, "server.json"), "utf8"))).toEqual({ ...marker, folderId });
+  using again = await takeNodeFolder(path, "n1");
+  expect(again.folderId).toBe(folderId);
 });
 
 test("only one process at a time has it, under any id", async () => {

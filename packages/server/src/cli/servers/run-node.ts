@@ -29,18 +29,20 @@ export async function runNode(call: Call): Promise<number> {
   const grants = clusterKey === undefined ? undefined : createGrantKeeper({ ...parts, clusterKey });
   await using opened = openRegistry(settings, parts, grants);
   // Released last: the folder is this node's until its store has closed.
-  using _folder = await takeNodeFolder(dataDir, nodeId);
+  using folder = await takeNodeFolder(dataDir, nodeId);
   const durability = settings.durability as Durability | undefined;
   const store = await openFsChunkStore({ path: dataDir, durability, chunkMaxBytes, logger, tracer }).catch(
     (error: unknown): never => {
       throw folderError(error, dataDir);
     },
   );
-  const { publicUrl, zone, weight, heartbeatIntervalMs } = settings;
+  const { publicUrl, zone, weight, heartbeatIntervalMs, refuseLostDisk } = settings;
   const { registry } = opened;
   const node = createStorageNode({
     ...parts,
     nodeId,
+    folderId: folder.folderId,
+    refuseLostDisk,
     store,
     registry,
     grants,

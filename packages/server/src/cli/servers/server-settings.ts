@@ -28,6 +28,7 @@ export const SERVE_SETTINGS = ["servePath", "port", "durability", "collectInterv
 export const NODE_SETTINGS = [
   "nodeId",
   "dataDir",
+  "refuseLostDisk",
   "grpcPort",
   "publicUrl",
   "zone",

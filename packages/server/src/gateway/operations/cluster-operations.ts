@@ -24,16 +24,15 @@ export const CLUSTER_OPERATIONS = Object.freeze({
     access: "cluster",
     scope: "never",
     async run({ metadata, topology }, registration: NodeRegistration, { signal }) {
-      const { layoutVersion } = await metadata.registerNode(registration, { signal });
+      const registered = await metadata.registerNode(registration, { signal });
       topology.invalidate();
-      return layoutVersion;
+      return registered;
     },
   }),
   heartbeat: operation({
     access: "cluster",
     scope: "never",
-    run: async ({ metadata }, beat: Heartbeat, { signal }) =>
-      (await metadata.heartbeat(beat, { signal })).layoutVersion,
+    run: ({ metadata }, beat: Heartbeat, { signal }) => metadata.heartbeat(beat, { signal }),
   }),
   stopNode: operation({
     access: "cluster",

@@ -6,6 +6,7 @@ import {
   encodeClusterSnapshot,
   encodeInteger,
   encodeLayout,
+  encodeRegisteredNode,
 } from "@ashlar/sdk/rpc";
 import type { ServiceImpl } from "@connectrpc/connect";
 import { rpcCall } from "../gateway-call.ts";
@@ -19,14 +20,13 @@ export function createClusterService(
 ): ServiceImpl<typeof ClusterService> {
   return {
     getCluster: async (_message, call) => encodeClusterSnapshot(await perform("getCluster", {}, rpcCall(call)), limits),
-    registerNode: async (message, call) => ({
-      layoutVersion: encodeInteger(await perform("registerNode", decodeNodeRegistration(message), rpcCall(call))),
-    }),
-    heartbeat: async ({ nodeId, stats }, call) => ({
-      layoutVersion: encodeInteger(
-        await perform("heartbeat", { nodeId, stats: decodeNodeStats(stats) }, rpcCall(call)),
-      ),
-    }),
+    registerNode: async (message, call) =>
+      encodeRegisteredNode(await perform("registerNode", decodeNodeRegistration(message), rpcCall(call))),
+    async heartbeat({ nodeId, stats }, call) {
+      const beat = { nodeId, stats: decodeNodeStats(stats) };
+      const { layoutVersion, hasLostDisk } = await perform("heartbeat", beat, rpcCall(call));
+      return { layoutVersion: encodeInteger(layoutVersion), hasLostDisk: hasLostDisk ?? false };
+    },
     async stopNode({ nodeId }, call) {
       await perform("stopNode", { nodeId }, rpcCall(call));
       return {};

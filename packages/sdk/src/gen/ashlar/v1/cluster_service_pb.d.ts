@@ -127,6 +127,54 @@ export declare type NodeStats = Message<"ashlar.v1.NodeStats"> & {
 export declare const NodeStatsSchema: GenMessage<NodeStats>;
 
 /**
+ * What a node lost that registered without the chunks it held before. The node is up, and repair restores its copies.
+ *
+ * @generated from message ashlar.v1.LostDisk
+ */
+export declare type LostDisk = Message<"ashlar.v1.LostDisk"> & {
+  /**
+   * How the folder differs.
+   *
+   * @generated from field: ashlar.v1.LostDiskKind kind = 1;
+   */
+  kind: LostDiskKind;
+
+  /**
+   * When the node registered so, in ms since the Unix epoch.
+   *
+   * @generated from field: uint64 at_ms = 2;
+   */
+  atMs: bigint;
+
+  /**
+   * Chunks that it held by its last heartbeat before that.
+   *
+   * @generated from field: uint64 chunk_count = 3;
+   */
+  chunkCount: bigint;
+
+  /**
+   * Payload bytes of those chunks.
+   *
+   * @generated from field: uint64 bytes_used = 4;
+   */
+  bytesUsed: bigint;
+
+  /**
+   * Whether every chunk that belongs there was queued for repair; else the walk over the chunks goes on.
+   *
+   * @generated from field: bool is_queued = 5;
+   */
+  isQueued: boolean;
+};
+
+/**
+ * Describes the message ashlar.v1.LostDisk.
+ * Use `create(LostDiskSchema)` to create a new message.
+ */
+export declare const LostDiskSchema: GenMessage<LostDisk>;
+
+/**
  * A storage node as registered.
  *
  * @generated from message ashlar.v1.Node
@@ -194,6 +242,13 @@ export declare type Node = Message<"ashlar.v1.Node"> & {
    * @generated from field: ashlar.v1.NodeStats stats = 9;
    */
   stats?: NodeStats | undefined;
+
+  /**
+   * Present from the registration that lacked what the node held until the last copy is restored.
+   *
+   * @generated from field: ashlar.v1.LostDisk lost_disk = 10;
+   */
+  lostDisk?: LostDisk | undefined;
 };
 
 /**
@@ -298,6 +353,27 @@ export declare type RegisterNodeRequest = Message<"ashlar.v1.RegisterNodeRequest
    * @generated from field: string software_version = 5;
    */
   softwareVersion: string;
+
+  /**
+   * Id of the folder that holds its chunks, at most 64 characters of [A-Za-z0-9._-]. Empty: the folder is not compared with the one before.
+   *
+   * @generated from field: string folder_id = 6;
+   */
+  folderId: string;
+
+  /**
+   * Chunks in the folder now. Absent: not compared with the last heartbeat.
+   *
+   * @generated from field: optional uint64 chunk_count = 7;
+   */
+  chunkCount?: bigint | undefined;
+
+  /**
+   * Refuse the node if its folder lacks chunks that the registry remembers. Default: it is registered, and its copies are restored.
+   *
+   * @generated from field: bool refuse_lost_disk = 8;
+   */
+  refuseLostDisk: boolean;
 };
 
 /**
@@ -318,6 +394,13 @@ export declare type RegisterNodeResponse = Message<"ashlar.v1.RegisterNodeRespon
    * @generated from field: uint64 layout_version = 1;
    */
   layoutVersion: bigint;
+
+  /**
+   * Present if copies that the node held are missing, since this registration or still.
+   *
+   * @generated from field: ashlar.v1.LostDisk lost_disk = 2;
+   */
+  lostDisk?: LostDisk | undefined;
 };
 
 /**
@@ -365,6 +448,13 @@ export declare type HeartbeatResponse = Message<"ashlar.v1.HeartbeatResponse"> &
    * @generated from field: uint64 layout_version = 1;
    */
   layoutVersion: bigint;
+
+  /**
+   * Whether copies are still missing on the node since it lost its disk.
+   *
+   * @generated from field: bool has_lost_disk = 2;
+   */
+  hasLostDisk: boolean;
 };
 
 /**
@@ -502,6 +592,46 @@ export enum NodeState {
 export declare const NodeStateSchema: GenEnum<NodeState>;
 
 /**
+ * How the folder of a node differs from the one that it had before.
+ *
+ * @generated from enum ashlar.v1.LostDiskKind
+ */
+export enum LostDiskKind {
+  /**
+   * Never sent.
+   *
+   * @generated from enum value: LOST_DISK_KIND_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * The same folder, or one whose id is not known, has no chunks any more.
+   *
+   * @generated from enum value: LOST_DISK_KIND_EMPTIED = 1;
+   */
+  EMPTIED = 1,
+
+  /**
+   * Another folder, without chunks.
+   *
+   * @generated from enum value: LOST_DISK_KIND_REPLACED = 2;
+   */
+  REPLACED = 2,
+
+  /**
+   * Another folder, with chunks, such as a wrong mount or an earlier disk.
+   *
+   * @generated from enum value: LOST_DISK_KIND_OTHER = 3;
+   */
+  OTHER = 3,
+}
+
+/**
+ * Describes the enum ashlar.v1.LostDiskKind.
+ */
+export declare const LostDiskKindSchema: GenEnum<LostDiskKind>;
+
+/**
  * Nodes, layout and ring, served by a gateway. GetCluster needs an API key; RegisterNode, Heartbeat and StopNode need a cluster grant;
  * ChangeLayout needs an admin key.
  *
@@ -520,7 +650,8 @@ export declare const ClusterService: GenService<{
   },
   /**
    * Registers a storage node or updates it. A new node joins the layout automatically, unless the cluster stages layouts.
-   * Errors: FAILED_PRECONDITION while a node with this id is up under another URL; the id is free when that node has stopped or is down.
+   * Errors: FAILED_PRECONDITION while a node with this id is up under another URL; the id is free when that node has stopped or is down. The same
+   * error with the detail `reason` LOST_DISK: the folder lacks chunks that the registry remembers, and the node asked to be refused then.
    *
    * @generated from rpc ashlar.v1.ClusterService.RegisterNode
    */

@@ -8,7 +8,7 @@ import { enumDesc, fileDesc, messageDesc, serviceDesc, tsEnum } from "@bufbuild/
  * Describes the file ashlar/v1/cluster_service.proto.
  */
 export const file_ashlar_v1_cluster_service = /*@__PURE__*/
-  fileDesc("Ch9hc2hsYXIvdjEvY2x1c3Rlcl9zZXJ2aWNlLnByb3RvEglhc2hsYXIudjEiOwoKTGF5b3V0Tm9kZRIPCgdub2RlX2lkGAEgASgJEgwKBHpvbmUYAiABKAkSDgoGd2VpZ2h0GAMgASgBIoIBCgZMYXlvdXQSFgoObGF5b3V0X3ZlcnNpb24YASABKAQSGgoScmVwbGljYXRpb25fZmFjdG9yGAIgASgNEh4KFnZpcnR1YWxfbm9kZXNfcGVyX25vZGUYAyABKA0SJAoFbm9kZXMYBCADKAsyFS5hc2hsYXIudjEuTGF5b3V0Tm9kZSJdCglOb2RlU3RhdHMSEwoLY2h1bmtfY291bnQYASABKAQSEgoKYnl0ZXNfdXNlZBgCIAEoBBISCgpieXRlc19mcmVlGAMgASgEEhMKC2J5dGVzX3RvdGFsGAQgASgEIt4BCgROb2RlEg8KB25vZGVfaWQYASABKAkSCwoDdXJsGAIgASgJEgwKBHpvbmUYAyABKAkSDgoGd2VpZ2h0GAQgASgBEhgKEHNvZnR3YXJlX3ZlcnNpb24YBSABKAkSIwoFc3RhdGUYBiABKA4yFC5hc2hsYXIudjEuTm9kZVN0YXRlEhgKEHJlZ2lzdGVyZWRfYXRfbXMYByABKAQSHAoUbGFzdF9oZWFydGJlYXRfYXRfbXMYCCABKAQSIwoFc3RhdHMYCSABKAsyFC5hc2hsYXIudjEuTm9kZVN0YXRzIhMKEUdldENsdXN0ZXJSZXF1ZXN0IosBChJHZXRDbHVzdGVyUmVzcG9uc2USHgoFbm9kZXMYASADKAsyDy5hc2hsYXIudjEuTm9kZRIiCgdsYXlvdXRzGAIgAygLMhEuYXNobGFyLnYxLkxheW91dBIYChBpbmxpbmVfbWF4X2J5dGVzGAMgASgNEhcKD2NodW5rX21heF9ieXRlcxgEIAEoBCLPAQoTUmVnaXN0ZXJOb2RlUmVxdWVzdBIuCgdub2RlX2lkGAEgASgJQh26SBpyGDIWXltBLVphLXowLTkuXy1dezEsNjR9JBIVCgN1cmwYAiABKAlCCLpIBXIDiAEBEhUKBHpvbmUYAyABKAlCB7pIBHICGEASLAoGd2VpZ2h0GAQgASgBQhe6SBQSEhkAAAAAAABZQCkAAAAAAAAAAEgAiAEBEiEKEHNvZnR3YXJlX3ZlcnNpb24YBSABKAlCB7pIBHICGEBCCQoHX3dlaWdodCIuChRSZWdpc3Rlck5vZGVSZXNwb25zZRIWCg5sYXlvdXRfdmVyc2lvbhgBIAEoBCJvChBIZWFydGJlYXRSZXF1ZXN0Ei4KB25vZGVfaWQYASABKAlCHbpIGnIYMhZeW0EtWmEtejAtOS5fLV17MSw2NH0kEisKBXN0YXRzGAIgASgLMhQuYXNobGFyLnYxLk5vZGVTdGF0c0IGukgDyAEBIisKEUhlYXJ0YmVhdFJlc3BvbnNlEhYKDmxheW91dF92ZXJzaW9uGAEgASgEIkEKD1N0b3BOb2RlUmVxdWVzdBIuCgdub2RlX2lkGAEgASgJQh26SBpyGDIWXltBLVphLXowLTkuXy1dezEsNjR9JCISChBTdG9wTm9kZVJlc3BvbnNlIvUBChNDaGFuZ2VMYXlvdXRSZXF1ZXN0EioKEnJlcGxpY2F0aW9uX2ZhY3RvchgBIAEoDUIJukgGKgQYECgBSACIAQESRwoHd2VpZ2h0cxgCIAMoCzIrLmFzaGxhci52MS5DaGFuZ2VMYXlvdXRSZXF1ZXN0LldlaWdodHNFbnRyeUIJukgGmgEDEIACEiIKD3JlbW92ZV9ub2RlX2lkcxgDIAMoCUIJukgGkgEDEIACGi4KDFdlaWdodHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBQhUKE19yZXBsaWNhdGlvbl9mYWN0b3IiOQoUQ2hhbmdlTGF5b3V0UmVzcG9uc2USIQoGbGF5b3V0GAEgASgLMhEuYXNobGFyLnYxLkxheW91dCpnCglOb2RlU3RhdGUSGgoWTk9ERV9TVEFURV9VTlNQRUNJRklFRBAAEhEKDU5PREVfU1RBVEVfVVAQARITCg9OT0RFX1NUQVRFX0RPV04QAhIWChJOT0RFX1NUQVRFX1NUT1BQRUQQAzKKAwoOQ2x1c3RlclNlcnZpY2USSQoKR2V0Q2x1c3RlchIcLmFzaGxhci52MS5HZXRDbHVzdGVyUmVxdWVzdBodLmFzaGxhci52MS5HZXRDbHVzdGVyUmVzcG9uc2USTwoMUmVnaXN0ZXJOb2RlEh4uYXNobGFyLnYxLlJlZ2lzdGVyTm9kZVJlcXVlc3QaHy5hc2hsYXIudjEuUmVnaXN0ZXJOb2RlUmVzcG9uc2USRgoJSGVhcnRiZWF0EhsuYXNobGFyLnYxLkhlYXJ0YmVhdFJlcXVlc3QaHC5hc2hsYXIudjEuSGVhcnRiZWF0UmVzcG9uc2USQwoIU3RvcE5vZGUSGi5hc2hsYXIudjEuU3RvcE5vZGVSZXF1ZXN0GhsuYXNobGFyLnYxLlN0b3BOb2RlUmVzcG9uc2USTwoMQ2hhbmdlTGF5b3V0Eh4uYXNobGFyLnYxLkNoYW5nZUxheW91dFJlcXVlc3QaHy5hc2hsYXIudjEuQ2hhbmdlTGF5b3V0UmVzcG9uc2ViBnByb3RvMw");
+  fileDesc("Ch9hc2hsYXIvdjEvY2x1c3Rlcl9zZXJ2aWNlLnByb3RvEglhc2hsYXIudjEiOwoKTGF5b3V0Tm9kZRIPCgdub2RlX2lkGAEgASgJEgwKBHpvbmUYAiABKAkSDgoGd2VpZ2h0GAMgASgBIoIBCgZMYXlvdXQSFgoObGF5b3V0X3ZlcnNpb24YASABKAQSGgoScmVwbGljYXRpb25fZmFjdG9yGAIgASgNEh4KFnZpcnR1YWxfbm9kZXNfcGVyX25vZGUYAyABKA0SJAoFbm9kZXMYBCADKAsyFS5hc2hsYXIudjEuTGF5b3V0Tm9kZSJdCglOb2RlU3RhdHMSEwoLY2h1bmtfY291bnQYASABKAQSEgoKYnl0ZXNfdXNlZBgCIAEoBBISCgpieXRlc19mcmVlGAMgASgEEhMKC2J5dGVzX3RvdGFsGAQgASgEInwKCExvc3REaXNrEiUKBGtpbmQYASABKA4yFy5hc2hsYXIudjEuTG9zdERpc2tLaW5kEg0KBWF0X21zGAIgASgEEhMKC2NodW5rX2NvdW50GAMgASgEEhIKCmJ5dGVzX3VzZWQYBCABKAQSEQoJaXNfcXVldWVkGAUgASgIIoYCCgROb2RlEg8KB25vZGVfaWQYASABKAkSCwoDdXJsGAIgASgJEgwKBHpvbmUYAyABKAkSDgoGd2VpZ2h0GAQgASgBEhgKEHNvZnR3YXJlX3ZlcnNpb24YBSABKAkSIwoFc3RhdGUYBiABKA4yFC5hc2hsYXIudjEuTm9kZVN0YXRlEhgKEHJlZ2lzdGVyZWRfYXRfbXMYByABKAQSHAoUbGFzdF9oZWFydGJlYXRfYXRfbXMYCCABKAQSIwoFc3RhdHMYCSABKAsyFC5hc2hsYXIudjEuTm9kZVN0YXRzEiYKCWxvc3RfZGlzaxgKIAEoCzITLmFzaGxhci52MS5Mb3N0RGlzayITChFHZXRDbHVzdGVyUmVxdWVzdCKLAQoSR2V0Q2x1c3RlclJlc3BvbnNlEh4KBW5vZGVzGAEgAygLMg8uYXNobGFyLnYxLk5vZGUSIgoHbGF5b3V0cxgCIAMoCzIRLmFzaGxhci52MS5MYXlvdXQSGAoQaW5saW5lX21heF9ieXRlcxgDIAEoDRIXCg9jaHVua19tYXhfYnl0ZXMYBCABKAQixQIKE1JlZ2lzdGVyTm9kZVJlcXVlc3QSLgoHbm9kZV9pZBgBIAEoCUIdukgachgyFl5bQS1aYS16MC05Ll8tXXsxLDY0fSQSFQoDdXJsGAIgASgJQgi6SAVyA4gBARIVCgR6b25lGAMgASgJQge6SARyAhhAEiwKBndlaWdodBgEIAEoAUIXukgUEhIZAAAAAAAAWUApAAAAAAAAAABIAIgBARIhChBzb2Z0d2FyZV92ZXJzaW9uGAUgASgJQge6SARyAhhAEjAKCWZvbGRlcl9pZBgGIAEoCUIdukgachgyFl5bQS1aYS16MC05Ll8tXXswLDY0fSQSGAoLY2h1bmtfY291bnQYByABKARIAYgBARIYChByZWZ1c2VfbG9zdF9kaXNrGAggASgIQgkKB193ZWlnaHRCDgoMX2NodW5rX2NvdW50IlYKFFJlZ2lzdGVyTm9kZVJlc3BvbnNlEhYKDmxheW91dF92ZXJzaW9uGAEgASgEEiYKCWxvc3RfZGlzaxgCIAEoCzITLmFzaGxhci52MS5Mb3N0RGlzayJvChBIZWFydGJlYXRSZXF1ZXN0Ei4KB25vZGVfaWQYASABKAlCHbpIGnIYMhZeW0EtWmEtejAtOS5fLV17MSw2NH0kEisKBXN0YXRzGAIgASgLMhQuYXNobGFyLnYxLk5vZGVTdGF0c0IGukgDyAEBIkIKEUhlYXJ0YmVhdFJlc3BvbnNlEhYKDmxheW91dF92ZXJzaW9uGAEgASgEEhUKDWhhc19sb3N0X2Rpc2sYAiABKAgiQQoPU3RvcE5vZGVSZXF1ZXN0Ei4KB25vZGVfaWQYASABKAlCHbpIGnIYMhZeW0EtWmEtejAtOS5fLV17MSw2NH0kIhIKEFN0b3BOb2RlUmVzcG9uc2Ui9QEKE0NoYW5nZUxheW91dFJlcXVlc3QSKgoScmVwbGljYXRpb25fZmFjdG9yGAEgASgNQgm6SAYqBBgQKAFIAIgBARJHCgd3ZWlnaHRzGAIgAygLMisuYXNobGFyLnYxLkNoYW5nZUxheW91dFJlcXVlc3QuV2VpZ2h0c0VudHJ5Qgm6SAaaAQMQgAISIgoPcmVtb3ZlX25vZGVfaWRzGAMgAygJQgm6SAaSAQMQgAIaLgoMV2VpZ2h0c0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoAToCOAFCFQoTX3JlcGxpY2F0aW9uX2ZhY3RvciI5ChRDaGFuZ2VMYXlvdXRSZXNwb25zZRIhCgZsYXlvdXQYASABKAsyES5hc2hsYXIudjEuTGF5b3V0KmcKCU5vZGVTdGF0ZRIaChZOT0RFX1NUQVRFX1VOU1BFQ0lGSUVEEAASEQoNTk9ERV9TVEFURV9VUBABEhMKD05PREVfU1RBVEVfRE9XThACEhYKEk5PREVfU1RBVEVfU1RPUFBFRBADKoEBCgxMb3N0RGlza0tpbmQSHgoaTE9TVF9ESVNLX0tJTkRfVU5TUEVDSUZJRUQQABIaChZMT1NUX0RJU0tfS0lORF9FTVBUSUVEEAESGwoXTE9TVF9ESVNLX0tJTkRfUkVQTEFDRUQQAhIYChRMT1NUX0RJU0tfS0lORF9PVEhFUhADMooDCg5DbHVzdGVyU2VydmljZRJJCgpHZXRDbHVzdGVyEhwuYXNobGFyLnYxLkdldENsdXN0ZXJSZXF1ZXN0Gh0uYXNobGFyLnYxLkdldENsdXN0ZXJSZXNwb25zZRJPCgxSZWdpc3Rlck5vZGUSHi5hc2hsYXIudjEuUmVnaXN0ZXJOb2RlUmVxdWVzdBofLmFzaGxhci52MS5SZWdpc3Rlck5vZGVSZXNwb25zZRJGCglIZWFydGJlYXQSGy5hc2hsYXIudjEuSGVhcnRiZWF0UmVxdWVzdBocLmFzaGxhci52MS5IZWFydGJlYXRSZXNwb25zZRJDCghTdG9wTm9kZRIaLmFzaGxhci52MS5TdG9wTm9kZVJlcXVlc3QaGy5hc2hsYXIudjEuU3RvcE5vZGVSZXNwb25zZRJPCgxDaGFuZ2VMYXlvdXQSHi5hc2hsYXIudjEuQ2hhbmdlTGF5b3V0UmVxdWVzdBofLmFzaGxhci52MS5DaGFuZ2VMYXlvdXRSZXNwb25zZWIGcHJvdG8z");
 
 /**
  * Describes the message ashlar.v1.LayoutNode.
@@ -32,81 +32,88 @@ export const NodeStatsSchema = /*@__PURE__*/
   messageDesc(file_ashlar_v1_cluster_service, 2);
 
 /**
+ * Describes the message ashlar.v1.LostDisk.
+ * Use `create(LostDiskSchema)` to create a new message.
+ */
+export const LostDiskSchema = /*@__PURE__*/
+  messageDesc(file_ashlar_v1_cluster_service, 3);
+
+/**
  * Describes the message ashlar.v1.Node.
  * Use `create(NodeSchema)` to create a new message.
  */
 export const NodeSchema = /*@__PURE__*/
-  messageDesc(file_ashlar_v1_cluster_service, 3);
+  messageDesc(file_ashlar_v1_cluster_service, 4);
 
 /**
  * Describes the message ashlar.v1.GetClusterRequest.
  * Use `create(GetClusterRequestSchema)` to create a new message.
  */
 export const GetClusterRequestSchema = /*@__PURE__*/
-  messageDesc(file_ashlar_v1_cluster_service, 4);
+  messageDesc(file_ashlar_v1_cluster_service, 5);
 
 /**
  * Describes the message ashlar.v1.GetClusterResponse.
  * Use `create(GetClusterResponseSchema)` to create a new message.
  */
 export const GetClusterResponseSchema = /*@__PURE__*/
-  messageDesc(file_ashlar_v1_cluster_service, 5);
+  messageDesc(file_ashlar_v1_cluster_service, 6);
 
 /**
  * Describes the message ashlar.v1.RegisterNodeRequest.
  * Use `create(RegisterNodeRequestSchema)` to create a new message.
  */
 export const RegisterNodeRequestSchema = /*@__PURE__*/
-  messageDesc(file_ashlar_v1_cluster_service, 6);
+  messageDesc(file_ashlar_v1_cluster_service, 7);
 
 /**
  * Describes the message ashlar.v1.RegisterNodeResponse.
  * Use `create(RegisterNodeResponseSchema)` to create a new message.
  */
 export const RegisterNodeResponseSchema = /*@__PURE__*/
-  messageDesc(file_ashlar_v1_cluster_service, 7);
+  messageDesc(file_ashlar_v1_cluster_service, 8);
 
 /**
  * Describes the message ashlar.v1.HeartbeatRequest.
  * Use `create(HeartbeatRequestSchema)` to create a new message.
  */
 export const HeartbeatRequestSchema = /*@__PURE__*/
-  messageDesc(file_ashlar_v1_cluster_service, 8);
+  messageDesc(file_ashlar_v1_cluster_service, 9);
 
 /**
  * Describes the message ashlar.v1.HeartbeatResponse.
  * Use `create(HeartbeatResponseSchema)` to create a new message.
  */
 export const HeartbeatResponseSchema = /*@__PURE__*/
-  messageDesc(file_ashlar_v1_cluster_service, 9);
+  messageDesc(file_ashlar_v1_cluster_service, 10);
 
 /**
  * Describes the message ashlar.v1.StopNodeRequest.
  * Use `create(StopNodeRequestSchema)` to create a new message.
  */
 export const StopNodeRequestSchema = /*@__PURE__*/
-  messageDesc(file_ashlar_v1_cluster_service, 10);
+  messageDesc(file_ashlar_v1_cluster_service, 11);
 
 /**
  * Describes the message ashlar.v1.StopNodeResponse.
  * Use `create(StopNodeResponseSchema)` to create a new message.
  */
 export const StopNodeResponseSchema = /*@__PURE__*/
-  messageDesc(file_ashlar_v1_cluster_service, 11);
+  messageDesc(file_ashlar_v1_cluster_service, 12);
 
 /**
  * Describes the message ashlar.v1.ChangeLayoutRequest.
  * Use `create(ChangeLayoutRequestSchema)` to create a new message.
  */
 export const ChangeLayoutRequestSchema = /*@__PURE__*/
-  messageDesc(file_ashlar_v1_cluster_service, 12);
+  messageDesc(file_ashlar_v1_cluster_service, 13);
 
 /**
  * Describes the message ashlar.v1.ChangeLayoutResponse.
  * Use `create(ChangeLayoutResponseSchema)` to create a new message.
  */
 export const ChangeLayoutResponseSchema = /*@__PURE__*/
-  messageDesc(file_ashlar_v1_cluster_service, 13);
+  messageDesc(file_ashlar_v1_cluster_service, 14);
 
 /**
  * Describes the enum ashlar.v1.NodeState.
@@ -121,6 +128,20 @@ export const NodeStateSchema = /*@__PURE__*/
  */
 export const NodeState = /*@__PURE__*/
   tsEnum(NodeStateSchema);
+
+/**
+ * Describes the enum ashlar.v1.LostDiskKind.
+ */
+export const LostDiskKindSchema = /*@__PURE__*/
+  enumDesc(file_ashlar_v1_cluster_service, 1);
+
+/**
+ * How the folder of a node differs from the one that it had before.
+ *
+ * @generated from enum ashlar.v1.LostDiskKind
+ */
+export const LostDiskKind = /*@__PURE__*/
+  tsEnum(LostDiskKindSchema);
 
 /**
  * Nodes, layout and ring, served by a gateway. GetCluster needs an API key; RegisterNode, Heartbeat and StopNode need a cluster grant;

@@ -1,0 +1,78 @@
+import { LIMITS } from "@ashlar/sdk/limits";
+import { formatCount, formatDuration } from "../../observability/format.ts";
+import { type Figures, readFigures } from "./ask-server.ts";
+import type { Finding } from "./finding.ts";
+
+/** Chunks by their copies, as a gateway last counted them. */
+export interface CountedCopies {
+  /** The index is the number of copies on nodes that are up; no zeros at the end. */
+  readonly byCopies: readonly number[];
+  readonly lost: number;
+  readonly short: number;
+  readonly countedAtMs: number;
+}
+
+const ANSWER_MS = 4000;
+
+/** Reads the last count from a gateway's metrics. @returns `undefined` if there is none: nothing was counted yet, or there are no chunks on nodes. */
+export function copiesOf(figure: Figures | undefined): CountedCopies | undefined {
+  const countedAtMs = (figure?.("ashlar_chunks_counted_timestamp_seconds") ?? 0) * 1000;
+  if (figure === undefined || countedAtMs === 0) return undefined;
+  const byCopies: number[] = [];
+  for (let copies = 0; copies <= LIMITS.REPLICATION_FACTOR_MAX; copies++)
+    byCopies.push(figure(`ashlar_chunks_by_copies{copies="${copies}"}`) ?? 0);
+  while (byCopies.at(-1) === 0) byCopies.pop();
+  if (byCopies.length === 0) return undefined;
+  const [lost = 0, short = 0] = [figure("ashlar_chunks_lost"), figure("ashlar_chunks_short_of_copies")];
+  return { byCopies, lost, short, countedAtMs };
+}
+
+/** Asks a gateway. @returns `undefined` if it does not tell. */
+export async function askCopies(url: string, signal: AbortSignal): Promise<CountedCopies | undefined> {
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]);
+  return copiesOf(await readFigures(url, limit).catch(() => undefined));
+}
+
+/** The count as one line: most copies first. */
+export function copiesLine({ byCopies, countedAtMs }: CountedCopies, nowMs: number): string {
+  const counts = byCopies.map((count, copies) => `${copies}: ${count}`).reverse();
+  const ago = formatDuration(Math.max(0, Math.round((nowMs - countedAtMs) / 1000) * 1000));
+  return `chunks by copies on nodes that are up: ${counts.join(", ")} (counted ${ago} ago)`;
+}
+
+/** What the count means. */
+export function copiesFindings(copies: CountedCopies | undefined, nowMs: number): readonly Finding[] {
+  if (copies === undefined) return [];
+  const { byCopies, lost, short } = copies;
+  const [none = 0, one = 0] = byCopies;
+  const unreachable = Math.max(0, none - lost);
+  // Chunks of a layout that asks for one copy are not short of copies.
+  const atRisk = Math.max(0, Math.min(one, short - none));
+  const findings: Finding[] = [{ level: "ok", what: copiesLine(copies, nowMs) }];
+  const which = "see which objects: ashlar fsck, with the DATABASE_URL of the cluster";
+  if (lost > 0) {
+    findings.push({
+      level: "broken",
+      what: `${formatCount(lost, "chunk")} ${lost === 1 ? "has" : "have"} no copy left`,
+      why: "objects that have them cannot be read",
+      action: `bring back the disks that were lost, or put those objects again; ${which}`,
+    });
+  }
+  if (unreachable > 0) {
+    findings.push({
+      level: "broken",
+      what: `${formatCount(unreachable, "chunk")} cannot be read now: all their copies are on nodes that are away`,
+      why: "nothing is lost, if those nodes come back with their disks",
+      action: `start the nodes that are away; ${which}`,
+    });
+  }
+  if (atRisk > 0) {
+    findings.push({
+      level: "warning",
+      what: `${formatCount(atRisk, "chunk")} ${atRisk === 1 ? "has" : "have"} only one copy on a node that is up`,
+      why: "if that node is lost too, they cannot be read",
+      action: `start nodes that are away, and let repair restore the copies; ${which}`,
+    });
+  }
+  return findings;
+}
