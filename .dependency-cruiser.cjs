@@ -6,6 +6,9 @@ const SERVER = "^packages/server/src/";
 const TEST_FILES = "\\.(test|test-d)\\.ts$";
 
 /** One layer of the SDK and the layers it may reach; everything else of ours is forbidden to it. */
+/** What every layer may know: the limits, their values, and the units of bytes. */
+const LIMITS = ["limits.ts", "limit-values.ts", "byte-units.ts"];
+
 function sdkLayer(name, allowed) {
   const reachable = [name, ...allowed].map((layer) =>
     layer.endsWith(".ts") ? layer.replace(".", "\\.") : `${layer}/`,
@@ -36,16 +39,16 @@ module.exports = {
       to: { path: TEST_FILES },
     },
 
-    sdkLayer("errors", ["limits.ts", "internal"]),
-    sdkLayer("internal", ["errors", "limits.ts"]),
-    sdkLayer("hash", ["errors", "limits.ts", "internal"]),
-    sdkLayer("ring", ["errors", "limits.ts", "internal", "hash", "ports"]),
-    sdkLayer("chunking", ["errors", "limits.ts", "internal", "ports"]),
-    sdkLayer("manifest", ["errors", "limits.ts", "internal", "hash", "chunking"]),
-    sdkLayer("ports", ["errors", "limits.ts", "internal", "hash", "manifest", "ring", "chunking"]),
-    sdkLayer("engine", ["errors", "limits.ts", "internal", "hash", "manifest", "ring", "chunking", "ports"]),
-    sdkLayer("rpc", ["gen", "errors", "limits.ts", "internal", "hash", "manifest", "ring", "ports"]),
-    sdkLayer("transport", ["rpc", "errors", "limits.ts", "internal", "hash", "manifest", "ring", "ports"]),
+    sdkLayer("errors", [...LIMITS, "internal"]),
+    sdkLayer("internal", ["errors", ...LIMITS]),
+    sdkLayer("hash", ["errors", ...LIMITS, "internal"]),
+    sdkLayer("ring", ["errors", ...LIMITS, "internal", "hash", "ports"]),
+    sdkLayer("chunking", ["errors", ...LIMITS, "internal", "ports"]),
+    sdkLayer("manifest", ["errors", ...LIMITS, "internal", "hash", "chunking"]),
+    sdkLayer("ports", ["errors", ...LIMITS, "internal", "hash", "manifest", "ring", "chunking"]),
+    sdkLayer("engine", ["errors", ...LIMITS, "internal", "hash", "manifest", "ring", "chunking", "ports"]),
+    sdkLayer("rpc", ["gen", "errors", ...LIMITS, "internal", "hash", "manifest", "ring", "ports"]),
+    sdkLayer("transport", ["rpc", "errors", ...LIMITS, "internal", "hash", "manifest", "ring", "ports"]),
     sdkLayer("tracing", ["hash", "ports", "client"]),
     {
       name: "sdk-gen-only-through-rpc",

@@ -1,5 +1,5 @@
 import { AshlarError } from "../errors/index.ts";
-import { LIMITS } from "../limits.ts";
+import * as LIMITS from "../limit-values.ts";
 import type { ChunkCutter, Chunker } from "./chunker.ts";
 
 /**

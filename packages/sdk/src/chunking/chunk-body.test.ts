@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { LIMITS } from "../limits.ts";
+import * as LIMITS from "../limit-values.ts";
 import { byCount, type ChunkCutter, chunkBody, fixed } from "./index.ts";
 
 const CHUNK = LIMITS.CHUNK_MIN_BYTES;

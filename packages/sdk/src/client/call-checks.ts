@@ -1,5 +1,5 @@
 import { AshlarError } from "../errors/index.ts";
-import { LIMITS } from "../limits.ts";
+import * as LIMITS from "../limit-values.ts";
 import * as check from "../ports/metadata-checks.ts";
 import { normalizeDeclaredDigest } from "../ports/metadata-checks.ts";
 import { assertBucketName, assertObjectKey, normalizeAttributes } from "../ports/names.ts";

@@ -1,7 +1,7 @@
 import { AshlarError } from "../errors/index.ts";
 import { raceAbort } from "../internal/linked-abort.ts";
 import { createSemaphore } from "../internal/semaphore.ts";
-import { LIMITS } from "../limits.ts";
+import * as LIMITS from "../limit-values.ts";
 import type { WriteOptions } from "../ports/index.ts";
 import { attributesOf, conditionOf, hasAttributes, withAttributes } from "./attributes.ts";
 import { toByteStream } from "./body-source.ts";

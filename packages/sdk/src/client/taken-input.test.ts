@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { LIMITS } from "../limits.ts";
+import * as LIMITS from "../limit-values.ts";
 import { takenInput } from "./taken-input.ts";
 
 test("each argument is read once, and nothing else", () => {

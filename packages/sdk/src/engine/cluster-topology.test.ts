@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { sha256Sync } from "../hash/index.ts";
-import { LIMITS } from "../limits.ts";
+import * as LIMITS from "../limit-values.ts";
 import {
   type ChunkStore,
   type Clock,

@@ -1,6 +1,6 @@
 import { AshlarError } from "../errors/index.ts";
 import type { Digest } from "../hash/index.ts";
-import { LIMITS } from "../limits.ts";
+import * as LIMITS from "../limit-values.ts";
 import type { CallOptions, Clock, ClusterSnapshot, Endpoint, Logger, NodeRegistry, Transport } from "../ports/index.ts";
 import { createPlacement, type Placement } from "../ring/index.ts";
 import { createNodePool } from "./node-pool.ts";

@@ -1,6 +1,6 @@
 import { AshlarError } from "../errors/index.ts";
 import { type Digest, encodeHex } from "../hash/digest.ts";
-import { LIMITS } from "../limits.ts";
+import * as LIMITS from "../limit-values.ts";
 import type {
   BucketCatalog,
   CallOptions,

@@ -1,7 +1,7 @@
 import { AshlarError } from "../errors/index.ts";
 import { encodeHex } from "../hash/digest.ts";
 import { raceAbort } from "../internal/linked-abort.ts";
-import { LIMITS } from "../limits.ts";
+import * as LIMITS from "../limit-values.ts";
 import type { CallOptions, ObjectBackend, WriteOptions } from "../ports/index.ts";
 import {
   checkDurability,

@@ -1,7 +1,7 @@
 import type { Chunker } from "../chunking/chunker.ts";
 import { fixed } from "../chunking/fixed.ts";
 import { createSemaphore, type Semaphore } from "../internal/semaphore.ts";
-import { LIMITS } from "../limits.ts";
+import * as LIMITS from "../limit-values.ts";
 import type { Catalog, Clock, Durability, GrantSource, Hasher, Logger, Random } from "../ports/index.ts";
 import { createTicketCache, type TicketCache } from "./claims-and-tickets.ts";
 import { createReplicatedStore, type ReplicatedStore } from "./replicated-store.ts";

@@ -1,6 +1,6 @@
 import { AshlarError } from "../errors/index.ts";
 import { shownUrl } from "../internal/checked-url.ts";
-import { LIMITS } from "../limits.ts";
+import * as LIMITS from "../limit-values.ts";
 import type { ChunkStore, ClusterSnapshot, Endpoint, Logger, NodeRecord, Transport } from "../ports/index.ts";
 import type { NamedStore } from "./topology.ts";
 

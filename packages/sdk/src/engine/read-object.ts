@@ -3,7 +3,7 @@ import { encodeHex } from "../hash/digest.ts";
 import { assert } from "../internal/assert.ts";
 import { linkCall } from "../internal/failure-notes.ts";
 import { raceAbort } from "../internal/linked-abort.ts";
-import { LIMITS } from "../limits.ts";
+import * as LIMITS from "../limit-values.ts";
 import type {
   ByteRange,
   CallOptions,

@@ -2,7 +2,7 @@ import { AshlarError, type ErrorCode } from "../errors/index.ts";
 import { bytesEqual, type Digest, encodeHex } from "../hash/digest.ts";
 import { linkCall } from "../internal/failure-notes.ts";
 import { linkAbort } from "../internal/linked-abort.ts";
-import { LIMITS } from "../limits.ts";
+import * as LIMITS from "../limit-values.ts";
 import type {
   BytesProgress,
   ChunkHolders,

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { AshlarError } from "../errors/index.ts";
-import { LIMITS } from "../limits.ts";
+import * as LIMITS from "../limit-values.ts";
 import type { Clock, Random } from "../ports/index.ts";
 import { type RetryEvent, retrying, withRetry } from "./retry.ts";
 

@@ -2,7 +2,7 @@ import { AshlarError } from "../errors/index.ts";
 import { callWatcher } from "../internal/app-functions.ts";
 import { noteFailure } from "../internal/failure-notes.ts";
 import { tlsProblem } from "../internal/network-error.ts";
-import { LIMITS } from "../limits.ts";
+import * as LIMITS from "../limit-values.ts";
 import type { Clock, Random, WriteOptions } from "../ports/index.ts";
 
 /** A try that failed and will be repeated. */

@@ -7,7 +7,7 @@ import { assert } from "../internal/assert.ts";
 import { linkCall } from "../internal/failure-notes.ts";
 import { raceAbort } from "../internal/linked-abort.ts";
 import { createSemaphore } from "../internal/semaphore.ts";
-import { LIMITS } from "../limits.ts";
+import * as LIMITS from "../limit-values.ts";
 import type { CallOptions, CommittedChunk, Durability, TransferOptions } from "../ports/index.ts";
 import { startClaims, startTickets, type UploadTickets } from "./claims-and-tickets.ts";
 import type { EngineContext } from "./engine-context.ts";

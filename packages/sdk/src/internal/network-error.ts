@@ -8,7 +8,7 @@ const NETWORK_CODE = /^(E[A-Z]+|EAI_[A-Z]+|UND_ERR_(SOCKET|CLOSED|DESTROYED|[A-Z
 const NODE_CODE = /^ERR_(SOCKET|STREAM|HTTP2_(GOAWAY|INVALID_S|SESSION|STREAM|PING))/;
 
 /** Messages of fetch in Node ("fetch failed", "terminated"), Chromium, Firefox and Safari; there is no code. */
-const FETCH_FAILURE = /^(fetch failed|terminated|failed to fetch|networkerror|load failed|network error)/i;
+const FETCH_FAILURE = /^(fetch failed|terminated|failed to fetch|load failed|network ?error)/i;
 
 /** Codes of Node's HTTP/2 and undici for bytes that are not their protocol, and the text of grpc-js, which keeps only the text of a cause. */
 const OTHER_PROTOCOL = /^(ERR_HTTP2_ERROR|HTTPParserError)$|Last error: Protocol error/;
@@ -20,7 +20,7 @@ const TLS_FAILURE =
 /** What to do about a failed TLS handshake; `undefined` for any other error. One short text for all cases, because pages load it too. */
 export function tlsProblem(error: unknown): string | undefined {
   if (!hasCause(error, ({ message }, code) => TLS_FAILURE.test(code) || TLS_FAILURE.test(message))) return undefined;
-  return "TLS failed: use http:// if the port has no TLS, or give the `ca` of its certificate (NODE_EXTRA_CA_CERTS)";
+  return "TLS failed: use http:// if the port has no TLS, or give its `ca` (NODE_EXTRA_CA_CERTS)";
 }
 
 /** Whether an error, or a cause of it, means that the other side cannot be reached or went away. */

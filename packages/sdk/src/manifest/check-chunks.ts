@@ -1,5 +1,5 @@
 import { DIGEST_BYTES } from "../hash/digest.ts";
-import { LIMITS } from "../limits.ts";
+import * as LIMITS from "../limit-values.ts";
 import type { SegmentChunk } from "./segment-codec.ts";
 
 /**

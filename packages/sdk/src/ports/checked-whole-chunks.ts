@@ -1,7 +1,7 @@
 import { AshlarError, throwIfAborted } from "../errors/index.ts";
 import { DIGEST_BYTES, type Digest } from "../hash/digest.ts";
 import { raceAbort } from "../internal/linked-abort.ts";
-import { LIMITS } from "../limits.ts";
+import * as LIMITS from "../limit-values.ts";
 import type {
   CallOptions,
   ChunkStore,

@@ -1,7 +1,8 @@
+import { MIB } from "../byte-units.ts";
 import { AshlarError } from "../errors/index.ts";
 import { DIGEST_BYTES, type Digest, isDigestHex } from "../hash/digest.ts";
 import { checkedUrl } from "../internal/checked-url.ts";
-import { LIMITS, MIB } from "../limits.ts";
+import * as LIMITS from "../limit-values.ts";
 import { checkChunks } from "../manifest/check-chunks.ts";
 import type { CredentialScope } from "./credentials.ts";
 import { DURABILITIES, type Durability } from "./durability.ts";

@@ -4,7 +4,7 @@
  * here, and its implementations.
  */
 import { decodeDigestHex, encodeHex } from "../hash/digest.ts";
-import { LIMITS } from "../limits.ts";
+import * as LIMITS from "../limit-values.ts";
 import type { CallOptions } from "./chunk-store.ts";
 import type { ApiKeyRecord } from "./credentials.ts";
 import type { Durability } from "./durability.ts";

@@ -1,6 +1,6 @@
 import { AshlarError } from "../errors/index.ts";
 import { plainMembers } from "../internal/plain-members.ts";
-import { LIMITS } from "../limits.ts";
+import * as LIMITS from "../limit-values.ts";
 import type { ObjectAttributes } from "./objects.ts";
 
 const BUCKET_NAME = /^[a-z0-9](?:\.?[a-z0-9-])*\.?[a-z0-9]$/;

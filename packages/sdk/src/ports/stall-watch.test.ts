@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { AshlarError } from "../errors/index.ts";
-import { LIMITS } from "../limits.ts";
+import * as LIMITS from "../limit-values.ts";
 import { createStallWatch, NOT_SENT, type StallWatch } from "./stall-watch.ts";
 
 const TICK_MS = 1000;

@@ -1,6 +1,6 @@
 import { AshlarError, type ErrorCode } from "../errors/index.ts";
 import { raceAbort } from "../internal/linked-abort.ts";
-import { LIMITS } from "../limits.ts";
+import * as LIMITS from "../limit-values.ts";
 import type { Ticker } from "./clock.ts";
 import { systemTicker } from "./system.ts";
 

@@ -1,6 +1,6 @@
 import type { Digest } from "../hash/digest.ts";
 import { sha256Sync } from "../hash/sha256-sync.ts";
-import { LIMITS } from "../limits.ts";
+import * as LIMITS from "../limit-values.ts";
 
 /** Slices of the token space; a power of two, so that a slice is the first 12 bits of a token. Part of the placement format: never change. */
 export const PARTITION_COUNT: number = LIMITS.PARTITION_COUNT;

@@ -1,5 +1,5 @@
 import { AshlarError, type ErrorDetails } from "../errors/index.ts";
-import { LIMITS } from "../limits.ts";
+import * as LIMITS from "../limit-values.ts";
 import type { Layout, LayoutNode } from "./layout.ts";
 
 /** Most tokens of one ring; the default of 150 for 256 nodes needs 38,400. More costs time and balances no better. */

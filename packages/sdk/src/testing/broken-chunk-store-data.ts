@@ -1,5 +1,5 @@
 import { bytesEqual, encodeHex, webCryptoHasher } from "../hash/index.ts";
-import { LIMITS } from "../limits.ts";
+import * as LIMITS from "../limit-values.ts";
 import type { ChunkStore, ListedChunk } from "../ports/index.ts";
 import type { BrokenChunkStore } from "./broken-chunk-store.ts";
 

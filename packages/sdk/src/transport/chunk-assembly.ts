@@ -1,5 +1,5 @@
 import { AshlarError } from "../errors/index.ts";
-import { LIMITS } from "../limits.ts";
+import * as LIMITS from "../limit-values.ts";
 import type { BytesProgress } from "../ports/index.ts";
 
 /** A buffer of a known size, filled from slices. */
@@ -16,7 +16,7 @@ export interface ChunkAssembly {
  */
 export function createChunkAssembly(sizeBytes: number, onProgress?: BytesProgress): ChunkAssembly {
   const cut = (receivedBytes: number): AshlarError =>
-    new AshlarError("NODE_UNAVAILABLE", "the answer does not have the length that the server declared", {
+    new AshlarError("NODE_UNAVAILABLE", "the answer has the wrong length", {
       details: { sizeBytes: String(sizeBytes), receivedBytes: String(receivedBytes) },
     });
   if (!(sizeBytes >= 0 && sizeBytes <= LIMITS.CHUNK_MAX_BYTES)) throw cut(0);

@@ -3,8 +3,9 @@ import { type LinkedAbort, linkAbort, raceAbort } from "../internal/linked-abort
 import { loadPart } from "../internal/load-part.ts";
 import { isOtherProtocol } from "../internal/network-error.ts";
 import type { Endpoint, WatchedCall, WriteOptions } from "../ports/index.ts";
-import { createStallWatch, type StallWatchOptions } from "../ports/stall-watch.ts";
+import type { StallWatchOptions } from "../ports/stall-watch.ts";
 import { foreignServer } from "./foreign-server.ts";
+import { lazyStallWatch } from "./lazy-stall-watch.ts";
 
 /** Options of one call: its grant, in place of the endpoint's authorization, and its operation id. */
 export interface AuthorizedCallOptions extends WriteOptions {
@@ -38,18 +39,16 @@ export interface ConnectionOptions {
   readonly probe?: StallWatchOptions["probe"];
   /** Drops network connections that are shared by calls, when the server hangs. */
   readonly reset?: (() => void) | undefined;
-  /** Default: the system's timer. */
-  readonly ticker?: StallWatchOptions["ticker"];
 }
 
 export function createConnection(options: ConnectionOptions): Connection {
   const { endpoint, errorFrom, release } = options;
   const running = new Set<LinkedAbort>();
-  const watch = createStallWatch({
+  const watch = lazyStallWatch({
     peer: `the server at ${endpoint.url}`,
     code: "NODE_UNAVAILABLE",
     details: { url: endpoint.url, ...(endpoint.nodeId && { nodeId: endpoint.nodeId }) },
-    ...{ probe: options.probe, onStalled: options.reset, ticker: options.ticker },
+    ...{ probe: options.probe, onStalled: options.reset },
   });
   let closing: Promise<void> | undefined;
   return {
@@ -61,7 +60,7 @@ export function createConnection(options: ConnectionOptions): Connection {
       running.add(link);
       let watched: WatchedCall | undefined;
       const work = async (): Promise<Awaited<ReturnType<typeof call>>> => {
-        if (watch.isStalled()) await watch.ready(signal);
+        await watch.ready(signal);
         const operationId = options?.operationId;
         const headers = { ...endpoint.headers?.(), ...(operationId && { "idempotency-key": operationId }) };
         const callWith = async (authorization: string | undefined): Promise<Awaited<ReturnType<typeof call>>> => {
@@ -70,12 +69,12 @@ export function createConnection(options: ConnectionOptions): Connection {
           watched = one;
           return await call(authorization === undefined ? headers : { ...headers, authorization }, signal, one.heard);
         };
-        if (options?.grant !== undefined) return await callWith(`Bearer ${options.grant}`);
-        const authorization = await endpoint.authorization?.();
+        const grant = options?.grant;
+        const authorization = grant === undefined ? await endpoint.authorization?.() : `Bearer ${grant}`;
         try {
           return await callWith(authorization);
         } catch (error) {
-          if (authorization === undefined || signal.aborted || errorFrom(error).code !== "UNAUTHENTICATED") throw error;
+          if (grant !== undefined || signal.aborted || errorFrom(error).code !== "UNAUTHENTICATED") throw error;
           watched?.end();
           const renewed = await endpoint.authorization?.(authorization);
           if (renewed === authorization) throw error;
@@ -101,7 +100,7 @@ export function createConnection(options: ConnectionOptions): Connection {
     close() {
       closing ??= (async (): Promise<void> => {
         watch.close();
-        for (const { abort } of running) abort(new AshlarError("STORE_CLOSED", "the connection was closed"));
+        for (const { abort } of running) abort(new AshlarError("STORE_CLOSED", "the connection is closed"));
         await release?.();
       })();
       return closing;

@@ -1,21 +1,11 @@
-import type {
-  AccessTokenSource,
-  Catalog,
-  GrantSource,
-  NodeRegistry,
-  ObjectCatalog,
-  WriteOptions,
-} from "../ports/index.ts";
+import type { AccessTokenSource, Catalog, GrantSource, ObjectCatalog, WriteOptions } from "../ports/index.ts";
 import { undefinedIf } from "./connection.ts";
 import type { HttpConnection } from "./http-connection.ts";
 import {
   answerOf,
   bucketFrom,
   jsonFromContent,
-  layoutFrom,
-  lostDiskFrom,
   manifestPageFrom,
-  nodeFrom,
   objectInfoFrom,
   objectListEntryFrom,
   partFrom,
@@ -155,34 +145,5 @@ export function createHttpAccessTokenSource(connection: HttpConnection): AccessT
       const message = await connection.rpc("ObjectService/CreateAccessToken", request, options);
       return { token: nameOf(message, "token"), expiresAtMs: integerOf(message, "expiresAtMs") };
     },
-  };
-}
-
-/** A gateway's ClusterService in JSON as a node registry. */
-export function createHttpNodeRegistry(connection: HttpConnection): NodeRegistry {
-  const call: Call = (method, request, options) => connection.rpc(`ClusterService/${method}`, request, options);
-  return {
-    async registerNode(registration, options) {
-      const message = await call("RegisterNode", registration, options);
-      const lostDisk = lostDiskFrom(message);
-      return { layoutVersion: integerOf(message, "layoutVersion"), ...(lostDisk && { lostDisk }) };
-    },
-    async heartbeat(beat, options) {
-      const message = await call("Heartbeat", beat, options);
-      const layoutVersion = integerOf(message, "layoutVersion");
-      return { layoutVersion, ...(message.hasLostDisk === true && { hasLostDisk: true }) };
-    },
-    async stopNode(nodeId, options) {
-      await call("StopNode", { nodeId }, options);
-    },
-    async clusterSnapshot(options) {
-      const message = await call("GetCluster", {}, options);
-      return {
-        nodes: listOf(message, "nodes").map(nodeFrom),
-        layouts: listOf(message, "layouts").map(layoutFrom),
-      };
-    },
-    changeLayout: async (change, options) =>
-      layoutFrom(answerOf(await call("ChangeLayout", change, options), "layout")),
   };
 }

@@ -1,13 +1,13 @@
 import { AshlarError } from "../errors/index.ts";
 import { type Digest, digestFromBytes, encodeHex } from "../hash/digest.ts";
-import { LIMITS } from "../limits.ts";
+import { loadPart } from "../internal/load-part.ts";
+import * as LIMITS from "../limit-values.ts";
 import { CheckedWholeChunks } from "../ports/checked-whole-chunks.ts";
 import type { DeleteOutcome, GetChunkOptions, ProvingChunkStore } from "../ports/index.ts";
 import { undefinedIf } from "./connection.ts";
 import { readBody } from "./http-body.ts";
 import { type HttpConnection, readJson } from "./http-connection.ts";
 import { base64FromBytes, bytesFromBase64, integerOf, listOf, optionalTextOf, textOf } from "./proto-json.ts";
-import { proveChunk } from "./prove-chunk.ts";
 import { expectOnePerId, remoteCapabilities } from "./remote-capabilities.ts";
 
 const OUTCOME_PREFIX = "DELETE_OUTCOME_";
@@ -80,8 +80,9 @@ export function createHttpChunkStore(connection: HttpConnection): ProvingChunkSt
     close: () => connection.close(),
   });
   return Object.assign(store, {
-    proveChunk: (...[chunkId, prove, options]: Parameters<ProvingChunkStore["proveChunk"]>) =>
-      proveChunk(async (proofs) => {
+    proveChunk: async (...[chunkId, prove, options]: Parameters<ProvingChunkStore["proveChunk"]>) => {
+      const { proveChunk } = await loadPart(() => import("./prove-chunk.ts"));
+      return await proveChunk(async (proofs) => {
         const request = { chunkIds: ids([chunkId]), claim: true, proofs: proofs.map(base64FromBytes) };
         const [answer = {}] = listOf(await connection.rpc("ChunkService/HasChunks", request, options), "chunks");
         return {
@@ -90,7 +91,8 @@ export function createHttpChunkStore(connection: HttpConnection): ProvingChunkSt
           nonce: bytesFromBase64(textOf(answer, "nonce")),
           receipt: optionalTextOf(answer, "receipt"),
         };
-      }, prove),
+      }, prove);
+    },
   });
 }
 

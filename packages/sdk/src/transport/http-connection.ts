@@ -1,5 +1,5 @@
 import { fromNetworkError } from "../internal/network-error.ts";
-import { LIMITS } from "../limits.ts";
+import * as LIMITS from "../limit-values.ts";
 import type { Endpoint, WriteOptions } from "../ports/index.ts";
 import { type AuthorizedCallOptions, createConnection } from "./connection.ts";
 import { expectSignOfLife, foreignAnswer, HEALTH_CHECK_PATH } from "./foreign-server.ts";

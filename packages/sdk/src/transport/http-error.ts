@@ -1,6 +1,6 @@
 import { AshlarError, type ErrorDetails, isErrorCode } from "../errors/index.ts";
 import { withRetryAfter } from "../internal/retry-after.ts";
-import { LIMITS } from "../limits.ts";
+import * as LIMITS from "../limit-values.ts";
 import { errorOfStatus } from "./foreign-server.ts";
 import { readBody } from "./http-body.ts";
 import type { HttpResponse } from "./http-exchange.ts";

@@ -2,12 +2,7 @@ import { digestFromBytes } from "../hash/digest.ts";
 import type {
   BucketInfo,
   ChunkedContent,
-  Layout,
-  LostDisk,
-  LostDiskKind,
   ManifestPage,
-  NodeRecord,
-  NodeState,
   ObjectAttributes,
   ObjectInfo,
   ObjectListEntry,
@@ -104,57 +99,5 @@ export function jsonFromContent({ chunks }: ChunkedContent): object {
       sizeBytes,
       receipts,
     })),
-  };
-}
-
-export function layoutFrom(message: JsonMessage): Layout {
-  return {
-    layoutVersion: integerOf(message, "layoutVersion"),
-    replicationFactor: integerOf(message, "replicationFactor"),
-    virtualNodesPerNode: integerOf(message, "virtualNodesPerNode"),
-    nodes: listOf(message, "nodes").map((node) => ({
-      nodeId: textOf(node, "nodeId"),
-      zone: optionalTextOf(node, "zone"),
-      weight: Number(node.weight ?? 0),
-    })),
-  };
-}
-
-/** The lost disk of a node or of an answer to a registration. A kind that only a newer release knows is another folder. */
-export function lostDiskFrom(message: JsonMessage): LostDisk | undefined {
-  if (!("lostDisk" in message)) return undefined;
-  const lost = messageOf(message, "lostDisk");
-  const kind = textOf(lost, "kind").slice("LOST_DISK_KIND_".length).toLowerCase();
-  return {
-    kind: kind === "emptied" || kind === "replaced" ? kind : ("other" satisfies LostDiskKind),
-    atMs: integerOf(lost, "atMs"),
-    chunkCount: integerOf(lost, "chunkCount"),
-    bytesUsed: integerOf(lost, "bytesUsed"),
-    isQueued: lost.isQueued === true,
-  };
-}
-
-export function nodeFrom(message: JsonMessage): NodeRecord {
-  const stats = messageOf(message, "stats");
-  const state = textOf(message, "state").slice("NODE_STATE_".length).toLowerCase();
-  return {
-    nodeId: textOf(message, "nodeId"),
-    url: textOf(message, "url"),
-    zone: optionalTextOf(message, "zone"),
-    weight: Number(message.weight ?? 0),
-    softwareVersion: textOf(message, "softwareVersion"),
-    state: state === "up" || state === "stopped" ? state : ("down" satisfies NodeState),
-    registeredAtMs: integerOf(message, "registeredAtMs"),
-    lastHeartbeatAtMs: integerOf(message, "lastHeartbeatAtMs"),
-    stats:
-      "stats" in message
-        ? {
-            chunkCount: integerOf(stats, "chunkCount"),
-            bytesUsed: integerOf(stats, "bytesUsed"),
-            bytesFree: integerOf(stats, "bytesFree"),
-            bytesTotal: integerOf(stats, "bytesTotal"),
-          }
-        : undefined,
-    lostDisk: lostDiskFrom(message),
   };
 }

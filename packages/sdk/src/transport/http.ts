@@ -3,15 +3,11 @@ import { checkedUrl } from "../internal/checked-url.ts";
 import type { Endpoint, Transport, TransportCapabilities } from "../ports/index.ts";
 import { checkOptions } from "../ports/options.ts";
 import { createFetchExchange } from "./fetch-exchange.ts";
-import {
-  createHttpAccessTokenSource,
-  createHttpCatalog,
-  createHttpGrantSource,
-  createHttpNodeRegistry,
-} from "./http-catalog.ts";
+import { createHttpAccessTokenSource, createHttpCatalog, createHttpGrantSource } from "./http-catalog.ts";
 import { createHttpChunkStore } from "./http-chunk-store.ts";
 import { createHttpConnection, type HttpConnection } from "./http-connection.ts";
 import type { HttpExchange } from "./http-exchange.ts";
+import { lazyNodeRegistry } from "./lazy-registry.ts";
 import { canWatchUploads, watchingFetch } from "./upload-watch.ts";
 
 export type { HttpExchange, HttpRequest, HttpResponse } from "./http-exchange.ts";
@@ -52,7 +48,7 @@ export function createHttpTransport(parts: HttpTransportParts): Transport {
         grants: createHttpGrantSource(connection),
         accessTokens: createHttpAccessTokenSource(connection),
         chunks: createHttpChunkStore(connection),
-        cluster: createHttpNodeRegistry(connection),
+        cluster: lazyNodeRegistry(async () => (await import("./http-registry.ts")).openHttpNodeRegistry(connection)),
         close: () => connection.close(),
       };
     },

@@ -2,7 +2,7 @@ import { type ConnectRouter, createConnectRouter, type Transport as RpcTransport
 import { createUniversalHandlerClient, type UniversalClientFn } from "@connectrpc/connect/protocol";
 import { createTransport } from "@connectrpc/connect/protocol-connect";
 import { AshlarError } from "../errors/index.ts";
-import { LIMITS } from "../limits.ts";
+import * as LIMITS from "../limit-values.ts";
 import type { Transport } from "../ports/index.ts";
 import { checkOptions } from "../ports/options.ts";
 import { createHandlerClient, type FetchHandler } from "./handler-client.ts";

@@ -1,12 +1,5 @@
 import { loadPart } from "../internal/load-part.ts";
-import type {
-  AccessTokenSource,
-  Catalog,
-  GrantSource,
-  NodeRegistry,
-  ObjectCatalog,
-  ObjectInfo,
-} from "../ports/index.ts";
+import type { AccessTokenSource, Catalog, GrantSource, ObjectCatalog, ObjectInfo } from "../ports/index.ts";
 import { encodeCondition } from "../rpc/attributes.ts";
 import { encodeCommitPart, encodeCommitWrite } from "../rpc/commit.ts";
 import { decodeInteger, encodeInteger, required } from "../rpc/integers.ts";
@@ -134,21 +127,5 @@ export function createRpcAccessTokenSource({ objects, call }: RpcConnection): Ac
       const message = encodeAccessTokenRequest(request);
       return decodeAccessToken(await call(options, (rpc) => objects.createAccessToken(message, rpc)));
     },
-  };
-}
-
-/** A gateway's ClusterService as a node registry. Web pages that talk to one gateway never use it, so its messages are loaded with the first call. */
-export function createRpcNodeRegistry(connection: RpcConnection): NodeRegistry {
-  let loaded: NodeRegistry | undefined;
-  const registry = async (): Promise<NodeRegistry> => {
-    loaded ??= (await loadPart(() => import("./rpc-registry.ts"))).openRpcNodeRegistry(connection);
-    return loaded;
-  };
-  return {
-    registerNode: async (registration, options) => (await registry()).registerNode(registration, options),
-    heartbeat: async (beat, options) => (await registry()).heartbeat(beat, options),
-    stopNode: async (nodeId, options) => (await registry()).stopNode(nodeId, options),
-    clusterSnapshot: async (options) => (await registry()).clusterSnapshot(options),
-    changeLayout: async (change, options) => (await registry()).changeLayout(change, options),
   };
 }

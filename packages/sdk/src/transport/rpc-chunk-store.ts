@@ -1,7 +1,8 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { AshlarError } from "../errors/index.ts";
 import type { Digest } from "../hash/index.ts";
-import { LIMITS } from "../limits.ts";
+import { loadPart } from "../internal/load-part.ts";
+import * as LIMITS from "../limit-values.ts";
 import { CheckedWholeChunks } from "../ports/checked-whole-chunks.ts";
 import type { GetChunkOptions, ProvingChunkStore, PutChunkOptions, PutChunkResult } from "../ports/index.ts";
 import {
@@ -16,7 +17,6 @@ import { encodeDurability } from "../rpc/durability.ts";
 import { decodeInteger, decodeText, encodeInteger } from "../rpc/integers.ts";
 import { type ChunkAssembly, createChunkAssembly } from "./chunk-assembly.ts";
 import { undefinedIf } from "./connection.ts";
-import { proveChunk } from "./prove-chunk.ts";
 import { expectOnePerId, remoteCapabilities } from "./remote-capabilities.ts";
 import type { HeardCallOptions, RpcConnection } from "./rpc-connection.ts";
 
@@ -76,13 +76,15 @@ export function createRpcChunkStore(connection: RpcConnection, clientStreaming: 
     close: () => connection.close(),
   });
   return Object.assign(store, {
-    proveChunk: (...[chunkId, prove, options]: Parameters<ProvingChunkStore["proveChunk"]>) =>
-      proveChunk(async (proofs) => {
+    proveChunk: async (...[chunkId, prove, options]: Parameters<ProvingChunkStore["proveChunk"]>) => {
+      const { proveChunk } = await loadPart(() => import("./prove-chunk.ts"));
+      return await proveChunk(async (proofs) => {
         const request = { chunkIds: [chunkId], claim: true, proofs: [...proofs] };
         const [answer] = (await call(options, (rpc) => chunks.hasChunks(request, rpc))).chunks;
         const { present = false, sizeBytes = 0n, nonce = new Uint8Array(0), receipt = "" } = answer ?? {};
         return { present, sizeBytes: decodeInteger(sizeBytes, "sizeBytes"), nonce, receipt: decodeText(receipt) };
-      }, prove),
+      }, prove);
+    },
   });
 }
 

@@ -77,13 +77,9 @@ export function createRpcConnection(
 /** Any answer is a sign of life: the answer's message is not that of the description, and is not read. */
 async function probeOver({ transport, close }: RpcChannel, signal: AbortSignal): Promise<void> {
   const { healthCheck } = ChunkService.method;
-  const method = {
-    ...healthCheck,
-    name: "Check",
-    parent: { ...healthCheck.parent, typeName: "grpc.health.v1.Health" },
-  };
+  const method = { ...healthCheck, name: "Check", parent: { typeName: "grpc.health.v1.Health" } };
   try {
-    await transport.unary(method as typeof healthCheck, signal, undefined, undefined, {});
+    await transport.unary(method as unknown as typeof healthCheck, signal, undefined, undefined, {});
   } catch (error) {
     if (ashlarErrorFrom(error).code === "NODE_UNAVAILABLE") throw error;
   } finally {

@@ -12,7 +12,7 @@ import {
 import { decodeInteger } from "../rpc/integers.ts";
 import type { RpcConnection } from "./rpc-connection.ts";
 
-/** A gateway's ClusterService as a node registry, with its messages. createRpcNodeRegistry loads this file. */
+/** A gateway's ClusterService as a node registry, with its messages. `lazyNodeRegistry` loads this file. */
 export function openRpcNodeRegistry({ rpc: transport, call }: RpcConnection): NodeRegistry {
   const cluster = createClient(ClusterService, transport);
   return {

@@ -1,12 +1,8 @@
 import { AshlarError } from "../errors/index.ts";
 import { checkedUrl } from "../internal/checked-url.ts";
 import type { Endpoint, Transport, TransportCapabilities } from "../ports/index.ts";
-import {
-  createRpcAccessTokenSource,
-  createRpcCatalog,
-  createRpcGrantSource,
-  createRpcNodeRegistry,
-} from "./rpc-catalog.ts";
+import { lazyNodeRegistry } from "./lazy-registry.ts";
+import { createRpcAccessTokenSource, createRpcCatalog, createRpcGrantSource } from "./rpc-catalog.ts";
 import { createRpcChunkStore } from "./rpc-chunk-store.ts";
 import { createRpcConnection, type RpcChannel, type RpcConnection } from "./rpc-connection.ts";
 
@@ -54,7 +50,7 @@ export function createRpcTransport({ name, capabilities, openChannel }: RpcTrans
         grants: createRpcGrantSource(connection),
         accessTokens: createRpcAccessTokenSource(connection),
         chunks: createRpcChunkStore(connection, capabilities.clientStreaming),
-        cluster: createRpcNodeRegistry(connection),
+        cluster: lazyNodeRegistry(async () => (await import("./rpc-registry.ts")).openRpcNodeRegistry(connection)),
         close: () => connection.close(),
       };
     },

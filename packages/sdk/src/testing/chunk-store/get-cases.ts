@@ -1,5 +1,5 @@
 import { expect } from "vitest";
-import { LIMITS } from "../../limits.ts";
+import * as LIMITS from "../../limit-values.ts";
 import { testChunk, testChunks } from "../test-bytes.ts";
 import type { ChunkStoreCase } from "./contract-case.ts";
 import { expectBytes, expectCode } from "./expectations.ts";

@@ -1,6 +1,6 @@
 import { expect } from "vitest";
 import { type Digest, digestFromBytes } from "../../hash/index.ts";
-import { LIMITS } from "../../limits.ts";
+import * as LIMITS from "../../limit-values.ts";
 import { testBytes, testChunk, testChunks } from "../test-bytes.ts";
 import type { ChunkStoreCase } from "./contract-case.ts";
 import { expectBytes, expectCode, expectKept, flipBit } from "./expectations.ts";

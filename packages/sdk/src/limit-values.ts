@@ -1,0 +1,54 @@
+/**
+ * The values of `LIMITS`, one export each: a page then loads only those that its code uses. The SDK itself imports them as
+ * `import * as LIMITS from "./limit-values.ts"`. Only literals: bundlers keep a product of names, because it might have an effect.
+ */
+export const CHUNK_DEFAULT_BYTES = 4 * 1024 ** 2;
+export const CHUNK_MIN_BYTES = 64 * 1024;
+export const CHUNK_MAX_BYTES = 1024 ** 3;
+export const CHUNK_MAX_BYTES_DEFAULT = 64 * 1024 ** 2;
+export const FRAME_DEFAULT_BYTES = 64 * 1024;
+export const FRAME_MAX_BYTES = 1024 ** 2;
+export const CONTROL_MESSAGE_MAX_BYTES = 16 * 1024 ** 2;
+export const INLINE_MAX_BYTES = 32 * 1024;
+export const CHECKSUM_BLOCK_BYTES = 64 * 1024;
+export const OBJECT_MAX_BYTES = 50 * 1024 ** 4;
+export const KEY_MAX_BYTES = 1024;
+export const BUCKET_NAME_MIN = 3;
+export const BUCKET_NAME_MAX = 63;
+export const METADATA_MAX_BYTES = 8 * 1024;
+export const COMMIT_CHUNKS_MAX = 16_384;
+export const METADATA_ENTRIES_MAX = 512;
+export const HEADER_FIELDS_MAX_BYTES = 2 * 1024;
+export const LIST_LIMIT_DEFAULT = 1000;
+export const LIST_LIMIT_MAX = 1000;
+export const DELETE_MANY_MAX = 1000;
+export const PART_NUMBER_MAX = 1_000_000;
+export const REPLICATION_FACTOR_MAX = 16;
+export const VIRTUAL_NODES_PER_NODE = 150;
+export const PARTITION_COUNT = 4096;
+export const NODES_MAX = 256;
+export const CONCURRENCY_DEFAULT = 4;
+export const CONCURRENCY_MAX = 64;
+export const CHUNK_ATTEMPTS = 6;
+export const RETRY_FOR_MS = 30_000;
+export const RETRY_BASE_MS = 100;
+export const RETRY_MAX_MS = 2000;
+export const OPERATION_KEPT_MS = 24 * 3600 * 1000;
+export const HEDGE_AFTER_MS = 500;
+export const PEER_PROBE_AFTER_MS = 5000;
+export const PEER_STALLED_AFTER_MS = 15_000;
+export const ANSWER_SILENCE_MAX_MS = 300_000;
+export const VIEW_WAIT_MS = 5000;
+export const CLAIM_TTL_MS = 24 * 3600 * 1000;
+export const RECENT_LAYOUTS_MAX = 64;
+export const GRANT_TTL_MS = 15 * 60 * 1000;
+export const ACCESS_TOKEN_TTL_MS = 15 * 60 * 1000;
+export const ACCESS_TOKEN_TTL_MIN_MS = 1000;
+export const ACCESS_TOKEN_TTL_MAX_MS = 12 * 3600 * 1000;
+export const UPLOAD_TTL_MS = 7 * 24 * 3600 * 1000;
+export const COLLECT_GRACE_MS = 3600 * 1000;
+export const COLLECT_INTERVAL_MS = 10 * 60 * 1000;
+export const HEARTBEAT_INTERVAL_MS = 10_000;
+export const HEARTBEAT_MISSED_MAX = 3;
+export const SHUTDOWN_GRACE_MS = 10_000;
+export const REQUESTS_IN_FLIGHT_MAX = 1024;
