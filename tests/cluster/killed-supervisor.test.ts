@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { LocalCluster, pidsOf, runs } from "./local-cluster.ts";
 
@@ -32,13 +33,14 @@ describe.skipIf(process.platform !== "linux")("a supervisor that is killed", { t
     const up = cluster.up(["--nodes", "1", "--replication-factor", "1", "--gateway-port", "0"]);
     await expect.poll(initdbPids, POLL).toHaveLength(1);
     const [pid = 0] = initdbPids();
-    // It does not end by itself before the commands have looked.
+    // So that it does not end by itself before the commands have looked; `down` kills it in the end.
     process.kill(pid, "SIGSTOP");
+    // Between the start of a program and the line about it are some milliseconds, in which nobody knows of it.
+    await expect.poll(() => readFileSync(join(cluster.path, "processes.json"), "utf8"), POLL).toContain("initdb");
     up.kill("SIGKILL");
     await up.ended.catch(() => {});
     expect(runs(pid)).toBe(true);
     const status = await cluster.run("status");
-    process.kill(pid, "SIGCONT");
     expect(status.exitCode).toBe(5);
     expect(status.stderr).toContain(
       `1 process of its cluster still runs, which nobody starts again: initdb (pid ${pid})`,

@@ -105,7 +105,7 @@ export interface GrantKeeperOptions {
   readonly random: Pick<Random, "bytes">;
   /** Life of tickets and write grants in ms; default GRANT_TTL_MS. */
   readonly grantTtlMs?: number | undefined;
-  /** Default {@link RECEIPT_TTL_MS}. */
+  /** Default 23 hours: an hour less than a claim lives. */
   readonly receiptTtlMs?: number | undefined;
 }
 

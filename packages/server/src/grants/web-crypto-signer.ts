@@ -5,7 +5,7 @@ import type { Signer, SigningPurpose } from "./signer.ts";
 /** Shortest cluster key in characters: 32 random hex digits are 128 bits. */
 export const CLUSTER_KEY_MIN_LENGTH = 32;
 
-/** The cluster key, or several while it is changed: the first signs, all are accepted. At most {@link CLUSTER_KEYS_MAX}. */
+/** The cluster key, or several while it is changed: the first signs, all are accepted. At most two. */
 export type ClusterKeys = string | readonly string[];
 
 /** A change needs two. With more, it would only cost more to refuse a forged grant. */
@@ -26,7 +26,7 @@ const LABEL = "ashlar grant v1 ";
 /**
  * Signs with HMAC-SHA-256 and seals with AES-256-GCM, under subkeys that HKDF-SHA-256 derives from the cluster key at the first use.
  *
- * @throws {AshlarError} INVALID_ARGUMENT if there is no cluster key or too many, or one is shorter than {@link CLUSTER_KEY_MIN_LENGTH}; there is no
+ * @throws {AshlarError} INVALID_ARGUMENT if there is no cluster key or too many, or one is shorter than 32 characters; there is no
  *   default.
  */
 export function webCryptoSigner(clusterKeys: ClusterKeys): Signer {
