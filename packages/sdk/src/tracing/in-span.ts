@@ -13,7 +13,7 @@ export interface WorkSpan extends SpanStart {
  * Runs work in its own span. The span is active during the work and ends when the work returns, resolves or fails. Results and errors pass through
  * unchanged.
  *
- * @param tracer absent: the work runs with a span that does nothing, which drops everything.
+ * @param tracer absent: the work runs with a span that drops everything.
  */
 export function inSpan<T>(tracer: Tracer | undefined, start: WorkSpan, work: (span: Span) => Promise<T>): Promise<T>;
 export function inSpan<T>(tracer: Tracer | undefined, start: WorkSpan, work: (span: Span) => T): T;
