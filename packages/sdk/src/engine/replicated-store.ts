@@ -209,7 +209,12 @@ function renewing(
       try {
         return await call(grant);
       } catch (error) {
-        if (grant === undefined || renewGrant === undefined || !isRefusal(error)) throw error;
+        if (grant === undefined || renewGrant === undefined) throw error;
+        if (!isRefusal(error)) {
+          // A later try may come when this grant has ended.
+          isNew = false;
+          throw error;
+        }
         if (isNew || refusing.has(nodeId)) {
           if (error.code !== "UNAUTHENTICATED") throw error;
           if (isNew) refusing.add(nodeId);
@@ -376,8 +381,12 @@ function getChunk(context: ReplicationContext, wanted: Get): Promise<Uint8Array>
         // The view is renewed now. A node that moved has another store.
         const asked = new Set(candidates.map(({ store }) => store));
         const unasked = (await find()).filter(({ store }) => !asked.has(store));
-        if (unasked.length > 0) return await readFromOthers(context, unasked, { ...wanted, error });
-        throw viewProblem(context, wanted, error) ?? error;
+        try {
+          if (unasked.length === 0) throw error;
+          return await readFromOthers(context, unasked, { ...wanted, error });
+        } catch (last) {
+          throw viewProblem(context, wanted, last) ?? last;
+        }
       }
     },
     { ...context, retry, attempts, signal },
@@ -403,7 +412,8 @@ async function readFromOthers(
 /** An error to try again with, if the nodes of an old view do not have a chunk and there is no newer view: nodes that came later may have it. */
 function viewProblem({ topology }: ReplicationContext, { chunkId }: Get, cause: unknown): AshlarError | undefined {
   const failure = topology.viewFailure?.();
-  if (failure === undefined || AshlarError.is(cause, "NODE_UNAVAILABLE")) return undefined;
+  if (failure === undefined || !(AshlarError.is(cause, "CHUNK_MISSING") || AshlarError.is(cause, "CHUNK_CORRUPT")))
+    return undefined;
   const id = encodeHex(chunkId);
   return new AshlarError(
     "NODE_UNAVAILABLE",

@@ -8,8 +8,11 @@ import { systemTicker } from "./system.ts";
 const TICK_MS = 1000;
 /** While a peer is known to hang, a call waits this many ticks for a sign of life before it fails. */
 const REFUSED_AFTER_TICKS = 2;
-/** Connections of a browser to one server over HTTP/1.1. If more calls run, a probe may wait behind them, and says nothing about the server. */
-const PAGE_CALLS_MAX = 5;
+/**
+ * A browser has six connections to one server over HTTP/1.1, for all pages and stores together. If these take them, a probe waits behind them and says
+ * nothing about the server. With two calls here, two more pages may have as many.
+ */
+const PAGE_CALLS_MAX = 2;
 
 /** A probe that has no answer by then is given up. */
 const PROBE_MAX_MS = LIMITS.PEER_STALLED_AFTER_MS - LIMITS.PEER_PROBE_AFTER_MS;
@@ -82,8 +85,11 @@ export function createStallWatch(options: StallWatchOptions): StallWatch {
 class Watch implements StallWatch {
   readonly #options: StallWatchOptions;
   readonly #calls = new Set<Running>();
-  /** Since the last byte on any call, in ms of ticks. */
+  /** Since the last byte on any call, or the last answer to a probe, in ms of ticks. */
   #silentMs = 0;
+  /** Since the last byte on any call. */
+  #callsSilentMs = 0;
+  #closed = false;
   #stalled = false;
   #probe: Probe | undefined;
   #stopTicks: (() => void) | undefined;
@@ -119,7 +125,9 @@ class Watch implements StallWatch {
     this.#startTicks();
     return {
       heard: () => {
+        if (!this.#calls.has(call)) return;
         call.silentMs = 0;
+        this.#callsSilentMs = 0;
         this.#heard();
       },
       end: () => void this.#calls.delete(call),
@@ -127,6 +135,7 @@ class Watch implements StallWatch {
   }
 
   close(): void {
+    this.#closed = true;
     this.#stopTicks?.();
     this.#stopTicks = undefined;
     this.#probe?.controller.abort();
@@ -143,8 +152,9 @@ class Watch implements StallWatch {
   }
 
   #startTicks(): void {
-    if (this.#stopTicks !== undefined) return;
+    if (this.#stopTicks !== undefined || this.#closed) return;
     this.#silentMs = 0;
+    this.#callsSilentMs = 0;
     this.#stopTicks = (this.#options.ticker ?? systemTicker)(TICK_MS, () => this.#tick());
   }
 
@@ -173,6 +183,7 @@ class Watch implements StallWatch {
     }
     // While no call runs nothing is owed.
     this.#silentMs = calls.size === 0 ? 0 : this.#silentMs + TICK_MS;
+    this.#callsSilentMs = calls.size === 0 ? 0 : this.#callsSilentMs + TICK_MS;
     for (const call of calls) call.silentMs += TICK_MS;
     this.#endTooLong();
     const probe = this.#probe;
@@ -200,7 +211,7 @@ class Watch implements StallWatch {
     const calls = [...this.#calls];
     const tooLong = calls.filter((call) => call.silentMs >= LIMITS.ANSWER_SILENCE_MAX_MS);
     if (tooLong.length === 0) return;
-    if (calls.every((call) => call.silentMs >= LIMITS.PEER_STALLED_AFTER_MS)) this.#options.onStalled?.();
+    if (this.#callsSilentMs >= LIMITS.PEER_STALLED_AFTER_MS) this.#options.onStalled?.();
     for (const { abort } of tooLong) abort(this.#failure("does not answer this call", { reason: "SILENT" }));
   }
 

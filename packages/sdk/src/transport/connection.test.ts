@@ -42,6 +42,24 @@ describe("a connection", () => {
     await expect(call).rejects.toMatchObject({ code: "CANCELED" });
   });
 
+  test("sends nothing for a call that was aborted while its authorization was waited for", async () => {
+    let authorize: (value: string) => void = () => {};
+    const authorization = (): Promise<string> =>
+      new Promise((resolve) => {
+        authorize = resolve;
+      });
+    const connection = createConnection({ endpoint: { ...endpoint, authorization }, errorFrom });
+    const controller = new AbortController();
+    let sent = 0;
+    const call = connection.run({ signal: controller.signal }, async () => sent++);
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    controller.abort();
+    await expect(call).rejects.toMatchObject({ code: "CANCELED" });
+    authorize("Bearer late");
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    expect(sent).toBe(0);
+  });
+
   test("leaves no listener on the signal", async () => {
     const connection = createConnection({ endpoint, errorFrom });
     const { signal } = new AbortController();

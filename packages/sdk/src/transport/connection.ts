@@ -64,6 +64,8 @@ export function createConnection(options: ConnectionOptions): Connection {
         const operationId = options?.operationId;
         const headers = { ...endpoint.headers?.(), ...(operationId && { "idempotency-key": operationId }) };
         const callWith = async (authorization: string | undefined): Promise<Awaited<ReturnType<typeof call>>> => {
+          // Nobody would end the watch of a call that is over already.
+          throwIfAborted(signal);
           // Only now does the server owe an answer: the app may take its time for the authorization.
           const one = watch.begin(link.abort);
           watched = one;

@@ -87,6 +87,13 @@ export function createBadCopies({ metadata, topology, clock, logger, metrics }: 
       }
     }
   };
+  const start = (): void => {
+    running ??= queue().finally(() => {
+      running = undefined;
+      // Noted after the last look at what waits.
+      if (waiting.size > 0 && !signal.aborted) start();
+    });
+  };
   const note = (copy: BadCopy): void => {
     if (copy.fault === "corrupt") damaged.add(1);
     const name = `${encodeHex(copy.chunkId)} ${copy.nodeId}`;
@@ -97,9 +104,7 @@ export function createBadCopies({ metadata, topology, clock, logger, metrics }: 
     }
     remember(name);
     waiting.set(name, copy);
-    running ??= queue().finally(() => {
-      running = undefined;
-    });
+    start();
   };
   return {
     note,

@@ -6,7 +6,7 @@ import type { CallOptions, CollectionQueue, Logger, RepairEntry, RepairQueue } f
 /** What {@link repair} takes. */
 export interface RepairOptions extends CallOptions {
   readonly metadata: RepairQueue & Pick<CollectionQueue, "knowsChunks">;
-  readonly topology: Pick<Topology, "allStores" | "view" | "viewFailure">;
+  readonly topology: Pick<Topology, "allStores" | "invalidate" | "view" | "viewFailure">;
   readonly chunks: Pick<ReplicatedStore, "get">;
   readonly logger: Logger;
 }
@@ -69,7 +69,7 @@ async function repairNode(
   const { metadata, topology, signal } = options;
   let afterRepairId: string | undefined;
   for (let left = count; left > 0; ) {
-    const target = (await topology.allStores({ signal })).find((store) => store.nodeId === nodeId);
+    const target = (await storeOf(topology, nodeId, signal)) ?? (await storeOf(renewed(topology), nodeId, signal));
     if (target === undefined ? await mayComeBack(topology, nodeId) : !target.available) {
       counts.failed += left;
       return;
@@ -88,6 +88,20 @@ async function repairNode(
   }
 }
 
+async function storeOf(
+  topology: RepairOptions["topology"],
+  nodeId: string,
+  signal: AbortSignal | undefined,
+): Promise<NamedStore | undefined> {
+  return (await topology.allStores({ signal })).find((store) => store.nodeId === nodeId);
+}
+
+/** The view may be some seconds old, and the node may have come since: its entries must not be dropped for that. */
+function renewed(topology: RepairOptions["topology"]): RepairOptions["topology"] {
+  topology.invalidate();
+  return topology;
+}
+
 /** Whether a node may register (again): a layout in use names it, or the view is an old one, which may lack a node that came later. */
 async function mayComeBack({ view, viewFailure }: RepairOptions["topology"], nodeId: string): Promise<boolean> {
   const layouts = (await view?.layoutsInUse()) ?? [];
@@ -103,7 +117,8 @@ async function repairOne(options: RepairOptions, entry: RepairEntry, target: Nam
   }
   if (!target.available) return "failed";
   try {
-    const bytes = await options.chunks.get(chunkId, { sizeBytes, signal, queuedNodeId: nodeId });
+    // Once: the entry stays in the queue, and the others must not wait for a source that is away.
+    const bytes = await options.chunks.get(chunkId, { sizeBytes, signal, queuedNodeId: nodeId, attempts: 1 });
     await target.store.putChunk(chunkId, bytes, { durability: "strict", signal });
     return "repaired";
   } catch (thrown) {

@@ -61,7 +61,7 @@ export interface MembershipOptions {
  * jitter, from RETRY_BASE_MS up to the heartbeat interval, and then registers again: the registry may hold another record by now.
  */
 export function createMembership(options: MembershipOptions): Membership {
-  const { registry, clock, random, logger } = options;
+  const { clock, random, logger } = options;
   const heartbeatIntervalMs = options.heartbeatIntervalMs ?? LIMITS.HEARTBEAT_INTERVAL_MS;
   const measured = measuredCalls(options);
   const gatewayClock = watchGatewayClock(options.metrics);
@@ -71,6 +71,7 @@ export function createMembership(options: MembershipOptions): Membership {
   let refused = false;
   let idHeld = false;
   let lostDisk = false;
+  let isFirst = true;
   let failureCount = 0;
   let running: Promise<void> | undefined;
 
@@ -89,7 +90,8 @@ export function createMembership(options: MembershipOptions): Membership {
   };
   const beat = async (known: Registration): Promise<void> => {
     try {
-      const hasLostDisk = await callRegistry(options, measured, { known, registered });
+      const hasLostDisk = await callRegistry(options, measured, { known, registered, isFirst });
+      isFirst = false;
       if (lostDisk && !hasLostDisk) logger.info({ nodeId: known.nodeId }, "every copy of the lost disk is restored");
       lostDisk = hasLostDisk;
       registered = true;
@@ -140,11 +142,7 @@ export function createMembership(options: MembershipOptions): Membership {
       if (registration === undefined || !registered) return;
       const { nodeId } = registration;
       registered = false;
-      try {
-        await measured("stop", (signal) => registry.stopNode(nodeId, { signal }));
-      } catch (error) {
-        logger.warn({ error, nodeId }, "the registry could not be told that this node stops");
-      }
+      await tellStopped(options, measured, nodeId);
     },
   };
 }
@@ -185,7 +183,11 @@ type Registration = Omit<NodeRegistration, "chunkCount">;
 async function callRegistry(
   { registry, stats, logger }: MembershipOptions,
   measured: Measured,
-  { known, registered }: { readonly known: Registration; readonly registered: boolean },
+  {
+    known,
+    registered,
+    isFirst,
+  }: { readonly known: Registration; readonly registered: boolean; readonly isFirst: boolean },
 ): Promise<boolean> {
   const now = await stats();
   if (registered) {
@@ -193,10 +195,27 @@ async function callRegistry(
     const { hasLostDisk } = await measured("heartbeat", (signal) => registry.heartbeat(beat, { signal }));
     return hasLostDisk ?? false;
   }
-  const { chunkCount } = now;
-  const answer = await measured("register", (signal) => registry.registerNode({ ...known, chunkCount }, { signal }));
+  // Later ones are of the same folder, from which chunks may have been collected since the last heartbeat: no chunks are no lost disk then.
+  const given = isFirst ? { ...known, chunkCount: now.chunkCount } : known;
+  const answer = await measured("register", (signal) => registry.registerNode(given, { signal }));
   tellRegistered(logger, known, answer);
   return answer.lostDisk !== undefined;
+}
+
+/** Best effort: three missed heartbeats tell the same. */
+async function tellStopped(
+  { registry, stats, logger }: MembershipOptions,
+  measured: Measured,
+  nodeId: string,
+): Promise<void> {
+  try {
+    // What was collected since the last heartbeat must not look lost at the next start.
+    const beat = { nodeId, stats: await stats() };
+    await measured("heartbeat", (signal) => registry.heartbeat(beat, { signal }));
+    await measured("stop", (signal) => registry.stopNode(nodeId, { signal }));
+  } catch (error) {
+    logger.warn({ error, nodeId }, "the registry could not be told that this node stops");
+  }
 }
 
 /** Whether the registry gives the same answer to the same registration for good. */

@@ -1,6 +1,7 @@
 import { digestFromBytes, encodeHex } from "@ashlar/sdk/hash";
-import type { Layout, LostCopiesStep } from "@ashlar/sdk/ports";
-import { replicasUnder } from "../metadata/replicas-under.ts";
+import type { LostCopiesStep } from "@ashlar/sdk/ports";
+import type { Placement } from "@ashlar/sdk/ring";
+import { placementUnder } from "../metadata/replicas-under.ts";
 import { insertRepairs, type MissedReplica } from "./chunk-rows.ts";
 import { readLayout } from "./layout-rows.ts";
 import type { SqlSession } from "./sql-session.ts";
@@ -52,14 +53,16 @@ async function lostOf(
   nodeId: string,
   rows: readonly ChunkRow[],
 ): Promise<readonly MissedReplica[]> {
-  const layouts = new Map<number, Layout | undefined>();
+  const placements = new Map<number, Placement | undefined>();
   const lost: MissedReplica[] = [];
   for (const { chunk_id, size_bytes: sizeBytes, layout_version: layoutVersion, state } of rows) {
     if (state === "collecting") continue;
-    if (!layouts.has(layoutVersion)) layouts.set(layoutVersion, await readLayout(session, layoutVersion));
-    const layout = layouts.get(layoutVersion);
+    if (!placements.has(layoutVersion)) {
+      const layout = await readLayout(session, layoutVersion);
+      placements.set(layoutVersion, layout && placementUnder(layout));
+    }
     const chunkId = digestFromBytes(chunk_id);
-    if (layout === undefined || !replicasUnder(layout, chunkId).includes(nodeId)) continue;
+    if (placements.get(layoutVersion)?.placementOf(chunkId).includes(nodeId) !== true) continue;
     lost.push({ chunkId, sizeBytes, nodeId, layoutVersion });
   }
   return lost;

@@ -53,9 +53,10 @@ const PING_MAX_MS = 2000;
 
 /**
  * How long a transaction may wait for the next statement of its gateway, in ms. Statements follow each other without waiting for anything else; only a
- * gateway that is frozen or cut off takes longer, and its locks would stop all others.
+ * gateway that is frozen or cut off takes longer, and its locks would stop all others: before they take the database for one that hangs
+ * (PEER_STALLED_AFTER_MS).
  */
-const TRANSACTION_IDLE_MAX_MS = 30_000;
+const TRANSACTION_IDLE_MAX_MS = 10_000;
 
 /** What an executor is made of. */
 export interface PostgresExecutorOptions {
@@ -177,7 +178,7 @@ export class PostgresExecutor implements SqlExecutor {
   /** Any answer, and be it an error, is a sign of life. While all connections are taken there is none: then only the answers to statements count. */
   #probe(): Promise<void> {
     // One at a time: a pool keeps whoever waits for a connection, also after that one has given up.
-    this.#probing ??= this.#askOnce().finally(() => {
+    this.#probing ??= this.#within(LIMITS.PEER_STALLED_AFTER_MS, this.#askOnce()).finally(() => {
       this.#probing = undefined;
     });
     return this.#probing;
@@ -262,10 +263,12 @@ export class PostgresExecutor implements SqlExecutor {
 
   /** The first statements of a write go with BEGIN and the locks, the last ones with its result and COMMIT: two round trips, if it has no others. */
   async #transaction(connection: PgClient, call: Call): Promise<unknown> {
-    const { preparedStatements } = this.#options;
-    const { operationId, name, input } = call;
+    const { preparedStatements, clock, random } = this.#options;
+    const { name, input } = call;
     const rules = rulesOfSql(call.name);
     const once = rules.kind === "once";
+    // Another try of what may be repeated does other work: it must not give that the ids of the first, which may have happened.
+    const operationId = once ? call.operationId : newId(clock, random);
     const { objects = [], buckets = [] } = rules.locks?.(call.input) ?? {};
     const locks = lockStatements({
       objects: objects.map(({ bucket, key }) => ({ bucket, key: toByteText(key) })),

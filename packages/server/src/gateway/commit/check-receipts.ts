@@ -148,9 +148,9 @@ async function checkNodeReceipts(
     }
     return undefined;
   });
-  // The repair makes the copies that the wider placement has more.
-  if (reaching !== undefined)
-    return { layoutVersion: reaching.layoutVersion, missedNodeIds: missedOf(wider ?? reaching) };
+  // The row names the wider layout, so that its other copies are wanted, repaired and counted like any others.
+  const chosen = reaching && (wider ?? reaching);
+  if (chosen !== undefined) return { layoutVersion: chosen.layoutVersion, missedNodeIds: missedOf(chosen) };
   if (wider === undefined) throw stale(chunk);
   const quorum = topology.writeQuorum(wider.nodes.length);
   throw new AshlarError("QUORUM_NOT_REACHED", `a chunk has ${nodeIds.size} receipts, ${quorum} are needed`, {

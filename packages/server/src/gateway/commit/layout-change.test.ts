@@ -128,6 +128,9 @@ test.each(["nodes", "gateway"] as const)(
       const queued = repairs.filter(({ chunkId }) => bytesEqual(chunkId, chunk.chunkId)).map(({ nodeId }) => nodeId);
       expect(queued.toSorted()).toEqual(missed.toSorted());
       expect(missed).toHaveLength(2);
+      // By the wider layout they are wanted from now on, whatever becomes of the queue.
+      const [row] = repairs.filter(({ chunkId }) => bytesEqual(chunkId, chunk.chunkId));
+      expect(row?.layoutVersion).toBe(wider.layoutVersion);
     }
   },
 );
