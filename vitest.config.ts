@@ -117,8 +117,8 @@ const INTEGRATION = [
 
 export default defineConfig({
   test: {
-    // Also on two cores: much of the time goes into waiting for disks and servers. vitest itself would take one.
-    maxWorkers: 2,
+    // Also on two cores: a third of the time goes into waiting for disks, servers and browsers. vitest itself would take one.
+    maxWorkers: 3,
     projects: [
       project(
         "unit",

@@ -10,6 +10,6 @@ export async function loadPart<T>(load: () => Promise<T>): Promise<T> {
   try {
     return await load();
   } catch (cause) {
-    throw new AshlarError("NODE_UNAVAILABLE", "a part of the SDK could not be loaded", { cause });
+    throw new AshlarError("NODE_UNAVAILABLE", "a part of the SDK cannot be loaded", { cause });
   }
 }

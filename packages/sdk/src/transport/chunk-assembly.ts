@@ -16,7 +16,7 @@ export interface ChunkAssembly {
  */
 export function createChunkAssembly(sizeBytes: number, onProgress?: BytesProgress): ChunkAssembly {
   const cut = (receivedBytes: number): AshlarError =>
-    new AshlarError("NODE_UNAVAILABLE", "the answer has the wrong length", {
+    new AshlarError("NODE_UNAVAILABLE", "the answer's length is wrong", {
       details: { sizeBytes: String(sizeBytes), receivedBytes: String(receivedBytes) },
     });
   if (!(sizeBytes >= 0 && sizeBytes <= LIMITS.CHUNK_MAX_BYTES)) throw cut(0);

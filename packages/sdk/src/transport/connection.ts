@@ -67,9 +67,12 @@ export function createConnection(options: ConnectionOptions): Connection {
           // Nobody would end the watch of a call that is over already.
           throwIfAborted(signal);
           // Only now does the server owe an answer: the app may take its time for the authorization.
-          const one = watch.begin(link.abort);
-          watched = one;
-          return await call(authorization === undefined ? headers : { ...headers, authorization }, signal, one.heard);
+          watched = watch.begin(link.abort);
+          return await call(
+            authorization === undefined ? headers : { ...headers, authorization },
+            signal,
+            watched.heard,
+          );
         };
         const grant = options?.grant;
         const authorization = grant === undefined ? await endpoint.authorization?.() : `Bearer ${grant}`;

@@ -91,5 +91,5 @@ async function probeOver({ transport, close }: RpcChannel, signal: AbortSignal):
 function errorFrom(error: unknown): AshlarError {
   const known = ashlarErrorFrom(error);
   if (known.code !== "CANCELED") return known;
-  return new AshlarError("NODE_UNAVAILABLE", "the server gave the call up", { cause: error });
+  return new AshlarError("NODE_UNAVAILABLE", "the server gave up", { cause: error });
 }
