@@ -22,9 +22,7 @@ export function lazyStallWatch(options: StallWatchOptions): Pick<StallWatch, "re
     early.clear();
   };
   return {
-    async ready(signal) {
-      if (watch?.isStalled()) await watch.ready(signal);
-    },
+    ready: async (signal) => await watch?.ready(signal),
     begin(abort) {
       if (watch !== undefined) return watch.begin(abort);
       const call: Early = { abort };

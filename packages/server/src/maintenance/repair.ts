@@ -69,7 +69,7 @@ async function repairNode(
   const { metadata, topology, signal } = options;
   let afterRepairId: string | undefined;
   for (let left = count; left > 0; ) {
-    const target = (await storeOf(topology, nodeId, signal)) ?? (await storeOf(renewed(topology), nodeId, signal));
+    const target = await storeOf(topology, nodeId, signal);
     if (target === undefined ? await mayComeBack(topology, nodeId) : !target.available) {
       counts.failed += left;
       return;
@@ -93,13 +93,13 @@ async function storeOf(
   nodeId: string,
   signal: AbortSignal | undefined,
 ): Promise<NamedStore | undefined> {
-  return (await topology.allStores({ signal })).find((store) => store.nodeId === nodeId);
-}
-
-/** The view may be some seconds old, and the node may have come since: its entries must not be dropped for that. */
-function renewed(topology: RepairOptions["topology"]): RepairOptions["topology"] {
+  const find = async (): Promise<NamedStore | undefined> =>
+    (await topology.allStores({ signal })).find((store) => store.nodeId === nodeId);
+  const known = await find();
+  if (known !== undefined) return known;
+  // The view may be some seconds old, and the node may have come since: its entries must not be dropped for that.
   topology.invalidate();
-  return topology;
+  return await find();
 }
 
 /** Whether a node may register (again): a layout in use names it, or the view is an old one, which may lack a node that came later. */

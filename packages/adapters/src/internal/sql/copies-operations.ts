@@ -1,10 +1,8 @@
 import { type Digest, digestFromBytes, encodeHex } from "@ashlar/sdk/hash";
 import type { ChunkCopies, CopiesPage, ExaminationQuery } from "@ashlar/sdk/ports";
-import type { Placement } from "@ashlar/sdk/ring";
 import { type CopyHolder, copiesOfChunk, createCopiesTally } from "../metadata/copies.ts";
 import { nodeState } from "../metadata/node-state.ts";
-import { placementUnder } from "../metadata/replicas-under.ts";
-import { readLayout } from "./layout-rows.ts";
+import { placementReader } from "./layout-rows.ts";
 import { queryIn } from "./row-batches.ts";
 import type { SqlSession } from "./sql-session.ts";
 
@@ -131,16 +129,4 @@ async function readHolders(session: SqlSession): Promise<ReadonlyMap<string, Cop
       return [row.server_id, { nodeId: row.server_id, isUp: state === "up", lostCursor: row.lost_cursor ?? undefined }];
     }),
   );
-}
-
-/** Reads each layout once. */
-function placementReader(session: SqlSession): (layoutVersion: number) => Promise<Placement | undefined> {
-  const placements = new Map<number, Placement | undefined>();
-  return async (layoutVersion) => {
-    if (!placements.has(layoutVersion)) {
-      const layout = await readLayout(session, layoutVersion);
-      placements.set(layoutVersion, layout && placementUnder(layout));
-    }
-    return placements.get(layoutVersion);
-  };
 }

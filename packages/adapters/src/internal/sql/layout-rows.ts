@@ -1,5 +1,7 @@
 import { AshlarError } from "@ashlar/sdk/errors";
 import type { Layout } from "@ashlar/sdk/ports";
+import type { Placement } from "@ashlar/sdk/ring";
+import { placementUnder } from "../metadata/replicas-under.ts";
 import type { SqlSession } from "./sql-session.ts";
 
 /** Form of the body column; a new form takes a new number, and this reader stays. */
@@ -91,4 +93,16 @@ export async function insertLayout(session: SqlSession, layout: Layout): Promise
     "INSERT INTO layouts (layout_version, format_version, body, created_at_ms) VALUES ($1, $2, $3, $4)",
     [...[layout.layoutVersion, LAYOUT_FORMAT, JSON.stringify(bodyOf(layout))], await session.nowMs()],
   );
+}
+
+/** The placements of layouts, for many chunk rows: each layout is read once. `undefined` for one that was never written. */
+export function placementReader(session: SqlSession): (layoutVersion: number) => Promise<Placement | undefined> {
+  const placements = new Map<number, Placement | undefined>();
+  return async (layoutVersion) => {
+    if (!placements.has(layoutVersion)) {
+      const layout = await readLayout(session, layoutVersion);
+      placements.set(layoutVersion, layout && placementUnder(layout));
+    }
+    return placements.get(layoutVersion);
+  };
 }

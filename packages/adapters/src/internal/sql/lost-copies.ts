@@ -1,9 +1,7 @@
 import { digestFromBytes, encodeHex } from "@ashlar/sdk/hash";
 import type { LostCopiesStep } from "@ashlar/sdk/ports";
-import type { Placement } from "@ashlar/sdk/ring";
-import { placementUnder } from "../metadata/replicas-under.ts";
 import { insertRepairs, type MissedReplica } from "./chunk-rows.ts";
-import { readLayout } from "./layout-rows.ts";
+import { placementReader } from "./layout-rows.ts";
 import type { SqlSession } from "./sql-session.ts";
 
 interface ChunkRow {
@@ -53,16 +51,12 @@ async function lostOf(
   nodeId: string,
   rows: readonly ChunkRow[],
 ): Promise<readonly MissedReplica[]> {
-  const placements = new Map<number, Placement | undefined>();
+  const placementOf = placementReader(session);
   const lost: MissedReplica[] = [];
   for (const { chunk_id, size_bytes: sizeBytes, layout_version: layoutVersion, state } of rows) {
     if (state === "collecting") continue;
-    if (!placements.has(layoutVersion)) {
-      const layout = await readLayout(session, layoutVersion);
-      placements.set(layoutVersion, layout && placementUnder(layout));
-    }
     const chunkId = digestFromBytes(chunk_id);
-    if (placements.get(layoutVersion)?.placementOf(chunkId).includes(nodeId) !== true) continue;
+    if ((await placementOf(layoutVersion))?.placementOf(chunkId).includes(nodeId) !== true) continue;
     lost.push({ chunkId, sizeBytes, nodeId, layoutVersion });
   }
   return lost;
