@@ -106,6 +106,18 @@ export const LIMIT_DOCS: Readonly<Record<keyof typeof LIMITS, LimitDoc>> = {
     unit: "ms",
     reason: "chunks are kept this long for the commit of their upload; the upload may take 23 of the 24 hours",
   },
+  WORK_LEASE_MAX_MS: {
+    unit: "ms",
+    reason: "background work that its worker died with waits at most this long for another worker",
+  },
+  REPAIR_CLAIM_MAX: {
+    unit: "count",
+    reason: "missing copies that one worker claims at once: a transaction of some ms",
+  },
+  REPAIR_FAILING_ATTEMPTS: {
+    unit: "count",
+    reason: "a missing copy that could not be restored so often is told to operators by its name",
+  },
   GRANT_TTL_MS: { unit: "ms", reason: "life of a signed grant; the client renews it during long uploads" },
   ACCESS_TOKEN_TTL_MS: {
     unit: "ms",

@@ -9,7 +9,7 @@ import type { CallOptions } from "./chunk-store.ts";
 import type { ApiKeyRecord } from "./credentials.ts";
 import type { Durability } from "./durability.ts";
 import * as check from "./metadata-checks.ts";
-import type { CopyObject, MetadataStore } from "./metadata-store.ts";
+import type { CopyObject, MetadataStore, RepairOutcome } from "./metadata-store.ts";
 import { assertBucketName, normalizeAttributes } from "./names.ts";
 import type { CommitObject, ObjectInfo } from "./objects.ts";
 import type { PutPart } from "./uploads.ts";
@@ -105,6 +105,21 @@ const digests = <Ids extends Parameters<typeof check.checkDigests>[0]>(chunkIds:
 };
 
 const checkWorkLimit = (limit: number): void => check.checkInteger(limit, "limit", { min: 1, max: 100_000 });
+
+const checkLease = (leaseMs: number): void =>
+  check.checkInteger(leaseMs, "leaseMs", { min: 1, max: LIMITS.WORK_LEASE_MAX_MS });
+
+/** Texts of errors are for operators: cut, so that a queue of many does not grow by what a node answers. */
+const ERROR_TEXT_MAX = 300;
+
+const keptError = (error: string | undefined): string | undefined =>
+  error?.slice(0, ERROR_TEXT_MAX).replaceAll(/\0|\p{Surrogate}/gu, " ");
+
+const checkedOutcome = ({ repairId, retryInMs, error }: RepairOutcome): RepairOutcome => {
+  check.checkOpaque(repairId, "repairId");
+  if (retryInMs !== undefined) check.checkInteger(retryInMs, "retryInMs", { min: 0 });
+  return { repairId, retryInMs, error: keptError(error) };
+};
 
 /** A step of background work on rows of at least this age. */
 const olderThan =
@@ -356,13 +371,33 @@ export const METADATA_OPERATIONS: OperationTable = Object.freeze({
       return copies;
     },
   },
+  claimRepairs: {
+    kind: "repeat",
+    prepare(claim) {
+      check.checkNodeId(claim.nodeId);
+      check.checkInteger(claim.limit, "limit", { min: 1, max: LIMITS.REPAIR_CLAIM_MAX });
+      checkLease(claim.leaseMs);
+      return claim;
+    },
+  },
+  finishRepairs: {
+    kind: "repeat",
+    prepare({ leaseToken, outcomes }) {
+      check.checkOpaque(leaseToken, "leaseToken");
+      if (outcomes.length > LIMITS.REPAIR_CLAIM_MAX)
+        check.invalid(`one call ends up to ${LIMITS.REPAIR_CLAIM_MAX} repairs`);
+      return { leaseToken, outcomes: outcomes.map(checkedOutcome) };
+    },
+  },
   listRepairs: {
     kind: "read",
     prepare(query) {
       checkWorkLimit(query.limit);
       if (query.nodeId !== undefined) check.checkNodeId(query.nodeId);
       if (query.afterRepairId !== undefined) check.checkOpaque(query.afterRepairId, "afterRepairId");
-      return query;
+      const { minAttempts = 0 } = query;
+      check.checkInteger(minAttempts, "minAttempts", { min: 0 });
+      return { ...query, minAttempts };
     },
   },
   countRepairs: READ_ALL,
@@ -373,13 +408,38 @@ export const METADATA_OPERATIONS: OperationTable = Object.freeze({
       return query;
     },
   },
-  finishRepairs: {
+
+  claimJob: {
     kind: "repeat",
-    prepare(repairIds) {
-      for (const repairId of repairIds) check.checkOpaque(repairId, "repairId");
-      return repairIds;
+    prepare(claim) {
+      check.checkOpaque(claim.job, "job");
+      checkLease(claim.leaseMs);
+      return claim;
     },
+    // Who has a job matters for minutes only, and jobs are safe when they run twice.
+    durability: () => "os",
   },
+  renewJob: {
+    kind: "statement",
+    prepare(renewal) {
+      check.checkOpaque(renewal.job, "job");
+      check.checkOpaque(renewal.leaseToken, "leaseToken");
+      checkLease(renewal.leaseMs);
+      return renewal;
+    },
+    durability: () => "os",
+  },
+  finishJob: {
+    kind: "statement",
+    prepare(end) {
+      check.checkOpaque(end.job, "job");
+      check.checkOpaque(end.leaseToken, "leaseToken");
+      check.checkInteger(end.againInMs, "againInMs", { min: 0 });
+      return { ...end, error: keptError(end.error) };
+    },
+    durability: () => "os",
+  },
+  listJobs: READ_ALL,
 
   registerNode: {
     kind: "repeat",

@@ -128,13 +128,44 @@ export interface CollectingChunk extends ChunkRef {
   readonly layoutVersion: number;
 }
 
-/** A replica to restore. */
+/** A copy that is missing on a node. */
 export interface RepairEntry {
   readonly repairId: string;
   readonly chunkId: Digest;
   readonly sizeBytes: number;
   readonly nodeId: string;
   readonly layoutVersion: number;
+  /** Tries that failed. */
+  readonly attempts: number;
+  /** What the last one failed with. */
+  readonly lastError?: string | undefined;
+}
+
+/** Entries that one worker holds, until its lease ends. */
+export interface RepairClaim {
+  /** Names the claim when its entries are finished. */
+  readonly leaseToken: string;
+  readonly entries: readonly RepairEntry[];
+}
+
+/** What became of a claimed entry: the copy is there, or needs to be there no more; or it is to be tried again. */
+export interface RepairOutcome {
+  readonly repairId: string;
+  /** When the entry may be claimed again, in ms from now; absent: it is done. */
+  readonly retryInMs?: number | undefined;
+  /** What the try failed with; absent: it was not tried. */
+  readonly error?: string | undefined;
+}
+
+/** What waits for one node. */
+export interface NodeRepairs {
+  readonly nodeId: string;
+  readonly count: number;
+  readonly sizeBytes: number;
+  /** Entries that a worker holds. */
+  readonly claimedCount: number;
+  /** Entries that failed REPAIR_FAILING_ATTEMPTS times or more. */
+  readonly failingCount: number;
 }
 
 /** A copy that a reader found missing or damaged. */
@@ -154,8 +185,10 @@ export interface LostCopiesStep {
 }
 
 /**
- * Copies that are missing: a write did not reach them, a reader missed them, their node lost its disk, or a collection was undone by a commit. Any
- * number of workers may share the work.
+ * Copies that are missing: a write did not reach them, a reader missed them, their node lost its disk, or a collection was undone by a commit.
+ *
+ * Any number of workers share the work. A worker claims entries for the time of its lease; meanwhile no other gets them. If it dies, they are free
+ * when the lease ends. All times are those of the database's clock.
  */
 export interface RepairQueue {
   /**
@@ -164,7 +197,25 @@ export interface RepairQueue {
    * @returns how many were queued. At most LIST_LIMIT_MAX copies in one call.
    */
   queueRepairs(copies: readonly MissedCopy[], options?: CallOptions): Promise<number>;
-  /** A page of the queue in the order of the repair ids, oldest first. */
+  /**
+   * Claims entries of one node that are due and that nobody holds, those that wait longest first. Entries of other nodes do not stand in their way.
+   * @param claim.limit at most REPAIR_CLAIM_MAX entries.
+   * @param claim.leaseMs how long nobody else gets them, 1 to WORK_LEASE_MAX_MS.
+   */
+  claimRepairs(
+    claim: { readonly nodeId: string; readonly limit: number; readonly leaseMs: number },
+    options?: CallOptions,
+  ): Promise<RepairClaim>;
+  /**
+   * Ends the claim of entries: removes what is done, and lets the others be claimed again. Entries that another worker has claimed since, or that
+   * were missed anew meanwhile, stay as they are.
+   * @returns how many were ended.
+   */
+  finishRepairs(
+    claim: { readonly leaseToken: string; readonly outcomes: readonly RepairOutcome[] },
+    options?: CallOptions,
+  ): Promise<number>;
+  /** A page of the queue in the order of the repair ids, oldest first. Claims nothing. */
   listRepairs(
     query: {
       readonly limit: number;
@@ -172,11 +223,13 @@ export interface RepairQueue {
       readonly nodeId?: string | undefined;
       /** Entries after this one, which may be finished meanwhile; default: from the first on. */
       readonly afterRepairId?: string | undefined;
+      /** Only entries that failed at least so often; default 0. */
+      readonly minAttempts?: number | undefined;
     },
     options?: CallOptions,
   ): Promise<readonly RepairEntry[]>;
-  /** How many entries wait for each node that has any. */
-  countRepairs(options?: CallOptions): Promise<ReadonlyArray<{ readonly nodeId: string; readonly count: number }>>;
+  /** What waits for each node that lacks anything. */
+  countRepairs(options?: CallOptions): Promise<readonly NodeRepairs[]>;
   /**
    * One bounded step over the chunk rows for a node that lost its disk: queues what belongs there by the layout of each row. Where the walk is, is
    * kept with the data: any worker goes on with it. A node has its disk back when its walk is done and the queue has nothing for it.
@@ -184,8 +237,51 @@ export interface RepairQueue {
    * @param query.limit chunk rows of the step.
    */
   queueLostCopies(query: { readonly limit: number }, options?: CallOptions): Promise<LostCopiesStep>;
-  /** Removes entries. Unknown ids are ignored. */
-  finishRepairs(repairIds: readonly string[], options?: CallOptions): Promise<void>;
+}
+
+/** A job of the whole cluster, as `collect` is: one worker does it at a time, again and again. */
+export interface JobState {
+  readonly job: string;
+  /** When it may be claimed again, in ms since the Unix epoch: the next round, or the end of the lease of who has it. */
+  readonly dueAtMs: number;
+  readonly isClaimed: boolean;
+  /** Rounds that failed since the last one that did not. */
+  readonly attempts: number;
+  readonly lastError?: string | undefined;
+}
+
+/** Who does which job. Times are those of the database's clock. */
+export interface JobLeases {
+  /**
+   * Claims a job, if it is due and nobody has it. The first claim makes it known.
+   * @param claim.leaseMs how long nobody else gets it, 1 to WORK_LEASE_MAX_MS.
+   * @returns a token, or `undefined`.
+   */
+  claimJob(
+    claim: { readonly job: string; readonly leaseMs: number },
+    options?: CallOptions,
+  ): Promise<string | undefined>;
+  /** Makes a claim last for `leaseMs` from now. @returns `false` if another worker has the job since: this one must stop. */
+  renewJob(
+    renewal: { readonly job: string; readonly leaseToken: string; readonly leaseMs: number },
+    options?: CallOptions,
+  ): Promise<boolean>;
+  /**
+   * Ends a claim. The job is due again after `againInMs`.
+   * @param end.error what the round failed with.
+   * @returns `false` if another worker has the job since: then nothing changes.
+   */
+  finishJob(
+    end: {
+      readonly job: string;
+      readonly leaseToken: string;
+      readonly againInMs: number;
+      readonly error?: string | undefined;
+    },
+    options?: CallOptions,
+  ): Promise<boolean>;
+  /** All jobs by name. */
+  listJobs(options?: CallOptions): Promise<readonly JobState[]>;
 }
 
 /** What the collector does with rows. Any number of workers may share it. Durations are measured on the database's clock. */
@@ -240,6 +336,7 @@ export interface MetadataStore
   extends Catalog,
     CollectionQueue,
     RepairQueue,
+    JobLeases,
     NodeRegistry,
     LayoutHistory,
     CredentialCatalog,

@@ -9,19 +9,11 @@ import {
   type WriteCondition,
   type WriteOptions,
 } from "../ports/index.ts";
-import type { MetadataStoreSubject } from "./metadata-store/contract-case.ts";
+import type { BrokenMetadataStore, MetadataStoreSubject } from "./metadata-store/contract-case.ts";
+import { endRepairs } from "./metadata-store/fixtures.ts";
+import { WORK_FAULTS } from "./metadata-store/work-faults.ts";
 
-/** A metadata store with one fault. The contract suite must fail on each broken store; otherwise it would not notice that fault in a real store. */
-export interface BrokenMetadataStore {
-  /** What the store does wrong, as a phrase. */
-  readonly fault: string;
-  /** Name of the contract case that must notice this fault. Other cases may notice it too. */
-  readonly caughtBy: string;
-  /** Methods that replace those of a store without faults. */
-  readonly override: (sound: MetadataStore) => Partial<MetadataStore>;
-  /** Runs before the store without faults is reopened. */
-  readonly beforeReopen?: (sound: MetadataStore) => Promise<void>;
-}
+export type { BrokenMetadataStore };
 
 /** Adds a fault to a subject without faults, whose store must be persistent and shared. */
 export function breakMetadataStore(sound: MetadataStoreSubject, broken: BrokenMetadataStore): MetadataStoreSubject {
@@ -369,19 +361,6 @@ const COLLECTION_FAULTS: readonly BrokenMetadataStore[] = [
     }),
   },
   {
-    fault: "loses a miss that is noted while an older repair runs",
-    caughtBy: "a miss that is noted while an older repair runs is not finished with it",
-    override: (sound) => ({
-      finishRepairs: async (_repairIds, options) => {
-        const repairs = await sound.listRepairs({ limit: 100 });
-        await sound.finishRepairs(
-          repairs.map(({ repairId }) => repairId),
-          options,
-        );
-      },
-    }),
-  },
-  {
     fault: "queues every copy for repair that a reader names, wherever it belongs",
     caughtBy: "a copy that a reader missed is queued once, if an object names the chunk and a given layout placed it",
     override: (sound) => ({
@@ -434,7 +413,11 @@ const COLLECTION_FAULTS: readonly BrokenMetadataStore[] = [
           const step = await sound.queueLostCopies(query, options);
           const known = new Set(before.map(({ repairId }) => repairId));
           const added = (await sound.listRepairs({ limit: 100 })).filter(({ repairId }) => !known.has(repairId));
-          if (steps++ > 0) await sound.finishRepairs(added.map(({ repairId }) => repairId));
+          if (steps++ > 0)
+            await endRepairs(
+              sound,
+              added.map(({ repairId }) => repairId),
+            );
           return step;
         },
       };
@@ -664,5 +647,6 @@ export const BROKEN_METADATA_STORES: readonly BrokenMetadataStore[] = Object.fre
   ...MANIFEST_FAULTS,
   ...OPERATION_FAULTS,
   ...COLLECTION_FAULTS,
+  ...WORK_FAULTS,
   ...LIFECYCLE_FAULTS,
 ]);

@@ -13,6 +13,7 @@ import { MANIFEST_CASES } from "./metadata-store/manifest-cases.ts";
 import { NODE_CASES } from "./metadata-store/node-cases.ts";
 import { OPERATION_CASES } from "./metadata-store/operation-cases.ts";
 import { UPLOAD_CASES } from "./metadata-store/upload-cases.ts";
+import { WORK_CASES } from "./metadata-store/work-cases.ts";
 
 /** Everything that a metadata store must do, isolation first. */
 export const METADATA_STORE_CASES: readonly MetadataStoreCase[] = Object.freeze([
@@ -27,6 +28,7 @@ export const METADATA_STORE_CASES: readonly MetadataStoreCase[] = Object.freeze(
   ...COLLECTION_CASES,
   ...NODE_CASES,
   ...LOST_DISK_CASES,
+  ...WORK_CASES,
   ...CREDENTIAL_CASES,
   ...CONCURRENCY_CASES,
 ]);

@@ -129,11 +129,12 @@ export interface MissedReplica {
 
 /**
  * Queues replicas for repair, each chunk and node once. A new miss gives an older entry a new id, so that finishing the older repair
- * does not hide it.
+ * does not hide it. It is due at once, unless a worker has it: then, when that lease ends.
  */
 const REPAIRS: RowInsertion = {
-  into: "repair_queue (chunk_id, server_id, repair_id, size_bytes, layout_version, created_at_ms)",
+  into: "repair_queue (chunk_id, server_id, repair_id, size_bytes, layout_version, created_at_ms, due_at_ms)",
   suffix: `ON CONFLICT (chunk_id, server_id) DO UPDATE SET repair_id = excluded.repair_id,
+    due_at_ms = CASE WHEN repair_queue.lease_token IS NULL THEN excluded.due_at_ms ELSE repair_queue.due_at_ms END,
     layout_version = CASE WHEN repair_queue.layout_version > excluded.layout_version THEN repair_queue.layout_version ELSE excluded.layout_version END`,
 };
 
@@ -154,7 +155,7 @@ async function repairRows(session: SqlSession, missed: readonly MissedReplica[])
   const rows = new Map<string, SqlValue[]>();
   for (const { chunkId, sizeBytes, nodeId, layoutVersion } of missed) {
     const name = `${Buffer.from(chunkId).toString("hex")} ${nodeId}`;
-    if (!rows.has(name)) rows.set(name, [chunkId, nodeId, session.newId(), sizeBytes, layoutVersion, nowMs]);
+    if (!rows.has(name)) rows.set(name, [chunkId, nodeId, session.newId(), sizeBytes, layoutVersion, nowMs, nowMs]);
   }
   return [...rows].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, row]) => row);
 }

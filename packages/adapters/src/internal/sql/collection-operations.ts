@@ -1,9 +1,9 @@
 import { AshlarError } from "@ashlar/sdk/errors";
 import { type Digest, digestFromBytes, encodeHex } from "@ashlar/sdk/hash";
 import { decodeSegment, type SegmentChunk } from "@ashlar/sdk/manifest";
-import type { CollectingChunk, MetadataInput, MissedCopy, RepairEntry } from "@ashlar/sdk/ports";
+import type { CollectingChunk } from "@ashlar/sdk/ports";
 import { replicasUnder } from "../metadata/replicas-under.ts";
-import { insertNewRepairs, insertRepairs, lowerChunks } from "./chunk-rows.ts";
+import { insertRepairs, lowerChunks } from "./chunk-rows.ts";
 import { forgetFinished } from "./finished-operations.ts";
 import { readLayout } from "./layout-rows.ts";
 import { queryIn } from "./row-batches.ts";
@@ -202,63 +202,4 @@ export async function knowsChunks(session: SqlSession, chunkIds: readonly Digest
   });
   const known = new Set(rows.map((row) => encodeHex(row.chunk_id)));
   return chunkIds.map((chunkId) => known.has(encodeHex(chunkId)));
-}
-
-interface RepairRow {
-  readonly repair_id: string;
-  readonly chunk_id: Uint8Array;
-  readonly size_bytes: number;
-  readonly server_id: string;
-  readonly layout_version: number;
-}
-
-/** A chunk that the collector has marked needs no copies: the row becomes live again, and is noted again, if it is still wanted. */
-export async function queueRepairs(session: SqlSession, copies: readonly MissedCopy[]): Promise<number> {
-  const rows = await queryIn<ChunkRow>(
-    session,
-    copies.map(({ chunkId }) => chunkId),
-    {
-      sql: (list) => `SELECT chunk_id, size_bytes, layout_version, reference_count FROM chunks
-        WHERE chunk_id IN (${list}) AND state = 'live' AND reference_count > 0`,
-    },
-  );
-  const known = new Map(rows.map((row) => [encodeHex(row.chunk_id), row]));
-  const missed = copies.flatMap(({ chunkId, nodeId, layoutVersions }) => {
-    const row = known.get(encodeHex(chunkId));
-    if (row === undefined || !layoutVersions.includes(row.layout_version)) return [];
-    return [{ chunkId, nodeId, sizeBytes: row.size_bytes, layoutVersion: row.layout_version }];
-  });
-  return await insertNewRepairs(session, missed);
-}
-
-export async function listRepairs(
-  session: SqlSession,
-  { limit, nodeId, afterRepairId = "" }: MetadataInput<"listRepairs">,
-): Promise<readonly RepairEntry[]> {
-  const ofNode = nodeId === undefined ? "" : "server_id = $3 AND";
-  const rows = await session.query<RepairRow>(
-    `SELECT repair_id, chunk_id, size_bytes, server_id, layout_version FROM repair_queue
-      WHERE ${ofNode} repair_id > $2 ORDER BY repair_id LIMIT $1`,
-    [limit, afterRepairId, ...(nodeId === undefined ? [] : [nodeId])],
-  );
-  return rows.map((row) => ({
-    repairId: row.repair_id,
-    chunkId: digestFromBytes(row.chunk_id),
-    sizeBytes: row.size_bytes,
-    nodeId: row.server_id,
-    layoutVersion: row.layout_version,
-  }));
-}
-
-export async function countRepairs(
-  session: SqlSession,
-): Promise<ReadonlyArray<{ readonly nodeId: string; readonly count: number }>> {
-  const rows = await session.query<{ server_id: string; waiting: number }>(
-    "SELECT server_id, count(*) AS waiting FROM repair_queue GROUP BY server_id",
-  );
-  return rows.map((row) => ({ nodeId: row.server_id, count: row.waiting }));
-}
-
-export async function finishRepairs(session: SqlSession, repairIds: readonly string[]): Promise<void> {
-  await queryIn(session, repairIds, { sql: (list) => `DELETE FROM repair_queue WHERE repair_id IN (${list})` });
 }

@@ -15,11 +15,13 @@ import * as copies from "./copies-operations.ts";
 import * as credentials from "./credential-operations.ts";
 import * as examination from "./examination-operations.ts";
 import * as identity from "./identity-operations.ts";
+import * as jobs from "./job-operations.ts";
 import { listObjects } from "./list-operations.ts";
 import { queueLostCopies } from "./lost-copies.ts";
 import * as nodes from "./node-operations.ts";
 import * as objectExamination from "./object-examination.ts";
 import * as objects from "./object-operations.ts";
+import * as repairs from "./repair-operations.ts";
 import type { SqlSession } from "./sql-session.ts";
 import * as uploads from "./upload-operations.ts";
 
@@ -52,7 +54,9 @@ export const SQL_OPERATIONS: SqlOperations = Object.freeze({
   listObjects,
   ...uploads,
   ...collection,
+  ...repairs,
   queueLostCopies,
+  ...jobs,
   ...copies,
   ...nodes,
   ...credentials,

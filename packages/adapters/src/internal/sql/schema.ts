@@ -61,6 +61,11 @@ export const MIGRATIONS: readonly Migration[] = Object.freeze([
     name: "folders of nodes, lost disks",
     statements: lostDiskColumns,
   },
+  {
+    version: 10,
+    name: "leases of background work",
+    statements: workLeases,
+  },
 ]);
 
 /**
@@ -77,6 +82,28 @@ function lostDiskColumns({ types }: SqlDialect): string[] {
     `ALTER TABLE storage_servers ADD COLUMN lost_bytes_used ${integer}`,
     `ALTER TABLE storage_servers ADD COLUMN lost_cursor ${text}`,
     "CREATE INDEX repair_queue_by_node ON repair_queue (server_id, repair_id)",
+  ];
+}
+
+/**
+ * due_at_ms: when a worker may claim it, or the end of the lease of the one that did. Servers of an earlier release name none of these columns, and
+ * go on beside newer ones.
+ */
+function workLeases({ types }: SqlDialect): string[] {
+  const { text, integer } = types;
+  return [
+    `ALTER TABLE repair_queue ADD COLUMN due_at_ms ${integer} NOT NULL DEFAULT 0`,
+    `ALTER TABLE repair_queue ADD COLUMN lease_token ${text}`,
+    `ALTER TABLE repair_queue ADD COLUMN attempts ${integer} NOT NULL DEFAULT 0`,
+    `ALTER TABLE repair_queue ADD COLUMN last_error ${text}`,
+    "CREATE INDEX repair_queue_due ON repair_queue (server_id, due_at_ms, repair_id)",
+    `CREATE TABLE jobs (
+      job ${text} PRIMARY KEY,
+      due_at_ms ${integer} NOT NULL,
+      lease_token ${text},
+      attempts ${integer} NOT NULL,
+      last_error ${text}
+    )`,
   ];
 }
 

@@ -50,16 +50,19 @@ export function repairKey(chunkHex: string, nodeId: string): string {
   return `${chunkHex} ${nodeId}`;
 }
 
-/** Notes a replica to restore. A new miss replaces an older entry, so that finishing the older repair does not hide it. */
+/**
+ * Notes a replica to restore. A new miss replaces an older entry, so that finishing the older repair does not hide it. It is due at once, unless a
+ * worker has it: then, when that lease ends.
+ */
 export function queueRepair(state: MemoryState, chunkHex: string, nodeId: string): void {
   const row = state.chunks.get(chunkHex);
   if (row === undefined) return;
   const { chunkId, sizeBytes, layoutVersion } = row;
-  state.repairs.set(repairKey(chunkHex, nodeId), {
+  const key = repairKey(chunkHex, nodeId);
+  const { leaseToken, dueAtMs, attempts = 0, lastError } = state.repairs.get(key) ?? {};
+  state.repairs.set(key, {
     repairId: nextId(state),
-    chunkId,
-    sizeBytes,
-    nodeId,
-    layoutVersion,
+    ...{ chunkId, sizeBytes, nodeId, layoutVersion, attempts, lastError, leaseToken },
+    dueAtMs: (leaseToken === undefined ? undefined : dueAtMs) ?? state.clock.nowMs(),
   });
 }

@@ -12,9 +12,11 @@ import { memoryCollection } from "./collection.ts";
 import { memoryCredentials } from "./credentials.ts";
 import { memoryExamination } from "./examination.ts";
 import { memoryIdentity } from "./identity.ts";
+import { memoryJobs } from "./jobs.ts";
 import { memoryNodes } from "./nodes.ts";
 import { memoryObjects } from "./objects.ts";
 import { onceEach } from "./once.ts";
+import { memoryRepairs } from "./repairs.ts";
 import { createState } from "./state.ts";
 import { memoryUploads } from "./uploads.ts";
 
@@ -49,6 +51,8 @@ export function createMemoryMetadataStore(options: MemoryMetadataStoreOptions = 
       ...memoryObjects(state),
       ...memoryUploads(state),
       ...memoryCollection(state),
+      ...memoryRepairs(state),
+      ...memoryJobs(state),
       ...memoryNodes(state),
       ...memoryCredentials(state),
       ...memoryIdentity(state),

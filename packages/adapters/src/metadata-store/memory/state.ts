@@ -74,6 +74,19 @@ export interface NodeRow extends Omit<NodeRecord, "state"> {
   readonly lostCursor?: string | undefined;
 }
 
+/** When work may be claimed, or when the lease of the worker that did ends. */
+export interface LeasedRow {
+  readonly dueAtMs: number;
+  readonly leaseToken: string | undefined;
+}
+
+export interface RepairRow extends RepairEntry, LeasedRow {}
+
+export interface JobRow extends LeasedRow {
+  readonly attempts: number;
+  readonly lastError?: string | undefined;
+}
+
 /** All rows of one memory store. */
 export interface MemoryState {
   readonly clock: Clock;
@@ -87,7 +100,9 @@ export interface MemoryState {
   /** By digest in hex. */
   readonly chunks: Map<string, ChunkRow>;
   /** By digest in hex and node id. */
-  readonly repairs: Map<string, RepairEntry>;
+  readonly repairs: Map<string, RepairRow>;
+  /** By name. */
+  readonly jobs: Map<string, JobRow>;
   readonly nodes: Map<string, NodeRow>;
   /** Oldest first. */
   readonly layouts: Layout[];
@@ -116,6 +131,7 @@ export function createState(
     uploads: new Map(),
     chunks: new Map(),
     repairs: new Map(),
+    jobs: new Map(),
     nodes: new Map(),
     layouts: [],
     layoutsSinceMs: new Map(),

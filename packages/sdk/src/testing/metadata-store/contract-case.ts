@@ -37,3 +37,15 @@ export const ifPersistent = (store: MetadataStore): boolean => store.capabilitie
 
 /** Applies to stores that several processes may use at once. */
 export const ifShared = (store: MetadataStore): boolean => store.capabilities.sharedByProcesses;
+
+/** A metadata store with one fault. The contract suite must fail on each broken store; otherwise it would not notice that fault in a real store. */
+export interface BrokenMetadataStore {
+  /** What the store does wrong, as a phrase. */
+  readonly fault: string;
+  /** Name of the contract case that must notice this fault. Other cases may notice it too. */
+  readonly caughtBy: string;
+  /** Methods that replace those of a store without faults. */
+  readonly override: (sound: MetadataStore) => Partial<MetadataStore>;
+  /** Runs before the store without faults is reopened. */
+  readonly beforeReopen?: (sound: MetadataStore) => Promise<void>;
+}

@@ -1,5 +1,6 @@
 import { expect } from "vitest";
 import { type Digest, encodeHex, sha256Sync } from "../../hash/index.ts";
+import * as LIMITS from "../../limit-values.ts";
 import { chunkedEtag, singleEtag } from "../../manifest/index.ts";
 import type {
   ChunkRef,
@@ -168,4 +169,20 @@ export function byBytes(a: string, b: string): number {
     if (difference !== 0) return difference;
   }
   return left.byteLength - right.byteLength;
+}
+
+/** Ends repairs as a worker does: claims all that are due, and lets those that are not named be claimed again at once. */
+export async function endRepairs(store: MetadataStore, repairIds: readonly string[]): Promise<number> {
+  let ended = 0;
+  for (const { nodeId } of await store.countRepairs()) {
+    const { leaseToken, entries } = await store.claimRepairs({
+      ...{ nodeId, limit: LIMITS.REPAIR_CLAIM_MAX, leaseMs: LIMITS.WORK_LEASE_MAX_MS },
+    });
+    const outcomes = entries.map(({ repairId }) =>
+      repairIds.includes(repairId) ? { repairId } : { repairId, retryInMs: 0 },
+    );
+    await store.finishRepairs({ leaseToken, outcomes });
+    ended += outcomes.filter(({ retryInMs }) => retryInMs === undefined).length;
+  }
+  return ended;
 }
