@@ -175,14 +175,16 @@ export async function startTestCluster(options: TestClusterOptions = {}): Promis
 }
 
 async function repairAll(metadata: MetadataStore, nodes: readonly TestNode[]): Promise<void> {
-  const repairs = await metadata.listRepairs({ limit: 1000 });
-  for (const { chunkId, nodeId } of repairs) {
-    let bytes: Uint8Array | undefined;
-    for (const { store } of nodes) bytes ??= await store.getChunk(chunkId);
-    if (bytes === undefined) throw new Error("no node has a copy of a chunk that is to be repaired");
-    await nodes.find((node) => node.nodeId === nodeId)?.store.putChunk(chunkId, bytes);
+  for (const { nodeId } of await metadata.countRepairs()) {
+    const { leaseToken, entries } = await metadata.claimRepairs({ nodeId, limit: 256, leaseMs: 60_000 });
+    for (const { chunkId } of entries) {
+      let bytes: Uint8Array | undefined;
+      for (const { store } of nodes) bytes ??= await store.getChunk(chunkId);
+      if (bytes === undefined) throw new Error("no node has a copy of a chunk that is to be repaired");
+      await nodes.find((node) => node.nodeId === nodeId)?.store.putChunk(chunkId, bytes);
+    }
+    await metadata.finishRepairs({ leaseToken, outcomes: entries.map(({ repairId }) => ({ repairId })) });
   }
-  await metadata.finishRepairs(repairs.map(({ repairId }) => repairId));
 }
 
 async function openMetadata(options: TestClusterOptions, resources: Resources): Promise<MetadataStore> {

@@ -20,7 +20,7 @@ export interface GatewayOptions extends Omit<GatewayCoreOptions, "operationsApar
   readonly maintenance?: Partial<Pick<MaintenanceOptions, MaintenanceSetting>> | false | undefined;
 }
 
-type MaintenanceSetting = "collectIntervalMs" | "repairIntervalMs" | "graceMs" | "uploadTtlMs";
+type MaintenanceSetting = "collectIntervalMs" | "repairIntervalMs" | "repairBytesPerSecond" | "graceMs" | "uploadTtlMs";
 
 /** A gateway: stateless, so any number may serve one database. */
 export interface Gateway {

@@ -106,7 +106,10 @@ async function put(key: string, sizeBytes = SIZE): Promise<Stored> {
   await app.putObject({ bucket: BUCKET, key, body: new Uint8Array(bytes), chunker: fixed(sizeBytes) });
   // On a busy machine a put may leave a copy out.
   for (const store of cluster.stores.values()) await store.putChunk(chunkId, bytes);
-  await metadata.finishRepairs((await metadata.listRepairs({ limit: 100 })).map(({ repairId }) => repairId));
+  for (const { nodeId } of await metadata.countRepairs()) {
+    const { leaseToken, entries } = await metadata.claimRepairs({ nodeId, limit: 100, leaseMs: 60_000 });
+    await metadata.finishRepairs({ leaseToken, outcomes: entries.map(({ repairId }) => ({ repairId })) });
+  }
   return { bytes, chunkId };
 }
 

@@ -24,7 +24,7 @@ import {
 import { createPlacement } from "@ashlar/sdk/ring";
 import { beforeEach, describe, expect, it } from "vitest";
 import { createMetrics, noMetrics } from "../observability/index.ts";
-import { createMaintenance, type Maintenance, type MaintenanceOptions } from "./index.ts";
+import { createMaintenance, type Maintenance, type MaintenanceOptions, repair } from "./index.ts";
 
 const CHUNK_BYTES = 100_000;
 
@@ -35,6 +35,8 @@ interface Node {
 }
 
 let metadata: MetadataStore;
+/** How far the clock of the metadata is ahead, in ms. */
+let aheadMs: number;
 let nodes: Node[];
 let topology: Topology;
 let backend: ObjectBackend;
@@ -54,7 +56,8 @@ function switchable(node: () => Node, inner: ChunkStore): ChunkStore {
 }
 
 beforeEach(async () => {
-  metadata = createMemoryMetadataStore();
+  aheadMs = 0;
+  metadata = createMemoryMetadataStore({ clock: { ...systemClock, nowMs: () => systemClock.nowMs() + aheadMs } });
   nodes = ["a", "b", "c"].map((nodeId, index) => {
     const store = switchable(() => nodes[index]!, createMemoryChunkStore());
     return { nodeId, store, up: true };
@@ -90,6 +93,10 @@ async function put(key: string, bytes: Uint8Array = randomBytes(CHUNK_BYTES)): P
   return digestFromBytes(await nodeCryptoHasher.digest(bytes));
 }
 
+const waitingAt = (nodeId: string, count: number): object => ({
+  waiting: [expect.objectContaining({ nodeId, count })],
+});
+
 const holders = async (chunkId: Digest): Promise<string[]> => {
   const found: string[] = [];
   for (const { nodeId, store, up } of nodes) {
@@ -104,9 +111,10 @@ describe("repair", () => {
     const chunkId = await put("key");
     expect(await holders(chunkId)).toEqual(["a", "b"]);
     const failing = await maintenanceOf().runOnce();
-    expect(failing).toMatchObject({ chunksRepaired: 0, repairsFailed: 1 });
+    expect(failing).toMatchObject({ chunksRepaired: 0, repairsFailed: 0, ...waitingAt("c", 1) });
     nodes[2]!.up = true;
-    expect(await maintenanceOf().runOnce()).toMatchObject({ chunksRepaired: 1, repairsFailed: 0, chunksDeleted: 0 });
+    const report = { chunksRepaired: 1, bytesRepaired: CHUNK_BYTES, repairsFailed: 0, waiting: [], chunksDeleted: 0 };
+    expect(await maintenanceOf().runOnce()).toMatchObject(report);
     expect(await holders(chunkId)).toEqual(["a", "b", "c"]);
     expect(await metadata.listRepairs({ limit: 10 })).toEqual([]);
     expect(await maintenanceOf().runOnce()).toMatchObject({ chunksRepaired: 0, repairsFailed: 0 });
@@ -129,7 +137,7 @@ describe("repair", () => {
     await small.putObject({ bucket: "bucket", key: "many", attributes: {}, durability: "os" }, body());
     await nodes[2]!.store.deleteChunks([chunkId], { unclaimedForMs: 0 });
     expect(await metadata.queueRepairs([{ chunkId, nodeId: "c", layoutVersions: [0, 1] }])).toBe(1);
-    expect(await maintenanceOf().runOnce()).toMatchObject({ chunksRepaired: 1, repairsFailed: count });
+    expect(await maintenanceOf().runOnce()).toMatchObject({ chunksRepaired: 1, ...waitingAt("b", count) });
     expect(await holders(chunkId)).toEqual(["a", "c"]);
   });
 
@@ -160,7 +168,7 @@ describe("repair", () => {
     const chunkId = await put("key");
     nodes[2]!.up = true;
     nodes[0]!.up = false;
-    expect(await maintenanceOf().runOnce()).toMatchObject({ chunksRepaired: 1, repairsFailed: 300 });
+    expect(await maintenanceOf().runOnce()).toMatchObject({ chunksRepaired: 1, ...waitingAt("a", 300) });
     expect(await holders(chunkId)).toEqual(["b", "c"]);
   });
 
@@ -226,17 +234,137 @@ describe("repair", () => {
     nodes[2]!.up = true;
     for (const { store } of nodes.slice(0, 2)) await store.deleteChunks([lost], { unclaimedForMs: 0 });
     expect(await maintenanceOf().runOnce()).toMatchObject({ repairsFailed: 1, repairsDropped: 0 });
+    // It is tried again after a while, and not at once.
+    expect(await maintenanceOf().runOnce()).toMatchObject({ repairsFailed: 0, ...waitingAt("c", 1) });
+    aheadMs += 60_000;
+    expect(await maintenanceOf().runOnce()).toMatchObject({ repairsFailed: 1, ...waitingAt("c", 1) });
+    expect(await metadata.listRepairs({ limit: 10, minAttempts: 2 })).toMatchObject([
+      { attempts: 2, lastError: expect.stringMatching(/^no replica holds chunk/) },
+    ]);
+    aheadMs += 15 * 60_000;
     nodes.pop();
     // An old view may lack a node that registered meanwhile.
     topology = { ...topology, viewFailure: () => new AshlarError("METADATA_UNAVAILABLE", "away") };
-    expect(await maintenanceOf().runOnce()).toMatchObject({ repairsFailed: 1, repairsDropped: 0 });
+    expect(await maintenanceOf().runOnce()).toMatchObject({ repairsDropped: 0, ...waitingAt("c", 1) });
     // A node that a layout in use names may register again.
     const [layout] = (await metadata.clusterSnapshot()).layouts;
     const view = { layoutsInUse: async () => [layout!], placementOf: createPlacement };
     topology = { ...topology, view, viewFailure: () => undefined };
-    expect(await maintenanceOf().runOnce()).toMatchObject({ repairsFailed: 1, repairsDropped: 0 });
+    expect(await maintenanceOf().runOnce()).toMatchObject({ repairsDropped: 0, ...waitingAt("c", 1) });
     topology = { ...topology, view: undefined };
-    expect(await maintenanceOf().runOnce()).toMatchObject({ repairsFailed: 0, repairsDropped: 1 });
+    expect(await maintenanceOf().runOnce()).toMatchObject({ repairsDropped: 1, waiting: [] });
+  });
+
+  it("tells operators of copies that fail again and again", async () => {
+    nodes[2]!.up = false;
+    const lost = await put("lost");
+    nodes[2]!.up = true;
+    for (const { store } of nodes.slice(0, 2)) await store.deleteChunks([lost], { unclaimedForMs: 0 });
+    const metrics = createMetrics();
+    for (let attempt = 1; attempt <= 5; attempt++) {
+      expect(await maintenanceOf({ metrics }).runOnce()).toMatchObject({ repairsFailed: 1 });
+      aheadMs += 15 * 60_000;
+    }
+    const { text } = await metrics.render();
+    expect(text).toMatch(/^ashlar_repairs_failing 1$/m);
+    expect(text).toMatch(/^ashlar_repairs_waiting 1$/m);
+    expect(text).toMatch(new RegExp(`^ashlar_repair_bytes_waiting ${CHUNK_BYTES}$`, "m"));
+  });
+});
+
+describe("repair by several workers", () => {
+  /** Makes one node miss chunks. @returns how often each was written there since. */
+  async function missed(count: number): Promise<ReadonlyMap<string, number>> {
+    nodes[2]!.up = false;
+    for (let index = 0; index < count; index++) await put(`key ${index}`);
+    const writes = new Map<string, number>();
+    const inner = nodes[2]!.store;
+    const store: ChunkStore = {
+      ...inner,
+      putChunk(chunkId, bytes, options) {
+        const id = Buffer.from(chunkId).toString("hex");
+        writes.set(id, (writes.get(id) ?? 0) + 1);
+        return inner.putChunk(chunkId, bytes, options);
+      },
+      getChunk: (chunkId, options) => inner.getChunk(chunkId, options),
+      hasChunks: (chunkIds, options) => inner.hasChunks(chunkIds, options),
+    };
+    nodes[2] = { nodeId: "c", store, up: true };
+    return writes;
+  }
+
+  it("does nothing twice, and together all of it", async () => {
+    const writes = await missed(100);
+    const reports = await Promise.all([1, 2, 3].map(() => maintenanceOf().runOnce()));
+    expect([...writes.values()]).toEqual(Array.from({ length: 100 }, () => 1));
+    expect(reports.reduce((sum, { chunksRepaired }) => sum + chunksRepaired, 0)).toBe(100);
+    expect(await metadata.countRepairs()).toEqual([]);
+  });
+
+  it("takes over what a worker had that died, when its lease has ended", async () => {
+    const writes = await missed(3);
+    await metadata.claimRepairs({ nodeId: "c", limit: 2, leaseMs: 100_000 });
+    expect(await maintenanceOf().runOnce()).toMatchObject({ chunksRepaired: 1, ...waitingAt("c", 2) });
+    aheadMs += 100_001;
+    expect(await maintenanceOf().runOnce()).toMatchObject({ chunksRepaired: 2, waiting: [] });
+    expect(writes.size).toBe(3);
+  });
+
+  it("gives back what it has not tried when the node goes away, and tries it again when the node is back", async () => {
+    await missed(20);
+    const { store } = nodes[2]!;
+    let writes = 0;
+    const failing: ChunkStore = {
+      ...store,
+      async putChunk() {
+        writes++;
+        throw new AshlarError("NODE_UNAVAILABLE", "gone");
+      },
+    };
+    nodes[2] = { nodeId: "c", store: failing, up: true };
+    const report = await maintenanceOf().runOnce();
+    expect(report).toMatchObject({ chunksRepaired: 0, repairsFailed: 0, ...waitingAt("c", 20) });
+    expect(writes).toBeLessThanOrEqual(2);
+    nodes[2] = { nodeId: "c", store, up: true };
+    expect(await maintenanceOf().runOnce()).toMatchObject({ chunksRepaired: 20, waiting: [] });
+  });
+
+  it("gives back what it has when the server stops", async () => {
+    await missed(20);
+    const { store } = nodes[2]!;
+    const stop = new AbortController();
+    const hanging: ChunkStore = {
+      ...store,
+      putChunk: (_chunkId, _bytes, options) =>
+        new Promise((_, reject) => {
+          options?.signal?.addEventListener("abort", () => reject(options.signal?.reason));
+          stop.abort(new AshlarError("CANCELED", "the server stops"));
+        }),
+    };
+    nodes[2] = { nodeId: "c", store: hanging, up: true };
+    await expect(maintenanceOf().runOnce({ signal: stop.signal })).rejects.toMatchObject({ code: "CANCELED" });
+    nodes[2] = { nodeId: "c", store, up: true };
+    expect(await maintenanceOf().runOnce()).toMatchObject({ chunksRepaired: 20, waiting: [] });
+  });
+
+  it("gives each node no more bytes in a second than it may", async () => {
+    await missed(10);
+    let monotonicMs = 0;
+    const clock: Clock = {
+      ...systemClock,
+      monotonicMs: () => monotonicMs,
+      sleep: async (durationMs) => {
+        monotonicMs += durationMs;
+      },
+    };
+    const chunks = createReplicatedStore({ ...common(), topology });
+    await repair({
+      ...common(),
+      ...{ metadata, topology, chunks, clock, repairBytesPerSecond: CHUNK_BYTES / 2 },
+    });
+    // The first goes at once, and each of the others two seconds after the one before.
+    expect(monotonicMs).toBeGreaterThanOrEqual(18_000);
+    expect(await metadata.countRepairs()).toEqual([]);
   });
 });
 
@@ -270,6 +398,8 @@ describe("collection", () => {
 
 /** The metadata database is examined once in this time. */
 const DAY_MS = 24 * 3600 * 1000;
+/** Who has a job renews its lease after so long. */
+const RENEWED_AFTER_MS = 20_000;
 
 describe("schedules", () => {
   /** A clock whose sleeps end when the test says so. */
@@ -310,10 +440,13 @@ describe("schedules", () => {
     expect(clock.sleeps).toEqual([500, 50, DAY_MS / 2]);
     for (let turn = 1; turn <= 3; turn++) {
       clock.wake();
-      await expect.poll(() => clock.sleeps.length).toBe(3 + 3 * turn);
-      expect(asked).toBe(turn);
+      await expect.poll(() => asked).toBe(turn);
+      await expect
+        .poll(() => clock.sleeps.filter((durationMs) => durationMs !== RENEWED_AFTER_MS).length)
+        .toBe(3 + 3 * turn);
     }
-    expect(clock.sleeps.slice(-3).sort((a, b) => a - b)).toEqual([100, 1000, DAY_MS]);
+    const ofSchedules = clock.sleeps.filter((durationMs) => durationMs !== RENEWED_AFTER_MS);
+    expect(ofSchedules.slice(-3).sort((a, b) => a - b)).toEqual([100, 1000, DAY_MS]);
     await maintenance.stop();
     await maintenance.stop();
     clock.wake();
@@ -347,9 +480,11 @@ describe("schedules", () => {
   it("have nothing to do on a store that is new", async () => {
     expect(await maintenanceOf().runOnce()).toEqual({
       chunksRepaired: 0,
+      bytesRepaired: 0,
       repairsDropped: 0,
       repairsFailed: 0,
       copiesQueued: 0,
+      waiting: [],
       manifestsDropped: 0,
       uploadsAborted: 0,
       chunksDeleted: 0,

@@ -10,9 +10,19 @@ import {
 } from "@ashlar/sdk/engine";
 import { AshlarError } from "@ashlar/sdk/errors";
 import { LIMITS } from "@ashlar/sdk/limits";
-import type { CallOptions, Clock, DatabaseIdentity, Logger, Random, RepairQueue, Tracer } from "@ashlar/sdk/ports";
+import type {
+  CallOptions,
+  Clock,
+  DatabaseIdentity,
+  JobLeases,
+  Logger,
+  Random,
+  RepairQueue,
+  Tracer,
+} from "@ashlar/sdk/ports";
 import type { Metrics } from "../observability/metrics.ts";
 import { copiesCounter } from "./count-copies.ts";
+import { runLeasedJob } from "./leased-job.ts";
 import { maintenanceMetrics } from "./maintenance-metrics.ts";
 import { type RepairReport, repair } from "./repair.ts";
 import { type Schedule, startSchedule } from "./schedule.ts";
@@ -22,6 +32,7 @@ export interface MaintenanceOptions {
   readonly metadata: CollectOptions["metadata"] &
     ExamineOptions["metadata"] &
     RepairQueue &
+    JobLeases &
     Pick<DatabaseIdentity, "checkIntegrity">;
   /** The caller closes it. */
   readonly topology: Topology;
@@ -37,6 +48,8 @@ export interface MaintenanceOptions {
   readonly collectIntervalMs?: number | undefined;
   /** Default 30 s: long enough for a node to restart, short against the time in which a second one fails. */
   readonly repairIntervalMs?: number | undefined;
+  /** Most bytes that repair writes to one node in a second; default 64 MiB. */
+  readonly repairBytesPerSecond?: number | undefined;
   /** Chunks claimed less than this long ago are kept; default CLAIM_TTL_MS. */
   readonly claimTtlMs?: number | undefined;
   /** Default COLLECT_GRACE_MS. */
@@ -48,9 +61,15 @@ export interface MaintenanceOptions {
 /** What one round of all background work did. */
 export interface MaintenanceReport extends CollectReport, RepairReport {}
 
-/** Background work of a gateway. Claimed through SQL, so any number of gateways may run it. */
+/**
+ * Background work of a gateway. Claimed in the metadata database with leases, so any number of gateways may run it: none does what another does, and
+ * another goes on when one dies.
+ */
 export interface Maintenance {
-  /** Repairs, then collects, now. @throws {AshlarError} METADATA_UNAVAILABLE; what was done stays done. */
+  /**
+   * Repairs what is due, then collects, now: also if another gateway collects.
+   * @throws {AshlarError} METADATA_UNAVAILABLE; what was done stays done.
+   */
   runOnce(options?: CallOptions): Promise<MaintenanceReport>;
   /** Starts the schedules. Idempotent. */
   start(): void;
@@ -58,6 +77,8 @@ export interface Maintenance {
   stop(): Promise<void>;
 }
 
+/** A job is due a little before the schedule comes to it, whose jitter is a quarter either way: else every second round would find it not due. */
+const DUE_EARLIER = 0.7;
 const REPAIR_INTERVAL_MS = 30_000;
 /** Longest time of the last database step: a node that does not answer must not keep a gateway from stopping. */
 const STEP_AT_END_MS = 2000;
@@ -83,27 +104,12 @@ export function createMaintenance(options: MaintenanceOptions): Maintenance {
   const repairNow = (call: CallOptions): Promise<RepairReport> =>
     record.repair(async () => {
       const report = await repair({ ...options, ...call });
-      if (Object.values(report).some((count) => count > 0)) logger.info({ ...report }, "repaired");
+      const { waiting: _waiting, ...did } = report;
+      if (Object.values(did).some((count) => count > 0)) logger.info({ ...did }, "repaired");
       return report;
     });
 
   const countNow = copiesCounter(options, record);
-
-  const checkNow = (call: CallOptions): Promise<void> =>
-    record.check(async () => {
-      const problems = await options.metadata.checkIntegrity(call);
-      for (const problem of problems) logger.error({ problem }, "the metadata database is damaged");
-      let rowProblems = 0;
-      const { metadata } = options;
-      await examineStore({
-        ...{ metadata, ...call },
-        onProblem: ({ what, bucket, key }) => {
-          if (rowProblems++ < LOGGED_MAX)
-            logger.error({ problem: what, bucket, key }, "rows of the metadata are damaged");
-        },
-      });
-      return { problems: problems.length + rowProblems };
-    });
 
   const stepNow = (signal: AbortSignal): Promise<void> =>
     takeDatabaseStep({ ...options, signal }).catch((error: unknown) => {
@@ -112,6 +118,7 @@ export function createMaintenance(options: MaintenanceOptions): Maintenance {
       logger.warn({ error: message }, "not every store was told the latest step of the metadata database");
     });
 
+  const collectIntervalMs = options.collectIntervalMs ?? LIMITS.COLLECT_INTERVAL_MS;
   let schedules: readonly Schedule[] = [];
   let starting: { readonly done: Promise<void>; readonly abort: AbortController } | undefined;
   return {
@@ -129,8 +136,13 @@ export function createMaintenance(options: MaintenanceOptions): Maintenance {
         startSchedule({
           ...common,
           name: "collect",
-          intervalMs: options.collectIntervalMs ?? LIMITS.COLLECT_INTERVAL_MS,
-          run: async (signal) => void (await collectNow({ signal })),
+          intervalMs: collectIntervalMs,
+          run: (signal) =>
+            runLeasedJob({
+              ...{ metadata: options.metadata, clock, logger, signal, job: "collect" },
+              everyMs: collectIntervalMs * DUE_EARLIER,
+              run: async (lease) => void (await collectNow({ signal: lease })),
+            }),
         }),
         startSchedule({
           ...common,
@@ -146,7 +158,7 @@ export function createMaintenance(options: MaintenanceOptions): Maintenance {
           ...common,
           name: "check",
           intervalMs: CHECK_INTERVAL_MS,
-          run: (signal) => checkNow({ signal }),
+          run: (signal) => record.check(() => examineDatabase(options, signal)),
         }),
       ];
     },
@@ -159,4 +171,21 @@ export function createMaintenance(options: MaintenanceOptions): Maintenance {
       if (stopping.length > 0) await stepNow(AbortSignal.timeout(STEP_AT_END_MS));
     },
   };
+}
+
+/** Looks through the database and its rows. @returns how many damages there are; the first ones are logged. */
+async function examineDatabase(
+  { metadata, logger }: MaintenanceOptions,
+  signal: AbortSignal,
+): Promise<{ readonly problems: number }> {
+  const problems = await metadata.checkIntegrity({ signal });
+  for (const problem of problems) logger.error({ problem }, "the metadata database is damaged");
+  let rowProblems = 0;
+  await examineStore({
+    ...{ metadata, signal },
+    onProblem: ({ what, bucket, key }) => {
+      if (rowProblems++ < LOGGED_MAX) logger.error({ problem: what, bucket, key }, "rows of the metadata are damaged");
+    },
+  });
+  return { problems: problems.length + rowProblems };
 }

@@ -3,7 +3,7 @@ import type { Clock, Tracer } from "@ashlar/sdk/ports";
 import { inSpan } from "@ashlar/sdk/tracing";
 import { DURATION_BUCKETS_SECONDS, type Metrics } from "../observability/metrics.ts";
 import type { CopiesReport } from "./count-copies.ts";
-import type { RepairReport } from "./repair.ts";
+import { type RepairReport, sumOfRepairs } from "./repair.ts";
 
 /** Runs work and measures it. */
 export interface MaintenanceRecorder {
@@ -31,10 +31,7 @@ export function maintenanceMetrics(options: {
     help: "What background work did, by what was done",
     labelNames: ["what"],
   });
-  const waiting = metrics.gauge({
-    name: "ashlar_repairs_waiting",
-    help: "Missing copies that the last round of repair had to leave: their node, or every other copy, was away",
-  });
+  const tellRepairs = repairGauges(options);
   const refusing = metrics.gauge({
     name: "ashlar_stores_refusing",
     help: "Chunk stores that delete nothing, because the metadata database is another or an older one than they served: see ashlar fsck",
@@ -79,10 +76,37 @@ export function maintenanceMetrics(options: {
       tellCopies(await timed("copies", work, () => []));
     },
     async repair(work) {
-      const report = await timed("repair", work);
-      waiting.set(report.repairsFailed);
+      const startedAtMs = clock.monotonicMs();
+      const report = await timed("repair", work, ({ waiting: _waiting, ...did }) => Object.entries(did));
+      tellRepairs(report, clock.monotonicMs() - startedAtMs);
       return report;
     },
+  };
+}
+
+/** Creates the gauges of the repair queue. The function that it returns sets them after a round. */
+function repairGauges({
+  metrics,
+}: Pick<Parameters<typeof maintenanceMetrics>[0], "metrics">): (report: RepairReport, durationMs: number) => void {
+  const waiting = metrics.gauge({
+    name: "ashlar_repairs_waiting",
+    help: "Missing copies that waited for repair after the last round: their node, or every other copy, was away, or time was short",
+  });
+  const bytes = metrics.gauge({ name: "ashlar_repair_bytes_waiting", help: "Bytes of the missing copies that wait" });
+  const failing = metrics.gauge({
+    name: "ashlar_repairs_failing",
+    help: "Missing copies that could not be restored in five tries or more",
+  });
+  const rate = metrics.gauge({
+    name: "ashlar_repair_bytes_per_second",
+    help: "Bytes of restored copies by the time of the last round that restored any, in this gateway",
+  });
+  return ({ waiting: nodes, bytesRepaired }, durationMs) => {
+    const { count, sizeBytes, failingCount } = sumOfRepairs(nodes);
+    waiting.set(count);
+    bytes.set(sizeBytes);
+    failing.set(failingCount);
+    if (bytesRepaired > 0) rate.set(bytesRepaired / (Math.max(1, durationMs) / 1000));
   };
 }
 

@@ -1,53 +1,97 @@
 import type { NamedStore, ReplicatedStore, Topology } from "@ashlar/sdk/engine";
 import { AshlarError } from "@ashlar/sdk/errors";
 import { encodeHex } from "@ashlar/sdk/hash";
-import type { CallOptions, CollectionQueue, Logger, RepairEntry, RepairQueue } from "@ashlar/sdk/ports";
+import type {
+  CallOptions,
+  Clock,
+  CollectionQueue,
+  Logger,
+  NodeRepairs,
+  Random,
+  RepairEntry,
+  RepairOutcome,
+  RepairQueue,
+} from "@ashlar/sdk/ports";
+import { inLanes } from "./in-lanes.ts";
+import { createPacer, type Pacer } from "./pacer.ts";
 
 /** What {@link repair} takes. */
 export interface RepairOptions extends CallOptions {
   readonly metadata: RepairQueue & Pick<CollectionQueue, "knowsChunks">;
   readonly topology: Pick<Topology, "allStores" | "invalidate" | "view" | "viewFailure">;
   readonly chunks: Pick<ReplicatedStore, "get">;
+  readonly clock: Clock;
+  readonly random: Pick<Random, "fraction">;
   readonly logger: Logger;
+  /** Most bytes that repair writes to one node in a second; default REPAIR_BYTES_PER_SECOND. */
+  readonly repairBytesPerSecond?: number | undefined;
 }
 
 /** What a repair pass did. */
 export interface RepairReport {
   readonly chunksRepaired: number;
+  readonly bytesRepaired: number;
   /** Entries that need nothing any more: the chunk is collected, or the node left the cluster. */
   readonly repairsDropped: number;
-  /** Entries that stay: the node or every other replica was away. */
+  /** Tries that failed: they are repeated later. */
   readonly repairsFailed: number;
   /** Copies that were queued because their node lost its disk. */
   readonly copiesQueued: number;
+  /** What waits for each node after the pass. */
+  readonly waiting: readonly NodeRepairs[];
 }
 
-/** Entries taken at once. */
-const BATCH = 256;
+/** Nodes that are repaired side by side. */
+const NODES_AT_ONCE = 4;
+/** Chunks of one node in flight: one is read while another is written. */
+const CHUNKS_AT_ONCE = 2;
+/** Entries that are claimed at once. */
+const BATCH = 64;
+/** Two dozen times as long as a batch takes at 64 MiB/s with chunks of 4 MiB. */
+const LEASE_MS = 120_000;
+/** No entry is begun when less than this is left of the lease: a call to a node that hangs ends after 15 s. */
+const LEASE_MARGIN_MS = 30_000;
+/** A try that failed is repeated after this time, then after twice as long, and so on. */
+const RETRY_MS = 30_000;
+const RETRY_MAX_MS = 10 * 60_000;
+/** Time to give claimed entries back when the server stops. */
+const GIVE_BACK_MS = 2000;
 /** Chunk rows of one step for a node that lost its disk: a transaction of tens of ms. */
 const LOST_STEP_ROWS = 1000;
 /** Steps of one round: after 100,000 rows, what is queued is restored before the walk goes on, so the queue stays short. */
 const LOST_STEPS_MAX = 100;
 
-type Outcome = "repaired" | "dropped" | "failed";
-type Counts = Record<Outcome, number>;
+/** One pass, and what all its steps need. */
+interface Pass extends RepairOptions {
+  readonly pacer: Pacer;
+  readonly counts: { repaired: number; bytes: number; dropped: number; failed: number };
+}
+
+/** `away`: the node itself does not answer, so its other entries need not be tried now. */
+type Tried = "repaired" | "dropped" | "away" | { readonly error: string };
 
 /**
- * Queues what belongs on nodes that lost their disks, then restores the replicas of the repair queue: reads each chunk from a good replica, checked
- * against its digest, and puts it where it is missing.
+ * Queues what belongs on nodes that lost their disks, then restores what the repair queue names: reads each chunk from a good replica, checked against
+ * its digest, and puts it where it is missing.
  *
- * Node by node, so that what waits for a node that is away does not keep the others waiting. One chunk at a time, so that users' requests come first.
- * Puts are idempotent: several workers may take the same entry.
+ * Entries are claimed node by node, so that no other worker takes them meanwhile, and what waits for a node that is away keeps no other waiting. A
+ * worker that dies keeps its entries until the lease ends. Puts are idempotent: an entry whose worker was too slow may be restored twice.
  */
 export async function repair(options: RepairOptions): Promise<RepairReport> {
+  const { metadata, signal } = options;
   const copiesQueued = await queueLostCopies(options);
-  const counts: Counts = { repaired: 0, dropped: 0, failed: 0 };
-  for (const { nodeId, count } of await options.metadata.countRepairs({ signal: options.signal })) {
-    await repairNode(options, { nodeId, count, counts });
-  }
+  const pass: Pass = {
+    ...options,
+    pacer: createPacer(options),
+    counts: { repaired: 0, bytes: 0, dropped: 0, failed: 0 },
+  };
+  const nodes = await metadata.countRepairs({ signal });
+  await inLanes(nodes, NODES_AT_ONCE, ({ nodeId, count }) => repairNode(pass, nodeId, count));
+  const { repaired, bytes, dropped, failed } = pass.counts;
   return {
-    ...{ chunksRepaired: counts.repaired, repairsDropped: counts.dropped, repairsFailed: counts.failed },
+    ...{ chunksRepaired: repaired, bytesRepaired: bytes, repairsDropped: dropped, repairsFailed: failed },
     copiesQueued,
+    waiting: nodes.length === 0 ? [] : await metadata.countRepairs({ signal }),
   };
 }
 
@@ -61,31 +105,50 @@ async function queueLostCopies({ metadata, signal }: RepairOptions): Promise<num
   return copies;
 }
 
-/** Takes the entries of one node that were there when the round began; later ones are for the next round. */
-async function repairNode(
-  options: RepairOptions,
-  { nodeId, count, counts }: { readonly nodeId: string; readonly count: number; readonly counts: Counts },
-): Promise<void> {
-  const { metadata, topology, signal } = options;
-  let afterRepairId: string | undefined;
+/** Takes as many entries of a node as there were when the pass began; later ones are for the next pass. */
+async function repairNode(pass: Pass, nodeId: string, count: number): Promise<void> {
+  const { metadata, topology, clock, signal } = pass;
   for (let left = count; left > 0; ) {
     const target = await storeOf(topology, nodeId, signal);
-    if (target === undefined ? await mayComeBack(topology, nodeId) : !target.available) {
-      counts.failed += left;
-      return;
-    }
-    const entries = await metadata.listRepairs({ limit: Math.min(BATCH, left), nodeId, afterRepairId }, { signal });
+    if (target === undefined ? await mayComeBack(topology, nodeId) : !target.available) return;
+    const stopAtMs = clock.monotonicMs() + LEASE_MS - LEASE_MARGIN_MS;
+    const { leaseToken, entries } = await metadata.claimRepairs(
+      { nodeId, limit: Math.min(BATCH, left), leaseMs: LEASE_MS },
+      { signal },
+    );
     if (entries.length === 0) return;
-    const done: string[] = [];
-    for (const entry of entries) {
-      const outcome = await repairOne(options, entry, target);
-      counts[outcome]++;
-      if (outcome !== "failed") done.push(entry.repairId);
+    const outcomes = new Map<string, RepairOutcome>();
+    let isAway = false;
+    try {
+      await inLanes(entries, CHUNKS_AT_ONCE, async (entry) => {
+        if (isAway || clock.monotonicMs() > stopAtMs) return;
+        const tried = await repairOne(pass, entry, target);
+        if (tried === "away") isAway = true;
+        else outcomes.set(entry.repairId, noted(pass, entry, tried));
+      });
+    } finally {
+      // What was not tried is given back at once, also when the server stops.
+      const all = entries.map(({ repairId }) => outcomes.get(repairId) ?? { repairId, retryInMs: 0 });
+      const giveBack = signal?.aborted === true ? AbortSignal.timeout(GIVE_BACK_MS) : signal;
+      await metadata.finishRepairs({ leaseToken, outcomes: all }, { signal: giveBack });
     }
-    if (done.length > 0) await metadata.finishRepairs(done, { signal });
+    if (isAway) return;
     left -= entries.length;
-    afterRepairId = entries.at(-1)?.repairId;
   }
+}
+
+/** Counts a try, and says when the next one is due. */
+function noted({ counts, random }: Pass, { repairId, attempts, sizeBytes }: RepairEntry, tried: Tried): RepairOutcome {
+  if (typeof tried === "object") {
+    counts.failed++;
+    const waitMs = Math.min(RETRY_MS * 2 ** attempts, RETRY_MAX_MS);
+    return { repairId, retryInMs: Math.round(waitMs * (0.75 + random.fraction() / 2)), error: tried.error };
+  }
+  if (tried === "repaired") {
+    counts.repaired++;
+    counts.bytes += sizeBytes;
+  } else counts.dropped++;
+  return { repairId };
 }
 
 async function storeOf(
@@ -108,31 +171,54 @@ async function mayComeBack({ view, viewFailure }: RepairOptions["topology"], nod
   return viewFailure?.() !== undefined || layouts.some(({ nodes }) => nodes.some((node) => node.nodeId === nodeId));
 }
 
-async function repairOne(options: RepairOptions, entry: RepairEntry, target: NamedStore | undefined): Promise<Outcome> {
-  const { logger, signal } = options;
+async function repairOne(pass: Pass, entry: RepairEntry, target: NamedStore | undefined): Promise<Tried> {
+  const { logger, pacer, signal } = pass;
   const { chunkId, nodeId, sizeBytes } = entry;
   if (target === undefined) {
     logger.info({ nodeId }, "a repair is dropped: the node is not part of the cluster any more");
     return "dropped";
   }
-  if (!target.available) return "failed";
+  const fields = { nodeId, chunkId: encodeHex(chunkId) };
+  let bytes: Uint8Array;
   try {
-    // Once: the entry stays in the queue, and the others must not wait for a source that is away.
-    const bytes = await options.chunks.get(chunkId, { sizeBytes, signal, queuedNodeId: nodeId, attempts: 1 });
+    await pacer.take(nodeId, sizeBytes, signal);
+    // Once: the entry comes back later, and the others must not wait for a source that is away.
+    bytes = await pass.chunks.get(chunkId, { sizeBytes, signal, queuedNodeId: nodeId, attempts: 1 });
+  } catch (thrown) {
+    const error = AshlarError.from(thrown);
+    if (signal?.aborted) throw error;
+    if (error.code === "CHUNK_MISSING" && (await isForgotten(pass, entry))) return "dropped";
+    if (error.code === "CHUNK_MISSING")
+      logger.error({ ...fields, err: error }, "no replica of a chunk is left to repair from");
+    else logger.warn({ ...fields, err: error }, "a replica could not be read for repair; it is tried again later");
+    return { error: error.message };
+  }
+  try {
     await target.store.putChunk(chunkId, bytes, { durability: "strict", signal });
     return "repaired";
   } catch (thrown) {
     const error = AshlarError.from(thrown);
     if (signal?.aborted) throw error;
-    if (error.code === "CHUNK_MISSING" && (await isForgotten(options, entry))) return "dropped";
-    const fields = { err: error, nodeId, chunkId: encodeHex(chunkId) };
-    if (error.code === "CHUNK_MISSING") logger.error(fields, "no replica of a chunk is left to repair from");
-    else logger.warn(fields, "a replica could not be repaired; it stays in the queue");
-    return "failed";
+    logger.warn({ ...fields, err: error }, "a replica could not be restored; it is tried again later");
+    if (error.code !== "NODE_UNAVAILABLE") return { error: error.message };
+    pass.topology.invalidate();
+    return "away";
   }
 }
 
 async function isForgotten({ metadata, signal }: RepairOptions, { chunkId }: RepairEntry): Promise<boolean> {
   const [known] = await metadata.knowsChunks([chunkId], { signal });
   return known === false;
+}
+
+/** What waits, over all nodes. */
+export function sumOfRepairs(waiting: readonly NodeRepairs[]): Omit<NodeRepairs, "nodeId"> {
+  const sum = (member: Exclude<keyof NodeRepairs, "nodeId">): number =>
+    waiting.reduce((total, node) => total + node[member], 0);
+  return {
+    count: sum("count"),
+    sizeBytes: sum("sizeBytes"),
+    claimedCount: sum("claimedCount"),
+    failingCount: sum("failingCount"),
+  };
 }
