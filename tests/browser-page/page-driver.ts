@@ -33,11 +33,13 @@ export interface PageDriver {
   throttle(bytesPerSecond: number | undefined): Promise<void>;
   /** Lets this many more chunks through, and holds all later ones until {@link letGo}: an upload then stays where it is, on any machine. */
   holdAfter(chunkCount: number): Promise<void>;
+  /** Lets some of those that are held go on, or that come next. */
+  letThrough(chunkCount: number): void;
   letGo(): Promise<void>;
   /** Waits until the transfer of the name is in the state. */
   untilState(name: string, state: string, timeoutMs?: number): Promise<void>;
-  /** Moves the page's own clock forward until `shown` is visible. The page does nothing but wait; it must have been opened `hurried`. */
-  hurryUntil(shown: Locator): Promise<void>;
+  /** Moves the page's own clock forward until each was visible once. The page does nothing but wait; it must have been opened `hurried`. */
+  hurryUntil(...shown: Locator[]): Promise<void>;
   /** The line under the transfer's name. */
   detail(name: string): Promise<string>;
   /** Bytes of request bodies sent so far, of chunks only. */
@@ -74,7 +76,7 @@ export async function openPage(browser: Browser, url: string, options: PageOptio
     .getByRole("status")
     .filter({ hasText: /through|straight/ })
     .waitFor({ timeout: WAIT_MS });
-  let release = (): void => {};
+  let release = (_chunkCount: number): void => {};
   const devtools = await own.newCDPSession(page);
   const row = (name: string) => page.locator("#transfers li", { hasText: name });
   return {
@@ -91,19 +93,22 @@ export async function openPage(browser: Browser, url: string, options: PageOptio
       await devtools.send("Network.emulateNetworkConditions", { offline: bytesPerSecond === 0, ...limits });
     },
     async holdAfter(chunkCount) {
-      let passedCount = 0;
-      const held = new Promise<void>((resolve) => {
-        release = resolve;
-      });
+      let freeCount = chunkCount;
+      const held: (() => void)[] = [];
       await page.route(CHUNK_URL, async (route) => {
-        if (passedCount++ >= chunkCount) await held;
+        if (freeCount-- <= 0) await new Promise<void>((resolve) => void held.push(resolve));
         // The page may have gone, or have given the request up.
         await route.continue().catch(() => {});
       });
+      release = (count) => {
+        freeCount = Math.max(0, freeCount) + Math.max(0, count - held.length);
+        for (const next of held.splice(0, count)) next();
+      };
     },
+    letThrough: (chunkCount) => release(chunkCount),
     async letGo() {
       await page.unroute(CHUNK_URL);
-      release();
+      release(Number.POSITIVE_INFINITY);
     },
     async untilState(name, state, timeoutMs = WAIT_MS) {
       const wanted = page.locator(`#transfers li[data-state="${state}"]`, { hasText: name });
@@ -111,12 +116,14 @@ export async function openPage(browser: Browser, url: string, options: PageOptio
         throw new Error(`${name} is not ${state}: ${await page.locator("main").textContent()}`, { cause: error });
       });
     },
-    async hurryUntil(shown) {
-      const look = async (): Promise<boolean> => {
+    async hurryUntil(...shown) {
+      const left = new Set(shown);
+      const look = async (): Promise<string> => {
         await page.clock.fastForward(1000);
-        return await shown.isVisible();
+        for (const each of left) if (await each.isVisible()) left.delete(each);
+        return left.size === 0 ? "" : ((await page.locator("main").textContent()) ?? "").replaceAll(/\s+/g, " ");
       };
-      await expect.poll(look, { timeout: WAIT_MS, interval: 100 }).toBe(true);
+      await expect.poll(look, { timeout: WAIT_MS, interval: 100 }).toBe("");
     },
     detail: async (name) => (await row(name).locator(".detail").textContent()) ?? "",
     sentChunkBytes: async () => (await Promise.all(sizes)).reduce((sum, each) => sum + each, 0),

@@ -44,10 +44,11 @@ describePage(
       const { page } = driver;
       const bytes = testBytes(24 * MIB, 62);
       await writeFile(suite.folder.at("offline.bin"), bytes);
-      await driver.throttle(2 * MIB);
+      await driver.holdAfter(1);
       await page.setInputFiles("#files", suite.folder.at("offline.bin"));
       await expect.poll(() => driver.detail("offline.bin"), { timeout: 60_000 }).toMatch(/MiB of 24 MiB/);
       await driver.throttle(0);
+      await driver.letGo();
       await page.getByRole("status").filter({ hasText: "Trying again" }).waitFor();
       const row = page.locator("#transfers li", { hasText: "offline.bin" });
       // It tries for half a minute.

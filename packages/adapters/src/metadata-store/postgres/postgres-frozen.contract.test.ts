@@ -1,4 +1,3 @@
-import { execFileSync } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { LIMITS } from "@ashlar/sdk/limits";
 import type { MetadataStore } from "@ashlar/sdk/ports";
@@ -18,8 +17,15 @@ let store: MetadataStore;
 let pids: number[] = [];
 
 /** Stops the server's processes behind the store's connections, or lets them go on. */
-function signal(name: "STOP" | "CONT"): void {
-  if (pids.length > 0) execFileSync("kill", [`-${name}`, ...pids.map(String)]);
+function signal(name: "SIGSTOP" | "SIGCONT"): void {
+  for (const pid of pids) {
+    try {
+      process.kill(pid, name);
+    } catch (error) {
+      // The connection of one may have ended meanwhile, and the process with it.
+      if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+    }
+  }
 }
 
 /** @returns false if the server's processes do not run on this machine. */
@@ -29,12 +35,12 @@ async function freeze(): Promise<boolean> {
   const names = await Promise.all(found.map((pid) => readFile(`/proc/${pid}/comm`, "utf8").catch(() => "")));
   if (!names.every((name) => name.startsWith("postgres"))) return false;
   pids = found;
-  signal("STOP");
+  signal("SIGSTOP");
   return true;
 }
 
 function thaw(): void {
-  signal("CONT");
+  signal("SIGCONT");
   pids = [];
 }
 

@@ -5,7 +5,7 @@ import { visibleText } from "../../observability/control-characters.ts";
 import { formatDuration, formatShare, formatTable } from "../../observability/format.ts";
 import { type CommandCall, textArgument } from "../command.ts";
 import { EXIT_CODES } from "../exit-codes.ts";
-import { askCopies, copiesLine } from "../health/copies.ts";
+import { askRedundancy, redundancyLines } from "../health/redundancy.ts";
 import { pathFlag } from "../shown-command.ts";
 import { advised } from "./cluster-advice.ts";
 import type { DOWN_SETTINGS, KILL_SETTINGS, PLAIN_SETTINGS } from "./cluster-settings.ts";
@@ -18,11 +18,11 @@ export async function runStatus({ settings, signal, output }: PlainCall): Promis
   const folder = clusterFolder(settings.clusterPath);
   const status = await askSupervisor(folder, { command: "status" }, signal);
   const end = status.ready ? "everything is ready" : "not everything is ready";
-  const copies = await askCopies(status.url, signal);
-  const counted = copies === undefined ? "" : `\n${copiesLine(copies, systemClock.nowMs())}`;
+  const redundancy = await askRedundancy(status.url, signal);
+  const lines = [`gateway ${status.url}; ${end}`, ...redundancyLines(redundancy, systemClock.nowMs())];
   await output.result(
-    { ...status, chunksByCopies: copies?.byCopies },
-    `${statusTable(status.processes)}\n\ngateway ${status.url}; ${end}${counted}`,
+    { ...status, chunksByCopies: redundancy.copies?.byCopies, repairs: redundancy.repairs },
+    `${statusTable(status.processes)}\n\n${lines.join("\n")}`,
   );
   return status.ready ? EXIT_CODES.OK.value : EXIT_CODES.UNAVAILABLE.value;
 }

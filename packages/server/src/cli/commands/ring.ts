@@ -4,7 +4,7 @@ import { type NodeShare, shares } from "@ashlar/sdk/ring";
 import { formatBytes, formatDuration, formatShare, formatTable, formatTime } from "../../observability/format.ts";
 import { type CommandCall, defineCommand } from "../command.ts";
 import { askNodes, type NodeAnswers } from "../health/ask-nodes.ts";
-import { askCopies, copiesLine } from "../health/copies.ts";
+import { askRedundancy, type Redundancy, redundancyLines } from "../health/redundancy.ts";
 import { CLUSTER_SETTINGS, openCluster } from "../open-client.ts";
 
 const SETTINGS = [...CLUSTER_SETTINGS, "json", "debug"] as const;
@@ -22,17 +22,18 @@ export const ringCommand = defineCommand({
     const view = layout === undefined ? [] : shares(layout);
     // The registry takes a node that was killed for up until it misses three heartbeats.
     const answers = await askNodes(snapshot.nodes, signal);
-    const copies = settings.gateway === undefined ? undefined : await askCopies(settings.gateway, signal);
+    const redundancy: Redundancy = settings.gateway === undefined ? {} : await askRedundancy(settings.gateway, signal);
     const value = {
       layoutVersion: layout?.layoutVersion ?? 0,
       replicationFactor: layout?.replicationFactor ?? 1,
       layoutsInUse: snapshot.layouts.length,
-      chunksByCopies: copies?.byCopies,
+      chunksByCopies: redundancy.copies?.byCopies,
+      repairs: redundancy.repairs,
       nodes: view.map((share) => ({ ...share, ...factsOf(snapshot, answers, share.nodeId) })),
     };
     const nowMs = systemClock.nowMs();
-    const lines = copies === undefined ? [] : [copiesLine(copies, nowMs)];
-    await output.result(value, [describe(snapshot, { view, answers, nowMs }), ...lines].join("\n"));
+    const lines = [describe(snapshot, { view, answers, nowMs }), ...redundancyLines(redundancy, nowMs)];
+    await output.result(value, lines.join("\n"));
     return 0;
   },
 });

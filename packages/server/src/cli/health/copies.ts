@@ -1,6 +1,6 @@
 import { LIMITS } from "@ashlar/sdk/limits";
 import { formatCount, formatDuration } from "../../observability/format.ts";
-import { type Figures, readFigures } from "./ask-server.ts";
+import type { Figures } from "./ask-server.ts";
 import type { Finding } from "./finding.ts";
 
 /** Chunks by their copies, as a gateway last counted them. */
@@ -11,8 +11,6 @@ export interface CountedCopies {
   readonly short: number;
   readonly countedAtMs: number;
 }
-
-const ANSWER_MS = 4000;
 
 /** Reads the last count from a gateway's metrics. @returns `undefined` if there is none: nothing was counted yet, or there are no chunks on nodes. */
 export function copiesOf(figure: Figures | undefined): CountedCopies | undefined {
@@ -25,12 +23,6 @@ export function copiesOf(figure: Figures | undefined): CountedCopies | undefined
   if (byCopies.length === 0) return undefined;
   const [lost = 0, short = 0] = [figure("ashlar_chunks_lost"), figure("ashlar_chunks_short_of_copies")];
   return { byCopies, lost, short, countedAtMs };
-}
-
-/** Asks a gateway. @returns `undefined` if it does not tell. */
-export async function askCopies(url: string, signal: AbortSignal): Promise<CountedCopies | undefined> {
-  const limit = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]);
-  return copiesOf(await readFigures(url, limit).catch(() => undefined));
 }
 
 /** The count as one line: most copies first. */

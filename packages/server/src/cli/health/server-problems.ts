@@ -5,6 +5,7 @@ import { askReadiness, type Figures, readFigures } from "./ask-server.ts";
 import { copiesFindings, copiesOf } from "./copies.ts";
 import { checkFinding, clockFinding, diskFinding, type Finding } from "./finding.ts";
 import { damagedMetadata } from "./folder-problems.ts";
+import { repairFindings, repairsOf } from "./repairs.ts";
 
 /** What {@link findServerProblems} asks. */
 export interface ServerToExamine {
@@ -62,7 +63,7 @@ async function maintenanceProblems(url: string, signal: AbortSignal): Promise<re
     ...(damages === 0 ? [] : [damagedMetadata(`${formatCount(damages, "finding")}, listed in the gateway's log`)]),
     ...(refusing === 0 ? [] : [refusingStores(refusing)]),
     ...damagedCopies(figure),
-    ...waitingRepairs(figure),
+    ...repairFindings(repairsOf(figure)),
     ...copiesFindings(copiesOf(figure), systemClock.nowMs()),
   ];
 }
@@ -88,21 +89,6 @@ function damagedCopies(figure: Figures | undefined): readonly Finding[] {
       what: `readers found ${formatCount(count, "damaged copy", "damaged copies")} since the gateway started`,
       why: "a disk has changed or cut what it stored, and may do so again; in a cluster they got another copy, and repair makes the damaged one again",
       action: "see in the gateway's log which node had it (replica is corrupt), and examine its disk",
-    },
-  ];
-}
-
-/** Copies that repair could not restore yet. */
-function waitingRepairs(figure: Figures | undefined): readonly Finding[] {
-  const count = figure?.("ashlar_repairs_waiting") ?? 0;
-  if (count === 0) return [];
-  return [
-    {
-      level: "warning",
-      what: `${formatCount(count, "missing copy", "missing copies")} could not be restored yet`,
-      why: "those chunks have fewer copies than they should; if another node is lost, they may be lost too",
-      action:
-        "start nodes that are away, make room on those whose disk is full; repair goes on by itself. For a node that is lost for good: ashlar layout --remove <id>",
     },
   ];
 }

@@ -1,0 +1,30 @@
+import { expect, test } from "vitest";
+import { repairFindings, repairsLine, repairsOf } from "./repairs.ts";
+
+const MIB = 1024 * 1024;
+const figures = (values: Readonly<Record<string, number>>) => (name: string) => values[name];
+
+test("what waits is read from metrics; nothing is said where nothing waits", () => {
+  expect(repairsOf(undefined)).toBeUndefined();
+  expect(repairsOf(figures({}))).toBeUndefined();
+  expect(repairsOf(figures({ ashlar_repairs_waiting: 0, ashlar_repairs_failing: 0 }))).toBeUndefined();
+  expect(repairFindings(undefined)).toEqual([]);
+  const values = { ashlar_repairs_waiting: 3, ashlar_repair_bytes_waiting: 12, ashlar_repairs_failing: 1 };
+  expect(repairsOf(figures(values))).toEqual({ count: 3, sizeBytes: 12, failingCount: 1, bytesPerSecond: 0 });
+});
+
+test("the line says how much is left, and how long it takes once a rate is known", () => {
+  const waiting = { count: 2, sizeBytes: 90 * MIB, failingCount: 0, bytesPerSecond: 0 };
+  expect(repairsLine(waiting)).toBe("2 missing copies (90.0 MiB) wait for repair");
+  expect(repairsLine({ ...waiting, bytesPerSecond: MIB })).toBe(
+    "2 missing copies (90.0 MiB) wait for repair: about 1m 30s at 1.0 MiB/s, if all nodes are up",
+  );
+  expect(repairsLine({ ...waiting, count: 1, sizeBytes: 1, bytesPerSecond: MIB })).toContain("1 missing copy (1 B)");
+});
+
+test("copies that fail again and again are a finding of their own", () => {
+  const waiting = { count: 2, sizeBytes: 90, failingCount: 0, bytesPerSecond: 0 };
+  expect(repairFindings(waiting)).toHaveLength(1);
+  const [, failing] = repairFindings({ ...waiting, failingCount: 2 });
+  expect(failing).toMatchObject({ level: "warning", what: "2 missing copies could not be restored in several tries" });
+});
