@@ -21,7 +21,7 @@ import { assertFolderPath } from "../../internal/store-folder.ts";
 import { ChunkNames, createOwner, type Owner, readBootId } from "./chunk-names.ts";
 import { ChunkUsage } from "./chunk-usage.ts";
 import { ClaimClock, KeyedLock, SyncedChunks } from "./claims.ts";
-import { type FileSystem, nodeFileSystem, toStoreError } from "./file-system.ts";
+import { type FileSystem, nodejsFileSystem, toStoreError } from "./file-system.ts";
 import { FolderSync, LeafFolders } from "./folder-sync.ts";
 import { FsChunkStore } from "./fs-chunk-store.ts";
 import { ensureFormat, readClaimFloor, rememberDatabase } from "./store-files.ts";
@@ -100,7 +100,7 @@ async function open(
   { root, durability, chunkMaxBytes }: CheckedOptions,
   owner: Owner,
 ): Promise<StreamingChunkStore & OpeningChunkStore> {
-  const { clock = systemClock, fileSystem = nodeFileSystem, reserveBytes = 0 } = options;
+  const { clock = systemClock, fileSystem = nodejsFileSystem, reserveBytes = 0 } = options;
   const logger = guardedLogger(options.logger);
   const tracer = guardedTracer(options.tracer);
   await makeFolderDurably(fileSystem, root);

@@ -1,7 +1,7 @@
 import { AshlarError } from "@ashlar/sdk/errors";
 import type { Clock } from "@ashlar/sdk/ports";
 import { HTTP_LIMITS } from "../bounds/http-limits.ts";
-import { isHttp2, type NodeResponse, onAnswerEnd } from "./answer-end.ts";
+import { isHttp2, type NodejsResponse, onAnswerEnd } from "./answer-end.ts";
 import { endConfirmation } from "./body-end.ts";
 import type { Exchange, ExchangeEnd, Peer } from "./exchange.ts";
 import { createInterrupt, type Interrupt } from "./interrupt.ts";
@@ -43,7 +43,7 @@ export interface ServedExchangeOptions extends ExchangeTimes {
 }
 
 /** The exchange that ends with `response`. */
-export function createServedExchange(response: NodeResponse, options: ServedExchangeOptions): ServedExchange {
+export function createServedExchange(response: NodejsResponse, options: ServedExchangeOptions): ServedExchange {
   const { clock, paces, idleTimeoutMs, peer, cut } = options;
   const abort = new AbortController();
   const [reading, writing] = [createInterrupt(), createInterrupt()];
