@@ -87,11 +87,11 @@ module.exports = {
       to: { path: SERVER },
     },
     {
-      name: "adapters-no-sibling-backend",
+      name: "adapters-no-sibling",
       comment:
-        "a backend may use its own folder and adapters' internal, not another backend (embedded and node put parts together)",
+        "an adapter may use its own folder and the internal ones, not another adapter (embedded and node put parts together)",
       severity: "error",
-      // What tests of all backends share is a test, too.
+      // What tests of all adapters share is a test, too.
       from: { path: `${ADAPTERS}([^/]+)/([^/.]+)`, pathNot: [TEST_FILES, `${ADAPTERS}metadata-store/testing/`].flat() },
       to: {
         path: `${ADAPTERS}[^/]+/`,

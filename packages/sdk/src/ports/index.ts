@@ -108,7 +108,7 @@ export type {
   ByteRange,
   GetObjectRequest,
   GiveBack,
-  ObjectBackend,
+  ObjectEngine,
   OpenedObject,
   PutObjectOutcome,
   PutObjectRequest,
@@ -118,7 +118,7 @@ export type {
   TransferProgress,
   WritePartRequest,
   WriteTransferOptions,
-} from "./object-backend.ts";
+} from "./object-engine.ts";
 export type {
   BucketInfo,
   ChunkedContent,
