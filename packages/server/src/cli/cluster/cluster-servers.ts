@@ -8,7 +8,7 @@ import {
   type Look,
   type PlannedServer,
   type ServerPrograms,
-} from "../../cluster/index.ts";
+} from "../../local-cluster/index.ts";
 import { SETTINGS, type Setting } from "../config.ts";
 import { askReadiness, readFigures } from "../health/ask-server.ts";
 import type { UpSettings } from "./cluster-settings.ts";
