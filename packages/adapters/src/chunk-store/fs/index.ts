@@ -20,12 +20,14 @@ import { closeToOthers } from "../../internal/private-files.ts";
 import { assertFolderPath } from "../../internal/store-folder.ts";
 import { ChunkNames, createOwner, type Owner, readBootId } from "./chunk-names.ts";
 import { ChunkUsage } from "./chunk-usage.ts";
-import { ClaimClock, KeyedLock, SyncedChunks } from "./claims.ts";
+import { ClaimClock } from "./claim-clock.ts";
 import { type FileSystem, nodejsFileSystem, toStoreError } from "./file-system.ts";
 import { FolderSync, LeafFolders } from "./folder-sync.ts";
 import { FsChunkStore } from "./fs-chunk-store.ts";
+import { KeyedLock } from "./keyed-lock.ts";
 import { ensureFormat, readClaimFloor, rememberDatabase } from "./store-files.ts";
 import { BadEntries, DamagedChunks, StoreHealth, watchHome } from "./store-health.ts";
+import { SyncedChunks } from "./synced-chunks.ts";
 import { createUsageScanner } from "./walk-chunks.ts";
 import { BufferPool, fsSteps } from "./write-chunk.ts";
 

@@ -18,7 +18,7 @@ import {
   type PresentChunk,
   quarantine,
   stampClaim,
-} from "./claims.ts";
+} from "./claim-protocol.ts";
 import { identityOf, isAbsent, isNoFile, removeIfPresent } from "./file-system.ts";
 import { assertRoom, type DiskReserve } from "./store-health.ts";
 
@@ -213,8 +213,8 @@ async function syncTemp(parts: PutParts, { handle }: TempChunk, { durability }: 
 }
 
 /**
- * Gives a complete temporary file its name, claimed and as durable as asked: P2 and P3 of the protocol in claims.ts. The caller holds the chunk's
- * lock.
+ * Gives a complete temporary file its name, claimed and as durable as asked: P2 and P3 of the protocol in claim-protocol.ts. The caller holds the
+ * chunk's lock.
  *
  * The check of `signal` is the last step before the rename: after an abort has rejected, the caller may change its bytes, and then they must not
  * become visible. From the rename on, an abort comes too late and the chunk stays.
