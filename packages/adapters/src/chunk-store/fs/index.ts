@@ -29,7 +29,7 @@ import { ensureFormat, readClaimFloor, rememberDatabase } from "./store-files.ts
 import { BadEntries, DamagedChunks, StoreHealth, watchHome } from "./store-health.ts";
 import { SyncedChunks } from "./synced-chunks.ts";
 import { createUsageScanner } from "./walk-chunks.ts";
-import { BufferPool, fsSteps } from "./write-chunk.ts";
+import { fsSteps, StreamBuffers } from "./write-chunk.ts";
 
 export { makeStoreFolder } from "../../internal/store-folder.ts";
 export type { FileSystem } from "./file-system.ts";
@@ -125,7 +125,7 @@ async function open(
       damaged: new DamagedChunks(),
       locks: new KeyedLock(),
       synced: new SyncedChunks(),
-      buffers: new BufferPool(),
+      buffers: new StreamBuffers(),
       meetDatabase: rememberDatabase(folder),
       step: fsSteps(tracer),
     },

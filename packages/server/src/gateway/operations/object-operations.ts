@@ -228,7 +228,7 @@ export interface DeleteObjectsInput {
 }
 
 /** What became of one of them. */
-export interface DeleteOutcome {
+export interface KeyDeletion {
   readonly key: string;
   readonly deleted: boolean;
   readonly error?: AshlarError;
@@ -241,12 +241,12 @@ async function deleteObjects(
   { engine }: GatewayContext,
   { bucket, keys }: DeleteObjectsInput,
   { signal, operationId, credential }: GatewayCall,
-): Promise<readonly DeleteOutcome[]> {
+): Promise<readonly KeyDeletion[]> {
   if (keys.length === 0 || keys.length > LIMITS.DELETE_MANY_MAX) {
     throw new AshlarError("INVALID_ARGUMENT", `one call deletes 1 to ${LIMITS.DELETE_MANY_MAX} keys`);
   }
   assertBucketName(bucket);
-  const deleteOne = async (key: string, index: number): Promise<DeleteOutcome> => {
+  const deleteOne = async (key: string, index: number): Promise<KeyDeletion> => {
     try {
       // Each key is an operation of its own.
       const write = { signal, operationId: operationId && `${operationId}.${index}`, credential };
@@ -257,7 +257,7 @@ async function deleteObjects(
       return { key, deleted: false, error: AshlarError.from(error) };
     }
   };
-  const outcomes: DeleteOutcome[] = [];
+  const outcomes: KeyDeletion[] = [];
   for (let start = 0; start < keys.length; start += DELETES_AT_ONCE) {
     const group = keys.slice(start, start + DELETES_AT_ONCE);
     outcomes.push(...(await Promise.all(group.map((key, index) => deleteOne(key, start + index)))));

@@ -10,7 +10,7 @@ import type { ServedExchange } from "./served-exchange.ts";
 const CONNECTION_HEADERS = ["connection", "keep-alive", "transfer-encoding", "upgrade"];
 
 /** What the writer of an answer needs to know of its exchange. */
-export interface WriteOptions {
+export interface WriteResponseOptions {
   readonly exchange: Pick<ServedExchange, "writing" | "writePace">;
   /** The request was a HEAD: its answer has no body, whatever the handler gave. */
   readonly isHead: boolean;
@@ -27,7 +27,7 @@ export interface WriteOptions {
 export async function writeResponse(
   nodejsResponse: NodejsResponse,
   response: HttpResponse,
-  { exchange, isHead }: WriteOptions,
+  { exchange, isHead }: WriteResponseOptions,
 ): Promise<void> {
   const { body, status } = response;
   const head = nodejsHeaders(response.header, nodejsResponse);
@@ -49,7 +49,7 @@ export async function writeResponse(
 async function writePieces(
   nodejsResponse: NodejsResponse,
   response: HttpResponse & { readonly body: StreamedBody },
-  exchange: WriteOptions["exchange"],
+  exchange: WriteResponseOptions["exchange"],
 ): Promise<void> {
   const iterator = iteratorOf(response.body);
   try {
@@ -81,7 +81,7 @@ export function dropBody({ body }: Pick<HttpResponse, "body">): void {
 async function writeSliced(
   response: NodejsResponse,
   bytes: Uint8Array,
-  { writing, writePace }: WriteOptions["exchange"],
+  { writing, writePace }: WriteResponseOptions["exchange"],
   giveBack?: () => void,
 ): Promise<void> {
   const onWritten = giveBack && ((error?: Error | null) => void (error == null && giveBack()));
