@@ -87,11 +87,11 @@ module.exports = {
       to: { path: SERVER },
     },
     {
-      name: "adapters-no-sibling-backend",
+      name: "adapters-no-sibling",
       comment:
-        "a backend may use its own folder and adapters' internal, not another backend (embedded and node put parts together)",
+        "an adapter may use its own folder and the internal ones, not another adapter (embedded and node put parts together)",
       severity: "error",
-      // What tests of all backends share is a test, too.
+      // What tests of all adapters share is a test, too.
       from: { path: `${ADAPTERS}([^/]+)/([^/.]+)`, pathNot: [TEST_FILES, `${ADAPTERS}metadata-store/testing/`].flat() },
       to: {
         path: `${ADAPTERS}[^/]+/`,
@@ -103,30 +103,30 @@ module.exports = {
       name: "server-parts-no-adapters",
       comment: "the parts get their stores injected; only the command line, the composition root, picks them",
       severity: "error",
-      from: { path: SERVER, pathNot: [`${SERVER}(cli|cluster)/`, TEST_FILES] },
+      from: { path: SERVER, pathNot: [`${SERVER}(cli|local-cluster)/`, TEST_FILES] },
       to: { path: ADAPTERS },
     },
     {
-      name: "server-cluster-no-stores",
+      name: "server-local-cluster-no-stores",
       comment: "a cluster on one machine runs PostgreSQL and makes folders; its database and its servers are injected",
       severity: "error",
-      from: { path: `${SERVER}cluster/`, pathNot: TEST_FILES },
+      from: { path: `${SERVER}local-cluster/`, pathNot: TEST_FILES },
       to: {
         path: "^packages/",
         pathNot: [
           SDK,
-          `${SERVER}(cluster|files|observability)/`,
+          `${SERVER}(local-cluster|files|observability)/`,
           `${SERVER}gateway/index\\.ts$`,
           `${ADAPTERS}(local-postgres\\.ts|chunk-store/fs/index\\.ts)$`,
         ],
       },
     },
     {
-      name: "server-cluster-only-for-cli",
+      name: "server-local-cluster-only-for-cli",
       comment: "no server knows that it runs in a cluster of processes",
       severity: "error",
-      from: { path: SERVER, pathNot: `${SERVER}(cli|cluster)/` },
-      to: { path: `${SERVER}cluster/` },
+      from: { path: SERVER, pathNot: `${SERVER}(cli|local-cluster)/` },
+      to: { path: `${SERVER}local-cluster/` },
     },
     {
       name: "server-files-alone",
@@ -149,9 +149,9 @@ module.exports = {
     },
     {
       name: "server-no-node-core",
-      comment: "only http/, files/, cluster/ and cli/ know Node; async_hooks is a context, not an effect",
+      comment: "only http/, files/, local-cluster/ and cli/ know Node; async_hooks is a context, not an effect",
       severity: "error",
-      from: { path: SERVER, pathNot: [`${SERVER}(http|files|cluster|cli)/`, TEST_FILES] },
+      from: { path: SERVER, pathNot: [`${SERVER}(http|files|local-cluster|cli)/`, TEST_FILES] },
       to: { dependencyTypes: ["core"], pathNot: "^(node:)?async_hooks$" },
     },
 

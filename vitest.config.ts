@@ -56,7 +56,7 @@ function project(
 
 /** Chromium with the page on a port of its own; without Chromium one test that says so. */
 function browserProject(executablePath: string | undefined = findChromium()): TestProjectConfiguration {
-  if (executablePath === undefined) return project("browser", ["tests/browser/without-chromium.node.ts"]);
+  if (executablePath === undefined) return project("browser", ["tests/browser/without-chromium.nodejs.ts"]);
   return {
     resolve: { conditions: [CONDITION, "module", "browser", "development|production"] },
     environments: SETUP_ENVIRONMENT,

@@ -13,7 +13,7 @@ import { join } from "node:path";
 import { embedded } from "@ashlar/adapters/embedded";
 import { createClient } from "@ashlar/sdk";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { ASHLAR_COMMAND, NODE_ARGUMENTS } from "../support/ashlar-program.ts";
+import { ASHLAR_COMMAND, NODEJS_ARGUMENTS } from "../support/ashlar-program.ts";
 import { cli } from "../support/cli.ts";
 import { startServerProcess } from "../support/server-process.ts";
 import { createTempFolder, type TempFolder } from "../support/temp-folder.ts";
@@ -141,7 +141,7 @@ describe.skipIf(process.platform === "win32")("a store that this user may not us
   }
 
   test("is reported as such by the embedded seat", () => {
-    const [command = "", ...words] = [...POWERLESS, process.execPath, ...NODE_ARGUMENTS, "--input-type=module", "-e"];
+    const [command = "", ...words] = [...POWERLESS, process.execPath, ...NODEJS_ARGUMENTS, "--input-type=module", "-e"];
     const program = `
       import { createClient } from "@ashlar/sdk";
       import { embedded } from "@ashlar/adapters/embedded";

@@ -71,5 +71,8 @@ describe.runIf(process.platform === "linux")("as a process of its own", () => {
 
 test("the entry imports nothing but what tells which Node is needed", () => {
   const imports = readFileSync(CLI_MAIN, "utf8").match(/^import .*$/gm);
-  expect(imports).toEqual(['import process from "node:process";', 'import { nodeProblem } from "./node-version.ts";']);
+  expect(imports).toEqual([
+    'import process from "node:process";',
+    'import { nodejsProblem } from "./nodejs-version.ts";',
+  ]);
 });

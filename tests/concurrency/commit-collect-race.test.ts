@@ -4,7 +4,7 @@ import { createMemoryMetadataStore } from "@ashlar/adapters/metadata-store/memor
 import type { Chunker } from "@ashlar/sdk";
 import { collect, createEngine, singleStoreTopology } from "@ashlar/sdk/engine";
 import { AshlarError, type ErrorCode } from "@ashlar/sdk/errors";
-import { type ChunkStore, type MetadataStore, type ObjectBackend, silentLogger } from "@ashlar/sdk/ports";
+import { type ChunkStore, type MetadataStore, type ObjectEngine, silentLogger } from "@ashlar/sdk/ports";
 import { describe, expect, test } from "vitest";
 import { createManualClock, type ManualClock } from "../support/manual-clock.ts";
 import { createSeededRandom, type SeededRandom } from "../support/seeded-random.ts";
@@ -32,7 +32,7 @@ interface World {
   readonly scheduler: TurnScheduler;
   readonly chunks: Map<string, MemoryChunk>;
   readonly metadata: MetadataStore;
-  readonly engine: ObjectBackend;
+  readonly engine: ObjectEngine;
   readonly collectOnce: (limits?: { claimTtlMs: number; graceMs: number }) => ReturnType<typeof collect>;
   readonly counts: Counts;
 }

@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
-import { NODE_ARGUMENTS } from "../support/ashlar-program.ts";
+import { NODEJS_ARGUMENTS } from "../support/ashlar-program.ts";
 import { cli, startCli } from "../support/cli.ts";
 import { createTempFolder } from "../support/temp-folder.ts";
 import { ROOT, readPage } from "./markdown.ts";
@@ -11,7 +11,7 @@ const CLUSTER = { CLUSTER_KEY: "the tests' own cluster key, 32 characters" };
 
 describe("generated pages", () => {
   test("are what the sources give", async () => {
-    const check = run(process.execPath, [...NODE_ARGUMENTS, "tools/docs.ts", "--check"], { cwd: ROOT });
+    const check = run(process.execPath, [...NODEJS_ARGUMENTS, "tools/docs.ts", "--check"], { cwd: ROOT });
     await expect(check).resolves.toMatchObject({ stderr: "" });
   });
 

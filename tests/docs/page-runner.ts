@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmod, mkdir, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { ASHLAR_COMMAND, NODE_ARGUMENTS } from "../support/ashlar-program.ts";
+import { ASHLAR_COMMAND, NODEJS_ARGUMENTS } from "../support/ashlar-program.ts";
 import { freePort, freePortPrefix } from "../support/free-ports.ts";
 import { type CodeBlock, ROOT } from "./markdown.ts";
 
@@ -63,7 +63,7 @@ const TRAP = "trap 'for job in $(jobs -p); do kill -KILL \"$job\" 2> /dev/null |
 async function prepare(folder: string): Promise<void> {
   const bin = join(folder, "bin");
   await mkdir(bin, { recursive: true });
-  const commands = { ashlar: ASHLAR_COMMAND, node: [process.execPath, ...NODE_ARGUMENTS] };
+  const commands = { ashlar: ASHLAR_COMMAND, node: [process.execPath, ...NODEJS_ARGUMENTS] };
   for (const [name, words] of Object.entries(commands)) {
     const command = words.map((word) => `'${word}'`).join(" ");
     await writeFile(join(bin, name), `#!/bin/sh\nexec ${command} "$@"\n`);

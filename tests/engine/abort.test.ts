@@ -15,7 +15,7 @@ const ref = { bucket: "box", key: "wall" };
 const turn = (ms: number = 10): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 function put(cluster: MemoryCluster, body: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<unknown> {
-  return cluster.backend.putObject({ ...ref, attributes: {}, chunker: fixed(CHUNK) }, body, { signal });
+  return cluster.engine.putObject({ ...ref, attributes: {}, chunker: fixed(CHUNK) }, body, { signal });
 }
 
 const listeners = (signal: AbortSignal): number => getEventListeners(signal, "abort").length;
@@ -26,7 +26,7 @@ describe("aborting an upload", () => {
     const body = scriptedBody(slices(4, CHUNK));
     await expectCode(put(cluster, body, AbortSignal.abort()), "CANCELED");
     expect(body.pulls).toBe(0);
-    await expectCode(cluster.backend.headObject(ref), "OBJECT_NOT_FOUND");
+    await expectCode(cluster.engine.headObject(ref), "OBJECT_NOT_FOUND");
   });
 
   test.each<[string, number]>([
@@ -41,7 +41,7 @@ describe("aborting an upload", () => {
     await expectAborts(controller, upload);
     expect(body.returned).toBe(true);
     expect(listeners(controller.signal)).toBe(0);
-    await expectCode(cluster.backend.headObject(ref), "OBJECT_NOT_FOUND");
+    await expectCode(cluster.engine.headObject(ref), "OBJECT_NOT_FOUND");
   });
 
   test.each<[string, () => Promise<never>]>([
@@ -75,9 +75,9 @@ describe("aborting an upload", () => {
 
   test("while it commits rejects, even if the catalog hangs", async () => {
     const cluster = await createMemoryCluster();
-    const backend = cluster.engine({ catalog: { ...cluster.metadata, commitObject: () => dead() } });
+    const engine = cluster.newEngine({ catalog: { ...cluster.metadata, commitObject: () => dead() } });
     const controller = new AbortController();
-    const upload = backend.putObject({ ...ref, attributes: {} }, testStream(CHUNK), { signal: controller.signal });
+    const upload = engine.putObject({ ...ref, attributes: {} }, testStream(CHUNK), { signal: controller.signal });
     await turn(30);
     await expectAborts(controller, upload);
     expect(listeners(controller.signal)).toBe(0);
@@ -99,13 +99,13 @@ describe("aborting an upload", () => {
 describe("aborting a download", () => {
   async function prepare(): Promise<MemoryCluster> {
     const cluster = await createMemoryCluster();
-    await cluster.backend.putObject({ ...ref, attributes: {}, chunker: fixed(CHUNK) }, testStream(10 * CHUNK));
+    await cluster.engine.putObject({ ...ref, attributes: {}, chunker: fixed(CHUNK) }, testStream(10 * CHUNK));
     return cluster;
   }
 
   test("before it began rejects", async () => {
     const cluster = await prepare();
-    await expectCode(cluster.backend.openObject(ref, { signal: AbortSignal.abort() }), "CANCELED");
+    await expectCode(cluster.engine.openObject(ref, { signal: AbortSignal.abort() }), "CANCELED");
   });
 
   test.each<[string, typeof hanging]>([
@@ -115,7 +115,7 @@ describe("aborting a download", () => {
     const cluster = await prepare();
     for (const node of cluster.nodes) node.faults.getChunk = fault;
     const controller = new AbortController();
-    const opened = await cluster.backend.openObject(ref, { signal: controller.signal });
+    const opened = await cluster.engine.openObject(ref, { signal: controller.signal });
     const reading = readAll(opened.read());
     await turn();
     await expectAborts(controller, reading);
@@ -126,7 +126,7 @@ describe("aborting a download", () => {
   test("between two slices ends it at the next one", async () => {
     const cluster = await prepare();
     const controller = new AbortController();
-    const opened = await cluster.backend.openObject(ref, { signal: controller.signal, concurrency: 2 });
+    const opened = await cluster.engine.openObject(ref, { signal: controller.signal, concurrency: 2 });
     let received = 0;
     const reading = (async () => {
       for await (const slice of opened.read()) {
@@ -141,7 +141,7 @@ describe("aborting a download", () => {
 
   test("while a further page of the manifest is asked for rejects", async () => {
     const cluster = await prepare();
-    const backend = cluster.engine({
+    const engine = cluster.newEngine({
       catalog: {
         ...cluster.metadata,
         getObject: (query, options) => cluster.metadata.getObject({ ...query, chunkLimit: 2 }, options),
@@ -149,7 +149,7 @@ describe("aborting a download", () => {
       },
     });
     const controller = new AbortController();
-    const opened = await backend.openObject(ref, { signal: controller.signal });
+    const opened = await engine.openObject(ref, { signal: controller.signal });
     const reading = readAll(opened.read());
     await turn();
     await expectAborts(controller, reading);
@@ -163,11 +163,11 @@ describe("a transfer that ends well or badly leaves no listener on the caller's 
     await put(cluster, testStream(6 * CHUNK), signal);
     await put(cluster, testStream(10), signal);
     await put(cluster, testStream(6 * CHUNK), signal);
-    await readAll((await cluster.backend.openObject(ref, { signal })).read());
-    await cluster.backend.headObject(ref, { signal });
+    await readAll((await cluster.engine.openObject(ref, { signal })).read());
+    await cluster.engine.headObject(ref, { signal });
     await expectCode(put(cluster, scriptedBody([...slices(2, CHUNK), new Error("no")]), signal), "INVALID_ARGUMENT");
     for (const node of cluster.nodes) node.chunks.clear();
-    const opened = await cluster.backend.openObject(ref, { signal });
+    const opened = await cluster.engine.openObject(ref, { signal });
     await expectCode(readAll(opened.read()), "CHUNK_MISSING");
     await turn();
     expect(listeners(signal)).toBe(0);
@@ -177,20 +177,20 @@ describe("a transfer that ends well or badly leaves no listener on the caller's 
 describe("closing the engine", () => {
   test("ends transfers that run with STORE_CLOSED, and refuses further calls", async () => {
     const cluster = await createMemoryCluster();
-    await cluster.backend.putObject({ ...ref, attributes: {}, chunker: fixed(CHUNK) }, testStream(4 * CHUNK));
+    await cluster.engine.putObject({ ...ref, attributes: {}, chunker: fixed(CHUNK) }, testStream(4 * CHUNK));
     const body = scriptedBody([...slices(2, CHUNK), "stall"]);
-    const upload = cluster.backend.putObject({ ...ref, key: "b", attributes: {}, chunker: fixed(CHUNK) }, body);
-    const opened = await cluster.backend.openObject(ref, { concurrency: 1 });
+    const upload = cluster.engine.putObject({ ...ref, key: "b", attributes: {}, chunker: fixed(CHUNK) }, body);
+    const opened = await cluster.engine.openObject(ref, { concurrency: 1 });
     const iterator = opened.read()[Symbol.asyncIterator]();
     await iterator.next();
     await turn();
     const failed = expectCode(upload, "STORE_CLOSED");
-    await cluster.backend.close();
+    await cluster.engine.close();
     await failed;
     await expectCode(iterator.next(), "STORE_CLOSED");
     expect(body.returned).toBe(true);
-    await expectCode(cluster.backend.headObject(ref), "STORE_CLOSED");
-    await expectCode(cluster.backend.listBuckets(), "STORE_CLOSED");
-    await cluster.backend.close();
+    await expectCode(cluster.engine.headObject(ref), "STORE_CLOSED");
+    await expectCode(cluster.engine.listBuckets(), "STORE_CLOSED");
+    await cluster.engine.close();
   });
 });

@@ -14,7 +14,7 @@ import { KIB, LIMITS } from "@ashlar/sdk/limits";
 import {
   type Clock,
   type MetadataStore,
-  type ObjectBackend,
+  type ObjectEngine,
   silentLogger,
   systemClock,
   systemRandom,
@@ -34,10 +34,10 @@ let folder: TempFolder;
 let clock: ManualClock;
 let storeClock: Clock;
 let metadata: MetadataStore;
-let engine: ObjectBackend;
+let engine: ObjectEngine;
 
 /** @param catalog what the engine sees of the metadata. */
-async function open(catalog: MetadataStore = metadata): Promise<ObjectBackend> {
+async function open(catalog: MetadataStore = metadata): Promise<ObjectEngine> {
   const store = await openFsChunkStore({ path: folder.path, clock: storeClock });
   return createEngine({
     ...{ catalog, topology: singleStoreTopology(store), hasher: nodeCryptoHasher, clock: storeClock },
@@ -84,7 +84,7 @@ async function* body(meanwhile: () => Promise<unknown>): AsyncGenerator<Uint8Arr
   yield BYTES.subarray(2 * CHUNK + 1);
 }
 
-const put = (meanwhile: () => Promise<unknown>): ReturnType<ObjectBackend["putObject"]> =>
+const put = (meanwhile: () => Promise<unknown>): ReturnType<ObjectEngine["putObject"]> =>
   engine.putObject({ ...REF, attributes: {} }, body(meanwhile));
 
 describe("while an upload runs, the wall clock", () => {

@@ -1,7 +1,7 @@
 import { fixed } from "@ashlar/sdk";
 import { AshlarError } from "@ashlar/sdk/errors";
 import { KIB } from "@ashlar/sdk/limits";
-import type { ByteRange, LocatedChunk, ManifestPage, ObjectBackend, TransferProgress } from "@ashlar/sdk/ports";
+import type { ByteRange, LocatedChunk, ManifestPage, ObjectEngine, TransferProgress } from "@ashlar/sdk/ports";
 import { describe, expect, test } from "vitest";
 import { expectCode } from "../support/expect-code.ts";
 import { dead, delayed, failing } from "../support/faulty-chunk-store.ts";
@@ -18,11 +18,11 @@ async function prepare(sizeBytes: number, nodeCount: number = 3): Promise<Memory
 }
 
 function put(cluster: MemoryCluster, sizeBytes: number, seed: number = 1): Promise<unknown> {
-  return cluster.backend.putObject({ ...ref, attributes: {}, chunker: fixed(CHUNK) }, testStream(sizeBytes, { seed }));
+  return cluster.engine.putObject({ ...ref, attributes: {}, chunker: fixed(CHUNK) }, testStream(sizeBytes, { seed }));
 }
 
 async function read(cluster: MemoryCluster, range?: ByteRange): Promise<Uint8Array> {
-  return readAll((await cluster.backend.openObject({ ...ref, range })).read());
+  return readAll((await cluster.engine.openObject({ ...ref, range })).read());
 }
 
 describe("a range", () => {
@@ -62,7 +62,7 @@ describe("a range", () => {
     ["of no bytes at the end", { offset: SIZE, length: 0 }, SIZE, 0],
   ])("%s is cut to what there is", async (_, range, offset, length) => {
     const cluster = await prepare(SIZE);
-    const opened = await cluster.backend.openObject({ ...ref, range });
+    const opened = await cluster.engine.openObject({ ...ref, range });
     expect([opened.offset, opened.length]).toEqual([offset, length]);
     expect(await readAll(opened.read())).toEqual(bytes.subarray(offset, offset + length));
   });
@@ -73,7 +73,7 @@ describe("a range", () => {
     ["far past the end", { offset: 2 ** 50 }],
   ])("that starts %s is INVALID_RANGE", async (_, range) => {
     const cluster = await prepare(SIZE);
-    const error = await expectCode(cluster.backend.openObject({ ...ref, range }), "INVALID_RANGE");
+    const error = await expectCode(cluster.engine.openObject({ ...ref, range }), "INVALID_RANGE");
     expect(error.details.sizeBytes).toBe(String(SIZE));
   });
 
@@ -84,7 +84,7 @@ describe("a range", () => {
     ["more than 2^53", { offset: 2 ** 53 }],
   ])("of %s is INVALID_ARGUMENT", async (_, range) => {
     const cluster = await prepare(SIZE);
-    await expectCode(cluster.backend.openObject({ ...ref, range }), "INVALID_ARGUMENT");
+    await expectCode(cluster.engine.openObject({ ...ref, range }), "INVALID_ARGUMENT");
   });
 
   test("of an empty object gives nothing, wherever it counts from", async () => {
@@ -102,12 +102,12 @@ describe("a range", () => {
 describe("a read in progress", () => {
   test.each(["overwritten", "deleted"])("still gives the old bytes when the object is %s", async (what) => {
     const cluster = await prepare(8 * CHUNK);
-    const opened = await cluster.backend.openObject(ref, { concurrency: 1 });
+    const opened = await cluster.engine.openObject(ref, { concurrency: 1 });
     const parts: Uint8Array[] = [];
     for await (const slice of opened.read()) {
       parts.push(slice);
       if (parts.length !== 1) continue;
-      if (what === "deleted") await cluster.backend.deleteObject(ref);
+      if (what === "deleted") await cluster.engine.deleteObject(ref);
       else await put(cluster, 8 * CHUNK, 2);
       // The collector keeps what was released less than the grace ago.
       await cluster.collect({ claimTtlMs: 0 });
@@ -122,7 +122,7 @@ describe("a read in progress", () => {
       asked++;
       return pass();
     };
-    const opened = await cluster.backend.openObject(ref, { concurrency: 3 });
+    const opened = await cluster.engine.openObject(ref, { concurrency: 3 });
     let given = 0;
     for await (const slice of opened.read()) {
       given += slice.byteLength / CHUNK;
@@ -142,7 +142,7 @@ describe("a read in progress", () => {
       running--;
       return bytes;
     };
-    const opened = await cluster.backend.openObject(ref, { concurrency: 5 });
+    const opened = await cluster.engine.openObject(ref, { concurrency: 5 });
     expect(await readAll(opened.read())).toEqual(testBytes(12 * CHUNK));
     expect(most).toBe(5);
   });
@@ -172,7 +172,7 @@ describe("a read in progress", () => {
   test("under a budget holds one chunk until its reader comes back, then more, and gives all back", async () => {
     const cluster = await prepare(20 * CHUNK);
     const budget = budgetOf(100);
-    const opened = await cluster.backend.openObject(ref, { budget });
+    const opened = await cluster.engine.openObject(ref, { budget });
     const iterator = opened.read()[Symbol.asyncIterator]();
     expect(budget.most).toBe(0);
     const held: number[] = [];
@@ -186,7 +186,7 @@ describe("a read in progress", () => {
   test("under a budget that others fill goes on with one chunk at a time", async () => {
     const cluster = await prepare(10 * CHUNK);
     const budget = budgetOf(1);
-    expect(await readAll((await cluster.backend.openObject(ref, { budget })).read())).toEqual(testBytes(10 * CHUNK));
+    expect(await readAll((await cluster.engine.openObject(ref, { budget })).read())).toEqual(testBytes(10 * CHUNK));
     expect([budget.most, budget.held]).toEqual([CHUNK, 0]);
   });
 
@@ -198,7 +198,7 @@ describe("a read in progress", () => {
       if (how === "meets a missing chunk") cluster.nodes[0]!.chunks.delete([...cluster.nodes[0]!.chunks.keys()][2]!);
       const reading = (async () => {
         let count = 0;
-        for await (const _ of (await cluster.backend.openObject(ref, { budget })).read())
+        for await (const _ of (await cluster.engine.openObject(ref, { budget })).read())
           if (++count === 3) return "left";
         return "ended";
       })();
@@ -218,7 +218,7 @@ describe("a read in progress", () => {
         return pass();
       };
     }
-    const opened = await cluster.backend.openObject(ref);
+    const opened = await cluster.engine.openObject(ref);
     opened.read();
     await new Promise((resolve) => setTimeout(resolve, 10));
     expect(asked).toBe(0);
@@ -232,7 +232,7 @@ describe("a read in progress", () => {
       options.signal?.addEventListener("abort", () => aborted++);
       return asked++ === 0 ? pass() : dead();
     };
-    const opened = await cluster.backend.openObject(ref, { concurrency: 4 });
+    const opened = await cluster.engine.openObject(ref, { concurrency: 4 });
     for await (const slice of opened.read()) {
       expect(slice.byteLength).toBe(CHUNK);
       break;
@@ -243,7 +243,7 @@ describe("a read in progress", () => {
 
   test("can be read once", async () => {
     const cluster = await prepare(CHUNK);
-    const opened = await cluster.backend.openObject(ref);
+    const opened = await cluster.engine.openObject(ref);
     await readAll(opened.read());
     expect(() => opened.read()).toThrow(expect.objectContaining({ code: "INVALID_ARGUMENT" }));
   });
@@ -254,7 +254,7 @@ describe("a read in progress", () => {
     const third = Buffer.from(stored!.page!.chunks[2]!.chunkId).toString("hex");
     cluster.nodes[0]!.chunks.delete(third);
     let received = 0;
-    const opened = await cluster.backend.openObject(ref);
+    const opened = await cluster.engine.openObject(ref);
     const reading = (async () => {
       for await (const slice of opened.read()) received += slice.byteLength;
     })();
@@ -265,7 +265,7 @@ describe("a read in progress", () => {
   test("reads manifests of several pages", async () => {
     const cluster = await createMemoryCluster({ nodeCount: 1 });
     let pages = 0;
-    const backend = cluster.engine({
+    const engine = cluster.newEngine({
       catalog: {
         ...cluster.metadata,
         getObject: (query, options) => cluster.metadata.getObject({ ...query, chunkLimit: 3 }, options),
@@ -277,10 +277,10 @@ describe("a read in progress", () => {
       },
     });
     await put(cluster, 10 * CHUNK + 1);
-    const opened = await backend.openObject(ref);
+    const opened = await engine.openObject(ref);
     expect(await readAll(opened.read())).toEqual(testBytes(10 * CHUNK + 1));
     expect(pages).toBe(4);
-    const late = await backend.openObject({ ...ref, range: { offset: 9 * CHUNK + 5 } });
+    const late = await engine.openObject({ ...ref, range: { offset: 9 * CHUNK + 5 } });
     expect(await readAll(late.read())).toEqual(testBytes(10 * CHUNK + 1).subarray(9 * CHUNK + 5));
   });
 });
@@ -320,7 +320,7 @@ describe("a manifest whose pages do not fit", () => {
   async function damaged(fault: (page: ManifestPage, fromOffset: number) => ManifestPage, from: number) {
     const cluster = await createMemoryCluster({ nodeCount: 1 });
     await put(cluster, SIZE);
-    return cluster.engine({
+    return cluster.newEngine({
       catalog: {
         ...cluster.metadata,
         async getObject(query, options) {
@@ -336,17 +336,17 @@ describe("a manifest whose pages do not fit", () => {
     });
   }
 
-  const attempt = async (backend: ObjectBackend, range?: ByteRange): Promise<Uint8Array> =>
-    await readAll((await backend.openObject({ ...ref, range })).read());
+  const attempt = async (engine: ObjectEngine, range?: ByteRange): Promise<Uint8Array> =>
+    await readAll((await engine.openObject({ ...ref, range })).read());
 
   for (const [name, fault] of Object.entries(FAULTS)) {
     test(`because one ${name} is METADATA_CORRUPT, never bytes`, async () => {
       for (const from of [0, 3 * CHUNK]) {
-        const backend = await damaged(fault, from);
+        const engine = await damaged(fault, from);
         const within = { offset: from + 5, length: 2 * CHUNK };
         const ranges = [undefined, { offset: from + 5 }, ...(SEEN_BEYOND.has(name) ? [] : [within])];
         for (const range of ranges) {
-          const failure = await attempt(backend, range).catch((error: AshlarError) => error);
+          const failure = await attempt(engine, range).catch((error: AshlarError) => error);
           const { code, details } = failure instanceof AshlarError ? failure : { code: "bytes", details: {} };
           const found = { code, ...details };
           const expected = { code: "METADATA_CORRUPT", ...ref, offset: expect.any(String) as string };
@@ -358,7 +358,7 @@ describe("a manifest whose pages do not fit", () => {
 
   test("because it is longer than the object is METADATA_CORRUPT", async () => {
     const cluster = await prepare(SIZE);
-    const backend = cluster.engine({
+    const engine = cluster.newEngine({
       catalog: {
         ...cluster.metadata,
         async getObject(query, options) {
@@ -367,7 +367,7 @@ describe("a manifest whose pages do not fit", () => {
         },
       },
     });
-    await expectCode(attempt(backend), "METADATA_CORRUPT");
+    await expectCode(attempt(engine), "METADATA_CORRUPT");
   });
 });
 
@@ -380,7 +380,7 @@ describe("progress of a download", () => {
         ++asked % 4 === 0 ? failing("CHUNK_CORRUPT")() : delayed<Uint8Array | undefined>(10)(call);
     }
     const events: TransferProgress[] = [];
-    const opened = await cluster.backend.openObject(
+    const opened = await cluster.engine.openObject(
       { ...ref, range: { offset: 5 } },
       { onProgress: (event) => events.push(event), concurrency: 2 },
     );
@@ -396,7 +396,7 @@ describe("progress of a download", () => {
   test.each([0, 10])("of %i inline bytes is reported once", async (sizeBytes) => {
     const cluster = await prepare(sizeBytes);
     const events: TransferProgress[] = [];
-    const opened = await cluster.backend.openObject(ref, { onProgress: (event) => events.push(event) });
+    const opened = await cluster.engine.openObject(ref, { onProgress: (event) => events.push(event) });
     await readAll(opened.read());
     expect(events).toEqual([{ transferredBytes: sizeBytes, totalBytes: sizeBytes }]);
   });
@@ -412,7 +412,7 @@ describe("a progress callback of a download", () => {
       const onProgress = (): void => {
         if (events++ === 0) throw own;
       };
-      const opened = await cluster.backend.openObject(ref, { onProgress });
+      const opened = await cluster.engine.openObject(ref, { onProgress });
       const error = await expectCode(readAll(opened.read()), "INVALID_ARGUMENT");
       expect(error.cause).toBe(own);
       expect(events).toBe(1);
@@ -423,10 +423,10 @@ describe("a progress callback of a download", () => {
 describe("the condition of a read", () => {
   test("ifMatch refuses another object version, ifNoneMatch tells that the caller's copy is current", async () => {
     const cluster = await prepare(10);
-    const { etag } = await cluster.backend.headObject(ref);
+    const { etag } = await cluster.engine.headObject(ref);
     for (const ask of [
-      (condition: { ifMatch?: string; ifNoneMatch?: string }) => cluster.backend.openObject({ ...ref, condition }),
-      (condition: { ifMatch?: string; ifNoneMatch?: string }) => cluster.backend.headObject({ ...ref, condition }),
+      (condition: { ifMatch?: string; ifNoneMatch?: string }) => cluster.engine.openObject({ ...ref, condition }),
+      (condition: { ifMatch?: string; ifNoneMatch?: string }) => cluster.engine.headObject({ ...ref, condition }),
     ]) {
       await ask({ ifMatch: etag });
       await ask({ ifMatch: "*" });
@@ -439,7 +439,7 @@ describe("the condition of a read", () => {
 
   test("an object that is not there is OBJECT_NOT_FOUND, a bucket BUCKET_NOT_FOUND", async () => {
     const cluster = await prepare(10);
-    await expectCode(cluster.backend.openObject({ ...ref, key: "no" }), "OBJECT_NOT_FOUND");
-    await expectCode(cluster.backend.openObject({ ...ref, bucket: "nowhere" }), "BUCKET_NOT_FOUND");
+    await expectCode(cluster.engine.openObject({ ...ref, key: "no" }), "OBJECT_NOT_FOUND");
+    await expectCode(cluster.engine.openObject({ ...ref, bucket: "nowhere" }), "BUCKET_NOT_FOUND");
   });
 });

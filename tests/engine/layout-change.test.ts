@@ -14,7 +14,7 @@ test("the first write after a pause goes where the current layout says", async (
   const clock = createManualClock();
   const cluster = await createMemoryCluster({ nodeCount: 4, clock, inlineMaxBytes: 0 });
   const put = (key: string) =>
-    cluster.backend.putObject({ bucket: "box", key, attributes: {}, chunker: fixed(CHUNK) }, testStream(CHUNK), {});
+    cluster.engine.putObject({ bucket: "box", key, attributes: {}, chunker: fixed(CHUNK) }, testStream(CHUNK), {});
   await put("before");
   const [drained] = cluster.nodes.filter(({ chunks }) => chunks.size > 0);
   await cluster.metadata.changeLayout({ weights: { [drained?.nodeId ?? ""]: 0 } });
@@ -28,7 +28,7 @@ test("the first write after a pause goes where the current layout says", async (
 test("a read after a pause finds what others wrote meanwhile, where the current layout says", async () => {
   const clock = createManualClock();
   const cluster = await createMemoryCluster({ nodeCount: 4, clock, inlineMaxBytes: 0 });
-  const other = cluster.engine({ topology: cluster.newTopology() });
+  const other = cluster.newEngine({ topology: cluster.newTopology() });
   const ref = { bucket: "box", key: "k" };
   const request = { ...ref, attributes: {}, chunker: fixed(CHUNK) };
   for (const [index, { nodeId: alone }] of cluster.nodes.entries()) {
@@ -38,12 +38,12 @@ test("a read after a pause finds what others wrote meanwhile, where the current 
       });
     await weigh((isAlone) => (isAlone ? 1 : 0));
     clock.advance(60_000);
-    await cluster.backend.putObject(request, testStream(CHUNK, { seed: 2 * index }), {});
+    await cluster.engine.putObject(request, testStream(CHUNK, { seed: 2 * index }), {});
     await weigh((isAlone) => (isAlone ? 0 : 1));
     clock.advance(60_000);
     const seed = 2 * index + 1;
     await other.putObject(request, testStream(CHUNK, { seed }), {});
-    expect(await readAll((await cluster.backend.openObject(ref, {})).read())).toEqual(testBytes(CHUNK, seed));
+    expect(await readAll((await cluster.engine.openObject(ref, {})).read())).toEqual(testBytes(CHUNK, seed));
   }
 });
 
@@ -66,9 +66,9 @@ async function createHalves() {
     clock.advance(3000);
   };
   const put = (key: string, body: AsyncIterable<Uint8Array>): Promise<unknown> =>
-    cluster.backend.putObject({ bucket: "box", key, attributes: {}, chunker: fixed(CHUNK) }, body, { concurrency: 1 });
+    cluster.engine.putObject({ bucket: "box", key, attributes: {}, chunker: fixed(CHUNK) }, body, { concurrency: 1 });
   const read = async (key: string): Promise<Uint8Array> =>
-    await readAll((await cluster.backend.openObject({ bucket: "box", key }, {})).read());
+    await readAll((await cluster.engine.openObject({ bucket: "box", key }, {})).read());
   return { clock, cluster, moveTo, put, read };
 }
 
@@ -82,14 +82,14 @@ async function idleReader() {
       return await cluster.metadata.clusterSnapshot();
     },
   };
-  const reader = cluster.engine({ topology: cluster.newTopology(registry), retry: { forMs: 0 } });
+  const reader = cluster.newEngine({ topology: cluster.newTopology(registry), retry: { forMs: 0 } });
   const read = async (range?: { offset: number; length: number }): Promise<Uint8Array> =>
     await readAll((await reader.openObject({ bucket: "box", key: "k", range }, {})).read());
   await moveTo(0);
   await put("k", testStream(CHUNK, { seed: 1 }));
   await read();
   // The old layout is named by no row any more.
-  await cluster.backend.deleteObject({ bucket: "box", key: "k" });
+  await cluster.engine.deleteObject({ bucket: "box", key: "k" });
   await cluster.collect({ claimTtlMs: 0, graceMs: 0 });
   await moveTo(1);
   await put("k", testStream(CHUNK, { seed: 2 }));
@@ -163,23 +163,23 @@ test("an upload that holds another object's chunk leaves it where its copies are
 
 test("parts of several layouts are read, copied and moved, and stay readable after the next changes", async () => {
   const { cluster, moveTo, read } = await createHalves();
-  const { backend } = cluster;
+  const { engine } = cluster;
   const bytes = testBytes(8 * CHUNK);
   await moveTo(0);
-  const { uploadId } = await backend.createUpload({ bucket: "box", key: "k", attributes: {} });
+  const { uploadId } = await engine.createUpload({ bucket: "box", key: "k", attributes: {} });
   async function* body(first: number, half: 0 | 1) {
     yield bytes.subarray(first * CHUNK, (first + 2) * CHUNK);
     await moveTo(half);
     yield bytes.subarray((first + 2) * CHUNK, (first + 4) * CHUNK);
   }
   const write = (partNumber: number, source: AsyncIterable<Uint8Array>): Promise<PartInfo> =>
-    backend.writePart({ uploadId, partNumber }, source, { concurrency: 1 });
+    engine.writePart({ uploadId, partNumber }, source, { concurrency: 1 });
   const parts = [await write(1, body(0, 1)), await write(2, body(4, 0))];
-  await backend.completeUpload({ uploadId, parts });
+  await engine.completeUpload({ uploadId, parts });
   const names = { sourceBucket: "box", bucket: "box" };
-  await backend.copyObject({ ...names, sourceKey: "k", key: "copy" });
-  await backend.moveObject({ ...names, sourceKey: "copy", key: "moved" });
-  await backend.deleteObject({ bucket: "box", key: "k" });
+  await engine.copyObject({ ...names, sourceKey: "k", key: "copy" });
+  await engine.moveObject({ ...names, sourceKey: "copy", key: "moved" });
+  await engine.deleteObject({ bucket: "box", key: "k" });
   await cluster.collect({ claimTtlMs: 0, graceMs: 0 });
   for (const half of [1, 0, 1, 1] as const) {
     await moveTo(half);
@@ -220,14 +220,14 @@ test("an upload under an older layout is found, although the collector took half
   await placed.opened;
   await moveTo(1);
   await put("old", testStream(CHUNK, { seed: 1 }));
-  await cluster.backend.deleteObject({ bucket: "box", key: "old" });
+  await cluster.engine.deleteObject({ bucket: "box", key: "old" });
   clock.advance(2 * HOUR_MS);
   arrive.open();
   await arrived.opened;
   await cluster.collect({ claimTtlMs: HOUR_MS, graceMs: 0 });
   collected.open();
   await upload;
-  await cluster.backend.deleteObject({ bucket: "box", key: "pin" });
+  await cluster.engine.deleteObject({ bucket: "box", key: "pin" });
   await cluster.collect({ claimTtlMs: HOUR_MS, graceMs: 0 });
   // Twice: the first read may still use the view from before.
   for (let count = 0; count < 2; count++) {

@@ -14,8 +14,8 @@ const ref = { bucket: "box", key: "wall" };
 /** How long a write waits for a late replica. */
 const GRACE_MS = 100;
 
-function put(cluster: MemoryCluster, bytes: Uint8Array): ReturnType<typeof cluster.backend.putObject> {
-  return cluster.backend.putObject({ ...ref, attributes: {}, chunker: fixed(CHUNK) }, toStream(bytes));
+function put(cluster: MemoryCluster, bytes: Uint8Array): ReturnType<typeof cluster.engine.putObject> {
+  return cluster.engine.putObject({ ...ref, attributes: {}, chunker: fixed(CHUNK) }, toStream(bytes));
 }
 
 async function* toStream(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
@@ -23,7 +23,7 @@ async function* toStream(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
 }
 
 async function read(cluster: MemoryCluster): Promise<Uint8Array> {
-  return readAll((await cluster.backend.openObject(ref)).read());
+  return readAll((await cluster.engine.openObject(ref)).read());
 }
 
 describe("a write to three replicas", () => {
@@ -59,7 +59,7 @@ describe("a write to three replicas", () => {
     const error = await expectCode(put(cluster, testBytes(CHUNK)), "QUORUM_NOT_REACHED");
     expect(error.details.quorum).toBe("2");
     expect(error.cause).toBeInstanceOf(AggregateError);
-    await expectCode(cluster.backend.headObject(ref), "OBJECT_NOT_FOUND");
+    await expectCode(cluster.engine.headObject(ref), "OBJECT_NOT_FOUND");
   });
 
   test("tells the stores' own error where they agree on it", async () => {
@@ -166,7 +166,7 @@ describe("a retry", () => {
   test("repeats an unconditional commit whose answer was lost, and makes one object version", async () => {
     const cluster = await createMemoryCluster();
     let commits = 0;
-    const backend = cluster.engine({
+    const engine = cluster.newEngine({
       random: noJitter,
       catalog: {
         ...cluster.metadata,
@@ -179,16 +179,16 @@ describe("a retry", () => {
       },
     });
     const bytes = testBytes(CHUNK);
-    await backend.putObject({ ...ref, attributes: {} }, toStream(bytes));
+    await engine.putObject({ ...ref, attributes: {} }, toStream(bytes));
     expect(commits).toBe(2);
     expect(await read(cluster)).toEqual(bytes);
-    expect((await backend.listObjects({ bucket: "box" })).objects).toHaveLength(1);
+    expect((await engine.listObjects({ bucket: "box" })).objects).toHaveLength(1);
   });
 
   test("repeats a conditional commit whose answer was lost, under the same operation id", async () => {
     const cluster = await createMemoryCluster();
     const ids = new Set<string | undefined>();
-    const backend = cluster.engine({
+    const engine = cluster.newEngine({
       random: noJitter,
       catalog: {
         ...cluster.metadata,
@@ -201,8 +201,8 @@ describe("a retry", () => {
       },
     });
     const request = { ...ref, attributes: {}, condition: { ifNoneMatch: "*" } };
-    const { objectVersion } = await backend.putObject(request, toStream(testBytes(CHUNK)));
+    const { objectVersion } = await engine.putObject(request, toStream(testBytes(CHUNK)));
     expect([...ids]).toEqual([expect.stringMatching(/^[0-9a-f]{32}$/)]);
-    expect((await backend.headObject(ref)).objectVersion).toBe(objectVersion);
+    expect((await engine.headObject(ref)).objectVersion).toBe(objectVersion);
   });
 });

@@ -23,7 +23,7 @@ async function prepare(
     hedgeAfterMs: HEDGE_AFTER_MS,
     ...(clock === undefined ? {} : { clock }),
   });
-  await cluster.backend.putObject(
+  await cluster.engine.putObject(
     { ...ref, attributes: {}, chunker: fixed(CHUNK) },
     (async function* () {
       yield bytes;
@@ -50,7 +50,7 @@ async function truncated({ pass }: GetCall): Promise<Uint8Array | undefined> {
 const bytes = testBytes(CHUNK);
 
 function read(cluster: MemoryCluster, range?: { offset: number; length: number }): Promise<Uint8Array> {
-  return cluster.backend.openObject({ ...ref, range }).then((opened) => readAll(opened.read()));
+  return cluster.engine.openObject({ ...ref, range }).then((opened) => readAll(opened.read()));
 }
 
 describe("a read asks the next replica when the first", () => {
@@ -159,7 +159,7 @@ describe("a read", () => {
   test("is CHUNK_CORRUPT if every replica has wrong bytes, and gives none of them", async () => {
     const { cluster, order } = await prepare(bytes);
     for (const node of order) node.faults.getChunk = corrupt;
-    const opened = await cluster.backend.openObject(ref);
+    const opened = await cluster.engine.openObject(ref);
     let received = 0;
     const reading = (async () => {
       for await (const slice of opened.read()) received += slice.byteLength;
@@ -186,7 +186,7 @@ describe("a read", () => {
 
   test("finds a chunk that was placed under an older layout", async () => {
     const cluster = await createMemoryCluster({ nodeCount: 1 });
-    await cluster.backend.putObject(
+    await cluster.engine.putObject(
       { ...ref, attributes: {} },
       (async function* () {
         yield bytes;

@@ -18,12 +18,12 @@ function put(
   body: AsyncIterable<Uint8Array>,
   request: Partial<PutObjectRequest> = {},
   options: TransferOptions = {},
-): ReturnType<typeof cluster.backend.putObject> {
-  return cluster.backend.putObject({ ...ref, attributes: {}, chunker: fixed(CHUNK), ...request }, body, options);
+): ReturnType<typeof cluster.engine.putObject> {
+  return cluster.engine.putObject({ ...ref, attributes: {}, chunker: fixed(CHUNK), ...request }, body, options);
 }
 
 async function read(cluster: MemoryCluster): Promise<Uint8Array> {
-  return readAll((await cluster.backend.openObject(ref)).read());
+  return readAll((await cluster.engine.openObject(ref)).read());
 }
 
 const chunkCount = (cluster: MemoryCluster): number => cluster.nodes.reduce((sum, node) => sum + node.chunks.size, 0);
@@ -64,14 +64,14 @@ describe("an upload", () => {
     const body = async function* (): AsyncGenerator<Uint8Array> {
       yield* slices(4, CHUNK);
       await expect.poll(() => chunkCount(cluster)).toBeGreaterThan(0);
-      await expectCode(cluster.backend.headObject(ref), "OBJECT_NOT_FOUND");
-      expect((await cluster.backend.listObjects({ bucket: "box" })).objects).toEqual([]);
+      await expectCode(cluster.engine.headObject(ref), "OBJECT_NOT_FOUND");
+      expect((await cluster.engine.listObjects({ bucket: "box" })).objects).toEqual([]);
       seen++;
       yield testBytes(10);
     };
     await put(cluster, body());
     expect(seen).toBe(1);
-    expect((await cluster.backend.headObject(ref)).sizeBytes).toBe(4 * CHUNK + 10);
+    expect((await cluster.engine.headObject(ref)).sizeBytes).toBe(4 * CHUNK + 10);
   });
 
   test("sends a chunk that repeats once", async () => {
@@ -130,7 +130,7 @@ describe("a body", () => {
     const error = await expectCode(put(cluster, scriptedBody([testBytes(10), broken])), "INVALID_ARGUMENT");
     expect(error.cause).toBe(broken);
     expect(error.message).toBe("the body failed: the socket is gone");
-    await expectCode(cluster.backend.headObject(ref), "OBJECT_NOT_FOUND");
+    await expectCode(cluster.engine.headObject(ref), "OBJECT_NOT_FOUND");
   });
 
   test("that throws an Ashlar error passes it through", async () => {
@@ -146,7 +146,7 @@ describe("a body", () => {
     const cluster = await createMemoryCluster();
     const error = await expectCode(put(cluster, testStream(3 * CHUNK), { sizeBytes }), "INVALID_ARGUMENT");
     expect(error.details.declaredBytes).toBe(String(sizeBytes));
-    await expectCode(cluster.backend.headObject(ref), "OBJECT_NOT_FOUND");
+    await expectCode(cluster.engine.headObject(ref), "OBJECT_NOT_FOUND");
   });
 
   test.each([
@@ -156,7 +156,7 @@ describe("a body", () => {
   ])("that is small and %s than declared is refused too", async (_, sizeBytes) => {
     const cluster = await createMemoryCluster();
     await expectCode(put(cluster, testStream(10), { sizeBytes }), "INVALID_ARGUMENT");
-    await expectCode(cluster.backend.headObject(ref), "OBJECT_NOT_FOUND");
+    await expectCode(cluster.engine.headObject(ref), "OBJECT_NOT_FOUND");
   });
 
   test("longer than declared is not pulled to its end", async () => {
@@ -209,7 +209,7 @@ describe("a body", () => {
     for (const sizeBytes of [10, CHUNK, 3 * CHUNK]) {
       const sha256 = sha256Hex(testBytes(sizeBytes, 2));
       await expectCode(put(cluster, testStream(sizeBytes), { sha256 }), "CHECKSUM_MISMATCH");
-      await expectCode(cluster.backend.headObject(ref), "OBJECT_NOT_FOUND");
+      await expectCode(cluster.engine.headObject(ref), "OBJECT_NOT_FOUND");
     }
   });
 
@@ -239,7 +239,7 @@ describe("the condition of a write", () => {
     const { etag } = await put(cluster, testStream(10));
     const second = await put(cluster, testStream(20), { condition: { ifMatch: etag } });
     await expectCode(put(cluster, testStream(30), { condition: { ifMatch: etag } }), "PRECONDITION_FAILED");
-    expect((await cluster.backend.headObject(ref)).etag).toBe(second.etag);
+    expect((await cluster.engine.headObject(ref)).etag).toBe(second.etag);
   });
 
   test("in a bucket that is not there is BUCKET_NOT_FOUND", async () => {

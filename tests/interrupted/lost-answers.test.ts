@@ -29,7 +29,7 @@ async function putByOther(text: string): Promise<string> {
   const body = async function* (): AsyncGenerator<Uint8Array> {
     yield new TextEncoder().encode(text);
   };
-  return (await cluster.gateway.backend.putObject({ ...ref, attributes: {} }, body())).etag;
+  return (await cluster.gateway.engine.putObject({ ...ref, attributes: {} }, body())).etag;
 }
 
 /**
@@ -91,7 +91,7 @@ for (const [seatName, seat] of Object.entries(SEATS)) {
           await loseAnswerOf(
             () => client.putObject({ ...ref, ...condition, body }),
             async () => (await etagNow()) !== undefined,
-            () => cluster.gateway.backend.deleteObject(ref),
+            () => cluster.gateway.engine.deleteObject(ref),
           );
           expect(await etagNow()).toBeUndefined();
         }
@@ -131,7 +131,7 @@ for (const [seatName, seat] of Object.entries(SEATS)) {
           async () => (await etagNow()) !== undefined,
           async () => {
             made = await etagNow();
-            await cluster.gateway.backend.deleteObject(ref);
+            await cluster.gateway.engine.deleteObject(ref);
           },
         );
         expect(answer.etag).toBe(made);

@@ -7,8 +7,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createTempFolder, type TempFolder } from "../support/temp-folder.ts";
 import { defineBrowserBundles } from "./browser-bundles.ts";
 import { defineConsumerTypes } from "./consumer-types.ts";
-import { defineNodeBundles } from "./node-bundles.ts";
-import { defineNodeLines } from "./node-lines.ts";
+import { defineNodejsBundles } from "./nodejs-bundles.ts";
+import { defineNodejsLines } from "./nodejs-lines.ts";
 import { createProject, filesOf, PACKAGES, packPackages, ROOT, readManifest, runModule } from "./packed-project.ts";
 import { defineWithoutGrpcJs } from "./without-grpc-js.ts";
 
@@ -108,9 +108,9 @@ describe("the installed command line", () => {
 });
 
 describe("the packages in a project of their own", () => {
-  defineNodeLines(() => folder.at("whole"));
+  defineNodejsLines(() => folder.at("whole"));
   defineBrowserBundles(() => folder.at("whole"));
   defineConsumerTypes(() => folder.at("small"));
-  defineNodeBundles(() => folder.at("small"));
+  defineNodejsBundles(() => folder.at("small"));
   defineWithoutGrpcJs(() => folder.at("server"));
 });

@@ -7,7 +7,7 @@ import { nodeCryptoHasher } from "@ashlar/adapters/hash/node-crypto";
 import { openSqliteMetadataStore } from "@ashlar/adapters/metadata-store/sqlite";
 import { KIB } from "@ashlar/sdk";
 import { createEngine, singleStoreTopology } from "@ashlar/sdk/engine";
-import { type Durability, type ObjectBackend, silentLogger, systemClock, systemRandom } from "@ashlar/sdk/ports";
+import { type Durability, type ObjectEngine, silentLogger, systemClock, systemRandom } from "@ashlar/sdk/ports";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { sha256Hex, testBytes } from "../support/test-bytes.ts";
 
@@ -82,7 +82,7 @@ async function entriesOf(folder: string): Promise<ReadonlyMap<string, number>> {
   return entries;
 }
 
-async function openStore(path: string, durability: Durability, fileSystem?: FileSystem): Promise<ObjectBackend> {
+async function openStore(path: string, durability: Durability, fileSystem?: FileSystem): Promise<ObjectEngine> {
   const file = { path: join(path, "metadata.sqlite"), storeFolder: path };
   await mkdir(path, { recursive: true });
   const metadata = await openSqliteMetadataStore(file);
@@ -107,14 +107,14 @@ async function* bodyOf(seed: number): AsyncGenerator<Uint8Array> {
 for (const durability of ["strict", "batched"] as const) {
   test(`a power cut leaves no object whose chunks are missing, in ${durability}`, { timeout: 60_000 }, async () => {
     const recorder = new SyncRecorder();
-    const backend = await openStore(root, durability, recorder.fileSystem);
-    await backend.createBucket("box");
+    const engine = await openStore(root, durability, recorder.fileSystem);
+    await engine.createBucket("box");
     let running = true;
     let written = 0;
     const write = async (writer: number): Promise<void> => {
       for (let round = 0; running; round++) {
         const seed = writer * 1000 + round;
-        await backend.putObject({ bucket: "box", key: `k-${seed}`, attributes: {} }, bodyOf(seed));
+        await engine.putObject({ bucket: "box", key: `k-${seed}`, attributes: {} }, bodyOf(seed));
         written++;
       }
     };
@@ -127,7 +127,7 @@ for (const durability of ["strict", "batched"] as const) {
     }
     running = false;
     await Promise.all(writers);
-    await backend.close();
+    await engine.close();
     for (const cut of cuts) {
       const left = await openStore(cut, durability);
       const { objects } = await left.listObjects({ bucket: "box" });

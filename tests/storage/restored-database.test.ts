@@ -52,12 +52,12 @@ describe.each([0, 1, 2])("a PostgreSQL that is put back after %i collections", (
       const body = async function* (): AsyncGenerator<Uint8Array> {
         yield testBytes(SIZE, seed);
       };
-      await gateway.backend.putObject({ bucket: BUCKET, key, attributes: {} }, body());
+      await gateway.engine.putObject({ bucket: BUCKET, key, attributes: {} }, body());
     };
     const collect = (cluster: TestCluster): Promise<unknown> => cluster.collect({ claimTtlMs: 0, graceMs: 0 });
 
     await withCluster(live, async (cluster) => {
-      await cluster.gateway.backend.createBucket(BUCKET);
+      await cluster.gateway.engine.createBucket(BUCKET);
       await put(cluster, "first", 1);
       await collect(cluster);
       await copySchema(live, copy);

@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 export const CLI_MAIN: string = fileURLToPath(new URL("../../packages/server/src/cli/main.ts", import.meta.url));
 
 /** Arguments of Node that run the sources. */
-export const NODE_ARGUMENTS: readonly string[] = [
+export const NODEJS_ARGUMENTS: readonly string[] = [
   "--conditions=ashlar-source",
   "--disable-warning=ExperimentalWarning",
 ];
@@ -18,4 +18,4 @@ const BUILT_MAIN = CLI_MAIN.replace(/\/src\/cli\/main\.ts$/, "/dist/cli/main.js"
 export const ASHLAR_COMMAND: readonly [string, ...string[]] =
   process.env.ASHLAR_TEST_PROGRAM === "built"
     ? [process.execPath, BUILT_MAIN]
-    : [process.execPath, ...NODE_ARGUMENTS, CLI_MAIN];
+    : [process.execPath, ...NODEJS_ARGUMENTS, CLI_MAIN];

@@ -7,7 +7,7 @@ import {
   type Clock,
   type MetadataStore,
   type NodeRegistry,
-  type ObjectBackend,
+  type ObjectEngine,
   type Random,
   silentLogger,
   systemClock,
@@ -32,9 +32,9 @@ export interface MemoryCluster {
   readonly topology: Topology;
   /** Another view of the same cluster. @param registry default: the metadata. */
   newTopology(registry?: Pick<NodeRegistry, "clusterSnapshot">): Topology;
-  readonly backend: ObjectBackend;
+  readonly engine: ObjectEngine;
   /** A second engine over the same stores. */
-  engine(options?: Partial<EngineOptions>): ObjectBackend;
+  newEngine(options?: Partial<EngineOptions>): ObjectEngine;
   collect(options?: { readonly claimTtlMs?: number; readonly graceMs?: number }): Promise<CollectReport>;
 }
 
@@ -73,7 +73,7 @@ export async function createMemoryCluster(options: MemoryClusterOptions = {}): P
   const newTopology: MemoryCluster["newTopology"] = (registry = metadata) =>
     createClusterTopology({ registry, transport, clock, logger: silentLogger });
   const topology = newTopology();
-  const engine = (more: Partial<EngineOptions> = {}): ObjectBackend =>
+  const newEngine = (more: Partial<EngineOptions> = {}): ObjectEngine =>
     createEngine({
       catalog: metadata,
       topology,
@@ -86,15 +86,15 @@ export async function createMemoryCluster(options: MemoryClusterOptions = {}): P
       ...engineOptions,
       ...more,
     });
-  const backend = engine();
-  await backend.createBucket("box");
+  const engine = newEngine();
+  await engine.createBucket("box");
   return {
     metadata,
     nodes,
     topology,
     newTopology,
-    backend,
     engine,
+    newEngine,
     collect: (times = {}) => collect({ metadata, topology, logger: silentLogger, ...times }),
   };
 }

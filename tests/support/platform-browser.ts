@@ -1,4 +1,4 @@
-/** What the conformance cases need from their platform, in a browser; see platform-node.ts. */
+/** What the conformance cases need from their platform, in a browser; see platform-nodejs.ts. */
 import { sha256 } from "@noble/hashes/sha2.js";
 import type { AbortListeners, PlatformBody, Sha256 } from "./platform.ts";
 

@@ -84,7 +84,7 @@ async function openEmbedded(
   );
   const topology = singleStoreTopology(store);
   const clock = systemClock;
-  const backend = createEngine({
+  const engine = createEngine({
     catalog: metadata,
     topology,
     hasher: nodeCryptoHasher,
@@ -97,12 +97,12 @@ async function openEmbedded(
     retry: options.retry,
   });
   return {
-    backend,
+    engine,
     clock,
     collect: (call) =>
       collect({ metadata, topology, logger, claimTtlMs, graceMs: options.collectGraceMs, signal: call?.signal }),
     async close() {
-      await backend.close();
+      await engine.close();
       await metadata.close();
     },
   };

@@ -1,12 +1,12 @@
 import type { Seat } from "@ashlar/sdk";
 import { collect, createEngine, singleStoreTopology } from "@ashlar/sdk/engine";
-import { checkOptions, type ObjectBackend, silentLogger, systemClock, systemRandom } from "@ashlar/sdk/ports";
+import { checkOptions, type ObjectEngine, silentLogger, systemClock, systemRandom } from "@ashlar/sdk/ports";
 import { createMemoryChunkStore, type MemoryChunk } from "./chunk-store/memory.ts";
 import { nodeCryptoHasher } from "./hash/node-crypto.ts";
 import { createMemoryMetadataStore } from "./metadata-store/memory/index.ts";
 
 /** An operation as the seat sees it: `getObject` of the client is `openObject` here, a listing is one `listObjects` a page. */
-export type InMemoryOperation = Exclude<keyof ObjectBackend, "close">;
+export type InMemoryOperation = Exclude<keyof ObjectEngine, "close">;
 
 /** Options of {@link inMemory}. */
 export interface InMemoryOptions {
@@ -36,7 +36,7 @@ export function inMemory(options: InMemoryOptions = {}): Seat {
     name: "in-memory",
     async open() {
       const topology = singleStoreTopology(createMemoryChunkStore({ chunks, capacityBytes }));
-      const backend = createEngine({
+      const engine = createEngine({
         catalog: metadata,
         topology,
         hasher: nodeCryptoHasher,
@@ -46,17 +46,17 @@ export function inMemory(options: InMemoryOptions = {}): Seat {
         inlineMaxBytes,
       });
       return {
-        backend: fault === undefined ? backend : withFaults(backend, fault),
+        engine: fault === undefined ? engine : withFaults(engine, fault),
         clock: systemClock,
         collect: (call) => collect({ metadata, topology, logger: silentLogger, signal: call?.signal }),
-        close: () => backend.close(),
+        close: () => engine.close(),
       };
     },
   };
 }
 
-function withFaults(backend: ObjectBackend, fault: (operation: InMemoryOperation) => Error | undefined): ObjectBackend {
-  return new Proxy(backend, {
+function withFaults(engine: ObjectEngine, fault: (operation: InMemoryOperation) => Error | undefined): ObjectEngine {
+  return new Proxy(engine, {
     get(target, name, receiver): unknown {
       const value: unknown = Reflect.get(target, name, receiver);
       if (typeof value !== "function" || name === "close") return value;

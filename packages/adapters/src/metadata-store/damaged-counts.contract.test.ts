@@ -8,7 +8,7 @@ import {
   singleStoreTopology,
 } from "@ashlar/sdk/engine";
 import { KIB, MIB } from "@ashlar/sdk/limits";
-import { type ChunkStore, type ObjectBackend, silentLogger, systemClock, systemRandom } from "@ashlar/sdk/ports";
+import { type ChunkStore, type ObjectEngine, silentLogger, systemClock, systemRandom } from "@ashlar/sdk/ports";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createMemoryChunkStore } from "../chunk-store/memory.ts";
 import { nodeCryptoHasher } from "../hash/node-crypto.ts";
@@ -19,29 +19,29 @@ import { createRawSqlite } from "./sqlite/testing/sqlite-subject.ts";
 for (const [name, create] of Object.entries({ sqlite: createRawSqlite, postgres: createRawPostgres })) {
   describe(`the collector of a damaged ${name} database`, { timeout: 60_000 }, () => {
     let subject: RawSubject;
-    let backend: ObjectBackend;
+    let engine: ObjectEngine;
     let chunks: ChunkStore;
     const bodies = new Map<string, Uint8Array>();
 
     beforeEach(async () => {
       subject = await create();
       chunks = createMemoryChunkStore();
-      backend = createEngine({
+      engine = createEngine({
         ...{ catalog: subject.store, topology: singleStoreTopology(chunks) },
         ...{ hasher: nodeCryptoHasher, clock: systemClock, random: systemRandom, logger: silentLogger },
       });
-      await backend.createBucket("box");
+      await engine.createBucket("box");
       await put("a", 3 * MIB, 1);
       await put("b", 300 * KIB, 2);
       // Equal content: three objects, one set of chunks.
       for (const key of ["d1", "d2", "d3"]) await put(key, 100 * KIB, 5);
-      await backend.copyObject({ sourceBucket: "box", sourceKey: "a", bucket: "box", key: "a-copy" });
+      await engine.copyObject({ sourceBucket: "box", sourceKey: "a", bucket: "box", key: "a-copy" });
       bodies.set("a-copy", bodies.get("a")!);
     }, 60_000);
 
     afterEach(async () => {
       bodies.clear();
-      await backend.close();
+      await engine.close();
       await subject.dispose();
     });
 
@@ -52,12 +52,12 @@ for (const [name, create] of Object.entries({ sqlite: createRawSqlite, postgres:
     async function put(key: string, sizeBytes: number, seed: number): Promise<void> {
       const bytes = new Uint8Array(sizeBytes).map((_, index) => (index * seed + (index >> 8) * (seed + 2)) & 0xff);
       bodies.set(key, bytes);
-      await backend.putObject({ bucket: "box", key, attributes: {} }, bodyOf(bytes));
+      await engine.putObject({ bucket: "box", key, attributes: {} }, bodyOf(bytes));
     }
 
     async function remove(key: string): Promise<void> {
       bodies.delete(key);
-      await backend.deleteObject({ bucket: "box", key });
+      await engine.deleteObject({ bucket: "box", key });
     }
 
     async function collectNow(): Promise<CollectReport> {
@@ -71,7 +71,7 @@ for (const [name, create] of Object.entries({ sqlite: createRawSqlite, postgres:
     async function expectAllThere(): Promise<void> {
       for (const [key, bytes] of bodies) {
         const parts: Uint8Array[] = [];
-        for await (const part of (await backend.openObject({ bucket: "box", key })).read()) parts.push(part);
+        for await (const part of (await engine.openObject({ bucket: "box", key })).read()) parts.push(part);
         expect(Buffer.compare(Buffer.concat(parts), bytes), key).toBe(0);
       }
     }
@@ -141,9 +141,9 @@ for (const [name, create] of Object.entries({ sqlite: createRawSqlite, postgres:
     });
 
     test("keeps manifests, parts and uploads whose time of release or creation is wrong", async () => {
-      const { uploadId } = await backend.createUpload({ bucket: "box", key: "up", attributes: {} });
+      const { uploadId } = await engine.createUpload({ bucket: "box", key: "up", attributes: {} });
       const bytes = new Uint8Array(200 * KIB).fill(7);
-      const part = await backend.writePart({ uploadId, partNumber: 1 }, bodyOf(bytes));
+      const part = await engine.writePart({ uploadId, partNumber: 1 }, bodyOf(bytes));
       const restore = await subject.raw.query("SELECT created_at_ms AS at FROM uploads");
       await subject.raw.query("UPDATE manifests SET released_at_ms = 1");
       await subject.raw.query("UPDATE manifest_parts SET released_at_ms = 1");
@@ -152,26 +152,26 @@ for (const [name, create] of Object.entries({ sqlite: createRawSqlite, postgres:
       await subject.raw.query("UPDATE manifests SET released_at_ms = NULL");
       await subject.raw.query("UPDATE manifest_parts SET released_at_ms = NULL");
       await subject.raw.query("UPDATE uploads SET created_at_ms = $1", [restore[0]?.at]);
-      await backend.completeUpload({ uploadId, parts: [{ partNumber: 1, etag: part.etag }] });
+      await engine.completeUpload({ uploadId, parts: [{ partNumber: 1, etag: part.etag }] });
       bodies.set("up", bytes);
       await expectAllThere();
     });
 
     test("still frees replaced parts, unchosen parts and aborted uploads", async () => {
-      const { uploadId } = await backend.createUpload({ bucket: "box", key: "up", attributes: {} });
+      const { uploadId } = await engine.createUpload({ bucket: "box", key: "up", attributes: {} });
       const body = (fill: number): AsyncGenerator<Uint8Array> => bodyOf(new Uint8Array(200 * KIB).fill(fill));
-      await backend.writePart({ uploadId, partNumber: 1 }, body(11));
-      const one = await backend.writePart({ uploadId, partNumber: 1 }, body(12));
-      await backend.writePart({ uploadId, partNumber: 2 }, body(13));
+      await engine.writePart({ uploadId, partNumber: 1 }, body(11));
+      const one = await engine.writePart({ uploadId, partNumber: 1 }, body(12));
+      await engine.writePart({ uploadId, partNumber: 2 }, body(13));
       expect(await collectNow()).toMatchObject({ manifestsDropped: 1, chunksDeleted: 1, damagesFound: 0 });
-      await backend.completeUpload({ uploadId, parts: [{ partNumber: 1, etag: one.etag }] });
+      await engine.completeUpload({ uploadId, parts: [{ partNumber: 1, etag: one.etag }] });
       expect(await collectNow()).toMatchObject({ manifestsDropped: 1, chunksDeleted: 1, damagesFound: 0 });
-      const second = await backend.createUpload({ bucket: "box", key: "up2", attributes: {} });
-      await backend.writePart({ uploadId: second.uploadId, partNumber: 1 }, body(14));
-      await backend.abortUpload(second.uploadId);
+      const second = await engine.createUpload({ bucket: "box", key: "up2", attributes: {} });
+      await engine.writePart({ uploadId: second.uploadId, partNumber: 1 }, body(14));
+      await engine.abortUpload(second.uploadId);
       expect(await collectNow()).toMatchObject({ manifestsDropped: 1, chunksDeleted: 1, damagesFound: 0 });
       for (const key of [...bodies.keys()]) await remove(key);
-      await backend.deleteObject({ bucket: "box", key: "up" });
+      await engine.deleteObject({ bucket: "box", key: "up" });
       await collectNow();
       expect((await chunks.stats()).chunkCount).toBe(0);
       expect(await subject.raw.query("SELECT 1 AS row FROM manifests")).toEqual([]);
@@ -223,11 +223,11 @@ for (const [name, create] of Object.entries({ sqlite: createRawSqlite, postgres:
     };
 
     test("is not needed when nothing is damaged: the examination finds nothing", async () => {
-      const { uploadId } = await backend.createUpload({ bucket: "box", key: "up", attributes: {} });
+      const { uploadId } = await engine.createUpload({ bucket: "box", key: "up", attributes: {} });
       for (let round = 0; round < 2; round++) {
-        await backend.writePart({ uploadId, partNumber: 1 }, bodyOf(new Uint8Array(200 * KIB).fill(round)));
+        await engine.writePart({ uploadId, partNumber: 1 }, bodyOf(new Uint8Array(200 * KIB).fill(round)));
       }
-      await backend.putObject({ bucket: "box", key: "small", attributes: {} }, bodyOf(Buffer.from("small")));
+      await engine.putObject({ bucket: "box", key: "small", attributes: {} }, bodyOf(Buffer.from("small")));
       await remove("d1");
       expect(await examine()).toEqual([]);
     });

@@ -5,7 +5,7 @@ import { chunkedEtag } from "@ashlar/sdk/manifest";
 import {
   type ByteRange,
   type ChunkRef,
-  type ObjectBackend,
+  type ObjectEngine,
   silentLogger,
   systemClock,
   systemRandom,
@@ -57,17 +57,17 @@ function rotten(column: string, value: unknown): readonly unknown[] {
 for (const [name, create] of Object.entries({ sqlite: createRawSqlite, postgres: createRawPostgres })) {
   describe(`the rows of a manifest in ${name}`, { timeout: 120_000 }, () => {
     let subject: RawSubject;
-    let backend: ObjectBackend;
+    let engine: ObjectEngine;
     const bodies = new Map<Key, Buffer>();
 
     beforeAll(async () => {
       subject = await create();
       const chunkStore = createMemoryChunkStore();
-      backend = createEngine({
+      engine = createEngine({
         ...{ catalog: subject.store, topology: singleStoreTopology(chunkStore) },
         ...{ hasher: nodeCryptoHasher, clock: systemClock, random: systemRandom, logger: silentLogger },
       });
-      await backend.createBucket(BUCKET);
+      await engine.createBucket(BUCKET);
       for (const key of KEYS) {
         const pieces = Array.from({ length: CHUNKS }, (_, index) => Buffer.from(`${key} ${index}`.padEnd(CHUNK_BYTES)));
         const chunks: ChunkRef[] = pieces.map((bytes) => ({ chunkId: sha256Sync(bytes), sizeBytes: CHUNK_BYTES }));
@@ -78,7 +78,7 @@ for (const [name, create] of Object.entries({ sqlite: createRawSqlite, postgres:
     }, 120_000);
 
     afterAll(async () => {
-      await backend.close();
+      await engine.close();
       await subject.dispose();
     });
 
@@ -113,7 +113,7 @@ for (const [name, create] of Object.entries({ sqlite: createRawSqlite, postgres:
       const body = bodies.get(key)!;
       const { offset = 0, length = body.byteLength } = range ?? {};
       try {
-        const opened = await backend.openObject({ bucket: BUCKET, key, range, verify });
+        const opened = await engine.openObject({ bucket: BUCKET, key, range, verify });
         const slices: Uint8Array[] = [];
         for await (const slice of opened.read()) slices.push(slice);
         return Buffer.concat(slices).equals(body.subarray(offset, offset + length)) ? "right" : "wrong";

@@ -1,7 +1,7 @@
 import { createEngine, singleStoreTopology } from "@ashlar/sdk/engine";
 import { AshlarError } from "@ashlar/sdk/errors";
 import { MIB } from "@ashlar/sdk/limits";
-import { type ObjectBackend, silentLogger, systemClock, systemRandom } from "@ashlar/sdk/ports";
+import { type ObjectEngine, silentLogger, systemClock, systemRandom } from "@ashlar/sdk/ports";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createMemoryChunkStore } from "../chunk-store/memory.ts";
 import { nodeCryptoHasher } from "../hash/node-crypto.ts";
@@ -16,23 +16,23 @@ const WHERE = "bucket = 'box' AND key = $1";
 for (const [name, create] of Object.entries({ sqlite: createRawSqlite, postgres: createRawPostgres })) {
   describe(`one flipped bit in ${name}`, { timeout: 60_000 }, () => {
     let subject: RawSubject;
-    let backend: ObjectBackend;
+    let engine: ObjectEngine;
     const small = new Uint8Array(3000).map((_, index) => index);
     const large = new Uint8Array(3 * MIB).map((_, index) => index >> 5);
 
     beforeAll(async () => {
       subject = await create();
-      backend = createEngine({
+      engine = createEngine({
         ...{ catalog: subject.store, topology: singleStoreTopology(createMemoryChunkStore()) },
         ...{ hasher: nodeCryptoHasher, clock: systemClock, random: systemRandom, logger: silentLogger },
       });
-      await backend.createBucket("box");
+      await engine.createBucket("box");
       const attributes = { contentType: "text/plain", metadata: { name: "value" } };
       for (const [ref, bytes] of [
         [INLINE, small],
         [CHUNKED, large],
       ] as const) {
-        await backend.putObject(
+        await engine.putObject(
           { ...ref, attributes },
           (async function* () {
             yield bytes;
@@ -42,13 +42,13 @@ for (const [name, create] of Object.entries({ sqlite: createRawSqlite, postgres:
     }, 60_000);
 
     afterAll(async () => {
-      await backend.close();
+      await engine.close();
       await subject.dispose();
     });
 
     async function readAll(ref: { readonly bucket: string; readonly key: string }): Promise<Uint8Array> {
       const parts: Uint8Array[] = [];
-      for await (const part of (await backend.openObject(ref)).read()) parts.push(part);
+      for await (const part of (await engine.openObject(ref)).read()) parts.push(part);
       return Buffer.concat(parts);
     }
 
@@ -78,10 +78,10 @@ for (const [name, create] of Object.entries({ sqlite: createRawSqlite, postgres:
 
     const keyOf = (text: string): Uint8Array => Buffer.from(text);
     const read = (ref: typeof INLINE) => (): Promise<unknown> => readAll(ref);
-    const head = (ref: typeof INLINE) => (): Promise<unknown> => backend.headObject(ref);
+    const head = (ref: typeof INLINE) => (): Promise<unknown> => engine.headObject(ref);
     const copy = (ref: typeof INLINE) => (): Promise<unknown> =>
-      backend.copyObject({ sourceBucket: ref.bucket, sourceKey: ref.key, bucket: "box", key: "copy" });
-    const list = (): Promise<unknown> => backend.listObjects({ bucket: "box" });
+      engine.copyObject({ sourceBucket: ref.bucket, sourceKey: ref.key, bucket: "box", key: "copy" });
+    const list = (): Promise<unknown> => engine.listObjects({ bucket: "box" });
 
     test("of inline bytes is METADATA_CORRUPT, never bytes, and is not copied", async () => {
       const calls = [read(INLINE), copy(INLINE)];
@@ -105,21 +105,21 @@ for (const [name, create] of Object.entries({ sqlite: createRawSqlite, postgres:
     });
 
     test("of the attributes of an upload is METADATA_CORRUPT", async () => {
-      const upload = await backend.createUpload({ ...INLINE, attributes: { contentType: "text/html" } });
+      const upload = await engine.createUpload({ ...INLINE, attributes: { contentType: "text/html" } });
       await expectNoticed({
         ...{ table: "uploads", column: "attributes", where: "upload_id = $1", params: [upload.uploadId] },
         calls: [
-          () => backend.listUploads({ bucket: "box" }),
+          () => engine.listUploads({ bucket: "box" }),
           () => subject.store.getUpload(upload.uploadId),
-          () => backend.completeUpload({ uploadId: upload.uploadId, parts: [{ partNumber: 1, etag: "x" }] }),
+          () => engine.completeUpload({ uploadId: upload.uploadId, parts: [{ partNumber: 1, etag: "x" }] }),
         ],
       });
-      await backend.abortUpload(upload.uploadId);
+      await engine.abortUpload(upload.uploadId);
     });
 
     test("of the digest or etag of a part is METADATA_CORRUPT", async () => {
-      const { uploadId } = await backend.createUpload({ ...INLINE, attributes: {} });
-      const part = await backend.writePart(
+      const { uploadId } = await engine.createUpload({ ...INLINE, attributes: {} });
+      const part = await engine.writePart(
         { uploadId, partNumber: 1 },
         (async function* () {
           yield small;
@@ -129,12 +129,12 @@ for (const [name, create] of Object.entries({ sqlite: createRawSqlite, postgres:
         await expectNoticed({
           ...{ table: "manifest_parts", column, where: "manifest_id = $1", params: [uploadId] },
           calls: [
-            () => backend.listParts({ uploadId }),
-            () => backend.completeUpload({ uploadId, parts: [{ partNumber: 1, etag: part.etag }] }),
+            () => engine.listParts({ uploadId }),
+            () => engine.completeUpload({ uploadId, parts: [{ partNumber: 1, etag: part.etag }] }),
           ],
         });
       }
-      await backend.abortUpload(uploadId);
+      await engine.abortUpload(uploadId);
     });
 
     test("of sizes and times is METADATA_CORRUPT too", async () => {
@@ -159,7 +159,7 @@ for (const [name, create] of Object.entries({ sqlite: createRawSqlite, postgres:
       await subject.raw.query("UPDATE manifest_segments SET data = $1", [data]);
       await subject.raw.query("UPDATE manifest_parts SET etag = 'bare'");
       expect(Buffer.compare(await readAll(CHUNKED), large)).toBe(0);
-      expect((await backend.headObject(CHUNKED)).attributes).toEqual({ contentType: "text/plain" });
+      expect((await engine.headObject(CHUNKED)).attributes).toEqual({ contentType: "text/plain" });
     });
   });
 }

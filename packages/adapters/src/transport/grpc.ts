@@ -4,10 +4,14 @@ import { checkOptions, type Transport } from "@ashlar/sdk/ports";
 import { createRpcTransport, foreignAnswer } from "@ashlar/sdk/transport/rpc";
 import type { UniversalClientFn } from "@connectrpc/connect/protocol";
 import { createTransport } from "@connectrpc/connect/protocol-grpc";
-import { createNodeHttpClient, type GrpcTransportOptions, Http2SessionManager } from "@connectrpc/connect-node";
+import {
+  type GrpcTransportOptions as ConnectOptions,
+  createNodeHttpClient,
+  Http2SessionManager,
+} from "@connectrpc/connect-node";
 
 /** Options of {@link grpcTransport}. */
-export interface NodeGrpcTransportOptions {
+export interface GrpcTransportOptions {
   /** HTTP/2 connections to one server; default 1. More of them help where one connection's window is too small for the distance to the server. */
   readonly connectionsPerServer?: number | undefined;
   /** Certificate authorities in PEM, for servers whose certificate no public authority has signed. */
@@ -21,10 +25,10 @@ const CONNECTION_WINDOW_BYTES = 16 * MIB;
 const SESSION_MEMORY_MAX_MB = 512;
 const ENVELOPE_BYTES = 1024;
 
-type SessionManager = NonNullable<GrpcTransportOptions["sessionManager"]>;
+type SessionManager = NonNullable<ConnectOptions["sessionManager"]>;
 
 /** gRPC over HTTP/2 with Connect's client for Node: streams both ways, no native code. */
-export function grpcTransport(options: NodeGrpcTransportOptions = {}): Transport {
+export function grpcTransport(options: GrpcTransportOptions = {}): Transport {
   checkOptions(options, { connectionsPerServer: "count", ca: "string" });
   return createRpcTransport({
     name: "grpc",
@@ -71,15 +75,15 @@ interface Sessions {
 }
 
 /** Uses the sessions of one server as one: requests take them in turn, and each session's window is raised when it is first used. */
-function createSessions(baseUrl: string, { connectionsPerServer, ca }: NodeGrpcTransportOptions): Sessions {
-  const nodeOptions: SecureClientSessionOptions = {
+function createSessions(baseUrl: string, { connectionsPerServer, ca }: GrpcTransportOptions): Sessions {
+  const sessionOptions: SecureClientSessionOptions = {
     settings: { initialWindowSize: STREAM_WINDOW_BYTES, enablePush: false },
     maxSessionMemory: SESSION_MEMORY_MAX_MB,
     ...(ca === undefined ? {} : { ca }),
   };
   const managers = Array.from(
     { length: connectionsPerServer ?? 1 },
-    () => new Http2SessionManager(baseUrl, undefined, nodeOptions),
+    () => new Http2SessionManager(baseUrl, undefined, sessionOptions),
   );
   const raised = new WeakSet<ClientHttp2Session>();
   const ownerOf = new WeakMap<ClientHttp2Stream, Http2SessionManager>();

@@ -43,24 +43,24 @@ type BucketCalls = Pick<
 function createBucketCalls(call: SeatCall, seat: Seat): BucketCalls {
   return {
     createBucket: (input) =>
-      call(input, async ({ backend }, signal, write) => {
+      call(input, async ({ engine }, signal, write) => {
         try {
-          return await backend.createBucket(input.bucket, write);
+          return await engine.createBucket(input.bucket, write);
         } catch (error) {
           const isThere = input.ifMissing === true && AshlarError.is(error, "BUCKET_ALREADY_EXISTS");
-          const found = isThere ? await backend.getBucket(input.bucket, { signal }) : undefined;
+          const found = isThere ? await engine.getBucket(input.bucket, { signal }) : undefined;
           if (found === undefined) throw error;
           return found;
         }
       }),
     headBucket: (input) =>
-      call(input, async ({ backend }, signal) => {
-        const found = await backend.getBucket(input.bucket, { signal });
+      call(input, async ({ engine }, signal) => {
+        const found = await engine.getBucket(input.bucket, { signal });
         if (found !== undefined) return found;
         throw new AshlarError("BUCKET_NOT_FOUND", `no bucket ${input.bucket}`, { details: { bucket: input.bucket } });
       }),
-    listBuckets: (input = {}) => call(input, ({ backend }, signal) => backend.listBuckets({ signal })),
-    deleteBucket: (input) => call(input, ({ backend }, _, write) => backend.deleteBucket(input.bucket, write)),
+    listBuckets: (input = {}) => call(input, ({ engine }, signal) => engine.listBuckets({ signal })),
+    deleteBucket: (input) => call(input, ({ engine }, _, write) => engine.deleteBucket(input.bucket, write)),
     collect: (input = {}) =>
       call(
         input,

@@ -33,7 +33,7 @@ export function holdBody(given: unknown): HeldBody {
     if (!isObject(source)) {
       if (isObject(given) && given.bodyUsed === true) throw spent();
     } else if (isReadableStream(source)) reader = lock(source);
-    else if (typeof source.on === "function") encoding = holdNodeStream(source as unknown as NodeStream);
+    else if (typeof source.on === "function") encoding = holdNodejsStream(source as unknown as NodejsStream);
     else if (typeof source.next === "function") {
       if (taken.has(source)) throw spent();
       taken.add(source);
@@ -55,7 +55,7 @@ export function holdBody(given: unknown): HeldBody {
 }
 
 /** What we use of a Node stream; older streams may lack some of it. */
-interface NodeStream {
+interface NodejsStream {
   on(event: "error", listener: () => void): unknown;
   readonly readable?: boolean;
   readonly readableDidRead?: boolean;
@@ -67,7 +67,7 @@ interface NodeStream {
 const UTF8 = /^utf-?8$/i;
 
 /** @returns its encoding. */
-function holdNodeStream(stream: NodeStream): unknown {
+function holdNodejsStream(stream: NodejsStream): unknown {
   // Never removed: a file that cannot be opened may say so long after the call, and an error without a listener ends the process.
   stream.on("error", () => {});
   if (stream.errored) {

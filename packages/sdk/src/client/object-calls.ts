@@ -33,7 +33,7 @@ type ObjectCalls = Pick<
 export function createObjectCalls(call: SeatCall, opener: SeatOpener): ObjectCalls {
   const calls: ObjectCalls = {
     putObject: (input, held) =>
-      call(input, async ({ backend }, _, write) => {
+      call(input, async ({ engine }, _, write) => {
         const { bucket, key, chunker, durability, sha256, concurrency, onProgress } = input;
         const body = toByteStream(held);
         const request = {
@@ -46,22 +46,22 @@ export function createObjectCalls(call: SeatCall, opener: SeatOpener): ObjectCal
           durability,
           sha256,
         };
-        return withAttributes(await backend.putObject(request, body.stream, { ...write, concurrency, onProgress }));
+        return withAttributes(await engine.putObject(request, body.stream, { ...write, concurrency, onProgress }));
       }),
     getObject: (input, _, explain) => openForReading(opener, input, explain),
     headObject: (input) =>
-      call(input, async ({ backend }, signal) => {
+      call(input, async ({ engine }, signal) => {
         const { bucket, key, objectVersion } = input;
         const request = { bucket, key, objectVersion, condition: conditionOf(input) };
-        return withAttributes(await backend.headObject(request, { signal }));
+        return withAttributes(await engine.headObject(request, { signal }));
       }),
     deleteObject: (input) =>
-      call(input, ({ backend }, _, write) => {
+      call(input, ({ engine }, _, write) => {
         const { bucket, key } = input;
-        return backend.deleteObject({ bucket, key, condition: conditionOf(input) }, write);
+        return engine.deleteObject({ bucket, key, condition: conditionOf(input) }, write);
       }),
     deleteObjects: (input) =>
-      call(input, ({ backend }, _, write) => deleteObjects(backend, input.bucket, input.keys, write)),
+      call(input, ({ engine }, _, write) => deleteObjects(engine, input.bucket, input.keys, write)),
     listObjects({ limit, pageSize, ...query }) {
       const size = pageSize ?? Math.min(limit ?? LIMITS.LIST_LIMIT_MAX, LIMITS.LIST_LIMIT_MAX);
       const entries = walkPages(
@@ -72,22 +72,22 @@ export function createObjectCalls(call: SeatCall, opener: SeatOpener): ObjectCal
       return limit === undefined ? entries : atMost(limit, entries);
     },
     listObjectsPage: (input) =>
-      call(input, ({ backend }, signal) => {
+      call(input, ({ engine }, signal) => {
         const { bucket, prefix, delimiter, cursor, startAfter, limit } = input;
-        return backend.listObjects({ bucket, prefix, delimiter, cursor, startAfter, limit }, { signal });
+        return engine.listObjects({ bucket, prefix, delimiter, cursor, startAfter, limit }, { signal });
       }),
     copyObject: (input) =>
-      call(input, async ({ backend }, _, write) => {
+      call(input, async ({ engine }, _, write) => {
         const { sourceBucket, sourceKey, sourceIfMatch, bucket, key } = input;
         const attributes = hasAttributes(input) ? attributesOf(input) : undefined;
         const copy = { sourceBucket, sourceKey, sourceIfMatch, bucket, key, attributes, condition: conditionOf(input) };
-        return withAttributes(await backend.copyObject(copy, write));
+        return withAttributes(await engine.copyObject(copy, write));
       }),
     moveObject: (input) =>
-      call(input, async ({ backend }, _, write) => {
+      call(input, async ({ engine }, _, write) => {
         const { sourceBucket, sourceKey, sourceIfMatch, bucket, key } = input;
         const move = { sourceBucket, sourceKey, sourceIfMatch, bucket, key, condition: conditionOf(input) };
-        return withAttributes(await backend.moveObject(move, write));
+        return withAttributes(await engine.moveObject(move, write));
       }),
   };
   return calls;
@@ -97,9 +97,9 @@ export function createObjectCalls(call: SeatCall, opener: SeatOpener): ObjectCal
 async function openForReading(opener: SeatOpener, input: GetObjectInput, explain: Explain): Promise<GetObjectResult> {
   const scope = beginCall(input, opener);
   try {
-    const { backend } = await openSeat(opener, scope);
+    const { engine } = await openSeat(opener, scope);
     const { bucket, key, objectVersion, range, verify, concurrency, onProgress } = input;
-    const opening = backend.openObject(
+    const opening = engine.openObject(
       { bucket, key, objectVersion, range, verify, condition: conditionOf(input) },
       { signal: scope.signal, concurrency, onProgress },
     );
@@ -125,7 +125,7 @@ function declaredSize(given: number | undefined, known: number | undefined): num
 }
 
 async function deleteObjects(
-  backend: OpenedSeat["backend"],
+  engine: OpenedSeat["engine"],
   bucket: string,
   keys: readonly string[],
   { signal, operationId, outcome }: WriteOptions,
@@ -138,7 +138,7 @@ async function deleteObjects(
       try {
         // Each key is an operation of its own.
         const write = { signal, operationId: operationId && `${operationId}.${index}`, outcome: own };
-        return { key, deleted: await backend.deleteObject({ bucket, key }, write) };
+        return { key, deleted: await engine.deleteObject({ bucket, key }, write) };
       } catch (thrown) {
         let error = AshlarError.from(thrown);
         if (own.unknown) error = withUnknownOutcome(error);

@@ -4,14 +4,14 @@ import type {
   CallOptions,
   Clock,
   ClusterSnapshot,
-  ObjectBackend,
+  ObjectEngine,
   Tracer,
   Transport,
 } from "../ports/index.ts";
 
 /** A seat that was opened. */
 export interface OpenedSeat {
-  readonly backend: ObjectBackend;
+  readonly engine: ObjectEngine;
   /** Time, for timeouts. */
   readonly clock: Clock;
   /** Frees what nothing names any more; only where the seat owns its stores (embedded). */
@@ -20,7 +20,7 @@ export interface OpenedSeat {
   readonly cluster?: ((options?: CallOptions) => Promise<ClusterSnapshot>) | undefined;
   /** Only where a gateway checks API keys. */
   readonly createAccessToken?: AccessTokenSource["createAccessToken"] | undefined;
-  /** Closes the backend and all that the seat opened. */
+  /** Closes the engine and all that the seat opened. */
   close(): Promise<void>;
 }
 

@@ -15,9 +15,9 @@ type UploadCalls = Pick<
 export function createUploadCalls(call: SeatCall): UploadCalls {
   return {
     createUpload: (input) =>
-      call(input, async ({ backend }, _, write) =>
+      call(input, async ({ engine }, _, write) =>
         withAttributes(
-          await backend.createUpload(
+          await engine.createUpload(
             {
               bucket: input.bucket,
               key: input.key,
@@ -29,10 +29,10 @@ export function createUploadCalls(call: SeatCall): UploadCalls {
         ),
       ),
     writePart: (input, held) =>
-      call(input, ({ backend }, _, write) => {
+      call(input, ({ engine }, _, write) => {
         const { uploadId, partNumber, sha256, concurrency, onProgress } = input;
         const body = toByteStream(held);
-        return backend.writePart({ uploadId, partNumber, sha256, sizeBytes: body.sizeBytes }, body.stream, {
+        return engine.writePart({ uploadId, partNumber, sha256, sizeBytes: body.sizeBytes }, body.stream, {
           ...write,
           concurrency,
           onProgress,
@@ -41,8 +41,8 @@ export function createUploadCalls(call: SeatCall): UploadCalls {
     listParts: (input) =>
       walkPages(
         (afterPartNumber: number | undefined) =>
-          call(input, ({ backend }, signal) =>
-            backend.listParts({ uploadId: input.uploadId, afterPartNumber }, { signal }),
+          call(input, ({ engine }, signal) =>
+            engine.listParts({ uploadId: input.uploadId, afterPartNumber }, { signal }),
           ),
         (page) => page.parts,
         (page) => page.nextPartNumber,
@@ -50,18 +50,18 @@ export function createUploadCalls(call: SeatCall): UploadCalls {
     listUploads: (input) =>
       walkPages(
         (cursor: string | undefined) =>
-          call(input, ({ backend }, signal) =>
-            backend.listUploads({ bucket: input.bucket, prefix: input.prefix, cursor }, { signal }),
+          call(input, ({ engine }, signal) =>
+            engine.listUploads({ bucket: input.bucket, prefix: input.prefix, cursor }, { signal }),
           ),
         (page) => page.uploads.map(withAttributes),
         (page) => page.nextCursor,
       ),
     completeUpload: (input) =>
-      call(input, async ({ backend }, _, write) => {
+      call(input, async ({ engine }, _, write) => {
         const { uploadId, parts, sha256 } = input;
         const complete = { uploadId, parts, sha256, condition: conditionOf(input) };
-        return withAttributes(await backend.completeUpload(complete, write));
+        return withAttributes(await engine.completeUpload(complete, write));
       }),
-    abortUpload: (input) => call(input, ({ backend }, _, write) => backend.abortUpload(input.uploadId, write)),
+    abortUpload: (input) => call(input, ({ engine }, _, write) => engine.abortUpload(input.uploadId, write)),
   };
 }

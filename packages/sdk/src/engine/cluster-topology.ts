@@ -51,12 +51,12 @@ export function createClusterTopology(options: ClusterTopologyOptions): Topology
       }
       return {
         layoutVersion: layout.layoutVersion,
-        stores: view.placementOf(layout).placementOf(chunkId).map(pool.storeOf),
+        stores: view.placementOf(layout).nodesOf(chunkId).map(pool.storeOf),
       };
     },
     async readCandidates(chunkId: Digest): Promise<readonly NamedStore[]> {
       const { layouts } = await current("read");
-      const nodeIds = new Set(layouts.flatMap((layout) => view.placementOf(layout).placementOf(chunkId)));
+      const nodeIds = new Set(layouts.flatMap((layout) => view.placementOf(layout).nodesOf(chunkId)));
       if (nodeIds.size === 0 && options.fallback !== undefined) return [options.fallback];
       return [...nodeIds].map(pool.storeOf);
     },

@@ -2,7 +2,7 @@ import { AshlarError } from "../errors/index.ts";
 import { encodeHex } from "../hash/digest.ts";
 import { raceAbort } from "../internal/linked-abort.ts";
 import * as LIMITS from "../limit-values.ts";
-import type { CallOptions, ObjectBackend, WriteOptions } from "../ports/index.ts";
+import type { CallOptions, ObjectEngine, WriteOptions } from "../ports/index.ts";
 import {
   checkDurability,
   checkInteger,
@@ -22,7 +22,7 @@ import { writeObject, writePart } from "./write-object.ts";
  *
  * Closing it closes `topology`; the catalog is left to its creator. After `close()` every call fails with STORE_CLOSED, and running transfers end.
  */
-export function createEngine(options: EngineOptions): ObjectBackend {
+export function createEngine(options: EngineOptions): ObjectEngine {
   const closing = new AbortController();
   const context = createEngineContext(options, closing.signal);
   const { catalog } = context;

@@ -5,7 +5,7 @@ import { AshlarError } from "../errors/index.ts";
  * families mean a bug (ERR_INVALID_URL, UND_ERR_INVALID_ARG, ERR_HTTP2_INVALID_HEADER_VALUE) and are left out on purpose.
  */
 const NETWORK_CODE = /^(E[A-Z]+|EAI_[A-Z]+|UND_ERR_(SOCKET|CLOSED|DESTROYED|[A-Z]+_TIMEOUT))$/;
-const NODE_CODE = /^ERR_(SOCKET|STREAM|HTTP2_(GOAWAY|INVALID_S|SESSION|STREAM|PING))/;
+const NODEJS_CODE = /^ERR_(SOCKET|STREAM|HTTP2_(GOAWAY|INVALID_S|SESSION|STREAM|PING))/;
 
 /** Messages of fetch in Node ("fetch failed", "terminated"), Chromium, Firefox and Safari; there is no code. */
 const FETCH_FAILURE = /^(fetch failed|terminated|failed to fetch|load failed|network ?error)/i;
@@ -25,7 +25,7 @@ export function tlsProblem(error: unknown): string | undefined {
 
 /** Whether an error, or a cause of it, means that the other side cannot be reached or went away. */
 export function isNetworkError(error: unknown): boolean {
-  return hasCause(error, (cause, code) => NETWORK_CODE.test(code) || NODE_CODE.test(code) || isFetchFailure(cause));
+  return hasCause(error, (cause, code) => NETWORK_CODE.test(code) || NODEJS_CODE.test(code) || isFetchFailure(cause));
 }
 
 /** Whether the other side does not speak the HTTP version of the request. Browsers do not report that. */

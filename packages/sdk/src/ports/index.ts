@@ -113,7 +113,7 @@ export type {
   ByteRange,
   GetObjectRequest,
   GiveBack,
-  ObjectBackend,
+  ObjectEngine,
   OpenedObject,
   PutObjectOutcome,
   PutObjectRequest,
@@ -123,7 +123,7 @@ export type {
   TransferProgress,
   WritePartRequest,
   WriteTransferOptions,
-} from "./object-backend.ts";
+} from "./object-engine.ts";
 export type {
   BucketInfo,
   ChunkedContent,

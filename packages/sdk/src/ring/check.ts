@@ -54,7 +54,7 @@ export function checkPlacement(placement: Placement, layout: Layout): readonly s
     problems.push(`the replica count is ${placement.replicaCount} instead of ${count}`);
   const loads = new Map<string, number>();
   for (let partition = 0; partition < PARTITION_COUNT; partition++) {
-    const nodes = placement.nodesOf(partition);
+    const nodes = placement.nodesOfPartition(partition);
     for (const nodeId of nodes) loads.set(nodeId, (loads.get(nodeId) ?? 0) + 1);
     if (nodes.length !== count) problems.push(`partition ${partition} has ${nodes.length} nodes instead of ${count}`);
     if (new Set(nodes).size !== nodes.length) problems.push(`partition ${partition} has a node twice`);

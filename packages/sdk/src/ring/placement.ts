@@ -15,9 +15,9 @@ export interface Placement {
    *
    * @returns `replicaCount` distinct node ids in preference order; every prefix is spread over as many zones as it can be. Shared and frozen.
    */
-  placementOf(chunkId: Digest): readonly string[];
+  nodesOf(chunkId: Digest): readonly string[];
   /** The same for a whole partition, 0 to 4095. @throws {AshlarError} INVALID_ARGUMENT outside of that. */
-  nodesOf(partition: number): readonly string[];
+  nodesOfPartition(partition: number): readonly string[];
 }
 
 /**
@@ -33,7 +33,7 @@ export function createPlacement(layout: Layout): Placement {
   const { layoutVersion, replicationFactor } = layout;
   const replicaCount = Math.min(replicationFactor, ring.nodes.filter((node) => node.weight > 0).length);
   let table: readonly (readonly string[])[] | undefined;
-  const nodesOf = (partition: number): readonly string[] => {
+  const nodesOfPartition = (partition: number): readonly string[] => {
     table ??= named(cutPartitionTable(ring, replicaCount).rows, (node) => ring.nodes[node]?.nodeId ?? "");
     const nodes = table[partition];
     if (nodes === undefined) {
@@ -46,8 +46,8 @@ export function createPlacement(layout: Layout): Placement {
   return Object.freeze({
     layoutVersion,
     replicaCount,
-    nodesOf,
-    placementOf: (chunkId: Digest) => nodesOf(partitionOf(chunkId)),
+    nodesOfPartition,
+    nodesOf: (chunkId: Digest) => nodesOfPartition(partitionOf(chunkId)),
   });
 }
 

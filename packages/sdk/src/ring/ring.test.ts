@@ -34,8 +34,8 @@ function equal(count: number, options: { prefix?: string; zones?: number } = {})
 function movedReplicas(before: Placement, after: Placement): number {
   let moved = 0;
   for (let partition = 0; partition < PARTITION_COUNT; partition++) {
-    const old = before.nodesOf(partition);
-    moved += after.nodesOf(partition).filter((node) => !old.includes(node)).length;
+    const old = before.nodesOfPartition(partition);
+    moved += after.nodesOfPartition(partition).filter((node) => !old.includes(node)).length;
   }
   return moved;
 }
@@ -97,7 +97,7 @@ describe("placement", () => {
     const property = fc.property(anyLayout, fc.uint8Array({ minLength: 32, maxLength: 32 }), (layout, bytes) => {
       const reversed = { ...layout, nodes: [...layout.nodes].reverse() };
       const chunkId = sha256Sync(bytes);
-      expect(createPlacement(reversed).placementOf(chunkId)).toEqual(createPlacement(layout).placementOf(chunkId));
+      expect(createPlacement(reversed).nodesOf(chunkId)).toEqual(createPlacement(layout).nodesOf(chunkId));
     });
     fc.assert(property, { seed: SEED, numRuns: 30 });
   });
@@ -116,8 +116,8 @@ describe("placement", () => {
     const two = createPlacement(layoutOf(equal(6, { zones: 2 }), 4));
     const zoneOf = (nodeId: string, zones: number): number => (Number(nodeId.slice(5)) - 1) % zones;
     for (let partition = 0; partition < PARTITION_COUNT; partition++) {
-      expect(new Set(three.nodesOf(partition).map((id) => zoneOf(id, 3))).size).toBe(3);
-      const zones = two.nodesOf(partition).map((id) => zoneOf(id, 2));
+      expect(new Set(three.nodesOfPartition(partition).map((id) => zoneOf(id, 3))).size).toBe(3);
+      const zones = two.nodesOfPartition(partition).map((id) => zoneOf(id, 2));
       expect([new Set(zones.slice(0, 2)).size, new Set(zones.slice(2)).size]).toEqual([2, 2]);
     }
   });
@@ -138,20 +138,25 @@ describe("placement", () => {
     const layout = layoutOf([...equal(6, { zones: 3 }), { nodeId: "drained", weight: 0 }]);
     const good = createPlacement(layout);
     const broken = (nodes: readonly string[]): readonly string[] =>
-      checkPlacement({ ...good, nodesOf: (partition) => (partition === 7 ? nodes : good.nodesOf(partition)) }, layout);
+      checkPlacement(
+        { ...good, nodesOfPartition: (partition) => (partition === 7 ? nodes : good.nodesOfPartition(partition)) },
+        layout,
+      );
     expect(broken(["node-1", "node-2"])).toContain("partition 7 has 2 nodes instead of 3");
     expect(broken(["node-1", "node-1", "node-2"])).toContain("partition 7 has a node twice");
     expect(broken(["node-1", "node-2", "drained"])).toContain("partition 7 has a node that takes no chunks");
     expect(broken(["node-1", "node-2", "unknown"])).toContain("partition 7 has a node that takes no chunks");
     expect(broken(["node-1", "node-4", "node-2"])).toContain("partition 7 is not spread over the zones");
-    const lopsided = checkPlacement({ ...good, nodesOf: () => ["node-1", "node-2", "node-3"] }, layout);
+    const lopsided = checkPlacement({ ...good, nodesOfPartition: () => ["node-1", "node-2", "node-3"] }, layout);
     expect(lopsided.filter((problem) => problem.endsWith("2150 at most"))).toHaveLength(3);
   });
 
   test("refuses a partition that does not exist", () => {
     const placement = createPlacement(layoutOf(equal(3)));
     for (const partition of [-1, PARTITION_COUNT, 0.5, Number.NaN]) {
-      expect(() => placement.nodesOf(partition)).toThrow(expect.objectContaining({ code: "INVALID_ARGUMENT" }));
+      expect(() => placement.nodesOfPartition(partition)).toThrow(
+        expect.objectContaining({ code: "INVALID_ARGUMENT" }),
+      );
     }
   });
 });

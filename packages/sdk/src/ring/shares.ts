@@ -25,7 +25,7 @@ export function shares(layout: Layout): readonly NodeShare[] {
   const primary = new Map<string, number>();
   const total = new Map<string, number>();
   for (let partition = 0; partition < PARTITION_COUNT; partition++) {
-    placement.nodesOf(partition).forEach((nodeId, position) => {
+    placement.nodesOfPartition(partition).forEach((nodeId, position) => {
       if (position === 0) primary.set(nodeId, (primary.get(nodeId) ?? 0) + 1);
       total.set(nodeId, (total.get(nodeId) ?? 0) + 1);
     });

@@ -1,6 +1,6 @@
 import type { OpenedSeat, Seat } from "../client/seat.ts";
 import { guardedTracer } from "../ports/guarded-tracer.ts";
-import type { ObjectBackend, SpanAttributes, Tracer } from "../ports/index.ts";
+import type { ObjectEngine, SpanAttributes, Tracer } from "../ports/index.ts";
 import { checkOptions } from "../ports/options.ts";
 import { inSpan, streamInSpan } from "./in-span.ts";
 import { tracedPort } from "./traced-port.ts";
@@ -30,28 +30,28 @@ export function traced(seat: Seat, given: Tracer, options: TracedOptions = {}): 
     url: seat.url,
     async open() {
       const opened = await seat.open({ tracer, wrapTransport: (transport) => tracedTransport(transport, tracer) });
-      return { ...opened, backend: tracedBackend(opened, { tracer, seat: seat.name, keys: options.keys === true }) };
+      return { ...opened, engine: tracedEngine(opened, { tracer, seat: seat.name, keys: options.keys === true }) };
     },
   };
 }
 
-interface BackendOptions {
+interface EngineTracing {
   readonly tracer: Tracer;
   readonly seat: string;
   readonly keys: boolean;
 }
 
-function tracedBackend({ backend }: OpenedSeat, { tracer, seat, keys }: BackendOptions): ObjectBackend {
+function tracedEngine({ engine }: OpenedSeat, { tracer, seat, keys }: EngineTracing): ObjectEngine {
   const attributes = { "ashlar.seat": seat };
   const before = (_method: string, [first]: readonly unknown[]): SpanAttributes => describeRequest(first, keys);
-  const calls = tracedPort(backend, { tracer, prefix: "ashlar", attributes, before, after: describeResult });
+  const calls = tracedPort(engine, { tracer, prefix: "ashlar", attributes, before, after: describeResult });
   return new Proxy(calls, {
     get(target, name) {
       if (name !== "openObject") return Reflect.get(target, name, target) as unknown;
-      const openObject: ObjectBackend["openObject"] = (request, transfer) =>
+      const openObject: ObjectEngine["openObject"] = (request, transfer) =>
         inSpan(tracer, { name: "ashlar.getObject", attributes, goesOn: true }, async (span) => {
           if (span.traceId !== undefined) span.set(describeRequest(request, keys));
-          const opened = await backend.openObject(request, transfer);
+          const opened = await engine.openObject(request, transfer);
           span.set({ "ashlar.size_bytes": opened.length });
           return { ...opened, read: () => streamInSpan(tracer, span, opened.read()) };
         });

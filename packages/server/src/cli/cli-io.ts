@@ -66,13 +66,13 @@ export interface ClosedStreams {
  * look the same, so only commands that need the stream refuse it: `put -` and `get … -`. On systems other than Linux no stream counts as closed.
  */
 export function closedStreams(): ClosedStreams {
-  return { stdin: isOpenedByNode(0), stdout: isOpenedByNode(1) };
+  return { stdin: isOpenedByNodejs(0), stdout: isOpenedByNodejs(1) };
 }
 
 const ACCESS_MODE = 3;
 const READ_AND_WRITE = 2;
 
-function isOpenedByNode(descriptor: number): boolean {
+function isOpenedByNodejs(descriptor: number): boolean {
   try {
     const { rdev, mode } = fstatSync(descriptor);
     const nothing = statSync("/dev/null");

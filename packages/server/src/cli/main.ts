@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 import process from "node:process";
-import { nodeProblem } from "./node-version.ts";
+import { nodejsProblem } from "./nodejs-version.ts";
 
 // Nothing else is imported before the check: in an older Node an import fails, and its stack does not say what to do.
-const problem = nodeProblem(process.versions.node);
+const problem = nodejsProblem(process.versions.node);
 if (problem === undefined) await import("./run-process.ts");
 else {
   process.stderr.write(`ashlar: ${problem}\n`);

@@ -123,7 +123,7 @@ async function placedCopies(
 ): Promise<readonly MissedCopy[]> {
   const layouts = (await view?.layoutsInUse()) ?? [];
   return copies.flatMap(({ chunkId, nodeId }) => {
-    const placing = layouts.filter((layout) => view?.placementOf(layout).placementOf(chunkId).includes(nodeId));
+    const placing = layouts.filter((layout) => view?.placementOf(layout).nodesOf(chunkId).includes(nodeId));
     if (placing.length === 0) return [];
     return [{ chunkId, nodeId, layoutVersions: placing.map(({ layoutVersion }) => layoutVersion) }];
   });

@@ -163,7 +163,7 @@ describe("a gateway over three nodes", () => {
     }
     const read = await client.getObject({ bucket: "photos", key: "key", range: { offset: 500, length: 100 } });
     expect(Buffer.from(await read.bytes()).equals(bytes.subarray(500, 600))).toBe(true);
-    expect((await server.backend.headObject({ bucket: "photos", key: "key" })).sizeBytes).toBe(100_000);
+    expect((await server.engine.headObject({ bucket: "photos", key: "key" })).sizeBytes).toBe(100_000);
   });
 });
 
@@ -269,7 +269,7 @@ describe("a gateway's life", () => {
     expect(await answer).toContain(" 200 ");
     await closed;
     await server.close();
-    await expect(server.backend.listBuckets()).rejects.toMatchObject({ code: "STORE_CLOSED" });
+    await expect(server.engine.listBuckets()).rejects.toMatchObject({ code: "STORE_CLOSED" });
   });
 
   it("answers NODE_UNAVAILABLE, and no conflict, to requests that its end cuts off", async () => {

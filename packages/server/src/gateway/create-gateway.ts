@@ -1,4 +1,4 @@
-import { guardedLogger, guardedTracer, type ObjectBackend } from "@ashlar/sdk/ports";
+import { guardedLogger, guardedTracer, type ObjectEngine } from "@ashlar/sdk/ports";
 import type { TlsOptions } from "../http/connection/tls.ts";
 import type { FetchHandler } from "../http/fetch-handler.ts";
 import { createServerPorts, type ServerAddress } from "../http/server-ports.ts";
@@ -33,7 +33,7 @@ export interface Gateway {
   /** Serves a request without a port, for fetch-style servers; gRPC proper needs the port. */
   readonly fetch: FetchHandler;
   /** The object API, in process and without access control. */
-  readonly backend: ObjectBackend;
+  readonly engine: ObjectEngine;
 }
 
 /**
@@ -72,7 +72,7 @@ export function createGateway(given: GatewayOptions): Gateway {
     },
     setTls: (tls) => listener.setTls(tls),
     fetch: core.fetch,
-    backend: core.backend,
+    engine: core.engine,
   };
 }
 

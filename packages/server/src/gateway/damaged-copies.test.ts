@@ -209,7 +209,7 @@ const OBJECT_READERS: Readonly<Record<string, Reader>> = {
 const READERS = { ...CHUNK_READERS, ...OBJECT_READERS };
 
 /** The node that readers ask first. */
-const firstOf = async (chunkId: Digest): Promise<string> => (await signed.placementOf(chunkId))[0]!;
+const firstOf = async (chunkId: Digest): Promise<string> => (await signed.nodesOf(chunkId))[0]!;
 
 async function figure(metrics: ReturnType<typeof createMetrics>, name: string): Promise<number> {
   const { text } = await metrics.render();

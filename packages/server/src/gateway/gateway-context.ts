@@ -1,5 +1,5 @@
 import type { ReplicatedStore, Topology } from "@ashlar/sdk/engine";
-import type { Clock, Durability, Hasher, Logger, MetadataStore, ObjectBackend, Random } from "@ashlar/sdk/ports";
+import type { Clock, Durability, Hasher, Logger, MetadataStore, ObjectEngine, Random } from "@ashlar/sdk/ports";
 import type { GrantKeeper } from "../grants/index.ts";
 import type { BufferPool } from "../http/buffer-pool.ts";
 import type { Authenticator } from "./auth/authenticator.ts";
@@ -16,7 +16,7 @@ export interface GatewayLimits {
 /** What the handlers of a gateway work with. */
 export interface GatewayContext {
   /** The engine, for whole objects. */
-  readonly backend: ObjectBackend;
+  readonly engine: ObjectEngine;
   /** Catalog, registry and credentials. */
   readonly metadata: MetadataStore;
   readonly topology: Topology;

@@ -58,7 +58,7 @@ const statusOf = async (core: GatewayCore, path: string): Promise<number> =>
 test("a core alone answers requests, with no port and nothing that runs by itself", async () => {
   const core = coreOf();
   await roundTrip(clientOf({ url: "http://core", transport: inProcessTransport({ fetch: core.fetch }) }));
-  expect((await core.backend.headObject({ bucket: "photos", key: "cat" })).sizeBytes).toBe(bytes.byteLength);
+  expect((await core.engine.headObject({ bucket: "photos", key: "cat" })).sizeBytes).toBe(bytes.byteLength);
 });
 
 test("a core is ready from its start to its stop, and answers afterwards until it is closed", async () => {
@@ -89,7 +89,7 @@ test("ports of the app's own listen for a core", async () => {
 test("maintenance alone frees what was deleted through a core that does none", async () => {
   const core = coreOf();
   await roundTrip(clientOf({ url: "http://core", transport: inProcessTransport({ fetch: core.fetch }) }));
-  await core.backend.deleteObject({ bucket: "photos", key: "cat" });
+  await core.engine.deleteObject({ bucket: "photos", key: "cat" });
   const chunks = createReplicatedStore({ ...PARTS, topology });
   const worker = createMaintenance({
     ...{ ...PARTS, metadata, topology, chunks, metrics: noMetrics },

@@ -16,7 +16,7 @@ import {
   type Hasher,
   type Logger,
   type MetadataStore,
-  type ObjectBackend,
+  type ObjectEngine,
   type Random,
   type Tracer,
 } from "@ashlar/sdk/ports";
@@ -99,7 +99,7 @@ const CATALOG_RETRY: RetryPolicy = Object.freeze({ forMs: 0 });
 /** What a gateway does with requests, wherever they come from. */
 export interface GatewayCore {
   /** The object API, in process and without access control. */
-  readonly backend: ObjectBackend;
+  readonly engine: ObjectEngine;
   /** Answers a listener's requests; see `createServerPorts` of `@ashlar/server/http`. */
   readonly handlers: ServerHandlers;
   /** Answers requests without a port, for fetch-style servers; gRPC proper needs a port. */
@@ -167,7 +167,7 @@ export function createGatewayCore(given: GatewayCoreOptions): GatewayCore {
   });
   let closing: Promise<void> | undefined;
   return {
-    backend: context.backend,
+    engine: context.engine,
     handlers,
     fetch: toFetchHandler(handlers.handler),
     insecure: context.insecure,
@@ -179,7 +179,7 @@ export function createGatewayCore(given: GatewayCoreOptions): GatewayCore {
       serving.set("not-serving");
     },
     close() {
-      closing ??= context.badCopies.close().then(() => context.backend.close());
+      closing ??= context.badCopies.close().then(() => context.engine.close());
       return closing;
     },
   };
@@ -199,7 +199,7 @@ function createContext(options: GatewayCoreOptions, clocks: ClockWatch): Gateway
   }
   const badCopies = createBadCopies({ metadata, topology, clock, logger, metrics: options.metrics });
   const chunks = createReplicatedStore({ topology, hasher, clock, random, logger, onBadCopy: badCopies.note });
-  const engine = {
+  const engineOptions = {
     catalog: metadata,
     topology,
     chunks,
@@ -216,7 +216,7 @@ function createContext(options: GatewayCoreOptions, clocks: ClockWatch): Gateway
     chunkRetry: CHUNK_RETRY,
   };
   return Object.freeze({
-    backend: createEngine(engine),
+    engine: createEngine(engineOptions),
     metadata,
     topology,
     chunks,

@@ -58,7 +58,7 @@ export async function openForReader(
   { signal, budget: budgetOf }: Pick<GatewayCall, "signal" | "budget">,
 ): Promise<ReadableObject> {
   const budget = budgetOf();
-  const opened = await context.backend.openObject(request, { signal, budget });
+  const opened = await context.engine.openObject(request, { signal, budget });
   // If the digests of chunks are to be checked, the engine reads, because it checks them.
   if (opened.chunks === undefined || request.verify === "chunks") return opened;
   const store = await ownStoreOf(context, { signal });

@@ -35,7 +35,7 @@ beforeAll(async () => {
 });
 
 /** Answers in the turn of the call, as a test needs that must run the same way twice. */
-const nodeSigner: Signer = {
+const instantSigner: Signer = {
   sign: async (purpose, message) => Uint8Array.from(createHmac("sha256", `signer ${purpose}`).update(message).digest()),
   async verify(purpose, signature, message) {
     return timingSafeEqual(signature, await this.sign(purpose, message));
@@ -217,7 +217,7 @@ describe("a grant keeper", () => {
   });
 
   it("signs with a signer of another, and then needs no cluster key", async () => {
-    const own = createGrantKeeper({ signer: nodeSigner, clock, random: systemRandom });
+    const own = createGrantKeeper({ signer: instantSigner, clock, random: systemRandom });
     expect(await own.verify(await own.issueRead({ chunkId }), ["read"])).toMatchObject({ chunkId });
     expect(await codeOf(own.verify(tokens.read, ["read"]))).toBe("UNAUTHENTICATED");
     expect(await codeOf(keeper.verify(await own.issueRead({ chunkId }), ["read"]))).toBe("UNAUTHENTICATED");

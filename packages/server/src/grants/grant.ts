@@ -45,7 +45,7 @@ export interface ReadGrant {
 }
 
 /** What every receipt says: a chunk of this size is held, claimed, for the holder of this ticket. */
-interface ReceiptFacts {
+interface AnyReceipt {
   readonly kind: "receipt";
   readonly ticketId: string;
   readonly chunkId: Digest;
@@ -54,13 +54,13 @@ interface ReceiptFacts {
 }
 
 /** One node holds the chunk. */
-export interface NodeReceipt extends ReceiptFacts {
+export interface NodeReceipt extends AnyReceipt {
   readonly holder: "node";
   readonly nodeId: string;
 }
 
 /** A gateway reached the write quorum. */
-export interface GatewayReceipt extends ReceiptFacts {
+export interface GatewayReceipt extends AnyReceipt {
   readonly holder: "gateway";
   readonly layoutVersion: number;
   /** Nodes that hold it. */

@@ -5,7 +5,7 @@
  * PROMISE. A buffer that is taken is read and filled by nobody else.
  *
  * PROOF. A buffer is idle only after its one loan was given back, and a loan can be given back once. It is given back in one place: by the writer of
- * answers (node-response.ts), in the callback of the last write of the piece, and only if that write did not fail. By then
+ * answers (nodejs-response.ts), in the callback of the last write of the piece, and only if that write did not fail. By then
  *
  * - the read into it is over: the piece exists only because its promise was fulfilled;
  * - over HTTP/1.1 the kernel has the bytes: Node calls back after the last `write(2)` of them, not when it queues them;

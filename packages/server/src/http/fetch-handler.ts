@@ -2,7 +2,7 @@ import { AshlarError } from "@ashlar/sdk/errors";
 import { HTTP_LIMITS } from "./bounds/http-limits.ts";
 import type { Exchange, ExchangeEnd } from "./exchange/exchange.ts";
 import { createInterrupt, type Interrupt } from "./exchange/interrupt.ts";
-import { dropBody } from "./exchange/node-response.ts";
+import { dropBody } from "./exchange/nodejs-response.ts";
 import type { HttpHandler, HttpResponse } from "./http-handler.ts";
 import { bytesOf, isFileRange } from "./piece.ts";
 

@@ -16,7 +16,7 @@ import {
   type ChunkStore,
   type Clock,
   type MetadataStore,
-  type ObjectBackend,
+  type ObjectEngine,
   silentLogger,
   systemClock,
   systemRandom,
@@ -39,7 +39,7 @@ let metadata: MetadataStore;
 let aheadMs: number;
 let nodes: Node[];
 let topology: Topology;
-let backend: ObjectBackend;
+let engine: ObjectEngine;
 
 /** A store that can be switched off. */
 function switchable(node: () => Node, inner: ChunkStore): ChunkStore {
@@ -72,8 +72,8 @@ beforeEach(async () => {
     close: async () => {},
   };
   for (const { nodeId } of nodes) await metadata.registerNode({ nodeId, url: "http://x", softwareVersion: "1" });
-  backend = createEngine({ ...common(), catalog: metadata, topology, inlineMaxBytes: 0 });
-  await backend.createBucket("bucket");
+  engine = createEngine({ ...common(), catalog: metadata, topology, inlineMaxBytes: 0 });
+  await engine.createBucket("bucket");
 });
 
 function common(): Pick<ReplicationOptions, "hasher" | "clock" | "random" | "logger"> {
@@ -89,7 +89,7 @@ async function put(key: string, bytes: Uint8Array = randomBytes(CHUNK_BYTES)): P
   async function* body(): AsyncGenerator<Uint8Array> {
     yield bytes;
   }
-  await backend.putObject({ bucket: "bucket", key, attributes: {}, durability: "os" }, body());
+  await engine.putObject({ bucket: "bucket", key, attributes: {}, durability: "os" }, body());
   return digestFromBytes(await nodeCryptoHasher.digest(bytes));
 }
 
@@ -373,7 +373,7 @@ describe("collection", () => {
     const metrics = createMetrics();
     const gone = await put("gone");
     const kept = await put("kept");
-    await backend.deleteObject({ bucket: "bucket", key: "gone" });
+    await engine.deleteObject({ bucket: "bucket", key: "gone" });
     const maintenance = maintenanceOf({ graceMs: 0, claimTtlMs: 0, metrics });
     const report = await maintenance.runOnce();
     expect(report).toMatchObject({ manifestsDropped: 1, chunksDeleted: 1, chunksKept: 0 });
@@ -385,7 +385,7 @@ describe("collection", () => {
 
   it("keeps chunks that are claimed, and what a node that is away may still hold", async () => {
     const claimed = await put("claimed");
-    await backend.deleteObject({ bucket: "bucket", key: "claimed" });
+    await engine.deleteObject({ bucket: "bucket", key: "claimed" });
     expect(await maintenanceOf({ graceMs: 0 }).runOnce()).toMatchObject({ chunksDeleted: 0, chunksKept: 1 });
     expect((await holders(claimed)).length).toBe(3);
     nodes[1]!.up = false;

@@ -5,7 +5,7 @@ import { encodeHex } from "@ashlar/sdk/hash";
 import type { Logger } from "@ashlar/sdk/ports";
 import { type TestChunk, testChunks } from "@ashlar/sdk/testing";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { type FileSystem, nodeFileSystem } from "./file-system.ts";
+import { type FileSystem, nodejsFileSystem } from "./file-system.ts";
 import { rebuildStoreFiles } from "./index.ts";
 import { createFsSubject } from "./testing/fs-subject.ts";
 
@@ -22,7 +22,7 @@ let failing: { readonly end: string; readonly errno: string } | undefined;
 /** The real file system, in which looking at one path may fail. */
 function failingFileSystem(): FileSystem {
   const guarded = <Name extends "lstat" | "stat" | "readdir">(name: Name): FileSystem[Name] => {
-    const call = nodeFileSystem[name] as (path: unknown, options: unknown) => Promise<unknown>;
+    const call = nodejsFileSystem[name] as (path: unknown, options: unknown) => Promise<unknown>;
     return (async (path: unknown, options: unknown) => {
       if (failing !== undefined && String(path).endsWith(failing.end)) {
         throw Object.assign(new Error(failing.errno), { code: failing.errno, syscall: name });
@@ -30,7 +30,7 @@ function failingFileSystem(): FileSystem {
       return await call(path, options);
     }) as unknown as FileSystem[Name];
   };
-  return { ...nodeFileSystem, lstat: guarded("lstat"), stat: guarded("stat"), readdir: guarded("readdir") };
+  return { ...nodejsFileSystem, lstat: guarded("lstat"), stat: guarded("stat"), readdir: guarded("readdir") };
 }
 
 beforeEach(async () => {

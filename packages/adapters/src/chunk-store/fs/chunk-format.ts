@@ -116,7 +116,7 @@ export function verifyBlocks(
  *
  * Calls must not overlap: the caller waits until the promise of one `append` settles, and may prepare the next bytes meanwhile.
  */
-export class ChunkWriter {
+export class ChunkFileWriter {
   readonly #handle: FileHandle;
   readonly #checksums: number[] = [];
   #checksum = 0;

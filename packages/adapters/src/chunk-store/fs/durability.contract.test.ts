@@ -5,7 +5,7 @@ import { encodeHex } from "@ashlar/sdk/hash";
 import type { Durability, StreamingChunkStore } from "@ashlar/sdk/ports";
 import { type TestChunk, testChunk, testChunks } from "@ashlar/sdk/testing";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { type FileSystem, nodeFileSystem } from "./file-system.ts";
+import { type FileSystem, nodejsFileSystem } from "./file-system.ts";
 import { type FsChunkStoreOptions, openFsChunkStore } from "./index.ts";
 import { inspectFolder, makeFolder } from "./testing/fs-subject.ts";
 
@@ -27,7 +27,7 @@ function watchedFileSystem(): FileSystem {
   const open: FileSystem["open"] = async (path, flags) => {
     const isRead = typeof flags === "number" && (flags & constants.O_RDWR) === 0;
     if (isRead && /^[0-9a-f]{64}$/.test(basename(String(path)))) step("open");
-    const handle = await nodeFileSystem.open(path, flags);
+    const handle = await nodejsFileSystem.open(path, flags);
     const { write, datasync, sync } = handle;
     handle.write = (async (...args: Parameters<typeof write>) => {
       step("write");
@@ -45,9 +45,9 @@ function watchedFileSystem(): FileSystem {
   };
   const renameStep: FileSystem["rename"] = async (from, to) => {
     step("rename");
-    await nodeFileSystem.rename(from, to);
+    await nodejsFileSystem.rename(from, to);
   };
-  return { ...nodeFileSystem, open, rename: renameStep };
+  return { ...nodejsFileSystem, open, rename: renameStep };
 }
 
 async function open(options: Partial<FsChunkStoreOptions> = {}): Promise<void> {
@@ -178,7 +178,7 @@ describe("a put of wrong bytes", () => {
 
   test("makes the same file system calls whether the chunk, or its folder, is there or not: the time would tell", async () => {
     const calls: string[] = [];
-    const noted = new Proxy(nodeFileSystem, {
+    const noted = new Proxy(nodejsFileSystem, {
       get:
         (target, name: keyof FileSystem) =>
         (path: unknown, ...rest: unknown[]) => {

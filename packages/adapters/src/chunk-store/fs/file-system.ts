@@ -11,7 +11,7 @@ export type FileSystem = Pick<
 >;
 
 /** The real one. */
-export const nodeFileSystem: FileSystem = nodeFs;
+export const nodejsFileSystem: FileSystem = nodeFs;
 
 /** Stats the entry under a path itself, not the target of a link: a chunk's file is never a link. */
 export async function lookAt(

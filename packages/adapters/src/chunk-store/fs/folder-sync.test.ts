@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { silentLogger } from "@ashlar/sdk/ports";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { ChunkNames } from "./chunk-names.ts";
-import { type FileSystem, nodeFileSystem } from "./file-system.ts";
+import { type FileSystem, nodejsFileSystem } from "./file-system.ts";
 import { FolderSync, LeafFolders } from "./folder-sync.ts";
 
 let root: string;
@@ -16,7 +16,7 @@ beforeEach(async () => {
   synced = [];
   // The real file system, which also writes down what it syncs.
   const open: FileSystem["open"] = async (path, flags) => {
-    const handle = await nodeFileSystem.open(path, flags);
+    const handle = await nodejsFileSystem.open(path, flags);
     const sync = handle.sync.bind(handle);
     handle.sync = async () => {
       synced.push(String(path));
@@ -24,7 +24,7 @@ beforeEach(async () => {
     };
     return handle;
   };
-  fileSystem = { ...nodeFileSystem, open };
+  fileSystem = { ...nodejsFileSystem, open };
 });
 
 afterEach(() => rm(root, { recursive: true, force: true }));
@@ -56,8 +56,8 @@ describe("folder syncs", () => {
     const open: FileSystem["open"] = (path, flags) =>
       failures-- > 0
         ? Promise.reject(Object.assign(new Error("no"), { code: "EIO" }))
-        : nodeFileSystem.open(path, flags);
-    const folders = new FolderSync({ ...nodeFileSystem, open });
+        : nodejsFileSystem.open(path, flags);
+    const folders = new FolderSync({ ...nodejsFileSystem, open });
     const [first, second] = [folders.sync(root), folders.sync(root)];
     await expect(first).rejects.toMatchObject({ code: "EIO" });
     // The second caller's renames may have been in the fsync that failed.

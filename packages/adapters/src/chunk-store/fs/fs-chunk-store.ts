@@ -22,7 +22,7 @@ import {
 import { payloadBytesOf } from "./chunk-format.ts";
 import type { ChunkPlace } from "./chunk-names.ts";
 import { type ChunkTrailer, type OpenedFile, openTrailer, readBlocks, readChunk } from "./chunk-reader.ts";
-import { claimChunk, deleteChunk, findChunk, quarantine } from "./claims.ts";
+import { claimChunk, deleteChunk, findChunk, quarantine } from "./claim-protocol.ts";
 import { identityOf, lookAt, mapConcurrent, toStoreError } from "./file-system.ts";
 import type { MeetDatabase } from "./store-files.ts";
 import { diskOf, type StoreHealth } from "./store-health.ts";

@@ -20,14 +20,16 @@ import { closeToOthers } from "../../internal/private-files.ts";
 import { assertFolderPath } from "../../internal/store-folder.ts";
 import { ChunkNames, createOwner, type Owner, readBootId } from "./chunk-names.ts";
 import { ChunkUsage } from "./chunk-usage.ts";
-import { ClaimClock, KeyedLock, SyncedChunks } from "./claims.ts";
-import { type FileSystem, nodeFileSystem, toStoreError } from "./file-system.ts";
+import { ClaimClock } from "./claim-clock.ts";
+import { type FileSystem, nodejsFileSystem, toStoreError } from "./file-system.ts";
 import { FolderSync, LeafFolders } from "./folder-sync.ts";
 import { FsChunkStore } from "./fs-chunk-store.ts";
+import { KeyedLock } from "./keyed-lock.ts";
 import { ensureFormat, readClaimFloor, rememberDatabase } from "./store-files.ts";
 import { BadEntries, DamagedChunks, StoreHealth, watchHome } from "./store-health.ts";
+import { SyncedChunks } from "./synced-chunks.ts";
 import { createUsageScanner } from "./walk-chunks.ts";
-import { BufferPool, fsSteps } from "./write-chunk.ts";
+import { fsSteps, StreamBuffers } from "./write-chunk.ts";
 
 export { makeStoreFolder } from "../../internal/store-folder.ts";
 export type { FileSystem } from "./file-system.ts";
@@ -100,7 +102,7 @@ async function open(
   { root, durability, chunkMaxBytes }: CheckedOptions,
   owner: Owner,
 ): Promise<StreamingChunkStore & OpeningChunkStore> {
-  const { clock = systemClock, fileSystem = nodeFileSystem, reserveBytes = 0 } = options;
+  const { clock = systemClock, fileSystem = nodejsFileSystem, reserveBytes = 0 } = options;
   const logger = guardedLogger(options.logger);
   const tracer = guardedTracer(options.tracer);
   await makeFolderDurably(fileSystem, root);
@@ -123,7 +125,7 @@ async function open(
       damaged: new DamagedChunks(),
       locks: new KeyedLock(),
       synced: new SyncedChunks(),
-      buffers: new BufferPool(),
+      buffers: new StreamBuffers(),
       meetDatabase: rememberDatabase(folder),
       step: fsSteps(tracer),
     },

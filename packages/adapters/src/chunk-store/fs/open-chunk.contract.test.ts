@@ -5,7 +5,7 @@ import { encodeHex } from "@ashlar/sdk/hash";
 import type { ChunkReader, OpeningChunkStore } from "@ashlar/sdk/ports";
 import { type TestChunk, testChunk } from "@ashlar/sdk/testing";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { type FileSystem, nodeFileSystem } from "./file-system.ts";
+import { type FileSystem, nodejsFileSystem } from "./file-system.ts";
 import { openFsChunkStore } from "./index.ts";
 import { createFsSubject } from "./testing/fs-subject.ts";
 
@@ -23,10 +23,10 @@ let openCount: number;
 let bytesRead: number;
 
 const watched: FileSystem = {
-  ...nodeFileSystem,
+  ...nodejsFileSystem,
   async open(...args: Parameters<FileSystem["open"]>) {
     await onOpen();
-    const handle = await nodeFileSystem.open(...args);
+    const handle = await nodejsFileSystem.open(...args);
     openCount++;
     const [read, close] = [handle.read.bind(handle), handle.close.bind(handle)];
     handle.read = (async (...given: Parameters<typeof read>) => {

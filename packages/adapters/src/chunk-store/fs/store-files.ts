@@ -11,7 +11,7 @@ import { damagedFile, readJsonObject, writeDurably } from "../../internal/durabl
 import { readSeenDatabase, SEEN_DATABASE_FILE, writeSeenDatabase } from "../../internal/seen-database.ts";
 import { ChunkNames, type ChunkPlace, classifyLeafEntry } from "./chunk-names.ts";
 import { openIfPresent, probeChunk } from "./chunk-reader.ts";
-import { type FileSystem, isAbsent, nodeFileSystem } from "./file-system.ts";
+import { type FileSystem, isAbsent, nodejsFileSystem } from "./file-system.ts";
 
 const FORMAT = "ashlar-chunk-store";
 const FORMAT_VERSION = 1;
@@ -125,9 +125,9 @@ const PROBES_MAX = 64;
  */
 export async function rebuildStoreFiles(path: string): Promise<readonly string[]> {
   const root = resolve(path);
-  const folder = { fileSystem: nodeFileSystem, root, ownerToken: randomUUID() };
+  const folder = { fileSystem: nodejsFileSystem, root, ownerToken: randomUUID() };
   const rebuilt: string[] = [];
-  const format = await readJsonObject(nodeFileSystem, join(root, "format.json"));
+  const format = await readJsonObject(nodejsFileSystem, join(root, "format.json"));
   if (format === "damaged" || (format === undefined && (await namesIn(root)).includes("chunks"))) {
     if (!(await holdsOurChunk(root))) {
       throw new AshlarError("STORE_INCOMPATIBLE", `${root} holds no chunk by which its format could be told`, {
@@ -138,7 +138,7 @@ export async function rebuildStoreFiles(path: string): Promise<readonly string[]
     await writeFormat(folder);
     rebuilt.push("format.json");
   }
-  if ((await readJsonObject(nodeFileSystem, join(root, SEEN_DATABASE_FILE))) === "damaged") {
+  if ((await readJsonObject(nodejsFileSystem, join(root, SEEN_DATABASE_FILE))) === "damaged") {
     await setAside(join(root, SEEN_DATABASE_FILE));
     rebuilt.push(SEEN_DATABASE_FILE);
   }
@@ -147,7 +147,7 @@ export async function rebuildStoreFiles(path: string): Promise<readonly string[]
 }
 
 async function setAside(file: string): Promise<void> {
-  await nodeFileSystem.rename(file, `${file}.damaged`);
+  await nodejsFileSystem.rename(file, `${file}.damaged`);
 }
 
 /** Passes over what cannot be read: one good chunk is enough. */
@@ -167,11 +167,11 @@ async function holdsOurChunk(root: string): Promise<boolean> {
 }
 
 async function namesIn(folder: string): Promise<readonly string[]> {
-  return await nodeFileSystem.readdir(folder).catch(() => []);
+  return await nodejsFileSystem.readdir(folder).catch(() => []);
 }
 
 async function isOurChunk(place: ChunkPlace): Promise<boolean> {
-  const opened = await openIfPresent({ fileSystem: nodeFileSystem }, place, "read").catch(() => undefined);
+  const opened = await openIfPresent({ fileSystem: nodejsFileSystem }, place, "read").catch(() => undefined);
   if (opened === undefined) return false;
   try {
     return "payloadBytes" in (await probeChunk(opened, place.chunkId));

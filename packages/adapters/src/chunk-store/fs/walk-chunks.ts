@@ -7,7 +7,8 @@ import { decodeChunkCursor } from "../../internal/chunk-request.ts";
 import { payloadBytesOf } from "./chunk-format.ts";
 import { type ChunkNames, classifyLeafEntry, type LeafEntry, type Owner } from "./chunk-names.ts";
 import type { LeafUsage, UsageScanner } from "./chunk-usage.ts";
-import { type ClaimClock, restoreChunk } from "./claims.ts";
+import type { ClaimClock } from "./claim-clock.ts";
+import { restoreChunk } from "./claim-protocol.ts";
 import {
   errnoOf,
   type FileSystem,

@@ -5,7 +5,7 @@ import type { BytesProgress, Durability, PutChunkOptions, PutChunkResult, Tracer
 import { inSpan } from "@ashlar/sdk/tracing";
 import { PRIVATE_FILE_MODE } from "../../internal/private-files.ts";
 import { nodeCryptoHasher } from "../../internal/sha256.ts";
-import { ChunkWriter } from "./chunk-format.ts";
+import { ChunkFileWriter } from "./chunk-format.ts";
 import type { ChunkPlace } from "./chunk-names.ts";
 import { compareChunk, type IncomingContent } from "./chunk-reader.ts";
 import { UNCHANGED } from "./chunk-usage.ts";
@@ -18,7 +18,7 @@ import {
   type PresentChunk,
   quarantine,
   stampClaim,
-} from "./claims.ts";
+} from "./claim-protocol.ts";
 import { identityOf, isAbsent, isNoFile, removeIfPresent } from "./file-system.ts";
 import { assertRoom, type DiskReserve } from "./store-health.ts";
 
@@ -27,7 +27,7 @@ const PIECE_BYTES = 4 * 1024 * 1024;
 
 /** What a put needs. */
 export interface PutParts extends ClaimParts, DiskReserve {
-  readonly buffers: BufferPool;
+  readonly buffers: StreamBuffers;
   readonly step: FsStep;
 }
 
@@ -83,7 +83,7 @@ export async function putStream(
   await withTemp(parts, async (temp) => {
     const { writer } = temp;
     await parts.step("write", async () => {
-      const digest = await writeStream(source, writer, { pool: parts.buffers, onProgress: options.onProgress });
+      const digest = await writeStream(source, writer, { buffers: parts.buffers, onProgress: options.onProgress });
       assertDigest(place.chunkId, digest);
       await writer.finish(place.chunkId);
     });
@@ -164,7 +164,7 @@ async function holdsSame(
 interface TempChunk {
   readonly path: string;
   readonly handle: FileHandle;
-  readonly writer: ChunkWriter;
+  readonly writer: ChunkFileWriter;
 }
 
 /**
@@ -191,7 +191,7 @@ async function openTemp(parts: PutParts): Promise<TempChunk> {
   await parts.folders.ensure(parts.names.tempFolder);
   try {
     const handle = await parts.fileSystem.open(path, "wx", PRIVATE_FILE_MODE);
-    return { path, handle, writer: new ChunkWriter(handle) };
+    return { path, handle, writer: new ChunkFileWriter(handle) };
   } catch (error) {
     // Another process removed the folder, or put something in its place: make it again, once.
     if (!hasNoFolder(error) || !parts.folders.forget(parts.names.tempFolder)) throw error;
@@ -213,8 +213,8 @@ async function syncTemp(parts: PutParts, { handle }: TempChunk, { durability }: 
 }
 
 /**
- * Gives a complete temporary file its name, claimed and as durable as asked: P2 and P3 of the protocol in claims.ts. The caller holds the chunk's
- * lock.
+ * Gives a complete temporary file its name, claimed and as durable as asked: P2 and P3 of the protocol in claim-protocol.ts. The caller holds the
+ * chunk's lock.
  *
  * The check of `signal` is the last step before the rename: after an abort has rejected, the caller may change its bytes, and then they must not
  * become visible. From the rename on, an abort comes too late and the chunk stays.
@@ -272,12 +272,12 @@ async function renameInto(parts: PutParts, place: ChunkPlace, tempPath: string):
  */
 async function writeStream(
   source: AsyncIterable<Uint8Array>,
-  writer: ChunkWriter,
-  { pool, onProgress }: { readonly pool: BufferPool; readonly onProgress: BytesProgress | undefined },
+  writer: ChunkFileWriter,
+  { buffers, onProgress }: { readonly buffers: StreamBuffers; readonly onProgress: BytesProgress | undefined },
 ): Promise<Digest> {
   const hash = nodeCryptoHasher.incremental();
-  let filling = pool.take();
-  let spare = pool.take();
+  let filling = buffers.take();
+  let spare = buffers.take();
   let filledBytes = 0;
   let writing = Promise.resolve();
   const flush = async (): Promise<void> => {
@@ -305,8 +305,8 @@ async function writeStream(
   } finally {
     // The buffers may be given away only when no write reads them any more.
     await writing.catch(() => {});
-    pool.give(filling);
-    pool.give(spare);
+    buffers.give(filling);
+    buffers.give(spare);
   }
   await writing;
   onProgress?.(writer.sizeBytes);
@@ -319,7 +319,7 @@ const BUFFER_BYTES = 1024 * 1024;
 const IDLE_BUFFERS_MAX = 8;
 
 /** Buffers that streams use one after another. */
-export class BufferPool {
+export class StreamBuffers {
   readonly #idle: Uint8Array[] = [];
 
   take(): Uint8Array {

@@ -24,7 +24,7 @@ export interface ChunkPlace {
 /** Counts the copies of one chunk. A node that is not registered any more has none. */
 export function copiesOfChunk(place: ChunkPlace, holders: ReadonlyMap<string, CopyHolder>): ChunkCopies {
   const { chunkId, chunkHex, placement, missing } = place;
-  const placed = placement.placementOf(chunkId);
+  const placed = placement.nodesOf(chunkId);
   let [held, reachable] = [0, 0];
   for (const nodeId of placed) {
     const holder = holders.get(nodeId);

@@ -14,7 +14,7 @@ const kept = new Map<string, Placement>();
  * the layout and not by its version, because one thread serves many stores.
  */
 export function replicasUnder(layout: Layout, chunkId: Digest): readonly string[] {
-  return placementUnder(layout).placementOf(chunkId);
+  return placementUnder(layout).nodesOf(chunkId);
 }
 
 /** The table of a layout, for many chunks. */

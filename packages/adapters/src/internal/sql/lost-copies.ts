@@ -56,7 +56,7 @@ async function lostOf(
   for (const { chunk_id, size_bytes: sizeBytes, layout_version: layoutVersion, state } of rows) {
     if (state === "collecting") continue;
     const chunkId = digestFromBytes(chunk_id);
-    if ((await placementOf(layoutVersion))?.placementOf(chunkId).includes(nodeId) !== true) continue;
+    if ((await placementOf(layoutVersion))?.nodesOf(chunkId).includes(nodeId) !== true) continue;
     lost.push({ chunkId, sizeBytes, nodeId, layoutVersion });
   }
   return lost;

@@ -22,7 +22,7 @@ import { tracedExecutor } from "../../internal/sql/traced-executor.ts";
 import { explained } from "../../internal/store-folder.ts";
 import { DatabaseSteps } from "./database-steps.ts";
 import { inThreadClient } from "./in-thread-client.ts";
-import { assertNodeHasSqlite } from "./node-version.ts";
+import { assertNodejsHasSqlite } from "./nodejs-version.ts";
 import { rememberDatabase, type TakeOver, viewFolder } from "./store-guard.ts";
 import { type SqliteClient, WorkerClient } from "./worker-client.ts";
 import type { WorkerInit, WorkerRequest } from "./worker-protocol.ts";
@@ -99,7 +99,7 @@ export async function openSqliteMetadataStore(options: SqliteMetadataStoreOption
   const logger = guardedLogger(options.logger);
   const tracer = guardedTracer(options.tracer);
   assertWorkerUrl(workerUrl);
-  assertNodeHasSqlite();
+  assertNodejsHasSqlite();
   const path = resolve(options.path);
   const layoutPolicy = { stagedLayouts, defaults: resolveLayoutDefaults(options) };
   const { storeFolder, takeOver } = options;

@@ -31,9 +31,9 @@ export function openRemote(
   const { durability, hedgeAfterMs, retry } = options;
   const { catalog, grants } = connection;
   const topology = topologyOf({ connection, clock, logger });
-  const engine: EngineOptions = { catalog, grants, topology, hasher, clock, random, logger };
-  const backend = createEngine({
-    ...engine,
+  const parts: EngineOptions = { catalog, grants, topology, hasher, clock, random, logger };
+  const engine = createEngine({
+    ...parts,
     chunker: callersChunker(options.chunker),
     durability,
     hedgeAfterMs,
@@ -42,13 +42,13 @@ export function openRemote(
   const cluster = retrying(connection.cluster, { clock, random, retry });
   const accessTokens = retrying(connection.accessTokens, { clock, random, retry });
   return {
-    backend,
+    engine,
     clock,
     cluster: (call) => cluster.clusterSnapshot(call),
     createAccessToken: ({ bucket, prefix, role, expiresInMs }, call) =>
       accessTokens.createAccessToken({ bucket, prefix, role, expiresInMs }, call),
     async close() {
-      await backend.close();
+      await engine.close();
       await connection.close();
       await transport.close();
     },

@@ -148,7 +148,7 @@ export const COLLECTION_CASES: readonly MetadataStoreCase[] = [
       await store.commitObject(chunkedCommit("k", chunksOf(["a"]), variation));
       expect(await store.finishCollecting([removed("a")])).toEqual([]);
       const repairs = await store.listRepairs({ limit: 10 });
-      const wanted = createPlacement(layout).placementOf(chunkIdOf("a"));
+      const wanted = createPlacement(layout).nodesOf(chunkIdOf("a"));
       expect(repairs.map(({ nodeId }) => nodeId).sort()).toEqual([...wanted].sort());
       expect(repairs[0]).toMatchObject({ chunkId: chunkIdOf("a"), sizeBytes: 1000, ...variation });
     },

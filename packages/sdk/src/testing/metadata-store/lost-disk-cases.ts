@@ -30,7 +30,7 @@ async function withChunks(store: MetadataStore, count: number, nodeId: string): 
   await store.commitObject(chunkedCommit("chunked", chunks, { layoutVersion: layout!.layoutVersion }));
   const placement = createPlacement(layout!);
   return chunks
-    .filter(({ chunkId }) => placement.placementOf(chunkId).includes(nodeId))
+    .filter(({ chunkId }) => placement.nodesOf(chunkId).includes(nodeId))
     .map(({ chunkId }) => encodeHex(chunkId))
     .sort();
 }

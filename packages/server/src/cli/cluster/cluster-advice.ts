@@ -1,5 +1,5 @@
 import { AshlarError } from "@ashlar/sdk/errors";
-import { type ClusterProblem, clusterProblemOf } from "../../cluster/index.ts";
+import { type ClusterProblem, clusterProblemOf } from "../../local-cluster/index.ts";
 import type { CommandCall } from "../command.ts";
 import { SETTINGS, type Setting } from "../config.ts";
 import { pathFlag } from "../shown-command.ts";

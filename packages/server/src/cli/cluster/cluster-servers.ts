@@ -8,7 +8,7 @@ import {
   type Look,
   type PlannedServer,
   type ServerPrograms,
-} from "../../cluster/index.ts";
+} from "../../local-cluster/index.ts";
 import { SETTINGS, type Setting } from "../config.ts";
 import { askReadiness, readFigures } from "../health/ask-server.ts";
 import type { UpSettings } from "./cluster-settings.ts";
@@ -62,10 +62,10 @@ export function launchCli(args: readonly string[], env: Readonly<Record<string, 
   const index = import.meta.resolve("@ashlar/server/cli");
   const main = fileURLToPath(new URL(`./main${extname(index)}`, index));
   // A debugger belongs to one process.
-  const nodeArgs = process.execArgv.filter((argument) => !argument.startsWith("--inspect"));
+  const nodejsArgs = process.execArgv.filter((argument) => !argument.startsWith("--inspect"));
   return {
     file: process.execPath,
-    args: [...nodeArgs, main, ...args],
+    args: [...nodejsArgs, main, ...args],
     env: { ...Object.fromEntries(inherited), ...env },
   };
 }

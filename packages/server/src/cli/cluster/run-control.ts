@@ -1,6 +1,12 @@
 import { AshlarError } from "@ashlar/sdk/errors";
 import { systemClock } from "@ashlar/sdk/ports";
-import { askSupervisor, type ClusterFolder, clusterFolder, holdsCluster, stopCluster } from "../../cluster/index.ts";
+import {
+  askSupervisor,
+  type ClusterFolder,
+  clusterFolder,
+  holdsCluster,
+  stopCluster,
+} from "../../local-cluster/index.ts";
 import { visibleText } from "../../observability/control-characters.ts";
 import { formatDuration, formatShare, formatTable } from "../../observability/format.ts";
 import { type CommandCall, textArgument } from "../command.ts";

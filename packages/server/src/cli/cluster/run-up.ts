@@ -6,7 +6,7 @@ import {
   type ProcessView,
   runCluster,
   startDetached,
-} from "../../cluster/index.ts";
+} from "../../local-cluster/index.ts";
 import { SETTINGS, type Setting } from "../config.ts";
 import { keepClusterKey } from "../servers/cluster-key.ts";
 import { openMetadata } from "../servers/open-metadata.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { ProcessView } from "../../cluster/index.ts";
+import type { ProcessView } from "../../local-cluster/index.ts";
 import { statusTable } from "./status-display.ts";
 
 const REASON = `exit code 1: ${"node-2 cannot use its folder because of something that takes many words to tell ".repeat(2)}`;

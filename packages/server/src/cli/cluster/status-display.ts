@@ -1,4 +1,4 @@
-import { type ClusterWatcher, changeLine, type ProcessView } from "../../cluster/index.ts";
+import { type ClusterWatcher, changeLine, type ProcessView } from "../../local-cluster/index.ts";
 import { visibleText } from "../../observability/control-characters.ts";
 import { formatBytes, formatDuration, formatTable } from "../../observability/format.ts";
 import type { CliIo, Output } from "../cli-io.ts";

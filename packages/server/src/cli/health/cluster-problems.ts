@@ -179,7 +179,7 @@ function lostShares(
   const placement = createPlacement(layout);
   let [unwritable, unreadable] = [0, 0];
   for (let partition = 0; partition < PARTITION_COUNT; partition++) {
-    const ids = placement.nodesOf(partition);
+    const ids = placement.nodesOfPartition(partition);
     if (ids.filter((nodeId) => writable.has(nodeId)).length < quorum) unwritable++;
     if (ids.every((nodeId) => away.has(nodeId))) unreadable++;
   }

@@ -36,7 +36,7 @@ export async function issueAccessToken(
   const role = roleOf(call.principal, request.role);
   // A key for one bucket gives tokens only for what it reaches itself.
   await assertTouchesInScope(context, scope, [{ kind: "prefix", bucket, prefix }], call.signal);
-  await requireBucket(context.backend, bucket, call.signal);
+  await requireBucket(context.engine, bucket, call.signal);
   const expiresAtMs = Math.floor(Math.min(clock.nowMs() + expiresInMs, keyEndsAtMs));
   const tokenId = grants.newTicketId();
   return { token: await grants.issueAccess({ apiKeyId, tokenId, role, bucket, prefix, expiresAtMs }), expiresAtMs };

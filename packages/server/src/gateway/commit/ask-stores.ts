@@ -120,7 +120,7 @@ async function* olderPlacements(
       const { layoutVersion } = layout;
       if (seen.has(layoutVersion)) continue;
       seen.add(layoutVersion);
-      const nodeIds = layouts.placementOf(layout).placementOf(chunkId);
+      const nodeIds = layouts.placementOf(layout).nodesOf(chunkId);
       yield { layoutVersion, stores: nodeIds.map((nodeId) => ({ nodeId, store: stores.get(nodeId) })) };
     }
   }

@@ -48,7 +48,7 @@ function halvesOf(layouts: { changeLayout(change: { weights: Record<string, numb
 async function upload(signed: DirectClient, grant: string, through: "nodes" | "gateway") {
   const bytes = randomBytes(1000);
   const chunkId = digestFromBytes(createHash("sha256").update(bytes).digest());
-  const placement = await signed.placementOf(chunkId);
+  const placement = await signed.nodesOf(chunkId);
   const receipts = await signed.upload(bytes, chunkId, grant, through === "nodes" ? placement : ["gateway"]);
   return { bytes, placement, chunk: { chunkId, sizeBytes: 1000n, receipts } };
 }
@@ -124,7 +124,7 @@ test.each(["nodes", "gateway"] as const)(
     // The repair makes the other copies.
     const repairs = await metadata.listRepairs({ limit: 10 });
     for (const { chunk, placement } of before) {
-      const missed = wider.placementOf(chunk.chunkId).filter((nodeId) => !placement.includes(nodeId));
+      const missed = wider.nodesOf(chunk.chunkId).filter((nodeId) => !placement.includes(nodeId));
       const queued = repairs.filter(({ chunkId }) => bytesEqual(chunkId, chunk.chunkId)).map(({ nodeId }) => nodeId);
       expect(queued.toSorted()).toEqual(missed.toSorted());
       expect(missed).toHaveLength(2);
@@ -233,7 +233,7 @@ test("a client that proves that it has a chunk is told to send it while a node i
   const { cluster, signed } = await prepare(3, { proofsOfPossession: true });
   const { grant } = await signed.objects(cluster.keys.readwrite).beginWrite({ bucket: BUCKET });
   const chunkId = digestFromBytes(createHash("sha256").update(randomBytes(1000)).digest());
-  const [away = ""] = await signed.placementOf(chunkId);
+  const [away = ""] = await signed.nodesOf(chunkId);
   await cluster.stopNode(away);
   const proofs = [randomBytes(32)];
   const { chunks } = await signed.chunks("gateway", grant).hasChunks({ chunkIds: [chunkId], claim: true, proofs });

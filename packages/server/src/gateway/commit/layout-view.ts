@@ -56,7 +56,7 @@ export function* placementsCovering(
   { chunkId, nodeIds }: { readonly chunkId: Digest; readonly nodeIds: ReadonlySet<string> },
 ): Generator<LayoutPlacement> {
   for (const layout of layouts) {
-    const nodes = placementOf(layout).placementOf(chunkId);
+    const nodes = placementOf(layout).nodesOf(chunkId);
     const inside = new Set(nodes);
     if ([...nodeIds].every((nodeId) => inside.has(nodeId))) yield { layoutVersion: layout.layoutVersion, nodes };
   }

@@ -70,7 +70,7 @@ async function upload(
 ): Promise<Uploaded> {
   const bytes = options.bytes ?? randomBytes(1000);
   const chunkId = digestOf(bytes);
-  const placement = await client.placementOf(chunkId);
+  const placement = await client.nodesOf(chunkId);
   const receipts = await client.upload(bytes, chunkId, grant, options.nodeIds ?? placement);
   return { bytes, chunkId, receipts, placement };
 }
@@ -117,7 +117,7 @@ describe("an honest direct client", () => {
   it("needs only the write quorum; what is missing goes to the repair queue", async () => {
     const { ticket, grant } = await begin();
     const bytes = randomBytes(1000);
-    const placement = await client.placementOf(digestOf(bytes));
+    const placement = await client.nodesOf(digestOf(bytes));
     const chunk = await upload(grant, { bytes, nodeIds: placement.slice(0, 2) });
     expect(await commit(ticket, [chunkOf(chunk)], { sha256: encodeHex(chunk.chunkId) })).toBe("none");
     const repairs = await metadata.listRepairs({ limit: 1000 });

@@ -34,7 +34,7 @@ async function upload(token: string, key = ""): Promise<Uploaded> {
   const bytes = randomBytes(100_000);
   const chunkId = digestFromBytes(createHash("sha256").update(bytes).digest());
   const { ticket, grant } = await client.objects(token).beginWrite({ bucket: "mine", key });
-  const receipts = await client.upload(bytes, chunkId, grant, await client.placementOf(chunkId));
+  const receipts = await client.upload(bytes, chunkId, grant, await client.nodesOf(chunkId));
   return { ticket, chunks: [{ chunkId, sizeBytes: BigInt(bytes.length), receipts }] };
 }
 

@@ -49,7 +49,7 @@ async function beginWrite(
   { bucket, key, renew }: BeginWrite,
   { principal, signal }: GatewayCall,
 ): Promise<BegunWrite> {
-  await requireBucket(context.backend, bucket, signal);
+  await requireBucket(context.engine, bucket, signal);
   if (key !== undefined) assertObjectKey(key);
   const { apiKeyId, scope, expiresAtMs } = principal;
   const { credential } = callerOf(principal);

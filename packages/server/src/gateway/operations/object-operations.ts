@@ -9,7 +9,7 @@ import {
   type CopyObject,
   type GetObjectRequest,
   type ListObjectsQuery,
-  type ObjectBackend,
+  type ObjectEngine,
   type PutObjectOutcome,
   type PutObjectRequest,
 } from "@ashlar/sdk/ports";
@@ -53,17 +53,17 @@ export const OBJECT_OPERATIONS = Object.freeze({
   headBucket: operation({
     access: "read",
     scope: bucketAsSuch,
-    run: ({ backend }, { bucket }: BucketName, { signal }) => requireBucket(backend, bucket, signal),
+    run: ({ engine }, { bucket }: BucketName, { signal }) => requireBucket(engine, bucket, signal),
   }),
   listBuckets: operation({
     access: "read",
     scope: "never",
-    run: ({ backend }, _none: object, { signal }) => backend.listBuckets({ signal }),
+    run: ({ engine }, _none: object, { signal }) => engine.listBuckets({ signal }),
   }),
   deleteBucket: operation({
     access: "write",
     scope: "never",
-    run: ({ backend }, { bucket }: BucketName, call) => backend.deleteBucket(bucket, call),
+    run: ({ engine }, { bucket }: BucketName, call) => engine.deleteBucket(bucket, call),
   }),
 
   putObject,
@@ -77,13 +77,13 @@ export const OBJECT_OPERATIONS = Object.freeze({
   headObject: operation({
     access: "read",
     scope: object,
-    run: ({ backend }, request: Omit<GetObjectRequest, "range">, { signal }) => backend.headObject(request, { signal }),
+    run: ({ engine }, request: Omit<GetObjectRequest, "range">, { signal }) => engine.headObject(request, { signal }),
   }),
   deleteObject: operation({
     access: "write",
     scope: object,
-    run: ({ backend }, request: ObjectName & { readonly condition?: CommitCondition | undefined }, call) =>
-      backend.deleteObject(request, call),
+    run: ({ engine }, request: ObjectName & { readonly condition?: CommitCondition | undefined }, call) =>
+      engine.deleteObject(request, call),
   }),
   deleteObjects: operation({
     access: "write",
@@ -93,27 +93,27 @@ export const OBJECT_OPERATIONS = Object.freeze({
   listObjects: operation({
     access: "read",
     scope: within,
-    run: ({ backend }, query: ListObjectsQuery, { signal }) => backend.listObjects(query, { signal }),
+    run: ({ engine }, query: ListObjectsQuery, { signal }) => engine.listObjects(query, { signal }),
   }),
   copyObject: operation({
     access: "write",
     scope: sourceAndTarget,
-    run: ({ backend }, copy: CopyObject, call) => backend.copyObject(copy, call),
+    run: ({ engine }, copy: CopyObject, call) => engine.copyObject(copy, call),
   }),
   moveObject: operation({
     access: "write",
     scope: sourceAndTarget,
-    run: ({ backend }, move: Omit<CopyObject, "attributes">, call) => backend.moveObject(move, call),
+    run: ({ engine }, move: Omit<CopyObject, "attributes">, call) => engine.moveObject(move, call),
   }),
 });
 
 /** The bucket. @throws {AshlarError} BUCKET_NOT_FOUND, INVALID_BUCKET_NAME. */
 export async function requireBucket(
-  backend: Pick<ObjectBackend, "getBucket">,
+  engine: Pick<ObjectEngine, "getBucket">,
   bucket: string,
   signal: AbortSignal | undefined,
 ): Promise<BucketInfo> {
-  const info = await backend.getBucket(bucket, { signal });
+  const info = await engine.getBucket(bucket, { signal });
   if (info !== undefined) return info;
   throw new AshlarError("BUCKET_NOT_FOUND", `no bucket ${bucket}`, { details: { bucket } });
 }
@@ -124,16 +124,16 @@ export async function requireBucket(
  * @throws {AshlarError} BUCKET_ALREADY_EXISTS, INVALID_BUCKET_NAME, INVALID_ARGUMENT above BUCKETS_MAX.
  */
 async function createBucketWithin(
-  { backend }: GatewayContext,
+  { engine }: GatewayContext,
   { bucket }: BucketName,
   call: GatewayCall,
 ): Promise<BucketInfo> {
   assertBucketName(bucket);
   const max = HTTP_LIMITS.BUCKETS_MAX.value;
-  const buckets = await backend.listBuckets({ signal: call.signal });
-  // For a bucket that exists, the backend throws BUCKET_ALREADY_EXISTS.
+  const buckets = await engine.listBuckets({ signal: call.signal });
+  // For a bucket that exists, the engine throws BUCKET_ALREADY_EXISTS.
   if (buckets.length < max || buckets.some((each) => each.bucket === bucket)) {
-    return await backend.createBucket(bucket, call);
+    return await engine.createBucket(bucket, call);
   }
   throw new AshlarError("INVALID_ARGUMENT", `there are ${max} buckets; use key prefixes in one of them`, {
     details: { bucketsMax: String(max) },
@@ -153,10 +153,10 @@ async function put(
   call: GatewayCall,
 ): Promise<PutObjectOutcome> {
   if (body instanceof Uint8Array) {
-    return await context.backend.putObject({ sizeBytes: body.byteLength, ...request }, single(body), call);
+    return await context.engine.putObject({ sizeBytes: body.byteLength, ...request }, single(body), call);
   }
   await assertWorthSending(context, request, call);
-  return await context.backend.putObject(request, confirmed(body, request, call), call);
+  return await context.engine.putObject(request, confirmed(body, request, call), call);
 }
 
 /** A body of one slice; none for no bytes. */
@@ -185,7 +185,7 @@ async function assertWorthSending(
   if (sizeBytes !== undefined && sizeBytes <= context.limits.inlineMaxBytes) return;
   // A write with an operation id may have happened already. Then this check would meet its own result; the commit can tell.
   if (operationId !== undefined) return;
-  await requireBucket(context.backend, bucket, signal);
+  await requireBucket(context.engine, bucket, signal);
   if (condition === undefined) return;
   const current = await context.metadata.getObject({ bucket, key, chunkLimit: 0 }, { signal });
   assertWriteCondition(current?.info, condition);
@@ -228,7 +228,7 @@ export interface DeleteObjectsInput {
 }
 
 /** What became of one of them. */
-export interface DeleteOutcome {
+export interface KeyDeletion {
   readonly key: string;
   readonly deleted: boolean;
   readonly error?: AshlarError;
@@ -238,26 +238,26 @@ export interface DeleteOutcome {
 const DELETES_AT_ONCE = 16;
 
 async function deleteObjects(
-  { backend }: GatewayContext,
+  { engine }: GatewayContext,
   { bucket, keys }: DeleteObjectsInput,
   { signal, operationId, credential }: GatewayCall,
-): Promise<readonly DeleteOutcome[]> {
+): Promise<readonly KeyDeletion[]> {
   if (keys.length === 0 || keys.length > LIMITS.DELETE_MANY_MAX) {
     throw new AshlarError("INVALID_ARGUMENT", `one call deletes 1 to ${LIMITS.DELETE_MANY_MAX} keys`);
   }
   assertBucketName(bucket);
-  const deleteOne = async (key: string, index: number): Promise<DeleteOutcome> => {
+  const deleteOne = async (key: string, index: number): Promise<KeyDeletion> => {
     try {
       // Each key is an operation of its own.
       const write = { signal, operationId: operationId && `${operationId}.${index}`, credential };
-      return { key, deleted: await backend.deleteObject({ bucket, key }, write) };
+      return { key, deleted: await engine.deleteObject({ bucket, key }, write) };
     } catch (error) {
       // The deletes themselves tell that the bucket is gone: a delete that happened before has its result even if the bucket is gone since.
       if (signal?.aborted || AshlarError.is(error, "BUCKET_NOT_FOUND")) throw error;
       return { key, deleted: false, error: AshlarError.from(error) };
     }
   };
-  const outcomes: DeleteOutcome[] = [];
+  const outcomes: KeyDeletion[] = [];
   for (let start = 0; start < keys.length; start += DELETES_AT_ONCE) {
     const group = keys.slice(start, start + DELETES_AT_ONCE);
     outcomes.push(...(await Promise.all(group.map((key, index) => deleteOne(key, start + index)))));

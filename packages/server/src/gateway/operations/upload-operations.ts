@@ -32,8 +32,8 @@ export const UPLOAD_OPERATIONS = Object.freeze({
   createUpload: operation({
     access: "write",
     scope: object,
-    run: ({ backend, durability }, create: NewUpload, call) =>
-      backend.createUpload({ ...create, durability: create.durability ?? durability }, call),
+    run: ({ engine, durability }, create: NewUpload, call) =>
+      engine.createUpload({ ...create, durability: create.durability ?? durability }, call),
   }),
   getUpload: operation({
     access: "write",
@@ -43,34 +43,34 @@ export const UPLOAD_OPERATIONS = Object.freeze({
   writePart: operation({
     access: "write",
     scope: upload,
-    run: ({ backend }, { bytes, ...part }: WritePartInput, call) =>
-      backend.writePart({ ...part, sizeBytes: bytes.byteLength }, single(bytes), call),
+    run: ({ engine }, { bytes, ...part }: WritePartInput, call) =>
+      engine.writePart({ ...part, sizeBytes: bytes.byteLength }, single(bytes), call),
   }),
   completeUpload: operation({
     access: "write",
     scope: upload,
-    run: ({ backend }, complete: CompleteUpload, call) => backend.completeUpload(complete, call),
+    run: ({ engine }, complete: CompleteUpload, call) => engine.completeUpload(complete, call),
   }),
   abortUpload: operation({
     access: "write",
     scope: upload,
-    run: ({ backend }, { uploadId }: UploadName, call) => backend.abortUpload(uploadId, call),
+    run: ({ engine }, { uploadId }: UploadName, call) => engine.abortUpload(uploadId, call),
   }),
   listParts: operation({
     access: "read",
     scope: upload,
-    run: ({ backend }, query: ListPartsQuery, { signal }) => backend.listParts(query, { signal }),
+    run: ({ engine }, query: ListPartsQuery, { signal }) => engine.listParts(query, { signal }),
   }),
   listUploads: operation({ access: "read", scope: within, run: listUploads }),
 });
 
 async function listUploads(
-  { backend }: GatewayContext,
+  { engine }: GatewayContext,
   query: ListUploadsQuery,
   { signal }: GatewayCall,
 ): Promise<UploadPage> {
   return await pageWithin(query.limit, async (limit) => {
-    const page = await backend.listUploads({ ...query, limit }, { signal });
+    const page = await engine.listUploads({ ...query, limit }, { signal });
     return { page, rows: page.uploads };
   });
 }

@@ -20,7 +20,7 @@ export interface DirectClient {
   /** @param nodeId a node, or `gateway`. */
   readonly chunks: (nodeId: string, token: string | undefined) => Client<typeof ChunkService>;
   /** Where the newest layout puts a chunk. */
-  placementOf(chunkId: Digest): Promise<readonly string[]>;
+  nodesOf(chunkId: Digest): Promise<readonly string[]>;
   /** Every other node. */
   outsideOf(chunkId: Digest): Promise<readonly string[]>;
   /** Stores a chunk under a grant. @returns one receipt for each of `nodeIds`. */
@@ -34,19 +34,19 @@ export function directClient(cluster: Pick<TestCluster, "url" | "nodeUrls" | "ke
     createClient(ClusterService, bearerTransport(cluster.url, token));
   const chunksOf: DirectClient["chunks"] = (nodeId, token) =>
     createClient(ChunkService, bearerTransport(urlOf(nodeId), token));
-  const placementOf = async (chunkId: Digest): Promise<readonly string[]> => {
+  const nodesOf = async (chunkId: Digest): Promise<readonly string[]> => {
     const { layouts } = decodeClusterSnapshot(await clusterOf(cluster.keys.readonly).getCluster({}));
     const [newest] = layouts;
-    return newest === undefined ? [] : createPlacement(newest).placementOf(chunkId);
+    return newest === undefined ? [] : createPlacement(newest).nodesOf(chunkId);
   };
   return {
     objects: (token) => createClient(ObjectService, bearerTransport(cluster.url, token)),
     cluster: clusterOf,
     credentials: (token) => createClient(CredentialService, bearerTransport(cluster.url, token)),
     chunks: chunksOf,
-    placementOf,
+    nodesOf,
     async outsideOf(chunkId) {
-      const inside = await placementOf(chunkId);
+      const inside = await nodesOf(chunkId);
       return [...cluster.nodeUrls.keys()].filter((nodeId) => !inside.includes(nodeId));
     },
     async upload(bytes, chunkId, grant, nodeIds) {

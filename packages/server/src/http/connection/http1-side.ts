@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { createServer as createTlsServer } from "node:https";
 import type { Socket } from "node:net";
 import { HTTP_LIMITS } from "../bounds/http-limits.ts";
-import type { NodeExchange } from "../exchange/node-exchange.ts";
+import type { NodejsExchange } from "../exchange/nodejs-exchange.ts";
 import type { ServedExchange } from "../exchange/served-exchange.ts";
 import type { Connection } from "./connection.ts";
 import { createHttp1Turns, type Http1Turns, type Turn } from "./http1-turns.ts";
@@ -20,7 +20,7 @@ export interface Http1Side {
 
 /** Options of {@link createHttp1Side}; the listener's options explain them. */
 export interface Http1SideOptions {
-  readonly exchange: NodeExchange;
+  readonly exchange: NodejsExchange;
   readonly unauthenticated: UnauthenticatedRequests;
   readonly tls: TlsOptions | undefined;
   readonly maxHeaderBytes: number;

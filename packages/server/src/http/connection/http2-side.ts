@@ -12,7 +12,7 @@ import { MIB } from "@ashlar/sdk/limits";
 import { HTTP_LIMITS } from "../bounds/http-limits.ts";
 import { earlyRefusal } from "../exchange/early-refusal.ts";
 import { expectsContinue } from "../exchange/expectation.ts";
-import type { NodeExchange } from "../exchange/node-exchange.ts";
+import type { NodejsExchange } from "../exchange/nodejs-exchange.ts";
 import type { Connection } from "./connection.ts";
 import { calmDown, createSessionWatch, type SessionWatch } from "./http2-session-watch.ts";
 import { noProxy } from "./refuse-socket.ts";
@@ -30,7 +30,7 @@ export interface Http2Side {
 
 /** Options of {@link createHttp2Side}; the listener's options explain them. */
 export interface Http2SideOptions {
-  readonly exchange: NodeExchange;
+  readonly exchange: NodejsExchange;
   readonly unauthenticated: UnauthenticatedRequests;
   readonly maxHeaderBytes: number;
   readonly headersTimeoutMs: number;

@@ -5,7 +5,7 @@ import { LIMITS } from "@ashlar/sdk/limits";
 import type { Clock, Logger } from "@ashlar/sdk/ports";
 import { guardedLogger, systemClock } from "@ashlar/sdk/ports";
 import { HTTP_LIMITS } from "../bounds/http-limits.ts";
-import { createNodeExchange, type NodeExchange } from "../exchange/node-exchange.ts";
+import { createNodejsExchange, type NodejsExchange } from "../exchange/nodejs-exchange.ts";
 import { createPaceKeeper } from "../exchange/pace.ts";
 import type { HttpHandler } from "../http-handler.ts";
 import { acceptSockets } from "./accept-sockets.ts";
@@ -80,7 +80,7 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
   const nowMs = (): number => clock.monotonicMs();
   const times = timesOf(options);
   const paces = createPaceKeeper(clock);
-  const exchange = createNodeExchange({ ...times, handler: withHsts(options), logger, clock, paces });
+  const exchange = createNodejsExchange({ ...times, handler: withHsts(options), logger, clock, paces });
   const unauthenticated = createUnauthenticatedRequests(nowMs);
   const http1 = createHttp1Side({ ...times, exchange, unauthenticated, nowMs, tls: options.tls });
   const http2 = createHttp2Side({ ...times, exchange, unauthenticated, nowMs });
@@ -182,7 +182,7 @@ function startListening(front: Http1Server, host: string, port: number): Promise
 
 interface Closing {
   readonly front: Http1Server;
-  readonly exchange: NodeExchange;
+  readonly exchange: NodejsExchange;
   readonly sockets: ReadonlySet<Socket>;
   readonly http2: Http2Side;
   readonly graceMs: number;

@@ -3,10 +3,10 @@ import type { Http2ServerResponse } from "node:http2";
 import type { ExchangeEnd } from "./exchange.ts";
 
 /** A response of Node's HTTP/1.1 or HTTP/2 server. */
-export type NodeResponse = ServerResponse | Http2ServerResponse;
+export type NodejsResponse = ServerResponse | Http2ServerResponse;
 
 /** Whether a response belongs to HTTP/2. */
-export function isHttp2(response: NodeResponse): response is Http2ServerResponse {
+export function isHttp2(response: NodejsResponse): response is Http2ServerResponse {
   return "stream" in response;
 }
 
@@ -17,7 +17,7 @@ export function isHttp2(response: NodeResponse): response is Http2ServerResponse
  * reset, so `writableFinished` is true after a reset, and there is no `destroyed`. The stream has `aborted` (reset before we ended it) and the
  * code of the reset.
  */
-export function onAnswerEnd(response: NodeResponse, listener: (end: ExchangeEnd) => void): void {
+export function onAnswerEnd(response: NodejsResponse, listener: (end: ExchangeEnd) => void): void {
   if (!isHttp2(response)) {
     response.once("close", () => listener(response.writableFinished ? "sent" : "cut"));
     return;
@@ -43,6 +43,6 @@ export function onAnswerEnd(response: NodeResponse, listener: (end: ExchangeEnd)
 }
 
 /** Whether nothing more can be written. */
-export function isAnswerOver(response: NodeResponse): boolean {
+export function isAnswerOver(response: NodejsResponse): boolean {
   return isHttp2(response) ? response.stream.destroyed || response.stream.closed : response.destroyed;
 }

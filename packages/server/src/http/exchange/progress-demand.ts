@@ -10,7 +10,7 @@ const ANSWERS_CROWDED_FROM = 7 / 8;
 const MIN_RATE = HTTP_LIMITS.PROGRESS_MIN_BYTES_PER_SECOND.value;
 
 /** Windows in ms: `patienceMs` while nobody waits for the client's place, at most `unauthenticatedMs` while others do. */
-export interface Patience {
+export interface ProgressWindows {
   readonly patienceMs: number;
   readonly unauthenticatedMs: number;
 }
@@ -26,7 +26,7 @@ export function isCrowded(crowding: number): boolean {
  *
  * @param crowding from 0 to 1.
  */
-export function bodyDemand({ patienceMs, unauthenticatedMs }: Patience, crowding: number): Demand {
+export function bodyDemand({ patienceMs, unauthenticatedMs }: ProgressWindows, crowding: number): Demand {
   if (!isCrowded(crowding)) return { windowMs: patienceMs, minBytesPerSecond: MIN_RATE };
   const over = Math.min(1, crowding) - CROWDED_FROM;
   const shrunkMs = HTTP_LIMITS.PROGRESS_WINDOW_MS.value * (1 - over / (1 - CROWDED_FROM));
@@ -37,7 +37,7 @@ export function bodyDemand({ patienceMs, unauthenticatedMs }: Patience, crowding
 }
 
 /** The rate that the taker of an answer has to keep up. It never rises: the kernel takes much at once, and then shows no movement. */
-export function answerDemand({ patienceMs, unauthenticatedMs }: Patience, crowding: number): Demand {
+export function answerDemand({ patienceMs, unauthenticatedMs }: ProgressWindows, crowding: number): Demand {
   const windowMs = crowding < ANSWERS_CROWDED_FROM ? patienceMs : Math.min(patienceMs, unauthenticatedMs);
   return { windowMs, minBytesPerSecond: MIN_RATE };
 }

@@ -3,7 +3,7 @@ import type { Http2ServerRequest } from "node:http2";
 import { AshlarError } from "@ashlar/sdk/errors";
 
 /** A request of Node's HTTP/1.1 or HTTP/2 server. */
-export type NodeRequest = IncomingMessage | Http2ServerRequest;
+export type NodejsRequest = IncomingMessage | Http2ServerRequest;
 
 /** Where a request goes. */
 export interface RequestTarget {
@@ -32,7 +32,7 @@ let lastGood = NO_HOST;
  * @throws {AshlarError} INVALID_ARGUMENT for HTTP/0.9, two hosts or other single headers, an invalid host, a port out of range, and a target in
  *   no known form; UNSUPPORTED for a transfer coding other than chunked.
  */
-export function parseTarget(request: NodeRequest): RequestTarget {
+export function parseTarget(request: NodejsRequest): RequestTarget {
   // The parser takes more versions than this server speaks.
   if (!("stream" in request || VERSIONS.has(request.httpVersion)))
     throw invalid("this server speaks HTTP/1.0, HTTP/1.1 and HTTP/2");
@@ -49,7 +49,7 @@ export function parseTarget(request: NodeRequest): RequestTarget {
   return { authority: checkAuthority(authority), target: rest.startsWith("/") ? rest : `/${rest}` };
 }
 
-function namedAuthority(request: NodeRequest): string {
+function namedAuthority(request: NodejsRequest): string {
   const host = singleHeaders(request.rawHeaders).get("host");
   if (host === undefined && request.httpVersion === "1.1") throw invalid("an HTTP/1.1 request needs a Host header");
   const authority = "authority" in request ? request.authority : undefined;
@@ -80,7 +80,7 @@ function singleHeaders(rawHeaders: readonly string[]): ReadonlyMap<string, strin
 }
 
 /** RFC 9112 §6.1: a body in a coding that the receiver does not know must not be taken for the content itself. */
-function assertNotCoded(request: NodeRequest): void {
+function assertNotCoded(request: NodejsRequest): void {
   const coding = request.headers["transfer-encoding"];
   if (coding === undefined || coding.trim().toLowerCase() === "chunked") return;
   throw new AshlarError("UNSUPPORTED", "the only transfer coding that this server knows is chunked");

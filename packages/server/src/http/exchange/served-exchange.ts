@@ -1,12 +1,12 @@
 import { AshlarError } from "@ashlar/sdk/errors";
 import type { Clock } from "@ashlar/sdk/ports";
 import { HTTP_LIMITS } from "../bounds/http-limits.ts";
-import { isHttp2, type NodeResponse, onAnswerEnd } from "./answer-end.ts";
+import { isHttp2, type NodejsResponse, onAnswerEnd } from "./answer-end.ts";
 import { endConfirmation } from "./body-end.ts";
 import type { Exchange, ExchangeEnd, Peer } from "./exchange.ts";
 import { createInterrupt, type Interrupt } from "./interrupt.ts";
 import type { Demand, Pace, PaceKeeper } from "./pace.ts";
-import { answerDemand, bodyDemand, isCrowded, type Patience } from "./progress-demand.ts";
+import { answerDemand, bodyDemand, isCrowded, type ProgressWindows } from "./progress-demand.ts";
 
 /** What the exchanges of one listener have in common. */
 export interface ExchangeTimes {
@@ -43,7 +43,7 @@ export interface ServedExchangeOptions extends ExchangeTimes {
 }
 
 /** The exchange that ends with `response`. */
-export function createServedExchange(response: NodeResponse, options: ServedExchangeOptions): ServedExchange {
+export function createServedExchange(response: NodejsResponse, options: ServedExchangeOptions): ServedExchange {
   const { clock, paces, idleTimeoutMs, peer, cut } = options;
   const abort = new AbortController();
   const [reading, writing] = [createInterrupt(), createInterrupt()];
@@ -53,20 +53,20 @@ export function createServedExchange(response: NodeResponse, options: ServedExch
   let openedMs: number | undefined;
   let outlived = false;
   const briefMs = Math.min(idleTimeoutMs, HTTP_LIMITS.PROGRESS_WINDOW_MS.value);
-  const patience = (trustedMs: number): Patience => {
+  const windows = (trustedMs: number): ProgressWindows => {
     return { patienceMs: isTrusted ? trustedMs : briefMs, unauthenticatedMs: briefMs };
   };
   // The kernel takes megabytes of an answer at once and shows nothing until a third of them is gone; HTTP/2 has windows of its own.
   const answerWindowMs = isHttp2(response) ? idleTimeoutMs : HTTP_LIMITS.ANSWER_WINDOW_MS.value;
   const readPace = paces.start(
-    () => (openedMs === undefined ? bodyDemand(patience(idleTimeoutMs), crowding()) : undefined),
+    () => (openedMs === undefined ? bodyDemand(windows(idleTimeoutMs), crowding()) : undefined),
     (missed) => reading.strike(tooSlow("sent the body", missed, isCrowded(crowding()))),
   );
   const writePace = paces.start(
     () => {
       if (isUnauthenticated && isHttp2(response)) return UNAUTHENTICATED_ANSWER;
       if (openedMs !== undefined) return undefined;
-      return answerDemand(patience(answerWindowMs), crowding());
+      return answerDemand(windows(answerWindowMs), crowding());
     },
     (missed) => {
       writing.strike(tooSlow("took the answer", missed, false));

@@ -5,12 +5,12 @@ import type { Logger } from "@ashlar/sdk/ports";
 import { HTTP_LIMITS } from "../bounds/http-limits.ts";
 import { createSlotPool } from "../bounds/slot-pool.ts";
 import type { HttpHandler, HttpRequest, HttpResponse } from "../http-handler.ts";
-import { isHttp2, type NodeResponse } from "./answer-end.ts";
+import { isHttp2, type NodejsResponse } from "./answer-end.ts";
 import { earlyRefusal } from "./early-refusal.ts";
 import type { Peer } from "./exchange.ts";
-import { readBody, requestHead } from "./node-request.ts";
-import { dropBody, writeResponse } from "./node-response.ts";
-import type { NodeRequest } from "./request-target.ts";
+import { readBody, requestHead } from "./nodejs-request.ts";
+import { dropBody, writeResponse } from "./nodejs-response.ts";
+import type { NodejsRequest } from "./request-target.ts";
 import { createServedExchange, type ExchangeTimes, type ServedExchange } from "./served-exchange.ts";
 
 /** How a request is to be served. */
@@ -23,8 +23,8 @@ export interface ServeOptions {
 }
 
 /** Serves Node's requests with an {@link HttpHandler}, and knows what is running. */
-export interface NodeExchange {
-  serve(request: NodeRequest, response: NodeResponse, options: ServeOptions): ServedExchange;
+export interface NodejsExchange {
+  serve(request: NodejsRequest, response: NodejsResponse, options: ServeOptions): ServedExchange;
   runningCount(): number;
   /** Ends calls that have been open for too long. */
   checkAges(): void;
@@ -32,16 +32,16 @@ export interface NodeExchange {
   drain(graceMs: number): Promise<boolean>;
 }
 
-/** Options of {@link createNodeExchange}. */
-export interface NodeExchangeOptions extends ExchangeTimes {
+/** Options of {@link createNodejsExchange}. */
+export interface NodejsExchangeOptions extends ExchangeTimes {
   /** Its own error handling is trusted; what it still throws before the headers ends as a bare 500. */
   readonly handler: HttpHandler;
   readonly logger: Logger;
 }
 
 /** Manages each exchange from its headers to its end, whatever handler and client do. */
-export function createNodeExchange(options: NodeExchangeOptions): NodeExchange {
-  const running = new Map<NodeResponse, ServedExchange>();
+export function createNodejsExchange(options: NodejsExchangeOptions): NodejsExchange {
+  const running = new Map<NodejsResponse, ServedExchange>();
   const unauthenticatedAnswers = createSlotPool({
     max: HTTP_LIMITS.UNAUTHENTICATED_ANSWERS_MAX.value,
     alone: { address: HTTP_LIMITS.UNAUTHENTICATED_ANSWERS_PER_ADDRESS_MAX.value },
@@ -49,38 +49,38 @@ export function createNodeExchange(options: NodeExchangeOptions): NodeExchange {
   let draining = false;
   let onIdle: (() => void) | undefined;
   return {
-    serve(nodeRequest, nodeResponse, { peer, expectsContinue, onTrust }) {
+    serve(nodejsRequest, nodejsResponse, { peer, expectsContinue, onTrust }) {
       const { clock, paces, idleTimeoutMs } = options;
-      const stop = (): void => cut(nodeResponse);
+      const stop = (): void => cut(nodejsResponse);
       const onUnauthenticated = (): void => {
         // Over HTTP/1.1 the kernel takes a whole refusal, and a connection has one at a time.
-        if (!isHttp2(nodeResponse)) return;
+        if (!isHttp2(nodejsResponse)) return;
         const slot = unauthenticatedAnswers.take(peer);
         if (slot === undefined) stop();
         else void exchange.ended.then(slot.release);
       };
-      const exchange = createServedExchange(nodeResponse, {
+      const exchange = createServedExchange(nodejsResponse, {
         ...{ clock, paces, idleTimeoutMs, peer },
         ...{ onTrust, onUnauthenticated, cut: stop },
       });
-      running.set(nodeResponse, exchange);
+      running.set(nodejsResponse, exchange);
       void exchange.ended.then(() => {
-        running.delete(nodeResponse);
+        running.delete(nodejsResponse);
         if (running.size === 0) onIdle?.();
       });
-      if (draining) closeAfterAnswer(nodeResponse);
-      nodeResponse.on("error", (error: Error) => options.logger.debug({ error }, "an answer could not be written"));
+      if (draining) closeAfterAnswer(nodejsResponse);
+      nodejsResponse.on("error", (error: Error) => options.logger.debug({ error }, "an answer could not be written"));
       // Without a listener an error of a half-read request would end the process; readBody reports it to the reader.
-      nodeRequest.on("error", () => {});
+      nodejsRequest.on("error", () => {});
       let continued = !expectsContinue;
       const onRead = (): void => {
         if (continued) return;
         continued = true;
-        nodeResponse.writeContinue();
+        nodejsResponse.writeContinue();
       };
-      void answer(options, { nodeRequest, nodeResponse, exchange, onRead }).then(() => {
-        if (!continued) closeAfterAnswer(nodeResponse);
-        discardRest(nodeRequest, nodeResponse);
+      void answer(options, { nodejsRequest, nodejsResponse, exchange, onRead }).then(() => {
+        if (!continued) closeAfterAnswer(nodejsResponse);
+        discardRest(nodejsRequest, nodejsResponse);
       });
       return exchange;
     },
@@ -104,15 +104,15 @@ export function createNodeExchange(options: NodeExchangeOptions): NodeExchange {
 }
 
 interface Answering {
-  readonly nodeRequest: NodeRequest;
-  readonly nodeResponse: NodeResponse;
+  readonly nodejsRequest: NodejsRequest;
+  readonly nodejsResponse: NodejsResponse;
   readonly exchange: ServedExchange;
   readonly onRead: () => void;
 }
 
-async function answer(options: NodeExchangeOptions, answering: Answering): Promise<void> {
-  const { nodeRequest, nodeResponse, exchange } = answering;
-  const path = nodeRequest.url;
+async function answer(options: NodejsExchangeOptions, answering: Answering): Promise<void> {
+  const { nodejsRequest, nodejsResponse, exchange } = answering;
+  const path = nodejsRequest.url;
   const responding = respond(options, answering);
   const response = await exchange.writing.wait(responding).catch(() => undefined);
   if (response === undefined) {
@@ -121,13 +121,13 @@ async function answer(options: NodeExchangeOptions, answering: Answering): Promi
     return;
   }
   // Nobody reads the request any further; its bytes would wait in the stream for as long as the answer is not taken.
-  if (isHttp2(nodeResponse) && isWhole(response)) nodeRequest.resume();
+  if (isHttp2(nodejsResponse) && isWhole(response)) nodejsRequest.resume();
   try {
-    await writeResponse(nodeResponse, response, { exchange, isHead: nodeRequest.method === "HEAD" });
+    await writeResponse(nodejsResponse, response, { exchange, isHead: nodejsRequest.method === "HEAD" });
   } catch (error) {
     // The headers are out: only a cut connection can tell the client that the body is not whole.
     options.logger.debug({ error, path }, "an answer was cut short");
-    cut(nodeResponse);
+    cut(nodejsResponse);
   }
 }
 
@@ -135,20 +135,20 @@ function isWhole({ body }: HttpResponse): boolean {
   return body === undefined || body instanceof Uint8Array;
 }
 
-async function respond(options: NodeExchangeOptions, answering: Answering): Promise<HttpResponse> {
-  const { nodeRequest, nodeResponse, exchange, onRead } = answering;
+async function respond(options: NodejsExchangeOptions, answering: Answering): Promise<HttpResponse> {
+  const { nodejsRequest, nodejsResponse, exchange, onRead } = answering;
   let request: HttpRequest;
   let status: number | undefined;
   try {
     const { value: countMax } = HTTP_LIMITS.HEADER_COUNT_MAX;
-    if (nodeRequest.rawHeaders.length > 2 * countMax) {
+    if (nodejsRequest.rawHeaders.length > 2 * countMax) {
       status = 431;
       throw new AshlarError("INVALID_ARGUMENT", `the request has more than ${countMax} header fields`);
     }
-    const head = requestHead(nodeRequest);
-    request = { ...head, signal: exchange.signal, body: readBody(nodeRequest, exchange, onRead), exchange };
+    const head = requestHead(nodejsRequest);
+    request = { ...head, signal: exchange.signal, body: readBody(nodejsRequest, exchange, onRead), exchange };
   } catch (error) {
-    closeAfterAnswer(nodeResponse);
+    closeAfterAnswer(nodejsResponse);
     exchange.markUnauthenticated();
     return earlyRefusal(error, status);
   }
@@ -161,7 +161,7 @@ async function respond(options: NodeExchangeOptions, answering: Answering): Prom
   }
 }
 
-function cut(response: NodeResponse): void {
+function cut(response: NodejsResponse): void {
   if (!isHttp2(response)) {
     response.destroy();
     return;
@@ -175,7 +175,7 @@ function cut(response: NodeResponse): void {
   stream.once("close", () => clearTimeout(timer));
 }
 
-function closeAfterAnswer(response: NodeResponse): void {
+function closeAfterAnswer(response: NodejsResponse): void {
   if (!isHttp2(response)) response.shouldKeepAlive = false;
 }
 
@@ -183,7 +183,7 @@ function closeAfterAnswer(response: NodeResponse): void {
  * An answer that came before the end of the request: reads on for a while without keeping anything, so that the client sees the answer and not a
  * reset connection, then gives up.
  */
-function discardRest(request: NodeRequest, response: NodeResponse): void {
+function discardRest(request: NodejsRequest, response: NodejsResponse): void {
   if (request.complete || request.destroyed) return;
   if (isHttp2(response)) {
     const { stream } = request as Http2ServerRequest;

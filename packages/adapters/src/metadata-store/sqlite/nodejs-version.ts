@@ -7,7 +7,7 @@ import { AshlarError } from "@ashlar/sdk/errors";
  *
  * @throws {AshlarError} UNSUPPORTED if this Node has no `node:sqlite`.
  */
-export function assertNodeHasSqlite(
+export function assertNodejsHasSqlite(
   runtime: { readonly hasSqlite: boolean; readonly version: string } = {
     hasSqlite: isBuiltin("node:sqlite"),
     version: process.versions.node,

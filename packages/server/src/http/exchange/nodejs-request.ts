@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from "node:http";
 import { AshlarError } from "@ashlar/sdk/errors";
 import type { HttpRequest } from "../http-handler.ts";
 import { wasReset } from "./body-end.ts";
-import { type NodeRequest, parseTarget } from "./request-target.ts";
+import { type NodejsRequest, parseTarget } from "./request-target.ts";
 import type { ServedExchange } from "./served-exchange.ts";
 
 /** What is known of a request before its body. */
@@ -16,7 +16,7 @@ export type RequestHead = Pick<
  *
  * @throws {AshlarError} INVALID_ARGUMENT for a host or target that no client may send.
  */
-export function requestHead(request: NodeRequest): RequestHead {
+export function requestHead(request: NodejsRequest): RequestHead {
   const encrypted = "encrypted" in request.socket && request.socket.encrypted === true;
   const { authority, target } = parseTarget(request);
   const mark = target.indexOf("?");
@@ -49,7 +49,7 @@ function webHeaders(headers: IncomingHttpHeaders): Headers {
  * @param onRead called when the body is asked for the first time.
  */
 export function readBody(
-  request: NodeRequest,
+  request: NodejsRequest,
   { reading, readPace }: Pick<ServedExchange, "reading" | "readPace">,
   onRead: () => void,
 ): AsyncIterable<Uint8Array> {

@@ -1,11 +1,11 @@
 import { expect, test } from "vitest";
-import { assertNodeHasSqlite } from "./node-version.ts";
+import { assertNodejsHasSqlite } from "./nodejs-version.ts";
 
 test("a Node without SQLite is UNSUPPORTED, which no retry fixes, and says what is needed", () => {
-  assertNodeHasSqlite();
+  assertNodejsHasSqlite();
   let thrown: unknown;
   try {
-    assertNodeHasSqlite({ hasSqlite: false, version: "20.20.2" });
+    assertNodejsHasSqlite({ hasSqlite: false, version: "20.20.2" });
   } catch (error) {
     thrown = error;
   }

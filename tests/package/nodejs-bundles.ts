@@ -31,7 +31,7 @@ main().catch(({ code, message }) => console.log(code, message));
 /** The command of the page's section below the comment that contains `words`. */
 function commandOf(words: string): string {
   const blocks = codeBlocks(readPage(PAGE)).filter(({ directive }) =>
-    directive?.endsWith("tests/package/node-bundles.ts"),
+    directive?.endsWith("tests/package/nodejs-bundles.ts"),
   );
   const lines = blocks.flatMap(({ code }) => code.split("\n"));
   const command = lines[lines.findIndex((line) => line.startsWith("#") && line.includes(words)) + 1];
@@ -49,7 +49,7 @@ async function bundleAndRun(folder: string, source: string, command: string, mai
 }
 
 /** The embedded seat in an app's bundle: the bundler does not know of the file that the seat's thread starts from. */
-export function defineNodeBundles(project: () => string): void {
+export function defineNodejsBundles(project: () => string): void {
   describe("a Node app's bundle", { timeout: 60_000 }, () => {
     const folder = (name: string): string => join(project(), `node-${name}`);
 

@@ -125,7 +125,7 @@ type ByTheEngine = "commitObject" | "getObject" | "getManifestPage";
  * The object API in its raw form, as the engine provides it in every seat. In an app `ObjectClient` is built on it, in a gateway the RPC and HTTP
  * APIs are. Bodies are streams of slices of any size, read once.
  */
-export interface ObjectBackend extends BucketCatalog, Omit<ObjectCatalog, ByTheEngine> {
+export interface ObjectEngine extends BucketCatalog, Omit<ObjectCatalog, ByTheEngine> {
   putObject(
     request: PutObjectRequest,
     body: AsyncIterable<Uint8Array>,

@@ -45,12 +45,13 @@ import type { BigIntStats } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import { AshlarError } from "@ashlar/sdk/errors";
-import type { ChunkPresence, Clock, DeleteOutcome, Durability, Logger } from "@ashlar/sdk/ports";
+import type { ChunkPresence, DeleteOutcome, Durability, Logger } from "@ashlar/sdk/ports";
 import { PRIVATE_FOLDER_MODE } from "../../internal/private-files.ts";
 import { payloadBytesOf } from "./chunk-format.ts";
 import { type ChunkNames, type ChunkPlace, classifyLeafEntry } from "./chunk-names.ts";
 import { type OpenedFile, openIfPresent, probeChunk } from "./chunk-reader.ts";
 import { type ChunkUsage, type LeafUsage, UNCHANGED } from "./chunk-usage.ts";
+import type { ClaimClock } from "./claim-clock.ts";
 import {
   errnoOf,
   type FileSystem,
@@ -63,7 +64,9 @@ import {
   removeIfPresent,
 } from "./file-system.ts";
 import type { LeafFolders } from "./folder-sync.ts";
+import type { KeyedLock } from "./keyed-lock.ts";
 import type { AssertHome, BadEntries, DamagedChunks } from "./store-health.ts";
+import type { SyncedChunks } from "./synced-chunks.ts";
 
 /** What the protocol works on. */
 export interface ClaimParts {
@@ -325,107 +328,4 @@ export async function quarantine(
     // An entry that is no file was not counted.
     return found.isFile() ? without(found) : UNCHANGED;
   });
-}
-
-/**
- * The clock behind claims.
- *
- * A claim is the modification time of the chunk file, in wall time so that it survives a restart and other processes can read it. Wall time
- * may jump, so both ends choose the safe value: a chunk may live longer than it must, never shorter.
- *
- * - a stamp is the later of wall time and (wall time at open + monotonic time since);
- * - "now", when ages are computed, is the earlier of the two.
- *
- * So a step forward cannot age earlier claims in a store that was open before the step. A machine that sleeps (wall time goes on, monotonic time
- * may not) stamps what other processes expect. A store that is opened after a step forward knows only wall time: for it, earlier claims are older
- * by the length of the step. So a writer that commits also reads both clocks and takes the later one (the SDK's `startClaims`); receipts end by
- * wall time.
- *
- * A step back leaves stamps in the future. Their chunks stay until the clock reaches them. They are not stamped again: if a process's own clock is
- * behind, all claims look like that to it, and after its clock is corrected the chunks of a running upload would seem old.
- *
- * A stamp is not fsynced: `utimes` on each claim would cost a disk flush. After a power loss the times on disk may be old, so no claim
- * counts as older than the first opening of the store in this run of the operating system (`floorMs`).
- */
-export class ClaimClock {
-  readonly #clock: Clock;
-  readonly #floorMs: number;
-  readonly #offsetMs: number;
-
-  constructor(clock: Clock, floorMs: number) {
-    this.#clock = clock;
-    this.#floorMs = floorMs;
-    this.#offsetMs = clock.nowMs() - clock.monotonicMs();
-  }
-
-  /** Wall time in whole ms to stamp a claim with. */
-  stampMs(): number {
-    return Math.ceil(Math.max(this.#clock.nowMs(), this.#clock.monotonicMs() + this.#offsetMs));
-  }
-
-  /** How long ago a file with this modification time was claimed, ms. */
-  unclaimedForMs(modifiedAtMs: number): number {
-    const nowMs = Math.min(this.#clock.nowMs(), this.#clock.monotonicMs() + this.#offsetMs);
-    return Math.max(0, nowMs - Math.max(modifiedAtMs, this.#floorMs));
-  }
-}
-
-/** Ids kept before the set starts over; about 10 MB. */
-const IDS_MAX = 65_536;
-
-/**
- * Chunks that this store has synced, or found synced, since it was opened.
- *
- * A chunk that is already there may have been written without a sync (another durability mode, or another process that is between its rename
- * and its fsync), so the first strict claim of it syncs it. This set saves the disk flush from the second one on. Forgetting is always safe.
- */
-export class SyncedChunks {
-  readonly #ids = new Set<string>();
-  /** Files (device and inode) whose sync failed. The kernel may mark their pages clean since, so a later sync of them proves nothing. */
-  readonly #inDoubt = new Set<string>();
-
-  isInDoubt(identity: string): boolean {
-    return this.#inDoubt.has(identity);
-  }
-
-  doubt(identity: string): void {
-    this.#inDoubt.add(identity);
-  }
-
-  has(id: string): boolean {
-    return this.#ids.has(id);
-  }
-
-  add(id: string): void {
-    if (this.#ids.size >= IDS_MAX) this.#ids.clear();
-    this.#ids.add(id);
-  }
-
-  delete(id: string): void {
-    this.#ids.delete(id);
-  }
-}
-
-/**
- * Mutual exclusion by key, first come, first served.
- *
- * Holds one entry per key that is in use and none otherwise. Not reentrant: a holder that asks for its own key waits for itself forever.
- */
-export class KeyedLock {
-  readonly #tails = new Map<string, Promise<void>>();
-
-  /** Runs `work` alone among all work under `key`; a failure passes through and frees the key. */
-  async run<T>(key: string, work: () => Promise<T>): Promise<T> {
-    const turn = (this.#tails.get(key) ?? Promise.resolve()).then(work);
-    const tail = turn.then(
-      () => {},
-      () => {},
-    );
-    this.#tails.set(key, tail);
-    try {
-      return await turn;
-    } finally {
-      if (this.#tails.get(key) === tail) this.#tails.delete(key);
-    }
-  }
 }

@@ -3,14 +3,14 @@ import { HTTP_LIMITS } from "../bounds/http-limits.ts";
 import type { BufferPool } from "../buffer-pool.ts";
 import type { HttpResponse } from "../http-handler.ts";
 import { iteratorOf, type StreamedBody } from "../piece.ts";
-import { isAnswerOver, isHttp2, type NodeResponse } from "./answer-end.ts";
+import { isAnswerOver, isHttp2, type NodejsResponse } from "./answer-end.ts";
 import type { ServedExchange } from "./served-exchange.ts";
 
 /** Headers that belong to a connection; HTTP/2 forbids them (RFC 9113 §8.2.2). */
 const CONNECTION_HEADERS = ["connection", "keep-alive", "transfer-encoding", "upgrade"];
 
 /** What the writer of an answer needs to know of its exchange. */
-export interface WriteOptions {
+export interface WriteResponseOptions {
   readonly exchange: Pick<ServedExchange, "writing" | "writePace">;
   /** The request was a HEAD: its answer has no body, whatever the handler gave. */
   readonly isHead: boolean;
@@ -25,44 +25,44 @@ export interface WriteOptions {
  * @throws whatever the body throws after its first bytes were asked for, and if the exchange ends.
  */
 export async function writeResponse(
-  nodeResponse: NodeResponse,
+  nodejsResponse: NodejsResponse,
   response: HttpResponse,
-  { exchange, isHead }: WriteOptions,
+  { exchange, isHead }: WriteResponseOptions,
 ): Promise<void> {
   const { body, status } = response;
-  const head = nodeHeaders(response.header, nodeResponse);
+  const head = nodejsHeaders(response.header, nodejsResponse);
   if (body instanceof Uint8Array && head["content-length"] === undefined) head["content-length"] = body.byteLength;
   if (body === undefined || isHead || status === 204 || status === 304) {
-    writeHead(nodeResponse, status, head);
-    writeTrailer(nodeResponse, response.trailer);
+    writeHead(nodejsResponse, status, head);
+    writeTrailer(nodejsResponse, response.trailer);
     dropBody(response);
   } else if (body instanceof Uint8Array) {
-    writeHead(nodeResponse, status, head);
-    await writeSliced(nodeResponse, body, exchange);
-    writeTrailer(nodeResponse, response.trailer);
-  } else await writePieces(nodeResponse, { ...response, body }, exchange);
+    writeHead(nodejsResponse, status, head);
+    await writeSliced(nodejsResponse, body, exchange);
+    writeTrailer(nodejsResponse, response.trailer);
+  } else await writePieces(nodejsResponse, { ...response, body }, exchange);
   // From here on we wait for the client to take what is still on its way.
   exchange.writePace.begin();
-  nodeResponse.end();
+  nodejsResponse.end();
 }
 
 async function writePieces(
-  nodeResponse: NodeResponse,
+  nodejsResponse: NodejsResponse,
   response: HttpResponse & { readonly body: StreamedBody },
-  exchange: WriteOptions["exchange"],
+  exchange: WriteResponseOptions["exchange"],
 ): Promise<void> {
   const iterator = iteratorOf(response.body);
   try {
     let next = await exchange.writing.wait(iterator.next());
-    assertOpen(nodeResponse);
-    writeHead(nodeResponse, response.status, nodeHeaders(response.header, nodeResponse));
+    assertOpen(nodejsResponse);
+    writeHead(nodejsResponse, response.status, nodejsHeaders(response.header, nodejsResponse));
     for (; next.done !== true; next = await exchange.writing.wait(iterator.next())) {
       const slice = next.value;
-      if (slice instanceof Uint8Array) await writeSliced(nodeResponse, slice, exchange);
-      else await writeSliced(nodeResponse, slice.bytes, exchange, slice.giveBack);
+      if (slice instanceof Uint8Array) await writeSliced(nodejsResponse, slice, exchange);
+      else await writeSliced(nodejsResponse, slice.bytes, exchange, slice.giveBack);
     }
-    assertOpen(nodeResponse);
-    writeTrailer(nodeResponse, response.trailer);
+    assertOpen(nodejsResponse);
+    writeTrailer(nodejsResponse, response.trailer);
   } finally {
     // Not awaited: an iterator that waits for something would not answer.
     iterator.return?.().then(undefined, () => {});
@@ -79,9 +79,9 @@ export function dropBody({ body }: Pick<HttpResponse, "body">): void {
 
 /** @param giveBack called once Node has no more use for the bytes, never if they were not written: see {@link BufferPool}. */
 async function writeSliced(
-  response: NodeResponse,
+  response: NodejsResponse,
   bytes: Uint8Array,
-  { writing, writePace }: WriteOptions["exchange"],
+  { writing, writePace }: WriteResponseOptions["exchange"],
   giveBack?: () => void,
 ): Promise<void> {
   const onWritten = giveBack && ((error?: Error | null) => void (error == null && giveBack()));
@@ -98,21 +98,21 @@ async function writeSliced(
   }
 }
 
-function assertOpen(response: NodeResponse): void {
+function assertOpen(response: NodejsResponse): void {
   if (isAnswerOver(response)) throw new Error("the client went away");
 }
 
 // Node types the same methods of both classes differently; called through one of them, they behave alike.
-function writeHead(response: NodeResponse, status: number, headers: OutgoingHttpHeaders): void {
+function writeHead(response: NodejsResponse, status: number, headers: OutgoingHttpHeaders): void {
   (response as ServerResponse).writeHead(status, headers);
 }
 
-function write(response: NodeResponse, bytes: Uint8Array, onWritten?: (error?: Error | null) => void): boolean {
+function write(response: NodejsResponse, bytes: Uint8Array, onWritten?: (error?: Error | null) => void): boolean {
   return (response as ServerResponse).write(bytes, onWritten);
 }
 
-function writeTrailer(response: NodeResponse, trailer: Headers | undefined): void {
-  if (trailer !== undefined) response.addTrailers(nodeHeaders(trailer, response));
+function writeTrailer(response: NodejsResponse, trailer: Headers | undefined): void {
+  if (trailer !== undefined) response.addTrailers(nodejsHeaders(trailer, response));
 }
 
 /**
@@ -127,7 +127,7 @@ function grpcMessage(escaped: string): string {
   }
 }
 
-function nodeHeaders(header: Headers | undefined, response: NodeResponse): OutgoingHttpHeaders {
+function nodejsHeaders(header: Headers | undefined, response: NodejsResponse): OutgoingHttpHeaders {
   const result: OutgoingHttpHeaders = {};
   if (header === undefined) return result;
   header.forEach((value, name) => {
@@ -140,7 +140,7 @@ function nodeHeaders(header: Headers | undefined, response: NodeResponse): Outgo
 }
 
 /** Resolves when the response takes more. The caller's wait is interrupted when the exchange ends, so this need not reject then. */
-function drained(response: NodeResponse): Promise<void> {
+function drained(response: NodejsResponse): Promise<void> {
   return new Promise((resolve) => {
     response.once("drain", resolve);
   });

@@ -7,15 +7,15 @@ import { describe, expect, test } from "vitest";
 import { ROOT, readManifest } from "./packed-project.ts";
 
 const run = promisify(execFile);
-const APP = "app-under-node.ts";
+const APP = "app-under-nodejs.ts";
 
-interface NodeLine {
+interface NodejsLine {
   readonly major: number;
   readonly path: string;
 }
 
 /** Where tools/ci/prepare.sh puts other lines of Node; the middle one is the workspace's own. */
-function nodeLines(): readonly NodeLine[] {
+function nodejsLines(): readonly NodejsLine[] {
   const cached = (major: number): string => join(ROOT, `node_modules/.cache/nodes/${major}/node_modules/node/bin/node`);
   return [
     { major: 22, path: cached(22) },
@@ -25,8 +25,8 @@ function nodeLines(): readonly NodeLine[] {
 }
 
 /** The packed packages, installed in a project of their own, in use under each line of Node that they promise. */
-export function defineNodeLines(project: () => string): void {
-  describe.each(nodeLines())("under Node $major", ({ major, path }) => {
+export function defineNodejsLines(project: () => string): void {
+  describe.each(nodejsLines())("under Node $major", ({ major, path }) => {
     // A machine without this line tests those that it has; CI must have all.
     const isAbsent = !existsSync(path);
     if (isAbsent && !process.env.CI) return test.skip("is not here: tools/ci/prepare.sh nodes", () => {});
