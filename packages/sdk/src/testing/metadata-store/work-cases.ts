@@ -23,8 +23,7 @@ const wantedIds = (names: readonly string[], nodeId = "n1"): readonly string[] =
     .map(({ chunkId }) => `${nodeId} ${encodeHex(chunkId)}`)
     .sort();
 
-const sizeOf = (names: readonly string[]): number =>
-  chunksOf(names).reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+const sizeOf = (names: readonly string[]): number => chunksOf(names).reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
 
 const numbered = (count: number): readonly string[] => Array.from({ length: count }, (_, index) => `w${index}`);
 
