@@ -329,6 +329,20 @@ describe("repair by several workers", () => {
     expect(await maintenanceOf().runOnce()).toMatchObject({ chunksRepaired: 20, waiting: [] });
   });
 
+  it("restores copies as soon as a node that has another one is back, however often it has tried", async () => {
+    await missed(3);
+    for (const node of nodes.slice(0, 2)) node.up = false;
+    topology = {
+      ...topology,
+      readCandidates: async () => nodes.map((node) => ({ ...node, available: true })).slice(0, 2),
+    };
+    for (let round = 0; round < 6; round++)
+      expect(await maintenanceOf().runOnce()).toMatchObject({ repairsFailed: 3, ...waitingAt("c", 3) });
+    expect((await metadata.countRepairs())[0]).toMatchObject({ claimedCount: 0, failingCount: 0 });
+    nodes[1]!.up = true;
+    expect(await maintenanceOf().runOnce()).toMatchObject({ chunksRepaired: 3, waiting: [] });
+  });
+
   it("gives back what it has when the server stops", async () => {
     await missed(20);
     const { store } = nodes[2]!;

@@ -67,8 +67,11 @@ interface Pass extends RepairOptions {
   readonly counts: { repaired: number; bytes: number; dropped: number; failed: number };
 }
 
-/** `away`: the node itself does not answer, so its other entries need not be tried now. */
-type Tried = "repaired" | "dropped" | "away" | { readonly error: string };
+/**
+ * `away`: the node itself does not answer, so its other entries need not be tried now. `waits`: the nodes that have the other copies do not answer;
+ * the entry is tried in each pass, because it can be restored as soon as one is back.
+ */
+type Tried = "repaired" | "dropped" | "away" | "waits" | { readonly error: string };
 
 /**
  * Queues what belongs on nodes that lost their disks, then restores what the repair queue names: reads each chunk from a good replica, checked against
@@ -144,6 +147,10 @@ function noted({ counts, random }: Pass, { repairId, attempts, sizeBytes }: Repa
     const waitMs = Math.min(RETRY_MS * 2 ** attempts, RETRY_MAX_MS);
     return { repairId, retryInMs: Math.round(waitMs * (0.75 + random.fraction() / 2)), error: tried.error };
   }
+  if (tried === "waits") {
+    counts.failed++;
+    return { repairId, retryInMs: 0 };
+  }
   if (tried === "repaired") {
     counts.repaired++;
     counts.bytes += sizeBytes;
@@ -191,7 +198,7 @@ async function repairOne(pass: Pass, entry: RepairEntry, target: NamedStore | un
     if (error.code === "CHUNK_MISSING")
       logger.error({ ...fields, err: error }, "no replica of a chunk is left to repair from");
     else logger.warn({ ...fields, err: error }, "a replica could not be read for repair; it is tried again later");
-    return { error: error.message };
+    return error.code === "NODE_UNAVAILABLE" ? "waits" : { error: error.message };
   }
   try {
     await target.store.putChunk(chunkId, bytes, { durability: "strict", signal });
