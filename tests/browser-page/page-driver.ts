@@ -35,6 +35,8 @@ export interface PageDriver {
   holdAfter(chunkCount: number): Promise<void>;
   /** Lets some of those that are held go on, or that come next. */
   letThrough(chunkCount: number): void;
+  /** Takes the network away until {@link letGo} and an unlimited {@link throttle}: chunks that are held, and all later requests, fail at once. */
+  cut(): Promise<void>;
   letGo(): Promise<void>;
   /** Waits until the transfer of the name is in the state. */
   untilState(name: string, state: string, timeoutMs?: number): Promise<void>;
@@ -77,8 +79,13 @@ export async function openPage(browser: Browser, url: string, options: PageOptio
     .filter({ hasText: /through|straight/ })
     .waitFor({ timeout: WAIT_MS });
   let release = (_chunkCount: number): void => {};
+  let isCut = false;
   const devtools = await own.newCDPSession(page);
   const row = (name: string) => page.locator("#transfers li", { hasText: name });
+  const throttle = async (bytesPerSecond = -1): Promise<void> => {
+    const limits = { latency: 0, downloadThroughput: -1, uploadThroughput: bytesPerSecond };
+    await devtools.send("Network.emulateNetworkConditions", { offline: bytesPerSecond === 0, ...limits });
+  };
   return {
     ...{ page, context: own, errors },
     async choose(seat, transport, { nodes } = { nodes: true }) {
@@ -88,17 +95,14 @@ export async function openPage(browser: Browser, url: string, options: PageOptio
       await where.waitFor({ timeout: WAIT_MS });
     },
     press: (name) => page.getByRole("button", { name }).evaluate((button: HTMLButtonElement) => button.click()),
-    async throttle(bytesPerSecond = -1) {
-      const limits = { latency: 0, downloadThroughput: -1, uploadThroughput: bytesPerSecond };
-      await devtools.send("Network.emulateNetworkConditions", { offline: bytesPerSecond === 0, ...limits });
-    },
+    throttle,
     async holdAfter(chunkCount) {
       let freeCount = chunkCount;
       const held: (() => void)[] = [];
       await page.route(CHUNK_URL, async (route) => {
         if (freeCount-- <= 0) await new Promise<void>((resolve) => void held.push(resolve));
         // The page may have gone, or have given the request up.
-        await route.continue().catch(() => {});
+        await (isCut ? route.abort("internetdisconnected") : route.continue()).catch(() => {});
       });
       release = (count) => {
         freeCount = Math.max(0, freeCount) + Math.max(0, count - held.length);
@@ -106,7 +110,13 @@ export async function openPage(browser: Browser, url: string, options: PageOptio
       };
     },
     letThrough: (chunkCount) => release(chunkCount),
+    async cut() {
+      isCut = true;
+      await throttle(0);
+      release(Number.POSITIVE_INFINITY);
+    },
     async letGo() {
+      isCut = false;
       await page.unroute(CHUNK_URL);
       release(Number.POSITIVE_INFINITY);
     },

@@ -47,8 +47,7 @@ describePage(
       await driver.holdAfter(1);
       await page.setInputFiles("#files", suite.folder.at("offline.bin"));
       await expect.poll(() => driver.detail("offline.bin"), { timeout: 60_000 }).toMatch(/MiB of 24 MiB/);
-      await driver.throttle(0);
-      await driver.letGo();
+      await driver.cut();
       await page.getByRole("status").filter({ hasText: "Trying again" }).waitFor();
       const row = page.locator("#transfers li", { hasText: "offline.bin" });
       // It tries for half a minute.
@@ -56,6 +55,7 @@ describePage(
       expect(await row.textContent()).toContain("NODE_UNAVAILABLE");
       expect(await row.textContent()).toContain("Check the connection");
       await driver.throttle(undefined);
+      await driver.letGo();
       await page.getByRole("button", { name: "Resume offline.bin" }).click();
       await driver.untilState("offline.bin", "done");
       expect((await suite.cluster.digestOf("offline.bin")).sha256).toBe(sha256Hex(bytes));
