@@ -3,7 +3,7 @@ import type { Clock, Tracer } from "@ashlar/sdk/ports";
 import { inSpan } from "@ashlar/sdk/tracing";
 import { DURATION_BUCKETS_SECONDS, type Metrics } from "../observability/metrics.ts";
 import type { CopiesReport } from "./count-copies.ts";
-import { type RepairReport, sumOfRepairs } from "./repair.ts";
+import type { RepairReport } from "./repair.ts";
 
 /** Runs work and measures it. */
 export interface MaintenanceRecorder {
@@ -102,10 +102,11 @@ function repairGauges({
     help: "Bytes of restored copies by the time of the last round that restored any, in this gateway",
   });
   return ({ waiting: nodes, bytesRepaired }, durationMs) => {
-    const { count, sizeBytes, failingCount } = sumOfRepairs(nodes);
-    waiting.set(count);
-    bytes.set(sizeBytes);
-    failing.set(failingCount);
+    const sum = (member: "count" | "sizeBytes" | "failingCount"): number =>
+      nodes.reduce((total, node) => total + node[member], 0);
+    waiting.set(sum("count"));
+    bytes.set(sum("sizeBytes"));
+    failing.set(sum("failingCount"));
     if (bytesRepaired > 0) rate.set(bytesRepaired / (Math.max(1, durationMs) / 1000));
   };
 }

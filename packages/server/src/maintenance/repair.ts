@@ -47,7 +47,7 @@ const NODES_AT_ONCE = 4;
 const CHUNKS_AT_ONCE = 2;
 /** Entries that are claimed at once. */
 const BATCH = 64;
-/** Two dozen times as long as a batch takes at 64 MiB/s with chunks of 4 MiB. */
+/** Thirty times as long as a batch takes at 64 MiB/s with chunks of 4 MiB. */
 const LEASE_MS = 120_000;
 /** No entry is begun when less than this is left of the lease: a call to a node that hangs ends after 15 s. */
 const LEASE_MARGIN_MS = 30_000;
@@ -216,16 +216,4 @@ async function repairOne(pass: Pass, entry: RepairEntry, target: NamedStore | un
 async function isForgotten({ metadata, signal }: RepairOptions, { chunkId }: RepairEntry): Promise<boolean> {
   const [known] = await metadata.knowsChunks([chunkId], { signal });
   return known === false;
-}
-
-/** What waits, over all nodes. */
-export function sumOfRepairs(waiting: readonly NodeRepairs[]): Omit<NodeRepairs, "nodeId"> {
-  const sum = (member: Exclude<keyof NodeRepairs, "nodeId">): number =>
-    waiting.reduce((total, node) => total + node[member], 0);
-  return {
-    count: sum("count"),
-    sizeBytes: sum("sizeBytes"),
-    claimedCount: sum("claimedCount"),
-    failingCount: sum("failingCount"),
-  };
 }
