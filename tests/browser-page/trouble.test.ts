@@ -5,6 +5,8 @@ import { sha256Hex, testBytes } from "../support/test-bytes.ts";
 import { BUCKET } from "./page-cluster.ts";
 import { describePage } from "./page-suite.ts";
 
+const TOKEN_LIFE_S = 3;
+
 describePage(
   "the page in trouble",
   (suite) => {
@@ -23,6 +25,30 @@ describePage(
       expect(sessions).toBeGreaterThan(0);
       expect(await page.getByRole("alert").textContent()).toBe("");
       expect((await suite.cluster.digestOf("token.bin")).sha256).toBe(sha256Hex(bytes));
+      await driver.close();
+    });
+
+    test("waits for its app, whose token it needs, as it waits for the store", async () => {
+      const driver = await suite.open();
+      const { page } = driver;
+      const bytes = testBytes(12 * MIB, 65);
+      await writeFile(suite.folder.at("app-away.bin"), bytes);
+      await driver.holdAfter(1);
+      await page.setInputFiles("#files", suite.folder.at("app-away.bin"));
+      await expect.poll(() => driver.detail("app-away.bin"), { timeout: 60_000 }).toMatch(/MiB of 12 MiB/);
+      let isAsked = false;
+      await page.route("**/api/session", async (route) => {
+        isAsked = true;
+        await route.abort("internetdisconnected").catch(() => {});
+      });
+      // The token of the first calls has ended when the last chunk is there.
+      await new Promise((resolve) => setTimeout(resolve, TOKEN_LIFE_S * 1000));
+      await driver.letGo();
+      await expect.poll(() => isAsked, { timeout: 60_000 }).toBe(true);
+      await page.getByRole("status").filter({ hasText: "Trying again" }).waitFor();
+      await page.unroute("**/api/session");
+      await driver.untilState("app-away.bin", "done");
+      expect((await suite.cluster.digestOf("app-away.bin")).sha256).toBe(sha256Hex(bytes));
       await driver.close();
     });
 
@@ -107,5 +133,5 @@ describePage(
       await driver.close();
     });
   },
-  { exampleArgs: ["--token-life", "3"] },
+  { exampleArgs: ["--token-life", String(TOKEN_LIFE_S)] },
 );

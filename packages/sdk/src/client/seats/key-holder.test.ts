@@ -86,19 +86,29 @@ describe("a key that a function gives", () => {
   it("that cannot be had fails the calls that wait, once, and the next call asks again", async () => {
     let online = false;
     let asked = 0;
-    const offline = new TypeError("Failed to fetch");
+    const broken = new TypeError("token is undefined");
     const { connection } = gatewayOf(async () => {
       asked++;
-      if (!online) throw offline;
+      if (!online) throw broken;
       return "key-1";
     });
     const failed = await Promise.allSettled([1, 2, 3].map(() => connection.catalog.getBucket("box")));
     for (const { reason } of failed as PromiseRejectedResult[])
-      expect(reason).toMatchObject({ code: "UNAUTHENTICATED", message: "the apiKey function failed", cause: offline });
+      expect(reason).toMatchObject({ code: "UNAUTHENTICATED", message: "the apiKey function failed", cause: broken });
     expect(asked).toBe(1);
     online = true;
     expect(await connection.catalog.getBucket("box")).toMatchObject({ bucket: "box" });
     expect(asked).toBe(2);
+  });
+
+  it.each([
+    ["its network is away", new TypeError("Failed to fetch")],
+    ["its server does not answer", new DOMException("The operation timed out.", "TimeoutError")],
+    ["a call of its own says so", new AshlarError("OVERLOADED", "busy")],
+  ])("that cannot be had because %s is NODE_UNAVAILABLE, which is tried again", async (_, cause) => {
+    const { connection } = gatewayOf(() => Promise.reject(cause));
+    const error = await connection.catalog.getBucket("box").catch((reason: unknown) => AshlarError.from(reason));
+    expect(error).toMatchObject({ code: "NODE_UNAVAILABLE", retryable: true, cause });
   });
 
   it.each([

@@ -1,5 +1,6 @@
 import { AshlarError } from "../../errors/index.ts";
 import { raceAbort } from "../../internal/linked-abort.ts";
+import { fromNetworkError } from "../../internal/network-error.ts";
 import type { CallOptions, GatewayConnection } from "../../ports/index.ts";
 import { assertApiKey } from "./remote-options.ts";
 
@@ -11,7 +12,10 @@ export interface KeyHolder {
   renew(refused: Promise<string>): boolean;
 }
 
-/** @param ask the app's function. If it fails, the calls that wait for it fail, and the next call asks again. */
+/**
+ * @param ask the app's function. If it fails, the calls that wait for it fail, and the next call asks again: NODE_UNAVAILABLE, which seats try again, if
+ * it could not reach what it asks, else UNAUTHENTICATED.
+ */
 export function createKeyHolder(ask: () => string | Promise<string>): KeyHolder {
   let held: Promise<string> | undefined;
   const askApp = async (): Promise<string> => {
@@ -19,7 +23,10 @@ export function createKeyHolder(ask: () => string | Promise<string>): KeyHolder 
     try {
       apiKey = await ask();
     } catch (cause) {
-      throw new AshlarError("UNAUTHENTICATED", "the apiKey function failed", { cause });
+      // A page whose network is away cannot reach its app either: calls wait for both alike, by their own policy.
+      const { code, retryable } = fromNetworkError(cause);
+      const isAway = retryable || code === "DEADLINE_EXCEEDED";
+      throw new AshlarError(isAway ? "NODE_UNAVAILABLE" : "UNAUTHENTICATED", "the apiKey function failed", { cause });
     }
     assertApiKey(apiKey);
     return apiKey;

@@ -12,6 +12,7 @@ import type { SeatInstruments } from "../seat.ts";
  *
  * The function is called at the first call of the client, and its answer is kept. When a gateway refuses that answer, the function is called again:
  * at most once for each call, and once for all calls that run. So a page asks its app for an access token, and goes on when the token has expired.
+ * What it throws ends the calls that wait for it as UNAUTHENTICATED; if it could not reach the app, they are tried again as long as for the gateway.
  */
 export type ApiKeySource = string | (() => string | Promise<string>);
 
