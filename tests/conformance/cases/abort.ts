@@ -27,7 +27,8 @@ export function abortCases(use: UseContext): void {
       const controller = new AbortController();
       const listeners = watchAbortListeners(controller.signal);
       const upload = client.putObject({ ...ref, body, signal: controller.signal, chunker: fixed(CHUNK) });
-      await pause(50);
+      // A client that has yet to load its transport begins late.
+      await expect.poll(() => body.pulls).toBe(4);
       await expectAborts(controller, upload);
       expect(body.returned).toBe(true);
       expect(listeners.count()).toBe(0);
@@ -41,7 +42,7 @@ export function abortCases(use: UseContext): void {
       const controller = new AbortController();
       const listeners = watchAbortListeners(controller.signal);
       const upload = client.putObject({ ...ref, body, signal: controller.signal, chunker: fixed(CHUNK) });
-      await pause(100);
+      await expect.poll(() => body.pulls).toBeGreaterThan(4);
       await expectAborts(controller, upload);
       const { pulls } = body;
       await pause(20);
@@ -102,7 +103,8 @@ export function abortCases(use: UseContext): void {
       await expectPrompt(expectCode(upload, "DEADLINE_EXCEEDED"));
       // Timers may be early by a rounding, and never by more.
       expect(performance.now() - startedAtMs).toBeGreaterThan(140);
-      expect(body.returned).toBe(true);
+      // On a machine that is too busy to begin within that time, the body is untouched.
+      expect(body.returned).toBe(body.pulls > 0);
       await expectCode(client.headObject(ref), "OBJECT_NOT_FOUND");
     });
 

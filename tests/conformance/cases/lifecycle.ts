@@ -40,7 +40,7 @@ export function lifecycleCases(use: UseContext): void {
       const got = await client.getObject({ ...ref, concurrency: 1 });
       const iterator = got[Symbol.asyncIterator]();
       await iterator.next();
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      await expect.poll(() => body.pulls).toBe(3);
       const ended = expectCode(upload, "STORE_CLOSED");
       await client.close();
       await ended;
