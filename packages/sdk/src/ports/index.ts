@@ -4,6 +4,13 @@ export type { Layout, LayoutNode } from "../ring/layout.ts";
 export type { AccessRole, AccessToken, AccessTokenRequest, AccessTokenSource } from "./access-token.ts";
 export { checkedChunkStore } from "./checked-chunk-store.ts";
 export { checkedMetadataStore } from "./checked-metadata-store.ts";
+export type {
+  ChunkLocations,
+  LayoutAdvance,
+  LayoutUse,
+  OutdatedChunk,
+  OutdatedChunkPage,
+} from "./chunk-locations.ts";
 export {
   type BadEntry,
   type BytesProgress,

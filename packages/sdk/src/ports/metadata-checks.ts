@@ -4,6 +4,7 @@ import { DIGEST_BYTES, type Digest, isDigestHex } from "../hash/digest.ts";
 import { checkedUrl } from "../internal/checked-url.ts";
 import * as LIMITS from "../limit-values.ts";
 import { checkChunks } from "../manifest/check-chunks.ts";
+import type { LayoutAdvance } from "./chunk-locations.ts";
 import type { CredentialScope } from "./credentials.ts";
 import { DURABILITIES, type Durability } from "./durability.ts";
 import type { MissedCopy } from "./metadata-store.ts";
@@ -163,6 +164,14 @@ export function checkMissedCopies(copies: readonly MissedCopy[]): void {
     checkNodeId(nodeId);
     for (const layoutVersion of layoutVersions) checkInteger(layoutVersion, "layoutVersion", { min: 0 });
   }
+}
+
+/** @throws {AshlarError} INVALID_ARGUMENT. */
+export function checkLayoutAdvance({ layoutVersion, chunks }: LayoutAdvance): void {
+  if (chunks.length > LIMITS.LIST_LIMIT_MAX) invalid(`one call moves up to ${LIMITS.LIST_LIMIT_MAX} chunks`);
+  checkDigests(chunks.map(({ chunkId }) => chunkId));
+  checkInteger(layoutVersion, "layoutVersion", { min: 1 });
+  for (const chunk of chunks) checkInteger(chunk.layoutVersion, "layoutVersion", { min: 1, max: layoutVersion - 1 });
 }
 
 export function checkChunkedContent(content: ChunkedContent, sizeBytes: number): void {

@@ -121,6 +121,12 @@ const checkedOutcome = ({ repairId, retryInMs, error }: RepairOutcome): RepairOu
   return { repairId, retryInMs, error: keptError(error) };
 };
 
+/** A step of background work. */
+const workStep = <Query extends { readonly limit: number }>(query: Query): Query => {
+  checkWorkLimit(query.limit);
+  return query;
+};
+
 /** A step of background work on rows of at least this age. */
 const olderThan =
   <Age extends string>(age: Age) =>
@@ -403,11 +409,22 @@ export const METADATA_OPERATIONS: OperationTable = Object.freeze({
   countRepairs: READ_ALL,
   queueLostCopies: {
     kind: "repeat",
-    prepare(query) {
-      checkWorkLimit(query.limit);
-      return query;
+    prepare: workStep,
+  },
+
+  listOutdatedChunks: {
+    kind: "read",
+    prepare: workStep,
+  },
+  advanceLayouts: {
+    kind: "repeat",
+    prepare(advance) {
+      check.checkLayoutAdvance(advance);
+      return advance;
     },
   },
+  settledLayouts: { kind: "read", prepare: digests },
+  countLayoutUse: READ_ALL,
 
   claimJob: {
     kind: "repeat",
@@ -550,10 +567,7 @@ export const METADATA_OPERATIONS: OperationTable = Object.freeze({
   listChunkRows: { kind: "read", prepare: examination },
   countCopies: {
     kind: "read",
-    prepare(query) {
-      checkWorkLimit(query.limit);
-      return query;
-    },
+    prepare: workStep,
   },
   copiesOf: { kind: "read", prepare: digests },
   manifestOwners: { kind: "read", prepare: examination },

@@ -1,4 +1,5 @@
 import type { Digest } from "../hash/index.ts";
+import type { ChunkLocations } from "./chunk-locations.ts";
 import type { CallOptions } from "./chunk-store.ts";
 import type { CredentialCatalog } from "./credentials.ts";
 import type { DatabaseIdentity } from "./database-identity.ts";
@@ -337,6 +338,7 @@ export interface MetadataStore
     CollectionQueue,
     RepairQueue,
     JobLeases,
+    ChunkLocations,
     NodeRegistry,
     LayoutHistory,
     CredentialCatalog,

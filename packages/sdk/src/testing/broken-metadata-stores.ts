@@ -11,6 +11,7 @@ import {
 } from "../ports/index.ts";
 import type { BrokenMetadataStore, MetadataStoreSubject } from "./metadata-store/contract-case.ts";
 import { endRepairs } from "./metadata-store/fixtures.ts";
+import { LOCATION_FAULTS } from "./metadata-store/location-faults.ts";
 import { WORK_FAULTS } from "./metadata-store/work-faults.ts";
 
 export type { BrokenMetadataStore };
@@ -648,5 +649,6 @@ export const BROKEN_METADATA_STORES: readonly BrokenMetadataStore[] = Object.fre
   ...OPERATION_FAULTS,
   ...COLLECTION_FAULTS,
   ...WORK_FAULTS,
+  ...LOCATION_FAULTS,
   ...LIFECYCLE_FAULTS,
 ]);

@@ -8,6 +8,7 @@ import type { CreateMetadataStoreSubject, MetadataStoreCase } from "./metadata-s
 import { CREDENTIAL_CASES } from "./metadata-store/credential-cases.ts";
 import { LIFECYCLE_CASES } from "./metadata-store/lifecycle-cases.ts";
 import { LIST_CASES } from "./metadata-store/list-cases.ts";
+import { LOCATION_CASES } from "./metadata-store/location-cases.ts";
 import { LOST_DISK_CASES } from "./metadata-store/lost-disk-cases.ts";
 import { MANIFEST_CASES } from "./metadata-store/manifest-cases.ts";
 import { NODE_CASES } from "./metadata-store/node-cases.ts";
@@ -29,6 +30,7 @@ export const METADATA_STORE_CASES: readonly MetadataStoreCase[] = Object.freeze(
   ...NODE_CASES,
   ...LOST_DISK_CASES,
   ...WORK_CASES,
+  ...LOCATION_CASES,
   ...CREDENTIAL_CASES,
   ...CONCURRENCY_CASES,
 ]);

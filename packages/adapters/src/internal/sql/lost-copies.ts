@@ -1,7 +1,7 @@
 import { digestFromBytes, encodeHex } from "@ashlar/sdk/hash";
 import type { LostCopiesStep } from "@ashlar/sdk/ports";
 import { insertRepairs, type MissedReplica } from "./chunk-rows.ts";
-import { placementReader } from "./layout-rows.ts";
+import { placementReader, readNewestLayout } from "./layout-rows.ts";
 import type { SqlSession } from "./sql-session.ts";
 
 interface ChunkRow {
@@ -45,18 +45,25 @@ export async function queueLostCopies(
   return { rowsWalked: rows.length, copiesQueued: lost.length, isDone: false };
 }
 
-/** The chunks that belong on the node by the layout of each row. A commit that takes a collected chunk back queues its copies itself. */
+/**
+ * The chunks that belong on the node by the layout of each row, or by the newest one: rebalance may have found the copy there, and be about to move the
+ * row. A commit that takes a collected chunk back queues its copies itself.
+ */
 async function lostOf(
   session: SqlSession,
   nodeId: string,
   rows: readonly ChunkRow[],
 ): Promise<readonly MissedReplica[]> {
   const placementOf = placementReader(session);
+  const newest = await readNewestLayout(session);
   const lost: MissedReplica[] = [];
   for (const { chunk_id, size_bytes: sizeBytes, layout_version: layoutVersion, state } of rows) {
     if (state === "collecting") continue;
     const chunkId = digestFromBytes(chunk_id);
-    if ((await placementOf(layoutVersion))?.nodesOf(chunkId).includes(nodeId) !== true) continue;
+    const belongsBy = async (version = 0): Promise<boolean> =>
+      (await placementOf(version))?.nodesOf(chunkId).includes(nodeId) === true;
+    if (layoutVersion === 0) continue;
+    if (!(await belongsBy(layoutVersion)) && !(await belongsBy(newest?.layoutVersion))) continue;
     lost.push({ chunkId, sizeBytes, nodeId, layoutVersion });
   }
   return lost;

@@ -17,6 +17,7 @@ import * as examination from "./examination-operations.ts";
 import * as identity from "./identity-operations.ts";
 import * as jobs from "./job-operations.ts";
 import { listObjects } from "./list-operations.ts";
+import * as locations from "./location-operations.ts";
 import { queueLostCopies } from "./lost-copies.ts";
 import * as nodes from "./node-operations.ts";
 import * as objectExamination from "./object-examination.ts";
@@ -56,6 +57,7 @@ export const SQL_OPERATIONS: SqlOperations = Object.freeze({
   ...collection,
   ...repairs,
   queueLostCopies,
+  ...locations,
   ...jobs,
   ...copies,
   ...nodes,

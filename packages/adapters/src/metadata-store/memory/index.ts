@@ -13,6 +13,7 @@ import { memoryCredentials } from "./credentials.ts";
 import { memoryExamination } from "./examination.ts";
 import { memoryIdentity } from "./identity.ts";
 import { memoryJobs } from "./jobs.ts";
+import { memoryLocations } from "./locations.ts";
 import { memoryNodes } from "./nodes.ts";
 import { memoryObjects } from "./objects.ts";
 import { onceEach } from "./once.ts";
@@ -53,6 +54,7 @@ export function createMemoryMetadataStore(options: MemoryMetadataStoreOptions = 
       ...memoryCollection(state),
       ...memoryRepairs(state),
       ...memoryJobs(state),
+      ...memoryLocations(state),
       ...memoryNodes(state),
       ...memoryCredentials(state),
       ...memoryIdentity(state),

@@ -110,9 +110,12 @@ function queueLostCopies(state: MemoryState, limit: number): LostCopiesStep {
   let copiesQueued = 0;
   for (const id of ids) {
     const chunk = state.chunks.get(id);
-    const layout = state.layouts.find(({ layoutVersion }) => layoutVersion === chunk?.layoutVersion);
-    if (chunk === undefined || layout === undefined || chunk.collecting) continue;
-    if (!replicasUnder(layout, chunk.chunkId).includes(nodeId)) continue;
+    if (chunk === undefined || chunk.collecting || chunk.layoutVersion === 0) continue;
+    // By the newest layout too: rebalance may have found the copy there, and be about to move the row.
+    const layouts = state.layouts.filter(
+      (layout) => layout.layoutVersion === chunk.layoutVersion || layout === state.layouts.at(-1),
+    );
+    if (!layouts.some((layout) => replicasUnder(layout, chunk.chunkId).includes(nodeId))) continue;
     queueRepair(state, id, nodeId);
     copiesQueued++;
   }

@@ -1,0 +1,52 @@
+import type { BrokenMetadataStore } from "./contract-case.ts";
+
+/** Faults in where chunks are said to lie. */
+export const LOCATION_FAULTS: readonly BrokenMetadataStore[] = [
+  {
+    fault: "ends the walk over outdated chunks with the first page",
+    caughtBy:
+      "chunks of older layouts are found page by page, in the order of their ids, and those of the newest are not",
+    override: (sound) => ({
+      listOutdatedChunks: async (query, options) => ({
+        chunks: (await sound.listOutdatedChunks(query, options)).chunks,
+      }),
+    }),
+  },
+  {
+    fault: "moves a row that a commit has moved meanwhile",
+    caughtBy: "a row that names another layout than was seen stays: a commit has moved it meanwhile",
+    override: (sound) => ({
+      advanceLayouts: async ({ layoutVersion, chunks }, options) => {
+        const versions = [...Array(layoutVersion - 1).keys()].map((index) => index + 1);
+        const all = versions.flatMap((version) => chunks.map(({ chunkId }) => ({ chunkId, layoutVersion: version })));
+        return await sound.advanceLayouts({ layoutVersion, chunks: all }, options);
+      },
+    }),
+  },
+  {
+    fault: "keeps repairs for nodes that the newer layout does not name",
+    caughtBy: "a row that moves keeps what is missing where the newer layout wants it, and drops what it wants no more",
+    override: (sound) => ({
+      advanceLayouts: async (advance, options) => {
+        const before = await sound.listRepairs({ limit: 1000 });
+        const moved = await sound.advanceLayouts(advance, options);
+        const after = new Set((await sound.listRepairs({ limit: 1000 })).map(({ repairId }) => repairId));
+        const dropped = before.filter(({ repairId }) => !after.has(repairId));
+        await sound.queueRepairs(
+          dropped.map(({ chunkId, nodeId }) => ({ chunkId, nodeId, layoutVersions: [advance.layoutVersion] })),
+        );
+        return moved;
+      },
+    }),
+  },
+  {
+    fault: "says of a chunk that lacks a copy that all are there",
+    caughtBy: "a row that moves keeps what is missing where the newer layout wants it, and drops what it wants no more",
+    override: (sound) => ({
+      settledLayouts: async (chunkIds, options) => {
+        const newest = (await sound.clusterSnapshot()).layouts[0]?.layoutVersion;
+        return (await sound.settledLayouts(chunkIds, options)).map((version) => version ?? newest);
+      },
+    }),
+  },
+];
