@@ -56,9 +56,14 @@ export function createClusterTopology(options: ClusterTopologyOptions): Topology
     },
     async readCandidates(chunkId: Digest): Promise<readonly NamedStore[]> {
       const { layouts } = await current("read");
-      const nodeIds = new Set(layouts.flatMap((layout) => view.placementOf(layout).nodesOf(chunkId)));
-      if (nodeIds.size === 0 && options.fallback !== undefined) return [options.fallback];
-      return [...nodeIds].map(pool.storeOf);
+      const namedBy = new Map<string, number>();
+      for (const layout of layouts)
+        for (const nodeId of view.placementOf(layout).nodesOf(chunkId))
+          namedBy.set(nodeId, (namedBy.get(nodeId) ?? 0) + 1);
+      if (namedBy.size === 0 && options.fallback !== undefined) return [options.fallback];
+      // While copies move, those on nodes that every layout names are sure to be there.
+      const nodeIds = [...namedBy.keys()].sort((a, b) => (namedBy.get(b) ?? 0) - (namedBy.get(a) ?? 0));
+      return nodeIds.map(pool.storeOf);
     },
     async allStores(_options?: CallOptions): Promise<readonly NamedStore[]> {
       const { nodes } = await current("write");

@@ -4,17 +4,20 @@ import * as LIMITS from "../limit-values.ts";
 import type {
   BucketCatalog,
   CallOptions,
+  ChunkLocations,
   Clock,
   CollectingChunk,
   CollectionQueue,
   DatabaseIdentity,
   DeleteOutcome,
+  ListedChunk,
   Logger,
   MetadataExamination,
 } from "../ports/index.ts";
 import { systemClock } from "../ports/system.ts";
 import { type MarkedDeletes, openMarkedDeletes } from "./marked-deletes.ts";
 import { CANDIDATES_MAX, findNamedChunks } from "./named-chunks.ts";
+import { findStaleCopies } from "./stale-copies.ts";
 import type { NamedStore, Topology } from "./topology.ts";
 
 /** Work per step: bounds transactions and memory. */
@@ -24,6 +27,7 @@ const BATCH = 500;
 export interface CollectOptions extends CallOptions {
   readonly metadata: CollectionQueue &
     MetadataExamination &
+    Pick<ChunkLocations, "settledLayouts"> &
     Pick<BucketCatalog, "listBuckets"> &
     Pick<DatabaseIdentity, "databaseMark" | "advanceDatabase">;
   readonly topology: Topology;
@@ -49,6 +53,8 @@ export interface CollectReport {
   readonly orphansDeleted: number;
   /** Files that no row knows and that were claimed lately: of running uploads, and of uploads that failed or were interrupted. */
   readonly orphansKept: number;
+  /** Copies on nodes where no layout wants them any more. */
+  readonly staleCopiesDeleted: number;
   /** Stores that deleted nothing, because they serve another metadata database or a newer state of it: see `ashlar fsck`. */
   readonly storesRefusing: number;
   /** Contradictions found in the metadata, such as a chunk that an object names and no row counts. The chunks were left alone: see `ashlar fsck`. */
@@ -208,6 +214,7 @@ interface SweepReport {
   readonly orphansDeleted: number;
   /** Chunks that no row knows and that were claimed too lately to go. */
   readonly orphansKept: number;
+  readonly staleCopiesDeleted: number;
   /** Chunks that are named but whose row is lost, and segments that nobody can read; each is counted once per store. */
   readonly damagesFound: number;
 }
@@ -231,7 +238,7 @@ async function sweepUnlessEmptied(run: Run): Promise<SweepReport> {
       );
     }
   }
-  return { orphansDeleted: 0, orphansKept: 0, damagesFound: 0 };
+  return { orphansDeleted: 0, orphansKept: 0, staleCopiesDeleted: 0, damagesFound: 0 };
 }
 
 /**
@@ -242,15 +249,14 @@ async function sweepUnlessEmptied(run: Run): Promise<SweepReport> {
  * knows what it names.
  */
 async function sweepOrphans(run: Run): Promise<SweepReport> {
-  let orphansDeleted = 0;
-  let orphansKept = 0;
-  let damagesFound = 0;
+  const total = { orphansDeleted: 0, orphansKept: 0, staleCopiesDeleted: 0, damagesFound: 0 };
   for (const target of await run.topology.allStores({ signal: run.signal })) {
     try {
       for await (const report of sweepStore(run, target)) {
-        orphansDeleted += report.orphansDeleted;
-        orphansKept += report.orphansKept;
-        damagesFound += report.damagesFound;
+        total.orphansDeleted += report.orphansDeleted;
+        total.orphansKept += report.orphansKept;
+        total.staleCopiesDeleted += report.staleCopiesDeleted;
+        total.damagesFound += report.damagesFound;
       }
     } catch (thrown) {
       const error = AshlarError.from(thrown);
@@ -258,33 +264,57 @@ async function sweepOrphans(run: Run): Promise<SweepReport> {
       run.logger.warn({ err: error, nodeId: target.nodeId }, "orphan sweep skipped a store");
     }
   }
-  return { orphansDeleted, orphansKept, damagesFound };
+  return total;
 }
 
 async function* sweepStore(run: Run, target: NamedStore): AsyncGenerator<SweepReport> {
   const { metadata, claimTtlMs, signal } = run;
   let orphans: Digest[] = [];
   let youngCount = 0;
+  let staleCopiesDeleted = 0;
   let cursor: string | undefined;
   do {
     const page = await target.store.listChunks({ cursor, signal });
     const ids = page.chunks.map((chunk) => chunk.chunkId);
     const known = ids.length === 0 ? [] : await metadata.knowsChunks(ids, { signal });
+    const isOld = (chunk: ListedChunk): boolean => chunk.unclaimedForMs >= claimTtlMs;
     const unknown = page.chunks.filter((_, index) => known[index] === false);
-    const old = unknown.filter((chunk) => chunk.unclaimedForMs >= claimTtlMs);
+    const old = unknown.filter(isOld);
     orphans.push(...old.map((chunk) => chunk.chunkId));
     youngCount += unknown.length - old.length;
+    staleCopiesDeleted += await deleteStale(
+      run,
+      target,
+      page.chunks.filter((chunk, index) => known[index] === true && isOld(chunk)),
+    );
     cursor = page.nextCursor;
     if (orphans.length > CANDIDATES_MAX - BATCH || cursor === undefined) {
       const { orphansKept, ...report } = await deleteOrphans(run, target, orphans);
-      yield { ...report, orphansKept: orphansKept + youngCount };
+      yield { ...report, orphansKept: orphansKept + youngCount, staleCopiesDeleted };
       orphans = [];
       youngCount = 0;
+      staleCopiesDeleted = 0;
     }
   } while (cursor !== undefined);
 }
 
-async function deleteOrphans(run: Run, target: NamedStore, orphans: readonly Digest[]): Promise<SweepReport> {
+/** @returns how many were deleted: not those that were claimed meanwhile, by an upload or because a newer layout wants them there again. */
+async function deleteStale(run: Run, target: NamedStore, listed: readonly ListedChunk[]): Promise<number> {
+  let deleted = 0;
+  for (let start = 0; start < listed.length; start += BATCH) {
+    const stale = await findStaleCopies(run, target, listed.slice(start, start + BATCH));
+    if (stale.length === 0) continue;
+    const outcomes = await run.deletes.delete(target, stale, run.claimTtlMs);
+    deleted += outcomes.filter((outcome) => outcome === "deleted").length;
+  }
+  return deleted;
+}
+
+async function deleteOrphans(
+  run: Run,
+  target: NamedStore,
+  orphans: readonly Digest[],
+): Promise<Omit<SweepReport, "staleCopiesDeleted">> {
   const { metadata, logger, deletes, claimTtlMs, signal } = run;
   const isDamaged = (count: number | undefined): boolean => count === undefined;
   const found = await findNamedChunks(metadata, orphans, { isDamaged, signal });

@@ -31,7 +31,7 @@ export interface ClusterView {
 export interface Topology {
   /** Placement of new chunks. @throws {AshlarError} NODE_UNAVAILABLE if there is no node at all. */
   writePlacement(chunkId: Digest, options?: CallOptions): Promise<ChunkPlacement>;
-  /** Stores to read from, best first: the newest layout's placement, then those of older layouts still in use. */
+  /** Stores to read from, best first: those that most layouts in use name, and among these the newest layout's. */
   readCandidates(chunkId: Digest, options?: CallOptions): Promise<readonly NamedStore[]>;
   /** Every store there is now, for sweeps: the view is renewed first if it is old. */
   allStores(options?: CallOptions): Promise<readonly NamedStore[]>;

@@ -48,8 +48,8 @@ export interface ChunkLocations {
    */
   advanceLayouts(advance: LayoutAdvance, options?: CallOptions): Promise<number>;
   /**
-   * For each chunk the layout that its row names, if every copy is there as far as the repair queue knows; `undefined` while a copy is missing, and for
-   * a chunk that nothing names. A copy on a node that neither this layout nor the newest one names is needed by nobody.
+   * For each chunk the layout that its row names, if every copy is there as far as the repair queue knows; `undefined` while a copy is missing, while
+   * the copies of a node that lost its disk are being queued, and for a chunk that nothing names. A copy on a node that neither this layout nor the newest one names is needed by nobody.
    */
   settledLayouts(chunkIds: readonly Digest[], options?: CallOptions): Promise<ReadonlyArray<number | undefined>>;
   /** Chunks that something names, by the layout that they follow; newest layout first. Those of stores without layouts are not counted. */

@@ -1,7 +1,6 @@
 import {
   type CollectOptions,
   type CollectReport,
-  collect,
   type ExamineOptions,
   examineStore,
   type ReplicatedStore,
@@ -12,6 +11,7 @@ import { AshlarError } from "@ashlar/sdk/errors";
 import { LIMITS } from "@ashlar/sdk/limits";
 import type {
   CallOptions,
+  ChunkLocations,
   Clock,
   DatabaseIdentity,
   JobLeases,
@@ -24,14 +24,15 @@ import type { Metrics } from "../observability/metrics.ts";
 import { copiesCounter } from "./count-copies.ts";
 import { runLeasedJob } from "./leased-job.ts";
 import { maintenanceMetrics } from "./maintenance-metrics.ts";
-import { type RepairReport, repair } from "./repair.ts";
+import { type CopiesMoved, maintenanceRounds } from "./rounds.ts";
 import { type Schedule, startSchedule } from "./schedule.ts";
 
-/** What {@link createMaintenance} takes. Durations in ms; defaults in `LIMITS`. */
+/** What {@link createMaintenance} takes. Durations in ms; the defaults in capitals are in `LIMITS`. */
 export interface MaintenanceOptions {
   readonly metadata: CollectOptions["metadata"] &
     ExamineOptions["metadata"] &
     RepairQueue &
+    ChunkLocations &
     JobLeases &
     Pick<DatabaseIdentity, "checkIntegrity">;
   /** The caller closes it. */
@@ -59,15 +60,15 @@ export interface MaintenanceOptions {
 }
 
 /** What one round of all background work did. */
-export interface MaintenanceReport extends CollectReport, RepairReport {}
+export interface MaintenanceReport extends CollectReport, CopiesMoved {}
 
 /**
- * Background work of a gateway. Claimed in the metadata database with leases, so any number of gateways may run it: none does what another does, and
- * another goes on when one dies.
+ * Background work of a gateway. Repair, rebalance and collection are claimed in the metadata database with leases, so any number of gateways may run
+ * them: none does what another does, and another goes on when one dies. Each gateway counts copies and examines the database for figures of its own.
  */
 export interface Maintenance {
   /**
-   * Repairs what is due, then collects, now: also if another gateway collects.
+   * Moves copies to where the newest layout wants them, repairs what is due, then collects, now: also if another gateway does.
    * @throws {AshlarError} METADATA_UNAVAILABLE; what was done stays done.
    */
   runOnce(options?: CallOptions): Promise<MaintenanceReport>;
@@ -95,20 +96,7 @@ export function createMaintenance(options: MaintenanceOptions): Maintenance {
   const { clock, random, logger } = options;
   const record = maintenanceMetrics(options);
 
-  const collectNow = (call: CallOptions): Promise<CollectReport> =>
-    record.collection(async () => {
-      const report = await collect({ ...options, ...call });
-      if (Object.values(report).some((count) => count > 0)) logger.info({ ...report }, "collected");
-      return report;
-    });
-  const repairNow = (call: CallOptions): Promise<RepairReport> =>
-    record.repair(async () => {
-      const report = await repair({ ...options, ...call });
-      const { waiting: _waiting, ...did } = report;
-      if (Object.values(did).some((count) => count > 0)) logger.info({ ...did }, "repaired");
-      return report;
-    });
-
+  const { collectNow, repairNow, followLayout } = maintenanceRounds(options, record);
   const countNow = copiesCounter(options, record);
 
   const stepNow = (signal: AbortSignal): Promise<void> =>
@@ -118,14 +106,26 @@ export function createMaintenance(options: MaintenanceOptions): Maintenance {
       logger.warn({ error: message }, "not every store was told the latest step of the metadata database");
     });
 
+  const runLeased = (
+    job: string,
+    everyMs: number,
+    signal: AbortSignal,
+    work: (call: CallOptions) => Promise<unknown>,
+  ): Promise<void> =>
+    runLeasedJob({
+      ...{ metadata: options.metadata, clock, logger, signal, job, everyMs },
+      run: async (lease) => void (await work({ signal: lease })),
+    });
+
   const collectIntervalMs = options.collectIntervalMs ?? LIMITS.COLLECT_INTERVAL_MS;
+  const repairIntervalMs = options.repairIntervalMs ?? REPAIR_INTERVAL_MS;
   let schedules: readonly Schedule[] = [];
   let starting: { readonly done: Promise<void>; readonly abort: AbortController } | undefined;
   return {
     async runOnce(call = {}) {
-      const repaired = await repairNow(call);
+      const followed = await followLayout(call);
       await countNow(call);
-      return { ...repaired, ...(await collectNow(call)) };
+      return { ...followed, ...(await collectNow(call)) };
     },
     start() {
       if (schedules.length > 0) return;
@@ -137,19 +137,16 @@ export function createMaintenance(options: MaintenanceOptions): Maintenance {
           ...common,
           name: "collect",
           intervalMs: collectIntervalMs,
-          run: (signal) =>
-            runLeasedJob({
-              ...{ metadata: options.metadata, clock, logger, signal, job: "collect" },
-              everyMs: collectIntervalMs * DUE_EARLIER,
-              run: async (lease) => void (await collectNow({ signal: lease })),
-            }),
+          run: (signal) => runLeased("collect", collectIntervalMs * DUE_EARLIER, signal, collectNow),
         }),
         startSchedule({
           ...common,
           name: "repair",
-          intervalMs: options.repairIntervalMs ?? REPAIR_INTERVAL_MS,
-          // The count comes after the repairs, which change it.
+          intervalMs: repairIntervalMs,
+          // Repair makes the copies that move, and the count comes after the repairs, which change it.
           run: async (signal) => {
+            if (await isLayoutChanging(options.topology))
+              await runLeased("rebalance", repairIntervalMs * DUE_EARLIER, signal, followLayout);
             await repairNow({ signal });
             await countNow({ signal });
           },
@@ -171,6 +168,11 @@ export function createMaintenance(options: MaintenanceOptions): Maintenance {
       if (stopping.length > 0) await stepNow(AbortSignal.timeout(STEP_AT_END_MS));
     },
   };
+}
+
+/** Whether some chunk follows an older layout than the newest. */
+async function isLayoutChanging({ view }: Topology): Promise<boolean> {
+  return ((await view?.layoutsInUse()) ?? []).length > 1;
 }
 
 /** Looks through the database and its rows. @returns how many damages there are; the first ones are logged. */

@@ -3,11 +3,13 @@ import type { Clock, Tracer } from "@ashlar/sdk/ports";
 import { inSpan } from "@ashlar/sdk/tracing";
 import { DURATION_BUCKETS_SECONDS, type Metrics } from "../observability/metrics.ts";
 import type { CopiesReport } from "./count-copies.ts";
+import type { RebalanceReport } from "./rebalance.ts";
 import type { RepairReport } from "./repair.ts";
 
 /** Runs work and measures it. */
 export interface MaintenanceRecorder {
   collection(work: () => Promise<CollectReport>): Promise<CollectReport>;
+  rebalance(work: () => Promise<RebalanceReport>): Promise<RebalanceReport>;
   repair(work: () => Promise<RepairReport>): Promise<RepairReport>;
   check(work: () => Promise<{ readonly problems: number }>): Promise<void>;
   copies(work: () => Promise<CopiesReport>): Promise<void>;
@@ -39,6 +41,10 @@ export function maintenanceMetrics(options: {
   const damaged = metrics.gauge({
     name: "ashlar_metadata_problems",
     help: "Damages that the last examination and the last collection found in the metadata database",
+  });
+  const behind = metrics.gauge({
+    name: "ashlar_chunks_behind_layout",
+    help: "Chunks that waited after the last pass of rebalance to follow the newest layout; 0 in gateways that did none",
   });
   const tellCopies = copiesGauges(options);
   const problems = { check: 0, collection: 0 };
@@ -74,6 +80,11 @@ export function maintenanceMetrics(options: {
     },
     async copies(work) {
       tellCopies(await timed("copies", work, () => []));
+    },
+    async rebalance(work) {
+      const report = await timed("rebalance", work, ({ chunksBehind: _behind, ...did }) => Object.entries(did));
+      behind.set(report.chunksBehind);
+      return report;
     },
     async repair(work) {
       const startedAtMs = clock.monotonicMs();

@@ -7,9 +7,14 @@ export interface Schedule {
   stop(): Promise<void>;
 }
 
+/** A server that is restarted every day must come to work that is done once a day. */
+const FIRST_WITHIN_MS = 10 * 60_000;
+/** A run that failed is repeated after this time, or when the next one comes anyway. */
+const RETRY_MS = 60_000;
+
 /**
- * Runs a job at intervals: first after a random part of the interval, then with a quarter of jitter either way, so that gateways that started
- * together do not work at the same moments. A run that fails is logged, and the next one comes as usual.
+ * Runs a job at intervals: first after a random part of the interval, 10 minutes at most, then with a quarter of jitter either way, so that gateways
+ * that started together do not work at the same moments. A run that fails is logged, and comes again within 75 s.
  */
 export function startSchedule(options: {
   readonly name: string;
@@ -23,16 +28,18 @@ export function startSchedule(options: {
   const stopping = new AbortController();
   const { signal } = stopping;
   const loop = async (): Promise<void> => {
-    let waitMs = random.fraction() * intervalMs;
+    let waitMs = random.fraction() * Math.min(intervalMs, FIRST_WITHIN_MS);
     while (!signal.aborted) {
+      let nextMs = intervalMs;
       try {
         await clock.sleep(waitMs, { signal });
         await run(signal);
       } catch (error) {
         if (signal.aborted) return;
         logger.warn({ err: error, job: name }, "background work failed; it is tried again later");
+        nextMs = Math.min(intervalMs, RETRY_MS);
       }
-      waitMs = intervalMs * (0.75 + random.fraction() / 2);
+      waitMs = nextMs * (0.75 + random.fraction() / 2);
     }
   };
   const running = loop();

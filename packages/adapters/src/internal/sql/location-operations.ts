@@ -88,7 +88,8 @@ export async function settledLayouts(
     sql: (
       list,
     ) => `SELECT chunk_id, layout_version FROM chunks c WHERE chunk_id IN (${list}) AND ${IN_USE} AND layout_version > 0
-      AND NOT EXISTS (SELECT 1 FROM repair_queue r WHERE r.chunk_id = c.chunk_id)`,
+      AND NOT EXISTS (SELECT 1 FROM repair_queue r WHERE r.chunk_id = c.chunk_id)
+      AND NOT EXISTS (SELECT 1 FROM storage_servers WHERE lost_at_ms IS NOT NULL AND lost_cursor IS NOT NULL)`,
   });
   const versions = new Map(rows.map((row) => [encodeHex(row.chunk_id), row.layout_version]));
   return chunkIds.map((chunkId) => versions.get(encodeHex(chunkId)));

@@ -20,9 +20,10 @@ export function memoryLocations(state: MemoryState): ChunkLocations {
     advanceLayouts: async (advance) => advanceLayouts(state, advance),
     async settledLayouts(chunkIds) {
       const hurt = new Set([...state.repairs.values()].map((repair) => encodeHex(repair.chunkId)));
+      const isWalking = [...state.nodes.values()].some(({ lostDisk }) => lostDisk?.isQueued === false);
       return chunkIds.map((chunkId) => {
         const row = state.chunks.get(encodeHex(chunkId));
-        return isInUse(row) && !hurt.has(encodeHex(chunkId)) ? row.layoutVersion : undefined;
+        return isInUse(row) && !isWalking && !hurt.has(encodeHex(chunkId)) ? row.layoutVersion : undefined;
       });
     },
     async countLayoutUse() {

@@ -1,0 +1,119 @@
+import { gateway } from "@ashlar/adapters/node";
+import { createClient, fixed, KIB, MIB, type ObjectClient } from "@ashlar/sdk";
+import { createPlacement, type Placement } from "@ashlar/sdk/ring";
+import { afterEach, describe, expect, test } from "vitest";
+import { sha256Hex, testBytes } from "../support/test-bytes.ts";
+import { startTestCluster, type TestCluster, type TestNode } from "../support/test-cluster.ts";
+
+const CHUNK = 64 * KIB;
+const SIZE = 2 * MIB;
+const OBJECTS = 3;
+const CHUNK_COUNT = (OBJECTS * SIZE) / CHUNK;
+const KEYS = Array.from({ length: OBJECTS }, (_, index) => `object-${index}`);
+
+let cluster: TestCluster;
+let client: ObjectClient;
+
+afterEach(async () => {
+  await client.close();
+  await cluster.close();
+});
+
+async function start(metadata: "memory" | "sqlite" | "postgres", nodeCount: number): Promise<void> {
+  cluster = await startTestCluster({
+    ...{ metadata, nodeCount, heartbeatIntervalMs: 100 },
+    gateway: { maintenance: { repairIntervalMs: 100, collectIntervalMs: 3_600_000 } },
+  });
+  const { url, apiKey } = cluster;
+  client = createClient(gateway({ url, apiKey, durability: "os", chunker: fixed(CHUNK) }));
+  await client.createBucket({ bucket: "box" });
+  for (const [seed, key] of KEYS.entries()) await client.putObject({ bucket: "box", key, body: testBytes(SIZE, seed) });
+  await expect.poll(() => cluster.metadata.countRepairs(), { timeout: 30_000 }).toEqual([]);
+}
+
+const chunksOn = async (node: TestNode): Promise<number> => (await node.store.stats()).chunkCount;
+
+async function held(node: TestNode): Promise<ReadonlySet<string>> {
+  const { chunks } = await node.store.listChunks({});
+  return new Set(chunks.map(({ chunkId }) => Buffer.from(chunkId).toString("hex")));
+}
+
+/** Waits until every chunk follows the newest layout. */
+async function untilMoved(): Promise<Placement> {
+  const snapshot = () => cluster.metadata.clusterSnapshot();
+  await expect.poll(async () => (await snapshot()).layouts.length, { timeout: 60_000 }).toBe(1);
+  const [newest] = (await snapshot()).layouts;
+  expect(await cluster.metadata.countLayoutUse()).toEqual([
+    { layoutVersion: newest!.layoutVersion, chunkCount: CHUNK_COUNT },
+  ]);
+  return createPlacement(newest!);
+}
+
+async function expectReadable(): Promise<void> {
+  for (const [seed, key] of KEYS.entries()) {
+    const got = await client.getObject({ bucket: "box", key });
+    expect(sha256Hex(await got.bytes())).toBe(sha256Hex(testBytes(SIZE, seed)));
+  }
+}
+
+/** Every node holds what the placement gives it, and nothing else. */
+async function expectPlaced(placement: Placement): Promise<void> {
+  const wanted = new Map(cluster.nodes.map(({ nodeId }) => [nodeId, new Set<string>()]));
+  const all = new Set<string>();
+  for (const node of cluster.nodes) for (const id of await held(node)) all.add(id);
+  expect(all.size).toBe(CHUNK_COUNT);
+  for (const id of all)
+    for (const nodeId of placement.nodesOf(Buffer.from(id, "hex") as never)) wanted.get(nodeId)?.add(id);
+  for (const node of cluster.nodes) expect(await held(node), node.nodeId).toEqual(wanted.get(node.nodeId));
+}
+
+describe.each(["memory", "sqlite", "postgres"] as const)(
+  "after a change of the layout, with metadata in %s",
+  (metadata) => {
+    test("a node that joins gets its share, and the copies that moved go", { timeout: 120_000 }, async () => {
+      await start(metadata, 3);
+      const added = await cluster.addNode();
+      const placement = await untilMoved();
+      const share = await chunksOn(added);
+      expect(share).toBeGreaterThan(CHUNK_COUNT / 2);
+      // Copies that were claimed lately stay: an upload may count on them.
+      expect(await cluster.collect()).toMatchObject({ staleCopiesDeleted: 0, orphansDeleted: 0 });
+      expect(await cluster.collect({ claimTtlMs: 0 })).toMatchObject({ staleCopiesDeleted: share, orphansDeleted: 0 });
+      await expectPlaced(placement);
+      await expectReadable();
+    });
+
+    test("a node of weight 0 ends with nothing, and can go", { timeout: 120_000 }, async () => {
+      await start(metadata, 4);
+      const drained = cluster.nodes[0]!;
+      const before = await chunksOn(drained);
+      expect(before).toBeGreaterThan(0);
+      await cluster.metadata.changeLayout({ weights: { [drained.nodeId]: 0 } });
+      const placement = await untilMoved();
+      await cluster.collect({ claimTtlMs: 0 });
+      expect(await chunksOn(drained)).toBe(0);
+      await expectPlaced(placement);
+      await drained.stop();
+      await expectReadable();
+    });
+  },
+);
+
+describe("copies that no layout wants", () => {
+  test("stay while a node with another copy is away, or has lost it", { timeout: 120_000 }, async () => {
+    await start("memory", 3);
+    const added = await cluster.addNode();
+    await untilMoved();
+    const other = cluster.nodes[1]!;
+    await other.stop();
+    await expect
+      .poll(async () => (await client.cluster()).nodes.find(({ nodeId }) => nodeId === other.nodeId)?.state)
+      .toBe("stopped");
+    cluster.topology.invalidate();
+    const { staleCopiesDeleted } = await cluster.collect({ claimTtlMs: 0 });
+    // Only chunks that need nothing of the node that is away.
+    expect(staleCopiesDeleted).toBeLessThan(await chunksOn(added));
+    await other.start();
+    await expectReadable();
+  });
+});
