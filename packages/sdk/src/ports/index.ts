@@ -102,6 +102,7 @@ export type {
 } from "./metadata-store.ts";
 export { assertBucketName, assertObjectKey, normalizeAttributes } from "./names.ts";
 export type {
+  AwayNodes,
   ClusterSnapshot,
   Heartbeat,
   HeartbeatAnswer,

@@ -491,6 +491,14 @@ export const METADATA_OPERATIONS: OperationTable = Object.freeze({
       return query;
     },
   },
+  leaveOutNode: {
+    kind: "repeat",
+    prepare(query) {
+      check.checkNodeId(query.nodeId);
+      check.checkInteger(query.awayForMs, "awayForMs", { min: 0 });
+      return query;
+    },
+  },
   changeLayout: {
     kind: "once",
     prepare(change) {

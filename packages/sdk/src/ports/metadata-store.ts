@@ -4,7 +4,7 @@ import type { CallOptions } from "./chunk-store.ts";
 import type { CredentialCatalog } from "./credentials.ts";
 import type { DatabaseIdentity } from "./database-identity.ts";
 import type { MetadataExamination } from "./examination.ts";
-import type { LayoutHistory, NodeRegistry } from "./nodes.ts";
+import type { AwayNodes, LayoutHistory, NodeRegistry } from "./nodes.ts";
 import type {
   BucketInfo,
   ChunkRef,
@@ -340,6 +340,7 @@ export interface MetadataStore
     JobLeases,
     ChunkLocations,
     NodeRegistry,
+    AwayNodes,
     LayoutHistory,
     CredentialCatalog,
     DatabaseIdentity,

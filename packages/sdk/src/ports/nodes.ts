@@ -106,6 +106,20 @@ export interface LayoutHistory {
   ): Promise<readonly Layout[]>;
 }
 
+/** What a cluster does by itself about nodes that are away for long. */
+export interface AwayNodes {
+  /**
+   * Leaves a node out of the layout because it has been away: its copies are then made on others. It joins again when it registers, with its weight.
+   * Nothing changes if it was up less than `awayForMs` ago; if the nodes of the layout that are up are fewer than the copies, or not more than half of
+   * them (then the others may be the ones that are cut off); or if the cluster stages layouts.
+   * @returns the new layout, or `undefined` if nothing changed.
+   */
+  leaveOutNode(
+    query: { readonly nodeId: string; readonly awayForMs: number },
+    options?: CallOptions,
+  ): Promise<Layout | undefined>;
+}
+
 /** A change of the layout by an operator. */
 export interface LayoutChange {
   readonly replicationFactor?: number | undefined;
@@ -128,7 +142,7 @@ export interface NodeRegistry {
    *   INVALID_ARGUMENT, METADATA_UNAVAILABLE.
    */
   registerNode(registration: NodeRegistration, options?: CallOptions): Promise<RegisteredNode>;
-  /** @throws {AshlarError} NODE_NOT_FOUND if the database does not know the node (any more): register again. */
+  /** @throws {AshlarError} NODE_NOT_FOUND if the database does not know the node (any more), or has left it out: register again. */
   heartbeat(beat: Heartbeat, options?: CallOptions): Promise<HeartbeatAnswer>;
   /** Marks a node stopped; it stays in the layout. Unknown nodes: NODE_NOT_FOUND. */
   stopNode(nodeId: string, options?: CallOptions): Promise<void>;

@@ -1,4 +1,5 @@
 import { describe, test } from "vitest";
+import { AWAY_NODE_CASES } from "./metadata-store/away-node-cases.ts";
 import { BUCKET_CASES } from "./metadata-store/bucket-cases.ts";
 import { COLLECTION_CASES } from "./metadata-store/collection-cases.ts";
 import { COMMIT_CASES } from "./metadata-store/commit-cases.ts";
@@ -31,6 +32,7 @@ export const METADATA_STORE_CASES: readonly MetadataStoreCase[] = Object.freeze(
   ...LOST_DISK_CASES,
   ...WORK_CASES,
   ...LOCATION_CASES,
+  ...AWAY_NODE_CASES,
   ...CREDENTIAL_CASES,
   ...CONCURRENCY_CASES,
 ]);

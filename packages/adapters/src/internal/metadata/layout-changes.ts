@@ -55,6 +55,21 @@ export function changedLayout(
   return nextLayout({ ...base, replicationFactor, nodes: [...nodes.values()] });
 }
 
+/** A node of a layout, and whether it is up. */
+export interface KnownNode {
+  readonly nodeId: string;
+  readonly isUp: boolean;
+}
+
+/** The layout without a node that is away, or `undefined` if the others cannot hold all copies, or may be a minority that is cut off. */
+export function layoutWithoutNode(current: Layout, nodeId: string, known: readonly KnownNode[]): Layout | undefined {
+  const taking = current.nodes.filter(({ weight }) => weight > 0).map((node) => node.nodeId);
+  if (!taking.includes(nodeId)) return undefined;
+  const upCount = known.filter((node) => node.isUp && taking.includes(node.nodeId)).length;
+  if (upCount < current.replicationFactor || upCount <= taking.length / 2) return undefined;
+  return nextLayout({ ...current, nodes: current.nodes.filter((node) => node.nodeId !== nodeId) });
+}
+
 /** The error of a change that leaves no node in the layout, with the reason. */
 function noNodeLeft(current: Layout | undefined, registeredCount: number): AshlarError {
   const why =

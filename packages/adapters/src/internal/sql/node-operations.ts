@@ -8,6 +8,7 @@ import type {
   LayoutNode,
   LostDisk,
   LostDiskKind,
+  MetadataInput,
   NodeRecord,
   NodeRegistration,
   RegisteredNode,
@@ -17,6 +18,7 @@ import {
   changedLayout,
   type LayoutDefaults,
   layoutWithNode,
+  layoutWithoutNode,
   nodeIdHeld,
   nodeNotFound,
 } from "../metadata/layout-changes.ts";
@@ -34,6 +36,7 @@ interface NodeRow {
   readonly software_version: string;
   readonly stopped: boolean;
   readonly removed_from_layout: boolean;
+  readonly left_out: boolean;
   readonly registered_at_ms: number;
   readonly last_heartbeat_at_ms: number;
   readonly chunk_count: number | null;
@@ -95,7 +98,7 @@ function lostDiskOf(row: NodeRow): LostDisk | undefined {
 
 /** What is known when a node registers. */
 interface NodeBefore {
-  /** Whether it is in the layout: there the operator's weight holds, before that the node's own. */
+  /** Whether it is in the layout: there the operator's weight holds, also when it was left out for a time; before that the node's own. */
   readonly inLayout: boolean;
   readonly lost: LostDisk | undefined;
   readonly known: NodeRow | undefined;
@@ -110,14 +113,14 @@ const LOSE_DISK = `, lost_at_ms = excluded.last_heartbeat_at_ms, lost_kind = $9,
 async function upsertNode(session: SqlSession, registration: NodeRegistration, before: NodeBefore): Promise<NodeRow> {
   const { nodeId, url, zone = null, weight, softwareVersion, folderId = null } = registration;
   const { inLayout, lost, known } = before;
-  const keepWeight = inLayout || weight === undefined;
+  const keepWeight = inLayout || weight === undefined || Boolean(known?.left_out);
   const nowMs = await session.nowMs();
   const [row] = await session.query<NodeRow>(
     `INSERT INTO storage_servers (server_id, url, zone, weight, software_version, stopped, removed_from_layout, registered_at_ms,
         last_heartbeat_at_ms, folder_id) VALUES ($1, $2, $3, $4, $5, FALSE, FALSE, $6, $6, $8)
       ON CONFLICT (server_id) DO UPDATE SET url = excluded.url, zone = COALESCE(excluded.zone, storage_servers.zone),
         weight = ${keepWeight ? "storage_servers.weight" : "excluded.weight"}, software_version = excluded.software_version,
-        stopped = FALSE, last_heartbeat_at_ms = excluded.last_heartbeat_at_ms,
+        stopped = FALSE, left_out = FALSE, last_heartbeat_at_ms = excluded.last_heartbeat_at_ms,
         folder_id = COALESCE(excluded.folder_id, storage_servers.folder_id)${lost === undefined ? "" : LOSE_DISK}
       WHERE storage_servers.url = excluded.url OR storage_servers.stopped OR storage_servers.last_heartbeat_at_ms < $7
       RETURNING server_id, zone, weight, removed_from_layout`,
@@ -157,7 +160,7 @@ async function writeVirtualNodes(session: SqlSession, node: LayoutNode, layout: 
 export async function heartbeat(session: SqlSession, { nodeId, stats }: Heartbeat): Promise<HeartbeatAnswer> {
   const [row] = await session.query<{ layout_version: number; lost_at_ms: number | null }>(
     `UPDATE storage_servers SET stopped = FALSE, last_heartbeat_at_ms = ${session.dialect.nowMs}, chunk_count = $2, bytes_used = $3,
-      bytes_free = $4, bytes_total = $5 WHERE server_id = $1
+      bytes_free = $4, bytes_total = $5 WHERE server_id = $1 AND NOT left_out
       RETURNING (SELECT COALESCE(max(layout_version), 0) FROM layouts) AS layout_version, lost_at_ms`,
     [nodeId, stats.chunkCount, stats.bytesUsed, stats.bytesFree, stats.bytesTotal],
   );
@@ -205,6 +208,34 @@ function recordOf(row: NodeRow, nowMs: number): NodeRecord {
     ...(lostDisk && { lostDisk }),
   };
 }
+
+export async function leaveOutNode(
+  session: SqlSession,
+  input: { readonly query: MetadataInput<"leaveOutNode">; readonly policy: LayoutPolicy },
+): Promise<Layout | undefined> {
+  const { nodeId, awayForMs } = input.query;
+  if (input.policy.stagedLayouts) return undefined;
+  await session.lockLayouts();
+  const layout = await readNewestLayout(session);
+  const nowMs = await session.nowMs();
+  const rows = await session.query<NodeRow>("SELECT server_id, stopped, last_heartbeat_at_ms FROM storage_servers");
+  const known = rows.map((row) => ({
+    nodeId: row.server_id,
+    lastHeartbeatAtMs: row.last_heartbeat_at_ms,
+    isUp: isUp(row, nowMs),
+  }));
+  const node = known.find((one) => one.nodeId === nodeId);
+  if (layout === undefined || node === undefined || node.isUp || nowMs - node.lastHeartbeatAtMs < awayForMs)
+    return undefined;
+  const next = layoutWithoutNode(layout, nodeId, known);
+  if (next === undefined) return undefined;
+  await insertLayout(session, next);
+  await session.query("UPDATE storage_servers SET left_out = TRUE WHERE server_id = $1", [nodeId]);
+  return next;
+}
+
+const isUp = ({ stopped, last_heartbeat_at_ms: lastHeartbeatAtMs }: NodeRow, nowMs: number): boolean =>
+  nodeState({ stopped: Boolean(stopped), lastHeartbeatAtMs }, nowMs) === "up";
 
 export async function changeLayout(
   session: SqlSession,

@@ -27,7 +27,7 @@ import type { SqlSession } from "./sql-session.ts";
 import * as uploads from "./upload-operations.ts";
 
 /** Methods of the store that are not one operation of the same name and input here; see `createSqlMetadataStore`. */
-type OwnForm = "dropReleasedManifests" | "listSegments" | "registerNode" | "changeLayout";
+type OwnForm = "dropReleasedManifests" | "listSegments" | "registerNode" | "leaveOutNode" | "changeLayout";
 
 /** Every operation: a session, one input, one result. */
 export type SqlOperations = {
@@ -39,6 +39,7 @@ export type SqlOperations = {
   readonly dropReleasedStep: typeof collection.dropReleasedStep;
   readonly listStoredSegments: typeof examination.listStoredSegments;
   readonly registerNode: typeof nodes.registerNode;
+  readonly leaveOutNode: typeof nodes.leaveOutNode;
   readonly changeLayout: typeof nodes.changeLayout;
 };
 

@@ -66,6 +66,13 @@ export const MIGRATIONS: readonly Migration[] = Object.freeze([
     name: "leases of background work",
     statements: workLeases,
   },
+  {
+    version: 11,
+    name: "nodes that are left out of the layout while they are away",
+    statements: ({ types: { boolean } }: SqlDialect): readonly string[] => [
+      `ALTER TABLE storage_servers ADD COLUMN left_out ${boolean} NOT NULL DEFAULT FALSE`,
+    ],
+  },
 ]);
 
 /**

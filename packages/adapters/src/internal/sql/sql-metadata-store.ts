@@ -27,7 +27,7 @@ export interface SqlMetadataStoreParts {
   readonly layoutPolicy: LayoutPolicy;
 }
 
-/** The port over the operations: each method is the operation of its name, except four. Wrap it with checkedMetadataStore. */
+/** The port over the operations: each method is the operation of its name, except five. Wrap it with checkedMetadataStore. */
 export function createSqlMetadataStore(parts: SqlMetadataStoreParts): MetadataStore {
   const { executor, capabilities, layoutPolicy: policy } = parts;
   const execute: SqlExecutor["execute"] = (name, input, options) => executor.execute(name, input, options);
@@ -35,6 +35,7 @@ export function createSqlMetadataStore(parts: SqlMetadataStoreParts): MetadataSt
     capabilities,
     ...metadataMethods(execute as unknown as RunOperation),
     registerNode: (registration, options) => execute("registerNode", { registration, policy }, options),
+    leaveOutNode: (query, options) => execute("leaveOutNode", { query, policy }, options),
     changeLayout: (change, options) => execute("changeLayout", { change, policy }, options),
     listSegments: async (query, options) => decodeSegments(await execute("listStoredSegments", query, options)),
     dropReleasedManifests: (query, options) => dropReleased(executor, query, options),

@@ -1,4 +1,5 @@
 import type {
+  AwayNodes,
   ClusterSnapshot,
   Layout,
   LayoutHistory,
@@ -6,12 +7,18 @@ import type {
   NodeRegistry,
   NodeStats,
 } from "@ashlar/sdk/ports";
-import { changedLayout, layoutWithNode, nodeIdHeld, nodeNotFound } from "../../internal/metadata/layout-changes.ts";
+import {
+  changedLayout,
+  layoutWithNode,
+  layoutWithoutNode,
+  nodeIdHeld,
+  nodeNotFound,
+} from "../../internal/metadata/layout-changes.ts";
 import { diskLost, isRefused, newLostDisk } from "../../internal/metadata/lost-disk.ts";
 import { nodeState } from "../../internal/metadata/node-state.ts";
 import type { MemoryState, NodeRow } from "./state.ts";
 
-export function memoryNodes(state: MemoryState): NodeRegistry & LayoutHistory {
+export function memoryNodes(state: MemoryState): NodeRegistry & AwayNodes & LayoutHistory {
   return {
     async registerNode(registration) {
       const row = registeredRow(state, registration);
@@ -25,6 +32,7 @@ export function memoryNodes(state: MemoryState): NodeRegistry & LayoutHistory {
     },
     async heartbeat({ nodeId, stats }) {
       const row = requireNode(state, nodeId);
+      if (row.leftOut === true) throw nodeNotFound(nodeId);
       state.nodes.set(nodeId, { ...row, stats, stopped: false, lastHeartbeatAtMs: state.clock.nowMs() });
       return { layoutVersion: newestVersion(state), ...(row.lostDisk && { hasLostDisk: true }) };
     },
@@ -39,6 +47,7 @@ export function memoryNodes(state: MemoryState): NodeRegistry & LayoutHistory {
       );
       return state.layouts.slice(Math.max(0, newestThen)).reverse().slice(0, limit);
     },
+    leaveOutNode: async (query) => leaveOutNode(state, query),
     async changeLayout(change) {
       const context = { registered: state.nodes, defaults: state.layoutDefaults };
       const layout = changedLayout(state.layouts.at(-1), change, context);
@@ -78,8 +87,8 @@ function registeredRow(state: MemoryState, registration: NodeRegistration): Node
   const inLayout = state.layouts.at(-1)?.nodes.some((node) => node.nodeId === nodeId) ?? false;
   return {
     ...{ nodeId, url, ...(zone === undefined ? {} : { zone }) },
-    // In the layout the operator's weight holds.
-    weight: (inLayout ? known?.weight : (registration.weight ?? known?.weight)) ?? 1,
+    // In the layout the operator's weight holds, also when it was left out for a time.
+    weight: (inLayout || known?.leftOut ? known?.weight : (registration.weight ?? known?.weight)) ?? 1,
     ...{ softwareVersion, registeredAtMs: known?.registeredAtMs ?? nowMs, lastHeartbeatAtMs: nowMs },
     ...(known?.stats === undefined ? {} : { stats: lost === undefined ? known.stats : withoutChunks(known.stats) }),
     folderId: registration.folderId ?? known?.folderId,
@@ -91,6 +100,25 @@ function registeredRow(state: MemoryState, registration: NodeRegistration): Node
 
 /** Until the next heartbeat, so that registering again is no second loss. */
 const withoutChunks = (stats: NodeStats): NodeStats => ({ ...stats, chunkCount: 0, bytesUsed: 0 });
+
+function leaveOutNode(
+  state: MemoryState,
+  { nodeId, awayForMs }: { readonly nodeId: string; readonly awayForMs: number },
+): Layout | undefined {
+  const nowMs = state.clock.nowMs();
+  const [row, layout] = [state.nodes.get(nodeId), state.layouts.at(-1)];
+  if (row === undefined || layout === undefined || state.stagedLayouts) return undefined;
+  if (nodeState(row, nowMs) === "up" || nowMs - row.lastHeartbeatAtMs < awayForMs) return undefined;
+  const known = [...state.nodes.values()].map((node) => ({
+    nodeId: node.nodeId,
+    isUp: nodeState(node, nowMs) === "up",
+  }));
+  const next = layoutWithoutNode(layout, nodeId, known);
+  if (next === undefined) return undefined;
+  addLayout(state, next);
+  state.nodes.set(nodeId, { ...row, leftOut: true });
+  return next;
+}
 
 function requireNode(state: MemoryState, nodeId: string): NodeRow {
   const row = state.nodes.get(nodeId);
@@ -109,7 +137,7 @@ function clusterSnapshot(state: MemoryState): ClusterSnapshot {
   const rows = [...state.nodes.values()].sort((a, b) => (a.nodeId < b.nodeId ? -1 : 1));
   return {
     nodes: rows.map((row) => {
-      const { stopped: _stopped, removedFromLayout: _removed, folderId: _folder, lostCursor: _cursor, ...record } = row;
+      const { stopped: _s, removedFromLayout: _r, leftOut: _l, folderId: _f, lostCursor: _c, ...record } = row;
       return { ...record, state: nodeState(row, nowMs) };
     }),
     layouts: state.layouts.filter(({ layoutVersion }) => layoutVersion === newest || used.has(layoutVersion)).reverse(),

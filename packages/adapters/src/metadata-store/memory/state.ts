@@ -69,6 +69,8 @@ export interface NodeRow extends Omit<NodeRecord, "state"> {
   readonly stopped: boolean;
   /** An operator took the node out of the layout, so registering does not bring it back. */
   readonly removedFromLayout: boolean;
+  /** It is not in the layout because it was away, and joins when it registers. */
+  readonly leftOut?: boolean | undefined;
   readonly folderId?: string | undefined;
   /** After a loss: the last chunk id in hex that was walked over. */
   readonly lostCursor?: string | undefined;

@@ -69,6 +69,7 @@ const CALLS: Readonly<Record<Exclude<keyof MetadataStore, "capabilities" | "clos
   stopNode: (store, options) => store.stopNode("n1", options),
   clusterSnapshot: (store, options) => store.clusterSnapshot(options),
   recentLayouts: (store, options) => store.recentLayouts({ forMs: 0, limit: 1 }, options),
+  leaveOutNode: (store, options) => store.leaveOutNode({ nodeId: "n1", awayForMs: 0 }, options),
   changeLayout: (store, options) => store.changeLayout({ replicationFactor: 1 }, options),
   createApiKey: (store, options) => store.createApiKey(API_KEY, options),
   findApiKey: (store, options) => store.findApiKey("k9", options),

@@ -1,6 +1,6 @@
 import type { BrokenMetadataStore } from "./contract-case.ts";
 
-/** Faults in where chunks are said to lie. */
+/** Faults in where chunks are said to lie, and which nodes may hold them. */
 export const LOCATION_FAULTS: readonly BrokenMetadataStore[] = [
   {
     fault: "ends the walk over outdated chunks with the first page",
@@ -36,6 +36,23 @@ export const LOCATION_FAULTS: readonly BrokenMetadataStore[] = [
           dropped.map(({ chunkId, nodeId }) => ({ chunkId, nodeId, layoutVersions: [advance.layoutVersion] })),
         );
         return moved;
+      },
+    }),
+  },
+  {
+    fault: "takes a node that is away out of the layout for good",
+    caughtBy: "a node that is away is left out of the layout, and joins again with its weight when it registers",
+    override: (sound) => ({
+      leaveOutNode: async ({ nodeId }, options) => await sound.changeLayout({ removeNodeIds: [nodeId] }, options),
+    }),
+  },
+  {
+    fault: "leaves nodes out however few are up",
+    caughtBy: "no node is left out if the others are too few for all copies, or no majority",
+    override: (sound) => ({
+      leaveOutNode: async ({ nodeId }, options) => {
+        const up = (await sound.clusterSnapshot()).nodes.find((node) => node.nodeId === nodeId)?.state === "up";
+        return up ? undefined : await sound.changeLayout({ removeNodeIds: [nodeId] }, options);
       },
     }),
   },
