@@ -19,10 +19,14 @@ afterEach(async () => {
   await cluster.close();
 });
 
-async function start(metadata: "memory" | "sqlite" | "postgres", nodeCount: number): Promise<void> {
+async function start(
+  metadata: "memory" | "sqlite" | "postgres",
+  nodeCount: number,
+  reReplicateAfterMs = 0,
+): Promise<void> {
   cluster = await startTestCluster({
     ...{ metadata, nodeCount, heartbeatIntervalMs: 100 },
-    gateway: { maintenance: { repairIntervalMs: 100, collectIntervalMs: 3_600_000 } },
+    gateway: { maintenance: { repairIntervalMs: 100, collectIntervalMs: 3_600_000, reReplicateAfterMs } },
   });
   const { url, apiKey } = cluster;
   client = createClient(gateway({ url, apiKey, durability: "os", chunker: fixed(CHUNK) }));
@@ -98,6 +102,34 @@ describe.each(["memory", "sqlite", "postgres"] as const)(
     });
   },
 );
+
+describe.each(["memory", "sqlite", "postgres"] as const)("a node that stays away, with metadata in %s", (metadata) => {
+  test("is replaced: its copies are made on others, and go home when it is back", { timeout: 120_000 }, async () => {
+    await start(metadata, 5, 500);
+    const gone = cluster.nodes[4]!;
+    const before = await held(gone);
+    await gone.stop();
+    await expect
+      .poll(async () => (await cluster.metadata.clusterSnapshot()).layouts[0]?.nodes.length, { timeout: 30_000 })
+      .toBe(4);
+    const placement = await untilMoved();
+    for (const id of before) expect(placement.nodesOf(Buffer.from(id, "hex") as never)).toHaveLength(3);
+    const others = cluster.nodes.filter((node) => node !== gone);
+    const copies = new Map<string, number>();
+    for (const node of others) for (const id of await held(node)) copies.set(id, (copies.get(id) ?? 0) + 1);
+    expect(copies.size).toBe(CHUNK_COUNT);
+    expect(Math.min(...copies.values())).toBe(3);
+    await expectReadable();
+    await gone.start();
+    await expect.poll(async () => (await cluster.metadata.clusterSnapshot()).layouts[0]?.nodes.length).toBe(5);
+    await untilMoved();
+    // It had its copies still: none was written again.
+    expect(await held(gone)).toEqual(before);
+    await cluster.collect({ claimTtlMs: 0 });
+    await expectPlaced(await untilMoved());
+    await expectReadable();
+  });
+});
 
 describe("copies that no layout wants", () => {
   test("stay while a node with another copy is away, or has lost it", { timeout: 120_000 }, async () => {

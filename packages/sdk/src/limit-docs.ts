@@ -128,6 +128,11 @@ export const LIMIT_DOCS: Readonly<Record<keyof typeof LIMITS, LimitDoc>> = {
   UPLOAD_TTL_MS: { unit: "ms", reason: "an unfinished multipart upload is aborted by the collector after a week" },
   COLLECT_GRACE_MS: { unit: "ms", reason: "an unreferenced chunk row waits this long before collection" },
   COLLECT_INTERVAL_MS: { unit: "ms", reason: "how often a server runs the collector" },
+  RE_REPLICATE_AFTER_MS: {
+    unit: "ms",
+    reason:
+      "a node that is away for longer is left out of the layout, and its copies are made on others: a restart takes less",
+  },
   HEARTBEAT_INTERVAL_MS: { unit: "ms", reason: "how often a node reports that it is alive" },
   HEARTBEAT_MISSED_MAX: { unit: "count", reason: "missed heartbeats after which a node is seen as down" },
   SHUTDOWN_GRACE_MS: { unit: "ms", reason: "running requests may finish this long after a stop signal" },

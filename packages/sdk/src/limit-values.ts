@@ -51,6 +51,7 @@ export const ACCESS_TOKEN_TTL_MAX_MS = 12 * 3600 * 1000;
 export const UPLOAD_TTL_MS = 7 * 24 * 3600 * 1000;
 export const COLLECT_GRACE_MS = 3600 * 1000;
 export const COLLECT_INTERVAL_MS = 10 * 60 * 1000;
+export const RE_REPLICATE_AFTER_MS = 10 * 60 * 1000;
 export const HEARTBEAT_INTERVAL_MS = 10_000;
 export const HEARTBEAT_MISSED_MAX = 3;
 export const SHUTDOWN_GRACE_MS = 10_000;

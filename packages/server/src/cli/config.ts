@@ -1,5 +1,6 @@
-import { LIMITS } from "@ashlar/sdk/limits";
+import { KIB, LIMITS } from "@ashlar/sdk/limits";
 import { HTTP_LIMITS } from "../http/bounds/http-limits.ts";
+import { REPAIR_BYTES_PER_SECOND } from "../maintenance/index.ts";
 
 /**
  * Every setting of the command line, once: flags, environment variables, units, defaults and reasons. The programs read the environment
@@ -308,6 +309,22 @@ const server = {
     unit: "duration",
     default: LIMITS.COLLECT_INTERVAL_MS,
     reason: "how often data that no object uses any more is freed",
+  },
+  reReplicateAfterMs: {
+    flag: "--re-replicate-after <duration>",
+    env: "RE_REPLICATE_AFTER_MS",
+    unit: "duration",
+    default: LIMITS.RE_REPLICATE_AFTER_MS,
+    reason: "how long a node may be away before its copies are made on others; 0s: for ever",
+  },
+  repairBytesPerSecond: {
+    flag: "--repair-rate <size>",
+    env: "REPAIR_BYTES_PER_SECOND",
+    unit: "bytes",
+    min: 64 * KIB,
+    default: REPAIR_BYTES_PER_SECOND,
+    reason:
+      "most bytes that this gateway's background work writes to one node in a second, beside the requests of users",
   },
   databaseUrl: {
     env: "DATABASE_URL",

@@ -20,7 +20,13 @@ export interface GatewayOptions extends Omit<GatewayCoreOptions, "operationsApar
   readonly maintenance?: Partial<Pick<MaintenanceOptions, MaintenanceSetting>> | false | undefined;
 }
 
-type MaintenanceSetting = "collectIntervalMs" | "repairIntervalMs" | "repairBytesPerSecond" | "graceMs" | "uploadTtlMs";
+type MaintenanceSetting =
+  | "collectIntervalMs"
+  | "repairIntervalMs"
+  | "repairBytesPerSecond"
+  | "reReplicateAfterMs"
+  | "graceMs"
+  | "uploadTtlMs";
 
 /** A gateway: stateless, so any number may serve one database. */
 export interface Gateway {

@@ -10,6 +10,7 @@ import {
 import { AshlarError } from "@ashlar/sdk/errors";
 import { LIMITS } from "@ashlar/sdk/limits";
 import type {
+  AwayNodes,
   CallOptions,
   ChunkLocations,
   Clock,
@@ -21,6 +22,7 @@ import type {
   Tracer,
 } from "@ashlar/sdk/ports";
 import type { Metrics } from "../observability/metrics.ts";
+import { awayNodeWatch } from "./away-nodes.ts";
 import { copiesCounter } from "./count-copies.ts";
 import { runLeasedJob } from "./leased-job.ts";
 import { maintenanceMetrics } from "./maintenance-metrics.ts";
@@ -34,6 +36,7 @@ export interface MaintenanceOptions {
     RepairQueue &
     ChunkLocations &
     JobLeases &
+    AwayNodes &
     Pick<DatabaseIdentity, "checkIntegrity">;
   /** The caller closes it. */
   readonly topology: Topology;
@@ -51,6 +54,8 @@ export interface MaintenanceOptions {
   readonly repairIntervalMs?: number | undefined;
   /** Most bytes that repair writes to one node in a second; default 64 MiB. */
   readonly repairBytesPerSecond?: number | undefined;
+  /** How long a node may be away before its copies are made on others; default RE_REPLICATE_AFTER_MS. 0: for ever. */
+  readonly reReplicateAfterMs?: number | undefined;
   /** Chunks claimed less than this long ago are kept; default CLAIM_TTL_MS. */
   readonly claimTtlMs?: number | undefined;
   /** Default COLLECT_GRACE_MS. */
@@ -98,6 +103,7 @@ export function createMaintenance(options: MaintenanceOptions): Maintenance {
 
   const { collectNow, repairNow, followLayout } = maintenanceRounds(options, record);
   const countNow = copiesCounter(options, record);
+  const watchNodes = awayNodeWatch(options);
 
   const stepNow = (signal: AbortSignal): Promise<void> =>
     takeDatabaseStep({ ...options, signal }).catch((error: unknown) => {
@@ -145,6 +151,7 @@ export function createMaintenance(options: MaintenanceOptions): Maintenance {
           intervalMs: repairIntervalMs,
           // Repair makes the copies that move, and the count comes after the repairs, which change it.
           run: async (signal) => {
+            await watchNodes({ signal });
             if (await isLayoutChanging(options.topology))
               await runLeased("rebalance", repairIntervalMs * DUE_EARLIER, signal, followLayout);
             await repairNow({ signal });

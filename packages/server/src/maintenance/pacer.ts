@@ -8,7 +8,7 @@ export interface Pacer {
 }
 
 /** Half of what one disk of the cheap kind writes with fsync; a TiB is restored in 4.5 hours, on as many nodes side by side as lack something. */
-const REPAIR_BYTES_PER_SECOND = 64 * MIB;
+export const REPAIR_BYTES_PER_SECOND: number = 64 * MIB;
 
 /** @param options.repairBytesPerSecond for each node; default 64 MiB. */
 export function createPacer(options: {

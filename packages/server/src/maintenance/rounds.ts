@@ -1,12 +1,14 @@
-import { type CollectReport, collect } from "@ashlar/sdk/engine";
+import { type CollectOptions, type CollectReport, collect } from "@ashlar/sdk/engine";
 import type { CallOptions } from "@ashlar/sdk/ports";
-import type { MaintenanceOptions } from "./create-maintenance.ts";
 import type { MaintenanceRecorder } from "./maintenance-metrics.ts";
-import { type RebalanceReport, rebalance } from "./rebalance.ts";
-import { type RepairReport, repair } from "./repair.ts";
+import { type RebalanceOptions, type RebalanceReport, rebalance } from "./rebalance.ts";
+import { type RepairOptions, type RepairReport, repair } from "./repair.ts";
 
 /** What was done to copies. */
 export interface CopiesMoved extends RebalanceReport, RepairReport {}
+
+/** What the rounds take. */
+export type RoundsOptions = Omit<CollectOptions & RepairOptions & RebalanceOptions, keyof CallOptions>;
 
 /** Rounds of background work. Each is measured, and logged if it did anything. */
 export interface MaintenanceRounds {
@@ -16,7 +18,7 @@ export interface MaintenanceRounds {
   readonly followLayout: (call: CallOptions) => Promise<CopiesMoved>;
 }
 
-export function maintenanceRounds(options: MaintenanceOptions, record: MaintenanceRecorder): MaintenanceRounds {
+export function maintenanceRounds(options: RoundsOptions, record: MaintenanceRecorder): MaintenanceRounds {
   const { logger } = options;
   const repairNow = (call: CallOptions): Promise<RepairReport> =>
     record.repair(async () => {

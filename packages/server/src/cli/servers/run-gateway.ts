@@ -21,7 +21,8 @@ export async function runGateway(call: Call): Promise<number> {
   const { logger, clock, tracer } = parts;
   const clusterKey = await requireClusterKey(settings, logger);
   const grants = clusterKey === undefined ? undefined : createGrantKeeper({ ...parts, clusterKey });
-  const { databaseUrl, path, replicationFactor, collectIntervalMs } = settings;
+  const { databaseUrl, path, replicationFactor } = settings;
+  const { collectIntervalMs, reReplicateAfterMs, repairBytesPerSecond } = settings;
   await using opened = await openMetadata({ databaseUrl, path, replicationFactor, logger, tracer });
   const { metadata } = opened;
   const transport = tracedTransport(await openTransport("undici"), tracer);
@@ -37,7 +38,7 @@ export async function runGateway(call: Call): Promise<number> {
           grants,
           port,
           durability: settings.durability as Durability | undefined,
-          maintenance: { collectIntervalMs },
+          maintenance: { collectIntervalMs, reReplicateAfterMs, repairBytesPerSecond },
         });
         try {
           return { server: gateway, address: await gateway.listen() };

@@ -48,5 +48,7 @@ export const GATEWAY_SETTINGS = [
   "durability",
   "replicationFactor",
   "collectIntervalMs",
+  "reReplicateAfterMs",
+  "repairBytesPerSecond",
   ...COMMON,
 ] as const;
