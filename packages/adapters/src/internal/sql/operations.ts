@@ -41,9 +41,9 @@ export type SqlOperations = {
   readonly changeLayout: typeof nodes.changeLayout;
 };
 
-export type OperationName = keyof SqlOperations;
-export type OperationInput<Name extends OperationName> = Parameters<SqlOperations[Name]>[1];
-export type OperationOutput<Name extends OperationName> = Awaited<ReturnType<SqlOperations[Name]>>;
+export type SqlOperationName = keyof SqlOperations;
+export type SqlOperationInput<Name extends SqlOperationName> = Parameters<SqlOperations[Name]>[1];
+export type SqlOperationOutput<Name extends SqlOperationName> = Awaited<ReturnType<SqlOperations[Name]>>;
 
 /** Named one by one: a module may export more than operations, and spreads of two modules would hide a name that both have. */
 export const SQL_OPERATIONS: SqlOperations = Object.freeze<SqlOperations>({
@@ -110,22 +110,22 @@ export const SQL_OPERATIONS: SqlOperations = Object.freeze<SqlOperations>({
 });
 
 /** For operations that are not methods themselves: the method that each is a step of. */
-const STEPS: Readonly<Record<Exclude<OperationName, MetadataOperation>, MetadataOperation>> = Object.freeze({
+const STEPS: Readonly<Record<Exclude<SqlOperationName, MetadataOperation>, MetadataOperation>> = Object.freeze({
   dropReleasedStep: "dropReleasedManifests",
   listStoredSegments: "listSegments",
 });
 
-export function methodOf(name: OperationName): MetadataOperation {
+export function methodOf(name: SqlOperationName): MetadataOperation {
   return name in STEPS ? STEPS[name as keyof typeof STEPS] : (name as MetadataOperation);
 }
 
 /** The rules of an operation. */
-export function rulesOfSql(name: OperationName): OperationRules<unknown, unknown> {
+export function rulesOfSql(name: SqlOperationName): OperationRules<unknown, unknown> {
   return rulesOf(methodOf(name));
 }
 
 /** Runs an operation whose input is untyped: it comes from a message, or out of a queue. */
-export function runSql(session: SqlSession, name: OperationName, input: unknown): Promise<unknown> {
+export function runSql(session: SqlSession, name: SqlOperationName, input: unknown): Promise<unknown> {
   const run = SQL_OPERATIONS[name] as (session: SqlSession, input: unknown) => Promise<unknown>;
   return run(session, input);
 }
