@@ -9,10 +9,16 @@ import {
   silentLogger,
   systemClock,
 } from "@ashlar/sdk/ports";
-import { ChunkService, HealthCheckResponse_Status, ObjectService } from "@ashlar/sdk/rpc";
+import {
+  ChunkService,
+  ClusterService,
+  CredentialService,
+  HealthCheckResponse_Status,
+  ObjectService,
+} from "@ashlar/sdk/rpc";
 import { connectTransport } from "@ashlar/sdk/transport/connect";
 import { httpTransport } from "@ashlar/sdk/transport/http";
-import { Code, createClient } from "@connectrpc/connect";
+import { Code, createClient, type Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
 import { afterEach, describe, expect, it } from "vitest";
 import {
@@ -172,17 +178,26 @@ describe("a storage node", () => {
       .toMatchObject({ checks: { registry: "registered" } });
   });
 
-  it("says that it is a storage node to a caller that takes it for a gateway", async () => {
-    const node = await start(createMemoryChunkStore(), {});
+  describe("says that it is a storage node to a caller that takes it for a gateway", () => {
     const hint = expect.stringContaining("this is a storage node");
-    const rest = await rawRequest(node.url, "/objects/photos/key");
-    expect([rest.status, rest.json()]).toMatchObject([404, { code: "UNSUPPORTED", detail: hint }]);
-    const connect = createConnectTransport({ baseUrl: node.url, httpVersion: "1.1" });
-    const web = createGrpcWebTransport({ baseUrl: node.url, httpVersion: "1.1" });
-    for (const transport of [connect, web, createGrpcTransport({ baseUrl: node.url })]) {
-      const call = createClient(ObjectService, transport).listBuckets({});
-      await expect(call).rejects.toMatchObject({ code: Code.Unimplemented, rawMessage: hint });
-    }
+
+    it.each(["/objects", "/objects/photos/key", "/access-tokens"])("%s", async (path) => {
+      const node = await start(createMemoryChunkStore(), {});
+      const answer = await rawRequest(node.url, path);
+      expect([answer.status, answer.json()]).toMatchObject([404, { code: "UNSUPPORTED", detail: hint }]);
+    });
+
+    it.each<[name: string, call: (transport: Transport) => Promise<unknown>]>([
+      ["ObjectService", (transport) => createClient(ObjectService, transport).listBuckets({})],
+      ["ClusterService", (transport) => createClient(ClusterService, transport).getCluster({})],
+      ["CredentialService", (transport) => createClient(CredentialService, transport).listApiKeys({})],
+    ])("%s", async (_, call) => {
+      const node = await start(createMemoryChunkStore(), {});
+      const connect = createConnectTransport({ baseUrl: node.url, httpVersion: "1.1" });
+      const web = createGrpcWebTransport({ baseUrl: node.url, httpVersion: "1.1" });
+      for (const transport of [connect, web, createGrpcTransport({ baseUrl: node.url })])
+        await expect(call(transport)).rejects.toMatchObject({ code: Code.Unimplemented, rawMessage: hint });
+    });
   });
 
   it("answers that it is not ready while its disk hangs", async () => {
