@@ -21,6 +21,7 @@ import { httpTransport } from "@ashlar/sdk/transport/http";
 import { Code, createClient, type Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
 import { afterEach, describe, expect, it } from "vitest";
+import manifest from "../../package.json" with { type: "json" };
 import {
   CLUSTER_KEY,
   digestOf,
@@ -124,6 +125,12 @@ describe("a storage node", () => {
     await start(createMemoryChunkStore(), { registry, port });
     expect(await recordOf(registry)).toMatchObject({ url: `http://127.0.0.1:${port}`, state: "up" });
     expect((await registry.clusterSnapshot()).nodes).toHaveLength(1);
+  });
+
+  it("tells the release of its package where it is given none", async () => {
+    const registry = createMemoryMetadataStore();
+    await start(createMemoryChunkStore(), { registry });
+    expect((await recordOf(registry))?.softwareVersion).toBe(manifest.version);
   });
 
   it("is not registered under the id of another node that runs, and is once that one has stopped", async () => {
