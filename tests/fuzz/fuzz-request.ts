@@ -1,4 +1,4 @@
-import { ChunkService, ClusterService, ObjectService } from "@ashlar/sdk/rpc";
+import { ChunkService, ClusterService, CredentialService, ObjectService } from "@ashlar/sdk/rpc";
 import type { DescMethod } from "@bufbuild/protobuf";
 import { createSeededRandom, type SeededRandom } from "../support/seeded-random.ts";
 import { binaryMessage, chance, jsonMessage, mutated, pick } from "./fuzz-message.ts";
@@ -29,9 +29,9 @@ export type FuzzCredentials = Readonly<Record<FuzzTarget, readonly string[]>>;
 
 const METHODS: Readonly<Record<FuzzTarget, readonly DescMethod[]>> = {
   // ChangeLayout may not succeed: it would take the only store out of service, and later failures would be right.
-  serve: [...ObjectService.methods, ...ChunkService.methods, ...ClusterService.methods].filter(
-    ({ name }) => name !== "ChangeLayout",
-  ),
+  serve: [ObjectService, ChunkService, ClusterService, CredentialService]
+    .flatMap((service): readonly DescMethod[] => service.methods)
+    .filter(({ name }) => name !== "ChangeLayout"),
   node: ChunkService.methods,
 };
 
@@ -41,6 +41,7 @@ const STANDARD = [
   "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
   "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
   "/ashlar.v1.ObjectService/NoSuchMethod",
+  "/ashlar.v1.CredentialService/ListApiKeys",
 ];
 
 const DATES = ["Sun, 06 Nov 1994 08:49:37 GMT", "1", "", "Thu, 31 Feb 2026 00:00:00 GMT", "2999-01-01", "\u00e9"];

@@ -22,13 +22,15 @@ export function limitsPage(): string {
 
 # Limits
 
-Every bound and default of the system, with its reason. \`LIMITS\` of \`@ashlar/sdk/limits\` holds the same values. Sizes are powers of two.
+Every bound and default of the system, with its reason. Sizes are powers of two. The first table has what clients and servers share:
+\`LIMITS\` of \`@ashlar/sdk/limits\` holds the same values.
 
 ${table(withDocs())}
 
 ## HTTP
 
-Of every server's port; \`HTTP_LIMITS\` of \`@ashlar/server/http\`.
+Of servers alone: of connections and requests, of the messages that they take, and of the work that a gateway does for them.
+\`HTTP_LIMITS\` of \`@ashlar/server/http\` holds the same values.
 
 ${table(HTTP_LIMITS)}
 `;

@@ -20,13 +20,13 @@ const TRANSPORTS: readonly Entry[] = [
     create: () => httpTransport(),
     factory: "httpTransport()",
     from: "@ashlar/sdk/transport/http",
-    wire: "plain HTTP over fetch, no protobuf; the SDK's default",
+    wire: "`/chunks` over plain HTTP and the rest as Connect JSON, over fetch, no protobuf; the SDK's default",
   },
   {
     create: () => undiciTransport(),
     factory: "undiciTransport()",
     from: "@ashlar/adapters/transport/undici",
-    wire: "plain HTTP/1.1 over undici; the fastest in Node, default of `@ashlar/adapters/node`",
+    wire: "the same over undici and HTTP/1.1; the fastest in Node, default of `@ashlar/adapters/node`",
   },
   {
     create: () => connectTransport(),

@@ -1,5 +1,6 @@
 /**
- * Every bound of the system. Units and reasons are in `limit-docs.ts`, so that no page loads prose; `docs/limits.md` is generated from that file.
+ * The bounds that clients and servers share; those of servers alone are `HTTP_LIMITS` of `@ashlar/server/http`. Units and reasons are in
+ * `limit-docs.ts`, so that no page loads prose; `docs/limits.md` is generated from both.
  *
  * Byte offsets and totals are `number` in memory (safe up to 2^53 - 1 bytes, 8 PiB) and 64-bit integers on the wire; a decoder that
  * meets a larger value throws INVALID_ARGUMENT.

@@ -145,7 +145,7 @@ async function tell<T>(call: () => Promise<T>, outcome: NonNullable<WriteOptions
   }
 }
 
-/** Codes of causes of calls that were not sent: errors of the system when no connection was made, and {@link NOT_SENT}. */
+/** Codes of causes of calls that were not sent: errors of the system when no connection was made, and `NOT_SENT` of the ports. */
 const NOT_CONNECTED =
   /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|UND_ERR_CONNECT_TIMEOUT|ERR_NOT_SENT)$/;
 

@@ -66,6 +66,7 @@ export type { GrantSource, WriteTicket } from "./grant-source.ts";
 export { guardedLogger } from "./guarded-logger.ts";
 export { guardedTracer } from "./guarded-tracer.ts";
 export type { LogFields, Logger } from "./logger.ts";
+export { lostDiskWords } from "./lost-disk-words.ts";
 export {
   committedInfo,
   type MetadataInput,

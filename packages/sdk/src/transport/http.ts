@@ -24,7 +24,8 @@ export interface HttpTransportParts {
 }
 
 /**
- * A transport over any HTTP client: the bytes of chunks over the plain `/chunks` paths, everything else as Connect's unary JSON. No protobuf.
+ * A transport over any HTTP client: the bytes of chunks over the plain `/chunks` paths, everything else as Connect's unary JSON. No protobuf. Never
+ * `/objects`, the plain HTTP for whole objects: that is for curl and other programs without the SDK.
  */
 export function createHttpTransport(parts: HttpTransportParts): Transport {
   const { name, capabilities, exchange, probeExchange = exchange, close } = parts;
@@ -65,7 +66,10 @@ export interface HttpTransportOptions {
   readonly fetch?: typeof globalThis.fetch | undefined;
 }
 
-/** Chunks over plain HTTP (`/chunks`), everything else as Connect JSON, over fetch: the smallest transport, for browsers and everywhere else. In Node `undiciTransport` of the adapters is faster. */
+/**
+ * Chunks over plain HTTP (`/chunks`), everything else as Connect JSON, over fetch: the smallest transport, for browsers and everywhere else. In Node
+ * `undiciTransport` of the adapters is faster. The SDK never uses `/objects`, the plain HTTP that curl uses.
+ */
 export function httpTransport(options: HttpTransportOptions = {}): Transport {
   checkOptions(options, {});
   const { fetch } = options;

@@ -1,10 +1,10 @@
 import { Command as Commander, Option } from "commander";
+import { SOFTWARE_VERSION } from "../observability/software-version.ts";
 import type { Command } from "./command.ts";
 import { COMMANDS } from "./commands/index.ts";
 import { SETTINGS, type Setting } from "./config.ts";
 import { EXIT_CODES } from "./exit-codes.ts";
 import { defaultText } from "./settings.ts";
-import { SOFTWARE_VERSION } from "./software-version.ts";
 
 /** Called when the command line names a command. */
 export type Dispatch = (

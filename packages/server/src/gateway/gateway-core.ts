@@ -26,7 +26,9 @@ import { answersInTime } from "../http/answers-in-time.ts";
 import { HTTP_LIMITS } from "../http/bounds/http-limits.ts";
 import type { CorsOptions } from "../http/cors.ts";
 import { type FetchHandler, toFetchHandler } from "../http/fetch-handler.ts";
+import { GATEWAY_PATHS } from "../http/gateway-paths.ts";
 import type { Readiness } from "../http/health-routes.ts";
+import type { HttpRoute } from "../http/router.ts";
 import { createServerHandlers, type ServerHandlers } from "../http/server-handler.ts";
 import { createServingState, type ServingState } from "../http/serving-state.ts";
 import type { Metrics } from "../observability/metrics.ts";
@@ -38,8 +40,7 @@ import { gatewayChunkApi } from "./gateway-chunk-api.ts";
 import type { GatewayContext } from "./gateway-context.ts";
 import { createGatewayOperations } from "./operations/index.ts";
 import { CHUNK_RETRY } from "./own-chunks.ts";
-import { ACCESS_TOKENS_PATH, createAccessTokenRoute } from "./plain-http/access-tokens.ts";
-import { OBJECTS_ROOT } from "./plain-http/object-path.ts";
+import { createAccessTokenRoute } from "./plain-http/access-tokens.ts";
 import { createObjectRoutes } from "./plain-http/object-routes.ts";
 import { createRefusalWatch, type RefusalWatch } from "./refusal-watch.ts";
 import { gatewayRpcRoutes } from "./rpc/rpc-routes.ts";
@@ -142,17 +143,19 @@ export function createGatewayCore(given: GatewayCoreOptions): GatewayCore {
     isStopping: () => stopping,
     proofsOfPossession: options.proofsOfPossession,
   });
-  const objectRoutes = createObjectRoutes({ ...operations, clock });
-  // The chunk that is being filled; CHUNK_WRITES_MAX bounds those that are being stored.
-  const heldMaxBytes = LIMITS.CHUNK_DEFAULT_BYTES;
+  const objects = {
+    ...{ name: "objects", handler: createObjectRoutes({ ...operations, clock }) },
+    // The chunk that is being filled; CHUNK_WRITES_MAX bounds those that are being stored.
+    heldMaxBytes: LIMITS.CHUNK_DEFAULT_BYTES,
+  };
+  const routes: Readonly<Record<(typeof GATEWAY_PATHS)[number], Omit<HttpRoute, "path">>> = {
+    "/objects": objects,
+    "/objects/": objects,
+    "/access-tokens": { name: "access-tokens", handler: createAccessTokenRoute(operations) },
+  };
   const handlers = createServerHandlers({
     rpcRoutes: [gatewayRpcRoutes(operations, context), chunkApi.rpcRoutes],
-    httpRoutes: [
-      { path: OBJECTS_ROOT, name: "objects", handler: objectRoutes, heldMaxBytes },
-      { path: `${OBJECTS_ROOT}/`, name: "objects", handler: objectRoutes, heldMaxBytes },
-      { path: ACCESS_TOKENS_PATH, name: "access-tokens", handler: createAccessTokenRoute(operations) },
-      ...chunkApi.httpRoutes,
-    ],
+    httpRoutes: [...GATEWAY_PATHS.map((path) => ({ path, ...routes[path] })), ...chunkApi.httpRoutes],
     serving,
     readiness: () => readinessOf(options, serving, { watch, clocks }),
     requestsInFlightMax: options.requestsInFlightMax,

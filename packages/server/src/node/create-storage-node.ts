@@ -19,6 +19,7 @@ import {
   toFetchHandler,
 } from "../http/index.ts";
 import { type Metrics, noMetrics } from "../observability/metrics.ts";
+import { SOFTWARE_VERSION } from "../observability/software-version.ts";
 import { createDiskWatch, type DiskWatch } from "./disk-watch.ts";
 import { gatewayHintRoutes } from "./gateway-hint.ts";
 import { createMembership, type Membership } from "./membership.ts";
@@ -69,7 +70,7 @@ export interface StorageNodeOptions {
   readonly heartbeatIntervalMs?: number | undefined;
   /** Free bytes of the disk below which the node only reads; default DISK_RESERVE_BYTES. */
   readonly diskReserveBytes?: number | undefined;
-  /** Release of the software, shown to operators. */
+  /** Release of the software, shown to operators; default: that of this package. */
   readonly softwareVersion?: string | undefined;
   readonly hasher?: Hasher | undefined;
   /** As `ChunkApiOptions.proofsOfPossession`; default off. */
@@ -104,8 +105,6 @@ export interface StorageNode {
   readonly fetch: FetchHandler;
 }
 
-const DEFAULT_VERSION = "0.1.0";
-
 /**
  * Creates a storage node around a chunk store.
  *
@@ -133,7 +132,7 @@ export function createStorageNode(given: StorageNodeOptions): StorageNode {
     async listen() {
       const address = await listener.listen();
       await parts.disk.stats();
-      const { nodeId, zone, weight, softwareVersion = DEFAULT_VERSION, folderId, refuseLostDisk } = options;
+      const { nodeId, zone, weight, softwareVersion = SOFTWARE_VERSION, folderId, refuseLostDisk } = options;
       const url = publicUrl ?? address.url;
       try {
         await membership?.start({ nodeId, url, zone, weight, softwareVersion, folderId, refuseLostDisk });
@@ -191,7 +190,7 @@ function assemble(options: StorageNodeOptions & { readonly logger: Logger }): No
     proofsOfPossession: options.proofsOfPossession,
     status: () => (stopping ? "stopping" : disk.isFull() ? "read-only" : "serving"),
     uptimeMs: () => clock.monotonicMs() - startedMs,
-    softwareVersion: options.softwareVersion ?? DEFAULT_VERSION,
+    softwareVersion: options.softwareVersion ?? SOFTWARE_VERSION,
     assertWritable: disk.assertWritable,
     onWriteFailed: disk.onWriteFailed,
   });

@@ -1,5 +1,5 @@
 import { AshlarError } from "@ashlar/sdk/errors";
-import { ClusterService, ObjectService } from "@ashlar/sdk/rpc";
+import { GATEWAY_PATHS, GATEWAY_SERVICES } from "../http/gateway-paths.ts";
 import type { HttpHandler } from "../http/http-handler.ts";
 import { problemResponse } from "../http/problem.ts";
 import type { HttpRoute } from "../http/router.ts";
@@ -24,8 +24,6 @@ const handler: HttpHandler = async (request) => {
 
 /** Paths that only gateways serve. */
 export const gatewayHintRoutes: readonly HttpRoute[] = [
-  "/objects",
-  "/objects/",
-  `/${ObjectService.typeName}/`,
-  `/${ClusterService.typeName}/`,
+  ...GATEWAY_PATHS,
+  ...Object.values(GATEWAY_SERVICES).map(({ typeName }) => `/${typeName}/`),
 ].map((path) => ({ path, name: "not-here", handler }));

@@ -3,6 +3,7 @@ import { LIMITS } from "@ashlar/sdk/limits";
 import {
   type Clock,
   type Logger,
+  lostDiskWords,
   type NodeRegistration,
   type NodeRegistry,
   type NodeStats,
@@ -12,7 +13,7 @@ import {
 } from "@ashlar/sdk/ports";
 import { formatDuration } from "../observability/format.ts";
 import { DURATION_BUCKETS_SECONDS, type Metrics } from "../observability/metrics.ts";
-import { lostDiskAction, lostDiskWords } from "./lost-disk.ts";
+import { lostDiskAction } from "./lost-disk.ts";
 
 /** Longest wait of one call to the registry; a database that hangs must not stop the heartbeat for good. */
 const CALL_TIMEOUT_MS = 5000;

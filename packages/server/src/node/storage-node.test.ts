@@ -9,12 +9,19 @@ import {
   silentLogger,
   systemClock,
 } from "@ashlar/sdk/ports";
-import { ChunkService, HealthCheckResponse_Status, ObjectService } from "@ashlar/sdk/rpc";
+import {
+  ChunkService,
+  ClusterService,
+  CredentialService,
+  HealthCheckResponse_Status,
+  ObjectService,
+} from "@ashlar/sdk/rpc";
 import { connectTransport } from "@ashlar/sdk/transport/connect";
 import { httpTransport } from "@ashlar/sdk/transport/http";
-import { Code, createClient } from "@connectrpc/connect";
+import { Code, createClient, type Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
 import { afterEach, describe, expect, it } from "vitest";
+import manifest from "../../package.json" with { type: "json" };
 import {
   CLUSTER_KEY,
   digestOf,
@@ -120,6 +127,12 @@ describe("a storage node", () => {
     expect((await registry.clusterSnapshot()).nodes).toHaveLength(1);
   });
 
+  it("tells the release of its package where it is given none", async () => {
+    const registry = createMemoryMetadataStore();
+    await start(createMemoryChunkStore(), { registry });
+    expect((await recordOf(registry))?.softwareVersion).toBe(manifest.version);
+  });
+
   it("is not registered under the id of another node that runs, and is once that one has stopped", async () => {
     const registry = createMemoryMetadataStore();
     const first = await startTestNode(createMemoryChunkStore(), { registry, heartbeatIntervalMs: 30 });
@@ -172,17 +185,26 @@ describe("a storage node", () => {
       .toMatchObject({ checks: { registry: "registered" } });
   });
 
-  it("says that it is a storage node to a caller that takes it for a gateway", async () => {
-    const node = await start(createMemoryChunkStore(), {});
+  describe("says that it is a storage node to a caller that takes it for a gateway", () => {
     const hint = expect.stringContaining("this is a storage node");
-    const rest = await rawRequest(node.url, "/objects/photos/key");
-    expect([rest.status, rest.json()]).toMatchObject([404, { code: "UNSUPPORTED", detail: hint }]);
-    const connect = createConnectTransport({ baseUrl: node.url, httpVersion: "1.1" });
-    const web = createGrpcWebTransport({ baseUrl: node.url, httpVersion: "1.1" });
-    for (const transport of [connect, web, createGrpcTransport({ baseUrl: node.url })]) {
-      const call = createClient(ObjectService, transport).listBuckets({});
-      await expect(call).rejects.toMatchObject({ code: Code.Unimplemented, rawMessage: hint });
-    }
+
+    it.each(["/objects", "/objects/photos/key", "/access-tokens"])("%s", async (path) => {
+      const node = await start(createMemoryChunkStore(), {});
+      const answer = await rawRequest(node.url, path);
+      expect([answer.status, answer.json()]).toMatchObject([404, { code: "UNSUPPORTED", detail: hint }]);
+    });
+
+    it.each<[name: string, call: (transport: Transport) => Promise<unknown>]>([
+      ["ObjectService", (transport) => createClient(ObjectService, transport).listBuckets({})],
+      ["ClusterService", (transport) => createClient(ClusterService, transport).getCluster({})],
+      ["CredentialService", (transport) => createClient(CredentialService, transport).listApiKeys({})],
+    ])("%s", async (_, call) => {
+      const node = await start(createMemoryChunkStore(), {});
+      const connect = createConnectTransport({ baseUrl: node.url, httpVersion: "1.1" });
+      const web = createGrpcWebTransport({ baseUrl: node.url, httpVersion: "1.1" });
+      for (const transport of [connect, web, createGrpcTransport({ baseUrl: node.url })])
+        await expect(call(transport)).rejects.toMatchObject({ code: Code.Unimplemented, rawMessage: hint });
+    });
   });
 
   it("answers that it is not ready while its disk hangs", async () => {

@@ -1,5 +1,5 @@
 import { AshlarError } from "@ashlar/sdk/errors";
-import type { LostDisk, LostDiskKind, NodeRegistration } from "@ashlar/sdk/ports";
+import { type LostDisk, type LostDiskKind, lostDiskWords, type NodeRegistration } from "@ashlar/sdk/ports";
 
 /** What the registry remembers of a node's folder. */
 export interface KnownFolder {
@@ -38,17 +38,11 @@ export function isRefused({ refuseLostDisk = false }: NodeRegistration, lostDisk
   return refuseLostDisk && (lostDisk.kind === "other" || lostDisk.chunkCount > 0);
 }
 
-const WORDS: Readonly<Record<LostDiskKind, string>> = Object.freeze({
-  emptied: "its folder has no chunks any more",
-  replaced: "it has another folder than before, without chunks",
-  other: "it has another folder than before",
-});
-
 /** The error of a registration that is refused because of a lost disk. */
 export function diskLost(nodeId: string, { kind, chunkCount, bytesUsed }: LostDisk): AshlarError {
   return new AshlarError(
     "PRECONDITION_FAILED",
-    `the node ${nodeId} lost its disk: ${WORDS[kind]}, and its last heartbeat told of ${chunkCount} chunks (${bytesUsed} bytes). Mount the right disk, or start the node without --refuse-lost-disk (REFUSE_LOST_DISK): then its copies are restored from the other nodes`,
+    `the node ${nodeId} lost its disk: ${lostDiskWords(kind)}, and its last heartbeat told of ${chunkCount} chunks (${bytesUsed} bytes). Mount the right disk, or start the node without --refuse-lost-disk (REFUSE_LOST_DISK): then its copies are restored from the other nodes`,
     { details: { reason: "LOST_DISK", nodeId, kind, chunkCount: String(chunkCount) } },
   );
 }

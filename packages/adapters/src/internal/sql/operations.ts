@@ -43,48 +43,96 @@ export type SqlOperations = {
   readonly changeLayout: typeof nodes.changeLayout;
 };
 
-export type OperationName = keyof SqlOperations;
-export type OperationInput<Name extends OperationName> = Parameters<SqlOperations[Name]>[1];
-export type OperationOutput<Name extends OperationName> = Awaited<ReturnType<SqlOperations[Name]>>;
+export type SqlOperationName = keyof SqlOperations;
+export type SqlOperationInput<Name extends SqlOperationName> = Parameters<SqlOperations[Name]>[1];
+export type SqlOperationOutput<Name extends SqlOperationName> = Awaited<ReturnType<SqlOperations[Name]>>;
 
-export const SQL_OPERATIONS: SqlOperations = Object.freeze({
-  async ping(session: SqlSession): Promise<void> {
+/** Named one by one: a module may export more than operations, and spreads of two modules would hide a name that both have. */
+export const SQL_OPERATIONS: SqlOperations = Object.freeze<SqlOperations>({
+  async ping(session) {
     await session.query("SELECT 1 AS pong");
   },
-  ...buckets,
-  ...objects,
+  createBucket: buckets.createBucket,
+  getBucket: buckets.getBucket,
+  listBuckets: buckets.listBuckets,
+  deleteBucket: buckets.deleteBucket,
+  commitObject: objects.commitObject,
+  getObject: objects.getObject,
+  getManifestPage: objects.getManifestPage,
+  deleteObject: objects.deleteObject,
+  copyObject: objects.copyObject,
+  moveObject: objects.moveObject,
   listObjects,
-  ...uploads,
-  ...collection,
-  ...repairs,
+  createUpload: uploads.createUpload,
+  getUpload: uploads.getUpload,
+  putPart: uploads.putPart,
+  listParts: uploads.listParts,
+  listUploads: uploads.listUploads,
+  completeUpload: uploads.completeUpload,
+  abortUpload: uploads.abortUpload,
+  abortStaleUploads: uploads.abortStaleUploads,
+  dropReleasedStep: collection.dropReleasedStep,
+  markCollecting: collection.markCollecting,
+  finishCollecting: collection.finishCollecting,
+  knowsChunks: collection.knowsChunks,
+  queueRepairs: repairs.queueRepairs,
+  claimRepairs: repairs.claimRepairs,
+  finishRepairs: repairs.finishRepairs,
+  listRepairs: repairs.listRepairs,
+  countRepairs: repairs.countRepairs,
   queueLostCopies,
-  ...locations,
-  ...jobs,
-  ...copies,
-  ...nodes,
-  ...credentials,
-  ...identity,
-  ...examination,
-  ...objectExamination,
+  listOutdatedChunks: locations.listOutdatedChunks,
+  advanceLayouts: locations.advanceLayouts,
+  settledLayouts: locations.settledLayouts,
+  countLayoutUse: locations.countLayoutUse,
+  claimJob: jobs.claimJob,
+  renewJob: jobs.renewJob,
+  finishJob: jobs.finishJob,
+  listJobs: jobs.listJobs,
+  countCopies: copies.countCopies,
+  copiesOf: copies.copiesOf,
+  registerNode: nodes.registerNode,
+  heartbeat: nodes.heartbeat,
+  stopNode: nodes.stopNode,
+  clusterSnapshot: nodes.clusterSnapshot,
+  recentLayouts: nodes.recentLayouts,
+  leaveOutNode: nodes.leaveOutNode,
+  changeLayout: nodes.changeLayout,
+  createApiKey: credentials.createApiKey,
+  findApiKey: credentials.findApiKey,
+  listApiKeys: credentials.listApiKeys,
+  deleteApiKey: credentials.deleteApiKey,
+  revokeToken: credentials.revokeToken,
+  isTokenRevoked: credentials.isTokenRevoked,
+  databaseMark: identity.databaseMark,
+  advanceDatabase: identity.advanceDatabase,
+  acceptDatabase: identity.acceptDatabase,
+  checkIntegrity: identity.checkIntegrity,
+  listStoredSegments: examination.listStoredSegments,
+  chunkCounts: examination.chunkCounts,
+  listChunkRows: examination.listChunkRows,
+  examineObjects: objectExamination.examineObjects,
+  examineManifests: objectExamination.examineManifests,
+  manifestOwners: objectExamination.manifestOwners,
 });
 
 /** For operations that are not methods themselves: the method that each is a step of. */
-const STEPS: Readonly<Record<Exclude<OperationName, MetadataOperation>, MetadataOperation>> = Object.freeze({
+const STEPS: Readonly<Record<Exclude<SqlOperationName, MetadataOperation>, MetadataOperation>> = Object.freeze({
   dropReleasedStep: "dropReleasedManifests",
   listStoredSegments: "listSegments",
 });
 
-export function methodOf(name: OperationName): MetadataOperation {
+export function methodOf(name: SqlOperationName): MetadataOperation {
   return name in STEPS ? STEPS[name as keyof typeof STEPS] : (name as MetadataOperation);
 }
 
 /** The rules of an operation. */
-export function rulesOfSql(name: OperationName): OperationRules<unknown, unknown> {
+export function rulesOfSql(name: SqlOperationName): OperationRules<unknown, unknown> {
   return rulesOf(methodOf(name));
 }
 
 /** Runs an operation whose input is untyped: it comes from a message, or out of a queue. */
-export function runSql(session: SqlSession, name: OperationName, input: unknown): Promise<unknown> {
+export function runSql(session: SqlSession, name: SqlOperationName, input: unknown): Promise<unknown> {
   const run = SQL_OPERATIONS[name] as (session: SqlSession, input: unknown) => Promise<unknown>;
   return run(session, input);
 }

@@ -8,15 +8,15 @@ import {
 } from "@ashlar/sdk/ports";
 import { decodeSegments } from "./examination-operations.ts";
 import type { LayoutPolicy } from "./node-operations.ts";
-import type { OperationInput, OperationName, OperationOutput } from "./operations.ts";
+import type { SqlOperationInput, SqlOperationName, SqlOperationOutput } from "./operations.ts";
 
 /** Runs operations on a database. */
 export interface SqlExecutor {
-  execute<Name extends OperationName>(
+  execute<Name extends SqlOperationName>(
     name: Name,
-    input: OperationInput<Name>,
+    input: SqlOperationInput<Name>,
     options?: WriteOptions,
-  ): Promise<OperationOutput<Name>>;
+  ): Promise<SqlOperationOutput<Name>>;
   close(): Promise<void>;
 }
 

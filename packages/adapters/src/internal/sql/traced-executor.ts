@@ -1,6 +1,6 @@
 import type { SpanAttributes, Tracer, WriteOptions } from "@ashlar/sdk/ports";
 import { inSpan } from "@ashlar/sdk/tracing";
-import type { OperationInput, OperationName, OperationOutput } from "./operations.ts";
+import type { SqlOperationInput, SqlOperationName, SqlOperationOutput } from "./operations.ts";
 import type { SqlExecutor } from "./sql-metadata-store.ts";
 
 /** How {@link tracedExecutor} describes its spans. */
@@ -19,11 +19,11 @@ export interface TracedExecutorOptions {
 export function tracedExecutor(executor: SqlExecutor, { tracer, system, kind }: TracedExecutorOptions): SqlExecutor {
   if (tracer === undefined) return executor;
   return {
-    async execute<Name extends OperationName>(
+    async execute<Name extends SqlOperationName>(
       name: Name,
-      input: OperationInput<Name>,
+      input: SqlOperationInput<Name>,
       options?: WriteOptions,
-    ): Promise<OperationOutput<Name>> {
+    ): Promise<SqlOperationOutput<Name>> {
       const attributes: SpanAttributes = { "db.system.name": system, "db.operation.name": name };
       return await inSpan(tracer, { name: `sql.${name}`, kind, attributes }, () =>
         executor.execute(name, input, options),

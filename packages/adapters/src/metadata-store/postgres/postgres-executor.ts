@@ -22,11 +22,11 @@ import {
 } from "../../internal/sql/finished-operations.ts";
 import {
   methodOf,
-  type OperationInput,
-  type OperationName,
-  type OperationOutput,
   rulesOfSql,
   runSql,
+  type SqlOperationInput,
+  type SqlOperationName,
+  type SqlOperationOutput,
 } from "../../internal/sql/operations.ts";
 import type { SqlExecutor } from "../../internal/sql/sql-metadata-store.ts";
 import type { SqlStatement } from "../../internal/sql/sql-session.ts";
@@ -77,7 +77,7 @@ export interface PostgresExecutorOptions {
 
 /** One call, across its attempts. */
 interface Call extends NamedOperation {
-  readonly name: OperationName;
+  readonly name: SqlOperationName;
   /** Seed of the ids that the operation makes, and its name where the caller gave none. */
   readonly operationId: string;
   /** Whether an earlier try, of this call or of the caller's, may have left its result. */
@@ -114,18 +114,18 @@ export class PostgresExecutor implements SqlExecutor {
     });
   }
 
-  async execute<Name extends OperationName>(
+  async execute<Name extends SqlOperationName>(
     name: Name,
-    input: OperationInput<Name>,
+    input: SqlOperationInput<Name>,
     options?: WriteOptions,
-  ): Promise<OperationOutput<Name>> {
+  ): Promise<SqlOperationOutput<Name>> {
     const { clock, random } = this.#options;
     const given = namesOf(methodOf(name), input, options);
     const operationId = newId(clock, random);
     const own: WriteName = { key: operationId, fingerprint: "", chosen: false };
     const names = given.some(({ chosen }) => chosen) ? given : [own, ...given];
     const call: Call = { name, input, operationId, names, mayBeFinished: given.length > 0, commitLost: false };
-    const output = this.retry(() => this.#attempt(call), options?.signal) as Promise<OperationOutput<Name>>;
+    const output = this.retry(() => this.#attempt(call), options?.signal) as Promise<SqlOperationOutput<Name>>;
     return await (name === "ping" ? this.#within(PING_MAX_MS, output) : output).catch((error: unknown) => {
       throw call.commitLost ? withUnknownOutcome(error) : error;
     });

@@ -11,12 +11,11 @@ import {
   systemClock,
   systemRandom,
   type Tracer,
-  type WriteOptions,
 } from "@ashlar/sdk/ports";
 import { resolveLayoutDefaults } from "../../internal/metadata/layout-changes.ts";
 import { newId } from "../../internal/metadata/new-id.ts";
 import { namesOf } from "../../internal/metadata/write-name.ts";
-import { methodOf, type OperationInput, type OperationName, rulesOfSql } from "../../internal/sql/operations.ts";
+import { methodOf, rulesOfSql, type SqlOperationInput, type SqlOperationName } from "../../internal/sql/operations.ts";
 import { createSqlMetadataStore, type SqlExecutor } from "../../internal/sql/sql-metadata-store.ts";
 import { tracedExecutor } from "../../internal/sql/traced-executor.ts";
 import { explained } from "../../internal/store-folder.ts";
@@ -125,7 +124,7 @@ export async function openSqliteMetadataStore(options: SqliteMetadataStoreOption
   logger.debug({ path }, "metadata file opened");
   const request: AskWorker = (client, { name, input, durability, names = [] }) =>
     client.request({
-      ...{ name, input: input as OperationInput<OperationName>, durability, names },
+      ...{ name, input: input as SqlOperationInput<SqlOperationName>, durability, names },
       ...{
         nowMs: threadHasClock ? undefined : clock.nowMs(),
         operationId: client === writer ? newId(clock, random) : "",
@@ -134,7 +133,7 @@ export async function openSqliteMetadataStore(options: SqliteMetadataStoreOption
   /** What `ping` fails with once the store takes no more writes. */
   let stopped: AshlarError | undefined;
   const direct: Pick<SqlExecutor, "execute"> = {
-    execute: async <Name extends OperationName>(name: Name, input: OperationInput<Name>, options?: WriteOptions) => {
+    execute: async (name, input, options) => {
       if (name === "checkIntegrity" && reader !== writer) return (await checkApart(connect, request)) as never;
       const rules = rulesOfSql(name);
       const client = rules.kind === "read" ? reader : writer;
@@ -149,7 +148,7 @@ export async function openSqliteMetadataStore(options: SqliteMetadataStoreOption
   };
   const steps = view && new DatabaseSteps({ folder: view.folder, executor: direct, clock, logger });
   const executor: SqlExecutor = {
-    execute: async <Name extends OperationName>(name: Name, input: OperationInput<Name>, options?: WriteOptions) => {
+    execute: async (name, input, options) => {
       if (steps !== undefined && rulesOfSql(name).namesChunks?.(input) === true) await steps.beforeWrite();
       return (await direct.execute(name, input, options)) as never;
     },

@@ -1,7 +1,7 @@
 import { AshlarError, type ErrorCode, type ErrorDetails, isErrorCode } from "@ashlar/sdk/errors";
 import type { Durability } from "@ashlar/sdk/ports";
 import type { WriteName } from "../../internal/metadata/write-name.ts";
-import type { OperationInput, OperationName } from "../../internal/sql/operations.ts";
+import type { SqlOperationInput, SqlOperationName } from "../../internal/sql/operations.ts";
 
 /** What a worker must know about the file that it opens. */
 export interface WorkerInit {
@@ -17,8 +17,8 @@ export interface WorkerInit {
 /** One operation on its way to a worker. */
 export interface WorkerRequest {
   readonly requestId: number;
-  readonly name: OperationName;
-  readonly input: OperationInput<OperationName>;
+  readonly name: SqlOperationName;
+  readonly input: SqlOperationInput<SqlOperationName>;
   /** Absent: the clock of the thread counts. A write reads it when its transaction has begun, so it is not before the writes that it waited for. */
   readonly nowMs?: number | undefined;
   readonly operationId: string;

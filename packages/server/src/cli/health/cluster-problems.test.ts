@@ -112,7 +112,7 @@ test("a node that lost its disk is a warning with the date, what it held, and wh
       /^emptied lost its disk on 2026-01-02 .*: its folder has no chunks any more; before, it held 12/,
     ),
     expect.stringMatching(/^replaced lost its disk on .*: it runs over a new folder without chunks; /),
-    expect.stringMatching(/^other lost its disk on .*: it runs over another folder than before: a wrong mount, /),
+    expect.stringMatching(/^other lost its disk on .*: it runs over another folder than before \(a wrong mount, /),
   ]);
   for (const { action } of findings) expect(action).toMatch(/if the disk was replaced, nothing: .*--refuse-lost-disk/);
 });

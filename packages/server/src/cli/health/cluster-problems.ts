@@ -1,8 +1,8 @@
 import type { ClusterSnapshot } from "@ashlar/sdk";
 import { majority } from "@ashlar/sdk/engine";
-import { type Layout, type LostDisk, type NodeRecord, shownUrl } from "@ashlar/sdk/ports";
+import { type Layout, type LostDisk, lostDiskWords, type NodeRecord, shownUrl } from "@ashlar/sdk/ports";
 import { createPlacement, PARTITION_COUNT } from "@ashlar/sdk/ring";
-import { DISK_RESERVE_BYTES, lostDiskAction, lostDiskWords } from "../../node/index.ts";
+import { DISK_RESERVE_BYTES, lostDiskAction } from "../../node/index.ts";
 import { formatBytes, formatCount, formatShare, formatTime } from "../../observability/format.ts";
 import { answerFinding, isUsable, type NodeAnswers } from "./ask-nodes.ts";
 import { diskFinding, type Finding } from "./finding.ts";

@@ -16,9 +16,9 @@ import {
   type LogLevel,
   type Metrics,
 } from "../../observability/index.ts";
+import { SOFTWARE_VERSION } from "../../observability/software-version.ts";
 import type { CliIo } from "../cli-io.ts";
 import type { Settings } from "../settings.ts";
-import { SOFTWARE_VERSION } from "../software-version.ts";
 import type { CommonSettingName } from "./server-settings.ts";
 import { readTls, type TlsFiles, tlsFilesOf } from "./tls-files.ts";
 

@@ -15,9 +15,6 @@ import { callerOf } from "../auth/authenticator.ts";
 import { httpCall } from "../gateway-call.ts";
 import type { GatewayOperations } from "../operations/index.ts";
 
-/** Path under which clients ask for access tokens. */
-export const ACCESS_TOKENS_PATH = "/access-tokens";
-
 /** Room for a bucket and a prefix, however they are escaped. */
 const BODY_MAX_BYTES = 16 * KIB;
 

@@ -1,18 +1,11 @@
 import { AshlarError } from "@ashlar/sdk/errors";
+import { OBJECTS_ROOT } from "../../http/gateway-paths.ts";
 
 /** What an HTTP path names. */
 export type ObjectPath =
   | { readonly kind: "service" }
   | { readonly kind: "bucket"; readonly bucket: string }
   | { readonly kind: "object"; readonly bucket: string; readonly key: string };
-
-/** First segment of every path of the object API over plain HTTP. */
-export const OBJECTS_ROOT = "/objects";
-
-/** Whether a raw path belongs to the object API over plain HTTP. */
-export function isObjectPath(path: string): boolean {
-  return path === OBJECTS_ROOT || path.startsWith(`${OBJECTS_ROOT}/`);
-}
 
 /**
  * Takes a raw path apart: `/objects`, `/objects/<bucket>`, `/objects/<bucket>/<key>`.

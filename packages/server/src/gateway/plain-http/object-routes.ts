@@ -40,7 +40,7 @@ const ROUTES: Readonly<Record<ObjectPath["kind"], Routes>> = Object.freeze({
 });
 
 /**
- * Plain HTTP for whole objects, as docs/wire-protocol.md describes it. Answers paths for which `isObjectPath` holds.
+ * Plain HTTP for whole objects, as docs/wire-protocol.md describes it: `/objects` and every path below it.
  *
  * Whether the caller may do it is decided before a byte of the body is read.
  */

@@ -1,6 +1,7 @@
 import { LIMITS } from "@ashlar/sdk/limits";
-import { ClusterService, CredentialService, ObjectService } from "@ashlar/sdk/rpc";
+import type { ObjectService } from "@ashlar/sdk/rpc";
 import { HTTP_LIMITS } from "../../http/bounds/http-limits.ts";
+import { GATEWAY_SERVICES } from "../../http/gateway-paths.ts";
 import type { RpcOptionSource, RpcOptions, RpcRoutes } from "../../http/rpc/rpc-handlers.ts";
 import { authGate } from "../auth/auth-gate.ts";
 import type { GatewayContext } from "../gateway-context.ts";
@@ -24,13 +25,13 @@ export function gatewayRpcRoutes(operations: GatewayOperations, context: Gateway
   return (router, options) => {
     const bulk = bulkOptions(options, context.limits.chunkMaxBytes, gate);
     const own: typeof bulk = { ...bulk, createAccessToken: strict(options.control(gate)) };
-    for (const method of ObjectService.methods) {
+    for (const method of GATEWAY_SERVICES.objects.methods) {
       const name = method.localName as keyof typeof objects;
       // The service is complete by its type; TypeScript cannot pair a method with its handler over a union.
       router.rpc(method, objects[name] as never, own[name] ?? options.control(gate));
     }
-    router.service(ClusterService, cluster, options.control(gate));
-    router.service(CredentialService, credentials, strict(options.control(gate)));
+    router.service(GATEWAY_SERVICES.cluster, cluster, options.control(gate));
+    router.service(GATEWAY_SERVICES.credentials, credentials, strict(options.control(gate)));
   };
 }
 

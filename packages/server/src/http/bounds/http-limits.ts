@@ -7,7 +7,10 @@ type DocumentedLimit = LimitDoc & { readonly value: number };
 const limit = (value: number, unit: LimitDoc["unit"], reason: string): DocumentedLimit =>
   Object.freeze({ value, unit, reason });
 
-/** Bounds of the HTTP listener, by name. `LIMITS` of the SDK has the others: it knows nothing of sockets. */
+/**
+ * Bounds of servers alone, by name: of connections and requests, of the messages that they take, and of the work that a gateway does for them.
+ * `LIMITS` of the SDK has those that clients share.
+ */
 export const HTTP_LIMITS = Object.freeze({
   HEADER_MAX_BYTES: limit(
     64 * KIB,
