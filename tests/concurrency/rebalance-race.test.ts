@@ -156,6 +156,13 @@ function pick<T>(random: SeededRandom, from: readonly T[]): T {
   return from[random.below(from.length)] as T;
 }
 
+/** @returns whether anybody slept. */
+function wake(clock: ManualClock): boolean {
+  const isAnybodyAsleep = clock.sleeperCount > 0;
+  clock.advance(100);
+  return isAnybodyAsleep;
+}
+
 /** Lets time go by while the nodes stay up. */
 async function age({ clock, metadata }: World, durationMs: number): Promise<void> {
   clock.advance(durationMs);
@@ -201,12 +208,12 @@ function expectOneOf(bytes: Uint8Array): void {
 /** One try: objects under some layouts, then parties at the same time. In the end all is readable, and lies where the newest layout wants it. */
 async function oneTry(world: World): Promise<void> {
   const { random, clock, scheduler, engine, counts } = world;
-  const onIdle = (): boolean => {
-    clock.advance(100);
-    return clock.sleeperCount > 0;
-  };
   const settle = async (work: Promise<unknown>): Promise<void> => {
-    await scheduler.run([work], () => clock.advance(1), onIdle);
+    await scheduler.run(
+      [work],
+      () => clock.advance(1),
+      () => wake(clock),
+    );
     await work;
   };
   await engine.createBucket("box");
@@ -221,7 +228,11 @@ async function oneTry(world: World): Promise<void> {
 
   const parties = Array.from({ length: 4 + random.below(4) }, () => party(world));
   const outcomes = Promise.allSettled(parties);
-  await scheduler.run(parties, () => clock.advance(random.below(4)), onIdle);
+  await scheduler.run(
+    parties,
+    () => clock.advance(random.below(4)),
+    () => wake(clock),
+  );
   for (const outcome of await outcomes) {
     if (outcome.status === "fulfilled") continue;
     const error: unknown = outcome.reason;
@@ -326,11 +337,11 @@ describe("a collector whose view is old, between the question and the move of a 
     });
     const { clock, scheduler, engine, metadata, newTopology } = world;
     const settle = async (work: Promise<unknown>): Promise<void> => {
-      const onIdle = (): boolean => {
-        clock.advance(100);
-        return clock.sleeperCount > 0;
-      };
-      await scheduler.run([work], () => clock.advance(1), onIdle);
+      await scheduler.run(
+        [work],
+        () => clock.advance(1),
+        () => wake(clock),
+      );
       await work;
     };
     const weigh = (weight: number) => metadata.changeLayout({ weights: { n3: weight, n4: weight, n5: weight } });
