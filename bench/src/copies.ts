@@ -1,6 +1,7 @@
 /**
  * What counting chunks by their copies costs, and the walk over a lost disk, in SQLite and PostgreSQL. Makes chunk rows of six nodes with three
- * copies, of which a share waits for repair, and prints the time of the whole count and of its slowest page, and the same for the walk.
+ * copies, of which a share waits for repair, and prints the time of the whole count and of its slowest page, and the same for the walk. Then a node
+ * joins: the walk over the rows that its layout makes outdated, first all of them, then one; and moving them.
  *
  * Run: npm run bench:copies -- [ROWS=1000000] [share that waits for repair=0.01]
  */
@@ -9,7 +10,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { openPostgresMetadataStore } from "@ashlar/adapters/metadata-store/postgres";
 import { openSqliteMetadataStore } from "@ashlar/adapters/metadata-store/sqlite";
-import type { MetadataStore } from "@ashlar/sdk/ports";
+import type { MetadataStore, OutdatedChunk } from "@ashlar/sdk/ports";
 import pg from "pg";
 import { openPostgres } from "./servers/postgres.ts";
 
@@ -18,6 +19,7 @@ const queuedShare = Number(process.argv[3] ?? 0.01);
 const NODES = ["n1", "n2", "n3", "n4", "n5", "n6"];
 const PAGE_ROWS = 100_000;
 const STEP_ROWS = 1000;
+const OUTDATED_ROWS = 20_000;
 
 interface Subject {
   readonly name: string;
@@ -106,7 +108,38 @@ async function measure({ name, store, fill, close }: Subject): Promise<void> {
   process.stdout.write(
     `${name}, walk over a lost disk: ${walk.allMs.toFixed(0)} ms, slowest step ${walk.longestMs.toFixed(0)} ms\n`,
   );
+  await moveRows(name, store);
   await close();
+}
+
+/** After a change of the layout, as rebalance does, without its questions to nodes. */
+async function moveRows(name: string, store: MetadataStore): Promise<void> {
+  const { layoutVersion } = await store.registerNode({ nodeId: "n7", url: "http://n7", softwareVersion: "1" });
+  const tell = (what: string, { allMs, longestMs }: Awaited<ReturnType<typeof timed>>): void =>
+    void process.stdout.write(`${name}, ${what}: ${allMs.toFixed(0)} ms, slowest step ${longestMs.toFixed(0)} ms\n`);
+  const found: OutdatedChunk[] = [];
+  const walk = async (): Promise<Awaited<ReturnType<typeof timed>>> => {
+    found.length = 0;
+    let cursor: string | undefined;
+    return await timed(async () => {
+      const page = await store.listOutdatedChunks({ cursor, limit: OUTDATED_ROWS });
+      found.push(...page.chunks);
+      cursor = page.nextCursor;
+      return cursor === undefined;
+    });
+  };
+  tell("walk over outdated rows, all of them", await walk());
+  const moving = found.slice(1);
+  let at = 0;
+  const moved = await timed(async () => {
+    const chunks = moving.slice(at, at + STEP_ROWS);
+    await store.advanceLayouts({ layoutVersion, chunks });
+    at += STEP_ROWS;
+    return at >= moving.length;
+  });
+  tell("moving them", moved);
+  const rest = await walk();
+  tell(`walk over outdated rows, with ${found.length} left`, rest);
 }
 
 const folder = await mkdtemp(join(process.cwd(), ".bench-"));

@@ -86,6 +86,8 @@ export interface Maintenance {
 /** A job is due a little before the schedule comes to it, whose jitter is a quarter either way: else every second round would find it not due. */
 const DUE_EARLIER = 0.7;
 const REPAIR_INTERVAL_MS = 30_000;
+/** Rebalance rests ten times as long as its last look at all rows took: what waits for a node that is away must not be all that a database reads. */
+const PAUSE_SHARE = 10;
 /** Longest time of the last database step: a node that does not answer must not keep a gateway from stopping. */
 const STEP_AT_END_MS = 2000;
 /** Damages of one examination that are logged one by one; the metric counts all. */
@@ -112,26 +114,16 @@ export function createMaintenance(options: MaintenanceOptions): Maintenance {
       logger.warn({ error: message }, "not every store was told the latest step of the metadata database");
     });
 
-  const runLeased = (
-    job: string,
-    everyMs: number,
-    signal: AbortSignal,
-    work: (call: CallOptions) => Promise<unknown>,
-  ): Promise<void> =>
-    runLeasedJob({
-      ...{ metadata: options.metadata, clock, logger, signal, job, everyMs },
-      run: async (lease) => void (await work({ signal: lease })),
-    });
-
+  const leased = { metadata: options.metadata, clock, logger };
   const collectIntervalMs = options.collectIntervalMs ?? LIMITS.COLLECT_INTERVAL_MS;
   const repairIntervalMs = options.repairIntervalMs ?? REPAIR_INTERVAL_MS;
   let schedules: readonly Schedule[] = [];
   let starting: { readonly done: Promise<void>; readonly abort: AbortController } | undefined;
   return {
     async runOnce(call = {}) {
-      const followed = await followLayout(call);
+      const { lastPassMs: _last, ...moved } = await followLayout(call);
       await countNow(call);
-      return { ...followed, ...(await collectNow(call)) };
+      return { ...moved, ...(await collectNow(call)) };
     },
     start() {
       if (schedules.length > 0) return;
@@ -143,7 +135,11 @@ export function createMaintenance(options: MaintenanceOptions): Maintenance {
           ...common,
           name: "collect",
           intervalMs: collectIntervalMs,
-          run: (signal) => runLeased("collect", collectIntervalMs * DUE_EARLIER, signal, collectNow),
+          run: (signal) =>
+            runLeasedJob({
+              ...{ ...leased, signal, job: "collect", everyMs: collectIntervalMs * DUE_EARLIER },
+              run: async (lease) => void (await collectNow({ signal: lease })),
+            }),
         }),
         startSchedule({
           ...common,
@@ -152,8 +148,16 @@ export function createMaintenance(options: MaintenanceOptions): Maintenance {
           // Repair makes the copies that move, and the count comes after the repairs, which change it.
           run: async (signal) => {
             await watchNodes({ signal });
-            if (await isLayoutChanging(options.topology))
-              await runLeased("rebalance", repairIntervalMs * DUE_EARLIER, signal, followLayout);
+            if (await isLayoutChanging(options.topology)) {
+              let lastPassMs = 0;
+              await runLeasedJob({
+                ...{ ...leased, signal, job: "rebalance", everyMs: repairIntervalMs * DUE_EARLIER },
+                async run(lease) {
+                  ({ lastPassMs } = await followLayout({ signal: lease }));
+                },
+                restMs: () => lastPassMs * PAUSE_SHARE,
+              });
+            }
             await repairNow({ signal });
             await countNow({ signal });
           },

@@ -11,6 +11,8 @@ export interface LeasedJobOptions {
   readonly everyMs: number;
   readonly signal: AbortSignal;
   readonly run: (signal: AbortSignal) => Promise<void>;
+  /** Asked after a round that succeeded: the least pause before the next one, in ms. Default 0. */
+  readonly restMs?: (() => number) | undefined;
 }
 
 /** A worker that dies keeps a job for this time. Renewed three times as often. */
@@ -40,7 +42,12 @@ export async function runLeasedJob(options: LeasedJobOptions): Promise<void> {
   } finally {
     over.abort();
     await renewing;
-    const againInMs = error === undefined ? everyMs : signal.aborted ? 0 : Math.min(RETRY_MS, everyMs);
+    const againInMs =
+      error === undefined
+        ? Math.max(everyMs, options.restMs?.() ?? 0)
+        : signal.aborted
+          ? 0
+          : Math.min(RETRY_MS, everyMs);
     const end = { job, leaseToken, againInMs, error: signal.aborted ? undefined : error };
     await metadata.finishJob(end, { signal: AbortSignal.timeout(END_MS) }).catch((failure: unknown) => {
       logger.warn({ job, error: AshlarError.from(failure).message }, "a job stays claimed until its lease ends");
