@@ -150,7 +150,7 @@ describe("a cluster by hand", () => {
     expect(change.stdout).toBe("layout 4 is in use: 2 copies on n1=2, n2=1, n3=1\n");
     const [ring] = await cliJson<RingJson>(["ring"], { env: client });
     expect(ring?.nodes[0]).toMatchObject({ nodeId: "n1", virtualNodes: 300 });
-    const removal = await cli(["layout", "--remove", "n3", "--json"], { env: client });
+    const removal = await cli(["layout", "--remove", "n3", "--no-wait", "--json"], { env: client });
     expect(JSON.parse(removal.stdout)).toMatchObject({
       layoutVersion: 5,
       nodes: [{ nodeId: "n1" }, { nodeId: "n2" }],
@@ -202,7 +202,7 @@ describe("a cluster by hand", () => {
     expect(health.stdout).toMatch(
       /broken +n9 is down, last heartbeat .*\n +why: .*\n +do: +start it again at .*ashlar layout --remove n9/,
     );
-    await cli(["layout", "--remove", "n9"], { env: client });
+    await cli(["layout", "--remove", "n9", "--force", "--no-wait"], { env: client });
   });
 });
 
