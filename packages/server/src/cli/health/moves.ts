@@ -21,7 +21,7 @@ export function movesOf(figure: Figures | undefined): MovingChunks | undefined {
 export function movesLine({ chunkCount, layoutCount }: MovingChunks): string {
   if (chunkCount > 0)
     return `${formatCount(chunkCount, "chunk")} ${chunkCount === 1 ? "is" : "are"} behind the newest layout: copies are moving to where it wants them`;
-  return `${formatCount(layoutCount, "layout")} are in use: copies are moving to where the newest one wants them, or chunks of deleted objects wait to be freed`;
+  return `${formatCount(layoutCount, "layout")} are in use: copies are moving to where the newest one wants them`;
 }
 
 /** What it means that chunks are behind: nothing is wrong. */
