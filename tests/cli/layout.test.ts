@@ -22,11 +22,11 @@ interface LayoutsJson {
 /** A cluster with an object in 16 chunks. Its copies move only if `moves` is given. */
 async function start(
   nodeCount: number,
-  { moves = true, metadata = "sqlite" }: { moves?: boolean; metadata?: "sqlite" | "postgres" } = {},
+  { moves = true }: { readonly moves?: boolean } = {},
 ): Promise<Record<string, string>> {
   const intervals = { repairIntervalMs: 200, collectIntervalMs: 3_600_000, reReplicateAfterMs: 0 };
   cluster = await startTestCluster({
-    ...{ nodeCount, metadata, heartbeatIntervalMs: 100 },
+    ...{ nodeCount, metadata: "sqlite", heartbeatIntervalMs: 100 },
     gateway: { metrics: createMetrics(), maintenance: moves ? intervals : false },
   });
   const { url, apiKey } = cluster;

@@ -62,6 +62,14 @@ test("waiting ends when no layout in use places chunks on the node, not when the
   expect((await waitFor([snapshot(later, drained)]).done).layouts).toHaveLength(2);
 });
 
+test("a later change that brings the node back ends the waiting, which would not end", async () => {
+  const back = layout(3, { a: 1, b: 1, c: 1, d: 2 });
+  await expect(waitFor([snapshot(drained, old), snapshot(back, drained, old)]).done).rejects.toMatchObject({
+    code: "PRECONDITION_FAILED",
+    message: expect.stringMatching(/^layout 3 places chunks on d again/),
+  });
+});
+
 test("a registry that is away for a moment is asked again; one that stays away, or refuses, ends the waiting", async () => {
   const away = new AshlarError("METADATA_UNAVAILABLE", "away");
   const waiting = waitFor([away, away, snapshot(drained)]);

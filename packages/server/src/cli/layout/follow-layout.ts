@@ -5,7 +5,7 @@ import type { Clock, NodeRegistry } from "@ashlar/sdk/ports";
 import { formatCount, formatDuration } from "../../observability/format.ts";
 import type { Redundancy } from "../health/redundancy.ts";
 import type { StatusLine } from "../progress.ts";
-import { layoutsPlacingOn } from "./layouts-in-use.ts";
+import { layoutsPlacingOn, placingNodeIds } from "./layouts-in-use.ts";
 
 /** What {@link waitUntilUnplaced} takes. */
 export interface FollowOptions {
@@ -26,7 +26,8 @@ const POLL_MS = 1000;
  * moment is asked again.
  *
  * @returns the snapshot that says so.
- * @throws {AshlarError} CANCELED when the signal aborts; the change of the layout goes on. What the registry throws if it does not answer for
+ * @throws {AshlarError} CANCELED when the signal aborts; the change of the layout goes on. PRECONDITION_FAILED if a later change places chunks on
+ *   one of them again, so that waiting would not end. What the registry throws if it does not answer for
  *   RETRY_FOR_MS.
  */
 export async function waitUntilUnplaced(options: FollowOptions): Promise<ClusterSnapshot> {
@@ -42,8 +43,8 @@ export async function waitUntilUnplaced(options: FollowOptions): Promise<Cluster
       });
       if (snapshot !== undefined) {
         answeredAtMs = clock.monotonicMs();
-        const older = layoutsPlacingOn(snapshot.layouts, nodeIds);
-        if (older.length === 0) return snapshot;
+        if (layoutsPlacingOn(snapshot.layouts, nodeIds).length === 0) return snapshot;
+        assertStillLeaving(snapshot, nodeIds);
         const figures = await options.askFigures(signal);
         const line = followLine({ nodeIds, snapshot, figures, elapsedMs: answeredAtMs - startedAtMs });
         status.show(() => line);
@@ -55,6 +56,15 @@ export async function waitUntilUnplaced(options: FollowOptions): Promise<Cluster
   } finally {
     status.end();
   }
+}
+
+function assertStillLeaving({ layouts: [newest] }: ClusterSnapshot, nodeIds: readonly string[]): void {
+  if (newest === undefined || layoutsPlacingOn([newest], nodeIds).length === 0) return;
+  const back = placingNodeIds(newest).filter((nodeId) => nodeIds.includes(nodeId));
+  throw new AshlarError(
+    "PRECONDITION_FAILED",
+    `layout ${newest.layoutVersion} places chunks on ${back.join(", ")} again: somebody has changed it meanwhile; see \`ashlar layout show\``,
+  );
 }
 
 /** The error of a command that was interrupted after the layout was changed. */
