@@ -84,7 +84,7 @@ export function assertRemovable(facts: RemovalFacts, nodeIds: readonly string[])
   const records = snapshot.nodes.filter(({ nodeId }) => needed.includes(nodeId));
   if (figures.countedAtMs < awaySinceMs(records)) {
     refuse(
-      `the gateway has not counted the copies since: it does within ${formatDuration(COUNT_INTERVAL_MS)}, then try again`,
+      `the gateway has not counted the copies since (it does within ${formatDuration(COUNT_INTERVAL_MS)}; try again then)`,
     );
   }
   const withoutCopy = figures.copies?.byCopies[0] ?? 0;
@@ -102,12 +102,17 @@ function awaySinceMs(nodes: readonly NodeRecord[]): number {
   );
 }
 
-/** What a layout asks for and cannot have, in plain words. */
+/** What a layout asks for and cannot have, and nodes of it that take no chunks, in plain words. */
 export function layoutWarnings(layout: Layout): readonly string[] {
+  const drained = layout.nodes.filter(({ weight }) => weight === 0).map(({ nodeId }) => nodeId);
+  return [...shortageWarnings(layout), ...drained.map((nodeId) => `${nodeId} has weight 0: it takes no chunks`)];
+}
+
+/** What a layout asks for and cannot have. */
+export function shortageWarnings(layout: Layout): readonly string[] {
   const taking = layout.nodes.filter(({ weight }) => weight > 0);
   const zones = new Set(taking.map(({ zone, nodeId }) => zone ?? `node ${nodeId}`));
   const copies = formatCount(layout.replicationFactor, "copy", "copies");
-  const drained = layout.nodes.filter(({ weight }) => weight === 0).map(({ nodeId }) => nodeId);
   return [
     ...(taking.length < layout.replicationFactor
       ? [`${copies} of each chunk are wanted, but only ${formatCount(taking.length, "node")} would take chunks`]
@@ -117,6 +122,5 @@ export function layoutWarnings(layout: Layout): readonly string[] {
           `${copies} of each chunk are wanted, but there would be only ${formatCount(zones.size, "zone")}: some share one`,
         ]
       : []),
-    ...drained.map((nodeId) => `${nodeId} has weight 0: it takes no chunks`),
   ];
 }

@@ -5,7 +5,7 @@ import { askRedundancy, type Redundancy } from "../health/redundancy.ts";
 import type { CLUSTER_SETTINGS, OpenedCluster } from "../open-client.ts";
 import { createStatusLine } from "../progress.ts";
 import { stoppedWaiting, waitUntilUnplaced } from "./follow-layout.ts";
-import { layoutWarnings } from "./layout-risks.ts";
+import { shortageWarnings } from "./layout-risks.ts";
 import { layoutsPlacingOn } from "./layouts-in-use.ts";
 
 type LeaveCall = CommandCall<(typeof CLUSTER_SETTINGS)[number] | "noWait" | "quiet">;
@@ -48,7 +48,7 @@ export async function leaveNodes({ call, cluster, nodeIds, change }: LeaveOption
       const message = "interrupted while the layout was changed: `ashlar layout show` says whether it was";
       throw new AshlarError("CANCELED", message, { cause: thrown });
     });
-    for (const warning of layoutWarnings(layout)) output.note(`warning: ${warning}`);
+    for (const warning of shortageWarnings(layout)) output.note(`warning: ${warning}`);
   }
   const { layouts } = await registry.clusterSnapshot({ signal }).catch((thrown: unknown) => {
     throw signal.aborted ? stoppedWaiting(nodeIds, thrown) : thrown;
