@@ -150,7 +150,7 @@ describe("a cluster by hand", () => {
     expect(change.stdout).toBe("layout 4 is in use: 2 copies on n1=2, n2=1, n3=1\n");
     const [ring] = await cliJson<RingJson>(["ring"], { env: client });
     expect(ring?.nodes[0]).toMatchObject({ nodeId: "n1", virtualNodes: 300 });
-    const removal = await cli(["layout", "--remove", "n3", "--json"], { env: client });
+    const removal = await cli(["layout", "--remove", "n3", "--no-wait", "--json"], { env: client });
     expect(JSON.parse(removal.stdout)).toMatchObject({
       layoutVersion: 5,
       nodes: [{ nodeId: "n1" }, { nodeId: "n2" }],
@@ -158,6 +158,15 @@ describe("a cluster by hand", () => {
     const health = await cli(["health"], { env: client });
     expect(health.stdout).toMatch(/n3 is not part of the layout[\s\S]*layout --weights n3=1/);
     expect((await cli(["ring"], { env: client })).stdout).toContain("older layouts still in use");
+    // The same from the database, where no gateway is asked: it tells no figures.
+    const database = { DATABASE_URL: schema.url };
+    const [shown] = await cliJson(["layout", "show"], { env: database });
+    expect(shown).toMatchObject({ layoutVersion: 5, nodes: [{ nodeId: "n1" }, { nodeId: "n2" }] });
+    const tooFew = await cli(["layout", "drain", "n1"], { env: database });
+    expect([tooFew.exitCode, tooFew.stderr]).toEqual([6, expect.stringContaining("only 1 node would take chunks")]);
+    const drained = await cli(["layout", "drain", "n1", "--force", "--no-wait", "--json"], { env: database });
+    expect(JSON.parse(drained.stdout)).toMatchObject({ layoutVersion: 6, nodeIds: ["n1"] });
+    await cli(["layout", "--weights", "n1=1"], { env: database });
     const [, url = ""] =
       running
         .get("gateway")
@@ -202,7 +211,9 @@ describe("a cluster by hand", () => {
     expect(health.stdout).toMatch(
       /broken +n9 is down, last heartbeat .*\n +why: .*\n +do: +start it again at .*ashlar layout --remove n9/,
     );
-    await cli(["layout", "--remove", "n9"], { env: client });
+    const blind = await cli(["layout", "--remove", "n9"], { env: { DATABASE_URL: schema.url } });
+    expect([blind.exitCode, blind.stderr]).toEqual([6, expect.stringMatching(/n9 is not up, and no gateway tells/)]);
+    await cli(["layout", "--remove", "n9", "--force", "--no-wait"], { env: client });
   });
 });
 

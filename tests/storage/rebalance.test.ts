@@ -87,6 +87,26 @@ describe.each(["memory", "sqlite", "postgres"] as const)(
       await expectReadable();
     });
 
+    test("chunks of deleted objects keep no old layout in use while they wait to be collected", {
+      timeout: 120_000,
+    }, async () => {
+      await start(metadata, 4);
+      await client.putObject({ bucket: "box", key: "gone", body: testBytes(SIZE, 99) });
+      await client.deleteObject({ bucket: "box", key: "gone" });
+      // They were claimed lately, so no collection frees them today.
+      expect(await cluster.collect({ graceMs: 0 })).toMatchObject({ chunksDeleted: 0, chunksKept: SIZE / CHUNK });
+      const drained = cluster.nodes[0]!;
+      await cluster.metadata.changeLayout({ weights: { [drained.nodeId]: 0 } });
+      const placement = await untilMoved();
+      await drained.stop();
+      await cluster.collect({ graceMs: 0, claimTtlMs: 0 });
+      await drained.start();
+      cluster.topology.invalidate();
+      await cluster.collect({ graceMs: 0, claimTtlMs: 0 });
+      await expectPlaced(placement);
+      await expectReadable();
+    });
+
     test("a node of weight 0 ends with nothing, and can go", { timeout: 120_000 }, async () => {
       await start(metadata, 4);
       const drained = cluster.nodes[0]!;

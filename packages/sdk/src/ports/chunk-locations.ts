@@ -3,9 +3,11 @@ import type { CallOptions } from "./chunk-store.ts";
 import type { ExaminationQuery } from "./examination.ts";
 import type { ChunkRef } from "./objects.ts";
 
-/** A chunk that something names, and whose row names an older layout than the newest. */
+/** A chunk whose row names an older layout than the newest. */
 export interface OutdatedChunk extends ChunkRef {
   readonly layoutVersion: number;
+  /** False: nothing names it any more, and it waits to be collected, so it needs no copies. Absent: something names it. */
+  readonly isNamed?: false;
 }
 
 /** Outdated chunks of a range of chunk rows, in ascending order of their ids. */
@@ -19,8 +21,8 @@ export interface OutdatedChunkPage {
 export interface LayoutAdvance {
   /** The layout that places the copies now. It was written, and is newer than those of the chunks. */
   readonly layoutVersion: number;
-  /** Each with the layout that its row named when the copies were looked at. At most LIST_LIMIT_MAX. */
-  readonly chunks: ReadonlyArray<{ readonly chunkId: Digest; readonly layoutVersion: number }>;
+  /** Each with the layout that its row named when the copies were looked at, and whether something named the chunk then. At most LIST_LIMIT_MAX. */
+  readonly chunks: ReadonlyArray<Omit<OutdatedChunk, "sizeBytes">>;
 }
 
 /** How many chunks follow a layout. */
@@ -35,14 +37,15 @@ export interface LayoutUse {
  */
 export interface ChunkLocations {
   /**
-   * Outdated chunks, page by page. Those of stores without layouts, and those that nothing names, are none.
+   * Outdated chunks, page by page. Those of stores without layouts, and those that a collector has marked, are none.
    * @param query.limit chunk rows to walk over for one page, at most 100,000.
    */
   listOutdatedChunks(query: ExaminationQuery, options?: CallOptions): Promise<OutdatedChunkPage>;
   /**
    * Moves rows forward whose copies lie where the newer layout places them. The caller has made sure of it, and has claimed the copies on the nodes that
-   * only the newer layout names: so no collector has deleted them. Rows that nothing names any more, that are being collected, or that name another
-   * layout than the caller saw, stay. Entries of the repair queue for nodes that the newer layout does not name are dropped.
+   * only the newer layout names: so no collector has deleted them. Rows that nothing names any more need no copies, and move too, if the caller saw
+   * that nothing names them: else a deleted object would keep an old layout in use until its chunks are collected, and for ever if a node of it is lost.
+   * A commit that names such a chunk again says itself where its copies are. Rows that are being collected, or are not as the caller saw them, stay. Entries of the repair queue for nodes that the newer layout does not name are dropped.
    * @returns how many rows moved.
    * @throws {AshlarError} LAYOUT_STALE for a layout that was never written.
    */

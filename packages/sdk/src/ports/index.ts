@@ -2,6 +2,7 @@ export type { Digest, Hasher, IncrementalHash } from "../hash/index.ts";
 export { checkedUrl, shownUrl } from "../internal/checked-url.ts";
 export type { Layout, LayoutNode } from "../ring/layout.ts";
 export type { AccessRole, AccessToken, AccessTokenRequest, AccessTokenSource } from "./access-token.ts";
+export { changedLayout, type LayoutDefaults, nextLayout, nodeNotFound } from "./changed-layout.ts";
 export { checkedChunkStore } from "./checked-chunk-store.ts";
 export { checkedMetadataStore } from "./checked-metadata-store.ts";
 export type {

@@ -472,6 +472,17 @@ const administration = {
     max: LIMITS.REPLICATION_FACTOR_MAX,
     reason: "copies of each chunk",
   },
+  layoutForce: {
+    flag: "--force",
+    unit: "flag",
+    reason: "change the layout although chunks would have fewer copies than wanted, or may lose their last one",
+  },
+  layoutDryRun: { flag: "--dry-run", unit: "flag", reason: "show what the change would move, and change nothing" },
+  noWait: {
+    flag: "--no-wait",
+    unit: "flag",
+    reason: "change the layout and return; default: wait until the nodes hold no copy that is needed",
+  },
   graceMs: {
     flag: "--grace <duration>",
     unit: "duration",

@@ -24,6 +24,7 @@ export interface ProgramOptions {
 const GROUPS: Readonly<Record<string, string>> = {
   key: "API keys of a gateway",
   uploads: "unfinished multipart uploads",
+  layout: "the layout: which nodes hold the chunks, and how many copies there are",
   token: "access tokens for clients that must not hold an API key",
   cluster: "a whole cluster on this machine: PostgreSQL, storage nodes and a gateway",
 };

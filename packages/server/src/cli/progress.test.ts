@@ -1,6 +1,6 @@
 import { PassThrough } from "node:stream";
 import { expect, test } from "vitest";
-import { createProgress, progressLine } from "./progress.ts";
+import { createProgress, createStatusLine, progressLine } from "./progress.ts";
 
 test("a line shows bytes, rate and the time left", () => {
   const progress = { transferredBytes: 25_000_000, totalBytes: 100_000_000 };
@@ -36,4 +36,14 @@ test("nothing is printed for short transfers elsewhere, or if progress is not to
     expect(stream.read()).toBeNull();
     expect(progress.seconds()).toBeGreaterThanOrEqual(0);
   }
+});
+
+test("a status line is made only when it is shown, and a terminal redraws and erases it", () => {
+  const stream = Object.assign(new PassThrough(), { isTTY: true, columns: 12 });
+  const status = createStatusLine(stream, { shown: true });
+  let made = 0;
+  for (let turn = 0; turn < 3; turn++) status.show(() => `a line that is long ${++made}`);
+  status.end();
+  expect(made).toBe(1);
+  expect(String(stream.read())).toBe("\ra line that\x1b[K\r\x1b[K");
 });

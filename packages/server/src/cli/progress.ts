@@ -17,6 +17,38 @@ const REDRAW_MS = 100;
 /** Time between two lines where they cannot be redrawn. */
 const LINE_MS = 5000;
 
+/** One line on standard error that says how far something is. */
+export interface StatusLine {
+  /** Shows the line, unless the last one was shown a moment ago. It is made only if it is shown. */
+  show(line: (isTerminal: boolean) => string): void;
+  /** Erases it where it can be redrawn. */
+  end(): void;
+}
+
+/**
+ * A line that is redrawn where standard error is a terminal, otherwise a new line every five seconds: short work stays silent in scripts.
+ *
+ * @param options.shown false: nothing is printed.
+ */
+export function createStatusLine(stderr: CliIo["stderr"], options: { readonly shown: boolean }): StatusLine {
+  const isTerminal = stderr.isTTY === true;
+  let drawnAtMs = isTerminal ? Number.NEGATIVE_INFINITY : performance.now();
+  let drawn = false;
+  return {
+    show(line) {
+      if (!options.shown || performance.now() - drawnAtMs < (isTerminal ? REDRAW_MS : LINE_MS)) return;
+      drawnAtMs = performance.now();
+      drawn = true;
+      const text = line(isTerminal);
+      stderr.write(isTerminal ? `\r${text.slice(0, (stderr.columns ?? 80) - 1)}\x1b[K` : `${text}\n`);
+    },
+    end() {
+      if (drawn && isTerminal) stderr.write("\r\x1b[K");
+      drawn = false;
+    },
+  };
+}
+
 /**
  * A bar on standard error where that is a terminal, otherwise a line every five seconds: short transfers stay silent in scripts.
  *
@@ -27,22 +59,11 @@ export function createProgress(
   options: { readonly label: string; readonly shown: boolean },
 ): ProgressDisplay {
   const startedAtMs = performance.now();
-  const isTerminal = stderr.isTTY === true;
-  let drawnAtMs = isTerminal ? Number.NEGATIVE_INFINITY : startedAtMs;
-  let drawn = false;
+  const line = createStatusLine(stderr, options);
   const elapsed = (): number => (performance.now() - startedAtMs) / 1000;
   return {
-    onProgress(progress) {
-      if (!options.shown || performance.now() - drawnAtMs < (isTerminal ? REDRAW_MS : LINE_MS)) return;
-      drawnAtMs = performance.now();
-      drawn = true;
-      const line = progressLine(options.label, progress, elapsed(), isTerminal);
-      stderr.write(isTerminal ? `\r${line.slice(0, (stderr.columns ?? 80) - 1)}\x1b[K` : `${line}\n`);
-    },
-    end() {
-      if (drawn && isTerminal) stderr.write("\r\x1b[K");
-      drawn = false;
-    },
+    onProgress: (progress) => line.show((isTerminal) => progressLine(options.label, progress, elapsed(), isTerminal)),
+    end: line.end,
     seconds: elapsed,
   };
 }

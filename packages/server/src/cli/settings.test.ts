@@ -172,3 +172,14 @@ test("every setting can be set, says why it exists, and keeps secrets out of fla
   expect(new Set(grouped).size).toBe(grouped.length);
   expect(grouped.sort()).toEqual(Object.keys(SETTINGS).sort());
 });
+
+test("a flag that begins with no- is true only where the command line has it", () => {
+  const read = (flags: Record<string, unknown>) => {
+    const { values, given } = resolveSettings(["noWait"], flags, {});
+    return [values.noWait, given.has("noWait")];
+  };
+  // What commander makes of a command line without and with --no-wait.
+  expect(read({ wait: true })).toEqual([false, false]);
+  expect(read({ wait: false })).toEqual([true, true]);
+  expect(read({})).toEqual([false, false]);
+});

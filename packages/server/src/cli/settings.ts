@@ -29,9 +29,9 @@ export interface ResolvedSettings<Name extends SettingName> {
 /** Environment variables. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** The option name that commander makes of a flag: `--api-key <key>` → `apiKey`. */
+/** The option name that commander makes of a flag: `--api-key <key>` → `apiKey`, `--no-wait` → `wait`. */
 export function flagName(setting: Setting): string | undefined {
-  const long = setting.flag?.match(/--([a-z-]+)/)?.[1];
+  const long = setting.flag?.match(/--(?:no-)?([a-z-]+)/)?.[1];
   return long?.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
 }
 
@@ -48,7 +48,11 @@ export function resolveSettings<Name extends SettingName>(
 ): ResolvedSettings<Name> {
   const values: Partial<Record<SettingName, unknown>> = {};
   const given = new Set<SettingName>();
-  const flagOf = (setting: Setting): unknown => flags[flagName(setting) ?? ""];
+  const flagOf = (setting: Setting): unknown => {
+    const flag = flags[flagName(setting) ?? ""];
+    // Commander gives the option `wait` for --no-wait: true where the flag is not there.
+    return setting.flag?.startsWith("--no-") ? flag === false || undefined : flag;
+  };
   const decidedGroups = new Set(
     names
       .map((name): Setting => SETTINGS[name])

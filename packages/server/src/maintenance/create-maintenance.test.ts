@@ -451,7 +451,7 @@ describe("schedules", () => {
     const maintenance = maintenanceOf({ ...options, metadata: failing });
     maintenance.start();
     maintenance.start();
-    expect(clock.sleeps).toEqual([500, 50, DAY_MS / 2]);
+    expect(clock.sleeps).toEqual([500, 50, 5 * 60_000]);
     for (let turn = 1; turn <= 3; turn++) {
       clock.wake();
       await expect.poll(() => asked).toBe(turn);
@@ -493,6 +493,9 @@ describe("schedules", () => {
 
   it("have nothing to do on a store that is new", async () => {
     expect(await maintenanceOf().runOnce()).toEqual({
+      chunksMoved: 0,
+      moveCopiesQueued: 0,
+      chunksBehind: 0,
       chunksRepaired: 0,
       bytesRepaired: 0,
       repairsDropped: 0,
@@ -505,6 +508,7 @@ describe("schedules", () => {
       chunksKept: 0,
       orphansDeleted: 0,
       orphansKept: 0,
+      staleCopiesDeleted: 0,
       storesRefusing: 0,
       damagesFound: 0,
     });

@@ -117,6 +117,12 @@ export function createMaintenance(options: MaintenanceOptions): Maintenance {
   const leased = { metadata: options.metadata, clock, logger };
   const collectIntervalMs = options.collectIntervalMs ?? LIMITS.COLLECT_INTERVAL_MS;
   const repairIntervalMs = options.repairIntervalMs ?? REPAIR_INTERVAL_MS;
+  /** Whether some chunk follows an older layout than the newest. */
+  const isLayoutChanging = async (): Promise<boolean> => {
+    const layouts = (await options.topology.view?.layoutsInUse()) ?? [];
+    record.layouts(layouts.length);
+    return layouts.length > 1;
+  };
   let schedules: readonly Schedule[] = [];
   let starting: { readonly done: Promise<void>; readonly abort: AbortController } | undefined;
   return {
@@ -148,7 +154,7 @@ export function createMaintenance(options: MaintenanceOptions): Maintenance {
           // Repair makes the copies that move, and the count comes after the repairs, which change it.
           run: async (signal) => {
             await watchNodes({ signal });
-            if (await isLayoutChanging(options.topology)) {
+            if (await isLayoutChanging()) {
               let lastPassMs = 0;
               await runLeasedJob({
                 ...{ ...leased, signal, job: "rebalance", everyMs: repairIntervalMs * DUE_EARLIER },
@@ -160,6 +166,7 @@ export function createMaintenance(options: MaintenanceOptions): Maintenance {
             }
             await repairNow({ signal });
             await countNow({ signal });
+            await isLayoutChanging();
           },
         }),
         startSchedule({
@@ -179,11 +186,6 @@ export function createMaintenance(options: MaintenanceOptions): Maintenance {
       if (stopping.length > 0) await stepNow(AbortSignal.timeout(STEP_AT_END_MS));
     },
   };
-}
-
-/** Whether some chunk follows an older layout than the newest. */
-async function isLayoutChanging({ view }: Topology): Promise<boolean> {
-  return ((await view?.layoutsInUse()) ?? []).length > 1;
 }
 
 /** Looks through the database and its rows. @returns how many damages there are; the first ones are logged. */

@@ -13,6 +13,8 @@ export interface MaintenanceRecorder {
   repair(work: () => Promise<RepairReport>): Promise<RepairReport>;
   check(work: () => Promise<{ readonly problems: number }>): Promise<void>;
   copies(work: () => Promise<CopiesReport>): Promise<void>;
+  /** Tells how many layouts are in use. With one, no chunk is behind, whichever gateway moved the last ones. */
+  layouts(count: number): void;
 }
 
 /** @param options.tracer makes each round a span called `maintenance.<task>`; without it, every call in a round would be a trace of its own. */
@@ -46,6 +48,10 @@ export function maintenanceMetrics(options: {
     name: "ashlar_chunks_behind_layout",
     help: "Chunks that waited after the last pass of rebalance to follow the newest layout; 0 in gateways that did none",
   });
+  const inUse = metrics.gauge({
+    name: "ashlar_layouts_in_use",
+    help: "The newest layout, and older ones that some chunk still follows: more than 1 while copies move",
+  });
   const tellCopies = copiesGauges(options);
   const problems = { check: 0, collection: 0 };
   const tellDamage = (found: Partial<typeof problems>): void => {
@@ -77,6 +83,10 @@ export function maintenanceMetrics(options: {
     },
     async check(work) {
       tellDamage({ check: (await timed("check", work)).problems });
+    },
+    layouts(count) {
+      inUse.set(count);
+      if (count <= 1) behind.set(0);
     },
     async copies(work) {
       tellCopies(await timed("copies", work, () => []));

@@ -100,7 +100,7 @@ async function moveChunks(pass: Pass, chunks: readonly OutdatedChunk[]): Promise
     moveCopiesQueued += await metadata.queueRepairs(missed.slice(start, start + STEP), { signal });
   const advance = {
     layoutVersion: newest.layoutVersion,
-    chunks: here.map(({ chunkId, layoutVersion }) => ({ chunkId, layoutVersion })),
+    chunks: here.map(({ sizeBytes: _sizeBytes, ...chunk }) => chunk),
   };
   const chunksMoved = here.length === 0 ? 0 : await metadata.advanceLayouts(advance, { signal });
   return { chunksMoved, moveCopiesQueued, chunksBehind: chunks.length - chunksMoved };
@@ -113,6 +113,8 @@ interface Arrival {
 }
 
 function arrivingOf({ placement, older }: Pass, chunk: OutdatedChunk): readonly Arrival[] {
+  // It waits to be collected, and follows without copies.
+  if (chunk.isNamed === false) return [];
   const before = older.get(chunk.layoutVersion)?.nodesOf(chunk.chunkId) ?? [];
   return placement
     .nodesOf(chunk.chunkId)

@@ -1,6 +1,6 @@
-import type { Layout } from "@ashlar/sdk/ports";
+import { changedLayout, type Layout } from "@ashlar/sdk/ports";
 import { describe, expect, test } from "vitest";
-import { changedLayout, layoutWithNode, resolveLayoutDefaults } from "./layout-changes.ts";
+import { layoutWithNode, resolveLayoutDefaults } from "./layout-changes.ts";
 
 const defaults = resolveLayoutDefaults({});
 const two: Layout = {

@@ -9,6 +9,7 @@ interface OutdatedRow {
   readonly chunk_id: Uint8Array;
   readonly size_bytes: number;
   readonly layout_version: number;
+  readonly reference_count: number;
 }
 
 const NEWEST = "(SELECT max(layout_version) FROM layouts)";
@@ -34,14 +35,15 @@ export async function listOutdatedChunks(
   );
   const to = end === undefined ? undefined : Uint8Array.from(end.chunk_id);
   const rows = await session.query<OutdatedRow>(
-    `SELECT chunk_id, size_bytes, layout_version FROM chunks WHERE chunk_id > $1 ${to === undefined ? "" : "AND chunk_id <= $2"}
-      AND layout_version > 0 AND layout_version < ${NEWEST} AND ${IN_USE} ORDER BY chunk_id`,
+    `SELECT chunk_id, size_bytes, layout_version, reference_count FROM chunks WHERE chunk_id > $1 ${to === undefined ? "" : "AND chunk_id <= $2"}
+      AND layout_version > 0 AND layout_version < ${NEWEST} AND state = 'live' ORDER BY chunk_id`,
     to === undefined ? [from] : [from, to],
   );
   const chunks = rows.map((row) => ({
     chunkId: digestFromBytes(row.chunk_id),
     sizeBytes: row.size_bytes,
     layoutVersion: row.layout_version,
+    ...(row.reference_count > 0 ? {} : { isNamed: false as const }),
   }));
   return to === undefined ? { chunks } : { chunks, nextCursor: encodeHex(to) };
 }
@@ -50,17 +52,22 @@ export async function listOutdatedChunks(
 export async function advanceLayouts(session: SqlSession, { layoutVersion, chunks }: LayoutAdvance): Promise<number> {
   const placement = await placementReader(session)(layoutVersion);
   if (placement === undefined) throw layoutUnknown(layoutVersion);
-  const seen = new Map(chunks.map((chunk) => [encodeHex(chunk.chunkId), chunk.layoutVersion]));
+  const seen = new Map(chunks.map((chunk) => [encodeHex(chunk.chunkId), chunk]));
   const rows = await queryIn<OutdatedRow>(
     session,
     chunks.map(({ chunkId }) => chunkId),
     {
-      sql: (list) => `SELECT chunk_id, size_bytes, layout_version FROM chunks WHERE chunk_id IN (${list}) AND ${IN_USE}
+      sql: (list) => `SELECT chunk_id, size_bytes, layout_version, reference_count FROM chunks
+        WHERE chunk_id IN (${list}) AND state = 'live'
         ORDER BY chunk_id ${session.dialect.forUpdateSkipLocked}`,
     },
   );
   const moved = rows
-    .filter((row) => seen.get(encodeHex(row.chunk_id)) === row.layout_version)
+    .filter((row) => {
+      const { layoutVersion: version, isNamed = true } = seen.get(encodeHex(row.chunk_id)) ?? {};
+      // What a commit names again since was placed by that commit, perhaps under the same older layout.
+      return version === row.layout_version && isNamed === row.reference_count > 0;
+    })
     .map((row) => Uint8Array.from(row.chunk_id));
   await queryIn(session, moved, {
     params: [layoutVersion],

@@ -1,27 +1,23 @@
-import type {
-  ClusterSnapshot,
-  Heartbeat,
-  HeartbeatAnswer,
-  Layout,
-  LayoutChange,
-  LayoutHistory,
-  LayoutNode,
-  LostDisk,
-  LostDiskKind,
-  MetadataInput,
-  NodeRecord,
-  NodeRegistration,
-  RegisteredNode,
+import {
+  type ClusterSnapshot,
+  changedLayout,
+  type Heartbeat,
+  type HeartbeatAnswer,
+  type Layout,
+  type LayoutChange,
+  type LayoutDefaults,
+  type LayoutHistory,
+  type LayoutNode,
+  type LostDisk,
+  type LostDiskKind,
+  type MetadataInput,
+  type NodeRecord,
+  type NodeRegistration,
+  nodeNotFound,
+  type RegisteredNode,
 } from "@ashlar/sdk/ports";
 import { virtualNodeCount, virtualNodeToken } from "@ashlar/sdk/ring";
-import {
-  changedLayout,
-  type LayoutDefaults,
-  layoutWithNode,
-  layoutWithoutNode,
-  nodeIdHeld,
-  nodeNotFound,
-} from "../metadata/layout-changes.ts";
+import { layoutWithNode, layoutWithoutNode, nodeIdHeld } from "../metadata/layout-changes.ts";
 import { diskLost, isRefused, newLostDisk } from "../metadata/lost-disk.ts";
 import { NODE_DOWN_AFTER_MS, nodeState } from "../metadata/node-state.ts";
 import { insertLayout, readLayoutsInUse, readNewestLayout, readRecentLayouts } from "./layout-rows.ts";

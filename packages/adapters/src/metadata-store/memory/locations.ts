@@ -12,9 +12,12 @@ export function memoryLocations(state: MemoryState): ChunkLocations {
       const ids = [...state.chunks.keys()].filter((id) => id > cursor).sort();
       const rows = ids.slice(0, limit).map((id) => state.chunks.get(id));
       const chunks = rows
-        .filter(isInUse)
+        .filter(isPlaced)
         .filter((row) => row.layoutVersion < newestVersion())
-        .map(({ chunkId, sizeBytes, layoutVersion }) => ({ chunkId, sizeBytes, layoutVersion }));
+        .map(({ chunkId, sizeBytes, layoutVersion, referenceCount }) => ({
+          ...{ chunkId, sizeBytes, layoutVersion },
+          ...(referenceCount > 0 ? {} : { isNamed: false as const }),
+        }));
       return ids.length < limit ? { chunks } : { chunks, nextCursor: ids[limit - 1] };
     },
     advanceLayouts: async (advance) => advanceLayouts(state, advance),
@@ -37,19 +40,22 @@ export function memoryLocations(state: MemoryState): ChunkLocations {
   };
 }
 
-/** Something names it, no collector has marked it, and a layout places it. */
-function isInUse(row: ChunkRow | undefined): row is ChunkRow {
-  return row !== undefined && row.referenceCount > 0 && !row.collecting && row.layoutVersion > 0;
+/** No collector has marked it, and a layout places it. */
+function isPlaced(row: ChunkRow | undefined): row is ChunkRow {
+  return row !== undefined && !row.collecting && row.layoutVersion > 0;
 }
+
+/** Something names it, too. */
+const isInUse = (row: ChunkRow | undefined): row is ChunkRow => isPlaced(row) && row.referenceCount > 0;
 
 function advanceLayouts(state: MemoryState, { layoutVersion, chunks }: LayoutAdvance): number {
   const layout = state.layouts.find((one) => one.layoutVersion === layoutVersion);
   if (layout === undefined) throw layoutUnknown(layoutVersion);
   let moved = 0;
-  for (const { chunkId, layoutVersion: seen } of chunks) {
+  for (const { chunkId, layoutVersion: seen, isNamed = true } of chunks) {
     const id = encodeHex(chunkId);
     const row = state.chunks.get(id);
-    if (!isInUse(row) || row.layoutVersion !== seen) continue;
+    if (!isPlaced(row) || row.layoutVersion !== seen || isNamed !== row.referenceCount > 0) continue;
     state.chunks.set(id, { ...row, layoutVersion });
     const placed = replicasUnder(layout, chunkId);
     for (const repair of [...state.repairs.values()]) {

@@ -1,19 +1,15 @@
-import type {
-  AwayNodes,
-  ClusterSnapshot,
-  Layout,
-  LayoutHistory,
-  NodeRegistration,
-  NodeRegistry,
-  NodeStats,
-} from "@ashlar/sdk/ports";
 import {
+  type AwayNodes,
+  type ClusterSnapshot,
   changedLayout,
-  layoutWithNode,
-  layoutWithoutNode,
-  nodeIdHeld,
+  type Layout,
+  type LayoutHistory,
+  type NodeRegistration,
+  type NodeRegistry,
+  type NodeStats,
   nodeNotFound,
-} from "../../internal/metadata/layout-changes.ts";
+} from "@ashlar/sdk/ports";
+import { layoutWithNode, layoutWithoutNode, nodeIdHeld } from "../../internal/metadata/layout-changes.ts";
 import { diskLost, isRefused, newLostDisk } from "../../internal/metadata/lost-disk.ts";
 import { nodeState } from "../../internal/metadata/node-state.ts";
 import type { MemoryState, NodeRow } from "./state.ts";

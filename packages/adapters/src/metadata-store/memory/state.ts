@@ -4,6 +4,7 @@ import type {
   ChunkRef,
   Clock,
   Layout,
+  LayoutDefaults,
   LocatedChunk,
   NodeRecord,
   ObjectInfo,
@@ -12,7 +13,6 @@ import type {
   RepairEntry,
   UploadInfo,
 } from "@ashlar/sdk/ports";
-import type { LayoutDefaults } from "../../internal/metadata/layout-changes.ts";
 import { newId } from "../../internal/metadata/new-id.ts";
 import { bucketNotFound } from "../../internal/metadata/not-found.ts";
 import type { FinishedOperation } from "../../internal/metadata/write-name.ts";

@@ -68,7 +68,7 @@ export const LOCATION_CASES: readonly MetadataStoreCase[] = [
     },
   },
   {
-    name: "chunks that nothing names, or that are being collected, are not outdated and do not move",
+    name: "chunks that nothing names move if the caller saw that, and those that are being collected do not",
     async run({ store }) {
       await withBucket(store);
       const first = await join(store, "n1");
@@ -77,16 +77,40 @@ export const LOCATION_CASES: readonly MetadataStoreCase[] = [
       const second = await join(store, "n2");
       await store.deleteObject({ bucket: BUCKET, key: "gone" });
       await dropAll(store);
-      expect(hexOf(await outdated(store))).toEqual([...hexOf(named("kept", 2))].sort());
+      const found = await outdated(store);
+      const unnamed = found.filter(({ isNamed }) => isNamed === false);
+      expect(hexOf(unnamed)).toEqual([...hexOf(named("gone", 3))].sort());
+      expect(hexOf(found.filter((chunk) => !unnamed.includes(chunk)))).toEqual([...hexOf(named("kept", 2))].sort());
       const all = [...named("gone", 3), ...named("kept", 2)];
       expect(await store.advanceLayouts({ layoutVersion: second, chunks: seenAt(all, first) })).toBe(2);
+      const gone = seenAt(all, first).map((chunk) => ({ ...chunk, isNamed: false as const }));
+      expect(await store.advanceLayouts({ layoutVersion: second, chunks: gone.slice(0, 1) })).toBe(1);
       await store.markCollecting({ graceMs: 0, limit: 10 });
       expect(await store.advanceLayouts({ layoutVersion: second, chunks: seenAt(all, first) })).toBe(0);
+      expect(await store.advanceLayouts({ layoutVersion: second, chunks: gone })).toBe(0);
       expect(await store.settledLayouts(all.map(({ chunkId }) => chunkId))).toEqual([
         ...[undefined, undefined, undefined],
         ...[second, second],
       ]);
       expect(await outdated(store)).toEqual([]);
+    },
+  },
+  {
+    name: "a chunk that a commit names again stays where that commit placed it, also under the layout that was seen",
+    async run({ store }) {
+      await withBucket(store);
+      const first = await join(store, "n1");
+      const chunks = named("c", 2);
+      await commit(store, "gone", chunks, first);
+      const second = await join(store, "n2");
+      await store.deleteObject({ bucket: BUCKET, key: "gone" });
+      await dropAll(store);
+      const seen = await outdated(store);
+      expect(seen.map(({ isNamed }) => isNamed)).toEqual([false, false]);
+      await commit(store, "again", chunks.slice(0, 1), first);
+      const advance = seen.map(({ sizeBytes: _sizeBytes, ...chunk }) => chunk);
+      expect(await store.advanceLayouts({ layoutVersion: second, chunks: advance })).toBe(1);
+      expect(await store.countLayoutUse()).toEqual([{ layoutVersion: first, chunkCount: 1 }]);
     },
   },
   {

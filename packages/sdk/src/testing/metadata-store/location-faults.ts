@@ -24,6 +24,18 @@ export const LOCATION_FAULTS: readonly BrokenMetadataStore[] = [
     }),
   },
   {
+    fault: "moves chunks that something names as if nothing did",
+    caughtBy:
+      "a chunk that a commit names again stays where that commit placed it, also under the layout that was seen",
+    override: (sound) => ({
+      advanceLayouts: async ({ layoutVersion, chunks }, options) => {
+        const either = chunks.map(({ isNamed: _isNamed, ...chunk }) => chunk);
+        const moved = await sound.advanceLayouts({ layoutVersion, chunks: either }, options);
+        return moved + (await sound.advanceLayouts({ layoutVersion, chunks }, options));
+      },
+    }),
+  },
+  {
     fault: "keeps repairs for nodes that the newer layout does not name",
     caughtBy: "a row that moves keeps what is missing where the newer layout wants it, and drops what it wants no more",
     override: (sound) => ({

@@ -27,7 +27,12 @@ export async function runStatus({ settings, signal, output }: PlainCall): Promis
   const redundancy = await askRedundancy(status.url, signal);
   const lines = [`gateway ${status.url}; ${end}`, ...redundancyLines(redundancy, systemClock.nowMs())];
   await output.result(
-    { ...status, chunksByCopies: redundancy.copies?.byCopies, repairs: redundancy.repairs },
+    {
+      ...status,
+      chunksByCopies: redundancy.copies?.byCopies,
+      repairs: redundancy.repairs,
+      moves: redundancy.moves,
+    },
     `${statusTable(status.processes)}\n\n${lines.join("\n")}`,
   );
   return status.ready ? EXIT_CODES.OK.value : EXIT_CODES.UNAVAILABLE.value;

@@ -56,9 +56,10 @@ async function examine(call: Call, named: string | undefined): Promise<Examinati
     const url = serverUrl(named);
     const transport = await openTransport(settings.transport);
     try {
-      const { findings, isReady } = await findServerProblems({ url, transport, signal });
+      const { findings, isReady, moves } = await findServerProblems({ url, transport, signal });
       if (!isReady) return { findings };
-      const cluster = await examineCluster({ ...call, settings: { ...settings, gateway: url } });
+      const areMovesTold = moves !== undefined;
+      const cluster = await examineCluster({ ...call, settings: { ...settings, gateway: url } }, areMovesTold);
       return { ...cluster, findings: [...findings, ...cluster.findings] };
     } finally {
       await transport.close();
@@ -75,14 +76,15 @@ function serverUrl(text: string): string {
 }
 
 /** Examines the cluster behind a gateway, as far as the API key allows. Finds nothing for a storage node. */
-async function examineCluster(call: Call): Promise<Examination> {
+async function examineCluster(call: Call, areMovesTold: boolean = false): Promise<Examination> {
   const { settings, signal } = call;
   try {
     await using cluster = await openCluster(settings);
     const snapshot = await cluster.registry.clusterSnapshot({ signal });
     const answers = await askNodes(snapshot.nodes, signal);
-    const findings = findClusterProblems(snapshot, answers);
-    return { findings: [...findings, ...findClockProblems(answers, systemClock.nowMs())] };
+    const nowMs = systemClock.nowMs();
+    const findings = findClusterProblems(snapshot, { answers, nowMs, areMovesTold });
+    return { findings: [...findings, ...findClockProblems(answers, nowMs)] };
   } catch (error) {
     // A storage node does not offer this service.
     if (AshlarError.is(error, "UNSUPPORTED") || AshlarError.is(error, "OBJECT_NOT_FOUND")) return { findings: [] };

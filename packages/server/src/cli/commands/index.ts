@@ -16,7 +16,7 @@ import { getCommand } from "./get.ts";
 import { headCommand } from "./head.ts";
 import { healthCommand } from "./health.ts";
 import { keyCreateCommand, keyLsCommand, keyRmCommand } from "./keys.ts";
-import { layoutCommand } from "./layout.ts";
+import { layoutChangeCommand, layoutDrainCommand, layoutShowCommand } from "./layout.ts";
 import { lsCommand } from "./ls.ts";
 import { mvCommand } from "./mv.ts";
 import { putCommand } from "./put.ts";
@@ -55,7 +55,9 @@ export const COMMANDS: readonly Command[] = Object.freeze([
   uploadsLsCommand,
   uploadsAbortCommand,
   ringCommand,
-  layoutCommand,
+  layoutChangeCommand,
+  layoutDrainCommand,
+  layoutShowCommand,
   healthCommand,
   collectCommand,
   fsckCommand,

@@ -29,6 +29,7 @@ export const ringCommand = defineCommand({
       layoutsInUse: snapshot.layouts.length,
       chunksByCopies: redundancy.copies?.byCopies,
       repairs: redundancy.repairs,
+      moves: redundancy.moves,
       nodes: view.map((share) => ({ ...share, ...factsOf(snapshot, answers, share.nodeId) })),
     };
     const nowMs = systemClock.nowMs();

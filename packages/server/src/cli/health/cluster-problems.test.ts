@@ -2,12 +2,13 @@ import type { ClusterSnapshot } from "@ashlar/sdk";
 import { MIB } from "@ashlar/sdk/limits";
 import type { NodeRecord } from "@ashlar/sdk/ports";
 import { expect, test } from "vitest";
+import type { NodeAnswers } from "./ask-nodes.ts";
 import type { NoAnswer, ReadyAnswer } from "./ask-server.ts";
 import { findClusterProblems } from "./cluster-problems.ts";
 import { checkFinding, clockFinding, diskFinding, type Finding } from "./finding.ts";
 
 function node(nodeId: string, more: Partial<NodeRecord> = {}): NodeRecord {
-  const times = { registeredAtMs: 0, lastHeartbeatAtMs: 0 };
+  const times = { registeredAtMs: 0, lastHeartbeatAtMs: NOW_MS };
   return { nodeId, url: `http://${nodeId}`, weight: 1, softwareVersion: "1", state: "up", ...times, ...more };
 }
 
@@ -24,7 +25,11 @@ function cluster(nodes: readonly NodeRecord[], layouts: number[] = [1]): Cluster
   };
 }
 
-const levels = (snapshot: ClusterSnapshot): string[] => findClusterProblems(snapshot).map((finding) => finding.level);
+const NOW_MS = 60 * 60_000;
+const problems = (snapshot: ClusterSnapshot, answers?: NodeAnswers): readonly Finding[] =>
+  findClusterProblems(snapshot, { ...(answers && { answers }), nowMs: NOW_MS });
+
+const levels = (snapshot: ClusterSnapshot): string[] => problems(snapshot).map((finding) => finding.level);
 
 test("a cluster that is well has nothing but ok", () => {
   expect(levels(cluster([node("a"), node("b"), node("c")]))).toEqual(["ok", "ok", "ok"]);
@@ -33,7 +38,7 @@ test("a cluster that is well has nothing but ok", () => {
 test("one node down is broken; with too many down for a quorum, nothing can be written", () => {
   const down = node("c", { state: "down" });
   expect(levels(cluster([node("a"), node("b"), down]))).toEqual(["ok", "ok", "broken"]);
-  const findings = findClusterProblems(cluster([node("a"), node("b", { state: "down" }), down]));
+  const findings = problems(cluster([node("a"), node("b", { state: "down" }), down]));
   expect(findings.at(-1)).toMatchObject({
     level: "broken",
     what: "nothing can be written: 1 of 3 nodes can take chunks, 2 needed",
@@ -48,7 +53,7 @@ const refused: NoAnswer = { reason: "connect ECONNREFUSED", isRefused: true };
 test("answers of nodes count more than their last heartbeats, one finding each: with all disks full, nothing can be written", () => {
   const nodes = ["a", "b", "c"].map((id) => node(id, { stats }));
   const answers = new Map(nodes.map(({ nodeId }) => [nodeId, readOnly]));
-  const findings = findClusterProblems(cluster(nodes), answers);
+  const findings = problems(cluster(nodes), answers);
   expect(findings.map(({ level }) => level)).toEqual(["warning", "warning", "warning", "broken"]);
   expect(findings[0]?.what).toBe("a runs, but store: read-only");
   expect(findings.at(-1)?.what).toBe("nothing can be written: 0 of 3 nodes can take chunks, 2 needed");
@@ -59,7 +64,7 @@ test("nodes that just died count as away; for nodes that this machine does not r
   const ids = ["a", "b", "c", "d", "e", "f"];
   const answer = (id: string, dead: NoAnswer): ReadyAnswer | NoAnswer => (id === "c" || id === "e" ? dead : well);
   const after = (dead: NoAnswer): readonly Finding[] =>
-    findClusterProblems(cluster(ids.map((id) => node(id))), new Map(ids.map((id) => [id, answer(id, dead)])));
+    problems(cluster(ids.map((id) => node(id))), new Map(ids.map((id) => [id, answer(id, dead)])));
   const killed = after(refused);
   expect(killed.map(({ level }) => level)).toEqual(["ok", "ok", "broken", "ok", "broken", "ok", "broken"]);
   expect(killed.at(-1)?.what).toMatch(/% of new chunks cannot be written/);
@@ -70,13 +75,13 @@ test("nodes that just died count as away; for nodes that this machine does not r
 
 test("a node without an answer is full if its last heartbeat says so", () => {
   const full = { ...stats, bytesFree: MIB };
-  const findings = findClusterProblems(cluster(["a", "b", "c"].map((id) => node(id, { stats: full }))));
+  const findings = problems(cluster(["a", "b", "c"].map((id) => node(id, { stats: full }))));
   expect(findings.at(-1)?.what).toMatch(/^nothing can be written: 0 of 3/);
 });
 
 test("a node outside the layout comes back when it gets a weight, not when it starts", () => {
   const snapshot = cluster([node("a"), node("b"), node("c")]);
-  const note = findClusterProblems({ ...snapshot, nodes: [...snapshot.nodes, node("z")] }).at(-1);
+  const note = problems({ ...snapshot, nodes: [...snapshot.nodes, node("z")] }).at(-1);
   expect(note?.action).toContain("ashlar layout --weights z=1");
 });
 
@@ -85,18 +90,18 @@ test("with two of six nodes down, some chunks have too few nodes: the finding sa
   const away = (...down: string[]): ClusterSnapshot =>
     cluster(ids.map((id) => node(id, down.includes(id) ? { state: "down" } : {})));
   expect(levels(away("c"))).toEqual(["ok", "ok", "broken", "ok", "ok", "ok"]);
-  const last = findClusterProblems(away("c", "e")).at(-1);
+  const last = problems(away("c", "e")).at(-1);
   const share = Number(last?.what.match(/^([\d.]+) % of new chunks cannot be written/)?.[1]);
   // Both of two given nodes are among the three of a chunk in 3 · 2 / (6 · 5) of all cases.
   expect(share).toBeGreaterThan(15);
   expect(share).toBeLessThan(25);
   expect(last?.why).not.toContain("cannot be read");
   expect(last?.action).toBe("start the nodes that are away: c, e");
-  expect(findClusterProblems(away("a", "c", "e")).at(-1)?.why).toMatch(/[\d.]+ % of all chunks cannot be read/);
+  expect(problems(away("a", "c", "e")).at(-1)?.why).toMatch(/[\d.]+ % of all chunks cannot be read/);
 });
 
 test("a drained node is up, and the finding says that it is drained", () => {
-  const [first] = findClusterProblems(cluster([node("a", { weight: 0 }), node("b"), node("c"), node("d")]));
+  const [first] = problems(cluster([node("a", { weight: 0 }), node("b"), node("c"), node("d")]));
   expect(first).toMatchObject({ level: "ok", what: expect.stringContaining("drained (weight 0)") });
 });
 
@@ -105,7 +110,7 @@ test("a node that lost its disk is a warning with the date, what it held, and wh
   const kinds = ["emptied", "replaced", "other"] as const;
   const nodes = kinds.map((kind) => node(kind, { lostDisk: { ...lostDisk, kind } }));
   const answer: ReadyAnswer = { ready: true, checks: { store: "lost its disk", registry: "registered" } };
-  const findings = findClusterProblems(cluster(nodes), new Map(kinds.map((kind) => [kind, answer])));
+  const findings = problems(cluster(nodes), new Map(kinds.map((kind) => [kind, answer])));
   expect(findings.map(({ level }) => level)).toEqual(["warning", "warning", "warning"]);
   expect(findings.map(({ what }) => what)).toEqual([
     expect.stringMatching(
@@ -119,8 +124,8 @@ test("a node that lost its disk is a warning with the date, what it held, and wh
 
 test("every finding that is not ok says why it matters and what to do", () => {
   const findings = [
-    ...findClusterProblems(cluster([node("a", { state: "down" }), node("b", { state: "stopped" })], [2, 1])),
-    ...findClusterProblems({ nodes: [], layouts: [] }),
+    ...problems(cluster([node("a", { state: "down" }), node("b", { state: "stopped" })], [2, 1])),
+    ...problems({ nodes: [], layouts: [] }),
     ...[
       "none",
       "not registered",
@@ -151,7 +156,7 @@ test("clocks are compared: a few seconds are no finding, a minute is broken", ()
 });
 
 test("stopped nodes, too few nodes and older layouts are reported, each with what to do", () => {
-  const findings = findClusterProblems(cluster([node("a"), node("b", { state: "stopped" })], [2, 1]));
+  const findings = problems(cluster([node("a"), node("b", { state: "stopped" })], [2, 1]));
   expect(findings.map((finding) => finding.level)).toEqual(["ok", "warning", "warning", "broken", "note"]);
   for (const finding of findings) if (finding.level !== "ok") expect(finding.action).toBeDefined();
 });
@@ -171,20 +176,81 @@ test("disks are judged by their free share", () => {
   expect(levels(cluster([node("a", { stats: full }), node("b"), node("c")]))).toEqual(["broken", "ok", "ok"]);
 });
 
-test("the finding about older layouts asks for action: chunks do not move by themselves", () => {
-  const findings = findClusterProblems(cluster([node("a"), node("b"), node("c")], [2, 1]));
-  expect(findings.at(-1)?.action).not.toContain("nothing to do");
-  expect(findings.at(-1)?.action).toContain("putting the same content again");
+/** A snapshot whose newest layout lacks what an older one names. */
+function changed(
+  nodes: readonly NodeRecord[],
+  { without = [], older = true }: { readonly without?: readonly string[]; readonly older?: boolean } = {},
+): ClusterSnapshot {
+  const [newest, old] = cluster(nodes, [2, 1]).layouts;
+  const placed = newest!.nodes.filter(({ nodeId }) => !without.includes(nodeId));
+  return { nodes, layouts: [{ ...newest!, nodes: placed }, ...(older ? [old!] : [])] };
+}
+
+const MINUTE_MS = 60_000;
+const away = (minutes: number) => ({ state: "down", lastHeartbeatAtMs: NOW_MS - minutes * MINUTE_MS }) as const;
+const four = (more: Partial<NodeRecord> = {}): readonly NodeRecord[] => [
+  ...["a", "b", "c"].map((id) => node(id)),
+  node("d", more),
+];
+
+test("older layouts in use are a note that says that copies move; not twice if the gateway's figures told it", () => {
+  const snapshot = changed(four());
+  expect(problems(snapshot).at(-1)).toMatchObject({
+    level: "note",
+    what: "some chunks still follow older layouts (1): their copies are moving to where layout 2 wants them",
+  });
+  const told = findClusterProblems(snapshot, { nowMs: NOW_MS, areMovesTold: true });
+  expect(told.map(({ level }) => level)).toEqual(["ok", "ok", "ok", "ok"]);
+});
+
+test("older layouts that stay because a node of the newest one is away for long are a warning that names it", () => {
+  const stuck = problems(changed(four(away(12)))).at(-1);
+  expect(stuck).toMatchObject({ level: "warning", action: expect.stringMatching(/^start d again/) });
+  expect(stuck?.what).toContain("it wants some on d (away for 12m)");
+  // Told by figures or not: this is what keeps them from moving.
+  const told = findClusterProblems(changed(four(away(12))), { nowMs: NOW_MS, areMovesTold: true });
+  expect(told.at(-1)).toEqual(stuck);
+  expect(problems(changed(four(away(9)))).at(-1)?.level).toBe("note");
+  // A drained node that is away keeps nothing from moving.
+  expect(problems(changed(four({ ...away(12), weight: 0 }))).at(-1)?.level).toBe("note");
+});
+
+test("a node that was left out because it is away says since when, and whether its copies are made already", () => {
+  const [, , , making] = problems(changed(four(away(12)), { without: ["d"] }));
+  expect(making).toMatchObject({
+    level: "warning",
+    what: "d has been away for 12m and is not part of the layout; its copies are made on others",
+  });
+  const [, , , made] = problems(changed(four(away(12)), { without: ["d"], older: false }));
+  expect(made).toMatchObject({
+    level: "note",
+    what: "d has been away for 12m and is not part of the layout; its copies were made on others",
+  });
+});
+
+test("a node that is drained or taken out says whether it is still needed", () => {
+  const drained = (layouts: number[]) => {
+    const { nodes, layouts: all } = cluster(four(), layouts);
+    const [newest, ...older] = all;
+    const nodesOf = newest!.nodes.map((entry) => (entry.nodeId === "d" ? { ...entry, weight: 0 } : entry));
+    return problems({ nodes, layouts: [{ ...newest!, nodes: nodesOf }, ...older] })[3];
+  };
+  expect(drained([2, 1])).toMatchObject({ level: "ok", what: expect.stringContaining("copies are moving") });
+  expect(drained([2])).toMatchObject({ level: "ok", what: expect.stringContaining("no object needs a copy there") });
+  const [, , , needed] = problems(changed(four(), { without: ["d"] }));
+  expect(needed?.action).toMatch(/^keep it running until nothing is behind/);
+  const [, , , free] = problems(changed(four(), { without: ["d"], older: false }));
+  expect(free?.action).toMatch(/^stop it/);
 });
 
 test("a node whose URL nobody can use is broken in every state and counts as away; its password stays hidden", () => {
   for (const state of ["up", "down", "stopped"] as const) {
     const unusable = node("c", { url: "http://user:pa55word@c:1", state });
-    const findings = findClusterProblems(cluster([node("a"), node("b"), unusable]));
+    const findings = problems(cluster([node("a"), node("b"), unusable]));
     expect(findings.map(({ level }) => level)).toEqual(["ok", "ok", "broken"]);
     expect(findings[2]?.what).toBe("c registered with a URL that nobody can use: …c:1");
     expect(JSON.stringify(findings)).not.toContain("pa55word");
   }
   const two = ["a", "b"].map((id) => node(id, { url: `ftp://${id}` }));
-  expect(findClusterProblems(cluster([...two, node("c")])).at(-1)?.what).toMatch(/^nothing can be written: 1 of 3/);
+  expect(problems(cluster([...two, node("c")])).at(-1)?.what).toMatch(/^nothing can be written: 1 of 3/);
 });

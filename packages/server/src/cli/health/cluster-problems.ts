@@ -1,19 +1,29 @@
 import type { ClusterSnapshot } from "@ashlar/sdk";
 import { majority } from "@ashlar/sdk/engine";
+import { LIMITS } from "@ashlar/sdk/limits";
 import { type Layout, type LostDisk, lostDiskWords, type NodeRecord, shownUrl } from "@ashlar/sdk/ports";
 import { createPlacement, PARTITION_COUNT } from "@ashlar/sdk/ring";
 import { DISK_RESERVE_BYTES, lostDiskAction } from "../../node/index.ts";
-import { formatBytes, formatCount, formatShare, formatTime } from "../../observability/format.ts";
+import { formatBytes, formatCount, formatDuration, formatShare, formatTime } from "../../observability/format.ts";
+import { layoutsPlacingOn } from "../layout/layouts-in-use.ts";
 import { answerFinding, isUsable, type NodeAnswers } from "./ask-nodes.ts";
 import { diskFinding, type Finding } from "./finding.ts";
 
-/**
- * What is wrong with the nodes and layouts of a cluster. Pure.
- *
- * @param answers what nodes say now; it counts more than their last heartbeats in the registry.
- */
-export function findClusterProblems(snapshot: ClusterSnapshot, answers: NodeAnswers = new Map()): readonly Finding[] {
-  const [layout, ...older] = snapshot.layouts;
+/** What {@link findClusterProblems} knows besides the registry. */
+export interface ClusterFacts {
+  /** What nodes say now; it counts more than their last heartbeats in the registry. */
+  readonly answers?: NodeAnswers;
+  readonly nowMs: number;
+  /** Whether another finding tells that chunks are behind the newest layout. Default false. */
+  readonly areMovesTold?: boolean;
+}
+
+/** What is wrong with the nodes and layouts of a cluster. Pure. */
+export function findClusterProblems(
+  snapshot: ClusterSnapshot,
+  { answers = new Map(), nowMs, areMovesTold = false }: ClusterFacts,
+): readonly Finding[] {
+  const [layout] = snapshot.layouts;
   if (layout === undefined) {
     return [
       {
@@ -24,32 +34,27 @@ export function findClusterProblems(snapshot: ClusterSnapshot, answers: NodeAnsw
       },
     ];
   }
-  const findings = snapshot.nodes.map((node) => nodeFinding(node, layout, answers));
+  const findings = snapshot.nodes.map((node) => nodeFinding(node, { snapshot, layout, answers, nowMs }));
   findings.push(...findWriteProblems(snapshot, layout, answers));
-  if (older.length > 0) {
-    const versions = older.map((entry) => entry.layoutVersion).join(", ");
-    findings.push({
-      level: "note",
-      what: `some chunks may still be placed by older layouts: ${versions}`,
-      why: "reads find them there, so the nodes of those layouts are still needed; this release does not move chunks",
-      action: "keep those nodes; putting the same content again restores its copies by the current layout",
-    });
-  }
+  findings.push(...olderLayoutFindings(snapshot, { answers, nowMs, areMovesTold }));
   return findings;
 }
 
-function nodeFinding(node: NodeRecord, layout: Layout, answers: NodeAnswers): Finding {
+/** What a node is judged by, besides its own record. */
+interface NodeContext {
+  readonly snapshot: ClusterSnapshot;
+  /** The newest one. */
+  readonly layout: Layout;
+  readonly answers: NodeAnswers;
+  readonly nowMs: number;
+}
+
+function nodeFinding(node: NodeRecord, context: NodeContext): Finding {
+  const { layout, answers } = context;
   const { nodeId, url, stats } = node;
   const placed = layout.nodes.find((entry) => entry.nodeId === nodeId);
   const lastSeen = `last heartbeat ${formatTime(node.lastHeartbeatAtMs)} UTC`;
-  if (placed === undefined) {
-    return {
-      level: "note",
-      what: `${nodeId} is not part of the layout`,
-      why: "no new chunk goes there; older ones may still be there",
-      action: `to use it again, start it if it does not run, then: ashlar layout --weights ${nodeId}=1; to remove it, stop it a day after it left the layout (uploads may last that long), when no older layout is in use`,
-    };
-  }
+  if (placed === undefined) return unplacedFinding(node, context);
   if (!isUsable(node)) {
     return {
       level: "broken",
@@ -78,11 +83,84 @@ function nodeFinding(node: NodeRecord, layout: Layout, answers: NodeAnswers): Fi
   const answer = answers.get(nodeId);
   const wrong = answer && answerFinding(node, answer);
   if (wrong !== undefined) return wrong;
-  const idle = placed.weight > 0 ? "" : "; it is drained (weight 0): no new chunk goes there";
+  const idle = placed.weight > 0 ? "" : drainedText(nodeId, context.snapshot);
   const disk = stats && diskFinding(`disk of ${nodeId}`, stats, formatBytes);
   return disk === undefined
     ? { level: "ok", what: `${nodeId} is up${idle}` }
     : { ...disk, what: `${nodeId} is up${idle}; ${disk.what}` };
+}
+
+function drainedText(nodeId: string, { layouts }: ClusterSnapshot): string {
+  const isNeeded = layoutsPlacingOn(layouts, [nodeId]).length > 0;
+  return `; it is drained (weight 0): no new chunk goes there, and ${isNeeded ? "its copies are moving to other nodes" : "no object needs a copy there"}`;
+}
+
+/** A node that is registered and not in the newest layout: an operator took it out, or it was away for too long. */
+function unplacedFinding(node: NodeRecord, { snapshot, nowMs }: NodeContext): Finding {
+  const { nodeId } = node;
+  const isNeeded = layoutsPlacingOn(snapshot.layouts, [nodeId]).length > 0;
+  if (node.state !== "up") {
+    return {
+      level: isNeeded ? "warning" : "note",
+      what: `${nodeId} has been away for ${awayFor(node, nowMs)} and is not part of the layout; its copies ${isNeeded ? "are made" : "were made"} on others`,
+      why: isNeeded
+        ? "until they are made, chunks that it holds have one copy less"
+        : "no chunk needs it; what it still holds is checked and used if it comes back",
+      action: `start it again, and it joins the layout by itself, unless it was taken out: then also ashlar layout --weights ${nodeId}=1; if it is gone for good, nothing`,
+    };
+  }
+  return {
+    level: "note",
+    what: `${nodeId} is not part of the layout`,
+    why: isNeeded
+      ? "no new chunk goes there, and its copies are moving to other nodes"
+      : "no new chunk goes there, and no object needs a copy there",
+    action: isNeeded
+      ? `keep it running until nothing is behind: ashlar layout show; to use it again: ashlar layout --weights ${nodeId}=1`
+      : `stop it, or use it again: ashlar layout --weights ${nodeId}=1`,
+  };
+}
+
+const awayFor = ({ lastHeartbeatAtMs }: NodeRecord, nowMs: number): string =>
+  formatDuration(Math.max(0, Math.round((nowMs - lastHeartbeatAtMs) / 1000) * 1000));
+
+/**
+ * Older layouts are in use while copies move. That takes its time, but it does not end while a node of the newest layout stays away: after
+ * RE_REPLICATE_AFTER_MS such a node is left out by itself, unless too few others are up.
+ */
+function olderLayoutFindings(
+  { nodes, layouts: [newest, ...older] }: ClusterSnapshot,
+  { answers, nowMs, areMovesTold }: Required<ClusterFacts>,
+): readonly Finding[] {
+  if (newest === undefined || older.length === 0) return [];
+  const versions = older.map((entry) => entry.layoutVersion).join(", ");
+  const members = new Set(newest.nodes.filter(({ weight }) => weight > 0).map(({ nodeId }) => nodeId));
+  const blocking = nodes.filter(
+    (node) =>
+      members.has(node.nodeId) &&
+      nodeState(node, answers) === "away" &&
+      nowMs - node.lastHeartbeatAtMs > LIMITS.RE_REPLICATE_AFTER_MS,
+  );
+  if (blocking.length > 0) {
+    const names = blocking.map((node) => `${node.nodeId} (away for ${awayFor(node, nowMs)})`).join(", ");
+    return [
+      {
+        level: "warning",
+        what: `copies cannot move to where layout ${newest.layoutVersion} wants them: it wants some on ${names}; older layouts stay in use: ${versions}`,
+        why: "the nodes of the older layouts are needed until then, drained ones too",
+        action: `start ${blocking.map(({ nodeId }) => nodeId).join(", ")} again; a node that is lost for good: ashlar layout --remove <id>`,
+      },
+    ];
+  }
+  if (areMovesTold) return [];
+  return [
+    {
+      level: "note",
+      what: `some chunks still follow older layouts (${versions}): their copies are moving to where layout ${newest.layoutVersion} wants them`,
+      why: "they have all their copies where the older layouts placed them, and are read there",
+      action: "keep the nodes of the older layouts running until nothing is behind: ashlar layout show",
+    },
+  ];
 }
 
 function lostDiskFinding(nodeId: string, lostDisk: LostDisk): Finding {

@@ -12,10 +12,16 @@ export interface CountedCopies {
   readonly countedAtMs: number;
 }
 
+/** When a gateway last counted, in ms since the Unix epoch, also if it found no chunk on nodes; `undefined` if it has not counted yet. */
+export function countTimeOf(figure: Figures | undefined): number | undefined {
+  const seconds = figure?.("ashlar_chunks_counted_timestamp_seconds") ?? 0;
+  return seconds === 0 ? undefined : seconds * 1000;
+}
+
 /** Reads the last count from a gateway's metrics. @returns `undefined` if there is none: nothing was counted yet, or there are no chunks on nodes. */
 export function copiesOf(figure: Figures | undefined): CountedCopies | undefined {
-  const countedAtMs = (figure?.("ashlar_chunks_counted_timestamp_seconds") ?? 0) * 1000;
-  if (figure === undefined || countedAtMs === 0) return undefined;
+  const countedAtMs = countTimeOf(figure);
+  if (figure === undefined || countedAtMs === undefined) return undefined;
   const byCopies: number[] = [];
   for (let copies = 0; copies <= LIMITS.REPLICATION_FACTOR_MAX; copies++)
     byCopies.push(figure(`ashlar_chunks_by_copies{copies="${copies}"}`) ?? 0);

@@ -1,9 +1,18 @@
 import { formatBytes, formatCount, formatDuration, formatRate } from "../../observability/format.ts";
 import type { Figures } from "./ask-server.ts";
+import { copiesOf, countTimeOf } from "./copies.ts";
 import type { Finding } from "./finding.ts";
+import { movesOf } from "./moves.ts";
+
+/**
+ * What the queue holds. After a change of the layout it also lists the copies that move: their chunks have all copies by the older layout that they
+ * follow. `mixed`: some may be missing too, as far as the last count of copies says.
+ */
+export type WaitingKind = "missing" | "moving" | "mixed";
 
 /** The repair queue, as a gateway saw it after its last round of repair. */
 export interface WaitingRepairs {
+  readonly kind: WaitingKind;
   readonly count: number;
   readonly sizeBytes: number;
   /** Copies that could not be restored in several tries. */
@@ -17,6 +26,7 @@ export function repairsOf(figure: Figures | undefined): WaitingRepairs | undefin
   const count = figure?.("ashlar_repairs_waiting") ?? 0;
   if (figure === undefined || count === 0) return undefined;
   return {
+    kind: kindOf(figure),
     count,
     sizeBytes: figure("ashlar_repair_bytes_waiting") ?? 0,
     failingCount: figure("ashlar_repairs_failing") ?? 0,
@@ -24,9 +34,23 @@ export function repairsOf(figure: Figures | undefined): WaitingRepairs | undefin
   };
 }
 
+function kindOf(figure: Figures): WaitingKind {
+  if (movesOf(figure) === undefined) return "missing";
+  const isCounted = countTimeOf(figure) !== undefined;
+  return isCounted && (copiesOf(figure)?.short ?? 0) === 0 ? "moving" : "mixed";
+}
+
+const TEXTS: Readonly<Record<WaitingKind, (count: number, size: string) => string>> = {
+  missing: (count, size) => `${formatCount(count, "missing copy", "missing copies")} (${size}) wait for repair`,
+  moving: (count, size) =>
+    `${formatCount(count, "copy", "copies")} (${size}) wait to be made where the newest layout wants them`,
+  mixed: (count, size) =>
+    `${formatCount(count, "copy", "copies")} (${size}) wait to be made: missing ones, and those that move to where the newest layout wants them`,
+};
+
 /** The queue as one line, with the time that it will take at the rate of the last round. */
-export function repairsLine({ count, sizeBytes, bytesPerSecond }: WaitingRepairs): string {
-  const line = `${formatCount(count, "missing copy", "missing copies")} (${formatBytes(sizeBytes)}) wait for repair`;
+export function repairsLine({ kind, count, sizeBytes, bytesPerSecond }: WaitingRepairs): string {
+  const line = TEXTS[kind](count, formatBytes(sizeBytes));
   if (bytesPerSecond === 0) return line;
   const leftMs = Math.max(1, Math.round(sizeBytes / bytesPerSecond)) * 1000;
   return `${line}: about ${formatDuration(leftMs)} at ${formatRate(bytesPerSecond, 1)}, if all nodes are up`;
@@ -35,24 +59,40 @@ export function repairsLine({ count, sizeBytes, bytesPerSecond }: WaitingRepairs
 /** What it means that copies wait. */
 export function repairFindings(waiting: WaitingRepairs | undefined): readonly Finding[] {
   if (waiting === undefined) return [];
-  const findings: Finding[] = [
-    {
-      level: "warning",
-      what: repairsLine(waiting),
-      why: "those chunks have fewer copies than they should; if another node is lost, they may be lost too",
-      action:
-        "start nodes that are away, make room on those whose disk is full; repair goes on by itself. For a node that is lost for good: ashlar layout --remove <id>",
-    },
-  ];
-  const { failingCount } = waiting;
+  const findings: Finding[] = [waiting.kind === "moving" ? movingFinding(waiting) : missingFinding(waiting)];
+  const { kind, failingCount } = waiting;
   if (failingCount > 0) {
+    const copies =
+      kind === "missing"
+        ? formatCount(failingCount, "missing copy", "missing copies")
+        : formatCount(failingCount, "copy", "copies");
     findings.push({
       level: "warning",
-      what: `${formatCount(failingCount, "missing copy", "missing copies")} could not be restored in several tries`,
+      what: `${copies} could not be ${kind === "missing" ? "restored" : "made"} in several tries`,
       why: "no good copy can be read, or the node that lacks it refuses it",
       action:
         "see in the gateways' logs which chunks and why (no replica of a chunk is left, a replica could not be …)",
     });
   }
   return findings;
+}
+
+function missingFinding(waiting: WaitingRepairs): Finding {
+  return {
+    level: "warning",
+    what: repairsLine(waiting),
+    why: `${waiting.kind === "missing" ? "those chunks" : "some chunks"} have fewer copies than they should; if another node is lost, they may be lost too`,
+    action:
+      "start nodes that are away, make room on those whose disk is full; repair goes on by itself. For a node that is lost for good: ashlar layout --remove <id>",
+  };
+}
+
+/** Nothing is missing, so nothing is wrong. */
+function movingFinding(waiting: WaitingRepairs): Finding {
+  return {
+    level: "note",
+    what: repairsLine(waiting),
+    why: "their chunks have all copies where an older layout placed them: none is missing",
+    action: "keep the nodes of the older layouts running until nothing is behind: ashlar layout show",
+  };
 }

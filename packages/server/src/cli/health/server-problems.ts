@@ -5,6 +5,7 @@ import { askReadiness, type Figures, readFigures } from "./ask-server.ts";
 import { copiesFindings, copiesOf } from "./copies.ts";
 import { checkFinding, clockFinding, diskFinding, type Finding } from "./finding.ts";
 import { damagedMetadata } from "./folder-problems.ts";
+import { type MovingChunks, movesFindings, movesOf } from "./moves.ts";
 import { repairFindings, repairsOf } from "./repairs.ts";
 
 /** What {@link findServerProblems} asks. */
@@ -20,6 +21,8 @@ export interface ServerExamination {
   readonly findings: readonly Finding[];
   /** It and its dependencies are ready, so it can be asked about its cluster. */
   readonly isReady: boolean;
+  /** Chunks that are behind the newest layout, if the server tells; a finding says so. */
+  readonly moves?: MovingChunks | undefined;
 }
 
 const ANSWER_MS = 5000;
@@ -46,23 +49,24 @@ export async function findServerProblems({ url, transport, signal }: ServerToExa
       action: "see its log",
     });
   }
-  findings.push(...clockFinding(url, answer.dateMs, systemClock.nowMs()), ...(await maintenanceProblems(url, signal)));
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]);
+  const figure = await readFigures(url, limit).catch(() => undefined);
+  findings.push(...clockFinding(url, answer.dateMs, systemClock.nowMs()), ...maintenanceProblems(figure));
   // A gateway reports the fullest of its disks.
   const disk = "metadata" in answer.checks ? "fullest disk" : "disk";
   findings.push(...(await diskOf(disk, { url, transport, signal })));
-  return { findings, isReady: answer.ready };
+  return { findings, isReady: answer.ready, moves: movesOf(figure) };
 }
 
 /** Problems that background work has found; only gateways have these metrics. */
-async function maintenanceProblems(url: string, signal: AbortSignal): Promise<readonly Finding[]> {
-  const limit = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]);
-  const figure = await readFigures(url, limit).catch(() => undefined);
+function maintenanceProblems(figure: Figures | undefined): readonly Finding[] {
   const damages = figure?.("ashlar_metadata_problems") ?? 0;
   const refusing = figure?.("ashlar_stores_refusing") ?? 0;
   return [
     ...(damages === 0 ? [] : [damagedMetadata(`${formatCount(damages, "finding")}, listed in the gateway's log`)]),
     ...(refusing === 0 ? [] : [refusingStores(refusing)]),
     ...damagedCopies(figure),
+    ...movesFindings(movesOf(figure)),
     ...repairFindings(repairsOf(figure)),
     ...copiesFindings(copiesOf(figure), systemClock.nowMs()),
   ];
