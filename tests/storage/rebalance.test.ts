@@ -1,5 +1,6 @@
 import { gateway } from "@ashlar/adapters/node";
 import { createClient, fixed, KIB, MIB, type ObjectClient } from "@ashlar/sdk";
+import { digestFromBytes } from "@ashlar/sdk/hash";
 import { createPlacement, type Placement } from "@ashlar/sdk/ring";
 import { afterEach, describe, expect, test } from "vitest";
 import { sha256Hex, testBytes } from "../support/test-bytes.ts";
@@ -67,7 +68,7 @@ async function expectPlaced(placement: Placement): Promise<void> {
   for (const node of cluster.nodes) for (const id of await held(node)) all.add(id);
   expect(all.size).toBe(CHUNK_COUNT);
   for (const id of all)
-    for (const nodeId of placement.nodesOf(Buffer.from(id, "hex") as never)) wanted.get(nodeId)?.add(id);
+    for (const nodeId of placement.nodesOf(digestFromBytes(Buffer.from(id, "hex")))) wanted.get(nodeId)?.add(id);
   for (const node of cluster.nodes) expect(await held(node), node.nodeId).toEqual(wanted.get(node.nodeId));
 }
 
@@ -133,7 +134,7 @@ describe.each(["memory", "sqlite", "postgres"] as const)("a node that stays away
       .poll(async () => (await cluster.metadata.clusterSnapshot()).layouts[0]?.nodes.length, { timeout: 30_000 })
       .toBe(4);
     const placement = await untilMoved();
-    for (const id of before) expect(placement.nodesOf(Buffer.from(id, "hex") as never)).toHaveLength(3);
+    for (const id of before) expect(placement.nodesOf(digestFromBytes(Buffer.from(id, "hex")))).toHaveLength(3);
     const others = cluster.nodes.filter((node) => node !== gone);
     const copies = new Map<string, number>();
     for (const node of others) for (const id of await held(node)) copies.set(id, (copies.get(id) ?? 0) + 1);
@@ -152,6 +153,29 @@ describe.each(["memory", "sqlite", "postgres"] as const)("a node that stays away
 });
 
 describe("copies that no layout wants", () => {
+  test("save a chunk whose other copies are lost", { timeout: 120_000 }, async () => {
+    await start("memory", 3);
+    await cluster.addNode();
+    const placement = await untilMoved();
+    // A view from before would look in the older places too.
+    await expect.poll(async () => (await cluster.topology.view!.layoutsInUse()).length).toBe(1);
+    const [layoutUse] = await cluster.metadata.countLayoutUse();
+    const stray = new Map<string, TestNode>();
+    for (const node of cluster.nodes)
+      for (const id of await held(node))
+        if (!placement.nodesOf(digestFromBytes(Buffer.from(id, "hex"))).includes(node.nodeId)) stray.set(id, node);
+    const [id] = stray.keys();
+    const chunkId = digestFromBytes(Buffer.from(id!, "hex"));
+    const wanted = placement.nodesOf(chunkId);
+    for (const node of cluster.nodes)
+      if (wanted.includes(node.nodeId)) await node.store.deleteChunks([chunkId], { unclaimedForMs: 0 });
+    const { layoutVersion } = layoutUse!;
+    await cluster.metadata.queueRepairs(wanted.map((nodeId) => ({ chunkId, nodeId, layoutVersions: [layoutVersion] })));
+    await expect.poll(() => cluster.metadata.countRepairs(), { timeout: 30_000 }).toEqual([]);
+    for (const node of cluster.nodes) if (wanted.includes(node.nodeId)) expect(await held(node)).toContain(id);
+    await expectReadable();
+  });
+
   test("stay while a node with another copy is away, or has lost it", { timeout: 120_000 }, async () => {
     await start("memory", 3);
     const added = await cluster.addNode();

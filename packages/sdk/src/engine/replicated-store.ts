@@ -108,6 +108,8 @@ export interface ReplicatedGetOptions extends GetChunkOptions, Patience, Renewab
   readonly readFor?: ReadFor | undefined;
   /** A node whose copy is being repaired: it is not told again to `onBadCopy`. */
   readonly queuedNodeId?: string | undefined;
+  /** Whether nodes are asked, too, that no layout in use names for the chunk, when the others have it not: copies of older layouts may still be there. */
+  readonly askAll?: boolean | undefined;
 }
 
 /** Least extra time for the replicas beyond the quorum, in ms. If the quorum itself took longer than this, they get as long as it took. */
@@ -365,6 +367,8 @@ function summarize({ stores, layoutVersion }: ChunkPlacement, { bytes }: Put, ac
 
 interface Get {
   readonly chunkId: Digest;
+  /** Nodes are asked that need not have it: an absent copy is no news. */
+  readonly isStray?: boolean | undefined;
   readonly options: ReplicatedGetOptions;
 }
 
@@ -380,10 +384,12 @@ function getChunk(context: ReplicationContext, wanted: Get): Promise<Uint8Array>
         if (signal?.aborted || !ABOUT_REPLICAS.some((code) => AshlarError.is(error, code))) throw error;
         // The view is renewed now. A node that moved has another store.
         const asked = new Set(candidates.map(({ store }) => store));
-        const unasked = (await find()).filter(({ store }) => !asked.has(store));
+        const { askAll = false } = wanted.options;
+        const others = askAll ? await context.topology.allStores({ signal }) : await find();
+        const unasked = others.filter(({ store }) => !asked.has(store));
         try {
           if (unasked.length === 0) throw error;
-          return await readFromOthers(context, unasked, { ...wanted, error });
+          return await readFromOthers(context, unasked, { ...wanted, error, isStray: askAll });
         } catch (last) {
           throw viewProblem(context, wanted, last) ?? last;
         }
@@ -424,14 +430,14 @@ function viewProblem({ topology }: ReplicationContext, { chunkId }: Get, cause: 
 
 /** The first good answer of the candidates; those that are up are asked first. */
 function readFrom(context: ReplicationContext, candidates: readonly NamedStore[], wanted: Get): Promise<Uint8Array> {
-  const { chunkId, options } = wanted;
+  const { chunkId, isStray, options } = wanted;
   const rank = (each: NamedStore): number =>
     each.available && !context.suspects.has(each.nodeId) && !context.refusing.has(each.nodeId) ? 0 : 1;
   const queue = candidates.toSorted((a, b) => rank(a) - rank(b));
   const failures: AshlarError[] = [];
   const link = linkAbort(options.signal);
   const onProgress = options.onProgress && furthest(options.onProgress);
-  const read = { chunkId, options: { ...options, onProgress, signal: link.signal } };
+  const read = { chunkId, isStray, options: { ...options, onProgress, signal: link.signal } };
   let asked = 0;
   /** In the order in which they were asked. */
   const running = new Set<NamedStore>();
@@ -512,7 +518,7 @@ async function askStore(
       }),
     );
     if (bytes === undefined) {
-      noteBadCopy(context, read, { nodeId, fault: "absent" });
+      if (read.isStray !== true) noteBadCopy(context, read, { nodeId, fault: "absent" });
       return undefined;
     }
     if (!(await isWanted(context, bytes, { ...read, toldBytes }))) {

@@ -190,7 +190,7 @@ async function repairOne(pass: Pass, entry: RepairEntry, target: NamedStore | un
   try {
     await pacer.take(nodeId, sizeBytes, signal);
     // Once: the entry comes back later, and the others must not wait for a source that is away.
-    bytes = await pass.chunks.get(chunkId, { sizeBytes, signal, queuedNodeId: nodeId, attempts: 1 });
+    bytes = await pass.chunks.get(chunkId, { sizeBytes, signal, queuedNodeId: nodeId, attempts: 1, askAll: true });
   } catch (thrown) {
     const error = AshlarError.from(thrown);
     if (signal?.aborted) throw error;
