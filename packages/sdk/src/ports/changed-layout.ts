@@ -12,7 +12,7 @@ export interface LayoutDefaults {
 /**
  * The layout after an operator's change. A weight for a registered node outside of the layout brings it in.
  *
- * @param registered nodes by id.
+ * @param context.registered nodes by id.
  * @throws {AshlarError} NODE_NOT_FOUND, INVALID_ARGUMENT (nothing would remain, or bad numbers).
  */
 export function changedLayout(
