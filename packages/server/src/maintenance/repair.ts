@@ -188,7 +188,6 @@ async function repairOne(pass: Pass, entry: RepairEntry, target: NamedStore | un
   const fields = { nodeId, chunkId: encodeHex(chunkId) };
   let bytes: Uint8Array;
   try {
-    await pacer.take(nodeId, sizeBytes, signal);
     // Once: the entry comes back later, and the others must not wait for a source that is away.
     bytes = await pass.chunks.get(chunkId, { sizeBytes, signal, queuedNodeId: nodeId, attempts: 1, askAll: true });
   } catch (thrown) {
@@ -201,6 +200,8 @@ async function repairOne(pass: Pass, entry: RepairEntry, target: NamedStore | un
     return error.code === "NODE_UNAVAILABLE" ? "waits" : { error: error.message };
   }
   try {
+    // Only now: a copy whose sources are away takes no room from the others.
+    await pacer.take(nodeId, sizeBytes, signal);
     await target.store.putChunk(chunkId, bytes, { durability: "strict", signal });
     return "repaired";
   } catch (thrown) {
