@@ -4,6 +4,7 @@
  */
 import { randomBytes } from "node:crypto";
 import type { TestProject } from "vitest/node";
+import { unusedPort } from "../support/free-ports.ts";
 import { createPostgresSchema } from "../support/postgres-schema.ts";
 import { type ServerProcess, startServerProcess } from "../support/server-process.ts";
 import { startTcpProxy } from "../support/tcp-proxy.ts";
@@ -32,8 +33,7 @@ export async function teardown(): Promise<void> {
 
 async function startServers(): Promise<BrowserTestServers> {
   const [fast, slow] = await Promise.all([startCluster(), startCluster()]);
-  const { url: nobody, close } = await startTcpProxy();
-  await close();
+  const nobody = `http://127.0.0.1:${await unusedPort()}`;
   const [closed] = await Promise.all([
     start(["gateway", "--port", "0"], { ...fast.env, CORS_ORIGINS: "" }),
     Promise.all(Array.from({ length: NODE_COUNT }, (_, index) => startNode(fast, `node-${index + 1}`))),

@@ -7,7 +7,7 @@ import { ERROR_CODES, type ErrorCode } from "@ashlar/sdk/errors";
 import { EXIT_CODES, exitCodeOf } from "@ashlar/server/cli";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { cli, type RunningCli, startCli } from "../support/cli.ts";
-import { freePort } from "../support/free-ports.ts";
+import { unusedPort } from "../support/free-ports.ts";
 import { startServedStore } from "../support/served-store.ts";
 import { createTempFolder, type TempFolder } from "../support/temp-folder.ts";
 
@@ -100,7 +100,7 @@ describe("exit codes", () => {
   });
 
   test("of a server that is away is 5, and the message says what to do", async () => {
-    const gateway = `http://127.0.0.1:${await freePort()}`;
+    const gateway = `http://127.0.0.1:${await unusedPort()}`;
     const run = await cli(["ls", "--gateway", gateway, "--retry-for", "0s"]);
     expect(run.exitCode).toBe(5);
     expect(run.stderr).toContain(`ashlar health ${gateway}`);
@@ -246,7 +246,7 @@ describe("messages", () => {
 
   test("say what to do about a port that fetch refuses, and where a database was looked for", async () => {
     expect((await cli(["health", "http://127.0.0.1:9"])).stdout).toContain("on another port");
-    const port = await freePort();
+    const port = await unusedPort();
     const ring = await cli(["ring"], { env: { DATABASE_URL: `postgres://user:pa55word@127.0.0.1:${port}/x` } });
     expect(ring.exitCode).toBe(5);
     expect(ring.stderr).toContain(`at 127.0.0.1:${port} (ECONNREFUSED)`);
@@ -271,7 +271,7 @@ describe("messages", () => {
   });
 
   test("hold a stack and the causes only with --debug", async () => {
-    const argv = ["ls", "--gateway", `http://127.0.0.1:${await freePort()}`, "--retry-for", "0s"];
+    const argv = ["ls", "--gateway", `http://127.0.0.1:${await unusedPort()}`, "--retry-for", "0s"];
     expect((await cli(argv)).stderr).not.toContain("    at ");
     const debug = await cli([...argv, "--debug"]);
     expect(debug.stderr).toContain("    at ");

@@ -1,7 +1,7 @@
 import { createServer } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
 import { cli, cliJson } from "../support/cli.ts";
-import { freePort } from "../support/free-ports.ts";
+import { unusedPort } from "../support/free-ports.ts";
 import { startTestCluster } from "../support/test-cluster.ts";
 
 interface RingJson {
@@ -21,7 +21,7 @@ test("a node that was just killed, or that hangs, is not shown as up, though its
   const hanging = createServer(() => {});
   onTestFinished(() => void hanging.close());
   await new Promise<void>((resolve) => hanging.listen(0, "127.0.0.1", resolve));
-  const free = await freePort();
+  const free = await unusedPort();
   const { port } = hanging.address() as { readonly port: number };
   // What the registry knows right after nodes died: they registered, and are up.
   await metadata.registerNode({ nodeId: "killed", url: `http://127.0.0.1:${free}`, softwareVersion: "1" });

@@ -61,18 +61,21 @@ describe("docker-compose.yml, its services as plain processes", { timeout: 60_00
     await using through = createClient(gateway({ url, apiKey }));
     await using straight = createClient(direct({ url, apiKey }));
     await through.createBucket({ bucket: "box" });
-    const put = await through.putObject({ bucket: "box", key: "one", body: bytes });
-    expect(put.sha256).toBe(sha256);
-    // Two of three acknowledge the write; if the third is slow, its copy is repaired later.
-    expect(put.replicas).toBeGreaterThanOrEqual(2);
+    const replicasOfPut = async (): Promise<number> => {
+      const put = await through.putObject({ bucket: "box", key: "one", body: bytes });
+      expect(put.sha256).toBe(sha256);
+      return put.replicas;
+    };
+    // Two of three acknowledge the write; if the third is slow, its copy is repaired later. Nodes are healthy a moment before they register: a write
+    // that comes sooner has fewer copies, which follow later.
+    await expect.poll(replicasOfPut, { timeout: 30_000 }).toBeGreaterThanOrEqual(2);
+    expect((await through.cluster()).layouts[0]?.nodes).toHaveLength(6);
     const got = await straight.getObject({ bucket: "box", key: "one" });
     expect(
       createHash("sha256")
         .update(await got.bytes())
         .digest("hex"),
     ).toBe(sha256);
-    const { layouts } = await through.cluster();
-    expect(layouts[0]?.nodes).toHaveLength(6);
   });
 
   // Seats and transports have suites of their own. New here is the cluster, and direct clients use all of it.

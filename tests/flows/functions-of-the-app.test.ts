@@ -14,7 +14,7 @@ import type { Hasher, Logger, Tracer } from "@ashlar/sdk/ports";
 import { traced } from "@ashlar/sdk/tracing";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { expectCode } from "../support/expect-code.ts";
-import { freePort } from "../support/free-ports.ts";
+import { unusedPort } from "../support/free-ports.ts";
 import { createTempFolder, type TempFolder } from "../support/temp-folder.ts";
 import { testBytes } from "../support/test-bytes.ts";
 import { startTestCluster, type TestCluster } from "../support/test-cluster.ts";
@@ -139,7 +139,7 @@ describe.each(FAILURES)("a logger that %s", (_name, line) => {
 describe.each(FAILURES)("an onRetry that %s", (_name, onRetry) => {
   test("does not change how the call ends", async () => {
     await using client = createClient(
-      gateway({ url: `http://127.0.0.1:${await freePort()}`, retry: { forMs: 50, onRetry } }),
+      gateway({ url: `http://127.0.0.1:${await unusedPort()}`, retry: { forMs: 50, onRetry } }),
     );
     const error = await expectCode(client.headBucket({ bucket: "none" }), "NODE_UNAVAILABLE");
     expect(error.message).not.toContain("boom");

@@ -10,6 +10,14 @@ export async function freePort(): Promise<number> {
   return address.port;
 }
 
+/** A port of 127.0.0.1 on which nobody listens, now or soon: it is below those that the system gives to servers and clients that ask for any. */
+export async function unusedPort(): Promise<number> {
+  for (;;) {
+    const port = 10_000 + Math.floor(Math.random() * 9000);
+    if (await isFree(port)) return port;
+  }
+}
+
 /** Digits that, followed by one more digit from 1 to 9, name free ports below the ephemeral range. */
 export async function freePortPrefix(): Promise<string> {
   for (;;) {
