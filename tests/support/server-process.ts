@@ -29,12 +29,13 @@ export interface ServerProcess {
   stop(): Promise<number | null>;
 }
 
-/** Starts `ashlar <args> --json`, and waits until it tells its address. */
+/** Starts `ashlar <args> --json`, and waits until it tells its address. @param program instead of `ashlar`. */
 export async function startServerProcess(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
+  program: readonly [string, ...string[]] = ASHLAR_COMMAND,
 ): Promise<ServerProcess> {
-  const [command, ...words] = ASHLAR_COMMAND;
+  const [command, ...words] = program;
   const child = spawn(command, [...words, ...args, "--json"], {
     stdio: ["ignore", "pipe", "pipe"],
     env: { ...CHILD_ENVIRONMENT, ...env },

@@ -275,7 +275,7 @@ export class PostgresExecutor implements SqlExecutor {
       buckets,
     });
     const client = statementsInOrder(connection);
-    const nowMs = queryScript<{ now_ms: number }>(client, beginScript(call, locks)).then(timeOf);
+    const nowMs = queryScript<{ now_ms: number }>(client, beginScript(locks)).then(timeOf);
     nowMs.catch(() => {}); // every statement behind it fails as it did
     const last: SqlStatement[] = [];
     try {
@@ -349,15 +349,13 @@ function withTimeLimit(client: PgClient, timeoutMs: number, heard: () => void): 
 
 /**
  * Begins, takes the locks of the objects, and only then reads the clock, so that times of one object never go back. All of it goes in one round trip
- * with the first statements of the operation. `os` does not wait for the log; `strict` and `batched` do (PostgreSQL's own interval is longer than
- * what `batched` promises).
+ * with the first statements of the operation. The commit is synced in every mode: with `synchronous_commit = off` it stays in the server's own memory for
+ * up to half a second, and a server that is killed loses it (`postgres-killed.contract.test.ts`).
  */
-function beginScript(call: Call, locks: readonly string[]): string {
-  const durability = rulesOfSql(call.name).durability?.(call.input);
+function beginScript(locks: readonly string[]): string {
   return [
     "BEGIN ISOLATION LEVEL READ COMMITTED",
     `SET LOCAL idle_in_transaction_session_timeout = ${TRANSACTION_IDLE_MAX_MS}`,
-    ...(durability === "os" ? ["SET LOCAL synchronous_commit = off"] : []),
     ...locks,
     READ_CLOCK,
   ].join("; ");
