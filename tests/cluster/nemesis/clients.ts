@@ -141,7 +141,7 @@ async function put(worker: Worker, history: KeyHistory): Promise<void> {
   const upload = beginUpload(worker.ledger, () => worker.contents.bytesOf(value));
   history.begin(value);
   const { key } = history;
-  const outcome = await settle(worker, "put", (seat, call) =>
+  const outcome = await settle(worker, { what: "put", value, history }, (seat, call) =>
     seat.client.putObject({ bucket: BUCKET, key, body, ...call }),
   );
   if (outcome !== "unknown") upload.endedAtMs = performance.now();
@@ -152,7 +152,7 @@ async function remove(worker: Worker, history: KeyHistory): Promise<void> {
   const before = history.known();
   const { key } = history;
   history.begin(ABSENT);
-  const outcome = await settle(worker, "delete", async (seat, call) => {
+  const outcome = await settle(worker, { what: "delete", value: ABSENT, history }, async (seat, call) => {
     const deleted = await seat.client.deleteObject({ bucket: BUCKET, key, ...call });
     if (before === undefined || deleted === (before !== ABSENT)) return;
     const kind = deleted ? "wrong" : "lost";
@@ -171,7 +171,7 @@ async function putIfAbsent(worker: Worker, history: KeyHistory): Promise<void> {
   const upload = beginUpload(worker.ledger, () => worker.contents.bytesOf(value));
   history.begin(value);
   let code: string | undefined;
-  const outcome = await settle(worker, "put if absent", async (seat, call) => {
+  const outcome = await settle(worker, { what: "put if absent", value, history }, async (seat, call) => {
     try {
       await seat.client.putObject({ bucket: BUCKET, key, body, ifNoneMatch: "*", ...call });
     } catch (error) {
@@ -195,7 +195,7 @@ async function putIfAbsent(worker: Worker, history: KeyHistory): Promise<void> {
  */
 async function settle(
   worker: Worker,
-  what: string,
+  { what, value, history }: { readonly what: string; readonly value: ValueId; readonly history: KeyHistory },
   write: (seat: Seat, call: { readonly operationId: string; readonly timeoutMs: number }) => Promise<unknown>,
 ): Promise<Outcome> {
   const { random, seats, ledger } = worker;
@@ -204,14 +204,18 @@ async function settle(
   const isSettled = random.below(UNSETTLED_EVERY) > 0;
   let outcome: Outcome | undefined;
   for (let tries = 0; outcome === undefined; tries++) {
+    const seat = pick(random, seats);
+    const begun = `${new Date().toISOString()} ${what} ${value}, ${seat.name}, operation ${operationId}`;
     try {
-      await write(pick(random, seats), { operationId, timeoutMs: CALL_LIMIT_MS });
+      await write(seat, { operationId, timeoutMs: CALL_LIMIT_MS });
       outcome = "acknowledged";
+      history.trail.push(`${begun}: acknowledged ${new Date().toISOString()}`);
       ledger.gaps.writes.note();
       if (tries > 0) tally(ledger.counts, `${what} settled`);
     } catch (thrown) {
       const error = AshlarError.from(thrown);
       const isUnknown = error.details.outcome === "unknown";
+      history.trail.push(`${begun}: ${error.code} ${new Date().toISOString()} ${error.message}${causes(error)}`);
       tally(ledger.codes, `${what}: ${error.code}${isUnknown ? " (unknown)" : ""}`);
       if (!isUnknown && tries === 0) outcome = "refused";
       else if (!isSettled || performance.now() > untilMs) outcome = "unknown";
@@ -220,6 +224,12 @@ async function settle(
   }
   tally(ledger.counts, `${what} ${outcome}`);
   return outcome;
+}
+
+function causes({ cause }: Error): string {
+  if (!(cause instanceof Error)) return "";
+  const code = "code" in cause ? ` ${String(cause.code)}` : "";
+  return `; cause: ${cause.name}${code} ${cause.message}${causes(cause)}`;
 }
 
 async function readKeys(worker: Worker): Promise<void> {

@@ -23,8 +23,9 @@ describe("the history of a key", () => {
     expect(read(history, 2)).toBeUndefined();
     expect(read(history, 1)).toBe("lost");
     expect(read(history, ABSENT)).toBe("lost");
+    history.trail.push("a put");
     expect(history.endRead(history.beginRead(), 1, WHERE)).toEqual({
-      ...{ kind: "lost", key: "key", where: WHERE },
+      ...{ kind: "lost", key: "key", where: WHERE, trail: ["a put"] },
       ...{ expected: "write 2", found: "write 1, which was replaced or deleted" },
     });
   });

@@ -12,6 +12,7 @@ export type ValueId = number;
 export const ABSENT: ValueId = 0;
 /** What was found are not the bytes of any write. */
 export const GARBLED: ValueId = -1;
+const TRAIL_SHOWN = 12;
 
 /** How a write ended. */
 export type Outcome = "acknowledged" | "refused" | "unknown";
@@ -23,6 +24,8 @@ export interface Finding {
   readonly expected: string;
   readonly found: string;
   readonly where: string;
+  /** What was done to the key, the oldest first. */
+  readonly trail?: readonly string[];
 }
 
 /** A read that has begun. */
@@ -39,6 +42,8 @@ interface Write {
 /** The history of one key. */
 export class KeyHistory {
   readonly key: string;
+  /** Every try of a write and how it ended, for findings. */
+  readonly trail: string[] = [];
   readonly #writes: Write[] = [];
   readonly #floating = new Set<ValueId>();
   #settled: ValueId = ABSENT;
@@ -91,7 +96,7 @@ export class KeyHistory {
     if (allowed.has(found)) return undefined;
     const kind = allowed.has(ABSENT) || found === GARBLED || this.#wasRefused(found) ? "wrong" : "lost";
     return {
-      ...{ kind, key: this.key, where },
+      ...{ kind, key: this.key, where, trail: this.trail.slice(-TRAIL_SHOWN) },
       expected: [...allowed].map(shownValue).join(" or "),
       found: `${shownValue(found)}${this.#remark(found)}`,
     };
@@ -167,6 +172,6 @@ export class CounterHistory {
   }
 }
 
-export function describeFinding({ kind, key, expected, found, where }: Finding): string {
-  return `${kind}: ${key} (${where}): expected ${expected}, found ${found}`;
+export function describeFinding({ kind, key, expected, found, where, trail = [] }: Finding): string {
+  return [`${kind}: ${key} (${where}): expected ${expected}, found ${found}`, ...trail].join("\n    ");
 }

@@ -13,7 +13,7 @@ export interface NemesisOptions {
   readonly seconds: number;
   /** Gets a line for each fault and each step. */
   readonly say: (line: string) => void;
-  /** Folder for the logs of all servers, if something was found. */
+  /** Folder for the logs of all servers. */
   readonly logs?: string | undefined;
 }
 
@@ -41,7 +41,7 @@ export async function runNemesis(options: NemesisOptions): Promise<NemesisReport
     await runFor(seconds, parts, { ...options, say });
     say("faults and clients have ended");
     const report = await judge(parts, { ...options, say });
-    if (report.problems.length > 0 && logs !== undefined) {
+    if (logs !== undefined) {
       await mkdir(logs, { recursive: true });
       await servers.writeLogs(logs);
     }
@@ -81,8 +81,7 @@ async function judge(parts: CheckOptions, options: NemesisOptions): Promise<Neme
   const { say } = options;
   const crashed = servers.all.filter((server) => server.hasCrashed).map(({ name }) => `${name} ended by itself`);
   const wholeSeconds = async (): Promise<{ readonly seconds: number; readonly lacking: readonly string[] }> => {
-    const limit = AbortSignal.timeout(WHOLE_LIMIT_MS);
-    let lacking = await untilWhole(servers, limit);
+    let lacking = await untilWhole(servers, { signal: AbortSignal.timeout(WHOLE_LIMIT_MS), say });
     for (const node of [...servers.leaving]) if (lacking.length === 0) await stopIfUnneeded(servers, node);
     lacking = await lacks(servers);
     return { seconds: (performance.now() - record.lastEndedAtMs) / 1000, lacking };

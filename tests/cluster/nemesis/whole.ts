@@ -5,6 +5,7 @@ import { createPlacement, type Placement } from "@ashlar/sdk/ring";
 import { type NemesisServers, pause, type Server } from "./servers.ts";
 
 const POLL_MS = 250;
+const LOOKS_BETWEEN_LINES = 60;
 /** The registry may be away. */
 const LOOK_LIMIT_MS = 5000;
 
@@ -23,7 +24,9 @@ export async function lacks({
     const placed = snapshot.layouts[0]?.nodes.map(({ nodeId }) => nodeId) ?? [];
     return [
       ...(snapshot.layouts.length === 1 ? [] : [`${snapshot.layouts.length} layouts are in use`]),
-      ...repairs.map(({ nodeId, count }) => `${count} repairs wait for ${nodeId}`),
+      ...repairs.map(
+        ({ nodeId, count, claimedCount }) => `${count} repairs wait for ${nodeId}, ${claimedCount} of them claimed`,
+      ),
       ...snapshot.nodes.filter(({ lostDisk }) => lostDisk !== undefined).map(({ nodeId }) => `${nodeId} lost its disk`),
       ...nodes
         .filter(({ name }) => known.get(name)?.state !== "up" || !placed.includes(name))
@@ -34,11 +37,15 @@ export async function lacks({
   }
 }
 
-/** Waits until the cluster is whole, or the signal. @returns what it still lacks. */
-export async function untilWhole(servers: NemesisServers, signal: AbortSignal): Promise<readonly string[]> {
-  for (;;) {
+/** Waits until the cluster is whole, or the signal. Says now and then what is waited for. @returns what it still lacks. */
+export async function untilWhole(
+  servers: NemesisServers,
+  { signal, say }: { readonly signal: AbortSignal; readonly say: (line: string) => void },
+): Promise<readonly string[]> {
+  for (let looks = 1; ; looks++) {
     const lacking = await lacks(servers);
     if (lacking.length === 0 || signal.aborted) return lacking;
+    if (looks % LOOKS_BETWEEN_LINES === 0) say(`not whole yet: ${lacking.join("; ")}`);
     await pause(POLL_MS);
   }
 }

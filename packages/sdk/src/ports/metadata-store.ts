@@ -209,7 +209,7 @@ export interface RepairQueue {
   ): Promise<RepairClaim>;
   /**
    * Ends the claim of entries: removes what is done, and lets the others be claimed again. Entries that another worker has claimed since, or that
-   * were missed anew meanwhile, stay as they are.
+   * were missed anew meanwhile, stay as they are: a new miss frees its entry.
    * @returns how many were ended.
    */
   finishRepairs(

@@ -129,12 +129,12 @@ export interface MissedReplica {
 
 /**
  * Queues replicas for repair, each chunk and node once. A new miss gives an older entry a new id, so that finishing the older repair
- * does not hide it. It is due at once, unless a worker has it: then, when that lease ends.
+ * does not hide it, and is free at once: what a worker that has it does now may have come too early, and its claim may outlast its work by minutes.
  */
 const REPAIRS: RowInsertion = {
   into: "repair_queue (chunk_id, server_id, repair_id, size_bytes, layout_version, created_at_ms, due_at_ms)",
   suffix: `ON CONFLICT (chunk_id, server_id) DO UPDATE SET repair_id = excluded.repair_id,
-    due_at_ms = CASE WHEN repair_queue.lease_token IS NULL THEN excluded.due_at_ms ELSE repair_queue.due_at_ms END,
+    due_at_ms = excluded.due_at_ms, lease_token = NULL,
     layout_version = CASE WHEN repair_queue.layout_version > excluded.layout_version THEN repair_queue.layout_version ELSE excluded.layout_version END`,
 };
 

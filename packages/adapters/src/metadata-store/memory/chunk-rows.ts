@@ -50,19 +50,16 @@ export function repairKey(chunkHex: string, nodeId: string): string {
   return `${chunkHex} ${nodeId}`;
 }
 
-/**
- * Notes a replica to restore. A new miss replaces an older entry, so that finishing the older repair does not hide it. It is due at once, unless a
- * worker has it: then, when that lease ends.
- */
+/** Notes a replica to restore. A new miss replaces an older entry, so that finishing the older repair does not hide it, and is free at once. */
 export function queueRepair(state: MemoryState, chunkHex: string, nodeId: string): void {
   const row = state.chunks.get(chunkHex);
   if (row === undefined) return;
   const { chunkId, sizeBytes, layoutVersion } = row;
   const key = repairKey(chunkHex, nodeId);
-  const { leaseToken, dueAtMs, attempts = 0, lastError } = state.repairs.get(key) ?? {};
+  const { attempts = 0, lastError } = state.repairs.get(key) ?? {};
   state.repairs.set(key, {
     repairId: nextId(state),
-    ...{ chunkId, sizeBytes, nodeId, layoutVersion, attempts, lastError, leaseToken },
-    dueAtMs: (leaseToken === undefined ? undefined : dueAtMs) ?? state.clock.nowMs(),
+    ...{ chunkId, sizeBytes, nodeId, layoutVersion, attempts, lastError },
+    ...{ leaseToken: undefined, dueAtMs: state.clock.nowMs() },
   });
 }

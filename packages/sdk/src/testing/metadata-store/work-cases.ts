@@ -104,23 +104,22 @@ export const WORK_CASES: readonly MetadataStoreCase[] = [
     },
   },
   {
-    name: "a miss that is noted while a worker has the entry is not ended with it, and is free when that lease ends",
+    name: "a miss that is noted while a worker has the entry is not ended with it, and is free at once",
     async run({ store }) {
       await withBucket(store);
       await withMissed(store, ["a"]);
       const claim = await store.claimRepairs({ nodeId: "n1", limit: 1, leaseMs: LONG_MS });
       const { repairId } = claim.entries[0]!;
       await store.commitObject(chunkedCommit("l", [{ ...chunksOf(["a"])[0]!, missedNodeIds: ["n1"] }]));
-      expect(await store.finishRepairs({ leaseToken: claim.leaseToken, outcomes: [{ repairId }] })).toBe(0);
-      const [entry] = await store.listRepairs({ limit: 10 });
-      expect(entry?.repairId).not.toBe(repairId);
-      expect((await store.claimRepairs({ nodeId: "n1", limit: 1, leaseMs: LONG_MS })).entries).toEqual([]);
-      await withMissed(store, ["b"]);
-      await store.claimRepairs({ nodeId: "n1", limit: 1, leaseMs: 1 });
-      await store.commitObject(chunkedCommit("m", [{ ...chunksOf(["b"])[0]!, missedNodeIds: ["n1"] }]));
-      await untilEnded();
       const free = await store.claimRepairs({ nodeId: "n1", limit: 10, leaseMs: LONG_MS });
-      expect(idsOf(free.entries)).toEqual(wantedIds(["b"]));
+      expect(idsOf(free.entries)).toEqual(wantedIds(["a"]));
+      expect(free.entries[0]?.repairId).not.toBe(repairId);
+      const failed = [{ repairId, retryInMs: 0, error: "late" }];
+      expect(await store.finishRepairs({ leaseToken: claim.leaseToken, outcomes: [{ repairId }] })).toBe(0);
+      expect(await store.finishRepairs({ leaseToken: claim.leaseToken, outcomes: failed })).toBe(0);
+      const outcomes = [{ repairId: free.entries[0]!.repairId }];
+      expect(await store.finishRepairs({ leaseToken: free.leaseToken, outcomes })).toBe(1);
+      expect(await store.listRepairs({ limit: 10 })).toEqual([]);
     },
   },
   {

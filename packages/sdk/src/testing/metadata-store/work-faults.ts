@@ -1,5 +1,6 @@
+import { bytesEqual } from "../../hash/digest.ts";
 import * as LIMITS from "../../limit-values.ts";
-import { systemClock } from "../../ports/index.ts";
+import { type RepairEntry, systemClock } from "../../ports/index.ts";
 import type { BrokenMetadataStore } from "./contract-case.ts";
 
 /** Faults in how work is shared. */
@@ -43,14 +44,38 @@ export const WORK_FAULTS: readonly BrokenMetadataStore[] = [
   },
   {
     fault: "ends a miss that is noted while an older repair runs",
-    caughtBy:
-      "a miss that is noted while a worker has the entry is not ended with it, and is free when that lease ends",
+    caughtBy: "a miss that is noted while a worker has the entry is not ended with it, and is free at once",
     override: (sound) => ({
-      finishRepairs: async ({ leaseToken, outcomes }, options) => {
-        const newer = (await sound.listRepairs({ limit: 100 })).map(({ repairId }) => ({ repairId }));
-        return await sound.finishRepairs({ leaseToken, outcomes: [...outcomes, ...newer] }, options);
+      commitObject: async (commit, options) => {
+        const before = await sound.listRepairs({ limit: 100 });
+        const committed = await sound.commitObject(commit, options);
+        const { leaseToken, entries } = await sound.claimRepairs({ nodeId: "n1", limit: 100, leaseMs: 1000 });
+        const isOld = ({ chunkId }: RepairEntry): boolean => before.some((old) => bytesEqual(old.chunkId, chunkId));
+        const outcomes = entries.map((entry) =>
+          isOld(entry) ? { repairId: entry.repairId } : { repairId: entry.repairId, retryInMs: 0 },
+        );
+        await sound.finishRepairs({ leaseToken, outcomes });
+        return committed;
       },
     }),
+  },
+  {
+    fault: "keeps a miss from others for as long as the claim that was there before",
+    caughtBy: "a miss that is noted while a worker has the entry is not ended with it, and is free at once",
+    override: (sound) => {
+      let isClaimed = false;
+      return {
+        claimRepairs: async (claim, options) => {
+          isClaimed = true;
+          return await sound.claimRepairs(claim, options);
+        },
+        commitObject: async (commit, options) => {
+          const committed = await sound.commitObject(commit, options);
+          if (isClaimed) await sound.claimRepairs({ nodeId: "n1", limit: 100, leaseMs: LIMITS.WORK_LEASE_MAX_MS });
+          return committed;
+        },
+      };
+    },
   },
   {
     fault: "keeps entries for the longest lease",
