@@ -63,7 +63,10 @@ export function createClusterTopology(options: ClusterTopologyOptions): Topology
       if (namedBy.size === 0 && options.fallback !== undefined) return [options.fallback];
       // While copies move, those on nodes that every layout names are sure to be there.
       const nodeIds = [...namedBy.keys()].sort((a, b) => (namedBy.get(b) ?? 0) - (namedBy.get(a) ?? 0));
-      return nodeIds.map(pool.storeOf);
+      return nodeIds.map((nodeId) => ({
+        ...pool.storeOf(nodeId),
+        mayLack: (namedBy.get(nodeId) ?? 0) < layouts.length,
+      }));
     },
     async allStores(_options?: CallOptions): Promise<readonly NamedStore[]> {
       const { nodes } = await current("write");

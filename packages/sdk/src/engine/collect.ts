@@ -251,6 +251,8 @@ async function sweepUnlessEmptied(run: Run): Promise<SweepReport> {
 async function sweepOrphans(run: Run): Promise<SweepReport> {
   const total = { orphansDeleted: 0, orphansKept: 0, staleCopiesDeleted: 0, damagesFound: 0 };
   for (const target of await run.topology.allStores({ signal: run.signal })) {
+    // Whoever watches the cluster knows that it is away.
+    if (!target.available) continue;
     try {
       for await (const report of sweepStore(run, target)) {
         total.orphansDeleted += report.orphansDeleted;

@@ -497,7 +497,7 @@ function furthest(onProgress: BytesProgress): BytesProgress {
 /** @returns `undefined` if the store does not have the chunk. */
 async function askStore(
   context: ReplicationContext,
-  { nodeId, store }: NamedStore,
+  { nodeId, store, mayLack }: NamedStore,
   read: Get,
 ): Promise<Uint8Array | undefined> {
   const { chunkId, options } = read;
@@ -518,7 +518,7 @@ async function askStore(
       }),
     );
     if (bytes === undefined) {
-      if (read.isStray !== true) noteBadCopy(context, read, { nodeId, fault: "absent" });
+      if (read.isStray !== true) noteBadCopy(context, read, { nodeId, fault: "absent", mayLack });
       return undefined;
     }
     if (!(await isWanted(context, bytes, { ...read, toldBytes }))) {
@@ -543,10 +543,15 @@ async function askStore(
 function noteBadCopy(
   { logger, onBadCopy }: ReplicationContext,
   { chunkId, options: { readFor, queuedNodeId } }: Get,
-  { nodeId, fault, error }: Pick<BadCopy, "nodeId" | "fault"> & { readonly error?: AshlarError },
+  {
+    nodeId,
+    fault,
+    mayLack,
+    error,
+  }: Pick<BadCopy, "nodeId" | "fault"> & Pick<NamedStore, "mayLack"> & { readonly error?: AshlarError },
 ): void {
   const fields = { nodeId, chunkId: encodeHex(chunkId), ...readFor };
-  if (fault === "absent") logger.warn(fields, "replica is absent");
+  if (fault === "absent") logger[mayLack === true ? "debug" : "warn"](fields, "replica is absent");
   else logger.error({ ...fields, problem: error?.details.problem ?? error?.message }, "replica is corrupt");
   if (nodeId !== queuedNodeId) onBadCopy?.({ chunkId, nodeId, fault });
 }

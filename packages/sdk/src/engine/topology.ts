@@ -9,6 +9,8 @@ export interface NamedStore {
   readonly store: ChunkStore;
   /** False if the node is known to be down or stopped: it is asked last and never waited for. */
   readonly available: boolean;
+  /** Not every layout in use names the node for the chunk, so it may lack the copy: copies move after a change of the layout. */
+  readonly mayLack?: boolean | undefined;
 }
 
 /** Where one chunk goes or lies. */

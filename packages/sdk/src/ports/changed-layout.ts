@@ -10,7 +10,7 @@ export interface LayoutDefaults {
 }
 
 /**
- * The layout after an operator's change. A weight for a registered node outside of the layout brings it in.
+ * The layout after an operator's change; `current` itself if nothing changes. A weight for a registered node outside of the layout brings it in.
  *
  * @param context.registered nodes by id.
  * @throws {AshlarError} NODE_NOT_FOUND, INVALID_ARGUMENT (nothing would remain, or bad numbers).
@@ -32,7 +32,9 @@ export function changedLayout(
   if (nodes.size === 0) throw noNodeLeft(current, context.registered.size);
   const base = current ?? { layoutVersion: 0, ...context.defaults };
   const replicationFactor = change.replicationFactor ?? base.replicationFactor;
-  return nextLayout({ ...base, replicationFactor, nodes: [...nodes.values()] });
+  const next = nextLayout({ ...base, replicationFactor, nodes: [...nodes.values()] });
+  const isSame = JSON.stringify({ ...next, layoutVersion: current?.layoutVersion }) === JSON.stringify(current);
+  return isSame && current !== undefined ? current : next;
 }
 
 /** The error of a change that leaves no node in the layout, with the reason. */

@@ -411,8 +411,9 @@ const storageNode = {
     flag: "--heartbeat-interval <duration>",
     env: "HEARTBEAT_INTERVAL_MS",
     unit: "duration",
+    max: LIMITS.HEARTBEAT_INTERVAL_MS,
     default: LIMITS.HEARTBEAT_INTERVAL_MS,
-    reason: "how often the node reports that it is alive; after three missed heartbeats it counts as down",
+    reason: "how often the node reports that it is alive; after 30 s without a report it counts as down",
   },
 } as const satisfies Readonly<Record<string, Setting>>;
 

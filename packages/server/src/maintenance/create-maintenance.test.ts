@@ -451,21 +451,45 @@ describe("schedules", () => {
     const maintenance = maintenanceOf({ ...options, metadata: failing });
     maintenance.start();
     maintenance.start();
-    expect(clock.sleeps).toEqual([500, 50, 5 * 60_000]);
+    expect(clock.sleeps).toEqual([500, 50, 50, 5 * 60_000]);
     for (let turn = 1; turn <= 3; turn++) {
       clock.wake();
       await expect.poll(() => asked).toBe(turn);
       await expect
         .poll(() => clock.sleeps.filter((durationMs) => durationMs !== RENEWED_AFTER_MS).length)
-        .toBe(3 + 3 * turn);
+        .toBe(4 + 4 * turn);
     }
     const ofSchedules = clock.sleeps.filter((durationMs) => durationMs !== RENEWED_AFTER_MS);
-    expect(ofSchedules.slice(-3).sort((a, b) => a - b)).toEqual([100, 1000, DAY_MS]);
+    expect(ofSchedules.slice(-4).sort((a, b) => a - b)).toEqual([100, 100, 1000, DAY_MS]);
     await maintenance.stop();
     await maintenance.stop();
     clock.wake();
     await new Promise((resolve) => setTimeout(resolve, 20));
     expect(asked).toBe(3);
+  });
+
+  it("leave a node out that stays away, however long a round of repair takes", async () => {
+    let isRepairing = false;
+    const left: string[] = [];
+    const busy: MetadataStore = {
+      ...metadata,
+      queueLostCopies: (_query, call) =>
+        new Promise((_, reject) => {
+          isRepairing = true;
+          call?.signal?.addEventListener("abort", () => reject(call.signal?.reason));
+        }),
+      leaveOutNode: async ({ nodeId }) => void left.push(nodeId),
+    };
+    nodes[2]!.up = false;
+    const layoutsInUse = async () => (await metadata.clusterSnapshot()).layouts;
+    const view = { layoutsInUse, placementOf: createPlacement };
+    const options = { repairIntervalMs: 5, reReplicateAfterMs: 1 };
+    const maintenance = maintenanceOf({ ...options, metadata: busy, topology: { ...topology, view } });
+    maintenance.start();
+    await expect.poll(() => isRepairing).toBe(true);
+    await expect.poll(() => left).toContain("c");
+    expect(new Set(left)).toEqual(new Set(["c"]));
+    await maintenance.stop();
   });
 
   it("abort a run in progress when stopped", async () => {

@@ -24,7 +24,7 @@ import type {
 import type { Metrics } from "../observability/metrics.ts";
 import { awayNodeWatch } from "./away-nodes.ts";
 import { copiesCounter } from "./count-copies.ts";
-import { runLeasedJob } from "./leased-job.ts";
+import { type LeasedJobOptions, runLeasedJob } from "./leased-job.ts";
 import { maintenanceMetrics } from "./maintenance-metrics.ts";
 import { type CopiesMoved, maintenanceRounds } from "./rounds.ts";
 import { type Schedule, startSchedule } from "./schedule.ts";
@@ -86,7 +86,9 @@ export interface Maintenance {
 /** A job is due a little before the schedule comes to it, whose jitter is a quarter either way: else every second round would find it not due. */
 const DUE_EARLIER = 0.7;
 const REPAIR_INTERVAL_MS = 30_000;
-/** Rebalance rests ten times as long as its last look at all rows took: what waits for a node that is away must not be all that a database reads. */
+/** Nodes that are away are looked at, and chunks let follow the layout, as often as nodes tell that they are up. */
+const LAYOUT_INTERVAL_MS = 10_000;
+/** Rebalance rests ten times as long as its look at all rows took: what waits for a node that is away must not be all that a database reads. */
 const PAUSE_SHARE = 10;
 /** Longest time of the last database step: a node that does not answer must not keep a gateway from stopping. */
 const STEP_AT_END_MS = 2000;
@@ -103,7 +105,7 @@ export function createMaintenance(options: MaintenanceOptions): Maintenance {
   const { clock, random, logger } = options;
   const record = maintenanceMetrics(options);
 
-  const { collectNow, repairNow, followLayout } = maintenanceRounds(options, record);
+  const { collectNow, repairNow, rebalanceNow, followLayout } = maintenanceRounds(options, record);
   const countNow = copiesCounter(options, record);
   const watchNodes = awayNodeWatch(options);
 
@@ -117,6 +119,7 @@ export function createMaintenance(options: MaintenanceOptions): Maintenance {
   const leased = { metadata: options.metadata, clock, logger };
   const collectIntervalMs = options.collectIntervalMs ?? LIMITS.COLLECT_INTERVAL_MS;
   const repairIntervalMs = options.repairIntervalMs ?? REPAIR_INTERVAL_MS;
+  const layoutIntervalMs = Math.min(repairIntervalMs, LAYOUT_INTERVAL_MS);
   /** Whether some chunk follows an older layout than the newest. */
   const isLayoutChanging = async (): Promise<boolean> => {
     const layouts = (await options.topology.view?.layoutsInUse()) ?? [];
@@ -127,9 +130,9 @@ export function createMaintenance(options: MaintenanceOptions): Maintenance {
   let starting: { readonly done: Promise<void>; readonly abort: AbortController } | undefined;
   return {
     async runOnce(call = {}) {
-      const { lastPassMs: _last, ...moved } = await followLayout(call);
+      const followed = await followLayout(call);
       await countNow(call);
-      return { ...moved, ...(await collectNow(call)) };
+      return { ...followed, ...(await collectNow(call)) };
     },
     start() {
       if (schedules.length > 0) return;
@@ -151,21 +154,22 @@ export function createMaintenance(options: MaintenanceOptions): Maintenance {
           ...common,
           name: "repair",
           intervalMs: repairIntervalMs,
-          // Repair makes the copies that move, and the count comes after the repairs, which change it.
+          // Again at once while there was something to do: copies that move are queued meanwhile. The count comes after the repairs, which change it.
+          run: async (signal) => {
+            while ((await repairNow({ signal })).chunksRepaired > 0);
+            await countNow({ signal });
+            await isLayoutChanging();
+          },
+        }),
+        startSchedule({
+          ...common,
+          name: "layout",
+          intervalMs: layoutIntervalMs,
+          // Beside repair, whose rounds may take hours: a node that is lost meanwhile must not wait for them.
           run: async (signal) => {
             await watchNodes({ signal });
-            if (await isLayoutChanging()) {
-              let lastPassMs = 0;
-              await runLeasedJob({
-                ...{ ...leased, signal, job: "rebalance", everyMs: repairIntervalMs * DUE_EARLIER },
-                async run(lease) {
-                  ({ lastPassMs } = await followLayout({ signal: lease }));
-                },
-                restMs: () => lastPassMs * PAUSE_SHARE,
-              });
-            }
-            await repairNow({ signal });
-            await countNow({ signal });
+            if (!(await isLayoutChanging())) return;
+            await runRebalance({ ...leased, signal, everyMs: layoutIntervalMs * DUE_EARLIER }, rebalanceNow);
             await isLayoutChanging();
           },
         }),
@@ -186,6 +190,24 @@ export function createMaintenance(options: MaintenanceOptions): Maintenance {
       if (stopping.length > 0) await stepNow(AbortSignal.timeout(STEP_AT_END_MS));
     },
   };
+}
+
+/** One pass of rebalance, if it is due in the cluster. It rests ten times as long as the pass took. */
+async function runRebalance(
+  options: Omit<LeasedJobOptions, "job" | "run" | "restMs">,
+  rebalanceNow: (call: CallOptions) => Promise<unknown>,
+): Promise<void> {
+  let passMs = 0;
+  await runLeasedJob({
+    ...options,
+    job: "rebalance",
+    async run(signal) {
+      const startedAtMs = options.clock.monotonicMs();
+      await rebalanceNow({ signal });
+      passMs = options.clock.monotonicMs() - startedAtMs;
+    },
+    restMs: () => passMs * PAUSE_SHARE,
+  });
 }
 
 /** Looks through the database and its rows. @returns how many damages there are; the first ones are logged. */

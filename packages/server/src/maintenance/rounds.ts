@@ -1,5 +1,5 @@
 import { type CollectOptions, type CollectReport, collect } from "@ashlar/sdk/engine";
-import type { CallOptions, Clock } from "@ashlar/sdk/ports";
+import type { CallOptions } from "@ashlar/sdk/ports";
 import type { MaintenanceRecorder } from "./maintenance-metrics.ts";
 import { type RebalanceOptions, type RebalanceReport, rebalance } from "./rebalance.ts";
 import { type RepairOptions, type RepairReport, repair } from "./repair.ts";
@@ -8,23 +8,19 @@ import { type RepairOptions, type RepairReport, repair } from "./repair.ts";
 export interface CopiesMoved extends RebalanceReport, RepairReport {}
 
 /** What the rounds take. */
-export type RoundsOptions = Omit<CollectOptions & RepairOptions & RebalanceOptions, keyof CallOptions> & {
-  readonly clock: Clock;
-};
+export type RoundsOptions = Omit<CollectOptions & RepairOptions & RebalanceOptions, keyof CallOptions>;
 
 /** Rounds of background work. Each is measured, and logged if it did anything. */
 export interface MaintenanceRounds {
   readonly collectNow: (call: CallOptions) => Promise<CollectReport>;
   readonly repairNow: (call: CallOptions) => Promise<RepairReport>;
-  /**
-   * Makes copies where the newest layout wants them, and moves the rows that have theirs, until nothing more can be done now. `lastPassMs` is what the
-   * last look at all rows took.
-   */
-  readonly followLayout: (call: CallOptions) => Promise<CopiesMoved & { readonly lastPassMs: number }>;
+  readonly rebalanceNow: (call: CallOptions) => Promise<RebalanceReport>;
+  /** Makes copies where the newest layout wants them, and moves the rows that have theirs, until nothing more can be done now. */
+  readonly followLayout: (call: CallOptions) => Promise<CopiesMoved>;
 }
 
 export function maintenanceRounds(options: RoundsOptions, record: MaintenanceRecorder): MaintenanceRounds {
-  const { logger, clock } = options;
+  const { logger } = options;
   const repairNow = (call: CallOptions): Promise<RepairReport> =>
     record.repair(async () => {
       const report = await repair({ ...options, ...call });
@@ -46,15 +42,14 @@ export function maintenanceRounds(options: RoundsOptions, record: MaintenanceRec
         return report;
       }),
     repairNow,
+    rebalanceNow,
     async followLayout(call) {
       let sum: CopiesMoved | undefined;
       for (;;) {
-        const startedAtMs = clock.monotonicMs();
         const rebalanced = await rebalanceNow(call);
-        const lastPassMs = clock.monotonicMs() - startedAtMs;
         const did = { ...rebalanced, ...(await repairNow(call)) };
         sum = sum === undefined ? did : added(sum, did);
-        if (rebalanced.moveCopiesQueued === 0) return { ...sum, lastPassMs };
+        if (rebalanced.moveCopiesQueued === 0) return sum;
       }
     },
   };

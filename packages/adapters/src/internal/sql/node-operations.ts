@@ -246,8 +246,9 @@ export async function changeLayout(
       { nodeId: row.server_id, ...(row.zone === null ? {} : { zone: row.zone }), weight: row.weight },
     ]),
   );
-  const layout = changedLayout(await readNewestLayout(session), change, { registered, defaults: policy.defaults });
-  await insertLayout(session, layout);
+  const current = await readNewestLayout(session);
+  const layout = changedLayout(current, change, { registered, defaults: policy.defaults });
+  if (layout !== current) await insertLayout(session, layout);
   const changedIds = new Set(Object.keys(change.weights ?? {}));
   for (const node of layout.nodes) {
     if (!changedIds.has(node.nodeId) || !registered.has(node.nodeId)) continue;

@@ -47,7 +47,7 @@ export function memoryNodes(state: MemoryState): NodeRegistry & AwayNodes & Layo
     async changeLayout(change) {
       const context = { registered: state.nodes, defaults: state.layoutDefaults };
       const layout = changedLayout(state.layouts.at(-1), change, context);
-      addLayout(state, layout);
+      if (layout !== state.layouts.at(-1)) addLayout(state, layout);
       for (const { nodeId, weight } of layout.nodes) {
         const row = state.nodes.get(nodeId);
         if (row !== undefined) state.nodes.set(nodeId, { ...row, weight, removedFromLayout: false });

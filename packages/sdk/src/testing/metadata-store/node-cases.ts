@@ -22,6 +22,17 @@ async function newestLayout(
 
 export const NODE_CASES: readonly MetadataStoreCase[] = [
   {
+    name: "a change that changes nothing makes no new layout",
+    async run({ store }) {
+      await store.registerNode(node("n1"));
+      await store.registerNode(node("n2"));
+      const { layoutVersion } = await store.changeLayout({ weights: { n1: 2 } });
+      expect(await store.changeLayout({ weights: { n1: 2 }, replicationFactor: 3 })).toMatchObject({ layoutVersion });
+      expect(await newestLayout(store)).toEqual({ version: layoutVersion, nodes: { n1: 2, n2: 1 } });
+      expect((await store.changeLayout({ weights: { n1: 1 } })).layoutVersion).toBe(layoutVersion + 1);
+    },
+  },
+  {
     name: "a cluster without nodes has no layout",
     async run({ store }) {
       expect(await store.clusterSnapshot()).toEqual({ nodes: [], layouts: [] });

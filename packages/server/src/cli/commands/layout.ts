@@ -30,7 +30,8 @@ export const layoutChangeCommand = defineCommand({
   examples: ["layout --weights n3=0.5", "layout --remove n3", "layout --replication-factor 2 --dry-run"],
   async run(call: ChangeCall) {
     const { settings, signal, output } = call;
-    const { removeNodes: removeNodeIds, layoutReplicationFactor: replicationFactor } = settings;
+    const { layoutReplicationFactor: replicationFactor } = settings;
+    const removeNodeIds = [...new Set(settings.removeNodes)];
     const change: LayoutChange = { weights: parseWeights(settings.weights), removeNodeIds, replicationFactor };
     if (change.weights === undefined && removeNodeIds.length === 0 && replicationFactor === undefined) {
       throw new AshlarError("INVALID_ARGUMENT", "nothing to change: give --weights, --remove or --replication-factor");
@@ -52,7 +53,7 @@ export const layoutDrainCommand = defineCommand({
   examples: ["layout drain n3", "layout drain n3 n4 --dry-run"],
   async run(call: LeaveCall) {
     const { settings, signal, output } = call;
-    const nodeIds = [...new Set(listArgument(call, 0))];
+    const nodeIds = [...new Set(listArgument(call, 0).flatMap((argument) => argument.split(",")))];
     await using cluster = await openCluster(settings);
     const snapshot = await cluster.registry.clusterSnapshot({ signal });
     assertDrainable(snapshot, nodeIds, { force: settings.layoutForce || settings.layoutDryRun });
@@ -95,7 +96,7 @@ export const layoutShowCommand = defineCommand({
 /** @returns the exit code. */
 async function removeNodes(call: ChangeCall, cluster: OpenedCluster, change: LayoutChange): Promise<number> {
   const { settings, signal, output } = call;
-  const nodeIds = settings.removeNodes;
+  const nodeIds = change.removeNodeIds ?? [];
   const snapshot = await cluster.registry.clusterSnapshot({ signal });
   const answers = await askNodes(
     snapshot.nodes.filter(({ nodeId }) => nodeIds.includes(nodeId)),
