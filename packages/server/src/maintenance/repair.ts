@@ -47,8 +47,8 @@ const NODES_AT_ONCE = 4;
 const CHUNKS_AT_ONCE = 2;
 /** Entries that are claimed at once. */
 const BATCH = 64;
-/** Thirty times as long as a batch takes at 64 MiB/s with chunks of 4 MiB. */
-const LEASE_MS = 120_000;
+/** What a gateway claimed that was killed waits for so long. Three times as long as a batch takes at 64 MiB/s with chunks of 4 MiB; the rest is given back. */
+const LEASE_MS = 45_000;
 /** No entry is begun when less than this is left of the lease: a call to a node that hangs ends after 15 s. */
 const LEASE_MARGIN_MS = 30_000;
 /** A try that failed is repeated after this time, then after twice as long, and so on. */
