@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { readdir, truncate, unlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { digestFromBytes } from "@ashlar/sdk/hash";
@@ -29,16 +30,19 @@ export interface HealingCounts {
 }
 
 const FILES_MAX = 6;
-const READERS_MEET_MS = 4000;
+const READERS_MEET_MS = 2500;
 const HEAL_LIMIT_MS = 90_000;
 const POLL_MS = 250;
 /** Of a chunk file: checksums of its blocks and the footer; see the chunk format of the adapter. */
 const FOOTER_BYTES = 64;
 const BLOCK_CHECKSUM_BYTES = 4;
 
-/** Damages some chunk files of a node. */
-export async function damage(node: Server, kind: DamageKind, random: SeededRandom): Promise<readonly DamagedFile[]> {
-  const ids = await chunksOf(node);
+/** Damages some chunk files of a node, of those that the newest layout wants there. */
+export async function damage(
+  servers: NemesisServers,
+  { node, kind, random }: { readonly node: Server; readonly kind: DamageKind; readonly random: SeededRandom },
+): Promise<readonly DamagedFile[]> {
+  const ids = await wantedChunks(servers, node);
   const damaged: DamagedFile[] = [];
   for (let left = FILES_MAX; left > 0 && ids.length > 0; left--) {
     const [chunkId] = ids.splice(random.below(ids.length), 1) as [string];
@@ -58,9 +62,21 @@ export async function damage(node: Server, kind: DamageKind, random: SeededRando
   return damaged;
 }
 
-/** The chunks that a node holds, in order. */
-export async function chunksOf({ folder = "" }: Pick<Server, "folder">): Promise<string[]> {
-  const files = await readdir(join(folder, "chunks"), { recursive: true });
+/** The chunks that a node holds and should hold, in order; any that it holds, while the database is away. */
+async function wantedChunks({ metadata }: NemesisServers, node: Server): Promise<string[]> {
+  const ids = await chunksOf(node);
+  try {
+    const placement = await newestPlacement(metadata);
+    return ids.filter((id) => placement.nodesOf(digestFromBytes(Buffer.from(id, "hex"))).includes(node.name));
+  } catch {
+    return ids;
+  }
+}
+
+async function chunksOf({ folder = "" }: Pick<Server, "folder">): Promise<string[]> {
+  const chunks = join(folder, "chunks");
+  // A node makes the folder with its first chunk.
+  const files = existsSync(chunks) ? await readdir(chunks, { recursive: true }) : [];
   return files
     .map((file) => file.split("/").at(-1) ?? "")
     .filter((name) => /^[0-9a-f]{64}$/.test(name))

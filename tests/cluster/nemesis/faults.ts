@@ -31,12 +31,13 @@ type Row = keyof typeof ROWS;
 const AWAY = "keep a node away";
 export type FaultKind = (typeof ROWS)[Row][number] | typeof AWAY;
 
+const WIPE: FaultKind = "wipe a node";
 const AWAY_MS = 45_000;
 const LONG_RUN_SECONDS = 150;
 /** Shortest and longest pause before a fault, in ms. */
 const PAUSES: Readonly<Record<Row, readonly [number, number]>> = {
   node: [300, 1500],
-  gateway: [4000, 9000],
+  gateway: [6000, 13_000],
   database: [8000, 14_000],
 };
 const NODES_MIN = 5;
@@ -66,13 +67,21 @@ export function* faultsOf(
   const random = createSeededRandom(seed * 31 + Object.keys(ROWS).indexOf(row));
   const kinds: readonly FaultKind[] = row === "node" && isLong ? [...ROWS.node, AWAY] : ROWS[row];
   for (;;) {
-    const deck = [...kinds];
-    while (deck.length > 0) {
-      const [kind] = deck.splice(random.below(deck.length), 1) as [FaultKind];
+    for (const kind of shuffled(kinds, random)) {
       const [which, length, rest] = [random.fraction(), random.fraction(), random.fraction()];
       yield { kind, which, length, pause: rest, seed: random.below(2 ** 31) };
     }
   }
+}
+
+/** After a lost disk, other faults have to wait until the cluster is whole: a short run would have nothing else. */
+function shuffled(kinds: readonly FaultKind[], random: SeededRandom): readonly FaultKind[] {
+  const left = kinds.filter((kind) => kind !== WIPE);
+  const deck: FaultKind[] = [];
+  while (left.length > 0) deck.push(...left.splice(random.below(left.length), 1));
+  const half = Math.ceil(deck.length / 2);
+  if (kinds.includes(WIPE)) deck.splice(half + random.below(deck.length - half + 1), 0, WIPE);
+  return deck;
 }
 
 /** What the nemesis did. */
@@ -104,7 +113,17 @@ export function createFaultRecord(): FaultRecord {
 
 /** Runs until the signal, and leaves every server running. */
 export async function runFaults(options: FaultOptions): Promise<void> {
-  await Promise.all((Object.keys(ROWS) as Row[]).map((row) => runRow(row, options)));
+  const failed = new AbortController();
+  const signal = AbortSignal.any([options.signal, failed.signal]);
+  const rows = (Object.keys(ROWS) as Row[]).map((row) =>
+    runRow(row, { ...options, signal }).catch((error: unknown) => {
+      // The other rows undo what they have begun.
+      failed.abort();
+      throw error;
+    }),
+  );
+  const ended = await Promise.allSettled(rows);
+  for (const row of ended) if (row.status === "rejected") throw row.reason;
 }
 
 async function runRow(row: Row, options: FaultOptions): Promise<void> {
@@ -123,7 +142,8 @@ async function runRow(row: Row, options: FaultOptions): Promise<void> {
 /** A pause that the signal ends. */
 async function rest(ms: number, signal: AbortSignal): Promise<void> {
   const untilMs = performance.now() + ms;
-  while (!signal.aborted && performance.now() < untilMs) await pause(Math.min(100, untilMs - performance.now()));
+  while (!signal.aborted && performance.now() < untilMs)
+    await pause(Math.min(100, Math.max(1, untilMs - performance.now())));
 }
 
 /** What happened: a fault that is not allowed now becomes another. */
@@ -240,7 +260,7 @@ const DAMAGES: Readonly<Partial<Record<FaultKind, DamageKind>>> = {
 
 async function damageAndHeal(fault: Fault, node: Server, { servers, record }: FaultOptions): Promise<void> {
   const random: SeededRandom = createSeededRandom(fault.seed);
-  const files = await damage(node, DAMAGES[fault.kind] as DamageKind, random);
+  const files = await damage(servers, { node, kind: DAMAGES[fault.kind] as DamageKind, random });
   const left = await heal(servers, files, { node, counts: record.healing });
   for (const { chunkId } of left) {
     const expected = "a good copy, after the same content was put again";

@@ -4,7 +4,7 @@ import { BUCKET, createLedger, type Ledger, runClients } from "./clients.ts";
 import { createContents } from "./contents.ts";
 import { createFaultRecord, type FaultRecord, runFaults, stopIfUnneeded } from "./faults.ts";
 import { describeFinding } from "./history.ts";
-import { NemesisServers } from "./servers.ts";
+import { NemesisServers, pause } from "./servers.ts";
 import { lacks, untilWhole } from "./whole.ts";
 
 /** What {@link runNemesis} takes. */
@@ -26,6 +26,8 @@ export interface NemesisReport {
 
 /** Claims of a gateway that was killed end after two minutes, and what failed is tried again after half a minute, then after twice as long. */
 const WHOLE_LIMIT_MS = 6 * 60_000;
+/** Before the first fault, so that there is something to lose. */
+const WARM_UP_MS = 5000;
 const WRITES_PER_SECOND_MAX = 25;
 /** About 2.5 new chunks of 64 KiB a write, three copies each, which are kept for a day: 6 GiB at most. */
 const WRITES_MAX = 12_000;
@@ -67,6 +69,7 @@ async function runFor(
     writesPerSecond: Math.min(WRITES_PER_SECOND_MAX, WRITES_MAX / seconds),
   });
   try {
+    await pause(WARM_UP_MS);
     await runFaults({ servers, seed, seconds, record, say, signal: AbortSignal.timeout(seconds * 1000) });
   } finally {
     clients.abort();
