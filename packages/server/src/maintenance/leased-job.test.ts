@@ -49,6 +49,19 @@ it("runs once in its time, whichever worker comes first", async () => {
   expect(runs).toBe(2);
 });
 
+it("is given back when its pause is no whole number of milliseconds", async () => {
+  let runs = 0;
+  const run = async (): Promise<void> => void runs++;
+  await job({ run, everyMs: 73.5, restMs: () => 99_999.25 });
+  expect((await metadata.listJobs())[0]).toMatchObject({ isClaimed: false });
+  aheadMs += 60_000;
+  await job({ run });
+  expect(runs).toBe(1);
+  aheadMs += 40_000;
+  await job({ run });
+  expect(runs).toBe(2);
+});
+
 it("keeps others away as long as it runs, however long that is", async () => {
   let end = (): void => {};
   const running = job({ run: () => new Promise((resolve) => (end = resolve)) });

@@ -48,7 +48,8 @@ export async function runLeasedJob(options: LeasedJobOptions): Promise<void> {
         : signal.aborted
           ? 0
           : Math.min(RETRY_MS, everyMs);
-    const end = { job, leaseToken, againInMs, error: signal.aborted ? undefined : error };
+    // A share of an interval, or of what a clock has measured, is no whole number of ms.
+    const end = { job, leaseToken, againInMs: Math.ceil(againInMs), error: signal.aborted ? undefined : error };
     await metadata.finishJob(end, { signal: AbortSignal.timeout(END_MS) }).catch((failure: unknown) => {
       logger.warn({ job, error: AshlarError.from(failure).message }, "a job stays claimed until its lease ends");
     });
