@@ -90,6 +90,8 @@ export interface TestClusterOptions {
   /** Folder of a node's data; default: one in the cluster's own folder. */
   readonly nodePath?: (nodeId: string) => string;
   readonly heartbeatIntervalMs?: number;
+  /** Failure domain of each node; default: none. */
+  readonly zoneOf?: (nodeId: string) => string;
   /** A proxy in front of every server, so that connections can be slowed and cut. */
   readonly proxied?: boolean;
   readonly gateway?: Partial<GatewayOptions>;
@@ -250,6 +252,7 @@ async function startNode(
       grants: createGrantKeeper({ clusterKey: CLUSTER_KEY, signer, clock, random: systemRandom }),
       hasher: nodeCryptoHasher,
       publicUrl: proxy?.url,
+      zone: options.zoneOf?.(nodeId),
       diskReserveBytes: 0,
       heartbeatIntervalMs: options.heartbeatIntervalMs,
       clock,

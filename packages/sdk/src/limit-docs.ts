@@ -102,6 +102,11 @@ export const LIMIT_DOCS: Readonly<Record<keyof typeof LIMITS, LimitDoc>> = {
     reason:
       "changes of the layout during one upload straight to the nodes; a placement among 256 nodes takes 80 ms to compute",
   },
+  STAND_INS_MAX: {
+    unit: "count",
+    reason:
+      "nodes that may take a copy of a chunk in place of those of its placement, and are asked when these have it not; with half of all nodes away, one chunk in 65,000 finds none of them up",
+  },
   CLAIM_TTL_MS: {
     unit: "ms",
     reason: "chunks are kept this long for the commit of their upload; the upload may take 23 of the 24 hours",

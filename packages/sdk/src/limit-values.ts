@@ -41,6 +41,7 @@ export const ANSWER_SILENCE_MAX_MS = 900_000;
 export const VIEW_WAIT_MS = 5000;
 export const CLAIM_TTL_MS = 24 * 3600 * 1000;
 export const RECENT_LAYOUTS_MAX = 64;
+export const STAND_INS_MAX = 16;
 export const WORK_LEASE_MAX_MS = 3600 * 1000;
 export const REPAIR_CLAIM_MAX = 256;
 export const REPAIR_FAILING_ATTEMPTS = 5;

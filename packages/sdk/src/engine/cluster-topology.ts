@@ -1,7 +1,17 @@
 import { AshlarError } from "../errors/index.ts";
 import type { Digest } from "../hash/index.ts";
 import * as LIMITS from "../limit-values.ts";
-import type { CallOptions, Clock, ClusterSnapshot, Endpoint, Logger, NodeRegistry, Transport } from "../ports/index.ts";
+import type {
+  CallOptions,
+  Clock,
+  ClusterSnapshot,
+  Endpoint,
+  Layout,
+  LayoutNode,
+  Logger,
+  NodeRegistry,
+  Transport,
+} from "../ports/index.ts";
 import { createPlacement, type Placement } from "../ring/index.ts";
 import { createNodePool } from "./node-pool.ts";
 import type { ChunkPlacement, ClusterView, NamedStore, Topology } from "./topology.ts";
@@ -49,12 +59,14 @@ export function createClusterTopology(options: ClusterTopologyOptions): Topology
         if (options.fallback !== undefined) return { layoutVersion: 0, stores: [options.fallback] };
         throw new AshlarError("NODE_UNAVAILABLE", "no storage node has registered yet");
       }
+      const placed = view.placementOf(layout).nodesOf(chunkId);
       return {
         layoutVersion: layout.layoutVersion,
-        stores: view.placementOf(layout).nodesOf(chunkId).map(pool.storeOf),
+        stores: placed.map(pool.storeOf),
+        standIns: () => standInsOf(layout, chunkId, placed, pool.storeOf),
       };
     },
-    async readCandidates(chunkId: Digest): Promise<readonly NamedStore[]> {
+    async readCandidates(chunkId: Digest, { standIns = false } = {}): Promise<readonly NamedStore[]> {
       const { layouts } = await current("read");
       const namedBy = new Map<string, number>();
       for (const layout of layouts)
@@ -63,10 +75,13 @@ export function createClusterTopology(options: ClusterTopologyOptions): Topology
       if (namedBy.size === 0 && options.fallback !== undefined) return [options.fallback];
       // While copies move, those on nodes that every layout names are sure to be there.
       const nodeIds = [...namedBy.keys()].sort((a, b) => (namedBy.get(b) ?? 0) - (namedBy.get(a) ?? 0));
-      return nodeIds.map((nodeId) => ({
+      const named = nodeIds.map((nodeId) => ({
         ...pool.storeOf(nodeId),
         mayLack: (namedBy.get(nodeId) ?? 0) < layouts.length,
       }));
+      if (!standIns) return named;
+      const others = layouts.flatMap((layout) => standInsOf(layout, chunkId, nodeIds, pool.storeOf));
+      return [...named, ...new Map(others.map((other) => [other.nodeId, other])).values()];
     },
     async allStores(_options?: CallOptions): Promise<readonly NamedStore[]> {
       const { nodes } = await current("write");
@@ -78,6 +93,27 @@ export function createClusterTopology(options: ClusterTopologyOptions): Topology
     invalidate,
     close: () => pool.close(),
   };
+}
+
+/**
+ * Nodes that may hold a chunk in place of those that should, best first. Which these are depends on the layout and the chunk alone, so that readers ask
+ * the same ones as the writer did, and each chunk begins elsewhere; their order prefers zones that have no live copy yet.
+ */
+function standInsOf(
+  layout: Layout,
+  chunkId: Digest,
+  placed: readonly string[],
+  storeOf: (nodeId: string) => NamedStore,
+): readonly NamedStore[] {
+  const zoneOf = ({ nodeId, zone }: LayoutNode): string => zone ?? nodeId;
+  const others = layout.nodes.filter(({ nodeId, weight }) => weight > 0 && !placed.includes(nodeId));
+  const start = (((chunkId[0] ?? 0) << 8) | (chunkId[1] ?? 0)) % Math.max(1, others.length);
+  const asked = [...others.slice(start), ...others.slice(0, start)].slice(0, LIMITS.STAND_INS_MAX);
+  const live = layout.nodes.filter(({ nodeId }) => placed.includes(nodeId) && storeOf(nodeId).available);
+  const zones = new Set(live.map(zoneOf));
+  return asked
+    .sort((a, b) => Number(zones.has(zoneOf(a))) - Number(zones.has(zoneOf(b))))
+    .map(({ nodeId }) => ({ ...storeOf(nodeId), isStandIn: true }));
 }
 
 /** The view of a registry alone, for a process whose topology has none. */

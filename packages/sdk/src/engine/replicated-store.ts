@@ -124,6 +124,7 @@ export function createReplicatedStore(options: ReplicationOptions): ReplicatedSt
     ...options,
     hedgeAfterMs: options.hedgeAfterMs ?? LIMITS.HEDGE_AFTER_MS,
     suspects: createSuspects(options.clock),
+    away: createSuspects(options.clock),
     refusing: createSuspects(options.clock),
   };
   return {
@@ -137,6 +138,8 @@ export function createReplicatedStore(options: ReplicationOptions): ReplicatedSt
 interface ReplicationContext extends ReplicationOptions {
   readonly hedgeAfterMs: number;
   readonly suspects: Suspects;
+  /** Of the suspects, those that did not answer at all. One that is only slow needs nobody to stand in for it: under load that would double the load. */
+  readonly away: Suspects;
   /** Nodes that lately refused a grant that was new: for these no grant is renewed again. */
   readonly refusing: Suspects;
 }
@@ -155,6 +158,11 @@ export function createSuspects(clock: Clock): Suspects {
     has: (nodeId) => (untilMs.get(nodeId) ?? 0) > clock.monotonicMs(),
     delete: (nodeId) => void untilMs.delete(nodeId),
   };
+}
+
+function noteAway({ suspects, away }: ReplicationContext, nodeId: string): void {
+  suspects.add(nodeId);
+  away.add(nodeId);
 }
 
 interface Put extends RenewableGrant {
@@ -179,7 +187,13 @@ async function putChunk(context: ReplicationContext, put: Put): Promise<Replicat
   return summarize(placement, put, [{ nodeId: only.nodeId, result }]);
 }
 
-function putToStore(context: ReplicationContext, target: NamedStore, put: Put): Promise<PutChunkResult> {
+/** @param onAway called when the store did not answer, and is tried again. */
+function putToStore(
+  context: ReplicationContext,
+  target: NamedStore,
+  put: Put,
+  onAway: () => void = () => {},
+): Promise<PutChunkResult> {
   const { chunkId, bytes, options } = put;
   const write = renewing(context, target, { ...options, renewGrant: put.renewGrant });
   return withRetry(() => write((grant) => target.store.putChunk(chunkId, bytes, { ...options, grant })), {
@@ -187,7 +201,10 @@ function putToStore(context: ReplicationContext, target: NamedStore, put: Put): 
     ...put.patience,
     signal: options.signal,
     onRetry: (error, attempt) => {
-      if (error.code === "NODE_UNAVAILABLE") context.suspects.add(target.nodeId);
+      if (error.code === "NODE_UNAVAILABLE") {
+        noteAway(context, target.nodeId);
+        onAway();
+      }
       context.logger.debug({ err: error, attempt, nodeId: target.nodeId }, "chunk write is tried again");
     },
   });
@@ -261,25 +278,54 @@ async function putToQuorum(context: ReplicationContext, placement: ChunkPlacemen
   const decided = new Promise<void>((resolve) => {
     decide = resolve;
   });
+  const targets: NamedStore[] = [];
+  const writes: Promise<void>[] = [];
+  /** Of the targets, those without an outcome yet. */
+  const pending = new Set<NamedStore>();
   /** Never rejects: keeps the outcome in `acks` or `failures`, and ends the wait once these settle the quorum. */
-  const write = async (target: NamedStore, index: number): Promise<void> => {
+  const write = async (target: NamedStore, meter: BytesProgress | undefined): Promise<void> => {
     try {
-      const options = { ...put.options, signal: link.signal, ...(meters && { onProgress: meters[index] }) };
-      const result = await putToStore(context, target, { ...put, options });
+      const options = { ...put.options, signal: link.signal, ...(meter && { onProgress: meter }) };
+      const result = await putToStore(context, target, { ...put, options }, handOff);
       acks.push({ nodeId: target.nodeId, result });
       context.suspects.delete(target.nodeId);
+      context.away.delete(target.nodeId);
     } catch (error) {
       failures.push(AshlarError.from(error));
+      if (AshlarError.is(error, "NODE_UNAVAILABLE")) noteAway(context, target.nodeId);
     }
-    if (acks.length >= quorum || stores.length - failures.length < quorum) decide();
+    pending.delete(target);
+    handOff();
+    if (acks.length >= quorum || acks.length + pending.size < quorum) decide();
+  };
+  const begin = (target: NamedStore): void => {
+    const meter = meters?.[targets.length % stores.length];
+    targets.push(target);
+    pending.add(target);
+    writes.push(write(target, meter));
+  };
+  let standIns: NamedStore[] | undefined;
+  /** Begins to write to stand-ins, while fewer stores than the quorum have the chunk or are likely to take it. */
+  const handOff = (): void => {
+    const isLikely = ({ nodeId, available }: NamedStore): boolean => available && !context.away.has(nodeId);
+    // Every other refusal would be the same elsewhere; a full disk is the operator's matter, and must not fill the others unseen.
+    const isAway = (failure: AshlarError): boolean => failure.code === "NODE_UNAVAILABLE";
+    while (acks.length + [...pending].filter(isLikely).length < quorum && failures.every(isAway)) {
+      standIns ??= (placement.standIns?.() ?? []).filter(isLikely);
+      const next = standIns.shift();
+      if (next === undefined || link.signal.aborted) return;
+      context.logger.debug({ nodeId: next.nodeId }, "a chunk goes to a node that stands in for others");
+      begin(next);
+    }
   };
   try {
-    const writes = stores.map(write);
+    for (const target of stores) begin(target);
+    handOff();
     await decided;
     if (acks.length < quorum) {
       if (signal?.aborted) throw AshlarError.from(failures[0] ?? link.signal.reason);
       context.topology.invalidate();
-      throw quorumError(stores, { quorum, ackCount: acks.length, failures });
+      throw quorumError(targets, { quorum, ackCount: acks.length, failures });
     }
     await waitForStragglers(context, stores, { acks, writes, startedAtMs });
     return summarize(placement, put, acks);
@@ -293,7 +339,8 @@ async function putToQuorum(context: ReplicationContext, placement: ChunkPlacemen
 function meanProgress(count: number, onProgress: BytesProgress): readonly BytesProgress[] {
   const reached = new Array<number>(count).fill(0);
   return reached.map((_, index) => (transferredBytes) => {
-    reached[index] = transferredBytes;
+    // A stand-in counts for the replica in whose place it is.
+    reached[index] = Math.max(reached[index] ?? 0, transferredBytes);
     onProgress(Math.floor(reached.reduce((sum, each) => sum + each, 0) / count));
   });
 }
@@ -351,24 +398,27 @@ function quorumError(stores: readonly NamedStore[], { quorum, ackCount, failures
   );
 }
 
-function summarize({ stores, layoutVersion }: ChunkPlacement, { bytes }: Put, acks: readonly Ack[]): ReplicatedPut {
-  const nodeIds = acks.map((ack) => ack.nodeId);
-  const held = new Set(nodeIds);
+function summarize({ stores, layoutVersion }: ChunkPlacement, { bytes }: Put, all: readonly Ack[]): ReplicatedPut {
+  const placed = stores.map((target) => target.nodeId);
+  const own = all.filter((ack) => placed.includes(ack.nodeId));
+  const missedNodeIds = placed.filter((nodeId) => !own.some((ack) => ack.nodeId === nodeId));
+  // A copy too many, of a stand-in that was not needed in the end, is collected like others that no layout wants.
+  const standIns = all.filter((ack) => !own.includes(ack)).slice(0, missedNodeIds.length);
+  const acks = [...own, ...standIns];
   return {
     sizeBytes: bytes.byteLength,
     alreadyPresent: acks.every((ack) => ack.result.alreadyPresent),
     layoutVersion,
-    nodeIds,
+    nodeIds: acks.map((ack) => ack.nodeId),
     replicas: acks.reduce((sum, ack) => sum + (ack.result.replicas ?? 1), 0),
-    missedNodeIds: stores.map((target) => target.nodeId).filter((nodeId) => !held.has(nodeId)),
+    missedNodeIds,
+    ...(standIns.length > 0 && { standInNodeIds: standIns.map((ack) => ack.nodeId) }),
     receipts: acks.flatMap((ack) => (ack.result.receipt === undefined ? [] : [ack.result.receipt])),
   };
 }
 
 interface Get {
   readonly chunkId: Digest;
-  /** Nodes are asked that need not have it: an absent copy is no news. */
-  readonly isStray?: boolean | undefined;
   readonly options: ReplicatedGetOptions;
 }
 
@@ -385,11 +435,16 @@ function getChunk(context: ReplicationContext, wanted: Get): Promise<Uint8Array>
         // The view is renewed now. A node that moved has another store.
         const asked = new Set(candidates.map(({ store }) => store));
         const { askAll = false } = wanted.options;
-        const others = askAll ? await context.topology.allStores({ signal }) : await find();
-        const unasked = others.filter(({ store }) => !asked.has(store));
+        const { topology } = context;
+        const others = await topology.readCandidates(wanted.chunkId, { signal, standIns: true });
+        const all = askAll ? await topology.allStores({ signal }) : [];
+        const strangers = all.filter(({ nodeId }) => !others.some((other) => other.nodeId === nodeId));
+        const unasked = [...others, ...strangers.map((store) => ({ ...store, isStandIn: true }))].filter(
+          ({ store }) => !asked.has(store),
+        );
         try {
           if (unasked.length === 0) throw error;
-          return await readFromOthers(context, unasked, { ...wanted, error, isStray: askAll });
+          return await readFromOthers(context, unasked, { ...wanted, error });
         } catch (last) {
           throw viewProblem(context, wanted, last) ?? last;
         }
@@ -430,14 +485,14 @@ function viewProblem({ topology }: ReplicationContext, { chunkId }: Get, cause: 
 
 /** The first good answer of the candidates; those that are up are asked first. */
 function readFrom(context: ReplicationContext, candidates: readonly NamedStore[], wanted: Get): Promise<Uint8Array> {
-  const { chunkId, isStray, options } = wanted;
+  const { chunkId, options } = wanted;
   const rank = (each: NamedStore): number =>
     each.available && !context.suspects.has(each.nodeId) && !context.refusing.has(each.nodeId) ? 0 : 1;
   const queue = candidates.toSorted((a, b) => rank(a) - rank(b));
   const failures: AshlarError[] = [];
   const link = linkAbort(options.signal);
   const onProgress = options.onProgress && furthest(options.onProgress);
-  const read = { chunkId, isStray, options: { ...options, onProgress, signal: link.signal } };
+  const read = { chunkId, options: { ...options, onProgress, signal: link.signal } };
   let asked = 0;
   /** In the order in which they were asked. */
   const running = new Set<NamedStore>();
@@ -497,7 +552,7 @@ function furthest(onProgress: BytesProgress): BytesProgress {
 /** @returns `undefined` if the store does not have the chunk. */
 async function askStore(
   context: ReplicationContext,
-  { nodeId, store, mayLack }: NamedStore,
+  { nodeId, store, mayLack, isStandIn }: NamedStore,
   read: Get,
 ): Promise<Uint8Array | undefined> {
   const { chunkId, options } = read;
@@ -518,7 +573,7 @@ async function askStore(
       }),
     );
     if (bytes === undefined) {
-      if (read.isStray !== true) noteBadCopy(context, read, { nodeId, fault: "absent", mayLack });
+      if (isStandIn !== true) noteBadCopy(context, read, { nodeId, fault: "absent", mayLack });
       return undefined;
     }
     if (!(await isWanted(context, bytes, { ...read, toldBytes }))) {
@@ -532,7 +587,7 @@ async function askStore(
     const error = AshlarError.from(thrown);
     if (error.code === "CHUNK_CORRUPT") noteBadCopy(context, read, { nodeId, fault: "corrupt", error });
     if (error.code === "NODE_UNAVAILABLE") {
-      context.suspects.add(nodeId);
+      noteAway(context, nodeId);
       context.topology.invalidate();
     }
     throw error;

@@ -242,7 +242,7 @@ function createChunkPuts(
       const meter = progress.meter();
       const putting = known ?? put(chunkId, bytes, meter);
       if (known === undefined) puts.set(name, putting);
-      const { receipts, layoutVersion, missedNodeIds, ...did } = await putting;
+      const { receipts, layoutVersion, missedNodeIds, standInNodeIds, ...did } = await putting;
       meter(bytes.byteLength);
       chunks[index] = {
         chunkId,
@@ -251,6 +251,7 @@ function createChunkPuts(
         receipts: known === undefined ? receipts : undefined,
         layoutVersion,
         missedNodeIds,
+        standInNodeIds,
       };
       replicas = Math.min(replicas, did.replicas);
       if (known !== undefined || did.alreadyPresent) deduplicatedBytes += bytes.byteLength;

@@ -11,6 +11,8 @@ export interface NamedStore {
   readonly available: boolean;
   /** Not every layout in use names the node for the chunk, so it may lack the copy: copies move after a change of the layout. */
   readonly mayLack?: boolean | undefined;
+  /** No layout in use names the node for the chunk: it has a copy only if it stood in for another node, so an absent one is no news. */
+  readonly isStandIn?: boolean | undefined;
 }
 
 /** Where one chunk goes or lies. */
@@ -19,6 +21,14 @@ export interface ChunkPlacement {
   readonly layoutVersion: number;
   /** In preference order; never empty. */
   readonly stores: readonly NamedStore[];
+  /** Where copies go when too few of `stores` can take theirs; best first, at most STAND_INS_MAX. Absent: nowhere. */
+  readonly standIns?: (() => readonly NamedStore[]) | undefined;
+}
+
+/** Options of {@link Topology.readCandidates}. */
+export interface CandidateOptions extends CallOptions {
+  /** Whether nodes are wanted, too, that may have stood in for others. Default false. */
+  readonly standIns?: boolean | undefined;
 }
 
 /** The layouts of a cluster as one process sees them, and where each puts chunks. */
@@ -34,7 +44,7 @@ export interface Topology {
   /** Placement of new chunks. @throws {AshlarError} NODE_UNAVAILABLE if there is no node at all. */
   writePlacement(chunkId: Digest, options?: CallOptions): Promise<ChunkPlacement>;
   /** Stores to read from, best first: those that most layouts in use name, and among these the newest layout's. */
-  readCandidates(chunkId: Digest, options?: CallOptions): Promise<readonly NamedStore[]>;
+  readCandidates(chunkId: Digest, options?: CandidateOptions): Promise<readonly NamedStore[]>;
   /** Every store there is now, for sweeps: the view is renewed first if it is old. */
   allStores(options?: CallOptions): Promise<readonly NamedStore[]>;
   /** Acknowledgements that a write needs among `placedCount` stores: the majority unless configured. */

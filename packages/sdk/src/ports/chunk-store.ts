@@ -53,6 +53,8 @@ export interface ChunkHolders {
   readonly nodeIds: readonly string[];
   /** Nodes of the placement that had not acknowledged yet; they still may. */
   readonly missedNodeIds: readonly string[];
+  /** Nodes outside the placement that took a copy because too few of its own could; they are among `nodeIds`. Absent: none. */
+  readonly standInNodeIds?: readonly string[] | undefined;
 }
 
 export interface GetChunkOptions extends CallOptions {

@@ -178,9 +178,11 @@ export function checkChunkedContent(content: ChunkedContent, sizeBytes: number):
   if (!Array.isArray(content.chunks)) invalid("content is inline bytes or a list of chunks");
   const [problem] = checkChunks(content.chunks, sizeBytes);
   if (problem !== undefined) invalid(problem);
-  for (const { layoutVersion = 0, missedNodeIds = [] } of content.chunks) {
+  for (const { layoutVersion = 0, missedNodeIds = [], standInNodeIds = [] } of content.chunks) {
     checkInteger(layoutVersion, "layoutVersion", { min: 0 });
-    for (const nodeId of missedNodeIds) checkNodeId(nodeId);
+    for (const nodeId of [...missedNodeIds, ...standInNodeIds]) checkNodeId(nodeId);
+    if (standInNodeIds.length > missedNodeIds.length)
+      invalid("each stand-in holds the copy of one node that was missed");
   }
 }
 

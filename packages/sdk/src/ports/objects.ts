@@ -56,6 +56,8 @@ export interface CommittedChunk extends ChunkRef {
   readonly receipts?: readonly string[] | undefined;
   /** Nodes of the placement that did not acknowledge; they go to the repair queue. */
   readonly missedNodeIds?: readonly string[] | undefined;
+  /** Nodes outside the placement that hold a copy in place of missed ones, at most as many as these; each stands in for one until that is repaired. */
+  readonly standInNodeIds?: readonly string[] | undefined;
 }
 
 /** A chunk reference as read. */

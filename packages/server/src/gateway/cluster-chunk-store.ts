@@ -83,8 +83,8 @@ async function putChecked(
   // The client's write grant is not passed on: the nodes get the gateway's own.
   const trusted = { ...options, digestVerified: true, grant: undefined, attempts: ATTEMPTS };
   const { sizeBytes, alreadyPresent, replicas, ...put } = await chunks.put(chunkId, bytes, trusted);
-  const { layoutVersion, nodeIds, missedNodeIds } = put;
-  return { sizeBytes, alreadyPresent, replicas, holders: { layoutVersion, nodeIds, missedNodeIds } };
+  const { layoutVersion, nodeIds, missedNodeIds, standInNodeIds } = put;
+  return { sizeBytes, alreadyPresent, replicas, holders: { layoutVersion, nodeIds, missedNodeIds, standInNodeIds } };
 }
 
 /**

@@ -97,7 +97,9 @@ function decodeReceipt(fields: Fields, expiresAtMs: number): Grant | undefined {
   const missedNodeIds = texts(fields.missedNodeIds);
   if (fields.holder !== "gateway" || layoutVersion === undefined) return undefined;
   if (nodeIds === undefined || missedNodeIds === undefined) return undefined;
-  return { ...facts, holder: "gateway", layoutVersion, nodeIds, missedNodeIds };
+  const standInNodeIds = texts(fields.standInNodeIds);
+  const standIns = standInNodeIds === undefined ? {} : { standInNodeIds };
+  return { ...facts, holder: "gateway", layoutVersion, nodeIds, missedNodeIds, ...standIns };
 }
 
 function optional<Name extends string>(name: Name, fields: Fields): { readonly [Key in Name]?: string } {

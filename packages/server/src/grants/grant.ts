@@ -67,6 +67,8 @@ export interface GatewayReceipt extends AnyReceipt {
   readonly nodeIds: readonly string[];
   /** Nodes of the placement that did not acknowledge. */
   readonly missedNodeIds: readonly string[];
+  /** Nodes outside the placement that hold a copy instead. Absent: none, as in receipts of earlier releases. */
+  readonly standInNodeIds?: readonly string[] | undefined;
 }
 
 /** Proof for a commit that a chunk was uploaded. */

@@ -19,17 +19,26 @@ export interface ChunkPlace {
   readonly placement: Placement;
   /** Nodes for which the repair queue has the chunk. */
   readonly missing: ReadonlySet<string>;
+  /** Nodes that hold the copies of missing ones. */
+  readonly standIns: ReadonlySet<string>;
 }
 
 /** Counts the copies of one chunk. A node that is not registered any more has none. */
 export function copiesOfChunk(place: ChunkPlace, holders: ReadonlyMap<string, CopyHolder>): ChunkCopies {
-  const { chunkId, chunkHex, placement, missing } = place;
+  const { chunkId, chunkHex, placement, missing, standIns } = place;
   const placed = placement.nodesOf(chunkId);
   let [held, reachable] = [0, 0];
   for (const nodeId of placed) {
     const holder = holders.get(nodeId);
     if (holder === undefined || missing.has(nodeId)) continue;
     if (holder.lostCursor !== undefined && chunkHex > holder.lostCursor) continue;
+    held++;
+    if (holder.isUp) reachable++;
+  }
+  for (const nodeId of standIns) {
+    const holder = holders.get(nodeId);
+    // One that the placement names by now counts as such.
+    if (holder === undefined || placed.includes(nodeId) || held >= placed.length) continue;
     held++;
     if (holder.isUp) reachable++;
   }

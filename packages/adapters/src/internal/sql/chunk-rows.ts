@@ -69,8 +69,11 @@ export async function raiseStatements(
       null,
     ]),
   );
-  const missed = chunks.flatMap(({ chunkId, sizeBytes, layoutVersion = 0, missedNodeIds = [] }) =>
-    missedNodeIds.map((nodeId) => ({ chunkId, sizeBytes, nodeId, layoutVersion })),
+  const missed = chunks.flatMap(({ chunkId, sizeBytes, layoutVersion = 0, missedNodeIds = [], standInNodeIds = [] }) =>
+    missedNodeIds.map((nodeId, index) => ({
+      ...{ chunkId, sizeBytes, nodeId, layoutVersion },
+      standInId: standInNodeIds[index],
+    })),
   );
   const repairs = await repairRows(session, missed);
   return [...raised, ...insertStatements(session.dialect, REPAIRS, repairs)];
@@ -125,6 +128,8 @@ export interface MissedReplica {
   readonly sizeBytes: number;
   readonly nodeId: string;
   readonly layoutVersion: number;
+  /** The node that holds the copy instead. */
+  readonly standInId?: string | undefined;
 }
 
 /**
@@ -132,9 +137,9 @@ export interface MissedReplica {
  * does not hide it, and is free at once: what a worker that has it does now may have come too early, and its claim may outlast its work by minutes.
  */
 const REPAIRS: RowInsertion = {
-  into: "repair_queue (chunk_id, server_id, repair_id, size_bytes, layout_version, created_at_ms, due_at_ms)",
+  into: "repair_queue (chunk_id, server_id, repair_id, size_bytes, layout_version, created_at_ms, due_at_ms, stand_in_id)",
   suffix: `ON CONFLICT (chunk_id, server_id) DO UPDATE SET repair_id = excluded.repair_id,
-    due_at_ms = excluded.due_at_ms, lease_token = NULL,
+    due_at_ms = excluded.due_at_ms, lease_token = NULL, stand_in_id = COALESCE(excluded.stand_in_id, repair_queue.stand_in_id),
     layout_version = CASE WHEN repair_queue.layout_version > excluded.layout_version THEN repair_queue.layout_version ELSE excluded.layout_version END`,
 };
 
@@ -153,9 +158,10 @@ async function repairRows(session: SqlSession, missed: readonly MissedReplica[])
   if (missed.length === 0) return [];
   const nowMs = await session.nowMs();
   const rows = new Map<string, SqlValue[]>();
-  for (const { chunkId, sizeBytes, nodeId, layoutVersion } of missed) {
+  for (const { chunkId, sizeBytes, nodeId, layoutVersion, standInId = null } of missed) {
     const name = `${Buffer.from(chunkId).toString("hex")} ${nodeId}`;
-    if (!rows.has(name)) rows.set(name, [chunkId, nodeId, session.newId(), sizeBytes, layoutVersion, nowMs, nowMs]);
+    if (rows.has(name)) continue;
+    rows.set(name, [chunkId, nodeId, session.newId(), sizeBytes, layoutVersion, nowMs, nowMs, standInId]);
   }
   return [...rows].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, row]) => row);
 }

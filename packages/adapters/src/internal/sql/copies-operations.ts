@@ -24,6 +24,7 @@ interface QueuedRow {
   readonly chunk_id: Uint8Array;
   readonly server_id: string;
   readonly layout_version: number;
+  readonly stand_in_id: string | null;
 }
 
 /**
@@ -46,7 +47,7 @@ export async function countCopies(session: SqlSession, { cursor = "", limit }: E
     params,
   );
   const queued = await session.query<QueuedRow>(
-    `SELECT r.chunk_id, r.server_id, c.layout_version FROM repair_queue r JOIN chunks c ON c.chunk_id = r.chunk_id
+    `SELECT r.chunk_id, r.server_id, r.stand_in_id, c.layout_version FROM repair_queue r JOIN chunks c ON c.chunk_id = r.chunk_id
       WHERE ${range("r.chunk_id")} AND c.reference_count > 0 AND c.layout_version > 0`,
     params,
   );
@@ -56,20 +57,22 @@ export async function countCopies(session: SqlSession, { cursor = "", limit }: E
   for (const { layout_version, prefix, chunks } of groups) {
     const placement = await placementOf(layout_version);
     if (placement === undefined) continue;
-    tally.add(copiesOfChunk({ ...groupOf(prefix), placement, missing: NONE }, holders), chunks);
+    tally.add(copiesOfChunk({ ...groupOf(prefix), placement, ...WHOLE }, holders), chunks);
   }
-  for (const { row, missing } of byChunk(queued)) {
+  for (const { row, missing, standIns } of byChunk(queued)) {
     const placement = await placementOf(row.layout_version);
     if (placement === undefined) continue;
     const group = groupOf(row.chunk_id.subarray(0, PREFIX_BYTES));
-    tally.add(copiesOfChunk({ ...group, placement, missing: NONE }, holders), -1);
-    tally.add(copiesOfChunk({ ...group, placement, missing }, holders), 1);
+    tally.add(copiesOfChunk({ ...group, placement, ...WHOLE }, holders), -1);
+    tally.add(copiesOfChunk({ ...group, placement, missing, standIns }, holders), 1);
   }
   return tally.page(to === undefined ? undefined : encodeHex(to));
 }
 
 const PREFIX_BYTES = 2;
 const NONE: ReadonlySet<string> = new Set();
+/** What the repair queue says of a chunk that it has not. */
+const WHOLE = { missing: NONE, standIns: NONE };
 
 /** A group of chunks that begin alike. Its hex is after that of its chunks: where a walk after a lost disk is in the group, none of it counts. */
 function groupOf(prefix: Uint8Array): { readonly chunkId: Digest; readonly chunkHex: string } {
@@ -87,30 +90,37 @@ export async function copiesOf(
   });
   const versions = new Map(rows.map((row) => [encodeHex(row.chunk_id), row.layout_version]));
   const queued = await queryIn<QueuedRow>(session, chunkIds, {
-    sql: (list) => `SELECT chunk_id, server_id, 0 AS layout_version FROM repair_queue WHERE chunk_id IN (${list})`,
+    sql: (list) =>
+      `SELECT chunk_id, server_id, stand_in_id, 0 AS layout_version FROM repair_queue WHERE chunk_id IN (${list})`,
   });
-  const missing = new Map(byChunk(queued).map((entry) => [encodeHex(entry.row.chunk_id), entry.missing]));
+  const entries = new Map(byChunk(queued).map((entry) => [encodeHex(entry.row.chunk_id), entry]));
   const holders = await readHolders(session);
   const placementOf = placementReader(session);
   const copies: (ChunkCopies | undefined)[] = [];
   for (const chunkId of chunkIds) {
     const chunkHex = encodeHex(chunkId);
     const placement = await placementOf(versions.get(chunkHex) ?? 0);
-    const place = placement && { chunkId, chunkHex, placement, missing: missing.get(chunkHex) ?? NONE };
-    copies.push(place && copiesOfChunk(place, holders));
+    const { missing, standIns } = entries.get(chunkHex) ?? WHOLE;
+    copies.push(placement && copiesOfChunk({ chunkId, chunkHex, placement, missing, standIns }, holders));
   }
   return copies;
 }
 
+/** What the repair queue says of one chunk. */
+interface QueuedChunk {
+  readonly row: QueuedRow;
+  readonly missing: Set<string>;
+  readonly standIns: Set<string>;
+}
+
 /** The entries of the repair queue, by chunk. */
-function byChunk(
-  rows: readonly QueuedRow[],
-): ReadonlyArray<{ readonly row: QueuedRow; readonly missing: ReadonlySet<string> }> {
-  const found = new Map<string, { readonly row: QueuedRow; readonly missing: Set<string> }>();
+function byChunk(rows: readonly QueuedRow[]): readonly QueuedChunk[] {
+  const found = new Map<string, QueuedChunk>();
   for (const row of rows) {
     const id = encodeHex(row.chunk_id);
-    const entry = found.get(id) ?? { row, missing: new Set<string>() };
+    const entry = found.get(id) ?? { row, missing: new Set<string>(), standIns: new Set<string>() };
     entry.missing.add(row.server_id);
+    if (row.stand_in_id !== null) entry.standIns.add(row.stand_in_id);
     found.set(id, entry);
   }
   return [...found.values()];

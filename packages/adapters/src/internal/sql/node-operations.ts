@@ -66,6 +66,8 @@ export async function registerNode(
   const lost = newLostDisk(known && folderOf(known), registration, await session.nowMs());
   const row = await upsertNode(session, registration, { inLayout, lost, known });
   if (lost !== undefined && isRefused(registration, lost)) throw diskLost(nodeId, lost);
+  if (lost !== undefined)
+    await session.query("UPDATE repair_queue SET stand_in_id = NULL WHERE stand_in_id = $1", [nodeId]);
   const node: LayoutNode = { nodeId, ...(row.zone === null ? {} : { zone: row.zone }), weight: row.weight };
   const joins = !policy.stagedLayouts && !row.removed_from_layout;
   const next = joins ? layoutWithNode(layout, node, policy.defaults) : undefined;

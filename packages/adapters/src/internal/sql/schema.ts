@@ -73,6 +73,14 @@ export const MIGRATIONS: readonly Migration[] = Object.freeze([
       `ALTER TABLE storage_servers ADD COLUMN left_out ${boolean} NOT NULL DEFAULT FALSE`,
     ],
   },
+  {
+    version: 12,
+    name: "nodes that stand in for others",
+    // Who holds the copy until it is where it belongs; null if nobody does.
+    statements: ({ types: { text } }: SqlDialect): readonly string[] => [
+      `ALTER TABLE repair_queue ADD COLUMN stand_in_id ${text}`,
+    ],
+  },
 ]);
 
 /**

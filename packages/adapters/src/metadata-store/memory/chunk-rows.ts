@@ -18,7 +18,7 @@ export function assertRaisable(state: MemoryState, content: ChunkedContent): voi
 
 /** Raises the count of each chunk, sets collecting rows live again, moves layouts forward, queues missed replicas for repair. */
 export function raiseChunks(state: MemoryState, content: ChunkedContent): void {
-  for (const { chunkId, sizeBytes, layoutVersion = 0, missedNodeIds } of content.chunks) {
+  for (const { chunkId, sizeBytes, layoutVersion = 0, missedNodeIds, standInNodeIds } of content.chunks) {
     const id = encodeHex(chunkId);
     const row = state.chunks.get(id);
     // If nothing named the chunk, a collector may have deleted replicas: only those that this commit claimed are sure to exist.
@@ -31,7 +31,8 @@ export function raiseChunks(state: MemoryState, content: ChunkedContent): void {
       layoutVersion: Math.max(known, layoutVersion),
       idleSinceMs: undefined,
     });
-    for (const nodeId of missedNodeIds ?? []) queueRepair(state, id, nodeId);
+    for (const [index, nodeId] of (missedNodeIds ?? []).entries())
+      queueRepair(state, id, nodeId, standInNodeIds?.[index]);
   }
 }
 
@@ -51,14 +52,15 @@ export function repairKey(chunkHex: string, nodeId: string): string {
 }
 
 /** Notes a replica to restore. A new miss replaces an older entry, so that finishing the older repair does not hide it, and is free at once. */
-export function queueRepair(state: MemoryState, chunkHex: string, nodeId: string): void {
+export function queueRepair(state: MemoryState, chunkHex: string, nodeId: string, standInId?: string): void {
   const row = state.chunks.get(chunkHex);
   if (row === undefined) return;
   const { chunkId, sizeBytes, layoutVersion } = row;
   const key = repairKey(chunkHex, nodeId);
-  const { attempts = 0, lastError } = state.repairs.get(key) ?? {};
+  const { attempts = 0, lastError, standInId: known } = state.repairs.get(key) ?? {};
   state.repairs.set(key, {
     repairId: nextId(state),
+    standInId: standInId ?? known,
     ...{ chunkId, sizeBytes, nodeId, layoutVersion, attempts, lastError },
     ...{ leaseToken: undefined, dueAtMs: state.clock.nowMs() },
   });

@@ -3,6 +3,7 @@ import type { ChunkCopies, ManifestSegment, MetadataExamination } from "@ashlar/
 import { copiesOfChunk, createCopiesTally } from "../../internal/metadata/copies.ts";
 import { nodeState } from "../../internal/metadata/node-state.ts";
 import { placementUnder } from "../../internal/metadata/replicas-under.ts";
+import { repairKey } from "./chunk-rows.ts";
 import type { MemoryState } from "./state.ts";
 
 /** Rows in memory do not rot; one page has all of them. */
@@ -68,6 +69,10 @@ function copiesIn(state: MemoryState, chunkHex: string): ChunkCopies | undefined
   const missing = holders
     .filter(({ nodeId }) => state.repairs.has(`${chunkHex} ${nodeId}`))
     .map(({ nodeId }) => nodeId);
-  const place = { chunkId: row.chunkId, chunkHex, placement: placementUnder(layout), missing: new Set(missing) };
+  const standIns = missing.flatMap((nodeId) => state.repairs.get(repairKey(chunkHex, nodeId))?.standInId ?? []);
+  const place = {
+    ...{ chunkId: row.chunkId, chunkHex, placement: placementUnder(layout) },
+    ...{ missing: new Set(missing), standIns: new Set(standIns) },
+  };
   return copiesOfChunk(place, new Map(holders.map((holder) => [holder.nodeId, holder])));
 }

@@ -79,6 +79,9 @@ function registeredRow(state: MemoryState, registration: NodeRegistration): Node
   }
   const lost = newLostDisk(known && { ...known, ...known.stats }, registration, nowMs);
   if (lost !== undefined && isRefused(registration, lost)) throw diskLost(nodeId, lost);
+  if (lost !== undefined)
+    for (const [key, repair] of state.repairs)
+      if (repair.standInId === nodeId) state.repairs.set(key, { ...repair, standInId: undefined });
   const zone = registration.zone ?? known?.zone;
   const inLayout = state.layouts.at(-1)?.nodes.some((node) => node.nodeId === nodeId) ?? false;
   return {

@@ -47,7 +47,13 @@ function put(state: MemoryState, row: RepairRow): void {
   state.repairs.set(repairKey(encodeHex(row.chunkId), row.nodeId), row);
 }
 
-function entryOf({ dueAtMs: _due, leaseToken: _token, lastError, ...entry }: RepairRow): RepairEntry {
+function entryOf({
+  dueAtMs: _due,
+  leaseToken: _token,
+  standInId: _standIn,
+  lastError,
+  ...entry
+}: RepairRow): RepairEntry {
   return lastError === undefined ? entry : { ...entry, lastError };
 }
 

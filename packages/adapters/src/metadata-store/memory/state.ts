@@ -82,7 +82,10 @@ export interface LeasedRow {
   readonly leaseToken: string | undefined;
 }
 
-export interface RepairRow extends RepairEntry, LeasedRow {}
+export interface RepairRow extends RepairEntry, LeasedRow {
+  /** The node that holds the copy instead. */
+  readonly standInId?: string | undefined;
+}
 
 export interface JobRow extends LeasedRow {
   readonly attempts: number;

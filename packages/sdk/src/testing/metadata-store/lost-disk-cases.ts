@@ -243,6 +243,51 @@ export const LOST_DISK_CASES: readonly MetadataStoreCase[] = [
     },
   },
   {
+    name: "a copy that a stand-in holds counts until the stand-in loses its disk, or the copy is where it belongs",
+    async run({ store }) {
+      await withBucket(store);
+      for (const id of ["n1", "n2", "n3", "n4"]) await store.registerNode(node(id, { folderId: `${id}-1` }));
+      const [short, whole] = chunksOf(["short", "whole"]);
+      const missed = { layoutVersion: 3, missedNodeIds: ["n1", "n2"] };
+      await store.commitObject(
+        chunkedCommit("k", [
+          { ...short!, ...missed, standInNodeIds: ["n4"] },
+          { ...whole!, ...missed, missedNodeIds: ["n1"], standInNodeIds: ["n4"] },
+        ]),
+      );
+      const ids = [short!.chunkId, whole!.chunkId];
+      const counted = async (): Promise<unknown> => {
+        const { held, reachable } = await store.countCopies({ limit: 100 });
+        const copies = await store.copiesOf(ids);
+        return [held, reachable, copies.map((each) => [each?.wanted, each?.held, each?.reachable])];
+      };
+      const both = [
+        [3, 2, 2],
+        [3, 3, 3],
+      ];
+      expect(await counted()).toEqual([[0, 0, 1, 1], [0, 0, 1, 1], both]);
+      // Missed once more, by a write that needed no stand-in: the copy is where it was.
+      await store.commitObject(chunkedCommit("again", [{ ...short!, ...missed }]));
+      expect((await store.copiesOf(ids))[0]).toMatchObject({ held: 2 });
+      await store.stopNode("n4");
+      expect((await store.copiesOf(ids)).map((each) => [each?.held, each?.reachable])).toEqual([
+        [2, 1],
+        [3, 2],
+      ]);
+      await store.registerNode(node("n4", { folderId: "n4-2", chunkCount: 0 }));
+      expect((await store.copiesOf(ids)).map((each) => each?.held)).toEqual([1, 2]);
+      await walk(store, 100);
+      expect((await store.copiesOf(ids)).map((each) => each?.held)).toEqual([1, 2]);
+      await store.commitObject(chunkedCommit("third", [{ ...short!, ...missed, standInNodeIds: ["n4"] }]));
+      const { leaseToken, entries } = await store.claimRepairs({ nodeId: "n1", limit: 10, leaseMs: 1000 });
+      await store.finishRepairs({ leaseToken, outcomes: entries.map(({ repairId }) => ({ repairId })) });
+      // Nobody stands in for n2, whose copy is still missing.
+      expect((await store.copiesOf(ids)).map((each) => each?.held)).toEqual([2, 3]);
+      const tooMany = { ...short!, ...missed, missedNodeIds: ["n1"], standInNodeIds: ["n4", "n5"] };
+      await expectCode(store.commitObject(chunkedCommit("odd", [tooMany])), "INVALID_ARGUMENT");
+    },
+  },
+  {
     name: "repairs are listed by node, page after page, and counted by node",
     async run({ store }) {
       await withBucket(store);

@@ -6,6 +6,17 @@ import type { BrokenMetadataStore } from "./contract-case.ts";
 /** Faults in how work is shared. */
 export const WORK_FAULTS: readonly BrokenMetadataStore[] = [
   {
+    fault: "does not record which nodes stand in for those that a write missed",
+    caughtBy: "a copy that a stand-in holds counts until the stand-in loses its disk, or the copy is where it belongs",
+    override: (sound) => ({
+      commitObject: (commit, options) => {
+        if (!("chunks" in commit.content)) return sound.commitObject(commit, options);
+        const chunks = commit.content.chunks.map((chunk) => ({ ...chunk, standInNodeIds: undefined }));
+        return sound.commitObject({ ...commit, content: { chunks } }, options);
+      },
+    }),
+  },
+  {
     fault: "gives entries of the repair queue that another worker holds",
     caughtBy: "a worker that claims repairs has them alone until its lease ends, and those of other nodes stay free",
     override: (sound) => ({

@@ -18,7 +18,7 @@ export async function askStores(
   signal: AbortSignal | undefined,
 ): Promise<ProvenChunk> {
   const survey = createSurvey(context, chunk, signal);
-  const { layoutVersion, stores } = await context.topology.writePlacement(chunk.chunkId, { signal });
+  const { layoutVersion, stores, standIns } = await context.topology.writePlacement(chunk.chunkId, { signal });
   const newest = await survey.prove(layoutVersion, stores);
   if (newest.proven !== undefined) return newest.proven;
   // An upload that spans a change of the layout has chunks of earlier ones, as with receipts.
@@ -28,6 +28,8 @@ export async function askStores(
     if (found.proven !== undefined) return found.proven;
     mayHold ||= found.mayHold;
   }
+  const handedOff = await survey.proveWith(layoutVersion, stores, standIns?.() ?? []);
+  if (handedOff !== undefined) return handedOff;
   const chunkId = encodeHex(chunk.chunkId);
   if (!mayHold) {
     throw new AshlarError("CLAIM_EXPIRED", "too few stores hold a chunk of the commit; upload it again", {
@@ -63,6 +65,12 @@ interface AskedStore {
 /** Asks stores for one chunk, each once. */
 interface Survey {
   prove(layoutVersion: number, stores: readonly AskedStore[]): Promise<Verdict>;
+  /** The same with stores that may stand in for those that have no copy. */
+  proveWith(
+    layoutVersion: number,
+    stores: readonly AskedStore[],
+    standIns: readonly AskedStore[],
+  ): Promise<ProvenChunk | undefined>;
   /** Of all stores that were asked. */
   readonly failures: readonly AshlarError[];
 }
@@ -85,22 +93,33 @@ function createSurvey(
       return "unknown";
     }
   };
+  const askAll = (stores: readonly AskedStore[]): Promise<readonly Awaited<ReturnType<typeof ask>>[]> =>
+    Promise.all(
+      stores.map((target) => {
+        const answer = answers.get(target.nodeId) ?? ask(target);
+        answers.set(target.nodeId, answer);
+        return answer;
+      }),
+    );
   return {
     failures,
     async prove(layoutVersion, stores) {
-      const told = await Promise.all(
-        stores.map((target) => {
-          const answer = answers.get(target.nodeId) ?? ask(target);
-          answers.set(target.nodeId, answer);
-          return answer;
-        }),
-      );
+      const told = await askAll(stores);
       const quorum = topology.writeQuorum(stores.length);
       const heldCount = told.filter((answer) => answer === "held").length;
       const unknownCount = told.filter((answer) => answer === "unknown").length;
       const missedNodeIds = stores.map(({ nodeId }) => nodeId).filter((_, index) => told[index] !== "held");
       const proven = heldCount >= quorum ? { layoutVersion, missedNodeIds } : undefined;
       return { proven, heldCount, quorum, mayHold: heldCount + unknownCount >= quorum };
+    },
+    async proveWith(layoutVersion, stores, standIns) {
+      const told = await askAll([...stores, ...standIns]);
+      const holders = [...stores, ...standIns].map(({ nodeId }) => nodeId).filter((_, index) => told[index] === "held");
+      if (holders.length < topology.writeQuorum(stores.length)) return undefined;
+      const placed = stores.map(({ nodeId }) => nodeId);
+      const missedNodeIds = placed.filter((nodeId) => !holders.includes(nodeId));
+      const standInNodeIds = holders.filter((nodeId) => !placed.includes(nodeId)).slice(0, missedNodeIds.length);
+      return { layoutVersion, missedNodeIds, standInNodeIds };
     },
   };
 }

@@ -38,8 +38,8 @@ export async function checkContent(
     for (const [index, result] of results.entries()) proven.set(batch[index]?.name ?? "", result);
   }
   const chunks = content.chunks.map(({ chunkId, sizeBytes }): CommittedChunk => {
-    const { layoutVersion, missedNodeIds } = proven.get(encodeHex(chunkId)) ?? {};
-    return { chunkId, sizeBytes, layoutVersion, missedNodeIds };
+    const { layoutVersion, missedNodeIds, standInNodeIds } = proven.get(encodeHex(chunkId)) ?? {};
+    return { chunkId, sizeBytes, layoutVersion, missedNodeIds, standInNodeIds };
   });
   return { chunks };
 }

@@ -20,6 +20,8 @@ export interface ProvenChunk {
   readonly layoutVersion: number;
   /** Nodes of the placement without a receipt; or, if the newest layout wants more copies, the nodes that it wants besides. */
   readonly missedNodeIds: readonly string[];
+  /** Nodes outside the placement that hold a copy in place of missed ones. */
+  readonly standInNodeIds?: readonly string[] | undefined;
 }
 
 /**
@@ -119,14 +121,14 @@ async function checkGatewayReceipt(
   chunk: ChunkRef,
   receipt: GatewayReceipt,
 ): Promise<ProvenChunk> {
-  const { layoutVersion, missedNodeIds } = receipt;
+  const { layoutVersion, missedNodeIds, standInNodeIds } = receipt;
   if (layoutVersion === 0) {
     const placement = await context.topology.writePlacement(chunk.chunkId);
     if (placement.layoutVersion === 0) return { layoutVersion, missedNodeIds };
     throw stale(chunk);
   }
   // Not looked for among the recent layouts, which are bounded: the metadata refuses a layout that was never written.
-  return { layoutVersion, missedNodeIds };
+  return { layoutVersion, missedNodeIds, standInNodeIds };
 }
 
 async function checkNodeReceipts(
@@ -151,11 +153,34 @@ async function checkNodeReceipts(
   // The row names the wider layout, so that its other copies are wanted, repaired and counted like any others.
   const chosen = reaching && (wider ?? reaching);
   if (chosen !== undefined) return { layoutVersion: chosen.layoutVersion, missedNodeIds: missedOf(chosen) };
+  const handedOff = await handedOffTo(context, chunk, nodeIds);
+  if (handedOff !== undefined) return handedOff;
   if (wider === undefined) throw stale(chunk);
   const quorum = topology.writeQuorum(wider.nodes.length);
   throw new AshlarError("QUORUM_NOT_REACHED", `a chunk has ${nodeIds.size} receipts, ${quorum} are needed`, {
     details: { ...detailsOf(chunk), quorum: String(quorum) },
   });
+}
+
+/**
+ * Receipts of nodes of which some stand in for others: a client that reaches too few nodes of a placement writes to others of the same layout. Their
+ * copies are as good. Which nodes were away is the client's word; it costs no more than the repairs that a client causes who writes to a quorum alone.
+ */
+async function handedOffTo(
+  { layouts, topology }: GatewayContext,
+  { chunkId }: ChunkRef,
+  nodeIds: ReadonlySet<string>,
+): Promise<ProvenChunk | undefined> {
+  for (const layout of await layouts.layoutsInUse()) {
+    const members = new Set(layout.nodes.flatMap(({ nodeId, weight }) => (weight > 0 ? [nodeId] : [])));
+    const placed = layouts.placementOf(layout).nodesOf(chunkId);
+    if ([...nodeIds].some((nodeId) => !members.has(nodeId))) continue;
+    if (nodeIds.size < topology.writeQuorum(placed.length)) continue;
+    const missedNodeIds = placed.filter((nodeId) => !nodeIds.has(nodeId));
+    const standInNodeIds = [...nodeIds].filter((nodeId) => !placed.includes(nodeId)).slice(0, missedNodeIds.length);
+    return { layoutVersion: layout.layoutVersion, missedNodeIds, standInNodeIds };
+  }
+  return undefined;
 }
 
 /** Looks in the layouts in use, then in recent ones (as long as the longest upload), then asks the registry for newer ones. */
