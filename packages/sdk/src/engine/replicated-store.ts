@@ -308,9 +308,11 @@ async function putToQuorum(context: ReplicationContext, placement: ChunkPlacemen
   /** Begins to write to stand-ins, while fewer stores than the quorum have the chunk or are likely to take it. */
   const handOff = (): void => {
     const isLikely = ({ nodeId, available }: NamedStore): boolean => available && !context.away.has(nodeId);
-    // Every other refusal would be the same elsewhere; a full disk is the operator's matter, and must not fill the others unseen.
-    const isAway = (failure: AshlarError): boolean => failure.code === "NODE_UNAVAILABLE";
-    while (acks.length + [...pending].filter(isLikely).length < quorum && failures.every(isAway)) {
+    const likely = [...pending].filter(isLikely).length;
+    // Every other refusal would be the same elsewhere. Full disks alone are told: the other nodes must not fill unseen.
+    const isAway = likely < pending.size || failures.some(({ code }) => code === "NODE_UNAVAILABLE");
+    if (!isAway || !failures.every(({ code }) => code === "NODE_UNAVAILABLE" || code === "DISK_FULL")) return;
+    while (acks.length + [...pending].filter(isLikely).length < quorum) {
       standIns ??= (placement.standIns?.() ?? []).filter(isLikely);
       const next = standIns.shift();
       if (next === undefined || link.signal.aborted) return;

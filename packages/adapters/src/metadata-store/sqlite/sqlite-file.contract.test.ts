@@ -60,7 +60,7 @@ describe("an SQLite store refuses", () => {
     file.close();
     const failure = await openFailure();
     expect(failure.code).toBe("STORE_INCOMPATIBLE");
-    expect(failure.details).toEqual({ schemaVersion: "1000", newestKnown: "11" });
+    expect(failure.details).toEqual({ schemaVersion: "1000", newestKnown: "12" });
   });
 
   test("a damaged file", async () => {

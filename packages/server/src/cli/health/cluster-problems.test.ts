@@ -66,8 +66,8 @@ test("nodes that just died count as away; for nodes that this machine does not r
   const after = (dead: NoAnswer): readonly Finding[] =>
     problems(cluster(ids.map((id) => node(id))), new Map(ids.map((id) => [id, answer(id, dead)])));
   const killed = after(refused);
-  expect(killed.map(({ level }) => level)).toEqual(["ok", "ok", "broken", "ok", "broken", "ok", "broken"]);
-  expect(killed.at(-1)?.what).toMatch(/% of new chunks cannot be written/);
+  expect(killed.map(({ level }) => level)).toEqual(["ok", "ok", "broken", "ok", "broken", "ok", "warning"]);
+  expect(killed.at(-1)?.what).toMatch(/% of new chunks go to nodes that stand in for those/);
   expect(killed.at(-1)?.action).toBe("start the nodes that are away: c, e");
   const unseen = after({ reason: "getaddrinfo ENOTFOUND c", isRefused: false });
   expect(unseen.map(({ level }) => level)).toEqual(["ok", "ok", "warning", "ok", "warning", "ok"]);
@@ -85,19 +85,34 @@ test("a node outside the layout comes back when it gets a weight, not when it st
   expect(note?.action).toContain("ashlar layout --weights z=1");
 });
 
-test("with two of six nodes down, some chunks have too few nodes: the finding says what share, and which nodes are away", () => {
+test("with two of six nodes down, some chunks go to others: the finding says what share, and which nodes are away", () => {
   const ids = ["a", "b", "c", "d", "e", "f"];
   const away = (...down: string[]): ClusterSnapshot =>
     cluster(ids.map((id) => node(id, down.includes(id) ? { state: "down" } : {})));
   expect(levels(away("c"))).toEqual(["ok", "ok", "broken", "ok", "ok", "ok"]);
   const last = problems(away("c", "e")).at(-1);
-  const share = Number(last?.what.match(/^([\d.]+) % of new chunks cannot be written/)?.[1]);
+  const share = Number(last?.what.match(/^([\d.]+) % of new chunks go to nodes that stand in/)?.[1]);
   // Both of two given nodes are among the three of a chunk in 3 · 2 / (6 · 5) of all cases.
   expect(share).toBeGreaterThan(15);
   expect(share).toBeLessThan(25);
-  expect(last?.why).not.toContain("cannot be read");
-  expect(last?.action).toBe("start the nodes that are away: c, e");
-  expect(problems(away("a", "c", "e")).at(-1)?.why).toMatch(/[\d.]+ % of all chunks cannot be read/);
+  expect(last).toMatchObject({ level: "warning", action: "start the nodes that are away: c, e" });
+  expect(problems(away("a", "c", "e")).at(-1)).toMatchObject({
+    level: "broken",
+    what: expect.stringMatching(/^[\d.]+ % of all chunks may not be readable/),
+  });
+});
+
+test("chunks whose nodes are full are handed to nobody, unless one of these is away", () => {
+  const ids = ["a", "b", "c", "d", "e", "f"];
+  const last = (...fullIds: string[]): Finding | undefined =>
+    problems(
+      cluster(ids.map((id) => node(id))),
+      new Map(ids.map((id) => [id, fullIds.includes(id) ? readOnly : well])),
+    ).at(-1);
+  expect(last("c", "e")).toMatchObject({
+    level: "broken",
+    what: expect.stringMatching(/^[\d.]+ % of new chunks cannot be written: .* are full$/),
+  });
 });
 
 test("a drained node is up, and the finding says that it is drained", () => {

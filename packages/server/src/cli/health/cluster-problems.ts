@@ -202,13 +202,28 @@ function findWriteProblems(snapshot: ClusterSnapshot, layout: Layout, answers: N
     });
     return findings;
   }
-  const { unwritable, unreadable } = lostShares(layout, { writable, away: new Set(away), quorum });
+  const { unwritable, handedOff, unreadable } = lostShares(layout, { writable, away: new Set(away), quorum });
   if (unwritable > 0) {
-    const state = full.length === 0 ? "away" : away.length === 0 ? "full" : "away or full";
     findings.push({
       level: "broken",
-      what: `${formatShare(unwritable)} of new chunks cannot be written: too many of the nodes that they belong to are ${state}`,
-      why: `puts fail with ${full.length === 0 ? "" : "DISK_FULL or "}QUORUM_NOT_REACHED; a larger object certainly has such a chunk${unreadable > 0 ? `, and ${formatShare(unreadable)} of all chunks cannot be read` : ""}`,
+      what: `${formatShare(unwritable)} of new chunks cannot be written: too many of the nodes that they belong to are full`,
+      why: "puts fail with DISK_FULL; a larger object certainly has such a chunk",
+      action,
+    });
+  }
+  if (handedOff > 0) {
+    findings.push({
+      level: "warning",
+      what: `${formatShare(handedOff)} of new chunks go to nodes that stand in for those that they belong to: too many of these are away`,
+      why: `they have ${quorum} copies as any acknowledged chunk, and get the others when the nodes are back or are left out of the layout`,
+      action,
+    });
+  }
+  if (unreadable > 0) {
+    findings.push({
+      level: "broken",
+      what: `${formatShare(unreadable)} of all chunks may not be readable: all nodes that they belong to are away`,
+      why: "gets fail with NODE_UNAVAILABLE, except for what was written since, by nodes that stand in for others",
       action,
     });
   }
@@ -246,20 +261,24 @@ function actionFor(away: readonly string[], full: readonly string[]): string {
 }
 
 /**
- * Shares of all chunks, by the newest layout. `unwritable`: too many of their nodes are away or full for a quorum; `unreadable`: all of their nodes
- * are away.
+ * Shares of all chunks, by the newest layout, for which too few nodes can take a copy for a quorum. `handedOff`: some of these are away, so that others
+ * stand in for them; `unwritable`: none is away, but they are full. `unreadable`: all of their nodes are away.
  */
 function lostShares(
   layout: Layout,
   nodes: { readonly writable: ReadonlySet<string>; readonly away: ReadonlySet<string>; readonly quorum: number },
-): { readonly unwritable: number; readonly unreadable: number } {
+): Readonly<Record<"unwritable" | "handedOff" | "unreadable", number>> {
   const { writable, away, quorum } = nodes;
   const placement = createPlacement(layout);
-  let [unwritable, unreadable] = [0, 0];
+  let [unwritable, handedOff, unreadable] = [0, 0, 0];
   for (let partition = 0; partition < PARTITION_COUNT; partition++) {
     const ids = placement.nodesOfPartition(partition);
-    if (ids.filter((nodeId) => writable.has(nodeId)).length < quorum) unwritable++;
+    if (ids.filter((nodeId) => writable.has(nodeId)).length < quorum) {
+      if (ids.some((nodeId) => away.has(nodeId))) handedOff++;
+      else unwritable++;
+    }
     if (ids.every((nodeId) => away.has(nodeId))) unreadable++;
   }
-  return { unwritable: unwritable / PARTITION_COUNT, unreadable: unreadable / PARTITION_COUNT };
+  const share = (count: number): number => count / PARTITION_COUNT;
+  return { unwritable: share(unwritable), handedOff: share(handedOff), unreadable: share(unreadable) };
 }

@@ -273,15 +273,32 @@ describe("receipts that lie", () => {
     expect(await attempt(honest.receipts.slice(0, 1))).toBe("QUORUM_NOT_REACHED");
   });
 
-  it("are refused if a node lies outside of the placement", async () => {
+  it("are refused if too few nodes of the layout gave them, or one that it does not name", async () => {
     const [outside] = await client.outsideOf(honest.chunkId);
     const [receipt] = (await upload(grant, { bytes: honest.bytes, nodeIds: [outside!] })).receipts;
-    expect(await attempt([honest.receipts[0]!, receipt!])).toBe("LAYOUT_STALE");
-    expect(await attempt([...honest.receipts, receipt!])).toBe("LAYOUT_STALE");
+    expect(await attempt([receipt!])).toBe("LAYOUT_STALE");
     const { ticketId } = await cluster.keeper.verify(ticket, ["ticket"]);
     const facts = { ticketId, chunkId: honest.chunkId, sizeBytes: 1000 };
     const unknown = await cluster.keeper.issueNodeReceipt({ ...facts, nodeId: "node-99" });
     expect(await attempt([honest.receipts[0]!, unknown])).toBe("LAYOUT_STALE");
+    expect(await attempt([...honest.receipts, unknown])).toBe("LAYOUT_STALE");
+  });
+
+  it("of a node outside of the placement count as those of a stand-in: what it holds is copied to where it belongs", async () => {
+    const fresh = await begin();
+    const stored = await upload(fresh.grant);
+    const [outside] = await client.outsideOf(stored.chunkId);
+    const [receipt] = (await upload(fresh.grant, { bytes: stored.bytes, nodeIds: [outside!] })).receipts;
+    const chunk = chunkOf(stored, { receipts: [stored.receipts[0]!, receipt!] });
+    expect(await commit(fresh.ticket, [chunk], { key: "handed off" })).toBe("none");
+    const queued = (await metadata.listRepairs({ limit: 100 })).filter(
+      ({ chunkId }) => encodeHex(chunkId) === encodeHex(stored.chunkId),
+    );
+    expect(queued.map(({ nodeId }) => nodeId).sort()).toEqual(stored.placement.slice(1).toSorted());
+    // The stand-in's copy counts.
+    expect(await metadata.copiesOf([stored.chunkId])).toMatchObject([{ wanted: 3, held: 2 }]);
+    // A copy too many is no reason to refuse it.
+    expect(await commit(fresh.ticket, [chunkOf(stored, { receipts: [...stored.receipts, receipt!] })])).toBe("none");
   });
 
   it("are refused for a layout that is not in use", async () => {
