@@ -509,7 +509,8 @@ export const METADATA_OPERATIONS: OperationTable = Object.freeze({
         check.checkNodeId(nodeId);
         check.checkWeight(weight);
       }
-      for (const nodeId of change.removeNodeIds ?? []) check.checkNodeId(nodeId);
+      for (const nodeId of [...(change.removeNodeIds ?? []), ...(change.forgetNodeIds ?? [])])
+        check.checkNodeId(nodeId);
       return change;
     },
   },
