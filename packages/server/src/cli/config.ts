@@ -478,7 +478,16 @@ const administration = {
     unit: "flag",
     reason: "change the layout although chunks would have fewer copies than wanted, or may lose their last one",
   },
-  layoutDryRun: { flag: "--dry-run", unit: "flag", reason: "show what the change would move, and change nothing" },
+  forgetForce: {
+    flag: "--force",
+    unit: "flag",
+    reason: "forget the node although chunks may need copies that only it has: these are given up",
+  },
+  layoutDryRun: {
+    flag: "--dry-run",
+    unit: "flag",
+    reason: "show what the change would move, or why it would be refused; change nothing",
+  },
   noWait: {
     flag: "--no-wait",
     unit: "flag",
