@@ -176,6 +176,20 @@ test("a node that is gone is forgotten when no layout needs it; before that each
   await expect.poll(async () => (await cluster.metadata.clusterSnapshot()).layouts.length, { timeout: 30_000 }).toBe(1);
 });
 
+test("a weight that is refused is told with its node and the range", async () => {
+  const env = await start(3, { moves: false });
+  for (const [weights, text] of [
+    ["node-1=1,node-2=500", '--weights: the weight of node-2 must be a number from 0 to 100, not "500"'],
+    ["node-2=-1", '--weights: the weight of node-2 must be a number from 0 to 100, not "-1"'],
+    ["node-2", '--weights takes id=number, such as n3=0.5, not "node-2"'],
+  ] as const) {
+    const refused = await cli(["layout", "--weights", weights], { env });
+    expect([refused.exitCode, refused.stderr]).toEqual([2, expect.stringContaining(text)]);
+  }
+  const told = { code: "INVALID_ARGUMENT", message: "the weight of node-1 is a number from 0 to 100, not 101" };
+  await expect(cluster.metadata.changeLayout({ weights: { "node-1": 101 } })).rejects.toMatchObject(told);
+});
+
 test("a node that is up is removed while it runs; one that is away only if no chunk needs it", async () => {
   const env = await start(5);
   const atOnce = await cli(["layout", "--remove", "node-5", "--no-wait"], { env });

@@ -3,6 +3,7 @@ import { AshlarError } from "@ashlar/sdk/errors";
 import { type LayoutChange, systemClock } from "@ashlar/sdk/ports";
 import { formatCount } from "../../observability/format.ts";
 import { type CommandCall, defineCommand, listArgument } from "../command.ts";
+import { WEIGHT_MAX } from "../config.ts";
 import { exitCodeOf } from "../exit-codes.ts";
 import { askNodes } from "../health/ask-nodes.ts";
 import { type LayoutPreview, previewLayout, previewText } from "../layout/layout-preview.ts";
@@ -11,6 +12,7 @@ import { askFigures, type LeaveResult, leaveNodes } from "../layout/leave-nodes.
 import { refusalOf } from "../layout/refusal.ts";
 import { describeLayouts, layoutsJson } from "../layout/shown-layouts.ts";
 import { CLUSTER_SETTINGS, type OpenedCluster, openCluster } from "../open-client.ts";
+import { decimalNumber } from "../settings.ts";
 
 const LEAVE_SETTINGS = [
   ...CLUSTER_SETTINGS,
@@ -187,9 +189,14 @@ function parseWeights(entries: readonly string[]): Readonly<Record<string, numbe
   if (entries.length === 0) return undefined;
   return Object.fromEntries(
     entries.map((entry) => {
-      const [, nodeId, weight] = entry.match(/^([^=]+)=(\d+(?:\.\d+)?)$/) ?? [];
-      if (nodeId !== undefined && weight !== undefined) return [nodeId, Number(weight)];
-      throw new AshlarError("INVALID_ARGUMENT", `a weight is written id=number, not "${entry}"`);
+      const [, nodeId, text = ""] = entry.match(/^([^=]+)=(.*)$/) ?? [];
+      const refuse = (message: string): never => {
+        throw new AshlarError("INVALID_ARGUMENT", message, { details: { setting: "--weights" } });
+      };
+      if (nodeId === undefined) return refuse(`--weights takes id=number, such as n3=0.5, not "${entry}"`);
+      const weight = decimalNumber(text);
+      if (weight !== undefined && weight <= WEIGHT_MAX) return [nodeId, weight];
+      return refuse(`--weights: the weight of ${nodeId} must be a number from 0 to ${WEIGHT_MAX}, not "${text}"`);
     }),
   );
 }
