@@ -118,6 +118,78 @@ test.each([
   expect(await version()).toBe(4);
 });
 
+test("--dry-run says what would be refused, with the exit code that the change itself would have; nothing is changed", async () => {
+  const env = await start(3, { moves: false });
+  const refused = await cli(["layout", "drain", "node-3", "--dry-run"], { env });
+  expect(refused.exitCode, refused.stderr).toBe(6);
+  expect(refused.stdout).toMatch(/node-3 +1 +0 /);
+  expect(refused.stdout).toMatch(/would be refused: 3 copies .* only 2 nodes .*--force \(PRECONDITION_FAILED\)\n$/);
+  expect((await cli(["layout", "drain", "node-3", "--dry-run", "--force"], { env })).exitCode).toBe(0);
+  for (const [nodeIds, exitCode, code] of [
+    [["node-1", "node-2", "node-3"], 6, "PRECONDITION_FAILED"],
+    [["node-9"], 3, "NODE_NOT_FOUND"],
+  ] as const) {
+    const drain = await cli(["layout", "drain", ...nodeIds, "--dry-run", "--json"], { env });
+    expect(drain.exitCode, drain.stderr).toBe(exitCode);
+    expect(JSON.parse(drain.stdout)).toMatchObject({ refused: { code } });
+  }
+  await cluster.nodes[2]!.stop();
+  const removal = await cli(["layout", "--remove", "node-3", "--dry-run"], { env });
+  expect(removal.exitCode, removal.stdout).toBe(6);
+  expect(removal.stdout).toMatch(/would be refused: node-3 is not up, and .*--force \(PRECONDITION_FAILED\)\n$/);
+  expect(await version()).toBe(3);
+});
+
+test("a node that is gone is forgotten when no layout needs it; before that each refusal says what to do", async () => {
+  const env = await start(4);
+  const forget = (...argv: readonly string[]) => cli(["layout", "forget", "node-4", ...argv], { env });
+  const inLayout = await forget();
+  expect([inLayout.exitCode, inLayout.stderr]).toEqual([
+    6,
+    expect.stringMatching(/take it out first: ashlar layout --remove node-4 \(PRECONDITION_FAILED\)/),
+  ]);
+  const removed = await cli(["layout", "--remove", "node-4"], { env });
+  expect(removed.exitCode, removed.stderr).toBe(0);
+  expect((await forget()).stderr).toMatch(/node-4 is up, and would register again: stop it first/);
+  expect((await forget("--force")).exitCode).toBe(6);
+  await cluster.nodes[3]!.stop();
+  const uncounted = await forget("--dry-run");
+  expect([uncounted.exitCode, uncounted.stdout]).toEqual([
+    6,
+    expect.stringMatching(/^would be refused: the gateway has not counted the copies since node-4 went away/),
+  ]);
+  expect((await cli(["layout", "forget", "node-9"], { env })).exitCode).toBe(3);
+  const forced = await forget("--force");
+  expect(forced.exitCode, forced.stderr).toBe(0);
+  expect(forced.stdout).toBe("node-4 is forgotten; if it starts again, it joins as new\n");
+  expect(forced.stderr).toContain(
+    "warning: chunks whose only copy is on node-4 are lost, unless it comes back with its disk",
+  );
+  expect((await cli(["health"], { env })).stdout).not.toContain("node-4");
+  const get = await cli(["get", "box/k", "-"], { env });
+  expect(sha256Hex(get.stdoutBytes)).toBe(sha256Hex(bytes));
+  // With its old copies, which count when they were found there.
+  await cluster.nodes[3]!.start();
+  await expect
+    .poll(async () => (await cliJson<LayoutsJson>(["layout", "show"], { env }))[0]?.nodes.length, { timeout: 30_000 })
+    .toBe(4);
+  await expect.poll(async () => (await cluster.metadata.clusterSnapshot()).layouts.length, { timeout: 30_000 }).toBe(1);
+});
+
+test("a weight that is refused is told with its node and the range", async () => {
+  const env = await start(3, { moves: false });
+  for (const [weights, text] of [
+    ["node-1=1,node-2=500", '--weights: the weight of node-2 must be a number from 0 to 100, not "500"'],
+    ["node-2=-1", '--weights: the weight of node-2 must be a number from 0 to 100, not "-1"'],
+    ["node-2", '--weights takes id=number, such as n3=0.5, not "node-2"'],
+  ] as const) {
+    const refused = await cli(["layout", "--weights", weights], { env });
+    expect([refused.exitCode, refused.stderr]).toEqual([2, expect.stringContaining(text)]);
+  }
+  const told = { code: "INVALID_ARGUMENT", message: "the weight of node-1 is a number from 0 to 100, not 101" };
+  await expect(cluster.metadata.changeLayout({ weights: { "node-1": 101 } })).rejects.toMatchObject(told);
+});
+
 test("a node that is up is removed while it runs; one that is away only if no chunk needs it", async () => {
   const env = await start(5);
   const atOnce = await cli(["layout", "--remove", "node-5", "--no-wait"], { env });

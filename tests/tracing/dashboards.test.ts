@@ -211,6 +211,15 @@ it.each(["AshlarChunkDamaged", "AshlarChunkUnreadable"])(
   },
 );
 
+it("AshlarLayoutStuck is about chunks that come to follow the newest layout: neither repairs nor deletes silence it", () => {
+  const rule = rules.find(({ alert }) => alert === "AshlarLayoutStuck");
+  const { uses } = parsePromQl(rule?.expr ?? "", () => true);
+  expect(uses.map(({ metric }) => metric)).toEqual(["ashlar_chunks_behind_layout", "ashlar_maintenance_things_total"]);
+  expect(uses[1]?.matchers).toEqual([{ label: "what", operator: "=", value: "chunksMoved" }]);
+  // Without a round of rebalance there is no such counter, and the alert must fire then, too.
+  expect(rule?.expr).toMatch(/ unless sum\(increase\(.*\)\) > 0$/);
+});
+
 it("damaged copies are counted by the gateway that met them and by the nodes that held them", () => {
   const use = { metric: "ashlar_chunks_damaged_total", matchers: [] };
   const counts = (found: readonly Scrape[]): readonly number[] => found.map((each) => sumOf([each], use));

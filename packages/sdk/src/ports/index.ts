@@ -118,6 +118,7 @@ export type {
   NodeState,
   NodeStats,
   RegisteredNode,
+  RemainingWork,
 } from "./nodes.ts";
 export type {
   ByteRange,

@@ -219,9 +219,9 @@ function checkZone(zone: string): void {
 /** Also the limit of RegisterNode. It bounds the number of virtual nodes of one node. */
 const WEIGHT_MAX = 100;
 
-export function checkWeight(weight: number): void {
+export function checkWeight(weight: number, nodeId: string): void {
   if (!(Number.isFinite(weight) && weight >= 0 && weight <= WEIGHT_MAX))
-    invalid(`a weight is a number from 0 to ${WEIGHT_MAX}`);
+    invalid(`the weight of ${nodeId} is a number from 0 to ${WEIGHT_MAX}, not ${weight}`);
 }
 
 export function checkRegistration(registration: NodeRegistration): void {
@@ -231,7 +231,7 @@ export function checkRegistration(registration: NodeRegistration): void {
   checkedUrl(registration.url);
   if (/\s|\/$/.test(registration.url)) invalid("a node's url has no blanks and no slash at its end");
   if (registration.zone !== undefined) checkZone(registration.zone);
-  if (registration.weight !== undefined) checkWeight(registration.weight);
+  if (registration.weight !== undefined) checkWeight(registration.weight, registration.nodeId);
   checkText(registration.softwareVersion, "softwareVersion");
   if (registration.folderId !== undefined) checkFolderId(registration.folderId);
   if (registration.chunkCount !== undefined) checkInteger(registration.chunkCount, "chunkCount", { min: 0 });

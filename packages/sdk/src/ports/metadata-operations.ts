@@ -507,9 +507,10 @@ export const METADATA_OPERATIONS: OperationTable = Object.freeze({
         check.checkInteger(change.replicationFactor, "replicationFactor", { min: 1, max });
       for (const [nodeId, weight] of Object.entries(change.weights ?? {})) {
         check.checkNodeId(nodeId);
-        check.checkWeight(weight);
+        check.checkWeight(weight, nodeId);
       }
-      for (const nodeId of change.removeNodeIds ?? []) check.checkNodeId(nodeId);
+      for (const nodeId of [...(change.removeNodeIds ?? []), ...(change.forgetNodeIds ?? [])])
+        check.checkNodeId(nodeId);
       return change;
     },
   },

@@ -87,11 +87,30 @@ export interface NodeRecord {
   readonly lostDisk?: LostDisk | undefined;
 }
 
+/** What background work has still to do in a cluster, as a gateway last counted it. */
+export interface RemainingWork {
+  /** The newest layout, and older ones that some chunk still follows; more than 1 while copies move. */
+  readonly layoutsInUse: number;
+  /** Chunks that follow an older layout than the newest. They have all their copies where the older one placed them. */
+  readonly chunksBehind: number;
+  /** Copies that wait for repair: those that are missing, and while chunks are behind those that move. */
+  readonly copiesWaiting: number;
+  readonly copyBytesWaiting: number;
+  /** Those of them that could not be made in several tries. */
+  readonly copiesFailing: number;
+  /** When this was counted, in ms since the Unix epoch on the gateway's clock. */
+  readonly countedAtMs: number;
+  /** When nothing will be left, at the rate of the last ten minutes. Absent: nothing is left, or it did not become less, as while a node is away. */
+  readonly expectedEndAtMs?: number | undefined;
+}
+
 /** The registered nodes and the layouts in use. */
 export interface ClusterSnapshot {
   readonly nodes: readonly NodeRecord[];
   /** Newest first: the layout that writes use, then older ones that some chunk row still needs. Empty until the first node registers. */
   readonly layouts: readonly Layout[];
+  /** Only from a gateway that does background work, after its first count. */
+  readonly work?: RemainingWork | undefined;
 }
 
 /** The layouts under which an unfinished upload may have begun. */
@@ -127,6 +146,10 @@ export interface LayoutChange {
   readonly weights?: Readonly<Record<string, number>> | undefined;
   /** Nodes to take out. */
   readonly removeNodeIds?: readonly string[] | undefined;
+  /** Nodes outside of the layout to forget: they are not listed any more, and one that comes back registers as a new node. */
+  readonly forgetNodeIds?: readonly string[] | undefined;
+  /** Forget nodes on which older layouts in use place copies, too: those copies count as lost from then on. Default false. */
+  readonly acceptLoss?: boolean | undefined;
 }
 
 /** Storage nodes and layouts, kept where every gateway sees them. */
@@ -147,6 +170,10 @@ export interface NodeRegistry {
   /** Marks a node stopped; it stays in the layout. Unknown nodes: NODE_NOT_FOUND. */
   stopNode(nodeId: string, options?: CallOptions): Promise<void>;
   clusterSnapshot(options?: CallOptions): Promise<ClusterSnapshot>;
-  /** Applies a change as a new layout version. @throws {AshlarError} INVALID_ARGUMENT if no node would remain, NODE_NOT_FOUND. */
+  /**
+   * Applies a change as a new layout version; forgetting nodes makes none.
+   * @throws {AshlarError} INVALID_ARGUMENT if no node would remain; NODE_NOT_FOUND; PRECONDITION_FAILED for a node to forget that is up, in the newest
+   *   layout, or, without `acceptLoss`, named by an older one in use. Nothing is changed then.
+   */
   changeLayout(change: LayoutChange, options?: CallOptions): Promise<Layout>;
 }

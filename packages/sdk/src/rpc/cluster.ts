@@ -18,6 +18,8 @@ import {
   type RegisterNodeRequestSchema,
   type RegisterNodeResponse as RegisterNodeResponseMessage,
   type RegisterNodeResponseSchema,
+  type RemainingWork as RemainingWorkMessage,
+  type RemainingWorkSchema,
 } from "../gen/ashlar/v1/cluster_service_pb.js";
 import type {
   ClusterSnapshot,
@@ -30,6 +32,7 @@ import type {
   NodeState,
   NodeStats,
   RegisteredNode,
+  RemainingWork,
 } from "../ports/index.ts";
 import { decodeInteger, decodeText, encodeInteger, required } from "./integers.ts";
 
@@ -176,6 +179,32 @@ export function encodeClusterSnapshot(
     layouts: snapshot.layouts.map(encodeLayout),
     inlineMaxBytes: limits.inlineMaxBytes,
     chunkMaxBytes: encodeInteger(limits.chunkMaxBytes),
+    work: snapshot.work && encodeWork(snapshot.work),
+  };
+}
+
+function encodeWork(work: RemainingWork): MessageInitShape<typeof RemainingWorkSchema> {
+  return {
+    layoutsInUse: work.layoutsInUse,
+    chunksBehind: encodeInteger(work.chunksBehind),
+    copiesWaiting: encodeInteger(work.copiesWaiting),
+    copyBytesWaiting: encodeInteger(work.copyBytesWaiting),
+    copiesFailing: encodeInteger(work.copiesFailing),
+    countedAtMs: encodeInteger(work.countedAtMs),
+    expectedEndAtMs: encodeInteger(work.expectedEndAtMs ?? 0),
+  };
+}
+
+function decodeWork(message: RemainingWorkMessage): RemainingWork {
+  const expectedEndAtMs = decodeInteger(message.expectedEndAtMs, "expectedEndAtMs");
+  return {
+    layoutsInUse: message.layoutsInUse,
+    chunksBehind: decodeInteger(message.chunksBehind, "chunksBehind"),
+    copiesWaiting: decodeInteger(message.copiesWaiting, "copiesWaiting"),
+    copyBytesWaiting: decodeInteger(message.copyBytesWaiting, "copyBytesWaiting"),
+    copiesFailing: decodeInteger(message.copiesFailing, "copiesFailing"),
+    countedAtMs: decodeInteger(message.countedAtMs, "countedAtMs"),
+    ...(expectedEndAtMs > 0 && { expectedEndAtMs }),
   };
 }
 
@@ -185,6 +214,7 @@ export function decodeClusterSnapshot(message: GetClusterResponseMessage): Clust
     layouts: message.layouts.map(decodeLayout),
     inlineMaxBytes: message.inlineMaxBytes,
     chunkMaxBytes: decodeInteger(message.chunkMaxBytes, "chunkMaxBytes"),
+    ...(message.work && { work: decodeWork(message.work) }),
   };
 }
 
@@ -221,6 +251,8 @@ export function encodeLayoutChange(change: LayoutChange): MessageInitShape<typeo
     replicationFactor: change.replicationFactor,
     weights: { ...change.weights },
     removeNodeIds: [...(change.removeNodeIds ?? [])],
+    forgetNodeIds: [...(change.forgetNodeIds ?? [])],
+    acceptLoss: change.acceptLoss ?? false,
   };
 }
 
@@ -229,5 +261,6 @@ export function decodeLayoutChange(message: ChangeLayoutRequestMessage): LayoutC
     replicationFactor: message.replicationFactor,
     weights: Object.keys(message.weights).length > 0 ? { ...message.weights } : undefined,
     removeNodeIds: message.removeNodeIds.length > 0 ? message.removeNodeIds : undefined,
+    ...(message.forgetNodeIds.length > 0 && { forgetNodeIds: message.forgetNodeIds, acceptLoss: message.acceptLoss }),
   };
 }

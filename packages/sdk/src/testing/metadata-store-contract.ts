@@ -7,6 +7,7 @@ import { CONCURRENCY_CASES } from "./metadata-store/concurrency-cases.ts";
 import { CONDITION_CASES } from "./metadata-store/condition-cases.ts";
 import type { CreateMetadataStoreSubject, MetadataStoreCase } from "./metadata-store/contract-case.ts";
 import { CREDENTIAL_CASES } from "./metadata-store/credential-cases.ts";
+import { FORGOTTEN_NODE_CASES } from "./metadata-store/forgotten-node-cases.ts";
 import { LIFECYCLE_CASES } from "./metadata-store/lifecycle-cases.ts";
 import { LIST_CASES } from "./metadata-store/list-cases.ts";
 import { LOCATION_CASES } from "./metadata-store/location-cases.ts";
@@ -33,6 +34,7 @@ export const METADATA_STORE_CASES: readonly MetadataStoreCase[] = Object.freeze(
   ...WORK_CASES,
   ...LOCATION_CASES,
   ...AWAY_NODE_CASES,
+  ...FORGOTTEN_NODE_CASES,
   ...CREDENTIAL_CASES,
   ...CONCURRENCY_CASES,
 ]);

@@ -376,6 +376,12 @@ const cases: readonly Case[] = [
     (g) => g.cluster.changeLayout({ replicationFactor: 3, weights: { n1: 0.5 }, removeNodeIds: ["n9"] }),
     layout,
   ],
+  [
+    "changeLayout to forget nodes",
+    { ChangeLayout: { layout: rpc.encodeLayout(layout) } },
+    (g) => g.cluster.changeLayout({ forgetNodeIds: ["n9"], acceptLoss: true }),
+    layout,
+  ],
 ];
 
 describe("both catalogs send the same and read the same", () => {
@@ -389,6 +395,21 @@ describe("both catalogs send the same and read the same", () => {
       g.cluster.clusterSnapshot().then(({ nodes, layouts }) => ({ nodes, layouts })),
     );
     expect(got).toEqual(snapshot);
+  });
+
+  test.each([
+    ["with its end", { expectedEndAtMs: 1_700_000_060_000 }],
+    ["without an end", {}],
+  ])("clusterSnapshot of a gateway that does background work, %s", async (_name, end) => {
+    const work = {
+      ...{ layoutsInUse: 2, chunksBehind: 7, copiesWaiting: 5, copyBytesWaiting: 2 ** 40, copiesFailing: 1 },
+      ...{ countedAtMs: 1_700_000_000_000, ...end },
+    };
+    const answer = rpc.encodeClusterSnapshot({ ...snapshot, work }, { inlineMaxBytes: 1, chunkMaxBytes: 2 });
+    const { got } = await overBoth({ GetCluster: answer }, (g) =>
+      g.cluster.clusterSnapshot().then((told) => told.work),
+    );
+    expect(got).toEqual(work);
   });
 
   test.each([

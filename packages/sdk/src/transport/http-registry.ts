@@ -5,6 +5,7 @@ import type {
   NodeRecord,
   NodeRegistry,
   NodeState,
+  RemainingWork,
   WriteOptions,
 } from "../ports/index.ts";
 import type { HttpConnection } from "./http-connection.ts";
@@ -35,10 +36,24 @@ export function openHttpNodeRegistry(connection: HttpConnection): NodeRegistry {
       return {
         nodes: listOf(message, "nodes").map(nodeFrom),
         layouts: listOf(message, "layouts").map(layoutFrom),
+        ...("work" in message && { work: workFrom(messageOf(message, "work")) }),
       };
     },
     changeLayout: async (change, options) =>
       layoutFrom(answerOf(await call("ChangeLayout", change, options), "layout")),
+  };
+}
+
+function workFrom(message: JsonMessage): RemainingWork {
+  const [count, expectedEndAtMs] = [(name: string) => integerOf(message, name), integerOf(message, "expectedEndAtMs")];
+  return {
+    layoutsInUse: count("layoutsInUse"),
+    chunksBehind: count("chunksBehind"),
+    copiesWaiting: count("copiesWaiting"),
+    copyBytesWaiting: count("copyBytesWaiting"),
+    copiesFailing: count("copiesFailing"),
+    countedAtMs: count("countedAtMs"),
+    ...(expectedEndAtMs > 0 && { expectedEndAtMs }),
   };
 }
 

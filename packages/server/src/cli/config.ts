@@ -48,6 +48,9 @@ export interface Setting {
   readonly choiceGroup?: string;
 }
 
+/** Largest weight of a node that a registry takes. */
+export const WEIGHT_MAX = 100;
+
 /** Names of the transports that a client may choose. */
 export const TRANSPORT_NAMES = ["undici", "http", "connect", "grpc-web", "grpc", "grpc-js"] as const;
 
@@ -107,6 +110,7 @@ const client = {
   concurrency: {
     flag: "--concurrency <count>",
     unit: "count",
+    max: LIMITS.CONCURRENCY_MAX,
     default: LIMITS.CONCURRENCY_DEFAULT,
     reason: "chunks in flight; memory is bounded by chunk size × (concurrency + 2)",
   },
@@ -286,6 +290,8 @@ const server = {
     flag: "--chunk-max-bytes <size>",
     env: "CHUNK_MAX_BYTES",
     unit: "bytes",
+    min: LIMITS.CHUNK_MIN_BYTES,
+    max: LIMITS.CHUNK_MAX_BYTES,
     default: LIMITS.CHUNK_MAX_BYTES_DEFAULT,
     reason: "largest chunk accepted, up to 1 GiB; bounds the memory of a request",
   },
@@ -404,6 +410,7 @@ const storageNode = {
     flag: "--weight <number>",
     env: "WEIGHT",
     unit: "weight",
+    max: WEIGHT_MAX,
     default: 1,
     reason: "relative share of the chunks when the node joins; later changes: `ashlar layout`",
   },
@@ -478,7 +485,16 @@ const administration = {
     unit: "flag",
     reason: "change the layout although chunks would have fewer copies than wanted, or may lose their last one",
   },
-  layoutDryRun: { flag: "--dry-run", unit: "flag", reason: "show what the change would move, and change nothing" },
+  forgetForce: {
+    flag: "--force",
+    unit: "flag",
+    reason: "forget the node although chunks may need copies that only it has: these are given up",
+  },
+  layoutDryRun: {
+    flag: "--dry-run",
+    unit: "flag",
+    reason: "show what the change would move, or why it would be refused; change nothing",
+  },
   noWait: {
     flag: "--no-wait",
     unit: "flag",

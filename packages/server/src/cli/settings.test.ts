@@ -119,9 +119,27 @@ test("bounds are shown in the notation of the command line", () => {
     refusal(() => resolveSettings([name], { [flagName(SETTINGS[name]) ?? ""]: text }, {}));
   expect(refused("timeoutMs", "0")).toMatch(/at least 1ms, not "0"/);
   expect(refused("keyLifeMs", "0s")).toMatch(/at least 1s, not "0s"/);
-  expect(refused("tokenLifeMs", "13h")).toMatch(/at most 12h, not "13h"/);
-  expect(refused("chunkBytes", "1KiB")).toMatch(/at least 64KiB, not "1KiB"/);
-  expect(refused("chunkBytes", "2GiB")).toMatch(/at most 1GiB, not "2GiB"/);
+  expect(refused("tokenLifeMs", "13h")).toMatch(/from 1s to 12h, not "13h"/);
+  expect(refused("chunkBytes", "1KiB")).toMatch(/from 64KiB to 1GiB, not "1KiB"/);
+  expect(refused("chunkBytes", "2GiB")).toMatch(/from 64KiB to 1GiB, not "2GiB"/);
+});
+
+test("every number, size and duration that is refused is told with its setting, the value, and the range", () => {
+  const numeric = Object.entries<Setting>(SETTINGS).filter(
+    ([, { unit }]) =>
+      unit === "count" || unit === "duration" || unit === "bytes" || unit === "weight" || unit === "port",
+  );
+  expect(numeric.length).toBeGreaterThan(20);
+  const tooMuch = "99999999999999999999";
+  for (const [name, setting] of numeric) {
+    const flag = setting.flag?.match(/--[a-z-]+/)?.[0] ?? "";
+    for (const text of ["many", "-1", ...(setting.max === undefined ? [] : [tooMuch])]) {
+      const read = () => resolveSettings([name as keyof typeof SETTINGS], { [flagName(setting) ?? ""]: text }, {});
+      expect(refusal(read), name).toMatch(
+        new RegExp(`^${flag} must be .*(at least \\d\\S*|from \\d\\S* to \\d\\S*)(, such as .*)?, not "${text}"$`),
+      );
+    }
+  }
 });
 
 test.each(["gateway", "direct", "publicUrl", "nodeGateway"] as const)(

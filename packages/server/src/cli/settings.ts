@@ -80,10 +80,10 @@ function parse(setting: Setting, text: string, origin: string): unknown {
     });
   };
   const bounded = (value: number): number => {
-    const { min = 0, max = Number.MAX_SAFE_INTEGER } = setting;
-    if (value < min) return refuse(`at least ${quantity(min, setting.unit)}`);
-    return value > max ? refuse(`at most ${quantity(max, setting.unit)}`) : value;
+    const { min, max = Number.MAX_SAFE_INTEGER } = boundsOf(setting);
+    return value < min || value > max ? refuse(rangeText(setting)) : value;
   };
+  const within = setting.max === undefined ? `of ${rangeText(setting)}` : rangeText(setting);
   // Node decodes each byte that is not UTF-8 to this character: names that differ only in such bytes would be equal.
   if (origin === setting.env && text.includes("\ufffd")) refuse("text in UTF-8");
   if (setting.choices !== undefined && !setting.choices.includes(text)) {
@@ -110,14 +110,30 @@ function parse(setting: Setting, text: string, origin: string): unknown {
     case "port":
       return /^\d{1,5}$/.test(text) && Number(text) <= 65535 ? Number(text) : refuse("a port from 0 to 65535");
     case "count":
-      return wholeNumber(text) && Number(text) > 0 ? bounded(Number(text)) : refuse("a whole number above 0");
+      return wholeNumber(text) ? bounded(Number(text)) : refuse(`a whole number ${within}`);
     case "duration":
-      return bounded(parseDuration(text) ?? refuse("a duration, such as 500ms, 30s, 5m, 1h or 7d"));
+      return bounded(parseDuration(text) ?? refuse(`a duration ${within}, such as 500ms, 30s, 5m, 1h or 7d`));
     case "weight":
-      return /^\d+(\.\d+)?$/.test(text) ? Number(text) : refuse("a number of at least 0");
+      return bounded(decimalNumber(text) ?? refuse(`a number ${within}`));
     case "bytes":
-      return bounded(parseBytes(text) ?? refuse("a size, such as 64KiB, 4MiB or 65536"));
+      return bounded(parseBytes(text) ?? refuse(`a size ${within}, such as 64KiB, 4MiB or 65536`));
   }
+}
+
+function boundsOf({ min, max, unit }: Setting): { readonly min: number; readonly max: number | undefined } {
+  return { min: min ?? (unit === "count" ? 1 : 0), max };
+}
+
+/** The values that a setting takes, in the notation of the command line. */
+function rangeText(setting: Setting): string {
+  const { min, max } = boundsOf(setting);
+  const from = quantity(min, setting.unit);
+  return max === undefined ? `at least ${from}` : `from ${from} to ${quantity(max, setting.unit)}`;
+}
+
+/** Reads `1` and `0.5`; `undefined` for anything else, signs and exponents too. */
+export function decimalNumber(text: string): number | undefined {
+  return /^\d+(\.\d+)?$/.test(text) ? Number(text) : undefined;
 }
 
 const isList = ({ unit }: Setting): boolean => unit === "list" || unit === "origins";

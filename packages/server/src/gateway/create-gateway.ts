@@ -51,9 +51,14 @@ export interface Gateway {
 export function createGateway(given: GatewayOptions): Gateway {
   const options = { ...given, logger: guardedLogger(given.logger), tracer: guardedTracer(given.tracer) };
   const { logger } = options;
-  const core = createGatewayCore({ ...options, operationsApart: options.operationsPort !== undefined });
+  let maintenance: Maintenance | undefined;
+  const core = createGatewayCore({
+    ...options,
+    remainingWork: options.remainingWork ?? (() => maintenance?.remainingWork()),
+    operationsApart: options.operationsPort !== undefined,
+  });
   const listener = createServerPorts({ ...options, handlers: core.handlers });
-  const maintenance = maintenanceBeside(core, options);
+  maintenance = maintenanceBeside(core, options);
 
   let closing: Promise<void> | undefined;
   const close = async (graceMs: number | undefined): Promise<void> => {

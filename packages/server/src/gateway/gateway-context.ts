@@ -1,5 +1,14 @@
 import type { ReplicatedStore, Topology } from "@ashlar/sdk/engine";
-import type { Clock, Durability, Hasher, Logger, MetadataStore, ObjectEngine, Random } from "@ashlar/sdk/ports";
+import type {
+  Clock,
+  Durability,
+  Hasher,
+  Logger,
+  MetadataStore,
+  ObjectEngine,
+  Random,
+  RemainingWork,
+} from "@ashlar/sdk/ports";
 import type { GrantKeeper } from "../grants/index.ts";
 import type { BufferPool } from "../http/buffer-pool.ts";
 import type { Authenticator } from "./auth/authenticator.ts";
@@ -40,4 +49,6 @@ export interface GatewayContext {
   readonly limits: GatewayLimits;
   /** Memory for pieces of chunks on their way to a socket. */
   readonly buffers: BufferPool;
+  /** What background work has still to do in the cluster; `undefined` if nobody counts here, or before the first count. */
+  readonly remainingWork: () => RemainingWork | undefined;
 }

@@ -18,6 +18,7 @@ import {
   type MetadataStore,
   type ObjectEngine,
   type Random,
+  type RemainingWork,
   type Tracer,
 } from "@ashlar/sdk/ports";
 import { createPieceBuffers } from "../chunk-api/index.ts";
@@ -92,6 +93,9 @@ export interface GatewayCoreOptions {
   readonly requestsInFlightMax?: number | undefined;
   /** Bytes of request bodies held at once; default BYTES_IN_FLIGHT_MAX. */
   readonly bytesInFlightMax?: number | undefined;
+
+  /** What clients are told of the work that is left, such as `remainingWork` of a maintenance. Default: nothing. */
+  readonly remainingWork?: (() => RemainingWork | undefined) | undefined;
 }
 
 /** No retries here: metadata stores wait for their database, and clients retry their calls of the gateway. */
@@ -237,6 +241,7 @@ function createContext(options: GatewayCoreOptions, clocks: ClockWatch): Gateway
     random,
     logger,
     clocks,
+    remainingWork: options.remainingWork ?? (() => undefined),
     durability,
     claimTtlMs,
     limits,

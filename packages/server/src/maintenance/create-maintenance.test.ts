@@ -272,6 +272,19 @@ describe("repair", () => {
   });
 });
 
+describe("rebalance", () => {
+  it("tells chunks whose copies have moved apart from those that nothing names any more, which need none", async () => {
+    await put("kept");
+    await put("gone");
+    await engine.deleteObject({ bucket: "bucket", key: "gone" });
+    while ((await metadata.dropReleasedManifests({ graceMs: 0, limit: 10 })) > 0);
+    const layoutsInUse = async () => (await metadata.clusterSnapshot()).layouts;
+    const following = { ...topology, view: { layoutsInUse, placementOf: createPlacement } };
+    const report = await maintenanceOf({ topology: following }).runOnce();
+    expect(report).toMatchObject({ chunksMoved: 1, chunksReleased: 1, chunksBehind: 0 });
+  });
+});
+
 describe("repair by several workers", () => {
   /** Makes one node miss chunks. @returns how often each was written there since. */
   async function missed(count: number): Promise<ReadonlyMap<string, number>> {
@@ -518,6 +531,7 @@ describe("schedules", () => {
   it("have nothing to do on a store that is new", async () => {
     expect(await maintenanceOf().runOnce()).toEqual({
       chunksMoved: 0,
+      chunksReleased: 0,
       moveCopiesQueued: 0,
       chunksBehind: 0,
       chunksRepaired: 0,

@@ -18,6 +18,7 @@ import type {
   JobLeases,
   Logger,
   Random,
+  RemainingWork,
   RepairQueue,
   Tracer,
 } from "@ashlar/sdk/ports";
@@ -25,8 +26,9 @@ import type { Metrics } from "../observability/metrics.ts";
 import { awayNodeWatch } from "./away-nodes.ts";
 import { copiesCounter } from "./count-copies.ts";
 import { type LeasedJobOptions, runLeasedJob } from "./leased-job.ts";
-import { maintenanceMetrics } from "./maintenance-metrics.ts";
-import { type CopiesMoved, maintenanceRounds } from "./rounds.ts";
+import { type MaintenanceRecorder, maintenanceMetrics } from "./maintenance-metrics.ts";
+import { type RemainingWorkCounter, remainingWorkCounter } from "./remaining-work.ts";
+import { type CopiesMoved, type MaintenanceRounds, maintenanceRounds } from "./rounds.ts";
 import { type Schedule, startSchedule } from "./schedule.ts";
 
 /** What {@link createMaintenance} takes. Durations in ms; the defaults in capitals are in `LIMITS`. */
@@ -81,6 +83,8 @@ export interface Maintenance {
   start(): void;
   /** Stops them and waits for what runs. Idempotent; `start()` may follow. */
   stop(): Promise<void>;
+  /** What is left to do in the whole cluster, as last counted; `undefined` before the first count. */
+  remainingWork(): RemainingWork | undefined;
 }
 
 /** A job is due a little before the schedule comes to it, whose jitter is a quarter either way: else every second round would find it not due. */
@@ -102,12 +106,11 @@ const CHECK_INTERVAL_MS = 24 * 3600 * 1000;
  * cluster; any number may do it.
  */
 export function createMaintenance(options: MaintenanceOptions): Maintenance {
-  const { clock, random, logger } = options;
+  const { logger } = options;
   const record = maintenanceMetrics(options);
 
-  const { collectNow, repairNow, rebalanceNow, followLayout } = maintenanceRounds(options, record);
+  const rounds = maintenanceRounds(options, record);
   const countNow = copiesCounter(options, record);
-  const watchNodes = awayNodeWatch(options);
 
   const stepNow = (signal: AbortSignal): Promise<void> =>
     takeDatabaseStep({ ...options, signal }).catch((error: unknown) => {
@@ -116,70 +119,23 @@ export function createMaintenance(options: MaintenanceOptions): Maintenance {
       logger.warn({ error: message }, "not every store was told the latest step of the metadata database");
     });
 
-  const leased = { metadata: options.metadata, clock, logger };
-  const collectIntervalMs = options.collectIntervalMs ?? LIMITS.COLLECT_INTERVAL_MS;
-  const repairIntervalMs = options.repairIntervalMs ?? REPAIR_INTERVAL_MS;
-  const layoutIntervalMs = Math.min(repairIntervalMs, LAYOUT_INTERVAL_MS);
-  /** Whether some chunk follows an older layout than the newest. */
-  const isLayoutChanging = async (): Promise<boolean> => {
-    const layouts = (await options.topology.view?.layoutsInUse()) ?? [];
-    record.layouts(layouts.length);
-    return layouts.length > 1;
-  };
+  const work = remainingWorkCounter({ ...options, intervalMs: options.repairIntervalMs });
+  const countWork: ScheduledWork["countWork"] = async (call) => record.work(await work.count(call));
   let schedules: readonly Schedule[] = [];
   let starting: { readonly done: Promise<void>; readonly abort: AbortController } | undefined;
   return {
     async runOnce(call = {}) {
-      const followed = await followLayout(call);
+      const followed = await rounds.followLayout(call);
       await countNow(call);
-      return { ...followed, ...(await collectNow(call)) };
+      await countWork({ ...call, always: true });
+      return { ...followed, ...(await rounds.collectNow(call)) };
     },
+    remainingWork: work.last,
     start() {
       if (schedules.length > 0) return;
       const abort = new AbortController();
       starting = { abort, done: stepNow(abort.signal) };
-      const common = { clock, random, logger };
-      schedules = [
-        startSchedule({
-          ...common,
-          name: "collect",
-          intervalMs: collectIntervalMs,
-          run: (signal) =>
-            runLeasedJob({
-              ...{ ...leased, signal, job: "collect", everyMs: collectIntervalMs * DUE_EARLIER },
-              run: async (lease) => void (await collectNow({ signal: lease })),
-            }),
-        }),
-        startSchedule({
-          ...common,
-          name: "repair",
-          intervalMs: repairIntervalMs,
-          // Again at once while there was something to do: copies that move are queued meanwhile. The count comes after the repairs, which change it.
-          run: async (signal) => {
-            while ((await repairNow({ signal })).chunksRepaired > 0);
-            await countNow({ signal });
-            await isLayoutChanging();
-          },
-        }),
-        startSchedule({
-          ...common,
-          name: "layout",
-          intervalMs: layoutIntervalMs,
-          // Beside repair, whose rounds may take hours: a node that is lost meanwhile must not wait for them.
-          run: async (signal) => {
-            await watchNodes({ signal });
-            if (!(await isLayoutChanging())) return;
-            await runRebalance({ ...leased, signal, everyMs: layoutIntervalMs * DUE_EARLIER }, rebalanceNow);
-            await isLayoutChanging();
-          },
-        }),
-        startSchedule({
-          ...common,
-          name: "check",
-          intervalMs: CHECK_INTERVAL_MS,
-          run: (signal) => record.check(() => examineDatabase(options, signal)),
-        }),
-      ];
+      schedules = startSchedules(options, { record, rounds, countNow, countWork });
     },
     async stop() {
       const stopping = schedules;
@@ -190,6 +146,78 @@ export function createMaintenance(options: MaintenanceOptions): Maintenance {
       if (stopping.length > 0) await stepNow(AbortSignal.timeout(STEP_AT_END_MS));
     },
   };
+}
+
+/** What the schedules run. */
+interface ScheduledWork {
+  readonly record: MaintenanceRecorder;
+  readonly rounds: MaintenanceRounds;
+  /** Counts chunks by their copies, if it is time. */
+  readonly countNow: (call: CallOptions) => Promise<void>;
+  readonly countWork: (call: Parameters<RemainingWorkCounter["count"]>[0]) => Promise<void>;
+}
+
+function startSchedules(
+  options: MaintenanceOptions,
+  { record, rounds, countNow, countWork }: ScheduledWork,
+): readonly Schedule[] {
+  const { clock, random, logger } = options;
+  const { collectNow, repairNow, rebalanceNow } = rounds;
+  const watchNodes = awayNodeWatch(options);
+  const leased = { metadata: options.metadata, clock, logger };
+  const collectIntervalMs = options.collectIntervalMs ?? LIMITS.COLLECT_INTERVAL_MS;
+  const repairIntervalMs = options.repairIntervalMs ?? REPAIR_INTERVAL_MS;
+  const layoutIntervalMs = Math.min(repairIntervalMs, LAYOUT_INTERVAL_MS);
+  /** Whether some chunk follows an older layout than the newest. */
+  const isLayoutChanging = async (): Promise<boolean> => {
+    const layouts = (await options.topology.view?.layoutsInUse()) ?? [];
+    record.layouts(layouts.length);
+    return layouts.length > 1;
+  };
+  const common = { clock, random, logger };
+  return [
+    startSchedule({
+      ...common,
+      name: "collect",
+      intervalMs: collectIntervalMs,
+      run: (signal) =>
+        runLeasedJob({
+          ...{ ...leased, signal, job: "collect", everyMs: collectIntervalMs * DUE_EARLIER },
+          run: async (lease) => void (await collectNow({ signal: lease })),
+        }),
+    }),
+    startSchedule({
+      ...common,
+      name: "repair",
+      intervalMs: repairIntervalMs,
+      // Again at once while there was something to do: copies that move are queued meanwhile. The count comes after the repairs, which change it.
+      run: async (signal) => {
+        while ((await repairNow({ signal })).chunksRepaired > 0) await countWork({ signal });
+        await countNow({ signal });
+        await countWork({ signal, always: true });
+      },
+    }),
+    startSchedule({
+      ...common,
+      name: "layout",
+      intervalMs: layoutIntervalMs,
+      // Beside repair, whose rounds may take hours: a node that is lost meanwhile must not wait for them.
+      run: async (signal) => {
+        await watchNodes({ signal });
+        await countWork({ signal });
+        if (!(await isLayoutChanging())) return;
+        await runRebalance({ ...leased, signal, everyMs: layoutIntervalMs * DUE_EARLIER }, rebalanceNow);
+        await isLayoutChanging();
+        await countWork({ signal });
+      },
+    }),
+    startSchedule({
+      ...common,
+      name: "check",
+      intervalMs: CHECK_INTERVAL_MS,
+      run: (signal) => record.check(() => examineDatabase(options, signal)),
+    }),
+  ];
 }
 
 /** One pass of rebalance, if it is due in the cluster. It rests ten times as long as the pass took. */

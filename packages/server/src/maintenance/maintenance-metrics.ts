@@ -1,5 +1,5 @@
 import type { CollectReport } from "@ashlar/sdk/engine";
-import type { Clock, Tracer } from "@ashlar/sdk/ports";
+import type { Clock, RemainingWork, Tracer } from "@ashlar/sdk/ports";
 import { inSpan } from "@ashlar/sdk/tracing";
 import { DURATION_BUCKETS_SECONDS, type Metrics } from "../observability/metrics.ts";
 import type { CopiesReport } from "./count-copies.ts";
@@ -15,6 +15,8 @@ export interface MaintenanceRecorder {
   copies(work: () => Promise<CopiesReport>): Promise<void>;
   /** Tells how many layouts are in use. With one, no chunk is behind, whichever gateway moved the last ones. */
   layouts(count: number): void;
+  /** Tells what is left to do. */
+  work(work: RemainingWork): void;
 }
 
 /** @param options.tracer makes each round a span called `maintenance.<task>`; without it, every call in a round would be a trace of its own. */
@@ -35,7 +37,11 @@ export function maintenanceMetrics(options: {
     help: "What background work did, by what was done",
     labelNames: ["what"],
   });
-  const tellRepairs = repairGauges(options);
+  const rate = metrics.gauge({
+    name: "ashlar_repair_bytes_per_second",
+    help: "Bytes of restored copies by the time of the last round that restored any, in this gateway",
+  });
+  const tellWork = workGauges(options);
   const refusing = metrics.gauge({
     name: "ashlar_stores_refusing",
     help: "Chunk stores that delete nothing, because the metadata database is another or an older one than they served: see ashlar fsck",
@@ -43,14 +49,6 @@ export function maintenanceMetrics(options: {
   const damaged = metrics.gauge({
     name: "ashlar_metadata_problems",
     help: "Damages that the last examination and the last collection found in the metadata database",
-  });
-  const behind = metrics.gauge({
-    name: "ashlar_chunks_behind_layout",
-    help: "Chunks that waited after the last pass of rebalance to follow the newest layout; 0 in gateways that did none",
-  });
-  const inUse = metrics.gauge({
-    name: "ashlar_layouts_in_use",
-    help: "The newest layout, and older ones that some chunk still follows: more than 1 while copies move",
   });
   const tellCopies = copiesGauges(options);
   const problems = { check: 0, collection: 0 };
@@ -84,51 +82,73 @@ export function maintenanceMetrics(options: {
     async check(work) {
       tellDamage({ check: (await timed("check", work)).problems });
     },
-    layouts(count) {
-      inUse.set(count);
-      if (count <= 1) behind.set(0);
-    },
+    layouts: tellWork.layouts,
+    work: tellWork.all,
     async copies(work) {
       tellCopies(await timed("copies", work, () => []));
     },
     async rebalance(work) {
       const report = await timed("rebalance", work, ({ chunksBehind: _behind, ...did }) => Object.entries(did));
-      behind.set(report.chunksBehind);
+      tellWork.behind(report.chunksBehind);
       return report;
     },
     async repair(work) {
       const startedAtMs = clock.monotonicMs();
       const report = await timed("repair", work, ({ waiting: _waiting, ...did }) => Object.entries(did));
-      tellRepairs(report, clock.monotonicMs() - startedAtMs);
+      const durationMs = Math.max(1, clock.monotonicMs() - startedAtMs);
+      if (report.bytesRepaired > 0) rate.set(report.bytesRepaired / (durationMs / 1000));
       return report;
     },
   };
 }
 
-/** Creates the gauges of the repair queue. The function that it returns sets them after a round. */
-function repairGauges({
-  metrics,
-}: Pick<Parameters<typeof maintenanceMetrics>[0], "metrics">): (report: RepairReport, durationMs: number) => void {
+/** Creates the gauges of what is left to do, and the functions that set them: all after a count, some as soon as they are known. */
+function workGauges({ metrics }: Pick<Parameters<typeof maintenanceMetrics>[0], "metrics">): {
+  readonly all: (work: RemainingWork) => void;
+  readonly layouts: (count: number) => void;
+  readonly behind: (count: number) => void;
+} {
   const waiting = metrics.gauge({
     name: "ashlar_repairs_waiting",
-    help: "Missing copies that waited for repair after the last round: their node, or every other copy, was away, or time was short",
+    help: "Copies that wait for repair: missing ones, and those that move after a change of the layout",
   });
-  const bytes = metrics.gauge({ name: "ashlar_repair_bytes_waiting", help: "Bytes of the missing copies that wait" });
+  const bytes = metrics.gauge({ name: "ashlar_repair_bytes_waiting", help: "Bytes of the copies that wait" });
   const failing = metrics.gauge({
     name: "ashlar_repairs_failing",
-    help: "Missing copies that could not be restored in five tries or more",
+    help: "Copies that could not be restored in five tries or more",
   });
-  const rate = metrics.gauge({
-    name: "ashlar_repair_bytes_per_second",
-    help: "Bytes of restored copies by the time of the last round that restored any, in this gateway",
+  const behind = metrics.gauge({
+    name: "ashlar_chunks_behind_layout",
+    help: "Chunks that do not follow the newest layout yet",
   });
-  return ({ waiting: nodes, bytesRepaired }, durationMs) => {
-    const sum = (member: "count" | "sizeBytes" | "failingCount"): number =>
-      nodes.reduce((total, node) => total + node[member], 0);
-    waiting.set(sum("count"));
-    bytes.set(sum("sizeBytes"));
-    failing.set(sum("failingCount"));
-    if (bytesRepaired > 0) rate.set(bytesRepaired / (Math.max(1, durationMs) / 1000));
+  const inUse = metrics.gauge({
+    name: "ashlar_layouts_in_use",
+    help: "The newest layout, and older ones that some chunk still follows: more than 1 while copies move",
+  });
+  const counted = metrics.gauge({
+    name: "ashlar_work_counted_timestamp_seconds",
+    help: "When the copies that wait and the chunks behind the newest layout were last counted, in seconds since the Unix epoch; 0: not yet",
+  });
+  const end = metrics.gauge({
+    name: "ashlar_work_expected_end_timestamp_seconds",
+    help: "When nothing of it will be left, at the rate of the last ten minutes, in seconds since the Unix epoch; 0: nothing is left, or it does not become less",
+  });
+  const layouts = (count: number): void => {
+    inUse.set(count);
+    if (count <= 1) behind.set(0);
+  };
+  return {
+    layouts,
+    behind: (count) => behind.set(count),
+    all(work) {
+      layouts(work.layoutsInUse);
+      behind.set(work.chunksBehind);
+      waiting.set(work.copiesWaiting);
+      bytes.set(work.copyBytesWaiting);
+      failing.set(work.copiesFailing);
+      counted.set(work.countedAtMs / 1000);
+      end.set((work.expectedEndAtMs ?? 0) / 1000);
+    },
   };
 }
 

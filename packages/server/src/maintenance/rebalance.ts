@@ -23,6 +23,8 @@ export interface RebalanceOptions extends CallOptions {
 export interface RebalanceReport {
   /** Chunks whose copies lie where the newest layout wants them: their rows follow it now. */
   readonly chunksMoved: number;
+  /** Chunks that nothing names any more: their rows follow the newest layout without copies, which is no progress of the copies. */
+  readonly chunksReleased: number;
   /** Copies that were queued to be made on nodes that lack them. */
   readonly moveCopiesQueued: number;
   /** Chunks of older layouts that wait: for copies, or for a node that is away or has enough to do. */
@@ -47,7 +49,12 @@ interface Pass extends RebalanceOptions {
   readonly lacking: Map<string, number>;
 }
 
-const NOTHING: RebalanceReport = Object.freeze({ chunksMoved: 0, moveCopiesQueued: 0, chunksBehind: 0 });
+const NOTHING: RebalanceReport = Object.freeze({
+  chunksMoved: 0,
+  chunksReleased: 0,
+  moveCopiesQueued: 0,
+  chunksBehind: 0,
+});
 
 /**
  * Lets chunks follow the newest layout. Rows whose copies lie where it wants them move forward; copies that are not there yet are queued like
@@ -73,13 +80,14 @@ export async function rebalance(options: RebalanceOptions): Promise<RebalanceRep
     stores: new Map(stores.map((store) => [store.nodeId, store])),
     lacking: new Map(),
   };
-  const total = { chunksMoved: 0, moveCopiesQueued: 0, chunksBehind: 0 };
+  const total = { ...NOTHING };
   let cursor: string | undefined;
   do {
     const page = await metadata.listOutdatedChunks({ cursor, limit: PAGE_ROWS }, { signal });
     for (let start = 0; start < page.chunks.length; start += STEP) {
       const did = await moveChunks(pass, page.chunks.slice(start, start + STEP));
       total.chunksMoved += did.chunksMoved;
+      total.chunksReleased += did.chunksReleased;
       total.moveCopiesQueued += did.moveCopiesQueued;
       total.chunksBehind += did.chunksBehind;
     }
@@ -98,12 +106,14 @@ async function moveChunks(pass: Pass, chunks: readonly OutdatedChunk[]): Promise
   let moveCopiesQueued = 0;
   for (let start = 0; start < missed.length; start += STEP)
     moveCopiesQueued += await metadata.queueRepairs(missed.slice(start, start + STEP), { signal });
-  const advance = {
-    layoutVersion: newest.layoutVersion,
-    chunks: here.map(({ sizeBytes: _sizeBytes, ...chunk }) => chunk),
+  const advance = async (rows: readonly OutdatedChunk[]): Promise<number> => {
+    const moving = rows.map(({ sizeBytes: _sizeBytes, ...chunk }) => chunk);
+    if (moving.length === 0) return 0;
+    return await metadata.advanceLayouts({ layoutVersion: newest.layoutVersion, chunks: moving }, { signal });
   };
-  const chunksMoved = here.length === 0 ? 0 : await metadata.advanceLayouts(advance, { signal });
-  return { chunksMoved, moveCopiesQueued, chunksBehind: chunks.length - chunksMoved };
+  const chunksMoved = await advance(here.filter(({ isNamed = true }) => isNamed));
+  const chunksReleased = await advance(here.filter(({ isNamed }) => isNamed === false));
+  return { chunksMoved, chunksReleased, moveCopiesQueued, chunksBehind: chunks.length - chunksMoved - chunksReleased };
 }
 
 /** A copy on a node that the newest layout names for a chunk, and the layout of its row does not. */

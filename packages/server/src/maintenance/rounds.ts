@@ -62,6 +62,7 @@ function added(before: CopiesMoved, did: CopiesMoved): CopiesMoved {
   return {
     ...did,
     chunksMoved: before.chunksMoved + did.chunksMoved,
+    chunksReleased: before.chunksReleased + did.chunksReleased,
     moveCopiesQueued: before.moveCopiesQueued + did.moveCopiesQueued,
     chunksRepaired: before.chunksRepaired + did.chunksRepaired,
     bytesRepaired: before.bytesRepaired + did.bytesRepaired,

@@ -17,6 +17,7 @@ import {
   type RegisteredNode,
 } from "@ashlar/sdk/ports";
 import { virtualNodeCount, virtualNodeToken } from "@ashlar/sdk/ring";
+import { assertForgettable, forgottenDisk } from "../metadata/forgotten-nodes.ts";
 import { layoutWithNode, layoutWithoutNode, nodeIdHeld } from "../metadata/layout-changes.ts";
 import { diskLost, isRefused, newLostDisk } from "../metadata/lost-disk.ts";
 import { NODE_DOWN_AFTER_MS, nodeState } from "../metadata/node-state.ts";
@@ -63,7 +64,11 @@ export async function registerNode(
   const layout = await readNewestLayout(session);
   const inLayout = layout?.nodes.some((node) => node.nodeId === nodeId) ?? false;
   const [known] = await session.query<NodeRow>("SELECT * FROM storage_servers WHERE server_id = $1", [nodeId]);
-  const lost = newLostDisk(known && folderOf(known), registration, await session.nowMs());
+  const nowMs = await session.nowMs();
+  const lost =
+    known === undefined
+      ? forgottenDisk(registration, await readLayoutsInUse(session), nowMs)
+      : newLostDisk(folderOf(known), registration, nowMs);
   const row = await upsertNode(session, registration, { inLayout, lost, known });
   if (lost !== undefined && isRefused(registration, lost)) throw diskLost(nodeId, lost);
   if (lost !== undefined)
@@ -113,9 +118,11 @@ async function upsertNode(session: SqlSession, registration: NodeRegistration, b
   const { inLayout, lost, known } = before;
   const keepWeight = inLayout || weight === undefined || Boolean(known?.left_out);
   const nowMs = await session.nowMs();
+  const isNewLost = lost !== undefined && known === undefined;
   const [row] = await session.query<NodeRow>(
     `INSERT INTO storage_servers (server_id, url, zone, weight, software_version, stopped, removed_from_layout, registered_at_ms,
-        last_heartbeat_at_ms, folder_id) VALUES ($1, $2, $3, $4, $5, FALSE, FALSE, $6, $6, $8)
+        last_heartbeat_at_ms, folder_id${isNewLost ? ", lost_at_ms, lost_kind, lost_chunk_count, lost_bytes_used, lost_cursor" : ""})
+      VALUES ($1, $2, $3, $4, $5, FALSE, FALSE, $6, $6, $8${isNewLost ? ", $6, $9, $10, $11, ''" : ""})
       ON CONFLICT (server_id) DO UPDATE SET url = excluded.url, zone = COALESCE(excluded.zone, storage_servers.zone),
         weight = ${keepWeight ? "storage_servers.weight" : "excluded.weight"}, software_version = excluded.software_version,
         stopped = FALSE, left_out = FALSE, last_heartbeat_at_ms = excluded.last_heartbeat_at_ms,
@@ -250,6 +257,7 @@ export async function changeLayout(
   );
   const current = await readNewestLayout(session);
   const layout = changedLayout(current, change, { registered, defaults: policy.defaults });
+  await assertAllForgettable(session, layout, change);
   if (layout !== current) await insertLayout(session, layout);
   const changedIds = new Set(Object.keys(change.weights ?? {}));
   for (const node of layout.nodes) {
@@ -264,5 +272,29 @@ export async function changeLayout(
   for (const nodeId of change.removeNodeIds ?? []) {
     await session.query("UPDATE storage_servers SET removed_from_layout = TRUE WHERE server_id = $1", [nodeId]);
   }
+  for (const nodeId of change.forgetNodeIds ?? []) {
+    await session.query("DELETE FROM hash_ring_nodes WHERE server_id = $1", [nodeId]);
+    await session.query("DELETE FROM storage_servers WHERE server_id = $1", [nodeId]);
+  }
   return layout;
+}
+
+/** Before anything is changed. What the repair queue has for such a node is dropped by the next round of repair. */
+async function assertAllForgettable(
+  session: SqlSession,
+  layout: Layout,
+  { forgetNodeIds = [], acceptLoss }: LayoutChange,
+): Promise<void> {
+  if (forgetNodeIds.length === 0) return;
+  const older = (await readLayoutsInUse(session)).filter(({ layoutVersion }) => layoutVersion < layout.layoutVersion);
+  const nowMs = await session.nowMs();
+  for (const nodeId of forgetNodeIds) {
+    const [row] = await session.query<NodeRow>(
+      "SELECT stopped, last_heartbeat_at_ms FROM storage_servers WHERE server_id = $1",
+      [nodeId],
+    );
+    if (row === undefined) throw nodeNotFound(nodeId);
+    const state = nodeState({ stopped: Boolean(row.stopped), lastHeartbeatAtMs: row.last_heartbeat_at_ms }, nowMs);
+    assertForgettable({ nodeId, state }, { layouts: [layout, ...older], acceptLoss });
+  }
 }

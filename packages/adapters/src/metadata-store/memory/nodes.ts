@@ -3,12 +3,14 @@ import {
   type ClusterSnapshot,
   changedLayout,
   type Layout,
+  type LayoutChange,
   type LayoutHistory,
   type NodeRegistration,
   type NodeRegistry,
   type NodeStats,
   nodeNotFound,
 } from "@ashlar/sdk/ports";
+import { assertForgettable, forgottenDisk } from "../../internal/metadata/forgotten-nodes.ts";
 import { layoutWithNode, layoutWithoutNode, nodeIdHeld } from "../../internal/metadata/layout-changes.ts";
 import { diskLost, isRefused, newLostDisk } from "../../internal/metadata/lost-disk.ts";
 import { nodeState } from "../../internal/metadata/node-state.ts";
@@ -47,6 +49,7 @@ export function memoryNodes(state: MemoryState): NodeRegistry & AwayNodes & Layo
     async changeLayout(change) {
       const context = { registered: state.nodes, defaults: state.layoutDefaults };
       const layout = changedLayout(state.layouts.at(-1), change, context);
+      assertAllForgettable(state, layout, change);
       if (layout !== state.layouts.at(-1)) addLayout(state, layout);
       for (const { nodeId, weight } of layout.nodes) {
         const row = state.nodes.get(nodeId);
@@ -56,9 +59,23 @@ export function memoryNodes(state: MemoryState): NodeRegistry & AwayNodes & Layo
         const row = state.nodes.get(nodeId);
         if (row !== undefined) state.nodes.set(nodeId, { ...row, removedFromLayout: true });
       }
+      for (const nodeId of change.forgetNodeIds ?? []) state.nodes.delete(nodeId);
       return layout;
     },
   };
+}
+
+/** Before anything is changed. */
+function assertAllForgettable(
+  state: MemoryState,
+  layout: Layout,
+  { forgetNodeIds = [], acceptLoss }: LayoutChange,
+): void {
+  const layouts = [layout, ...layoutsInUse(state).filter(({ layoutVersion }) => layoutVersion < layout.layoutVersion)];
+  for (const nodeId of forgetNodeIds) {
+    const row = requireNode(state, nodeId);
+    assertForgettable({ nodeId, state: nodeState(row, state.clock.nowMs()) }, { layouts, acceptLoss });
+  }
 }
 
 function addLayout(state: MemoryState, layout: Layout): void {
@@ -77,7 +94,10 @@ function registeredRow(state: MemoryState, registration: NodeRegistration): Node
       registration.folderId !== undefined && registration.folderId === known.folderId,
     );
   }
-  const lost = newLostDisk(known && { ...known, ...known.stats }, registration, nowMs);
+  const lost =
+    known === undefined
+      ? forgottenDisk(registration, layoutsInUse(state), nowMs)
+      : newLostDisk({ ...known, ...known.stats }, registration, nowMs);
   if (lost !== undefined && isRefused(registration, lost)) throw diskLost(nodeId, lost);
   if (lost !== undefined)
     for (const [key, repair] of state.repairs)
@@ -131,14 +151,19 @@ function newestVersion(state: MemoryState): number {
 
 function clusterSnapshot(state: MemoryState): ClusterSnapshot {
   const nowMs = state.clock.nowMs();
-  const newest = newestVersion(state);
-  const used = new Set([...state.chunks.values()].map((row) => row.layoutVersion));
   const rows = [...state.nodes.values()].sort((a, b) => (a.nodeId < b.nodeId ? -1 : 1));
   return {
     nodes: rows.map((row) => {
       const { stopped: _s, removedFromLayout: _r, leftOut: _l, folderId: _f, lostCursor: _c, ...record } = row;
       return { ...record, state: nodeState(row, nowMs) };
     }),
-    layouts: state.layouts.filter(({ layoutVersion }) => layoutVersion === newest || used.has(layoutVersion)).reverse(),
+    layouts: layoutsInUse(state),
   };
+}
+
+/** Newest first. */
+function layoutsInUse(state: MemoryState): readonly Layout[] {
+  const newest = newestVersion(state);
+  const used = new Set([...state.chunks.values()].map((row) => row.layoutVersion));
+  return state.layouts.filter(({ layoutVersion }) => layoutVersion === newest || used.has(layoutVersion)).reverse();
 }

@@ -78,4 +78,36 @@ export const LOCATION_FAULTS: readonly BrokenMetadataStore[] = [
       },
     }),
   },
+  {
+    fault: "forgets nodes that an older layout needs",
+    caughtBy:
+      "a node that is up, in the layout, unknown, or needed by an older layout is not forgotten, and nothing is changed",
+    override: (sound) => ({
+      changeLayout: async (change, options) => await sound.changeLayout({ ...change, acceptLoss: true }, options),
+    }),
+  },
+  {
+    fault: "makes a new layout when it forgets a node",
+    caughtBy:
+      "a node that no layout needs is forgotten without a new layout, and joins as a new node when it registers again",
+    override: (sound) => ({
+      async changeLayout(change, options) {
+        const layout = await sound.changeLayout(change, options);
+        if (change.forgetNodeIds === undefined) return layout;
+        const factor = layout.replicationFactor;
+        await sound.changeLayout({ replicationFactor: factor + 1 });
+        return await sound.changeLayout({ replicationFactor: factor });
+      },
+    }),
+  },
+  {
+    fault: "takes the copies of a node that was given up for good when it comes back",
+    caughtBy: "a node whose copies were given up comes back as one that lost its disk, whatever its folder holds",
+    override: (sound) => ({
+      async registerNode(registration, options) {
+        const { lostDisk: _lostDisk, ...answer } = await sound.registerNode(registration, options);
+        return answer;
+      },
+    }),
+  },
 ];

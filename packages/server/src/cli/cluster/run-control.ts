@@ -11,7 +11,7 @@ import { visibleText } from "../../observability/control-characters.ts";
 import { formatDuration, formatShare, formatTable } from "../../observability/format.ts";
 import { type CommandCall, textArgument } from "../command.ts";
 import { EXIT_CODES } from "../exit-codes.ts";
-import { askRedundancy, redundancyLines } from "../health/redundancy.ts";
+import { askRedundancy, redundancyJson, redundancyLines } from "../health/redundancy.ts";
 import { pathFlag } from "../shown-command.ts";
 import { advised } from "./cluster-advice.ts";
 import type { DOWN_SETTINGS, KILL_SETTINGS, PLAIN_SETTINGS } from "./cluster-settings.ts";
@@ -27,12 +27,7 @@ export async function runStatus({ settings, signal, output }: PlainCall): Promis
   const redundancy = await askRedundancy(status.url, signal);
   const lines = [`gateway ${status.url}; ${end}`, ...redundancyLines(redundancy, systemClock.nowMs())];
   await output.result(
-    {
-      ...status,
-      chunksByCopies: redundancy.copies?.byCopies,
-      repairs: redundancy.repairs,
-      moves: redundancy.moves,
-    },
+    { ...status, ...redundancyJson(redundancy) },
     `${statusTable(status.processes)}\n\n${lines.join("\n")}`,
   );
   return status.ready ? EXIT_CODES.OK.value : EXIT_CODES.UNAVAILABLE.value;

@@ -8,6 +8,7 @@ import { askNodes, findClockProblems } from "../health/ask-nodes.ts";
 import { findClusterProblems } from "../health/cluster-problems.ts";
 import type { Finding } from "../health/finding.ts";
 import { findFolderProblems } from "../health/folder-problems.ts";
+import type { Redundancy } from "../health/redundancy.ts";
 import { findServerProblems } from "../health/server-problems.ts";
 import { CLUSTER_SETTINGS, openCluster, openTransport } from "../open-client.ts";
 import { shellWord } from "../shown-command.ts";
@@ -56,10 +57,9 @@ async function examine(call: Call, named: string | undefined): Promise<Examinati
     const url = serverUrl(named);
     const transport = await openTransport(settings.transport);
     try {
-      const { findings, isReady, moves } = await findServerProblems({ url, transport, signal });
+      const { findings, isReady, redundancy } = await findServerProblems({ url, transport, signal });
       if (!isReady) return { findings };
-      const areMovesTold = moves !== undefined;
-      const cluster = await examineCluster({ ...call, settings: { ...settings, gateway: url } }, areMovesTold);
+      const cluster = await examineCluster({ ...call, settings: { ...settings, gateway: url } }, redundancy);
       return { ...cluster, findings: [...findings, ...cluster.findings] };
     } finally {
       await transport.close();
@@ -76,14 +76,14 @@ function serverUrl(text: string): string {
 }
 
 /** Examines the cluster behind a gateway, as far as the API key allows. Finds nothing for a storage node. */
-async function examineCluster(call: Call, areMovesTold: boolean = false): Promise<Examination> {
+async function examineCluster(call: Call, redundancy?: Redundancy): Promise<Examination> {
   const { settings, signal } = call;
   try {
     await using cluster = await openCluster(settings);
     const snapshot = await cluster.registry.clusterSnapshot({ signal });
     const answers = await askNodes(snapshot.nodes, signal);
     const nowMs = systemClock.nowMs();
-    const findings = findClusterProblems(snapshot, { answers, nowMs, areMovesTold });
+    const findings = findClusterProblems(snapshot, { answers, nowMs, redundancy });
     return { findings: [...findings, ...findClockProblems(answers, nowMs)] };
   } catch (error) {
     // A storage node does not offer this service.

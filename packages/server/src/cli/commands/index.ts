@@ -17,6 +17,7 @@ import { headCommand } from "./head.ts";
 import { healthCommand } from "./health.ts";
 import { keyCreateCommand, keyLsCommand, keyRmCommand } from "./keys.ts";
 import { layoutChangeCommand, layoutDrainCommand, layoutShowCommand } from "./layout.ts";
+import { layoutForgetCommand } from "./layout-forget.ts";
 import { lsCommand } from "./ls.ts";
 import { mvCommand } from "./mv.ts";
 import { putCommand } from "./put.ts";
@@ -57,6 +58,7 @@ export const COMMANDS: readonly Command[] = Object.freeze([
   ringCommand,
   layoutChangeCommand,
   layoutDrainCommand,
+  layoutForgetCommand,
   layoutShowCommand,
   healthCommand,
   collectCommand,

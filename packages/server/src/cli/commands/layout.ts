@@ -1,14 +1,18 @@
 import type { ClusterSnapshot } from "@ashlar/sdk";
 import { AshlarError } from "@ashlar/sdk/errors";
-import type { LayoutChange } from "@ashlar/sdk/ports";
+import { type LayoutChange, systemClock } from "@ashlar/sdk/ports";
 import { formatCount } from "../../observability/format.ts";
 import { type CommandCall, defineCommand, listArgument } from "../command.ts";
+import { WEIGHT_MAX } from "../config.ts";
+import { exitCodeOf } from "../exit-codes.ts";
 import { askNodes } from "../health/ask-nodes.ts";
-import { previewLayout, previewText } from "../layout/layout-preview.ts";
+import { type LayoutPreview, previewLayout, previewText } from "../layout/layout-preview.ts";
 import { assertDrainable, assertRemovable, awayNodes } from "../layout/layout-risks.ts";
 import { askFigures, type LeaveResult, leaveNodes } from "../layout/leave-nodes.ts";
+import { refusalOf } from "../layout/refusal.ts";
 import { describeLayouts, layoutsJson } from "../layout/shown-layouts.ts";
 import { CLUSTER_SETTINGS, type OpenedCluster, openCluster } from "../open-client.ts";
+import { decimalNumber } from "../settings.ts";
 
 const LEAVE_SETTINGS = [
   ...CLUSTER_SETTINGS,
@@ -37,7 +41,10 @@ export const layoutChangeCommand = defineCommand({
       throw new AshlarError("INVALID_ARGUMENT", "nothing to change: give --weights, --remove or --replication-factor");
     }
     await using cluster = await openCluster(settings);
-    if (settings.layoutDryRun) return await preview(call, cluster, change);
+    if (settings.layoutDryRun) {
+      const snapshot = await cluster.registry.clusterSnapshot({ signal });
+      return await preview(call, { snapshot, change, guard: () => guardRemoval(call, snapshot, removeNodeIds) });
+    }
     if (removeNodeIds.length > 0) return await removeNodes(call, cluster, change);
     const layout = await cluster.registry.changeLayout(change, { signal });
     await output.result(layout, layoutText(layout));
@@ -56,12 +63,13 @@ export const layoutDrainCommand = defineCommand({
     const nodeIds = [...new Set(listArgument(call, 0).flatMap((argument) => argument.split(",")))];
     await using cluster = await openCluster(settings);
     const snapshot = await cluster.registry.clusterSnapshot({ signal });
-    assertDrainable(snapshot, nodeIds, { force: settings.layoutForce || settings.layoutDryRun });
+    const guard = (): void => assertDrainable(snapshot, nodeIds, { force: settings.layoutForce });
+    if (!settings.layoutDryRun) guard();
     const [newest] = snapshot.layouts;
     const taking = (newest?.nodes ?? []).filter(({ nodeId, weight }) => weight > 0 && nodeIds.includes(nodeId));
     const change =
       taking.length === 0 ? undefined : { weights: Object.fromEntries(taking.map(({ nodeId }) => [nodeId, 0])) };
-    if (settings.layoutDryRun) return await preview(call, cluster, change ?? {});
+    if (settings.layoutDryRun) return await preview(call, { snapshot, change: change ?? {}, guard });
     const left = await leaveNodes({ call, cluster, nodeIds, change });
     const { isDone } = left;
     const value = { layoutVersion: left.layout.layoutVersion, nodeIds, isDone };
@@ -88,23 +96,17 @@ export const layoutShowCommand = defineCommand({
     await using cluster = await openCluster(settings);
     const snapshot = await cluster.registry.clusterSnapshot({ signal });
     const figures = await askFigures(settings, signal);
-    await output.result(layoutsJson(snapshot, figures), describeLayouts(snapshot, figures));
+    await output.result(layoutsJson(snapshot, figures), describeLayouts(snapshot, figures, systemClock.nowMs()));
     return 0;
   },
 });
 
 /** @returns the exit code. */
 async function removeNodes(call: ChangeCall, cluster: OpenedCluster, change: LayoutChange): Promise<number> {
-  const { settings, signal, output } = call;
+  const { signal, output } = call;
   const nodeIds = change.removeNodeIds ?? [];
   const snapshot = await cluster.registry.clusterSnapshot({ signal });
-  const answers = await askNodes(
-    snapshot.nodes.filter(({ nodeId }) => nodeIds.includes(nodeId)),
-    signal,
-  );
-  if (!settings.layoutForce)
-    assertRemovable({ snapshot, answers, figures: await askFigures(settings, signal) }, nodeIds);
-  const areAway = awayNodes({ snapshot, answers }, nodeIds).length === nodeIds.length;
+  const { areAway } = await guardRemoval(call, snapshot, nodeIds);
   const left = await leaveNodes({ call, cluster, nodeIds, change });
   const { layout, isDone } = left;
   const end = isDone
@@ -117,15 +119,53 @@ async function removeNodes(call: ChangeCall, cluster: OpenedCluster, change: Lay
   return 0;
 }
 
-async function preview(
-  { output, signal }: Pick<LeaveCall, "output" | "signal">,
-  cluster: OpenedCluster,
-  change: LayoutChange,
-): Promise<number> {
-  const snapshot: ClusterSnapshot = await cluster.registry.clusterSnapshot({ signal });
-  const previewed = previewLayout(snapshot, change);
-  await output.result(previewed, previewText(previewed));
-  return 0;
+/** @throws {AshlarError} PRECONDITION_FAILED if nodes must not be removed. @returns whether all of them are away. */
+async function guardRemoval(
+  { settings, signal }: Pick<ChangeCall, "settings" | "signal">,
+  snapshot: ClusterSnapshot,
+  nodeIds: readonly string[],
+): Promise<{ readonly areAway: boolean }> {
+  if (nodeIds.length === 0) return { areAway: false };
+  const answers = await askNodes(
+    snapshot.nodes.filter(({ nodeId }) => nodeIds.includes(nodeId)),
+    signal,
+  );
+  if (!settings.layoutForce)
+    assertRemovable({ snapshot, answers, figures: await askFigures(settings, signal) }, nodeIds);
+  return { areAway: awayNodes({ snapshot, answers }, nodeIds).length === nodeIds.length };
+}
+
+/** What {@link preview} shows. */
+interface Previewed {
+  readonly snapshot: ClusterSnapshot;
+  readonly change: LayoutChange;
+  /** What refuses the change itself. */
+  readonly guard: () => unknown;
+}
+
+/** Shows what a change would do, and whether it would be refused. @returns the exit code that the change would end with. */
+async function preview({ output }: Pick<LeaveCall, "output">, { snapshot, change, guard }: Previewed): Promise<number> {
+  const refused = await refusalOf(guard);
+  if (refused === undefined) {
+    const previewed = previewLayout(snapshot, change);
+    await output.result(previewed, previewText(previewed));
+    return 0;
+  }
+  const { code, message } = refused;
+  const line = `would be refused: ${message} (${code})`;
+  const previewed = previewIfPossible(snapshot, change);
+  const value = { ...previewed, refused: { code, message } };
+  await output.result(value, previewed === undefined ? line : `${previewText(previewed)}\n${line}`);
+  return exitCodeOf(code);
+}
+
+/** @returns `undefined` for a change that leaves no layout to show. */
+function previewIfPossible(snapshot: ClusterSnapshot, change: LayoutChange): LayoutPreview | undefined {
+  try {
+    return previewLayout(snapshot, change);
+  } catch {
+    return undefined;
+  }
 }
 
 const layoutText = ({ layoutVersion, replicationFactor, nodes }: LeaveResult["layout"]): string =>
@@ -149,9 +189,14 @@ function parseWeights(entries: readonly string[]): Readonly<Record<string, numbe
   if (entries.length === 0) return undefined;
   return Object.fromEntries(
     entries.map((entry) => {
-      const [, nodeId, weight] = entry.match(/^([^=]+)=(\d+(?:\.\d+)?)$/) ?? [];
-      if (nodeId !== undefined && weight !== undefined) return [nodeId, Number(weight)];
-      throw new AshlarError("INVALID_ARGUMENT", `a weight is written id=number, not "${entry}"`);
+      const [, nodeId, text = ""] = entry.match(/^([^=]+)=(.*)$/) ?? [];
+      const refuse = (message: string): never => {
+        throw new AshlarError("INVALID_ARGUMENT", message, { details: { setting: "--weights" } });
+      };
+      if (nodeId === undefined) return refuse(`--weights takes id=number, such as n3=0.5, not "${entry}"`);
+      const weight = decimalNumber(text);
+      if (weight !== undefined && weight <= WEIGHT_MAX) return [nodeId, weight];
+      return refuse(`--weights: the weight of ${nodeId} must be a number from 0 to ${WEIGHT_MAX}, not "${text}"`);
     }),
   );
 }

@@ -4,7 +4,7 @@ import { type NodeShare, shares } from "@ashlar/sdk/ring";
 import { formatBytes, formatDuration, formatShare, formatTable, formatTime } from "../../observability/format.ts";
 import { type CommandCall, defineCommand } from "../command.ts";
 import { askNodes, type NodeAnswers } from "../health/ask-nodes.ts";
-import { askRedundancy, type Redundancy, redundancyLines } from "../health/redundancy.ts";
+import { askRedundancy, type Redundancy, redundancyJson, redundancyLines } from "../health/redundancy.ts";
 import { CLUSTER_SETTINGS, openCluster } from "../open-client.ts";
 
 const SETTINGS = [...CLUSTER_SETTINGS, "json", "debug"] as const;
@@ -27,9 +27,7 @@ export const ringCommand = defineCommand({
       layoutVersion: layout?.layoutVersion ?? 0,
       replicationFactor: layout?.replicationFactor ?? 1,
       layoutsInUse: snapshot.layouts.length,
-      chunksByCopies: redundancy.copies?.byCopies,
-      repairs: redundancy.repairs,
-      moves: redundancy.moves,
+      ...redundancyJson(redundancy),
       nodes: view.map((share) => ({ ...share, ...factsOf(snapshot, answers, share.nodeId) })),
     };
     const nowMs = systemClock.nowMs();

@@ -6,6 +6,7 @@ import type { NodeAnswers } from "./ask-nodes.ts";
 import type { NoAnswer, ReadyAnswer } from "./ask-server.ts";
 import { findClusterProblems } from "./cluster-problems.ts";
 import { checkFinding, clockFinding, diskFinding, type Finding } from "./finding.ts";
+import type { Redundancy } from "./redundancy.ts";
 
 function node(nodeId: string, more: Partial<NodeRecord> = {}): NodeRecord {
   const times = { registeredAtMs: 0, lastHeartbeatAtMs: NOW_MS };
@@ -202,6 +203,7 @@ function changed(
 }
 
 const MINUTE_MS = 60_000;
+const MOVING: Redundancy = { moves: { chunkCount: 5, layoutCount: 2, countedAtMs: NOW_MS - MINUTE_MS } };
 const away = (minutes: number) => ({ state: "down", lastHeartbeatAtMs: NOW_MS - minutes * MINUTE_MS }) as const;
 const four = (more: Partial<NodeRecord> = {}): readonly NodeRecord[] => [
   ...["a", "b", "c"].map((id) => node(id)),
@@ -214,7 +216,7 @@ test("older layouts in use are a note that says that copies move; not twice if t
     level: "note",
     what: "some chunks still follow older layouts (1): their copies are moving to where layout 2 wants them",
   });
-  const told = findClusterProblems(snapshot, { nowMs: NOW_MS, areMovesTold: true });
+  const told = findClusterProblems(snapshot, { nowMs: NOW_MS, redundancy: MOVING });
   expect(told.map(({ level }) => level)).toEqual(["ok", "ok", "ok", "ok"]);
 });
 
@@ -223,7 +225,7 @@ test("older layouts that stay because a node of the newest one is away for long 
   expect(stuck).toMatchObject({ level: "warning", action: expect.stringMatching(/^start d again/) });
   expect(stuck?.what).toContain("it wants some on d (away for 12m)");
   // Told by figures or not: this is what keeps them from moving.
-  const told = findClusterProblems(changed(four(away(12))), { nowMs: NOW_MS, areMovesTold: true });
+  const told = findClusterProblems(changed(four(away(12))), { nowMs: NOW_MS, redundancy: MOVING });
   expect(told.at(-1)).toEqual(stuck);
   expect(problems(changed(four(away(9)))).at(-1)?.level).toBe("note");
   // A drained node that is away keeps nothing from moving.
@@ -239,7 +241,43 @@ test("a node that was left out because it is away says since when, and whether i
   const [, , , made] = problems(changed(four(away(12)), { without: ["d"], older: false }));
   expect(made).toMatchObject({
     level: "note",
-    what: "d has been away for 12m and is not part of the layout; its copies were made on others",
+    what: "d has been away for 12m and is not part of the layout; no chunk follows a layout that names it",
+  });
+});
+
+test("copies of a node that is away were made only if a count since then says so; it says how old it is", () => {
+  const told = (redundancy: Redundancy, older = false): Finding | undefined =>
+    findClusterProblems(changed(four(away(12)), { without: ["d"], older }), { nowMs: NOW_MS, redundancy })[3];
+  const counted = (minutes: number, short: number): Redundancy => {
+    const countedAtMs = NOW_MS - minutes * MINUTE_MS;
+    return { copies: { byCopies: [0, 0, short, 40 - short], lost: 0, short, countedAtMs }, countedAtMs };
+  };
+  expect(told(counted(3, 0))).toMatchObject({
+    level: "note",
+    what: expect.stringMatching(
+      /; its copies were made on others: 40 of 40 chunks have all copies \(counted 3m ago\)$/,
+    ),
+    action: expect.stringContaining("ashlar layout forget d"),
+  });
+  expect(told(counted(3, 4))).toMatchObject({
+    level: "warning",
+    what: expect.stringMatching(/names it, but only 36 of 40 chunks have all copies \(counted 3m ago\)$/),
+    action: expect.stringMatching(/^start it again/),
+  });
+  // From before it went away: its own copies counted.
+  expect(told(counted(12, 0))).toMatchObject({
+    level: "note",
+    what: expect.stringMatching(/names it; chunks were not counted since \(counted 12m ago\)$/),
+  });
+  const repairs = { kind: "missing", count: 2, sizeBytes: 9, failingCount: 0, bytesPerSecond: 0 } as const;
+  const waits = told({ ...counted(3, 0), repairs: { ...repairs, countedAtMs: NOW_MS - 20_000 } });
+  expect(waits).toMatchObject({
+    level: "warning",
+    what: expect.stringMatching(/but 2 copies wait for repair \(counted 20s ago\)$/),
+  });
+  expect(told(MOVING, true)).toMatchObject({
+    level: "warning",
+    what: expect.stringMatching(/; its copies are made on others: 5 chunks are behind \(counted 1m ago\)$/),
   });
 });
 
@@ -256,6 +294,30 @@ test("a node that is drained or taken out says whether it is still needed", () =
   expect(needed?.action).toMatch(/^keep it running until nothing is behind/);
   const [, , , free] = problems(changed(four(), { without: ["d"], older: false }));
   expect(free?.action).toMatch(/^stop it/);
+});
+
+test("a drained node that does not run is a note that says to remove it, and none while its copies still move", () => {
+  const drained = (more: Partial<NodeRecord>, layouts: number[], answers?: NodeAnswers): Finding | undefined => {
+    const { nodes, layouts: all } = cluster(four(more), layouts);
+    const [newest, ...older] = all;
+    const placed = newest!.nodes.map((entry) => (entry.nodeId === "d" ? { ...entry, weight: 0 } : entry));
+    return problems({ nodes, layouts: [{ ...newest!, nodes: placed }, ...older] }, answers)[3];
+  };
+  const stopped = { state: "stopped", lastHeartbeatAtMs: NOW_MS - 5 * MINUTE_MS } as const;
+  expect(drained(stopped, [2])).toMatchObject({ level: "note", what: "d is drained and stopped: remove it" });
+  expect(drained(stopped, [2])?.action).toMatch(/^ashlar layout --remove d/);
+  expect(drained(away(12), [2])).toMatchObject({ level: "note", what: "d is drained and away for 12m: remove it" });
+  // Killed a moment ago: the registry takes it for up, and nothing listens there.
+  expect(drained({}, [2], new Map([["d", refused]]))).toMatchObject({ level: "note" });
+  expect(drained({ ...stopped, url: "ftp://d" }, [2])).toMatchObject({ level: "note" });
+  for (const [more, level] of [
+    [stopped, "warning"],
+    [away(1), "broken"],
+  ] as const) {
+    const moving = drained(more, [2, 1]);
+    expect(moving).toMatchObject({ level, what: expect.stringContaining("its copies are still moving") });
+    expect(moving?.action).toMatch(/^start it again at http/);
+  }
 });
 
 test("a node whose URL nobody can use is broken in every state and counts as away; its password stays hidden", () => {

@@ -5,23 +5,27 @@ import { type Layout, type LostDisk, lostDiskWords, type NodeRecord, shownUrl } 
 import { createPlacement, PARTITION_COUNT } from "@ashlar/sdk/ring";
 import { DISK_RESERVE_BYTES, lostDiskAction } from "../../node/index.ts";
 import { formatBytes, formatCount, formatDuration, formatShare, formatTime } from "../../observability/format.ts";
+import { awaySinceMs } from "../layout/away-since.ts";
 import { layoutsPlacingOn } from "../layout/layouts-in-use.ts";
 import { answerFinding, isUsable, type NodeAnswers } from "./ask-nodes.ts";
+import { completeText } from "./copies.ts";
+import { ageText } from "./figure-age.ts";
 import { diskFinding, type Finding } from "./finding.ts";
+import type { Redundancy } from "./redundancy.ts";
 
 /** What {@link findClusterProblems} knows besides the registry. */
 export interface ClusterFacts {
   /** What nodes say now; it counts more than their last heartbeats in the registry. */
   readonly answers?: NodeAnswers;
   readonly nowMs: number;
-  /** Whether another finding tells that chunks are behind the newest layout. Default false. */
-  readonly areMovesTold?: boolean;
+  /** What a gateway tells of the copies; other findings say it. Default: nobody was asked. */
+  readonly redundancy?: Redundancy | undefined;
 }
 
 /** What is wrong with the nodes and layouts of a cluster. Pure. */
 export function findClusterProblems(
   snapshot: ClusterSnapshot,
-  { answers = new Map(), nowMs, areMovesTold = false }: ClusterFacts,
+  { answers = new Map(), nowMs, redundancy = {} }: ClusterFacts,
 ): readonly Finding[] {
   const [layout] = snapshot.layouts;
   if (layout === undefined) {
@@ -34,9 +38,9 @@ export function findClusterProblems(
       },
     ];
   }
-  const findings = snapshot.nodes.map((node) => nodeFinding(node, { snapshot, layout, answers, nowMs }));
+  const findings = snapshot.nodes.map((node) => nodeFinding(node, { snapshot, layout, answers, nowMs, redundancy }));
   findings.push(...findWriteProblems(snapshot, layout, answers));
-  findings.push(...olderLayoutFindings(snapshot, { answers, nowMs, areMovesTold }));
+  findings.push(...olderLayoutFindings(snapshot, { answers, nowMs, redundancy }));
   return findings;
 }
 
@@ -47,6 +51,7 @@ interface NodeContext {
   readonly layout: Layout;
   readonly answers: NodeAnswers;
   readonly nowMs: number;
+  readonly redundancy: Redundancy;
 }
 
 function nodeFinding(node: NodeRecord, context: NodeContext): Finding {
@@ -55,6 +60,8 @@ function nodeFinding(node: NodeRecord, context: NodeContext): Finding {
   const placed = layout.nodes.find((entry) => entry.nodeId === nodeId);
   const lastSeen = `last heartbeat ${formatTime(node.lastHeartbeatAtMs)} UTC`;
   if (placed === undefined) return unplacedFinding(node, context);
+  const left = placed.weight > 0 ? undefined : drainedAwayFinding(node, context);
+  if (left !== undefined) return left;
   if (!isUsable(node)) {
     return {
       level: "broken",
@@ -95,20 +102,38 @@ function drainedText(nodeId: string, { layouts }: ClusterSnapshot): string {
   return `; it is drained (weight 0): no new chunk goes there, and ${isNeeded ? "its copies are moving to other nodes" : "no object needs a copy there"}`;
 }
 
-/** A node that is registered and not in the newest layout: an operator took it out, or it was away for too long. */
-function unplacedFinding(node: NodeRecord, { snapshot, nowMs }: NodeContext): Finding {
-  const { nodeId } = node;
-  const isNeeded = layoutsPlacingOn(snapshot.layouts, [nodeId]).length > 0;
-  if (node.state !== "up") {
+/**
+ * A drained node that does not run. That is what a drain is for, unless copies are still moving from it.
+ *
+ * @returns `undefined` if it runs, as far as is known.
+ */
+function drainedAwayFinding(node: NodeRecord, { snapshot, answers, nowMs }: NodeContext): Finding | undefined {
+  const { nodeId, url, state } = node;
+  const answer = answers.get(nodeId);
+  const isRefused = answer !== undefined && "reason" in answer && answer.isRefused;
+  if (state === "up" && !isRefused) return undefined;
+  const how = state === "stopped" ? "stopped" : `away for ${awayFor(node, nowMs)}`;
+  if (layoutsPlacingOn(snapshot.layouts, [nodeId]).length === 0) {
     return {
-      level: isNeeded ? "warning" : "note",
-      what: `${nodeId} has been away for ${awayFor(node, nowMs)} and is not part of the layout; its copies ${isNeeded ? "are made" : "were made"} on others`,
-      why: isNeeded
-        ? "until they are made, chunks that it holds have one copy less"
-        : "no chunk needs it; what it still holds is checked and used if it comes back",
-      action: `start it again, and it joins the layout by itself, unless it was taken out: then also ashlar layout --weights ${nodeId}=1; if it is gone for good, nothing`,
+      level: "note",
+      what: `${nodeId} is drained and ${how}: remove it`,
+      why: "no chunk needs a copy there; it stays listed until it is taken out of the layout",
+      action: `ashlar layout --remove ${nodeId}; to use it again, start it, and: ashlar layout --weights ${nodeId}=1`,
     };
   }
+  return {
+    level: state === "stopped" ? "warning" : "broken",
+    what: `${nodeId} is ${how}, and its copies are still moving to other nodes`,
+    why: "until they are made elsewhere, chunks that it holds have one copy less",
+    action: `start it again at ${shownUrl(url)}, and keep it running until nothing is behind: ashlar layout show; if it is lost for good: ashlar layout --remove ${nodeId}`,
+  };
+}
+
+/** A node that is registered and not in the newest layout: an operator took it out, or it was away for too long. */
+function unplacedFinding(node: NodeRecord, context: NodeContext): Finding {
+  const { nodeId } = node;
+  const isNeeded = layoutsPlacingOn(context.snapshot.layouts, [nodeId]).length > 0;
+  if (node.state !== "up") return unplacedAwayFinding(node, isNeeded, context);
   return {
     level: "note",
     what: `${nodeId} is not part of the layout`,
@@ -121,6 +146,65 @@ function unplacedFinding(node: NodeRecord, { snapshot, nowMs }: NodeContext): Fi
   };
 }
 
+function unplacedAwayFinding(node: NodeRecord, isNeeded: boolean, { nowMs, redundancy }: NodeContext): Finding {
+  const { nodeId } = node;
+  const what = `${nodeId} has been away for ${awayFor(node, nowMs)} and is not part of the layout`;
+  const back = `start it again, and it joins the layout by itself, unless it was taken out: then also ashlar layout --weights ${nodeId}=1`;
+  if (isNeeded) {
+    const { moves } = redundancy;
+    const left =
+      moves === undefined || moves.chunkCount === 0
+        ? ""
+        : `: ${formatCount(moves.chunkCount, "chunk")} ${moves.chunkCount === 1 ? "is" : "are"} behind${ageText(moves.countedAtMs, nowMs)}`;
+    return {
+      level: "warning",
+      what: `${what}; its copies are made on others${left}`,
+      why: "until they are made, chunks that it holds have one copy less",
+      action: `${back}; if it is gone for good, nothing`,
+    };
+  }
+  const { isComplete, text } = copiesWithout(node, redundancy, nowMs);
+  return {
+    level: isComplete === false ? "warning" : "note",
+    what: `${what}; ${text}`,
+    why:
+      isComplete === false
+        ? "no layout in use places a chunk there, but a copy that is missing elsewhere may be there"
+        : "no layout in use places a chunk there; what it still holds is checked and used if it comes back",
+    action:
+      isComplete === false
+        ? `${back}; if it is gone for good, let repair restore the copies first`
+        : `${back}; if it is gone for good: ashlar layout forget ${nodeId}`,
+  };
+}
+
+/**
+ * Whether every chunk has all its copies without a node that is away, in words that say how old the figures are. A count from before it went away took
+ * its copies for ones that are up, so it says nothing.
+ *
+ * @returns `isComplete` is `undefined` if that is not known.
+ */
+function copiesWithout(
+  node: NodeRecord,
+  { copies, countedAtMs, repairs }: Redundancy,
+  nowMs: number,
+): { readonly isComplete: boolean | undefined; readonly text: string } {
+  if (repairs !== undefined && repairs.kind !== "moving") {
+    const { count } = repairs;
+    const waits = `${formatCount(count, "copy", "copies")} ${count === 1 ? "waits" : "wait"} for repair${ageText(repairs.countedAtMs, nowMs)}`;
+    return { isComplete: false, text: `no chunk follows a layout that names it, but ${waits}` };
+  }
+  if (countedAtMs === undefined || countedAtMs < awaySinceMs([node])) {
+    const reason = countedAtMs === undefined ? "" : `; chunks were not counted since${ageText(countedAtMs, nowMs)}`;
+    return { isComplete: undefined, text: `no chunk follows a layout that names it${reason}` };
+  }
+  if (copies === undefined) return { isComplete: true, text: "there are no chunks on nodes" };
+  const complete = completeText(copies, nowMs);
+  return copies.short === 0
+    ? { isComplete: true, text: `its copies were made on others: ${complete}` }
+    : { isComplete: false, text: `no chunk follows a layout that names it, but only ${complete}` };
+}
+
 const awayFor = ({ lastHeartbeatAtMs }: NodeRecord, nowMs: number): string =>
   formatDuration(Math.max(0, Math.round((nowMs - lastHeartbeatAtMs) / 1000) * 1000));
 
@@ -130,7 +214,7 @@ const awayFor = ({ lastHeartbeatAtMs }: NodeRecord, nowMs: number): string =>
  */
 function olderLayoutFindings(
   { nodes, layouts: [newest, ...older] }: ClusterSnapshot,
-  { answers, nowMs, areMovesTold }: Required<ClusterFacts>,
+  { answers, nowMs, redundancy }: Pick<NodeContext, "answers" | "nowMs" | "redundancy">,
 ): readonly Finding[] {
   if (newest === undefined || older.length === 0) return [];
   const versions = older.map((entry) => entry.layoutVersion).join(", ");
@@ -152,7 +236,7 @@ function olderLayoutFindings(
       },
     ];
   }
-  if (areMovesTold) return [];
+  if (redundancy.moves !== undefined) return [];
   return [
     {
       level: "note",

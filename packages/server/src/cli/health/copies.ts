@@ -1,6 +1,7 @@
 import { LIMITS } from "@ashlar/sdk/limits";
-import { formatCount, formatDuration } from "../../observability/format.ts";
+import { formatCount } from "../../observability/format.ts";
 import type { Figures } from "./ask-server.ts";
+import { countedAgo } from "./figure-age.ts";
 import type { Finding } from "./finding.ts";
 
 /** Chunks by their copies, as a gateway last counted them. */
@@ -34,8 +35,13 @@ export function copiesOf(figure: Figures | undefined): CountedCopies | undefined
 /** The count as one line: most copies first. */
 export function copiesLine({ byCopies, countedAtMs }: CountedCopies, nowMs: number): string {
   const counts = byCopies.map((count, copies) => `${copies}: ${count}`).reverse();
-  const ago = formatDuration(Math.max(0, Math.round((nowMs - countedAtMs) / 1000) * 1000));
-  return `chunks by copies on nodes that are up: ${counts.join(", ")} (counted ${ago} ago)`;
+  return `chunks by copies on nodes that are up: ${counts.join(", ")} (${countedAgo(countedAtMs, nowMs)})`;
+}
+
+/** How many chunks were counted, and how many of them have all the copies that their layout asks for, as words. */
+export function completeText({ byCopies, short, countedAtMs }: CountedCopies, nowMs: number): string {
+  const total = byCopies.reduce((sum, count) => sum + count, 0);
+  return `${total - short} of ${formatCount(total, "chunk")} ${total === 1 ? "has" : "have"} all copies (${countedAgo(countedAtMs, nowMs)})`;
 }
 
 /** What the count means. */

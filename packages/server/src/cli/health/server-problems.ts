@@ -2,11 +2,12 @@ import { AshlarError } from "@ashlar/sdk/errors";
 import { systemClock, type Transport } from "@ashlar/sdk/ports";
 import { formatBytes, formatCount } from "../../observability/format.ts";
 import { askReadiness, type Figures, readFigures } from "./ask-server.ts";
-import { copiesFindings, copiesOf } from "./copies.ts";
+import { copiesFindings } from "./copies.ts";
 import { checkFinding, clockFinding, diskFinding, type Finding } from "./finding.ts";
 import { damagedMetadata } from "./folder-problems.ts";
-import { type MovingChunks, movesFindings, movesOf } from "./moves.ts";
-import { repairFindings, repairsOf } from "./repairs.ts";
+import { movesFindings } from "./moves.ts";
+import { type Redundancy, redundancyOf } from "./redundancy.ts";
+import { repairFindings } from "./repairs.ts";
 
 /** What {@link findServerProblems} asks. */
 export interface ServerToExamine {
@@ -21,8 +22,8 @@ export interface ServerExamination {
   readonly findings: readonly Finding[];
   /** It and its dependencies are ready, so it can be asked about its cluster. */
   readonly isReady: boolean;
-  /** Chunks that are behind the newest layout, if the server tells; a finding says so. */
-  readonly moves?: MovingChunks | undefined;
+  /** What the server tells of its cluster's copies; findings say so. */
+  readonly redundancy?: Redundancy | undefined;
 }
 
 const ANSWER_MS = 5000;
@@ -55,20 +56,22 @@ export async function findServerProblems({ url, transport, signal }: ServerToExa
   // A gateway reports the fullest of its disks.
   const disk = "metadata" in answer.checks ? "fullest disk" : "disk";
   findings.push(...(await diskOf(disk, { url, transport, signal })));
-  return { findings, isReady: answer.ready, moves: movesOf(figure) };
+  return { findings, isReady: answer.ready, redundancy: redundancyOf(figure) };
 }
 
 /** Problems that background work has found; only gateways have these metrics. */
 function maintenanceProblems(figure: Figures | undefined): readonly Finding[] {
   const damages = figure?.("ashlar_metadata_problems") ?? 0;
   const refusing = figure?.("ashlar_stores_refusing") ?? 0;
+  const { moves, repairs, copies } = redundancyOf(figure);
+  const nowMs = systemClock.nowMs();
   return [
     ...(damages === 0 ? [] : [damagedMetadata(`${formatCount(damages, "finding")}, listed in the gateway's log`)]),
     ...(refusing === 0 ? [] : [refusingStores(refusing)]),
     ...damagedCopies(figure),
-    ...movesFindings(movesOf(figure)),
-    ...repairFindings(repairsOf(figure)),
-    ...copiesFindings(copiesOf(figure), systemClock.nowMs()),
+    ...movesFindings(moves, nowMs),
+    ...repairFindings(repairs, nowMs),
+    ...copiesFindings(copies, nowMs),
   ];
 }
 

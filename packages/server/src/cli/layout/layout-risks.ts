@@ -1,14 +1,11 @@
 import type { ClusterSnapshot } from "@ashlar/sdk";
 import { AshlarError } from "@ashlar/sdk/errors";
-import { LIMITS } from "@ashlar/sdk/limits";
-import { type Layout, type NodeRecord, nodeNotFound } from "@ashlar/sdk/ports";
+import { type Layout, nodeNotFound } from "@ashlar/sdk/ports";
 import { formatCount, formatDuration } from "../../observability/format.ts";
 import type { NodeAnswers } from "../health/ask-nodes.ts";
 import type { Redundancy } from "../health/redundancy.ts";
+import { awaySinceMs } from "./away-since.ts";
 import { layoutsPlacingOn, placingNodeIds } from "./layouts-in-use.ts";
-
-/** Age of the last heartbeat from which the registry counts a node as down, and a count of copies as one without it. */
-const DOWN_AFTER_MS = LIMITS.HEARTBEAT_INTERVAL_MS * LIMITS.HEARTBEAT_MISSED_MAX;
 
 /**
  * Refuses a drain that makes no sense or leaves too few nodes.
@@ -83,9 +80,7 @@ export function assertRemovable(facts: RemovalFacts, nodeIds: readonly string[])
   }
   const records = snapshot.nodes.filter(({ nodeId }) => needed.includes(nodeId));
   if (figures.countedAtMs < awaySinceMs(records)) {
-    refuse(
-      `the gateway has not counted the copies since (it does within ${formatDuration(COUNT_INTERVAL_MS)}; try again then)`,
-    );
+    refuse(`the gateway has not counted the copies since (${COUNT_WAIT_TEXT})`);
   }
   const withoutCopy = figures.copies?.byCopies[0] ?? 0;
   if (withoutCopy > 0)
@@ -94,13 +89,8 @@ export function assertRemovable(facts: RemovalFacts, nodeIds: readonly string[])
 
 /** A gateway counts at most every five minutes, after a round of repair. */
 const COUNT_INTERVAL_MS = 6 * 60_000;
-
-/** From when on a count saw all of them as away. */
-function awaySinceMs(nodes: readonly NodeRecord[]): number {
-  return Math.max(
-    ...nodes.map(({ state, lastHeartbeatAtMs }) => lastHeartbeatAtMs + (state === "stopped" ? 0 : DOWN_AFTER_MS)),
-  );
-}
+/** What to do about a count that is too old. */
+export const COUNT_WAIT_TEXT: string = `it does within ${formatDuration(COUNT_INTERVAL_MS)}; try again then`;
 
 /** What a layout asks for and cannot have, and nodes of it that take no chunks, in plain words. */
 export function layoutWarnings(layout: Layout): readonly string[] {

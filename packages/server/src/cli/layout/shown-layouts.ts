@@ -8,7 +8,7 @@ import { layoutWarnings } from "./layout-risks.ts";
 import { placingNodeIds } from "./layouts-in-use.ts";
 
 /** `layout show --json`: the layouts in use, newest first, the shares by the newest one, and what is behind it. */
-export function layoutsJson(snapshot: ClusterSnapshot, { moves, repairs }: Redundancy): object {
+export function layoutsJson(snapshot: ClusterSnapshot, { moves, repairs, ...times }: Redundancy): object {
   const [newest] = snapshot.layouts;
   return {
     layoutVersion: newest?.layoutVersion ?? 0,
@@ -17,11 +17,13 @@ export function layoutsJson(snapshot: ClusterSnapshot, { moves, repairs }: Redun
     nodes: newest === undefined ? [] : shares(newest),
     chunksBehind: snapshot.layouts.length > 1 ? moves?.chunkCount : 0,
     repairs,
+    workCountedAtMs: times.workCountedAtMs,
+    expectedEndAtMs: times.expectedEndAtMs,
   };
 }
 
 /** The same for people. */
-export function describeLayouts(snapshot: ClusterSnapshot, { moves, repairs }: Redundancy): string {
+export function describeLayouts(snapshot: ClusterSnapshot, { moves, repairs }: Redundancy, nowMs: number): string {
   const [newest, ...older] = snapshot.layouts;
   if (newest === undefined) return "no layout: one local store holds everything, or no storage node has registered yet";
   const { layoutVersion, replicationFactor } = newest;
@@ -42,7 +44,7 @@ export function describeLayouts(snapshot: ClusterSnapshot, { moves, repairs }: R
     lines.push(`some chunks still follow layout ${layout.layoutVersion}${needs}`);
   }
   if (older.length === 0) lines.push(`nothing is behind: every chunk follows layout ${layoutVersion}`);
-  else if (moves !== undefined) lines.push(movesLine(moves));
-  if (repairs !== undefined) lines.push(repairsLine(repairs));
+  else if (moves !== undefined) lines.push(movesLine(moves, nowMs));
+  if (repairs !== undefined) lines.push(repairsLine(repairs, nowMs));
   return lines.join("\n");
 }

@@ -18,7 +18,10 @@ export const CLUSTER_OPERATIONS = Object.freeze({
   getCluster: operation({
     access: "read-or-cluster",
     scope: "nothing",
-    run: ({ metadata }, _none: object, { signal }) => metadata.clusterSnapshot({ signal }),
+    async run({ metadata, remainingWork }, _none: object, { signal }) {
+      const snapshot = await metadata.clusterSnapshot({ signal });
+      return { ...snapshot, work: remainingWork() };
+    },
   }),
   registerNode: operation({
     access: "cluster",

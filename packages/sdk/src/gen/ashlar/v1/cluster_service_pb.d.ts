@@ -258,6 +258,68 @@ export declare type Node = Message<"ashlar.v1.Node"> & {
 export declare const NodeSchema: GenMessage<Node>;
 
 /**
+ * What background work has still to do in the cluster, as the gateway last counted it.
+ *
+ * @generated from message ashlar.v1.RemainingWork
+ */
+export declare type RemainingWork = Message<"ashlar.v1.RemainingWork"> & {
+  /**
+   * The newest layout, and older ones that some chunk still follows.
+   *
+   * @generated from field: uint32 layouts_in_use = 1;
+   */
+  layoutsInUse: number;
+
+  /**
+   * Chunks that follow an older layout than the newest.
+   *
+   * @generated from field: uint64 chunks_behind = 2;
+   */
+  chunksBehind: bigint;
+
+  /**
+   * Copies that wait for repair: those that are missing, and while chunks are behind those that move.
+   *
+   * @generated from field: uint64 copies_waiting = 3;
+   */
+  copiesWaiting: bigint;
+
+  /**
+   * Bytes of these copies.
+   *
+   * @generated from field: uint64 copy_bytes_waiting = 4;
+   */
+  copyBytesWaiting: bigint;
+
+  /**
+   * Those of them that could not be made in several tries.
+   *
+   * @generated from field: uint64 copies_failing = 5;
+   */
+  copiesFailing: bigint;
+
+  /**
+   * When this was counted, in ms since the Unix epoch on the gateway's clock.
+   *
+   * @generated from field: uint64 counted_at_ms = 6;
+   */
+  countedAtMs: bigint;
+
+  /**
+   * When nothing will be left at the rate of the last ten minutes, in ms since the Unix epoch. 0: nothing is left, or it did not become less.
+   *
+   * @generated from field: uint64 expected_end_at_ms = 7;
+   */
+  expectedEndAtMs: bigint;
+};
+
+/**
+ * Describes the message ashlar.v1.RemainingWork.
+ * Use `create(RemainingWorkSchema)` to create a new message.
+ */
+export declare const RemainingWorkSchema: GenMessage<RemainingWork>;
+
+/**
  * Request of GetCluster.
  *
  * @generated from message ashlar.v1.GetClusterRequest
@@ -304,6 +366,13 @@ export declare type GetClusterResponse = Message<"ashlar.v1.GetClusterResponse">
    * @generated from field: uint64 chunk_max_bytes = 4;
    */
   chunkMaxBytes: bigint;
+
+  /**
+   * What is left to do. Absent: the gateway does no background work, or has not counted yet.
+   *
+   * @generated from field: ashlar.v1.RemainingWork work = 5;
+   */
+  work?: RemainingWork | undefined;
 };
 
 /**
@@ -523,6 +592,20 @@ export declare type ChangeLayoutRequest = Message<"ashlar.v1.ChangeLayoutRequest
    * @generated from field: repeated string remove_node_ids = 3;
    */
   removeNodeIds: string[];
+
+  /**
+   * Ids of nodes outside of the layout to forget, at most 256: they are not listed any more, and register as new ones if they come back.
+   *
+   * @generated from field: repeated string forget_node_ids = 4;
+   */
+  forgetNodeIds: string[];
+
+  /**
+   * Forget nodes on which older layouts in use place copies, too: those copies count as lost from then on.
+   *
+   * @generated from field: bool accept_loss = 5;
+   */
+  acceptLoss: boolean;
 };
 
 /**
@@ -681,7 +764,8 @@ export declare const ClusterService: GenService<{
     output: typeof StopNodeResponseSchema;
   },
   /**
-   * Applies a change as a new layout version. Errors: INVALID_ARGUMENT if no node would remain; NOT_FOUND for an unknown node.
+   * Applies a change as a new layout version; forgetting nodes makes none. Errors: INVALID_ARGUMENT if no node would remain; NOT_FOUND for an unknown
+   * node; FAILED_PRECONDITION for a node to forget that is up, in the newest layout, or, without accept_loss, named by an older one in use.
    *
    * @generated from rpc ashlar.v1.ClusterService.ChangeLayout
    */
