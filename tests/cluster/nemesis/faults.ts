@@ -6,9 +6,9 @@ import { type NemesisServers, pause, type Server, signal as sendSignal } from ".
 import { lacks } from "./whole.ts";
 
 /**
- * What fails, in three rows that run side by side: nodes, gateways, the database. In each row one fault follows the other, so the copies of one node at
- * most are away at a time, and after a node lost its disk the next copies are taken for good only when the cluster is whole again. More would be allowed to
- * lose data, and would prove nothing. The order of the faults, and what they hit, comes from the seed; when they happen depends on the machine too.
+ * What fails, in four rows that run side by side: nodes, links to nodes, gateways, the database. In each row one fault follows the other, so the copies
+ * of two nodes at most are away at a time. After a node lost its disk the next copies are taken for good only when the cluster is whole again, and while
+ * copies are taken no link is cut. More would be allowed to lose data, and would prove nothing. The order of the faults, and what they hit, comes from the seed; when they happen depends on the machine too.
  */
 const ROWS = {
   node: [
@@ -22,6 +22,8 @@ const ROWS = {
     "add a node",
     "remove a node",
   ],
+  // Only clients and gateways are cut off: the database hears from the node, so that it counts as up.
+  link: ["cut a link", "lose the answers of a link", "slow a link"],
   gateway: ["kill a gateway"],
   database: ["kill the database", "restart the database", "freeze the database"],
 } as const;
@@ -37,6 +39,7 @@ const LONG_RUN_SECONDS = 150;
 /** Shortest and longest pause before a fault, in ms. */
 const PAUSES: Readonly<Record<Row, readonly [number, number]>> = {
   node: [300, 1500],
+  link: [2000, 6000],
   gateway: [6000, 13_000],
   database: [8000, 14_000],
 };
@@ -92,6 +95,8 @@ export interface FaultRecord {
   readonly wipes: Array<{ readonly nodeId: string; readonly atMs: number }>;
   /** Faults that could not be undone. */
   readonly findings: Finding[];
+  /** What holds the links, and the copies that are taken for good: one of them at a time. */
+  busy: "link" | "copies" | undefined;
   lastEndedAtMs: number;
 }
 
@@ -108,7 +113,7 @@ export interface FaultOptions {
 
 export function createFaultRecord(): FaultRecord {
   const healing = { damaged: 0, met: 0, putAgain: 0, unwanted: 0 };
-  return { counts: new Map(), healing, wipes: [], findings: [], lastEndedAtMs: performance.now() };
+  return { counts: new Map(), healing, wipes: [], findings: [], busy: undefined, lastEndedAtMs: performance.now() };
 }
 
 /** Runs until the signal, and leaves every server running. */
@@ -183,6 +188,11 @@ async function cause(fault: Fault, options: FaultOptions): Promise<Caused> {
       if (servers.nodes.length <= NODES_MIN) return await cause({ ...fault, kind: "add a node" }, options);
       await remove(node, options);
       return { kind, of };
+    case "cut a link":
+    case "lose the answers of a link":
+    case "slow a link":
+      await alone("link", options, () => hurtLink(kind, node, 1000 + length * 6000, signal));
+      return { kind, of };
     case "kill a gateway": {
       const gateway = servers.gateways[Math.floor(which * servers.gateways.length)] as Server;
       await kill(gateway, length * 3000, signal);
@@ -204,6 +214,36 @@ async function kill(server: Server, awayMs: number, signal: AbortSignal): Promis
   await server.kill();
   await rest(awayMs, signal);
   await server.start();
+}
+
+const SLOW_BYTES_PER_SECOND = 64 * 1024;
+
+async function hurtLink(kind: FaultKind, { link }: Server, hurtMs: number, signal: AbortSignal): Promise<void> {
+  if (link === undefined) throw new Error("nodes have links");
+  if (kind === "cut a link") link.stop();
+  else if (kind === "slow a link") link.throttle(SLOW_BYTES_PER_SECOND);
+  else link.swallowAnswers(true);
+  await rest(hurtMs, signal);
+  link.resume();
+  link.throttle(undefined);
+  link.swallowAnswers(false);
+  // Connections that lack a part of an answer would wait for it for ever.
+  if (kind === "lose the answers of a link") link.cut();
+}
+
+/** Runs something while the other kind does not run. */
+async function alone<T>(
+  what: "link" | "copies",
+  { record }: Pick<FaultOptions, "record">,
+  run: () => Promise<T>,
+): Promise<T> {
+  while (record.busy !== undefined) await pause(50);
+  record.busy = what;
+  try {
+    return await run();
+  } finally {
+    record.busy = undefined;
+  }
 }
 
 async function freezeNode(node: Server, frozenMs: number, signal: AbortSignal): Promise<void> {
@@ -241,7 +281,7 @@ async function takeForGood(
     }
     await rest(250, signal);
   }
-  await take();
+  await alone("copies", { record }, take);
   return { kind: fault.kind, of: node.name };
 }
 

@@ -12,6 +12,7 @@ import pg from "pg";
 import { NODEJS_ARGUMENTS } from "../../support/ashlar-program.ts";
 import { freePort } from "../../support/free-ports.ts";
 import { type ServerProcess, startServerProcess } from "../../support/server-process.ts";
+import { startTcpProxy, type TcpProxy } from "../../support/tcp-proxy.ts";
 import { createTempFolder, type TempFolder } from "../../support/temp-folder.ts";
 import { CHUNK_BYTES } from "./contents.ts";
 import type { GatewayProgramOptions } from "./gateway-program.ts";
@@ -34,14 +35,21 @@ export class Server {
   readonly name: string;
   /** Of a node: its data. */
   readonly folder: string | undefined;
+  /** Of a node: gateways and direct clients reach it through this; it reaches the database by itself. */
+  readonly link: TcpProxy | undefined;
   readonly #start: () => Promise<ServerProcess>;
   #process: ServerProcess | undefined;
   /** Logs of the processes that ended. */
   #before = "";
 
-  constructor(name: string, start: () => Promise<ServerProcess>, folder?: string) {
+  constructor(
+    name: string,
+    start: () => Promise<ServerProcess>,
+    { folder, link }: { readonly folder?: string; readonly link?: TcpProxy } = {},
+  ) {
     this.name = name;
     this.folder = folder;
+    this.link = link;
     this.#start = start;
   }
 
@@ -118,6 +126,7 @@ export class NemesisServers {
   readonly metadata: MetadataStore;
   readonly #clusterKey = randomBytes(32).toString("hex");
   readonly #pool: pg.Pool;
+  readonly #links: TcpProxy[] = [];
   #nodesMade = 0;
 
   private constructor(
@@ -178,14 +187,19 @@ export class NemesisServers {
     const nodeId = `n${++this.#nodesMade}`;
     const folder = this.folder.at(nodeId);
     const port = String(await freePort());
-    const own = ["--server-id", nodeId, "--data-dir", folder, "--port", port, "--heartbeat-interval", HEARTBEAT_MS];
+    const link = await startTcpProxy(`http://127.0.0.1:${port}`);
+    const own = [
+      ...["--server-id", nodeId, "--data-dir", folder, "--port", port, "--public-url", link.url],
+      ...["--heartbeat-interval", HEARTBEAT_MS],
+    ];
     const env = {
       ...{ DATABASE_URL: this.postgres.url, CLUSTER_KEY: this.#clusterKey },
       ...{ ASHLAR_DURABILITY: "os", REPLICATION_FACTOR: "3" },
     };
-    const node = new Server(nodeId, () => startServerProcess(["node", ...own], env), folder);
+    const node = new Server(nodeId, () => startServerProcess(["node", ...own], env), { folder, link });
     await node.start();
     this.nodes.push(node);
+    this.#links.push(link);
     return node;
   }
 
@@ -234,6 +248,7 @@ export class NemesisServers {
   async dispose(): Promise<void> {
     for (const { client } of this.seats) await client.close();
     await Promise.all(this.all.map((server) => server.kill()));
+    for (const link of this.#links) await link.close();
     for (const pid of this.postgresPids()) signal(pid, "SIGCONT");
     await this.metadata.close();
     await this.#pool.end().catch(() => {});
