@@ -285,6 +285,32 @@ describe("rebalance", () => {
   });
 });
 
+describe("the log", () => {
+  it.each([
+    ["NODE_UNAVAILABLE", "info"],
+    ["INTERNAL", "warn"],
+  ] as const)("tells a node that answers %s at the level %s: one that was stopped is no fault", async (code, level) => {
+    await put("kept");
+    const lines: string[] = [];
+    const line = (of: string) => (_fields: object, message: string) => void lines.push(`${of} ${message}`);
+    const logger = { ...silentLogger, info: line("info"), warn: line("warn"), error: line("error") };
+    const layoutsInUse = async () => (await metadata.clusterSnapshot()).layouts;
+    const failing = async (): Promise<never> => {
+      throw new AshlarError(code, "the node does not answer");
+    };
+    const allStores = async (): Promise<NamedStore[]> =>
+      nodes.map(({ nodeId, store }) => ({
+        ...{ nodeId, available: true },
+        store: nodeId === "c" ? { ...store, hasChunks: failing, listChunks: failing } : store,
+      }));
+    const following = { ...topology, allStores, view: { layoutsInUse, placementOf: createPlacement } };
+    expect(await maintenanceOf({ topology: following, logger }).runOnce()).toMatchObject({ chunksBehind: 1 });
+    expect(lines).toContain(`${level} a node did not say which copies it has; its chunks stay where they are`);
+    expect(lines).toContain(`${level} orphan sweep skipped a store`);
+    if (level === "info") expect(lines.filter((text) => !text.startsWith("info"))).toEqual([]);
+  });
+});
+
 describe("repair by several workers", () => {
   /** Makes one node miss chunks. @returns how often each was written there since. */
   async function missed(count: number): Promise<ReadonlyMap<string, number>> {
