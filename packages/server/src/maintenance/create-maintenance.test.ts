@@ -285,6 +285,29 @@ describe("rebalance", () => {
   });
 });
 
+describe("what is left to do", () => {
+  it("is told by every gateway, and a database that cannot count it stops no work", async () => {
+    nodes[2]!.up = false;
+    await put("key");
+    const maintenance = maintenanceOf();
+    expect(maintenance.remainingWork()).toBeUndefined();
+    await maintenance.runOnce();
+    expect(maintenance.remainingWork()).toMatchObject({ copiesWaiting: 1, copyBytesWaiting: CHUNK_BYTES });
+    nodes[2]!.up = true;
+    let counts = 0;
+    const slow: MetadataStore = {
+      ...metadata,
+      // The first and the second are those of repair itself.
+      async countRepairs(call) {
+        if (++counts > 2) throw new AshlarError("METADATA_UNAVAILABLE", "the statement took too long");
+        return await metadata.countRepairs(call);
+      },
+    };
+    expect(await maintenanceOf({ metadata: slow }).runOnce()).toMatchObject({ chunksRepaired: 1 });
+    expect(counts).toBe(3);
+  });
+});
+
 describe("the log", () => {
   it.each([
     ["NODE_UNAVAILABLE", "info"],
