@@ -181,7 +181,8 @@ describe("messages", () => {
       [["cluster", "up", "--path"]],
     ])("%s says so where no folder can be made", async (argv) => {
     const env = {
-      CLUSTER_KEY: "k".repeat(32),
+      // A cluster on one machine makes a key of its own.
+      CLUSTER_KEY: argv[0] === "cluster" ? undefined : "k".repeat(32),
       DATABASE_URL: argv[0] === "node" ? "postgres://127.0.0.1:1/x" : undefined,
     };
     const run = await cli([...argv, "/proc/ashlar/store"], { env });
@@ -278,9 +279,19 @@ describe("messages", () => {
     expect(debug.stderr).toContain("caused by");
   });
 
+  test("name the variable of a server that has no effect on a whole cluster, and what to do instead", async () => {
+    const refused = await cli(["cluster", "up"], { env: { ...environment(), PORT: "9001" } });
+    expect([refused.exitCode, refused.stderr]).toEqual([
+      2,
+      expect.stringContaining(
+        "PORT has no effect on `cluster up`: unset it; ports are chosen with --gateway-port and --node-port (INVALID_ARGUMENT)",
+      ),
+    ]);
+  });
+
   test("name the variable that is wrong, and never a secret's value", async () => {
     expect((await cli(["ls"], { env: { ...environment(), ASHLAR_TIMEOUT_MS: "soon" } })).stderr).toContain(
-      'ASHLAR_TIMEOUT_MS must be a duration, such as 500ms, 30s, 5m, 1h or 7d, not "soon"',
+      'ASHLAR_TIMEOUT_MS must be a duration of at least 1ms, such as 500ms, 30s, 5m, 1h or 7d, not "soon"',
     );
     const run = await cli(["gateway"], { env: { DATABASE_URL: "no url but a secret", CLUSTER_KEY: "k".repeat(32) } });
     expect(run.exitCode).toBe(2);

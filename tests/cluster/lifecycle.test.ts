@@ -9,13 +9,16 @@ import { LocalCluster, pidsOf, runs, type ShownStatus } from "./local-cluster.ts
 const CLUSTER_MS = 300_000;
 const bytes = testBytes(3_000_000, 5);
 
+/** In the environment of `cluster up`, for its servers. */
+const SERVER_SETTINGS = { RE_REPLICATE_AFTER_MS: "7m", COLLECT_INTERVAL_MS: "11m", CHUNK_MAX_BYTES: "8MiB" };
+
 let cluster: LocalCluster;
 let up: SpawnedCli;
 let first: ShownStatus;
 
 beforeAll(async () => {
   cluster = await LocalCluster.create();
-  up = cluster.up(["--nodes", "3", "--gateway-port", "0"]);
+  up = cluster.up(["--nodes", "3", "--gateway-port", "0"], SERVER_SETTINGS);
   first = await cluster.ready();
 }, CLUSTER_MS);
 afterAll(async () => {
@@ -29,6 +32,16 @@ describe("a cluster in one folder", { timeout: CLUSTER_MS }, () => {
     expect(text).toContain("cluster kill node-3");
     expect(up.stdout()).toMatch(/postgres +ready \(pid \d+\)[\s\S]*node-1 +starting[\s\S]*gateway +ready/);
     expect(up.stdout()).not.toContain(cluster.env(first).ASHLAR_API_KEY);
+  });
+
+  test("gives its servers the settings of its environment", async () => {
+    const { ASHLAR_API_KEY = "" } = cluster.env(first);
+    const answer = await fetch(`${first.url}/ashlar.v1.ClusterService/GetCluster`, {
+      method: "POST",
+      headers: { "content-type": "application/json", authorization: `Bearer ${ASHLAR_API_KEY}` },
+      body: "{}",
+    });
+    expect(await answer.json()).toMatchObject({ chunkMaxBytes: String(8 * 1024 * 1024) });
   });
 
   test("keeps its secrets for its owner", () => {

@@ -108,6 +108,27 @@ describe.each(["memory", "sqlite", "postgres"] as const)(
       await expectReadable();
     });
 
+    test("clients are told what is left to do, and that nothing is left in the end", { timeout: 120_000 }, async () => {
+      await start(metadata, 4);
+      const left = async () => (await client.cluster()).work;
+      await expect
+        .poll(left, { timeout: 30_000 })
+        .toMatchObject({ layoutsInUse: 1, chunksBehind: 0, copiesWaiting: 0 });
+      // It joins, and nobody answers there: what belongs on it stays behind.
+      const startedAtMs = Date.now();
+      const ghost = { nodeId: "ghost", url: "http://127.0.0.1:1", softwareVersion: "1" };
+      await cluster.metadata.registerNode(ghost);
+      await expect.poll(async () => (await left())?.chunksBehind, { timeout: 30_000 }).toBeGreaterThan(0);
+      const seen = (await left())!;
+      expect(seen.layoutsInUse).toBe(2);
+      expect(seen.chunksBehind).toBeLessThanOrEqual(CHUNK_COUNT);
+      expect(seen.countedAtMs).toBeGreaterThanOrEqual(startedAtMs);
+      await cluster.metadata.changeLayout({ removeNodeIds: ["ghost"] });
+      await untilMoved();
+      await expect.poll(left, { timeout: 30_000 }).toMatchObject({ layoutsInUse: 1, chunksBehind: 0 });
+      expect((await left())?.expectedEndAtMs).toBeUndefined();
+    });
+
     test("a node of weight 0 ends with nothing, and can go", { timeout: 120_000 }, async () => {
       await start(metadata, 4);
       const drained = cluster.nodes[0]!;

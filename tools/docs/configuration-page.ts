@@ -20,7 +20,8 @@ export function configurationPage(): string {
     command.summary,
   ]);
   const groups = Object.entries(SETTING_GROUPS).map(([group, settings]) => {
-    return `## ${HEADINGS[group as keyof typeof SETTING_GROUPS]}\n\n${table(settings)}`;
+    const more = group === "localCluster" ? `\n\n${clusterText()}` : "";
+    return `## ${HEADINGS[group as keyof typeof SETTING_GROUPS]}\n\n${table(settings)}${more}`;
   });
   return `${GENERATED_NOTE}
 
@@ -38,6 +39,21 @@ ${markdownTable([["command", "what it does"], ...commands])}
 
 ${groups.join("\n\n")}
 `;
+}
+
+/** Which settings of servers `cluster up` takes, and which it refuses. */
+function clusterText(): string {
+  const { settings = [], refuses = {} } = COMMANDS.find(({ name }) => name === "cluster up") ?? {};
+  const all: Readonly<Record<string, Setting>> = Object.assign({}, ...Object.values(SETTING_GROUPS));
+  const ofServers = { ...SETTING_GROUPS.upload, ...SETTING_GROUPS.server, ...SETTING_GROUPS.storageNode };
+  const passed = settings.filter((name) => name in ofServers).map((name) => all[name]);
+  const rows = Object.entries(refuses).map(([name, instead]) => [code(all[name]?.env), instead ?? ""]);
+  return `\`ashlar cluster up\` takes these settings of servers, as flags and as variables, and passes them on to its gateway and nodes:
+${passed.map((setting) => code(setting?.flag?.match(/--[a-z-]+/)?.[0] ?? setting?.env)).join(", ")}.
+
+Variables that make no sense for a whole cluster are refused, so that nobody believes that they work:
+
+${markdownTable([["variable", "instead"], ...rows])}`;
 }
 
 function table(settings: Readonly<Record<string, Setting>>): string {

@@ -47,6 +47,7 @@ export type {
   ObjectListEntry,
   ObjectListPage,
   PartInfo,
+  RemainingWork,
   TransferProgress,
   WriteCondition,
 } from "./ports/index.ts";

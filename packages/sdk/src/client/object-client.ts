@@ -105,7 +105,7 @@ export interface ObjectClient {
 
   /** Frees what nothing names any more. @throws {AshlarError} UNSUPPORTED in seats where servers do it. */
   collect(input?: ClientCallOptions): Promise<CollectReport>;
-  /** Nodes and layouts behind the seat. @throws {AshlarError} UNSUPPORTED where there is no cluster. */
+  /** Nodes and layouts behind the seat, and what its background work has still to do (`work`). @throws {AshlarError} UNSUPPORTED where there is no cluster. */
   cluster(input?: ClientCallOptions): Promise<ClusterSnapshot>;
 
   /**

@@ -15,6 +15,7 @@ import type {
   MetadataExamination,
 } from "../ports/index.ts";
 import { systemClock } from "../ports/system.ts";
+import { levelOfAnswer } from "./level-of-answer.ts";
 import { type MarkedDeletes, openMarkedDeletes } from "./marked-deletes.ts";
 import { CANDIDATES_MAX, findNamedChunks } from "./named-chunks.ts";
 import { findStaleCopies } from "./stale-copies.ts";
@@ -201,7 +202,7 @@ async function tryDelete(
     const error = AshlarError.from(thrown);
     if (signal?.aborted) throw error;
     if (error.code === "METADATA_CORRUPT") return undefined; // logged by the deletes
-    logger.warn(
+    logger[levelOfAnswer(error)](
       { err: error, nodeId: target.nodeId },
       "a store did not answer the collector; its chunks stay for the next run",
     );
@@ -263,7 +264,7 @@ async function sweepOrphans(run: Run): Promise<SweepReport> {
     } catch (thrown) {
       const error = AshlarError.from(thrown);
       if (run.signal?.aborted || error.code === "METADATA_UNAVAILABLE") throw error;
-      run.logger.warn({ err: error, nodeId: target.nodeId }, "orphan sweep skipped a store");
+      run.logger[levelOfAnswer(error)]({ err: error, nodeId: target.nodeId }, "orphan sweep skipped a store");
     }
   }
   return total;

@@ -9,6 +9,7 @@ export { type CollectOptions, type CollectReport, collect } from "./collect.ts";
 export { createEngine } from "./create-engine.ts";
 export type { EngineOptions } from "./engine-context.ts";
 export { type ExamineOptions, examineStore, type StoreProblem } from "./examine-store.ts";
+export { levelOfAnswer } from "./level-of-answer.ts";
 export { type DatabaseStepOptions, takeDatabaseStep } from "./marked-deletes.ts";
 export { namingObject } from "./read-object.ts";
 export {

@@ -61,6 +61,8 @@ export interface BadCopy {
   readonly nodeId: string;
   /** `absent` may be right: the node may belong to a newer layout than the chunk. */
   readonly fault: "absent" | "corrupt";
+  /** Not every layout in use places the chunk there: while copies move, the node need not have it yet. */
+  readonly mayLack?: boolean | undefined;
 }
 
 /** The object for which a chunk is read. */
@@ -596,7 +598,7 @@ async function askStore(
   }
 }
 
-/** Logs a copy that is missing or damaged, and tells `onBadCopy`. */
+/** Logs a copy that is missing or damaged, and tells `onBadCopy`, who knows whether it is known to be missing, and logs it if not. */
 function noteBadCopy(
   { logger, onBadCopy }: ReplicationContext,
   { chunkId, options: { readFor, queuedNodeId } }: Get,
@@ -608,9 +610,9 @@ function noteBadCopy(
   }: Pick<BadCopy, "nodeId" | "fault"> & Pick<NamedStore, "mayLack"> & { readonly error?: AshlarError },
 ): void {
   const fields = { nodeId, chunkId: encodeHex(chunkId), ...readFor };
-  if (fault === "absent") logger[mayLack === true ? "debug" : "warn"](fields, "replica is absent");
+  if (fault === "absent") logger[mayLack === true || onBadCopy ? "debug" : "warn"](fields, "replica is absent");
   else logger.error({ ...fields, problem: error?.details.problem ?? error?.message }, "replica is corrupt");
-  if (nodeId !== queuedNodeId) onBadCopy?.({ chunkId, nodeId, fault });
+  if (nodeId !== queuedNodeId) onBadCopy?.({ chunkId, nodeId, fault, mayLack });
 }
 
 /** Whether an answer has the right length, and the right digest if it is a whole chunk. @param read.toldBytes size of the chunk by its store. */

@@ -1,6 +1,7 @@
 import { AshlarError } from "../errors/index.ts";
 import { type Digest, encodeHex } from "../hash/digest.ts";
 import type { CallOptions, ChunkLocations, ListedChunk, Logger } from "../ports/index.ts";
+import { levelOfAnswer } from "./level-of-answer.ts";
 import type { NamedStore, Topology } from "./topology.ts";
 
 /** What {@link findStaleCopies} takes. */
@@ -68,7 +69,8 @@ async function presentOn(
   } catch (thrown) {
     const error = AshlarError.from(thrown);
     if (signal?.aborted) throw error;
-    logger.warn({ err: error, nodeId: holder.nodeId }, "a node did not say which copies it has; older copies stay");
+    const level = levelOfAnswer(error);
+    logger[level]({ err: error, nodeId: holder.nodeId }, "a node did not say which copies it has; older copies stay");
     return new Set();
   }
 }

@@ -33,6 +33,8 @@ export interface Command {
   readonly isDefault?: boolean;
   readonly arguments: readonly CommandArgument[];
   readonly settings: readonly SettingName[];
+  /** Settings that this command does not take, and whose variables it refuses, because who sets them expects something: each with what to do instead. */
+  readonly refuses?: Readonly<Partial<Record<SettingName, string>>>;
   /** Lines as they would be typed, without the name of the program. */
   readonly examples: readonly string[];
   /** @returns the exit code; nothing means 0. */

@@ -28,7 +28,7 @@ export type SettingUnit =
 export interface Setting {
   /** In commander's notation, with the name of the value; absent: only the environment sets it. */
   readonly flag?: string;
-  /** Environment variable; the flag wins over it, an empty one counts as not set. */
+  /** Environment variable; the flag wins over it, an empty one counts as not set. That of a `flag` is 1, true, 0 or false. */
   readonly env?: string;
   readonly unit: SettingUnit;
   /** Smallest and largest value, in bytes, ms or as a count; absent: what the unit allows. */

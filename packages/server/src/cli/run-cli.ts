@@ -3,6 +3,7 @@ import { type Command as Commander, CommanderError } from "commander";
 import { visibleLines, visibleText } from "../observability/control-characters.ts";
 import { type CliIo, createOutput, jsonText } from "./cli-io.ts";
 import type { Command } from "./command.ts";
+import { SETTINGS, type Setting, type SettingName } from "./config.ts";
 import { EXIT_CODES, exitCodeOf, Interruption } from "./exit-codes.ts";
 import { closest, type HintContext, hintFor } from "./hints.ts";
 import { createProgram, type Dispatch } from "./program.ts";
@@ -37,6 +38,7 @@ export async function runCli(options: CliOptions): Promise<number> {
   const json = argv.includes("--json");
   const dispatch: Dispatch = async (command, args, flags) => {
     assertNotEmpty(command, args);
+    assertNoneRefused(command, env);
     const { values, given } = resolveSettings([...command.settings], flags, env);
     hintContext = { command: command.name, args, settings: values, env };
     const output = createOutput(options, { json: values.json });
@@ -107,6 +109,17 @@ interface ReportOptions {
  *
  * @returns the exit code for the error.
  */
+/** A variable that is set in vain would be believed to work. */
+function assertNoneRefused({ name: command, refuses = {} }: Command, env: Environment): void {
+  for (const [name, instead] of Object.entries(refuses)) {
+    const { env: variable = "" }: Setting = SETTINGS[name as SettingName];
+    if ((env[variable] ?? "") === "") continue;
+    throw new AshlarError("INVALID_ARGUMENT", `${variable} has no effect on \`${command}\`: unset it; ${instead}`, {
+      details: { setting: variable },
+    });
+  }
+}
+
 async function reportError(thrown: unknown, options: ReportOptions): Promise<number> {
   if (thrown instanceof CommanderError) return reportUsage(thrown, options);
   const error = AshlarError.from(thrown);

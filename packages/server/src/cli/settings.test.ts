@@ -201,3 +201,11 @@ test("a flag that begins with no- is true only where the command line has it", (
   expect(read({ wait: false })).toEqual([true, true]);
   expect(read({})).toEqual([false, false]);
 });
+
+test("the variable of a flag turns it on and off, and anything else is refused", () => {
+  const read = (text: string): boolean =>
+    resolveSettings(["refuseLostDisk"], {}, { REFUSE_LOST_DISK: text }).values.refuseLostDisk;
+  expect(["1", "true", "0", "false", ""].map(read)).toEqual([true, true, false, false, false]);
+  expect(refusal(() => read("yes"))).toBe('REFUSE_LOST_DISK must be 1, true, 0 or false, not "yes"');
+  expect(resolveSettings(["refuseLostDisk"], { refuseLostDisk: true }, {}).values.refuseLostDisk).toBe(true);
+});

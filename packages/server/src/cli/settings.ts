@@ -64,12 +64,23 @@ export function resolveSettings<Name extends SettingName>(
     const isHidden = setting.choiceGroup !== undefined && decidedGroups.has(setting.choiceGroup);
     const variable = setting.env === undefined || isHidden ? undefined : env[setting.env];
     if (typeof flag === "string") values[name] = parse(setting, flag, setting.flag?.match(/--[a-z-]+/)?.[0] ?? name);
-    else if (setting.unit === "flag") values[name] = flag === true;
+    else if (setting.unit === "flag")
+      values[name] =
+        flag === true || (variable !== undefined && variable !== "" && isOn(variable, setting.env ?? name));
     else if (variable !== undefined && variable !== "") values[name] = parse(setting, variable, setting.env ?? name);
     else values[name] = setting.default ?? (isList(setting) ? [] : undefined);
     if (flag !== undefined || (variable !== undefined && variable !== "")) given.add(name);
   }
   return { values: Object.freeze(values) as Settings<Name>, given };
+}
+
+/** Reads the variable of a setting whose flag takes no value. */
+function isOn(text: string, origin: string): boolean {
+  if (text === "1" || text === "true") return true;
+  if (text === "0" || text === "false") return false;
+  throw new AshlarError("INVALID_ARGUMENT", `${origin} must be 1, true, 0 or false, not "${text}"`, {
+    details: { setting: origin },
+  });
 }
 
 function parse(setting: Setting, text: string, origin: string): unknown {

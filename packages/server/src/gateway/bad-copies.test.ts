@@ -14,8 +14,10 @@ interface Subject {
   readonly copies: BadCopies;
   /** What the database was told, call by call. */
   readonly told: MissedCopy[][];
-  /** Answers calls of the database; default: all are queued. */
-  answer: () => Promise<void>;
+  /** Answers calls of the database; default: all are queued. A number: so many were not in the queue before. */
+  answer: () => Promise<unknown>;
+  /** Lines of the log: level and message. */
+  readonly lines: string[];
   passMs(ms: number): void;
   /** Waits until the database has been told `count` times. */
   calls(count: number): Promise<void>;
@@ -32,19 +34,21 @@ async function prepare(): Promise<Subject> {
   const metrics = createMetrics();
   const queueRepairs: RepairQueue["queueRepairs"] = async (copies) => {
     told.push([...copies]);
-    await subject.answer();
-    return copies.length;
+    const queued = await subject.answer();
+    return typeof queued === "number" ? queued : copies.length;
   };
+  const lines: string[] = [];
+  const line = (level: string) => (_fields: object, message: string) => void lines.push(`${level} ${message}`);
   const copies = createBadCopies({
     metadata: { queueRepairs },
     topology: { view: createClusterView({ registry, clock: systemClock, logger: silentLogger }) },
     clock: { monotonicMs: () => nowMs },
-    logger: silentLogger,
+    logger: { ...silentLogger, debug: line("debug"), info: line("info"), warn: line("warn"), error: line("error") },
     metrics,
   });
   onTestFinished(() => copies.close());
   const subject: Subject = {
-    ...{ copies, told },
+    ...{ copies, told, lines },
     answer: async () => {},
     passMs(ms) {
       nowMs += ms;
@@ -90,6 +94,25 @@ it("tells nothing of a node that no layout in use places the chunk on", async ()
   await subject.calls(1);
   expect(subject.told.flat().map(({ nodeId }) => nodeId)).toEqual(["n1"]);
   expect(subject.told[0]?.[0]?.layoutVersions).toContain(2);
+});
+
+it("warns of copies that nobody knew to be missing, and not of those that wait for repair or for a change of the layout", async () => {
+  const subject = await prepare();
+  subject.copies.note({ ...absent(anyId(), "n2"), mayLack: true });
+  await subject.calls(1);
+  // Queued by the commit that did not reach the node.
+  subject.answer = async () => 0;
+  subject.copies.note(absent(anyId()));
+  await subject.calls(2);
+  subject.answer = async () => 1;
+  subject.copies.note(absent(anyId()));
+  await subject.calls(3);
+  await expect
+    .poll(() => subject.lines)
+    .toEqual([
+      "info copies that move, and that readers missed, are queued for repair",
+      "warn copies that readers missed are queued for repair",
+    ]);
 });
 
 it("tells a copy again whose call failed, when the next reader meets it", async () => {

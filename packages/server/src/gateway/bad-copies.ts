@@ -26,6 +26,8 @@ export interface BadCopies {
 
 /** Copies of one call to the database. */
 const BATCH = 256;
+/** Copies of a batch that a line names: enough to begin with. */
+const LOGGED = 5;
 
 /**
  * Read repair: the copies that readers miss go to the repair queue, each once, and maintenance restores them.
@@ -66,17 +68,24 @@ export function createBadCopies({ metadata, topology, clock, logger, metrics }: 
       againAtMs.delete(oldest);
     }
   };
+  /** Those that the queue knows already are no news: they were missed by a write, or their node lost its disk. */
+  const queueThose = async (copies: readonly BadCopy[]): Promise<void> => {
+    const placed = await placedCopies(topology, copies);
+    const queued = placed.length === 0 ? 0 : await metadata.queueRepairs(placed, { signal });
+    repairs.add(queued, { outcome: "queued" });
+    if (queued === 0) return;
+    const isMoving = copies[0]?.mayLack === true;
+    const some = placed.slice(0, LOGGED).map(({ chunkId, nodeId }) => ({ chunkId: encodeHex(chunkId), nodeId }));
+    if (isMoving) logger.info({ queued }, "copies that move, and that readers missed, are queued for repair");
+    else logger.warn({ queued, copies: some }, "copies that readers missed are queued for repair");
+  };
   const queue = async (): Promise<void> => {
     while (waiting.size > 0 && !signal.aborted) {
       const batch = [...waiting].slice(0, BATCH);
       try {
-        const placed = await placedCopies(
-          topology,
-          batch.map(([, copy]) => copy),
-        );
-        const queued = placed.length === 0 ? 0 : await metadata.queueRepairs(placed, { signal });
-        repairs.add(queued, { outcome: "queued" });
-        if (queued > 0) logger.info({ queued }, "copies that readers missed are queued for repair");
+        const copies = batch.map(([, copy]) => copy);
+        await queueThose(copies.filter(({ mayLack }) => mayLack !== true));
+        await queueThose(copies.filter(({ mayLack }) => mayLack === true));
         for (const [name] of batch) waiting.delete(name);
       } catch (error) {
         repairs.add(waiting.size, { outcome: "failed" });

@@ -285,6 +285,55 @@ describe("rebalance", () => {
   });
 });
 
+describe("what is left to do", () => {
+  it("is told by every gateway, and a database that cannot count it stops no work", async () => {
+    nodes[2]!.up = false;
+    await put("key");
+    const maintenance = maintenanceOf();
+    expect(maintenance.remainingWork()).toBeUndefined();
+    await maintenance.runOnce();
+    expect(maintenance.remainingWork()).toMatchObject({ copiesWaiting: 1, copyBytesWaiting: CHUNK_BYTES });
+    nodes[2]!.up = true;
+    let counts = 0;
+    const slow: MetadataStore = {
+      ...metadata,
+      // The first and the second are those of repair itself.
+      async countRepairs(call) {
+        if (++counts > 2) throw new AshlarError("METADATA_UNAVAILABLE", "the statement took too long");
+        return await metadata.countRepairs(call);
+      },
+    };
+    expect(await maintenanceOf({ metadata: slow }).runOnce()).toMatchObject({ chunksRepaired: 1 });
+    expect(counts).toBe(3);
+  });
+});
+
+describe("the log", () => {
+  it.each([
+    ["NODE_UNAVAILABLE", "info"],
+    ["INTERNAL", "warn"],
+  ] as const)("tells a node that answers %s at the level %s: one that was stopped is no fault", async (code, level) => {
+    await put("kept");
+    const lines: string[] = [];
+    const line = (of: string) => (_fields: object, message: string) => void lines.push(`${of} ${message}`);
+    const logger = { ...silentLogger, info: line("info"), warn: line("warn"), error: line("error") };
+    const layoutsInUse = async () => (await metadata.clusterSnapshot()).layouts;
+    const failing = async (): Promise<never> => {
+      throw new AshlarError(code, "the node does not answer");
+    };
+    const allStores = async (): Promise<NamedStore[]> =>
+      nodes.map(({ nodeId, store }) => ({
+        ...{ nodeId, available: true },
+        store: nodeId === "c" ? { ...store, hasChunks: failing, listChunks: failing } : store,
+      }));
+    const following = { ...topology, allStores, view: { layoutsInUse, placementOf: createPlacement } };
+    expect(await maintenanceOf({ topology: following, logger }).runOnce()).toMatchObject({ chunksBehind: 1 });
+    expect(lines).toContain(`${level} a node did not say which copies it has; its chunks stay where they are`);
+    expect(lines).toContain(`${level} orphan sweep skipped a store`);
+    if (level === "info") expect(lines.filter((text) => !text.startsWith("info"))).toEqual([]);
+  });
+});
+
 describe("repair by several workers", () => {
   /** Makes one node miss chunks. @returns how often each was written there since. */
   async function missed(count: number): Promise<ReadonlyMap<string, number>> {

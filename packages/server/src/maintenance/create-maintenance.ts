@@ -92,6 +92,8 @@ const DUE_EARLIER = 0.7;
 const REPAIR_INTERVAL_MS = 30_000;
 /** Nodes that are away are looked at, and chunks let follow the layout, as often as nodes tell that they are up. */
 const LAYOUT_INTERVAL_MS = 10_000;
+/** A first round of repair that takes longer than this must not hide what is left to do. */
+const UNCOUNTED_MAX_MS = 5 * 60_000;
 /** Rebalance rests ten times as long as its look at all rows took: what waits for a node that is away must not be all that a database reads. */
 const PAUSE_SHARE = 10;
 /** Longest time of the last database step: a node that does not answer must not keep a gateway from stopping. */
@@ -120,7 +122,16 @@ export function createMaintenance(options: MaintenanceOptions): Maintenance {
     });
 
   const work = remainingWorkCounter({ ...options, intervalMs: options.repairIntervalMs });
-  const countWork: ScheduledWork["countWork"] = async (call) => record.work(await work.count(call));
+  // Figures only: what is to be done goes on without them, also where a count takes a database longer than it may.
+  const countWork: ScheduledWork["countWork"] = async (call) => {
+    try {
+      const counted = await work.count(call);
+      if (counted !== undefined) record.work(counted);
+    } catch (error) {
+      if (call.signal?.aborted) throw error;
+      logger.warn({ error: AshlarError.from(error).message }, "what is left to do could not be counted");
+    }
+  };
   let schedules: readonly Schedule[] = [];
   let starting: { readonly done: Promise<void>; readonly abort: AbortController } | undefined;
   return {
@@ -175,6 +186,12 @@ function startSchedules(
     return layouts.length > 1;
   };
   const common = { clock, random, logger };
+  const startedAtMs = clock.monotonicMs();
+  let areCopiesCounted = false;
+  /** Not before chunks were counted by their copies: only that count says whether a copy that waits is missing or moves. */
+  const countLeft = async (call: CallOptions): Promise<void> => {
+    if (areCopiesCounted || clock.monotonicMs() - startedAtMs > UNCOUNTED_MAX_MS) await countWork(call);
+  };
   return [
     startSchedule({
       ...common,
@@ -192,9 +209,10 @@ function startSchedules(
       intervalMs: repairIntervalMs,
       // Again at once while there was something to do: copies that move are queued meanwhile. The count comes after the repairs, which change it.
       run: async (signal) => {
-        while ((await repairNow({ signal })).chunksRepaired > 0) await countWork({ signal });
+        while ((await repairNow({ signal })).chunksRepaired > 0) await countLeft({ signal });
         await countNow({ signal });
-        await countWork({ signal, always: true });
+        areCopiesCounted = true;
+        await countLeft({ signal });
       },
     }),
     startSchedule({
@@ -204,11 +222,11 @@ function startSchedules(
       // Beside repair, whose rounds may take hours: a node that is lost meanwhile must not wait for them.
       run: async (signal) => {
         await watchNodes({ signal });
-        await countWork({ signal });
+        await countLeft({ signal });
         if (!(await isLayoutChanging())) return;
         await runRebalance({ ...leased, signal, everyMs: layoutIntervalMs * DUE_EARLIER }, rebalanceNow);
         await isLayoutChanging();
-        await countWork({ signal });
+        await countLeft({ signal });
       },
     }),
     startSchedule({

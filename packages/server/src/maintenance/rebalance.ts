@@ -1,4 +1,4 @@
-import type { NamedStore, Topology } from "@ashlar/sdk/engine";
+import { levelOfAnswer, type NamedStore, type Topology } from "@ashlar/sdk/engine";
 import { AshlarError } from "@ashlar/sdk/errors";
 import { LIMITS } from "@ashlar/sdk/limits";
 import type {
@@ -156,7 +156,10 @@ async function findCopies(pass: Pass, arrivals: readonly Arrival[]): Promise<Rea
     } catch (thrown) {
       const error = AshlarError.from(thrown);
       if (signal?.aborted) throw error;
-      logger.warn({ err: error, nodeId }, "a node did not say which copies it has; its chunks stay where they are");
+      logger[levelOfAnswer(error)](
+        { err: error, nodeId },
+        "a node did not say which copies it has; its chunks stay where they are",
+      );
     }
   };
   await Promise.all([...new Set(arrivals.map(({ nodeId }) => nodeId))].map(askNode));

@@ -12,16 +12,16 @@ export interface RemainingWorkOptions {
 
 /** Counts what background work has still to do. Every gateway counts for itself, so each tells the work of the whole cluster. */
 export interface RemainingWorkCounter {
-  /** Counts, unless the last count is new enough. @param call.always true: counts anyway. */
-  count(call: CallOptions & { readonly always?: boolean }): Promise<RemainingWork>;
+  /** Counts, unless the last try is new enough. @param call.always true: counts anyway. @returns the last count. */
+  count(call: CallOptions & { readonly always?: boolean }): Promise<RemainingWork | undefined>;
   /** The last count; `undefined` before the first. */
   last(): RemainingWork | undefined;
 }
 
-/** The counts read two indexes, which takes up to half a second for a million rows. */
+/** The counts read over the rows of chunks while a layout changes, and over the repair queue: up to half a second for a million of them. */
 const COUNT_INTERVAL_MS = 15_000;
-/** A count that took long is repeated after ten times as long: it must not be all that a database reads. */
-const PAUSE_SHARE = 10;
+/** A count that took long is repeated after thirty times as long: each gateway counts, and it must not be all that a database reads. */
+const PAUSE_SHARE = 30;
 /** The rate is that of the last ten minutes: long enough for several rounds, short enough to follow what happens. */
 const RATE_WINDOW_MS = 10 * 60_000;
 /** The window at the counts' shortest interval, so that no clock makes the list grow. */
@@ -36,7 +36,7 @@ interface Sample {
 }
 
 export function remainingWorkCounter(options: RemainingWorkOptions): RemainingWorkCounter {
-  const { metadata, topology, clock, intervalMs = COUNT_INTERVAL_MS } = options;
+  const { clock, intervalMs = COUNT_INTERVAL_MS } = options;
   let last: RemainingWork | undefined;
   let notBeforeMs = Number.NEGATIVE_INFINITY;
   let samples: readonly Sample[] = [];
@@ -44,32 +44,46 @@ export function remainingWorkCounter(options: RemainingWorkOptions): RemainingWo
     last: () => last,
     async count({ signal, always = false }) {
       const startedAtMs = clock.monotonicMs();
-      if (last !== undefined && !always && startedAtMs < notBeforeMs) return last;
-      const layouts = (await topology.view?.layoutsInUse()) ?? [];
-      const layoutVersion = layouts[0]?.layoutVersion ?? 0;
-      const uses = layouts.length > 1 ? await metadata.countLayoutUse({ signal }) : [];
-      const chunksBehind = uses
-        .filter((use) => use.layoutVersion < layoutVersion)
-        .reduce((sum, { chunkCount }) => sum + chunkCount, 0);
-      const nodes = await metadata.countRepairs({ signal });
-      const sum = (member: "count" | "sizeBytes" | "failingCount"): number =>
-        nodes.reduce((total, node) => total + node[member], 0);
-      const atMs = clock.monotonicMs();
-      notBeforeMs = startedAtMs + Math.max(intervalMs, (atMs - startedAtMs) * PAUSE_SHARE);
-      samples = withSample(samples, { atMs, layoutVersion, chunksBehind, bytesWaiting: sum("sizeBytes") });
-      const countedAtMs = Math.round(clock.nowMs());
-      const leftMs = timeLeft(samples);
-      last = {
-        layoutsInUse: layouts.length,
-        chunksBehind,
-        copiesWaiting: sum("count"),
-        copyBytesWaiting: sum("sizeBytes"),
-        copiesFailing: sum("failingCount"),
-        countedAtMs,
-        ...(leftMs === undefined ? {} : { expectedEndAtMs: countedAtMs + leftMs }),
-      };
-      return last;
+      if (!always && startedAtMs < notBeforeMs) return last;
+      try {
+        const found = await countNow(options, signal);
+        const atMs = clock.monotonicMs();
+        samples = withSample(samples, { atMs, ...found.sample });
+        const leftMs = timeLeft(samples);
+        const countedAtMs = Math.round(clock.nowMs());
+        const end = leftMs === undefined ? {} : { expectedEndAtMs: countedAtMs + leftMs };
+        last = { ...found.work, countedAtMs, ...end };
+        return last;
+      } finally {
+        notBeforeMs = startedAtMs + Math.max(intervalMs, (clock.monotonicMs() - startedAtMs) * PAUSE_SHARE);
+      }
     },
+  };
+}
+
+async function countNow(
+  { metadata, topology }: RemainingWorkOptions,
+  signal: AbortSignal | undefined,
+): Promise<{
+  readonly work: Omit<RemainingWork, "countedAtMs" | "expectedEndAtMs">;
+  readonly sample: Omit<Sample, "atMs">;
+}> {
+  const layouts = (await topology.view?.layoutsInUse()) ?? [];
+  const layoutVersion = layouts[0]?.layoutVersion ?? 0;
+  const uses = layouts.length > 1 ? await metadata.countLayoutUse({ signal }) : [];
+  const chunksBehind = uses
+    .filter((use) => use.layoutVersion < layoutVersion)
+    .reduce((sum, { chunkCount }) => sum + chunkCount, 0);
+  const nodes = await metadata.countRepairs({ signal });
+  const sum = (member: "count" | "sizeBytes" | "failingCount"): number =>
+    nodes.reduce((total, node) => total + node[member], 0);
+  const copyBytesWaiting = sum("sizeBytes");
+  return {
+    work: {
+      ...{ layoutsInUse: layouts.length, chunksBehind },
+      ...{ copiesWaiting: sum("count"), copyBytesWaiting, copiesFailing: sum("failingCount") },
+    },
+    sample: { layoutVersion, chunksBehind, bytesWaiting: copyBytesWaiting },
   };
 }
 

@@ -1,4 +1,4 @@
-import type { NamedStore, ReplicatedStore, Topology } from "@ashlar/sdk/engine";
+import { levelOfAnswer, type NamedStore, type ReplicatedStore, type Topology } from "@ashlar/sdk/engine";
 import { AshlarError } from "@ashlar/sdk/errors";
 import { encodeHex } from "@ashlar/sdk/hash";
 import type {
@@ -196,7 +196,11 @@ async function repairOne(pass: Pass, entry: RepairEntry, target: NamedStore | un
     if (error.code === "CHUNK_MISSING" && (await isForgotten(pass, entry))) return "dropped";
     if (error.code === "CHUNK_MISSING")
       logger.error({ ...fields, err: error }, "no replica of a chunk is left to repair from");
-    else logger.warn({ ...fields, err: error }, "a replica could not be read for repair; it is tried again later");
+    else
+      logger[levelOfAnswer(error)](
+        { ...fields, err: error },
+        "a replica could not be read for repair; it is tried again later",
+      );
     return error.code === "NODE_UNAVAILABLE" ? "waits" : { error: error.message };
   }
   try {
@@ -207,7 +211,7 @@ async function repairOne(pass: Pass, entry: RepairEntry, target: NamedStore | un
   } catch (thrown) {
     const error = AshlarError.from(thrown);
     if (signal?.aborted) throw error;
-    logger.warn({ ...fields, err: error }, "a replica could not be restored; it is tried again later");
+    logger[levelOfAnswer(error)]({ ...fields, err: error }, "a replica could not be restored; it is tried again later");
     if (error.code !== "NODE_UNAVAILABLE") return { error: error.message };
     pass.topology.invalidate();
     return "away";

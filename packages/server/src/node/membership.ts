@@ -109,7 +109,9 @@ export function createMembership(options: MembershipOptions): Membership {
       idHeld = AshlarError.is(error, "PRECONDITION_FAILED");
       // A forgotten node is no failure of the registry: register at once.
       if (!AshlarError.is(error, "NODE_NOT_FOUND") || failureCount > 0) failureCount++;
-      logger.warn(
+      // It was left out of the layout while it was away, or forgotten: it joins again at once, which is no fault.
+      const level = failureCount === 0 ? "info" : "warn";
+      logger[level](
         { error, nodeId: known.nodeId, failureCount },
         whyNot({ idHeld, refused, aheadMs: gatewayClock.aheadMs() }),
       );

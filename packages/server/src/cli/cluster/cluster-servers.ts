@@ -11,13 +11,17 @@ import {
 } from "../../local-cluster/index.ts";
 import { SETTINGS, type Setting } from "../config.ts";
 import { askReadiness, readFigures } from "../health/ask-server.ts";
-import type { UpSettings } from "./cluster-settings.ts";
+import { PASSED_SETTINGS, type UpSettings } from "./cluster-settings.ts";
 
 const ANSWER_MS = 3000;
 
 /** The servers of a cluster: this program as `node` and as `gateway`. */
 export function serverPrograms(folder: ClusterFolder, settings: UpSettings): ServerPrograms {
-  const flags = serverFlags(settings);
+  const flags = {
+    all: flagsOf(settings, PASSED_SETTINGS.all),
+    gateway: flagsOf(settings, PASSED_SETTINGS.gateway),
+    node: flagsOf(settings, PASSED_SETTINGS.node),
+  };
   const launch = ({ port, databaseUrl }: PlannedServer, command: readonly string[]): Launch => {
     const own = ["--port", String(port), "--host", LOOPBACK, "--cluster-key-file", folder.clusterKey, "--json"];
     return launchCli([...command, ...own, ...flags.all], { DATABASE_URL: databaseUrl });
@@ -28,27 +32,21 @@ export function serverPrograms(folder: ClusterFolder, settings: UpSettings): Ser
       return { launch: () => launch(node, command), look: (signal) => lookAtNode(node.url, signal) };
     },
     gateway: (gateway) => ({
-      launch: () => launch(gateway, ["gateway"]),
+      launch: () => launch(gateway, ["gateway", ...flags.gateway]),
       look: (signal) => lookAtGateway(gateway.url, signal),
     }),
   };
 }
 
-/** Flags that the servers of a cluster are started with, by kind. */
-function serverFlags(settings: UpSettings): {
-  readonly all: readonly string[];
-  readonly node: readonly string[];
-} {
-  const { replicationFactor, durability, corsOrigins, heartbeatIntervalMs, logLevel, shutdownGraceMs } = settings;
-  return {
-    all: [
-      ...["--log-level", logLevel, "--shutdown-grace", String(shutdownGraceMs)],
-      ...["--replication-factor", String(replicationFactor)],
-      ...(durability === undefined ? [] : ["--durability", durability]),
-      ...(corsOrigins.length === 0 ? [] : ["--cors-origins", corsOrigins.join(",")]),
-    ],
-    node: ["--heartbeat-interval", String(heartbeatIntervalMs)],
-  };
+/** Settings as flags of the servers. Their defaults too: `cluster up` has its own view of them. */
+export function flagsOf(settings: UpSettings, names: readonly (keyof UpSettings)[]): readonly string[] {
+  return names.flatMap((name) => {
+    const value = settings[name];
+    const flag = (SETTINGS[name] as Setting).flag?.match(/--[a-z-]+/)?.[0];
+    if (flag === undefined || value === undefined || value === false) return [];
+    if (value === true) return [flag];
+    return Array.isArray(value) && value.length === 0 ? [] : [flag, String(value)];
+  });
 }
 
 /**

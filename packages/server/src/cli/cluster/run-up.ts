@@ -12,7 +12,7 @@ import { keepClusterKey } from "../servers/cluster-key.ts";
 import { openMetadata } from "../servers/open-metadata.ts";
 import { pathFlag, shellWord, shorterPath } from "../shown-command.ts";
 import { advised } from "./cluster-advice.ts";
-import { launchCli, serverPrograms } from "./cluster-servers.ts";
+import { flagsOf, launchCli, serverPrograms } from "./cluster-servers.ts";
 import { UP_SETTINGS, type UpCall } from "./cluster-settings.ts";
 import { createStatusDisplay } from "./status-display.ts";
 
@@ -50,7 +50,7 @@ async function runDetached(call: UpCall, folder: ClusterFolder): Promise<void> {
   const { databaseUrl } = settings;
   const launch = launchCli(
     // With --json its last line is its error, with code and details.
-    ["cluster", "up", ...flagsOf(call), "--path", folder.path, "--json"],
+    ["cluster", "up", ...givenFlags(call), "--path", folder.path, "--json"],
     databaseUrl === undefined ? {} : { DATABASE_URL: databaseUrl },
   );
   const onLeftovers = (names: readonly string[]): void => output.note(leftoversText(names));
@@ -62,15 +62,12 @@ async function runDetached(call: UpCall, folder: ClusterFolder): Promise<void> {
 const leftoversText = (names: readonly string[]): string => `stopped processes of an earlier run: ${names.join(", ")}`;
 
 /** The flags that were given, for the background process. Leaves out secrets, `--detach` and the flags that `runDetached` sets. */
-function flagsOf({ settings, given }: UpCall): readonly string[] {
-  return UP_SETTINGS.flatMap((name) => {
-    const setting: Setting = SETTINGS[name];
-    const flag = setting.flag?.match(/--[a-z-]+/)?.[0];
-    const value = settings[name];
-    if (flag === undefined || setting.secret || !given.has(name)) return [];
-    if (["clusterPath", "detach", "json"].includes(name) || value === undefined) return [];
-    return typeof value === "boolean" ? [flag] : [flag, String(value)];
-  });
+function givenFlags({ settings, given }: UpCall): readonly string[] {
+  const own: readonly string[] = ["clusterPath", "detach", "json"];
+  return flagsOf(
+    settings,
+    UP_SETTINGS.filter((name) => given.has(name) && !own.includes(name) && !(SETTINGS[name] as Setting).secret),
+  );
 }
 
 /** What is printed when a cluster is ready. */

@@ -1,4 +1,10 @@
-import { DOWN_SETTINGS, KILL_SETTINGS, PLAIN_SETTINGS, UP_SETTINGS } from "../cluster/cluster-settings.ts";
+import {
+  DOWN_SETTINGS,
+  KILL_SETTINGS,
+  PLAIN_SETTINGS,
+  REFUSED_SETTINGS,
+  UP_SETTINGS,
+} from "../cluster/cluster-settings.ts";
 import { defineCommand } from "../command.ts";
 
 const PROCESS = { name: "<name>", help: "gateway, postgres, or a node such as node-3" };
@@ -10,6 +16,7 @@ export const clusterUpCommand = defineCommand({
   isDefault: true,
   arguments: [],
   settings: UP_SETTINGS,
+  refuses: REFUSED_SETTINGS,
   examples: ["cluster up --nodes 6", "cluster up --detach --path /var/lib/ashlar"],
   run: async (call) => (await import("../cluster/run-up.ts")).runUp(call),
 });

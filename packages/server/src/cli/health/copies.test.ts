@@ -35,9 +35,9 @@ test("lost chunks, chunks that are away and chunks at risk are told apart", () =
   expect(levels(counted([0, 5, 2, 9], { short: 7 }))).toEqual(["ok", "warning"]);
   const all = copiesFindings(counted([4, 5, 0, 9], { lost: 1, short: 9 }), NOW_MS);
   expect(all.map(({ what }) => what).slice(1)).toEqual([
-    "1 chunk has no copy left",
-    "3 chunks cannot be read now: all their copies are on nodes that are away",
-    "5 chunks have only one copy on a node that is up",
+    "1 chunk has no copy left (counted 1m 30s ago)",
+    "3 chunks cannot be read now: all their copies are on nodes that are away (counted 1m 30s ago)",
+    "5 chunks have only one copy on a node that is up (counted 1m 30s ago)",
   ]);
   for (const { level, why, action } of all.slice(1)) expect([level, why, action]).not.toContain(undefined);
 });

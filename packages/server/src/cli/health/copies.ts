@@ -1,7 +1,7 @@
 import { LIMITS } from "@ashlar/sdk/limits";
 import { formatCount } from "../../observability/format.ts";
 import type { Figures } from "./ask-server.ts";
-import { countedAgo } from "./figure-age.ts";
+import { ageText, countedAgo } from "./figure-age.ts";
 import type { Finding } from "./finding.ts";
 
 /** Chunks by their copies, as a gateway last counted them. */
@@ -47,7 +47,8 @@ export function completeText({ byCopies, short, countedAtMs }: CountedCopies, no
 /** What the count means. */
 export function copiesFindings(copies: CountedCopies | undefined, nowMs: number): readonly Finding[] {
   if (copies === undefined) return [];
-  const { byCopies, lost, short } = copies;
+  const { byCopies, lost, short, countedAtMs } = copies;
+  const age = ageText(countedAtMs, nowMs);
   const [none = 0, one = 0] = byCopies;
   const unreachable = Math.max(0, none - lost);
   // Chunks of a layout that asks for one copy are not short of copies.
@@ -57,7 +58,7 @@ export function copiesFindings(copies: CountedCopies | undefined, nowMs: number)
   if (lost > 0) {
     findings.push({
       level: "broken",
-      what: `${formatCount(lost, "chunk")} ${lost === 1 ? "has" : "have"} no copy left`,
+      what: `${formatCount(lost, "chunk")} ${lost === 1 ? "has" : "have"} no copy left${age}`,
       why: "objects that have them cannot be read",
       action: `bring back the disks that were lost, or put those objects again; ${which}`,
     });
@@ -65,7 +66,7 @@ export function copiesFindings(copies: CountedCopies | undefined, nowMs: number)
   if (unreachable > 0) {
     findings.push({
       level: "broken",
-      what: `${formatCount(unreachable, "chunk")} cannot be read now: all their copies are on nodes that are away`,
+      what: `${formatCount(unreachable, "chunk")} cannot be read now: all their copies are on nodes that are away${age}`,
       why: "nothing is lost, if those nodes come back with their disks",
       action: `start the nodes that are away; ${which}`,
     });
@@ -73,7 +74,7 @@ export function copiesFindings(copies: CountedCopies | undefined, nowMs: number)
   if (atRisk > 0) {
     findings.push({
       level: "warning",
-      what: `${formatCount(atRisk, "chunk")} ${atRisk === 1 ? "has" : "have"} only one copy on a node that is up`,
+      what: `${formatCount(atRisk, "chunk")} ${atRisk === 1 ? "has" : "have"} only one copy on a node that is up${age}`,
       why: "if that node is lost too, they cannot be read",
       action: `start nodes that are away, and let repair restore the copies; ${which}`,
     });

@@ -1,8 +1,9 @@
 import type { ClusterSnapshot } from "@ashlar/sdk";
 import { AshlarError } from "@ashlar/sdk/errors";
-import { type Layout, nodeNotFound } from "@ashlar/sdk/ports";
+import { type Layout, nodeNotFound, systemClock } from "@ashlar/sdk/ports";
 import { formatCount, formatDuration } from "../../observability/format.ts";
 import type { NodeAnswers } from "../health/ask-nodes.ts";
+import { ageText } from "../health/figure-age.ts";
 import type { Redundancy } from "../health/redundancy.ts";
 import { awaySinceMs } from "./away-since.ts";
 import { layoutsPlacingOn, placingNodeIds } from "./layouts-in-use.ts";
@@ -84,7 +85,9 @@ export function assertRemovable(facts: RemovalFacts, nodeIds: readonly string[])
   }
   const withoutCopy = figures.copies?.byCopies[0] ?? 0;
   if (withoutCopy > 0)
-    refuse(`${formatCount(withoutCopy, "chunk")} ${withoutCopy === 1 ? "has" : "have"} no copy on a node that is up`);
+    refuse(
+      `${formatCount(withoutCopy, "chunk")} ${withoutCopy === 1 ? "has" : "have"} no copy on a node that is up${ageText(figures.countedAtMs, systemClock.nowMs())}`,
+    );
 }
 
 /** A gateway counts at most every five minutes, after a round of repair. */

@@ -1,3 +1,4 @@
+import { levelOfAnswer } from "@ashlar/sdk/engine";
 import { AshlarError } from "@ashlar/sdk/errors";
 import { encodeHex } from "@ashlar/sdk/hash";
 import type { ChunkRef, ChunkStore } from "@ashlar/sdk/ports";
@@ -88,8 +89,9 @@ function createSurvey(
       const [presence] = await store.hasChunks([chunkId], { claim: true, signal });
       return presence?.sizeBytes === sizeBytes ? "held" : "absent";
     } catch (error) {
-      logger.warn({ err: error, nodeId }, "a store did not tell whether it holds a chunk");
-      failures.push(AshlarError.from(error));
+      const failure = AshlarError.from(error);
+      logger[levelOfAnswer(failure)]({ err: failure, nodeId }, "a store did not tell whether it holds a chunk");
+      failures.push(failure);
       return "unknown";
     }
   };
