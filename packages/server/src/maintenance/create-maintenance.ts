@@ -22,15 +22,17 @@ import type {
   Tracer,
 } from "@ashlar/sdk/ports";
 import type { Metrics } from "../observability/metrics.ts";
+import type { ScrubSettings } from "../scrub/index.ts";
 import { awayNodeWatch } from "./away-nodes.ts";
 import { copiesCounter } from "./count-copies.ts";
 import { type LeasedJobOptions, runLeasedJob } from "./leased-job.ts";
+import { localScrub } from "./local-scrub.ts";
 import { maintenanceMetrics } from "./maintenance-metrics.ts";
 import { type CopiesMoved, maintenanceRounds } from "./rounds.ts";
 import { type Schedule, startSchedule } from "./schedule.ts";
 
-/** What {@link createMaintenance} takes. Durations in ms; the defaults in capitals are in `LIMITS`. */
-export interface MaintenanceOptions {
+/** What {@link createMaintenance} takes. Durations in ms; the defaults in capitals are in `LIMITS`. The scrub is that of one local store. */
+export interface MaintenanceOptions extends ScrubSettings {
   readonly metadata: CollectOptions["metadata"] &
     ExamineOptions["metadata"] &
     RepairQueue &
@@ -108,6 +110,7 @@ export function createMaintenance(options: MaintenanceOptions): Maintenance {
   const { collectNow, repairNow, rebalanceNow, followLayout } = maintenanceRounds(options, record);
   const countNow = copiesCounter(options, record);
   const watchNodes = awayNodeWatch(options);
+  const scrub = localScrub(options);
 
   const stepNow = (signal: AbortSignal): Promise<void> =>
     takeDatabaseStep({ ...options, signal }).catch((error: unknown) => {
@@ -138,6 +141,7 @@ export function createMaintenance(options: MaintenanceOptions): Maintenance {
       if (schedules.length > 0) return;
       const abort = new AbortController();
       starting = { abort, done: stepNow(abort.signal) };
+      scrub.start();
       const common = { clock, random, logger };
       schedules = [
         startSchedule({
@@ -185,7 +189,7 @@ export function createMaintenance(options: MaintenanceOptions): Maintenance {
       const stopping = schedules;
       schedules = [];
       starting?.abort.abort();
-      await Promise.all([...stopping.map((schedule) => schedule.stop()), starting?.done]);
+      await Promise.all([...stopping.map((schedule) => schedule.stop()), starting?.done, scrub.stop()]);
       starting = undefined;
       if (stopping.length > 0) await stepNow(AbortSignal.timeout(STEP_AT_END_MS));
     },

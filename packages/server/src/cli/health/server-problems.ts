@@ -7,6 +7,7 @@ import { checkFinding, clockFinding, diskFinding, type Finding } from "./finding
 import { damagedMetadata } from "./folder-problems.ts";
 import { type MovingChunks, movesFindings, movesOf } from "./moves.ts";
 import { repairFindings, repairsOf } from "./repairs.ts";
+import { scrubFindings } from "./scrubs.ts";
 
 /** What {@link findServerProblems} asks. */
 export interface ServerToExamine {
@@ -66,6 +67,7 @@ function maintenanceProblems(figure: Figures | undefined): readonly Finding[] {
     ...(damages === 0 ? [] : [damagedMetadata(`${formatCount(damages, "finding")}, listed in the gateway's log`)]),
     ...(refusing === 0 ? [] : [refusingStores(refusing)]),
     ...damagedCopies(figure),
+    ...scrubFindings(figure),
     ...movesFindings(movesOf(figure)),
     ...repairFindings(repairsOf(figure)),
     ...copiesFindings(copiesOf(figure), systemClock.nowMs()),
