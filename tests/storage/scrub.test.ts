@@ -1,8 +1,11 @@
-import { mkdir, open, readdir, readFile, rename, stat, writeFile } from "node:fs/promises";
+import { open, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { openFsChunkStore } from "@ashlar/adapters/chunk-store/fs";
 import { gateway } from "@ashlar/adapters/node";
 import { createClient } from "@ashlar/sdk";
-import { type Digest, decodeDigestHex, encodeHex } from "@ashlar/sdk/hash";
+import { type Digest, encodeHex } from "@ashlar/sdk/hash";
+import type { ScrubProgress, ScrubRecord } from "@ashlar/sdk/ports";
+import { testChunks } from "@ashlar/sdk/testing";
 import { createMetrics, type Metrics } from "@ashlar/server";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { startServerProcess } from "../support/server-process.ts";
@@ -98,4 +101,72 @@ describe("a bit that flipped on the disk of a node", () => {
     await using client = createClient(gateway({ url: cluster.url, apiKey: cluster.apiKey }));
     expect(await (await client.getObject({ bucket: "box", key: "a" })).bytes()).toEqual(body);
   });
+
+  test("is repaired too if a reader or another process put it aside, and if the registry was away then", async () => {
+    // Its own scrub is off: whoever finds the damage, the node tells it.
+    const cluster = await startHealingCluster({ scrub: false });
+    await putOne(cluster);
+    const node = cluster.nodes[2]!;
+    const [chunkId] = await vi.waitFor(async () => {
+      const found = await chunksOf(node);
+      expect(found).toHaveLength(1);
+      return found;
+    }, PATIENCE);
+    const path = pathOf(node.path!, encodeHex(chunkId!));
+    const sound = await readFile(path);
+    await node.stop();
+    await flipBit(path, 12_345);
+    const other = await openFsChunkStore({ path: node.path!, durability: "os" });
+    expect(await other.scrubChunk(chunkId!)).toMatchObject({ state: "damaged" });
+    await other.close();
+    await node.start();
+    await vi.waitFor(async () => expect(await readFile(path)).toEqual(sound), PATIENCE);
+  });
+});
+
+test("a node that is killed in the middle of a pass goes on where it was", { timeout: 180_000 }, async () => {
+  await using folder = await createTempFolder();
+  const path = folder.at("node");
+  const store = await openFsChunkStore({ path, durability: "os" });
+  const made = await testChunks(40, 10_000);
+  for (const { chunkId, bytes } of made) await store.putChunk(chunkId, bytes);
+  const ids = made.map(({ chunkId }) => encodeHex(chunkId)).sort();
+  const record = async (): Promise<ScrubRecord | undefined> => await store.readScrubRecord();
+  const start = (rate: string) =>
+    startServerProcess([
+      ...[
+        "node",
+        "--server-id",
+        "n1",
+        "--data-dir",
+        path,
+        "--port",
+        "0",
+        "--insecure",
+        "--gateway",
+        "http://127.0.0.1:9",
+      ],
+      ...["--scrub-period", "100s", "--scrub-rate", rate],
+    ]);
+  // One file in a second or so.
+  const slow = await start("64KiB");
+  let saved: ScrubProgress | undefined;
+  await vi.waitFor(async () => {
+    saved = (await record())?.current;
+    expect(saved?.chunkCount ?? 0).toBeGreaterThan(2);
+  }, PATIENCE);
+  await slow.kill();
+  const { startedAtMs, chunkCount, lastChunkId } = (await record())!.current!;
+  expect(lastChunkId).toBe(ids[chunkCount - 1]);
+  expect(chunkCount).toBeLessThan(ids.length);
+  const fast = await start("100MiB");
+  try {
+    await vi.waitFor(async () => expect((await record())?.last).toBeDefined(), PATIENCE);
+    expect((await record())?.last).toMatchObject({ startedAtMs, chunkCount: ids.length, damagedCount: 0 });
+    const page = await (await fetch(`${fast.url}/metrics`)).text();
+    expect(page).toContain(`\nashlar_scrub_chunks_total ${ids.length - chunkCount}\n`);
+  } finally {
+    await fast.stop();
+    await store.close();
+  }
 });
