@@ -79,7 +79,7 @@ interface Pass extends ScrubOptions {
  * @throws {AshlarError} as the store does. What was checked stays checked.
  */
 export async function scrub(options: ScrubOptions): Promise<ScrubReport> {
-  const { store, clock, from, signal } = options;
+  const { clock, from, signal } = options;
   const { startedAtMs = clock.nowMs(), chunkCount = 0, byteCount = 0, damagedCount = 0 } = from ?? {};
   const pass: Pass = {
     ...options,

@@ -1,4 +1,4 @@
-import { encodeHex } from "../hash/index.ts";
+import { type Digest, encodeHex } from "../hash/index.ts";
 import type { ScrubRecord } from "../ports/index.ts";
 import type { BrokenChunkStore } from "./broken-chunk-store.ts";
 
@@ -25,11 +25,11 @@ export const SCRUB_FAULTS: readonly BrokenChunkStore[] = [
     fault: "counts a chunk as lost that was put again",
     caughtBy: FOUND,
     override: (sound) => {
-      const known = new Map<string, Uint8Array>();
+      const known = new Map<string, Digest>();
       return {
         async lostChunks(options) {
           for (const chunkId of await sound.lostChunks(options)) known.set(encodeHex(chunkId), chunkId);
-          return [...known.values()] as Awaited<ReturnType<typeof sound.lostChunks>>;
+          return [...known.values()];
         },
       };
     },

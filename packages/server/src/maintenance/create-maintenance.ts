@@ -112,12 +112,7 @@ export function createMaintenance(options: MaintenanceOptions): Maintenance {
   const watchNodes = awayNodeWatch(options);
   const scrub = localScrub(options);
 
-  const stepNow = (signal: AbortSignal): Promise<void> =>
-    takeDatabaseStep({ ...options, signal }).catch((error: unknown) => {
-      if (signal.aborted) return;
-      const { message } = AshlarError.from(error);
-      logger.warn({ error: message }, "not every store was told the latest step of the metadata database");
-    });
+  const stepNow = (signal: AbortSignal): Promise<void> => tellDatabaseStep(options, signal);
 
   const leased = { metadata: options.metadata, clock, logger };
   const collectIntervalMs = options.collectIntervalMs ?? LIMITS.COLLECT_INTERVAL_MS;
@@ -194,6 +189,16 @@ export function createMaintenance(options: MaintenanceOptions): Maintenance {
       if (stopping.length > 0) await stepNow(AbortSignal.timeout(STEP_AT_END_MS));
     },
   };
+}
+
+async function tellDatabaseStep(options: MaintenanceOptions, signal: AbortSignal): Promise<void> {
+  try {
+    await takeDatabaseStep({ ...options, signal });
+  } catch (error) {
+    if (signal.aborted) return;
+    const { message } = AshlarError.from(error);
+    options.logger.warn({ error: message }, "not every store was told the latest step of the metadata database");
+  }
 }
 
 /** One pass of rebalance, if it is due in the cluster. It rests ten times as long as the pass took. */

@@ -59,7 +59,7 @@ export async function flipBitOnDisk(path: string, position: number): Promise<voi
   const handle = await open(path, "r+");
   const byte = new Uint8Array(1);
   await handle.read(byte, 0, 1, position);
-  byte[0] = byte[0]! ^ 0x10;
+  byte[0] = (byte[0] ?? 0) ^ 0x10;
   await handle.write(byte, 0, 1, position);
   await handle.close();
 }
