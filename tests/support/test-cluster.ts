@@ -23,9 +23,11 @@ import {
   createStorageNode,
   type Gateway,
   type GatewayOptions,
+  type Metrics,
   noMetrics,
   type Signer,
   type StorageNode,
+  type StorageNodeOptions,
 } from "@ashlar/server";
 import pg from "pg";
 import { createPostgresSchema, type PostgresSchema } from "./postgres-schema.ts";
@@ -95,6 +97,10 @@ export interface TestClusterOptions {
   /** A proxy in front of every server, so that connections can be slowed and cut. */
   readonly proxied?: boolean;
   readonly gateway?: Partial<GatewayOptions>;
+  /** How nodes check their chunks; default: not at all. */
+  readonly scrub?: StorageNodeOptions["scrub"];
+  /** Where nodes put their figures. */
+  readonly nodeMetrics?: (nodeId: string) => Metrics;
   /** Instead of {@link CLUSTER_KEY}, for gateway and nodes. */
   readonly signer?: Signer | undefined;
   /** Default: the system's. The gateway's own grants are made by its clock. */
@@ -255,6 +261,8 @@ async function startNode(
       zone: options.zoneOf?.(nodeId),
       diskReserveBytes: 0,
       heartbeatIntervalMs: options.heartbeatIntervalMs,
+      scrub: options.scrub ?? false,
+      metrics: options.nodeMetrics?.(nodeId),
       clock,
     });
     const { url } = await storageNode.listen();

@@ -138,6 +138,21 @@ export const LIMIT_DOCS: Readonly<Record<keyof typeof LIMITS, LimitDoc>> = {
     reason:
       "a node that is away for longer is left out of the layout, and its copies are made on others: a restart takes less",
   },
+  SCRUB_PERIOD_MS: {
+    unit: "ms",
+    reason:
+      "how often each chunk file is read and checked: a month, as disks and file systems are scrubbed; shorter than the time in which a second copy is likely to rot",
+  },
+  SCRUB_BYTES_PER_SECOND: {
+    unit: "bytes",
+    reason:
+      "most bytes that these checks read in a second: a fifth of what a spinning disk reads in a row, and 80 TB in a period. A store with less is read more slowly",
+  },
+  DAMAGED_TOLD_MAX: {
+    unit: "count",
+    reason:
+      "copies that one heartbeat tells as damaged: a message of 8 KiB and a transaction of some ms; more go with the next ones",
+  },
   HEARTBEAT_INTERVAL_MS: { unit: "ms", reason: "how often a node reports that it is alive" },
   HEARTBEAT_MISSED_MAX: { unit: "count", reason: "missed heartbeats after which a node is seen as down" },
   SHUTDOWN_GRACE_MS: { unit: "ms", reason: "running requests may finish this long after a stop signal" },

@@ -24,6 +24,7 @@ export {
   type ReplicationOptions,
 } from "./replicated-store.ts";
 export { type RetryEvent, type RetryOptions, type RetryPolicy, withRetry } from "./retry.ts";
+export { SCRUB_FILE_COST_BYTES, type ScrubFault, type ScrubOptions, type ScrubReport, scrub } from "./scrub.ts";
 export {
   type ChunkPlacement,
   type ClusterView,

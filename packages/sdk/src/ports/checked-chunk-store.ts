@@ -16,6 +16,13 @@ import {
   isOpeningChunkStore,
   type OpeningChunkStore,
 } from "./opening-chunk-store.ts";
+import {
+  isScrubbingChunkStore,
+  type ScrubbedChunk,
+  type ScrubbingChunkStore,
+  type ScrubChunkOptions,
+  type ScrubRecord,
+} from "./scrubbing-chunk-store.ts";
 
 class CheckedStreamingChunkStore extends CheckedWholeChunks implements StreamingChunkStore {
   readonly #streaming: StreamingChunkStore;
@@ -98,6 +105,42 @@ class CheckedOpeningChunkStore extends CheckedStreamingChunkStore implements Ope
   }
 }
 
+/** All that a store on a disk of this machine offers. */
+type DiskChunkStore = StreamingChunkStore & OpeningChunkStore & ScrubbingChunkStore;
+
+class CheckedDiskChunkStore extends CheckedOpeningChunkStore implements DiskChunkStore {
+  readonly #scrubbing: ScrubbingChunkStore;
+
+  constructor(inner: DiskChunkStore) {
+    super(inner);
+    this.#scrubbing = inner;
+  }
+
+  scrubChunk(chunkId: Digest, options?: ScrubChunkOptions): Promise<ScrubbedChunk> {
+    return this.run(
+      options?.signal,
+      () => checkChunkId(chunkId),
+      () => this.#scrubbing.scrubChunk(chunkId, options),
+    );
+  }
+
+  lostChunks(options?: CallOptions): Promise<readonly Digest[]> {
+    return this.#unchecked(options, () => this.#scrubbing.lostChunks(options));
+  }
+
+  readScrubRecord(options?: CallOptions): Promise<ScrubRecord | undefined> {
+    return this.#unchecked(options, () => this.#scrubbing.readScrubRecord(options));
+  }
+
+  writeScrubRecord(record: ScrubRecord, options?: CallOptions): Promise<void> {
+    return this.#unchecked(options, () => this.#scrubbing.writeScrubRecord(record, options));
+  }
+
+  #unchecked<T>(options: CallOptions | undefined, work: () => Promise<T>): Promise<T> {
+    return this.run(options?.signal, () => {}, work);
+  }
+}
+
 /**
  * Wraps a chunk store with what is the same in every store: argument and size checks (INVALID_ARGUMENT, OBJECT_TOO_LARGE), the
  * closed state (STORE_CLOSED), and aborts that reject at once while the store below cleans up.
@@ -106,6 +149,7 @@ class CheckedOpeningChunkStore extends CheckedStreamingChunkStore implements Ope
  * because the caller owns its bytes again once an abort has rejected the call. `close()` waits for every call, and for the clean-up of aborted
  * ones; it waits without end for a stream whose source neither ends nor is aborted.
  */
+export function checkedChunkStore(inner: DiskChunkStore): DiskChunkStore;
 export function checkedChunkStore(
   inner: StreamingChunkStore & OpeningChunkStore,
 ): StreamingChunkStore & OpeningChunkStore;
@@ -113,5 +157,6 @@ export function checkedChunkStore(inner: StreamingChunkStore): StreamingChunkSto
 export function checkedChunkStore(inner: ChunkStore): ChunkStore;
 export function checkedChunkStore(inner: ChunkStore): ChunkStore {
   if (!isStreamingChunkStore(inner)) return new CheckedWholeChunks(inner);
-  return isOpeningChunkStore(inner) ? new CheckedOpeningChunkStore(inner) : new CheckedStreamingChunkStore(inner);
+  if (!isOpeningChunkStore(inner)) return new CheckedStreamingChunkStore(inner);
+  return isScrubbingChunkStore(inner) ? new CheckedDiskChunkStore(inner) : new CheckedOpeningChunkStore(inner);
 }

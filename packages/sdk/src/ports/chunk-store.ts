@@ -102,6 +102,11 @@ export interface ListChunksOptions extends CallOptions {
   readonly cursor?: string | undefined;
   /** 1 to 1,000; default 1,000. */
   readonly limit?: number | undefined;
+  /**
+   * Called with each entry on the way that is not listed and does not belong there, once in a walk over all pages. Default: they are passed over. Only
+   * stores on a disk of this machine call it.
+   */
+  readonly onStray?: ((entry: StrayEntry) => void) | undefined;
 }
 
 /** One chunk of a listing. */
@@ -126,6 +131,12 @@ export interface BadEntry {
   readonly path: string;
   /** For people. */
   readonly problem: string;
+}
+
+/** An entry that does not belong where it lies, such as a file in the wrong folder or under a name that is no digest. */
+export interface StrayEntry extends BadEntry {
+  /** It lies under the name of this chunk, and is no file, or the disk does not show it. */
+  readonly chunkId?: Digest | undefined;
 }
 
 /** How much a store holds, and how much room it has. */

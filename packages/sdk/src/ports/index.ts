@@ -34,6 +34,7 @@ export {
   type ProvingChunkStore,
   type PutChunkOptions,
   type PutChunkResult,
+  type StrayEntry,
   type StreamingChunkStore,
 } from "./chunk-store.ts";
 export type { Clock, Ticker } from "./clock.ts";
@@ -161,6 +162,15 @@ export {
 } from "./opening-chunk-store.ts";
 export { checkOptions, type OptionKind } from "./options.ts";
 export type { Random } from "./random.ts";
+export {
+  isScrubbingChunkStore,
+  type ScrubbedChunk,
+  type ScrubbingChunkStore,
+  type ScrubChunkOptions,
+  type ScrubCounts,
+  type ScrubProgress,
+  type ScrubRecord,
+} from "./scrubbing-chunk-store.ts";
 export {
   createStallWatch,
   NOT_SENT,

@@ -157,6 +157,13 @@ export function checkDigests(chunkIds: readonly Digest[]): void {
 }
 
 /** @throws {AshlarError} INVALID_ARGUMENT. */
+export function checkDamagedChunkIds(chunkIds: readonly Digest[]): void {
+  if (chunkIds.length > LIMITS.DAMAGED_TOLD_MAX)
+    invalid(`one heartbeat tells of up to ${LIMITS.DAMAGED_TOLD_MAX} damaged chunks`);
+  checkDigests(chunkIds);
+}
+
+/** @throws {AshlarError} INVALID_ARGUMENT. */
 export function checkMissedCopies(copies: readonly MissedCopy[]): void {
   if (copies.length > LIMITS.LIST_LIMIT_MAX) invalid(`one call queues up to ${LIMITS.LIST_LIMIT_MAX} copies`);
   checkDigests(copies.map(({ chunkId }) => chunkId));

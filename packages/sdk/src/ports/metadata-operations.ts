@@ -470,6 +470,7 @@ export const METADATA_OPERATIONS: OperationTable = Object.freeze({
     prepare(beat) {
       check.checkNodeId(beat.nodeId);
       check.checkStats(beat.stats);
+      check.checkDamagedChunkIds(beat.damagedChunkIds ?? []);
       return beat;
     },
     // The next heartbeat replaces a lost one, so it needs no fsync.

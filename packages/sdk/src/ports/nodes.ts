@@ -1,3 +1,4 @@
+import type { Digest } from "../hash/index.ts";
 import type { Layout } from "../ring/layout.ts";
 import type { CallOptions } from "./chunk-store.ts";
 
@@ -66,6 +67,11 @@ export interface NodeStats {
 export interface Heartbeat {
   readonly nodeId: string;
   readonly stats: NodeStats;
+  /**
+   * Chunks whose copies the node put aside because they were damaged, and that it has not got back, up to DAMAGED_TOLD_MAX: those that belong there are
+   * queued for repair. Telling one again does no harm. Default: none.
+   */
+  readonly damagedChunkIds?: readonly Digest[] | undefined;
 }
 
 /** `down`: missed HEARTBEAT_MISSED_MAX heartbeats; `stopped`: shut down in order, still in the layout. */

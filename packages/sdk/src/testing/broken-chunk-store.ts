@@ -1,5 +1,15 @@
-import { type ChunkStore, isStreamingChunkStore, type StreamingChunkStore } from "../ports/index.ts";
+import type { Digest } from "../hash/index.ts";
+import {
+  type ChunkStore,
+  isScrubbingChunkStore,
+  isStreamingChunkStore,
+  type ScrubbingChunkStore,
+  type StreamingChunkStore,
+} from "../ports/index.ts";
 import type { ChunkStoreSubject } from "./chunk-store/contract-case.ts";
+
+/** A store with everything in which a fault may be. */
+export type BreakableChunkStore = StreamingChunkStore & ScrubbingChunkStore;
 
 /** A chunk store with one fault. The contract suite must fail on each broken store; otherwise it would not notice that fault in a real store. */
 export interface BrokenChunkStore {
@@ -8,12 +18,12 @@ export interface BrokenChunkStore {
   /** Name of the contract case that must notice this fault. Other cases may notice it too. */
   readonly caughtBy: string;
   /** Methods that replace those of a store without faults. */
-  readonly override: (sound: StreamingChunkStore) => Partial<StreamingChunkStore>;
+  readonly override: (sound: BreakableChunkStore) => Partial<BreakableChunkStore>;
   /** Runs before the store without faults is reopened. */
-  readonly beforeReopen?: (sound: StreamingChunkStore) => Promise<void>;
+  readonly beforeReopen?: (sound: BreakableChunkStore) => Promise<void>;
 }
 
-/** Adds a fault to a subject without faults, whose store must be persistent and take streams. */
+/** Adds a fault to a subject without faults, whose store must be persistent, take streams and check its chunks. */
 export function breakChunkStore(sound: ChunkStoreSubject, broken: BrokenChunkStore): ChunkStoreSubject {
   let store = overrideStore(sound.store, broken);
   return {
@@ -21,23 +31,24 @@ export function breakChunkStore(sound: ChunkStoreSubject, broken: BrokenChunkSto
       return store;
     },
     async reopen() {
-      await broken.beforeReopen?.(asStreaming(sound.store));
+      await broken.beforeReopen?.(asBreakable(sound.store));
       store = overrideStore(await sound.reopen(), broken);
       return store;
     },
     inspect: () => sound.inspect(),
+    damage: async (chunkId: Digest) => await sound.damage?.(chunkId),
     dispose: () => sound.dispose(),
   };
 }
 
-function asStreaming(store: ChunkStore): StreamingChunkStore {
-  if (!isStreamingChunkStore(store)) throw new TypeError("a broken store is made from one that takes streams");
-  return store;
+function asBreakable(store: ChunkStore): BreakableChunkStore {
+  if (isStreamingChunkStore(store) && isScrubbingChunkStore(store)) return store;
+  throw new TypeError("a broken store is made from one that takes streams and checks its chunks");
 }
 
-function overrideStore(store: ChunkStore, broken: BrokenChunkStore): StreamingChunkStore {
-  const sound = asStreaming(store);
-  const methods: StreamingChunkStore = {
+function overrideStore(store: ChunkStore, broken: BrokenChunkStore): BreakableChunkStore {
+  const sound = asBreakable(store);
+  const methods: BreakableChunkStore = {
     capabilities: sound.capabilities,
     putChunk: (chunkId, bytes, options) => sound.putChunk(chunkId, bytes, options),
     putChunkStream: (chunkId, source, options) => sound.putChunkStream(chunkId, source, options),
@@ -46,6 +57,10 @@ function overrideStore(store: ChunkStore, broken: BrokenChunkStore): StreamingCh
     deleteChunks: (chunkIds, options) => sound.deleteChunks(chunkIds, options),
     listChunks: (options) => sound.listChunks(options),
     stats: (options) => sound.stats(options),
+    scrubChunk: (chunkId, options) => sound.scrubChunk(chunkId, options),
+    lostChunks: (options) => sound.lostChunks(options),
+    readScrubRecord: (options) => sound.readScrubRecord(options),
+    writeScrubRecord: (record, options) => sound.writeScrubRecord(record, options),
     close: () => sound.close(),
   };
   return { ...methods, ...broken.override(sound) };

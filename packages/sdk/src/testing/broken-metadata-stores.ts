@@ -404,6 +404,14 @@ const COLLECTION_FAULTS: readonly BrokenMetadataStore[] = [
     }),
   },
   {
+    fault: "takes heartbeats, and forgets the damaged copies that they tell",
+    caughtBy:
+      "a heartbeat that tells damaged copies queues those that belong on the node and that an object names, each once",
+    override: (sound) => ({
+      heartbeat: ({ damagedChunkIds: _forgotten, ...beat }, options) => sound.heartbeat(beat, options),
+    }),
+  },
+  {
     fault: "queues only what the first step over the chunk rows meets",
     caughtBy: "every chunk that belongs on a lost disk is queued for repair, in bounded steps, and nothing else",
     override: (sound) => {

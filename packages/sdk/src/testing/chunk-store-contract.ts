@@ -6,6 +6,7 @@ import { GET_CASES } from "./chunk-store/get-cases.ts";
 import { LIFECYCLE_CASES } from "./chunk-store/lifecycle-cases.ts";
 import { LIST_CASES } from "./chunk-store/list-cases.ts";
 import { PUT_CASES } from "./chunk-store/put-cases.ts";
+import { SCRUB_CASES } from "./chunk-store/scrub-cases.ts";
 import { STREAM_CASES } from "./chunk-store/stream-cases.ts";
 
 /** Everything that a chunk store must do, isolation first. */
@@ -17,6 +18,7 @@ export const CHUNK_STORE_CASES: readonly ChunkStoreCase[] = Object.freeze([
   ...CLAIM_CASES,
   ...LIST_CASES,
   ...STREAM_CASES,
+  ...SCRUB_CASES,
 ]);
 
 /** Options of {@link chunkStoreContract}. */

@@ -364,6 +364,12 @@ const cases: readonly Case[] = [
     { layoutVersion: 4, lostDisk },
   ],
   [
+    "heartbeat of a node with damaged copies",
+    { Heartbeat: { layoutVersion: 4n } },
+    (g) => g.cluster.heartbeat({ nodeId: "n1", stats, damagedChunkIds: [digest, digest] }),
+    { layoutVersion: 4 },
+  ],
+  [
     "heartbeat of a node that lost its disk",
     { Heartbeat: { layoutVersion: 4n, hasLostDisk: true } },
     (g) => g.cluster.heartbeat({ nodeId: "n1", stats }),

@@ -10,7 +10,15 @@ import type {
 } from "../ports/index.ts";
 import type { HttpConnection } from "./http-connection.ts";
 import { answerOf } from "./http-messages.ts";
-import { integerOf, type JsonMessage, listOf, messageOf, optionalTextOf, textOf } from "./proto-json.ts";
+import {
+  base64FromBytes,
+  integerOf,
+  type JsonMessage,
+  listOf,
+  messageOf,
+  optionalTextOf,
+  textOf,
+} from "./proto-json.ts";
 
 type Call = (method: string, request: object, options: WriteOptions | undefined) => Promise<JsonMessage>;
 
@@ -24,7 +32,8 @@ export function openHttpNodeRegistry(connection: HttpConnection): NodeRegistry {
       return { layoutVersion: integerOf(message, "layoutVersion"), ...(lostDisk && { lostDisk }) };
     },
     async heartbeat(beat, options) {
-      const message = await call("Heartbeat", beat, options);
+      const damagedChunkIds = beat.damagedChunkIds?.map(base64FromBytes);
+      const message = await call("Heartbeat", { ...beat, damagedChunkIds }, options);
       const layoutVersion = integerOf(message, "layoutVersion");
       return { layoutVersion, ...(message.hasLostDisk === true && { hasLostDisk: true }) };
     },

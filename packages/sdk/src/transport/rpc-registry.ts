@@ -20,8 +20,8 @@ export function openRpcNodeRegistry({ rpc: transport, call }: RpcConnection): No
       const request = encodeNodeRegistration(registration);
       return decodeRegisteredNode(await call(options, (rpc) => cluster.registerNode(request, rpc)));
     },
-    async heartbeat({ nodeId, stats }, options) {
-      const request = { nodeId, stats: encodeNodeStats(stats) };
+    async heartbeat({ nodeId, stats, damagedChunkIds }, options) {
+      const request = { nodeId, stats: encodeNodeStats(stats), damagedChunkIds: [...(damagedChunkIds ?? [])] };
       const { layoutVersion, hasLostDisk } = await call(options, (rpc) => cluster.heartbeat(request, rpc));
       return {
         layoutVersion: decodeInteger(layoutVersion, "layoutVersion"),

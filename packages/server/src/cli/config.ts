@@ -316,6 +316,22 @@ const server = {
     default: LIMITS.COLLECT_INTERVAL_MS,
     reason: "how often data that no object uses any more is freed",
   },
+  scrubPeriodMs: {
+    flag: "--scrub-period <duration>",
+    env: "SCRUB_PERIOD_MS",
+    unit: "duration",
+    default: LIMITS.SCRUB_PERIOD_MS,
+    reason: "how often each chunk file is read and compared with its digest; 0s: never",
+  },
+  scrubBytesPerSecond: {
+    flag: "--scrub-rate <size>",
+    env: "SCRUB_BYTES_PER_SECOND",
+    unit: "bytes",
+    min: 64 * KIB,
+    default: LIMITS.SCRUB_BYTES_PER_SECOND,
+    reason:
+      "most bytes that these checks read in a second; they read no faster than it takes to end in half of the period, and rest as long as they read",
+  },
   reReplicateAfterMs: {
     flag: "--re-replicate-after <duration>",
     env: "RE_REPLICATE_AFTER_MS",
@@ -499,6 +515,12 @@ const administration = {
     flag: "--no-wait",
     unit: "flag",
     reason: "change the layout and return; default: wait until the nodes hold no copy that is needed",
+  },
+  scrubCommandRate: {
+    flag: "--rate <size>",
+    unit: "bytes",
+    min: 64 * KIB,
+    reason: "most bytes that are read in a second; default: what the disk gives, with as much rest as work",
   },
   graceMs: {
     flag: "--grace <duration>",

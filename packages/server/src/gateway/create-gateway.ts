@@ -26,7 +26,9 @@ type MaintenanceSetting =
   | "repairBytesPerSecond"
   | "reReplicateAfterMs"
   | "graceMs"
-  | "uploadTtlMs";
+  | "uploadTtlMs"
+  | "scrubPeriodMs"
+  | "scrubBytesPerSecond";
 
 /** A gateway: stateless, so any number may serve one database. */
 export interface Gateway {

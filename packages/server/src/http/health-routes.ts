@@ -23,6 +23,8 @@ export type CheckWord =
   | "does not answer"
   | "overloaded"
   | "some were damaged"
+  | "fails"
+  | "overdue"
   | "stopping"
   // No server reports this about itself: `ashlar health` finds it.
   | "on a port of their own";

@@ -23,16 +23,18 @@ import type {
   Tracer,
 } from "@ashlar/sdk/ports";
 import type { Metrics } from "../observability/metrics.ts";
+import type { ScrubSettings } from "../scrub/index.ts";
 import { awayNodeWatch } from "./away-nodes.ts";
 import { copiesCounter } from "./count-copies.ts";
 import { type LeasedJobOptions, runLeasedJob } from "./leased-job.ts";
+import { localScrub } from "./local-scrub.ts";
 import { type MaintenanceRecorder, maintenanceMetrics } from "./maintenance-metrics.ts";
 import { type RemainingWorkCounter, remainingWorkCounter } from "./remaining-work.ts";
 import { type CopiesMoved, type MaintenanceRounds, maintenanceRounds } from "./rounds.ts";
 import { type Schedule, startSchedule } from "./schedule.ts";
 
-/** What {@link createMaintenance} takes. Durations in ms; the defaults in capitals are in `LIMITS`. */
-export interface MaintenanceOptions {
+/** What {@link createMaintenance} takes. Durations in ms; the defaults in capitals are in `LIMITS`. The scrub is that of one local store. */
+export interface MaintenanceOptions extends ScrubSettings {
   readonly metadata: CollectOptions["metadata"] &
     ExamineOptions["metadata"] &
     RepairQueue &
@@ -113,13 +115,9 @@ export function createMaintenance(options: MaintenanceOptions): Maintenance {
 
   const rounds = maintenanceRounds(options, record);
   const countNow = copiesCounter(options, record);
+  const scrub = localScrub(options);
 
-  const stepNow = (signal: AbortSignal): Promise<void> =>
-    takeDatabaseStep({ ...options, signal }).catch((error: unknown) => {
-      if (signal.aborted) return;
-      const { message } = AshlarError.from(error);
-      logger.warn({ error: message }, "not every store was told the latest step of the metadata database");
-    });
+  const stepNow = (signal: AbortSignal): Promise<void> => tellDatabaseStep(options, signal);
 
   const work = remainingWorkCounter({ ...options, intervalMs: options.repairIntervalMs });
   // Figures only: what is to be done goes on without them, also where a count takes a database longer than it may.
@@ -146,13 +144,14 @@ export function createMaintenance(options: MaintenanceOptions): Maintenance {
       if (schedules.length > 0) return;
       const abort = new AbortController();
       starting = { abort, done: stepNow(abort.signal) };
+      scrub.start();
       schedules = startSchedules(options, { record, rounds, countNow, countWork });
     },
     async stop() {
       const stopping = schedules;
       schedules = [];
       starting?.abort.abort();
-      await Promise.all([...stopping.map((schedule) => schedule.stop()), starting?.done]);
+      await Promise.all([...stopping.map((schedule) => schedule.stop()), starting?.done, scrub.stop()]);
       starting = undefined;
       if (stopping.length > 0) await stepNow(AbortSignal.timeout(STEP_AT_END_MS));
     },
@@ -236,6 +235,16 @@ function startSchedules(
       run: (signal) => record.check(() => examineDatabase(options, signal)),
     }),
   ];
+}
+
+async function tellDatabaseStep(options: MaintenanceOptions, signal: AbortSignal): Promise<void> {
+  try {
+    await takeDatabaseStep({ ...options, signal });
+  } catch (error) {
+    if (signal.aborted) return;
+    const { message } = AshlarError.from(error);
+    options.logger.warn({ error: message }, "not every store was told the latest step of the metadata database");
+  }
 }
 
 /** One pass of rebalance, if it is due in the cluster. It rests ten times as long as the pass took. */

@@ -20,6 +20,8 @@ import {
 } from "../http/index.ts";
 import { type Metrics, noMetrics } from "../observability/metrics.ts";
 import { SOFTWARE_VERSION } from "../observability/software-version.ts";
+import { createScrub, type Scrub, type ScrubSettings } from "../scrub/index.ts";
+import { createDamagedCopies } from "./damaged-copies.ts";
 import { createDiskWatch, type DiskWatch } from "./disk-watch.ts";
 import { gatewayHintRoutes } from "./gateway-hint.ts";
 import { createMembership, type Membership } from "./membership.ts";
@@ -68,6 +70,8 @@ export interface StorageNodeOptions {
   /** Bytes of request bodies held at once; default BYTES_IN_FLIGHT_MAX. */
   readonly bytesInFlightMax?: number | undefined;
   readonly heartbeatIntervalMs?: number | undefined;
+  /** When and how fast the node checks its chunks while it listens, if its store can; `false`: never. Default: on. */
+  readonly scrub?: ScrubSettings | false | undefined;
   /** Free bytes of the disk below which the node only reads; default DISK_RESERVE_BYTES. */
   readonly diskReserveBytes?: number | undefined;
   /** Release of the software, shown to operators; default: that of this package. */
@@ -120,6 +124,7 @@ export function createStorageNode(given: StorageNodeOptions): StorageNode {
   let closing: Promise<void> | undefined;
   const close = async (closeOptions?: { readonly graceMs?: number | undefined }): Promise<void> => {
     serving.set("not-serving");
+    await parts.scrub.stop();
     await membership?.stop();
     // Only now: until the registry knew of the stop, gateways kept sending requests.
     parts.stop();
@@ -140,6 +145,7 @@ export function createStorageNode(given: StorageNodeOptions): StorageNode {
         await node.close({ graceMs: 0 });
         throw error;
       }
+      parts.scrub.start();
       logger.info({ nodeId, url: address.url, publicUrl: url }, "storage node listens");
       return address;
     },
@@ -154,6 +160,7 @@ export function createStorageNode(given: StorageNodeOptions): StorageNode {
 interface NodeParts {
   readonly handlers: ServerHandlers;
   readonly disk: DiskWatch;
+  readonly scrub: Scrub;
   readonly membership: Membership | undefined;
   readonly serving: ReturnType<typeof createServingState>;
   /** Makes the node answer calls with NODE_UNAVAILABLE from now on. */
@@ -177,8 +184,12 @@ function assemble(options: StorageNodeOptions & { readonly logger: Logger }): No
     showStore(seen, disk.isFull());
     return { chunkCount, bytesUsed, bytesFree, bytesTotal };
   };
+  const damagedCopies = createDamagedCopies({ store, clock, logger });
   const membership =
-    registry && createMembership({ registry, stats, heartbeatIntervalMs, clock, random, logger, metrics });
+    registry &&
+    createMembership({ registry, stats, damagedCopies, heartbeatIntervalMs, clock, random, logger, metrics });
+  const settings = options.scrub === false ? { scrubPeriodMs: 0 } : options.scrub;
+  const scrub = createScrub({ ...settings, store, clock, random, logger, metrics });
   const startedMs = clock.monotonicMs();
   let stopping = false;
   const api = createChunkApi({
@@ -201,7 +212,15 @@ function assemble(options: StorageNodeOptions & { readonly logger: Logger }): No
     serving,
     readiness: async () => {
       const { ready, checks } = await readiness(() => answersInTime(clock, stats), membership, disk);
-      return { ready, checks: hasDamage ? { ...checks, copies: "some were damaged" } : checks };
+      const trouble = scrub.trouble();
+      return {
+        ready,
+        checks: {
+          ...checks,
+          ...(hasDamage && { copies: "some were damaged" }),
+          ...(trouble && ({ fails: { disk: "fails" }, overdue: { scrub: "overdue" } } as const)[trouble]),
+        },
+      };
     },
     requestsInFlightMax,
     bytesInFlightMax: options.bytesInFlightMax,
@@ -216,7 +235,7 @@ function assemble(options: StorageNodeOptions & { readonly logger: Logger }): No
   const stop = (): void => {
     stopping = true;
   };
-  return { handlers, disk, membership, serving, stop };
+  return { handlers, disk, scrub, membership, serving, stop };
 }
 
 /** A node is ready when it can read its disk. It need not be registered: without that it still serves what gateways ask of it. */

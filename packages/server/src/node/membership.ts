@@ -13,6 +13,7 @@ import {
 } from "@ashlar/sdk/ports";
 import { formatDuration } from "../observability/format.ts";
 import { DURATION_BUCKETS_SECONDS, type Metrics } from "../observability/metrics.ts";
+import type { DamagedCopies } from "./damaged-copies.ts";
 import { lostDiskAction } from "./lost-disk.ts";
 
 /** Longest wait of one call to the registry; a database that hangs must not stop the heartbeat for good. */
@@ -48,6 +49,7 @@ export interface Membership {
 export interface MembershipOptions {
   readonly registry: NodeRegistry;
   readonly stats: () => Promise<NodeStats>;
+  readonly damagedCopies: DamagedCopies;
   readonly heartbeatIntervalMs?: number | undefined;
   readonly clock: Clock;
   readonly random: Random;
@@ -184,7 +186,7 @@ type Registration = Omit<NodeRegistration, "chunkCount">;
 
 /** Registers the node, or sends a heartbeat. @returns whether copies that the node held are missing. */
 async function callRegistry(
-  { registry, stats, logger }: MembershipOptions,
+  { registry, stats, damagedCopies, logger }: MembershipOptions,
   measured: Measured,
   {
     known,
@@ -194,8 +196,10 @@ async function callRegistry(
 ): Promise<boolean> {
   const now = await stats();
   if (registered) {
-    const beat = { nodeId: known.nodeId, stats: now };
+    const damagedChunkIds = await damagedCopies.next();
+    const beat = { nodeId: known.nodeId, stats: now, ...(damagedChunkIds && { damagedChunkIds }) };
     const { hasLostDisk } = await measured("heartbeat", (signal) => registry.heartbeat(beat, { signal }));
+    if (damagedChunkIds !== undefined) damagedCopies.told(damagedChunkIds);
     return hasLostDisk ?? false;
   }
   // Later ones are of the same folder, from which chunks may have been collected since the last heartbeat: no chunks are no lost disk then.

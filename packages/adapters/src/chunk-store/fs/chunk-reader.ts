@@ -21,8 +21,8 @@ import { type FileSystem, isAbsent, isNoFile } from "./file-system.ts";
 const PIECE_BYTES = 4 * 1024 * 1024;
 /** Files up to this size are read in one call: a second call costs more than the bytes. */
 const WHOLE_READ_MAX_BYTES = 4 * BLOCK_BYTES;
-/** Bytes per read call of a comparison, a multiple of the block size. */
-const COMPARED_BYTES = 16 * BLOCK_BYTES;
+/** Bytes per read call of a comparison or a check, a multiple of the block size. */
+export const COMPARED_BYTES: number = 16 * BLOCK_BYTES;
 
 /** An open file of a chunk. */
 export interface OpenedFile {
@@ -236,7 +236,7 @@ async function readExactly(
 }
 
 /** Fills a whole buffer. @throws {AshlarError} CHUNK_CORRUPT if the file ends before that. */
-async function fill(
+export async function fill(
   handle: FileHandle,
   chunkId: Digest,
   { target, position }: { readonly target: Uint8Array; readonly position: number },

@@ -297,20 +297,22 @@ async function readLeaf({ fileSystem }: ClaimParts, leaf: string): Promise<reado
  * and can be written again. The caller holds the chunk's lock, and keeps the damaged file open if it was opened.
  *
  * @param damaged.identity identity of the file that was read; undefined if none could be opened: then only an entry that is no file is moved.
+ * @returns whether it was moved: not if something else lies there by now, or nothing.
  */
 export async function quarantine(
   parts: ClaimParts,
   place: ChunkPlace,
   damaged: { readonly identity: string | undefined; readonly problem: string },
-): Promise<void> {
+): Promise<boolean> {
   const { fileSystem, names, usage, logger, synced, damaged: damagedChunks } = parts;
   const found = await lookAt(parts, place.path);
-  if (found === undefined) return;
+  if (found === undefined) return false;
   const identity = identityOf(found);
-  if (damaged.identity === undefined ? found.isFile() : identity !== damaged.identity) return;
+  if (damaged.identity === undefined ? found.isFile() : identity !== damaged.identity) return false;
   synced.delete(place.id);
   await fileSystem.mkdir(names.quarantineFolder, { recursive: true, mode: PRIVATE_FOLDER_MODE });
   const aside = names.quarantinePath(place.id);
+  let isMoved = false;
   await usage.change(place.id, async () => {
     try {
       await fileSystem.rename(place.path, aside);
@@ -324,8 +326,10 @@ export async function quarantine(
     }
     const problem = found.isFile() ? damaged.problem : `${kindOf(found)} lay under its name`;
     damagedChunks.count++;
+    isMoved = true;
     logger.error({ chunkId: place.id, problem, quarantine: aside }, "quarantined a damaged chunk");
     // An entry that is no file was not counted.
     return found.isFile() ? without(found) : UNCHANGED;
   });
+  return isMoved;
 }

@@ -17,6 +17,10 @@ import {
   type OpeningChunkStore,
   type PutChunkOptions,
   type PutChunkResult,
+  type ScrubbedChunk,
+  type ScrubbingChunkStore,
+  type ScrubChunkOptions,
+  type ScrubRecord,
   type StreamingChunkStore,
 } from "@ashlar/sdk/ports";
 import { payloadBytesOf } from "./chunk-format.ts";
@@ -24,6 +28,8 @@ import type { ChunkPlace } from "./chunk-names.ts";
 import { type ChunkTrailer, type OpenedFile, openTrailer, readBlocks, readChunk } from "./chunk-reader.ts";
 import { claimChunk, deleteChunk, findChunk, quarantine } from "./claim-protocol.ts";
 import { identityOf, lookAt, mapConcurrent, toStoreError } from "./file-system.ts";
+import { lostChunks, scrubChunk } from "./scrub-chunk.ts";
+import { readScrubRecord, writeScrubRecord } from "./scrub-record.ts";
 import type { MeetDatabase } from "./store-files.ts";
 import { diskOf, type StoreHealth } from "./store-health.ts";
 import { listChunks, type WalkParts } from "./walk-chunks.ts";
@@ -46,7 +52,7 @@ interface FsChunkStoreConfig {
 }
 
 /** The store below the checks of `checkedChunkStore`. */
-export class FsChunkStore implements StreamingChunkStore, OpeningChunkStore {
+export class FsChunkStore implements StreamingChunkStore, OpeningChunkStore, ScrubbingChunkStore {
   readonly capabilities: ChunkStoreCapabilities;
   readonly #parts: FsParts;
   readonly #durability: Durability;
@@ -184,6 +190,24 @@ export class FsChunkStore implements StreamingChunkStore, OpeningChunkStore {
 
   async listChunks(options?: ListChunksOptions): Promise<ChunkPage> {
     return await this.#io(false, () => listChunks(this.#parts, options));
+  }
+
+  async scrubChunk(chunkId: Digest, options?: ScrubChunkOptions): Promise<ScrubbedChunk> {
+    return await this.#io(false, () => scrubChunk(this.#parts, this.#parts.names.place(chunkId), options));
+  }
+
+  async lostChunks(_options?: CallOptions): Promise<readonly Digest[]> {
+    return await this.#io(false, () => lostChunks(this.#parts));
+  }
+
+  async readScrubRecord(_options?: CallOptions): Promise<ScrubRecord | undefined> {
+    const { fileSystem, names } = this.#parts;
+    return await this.#io(false, () => readScrubRecord(fileSystem, names.root));
+  }
+
+  async writeScrubRecord(record: ScrubRecord, _options?: CallOptions): Promise<void> {
+    const { fileSystem, names, owner } = this.#parts;
+    await this.#io(false, () => writeScrubRecord(fileSystem, names.root, { record, unique: owner.token }));
   }
 
   async stats(_options?: CallOptions): Promise<ChunkStoreStats> {

@@ -10,6 +10,7 @@ import {
   guardedTracer,
   type Logger,
   type OpeningChunkStore,
+  type ScrubbingChunkStore,
   type StreamingChunkStore,
   systemClock,
   type Tracer,
@@ -64,7 +65,9 @@ export interface FsChunkStoreOptions {
  * @throws {AshlarError} INVALID_ARGUMENT, STORE_INCOMPATIBLE (written by a newer version, or not a chunk store), DISK_FULL,
  *   NODE_UNAVAILABLE (the folder cannot be used; see the cause).
  */
-export async function openFsChunkStore(options: FsChunkStoreOptions): Promise<StreamingChunkStore & OpeningChunkStore> {
+export async function openFsChunkStore(
+  options: FsChunkStoreOptions,
+): Promise<StreamingChunkStore & OpeningChunkStore & ScrubbingChunkStore> {
   const checked = checkOptions(options); // now: a relative path starts at the working directory at the call
   const owner = await createOwner();
   try {
@@ -101,7 +104,7 @@ async function open(
   options: FsChunkStoreOptions,
   { root, durability, chunkMaxBytes }: CheckedOptions,
   owner: Owner,
-): Promise<StreamingChunkStore & OpeningChunkStore> {
+): Promise<StreamingChunkStore & OpeningChunkStore & ScrubbingChunkStore> {
   const { clock = systemClock, fileSystem = nodejsFileSystem, reserveBytes = 0 } = options;
   const logger = guardedLogger(options.logger);
   const tracer = guardedTracer(options.tracer);

@@ -1,8 +1,8 @@
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { throwIfAborted } from "@ashlar/sdk/errors";
-import { decodeDigestHex } from "@ashlar/sdk/hash";
+import { type Digest, decodeDigestHex } from "@ashlar/sdk/hash";
 import { LIMITS } from "@ashlar/sdk/limits";
-import type { ChunkPage, Clock, ListChunksOptions, Logger } from "@ashlar/sdk/ports";
+import type { ChunkPage, Clock, ListChunksOptions, Logger, StrayEntry } from "@ashlar/sdk/ports";
 import { decodeChunkCursor } from "../../internal/chunk-request.ts";
 import { payloadBytesOf } from "./chunk-format.ts";
 import { type ChunkNames, classifyLeafEntry, type LeafEntry, type Owner } from "./chunk-names.ts";
@@ -50,14 +50,15 @@ export async function listChunks(
   const after = decodeChunkCursor(options?.cursor);
   const limit = options?.limit ?? LIMITS.LIST_LIMIT_DEFAULT;
   const ids: string[] = [];
-  for await (const leafKey of leafKeys(parts, after)) {
+  const onStray = options?.onStray;
+  for await (const leafKey of leafKeys(parts, after, onStray)) {
     throwIfAborted(options?.signal);
-    ids.push(...(await leafIds(parts, leafKey, after)));
+    ids.push(...(await leafIds(parts, leafKey, after, onStray)));
     // One more than asked for shows that there is a next page.
     if (ids.length > limit) break;
   }
   const pageIds = ids.slice(0, limit);
-  const found = await statChunks(parts, pageIds);
+  const found = await statChunks(parts, pageIds, onStray);
   const chunks = found.map((chunk) => ({
     chunkId: decodeDigestHex(chunk.id),
     sizeBytes: chunk.payloadBytes,
@@ -82,15 +83,40 @@ export function createUsageScanner(parts: WalkParts): UsageScanner {
  * Walks the leaf folders in digest order, from the one of `fromId` (hex) on; yields four-digit keys. If `fromId` is empty, it sweeps leftovers of
  * writes first.
  */
-async function* leafKeys(parts: WalkParts, fromId: string): AsyncGenerator<string, void> {
+async function* leafKeys(parts: WalkParts, fromId: string, onStray?: OnStray): AsyncGenerator<string, void> {
   const { chunksFolder, tempFolder } = parts.names;
   if (fromId === "") for (const name of await readFolder(parts, tempFolder)) await sweepEntry(parts, tempFolder, name);
   const firstFrom = fromId.slice(0, 2);
-  for (const first of subfolders(await readTop(parts), firstFrom)) {
+  const top = await readTop(parts);
+  if (fromId === "") tellStrays(parts, { folder: chunksFolder, names: top, onStray });
+  for (const first of subfolders(top, firstFrom)) {
+    const folder = join(chunksFolder, first);
     const secondFrom = first === firstFrom ? fromId.slice(2, 4) : "";
-    for (const second of subfolders(await readFolder(parts, join(chunksFolder, first)), secondFrom))
-      yield `${first}${second}`;
+    const names = await readFolder(parts, folder, secondFrom === "" ? onStray : undefined);
+    if (secondFrom === "") tellStrays(parts, { folder, names, onStray });
+    for (const second of subfolders(names, secondFrom)) yield `${first}${second}`;
   }
+}
+
+type OnStray = ((entry: StrayEntry) => void) | undefined;
+
+/** Names of a disk's own, in the folder that may be its root. */
+const NO_STRAYS: ReadonlySet<string> = new Set(["tmp", "lost+found"]);
+
+/** Tells what lies beside the two-digit folders. */
+function tellStrays(
+  { names: { root, chunksFolder } }: WalkParts,
+  { folder, names, onStray }: { readonly folder: string; readonly names: readonly string[]; readonly onStray: OnStray },
+): void {
+  if (onStray === undefined) return;
+  for (const name of names) {
+    if (FOLDER_NAME.test(name) || (folder === chunksFolder && NO_STRAYS.has(name))) continue;
+    onStray({ path: relative(root, join(folder, name)), problem: strayProblem(name) });
+  }
+}
+
+function strayProblem(name: string): string {
+  return classifyLeafEntry(name).kind === "chunk" ? "a chunk's file in the wrong folder" : "no chunk has such a name";
 }
 
 /** The names of two-digit folders among `names` that are not below `from`, ascending. */
@@ -109,23 +135,46 @@ async function readTop({ fileSystem, names }: WalkParts): Promise<readonly strin
 }
 
 /** Names in a folder below `chunks`. A folder that cannot be read is passed over, and gives no names. */
-async function readFolder({ fileSystem, badEntries }: WalkParts, folder: string): Promise<readonly string[]> {
+async function readFolder(parts: WalkParts, folder: string, onStray?: OnStray): Promise<readonly string[]> {
   try {
-    return await fileSystem.readdir(folder);
+    return await parts.fileSystem.readdir(folder);
   } catch (error) {
     if (errnoOf(error) === "ENOENT") return [];
-    badEntries.passOver(folder, errnoOf(error) === "ENOTDIR" ? "a file lies where a folder belongs" : error);
+    passOver(parts, folder, {
+      why: errnoOf(error) === "ENOTDIR" ? "a file lies where a folder belongs" : error,
+      onStray,
+    });
     return [];
   }
 }
 
+/** Remembers an entry that hides what it should show, and tells of it. @throws `why` if it says nothing about the entry. */
+function passOver(
+  { badEntries, names: { root } }: WalkParts,
+  path: string,
+  { why, onStray, chunkId }: { readonly why: unknown; readonly onStray: OnStray; readonly chunkId?: Digest },
+): void {
+  badEntries.passOver(path, why);
+  const problem = typeof why === "string" ? why : `it cannot be looked at: ${errnoOf(why)}`;
+  onStray?.({ path: relative(root, path), problem, chunkId });
+}
+
 /** Ids of a leaf folder that come after `afterId`, ascending; sweeps leftovers on the way. */
-async function leafIds(parts: WalkParts, leafKey: string, afterId: string): Promise<readonly string[]> {
+async function leafIds(
+  parts: WalkParts,
+  leafKey: string,
+  afterId: string,
+  onStray?: OnStray,
+): Promise<readonly string[]> {
   const leaf = parts.names.leafFolder(leafKey.slice(0, 2), leafKey.slice(2, 4));
+  // The page before has told of those in the folder where it ended.
+  const tell = afterId.startsWith(leafKey) ? undefined : onStray;
   const ids = new Set<string>();
-  for (const name of await readFolder(parts, leaf)) {
+  for (const name of await readFolder(parts, leaf, tell)) {
     const id = await sweepEntry(parts, leaf, name);
     if (id?.startsWith(leafKey) && id > afterId) ids.add(id);
+    const isStray = id === undefined ? classifyLeafEntry(name).kind === "foreign" : !id.startsWith(leafKey);
+    if (isStray) tell?.({ path: relative(parts.names.root, join(leaf, name)), problem: strayProblem(name) });
   }
   return [...ids].sort();
 }
@@ -139,7 +188,9 @@ interface LeafChunk {
 }
 
 /** Stats the files of some chunks; those that are gone by now are left out, and bad entries passed over. */
-async function statChunks(parts: WalkParts, ids: readonly string[]): Promise<readonly LeafChunk[]> {
+async function statChunks(parts: WalkParts, ids: readonly string[], onStray?: OnStray): Promise<readonly LeafChunk[]> {
+  const hide = (id: string, path: string, why: unknown): void =>
+    passOver(parts, path, { why, onStray, chunkId: decodeDigestHex(id) });
   const found = await mapConcurrent(ids, STAT_CONCURRENCY, async (id) => {
     const path = join(parts.names.leafFolder(id.slice(0, 2), id.slice(2, 4)), id);
     try {
@@ -147,9 +198,9 @@ async function statChunks(parts: WalkParts, ids: readonly string[]): Promise<rea
       if (stats?.isFile()) {
         return { id, payloadBytes: payloadBytesOf(Number(stats.size)) ?? 0, modifiedAtMs: modifiedAtMs(stats) };
       }
-      if (stats !== undefined) parts.badEntries.passOver(path, `${kindOf(stats)} lies where a chunk's file belongs`);
+      if (stats !== undefined) hide(id, path, `${kindOf(stats)} lies where a chunk's file belongs`);
     } catch (error) {
-      parts.badEntries.passOver(path, error);
+      hide(id, path, error);
     }
     return undefined;
   });

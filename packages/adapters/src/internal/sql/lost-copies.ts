@@ -1,7 +1,8 @@
-import { digestFromBytes, encodeHex } from "@ashlar/sdk/hash";
+import { type Digest, digestFromBytes, encodeHex } from "@ashlar/sdk/hash";
 import type { LostCopiesStep } from "@ashlar/sdk/ports";
-import { insertRepairs, type MissedReplica } from "./chunk-rows.ts";
+import { insertNewRepairs, insertRepairs, type MissedReplica } from "./chunk-rows.ts";
 import { placementReader, readNewestLayout } from "./layout-rows.ts";
+import { queryIn } from "./row-batches.ts";
 import type { SqlSession } from "./sql-session.ts";
 
 interface ChunkRow {
@@ -67,6 +68,19 @@ async function lostOf(
     lost.push({ chunkId, sizeBytes, nodeId, layoutVersion });
   }
   return lost;
+}
+
+/** Queues copies that a node put aside, if they belong there and an object names their chunks. An entry that is there already stays as it is. */
+export async function queueDamagedCopies(
+  session: SqlSession,
+  nodeId: string,
+  chunkIds: readonly Digest[],
+): Promise<void> {
+  const rows = await queryIn<ChunkRow>(session, chunkIds, {
+    sql: (list) => `SELECT chunk_id, size_bytes, layout_version, state FROM chunks
+      WHERE chunk_id IN (${list}) AND reference_count > 0`,
+  });
+  await insertNewRepairs(session, await lostOf(session, nodeId, rows));
 }
 
 /** Nodes whose last copy is restored have their disk back. */

@@ -22,6 +22,7 @@ import { layoutWithNode, layoutWithoutNode, nodeIdHeld } from "../metadata/layou
 import { diskLost, isRefused, newLostDisk } from "../metadata/lost-disk.ts";
 import { NODE_DOWN_AFTER_MS, nodeState } from "../metadata/node-state.ts";
 import { insertLayout, readLayoutsInUse, readNewestLayout, readRecentLayouts } from "./layout-rows.ts";
+import { queueDamagedCopies } from "./lost-copies.ts";
 import { insertRows } from "./row-batches.ts";
 import type { SqlSession } from "./sql-session.ts";
 
@@ -162,7 +163,9 @@ async function writeVirtualNodes(session: SqlSession, node: LayoutNode, layout: 
   await insertRows(session, { into: "hash_ring_nodes (server_id, virtual_node_index, token)" }, rows);
 }
 
-export async function heartbeat(session: SqlSession, { nodeId, stats }: Heartbeat): Promise<HeartbeatAnswer> {
+/** Runs without a transaction: copies that could not be queued are told again. */
+export async function heartbeat(session: SqlSession, beat: Heartbeat): Promise<HeartbeatAnswer> {
+  const { nodeId, stats, damagedChunkIds = [] } = beat;
   const [row] = await session.query<{ layout_version: number; lost_at_ms: number | null }>(
     `UPDATE storage_servers SET stopped = FALSE, last_heartbeat_at_ms = ${session.dialect.nowMs}, chunk_count = $2, bytes_used = $3,
       bytes_free = $4, bytes_total = $5 WHERE server_id = $1 AND NOT left_out
@@ -170,6 +173,7 @@ export async function heartbeat(session: SqlSession, { nodeId, stats }: Heartbea
     [nodeId, stats.chunkCount, stats.bytesUsed, stats.bytesFree, stats.bytesTotal],
   );
   if (row === undefined) throw nodeNotFound(nodeId);
+  if (damagedChunkIds.length > 0) await queueDamagedCopies(session, nodeId, damagedChunkIds);
   return { layoutVersion: row.layout_version, ...(row.lost_at_ms === null ? {} : { hasLostDisk: true }) };
 }
 

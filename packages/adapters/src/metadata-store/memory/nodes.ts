@@ -14,6 +14,7 @@ import { assertForgettable, forgottenDisk } from "../../internal/metadata/forgot
 import { layoutWithNode, layoutWithoutNode, nodeIdHeld } from "../../internal/metadata/layout-changes.ts";
 import { diskLost, isRefused, newLostDisk } from "../../internal/metadata/lost-disk.ts";
 import { nodeState } from "../../internal/metadata/node-state.ts";
+import { queueDamagedCopies } from "./repairs.ts";
 import type { MemoryState, NodeRow } from "./state.ts";
 
 export function memoryNodes(state: MemoryState): NodeRegistry & AwayNodes & LayoutHistory {
@@ -28,10 +29,11 @@ export function memoryNodes(state: MemoryState): NodeRegistry & AwayNodes & Layo
       const { lostDisk } = row;
       return { layoutVersion: newestVersion(state), ...(lostDisk && { lostDisk }) };
     },
-    async heartbeat({ nodeId, stats }) {
+    async heartbeat({ nodeId, stats, damagedChunkIds = [] }) {
       const row = requireNode(state, nodeId);
       if (row.leftOut === true) throw nodeNotFound(nodeId);
       state.nodes.set(nodeId, { ...row, stats, stopped: false, lastHeartbeatAtMs: state.clock.nowMs() });
+      queueDamagedCopies(state, nodeId, damagedChunkIds);
       return { layoutVersion: newestVersion(state), ...(row.lostDisk && { hasLostDisk: true }) };
     },
     async stopNode(nodeId) {

@@ -1,4 +1,4 @@
-import { encodeHex } from "@ashlar/sdk/hash";
+import { type Digest, encodeHex } from "@ashlar/sdk/hash";
 import { LIMITS } from "@ashlar/sdk/limits";
 import type {
   LostCopiesStep,
@@ -115,19 +115,31 @@ function queueLostCopies(state: MemoryState, limit: number): LostCopiesStep {
     .slice(0, limit);
   let copiesQueued = 0;
   for (const id of ids) {
-    const chunk = state.chunks.get(id);
-    if (chunk === undefined || chunk.collecting || chunk.layoutVersion === 0) continue;
-    // By the newest layout too: rebalance may have found the copy there, and be about to move the row.
-    const layouts = state.layouts.filter(
-      (layout) => layout.layoutVersion === chunk.layoutVersion || layout === state.layouts.at(-1),
-    );
-    if (!layouts.some((layout) => replicasUnder(layout, chunk.chunkId).includes(nodeId))) continue;
+    if (!belongsOn(state, id, nodeId)) continue;
     queueRepair(state, id, nodeId);
     copiesQueued++;
   }
   const isQueued = ids.length < limit;
   state.nodes.set(nodeId, { ...row, lostDisk: { ...lostDisk, isQueued }, lostCursor: ids.at(-1) ?? lostCursor });
   return { rowsWalked: ids.length, copiesQueued, isDone: false };
+}
+
+/** By the newest layout too: rebalance may have found the copy there, and be about to move the row. */
+function belongsOn(state: MemoryState, id: string, nodeId: string): boolean {
+  const chunk = state.chunks.get(id);
+  if (chunk === undefined || chunk.collecting || chunk.layoutVersion === 0) return false;
+  const layouts = state.layouts.filter(
+    (layout) => layout.layoutVersion === chunk.layoutVersion || layout === state.layouts.at(-1),
+  );
+  return layouts.some((layout) => replicasUnder(layout, chunk.chunkId).includes(nodeId));
+}
+
+/** Queues copies that a node put aside, if they belong there and an object names their chunks. */
+export function queueDamagedCopies(state: MemoryState, nodeId: string, chunkIds: readonly Digest[]): void {
+  for (const id of chunkIds.map(encodeHex)) {
+    if (state.repairs.has(repairKey(id, nodeId)) || state.chunks.get(id)?.referenceCount === 0) continue;
+    if (belongsOn(state, id, nodeId)) queueRepair(state, id, nodeId);
+  }
 }
 
 /** Nodes whose last copy is restored have their disk back. */

@@ -25,7 +25,7 @@ async function unclaimedForMs(store: ChunkStore, chunk: TestChunk): Promise<numb
  * The bounds come from times measured around the calls, so a slow machine widens them and cannot make the case fail. It cannot hide a fault either:
  * if the calls took so long that both ages would be within the bounds, the check is repeated with a longer idle time.
  */
-async function expectAge(
+export async function expectAge(
   { store }: Pick<ChunkStoreCaseContext, "store">,
   claims: boolean,
   act: (chunk: TestChunk) => Promise<unknown>,

@@ -1,3 +1,4 @@
+import type { Digest } from "../../hash/index.ts";
 import type { ChunkStore } from "../../ports/index.ts";
 
 /** What a store holds, seen through a second channel. */
@@ -16,6 +17,8 @@ export interface ChunkStoreSubject {
   reopen(): Promise<ChunkStore>;
   /** Looks at what the store holds without using the store. */
   inspect(): Promise<ChunkStoreInspection>;
+  /** Changes a bit of a chunk behind the store's back. Needed if the store checks its chunks. */
+  damage?(chunkId: Digest): Promise<void>;
   /** Closes the store and removes its data. */
   dispose(): Promise<void>;
 }

@@ -1,7 +1,14 @@
 import { expect } from "vitest";
 import { AshlarError } from "../../errors/index.ts";
 import { encodeHex } from "../../hash/index.ts";
-import { type CallOptions, type ChunkStore, isStreamingChunkStore, systemClock } from "../../ports/index.ts";
+import {
+  type CallOptions,
+  type ChunkStore,
+  isScrubbingChunkStore,
+  isStreamingChunkStore,
+  type ScrubbingChunkStore,
+  systemClock,
+} from "../../ports/index.ts";
 import { type TestChunk, testChunk, testChunks } from "../test-bytes.ts";
 import { type ChunkStoreCase, ifPersistent } from "./contract-case.ts";
 import { expectAborts, expectBytes, expectCode, expectKept } from "./expectations.ts";
@@ -19,7 +26,27 @@ const CALLS: Readonly<Record<string, Call>> = {
   stats: (store, _chunk, options) => store.stats(options),
 };
 
+/** Of stores that check their chunks. */
+const SCRUB_CALLS: Readonly<
+  Record<string, (store: ScrubbingChunkStore, ...args: Parameters<Call>) => Promise<unknown>>
+> = {
+  scrubChunk: (store, _store, { chunkId }, options) => store.scrubChunk(chunkId, options),
+  lostChunks: (store, _store, _chunk, options) => store.lostChunks(options),
+  readScrubRecord: (store, _store, _chunk, options) => store.readScrubRecord(options),
+  writeScrubRecord: (store, _store, _chunk, options) => store.writeScrubRecord({ sinceMs: 1 }, options),
+};
+
 function callsOf(store: ChunkStore): ReadonlyArray<readonly [string, Call]> {
+  const calls = streamingCalls(store);
+  if (!isScrubbingChunkStore(store)) return calls;
+  const scrubs = Object.entries(SCRUB_CALLS).map(([name, call]): readonly [string, Call] => [
+    name,
+    (...args) => call(store, ...args),
+  ]);
+  return [...calls, ...scrubs];
+}
+
+function streamingCalls(store: ChunkStore): ReadonlyArray<readonly [string, Call]> {
   if (!isStreamingChunkStore(store)) return Object.entries(CALLS);
   const stream: Call = (_store, { chunkId, bytes }, options) => {
     const source = async function* (): AsyncGenerator<Uint8Array> {

@@ -320,4 +320,45 @@ export const LOST_DISK_CASES: readonly MetadataStoreCase[] = [
       );
     },
   },
+  {
+    name: "a heartbeat that tells damaged copies queues those that belong on the node and that an object names, each once",
+    async run({ store }) {
+      await withBucket(store);
+      for (const nodeId of ["n1", "n2", "n3", "n4"]) await store.registerNode(node(nodeId));
+      const belonging = await withChunks(store, 40, "n1");
+      const all = chunksOf(Array.from({ length: 40 }, (_, index) => `lost ${index}`)).map(({ chunkId }) => chunkId);
+      expect(belonging.length).toBeGreaterThan(0);
+      expect(belonging.length).toBeLessThan(all.length);
+      const beat = { nodeId: "n1", stats: STATS, damagedChunkIds: [...all, chunkIdOf("nobody's"), ...all] };
+      expect(await store.heartbeat(beat)).toEqual({ layoutVersion: 4 });
+      const wanted = belonging.map((id) => `n1 ${id}`);
+      expect(await queued(store)).toEqual(wanted);
+      const [first] = await store.listRepairs({ limit: 1 });
+      await store.heartbeat(beat);
+      expect(await queued(store)).toEqual(wanted);
+      // An entry that is there stays: a repair of it that runs now ends it.
+      expect(await endRepairs(store, [first!.repairId])).toBe(1);
+      await store.deleteObject({ bucket: BUCKET, key: "chunked" });
+      await dropAll(store);
+      await endRepairs(
+        store,
+        (await store.listRepairs({ limit: 1000 })).map(({ repairId }) => repairId),
+      );
+      await store.heartbeat(beat);
+      expect(await queued(store)).toEqual([]);
+    },
+  },
+  {
+    name: "a heartbeat tells a bounded number of damaged copies, and an unknown node none",
+    async run({ store }) {
+      await store.registerNode(node("n1"));
+      const many = chunksOf(Array.from({ length: 257 }, (_, index) => `many ${index}`)).map(({ chunkId }) => chunkId);
+      const beat = { nodeId: "n1", stats: STATS };
+      await store.heartbeat({ ...beat, damagedChunkIds: many.slice(1) });
+      await expectCode(store.heartbeat({ ...beat, damagedChunkIds: many }), "INVALID_ARGUMENT");
+      const short = [new Uint8Array(31) as never];
+      await expectCode(store.heartbeat({ ...beat, damagedChunkIds: short }), "INVALID_ARGUMENT");
+      await expectCode(store.heartbeat({ ...beat, nodeId: "n9", damagedChunkIds: many.slice(1) }), "NODE_NOT_FOUND");
+    },
+  },
 ];

@@ -23,6 +23,7 @@ import { mvCommand } from "./mv.ts";
 import { putCommand } from "./put.ts";
 import { ringCommand } from "./ring.ts";
 import { rmCommand } from "./rm.ts";
+import { scrubCommand } from "./scrub.ts";
 import { gatewayCommand, nodeCommand, serveCommand } from "./servers.ts";
 import { tokenCreateCommand, tokenRevokeCommand } from "./tokens.ts";
 import { uploadsAbortCommand, uploadsLsCommand } from "./uploads.ts";
@@ -63,4 +64,5 @@ export const COMMANDS: readonly Command[] = Object.freeze([
   healthCommand,
   collectCommand,
   fsckCommand,
+  scrubCommand,
 ]);

@@ -109,6 +109,18 @@ const STATES: Readonly<Record<CheckWord, Omit<Finding, "what">>> = {
     action:
       "see in its log which (quarantined a damaged chunk), and examine the disk; if it fails, replace the node. Starting the node again ends this warning",
   },
+  fails: {
+    level: "broken",
+    why: "the check of its chunks found many damaged ones, or no file could be read; what is on it may be lost soon",
+    action:
+      "see in its log which files (quarantined a damaged chunk, a chunk cannot be read) and in the system's log what the disk says; move the data to another disk, or replace the node: repair makes its copies again",
+  },
+  overdue: {
+    level: "warning",
+    why: "bytes that changed on the disk since are not noticed before somebody reads them",
+    action:
+      "leave the server running, or let it read faster with --scrub-rate (SCRUB_BYTES_PER_SECOND); ashlar scrub makes a pass at once",
+  },
   "on a port of their own": {
     level: "note",
     why: "its own report on itself and its dependencies was not read",

@@ -2,11 +2,14 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { openFsChunkStore } from "@ashlar/adapters/chunk-store/fs";
 import { AshlarError } from "@ashlar/sdk/errors";
-import type { BadEntry } from "@ashlar/sdk/ports";
+import { LIMITS } from "@ashlar/sdk/limits";
+import { type BadEntry, type ScrubRecord, systemClock } from "@ashlar/sdk/ports";
 import { isThere } from "../../files/file-error.ts";
-import { formatBytes, formatCount } from "../../observability/format.ts";
+import { formatBytes, formatCount, formatTime } from "../../observability/format.ts";
+import { isOverdue } from "../../scrub/index.ts";
 import { holdsStore, type MetadataPlace, openMetadata } from "../servers/open-metadata.ts";
 import { diskFinding, type Finding } from "./finding.ts";
+import { findRowProblems } from "./row-problems.ts";
 
 /** At most this many bad entries are listed; the others are only counted. */
 const LISTED_MAX = 100;
@@ -22,7 +25,7 @@ export async function findFolderProblems(path: string, signal: AbortSignal): Pro
     if (isThere(join(path, "format.json"))) {
       return [
         ...(await examine("chunks", () => countChunks(path, signal))),
-        ...(await examine("chunks", () => damagedChunks(path))),
+        ...(await examine("chunks", () => damagedChunks(path, signal))),
       ];
     }
     return [
@@ -37,7 +40,7 @@ export async function findFolderProblems(path: string, signal: AbortSignal): Pro
   return [
     ...(await examineMetadata({ path }, signal)),
     ...(await examine("chunks", () => countChunks(path, signal))),
-    ...(await examine("chunks", () => damagedChunks(path))),
+    ...(await examine("chunks", () => damagedChunks(path, signal))),
     ...(await examine("chunks", () => missingChunks(path, signal))),
   ];
 }
@@ -113,19 +116,63 @@ function badEntries(entries: readonly BadEntry[]): readonly Finding[] {
   return findings;
 }
 
-/** Chunks that were found damaged and put aside; nothing deletes them. */
-async function damagedChunks(path: string): Promise<readonly Finding[]> {
+/** Chunks that were found damaged and put aside, whose files nothing deletes, and when all others were checked last. */
+async function damagedChunks(path: string, signal: AbortSignal): Promise<readonly Finding[]> {
   const folder = join(path, "quarantine");
   const names = isThere(folder) ? await readdir(folder) : [];
-  if (names.length === 0) return [];
+  const store = await openFsChunkStore({ path });
+  try {
+    const checked = scrubFindings(await store.readScrubRecord({ signal }), systemClock.nowMs());
+    if (names.length === 0) return checked;
+    const lostCount = (await store.lostChunks({ signal })).length;
+    const aside: Finding = {
+      level: "warning",
+      what: `${formatCount(names.length, "damaged chunk")} ${names.length === 1 ? "was" : "were"} put aside in ${folder}`,
+      why: "bytes changed on the disk, which may be failing; the files are kept as evidence, and nothing reads them",
+      action: "check the disk; delete the files when you have seen them",
+    };
+    if (lostCount === 0) return [...checked, aside];
+    if (!(await isSingleStore(path, signal))) return [...checked, aside, toRepair(lostCount)];
+    const hurt = await findRowProblems({ place: { path }, signal, onProgress: () => {} });
+    return [...checked, aside, ...hurt.filter(({ level }) => level === "broken")];
+  } finally {
+    await store.close();
+  }
+}
+
+function toRepair(count: number): Finding {
+  return {
+    level: "warning",
+    what: `${formatCount(count, "chunk")} ${count === 1 ? "is" : "are"} put aside and not yet made again`,
+    why: "as long as a copy is missing, the chunk survives one loss less",
+    action: "leave the node running: it tells the cluster, and repair makes the copies again from other nodes",
+  };
+}
+
+/** When all chunks were checked last, by the record in the folder. */
+function scrubFindings(record: ScrubRecord | undefined, nowMs: number): readonly Finding[] {
+  const { last } = record ?? {};
+  if (last === undefined) {
+    const what = "not every chunk was checked yet since the store was made";
+    return [{ level: "note", what, action: "servers do it by themselves; for a store of an app: ashlar scrub" }];
+  }
+  const what = `all chunks were checked, the last time on ${formatTime(last.endedAtMs)} UTC: ${formatCount(last.chunkCount, "chunk")}, ${formatBytes(last.byteCount)}, ${last.damagedCount} damaged`;
+  if (!isOverdue({ sinceMs: 0, last }, LIMITS.SCRUB_PERIOD_MS, nowMs)) return [{ level: "ok", what }];
   return [
     {
       level: "warning",
-      what: `${formatCount(names.length, "damaged chunk")} ${names.length === 1 ? "was" : "were"} put aside in ${folder}`,
-      why: "bytes changed on the disk, which may be failing; a cluster reads another copy, but does not restore this one by itself, so it survives one loss less",
-      action: "check the disk; put the same content again, which restores the copy, then delete those files",
+      what,
+      why: "bytes that changed on the disk since are not noticed",
+      action: "run: ashlar scrub",
     },
   ];
+}
+
+/** Whether the folder holds a store that has the only copy of each chunk: the metadata is there, and it is not that of a cluster. */
+export async function isSingleStore(path: string, signal: AbortSignal): Promise<boolean> {
+  if (!holdsStore(path)) return false;
+  await using opened = await openMetadata({ path });
+  return (await opened.metadata.clusterSnapshot({ signal })).layouts.length === 0;
 }
 
 /** The folder is made with the first chunk, so it may be missing while no object has chunks. */

@@ -8,6 +8,7 @@ import { damagedMetadata } from "./folder-problems.ts";
 import { movesFindings } from "./moves.ts";
 import { type Redundancy, redundancyOf } from "./redundancy.ts";
 import { repairFindings } from "./repairs.ts";
+import { scrubFindings } from "./scrubs.ts";
 
 /** What {@link findServerProblems} asks. */
 export interface ServerToExamine {
@@ -69,6 +70,7 @@ function maintenanceProblems(figure: Figures | undefined): readonly Finding[] {
     ...(damages === 0 ? [] : [damagedMetadata(`${formatCount(damages, "finding")}, listed in the gateway's log`)]),
     ...(refusing === 0 ? [] : [refusingStores(refusing)]),
     ...damagedCopies(figure),
+    ...scrubFindings(figure),
     ...movesFindings(moves, nowMs),
     ...repairFindings(repairs, nowMs),
     ...copiesFindings(copies, nowMs),

@@ -50,6 +50,7 @@ export async function runNode(call: Call): Promise<number> {
     zone,
     weight,
     heartbeatIntervalMs,
+    scrub: settings,
     port: settings.grpcPort,
   });
   try {

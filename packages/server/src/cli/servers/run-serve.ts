@@ -26,7 +26,7 @@ export async function runServe(call: Call): Promise<number> {
     fixedPort: call.given.has("port"),
     clusterKey: await readClusterKey(settings, parts.logger),
     durability: settings.durability as Durability | undefined,
-    collectIntervalMs: settings.collectIntervalMs,
+    maintenance: settings,
   });
   call.setTitle(`serve :${new URL(server.address.url).port}`);
   await announce(call, server);
@@ -80,7 +80,7 @@ interface AllInOneOptions {
   /** Used instead of the key in the folder. */
   readonly clusterKey: ClusterKeys | undefined;
   readonly durability: Durability | undefined;
-  readonly collectIntervalMs: number;
+  readonly maintenance: Pick<Call["settings"], "collectIntervalMs" | "scrubPeriodMs" | "scrubBytesPerSecond">;
 }
 
 /** A gateway with one local store, running. */
@@ -127,14 +127,15 @@ interface GatewayParts {
 }
 
 async function startGateway(
-  { parts, durability, collectIntervalMs }: AllInOneOptions,
+  { parts, durability, maintenance: settings }: AllInOneOptions,
   { path, clusterKey, metadata, port }: GatewayParts,
 ): Promise<{ readonly server: Gateway; readonly address: ServerAddress }> {
   const { chunkMaxBytes, logger, tracer } = parts;
   // The gateway closes its topology, which closes the store: each try needs its own.
   const store = await openFsChunkStore({ path, durability, chunkMaxBytes, logger, tracer });
   const topology = singleStoreTopology(store);
-  const maintenance = { collectIntervalMs };
+  const { collectIntervalMs, scrubPeriodMs, scrubBytesPerSecond } = settings;
+  const maintenance = { collectIntervalMs, scrubPeriodMs, scrubBytesPerSecond };
   const server = createGateway({ ...parts, metadata, topology, clusterKey, port, durability, maintenance });
   try {
     return { server, address: await server.listen() };

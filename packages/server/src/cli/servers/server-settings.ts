@@ -20,10 +20,13 @@ const COMMON = [
   "debug",
 ] as const;
 
+/** Of servers that hold chunks. */
+const SCRUB = ["scrubPeriodMs", "scrubBytesPerSecond"] as const;
+
 /** Name of a setting that every kind of server has. */
 export type CommonSettingName = (typeof COMMON)[number];
 
-export const SERVE_SETTINGS = ["servePath", "port", "durability", "collectIntervalMs", ...COMMON] as const;
+export const SERVE_SETTINGS = ["servePath", "port", "durability", "collectIntervalMs", ...SCRUB, ...COMMON] as const;
 
 export const NODE_SETTINGS = [
   "nodeId",
@@ -38,6 +41,7 @@ export const NODE_SETTINGS = [
   "replicationFactor",
   "durability",
   "heartbeatIntervalMs",
+  ...SCRUB,
   ...COMMON,
 ] as const;
 

@@ -1,3 +1,4 @@
+import { digestFromBytes } from "@ashlar/sdk/hash";
 import {
   type ClusterService,
   decodeLayoutChange,
@@ -22,8 +23,8 @@ export function createClusterService(
     getCluster: async (_message, call) => encodeClusterSnapshot(await perform("getCluster", {}, rpcCall(call)), limits),
     registerNode: async (message, call) =>
       encodeRegisteredNode(await perform("registerNode", decodeNodeRegistration(message), rpcCall(call))),
-    async heartbeat({ nodeId, stats }, call) {
-      const beat = { nodeId, stats: decodeNodeStats(stats) };
+    async heartbeat({ nodeId, stats, damagedChunkIds }, call) {
+      const beat = { nodeId, stats: decodeNodeStats(stats), damagedChunkIds: damagedChunkIds.map(digestFromBytes) };
       const { layoutVersion, hasLostDisk } = await perform("heartbeat", beat, rpcCall(call));
       return { layoutVersion: encodeInteger(layoutVersion), hasLostDisk: hasLostDisk ?? false };
     },

@@ -32,6 +32,7 @@ describe("the messages of requests", () => {
       .filter(isMany)
       .map((field) => [`${field.parent?.name}.${field.name}`, shapeOf(field)?.itemsMax]);
     expect(Object.fromEntries(bounds)).toEqual({
+      "HeartbeatRequest.damaged_chunk_ids": LIMITS.DAMAGED_TOLD_MAX,
       "ObjectAttributes.metadata": LIMITS.METADATA_ENTRIES_MAX,
       "DeleteObjectsRequest.keys": LIMITS.DELETE_MANY_MAX,
       "CompleteUploadRequest.parts": HTTP_LIMITS.COMPLETE_PARTS_MAX.value,

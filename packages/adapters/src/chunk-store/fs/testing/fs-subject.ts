@@ -1,8 +1,9 @@
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdtemp, open, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
+import { type Digest, encodeHex } from "@ashlar/sdk/hash";
 import { MIB } from "@ashlar/sdk/limits";
-import type { StreamingChunkStore } from "@ashlar/sdk/ports";
+import type { ScrubbingChunkStore, StreamingChunkStore } from "@ashlar/sdk/ports";
 import type { ChunkStoreInspection, ChunkStoreSubject } from "@ashlar/sdk/testing";
 import { type FsChunkStoreOptions, openFsChunkStore } from "../index.ts";
 
@@ -47,13 +48,31 @@ function payloadOf(file: Buffer): Uint8Array | undefined {
   return new Uint8Array(file.subarray(0, sizeBytes));
 }
 
+/** Where a chunk's file lies. */
+export function chunkPath(root: string, chunkId: Digest): string {
+  const id = encodeHex(chunkId);
+  return join(root, "chunks", id.slice(0, 2), id.slice(2, 4), id);
+}
+
+/** Changes one bit of a file, as a disk may. */
+export async function flipBitOnDisk(path: string, position: number): Promise<void> {
+  const handle = await open(path, "r+");
+  const byte = new Uint8Array(1);
+  await handle.read(byte, 0, 1, position);
+  byte[0] = (byte[0] ?? 0) ^ 0x10;
+  await handle.write(byte, 0, 1, position);
+  await handle.close();
+}
+
+type DiskStore = StreamingChunkStore & ScrubbingChunkStore;
+
 /** A subject of the chunk store contract in a folder of its own. */
 export async function createFsSubject(
   options: Omit<FsChunkStoreOptions, "path"> = {},
-): Promise<ChunkStoreSubject & { readonly root: string; readonly store: StreamingChunkStore }> {
+): Promise<ChunkStoreSubject & { readonly root: string; readonly store: DiskStore }> {
   const root = await makeFolder();
-  const open = (): Promise<StreamingChunkStore> => openFsChunkStore({ chunkMaxBytes: 2 * MIB, ...options, path: root });
-  let store = await open();
+  const openStore = (): Promise<DiskStore> => openFsChunkStore({ chunkMaxBytes: 2 * MIB, ...options, path: root });
+  let store = await openStore();
   return {
     root,
     get store() {
@@ -61,10 +80,11 @@ export async function createFsSubject(
     },
     async reopen() {
       await store.close();
-      store = await open();
+      store = await openStore();
       return store;
     },
     inspect: () => inspectFolder(root),
+    damage: (chunkId) => flipBitOnDisk(chunkPath(root, chunkId), 77),
     async dispose() {
       await store.close();
       await rm(root, { recursive: true, force: true });

@@ -497,6 +497,14 @@ export declare type HeartbeatRequest = Message<"ashlar.v1.HeartbeatRequest"> & {
    * @generated from field: ashlar.v1.NodeStats stats = 2;
    */
   stats?: NodeStats | undefined;
+
+  /**
+   * SHA-256 of chunks whose copies the node put aside because they were damaged, and that it has not got back; at most 256. Those that belong there are
+   * queued for repair; telling one again does no harm.
+   *
+   * @generated from field: repeated bytes damaged_chunk_ids = 3;
+   */
+  damagedChunkIds: Uint8Array[];
 };
 
 /**
