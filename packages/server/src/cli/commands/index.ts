@@ -1,4 +1,5 @@
 import type { Command } from "../command.ts";
+import { backupListCommand, backupPruneCommand, backupRunCommand, backupVerifyCommand } from "./backup.ts";
 import { mbCommand, rbCommand } from "./buckets.ts";
 import {
   clusterAddCommand,
@@ -20,6 +21,7 @@ import { layoutChangeCommand, layoutDrainCommand, layoutShowCommand } from "./la
 import { lsCommand } from "./ls.ts";
 import { mvCommand } from "./mv.ts";
 import { putCommand } from "./put.ts";
+import { restoreCommand } from "./restore.ts";
 import { ringCommand } from "./ring.ts";
 import { rmCommand } from "./rm.ts";
 import { gatewayCommand, nodeCommand, serveCommand } from "./servers.ts";
@@ -54,6 +56,11 @@ export const COMMANDS: readonly Command[] = Object.freeze([
   rbCommand,
   uploadsLsCommand,
   uploadsAbortCommand,
+  backupRunCommand,
+  backupListCommand,
+  backupVerifyCommand,
+  backupPruneCommand,
+  restoreCommand,
   ringCommand,
   layoutChangeCommand,
   layoutDrainCommand,
