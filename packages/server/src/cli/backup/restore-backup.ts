@@ -127,7 +127,8 @@ function createRestore(options: RestoreOptions): Restore {
     async object(bucket, object, lines) {
       const { key, sizeBytes } = object;
       const there = await existing(engine, { bucket, key }, signal);
-      if (there !== undefined && isSame(there, object)) {
+      const list = createChunkList(lines);
+      if (there !== undefined && (await isSame(options, { bucket, object, there }, list))) {
         did.objectsPresent++;
         return done(sizeBytes);
       }
@@ -135,7 +136,7 @@ function createRestore(options: RestoreOptions): Restore {
         return conflicts.add({ bucket, key, problem: "it is there, and differs from the backup" });
       }
       try {
-        const etag = await writeObject(options, { bucket, object, there }, lines, done);
+        const etag = await writeObject(options, { bucket, object, there }, list, done);
         did.objectsRestored++;
         did.bytesRestored += sizeBytes;
         if (etag !== object.etag) did.etagsChanged++;
@@ -198,12 +199,33 @@ async function existing(
   }
 }
 
-/** The same bytes and attributes. An etag alone can differ where the bytes do not, for what was put together from parts. */
-function isSame(there: ObjectInfo, wanted: RecordedObject): boolean {
-  const sameBytes =
-    there.sizeBytes === wanted.sizeBytes &&
-    (there.etag === wanted.etag || (there.sha256 !== undefined && there.sha256 === wanted.sha256));
-  return sameBytes && sortedJson(there.attributes) === sortedJson(wanted.attributes);
+/**
+ * Whether an object has the recorded bytes and attributes. An etag alone can differ where the bytes do not: what was put together from parts has no
+ * digest, and when it was restored in one go another etag. Then the chunks are compared.
+ */
+async function isSame(
+  { engine, signal, overwrite }: RestoreOptions,
+  { bucket, object, there }: Wanted & { readonly there: ObjectInfo },
+  list: ChunkList,
+): Promise<boolean> {
+  const { key } = object;
+  if (there.sizeBytes !== object.sizeBytes) return false;
+  if (sortedJson(there.attributes) !== sortedJson(object.attributes)) return false;
+  if (there.etag === object.etag) return true;
+  if (object.sha256 !== undefined && there.sha256 !== undefined) return object.sha256 === there.sha256;
+  const seen: ChunkRef[] = [];
+  const opened = await engine.openObject({ bucket, key, objectVersion: there.objectVersion }, { signal });
+  for await (const chunk of opened.chunks?.() ?? []) {
+    const [wanted] = await list.take(1, Number.POSITIVE_INFINITY);
+    // Only an object that will be written needs its list once more.
+    if (wanted !== undefined && overwrite) seen.push(wanted);
+    if (wanted !== undefined && bytesEqual(wanted.chunkId, chunk.chunkId)) continue;
+    list.putBack(seen);
+    return false;
+  }
+  if (await list.isEnded()) return true;
+  list.putBack(seen);
+  return false;
 }
 
 /** JSON with the members of every object in order. */
@@ -225,7 +247,7 @@ interface Wanted {
 async function writeObject(
   options: RestoreOptions,
   wanted: Wanted,
-  lines: ChunkLines,
+  list: ChunkList,
   done: (sizeBytes: number) => void,
 ): Promise<string> {
   const { engine, signal, concurrency, commitChunksMax = LIMITS.COMMIT_CHUNKS_MAX } = options;
@@ -233,7 +255,6 @@ async function writeObject(
   const { key, sizeBytes, attributes, durability, sha256 } = object;
   // Nobody's write that came meanwhile is replaced.
   const condition = there === undefined ? { ifNoneMatch: "*" } : { ifMatch: there.etag };
-  const list = createChunkList(lines);
   const first = await list.take(commitChunksMax, Number.POSITIVE_INFINITY);
   if (await list.isEnded()) {
     const request = {

@@ -314,7 +314,7 @@ async function drain(walk: Walk, count: number): Promise<void> {
   const { queue, writer } = walk;
   while (queue.length > count) {
     const { ref, captured, info, chunks } = await (queue[0] as Promise<SmallObject>);
-    queue.shift();
+    void queue.shift();
     if (info !== undefined && captured === "captured") {
       await writer.object(recorded(info));
       await writer.chunks(chunks);
