@@ -95,8 +95,7 @@ async function folderSource({ path = "" }: MetadataPlace): Promise<ChunkSource> 
 async function clusterSource({ keys }: ChunkExamination, metadata: MetadataStore): Promise<ChunkSource> {
   const clusterKey = await readClusterKey(keys, silentLogger);
   const clock = systemClock;
-  const grants =
-    clusterKey === undefined ? undefined : createGrantKeeper({ clusterKey, clock, random: systemRandom });
+  const grants = clusterKey === undefined ? undefined : createGrantKeeper({ clusterKey, clock, random: systemRandom });
   const transport = await openTransport("undici");
   const authorization = grants && clusterAuthorization(grants, clock);
   const topology = createClusterTopology({ registry: metadata, transport, authorization, clock, logger: silentLogger });
@@ -130,9 +129,7 @@ function createListing(): Listing {
       (["broken", "warning"] as const).flatMap((level) => {
         const { listed, count } = kinds[level];
         // In a folder the only copy is the chunk itself.
-        const shown = listed.map((problem) =>
-          rowFinding(isCluster ? problem : withoutCopies(problem)),
-        );
+        const shown = listed.map((problem) => rowFinding(isCluster ? problem : withoutCopies(problem)));
         const moreCount = count - listed.length;
         return moreCount === 0 ? shown : [...shown, { level, what: `and ${formatCount(moreCount, "more object")}` }];
       }),
