@@ -154,7 +154,7 @@ function copyFindings(
     const where = Object.entries(found.badCopies).map(([nodeId, count]) => `${nodeId}: ${count}`);
     findings.push({
       level: "broken",
-      what: `${copiesMissing} ${isCluster ? "copies" : "chunks"} missing, ${copiesDamaged} damaged${isCluster ? ` (${where.join(", ")})` : ""}`,
+      what: `${isCluster ? formatCount(copiesMissing, "copy", "copies") : formatCount(copiesMissing, "chunk")} missing, ${copiesDamaged} damaged${isCluster ? ` (${where.join(", ")})` : ""}`,
       why: "a node should have them and does not, or its disk changed their bytes; each makes the next loss worse",
       action: !isCluster
         ? "examine the disk; put the same content again, or restore it from a backup"
