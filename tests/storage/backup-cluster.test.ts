@@ -195,11 +195,24 @@ test("fsck --chunks says which nodes did not answer, and calls nothing lost that
   await n1.start();
 }, 60_000);
 
+test("fsck --chunks does not say that all is well where copies were not read", async () => {
+  await put("one", 1);
+  const [n1] = cluster.nodes as readonly [TestNode];
+  await n1.stop();
+  const { exitCode, findings } = await fsck();
+  expect(exitCode).toBe(5);
+  expect(whatOf(findings, "broken")).toEqual([]);
+  expect(whatOf(findings, "warning")).toContain("5 copies not read: node-1 did not answer");
+  await n1.start();
+  expect((await fsck()).exitCode).toBe(0);
+}, 60_000);
+
 test("fsck --chunks with another cluster key asks no node, and says so", async () => {
   await put("one", 1);
   const env = { DATABASE_URL: schema.url, CLUSTER_KEY: `not ${CLUSTER_KEY}` };
-  const { stdout } = await cli(["fsck", "--chunks", "--json"], { env });
+  const { exitCode, stdout } = await cli(["fsck", "--chunks", "--json"], { env });
   const findings = jsonLines<Finding>(stdout);
+  expect(exitCode).toBe(7);
   expect(whatOf(findings, "warning").join()).toMatch(/15 copies not read: node-1, node-2, node-3 did not answer/);
 }, 60_000);
 

@@ -200,9 +200,9 @@ async function examineCopies(
   counts.copiesDamaged += damaged.length;
   counts.copiesNotAsked += away.length;
   const badNodeIds = [...missing, ...damaged];
-  if (goodCount > 1 || badNodeIds.length === 0) return { badNodeIds, copies: undefined };
-  if (goodCount === 1) return { badNodeIds, copies: "at risk" };
-  return { badNodeIds, copies: away.length > 0 ? "unreachable" : "lost" };
+  if (goodCount > 0) return { badNodeIds, copies: goodCount === 1 && badNodeIds.length > 0 ? "at risk" : undefined };
+  if (away.length > 0) return { badNodeIds, copies: "unreachable" };
+  return { badNodeIds, copies: badNodeIds.length > 0 ? "lost" : undefined };
 }
 
 /** Whether a chunk that was not found is still named, and still is not there. */

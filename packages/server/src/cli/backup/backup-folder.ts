@@ -40,6 +40,29 @@ export interface BackupFolder extends AsyncDisposable {
 }
 
 /**
+ * The records of a folder of backups, also while another process uses it.
+ *
+ * @throws {AshlarError} as {@link openBackupFolder}.
+ */
+export function readBackupFolder(given: string): Pick<BackupFolder, "path" | "records" | "recordFile"> {
+  if (!isThere(given)) throw noBackups(given);
+  const path = realpathSync(given);
+  const marker = readMarker(path);
+  if (marker === undefined) throw noBackups(given);
+  checkMarker(path, marker);
+  assertNoLink(join(path, RECORDS));
+  return recordsOf(path);
+}
+
+function recordsOf(path: string): Pick<BackupFolder, "path" | "records" | "recordFile"> {
+  return {
+    path,
+    records: () => recordsIn(path),
+    recordFile: (name) => join(path, RECORDS, `${name}${RECORD_ENDING}`),
+  };
+}
+
+/**
  * Opens a folder of backups, for this process alone: what one deletes, another may just be about to name.
  *
  * @param options.makes whether a missing or empty folder becomes one; default: it is refused.
@@ -61,9 +84,13 @@ export async function openBackupFolder(
   for (const part of OWN_PARTS) assertNoLink(join(path, part));
   const lock = tryLockFile(join(path, "backup.lock"));
   if (lock === undefined) {
-    throw new AshlarError("PRECONDITION_FAILED", `another backup, verify or restore uses ${path}: wait for its end`, {
-      details: { path },
-    });
+    throw new AshlarError(
+      "PRECONDITION_FAILED",
+      `another backup, verify, prune or restore uses ${path}: wait for its end`,
+      {
+        details: { path },
+      },
+    );
   }
   try {
     return await opened(path, lock);
@@ -77,10 +104,8 @@ async function opened(path: string, lock: FileLock): Promise<BackupFolder> {
   await makeStoreFolder(join(path, RECORDS));
   const store = await openFsChunkStore({ path, durability: "strict", chunkMaxBytes: LIMITS.CHUNK_MAX_BYTES });
   return {
-    path,
+    ...recordsOf(path),
     chunks: withoutLinks(store, path),
-    records: () => recordsIn(path),
-    recordFile: (name) => join(path, RECORDS, `${name}${RECORD_ENDING}`),
     unfinishedFile(label) {
       const file = join(path, RECORDS, `.${label}.unfinished`);
       rmSync(file, { force: true });
@@ -93,24 +118,32 @@ async function opened(path: string, lock: FileLock): Promise<BackupFolder> {
   };
 }
 
-/** The name of a backup that began then: its time in UTC, without the colons that some file systems refuse. */
-export function recordName(timeMs: number): string {
-  return new Date(timeMs).toISOString().replaceAll(":", "-");
+/**
+ * The name of a backup that begins now: its time in UTC, without the colons that some file systems refuse.
+ *
+ * @param names of the backups that are there. Where the clock went back, the name is later than they are all the same: the newest is the last by name.
+ */
+export function recordName(timeMs: number, names: readonly string[]): string {
+  const nameOf = (ms: number): string => new Date(ms).toISOString().replaceAll(":", "-");
+  const [, date = "", time = ""] = /^(.*T)(.*)$/.exec(names.at(-1) ?? "") ?? [];
+  const lastMs = Date.parse(date + time.replaceAll("-", ":"));
+  return nameOf(Number.isNaN(lastMs) ? timeMs : Math.max(timeMs, lastMs + 1));
 }
 
-/** Finds a backup by its name, or the newest. @throws {AshlarError} OBJECT_NOT_FOUND. */
+/** Finds a backup by its name, or the newest. @throws {AshlarError} INVALID_ARGUMENT if there is none. */
 export function chosenRecord(folder: BackupFolder, wanted: string | undefined): string {
   const names = folder.records();
   const found = wanted === undefined ? names.at(-1) : names.find((name) => name === wanted);
   if (found !== undefined) return found;
   const what = wanted === undefined ? "there is no whole backup" : `there is no backup ${wanted}`;
-  throw new AshlarError("OBJECT_NOT_FOUND", `${what} in ${folder.path}; see them with: ashlar backup list <folder>`, {
+  throw new AshlarError("INVALID_ARGUMENT", `${what} in ${folder.path}; see them with: ashlar backup list <folder>`, {
     details: { path: folder.path },
   });
 }
 
 function recordsIn(path: string): readonly string[] {
   const folder = join(path, RECORDS);
+  if (!isThere(folder)) return [];
   return readdirSync(folder)
     .filter((name) => name.endsWith(RECORD_ENDING))
     .map((name) => name.slice(0, -RECORD_ENDING.length))

@@ -79,7 +79,7 @@ export const UNREADABLE_LISTED = 100;
 export async function runBackup(options: BackupOptions): Promise<BackupOutcome> {
   const { folder, onNote } = options;
   const beganAtMs = systemClock.nowMs();
-  const name = recordName(beganAtMs);
+  const name = recordName(beganAtMs, folder.records());
   const state = createState(await countBytes(options), options);
   let old = await lastRecord(folder, onNote);
   for (let pass = 1; ; pass++) {

@@ -61,10 +61,10 @@ export const backupListCommand = defineCommand({
   settings: LIST_SETTINGS,
   examples: ["backup list /mnt/backups"],
   async run(call: CommandCall<(typeof LIST_SETTINGS)[number]>) {
-    const { openBackupFolder } = await import("../backup/backup-folder.ts");
+    const { readBackupFolder } = await import("../backup/backup-folder.ts");
     const { openRecord } = await import("../backup/record.ts");
     const { output } = call;
-    await using folder = await openBackupFolder(textArgument(call, 0));
+    const folder = readBackupFolder(textArgument(call, 0));
     const rows: string[][] = [["name", "objects", "size", "unreadable", "state"]];
     let isDamaged = false;
     for (const name of folder.records()) {

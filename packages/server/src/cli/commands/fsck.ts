@@ -4,6 +4,7 @@ import { AshlarError } from "@ashlar/sdk/errors";
 import { isThere } from "../../files/file-error.ts";
 import { type CommandCall, defineCommand } from "../command.ts";
 import { EXIT_CODES } from "../exit-codes.ts";
+import type { ChunkFindings } from "../health/chunk-problems.ts";
 import type { Finding } from "../health/finding.ts";
 import { examineMetadata, findFolderProblems } from "../health/folder-problems.ts";
 import { findRowProblems } from "../health/row-problems.ts";
@@ -42,36 +43,35 @@ export const fsckCommand = defineCommand({
     if (!call.settings.readChunks && (call.settings.repairCopies || call.settings.readRate !== undefined)) {
       throw new AshlarError("INVALID_ARGUMENT", "--repair and --rate belong to --chunks");
     }
-    const findings = [...(await mend(call)), ...(await examine(call))];
-    for (const finding of findings) await call.output.result(finding, findingLines(finding, call.program));
-    return findings.some(({ level }) => level === "broken") ? EXIT_CODES.DAMAGED.value : EXIT_CODES.OK.value;
+    const done = await mend(call);
+    const { findings, isComplete } = await examine(call);
+    for (const finding of [...done, ...findings])
+      await call.output.result(finding, findingLines(finding, call.program));
+    if (findings.some(({ level }) => level === "broken")) return EXIT_CODES.DAMAGED.value;
+    return isComplete ? EXIT_CODES.OK.value : EXIT_CODES.UNAVAILABLE.value;
   },
 });
 
-async function examine(call: Call): Promise<readonly Finding[]> {
+async function examine(call: Call): Promise<ChunkFindings> {
   const { settings, signal, output } = call;
   const { path, databaseUrl, readChunks } = settings;
   const onProgress = (text: string): void => output.note(text);
-  const rows = async (place: MetadataPlace): Promise<readonly Finding[]> => [
-    ...(await findRowProblems({ place, signal, onProgress, readsChunks: readChunks })),
-    ...(readChunks ? await chunkProblems(call, place) : []),
-  ];
-  if (databaseUrl !== undefined) {
-    return [...(await examineMetadata({ databaseUrl }, signal)), ...(await rows({ databaseUrl }))];
-  }
+  const withRows = async (found: readonly Finding[], place: MetadataPlace): Promise<ChunkFindings> => {
+    const rows = await findRowProblems({ place, signal, onProgress, readsChunks: readChunks });
+    const chunks = readChunks ? await chunkProblems(call, place) : { findings: [], isComplete: true };
+    return { ...chunks, findings: [...found, ...rows, ...chunks.findings] };
+  };
+  if (databaseUrl !== undefined) return await withRows(await examineMetadata({ databaseUrl }, signal), { databaseUrl });
   const folder = requirePath(path);
   const findings = await findFolderProblems(folder, signal);
-  if (holdsStore(folder)) return [...findings, ...(await rows({ path: folder }))];
+  if (holdsStore(folder)) return await withRows(findings, { path: folder });
+  if (!readChunks || !isThere(join(folder, "format.json"))) return { findings, isComplete: true };
   // The folder of a storage node has no rows: its chunks are compared with their digests all the same.
-  return readChunks && isThere(join(folder, "format.json"))
-    ? [...findings, ...(await chunkProblems(call, { path: folder }))]
-    : findings;
+  const chunks = await chunkProblems(call, { path: folder });
+  return { ...chunks, findings: [...findings, ...chunks.findings] };
 }
 
-async function chunkProblems(
-  { settings, io, output, signal }: Call,
-  place: MetadataPlace,
-): Promise<readonly Finding[]> {
+async function chunkProblems({ settings, io, output, signal }: Call, place: MetadataPlace): Promise<ChunkFindings> {
   const { findChunkProblems } = await import("../health/chunk-problems.ts");
   const line = createStatusLine(io.stderr, { shown: !output.json });
   try {

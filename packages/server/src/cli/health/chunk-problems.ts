@@ -38,14 +38,21 @@ export interface ChunkExamination {
   readonly onProgress: (text: string) => void;
 }
 
+/** What an examination of chunks found. */
+export interface ChunkFindings {
+  readonly findings: readonly Finding[];
+  /** False if copies were not read, because their nodes did not answer: they may be anything. */
+  readonly isComplete: boolean;
+}
+
 /** Reads every copy of every chunk, and compares it with its digest. Finds nothing if the database cannot be opened: the caller has reported that. */
-export async function findChunkProblems(examination: ChunkExamination): Promise<readonly Finding[]> {
+export async function findChunkProblems(examination: ChunkExamination): Promise<ChunkFindings> {
   const { place, signal, rate, onProgress, queuesRepairs } = examination;
   if (place.databaseUrl === undefined && place.path !== undefined && !holdsStore(place.path)) {
-    return await readNodeFolder(place.path, examination);
+    return { findings: await readNodeFolder(place.path, examination), isComplete: true };
   }
   const opened = await openMetadata(place).catch(() => undefined);
-  if (opened === undefined) return [];
+  if (opened === undefined) return { findings: [], isComplete: false };
   await using held = opened;
   const { metadata } = held;
   const { layouts } = await metadata.clusterSnapshot({ signal });
@@ -68,11 +75,15 @@ export async function findChunkProblems(examination: ChunkExamination): Promise<
           `read ${formatCount(copiesRead, "copy", "copies")} of chunks, ${formatBytes(bytesRead)}; ${formatCount(orphanCount, "file")} without a row`,
         ),
     });
-    return [...copyFindings(found, { isCluster, queuesRepairs }), ...objects.findings(isCluster)];
+    return {
+      findings: [...copyFindings(found, { isCluster, queuesRepairs }), ...objects.findings(isCluster)],
+      isComplete: found.nodesAway.length === 0,
+    };
   } catch (thrown) {
     if (signal.aborted) throw thrown;
     const { message } = AshlarError.from(thrown);
-    return [...objects.findings(isCluster), { level: "broken", what: `the chunks could not all be read: ${message}` }];
+    const stopped: Finding = { level: "broken", what: `the chunks could not all be read: ${message}` };
+    return { findings: [...objects.findings(isCluster), stopped], isComplete: false };
   }
 }
 
