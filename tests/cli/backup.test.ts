@@ -1,5 +1,6 @@
 import { cp, lstat, mkdir, open, readdir, readFile, rename, rm, symlink, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { embedded } from "@ashlar/adapters/embedded";
 import { createClient, fixed, gateway, type ObjectClient } from "@ashlar/sdk";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -300,6 +301,30 @@ test("a backup that already has an object keeps it when the store loses its byte
   const first = await backUp();
   for (const file of await chunkFiles(folder.at("store"))) await flip(file);
   expect(await backUp()).toMatchObject({ objects: first.objects, unreadable: 0 });
+});
+
+test("an object whose row is damaged is named, and all others are backed up, through a folder and a gateway", async () => {
+  const served = await startServedStore(folder);
+  try {
+    await inStore("served", fill);
+    const database = new DatabaseSync(folder.at("served", "metadata.sqlite"));
+    for (const key of ["a b", "é", "日本語"]) {
+      database.prepare("UPDATE objects SET etag = 'rotten' WHERE bucket = 'odd' AND key = ?").run(Buffer.from(key));
+    }
+    database.close();
+    for (const [backups, seat] of [
+      ["by-folder", ["--path", folder.at("served")]],
+      ["by-gateway", ["--gateway", served.url, "--api-key", served.apiKey]],
+    ] as const) {
+      const { exitCode, stdout, stderr } = await cli(["backup", folder.at(backups), ...seat, "--json"]);
+      expect(exitCode, stderr).toBe(7);
+      const [made] = jsonLines<Made>(stdout);
+      expect(made, stderr).toMatchObject({ objects: KEYS.length + 5 - 3, unreadable: 3, isOneMoment: true });
+      expect(made?.problems.map(({ key }) => key)).toEqual(["a b", "é", "日本語"]);
+    }
+  } finally {
+    await served.server.stop();
+  }
 });
 
 test("a damaged chunk of the backup: verify and restore name its object, the rest comes back, and the next backup mends it", async () => {

@@ -54,5 +54,10 @@ export function createRecordCursor(record: WholeRecord | undefined): RecordCurso
 function compare(entry: RecordEntry, bucket: string, key: string): number {
   if (entry.bucket !== bucket) return entry.bucket < bucket ? -1 : 1;
   const entryKey = entry.kind === "bucket" ? "" : entry.kind === "object" ? entry.object.key : entry.key;
-  return Buffer.compare(Buffer.from(entryKey), Buffer.from(key));
+  return compareKeys(entryKey, key);
+}
+
+/** By UTF-8 bytes, which is not the order of JavaScript's strings. */
+export function compareKeys(a: string, b: string): number {
+  return Buffer.compare(Buffer.from(a), Buffer.from(b));
 }

@@ -14,7 +14,7 @@ import {
 import { type BackupFolder, recordName } from "./backup-folder.ts";
 import { type Captured, type CaptureSink, captureObject } from "./capture.ts";
 import { openRecord, type RecordEnd, type RecordWriter, type WholeRecord, writeRecord } from "./record.ts";
-import { createRecordCursor, type RecordCursor } from "./record-cursor.ts";
+import { compareKeys, createRecordCursor, type RecordCursor } from "./record-cursor.ts";
 
 /** What {@link runBackup} takes. */
 export interface BackupOptions {
@@ -139,22 +139,53 @@ function createState(totalBytes: number, { onProgress }: BackupOptions): State {
 async function countBytes(options: BackupOptions): Promise<number> {
   let bytes = 0;
   for (const { bucket } of await options.engine.listBuckets({ signal: options.signal }))
-    for await (const { sizeBytes } of objectsOf(options, bucket)) bytes += sizeBytes;
+    for await (const listed of objectsOf(options, bucket)) bytes += "damage" in listed ? 0 : listed.sizeBytes;
   return bytes;
 }
 
-/** All objects of a bucket in order; none if the bucket is gone. */
-async function* objectsOf({ engine, signal }: BackupOptions, bucket: string): AsyncGenerator<ObjectListEntry> {
-  let cursor: string | undefined;
-  try {
-    do {
-      const page = await engine.listObjects({ bucket, cursor, limit: LIMITS.LIST_LIMIT_MAX }, { signal });
-      yield* page.objects;
-      cursor = page.nextCursor;
-    } while (cursor !== undefined);
-  } catch (error) {
-    if (!AshlarError.is(error, "BUCKET_NOT_FOUND")) throw error;
+/** A key whose row is not what was written: nothing else is known of the object. */
+interface DamagedRow {
+  readonly key: string;
+  readonly damage: AshlarError;
+}
+
+/**
+ * All objects of a bucket in order; none if the bucket is gone. One damaged row fails its whole page: then smaller and smaller pages are asked for, until only
+ * that row is left out.
+ */
+async function* objectsOf(
+  { engine, signal }: BackupOptions,
+  bucket: string,
+): AsyncGenerator<ObjectListEntry | DamagedRow> {
+  let startAfter: string | undefined;
+  let limit: number = LIMITS.LIST_LIMIT_MAX;
+  for (;;) {
+    const page = await engine.listObjects({ bucket, startAfter, limit }, { signal }).catch(AshlarError.from);
+    if (page instanceof Error) {
+      if (page.code === "BUCKET_NOT_FOUND") return;
+      if (page.code !== "METADATA_CORRUPT") throw page;
+      limit = Math.floor(limit / 2);
+      if (limit > 0) continue;
+      const key = damagedKey(page, bucket);
+      if (key === undefined || compareKeys(key, startAfter ?? "") <= 0) throw page;
+      yield { key, damage: page };
+      startAfter = key;
+      limit = 1;
+      continue;
+    }
+    yield* page.objects;
+    startAfter = page.objects.at(-1)?.key;
+    if (page.nextCursor === undefined || startAfter === undefined) return;
+    limit = Math.min(limit * 2, LIMITS.LIST_LIMIT_MAX);
   }
+}
+
+/** The key of a damaged row, from what its error says: bucket, key (a character for each byte) and object version. */
+function damagedKey({ details }: AshlarError, bucket: string): string | undefined {
+  const { row = "" } = details;
+  if (!row.startsWith(`${bucket} `)) return undefined;
+  const key = Buffer.from(row.slice(bucket.length + 1, row.lastIndexOf(" ")), "latin1").toString("utf8");
+  return key === "" ? undefined : key;
 }
 
 /** The newest whole backup, if there is one that can be read. */
@@ -185,7 +216,9 @@ async function runPass(options: BackupOptions, parts: PassParts): Promise<Record
   await using cursor = createRecordCursor(old);
   const counts = { buckets: 0, objects: 0, unreadable: 0, bytes: 0, changes: 0 };
   const walk: Walk = { ...parts, options, writer, cursor, counts, queue: [] };
-  for (const bucket of await options.engine.listBuckets({ signal: options.signal })) await walkBucket(walk, bucket);
+  const buckets = await options.engine.listBuckets({ signal: options.signal });
+  // In the order of the cursor, whatever that of the store is.
+  for (const bucket of buckets.toSorted((a, b) => (a.bucket < b.bucket ? -1 : 1))) await walkBucket(walk, bucket);
   counts.changes += await cursor.skipRest();
   const endedAtMs = systemClock.nowMs();
   const { changes, ...totals } = counts;
@@ -220,7 +253,10 @@ async function walkBucket(walk: Walk, info: BucketInfo): Promise<void> {
   await writer.bucket(info);
   counts.buckets++;
   try {
-    for await (const entry of objectsOf(options, bucket)) await walkObject(walk, bucket, entry);
+    for await (const listed of objectsOf(options, bucket)) {
+      if ("damage" in listed) await walkDamaged(walk, bucket, listed);
+      else await walkObject(walk, bucket, listed);
+    }
   } finally {
     await Promise.allSettled(walk.queue);
   }
@@ -252,6 +288,13 @@ async function walkObject(walk: Walk, bucket: string, entry: ObjectListEntry): P
     small.catch(() => {}); // reported when its turn comes
     walk.queue.push(small);
   }
+}
+
+async function walkDamaged(walk: Walk, bucket: string, { key, damage }: DamagedRow): Promise<void> {
+  const known = await walk.cursor.seek(bucket, key, walk.counts);
+  if (known?.kind !== "unreadable") walk.counts.changes++;
+  await drain(walk, 0);
+  await settle(walk, { ref: { bucket, key }, captured: { problem: damage.message }, info: undefined });
 }
 
 /**
