@@ -1,5 +1,6 @@
 import { nodeCryptoHasher } from "@ashlar/adapters/hash/node-crypto";
 import { AshlarError } from "@ashlar/sdk/errors";
+import { encodeHex } from "@ashlar/sdk/hash";
 import type { ChunkRef, ChunkStore, LocatedChunk, ObjectEngine, ObjectInfo, OpenedObject } from "@ashlar/sdk/ports";
 
 /** Puts the chunks of objects into a folder of backups. */
@@ -85,8 +86,13 @@ async function captureBatch(capture: Capture, info: ObjectInfo, batch: readonly 
   const ids = batch.map(({ chunkId }) => chunkId);
   const there = await chunks.hasChunks(ids, { claim: false, signal });
   let run: LocatedChunk[] = [];
+  /** Chunks of this batch so far: one that occurs again (a file of zeros) is read once. */
+  const seen = new Set<string>();
   for (const [index, chunk] of batch.entries()) {
-    if (there[index]?.sizeBytes !== chunk.sizeBytes) run.push(chunk);
+    const id = encodeHex(chunk.chunkId);
+    const isLacking = there[index]?.sizeBytes !== chunk.sizeBytes && !seen.has(id);
+    seen.add(id);
+    if (isLacking) run.push(chunk);
     else {
       onChunk({ sizeBytes: chunk.sizeBytes, isNew: false });
       await captureRun(capture, info, run);

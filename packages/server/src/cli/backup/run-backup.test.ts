@@ -179,6 +179,30 @@ test("chunks that the folder has are not read again, and an unchanged object is 
   expect(opened).toEqual(["b"]);
 });
 
+test("a chunk that occurs again and again is read once, and the object is whole", async () => {
+  await put("zeros", Buffer.alloc(30 * MIB));
+  let reads = 0;
+  const outcome = await backUp({
+    ...engine,
+    async openObject(request, options) {
+      const opened = await engine.openObject(request, options);
+      return {
+        ...opened,
+        async *read() {
+          for await (const bytes of opened.read()) {
+            reads++;
+            yield bytes;
+          }
+        },
+      };
+    },
+  });
+  // Seven of 4 MiB and one of 2 MiB.
+  expect(reads).toBe(2);
+  expect(outcome).toMatchObject({ chunksWritten: 2, chunksPresent: 6 });
+  expect((await read(await restored(), "zeros")).equals(Buffer.alloc(30 * MIB))).toBe(true);
+});
+
 test("an object with more chunks than a commit takes comes back in parts, with the same bytes", async () => {
   const bytes = bytesOf(6, 25 * MIB);
   await put("large", bytes);
