@@ -1,4 +1,17 @@
-import { cp, lstat, mkdir, open, readdir, readFile, rename, rm, symlink, truncate, writeFile } from "node:fs/promises";
+import {
+  cp,
+  lstat,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  symlink,
+  truncate,
+  unlink,
+  writeFile,
+} from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { embedded } from "@ashlar/adapters/embedded";
@@ -469,7 +482,6 @@ test("no symbolic link leads a backup or a restore out of its folder", async () 
       expect(stderr).toContain("is a symbolic link");
     }
     if (before.length > 0) expect(await filesIn(elsewhere)).toEqual(before);
-    const { unlink } = await import("node:fs/promises");
     await unlink(place);
     await rename(elsewhere, place);
   }

@@ -1,4 +1,4 @@
-import { open, readdir, rm } from "node:fs/promises";
+import { cp, open, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { embedded } from "@ashlar/adapters/embedded";
 import { createClient, fixed } from "@ashlar/sdk";
@@ -70,7 +70,6 @@ test("fsck --chunks counts files that no row knows, and deletes none", async () 
   await using client = createClient(embedded({ path: other, durability: "os" }));
   await client.createBucket({ bucket: "photos" });
   await client.putObject({ bucket: "photos", key: "x", body: testBytes(2 * CHUNK, 9), chunker: fixed(CHUNK) });
-  const { cp } = await import("node:fs/promises");
   await cp(join(other, "chunks"), join(path, "chunks"), { recursive: true });
   const { exitCode, findings } = await fsck(path);
   expect(exitCode).toBe(0);

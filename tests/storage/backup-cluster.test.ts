@@ -195,6 +195,16 @@ test("fsck --chunks says which nodes did not answer, and calls nothing lost that
   await n1.start();
 }, 60_000);
 
+test("fsck --chunks misses nothing on a node that has just joined: copies are where the layout of their rows places them", async () => {
+  for (const seed of [1, 2, 3, 4]) await put(`o${seed}`, seed);
+  await cluster.addNode();
+  await put("new", 5);
+  const { exitCode, findings } = await fsck();
+  expect(findings.filter(({ level }) => level === "broken" || level === "warning")).toEqual([]);
+  expect(exitCode).toBe(0);
+  expect(whatOf(findings, "ok").at(-1)).toMatch(/^read 25 chunks, 75 copies, /);
+}, 60_000);
+
 test("fsck --chunks does not say that all is well where copies were not read", async () => {
   await put("one", 1);
   const [n1] = cluster.nodes as readonly [TestNode];

@@ -1,8 +1,11 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { openFsChunkStore } from "@ashlar/adapters/chunk-store/fs";
 import { embedded } from "@ashlar/adapters/embedded";
-import type { ObjectEngine, OpenedObject } from "@ashlar/sdk/ports";
+import { openSqliteMetadataStore } from "@ashlar/adapters/metadata-store/sqlite";
+import { collect, singleStoreTopology } from "@ashlar/sdk/engine";
+import { type ObjectEngine, type OpenedObject, silentLogger } from "@ashlar/sdk/ports";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { openBackupFolder } from "./backup-folder.ts";
 import { openRecord, type RecordEntry } from "./record.ts";
@@ -13,6 +16,8 @@ const MIB = 1024 * 1024;
 
 let path = "";
 let engine: ObjectEngine;
+/** Frees at once what nothing names any more. */
+let collectAll: () => Promise<unknown>;
 let closers: (() => Promise<void>)[] = [];
 
 beforeEach(async () => {
@@ -28,7 +33,18 @@ afterEach(async () => {
 });
 
 async function openStore(name: string): Promise<ObjectEngine> {
-  const opened = await embedded({ path: join(path, name), durability: "os" }).open();
+  const opened = await embedded({
+    path: join(path, name),
+    durability: "os",
+  }).open();
+  collectAll = async () => {
+    const metadata = await openSqliteMetadataStore({ path: join(path, name, "metadata.sqlite") });
+    const topology = singleStoreTopology(await openFsChunkStore({ path: join(path, name) }));
+    const report = await collect({ metadata, topology, logger: silentLogger, claimTtlMs: 0, graceMs: 0 });
+    await topology.close();
+    await metadata.close();
+    return report;
+  };
   closers.push(() => opened.close());
   return opened.engine;
 }
@@ -140,6 +156,25 @@ test("an object that is deleted after it was listed is not in the backup, and th
   expect(await keysOf(outcome.name)).toEqual(["a", "c"]);
 });
 
+test("an object whose chunks are freed under the reader is taken as it is then, or not at all", async () => {
+  for (const key of ["deleted", "kept", "replaced"]) await put(key, bytesOf(key.length, 9 * MIB));
+  const done = new Set<string>();
+  const outcome = await backUp(
+    disturbed(async (key) => {
+      if (done.has(key) || key === "kept") return;
+      done.add(key);
+      if (key === "deleted") await engine.deleteObject({ bucket: "box", key });
+      else await put(key, bytesOf(50, 9 * MIB));
+      expect(await collectAll()).toMatchObject({ chunksDeleted: 3, storesRefusing: 0 });
+    }),
+  );
+  expect(outcome).toMatchObject({ objects: 2, unreadable: 0, isOneMoment: true });
+  expect(await keysOf(outcome.name)).toEqual(["kept", "replaced"]);
+  const target = await restored();
+  expect((await read(target, "replaced")).equals(bytesOf(50, 9 * MIB))).toBe(true);
+  expect((await read(target, "kept")).equals(bytesOf(4, 9 * MIB))).toBe(true);
+});
+
 test("an object that moves to a key that was passed already is in the backup", async () => {
   await put("m", bytesOf(4, 50_000));
   await put("z", bytesOf(5, 50_000));
@@ -163,7 +198,6 @@ test("an object that moves to a key that was passed already is in the backup", a
 
 /** Whether a pass runs: before it, the sizes are only summed up. */
 async function folderHasRecord(): Promise<boolean> {
-  const { readdir } = await import("node:fs/promises");
   return (await readdir(join(path, "backups", "backups"))).some((name) => name.startsWith(".pass"));
 }
 
