@@ -316,6 +316,20 @@ test("a backup that already has an object keeps it when the store loses its byte
   expect(await backUp()).toMatchObject({ objects: first.objects, unreadable: 0 });
 });
 
+test("an object whose bytes the store has lost comes back when it is deleted and restored", async () => {
+  await inStore("store", fill);
+  const before = await inStore("store", contentsOf);
+  await backUp();
+  for (const file of await chunkFiles(folder.at("store"))) await flip(file);
+  const restore = ["restore", folder.at("backups"), "--path", folder.at("store")];
+  expect((await cliJson<Restored>(restore))[0]).toMatchObject({ objectsRestored: 0 });
+  for (const address of ["photos/large", "photos/zeros", "photos/parts", "odd/copy"])
+    expect((await cli(["rm", address, "--path", folder.at("store")])).exitCode).toBe(0);
+  expect((await cliJson<Restored>(restore))[0]).toMatchObject({ objectsRestored: 4, conflicts: { count: 0 } });
+  expect(await inStore("store", contentsOf)).toEqual(before);
+  expect((await cli(["fsck", "--chunks", "--path", folder.at("store")])).exitCode).toBe(0);
+});
+
 test("an object whose row is damaged is named, and all others are backed up, through a folder and a gateway", async () => {
   const served = await startServedStore(folder);
   try {

@@ -201,31 +201,69 @@ async function existing(
 
 /**
  * Whether an object has the recorded bytes and attributes. An etag alone can differ where the bytes do not: what was put together from parts has no
- * digest, and when it was restored in one go another etag. Then the chunks are compared.
+ * digest, and when it was restored in one go another etag. Then the chunks are compared, and where it is cut otherwise, its bytes are read.
  */
 async function isSame(
-  { engine, signal, overwrite }: RestoreOptions,
-  { bucket, object, there }: Wanted & { readonly there: ObjectInfo },
+  options: RestoreOptions,
+  wanted: Wanted & { readonly there: ObjectInfo },
   list: ChunkList,
 ): Promise<boolean> {
-  const { key } = object;
+  const { object, there } = wanted;
   if (there.sizeBytes !== object.sizeBytes) return false;
   if (sortedJson(there.attributes) !== sortedJson(object.attributes)) return false;
   if (there.etag === object.etag) return true;
   if (object.sha256 !== undefined && there.sha256 !== undefined) return object.sha256 === there.sha256;
   const seen: ChunkRef[] = [];
-  const opened = await engine.openObject({ bucket, key, objectVersion: there.objectVersion }, { signal });
-  for await (const chunk of opened.chunks?.() ?? []) {
-    const [wanted] = await list.take(1, Number.POSITIVE_INFINITY);
+  const next = async (): Promise<ChunkRef | undefined> => {
+    const [chunk] = await list.take(1, Number.POSITIVE_INFINITY);
     // Only an object that will be written needs its list once more.
-    if (wanted !== undefined && overwrite) seen.push(wanted);
-    if (wanted !== undefined && bytesEqual(wanted.chunkId, chunk.chunkId)) continue;
-    list.putBack(seen);
-    return false;
+    if (chunk !== undefined && options.overwrite) seen.push(chunk);
+    return chunk;
+  };
+  const isEqual = await hasChunks(options, wanted, next).catch((error: unknown) => {
+    // Replaced or deleted since it was looked at.
+    if (AshlarError.is(error, "OBJECT_NOT_FOUND")) return false;
+    throw error;
+  });
+  if (!isEqual) list.putBack(seen);
+  return isEqual;
+}
+
+/** Whether the object's chunks are those that `next` gives, or its bytes are if it is cut otherwise. */
+async function hasChunks(
+  { engine, signal, concurrency }: RestoreOptions,
+  { bucket, object: { key }, there }: Wanted & { readonly there: ObjectInfo },
+  next: () => Promise<ChunkRef | undefined>,
+): Promise<boolean> {
+  const ref = { bucket, key, objectVersion: there.objectVersion };
+  const opened = await engine.openObject(ref, { signal });
+  let wanted = await next();
+  let offset = 0;
+  for await (const chunk of opened.chunks?.() ?? []) {
+    if (wanted?.sizeBytes !== chunk.sizeBytes) break;
+    if (!bytesEqual(wanted.chunkId, chunk.chunkId)) return false;
+    offset += chunk.sizeBytes;
+    wanted = await next();
   }
-  if (await list.isEnded()) return true;
-  list.putBack(seen);
-  return false;
+  if (wanted === undefined) return offset === there.sizeBytes;
+  const rest = await engine.openObject({ ...ref, range: { offset } }, { signal, concurrency });
+  let hash = nodeCryptoHasher.incremental();
+  let left = wanted.sizeBytes;
+  for await (const slice of rest.read()) {
+    for (let from = 0; from < slice.byteLength; ) {
+      if (wanted === undefined) return false;
+      const piece = slice.subarray(from, from + left);
+      hash.update(piece);
+      from += piece.byteLength;
+      left -= piece.byteLength;
+      if (left > 0) continue;
+      if (!bytesEqual(hash.digest(), wanted.chunkId)) return false;
+      hash = nodeCryptoHasher.incremental();
+      wanted = await next();
+      left = wanted?.sizeBytes ?? 0;
+    }
+  }
+  return wanted === undefined;
 }
 
 /** JSON with the members of every object in order. */

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { openFsChunkStore } from "@ashlar/adapters/chunk-store/fs";
 import { embedded } from "@ashlar/adapters/embedded";
 import { openSqliteMetadataStore } from "@ashlar/adapters/metadata-store/sqlite";
+import { fixed } from "@ashlar/sdk";
 import { collect, singleStoreTopology } from "@ashlar/sdk/engine";
 import { type ObjectEngine, type OpenedObject, silentLogger } from "@ashlar/sdk/ports";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -95,8 +96,16 @@ async function keysOf(name: string): Promise<readonly string[]> {
   return entries.flatMap((entry) => (entry.kind === "object" ? [entry.object.key] : []));
 }
 
-async function restored(overrides: { readonly commitChunksMax?: number } = {}): Promise<ObjectEngine> {
-  const target = await openStore("restored");
+interface RestoreTry {
+  readonly commitChunksMax?: number;
+  readonly overwrite?: boolean;
+  readonly into?: ObjectEngine;
+  /** What the restore must have done. */
+  readonly did?: object;
+}
+
+async function restored({ did = {}, ...overrides }: RestoreTry = {}): Promise<ObjectEngine> {
+  const target = overrides.into ?? (await openStore("restored"));
   await using folder = await openBackupFolder(join(path, "backups"));
   const record = await openRecord(folder.recordFile(folder.records().at(-1) ?? ""));
   const signal = new AbortController().signal;
@@ -104,7 +113,7 @@ async function restored(overrides: { readonly commitChunksMax?: number } = {}): 
     ...{ engine: target, record, chunks: folder.chunks, bucket: undefined, prefix: undefined, overwrite: false },
     ...{ concurrency: 2, signal, onProgress: () => {}, ...overrides },
   });
-  expect(outcome.damaged.count).toBe(0);
+  expect(outcome).toMatchObject({ damaged: { count: 0 }, ...did });
   return target;
 }
 
@@ -237,11 +246,48 @@ test("a chunk that occurs again and again is read once, and the object is whole"
   expect((await read(await restored(), "zeros")).equals(Buffer.alloc(30 * MIB))).toBe(true);
 });
 
-test("an object with more chunks than a commit takes comes back in parts, with the same bytes", async () => {
+test("an object of the same size that was put together from other parts is left alone, or replaced whole", async () => {
   const bytes = bytesOf(6, 25 * MIB);
   await put("large", bytes);
   await backUp(engine);
-  const target = await restored({ commitChunksMax: 3 });
+  const target = await openStore("restored");
+  await target.createBucket("box");
+  const changed = Buffer.from(bytes);
+  changed[20 * MIB + 5] = 7;
+  const { uploadId } = await target.createUpload({ bucket: "box", key: "large", attributes: {} });
+  const parts = [];
+  // The first part is cut as the object was, the others are not.
+  for (const [index, [from, to]] of [
+    [0, 8],
+    [8, 11],
+    [11, 25],
+  ].entries()) {
+    const body = (async function* (): AsyncGenerator<Uint8Array> {
+      yield changed.subarray((from ?? 0) * MIB, (to ?? 0) * MIB);
+    })();
+    parts.push({
+      partNumber: index + 1,
+      etag: (await target.writePart({ uploadId, partNumber: index + 1 }, body)).etag,
+    });
+  }
+  await target.completeUpload({ uploadId, parts });
+  await restored({ into: target, did: { objectsRestored: 0, conflicts: { count: 1 } } });
+  expect((await read(target, "large")).equals(changed)).toBe(true);
+  await restored({ into: target, overwrite: true, did: { objectsRestored: 1, conflicts: { count: 0 } } });
+  expect((await read(target, "large")).equals(bytes)).toBe(true);
+});
+
+test("an object with more chunks than a commit takes comes back in parts, with the same bytes, and is known again", async () => {
+  const bytes = bytesOf(6, 25 * MIB);
+  const body = (async function* (): AsyncGenerator<Uint8Array> {
+    yield bytes;
+  })();
+  // Cut otherwise than parts are.
+  await engine.putObject({ bucket: "box", key: "large", attributes: {}, chunker: fixed(3 * MIB) }, body);
+  await backUp(engine);
+  const target = await restored({ commitChunksMax: 3, did: { objectsRestored: 1, etagsChanged: 1 } });
+  for (const overwrite of [false, true])
+    await restored({ into: target, overwrite, did: { objectsRestored: 0, objectsPresent: 1 } });
   expect((await read(target, "large")).equals(bytes)).toBe(true);
   expect((await target.listUploads({ bucket: "box" })).uploads).toEqual([]);
 });
