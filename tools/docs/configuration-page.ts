@@ -10,7 +10,8 @@ const HEADINGS: Readonly<Record<keyof typeof SETTING_GROUPS, string>> = {
   allInOne: "`serve`",
   storageNode: "`node`",
   localCluster: "`cluster`",
-  administration: "`key`, `layout`, `collect`",
+  administration: "`key`, `layout`, `collect`, `fsck`",
+  backup: "`backup`, `restore`",
 };
 
 /** docs/configuration.md: the commands, and every setting with flag, variable, unit, default and reason. */

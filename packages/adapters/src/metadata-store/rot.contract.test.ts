@@ -97,6 +97,19 @@ for (const [name, create] of Object.entries({ sqlite: createRawSqlite, postgres:
       });
     }
 
+    test("of a row does not hide the page before it", async () => {
+      const [first, second] = [INLINE, CHUNKED].sort((a, b) => (a.key < b.key ? -1 : 1));
+      const key = keyOf(second?.key ?? "");
+      const [row] = await subject.raw.query(`SELECT etag AS value FROM objects WHERE ${WHERE}`, [key]);
+      const set = `UPDATE objects SET etag = $2 WHERE ${WHERE}`;
+      await subject.raw.query(set, [key, "rotten"]);
+      const page = await engine.listObjects({ bucket: "box", limit: 1 });
+      expect(page.objects.map(({ key }) => key)).toEqual([first?.key]);
+      const next = engine.listObjects({ bucket: "box", limit: 1, cursor: page.nextCursor });
+      await expect(next).rejects.toMatchObject({ code: "METADATA_CORRUPT" });
+      await subject.raw.query(set, [key, row?.value]);
+    });
+
     test("of a manifest's segments is METADATA_CORRUPT", async () => {
       await expectNoticed({
         ...{ table: "manifest_segments", column: "data", where: "start_offset = $1", params: [0] },

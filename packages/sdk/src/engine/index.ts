@@ -8,6 +8,7 @@ export {
 export { type CollectOptions, type CollectReport, collect } from "./collect.ts";
 export { createEngine } from "./create-engine.ts";
 export type { EngineOptions } from "./engine-context.ts";
+export { type ChunksExamined, type ExamineChunksOptions, examineChunks } from "./examine-chunks.ts";
 export { type ExamineOptions, examineStore, type StoreProblem } from "./examine-store.ts";
 export { levelOfAnswer } from "./level-of-answer.ts";
 export { type DatabaseStepOptions, takeDatabaseStep } from "./marked-deletes.ts";

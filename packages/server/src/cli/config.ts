@@ -528,12 +528,54 @@ const administration = {
     default: LIMITS.COLLECT_GRACE_MS,
     reason: "keep what was deleted or replaced less than this long ago, so that running reads can finish",
   },
+  readChunks: {
+    flag: "--chunks",
+    unit: "flag",
+    reason:
+      "read every chunk too and compare it with its digest, and count files that no object names; of a cluster every copy on every node, which needs DATABASE_URL and the cluster key",
+  },
+  readRate: {
+    flag: "--rate <size>",
+    unit: "bytes",
+    min: 64 * KIB,
+    reason: "with --chunks: most bytes that are read in a second; default: as fast as it can",
+  },
+  repairCopies: {
+    flag: "--repair",
+    unit: "flag",
+    reason:
+      "with --chunks, in a cluster: queue copies that are missing or damaged, which gateways then restore; nothing is deleted",
+  },
   claimTtlMs: {
     flag: "--claim-ttl <duration>",
     unit: "duration",
     default: LIMITS.CLAIM_TTL_MS,
     reason:
       "keep chunks that were uploaded less than this long ago: they may still be committed; not shorter than the longest upload",
+  },
+} as const satisfies Readonly<Record<string, Setting>>;
+
+const backup = {
+  backupName: {
+    flag: "--backup <name>",
+    unit: "text",
+    reason: "which backup, by its name as `backup list` shows it; default: the newest",
+  },
+  keepCount: {
+    flag: "--keep <count>",
+    unit: "count",
+    reason: "how many backups stay, the newest ones; required",
+  },
+  restoreBucket: { flag: "--bucket <name>", unit: "text", reason: "restore only this bucket; default: all of them" },
+  restorePrefix: {
+    flag: "--prefix <prefix>",
+    unit: "text",
+    reason: "restore only keys that begin with it; default: every key",
+  },
+  overwrite: {
+    flag: "--overwrite",
+    unit: "flag",
+    reason: "replace objects that have other bytes or attributes than the backup; default: they stay, and are told",
   },
 } as const satisfies Readonly<Record<string, Setting>>;
 
@@ -615,6 +657,7 @@ export const SETTING_GROUPS = Object.freeze({
   storageNode,
   localCluster,
   administration,
+  backup,
 } satisfies Readonly<Record<string, Readonly<Record<string, Setting>>>>);
 
 /** All settings by name. */
@@ -628,6 +671,7 @@ export const SETTINGS = Object.freeze({
   ...storageNode,
   ...localCluster,
   ...administration,
+  ...backup,
 });
 
 /** Name of a setting. */

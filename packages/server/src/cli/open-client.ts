@@ -1,7 +1,7 @@
 import { nodeCryptoHasher } from "@ashlar/adapters/hash/node-crypto";
 import { createClient, direct, gateway, type ObjectClient, type RetryPolicy, type Seat } from "@ashlar/sdk";
 import { AshlarError } from "@ashlar/sdk/errors";
-import type { NodeRegistry, Transport } from "@ashlar/sdk/ports";
+import type { NodeRegistry, ObjectEngine, Transport } from "@ashlar/sdk/ports";
 import { formatDuration } from "../observability/format.ts";
 import type { TRANSPORT_NAMES } from "./config.ts";
 import { assertStoreThere, openExistingMetadata } from "./servers/open-metadata.ts";
@@ -31,6 +31,29 @@ export async function openClient(
   const seat = await seatOf(settings, retry);
   if (settings.path !== undefined) assertStoreThere(settings.path);
   return createClient(seat);
+}
+
+/** The engine behind a seat, for commands that look at chunks; closed at the end of its scope. */
+export interface OpenedEngine extends AsyncDisposable {
+  readonly engine: ObjectEngine;
+  /** `embedded`, `gateway` or `direct`. */
+  readonly seat: string;
+}
+
+/**
+ * Opens the engine of the seat that the settings name.
+ *
+ * @param options.makes whether an embedded folder that holds no store gets one; default: it is refused.
+ * @throws {AshlarError} as {@link openClient}.
+ */
+export async function openEngine(
+  settings: SeatSettings,
+  options: { readonly makes?: boolean } = {},
+): Promise<OpenedEngine> {
+  const seat = await seatOf(settings, noticedRetry(process.stderr, settings.retryForMs));
+  if (settings.path !== undefined && options.makes !== true) assertStoreThere(settings.path);
+  const opened = await seat.open();
+  return { engine: opened.engine, seat: seat.name, [Symbol.asyncDispose]: () => opened.close() };
 }
 
 async function seatOf(

@@ -26,6 +26,7 @@ const GROUPS: Readonly<Record<string, string>> = {
   uploads: "unfinished multipart uploads",
   layout: "the layout: which nodes hold the chunks, and how many copies there are",
   token: "access tokens for clients that must not hold an API key",
+  backup: "backups of a store in a folder, each chunk once",
   cluster: "a whole cluster on this machine: PostgreSQL, storage nodes and a gateway",
 };
 

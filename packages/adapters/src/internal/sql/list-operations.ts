@@ -11,8 +11,14 @@ export async function listObjects(session: SqlSession, query: ListObjectsQuery):
     ? scan(session, query.bucket, range)
     : skipScan(session, query.bucket, range));
   if (rows.length === 0) await assertBucketExists(session, query.bucket);
-  return pageOf(range, rows.map(stepOf));
+  return pageOf(
+    range,
+    // The row behind the page only shows that there is one: if it is damaged, that is told on its own page.
+    rows.map((row, index) => (index < range.limit ? stepOf(row) : { key: bytesToByteText(row.key), entry: NOT_SHOWN })),
+  );
 }
+
+const NOT_SHOWN: ListStep["entry"] = { objectVersion: "", sizeBytes: 0, etag: "", createdAtMs: 0 };
 
 /** @throws {AshlarError} METADATA_CORRUPT if the row is not what was written. */
 function stepOf(row: InfoRow): ListStep {

@@ -1,4 +1,5 @@
 import type { Command } from "../command.ts";
+import { backupListCommand, backupPruneCommand, backupRunCommand, backupVerifyCommand } from "./backup.ts";
 import { mbCommand, rbCommand } from "./buckets.ts";
 import {
   clusterAddCommand,
@@ -21,6 +22,7 @@ import { layoutForgetCommand } from "./layout-forget.ts";
 import { lsCommand } from "./ls.ts";
 import { mvCommand } from "./mv.ts";
 import { putCommand } from "./put.ts";
+import { restoreCommand } from "./restore.ts";
 import { ringCommand } from "./ring.ts";
 import { rmCommand } from "./rm.ts";
 import { scrubCommand } from "./scrub.ts";
@@ -56,6 +58,11 @@ export const COMMANDS: readonly Command[] = Object.freeze([
   rbCommand,
   uploadsLsCommand,
   uploadsAbortCommand,
+  backupRunCommand,
+  backupListCommand,
+  backupVerifyCommand,
+  backupPruneCommand,
+  restoreCommand,
   ringCommand,
   layoutChangeCommand,
   layoutDrainCommand,

@@ -16,13 +16,20 @@ export interface RowExamination {
   readonly signal: AbortSignal;
   /** Called from time to time with the progress. */
   readonly onProgress: (text: string) => void;
+  /** Whether the caller reads the chunks itself, so that nobody has to be told how. Default false. */
+  readonly readsChunks?: boolean | undefined;
 }
 
 /**
  * Walks over all rows of the metadata, and in a folder looks for every chunk that they name. Finds nothing if the database cannot be opened: the
  * caller has reported that before, with `examineMetadata`.
  */
-export async function findRowProblems({ place, signal, onProgress }: RowExamination): Promise<readonly Finding[]> {
+export async function findRowProblems({
+  place,
+  signal,
+  onProgress,
+  readsChunks = false,
+}: RowExamination): Promise<readonly Finding[]> {
   const findings: Finding[] = [];
   let moreCount = 0;
   // Apart, so that many of them do not hide what is lost.
@@ -68,15 +75,16 @@ export async function findRowProblems({ place, signal, onProgress }: RowExaminat
   if (moreAtRisk > 0)
     findings.push({ level: "warning", what: `and ${formatCount(moreAtRisk, "more object")} at risk` });
   if (moreCount > 0) findings.push({ level: "broken", what: `and ${formatCount(moreCount, "more problem")}` });
-  if (chunks === undefined) {
+  if (chunks === undefined && !readsChunks) {
     const what =
-      "copies were counted by the metadata; the nodes were not asked: for each node run: ashlar fsck --path <data folder>";
+      "copies were counted by the metadata; the nodes were not asked: read every copy with: ashlar fsck --chunks, or for each node run: ashlar fsck --path <data folder>";
     findings.push({ level: "note", what });
   }
   return findings;
 }
 
-function rowFinding({ what, bucket, key, lacksChunks, copies }: StoreProblem): Finding {
+/** A finding about an object. */
+export function rowFinding({ what, bucket, key, lacksChunks, copies }: StoreProblem): Finding {
   const name = bucket === undefined || key === undefined ? "" : `${bucket}/${key}: `;
   if (copies !== undefined) return { ...HURT[copies], what: `${name}${copies}: ${what}` };
   return { level: "broken", what: `${name}${what}`, ...(lacksChunks ? LOST_CHUNKS : WRONG_ROWS) };
