@@ -52,6 +52,8 @@ export interface ChunkApiOptions {
   readonly buffers?: BufferPool | undefined;
   /** Refuses writes early, for instance with DISK_FULL. */
   readonly assertWritable?: (() => void | Promise<void>) | undefined;
+  /** Called for each chunk that somebody wanted to read, who may, and that is not here. */
+  readonly onAbsent?: ((chunkId: Digest) => void) | undefined;
   /** Called for each write that failed. */
   readonly onWriteFailed?: ((error: unknown) => void) | undefined;
 }

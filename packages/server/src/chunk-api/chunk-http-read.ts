@@ -51,7 +51,7 @@ async function getChunk(
   try {
     const { signal } = request;
     const opened = await openChunk(await api.readFrom({ signal }), chunkId, {
-      ...{ range, signal, buffers: api.buffers, wholeInOneCall: api.wholeInOneCall },
+      ...{ range, signal, buffers: api.buffers, wholeInOneCall: api.wholeInOneCall, onAbsent: api.onAbsent },
       budget: answerBudgetOf(request),
     });
     header.set("content-length", String(opened.length));

@@ -159,6 +159,7 @@ async function* getChunk(api: ChunkApiContext, request: GetChunkRequestMessage, 
     range: { offset, length: length === 0 ? undefined : length },
     budget: context.values.get(REQUEST_CONTEXT).answerBudget,
     wholeInOneCall: api.wholeInOneCall,
+    onAbsent: api.onAbsent,
     signal,
   });
   let chunkSizeBytes = encodeInteger(opened.sizeBytes);

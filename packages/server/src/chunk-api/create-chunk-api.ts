@@ -37,7 +37,7 @@ export function createChunkApi(options: ChunkApiOptions): ChunkApi {
     (async ({ ticketId, chunkId, sizeBytes, notAfterMs }: ReceiptFacts) =>
       (await grants?.issueNodeReceipt({ ticketId, chunkId, sizeBytes, nodeId }, { notAfterMs })) ?? "");
   const receiptsEndMs = (): number | undefined => grants?.receiptsEndMs();
-  const { assertWritable, onWriteFailed, hasher } = options;
+  const { assertWritable, onWriteFailed, onAbsent, hasher } = options;
   const api: ChunkApiContext = {
     store,
     grants,
@@ -57,6 +57,7 @@ export function createChunkApi(options: ChunkApiOptions): ChunkApi {
     heldMaxBytes: isStreamingChunkStore(store) && options.maintenance !== false ? STREAM_HELD_BYTES : chunkMaxBytes,
     readFrom: options.readFrom ?? (async () => store),
     wholeInOneCall: options.wholeInOneCall ?? false,
+    onAbsent,
     buffers: options.buffers ?? createPieceBuffers(),
     maintenance: options.maintenance ?? true,
     proofsOfPossession: options.proofsOfPossession ?? false,

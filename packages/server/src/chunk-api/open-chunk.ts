@@ -34,6 +34,8 @@ export interface OpenChunkOptions extends CallOptions {
   readonly buffers?: BufferPool | undefined;
   /** As in `ChunkApiOptions`. */
   readonly wholeInOneCall?: boolean | undefined;
+  /** Called if the store does not have the chunk. */
+  readonly onAbsent?: ((chunkId: Digest) => void) | undefined;
 }
 
 /** Bytes of one call to a store that cannot open chunks: a chunk of the default size, because each call is a round trip to a node. */
@@ -55,9 +57,14 @@ export async function chunkSize(store: ChunkStore, chunkId: Digest, signal?: Abo
  *   the end, and what the store throws; also from the pieces, after the first.
  */
 export async function openChunk(store: ChunkStore, chunkId: Digest, options: OpenChunkOptions): Promise<OpenedChunk> {
-  return isOpeningChunkStore(store)
-    ? await openFile(store, chunkId, options)
-    : await openByCalls(store, chunkId, options);
+  try {
+    return isOpeningChunkStore(store)
+      ? await openFile(store, chunkId, options)
+      : await openByCalls(store, chunkId, options);
+  } catch (error) {
+    if (AshlarError.is(error, "CHUNK_NOT_FOUND")) options.onAbsent?.(chunkId);
+    throw error;
+  }
 }
 
 async function openFile(store: OpeningChunkStore, chunkId: Digest, options: OpenChunkOptions): Promise<OpenedChunk> {

@@ -204,6 +204,7 @@ function assemble(options: StorageNodeOptions & { readonly logger: Logger }): No
     softwareVersion: options.softwareVersion ?? SOFTWARE_VERSION,
     assertWritable: disk.assertWritable,
     onWriteFailed: disk.onWriteFailed,
+    onAbsent: damagedCopies.noteAbsent,
   });
   const serving = createServingState("serving");
   const handlers = createServerHandlers({

@@ -499,8 +499,8 @@ export declare type HeartbeatRequest = Message<"ashlar.v1.HeartbeatRequest"> & {
   stats?: NodeStats | undefined;
 
   /**
-   * SHA-256 of chunks whose copies the node put aside because they were damaged, and that it has not got back; at most 256. Those that belong there are
-   * queued for repair; telling one again does no harm.
+   * SHA-256 of chunks whose copies the node put aside because they were damaged, or that a reader missed there, and that it has not got back; at most 256.
+   * Those that belong there are queued for repair; telling one again, or one that belongs elsewhere, does no harm.
    *
    * @generated from field: repeated bytes damaged_chunk_ids = 3;
    */
