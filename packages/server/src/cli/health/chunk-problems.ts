@@ -151,6 +151,8 @@ function withoutCopies({ copies: _, ...problem }: StoreProblem): StoreProblem {
   return { ...problem, lacksChunks: true };
 }
 
+const byName = ([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number => (a < b ? -1 : 1);
+
 function copyFindings(
   found: ChunksExamined,
   { isCluster, queuesRepairs }: { readonly isCluster: boolean; readonly queuesRepairs: boolean },
@@ -162,7 +164,9 @@ function copyFindings(
   ];
   const badCount = copiesMissing + copiesDamaged;
   if (badCount > 0) {
-    const where = Object.entries(found.badCopies).map(([nodeId, count]) => `${nodeId}: ${count}`);
+    const where = Object.entries(found.badCopies)
+      .sort(byName)
+      .map(([nodeId, count]) => `${nodeId}: ${count}`);
     findings.push({
       level: "broken",
       what: `${isCluster ? formatCount(copiesMissing, "copy", "copies") : formatCount(copiesMissing, "chunk")} missing, ${copiesDamaged} damaged${isCluster ? ` (${where.join(", ")})` : ""}`,
