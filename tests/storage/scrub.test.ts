@@ -1,10 +1,11 @@
-import { open, readdir, readFile } from "node:fs/promises";
+import { open, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { openFsChunkStore } from "@ashlar/adapters/chunk-store/fs";
-import { gateway } from "@ashlar/adapters/node";
+import { direct, gateway } from "@ashlar/adapters/node";
 import { createClient } from "@ashlar/sdk";
 import { type Digest, encodeHex } from "@ashlar/sdk/hash";
 import type { ScrubProgress, ScrubRecord } from "@ashlar/sdk/ports";
+import { createPlacement } from "@ashlar/sdk/ring";
 import { testChunks } from "@ashlar/sdk/testing";
 import { createMetrics, type Metrics } from "@ashlar/server";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
@@ -72,6 +73,22 @@ async function putOne(cluster: TestCluster): Promise<Uint8Array> {
   await client.putObject({ bucket: "box", key: "a", body });
   return body;
 }
+
+test("a copy that a direct client misses comes back: the client finds another, and the node tells the registry", async () => {
+  const cluster = await startHealingCluster({ scrub: false });
+  const body = await putOne(cluster);
+  for (const node of cluster.nodes)
+    await vi.waitFor(async () => expect(await chunksOf(node)).toHaveLength(1), PATIENCE);
+  const [chunkId] = await chunksOf(cluster.nodes[0]!);
+  const [layout] = (await cluster.metadata.clusterSnapshot()).layouts;
+  const [first] = createPlacement(layout!).nodesOf(chunkId!);
+  const path = pathOf(cluster.nodes.find(({ nodeId }) => nodeId === first)!.path!, encodeHex(chunkId!));
+  const sound = await readFile(path);
+  await rm(path);
+  await using client = createClient(direct({ url: cluster.url, apiKey: cluster.apiKey }));
+  expect(await (await client.getObject({ bucket: "box", key: "a" })).bytes()).toEqual(body);
+  await vi.waitFor(async () => expect(await readFile(path)).toEqual(sound), PATIENCE);
+});
 
 describe("a bit that flipped on the disk of a node", () => {
   test("is found by its scrub: the file is put aside, and the copy comes back from another node, byte for byte", async () => {

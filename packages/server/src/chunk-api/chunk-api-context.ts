@@ -7,7 +7,8 @@ import type { ChunkApiOptions, ReceiptFacts } from "./chunk-api-options.ts";
 import type { ChunkWriter } from "./chunk-writer.ts";
 
 /** What the handlers of RPC and plain HTTP share: options with their defaults filled in, and the parts made of them. */
-export interface ChunkApiContext extends Pick<ChunkApiOptions, "status" | "uptimeMs" | "softwareVersion" | "nodeId" | "onAbsent"> {
+export interface ChunkApiContext
+  extends Pick<ChunkApiOptions, "status" | "uptimeMs" | "softwareVersion" | "nodeId" | "onAbsent"> {
   readonly store: ChunkStore;
   readonly grants: GrantKeeper | undefined;
   readonly hasher: Hasher;
