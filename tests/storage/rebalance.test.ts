@@ -129,6 +129,28 @@ describe.each(["memory", "sqlite", "postgres"] as const)(
       expect((await left())?.expectedEndAtMs).toBeUndefined();
     });
 
+    test("a node that was forgotten while chunks followed its layout comes back, and everything is where it belongs", {
+      timeout: 120_000,
+    }, async () => {
+      await start(metadata, 4);
+      const gone = cluster.nodes[3]!;
+      await gone.stop();
+      await cluster.metadata.changeLayout({ removeNodeIds: [gone.nodeId] });
+      await cluster.metadata.changeLayout({ forgetNodeIds: [gone.nodeId], acceptLoss: true });
+      cluster.topology.invalidate();
+      await expectReadable();
+      await gone.start();
+      await untilMoved();
+      const lostDisk = async () =>
+        (await cluster.metadata.clusterSnapshot()).nodes.find((node) => node.lostDisk)?.nodeId;
+      await expect.poll(lostDisk, { timeout: 60_000 }).toBeUndefined();
+      await expect.poll(() => cluster.metadata.countRepairs(), { timeout: 60_000 }).toEqual([]);
+      const placement = await untilMoved();
+      await cluster.collect({ claimTtlMs: 0 });
+      await expectPlaced(placement);
+      await expectReadable();
+    });
+
     test("a node of weight 0 ends with nothing, and can go", { timeout: 120_000 }, async () => {
       await start(metadata, 4);
       const drained = cluster.nodes[0]!;
