@@ -43,10 +43,19 @@ export class Gap {
   #lastMs = performance.now();
   #longestMs = 0;
 
+  #hasEnded = false;
+
   note(): void {
+    if (this.#hasEnded) return;
     const nowMs = performance.now();
     this.#longestMs = Math.max(this.#longestMs, nowMs - this.#lastMs);
     this.#lastMs = nowMs;
+  }
+
+  /** What comes later is no gap: the last clients only ask what became of their writes. */
+  end(): void {
+    this.note();
+    this.#hasEnded = true;
   }
 
   longestMs(): number {

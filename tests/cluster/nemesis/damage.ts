@@ -21,7 +21,7 @@ export interface DamagedFile {
 /** What became of damaged files. */
 export interface HealingCounts {
   damaged: number;
-  /** Restored by the cluster, because a reader met them or the content was put anyway. */
+  /** Restored by the cluster, because a reader or a scrub met them, or the content was put anyway. */
   met: number;
   /** Restored when the same content was put again. */
   putAgain: number;
@@ -30,7 +30,8 @@ export interface HealingCounts {
 }
 
 const FILES_MAX = 6;
-const READERS_MEET_MS = 2500;
+/** Damaged files are met by the scrub of their node, which tells its heartbeat within ten seconds; deleted ones by readers only. */
+const MEET_LIMITS_MS: Readonly<Record<DamageKind, number>> = { flip: 20_000, truncate: 20_000, delete: 2500 };
 const HEAL_LIMIT_MS = 90_000;
 const POLL_MS = 250;
 /** Of a chunk file: checksums of its blocks and the footer; see the chunk format of the adapter. */
@@ -84,18 +85,23 @@ async function chunksOf({ folder = "" }: Pick<Server, "folder">): Promise<string
 }
 
 /**
- * Waits for readers to meet damaged files. Nothing looks at a copy that nobody reads, so the content of the others is put again, as an operator could.
+ * Waits until readers or scrubs have met the files. Nothing misses a deleted copy that nobody reads, so the content of these is put again, as an operator
+ * could.
  *
  * @returns what is still damaged, although a layout wants it: a finding.
  */
 export async function heal(
   servers: NemesisServers,
   files: readonly DamagedFile[],
-  { node, counts }: { readonly node: Server; readonly counts: HealingCounts },
+  { node, kind, counts }: { readonly node: Server; readonly kind: DamageKind; readonly counts: HealingCounts },
 ): Promise<readonly DamagedFile[]> {
   counts.damaged += files.length;
-  await pause(READERS_MEET_MS);
-  const unmet = await stillDamaged(files);
+  const meetLimitMs = performance.now() + MEET_LIMITS_MS[kind];
+  let unmet = files;
+  while (unmet.length > 0 && performance.now() < meetLimitMs) {
+    await pause(POLL_MS);
+    unmet = await stillDamaged(unmet);
+  }
   counts.met += files.length - unmet.length;
   const limitMs = performance.now() + HEAL_LIMIT_MS;
   let left = unmet;

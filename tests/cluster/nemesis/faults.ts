@@ -300,8 +300,9 @@ const DAMAGES: Readonly<Partial<Record<FaultKind, DamageKind>>> = {
 
 async function damageAndHeal(fault: Fault, node: Server, { servers, record }: FaultOptions): Promise<void> {
   const random: SeededRandom = createSeededRandom(fault.seed);
-  const files = await damage(servers, { node, kind: DAMAGES[fault.kind] as DamageKind, random });
-  const left = await heal(servers, files, { node, counts: record.healing });
+  const kind = DAMAGES[fault.kind] as DamageKind;
+  const files = await damage(servers, { node, kind, random });
+  const left = await heal(servers, files, { node, kind, counts: record.healing });
   for (const { chunkId } of left) {
     const expected = "a good copy, after the same content was put again";
     record.findings.push({

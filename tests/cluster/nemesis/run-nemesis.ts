@@ -72,11 +72,11 @@ async function runFor(
     await pause(WARM_UP_MS);
     await runFaults({ servers, seed, seconds, record, say, signal: AbortSignal.timeout(seconds * 1000) });
   } finally {
+    ledger.gaps.reads.end();
+    ledger.gaps.writes.end();
     clients.abort();
     await running;
   }
-  ledger.gaps.reads.note();
-  ledger.gaps.writes.note();
 }
 
 async function judge(parts: CheckOptions, options: NemesisOptions): Promise<NemesisReport> {
@@ -125,7 +125,7 @@ function figuresOf({ seed, seconds }: NemesisOptions, facts: Facts): string {
     `operations: ${listed(ledger.counts)}`,
     `errors: ${listed(ledger.codes)}`,
     `faults: ${listed(record.counts)}`,
-    `damaged copies: ${damaged}, restored because readers or writers met them: ${met}, by putting the content again: ${putAgain}, of which no layout wanted ${unwanted}`,
+    `damaged copies: ${damaged}, restored because readers, writers or scrubs met them: ${met}, by putting the content again: ${putAgain}, of which no layout wanted ${unwanted}`,
     `chunks: ${copies.chunkCount}, copies missing since a receipt of a lost disk: ${copies.receiptsOfLostDisks}`,
     `longest without a write: ${gap(ledger.gaps.writes.longestMs())}, without a read: ${gap(ledger.gaps.reads.longestMs())}`,
     `whole ${wholeSeconds.toFixed(1)} s after the last fault`,

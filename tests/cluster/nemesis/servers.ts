@@ -190,7 +190,7 @@ export class NemesisServers {
     const link = await startTcpProxy(`http://127.0.0.1:${port}`);
     const own = [
       ...["--server-id", nodeId, "--data-dir", folder, "--port", port, "--public-url", link.url],
-      ...["--heartbeat-interval", HEARTBEAT_MS],
+      ...["--heartbeat-interval", HEARTBEAT_MS, "--scrub-period", "5s", "--scrub-rate", "1GiB"],
     ];
     const env = {
       ...{ DATABASE_URL: this.postgres.url, CLUSTER_KEY: this.#clusterKey },
