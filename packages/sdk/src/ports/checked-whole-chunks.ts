@@ -23,7 +23,7 @@ export function reject(message: string): never {
 
 export function checkChunkId(chunkId: Digest): void {
   if (!(chunkId instanceof Uint8Array) || chunkId.byteLength !== DIGEST_BYTES) {
-    reject("a chunk id is a Uint8Array of 32 bytes");
+    reject("a chunk id has 32 bytes");
   }
 }
 
@@ -60,7 +60,7 @@ function checkListOptions(options: ListChunksOptions | undefined): void {
   if (limit !== undefined && !(Number.isSafeInteger(limit) && limit >= 1 && limit <= LIMITS.LIST_LIMIT_MAX)) {
     reject(`limit is an integer from 1 to ${LIMITS.LIST_LIMIT_MAX}`);
   }
-  if (cursor !== undefined && typeof cursor !== "string") reject("a cursor is a string from the page before");
+  if (cursor !== undefined && typeof cursor !== "string") reject("a cursor is a string");
 }
 
 /**
@@ -94,7 +94,7 @@ export class CheckedWholeChunks implements ChunkStore {
   putChunk(chunkId: Digest, bytes: Uint8Array, options?: PutChunkOptions): Promise<PutChunkResult> {
     const check = (): void => {
       checkChunkId(chunkId);
-      if (!(bytes instanceof Uint8Array)) reject("the bytes of a chunk come as a Uint8Array");
+      if (!(bytes instanceof Uint8Array)) reject("a chunk's bytes are a Uint8Array");
       if (bytes.byteLength === 0) reject("a chunk has at least one byte");
       checkSize(bytes.byteLength, this.capabilities.chunkMaxBytes);
       checkPutOptions(options);

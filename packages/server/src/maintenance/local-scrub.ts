@@ -1,7 +1,18 @@
-import { examineStore } from "@ashlar/sdk/engine";
-import type { ChunkStore } from "@ashlar/sdk/ports";
-import { createScrub, type Scrub } from "../scrub/index.ts";
-import type { MaintenanceOptions } from "./create-maintenance.ts";
+import { type ExamineOptions, examineStore, type Topology } from "@ashlar/sdk/engine";
+import type { ChunkStore, Clock, Logger, Random } from "@ashlar/sdk/ports";
+import type { Metrics } from "../observability/metrics.ts";
+import { createScrub, type Scrub, type ScrubSettings } from "../scrub/index.ts";
+
+/** What {@link localScrub} takes. */
+export interface LocalScrubOptions extends ScrubSettings {
+  readonly metadata: ExamineOptions["metadata"];
+  /** The caller closes it, after the scrub has stopped. */
+  readonly topology: Pick<Topology, "view" | "allStores">;
+  readonly clock: Clock;
+  readonly random: Pick<Random, "fraction">;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+}
 
 /** Objects that lack chunks and are logged one by one after damage was found. */
 const LOGGED_MAX = 100;
@@ -10,7 +21,7 @@ const LOGGED_MAX = 100;
  * The check of the chunks of one local store, which holds the only copy of each. Objects that lost a chunk are logged by name. In a cluster every node
  * checks its own chunks.
  */
-export function localScrub(options: MaintenanceOptions): Pick<Scrub, "start" | "stop"> {
+export function localScrub(options: LocalScrubOptions): Pick<Scrub, "start" | "stop"> {
   const { topology } = options;
   let starting: Promise<Scrub | undefined> | undefined;
   const begin = async (): Promise<Scrub | undefined> => {
@@ -38,7 +49,7 @@ export function localScrub(options: MaintenanceOptions): Pick<Scrub, "start" | "
 }
 
 async function nameHurtObjects(
-  { metadata, logger }: MaintenanceOptions,
+  { metadata, logger }: LocalScrubOptions,
   chunks: ChunkStore,
   signal: AbortSignal,
 ): Promise<void> {
