@@ -106,7 +106,7 @@ export interface RemainingWork {
   readonly copiesFailing: number;
   /** When this was counted, in ms since the Unix epoch on the gateway's clock. */
   readonly countedAtMs: number;
-  /** When nothing will be left, at the rate of the last ten minutes. Absent: nothing is left, or it did not become less, as while a node is away. */
+  /** When nothing will be left, at the rate of the last ten minutes. Absent: nothing is left, it did not become less, or some of it waits for a node that is away. */
   readonly expectedEndAtMs?: number | undefined;
 }
 

@@ -131,7 +131,7 @@ function workGauges({ metrics }: Pick<Parameters<typeof maintenanceMetrics>[0], 
   });
   const end = metrics.gauge({
     name: "ashlar_work_expected_end_timestamp_seconds",
-    help: "When nothing of it will be left, at the rate of the last ten minutes, in seconds since the Unix epoch; 0: nothing is left, or it does not become less",
+    help: "When nothing of it will be left, at the rate of the last ten minutes, in seconds since the Unix epoch; 0: nothing is left, it does not become less, or some of it waits for a node that is away",
   });
   const layouts = (count: number): void => {
     inUse.set(count);

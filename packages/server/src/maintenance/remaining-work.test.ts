@@ -1,3 +1,4 @@
+import { createMemoryChunkStore } from "@ashlar/adapters/chunk-store/memory";
 import type { LayoutUse, NodeRepairs } from "@ashlar/sdk/ports";
 import { beforeEach, expect, test } from "vitest";
 import { type RemainingWorkCounter, remainingWorkCounter } from "./remaining-work.ts";
@@ -10,21 +11,27 @@ let waiting: readonly NodeRepairs[];
 /** How long a count takes. */
 let countMs: number;
 let counts: number;
+let away: readonly string[];
 let counter: RemainingWorkCounter;
 
 beforeEach(() => {
   [nowMs, versions, uses, waiting, countMs, counts] = [0, [2, 1], [], [], 0, 0];
+  away = [];
   const clock = { monotonicMs: () => nowMs, nowMs: () => 1_000_000 + nowMs };
   const layoutOf = (layoutVersion: number) => ({
     ...{ layoutVersion, replicationFactor: 3, virtualNodesPerNode: 150 },
-    nodes: [],
+    nodes: ["a", "b"].map((nodeId) => ({ nodeId, weight: 1 })),
   });
   const placementOf = (): never => {
     throw new Error("not asked");
   };
   counter = remainingWorkCounter({
     clock,
-    topology: { view: { layoutsInUse: async () => versions.map(layoutOf), placementOf } },
+    topology: {
+      view: { layoutsInUse: async () => versions.map(layoutOf), placementOf },
+      allStores: async () =>
+        ["a", "b"].map((nodeId) => ({ nodeId, store: createMemoryChunkStore(), available: !away.includes(nodeId) })),
+    },
     metadata: {
       countLayoutUse: async () => uses,
       async countRepairs() {
@@ -84,6 +91,26 @@ test("without chunks behind, the end is that of the copies that wait", async () 
   nowMs = 60_000;
   waiting = queued(90);
   expect((await counter.count({}))?.expectedEndAtMs).toBe(1_000_000 + 60_000 + 9 * 60_000);
+});
+
+test("no end is told while something waits for a node that is away", async () => {
+  versions = [2];
+  waiting = queued(100);
+  await counter.count({});
+  nowMs = 60_000;
+  waiting = queued(10);
+  away = ["b"];
+  expect((await counter.count({}))?.expectedEndAtMs).toBeDefined();
+  away = ["a"];
+  expect((await counter.count({ always: true }))?.expectedEndAtMs).toBeUndefined();
+  [versions, waiting, away] = [[2, 1], [], ["b"]];
+  const behindAt = async (chunkCount: number, atMs: number): Promise<number | undefined> => {
+    [uses, nowMs] = [behind(chunkCount), atMs];
+    return (await counter.count({}))?.expectedEndAtMs;
+  };
+  expect([await behindAt(100, 120_000), await behindAt(50, 180_000)]).toEqual([undefined, undefined]);
+  away = [];
+  expect(await behindAt(40, 240_000)).toBeDefined();
 });
 
 test("counts come at intervals, and after a long one later; what is left is told meanwhile as it was", async () => {

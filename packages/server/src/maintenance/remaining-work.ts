@@ -4,7 +4,7 @@ import type { CallOptions, ChunkLocations, Clock, RemainingWork, RepairQueue } f
 /** What {@link remainingWorkCounter} takes. */
 export interface RemainingWorkOptions {
   readonly metadata: Pick<ChunkLocations, "countLayoutUse"> & Pick<RepairQueue, "countRepairs">;
-  readonly topology: Pick<Topology, "view">;
+  readonly topology: Pick<Topology, "allStores" | "view">;
   readonly clock: Pick<Clock, "monotonicMs" | "nowMs">;
   /** Least time between two counts, in ms; default COUNT_INTERVAL_MS. */
   readonly intervalMs?: number | undefined;
@@ -49,7 +49,7 @@ export function remainingWorkCounter(options: RemainingWorkOptions): RemainingWo
         const found = await countNow(options, signal);
         const atMs = clock.monotonicMs();
         samples = withSample(samples, { atMs, ...found.sample });
-        const leftMs = timeLeft(samples);
+        const leftMs = found.waitsForNode ? undefined : timeLeft(samples);
         const countedAtMs = Math.round(clock.nowMs());
         const end = leftMs === undefined ? {} : { expectedEndAtMs: countedAtMs + leftMs };
         last = { ...found.work, countedAtMs, ...end };
@@ -67,6 +67,8 @@ async function countNow(
 ): Promise<{
   readonly work: Omit<RemainingWork, "countedAtMs" | "expectedEndAtMs">;
   readonly sample: Omit<Sample, "atMs">;
+  /** Something of it cannot be done before a node is back: nobody knows when that is. */
+  readonly waitsForNode: boolean;
 }> {
   const layouts = (await topology.view?.layoutsInUse()) ?? [];
   const layoutVersion = layouts[0]?.layoutVersion ?? 0;
@@ -78,7 +80,11 @@ async function countNow(
   const sum = (member: "count" | "sizeBytes" | "failingCount"): number =>
     nodes.reduce((total, node) => total + node[member], 0);
   const copyBytesWaiting = sum("sizeBytes");
+  const stores = chunksBehind + nodes.length === 0 ? [] : await topology.allStores({ signal });
+  const away = new Set(stores.filter(({ available }) => !available).map(({ nodeId }) => nodeId));
+  const placing = chunksBehind === 0 ? [] : (layouts[0]?.nodes ?? []).filter(({ weight }) => weight > 0);
   return {
+    waitsForNode: [...nodes, ...placing].some(({ nodeId }) => away.has(nodeId)),
     work: {
       ...{ layoutsInUse: layouts.length, chunksBehind },
       ...{ copiesWaiting: sum("count"), copyBytesWaiting, copiesFailing: sum("failingCount") },

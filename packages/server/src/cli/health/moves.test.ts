@@ -33,6 +33,7 @@ test("the line says how old it is, and when it will be done if that is known", (
   );
   const moves = movesOf(figures({ ...told, ashlar_work_expected_end_timestamp_seconds: 1090 }));
   expect(moves).toEqual({ chunkCount: 7, layoutCount: 2, countedAtMs: 280_000, expectedEndAtMs: 1_090_000 });
+  expect(movesLine(moves!, 1_090_000)).not.toContain("done in");
   expect(movesLine(moves!, NOW_MS)).toMatch(
     /, done in about 1m 30s at the rate of the last minutes \(counted 12m ago\)$/,
   );

@@ -14,9 +14,9 @@ function timeOf(figure: Figures | undefined, name: string): number | undefined {
   return seconds === 0 ? undefined : seconds * 1000;
 }
 
-/** `, done in about 12m at the rate of the last minutes`; nothing if the end is not known. */
+/** `, done in about 12m at the rate of the last minutes`; nothing if the end is not known, or has passed since the count. */
 export function endText(expectedEndAtMs: number | undefined, nowMs: number): string {
-  if (expectedEndAtMs === undefined) return "";
-  const leftMs = Math.max(1, Math.round((expectedEndAtMs - nowMs) / 1000)) * 1000;
+  if (expectedEndAtMs === undefined || expectedEndAtMs <= nowMs) return "";
+  const leftMs = Math.ceil((expectedEndAtMs - nowMs) / 1000) * 1000;
   return `, done in about ${formatDuration(leftMs)} at the rate of the last minutes`;
 }

@@ -306,7 +306,8 @@ export declare type RemainingWork = Message<"ashlar.v1.RemainingWork"> & {
   countedAtMs: bigint;
 
   /**
-   * When nothing will be left at the rate of the last ten minutes, in ms since the Unix epoch. 0: nothing is left, or it did not become less.
+   * When nothing will be left at the rate of the last ten minutes, in ms since the Unix epoch. 0: nothing is left, it did not
+   * become less, or some of it waits for a node that is away.
    *
    * @generated from field: uint64 expected_end_at_ms = 7;
    */
