@@ -43,6 +43,7 @@ describe("the messages of requests", () => {
       "DeleteChunkRequest.chunk_ids": LIMITS.LIST_LIMIT_MAX,
       "ChangeLayoutRequest.weights": LIMITS.NODES_MAX,
       "ChangeLayoutRequest.remove_node_ids": LIMITS.NODES_MAX,
+      "ChangeLayoutRequest.forget_node_ids": LIMITS.NODES_MAX,
     });
   });
 
