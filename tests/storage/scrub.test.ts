@@ -187,3 +187,38 @@ test("a node that is killed in the middle of a pass goes on where it was", { tim
     await store.close();
   }
 });
+
+test("nodes that register through a gateway tell it: processes of the command line heal a flipped bit", {
+  timeout: 300_000,
+}, async () => {
+  await using folder = await createTempFolder();
+  const key = { CLUSTER_KEY: "the tests' own cluster key, 32 characters" };
+  await using servers = new AsyncDisposableStack();
+  const start = async (...args: readonly string[]) => {
+    const server = await startServerProcess([...args, "--port", "0"], key);
+    servers.defer(() => server.kill());
+    return server;
+  };
+  const { url, ready } = await start("gateway", "--path", folder.at("metadata"));
+  const names = ["n1", "n2", "n3"];
+  const scrubbing = ["--gateway", url, "--heartbeat-interval", "300", "--scrub-period", "2s"];
+  await Promise.all(
+    names.map((name) => start("node", "--server-id", name, "--data-dir", folder.at(name), ...scrubbing)),
+  );
+  await using client = createClient(gateway({ url, apiKey: String(ready.apiKey) }));
+  await client.createBucket({ bucket: "box" });
+  await client.putObject({ bucket: "box", key: "a", body: testBytes(SIZE_BYTES, 4) });
+  const holder = await vi.waitFor(async () => {
+    for (const name of names) {
+      const files = await readdir(join(folder.at(name), "chunks"), { recursive: true }).catch(() => []);
+      const file = files.find((each) => /[0-9a-f]{64}$/.test(each));
+      if (file !== undefined) return join(folder.at(name), "chunks", file);
+    }
+    throw new Error("no node has the chunk yet");
+  }, PATIENCE);
+  const sound = await readFile(holder);
+  await flipBit(holder, 12_345);
+  // A gateway repairs every half minute.
+  const patience = { timeout: 180_000, interval: 100 };
+  await vi.waitFor(async () => expect(await readFile(holder)).toEqual(sound), patience);
+});
