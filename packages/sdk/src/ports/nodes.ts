@@ -127,6 +127,8 @@ export interface LayoutChange {
   readonly weights?: Readonly<Record<string, number>> | undefined;
   /** Nodes to take out. */
   readonly removeNodeIds?: readonly string[] | undefined;
+  /** 1 or 2, see `Layout`; default as before. Another format moves most copies, and clients that do not know it are refused from then on. */
+  readonly placementFormat?: number | undefined;
 }
 
 /** Storage nodes and layouts, kept where every gateway sees them. */

@@ -10,62 +10,68 @@
  *
  * The result decides where bytes lie: a change of any step here is a change of format. tests/vectors/ring.json pins it.
  */
-import { type Distances, measureDistances } from "./distances.ts";
+import type { Distances } from "./distances.ts";
 import { fairShares } from "./fair-shares.ts";
-import type { Ring } from "./ring.ts";
-import { PARTITION_COUNT } from "./token.ts";
+import type { LayoutNode } from "./layout.ts";
 import { spreadOrder, zoneIndexes, zoneUses } from "./zones.ts";
 
 const LOAD_BOUND = 1.05;
 // Fair shares carry rounding errors around 1e-9 partitions; a bound must not jump by one because of them.
 const ROUNDING = 1e-6;
 
-/** Nodes of every partition. */
-export interface PartitionTable {
-  /** Node indexes in preference order, by partition. */
-  readonly rows: readonly (readonly number[])[];
-  /** Replicas each node may hold, by node index; see {@link loadBound}. */
-  readonly bounds: readonly number[];
-}
-
 interface Draft {
-  readonly rows: number[][];
+  /** `count` node indexes for each partition, one partition after the other. */
+  readonly table: Uint16Array;
+  readonly count: number;
   readonly loads: number[];
   readonly bounds: readonly number[];
   readonly live: readonly number[];
   readonly zones: Uint16Array;
   readonly distances: Distances;
+  /** Partitions whose rows were changed, and have to be put in order again. */
+  readonly changed: Set<number>;
 }
 
 /**
- * Builds the table of a ring.
+ * Builds the table of a layout.
  *
+ * @param nodes the layout's, by ascending id.
  * @param count nodes per partition, at most the nodes of weight > 0.
+ * @returns node indexes in preference order, `count` for each partition, one partition after the other.
  *
- * Cost: about 4096 × nodes × count steps.
+ * Cost: about partitions × nodes steps, and 2 bytes × partitions × count.
  */
-export function cutPartitionTable(ring: Ring, count: number): PartitionTable {
-  const live = ring.nodes.flatMap((node, index) => (node.weight > 0 ? [index] : []));
-  const zones = zoneIndexes(ring.nodes);
-  const distances = measureDistances(ring);
-  const order = (partition: number, candidates: readonly number[]): number[] =>
-    spreadOrder(candidates, { zones, count, distanceOf: (node) => distances.of(partition, node) });
-
-  const rows = Array.from({ length: PARTITION_COUNT }, (_, partition) => order(partition, live));
-  const bounds = Array.from(fairShares(ring.nodes, count), loadBound);
-  const loads = ring.nodes.map(() => 0);
-  for (const row of rows) for (const node of row) loads[node] = (loads[node] ?? 0) + 1;
-
-  const draft: Draft = { rows, loads, bounds, live, zones, distances };
+export function cutPartitionTable(nodes: readonly LayoutNode[], count: number, distances: Distances): Uint16Array {
+  const { partitionCount } = distances;
+  const live = nodes.flatMap((node, index) => (node.weight > 0 ? [index] : []));
+  const zones = zoneIndexes(nodes);
+  const table = new Uint16Array(partitionCount * count);
+  const loads = nodes.map(() => 0);
+  for (let partition = 0; partition < partitionCount; partition++) {
+    const row = spreadOrder(live, { zones, count, partition, distances });
+    table.set(row, partition * count);
+    for (const node of row) loads[node] = (loads[node] ?? 0) + 1;
+  }
+  const bounds = Array.from(fairShares(nodes, count), (share) => loadBound(share, partitionCount));
+  const draft: Draft = { table, count, loads, bounds, live, zones, distances, changed: new Set() };
   for (const node of live) giveUpFarthest(draft, node);
   for (const node of live) pushAlongChains(draft, node);
-  return { rows: rows.map((row, partition) => Object.freeze(order(partition, row))), bounds };
+  for (const partition of draft.changed) {
+    const row = rowOf(draft, partition);
+    row.set(spreadOrder(row.slice().sort(), { zones, count, partition, distances }));
+  }
+  return table;
 }
 
 /** Most replicas that a node may hold: 1.05 of its fair load, rounded down, but never less than the fair load rounded up. */
-export function loadBound(fairShare: number): number {
-  const fair = fairShare * PARTITION_COUNT;
-  return Math.min(PARTITION_COUNT, Math.max(Math.ceil(fair - ROUNDING), Math.floor(fair * LOAD_BOUND + ROUNDING)));
+export function loadBound(fairShare: number, partitionCount: number): number {
+  const fair = fairShare * partitionCount;
+  return Math.min(partitionCount, Math.max(Math.ceil(fair - ROUNDING), Math.floor(fair * LOAD_BOUND + ROUNDING)));
+}
+
+/** The nodes of a partition: a view of the table. */
+function rowOf({ table, count }: Draft, partition: number): Uint16Array {
+  return table.subarray(partition * count, (partition + 1) * count);
 }
 
 function giveUpFarthest(draft: Draft, node: number): void {
@@ -135,31 +141,43 @@ function backTo(node: number, last: Step, cameBy: ReadonlyMap<number, Step>): re
 const excess = (draft: Draft, node: number): number => (draft.loads[node] ?? 0) - (draft.bounds[node] ?? 0);
 
 /** Partitions of a node by descending distance; equal distances by ascending partition. */
-function farthestFirst({ rows, distances }: Draft, node: number): number[] {
-  const held = rows.flatMap((row, partition) => (row.includes(node) ? [partition] : []));
-  return held.sort((a, b) => distances.of(b, node) - distances.of(a, node) || a - b);
+function farthestFirst({ table, count, distances }: Draft, node: number): number[] {
+  const held: { readonly partition: number; readonly distance: number }[] = [];
+  for (let at = table.indexOf(node); at >= 0; at = table.indexOf(node, at + 1)) {
+    const partition = Math.floor(at / count);
+    held.push({ partition, distance: distances.of(partition, node) });
+  }
+  return held.sort((a, b) => b.distance - a.distance).map(({ partition }) => partition);
 }
 
 function nearestWithRoom(draft: Draft, partition: number, from: number): number | undefined {
+  const { distances } = draft;
   let best: number | undefined;
+  let nearest = Number.POSITIVE_INFINITY;
   for (const to of draft.live) {
-    if (excess(draft, to) >= 0 || !maySwap(draft, { partition, from, to })) continue;
-    if (best === undefined || draft.distances.of(partition, to) < draft.distances.of(partition, best)) best = to;
+    if (excess(draft, to) >= 0 || distances.atLeast(partition, to) >= nearest) continue;
+    const distance = distances.of(partition, to);
+    if (distance >= nearest || !maySwap(draft, { partition, from, to })) continue;
+    best = to;
+    nearest = distance;
   }
   return best;
 }
 
 /** Whether a replica may move: the target holds none of the partition yet, and its zone does not get more of them than the old zone had. */
-function maySwap({ rows, zones }: Draft, { partition, from, to }: Step): boolean {
-  const row = rows[partition] ?? [];
+function maySwap(draft: Draft, { partition, from, to }: Step): boolean {
+  const { zones } = draft;
+  const row = rowOf(draft, partition);
   if (row.includes(to)) return false;
   const [fromZone, toZone] = [zones[from] ?? 0, zones[to] ?? 0];
   return fromZone === toZone || zoneUses(row, zones, toZone) < zoneUses(row, zones, fromZone);
 }
 
-function swap({ rows, loads }: Draft, { partition, from, to }: Step): void {
-  const row = rows[partition] ?? [];
+function swap(draft: Draft, { partition, from, to }: Step): void {
+  const { loads } = draft;
+  const row = rowOf(draft, partition);
   row[row.indexOf(from)] = to;
+  draft.changed.add(partition);
   loads[from] = (loads[from] ?? 0) - 1;
   loads[to] = (loads[to] ?? 0) + 1;
 }

@@ -57,6 +57,7 @@ export function encodeLayout(layout: Layout): MessageInitShape<typeof LayoutSche
     layoutVersion: encodeInteger(layout.layoutVersion),
     replicationFactor: layout.replicationFactor,
     virtualNodesPerNode: layout.virtualNodesPerNode,
+    placementFormat: layout.placementFormat ?? 0,
     nodes: layout.nodes.map(({ nodeId, zone, weight }) => ({ nodeId, zone: zone ?? "", weight })),
   };
 }
@@ -67,6 +68,7 @@ export function decodeLayout(message: LayoutMessage | undefined): Layout {
     layoutVersion: decodeInteger(layout.layoutVersion, "layoutVersion"),
     replicationFactor: layout.replicationFactor,
     virtualNodesPerNode: layout.virtualNodesPerNode,
+    ...(layout.placementFormat > 1 && { placementFormat: layout.placementFormat }),
     nodes: layout.nodes.map(({ nodeId, zone, weight }) => ({ nodeId, zone: decodeText(zone), weight })),
   };
 }
@@ -221,6 +223,7 @@ export function encodeLayoutChange(change: LayoutChange): MessageInitShape<typeo
     replicationFactor: change.replicationFactor,
     weights: { ...change.weights },
     removeNodeIds: [...(change.removeNodeIds ?? [])],
+    placementFormat: change.placementFormat,
   };
 }
 
@@ -229,5 +232,6 @@ export function decodeLayoutChange(message: ChangeLayoutRequestMessage): LayoutC
     replicationFactor: message.replicationFactor,
     weights: Object.keys(message.weights).length > 0 ? { ...message.weights } : undefined,
     removeNodeIds: message.removeNodeIds.length > 0 ? message.removeNodeIds : undefined,
+    placementFormat: message.placementFormat,
   };
 }

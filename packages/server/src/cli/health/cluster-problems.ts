@@ -2,7 +2,7 @@ import type { ClusterSnapshot } from "@ashlar/sdk";
 import { majority } from "@ashlar/sdk/engine";
 import { LIMITS } from "@ashlar/sdk/limits";
 import { type Layout, type LostDisk, lostDiskWords, type NodeRecord, shownUrl } from "@ashlar/sdk/ports";
-import { createPlacement, PARTITION_COUNT } from "@ashlar/sdk/ring";
+import { createPlacement } from "@ashlar/sdk/ring";
 import { DISK_RESERVE_BYTES, lostDiskAction } from "../../node/index.ts";
 import { formatBytes, formatCount, formatDuration, formatShare, formatTime } from "../../observability/format.ts";
 import { layoutsPlacingOn } from "../layout/layouts-in-use.ts";
@@ -255,11 +255,12 @@ function lostShares(
 ): { readonly unwritable: number; readonly unreadable: number } {
   const { writable, away, quorum } = nodes;
   const placement = createPlacement(layout);
+  const { partitionCount } = placement;
   let [unwritable, unreadable] = [0, 0];
-  for (let partition = 0; partition < PARTITION_COUNT; partition++) {
+  for (let partition = 0; partition < partitionCount; partition++) {
     const ids = placement.nodesOfPartition(partition);
     if (ids.filter((nodeId) => writable.has(nodeId)).length < quorum) unwritable++;
     if (ids.every((nodeId) => away.has(nodeId))) unreadable++;
   }
-  return { unwritable: unwritable / PARTITION_COUNT, unreadable: unreadable / PARTITION_COUNT };
+  return { unwritable: unwritable / partitionCount, unreadable: unreadable / partitionCount };
 }
