@@ -12,33 +12,53 @@ import type { LayoutNode } from "./layout.ts";
 import { virtualNodeToken } from "./token.ts";
 
 const LN_2 = 0.6931471805599453;
-// A little less than 2^-32, so that `atLeast` stays below `of` whatever the rounding.
-const AT_LEAST_UNIT = 0.999999 / 2 ** 32;
+// A little less than 2^-32: `nextWithin` compares with less than the distance, whatever the rounding.
+const LEAST_UNIT = 0.999999 / 2 ** 32;
 
-/** Distances of nodes from the partitions of format 2. Cost: nothing is kept but 16 bytes a node. */
+/** Distances of nodes from the partitions of format 2. Cost: nothing is kept but 24 bytes a node. */
 export function hashDistances(nodes: readonly LayoutNode[]): Distances {
-  const seeds = new Uint32Array(nodes.length);
-  const factors = new Uint32Array(nodes.length);
+  const seeds = new Int32Array(nodes.length);
+  const factors = new Int32Array(nodes.length);
   const weights = new Float64Array(nodes.length);
+  const scales = new Float64Array(nodes.length);
   nodes.forEach(({ nodeId, weight }, node) => {
-    const token = virtualNodeToken(nodeId, 0);
-    seeds[node] = Number(token >> 32n);
-    // Odd, so that no two partitions of a node meet.
-    factors[node] = Number(token & 0xffff_ffffn) | 1;
+    [seeds[node], factors[node]] = keyOf(nodeId);
     weights[node] = weight;
+    scales[node] = LEAST_UNIT / weight;
   });
-  /** 32 bits: seed and partition multiplied by the node's factor, then the finalizer of MurmurHash3. */
-  const hash = (partition: number, node: number): number => {
-    let bits = Math.imul((seeds[node] ?? 0) ^ partition, factors[node] ?? 0);
-    bits = Math.imul(bits ^ (bits >>> 16), 0x85eb_ca6b);
-    bits = Math.imul(bits ^ (bits >>> 13), 0xc2b2_ae35);
-    return (bits ^ (bits >>> 16)) >>> 0;
-  };
+  const hash = (partition: number, node: number): number => mix((seeds[node] ?? 0) ^ partition, factors[node] ?? 0);
   return {
     partitionCount: LIMITS.PARTITION_COUNT_LARGE,
     of: (partition, node) => exponential(hash(partition, node)) / (weights[node] ?? 0),
-    atLeast: (partition, node) => (hash(partition, node) * AT_LEAST_UNIT) / (weights[node] ?? 0),
+    nextWithin(partition, nodes, from, limit) {
+      let place = from;
+      for (; place < nodes.length; place++) {
+        const node = nodes[place] ?? 0;
+        if (hash(partition, node) * (scales[node] ?? 0) <= limit) break;
+      }
+      return place;
+    },
   };
+}
+
+/** The hash of one pair, 0 to 2^32 - 1. */
+export function hashOf(nodeId: string, partition: number): number {
+  const [seed, factor] = keyOf(nodeId);
+  return mix(seed ^ partition, factor);
+}
+
+/** Seed and factor: the two halves of the node's first token. The factor is odd, so that a node's partitions all stay apart when multiplied. */
+function keyOf(nodeId: string): readonly [number, number] {
+  const token = virtualNodeToken(nodeId, 0);
+  return [Number(token >> 32n), Number(token & 0xffff_ffffn) | 1];
+}
+
+/** The product of both, then the finalizer of MurmurHash3; modulo 2^32. */
+function mix(seed: number, factor: number): number {
+  let bits = Math.imul(seed, factor);
+  bits = Math.imul(bits ^ (bits >>> 16), 0x85eb_ca6b);
+  bits = Math.imul(bits ^ (bits >>> 13), 0xc2b2_ae35);
+  return (bits ^ (bits >>> 16)) >>> 0;
 }
 
 /** -ln(1 - bits / 2^32) to about seven digits, rising with `bits`, and never below bits / 2^32 by more than rounding. */

@@ -13,6 +13,7 @@
 import type { Distances } from "./distances.ts";
 import { fairShares } from "./fair-shares.ts";
 import type { LayoutNode } from "./layout.ts";
+import { PARTITION_COUNT } from "./token.ts";
 import { spreadOrder, zoneIndexes, zoneUses } from "./zones.ts";
 
 const LOAD_BOUND = 1.05;
@@ -25,7 +26,7 @@ interface Draft {
   readonly count: number;
   readonly loads: number[];
   readonly bounds: readonly number[];
-  readonly live: readonly number[];
+  readonly live: Uint16Array;
   readonly zones: Uint16Array;
   readonly distances: Distances;
   /** Partitions whose rows were changed, and have to be put in order again. */
@@ -43,12 +44,18 @@ interface Draft {
  */
 export function cutPartitionTable(nodes: readonly LayoutNode[], count: number, distances: Distances): Uint16Array {
   const { partitionCount } = distances;
-  const live = nodes.flatMap((node, index) => (node.weight > 0 ? [index] : []));
-  const zones = zoneIndexes(nodes);
+  const live = Uint16Array.from(nodes.flatMap((node, index) => (node.weight > 0 ? [index] : [])));
+  let zones = zoneIndexes(nodes);
+  let zoneCount = new Set(Array.from(live, (node) => zones[node])).size;
+  // In one zone, nothing can be spread: the order is the same as without zones, where it takes one round and not `count`.
+  if (zoneCount === 1) {
+    zones = Uint16Array.from(nodes.keys());
+    zoneCount = live.length;
+  }
   const table = new Uint16Array(partitionCount * count);
   const loads = nodes.map(() => 0);
   for (let partition = 0; partition < partitionCount; partition++) {
-    const row = spreadOrder(live, { zones, count, partition, distances });
+    const row = spreadOrder(live, { zones, zoneCount, count, partition, distances });
     table.set(row, partition * count);
     for (const node of row) loads[node] = (loads[node] ?? 0) + 1;
   }
@@ -58,7 +65,7 @@ export function cutPartitionTable(nodes: readonly LayoutNode[], count: number, d
   for (const node of live) pushAlongChains(draft, node);
   for (const partition of draft.changed) {
     const row = rowOf(draft, partition);
-    row.set(spreadOrder(row.slice().sort(), { zones, count, partition, distances }));
+    row.set(spreadOrder(row.slice().sort(), { zones, zoneCount, count, partition, distances }));
   }
   return table;
 }
@@ -95,6 +102,26 @@ function pushAlongChains(draft: Draft, node: number): void {
     // No chain: distinct nodes and the spread over zones win over the bound. checkPlacement reports it.
     if (chain === undefined) return;
     for (const step of chain) swap(draft, step);
+    // Format 1 moves one replica at a time.
+    if (draft.distances.partitionCount > PARTITION_COUNT) pushMore(draft, chain);
+  }
+}
+
+/** Pushes as many more replicas along the nodes of a chain as its ends allow, the last step first, so that no node on the way exceeds its bound. */
+function pushMore(draft: Draft, chain: readonly Step[]): void {
+  const [first, last] = [chain[0], chain.at(-1)];
+  if (first === undefined || last === undefined) return;
+  let most = Math.min(excess(draft, first.from), -excess(draft, last.to));
+  for (const { from, to } of chain.toReversed()) {
+    let moved = 0;
+    for (const partition of most > 0 ? farthestFirst(draft, from) : []) {
+      if (moved >= most) break;
+      const step = { partition, from, to };
+      if (!maySwap(draft, step)) continue;
+      swap(draft, step);
+      moved++;
+    }
+    most = moved;
   }
 }
 
@@ -154,8 +181,10 @@ function nearestWithRoom(draft: Draft, partition: number, from: number): number 
   const { distances } = draft;
   let best: number | undefined;
   let nearest = Number.POSITIVE_INFINITY;
-  for (const to of draft.live) {
-    if (excess(draft, to) >= 0 || distances.atLeast(partition, to) >= nearest) continue;
+  const next = (from: number): number => distances.nextWithin(partition, draft.live, from, nearest);
+  for (let index = next(0); index < draft.live.length; index = next(index + 1)) {
+    const to = draft.live[index] ?? 0;
+    if (excess(draft, to) >= 0) continue;
     const distance = distances.of(partition, to);
     if (distance >= nearest || !maySwap(draft, { partition, from, to })) continue;
     best = to;

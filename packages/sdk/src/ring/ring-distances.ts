@@ -36,5 +36,13 @@ export function ringDistances(ring: Ring): Distances {
   }
   const of = (partition: number, node: number): number =>
     distances[partition * nodeCount + node] ?? Number.POSITIVE_INFINITY;
-  return { partitionCount: PARTITION_COUNT, of, atLeast: of };
+  return {
+    partitionCount: PARTITION_COUNT,
+    of,
+    nextWithin(partition, nodes, from, limit) {
+      let place = from;
+      while (place < nodes.length && of(partition, nodes[place] ?? 0) > limit) place++;
+      return place;
+    },
+  };
 }

@@ -22,30 +22,32 @@ export function zoneIndexes(nodes: readonly LayoutNode[]): Uint16Array {
  * @returns the first `count` in preference order, fewer if there are fewer candidates. Equal distances go by ascending index.
  */
 export function spreadOrder(
-  candidates: ArrayLike<number>,
+  candidates: Uint16Array,
   options: {
     readonly zones: Uint16Array;
+    /** Zones of the candidates, at least as many as they are. */
+    readonly zoneCount: number;
     readonly count: number;
     readonly partition: number;
     readonly distances: Distances;
   },
 ): number[] {
-  const { zones, count, partition, distances } = options;
+  const { zones, zoneCount, count, partition, distances } = options;
   const chosen: number[] = [];
   const wanted = Math.min(count, candidates.length);
   while (chosen.length < wanted) {
     // One round deals out each zone that has a node left once: its nearest node, nearest first, as many as are still wanted.
-    const left = wanted - chosen.length;
+    const left = Math.min(wanted - chosen.length, zoneCount);
     const round: number[] = [];
     const far: number[] = [];
     let limit = Number.POSITIVE_INFINITY;
-    for (let index = 0; index < candidates.length; index++) {
+    const next = (from: number): number => distances.nextWithin(partition, candidates, from, limit);
+    for (let index = next(0); index < candidates.length; index = next(index + 1)) {
       const node = candidates[index] ?? 0;
-      if (distances.atLeast(partition, node) > limit || chosen.includes(node)) continue;
       const distance = distances.of(partition, node);
       let place = 0;
       while (place < round.length && zones[round[place] ?? 0] !== zones[node]) place++;
-      if (place < round.length ? distance >= (far[place] ?? 0) : distance >= limit) continue;
+      if (distance >= (far[place] ?? limit) || chosen.includes(node)) continue;
       if (place === left) place--;
       for (; place > 0 && (far[place - 1] ?? 0) > distance; place--) {
         round[place] = round[place - 1] ?? 0;
