@@ -11,7 +11,6 @@ import type { Distances } from "./distances.ts";
 import type { LayoutNode } from "./layout.ts";
 import { virtualNodeToken } from "./token.ts";
 
-const LN_2 = 0.6931471805599453;
 // A little less than 2^-32: `nextWithin` compares with less than the distance, whatever the rounding.
 const LEAST_UNIT = 0.999999 / 2 ** 32;
 
@@ -69,5 +68,5 @@ function exponential(bits: number): number {
   const ratio = (1 - rest) / (1 + rest);
   const square = ratio * ratio;
   const series = 1 + square * (1 / 3 + square * (1 / 5 + square * (1 / 7 + square * (1 / 9 + square / 11))));
-  return halvings * LN_2 + 2 * ratio * series;
+  return halvings * Math.LN2 + 2 * ratio * series;
 }

@@ -48,7 +48,11 @@ export function createPlacement(layout: Layout): Placement {
         details: { partition: String(partition) },
       });
     }
-    table ??= cutPartitionTable(nodes, replicaCount, isHashed ? hashDistances(nodes) : ringDistances(buildRing(layout)));
+    table ??= cutPartitionTable(
+      nodes,
+      replicaCount,
+      isHashed ? hashDistances(nodes) : ringDistances(buildRing(layout)),
+    );
     const names: string[] = [];
     for (let place = 0; place < replicaCount; place++)
       names.push(nodes[table[partition * replicaCount + place] ?? 0]?.nodeId ?? "");

@@ -94,10 +94,7 @@ export async function readRecentLayouts(
 export async function insertLayout(session: SqlSession, layout: Layout): Promise<void> {
   await session.query(
     "INSERT INTO layouts (layout_version, format_version, body, created_at_ms) VALUES ($1, $2, $3, $4)",
-    [
-      ...[layout.layoutVersion, layout.placementFormat ?? 1, JSON.stringify(bodyOf(layout))],
-      await session.nowMs(),
-    ],
+    [...[layout.layoutVersion, layout.placementFormat ?? 1, JSON.stringify(bodyOf(layout))], await session.nowMs()],
   );
 }
 

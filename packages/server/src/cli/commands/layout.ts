@@ -14,7 +14,13 @@ const LEAVE_SETTINGS = [
   ...CLUSTER_SETTINGS,
   ...(["noWait", "layoutForce", "layoutDryRun", "quiet", "json", "debug"] as const),
 ] as const;
-const CHANGE_SETTINGS = [...LEAVE_SETTINGS, "weights", "removeNodes", "layoutReplicationFactor", "layoutPlacementFormat"] as const;
+const CHANGE_SETTINGS = [
+  ...LEAVE_SETTINGS,
+  "weights",
+  "removeNodes",
+  "layoutReplicationFactor",
+  "layoutPlacementFormat",
+] as const;
 const SHOW_SETTINGS = [...CLUSTER_SETTINGS, "json", "debug"] as const;
 
 type ChangeCall = CommandCall<(typeof CHANGE_SETTINGS)[number]>;
