@@ -95,7 +95,7 @@ async function expectReadable(client: ObjectClient): Promise<void> {
 /** Waits until every chunk follows the newest layout, and looks whether each lies where that says. */
 async function expectMoved(): Promise<void> {
   const snapshot = () => cluster.metadata.clusterSnapshot();
-  await expect.poll(async () => (await snapshot()).layouts.length, { timeout: 60_000 }).toBe(1);
+  await expect.poll(async () => (await snapshot()).layouts.length, { timeout: 180_000 }).toBe(1);
   const [layout] = (await snapshot()).layouts;
   expect(layout?.placementFormat).toBe(2);
   const placement = createPlacement(layout!);
@@ -116,7 +116,7 @@ describe.each(["memory", "sqlite", "postgres"] as const)(
   "a cluster that takes placement format 2, with metadata in %s",
   (metadata) => {
     test("is read all the time, by seats that began before and after, and all copies follow", {
-      timeout: 120_000,
+      timeout: 240_000,
     }, async () => {
       const client = await start(metadata);
       const { url, apiKey } = cluster;
@@ -145,7 +145,7 @@ describe.each(["memory", "sqlite", "postgres"] as const)(
 );
 
 describe("a client of an earlier release", () => {
-  test("is told to upgrade, and never places by a format that it does not know", { timeout: 120_000 }, async () => {
+  test("is told to upgrade, and never places by a format that it does not know", { timeout: 240_000 }, async () => {
     const client = await start("sqlite");
     expect((await askAsEarlierRelease()).status).toBe(200);
     const began = earlierClient();
