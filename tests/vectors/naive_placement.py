@@ -33,13 +33,14 @@ def hash_of(seed, factor, partition):
 
 def clock(h):
     """What an exponential clock of weight 1 shows; doubles, in exactly this order."""
-    rest, halvings = 1 - h / WORD, 0
+    rest, total = 1 - h / WORD, 0.0
     while rest <= 0.5:
-        rest, halvings = rest * 2, halvings + 1
+        rest, total = rest * 2, total + LN_2
     ratio = (1 - rest) / (1 + rest)
-    square = ratio * ratio
-    series = 1 + square * (1 / 3 + square * (1 / 5 + square * (1 / 7 + square * (1 / 9 + square / 11))))
-    return halvings * LN_2 + 2 * ratio * series
+    series = 0.0
+    for odd in (11, 9, 7, 5, 3, 1):
+        series = series * ratio * ratio + 1 / odd
+    return total + 2 * ratio * series
 
 
 def hash_distances(_, live):

@@ -11,45 +11,40 @@ import type { Distances } from "./distances.ts";
 import type { LayoutNode } from "./layout.ts";
 import { virtualNodeToken } from "./token.ts";
 
-// A little less than 2^-32: `nextWithin` compares with less than the distance, whatever the rounding.
-const LEAST_UNIT = 0.999999 / 2 ** 32;
+// A little more than 2^32: `nextWithin` skips by the hash alone, which is never far above the distance, and must not skip by rounding.
+const HASHES = 1.000001 * 2 ** 32;
 
-/** Distances of nodes from the partitions of format 2. Cost: nothing is kept but 24 bytes a node. */
-export function hashDistances(nodes: readonly LayoutNode[]): Distances {
+/** With the hash of each pair, 0 to 2^32 - 1, for the test vectors. */
+export interface HashDistances extends Distances {
+  hash(partition: number, node: number): number;
+}
+
+/** Distances of nodes from the partitions of format 2. Cost: nothing is kept but 16 bytes a node. */
+export function hashDistances(nodes: readonly LayoutNode[]): HashDistances {
   const seeds = new Int32Array(nodes.length);
   const factors = new Int32Array(nodes.length);
-  const weights = new Float64Array(nodes.length);
-  const scales = new Float64Array(nodes.length);
-  nodes.forEach(({ nodeId, weight }, node) => {
-    [seeds[node], factors[node]] = keyOf(nodeId);
-    weights[node] = weight;
-    scales[node] = LEAST_UNIT / weight;
+  const weights = Float64Array.from(nodes, ({ nodeId, weight }, node) => {
+    const token = virtualNodeToken(nodeId, 0);
+    seeds[node] = Number(token >> 32n);
+    // Odd, so that a node's partitions all stay apart when multiplied.
+    factors[node] = Number(token & 0xffff_ffffn) | 1;
+    return weight;
   });
   const hash = (partition: number, node: number): number => mix((seeds[node] ?? 0) ^ partition, factors[node] ?? 0);
   return {
     partitionCount: LIMITS.PARTITION_COUNT_LARGE,
+    hash,
     of: (partition, node) => exponential(hash(partition, node)) / (weights[node] ?? 0),
-    nextWithin(partition, nodes, from, limit) {
+    nextWithin(partition, places, from, limit) {
+      const most = limit * HASHES;
       let place = from;
-      for (; place < nodes.length; place++) {
-        const node = nodes[place] ?? 0;
-        if (hash(partition, node) * (scales[node] ?? 0) <= limit) break;
+      for (; place < places.length; place++) {
+        const node = places[place] ?? 0;
+        if (hash(partition, node) <= most * (weights[node] ?? 0)) break;
       }
       return place;
     },
   };
-}
-
-/** The hash of one pair, 0 to 2^32 - 1. */
-export function hashOf(nodeId: string, partition: number): number {
-  const [seed, factor] = keyOf(nodeId);
-  return mix(seed ^ partition, factor);
-}
-
-/** Seed and factor: the two halves of the node's first token. The factor is odd, so that a node's partitions all stay apart when multiplied. */
-function keyOf(nodeId: string): readonly [number, number] {
-  const token = virtualNodeToken(nodeId, 0);
-  return [Number(token >> 32n), Number(token & 0xffff_ffffn) | 1];
 }
 
 /** The product of both, then the finalizer of MurmurHash3; modulo 2^32. */
@@ -63,10 +58,10 @@ function mix(seed: number, factor: number): number {
 /** -ln(1 - bits / 2^32) to about seven digits, rising with `bits`, and never below bits / 2^32 by more than rounding. */
 function exponential(bits: number): number {
   let rest = 1 - bits / 2 ** 32;
-  let halvings = 0;
-  for (; rest <= 0.5; rest *= 2) halvings++;
+  let sum = 0;
+  for (; rest <= 0.5; rest *= 2) sum += Math.LN2;
   const ratio = (1 - rest) / (1 + rest);
-  const square = ratio * ratio;
-  const series = 1 + square * (1 / 3 + square * (1 / 5 + square * (1 / 7 + square * (1 / 9 + square / 11))));
-  return halvings * Math.LN2 + 2 * ratio * series;
+  let series = 0;
+  for (let odd = 11; odd > 0; odd -= 2) series = series * ratio * ratio + 1 / odd;
+  return sum + 2 * ratio * series;
 }

@@ -24,10 +24,11 @@ interface Draft {
   /** `count` node indexes for each partition, one partition after the other. */
   readonly table: Uint16Array;
   readonly count: number;
-  readonly loads: number[];
-  readonly bounds: readonly number[];
+  /** Replicas that each node holds beyond its bound; below 0 it has room. */
+  readonly over: number[];
   readonly live: Uint16Array;
   readonly zones: Uint16Array;
+  readonly zoneCount: number;
   readonly distances: Distances;
   /** Partitions whose rows were changed, and have to be put in order again. */
   readonly changed: Set<number>;
@@ -44,28 +45,30 @@ interface Draft {
  */
 export function cutPartitionTable(nodes: readonly LayoutNode[], count: number, distances: Distances): Uint16Array {
   const { partitionCount } = distances;
-  const live = Uint16Array.from(nodes.flatMap((node, index) => (node.weight > 0 ? [index] : [])));
+  const live = Uint16Array.from(nodes.keys()).filter((node) => (nodes[node]?.weight ?? 0) > 0);
   let zones = zoneIndexes(nodes);
-  let zoneCount = new Set(Array.from(live, (node) => zones[node])).size;
+  let zoneCount = new Set(live.map((node) => zones[node] ?? 0)).size;
   // In one zone, nothing can be spread: the order is the same as without zones, where it takes one round and not `count`.
   if (zoneCount === 1) {
     zones = Uint16Array.from(nodes.keys());
     zoneCount = live.length;
   }
   const table = new Uint16Array(partitionCount * count);
-  const loads = nodes.map(() => 0);
+  const over = Array.from(fairShares(nodes, count), (share) => -loadBound(share, partitionCount));
+  const draft: Draft = { table, count, over, live, zones, zoneCount, distances, changed: new Set() };
   for (let partition = 0; partition < partitionCount; partition++) {
-    const row = spreadOrder(live, { zones, zoneCount, count, partition, distances });
+    const row = spreadOrder(live, partition, draft);
     table.set(row, partition * count);
-    for (const node of row) loads[node] = (loads[node] ?? 0) + 1;
+    for (const node of row) over[node] = (over[node] ?? 0) + 1;
   }
-  const bounds = Array.from(fairShares(nodes, count), (share) => loadBound(share, partitionCount));
-  const draft: Draft = { table, count, loads, bounds, live, zones, distances, changed: new Set() };
-  for (const node of live) giveUpFarthest(draft, node);
+  for (const node of live) {
+    const targetOf = (partition: number) => nearestWithRoom(draft, partition, node);
+    giveUpFarthest(draft, node, excess(draft, node), targetOf);
+  }
   for (const node of live) pushAlongChains(draft, node);
   for (const partition of draft.changed) {
     const row = rowOf(draft, partition);
-    row.set(spreadOrder(row.slice().sort(), { zones, zoneCount, count, partition, distances }));
+    row.set(spreadOrder(row.toSorted(), partition, draft));
   }
   return table;
 }
@@ -81,13 +84,28 @@ function rowOf({ table, count }: Draft, partition: number): Uint16Array {
   return table.subarray(partition * count, (partition + 1) * count);
 }
 
-function giveUpFarthest(draft: Draft, node: number): void {
-  if (excess(draft, node) <= 0) return;
-  for (const partition of farthestFirst(draft, node)) {
-    if (excess(draft, node) <= 0) return;
-    const target = nearestWithRoom(draft, partition, node);
-    if (target !== undefined) swap(draft, { partition, from: node, to: target });
+/**
+ * Moves up to `most` replicas away from a node, the farthest first.
+ *
+ * @param targetOf the node that takes the replica of a partition, if there is one.
+ * @returns how many were moved.
+ */
+function giveUpFarthest(
+  draft: Draft,
+  from: number,
+  most: number,
+  targetOf: (partition: number) => number | undefined,
+): number {
+  let moved = 0;
+  if (most <= 0) return moved;
+  for (const partition of farthestFirst(draft, from)) {
+    if (moved === most) break;
+    const to = targetOf(partition);
+    if (to === undefined) continue;
+    swap(draft, { partition, from, to });
+    moved++;
   }
+  return moved;
 }
 
 interface Step {
@@ -102,26 +120,14 @@ function pushAlongChains(draft: Draft, node: number): void {
     // No chain: distinct nodes and the spread over zones win over the bound. checkPlacement reports it.
     if (chain === undefined) return;
     for (const step of chain) swap(draft, step);
-    // Format 1 moves one replica at a time.
-    if (draft.distances.partitionCount > PARTITION_COUNT) pushMore(draft, chain);
-  }
-}
-
-/** Pushes as many more replicas along the nodes of a chain as its ends allow, the last step first, so that no node on the way exceeds its bound. */
-function pushMore(draft: Draft, chain: readonly Step[]): void {
-  const [first, last] = [chain[0], chain.at(-1)];
-  if (first === undefined || last === undefined) return;
-  let most = Math.min(excess(draft, first.from), -excess(draft, last.to));
-  for (const { from, to } of chain.toReversed()) {
-    let moved = 0;
-    for (const partition of most > 0 ? farthestFirst(draft, from) : []) {
-      if (moved >= most) break;
-      const step = { partition, from, to };
-      if (!maySwap(draft, step)) continue;
-      swap(draft, step);
-      moved++;
+    // Format 1 moves one replica at a time. Here as many follow as both ends allow, the last step first, so that no node on the way exceeds its bound.
+    const end = chain[0]?.to ?? node;
+    let most =
+      draft.distances.partitionCount > PARTITION_COUNT ? Math.min(excess(draft, node), -excess(draft, end)) : 0;
+    for (const { from, to } of chain) {
+      const targetOf = (partition: number) => (maySwap(draft, { partition, from, to }) ? to : undefined);
+      most = giveUpFarthest(draft, from, most, targetOf);
     }
-    most = moved;
   }
 }
 
@@ -147,34 +153,27 @@ function shortestChain(draft: Draft, node: number): readonly Step[] | undefined 
       cameBy.set(step.to, step);
       // Two steps of one chain must not touch one partition: the second was judged before the first changed it.
       taken.add(step.partition);
-      if (excess(draft, step.to) < 0) return backTo(node, step, cameBy);
+      if (excess(draft, step.to) < 0) return backTo(step, cameBy);
       queue.push(step.to);
     }
   }
   return undefined;
 }
 
-function backTo(node: number, last: Step, cameBy: ReadonlyMap<number, Step>): readonly Step[] {
-  const chain: Step[] = [last];
-  for (let step = last; step.from !== node; ) {
-    const before = cameBy.get(step.from);
-    if (before === undefined) break;
-    chain.unshift(before);
-    step = before;
-  }
+/** The steps of a chain, the last one first. */
+function backTo(last: Step, cameBy: ReadonlyMap<number, Step>): readonly Step[] {
+  const chain: Step[] = [];
+  for (let step: Step | undefined = last; step !== undefined; step = cameBy.get(step.from)) chain.push(step);
   return chain;
 }
 
-const excess = (draft: Draft, node: number): number => (draft.loads[node] ?? 0) - (draft.bounds[node] ?? 0);
+const excess = (draft: Draft, node: number): number => draft.over[node] ?? 0;
 
 /** Partitions of a node by descending distance; equal distances by ascending partition. */
 function farthestFirst({ table, count, distances }: Draft, node: number): number[] {
-  const held: { readonly partition: number; readonly distance: number }[] = [];
-  for (let at = table.indexOf(node); at >= 0; at = table.indexOf(node, at + 1)) {
-    const partition = Math.floor(at / count);
-    held.push({ partition, distance: distances.of(partition, node) });
-  }
-  return held.sort((a, b) => b.distance - a.distance).map(({ partition }) => partition);
+  const held: number[] = [];
+  for (let at = table.indexOf(node); at >= 0; at = table.indexOf(node, at + 1)) held.push(Math.floor(at / count));
+  return held.sort((a, b) => distances.of(b, node) - distances.of(a, node));
 }
 
 function nearestWithRoom(draft: Draft, partition: number, from: number): number | undefined {
@@ -203,10 +202,10 @@ function maySwap(draft: Draft, { partition, from, to }: Step): boolean {
 }
 
 function swap(draft: Draft, { partition, from, to }: Step): void {
-  const { loads } = draft;
+  const { over, changed } = draft;
   const row = rowOf(draft, partition);
   row[row.indexOf(from)] = to;
-  draft.changed.add(partition);
-  loads[from] = (loads[from] ?? 0) - 1;
-  loads[to] = (loads[to] ?? 0) + 1;
+  over[from] = excess(draft, from) - 1;
+  over[to] = excess(draft, to) + 1;
+  changed.add(partition);
 }

@@ -4,7 +4,7 @@ import * as LIMITS from "../limit-values.ts";
 import { hashDistances } from "./hash-distances.ts";
 import type { Layout } from "./layout.ts";
 import { cutPartitionTable } from "./partition-table.ts";
-import { buildRing, nodesInOrder } from "./ring.ts";
+import { nodesInOrder } from "./ring.ts";
 import { ringDistances } from "./ring-distances.ts";
 import { partitionOf } from "./token.ts";
 import { validateLayout } from "./validate-layout.ts";
@@ -48,14 +48,11 @@ export function createPlacement(layout: Layout): Placement {
         details: { partition: String(partition) },
       });
     }
-    table ??= cutPartitionTable(
-      nodes,
-      replicaCount,
-      isHashed ? hashDistances(nodes) : ringDistances(buildRing(layout)),
-    );
+    table ??= cutPartitionTable(nodes, replicaCount, isHashed ? hashDistances(nodes) : ringDistances(layout, nodes));
+    // `Array.from` with a function takes ten times as long.
     const names: string[] = [];
-    for (let place = 0; place < replicaCount; place++)
-      names.push(nodes[table[partition * replicaCount + place] ?? 0]?.nodeId ?? "");
+    for (let at = partition * replicaCount; names.length < replicaCount; at++)
+      names.push(nodes[table[at] ?? 0]?.nodeId ?? "");
     return Object.freeze(names);
   };
   return Object.freeze({

@@ -11,8 +11,7 @@ const NAME = /^[A-Za-z0-9._-]{1,64}$/;
  * Checks everything about a layout that placement relies on. The order of `nodes` does not matter here: placement sorts them.
  *
  * @throws {AshlarError} INVALID_ARGUMENT naming the first problem: no node, none of weight > 0, an illegal or repeated node id, an
- *   illegal zone, a weight that is negative or not finite, a count or version out of its bounds. STORE_INCOMPATIBLE for a placement format
- *   that this release does not know.
+ *   illegal zone, a weight that is negative or not finite, a count, version or format out of its bounds.
  */
 export function validateLayout(layout: Layout): void {
   requireInteger("layoutVersion", layout.layoutVersion, 0, Number.MAX_SAFE_INTEGER);
@@ -22,10 +21,8 @@ export function validateLayout(layout: Layout): void {
   const seen = new Set<string>();
   let tokenCount = 0;
   const { placementFormat = 1 } = layout;
-  if (placementFormat !== 1 && placementFormat !== 2)
-    throw new AshlarError("STORE_INCOMPATIBLE", "a newer release made this layout: upgrade this one", {
-      details: { placementFormat: String(placementFormat) },
-    });
+  // Gateways refuse whoever does not know the format of a layout, and say why; this is for those who have a layout from elsewhere.
+  requireInteger("placementFormat", placementFormat, 1, LIMITS.PLACEMENT_FORMAT_NEWEST);
   for (const node of layout.nodes) {
     validateNode(node);
     if (seen.has(node.nodeId)) throw invalid("a layout names a node once", { nodeId: node.nodeId });

@@ -23,16 +23,16 @@ export function zoneIndexes(nodes: readonly LayoutNode[]): Uint16Array {
  */
 export function spreadOrder(
   candidates: Uint16Array,
+  partition: number,
   options: {
     readonly zones: Uint16Array;
     /** Zones of the candidates, at least as many as they are. */
     readonly zoneCount: number;
     readonly count: number;
-    readonly partition: number;
     readonly distances: Distances;
   },
 ): number[] {
-  const { zones, zoneCount, count, partition, distances } = options;
+  const { zones, zoneCount, count, distances } = options;
   const chosen: number[] = [];
   const wanted = Math.min(count, candidates.length);
   while (chosen.length < wanted) {
