@@ -81,22 +81,28 @@ def fair_shares(live, count):
     return shares
 
 
-def table_of(layout):
-    """Returns the nodes of every partition, and how many chains step 4 needed."""
+def ring_distances(layout, live):
+    """The distances of placement format 1: of every partition from each node."""
+    tokens = {s["nodeId"]: [token(s["nodeId"], i) for i in range(virtual_nodes(layout, s))] for s in live}
+    return [{i: distance_of(tokens[i], p) for i in tokens} for p in range(PARTITIONS)]
+
+
+def table_of(layout, distances_of=ring_distances, pushes_more=False):
+    """Returns the nodes of every partition, and how many replicas step 3 moved and how many chains step 4 needed."""
     live = sorted((s for s in layout["nodes"] if s["weight"] > 0), key=lambda s: s["nodeId"])
     ids = [s["nodeId"] for s in live]
     zones = {s["nodeId"]: zone_of(s) for s in live}
     count = min(layout["replicationFactor"], len(live))
-    tokens = {s["nodeId"]: [token(s["nodeId"], i) for i in range(virtual_nodes(layout, s))] for s in live}
-    far = [{i: distance_of(tokens[i], p) for i in ids} for p in range(PARTITIONS)]
-    near_first = [sorted(ids, key=lambda i: (far[p][i], i)) for p in range(PARTITIONS)]
-    rows = [set(spread(near_first[p], zones, count)) for p in range(PARTITIONS)]
-    fair = {i: share * PARTITIONS for i, share in fair_shares(live, count).items()}
-    bound = {i: min(PARTITIONS, max(math.ceil(f - TINY), math.floor(f * Fraction(21, 20) + TINY))) for i, f in fair.items()}
+    far = distances_of(layout, live)
+    partitions = range(len(far))
+    near_first = [sorted(ids, key=lambda i: (far[p][i], i)) for p in partitions]
+    rows = [set(spread(near_first[p], zones, count)) for p in partitions]
+    fair = {i: share * len(far) for i, share in fair_shares(live, count).items()}
+    bound = {i: min(len(far), max(math.ceil(f - TINY), math.floor(f * Fraction(21, 20) + TINY))) for i, f in fair.items()}
     load = {i: sum(i in row for row in rows) for i in ids}
 
     def held_far_first(i):
-        return sorted((p for p in range(PARTITIONS) if i in rows[p]), key=lambda p: (-far[p][i], p))
+        return sorted((p for p in partitions if i in rows[p]), key=lambda p: (-far[p][i], p))
 
     def may_move(p, a, b):
         in_zone = lambda z: sum(zones[i] == z for i in rows[p])
@@ -107,6 +113,7 @@ def table_of(layout):
         load[a] -= 1
         load[b] += 1
 
+    moved_count = 0
     for a in ids:
         for p in held_far_first(a) if load[a] > bound[a] else []:
             if load[a] <= bound[a]:
@@ -114,6 +121,7 @@ def table_of(layout):
             target = next((b for b in near_first[p] if load[b] < bound[b] and may_move(p, a, b)), None)
             if target is not None:
                 move(p, a, target)
+                moved_count += 1
 
     def find_chain(first):
         chains, touched, waiting = {first: []}, set(), [first]
@@ -140,7 +148,15 @@ def table_of(layout):
             chain_count += 1
             for step in chain:
                 move(*step)
-    return [spread([i for i in near_first[p] if i in rows[p]], zones, count) for p in range(PARTITIONS)], chain_count
+            most = min(load[a] - bound[a], bound[chain[-1][2]] - load[chain[-1][2]]) if pushes_more else 0
+            for _, b, c in reversed(chain):
+                moved = 0
+                for p in held_far_first(b) if most > 0 else []:
+                    if moved < most and may_move(p, b, c):
+                        move(p, b, c)
+                        moved += 1
+                most = moved
+    return [spread([i for i in near_first[p] if i in rows[p]], zones, count) for p in partitions], moved_count, chain_count
 
 
 def nodes(count, **fields):
@@ -182,7 +198,7 @@ CHUNK_IDS = [hashlib.sha256(f"chunk {i}".encode()).hexdigest() for i in range(12
 
 def vectors():
     for name, plan in LAYOUTS.items():
-        rows, chain_count = table_of(plan)
+        rows, _, chain_count = table_of(plan)
         shown = [(s["nodeId"], i) for s in plan["nodes"] for i in (0, 1, virtual_nodes(plan, s) - 1) if 0 <= i < virtual_nodes(plan, s)]
         yield {
             "name": name,

@@ -59,8 +59,14 @@ export const LIMIT_DOCS: Readonly<Record<keyof typeof LIMITS, LimitDoc>> = {
   },
   PARTITION_COUNT: {
     unit: "count",
-    reason: "slices of the token space that are placed as one; keeps the fullest node within 1.05 of the mean",
+    reason:
+      "slices of the token space that are placed as one in placement format 1; keeps the fullest node within 1.05 of the mean",
   },
+  PARTITION_COUNT_LARGE: {
+    unit: "count",
+    reason: "the same in placement format 2; a change of 100 nodes then moves little more than its share",
+  },
+  PLACEMENT_FORMAT_NEWEST: { unit: "count", reason: "the placement format of new clusters; 1 is placed as ever" },
   NODES_MAX: { unit: "count", reason: "nodes of one layout; keeps a layout under 1 MiB on the wire" },
   CONCURRENCY_DEFAULT: {
     unit: "count",
@@ -100,7 +106,7 @@ export const LIMIT_DOCS: Readonly<Record<keyof typeof LIMITS, LimitDoc>> = {
   RECENT_LAYOUTS_MAX: {
     unit: "count",
     reason:
-      "changes of the layout during one upload straight to the nodes; a placement among 256 nodes takes 80 ms to compute",
+      "changes of the layout during one upload straight to the nodes; a table of 1,000 nodes takes a second to compute, and 384 KiB",
   },
   STAND_INS_MAX: {
     unit: "count",

@@ -7,6 +7,8 @@ import type { LayoutChange } from "./nodes.ts";
 export interface LayoutDefaults {
   readonly replicationFactor: number;
   readonly virtualNodesPerNode: number;
+  /** Default 1. */
+  readonly placementFormat?: number | undefined;
 }
 
 /**
@@ -32,7 +34,8 @@ export function changedLayout(
   if (nodes.size === 0) throw noNodeLeft(current, context.registered.size);
   const base = current ?? { layoutVersion: 0, ...context.defaults };
   const replicationFactor = change.replicationFactor ?? base.replicationFactor;
-  const next = nextLayout({ ...base, replicationFactor, nodes: [...nodes.values()] });
+  const placementFormat = change.placementFormat ?? base.placementFormat;
+  const next = nextLayout({ ...base, replicationFactor, placementFormat, nodes: [...nodes.values()] });
   const isSame = JSON.stringify({ ...next, layoutVersion: current?.layoutVersion }) === JSON.stringify(current);
   return isSame && current !== undefined ? current : next;
 }
@@ -53,7 +56,9 @@ export function nextLayout(layout: Layout): Layout {
   const nodes = layout.nodes
     .map(({ nodeId, zone, weight }) => ({ nodeId, ...(zone === undefined ? {} : { zone }), weight }))
     .sort((a, b) => (a.nodeId < b.nodeId ? -1 : 1));
-  const next: Layout = { ...layout, layoutVersion: layout.layoutVersion + 1, nodes };
+  // Layouts of earlier releases name no format; it is 1.
+  const placementFormat = layout.placementFormat === 1 ? undefined : layout.placementFormat;
+  const next: Layout = { ...layout, layoutVersion: layout.layoutVersion + 1, placementFormat, nodes };
   validateLayout(next);
   return next;
 }

@@ -506,6 +506,8 @@ export const METADATA_OPERATIONS: OperationTable = Object.freeze({
       const max = LIMITS.REPLICATION_FACTOR_MAX;
       if (change.replicationFactor !== undefined)
         check.checkInteger(change.replicationFactor, "replicationFactor", { min: 1, max });
+      if (change.placementFormat !== undefined)
+        check.checkInteger(change.placementFormat, "placementFormat", { min: 1, max: LIMITS.PLACEMENT_FORMAT_NEWEST });
       for (const [nodeId, weight] of Object.entries(change.weights ?? {})) {
         check.checkNodeId(nodeId);
         check.checkWeight(weight, nodeId);

@@ -156,6 +156,8 @@ export interface LayoutChange {
   readonly forgetNodeIds?: readonly string[] | undefined;
   /** Forget nodes on which older layouts in use place copies, too: those copies count as lost from then on. Default false. */
   readonly acceptLoss?: boolean | undefined;
+  /** 1 or 2, see `Layout`; default as before. Another format moves most copies, and clients that do not know it are refused from then on. */
+  readonly placementFormat?: number | undefined;
 }
 
 /** Storage nodes and layouts, kept where every gateway sees them. */

@@ -3,7 +3,7 @@ import type { Layout, LayoutNode } from "./layout.ts";
 import { loadBound } from "./partition-table.ts";
 import type { Placement } from "./placement.ts";
 import type { Ring } from "./ring.ts";
-import { PARTITION_COUNT, virtualNodeToken } from "./token.ts";
+import { virtualNodeToken } from "./token.ts";
 import { virtualNodeCount } from "./validate-layout.ts";
 
 /** Every invariant of a ring that does not hold, as sentences; empty when all do. Recomputes each token: for tests and diagnosis. */
@@ -53,7 +53,7 @@ export function checkPlacement(placement: Placement, layout: Layout): readonly s
   if (placement.replicaCount !== count)
     problems.push(`the replica count is ${placement.replicaCount} instead of ${count}`);
   const loads = new Map<string, number>();
-  for (let partition = 0; partition < PARTITION_COUNT; partition++) {
+  for (let partition = 0; partition < placement.partitionCount; partition++) {
     const nodes = placement.nodesOfPartition(partition);
     for (const nodeId of nodes) loads.set(nodeId, (loads.get(nodeId) ?? 0) + 1);
     if (nodes.length !== count) problems.push(`partition ${partition} has ${nodes.length} nodes instead of ${count}`);
@@ -70,7 +70,7 @@ export function checkPlacement(placement: Placement, layout: Layout): readonly s
   }
   const fair = fairShares(layout.nodes, count);
   layout.nodes.forEach(({ nodeId }, index) => {
-    const bound = loadBound(fair[index] ?? 0);
+    const bound = loadBound(fair[index] ?? 0, placement.partitionCount);
     const load = loads.get(nodeId) ?? 0;
     if (load > bound) problems.push(`${nodeId} holds ${load} replicas, ${bound} at most`);
   });

@@ -1,43 +1,13 @@
-import type { Ring } from "./ring.ts";
-import { PARTITION_COUNT } from "./token.ts";
-
-// Tokens are compared by their first 53 bits here, which doubles hold exactly and JavaScript compares fast. Other languages must do the
-// same: the dropped 11 bits could in theory decide a tie.
-const DROPPED_BITS = 11n;
-const SPACE = 2 ** 53;
-
-/** Distance, in units of 2^11 tokens, clockwise from the start of each partition to the nearest token of each node. */
+/** How far each node is from each partition: a partition prefers near nodes. */
 export interface Distances {
-  /** `Infinity` for a node without tokens. */
+  readonly partitionCount: number;
+  /** Never NaN; `Infinity` for a node of weight 0. */
   of(partition: number, node: number): number;
-}
-
-/**
- * Measures the ring from the start of every partition.
- *
- * Cost: one sweep over the tokens; 8 bytes × 4096 × nodes until the result is dropped.
- */
-export function measureDistances(ring: Ring): Distances {
-  const nodeCount = ring.nodes.length;
-  const positions = Float64Array.from(ring.tokens, (token) => Number(token >> DROPPED_BITS));
-  const distances = new Float64Array(PARTITION_COUNT * nodeCount);
-  // Position of the next token of each node clockwise, one turn later where `wrapped` is 1: before the sweep, that is each node's first token.
-  const next = new Float64Array(nodeCount).fill(Number.POSITIVE_INFINITY);
-  const wrapped = new Uint8Array(nodeCount).fill(1);
-  for (let index = positions.length - 1; index >= 0; index--)
-    next[ring.nodeIndexes[index] ?? 0] = positions[index] ?? 0;
-  let index = positions.length - 1;
-  for (let partition = PARTITION_COUNT - 1; partition >= 0; partition--) {
-    const start = partition * (SPACE / PARTITION_COUNT);
-    for (; index >= 0 && (positions[index] ?? 0) >= start; index--) {
-      const node = ring.nodeIndexes[index] ?? 0;
-      next[node] = positions[index] ?? 0;
-      wrapped[node] = 0;
-    }
-    for (let node = 0; node < nodeCount; node++) {
-      // Subtract first: both steps are then exact in a double.
-      distances[partition * nodeCount + node] = (next[node] ?? 0) - start + (wrapped[node] === 1 ? SPACE : 0);
-    }
-  }
-  return { of: (partition, node) => distances[partition * nodeCount + node] ?? Number.POSITIVE_INFINITY };
+  /**
+   * Skips nodes that are too far: faster than `of`, because most of a thousand are.
+   *
+   * @param nodes node indexes.
+   * @returns the first place in `nodes`, at or after `from`, whose node may be as near as `limit`; the length of `nodes` if there is none.
+   */
+  nextWithin(partition: number, nodes: Uint16Array, from: number, limit: number): number;
 }

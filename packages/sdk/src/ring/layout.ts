@@ -14,7 +14,10 @@ export interface Layout {
   readonly layoutVersion: number;
   /** Copies wanted; placements are shorter if there are fewer nodes. */
   readonly replicationFactor: number;
+  /** Of a node of weight 1; placement format 2 places without them. */
   readonly virtualNodesPerNode: number;
+  /** How nodes are chosen for a chunk. Default 1: by the ring, among 4,096 partitions. 2: by a hash of partition and node, among 65,536. */
+  readonly placementFormat?: number | undefined;
   /** Ascending by nodeId. */
   readonly nodes: readonly LayoutNode[];
 }

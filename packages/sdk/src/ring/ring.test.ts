@@ -212,7 +212,7 @@ describe("a layout is refused", () => {
     ["with a weight that is no number", { ...good, nodes: [{ nodeId: "a", weight: Number.NaN }] }],
     ["with an infinite weight", { ...good, nodes: [{ nodeId: "a", weight: Number.POSITIVE_INFINITY }] }],
     ["with weights that ask for too many virtual nodes", { ...good, nodes: [{ nodeId: "a", weight: 4000 }] }],
-    ["with 257 nodes", { ...good, nodes: equal(257) }],
+    ["with 1,025 nodes", { ...good, nodes: equal(1025) }],
     ["with no copies", { ...good, replicationFactor: 0 }],
     ["with 17 copies", { ...good, replicationFactor: 17 }],
     ["with half a copy", { ...good, replicationFactor: 1.5 }],

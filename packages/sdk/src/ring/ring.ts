@@ -21,7 +21,7 @@ export interface Ring {
  */
 export function buildRing(layout: Layout): Ring {
   validateLayout(layout);
-  const nodes = [...layout.nodes].sort((a, b) => (a.nodeId < b.nodeId ? -1 : 1));
+  const nodes = nodesInOrder(layout);
   const unsorted: bigint[] = [];
   const owners: number[] = [];
   nodes.forEach((node, nodeIndex) => {
@@ -39,6 +39,11 @@ export function buildRing(layout: Layout): Ring {
     nodeIndexes[to] = owners[from] ?? 0;
   });
   return Object.freeze({ nodes: Object.freeze(nodes), tokens, nodeIndexes });
+}
+
+/** The nodes of a layout by ascending id (ASCII order), whose places in it are their indexes. */
+export function nodesInOrder({ nodes }: Layout): readonly LayoutNode[] {
+  return [...nodes].sort((a, b) => (a.nodeId < b.nodeId ? -1 : 1));
 }
 
 /** Positions of `tokens` by ascending token. Positions ascend with the node index, so they break ties. */

@@ -1,7 +1,7 @@
 import { fairShares } from "./fair-shares.ts";
 import type { Layout } from "./layout.ts";
 import { createPlacement } from "./placement.ts";
-import { PARTITION_COUNT } from "./token.ts";
+import { nodesInOrder } from "./ring.ts";
 import { virtualNodeCount } from "./validate-layout.ts";
 
 /** What one node holds under a layout; all shares are fractions of 1 and add up to 1 over the nodes. */
@@ -21,10 +21,11 @@ export interface NodeShare {
 /** Shares of every node, by ascending node id. @throws {AshlarError} INVALID_ARGUMENT for a layout that `validateLayout` refuses. */
 export function shares(layout: Layout): readonly NodeShare[] {
   const placement = createPlacement(layout);
-  const nodes = [...layout.nodes].sort((a, b) => (a.nodeId < b.nodeId ? -1 : 1));
+  const nodes = nodesInOrder(layout);
+  const { partitionCount } = placement;
   const primary = new Map<string, number>();
   const total = new Map<string, number>();
-  for (let partition = 0; partition < PARTITION_COUNT; partition++) {
+  for (let partition = 0; partition < partitionCount; partition++) {
     placement.nodesOfPartition(partition).forEach((nodeId, position) => {
       if (position === 0) primary.set(nodeId, (primary.get(nodeId) ?? 0) + 1);
       total.set(nodeId, (total.get(nodeId) ?? 0) + 1);
@@ -36,8 +37,8 @@ export function shares(layout: Layout): readonly NodeShare[] {
     zone: node.zone,
     weight: node.weight,
     virtualNodes: virtualNodeCount(layout, node),
-    primaryShare: (primary.get(node.nodeId) ?? 0) / PARTITION_COUNT,
-    totalShare: (total.get(node.nodeId) ?? 0) / (PARTITION_COUNT * placement.replicaCount),
+    primaryShare: (primary.get(node.nodeId) ?? 0) / partitionCount,
+    totalShare: (total.get(node.nodeId) ?? 0) / (partitionCount * placement.replicaCount),
     fairShare: (fair[index] ?? 0) / placement.replicaCount,
   }));
 }

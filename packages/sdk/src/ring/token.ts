@@ -21,9 +21,14 @@ export function chunkToken(chunkId: Digest): bigint {
   return tokenOf(chunkId);
 }
 
-/** Partition of a chunk, 0 to 4095: the first 12 bits of its id. */
-export function partitionOf(chunkId: Digest): number {
-  return ((chunkId[0] ?? 0) << 4) | ((chunkId[1] ?? 0) >> 4);
+/**
+ * Partition of a chunk: the first bits of its id.
+ *
+ * @param partitionCount a power of two, at most 2^24. Default that of placement format 1: 12 bits, so 0 to 4095.
+ */
+export function partitionOf(chunkId: Digest, partitionCount: number = PARTITION_COUNT): number {
+  const first24Bits = ((chunkId[0] ?? 0) << 16) | ((chunkId[1] ?? 0) << 8) | (chunkId[2] ?? 0);
+  return Math.floor(first24Bits / (2 ** 24 / partitionCount));
 }
 
 function tokenOf(digest: Digest): bigint {

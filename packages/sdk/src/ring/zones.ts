@@ -1,3 +1,4 @@
+import type { Distances } from "./distances.ts";
 import type { LayoutNode } from "./layout.ts";
 
 /** Failure domain of each node, by node index: 0, 1, … in order of first appearance. A node without a zone is alone in one. */
@@ -17,31 +18,46 @@ export function zoneIndexes(nodes: readonly LayoutNode[]): Uint16Array {
  *
  * So every prefix of the result is spread over as many zones as it can be.
  *
- * @param candidates distinct node indexes; not changed.
- * @param distanceOf distance of a node from the partition; equal distances go by ascending index.
- * @returns the first `count` in preference order, fewer if there are fewer candidates.
+ * @param candidates distinct node indexes, ascending; not changed.
+ * @returns the first `count` in preference order, fewer if there are fewer candidates. Equal distances go by ascending index.
  */
 export function spreadOrder(
-  candidates: readonly number[],
-  options: { readonly zones: Uint16Array; readonly count: number; readonly distanceOf: (node: number) => number },
+  candidates: Uint16Array,
+  partition: number,
+  options: {
+    readonly zones: Uint16Array;
+    /** Zones of the candidates, at least as many as they are. */
+    readonly zoneCount: number;
+    readonly count: number;
+    readonly distances: Distances;
+  },
 ): number[] {
-  const { zones, count, distanceOf } = options;
+  const { zones, zoneCount, count, distances } = options;
   const chosen: number[] = [];
-  while (chosen.length < Math.min(count, candidates.length)) {
-    let best = -1;
-    let bestUses = Number.POSITIVE_INFINITY;
-    let bestDistance = Number.POSITIVE_INFINITY;
-    for (const node of candidates) {
-      if (chosen.includes(node)) continue;
-      const uses = zoneUses(chosen, zones, zones[node] ?? 0);
-      if (uses > bestUses) continue;
-      const distance = distanceOf(node);
-      if (uses === bestUses && (distance > bestDistance || (distance === bestDistance && node > best))) continue;
-      best = node;
-      bestUses = uses;
-      bestDistance = distance;
+  const wanted = Math.min(count, candidates.length);
+  while (chosen.length < wanted) {
+    // One round deals out each zone that has a node left once: its nearest node, nearest first, as many as are still wanted.
+    const left = Math.min(wanted - chosen.length, zoneCount);
+    const round: number[] = [];
+    const far: number[] = [];
+    let limit = Number.POSITIVE_INFINITY;
+    const next = (from: number): number => distances.nextWithin(partition, candidates, from, limit);
+    for (let index = next(0); index < candidates.length; index = next(index + 1)) {
+      const node = candidates[index] ?? 0;
+      const distance = distances.of(partition, node);
+      let place = 0;
+      while (place < round.length && zones[round[place] ?? 0] !== zones[node]) place++;
+      if (distance >= (far[place] ?? limit) || chosen.includes(node)) continue;
+      if (place === left) place--;
+      for (; place > 0 && (far[place - 1] ?? 0) > distance; place--) {
+        round[place] = round[place - 1] ?? 0;
+        far[place] = far[place - 1] ?? 0;
+      }
+      round[place] = node;
+      far[place] = distance;
+      if (round.length === left) limit = far[left - 1] ?? 0;
     }
-    chosen.push(best);
+    chosen.push(...round);
   }
   return chosen;
 }

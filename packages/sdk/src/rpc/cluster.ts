@@ -60,6 +60,7 @@ export function encodeLayout(layout: Layout): MessageInitShape<typeof LayoutSche
     layoutVersion: encodeInteger(layout.layoutVersion),
     replicationFactor: layout.replicationFactor,
     virtualNodesPerNode: layout.virtualNodesPerNode,
+    placementFormat: layout.placementFormat ?? 0,
     nodes: layout.nodes.map(({ nodeId, zone, weight }) => ({ nodeId, zone: zone ?? "", weight })),
   };
 }
@@ -70,6 +71,7 @@ export function decodeLayout(message: LayoutMessage | undefined): Layout {
     layoutVersion: decodeInteger(layout.layoutVersion, "layoutVersion"),
     replicationFactor: layout.replicationFactor,
     virtualNodesPerNode: layout.virtualNodesPerNode,
+    ...(layout.placementFormat > 1 && { placementFormat: layout.placementFormat }),
     nodes: layout.nodes.map(({ nodeId, zone, weight }) => ({ nodeId, zone: decodeText(zone), weight })),
   };
 }
@@ -253,6 +255,7 @@ export function encodeLayoutChange(change: LayoutChange): MessageInitShape<typeo
     removeNodeIds: [...(change.removeNodeIds ?? [])],
     forgetNodeIds: [...(change.forgetNodeIds ?? [])],
     acceptLoss: change.acceptLoss ?? false,
+    placementFormat: change.placementFormat,
   };
 }
 
@@ -262,5 +265,6 @@ export function decodeLayoutChange(message: ChangeLayoutRequestMessage): LayoutC
     weights: Object.keys(message.weights).length > 0 ? { ...message.weights } : undefined,
     removeNodeIds: message.removeNodeIds.length > 0 ? message.removeNodeIds : undefined,
     ...(message.forgetNodeIds.length > 0 && { forgetNodeIds: message.forgetNodeIds, acceptLoss: message.acceptLoss }),
+    placementFormat: message.placementFormat,
   };
 }

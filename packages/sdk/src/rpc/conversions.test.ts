@@ -246,6 +246,15 @@ describe("object conversions keep every member", () => {
         ],
       },
     ],
+    [
+      LayoutSchema,
+      rpc.encodeLayout,
+      rpc.decodeLayout,
+      {
+        ...{ layoutVersion: 5, replicationFactor: 3, virtualNodesPerNode: 150, placementFormat: 2 },
+        nodes: [{ nodeId: "n1", weight: 1 }],
+      },
+    ],
   ])("$typeName", (schema, encode, decode, value) => {
     const message = overTheWire(schema, (encode as (value: unknown) => never)(value));
     expect((decode as (message: unknown) => unknown)(message)).toEqual(value);

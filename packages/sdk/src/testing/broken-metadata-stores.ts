@@ -473,6 +473,13 @@ const COLLECTION_FAULTS: readonly BrokenMetadataStore[] = [
     }),
   },
   {
+    fault: "takes the newest placement format with every change of the layout",
+    caughtBy: "a layout keeps its placement format until an operator changes it",
+    override: (sound) => ({
+      changeLayout: (change, options) => sound.changeLayout({ placementFormat: 2, ...change }, options),
+    }),
+  },
+  {
     fault: "makes a new layout whenever a node registers",
     caughtBy: "a node that registers again updates its row and changes no layout",
     override: (sound) => ({

@@ -43,6 +43,7 @@ const layout = {
   layoutVersion: 4,
   replicationFactor: 3,
   virtualNodesPerNode: 150,
+  placementFormat: 2,
   nodes: [
     { nodeId: "n1", zone: "z", weight: 0.5 },
     { nodeId: "n2", weight: 1 },
@@ -379,7 +380,8 @@ const cases: readonly Case[] = [
   [
     "changeLayout",
     { ChangeLayout: { layout: rpc.encodeLayout(layout) } },
-    (g) => g.cluster.changeLayout({ replicationFactor: 3, weights: { n1: 0.5 }, removeNodeIds: ["n9"] }),
+    (g) =>
+      g.cluster.changeLayout({ replicationFactor: 3, weights: { n1: 0.5 }, removeNodeIds: ["n9"], placementFormat: 2 }),
     layout,
   ],
   [

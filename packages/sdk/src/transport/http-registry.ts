@@ -1,3 +1,4 @@
+import * as LIMITS from "../limit-values.ts";
 import type {
   Layout,
   LostDisk,
@@ -41,7 +42,7 @@ export function openHttpNodeRegistry(connection: HttpConnection): NodeRegistry {
       await call("StopNode", { nodeId }, options);
     },
     async clusterSnapshot(options) {
-      const message = await call("GetCluster", {}, options);
+      const message = await call("GetCluster", { placementFormat: LIMITS.PLACEMENT_FORMAT_NEWEST }, options);
       return {
         nodes: listOf(message, "nodes").map(nodeFrom),
         layouts: listOf(message, "layouts").map(layoutFrom),
@@ -71,6 +72,7 @@ function layoutFrom(message: JsonMessage): Layout {
     layoutVersion: integerOf(message, "layoutVersion"),
     replicationFactor: integerOf(message, "replicationFactor"),
     virtualNodesPerNode: integerOf(message, "virtualNodesPerNode"),
+    placementFormat: integerOf(message, "placementFormat") || undefined,
     nodes: listOf(message, "nodes").map((node) => ({
       nodeId: textOf(node, "nodeId"),
       zone: optionalTextOf(node, "zone"),

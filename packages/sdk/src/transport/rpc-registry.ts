@@ -1,4 +1,5 @@
 import { createClient } from "@connectrpc/connect";
+import * as LIMITS from "../limit-values.ts";
 import type { NodeRegistry } from "../ports/index.ts";
 import {
   ClusterService,
@@ -32,7 +33,8 @@ export function openRpcNodeRegistry({ rpc: transport, call }: RpcConnection): No
       await call(options, (rpc) => cluster.stopNode({ nodeId }, rpc));
     },
     async clusterSnapshot(options) {
-      return decodeClusterSnapshot(await call(options, (rpc) => cluster.getCluster({}, rpc)));
+      const request = { placementFormat: LIMITS.PLACEMENT_FORMAT_NEWEST };
+      return decodeClusterSnapshot(await call(options, (rpc) => cluster.getCluster(request, rpc)));
     },
     async changeLayout(change, options) {
       const answer = await call(options, (rpc) => cluster.changeLayout(encodeLayoutChange(change), rpc));

@@ -496,6 +496,13 @@ const administration = {
     max: LIMITS.REPLICATION_FACTOR_MAX,
     reason: "copies of each chunk",
   },
+  layoutPlacementFormat: {
+    flag: "--placement-format <number>",
+    unit: "count",
+    max: LIMITS.PLACEMENT_FORMAT_NEWEST,
+    reason:
+      "how chunks are placed: 1, or 2 for less movement in large clusters; a change moves most copies, and needs servers and direct clients that know it",
+  },
   layoutForce: {
     flag: "--force",
     unit: "flag",

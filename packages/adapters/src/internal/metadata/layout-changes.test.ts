@@ -34,7 +34,7 @@ describe("a node that registers", () => {
 
   test("begins the first layout, but not with a weight of 0", () => {
     expect(layoutWithNode(undefined, { nodeId: "a", weight: 1 }, defaults)).toEqual({
-      ...{ layoutVersion: 1, replicationFactor: 3, virtualNodesPerNode: 150 },
+      ...{ layoutVersion: 1, replicationFactor: 3, virtualNodesPerNode: 150, placementFormat: 2 },
       nodes: [{ nodeId: "a", weight: 1 }],
     });
     expect(layoutWithNode(undefined, { nodeId: "a", weight: 0 }, defaults)).toBeUndefined();

@@ -60,5 +60,6 @@ export function resolveLayoutDefaults(options: { readonly replicationFactor?: nu
   if (!Number.isInteger(replicationFactor) || replicationFactor < 1 || replicationFactor > max) {
     throw new AshlarError("INVALID_ARGUMENT", `replicationFactor is an integer from 1 to ${max}`);
   }
-  return { replicationFactor, virtualNodesPerNode: LIMITS.VIRTUAL_NODES_PER_NODE };
+  const { VIRTUAL_NODES_PER_NODE: virtualNodesPerNode, PLACEMENT_FORMAT_NEWEST: placementFormat } = LIMITS;
+  return { replicationFactor, virtualNodesPerNode, placementFormat };
 }

@@ -7,6 +7,9 @@ const KEPT_MAX = 8;
 
 const kept = new Map<string, Placement>();
 
+/** For many chunks of one call: the content of a layout of a thousand nodes takes longer to compare than a chunk to place. */
+const byLayout = new WeakMap<Layout, Placement>();
+
 /**
  * Nodes that hold a chunk under a layout.
  *
@@ -19,10 +22,13 @@ export function replicasUnder(layout: Layout, chunkId: Digest): readonly string[
 
 /** The table of a layout, for many chunks. */
 export function placementUnder(layout: Layout): Placement {
+  const known = byLayout.get(layout);
+  if (known !== undefined) return known;
   const name = JSON.stringify(layout);
   const placement = kept.get(name) ?? createPlacement(layout);
   kept.delete(name);
   kept.set(name, placement);
+  byLayout.set(layout, placement);
   const [oldest] = kept.keys();
   if (kept.size > KEPT_MAX && oldest !== undefined) kept.delete(oldest);
   return placement;

@@ -1,13 +1,14 @@
 import { AshlarError } from "@ashlar/sdk/errors";
+import { LIMITS } from "@ashlar/sdk/limits";
 import type { Layout } from "@ashlar/sdk/ports";
 import type { Placement } from "@ashlar/sdk/ring";
 import { placementUnder } from "../metadata/replicas-under.ts";
 import type { SqlSession } from "./sql-session.ts";
 
-/** Form of the body column; a new form takes a new number, and this reader stays. */
-const LAYOUT_FORMAT = 1;
-
-/** The body in form 1. It calls nodes servers, as the tables do. */
+/**
+ * The column `format_version` is the placement format, so that earlier releases refuse a layout that they would misplace. Both formats have the same
+ * body; it calls nodes servers, as the tables do.
+ */
 interface LayoutBody {
   readonly replicationFactor: number;
   readonly virtualNodesPerServer: number;
@@ -21,9 +22,10 @@ interface LayoutRow {
 }
 
 function layoutOf(row: LayoutRow): Layout {
-  if (row.format_version !== LAYOUT_FORMAT) {
+  const { format_version: format } = row;
+  if (format < 1 || format > LIMITS.PLACEMENT_FORMAT_NEWEST) {
     throw new AshlarError("STORE_INCOMPATIBLE", "a newer release wrote this layout", {
-      details: { formatVersion: String(row.format_version) },
+      details: { formatVersion: String(format) },
     });
   }
   const { servers, virtualNodesPerServer, ...body } = JSON.parse(row.body) as LayoutBody;
@@ -31,6 +33,7 @@ function layoutOf(row: LayoutRow): Layout {
     layoutVersion: row.layout_version,
     ...body,
     virtualNodesPerNode: virtualNodesPerServer,
+    ...(format > 1 && { placementFormat: format }),
     nodes: servers.map(({ serverId, ...node }) => ({ nodeId: serverId, ...node })),
   };
 }
@@ -91,7 +94,7 @@ export async function readRecentLayouts(
 export async function insertLayout(session: SqlSession, layout: Layout): Promise<void> {
   await session.query(
     "INSERT INTO layouts (layout_version, format_version, body, created_at_ms) VALUES ($1, $2, $3, $4)",
-    [...[layout.layoutVersion, LAYOUT_FORMAT, JSON.stringify(bodyOf(layout))], await session.nowMs()],
+    [...[layout.layoutVersion, layout.placementFormat ?? 1, JSON.stringify(bodyOf(layout))], await session.nowMs()],
   );
 }
 

@@ -129,6 +129,37 @@ test("a node is down once it has missed three heartbeats, on the injected clock"
   await store.close();
 });
 
+test("a layout that an earlier release wrote keeps its format, and one that this release cannot place by is refused", async () => {
+  const store = await openSqliteMetadataStore({ path });
+  await store.registerNode({ nodeId: "n1", url: "http://n1", softwareVersion: "1" });
+  const formats = (): unknown[] => {
+    const file = new DatabaseSync(path);
+    const rows = file.prepare("SELECT format_version AS format FROM layouts ORDER BY layout_version").all();
+    file.close();
+    return rows.map(({ format }) => format);
+  };
+  const write = (sql: string): void => {
+    const file = new DatabaseSync(path);
+    file.exec(sql);
+    file.close();
+  };
+  // Servers of earlier releases look at this column, and refuse a layout that they would misplace.
+  expect(formats()).toEqual([2]);
+  write("UPDATE layouts SET format_version = 1");
+  expect((await store.clusterSnapshot()).layouts).toEqual([
+    { layoutVersion: 1, replicationFactor: 3, virtualNodesPerNode: 150, nodes: [{ nodeId: "n1", weight: 1 }] },
+  ]);
+  await store.registerNode({ nodeId: "n2", url: "http://n2", softwareVersion: "1" });
+  expect(formats()).toEqual([1, 1]);
+  await store.changeLayout({ placementFormat: 2 });
+  expect(formats()).toEqual([1, 1, 2]);
+  write("UPDATE layouts SET format_version = 3 WHERE layout_version = 3");
+  await expect(store.clusterSnapshot()).rejects.toMatchObject({
+    ...{ code: "STORE_INCOMPATIBLE", details: { formatVersion: "3" } },
+  });
+  await store.close();
+});
+
 test("a staged cluster waits for the operator", async () => {
   const store = await openSqliteMetadataStore({ path, stagedLayouts: true, replicationFactor: 2 });
   expect(await store.registerNode({ nodeId: "n1", url: "http://n1", softwareVersion: "1" })).toEqual({

@@ -47,7 +47,7 @@ export const NODE_CASES: readonly MetadataStoreCase[] = [
       const { nodes, layouts } = await store.clusterSnapshot();
       expect(layouts).toEqual([
         {
-          ...{ layoutVersion: 2, replicationFactor: 3, virtualNodesPerNode: 150 },
+          ...{ layoutVersion: 2, replicationFactor: 3, virtualNodesPerNode: 150, placementFormat: 2 },
           nodes: [
             { nodeId: "n1", weight: 1 },
             { nodeId: "n2", zone: "z", weight: 2 },
@@ -120,6 +120,30 @@ export const NODE_CASES: readonly MetadataStoreCase[] = [
       await Promise.all(ids.map((id) => store.registerNode(node(id))));
       const { version, nodes } = await newestLayout(store);
       expect([version, Object.keys(nodes)]).toEqual([10, ids]);
+    },
+  },
+  {
+    name: "a layout keeps its placement format until an operator changes it",
+    async run({ store }) {
+      const formatOf = async (): Promise<number | undefined> =>
+        (await store.clusterSnapshot()).layouts[0]?.placementFormat;
+      await store.registerNode(node("n1"));
+      expect(await formatOf()).toBe(2);
+      expect(await store.changeLayout({ placementFormat: 2 })).toMatchObject({ layoutVersion: 1 });
+      const earlier = await store.changeLayout({ placementFormat: 1 });
+      expect([earlier.layoutVersion, earlier.placementFormat]).toEqual([2, undefined]);
+      // As layouts of earlier releases are: they name no format.
+      expect(await formatOf()).toBeUndefined();
+      expect(await store.changeLayout({ placementFormat: 1 })).toMatchObject({ layoutVersion: 2 });
+      await store.registerNode(node("n2"));
+      expect((await store.changeLayout({ weights: { n2: 2 } })).placementFormat).toBeUndefined();
+      expect(await formatOf()).toBeUndefined();
+      const later = await store.changeLayout({ placementFormat: 2 });
+      expect([later.layoutVersion, later.placementFormat]).toEqual([5, 2]);
+      expect((await store.changeLayout({ weights: { n2: 1 } })).placementFormat).toBe(2);
+      expect(await formatOf()).toBe(2);
+      for (const placementFormat of [0, 3, 1.5])
+        await expectCode(store.changeLayout({ placementFormat }), "INVALID_ARGUMENT");
     },
   },
   {

@@ -18,7 +18,13 @@ const LEAVE_SETTINGS = [
   ...CLUSTER_SETTINGS,
   ...(["noWait", "layoutForce", "layoutDryRun", "quiet", "json", "debug"] as const),
 ] as const;
-const CHANGE_SETTINGS = [...LEAVE_SETTINGS, "weights", "removeNodes", "layoutReplicationFactor"] as const;
+const CHANGE_SETTINGS = [
+  ...LEAVE_SETTINGS,
+  "weights",
+  "removeNodes",
+  "layoutReplicationFactor",
+  "layoutPlacementFormat",
+] as const;
 const SHOW_SETTINGS = [...CLUSTER_SETTINGS, "json", "debug"] as const;
 
 type ChangeCall = CommandCall<(typeof CHANGE_SETTINGS)[number]>;
@@ -31,14 +37,21 @@ export const layoutChangeCommand = defineCommand({
   isDefault: true,
   arguments: [],
   settings: CHANGE_SETTINGS,
-  examples: ["layout --weights n3=0.5", "layout --remove n3", "layout --replication-factor 2 --dry-run"],
+  examples: [
+    ...["layout --weights n3=0.5", "layout --remove n3", "layout --replication-factor 2 --dry-run"],
+    "layout --placement-format 2 --dry-run",
+  ],
   async run(call: ChangeCall) {
     const { settings, signal, output } = call;
-    const { layoutReplicationFactor: replicationFactor } = settings;
+    const { layoutReplicationFactor: replicationFactor, layoutPlacementFormat: placementFormat } = settings;
     const removeNodeIds = [...new Set(settings.removeNodes)];
-    const change: LayoutChange = { weights: parseWeights(settings.weights), removeNodeIds, replicationFactor };
-    if (change.weights === undefined && removeNodeIds.length === 0 && replicationFactor === undefined) {
-      throw new AshlarError("INVALID_ARGUMENT", "nothing to change: give --weights, --remove or --replication-factor");
+    const weights = parseWeights(settings.weights);
+    const change: LayoutChange = { weights, removeNodeIds, replicationFactor, placementFormat };
+    if (removeNodeIds.length === 0 && (weights ?? replicationFactor ?? placementFormat) === undefined) {
+      throw new AshlarError(
+        "INVALID_ARGUMENT",
+        "nothing to change: give --weights, --remove, --replication-factor or --placement-format",
+      );
     }
     await using cluster = await openCluster(settings);
     if (settings.layoutDryRun) {

@@ -26,6 +26,7 @@ export const ringCommand = defineCommand({
     const value = {
       layoutVersion: layout?.layoutVersion ?? 0,
       replicationFactor: layout?.replicationFactor ?? 1,
+      placementFormat: layout?.placementFormat ?? 1,
       layoutsInUse: snapshot.layouts.length,
       ...redundancyJson(redundancy),
       nodes: view.map((share) => ({ ...share, ...factsOf(snapshot, answers, share.nodeId) })),
@@ -101,7 +102,7 @@ function describe(
     ];
   });
   const lines = [
-    `layout ${layout.layoutVersion}, ${layout.replicationFactor} copies of each chunk, ${layout.virtualNodesPerNode} virtual nodes per node`,
+    `layout ${layout.layoutVersion}, ${layout.replicationFactor} copies of each chunk, ${layout.placementFormat === 2 ? "placement format 2" : `${layout.virtualNodesPerNode} virtual nodes per node`}`,
     formatTable([heading, ...rows]),
   ];
   for (const { nodeId, lostDisk } of snapshot.nodes) {

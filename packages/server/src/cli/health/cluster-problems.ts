@@ -2,7 +2,7 @@ import type { ClusterSnapshot } from "@ashlar/sdk";
 import { majority } from "@ashlar/sdk/engine";
 import { LIMITS } from "@ashlar/sdk/limits";
 import { type Layout, type LostDisk, lostDiskWords, type NodeRecord, shownUrl } from "@ashlar/sdk/ports";
-import { createPlacement, PARTITION_COUNT } from "@ashlar/sdk/ring";
+import { createPlacement } from "@ashlar/sdk/ring";
 import { DISK_RESERVE_BYTES, lostDiskAction } from "../../node/index.ts";
 import { formatBytes, formatCount, formatDuration, formatShare, formatTime } from "../../observability/format.ts";
 import { awaySinceMs } from "../layout/away-since.ts";
@@ -354,8 +354,9 @@ function lostShares(
 ): Readonly<Record<"unwritable" | "handedOff" | "unreadable", number>> {
   const { writable, away, quorum } = nodes;
   const placement = createPlacement(layout);
+  const { partitionCount } = placement;
   let [unwritable, handedOff, unreadable] = [0, 0, 0];
-  for (let partition = 0; partition < PARTITION_COUNT; partition++) {
+  for (let partition = 0; partition < partitionCount; partition++) {
     const ids = placement.nodesOfPartition(partition);
     if (ids.filter((nodeId) => writable.has(nodeId)).length < quorum) {
       if (ids.some((nodeId) => away.has(nodeId))) handedOff++;
@@ -363,6 +364,6 @@ function lostShares(
     }
     if (ids.every((nodeId) => away.has(nodeId))) unreadable++;
   }
-  const share = (count: number): number => count / PARTITION_COUNT;
+  const share = (count: number): number => count / partitionCount;
   return { unwritable: share(unwritable), handedOff: share(handedOff), unreadable: share(unreadable) };
 }

@@ -42,6 +42,22 @@ test("a removal shows the node as gone, with what is wrong then", () => {
   expect(text).toMatch(/warning: 3 copies/);
 });
 
+test("another placement format moves most copies, and the preview says how many bytes", () => {
+  const [first, ...rest] = cluster(6).nodes;
+  const stats = { chunkCount: 1, bytesUsed: 1024 ** 3, bytesFree: 0, bytesTotal: 0 };
+  const snapshot = { ...cluster(6), nodes: [{ ...first!, stats }, { ...rest[0]!, stats }, ...rest.slice(1)] };
+  const preview = previewLayout(snapshot, { placementFormat: 2 });
+  expect(preview).toMatchObject({ layoutVersion: 5, placementFormat: 2 });
+  // Of three copies on six nodes, half stay by chance.
+  expect(preview.movingShare).toBeGreaterThan(0.4);
+  expect(preview.movingShare).toBeLessThan(0.6);
+  expect(preview.movingBytes).toBe(Math.round(preview.movingShare * 2 * 1024 ** 3));
+  expect(previewText(preview)).toMatch(/% of all copies would be made on other nodes than now: about [\d.]+ [MG]iB$/);
+  const back = { ...snapshot, layouts: [{ ...snapshot.layouts[0]!, placementFormat: 2 }] };
+  expect(previewLayout(back, { placementFormat: 1 }).movingShare).toBeCloseTo(preview.movingShare);
+  expect(previewLayout(back, {})).toMatchObject({ movingShare: 0, placementFormat: 2 });
+});
+
 test("an unknown node is refused as by the change itself", () => {
   expect(() => previewLayout(cluster(3), { removeNodeIds: ["x"] })).toThrow(/no node x/);
 });

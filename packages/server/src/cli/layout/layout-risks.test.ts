@@ -142,3 +142,13 @@ test("warnings name too few nodes, too few zones and nodes of weight 0", () => {
     ]),
   ).toEqual(["3 copies of each chunk are wanted, but there would be only 2 zones: some share one"]);
 });
+
+test("a large layout of placement format 1 is told of format 2", () => {
+  const nodes = Array.from({ length: 51 }, (_, index) => ({ nodeId: `n${index}`, weight: 1 }));
+  const layout = { layoutVersion: 1, replicationFactor: 3, virtualNodesPerNode: 150, nodes };
+  expect(layoutWarnings(layout)).toEqual([
+    expect.stringMatching(/format 1, .*51 nodes.*--placement-format 2 --dry-run/),
+  ]);
+  expect(layoutWarnings({ ...layout, placementFormat: 2 })).toEqual([]);
+  expect(layoutWarnings({ ...layout, nodes: nodes.slice(1) })).toEqual([]);
+});

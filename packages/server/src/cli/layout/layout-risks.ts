@@ -98,7 +98,21 @@ export const COUNT_WAIT_TEXT: string = `it does within ${formatDuration(COUNT_IN
 /** What a layout asks for and cannot have, and nodes of it that take no chunks, in plain words. */
 export function layoutWarnings(layout: Layout): readonly string[] {
   const drained = layout.nodes.filter(({ weight }) => weight === 0).map(({ nodeId }) => nodeId);
-  return [...shortageWarnings(layout), ...drained.map((nodeId) => `${nodeId} has weight 0: it takes no chunks`)];
+  return [
+    ...shortageWarnings(layout),
+    ...drained.map((nodeId) => `${nodeId} has weight 0: it takes no chunks`),
+    ...formatWarnings(layout),
+  ];
+}
+
+/** From here on a change of the layout in placement format 1 moves more than 1.1 times its share. */
+const FORMAT_1_NODES_MAX = 50;
+
+function formatWarnings({ placementFormat = 1, nodes }: Layout): readonly string[] {
+  if (placementFormat !== 1 || nodes.length <= FORMAT_1_NODES_MAX) return [];
+  return [
+    `in placement format 1, a change of a layout of ${nodes.length} nodes moves more copies than it has to: see \`ashlar layout --placement-format 2 --dry-run\``,
+  ];
 }
 
 /** What a layout asks for and cannot have. */

@@ -76,7 +76,7 @@ const CALLS: Readonly<Record<Operation, Call>> = {
     await c.objects(t).locate({ bucket, key });
   },
   createAccessToken: (c, t, { bucket }) => c.objects(t).createAccessToken({ bucket }),
-  getCluster: (c, t) => c.cluster(t).getCluster({}),
+  getCluster: (c, t) => c.cluster(t).getCluster({ placementFormat: 2 }),
   registerNode: (c, t) =>
     c.cluster(t).registerNode({ nodeId: "evil", url: "http://127.0.0.1:1", softwareVersion: "1" }),
   heartbeat: (c, t) => c.cluster(t).heartbeat({ nodeId: "node-1", stats: {} }),

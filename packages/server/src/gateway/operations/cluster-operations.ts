@@ -5,6 +5,7 @@ import type {
   ApiKeyRequest,
   CreatedApiKey,
   Heartbeat,
+  Layout,
   LayoutChange,
   NodeRegistration,
 } from "@ashlar/sdk/ports";
@@ -18,8 +19,9 @@ export const CLUSTER_OPERATIONS = Object.freeze({
   getCluster: operation({
     access: "read-or-cluster",
     scope: "nothing",
-    async run({ metadata, remainingWork }, _none: object, { signal }) {
+    async run({ metadata, remainingWork }, { placementFormat }: { readonly placementFormat: number }, { signal }) {
       const snapshot = await metadata.clusterSnapshot({ signal });
+      for (const layout of snapshot.layouts) checkFormatKnown(layout, placementFormat);
       return { ...snapshot, work: remainingWork() };
     },
   }),
@@ -55,6 +57,16 @@ export const CLUSTER_OPERATIONS = Object.freeze({
     },
   }),
 });
+
+/** @throws {AshlarError} STORE_INCOMPATIBLE for a layout by which a client of an earlier release would look for chunks on the wrong nodes. */
+function checkFormatKnown({ placementFormat = 1 }: Layout, newestKnown: number): void {
+  if (placementFormat <= newestKnown) return;
+  throw new AshlarError(
+    "STORE_INCOMPATIBLE",
+    `the layout has placement format ${placementFormat}, which this client does not know: upgrade the client, or use its seat \`gateway\``,
+    { details: { placementFormat: String(placementFormat), newestKnown: String(newestKnown) } },
+  );
+}
 
 /** API keys and access tokens. */
 export const CREDENTIAL_OPERATIONS = Object.freeze({

@@ -20,7 +20,10 @@ export function createClusterService(
   { limits }: Pick<GatewayContext, "limits">,
 ): ServiceImpl<typeof ClusterService> {
   return {
-    getCluster: async (_message, call) => encodeClusterSnapshot(await perform("getCluster", {}, rpcCall(call)), limits),
+    async getCluster({ placementFormat }, call) {
+      const known = { placementFormat: Math.max(1, placementFormat) };
+      return encodeClusterSnapshot(await perform("getCluster", known, rpcCall(call)), limits);
+    },
     registerNode: async (message, call) =>
       encodeRegisteredNode(await perform("registerNode", decodeNodeRegistration(message), rpcCall(call))),
     async heartbeat({ nodeId, stats, damagedChunkIds }, call) {

@@ -35,7 +35,9 @@ export function directClient(cluster: Pick<TestCluster, "url" | "nodeUrls" | "ke
   const chunksOf: DirectClient["chunks"] = (nodeId, token) =>
     createClient(ChunkService, bearerTransport(urlOf(nodeId), token));
   const nodesOf = async (chunkId: Digest): Promise<readonly string[]> => {
-    const { layouts } = decodeClusterSnapshot(await clusterOf(cluster.keys.readonly).getCluster({}));
+    const { layouts } = decodeClusterSnapshot(
+      await clusterOf(cluster.keys.readonly).getCluster({ placementFormat: 2 }),
+    );
     const [newest] = layouts;
     return newest === undefined ? [] : createPlacement(newest).nodesOf(chunkId);
   };

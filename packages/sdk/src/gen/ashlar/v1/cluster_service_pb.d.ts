@@ -77,6 +77,14 @@ export declare type Layout = Message<"ashlar.v1.Layout"> & {
    * @generated from field: repeated ashlar.v1.LayoutNode nodes = 4;
    */
   nodes: LayoutNode[];
+
+  /**
+   * How nodes are chosen for a chunk: 0 or 1 by the ring, 2 by the hash of partition and node. Whoever does not know the format must not place by
+   * this layout.
+   *
+   * @generated from field: uint32 placement_format = 5;
+   */
+  placementFormat: number;
 };
 
 /**
@@ -326,6 +334,12 @@ export declare const RemainingWorkSchema: GenMessage<RemainingWork>;
  * @generated from message ashlar.v1.GetClusterRequest
  */
 export declare type GetClusterRequest = Message<"ashlar.v1.GetClusterRequest"> & {
+  /**
+   * Newest placement format that the client knows; 0 means 1.
+   *
+   * @generated from field: uint32 placement_format = 1;
+   */
+  placementFormat: number;
 };
 
 /**
@@ -589,21 +603,21 @@ export declare type ChangeLayoutRequest = Message<"ashlar.v1.ChangeLayoutRequest
   replicationFactor?: number | undefined;
 
   /**
-   * New weights, 0 to 100, by node id; at most 256 entries. 0 drains a node.
+   * New weights, 0 to 100, by node id; at most 1,024 entries. 0 drains a node.
    *
    * @generated from field: map<string, double> weights = 2;
    */
   weights: { [key: string]: number };
 
   /**
-   * Ids of the nodes to remove from the layout, at most 256.
+   * Ids of the nodes to remove from the layout, at most 1,024.
    *
    * @generated from field: repeated string remove_node_ids = 3;
    */
   removeNodeIds: string[];
 
   /**
-   * Ids of nodes outside of the layout to forget, at most 256: they are not listed any more, and register as new ones if they come back.
+   * Ids of nodes outside of the layout to forget, at most 1,024: they are not listed any more, and register as new ones if they come back.
    *
    * @generated from field: repeated string forget_node_ids = 4;
    */
@@ -615,6 +629,13 @@ export declare type ChangeLayoutRequest = Message<"ashlar.v1.ChangeLayoutRequest
    * @generated from field: bool accept_loss = 5;
    */
   acceptLoss: boolean;
+
+  /**
+   * Placement format of the new layout, 1 or 2. Absent: unchanged; 2 for the first layout of a cluster. Another format moves most copies.
+   *
+   * @generated from field: optional uint32 placement_format = 6;
+   */
+  placementFormat?: number | undefined;
 };
 
 /**
@@ -732,6 +753,7 @@ export declare const LostDiskKindSchema: GenEnum<LostDiskKind>;
 export declare const ClusterService: GenService<{
   /**
    * Returns the nodes and the layouts in use; a client computes ring and placement from them.
+   * Errors: FAILED_PRECONDITION if a layout in use has a placement format that the client does not know.
    *
    * @generated from rpc ashlar.v1.ClusterService.GetCluster
    */
