@@ -63,7 +63,7 @@ describe.each(vectors)("$name", ({ layout, tokens, placements, loads, tableSha25
 });
 
 // A machine without Python still compares the TypeScript code with the JSON above; CI has Python.
-test.skipIf(!python)("the naive implementation in Python computes the same file", { timeout: 120_000 }, async () => {
+test.skipIf(!python)("the naive implementation in Python computes the same file", { timeout: 600_000 }, async () => {
   const { stdout } = await promisify(execFile)("python3", [fileURLToPath(new URL("naive_ring.py", folder))]);
   expect(stdout).toContain(`${vectors.length} layouts agree`);
 });

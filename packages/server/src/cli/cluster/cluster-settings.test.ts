@@ -29,13 +29,16 @@ test("every setting of a gateway or a node is passed on, refused, or cluster up'
 test("settings of the environment reach the servers as flags", () => {
   const env = {
     ...{ COLLECT_INTERVAL_MS: "5m", RE_REPLICATE_AFTER_MS: "90s", REPAIR_BYTES_PER_SECOND: "1MiB" },
-    ...{ REFUSE_LOST_DISK: "true", HEARTBEAT_INTERVAL_MS: "500", CORS_ORIGINS: "https://a.example,https://b.example" },
+    ...{ REFUSE_LOST_DISK: "true", HEARTBEAT_INTERVAL_MS: "500", SCRUB_PERIOD_MS: "7d" },
+    ...{ SCRUB_BYTES_PER_SECOND: "2MiB", CORS_ORIGINS: "https://a.example,https://b.example" },
   };
   const { values } = resolveSettings(UP_SETTINGS, {}, env);
   expect(flagsOf(values, PASSED_SETTINGS.gateway)).toEqual([
     ...["--collect-interval", "300000", "--re-replicate-after", "90000", "--repair-rate", "1048576"],
   ]);
-  expect(flagsOf(values, PASSED_SETTINGS.node)).toEqual(["--heartbeat-interval", "500", "--refuse-lost-disk"]);
+  expect(flagsOf(values, PASSED_SETTINGS.node)).toEqual([
+    ...["--heartbeat-interval", "500", "--refuse-lost-disk", "--scrub-period", "604800000", "--scrub-rate", "2097152"],
+  ]);
   const all = flagsOf(values, PASSED_SETTINGS.all);
   expect(all).toContain("https://a.example,https://b.example");
   expect(all).not.toContain("--durability");

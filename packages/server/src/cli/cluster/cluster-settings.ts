@@ -18,7 +18,7 @@ export const PASSED_SETTINGS = Object.freeze({
     ...(["chunkMaxBytes", "requestsInFlightMax", "bytesInFlightMax"] as const),
   ],
   gateway: ["collectIntervalMs", "reReplicateAfterMs", "repairBytesPerSecond"] as const,
-  node: ["heartbeatIntervalMs", "refuseLostDisk"] as const,
+  node: ["heartbeatIntervalMs", "refuseLostDisk", "scrubPeriodMs", "scrubBytesPerSecond"] as const,
 });
 
 /** Settings of `cluster up`. */
