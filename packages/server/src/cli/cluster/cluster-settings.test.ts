@@ -1,3 +1,4 @@
+import { MIB } from "@ashlar/sdk/limits";
 import { expect, test } from "vitest";
 import { SETTINGS, type Setting, type SettingName } from "../config.ts";
 import { GATEWAY_SETTINGS, NODE_SETTINGS } from "../servers/server-settings.ts";
@@ -43,6 +44,15 @@ test("settings of the environment reach the servers as flags", () => {
   expect(all).toContain("https://a.example,https://b.example");
   expect(all).not.toContain("--durability");
   const plain = resolveSettings(UP_SETTINGS, {}, {}).values;
-  expect(flagsOf(plain, PASSED_SETTINGS.node)).toEqual(["--heartbeat-interval", "10000"]);
+  expect(flagsOf(plain, PASSED_SETTINGS.node)).toEqual([
+    ...[
+      "--heartbeat-interval",
+      "10000",
+      "--scrub-period",
+      String(30 * 24 * 3_600_000),
+      "--scrub-rate",
+      String(32 * MIB),
+    ],
+  ]);
   expect(flagsOf(plain, PASSED_SETTINGS.all)).not.toContain("--cors-origins");
 });
