@@ -39,7 +39,7 @@ describe("a cluster in one folder", { timeout: CLUSTER_MS }, () => {
     const answer = await fetch(`${first.url}/ashlar.v1.ClusterService/GetCluster`, {
       method: "POST",
       headers: { "content-type": "application/json", authorization: `Bearer ${ASHLAR_API_KEY}` },
-      body: "{}",
+      body: JSON.stringify({ placementFormat: 2 }),
     });
     expect(await answer.json()).toMatchObject({ chunkMaxBytes: String(8 * 1024 * 1024) });
   });

@@ -62,13 +62,15 @@ export async function registerNode(
   const { registration, policy } = input;
   const { nodeId } = registration;
   await session.lockLayouts();
-  const layout = await readNewestLayout(session);
-  const inLayout = layout?.nodes.some((node) => node.nodeId === nodeId) ?? false;
   const [known] = await session.query<NodeRow>("SELECT * FROM storage_servers WHERE server_id = $1", [nodeId]);
+  // A node that nobody knows may have been forgotten, while an older layout names it.
+  const layouts = known === undefined ? await readLayoutsInUse(session) : [];
+  const layout = known === undefined ? layouts[0] : await readNewestLayout(session);
+  const inLayout = layout?.nodes.some((node) => node.nodeId === nodeId) ?? false;
   const nowMs = await session.nowMs();
   const lost =
     known === undefined
-      ? forgottenDisk(registration, await readLayoutsInUse(session), nowMs)
+      ? forgottenDisk(registration, layouts, nowMs)
       : newLostDisk(folderOf(known), registration, nowMs);
   const row = await upsertNode(session, registration, { inLayout, lost, known });
   if (lost !== undefined && isRefused(registration, lost)) throw diskLost(nodeId, lost);

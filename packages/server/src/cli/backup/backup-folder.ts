@@ -125,8 +125,9 @@ async function opened(path: string, lock: FileLock): Promise<BackupFolder> {
  */
 export function recordName(timeMs: number, names: readonly string[]): string {
   const nameOf = (ms: number): string => new Date(ms).toISOString().replaceAll(":", "-");
-  const [, date = "", time = ""] = /^(.*T)(.*)$/.exec(names.at(-1) ?? "") ?? [];
-  const lastMs = Date.parse(date + time.replaceAll("-", ":"));
+  const last = names.at(-1) ?? "";
+  const timeAt = last.indexOf("T");
+  const lastMs = Date.parse(last.slice(0, timeAt) + last.slice(timeAt).replaceAll("-", ":"));
   return nameOf(Number.isNaN(lastMs) ? timeMs : Math.max(timeMs, lastMs + 1));
 }
 
