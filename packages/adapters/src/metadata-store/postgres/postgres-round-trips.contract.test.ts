@@ -1,7 +1,7 @@
 import { type Digest, sha256Sync } from "@ashlar/sdk/hash";
 import type { CommitObject, CommittedChunk, MetadataStore } from "@ashlar/sdk/ports";
 import type pg from "pg";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { createTestSchema, type TestSchema } from "../../internal/test-postgres.ts";
 import { openPostgresMetadataStore } from "./index.ts";
 import type { PgClient, PgPool, PgQueryConfig, PgResult } from "./postgres-client.ts";
@@ -213,7 +213,9 @@ describe("statements that are sent together", () => {
     "a lock that is not given fails the write, and not the next one on its connection (pipelined: %s)",
     async (pipeline) => {
       const one = (): pg.Pool => schema.createPool({ max: 1, pipeline, options: "-c lock_timeout=50ms" });
-      const store = await openPostgresMetadataStore({ pool: one, retryForMs: 0 });
+      // Stores that open take turns, and those of other tests may take longer than the timeout.
+      const opened = (): Promise<MetadataStore> => openPostgresMetadataStore({ pool: one, retryForMs: 0 });
+      const store = await vi.waitFor(opened, { timeout: 30_000 });
       await store.createBucket(BUCKET);
       const upload = { bucket: BUCKET, key: "k", attributes: {}, durability: "strict" } as const;
       const holder = await pool.connect();
