@@ -554,6 +554,21 @@ describe("schedules", () => {
     await maintenance.stop();
   });
 
+  it("make copies that a layout wants as soon as they are queued, not at the next round of repair", async () => {
+    const chunkId = await put("key");
+    await nodes[2]!.store.deleteChunks([chunkId], { unclaimedForMs: 0 });
+    const layoutsInUse = async () => (await metadata.clusterSnapshot()).layouts;
+    const view = { layoutsInUse, placementOf: createPlacement };
+    expect((await layoutsInUse()).length).toBeGreaterThan(1);
+    // The first round of repair would come after ten minutes, and only the look at the layout at once.
+    const fractions = [1, 1, 0, 1];
+    const random = { ...systemRandom, fraction: () => fractions.shift() ?? 1 };
+    const maintenance = maintenanceOf({ random, repairIntervalMs: 3_600_000, topology: { ...topology, view } });
+    maintenance.start();
+    await expect.poll(() => holders(chunkId)).toEqual(["a", "b", "c"]);
+    await maintenance.stop();
+  });
+
   it("abort a run in progress when stopped", async () => {
     const clock = manualClock();
     let begun = false;

@@ -191,43 +191,50 @@ function startSchedules(
   const countLeft = async (call: CallOptions): Promise<void> => {
     if (areCopiesCounted || clock.monotonicMs() - startedAtMs > UNCOUNTED_MAX_MS) await countWork(call);
   };
+  const collecting = startSchedule({
+    ...common,
+    name: "collect",
+    intervalMs: collectIntervalMs,
+    run: (signal) =>
+      runLeasedJob({
+        ...{ ...leased, signal, job: "collect", everyMs: collectIntervalMs * DUE_EARLIER },
+        run: async (lease) => void (await collectNow({ signal: lease })),
+      }),
+  });
+  const repairing = startSchedule({
+    ...common,
+    name: "repair",
+    intervalMs: repairIntervalMs,
+    // Again at once while there was something to do: copies that move are queued meanwhile. The count comes after the repairs, which change it.
+    run: async (signal) => {
+      while ((await repairNow({ signal })).chunksRepaired > 0) await countLeft({ signal });
+      await countNow({ signal });
+      areCopiesCounted = true;
+      await countLeft({ signal });
+    },
+  });
+  const followingLayout = startSchedule({
+    ...common,
+    name: "layout",
+    intervalMs: layoutIntervalMs,
+    // Beside repair, whose rounds may take hours: a node that is lost meanwhile must not wait for them.
+    run: async (signal) => {
+      await watchNodes({ signal });
+      await countLeft({ signal });
+      if (!(await isLayoutChanging())) return;
+      await runRebalance({ ...leased, signal, everyMs: layoutIntervalMs * DUE_EARLIER }, async (call) => {
+        const { moveCopiesQueued } = await rebalanceNow(call);
+        // A lost node's copies need not wait for the next round as well.
+        if (moveCopiesQueued > 0) repairing.wake();
+      });
+      await isLayoutChanging();
+      await countLeft({ signal });
+    },
+  });
   return [
-    startSchedule({
-      ...common,
-      name: "collect",
-      intervalMs: collectIntervalMs,
-      run: (signal) =>
-        runLeasedJob({
-          ...{ ...leased, signal, job: "collect", everyMs: collectIntervalMs * DUE_EARLIER },
-          run: async (lease) => void (await collectNow({ signal: lease })),
-        }),
-    }),
-    startSchedule({
-      ...common,
-      name: "repair",
-      intervalMs: repairIntervalMs,
-      // Again at once while there was something to do: copies that move are queued meanwhile. The count comes after the repairs, which change it.
-      run: async (signal) => {
-        while ((await repairNow({ signal })).chunksRepaired > 0) await countLeft({ signal });
-        await countNow({ signal });
-        areCopiesCounted = true;
-        await countLeft({ signal });
-      },
-    }),
-    startSchedule({
-      ...common,
-      name: "layout",
-      intervalMs: layoutIntervalMs,
-      // Beside repair, whose rounds may take hours: a node that is lost meanwhile must not wait for them.
-      run: async (signal) => {
-        await watchNodes({ signal });
-        await countLeft({ signal });
-        if (!(await isLayoutChanging())) return;
-        await runRebalance({ ...leased, signal, everyMs: layoutIntervalMs * DUE_EARLIER }, rebalanceNow);
-        await isLayoutChanging();
-        await countLeft({ signal });
-      },
-    }),
+    collecting,
+    repairing,
+    followingLayout,
     startSchedule({
       ...common,
       name: "check",

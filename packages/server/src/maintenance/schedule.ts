@@ -3,6 +3,8 @@ import type { Clock, Logger, Random } from "@ashlar/sdk/ports";
 
 /** A job that runs again and again. */
 export interface Schedule {
+  /** The next run comes now, or right after the one in progress. */
+  wake(): void;
   /** Resolves when the run in progress has ended; it is aborted. */
   stop(): Promise<void>;
 }
@@ -27,12 +29,22 @@ export function startSchedule(options: {
   const { name, intervalMs, run, clock, random, logger } = options;
   const stopping = new AbortController();
   const { signal } = stopping;
+  let waking = new AbortController();
+  const wait = async (ms: number): Promise<void> => {
+    try {
+      if (!waking.signal.aborted) await clock.sleep(ms, { signal: AbortSignal.any([signal, waking.signal]) });
+    } catch (error) {
+      if (!waking.signal.aborted) throw error;
+    }
+    signal.throwIfAborted();
+    waking = new AbortController();
+  };
   const loop = async (): Promise<void> => {
     let waitMs = random.fraction() * Math.min(intervalMs, FIRST_WITHIN_MS);
     while (!signal.aborted) {
       let nextMs = intervalMs;
       try {
-        await clock.sleep(waitMs, { signal });
+        await wait(waitMs);
         await run(signal);
       } catch (error) {
         if (signal.aborted) return;
@@ -44,6 +56,7 @@ export function startSchedule(options: {
   };
   const running = loop();
   return {
+    wake: () => waking.abort(),
     stop() {
       stopping.abort(new AshlarError("CANCELED", "the server stops"));
       return running;
