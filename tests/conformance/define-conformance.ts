@@ -18,8 +18,8 @@ import { takenInputCases } from "./cases/taken-input.ts";
 import type { ConformanceContext, ConformanceSubject, UseContext } from "./subject.ts";
 
 /**
- * How much of the suite a subject runs: `full` for the embedded seat, and for both seats with servers over one transport in Node and one in a page;
- * `transport` for another transport or configuration; `other-seat` for the second seat over a transport whose first one runs `transport`.
+ * How much of the suite a subject runs: `full` for the embedded seat, for both seats with servers over one transport in Node, and for direct over one
+ * in a page; `transport` for another transport or configuration; `other-seat` for the second seat over a transport whose first one runs `transport`.
  */
 export type ConformanceScope = "full" | "transport" | "other-seat";
 

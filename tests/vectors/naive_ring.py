@@ -9,7 +9,10 @@ import hashlib
 import json
 import math
 import sys
+from bisect import bisect_left
+from collections import Counter
 from fractions import Fraction
+from operator import itemgetter
 from pathlib import Path
 
 PARTITIONS = 4096
@@ -33,21 +36,21 @@ def zone_of(node):
 
 
 def distance_of(tokens, partition):
-    """Units of 2^11 from the start of the partition, clockwise, to the nearest of one node's tokens."""
-    start = partition * SLICE
-    return min((t // 2**11 - start // 2**11) % 2**53 for t in tokens)
+    """Units of 2^11 from the start of the partition, clockwise, to the nearest of one node's tokens: ascending, in such units."""
+    start = partition * SLICE // 2**11
+    after = bisect_left(tokens, start)
+    return tokens[after] - start if after < len(tokens) else tokens[0] + 2**53 - start
 
 
 def spread(near_first, zones, count):
     """Deals out the zones in rounds; within a round the nearest node of each zone, nearest first."""
-    queues = {}
-    for place, node_id in enumerate(near_first):
-        queues.setdefault(zones[node_id], []).append((place, node_id))
-    dealt = []
-    while queues and len(dealt) < count:
-        dealt += [node_id for _, node_id in sorted(queue.pop(0) for queue in queues.values())]
-        queues = {zone: queue for zone, queue in queues.items() if queue}
-    return dealt[:count]
+    dealt, nodes_of_zone = [], {}
+    for node_id in near_first:
+        zone = zones[node_id]
+        nodes_of_zone[zone] = round_number = nodes_of_zone.get(zone, 0) + 1
+        dealt.append((round_number, node_id))
+    # The sort is stable: within a round the nearest stays first.
+    return [node_id for _, node_id in sorted(dealt, key=itemgetter(0))[:count]]
 
 
 def level_fill(total, weights, least, most):
@@ -81,9 +84,15 @@ def fair_shares(live, count):
     return shares
 
 
+def loads(ids, rows):
+    """How many partitions each node has, 0 included."""
+    counts = Counter(i for row in rows for i in row)
+    return {i: counts[i] for i in ids}
+
+
 def ring_distances(layout, live):
     """The distances of placement format 1: of every partition from each node."""
-    tokens = {s["nodeId"]: [token(s["nodeId"], i) for i in range(virtual_nodes(layout, s))] for s in live}
+    tokens = {s["nodeId"]: sorted(token(s["nodeId"], i) // 2**11 for i in range(virtual_nodes(layout, s))) for s in live}
     return [{i: distance_of(tokens[i], p) for i in tokens} for p in range(PARTITIONS)]
 
 
@@ -95,11 +104,12 @@ def table_of(layout, distances_of=ring_distances, pushes_more=False):
     count = min(layout["replicationFactor"], len(live))
     far = distances_of(layout, live)
     partitions = range(len(far))
-    near_first = [sorted(ids, key=lambda i: (far[p][i], i)) for p in partitions]
+    # Ids ascend and the sort is stable: at equal distances the smaller id is first.
+    near_first = [sorted(ids, key=row.__getitem__) for row in far]
     rows = [set(spread(near_first[p], zones, count)) for p in partitions]
     fair = {i: share * len(far) for i, share in fair_shares(live, count).items()}
     bound = {i: min(len(far), max(math.ceil(f - TINY), math.floor(f * Fraction(21, 20) + TINY))) for i, f in fair.items()}
-    load = {i: sum(i in row for row in rows) for i in ids}
+    load = loads(ids, rows)
 
     def held_far_first(i):
         return sorted((p for p in partitions if i in rows[p]), key=lambda p: (-far[p][i], p))
@@ -205,7 +215,7 @@ def vectors():
             "layout": plan,
             "tokens": [{"nodeId": s, "index": i, "token": f"{token(s, i):016x}"} for s, i in sorted(set(shown))],
             "placements": [{"chunkId": c, "nodes": rows[int(c[:3], 16)]} for c in CHUNK_IDS],
-            "loads": {s["nodeId"]: sum(s["nodeId"] in row for row in rows) for s in plan["nodes"]},
+            "loads": loads([s["nodeId"] for s in plan["nodes"]], rows),
             "chains": chain_count,
             "tableSha256": hashlib.sha256("".join(",".join(row) + "\n" for row in rows).encode()).hexdigest(),
         }

@@ -53,6 +53,7 @@ export function checkPlacement(placement: Placement, layout: Layout): readonly s
   if (placement.replicaCount !== count)
     problems.push(`the replica count is ${placement.replicaCount} instead of ${count}`);
   const loads = new Map<string, number>();
+  const isSpread = spreadCheck(live);
   for (let partition = 0; partition < placement.partitionCount; partition++) {
     const nodes = placement.nodesOfPartition(partition);
     for (const nodeId of nodes) loads.set(nodeId, (loads.get(nodeId) ?? 0) + 1);
@@ -60,12 +61,7 @@ export function checkPlacement(placement: Placement, layout: Layout): readonly s
     if (new Set(nodes).size !== nodes.length) problems.push(`partition ${partition} has a node twice`);
     if (nodes.some((nodeId) => !((byId.get(nodeId)?.weight ?? 0) > 0)))
       problems.push(`partition ${partition} has a node that takes no chunks`);
-    if (
-      !isSpread(
-        nodes.flatMap((nodeId) => byId.get(nodeId) ?? []),
-        live,
-      )
-    )
+    if (!isSpread(nodes.flatMap((nodeId) => byId.get(nodeId) ?? [])))
       problems.push(`partition ${partition} is not spread over the zones`);
   }
   const fair = fairShares(layout.nodes, count);
@@ -77,13 +73,25 @@ export function checkPlacement(placement: Placement, layout: Layout): readonly s
   return problems;
 }
 
-/** Whether each node in turn comes from a zone that, among those with a node left, was used least before it. */
-function isSpread(chosen: readonly LayoutNode[], live: readonly LayoutNode[]): boolean {
+/**
+ * Tells whether each node in turn comes from a zone that, among those with a node left, was used least before it. For distinct nodes that take chunks,
+ * only their zones decide; so each sequence of zones is judged once.
+ */
+function spreadCheck(live: readonly LayoutNode[]): (chosen: readonly LayoutNode[]) => boolean {
   const zoneOf = (node: LayoutNode): string => node.zone ?? `:${node.nodeId}`;
-  return chosen.every((node, position) => {
-    const before = chosen.slice(0, position);
-    const uses = (zone: string): number => before.filter((other) => zoneOf(other) === zone).length;
-    const left = live.filter((other) => !before.includes(other));
-    return left.every((other) => uses(zoneOf(other)) >= uses(zoneOf(node)));
-  });
+  const judge = (chosen: readonly LayoutNode[]): boolean =>
+    chosen.every((node, position) => {
+      const before = chosen.slice(0, position);
+      const uses = (zone: string): number => before.filter((other) => zoneOf(other) === zone).length;
+      const left = live.filter((other) => !before.includes(other));
+      return left.every((other) => uses(zoneOf(other)) >= uses(zoneOf(node)));
+    });
+  const known = new Map<string, boolean>();
+  return (chosen) => {
+    if (new Set(chosen).size < chosen.length || chosen.some((node) => !(node.weight > 0))) return judge(chosen);
+    const zones = chosen.map(zoneOf).join("\n");
+    const answer = known.get(zones) ?? judge(chosen);
+    known.set(zones, answer);
+    return answer;
+  };
 }
