@@ -1,8 +1,11 @@
+import type { Topology } from "@ashlar/sdk/engine";
 import { LIMITS } from "@ashlar/sdk/limits";
 import type { CallOptions, Clock, MetadataExamination } from "@ashlar/sdk/ports";
 
 /** Counting reads every chunk row, which takes seconds for a million of them (`npm run bench:copies`): too long for each call of `health`. */
 const COPIES_INTERVAL_MS = 5 * 60_000;
+/** After other nodes are up than at the last count, it is repeated after thirty times as long as that took. */
+const CHANGED_PAUSE_SHARE = 30;
 
 /** Chunk rows of one page: a read of tens to hundreds of ms, on which nobody waits. */
 const PAGE_ROWS = 20_000;
@@ -17,17 +20,31 @@ export interface CopiesReport {
   readonly short: number;
 }
 
-/** Counts, unless the last count is new enough. */
+/** Counts, unless the last count is new enough and the same nodes are up. */
 export function copiesCounter(
-  options: { readonly metadata: Pick<MetadataExamination, "countCopies">; readonly clock: Clock },
+  options: {
+    readonly metadata: Pick<MetadataExamination, "countCopies">;
+    readonly topology: Pick<Topology, "allStores">;
+    readonly clock: Clock;
+  },
   record: { copies(work: () => Promise<CopiesReport>): Promise<void> },
 ): (call: CallOptions) => Promise<void> {
-  const { metadata, clock } = options;
-  let countedAtMs = Number.NEGATIVE_INFINITY;
+  const { metadata, topology, clock } = options;
+  let last: { readonly atMs: number; readonly tookMs: number; readonly nodesUp: string } | undefined;
   return async (call) => {
-    if (clock.monotonicMs() - countedAtMs < COPIES_INTERVAL_MS) return;
+    const stores = await topology.allStores(call);
+    const upIds = stores.filter(({ available }) => available).map(({ nodeId }) => nodeId);
+    const nodesUp = JSON.stringify(upIds.sort());
+    const startedAtMs = clock.monotonicMs();
+    const pauseMs =
+      last === undefined
+        ? 0
+        : nodesUp === last.nodesUp
+          ? COPIES_INTERVAL_MS
+          : Math.min(COPIES_INTERVAL_MS, last.tookMs * CHANGED_PAUSE_SHARE);
+    if (last !== undefined && startedAtMs - last.atMs < pauseMs) return;
     await record.copies(() => countCopies(metadata, call));
-    countedAtMs = clock.monotonicMs();
+    last = { atMs: clock.monotonicMs(), tookMs: clock.monotonicMs() - startedAtMs, nodesUp };
   };
 }
 

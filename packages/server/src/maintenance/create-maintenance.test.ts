@@ -226,6 +226,11 @@ describe("repair", () => {
     expect(await figure('ashlar_chunks_by_copies{copies="0"}')).toMatch(/ 2$/);
     expect(await figure("ashlar_chunks_short_of_copies")).toMatch(/ 2$/);
     expect(await figure("ashlar_chunks_lost")).toMatch(/ 0$/);
+    // Other nodes are up: what was counted holds no more.
+    await metadata.registerNode({ nodeId: "a", url: "http://x", softwareVersion: "1" });
+    nodes[0]!.up = false;
+    await maintenance.runOnce();
+    expect(await figure('ashlar_chunks_by_copies{copies="1"}')).toMatch(/ 2$/);
   });
 
   it("keeps an entry that nobody can serve, and drops one whose chunk or node is gone", async () => {

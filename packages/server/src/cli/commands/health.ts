@@ -8,7 +8,8 @@ import { askNodes, findClockProblems } from "../health/ask-nodes.ts";
 import { findClusterProblems } from "../health/cluster-problems.ts";
 import type { Finding } from "../health/finding.ts";
 import { findFolderProblems } from "../health/folder-problems.ts";
-import type { Redundancy } from "../health/redundancy.ts";
+import { type Losses, lossesOf } from "../health/losses.ts";
+import { type Redundancy, redundancyFindings } from "../health/redundancy.ts";
 import { findServerProblems } from "../health/server-problems.ts";
 import { CLUSTER_SETTINGS, openCluster, openTransport } from "../open-client.ts";
 import { shellWord } from "../shown-command.ts";
@@ -49,6 +50,8 @@ interface Examination {
   readonly findings: readonly Finding[];
   /** The cluster refused the given API key. */
   readonly isKeyRefused?: boolean;
+  /** Nodes of the cluster whose copies are missing; `undefined` if there are none, or it was not examined. */
+  readonly losses?: Losses | undefined;
 }
 
 async function examine(call: Call, named: string | undefined): Promise<Examination> {
@@ -59,8 +62,12 @@ async function examine(call: Call, named: string | undefined): Promise<Examinati
     try {
       const { findings, isReady, redundancy } = await findServerProblems({ url, transport, signal });
       if (!isReady) return { findings };
-      const cluster = await examineCluster({ ...call, settings: { ...settings, gateway: url } }, redundancy);
-      return { ...cluster, findings: [...findings, ...cluster.findings] };
+      const { losses, ...cluster } = await examineCluster(
+        { ...call, settings: { ...settings, gateway: url } },
+        redundancy,
+      );
+      const ofCopies = redundancyFindings(redundancy ?? {}, systemClock.nowMs(), losses);
+      return { ...cluster, findings: [...findings, ...ofCopies, ...cluster.findings] };
     } finally {
       await transport.close();
     }
@@ -84,7 +91,7 @@ async function examineCluster(call: Call, redundancy?: Redundancy): Promise<Exam
     const answers = await askNodes(snapshot.nodes, signal);
     const nowMs = systemClock.nowMs();
     const findings = findClusterProblems(snapshot, { answers, nowMs, redundancy });
-    return { findings: [...findings, ...findClockProblems(answers, nowMs)] };
+    return { findings: [...findings, ...findClockProblems(answers, nowMs)], losses: lossesOf(snapshot, answers) };
   } catch (error) {
     // A storage node does not offer this service.
     if (AshlarError.is(error, "UNSUPPORTED") || AshlarError.is(error, "OBJECT_NOT_FOUND")) return { findings: [] };

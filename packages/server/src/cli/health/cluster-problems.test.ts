@@ -235,14 +235,28 @@ test("older layouts that stay because a node of the newest one is away for long 
 test("a node that was left out because it is away says since when, and whether its copies are made already", () => {
   const [, , , making] = problems(changed(four(away(12)), { without: ["d"] }));
   expect(making).toMatchObject({
-    level: "warning",
+    level: "broken",
     what: "d has been away for 12m and is not part of the layout; its copies are made on others",
+    why: "until they are made, chunks that it holds have one copy less",
   });
   const [, , , made] = problems(changed(four(away(12)), { without: ["d"], older: false }));
   expect(made).toMatchObject({
     level: "note",
     what: "d has been away for 12m and is not part of the layout; no chunk follows a layout that names it",
   });
+});
+
+test("a node that was stopped in order is a warning while its copies are made; one that is away beside others says so", () => {
+  const stopped = { state: "stopped", lastHeartbeatAtMs: NOW_MS - 12 * MINUTE_MS } as const;
+  expect(problems(changed(four(stopped), { without: ["d"] }))[3]).toMatchObject({ level: "warning" });
+  const [a, b, c, d] = four(away(12));
+  const lostDisk = { kind: "emptied", atMs: NOW_MS, chunkCount: 1, bytesUsed: 1, isQueued: true } as const;
+  const found = problems(changed([a!, { ...b!, ...away(9) }, { ...c!, lostDisk }, d!], { without: ["d"] }));
+  expect(found[3]).toMatchObject({
+    level: "broken",
+    why: expect.stringMatching(/fewer still: copies on b, c are missing too$/),
+  });
+  expect(found.at(-1)?.why).toMatch(/, and copies on b, c, d are missing$/);
 });
 
 test("copies of a node that is away were made only if a count since then says so; it says how old it is", () => {
@@ -276,7 +290,7 @@ test("copies of a node that is away were made only if a count since then says so
     what: expect.stringMatching(/but 2 copies wait for repair \(counted 20s ago\)$/),
   });
   expect(told(MOVING, true)).toMatchObject({
-    level: "warning",
+    level: "broken",
     what: expect.stringMatching(/; its copies are made on others: 5 chunks are behind \(counted 1m ago\)$/),
   });
 });

@@ -3,7 +3,7 @@ import { majority } from "@ashlar/sdk/engine";
 import { LIMITS } from "@ashlar/sdk/limits";
 import { type Layout, type LostDisk, lostDiskWords, type NodeRecord, shownUrl } from "@ashlar/sdk/ports";
 import { createPlacement } from "@ashlar/sdk/ring";
-import { DISK_RESERVE_BYTES, lostDiskAction } from "../../node/index.ts";
+import { lostDiskAction } from "../../node/index.ts";
 import { formatBytes, formatCount, formatDuration, formatShare, formatTime } from "../../observability/format.ts";
 import { awaySinceMs } from "../layout/away-since.ts";
 import { layoutsPlacingOn } from "../layout/layouts-in-use.ts";
@@ -11,6 +11,8 @@ import { answerFinding, isUsable, type NodeAnswers } from "./ask-nodes.ts";
 import { completeText } from "./copies.ts";
 import { ageText } from "./figure-age.ts";
 import { diskFinding, type Finding } from "./finding.ts";
+import { lossesOf, lossesText, movingWhy } from "./losses.ts";
+import { type NodeState, nodeState } from "./node-state.ts";
 import type { Redundancy } from "./redundancy.ts";
 
 /** What {@link findClusterProblems} knows besides the registry. */
@@ -146,7 +148,8 @@ function unplacedFinding(node: NodeRecord, context: NodeContext): Finding {
   };
 }
 
-function unplacedAwayFinding(node: NodeRecord, isNeeded: boolean, { nowMs, redundancy }: NodeContext): Finding {
+function unplacedAwayFinding(node: NodeRecord, isNeeded: boolean, context: NodeContext): Finding {
+  const { nowMs, redundancy } = context;
   const { nodeId } = node;
   const what = `${nodeId} has been away for ${awayFor(node, nowMs)} and is not part of the layout`;
   const back = `start it again, and it joins the layout by itself, unless it was taken out: then also ashlar layout --weights ${nodeId}=1`;
@@ -156,10 +159,11 @@ function unplacedAwayFinding(node: NodeRecord, isNeeded: boolean, { nowMs, redun
       moves === undefined || moves.chunkCount === 0
         ? ""
         : `: ${formatCount(moves.chunkCount, "chunk")} ${moves.chunkCount === 1 ? "is" : "are"} behind${ageText(moves.countedAtMs, nowMs)}`;
+    // As bad as before it was left out, until the copies are there; a node that was stopped in order has its disk.
     return {
-      level: "warning",
+      level: node.state === "stopped" ? "warning" : "broken",
       what: `${what}; its copies are made on others${left}`,
-      why: "until they are made, chunks that it holds have one copy less",
+      why: `until they are made, chunks that it holds have one copy less${fewerText(node, context)}`,
       action: `${back}; if it is gone for good, nothing`,
     };
   }
@@ -205,6 +209,14 @@ function copiesWithout(
     : { isComplete: false, text: `no chunk follows a layout that names it, but only ${complete}` };
 }
 
+/** That other nodes lack copies too, so that some chunks have fewer copies still. */
+function fewerText({ nodeId }: NodeRecord, { snapshot, answers }: NodeContext): string {
+  const others = lossesOf(snapshot, answers)?.nodeIds.filter((other) => other !== nodeId) ?? [];
+  return others.length === 0
+    ? ""
+    : `, and some fewer still: copies on ${lossesText({ nodeIds: others })} are missing too`;
+}
+
 const awayFor = ({ lastHeartbeatAtMs }: NodeRecord, nowMs: number): string =>
   formatDuration(Math.max(0, Math.round((nowMs - lastHeartbeatAtMs) / 1000) * 1000));
 
@@ -236,12 +248,14 @@ function olderLayoutFindings(
       },
     ];
   }
+  // With figures, the finding about them says it.
   if (redundancy.moves !== undefined) return [];
+  const losses = lossesOf({ nodes, layouts: [newest, ...older] }, answers);
   return [
     {
       level: "note",
       what: `some chunks still follow older layouts (${versions}): their copies are moving to where layout ${newest.layoutVersion} wants them`,
-      why: "they have all their copies where the older layouts placed them, and are read there",
+      why: movingWhy(losses),
       action: "keep the nodes of the older layouts running until nothing is behind: ashlar layout show",
     },
   ];
@@ -312,24 +326,6 @@ function findWriteProblems(snapshot: ClusterSnapshot, layout: Layout, answers: N
     });
   }
   return findings;
-}
-
-type NodeState = "writable" | "full" | "away";
-
-/**
- * What a node says now counts more than its last heartbeat. If this machine does not reach it, the heartbeat counts: gateways may reach it.
- */
-function nodeState(node: NodeRecord | undefined, answers: NodeAnswers): NodeState {
-  if (node?.state !== "up" || !isUsable(node)) return "away";
-  const answer = answers.get(node.nodeId);
-  if (answer === undefined || "reason" in answer) {
-    if (answer?.isRefused) return "away";
-    const { bytesFree = 0, bytesTotal = 0 } = node.stats ?? {};
-    return bytesTotal > 0 && bytesFree < DISK_RESERVE_BYTES ? "full" : "writable";
-  }
-  if (!answer.ready || answer.checks.registry === "refused" || answer.checks.registry === "its clock differs")
-    return "away";
-  return answer.checks.store === "read-only" ? "full" : "writable";
 }
 
 function actionFor(away: readonly string[], full: readonly string[]): string {

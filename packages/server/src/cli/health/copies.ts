@@ -3,6 +3,7 @@ import { formatCount } from "../../observability/format.ts";
 import type { Figures } from "./ask-server.ts";
 import { ageText, countedAgo } from "./figure-age.ts";
 import type { Finding } from "./finding.ts";
+import { type Losses, lossesText } from "./losses.ts";
 
 /** Chunks by their copies, as a gateway last counted them. */
 export interface CountedCopies {
@@ -44,16 +45,31 @@ export function completeText({ byCopies, short, countedAtMs }: CountedCopies, no
   return `${total - short} of ${formatCount(total, "chunk")} ${total === 1 ? "has" : "have"} all copies (${countedAgo(countedAtMs, nowMs)})`;
 }
 
-/** What the count means. */
-export function copiesFindings(copies: CountedCopies | undefined, nowMs: number): readonly Finding[] {
+/** What the count means. One from before nodes were lost says little, and says so. */
+export function copiesFindings(
+  copies: CountedCopies | undefined,
+  nowMs: number,
+  losses?: Losses | undefined,
+): readonly Finding[] {
   if (copies === undefined) return [];
+  const isFromBefore = losses !== undefined && copies.countedAtMs < losses.sinceMs;
   const { byCopies, lost, short, countedAtMs } = copies;
   const age = ageText(countedAtMs, nowMs);
   const [none = 0, one = 0] = byCopies;
   const unreachable = Math.max(0, none - lost);
   // Chunks of a layout that asks for one copy are not short of copies.
   const atRisk = Math.max(0, Math.min(one, short - none));
-  const findings: Finding[] = [{ level: "ok", what: copiesLine(copies, nowMs) }];
+  const line = copiesLine(copies, nowMs);
+  const findings: Finding[] = [
+    isFromBefore
+      ? {
+          level: "note",
+          what: `${line}, before ${lossesText(losses)} ${losses.nodeIds.length === 1 ? "was" : "were"} lost or went away`,
+          why: "copies there are counted as if they were there",
+          action: "gateways count again within minutes: ask again then",
+        }
+      : { level: "ok", what: line },
+  ];
   const which = "see which objects: ashlar fsck, with the DATABASE_URL of the cluster";
   if (lost > 0) {
     findings.push({

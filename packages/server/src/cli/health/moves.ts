@@ -2,6 +2,7 @@ import { formatCount } from "../../observability/format.ts";
 import type { Figures } from "./ask-server.ts";
 import { ageText } from "./figure-age.ts";
 import type { Finding } from "./finding.ts";
+import { type Losses, movingWhy } from "./losses.ts";
 import { endText, expectedEndOf, workTimeOf } from "./work-times.ts";
 
 /** Chunks that do not follow the newest layout yet, as a gateway last counted them. */
@@ -44,14 +45,18 @@ export function movesLine(
   return `${formatCount(layoutCount, "layout")} are in use: copies are moving to where the newest one wants them`;
 }
 
-/** What it means that chunks are behind: nothing is wrong. */
-export function movesFindings(moves: MovingChunks | undefined, nowMs: number): readonly Finding[] {
+/** What it means that chunks are behind: nothing is wrong with that, but copies may be missing meanwhile. */
+export function movesFindings(
+  moves: MovingChunks | undefined,
+  nowMs: number,
+  losses?: Losses | undefined,
+): readonly Finding[] {
   if (moves === undefined) return [];
   return [
     {
       level: "note",
-      what: movesLine(moves, nowMs),
-      why: "chunks that are behind have all their copies where the older layout placed them, and are read there",
+      what: movesLine(losses === undefined ? moves : { ...moves, expectedEndAtMs: undefined }, nowMs),
+      why: movingWhy(losses),
       action: "keep the nodes of the older layouts running until nothing is behind: ashlar layout show",
     },
   ];

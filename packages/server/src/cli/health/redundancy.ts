@@ -1,7 +1,9 @@
 import { type Figures, readFigures } from "./ask-server.ts";
-import { type CountedCopies, copiesLine, copiesOf, countTimeOf } from "./copies.ts";
-import { type MovingChunks, movesLine, movesOf } from "./moves.ts";
-import { repairsLine, repairsOf, type WaitingRepairs } from "./repairs.ts";
+import { type CountedCopies, copiesFindings, copiesLine, copiesOf, countTimeOf } from "./copies.ts";
+import type { Finding } from "./finding.ts";
+import type { Losses } from "./losses.ts";
+import { type MovingChunks, movesFindings, movesLine, movesOf } from "./moves.ts";
+import { repairFindings, repairsLine, repairsOf, type WaitingRepairs } from "./repairs.ts";
 import { expectedEndOf, workTimeOf } from "./work-times.ts";
 
 /** How safe the chunks of a cluster are: the last count of their copies, what repair has still to do, and what moves after a change of the layout. */
@@ -56,5 +58,18 @@ export function redundancyLines({ copies, repairs, moves }: Redundancy, nowMs: n
     ...(copies === undefined ? [] : [copiesLine(copies, nowMs)]),
     ...(moves === undefined ? [] : [movesLine(moves, nowMs)]),
     ...(repairs === undefined ? [] : [repairsLine(repairs, nowMs)]),
+  ];
+}
+
+/** What the figures mean. @param losses what the registry says now; default: nobody could ask it, or nothing is lost. */
+export function redundancyFindings(
+  { copies, repairs, moves }: Redundancy,
+  nowMs: number,
+  losses?: Losses | undefined,
+): readonly Finding[] {
+  return [
+    ...movesFindings(moves, nowMs, losses),
+    ...repairFindings(repairs, nowMs, losses),
+    ...copiesFindings(copies, nowMs, losses),
   ];
 }

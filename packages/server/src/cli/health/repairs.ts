@@ -3,6 +3,7 @@ import type { Figures } from "./ask-server.ts";
 import { copiesOf, countTimeOf } from "./copies.ts";
 import { ageText } from "./figure-age.ts";
 import type { Finding } from "./finding.ts";
+import type { Losses } from "./losses.ts";
 import { movesOf } from "./moves.ts";
 import { endText, expectedEndOf, workTimeOf } from "./work-times.ts";
 
@@ -71,9 +72,21 @@ function timeText({ sizeBytes, bytesPerSecond, expectedEndAtMs }: WaitingRepairs
   return `: about ${formatDuration(leftMs)} at ${formatRate(bytesPerSecond, 1)}, if all nodes are up`;
 }
 
-/** What it means that copies wait. */
-export function repairFindings(waiting: WaitingRepairs | undefined, nowMs: number): readonly Finding[] {
-  if (waiting === undefined) return [];
+/** What it means that copies wait. While nodes are lost, copies are missing whatever an older count says, and no end is known. */
+export function repairFindings(
+  counted: WaitingRepairs | undefined,
+  nowMs: number,
+  losses?: Losses | undefined,
+): readonly Finding[] {
+  if (counted === undefined) return [];
+  const waiting: WaitingRepairs =
+    losses === undefined
+      ? counted
+      : {
+          ...counted,
+          kind: counted.kind === "moving" ? "mixed" : counted.kind,
+          ...{ bytesPerSecond: 0, expectedEndAtMs: undefined },
+        };
   const findings: Finding[] = [
     waiting.kind === "moving" ? movingFinding(waiting, nowMs) : missingFinding(waiting, nowMs),
   ];

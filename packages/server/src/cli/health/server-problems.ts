@@ -2,12 +2,9 @@ import { AshlarError } from "@ashlar/sdk/errors";
 import { systemClock, type Transport } from "@ashlar/sdk/ports";
 import { formatBytes, formatCount } from "../../observability/format.ts";
 import { askReadiness, type Figures, readFigures } from "./ask-server.ts";
-import { copiesFindings } from "./copies.ts";
 import { checkFinding, clockFinding, diskFinding, type Finding } from "./finding.ts";
 import { damagedMetadata } from "./folder-problems.ts";
-import { movesFindings } from "./moves.ts";
 import { type Redundancy, redundancyOf } from "./redundancy.ts";
-import { repairFindings } from "./repairs.ts";
 import { scrubFindings } from "./scrubs.ts";
 
 /** What {@link findServerProblems} asks. */
@@ -23,7 +20,7 @@ export interface ServerExamination {
   readonly findings: readonly Finding[];
   /** It and its dependencies are ready, so it can be asked about its cluster. */
   readonly isReady: boolean;
-  /** What the server tells of its cluster's copies; findings say so. */
+  /** What the server tells of its cluster's copies; the registry says what that means: `redundancyFindings`. */
   readonly redundancy?: Redundancy | undefined;
 }
 
@@ -64,16 +61,11 @@ export async function findServerProblems({ url, transport, signal }: ServerToExa
 function maintenanceProblems(figure: Figures | undefined): readonly Finding[] {
   const damages = figure?.("ashlar_metadata_problems") ?? 0;
   const refusing = figure?.("ashlar_stores_refusing") ?? 0;
-  const { moves, repairs, copies } = redundancyOf(figure);
-  const nowMs = systemClock.nowMs();
   return [
     ...(damages === 0 ? [] : [damagedMetadata(`${formatCount(damages, "finding")}, listed in the gateway's log`)]),
     ...(refusing === 0 ? [] : [refusingStores(refusing)]),
     ...damagedCopies(figure),
     ...scrubFindings(figure),
-    ...movesFindings(moves, nowMs),
-    ...repairFindings(repairs, nowMs),
-    ...copiesFindings(copies, nowMs),
   ];
 }
 

@@ -1,0 +1,42 @@
+import type { ClusterSnapshot } from "@ashlar/sdk";
+import { awaySinceMs } from "../layout/away-since.ts";
+import type { NodeAnswers } from "./ask-nodes.ts";
+import { nodeState } from "./node-state.ts";
+
+/** Nodes whose copies count for some chunk, and are not there now. */
+export interface Losses {
+  /** Nodes that a layout in use places chunks on and that are away, or lost their disk. */
+  readonly nodeIds: readonly string[];
+  /** When the last of them was lost, in ms since the Unix epoch: a count from before took its copies for ones that are there. */
+  readonly sinceMs: number;
+}
+
+/** Names of one finding: a zone may have hundreds of nodes. */
+const NAMED_MAX = 5;
+
+/** @returns `undefined` if nothing is lost, as far as the registry and the nodes say. */
+export function lossesOf({ nodes, layouts }: ClusterSnapshot, answers: NodeAnswers): Losses | undefined {
+  const placed = new Set(
+    layouts.flatMap((layout) => layout.nodes.filter(({ weight }) => weight > 0).map(({ nodeId }) => nodeId)),
+  );
+  const lost = nodes.filter(
+    (node) => placed.has(node.nodeId) && (nodeState(node, answers) === "away" || node.lostDisk !== undefined),
+  );
+  if (lost.length === 0) return undefined;
+  const times = lost.map((node) => (nodeState(node, answers) === "away" ? awaySinceMs([node]) : node.lostDisk?.atMs));
+  return { nodeIds: lost.map(({ nodeId }) => nodeId), sinceMs: Math.max(...times.map((atMs = 0) => atMs)) };
+}
+
+/** The nodes as words. */
+export function lossesText({ nodeIds }: Pick<Losses, "nodeIds">): string {
+  const named = nodeIds.slice(0, NAMED_MAX).join(", ");
+  return nodeIds.length <= NAMED_MAX ? named : `${named} and ${nodeIds.length - NAMED_MAX} others`;
+}
+
+/** Where the copies of chunks are that follow an older layout, for findings about them. */
+export function movingWhy(losses: Losses | undefined): string {
+  const where = "chunks that are behind are read where the older layout placed them";
+  return losses === undefined
+    ? `${where}: none of these copies is known to be missing`
+    : `${where}, and copies on ${lossesText(losses)} are missing`;
+}
