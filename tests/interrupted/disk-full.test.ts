@@ -1,11 +1,10 @@
-import { execFileSync } from "node:child_process";
-import { mkdir } from "node:fs/promises";
 import { embedded } from "@ashlar/adapters/embedded";
 import { direct, gateway } from "@ashlar/adapters/node";
 import { createClient, fixed, KIB, MIB } from "@ashlar/sdk";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { scriptedBody, slices } from "../support/bodies.ts";
 import { expectCode } from "../support/expect-code.ts";
+import { mayMount, mountSmallDisk, type SmallDisk } from "../support/small-disk.ts";
 import { createTempFolder, type TempFolder } from "../support/temp-folder.ts";
 import { testBytes, testStream } from "../support/test-bytes.ts";
 import { startTestCluster } from "../support/test-cluster.ts";
@@ -14,31 +13,20 @@ const DISK = 8 * MIB;
 const CHUNK = 256 * KIB;
 
 let folder: TempFolder;
-const mounted: string[] = [];
+const disks: SmallDisk[] = [];
 
 /** A disk of 8 MiB. */
-async function smallDisk(name: string): Promise<string> {
-  const path = folder.at(name);
-  await mkdir(path);
-  execFileSync("mount", ["-t", "tmpfs", "-o", `size=${DISK}`, "tmpfs", path]);
-  mounted.push(path);
-  return path;
-}
-
-function mayMount(): boolean {
-  try {
-    execFileSync("unshare", ["--mount", "true"], { stdio: "ignore" });
-    return process.getuid?.() === 0;
-  } catch {
-    return false;
-  }
+async function smallDisk(name: string): Promise<SmallDisk> {
+  const disk = await mountSmallDisk(folder.at(name), DISK);
+  disks.push(disk);
+  return disk;
 }
 
 beforeAll(async () => {
   folder = await createTempFolder();
 });
 afterAll(async () => {
-  for (const path of mounted) execFileSync("umount", ["-l", path]);
+  for (const disk of disks) await disk[Symbol.asyncDispose]();
   await folder[Symbol.asyncDispose]();
 });
 
@@ -47,9 +35,10 @@ describe.skipIf(!mayMount())("a disk that is full", { timeout: 60_000 }, () => {
   test.each(["gateway", "direct"] as const)(
     "on every node ends an upload with DISK_FULL, mid-body (%s seat)",
     async (seat) => {
-      const disks = new Map<string, string>();
-      for (const nodeId of ["node-1", "node-2", "node-3"]) disks.set(nodeId, await smallDisk(`${seat}-${nodeId}`));
-      const cluster = await startTestCluster({ nodePath: (nodeId) => disks.get(nodeId)! });
+      const paths = new Map<string, string>();
+      for (const nodeId of ["node-1", "node-2", "node-3"])
+        paths.set(nodeId, (await smallDisk(`${seat}-${nodeId}`)).path);
+      const cluster = await startTestCluster({ nodePath: (nodeId) => paths.get(nodeId)! });
       const { url, apiKey } = cluster;
       const client = createClient(seat === "gateway" ? gateway({ url, apiKey }) : direct({ url, apiKey }));
       try {
@@ -80,7 +69,7 @@ describe.skipIf(!mayMount())("a disk that is full", { timeout: 60_000 }, () => {
   );
 
   test("on one of three nodes does not stop an upload; what it lacks is queued for repair", async () => {
-    const small = await smallDisk("one-of-three");
+    const { path: small } = await smallDisk("one-of-three");
     await using others = await createTempFolder();
     const cluster = await startTestCluster({
       nodePath: (nodeId) => (nodeId === "node-2" ? small : others.at(nodeId)),
@@ -103,7 +92,7 @@ describe.skipIf(!mayMount())("a disk that is full", { timeout: 60_000 }, () => {
   });
 
   test("below an embedded store ends an upload with DISK_FULL; a delete makes room", async () => {
-    const path = await smallDisk("embedded");
+    const { path } = await smallDisk("embedded");
     await using client = createClient(embedded({ path }));
     await client.createBucket({ bucket: "box" });
     const kept = { bucket: "box", key: "kept" };

@@ -6,6 +6,7 @@ import { createClient } from "@ashlar/sdk";
 import { isErrorCode } from "@ashlar/sdk/errors";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { parse } from "yaml";
+import { putEverywhere } from "../support/put-everywhere.ts";
 import { startServerProcess } from "../support/server-process.ts";
 import { createTempFolder } from "../support/temp-folder.ts";
 import { type PromQlUse, parsePromQl, seriesOf } from "./promql.ts";
@@ -120,8 +121,9 @@ async function makeTraffic(cluster: SmallCluster): Promise<void> {
   await using client = createClient(gateway({ url: gatewayProcess.url, apiKey }));
   await client.createBucket({ bucket: "watched" });
   await client.createBucket({ bucket: "watched" }).catch(() => {});
-  const body = (): Uint8Array => new Uint8Array(randomBytes(200_000));
-  await client.putObject({ bucket: "watched", key: "a", body: body() });
+  const body = (): Uint8Array<ArrayBuffer> => new Uint8Array(randomBytes(200_000));
+  // All copies are damaged then, and a node makes its folder of chunks with its first one.
+  await putEverywhere(client, { bucket: "watched", key: "a", body: body() });
   await (await client.getObject({ bucket: "watched", key: "a" })).bytes();
   await meetDamage(cluster);
   await nodes[2]?.kill();

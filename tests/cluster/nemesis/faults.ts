@@ -1,6 +1,7 @@
 import { rm } from "node:fs/promises";
 import { createSeededRandom, type SeededRandom } from "../../support/seeded-random.ts";
 import { type DamageKind, damage, type HealingCounts, heal } from "./damage.ts";
+import { fillDisk } from "./full-disk.ts";
 import type { Finding } from "./history.ts";
 import { type NemesisServers, pause, type Server, signal as sendSignal } from "./servers.ts";
 import { lacks } from "./whole.ts";
@@ -18,6 +19,7 @@ const ROWS = {
     "flip bits",
     "truncate chunks",
     "delete chunks",
+    "fill a disk",
     "drain a node",
     "add a node",
     "remove a node",
@@ -176,6 +178,8 @@ async function cause(fault: Fault, options: FaultOptions): Promise<Caused> {
     case "truncate chunks":
     case "delete chunks":
       return await takeForGood(fault, node, options, () => damageAndHeal(fault, node, options));
+    case "fill a disk":
+      return await fill(fault, options);
     case "wipe a node":
       return await takeForGood(fault, node, options, () => wipe(node, options));
     case "drain a node":
@@ -285,6 +289,21 @@ async function takeForGood(
   return { kind: fault.kind, of: node.name };
 }
 
+/** Where no disk may be mounted, a node is killed instead. Half of the nodes start again while the disk is full. */
+async function fill(fault: Fault, { servers, signal, record }: FaultOptions): Promise<Caused> {
+  const { which, length, seed } = fault;
+  const withDisk = servers.nodes.filter(({ disk }) => disk !== undefined);
+  const node = withDisk[Math.floor(which * withDisk.length)];
+  if (node === undefined) {
+    const killed = servers.nodes[Math.floor(which * servers.nodes.length)] as Server;
+    await kill(killed, 500 + length * 5000, signal);
+    return { kind: "kill a node", of: killed.name };
+  }
+  const filled = { servers, node, isRestarted: seed % 2 === 0, seed, rest: () => rest(1000 + length * 6000, signal) };
+  record.findings.push(...(await fillDisk(filled)));
+  return { kind: "fill a disk", of: filled.isRestarted ? `${node.name}, and start it again meanwhile` : node.name };
+}
+
 async function wipe(node: Server, { record }: FaultOptions): Promise<void> {
   record.wipes.push({ nodeId: node.name, atMs: performance.now() });
   await node.kill();
@@ -332,12 +351,14 @@ async function remove(node: Server, { servers, signal }: FaultOptions): Promise<
 }
 
 /** Stops a node that was removed, if no layout in use names it. @returns whether it did. */
-export async function stopIfUnneeded({ metadata, leaving }: NemesisServers, node: Server): Promise<boolean> {
+export async function stopIfUnneeded(servers: NemesisServers, node: Server): Promise<boolean> {
+  const { metadata, leaving } = servers;
   const { layouts } = await metadata.clusterSnapshot().catch(() => ({ layouts: [] }));
   if (layouts.length === 0 || layouts.some(({ nodes }) => nodes.some(({ nodeId }) => nodeId === node.name)))
     return false;
   await node.kill();
   leaving.splice(leaving.indexOf(node), 1);
+  await servers.dropDisk(node);
   return true;
 }
 

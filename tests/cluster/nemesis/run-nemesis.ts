@@ -39,6 +39,7 @@ export async function runNemesis(options: NemesisOptions): Promise<NemesisReport
   try {
     await servers.seats[0]?.client.createBucket({ bucket: BUCKET, ifMissing: true });
     const say = timed(options.say);
+    if (!servers.hasDisks) say("no disk is filled: that needs the right to mount one");
     const parts = { servers, ledger: createLedger(), contents: createContents(seed), record: createFaultRecord() };
     await runFor(seconds, parts, { ...options, say });
     say("faults and clients have ended");

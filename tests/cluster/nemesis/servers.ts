@@ -5,13 +5,14 @@ import { fileURLToPath } from "node:url";
 import { type RunningPostgres, startLocalPostgres } from "@ashlar/adapters/local-postgres";
 import { openPostgresMetadataStore } from "@ashlar/adapters/metadata-store/postgres";
 import { direct, gateway } from "@ashlar/adapters/node";
-import { createClient, fixed, type ObjectClient } from "@ashlar/sdk";
+import { createClient, fixed, MIB, type ObjectClient } from "@ashlar/sdk";
 import { type MetadataStore, systemRandom } from "@ashlar/sdk/ports";
 import { createApiKey } from "@ashlar/server";
 import pg from "pg";
 import { NODEJS_ARGUMENTS } from "../../support/ashlar-program.ts";
 import { freePort } from "../../support/free-ports.ts";
 import { type ServerProcess, startServerProcess } from "../../support/server-process.ts";
+import { mayMount, mountSmallDisk, type SmallDisk } from "../../support/small-disk.ts";
 import { startTcpProxy, type TcpProxy } from "../../support/tcp-proxy.ts";
 import { createTempFolder, type TempFolder } from "../../support/temp-folder.ts";
 import { CHUNK_BYTES } from "./contents.ts";
@@ -21,6 +22,9 @@ const NODES = 6;
 const GATEWAYS = 2;
 const GATEWAY_PROGRAM = fileURLToPath(new URL("gateway-program.ts", import.meta.url));
 const HEARTBEAT_MS = "500";
+/** So many nodes at a time have a disk of their own, which can be filled: it takes memory, in a long run a GiB each. */
+const DISKS = 2;
+const DISK_BYTES = 8192 * MIB;
 /** A server that cannot start, because the database is away, is started again. */
 const START_LIMIT_MS = 120_000;
 const START_PAUSE_MS = 300;
@@ -37,6 +41,8 @@ export class Server {
   readonly folder: string | undefined;
   /** Of a node: gateways and direct clients reach it through this; it reaches the database by itself. */
   readonly link: TcpProxy | undefined;
+  /** Of a node: the disk that its folder is on, if it is its own. */
+  readonly disk: SmallDisk | undefined;
   readonly #start: () => Promise<ServerProcess>;
   #process: ServerProcess | undefined;
   /** Logs of the processes that ended. */
@@ -45,11 +51,12 @@ export class Server {
   constructor(
     name: string,
     start: () => Promise<ServerProcess>,
-    { folder, link }: { readonly folder?: string; readonly link?: TcpProxy } = {},
+    parts: { readonly folder?: string; readonly link?: TcpProxy; readonly disk?: SmallDisk | undefined } = {},
   ) {
     this.name = name;
-    this.folder = folder;
-    this.link = link;
+    this.folder = parts.folder;
+    this.link = parts.link;
+    this.disk = parts.disk;
     this.#start = start;
   }
 
@@ -60,6 +67,11 @@ export class Server {
 
   get isRunning(): boolean {
     return this.#process !== undefined && !this.#process.hasEnded();
+  }
+
+  /** Its own address, without the link. */
+  get url(): string {
+    return this.#process?.url ?? "";
   }
 
   log(): string {
@@ -124,9 +136,12 @@ export class NemesisServers {
   readonly leaving: Server[] = [];
   readonly seats: Seat[] = [];
   readonly metadata: MetadataStore;
-  readonly #clusterKey = randomBytes(32).toString("hex");
+  readonly clusterKey: string = randomBytes(32).toString("hex");
+  /** Whether nodes have disks that can be filled. */
+  readonly hasDisks: boolean = mayMount();
   readonly #pool: pg.Pool;
   readonly #links: TcpProxy[] = [];
+  readonly #disks = new Set<SmallDisk>();
   #nodesMade = 0;
 
   private constructor(
@@ -165,7 +180,7 @@ export class NemesisServers {
       const port = await freePort();
       const name = `gateway-${index}`;
       const given: GatewayProgramOptions = {
-        ...{ databaseUrl: this.postgres.url, clusterKey: this.#clusterKey, port },
+        ...{ databaseUrl: this.postgres.url, clusterKey: this.clusterKey, port },
         ...PERIODS,
       };
       const env = { NEMESIS_GATEWAY: JSON.stringify(given) };
@@ -185,7 +200,9 @@ export class NemesisServers {
   /** Starts a new node, which joins the layout. */
   async addNode(): Promise<Server> {
     const nodeId = `n${++this.#nodesMade}`;
-    const folder = this.folder.at(nodeId);
+    const disk = await this.#mountDisk(nodeId);
+    // A node that loses everything loses a folder: its disk stays mounted.
+    const folder = this.folder.at(nodeId, "data");
     const port = String(await freePort());
     const link = await startTcpProxy(`http://127.0.0.1:${port}`);
     const own = [
@@ -193,14 +210,28 @@ export class NemesisServers {
       ...["--heartbeat-interval", HEARTBEAT_MS, "--scrub-period", "5s", "--scrub-rate", "1GiB"],
     ];
     const env = {
-      ...{ DATABASE_URL: this.postgres.url, CLUSTER_KEY: this.#clusterKey },
+      ...{ DATABASE_URL: this.postgres.url, CLUSTER_KEY: this.clusterKey },
       ...{ ASHLAR_DURABILITY: "os", REPLICATION_FACTOR: "3" },
     };
-    const node = new Server(nodeId, () => startServerProcess(["node", ...own], env), { folder, link });
+    const node = new Server(nodeId, () => startServerProcess(["node", ...own], env), { folder, link, disk });
     await node.start();
     this.nodes.push(node);
     this.#links.push(link);
     return node;
+  }
+
+  async #mountDisk(nodeId: string): Promise<SmallDisk | undefined> {
+    const taken = [...this.nodes, ...this.leaving].filter(({ disk }) => disk !== undefined);
+    if (!this.hasDisks || taken.length >= DISKS) return undefined;
+    const disk = await mountSmallDisk(this.folder.at(nodeId), DISK_BYTES);
+    this.#disks.add(disk);
+    return disk;
+  }
+
+  /** Takes away the disk of a node that has left. */
+  async dropDisk({ disk }: Server): Promise<void> {
+    if (disk === undefined || !this.#disks.delete(disk)) return;
+    await disk[Symbol.asyncDispose]();
   }
 
   get all(): readonly Server[] {
@@ -253,6 +284,7 @@ export class NemesisServers {
     await this.metadata.close();
     await this.#pool.end().catch(() => {});
     await this.postgres.dispose();
+    for (const disk of this.#disks) await disk[Symbol.asyncDispose]();
     await rm(this.folder.path, { recursive: true, force: true, maxRetries: 3 });
   }
 }

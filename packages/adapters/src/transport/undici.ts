@@ -3,6 +3,7 @@ import { LIMITS, MIB } from "@ashlar/sdk/limits";
 import { checkOptions, type Transport } from "@ashlar/sdk/ports";
 import { createHttpTransport, type HttpExchange, type HttpRequest } from "@ashlar/sdk/transport/http";
 import { Agent, type Dispatcher } from "undici";
+import { descriptorShortage } from "../internal/descriptor-shortage.ts";
 
 /** Options of {@link undiciTransport}. */
 export interface UndiciTransportOptions {
@@ -88,6 +89,9 @@ const NO_ANSWER = /^(E[A-Z]+|EAI_[A-Z]+|UND_ERR_(SOCKET|[A-Z]+_TIMEOUT))$/;
 
 /** Says which server was called and why it gave no answer; any other error passes, for the rules of all transports. */
 function unreachable(error: unknown, url: string): unknown {
+  // It says nothing about the server, which must not count as away.
+  const shortage = descriptorShortage(error);
+  if (shortage !== undefined) return new AshlarError("OVERLOADED", shortage, { cause: error, details: { url } });
   const reason = error instanceof Error && "code" in error ? String(error.code) : "";
   if (AshlarError.is(error) || reason === "EPROTO" || !NO_ANSWER.test(reason)) return error;
   return new AshlarError("NODE_UNAVAILABLE", `the server at ${url} cannot be reached or went away (${reason})`, {

@@ -26,6 +26,7 @@ import { type ClusterKeys, createGrantKeeper, type GrantKeeper } from "../grants
 import { answersInTime } from "../http/answers-in-time.ts";
 import { HTTP_LIMITS } from "../http/bounds/http-limits.ts";
 import type { CorsOptions } from "../http/cors.ts";
+import type { Descriptors } from "../http/descriptors.ts";
 import { type FetchHandler, toFetchHandler } from "../http/fetch-handler.ts";
 import { GATEWAY_PATHS } from "../http/gateway-paths.ts";
 import type { Readiness } from "../http/health-routes.ts";
@@ -91,6 +92,8 @@ export interface GatewayCoreOptions {
   /** Default: no web page may call. */
   readonly cors?: CorsOptions | undefined;
   readonly requestsInFlightMax?: number | undefined;
+  /** Of the process, if the gateway is all of it. Default: it takes CONNECTIONS_MAX connections. */
+  readonly descriptors?: Descriptors | undefined;
   /** Bytes of request bodies held at once; default BYTES_IN_FLIGHT_MAX. */
   readonly bytesInFlightMax?: number | undefined;
 
@@ -165,6 +168,7 @@ export function createGatewayCore(given: GatewayCoreOptions): GatewayCore {
     requestsInFlightMax: options.requestsInFlightMax,
     bytesInFlightMax: options.bytesInFlightMax,
     operationsApart: options.operationsApart,
+    descriptors: options.descriptors,
     cors: options.cors,
     logger,
     metrics,

@@ -3,6 +3,7 @@ import type { Clock } from "@ashlar/sdk/ports";
 import type { Metrics } from "../observability/metrics.ts";
 import type { Admission } from "./bounds/admission.ts";
 import { HTTP_LIMITS } from "./bounds/http-limits.ts";
+import type { Descriptors } from "./descriptors.ts";
 import type { HttpHandler } from "./http-handler.ts";
 import { jsonResponse } from "./json-response.ts";
 
@@ -22,6 +23,7 @@ export type CheckWord =
   | "away"
   | "does not answer"
   | "overloaded"
+  | "used up"
   | "some were damaged"
   | "fails"
   | "overdue"
@@ -42,6 +44,7 @@ export interface Readiness {
 export interface OperationOptions {
   readonly readiness: () => Promise<Readiness>;
   readonly admission: Pick<Admission, "isFull" | "fullForMs">;
+  readonly descriptors?: Pick<Descriptors, "areUsedUp"> | undefined;
   readonly metrics: Metrics;
   readonly clock: Pick<Clock, "monotonicMs">;
 }
@@ -49,11 +52,11 @@ export interface OperationOptions {
 const NO_STORE = { "cache-control": "no-store" };
 
 /**
- * The routes for load balancers and monitoring: `/healthz` (the process answers and is not stuck), `/readyz` (its dependencies answer and it has a
- * slot for a request, else 503), `/metrics`. Exact paths. They need no key, and are answered under overload too.
+ * The routes for load balancers and monitoring: `/healthz` (the process answers and is not stuck), `/readyz` (its dependencies answer, it has a
+ * slot for a request and file descriptors, else 503), `/metrics`. Exact paths. They need no key, and are answered under overload too.
  */
 export function operationRoutes(options: OperationOptions): ReadonlyMap<string, HttpHandler> {
-  const { readiness, admission } = options;
+  const { readiness, admission, descriptors } = options;
   const guarded = (answer: HttpHandler): HttpHandler => {
     return async (request) =>
       request.method === "GET" || request.method === "HEAD"
@@ -73,7 +76,9 @@ export function operationRoutes(options: OperationOptions): ReadonlyMap<string, 
     [
       "/readyz",
       guarded(async ({ exchange }) => {
-        const { ready, checks } = await readiness();
+        const [found, areUsedUp] = await Promise.all([readiness(), descriptors?.areUsedUp() ?? false]);
+        const ready = found.ready && !areUsedUp;
+        const checks = areUsedUp ? { ...found.checks, descriptors: "used up" } : found.checks;
         if (!admission.isFull(exchange?.peer)) return jsonResponse(ready ? 200 : 503, { ready, checks }, NO_STORE);
         return jsonResponse(503, { ready: false, checks: { ...checks, requests: "overloaded" } }, NO_STORE);
       }),

@@ -12,6 +12,7 @@ export {
 } from "./connection/listener.ts";
 export type { TlsOptions } from "./connection/tls.ts";
 export type { CorsOptions } from "./cors.ts";
+export type { Descriptors } from "./descriptors.ts";
 export { type FetchHandler, toFetchHandler } from "./fetch-handler.ts";
 export type { CheckState, CheckWord, Readiness } from "./health-routes.ts";
 export type { HttpHandler, HttpRequest, HttpResponse } from "./http-handler.ts";

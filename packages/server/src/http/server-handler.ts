@@ -7,6 +7,7 @@ import { createByteBudget } from "./bounds/byte-budget.ts";
 import { HTTP_LIMITS } from "./bounds/http-limits.ts";
 import { type CorsOptions, corsHandler } from "./cors.ts";
 import { createRefusalLog } from "./cors-refusals.ts";
+import type { Descriptors } from "./descriptors.ts";
 import { guardedHandler } from "./guarded-handler.ts";
 import { operationRoutes, type Readiness } from "./health-routes.ts";
 import type { HttpHandler, HttpRequest, ResolvedRoute } from "./http-handler.ts";
@@ -32,6 +33,8 @@ export interface ServerHandlerOptions {
   readonly bytesInFlightMax?: number | undefined;
   /** Health, metrics and reflection are answered by {@link ServerHandlers.operations} alone; default false: by both. */
   readonly operationsApart?: boolean | undefined;
+  /** What `/readyz` tells of them; default: nothing. */
+  readonly descriptors?: Descriptors | undefined;
   readonly cors?: CorsOptions | undefined;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -90,7 +93,13 @@ export function createServerHandlers(options: ServerHandlerOptions): ServerHandl
     );
   const onOperationsPort = elsewhere("this is answered on the server's operations port");
   const onOtherPort = elsewhere("this port answers health, metrics and reflection only");
-  const operations = operationRoutes({ readiness: options.readiness, admission, metrics, clock });
+  const operations = operationRoutes({
+    readiness: options.readiness,
+    admission,
+    descriptors: options.descriptors,
+    metrics,
+    clock,
+  });
   const standardPaths = new Set(standard.map((rpc) => rpc.requestPath));
   const isOperation = ({ path }: HttpRequest): boolean => operations.has(path) || standardPaths.has(path);
   const answer: HttpHandler = async (request) => {

@@ -1,6 +1,7 @@
 import type { Clock, Logger } from "@ashlar/sdk/ports";
 import { createHttpListener, type HttpListener, type ListenAddress } from "./connection/listener.ts";
 import type { TlsOptions } from "./connection/tls.ts";
+import type { Descriptors } from "./descriptors.ts";
 import type { ServerHandlers } from "./server-handler.ts";
 
 /** Options of {@link createServerPorts}. */
@@ -15,6 +16,8 @@ export interface ServerPortsOptions {
   readonly operationsPort?: number | undefined;
   /** Default: `host`. */
   readonly operationsHost?: string | undefined;
+  /** Default: CONNECTIONS_MAX connections, and nobody is told of those that are refused. */
+  readonly descriptors?: Descriptors | undefined;
   /** Measures the time limits of clients; default: the system's clock. */
   readonly clock?: Clock | undefined;
   readonly logger: Logger;
@@ -35,7 +38,9 @@ export interface ServerPorts extends Omit<HttpListener, "listen"> {
 /** A server's port, and that of its operations where it has one of its own. */
 export function createServerPorts(options: ServerPortsOptions): ServerPorts {
   const { handlers, host, port, tls, operationsPort, operationsHost = host, clock, logger } = options;
-  const main = createHttpListener({ handler: handlers.handler, host, port, tls, clock, logger });
+  const { connectionsMax, noteRefused } = options.descriptors ?? {};
+  const bounds = { connectionsMax, onRefused: noteRefused };
+  const main = createHttpListener({ handler: handlers.handler, host, port, tls, clock, logger, ...bounds });
   if (operationsPort === undefined) return main;
   const operations = createHttpListener({
     ...{ handler: handlers.operations, host: operationsHost, port: operationsPort, tls, clock, logger },

@@ -11,6 +11,7 @@ import {
   createServerHandlers,
   createServerPorts,
   createServingState,
+  type Descriptors,
   type FetchHandler,
   type Readiness,
   type ServerAddress,
@@ -69,6 +70,8 @@ export interface StorageNodeOptions {
   readonly requestsInFlightMax?: number | undefined;
   /** Bytes of request bodies held at once; default BYTES_IN_FLIGHT_MAX. */
   readonly bytesInFlightMax?: number | undefined;
+  /** Of the process, if the node is all of it. Default: it takes CONNECTIONS_MAX connections. */
+  readonly descriptors?: Descriptors | undefined;
   readonly heartbeatIntervalMs?: number | undefined;
   /** When and how fast the node checks its chunks while it listens, if its store can; `false`: never. Default: on. */
   readonly scrub?: ScrubSettings | false | undefined;
@@ -226,6 +229,7 @@ function assemble(options: StorageNodeOptions & { readonly logger: Logger }): No
     requestsInFlightMax,
     bytesInFlightMax: options.bytesInFlightMax,
     operationsApart: options.operationsPort !== undefined,
+    descriptors: options.descriptors,
     cors,
     logger,
     metrics,

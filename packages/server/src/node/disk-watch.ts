@@ -46,7 +46,11 @@ export function createDiskWatch(options: {
     stats,
     async assertWritable() {
       if (full && clock.monotonicMs() - lookedAtMs >= RECHECK_AFTER_MS) await stats();
-      if (full) throw new AshlarError("DISK_FULL", "the disk of this node is full");
+      if (full)
+        throw new AshlarError(
+          "DISK_FULL",
+          "the disk of this node is full: make room on it; it takes chunks again by itself",
+        );
     },
     onWriteFailed(error) {
       if (!AshlarError.is(error, "DISK_FULL")) return;

@@ -1,6 +1,7 @@
 import type { BigIntStats, Stats } from "node:fs";
 import * as nodeFs from "node:fs/promises";
 import { AshlarError, type ErrorCode } from "@ashlar/sdk/errors";
+import { descriptorShortage } from "../../internal/descriptor-shortage.ts";
 
 const NS_PER_MS = 1e6;
 
@@ -110,7 +111,11 @@ export function toStoreError(error: unknown): unknown {
   const errno = errnoOf(error);
   if (errno === undefined || !(error instanceof Error) || !("syscall" in error)) return error;
   const code = CODE_OF_ERRNO[errno] ?? "INTERNAL";
-  return new AshlarError(code, `the chunk store's file system failed: ${errno} in ${String(error.syscall)}`, {
+  const isFull = code === "DISK_FULL";
+  const message = isFull
+    ? `the chunk store's disk is full (${errno} in ${String(error.syscall)}): make room on it, then write again`
+    : (descriptorShortage(error) ?? `the chunk store's file system failed: ${errno} in ${String(error.syscall)}`);
+  return new AshlarError(code, message, {
     cause: error,
     details: { errno },
   });

@@ -89,7 +89,10 @@ export async function assertRoom(
   if (reserveBytes === 0) return;
   const { bavail, bsize } = await diskOf(parts);
   if (bavail * bsize - sizeBytes >= reserveBytes) return;
-  throw new AshlarError("DISK_FULL", "the disk of the chunk store is full up to its reserve; the chunk is not kept");
+  throw new AshlarError(
+    "DISK_FULL",
+    "the disk of the chunk store is full up to its reserve; the chunk is not kept: make room on it, then write again",
+  );
 }
 
 /** The disk that chunks are written to. Their folder may be a mount of its own, and may not exist before the first chunk. */

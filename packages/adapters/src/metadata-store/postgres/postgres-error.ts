@@ -1,4 +1,5 @@
 import { AshlarError } from "@ashlar/sdk/errors";
+import { descriptorShortage } from "../../internal/descriptor-shortage.ts";
 
 /**
  * Two transactions met and this one lost, or rows appeared in between: try the same again from the start.
@@ -29,6 +30,9 @@ const UNAVAILABLE: ReadonlySet<string> = new Set([
   "ENETUNREACH",
   "ENOTFOUND",
   "EAI_AGAIN",
+  // This process or machine has no file descriptor left; other connections give theirs back.
+  "EMFILE",
+  "ENFILE",
 ]);
 
 /** PostgreSQL's own checksums, or its reading of a page, show that the page is not what was written. */
@@ -65,13 +69,19 @@ export function classifyPgError(error: unknown): PgFailure {
 export function fromPgError(error: unknown): AshlarError {
   if (AshlarError.is(error)) return error;
   const code = codeOf(error);
+  const shortage = descriptorShortage(error);
+  if (shortage !== undefined) return new AshlarError("OVERLOADED", shortage, { cause: error });
   if (classifyPgError(error) !== "final") {
     return new AshlarError("METADATA_UNAVAILABLE", "the metadata database cannot be reached or is too busy", {
       cause: error,
     });
   }
   if (code === "53100")
-    return new AshlarError("DISK_FULL", "the disk of the metadata database is full", { cause: error });
+    return new AshlarError(
+      "DISK_FULL",
+      "the disk of the metadata database is full: make room on it, then write again",
+      { cause: error },
+    );
   if (code?.startsWith("53"))
     return new AshlarError("METADATA_UNAVAILABLE", "the metadata database lacks resources", { cause: error });
   if (code?.startsWith("28") || code === "3D000") {

@@ -249,7 +249,7 @@ class LostCommit extends Error {
 function noRoom(): AshlarError {
   return new AshlarError(
     "DISK_FULL",
-    "the disk of the metadata file is full up to the reserve that deletes need; nothing is kept",
+    "the disk of the metadata file is full up to the reserve that deletes need; nothing is kept: make room on it, then write again",
   );
 }
 

@@ -22,7 +22,10 @@ const CODES: ReadonlyMap<number, readonly [ErrorCode, string]> = new Map([
   [SQLITE_LOCKED, ["METADATA_UNAVAILABLE", "the metadata file is locked"]],
   [SQLITE_READONLY, ["METADATA_UNAVAILABLE", "the metadata file is read-only"]],
   [SQLITE_IOERR, ["METADATA_UNAVAILABLE", "the metadata file cannot be read or written"]],
-  [SQLITE_FULL, ["DISK_FULL", "the disk of the metadata file is full; nothing is kept"]],
+  [
+    SQLITE_FULL,
+    ["DISK_FULL", "the disk of the metadata file is full; nothing is kept: make room on it, then write again"],
+  ],
   [SQLITE_CANTOPEN, ["METADATA_UNAVAILABLE", "the metadata file cannot be opened"]],
   [SQLITE_CORRUPT, ["METADATA_CORRUPT", `the metadata file is damaged: ${DAMAGED_REMEDY}`]],
   [SQLITE_NOTADB, ["STORE_INCOMPATIBLE", "the metadata file is not an SQLite database"]],

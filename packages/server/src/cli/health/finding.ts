@@ -103,6 +103,12 @@ const STATES: Readonly<Record<CheckWord, Omit<Finding, "what">>> = {
     why: "all its request slots are taken, so it refuses requests",
     action: "see which clients call so often, or start another gateway",
   },
+  "used up": {
+    level: "broken",
+    why: "it has no file descriptor left, or as many connections as these allow: it refuses connections, and requests fail as OVERLOADED until some are closed",
+    action:
+      "see which clients hold so many connections, or let it have more: ulimit -n, LimitNOFILE= of systemd, --ulimit nofile of containers",
+  },
   "some were damaged": {
     level: "warning",
     why: "since its start it found copies whose bytes the disk had changed or cut; they are put aside, and repair makes them again from other nodes",

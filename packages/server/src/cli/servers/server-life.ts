@@ -65,13 +65,14 @@ export async function runUntilStopped(
   signal: AbortSignal,
   options: {
     readonly graceMs: number;
-    readonly parts: Pick<ServerParts, "tls" | "tlsFiles" | "clock" | "logger" | "metrics">;
+    readonly parts: Pick<ServerParts, "tls" | "tlsFiles" | "descriptors" | "clock" | "logger" | "metrics">;
     readonly server: { setTls(tls: TlsOptions): void };
     readonly close: (graceMs: number) => Promise<void>;
   },
 ): Promise<void> {
   const { parts, server } = options;
   const { tls, tlsFiles, logger } = parts;
+  void parts.descriptors.run(signal);
   if (tls !== undefined && tlsFiles !== undefined)
     void keepTlsFresh(tlsFiles, { ...parts, current: tls, server, signal });
   if (!signal.aborted) {

@@ -21,6 +21,7 @@ import type { CliIo } from "../cli-io.ts";
 import type { Settings } from "../settings.ts";
 import type { CommonSettingName } from "./server-settings.ts";
 import { readTls, type TlsFiles, tlsFilesOf } from "./tls-files.ts";
+import { type DescriptorWatch, watchDescriptors } from "./watch-descriptors.ts";
 
 /** The parts that every server is made of. */
 export interface ServerParts {
@@ -39,6 +40,7 @@ export interface ServerParts {
   readonly operationsPort: number | undefined;
   readonly operationsHost: string | undefined;
   readonly cors: CorsOptions | undefined;
+  readonly descriptors: DescriptorWatch;
   readonly chunkMaxBytes: number;
   readonly requestsInFlightMax: number;
   readonly bytesInFlightMax: number;
@@ -54,14 +56,15 @@ export async function createServerParts(settings: Settings<CommonSettingName>, i
   const { operationsPort, operationsHost } = settings;
   const tlsFiles = tlsFilesOf(settings);
   const metrics = createMetrics({ processMetrics: true });
+  const logger = createPinoLogger({
+    level: settings.logLevel as LogLevel,
+    destination: { write: (line) => void io.stderr.write(line) },
+  });
   return Object.freeze({
     clock: systemClock,
     random: systemRandom,
     hasher: nodeCryptoHasher,
-    logger: createPinoLogger({
-      level: settings.logLevel as LogLevel,
-      destination: { write: (line) => void io.stderr.write(line) },
-    }),
+    logger,
     metrics,
     tracer: createServerTracer({ inner: await loadOpenTelemetry(), metrics, clock: systemClock }),
     softwareVersion: SOFTWARE_VERSION,
@@ -72,6 +75,7 @@ export async function createServerParts(settings: Settings<CommonSettingName>, i
     operationsPort,
     operationsHost,
     cors: corsOf(settings.corsOrigins),
+    descriptors: watchDescriptors({ clock: systemClock, logger }),
     chunkMaxBytes,
     requestsInFlightMax,
     bytesInFlightMax,

@@ -30,6 +30,8 @@ export interface HttpListenerOptions {
   readonly keepAliveTimeoutMs?: number | undefined;
   readonly connectionsMax?: number | undefined;
   readonly connectionsPerAddressMax?: number | undefined;
+  /** Called for each connection that is refused because `connectionsMax` are open. */
+  readonly onRefused?: (() => void) | undefined;
   /** Measures the time limits of clients; default: the system's clock. */
   readonly clock?: Clock | undefined;
   readonly logger?: Logger | undefined;
@@ -86,6 +88,8 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
   const http2 = createHttp2Side({ ...times, exchange, unauthenticated, nowMs });
   const { front } = http1;
   front.maxConnections = options.connectionsMax ?? HTTP_LIMITS.CONNECTIONS_MAX.value;
+  const { onRefused } = options;
+  if (onRefused !== undefined) front.on("drop", () => onRefused());
   const sockets = acceptSockets(front, {
     ...times,
     isEncrypted: options.tls !== undefined,
