@@ -62,6 +62,9 @@ const MESSAGE_SLACK_BYTES = 64 * 1024;
 /** Unknown fields are skipped: to keep them would cost hundreds of bytes for every two received. */
 const BINARY = Object.freeze({ readUnknownFields: false, recursionLimit: HTTP_LIMITS.MESSAGE_DEPTH_MAX.value });
 
+/** One for all servers of the process: it keeps the rules of each message, which take tens of ms to parse. */
+const VALIDATION = createValidateInterceptor();
+
 /**
  * Builds the handlers of all RPCs. They speak gRPC, gRPC-Web and Connect, uncompressed: chunk bytes do not compress, and Connect's default of
  * gzipping each message costs three quarters of the throughput.
@@ -73,7 +76,6 @@ export function createRpcHandlers(
   { log }: { readonly log: RequestLog },
 ): readonly BoundedHandler[] {
   const errors = errorInterceptor(log);
-  const validation = createValidateInterceptor();
   const limited = (
     limits: Pick<RpcOptions, "readMaxBytes" | "writeMaxBytes" | "fieldsMax"> &
       Partial<Pick<RpcOptions, "heldMaxBytes" | "inTurns">>,
@@ -97,7 +99,7 @@ export function createRpcHandlers(
       const readMaxBytes = gate === undefined ? HTTP_LIMITS.OPEN_MESSAGE_MAX_BYTES.value : messageMaxBytes;
       const writeMaxBytes = LIMITS.CONTROL_MESSAGE_MAX_BYTES;
       const fieldsMax = HTTP_LIMITS.MESSAGE_FIELDS_MAX.value;
-      return limited({ readMaxBytes, writeMaxBytes, fieldsMax }, [errors, validation], gate);
+      return limited({ readMaxBytes, writeMaxBytes, fieldsMax }, [errors, VALIDATION], gate);
     },
     bulk(messageMaxBytes, gate, heldMaxBytes = messageMaxBytes) {
       const maxBytes = messageMaxBytes + MESSAGE_SLACK_BYTES;
