@@ -132,6 +132,8 @@ describe.skipIf(process.platform !== "linux")("a server with few descriptors", {
     await client.createBucket({ bucket: "box" });
     await client.putObject({ bucket: "box", key: "large", body: testBytes(2 * MIB), chunker: fixed(MIB) });
     for (const seed of seeds(0, 5)) await put(client, seed);
+    // Like a monitor, on a connection that stays open: a new one could not be accepted later.
+    expect(await readiness(server)).toEqual([200, undefined]);
     // Each answer that is not taken keeps a chunk open, and this client takes a KiB of each.
     const session = connectHttp2(server.url, { settings: { initialWindowSize: KIB } });
     session.on("error", () => {});

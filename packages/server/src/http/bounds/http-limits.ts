@@ -64,7 +64,11 @@ export const HTTP_LIMITS = Object.freeze({
   ),
   PACE_CHECK_MS: limit(1000, "ms", "how often those times are looked at"),
   KEEP_ALIVE_TIMEOUT_MS: limit(65_000, "ms", "above the 60 s of common load balancers, so that they close first"),
-  CONNECTIONS_MAX: limit(8192, "count", "sockets of one listener; more are refused at once. Fewer where the process may have few file descriptors: half of what it does not need at rest"),
+  CONNECTIONS_MAX: limit(
+    8192,
+    "count",
+    "sockets of one listener; more are refused at once. Fewer where the process may have few file descriptors: half of what it does not need at rest",
+  ),
   CONNECTIONS_PER_ADDRESS_MAX: limit(
     2048,
     "count",
