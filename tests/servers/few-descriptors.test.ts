@@ -1,6 +1,8 @@
+/** Servers that may have few file descriptors, and clients that want more. */
+import { type ClientHttp2Stream, connect as connectHttp2 } from "node:http2";
 import { connect, type Socket } from "node:net";
 import { direct, gateway } from "@ashlar/adapters/node";
-import { AshlarError, createClient, fixed, KIB, type ObjectClient } from "@ashlar/sdk";
+import { AshlarError, createClient, fixed, KIB, MIB, type ObjectClient } from "@ashlar/sdk";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { ASHLAR_COMMAND } from "../support/ashlar-program.ts";
 import { type ServerProcess, startServerProcess } from "../support/server-process.ts";
@@ -43,15 +45,6 @@ function open(seat: typeof gateway | typeof direct, { url, ready }: ServerProces
   return client;
 }
 
-/** Of a server that has as many connections as it takes: one more is refused, which its readiness tells for some seconds. */
-async function expectUsedUp(server: ServerProcess): Promise<void> {
-  const look = async (): Promise<unknown> => {
-    await hold(server, 1);
-    return await readiness(server);
-  };
-  await expect.poll(look, PATIENCE).toEqual([503, "used up"]);
-}
-
 /** Opens connections, asks something on each and keeps them, as pools of clients do. @returns how to close them. */
 async function hold({ url }: ServerProcess, count: number): Promise<() => void> {
   const port = Number(new URL(url).port);
@@ -67,6 +60,15 @@ async function hold({ url }: ServerProcess, count: number): Promise<() => void> 
   const close = (): void => void sockets.map((socket) => socket.destroy());
   stack.defer(close);
   return close;
+}
+
+/** Of a server that has as many connections as it takes: one more is refused, which its readiness tells for some seconds. */
+async function expectConnectionsRefused(server: ServerProcess): Promise<void> {
+  const look = async (): Promise<unknown> => {
+    await hold(server, 1);
+    return await readiness(server);
+  };
+  await expect.poll(look, PATIENCE).toEqual([503, "used up"]);
 }
 
 async function readiness({ ready }: ServerProcess): Promise<readonly [number, string | undefined]> {
@@ -114,7 +116,7 @@ describe.skipIf(process.platform !== "linux")("a server with few descriptors", {
     for (const seed of seeds(0, 5)) await put(patient, seed);
     expect(await readiness(server)).toEqual([200, undefined]);
     const close = await hold(server, 2 * CONNECTIONS);
-    await expectUsedUp(server);
+    await expectConnectionsRefused(server);
     const impatient = open(gateway, server, 0);
     for (const seed of seeds(0, 2)) {
       await expectRefusedOrRight(expectReadable(impatient, [seed]));
@@ -130,6 +132,43 @@ describe.skipIf(process.platform !== "linux")("a server with few descriptors", {
     // However many were refused.
     expect(linesOf(server, "connections are refused")).toHaveLength(1);
     await expect.poll(() => linesOf(server, "there are file descriptors again").length, PATIENCE).toBe(1);
+  });
+
+  test("that has opened as many files as it may says so, and serves on when they are closed", async () => {
+    const server = await start(["serve", "--path", folder.at("store")], DESCRIPTORS);
+    const client = open(gateway, server);
+    const impatient = open(gateway, server, 0);
+    await client.createBucket({ bucket: "box" });
+    await client.putObject({ bucket: "box", key: "large", body: testBytes(2 * MIB), chunker: fixed(MIB) });
+    for (const seed of seeds(0, 5)) await put(client, seed);
+    // Like a monitor, on a connection that stays open: a new one could not be accepted later.
+    expect(await readiness(server)).toEqual([200, undefined]);
+    // Each answer that is not taken keeps a chunk open, and this client takes a KiB of each.
+    const session = connectHttp2(server.url, { settings: { initialWindowSize: KIB } });
+    session.on("error", () => {});
+    stack.defer(() => session.destroy());
+    const authorization = `Bearer ${String(server.ready.apiKey)}`;
+    const ask = async (): Promise<ClientHttp2Stream> => {
+      const stream = session.request({ ":path": "/objects/box/large", authorization });
+      stream.on("error", () => {}).pause();
+      await new Promise<void>(
+        (resolve) => void stream.once("response", () => resolve()).once("close", () => resolve()),
+      );
+      return stream;
+    };
+    await ask(); // the server lets a caller whose key it knows open more
+    await Promise.all(Array.from({ length: DESCRIPTORS - 10 }, ask));
+    await expect.poll(() => readiness(server), PATIENCE).toEqual([503, "used up"]);
+    for (const seed of seeds(0, 2)) {
+      await expectRefusedOrRight(expectReadable(impatient, [seed]));
+      await expectRefusedOrRight(put(impatient, 50 + seed));
+    }
+    const waiting = [expectReadable(client, seeds(0, 5)), ...seeds(10, 5).map((seed) => put(client, seed))];
+    session.destroy();
+    await Promise.all(waiting);
+    await expect.poll(() => readiness(server), PATIENCE).toEqual([200, undefined]);
+    await expectReadable(client, [...seeds(0, 5), ...seeds(10, 5)]);
+    expect(linesOf(server, "no file descriptor is left")).toHaveLength(1);
   });
 });
 
@@ -150,7 +189,7 @@ describe.skipIf(process.platform !== "linux")("a cluster with few descriptors", 
       await client.createBucket({ bucket: "box" });
       await put(client, 0);
       const closeNode = await hold(nodes[0]!, 2 * CONNECTIONS);
-      await expectUsedUp(nodes[0]!);
+      await expectConnectionsRefused(nodes[0]!);
       await expectReadable(client, [0]);
       for (const seed of seeds(1, 3)) await put(client, seed);
       const closeGateway = await hold(server, 2 * CONNECTIONS);

@@ -13,7 +13,7 @@ export async function putEverywhere(
   request: PutObjectInput & { readonly body: Uint8Array<ArrayBuffer> },
   copies = 3,
 ): Promise<void> {
-  // Also before the first test of a file, where nothing can be polled with `expect`.
+  // Not expect.poll, which works in tests only.
   await vi.waitFor(async () => expect((await client.putObject(request)).replicas).toBe(copies), {
     timeout: LIMIT_MS,
     interval: 100,

@@ -39,6 +39,9 @@ describe("driver errors", () => {
   test("become errors of ours with the cause kept", () => {
     const codes = [
       ["ECONNREFUSED", "METADATA_UNAVAILABLE"],
+      // This process has no file descriptor left: it says nothing about the database.
+      ["EMFILE", "OVERLOADED"],
+      ["ENFILE", "OVERLOADED"],
       ["40001", "METADATA_UNAVAILABLE"],
       ["53100", "DISK_FULL"],
       ["53200", "METADATA_UNAVAILABLE"],
