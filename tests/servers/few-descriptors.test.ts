@@ -1,7 +1,7 @@
 /** Servers that may have few file descriptors, and clients that want more. */
 import { type ClientHttp2Stream, connect as connectHttp2 } from "node:http2";
 import { connect, type Socket } from "node:net";
-import { direct, gateway } from "@ashlar/adapters/node";
+import { type direct, gateway } from "@ashlar/adapters/node";
 import { AshlarError, createClient, fixed, KIB, MIB, type ObjectClient } from "@ashlar/sdk";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { ASHLAR_COMMAND } from "../support/ashlar-program.ts";
@@ -170,37 +170,4 @@ describe.skipIf(process.platform !== "linux")("a server with few descriptors", {
     await expectReadable(client, [...seeds(0, 5), ...seeds(10, 5)]);
     expect(linesOf(server, "no file descriptor is left")).toHaveLength(1);
   });
-});
-
-describe.skipIf(process.platform !== "linux")("a cluster with few descriptors", { timeout: LIMIT_MS }, () => {
-  test.each([
-    ["gateway", gateway],
-    ["direct", direct],
-  ] as const)(
-    "whose gateway and one node have few loses nothing, and is whole afterwards: %s seat",
-    async (_, seat) => {
-      const server = await start(["gateway", "--path", folder.at("metadata")], DESCRIPTORS);
-      const nodes: ServerProcess[] = [];
-      for (const name of ["n1", "n2", "n3"]) {
-        const args = ["--server-id", name, "--data-dir", folder.at(name), "--gateway", server.url];
-        nodes.push(await start(["node", ...args], name === "n1" ? DESCRIPTORS : undefined));
-      }
-      const client = open(seat, server);
-      await client.createBucket({ bucket: "box" });
-      await put(client, 0);
-      const closeNode = await hold(nodes[0]!, 2 * CONNECTIONS);
-      await expectConnectionsRefused(nodes[0]!);
-      await expectReadable(client, [0]);
-      for (const seed of seeds(1, 3)) await put(client, seed);
-      const closeGateway = await hold(server, 2 * CONNECTIONS);
-      const waiting = seeds(10, 20).map((seed) => put(client, seed));
-      closeGateway();
-      await Promise.all(waiting);
-      closeNode();
-      for (const each of [server, nodes[0]!])
-        await expect.poll(() => readiness(each), PATIENCE).toEqual([200, undefined]);
-      await expectReadable(client, [...seeds(0, 4), ...seeds(10, 20)]);
-      expect(linesOf(nodes[0]!, "connections are refused")).toHaveLength(1);
-    },
-  );
 });
