@@ -35,8 +35,7 @@ export function lossesText({ nodeIds }: Pick<Losses, "nodeIds">): string {
 
 /** Where the copies of chunks are that follow an older layout, for findings about them. */
 export function movingWhy(losses: Losses | undefined): string {
-  const where = "chunks that are behind are read where the older layout placed them";
   return losses === undefined
-    ? `${where}: none of these copies is known to be missing`
-    : `${where}, and copies on ${lossesText(losses)} are missing`;
+    ? "as far as is known, chunks that are behind have all their copies where the older layout placed them, and are read there"
+    : `chunks that are behind are read where the older layout placed them, and copies on ${lossesText(losses)} are missing`;
 }
