@@ -61,12 +61,13 @@ async function examine(call: Call, named: string | undefined): Promise<Examinati
     const transport = await openTransport(settings.transport);
     try {
       const { findings, isReady, redundancy } = await findServerProblems({ url, transport, signal });
-      if (!isReady) return { findings };
+      const nowMs = systemClock.nowMs();
+      if (!isReady) return { findings: [...findings, ...redundancyFindings(redundancy ?? {}, nowMs)] };
       const { losses, ...cluster } = await examineCluster(
         { ...call, settings: { ...settings, gateway: url } },
         redundancy,
       );
-      const ofCopies = redundancyFindings(redundancy ?? {}, systemClock.nowMs(), losses);
+      const ofCopies = redundancyFindings(redundancy ?? {}, nowMs, losses);
       return { ...cluster, findings: [...findings, ...ofCopies, ...cluster.findings] };
     } finally {
       await transport.close();
