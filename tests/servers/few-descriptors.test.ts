@@ -1,7 +1,7 @@
 /** Servers that may have few file descriptors, and clients that want more. */
 import { type ClientHttp2Stream, connect as connectHttp2 } from "node:http2";
 import { connect, type Socket } from "node:net";
-import { type direct, gateway } from "@ashlar/adapters/node";
+import { gateway } from "@ashlar/adapters/node";
 import { AshlarError, createClient, fixed, KIB, MIB, type ObjectClient } from "@ashlar/sdk";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { ASHLAR_COMMAND } from "../support/ashlar-program.ts";
@@ -28,19 +28,23 @@ beforeEach(async () => {
 
 afterEach(() => stack.disposeAsync());
 
-/** Starts a server; Node raises a lower soft limit, so the hard one is lowered too. */
-async function start(args: readonly string[], descriptors?: number): Promise<ServerProcess> {
-  const few = ["sh", "-c", `ulimit -n ${descriptors} && exec "$@"`, "sh", ...ASHLAR_COMMAND] as const;
-  const program = descriptors === undefined ? ASHLAR_COMMAND : few;
-  const ports = ["--port", "0", "--operations-port", "0"];
-  const server = await startServerProcess([...args, ...ports], KEY, program as readonly [string, ...string[]]);
+/** Starts a server with few descriptors; Node raises a lower soft limit, so the hard one is lowered too. */
+async function start(): Promise<ServerProcess> {
+  const args = ["serve", "--path", folder.at("store"), "--port", "0", "--operations-port", "0"];
+  const server = await startServerProcess(args, KEY, [
+    "sh",
+    "-c",
+    `ulimit -n ${DESCRIPTORS} && exec "$@"`,
+    "sh",
+    ...ASHLAR_COMMAND,
+  ]);
   stack.defer(() => server.kill());
   return server;
 }
 
-function open(seat: typeof gateway | typeof direct, { url, ready }: ServerProcess, forMs?: number): ObjectClient {
+function open({ url, ready }: ServerProcess, forMs?: number): ObjectClient {
   const retry = forMs === undefined ? {} : { retry: { forMs } };
-  const client = createClient(seat({ url, apiKey: String(ready.apiKey), chunker: fixed(CHUNK), ...retry }));
+  const client = createClient(gateway({ url, apiKey: String(ready.apiKey), chunker: fixed(CHUNK), ...retry }));
   stack.defer(() => client.close());
   return client;
 }
@@ -109,15 +113,15 @@ async function expectRefusedOrRight(work: Promise<unknown>): Promise<void> {
 
 describe.skipIf(process.platform !== "linux")("a server with few descriptors", { timeout: LIMIT_MS }, () => {
   test("refuses connections before it cannot open files; those that wait are served when connections are closed", async () => {
-    const server = await start(["serve", "--path", folder.at("store")], DESCRIPTORS);
+    const server = await start();
     await expect.poll(() => linesOf(server, "there are few file descriptors").length, PATIENCE).toBe(1);
-    const patient = open(gateway, server);
+    const patient = open(server);
     await patient.createBucket({ bucket: "box" });
     for (const seed of seeds(0, 5)) await put(patient, seed);
     expect(await readiness(server)).toEqual([200, undefined]);
     const close = await hold(server, 2 * CONNECTIONS);
     await expectConnectionsRefused(server);
-    const impatient = open(gateway, server, 0);
+    const impatient = open(server, 0);
     for (const seed of seeds(0, 2)) {
       await expectRefusedOrRight(expectReadable(impatient, [seed]));
       await expectRefusedOrRight(put(impatient, 50 + seed));
@@ -135,9 +139,9 @@ describe.skipIf(process.platform !== "linux")("a server with few descriptors", {
   });
 
   test("that has opened as many files as it may says so, and serves on when they are closed", async () => {
-    const server = await start(["serve", "--path", folder.at("store")], DESCRIPTORS);
-    const client = open(gateway, server);
-    const impatient = open(gateway, server, 0);
+    const server = await start();
+    const client = open(server);
+    const impatient = open(server, 0);
     await client.createBucket({ bucket: "box" });
     await client.putObject({ bucket: "box", key: "large", body: testBytes(2 * MIB), chunker: fixed(MIB) });
     for (const seed of seeds(0, 5)) await put(client, seed);

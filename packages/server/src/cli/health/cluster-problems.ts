@@ -11,7 +11,7 @@ import { answerFinding, isUsable, type NodeAnswers } from "./ask-nodes.ts";
 import { completeText } from "./copies.ts";
 import { ageText } from "./figure-age.ts";
 import { diskFinding, type Finding } from "./finding.ts";
-import { lossesOf, lossesText, movingWhy } from "./losses.ts";
+import { type Losses, lossesOf, lossesText, movingWhy } from "./losses.ts";
 import { type NodeState, nodeState } from "./node-state.ts";
 import type { Redundancy } from "./redundancy.ts";
 
@@ -40,9 +40,11 @@ export function findClusterProblems(
       },
     ];
   }
-  const findings = snapshot.nodes.map((node) => nodeFinding(node, { snapshot, layout, answers, nowMs, redundancy }));
+  const losses = lossesOf(snapshot, answers);
+  const context: NodeContext = { snapshot, layout, answers, nowMs, redundancy, losses };
+  const findings = snapshot.nodes.map((node) => nodeFinding(node, context));
   findings.push(...findWriteProblems(snapshot, layout, answers));
-  findings.push(...olderLayoutFindings(snapshot, { answers, nowMs, redundancy }));
+  findings.push(...olderLayoutFindings(snapshot, context));
   return findings;
 }
 
@@ -54,6 +56,7 @@ interface NodeContext {
   readonly answers: NodeAnswers;
   readonly nowMs: number;
   readonly redundancy: Redundancy;
+  readonly losses: Losses | undefined;
 }
 
 function nodeFinding(node: NodeRecord, context: NodeContext): Finding {
@@ -210,8 +213,8 @@ function copiesWithout(
 }
 
 /** That other nodes lack copies too, so that some chunks have fewer copies still. */
-function fewerText({ nodeId }: NodeRecord, { snapshot, answers }: NodeContext): string {
-  const others = lossesOf(snapshot, answers)?.nodeIds.filter((other) => other !== nodeId) ?? [];
+function fewerText({ nodeId }: NodeRecord, { losses }: NodeContext): string {
+  const others = losses?.nodeIds.filter((other) => other !== nodeId) ?? [];
   return others.length === 0
     ? ""
     : `, and some fewer still: copies on ${lossesText({ nodeIds: others })} are missing too`;
@@ -226,7 +229,7 @@ const awayFor = ({ lastHeartbeatAtMs }: NodeRecord, nowMs: number): string =>
  */
 function olderLayoutFindings(
   { nodes, layouts: [newest, ...older] }: ClusterSnapshot,
-  { answers, nowMs, redundancy }: Pick<NodeContext, "answers" | "nowMs" | "redundancy">,
+  { answers, nowMs, redundancy, losses }: Omit<NodeContext, "snapshot" | "layout">,
 ): readonly Finding[] {
   if (newest === undefined || older.length === 0) return [];
   const versions = older.map((entry) => entry.layoutVersion).join(", ");
@@ -250,7 +253,6 @@ function olderLayoutFindings(
   }
   // With figures, the finding about them says it.
   if (redundancy.moves !== undefined) return [];
-  const losses = lossesOf({ nodes, layouts: [newest, ...older] }, answers);
   return [
     {
       level: "note",

@@ -19,12 +19,13 @@ export function lossesOf({ nodes, layouts }: ClusterSnapshot, answers: NodeAnswe
   const placed = new Set(
     layouts.flatMap((layout) => layout.nodes.filter(({ weight }) => weight > 0).map(({ nodeId }) => nodeId)),
   );
-  const lost = nodes.filter(
-    (node) => placed.has(node.nodeId) && (nodeState(node, answers) === "away" || node.lostDisk !== undefined),
-  );
+  const lost = nodes.flatMap((node) => {
+    if (!placed.has(node.nodeId)) return [];
+    const sinceMs = nodeState(node, answers) === "away" ? awaySinceMs([node]) : node.lostDisk?.atMs;
+    return sinceMs === undefined ? [] : [{ nodeId: node.nodeId, sinceMs }];
+  });
   if (lost.length === 0) return undefined;
-  const times = lost.map((node) => (nodeState(node, answers) === "away" ? awaySinceMs([node]) : node.lostDisk?.atMs));
-  return { nodeIds: lost.map(({ nodeId }) => nodeId), sinceMs: Math.max(...times.map((atMs = 0) => atMs)) };
+  return { nodeIds: lost.map(({ nodeId }) => nodeId), sinceMs: Math.max(...lost.map(({ sinceMs }) => sinceMs)) };
 }
 
 /** The nodes as words. */
